@@ -1,0 +1,51 @@
+"""What the engine knows of an image before it is read: where it is, what it shows, and whom it must not be split from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One image to learn from or to be judged.
+
+    Attributes:
+        id: Names the image in every file the engine writes; unique, stable, identifies nobody.
+        source: Where the application's reader finds it: a path, or `archive.zip::member`. Never written to a run.
+        label: Class name, or None where it is unknown.
+        group: Who or what must stay on one side of a split (a patient, a writer), pseudonymous. None: on its own.
+        domain: Name of the domain it comes from (a scanner, a collection of pages).
+        split: "train", "validation" or "test" where the data fixes it, else None.
+        mask: Where its mask is, in the form of `source`, or None.
+        frame: Which frame or slice of `source`, from 0.
+    """
+
+    id: str
+    source: str
+    label: str | None = None
+    group: str | None = None
+    domain: str = "unknown"
+    split: str | None = None
+    mask: str | None = None
+    frame: int = 0
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Samples with what is known about all of them.
+
+    Attributes:
+        samples: In a stable order (by id, not by the file system).
+        classes: Class names in the order of the network's outputs.
+        content_hash: Hash over the bytes of all sources, for the run's record and for cache keys.
+        synthetic: True where the images were made by a program; every report then says so.
+        notes: Plain sentences that reports must show (what was skipped and why), without identifiers.
+    """
+
+    samples: tuple[Sample, ...]
+    classes: tuple[str, ...]
+    content_hash: str
+    synthetic: bool = False
+    notes: tuple[str, ...] = ()

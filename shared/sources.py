@@ -1,0 +1,136 @@
+"""Reading files by name from folders and zip archives alike, within bounds.
+
+A *source* is a path, or `archive.zip::member`. Nothing is unpacked to disk, so a path inside an archive can lead
+nowhere; sizes are checked against the archive's directory before a byte is decompressed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+import zipfile
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+
+from shared.errors import DataError
+
+SEPARATOR = "::"
+MAX_FILE_BYTES = 1 << 30
+"""1 GiB. The largest clinical objects (Enhanced multi-frame MR) stay well below."""
+MAX_ARCHIVE_BYTES = 64 << 30
+"""64 GiB unpacked: above any study, below a zip bomb."""
+MAX_ARCHIVE_MEMBERS = 1_000_000
+
+
+def is_zip(path: Path) -> bool:
+    """Whether `path` is a file that starts and ends like a zip archive."""
+    return path.is_file() and zipfile.is_zipfile(path)
+
+
+def list_sources(root: Path) -> list[str]:
+    """All files under a folder, or all members of a zip, as sources in sorted order.
+
+    Hidden files and the folder that macOS adds to archives (`__MACOSX`) are left out; links are not followed.
+
+    Raises:
+        DataError: `root` does not exist, is no folder or zip, or the archive breaks a bound.
+    """
+    if root.is_dir():
+        names = (p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file() and not p.is_symlink())
+        return [str(root / name) for name in sorted(names) if not _is_clutter(name)]
+    if is_zip(root):
+        return [f"{root}{SEPARATOR}{name}" for name in sorted(_members(root)) if not _is_clutter(name)]
+    if not root.exists():
+        raise DataError(f"{root} does not exist; give a folder, a .zip or a manifest .csv")
+    raise DataError(f"{root} is neither a folder nor a zip archive")
+
+
+def relative_name(source: str, root: Path) -> PurePosixPath:
+    """The name of `source` below `root` (a folder or a zip)."""
+    if SEPARATOR in source:
+        return PurePosixPath(source.split(SEPARATOR, 1)[1])
+    return PurePosixPath(Path(source).relative_to(root).as_posix())
+
+
+def join(root: Path, name: str) -> str:
+    """The source called `name` below `root` (a folder or a zip)."""
+    return f"{root}{SEPARATOR}{name}" if is_zip(root) else str(root / name)
+
+
+def exists(source: str) -> bool:
+    """Whether a source is there to be read."""
+    archive, separator, member = source.partition(SEPARATOR)
+    if not separator:
+        return Path(source).is_file()
+    return is_zip(Path(archive)) and member in _members(Path(archive))
+
+
+def read_source(source: str) -> bytes:
+    """The bytes of one source.
+
+    Raises:
+        DataError: It is missing, too large, or its archive is damaged.
+    """
+    archive, separator, member = source.partition(SEPARATOR)
+    try:
+        if not separator:
+            size = Path(source).stat().st_size
+            _check_size(size)
+            return Path(source).read_bytes()
+        info = _members(Path(archive)).get(member)
+        if info is None:
+            raise DataError(f"{Path(archive).name} has no member of that name")
+        _check_size(info.file_size)
+        with _archive(Path(archive), _stamp(Path(archive))).open(info) as stream:
+            return stream.read(info.file_size)
+    except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
+        raise DataError(f"cannot be read ({type(error).__name__})") from None
+
+
+def hash_sources(sources: Iterable[str]) -> str:
+    """SHA-256 over the bytes of all sources, in the order given."""
+    total = hashlib.sha256()
+    for source in sources:
+        total.update(hashlib.sha256(read_source(source)).digest())
+    return total.hexdigest()
+
+
+def _check_size(size: int) -> None:
+    if size > MAX_FILE_BYTES:
+        raise DataError(f"is {size} bytes; at most {MAX_FILE_BYTES} are read")
+
+
+def _is_clutter(name: str) -> bool:
+    return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_mtime_ns, status.st_size
+
+
+def _members(path: Path) -> dict[str, zipfile.ZipInfo]:
+    return _directory(path, _stamp(path))
+
+
+@lru_cache(maxsize=8)
+def _archive(path: Path, stamp: tuple[int, int]) -> zipfile.ZipFile:
+    return zipfile.ZipFile(path)
+
+
+@lru_cache(maxsize=8)
+def _directory(path: Path, stamp: tuple[int, int]) -> dict[str, zipfile.ZipInfo]:
+    try:
+        infos = [info for info in _archive(path, stamp).infolist() if not info.is_dir()]
+    except (OSError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path.name} is a damaged zip archive ({type(error).__name__})") from None
+    if len(infos) > MAX_ARCHIVE_MEMBERS or sum(info.file_size for info in infos) > MAX_ARCHIVE_BYTES:
+        raise DataError(f"{path.name} unpacks to more than {MAX_ARCHIVE_BYTES >> 30} GiB or {MAX_ARCHIVE_MEMBERS} files")
+    return {info.filename: info for info in infos if not _is_link(info)}
+
+
+def _is_link(info: zipfile.ZipInfo) -> bool:
+    return stat.S_ISLNK(info.external_attr >> 16)
+
+

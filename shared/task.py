@@ -1,0 +1,101 @@
+"""All that an application gives the engine: one object, its TASK."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.samples import Dataset, Sample
+
+Image = NDArray[np.float32]
+"""A preprocessed image, float32 [channels, size, size], values in 0..1."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing `predict` was asked to judge.
+
+    Attributes:
+        name: How the person named it (the path as given; `archive.zip::member` inside an archive).
+        slices: Raw images, float32 [rows, columns] (or [rows, columns, 3]), in the order of the series.
+        refusal: Why it must not be judged, in one line without identifiers; `slices` is then empty.
+        notes: What the person should know although the item was judged (a gap between slices, say).
+    """
+
+    name: str
+    slices: Sequence[NDArray[np.float32]] = ()
+    refusal: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """Everything that turns raw pixels into the network's input, stored in the run and used again by `predict`.
+
+    Attributes:
+        size: Side of the square network input, in pixels.
+        channels: Channels of the preprocessed image; the network itself expands 1 to 3 where it needs to.
+        options: The application's own settings (for medtl: crop and intensity percentiles), JSON values only.
+    """
+
+    size: int
+    channels: int = 1
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Task(Protocol):
+    """The protocol between an application and the engine.
+
+    Nothing here imports torch at module level; methods may import what they need when they are called.
+    """
+
+    name: str
+    """The application's command, and the subfolder of `configs/`."""
+    title: str
+    """One line for headings and help."""
+    positive_name: str | None
+    """What the positive event is called ("tumour"), or None where no class is more dangerous to miss than another."""
+    caveats: tuple[str, ...]
+    """Sentences every answer and report must carry ("research use only")."""
+    default_options: Mapping[str, Any]
+    """The defaults, and with that the allowed keys, of `Preprocessing.options`."""
+
+    def load(self, source: Path, *, options: Mapping[str, Any]) -> Dataset:
+        """Finds the samples in a folder, archive or manifest (no pixel is decoded).
+
+        Raises:
+            DataError: The layout is not recognised, or a file is missing or contradictory.
+        """
+
+    def is_positive(self, label: str) -> bool:
+        """Whether this class is the event that must not be missed."""
+
+    def read(self, sample: Sample) -> NDArray[np.float32]:
+        """Raw pixels of one sample, as in `Item.slices`.
+
+        Raises:
+            DataError: The file is damaged.
+        """
+
+    def read_mask(self, sample: Sample, spec: Preprocessing) -> NDArray[np.bool_] | None:
+        """The sample's mask [size, size] on the grid of the preprocessed image, or None where it has none."""
+
+    def preprocess(self, pixels: NDArray[np.float32], spec: Preprocessing) -> Image:
+        """The deterministic part, NumPy only, the same code in training and prediction."""
+
+    def images(self, samples: Sequence[Sample], spec: Preprocessing) -> Sequence[Image]:
+        """Preprocessed images for training, decoded once and cached."""
+
+    def augment(self, image: Image, seed: int) -> Image:
+        """A random variation of `image` that is a pure function of `image` and `seed`."""
+
+    def items(self, paths: Sequence[Path]) -> Iterable[Item]:
+        """What a person hands to `predict`, each as an item, damaged ones as refusals. Never raises for bad content."""
+
+    def register(self) -> None:
+        """Adds the application's own backbones to the registries (called once by the runner)."""
