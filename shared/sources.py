@@ -126,11 +126,11 @@ def _directory(path: Path, stamp: tuple[int, int]) -> dict[str, zipfile.ZipInfo]
     except (OSError, zipfile.BadZipFile) as error:
         raise DataError(f"{path.name} is a damaged zip archive ({type(error).__name__})") from None
     if len(infos) > MAX_ARCHIVE_MEMBERS or sum(info.file_size for info in infos) > MAX_ARCHIVE_BYTES:
-        raise DataError(f"{path.name} unpacks to more than {MAX_ARCHIVE_BYTES >> 30} GiB or {MAX_ARCHIVE_MEMBERS} files")
+        raise DataError(
+            f"{path.name} unpacks to more than {MAX_ARCHIVE_BYTES >> 30} GiB or {MAX_ARCHIVE_MEMBERS} files"
+        )
     return {info.filename: info for info in infos if not _is_link(info)}
 
 
 def _is_link(info: zipfile.ZipInfo) -> bool:
     return stat.S_ISLNK(info.external_attr >> 16)
-
-

@@ -62,6 +62,8 @@ class Task(Protocol):
     """What the positive event is called ("tumour"), or None where no class is more dangerous to miss than another."""
     caveats: tuple[str, ...]
     """Sentences every answer and report must carry ("research use only")."""
+    inputs_help: str
+    """What `predict` takes, for its help."""
     default_options: Mapping[str, Any]
     """The defaults, and with that the allowed keys, of `Preprocessing.options`."""
 

@@ -1,0 +1,49 @@
+# One environment (.venv), made from the pinned lock with hashes. `make help` lists the targets.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+
+help: ## List the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 16
+
+setup: .venv/installed ## Make .venv with everything that training needs
+
+.venv/installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed, for example: make PYTHON=python3.11")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+train-mri: setup ## Train on the synthetic phantom, or on DATA= (with MODEL=, WEIGHTS=, CONFIG=), then evaluate and report
+ifdef DATA
+	$(BIN)/medtl train $(or $(CONFIG),configs/medtl/default.yaml) data.source="$(DATA)" $(if $(MODEL),backbone.name=$(MODEL)) $(if $(WEIGHTS),backbone.weights="$(WEIGHTS)")
+else
+	$(BIN)/medtl demo $(if $(CONFIG),--config $(CONFIG)) $(if $(MODEL),backbone.name=$(MODEL))
+endif
+
+predict: setup ## Judge SCAN= with the newest run
+	$(BIN)/medtl predict "$(SCAN)"
+
+test: setup ## The default tests, under 10 minutes on two cores
+	$(BIN)/python -m pytest -q
+
+test-slow: setup ## The tests that take longer
+	$(BIN)/python -m pytest -q -m slow
+
+bench: setup ## Speed as ratios, side by side in one run
+	$(BIN)/python -m benchmarks
+
+lint: setup ## Format and lint
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+
+types: setup ## Static types
+	$(BIN)/mypy
+
+check: lint types test ## All that CI runs
+
+.PHONY: help setup train-mri predict test test-slow bench lint types check

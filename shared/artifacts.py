@@ -1,0 +1,168 @@
+"""The run folder: written atomically, finished by `done`, read back without unpickling anything."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from shared.errors import RunError
+from shared.task import Preprocessing
+
+DONE = "done"
+MODEL_CARD_FILES = ("model.json", "model.onnx", "model.safetensors")
+FORMAT = 1
+"""Version of the run folder. A reader refuses a later one."""
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """`model.json`: all that prediction needs beside the network itself.
+
+    Attributes:
+        task: Name of the application that trained it.
+        classes: In the order of the network's outputs.
+        positive: For each class, whether it is the event that must not be missed.
+        preprocessing: What turns raw pixels into the network's input.
+        threshold: Positive probability from which a sample is called positive.
+        certified_sensitivity: Sensitivity that validation certifies at this threshold; None where nothing was certified.
+        temperature: Already inside `model.onnx`; recorded for the reader.
+        backbone: Its record's name, layers, pooling and where its weights came from.
+        domains: Names of the domains it was trained on.
+        synthetic: Whether it was trained on synthetic images.
+        data_hash: SHA-256 over the content of the data.
+        weights_hash: SHA-256 of `model.safetensors`.
+        format: Version of the run folder.
+    """
+
+    task: str
+    classes: tuple[str, ...]
+    positive: tuple[bool, ...]
+    preprocessing: Preprocessing
+    threshold: float
+    certified_sensitivity: float | None
+    temperature: float
+    backbone: Mapping[str, Any]
+    domains: tuple[str, ...]
+    synthetic: bool
+    data_hash: str
+    weights_hash: str
+    format: int = FORMAT
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for `model.json`."""
+        return asdict(self)
+
+
+def read_model_record(run: Path) -> ModelRecord:
+    """Reads `model.json` of a run.
+
+    Raises:
+        RunError: It is missing, damaged, or of a later format.
+    """
+    tree = read_json(run / "model.json")
+    if tree.get("format") != FORMAT:
+        raise RunError(f"{run}/model.json has format {tree.get('format')!r}; this version reads {FORMAT}: update medtl")
+    try:
+        spec = Preprocessing(**tree.pop("preprocessing"))
+        lists = {key: tuple(tree.pop(key)) for key in ("classes", "positive", "domains")}
+        return ModelRecord(preprocessing=spec, **lists, **tree)
+    except (KeyError, TypeError) as error:
+        raise RunError(f"{run}/model.json does not have the fields of a model record ({error})") from None
+
+
+def is_finished(run: Path) -> bool:
+    """Whether a run was finished (its `done` exists)."""
+    return (run / DONE).is_file()
+
+
+def check_finished(run: Path) -> None:
+    """Checks that a run is whole and that its model files are those that were finished.
+
+    Raises:
+        RunError: No such folder, an unfinished run, or a file that was changed since.
+    """
+    if not run.is_dir():
+        raise RunError(f"{run} is not a run folder; `train` makes one")
+    if not is_finished(run):
+        raise RunError(f"{run} is not finished; start its training again to resume it")
+    for name, digest in read_json(run / DONE)["files"].items():
+        if not (run / name).is_file() or file_hash(run / name) != digest:
+            raise RunError(f"{run}/{name} is missing or was changed after training; train again")
+
+
+def newest_run(root: Path, task: str) -> Path:
+    """The finished run of an application that finished last.
+
+    Raises:
+        RunError: There is none under `root`.
+    """
+    finished = sorted(root.glob(f"*/{DONE}"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for done in finished:
+        if read_json(done).get("task") == task:
+            return done.parent
+    raise RunError(f"no finished {task} run under {root}/; train one (`{task} train`) or name one with --model")
+
+
+def finish(run: Path, task: str) -> None:
+    """Writes `done`, with the hashes of the model files: the last act of a training."""
+    write_json(run / DONE, {"task": task, "files": {name: file_hash(run / name) for name in MODEL_CARD_FILES}})
+
+
+@contextmanager
+def claimed(run: Path) -> Iterator[None]:
+    """Holds a run folder against a second process that would train in it.
+
+    Raises:
+        RunError: Another process is training there.
+    """
+    run.mkdir(parents=True, exist_ok=True)
+    with (run / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RunError(f"{run} is being trained by another process") from None
+        yield
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_json(path: Path, tree: Any) -> None:
+    """Writes JSON whole or not at all; NaN and infinity are refused, as JSON has no word for them."""
+    write_text(path, json.dumps(tree, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Reads a JSON object.
+
+    Raises:
+        RunError: The file is missing or holds no JSON object.
+    """
+    try:
+        tree = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} cannot be read ({type(error).__name__})") from None
+    if not isinstance(tree, dict):
+        raise RunError(f"{path} does not hold a JSON object")
+    return tree
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

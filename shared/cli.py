@@ -1,0 +1,198 @@
+"""The commands that every application has. Nothing heavy is imported until a command runs."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from shared.errors import MedtlError
+from shared.strategies import strategy_names
+
+if TYPE_CHECKING:
+    from shared.predictor import Answer, SliceAnswer
+    from shared.task import Task
+
+RUNS = Path("runs")
+EXIT_FAULT, EXIT_USAGE, EXIT_REFUSED = 1, 2, 3
+
+
+def build_app(task: Task) -> typer.Typer:
+    """The application of a task, with the commands that all tasks share."""
+    app = typer.Typer(name=task.name, help=task.title, no_args_is_help=True, add_completion=False)
+
+    @app.callback()
+    def common(
+        verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more on standard error.")] = False,
+    ) -> None:
+        logging.basicConfig(
+            stream=sys.stderr, level=logging.INFO if verbose else logging.WARNING, format="%(name)s: %(message)s"
+        )
+
+    @app.command(epilog=f"Strategies: {', '.join(strategy_names())}. Backbones: see `{task.name} backbones`.")
+    def train(
+        config: Annotated[
+            Path | None, typer.Argument(metavar="[CONFIG]", help="A YAML file; without it, the defaults.")
+        ] = None,
+        overrides: Annotated[
+            list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="For example seed=1 backbone.name=vgg16")
+        ] = None,
+        out: Annotated[Path | None, typer.Option(help="Run folder; without it, one under runs/.")] = None,
+    ) -> None:
+        """Train a model and evaluate it; the same command again resumes what was interrupted."""
+        from shared.config import load_config
+        from shared.runner import run
+
+        words = list(overrides or [])
+        if config is not None and "=" in config.name:
+            words.insert(0, str(config))
+            config = None
+        with reported():
+            settings = load_config(config, words)
+            with progress_bars() as progress:
+                folder = run(task, settings, root=RUNS, out=out, progress=progress)
+            show_summary(folder)
+
+    @app.command()
+    def predict(
+        paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help=task.inputs_help)],
+        model: Annotated[Path | None, typer.Option(help="A finished run; without it, the newest under runs/.")] = None,
+        as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line for each input.")] = False,
+        out: Annotated[Path | None, typer.Option(help="Also write predictions.jsonl into this folder.")] = None,
+    ) -> None:
+        """Judge inputs with a finished run. Exit 0: all assessed; 3: one was refused; 2: wrong usage."""
+        with reported():
+            refused = _predict(task, paths, model, as_json, out)
+        if refused:
+            raise typer.Exit(EXIT_REFUSED)
+
+    @app.command()
+    def backbones() -> None:
+        """List the backbones, their stages and where their weights come from."""
+        from shared.backbones import BACKBONES
+
+        with reported():
+            task.register()
+            for name in BACKBONES:
+                record = BACKBONES.get(name)
+                print(
+                    f"{name}: {record.channels} channel(s), {record.input_size} px, {record.licence}, {record.source}"
+                )
+                print(f"    stages {' '.join(record.stages)}; default code {record.default_layer}")
+
+    return app
+
+
+def _predict(task: Task, paths: list[Path], model: Path | None, as_json: bool, out: Path | None) -> bool:
+    from shared.artifacts import newest_run, write_text
+    from shared.predictor import Predictor
+
+    predictor = Predictor(model or newest_run(RUNS, task.name), task.name, task.preprocess)
+    lines, refused = [], False
+    for item in task.items(paths):
+        answer = predictor.assess(item)
+        refused |= answer.status == "refused"
+        line = json.dumps(answer.to_json(task.positive_name), ensure_ascii=False, allow_nan=False)
+        print(line if as_json else in_words(answer, task), flush=True)
+        if out is not None:
+            lines.append(line)
+    if out is not None:
+        write_text(out / "predictions.jsonl", "".join(f"{line}\n" for line in lines))
+    if not as_json:
+        for caveat in task.caveats:
+            print(caveat)
+    return refused
+
+
+def in_words(answer: Answer, task: Task) -> str:
+    """An answer as a person reads it in a terminal."""
+    if answer.status == "refused":
+        return f"{answer.input}: refused: {answer.reason}"
+    probabilities = answer.probabilities or {}
+    label = answer.label or ""
+    lines = [f"{answer.input}: {label} ({probabilities[label]:.3f})"]
+    if answer.positive_probability is not None:
+        certified = answer.certified_sensitivity
+        lines.append(
+            f"  {task.positive_name} probability {answer.positive_probability:.3f}, threshold {answer.threshold:.3f}: "
+            f"{answer.decision}; sensitivity certified at this threshold: {'none' if certified is None else certified}"
+        )
+    if len(answer.slices) > 1:
+        lines.append("  by slice: " + " ".join(_slice_in_words(one) for one in answer.slices))
+    lines += [f"  note: {note}" for note in answer.notes]
+    if answer.synthetic_model:
+        lines.append("  note: this model was trained on synthetic images only; its answer on a real one means nothing")
+    return "\n".join(lines)
+
+
+def _slice_in_words(one: SliceAnswer) -> str:
+    value = one.positive_probability if one.positive_probability is not None else one.probabilities[one.label]
+    return f"{one.index + 1}:{one.label}={value:.2f}"
+
+
+def show_summary(run: Path) -> None:
+    """Prints the main results of a finished run, and where its report is."""
+    from shared.artifacts import read_json
+
+    for line in read_json(run / "report.json")["summary"]:
+        print(line)
+    print(f"report: {run / 'report.html'}")
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """Turns the engine's faults into one line on standard error and an exit code."""
+    from shared.errors import ConfigError, UnknownNameError
+
+    try:
+        yield
+    except (ConfigError, UnknownNameError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(EXIT_USAGE) from None
+    except MedtlError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(EXIT_FAULT) from None
+    except KeyboardInterrupt:
+        typer.echo("interrupted; the same command resumes it", err=True)
+        raise typer.Exit(130) from None
+
+
+@contextmanager
+def progress_bars() -> Iterator[Callable[[str, int, int, str], None]]:
+    """Progress on standard error, with rate and time left; one bar for each thing that is done."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+    from rich.progress import TaskID as BarID
+
+    bars: dict[str, BarID] = {}
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]} {task.fields[note]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    ) as display:
+
+        def show(what: str, done: int, total: int, note: str) -> None:
+            if what not in bars:
+                bars[what] = display.add_task(what, total=total, rate="", note="")
+            speed = display.tasks[bars[what]].speed
+            rate = f"{speed:.1f}/s" if speed else ""
+            display.update(bars[what], completed=done, total=total, note=note, rate=rate)
+
+        yield show

@@ -1,0 +1,135 @@
+"""Typed, strict configuration: YAML files, `key=value` overrides, every fault reported at once.
+
+The parsed objects stop at the runner: what lies below takes plain arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from shared.errors import ConfigError
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Section(BaseModel):
+    """Base of all sections: unknown keys are faults, values are not coerced by guesswork, nothing changes later."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+class DataSection(Section):
+    """Where the samples come from, and how they are divided."""
+
+    source: str | None = Field(None, description="folder, .zip or manifest .csv; none: the embedded synthetic data")
+    domains: tuple[str, ...] = Field((), description="keep only these domains (scanners, collections); empty: all")
+    train_groups: int | None = Field(None, ge=1, description="keep this many training groups (patients)")
+    labels_per_class: int | None = Field(None, ge=1, description="keep this many training images a class")
+    validation: float = Field(0.2, gt=0, lt=0.5, description="share of groups for validation")
+    test: float = Field(0.2, gt=0, lt=0.5, description="share of groups for the test, where the data has none")
+    leaks: Literal["refuse", "drop", "allow"] = Field(
+        "refuse", description="what to do with images that stand in training and in test"
+    )
+    options: dict[str, Any] = Field(default_factory=dict, description="the application's own preprocessing settings")
+
+
+class BackboneSection(Section):
+    """The pretrained network, and what is taken over from it."""
+
+    name: str = Field("resnet18", description="see the command `backbones`")
+    weights: str = Field("imagenet", description="imagenet, random, a .pth or .safetensors file, or a finished run")
+    size: int = Field(224, ge=16, le=1024, description="side of the square network input, in pixels")
+    layers: tuple[str, ...] = Field((), description="whose outputs are the code; empty: the backbone's default")
+    pooling: str = Field("avg1", description="avg1, avg2, avg3, max1 or avgmax")
+    copied: tuple[str, ...] | None = Field(None, description="stages copied from the weights; none: all of them")
+
+
+class Config(Section):
+    """One training run."""
+
+    name: str = Field("run", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="begins the run folder's name")
+    seed: int = Field(0, ge=0)
+    data: DataSection = DataSection()
+    backbone: BackboneSection = BackboneSection()
+    strategy: dict[str, Any] = Field(default_factory=lambda: {"name": "finetune"}, description="name and its options")
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threshold: float = Field(0.5, gt=0, lt=1, description="positive probability from which a sample is called positive")
+
+
+def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:
+    """Reads a YAML file, applies `key.sub=value` overrides (values in YAML syntax), and checks everything.
+
+    Raises:
+        ConfigError: With every fault in one message: unknown keys, wrong types, values out of range.
+    """
+    tree: dict[str, Any] = _read_yaml(path) if path else {}
+    for override in overrides:
+        _apply(tree, override)
+    return validate(Config, tree, origin=str(path) if path else "the command line")
+
+
+def validate(model: type[Model], tree: Mapping[str, Any], *, origin: str) -> Model:
+    """Builds `model` from plain data, or raises one `ConfigError` that names every fault."""
+    try:
+        return model.model_validate(dict(tree))
+    except ValidationError as error:
+        faults = [_describe(fault, model) for fault in error.errors(include_url=False, include_context=False)]
+        raise ConfigError(f"{origin}: " + "; ".join(faults)) from None
+
+
+def to_yaml(config: BaseModel) -> str:
+    """The resolved configuration as YAML, every default written out."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: is not YAML ({' '.join(str(error).split())})") from None
+    if tree is None:
+        return {}
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{path}: holds a {type(tree).__name__}; a mapping of keys to values is needed")
+    return tree
+
+
+def _apply(tree: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"{override!r} is not of the form key=value, for example seed=1 or backbone.name=vgg16")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ConfigError(f"{override!r}: {text!r} is not a YAML value") from None
+    *parents, leaf = key.split(".")
+    node = tree
+    for parent in parents:
+        child = node.setdefault(parent, {})
+        if not isinstance(child, dict):
+            raise ConfigError(f"{override!r}: {parent!r} holds a value, not a section")
+        node = child
+    node[leaf] = value
+
+
+def _describe(fault: Any, model: type[BaseModel]) -> str:
+    where = ".".join(str(part) for part in fault["loc"]) or "(top)"
+    if fault["type"] == "extra_forbidden":
+        return f"{where}: unknown key; allowed here: {', '.join(_keys_at(model, fault['loc'][:-1]))}"
+    return f"{where}: {fault['msg'].lower()}, got {fault['input']!r}"
+
+
+def _keys_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    for part in location:
+        field = model.model_fields.get(str(part))
+        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
+            break
+        model = field.annotation
+    return list(model.model_fields)

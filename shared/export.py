@@ -1,0 +1,83 @@
+"""The trained network as ONNX, checked against torch before anything relies on it."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from shared.errors import ExportError
+from shared.network import Calibrated, Network
+from shared.task import Preprocessing
+
+TOLERANCE = 1e-4
+"""Largest difference of a probability between torch and ONNX Runtime."""
+OPSET = 18
+
+
+def export_onnx(network: Network, spec: Preprocessing, path: Path, check: NDArray[np.float32]) -> float:
+    """Writes `path` (inputs `images`; outputs `probabilities` and `codes`; any batch size) and checks it.
+
+    Args:
+        network: On the CPU, in evaluation mode.
+        spec: Gives the shape of the input.
+        path: Where the ONNX file goes; it appears only when the check has passed.
+        check: Images float32 [N, channels, size, size] to compare on.
+
+    Returns:
+        The largest difference of a probability.
+
+    Raises:
+        ExportError: The difference exceeds 1e-4.
+    """
+    model = Calibrated(network).cpu().eval()
+    partial = path.with_suffix(".partial.onnx")
+    example = torch.zeros(2, spec.channels, spec.size, spec.size)
+    try:
+        _export(model, example, partial)
+        difference = _difference(model, partial, check)
+        if not difference <= TOLERANCE:
+            raise ExportError(
+                f"the exported network differs from torch by {difference:.2e}; at most {TOLERANCE} is let"
+            )
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return difference
+
+
+def _export(model: Calibrated, example: torch.Tensor, path: Path) -> None:
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter warns of its own internals
+        program = torch.onnx.export(
+            model,
+            (example,),
+            dynamo=True,
+            input_names=["images"],
+            output_names=["probabilities", "codes"],
+            dynamic_shapes=({0: torch.export.Dim("batch", min=1, max=4096)},),
+            opset_version=OPSET,
+            verbose=False,
+        )
+    if program is None:
+        raise ExportError("the exporter returned nothing")
+    program.save(str(path), external_data=False)
+
+
+def _difference(model: Calibrated, path: Path, check: NDArray[np.float32]) -> float:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(str(path), sess_options=options, providers=["CPUExecutionProvider"])
+    with torch.inference_mode():
+        expected = model(torch.from_numpy(check))[0].numpy()
+    # one image and many take the same path through a graph whose batch size is free
+    many = session.run(["probabilities"], {"images": check})[0]
+    one = session.run(["probabilities"], {"images": check[:1]})[0]
+    return float(max(np.abs(expected - many).max(), np.abs(expected[:1] - one).max()))

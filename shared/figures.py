@@ -1,0 +1,100 @@
+"""The pictures of a report, each as a PNG inside a data address, so that the report is one file."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+INK, ACCENT, MUTED = "#1d2733", "#b3261e", "#8a94a0"
+
+
+def training_curve(history: Sequence[Mapping[str, Any]]) -> str | None:
+    """Loss and validation score over the epochs of fine-tuning; None where there were no epochs."""
+    if not history or "epoch" not in history[0]:
+        return None
+    figure, axes = _figure(6.4, 2.6)
+    steps = np.arange(1, len(history) + 1)
+    axes.plot(steps, [row["train_loss"] for row in history], color=INK, label="training loss")
+    axes.plot(steps, [row["validation_accuracy"] for row in history], color=ACCENT, label="validation accuracy")
+    axes.set_xlabel("epoch")
+    axes.legend(frameon=False)
+    return _address(figure)
+
+
+def roc_curve(scores: NDArray[np.float64], positive: NDArray[np.bool_], threshold: float, name: str) -> str | None:
+    """ROC of the positive event with the operating point marked; None where one of the two kinds is absent."""
+    if positive.all() or not positive.any():
+        return None
+    from sklearn.metrics import roc_curve as curve
+
+    false_rate, true_rate, _ = curve(positive, scores)
+    figure, axes = _figure(3.6, 3.6)
+    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=":")
+    axes.plot(false_rate, true_rate, color=INK)
+    called = scores >= threshold
+    axes.plot(called[~positive].mean(), called[positive].mean(), "o", color=ACCENT, label=f"threshold {threshold:g}")
+    axes.set_xlabel("1 - specificity")
+    axes.set_ylabel(f"sensitivity for {name}")
+    axes.legend(frameon=False, loc="lower right")
+    return _address(figure)
+
+
+def attribution_sheet(
+    images: NDArray[np.float32],
+    maps: NDArray[np.float32],
+    masks: Sequence[NDArray[np.bool_] | None],
+    titles: Sequence[str],
+) -> str:
+    """Images above their attributions, masks outlined where they exist.
+
+    Args:
+        images: float32 [N, size, size] in 0..1.
+        maps: float32 [N, size, size], signed; red speaks for the class, blue against it.
+        masks: bool [size, size] or None, for each.
+        titles: One short line each.
+    """
+    import matplotlib.pyplot as plt
+
+    figure, rows = plt.subplots(2, len(images), figsize=(1.7 * len(images), 3.7), squeeze=False, layout="constrained")
+    shown = None
+    for column, (image, attribution, mask) in enumerate(zip(images, maps, masks, strict=True)):
+        limit = float(np.percentile(np.abs(attribution), 99.5)) or 1.0
+        rows[0, column].imshow(image, cmap="gray", vmin=0, vmax=1)
+        rows[1, column].imshow(image, cmap="gray", vmin=0, vmax=1)
+        alpha = np.clip(np.abs(attribution) / limit, 0, 1)
+        shown = rows[1, column].imshow(attribution / limit, cmap="seismic", vmin=-1, vmax=1, alpha=alpha)
+        if mask is not None and mask.any():
+            rows[0, column].contour(mask, levels=[0.5], colors="#4cc38a", linewidths=0.8)
+        rows[0, column].set_title(titles[column], fontsize=7, color=INK)
+    for axes in rows.ravel():
+        axes.set_axis_off()
+    figure.colorbar(shown, ax=rows[1, :].tolist(), shrink=0.8, label="for / against")
+    return _address(figure)
+
+
+def _figure(width: float, height: float) -> tuple[Figure, Any]:
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(width, height), layout="constrained")
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _address(figure: Figure) -> str:
+    import matplotlib.pyplot as plt
+
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=130)
+    plt.close(figure)
+    return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode()

@@ -1,0 +1,157 @@
+"""Prediction from a run folder by ONNX Runtime. Nothing here imports torch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from shared.aggregation import aggregate
+from shared.artifacts import check_finished, read_model_record
+from shared.errors import DataError, InputRefused, RunError
+from shared.task import Image, Item, Preprocessing
+
+BATCH = 16
+
+Preprocess = Callable[[NDArray[np.float32], Preprocessing], Image]
+
+
+@dataclass(frozen=True)
+class SliceAnswer:
+    """What was found on one slice."""
+
+    index: int
+    label: str
+    probabilities: dict[str, float]
+    positive_probability: float | None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer of `predict`.
+
+    Attributes:
+        input: As the person named it.
+        status: "assessed", or "refused" with `reason`.
+        reason: One line, without identifiers; None when assessed.
+        label: The most probable class.
+        decision: "positive" or "negative" at the threshold; None where the task has no positive class.
+        probabilities: By class, for the whole input.
+        positive_probability: Probability of the positive event; None where the task has none.
+        threshold: From which `positive_probability` means "positive".
+        certified_sensitivity: What validation certifies at this threshold; None where nothing was certified.
+        slices: One answer a slice, in the order of the series.
+        notes: What to know beside the answer.
+        synthetic_model: Whether the model has only ever seen synthetic images.
+    """
+
+    input: str
+    status: Literal["assessed", "refused"]
+    reason: str | None = None
+    label: str | None = None
+    decision: str | None = None
+    probabilities: dict[str, float] | None = None
+    positive_probability: float | None = None
+    threshold: float | None = None
+    certified_sensitivity: float | None = None
+    slices: tuple[SliceAnswer, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+    synthetic_model: bool = False
+
+    def to_json(self, positive_name: str | None) -> dict[str, Any]:
+        """Plain data for `--json`: the fields, with the positive event under its own name (`tumour_probability`)."""
+        tree = asdict(self)
+        for node in (tree, *tree["slices"]):
+            value = node.pop("positive_probability")
+            if positive_name is not None:
+                node[f"{positive_name}_probability"] = value
+        return tree
+
+
+class Predictor:
+    """A finished run, ready to judge.
+
+    Args:
+        run: A finished run folder; its files are checked against the hashes in `done`.
+        task: The application that asks; a run of another one is refused.
+        preprocess: The application's deterministic preprocessing.
+
+    Raises:
+        RunError: The run is unfinished, damaged, or belongs to another application.
+    """
+
+    def __init__(self, run: Path, task: str, preprocess: Preprocess) -> None:
+        check_finished(run)
+        self.record = read_model_record(run)
+        if self.record.task != task:
+            raise RunError(f"{run} is a run of {self.record.task}; `{task}` cannot use it")
+        self.preprocess = preprocess
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        options.intra_op_num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+        self.session = onnxruntime.InferenceSession(
+            str(run / "model.onnx"), sess_options=options, providers=["CPUExecutionProvider"]
+        )
+
+    def probabilities(self, slices: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
+        """Class probabilities, float64 [slices, classes], of raw images."""
+        rows = []
+        for start in range(0, len(slices), BATCH):
+            batch = [self.preprocess(pixels, self.record.preprocessing) for pixels in slices[start : start + BATCH]]
+            rows.append(self.session.run(["probabilities"], {"images": np.stack(batch)})[0])
+        return np.concatenate(rows).astype(np.float64)
+
+    def assess(self, item: Item) -> Answer:
+        """Judges one item; what cannot be judged comes back as refused."""
+        if item.refusal is not None:
+            return self._refused(item, item.refusal)
+        if not item.slices:
+            return self._refused(item, "holds no image")
+        try:
+            rows = self.probabilities(item.slices)
+        except (InputRefused, DataError) as error:
+            return self._refused(item, str(error))
+        if not np.isfinite(rows).all():
+            return self._refused(item, "the network gave no finite probability")
+        return self._assessed(item, rows)
+
+    def _refused(self, item: Item, reason: str) -> Answer:
+        return Answer(item.name, "refused", reason, notes=item.notes, synthetic_model=self.record.synthetic)
+
+    def _assessed(self, item: Item, rows: NDArray[np.float64]) -> Answer:
+        whole = aggregate(rows, np.array(self.record.positive, dtype=bool))
+        positive = self._positive(whole)
+        slices = tuple(
+            SliceAnswer(index, self._label(row), self._by_class(row), self._positive(row))
+            for index, row in enumerate(rows)
+        )
+        return Answer(
+            item.name,
+            "assessed",
+            label=self._label(whole),
+            decision=None if positive is None else ("positive" if positive >= self.record.threshold else "negative"),
+            probabilities=self._by_class(whole),
+            positive_probability=positive,
+            threshold=None if positive is None else self.record.threshold,
+            certified_sensitivity=self.record.certified_sensitivity,
+            slices=slices,
+            notes=item.notes,
+            synthetic_model=self.record.synthetic,
+        )
+
+    def _label(self, row: NDArray[np.float64]) -> str:
+        return self.record.classes[int(row.argmax())]
+
+    def _by_class(self, row: NDArray[np.float64]) -> dict[str, float]:
+        return {name: float(value) for name, value in zip(self.record.classes, row, strict=True)}
+
+    def _positive(self, row: NDArray[np.float64]) -> float | None:
+        if not any(self.record.positive):
+            return None
+        return float(row[np.array(self.record.positive)].sum())

@@ -1,0 +1,336 @@
+"""The way through, from a configuration to a finished run folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import platform
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import save_file
+
+from shared.artifacts import (
+    ModelRecord,
+    check_finished,
+    claimed,
+    file_hash,
+    finish,
+    is_finished,
+    write_json,
+    write_text,
+)
+from shared.audit import audit
+from shared.backbones import build_backbone, find_backbone
+from shared.calibration import fit_temperature
+from shared.config import Config, to_yaml, validate
+from shared.errors import ConfigError, DataError, LeakError
+from shared.evaluation import evaluate
+from shared.export import export_onnx
+from shared.job import Job, Part
+from shared.network import Network, code_width
+from shared.pooling import POOLINGS
+from shared.report import write_report
+from shared.samples import SPLITS, Dataset
+from shared.seeding import derive_seed
+from shared.splits import few_groups, k_shot, split
+from shared.strategies import find_strategy
+from shared.task import Preprocessing, Task
+from shared.trainer import predict_scores
+from shared.weights import WeightsReport, load_weights
+
+log = logging.getLogger(__name__)
+Progress = Callable[[str, int, int, str], None]
+PACKAGES = ("numpy", "torch", "torchvision", "onnxruntime", "pydicom", "monai", "accelerate", "captum")
+EXPORT_CHECK_IMAGES = 8
+
+
+@dataclass(frozen=True)
+class Divided:
+    """A dataset with its splits and what the audit did to it."""
+
+    dataset: Dataset
+    parts: Mapping[str, NDArray[np.int64]]
+    notes: tuple[str, ...]
+
+
+def run(
+    task: Task, config: Config, *, root: Path, out: Path | None = None, progress: Progress = lambda *_: None
+) -> Path:
+    """Trains, evaluates, exports and reports; resumes what an earlier call with the same configuration began.
+
+    Args:
+        task: The application.
+        config: The resolved configuration.
+        root: Where run folders lie.
+        out: The run folder itself, in place of one under `root`.
+        progress: Called with (what, done, total, note).
+
+    Returns:
+        The finished run folder.
+
+    Raises:
+        MedtlError: One of its leaves, with a message for the person who started the run.
+    """
+    task.register()
+    strategy = find_strategy(str(config.strategy.get("name", "finetune")))
+    options = validate(strategy.options, config.strategy, origin="strategy")
+    spec = _preprocessing(task, config)
+    _check_backbone(config)
+    dataset = _load(task, config, spec)
+    folder = out or root / run_name(task, config, dataset)
+    if is_finished(folder):
+        check_finished(folder)
+        if (folder / "config.yaml").read_text(encoding="utf-8") != to_yaml(config):
+            raise ConfigError(f"{folder} holds a finished run of another configuration; choose another --out")
+        log.warning("%s is finished already; nothing is trained again", folder)
+        return folder
+    with claimed(folder):
+        started = time.monotonic()
+        write_text(folder / "config.yaml", to_yaml(config))
+        divided = _divide(task, config, dataset, progress)
+        parts = _parts(task, divided, spec, progress)
+        network, weights = _network(config, spec, len(dataset.classes))
+        job = Job(
+            network=network,
+            train=parts["train"],
+            validation=parts["validation"],
+            classes=dataset.classes,
+            spec=spec,
+            content_hash=dataset.content_hash,
+            augment=task.augment,
+            seed=config.seed,
+            device=_device(config),
+            folder=folder,
+            progress=progress,
+        )
+        history = strategy.fit(job, options)
+        if _is_main_process():
+            _complete(task, config, divided, parts, job, weights, history, started)
+    return folder
+
+
+def run_name(task: Task, config: Config, dataset: Dataset) -> str:
+    """The run folder's name: the same configuration on the same data always has the same."""
+    facts = json.dumps([task.name, config.model_dump(mode="json"), dataset.content_hash], sort_keys=True)
+    return f"{task.name}-{config.name}-seed{config.seed}-{hashlib.sha256(facts.encode()).hexdigest()[:8]}"
+
+
+def _preprocessing(task: Task, config: Config) -> Preprocessing:
+    unknown = sorted(set(config.data.options) - set(task.default_options))
+    if unknown:
+        allowed = ", ".join(task.default_options)
+        raise ConfigError(f"data.options: unknown {', '.join(unknown)}; {task.name} knows {allowed}")
+    return Preprocessing(config.backbone.size, 1, {**task.default_options, **config.data.options})
+
+
+def _check_backbone(config: Config) -> None:
+    record = find_backbone(config.backbone.name)
+    wanted = config.backbone
+    if wanted.size < record.min_size:
+        raise ConfigError(f"backbone.size: {wanted.size}; {record.name} needs at least {record.min_size} pixels")
+    for layer in wanted.layers:
+        if layer not in record.code_layers:
+            raise ConfigError(f"backbone.layers: no layer {layer!r}; {record.name} has {', '.join(record.code_layers)}")
+    for stage in wanted.copied or ():
+        if stage not in record.stages:
+            raise ConfigError(f"backbone.copied: no stage {stage!r}; {record.name} has {', '.join(record.stages)}")
+    if wanted.pooling not in POOLINGS:
+        raise ConfigError(f"backbone.pooling: {wanted.pooling!r}; allowed: {', '.join(POOLINGS)}")
+
+
+def _load(task: Task, config: Config, spec: Preprocessing) -> Dataset:
+    if config.data.source is None:
+        raise ConfigError(f"data.source is not set; give a folder, zip or manifest: {task.name} train data.source=DATA")
+    dataset = task.load(Path(config.data.source), options=spec.options)
+    known = sorted({sample.domain for sample in dataset.samples})
+    missing = [domain for domain in config.data.domains if domain not in known]
+    if missing:
+        raise ConfigError(f"data.domains: no {', '.join(missing)} in the data; it has {', '.join(known)}")
+    kept = tuple(
+        sample
+        for sample in dataset.samples
+        if sample.label is not None and (not config.data.domains or sample.domain in config.data.domains)
+    )
+    if not kept:
+        raise DataError("the data holds no labelled sample")
+    return replace(dataset, samples=kept)
+
+
+def _divide(task: Task, config: Config, dataset: Dataset, progress: Progress) -> Divided:
+    result = audit(
+        dataset.samples, task.read, progress=lambda done, total: progress("looking for duplicates", done, total, "")
+    )
+    notes = list(dataset.notes)
+    keep = np.ones(len(dataset.samples), dtype=bool)
+    if result.unreadable:
+        raise DataError(f"{len(result.unreadable)} of {len(dataset.samples)} images cannot be read; remove them first")
+    fixed = np.array([sample.split or "" for sample in dataset.samples])
+    learning, testing = np.flatnonzero(fixed != "test"), np.flatnonzero(fixed == "test")
+    leaked = sorted({pair.j if pair.j in set(testing) else pair.i for pair in result.across(learning, testing)})
+    if leaked:
+        said = f"{len(leaked)} of {len(testing)} test images are duplicates of training images"
+        if config.data.leaks == "refuse":
+            raise LeakError(f"{said}; add data.leaks=drop to leave them out of the test, or data.leaks=allow")
+        if config.data.leaks == "drop":
+            keep[leaked] = False
+            notes.append(f"{said} and were left out of the test.")
+        else:
+            notes.append(f"LEAK ALLOWED: {said}; the test numbers flatter.")
+    clusters = result.clusters[keep]
+    dataset = replace(dataset, samples=tuple(np.array(dataset.samples, dtype=object)[keep]))
+    fractions = (1.0 - config.data.validation - config.data.test, config.data.validation, config.data.test)
+    joined = None if config.data.leaks == "allow" else clusters
+    parts = dict(split(dataset.samples, seed=config.seed, fractions=fractions, clusters=joined))
+    labels = [str(sample.label) for sample in dataset.samples]
+    if config.data.train_groups is not None:
+        parts["train"] = few_groups(dataset.samples, parts["train"], config.data.train_groups, config.seed)
+    if config.data.labels_per_class is not None:
+        parts["train"] = k_shot(parts["train"], labels, config.data.labels_per_class, config.seed)
+    return Divided(dataset, parts, tuple(notes))
+
+
+def _parts(task: Task, divided: Divided, spec: Preprocessing, progress: Progress) -> dict[str, Part]:
+    index = {name: number for number, name in enumerate(divided.dataset.classes)}
+    parts = {}
+    for done, name in enumerate(SPLITS):
+        progress("reading images", done, len(SPLITS), name)
+        samples = [divided.dataset.samples[i] for i in divided.parts[name]]
+        labels = np.array([index[str(sample.label)] for sample in samples], dtype=np.int64)
+        parts[name] = Part(samples, task.images(samples, spec), labels)
+    progress("reading images", len(SPLITS), len(SPLITS), "")
+    return parts
+
+
+def _network(config: Config, spec: Preprocessing, classes: int) -> tuple[Network, WeightsReport]:
+    wanted = config.backbone
+    record = find_backbone(wanted.name)
+    layers = wanted.layers or (record.default_layer,)
+    backbone = build_backbone(wanted.name, layers=layers, seed=config.seed)
+    report = load_weights(backbone, wanted.weights, copy_stages=wanted.copied, seed=config.seed)
+    width = code_width(backbone, layers, wanted.pooling, spec.channels, spec.size)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(config.seed, "head"))
+        return Network(backbone, layers, wanted.pooling, width, classes), report
+
+
+def _device(config: Config) -> torch.device:
+    if config.device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("device: cuda was asked for and none is there; use device=auto or device=cpu")
+    return torch.device("cuda" if config.device != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def _is_main_process() -> bool:
+    return not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0
+
+
+def _complete(
+    task: Task,
+    config: Config,
+    divided: Divided,
+    parts: Mapping[str, Part],
+    job: Job,
+    weights: WeightsReport,
+    history: list[dict[str, Any]],
+    started: float,
+) -> None:
+    folder, network = job.folder, job.network
+    scores = {name: predict_scores(network, parts[name], job.device).double().numpy() for name in SPLITS[1:]}
+    temperature = fit_temperature(scores["validation"], parts["validation"].labels)
+    with torch.no_grad():
+        network.temperature.fill_(temperature)
+    probabilities = {name: _softmax(rows / temperature) for name, rows in scores.items()}
+    network.cpu().eval()
+    save_file(_tensors(network), folder / "model.safetensors")
+    check = np.stack(
+        [parts["validation"].images[i] for i in range(min(EXPORT_CHECK_IMAGES, len(scores["validation"])))]
+    )
+    difference = export_onnx(network, job.spec, folder / "model.onnx", check)
+    record = _record(task, config, divided, job, weights, temperature)
+    write_json(folder / "model.json", record.to_json())
+    write_text(folder / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in history))
+    write_text(folder / "predictions.csv", _predictions(job.classes, parts, probabilities))
+    environment = _environment(job.device, difference, time.monotonic() - started)
+    write_json(folder / "environment.json", environment)
+    results = {name: _evaluate(parts[name], probabilities[name], record) for name in SPLITS[1:]}
+    write_report(task, folder, record, divided.notes, parts, probabilities, results, history, environment, network)
+    (folder / "checkpoint.pt").unlink(missing_ok=True)
+    finish(folder, task.name)
+
+
+def _record(
+    task: Task, config: Config, divided: Divided, job: Job, weights: WeightsReport, temperature: float
+) -> ModelRecord:
+    return ModelRecord(
+        task=task.name,
+        classes=job.classes,
+        positive=tuple(task.positive_name is not None and task.is_positive(name) for name in job.classes),
+        preprocessing=job.spec,
+        threshold=config.threshold,
+        certified_sensitivity=None,
+        temperature=temperature,
+        backbone={
+            "name": config.backbone.name,
+            "layers": list(job.network.layers),
+            "pooling": job.network.pooling,
+            "weights": weights.to_json(),
+        },
+        domains=tuple(sorted({sample.domain for sample in job.train.samples})),
+        synthetic=divided.dataset.synthetic,
+        data_hash=divided.dataset.content_hash,
+        weights_hash=file_hash(job.folder / "model.safetensors"),
+    )
+
+
+def _evaluate(part: Part, probabilities: NDArray[np.float64], record: ModelRecord) -> dict[str, Any]:
+    return evaluate(
+        probabilities,
+        part.labels,
+        record.classes,
+        positive=np.array(record.positive),
+        groups=[sample.group or sample.id for sample in part.samples],
+        domains=[sample.domain for sample in part.samples],
+        threshold=record.threshold,
+    )
+
+
+def _softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+    quotient: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
+    return quotient
+
+
+def _tensors(network: Network) -> dict[str, torch.Tensor]:
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+
+
+def _predictions(
+    classes: tuple[str, ...], parts: Mapping[str, Part], probabilities: Mapping[str, NDArray[np.float64]]
+) -> str:
+    lines = [",".join(["split", "sample", "group", "domain", "label", "predicted", *classes])]
+    for name, rows in probabilities.items():
+        for sample, row in zip(parts[name].samples, rows, strict=True):
+            facts = [name, sample.id, sample.group or "", sample.domain, str(sample.label), classes[int(row.argmax())]]
+            lines.append(",".join([*(f'"{fact}"' for fact in facts), *(f"{value:.6f}" for value in row)]))
+    return "\n".join(lines) + "\n"
+
+
+def _environment(device: torch.device, difference: float, seconds: float) -> dict[str, Any]:
+    return {
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "threads": torch.get_num_threads(),
+        "packages": {name: version(name) for name in PACKAGES},
+        "onnx_difference": difference,
+        "seconds": round(seconds, 1),
+    }

@@ -1,0 +1,30 @@
+"""Transfer strategies, one a file; a file's name is the strategy's name."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from typing import TYPE_CHECKING
+
+from shared.errors import UnknownNameError
+from shared.registry import unknown_name
+
+if TYPE_CHECKING:
+    from shared.strategies.base import Strategy
+
+
+def strategy_names() -> list[str]:
+    """Names of all strategies, found without importing any."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name != "base")
+
+
+def find_strategy(name: str) -> Strategy:
+    """The strategy called `name`.
+
+    Raises:
+        UnknownNameError: No file of that name; the message lists the near ones.
+    """
+    if name not in strategy_names():
+        raise UnknownNameError(unknown_name("strategy", name, strategy_names()))
+    strategy: Strategy = importlib.import_module(f"shared.strategies.{name}").STRATEGY
+    return strategy

@@ -1,0 +1,18 @@
+"""What a strategy must do with a job."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from shared.config import Section
+from shared.job import Job
+
+
+class Strategy(Protocol):
+    """A way to make the network of a job fit its training part."""
+
+    options: type[Section]
+    """The schema of the strategy's options in a configuration."""
+
+    def fit(self, job: Job, options: Any) -> list[dict[str, Any]]:
+        """Trains `job.network` in place, chooses by validation, and returns the history as JSON-ready rows."""

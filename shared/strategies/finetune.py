@@ -1,0 +1,75 @@
+"""Fine-tuning in phases: first the new head, then the stages that a freeze schedule names, at discriminative rates."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812 - the field's usual name
+
+from shared.config import Section
+from shared.freezing import BatchNormPolicy
+from shared.heads import balanced_weights
+from shared.job import Job
+from shared.schedules import Shape
+from shared.trainer import Phase, train
+
+
+class PhaseOptions(Section):
+    """One phase of the schedule."""
+
+    epochs: int = Field(ge=1)
+    train: str | tuple[str, ...] = Field("none", description="stages beside the head: all, none, last:N, or names")
+    lr_head: float = Field(1e-3, gt=0)
+    lr_backbone: float = Field(1e-4, gt=0)
+    lr_decay: float = Field(0.7, gt=0, le=1, description="factor on the rate for each stage further from the head")
+    warmup: float = Field(0.1, ge=0, lt=1)
+    shape: Shape = "cosine"
+
+
+class Options(Section):
+    """Options of fine-tuning. The default phases are CS231n's recipe: the head alone, then all, ten times slower."""
+
+    name: Literal["finetune"] = "finetune"
+    phases: tuple[PhaseOptions, ...] = Field(
+        (PhaseOptions(epochs=3), PhaseOptions(epochs=10, train="all", lr_head=3e-4)), min_length=1
+    )
+    batch_size: int = Field(32, ge=2)
+    weight_decay: float = Field(1e-4, ge=0)
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    class_weights: Literal["balanced", "none"] = "balanced"
+    batch_norm: BatchNormPolicy = "train"
+    augment: bool = True
+    selection: str = "loss"
+
+
+class FineTune:
+    """The network learns end to end, part by part."""
+
+    options = Options
+
+    def fit(self, job: Job, options: Options) -> list[dict[str, Any]]:
+        """Runs the phases; the checkpoint that validation prefers is the result."""
+        weights: Tensor | None = None
+        if options.class_weights == "balanced":
+            weights = balanced_weights(job.train.labels, len(job.classes))
+
+        def loss(scores: Tensor, labels: Tensor) -> Tensor:
+            on_device = None if weights is None else weights.to(scores.device)
+            return F.cross_entropy(scores, labels, weight=on_device, label_smoothing=options.label_smoothing)
+
+        phases = [Phase(**phase.model_dump()) for phase in options.phases]
+        return train(
+            job,
+            phases,
+            loss,
+            batch_size=options.batch_size,
+            weight_decay=options.weight_decay,
+            batch_norm=options.batch_norm,
+            augment=options.augment,
+            selection=options.selection,
+        )
+
+
+STRATEGY = FineTune()

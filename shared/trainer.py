@@ -1,0 +1,284 @@
+"""The one training loop: phases of steps, chosen by validation, resumable at any moment to the same weights.
+
+All randomness is named by (seed, phase, epoch, step), so a checkpoint holds weights, optimiser and a position, and
+nothing about random state. Device, precision and processes come from accelerate.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+
+from shared.errors import RunError
+from shared.freezing import BatchNormPolicy, resolve_stages, set_mode, set_trainable
+from shared.job import Job, Part
+from shared.network import Network
+from shared.param_groups import parameter_groups
+from shared.schedules import Shape, multiplier
+from shared.seeding import derive_seed, generator
+from shared.selection import RULES
+from shared.task import Image
+
+CHECKPOINT_SECONDS = 20.0
+"""What a kill may cost. Writing one checkpoint of a ResNet-18 with its optimiser takes about 0.3 s."""
+EVALUATION_BATCH = 64
+
+log = logging.getLogger(__name__)
+LossFunction = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of training in which one set of stages learns at one set of rates."""
+
+    epochs: int
+    train: str | tuple[str, ...]
+    lr_head: float
+    lr_backbone: float
+    lr_decay: float
+    warmup: float
+    shape: Shape
+
+
+@dataclass
+class Position:
+    """How far training has come: the next step to take, and what was seen so far."""
+
+    phase: int = 0
+    epoch: int = 0
+    step: int = 0
+    best_score: float | None = None
+    loss_sum: float = 0.0
+
+
+class Augmented(TorchDataset[tuple[Tensor, int]]):
+    """Training images, varied by a draw that depends only on (seed, phase, epoch, index)."""
+
+    def __init__(self, part: Part, augment: Callable[[Image, int], Image] | None, seed: int) -> None:
+        self.part, self.augment, self.seed = part, augment, seed
+
+    def __getitem__(self, key: tuple[int, int, int]) -> tuple[Tensor, int]:
+        """Image [channels, size, size] and label of key (phase, epoch, index)."""
+        phase, epoch, index = key
+        image = self.part.images[index]
+        if self.augment is not None:
+            image = self.augment(image, derive_seed(self.seed, "augment", phase, epoch, index))
+        return torch.from_numpy(np.array(image, dtype=np.float32)), int(self.part.labels[index])
+
+
+def train(
+    job: Job,
+    phases: list[Phase],
+    loss: LossFunction,
+    *,
+    batch_size: int,
+    weight_decay: float,
+    batch_norm: BatchNormPolicy,
+    augment: bool,
+    selection: str,
+) -> list[dict[str, Any]]:
+    """Trains `job.network` in place and leaves the checkpoint that validation prefers in it.
+
+    Args:
+        job: Network, training and validation parts, seed, folder for the checkpoint.
+        phases: In order.
+        loss: (scores [B, classes], labels [B]) -> scalar.
+        batch_size: Over all processes together.
+        weight_decay: Of AdamW, on matrices and kernels.
+        batch_norm: Whether trained stages update their BatchNorm statistics.
+        augment: Whether `job.augment` varies the training images.
+        selection: A rule of `shared.selection`.
+
+    Returns:
+        The history, a row an epoch.
+
+    Raises:
+        RunError: The loss is not finite, or the checkpoint in the folder is damaged.
+    """
+    loop = _Loop(job, phases, loss, batch_size, weight_decay, batch_norm, augment, selection)
+    return loop.run()
+
+
+class _Loop:
+    def __init__(
+        self,
+        job: Job,
+        phases: list[Phase],
+        loss: LossFunction,
+        batch_size: int,
+        weight_decay: float,
+        batch_norm: BatchNormPolicy,
+        augment: bool,
+        selection: str,
+    ) -> None:
+        on_cpu = job.device.type == "cpu"
+        self.accelerator = Accelerator(cpu=on_cpu, mixed_precision="no" if on_cpu else "bf16")
+        self.job, self.phases, self.loss = job, phases, loss
+        self.batch_size = min(batch_size, len(job.train.samples))
+        self.weight_decay, self.batch_norm = weight_decay, batch_norm
+        self.rule = RULES.get(selection)
+        self.dataset = Augmented(job.train, job.augment if augment else None, job.seed)
+        self.workers = 0 if on_cpu else min(8, os.cpu_count() or 1)
+        self.position = Position()
+        self.history: list[dict[str, Any]] = []
+        self.best: dict[str, Tensor] = {}
+        self.checkpoint = Path(job.folder) / "checkpoint.pt"
+        self.saved_at = time.monotonic()
+        self.network: Network = job.network
+        self.stages = list(self.network.backbone.stages)
+        self.trained = [resolve_stages(phase.train, self.stages) for phase in phases]
+
+    def run(self) -> list[dict[str, Any]]:
+        restored = self._restore()
+        while self.position.phase < len(self.phases):
+            self._run_phase(restored)
+            restored = None
+            self.position.phase, self.position.epoch = self.position.phase + 1, 0
+        self.network.load_state_dict(self.best)
+        self.network.eval()
+        self.accelerator.free_memory()
+        return self.history
+
+    def _run_phase(self, optimiser_state: dict[str, Any] | None) -> None:
+        phase, names = self.phases[self.position.phase], self.trained[self.position.phase]
+        network = self.network.to(self.accelerator.device)
+        set_trainable(network.backbone.stages, network.head, names)
+        groups = parameter_groups(
+            network.backbone.stages,
+            network.head,
+            names,
+            lr_head=phase.lr_head,
+            lr_backbone=phase.lr_backbone,
+            lr_decay=phase.lr_decay,
+            weight_decay=self.weight_decay,
+        )
+        model, optimiser = self.accelerator.prepare(network, torch.optim.AdamW(groups))
+        if optimiser_state is not None:
+            optimiser.load_state_dict(optimiser_state)
+        steps = self._steps_per_epoch()
+        while self.position.epoch < phase.epochs:
+            set_mode(network.backbone.stages, network.head, names, self.batch_norm)
+            for images, labels in self._loader():
+                self._step(model, optimiser, images, labels, phase, steps)
+                self._save(optimiser, only_if_due=True)
+            self._end_epoch(optimiser, steps)
+
+    def _step(
+        self, model: Any, optimiser: Any, images: Tensor, labels: Tensor, phase: Phase, steps_per_epoch: int
+    ) -> None:
+        at = self.position
+        factor = multiplier(
+            at.epoch * steps_per_epoch + at.step,
+            phase.epochs * steps_per_epoch,
+            shape=phase.shape,
+            warmup=phase.warmup,
+        )
+        for group in optimiser.param_groups:
+            group["lr"] = group["peak_lr"] * factor
+        torch.manual_seed(derive_seed(self.job.seed, "step", at.phase, at.epoch, at.step))
+        with self.accelerator.autocast():
+            scores = model(images.to(self.accelerator.device))
+        value = self.loss(scores.float(), labels.to(self.accelerator.device))
+        if not torch.isfinite(value):
+            raise RunError(f"the loss became {value.item()} in epoch {at.epoch + 1}; lower lr_head and lr_backbone")
+        optimiser.zero_grad()
+        self.accelerator.backward(value)
+        optimiser.step()
+        at.loss_sum += float(value.detach())
+        at.step += 1
+        done = at.epoch * steps_per_epoch + at.step
+        self.job.progress(
+            f"training, phase {at.phase + 1} of {len(self.phases)}",
+            done,
+            phase.epochs * steps_per_epoch,
+            f"loss {at.loss_sum / at.step:.3f}",
+        )
+
+    def _end_epoch(self, optimiser: Any, steps: int) -> None:
+        at = self.position
+        scores = predict_scores(self.network, self.job.validation, self.accelerator.device)
+        probabilities = torch.softmax(scores, dim=1).double().numpy()
+        value = self.rule(probabilities, self.job.validation.labels)
+        self.history.append(
+            {
+                "phase": at.phase + 1,
+                "epoch": at.epoch + 1,
+                "train_loss": at.loss_sum / steps,
+                "validation_score": value,
+                "validation_accuracy": float((probabilities.argmax(1) == self.job.validation.labels).mean()),
+            }
+        )
+        if at.best_score is None or value > at.best_score:
+            at.best_score = value
+            self.best = {name: tensor.detach().cpu().clone() for name, tensor in self.network.state_dict().items()}
+        at.epoch, at.step, at.loss_sum = at.epoch + 1, 0, 0.0
+        self._save(optimiser, only_if_due=True)
+
+    def _steps_per_epoch(self) -> int:
+        return max(1, len(self.job.train.samples) // self.batch_size)
+
+    def _loader(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches of the current epoch from the current step on, this process's share of each."""
+        at = self.position
+        order = generator(self.job.seed, "order", at.phase, at.epoch).permutation(len(self.job.train.samples))
+        rank, world = self.accelerator.process_index, self.accelerator.num_processes
+        batches = []
+        for step in range(at.step, self._steps_per_epoch()):
+            whole = order[step * self.batch_size : (step + 1) * self.batch_size]
+            batches.append([(at.phase, at.epoch, int(index)) for index in whole[rank::world]])
+        return iter(DataLoader(self.dataset, batch_sampler=batches, num_workers=self.workers))
+
+    def _save(self, optimiser: Any, *, only_if_due: bool) -> None:
+        if only_if_due and time.monotonic() - self.saved_at < CHECKPOINT_SECONDS:
+            return
+        if self.accelerator.is_main_process:
+            state = {
+                "network": self.network.state_dict(),
+                "optimiser": optimiser.state_dict(),
+                "position": asdict(self.position),
+                "history": self.history,
+                "best": self.best,
+            }
+            partial = self.checkpoint.with_suffix(".partial")
+            torch.save(state, partial)
+            partial.replace(self.checkpoint)
+        self.saved_at = time.monotonic()
+
+    def _restore(self) -> dict[str, Any] | None:
+        """Takes up the checkpoint in the folder, if there is one; returns the state of its optimiser."""
+        if not self.checkpoint.is_file():
+            return None
+        try:
+            state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+        except Exception as error:  # torch raises many kinds for a damaged file; none may pass as a traceback
+            raise RunError(f"{self.checkpoint} is damaged ({type(error).__name__}); delete it to start anew") from None
+        self.network.load_state_dict(state["network"])
+        self.position = Position(**state["position"])
+        self.history, self.best = state["history"], state["best"]
+        log.info("resumed at phase %d, epoch %d", self.position.phase + 1, self.position.epoch + 1)
+        optimiser: dict[str, Any] = state["optimiser"]
+        return optimiser
+
+
+@torch.inference_mode()
+def predict_scores(network: Network, part: Part, device: torch.device) -> Tensor:
+    """Class scores, float32 [N, classes] on the CPU, of all images of a part, in evaluation mode."""
+    network.to(device).eval()
+    rows = []
+    for start in range(0, len(part.samples), EVALUATION_BATCH):
+        stop = min(start + EVALUATION_BATCH, len(part.samples))
+        batch = torch.from_numpy(np.stack([part.images[i] for i in range(start, stop)]))
+        rows.append(network(batch.to(device)).float().cpu())
+    return torch.cat(rows)
