@@ -1,1 +1,1 @@
-
+"""Devanagari character recognition by transfer learning."""

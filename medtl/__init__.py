@@ -1,1 +1,1 @@
-
+"""Brain-MRI tumour classification by transfer learning."""

@@ -1,1 +1,1 @@
-
+"""The transfer engine: tensors, classes, groups and domains, and nothing of MRI or Devanagari."""

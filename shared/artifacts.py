@@ -31,7 +31,7 @@ class ModelRecord:
         positive: For each class, whether it is the event that must not be missed.
         preprocessing: What turns raw pixels into the network's input.
         threshold: Positive probability from which a sample is called positive.
-        certified_sensitivity: Sensitivity that validation certifies at this threshold; None where nothing was certified.
+        certified_sensitivity: What validation certifies at this threshold; None where nothing was certified.
         temperature: Already inside `model.onnx`; recorded for the reader.
         backbone: Its record's name, layers, pooling and where its weights came from.
         domains: Names of the domains it was trained on.

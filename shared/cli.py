@@ -81,10 +81,10 @@ def build_app(task: Task) -> typer.Typer:
             task.register()
             for name in BACKBONES:
                 record = BACKBONES.get(name)
-                print(
+                typer.echo(
                     f"{name}: {record.channels} channel(s), {record.input_size} px, {record.licence}, {record.source}"
                 )
-                print(f"    stages {' '.join(record.stages)}; default code {record.default_layer}")
+                typer.echo(f"    stages {' '.join(record.stages)}; default code {record.default_layer}")
 
     return app
 
@@ -99,14 +99,14 @@ def _predict(task: Task, paths: list[Path], model: Path | None, as_json: bool, o
         answer = predictor.assess(item)
         refused |= answer.status == "refused"
         line = json.dumps(answer.to_json(task.positive_name), ensure_ascii=False, allow_nan=False)
-        print(line if as_json else in_words(answer, task), flush=True)
+        typer.echo(line if as_json else in_words(answer, task))
         if out is not None:
             lines.append(line)
     if out is not None:
         write_text(out / "predictions.jsonl", "".join(f"{line}\n" for line in lines))
     if not as_json:
         for caveat in task.caveats:
-            print(caveat)
+            typer.echo(caveat)
     return refused
 
 
@@ -141,8 +141,8 @@ def show_summary(run: Path) -> None:
     from shared.artifacts import read_json
 
     for line in read_json(run / "report.json")["summary"]:
-        print(line)
-    print(f"report: {run / 'report.html'}")
+        typer.echo(line)
+    typer.echo(f"report: {run / 'report.html'}")
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Linear heads on codes, solved to convergence: softmax regression and the linear SVM, by L-BFGS on the whole matrix."""
+"""Linear heads on codes, solved to convergence: softmax regression and the linear SVM, by L-BFGS on all codes."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ from shared.export import export_onnx
 from shared.job import Job, Part
 from shared.network import Network, code_width
 from shared.pooling import POOLINGS
-from shared.report import write_report
+from shared.report import Finished, write_report
 from shared.samples import SPLITS, Dataset
 from shared.seeding import derive_seed
 from shared.splits import few_groups, k_shot, split
@@ -261,7 +261,8 @@ def _complete(
     environment = _environment(job.device, difference, time.monotonic() - started)
     write_json(folder / "environment.json", environment)
     results = {name: _evaluate(parts[name], probabilities[name], record) for name in SPLITS[1:]}
-    write_report(task, folder, record, divided.notes, parts, probabilities, results, history, environment, network)
+    done = Finished(record, divided.notes, parts, probabilities, results, history, environment, network)
+    write_report(task, folder, done)
     (folder / "checkpoint.pt").unlink(missing_ok=True)
     finish(folder, task.name)
 

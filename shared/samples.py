@@ -1,4 +1,4 @@
-"""What the engine knows of an image before it is read: where it is, what it shows, and whom it must not be split from."""
+"""What the engine knows of an image before it is read: where it is, what it shows, whom it belongs to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a checkpoint is chosen, as named rules over validation. No rule here looks at the test set or at target labels."""
+"""How a checkpoint is chosen, as named rules over validation; none looks at the test set or at target labels."""
 
 from __future__ import annotations
 

@@ -7,10 +7,13 @@ nowhere; sizes are checked against the archive's directory before a byte is deco
 from __future__ import annotations
 
 import hashlib
+import os
 import stat
 import zipfile
-from collections.abc import Iterable
+import zlib
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 
 from shared.errors import DataError
@@ -21,6 +24,8 @@ MAX_FILE_BYTES = 1 << 30
 MAX_ARCHIVE_BYTES = 64 << 30
 """64 GiB unpacked: above any study, below a zip bomb."""
 MAX_ARCHIVE_MEMBERS = 1_000_000
+FAULTS_SHOWN = 5
+"""As many faults as one reads before mending them; the rest is counted."""
 
 
 def is_zip(path: Path) -> bool:
@@ -36,6 +41,8 @@ def list_sources(root: Path) -> list[str]:
     Raises:
         DataError: `root` does not exist, is no folder or zip, or the archive breaks a bound.
     """
+    if SEPARATOR in str(root):
+        raise DataError(f"{root} has {SEPARATOR!r} in its name, which parts an archive from its member; rename it")
     if root.is_dir():
         names = (p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file() and not p.is_symlink())
         return [str(root / name) for name in sorted(names) if not _is_clutter(name)]
@@ -70,7 +77,8 @@ def read_source(source: str) -> bytes:
     """The bytes of one source.
 
     Raises:
-        DataError: It is missing, too large, or its archive is damaged.
+        DataError: It is missing, too large, or its archive is damaged. The message does not name the source, for
+            its name may identify a patient; whoever knows the name that the user gave puts that before it.
     """
     archive, separator, member = source.partition(SEPARATOR)
     try:
@@ -82,9 +90,9 @@ def read_source(source: str) -> bytes:
         if info is None:
             raise DataError(f"{Path(archive).name} has no member of that name")
         _check_size(info.file_size)
-        with _archive(Path(archive), _stamp(Path(archive))).open(info) as stream:
+        with _archive(Path(archive), _stamp(Path(archive)), os.getpid()).open(info) as stream:
             return stream.read(info.file_size)
-    except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
+    except (OSError, zipfile.BadZipFile, zlib.error, LZMAError, RuntimeError, ValueError, EOFError) as error:
         raise DataError(f"cannot be read ({type(error).__name__})") from None
 
 
@@ -94,6 +102,17 @@ def hash_sources(sources: Iterable[str]) -> str:
     for source in sources:
         total.update(hashlib.sha256(read_source(source)).digest())
     return total.hexdigest()
+
+
+def faults_error(what: str, faults: Sequence[str]) -> DataError:
+    """One error for all faults found in a collection: their number, and the first few in full.
+
+    Args:
+        what: What they have in common ("rows of labels.csv are wrong").
+        faults: At least one line each naming its place.
+    """
+    more = f"\n  and {len(faults) - FAULTS_SHOWN} more" if len(faults) > FAULTS_SHOWN else ""
+    return DataError(f"{len(faults)} {what}:\n  " + "\n  ".join(faults[:FAULTS_SHOWN]) + more)
 
 
 def _check_size(size: int) -> None:
@@ -115,14 +134,15 @@ def _members(path: Path) -> dict[str, zipfile.ZipInfo]:
 
 
 @lru_cache(maxsize=8)
-def _archive(path: Path, stamp: tuple[int, int]) -> zipfile.ZipFile:
+def _archive(path: Path, stamp: tuple[int, int], process: int) -> zipfile.ZipFile:
+    """An archive kept open, one for each process: forked workers would share the position in one file."""
     return zipfile.ZipFile(path)
 
 
 @lru_cache(maxsize=8)
 def _directory(path: Path, stamp: tuple[int, int]) -> dict[str, zipfile.ZipInfo]:
     try:
-        infos = [info for info in _archive(path, stamp).infolist() if not info.is_dir()]
+        infos = [info for info in _archive(path, stamp, os.getpid()).infolist() if not info.is_dir()]
     except (OSError, zipfile.BadZipFile) as error:
         raise DataError(f"{path.name} is a damaged zip archive ({type(error).__name__})") from None
     if len(infos) > MAX_ARCHIVE_MEMBERS or sum(info.file_size for info in infos) > MAX_ARCHIVE_BYTES:

@@ -1,0 +1,65 @@
+"""Class names of brain-MRI tumour data, and which of them must not be missed.
+
+Collections spell the same few classes in many ways. They are brought to one spelling here, and only here. A class that
+is not in the table keeps its own name and counts as tumour: to take an unknown finding for healthy is the mistake
+that harms, so healthy is only what is known to be healthy.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from shared.errors import DataError
+
+NO_TUMOUR = "no_tumour"
+TUMOUR = "tumour"
+KNOWN_CLASSES = (NO_TUMOUR, "glioma", "meningioma", "pituitary", "metastasis", TUMOUR)
+"""The classes medtl knows, in the order of a network's outputs."""
+
+_SPELLINGS = {
+    NO_TUMOUR: "no none negative healthy normal control notumor notumour no_tumor without_tumor without_tumour",
+    TUMOUR: "yes positive tumor tumors tumours brain_tumor brain_tumour with_tumor with_tumour",
+    "glioma": "gliomas glioma_tumor glioma_tumour",
+    "meningioma": "meningiomas meningioma_tumor meningioma_tumour",
+    "pituitary": "pituitary_tumor pituitary_tumour pituitary_adenoma",
+    "metastasis": "metastases brain_metastasis brain_metastases",
+}
+_CANONICAL = {spelling: name for name in KNOWN_CLASSES for spelling in (name, *_SPELLINGS[name].split())}
+
+
+def canonical(name: str) -> str:
+    """The one spelling of a class: of `No Tumor`, `notumor` or `healthy` it is `no_tumour`.
+
+    A name that is not in the table comes back in lower case, with blanks and hyphens as underscores.
+
+    Raises:
+        DataError: The name is empty or only a number, which says nothing about who is healthy.
+    """
+    plain = re.sub(r"[\s\-_]+", "_", name.strip().lower()).strip("_")
+    if not plain:
+        raise DataError("a label is empty; give a class name such as no_tumour or glioma")
+    if re.fullmatch(r"[0-9.]+", plain):
+        raise DataError(f"label {name!r} is a number; give class names such as no_tumour and tumour")
+    return _CANONICAL.get(plain, plain)
+
+
+def is_known(name: str) -> bool:
+    """Whether a class, in its one spelling, is in the table."""
+    return name in KNOWN_CLASSES
+
+
+def is_positive(label: str) -> bool:
+    """Whether a class counts as tumour: every class does that is not known to be healthy."""
+    return canonical(label) != NO_TUMOUR
+
+
+def binary(label: str) -> str:
+    """`tumour` for every class that counts as one, else `no_tumour`."""
+    return TUMOUR if is_positive(label) else NO_TUMOUR
+
+
+def ordered(labels: Iterable[str]) -> tuple[str, ...]:
+    """The distinct classes in the order of a network's outputs: known ones as in the table, then the rest by name."""
+    distinct = set(labels)
+    return (*(name for name in KNOWN_CLASSES if name in distinct), *sorted(distinct - set(KNOWN_CLASSES)))

@@ -1,0 +1,342 @@
+"""From raw pixels to the network's input, and the random variations of it that training sees.
+
+The deterministic part is NumPy, SciPy and Pillow only, the same code in training and prediction. The random part is
+MONAI's and is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+from scipy import ndimage
+
+from shared.errors import ConfigError, DataError
+from shared.samples import Sample
+from shared.sources import faults_error
+from shared.task import Image, Preprocessing
+
+Pixels = NDArray[np.float32]
+
+ANALYSIS_SIDE = 128
+"""Pixels on the longer side of the reduced copy in which head and intensities are measured."""
+OTSU_FRACTION = 0.5
+"""Otsu's threshold parts bright tissue from the rest; half of it keeps dark tissue with the head."""
+PART_OF_HEAD = 0.1
+"""A bright component at least this large beside the largest one belongs to the head (brain within a dark skull)."""
+MIN_CROP_FRACTION = 0.4
+"""No crop is narrower than this part of the image, or the vertex of the head would be blown up to a whole brain."""
+LUMINANCE = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+"""Weights of red, green and blue. Source: ITU-R BT.601-7, section 2.5.1."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options of medtl's preprocessing; their defaults are `DEFAULT_OPTIONS`.
+
+    Attributes:
+        labels: "kind" keeps the classes, "binary" makes one class, tumour, of all that are not healthy.
+        crop: Whether to cut out the head.
+        margin: Rim kept around the head on each side, as a fraction of its longer side, 0 to 1.
+        lower_percentile: Percentile of the head's intensities that becomes 0.
+        upper_percentile: Percentile of the head's intensities that becomes 1.
+    """
+
+    labels: str = "kind"
+    crop: bool = True
+    margin: float = 0.05
+    lower_percentile: float = 0.5
+    upper_percentile: float = 99.5
+
+    def __post_init__(self) -> None:
+        if self.labels not in ("kind", "binary"):
+            raise ConfigError(f"labels is {self.labels!r}; allowed are 'kind' and 'binary'")
+        if not isinstance(self.crop, bool):
+            raise ConfigError(f"crop is {self.crop!r}; allowed are true and false")
+        if not 0 <= self.margin <= 1:
+            raise ConfigError(f"margin is {self.margin}; allowed are 0 to 1")
+        if not 0 <= self.lower_percentile < self.upper_percentile <= 100:
+            raise ConfigError(
+                f"lower_percentile {self.lower_percentile} and upper_percentile {self.upper_percentile} "
+                "must rise and lie within 0 to 100"
+            )
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Settings:
+        """The settings with `options` over the defaults.
+
+        Raises:
+            ConfigError: An option is unknown or its value is not allowed.
+        """
+        unknown = sorted(set(options) - set(DEFAULT_OPTIONS))
+        if unknown:
+            raise ConfigError(f"unknown option {unknown[0]!r}; allowed are {', '.join(DEFAULT_OPTIONS)}")
+        return cls(**options)
+
+
+DEFAULT_OPTIONS: Mapping[str, Any] = {field.name: field.default for field in fields(Settings)}
+
+
+@dataclass(frozen=True)
+class Box:
+    """A square region in pixels; it may reach beyond the image."""
+
+    top: int
+    left: int
+    side: int
+
+
+@dataclass(frozen=True)
+class _View:
+    """The reduced copy of an image, and which of its pixels are head rather than background."""
+
+    pixels: Pixels
+    head: NDArray[np.bool_]
+    factor: int
+
+
+def preprocess(pixels: Pixels, spec: Preprocessing) -> Image:
+    """Makes the network's input from raw pixels: grey, head cut out and made square, intensities scaled, resized.
+
+    Args:
+        pixels: Finite, [rows, columns] or [rows, columns, 3], in any unit.
+        spec: Side of the result and options.
+
+    Returns:
+        float32 [1, size, size], 0 (background) to 1.
+
+    Raises:
+        DataError: `pixels` has another shape, no pixel, or values that are not finite.
+        ConfigError: `spec` asks for more than one channel, or has an option that does not exist.
+    """
+    if spec.channels != 1:
+        raise ConfigError(f"channels is {spec.channels}; MR slices have 1 (a network of 3 repeats it itself)")
+    settings = Settings.of(spec.options)
+    grey = _grey(pixels)
+    view = _view(grey)
+    low, high = _range(view, settings)
+    square = _extract(np.clip(grey, low, high), _box(view, grey.shape, settings), fill=low)
+    resized = _resize(square, spec.size).astype(np.float64)
+    scaled = (resized - low) / (high - low) if high > low else np.zeros_like(resized)
+    return np.clip(scaled, 0.0, 1.0).astype(np.float32)[np.newaxis]
+
+
+def crop_box(pixels: Pixels, spec: Preprocessing) -> Box:
+    """The region of `pixels` that `preprocess` keeps, so that masks and attributions can follow it.
+
+    Raises:
+        DataError, ConfigError: As `preprocess`.
+    """
+    grey = _grey(pixels)
+    return _box(_view(grey), grey.shape, Settings.of(spec.options))
+
+
+def preprocess_mask(mask: NDArray[np.bool_], pixels: Pixels, spec: Preprocessing) -> NDArray[np.bool_]:
+    """Brings the mask [rows, columns] of `pixels` onto the grid [size, size] of the preprocessed image.
+
+    A pixel of the result is set where at least half of it is covered.
+
+    Raises:
+        DataError: Mask and image differ in shape, or the image is damaged.
+    """
+    if mask.shape != pixels.shape[:2]:
+        raise DataError(
+            f"the mask is {mask.shape[0]} x {mask.shape[1]}, its image {pixels.shape[0]} x "
+            f"{pixels.shape[1]}; give a mask on the grid of the image"
+        )
+    square = _extract(mask.astype(np.float32), crop_box(pixels, spec), fill=0.0)
+    return np.asarray(_resize(square, spec.size) >= 0.5)
+
+
+def _grey(pixels: Pixels) -> Pixels:
+    if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] != 3) or 0 in pixels.shape:
+        raise DataError(f"the image has shape {pixels.shape}; allowed are [rows, columns] and [rows, columns, 3]")
+    if not np.isfinite(pixels).all():
+        raise DataError("the image has values that are not finite (NaN or infinite)")
+    grey = pixels @ LUMINANCE if pixels.ndim == 3 else pixels
+    return np.ascontiguousarray(grey, dtype=np.float32)
+
+
+def _view(grey: Pixels) -> _View:
+    factor = max(1, -(-max(grey.shape) // ANALYSIS_SIDE))
+    small = np.asarray(PillowImage.fromarray(grey).reduce(factor)) if factor > 1 else grey
+    threshold = _otsu(small)
+    head = small > threshold if threshold is not None else np.zeros(small.shape, dtype=bool)
+    return _View(small, head, factor)
+
+
+def _otsu(pixels: Pixels) -> float | None:
+    """The level above which a pixel is not background; None for a constant image.
+
+    Source: Otsu, IEEE Trans. Syst. Man Cybern. 9 (1979) 62-66, equation 18, on 64 levels; the brightest 1 % (fat,
+    vessels, text) are clipped first because they draw the threshold up.
+    """
+    levels = 64
+    low = float(pixels.min())
+    high = float(np.percentile(pixels, 99)) or float(pixels.max())
+    if high <= low:
+        high = float(pixels.max())
+    if high <= low:
+        return None
+    bins = ((np.minimum(pixels, high).astype(np.float64) - low) * ((levels - 1) / (high - low))).astype(np.intp)
+    weights = np.bincount(bins.ravel(), minlength=levels) / pixels.size
+    below = np.cumsum(weights)
+    mean_below = np.cumsum(weights * np.arange(levels))
+    inner = (below > 0) & (below < 1)
+    between = np.zeros(levels)
+    spread = (mean_below[-1] * below[inner] - mean_below[inner]) ** 2
+    between[inner] = spread / (below[inner] * (1 - below[inner]))
+    # Bin k holds what lies below (k + 1) / (levels - 1) of the range.
+    return low + OTSU_FRACTION * (float(between.argmax()) + 1) * (high - low) / (levels - 1)
+
+
+def _range(view: _View, settings: Settings) -> tuple[float, float]:
+    """The intensities that become 0 and 1."""
+    inside = view.pixels[view.head] if view.head.any() else view.pixels.ravel()
+    low, high = np.percentile(inside, [settings.lower_percentile, settings.upper_percentile])
+    return float(np.float32(low)), float(np.float32(high))
+
+
+def _box(view: _View, shape: tuple[int, ...], settings: Settings) -> Box:
+    rows, columns = shape
+    found = _head_bounds(view.head) if settings.crop else None
+    if found is None:
+        top, bottom, left, right = 0, rows, 0, columns
+        side = max(rows, columns)
+    else:
+        top, bottom, left, right = (bound * view.factor for bound in found)
+        bottom, right = min(bottom, rows), min(right, columns)
+        wanted = max(bottom - top, right - left) * (1 + 2 * settings.margin)
+        side = round(min(max(wanted, MIN_CROP_FRACTION * max(rows, columns)), max(rows, columns)))
+        side = max(side, bottom - top, right - left)
+    return Box((top + bottom - side) // 2, (left + right - side) // 2, side)
+
+
+def _head_bounds(head: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
+    """Top, bottom, left, right of the bright region, or None where there is none."""
+    # Opening cuts the thin bridges to lettering and scanner marks; a tiny image would vanish in it.
+    opened = ndimage.binary_opening(head, structure=np.ones((3, 3), dtype=bool))
+    components, count = ndimage.label(opened)
+    if count == 0:
+        return None
+    sizes = np.bincount(components.ravel())[1:]
+    keep = np.flatnonzero(sizes >= PART_OF_HEAD * sizes.max())
+    boxes = ndimage.find_objects(components)
+    rows = [boxes[i][0] for i in keep]
+    columns = [boxes[i][1] for i in keep]
+    return (
+        min(r.start for r in rows),
+        max(r.stop for r in rows),
+        min(c.start for c in columns),
+        max(c.stop for c in columns),
+    )
+
+
+def _extract(image: Pixels, box: Box, fill: float) -> Pixels:
+    """The square `box` of `image`, with `fill` where it reaches beyond."""
+    rows, columns = image.shape
+    top, left = max(box.top, 0), max(box.left, 0)
+    bottom, right = min(box.top + box.side, rows), min(box.left + box.side, columns)
+    if (bottom - top, right - left) == (box.side, box.side):
+        return image[top:bottom, left:right]
+    square = np.full((box.side, box.side), fill, dtype=np.float32)
+    square[top - box.top : bottom - box.top, left - box.left : right - box.left] = image[top:bottom, left:right]
+    return square
+
+
+def _resize(square: Pixels, size: int) -> Pixels:
+    """Linear interpolation whose support widens when it reduces, so that nothing aliases (Pillow's resampling)."""
+    image = PillowImage.fromarray(np.ascontiguousarray(square))
+    return np.asarray(image.resize((size, size), PillowImage.Resampling.BILINEAR), dtype=np.float32)
+
+
+def augment(image: Image, seed: int) -> Image:
+    """A random variation of a preprocessed image: position, bias field, contrast and noise.
+
+    A pure function of its arguments. Mirrored left to right but never top to bottom: heads come upright.
+
+    Args:
+        image: float32 [1, size, size], 0 to 1.
+        seed: 0 to 2**32 - 1.
+
+    Returns:
+        float32 [1, size, size], 0 to 1; a new array.
+    """
+    chain = _augmentation(image.shape[-1], threading.get_ident())
+    random = np.random.RandomState(seed)
+    for transform in chain.transforms:
+        transform.set_random_state(state=random)
+    mirrored = image[..., ::-1] if random.random_sample() < 0.5 else image
+    return np.clip(np.asarray(chain(mirrored.copy()), dtype=np.float32), 0.0, 1.0)
+
+
+@lru_cache(maxsize=32)
+def _augmentation(size: int, thread: int) -> Any:
+    """MONAI's transforms hold their random state, so each thread has a chain of its own."""
+    from monai.transforms import Compose, RandAdjustContrast, RandAffine, RandBiasField, RandGaussianNoise
+
+    affine = RandAffine(
+        prob=0.8,
+        rotate_range=float(np.deg2rad(15)),
+        scale_range=(0.1, 0.1),
+        translate_range=(0.05 * size, 0.05 * size),
+        spatial_size=(size, size),
+        mode="bilinear",
+        padding_mode="zeros",
+        cache_grid=True,
+    )
+    # Gaussian noise, clipped at 0, stands for Rician noise, from which it differs only near 0, at half the time.
+    return Compose(
+        [
+            affine,
+            RandBiasField(prob=0.4, degree=2, coeff_range=(-0.15, 0.15)),
+            RandAdjustContrast(prob=0.4, gamma=(0.75, 1.35)),
+            RandGaussianNoise(prob=0.4, std=0.04, sample_std=True),
+        ]
+    )
+
+
+class CachedImages(Sequence[Image]):
+    """Preprocessed images in memory, read-only, by index."""
+
+    def __init__(self, cache: Any) -> None:
+        self._cache = cache
+
+    def __len__(self) -> int:
+        return len(self._cache)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._cache[index]
+
+
+def images(samples: Sequence[Sample], spec: Preprocessing, read: Callable[[Sample], Pixels]) -> Sequence[Image]:
+    """All samples read and preprocessed once, on two threads, and kept in memory (MONAI's `CacheDataset`).
+
+    Raises:
+        DataError: Files are damaged; the message counts them and says of the first five what is wrong.
+    """
+    from monai.data import CacheDataset
+    from monai.transforms import Compose, Lambda
+
+    faults: dict[str, str] = {}
+
+    def decode(sample: Sample) -> Image | None:
+        try:
+            image = preprocess(read(sample), spec)
+        except DataError as error:
+            faults[sample.id] = str(error)
+            return None
+        image.flags.writeable = False
+        return image
+
+    chain = Compose([Lambda(decode, track_meta=False)])
+    cache = CacheDataset(list(samples), chain, num_workers=2, progress=False, copy_cache=False)
+    if faults:
+        raise faults_error("images cannot be read", [f"{name}: {fault}" for name, fault in sorted(faults.items())])
+    return CachedImages(cache)

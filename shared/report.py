@@ -1,0 +1,178 @@
+"""The report of a run: one HTML file that stands alone, `report.json` beside it, and a model card."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jinja2 import Environment, PackageLoader, select_autoescape
+from numpy.typing import NDArray
+
+from shared.artifacts import ModelRecord, write_json, write_text
+from shared.explain import integrated_gradients
+from shared.figures import attribution_sheet, roc_curve, training_curve
+from shared.job import Part
+from shared.network import Network
+from shared.task import Task
+
+SHEET_IMAGES = 6
+MEASURES = (
+    ("auc", "AUC"),
+    ("average_precision", "average precision"),
+    ("sensitivity", "sensitivity"),
+    ("specificity", "specificity"),
+    ("false_negatives", "false negatives"),
+    ("accuracy", "accuracy"),
+    ("balanced_accuracy", "balanced accuracy"),
+)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a training leaves for its report.
+
+    Attributes:
+        record: The run's model record.
+        notes: Sentences about the data that must be shown.
+        parts: By split.
+        probabilities: float64 [N, classes] for "validation" and "test".
+        results: What `shared.evaluation.evaluate` said of each of the two.
+        history: Rows of `metrics.jsonl`.
+        environment: As in `environment.json`.
+        network: On the CPU, in evaluation mode.
+    """
+
+    record: ModelRecord
+    notes: tuple[str, ...]
+    parts: Mapping[str, Part]
+    probabilities: Mapping[str, NDArray[np.float64]]
+    results: Mapping[str, Mapping[str, Any]]
+    history: Sequence[Mapping[str, Any]]
+    environment: Mapping[str, Any]
+    network: Network
+
+
+def write_report(task: Task, folder: Path, done: Finished) -> None:
+    """Writes `report.json`, `report.html` and `model_card.md` into the run folder."""
+    rows = _rows(done.results)
+    summary = [f"{row['measure']}: {row['test']} (validation {row['validation']})" for row in rows]
+    caveats = _caveats(task, done.record)
+    tree = {"summary": [*caveats, *summary], "notes": list(done.notes), **done.results}
+    write_json(folder / "report.json", tree)
+    test = done.parts["test"]
+    flags = np.array(done.record.positive)
+    page = Environment(loader=PackageLoader("shared"), autoescape=select_autoescape()).get_template("report.html")
+    html = page.render(
+        name=folder.name,
+        title=task.title,
+        caveats=caveats,
+        rows=rows,
+        classes=done.record.classes,
+        confusion=done.results["test"]["confusion"],
+        roc=_roc(task, done, flags, test),
+        curve=training_curve(done.history),
+        sheet=_sheet(task, done, test),
+        data=[_counts(name, part, len(done.record.classes)) for name, part in done.parts.items()],
+        notes=done.notes,
+        facts=_facts(done),
+    )
+    write_text(folder / "report.html", html)
+    write_text(folder / "model_card.md", _model_card(task, folder.name, done, rows))
+
+
+def _caveats(task: Task, record: ModelRecord) -> list[str]:
+    synthetic = ["Synthetic data: trained and tested on images made by a program."] if record.synthetic else []
+    return [*task.caveats, *synthetic]
+
+
+def _rows(results: Mapping[str, Mapping[str, Any]]) -> list[dict[str, str]]:
+    rows = []
+    for key, words in MEASURES:
+        if key in results["test"]:
+            rows.append({"measure": words, **{name: in_words(result[key]) for name, result in results.items()}})
+    return rows
+
+
+def in_words(measure: Any) -> str:
+    """A measure with its interval, as a person reads it: `0.953 [0.91, 0.98]`, or why it is not defined."""
+    if not isinstance(measure, Mapping):
+        return f"{measure:.3f}" if isinstance(measure, float) else str(measure)
+    if measure.get("value") is None:
+        return f"not defined ({measure.get('reason', 'no data')})"
+    value = f"{measure['value']:.3f}"
+    if measure.get("low") is not None:
+        value += f" [{measure['low']:.3f}, {measure['high']:.3f}]"
+    return value
+
+
+def _roc(task: Task, done: Finished, flags: NDArray[np.bool_], test: Part) -> str | None:
+    if task.positive_name is None:
+        return None
+    scores = done.probabilities["test"][:, flags].sum(axis=1)
+    return roc_curve(scores, flags[test.labels], done.record.threshold, task.positive_name)
+
+
+def _sheet(task: Task, done: Finished, test: Part) -> str | None:
+    chosen = _chosen(done, test)
+    images = np.stack([test.images[i] for i in chosen])
+    predicted = done.probabilities["test"][chosen].argmax(axis=1)
+    maps = integrated_gradients(done.network, images, predicted, torch.device("cpu"))
+    masks = [task.read_mask(test.samples[i], done.record.preprocessing) for i in chosen]
+    names = done.record.classes
+    titles = [
+        f"{names[guess]} {done.probabilities['test'][i, guess]:.2f}\n(truth: {names[test.labels[i]]})"
+        for i, guess in zip(chosen, predicted, strict=True)
+    ]
+    return attribution_sheet(images.mean(axis=1), maps, masks, titles)
+
+
+def _chosen(done: Finished, test: Part) -> list[int]:
+    """Test images for the sheet: the surest mistakes first, then the surest hits of each class."""
+    rows = done.probabilities["test"]
+    wrong = rows.argmax(axis=1) != test.labels
+    order = np.argsort(-rows.max(axis=1), kind="stable")
+    mistakes = [int(i) for i in order if wrong[i]][: SHEET_IMAGES // 2]
+    hits: list[int] = []
+    for label in range(rows.shape[1]):
+        hits += [int(i) for i in order if not wrong[i] and test.labels[i] == label][:3]
+    return (mistakes + hits)[:SHEET_IMAGES] or [0]
+
+
+def _counts(name: str, part: Part, classes: int) -> dict[str, Any]:
+    groups = {sample.group or sample.id for sample in part.samples}
+    counts = np.bincount(part.labels, minlength=classes).tolist()
+    return {"split": name, "images": len(part.samples), "groups": len(groups), "counts": counts}
+
+
+def _facts(done: Finished) -> list[tuple[str, Any]]:
+    record, environment = done.record, done.environment
+    packages = ", ".join(f"{name} {number}" for name, number in environment["packages"].items())
+    return [
+        ("backbone", record.backbone["name"]),
+        ("weights", record.backbone["weights"]["spec"]),
+        ("code", f"{', '.join(record.backbone['layers'])}; pooling {record.backbone['pooling']}"),
+        ("input", f"{record.preprocessing.size} px, {dict(record.preprocessing.options)}"),
+        ("domains trained on", ", ".join(record.domains)),
+        ("threshold", record.threshold),
+        ("certified sensitivity", record.certified_sensitivity or "none: nothing was certified"),
+        ("temperature", f"{record.temperature:.3f}"),
+        ("SHA-256 of the data", record.data_hash),
+        ("SHA-256 of the weights", record.weights_hash),
+        ("ONNX against torch", f"{environment['onnx_difference']:.1e}, largest difference of a probability"),
+        ("device", f"{environment['device']}, {environment['seconds']} s"),
+        ("packages", packages),
+    ]
+
+
+def _model_card(task: Task, name: str, done: Finished, rows: Sequence[Mapping[str, str]]) -> str:
+    lines = [f"# {name}", "", task.title, "", *(f"- {caveat}" for caveat in _caveats(task, done.record)), ""]
+    lines += ["## Results", "", "| measure | validation | test |", "|---|---|---|"]
+    lines += [f"| {row['measure']} | {row['validation']} | {row['test']} |" for row in rows]
+    lines += ["", "## Data", "", *(f"- {note}" for note in done.notes or ("No note.",)), ""]
+    lines += ["## Model", "", *(f"- {key}: {value}" for key, value in _facts(done)), ""]
+    lines += ["## Unknown", "", "- Performance on other scanners, sites and populations: not measured.", ""]
+    return "\n".join(lines)

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from shared.artifacts import (
+    MODEL_CARD_FILES,
+    ModelRecord,
+    check_finished,
+    claimed,
+    finish,
+    newest_run,
+    read_model_record,
+    write_json,
+)
+from shared.errors import RunError
+from shared.task import Preprocessing
+
+RECORD = ModelRecord(
+    task="medtl",
+    classes=("a", "b"),
+    positive=(True, False),
+    preprocessing=Preprocessing(32, 1, {"crop": True}),
+    threshold=0.5,
+    certified_sensitivity=None,
+    temperature=1.5,
+    backbone={"name": "resnet18"},
+    domains=("x",),
+    synthetic=True,
+    data_hash="0",
+    weights_hash="1",
+)
+
+
+def _run(folder: Path, task: str = "medtl") -> Path:
+    folder.mkdir(parents=True)
+    for name in MODEL_CARD_FILES:
+        (folder / name).write_text("{}")
+    finish(folder, task)
+    return folder
+
+
+def test_a_model_record_reads_back_as_it_was_written(tmp_path: Path) -> None:
+    write_json(tmp_path / "model.json", RECORD.to_json())
+    assert read_model_record(tmp_path) == RECORD
+
+
+def test_a_record_of_a_later_format_is_refused(tmp_path: Path) -> None:
+    write_json(tmp_path / "model.json", {**RECORD.to_json(), "format": 99})
+    with pytest.raises(RunError, match="99"):
+        read_model_record(tmp_path)
+
+
+def test_a_record_with_a_missing_field_is_refused(tmp_path: Path) -> None:
+    tree = RECORD.to_json()
+    del tree["threshold"]
+    write_json(tmp_path / "model.json", tree)
+    with pytest.raises(RunError, match="threshold"):
+        read_model_record(tmp_path)
+
+
+def test_a_changed_model_is_noticed(tmp_path: Path) -> None:
+    run = _run(tmp_path / "run")
+    check_finished(run)
+    (run / "model.onnx").write_text("other")
+    with pytest.raises(RunError, match=r"model\.onnx is missing or was changed"):
+        check_finished(run)
+
+
+def test_half_a_run_is_never_taken_for_a_whole_one(tmp_path: Path) -> None:
+    run = _run(tmp_path / "runs" / "a")
+    (run / "done").unlink()
+    with pytest.raises(RunError, match="not finished"):
+        check_finished(run)
+    with pytest.raises(RunError, match="no finished medtl run"):
+        newest_run(tmp_path / "runs", "medtl")
+
+
+def test_the_newest_run_of_the_right_application_is_found(tmp_path: Path) -> None:
+    now = time.time()
+    for age, (name, task) in enumerate([("c", "handwriting"), ("b", "medtl"), ("a", "medtl")]):
+        run = _run(tmp_path / name, task)
+        os.utime(run / "done", (now - age, now - age))
+    assert newest_run(tmp_path, "medtl").name == "b"
+
+
+def test_nothing_is_left_of_a_write_that_fails(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    write_json(path, {"a": 1})
+    with pytest.raises(ValueError, match="JSON compliant"):
+        write_json(path, {"a": float("nan")})
+    assert json.loads(path.read_text()) == {"a": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_folder_in_use_is_not_trained_in_twice(tmp_path: Path) -> None:
+    with claimed(tmp_path / "run"), pytest.raises(RunError, match="another process"), claimed(tmp_path / "run"):
+        pass

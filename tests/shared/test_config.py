@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from shared.config import Config, load_config, to_yaml
+from shared.errors import ConfigError
+
+
+def test_every_fault_is_reported_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text("sede: 1\nseed: -3\nbackbone: {size: huge}\n")
+    with pytest.raises(ConfigError) as fault:
+        load_config(path)
+    message = str(fault.value)
+    assert "sede: unknown key" in message
+    assert "seed: " in message
+    assert "-3" in message
+    assert "backbone.size" in message
+    assert "huge" in message
+    assert "\n" not in message
+
+
+def test_an_unknown_key_names_the_allowed_ones_of_its_section() -> None:
+    with pytest.raises(ConfigError, match=r"data\.leeks: unknown key; allowed here: source, domains.*leaks"):
+        load_config(None, ["data.leeks=drop"])
+
+
+def test_overrides_take_yaml_values_and_win_over_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("seed: 1\ndata: {domains: [a]}\n")
+    config = load_config(path, ["seed=2", "data.domains=[b, c]", "strategy.name=linear_probe"])
+    assert config.seed == 2
+    assert config.data.domains == ("b", "c")
+    assert config.strategy["name"] == "linear_probe"
+
+
+@pytest.mark.parametrize("word", ["seed", "=1", "seed.deep=1"])
+def test_a_malformed_override_is_refused(word: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("seed: 1\n")
+    with pytest.raises(ConfigError):
+        load_config(path, [word])
+
+
+@pytest.mark.parametrize("text", ["- a\n- b\n", "a: [1\n", "\x00"])
+def test_a_file_that_is_no_mapping_is_one_line(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as fault:
+        load_config(path)
+    assert "\n" not in str(fault.value)
+
+
+def test_the_resolved_configuration_reads_back_as_itself() -> None:
+    config = load_config(None, ["data.source=x", "backbone.layers=[fire5]"])
+    assert Config.model_validate(yaml.safe_load(to_yaml(config))) == config

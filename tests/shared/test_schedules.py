@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import pytest
+
+from shared.schedules import multiplier
+
+
+def test_warm_up_rises_to_the_peak_and_cosine_falls_to_nothing() -> None:
+    factors = [multiplier(step, 100, shape="cosine", warmup=0.1) for step in range(100)]
+    assert factors[:10] == sorted(factors[:10])
+    assert factors[0] > 0
+    assert factors[10] == pytest.approx(1.0)
+    assert factors[10:] == sorted(factors[10:], reverse=True)
+    assert factors[-1] < 0.001
+
+
+def test_cosine_is_half_in_the_middle() -> None:
+    assert multiplier(50, 100, shape="cosine") == pytest.approx(0.5)
+
+
+def test_constant_and_linear() -> None:
+    assert [multiplier(step, 4, shape="constant") for step in range(4)] == [1.0] * 4
+    assert [multiplier(step, 4, shape="linear") for step in range(4)] == [1.0, 0.75, 0.5, 0.25]
+
+
+def test_a_phase_of_one_step_takes_the_full_rate() -> None:
+    assert multiplier(0, 1, shape="cosine", warmup=0.1) == 1.0
