@@ -44,8 +44,9 @@ class Settings:
         labels: "kind" keeps the classes, "binary" makes one class, tumour, of all that are not healthy.
         crop: Whether to cut out the head.
         margin: Rim kept around the head on each side, as a fraction of its longer side, 0 to 1.
-        lower_percentile: Percentile of the head's intensities that becomes 0.
-        upper_percentile: Percentile of the head's intensities that becomes 1.
+        lower_percentile: Percentile of the image's intensities that becomes 0. Of the whole image, for beside a very
+            bright tumour the head's threshold may lie above healthy tissue, which must not turn black.
+        upper_percentile: Percentile of the head's intensities, background left out, that becomes 1.
     """
 
     labels: str = "kind"
@@ -198,8 +199,9 @@ def _otsu(pixels: Pixels) -> float | None:
 
 def _range(view: _View, settings: Settings) -> tuple[float, float]:
     """The intensities that become 0 and 1."""
-    inside = view.pixels[view.head] if view.head.any() else view.pixels.ravel()
-    low, high = np.percentile(inside, [settings.lower_percentile, settings.upper_percentile])
+    inside = view.pixels[view.head] if view.head.any() else view.pixels
+    low = np.percentile(view.pixels, settings.lower_percentile)
+    high = np.percentile(inside, settings.upper_percentile)
     return float(np.float32(low)), float(np.float32(high))
 
 
@@ -282,7 +284,7 @@ def _augmentation(size: int, thread: int) -> Any:
     from monai.transforms import Compose, RandAdjustContrast, RandAffine, RandBiasField, RandGaussianNoise
 
     affine = RandAffine(
-        prob=0.8,
+        prob=0.75,
         rotate_range=float(np.deg2rad(15)),
         scale_range=(0.1, 0.1),
         translate_range=(0.05 * size, 0.05 * size),
@@ -295,9 +297,9 @@ def _augmentation(size: int, thread: int) -> Any:
     return Compose(
         [
             affine,
-            RandBiasField(prob=0.4, degree=2, coeff_range=(-0.15, 0.15)),
-            RandAdjustContrast(prob=0.4, gamma=(0.75, 1.35)),
-            RandGaussianNoise(prob=0.4, std=0.04, sample_std=True),
+            RandBiasField(prob=0.35, degree=2, coeff_range=(-0.15, 0.15)),
+            RandAdjustContrast(prob=0.35, gamma=(0.75, 1.35)),
+            RandGaussianNoise(prob=0.35, std=0.04, sample_std=True),
         ]
     )
 

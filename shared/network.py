@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from shared.backbones import Backbone
+from shared.backbone import Backbone
 from shared.pooling import pool
 
 

@@ -215,7 +215,7 @@ def _network(config: Config, spec: Preprocessing, classes: int) -> tuple[Network
     record = find_backbone(wanted.name)
     layers = wanted.layers or (record.default_layer,)
     backbone = build_backbone(wanted.name, layers=layers, seed=config.seed)
-    report = load_weights(backbone, wanted.weights, copy_stages=wanted.copied, seed=config.seed)
+    report = load_weights(backbone, wanted.weights, copied=wanted.copied)
     width = code_width(backbone, layers, wanted.pooling, spec.channels, spec.size)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(config.seed, "head"))

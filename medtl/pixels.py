@@ -1,0 +1,144 @@
+"""Raw pixels of pictures and volumes. DICOM has a reader of its own."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import struct
+import zlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+
+from shared.errors import DataError
+from shared.sources import MAX_FILE_BYTES
+
+PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+VOLUMES = (".nii", ".nii.gz")
+MAX_PICTURE_PIXELS = 64_000_000
+"""Above any slice (the largest MR matrices have 2048 x 2048) and below what fills the memory."""
+HEADER_BYTES = 1 << 20
+"""More than a NIfTI header (540 bytes in NIfTI-2) with any extension that is written in practice."""
+
+Pixels = NDArray[np.float32]
+
+
+def is_picture(name: str) -> bool:
+    """Whether a file name is that of a picture."""
+    return name.lower().endswith(PICTURES)
+
+
+def is_volume(name: str) -> bool:
+    """Whether a file name is that of a NIfTI volume."""
+    return name.lower().endswith(VOLUMES)
+
+
+def read_picture(data: bytes) -> Pixels:
+    """Decodes a PNG, JPEG, TIFF or BMP.
+
+    Returns:
+        float32 [rows, columns], or [rows, columns, 3] for colour; in the file's own unit.
+
+    Raises:
+        DataError: It is damaged, of another kind, or too large.
+    """
+    formats = ("PNG", "JPEG", "TIFF", "BMP")
+    try:
+        with PillowImage.open(io.BytesIO(data), formats=formats) as image:
+            if image.width * image.height > MAX_PICTURE_PIXELS:
+                raise DataError(f"the picture has {image.width} x {image.height} pixels, more than can be a slice")
+            grey = image.mode in ("1", "L", "F", "I", "I;16", "I;16B", "I;16L")
+            decoded = image if grey else image.convert("L" if image.mode == "LA" else "RGB")
+            return np.asarray(decoded, dtype=np.float32)
+    except (
+        OSError,
+        ValueError,
+        SyntaxError,
+        EOFError,
+        struct.error,
+        KeyError,
+        TypeError,
+        IndexError,
+        PillowImage.DecompressionBombError,
+        PillowImage.DecompressionBombWarning,
+    ) as error:
+        raise DataError(f"the picture is damaged or of an unknown kind ({type(error).__name__})") from None
+
+
+def volume_shape(data: bytes) -> tuple[int, int, int]:
+    """Rows, columns and slices that `read_volume` will give, from the header alone.
+
+    Raises:
+        DataError: It is no NIfTI volume of three dimensions.
+    """
+    image = _nifti(_unpacked(data, HEADER_BYTES))
+    shape, axes = _shape(image), _orientation(image)[:, 0].astype(int)
+    x, y, z = (shape[int(np.flatnonzero(axes == axis)[0])] for axis in range(3))
+    return y, x, z
+
+
+def read_volume(data: bytes) -> Pixels:
+    """Decodes a NIfTI volume into axial slices as a radiologist sees them: from the front, patient's right on the left.
+
+    Returns:
+        float32 [slices, rows, columns], from the feet up, scaled by slope and intercept.
+
+    Raises:
+        DataError: It is damaged, too large, or has not three dimensions.
+    """
+    import nibabel
+
+    image = _nifti(_unpacked(data, MAX_FILE_BYTES))
+    shape, orientation = _shape(image), _orientation(image)
+    try:
+        voxels = np.asarray(image.dataobj, dtype=np.float32).reshape(shape)
+    except (OSError, ValueError, EOFError, MemoryError, zlib.error) as error:
+        raise DataError(f"the volume is damaged ({type(error).__name__})") from None
+    voxels = nibabel.apply_orientation(voxels, orientation)
+    # Canonical axes run to the patient's right, front and head; rows of a picture run to the back, columns to the left.
+    return np.ascontiguousarray(voxels[::-1, ::-1, :].transpose(2, 1, 0))
+
+
+def _unpacked(data: bytes, limit: int) -> bytes:
+    if not data.startswith(b"\x1f\x8b"):
+        return data[:limit]
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
+            unpacked = stream.read(limit)
+            if limit == MAX_FILE_BYTES and stream.read(1):
+                raise DataError(f"the volume unpacks to more than {limit} bytes")
+            return unpacked
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"the volume is damaged ({type(error).__name__})") from None
+
+
+def _nifti(data: bytes) -> Any:
+    import nibabel
+    from nibabel.filebasedimages import ImageFileError
+    from nibabel.spatialimages import HeaderDataError
+    from nibabel.wrapstruct import WrapStructError
+
+    kind = nibabel.Nifti2Image if data[:2] in (b"\x1c\x02", b"\x00\x00") else nibabel.Nifti1Image
+    try:
+        return kind.from_bytes(data)
+    except (ImageFileError, HeaderDataError, WrapStructError, OSError, ValueError, EOFError) as error:
+        raise DataError(f"the volume is damaged or no NIfTI ({type(error).__name__})") from None
+
+
+def _shape(image: Any) -> tuple[int, ...]:
+    shape = tuple(image.shape)
+    spatial = shape[:3] if shape[3:] == (1,) else shape
+    if len(spatial) != 3 or 0 in spatial:
+        raise DataError(f"the volume has the shape {shape}; give one with three dimensions")
+    return spatial
+
+
+def _orientation(image: Any) -> NDArray[np.float64]:
+    import nibabel
+
+    orientation = np.asarray(nibabel.io_orientation(image.affine))
+    if not np.isfinite(orientation).all():
+        raise DataError("the volume does not say how it lies in space (its affine is singular)")
+    return orientation

@@ -1,0 +1,88 @@
+"""TASK: what medtl gives the engine. Everything heavy is imported by the method that needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medtl import labels
+from shared.samples import Dataset, Sample
+from shared.task import Image, Item, Preprocessing, Task
+
+
+class MedtlTask:
+    """Brain-MRI slices and the tumours in them; the attributes and methods are those of `shared.task.Task`."""
+
+    name = "medtl"
+    title = "Brain-MRI tumour classification"
+    positive_name: str | None = "tumour"
+    caveats: tuple[str, ...] = (
+        "Research use only: not a medical device, and not for decisions about patients.",
+        "Judged slice by slice from image intensities; what lies outside the slices given was not looked at.",
+    )
+
+    @property
+    def default_options(self) -> Mapping[str, Any]:
+        """The options of the preprocessing with their defaults."""
+        from medtl.transforms import DEFAULT_OPTIONS
+
+        return DEFAULT_OPTIONS
+
+    def load(self, source: Path, *, options: Mapping[str, Any]) -> Dataset:
+        """Finds the samples in a folder, archive or manifest; see `medtl.datasets`."""
+        from medtl import datasets
+
+        return datasets.load(source, options)
+
+    def is_positive(self, label: str) -> bool:
+        """Whether a class counts as tumour; every class does that is not known to be healthy."""
+        return labels.is_positive(label)
+
+    def read(self, sample: Sample) -> NDArray[np.float32]:
+        """Raw pixels of one sample, float32 [rows, columns] or [rows, columns, 3]."""
+        from medtl import datasets
+
+        return datasets.read(sample)
+
+    def read_mask(self, sample: Sample, spec: Preprocessing) -> NDArray[np.bool_] | None:
+        """The sample's mask [size, size] on the grid of the preprocessed image, or None."""
+        from medtl import datasets
+
+        return datasets.read_mask(sample, spec)
+
+    def preprocess(self, pixels: NDArray[np.float32], spec: Preprocessing) -> Image:
+        """Raw pixels to float32 [1, size, size], 0 to 1."""
+        from medtl import transforms
+
+        return transforms.preprocess(pixels, spec)
+
+    def images(self, samples: Sequence[Sample], spec: Preprocessing) -> Sequence[Image]:
+        """Preprocessed images for training, decoded once and cached by MONAI."""
+        from medtl import datasets, transforms
+
+        return transforms.images(samples, spec, datasets.read)
+
+    def augment(self, image: Image, seed: int) -> Image:
+        """A random variation of `image`, a pure function of `image` and `seed`."""
+        from medtl import transforms
+
+        return transforms.augment(image, seed)
+
+    def items(self, paths: Sequence[Path]) -> Iterable[Item]:
+        """What a person hands to `predict`, each as an item, damaged ones as refusals."""
+        from medtl import inputs
+
+        return inputs.items(paths)
+
+    def register(self) -> None:
+        """Adds MONAI's networks to the registries."""
+        from medtl import networks
+
+        networks.register()
+
+
+TASK: Task = MedtlTask()

@@ -1,0 +1,62 @@
+"""A backbone as a module: input adaptation, then stages whose outputs can be taken as codes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from shared.backbones import BackboneRecord
+
+
+class Backbone(nn.Module):
+    """The stages of a network up to the deepest wanted layer.
+
+    Args:
+        record: What it is.
+        stages: Modules by stage, in order.
+        original: The network they were cut from, for the names of its parameters.
+        layers: Whose outputs `forward` gives.
+    """
+
+    def __init__(
+        self, record: BackboneRecord, stages: Mapping[str, nn.Module], original: nn.Module, layers: Sequence[str]
+    ) -> None:
+        super().__init__()
+        self.record = record
+        self.layers = tuple(layers)
+        self.stages = nn.ModuleDict(stages)
+        self.mean: Tensor
+        self.std: Tensor
+        self.register_buffer("mean", torch.tensor(record.mean).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(record.std).view(1, -1, 1, 1), persistent=False)
+        self.original_names = _original_names(self.stages, original)
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """The outputs of the wanted layers, [N, C, H, W] or [N, width], of images [N, 1 or 3, size, size] in 0..1."""
+        x = self._adapt(images)
+        outputs = {}
+        for name, stage in self.stages.items():
+            x = stage(x)
+            if name in self.layers:
+                outputs[name] = x
+        return outputs
+
+    def _adapt(self, images: Tensor) -> Tensor:
+        """Grey becomes three alike channels, colour becomes its mean, whichever the network needs; then normalised."""
+        if self.record.channels == 1 and images.shape[1] == 3:
+            images = images.mean(dim=1, keepdim=True)
+        elif self.record.channels == 3 and images.shape[1] == 1:
+            images = images.expand(-1, 3, -1, -1)
+        return (images - self.mean) / self.std
+
+
+def _original_names(stages: nn.Module, original: nn.Module) -> dict[str, str]:
+    """Name in `stages` -> name in the original network, found by identity: the tensors are the same objects."""
+    names = {id(tensor): name for name, tensor in _tensors(original)}
+    return {name: names[id(tensor)] for name, tensor in _tensors(stages)}
+
+
+def _tensors(module: nn.Module) -> list[tuple[str, Tensor]]:
+    return [*module.named_parameters(), *module.named_buffers()]

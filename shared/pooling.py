@@ -1,0 +1,39 @@
+"""From feature maps to code vectors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+POOLINGS = ("avg1", "avg2", "avg3", "max1", "avgmax")
+"""avgK: average over a K x K grid; max1: global maximum; avgmax: global average beside global maximum."""
+
+
+def pool(maps: Tensor, pooling: str) -> Tensor:
+    """Code vectors, float [N, width], of feature maps [N, C, H, W]; vectors [N, C] pass as they are.
+
+    The grid is cut from the map's own size (which a trained network fixes), so the exporter sees plain slices.
+
+    Args:
+        maps: Feature maps, or the output of a dense layer.
+        pooling: One of `POOLINGS`.
+    """
+    import torch
+
+    if maps.ndim == 2:
+        return maps
+    if pooling == "max1":
+        return maps.amax(dim=(2, 3))
+    if pooling == "avgmax":
+        return torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1)
+    cells = int(pooling.removeprefix("avg"))
+    rows, columns = _edges(maps.shape[2], cells), _edges(maps.shape[3], cells)
+    grid = [maps[:, :, r0:r1, c0:c1].mean(dim=(2, 3)) for r0, r1 in rows for c0, c1 in columns]
+    return torch.stack(grid, dim=2).flatten(1)
+
+
+def _edges(length: int, cells: int) -> list[tuple[int, int]]:
+    """The bounds of adaptive average pooling: cell i covers floor(i L / K) to ceil((i + 1) L / K)."""
+    return [(i * length // cells, -(-(i + 1) * length // cells)) for i in range(cells)]

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from medtl.cli import app
+from shared.config import load_config
+from shared.strategies import strategy_names
+
+ROOT = Path(__file__).parents[2]
+RUNNER = CliRunner()
+
+
+@pytest.mark.parametrize("command", ["train", "predict", "backbones", "phantom", "demo"])
+def test_every_command_explains_itself(command: str) -> None:
+    result = RUNNER.invoke(app, [command, "--help"])
+    assert result.exit_code == 0
+    assert "Usage" in result.output
+
+
+def test_train_names_every_strategy_in_its_help() -> None:
+    output = RUNNER.invoke(app, ["train", "--help"]).output
+    assert all(name in output for name in strategy_names())
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["train", "sede=1"], 2, "sede: unknown key"),
+        (["train", "nowhere.yaml"], 2, "nowhere.yaml: cannot be read"),
+        (["train", "data.source=/nowhere"], 1, "/nowhere does not exist"),
+        (["train", "data.source=.", "backbone.name=resnet19"], 2, "did you mean"),
+        (["train", "data.source=.", "strategy.name=finetune", "strategy.epochs=3"], 2, "epochs: unknown key"),
+        (["predict", "x.dcm"], 1, "no finished medtl run"),
+        (["predict"], 2, "Missing argument"),
+    ],
+)
+def test_a_wrong_call_is_one_line_and_a_code(
+    words: list[str], code: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = RUNNER.invoke(app, words)
+    assert result.exit_code == code, result.output
+    assert said in result.output
+    assert "Traceback" not in result.output
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").rglob("*.yaml")), ids=lambda path: path.stem)
+def test_every_configuration_is_valid(path: Path) -> None:
+    from shared.backbones import find_backbone
+    from shared.config import validate
+    from shared.strategies import find_strategy
+
+    config = load_config(path)
+    strategy = find_strategy(config.strategy["name"])
+    validate(strategy.options, config.strategy, origin=str(path))
+    record = find_backbone(config.backbone.name)
+    assert set(config.backbone.layers) <= set(record.code_layers)
