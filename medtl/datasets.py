@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import posixpath
 import re
+import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,10 +30,12 @@ from numpy.typing import NDArray
 
 from medtl import labels
 from medtl.dicom_reader import read_dicom, read_header
+from medtl.dicom_rules import check_suitable
 from medtl.pixels import Pixels, is_picture, is_volume, read_picture, read_volume, volume_shape
+from medtl.settings import Settings
 from medtl.tables import Row, read_table, split_name
-from medtl.transforms import Settings, preprocess_mask
-from shared.errors import DataError
+from medtl.transforms import preprocess_mask
+from shared.errors import DataError, InputRefused
 from shared.privacy import Pseudonymiser
 from shared.samples import Dataset, Sample
 from shared.sources import exists, faults_error, hash_sources, join, list_sources, read_source, relative_name
@@ -50,6 +53,10 @@ VENDORS = {
     "united imaging": r"united imaging|\buih\b",
 }
 """Makers of MR scanners by what they write into Manufacturer (0008,0070), past names of the same firm included."""
+
+
+_DECODING = threading.Lock()
+"""One volume at a time: two threads would decode the same one twice, and warnings are silenced for all threads."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +148,7 @@ def read_mask(sample: Sample, spec: Preprocessing) -> NDArray[np.bool_] | None:
 
 
 def scanner_name(manufacturer: str, model: str = "") -> str:
-    """One spelling of a scanner: `siemens` for `SIEMENS` and `Siemens Healthineers`, with the model where it is known."""
+    """One spelling of a scanner: `siemens` for `SIEMENS` and `Siemens Healthineers`, then the model if known."""
     text = " ".join(manufacturer.lower().split())
     vendor = next((name for name, pattern in VENDORS.items() if re.search(pattern, text)), text)
     return f"{vendor} {' '.join(model.lower().split())}".strip()
@@ -150,7 +157,8 @@ def scanner_name(manufacturer: str, model: str = "") -> str:
 def _pixels(source: str, frame: int) -> Pixels:
     if is_picture(source):
         return read_picture(read_source(source))
-    slices = _slices(source)
+    with _DECODING:
+        slices = _slices(source)
     if frame >= len(slices):
         raise DataError(f"slice {frame} does not exist; the file has {len(slices)}")
     return slices[frame]
@@ -160,7 +168,12 @@ def _pixels(source: str, frame: int) -> Pixels:
 def _slices(source: str) -> Sequence[Pixels]:
     """Kept for the slices that are asked for next: a volume is decoded once, not once a slice."""
     data = read_source(source)
-    return read_volume(data) if is_volume(source) else read_dicom(data)
+    if is_volume(source):
+        return list(read_volume(data))
+    try:
+        return list(read_dicom(data).frames)
+    except InputRefused as refusal:
+        raise DataError(str(refusal)) from None
 
 
 def _find(source: Path) -> _Found:
@@ -290,7 +303,11 @@ def _origin(source: str) -> _Origin:
     data = read_source(source)
     if is_volume(source):
         return _Origin(frames=volume_shape(data)[2], volume=True)
-    header = read_header(data)
+    try:
+        header = read_header(data)
+        check_suitable(header)
+    except InputRefused as refusal:
+        raise DataError(str(refusal)) from None
     return _Origin(
         frames=header.frames,
         patient=(header.patient_id or "").strip(),

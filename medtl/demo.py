@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,11 @@ from medtl.phantom import write_phantom
 from medtl.task import TASK
 from shared.artifacts import read_json
 from shared.config import load_config
+from shared.report import in_words
 from shared.runner import run
 
 CONFIGS = Path(__file__).parents[1] / "configs" / "medtl"
-SOURCE_SCANNER, TARGET_SCANNER = "atlas_15t", "borealis_3t"
+SOURCE_SCANNER, TARGET_SCANNER = "atlas", "borealis"
 PATIENTS = 60
 """Patients a scanner: the source run needs about 500 slices to reach AUC 0.97 (docs/lab-log.md)."""
 
@@ -57,3 +58,11 @@ def run_demo(root: Path, overrides: Sequence[str], progress: Progress) -> list[s
 def _train(root: Path, name: str, words: Sequence[str], progress: Progress) -> Path:
     config = load_config(CONFIGS / f"{name}.yaml", words)
     return run(TASK, config, root=root, progress=lambda what, *rest: progress(f"{name}: {what}", *rest))
+
+
+def _cells(test: Mapping[str, Any]) -> str:
+    return " ".join(f"{in_words(test[name]):>22s}" for name in ("auc", "sensitivity", "specificity"))
+
+
+def _auc(run: Path) -> float:
+    return float(read_json(run / "report.json")["test"]["auc"]["value"])

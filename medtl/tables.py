@@ -97,6 +97,7 @@ def _find_columns(headings: dict[str, str]) -> dict[str, str]:
     for field in ("path", "label"):
         if field not in found:
             raise DataError(
-                f"the table has no column {' or '.join(COLUMNS[field])}; its heading is {', '.join(headings) or 'empty'}"
+                f"the table has no column {' or '.join(COLUMNS[field])}; "
+                f"its heading is {', '.join(headings) or 'empty'}"
             )
     return found

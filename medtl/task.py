@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medtl import labels
+from medtl.settings import DEFAULT_OPTIONS
 from shared.samples import Dataset, Sample
 from shared.task import Image, Item, Preprocessing, Task
 
@@ -25,12 +26,8 @@ class MedtlTask:
         "Judged slice by slice from image intensities; what lies outside the slices given was not looked at.",
     )
 
-    @property
-    def default_options(self) -> Mapping[str, Any]:
-        """The options of the preprocessing with their defaults."""
-        from medtl.transforms import DEFAULT_OPTIONS
-
-        return DEFAULT_OPTIONS
+    inputs_help = "A DICOM file, series folder, DICOMDIR or zip, a PNG or JPEG, or a NIfTI volume."
+    default_options: Mapping[str, Any] = DEFAULT_OPTIONS
 
     def load(self, source: Path, *, options: Mapping[str, Any]) -> Dataset:
         """Finds the samples in a folder, archive or manifest; see `medtl.datasets`."""

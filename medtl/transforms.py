@@ -7,8 +7,8 @@ MONAI's and is imported when it is first used.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from scipy import ndimage
 
+from medtl.settings import Settings
 from shared.errors import ConfigError, DataError
 from shared.samples import Sample
 from shared.sources import faults_error
@@ -34,54 +35,6 @@ MIN_CROP_FRACTION = 0.4
 """No crop is narrower than this part of the image, or the vertex of the head would be blown up to a whole brain."""
 LUMINANCE = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 """Weights of red, green and blue. Source: ITU-R BT.601-7, section 2.5.1."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The options of medtl's preprocessing; their defaults are `DEFAULT_OPTIONS`.
-
-    Attributes:
-        labels: "kind" keeps the classes, "binary" makes one class, tumour, of all that are not healthy.
-        crop: Whether to cut out the head.
-        margin: Rim kept around the head on each side, as a fraction of its longer side, 0 to 1.
-        lower_percentile: Percentile of the image's intensities that becomes 0. Of the whole image, for beside a very
-            bright tumour the head's threshold may lie above healthy tissue, which must not turn black.
-        upper_percentile: Percentile of the head's intensities, background left out, that becomes 1.
-    """
-
-    labels: str = "kind"
-    crop: bool = True
-    margin: float = 0.05
-    lower_percentile: float = 0.5
-    upper_percentile: float = 99.5
-
-    def __post_init__(self) -> None:
-        if self.labels not in ("kind", "binary"):
-            raise ConfigError(f"labels is {self.labels!r}; allowed are 'kind' and 'binary'")
-        if not isinstance(self.crop, bool):
-            raise ConfigError(f"crop is {self.crop!r}; allowed are true and false")
-        if not 0 <= self.margin <= 1:
-            raise ConfigError(f"margin is {self.margin}; allowed are 0 to 1")
-        if not 0 <= self.lower_percentile < self.upper_percentile <= 100:
-            raise ConfigError(
-                f"lower_percentile {self.lower_percentile} and upper_percentile {self.upper_percentile} "
-                "must rise and lie within 0 to 100"
-            )
-
-    @classmethod
-    def of(cls, options: Mapping[str, Any]) -> Settings:
-        """The settings with `options` over the defaults.
-
-        Raises:
-            ConfigError: An option is unknown or its value is not allowed.
-        """
-        unknown = sorted(set(options) - set(DEFAULT_OPTIONS))
-        if unknown:
-            raise ConfigError(f"unknown option {unknown[0]!r}; allowed are {', '.join(DEFAULT_OPTIONS)}")
-        return cls(**options)
-
-
-DEFAULT_OPTIONS: Mapping[str, Any] = {field.name: field.default for field in fields(Settings)}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,87 @@
+"""Which DICOM objects may be judged at all, from their headers alone.
+
+A model trained on anatomical MR of the head answers anything it is shown, a knee as readily as a brain. What the header
+rules out is therefore refused before a pixel is decoded; what the header leaves open is not guessed.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from pydicom.uid import UID
+
+from shared.errors import InputRefused
+
+if TYPE_CHECKING:
+    from medtl.dicom_reader import DicomHeader
+
+MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
+"""The SOP class of a DICOMDIR. Source: DICOM PS3.6, table A-1, as are the other UIDs here."""
+COLOUR_MR = "1.2.840.10008.5.1.4.1.1.4.3"
+MR_IMAGES = {
+    "1.2.840.10008.5.1.4.1.1.4",  # MR Image Storage
+    "1.2.840.10008.5.1.4.1.1.4.1",  # Enhanced MR Image Storage
+    "1.2.840.10008.5.1.4.1.1.4.4",  # Legacy Converted Enhanced MR Image Storage
+}
+HEAD = re.compile(
+    r"head|brain|skull|cranium|cerebr|cereb|neuro|pituitar|hypophys|sella|kopf|schaedel|gehirn|hirn|t[eê]te|cerveau|"
+    r"cabeza|cerebro|cr[aâ]n|enc[eé]phal|testa|encefalo",
+    re.IGNORECASE,
+)
+"""Body Part Examined as DICOM PS3.16 annex L spells it, and as consoles in other languages write it."""
+NOT_STATED = {"", "UNKNOWN", "OTHER", "NONE", "NA", "UNDEFINED"}
+MAPS = {
+    "diffusion": {"DIFFUSION", "ADC", "EADC", "FA", "TRACEW", "TENSOR", "COLFA", "DIFFUSION ANISO", "DIFFUSION ATTNTD"},
+    "phase": {"P", "PHASE", "PHASE MAP", "PHASE DIFFERENCE", "VELOCITY", "VELOCITY MAP", "I", "IMAGINARY", "FIELD MAP"},
+    "perfusion": {"PERFUSION", "RCBV", "RCBF", "RELCBV", "RELCBF", "CBV", "CBF", "MTT", "TTP", "RELMTT"},
+    "relaxation": {"T1 MAP", "T2 MAP", "T2 STAR MAP", "R1 MAP", "R2 MAP", "R2 STAR MAP"},
+    "functional": {"FMRI", "METABOLITE MAP", "TEMPERATURE"},
+}
+"""Values of Image Type from the third on. Source: DICOM PS3.3, C.8.13.3.1, and what Siemens and Philips write there."""
+PROJECTIONS = {"PROJECTION IMAGE", "MIP", "MNIP", "MINIP", "VOLUME RENDER"}
+
+
+def check_suitable(header: DicomHeader) -> None:
+    """Passes headers of grey anatomical MR images of the head.
+
+    Raises:
+        InputRefused: It is something else; the message says what.
+    """
+    _check_kind(header)
+    values = {text.replace("_", " ") for text in header.image_type[2:]}
+    if "MOSAIC" in values:
+        raise InputRefused("is a Siemens mosaic, many small slices in one picture; export the series as single slices")
+    if header.is_localizer:
+        raise InputRefused("is a localizer, not a diagnostic series")
+    for name, words in MAPS.items():
+        if values & words:
+            raise InputRefused(f"is a {name} image or map; only anatomical images are judged")
+    if header.complex_component in ("PHASE", "IMAGINARY", "MIXED"):
+        raise InputRefused(f"has the complex component {header.complex_component}; only magnitude images are judged")
+    if values & PROJECTIONS:
+        raise InputRefused("is a projection, not a slice")
+    if header.body_part.strip().upper() not in NOT_STATED and not HEAD.search(header.body_part):
+        raise InputRefused(f"shows {_word(header.body_part, 'another body part')}; only the head is judged")
+
+
+def _check_kind(header: DicomHeader) -> None:
+    if header.sop_class == MEDIA_DIRECTORY:
+        raise InputRefused("is a DICOMDIR, an index without pixels; give it by its own path")
+    if header.modality != "MR" and (header.modality or header.sop_class not in MR_IMAGES):
+        stated = f"has the modality {_word(header.modality, 'unknown')}" if header.modality else "states no modality"
+        raise InputRefused(f"{stated}; only MR images are judged")
+    colour = header.samples_per_pixel != 1 or not header.photometric.startswith("MONOCHROME")
+    if header.sop_class == COLOUR_MR or (header.rows and colour):
+        raise InputRefused("is a colour image; only grey MR images are judged")
+    if header.sop_class and header.sop_class not in MR_IMAGES:
+        name = str(UID(header.sop_class).name)
+        kind = "of an unknown kind" if name == header.sop_class else f"an object of the kind {name}"
+        raise InputRefused(f"is {kind}, not an MR image")
+    if not header.rows:
+        raise InputRefused("contains no image")
+
+
+def _word(text: str, otherwise: str) -> str:
+    """A coded value as it may be shown: letters only, so that nobody's name or number slips through a wrong field."""
+    return text.upper() if re.fullmatch(r"[A-Za-z ]{2,16}", text) else otherwise

@@ -1,0 +1,57 @@
+"""The options of medtl's preprocessing, checked; light enough for `--help`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from shared.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options of medtl's preprocessing; their defaults are `DEFAULT_OPTIONS`.
+
+    Attributes:
+        labels: "kind" keeps the classes, "binary" makes one class, tumour, of all that are not healthy.
+        crop: Whether to cut out the head.
+        margin: Rim kept around the head on each side, as a fraction of its longer side, 0 to 1.
+        lower_percentile: Percentile of the image's intensities that becomes 0. Of the whole image, for beside a very
+            bright tumour the head's threshold may lie above healthy tissue, which must not turn black.
+        upper_percentile: Percentile of the head's intensities, background left out, that becomes 1.
+    """
+
+    labels: str = "kind"
+    crop: bool = True
+    margin: float = 0.05
+    lower_percentile: float = 0.5
+    upper_percentile: float = 99.5
+
+    def __post_init__(self) -> None:
+        if self.labels not in ("kind", "binary"):
+            raise ConfigError(f"labels is {self.labels!r}; allowed are 'kind' and 'binary'")
+        if not isinstance(self.crop, bool):
+            raise ConfigError(f"crop is {self.crop!r}; allowed are true and false")
+        if not 0 <= self.margin <= 1:
+            raise ConfigError(f"margin is {self.margin}; allowed are 0 to 1")
+        if not 0 <= self.lower_percentile < self.upper_percentile <= 100:
+            raise ConfigError(
+                f"lower_percentile {self.lower_percentile} and upper_percentile {self.upper_percentile} "
+                "must rise and lie within 0 to 100"
+            )
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Settings:
+        """The settings with `options` over the defaults.
+
+        Raises:
+            ConfigError: An option is unknown or its value is not allowed.
+        """
+        unknown = sorted(set(options) - set(DEFAULT_OPTIONS))
+        if unknown:
+            raise ConfigError(f"unknown option {unknown[0]!r}; allowed are {', '.join(DEFAULT_OPTIONS)}")
+        return cls(**options)
+
+
+DEFAULT_OPTIONS: Mapping[str, Any] = {field.name: field.default for field in fields(Settings)}

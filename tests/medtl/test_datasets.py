@@ -1,0 +1,257 @@
+from __future__ import annotations
+
+import json
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from medtl.datasets import load, read, read_mask, scanner_name
+from medtl.transforms import preprocess
+from shared.errors import ConfigError, DataError
+from shared.task import Preprocessing
+
+SPEC = Preprocessing(32)
+
+
+def picture(path: Path, value: int = 200) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    grey = np.zeros((40, 30), dtype=np.uint8)
+    grey[5:35, 5:25] = value
+    Image.fromarray(grey).save(path)
+
+
+def dicom(path: Path, patient: str = "P1", maker: str = "SIEMENS", modality: str = "MR") -> None:
+    from pydicom.dataset import Dataset, FileMetaDataset
+    from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
+
+    tags = Dataset()
+    tags.file_meta = FileMetaDataset()
+    tags.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    tags.file_meta.MediaStorageSOPClassUID = tags.SOPClassUID = MRImageStorage
+    tags.file_meta.MediaStorageSOPInstanceUID = tags.SOPInstanceUID = generate_uid()
+    tags.Modality, tags.Manufacturer, tags.PatientID = modality, maker, patient
+    tags.SeriesInstanceUID = "1.2.3"
+    tags.Rows, tags.Columns, tags.SamplesPerPixel = 20, 20, 1
+    tags.PhotometricInterpretation, tags.PixelRepresentation = "MONOCHROME2", 0
+    tags.BitsAllocated, tags.BitsStored, tags.HighBit = 16, 16, 15
+    tags.PixelData = np.arange(400, dtype="<u2").tobytes()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tags.save_as(path, enforce_file_format=True)
+
+
+def volume(path: Path) -> None:
+    import nibabel
+
+    voxels = np.arange(4 * 5 * 6, dtype=np.int16).reshape(4, 5, 6)
+    nibabel.Nifti1Image(voxels, np.eye(4)).to_filename(path)
+
+
+def table(path: Path, *lines: str) -> Path:
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def packed(root: Path) -> Path:
+    target = root.with_suffix(".zip")
+    with zipfile.ZipFile(target, "w") as file:
+        for path in root.rglob("*"):
+            file.write(path, path.relative_to(root))
+    return target
+
+
+def test_folders_by_class_below_splits_and_a_wrapping_folder(tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    for split in ("Training", "Testing"):
+        for name in ("glioma_tumor", "no_tumor"):
+            for number in (1, 2, 10):
+                picture(root / "wrapped" / split / name / f"image({number}).png", 100 + number)
+    (root / "wrapped" / "readme.txt").write_text("hello")
+    plain, zipped = load(root, {}), load(packed(root), {})
+    assert plain.classes == ("no_tumour", "glioma")
+    assert Counter((s.split, s.label) for s in plain.samples) == {
+        (split, label): 3 for split in ("train", "test") for label in plain.classes
+    }
+    assert [s.id for s in plain.samples] == [s.id for s in zipped.samples]
+    assert plain.content_hash == zipped.content_hash
+    order = [Path(s.source).name for s in plain.samples[:3]]
+    assert order == ["image(1).png", "image(2).png", "image(10).png"]
+    assert any("1 files" in note for note in plain.notes)
+    np.testing.assert_array_equal(read(plain.samples[0]), read(zipped.samples[0]))
+
+
+def test_labels_can_be_made_binary_and_unknown_ones_count_as_tumour(tmp_path: Path) -> None:
+    for name in ("no", "glioma", "Abscess"):
+        picture(tmp_path / name / "1.png")
+    kind, binary = load(tmp_path, {}), load(tmp_path, {"labels": "binary"})
+    assert kind.classes == ("no_tumour", "glioma", "abscess")
+    assert binary.classes == ("no_tumour", "tumour")
+    assert any("abscess" in note and "counts as tumour" in note for note in binary.notes)
+    with pytest.raises(ConfigError, match="labels"):
+        load(tmp_path, {"labels": "both"})
+
+
+def test_a_copy_of_the_tree_inside_itself_is_refused(tmp_path: Path) -> None:
+    picture(tmp_path / "yes" / "1.png")
+    picture(tmp_path / "brain_tumor_dataset" / "yes" / "1.png")
+    with pytest.raises(DataError, match="lies within"):
+        load(tmp_path, {})
+
+
+def test_dicom_tags_say_who_and_where(tmp_path: Path) -> None:
+    for number, patient in enumerate(("P1", "P1", "P2")):
+        dicom(tmp_path / "tree" / f"{number}.dcm", patient, "GE MEDICAL SYSTEMS" if number else "SIEMENS")
+    table(
+        tmp_path / "tree" / "labels.csv",
+        "path,label,patient,scanner,slice",
+        "0.dcm,no_tumour,P1,SIEMENS,17",
+        "1.dcm,glioma,P9,Philips,18",
+        "2.dcm,glioma,P2,GE,19",
+    )
+    dataset = load(tmp_path, {})
+    first, second, third = dataset.samples
+    assert first.group == second.group != third.group
+    assert [s.domain for s in dataset.samples] == ["siemens", "ge", "ge"]
+    assert [note[:7] for note in dataset.notes] == ["1 files", "1 files"]
+    assert read(second).shape == (20, 20)
+    assert not any("P1" in f"{s.id}{s.group}{s.domain}" for s in dataset.samples)
+
+
+def test_own_group_and_domain_stand(tmp_path: Path) -> None:
+    dicom(tmp_path / "a.dcm", "ANON")
+    dicom(tmp_path / "b.dcm", "ANON")
+    path = table(tmp_path / "m.csv", "path;label;group;domain", "a.dcm;yes;1;North", "b.dcm;no;2;South")
+    samples = load(path, {}).samples
+    assert samples[0].group != samples[1].group
+    assert [s.domain for s in samples] == ["North", "South"]
+
+
+def test_folders_by_class_of_dicom(tmp_path: Path) -> None:
+    for name in ("yes", "no"):
+        dicom(tmp_path / name / "anyone" / "IM0001", patient=name)
+    samples = load(tmp_path, {}).samples
+    assert len({s.group for s in samples}) == 2
+    assert {s.domain for s in samples} == {"siemens"}
+
+
+def test_other_modalities_are_refused(tmp_path: Path) -> None:
+    dicom(tmp_path / "yes" / "secret-name.dcm", modality="CT")
+    with pytest.raises(DataError, match="CT; only MR images") as fault:
+        load(tmp_path, {})
+    assert "secret-name" not in str(fault.value)
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+def test_volumes_give_a_sample_a_slice(tmp_path: Path, suffix: str) -> None:
+    volume(tmp_path / f"v{suffix}")
+    whole = load(table(tmp_path / "whole.csv", "path,label", f"v{suffix},glioma"), {})
+    assert [s.frame for s in whole.samples] == list(range(6))
+    assert len({s.group for s in whole.samples}) == 1
+    assert whole.samples[0].group is not None
+    assert len({s.id for s in whole.samples}) == 6
+    assert any("label for all slices" in note for note in whole.notes)
+    some = table(tmp_path / "some.csv", "path,label,slice", f"v{suffix},glioma,2", f"v{suffix},no,3")
+    sample = load(some, {}).samples[0]
+    # From the front down, patient's right on the left: voxel x runs right, y to the front.
+    expected = np.arange(4 * 5 * 6).reshape(4, 5, 6)[::-1, ::-1, 2].T
+    np.testing.assert_array_equal(read(sample), expected)
+
+
+def test_mask_is_cut_like_its_image(tmp_path: Path) -> None:
+    picture(tmp_path / "images" / "1.png")
+    picture(tmp_path / "masks" / "1.png", 255)
+    table(tmp_path / "labels.csv", "index,label,image,mask", "1,glioma,images/1.png,masks/1.png")
+    sample = load(tmp_path, {}).samples[0]
+    mask = read_mask(sample, SPEC)
+    assert mask is not None
+    bright = preprocess(read(sample), SPEC)[0] > 0.5
+    assert mask.shape == (32, 32)
+    assert (mask == bright).mean() > 0.98
+
+
+def test_all_faults_are_reported_at_once_without_names(tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    path = table(
+        tmp_path / "m.csv",
+        "path,label,split,mask",
+        "a.png,yes,train,",
+        "./a.png,yes,train,",
+        "doe-john.png,yes,,",
+        "a.png,,,",
+        "a.png,yes,holdout,",
+        "a.png,yes,,none.png",
+        ",yes,,",
+        "a.png,3,,",
+    )
+    with pytest.raises(
+        DataError, match=r"(?s)^7 faults.*row 3: .*same image as row 2.*row 4.*holdout.*2 more"
+    ) as fault:
+        load(path, {})
+    assert "doe-john" not in str(fault.value)
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (("file,kind", "a.png,yes"), "no column label"),
+        (("path,label",), "no row"),
+        (("path,image,label", "a,a,yes"), "path and image"),
+        (("path,label", "a.png,yes,more"), "more fields"),
+    ],
+)
+def test_tables_that_are_none_are_refused(tmp_path: Path, lines: tuple[str, ...], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        load(table(tmp_path / "m.csv", *lines), {})
+
+
+def test_unknown_layouts_are_refused_with_advice(tmp_path: Path) -> None:
+    picture(tmp_path / "1.png")
+    with pytest.raises(DataError, match="give folders by class"):
+        load(tmp_path, {})
+    with pytest.raises(DataError, match="does not exist"):
+        load(tmp_path / "nothing.csv", {})
+
+
+def test_damaged_picture_is_refused_when_read(tmp_path: Path) -> None:
+    picture(tmp_path / "yes" / "1.png")
+    data = (tmp_path / "yes" / "1.png").read_bytes()
+    (tmp_path / "yes" / "1.png").write_bytes(data[: len(data) // 2])
+    with pytest.raises(DataError, match="damaged"):
+        read(load(tmp_path, {}).samples[0])
+
+
+@pytest.mark.parametrize("synthetic", [True, False])
+def test_synthetic_data_say_so(tmp_path: Path, synthetic: bool) -> None:
+    picture(tmp_path / "a.png")
+    table(tmp_path / "labels.csv", "path,label", "a.png,yes")
+    (tmp_path / "phantom.json").write_text(json.dumps({"synthetic": synthetic}))
+    assert load(tmp_path, {}).synthetic is synthetic
+
+
+def test_scanners_have_one_spelling() -> None:
+    assert scanner_name("GE MEDICAL SYSTEMS") == scanner_name("GE Healthcare") == "ge"
+    assert scanner_name("Siemens Healthineers", "Prisma") == "siemens prisma"
+    assert scanner_name("Imagedata") == "imagedata"
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("name", "count", "classes", "domains", "groups"),
+    [
+        ("sartaj.zip", 3264, 4, 1, 1),
+        ("navoneel.zip", 253, 2, 1, 1),
+        ("gbm_dicom.zip", 440, 2, 2, 11),
+        ("cheng_masks.zip", 750, 3, 1, 1),
+    ],
+)
+def test_real_archives(data_dir: Path, name: str, count: int, classes: int, domains: int, groups: int) -> None:
+    dataset = load(data_dir / name, {})
+    assert len({s.id for s in dataset.samples}) == len(dataset.samples) == count
+    assert len(dataset.classes) == classes
+    assert len({s.domain for s in dataset.samples}) == domains
+    assert len({s.group for s in dataset.samples}) == groups
+    with_mask = [s for s in dataset.samples if s.mask][:3]
+    assert all(mask is not None and mask.any() for mask in (read_mask(s, Preprocessing(128)) for s in with_mask))

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import os
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from shared import sources
+from shared.errors import DataError
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    path = tmp_path / "data.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("b/2.png", b"two" * 1000)
+        file.writestr("a/1.png", b"one")
+        file.writestr("__MACOSX/a/1.png", b"clutter")
+        file.writestr("a/.DS_Store", b"clutter")
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path, archive: Path) -> Path:
+    root = tmp_path / "folder"
+    with zipfile.ZipFile(archive) as file:
+        file.extractall(root)
+    return root
+
+
+def test_folder_and_archive_list_and_read_alike(archive: Path, folder: Path) -> None:
+    contents = []
+    for root in (archive, folder):
+        listed = sources.list_sources(root)
+        assert [str(sources.relative_name(source, root)) for source in listed] == ["a/1.png", "b/2.png"]
+        assert [sources.join(root, "a/1.png"), sources.join(root, "b/2.png")] == listed
+        assert all(sources.exists(source) for source in listed)
+        assert not sources.exists(sources.join(root, "a/3.png"))
+        contents.append([sources.read_source(source) for source in listed])
+    assert contents[0] == contents[1] == [b"one", b"two" * 1000]
+
+
+def test_hash_sees_content_and_order(archive: Path, folder: Path) -> None:
+    one, two = sources.list_sources(archive)
+    assert sources.hash_sources([one, two]) == sources.hash_sources(sources.list_sources(folder))
+    assert sources.hash_sources([one, two]) != sources.hash_sources([two, one])
+
+
+def test_links_are_not_followed(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret")
+    (folder / "a" / "link.png").symlink_to(tmp_path / "secret")
+    assert len(sources.list_sources(folder)) == 2
+
+
+def test_archive_replaced_on_disk_is_read_anew(archive: Path) -> None:
+    source = f"{archive}::a/1.png"
+    assert sources.read_source(source) == b"one"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("a/1.png", b"another")
+    assert sources.read_source(source) == b"another"
+
+
+@pytest.mark.parametrize("position", [60, 45])
+def test_damaged_member_is_refused(tmp_path: Path, position: int) -> None:
+    path = tmp_path / "damaged.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("a.bin", os.urandom(50) + bytes(5000))
+    data = bytearray(path.read_bytes())
+    data[position : position + 8] = b"\xff" * 8
+    path.write_bytes(data)
+    with pytest.raises(DataError, match="cannot be read"):
+        sources.read_source(f"{path}::a.bin")
+
+
+def test_missing_things_are_refused(archive: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no member"):
+        sources.read_source(f"{archive}::c.png")
+    with pytest.raises(DataError, match="FileNotFoundError"):
+        sources.read_source(str(tmp_path / "nothing.png"))
+    with pytest.raises(DataError, match="does not exist"):
+        sources.list_sources(tmp_path / "nothing")
+    (tmp_path / "text").write_text("text")
+    with pytest.raises(DataError, match="neither a folder nor a zip"):
+        sources.list_sources(tmp_path / "text")
+
+
+def test_bounds_are_checked_before_unpacking(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "MAX_FILE_BYTES", 100)
+    with pytest.raises(DataError, match="3000 bytes"):
+        sources.read_source(f"{archive}::b/2.png")
+    sources._directory.cache_clear()
+    monkeypatch.setattr(sources, "MAX_ARCHIVE_MEMBERS", 2)
+    with pytest.raises(DataError, match="unpacks to more"):
+        sources.list_sources(archive)
+    sources._directory.cache_clear()
+
+
+def test_name_with_the_separator_is_refused(tmp_path: Path) -> None:
+    root = tmp_path / "a::b"
+    root.mkdir()
+    with pytest.raises(DataError, match="rename"):
+        sources.list_sources(root)
+
+
+def test_faults_are_counted_and_the_first_shown() -> None:
+    message = str(sources.faults_error("rows are wrong", [f"row {i}: empty" for i in range(9)]))
+    assert message.startswith("9 rows are wrong")
+    assert "row 4" in message
+    assert "row 5" not in message
+    assert "4 more" in message
