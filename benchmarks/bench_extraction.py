@@ -39,6 +39,8 @@ def measure() -> tuple[str, float, str]:
             started = time.perf_counter()
             action()
             times[name].append(time.perf_counter() - started)
-    return "extraction of codes, share of the bare forward rate (CPU)", min(times["bare"]) / min(times["extraction"]), (
-        "0.95 or more"
+    return (
+        "extraction of codes, share of the bare forward rate (CPU)",
+        min(times["bare"]) / min(times["extraction"]),
+        ("0.95 or more"),
     )

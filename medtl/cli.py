@@ -23,7 +23,8 @@ def phantom(
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same files.")] = 0,
 ) -> None:
     """Write a synthetic multi-scanner head-MRI dataset as DICOM series with masks and labels.csv."""
-    from medtl.phantom import SCANNERS, write_phantom
+    from medtl.phantom import write_phantom
+    from medtl.phantom_physics import SCANNERS
 
     with reported():
         chosen = list(SCANNERS) if scanners == "all" else [name.strip() for name in scanners.split(",")]

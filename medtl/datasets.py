@@ -31,11 +31,12 @@ from numpy.typing import NDArray
 from medtl import labels
 from medtl.dicom_reader import read_dicom, read_header
 from medtl.dicom_rules import check_suitable
-from medtl.pixels import Pixels, is_picture, is_volume, read_picture, read_volume, volume_shape
+from medtl.pixels import Pixels, is_volume, read_volume, volume_shape
 from medtl.settings import Settings
 from medtl.tables import Row, read_table, split_name
 from medtl.transforms import preprocess_mask
 from shared.errors import DataError, InputRefused
+from shared.images import is_picture, read_picture
 from shared.privacy import Pseudonymiser
 from shared.samples import Dataset, Sample
 from shared.sources import exists, faults_error, hash_sources, join, list_sources, read_source, relative_name

@@ -7,35 +7,31 @@ line that names nobody. Only grey MR images of the head are decoded; what else a
 from __future__ import annotations
 
 import io
+import logging
 import re
 import warnings
-import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
-from pydicom.encaps import generate_frames
 from pydicom.pixels import get_decoder
 from pydicom.uid import UID
 
-from medtl.dicom_rules import MEDIA_DIRECTORY, check_suitable
-from shared.errors import InputRefused
-from shared.sources import MAX_FILE_BYTES
+from medtl.dicom_bounds import check_codestreams, check_deflated, check_length, check_size
+from medtl.dicom_rules import MEDIA_DIRECTORY, check_suitable, uid_name
+from shared.errors import InputRefused, MedtlError
 
 Vector = tuple[float, ...]
 
-MAX_PIXELS = 1 << 28
-"""Pixels of one object: 1 GiB as float32, above the largest volumes of clinical MR (640 x 640 x 512)."""
 MAX_FRAMES = 1 << 16
 """Frames of one object, above the longest functional series (some thousands of volumes come as files of their own)."""
+TALKATIVE = ("pydicom", "nibabel.global")
+"""Loggers that quote damaged values, which may be a name or a date of birth."""
 JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
-DEFLATED = "1.2.840.10008.1.2.1.99"
-JPEG_FRAME_MARKERS = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
-"""Markers whose segment states the size of the picture. Source: ITU-T T.81, table B.1; ITU-T T.87, table C.1."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +56,8 @@ class DicomHeader:
         rows: Rows of a frame; 0 where the object has no image.
         columns: Columns of a frame; 0 where the object has no image.
         frames: Number of frames.
-        bits_stored: Bits of a stored value.
+        bits_allocated: Bits that a pixel takes in the file.
+        bits_stored: Bits of it that hold the value.
         samples_per_pixel: 1 for grey, 3 for colour.
         photometric: Photometric Interpretation.
         complex_component: MAGNITUDE, PHASE, REAL, IMAGINARY or MIXED in enhanced objects.
@@ -84,6 +81,7 @@ class DicomHeader:
     rows: int
     columns: int
     frames: int
+    bits_allocated: int
     bits_stored: int
     samples_per_pixel: int
     photometric: str
@@ -105,8 +103,7 @@ class DicomHeader:
     @property
     def transfer_syntax_name(self) -> str:
         """The transfer syntax in words."""
-        name = str(UID(self.transfer_syntax).name)
-        return "an unknown transfer syntax" if name == self.transfer_syntax else name
+        return uid_name(self.transfer_syntax) or "an unknown transfer syntax"
 
 
 @dataclass(frozen=True)
@@ -133,8 +130,12 @@ def read_header(data: bytes) -> DicomHeader:
         return _header(_parse(data, stop_before_pixels=True))
 
 
-def read_dicom(data: bytes) -> DicomImage:
+def read_dicom(data: bytes, *, allow_blank: bool = False) -> DicomImage:
     """Decodes an MR image, single slice or multi-frame, in any transfer syntax that pydicom and GDCM know.
+
+    Args:
+        data: The bytes of one file.
+        allow_blank: Whether an image without any contrast is accepted: in a series, a slice beside the head may be so.
 
     Raises:
         InputRefused: It is not DICOM, damaged, blank, too large, compressed in a way that cannot be decoded, or is
@@ -142,12 +143,12 @@ def read_dicom(data: bytes) -> DicomImage:
     """
     header = read_header(data)
     check_suitable(header)
-    _check_size(header)
+    check_size(header)
     with foreign_code():
         frames = _decode(_parse(data, stop_before_pixels=False), header)
     if not np.isfinite(frames).all():
         raise InputRefused("has pixel values that are not finite")
-    if frames.min() == frames.max():
+    if not allow_blank and frames.min() == frames.max():
         raise InputRefused("is blank: all pixels have the same value")
     return DicomImage(header, frames)
 
@@ -170,16 +171,20 @@ def read_file_ids(data: bytes) -> list[tuple[str, ...]]:
 
 @contextmanager
 def foreign_code() -> Iterator[None]:
-    """Runs a decoder on bytes from a stranger: its warnings stay inside and its faults become refusals.
+    """Runs a decoder on bytes from a stranger: its warnings and log stay inside, its faults become refusals.
 
     Raises:
         InputRefused: Whatever was raised inside.
     """
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), ExitStack() as silence:
         warnings.simplefilter("ignore")
+        for logger in map(logging.getLogger, TALKATIVE):
+            mute = logging.Filter("nothing that logs has this name")
+            logger.addFilter(mute)
+            silence.callback(logger.removeFilter, mute)
         try:
             yield
-        except InputRefused:
+        except MedtlError:
             raise
         except MemoryError:
             raise InputRefused("needs more memory than there is") from None
@@ -192,7 +197,7 @@ def foreign_code() -> Iterator[None]:
 def _parse(data: bytes, *, stop_before_pixels: bool) -> Any:
     """A pydicom dataset; also without preamble, if what then comes out looks like DICOM."""
     marked = data[128:132] == b"DICM"
-    _check_deflated(data)
+    check_deflated(data)
     try:
         dataset = pydicom.dcmread(io.BytesIO(data), stop_before_pixels=stop_before_pixels, force=True)
         plausible = marked or _sop_class(dataset).startswith("1.2.840.10008.") or bool(_text(dataset, "Modality"))
@@ -203,19 +208,6 @@ def _parse(data: bytes, *, stop_before_pixels: bool) -> Any:
     if not plausible:
         raise InputRefused("is neither DICOM nor a picture or volume that is known")
     return dataset
-
-
-def _check_deflated(data: bytes) -> None:
-    """Inflates once, in small pieces that are thrown away: pydicom itself would fill the memory without a bound."""
-    if DEFLATED.encode() not in data[132:1024] or data[132:136] != b"\x02\x00\x00\x00":
-        return
-    start = 144 + int.from_bytes(data[140:144], "little")
-    inflater, rest, size = zlib.decompressobj(-zlib.MAX_WBITS), data[start:], 0
-    while rest and not inflater.eof:
-        size += len(inflater.decompress(rest, 1 << 24))
-        rest = inflater.unconsumed_tail
-        if size > MAX_FILE_BYTES:
-            raise InputRefused(f"inflates to more than {MAX_FILE_BYTES} bytes")
 
 
 def _header(dataset: Any) -> DicomHeader:
@@ -242,6 +234,7 @@ def _header(dataset: Any) -> DicomHeader:
         rows=_integer(dataset, "Rows") or 0 if has_image else 0,
         columns=_integer(dataset, "Columns") or 0 if has_image else 0,
         frames=frames,
+        bits_allocated=_integer(dataset, "BitsAllocated") or 0,
         bits_stored=_integer(dataset, "BitsStored") or 0,
         samples_per_pixel=_integer(dataset, "SamplesPerPixel") or 1,
         photometric=_text(dataset, "PhotometricInterpretation").upper(),
@@ -260,8 +253,8 @@ def _functional_groups(dataset: Any, frames: int) -> Any:
     Source: DICOM PS3.3, C.7.6.16 (Multi-frame Functional Groups).
     """
     own = list(dataset.get("PerFrameFunctionalGroupsSequence") or ())
-    if own and len(own) != frames:
-        raise InputRefused(f"states {frames} frames and describes {len(own)}")
+    if len(own) != frames:
+        own = []  # contradictory; `_scales` refuses it when pixels are asked for
     shared_groups = list(dataset.get("SharedFunctionalGroupsSequence") or ())[:1]
 
     def groups(keyword: str) -> list[Any]:
@@ -294,7 +287,9 @@ def _decode(dataset: Any, header: DicomHeader) -> NDArray[np.float32]:
     if "PixelData" not in dataset:
         raise InputRefused("contains no pixels")
     if syntax.is_encapsulated:
-        _check_codestreams(dataset, header)
+        check_codestreams(dataset.PixelData, header)
+    else:
+        check_length(dataset.PixelData, header)
     inverted = header.photometric == "MONOCHROME1"
     signed = bool(_integer(dataset, "PixelRepresentation"))
     frames = np.empty((header.frames, header.rows, header.columns), np.float32)
@@ -317,9 +312,11 @@ def _scales(dataset: Any, frames: int) -> list[tuple[float, float]]:
     scales = []
     if dataset.get("ModalityLUTSequence"):
         raise InputRefused("has a Modality LUT, which no MR image may have")
-    transformations = _functional_groups(dataset, frames)("PixelValueTransformationSequence")
-    if dataset.get("PerFrameFunctionalGroupsSequence") is None:
-        transformations = [dataset] * frames
+    transformations = [dataset] * frames
+    if (own := dataset.get("PerFrameFunctionalGroupsSequence")) is not None:
+        if len(own) != frames:
+            raise InputRefused(f"states {frames} frames and describes {len(own)}")
+        transformations = _functional_groups(dataset, frames)("PixelValueTransformationSequence")
     for group in transformations:
         slope = _floats(group, "RescaleSlope", 1) or (1.0,)
         intercept = _floats(group, "RescaleIntercept", 1) or (0.0,)
@@ -327,42 +324,6 @@ def _scales(dataset: Any, frames: int) -> list[tuple[float, float]]:
             raise InputRefused("has a rescale slope of 0, which erases the image")
         scales.append((slope[0], intercept[0]))
     return scales
-
-
-def _check_size(header: DicomHeader) -> None:
-    pixels = header.rows * header.columns * header.frames
-    if pixels > MAX_PIXELS:
-        raise InputRefused(
-            f"states {header.frames} frames of {header.rows} x {header.columns} pixels; at most {MAX_PIXELS} "
-            "pixels are read"
-        )
-
-
-def _check_codestreams(dataset: Any, header: DicomHeader) -> None:
-    """A codec makes room for the size that the codestream states, not for the one that the header states."""
-    if "RLE" in header.transfer_syntax_name:
-        return
-    for frame in generate_frames(dataset.PixelData, number_of_frames=header.frames):
-        size = _codestream_size(frame)
-        if size != (header.rows, header.columns):
-            raise InputRefused("is damaged: the compressed image is not of the size that the header states")
-
-
-def _codestream_size(frame: bytes) -> tuple[int, int] | None:
-    """Rows and columns of a JPEG, JPEG-LS or JPEG 2000 picture, from its own header; None where there is none."""
-    start = frame.find(b"\xff\x4f\xff\x51")
-    if start >= 0 and not frame.startswith(b"\xff\xd8"):
-        # ITU-T T.800, A.5.1: the extent of the reference grid less the offset of the image in it.
-        right, bottom, left, top = (int.from_bytes(frame[start + at : start + at + 4]) for at in (8, 12, 16, 20))
-        return bottom - top, right - left
-    at = 2
-    while at + 9 <= len(frame) and frame[at] == 0xFF:
-        marker = frame[at + 1]
-        if marker in JPEG_FRAME_MARKERS:
-            return int.from_bytes(frame[at + 5 : at + 7]), int.from_bytes(frame[at + 7 : at + 9])
-        # 0xFF may be repeated before a marker as filling; every other marker here has a length of at least 2.
-        at += 1 if marker == 0xFF else 2 + max(2, int.from_bytes(frame[at + 2 : at + 4]))
-    return None
 
 
 def _sop_class(dataset: Any) -> str:
@@ -388,7 +349,10 @@ def _text(dataset: Any, keyword: str) -> str:
 
 
 def _texts(dataset: Any, keyword: str) -> tuple[str, ...]:
-    value = dataset.get(keyword)
+    try:
+        value = dataset.get(keyword)
+    except ValueError:  # pydicom interprets an element when it is first asked for
+        raise InputRefused(f"has a damaged {keyword}") from None
     if value is None:
         return ()
     several = not isinstance(value, (str, bytes)) and hasattr(value, "__iter__")

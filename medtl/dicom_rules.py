@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from pydicom.config import IGNORE
 from pydicom.uid import UID
 
 from shared.errors import InputRefused
@@ -25,7 +26,7 @@ MR_IMAGES = {
     "1.2.840.10008.5.1.4.1.1.4.4",  # Legacy Converted Enhanced MR Image Storage
 }
 HEAD = re.compile(
-    r"head|brain|skull|cranium|cerebr|cereb|neuro|pituitar|hypophys|sella|kopf|schaedel|gehirn|hirn|t[eê]te|cerveau|"
+    r"head|brain|skull|orbit|\biac\b|cranium|cerebr|cereb|neuro|pituitar|hypophys|sella|kopf|schaedel|gehirn|hirn|t[eê]te|cerveau|"
     r"cabeza|cerebro|cr[aâ]n|enc[eé]phal|testa|encefalo",
     re.IGNORECASE,
 )
@@ -65,6 +66,22 @@ def check_suitable(header: DicomHeader) -> None:
         raise InputRefused(f"shows {_word(header.body_part, 'another body part')}; only the head is judged")
 
 
+def cautions(header: DicomHeader) -> tuple[str, ...]:
+    """What the person should know of an image that `check_suitable` passes."""
+    notes = []
+    if header.body_part.strip().upper() in NOT_STATED:
+        notes.append("the header does not state the body part: that it shows a head was not checked")
+    if {"R", "REAL"} & set(header.image_type[2:]) or header.complex_component == "REAL":
+        notes.append("is the real part of the signal: its background is not black, unlike in magnitude images")
+    return tuple(notes)
+
+
+def uid_name(uid: str) -> str:
+    """What the DICOM standard calls a UID; empty where it does not know it, for then it may be that of a person."""
+    name = str(UID(uid, validation_mode=IGNORE).name)
+    return "" if name == uid else name
+
+
 def _check_kind(header: DicomHeader) -> None:
     if header.sop_class == MEDIA_DIRECTORY:
         raise InputRefused("is a DICOMDIR, an index without pixels; give it by its own path")
@@ -75,8 +92,8 @@ def _check_kind(header: DicomHeader) -> None:
     if header.sop_class == COLOUR_MR or (header.rows and colour):
         raise InputRefused("is a colour image; only grey MR images are judged")
     if header.sop_class and header.sop_class not in MR_IMAGES:
-        name = str(UID(header.sop_class).name)
-        kind = "of an unknown kind" if name == header.sop_class else f"an object of the kind {name}"
+        name = uid_name(header.sop_class)
+        kind = f"an object of the kind {name}" if name else "of an unknown kind"
         raise InputRefused(f"is {kind}, not an MR image")
     if not header.rows:
         raise InputRefused("contains no image")

@@ -1,171 +1,323 @@
-"""What a person hands to `predict`: DICOM files, series, folders, archives, pictures and volumes, each as items."""
+"""What a person hands to `predict`, brought into one form: named items with slices, or with the reason for refusal.
+
+A folder, zip or DICOMDIR is read twice: first the headers, which say what belongs to which series; then, series by
+series, the pixels. So at most one series is in memory.
+"""
 
 from __future__ import annotations
 
-import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
 
-from medtl.dicom_reader import DicomHeader, DicomImage, read_dicom, read_header
-from medtl.dicom_rules import check_suitable
-from medtl.pixels import is_picture, is_volume, read_picture, read_volume
+from medtl.dicom_bounds import MAX_PIXELS
+from medtl.dicom_reader import DicomHeader, foreign_code, read_dicom, read_file_ids, read_header
+from medtl.dicom_rules import MEDIA_DIRECTORY, cautions, check_suitable
+from medtl.pixels import is_volume, read_volume
+from medtl.series import Slice, order_slices
 from shared.errors import DataError, InputRefused
+from shared.images import read_picture
 from shared.sources import SEPARATOR, is_zip, list_sources, read_source
 from shared.task import Item
 
-MAX_SLICES = 4096
-MIN_SIDE = 48
-"""Pixels. The coarsest clinical matrices (functional imaging) have 64; the icons in DICOMDIR sets have 16."""
-GAP = 1.5
-"""A distance between neighbouring slices of more than this times the median is called a gap."""
-SAME_POSITION_MM = 0.01
-SAME_ORIENTATION = 0.999
-"""Cosine between slice normals (2.6 degrees): below it the slices are not parallel."""
-IGNORED = re.compile(r"(^|/)(DICOMDIR|LICENSE|README[^/]*|.*\.(txt|md|json|csv))$", re.IGNORECASE)
-"""Files that lie beside scans and are no scans."""
+MIN_SIDE = 32
+"""Rows and columns of the smallest slice that is judged; below that only icons and test objects are found."""
+PICTURE_MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*")
+NIFTI_MAGIC = {(344, b"n+1\0"), (4, b"n+2\0")}
+"""Where a NIfTI-1 and a NIfTI-2 file say what they are. Source: nifti1.h and nifti2.h of the NIfTI standard."""
+SIDE_FILES = {".csv", ".txt", ".json", ".md", ".html", ".xml", ".pdf", ".yaml", ".yml", ".bval", ".bvec", ".log"}
+"""What commonly lies beside images and is never one; passed over in folders, refused when it is asked for by name."""
 
 
-@dataclass(frozen=True)
-class _Member:
-    """One file of a folder or archive, known by its header."""
+@dataclass
+class _Series:
+    """The files of one series, still unread."""
 
-    source: str
-    header: DicomHeader
+    files: list[tuple[str, DicomHeader]] = field(default_factory=list)
+    unreadable: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    def folders(self) -> set[str]:
+        return {_folder(source) for source, _ in self.files}
+
+
+@dataclass
+class _Content:
+    """What was found in a folder, zip or DICOMDIR, in the order of names."""
+
+    entries: list[_Series | str | Path | Item] = field(default_factory=list)
+    broken: list[tuple[str, str]] = field(default_factory=list)
+    passed_over: int = 0
+
+    def series(self) -> list[_Series]:
+        return [entry for entry in self.entries if isinstance(entry, _Series)]
 
 
 def items(paths: Sequence[Path]) -> Iterator[Item]:
-    """The items of all paths, one after the other; a series is one item, a picture or volume is one item.
+    """Everything that was asked for, one item at a time; what cannot be judged comes as a refusal.
 
-    Content that cannot or must not be judged comes as a refused item.
+    A DICOM file, picture (PNG, JPEG, TIFF, BMP) or NIfTI volume is one item; a folder, zip or DICOMDIR gives one item
+    for each DICOM series in it and one for each picture or volume.
 
     Raises:
-        DataError: A path does not exist.
+        DataError: A path does not exist; nothing has been read then.
     """
     for path in paths:
         if not path.exists():
-            raise DataError(f"{path} does not exist")
-    for path in paths:
-        if path.is_dir() or is_zip(path):
-            yield from _collection(path)
-        elif path.name.upper() == "DICOMDIR":
-            yield from _collection(path.parent)
-        else:
-            yield _file(str(path), str(path))
+            raise DataError(f"{path} does not exist; give a DICOM file, a folder, a zip, a picture or a NIfTI volume")
+    return (item for path in paths for item in _items(path))
 
 
-def _collection(root: Path) -> Iterator[Item]:
+def _items(path: Path) -> Iterator[Item]:
+    if path.is_dir() or _is_archive(path):
+        yield from _container(path)
+        return
+    name = str(path)
     try:
-        sources = [source for source in list_sources(root) if not IGNORED.search(_name(source))]
-    except DataError as error:
-        yield Item(str(root), refusal=str(error))
+        data = read_source(name)
+        directory = _is_dicom(data) and read_header(data).sop_class == MEDIA_DIRECTORY
+        files = _resolve(path.parent, read_file_ids(data)) if directory else None
+    except (DataError, InputRefused) as error:
+        yield Item(name, refusal=str(error))
         return
-    if not sources:
-        yield Item(str(root), refusal="it holds no file that could be a scan")
+    except OSError as error:  # of a disc that a DICOMDIR lies on
+        yield Item(name, refusal=f"cannot be read ({type(error).__name__})")
         return
-    series: dict[str, list[_Member]] = {}
+    if files is None:
+        yield _single(name)
+    else:
+        yield from _directory(name, files)
+
+
+def _is_archive(path: Path) -> bool:
+    """A DICOM file may end in a zip (Siemens reports do), but does not start like one."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(2) == b"PK" and is_zip(path)
+    except OSError:
+        return False
+
+
+def _container(path: Path) -> Iterator[Item]:
+    name = str(path)
+    try:
+        sources = list_sources(path)
+    except (DataError, OSError) as error:
+        reason = str(error) if isinstance(error, DataError) else f"cannot be listed ({type(error).__name__})"
+        yield Item(name, refusal=reason)
+        return
+    yield from _judge_all(name, _scan(sources))
+
+
+def _directory(name: str, files: Sequence[str | None]) -> Iterator[Item]:
+    """A DICOMDIR: the files that it lists."""
+    found = [source for source in files if source is not None]
+    content = _scan(found)
+    if missing := len(files) - len(found):
+        lack = f"{missing} of {len(files)} files that the DICOMDIR lists are missing"
+        content.entries.append(Item(name, refusal=lack))
+        for series in content.series():
+            series.notes.append(f"{lack}: a slice may be among them")
+    yield from _judge_all(name, content)
+
+
+def _resolve(root: Path, file_ids: Sequence[tuple[str, ...]]) -> list[str | None]:
+    """The file of each id; None where there is none, or where it would lie outside of `root`."""
+    top = root.resolve()
+    found: list[str | None] = []
+    for parts in file_ids:
+        place: Path | None = root
+        for part in parts:
+            place = _child(place, part) if place is not None else None
+        inside = place is not None and place.is_file() and place.resolve().is_relative_to(top)
+        found.append(str(place) if inside else None)
+    return found
+
+
+def _child(folder: Path, name: str) -> Path | None:
+    """The entry of that name, in whatever case a copied disc has it."""
+    if not name or name in (".", "..") or "/" in name or "\\" in name or "\0" in name:
+        return None
+    if (folder / name).exists():
+        return folder / name
+    if not folder.is_dir():
+        return None
+    return next((child for child in sorted(folder.iterdir()) if child.name.lower() == name.lower()), None)
+
+
+def _scan(sources: Sequence[str]) -> _Content:
+    """Sorts files into series by their headers, and the rest by what they are."""
+    content = _Content()
+    by_key: dict[tuple[str, ...], _Series] = {}
     for source in sources:
-        if is_picture(source) or is_volume(source):
-            yield _file(source, source)
+        if PurePosixPath(source).suffix.lower() in SIDE_FILES:
+            content.passed_over += 1
             continue
         try:
-            header = read_header(read_source(source))
-        except (InputRefused, DataError) as error:
-            yield Item(source, refusal=str(error))
+            data = read_source(source)
+            kind = _kind(source, data)
+            if kind != "dicom":
+                content.entries.append(_archive_entry(source) if kind == "zip" else source)
+                continue
+            header = read_header(data)
+        except (DataError, InputRefused) as error:
+            content.broken.append((source, str(error)))
             continue
-        # multi-frame objects and objects without a series stand for themselves
-        alone = header.frames > 1 or not header.series_uid
-        series.setdefault(source if alone else str(header.series_uid), []).append(_Member(source, header))
-    for number, members in enumerate(series.values(), start=1):
-        if len(members) == 1:
-            yield _file(members[0].source, members[0].source if len(series) > 1 or len(sources) > 1 else str(root))
+        if header.sop_class == MEDIA_DIRECTORY:
+            content.passed_over += 1
+            continue
+        # Without a series UID nothing says that files belong together: each stands for itself.
+        uid = header.series_uid or source
+        series = by_key.get(key := (header.patient_id, header.study_uid, uid))
+        if series is None:
+            series = by_key[key] = _Series()
+            content.entries.append(series)
+        series.files.append((source, header))
+    _place_broken(content)
+    return content
+
+
+def _archive_entry(source: str) -> Item | Path:
+    if SEPARATOR in source:
+        return Item(source, refusal="is an archive in an archive; unpack it first")
+    return Path(source)
+
+
+def _place_broken(content: _Content) -> None:
+    """A file that cannot be read may be a slice: the series beside it is then not whole."""
+    for source, reason in content.broken:
+        beside = [series for series in content.series() if _folder(source) in series.folders()]
+        suffixes = {PurePosixPath(name).suffix for series in beside for name, _ in series.files}
+        like_dicom = PurePosixPath(source).suffix in suffixes
+        if len(beside) == 1 and like_dicom:
+            beside[0].unreadable += 1
+            continue
+        content.entries.append(Item(source, refusal=reason))
+        if like_dicom:
+            for series in beside:
+                series.notes.append("a file beside this series cannot be read: a slice may be missing")
+
+
+def _judge_all(name: str, content: _Content) -> Iterator[Item]:
+    several = len(content.series()) > 1
+    number = 0
+    for entry in content.entries:
+        if isinstance(entry, Item):
+            yield entry
+        elif isinstance(entry, Path):
+            yield from _container(entry)
+        elif isinstance(entry, str):
+            yield _single(entry)
         else:
-            yield _series(str(root) if len(series) == 1 else f"{root} (series {number})", members)
+            number += 1
+            yield _series_item(f"{name} (series {number})" if several else name, entry)
+    if not content.entries:
+        others = f" ({content.passed_over} other files)" if content.passed_over else ""
+        yield Item(name, refusal=f"contains nothing that can be judged{others}")
 
 
-def _name(source: str) -> str:
-    return source.rpartition(SEPARATOR)[2]
-
-
-def _file(source: str, name: str) -> Item:
+def _series_item(name: str, series: _Series) -> Item:
     try:
-        data = read_source(source)
-        if is_picture(source):
-            return _item(name, [read_picture(data)])
-        if is_volume(source):
-            return _item(name, list(read_volume(data)))
-        check_suitable(read_header(data))
-        frames, notes = _in_order([read_dicom(data)])
-        return _item(name, frames, notes)
-    except (InputRefused, DataError) as error:
-        return Item(name, refusal=str(error))
-
-
-def _series(name: str, members: Sequence[_Member]) -> Item:
-    if len(members) > MAX_SLICES:
-        return Item(name, refusal=f"the series has {len(members)} slices; at most {MAX_SLICES} are judged at once")
-    images, faults = [], []
-    try:
-        for member in members:
-            check_suitable(member.header)
-        for member in members:
-            try:
-                images.append(read_dicom(read_source(member.source)))
-            except (InputRefused, DataError) as error:
-                faults.append(str(error))
-        if faults:
-            raise InputRefused(f"{len(faults)} of {len(members)} slices cannot be judged (the first: {faults[0]})")
-        frames, notes = _in_order(images)
+        _check_series(series)
+        slices, notes = order_slices(_read_series(series))
+        warned = (note for _, header in series.files for note in cautions(header))
+        return _judgeable(name, slices, tuple(dict.fromkeys([*series.notes, *warned, *notes])))
     except InputRefused as error:
         return Item(name, refusal=str(error))
-    return _item(name, frames, notes)
 
 
-def _item(name: str, slices: Sequence[NDArray[np.float32]], notes: Sequence[str] = ()) -> Item:
-    if min(min(one.shape[:2]) for one in slices) < MIN_SIDE:
-        return Item(name, refusal=f"its slices are smaller than {MIN_SIDE} pixels a side: an icon, not a scan")
-    if all(one.max() == one.min() for one in slices):
-        return Item(name, refusal="all its pixels have the same value")
-    if not all(np.isfinite(one).all() for one in slices):
-        return Item(name, refusal="its pixel values are not all finite")
-    return Item(name, slices=slices, notes=tuple(notes))
+def _check_series(series: _Series) -> None:
+    """Refuses by headers alone, before any pixel is decoded."""
+    reasons = Counter[str]()
+    for _, header in series.files:
+        try:
+            check_suitable(header)
+        except InputRefused as error:
+            reasons[str(error)] += 1
+    total = len(series.files)
+    for reason, count in reasons.most_common(1):
+        raise InputRefused(reason if count == total else f"{count} of {total} files of the series: {reason}")
+    pixels = sum(header.rows * header.columns * header.frames for _, header in series.files)
+    if pixels > MAX_PIXELS:
+        raise InputRefused(f"has {pixels} pixels in one series; at most {MAX_PIXELS} are read")
 
 
-def _in_order(images: Sequence[DicomImage]) -> tuple[list[NDArray[np.float32]], list[str]]:
-    """All frames sorted by position along the slice normal, with what is remarkable about their geometry.
+def _read_series(series: _Series) -> list[Slice]:
+    slices: list[Slice] = []
+    faults: list[str] = []
+    for source, header in series.files:
+        try:
+            frames = read_dicom(read_source(source), allow_blank=True).frames
+        except (DataError, InputRefused) as error:
+            faults.append(str(error))
+            continue
+        for index, pixels in enumerate(frames):
+            place = header.positions[index], header.orientations[index]
+            slices.append(Slice(pixels, *place, (header.instance_number, index)))
+    total = len(series.files) + series.unreadable
+    if total == 1 and faults:
+        raise InputRefused(faults[0])
+    if lost := len(faults) + series.unreadable:
+        # A tumour could be on the very slice that cannot be read: no answer is better than half of one.
+        more = f" (the first one {faults[0]})" if faults else ""
+        raise InputRefused(f"{lost} of {total} slices cannot be read{more}")
+    return slices
+
+
+def _single(source: str) -> Item:
+    """One file: a DICOM object, a picture or a volume."""
+    try:
+        data = read_source(source)
+        kind = _kind(source, data)
+        if kind == "dicom":
+            return _series_item(source, _Series([(source, read_header(data))]))
+        if kind == "gzip":
+            raise InputRefused("is compressed by gzip; unpack it first (NIfTI may stay compressed as .nii.gz)")
+        with foreign_code():
+            slices = [read_picture(data)] if kind == "picture" else list(read_volume(data))
+        return _judgeable(source, slices, ())
+    except (DataError, InputRefused) as error:
+        return Item(source, refusal=str(error))
+
+
+def _kind(source: str, data: bytes) -> str:
+    """What the bytes are; a name counts only where they cannot tell."""
+    if _is_dicom(data):
+        return "dicom"
+    if data.startswith(PICTURE_MAGIC):
+        return "picture"
+    if is_volume(source) or any(data[at : at + len(magic)] == magic for at, magic in NIFTI_MAGIC):
+        return "volume"
+    if data.startswith(b"\x1f\x8b"):
+        return "gzip"
+    return "zip" if data.startswith(b"PK\x03\x04") else "dicom"
+
+
+def _is_dicom(data: bytes) -> bool:
+    return data[128:132] == b"DICM"
+
+
+def _judgeable(name: str, slices: Sequence[NDArray[np.float32]], notes: tuple[str, ...]) -> Item:
+    """The item, if there is anything to be seen on it.
 
     Raises:
-        InputRefused: The slices lie in different orientations.
+        InputRefused: It is too small, blank, or has values that are no numbers.
     """
-    frames = [frame for image in images for frame in image.frames]
-    if len(frames) == 1:
-        return frames, []
-    planes = [plane for image in images for plane in image.header.orientations]
-    places = [place for image in images for place in image.header.positions]
-    if any(plane is None for plane in planes) or any(place is None for place in places):
-        return _by_number(images), ["slice positions are missing: slices are in the order of their instance numbers"]
-    normals = np.array([np.cross(plane[:3], plane[3:]) for plane in planes if plane is not None])
-    if (normals @ normals[0] < SAME_ORIENTATION).any():
-        raise InputRefused("its slices lie in different orientations; give one series a time")
-    along = np.array([np.dot(normals[0], place) for place in places if place is not None])
-    order = np.argsort(along, kind="stable")
-    return [frames[i] for i in order], _remarks(along[order])
+    small = next((one for one in slices if min(one.shape[:2]) < MIN_SIDE), None)
+    if small is not None:
+        raise InputRefused(
+            f"has {small.shape[0]} x {small.shape[1]} pixels; at least {MIN_SIDE} x {MIN_SIDE} are needed"
+        )
+    if not all(np.isfinite(one).all() for one in slices):
+        raise InputRefused("has pixel values that are not finite")
+    if all(one.min() == one.max() for one in slices):
+        raise InputRefused("is blank: all pixels have the same value")
+    return Item(name, slices=tuple(slices), notes=notes)
 
 
-def _by_number(images: Sequence[DicomImage]) -> list[NDArray[np.float32]]:
-    ordered = sorted(images, key=lambda image: image.header.instance_number or 0)
-    return [frame for image in ordered for frame in image.frames]
-
-
-def _remarks(along_mm: NDArray[np.float64]) -> list[str]:
-    steps = np.diff(along_mm)
-    twice = int((steps < SAME_POSITION_MM).sum())
-    remarks = [f"{twice} slices lie at the position of another"] if twice else []
-    distinct = steps[steps >= SAME_POSITION_MM]
-    if len(distinct) and (distinct > GAP * np.median(distinct)).any():
-        gaps = int((distinct > GAP * np.median(distinct)).sum())
-        remarks.append(f"{gaps} gaps between slices: what lies in a gap was not looked at")
-    return remarks
+def _folder(source: str) -> str:
+    return str(PurePosixPath(source).parent)

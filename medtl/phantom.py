@@ -24,7 +24,7 @@ from shared.seeding import generator
 COLUMNS = ("path", "mask", "patient", "scanner", "slice", "label", "tumour_pixels")
 LOWEST, HIGHEST = 0.12, 0.86
 """Heights of the first and last slice in the head, from the sella to the convexity."""
-MIN_TUMOUR_PIXELS = 12
+MIN_TUMOUR_PIXELS = 30
 """A slice with fewer tumour pixels is labelled no_tumour: nobody could be asked to see it."""
 FULL_SCALE = 1000.0
 """Stored value of white matter, about that of clinical magnitude images."""

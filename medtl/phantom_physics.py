@@ -2,7 +2,8 @@
 
 Sources: T1 and T2 of brain at 1.5 and 3 T rounded from Stanisz et al., Magn Reson Med 54:507, 2005 and Bojorquez et
 al., Magn Reson Imaging 35:69, 2017; fat from de Bazelaire et al., Radiology 230:652, 2004; relaxivity of gadolinium
-chelates from Rohrer et al., Invest Radiol 40:715, 2005; Rician noise after Gudbjartsson & Patz, Magn Reson Med 34:910, 1995.
+chelates from Rohrer et al., Invest Radiol 40:715, 2005; Rician noise after Gudbjartsson & Patz, Magn Reson Med
+34:910, 1995.
 """
 
 from __future__ import annotations
@@ -64,11 +65,9 @@ class Scanner:
 SCANNERS = {
     scanner.name: scanner
     for scanner in (
-        Scanner("atlas", "PHANTOM ATLAS", "Atlas 1.5", 1.5, "spin_echo", 500.0, 12.0, 90.0, 1.25, 0.5, 0.03, 0.10),
-        Scanner(
-            "borealis", "PHANTOM BOREALIS", "Borealis 3", 3.0, "gradient_echo", 9.0, 3.0, 14.0, 1.0, 0.4, 0.06, 0.35
-        ),
-        Scanner("cirrus", "PHANTOM CIRRUS", "Cirrus 1.5", 1.5, "spin_echo", 650.0, 20.0, 90.0, 1.7, 1.0, 0.09, 0.25),
+        Scanner("atlas", "PHANTOM", "Atlas", 1.5, "spin_echo", 500.0, 12.0, 90.0, 1.25, 0.5, 0.03, 0.10),
+        Scanner("borealis", "PHANTOM", "Borealis", 3.0, "gradient_echo", 9.0, 3.0, 14.0, 1.0, 0.4, 0.06, 0.35),
+        Scanner("cirrus", "PHANTOM", "Cirrus", 1.5, "spin_echo", 650.0, 20.0, 90.0, 1.7, 1.0, 0.09, 0.25),
     )
 }
 

@@ -1,70 +1,28 @@
-"""Raw pixels of pictures and volumes. DICOM has a reader of its own."""
+"""Raw pixels of NIfTI volumes. DICOM has a reader of its own; pictures are read by `shared.images`."""
 
 from __future__ import annotations
 
 import gzip
 import io
-import struct
 import zlib
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as PillowImage
 
 from shared.errors import DataError
 from shared.sources import MAX_FILE_BYTES
 
-PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 VOLUMES = (".nii", ".nii.gz")
-MAX_PICTURE_PIXELS = 64_000_000
-"""Above any slice (the largest MR matrices have 2048 x 2048) and below what fills the memory."""
 HEADER_BYTES = 1 << 20
 """More than a NIfTI header (540 bytes in NIfTI-2) with any extension that is written in practice."""
 
 Pixels = NDArray[np.float32]
 
 
-def is_picture(name: str) -> bool:
-    """Whether a file name is that of a picture."""
-    return name.lower().endswith(PICTURES)
-
-
 def is_volume(name: str) -> bool:
     """Whether a file name is that of a NIfTI volume."""
     return name.lower().endswith(VOLUMES)
-
-
-def read_picture(data: bytes) -> Pixels:
-    """Decodes a PNG, JPEG, TIFF or BMP.
-
-    Returns:
-        float32 [rows, columns], or [rows, columns, 3] for colour; in the file's own unit.
-
-    Raises:
-        DataError: It is damaged, of another kind, or too large.
-    """
-    formats = ("PNG", "JPEG", "TIFF", "BMP")
-    try:
-        with PillowImage.open(io.BytesIO(data), formats=formats) as image:
-            if image.width * image.height > MAX_PICTURE_PIXELS:
-                raise DataError(f"the picture has {image.width} x {image.height} pixels, more than can be a slice")
-            grey = image.mode in ("1", "L", "F", "I", "I;16", "I;16B", "I;16L")
-            decoded = image if grey else image.convert("L" if image.mode == "LA" else "RGB")
-            return np.asarray(decoded, dtype=np.float32)
-    except (
-        OSError,
-        ValueError,
-        SyntaxError,
-        EOFError,
-        struct.error,
-        KeyError,
-        TypeError,
-        IndexError,
-        PillowImage.DecompressionBombError,
-        PillowImage.DecompressionBombWarning,
-    ) as error:
-        raise DataError(f"the picture is damaged or of an unknown kind ({type(error).__name__})") from None
 
 
 def volume_shape(data: bytes) -> tuple[int, int, int]:

@@ -71,7 +71,7 @@ def read_model_record(run: Path) -> ModelRecord:
         raise RunError(f"{run}/model.json has format {tree.get('format')!r}; this version reads {FORMAT}: update medtl")
     try:
         spec = Preprocessing(**tree.pop("preprocessing"))
-        lists = {key: tuple(tree.pop(key)) for key in ("classes", "positive", "domains")}
+        lists: dict[str, Any] = {key: tuple(tree.pop(key)) for key in ("classes", "positive", "domains")}
         return ModelRecord(preprocessing=spec, **lists, **tree)
     except (KeyError, TypeError) as error:
         raise RunError(f"{run}/model.json does not have the fields of a model record ({error})") from None

@@ -1,6 +1,8 @@
-"""The commands that every application has. Nothing heavy is imported until a command runs."""
+"""The commands that every application has. Nothing heavy is imported until a command runs.
 
-from __future__ import annotations
+Annotations are evaluated here at once, not kept as strings: typer reads those of the inner functions, whose help texts
+are the task's own.
+"""
 
 import json
 import logging
@@ -23,9 +25,17 @@ RUNS = Path("runs")
 EXIT_FAULT, EXIT_USAGE, EXIT_REFUSED = 1, 2, 3
 
 
-def build_app(task: Task) -> typer.Typer:
+def build_app(task: "Task") -> typer.Typer:
     """The application of a task, with the commands that all tasks share."""
-    app = typer.Typer(name=task.name, help=task.title, no_args_is_help=True, add_completion=False)
+    # plain help and no rich tracebacks: importing rich's markdown would double the time to the first line
+    app = typer.Typer(
+        name=task.name,
+        help=task.title,
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
 
     @app.callback()
     def common(
@@ -89,7 +99,7 @@ def build_app(task: Task) -> typer.Typer:
     return app
 
 
-def _predict(task: Task, paths: list[Path], model: Path | None, as_json: bool, out: Path | None) -> bool:
+def _predict(task: "Task", paths: list[Path], model: Path | None, as_json: bool, out: Path | None) -> bool:
     from shared.artifacts import newest_run, write_text
     from shared.predictor import Predictor
 
@@ -110,7 +120,7 @@ def _predict(task: Task, paths: list[Path], model: Path | None, as_json: bool, o
     return refused
 
 
-def in_words(answer: Answer, task: Task) -> str:
+def in_words(answer: "Answer", task: "Task") -> str:
     """An answer as a person reads it in a terminal."""
     if answer.status == "refused":
         return f"{answer.input}: refused: {answer.reason}"
@@ -131,7 +141,7 @@ def in_words(answer: Answer, task: Task) -> str:
     return "\n".join(lines)
 
 
-def _slice_in_words(one: SliceAnswer) -> str:
+def _slice_in_words(one: "SliceAnswer") -> str:
     value = one.positive_probability if one.positive_probability is not None else one.probabilities[one.label]
     return f"{one.index + 1}:{one.label}={value:.2f}"
 

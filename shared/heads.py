@@ -124,7 +124,7 @@ def minimise(
         value.backward()  # type: ignore[no-untyped-call]
         return value
 
-    optimiser.step(closure)  # type: ignore[arg-type]
+    optimiser.step(closure)  # type: ignore[no-untyped-call]
     with torch.no_grad():
         return solution.detach(), float(objective())
 

@@ -24,7 +24,7 @@ def split(
     *,
     seed: int,
     fractions: tuple[float, float, float] = (0.6, 0.2, 0.2),
-    clusters: Sequence[int] | None = None,
+    clusters: Sequence[int] | Indices | None = None,
 ) -> Mapping[str, Indices]:
     """Divides samples into train, validation and test, stratified by class, no group on two sides.
 
@@ -61,12 +61,14 @@ def split(
     return {name: np.sort(indices) for name, indices in parts.items()}
 
 
-def group_units(samples: Sequence[Sample], clusters: Sequence[int] | None = None) -> Indices:
+def group_units(samples: Sequence[Sample], clusters: Sequence[int] | Indices | None = None) -> Indices:
     """For each sample the number of the unit that must not be divided: its group joined with its duplicates."""
     n = len(samples)
-    links = []
-    for keys in ([s.group or f"\0{i}" for i, s in enumerate(samples)], [] if clusters is None else list(clusters)):
-        first: dict[str | int, int] = {}
+    links: list[tuple[int, int]] = []
+    owners: list[object] = [sample.group or f"\0{i}" for i, sample in enumerate(samples)]
+    duplicates: list[object] = [] if clusters is None else list(clusters)
+    for keys in (owners, duplicates):
+        first: dict[object, int] = {}
         links += [(first.setdefault(key, i), i) for i, key in enumerate(keys)]
     rows, columns = np.array(links, dtype=np.int64).T
     _, units = connected_components(coo_matrix((np.ones(len(rows)), (rows, columns)), shape=(n, n)), directed=False)

@@ -1,0 +1,77 @@
+"""TASK: what handwriting gives the engine. Everything heavy is imported by the method that needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from handwriting.settings import DEFAULT_OPTIONS
+from shared.samples import Dataset, Sample
+from shared.task import Image, Item, Preprocessing, Task
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class HandwritingTask:
+    """Devanagari characters; the attributes and methods are those of `shared.task.Task`."""
+
+    name = "handwriting"
+    title = "Devanagari character recognition"
+    positive_name: str | None = None
+    caveats: tuple[str, ...] = ("Isolated handwritten characters only; a page must be cut into characters first.",)
+    inputs_help = "A character image (PNG, JPEG, TIFF, BMP), or a folder or zip of them."
+
+    default_options = DEFAULT_OPTIONS
+
+    def load(self, source: Path, *, options: Mapping[str, Any]) -> Dataset:
+        """Finds the samples in a folder or archive; see `handwriting.datasets`."""
+        from handwriting import datasets
+
+        return datasets.load(source, options)
+
+    def is_positive(self, label: str) -> bool:
+        """No character is more dangerous to miss than another."""
+        return False
+
+    def read(self, sample: Sample) -> NDArray[np.float32]:
+        """Raw pixels of one sample."""
+        from handwriting import datasets
+
+        return datasets.read(sample)
+
+    def read_mask(self, sample: Sample, spec: Preprocessing) -> NDArray[np.bool_] | None:
+        """Characters have no masks."""
+        return None
+
+    def preprocess(self, pixels: NDArray[np.float32], spec: Preprocessing) -> Image:
+        """Raw pixels to float32 [1, size, size], 0 to 1, light ink on black."""
+        from handwriting import transforms
+
+        return transforms.preprocess(pixels, spec)
+
+    def images(self, samples: Sequence[Sample], spec: Preprocessing) -> Sequence[Image]:
+        """Preprocessed images for training, decoded once."""
+        from handwriting import datasets
+
+        return datasets.CharacterImages(samples, spec)
+
+    def augment(self, image: Image, seed: int) -> Image:
+        """A random variation of `image`, a pure function of `image` and `seed`."""
+        from handwriting import transforms
+
+        return transforms.augment(image, seed)
+
+    def items(self, paths: Sequence[Path]) -> Iterable[Item]:
+        """What a person hands to `predict`, each as an item, damaged ones as refusals."""
+        from handwriting import inputs
+
+        return inputs.items(paths)
+
+    def register(self) -> None:
+        """There is nothing to add: the engine's backbones serve."""
+
+
+TASK: Task = HandwritingTask()

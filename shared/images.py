@@ -1,0 +1,114 @@
+"""Pixels of one picture file, whoever sent it: bounded, upright, flattened; anything doubtful is refused in one line."""
+
+from __future__ import annotations
+
+import io
+import threading
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+
+from shared.errors import InputRefused
+
+Pixels = NDArray[np.float32]
+
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*")
+"""How files of `FORMATS` begin. Source: PNG 5.2; ITU-T T.81 B.1.1.3; the headers of BMP and of TIFF 6.0, section 2."""
+MAX_PIXELS = 64_000_000
+"""768 MB as float32 colour: above a slice (2048 x 2048) or a photographed page (50 million), below a full memory."""
+ORIENTATION = 0x0112
+"""The EXIF tag that says how the camera was held. Source: TIFF 6.0, section 8, Orientation."""
+DEEP_GREY = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
+"""Pillow's modes of grey with more than 8 bits; converting them to 8 would clip."""
+
+_OPENING = threading.Lock()
+"""Python's warning filters belong to all threads: only one at a time may set them aside."""
+
+
+def is_image_name(name: str) -> bool:
+    """Whether a file name ends like that of a picture that `decode_image` takes."""
+    return name.lower().endswith(SUFFIXES)
+
+
+def is_image(data: bytes) -> bool:
+    """Whether a file begins like a picture that `decode_image` takes."""
+    return data.startswith(SIGNATURES)
+
+
+def decode_image(data: bytes) -> Pixels:
+    """Decodes a PNG, JPEG, BMP or TIFF and turns it upright.
+
+    Transparent parts become white, as on paper; palettes and CMYK become RGB.
+
+    Args:
+        data: The bytes of the file.
+
+    Returns:
+        float32 [rows, columns], or [rows, columns, 3] for colour (red, green, blue); 0 to 255, and grey with more
+        than 8 bits in the file's own unit.
+
+    Raises:
+        InputRefused: It is damaged, of another format, too large, of several pages, or has values that are not finite.
+    """
+    if not data:
+        raise InputRefused("is empty")
+    if not is_image(data):
+        raise InputRefused(f"is not a picture in one of the formats {', '.join(FORMATS)}")
+    try:
+        with _open(data) as image:
+            _check(image)
+            image.load()
+            # After loading: Pillow itself turns a TIFF upright then, and takes the tag away.
+            pixels = _upright(_flat(image), image.getexif().get(ORIENTATION, 1))
+    except InputRefused:
+        raise
+    except Exception as error:  # a codec fed with hostile bytes may raise anything
+        raise InputRefused(f"is a damaged picture ({type(error).__name__})") from None
+    if not np.isfinite(pixels).all():
+        raise InputRefused("has pixel values that are not finite")
+    return np.ascontiguousarray(pixels, dtype=np.float32)
+
+
+def _open(data: bytes) -> PillowImage.Image:
+    # Pillow warns of sizes (checked here in `_check`) and of odd metadata, which do not touch the pixels.
+    with _OPENING, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return PillowImage.open(io.BytesIO(data), formats=FORMATS)
+
+
+def _check(image: PillowImage.Image) -> None:
+    """Refuses by the header alone, before any pixel is decoded."""
+    if image.width * image.height > MAX_PIXELS:
+        raise InputRefused(f"has {image.width} x {image.height} pixels; at most {MAX_PIXELS} are read")
+    # Phones add a depth map or preview to a JPEG behind the picture itself, so for JPEG the first one is meant.
+    pages = getattr(image, "n_frames", 1) if image.format in ("TIFF", "PNG") else 1
+    if pages > 1:
+        raise InputRefused(f"has {pages} pages; save each one as a file of its own")
+
+
+def _flat(image: PillowImage.Image) -> Pixels:
+    if image.mode in DEEP_GREY:
+        pixels = np.asarray(image, dtype=np.float32)
+        clear = image.info.get("transparency")
+        # In a 16-bit grey PNG one value may stand for transparent (PNG, 11.3.2.1).
+        return np.where(pixels == clear, np.float32(65535), pixels) if isinstance(clear, int) else pixels
+    mode = "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
+    if image.has_transparency_data:
+        paper = PillowImage.new("RGBA", image.size, "white")
+        image = PillowImage.alpha_composite(paper, image.convert("RGBA"))
+    return np.asarray(image.convert(mode), dtype=np.float32)
+
+
+def _upright(pixels: Pixels, orientation: object) -> Pixels:
+    """Undoes the turn and flip of an EXIF orientation; an unknown value means none (EXIF 2.32, 4.6.4)."""
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return pixels

@@ -1,0 +1,393 @@
+from __future__ import annotations
+
+import gzip
+import io
+import subprocess
+import sys
+import warnings
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+import pydicom
+import pytest
+from PIL import Image
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian
+
+from medtl.inputs import items
+from shared.errors import DataError
+from shared.task import Item
+
+SIDE = 40
+
+
+def write_slice(path: Path, value: int, place_mm: float | None = 0.0, series: str = "1.2.3", **tags: Any) -> Path:
+    """A slice whose first pixel is `value`, so that it is known again."""
+    stored = np.arange(SIDE * SIDE, dtype="<u2").reshape(SIDE, SIDE)
+    stored[0, 0] = value
+    dataset = Dataset()
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.SOPClassUID = "1.2.840.10008.5.1.4.1.1.4"
+    dataset.SOPInstanceUID = f"1.2.3.{value}"
+    dataset.Modality, dataset.BodyPartExamined, dataset.PatientID = "MR", "HEAD", "4711"
+    dataset.SeriesInstanceUID, dataset.InstanceNumber = series, value
+    dataset.Rows = dataset.Columns = SIDE
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+    dataset.BitsAllocated = dataset.BitsStored = 16
+    dataset.HighBit, dataset.PixelRepresentation = 15, 0
+    if place_mm is not None:
+        dataset.ImagePositionPatient = [0, 0, place_mm]
+        dataset.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+    dataset.PixelData = stored.tobytes()
+    for keyword, value_of_tag in tags.items():
+        setattr(dataset, keyword, value_of_tag)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pydicom.dcmwrite(path, dataset, enforce_file_format=True)
+    return path
+
+
+def write_series(folder: Path, values: Sequence[int], **tags: Any) -> Path:
+    """Slices 5 mm apart in the order of `values`, under names in the opposite order."""
+    for index, value in enumerate(values):
+        write_slice(folder / f"{len(values) - index:03d}.dcm", value, 5.0 * index, **tags)
+    return folder
+
+
+def known(item: Item) -> list[int]:
+    assert item.refusal is None
+    return [int(one[0, 0]) for one in item.slices]
+
+
+def only(path: Path) -> Item:
+    (item,) = items([path])
+    assert item.refusal is None or ("\n" not in item.refusal and not item.slices)
+    assert "4711" not in f"{item.refusal} {item.notes}"
+    return item
+
+
+def refusal(path: Path) -> str:
+    reason = only(path).refusal
+    assert reason is not None
+    return reason
+
+
+def test_path_that_does_not_exist_is_wrong_usage(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="does not exist"):
+        items([tmp_path / "nothing.dcm"])
+
+
+def test_single_slice_is_one_item_named_as_given(tmp_path: Path) -> None:
+    path = write_slice(tmp_path / "a.dcm", 7)
+    item = only(path)
+    assert (item.name, known(item), item.notes) == (str(path), [7], ())
+    assert item.slices[0].dtype == np.float32
+
+
+def test_series_is_sorted_by_position_not_by_name(tmp_path: Path) -> None:
+    item = only(write_series(tmp_path / "series", [30, 10, 20, 40]))
+    assert known(item) == [30, 10, 20, 40]
+    assert item.name == str(tmp_path / "series")
+    assert item.notes == ()
+
+
+def test_sagittal_series_is_sorted_along_its_own_normal(tmp_path: Path) -> None:
+    for value, x in ((1, 10.0), (2, -10.0), (3, 0.0)):
+        write_slice(
+            tmp_path / f"{value}.dcm",
+            value,
+            ImagePositionPatient=[x, 0, 0],
+            ImageOrientationPatient=[0, 1, 0, 0, 0, -1],
+        )
+    # Rows run to the back and columns to the feet: the normal points to the patient's right.
+    assert known(only(tmp_path)) == [1, 3, 2]
+
+
+def test_gap_is_noted(tmp_path: Path) -> None:
+    folder = write_series(tmp_path, [1, 2, 3, 4, 5, 6])
+    (folder / "003.dcm").unlink()
+    (note,) = only(folder).notes
+    assert "1 gap" in note
+    assert "10.0 mm" in note
+
+
+def test_slices_without_position_are_ordered_by_number_and_say_so(tmp_path: Path) -> None:
+    for name, value in (("a", 3), ("b", 1), ("c", 2)):
+        write_slice(tmp_path / f"{name}.dcm", value, None)
+    item = only(tmp_path)
+    assert known(item) == [1, 2, 3]
+    assert "3 of 3 slices state no position" in item.notes[0]
+
+
+def test_copies_are_judged_once(tmp_path: Path) -> None:
+    write_series(tmp_path, [1, 2, 3])
+    (tmp_path / "copy.dcm").write_bytes((tmp_path / "002.dcm").read_bytes())
+    item = only(tmp_path)
+    assert known(item) == [1, 2, 3]
+    assert "1 slices are copies" in item.notes[0]
+
+
+def test_different_images_of_one_place_are_all_judged(tmp_path: Path) -> None:
+    write_series(tmp_path, [1, 2, 3])
+    write_slice(tmp_path / "echo.dcm", 9, 5.0)
+    item = only(tmp_path)
+    assert known(item) == [1, 2, 9, 3]
+    assert "lie where another one does" in item.notes[0]
+
+
+def test_mixed_orientations_are_refused(tmp_path: Path) -> None:
+    write_series(tmp_path, [1, 2, 3])
+    write_slice(tmp_path / "x.dcm", 4, ImageOrientationPatient=[0, 1, 0, 0, 0, -1])
+    assert "2 orientations" in refusal(tmp_path)
+
+
+def test_blank_slices_may_lie_in_a_series_but_not_fill_it(tmp_path: Path) -> None:
+    blank = np.zeros((SIDE, SIDE), "<u2").tobytes()
+    write_series(tmp_path / "some", [1, 2])
+    write_slice(tmp_path / "some" / "end.dcm", 3, 10.0, PixelData=blank)
+    assert known(only(tmp_path / "some")) == [1, 2, 0]
+    write_slice(tmp_path / "all" / "a.dcm", 1, 0.0, PixelData=blank)
+    assert "blank" in refusal(tmp_path / "all")
+
+
+@pytest.mark.parametrize("kept_bytes", [2000, 60])
+def test_series_with_a_damaged_slice_is_refused(tmp_path: Path, kept_bytes: int) -> None:
+    write_series(tmp_path, range(1, 21))
+    for name in ("004.dcm", "005.dcm"):
+        (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:kept_bytes])
+    assert "2 of 20 slices cannot be read" in refusal(tmp_path)
+
+
+def test_series_are_told_apart_and_counted_without_uids(tmp_path: Path) -> None:
+    write_series(tmp_path / "b", [1, 2], series="1.2.77")
+    write_series(tmp_path / "a", [3, 4], series="1.2.99")
+    first, second = items([tmp_path])
+    assert (first.name, second.name) == (f"{tmp_path} (series 1)", f"{tmp_path} (series 2)")
+    assert (known(first), known(second)) == ([3, 4], [1, 2])
+
+
+def test_damaged_file_beside_several_series_is_refused_and_noted(tmp_path: Path) -> None:
+    write_slice(tmp_path / "a.dcm", 1, series="1.2.77")
+    write_slice(tmp_path / "b.dcm", 2, series="1.2.99")
+    (tmp_path / "c.dcm").write_bytes(b"nothing")
+    first, second, broken = items([tmp_path])
+    assert broken.name == str(tmp_path / "c.dcm")
+    assert broken.refusal is not None
+    assert all("a slice may be missing" in one.notes[0] for one in (first, second))
+
+
+def test_series_with_one_unsuitable_file_is_refused(tmp_path: Path) -> None:
+    write_series(tmp_path, [1, 2, 3])
+    write_slice(tmp_path / "phase.dcm", 4, 20.0, ImageType=["ORIGINAL", "PRIMARY", "P"])
+    assert "1 of 4 files of the series" in refusal(tmp_path)
+
+
+def test_text_beside_a_series_is_passed_over(tmp_path: Path) -> None:
+    write_series(tmp_path, [1, 2])
+    (tmp_path / "labels.csv").write_text("path,label\n")
+    assert known(only(tmp_path)) == [1, 2]
+
+
+def test_folder_without_images_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("nothing")
+    assert "nothing that can be judged (1 other files)" in refusal(tmp_path)
+    assert refusal(tmp_path / "notes.txt")
+
+
+def test_unstated_body_part_is_noted(tmp_path: Path) -> None:
+    assert "body part" in only(write_slice(tmp_path / "a.dcm", 1, BodyPartExamined="")).notes[0]
+
+
+def test_real_part_is_noted(tmp_path: Path) -> None:
+    item = only(write_slice(tmp_path / "a.dcm", 1, ImageType=["ORIGINAL", "PRIMARY", "OTHER", "R", "IR"]))
+    assert "real part" in item.notes[0]
+
+
+def test_tiny_image_is_refused(tmp_path: Path) -> None:
+    pixels = np.arange(256, dtype="<u2").tobytes()
+    assert "16 x 16" in refusal(write_slice(tmp_path / "a.dcm", 1, Rows=16, Columns=16, PixelData=pixels))
+
+
+def zipped(path: Path, members: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return path
+
+
+def test_zip_is_read_like_a_folder_and_not_unpacked(tmp_path: Path) -> None:
+    folder = write_series(tmp_path / "in", [3, 1, 2])
+    members = {f"../../{path.name}": path.read_bytes() for path in folder.iterdir()}
+    out = tmp_path / "out"
+    out.mkdir()
+    archive = zipped(out / "a.zip", members)
+    assert known(only(archive)) == [3, 1, 2]
+    assert list(out.iterdir()) == [archive]
+
+
+def test_zip_in_a_folder_is_opened_and_zip_in_a_zip_is_not(tmp_path: Path) -> None:
+    data = write_slice(tmp_path / "a.dcm", 5).read_bytes()
+    inner = zipped(tmp_path / "inner.zip", {"a.dcm": data})
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    zipped(folder / "one.zip", {"a.dcm": data})
+    assert known(only(folder)) == [5]
+    assert "archive in an archive" in refusal(zipped(tmp_path / "outer.zip", {"inner.zip": inner.read_bytes()}))
+
+
+def test_damaged_zip_is_refused(tmp_path: Path) -> None:
+    data = write_slice(tmp_path / "a.dcm", 5).read_bytes()
+    archive = zipped(tmp_path / "a.zip", {"a.dcm": data})
+    content = bytearray(archive.read_bytes())
+    content[60:200] = b"\xff" * 140
+    archive.write_bytes(content)
+    assert refusal(archive)
+    archive.write_bytes(bytes(content[:150]))
+    assert refusal(archive)
+
+
+def write_directory(path: Path, listed: Sequence[Sequence[str]]) -> Path:
+    index = Dataset()
+    index.file_meta = FileMetaDataset()
+    index.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    index.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.1.3.10"
+    index.file_meta.MediaStorageSOPInstanceUID = "1.2.3.4"
+    index.DirectoryRecordSequence = []
+    for parts in listed:
+        record = Dataset()
+        record.DirectoryRecordType, record.ReferencedFileID = "IMAGE", list(parts)
+        index.DirectoryRecordSequence.append(record)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pydicom.dcmwrite(path, index, implicit_vr=False, little_endian=True)
+        path.write_bytes(path.read_bytes() if path.read_bytes()[128:132] == b"DICM" else b"\0" * 128 + b"DICM")
+    return path
+
+
+def test_dicomdir_leads_to_the_files_it_lists(tmp_path: Path) -> None:
+    write_slice(tmp_path / "dcm" / "im1", 2, 5.0)
+    write_slice(tmp_path / "DCM2" / "IM2", 1, 0.0)
+    write_slice(tmp_path / "DCM2" / "IM3", 9, 7.0)
+    index = write_directory(tmp_path / "DICOMDIR", [("DCM", "IM1"), ("DCM2", "IM2")])
+    item = only(index)
+    assert known(item) == [1, 2]
+    assert item.name == str(index)
+
+
+def test_dicomdir_never_leads_outside_of_its_folder(tmp_path: Path) -> None:
+    outside = write_slice(tmp_path / "secret" / "IM1", 1)
+    disc = tmp_path / "disc"
+    disc.mkdir()
+    (disc / "LINK").symlink_to(outside.parent)
+    index = write_directory(disc / "DICOMDIR", [("..", "secret", "IM1"), ("LINK", "IM1"), (str(outside),)])
+    assert refusal(index) == "3 of 3 files that the DICOMDIR lists are missing"
+
+
+def test_dicomdir_says_which_files_are_missing(tmp_path: Path) -> None:
+    write_slice(tmp_path / "IM1", 1)
+    lacking, found = sorted(
+        items([write_directory(tmp_path / "DICOMDIR", [("IM1",), ("IM2",)])]), key=lambda item: item.refusal is None
+    )
+    assert lacking.refusal is not None
+    assert "1 of 2 files" in lacking.refusal
+    assert "1 of 2 files" in found.notes[0]
+
+
+def test_folder_of_pictures_gives_one_item_a_file(tmp_path: Path) -> None:
+    grey = np.arange(SIDE * SIDE, dtype=np.uint8).reshape(SIDE, SIDE)
+    for name in ("b.png", "a.bmp", "c.tif"):
+        Image.fromarray(grey).save(tmp_path / name)
+    Image.fromarray(grey).save(tmp_path / "d.jpg")
+    found = list(items([tmp_path]))
+    assert [Path(item.name).name for item in found] == ["a.bmp", "b.png", "c.tif", "d.jpg"]
+    for item in found[:3]:
+        np.testing.assert_array_equal(item.slices[0], grey)
+
+
+def test_damaged_and_blank_pictures_are_refused(tmp_path: Path) -> None:
+    stream = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (SIDE, SIDE), dtype=np.uint8)).save(stream, "PNG")
+    (tmp_path / "cut.png").write_bytes(stream.getvalue()[:300])
+    assert "the picture is damaged" in refusal(tmp_path / "cut.png")
+    Image.new("L", (SIDE, SIDE), 7).save(tmp_path / "blank.png")
+    assert "blank" in refusal(tmp_path / "blank.png")
+    (tmp_path / "text.png").write_text("no picture")
+    assert "neither DICOM" in refusal(tmp_path / "text.png")
+
+
+def test_picture_bomb_is_refused(tmp_path: Path) -> None:
+    Image.new("1", (20_000, 20_000)).save(tmp_path / "bomb.png")
+    assert refusal(tmp_path / "bomb.png")
+
+
+@pytest.mark.parametrize("name", ["v.nii", "v.nii.gz"])
+def test_volume_becomes_axial_slices_from_the_feet_up(tmp_path: Path, name: str) -> None:
+    x, y, z = np.meshgrid(np.arange(36), np.arange(40), np.arange(5), indexing="ij")
+    volume = (x + 100 * y + 10_000 * z).astype(np.float32)
+    # Stored with the head first: the affine says that z runs down.
+    nibabel.save(nibabel.Nifti1Image(volume, np.diag([1.0, 1, -3, 1])), tmp_path / name)
+    item = only(tmp_path / name)
+    assert [one.shape for one in item.slices] == [(40, 36)] * 5
+    assert item.slices[0][0, 0] == 35 + 100 * 39 + 10_000 * 4
+    assert item.slices[4][39, 35] == 0
+
+
+def test_damaged_volume_is_refused(tmp_path: Path) -> None:
+    whole = nibabel.Nifti1Image(np.ones((40, 40, 4), np.float32), np.eye(4)).to_bytes()
+    (tmp_path / "cut.nii").write_bytes(whole[:5000])
+    assert "damaged" in refusal(tmp_path / "cut.nii")
+    (tmp_path / "cut.nii.gz").write_bytes(gzip.compress(whole)[:60])
+    assert "damaged" in refusal(tmp_path / "cut.nii.gz")
+
+
+def test_other_gzip_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.gz").write_bytes(gzip.compress(b"x" * 500))
+    assert "gzip" in refusal(tmp_path / "a.gz")
+
+
+def test_one_item_is_read_at_a_time(tmp_path: Path) -> None:
+    first, second = write_slice(tmp_path / "a.dcm", 1), write_slice(tmp_path / "b.dcm", 2)
+    stream = items([first, second])
+    assert next(stream).refusal is None
+    second.write_bytes(b"changed meanwhile")
+    assert next(stream).refusal is not None
+
+
+def test_no_torch_is_imported() -> None:
+    program = "import sys, medtl.inputs; sys.exit(any(name in sys.modules for name in ('torch', 'monai')))"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+@pytest.mark.data
+def test_every_real_file_gives_items_or_one_line(data_dir: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(data_dir / "dicom.zip") as archive:
+        archive.extractall(tmp_path)
+    assessed: dict[str, int] = {}
+    for path in sorted(path for path in tmp_path.rglob("*") if path.is_file()):
+        for item in items([path]):
+            if item.refusal is None:
+                assert item.slices
+                assessed[path.parent.name] = assessed.get(path.parent.name, 0) + 1
+            else:
+                assert item.refusal
+                assert "\n" not in item.refusal
+    assert assessed == {
+        "axial_t1_implicit_vr": 48,
+        "edge_cases": 8,
+        "philips_t1_mprage": 43,
+        "siemens_t1_enhanced": 1,
+        "siemens_t1_sagittal": 35,
+        "wg04_compressed": 21,
+    }
+
+
+@pytest.mark.data
+def test_zip_of_all_real_files_gives_the_series(data_dir: Path) -> None:
+    slices = sorted(len(item.slices) for item in items([data_dir / "dicom.zip"]) if item.refusal is None)
+    assert slices[-4:] == [35, 43, 48, 96]
