@@ -20,13 +20,12 @@ from medtl.dicom_rules import MEDIA_DIRECTORY, cautions, check_suitable
 from medtl.pixels import is_volume, read_volume
 from medtl.series import Slice, order_slices
 from shared.errors import DataError, InputRefused
-from shared.images import read_picture
+from shared.images import SIGNATURES, read_picture
 from shared.sources import SEPARATOR, is_zip, list_sources, read_source
 from shared.task import Item
 
 MIN_SIDE = 32
 """Rows and columns of the smallest slice that is judged; below that only icons and test objects are found."""
-PICTURE_MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*")
 NIFTI_MAGIC = {(344, b"n+1\0"), (4, b"n+2\0")}
 """Where a NIfTI-1 and a NIfTI-2 file say what they are. Source: nifti1.h and nifti2.h of the NIfTI standard."""
 SIDE_FILES = {".csv", ".txt", ".json", ".md", ".html", ".xml", ".pdf", ".yaml", ".yml", ".bval", ".bvec", ".log"}
@@ -288,7 +287,7 @@ def _kind(source: str, data: bytes) -> str:
     """What the bytes are; a name counts only where they cannot tell."""
     if _is_dicom(data):
         return "dicom"
-    if data.startswith(PICTURE_MAGIC):
+    if data.startswith(SIGNATURES):
         return "picture"
     if is_volume(source) or any(data[at : at + len(magic)] == magic for at, magic in NIFTI_MAGIC):
         return "volume"

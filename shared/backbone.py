@@ -13,6 +13,11 @@ from shared.backbones import BackboneRecord
 class Backbone(nn.Module):
     """The stages of a network up to the deepest wanted layer.
 
+    Attributes:
+        stages: What is kept, by name, in order.
+        original_names: For each tensor of `stages`, its name in the original network.
+        original_keys: Every name in the original network's state dict, what was cut off included.
+
     Args:
         record: What it is.
         stages: Modules by stage, in order.
@@ -32,6 +37,7 @@ class Backbone(nn.Module):
         self.register_buffer("mean", torch.tensor(record.mean).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(record.std).view(1, -1, 1, 1), persistent=False)
         self.original_names = _original_names(self.stages, original)
+        self.original_keys = frozenset(original.state_dict())
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """The outputs of the wanted layers, [N, C, H, W] or [N, width], of images [N, 1 or 3, size, size] in 0..1."""

@@ -42,6 +42,7 @@ class BackboneRecord:
         mean: Subtracted from each channel of an input in 0..1.
         std: Divides each channel after that.
         weights_url: Gives the address of the ImageNet weights; None where there are none.
+        renamed: Pattern and replacement that bring the tensor names of older files up to date; None: never changed.
         licence: Of code and weights.
         source: Paper and implementation.
     """
@@ -60,6 +61,7 @@ class BackboneRecord:
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
     weights_url: Callable[[], str] | None = None
+    renamed: tuple[str, str] | None = None
     code_layers: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
@@ -107,7 +109,8 @@ def build_backbone(name: str, *, layers: Sequence[str] | None, seed: int) -> Bac
         known = ", ".join(record.code_layers)
         raise UnknownNameError(f"{name} has no layer {', '.join(unknown)}; its code layers are {known}")
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(seed, "backbone", name))
+        # not torch.manual_seed: that would also reseed every GPU
+        torch.default_generator.manual_seed(derive_seed(seed, "backbone", name))
         original = record.build()
     modules = record.split(original)
     if tuple(modules) != record.stages:
@@ -232,6 +235,8 @@ def _split_convnet_small(original: Any) -> dict[str, Any]:
 _TORCHVISION = "BSD-3-Clause (torchvision); weights: trained on ImageNet, for research"
 _RESNET = ("stem", "layer1", "layer2", "layer3", "layer4")
 _DENSENET = ("stem", "block1", "block2", "block3", "block4")
+_DENSENET_RENAMED = (r"\.(norm|conv)\.([12])\.", r".\1\2.")
+"""The published files write `norm.1` where the module is now called `norm1`. Source: torchvision/models/densenet.py."""
 _VGG = ("block1", "block2", "block3", "block4", "block5", "fc6", "fc7")
 
 
@@ -260,15 +265,28 @@ _register(
     ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7"),
     _split_dense((3, 6, 8, 10, 13), ("conv1", "conv2", "conv3", "conv4", "conv5"), (3, 6)),
     "Krizhevsky, arXiv 1404.5997",
+    classifier="classifier.6",
     min_size=63,
 )
 for _depth in ("11", "16", "19"):
     for _suffix in ("", "_bn"):
-        _register(f"vgg{_depth}{_suffix}", _VGG, _split_vgg, "Simonyan & Zisserman, arXiv 1409.1556")
+        _register(
+            f"vgg{_depth}{_suffix}",
+            _VGG,
+            _split_vgg,
+            "Simonyan & Zisserman, arXiv 1409.1556",
+            classifier="classifier.6",
+        )
 for _depth in ("18", "34", "50"):
     _register(f"resnet{_depth}", _RESNET, _split_resnet, "He et al., arXiv 1512.03385", classifier="fc")
 for _depth in ("121", "201"):
-    _register(f"densenet{_depth}", _DENSENET, _split_densenet, "Huang et al., arXiv 1608.06993")
+    _register(
+        f"densenet{_depth}",
+        _DENSENET,
+        _split_densenet,
+        "Huang et al., arXiv 1608.06993",
+        renamed=_DENSENET_RENAMED,
+    )
 _register(
     "inception_v3",
     ("stem", "conv4", "mixed5", "mixed6", "mixed7"),

@@ -1,4 +1,4 @@
-"""Pixels of one picture file, whoever sent it: bounded, upright, flattened; anything doubtful is refused in one line."""
+"""Pixels of one picture file, whoever sent it: bounded, upright, flattened; what is doubtful is refused in one line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from shared.errors import InputRefused
+from shared.errors import DataError
 
 Pixels = NDArray[np.float32]
 
@@ -29,17 +29,12 @@ _OPENING = threading.Lock()
 """Python's warning filters belong to all threads: only one at a time may set them aside."""
 
 
-def is_image_name(name: str) -> bool:
-    """Whether a file name ends like that of a picture that `decode_image` takes."""
+def is_picture(name: str) -> bool:
+    """Whether a file name ends like that of a picture that `read_picture` takes."""
     return name.lower().endswith(SUFFIXES)
 
 
-def is_image(data: bytes) -> bool:
-    """Whether a file begins like a picture that `decode_image` takes."""
-    return data.startswith(SIGNATURES)
-
-
-def decode_image(data: bytes) -> Pixels:
+def read_picture(data: bytes) -> Pixels:
     """Decodes a PNG, JPEG, BMP or TIFF and turns it upright.
 
     Transparent parts become white, as on paper; palettes and CMYK become RGB.
@@ -52,24 +47,24 @@ def decode_image(data: bytes) -> Pixels:
         than 8 bits in the file's own unit.
 
     Raises:
-        InputRefused: It is damaged, of another format, too large, of several pages, or has values that are not finite.
+        DataError: It is damaged, of another format, too large, of several pages, or has values that are not finite.
     """
     if not data:
-        raise InputRefused("is empty")
-    if not is_image(data):
-        raise InputRefused(f"is not a picture in one of the formats {', '.join(FORMATS)}")
+        raise DataError("the file is empty")
+    if not data.startswith(SIGNATURES):
+        raise DataError(f"the file is not a picture in one of the formats {', '.join(FORMATS)}")
     try:
         with _open(data) as image:
             _check(image)
             image.load()
             # After loading: Pillow itself turns a TIFF upright then, and takes the tag away.
             pixels = _upright(_flat(image), image.getexif().get(ORIENTATION, 1))
-    except InputRefused:
+    except DataError:
         raise
     except Exception as error:  # a codec fed with hostile bytes may raise anything
-        raise InputRefused(f"is a damaged picture ({type(error).__name__})") from None
+        raise DataError(f"the picture is damaged ({type(error).__name__})") from None
     if not np.isfinite(pixels).all():
-        raise InputRefused("has pixel values that are not finite")
+        raise DataError("the picture has pixel values that are not finite")
     return np.ascontiguousarray(pixels, dtype=np.float32)
 
 
@@ -83,11 +78,11 @@ def _open(data: bytes) -> PillowImage.Image:
 def _check(image: PillowImage.Image) -> None:
     """Refuses by the header alone, before any pixel is decoded."""
     if image.width * image.height > MAX_PIXELS:
-        raise InputRefused(f"has {image.width} x {image.height} pixels; at most {MAX_PIXELS} are read")
+        raise DataError(f"the picture has {image.width} x {image.height} pixels; at most {MAX_PIXELS} are read")
     # Phones add a depth map or preview to a JPEG behind the picture itself, so for JPEG the first one is meant.
     pages = getattr(image, "n_frames", 1) if image.format in ("TIFF", "PNG") else 1
     if pages > 1:
-        raise InputRefused(f"has {pages} pages; save each one as a file of its own")
+        raise DataError(f"the picture has {pages} pages; save each one as a file of its own")
 
 
 def _flat(image: PillowImage.Image) -> Pixels:

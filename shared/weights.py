@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
+import logging
 import os
+import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,8 +18,10 @@ from torch import Tensor
 
 from shared.artifacts import check_finished, file_hash, read_json
 from shared.backbone import Backbone
+from shared.backbones import BackboneRecord
 from shared.errors import WeightsError
 
+log = logging.getLogger(__name__)
 SHOWN = 8
 """Keys named in one message."""
 
@@ -27,7 +33,7 @@ class WeightsReport:
     Attributes:
         spec: As asked for; a path is reduced to its name.
         sha256: Of the file; None for random weights.
-        loaded: Number of tensors copied.
+        loaded: Number of tensors copied; all float tensors are kept as float32, whatever the file holds.
         unused: Keys of the file that this network has no place for (its classifier, stages cut off).
         reinitialised: Stages left at their random initialisation.
         folded_batch_norm: Whether the statistics are those of BatchNorm folded into the convolutions (mean 0,
@@ -58,73 +64,95 @@ def load_weights(
         source: Folder in which a relative path is looked up; None: the current one.
 
     Raises:
-        WeightsError: The file is missing, damaged, or lacks tensors that a copied stage needs (they are listed).
+        WeightsError: The file is missing or damaged, lacks tensors that a copied stage needs, or holds some that
+            these stages have no place for (they are listed).
         RunError: The run is unfinished or was changed.
     """
     stages = tuple(backbone.stages)
     if spec == "random":
         return WeightsReport(spec, reinitialised=stages)
-    wanted = stages if copied is None else tuple(copied)
-    path, names = _locate(backbone, spec, source)
+    wanted = _wanted(backbone, copied)
+    path, names, is_run = _locate(backbone, spec, source)
     tensors = _read(path)
+    if not is_run:
+        tensors = _up_to_date(tensors, backbone.record)
+        _refuse_foreign(path, tensors, backbone)
     own = {name: tensor for name, tensor in backbone.stages.state_dict().items() if name.split(".")[0] in wanted}
-    missing = [names[name] for name in own if names[name] not in tensors]
-    wrong = [
-        f"{names[name]} {tuple(tensors[names[name]].shape)} for {tuple(tensor.shape)}"
-        for name, tensor in own.items()
-        if names[name] in tensors and tensors[names[name]].shape != tensor.shape
-    ]
-    if missing or wrong:
-        raise WeightsError(_mismatch(path, backbone.record.name, missing, wrong))
+    # files from before this counter existed are whole; it plays no part while momentum is set
+    needed = [name for name in own if names[name] in tensors or not name.endswith("num_batches_tracked")]
+    _check(path, backbone.record.name, {names[name]: own[name] for name in needed}, tensors)
     with torch.no_grad():
-        for name, tensor in own.items():
-            tensor.copy_(tensors[names[name]])
-    used = {names[name] for name in own}
+        for name in needed:
+            own[name].copy_(tensors[names[name]])
+    unused = tuple(sorted(set(tensors) - {names[name] for name in own}))
+    log.info("%s: %d tensors loaded, %d not used: %s", path.name, len(needed), len(unused), _listed(unused) or "none")
     return WeightsReport(
-        spec=spec if spec == "imagenet" else path.parent.name + "/" + path.name,
+        spec=spec if spec == "imagenet" else f"{path.parent.name}/{path.name}" if is_run else path.name,
         sha256=file_hash(path),
-        loaded=len(own),
-        unused=tuple(sorted(set(tensors) - used)),
+        loaded=len(needed),
+        unused=unused,
         reinitialised=tuple(stage for stage in stages if stage not in wanted),
         folded_batch_norm=_is_folded(own),
     )
 
 
-def _locate(backbone: Backbone, spec: str, source: Path | None) -> tuple[Path, Mapping[str, str]]:
-    """The file, and for each tensor of the backbone's stages its name in that file."""
+def _wanted(backbone: Backbone, copied: Sequence[str] | None) -> tuple[str, ...]:
+    stages = tuple(backbone.stages)
+    absent = [stage for stage in copied or () if stage not in stages]
+    if absent:
+        raise WeightsError(
+            f"backbone.copied: {', '.join(absent)} not in this network, which ends at {backbone.record.name}'s "
+            f"stage {stages[-1]}; its stages: {', '.join(stages)}"
+        )
+    return stages if copied is None else tuple(copied)
+
+
+def _locate(backbone: Backbone, spec: str, source: Path | None) -> tuple[Path, Mapping[str, str], bool]:
+    """The file; for each tensor of the backbone's stages its name in that file; whether it is one of our own runs."""
     if spec == "imagenet":
-        return _download(backbone), backbone.original_names
+        return _download(backbone), backbone.original_names, False
     path = (source or Path()) / spec
     if path.is_dir():
         check_finished(path)
         trained = read_json(path / "model.json")["backbone"]["name"]
         if trained != backbone.record.name:
             raise WeightsError(f"{spec} was trained with {trained}; backbone.name is {backbone.record.name}")
-        return path / "model.safetensors", {name: f"backbone.stages.{name}" for name in backbone.stages.state_dict()}
+        own_names = {name: f"backbone.stages.{name}" for name in backbone.stages.state_dict()}
+        return path / "model.safetensors", own_names, True
     if not path.is_file():
         raise WeightsError(f"weights {spec!r}: no such file or run; allowed: imagenet, random, a file, a finished run")
-    return path, backbone.original_names
+    return path, backbone.original_names, False
 
 
 def _download(backbone: Backbone) -> Path:
     record = backbone.record
     if record.weights_url is None:
-        raise WeightsError(f"{record.name} has no ImageNet weights; use weights=random, a file, or a finished run")
+        raise WeightsError(
+            f"no download of ImageNet weights is known for {record.name}; "
+            "backbone.weights is random, a .pth or .safetensors file, or a finished run"
+        )
     url = record.weights_url()
     folder = Path(torch.hub.get_dir()) / "checkpoints"
     path = folder / url.rsplit("/", 1)[1]
+    digest = path.stem.rsplit("-", 1)[-1]
     if path.is_file():
+        if not file_hash(path).startswith(digest):
+            raise WeightsError(
+                f"{path} is not the file its name says: its SHA-256 does not begin with {digest}; "
+                f"fetch it anew from {url}, or name other weights with backbone.weights=FILE"
+            )
         return path
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    digest = path.stem.rsplit("-", 1)[-1]
+    log.info("fetching %s", url)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(url, str(partial), hash_prefix=digest, progress=False)
+        torch.hub.download_url_to_file(url, str(partial), hash_prefix=digest, progress=sys.stderr.isatty())
         partial.replace(path)
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, http.client.HTTPException) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise WeightsError(
-            f"the ImageNet weights of {record.name} could not be fetched ({type(error).__name__}); "
-            f"place {path.name} in {folder} by hand, or name a file with backbone.weights=FILE"
+            f"the ImageNet weights of {record.name} could not be fetched ({reason}); "
+            f"place {path.name} from {url} in {folder} by hand, or name a file with backbone.weights=FILE"
         ) from None
     finally:
         partial.unlink(missing_ok=True)
@@ -149,13 +177,48 @@ def _read(path: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def _mismatch(path: Path, name: str, missing: Sequence[str], wrong: Sequence[str]) -> str:
-    parts = []
-    for what, keys in (("lacks", missing), ("has other shapes in", wrong)):
-        if keys:
-            more = f" and {len(keys) - SHOWN} more" if len(keys) > SHOWN else ""
-            parts.append(f"{what} {', '.join(keys[:SHOWN])}{more}")
-    return f"{path.name} does not fit {name}: it {'; it '.join(parts)}; leave those stages out of backbone.copied"
+def _up_to_date(tensors: Mapping[str, Tensor], record: BackboneRecord) -> dict[str, Tensor]:
+    if record.renamed is None:
+        return dict(tensors)
+    return {re.sub(*record.renamed, name): tensor for name, tensor in tensors.items()}
+
+
+def _refuse_foreign(path: Path, tensors: Mapping[str, Tensor], backbone: Backbone) -> None:
+    """Weights of a deeper relative hold all we ask for, and more: what stands beside our stages gives them away."""
+    roots = {name.split(".")[0] for name in backbone.original_names.values()}
+    cut_off = f"{backbone.record.classifier}."
+    foreign = [
+        name
+        for name in tensors
+        if name not in backbone.original_keys and name.split(".")[0] in roots and not name.startswith(cut_off)
+    ]
+    if foreign:
+        raise WeightsError(f"{path.name} is not of {backbone.record.name}, which has no {_listed(foreign)}")
+
+
+def _check(path: Path, name: str, own: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:
+    """Raises unless each of `own` is in `tensors`, of the same shape and finite."""
+    missing = [key for key in own if key not in tensors]
+    found = {key: tensor for key, tensor in own.items() if key in tensors}
+    wrong = [
+        f"{key} {tuple(tensors[key].shape)} for {tuple(tensor.shape)}"
+        for key, tensor in found.items()
+        if tensors[key].shape != tensor.shape
+    ]
+    parts = [f"lacks {_listed(missing)}"] if missing else []
+    parts += [f"has other shapes in {_listed(wrong)}"] if wrong else []
+    if parts:
+        raise WeightsError(
+            f"{path.name} does not fit {name}: it {'; it '.join(parts)}; leave those stages out of backbone.copied"
+        )
+    broken = [key for key in found if not bool(torch.isfinite(tensors[key]).all())]
+    if broken:
+        raise WeightsError(f"{path.name} is damaged: values that are not finite in {_listed(broken)}")
+
+
+def _listed(keys: Sequence[str]) -> str:
+    more = f" and {len(keys) - SHOWN} more ({len(keys)} in all)" if len(keys) > SHOWN else ""
+    return ", ".join(keys[:SHOWN]) + more
 
 
 def _is_folded(tensors: Mapping[str, Tensor]) -> bool:
