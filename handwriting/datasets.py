@@ -1,92 +1,171 @@
 """The layouts in which people keep character images, turned into samples; and the pixels of one sample.
 
-A folder or `.zip` with a folder a class, below at most one wrapping folder, with or without Train and Test above the
-classes (DHCD), or with `consonants`, `numerals` and `vowels` above them (NHCD).
+Found without being told which it is, in a folder or a `.zip`, below at most one wrapping folder:
+
+- DHCD as UCI ships it: Train and Test, in them a folder for each class (`character_1_ka`, `digit_0`);
+- NHCD: `consonants`, `numerals` and `vowels`, in them numbered classes; a file name begins with its writer (`001_`);
+- any folders by class, with or without Training and Testing above them;
+- a tree with `labels.csv` or `manifest.csv`, or such a table given by its own path, file names relative to it.
+
+Columns of a table: path (or image), label, and where known group (or writer), domain, split.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from handwriting.labels import canonical, ordered
+from handwriting import labels
+from handwriting.settings import Settings
 from shared.errors import DataError
 from shared.images import is_picture, read_picture
+from shared.layouts import Placed, class_folders, natural, read_table, table_path, table_split, wrapping_folder
 from shared.privacy import Pseudonymiser
 from shared.samples import Dataset, Sample
-from shared.sources import faults_error, hash_sources, list_sources, read_source, relative_name
-from shared.task import Image, Preprocessing
+from shared.sources import exists, faults_error, hash_sources, join, list_sources, read_source, relative_name
 
-SPLIT_FOLDERS = {"train": "train", "training": "train", "test": "test", "testing": "test", "validation": "validation"}
-WRITER_FOLDERS = ("consonants", "numerals", "vowels")
-"""In NHCD's layout the part of a file's name before the underscore looks like the writer."""
+TABLE_NAMES = ("labels.csv", "manifest.csv")
+COLUMNS = {
+    "path": ("path", "image", "file", "filename"),
+    "label": ("label", "class"),
+    "group": ("group", "writer"),
+    "domain": ("domain",),
+    "split": ("split",),
+}
+"""What is read of a table, and the headings under which it is looked for."""
+UNKNOWN_DOMAIN = "unknown"
 
 
 def load(source: Path, options: Mapping[str, Any]) -> Dataset:
-    """Finds the samples; no pixel is decoded.
+    """Finds the samples in a folder, zip or table; no pixel is decoded.
 
     Raises:
-        DataError: No picture lies in a folder of a class.
+        DataError: No layout is recognised, or anything is missing or contradictory; all faults are counted.
+        ConfigError: `options` are not those of handwriting's preprocessing.
     """
-    names = [name for name in list_sources(source) if is_picture(name)]
-    pseudonyms = Pseudonymiser.of_this_user()
-    samples = [_sample(name, relative_name(name, source), pseudonyms) for name in names]
-    if not samples or any(not sample.label for sample in samples):
-        raise DataError(f"{source.name}: character images are expected in a folder for each class (.png, .jpg, .tif)")
-    classes = ordered({str(sample.label) for sample in samples})
-    return Dataset(tuple(samples), classes, hash_sources(names))
+    Settings.of(options)
+    pseudonym = Pseudonymiser.of_this_user()
+    samples, notes = _find(source, pseudonym)
+    unknown = sorted({str(sample.label) for sample in samples if not labels.is_known(str(sample.label))})
+    notes += [f"Class {name!r} is no Devanagari character that handwriting knows." for name in unknown]
+    return Dataset(
+        samples=tuple(samples),
+        classes=labels.ordered(str(sample.label) for sample in samples),
+        content_hash=hash_sources(sample.source for sample in samples),
+        notes=tuple(notes),
+    )
 
 
 def read(sample: Sample) -> NDArray[np.float32]:
-    """Raw pixels of one sample, float32 [rows, columns] or [rows, columns, 3]."""
+    """Raw pixels of one sample, float32 [rows, columns], or [rows, columns, 3] of a colour picture.
+
+    Raises:
+        DataError: The file is damaged.
+    """
     return read_picture(read_source(sample.source))
 
 
-class CharacterImages(Sequence[Image]):
-    """Preprocessed images, decoded once and kept as uint8.
-
-    Args:
-        samples: What to decode.
-        spec: The preprocessing.
-
-    Raises:
-        DataError: Some files are damaged; they are counted.
-    """
-
-    def __init__(self, samples: Sequence[Sample], spec: Preprocessing) -> None:
-        from handwriting.transforms import preprocess
-
-        self._store = np.zeros((len(samples), 1, spec.size, spec.size), dtype=np.uint8)
-        faults = []
-        for index, sample in enumerate(samples):
-            try:
-                self._store[index] = np.round(preprocess(read(sample), spec) * 255)
-            except DataError as error:
-                faults.append(f"sample {sample.id}: {error}")
-        if faults:
-            raise faults_error("character images", faults)
-
-    def __len__(self) -> int:
-        return len(self._store)
-
-    def __getitem__(self, index: Any) -> Any:
-        """float32 [1, size, size] in 0..1."""
-        return self._store[index].astype(np.float32) / 255
+def _find(source: Path, pseudonym: Pseudonymiser) -> tuple[list[Sample], list[str]]:
+    if source.suffix.lower() == ".csv":
+        if not source.is_file():
+            raise DataError(f"{source} does not exist; give a folder, a .zip or a manifest .csv")
+        return _by_table(source.parent, "", source.name, pseudonym), []
+    names = {str(relative_name(name, source)): name for name in list_sources(source)}
+    tables = [name for name in names if name.count("/") <= 1 and PurePosixPath(name).name.lower() in TABLE_NAMES]
+    shallow = [name for name in tables if name.count("/") == min(table.count("/") for table in tables)]
+    if len(shallow) > 1:
+        raise DataError(f"{source.name} has several tables: {', '.join(shallow)}; give the path of one of them")
+    if shallow:
+        folder, _, table = shallow[0].rpartition("/")
+        return _by_table(source, f"{folder}/" if folder else "", table, pseudonym), []
+    return _by_class(source, names, pseudonym)
 
 
-def _sample(source: str, name: PurePosixPath, pseudonyms: Pseudonymiser) -> Sample:
-    folders = list(name.parts[:-1])
-    split = next((SPLIT_FOLDERS[part.lower()] for part in folders if part.lower() in SPLIT_FOLDERS), None)
-    parent = folders[-2] if len(folders) > 1 else ""
-    writer = name.stem.split("_")[0] if parent.lower() in WRITER_FOLDERS and "_" in name.stem else None
+def _by_table(root: Path, folder: str, table: str, pseudonym: Pseudonymiser) -> list[Sample]:
+    faults: list[str] = []
+    rows: dict[str, str] = {}
+    samples: dict[str, Sample] = {}
+    for row in read_table(read_source(join(root, f"{folder}{table}")), COLUMNS):
+        try:
+            path = table_path(row["path"])
+            if path in samples:
+                raise DataError(f"it names the same image as {rows[path]}")
+            if not row["label"]:
+                raise DataError("the label is empty; give a class such as ka, digit_0 or क")
+            place = join(root, f"{folder}{path}")
+            if not exists(place):
+                raise DataError("the file does not exist")
+            rows[path] = row["place"]
+            samples[path] = Sample(
+                id=pseudonym("image", path),
+                source=place,
+                label=labels.canonical(row["label"]),
+                group=pseudonym("writer", row["group"]) if row.get("group") else None,
+                domain=row.get("domain") or UNKNOWN_DOMAIN,
+                split=table_split(row.get("split", "")),
+            )
+        except DataError as error:
+            faults.append(f"{row['place']}: {error}")
+    if faults:
+        raise faults_error(f"faults in {table}", faults)
+    return [samples[path] for path in sorted(samples, key=natural)]
+
+
+def _by_class(source: Path, names: Mapping[str, str], pseudonym: Pseudonymiser) -> tuple[list[Sample], list[str]]:
+    """Folders by class; what lies in no such folder, or is no picture, is left out with a note."""
+    pictures = [name for name in names if is_picture(name)]
+    folder = wrapping_folder(pictures, _is_class_name)
+    placed = class_folders(pictures, folder)
+    if not placed:
+        raise DataError(
+            f"{source.name} has no layout that is known: give folders by class (character_1_ka/, digit_0/), "
+            f"a tree with labels.csv, or a manifest .csv with the columns path and label"
+        )
+    _refuse_nested(placed)
+    samples = [_sample(one, names[f"{folder}{one.path}"], pseudonym) for one in placed]
+    skipped = len(names) - len(samples)
+    notes = [f"{skipped} files that are no picture in a class folder were left out."] if skipped else []
+    return samples, notes
+
+
+def _is_class_name(folder: str) -> bool:
+    return labels.is_nhcd_family(folder) or labels.is_known(labels.canonical(folder))
+
+
+def _sample(one: Placed, source: str, pseudonym: Pseudonymiser) -> Sample:
+    if labels.is_nhcd_family(one.folders[0]):
+        label, domain, writer = labels.nhcd_label(*one.folders), "nhcd", _nhcd_writer(one.path)
+    else:
+        label, writer = labels.canonical(one.folders[0]), None
+        domain = "dhcd" if labels.dhcd_label(one.folders[0]) else UNKNOWN_DOMAIN
     return Sample(
-        id=pseudonyms("sample", str(name)),
+        id=pseudonym("image", one.path),
         source=source,
-        label=canonical(folders[-1], parent) if folders else None,
-        group=None if writer is None else pseudonyms("writer", writer),
-        split=split,
+        label=label,
+        group=None if writer is None else pseudonym("writer", writer),
+        domain=domain,
+        split=one.split,
     )
+
+
+def _nhcd_writer(path: str) -> str | None:
+    match = re.match(r"([0-9]+)_", PurePosixPath(path).name)
+    return match.group(1) if match else None
+
+
+def _refuse_nested(placed: Iterable[Placed]) -> None:
+    """A folder within a class means that the tree is another one than was thought, and the labels would be wrong."""
+    faults = {}
+    for folders in {one.folders for one in placed}:
+        family = labels.is_nhcd_family(folders[0])
+        if len(folders) != (2 if family else 1) or (family and labels.nhcd_label(*folders) is None):
+            faults[folders] = f"{'/'.join(folders)} is not a folder of one class"
+    if faults:
+        raise faults_error(
+            "folders fit no layout; give the folder right above the classes", [faults[key] for key in sorted(faults)]
+        )

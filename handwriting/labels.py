@@ -1,45 +1,99 @@
-"""The characters: names as in the Devanagari Handwritten Character Dataset, with what they look like in Unicode."""
+"""The characters: their classes, what they look like in Unicode, and the folders in which datasets keep them."""
 
 from __future__ import annotations
 
-_NAMES = """
-    ka kha ga gha kna cha chha ja jha yna taamatar thaa daa dhaa adna tabala tha da dha na pa pha ba bha ma
-    yaw ra la waw motosaw petchiryakha patalosaw ha chhya tra gya
-"""
-_LETTERS = "क ख ग घ ङ च छ ज झ ञ ट ठ ड ढ ण त थ द ध न प फ ब भ म य र ल व श ष स ह क्ष त्र ज्ञ"
-_VOWELS = "अ आ इ ई उ ऊ ए ऐ ओ औ अं अः"
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
 
-CONSONANTS = dict(zip(_NAMES.split(), _LETTERS.split(), strict=True))
-"""The 36 consonants in the order of DHCD's folders `character_1_ka` to `character_36_gya`.
+Kind = Literal["consonant", "digit", "vowel"]
 
-Source: Acharya, Pant & Gyawali, SKIMA 2015 (UCI, CC BY 4.0).
-"""
-DIGITS = {f"digit_{value}": digit for value, digit in enumerate("०१२३४५६७८९")}
-VOWELS = {f"vowel_{number}": letter for number, letter in enumerate(_VOWELS.split(), start=1)}
-"""The 12 vowels of NHCD (Pant et al. 2012), in the order of its folders; DHCD has none of them."""
-CHARACTERS = CONSONANTS | DIGITS | VOWELS
+_CONSONANTS = (
+    "ka क ka,kha ख kha,ga ग ga,gha घ gha,kna ङ nga,cha च ca,chha छ cha,ja ज ja,jha झ jha,yna ञ nya,taamatar ट tta,"
+    "thaa ठ ttha,daa ड dda,dhaa ढ ddha,adna ण nna,tabala त ta,tha थ tha,da द da,dha ध dha,na न na,pa प pa,pha फ pha,"
+    "ba ब ba,bha भ bha,ma म ma,yaw य ya,ra र ra,la ल la,waw व va,motosaw श sha,petchiryakha ष ssa,patalosaw स sa,"
+    "ha ह ha,chhya क्ष kssa,tra त्र tra,gya ज्ञ jnya"
+)
+_VOWELS = "अ a,आ aa,इ i,ई ii,उ u,ऊ uu,ए e,ऐ ai,ओ o,औ au,अं am,अः ah"
+_FAMILIES: dict[str, Kind] = {"consonants": "consonant", "numerals": "digit", "vowels": "vowel"}
+"""The folders of NHCD's layout."""
 
 
-def canonical(folder: str, parent: str = "") -> str:
-    """The class of a folder in DHCD's or NHCD's layout; other names stay as they are.
+@dataclass(frozen=True)
+class Character:
+    """One character.
 
-    Args:
-        folder: Name of the folder that holds the images.
-        parent: Name of the folder above it: NHCD numbers its classes within `consonants`, `numerals` and `vowels`.
+    Attributes:
+        label: Its class in the engine: of a consonant the word in DHCD's folder name, else `digit_0`, `vowel_1`.
+        symbol: In Unicode; one letter, or a consonant cluster, or a letter with its sign.
+        name: In Latin letters as in the Unicode standard (ट is tta), clusters and signs alike.
+        kind: What it is.
+        number: Its place among its kind, from 1; of a digit its value.
     """
-    name = folder.lower()
-    if name.startswith("character_"):
-        return name.split("_", 2)[2]
-    if parent.lower() == "consonants" and name.isdecimal() and 1 <= int(name) <= len(CONSONANTS):
-        return list(CONSONANTS)[int(name) - 1]
-    if parent.lower() == "numerals" and name.isdecimal():
-        return f"digit_{int(name)}"
-    if parent.lower() == "vowels" and name.isdecimal():
-        return f"vowel_{int(name)}"
-    return name
+
+    label: str
+    symbol: str
+    name: str
+    kind: Kind
+    number: int
 
 
-def ordered(names: set[str]) -> tuple[str, ...]:
-    """Class names in the order of the alphabet, unknown ones after it."""
-    rank = {name: number for number, name in enumerate(CHARACTERS)}
-    return tuple(sorted(names, key=lambda name: (rank.get(name, len(rank)), name)))
+def _characters() -> Iterable[Character]:
+    for number, entry in enumerate(_CONSONANTS.split(","), start=1):
+        label, symbol, name = entry.split()
+        yield Character(label, symbol, name, "consonant", number)
+    for value in range(10):
+        yield Character(f"digit_{value}", chr(0x0966 + value), str(value), "digit", value)
+    for number, entry in enumerate(_VOWELS.split(","), start=1):
+        symbol, name = entry.split()
+        yield Character(f"vowel_{number}", symbol, name, "vowel", number)
+
+
+CHARACTERS = {character.label: character for character in _characters()}
+"""All characters by label, in the order of a network's outputs.
+
+The 36 consonants and 10 digits are the classes of DHCD (Acharya et al. 2015); NHCD (Pant et al. 2012) has the same in
+the same order, and the 12 vowels, which DHCD has not.
+"""
+
+_BY_PLACE = {(character.kind, character.number): character.label for character in CHARACTERS.values()}
+_BY_SYMBOL = {character.symbol: character.label for character in CHARACTERS.values()}
+
+
+def dhcd_label(folder: str) -> str | None:
+    """The class of a folder of DHCD (`character_1_ka`, `digit_0`), or None where it is not one."""
+    match = re.fullmatch(r"character_([0-9]{1,2})_([a-z]+)|digit_([0-9])", folder.strip().lower())
+    if match is None:
+        return None
+    number, word, digit = match.groups()
+    label = f"digit_{digit}" if digit else _BY_PLACE.get(("consonant", int(number)))
+    return label if digit or label == word else None
+
+
+def nhcd_label(family: str, folder: str) -> str | None:
+    """The class of a folder of NHCD (`1` in `consonants`), or None where it is not one."""
+    kind = _FAMILIES.get(family.strip().lower())
+    return _BY_PLACE.get((kind, int(folder))) if kind and re.fullmatch(r"[0-9]{1,2}", folder) else None
+
+
+def is_nhcd_family(folder: str) -> bool:
+    """Whether a folder is one of the three of NHCD's layout."""
+    return folder.strip().lower() in _FAMILIES
+
+
+def canonical(name: str) -> str:
+    """The one spelling of a class: `ka` for `ka`, `character_1_ka` or `क`; an unknown name comes back as it is."""
+    plain = name.strip()
+    return dhcd_label(plain) or _BY_SYMBOL.get(plain) or (plain.lower() if is_known(plain.lower()) else plain)
+
+
+def is_known(label: str) -> bool:
+    """Whether a class, in its one spelling, is one of `CHARACTERS`."""
+    return label in CHARACTERS
+
+
+def ordered(labels: Iterable[str]) -> tuple[str, ...]:
+    """The distinct classes in the order of a network's outputs: known ones as in the table, then the rest by name."""
+    distinct = set(labels)
+    return (*(label for label in CHARACTERS if label in distinct), *sorted(distinct - set(CHARACTERS)))

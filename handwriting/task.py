@@ -37,7 +37,7 @@ class HandwritingTask:
         return False
 
     def read(self, sample: Sample) -> NDArray[np.float32]:
-        """Raw pixels of one sample."""
+        """Raw pixels of one sample, float32 [rows, columns] or [rows, columns, 3]."""
         from handwriting import datasets
 
         return datasets.read(sample)
@@ -53,10 +53,10 @@ class HandwritingTask:
         return transforms.preprocess(pixels, spec)
 
     def images(self, samples: Sequence[Sample], spec: Preprocessing) -> Sequence[Image]:
-        """Preprocessed images for training, decoded once."""
-        from handwriting import datasets
+        """Preprocessed images for training, decoded once and kept as bytes."""
+        from handwriting import datasets, transforms
 
-        return datasets.CharacterImages(samples, spec)
+        return transforms.images(samples, spec, datasets.read)
 
     def augment(self, image: Image, seed: int) -> Image:
         """A random variation of `image`, a pure function of `image` and `seed`."""

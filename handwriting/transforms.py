@@ -1,71 +1,226 @@
-"""Characters brought into one frame, the same for training and prediction; and variations of them by Albumentations."""
+"""From raw pixels to the network's input, and the random variations of it that training sees.
+
+The deterministic part is NumPy, SciPy and Pillow only, the same code in training and prediction. The random part is
+that of Albumentations and is imported when it is first used.
+"""
 
 from __future__ import annotations
 
 import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
+from scipy import ndimage
 
-from shared.errors import DataError
+from handwriting.settings import Settings
+from shared.errors import ConfigError, DataError
+from shared.samples import Sample
+from shared.seeding import derive_seed
+from shared.sources import faults_error
 from shared.task import Image, Preprocessing
 
-INK = 0.25
-"""Share of the range above the paper from which a pixel counts as ink when the character's box is sought."""
+Pixels = NDArray[np.float32]
+
+LEVELS = 256
+"""Bins of the histogram from which Otsu's threshold is taken; scans have 8 bits."""
+FULL_INK = 0.75
+"""Quantile of the ink's intensities that becomes 1: the core of a stroke, not a speck of glare on it."""
+SPECK = 0.004
+"""A spot smaller than this share of all ink is dirt; the dots that belong to letters are ten times larger."""
+LUMINANCE = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+"""Weights of red, green and blue. Source: ITU-R BT.601-7, section 2.5.1."""
+ELASTIC_SIGMA = 0.08
+"""Over how much of the side elastic shifts hang together: half a letter bends, a stroke does not fray."""
+ELASTIC_SHIFT = 0.025
+"""Standard deviation of elastic shifts, as a share of the side: about a third of a stroke."""
+STROKE_STEP = 1 / 20
+"""Width of the brush that thickens or thins, as a share of the side: half a stroke of DHCD."""
 
 
-def preprocess(pixels: NDArray[np.float32], spec: Preprocessing) -> Image:
-    """Light ink on black paper, its box scaled into the frame: float32 [1, size, size] in 0..1.
+def preprocess(pixels: Pixels, spec: Preprocessing) -> Image:
+    """Makes the network's input from raw pixels: light ink on black, the ink's box scaled into the frame.
+
+    Args:
+        pixels: Finite, [rows, columns] or [rows, columns, 3], in any unit, ink lighter or darker than the paper.
+        spec: Side of the result and options.
+
+    Returns:
+        float32 [1, size, size], 0 (paper) to 1 (ink); the box keeps its proportions and lies in the middle.
 
     Raises:
-        DataError: Not finite, or without any contrast.
+        DataError: `pixels` has another shape, is blank, or has values that are not finite.
+        ConfigError: `spec` asks for more than one channel, or has an option that does not exist.
     """
-    grey = pixels.mean(axis=2) if pixels.ndim == 3 else pixels
-    low, high = float(grey.min()), float(grey.max())
-    if not np.isfinite([low, high]).all() or high <= low:
-        raise DataError("the picture is blank or not finite")
-    ink = (grey - low) / (high - low)
-    border = np.concatenate([ink[0], ink[-1], ink[:, 0], ink[:, -1]])
-    if np.median(border) > 0.5:
-        ink = 1.0 - ink
-    rows, columns = np.flatnonzero((ink > INK).any(axis=1)), np.flatnonzero((ink > INK).any(axis=0))
+    if spec.channels != 1:
+        raise ConfigError(f"channels is {spec.channels}; characters have 1 (a network of 3 repeats it itself)")
+    settings = Settings.of(spec.options)
+    ink, mask = _ink(_grey(pixels))
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
     box = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    return _framed(box, spec.size, float(spec.options["margin"]))[None]
+    return _framed(box, spec.size, settings.margin)[np.newaxis]
 
 
-def _framed(box: NDArray[np.float32], size: int, margin: float) -> NDArray[np.float32]:
+def _grey(pixels: Pixels) -> Pixels:
+    if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] != 3) or 0 in pixels.shape:
+        raise DataError(f"the image has shape {pixels.shape}; allowed are [rows, columns] and [rows, columns, 3]")
+    if not np.isfinite(pixels).all():
+        raise DataError("the image has values that are not finite (NaN or infinite)")
+    grey = pixels @ LUMINANCE if pixels.ndim == 3 else pixels
+    if grey.min() == grey.max():
+        raise DataError("the image is blank: all pixels have the same value")
+    return np.ascontiguousarray(grey, dtype=np.float32)
+
+
+def _ink(grey: Pixels) -> tuple[Pixels, NDArray[np.bool_]]:
+    """Ink from 0 to 1 whatever the polarity, and which pixels are ink: Otsu's threshold, without specks."""
+    low, high = float(grey.min()), float(grey.max())
+    scaled = (grey.astype(np.float64) - low) / (high - low)
+    threshold = _otsu(scaled)
+    rim = np.concatenate([scaled[0], scaled[-1], scaled[1:-1, 0], scaled[1:-1, -1]])
+    # Paper is what most of the border shows, even where a tight crop lets the headline run along it.
+    if np.count_nonzero(rim > threshold) * 2 > rim.size:
+        scaled, threshold = 1.0 - scaled, 1.0 - threshold
+    mask = _without_specks(scaled > threshold)
+    paper, full = float(np.median(scaled[scaled <= threshold])), float(np.quantile(scaled[mask], FULL_INK))
+    ink = np.clip((scaled - paper) / (full - paper), 0.0, 1.0).astype(np.float32)
+    return ink, mask
+
+
+def _otsu(scaled: NDArray[np.float64]) -> float:
+    """The threshold that parts values of 0 to 1 with the least variance within both parts.
+
+    Source: Otsu, IEEE Trans. SMC 9 (1979), equation 18.
+    """
+    counts = np.bincount(np.minimum(scaled * LEVELS, LEVELS - 1).astype(np.int64).ravel(), minlength=LEVELS)
+    share = counts / counts.sum()
+    below, mean = np.cumsum(share), np.cumsum(share * np.arange(LEVELS))
+    between = (mean[-1] * below - mean)[:-1] ** 2 / np.maximum(below * (1 - below), 1e-12)[:-1]
+    # Between two clean levels any threshold is as good: the middle one keeps the soft edge of a stroke.
+    best = np.flatnonzero(between >= between.max() * (1 - 1e-9))
+    return float(best.mean() + 1) / LEVELS
+
+
+def _without_specks(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    spots, count = ndimage.label(mask, structure=np.ones((3, 3)))
+    if count == 1:
+        return mask
+    sizes = np.bincount(spots.ravel())
+    sizes[0] = 0
+    return np.asarray((sizes >= SPECK * sizes.sum())[spots])
+
+
+def _framed(box: Pixels, size: int, margin: float) -> Pixels:
     inner = max(1, round(size * (1 - 2 * margin)))
     scale = inner / max(box.shape)
-    height, width = max(1, round(box.shape[0] * scale)), max(1, round(box.shape[1] * scale))
-    picture = PillowImage.fromarray(np.ascontiguousarray(box, dtype=np.float32))
-    small = np.asarray(picture.resize((width, height), PillowImage.Resampling.BILINEAR), dtype=np.float32)
+    height, width = (min(inner, max(1, round(side * scale))) for side in box.shape)
+    picture = PillowImage.fromarray(np.ascontiguousarray(box))
+    # Pillow widens the support when it reduces, so nothing aliases.
+    small = picture.resize((width, height), PillowImage.Resampling.BILINEAR)
     frame = np.zeros((size, size), dtype=np.float32)
     top, left = (size - height) // 2, (size - width) // 2
-    frame[top : top + height, left : left + width] = np.clip(small, 0, 1)
+    frame[top : top + height, left : left + width] = np.clip(np.asarray(small), 0.0, 1.0)
     return frame
 
 
+class CharacterImages(Sequence[Image]):
+    """Preprocessed images in memory as uint8 [N, size, size], given as float32 [1, size, size] by index."""
+
+    def __init__(self, store: NDArray[np.uint8]) -> None:
+        self._store = store
+        self._store.flags.writeable = False
+
+    def __len__(self) -> int:
+        return len(self._store)
+
+    @overload
+    def __getitem__(self, index: int) -> Image: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> CharacterImages: ...
+
+    def __getitem__(self, index: int | slice) -> Image | CharacterImages:
+        if isinstance(index, slice):
+            return CharacterImages(self._store[index])
+        return self._store[index][np.newaxis] / np.float32(255)
+
+
+def images(samples: Sequence[Sample], spec: Preprocessing, read: Callable[[Sample], Pixels]) -> CharacterImages:
+    """All samples read and preprocessed once, and kept in memory as bytes: 1 KiB for 32 x 32 pixels.
+
+    Raises:
+        DataError: Files are damaged; the message counts them and says of the first five what is wrong.
+    """
+    store = np.zeros((len(samples), spec.size, spec.size), dtype=np.uint8)
+    faults = []
+    for index, sample in enumerate(samples):
+        try:
+            store[index] = np.rint(preprocess(read(sample), spec)[0] * 255)
+        except DataError as error:
+            faults.append(f"{sample.id}: {error}")
+    if faults:
+        raise faults_error("images cannot be read", sorted(faults))
+    return CharacterImages(store)
+
+
 def augment(image: Image, seed: int) -> Image:
-    """A random variation of a character, a pure function of `image` [1, size, size] and `seed`."""
-    variation = _variation()
-    variation.set_random_seed(seed)
-    varied: Image = np.clip(variation(image=image[0])["image"], 0, 1)[None].astype(np.float32)
-    return varied
+    """A random variation of a preprocessed image: position, slant, bending, thickness of the pen. Never mirrored.
+
+    A pure function of its arguments.
+
+    Args:
+        image: float32 [1, size, size], 0 to 1.
+        seed: 0 to 2**32 - 1.
+
+    Returns:
+        float32 [1, size, size], 0 to 1; a new array.
+    """
+    varied = image[0]
+    for name, step in _augmentation(image.shape[-1], threading.get_ident()):
+        # A seed for each step: Albumentations' own `Compose` gives all its steps the same one, and with that the
+        # same first number, so that thickening would only ever come together with bending.
+        step.set_random_seed(derive_seed(seed, name))
+        varied = step(image=varied)["image"]
+    return np.clip(varied, 0.0, 1.0, dtype=np.float32)[np.newaxis]
 
 
-@lru_cache(maxsize=1)
-def _variation() -> Any:
-    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the network for a newer release
-    import albumentations
+@lru_cache(maxsize=32)
+def _augmentation(size: int, thread: int) -> tuple[tuple[str, Any], ...]:
+    """The steps hold their random state, so each thread has its own."""
+    with _quiet_import():
+        from albumentations import Affine, ElasticTransform, Morphological, OneOf
 
-    return albumentations.Compose(
-        [
-            albumentations.Affine(rotate=(-10, 10), shear=(-8, 8), scale=(0.9, 1.08), translate_percent=0.04, p=0.9),
-            albumentations.ElasticTransform(alpha=12, sigma=5, p=0.4),
-            albumentations.Morphological(scale=(2, 2), operation="dilation", p=0.15),
-            albumentations.Morphological(scale=(2, 2), operation="erosion", p=0.15),
-        ]
+    sigma = ELASTIC_SIGMA * size
+    # White noise of unit variance, smoothed by a Gaussian, keeps a standard deviation of 1 / (2 sqrt(pi) sigma).
+    alpha = ELASTIC_SHIFT * size * 2 * float(np.sqrt(np.pi)) * sigma
+    brush = (max(2, round(STROKE_STEP * size)),) * 2
+    affine = Affine(
+        rotate=(-12, 12),
+        shear={"x": (-12, 12), "y": (-4, 4)},
+        scale=(0.85, 1.08),
+        translate_percent=(-0.05, 0.05),
+        p=0.9,
     )
+    thickness = OneOf(
+        [Morphological(scale=brush, operation=operation, p=1.0) for operation in ("dilation", "erosion")], p=0.4
+    )
+    return ("affine", affine), ("elastic", ElasticTransform(alpha=alpha, sigma=sigma, p=0.5)), ("thickness", thickness)
+
+
+@contextmanager
+def _quiet_import() -> Iterator[None]:
+    """Keeps Albumentations from asking the network for a newer release, which it does when it is imported."""
+    before = os.environ.get("NO_ALBUMENTATIONS_UPDATE")
+    os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["NO_ALBUMENTATIONS_UPDATE"]
+        else:
+            os.environ["NO_ALBUMENTATIONS_UPDATE"] = before

@@ -1,155 +1,226 @@
-"""What a model's probabilities are worth: rates with intervals, per class and per domain."""
+"""What a model's probabilities are worth: rates with intervals, per class and per domain.
+
+Each measure is a small dictionary: `value`, `low` and `high` of the 95 % interval, `interval` (how that was made) and
+`n`. A value that is not defined is None, with its `reason`; never NaN, never 0.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score, confusion_matrix, roc_auc_score
 
-from shared.intervals import bootstrap_groups, wilson
+from shared.errors import DataError
+from shared.intervals import Weights, bootstrap, wilson
 
 SMALL_CELL = 5
-"""Domains with fewer samples are not reported apart: a rate over them says nothing and may point at a person."""
+"""Below this many samples no rate of a domain is given: it would say nothing and might point at a person."""
+SMALLEST_PROBABILITY = 1e-12
+"""Where the logarithm is cut, so that one certain mistake does not make the mean infinite."""
+
+WILSON = "Wilson"
+WILSON_GROUPS = "Wilson, groups counted as trials"
+BOOTSTRAP = "bootstrap over groups"
+
+Flags = NDArray[np.bool_]
+Values = NDArray[np.float64]
 
 
 def evaluate(
-    probabilities: NDArray[np.float64],
+    probabilities: Values,
     labels: NDArray[np.int64],
     classes: Sequence[str],
     *,
-    positive: NDArray[np.bool_],
+    positive: Flags,
     groups: Sequence[str],
     domains: Sequence[str],
     threshold: float,
 ) -> dict[str, Any]:
-    """All measures of one split, ready for JSON; what is not defined is None with its reason.
+    """All measures of one part of the data, ready for JSON.
+
+    Where a class is positive, two decisions are reported. At the top level stands that of the threshold: positive
+    where the summed probability of the positive classes is at least `threshold`. Under `argmax` stands that of the
+    likeliest class: positive where that class is a positive one.
 
     Args:
-        probabilities: [N, classes].
+        probabilities: [N, classes], in 0..1.
         labels: [N] true classes.
         classes: Their names.
         positive: For each class, whether it is the positive event; none: only the multi-class measures.
         groups: The group (patient) of each sample; intervals resample groups where a group has several samples.
         domains: The domain of each sample.
         threshold: Positive probability from which a sample is called positive.
+
+    Raises:
+        DataError: A probability is not finite.
     """
-    predicted = probabilities.argmax(axis=1)
+    broken = int((~np.isfinite(probabilities)).any(axis=1).sum())
+    if broken:
+        raise DataError(f"{broken} of {len(labels)} images have probabilities that are not finite; the model is broken")
+    predicted, every = probabilities.argmax(axis=1), np.ones(len(labels), dtype=np.bool_)
     rate = _Rate(groups)
-    everything = np.ones(len(labels), dtype=bool)
+    confusion = np.zeros((len(classes), len(classes)), dtype=np.int64)
+    np.add.at(confusion, (labels, predicted), 1)
     result: dict[str, Any] = {
         "n": len(labels),
         "groups": len(set(groups)),
-        "accuracy": rate(predicted == labels, everything),
-        "balanced_accuracy": _balanced(predicted, labels, groups),
+        "accuracy": rate(predicted == labels, every),
+        "balanced_accuracy": _balanced_accuracy(predicted, labels, groups),
         "recall": {name: rate(predicted == k, labels == k) for k, name in enumerate(classes)},
         "precision": {name: rate(labels == k, predicted == k) for k, name in enumerate(classes)},
-        "confusion": confusion_matrix(labels, predicted, labels=np.arange(len(classes))).tolist(),
-        "negative_log_likelihood": float(
-            -np.log(np.clip(probabilities[np.arange(len(labels)), labels], 1e-12, 1)).mean()
-        ),
+        "confusion": confusion.tolist(),
+        "negative_log_likelihood": _negative_log_likelihood(probabilities, labels, groups),
+        "domains": {},
     }
+    scores, truth = probabilities[:, positive].sum(axis=1), positive[labels]
+    called = scores >= threshold
     if positive.any():
-        scores, truth = probabilities[:, positive].sum(axis=1), positive[labels]
-        result |= _binary(scores, truth, scores >= threshold, groups)
+        result |= _ranking(scores, truth, groups) | _calls(called, truth, rate) | _counts(called, truth)
         result["threshold"] = threshold
-        result["argmax"] = _calls(positive[predicted], truth, rate)
-        result["domains"] = _by_domain(scores, truth, threshold, groups, domains)
+        result["argmax"] = _calls(positive[predicted], truth, rate) | _counts(positive[predicted], truth)
+    for name in sorted(set(domains)):
+        inside = np.asarray(domains) == name
+        owners = np.asarray(groups)[inside].tolist()
+        block = _domain(predicted[inside] == labels[inside], owners)
+        if positive.any() and inside.sum() >= SMALL_CELL:
+            block |= _ranking(scores[inside], truth[inside], owners, SMALL_CELL)
+            block |= _calls(called[inside], truth[inside], _Rate(owners, SMALL_CELL))
+        result["domains"][name] = block
     return result
 
 
-def _binary(
-    scores: NDArray[np.float64], truth: NDArray[np.bool_], called: NDArray[np.bool_], groups: Sequence[str]
-) -> dict[str, Any]:
-    return {
-        "auc": _ranking(roc_auc_score, scores, truth, groups),
-        "average_precision": _ranking(average_precision_score, scores, truth, groups),
-        **_calls(called, truth, _Rate(groups)),
-    }
+class _Rate:
+    """A rate with its interval: Wilson's where every sample is its own group, else a bootstrap over groups."""
+
+    def __init__(self, groups: Sequence[str], least: int = 1) -> None:
+        self.groups = np.asarray(groups, dtype=str)
+        self.least = least
+
+    def __call__(self, hits: Flags, among: Flags) -> dict[str, Any]:
+        trials, successes = int(among.sum()), int((hits & among).sum())
+        if trials < self.least:
+            return _undefined(_too_few(self.least))
+        names, codes = np.unique(self.groups[among], return_inverse=True)
+        measure = {"value": successes / trials, "successes": successes, "n": trials}
+        if len(names) == trials:
+            return measure | _bounds(wilson(successes, trials), WILSON)
+        if successes in (0, trials):
+            # every resample would give the same rate: with groups as trials, the interval says the least one may
+            return measure | _bounds(wilson(len(names) if successes else 0, len(names)), WILSON_GROUPS)
+        right, all_ = np.bincount(codes, hits[among]), np.bincount(codes).astype(np.float64)
+        interval = bootstrap(names.tolist(), lambda weights: (weights @ right) / (weights @ all_))
+        return measure | _bounds(interval, BOOTSTRAP)
 
 
-def _calls(called: NDArray[np.bool_], truth: NDArray[np.bool_], rate: _Rate) -> dict[str, Any]:
+def _calls(called: Flags, truth: Flags, rate: _Rate) -> dict[str, Any]:
+    """The rates of one decision; PPV and NPV hold at the prevalence that stands beside them."""
     return {
         "sensitivity": rate(called, truth),
         "specificity": rate(~called, ~truth),
         "false_negative_rate": rate(~called, truth),
-        "false_negatives": int((~called & truth).sum()),
-        "positives": int(truth.sum()),
         "ppv": rate(truth, called),
         "npv": rate(~truth, ~called),
-        "prevalence": float(truth.mean()),
+        "prevalence": rate(truth, np.ones(len(truth), dtype=np.bool_)),
     }
 
 
-class _Rate:
-    """A rate with its interval: Wilson's where every sample stands for itself, else a bootstrap over groups."""
-
-    def __init__(self, groups: Sequence[str]) -> None:
-        self.groups = np.asarray(groups)
-
-    def __call__(self, hits: NDArray[np.bool_], among: NDArray[np.bool_]) -> dict[str, Any]:
-        trials, successes = int(among.sum()), int((hits & among).sum())
-        if trials == 0:
-            return {"value": None, "reason": "no such sample"}
-        inside, outcome = self.groups[among], hits[among]
-        if len(set(inside.tolist())) == trials:
-            interval: tuple[float, float] | None = wilson(successes, trials)
-        elif successes in (0, trials):
-            # every resample would give the same rate: count groups as trials, the least that the data can say
-            count = len(set(inside.tolist()))
-            interval = wilson(count if successes else 0, count)
-        else:
-            interval = bootstrap_groups(inside.tolist(), lambda drawn: float(outcome[drawn].mean()))
-        return {"value": successes / trials, **_bounds(interval), "successes": successes, "n": trials}
+def _counts(called: Flags, truth: Flags) -> dict[str, int]:
+    return {"false_negatives": int((~called & truth).sum()), "positives": int(truth.sum())}
 
 
-def _bounds(interval: tuple[float, float] | None) -> dict[str, float | None]:
-    low, high = interval or (None, None)
-    return {"low": low, "high": high}
+def _domain(right: Flags, groups: Sequence[str]) -> dict[str, Any]:
+    if len(right) < SMALL_CELL:
+        return {"n": None, "reason": _too_few(SMALL_CELL)}
+    every = np.ones(len(right), dtype=np.bool_)
+    return {"n": len(right), "groups": len(set(groups)), "accuracy": _Rate(groups)(right, every)}
 
 
-def _ranking(
-    measure: Callable[..., float], scores: NDArray[np.float64], truth: NDArray[np.bool_], groups: Sequence[str]
+def _ranking(scores: Values, truth: Flags, groups: Sequence[str], least: int = 1) -> dict[str, Any]:
+    """AUC and average precision; `least` is the number of samples wanted of each of the two kinds."""
+    if min(int(truth.sum()), int((~truth).sum())) < least:
+        measure = _undefined("only one of the two kinds occurs" if least == 1 else f"{_too_few(least)} of one kind")
+        return {"auc": measure, "average_precision": measure}
+    ranks = _Ranks(scores, truth)
+    return {
+        name: {"value": float(statistic(np.ones((1, len(truth))))[0]), "n": len(truth)}
+        | _bounds(bootstrap(groups, statistic), BOOTSTRAP)
+        for name, statistic in (("auc", ranks.auc), ("average_precision", ranks.average_precision))
+    }
+
+
+class _Ranks:
+    """Measures of a ranking for many weightings of its samples at once; equal scores share a rank."""
+
+    def __init__(self, scores: Values, truth: Flags) -> None:
+        self.order = np.argsort(-scores, kind="stable")
+        self.truth = truth[self.order].astype(np.float64)
+        self.starts = np.flatnonzero(np.diff(scores[self.order], prepend=np.inf))
+
+    def _weigh(self, weights: Weights) -> tuple[Values, Values]:
+        """Positive and negative weight at each distinct score, from the highest down, each [B, scores]."""
+        ordered = weights[:, self.order]
+        positives = np.add.reduceat(ordered * self.truth, self.starts, axis=1)
+        return positives, np.add.reduceat(ordered, self.starts, axis=1) - positives
+
+    def auc(self, weights: Weights) -> Values:
+        """Chance that a positive sample scores above a negative one, ties halved: float64 [B]."""
+        positives, negatives = self._weigh(weights)
+        beaten = negatives.sum(axis=1, keepdims=True) - np.cumsum(negatives, axis=1) + negatives / 2
+        return _divide((positives * beaten).sum(axis=1), positives.sum(axis=1) * negatives.sum(axis=1))
+
+    def average_precision(self, weights: Weights) -> Values:
+        """Precision at each distinct score, weighted by the recall gained there, without interpolation: [B]."""
+        positives, negatives = self._weigh(weights)
+        hits = np.cumsum(positives, axis=1)
+        precision = hits / np.maximum(hits + np.cumsum(negatives, axis=1), 1.0)
+        # a draw without negatives has no ranking to judge, as in `auc`
+        return _divide((positives * precision).sum(axis=1), hits[:, -1] * (negatives.sum(axis=1) > 0))
+
+
+def _balanced_accuracy(
+    predicted: NDArray[np.int64], labels: NDArray[np.int64], groups: Sequence[str]
 ) -> dict[str, Any]:
-    if truth.all() or not truth.any():
-        return {"value": None, "reason": "only one of the two kinds occurs"}
+    """Mean recall over the classes that occur."""
+    if not len(labels):
+        return _undefined("no such sample")
+    members = (labels[:, None] == np.unique(labels)).astype(np.float64)
+    hits = members * (predicted == labels)[:, None]
 
-    def statistic(drawn: NDArray[np.int64]) -> float | None:
-        kinds = truth[drawn]
-        return None if kinds.all() or not kinds.any() else float(measure(kinds, scores[drawn]))
+    def statistic(weights: Weights) -> Values:
+        return _divide(weights @ hits, weights @ members).mean(axis=1)
 
-    return {"value": float(measure(truth, scores)), **_bounds(bootstrap_groups(groups, statistic)), "n": len(truth)}
-
-
-def _balanced(predicted: NDArray[np.int64], labels: NDArray[np.int64], groups: Sequence[str]) -> dict[str, Any]:
-    present = np.unique(labels)
-
-    def statistic(drawn: NDArray[np.int64]) -> float | None:
-        hits, truth = (predicted == labels)[drawn], labels[drawn]
-        if len(np.unique(truth)) < len(present):
-            return None
-        return float(np.mean([hits[truth == k].mean() for k in present]))
-
-    value = statistic(np.arange(len(labels)))
-    return {"value": value, **_bounds(bootstrap_groups(groups, statistic)), "n": len(labels)}
+    value = float(statistic(np.ones((1, len(labels))))[0])
+    return {"value": value, "n": len(labels)} | _bounds(bootstrap(groups, statistic), BOOTSTRAP)
 
 
-def _by_domain(
-    scores: NDArray[np.float64],
-    truth: NDArray[np.bool_],
-    threshold: float,
-    groups: Sequence[str],
-    domains: Sequence[str],
+def _negative_log_likelihood(
+    probabilities: Values, labels: NDArray[np.int64], groups: Sequence[str]
 ) -> dict[str, Any]:
-    names, owners = np.asarray(domains), np.asarray(groups)
-    result: dict[str, Any] = {}
-    for name in sorted(set(domains)):
-        inside = names == name
-        if inside.sum() < SMALL_CELL:
-            result[name] = {"n": None, "reason": f"fewer than {SMALL_CELL} samples"}
-            continue
-        block = _binary(scores[inside], truth[inside], scores[inside] >= threshold, owners[inside].tolist())
-        result[name] = {"n": int(inside.sum()), **block}
-    return result
+    """Mean over samples, in nats."""
+    if not len(labels):
+        return _undefined("no such sample")
+    losses = -np.log(np.clip(probabilities[np.arange(len(labels)), labels], SMALLEST_PROBABILITY, 1.0))
+    interval = bootstrap(groups, lambda weights: (weights @ losses) / weights.sum(axis=1))
+    return {"value": float(losses.mean()), "n": len(labels)} | _bounds(interval, BOOTSTRAP)
+
+
+def _divide(above: Values, below: Values) -> Values:
+    """The quotient, NaN where it is not defined: `bootstrap` leaves those draws out."""
+    return np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0)
+
+
+def _bounds(interval: tuple[float, float] | None, method: str) -> dict[str, Any]:
+    if interval is None:
+        reason = "too few groups, or too many draws on which the measure is not defined"
+        return {"low": None, "high": None, "interval": None, "interval_reason": reason}
+    return {"low": interval[0], "high": interval[1], "interval": method}
+
+
+def _undefined(reason: str) -> dict[str, Any]:
+    return {"value": None, "reason": reason}
+
+
+def _too_few(least: int) -> str:
+    return f"fewer than {least} samples" if least > 1 else "no such sample"

@@ -1,4 +1,4 @@
-"""Confidence intervals, from SciPy where it has them."""
+"""Confidence intervals: SciPy's for independent trials, a bootstrap over groups for everything else."""
 
 from __future__ import annotations
 
@@ -10,20 +10,39 @@ from scipy.stats import binomtest
 
 LEVEL = 0.95
 DRAWS = 1000
+"""Resamples for a percentile interval. Source: Efron & Tibshirani 1993, section 13.3, ask for about 1,000."""
+BLOCK_VALUES = 1 << 22
+"""Weights held at once: 32 MiB, so that large test sets do not fill the memory."""
+
+Weights = NDArray[np.float64]
 
 
 def wilson(successes: int, trials: int, level: float = LEVEL) -> tuple[float, float]:
-    """Wilson's score interval for a rate of independent trials (trials at least 1).
+    """Wilson's score interval for a rate of independent trials.
 
-    Source: Wilson 1927; recommended for small samples by Newcombe, Stat Med 17:857, 1998.
+    Raises:
+        ValueError: `trials` is 0, or `successes` is not within 0 to `trials`.
+
+    Source: Wilson 1927, without continuity correction; method 3 of Newcombe, Stat Med 17:857, 1998.
     """
     interval = binomtest(successes, trials).proportion_ci(level, method="wilson")
     return float(interval.low), float(interval.high)
 
 
-def bootstrap_groups(
+def clopper_pearson_lower(successes: int, trials: int, level: float = LEVEL) -> float:
+    """The one-sided exact lower bound of a rate: with confidence `level` the true rate is not below it.
+
+    Raises:
+        ValueError: `trials` is 0, or `successes` is not within 0 to `trials`.
+
+    Source: Clopper & Pearson, Biometrika 26:404, 1934.
+    """
+    return float(binomtest(successes, trials, alternative="greater").proportion_ci(level, method="exact").low)
+
+
+def bootstrap(
     groups: Sequence[str],
-    statistic: Callable[[NDArray[np.int64]], float | None],
+    statistic: Callable[[Weights], NDArray[np.float64]],
     *,
     seed: int = 0,
     level: float = LEVEL,
@@ -32,8 +51,9 @@ def bootstrap_groups(
     """Percentile interval of a statistic when whole groups (patients) are drawn with replacement.
 
     Args:
-        groups: The group of each sample.
-        statistic: Takes indices of the drawn samples; None where it is not defined on them.
+        groups: The group of each of N samples.
+        statistic: Takes float64 [B, N], how often each of B draws holds each sample, and gives float64 [B], NaN
+            where it is not defined on a draw (no positive sample was drawn, say).
         seed: Of the draws.
         level: Of confidence.
         draws: Number of resamples.
@@ -41,22 +61,24 @@ def bootstrap_groups(
     Returns:
         The interval, or None when there are fewer than 2 groups or the statistic was defined in under half the draws.
 
-    Source: Efron & Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13; clusters as units.
+    Source: Efron & Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13; groups as the units.
     """
-    names, codes = np.unique(np.asarray(groups), return_inverse=True)
-    if len(names) < 2:
+    names, codes = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
+    count = len(names)
+    if count < 2:
         return None
-    order = np.argsort(codes, kind="stable")
-    members = np.split(order, np.cumsum(np.bincount(codes))[:-1])
     random = np.random.default_rng(seed)
+    block = max(1, BLOCK_VALUES // len(codes))
     values = []
-    for _ in range(draws):
-        drawn = np.concatenate([members[i] for i in random.integers(len(names), size=len(names))])
-        value = statistic(drawn)
-        if value is not None:
-            values.append(value)
-    if len(values) < draws / 2:
+    for start in range(0, draws, block):
+        size = min(block, draws - start)
+        drawn = random.integers(count, size=(size, count)) + count * np.arange(size)[:, None]
+        times = np.bincount(drawn.ravel(), minlength=size * count).reshape(size, count)
+        values.append(statistic(times[:, codes].astype(np.float64)))
+    defined = np.concatenate(values)
+    defined = defined[~np.isnan(defined)]
+    if len(defined) < draws / 2:
         return None
     tail = 100 * (1 - level) / 2
-    low, high = np.percentile(values, [tail, 100 - tail])
+    low, high = np.percentile(defined, [tail, 100 - tail])
     return float(low), float(high)
