@@ -97,24 +97,25 @@ def audit(
         progress: Called with (done, total).
     """
     thumbnails = np.zeros((len(samples), THUMBNAIL, THUMBNAIL), dtype=np.float32)
-    hashes: list[bytes] = []
+    hashes: list[str] = []
     unreadable, blank = [], []
     for index, sample in enumerate(samples):
         pixels = _read(sample, read)
         if pixels is None:
             unreadable.append(index)
-            hashes.append(b"")
+            hashes.append("")
         else:
             grey = pixels if pixels.ndim == 2 else pixels.mean(axis=2)
-            hashes.append(hashlib.blake2b(repr(pixels.shape).encode() + pixels.tobytes(), digest_size=16).digest())
+            hashes.append(hashlib.blake2b(repr(pixels.shape).encode() + pixels.tobytes(), digest_size=16).hexdigest())
             if grey.max() == grey.min():
                 blank.append(index)
             thumbnails[index] = _thumbnail(grey)
         progress(index + 1, len(samples))
     compared = np.setdiff1d(np.arange(len(samples)), np.array(unreadable + blank, dtype=np.int64))
+    digests = np.unique(np.array(hashes, dtype="S32"), return_inverse=True)[1]
     pairs = tuple(
-        _name(int(compared[row]), int(compared[column]), straight, flipped, hashes)
-        for row, column, straight, flipped in _alike(thumbnails[compared])
+        _pair(int(compared[row]), int(compared[column]), exact, straight, mirrored)
+        for row, column, exact, straight, mirrored in _alike(thumbnails[compared], digests[compared])
     )
     labels = [sample.label for sample in samples]
     contradictions = tuple(p for p in pairs if None not in (labels[p.i], labels[p.j]) and labels[p.i] != labels[p.j])
@@ -139,8 +140,10 @@ def _thumbnail(grey: NDArray[np.float32]) -> NDArray[np.float32]:
     return small / length if length > 0 else small
 
 
-def _alike(thumbnails: NDArray[np.float32]) -> Iterator[tuple[int, int, float, float]]:
-    """Pairs of rows whose pictures may be the same, with their correlation as they are and with one mirrored.
+def _alike(
+    thumbnails: NDArray[np.float32], digests: NDArray[np.int64]
+) -> Iterator[tuple[int, int, bool, float, float]]:
+    """Pairs of rows that are the same picture: whether to the last pixel, correlation as it is and with one mirrored.
 
     Candidates come from the lowest frequencies alone. An orthonormal transform keeps distances and leaving out
     coefficients can only shorten them, so no pair with a correlation of NEAR, which is a squared distance of
@@ -161,16 +164,16 @@ def _alike(thumbnails: NDArray[np.float32]) -> Iterator[tuple[int, int, float, f
             j = columns[first : first + CONFIRMED_AT_ONCE] + start
             straight = np.einsum("pyx,pyx->p", thumbnails[i], thumbnails[j])
             mirrored = np.einsum("pyx,pyx->p", thumbnails[i], thumbnails[j][:, :, ::-1])
-            same = np.flatnonzero(np.maximum(straight, mirrored) >= NEAR)
-            columns_of_pair = (part[same].tolist() for part in (i, j, straight, mirrored))
-            yield from zip(*columns_of_pair, strict=True)
+            exact = digests[i] == digests[j]
+            same = exact | (np.maximum(straight, mirrored) >= NEAR)
+            yield from zip(*(fact[same].tolist() for fact in (i, j, exact, straight, mirrored)), strict=True)
 
 
-def _name(i: int, j: int, straight: float, flipped: float, hashes: Sequence[bytes]) -> Pair:
-    if hashes[i] == hashes[j]:
+def _pair(i: int, j: int, exact: bool, straight: float, mirrored: float) -> Pair:
+    if exact:
         return Pair(i, j, "pixels", 1.0)
     # a symmetrical head resembles its own mirror image: the flip must fit better than the picture as it is
-    return Pair(i, j, "mirrored" if flipped > straight else "near", min(1.0, max(straight, flipped)))
+    return Pair(i, j, "mirrored" if mirrored > straight else "near", min(1.0, max(straight, mirrored)))
 
 
 def _clusters(pairs: Sequence[Pair], count: int) -> NDArray[np.int64]:

@@ -60,7 +60,7 @@ def build_app(task: "Task") -> typer.Typer:
         from shared.runner import run
 
         words = list(overrides or [])
-        if config is not None and "=" in config.name:
+        if config is not None and "=" in str(config) and not config.exists():
             words.insert(0, str(config))
             config = None
         with reported():

@@ -195,9 +195,7 @@ def _balanced_accuracy(
     return {"value": value, "n": len(labels)} | _bounds(bootstrap(groups, statistic), BOOTSTRAP)
 
 
-def _negative_log_likelihood(
-    probabilities: Values, labels: NDArray[np.int64], groups: Sequence[str]
-) -> dict[str, Any]:
+def _negative_log_likelihood(probabilities: Values, labels: NDArray[np.int64], groups: Sequence[str]) -> dict[str, Any]:
     """Mean over samples, in nats."""
     if not len(labels):
         return _undefined("no such sample")

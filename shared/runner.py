@@ -218,7 +218,7 @@ def _network(config: Config, spec: Preprocessing, classes: int) -> tuple[Network
     report = load_weights(backbone, wanted.weights, copied=wanted.copied)
     width = code_width(backbone, layers, wanted.pooling, spec.channels, spec.size)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(config.seed, "head"))
+        torch.default_generator.manual_seed(derive_seed(config.seed, "head"))
         return Network(backbone, layers, wanted.pooling, width, classes), report
 
 

@@ -135,6 +135,7 @@ class _Loop:
         self.history: list[dict[str, Any]] = []
         self.best: dict[str, Tensor] = {}
         self.checkpoint = Path(job.folder) / "checkpoint.pt"
+        self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
         self.saved_at = time.monotonic()
         self.network: Network = job.network
         self.stages = list(self.network.backbone.stages)

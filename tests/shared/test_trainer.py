@@ -90,7 +90,7 @@ def test_the_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
     assert all(torch.equal(a, b) for a, b in zip(_weights(first).values(), _weights(second).values(), strict=True))
 
 
-@pytest.mark.parametrize("kill_after", [1, 7, 10, 13, 24])
+@pytest.mark.parametrize("kill_after", [1, 10, 24])
 def test_killed_and_resumed_it_ends_with_the_same_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kill_after: int
 ) -> None:

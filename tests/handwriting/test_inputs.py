@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from handwriting.inputs import items
+from shared.errors import DataError
+
+
+def picture(path: Path, kind: str | None = None) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    grey = np.full((20, 16), 250, dtype=np.uint8)
+    grey[4:16, 6:9] = 10
+    Image.fromarray(grey).save(path, kind)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".tif"])
+def test_each_format_is_one_item_with_one_slice(tmp_path: Path, suffix: str) -> None:
+    path = picture(tmp_path / f"letter{suffix}")
+    (item,) = items([path])
+    assert (item.name, item.refusal, len(item.slices)) == (str(path), None, 1)
+    assert item.slices[0].shape == (20, 16)
+    assert item.slices[0].dtype == np.float32
+
+
+def test_content_counts_and_not_the_name(tmp_path: Path) -> None:
+    (item,) = items([picture(tmp_path / "letter.dat", "PNG")])
+    assert item.refusal is None
+
+
+def test_folders_and_zips_give_an_item_a_file_and_pass_over_what_lies_beside(tmp_path: Path) -> None:
+    picture(tmp_path / "set" / "b.png")
+    picture(tmp_path / "set" / "a" / "c.jpg")
+    (tmp_path / "set" / "labels.csv").write_text("path,label")
+    (tmp_path / "set" / "film.gif").write_bytes(b"GIF89a")
+    archive = tmp_path / "set.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        for path in (tmp_path / "set").rglob("*"):
+            file.write(path, path.relative_to(tmp_path / "set"))
+    for root, joint in ((tmp_path / "set", "/"), (archive, "::")):
+        found = list(items([root]))
+        assert [item.name for item in found] == [f"{root}{joint}{name}" for name in ("a/c.jpg", "b.png", "film.gif")]
+        assert [item.refusal is None for item in found] == [True, True, False]
+
+
+def test_missing_path_is_an_error_before_anything_is_read(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="does not exist"):
+        items([picture(tmp_path / "a.png"), tmp_path / "b.png"])
+
+
+def test_whatever_else_is_given_is_refused_in_one_line(tmp_path: Path) -> None:
+    whole = picture(tmp_path / "whole.png").read_bytes()
+    Image.new("L", (3, 30), 7).save(tmp_path / "tiny.png")
+    Image.new("L", (30, 30), 7).save(tmp_path / "blank.png")
+    (tmp_path / "half.png").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "empty.png").write_bytes(b"")
+    (tmp_path / "text.png").write_text("hello")
+    (tmp_path / "scan.dcm").write_bytes(bytes(128) + b"DICM" + bytes(50))
+    (tmp_path / "notes.txt").write_text("hello")
+    (tmp_path / "broken.zip").write_bytes(b"PK\x03\x04" + bytes(40))
+    (tmp_path / "hollow").mkdir()
+    with zipfile.ZipFile(tmp_path / "hollow.zip", "w"):
+        pass
+    given = sorted(path for path in tmp_path.iterdir() if path.name != "whole.png")
+    found = list(items(given))
+    assert [item.name for item in found] == [str(path) for path in given]
+    for item in found:
+        assert item.refusal, item.name
+        assert "\n" not in item.refusal
+        assert not item.slices
+
+
+def test_archive_bomb_is_refused_by_its_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bomb = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("a.png", bytes(200_000))
+    monkeypatch.setattr("shared.sources.MAX_ARCHIVE_BYTES", 100_000)
+    (item,) = items([bomb])
+    assert "unpacks to more" in str(item.refusal)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_random_bytes_behind_any_signature_never_raise(tmp_path: Path, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    head = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", b"BM", b"II*\0", b"MM\0*", b"PK\x03\x04")[seed % 6]
+    path = tmp_path / "x"
+    path.write_bytes(head + rng.bytes(300))
+    (item,) = items([path])
+    assert item.refusal
