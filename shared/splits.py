@@ -14,7 +14,10 @@ from shared.samples import SPLITS, Sample
 from shared.seeding import generator
 
 TRIES = 200
-"""Draws of which the best balanced is kept; past this the balance hardly improves for 10 to 1,000 groups."""
+"""Draws made until some hold every class where it must stand."""
+BEST_OF = 10
+"""Of so many draws that do, the best balanced is kept. With more, every seed would end at the one optimum that a
+dozen patients have, and the spread over seeds would hide what the choice of patients does."""
 UNITS_VISITED = 100_000
 """Bounds the draws where units are many, about a second: the more units, the better already the first draw."""
 MISSING_COST = 1000.0
@@ -110,12 +113,18 @@ def few_groups(samples: Sequence[Sample], indices: Indices, count: int, seed: in
     np.add.at(counts, (owner, classes), 1)
     shares = counts.sum(axis=0) / counts.sum()
     best: tuple[float, Indices] | None = None
+    complete = 0
     for attempt in range(TRIES):
         drawn = generator(seed, "few-groups", attempt).choice(len(names), size=count, replace=False)
         have = counts[drawn].sum(axis=0)
         cost = float(np.abs(have / have.sum() - shares).sum())
-        if (have > 0).all() and (best is None or cost < best[0]):
+        if not (have > 0).all():
+            continue
+        if best is None or cost < best[0]:
             best = cost, drawn
+        complete += 1
+        if complete == BEST_OF:
+            break
     if best is None:
         raise DataError(f"no draw of {count} groups holds every class; ask for more (train_groups)")
     return indices[np.isin(owner, best[1])]
@@ -152,6 +161,7 @@ def _cut(
     counts = np.hstack([by_class, by_domain]) if by_domain.shape[1] > 1 else by_class
     wanted = counts.sum(axis=0) * share
     best: tuple[float, NDArray[np.bool_]] | None = None
+    complete = 0
     for attempt in range(max(1, min(TRIES, UNITS_VISITED // len(counts)))):
         taken = _draw(counts, by_class > 0, wanted, keep, generator(seed, "split", purpose, attempt))
         off = np.abs(counts[taken].sum(axis=0) - wanted)
@@ -159,8 +169,9 @@ def _cut(
         cost = float((off / np.maximum(wanted, 1.0)).sum()) + MISSING_COST * missing
         if best is None or cost < best[0]:
             best = cost, taken
-        if not missing and off.max() <= 0.5:
-            break  # whole samples come no nearer
+        complete += not missing
+        if complete == BEST_OF or (not missing and off.max() <= 0.5):  # whole samples come no nearer
+            break
     return pool[best[1][order]] if best else pool[:0]
 
 

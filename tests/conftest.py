@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+# networks in tests are tiny: a second thread costs more in waiting than it computes, most of all on a busy machine
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 def _folder(variable: str) -> Path:
     value = os.environ.get(variable)

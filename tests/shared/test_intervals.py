@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.stats import beta, norm
+
+from shared.intervals import bootstrap, clopper_pearson_lower, wilson
+
+
+# Newcombe, Stat Med 17:857, 1998, table I, method 3
+@pytest.mark.parametrize(
+    ("successes", "trials", "low", "high"),
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
+)
+def test_wilson_agrees_with_the_published_examples(successes: int, trials: int, low: float, high: float) -> None:
+    assert wilson(successes, trials) == pytest.approx((low, high), abs=5e-5)
+
+
+def test_wilson_widens_with_the_level() -> None:
+    assert wilson(81, 263, 0.99)[0] < wilson(81, 263)[0]
+    assert wilson(81, 263, 0.99)[1] > wilson(81, 263)[1]
+
+
+@pytest.mark.parametrize(("successes", "trials"), [(0, 0), (3, 2), (-1, 5)])
+def test_impossible_counts_are_refused(successes: int, trials: int) -> None:
+    with pytest.raises(ValueError, match="must"):
+        wilson(successes, trials)
+    with pytest.raises(ValueError, match="must"):
+        clopper_pearson_lower(successes, trials)
+
+
+def test_the_exact_lower_bound_of_no_failure_is_the_root_of_alpha() -> None:
+    # 59 of 59 certify 95 % at 95 % confidence and 58 of 58 do not: the sample size of zero-failure testing
+    assert clopper_pearson_lower(59, 59) == pytest.approx(0.05 ** (1 / 59))
+    assert clopper_pearson_lower(59, 59) > 0.95 > clopper_pearson_lower(58, 58)
+    assert clopper_pearson_lower(0, 10) == 0.0
+
+
+def test_the_exact_lower_bound_is_a_quantile_of_the_beta_distribution() -> None:
+    assert clopper_pearson_lower(93, 100, 0.9) == pytest.approx(beta.ppf(0.1, 93, 8))
+
+
+def _mean(values: NDArray[np.float64]):  # type: ignore[no-untyped-def]
+    return lambda weights: (weights @ values) / weights.sum(axis=1)
+
+
+def test_the_bootstrap_of_a_mean_is_near_the_normal_interval() -> None:
+    values = np.random.default_rng(0).normal(size=400)
+    interval = bootstrap([str(i) for i in range(400)], _mean(values), draws=4000)
+    half = norm.ppf(0.975) * values.std() / 20
+    assert interval == pytest.approx((values.mean() - half, values.mean() + half), abs=0.01)
+
+
+def test_samples_of_one_group_are_drawn_together() -> None:
+    # 4 patients of 100 equal slices each: the interval must be that of 4 values, not of 400
+    values = np.repeat([0.0, 0.0, 1.0, 1.0], 100)
+    low, high = bootstrap([str(i // 100) for i in range(400)], _mean(values)) or (0.5, 0.5)
+    assert (low, high) == (0.0, 1.0)
+    low, high = bootstrap([str(i) for i in range(400)], _mean(values)) or (0.0, 1.0)
+    assert high - low < 0.11
+
+
+def test_weights_count_how_often_each_sample_was_drawn() -> None:
+    seen: list[NDArray[np.float64]] = []
+
+    def statistic(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        seen.append(weights)
+        return weights[:, 0]
+
+    bootstrap(["a", "b", "b", "c"], statistic, draws=50)
+    weights = np.concatenate(seen)
+    assert weights.shape == (50, 4)
+    assert np.array_equal(weights[:, 1], weights[:, 2])
+    assert (weights[:, [0, 1, 3]].sum(axis=1) == 3).all()
+
+
+def test_blocks_of_draws_change_nothing_about_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.arange(10.0)
+    monkeypatch.setattr("shared.intervals.BLOCK_VALUES", 70)
+    sizes: list[int] = []
+
+    def statistic(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        sizes.append(len(weights))
+        return weights @ values
+
+    bootstrap([str(i) for i in range(10)], statistic, draws=20)
+    assert sizes == [7, 7, 6]
+
+
+def test_one_group_has_no_bootstrap_interval() -> None:
+    assert bootstrap(["a"] * 9, _mean(np.arange(9.0))) is None
+    assert bootstrap([], _mean(np.zeros(0))) is None
+
+
+def test_a_statistic_that_is_mostly_undefined_has_no_interval() -> None:
+    def mostly(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        # all of three groups stand in 6 of 27 draws
+        return np.where((weights > 0).all(axis=1), 1.0, np.nan)
+
+    assert bootstrap(["a", "b", "c"], mostly) is None
+
+
+def test_undefined_draws_are_left_out() -> None:
+    def statistic(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.where(weights[:, 0] > 0, 2.0, np.nan)
+
+    assert bootstrap(["a", "b", "c"], statistic) == (2.0, 2.0)
+
+
+def test_the_seed_decides_the_draws() -> None:
+    values, names = np.random.default_rng(1).normal(size=30), [str(i) for i in range(30)]
+    assert bootstrap(names, _mean(values), seed=1) == bootstrap(names, _mean(values), seed=1)
+    assert bootstrap(names, _mean(values), seed=1) != bootstrap(names, _mean(values), seed=2)
