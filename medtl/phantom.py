@@ -1,34 +1,68 @@
-"""A synthetic multi-scanner head-MRI dataset, written as DICOM series with masks and `labels.csv`."""
+"""A synthetic multi-scanner head-MRI dataset, written as DICOM series with masks and `labels.csv`.
+
+The layout is that of a clinical collection: `<patient>/<date>/IM0001.dcm`, `masks/*.png`, one table. `phantom.json`
+marks it as synthetic, and so does every DICOM header.
+"""
 
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import json
 import os
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from medtl.phantom_anatomy import KINDS, SPACING_MM, Head, Lesion, draw_head, draw_lesions, slice_labels
-from medtl.phantom_physics import SCANNERS, TISSUES, Scanner, acquire, enhanced_signal, receive_field, signal
+from medtl.labels import NO_TUMOUR
+from medtl.phantom_anatomy import (
+    HIGHEST_MM,
+    LOWEST_MM,
+    Head,
+    cavity,
+    draw_head,
+    oval,
+    paint_brain,
+    paint_vault,
+    paint_vessels,
+)
+from medtl.phantom_base import FACE_BELOW_MM, paint_face, paint_posterior_fossa
+from medtl.phantom_canvas import Canvas, Field
+from medtl.phantom_physics import SCANNERS, Scanner, acquire, draw_spread, receive_field, signals
+from medtl.phantom_tumours import KINDS, Lesion, displaced, draw_lesions, paint_lesions
 from shared.errors import DataError
 from shared.registry import unknown_name
 from shared.seeding import generator
 
-COLUMNS = ("path", "mask", "patient", "scanner", "slice", "label", "tumour_pixels")
-LOWEST, HIGHEST = 0.12, 0.86
-"""Heights of the first and last slice in the head, from the sella to the convexity."""
-MIN_TUMOUR_PIXELS = 30
-"""A slice with fewer tumour pixels is labelled no_tumour: nobody could be asked to see it."""
+COLUMNS = ("path", "mask", "patient", "scanner", "date", "slice", "label", "tumour_pixels", "kind")
+VERSION = 1
+"""Counts up when the same seed gives other pictures."""
+MIN_TUMOUR_MM2 = 20.0
+"""A slice with less tumour is labelled no_tumour: a spot of 5 mm, as a vessel has it, is no finding."""
 FULL_SCALE = 1000.0
 """Stored value of white matter, about that of clinical magnitude images."""
-STUDY_DATE = "20000101"
+GADOLINIUM_MM = (0.5, 0.9)
+"""Contrast agent in blood minutes after the usual dose of 0.1 mmol/kg, which fills about 0.2 l/kg."""
+DATE = "20000101"
+"""Of all studies; nobody was scanned that day."""
+
+
+@dataclass(frozen=True)
+class _Patient:
+    """One made-up person in one scanner."""
+
+    name: str
+    scanner: Scanner
+    head: Head
+    kind: str
+    lesions: list[Lesion]
+    signal: dict[str, float]
+    white: float
 
 
 def write_phantom(
@@ -40,7 +74,7 @@ def write_phantom(
     seed: int = 0,
     kinds: Sequence[str] = KINDS[:3],
     healthy_share: float = 1 / 3,
-    progress: Callable[[int, int], None] = lambda *_: None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Writes the dataset; the folder appears only when it is complete, and the same seed gives the same bytes.
 
@@ -48,36 +82,33 @@ def write_phantom(
         out: A folder that does not exist or is empty.
         patients: For each scanner.
         scanners: Names in `SCANNERS`.
-        slices: Axial slices of each patient.
+        slices: Axial slices of each patient, from the pons to near the vertex.
         seed: Of all that is drawn.
-        kinds: Tumour kinds that occur, from `KINDS`.
-        healthy_share: Share of patients without a tumour.
+        kinds: Tumour kinds that occur, from `KINDS`, in turn.
+        healthy_share: Share of patients without a tumour, 0 to 1.
         progress: Called with (patients done, patients in all).
 
+    Returns:
+        `out`.
+
     Raises:
-        DataError: `out` holds something, or a scanner or kind is unknown.
+        DataError: `out` holds something, a name is unknown, or a number is out of range.
     """
-    for what, names, known in (("scanner", scanners, list(SCANNERS)), ("tumour kind", kinds, list(KINDS))):
-        for name in names:
-            if name not in known:
-                raise DataError(unknown_name(what, name, known))
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise DataError(f"{out} exists already; give a new folder")
+    _check(out, patients, scanners, slices, kinds, healthy_share)
     partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
+    rows: list[dict[str, object]] = []
     try:
-        rows: list[dict[str, object]] = []
-        for number, (scanner, patient) in enumerate((s, p) for s in scanners for p in range(patients)):
-            rows += _write_patient(partial, SCANNERS[scanner], patient, slices, seed, kinds, healthy_share)
-            progress(number + 1, len(scanners) * patients)
+        (partial / "masks").mkdir(parents=True)
+        jobs = [(SCANNERS[name], number) for name in scanners for number in range(patients)]
+        for done, (scanner, number) in enumerate(jobs, start=1):
+            kind = _kind(number, kinds, healthy_share)
+            rows += _write_patient(partial, _draw_patient(scanner, number, kind, seed), slices, seed)
+            if progress is not None:
+                progress(done, len(jobs))
         _write_table(partial / "labels.csv", rows)
-        facts = {
-            "synthetic": True,
-            "seed": seed,
-            "scanners": list(scanners),
-            "patients": patients,
-            "kinds": list(kinds),
-        }
-        (partial / "phantom.json").write_text(json.dumps(facts, indent=2) + "\n")
+        facts = {"synthetic": True, "version": VERSION, "seed": seed, "scanners": [*scanners], "kinds": [*kinds]}
+        counts = {"patients_per_scanner": patients, "slices": slices, "healthy_share": healthy_share}
+        (partial / "phantom.json").write_text(json.dumps(facts | counts, indent=2) + "\n")
         if out.exists():
             out.rmdir()
         partial.replace(out)
@@ -86,107 +117,116 @@ def write_phantom(
     return out
 
 
-def _write_patient(
-    folder: Path,
-    scanner: Scanner,
-    patient: int,
-    slices: int,
-    seed: int,
-    kinds: Sequence[str],
-    healthy_share: float,
-) -> list[dict[str, object]]:
-    random = generator(seed, "phantom", scanner.name, patient)
-    name = f"PHANTOM-{scanner.name}-{patient:04d}"
+def _check(
+    out: Path, patients: int, scanners: Sequence[str], slices: int, kinds: Sequence[str], healthy_share: float
+) -> None:
+    for what, names, known in (("scanner", scanners, SCANNERS), ("tumour kind", kinds, KINDS)):
+        if len(set(names)) != len(names) or (not names and what == "scanner"):
+            raise DataError(f"{what}s are {', '.join(names) or 'none'}; name one or more, each once")
+        for name in names:
+            if name not in known:
+                raise DataError(unknown_name(what, name, list(known)))
+    if not kinds and healthy_share < 1.0:
+        raise DataError("no tumour kind is named; name one or more, or make all patients healthy (healthy share 1)")
+    for what, count in (("patients", patients), ("slices", slices)):
+        if count < 1:
+            raise DataError(f"{what} is {count}; at least 1 is needed")
+    if not 0.0 <= healthy_share <= 1.0:
+        raise DataError(f"the healthy share is {healthy_share}; allowed is 0 to 1")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise DataError(f"{out} exists and is not an empty folder; give a new one")
+
+
+def _kind(number: int, kinds: Sequence[str], healthy_share: float) -> str:
+    """The healthy are spread evenly among the patients and the kinds take turns, so small sets have of everything."""
+    healthy_before, healthy_with = int(number * healthy_share + 1e-9), int((number + 1) * healthy_share + 1e-9)
+    if healthy_with > healthy_before:
+        return NO_TUMOUR
+    return kinds[(number - healthy_before) % len(kinds)]
+
+
+def _draw_patient(scanner: Scanner, number: int, kind: str, seed: int) -> _Patient:
+    random = generator(seed, "phantom", scanner.name, number)
     head = draw_head(random)
-    healthy = random.random() < healthy_share
-    kind = "no_tumour" if healthy else str(random.choice(list(kinds)))
-    lesions = [] if healthy else draw_lesions(kind, head, random)
-    gadolinium_mm = random.uniform(0.25, 0.7)
+    gadolinium_mm, spread = random.uniform(*GADOLINIUM_MM), draw_spread(random)
+    signal = signals(scanner, gadolinium_mm, spread)
+    return _Patient(
+        name=f"PHANTOM-{scanner.name.upper()}-{number + 1:04d}",
+        scanner=scanner,
+        head=head,
+        kind=kind,
+        lesions=[] if kind == NO_TUMOUR else draw_lesions(kind, head, random),
+        signal=signal,
+        white=signals(scanner, 0.0)["white"],
+    )
+
+
+def _write_patient(folder: Path, patient: _Patient, slices: int, seed: int) -> list[dict[str, object]]:
+    from medtl.phantom_dicom import Series, write_slice
+
+    random = generator(seed, "phantom scan", patient.scanner.name, patient.name)
+    heights = np.linspace(LOWEST_MM, HIGHEST_MM, slices) + random.uniform(-3.0, 3.0)
+    spacing = (HIGHEST_MM - LOWEST_MM) / max(slices - 1, 1)
+    name = f"PHANTOM^{patient.name.removeprefix('PHANTOM-')}"
+    series = Series(patient.scanner, patient.name, name, DATE, spacing, seed)
+    gain, field = random.uniform(0.7, 1.4), receive_field(patient.scanner, random)
+    (folder / patient.name / DATE).mkdir(parents=True)
     rows = []
-    series = folder / name / "T1C"
-    series.mkdir(parents=True)
-    (folder / "masks").mkdir(exist_ok=True)
-    gain = random.uniform(0.7, 1.4)
-    for number, z in enumerate(np.linspace(LOWEST, HIGHEST, slices), start=1):
-        image, mask = _image(scanner, head, lesions, float(z), gadolinium_mm, random)
-        count = int(mask.sum())
-        path, mask_path = f"{name}/T1C/IM{number:04d}.dcm", ""
-        if count >= MIN_TUMOUR_PIXELS:
-            mask_path = f"masks/{name}_{number:04d}.png"
+    for number, height_mm in enumerate(map(float, heights), start=1):
+        truth, mask = draw_slice(patient.scanner, patient.head, patient.lesions, patient.signal, height_mm)
+        image = acquire(truth * field, patient.scanner, patient.scanner.noise * patient.white, random)
+        stored = np.clip(np.rint(image * (gain * FULL_SCALE / patient.white)), 0, 65535).astype(np.uint16)
+        path, mask_path = f"{patient.name}/{DATE}/IM{number:04d}.dcm", ""
+        write_slice(folder / path, stored, series, number, height_mm)
+        seen = mask.sum() * patient.scanner.pixel_spacing_mm**2 >= MIN_TUMOUR_MM2
+        if seen:
+            mask_path = f"masks/{patient.name}_{DATE}_{number:04d}.png"
             PillowImage.fromarray(mask.astype(np.uint8) * 255).save(folder / mask_path)
-        stored = np.clip(image * gain * FULL_SCALE / signal(scanner)[TISSUES.index("white")], 0, 65535)
-        _write_slice(folder / path, stored.astype(np.uint16), scanner, name, number, float(z) * head.height, seed)
-        rows.append(
-            {
-                "path": path,
-                "mask": mask_path,
-                "patient": name,
-                "scanner": f"{scanner.manufacturer} {scanner.model}",
-                "slice": number,
-                "label": kind if count >= MIN_TUMOUR_PIXELS else "no_tumour",
-                "tumour_pixels": count,
-            }
+        values = (
+            path,
+            mask_path,
+            patient.name,
+            f"{patient.scanner.manufacturer} {patient.scanner.model}",
+            DATE,
+            number,
+            patient.kind if seen else NO_TUMOUR,
+            int(mask.sum()),
+            patient.kind,
         )
+        rows.append(dict(zip(COLUMNS, values, strict=True)))
     return rows
 
 
-def _image(
-    scanner: Scanner, head: Head, lesions: list[Lesion], z: float, gadolinium_mm: float, random: np.random.Generator
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    labels, mask = slice_labels(head, lesions, z)
-    truth = signal(scanner, gadolinium_mm)[labels]
-    # contrast agent fills the tumour unevenly: vessels of different density
-    uneven = 1.0 + 0.12 * head.folds[3] / np.abs(head.folds[3]).max()
-    tumour = labels == TISSUES.index("tumour")
-    truth = np.where(tumour, enhanced_signal(scanner, "tumour", gadolinium_mm) * uneven, truth)
-    truth = truth * (1.0 + 0.03 * head.folds[5] / np.abs(head.folds[5]).max())
-    field = receive_field(truth.shape, scanner, random)
-    image = acquire(truth, scanner, field, SPACING_MM, random)
-    rows = np.minimum((np.arange(image.shape[0]) * mask.shape[0]) // image.shape[0], mask.shape[0] - 1)
-    columns = np.minimum((np.arange(image.shape[1]) * mask.shape[1]) // image.shape[1], mask.shape[1] - 1)
-    return image, mask[np.ix_(rows, columns)]
+def draw_slice(
+    scanner: Scanner, head: Head, lesions: list[Lesion], signal: dict[str, float], height_mm: float
+) -> tuple[Field, NDArray[np.bool_]]:
+    """True signals of an axial slice on the scanner's grid, and where tumour is; both [matrix, matrix].
 
-
-def _write_slice(
-    path: Path, stored: NDArray[np.uint16], scanner: Scanner, name: str, number: int, height_mm: float, seed: int
-) -> None:
-    from pydicom.dataset import FileDataset, FileMetaDataset
-    from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
-
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = MRImageStorage
-    meta.MediaStorageSOPInstanceUID = _uid(seed, name, "instance", number)
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    tags = FileDataset(None, {}, file_meta=meta, preamble=b"\0" * 128)
-    tags.ImageType = ["DERIVED", "PRIMARY", "OTHER"]
-    tags.SOPClassUID, tags.SOPInstanceUID = MRImageStorage, meta.MediaStorageSOPInstanceUID
-    tags.StudyDate, tags.StudyTime, tags.AccessionNumber, tags.ReferringPhysicianName = STUDY_DATE, "", "", ""
-    tags.Modality, tags.BodyPartExamined = "MR", "BRAIN"
-    tags.Manufacturer, tags.ManufacturerModelName = scanner.manufacturer, scanner.model
-    tags.SeriesDescription = "SYNTHETIC T1 POST CONTRAST"
-    tags.PatientName, tags.PatientID, tags.PatientBirthDate, tags.PatientSex = f"PHANTOM^{name}", name, "", ""
-    tags.ScanningSequence = "SE" if scanner.sequence == "spin_echo" else "GR"
-    tags.SequenceVariant, tags.ScanOptions, tags.MRAcquisitionType = "NONE", "", "2D"
-    tags.MagneticFieldStrength, tags.RepetitionTime = scanner.field_strength_t, scanner.tr_ms
-    tags.EchoTime, tags.FlipAngle, tags.SliceThickness = scanner.te_ms, scanner.flip_deg, 5.0
-    tags.StudyInstanceUID, tags.SeriesInstanceUID = _uid(seed, name, "study"), _uid(seed, name, "series")
-    tags.FrameOfReferenceUID, tags.PositionReferenceIndicator = _uid(seed, name, "frame"), ""
-    tags.StudyID, tags.SeriesNumber, tags.InstanceNumber = "1", 1, number
-    tags.ImagePositionPatient = [0.0, 0.0, round(height_mm, 3)]
-    tags.ImageOrientationPatient = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0]
-    tags.SamplesPerPixel, tags.PhotometricInterpretation = 1, "MONOCHROME2"
-    tags.Rows, tags.Columns = stored.shape
-    tags.PixelSpacing = [scanner.spacing_mm, scanner.spacing_mm]
-    tags.BitsAllocated, tags.BitsStored, tags.HighBit, tags.PixelRepresentation = 16, 16, 15, 0
-    tags.RescaleSlope, tags.RescaleIntercept = 1, 0
-    tags.PixelData = stored.tobytes()
-    tags.save_as(path, enforce_file_format=True)
-
-
-def _uid(seed: int, *words: str | int) -> str:
-    """A UID under 2.25 (PS3.5 B.2) that is a function of its arguments."""
-    digest = hashlib.blake2b(repr((seed, *words)).encode(), digest_size=16).digest()
-    return f"2.25.{int.from_bytes(digest, 'big')}"
+    Args:
+        scanner: Gives the grid.
+        head: Of the patient.
+        lesions: Of the patient; none of the healthy.
+        signal: Of each tissue.
+        height_mm: Of the slice over the plane through the commissures.
+    """
+    place = ((np.arange(scanner.matrix) - 0.5 * (scanner.matrix - 1)) * scanner.pixel_spacing_mm).astype(np.float32)
+    across, down = place[np.newaxis, :] - head.shift[0], place[:, np.newaxis] - head.shift[1]
+    cosine, sine = np.cos(head.tilt_rad), np.sin(head.tilt_rad)
+    x = (cosine * across + sine * down).astype(np.float32)
+    y = (cosine * down - sine * across).astype(np.float32)
+    canvas = Canvas(x, y, scanner.pixel_spacing_mm, signal)
+    vault = oval(head, x, y, height_mm)
+    inside = cavity(head, vault, x, y, height_mm)
+    surface = paint_vault(canvas, head, vault, height_mm)
+    if height_mm < FACE_BELOW_MM:
+        paint_face(canvas, head, surface, vault, inside, height_mm)
+    tissue_x, tissue_y = displaced(lesions, x, y, height_mm)
+    white = paint_brain(canvas, head, inside, tissue_x, tissue_y, height_mm)
+    paint_posterior_fossa(canvas, head, inside, tissue_x, tissue_y, height_mm)
+    paint_vessels(canvas, head, inside, height_mm)
+    mask = paint_lesions(canvas, head, lesions, inside, white, height_mm)
+    grain = head.texture.at(x + 31.0, y, 2.0 * height_mm)
+    return canvas.image * (1.0 + 0.025 * grain), mask
 
 
 def _write_table(path: Path, rows: Sequence[dict[str, object]]) -> None:

@@ -1,4 +1,9 @@
-"""A head made by a program: tissue labels on axial slices, different for each patient, and four kinds of tumour."""
+"""The head of one made-up patient, slice by slice: scalp, skull, and the brain above the skull base.
+
+Heights are millimetres over the plane through the commissures: about -40 at the pons, 0 at the midbrain, 20 at the
+bodies of the ventricles, 65 near the vertex. Positions and sizes are those of an adult as one reads them off an
+atlas of axial anatomy, varied between heads.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +11,31 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 
-from medtl.phantom_physics import TISSUES
+from medtl.phantom_canvas import Canvas, Field, Noise, capsule, ellipse, ramp
 
-GRID = 224
-SPACING_MM = 1.0
-KINDS = ("glioma", "meningioma", "pituitary", "metastasis")
-INDEX = {name: number for number, name in enumerate(TISSUES)}
-
-Mask = NDArray[np.bool_]
-Labels = NDArray[np.uint8]
+LOWEST_MM, HIGHEST_MM = -42.0, 64.0
+"""First and last slice."""
+CORTEX_MM = 2.8
+"""Source: Fischl & Dale, PNAS 97:11050, 2000: the human cortex is 1 to 4.5 mm thick, 2.5 mm on average."""
 
 
 @dataclass(frozen=True)
 class Head:
-    """Shape of one patient's head, drawn once for all slices. Lengths in millimetres."""
+    """What is particular to one head, drawn once for all its slices. Lengths in millimetres.
+
+    Attributes:
+        half_width: Of the cranial cavity at its widest.
+        half_length: Likewise, along the midline.
+        ventricles: Size of the ventricles relative to the usual.
+        atrophy: Width of sulci and of the space around the brain relative to the usual.
+        temporalis: Thickness of the muscle at the temple.
+        wobble: [orders, 2] amplitude and phase of the skull's departure from an oval.
+        veins: [veins, 4] angle, lowest and highest height, radius of cortical veins.
+        spots: [spots, 4] x, y, height and radius of vessels in white matter that tumours can be taken for.
+        grey_spots: [spots, 4] likewise, of dark spots in white matter as older people have them.
+        folds, texture, shape: Noise for the sulci, for the grain of tissues, for all else that is irregular.
+    """
 
     half_width: float
     half_length: float
@@ -29,194 +43,280 @@ class Head:
     skull: float
     tilt_rad: float
     shift: tuple[float, float]
-    folds: NDArray[np.float64]
-    ventricle: float
-    height: float = 130.0
-
-
-@dataclass(frozen=True)
-class Lesion:
-    """One tumour. `z` is its height in the head, 0 at the base and 1 at the vertex; lengths in millimetres."""
-
-    kind: str
-    x: float
-    y: float
-    z: float
-    radius: float
-    necrosis: float
-    oedema: float
-    bumps: NDArray[np.float64]
+    ventricles: float
+    atrophy: float
+    temporalis: float
+    wobble: NDArray[np.float64]
+    veins: NDArray[np.float64]
+    spots: NDArray[np.float64]
+    grey_spots: NDArray[np.float64]
+    folds: Noise
+    texture: Noise
+    shape: Noise
 
 
 def draw_head(random: np.random.Generator) -> Head:
-    """A head of adult size; the ranges cover the 5th to 95th percentile of head breadth and length."""
+    """Draws a head of adult size and shape."""
+    orders = np.arange(2, 6)
     return Head(
-        half_width=random.uniform(66, 76),
-        half_length=random.uniform(84, 96),
+        half_width=random.uniform(62.0, 70.0),
+        half_length=random.uniform(78.0, 87.0),
         scalp=random.uniform(3.5, 6.5),
-        skull=random.uniform(4.5, 7.5),
-        tilt_rad=random.normal(0, 0.06),
-        shift=(float(random.normal(0, 3)), float(random.normal(0, 3))),
-        folds=gaussian_filter(random.normal(size=(24, GRID, GRID)), (1.5, 3.2, 3.2), mode="wrap"),
-        ventricle=random.uniform(0.75, 1.35),
+        skull=random.uniform(4.5, 7.0),
+        tilt_rad=random.normal(0.0, 0.05),
+        shift=(random.normal(0.0, 3.0), random.normal(0.0, 3.0)),
+        ventricles=random.uniform(0.75, 1.45),
+        atrophy=random.uniform(0.6, 1.5),
+        temporalis=random.uniform(3.0, 6.0),
+        wobble=np.stack([random.normal(0.0, 0.02 / orders), random.uniform(0.0, 2.0 * np.pi, len(orders))], axis=1),
+        veins=_draw_veins(random),
+        spots=_draw_spots(random, int(random.integers(0, 3)), (0.8, 1.6)),
+        grey_spots=_draw_spots(random, int(random.choice([0, 0, 3, 8])), (1.5, 3.5)),
+        folds=Noise(random, 4.7),
+        texture=Noise(random, 3.0),
+        shape=Noise(random, 9.0),
     )
 
 
-def draw_lesions(kind: str, head: Head, random: np.random.Generator) -> list[Lesion]:
-    """The tumours of one patient: one of its kind, or two to five metastases."""
-    if kind == "metastasis":
-        return [_lesion(kind, head, random, random.uniform(4, 9)) for _ in range(random.integers(2, 6))]
-    radius = {"glioma": (11, 24), "meningioma": (9, 20), "pituitary": (6, 12)}[kind]
-    return [_lesion(kind, head, random, random.uniform(*radius))]
-
-
-def _lesion(kind: str, head: Head, random: np.random.Generator, radius: float) -> Lesion:
-    side = random.choice([-1.0, 1.0])
-    inner = head.half_width - head.scalp - head.skull
-    x, y, z = side * random.uniform(18, inner - radius - 8), random.uniform(-45, 45), random.uniform(0.3, 0.75)
-    if kind == "meningioma":
-        angle = random.uniform(0, 2 * np.pi)
-        length = head.half_length - head.scalp - head.skull
-        # its centre lies a little inside the dura, so that its base is broad
-        x, y = (inner - 0.55 * radius) * np.cos(angle), (length - 0.55 * radius) * np.sin(angle)
-        z = random.uniform(0.3, 0.7)
-    if kind == "pituitary":
-        x, y, z = random.normal(0, 1.5), -12 + random.normal(0, 2), random.uniform(0.13, 0.2)
-    return Lesion(
-        kind=kind,
-        x=float(x),
-        y=float(y),
-        z=float(z),
-        radius=float(radius),
-        necrosis=float(random.uniform(0.45, 0.75)) if kind in ("glioma", "metastasis") else 0.0,
-        oedema=float(random.uniform(1.25, 1.8)) if kind in ("glioma", "metastasis") else 1.0,
-        bumps=random.normal(size=8),
+def _draw_veins(random: np.random.Generator) -> NDArray[np.float64]:
+    count = 26
+    low = random.uniform(-10.0, 55.0, count)
+    return np.stack(
+        [
+            random.uniform(0.0, 2.0 * np.pi, count),
+            low,
+            low + random.uniform(6.0, 18.0, count),
+            random.uniform(0.7, 1.7, count),
+        ],
+        axis=1,
     )
 
 
-def slice_labels(head: Head, lesions: list[Lesion], z: float) -> tuple[Labels, Mask]:
-    """Tissue numbers [rows, columns] of the axial slice at height `z` in 0..1, and the mask of its tumour."""
-    x, y = _coordinates(head)
-    scale = np.sqrt(max(0.02, 1.0 - max(0.0, z - 0.35) ** 2 / 0.46)) * (1.0 - 0.25 * max(0.0, 0.25 - z) / 0.25)
-    outer = _ellipse(x, y, head.half_width * scale, head.half_length * scale)
-    labels = np.zeros((GRID, GRID), dtype=np.uint8)
-    depth = (1.0 - outer) * head.half_width * scale
-    uneven = 1.0 + 0.8 * head.folds[7] / np.abs(head.folds[7]).max()
-    labels[depth > 0] = INDEX["muscle"]
-    labels[(depth > 1.2) & (depth < head.scalp * uneven)] = INDEX["fat"]
-    labels[depth > head.scalp] = INDEX["bone"]
-    marrow = head.scalp + head.skull / 2
-    labels[np.abs(depth - marrow) < 0.9 * uneven] = INDEX["grey"]
-    labels[depth > head.scalp + head.skull] = INDEX["csf"]
-    brain_depth = depth - head.scalp - head.skull - 1.5
-    _brain(labels, head, x, y, brain_depth, z)
-    if z < 0.3:
-        _base(labels, head, x, y, brain_depth, z)
-    mask = np.zeros_like(labels, dtype=bool)
-    for lesion in lesions:
-        _grow(labels, mask, lesion, head, x, y, brain_depth, z)
-    return labels, mask
+def _draw_spots(random: np.random.Generator, count: int, radii: tuple[float, float]) -> NDArray[np.float64]:
+    side = random.choice([-1.0, 1.0], count)
+    x, y = side * random.uniform(16.0, 40.0, count), random.uniform(-45.0, 45.0, count)
+    return np.stack([x, y, random.uniform(5.0, 45.0, count), random.uniform(*radii, count)], axis=1)
 
 
-def _coordinates(head: Head) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    rows, columns = np.mgrid[:GRID, :GRID] * SPACING_MM
-    x, y = columns - GRID * SPACING_MM / 2 - head.shift[0], rows - GRID * SPACING_MM / 2 - head.shift[1]
-    cosine, sine = np.cos(head.tilt_rad), np.sin(head.tilt_rad)
-    return cosine * x + sine * y, cosine * y - sine * x
+def oval(head: Head, x: Field, y: Field, z: float) -> Field:
+    """Depth inside the inner table of the vault, as if it went on below the brain without a base."""
+    size = (1.0 - abs(max(z - 8.0, 0.0) / 70.0) ** 2.5) ** (1.0 / 2.2)
+    size *= 1.0 - 0.10 * (max(8.0 - z, 0.0) / 50.0) ** 2
+    a, b = head.half_width * size, head.half_length * size
+    wobble = _wobble(head, x / np.float32(a), y / np.float32(b))
+    # Seen from above a skull is broadest behind its middle.
+    broad = 1.0 - 0.11 * np.clip(-(y + 4.0) / b, -1.0, 1.0) - 0.09 * np.clip(y / b, 0.0, 1.0) ** 2
+    return ellipse(x / (broad * (1.0 + wobble)), y / (1.0 + wobble), a, b)
 
 
-def _ellipse(x: NDArray[np.float64], y: NDArray[np.float64], a: float, b: float) -> NDArray[np.float64]:
-    """Radius relative to an ellipse that is blunter at the back than at the front, like a skull seen from above."""
-    narrowed = a * (1.0 - 0.10 * np.clip(-y / b, -1, 1))
-    return np.asarray(np.sqrt((x / narrowed) ** 2 + (y / b) ** 2))
+def _wobble(head: Head, x: Field, y: Field) -> Field:
+    """The departure from the oval: harmonics of the angle, by powers of the unit vector, for cosines are slow."""
+    unit = (x + 1j * y) / np.maximum(np.sqrt(x * x + y * y), 1e-3)
+    power, total = unit.astype(np.complex64), np.zeros_like(x)
+    for amplitude, phase in head.wobble:
+        power = power * unit
+        total += np.float32(amplitude * np.cos(phase)) * power.real - np.float32(amplitude * np.sin(phase)) * power.imag
+    return total
 
 
-def _brain(
-    labels: Labels, head: Head, x: NDArray[np.float64], y: NDArray[np.float64], depth: NDArray[np.float64], z: float
-) -> None:
-    fold = head.folds[int(z * (len(head.folds) - 1))]
-    fold = fold / np.abs(fold).max()
-    inside = depth > 0
-    # sulci run along the zero lines of a smooth random field, which wind and branch as they do
-    near_surface = depth < 17 + 12 * fold
-    sulcus = inside & near_surface & (np.abs(fold) < 0.045)
-    cortex = (depth < 3.5) | (near_surface & (np.abs(fold) < 0.21))
-    labels[inside] = INDEX["white"]
-    labels[inside & cortex] = INDEX["grey"]
-    labels[sulcus] = INDEX["csf"]
-    labels[inside & (np.abs(x) < 1.2) & ((np.abs(y) > 26) | (z > 0.72))] = INDEX["csf"]
-    if 0.42 < z < 0.72:
-        labels[inside & _deep_grey(x, y, z)] = INDEX["grey"]
-        labels[inside & _ventricles(x, y, z, head.ventricle)] = INDEX["csf"]
-        plexus = inside & (((np.abs(x) - 14 * head.ventricle) ** 2 + (y - 24) ** 2) < 7)
-        labels[plexus & (z < 0.58)] = INDEX["vessel"]
-    sinus = (x**2 + (y - (y[depth > 0].max() if inside.any() else 0) - 1) ** 2) < 12
-    labels[sinus & (z > 0.3)] = INDEX["vessel"]
+def cavity(head: Head, vault: Field, x: Field, y: Field, z: float) -> Field:
+    """Depth inside the cranial cavity. Low down it parts into the middle fossae and the posterior fossa.
+
+    Args:
+        head: Whose cavity.
+        vault: What `oval` says of the same points.
+        x: Points of the slice.
+        y: Likewise.
+        z: Height of the slice.
+    """
+    low = ramp(-z, 4.0, 22.0)
+    if low == 0.0:
+        return vault
+    deep = ramp(-z, 12.0, 48.0)
+    wide = head.half_width / 66.0
+    middle = ellipse(
+        np.abs(x) - (34.0 + 3.0 * deep) * wide, y + 12.0, (26.0 - 6.0 * deep) * wide, 31.0 - 9.0 * deep, 0.25
+    )
+    back = ellipse(x, y - 36.0, (55.0 - 7.0 * deep) * wide, 46.0 - 8.0 * deep)
+    centre = ellipse(x, y, 24.0, 22.0)
+    fossae = np.maximum(np.maximum(middle, back), centre) + 1.3 * head.shape.at(x, y, z)
+    return np.minimum((1.0 - low) * vault + low * fossae, vault)
 
 
-def _ventricles(x: NDArray[np.float64], y: NDArray[np.float64], z: float, size: float) -> Mask:
-    spread = 1.0 + 1.6 * (0.72 - z)
-    front = ((np.abs(x) - (5 + 0.28 * np.clip(-y, 0, 40)) * spread) / (4.2 * size)) ** 2 + ((y + 16) / 17) ** 2 < 1
-    back = ((np.abs(x) - (8 + 0.36 * np.clip(y, 0, 45)) * spread) / (4.8 * size)) ** 2 + ((y - 22) / 17) ** 2 < 1
-    third = (np.abs(x) < 1.6 * size) & (np.abs(y - 2) < 13) & (z < 0.56)
-    return np.asarray(front | back | third)
+def paint_vault(canvas: Canvas, head: Head, inner: Field, z: float) -> Field:
+    """Paints skin, fat, muscle and skull over `inner`, the oval; returns the depth inside the head's surface."""
+    x, y = canvas.x, canvas.y
+    temple = (
+        np.exp(-(((y + 28.0) / 24.0) ** 2)) * np.clip(np.abs(x) / 40.0 - 0.5, 0.0, 1.0) * (1.0 - ramp(z, 0.0, 34.0))
+    )
+    uneven = 1.0 + 0.11 * head.shape.at(x, y, z)
+    scalp = head.scalp * uneven * (1.0 + 0.35 * np.clip(y / 90.0, -0.4, 1.0))
+    # Near the vertex the slice cuts scalp and skull at a slant.
+    slant = 1.0 + 0.6 * ramp(z, 40.0, 70.0)
+    skull = head.skull * slant
+    surface = inner + skull + (scalp + head.temporalis * temple) * slant
+    if z < -4.0:
+        cheeks = ramp(-z, 4.0, 18.0)
+        surface = np.maximum(surface, ellipse(x, y + 46.0, 48.0 + 14.0 * cheeks, 36.0 + 12.0 * cheeks))
+    if z < -14.0:
+        surface = np.maximum(surface, _nose_and_ears(x, y, z))
+    canvas.paint("muscle", surface)
+    canvas.paint("fat", surface - 1.4)
+    canvas.paint("muscle", np.minimum(surface - scalp * slant, np.float32(30.0)))
+    canvas.paint("bone", inner + skull)
+    diploe = np.minimum(inner + skull - 0.3 * skull, -0.3 * skull - inner)
+    grain = np.clip(0.75 + 0.3 * head.texture.at(x, y, z), 0.0, 1.0)
+    canvas.paint("marrow", diploe, grain)
+    return np.asarray(surface, dtype=np.float32)
 
 
-def _deep_grey(x: NDArray[np.float64], y: NDArray[np.float64], z: float) -> Mask:
-    thalamus = ((np.abs(x) - 10) / 8) ** 2 + ((y - 6) / 13) ** 2 < 1
-    caudate = ((np.abs(x) - 14) / 4.5) ** 2 + ((y + 22) / 8) ** 2 < 1
-    putamen = ((np.abs(x) - 25 - 0.1 * y) / 4.5) ** 2 + ((y + 4) / 16) ** 2 < 1
-    return np.asarray((thalamus | caudate | putamen) & (z < 0.64))
+def _nose_and_ears(x: Field, y: Field, z: float) -> Field:
+    low = ramp(-z, 14.0, 42.0)
+    nose = ellipse(x, y + 86.0, 11.0 + 4.0 * low - 0.12 * np.clip(-86.0 - y, 0.0, 30.0), 12.0 + 11.0 * low)
+    ear = ellipse(np.abs(x) - 75.0, y - 10.0, 3.2, 13.0, 0.5)
+    return np.maximum(nose, ear) if z < -20.0 else nose
 
 
-def _base(
-    labels: Labels, head: Head, x: NDArray[np.float64], y: NDArray[np.float64], depth: NDArray[np.float64], z: float
-) -> None:
-    """Orbits, temporal lobes apart from a cerebellum with folia, brainstem, and the bone between them."""
-    inside = depth > 0
-    face = inside & (y < -34 + 60 * (0.3 - z))
-    labels[face] = INDEX["muscle"]
-    labels[face & (np.abs(x) < 13) & (depth > 6)] = INDEX["air"]
-    for side in (-1, 1):
-        eye = (x - side * 31) ** 2 + (y + 60) ** 2
-        labels[(eye < 20**2) & face] = INDEX["fat"]
-        labels[(eye < 12.5**2) & inside] = INDEX["csf"]
-        ridge = np.abs(y - 8 + 0.45 * side * x) < 3.5
-        labels[inside & ridge & (side * x > 18)] = INDEX["bone"]
-        carotid = (x - side * 11) ** 2 + (y + 10) ** 2 < 6
-        labels[inside & carotid] = INDEX["vessel"]
-    cerebellum = inside & (y > 16) & ((x / 48) ** 2 + ((y - 38) / 30) ** 2 < 1)
-    folia = np.sin(1.15 * np.hypot(x * 0.7, y - 14) + 2 * head.folds[0] / np.abs(head.folds[0]).max())
-    labels[cerebellum] = np.where(folia[cerebellum] > 0.1, INDEX["grey"], INDEX["white"])
-    labels[inside & ((x / 15) ** 2 + ((y - 6) / 13) ** 2 < 1)] = INDEX["white"]
-    labels[inside & ((x / 6) ** 2 + ((y - 19) / 4) ** 2 < 1)] = INDEX["csf"]
-    labels[inside & ((x / 9) ** 2 + ((y + 12) / 5) ** 2 < 1)] = INDEX["csf"]
+def paint_brain(canvas: Canvas, head: Head, inside: Field, x: Field, y: Field, z: float) -> Field:
+    """Paints the cerebrum and the fluid around it.
+
+    Args:
+        canvas: With the skull on it.
+        head: Whose brain.
+        inside: Depth inside the cranial cavity.
+        x: Where the tissue of each pixel would lie had no tumour moved it.
+        y: Likewise.
+        z: Height of the slice.
+
+    Returns:
+        Depth inside white matter.
+    """
+    canvas.paint("dura", inside + 0.3)
+    canvas.paint("csf", inside - 0.5)
+    depth = inside - 0.8 - 0.8 * head.atrophy
+    sulcus, width = _sulci(head, inside, x, y, z)
+    cleft = _clefts(head, x, y, z)
+    pia = np.minimum(np.minimum(depth, sulcus - 0.5 * width), cleft)
+    canvas.paint("grey", depth)
+    white = np.minimum(pia - CORTEX_MM * (1.0 + 0.15 * head.texture.at(x, y, z)), depth - CORTEX_MM)
+    canvas.paint("white", white)
+    canvas.paint("csf", np.minimum(width - sulcus, depth + 1.0))
+    canvas.paint("csf", np.minimum(-cleft, depth + 1.0))
+    for spot_x, spot_y, height, radius in head.grey_spots:
+        if abs(z - height) < 6.0:
+            canvas.paint("oedema", np.minimum(radius - np.hypot(x - spot_x, y - spot_y), white), 0.8)
+    _paint_deep_grey(canvas, x, y, z)
+    _paint_ventricles(canvas, head, x, y, z)
+    return np.asarray(white, dtype=np.float32)
 
 
-def _grow(
-    labels: Labels,
-    mask: Mask,
-    lesion: Lesion,
-    head: Head,
-    x: NDArray[np.float64],
-    y: NDArray[np.float64],
-    depth: NDArray[np.float64],
-    z: float,
-) -> None:
-    height_mm = (z - lesion.z) * head.height
-    if abs(height_mm) >= lesion.radius * lesion.oedema:
+def _sulci(head: Head, inside: Field, x: Field, y: Field, z: float) -> tuple[Field, Field]:
+    """Distance from the nearest sulcus, and half its width. Sulci are where noise changes sign near the surface."""
+    # Noise stretched along the way inwards, so that sulci run in from the surface.
+    radius = np.maximum(np.hypot(x, y), 8.0)
+    out = 1.0 + 0.45 * np.clip(inside, 0.0, 30.0) / radius
+    noise = head.folds.at(x * out, y * out, 0.8 * z)
+    slope = np.hypot(*np.gradient(noise, _step(x)))
+    line = np.abs(noise) / np.maximum(slope, 0.04)
+    reach = 17.0 + 6.0 * head.shape.at(x + 60.0, y, z)
+    distance = np.hypot(line, np.maximum(inside - reach, 0.0))
+    width = head.atrophy * (0.40 + 0.80 * np.clip(1.0 - inside / 14.0, 0.0, 1.0))
+    return distance.astype(np.float32), width.astype(np.float32)
+
+
+def _step(x: Field) -> float:
+    """Pixel spacing of a grid of coordinates, whichever way it is turned."""
+    return float(np.hypot(x[0, 1] - x[0, 0], x[1, 0] - x[0, 0]))
+
+
+def _clefts(head: Head, x: Field, y: Field, z: float) -> Field:
+    """Distance from the fissure between the hemispheres and from the Sylvian fissures, negative in them."""
+    wander = x + 0.8 * head.shape.at(x * 0.0, y, z)
+    half = 0.5 + 0.6 * head.atrophy
+    middle = np.abs(wander) - half
+    if z < 30.0:
+        # The corpus callosum and what lies below it join the hemispheres.
+        join = 31.0 - 14.0 * ramp(abs(z - 8.0), 12.0, 24.0)
+        middle = np.hypot(middle, np.maximum(join - np.abs(y), 0.0))
+    side = np.abs(x)
+    if not -12.0 < z < 26.0:
+        return np.asarray(middle, dtype=np.float32)
+    thick = 0.6 + 0.9 * head.atrophy * (1.0 - ramp(z, 8.0, 26.0))
+    bend = 1.8 * head.shape.at(x, y + 40.0, z) + 0.8 * head.texture.at(x, y, z)
+    across, along = side + bend, y + bend
+    mouth = capsule(across, along, (66.0, -21.0), (47.0, -18.0), thick * 0.9)
+    front = capsule(across, along, (47.0, -18.0), (38.0, -21.0), thick * 1.1)
+    insula = capsule(across, along, (46.0, -17.0), (41.0 + 0.15 * z, 12.0), thick)
+    return np.asarray(np.minimum(middle, -np.maximum(np.maximum(insula, mouth), front)), dtype=np.float32)
+
+
+def _paint_deep_grey(canvas: Canvas, x: Field, y: Field, z: float) -> None:
+    side = np.abs(x)
+    if -6.0 < z < 22.0:
+        size = np.sqrt(max(1.0 - ((z - 8.0) / 15.0) ** 2, 0.05))
+        canvas.paint("deep_grey", ellipse(side - 10.0, y - 7.0, 8.5 * size, 13.0 * size, -0.35))
+        canvas.paint("deep_grey", ellipse(side - 25.5, y + 5.0, 6.5 * size, 15.0 * size, -0.25))
+    if -2.0 < z < 28.0:
+        canvas.paint("deep_grey", ellipse(side - 12.0, y + 20.0, 4.5, 8.0, -0.3))
+
+
+def _paint_ventricles(canvas: Canvas, head: Head, x: Field, y: Field, z: float) -> None:
+    size, side = head.ventricles, np.abs(x - 0.5)
+    roof = 1.0 - ramp(z, 20.0, 34.0)
+    if roof <= 0.0:
         return
-    dx, dy = x - lesion.x, y - lesion.y
-    angle = np.arctan2(dy, dx)
-    rough = 0.13 if lesion.kind == "glioma" else 0.05
-    wave = sum(bump * np.cos((k + 2) * angle) for k, bump in enumerate(lesion.bumps[:4])) * rough / 1.5
-    distance = np.sqrt(dx**2 + dy**2 + height_mm**2) / (lesion.radius * (1.0 + wave))
-    allowed = depth > (-1.5 if lesion.kind == "meningioma" else 0.0)
-    brain = np.isin(labels, (INDEX["white"],)) & (depth > 0)
-    labels[brain & (distance < lesion.oedema)] = INDEX["oedema"]
-    tumour = allowed & (distance < 1.0)
-    labels[tumour] = INDEX["tumour"]
-    if lesion.necrosis:
-        core = sum(bump * np.sin((k + 1) * angle) for k, bump in enumerate(lesion.bumps[4:])) * 0.1
-        labels[tumour & (distance < lesion.necrosis + core)] = INDEX["necrosis"]
-    mask |= tumour
+    if z > -2.0:
+        up = ramp(z, 8.0, 24.0)
+        horn = capsule(side, y, (3.6 + 4.0 * up, -13.0), (9.0 + 4.0 * up, -29.0), 2.6 * size * roof)
+        canvas.paint("csf", horn)
+        if up > 0.05:
+            curve = side - 6.5 - 0.0065 * np.clip(y + 18.0, 0.0, 60.0) ** 2 - 0.05 * (y + 18.0)
+            width = 5.4 * size * up * roof * np.sqrt(np.clip(1.0 - ((y + 2.0) / 27.0) ** 2, 0.0, 1.0))
+            body = np.minimum(width - np.abs(curve), 25.0 - np.abs(y + 2.0))
+            canvas.paint("csf", body)
+        canvas.paint("white", 0.6 - np.abs(x - 0.5) + np.minimum(ellipse(x, y + 21.0, 3.0, 11.0), 0.0))
+    if 0.0 < z < 30.0:
+        away = 1.0 - ramp(z, 14.0, 30.0)
+        atrium = capsule(
+            side, y, (19.0 - 2.0 * ramp(z, 6.0, 24.0), 22.0), (24.0, 30.0 + 14.0 * away), 3.6 * size * roof
+        )
+        canvas.paint("csf", atrium)
+        if z < 20.0:
+            canvas.paint(
+                "vessel", np.minimum(capsule(side, y, (18.0, 24.0), (20.5, 30.0), 1.3 * size), atrium + 1.0), 0.65
+            )
+    if -8.0 < z < 13.0:
+        canvas.paint("csf", capsule(x, y, (0.0, -8.0), (0.0, 13.0), 1.3 * size))
+    if -12.0 < z < 2.0:
+        canvas.paint("csf", capsule(side, y, (31.0, 6.0), (27.0, -3.0), 0.9 * size), 0.8)
+
+
+def paint_vessels(canvas: Canvas, head: Head, inside: Field, z: float) -> None:
+    """Paints what takes up contrast agent in a healthy head: sinuses, falx, veins."""
+    x, y = canvas.x, canvas.y
+    if z > -8.0:
+        fissure = (np.abs(y) > 33.0) | (z > 34.0)
+        canvas.paint("dura", np.where(fissure, np.minimum(0.35 - np.abs(x), inside), -1.0), 0.9)
+        on_midline = np.abs(x) < 1.5
+        back = float(y[on_midline & (inside > 0.0)].max(initial=0.0))
+        front = float(y[on_midline & (inside > 0.0)].min(initial=0.0))
+        canvas.paint("vessel", capsule(x, y, (0.0, back - 4.5), (0.0, back - 1.0), 2.2))
+        canvas.paint("vessel", capsule(x, y, (-2.5, back - 0.5), (2.5, back - 0.5), 1.4))
+        if z > 25.0:
+            canvas.dot("vessel", 0.0, front + 2.0, 1.6)
+    for angle, low, high, radius in head.veins:
+        if low < z < high:
+            outside = np.cos(angle) * x + np.sin(angle) * y > 0.97 * np.hypot(x, y)
+            edge = np.where(outside & (inside > 0.5), inside, np.inf)
+            row, column = np.unravel_index(int(np.argmin(edge)), edge.shape)
+            canvas.dot("vessel", float(x[row, column]), float(y[row, column]), radius)
+    for spot_x, spot_y, height, radius in head.spots:
+        if abs(z - height) < 6.0:
+            canvas.paint("vessel", capsule(x, y, (spot_x, spot_y), (spot_x * 1.06, spot_y * 1.04), radius), 0.7)
+    if 4.0 < z < 16.0:
+        canvas.paint("vessel", capsule(x, y, (0.0, 21.0), (0.0, 27.0), 1.2), 0.7)
+    if -14.0 < z < 10.0:
+        for side in (-1.0, 1.0):
+            canvas.dot("vessel", side * 39.0, -14.0, 1.0)
+            canvas.dot("vessel", side * 40.0, -3.0, 0.9)
+        canvas.dot("vessel", 1.2, -34.0, 1.0)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import DataError
-from shared.intervals import Weights, bootstrap, wilson
+from shared.intervals import Weights, bootstrap, group_codes, wilson
 
 SMALL_CELL = 5
 """Below this many samples no rate of a domain is given: it would say nothing and might point at a person."""
@@ -102,15 +102,16 @@ class _Rate:
         trials, successes = int(among.sum()), int((hits & among).sum())
         if trials < self.least:
             return _undefined(_too_few(self.least))
-        names, codes = np.unique(self.groups[among], return_inverse=True)
+        codes = group_codes(self.groups[among].tolist())
+        count = int(codes.max()) + 1
         measure = {"value": successes / trials, "successes": successes, "n": trials}
-        if len(names) == trials:
+        if count == trials:
             return measure | _bounds(wilson(successes, trials), WILSON)
         if successes in (0, trials):
             # every resample would give the same rate: with groups as trials, the interval says the least one may
-            return measure | _bounds(wilson(len(names) if successes else 0, len(names)), WILSON_GROUPS)
+            return measure | _bounds(wilson(count if successes else 0, count), WILSON_GROUPS)
         right, all_ = np.bincount(codes, hits[among]), np.bincount(codes).astype(np.float64)
-        interval = bootstrap(names.tolist(), lambda weights: (weights @ right) / (weights @ all_))
+        interval = bootstrap([str(i) for i in range(count)], lambda weights: (weights @ right) / (weights @ all_))
         return measure | _bounds(interval, BOOTSTRAP)
 
 

@@ -40,6 +40,12 @@ def clopper_pearson_lower(successes: int, trials: int, level: float = LEVEL) -> 
     return float(binomtest(successes, trials, alternative="greater").proportion_ci(level, method="exact").low)
 
 
+def group_codes(groups: Sequence[str]) -> NDArray[np.int64]:
+    """Numbers groups in the order in which they first occur: what they are called must not change an interval."""
+    first: dict[str, int] = {}
+    return np.array([first.setdefault(group, len(first)) for group in groups], dtype=np.int64)
+
+
 def bootstrap(
     groups: Sequence[str],
     statistic: Callable[[Weights], NDArray[np.float64]],
@@ -63,8 +69,8 @@ def bootstrap(
 
     Source: Efron & Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13; groups as the units.
     """
-    names, codes = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
-    count = len(names)
+    codes = group_codes(groups)
+    count = len(set(groups))
     if count < 2:
         return None
     random = np.random.default_rng(seed)

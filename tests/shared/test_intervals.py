@@ -112,3 +112,9 @@ def test_the_seed_decides_the_draws() -> None:
     values, names = np.random.default_rng(1).normal(size=30), [str(i) for i in range(30)]
     assert bootstrap(names, _mean(values), seed=1) == bootstrap(names, _mean(values), seed=1)
     assert bootstrap(names, _mean(values), seed=1) != bootstrap(names, _mean(values), seed=2)
+
+
+def test_the_names_of_groups_do_not_matter() -> None:
+    values = np.random.default_rng(1).normal(size=30)
+    by_number = bootstrap([str(i) for i in range(30)], _mean(values))
+    assert bootstrap([str(99 - i) for i in range(30)], _mean(values)) == by_number

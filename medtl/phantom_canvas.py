@@ -1,0 +1,106 @@
+"""A slice on which tissues are painted one over another, and the shapes and noise that they are made of.
+
+Lengths are millimetres. `x` grows to the patient's left and `y` to the back, as columns and rows of an axial slice do.
+A shape is a field that says of each pixel how deep it lies inside, negative outside; so edges can be soft and shapes
+can be grown, shrunk, joined (the larger) and cut (the smaller) by arithmetic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+Field = NDArray[np.floating[Any]]
+"""Of a slice: float32 [rows, columns]."""
+
+NOISE_CELLS = 64
+NOISE_SPACING_MM = 3.0
+"""The noise repeats after 192 mm, about a head."""
+
+
+class Canvas:
+    """An axial slice in the making.
+
+    Args:
+        x: [rows, columns] in the frame of the head.
+        y: Likewise.
+        spacing_mm: Of its pixels.
+        signal: Of each tissue by name.
+    """
+
+    def __init__(self, x: Field, y: Field, spacing_mm: float, signal: Mapping[str, float]) -> None:
+        self.x, self.y, self.spacing_mm, self.signal = x, y, spacing_mm, signal
+        self.image: Field = np.zeros_like(x)
+
+    def paint(self, tissue: str, inside: Field, strength: float | Field = 1.0) -> None:
+        """Lays a tissue over what is there; a pixel that the edge cuts gets its part of both."""
+        cover = np.clip(inside / self.spacing_mm + 0.5, 0.0, 1.0) * strength
+        self.image += cover * (np.float32(self.signal[tissue]) - self.image)
+
+    def dot(self, tissue: str, x: float, y: float, radius: float) -> None:
+        """A round spot, painted where it is and nowhere else: vessels are many."""
+        self.paint(tissue, radius - np.hypot(self.x - x, self.y - y))
+
+
+class Noise:
+    """Smooth noise in space with mean 0 and standard deviation 1, different for each head.
+
+    Args:
+        random: Draws it.
+        scale_mm: Standard deviation of the smoothing: about a quarter of the distance between hills.
+    """
+
+    def __init__(self, random: np.random.Generator, scale_mm: float) -> None:
+        white = random.standard_normal((NOISE_CELLS,) * 3, dtype=np.float32)
+        smooth = gaussian_filter(white, scale_mm / NOISE_SPACING_MM, mode="wrap", truncate=3.0)
+        self._cells: Field = smooth / smooth.std()
+
+    def at(self, x: Field, y: Field, z: float) -> Field:
+        """The noise at points [rows, columns] of a slice at height z, linear between cells."""
+        level, up = _cell(np.float32(z))
+        plane = (1.0 - up) * self._cells[level] + up * self._cells[(level + 1) % NOISE_CELLS]
+        values = plane.astype(np.float32).ravel()
+        row, down = _cell(y)
+        column, right = _cell(x)
+        next_row, next_column = (row + 1) % NOISE_CELLS, (column + 1) % NOISE_CELLS
+        row, next_row = row * NOISE_CELLS, next_row * NOISE_CELLS
+        above = values[row + column] * (1.0 - right) + values[row + next_column] * right
+        below = values[next_row + column] * (1.0 - right) + values[next_row + next_column] * right
+        return np.asarray(above + (below - above) * down, dtype=np.float32)
+
+
+def _cell(place_mm: Field | np.float32) -> tuple[NDArray[np.int32], Field]:
+    """Which cell of the noise a place lies in, and how far towards the next."""
+    cells = np.asarray(place_mm, dtype=np.float32) / np.float32(NOISE_SPACING_MM)
+    whole = np.floor(cells)
+    return whole.astype(np.int32) % NOISE_CELLS, cells - whole
+
+
+def ellipse(x: Field, y: Field, a: float, b: float, angle_rad: float = 0.0) -> Field:
+    """Depth inside an ellipse about the origin with half axes a and b, turned by an angle; exact near its edge."""
+    if angle_rad:
+        cosine, sine = np.float32(np.cos(angle_rad)), np.float32(np.sin(angle_rad))
+        x, y = cosine * x + sine * y, cosine * y - sine * x
+    x, y = x / np.float32(a), y / np.float32(b)
+    level = np.sqrt(x * x + y * y)
+    slope = np.sqrt((x / np.float32(a)) ** 2 + (y / np.float32(b)) ** 2)
+    return np.asarray((1.0 - level) * level / np.maximum(slope, 1e-6), dtype=np.float32)
+
+
+def capsule(x: Field, y: Field, start: tuple[float, float], end: tuple[float, float], radius: float) -> Field:
+    """Depth inside a rod with round ends."""
+    along_x, along_y = end[0] - start[0], end[1] - start[1]
+    length = max(along_x**2 + along_y**2, 1e-6)
+    part = np.clip(((x - start[0]) * along_x + (y - start[1]) * along_y) / length, 0.0, 1.0)
+    away_x, away_y = x - start[0] - part * along_x, y - start[1] - part * along_y
+    return np.asarray(radius - np.sqrt(away_x * away_x + away_y * away_y), dtype=np.float32)
+
+
+def ramp(value: float, start: float, end: float) -> float:
+    """From 0 at `start` to 1 at `end`, smoothly, and flat beyond."""
+    t = min(max((value - start) / (end - start), 0.0), 1.0)
+    return t * t * (3.0 - 2.0 * t)
