@@ -17,11 +17,11 @@ setup: .venv/installed ## Make .venv with everything that training needs
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
-train-mri: setup ## Train on the synthetic phantom, or on DATA= (with MODEL=, WEIGHTS=, CONFIG=), then evaluate and report
-ifdef DATA
-	$(BIN)/medtl train $(or $(CONFIG),configs/medtl/default.yaml) data.source="$(DATA)" $(if $(MODEL),backbone.name=$(MODEL)) $(if $(WEIGHTS),backbone.weights="$(WEIGHTS)")
+train-mri: setup ## Train on the synthetic phantom, or on DATA= (MODEL=, WEIGHTS=, CONFIG= too), then evaluate and report
+ifneq ($(DATA)$(CONFIG)$(WEIGHTS),)
+	$(BIN)/medtl train $(or $(CONFIG),configs/medtl/default.yaml) $(if $(DATA),data.source="$(DATA)") $(if $(MODEL),backbone.name=$(MODEL)) $(if $(WEIGHTS),backbone.weights="$(WEIGHTS)")
 else
-	$(BIN)/medtl demo $(if $(CONFIG),--config $(CONFIG)) $(if $(MODEL),backbone.name=$(MODEL))
+	$(BIN)/medtl demo $(if $(MODEL),backbone.name=$(MODEL))
 endif
 
 predict: setup ## Judge SCAN= with the newest run

@@ -24,21 +24,22 @@ from handwriting import labels
 from handwriting.settings import Settings
 from shared.errors import DataError
 from shared.images import is_picture, read_picture
-from shared.layouts import Placed, class_folders, natural, read_table, table_path, table_split, wrapping_folder
+from shared.layouts import COLUMNS, UNKNOWN_DOMAIN, Layout, Row, Search, collect, find_layout, table_split
 from shared.privacy import Pseudonymiser
 from shared.samples import Dataset, Sample
-from shared.sources import exists, faults_error, hash_sources, join, list_sources, read_source, relative_name
+from shared.sources import faults_error, hash_sources, naming, read_source
 
-TABLE_NAMES = ("labels.csv", "manifest.csv")
-COLUMNS = {
-    "path": ("path", "image", "file", "filename"),
-    "label": ("label", "class"),
-    "group": ("group", "writer"),
-    "domain": ("domain",),
-    "split": ("split",),
-}
-"""What is read of a table, and the headings under which it is looked for."""
-UNKNOWN_DOMAIN = "unknown"
+
+def _is_class_name(folder: str) -> bool:
+    return labels.is_nhcd_family(folder) or labels.is_known(labels.canonical(folder))
+
+
+SEARCH = Search(
+    columns=COLUMNS | {"group": ("group", "writer")},
+    is_image=is_picture,
+    is_class=_is_class_name,
+    example="character_1_ka/, digit_0/",
+)
 
 
 def load(source: Path, options: Mapping[str, Any]) -> Dataset:
@@ -49,15 +50,18 @@ def load(source: Path, options: Mapping[str, Any]) -> Dataset:
         ConfigError: `options` are not those of handwriting's preprocessing.
     """
     Settings.of(options)
+    layout = find_layout(source, SEARCH)
+    if layout.table is None:
+        _refuse_nested(layout.rows)
     pseudonym = Pseudonymiser.of_this_user()
-    samples, notes = _find(source, pseudonym)
+    samples = collect(layout, lambda row: [_sample(row, layout, pseudonym)])
     unknown = sorted({str(sample.label) for sample in samples if not labels.is_known(str(sample.label))})
-    notes += [f"Class {name!r} is no Devanagari character that handwriting knows." for name in unknown]
+    notes = [f"Class {name!r} is no Devanagari character that handwriting knows." for name in unknown]
     return Dataset(
         samples=tuple(samples),
         classes=labels.ordered(str(sample.label) for sample in samples),
         content_hash=hash_sources(sample.source for sample in samples),
-        notes=tuple(notes),
+        notes=(*layout.notes, *notes),
     )
 
 
@@ -65,103 +69,53 @@ def read(sample: Sample) -> NDArray[np.float32]:
     """Raw pixels of one sample, float32 [rows, columns], or [rows, columns, 3] of a colour picture.
 
     Raises:
-        DataError: The file is damaged.
+        DataError: The file is damaged; the message names it.
     """
-    return read_picture(read_source(sample.source))
+    with naming(sample.source):
+        return read_picture(read_source(sample.source))
 
 
-def _find(source: Path, pseudonym: Pseudonymiser) -> tuple[list[Sample], list[str]]:
-    if source.suffix.lower() == ".csv":
-        if not source.is_file():
-            raise DataError(f"{source} does not exist; give a folder, a .zip or a manifest .csv")
-        return _by_table(source.parent, "", source.name, pseudonym), []
-    names = {str(relative_name(name, source)): name for name in list_sources(source)}
-    tables = [name for name in names if name.count("/") <= 1 and PurePosixPath(name).name.lower() in TABLE_NAMES]
-    shallow = [name for name in tables if name.count("/") == min(table.count("/") for table in tables)]
-    if len(shallow) > 1:
-        raise DataError(f"{source.name} has several tables: {', '.join(shallow)}; give the path of one of them")
-    if shallow:
-        folder, _, table = shallow[0].rpartition("/")
-        return _by_table(source, f"{folder}/" if folder else "", table, pseudonym), []
-    return _by_class(source, names, pseudonym)
+def _sample(row: Row, layout: Layout, pseudonym: Pseudonymiser) -> Sample:
+    """The sample of one row.
 
-
-def _by_table(root: Path, folder: str, table: str, pseudonym: Pseudonymiser) -> list[Sample]:
-    faults: list[str] = []
-    rows: dict[str, str] = {}
-    samples: dict[str, Sample] = {}
-    for row in read_table(read_source(join(root, f"{folder}{table}")), COLUMNS):
-        try:
-            path = table_path(row["path"])
-            if path in samples:
-                raise DataError(f"it names the same image as {rows[path]}")
-            if not row["label"]:
-                raise DataError("the label is empty; give a class such as ka, digit_0 or क")
-            place = join(root, f"{folder}{path}")
-            if not exists(place):
-                raise DataError("the file does not exist")
-            rows[path] = row["place"]
-            samples[path] = Sample(
-                id=pseudonym("image", path),
-                source=place,
-                label=labels.canonical(row["label"]),
-                group=pseudonym("writer", row["group"]) if row.get("group") else None,
-                domain=row.get("domain") or UNKNOWN_DOMAIN,
-                split=table_split(row.get("split", "")),
-            )
-        except DataError as error:
-            faults.append(f"{row['place']}: {error}")
-    if faults:
-        raise faults_error(f"faults in {table}", faults)
-    return [samples[path] for path in sorted(samples, key=natural)]
-
-
-def _by_class(source: Path, names: Mapping[str, str], pseudonym: Pseudonymiser) -> tuple[list[Sample], list[str]]:
-    """Folders by class; what lies in no such folder, or is no picture, is left out with a note."""
-    pictures = [name for name in names if is_picture(name)]
-    folder = wrapping_folder(pictures, _is_class_name)
-    placed = class_folders(pictures, folder)
-    if not placed:
-        raise DataError(
-            f"{source.name} has no layout that is known: give folders by class (character_1_ka/, digit_0/), "
-            f"a tree with labels.csv, or a manifest .csv with the columns path and label"
-        )
-    _refuse_nested(placed)
-    samples = [_sample(one, names[f"{folder}{one.path}"], pseudonym) for one in placed]
-    skipped = len(names) - len(samples)
-    notes = [f"{skipped} files that are no picture in a class folder were left out."] if skipped else []
-    return samples, notes
-
-
-def _is_class_name(folder: str) -> bool:
-    return labels.is_nhcd_family(folder) or labels.is_known(labels.canonical(folder))
-
-
-def _sample(one: Placed, source: str, pseudonym: Pseudonymiser) -> Sample:
-    if labels.is_nhcd_family(one.folders[0]):
-        label, domain, writer = labels.nhcd_label(*one.folders), "nhcd", _nhcd_writer(one.path)
-    else:
-        label, writer = labels.canonical(one.folders[0]), None
-        domain = "dhcd" if labels.dhcd_label(one.folders[0]) else UNKNOWN_DOMAIN
+    Raises:
+        DataError: What the row says cannot be.
+    """
+    source = layout.file(row.path)
+    label, domain, writer = _from_table(row) if layout.table else _from_folders(row)
     return Sample(
-        id=pseudonym("image", one.path),
+        id=pseudonym("image", row.path),
         source=source,
         label=label,
-        group=None if writer is None else pseudonym("writer", writer),
-        domain=domain,
-        split=one.split,
+        group=pseudonym("writer", writer) if writer else None,
+        domain=domain or UNKNOWN_DOMAIN,
+        split=table_split(row.split),
     )
 
 
-def _nhcd_writer(path: str) -> str | None:
+def _from_table(row: Row) -> tuple[str, str, str]:
+    """Label, domain and writer, the latter two empty where they are unknown."""
+    if not row.label:
+        raise DataError("the label is empty; give a class such as ka, digit_0 or क")
+    return labels.canonical(row.label), row.cell("domain"), row.cell("group")
+
+
+def _from_folders(row: Row) -> tuple[str | None, str, str]:
+    """As `_from_table`."""
+    if labels.is_nhcd_family(row.folders[0]):
+        return labels.nhcd_label(*row.folders), "nhcd", _nhcd_writer(row.path)
+    return labels.canonical(row.label), "dhcd" if labels.dhcd_label(row.label) else "", ""
+
+
+def _nhcd_writer(path: str) -> str:
     match = re.match(r"([0-9]+)_", PurePosixPath(path).name)
-    return match.group(1) if match else None
+    return match.group(1) if match else ""
 
 
-def _refuse_nested(placed: Iterable[Placed]) -> None:
+def _refuse_nested(rows: Iterable[Row]) -> None:
     """A folder within a class means that the tree is another one than was thought, and the labels would be wrong."""
     faults = {}
-    for folders in {one.folders for one in placed}:
+    for folders in {row.folders for row in rows}:
         family = labels.is_nhcd_family(folders[0])
         if len(folders) != (2 if family else 1) or (family and labels.nhcd_label(*folders) is None):
             faults[folders] = f"{'/'.join(folders)} is not a folder of one class"

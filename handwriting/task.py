@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,9 @@ class HandwritingTask:
         from handwriting import datasets
 
         return datasets.load(source, options)
+
+    def embedded(self, root: Path, progress: Callable[[int, int], None]) -> None:
+        """There is none."""
 
     def is_positive(self, label: str) -> bool:
         """No character is more dangerous to miss than another."""

@@ -22,7 +22,7 @@ from handwriting.settings import Settings
 from shared.errors import ConfigError, DataError
 from shared.samples import Sample
 from shared.seeding import derive_seed
-from shared.sources import faults_error
+from shared.sources import faults_error, naming
 from shared.task import Image, Preprocessing
 
 Pixels = NDArray[np.float32]
@@ -160,7 +160,9 @@ def images(samples: Sequence[Sample], spec: Preprocessing, read: Callable[[Sampl
     faults = []
     for index, sample in enumerate(samples):
         try:
-            store[index] = np.rint(preprocess(read(sample), spec)[0] * 255)
+            pixels = read(sample)
+            with naming(sample.source):
+                store[index] = np.rint(preprocess(pixels, spec)[0] * 255)
         except DataError as error:
             faults.append(f"{sample.id}: {error}")
     if faults:

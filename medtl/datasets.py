@@ -15,7 +15,6 @@ so. `group` and `domain` are the person's own choice and stand. A volume gives o
 from __future__ import annotations
 
 import json
-import posixpath
 import re
 import threading
 from collections import Counter
@@ -33,18 +32,27 @@ from medtl.dicom_reader import read_dicom, read_header
 from medtl.dicom_rules import check_suitable
 from medtl.pixels import Pixels, is_volume, read_volume, volume_shape
 from medtl.settings import Settings
-from medtl.tables import Row, read_table, split_name
 from medtl.transforms import preprocess_mask
 from shared.errors import DataError, InputRefused
 from shared.images import is_picture, read_picture
+from shared.layouts import (
+    COLUMNS,
+    UNKNOWN_DOMAIN,
+    Layout,
+    Row,
+    Search,
+    collect,
+    find_layout,
+    split_name,
+    table_path,
+    table_split,
+)
 from shared.privacy import Pseudonymiser
 from shared.samples import Dataset, Sample
-from shared.sources import exists, faults_error, hash_sources, join, list_sources, read_source, relative_name
+from shared.sources import exists, faults_error, hash_sources, naming, read_source
 from shared.task import Preprocessing
 
-TABLE_NAMES = ("labels.csv", "manifest.csv")
 SYNTHETIC_MARK = "phantom.json"
-UNKNOWN_DOMAIN = "unknown"
 VENDORS = {
     "ge": r"\bge\b|general electric",
     "siemens": r"siemens",
@@ -55,24 +63,8 @@ VENDORS = {
 }
 """Makers of MR scanners by what they write into Manufacturer (0008,0070), past names of the same firm included."""
 
-
 _DECODING = threading.Lock()
 """One volume at a time: two threads would decode the same one twice, and warnings are silenced for all threads."""
-
-
-@dataclass(frozen=True)
-class _Found:
-    """A layout as recognised: what it says of each image, and how to reach files by name."""
-
-    rows: list[Row]
-    root: Path
-    folder: str
-    notes: list[str]
-    table: str | None = None
-
-    def source(self, name: str) -> str:
-        """The source of a file named relative to the table or the folder by class."""
-        return join(self.root, f"{self.folder}{name}")
 
 
 @dataclass(frozen=True)
@@ -86,6 +78,33 @@ class _Origin:
     scanner: str = ""
 
 
+def _may_be_image(name: str) -> bool:
+    suffix = PurePosixPath(name).suffix.lower()
+    # DICOM files often have no suffix, or end in a number: IM0001, 1.2.840.10008.
+    return is_picture(name) or is_volume(name) or suffix in ("", ".dcm", ".dicom", ".ima") or suffix[1:].isdigit()
+
+
+def _is_class_name(folder: str) -> bool:
+    try:
+        return labels.is_known(labels.canonical(folder))
+    except DataError:
+        return False
+
+
+SEARCH = Search(
+    columns=COLUMNS
+    | {
+        "patient": ("patient", "patient_id", "subject"),
+        "scanner": ("scanner", "manufacturer"),
+        "mask": ("mask",),
+        "slice": ("slice", "frame"),
+    },
+    is_image=_may_be_image,
+    is_class=_is_class_name,
+    example="glioma/, no_tumour/",
+)
+
+
 def load(source: Path, options: Mapping[str, Any]) -> Dataset:
     """Finds the samples in a folder, zip or table. Headers are read, pixels are not.
 
@@ -94,33 +113,22 @@ def load(source: Path, options: Mapping[str, Any]) -> Dataset:
         ConfigError: `options` are not those of medtl's preprocessing.
     """
     settings = Settings.of(options)
-    found = _find(source)
+    layout = find_layout(source, SEARCH)
+    if layout.table is None:
+        _refuse_nested_classes(layout.rows)
     pseudonym = Pseudonymiser.of_this_user()
-    faults: list[str] = []
-    notes = Counter[str]()
-    samples: dict[tuple[str, int], tuple[Row, Sample]] = {}
-    for row in found.rows:
-        try:
-            for sample in _samples(row, found, pseudonym, notes):
-                first, _ = samples.setdefault((sample.source, sample.frame), (row, sample))
-                if first is not row:
-                    raise DataError(f"it names the same image as {first.place}")
-        except DataError as error:
-            faults.append(f"{row.place}: {error}")
-    if faults:
-        raise faults_error(f"faults in {source.name}", faults)
-    by_name = sorted(samples.values(), key=lambda pair: (_natural(pair[0].path), pair[1].frame))
-    ordered = [sample for _, sample in by_name]
-    texts = [*found.notes, *(text.format(count=count) for text, count in notes.items()), *_unknown_classes(ordered)]
+    counts = Counter[str]()
+    samples = collect(layout, lambda row: _samples(row, layout, pseudonym, counts))
+    notes = [*layout.notes, *(text.format(count=count) for text, count in counts.items()), *_unknown_classes(samples)]
     if settings.labels == "binary":
-        ordered = [replace(sample, label=labels.binary(sample.label or "")) for sample in ordered]
-    masks = dict.fromkeys(sample.mask for sample in ordered if sample.mask)
+        samples = [replace(sample, label=labels.binary(sample.label or "")) for sample in samples]
+    masks = dict.fromkeys(sample.mask for sample in samples if sample.mask)
     return Dataset(
-        samples=tuple(ordered),
-        classes=labels.ordered(sample.label for sample in ordered if sample.label),
-        content_hash=hash_sources([*dict.fromkeys(sample.source for sample in ordered), *masks]),
-        synthetic=_is_synthetic(found),
-        notes=tuple(texts),
+        samples=tuple(samples),
+        classes=labels.ordered(sample.label for sample in samples if sample.label),
+        content_hash=hash_sources([*dict.fromkeys(sample.source for sample in samples), *masks]),
+        synthetic=_is_synthetic(layout),
+        notes=tuple(notes),
     )
 
 
@@ -128,7 +136,7 @@ def read(sample: Sample) -> Pixels:
     """Raw pixels of one sample, float32 [rows, columns], or [rows, columns, 3] of a colour picture.
 
     Raises:
-        DataError: The file is damaged.
+        DataError: The file is damaged; the message names it.
     """
     return _pixels(sample.source, sample.frame)
 
@@ -137,7 +145,7 @@ def read_mask(sample: Sample, spec: Preprocessing) -> NDArray[np.bool_] | None:
     """The sample's mask [size, size], cut and resized as its image, or None where it has none.
 
     Raises:
-        DataError: Mask or image is damaged, or they differ in shape.
+        DataError: Mask or image is damaged, or they differ in shape; the message names the file.
     """
     if sample.mask is None:
         return None
@@ -145,7 +153,9 @@ def read_mask(sample: Sample, spec: Preprocessing) -> NDArray[np.bool_] | None:
     # JPEG leaves a grey fringe around what was black and white; other files mean every value but 0.
     level = 127.5 if sample.mask.lower().endswith((".jpg", ".jpeg")) else 0.0
     mask = (pixels.max(axis=2) if pixels.ndim == 3 else pixels) > level
-    return preprocess_mask(np.asarray(mask), read(sample), spec)
+    image = read(sample)
+    with naming(sample.mask):
+        return preprocess_mask(np.asarray(mask), image, spec)
 
 
 def scanner_name(manufacturer: str, model: str = "") -> str:
@@ -156,13 +166,14 @@ def scanner_name(manufacturer: str, model: str = "") -> str:
 
 
 def _pixels(source: str, frame: int) -> Pixels:
-    if is_picture(source):
-        return read_picture(read_source(source))
-    with _DECODING:
-        slices = _slices(source)
-    if frame >= len(slices):
-        raise DataError(f"slice {frame} does not exist; the file has {len(slices)}")
-    return slices[frame]
+    with naming(source):
+        if is_picture(source):
+            return read_picture(read_source(source))
+        with _DECODING:
+            slices = _slices(source)
+        if frame >= len(slices):
+            raise DataError(f"slice {frame} does not exist; the file has {len(slices)}")
+        return slices[frame]
 
 
 @lru_cache(maxsize=2)
@@ -172,75 +183,10 @@ def _slices(source: str) -> Sequence[Pixels]:
     if is_volume(source):
         return list(read_volume(data))
     try:
-        return list(read_dicom(data).frames)
+        # Beside the head a series may have slices without any contrast.
+        return list(read_dicom(data, allow_blank=True).frames)
     except InputRefused as refusal:
         raise DataError(str(refusal)) from None
-
-
-def _find(source: Path) -> _Found:
-    if source.suffix.lower() == ".csv":
-        if not source.is_file():
-            raise DataError(f"{source} does not exist; give a folder, a .zip or a manifest .csv")
-        return _Found(read_table(read_source(str(source))), source.parent, "", [], source.name)
-    names = [str(relative_name(name, source)) for name in list_sources(source)]
-    tables = [name for name in names if name.count("/") <= 1 and PurePosixPath(name).name.lower() in TABLE_NAMES]
-    shallow = [name for name in tables if name.count("/") == min(table.count("/") for table in tables)]
-    if len(shallow) > 1:
-        raise DataError(f"{source.name} has several tables: {', '.join(shallow)}; give the path of one of them")
-    if shallow:
-        table = shallow[0]
-        folder = table[: table.rfind("/") + 1]
-        return _Found(read_table(read_source(join(source, table))), source, folder, [], table)
-    return _by_class(names, source)
-
-
-def _by_class(names: Sequence[str], source: Path) -> _Found:
-    """Folders by class; what lies in no such folder, or is no image, is left out with a note."""
-    candidates = [name for name in names if _may_be_image(name)]
-    folder = _wrapping_folder(candidates)
-    rows, left_out, numbers = [], 0, Counter[str]()
-    for name in sorted((name.removeprefix(folder) for name in candidates), key=_natural):
-        folders = PurePosixPath(name).parts[:-1]
-        split = split_name(folders[0]) if folders else None
-        rest = folders[1:] if split else folders
-        if not rest:
-            left_out += 1
-            continue
-        numbers[rest[0]] += 1
-        rows.append(
-            Row(
-                place=f"file {numbers[rest[0]]} (by name) of class {rest[0]}" + (f" in {folders[0]}" if split else ""),
-                path=name,
-                label=rest[0],
-                split=split or "",
-                patient=rest[1] if len(rest) > 1 else "",
-            )
-        )
-    if not rows:
-        raise DataError(
-            f"{source.name} has no layout that is known: give folders by class (glioma/, no_tumour/), "
-            f"a tree with labels.csv, or a manifest .csv with the columns path and label"
-        )
-    _refuse_nested_classes(rows)
-    skipped = left_out + len(names) - len(candidates)
-    notes = [f"{skipped} files that are no image in a class folder were left out."] if skipped else []
-    return _Found(rows, source, folder, notes)
-
-
-def _may_be_image(name: str) -> bool:
-    suffix = PurePosixPath(name).suffix.lower()
-    # DICOM files often have no suffix, or end in a number: IM0001, 1.2.840.10008.
-    return is_picture(name) or is_volume(name) or suffix in ("", ".dcm", ".dicom", ".ima") or suffix[1:].isdigit()
-
-
-def _wrapping_folder(names: Sequence[str]) -> str:
-    """The one folder above everything (`brain_tumor_dataset/`), or nothing where the classes lie at the top."""
-    tops = {name.split("/")[0] for name in names if "/" in name}
-    if len(tops) != 1:
-        return ""
-    top = tops.pop()
-    is_class = split_name(top) is not None or _is_class_name(top)
-    return "" if is_class or not any(name.count("/") > 1 for name in names) else f"{top}/"
 
 
 def _refuse_nested_classes(rows: Sequence[Row]) -> None:
@@ -254,48 +200,34 @@ def _refuse_nested_classes(rows: Sequence[Row]) -> None:
         raise faults_error("folders contradict each other; give the folder right above the classes", [*faults.values()])
 
 
-def _is_class_name(folder: str) -> bool:
-    try:
-        return labels.is_known(labels.canonical(folder))
-    except DataError:
-        return False
-
-
-def _samples(row: Row, found: _Found, pseudonym: Pseudonymiser, notes: Counter[str]) -> Iterable[Sample]:
+def _samples(row: Row, layout: Layout, pseudonym: Pseudonymiser, notes: Counter[str]) -> Iterable[Sample]:
     """The samples of one row: one, or one a slice.
 
     Raises:
         DataError: What the row says cannot be.
     """
-    label = labels.canonical(row.label)
-    if row.split and split_name(row.split) is None:
-        raise DataError(f"the split is {row.split!r}; allowed are train, validation, test or nothing")
-    path = _normal(row.path)
-    source = found.source(path)
-    mask = found.source(_normal(row.mask)) if row.mask else None
-    for what, where in (("file", source), ("mask", mask)):
-        if where is not None and not exists(where):
-            raise DataError(f"the {what} does not exist")
+    label, split = labels.canonical(row.label), table_split(row.split)
+    source = layout.file(row.path)
+    mask = layout.file(table_path(row.cell("mask")), "mask") if row.cell("mask") else None
     origin = _origin(source)
-    _note_contradictions(row, origin, found, notes)
-    group = _group(row, origin, path)
+    _note_contradictions(row, origin, layout, notes)
+    group = _group(row, origin)
     for frame in _frames(row, origin, notes):
         yield Sample(
-            id=pseudonym("image", f"{path}#{frame}" if frame else path),
+            id=pseudonym("image", f"{row.path}#{frame}" if frame else row.path),
             source=source,
             label=label,
             group=None if group is None else pseudonym(*group),
-            domain=row.domain or origin.scanner or scanner_name(row.scanner) or UNKNOWN_DOMAIN,
-            split=split_name(row.split) if row.split else None,
+            domain=row.cell("domain") or origin.scanner or scanner_name(row.cell("scanner")) or UNKNOWN_DOMAIN,
+            split=split,
             mask=mask,
             frame=frame,
         )
 
 
-def _normal(path: str) -> str:
-    if not path:
-        raise DataError("the path is empty")
-    return posixpath.normpath(path.replace("\\", "/"))
+def _patient(row: Row) -> str:
+    """The patient by the table, or by the folder right below that of the class; empty where neither says."""
+    return row.cell("patient") or "".join(row.folders[1:2])
 
 
 def _origin(source: str) -> _Origin:
@@ -317,35 +249,36 @@ def _origin(source: str) -> _Origin:
     )
 
 
-def _group(row: Row, origin: _Origin, path: str) -> tuple[str, str] | None:
+def _group(row: Row, origin: _Origin) -> tuple[str, str] | None:
     """Kind and identifier of what must stay together: the person's own grouping, else the patient, else the series."""
-    if patient := row.group or origin.patient or row.patient:
+    if patient := row.cell("group") or origin.patient or _patient(row):
         return "patient", patient
     if origin.series:
         return "series", origin.series
-    return ("file", path) if origin.volume else None
+    return ("file", row.path) if origin.volume else None
 
 
 def _frames(row: Row, origin: _Origin, notes: Counter[str]) -> Sequence[int]:
     if origin.frames == 1 and not origin.volume:
         return (0,)  # the column `slice` of a series in single files counts the files
-    if not row.slice:
+    if not row.cell("slice"):
         notes["{count} volumes have one label for all slices, also for those that do not cut the finding."] += 1
         return range(origin.frames)
-    if not row.slice.isdecimal() or int(row.slice) >= origin.frames:
-        raise DataError(f"the slice is {row.slice!r}; the volume has 0 to {origin.frames - 1}")
-    return (int(row.slice),)
+    if not row.cell("slice").isdecimal() or int(row.cell("slice")) >= origin.frames:
+        raise DataError(f"the slice is {row.cell('slice')!r}; the volume has 0 to {origin.frames - 1}")
+    return (int(row.cell("slice")),)
 
 
-def _note_contradictions(row: Row, origin: _Origin, found: _Found, notes: Counter[str]) -> None:
-    if found.table is None:
-        if row.patient and not origin.patient:
+def _note_contradictions(row: Row, origin: _Origin, layout: Layout, notes: Counter[str]) -> None:
+    patient = _patient(row)
+    if layout.table is None:
+        if patient and not origin.patient:
             notes["{count} images take the folder below their class for the patient."] += 1
         return
-    if row.patient and origin.patient and row.patient != origin.patient and not row.group:
+    if patient and origin.patient and patient != origin.patient and not row.cell("group"):
         notes["{count} files carry another PatientID than the table says; the files were believed."] += 1
-    claimed = set(scanner_name(row.scanner).split())
-    if claimed and origin.scanner and not row.domain and not claimed & set(origin.scanner.split()):
+    claimed = set(scanner_name(row.cell("scanner")).split())
+    if claimed and origin.scanner and not row.cell("domain") and not claimed & set(origin.scanner.split()):
         notes["{count} files carry another scanner than the table says; the files were believed."] += 1
 
 
@@ -354,8 +287,8 @@ def _unknown_classes(samples: Sequence[Sample]) -> list[str]:
     return [f"Class {name!r} is not one that medtl knows; it counts as tumour." for name in unknown]
 
 
-def _is_synthetic(found: _Found) -> bool:
-    mark = found.source(SYNTHETIC_MARK)
+def _is_synthetic(layout: Layout) -> bool:
+    mark = layout.source(SYNTHETIC_MARK)
     if not exists(mark):
         return False
     try:
@@ -363,9 +296,3 @@ def _is_synthetic(found: _Found) -> bool:
     except ValueError:
         raise DataError(f"{SYNTHETIC_MARK} is damaged; make the phantom again") from None
     return isinstance(content, dict) and content.get("synthetic") is True
-
-
-def _natural(path: str) -> tuple[tuple[int, int, str], ...]:
-    """Sorts `image 10` behind `image 9`."""
-    parts = re.split(r"([0-9]+)", path)
-    return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part)

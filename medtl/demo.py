@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from medtl.phantom import write_phantom
 from medtl.task import TASK
 from shared.artifacts import read_json
 from shared.config import load_config
@@ -14,9 +13,6 @@ from shared.report import in_words
 from shared.runner import run
 
 CONFIGS = Path(__file__).parents[1] / "configs" / "medtl"
-SOURCE_SCANNER, TARGET_SCANNER = "atlas", "borealis"
-PATIENTS = 80
-"""Patients a scanner: the source run needs about 600 slices to reach AUC 0.97 (docs/lab-log.md)."""
 
 Progress = Callable[[str, int, int, str], None]
 
@@ -32,18 +28,9 @@ def run_demo(root: Path, overrides: Sequence[str], progress: Progress) -> list[s
     Returns:
         The lines to print: a table of the three runs, and where the report of the transferred model is.
     """
-    data = root / "phantom"
-    if not (data / "phantom.json").is_file():
-        write_phantom(
-            data,
-            patients=PATIENTS,
-            scanners=(SOURCE_SCANNER, TARGET_SCANNER),
-            progress=lambda done, total: progress("phantom patients", done, total, ""),
-        )
-    words = (f"data.source={data}", *overrides)
-    source = _train(root, "phantom-source", words, progress)
-    transfer = _train(root, "phantom-transfer", (*words, f"backbone.weights={source}"), progress)
-    alone = _train(root, "phantom-alone", words, progress)
+    source = _train(root, "phantom-source", overrides, progress)
+    transfer = _train(root, "phantom-transfer", (*overrides, f"backbone.weights={source}"), progress)
+    alone = _train(root, "phantom-alone", overrides, progress)
     runs = {"source scanner": source, "target, transferred": transfer, "target, few labels alone": alone}
     rows = [f"{'run (synthetic data)':28s} {'test AUC':>22s} {'sensitivity':>22s} {'specificity':>22s}"]
     rows += [f"{name:28s} {_cells(read_json(path / 'report.json')['test'])}" for name, path in runs.items()]

@@ -21,15 +21,24 @@ from medtl.pixels import is_volume, read_volume
 from medtl.series import Slice, order_slices
 from shared.errors import DataError, InputRefused
 from shared.images import SIGNATURES, read_picture
-from shared.sources import SEPARATOR, is_zip, list_sources, read_source
+from shared.sources import (
+    SEPARATOR,
+    is_archive,
+    is_side_file,
+    list_sources,
+    nothing_to_judge,
+    read_source,
+    require_paths,
+)
+from shared.sources import SIDE_FILES as COMMON_SIDE_FILES
 from shared.task import Item
 
 MIN_SIDE = 32
 """Rows and columns of the smallest slice that is judged; below that only icons and test objects are found."""
 NIFTI_MAGIC = {(344, b"n+1\0"), (4, b"n+2\0")}
 """Where a NIfTI-1 and a NIfTI-2 file say what they are. Source: nifti1.h and nifti2.h of the NIfTI standard."""
-SIDE_FILES = {".csv", ".txt", ".json", ".md", ".html", ".xml", ".pdf", ".yaml", ".yml", ".bval", ".bvec", ".log"}
-"""What commonly lies beside images and is never one; passed over in folders, refused when it is asked for by name."""
+SIDE_FILES = COMMON_SIDE_FILES | {".bval", ".bvec"}
+"""Beside diffusion volumes also lie the strength and the direction of their gradients."""
 
 
 @dataclass
@@ -65,14 +74,12 @@ def items(paths: Sequence[Path]) -> Iterator[Item]:
     Raises:
         DataError: A path does not exist; nothing has been read then.
     """
-    for path in paths:
-        if not path.exists():
-            raise DataError(f"{path} does not exist; give a DICOM file, a folder, a zip, a picture or a NIfTI volume")
+    require_paths(paths, "a DICOM file, a folder, a zip, a picture or a NIfTI volume")
     return (item for path in paths for item in _items(path))
 
 
 def _items(path: Path) -> Iterator[Item]:
-    if path.is_dir() or _is_archive(path):
+    if path.is_dir() or is_archive(path):
         yield from _container(path)
         return
     name = str(path)
@@ -92,22 +99,12 @@ def _items(path: Path) -> Iterator[Item]:
         yield from _directory(name, files)
 
 
-def _is_archive(path: Path) -> bool:
-    """A DICOM file may end in a zip (Siemens reports do), but does not start like one."""
-    try:
-        with path.open("rb") as stream:
-            return stream.read(2) == b"PK" and is_zip(path)
-    except OSError:
-        return False
-
-
 def _container(path: Path) -> Iterator[Item]:
     name = str(path)
     try:
         sources = list_sources(path)
-    except (DataError, OSError) as error:
-        reason = str(error) if isinstance(error, DataError) else f"cannot be listed ({type(error).__name__})"
-        yield Item(name, refusal=reason)
+    except DataError as error:
+        yield Item(name, refusal=str(error))
         return
     yield from _judge_all(name, _scan(sources))
 
@@ -153,7 +150,7 @@ def _scan(sources: Sequence[str]) -> _Content:
     content = _Content()
     by_key: dict[tuple[str, ...], _Series] = {}
     for source in sources:
-        if PurePosixPath(source).suffix.lower() in SIDE_FILES:
+        if is_side_file(source, SIDE_FILES):
             content.passed_over += 1
             continue
         try:
@@ -215,8 +212,7 @@ def _judge_all(name: str, content: _Content) -> Iterator[Item]:
             number += 1
             yield _series_item(f"{name} (series {number})" if several else name, entry)
     if not content.entries:
-        others = f" ({content.passed_over} other files)" if content.passed_over else ""
-        yield Item(name, refusal=f"contains nothing that can be judged{others}")
+        yield Item(name, refusal=nothing_to_judge(content.passed_over))
 
 
 def _series_item(name: str, series: _Series) -> Item:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,12 @@ class MedtlTask:
         from medtl import datasets
 
         return datasets.load(source, options)
+
+    def embedded(self, root: Path, progress: Callable[[int, int], None]) -> Path:
+        """The phantom under `root`, written now if it is not there."""
+        from medtl import phantom
+
+        return phantom.embedded(root, progress)
 
     def is_positive(self, label: str) -> bool:
         """Whether a class counts as tumour; every class does that is not known to be healthy."""

@@ -20,7 +20,7 @@ from scipy import ndimage
 from medtl.settings import Settings
 from shared.errors import ConfigError, DataError
 from shared.samples import Sample
-from shared.sources import faults_error
+from shared.sources import faults_error, naming
 from shared.task import Image, Preprocessing
 
 Pixels = NDArray[np.float32]
@@ -283,7 +283,9 @@ def images(samples: Sequence[Sample], spec: Preprocessing, read: Callable[[Sampl
 
     def decode(sample: Sample) -> Image | None:
         try:
-            image = preprocess(read(sample), spec)
+            pixels = read(sample)
+            with naming(sample.source):
+                image = preprocess(pixels, spec)
         except DataError as error:
             faults[sample.id] = str(error)
             return None

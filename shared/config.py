@@ -30,6 +30,9 @@ class DataSection(Section):
     domains: tuple[str, ...] = Field((), description="keep only these domains (scanners, collections); empty: all")
     train_groups: int | None = Field(None, ge=1, description="keep this many training groups (patients)")
     labels_per_class: int | None = Field(None, ge=1, description="keep this many training images a class")
+    split: Literal["given", "drawn"] = Field(
+        "given", description="given: the data's own split where it has one; drawn: divided anew, groups kept together"
+    )
     validation: float = Field(0.2, gt=0, lt=0.5, description="share of groups for validation")
     test: float = Field(0.2, gt=0, lt=0.5, description="share of groups for the test, where the data has none")
     leaks: Literal["refuse", "drop", "allow"] = Field(

@@ -17,7 +17,8 @@ from shared.network import Network
 from shared.samples import Sample
 from shared.task import Image, Preprocessing
 
-BATCH = 32
+BATCH = 16
+"""On two cores faster than 32: the maps of a smaller batch stay in the cache."""
 log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]

@@ -1,6 +1,7 @@
 """How image collections are laid out on disk, whatever they show: a folder for each class, or a table that lists files.
 
-Names only: nothing here opens an image or knows a class. The application says which names are classes to it.
+Names only: nothing here opens an image or knows a class. The application says what it looks for, and makes samples of
+the rows that are found.
 """
 
 from __future__ import annotations
@@ -11,10 +12,23 @@ import posixpath
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import PurePosixPath
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
 
 from shared.errors import DataError
+from shared.samples import Sample
+from shared.sources import exists, faults_error, join, list_sources, read_source, relative_name
+
+TABLE_NAMES = ("labels.csv", "manifest.csv")
+COLUMNS = {
+    "path": ("path", "image", "file", "filename"),
+    "label": ("label", "class"),
+    "group": ("group",),
+    "domain": ("domain",),
+    "split": ("split",),
+}
+"""What every application reads of a table, and the headings under which it is looked for."""
+UNKNOWN_DOMAIN = "unknown"
 
 _SPLITS = {
     "train": "train training",
@@ -25,20 +39,133 @@ _SPLIT_NAMES = {spelling: name for name, spellings in _SPLITS.items() for spelli
 
 
 @dataclass(frozen=True)
-class Placed:
-    """A file below the folder of its class.
+class Search:
+    """What an application looks for.
 
     Attributes:
-        path: Its name below the wrapping folder, if there is one.
-        split: What the folder above the class says ("train", "validation", "test"), or None.
-        folders: The folders from the class down to the file; at least one.
-        place: Where it lies, for messages, without its own name, which may be a patient's.
+        columns: What is read of a table, and the headings under which it is looked for: `COLUMNS` and its own. Other
+            columns are left alone.
+        is_image: Whether a file may be an image, by its name.
+        is_class: Whether a folder is that of a class, by its name.
+        example: Folders by class, as advice shows them.
     """
 
-    path: str
-    split: str | None
-    folders: tuple[str, ...]
+    columns: Mapping[str, Sequence[str]]
+    is_image: Callable[[str], bool]
+    is_class: Callable[[str], bool]
+    example: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is said of one image by a line of a table, or by the folders above it; nothing of it checked yet.
+
+    Attributes:
+        place: Where it is said ("row 17", "file 2 (by name) in Train/glioma"), for messages; identifies nobody.
+        path: File name relative to the table, or to the folder by class, with slashes and without detours.
+        label: As the table or the folder spells the class.
+        split: As the table spells it; of folders "train", "validation" or "test"; empty where nothing is said.
+        folders: The folders from the class down to the file; none of a table.
+        cells: All that the table says, by the keys of `Search.columns`.
+    """
+
     place: str
+    path: str
+    label: str
+    split: str = ""
+    folders: tuple[str, ...] = ()
+    cells: Mapping[str, str] = field(default_factory=dict)
+
+    def cell(self, column: str) -> str:
+        """What the table says under a column, empty where it says nothing."""
+        return self.cells.get(column, "")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A layout as recognised: what it says of each image, and how to reach files by name.
+
+    Attributes:
+        rows: A row an image.
+        root: The folder or zip that file names are relative to.
+        folder: The folder in `root` that they begin at, with its slash; empty where it is `root` itself.
+        table: Name of the table below `root`, or None of folders by class.
+        notes: What was left out, in plain sentences.
+        listed: The sources below `root` by name, as far as they were listed.
+    """
+
+    rows: Sequence[Row]
+    root: Path
+    folder: str = ""
+    table: str | None = None
+    notes: tuple[str, ...] = ()
+    listed: Mapping[str, str] = field(default_factory=dict)
+
+    def source(self, path: str) -> str:
+        """The source of a file, whether it is there or not."""
+        name = f"{self.folder}{path}"
+        return self.listed.get(name) or join(self.root, name)
+
+    def file(self, path: str, what: str = "file") -> str:
+        """The source of a file that must be there.
+
+        Raises:
+            DataError: It is not, or no path is given; the message says `what`, and not its name.
+        """
+        if not path:
+            raise DataError("the path is empty")
+        source = self.source(path)
+        if f"{self.folder}{path}" not in self.listed and not exists(source):
+            raise DataError(f"the {what} does not exist")
+        return source
+
+
+def find_layout(source: Path, search: Search) -> Layout:
+    """Recognises a table given by its path, a tree with a table at most one folder down, or else folders by class.
+
+    Raises:
+        DataError: It is none of these, or the table is damaged.
+    """
+    if source.suffix.lower() == ".csv":
+        if not source.is_file():
+            raise DataError(f"{source} does not exist; give a folder, a .zip or a manifest .csv")
+        return Layout(read_table(read_source(str(source)), search.columns), source.parent, table=source.name)
+    listed = {str(relative_name(name, source)): name for name in list_sources(source)}
+    tables = [name for name in listed if name.count("/") <= 1 and PurePosixPath(name).name.lower() in TABLE_NAMES]
+    shallow = [name for name in tables if name.count("/") == min(table.count("/") for table in tables)]
+    if len(shallow) > 1:
+        raise DataError(f"{source.name} has several tables: {', '.join(shallow)}; give the path of one of them")
+    if not shallow:
+        return _by_class(source, listed, search)
+    table = shallow[0]
+    rows = read_table(read_source(listed[table]), search.columns)
+    return Layout(rows, source, table[: table.rfind("/") + 1], table, listed=listed)
+
+
+def collect(layout: Layout, samples_of: Callable[[Row], Iterable[Sample]]) -> list[Sample]:
+    """The samples of all rows, in natural order of their paths.
+
+    Args:
+        layout: The rows.
+        samples_of: Makes the samples of one row; raises DataError where what the row says cannot be.
+
+    Raises:
+        DataError: Rows are faulty or name the same image twice; all of them are counted.
+    """
+    faults: list[str] = []
+    found: dict[tuple[str, int], tuple[Row, Sample]] = {}
+    for row in layout.rows:
+        try:
+            for sample in samples_of(row):
+                first, _ = found.setdefault((sample.source, sample.frame), (row, sample))
+                if first is not row:
+                    raise DataError(f"it names the same image as {first.place}")
+        except DataError as error:
+            faults.append(f"{row.place}: {error}")
+    if faults:
+        raise faults_error(f"faults in {layout.table or layout.root.name}", faults)
+    ordered = sorted(found.values(), key=lambda pair: (natural(pair[0].path), pair[1].frame))
+    return [sample for _, sample in ordered]
 
 
 def split_name(name: str) -> str | None:
@@ -62,7 +189,7 @@ def wrapping_folder(names: Iterable[str], is_class: Callable[[str], bool]) -> st
     return "" if split_name(top) is not None or is_class(top) else f"{top}/"
 
 
-def class_folders(names: Sequence[str], folder: str) -> list[Placed]:
+def class_folders(names: Iterable[str], folder: str) -> list[Row]:
     """Files in a folder for each class, with or without folders such as Training and Testing above the classes.
 
     Args:
@@ -74,26 +201,24 @@ def class_folders(names: Sequence[str], folder: str) -> list[Placed]:
     """
     found, numbers = [], Counter[str]()
     for name in sorted((name.removeprefix(folder) for name in names if name.startswith(folder)), key=natural):
-        folders = PurePosixPath(name).parts[:-1]
+        folders = tuple(name.split("/")[:-1])
         split = split_name(folders[0]) if folders else None
         rest = folders[1:] if split else folders
         if rest:
-            home = "/".join(rest if split is None else (folders[0], *rest))
+            # A folder below that of the class may have a patient's name, so the place ends at the class.
+            home = f"{folders[0]}/{rest[0]}" if split else rest[0]
             numbers[home] += 1
-            found.append(Placed(name, split, rest, f"file {numbers[home]} (by name) in {home}"))
+            found.append(Row(f"file {numbers[home]} (by name) in {home}", name, rest[0], split or "", rest))
     return found
 
 
-def read_table(data: bytes, columns: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:
+def read_table(data: bytes, columns: Mapping[str, Sequence[str]]) -> list[Row]:
     """Reads a table that lists files: comma or semicolon, UTF-8, one heading line.
 
     Args:
         data: The bytes of the file.
         columns: What is read, and the headings under which to look for it; `path` and `label` must be among them
             and in the table. Other columns are left alone.
-
-    Returns:
-        A dictionary a row, with the keys of `columns` that the table has, and `place` ("row 17") for messages.
 
     Raises:
         DataError: It is no such table, lacks a column for path or label, or has no row.
@@ -115,21 +240,16 @@ def read_table(data: bytes, columns: Mapping[str, Sequence[str]]) -> list[dict[s
     wide = [number for number, line in enumerate(lines, start=2) if None in line]
     if wide:
         raise DataError(f"{len(wide)} rows of the table have more fields than its heading, row {wide[0]} first")
+    rows = ({column: line[name].strip() for column, name in found.items()} for line in lines)
     return [
-        {"place": f"row {number}"} | {field: line[name].strip() for field, name in found.items()}
-        for number, line in enumerate(lines, start=2)
+        Row(f"row {number}", table_path(cells["path"]), cells["label"], cells.get("split", ""), cells=cells)
+        for number, cells in enumerate(rows, start=2)
     ]
 
 
 def table_path(path: str) -> str:
-    """A path as a table gives it, with slashes and without detours.
-
-    Raises:
-        DataError: It is empty.
-    """
-    if not path:
-        raise DataError("the path is empty")
-    return posixpath.normpath(path.replace("\\", "/"))
+    """A path as a table gives it, with slashes and without detours; empty where it is empty."""
+    return posixpath.normpath(path.replace("\\", "/")) if path else ""
 
 
 def table_split(text: str) -> str | None:
@@ -140,19 +260,34 @@ def table_split(text: str) -> str | None:
     """
     if text and split_name(text) is None:
         raise DataError(f"the split is {text!r}; allowed are train, validation, test or nothing")
-    return split_name(text) if text else None
+    return split_name(text)
+
+
+def _by_class(source: Path, listed: Mapping[str, str], search: Search) -> Layout:
+    """Folders by class; what lies in no such folder, or is no image, is left out with a note."""
+    images = [name for name in listed if search.is_image(name)]
+    folder = wrapping_folder(images, search.is_class)
+    rows = class_folders(images, folder)
+    if not rows:
+        raise DataError(
+            f"{source.name} has no layout that is known: give folders by class ({search.example}), "
+            f"a tree with labels.csv, or a manifest .csv with the columns path and label"
+        )
+    skipped = len(listed) - len(rows)
+    notes = (f"{skipped} files that are no image in a class folder were left out.",) if skipped else ()
+    return Layout(rows, source, folder, notes=notes, listed=listed)
 
 
 def _find_columns(headings: Mapping[str, str], columns: Mapping[str, Sequence[str]]) -> dict[str, str]:
     found = {}
-    for field, names in columns.items():
+    for column, names in columns.items():
         present = [headings[name] for name in names if name in headings]
         if len(present) > 1:
             raise DataError(f"the table has the columns {' and '.join(present)} for one thing; keep one of them")
         if present:
-            found[field] = present[0]
-    for field in ("path", "label"):
-        if field not in found:
-            wanted = " or ".join(columns[field])
+            found[column] = present[0]
+    for column in ("path", "label"):
+        if column not in found:
+            wanted = " or ".join(columns[column])
             raise DataError(f"the table has no column {wanted}; its heading is {', '.join(headings) or 'empty'}")
     return found

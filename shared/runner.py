@@ -8,6 +8,7 @@ import logging
 import platform
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from accelerate import PartialState
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
@@ -85,17 +87,22 @@ def run(
     options = validate(strategy.options, config.strategy, origin="strategy")
     spec = _preprocessing(task, config)
     _check_backbone(config)
-    dataset = _load(task, config, spec)
+    device = _device(config)
+    processes = PartialState(cpu=device.type == "cpu")
+    with processes.main_process_first():
+        dataset = _load(task, config, spec, root, progress)
     folder = out or root / run_name(task, config, dataset)
+    earlier = folder / "config.yaml"
+    if earlier.is_file() and earlier.read_text(encoding="utf-8") != to_yaml(config):
+        raise ConfigError(f"{folder} holds a run of another configuration; choose another --out")
     if is_finished(folder):
         check_finished(folder)
-        if (folder / "config.yaml").read_text(encoding="utf-8") != to_yaml(config):
-            raise ConfigError(f"{folder} holds a finished run of another configuration; choose another --out")
         log.warning("%s is finished already; nothing is trained again", folder)
         return folder
-    with claimed(folder):
+    with claimed(folder) if processes.is_main_process else nullcontext():
         started = time.monotonic()
-        write_text(folder / "config.yaml", to_yaml(config))
+        if processes.is_main_process:
+            write_text(folder / "config.yaml", to_yaml(config))
         divided = _divide(task, config, dataset, progress)
         parts = _parts(task, divided, spec, progress)
         network, weights = _network(config, spec, len(dataset.classes))
@@ -108,12 +115,12 @@ def run(
             content_hash=dataset.content_hash,
             augment=task.augment,
             seed=config.seed,
-            device=_device(config),
+            device=device,
             folder=folder,
             progress=progress,
         )
         history = strategy.fit(job, options)
-        if _is_main_process():
+        if processes.is_main_process:
             _complete(task, config, divided, parts, job, weights, history, started)
     return folder
 
@@ -147,16 +154,20 @@ def _check_backbone(config: Config) -> None:
         raise ConfigError(f"backbone.pooling: {wanted.pooling!r}; allowed: {', '.join(POOLINGS)}")
 
 
-def _load(task: Task, config: Config, spec: Preprocessing) -> Dataset:
-    if config.data.source is None:
+def _load(task: Task, config: Config, spec: Preprocessing, root: Path, progress: Progress) -> Dataset:
+    named = config.data.source
+    source = (
+        Path(named) if named else task.embedded(root, lambda done, total: progress("synthetic data", done, total, ""))
+    )
+    if source is None:
         raise ConfigError(f"data.source is not set; give a folder, zip or manifest: {task.name} train data.source=DATA")
-    dataset = task.load(Path(config.data.source), options=spec.options)
+    dataset = task.load(source, options=spec.options)
     known = sorted({sample.domain for sample in dataset.samples})
     missing = [domain for domain in config.data.domains if domain not in known]
     if missing:
         raise ConfigError(f"data.domains: no {', '.join(missing)} in the data; it has {', '.join(known)}")
     kept = tuple(
-        sample
+        replace(sample, split=None) if config.data.split == "drawn" else sample
         for sample in dataset.samples
         if sample.label is not None and (not config.data.domains or sample.domain in config.data.domains)
     )
@@ -172,10 +183,15 @@ def _divide(task: Task, config: Config, dataset: Dataset, progress: Progress) ->
     notes = list(dataset.notes)
     keep = np.ones(len(dataset.samples), dtype=bool)
     if result.unreadable:
-        raise DataError(f"{len(result.unreadable)} of {len(dataset.samples)} images cannot be read; remove them first")
+        first = dataset.samples[result.unreadable[0]].source
+        count = f"{len(result.unreadable)} of {len(dataset.samples)}"
+        raise DataError(f"{count} images cannot be read, the first in {first!r}; mend or remove them")
+    if result.blank:
+        keep[list(result.blank)] = False
+        notes.append(f"{len(result.blank)} blank images (all pixels alike) were left out.")
     fixed = np.array([sample.split or "" for sample in dataset.samples])
     learning, testing = np.flatnonzero(fixed != "test"), np.flatnonzero(fixed == "test")
-    leaked = sorted({pair.j if pair.j in set(testing) else pair.i for pair in result.across(learning, testing)})
+    leaked = result.leaked(learning, testing)
     if leaked:
         said = f"{len(leaked)} of {len(testing)} test images are duplicates of training images"
         if config.data.leaks == "refuse":
@@ -219,17 +235,15 @@ def _network(config: Config, spec: Preprocessing, classes: int) -> tuple[Network
     width = code_width(backbone, layers, wanted.pooling, spec.channels, spec.size)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(derive_seed(config.seed, "head"))
-        return Network(backbone, layers, wanted.pooling, width, classes), report
+        network = Network(backbone, layers, wanted.pooling, width, classes)
+    # 1.05 to 2.2 times as fast on a CPU, in training and in evaluation, for each kind of network measured
+    return network.to(memory_format=torch.channels_last), report
 
 
 def _device(config: Config) -> torch.device:
     if config.device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("device: cuda was asked for and none is there; use device=auto or device=cpu")
     return torch.device("cuda" if config.device != "cpu" and torch.cuda.is_available() else "cpu")
-
-
-def _is_main_process() -> bool:
-    return not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0
 
 
 def _complete(

@@ -11,7 +11,8 @@ import os
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from lzma import LZMAError
 from pathlib import Path, PurePosixPath
@@ -26,11 +27,37 @@ MAX_ARCHIVE_BYTES = 64 << 30
 MAX_ARCHIVE_MEMBERS = 1_000_000
 FAULTS_SHOWN = 5
 """As many faults as one reads before mending them; the rest is counted."""
+SIDE_FILES = frozenset({".csv", ".txt", ".json", ".md", ".html", ".xml", ".pdf", ".yaml", ".yml", ".log"})
+"""What commonly lies beside images and is never one; passed over in folders, refused when it is asked for by name."""
 
 
 def is_zip(path: Path) -> bool:
     """Whether `path` is a file that starts and ends like a zip archive."""
     return path.is_file() and zipfile.is_zipfile(path)
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a file is a zip and nothing else: an image may end in a zip, but does not start like one."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(2) == b"PK" and is_zip(path)
+    except OSError:
+        return False
+
+
+def require_paths(paths: Iterable[Path], advice: str) -> None:
+    """Checks what was asked for before anything of it is read.
+
+    Args:
+        paths: As the person gave them.
+        advice: What may be given.
+
+    Raises:
+        DataError: A path does not exist.
+    """
+    for path in paths:
+        if not path.exists():
+            raise DataError(f"{path} does not exist; give {advice}")
 
 
 def list_sources(root: Path) -> list[str]:
@@ -39,18 +66,32 @@ def list_sources(root: Path) -> list[str]:
     Hidden files and the folder that macOS adds to archives (`__MACOSX`) are left out; links are not followed.
 
     Raises:
-        DataError: `root` does not exist, is no folder or zip, or the archive breaks a bound.
+        DataError: `root` does not exist, is no folder or zip, cannot be listed, or the archive breaks a bound.
     """
     if SEPARATOR in str(root):
         raise DataError(f"{root} has {SEPARATOR!r} in its name, which parts an archive from its member; rename it")
-    if root.is_dir():
-        names = (p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file() and not p.is_symlink())
-        return [str(root / name) for name in sorted(names) if not _is_clutter(name)]
-    if is_zip(root):
-        return [f"{root}{SEPARATOR}{name}" for name in sorted(_members(root)) if not _is_clutter(name)]
-    if not root.exists():
-        raise DataError(f"{root} does not exist; give a folder, a .zip or a manifest .csv")
+    try:
+        if root.is_dir():
+            names = (p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file() and not p.is_symlink())
+            return [str(root / name) for name in sorted(names) if not _is_clutter(name)]
+        if is_zip(root):
+            return [f"{root}{SEPARATOR}{name}" for name in sorted(_members(root)) if not _is_clutter(name)]
+        if not root.exists():
+            raise DataError(f"{root} does not exist; give a folder, a .zip or a manifest .csv")
+    except OSError as error:
+        raise DataError(f"{root.name} cannot be listed ({type(error).__name__})") from None
     raise DataError(f"{root} is neither a folder nor a zip archive")
+
+
+def is_side_file(source: str, suffixes: Collection[str] = SIDE_FILES) -> bool:
+    """Whether a file lies beside images, by its name."""
+    return PurePosixPath(source).suffix.lower() in suffixes
+
+
+def nothing_to_judge(passed_over: int) -> str:
+    """Why a folder or zip is refused that holds only side files, or nothing."""
+    others = f" ({passed_over} other files)" if passed_over else ""
+    return f"contains nothing that can be judged{others}"
 
 
 def relative_name(source: str, root: Path) -> PurePosixPath:
@@ -78,7 +119,7 @@ def read_source(source: str) -> bytes:
 
     Raises:
         DataError: It is missing, too large, or its archive is damaged. The message does not name the source, for
-            its name may identify a patient; whoever knows the name that the user gave puts that before it.
+            its name may identify a patient; where the person must find the file, `naming` adds it.
     """
     archive, separator, member = source.partition(SEPARATOR)
     try:
@@ -96,11 +137,32 @@ def read_source(source: str) -> bytes:
         raise DataError(f"cannot be read ({type(error).__name__})") from None
 
 
+@contextmanager
+def naming(source: str) -> Iterator[None]:
+    """Adds to a fault which source it is in, so that the person can find the file.
+
+    For the terminal only: a file name may be a patient's, and enters no file of a run.
+
+    Raises:
+        DataError: One was raised inside.
+    """
+    try:
+        yield
+    except DataError as error:
+        # As repr: the name of a member of a foreign archive may hold line breaks and control characters.
+        raise DataError(f"{error}, in {source!r}") from None
+
+
 def hash_sources(sources: Iterable[str]) -> str:
-    """SHA-256 over the bytes of all sources, in the order given."""
+    """SHA-256 over the bytes of all sources, in the order given.
+
+    Raises:
+        DataError: One cannot be read; the message names it.
+    """
     total = hashlib.sha256()
     for source in sources:
-        total.update(hashlib.sha256(read_source(source)).digest())
+        with naming(source):
+            total.update(hashlib.sha256(read_source(source)).digest())
     return total.hexdigest()
 
 

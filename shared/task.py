@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
@@ -73,6 +73,14 @@ class Task(Protocol):
 
         Raises:
             DataError: The layout is not recognised, or a file is missing or contradictory.
+        """
+
+    def embedded(self, root: Path, progress: Callable[[int, int], None]) -> Path | None:
+        """The synthetic dataset that is used where a configuration names no source, or None where there is none.
+
+        Args:
+            root: Where it is written, unless it lies there already.
+            progress: Called with (done, total).
         """
 
     def is_positive(self, label: str) -> bool:

@@ -24,7 +24,9 @@ def picture(path: Path, value: int = 200) -> None:
     Image.fromarray(grey).save(path)
 
 
-def dicom(path: Path, patient: str = "P1", maker: str = "SIEMENS", modality: str = "MR") -> None:
+def dicom(
+    path: Path, patient: str = "P1", maker: str = "SIEMENS", modality: str = "MR", *, blank: bool = False
+) -> None:
     from pydicom.dataset import Dataset, FileMetaDataset
     from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
@@ -38,7 +40,7 @@ def dicom(path: Path, patient: str = "P1", maker: str = "SIEMENS", modality: str
     tags.Rows, tags.Columns, tags.SamplesPerPixel = 20, 20, 1
     tags.PhotometricInterpretation, tags.PixelRepresentation = "MONOCHROME2", 0
     tags.BitsAllocated, tags.BitsStored, tags.HighBit = 16, 16, 15
-    tags.PixelData = np.arange(400, dtype="<u2").tobytes()
+    tags.PixelData = (np.zeros(400, dtype="<u2") if blank else np.arange(400, dtype="<u2")).tobytes()
     path.parent.mkdir(parents=True, exist_ok=True)
     tags.save_as(path, enforce_file_format=True)
 
@@ -118,6 +120,15 @@ def test_dicom_tags_say_who_and_where(tmp_path: Path) -> None:
     assert [note[:7] for note in dataset.notes] == ["1 files", "1 files"]
     assert read(second).shape == (20, 20)
     assert not any("P1" in f"{s.id}{s.group}{s.domain}" for s in dataset.samples)
+
+
+def test_blank_slice_of_a_series_is_read_as_it_is(tmp_path: Path) -> None:
+    for number in range(3):
+        dicom(tmp_path / "yes" / f"{number}.dcm", blank=number == 2)
+    samples = load(tmp_path, {}).samples
+    pixels = [read(sample) for sample in samples]
+    assert [one.max() for one in pixels] == [399, 399, 0]
+    assert not preprocess(pixels[2], SPEC).any()
 
 
 def test_own_group_and_domain_stand(tmp_path: Path) -> None:
@@ -215,12 +226,27 @@ def test_unknown_layouts_are_refused_with_advice(tmp_path: Path) -> None:
         load(tmp_path / "nothing.csv", {})
 
 
-def test_damaged_picture_is_refused_when_read(tmp_path: Path) -> None:
-    picture(tmp_path / "yes" / "1.png")
-    data = (tmp_path / "yes" / "1.png").read_bytes()
-    (tmp_path / "yes" / "1.png").write_bytes(data[: len(data) // 2])
-    with pytest.raises(DataError, match="damaged"):
-        read(load(tmp_path, {}).samples[0])
+@pytest.mark.parametrize("zipped", [False, True])
+def test_damaged_image_is_refused_when_read_and_can_be_found(tmp_path: Path, zipped: bool) -> None:
+    root = tmp_path / "set"
+    picture(root / "yes" / "1.png")
+    dicom(root / "no" / "IM1")
+    for name in ("yes/1.png", "no/IM1"):
+        data = (root / name).read_bytes()
+        (root / name).write_bytes(data[: len(data) - 60])
+    place = packed(root) if zipped else root
+    for sample, name in zip(load(place, {}).samples, ("no/IM1", "yes/1.png"), strict=True):
+        with pytest.raises(DataError, match=r"damaged|truncated|bytes") as caught:
+            read(sample)
+        assert str(caught.value).endswith(f", in '{place}{'::' if zipped else '/'}{name}'")
+
+
+def test_mask_that_does_not_fit_can_be_found(tmp_path: Path) -> None:
+    picture(tmp_path / "1.png")
+    Image.new("L", (7, 7), 255).save(tmp_path / "m.png")
+    table(tmp_path / "labels.csv", "path,label,mask", "1.png,yes,m.png")
+    with pytest.raises(DataError, match=r"7 x 7.*, in '.*m\.png'$"):
+        read_mask(load(tmp_path, {}).samples[0], SPEC)
 
 
 @pytest.mark.parametrize("synthetic", [True, False])

@@ -109,3 +109,45 @@ def test_faults_are_counted_and_the_first_shown() -> None:
     assert "row 4" in message
     assert "row 5" not in message
     assert "4 more" in message
+
+
+def test_fault_names_its_source_where_the_person_must_find_it(archive: Path, tmp_path: Path) -> None:
+    hidden = f"{archive}::a\x1b[2J.png"
+    with pytest.raises(DataError) as caught, sources.naming(hidden):
+        raise DataError("the picture is damaged")
+    assert str(caught.value) == f"the picture is damaged, in {hidden!r}"
+    assert "\x1b" not in str(caught.value)
+    with pytest.raises(DataError, match=r"FileNotFoundError\), in '.*nothing\.png'$"):
+        sources.hash_sources([f"{archive}::a/1.png", str(tmp_path / "nothing.png")])
+
+
+def test_folder_that_cannot_be_listed_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, pattern: str) -> list[Path]:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "rglob", refuse)
+    with pytest.raises(DataError, match=r"^folder cannot be listed \(PermissionError\)$"):
+        sources.list_sources(folder)
+
+
+def test_archive_must_start_like_one(archive: Path, folder: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report.dcm"
+    report.write_bytes(bytes(128) + b"DICM" + archive.read_bytes())
+    assert sources.is_zip(report)
+    assert [sources.is_archive(path) for path in (archive, report, folder, tmp_path / "nothing")] == [
+        True,
+        False,
+        False,
+        False,
+    ]
+
+
+def test_side_files_are_known_by_their_suffix() -> None:
+    assert [sources.is_side_file(name) for name in ("a/labels.CSV", "x.zip::a.txt", "a.png", "a.bval", "csv")] == [
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
+    assert sources.is_side_file("a.bval", {".bval"})
