@@ -16,7 +16,7 @@ from shared.errors import RunError
 from shared.task import Preprocessing
 
 DONE = "done"
-MODEL_CARD_FILES = ("model.json", "model.onnx", "model.safetensors")
+MODEL_FILES = ("model.json", "model.onnx", "model.safetensors")
 FORMAT = 1
 """Version of the run folder. A reader refuses a later one."""
 
@@ -92,9 +92,12 @@ def check_finished(run: Path) -> None:
         raise RunError(f"{run} is not a run folder; `train` makes one")
     if not is_finished(run):
         raise RunError(f"{run} is not finished; start its training again to resume it")
-    for name, digest in read_json(run / DONE)["files"].items():
+    hashes = read_json(run / DONE).get("files")
+    if not isinstance(hashes, dict) or set(hashes) != set(MODEL_FILES):
+        raise RunError(f"{run}/{DONE} does not name the files of the model; delete the folder and train again")
+    for name, digest in hashes.items():
         if not (run / name).is_file() or file_hash(run / name) != digest:
-            raise RunError(f"{run}/{name} is missing or was changed after training; train again")
+            raise RunError(f"{run}/{name} is missing or was changed after training; delete the folder and train again")
 
 
 def newest_run(root: Path, task: str) -> Path:
@@ -112,7 +115,7 @@ def newest_run(root: Path, task: str) -> Path:
 
 def finish(run: Path, task: str) -> None:
     """Writes `done`, with the hashes of the model files: the last act of a training."""
-    write_json(run / DONE, {"task": task, "files": {name: file_hash(run / name) for name in MODEL_CARD_FILES}})
+    write_json(run / DONE, {"task": task, "files": {name: file_hash(run / name) for name in MODEL_FILES}})
 
 
 @contextmanager

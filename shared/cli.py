@@ -168,6 +168,9 @@ def reported() -> Iterator[None]:
     except MedtlError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(EXIT_FAULT) from None
+    except OSError as error:
+        typer.echo(f"error: {error.filename}: {error.strerror}; choose a place that can be written", err=True)
+        raise typer.Exit(EXIT_FAULT) from None
     except KeyboardInterrupt:
         typer.echo("interrupted; the same command resumes it", err=True)
         raise typer.Exit(130) from None

@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -40,40 +40,74 @@ def cached_codes(
     device: torch.device,
     progress: Progress,
 ) -> NDArray[np.float32]:
-    """Codes [N, width], memory-mapped, from the cache or computed now.
+    """Codes [N, width], from the cache where they are there, computed and added to it where not.
 
-    The key holds all that a code depends on: backbone weights, layers, pooling, preprocessing, and the content and
-    choice of the samples. A file appears under its key only when it is complete.
+    A network's folder in the cache holds pieces: each the codes of the samples that one call missed. So every split
+    of the same data finds what another one left.
     """
-    path = cache_folder() / f"{code_key(network, samples, spec, content_hash)}.npy"
-    if path.is_file():
-        log.info("codes: %d taken from the cache", len(samples))
-        progress(len(samples), len(samples))
-        return _open(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    try:
-        _compute(network, images, partial, device, progress)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-    return _open(path)
+    folder = cache_folder() / network_key(network, spec, content_hash)
+    names = [f"{sample.id}:{sample.frame}" for sample in samples]
+    known = {name: codes for piece in _pieces(folder) for name, codes in zip(*piece, strict=True)}
+    missing = [i for i, name in enumerate(names) if name not in known]
+    log.info("codes: %d of %d taken from the cache", len(names) - len(missing), len(names))
+    if missing:
+        codes = _add_piece(folder, [names[i] for i in missing], network, [images[i] for i in missing], device, progress)
+        if len(missing) == len(names):
+            return codes
+        known |= {names[i]: row for i, row in zip(missing, codes, strict=True)}
+    progress(len(names), len(names))
+    return np.stack([known[name] for name in names])
 
 
-def code_key(network: Network, samples: Sequence[Sample], spec: Preprocessing, content_hash: str) -> str:
-    """SHA-256 over everything that determines the codes."""
+def network_key(network: Network, spec: Preprocessing, content_hash: str) -> str:
+    """SHA-256 over everything that determines the code of a sample of the data."""
     digest = hashlib.sha256()
     facts = [network.layers, network.pooling, spec.size, spec.channels, dict(spec.options), content_hash]
     digest.update(json.dumps(facts, sort_keys=True).encode())
     for name, tensor in network.backbone.state_dict().items():
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    for sample in samples:
-        digest.update(f"{sample.id}:{sample.frame}\n".encode())
     return digest.hexdigest()
 
 
-@torch.inference_mode()
+def _pieces(folder: Path) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
+    """Names and codes of each piece; one that is damaged is deleted, for it can be computed again."""
+    for path in sorted(folder.glob("*.npy")):
+        try:
+            names = json.loads(path.with_suffix(".json").read_text())
+            codes = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            names, codes = None, np.empty(0)
+        if codes.ndim == 2 and isinstance(names, list) and len(names) == len(codes):
+            yield names, codes
+        else:
+            log.warning("a damaged piece of the code cache is deleted and computed anew")
+            path.unlink(missing_ok=True)
+
+
+def _add_piece(
+    folder: Path,
+    names: Sequence[str],
+    network: Network,
+    images: Sequence[Image],
+    device: torch.device,
+    progress: Progress,
+) -> NDArray[np.float32]:
+    """Computes codes and puts them into the cache; the piece appears only when it is complete."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{hashlib.sha256(json.dumps(names).encode()).hexdigest()[:32]}.npy"
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    try:
+        _compute(network, images, partial, device, progress)
+        path.with_suffix(".json").write_text(json.dumps(names))
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    codes: NDArray[np.float32] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return codes
+
+
+@torch.no_grad()
 def _compute(network: Network, images: Sequence[Image], path: Path, device: torch.device, progress: Progress) -> None:
     network.to(device).eval()
     store: NDArray[np.float32] | None = None
@@ -88,8 +122,3 @@ def _compute(network: Network, images: Sequence[Image], path: Path, device: torc
         progress(stop, len(images))
     if isinstance(store, np.memmap):
         store.flush()
-
-
-def _open(path: Path) -> NDArray[np.float32]:
-    codes: NDArray[np.float32] = np.load(path, mmap_mode="r", allow_pickle=False)
-    return codes

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import json
 import logging
 import platform
@@ -27,6 +29,7 @@ from shared.artifacts import (
     file_hash,
     finish,
     is_finished,
+    read_model_record,
     write_json,
     write_text,
 )
@@ -87,6 +90,7 @@ def run(
     options = validate(strategy.options, config.strategy, origin="strategy")
     spec = _preprocessing(task, config)
     _check_backbone(config)
+    strategy.check(options, find_backbone(config.backbone.name).stages)
     device = _device(config)
     processes = PartialState(cpu=device.type == "cpu")
     with processes.main_process_first():
@@ -97,6 +101,8 @@ def run(
         raise ConfigError(f"{folder} holds a run of another configuration; choose another --out")
     if is_finished(folder):
         check_finished(folder)
+        if read_model_record(folder).data_hash != dataset.content_hash:
+            raise ConfigError(f"{folder} holds a run on other data; choose another --out")
         log.warning("%s is finished already; nothing is trained again", folder)
         return folder
     with claimed(folder) if processes.is_main_process else nullcontext():
@@ -330,12 +336,14 @@ def _tensors(network: Network) -> dict[str, torch.Tensor]:
 def _predictions(
     classes: tuple[str, ...], parts: Mapping[str, Part], probabilities: Mapping[str, NDArray[np.float64]]
 ) -> str:
-    lines = [",".join(["split", "sample", "group", "domain", "label", "predicted", *classes])]
+    stream = io.StringIO()
+    table = csv.writer(stream, lineterminator="\n")
+    table.writerow(["split", "sample", "group", "domain", "label", "predicted", *classes])
     for name, rows in probabilities.items():
         for sample, row in zip(parts[name].samples, rows, strict=True):
             facts = [name, sample.id, sample.group or "", sample.domain, str(sample.label), classes[int(row.argmax())]]
-            lines.append(",".join([*(f'"{fact}"' for fact in facts), *(f"{value:.6f}" for value in row)]))
-    return "\n".join(lines) + "\n"
+            table.writerow([*facts, *(f"{value:.6f}" for value in row)])
+    return stream.getvalue()
 
 
 def _environment(device: torch.device, difference: float, seconds: float) -> dict[str, Any]:

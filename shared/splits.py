@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
+from scipy.sparse import coo_array, csr_array, hstack
 from scipy.sparse.csgraph import connected_components
 
 from shared.errors import DataError, LeakError
@@ -14,14 +16,12 @@ from shared.samples import SPLITS, Sample
 from shared.seeding import generator
 
 TRIES = 200
-"""Draws made until some hold every class where it must stand."""
+"""Draws begun until some hold every class where it must stand."""
 BEST_OF = 10
 """Of so many draws that do, the best balanced is kept. With more, every seed would end at the one optimum that a
 dozen patients have, and the spread over seeds would hide what the choice of patients does."""
 UNITS_VISITED = 100_000
-"""Bounds the draws where units are many, about a second: the more units, the better already the first draw."""
-MISSING_COST = 1000.0
-"""Of a class that stands on one side only: above any imbalance."""
+"""Bounds the draws where units are many, to tenths of a second: the more units, the better already the first draw."""
 
 Indices = NDArray[np.int64]
 
@@ -54,7 +54,11 @@ def split(
     if not samples:
         raise DataError("there is no sample to split")
     units = group_units(samples, clusters)
-    fixed = _with_their_group(np.array([sample.split or "" for sample in samples]), units)
+    fixed = np.array([sample.split or "" for sample in samples])
+    unknown = sorted(set(fixed.tolist()) - {"", *SPLITS})
+    if unknown:
+        raise DataError(f"unknown split {unknown[0]!r}; allowed: {', '.join(SPLITS)}, or none")
+    fixed = _with_their_group(fixed, units)
     parts = {name: np.flatnonzero(fixed == name) for name in SPLITS}
     fixed_test, fixed_validation = bool(len(parts["test"])), bool(len(parts["validation"]))
     rest = np.flatnonzero((fixed == "") | (fixed == "train"))
@@ -80,7 +84,7 @@ def group_units(samples: Sequence[Sample], clusters: Sequence[int] | Indices | N
         first: dict[object, int] = {}
         links += [(first.setdefault(key, i), i) for i, key in enumerate(keys)]
     rows, columns = np.array(links, dtype=np.int64).T
-    _, units = connected_components(coo_matrix((np.ones(len(rows)), (rows, columns)), shape=(n, n)), directed=False)
+    _, units = connected_components(coo_array((np.ones(len(rows)), (rows, columns)), shape=(n, n)), directed=False)
     return units.astype(np.int64)
 
 
@@ -91,8 +95,9 @@ def k_shot(indices: Indices, labels: Sequence[str], k: int, seed: int) -> Indice
         DataError: A class has fewer than k.
     """
     chosen: list[int] = []
-    for name in sorted({labels[i] for i in indices}):
-        members = [int(i) for i in indices if labels[i] == name]
+    names, kinds = np.unique([labels[i] for i in indices], return_inverse=True)
+    for kind, name in enumerate(names.tolist()):
+        members = indices[kinds == kind]
         if len(members) < k:
             raise DataError(f"class {name} has {len(members)} training images; {k} were asked for (labels_per_class)")
         chosen += generator(seed, "k-shot", name).choice(members, size=k, replace=False).tolist()
@@ -105,29 +110,28 @@ def few_groups(samples: Sequence[Sample], indices: Indices, count: int, seed: in
     Raises:
         DataError: There are fewer groups, or no draw of that many holds every class.
     """
-    names, owner = np.unique([samples[i].group or samples[i].id for i in indices], return_inverse=True)
-    if len(names) < count:
-        raise DataError(f"the training part has {len(names)} groups; {count} were asked for (train_groups)")
-    classes = np.unique([str(samples[i].label) for i in indices], return_inverse=True)[1]
-    counts = np.zeros((len(names), classes.max() + 1))
-    np.add.at(counts, (owner, classes), 1)
+    owner = _numbered([samples[i].group or samples[i].id for i in indices])
+    groups = int(owner.max()) + 1
+    if groups < count:
+        raise DataError(f"the training part has {groups} groups; {count} were asked for (train_groups)")
+    counts = _count(owner, [str(samples[i].label) for i in indices])
     shares = counts.sum(axis=0) / counts.sum()
-    best: tuple[float, Indices] | None = None
-    complete = 0
+    best, cost, complete = np.zeros(groups, dtype=np.bool_), math.inf, 0
     for attempt in range(TRIES):
-        drawn = generator(seed, "few-groups", attempt).choice(len(names), size=count, replace=False)
-        have = counts[drawn].sum(axis=0)
-        cost = float(np.abs(have / have.sum() - shares).sum())
-        if not (have > 0).all():
+        shuffled = generator(seed, "few-groups", attempt).permutation(groups)
+        drawn, _ = _one_of_each(counts, 0, shuffled)
+        if drawn.sum() > count:
             continue
-        if best is None or cost < best[0]:
-            best = cost, drawn
+        drawn[shuffled[~drawn[shuffled]][: count - drawn.sum()]] = True
+        have = drawn @ counts
+        now = float(np.abs(have / have.sum() - shares).sum())
+        best, cost = (drawn, now) if now < cost else (best, cost)
         complete += 1
         if complete == BEST_OF:
             break
-    if best is None:
+    if not complete:
         raise DataError(f"no draw of {count} groups holds every class; ask for more (train_groups)")
-    return indices[np.isin(owner, best[1])]
+    return indices[best[owner]]
 
 
 def _with_their_group(fixed: NDArray[np.str_], units: Indices) -> NDArray[np.str_]:
@@ -154,68 +158,95 @@ def _cut(
     """
     if not len(pool):
         return pool
-    pool = np.array(sorted(pool, key=lambda i: samples[i].id), dtype=np.int64)
-    order = _first_seen(np.unique(units[pool], return_inverse=True)[1])
-    by_class = _count(order, [str(samples[i].label) for i in pool])
-    by_domain = _count(order, [samples[i].domain for i in pool])
-    counts = np.hstack([by_class, by_domain]) if by_domain.shape[1] > 1 else by_class
+    owner = _numbered(units[pool].tolist())
+    by_class = _count(owner, [str(samples[i].label) for i in pool])
+    by_domain = _count(owner, [samples[i].domain for i in pool])
+    counts = hstack([by_class, by_domain], format="csr") if by_domain.shape[1] > 1 else by_class
     wanted = counts.sum(axis=0) * share
-    best: tuple[float, NDArray[np.bool_]] | None = None
-    complete = 0
-    for attempt in range(max(1, min(TRIES, UNITS_VISITED // len(counts)))):
-        taken = _draw(counts, by_class > 0, wanted, keep, generator(seed, "split", purpose, attempt))
-        off = np.abs(counts[taken].sum(axis=0) - wanted)
-        missing = int((~(by_class[taken] > 0).any(axis=0)).sum() + ((by_class[~taken] > 0).sum(axis=0) < keep).sum())
-        cost = float((off / np.maximum(wanted, 1.0)).sum()) + MISSING_COST * missing
-        if best is None or cost < best[0]:
-            best = cost, taken
-        complete += not missing
-        if complete == BEST_OF or (not missing and off.max() <= 0.5):  # whole samples come no nearer
-            break
-    return pool[best[1][order]] if best else pool[:0]
-
-
-def _first_seen(local: Indices) -> Indices:
-    """For each sample its unit, numbered in id order, so that the draw does not depend on the input's order."""
-    _, first = np.unique(local, return_index=True)
-    rank = np.empty(len(first), dtype=np.int64)
-    rank[np.argsort(first)] = np.arange(len(first))
-    return rank[local]
-
-
-def _count(order: Indices, names: Sequence[str]) -> NDArray[np.float64]:
-    """How many samples of each name each unit has: [units, names]."""
-    kinds, kind = np.unique(names, return_inverse=True)
-    counts = np.zeros((int(order.max()) + 1, len(kinds)))
-    np.add.at(counts, (order, kind), 1)
-    return counts
-
-
-def _draw(
-    counts: NDArray[np.float64],
-    holds: NDArray[np.bool_],
-    wanted: NDArray[np.float64],
-    keep: int,
-    random: np.random.Generator,
-) -> NDArray[np.bool_]:
-    """Takes units in random order: first one of each class, rare ones first, then all that bring the counts nearer."""
-    taken, left = np.zeros(len(counts), dtype=np.bool_), holds.sum(axis=0)
-    order = random.permutation(len(counts))
-    for kind in np.argsort(left, kind="stable"):
-        if holds[taken, kind].any():
+    contents = _contents(counts)
+    best, cost, complete = np.zeros(len(contents), dtype=np.bool_), math.inf, 0
+    possible = (np.diff(by_class.tocsc().indptr) > keep).all()
+    for attempt in range(TRIES if possible else 1):
+        shuffled = generator(seed, "split", purpose, attempt).permutation(len(contents))
+        taken, spare = _one_of_each(by_class, keep, shuffled)
+        if spare is None:
+            best = best if complete else taken  # lets the check of the classes name what is missing
             continue
-        spare = (left - holds >= np.where(holds, keep, 0)).all(axis=1)
-        able = order[(holds[:, kind] & spare & ~taken)[order]]
-        if len(able):
-            taken[able[0]], left = True, left - holds[able[0]]
-    have = counts[taken].sum(axis=0)
-    scale = np.maximum(wanted, 1.0)
-    for unit in order[~taken[order]]:
-        after = have + counts[unit]
-        enough = (left - holds[unit])[holds[unit]] >= keep
-        if enough.all() and (np.abs(after - wanted) / scale).sum() < (np.abs(have - wanted) / scale).sum():
-            taken[unit], have, left = True, after, left - holds[unit]
-    return taken
+        _fill(taken, contents, wanted, spare, shuffled)
+        off = np.abs(taken @ counts - wanted)
+        now = float((off / np.maximum(wanted, 1.0)).sum())
+        best, cost = (taken, now) if now < cost else (best, cost)
+        complete += 1
+        if off.max() <= 0.5 or complete == min(BEST_OF, max(1, UNITS_VISITED // len(contents))):
+            break  # whole samples come no nearer, or enough was tried
+    return pool[best[owner]]
+
+
+def _numbered(names: Sequence[Hashable]) -> Indices:
+    """Numbers names in the order of the samples: pseudonyms differ with the salt, and a split must not."""
+    first: dict[Hashable, int] = {}
+    return np.array([first.setdefault(name, len(first)) for name in names], dtype=np.int64)
+
+
+def _count(owner: Indices, names: Sequence[str]) -> csr_array:
+    """How many samples of each name each unit has: sparse [units, names], for most units hold one class of many."""
+    kinds, kind = np.unique(names, return_inverse=True)
+    return coo_array((np.ones(len(owner)), (owner, kind)), shape=(int(owner.max()) + 1, len(kinds))).tocsr()
+
+
+def _contents(counts: csr_array) -> list[list[tuple[int, float]]]:
+    """The filled cells of each unit. Plain Python is many times faster than NumPy on rows of two numbers."""
+    cells = list(zip(counts.indices.tolist(), counts.data.tolist(), strict=True))
+    return [cells[start:stop] for start, stop in pairwise(counts.indptr.tolist())]
+
+
+def _one_of_each(by_class: csr_array, keep: int, shuffled: Indices) -> tuple[NDArray[np.bool_], list[int] | None]:
+    """Takes units in the shuffled order until each class is held, rare classes first, and leaves `keep` of each.
+
+    Returns:
+        Which units were taken, and how many more of each class may be; None if no unit was left to take for a class.
+    """
+    taken, spare = np.zeros(len(shuffled), dtype=np.bool_), np.diff(by_class.tocsc().indptr) - keep
+    complete = True
+    drawn = by_class[shuffled].tocsc()  # its columns list the holders of a class in the shuffled order
+    for kind in np.argsort(spare, kind="stable"):
+        members = shuffled[drawn.indices[drawn.indptr[kind] : drawn.indptr[kind + 1]]]
+        if taken[members].any():
+            continue
+        for unit in members:
+            held = by_class.indices[by_class.indptr[unit] : by_class.indptr[unit + 1]]
+            if (spare[held] > 0).all():
+                taken[unit] = True
+                spare[held] -= 1
+                break
+        else:
+            complete = False
+    return taken, spare.tolist() if complete else None
+
+
+def _fill(
+    taken: NDArray[np.bool_],
+    contents: Sequence[Sequence[tuple[int, float]]],
+    wanted: NDArray[np.float64],
+    spare: list[int],
+    shuffled: Indices,
+) -> None:
+    """Takes, in the shuffled order, all units that bring the counts nearer to the wanted ones; changes `taken`."""
+    gap, scale = wanted.tolist(), np.maximum(wanted, 1.0).tolist()
+    for unit in np.flatnonzero(taken).tolist():
+        for column, count in contents[unit]:
+            gap[column] -= count
+    for unit in shuffled[~taken[shuffled]].tolist():
+        change = 0.0
+        for column, count in contents[unit]:
+            change += (abs(gap[column] - count) - abs(gap[column])) / scale[column]
+        # the first columns are the classes
+        if change < 0 and all(spare[column] > 0 for column, _ in contents[unit] if column < len(spare)):
+            taken[unit] = True
+            for column, count in contents[unit]:
+                gap[column] -= count
+                if column < len(spare):
+                    spare[column] -= 1
 
 
 def _check_apart(parts: Mapping[str, Indices], units: Indices) -> None:
@@ -229,12 +260,11 @@ def _check_apart(parts: Mapping[str, Indices], units: Indices) -> None:
 
 
 def _check_classes(parts: Mapping[str, Indices], samples: Sequence[Sample], units: Indices, exempt: str | None) -> None:
-    labels = np.array([str(sample.label) for sample in samples])
-    for name in np.unique(labels):
-        for part in (part for part in SPLITS if part != exempt):
-            if not (labels[parts[part]] == name).any():
-                groups = len(np.unique(units[labels == name]))
-                raise DataError(
-                    f"class {name} has no sample in {part}: its {int((labels == name).sum())} samples form {groups} "
-                    f"groups, and no group may be divided; add groups of that class or leave the class out"
-                )
+    names, kinds = np.unique([str(sample.label) for sample in samples], return_inverse=True)
+    for part in (part for part in SPLITS if part != exempt):
+        for kind in np.flatnonzero(np.bincount(kinds[parts[part]], minlength=len(names)) == 0):
+            groups = len(np.unique(units[kinds == kind]))
+            raise DataError(
+                f"class {names[kind]} has no sample in {part}: its {int((kinds == kind).sum())} samples form {groups} "
+                f"groups, and no group may be divided; add groups of that class or leave the class out"
+            )

@@ -289,7 +289,7 @@ class _Loop:
         return optimiser
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def predict_scores(network: Network, part: Part, device: torch.device) -> Tensor:
     """Class scores, float32 [N, classes] on the CPU, of all images of a part, in evaluation mode."""
     network.to(device).eval()

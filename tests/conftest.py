@@ -1,14 +1,24 @@
-"""Fixtures that find the real data and weights, and say why a test is skipped where they are absent."""
+"""Fixtures: the real data and weights where they are; a small dataset of drawn characters, and one finished run."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 
 # networks in tests are tiny: a second thread costs more in waiting than it computes, most of all on a busy machine
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+SIDE = 32
+CLASSES = ("character_1_ka", "digit_0", "digit_1")
+"""Folders as DHCD has them; the labels are ka, digit_0, digit_1."""
+
+Draw = Callable[..., Path]
 
 
 def _folder(variable: str) -> Path:
@@ -34,3 +44,82 @@ def _private_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+
+
+@pytest.fixture(scope="session")
+def draw_characters() -> Draw:
+    """Writes PNGs by class: a cross, a ring and a stroke, each drawn elsewhere and noisy, so that none is a copy."""
+
+    def draw(root: Path, *, each: int, seed: int = 0, names: tuple[str, ...] = CLASSES) -> Path:
+        random = np.random.default_rng(seed)
+        for shape, name in enumerate(names):
+            (root / name).mkdir(parents=True)
+            for index in range(each):
+                pixels = _character(shape, random) + random.normal(0, 6, (SIDE, SIDE))
+                Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(root / name / f"{index:03d}.png")
+        return root
+
+    return draw
+
+
+def _character(shape: int, random: np.random.Generator) -> np.ndarray:
+    picture = Image.new("L", (SIDE, SIDE), 0)
+    pen = ImageDraw.Draw(picture)
+    left, top = (int(value) for value in random.integers(4, 11, 2))
+    width, height = (int(value) for value in random.integers(12, 18, 2))
+    right, bottom = left + width, top + height
+    if shape == 0:
+        pen.line((left, top, right, bottom), fill=255, width=3)
+        pen.line((right, top, left, bottom), fill=255, width=3)
+    elif shape == 1:
+        pen.ellipse((left, top, right, bottom), outline=255, width=3)
+    else:
+        slant = int(random.integers(-3, 4))
+        pen.line((left + width // 2, top, left + width // 2 + slant, bottom), fill=255, width=3)
+    return np.asarray(picture, dtype=np.float64)
+
+
+@pytest.fixture(scope="session")
+def characters(tmp_path_factory: pytest.TempPathFactory, draw_characters: Draw) -> Path:
+    """Three classes of 16 images."""
+    return draw_characters(tmp_path_factory.mktemp("data") / "characters", each=16)
+
+
+@pytest.fixture(scope="session")
+def tiny_words(characters: Path) -> tuple[str, ...]:
+    """The configuration of a training of a few seconds, as `key=value` words."""
+    return (
+        f"data.source={characters}",
+        "backbone={name: convnet_small, weights: random, size: 32, layers: [block2], pooling: avg2}",
+        "strategy={name: finetune, augment: false, batch_size: 8, phases: [{epochs: 8, train: all, "
+        "lr_head: 0.01, lr_backbone: 0.003}]}",
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory, tiny_words: tuple[str, ...]) -> Path:
+    """A finished run of handwriting, nothing left out or replaced. Read it only; copy it to change it."""
+    from handwriting.task import TASK
+    from shared.config import load_config
+    from shared.runner import run
+
+    with pytest.MonkeyPatch.context() as patch:
+        # made before the home of the test that asks for it first
+        home = tmp_path_factory.mktemp("session-home")
+        patch.setenv("XDG_CONFIG_HOME", str(home / "config"))
+        patch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+        patch.setenv("MEDTL_SALT", "the same for every session")
+        return run(TASK, load_config(None, tiny_words), root=tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture
+def quick_ending(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaves out what takes nine tenths of a tiny run and has tests of its own: ONNX, attributions and their sheet."""
+
+    def export(network: Any, spec: Any, path: Path, check: Any) -> float:
+        path.write_bytes(b"not exported")
+        return 0.0
+
+    monkeypatch.setattr("shared.runner.export_onnx", export)
+    monkeypatch.setattr("shared.report.integrated_gradients", lambda network, images, targets, device: images[:, 0])
+    monkeypatch.setattr("shared.report.attribution_sheet", lambda *_: "data:,")

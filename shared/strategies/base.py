@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from shared.config import Section
@@ -13,6 +14,14 @@ class Strategy(Protocol):
 
     options: type[Section]
     """The schema of the strategy's options in a configuration."""
+
+    def check(self, options: Any, stages: Sequence[str]) -> None:
+        """Looks up every name in the options before anything is read or written.
+
+        Raises:
+            ConfigError: A stage that the backbone does not have.
+            UnknownNameError: A rule of selection that there is not.
+        """
 
     def fit(self, job: Job, options: Any) -> list[dict[str, Any]]:
         """Trains `job.network` in place, chooses by validation, and returns the history as JSON-ready rows."""

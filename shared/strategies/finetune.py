@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import Field
@@ -9,10 +10,11 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the field's usual name
 
 from shared.config import Section
-from shared.freezing import BatchNormPolicy
+from shared.freezing import BatchNormPolicy, resolve_stages
 from shared.heads import balanced_weights
 from shared.job import Job
 from shared.schedules import Shape
+from shared.selection import RULES
 from shared.trainer import Phase, train
 
 
@@ -48,6 +50,12 @@ class FineTune:
     """The network learns end to end, part by part."""
 
     options = Options
+
+    def check(self, options: Options, stages: Sequence[str]) -> None:
+        """Looks up the stages of each phase and the rule of selection."""
+        for phase in options.phases:
+            resolve_stages(phase.train, stages)
+        RULES.get(options.selection)
 
     def fit(self, job: Job, options: Options) -> list[dict[str, Any]]:
         """Runs the phases; the checkpoint that validation prefers is the result."""

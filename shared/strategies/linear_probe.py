@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -29,6 +30,10 @@ class LinearProbe:
     """The backbone stays as it is; only a linear head is solved for."""
 
     options = Options
+
+    def check(self, options: Options, stages: Sequence[str]) -> None:
+        """Looks up the rule of selection."""
+        RULES.get(options.selection)
 
     def fit(self, job: Job, options: Options) -> list[dict[str, Any]]:
         """Solves the head along a path of L2 strengths and keeps the one that validation prefers."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from shared.artifacts import (
-    MODEL_CARD_FILES,
+    MODEL_FILES,
     ModelRecord,
     check_finished,
     claimed,
@@ -38,7 +38,7 @@ RECORD = ModelRecord(
 
 def _run(folder: Path, task: str = "medtl") -> Path:
     folder.mkdir(parents=True)
-    for name in MODEL_CARD_FILES:
+    for name in MODEL_FILES:
         (folder / name).write_text("{}")
     finish(folder, task)
     return folder

@@ -1,0 +1,42 @@
+"""The guided first run, small: it must come to its table, not to good numbers."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from medtl.demo import run_demo
+from shared.artifacts import is_finished, read_json
+
+PATIENTS = 12
+WORDS = (
+    "backbone={name: convnet_small, weights: random, size: 32}",
+    "strategy={name: finetune, augment: false, phases: [{epochs: 1, train: all}]}",
+)
+
+
+@pytest.mark.slow
+def test_the_demo_ends_with_a_table_of_three_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("medtl.phantom.EMBEDDED_PATIENTS", PATIENTS)
+    seen: set[str] = set()
+    lines = run_demo(tmp_path, WORDS, lambda what, *_: seen.add(what))
+    head, source, transfer, alone, gain, report = lines
+    for name, row in (("source scanner", source), ("target, transferred", transfer), ("target, few labels", alone)):
+        assert row.startswith(name)
+        assert len(re.findall(r"\d\.\d{3}|not defined", row)) >= 3
+    assert [word in head for word in ("synthetic data", "test AUC", "sensitivity", "specificity")] == [True] * 4
+    assert re.match(r"transfer gained [+-]\d\.\d{3} of AUC", gain)
+    assert Path(report.removeprefix("report: ")).is_file()
+    assert {what.split(":")[0] for what in seen} == {"phantom-source", "phantom-transfer", "phantom-alone"}
+
+    runs = {name: next(tmp_path.glob(f"medtl-{name}-*")) for name in ("phantom-source", "phantom-transfer")}
+    assert all(is_finished(folder) for folder in runs.values())
+    weights = read_json(runs["phantom-transfer"] / "model.json")["backbone"]["weights"]
+    assert weights["sha256"] == read_json(runs["phantom-source"] / "model.json")["weights_hash"]
+    assert all("Synthetic data" in json.dumps(read_json(folder / "report.json")) for folder in runs.values())
+
+    monkeypatch.setattr("shared.strategies.finetune.train", lambda *_, **__: pytest.fail("trained again"))
+    assert run_demo(tmp_path, WORDS, lambda *_: None) == lines

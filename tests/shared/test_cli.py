@@ -1,0 +1,209 @@
+"""The commands that both applications have, called as a person calls them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from handwriting.cli import app
+from shared.artifacts import claimed, is_finished, read_json
+
+RUNNER = CliRunner()
+KEYS = {"input", "status", "reason", "label", "probabilities", "threshold", "certified_sensitivity", "slices"}
+
+
+def _call(*words: str | Path) -> Result:
+    return RUNNER.invoke(app, [str(word) for word in words])
+
+
+def _is_one_line(result: Result, said: str) -> bool:
+    """One line on standard error that begins with `error:`, and no traceback anywhere."""
+    lines = [line for line in result.stderr.splitlines() if line.strip()]
+    return (
+        len(lines) == 1
+        and lines[0].startswith("error: ")
+        and said in lines[0]
+        and "Traceback" not in result.output
+        and isinstance(result.exception, SystemExit)
+    )
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands look for runs below the working directory."""
+    monkeypatch.chdir(tmp_path)
+
+
+def test_train_makes_a_run_and_predict_finds_it(tiny_words: tuple[str, ...], characters: Path) -> None:
+    trained = _call("train", *tiny_words)
+    assert trained.exit_code == 0, trained.output
+    (run,) = Path("runs").iterdir()
+    assert is_finished(run)
+    summary = read_json(run / "report.json")["summary"]
+    assert trained.stdout.splitlines() == [*summary, f"report: {run / 'report.html'}"]
+    judged = _call("predict", characters / "digit_0" / "000.png")
+    assert judged.exit_code == 0, judged.output
+    lines = judged.stdout.splitlines()
+    assert re.fullmatch(r".*000\.png: \w+ \([01]\.\d{3}\)", lines[0])
+    assert lines[-1].startswith("Isolated handwritten characters only")
+
+
+def test_train_takes_a_file_and_words_over_it(tiny_run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    shutil.copy(tiny_run / "config.yaml", tmp_path / "tiny.yaml")
+    again = _call("train", "tiny.yaml", "--out", tiny_run)
+    assert again.exit_code == 0, again.output
+    assert f"report: {tiny_run / 'report.html'}" in again.stdout
+    assert "finished already" in caplog.text
+    other = _call("train", "tiny.yaml", "seed=1", "--out", tiny_run)
+    assert other.exit_code == 2
+    assert _is_one_line(other, "another configuration")
+
+
+def test_predict_writes_one_json_object_a_line(tiny_run: Path, characters: Path) -> None:
+    result = _call("predict", characters / "digit_0", characters / "digit_1" / "001.png", "--model", tiny_run, "--json")
+    assert result.exit_code == 0, result.output
+    answers = [json.loads(line) for line in result.stdout.splitlines()]
+    assert len(answers) == 17
+    classes = set(read_json(tiny_run / "model.json")["classes"])
+    for answer in answers:
+        assert set(answer) >= KEYS
+        assert answer["status"] == "assessed"
+        assert set(answer["probabilities"]) == classes
+        assert answer["label"] in classes
+        assert len(answer["slices"]) == 1
+    assert answers[-1]["input"] == str(characters / "digit_1" / "001.png")
+
+
+def test_predict_exits_3_when_one_is_refused_and_judges_the_rest(
+    tiny_run: Path, characters: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    sound = characters / "digit_0" / "000.png"
+    result = _call("predict", "broken.png", sound, "--model", tiny_run, "--json")
+    assert result.exit_code == 3
+    first, second = (json.loads(line) for line in result.stdout.splitlines())
+    assert (first["input"], first["status"], second["status"]) == ("broken.png", "refused", "assessed")
+    assert set(first) == set(second) >= KEYS
+    assert first["reason"]
+    assert first["label"] is None
+    in_words = _call("predict", "broken.png", sound, "--model", tiny_run)
+    assert in_words.exit_code == 3
+    assert in_words.stdout.startswith("broken.png: refused: ")
+
+
+def test_predict_out_writes_what_json_prints(tiny_run: Path, characters: Path) -> None:
+    words = ("predict", characters / "digit_1", "--model", tiny_run)
+    printed, written = _call(*words, "--json"), _call(*words, "--out", "answers/today")
+    assert printed.exit_code == written.exit_code == 0
+    assert Path("answers/today/predictions.jsonl").read_text(encoding="utf-8") == printed.stdout
+    assert "{" not in written.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("train", "seed=x"), 2, "seed: "),
+        (("train", "sede=1"), 2, "sede: unknown key; allowed here: name, seed"),
+        (("train", "nowhere.yaml"), 2, "nowhere.yaml: cannot be read"),
+        (("train", "data.source=nowhere"), 1, "nowhere does not exist"),
+        (("train", "data.source=.", "strategy.name=finetuna"), 2, "did you mean finetune"),
+        (("train", "data.source=.", "data.options.margin=9"), 2, "margin is 9"),
+        (("train", "data.source=."), 1, "no layout that is known"),
+        (("train",), 2, "data.source is not set"),
+        (("predict", "a.png"), 1, "no finished handwriting run"),
+        (("predict", "a.png", "--model", "nowhere"), 1, "nowhere is not a run folder"),
+        (("predict", "a.png", "--model", "."), 1, ". is not finished"),
+    ],
+)
+def test_a_fault_is_one_line_and_a_code(words: tuple[str, ...], code: int, said: str) -> None:
+    result = _call(*words)
+    assert result.exit_code == code, result.output
+    assert _is_one_line(result, said), result.output
+
+
+@pytest.mark.parametrize(
+    "words", [("predict",), ("predict", "a.png", "--jsno"), ("train", "--seed", "1"), ("tarin",), ()]
+)
+def test_wrong_usage_exits_2(words: tuple[str, ...]) -> None:
+    result = _call(*words)
+    assert result.exit_code == 2
+    assert "Traceback" not in result.output
+
+
+def test_a_path_that_does_not_exist_is_said_before_anything_is_judged(tiny_run: Path, characters: Path) -> None:
+    result = _call("predict", characters / "digit_0", "nowhere.png", "--model", tiny_run)
+    assert result.exit_code == 1
+    assert _is_one_line(result, "nowhere.png does not exist")
+    assert not result.stdout
+
+
+def test_a_damaged_run_is_said_in_one_line(tiny_run: Path, characters: Path, tmp_path: Path) -> None:
+    broken = shutil.copytree(tiny_run, tmp_path / "broken")
+    with (broken / "model.onnx").open("ab") as stream:
+        stream.write(b"\0")
+    result = _call("predict", characters / "digit_0" / "000.png", "--model", broken)
+    assert result.exit_code == 1
+    assert _is_one_line(result, "model.onnx is missing or was changed after training")
+
+
+def test_a_run_folder_in_use_is_said_in_one_line(tiny_words: tuple[str, ...], tmp_path: Path) -> None:
+    with claimed(tmp_path / "run"):
+        result = _call("train", *tiny_words, "--out", "run")
+    assert result.exit_code == 1
+    assert _is_one_line(result, "trained by another process")
+
+
+@pytest.mark.parametrize("command", ["train", "predict"])
+def test_a_place_that_cannot_be_written_is_said_in_one_line(
+    command: str, tiny_words: tuple[str, ...], tiny_run: Path, characters: Path
+) -> None:
+    Path("file").write_text("in the way")
+    words = tiny_words if command == "train" else (characters / "digit_0" / "000.png", "--model", tiny_run)
+    result = _call(command, *words, "--out", "file")
+    assert result.exit_code == 1
+    assert _is_one_line(result, "file")
+
+
+def test_an_interrupt_is_said_and_exits_130(
+    tiny_words: tuple[str, ...], characters: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("shared.runner.audit", interrupt)
+    result = _call("train", *tiny_words)
+    assert result.exit_code == 130
+    assert "the same command resumes it" in result.stderr
+
+
+def test_backbones_are_listed_with_stages_and_licence() -> None:
+    result = _call("backbones")
+    assert result.exit_code == 0
+    assert "convnet_small: 1 channel(s), 32 px, Apache-2.0" in result.stdout
+    assert "stages block1 block2 block3 block4; default code block4" in result.stdout
+
+
+def test_verbose_says_more_on_standard_error_only(tiny_run: Path, characters: Path) -> None:
+    words = ("predict", characters / "digit_0" / "000.png", "--model", tiny_run, "--json")
+    assert _call("--verbose", *words).stdout == _call(*words).stdout
+
+
+@pytest.mark.parametrize("task", ["handwriting", "medtl"])
+def test_help_loads_nothing_heavy(task: str) -> None:
+    code = (
+        f"import sys\nfrom typer.testing import CliRunner\nfrom {task}.cli import app\n"
+        "assert CliRunner().invoke(app, ['train', '--help']).exit_code == 0\n"
+        "print(sorted({'torch', 'monai', 'numpy', 'onnxruntime', 'pydantic', 'rich'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,182 @@
+"""The code cache: what it takes up, and what it must not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from shared.backbones import build_backbone
+from shared.features import BATCH, cache_folder, cached_codes, network_key
+from shared.network import Network, code_width
+from shared.samples import Sample
+from shared.task import Preprocessing
+
+COUNT = BATCH + 8
+SPEC = Preprocessing(32, 1, {"margin": 0.1})
+SAMPLES = [Sample(id=f"image-{i}", source="", label="a") for i in range(COUNT)]
+
+
+class Counted(Sequence):
+    """Images that count how often they were asked for, and break where they are told to."""
+
+    def __init__(self, break_at: int | None = None) -> None:
+        random = np.random.default_rng(0)
+        self.pixels = random.random((COUNT, 1, 32, 32), dtype=np.float32)
+        self.reads, self.break_at = 0, break_at
+
+    def __len__(self) -> int:
+        return COUNT
+
+    def __getitem__(self, index: Any) -> Any:
+        self.reads += 1
+        if index == self.break_at:
+            raise KeyboardInterrupt
+        return self.pixels[index]
+
+
+def _network(*, seed: int = 0, layers: tuple[str, ...] = ("block2",), pooling: str = "avg1") -> Network:
+    backbone = build_backbone("convnet_small", layers=layers, seed=seed)
+    return Network(backbone, layers, pooling, code_width(backbone, layers, pooling, 1, 32), 2)
+
+
+def _codes(
+    network: Network,
+    images: Counted,
+    samples: Sequence[Sample] = SAMPLES,
+    spec: Preprocessing = SPEC,
+    content_hash: str = "data",
+) -> np.ndarray:
+    return cached_codes(
+        network,
+        images,
+        samples,
+        spec,
+        content_hash=content_hash,
+        device=torch.device("cpu"),
+        progress=lambda done, total: None,
+    )
+
+
+def test_codes_are_those_of_the_network() -> None:
+    network, images = _network(), Counted()
+    codes = _codes(network, images)
+    with torch.inference_mode():
+        expected = network.eval().codes(torch.from_numpy(images.pixels)).numpy()
+    assert isinstance(codes, np.memmap)
+    np.testing.assert_allclose(codes, expected, atol=1e-6)
+
+
+def test_the_second_time_no_image_is_read() -> None:
+    network, images = _network(), Counted()
+    first, reads = _codes(network, images), images.reads
+    again = _codes(network, images)
+    assert (reads, images.reads) == (COUNT, COUNT)
+    assert np.array_equal(first, again)
+
+
+def test_another_head_finds_the_same_codes() -> None:
+    images = Counted()
+    first, second = _network(), _network()
+    torch.nn.init.ones_(second.head.weight)
+    _codes(first, images)
+    _codes(second, images)
+    assert images.reads == COUNT
+
+
+def _one_weight_nudged() -> Network:
+    network = _network()
+    with torch.no_grad():
+        next(iter(network.backbone.stages.parameters())).view(-1)[0] += 1e-6
+    return network
+
+
+def _one_statistic_nudged() -> Network:
+    network = _network()
+    next(buffer for name, buffer in network.named_buffers() if name.endswith("running_var"))[0] += 1e-6
+    return network
+
+
+OTHERS: dict[str, Callable[[], dict[str, Any]]] = {
+    "another weight": lambda: {"network": _one_weight_nudged()},
+    "another BatchNorm statistic": lambda: {"network": _one_statistic_nudged()},
+    "another layer": lambda: {"network": _network(layers=("block1",))},
+    "another pooling": lambda: {"network": _network(pooling="max1")},
+    "another option of preprocessing": lambda: {"spec": replace(SPEC, options={"margin": 0.2})},
+    "another size": lambda: {"spec": replace(SPEC, size=48)},
+    "another content": lambda: {"content_hash": "other"},
+    "other samples": lambda: {"samples": [replace(sample, id=f"new-{sample.id}") for sample in SAMPLES]},
+    "other frames": lambda: {"samples": [replace(sample, frame=1) for sample in SAMPLES]},
+}
+
+
+@pytest.mark.parametrize("change", OTHERS)
+def test_whatever_changes_a_code_misses_the_cache(change: str) -> None:
+    images = Counted()
+    asked = {"network": _network(), **OTHERS[change]()}
+    _codes(_network(), images)
+    _codes(asked.pop("network"), images, **asked)
+    assert images.reads == 2 * COUNT
+
+
+def test_another_order_and_a_part_find_the_same_codes() -> None:
+    network, images = _network(), Counted()
+    whole = np.array(_codes(network, images))
+    assert np.array_equal(_codes(network, images, SAMPLES[::-1]), whole[::-1])
+    assert images.reads == COUNT
+
+
+def test_only_what_is_missing_is_computed() -> None:
+    network, images = _network(), Counted()
+    whole = np.array(_codes(network, images))
+    added = [*SAMPLES[:-1], replace(SAMPLES[-1], frame=1)]
+    assert np.allclose(_codes(network, images, added), whole, atol=1e-6)
+    assert images.reads == COUNT + 1
+
+
+def test_the_key_is_the_same_in_another_process() -> None:
+    """A plain function of its arguments: nothing of `id`, `hash` or the order of a dict."""
+    options = {"a": 1, "b": 2}
+    turned = dict(reversed(options.items()))
+    keys = {network_key(_network(), replace(SPEC, options=given), "data") for given in (options, turned, {**options})}
+    assert len(keys) == 1
+
+
+def test_an_interrupted_computation_leaves_nothing_to_be_taken_up() -> None:
+    network = _network()
+    with pytest.raises(KeyboardInterrupt):
+        _codes(network, Counted(break_at=BATCH + 2))
+    assert not [path for path in cache_folder().rglob("*") if path.is_file()]
+    images = Counted()
+    codes = _codes(network, images)
+    assert images.reads == COUNT
+    assert (np.abs(codes).sum(axis=1) > 0).all()
+
+
+def test_what_a_killed_process_left_is_not_taken_up() -> None:
+    network, images = _network(), Counted()
+    folder = cache_folder() / network_key(network, SPEC, "data")
+    folder.mkdir(parents=True)
+    np.save(folder / "half.npy", np.zeros((COUNT, 64), np.float32))
+    (folder / "half.npy").rename(folder / "half.1.partial")
+    assert np.abs(_codes(network, images)).sum() > 0
+    assert images.reads == COUNT
+
+
+@pytest.mark.parametrize("damage", [lambda content: content[:-64], lambda content: b"", lambda content: b"junk" * 50])
+def test_a_damaged_cache_is_computed_anew(damage: Callable[[bytes], bytes]) -> None:
+    network, images = _network(), Counted()
+    whole = np.array(_codes(network, images))
+    (path,) = cache_folder().rglob("*.npy")
+    path.write_bytes(damage(path.read_bytes()))
+    assert np.array_equal(_codes(network, images), whole)
+
+
+def test_the_cache_lies_where_the_user_wants_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / "medtl" / "codes"

@@ -1,0 +1,190 @@
+"""ONNX Runtime over a finished run, held against the torch network it came from."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from handwriting.task import TASK
+from shared.artifacts import read_model_record
+from shared.backbones import build_backbone
+from shared.errors import RunError
+from shared.network import Calibrated, Network, code_width
+from shared.predictor import Answer, Predictor, SliceAnswer
+from shared.task import Item
+
+KEYS = {"input", "status", "reason", "label", "probabilities", "threshold", "certified_sensitivity", "slices"}
+WITHOUT_TORCH = """
+import sys
+from pathlib import Path
+from {task}.task import TASK
+from shared.predictor import Predictor
+{body}
+print(sorted({{"torch", "monai", "albumentations", "captum", "matplotlib"}} & set(sys.modules)))
+"""
+JUDGE = """
+predictor = Predictor(Path(sys.argv[1]), TASK.name, TASK.preprocess)
+assert [predictor.assess(item).status for item in TASK.items([Path(sys.argv[2])])] == ["assessed"] * 16
+"""
+READ_AND_PREPROCESS = """
+from shared.task import Preprocessing
+(item,) = TASK.items([Path(sys.argv[2])])
+assert TASK.preprocess(item.slices[0], Preprocessing(32, 1, TASK.default_options)).shape == (1, 32, 32)
+"""
+
+
+@pytest.fixture
+def predictor(tiny_run: Path) -> Predictor:
+    return Predictor(tiny_run, TASK.name, TASK.preprocess)
+
+
+@pytest.fixture
+def pictures(characters: Path) -> list[np.ndarray]:
+    return [item.slices[0] for item in TASK.items([characters])]
+
+
+@pytest.fixture
+def broken(tiny_run: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(tiny_run, tmp_path / "run")
+
+
+@pytest.fixture
+def network(tiny_run: Path) -> Calibrated:
+    """What `model.safetensors` holds, rebuilt from `model.json` alone."""
+    record = read_model_record(tiny_run)
+    name, layers, pooling = (record.backbone[key] for key in ("name", "layers", "pooling"))
+    backbone = build_backbone(name, layers=layers, seed=99)
+    width = code_width(backbone, layers, pooling, record.preprocessing.channels, record.preprocessing.size)
+    rebuilt = Network(backbone, layers, pooling, width, len(record.classes))
+    rebuilt.load_state_dict(load_file(tiny_run / "model.safetensors"))
+    return Calibrated(rebuilt).eval()
+
+
+@pytest.mark.parametrize("count", [1, 16, 17, 48])
+def test_onnx_and_torch_give_the_same_probabilities(
+    predictor: Predictor, network: Calibrated, pictures: list[np.ndarray], count: int
+) -> None:
+    spec = predictor.record.preprocessing
+    batch = torch.from_numpy(np.stack([TASK.preprocess(pixels, spec) for pixels in pictures[:count]]))
+    with torch.inference_mode():
+        expected = network(batch)[0].numpy()
+    given = predictor.probabilities(pictures[:count])
+    assert given.shape == (count, 3)
+    assert given.dtype == np.float64
+    np.testing.assert_allclose(given, expected, atol=1e-4)
+    np.testing.assert_allclose(given.sum(axis=1), 1, atol=1e-5)
+
+
+def test_the_answers_are_those_the_run_was_trained_for(predictor: Predictor, characters: Path) -> None:
+    answers = [predictor.assess(item) for item in TASK.items([characters / "digit_0"])]
+    assert np.mean([answer.label == "digit_0" for answer in answers]) > 0.7
+
+
+@pytest.mark.parametrize(("task", "body"), [("handwriting", JUDGE), ("medtl", READ_AND_PREPROCESS)])
+def test_prediction_never_imports_torch(tiny_run: Path, characters: Path, task: str, body: str) -> None:
+    picture = characters / "digit_0" if task == "handwriting" else characters / "digit_0" / "000.png"
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH.format(task=task, body=body), str(tiny_run), str(picture)],
+        capture_output=True,
+        text=True,
+        env=os.environ,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "model.safetensors", "model.json"])
+def test_a_changed_byte_is_refused(broken: Path, name: str) -> None:
+    content = bytearray((broken / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (broken / name).write_bytes(content)
+    with pytest.raises(RunError, match=f"{name} is missing or was changed after training"):
+        Predictor(broken, TASK.name, TASK.preprocess)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("done", "not finished"), ("model.onnx", "missing"), ("model.safetensors", "missing"), ("model.json", "missing")],
+)
+def test_a_run_that_lacks_a_file_is_refused(broken: Path, name: str, said: str) -> None:
+    (broken / name).unlink()
+    with pytest.raises(RunError, match=said):
+        Predictor(broken, TASK.name, TASK.preprocess)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", "{}", '{"task": "handwriting", "files": {}}'],
+)
+def test_a_seal_that_vouches_for_nothing_is_refused(broken: Path, content: str) -> None:
+    (broken / "done").write_text(content)
+    (broken / "model.onnx").write_bytes(b"anything")
+    with pytest.raises(RunError):
+        Predictor(broken, TASK.name, TASK.preprocess)
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="not a run folder"):
+        Predictor(tmp_path / "nowhere", TASK.name, TASK.preprocess)
+
+
+def test_a_run_of_another_application_is_refused(tiny_run: Path) -> None:
+    with pytest.raises(RunError, match="is a run of handwriting; `medtl` cannot use it"):
+        Predictor(tiny_run, "medtl", TASK.preprocess)
+
+
+@pytest.mark.parametrize(
+    ("item", "reason"),
+    [
+        (Item("a.png", refusal="is damaged"), "is damaged"),
+        (Item("a.png"), "holds no image"),
+        (Item("a.png", slices=(np.ones((20, 20), np.float32),)), "blank"),
+        (Item("a.png", slices=(np.full((20, 20), np.nan, np.float32),)), "not finite"),
+    ],
+)
+def test_what_cannot_be_judged_is_refused_with_its_reason(predictor: Predictor, item: Item, reason: str) -> None:
+    answer = predictor.assess(item)
+    assert (answer.input, answer.status, answer.label, answer.probabilities) == ("a.png", "refused", None, None)
+    assert reason in str(answer.reason)
+
+
+def test_no_probability_is_made_of_numbers_that_are_not_finite(
+    predictor: Predictor, pictures: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predictor, "probabilities", lambda slices: np.full((len(slices), 3), np.nan))
+    answer = predictor.assess(Item("a.png", slices=pictures[:1]))
+    assert (answer.status, answer.reason) == ("refused", "the network gave no finite probability")
+
+
+def test_a_series_is_answered_slice_by_slice_and_as_a_whole(predictor: Predictor, pictures: list[np.ndarray]) -> None:
+    answer = predictor.assess(Item("series", slices=pictures[::8], notes=("a gap",)))
+    assert [one.index for one in answer.slices] == [0, 1, 2, 3, 4, 5]
+    assert answer.notes == ("a gap",)
+    for one in (answer, *answer.slices):
+        assert one.probabilities is not None
+        assert sum(one.probabilities.values()) == pytest.approx(1, abs=1e-5)
+        assert one.label == max(one.probabilities, key=lambda name: one.probabilities[name])
+
+
+def test_an_answer_is_plain_json_with_the_promised_keys(predictor: Predictor, pictures: list[np.ndarray]) -> None:
+    tree = json.loads(json.dumps(predictor.assess(Item("a.png", slices=pictures[:1])).to_json(None), allow_nan=False))
+    assert set(tree) >= KEYS
+    assert not any("probability" in key for node in (tree, *tree["slices"]) for key in node)
+    assert tree["threshold"] is None  # no character is a positive event
+
+
+def test_the_positive_event_goes_by_its_own_name() -> None:
+    one = SliceAnswer(0, "glioma", {"glioma": 0.9, "healthy": 0.1}, 0.9)
+    tree = Answer("a.dcm", "assessed", positive_probability=0.9, slices=(one,)).to_json("tumour")
+    assert tree["tumour_probability"] == tree["slices"][0]["tumour_probability"] == 0.9
+    assert "positive_probability" not in json.dumps(tree)

@@ -1,0 +1,212 @@
+"""What a person reads of a run: it must say what the numbers say, stand alone, and tell nobody's path."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html import unescape
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from handwriting.task import HandwritingTask
+from shared.artifacts import ModelRecord, read_json
+from shared.backbones import build_backbone
+from shared.evaluation import evaluate
+from shared.job import Part
+from shared.network import Network, code_width
+from shared.report import Finished, in_words, write_report
+from shared.samples import Sample
+from shared.task import Preprocessing
+
+SPEC = Preprocessing(32)
+CLASSES = ("healthy", "<b>lesion</b>")
+
+
+class Links(HTMLParser):
+    """Everything a browser would fetch or run."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.tags: set[str] = set()
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.found += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "data", "action")]
+
+
+class Screening(HandwritingTask):
+    """A task with an event that must not be missed, and masks."""
+
+    name = "screening"
+    title = "Lesions & others"
+    positive_name = "lesion"
+    caveats = ("For tests only.",)
+
+    def is_positive(self, label: str) -> bool:
+        return label != "healthy"
+
+    def read_mask(self, sample: Sample, spec: Preprocessing) -> Any:
+        mask = np.zeros((spec.size, spec.size), dtype=bool)
+        mask[8:16, 8:16] = sample.label != "healthy"
+        return mask
+
+
+def _part(count: int, seed: int) -> Part:
+    random = np.random.default_rng(seed)
+    labels = np.arange(count, dtype=np.int64) % 2
+    samples = [
+        Sample(f"{seed}-{i}", f"/home/someone/scan-{i}.png", CLASSES[labels[i]], group=f"g{i // 2}", domain="mars")
+        for i in range(count)
+    ]
+    return Part(samples, list(random.random((count, 1, 32, 32), dtype=np.float32)), labels)
+
+
+def _finished(**changes: Any) -> Finished:
+    backbone = build_backbone("convnet_small", layers=("block1",), seed=0)
+    network = Network(backbone, ("block1",), "avg1", code_width(backbone, ("block1",), "avg1", 1, 32), 2).eval()
+    parts = {"train": _part(10, 1), "validation": _part(8, 2), "test": _part(12, 3)}
+    flags = np.array([False, True])
+    probabilities, results = {}, {}
+    for name in ("validation", "test"):
+        part = parts[name]
+        lesion = np.clip(0.3 + 0.4 * part.labels + np.random.default_rng(4).normal(0, 0.2, len(part.labels)), 0, 1)
+        probabilities[name] = np.stack([1 - lesion, lesion], axis=1)
+        results[name] = evaluate(
+            probabilities[name],
+            part.labels,
+            CLASSES,
+            positive=flags,
+            groups=[str(sample.group) for sample in part.samples],
+            domains=[sample.domain for sample in part.samples],
+            threshold=0.4,
+        )
+    record = ModelRecord(
+        task="screening",
+        classes=CLASSES,
+        positive=(False, True),
+        preprocessing=SPEC,
+        threshold=0.4,
+        certified_sensitivity=None,
+        temperature=1.0,
+        backbone={"name": "convnet_small", "layers": ["block1"], "pooling": "avg1", "weights": {"spec": "random"}},
+        domains=("mars",),
+        synthetic=False,
+        data_hash="d" * 64,
+        weights_hash="e" * 64,
+    )
+    environment = {"packages": {"numpy": "2"}, "onnx_difference": 1e-7, "device": "cpu", "seconds": 1.0}
+    history = [{"epoch": 1, "train_loss": 0.7, "validation_accuracy": 0.5}]
+    done = Finished(record, ("3 <i>files</i> left out.",), parts, probabilities, results, history, environment, network)
+    return replace(done, **changes)
+
+
+@pytest.fixture
+def quick_sheet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without its two slow parts: one test here, and every finished run, goes through them."""
+    monkeypatch.setattr("shared.report.integrated_gradients", lambda network, images, targets, device: images[:, 0])
+    monkeypatch.setattr("shared.report.attribution_sheet", lambda *_: "data:,")
+
+
+def _shown(run: Path) -> str:
+    """The words of the page, without its pictures."""
+    return unescape(re.sub(r"<style.*?</style>|<[^>]*>", " ", (run / "report.html").read_text(), flags=re.DOTALL))
+
+
+@pytest.mark.parametrize("name", ["report.html", "model_card.md"])
+def test_the_numbers_shown_are_those_of_report_json(tiny_run: Path, name: str) -> None:
+    report, text = read_json(tiny_run / "report.json"), (tiny_run / name).read_text(encoding="utf-8")
+    for part in ("validation", "test"):
+        for measure in ("accuracy", "balanced_accuracy"):
+            assert in_words(report[part][measure]) in text
+
+
+def test_the_confusion_matrix_is_shown_row_by_row(tiny_run: Path) -> None:
+    words = " ".join(_shown(tiny_run).split())
+    classes = read_json(tiny_run / "model.json")["classes"]
+    for name, row in zip(classes, read_json(tiny_run / "report.json")["test"]["confusion"], strict=True):
+        assert f"{name} {' '.join(map(str, row))}" in words
+
+
+def test_the_page_stands_alone(tiny_run: Path) -> None:
+    html = (tiny_run / "report.html").read_text(encoding="utf-8")
+    page = Links(html)
+    assert page.found
+    assert all(link.startswith("data:image/png;base64,") for link in page.found)
+    assert not page.tags & {"script", "link", "iframe", "object", "embed", "base"}
+    assert "@import" not in html
+    assert "url(" not in html
+
+
+def test_the_page_names_its_caveats_and_its_hashes(tiny_run: Path) -> None:
+    words, record = _shown(tiny_run), read_json(tiny_run / "model.json")
+    assert "Isolated handwritten characters only" in words
+    assert record["data_hash"] in words
+    assert record["weights_hash"] in words
+    assert "none: nothing was certified" in words
+
+
+def test_a_task_without_a_positive_event_speaks_of_no_sensitivity(tiny_run: Path) -> None:
+    assert "sensitivity:" not in " ".join(read_json(tiny_run / "report.json")["summary"])
+    assert "ROC" not in _shown(tiny_run)
+
+
+def test_the_positive_event_has_its_curve_and_its_misses(tmp_path: Path) -> None:
+    done = _finished()
+    write_report(Screening(), tmp_path, done)
+    words, test = _shown(tmp_path), read_json(tmp_path / "report.json")["test"]
+    assert "ROC, test" in words
+    for measure in ("auc", "average_precision", "sensitivity", "specificity", "false_negatives"):
+        assert in_words(test[measure]) in words
+    lines = read_json(tmp_path / "report.json")["summary"]
+    assert lines[0] == "For tests only."
+    assert f"false negatives: {test['false_negatives']} (validation" in " ".join(lines)
+
+
+@pytest.mark.usefixtures("quick_sheet")
+def test_names_are_text_and_never_markup(tmp_path: Path) -> None:
+    write_report(Screening(), tmp_path, _finished())
+    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "&lt;b&gt;lesion&lt;/b&gt;" in html
+    assert "3 &lt;i&gt;files" in html
+    assert "Lesions &amp; others" in html
+    assert not Links(html).tags & {"b", "i"}
+
+
+@pytest.mark.usefixtures("quick_sheet")
+def test_no_sample_is_told_by_path(tmp_path: Path) -> None:
+    write_report(Screening(), tmp_path, _finished())
+    for path in tmp_path.iterdir():
+        text = path.read_text(encoding="utf-8")
+        assert "someone" not in text
+        assert "scan-" not in text
+
+
+@pytest.mark.usefixtures("quick_sheet")
+@pytest.mark.parametrize("synthetic", [True, False])
+def test_synthetic_data_is_named_as_such_everywhere(tmp_path: Path, synthetic: bool) -> None:
+    done = _finished()
+    write_report(Screening(), tmp_path, replace(done, record=replace(done.record, synthetic=synthetic)))
+    for name in ("report.html", "report.json", "model_card.md"):
+        assert ("Synthetic data" in (tmp_path / name).read_text(encoding="utf-8")) is synthetic, name
+
+
+@pytest.mark.usefixtures("quick_sheet")
+def test_the_model_card_says_what_was_not_measured(tmp_path: Path) -> None:
+    write_report(Screening(), tmp_path, _finished())
+    card = (tmp_path / "model_card.md").read_text(encoding="utf-8")
+    for heading in ("## Results", "## Data", "## Model", "## Unknown"):
+        assert heading in card
+    assert "3 <i>files</i> left out." in card
+
+
+def test_an_undefined_measure_is_given_its_reason() -> None:
+    assert in_words({"value": None, "reason": "no such sample"}) == "not defined (no such sample)"
+    assert in_words({"value": 0.5, "low": None, "high": None}) == "0.500"
+    assert in_words({"value": 0.95312, "low": 0.91, "high": 0.98}) == "0.953 [0.910, 0.980]"
+    assert in_words(3) == "3"

@@ -1,0 +1,330 @@
+"""From a configuration to a run folder, on the characters of conftest."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from handwriting.task import TASK
+from shared.artifacts import claimed, is_finished, newest_run, read_json
+from shared.audit import AuditResult, Pair
+from shared.config import load_config
+from shared.errors import ConfigError, DataError, LeakError, MedtlError, RunError, UnknownNameError
+from shared.runner import run
+
+Words = tuple[str, ...]
+Draw = Callable[..., Path]
+FILES = {
+    "config.yaml",
+    "environment.json",
+    "metrics.jsonl",
+    "predictions.csv",
+    "model.safetensors",
+    "model.onnx",
+    "model.json",
+    "report.html",
+    "report.json",
+    "model_card.md",
+    "done",
+}
+HEAD_ALONE = "strategy={name: finetune, augment: false, batch_norm: frozen, phases: [{epochs: 1, train: none}]}"
+
+
+def _run(root: Path, words: Words, *more: str, out: Path | None = None) -> Path:
+    return run(TASK, load_config(None, [*words, *more]), root=root, out=out)
+
+
+def _weights(run: Path) -> bytes:
+    return (run / "model.safetensors").read_bytes()
+
+
+def _break_off(folder: Path, words: Words, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaves a run folder as a training does that is stopped after its last step."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("shared.runner._complete", stop)
+        with pytest.raises(KeyboardInterrupt):
+            _run(folder.parent, words, out=folder)
+    assert (folder / "checkpoint.pt").is_file()
+
+
+def _table(run: Path) -> list[dict[str, str]]:
+    with (run / "predictions.csv").open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def _fixed_split(draw: Draw, root: Path) -> Path:
+    """Train and Test as the data has them; two test images are copies of training images."""
+    draw(root / "Train", each=12, seed=1)
+    draw(root / "Test", each=5, seed=2)
+    for index in range(2):
+        shutil.copy(root / "Train" / "digit_0" / f"{index:03d}.png", root / "Test" / "digit_0" / f"{index:03d}.png")
+    return root
+
+
+def test_a_finished_run_holds_all_its_files_and_nothing_of_the_way_there(tiny_run: Path) -> None:
+    assert {path.name for path in tiny_run.iterdir()} - {".lock"} == FILES
+
+
+def test_the_run_has_learned_and_its_files_agree(tiny_run: Path) -> None:
+    report, record = read_json(tiny_run / "report.json"), read_json(tiny_run / "model.json")
+    rows = _table(tiny_run)
+    history = [json.loads(line) for line in (tiny_run / "metrics.jsonl").read_text().splitlines()]
+    test = [row for row in rows if row["split"] == "test"]
+    assert report["test"]["accuracy"]["value"] > 0.7
+    assert report["test"]["n"] == len(test)
+    assert {row["split"] for row in rows} == {"validation", "test"}
+    hits = np.mean([row["label"] == row["predicted"] for row in test])
+    assert report["test"]["accuracy"]["value"] == pytest.approx(hits)
+    for row in rows:
+        assert sum(float(row[name]) for name in record["classes"]) == pytest.approx(1, abs=1e-5)
+    assert [row["epoch"] for row in history] == list(range(1, 9))
+    assert history[-1]["train_loss"] < history[0]["train_loss"]
+
+
+def test_the_run_tells_no_path_of_its_samples(tiny_run: Path, characters: Path) -> None:
+    for name in FILES - {"config.yaml", "model.safetensors", "model.onnx"}:  # the configuration repeats data.source
+        text = (tiny_run / name).read_text(encoding="utf-8")
+        assert str(characters) not in text, name
+        assert ".png" not in text, name
+
+
+@pytest.mark.usefixtures("quick_ending")
+def test_the_seed_alone_decides_the_weights(tmp_path: Path, tiny_words: Words) -> None:
+    words = (*tiny_words, "strategy.phases=[{epochs: 2, train: all}]", "strategy.augment=true")
+    first, again = _run(tmp_path / "a", words), _run(tmp_path / "b", words)
+    assert _weights(first) == _weights(again)
+    assert (first / "metrics.jsonl").read_text() == (again / "metrics.jsonl").read_text()
+    assert first.name == again.name
+    other = _run(tmp_path / "a", words, "seed=1")
+    assert other != first
+    assert _weights(other) != _weights(first)
+
+
+@pytest.mark.usefixtures("quick_ending")
+def test_the_split_does_not_depend_on_the_salt_of_the_user(
+    tmp_path: Path, tiny_words: Words, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = []
+    for salt in ("first-salt-of-sixteen", "other-salt-of-sixteen"):
+        monkeypatch.setenv("MEDTL_SALT", salt)
+        runs.append(_run(tmp_path / salt, tiny_words, HEAD_ALONE))
+    assert runs[0].name == runs[1].name
+    assert _weights(runs[0]) == _weights(runs[1])
+
+
+def test_a_finished_run_is_not_trained_again(
+    tiny_run: Path, tiny_words: Words, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.strategies.finetune.train", lambda *_, **__: pytest.fail("trained again"))
+    before = {path.name: path.stat().st_mtime_ns for path in tiny_run.iterdir()}
+    assert _run(tiny_run.parent, tiny_words) == tiny_run
+    assert _run(tmp_path, tiny_words, out=tiny_run) == tiny_run
+    assert {path.name: path.stat().st_mtime_ns for path in tiny_run.iterdir()} == before
+
+
+def test_a_finished_run_of_another_configuration_is_not_overwritten(
+    tiny_run: Path, tiny_words: Words, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match="run of another configuration"):
+        _run(tmp_path, tiny_words, "seed=1", out=tiny_run)
+
+
+@pytest.mark.usefixtures("quick_ending")
+def test_a_finished_run_on_other_data_is_not_passed_off_as_this_one(
+    tmp_path: Path, tiny_words: Words, draw_characters: Draw
+) -> None:
+    words = (*tiny_words, HEAD_ALONE, f"data.source={draw_characters(tmp_path / 'data', each=12)}")
+    _run(tmp_path, words, out=tmp_path / "run")
+    shutil.rmtree(tmp_path / "data")
+    draw_characters(tmp_path / "data", each=12, seed=1)
+    with pytest.raises(MedtlError, match="data"):
+        _run(tmp_path, words, out=tmp_path / "run")
+
+
+def test_a_checkpoint_of_another_configuration_is_not_taken_up(
+    tmp_path: Path, tiny_words: Words, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.trainer.CHECKPOINT_SECONDS", 0.0)
+    _break_off(tmp_path / "run", tiny_words, monkeypatch)
+    with pytest.raises(ConfigError, match="run of another configuration"):
+        _run(tmp_path, tiny_words, "seed=1", out=tmp_path / "run")
+
+
+def test_a_checkpoint_on_other_data_is_not_taken_up(
+    tmp_path: Path, tiny_words: Words, draw_characters: Draw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.trainer.CHECKPOINT_SECONDS", 0.0)
+    words = (*tiny_words, f"data.source={draw_characters(tmp_path / 'data', each=12)}")
+    _break_off(tmp_path / "run", words, monkeypatch)
+    shutil.rmtree(tmp_path / "data")
+    draw_characters(tmp_path / "data", each=12, seed=1)
+    with pytest.raises(RunError, match="belongs to other data"):
+        _run(tmp_path, words, out=tmp_path / "run")
+
+
+def test_images_in_training_and_test_are_refused(tmp_path: Path, tiny_words: Words, draw_characters: Draw) -> None:
+    data = _fixed_split(draw_characters, tmp_path / "data")
+    with pytest.raises(LeakError, match=r"2 of 15 test images are duplicates.*data\.leaks=drop"):
+        _run(tmp_path, tiny_words, f"data.source={data}", out=tmp_path / "run")
+    assert not is_finished(tmp_path / "run")
+
+
+@pytest.mark.usefixtures("quick_ending")
+@pytest.mark.parametrize(
+    ("leaks", "tested", "said"),
+    [("drop", 13, "2 of 15 test images are duplicates of training images and were left out"), ("allow", 15, "LEAK")],
+)
+def test_a_leak_that_was_let_through_is_said_in_every_report(
+    tmp_path: Path, tiny_words: Words, draw_characters: Draw, leaks: str, tested: int, said: str
+) -> None:
+    data = _fixed_split(draw_characters, tmp_path / "data")
+    folder = _run(tmp_path, tiny_words, f"data.source={data}", f"data.leaks={leaks}", HEAD_ALONE)
+    report = read_json(folder / "report.json")
+    assert report["test"]["n"] == tested
+    assert any(said in note for note in report["notes"])
+    assert said in (folder / "report.html").read_text(encoding="utf-8")
+    assert said in (folder / "model_card.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("quick_ending")
+def test_copies_of_copies_are_dropped_with_the_leak(
+    tmp_path: Path, tiny_words: Words, draw_characters: Draw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A test image that resembles a leaked one, but not the training image itself, belongs to the same picture."""
+    draw_characters(tmp_path / "Train", each=12, seed=1)
+    draw_characters(tmp_path / "Test", each=5, seed=2)
+
+    def found(samples: list, read: object, progress: object) -> AuditResult:
+        learning = next(i for i, sample in enumerate(samples) if sample.split == "train")
+        first, second = [i for i, sample in enumerate(samples) if sample.split == "test"][:2]
+        clusters = np.arange(len(samples))
+        clusters[[first, second]] = learning
+        pairs = [Pair(*sorted(pair), "near", 0.995) for pair in ((learning, first), (first, second))]
+        return AuditResult(tuple(pairs), clusters, (), ())
+
+    monkeypatch.setattr("shared.runner.audit", found)
+    folder = _run(tmp_path, tiny_words, f"data.source={tmp_path}", "data.leaks=drop", HEAD_ALONE, out=tmp_path / "run")
+    assert read_json(folder / "report.json")["test"]["n"] == 13
+
+
+def test_a_run_folder_in_use_is_refused(tmp_path: Path, tiny_words: Words) -> None:
+    with claimed(tmp_path / "run"), pytest.raises(RunError, match="trained by another process"):
+        _run(tmp_path, tiny_words, out=tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("word", "fault", "said"),
+    [
+        ("data.options={margin_px: 3}", ConfigError, "data.options: unknown margin_px; handwriting knows margin"),
+        ("data.options={margin: 7}", ConfigError, "margin is 7"),
+        ("data.domains=[mars]", ConfigError, "data.domains: no mars in the data; it has dhcd"),
+        ("strategy.epochs=3", ConfigError, "epochs: unknown key"),
+        ("strategy.name=finetuna", UnknownNameError, "did you mean finetune"),
+        pytest.param("strategy.selection=oracle", UnknownNameError, "selection rule"),
+        pytest.param("strategy.phases=[{epochs: 1, train: [block7]}]", ConfigError, "no stage block7"),
+        ("backbone.name=convnet_smal", UnknownNameError, "did you mean convnet_small"),
+        ("backbone.layers=[block7]", ConfigError, "no layer 'block7'; convnet_small has block1"),
+        ("backbone.copied=[block7]", ConfigError, "no stage 'block7'"),
+        ("backbone.pooling=avg7", ConfigError, "backbone.pooling: 'avg7'; allowed: avg1"),
+    ],
+)
+def test_a_name_that_does_not_exist_is_refused_before_anything_is_written(
+    tmp_path: Path, tiny_words: Words, word: str, fault: type[Exception], said: str
+) -> None:
+    with pytest.raises(fault, match=said.replace("[", r"\[")):
+        _run(tmp_path, tiny_words, word, out=tmp_path / "run")
+    assert not list(tmp_path.iterdir())
+
+
+def test_too_small_an_input_is_refused(tmp_path: Path, tiny_words: Words) -> None:
+    with pytest.raises(ConfigError, match=r"backbone.size: 32; alexnet needs at least 63"):
+        _run(tmp_path, tiny_words, "backbone={name: alexnet, weights: random, size: 32}")
+
+
+def test_data_must_be_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"handwriting train data\.source=DATA"):
+        _run(tmp_path, (), "backbone={name: convnet_small, weights: random}")
+
+
+@pytest.mark.usefixtures("quick_ending")
+def test_transfer_copies_the_backbone_of_a_run_and_not_its_head(
+    tmp_path: Path, tiny_words: Words, tiny_run: Path
+) -> None:
+    target = _run(tmp_path, tiny_words, "seed=5", HEAD_ALONE, f"backbone.weights={tiny_run}")
+    before, after = load_file(tiny_run / "model.safetensors"), load_file(target / "model.safetensors")
+    assert before.keys() == after.keys()
+    backbone = [name for name in before if name.startswith("backbone.stages.")]
+    assert all(torch.equal(before[name], after[name]) for name in backbone)
+    assert not torch.equal(before["head.weight"], after["head.weight"])
+    weights = read_json(target / "model.json")["backbone"]["weights"]
+    assert weights["loaded"] == len(backbone)
+    assert weights["sha256"] == read_json(tiny_run / "model.json")["weights_hash"]
+    assert weights["reinitialised"] == []
+    assert str(tiny_run.parent) not in (target / "model.json").read_text()
+
+
+@pytest.mark.usefixtures("quick_ending")
+def test_transfer_copies_only_the_stages_that_are_named(tmp_path: Path, tiny_words: Words, tiny_run: Path) -> None:
+    words = ("seed=5", HEAD_ALONE, f"backbone.weights={tiny_run}", "backbone.copied=[block1]")
+    target = _run(tmp_path, tiny_words, *words)
+    before, after = load_file(tiny_run / "model.safetensors"), load_file(target / "model.safetensors")
+    assert torch.equal(before["backbone.stages.block1.0.weight"], after["backbone.stages.block1.0.weight"])
+    assert not torch.equal(before["backbone.stages.block2.0.weight"], after["backbone.stages.block2.0.weight"])
+    assert read_json(target / "model.json")["backbone"]["weights"]["reinitialised"] == ["block2"]
+
+
+def test_half_a_run_gives_no_weights(tmp_path: Path, tiny_words: Words, tiny_run: Path) -> None:
+    half = shutil.copytree(tiny_run, tmp_path / "half")
+    (half / "done").unlink()
+    with pytest.raises(RunError, match="not finished"):
+        _run(tmp_path, tiny_words, f"backbone.weights={half}")
+
+
+def test_the_newest_run_is_a_finished_one_of_the_same_task(tmp_path: Path, tiny_run: Path) -> None:
+    shutil.copytree(tiny_run, tmp_path / "whole")
+    half = shutil.copytree(tiny_run, tmp_path / "half")
+    (half / "done").unlink()
+    assert newest_run(tmp_path, "handwriting") == tmp_path / "whole"
+    with pytest.raises(RunError, match="no finished medtl run"):
+        newest_run(tmp_path, "medtl")
+
+
+@pytest.mark.usefixtures("quick_ending")
+@pytest.mark.parametrize("head", ["softmax", "svm"])
+def test_the_fixed_extractor_makes_a_run_too(tmp_path: Path, tiny_words: Words, tiny_run: Path, head: str) -> None:
+    words = (f"backbone.weights={tiny_run}", f"strategy={{name: linear_probe, head: {head}}}")
+    folder = _run(tmp_path, tiny_words, *words)
+    assert is_finished(folder)
+    assert read_json(folder / "report.json")["validation"]["accuracy"]["value"] > 0.7
+
+
+@pytest.mark.usefixtures("quick_ending")
+def test_few_labels_shrink_the_training_part_only(tmp_path: Path, tiny_words: Words, tiny_run: Path) -> None:
+    folder = _run(tmp_path, tiny_words, "data.labels_per_class=3", HEAD_ALONE)
+    assert read_json(folder / "report.json")["test"]["n"] == read_json(tiny_run / "report.json")["test"]["n"]
+    with pytest.raises(DataError, match="40 were asked for"):
+        _run(tmp_path, tiny_words, "data.labels_per_class=40")
+
+
+@pytest.mark.usefixtures("quick_ending")
+def test_predictions_are_a_table_whatever_the_classes_are_called(
+    tmp_path: Path, tiny_words: Words, draw_characters: Draw
+) -> None:
+    names = ("grade 2, low", 'the "other"', "plain")
+    data = draw_characters(tmp_path / "data", each=12, names=names)
+    folder = _run(tmp_path, tiny_words, f"data.source={data}", HEAD_ALONE)
+    rows = _table(folder)
+    assert {row["label"] for row in rows} == set(names)
+    assert set(names) <= set(rows[0])

@@ -1,0 +1,93 @@
+"""Every configuration that is shipped: it loads, and every name in it is one that the code knows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from shared.backbones import find_backbone
+from shared.config import Config, load_config, to_yaml, validate
+from shared.freezing import resolve_stages
+from shared.pooling import POOLINGS
+from shared.selection import RULES
+from shared.strategies import find_strategy, strategy_names
+from shared.task import Task
+
+ROOT = Path(__file__).parents[1] / "configs"
+PATHS = sorted(ROOT.rglob("*.yaml"))
+
+
+def _task(path: Path) -> Task:
+    from importlib import import_module
+
+    task: Task = import_module(f"{path.parent.name}.task").TASK
+    return task
+
+
+def _stages(config: Config) -> tuple[str, ...]:
+    """The stages that are built: up to the deepest layer that is wanted."""
+    record = find_backbone(config.backbone.name)
+    layers = config.backbone.layers or (record.default_layer,)
+    return record.stages[: max(record.stages.index(layer) for layer in layers) + 1]
+
+
+@pytest.fixture(params=PATHS, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def path(request: pytest.FixtureRequest) -> Path:
+    given: Path = request.param
+    return given
+
+
+def test_each_application_has_configurations() -> None:
+    assert {path.parent.name for path in PATHS} == {"handwriting", "medtl"}
+
+
+def test_it_loads_and_comes_back_as_it_was_written_out(path: Path, tmp_path: Path) -> None:
+    config = load_config(path)
+    (tmp_path / "resolved.yaml").write_text(to_yaml(config), encoding="utf-8")
+    assert load_config(tmp_path / "resolved.yaml") == config
+
+
+def test_it_opens_with_a_line_that_says_what_it_is_for(path: Path) -> None:
+    first = path.read_text(encoding="utf-8").splitlines()[0]
+    assert first.startswith("# ")
+    assert len(first) > 20
+
+
+def test_its_backbone_has_the_layers_and_stages_it_names(path: Path) -> None:
+    wanted = load_config(path).backbone
+    record = find_backbone(wanted.name)
+    assert set(wanted.layers) <= set(record.code_layers)
+    assert set(wanted.copied or ()) <= set(_stages(load_config(path)))
+    assert wanted.size >= record.min_size
+    assert wanted.pooling in POOLINGS
+    assert wanted.weights != "imagenet" or record.weights_url is not None
+
+
+def test_its_strategy_knows_its_options_and_its_phases_their_stages(path: Path) -> None:
+    config = load_config(path)
+    assert config.strategy["name"] in strategy_names()
+    options = validate(find_strategy(config.strategy["name"]).options, config.strategy, origin=str(path))
+    assert options.selection in RULES  # type: ignore[attr-defined]
+    for phase in getattr(options, "phases", ()):
+        trained = resolve_stages(phase.train, _stages(config))
+        assert trained or phase.train == "none"
+
+
+def test_its_preprocessing_options_are_those_of_its_application(path: Path) -> None:
+    from importlib import import_module
+
+    task, config = _task(path), load_config(path)
+    settings = import_module(f"{path.parent.name}.settings").Settings
+    settings.of({**task.default_options, **config.data.options})
+
+
+def test_it_names_no_place_on_anyones_disk(path: Path) -> None:
+    config = load_config(path)
+    assert config.data.source is None
+    assert config.backbone.weights in ("imagenet", "random")
+
+
+def test_names_do_not_collide_within_an_application(path: Path) -> None:
+    names = [load_config(other).name for other in path.parent.glob("*.yaml")]
+    assert len(set(names)) == len(names)
