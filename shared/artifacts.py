@@ -12,12 +12,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from shared.aggregation import Aggregation
 from shared.errors import RunError
 from shared.task import Preprocessing
 
 DONE = "done"
 MODEL_FILES = ("model.json", "model.onnx", "model.safetensors")
-FORMAT = 1
+FORMAT = 2
 """Version of the run folder. A reader refuses a later one."""
 
 
@@ -30,7 +31,9 @@ class ModelRecord:
         classes: In the order of the network's outputs.
         positive: For each class, whether it is the event that must not be missed.
         preprocessing: What turns raw pixels into the network's input.
-        threshold: Positive probability from which a sample is called positive.
+        threshold: Positive probability from which an input is called positive.
+        operating_point: How the threshold was chosen and what was missed on validation; None without a positive class.
+        aggregation: How the slices of a series become one probability.
         certified_sensitivity: What validation certifies at this threshold; None where nothing was certified.
         temperature: Already inside `model.onnx`; recorded for the reader.
         backbone: Its record's name, layers, pooling and where its weights came from.
@@ -46,6 +49,8 @@ class ModelRecord:
     positive: tuple[bool, ...]
     preprocessing: Preprocessing
     threshold: float
+    operating_point: Mapping[str, Any] | None
+    aggregation: Aggregation
     certified_sensitivity: float | None
     temperature: float
     backbone: Mapping[str, Any]
@@ -71,9 +76,11 @@ def read_model_record(run: Path) -> ModelRecord:
         raise RunError(f"{run}/model.json has format {tree.get('format')!r}; this version reads {FORMAT}: update medtl")
     try:
         spec = Preprocessing(**tree.pop("preprocessing"))
+        pooled = tree.pop("aggregation")
+        aggregation = Aggregation(tuple(pooled["pools"]), tuple(pooled["weights"]), float(pooled["bias"]))
         lists: dict[str, Any] = {key: tuple(tree.pop(key)) for key in ("classes", "positive", "domains")}
-        return ModelRecord(preprocessing=spec, **lists, **tree)
-    except (KeyError, TypeError) as error:
+        return ModelRecord(preprocessing=spec, aggregation=aggregation, **lists, **tree)
+    except (KeyError, TypeError, AttributeError) as error:
         raise RunError(f"{run}/model.json does not have the fields of a model record ({error})") from None
 
 

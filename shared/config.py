@@ -61,7 +61,14 @@ class Config(Section):
     backbone: BackboneSection = BackboneSection()
     strategy: dict[str, Any] = Field(default_factory=lambda: {"name": "finetune"}, description="name and its options")
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    threshold: float = Field(0.5, gt=0, lt=1, description="positive probability from which a sample is called positive")
+    sensitivity: float = Field(0.98, gt=0, le=1, description="which the threshold must reach on validation")
+    prevalence: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="of the positive event where the model shall be used; PPV and NPV are given for it",
+    )
+    threshold: float | None = Field(None, gt=0, lt=1, description="in place of one chosen for that sensitivity")
 
 
 def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:

@@ -6,15 +6,19 @@ Each measure is a small dictionary: `value`, `low` and `high` of the 95 % interv
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.aggregation import Aggregation
 from shared.errors import DataError
 from shared.intervals import Weights, bootstrap, group_codes, wilson
+from shared.reliability import brier_score, expected_calibration_error, judged
 
+BETA = 2.0
+"""Sensitivity counts twice as much as precision: a miss is the worse mistake here."""
 SMALL_CELL = 5
 """Below this many samples no rate of a domain is given: it would say nothing and might point at a person."""
 SMALLEST_PROBABILITY = 1e-12
@@ -37,6 +41,8 @@ def evaluate(
     groups: Sequence[str],
     domains: Sequence[str],
     threshold: float,
+    aggregation: Aggregation = Aggregation(),  # noqa: B008 - frozen
+    prevalence: float | None = None,
 ) -> dict[str, Any]:
     """All measures of one part of the data, ready for JSON.
 
@@ -51,7 +57,10 @@ def evaluate(
         positive: For each class, whether it is the positive event; none: only the multi-class measures.
         groups: The group (patient) of each sample; intervals resample groups where a group has several samples.
         domains: The domain of each sample.
-        threshold: Positive probability from which a sample is called positive.
+        threshold: Positive probability from which a sample, or a group, is called positive.
+        aggregation: Puts the samples of a group together, for `by_group`; it also acts on a single sample, as in
+            prediction.
+        prevalence: At which PPV and NPV are given too, beside those at the prevalence of the data.
 
     Raises:
         DataError: A probability is not finite.
@@ -71,14 +80,20 @@ def evaluate(
         "recall": {name: rate(predicted == k, labels == k) for k, name in enumerate(classes)},
         "precision": {name: rate(labels == k, predicted == k) for k, name in enumerate(classes)},
         "confusion": confusion.tolist(),
+        "brier_score": _brier(probabilities, labels, positive, groups),
+        "expected_calibration_error": expected_calibration_error(*judged(probabilities, labels, positive)),
         "negative_log_likelihood": _negative_log_likelihood(probabilities, labels, groups),
         "domains": {},
     }
-    scores, truth = probabilities[:, positive].sum(axis=1), positive[labels]
+    raw, truth = probabilities[:, positive].sum(axis=1), positive[labels]
+    scores = np.array([aggregation.probability(raw[i : i + 1]) for i in range(len(raw))])
     called = scores >= threshold
     if positive.any():
         result |= _ranking(scores, truth, groups) | _calls(called, truth, rate) | _counts(called, truth)
+        result |= _weighed(called, truth, groups, prevalence)
         result["threshold"] = threshold
+        if len(set(groups)) < len(labels):
+            result["by_group"] = _by_group(raw, truth, groups, threshold, aggregation, prevalence)
         result["argmax"] = _calls(positive[predicted], truth, rate) | _counts(positive[predicted], truth)
     for name in sorted(set(domains)):
         inside = np.asarray(domains) == name
@@ -89,6 +104,26 @@ def evaluate(
             block |= _calls(called[inside], truth[inside], _Rate(owners, SMALL_CELL))
         result["domains"][name] = block
     return result
+
+
+def _by_group(
+    scores: Values,
+    truth: Flags,
+    groups: Sequence[str],
+    threshold: float,
+    aggregation: Aggregation,
+    prevalence: float | None,
+) -> dict[str, Any]:
+    """The same measures with a group (patient) as the unit: positive where one of its samples is."""
+    codes = group_codes(groups)
+    count = int(codes.max()) + 1
+    whole = np.array([aggregation.probability(scores[codes == code]) for code in range(count)])
+    positive = np.array([bool(truth[codes == code].any()) for code in range(count)])
+    names = [str(code) for code in range(count)]
+    called = whole >= threshold
+    rates = _calls(called, positive, _Rate(names)) | _counts(called, positive)
+    rates |= _weighed(called, positive, names, prevalence)
+    return {"n": count} | _ranking(whole, positive, names) | rates
 
 
 class _Rate:
@@ -125,6 +160,40 @@ def _calls(called: Flags, truth: Flags, rate: _Rate) -> dict[str, Any]:
         "npv": rate(~truth, ~called),
         "prevalence": rate(truth, np.ones(len(truth), dtype=np.bool_)),
     }
+
+
+def _weighed(called: Flags, truth: Flags, groups: Sequence[str], prevalence: float | None) -> dict[str, Any]:
+    """F-beta, which weighs sensitivity more than precision, and PPV and NPV at a stated prevalence (Bayes)."""
+    cells = np.stack([called & truth, called & ~truth, ~called & truth, ~called & ~truth], axis=1).astype(np.float64)
+
+    def measured(statistic: Callable[[Values, Values, Values, Values], Values]) -> dict[str, Any]:
+        def of_draws(weights: Weights) -> Values:
+            return statistic(*(weights @ cells).T)
+
+        value = float(of_draws(np.ones((1, len(truth))))[0])
+        if np.isnan(value):
+            return _undefined("one of the two kinds does not occur")
+        return {"value": value, "n": len(truth)} | _bounds(bootstrap(groups, of_draws), BOOTSTRAP)
+
+    square = BETA**2
+    found = {
+        "f_beta": measured(lambda tp, fp, fn, _: _divide((1 + square) * tp, (1 + square) * tp + square * fn + fp))
+        | {"beta": BETA}
+    }
+    if prevalence is not None:
+        ill, well = prevalence, 1.0 - prevalence
+
+        def ppv(tp: Values, fp: Values, fn: Values, tn: Values) -> Values:
+            hits, alarms = ill * _divide(tp, tp + fn), well * _divide(fp, tn + fp)
+            return _divide(hits, hits + alarms)
+
+        def npv(tp: Values, fp: Values, fn: Values, tn: Values) -> Values:
+            cleared, misses = well * _divide(tn, tn + fp), ill * _divide(fn, tp + fn)
+            return _divide(cleared, cleared + misses)
+
+        found["ppv_at_prevalence"] = measured(ppv) | {"prevalence": prevalence}
+        found["npv_at_prevalence"] = measured(npv) | {"prevalence": prevalence}
+    return found
 
 
 def _counts(called: Flags, truth: Flags) -> dict[str, int]:
@@ -194,6 +263,16 @@ def _balanced_accuracy(
 
     value = float(statistic(np.ones((1, len(labels))))[0])
     return {"value": value, "n": len(labels)} | _bounds(bootstrap(groups, statistic), BOOTSTRAP)
+
+
+def _brier(probabilities: Values, labels: NDArray[np.int64], positive: Flags, groups: Sequence[str]) -> dict[str, Any]:
+    """Of the positive event; without one, of the answer being right."""
+    if not len(labels):
+        return _undefined("no such sample")
+    scores, truth = judged(probabilities, labels, positive)
+    losses = (scores - truth) ** 2
+    interval = bootstrap(groups, lambda weights: (weights @ losses) / weights.sum(axis=1))
+    return {"value": brier_score(scores, truth), "n": len(labels)} | _bounds(interval, BOOTSTRAP)
 
 
 def _negative_log_likelihood(probabilities: Values, labels: NDArray[np.int64], groups: Sequence[str]) -> dict[str, Any]:

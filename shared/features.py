@@ -59,6 +59,24 @@ def cached_codes(
     return np.stack([known[name] for name in names])
 
 
+@torch.no_grad()
+def nearest_codes(network: Network, images: Sequence[Image], among: Sequence[Image], count: int) -> NDArray[np.int64]:
+    """Indices [images, count] into `among` of the images with the most similar codes (cosine), nearest first."""
+    network.eval()
+
+    def directions(pictures: Sequence[Image]) -> torch.Tensor:
+        rows = [
+            network.codes(
+                torch.from_numpy(np.stack([pictures[i] for i in range(start, min(start + BATCH, len(pictures)))]))
+            )
+            for start in range(0, len(pictures), BATCH)
+        ]
+        return torch.nn.functional.normalize(torch.cat(rows).float(), dim=1)
+
+    similar = directions(images) @ directions(among).T
+    return similar.topk(min(count, len(among)), dim=1).indices.numpy()
+
+
 def network_key(network: Network, spec: Preprocessing, content_hash: str) -> str:
     """SHA-256 over everything that determines the code of a sample of the data."""
     digest = hashlib.sha256()

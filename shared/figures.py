@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.reliability import Bin, net_benefit
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -40,10 +42,106 @@ def roc_curve(scores: NDArray[np.float64], positive: NDArray[np.bool_], threshol
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=":")
     axes.plot(false_rate, true_rate, color=INK)
     called = scores >= threshold
-    axes.plot(called[~positive].mean(), called[positive].mean(), "o", color=ACCENT, label=f"threshold {threshold:g}")
+    axes.plot(called[~positive].mean(), called[positive].mean(), "o", color=ACCENT, label=f"threshold {threshold:.3g}")
     axes.set_xlabel("1 - specificity")
     axes.set_ylabel(f"sensitivity for {name}")
     axes.legend(frameon=False, loc="lower right")
+    return _address(figure)
+
+
+def precision_recall_curve(
+    scores: NDArray[np.float64], positive: NDArray[np.bool_], threshold: float, name: str
+) -> str | None:
+    """Precision against sensitivity with the operating point marked; None where one of the two kinds is absent."""
+    if positive.all() or not positive.any():
+        return None
+    from sklearn.metrics import precision_recall_curve as curve
+
+    precision, recall, _ = curve(positive, scores)
+    figure, axes = _figure(3.6, 3.6)
+    axes.step(recall, precision, where="post", color=INK)
+    axes.axhline(positive.mean(), color=MUTED, linewidth=0.8, linestyle=":")
+    called = scores >= threshold
+    if called.any():
+        axes.plot(
+            called[positive].mean(), positive[called].mean(), "o", color=ACCENT, label=f"threshold {threshold:.3g}"
+        )
+        axes.legend(frameon=False, loc="lower left")
+    axes.set_ylim(0.0, 1.03)
+    axes.set_xlabel(f"sensitivity for {name}")
+    axes.set_ylabel("precision (PPV)")
+    return _address(figure)
+
+
+def reliability_plot(before: Sequence[Bin], after: Sequence[Bin]) -> str:
+    """Observed against predicted share, before and after the temperature, with Wilson intervals."""
+    figure, axes = _figure(3.6, 3.6)
+    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=":")
+    for bins, colour, label in ((before, MUTED, "before"), (after, INK, "after")):
+        observed = np.array([one.observed for one in bins])
+        reach = np.abs(np.array([[one.low for one in bins], [one.high for one in bins]]) - observed)
+        axes.errorbar(
+            [one.predicted for one in bins],
+            observed,
+            yerr=reach,
+            fmt="o-",
+            markersize=3,
+            linewidth=1,
+            elinewidth=0.6,
+            color=colour,
+            label=f"{label} calibration",
+        )
+    axes.set_xlabel("predicted probability")
+    axes.set_ylabel("observed share")
+    axes.legend(frameon=False, loc="upper left")
+    return _address(figure)
+
+
+def decision_curve(scores: NDArray[np.float64], positive: NDArray[np.bool_], threshold: float) -> str | None:
+    """Net benefit of the model, of calling all positive and of calling none; None where one kind is absent."""
+    if positive.all() or not positive.any():
+        return None
+    thresholds = np.linspace(0.01, 0.6, 60)
+    figure, axes = _figure(6.4, 2.8)
+    benefit = net_benefit(scores, positive, thresholds)
+    everyone = net_benefit(np.ones(len(scores)), positive, thresholds)
+    axes.plot(thresholds, benefit, color=INK, label="model")
+    axes.plot(thresholds, everyone, color=MUTED, label="all called positive")
+    axes.axhline(0.0, color=MUTED, linewidth=0.8, linestyle=":", label="none called positive")
+    if threshold <= thresholds[-1]:
+        axes.axvline(threshold, color=ACCENT, linewidth=0.8, label="operating point")
+    axes.set_ylim(min(-0.05, float(benefit.min())), float(max(benefit.max(), everyone.max())) * 1.1)
+    axes.set_xlabel("threshold t: a miss costs (1 - t) / t false alarms")
+    axes.set_ylabel("net benefit")
+    axes.legend(frameon=False)
+    return _address(figure)
+
+
+def miss_sheet(
+    misses: NDArray[np.float32],
+    neighbours: NDArray[np.float32],
+    titles: Sequence[str],
+    captions: Sequence[Sequence[str]],
+) -> str:
+    """Each missed image beside the training images with the nearest codes.
+
+    Args:
+        misses: float32 [N, size, size] in 0..1.
+        neighbours: float32 [N, K, size, size].
+        titles: One for each miss.
+        captions: The class of each neighbour, [N][K].
+    """
+    import matplotlib.pyplot as plt
+
+    count, nearest = neighbours.shape[:2]
+    figure, rows = plt.subplots(
+        count, nearest + 1, figsize=(1.5 * (nearest + 1), 1.75 * count), squeeze=False, layout="constrained"
+    )
+    for row, (miss, around) in enumerate(zip(misses, neighbours, strict=True)):
+        for column, (image, title) in enumerate(zip([miss, *around], [titles[row], *captions[row]], strict=True)):
+            rows[row, column].imshow(image, cmap="gray", vmin=0, vmax=1)
+            rows[row, column].set_title(title, fontsize=7, color=ACCENT if column == 0 else INK)
+            rows[row, column].set_axis_off()
     return _address(figure)
 
 

@@ -29,6 +29,11 @@ class Part:
     images: Sequence[Image]
     labels: NDArray[np.int64]
 
+    @property
+    def groups(self) -> list[str]:
+        """The group of each sample; one without a group is a group of its own."""
+        return [sample.group or sample.id for sample in self.samples]
+
 
 @dataclass(frozen=True)
 class Job:

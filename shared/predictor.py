@@ -125,8 +125,9 @@ class Predictor:
         return Answer(item.name, "refused", reason, notes=item.notes, synthetic_model=self.record.synthetic)
 
     def _assessed(self, item: Item, rows: NDArray[np.float64]) -> Answer:
-        whole = aggregate(rows, np.array(self.record.positive, dtype=bool))
+        whole = aggregate(rows, np.array(self.record.positive, dtype=bool), self.record.aggregation)
         positive = self._positive(whole)
+        certifies = self._certifies(len(rows))
         slices = tuple(
             SliceAnswer(index, self._label(row), self._by_class(row), self._positive(row))
             for index, row in enumerate(rows)
@@ -139,11 +140,21 @@ class Predictor:
             probabilities=self._by_class(whole),
             positive_probability=positive,
             threshold=None if positive is None else self.record.threshold,
-            certified_sensitivity=self.record.certified_sensitivity,
+            certified_sensitivity=self.record.certified_sensitivity if certifies else None,
             slices=slices,
-            notes=item.notes,
+            notes=item.notes if certifies or positive is None else (*item.notes, self._uncertified()),
             synthetic_model=self.record.synthetic,
         )
+
+    def _certifies(self, slices: int) -> bool:
+        """What was certified of patients holds for series, what was certified of images for single ones."""
+        point = self.record.operating_point
+        return point is not None and (point["unit"] == "group") == (slices > 1)
+
+    def _uncertified(self) -> str:
+        by_group = self.record.operating_point is not None and self.record.operating_point["unit"] == "group"
+        what, other = ("whole series", "a single image") if by_group else ("single images", "a series")
+        return f"the sensitivity of this model was certified for {what} and says nothing of {other}"
 
     def _label(self, row: NDArray[np.float64]) -> str:
         return self.record.classes[int(row.argmax())]

@@ -14,9 +14,19 @@ from numpy.typing import NDArray
 
 from shared.artifacts import ModelRecord, write_json, write_text
 from shared.explain import integrated_gradients
-from shared.figures import attribution_sheet, roc_curve, training_curve
+from shared.features import nearest_codes
+from shared.figures import (
+    attribution_sheet,
+    decision_curve,
+    miss_sheet,
+    precision_recall_curve,
+    reliability_plot,
+    roc_curve,
+    training_curve,
+)
 from shared.job import Part
 from shared.network import Network
+from shared.reliability import judged, reliability_bins
 from shared.task import Task
 
 SHEET_IMAGES = 6
@@ -26,9 +36,20 @@ MEASURES = (
     ("sensitivity", "sensitivity"),
     ("specificity", "specificity"),
     ("false_negatives", "false negatives"),
-    ("accuracy", "accuracy"),
-    ("balanced_accuracy", "balanced accuracy"),
+    ("false_negative_rate", "false-negative rate"),
+    ("ppv", "PPV at the prevalence of the data"),
+    ("npv", "NPV at the prevalence of the data"),
+    ("ppv_at_prevalence", "PPV at the stated prevalence"),
+    ("npv_at_prevalence", "NPV at the stated prevalence"),
+    ("f_beta", "F2"),
+    ("accuracy", "accuracy, likeliest class"),
+    ("balanced_accuracy", "balanced accuracy, likeliest class"),
+    ("brier_score", "Brier score"),
+    ("expected_calibration_error", "expected calibration error"),
 )
+SUMMARY = ("auc", "sensitivity", "specificity", "false_negatives", "accuracy", "balanced_accuracy")
+DOMAIN_MEASURES = ("accuracy", "auc", "sensitivity", "specificity")
+MISSES, NEIGHBOURS = 12, 4
 
 
 @dataclass(frozen=True)
@@ -40,6 +61,7 @@ class Finished:
         notes: Sentences about the data that must be shown.
         parts: By split.
         probabilities: float64 [N, classes] for "validation" and "test".
+        uncalibrated: float64 [N, classes] of "test", before the temperature.
         results: What `shared.evaluation.evaluate` said of each of the two.
         history: Rows of `metrics.jsonl`.
         environment: As in `environment.json`.
@@ -50,6 +72,7 @@ class Finished:
     notes: tuple[str, ...]
     parts: Mapping[str, Part]
     probabilities: Mapping[str, NDArray[np.float64]]
+    uncalibrated: NDArray[np.float64]
     results: Mapping[str, Mapping[str, Any]]
     history: Sequence[Mapping[str, Any]]
     environment: Mapping[str, Any]
@@ -59,9 +82,15 @@ class Finished:
 def write_report(task: Task, folder: Path, done: Finished) -> None:
     """Writes `report.json`, `report.html` and `model_card.md` into the run folder."""
     rows = _rows(done.results)
-    summary = [f"{row['measure']}: {row['test']} (validation {row['validation']})" for row in rows]
+    by_group = _rows({name: result.get("by_group", {}) for name, result in done.results.items()})
     caveats = _caveats(task, done.record)
-    tree = {"summary": [*caveats, *summary], "notes": list(done.notes), **done.results}
+    point = done.record.operating_point
+    tree = {
+        "summary": [*caveats, *_summary(rows, by_group), *([point["statement"]] if point else [])],
+        "notes": list(done.notes),
+        "operating_point": point,
+        **done.results,
+    }
     write_json(folder / "report.json", tree)
     test = done.parts["test"]
     flags = np.array(done.record.positive)
@@ -71,9 +100,16 @@ def write_report(task: Task, folder: Path, done: Finished) -> None:
         title=task.title,
         caveats=caveats,
         rows=rows,
+        by_group=by_group,
+        point=point,
+        aggregation=done.record.aggregation,
+        argmax=_rows({name: result.get("argmax", {}) for name, result in done.results.items()}),
+        domains=_domains(done.results["test"]["domains"]),
+        domain_measures=DOMAIN_MEASURES,
         classes=done.record.classes,
         confusion=done.results["test"]["confusion"],
-        roc=_roc(task, done, flags, test),
+        curves=_curves(task, done, flags, test),
+        misses=_miss_sheet(done, flags, test),
         curve=training_curve(done.history),
         sheet=_sheet(task, done, test),
         data=[_counts(name, part, len(done.record.classes)) for name, part in done.parts.items()],
@@ -93,7 +129,9 @@ def _rows(results: Mapping[str, Mapping[str, Any]]) -> list[dict[str, str]]:
     rows = []
     for key, words in MEASURES:
         if key in results["test"]:
-            rows.append({"measure": words, **{name: in_words(result[key]) for name, result in results.items()}})
+            rows.append(
+                {"key": key, "measure": words, **{name: in_words(result[key]) for name, result in results.items()}}
+            )
     return rows
 
 
@@ -109,11 +147,62 @@ def in_words(measure: Any) -> str:
     return value
 
 
-def _roc(task: Task, done: Finished, flags: NDArray[np.bool_], test: Part) -> str | None:
-    if task.positive_name is None:
+def _summary(rows: Sequence[Mapping[str, str]], by_group: Sequence[Mapping[str, str]]) -> list[str]:
+    lines = []
+    for unit, table in (("", rows), (", by patient or group", by_group)):
+        for row in table:
+            if row["key"] in SUMMARY:
+                lines.append(f"{row['measure']}{unit}: {row['test']} (validation {row['validation']})")
+    return lines
+
+
+def _domains(domains: Mapping[str, Mapping[str, Any]]) -> list[dict[str, str]]:
+    """A row a domain; of a small one only that it is small."""
+    rows = []
+    for name, block in domains.items():
+        cells = {key: in_words(block[key]) if key in block else "" for key in DOMAIN_MEASURES}
+        rows.append({"domain": name, "n": str(block["n"] or block.get("reason", "")), **cells})
+    return rows
+
+
+def _curves(task: Task, done: Finished, flags: NDArray[np.bool_], test: Part) -> list[dict[str, str]]:
+    """The pictures of the ranking, the calibration and the decision on the test set."""
+    scores, truth = judged(done.probabilities["test"], test.labels, flags)
+    before = reliability_bins(*judged(done.uncalibrated, test.labels, flags))
+    found: list[tuple[str, str | None]] = []
+    if task.positive_name is not None:
+        at = done.record.threshold
+        found += [
+            ("ROC curve with the operating point", roc_curve(scores, truth, at, task.positive_name)),
+            (
+                "Precision-recall with the operating point",
+                precision_recall_curve(scores, truth, at, task.positive_name),
+            ),
+        ]
+    found.append(
+        ("Reliability before and after calibration", reliability_plot(before, reliability_bins(scores, truth)))
+    )
+    if task.positive_name is not None:
+        found.append(("Decision curve", decision_curve(scores, truth, done.record.threshold)))
+    return [{"title": title, "image": image} for title, image in found if image]
+
+
+def _miss_sheet(done: Finished, flags: NDArray[np.bool_], test: Part) -> dict[str, Any] | None:
+    """Positive test images below the threshold, least suspicious first, with the training images of nearest codes."""
+    scores, truth = judged(done.probabilities["test"], test.labels, flags)
+    missed = np.flatnonzero(truth & (scores < done.record.threshold)) if flags.any() else np.empty(0, dtype=np.int64)
+    if not len(missed):
         return None
-    scores = done.probabilities["test"][:, flags].sum(axis=1)
-    return roc_curve(scores, flags[test.labels], done.record.threshold, task.positive_name)
+    shown = missed[np.argsort(scores[missed], kind="stable")][:MISSES].tolist()
+    train, names = done.parts["train"], done.record.classes
+    nearest = nearest_codes(done.network, [test.images[i] for i in shown], train.images, NEIGHBOURS)
+    sheet = miss_sheet(
+        np.stack([test.images[i].mean(axis=0) for i in shown]),
+        np.stack([np.stack([train.images[int(j)].mean(axis=0) for j in row]) for row in nearest]),
+        [f"missed {names[test.labels[i]]}\n{scores[i]:.3f}" for i in shown],
+        [[f"training:\n{names[train.labels[j]]}" for j in row] for row in nearest],
+    )
+    return {"count": len(missed), "shown": len(shown), "image": sheet}
 
 
 def _sheet(task: Task, done: Finished, test: Part) -> str | None:
@@ -157,8 +246,9 @@ def _facts(done: Finished) -> list[tuple[str, Any]]:
         ("code", f"{', '.join(record.backbone['layers'])}; pooling {record.backbone['pooling']}"),
         ("input", f"{record.preprocessing.size} px, {dict(record.preprocessing.options)}"),
         ("domains trained on", ", ".join(record.domains)),
-        ("threshold", record.threshold),
+        ("threshold", f"{record.threshold:.4f}"),
         ("certified sensitivity", record.certified_sensitivity or "none: nothing was certified"),
+        ("slices to series", f"{' + '.join(record.aggregation.pools)}, weights {record.aggregation.weights}"),
         ("temperature", f"{record.temperature:.3f}"),
         ("SHA-256 of the data", record.data_hash),
         ("SHA-256 of the weights", record.weights_hash),

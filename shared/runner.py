@@ -11,7 +11,7 @@ import platform
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from shared.audit import audit
 from shared.backbones import build_backbone, find_backbone
 from shared.calibration import fit_temperature
 from shared.config import Config, to_yaml, validate
+from shared.decision import Decision, decide
 from shared.errors import ConfigError, DataError, LeakError
 from shared.evaluation import evaluate
 from shared.export import export_onnx
@@ -268,35 +269,63 @@ def _complete(
     with torch.no_grad():
         network.temperature.fill_(temperature)
     probabilities = {name: _softmax(rows / temperature) for name, rows in scores.items()}
+    decision = _decide(task, config, parts["validation"], probabilities["validation"], job.classes)
     network.cpu().eval()
     save_file(_tensors(network), folder / "model.safetensors")
     check = np.stack(
         [parts["validation"].images[i] for i in range(min(EXPORT_CHECK_IMAGES, len(scores["validation"])))]
     )
     difference = export_onnx(network, job.spec, folder / "model.onnx", check)
-    record = _record(task, config, divided, job, weights, temperature)
+    record = _record(task, config, divided, job, weights, temperature, decision)
     write_json(folder / "model.json", record.to_json())
     write_text(folder / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in history))
     write_text(folder / "predictions.csv", _predictions(job.classes, parts, probabilities))
     environment = _environment(job.device, difference, time.monotonic() - started)
     write_json(folder / "environment.json", environment)
-    results = {name: _evaluate(parts[name], probabilities[name], record) for name in SPLITS[1:]}
-    done = Finished(record, divided.notes, parts, probabilities, results, history, environment, network)
+    results = {name: _evaluate(parts[name], probabilities[name], record, config.prevalence) for name in SPLITS[1:]}
+    uncalibrated = _softmax(scores["test"])
+    done = Finished(record, divided.notes, parts, probabilities, uncalibrated, results, history, environment, network)
     write_report(task, folder, done)
     (folder / "checkpoint.pt").unlink(missing_ok=True)
     finish(folder, task.name)
 
 
+def _positive(task: Task, classes: tuple[str, ...]) -> tuple[bool, ...]:
+    return tuple(task.positive_name is not None and task.is_positive(name) for name in classes)
+
+
+def _decide(
+    task: Task, config: Config, part: Part, probabilities: NDArray[np.float64], classes: tuple[str, ...]
+) -> Decision:
+    return decide(
+        probabilities,
+        part.labels,
+        part.groups,
+        np.array(_positive(task, classes)),
+        target=config.sensitivity,
+        threshold=config.threshold,
+    )
+
+
 def _record(
-    task: Task, config: Config, divided: Divided, job: Job, weights: WeightsReport, temperature: float
+    task: Task,
+    config: Config,
+    divided: Divided,
+    job: Job,
+    weights: WeightsReport,
+    temperature: float,
+    decision: Decision,
 ) -> ModelRecord:
+    point = decision.point
     return ModelRecord(
         task=task.name,
         classes=job.classes,
-        positive=tuple(task.positive_name is not None and task.is_positive(name) for name in job.classes),
+        positive=_positive(task, job.classes),
         preprocessing=job.spec,
-        threshold=config.threshold,
-        certified_sensitivity=None,
+        threshold=decision.threshold,
+        operating_point=None if point is None else {**asdict(point), "statement": point.statement},
+        aggregation=decision.aggregation,
+        certified_sensitivity=None if point is None else point.certified,
         temperature=temperature,
         backbone={
             "name": config.backbone.name,
@@ -311,15 +340,19 @@ def _record(
     )
 
 
-def _evaluate(part: Part, probabilities: NDArray[np.float64], record: ModelRecord) -> dict[str, Any]:
+def _evaluate(
+    part: Part, probabilities: NDArray[np.float64], record: ModelRecord, prevalence: float | None
+) -> dict[str, Any]:
     return evaluate(
         probabilities,
         part.labels,
         record.classes,
         positive=np.array(record.positive),
-        groups=[sample.group or sample.id for sample in part.samples],
+        groups=part.groups,
         domains=[sample.domain for sample in part.samples],
         threshold=record.threshold,
+        aggregation=record.aggregation,
+        prevalence=prevalence,
     )
 
 

@@ -3,39 +3,57 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shared.aggregation import aggregate
+from shared.aggregation import POOLS, Aggregation, aggregate
 
 TUMOURS = np.array([True, True, False])
+PLAIN = Aggregation()
 
 
 def test_the_three_most_suspicious_slices_speak_for_the_series() -> None:
     rows = np.array([[0.1, 0.0, 0.9], [0.6, 0.2, 0.2], [0.0, 0.5, 0.5], [0.3, 0.3, 0.4], [0.0, 0.1, 0.9]])
-    assert aggregate(rows, TUMOURS) == pytest.approx([0.3, 1 / 3, 1.1 / 3])
+    assert aggregate(rows, TUMOURS, PLAIN) == pytest.approx([0.3, 1 / 3, 1.1 / 3])
 
 
 def test_the_answer_is_a_distribution_and_does_not_depend_on_the_order() -> None:
     rows = np.random.default_rng(0).dirichlet(np.ones(3), size=20)
-    whole = aggregate(rows, TUMOURS)
-    assert whole.sum() == pytest.approx(1.0)
-    assert aggregate(rows[::-1], TUMOURS) == pytest.approx(whole)
+    for pools in ((name,) for name in POOLS):
+        whole = aggregate(rows, TUMOURS, Aggregation(pools, (1.3,), -0.4))
+        assert whole.sum() == pytest.approx(1.0)
+        assert aggregate(rows[::-1], TUMOURS, Aggregation(pools, (1.3,), -0.4)) == pytest.approx(whole)
 
 
 def test_a_short_series_speaks_with_all_it_has() -> None:
     rows = np.array([[0.2, 0.2, 0.6], [0.4, 0.0, 0.6]])
-    assert aggregate(rows, TUMOURS) == pytest.approx([0.3, 0.1, 0.6])
-    assert aggregate(rows[:1], TUMOURS) == pytest.approx(rows[0])
+    assert aggregate(rows, TUMOURS, PLAIN) == pytest.approx([0.3, 0.1, 0.6])
+    assert aggregate(rows[:1], TUMOURS, PLAIN) == pytest.approx(rows[0])
 
 
-def test_one_slice_may_be_asked_to_speak_alone() -> None:
-    rows = np.array([[0.2, 0.2, 0.6], [0.5, 0.0, 0.5]])
-    assert aggregate(rows, TUMOURS, top=1) == pytest.approx(rows[1])
+@pytest.mark.parametrize(("pool", "expected"), [("max", 0.5), ("top3", 0.3), ("mean", 0.25), ("noisy_or", 0.7)])
+def test_each_pool_is_what_it_is_called(pool: str, expected: float) -> None:
+    slices = np.array([0.5, 0.25, 0.15, 0.1])
+    if pool == "noisy_or":
+        expected = 1 - 0.5 * 0.75 * 0.85 * 0.9
+    assert Aggregation((pool,)).probability(slices) == pytest.approx(expected)
+    assert Aggregation((pool,)).probability(slices[:1]) == pytest.approx(0.5)
+
+
+def test_weights_and_bias_act_on_the_logit() -> None:
+    found = Aggregation(("max", "mean"), (0.5, 2.0), -1.0).probability(np.array([0.8, 0.4]))
+    logit = 0.5 * np.log(0.8 / 0.2) + 2.0 * np.log(0.6 / 0.4) - 1.0
+    assert found == pytest.approx(1 / (1 + np.exp(-logit)))
+
+
+def test_certain_slices_give_no_infinity() -> None:
+    for value in (0.0, 1.0):
+        assert np.isfinite(aggregate(np.array([[value, 0.0, 1 - value]]), TUMOURS, PLAIN)).all()
 
 
 def test_without_a_positive_class_all_slices_count() -> None:
     rows = np.random.default_rng(0).dirichlet(np.ones(3), size=20)
-    assert aggregate(rows, np.zeros(3, dtype=bool)) == pytest.approx(rows.mean(axis=0))
+    assert aggregate(rows, np.zeros(3, dtype=bool), PLAIN) == pytest.approx(rows.mean(axis=0))
 
 
 def test_a_series_without_slices_is_refused() -> None:
-    with pytest.raises(ValueError, match="without slices"):
-        aggregate(np.zeros((0, 3)), TUMOURS)
+    for positive in (TUMOURS, ~TUMOURS & False):
+        with pytest.raises(ValueError, match="without slices"):
+            aggregate(np.zeros((0, 3)), positive, PLAIN)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.aggregation import Aggregation
 from shared.artifacts import (
     MODEL_FILES,
     ModelRecord,
@@ -26,6 +27,8 @@ RECORD = ModelRecord(
     positive=(True, False),
     preprocessing=Preprocessing(32, 1, {"crop": True}),
     threshold=0.5,
+    operating_point=None,
+    aggregation=Aggregation(("max", "mean"), (0.5, 0.7), 0.1),
     certified_sensitivity=None,
     temperature=1.5,
     backbone={"name": "resnet18"},

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from handwriting.task import HandwritingTask
+from shared.aggregation import Aggregation
 from shared.artifacts import ModelRecord, read_json
 from shared.backbones import build_backbone
 from shared.evaluation import evaluate
@@ -24,6 +25,8 @@ from shared.task import Preprocessing
 
 SPEC = Preprocessing(32)
 CLASSES = ("healthy", "<b>lesion</b>")
+THRESHOLD = 0.7
+"""So high that some lesions of the test lie below it."""
 
 
 class Links(HTMLParser):
@@ -84,14 +87,21 @@ def _finished(**changes: Any) -> Finished:
             positive=flags,
             groups=[str(sample.group) for sample in part.samples],
             domains=[sample.domain for sample in part.samples],
-            threshold=0.4,
+            threshold=THRESHOLD,
         )
     record = ModelRecord(
         task="screening",
         classes=CLASSES,
         positive=(False, True),
         preprocessing=SPEC,
-        threshold=0.4,
+        threshold=THRESHOLD,
+        operating_point={
+            "threshold": THRESHOLD,
+            "target": 0.98,
+            "unit": "sample",
+            "statement": "1 misses in 4 certify 0.25",
+        },
+        aggregation=Aggregation(),
         certified_sensitivity=None,
         temperature=1.0,
         backbone={"name": "convnet_small", "layers": ["block1"], "pooling": "avg1", "weights": {"spec": "random"}},
@@ -102,7 +112,17 @@ def _finished(**changes: Any) -> Finished:
     )
     environment = {"packages": {"numpy": "2"}, "onnx_difference": 1e-7, "device": "cpu", "seconds": 1.0}
     history = [{"epoch": 1, "train_loss": 0.7, "validation_accuracy": 0.5}]
-    done = Finished(record, ("3 <i>files</i> left out.",), parts, probabilities, results, history, environment, network)
+    done = Finished(
+        record,
+        ("3 <i>files</i> left out.",),
+        parts,
+        probabilities,
+        probabilities["test"],
+        results,
+        history,
+        environment,
+        network,
+    )
     return replace(done, **changes)
 
 
@@ -160,7 +180,10 @@ def test_the_positive_event_has_its_curve_and_its_misses(tmp_path: Path) -> None
     done = _finished()
     write_report(Screening(), tmp_path, done)
     words, test = _shown(tmp_path), read_json(tmp_path / "report.json")["test"]
-    assert "ROC, test" in words
+    assert "ROC curve with the operating point" in words
+    assert test["false_negatives"] > 0
+    assert f"{test['false_negatives']} images with a finding lie below the threshold" in words
+    assert "1 misses in 4 certify 0.25" in words
     for measure in ("auc", "average_precision", "sensitivity", "specificity", "false_negatives"):
         assert in_words(test[measure]) in words
     lines = read_json(tmp_path / "report.json")["summary"]

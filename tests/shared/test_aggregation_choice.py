@@ -1,0 +1,74 @@
+"""Which aggregation is chosen, and that its calibration is honest."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from shared.aggregation import Aggregation
+from shared.aggregation_choice import CANDIDATES, LEAST, Choice, choose_aggregation
+
+
+def _patients(
+    seed: int, count: int, slices: int, bright: int, noise: float = 0.5
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Slices of `count` patients, half with a finding that shows on `bright` slices."""
+    random = np.random.default_rng(seed)
+    scores, truth, groups = [], [], []
+    for patient in range(count):
+        marks = np.zeros(slices, dtype=bool)
+        marks[:bright] = patient % 2 == 0
+        logits = np.where(marks, 1.5, -1.5) + random.normal(scale=noise, size=slices)
+        scores += list(1 / (1 + np.exp(-logits)))
+        truth += marks.tolist()
+        groups += [f"patient {patient}"] * slices
+    return np.array(scores), np.array(truth), groups
+
+
+def _choose(*shape: int, noise: float = 0.5, seed: int = 0) -> Choice:
+    return choose_aggregation(*_patients(seed, *shape, noise=noise))
+
+
+def test_a_finding_on_one_slice_is_not_averaged_away() -> None:
+    choice = _choose(120, 20, 1)
+    assert "mean" not in choice.aggregation.pools or len(choice.aggregation.pools) == 3
+    assert choice.losses["mean"] > choice.losses["max"]
+    assert set(choice.losses) == {"+".join(pools) for pools in CANDIDATES}
+
+
+def test_a_finding_on_all_slices_is_better_averaged() -> None:
+    choice = _choose(120, 10, 10, noise=3.0)
+    assert choice.losses["mean"] < choice.losses["max"]
+
+
+def test_series_probabilities_are_calibrated_where_the_maximum_is_not() -> None:
+    """The maximum of 20 healthy slices lies far above a healthy patient's risk."""
+    scores, truth, groups = _patients(1, 200, 20, 1, noise=1.0)
+    choice = choose_aggregation(scores, truth, groups)
+    raw = np.array([Aggregation(("max",)).probability(scores[i : i + 20]) for i in range(0, len(scores), 20)])
+    assert abs(raw.mean() - 0.5) > 0.1
+    assert abs(choice.scores.mean() - choice.truth.mean()) < 0.03
+
+
+def test_scores_come_from_fits_that_did_not_see_the_group() -> None:
+    scores, truth, groups = _patients(2, 40, 5, 2)
+    choice = choose_aggregation(scores, truth, groups)
+    in_sample = np.array([choice.aggregation.probability(scores[i : i + 5]) for i in range(0, len(scores), 5)])
+    assert np.abs(choice.scores - in_sample).max() > 1e-4
+
+
+def test_with_few_patients_or_single_images_the_default_stands() -> None:
+    few = _choose(2 * LEAST - 2, 5, 2)
+    assert few.aggregation == Aggregation()
+    assert not few.losses
+    scores, truth, _ = _patients(0, 60, 1, 1)
+    single = choose_aggregation(scores, truth, [str(i) for i in range(60)])
+    assert single.aggregation == Aggregation()
+    np.testing.assert_allclose(single.scores, scores)
+
+
+def test_patients_that_all_have_findings_leave_the_default() -> None:
+    scores, truth, groups = _patients(0, 40, 5, 2)
+    chosen = [i for i in range(len(scores)) if int(groups[i].split()[1]) % 2 == 0]
+    choice = choose_aggregation(scores[chosen], truth[chosen], [groups[i] for i in chosen])
+    assert choice.aggregation == Aggregation()
+    assert choice.truth.all()
