@@ -22,6 +22,7 @@ class HandwritingTask:
     title = "Devanagari character recognition"
     positive_name: str | None = None
     caveats: tuple[str, ...] = ("Isolated handwritten characters only; a page must be cut into characters first.",)
+    mirrored_is_copy = False
     inputs_help = "A character image (PNG, JPEG, TIFF, BMP), or a folder or zip of them."
 
     default_options = DEFAULT_OPTIONS

@@ -96,7 +96,7 @@ class AuditResult:
         return [p for p in self.pairs if (p.i in a and p.j in b) or (p.i in b and p.j in a)]
 
     def leaked(self, learning: Iterable[int], testing: Iterable[int]) -> list[int]:
-        """Which of `testing` share a cluster with one of `learning`, be it through other copies in between."""
+        """Which of `testing` share a cluster with one of `learning`, be it through other copies in between; sorted."""
         seen = set(self.clusters[np.fromiter(learning, dtype=np.int64)].tolist())
         return sorted(int(i) for i in testing if int(self.clusters[i]) in seen)
 

@@ -35,8 +35,9 @@ class DataSection(Section):
     )
     validation: float = Field(0.2, gt=0, lt=0.5, description="share of groups for validation")
     test: float = Field(0.2, gt=0, lt=0.5, description="share of groups for the test, where the data has none")
-    leaks: Literal["refuse", "drop", "allow"] = Field(
-        "refuse", description="what to do with images that stand in training and in test"
+    leaks: Literal["refuse", "drop", "keep_test", "allow"] = Field(
+        "refuse",
+        description="of images that stand in training and in test: drop from the test, keep_test drops from training",
     )
     options: dict[str, Any] = Field(default_factory=dict, description="the application's own preprocessing settings")
 

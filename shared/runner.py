@@ -11,7 +11,7 @@ import platform
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -33,12 +33,12 @@ from shared.artifacts import (
     write_json,
     write_text,
 )
-from shared.audit import audit
 from shared.backbones import build_backbone, find_backbone
 from shared.calibration import fit_temperature
 from shared.config import Config, to_yaml, validate
 from shared.decision import Decision, decide
-from shared.errors import ConfigError, DataError, LeakError
+from shared.division import Divided, divide
+from shared.errors import ConfigError, DataError
 from shared.evaluation import evaluate
 from shared.export import export_onnx
 from shared.job import Job, Part
@@ -47,7 +47,6 @@ from shared.pooling import POOLINGS
 from shared.report import Finished, write_report
 from shared.samples import SPLITS, Dataset
 from shared.seeding import derive_seed
-from shared.splits import few_groups, k_shot, split
 from shared.strategies import find_strategy
 from shared.task import Preprocessing, Task
 from shared.trainer import predict_scores
@@ -57,15 +56,6 @@ log = logging.getLogger(__name__)
 Progress = Callable[[str, int, int, str], None]
 PACKAGES = ("numpy", "torch", "torchvision", "onnxruntime", "pydicom", "monai", "accelerate", "captum")
 EXPORT_CHECK_IMAGES = 8
-
-
-@dataclass(frozen=True)
-class Divided:
-    """A dataset with its splits and what the audit did to it."""
-
-    dataset: Dataset
-    parts: Mapping[str, NDArray[np.int64]]
-    notes: tuple[str, ...]
 
 
 def run(
@@ -110,7 +100,7 @@ def run(
         started = time.monotonic()
         if processes.is_main_process:
             write_text(folder / "config.yaml", to_yaml(config))
-        divided = _divide(task, config, dataset, progress)
+        divided = divide(task, config.data, dataset, seed=config.seed, progress=progress)
         parts = _parts(task, divided, spec, progress)
         network, weights = _network(config, spec, len(dataset.classes))
         job = Job(
@@ -181,44 +171,6 @@ def _load(task: Task, config: Config, spec: Preprocessing, root: Path, progress:
     if not kept:
         raise DataError("the data holds no labelled sample")
     return replace(dataset, samples=kept)
-
-
-def _divide(task: Task, config: Config, dataset: Dataset, progress: Progress) -> Divided:
-    result = audit(
-        dataset.samples, task.read, progress=lambda done, total: progress("looking for duplicates", done, total, "")
-    )
-    notes = list(dataset.notes)
-    keep = np.ones(len(dataset.samples), dtype=bool)
-    if result.unreadable:
-        first = dataset.samples[result.unreadable[0]].source
-        count = f"{len(result.unreadable)} of {len(dataset.samples)}"
-        raise DataError(f"{count} images cannot be read, the first in {first!r}; mend or remove them")
-    if result.blank:
-        keep[list(result.blank)] = False
-        notes.append(f"{len(result.blank)} blank images (all pixels alike) were left out.")
-    fixed = np.array([sample.split or "" for sample in dataset.samples])
-    learning, testing = np.flatnonzero(fixed != "test"), np.flatnonzero(fixed == "test")
-    leaked = result.leaked(learning, testing)
-    if leaked:
-        said = f"{len(leaked)} of {len(testing)} test images are duplicates of training images"
-        if config.data.leaks == "refuse":
-            raise LeakError(f"{said}; add data.leaks=drop to leave them out of the test, or data.leaks=allow")
-        if config.data.leaks == "drop":
-            keep[leaked] = False
-            notes.append(f"{said} and were left out of the test.")
-        else:
-            notes.append(f"LEAK ALLOWED: {said}; the test numbers flatter.")
-    clusters = result.clusters[keep]
-    dataset = replace(dataset, samples=tuple(np.array(dataset.samples, dtype=object)[keep]))
-    fractions = (1.0 - config.data.validation - config.data.test, config.data.validation, config.data.test)
-    joined = None if config.data.leaks == "allow" else clusters
-    parts = dict(split(dataset.samples, seed=config.seed, fractions=fractions, clusters=joined))
-    labels = [str(sample.label) for sample in dataset.samples]
-    if config.data.train_groups is not None:
-        parts["train"] = few_groups(dataset.samples, parts["train"], config.data.train_groups, config.seed)
-    if config.data.labels_per_class is not None:
-        parts["train"] = k_shot(parts["train"], labels, config.data.labels_per_class, config.seed)
-    return Divided(dataset, parts, tuple(notes))
 
 
 def _parts(task: Task, divided: Divided, spec: Preprocessing, progress: Progress) -> dict[str, Part]:

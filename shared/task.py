@@ -63,6 +63,8 @@ class Task(Protocol):
     """What the positive event is called ("tumour"), or None where no class is more dangerous to miss than another."""
     caveats: tuple[str, ...]
     """Sentences every answer and report must carry ("research use only")."""
+    mirrored_is_copy: bool
+    """Whether an image and its mirror image show the same thing, so that one in training and one in test is a leak."""
     inputs_help: str
     """What `predict` takes, for its help."""
     default_options: Mapping[str, Any]

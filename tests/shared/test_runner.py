@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image, ImageOps
 from safetensors.torch import load_file
 
 from handwriting.task import TASK
@@ -184,7 +185,11 @@ def test_images_in_training_and_test_are_refused(tmp_path: Path, tiny_words: Wor
 @pytest.mark.usefixtures("quick_ending")
 @pytest.mark.parametrize(
     ("leaks", "tested", "said"),
-    [("drop", 13, "2 of 15 test images are duplicates of training images and were left out"), ("allow", 15, "LEAK")],
+    [
+        ("drop", 13, "2 of 15 test images are duplicates of training images and were left out"),
+        ("keep_test", 15, "their 2 copies were left out of training, and the test is whole"),
+        ("allow", 15, "LEAK"),
+    ],
 )
 def test_a_leak_that_was_let_through_is_said_in_every_report(
     tmp_path: Path, tiny_words: Words, draw_characters: Draw, leaks: str, tested: int, said: str
@@ -206,7 +211,7 @@ def test_copies_of_copies_are_dropped_with_the_leak(
     draw_characters(tmp_path / "Train", each=12, seed=1)
     draw_characters(tmp_path / "Test", each=5, seed=2)
 
-    def found(samples: list, read: object, progress: object) -> AuditResult:
+    def found(samples: list, read: object, **_: object) -> AuditResult:
         learning = next(i for i, sample in enumerate(samples) if sample.split == "train")
         first, second = [i for i, sample in enumerate(samples) if sample.split == "test"][:2]
         clusters = np.arange(len(samples))
@@ -214,8 +219,18 @@ def test_copies_of_copies_are_dropped_with_the_leak(
         pairs = [Pair(*sorted(pair), "near", 0.995) for pair in ((learning, first), (first, second))]
         return AuditResult(tuple(pairs), clusters, (), ())
 
-    monkeypatch.setattr("shared.runner.audit", found)
+    monkeypatch.setattr("shared.division.audit", found)
     folder = _run(tmp_path, tiny_words, f"data.source={tmp_path}", "data.leaks=drop", HEAD_ALONE, out=tmp_path / "run")
+    assert read_json(folder / "report.json")["test"]["n"] == 13
+
+
+@pytest.mark.usefixtures("quick_ending")
+def test_a_mirrored_character_is_no_copy(tmp_path: Path, tiny_words: Words, draw_characters: Draw) -> None:
+    data = _fixed_split(draw_characters, tmp_path / "data")
+    for index in range(2, 5):
+        with Image.open(data / "Train" / "digit_0" / f"{index:03d}.png") as picture:
+            ImageOps.mirror(picture).save(data / "Test" / "digit_0" / f"{index:03d}.png")
+    folder = _run(tmp_path, tiny_words, f"data.source={data}", "data.leaks=drop", HEAD_ALONE)
     assert read_json(folder / "report.json")["test"]["n"] == 13
 
 
