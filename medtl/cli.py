@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from medtl.task import TASK
-from shared.cli import RUNS, build_app, progress_bars, reported
+from shared.cli import RUNS, build_app, reported
+from shared.progress import progress_bars
 
 app = build_app(TASK)
 

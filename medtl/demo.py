@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from medtl.task import TASK
 from shared.artifacts import read_json
 from shared.config import load_config
+from shared.progress import Progress
 from shared.report import in_words
 from shared.runner import run
 
 CONFIGS = Path(__file__).parents[1] / "configs" / "medtl"
-
-Progress = Callable[[str, int, int, str], None]
 
 
 def run_demo(root: Path, overrides: Sequence[str], progress: Progress) -> list[str]:

@@ -7,7 +7,7 @@ are the task's own.
 import json
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shared.errors import MedtlError
+from shared.progress import progress_bars
 from shared.strategies import strategy_names
 
 if TYPE_CHECKING:
@@ -174,38 +175,3 @@ def reported() -> Iterator[None]:
     except KeyboardInterrupt:
         typer.echo("interrupted; the same command resumes it", err=True)
         raise typer.Exit(130) from None
-
-
-@contextmanager
-def progress_bars() -> Iterator[Callable[[str, int, int, str], None]]:
-    """Progress on standard error, with rate and time left; one bar for each thing that is done."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-    from rich.progress import TaskID as BarID
-
-    bars: dict[str, BarID] = {}
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]} {task.fields[note]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    ) as display:
-
-        def show(what: str, done: int, total: int, note: str) -> None:
-            if what not in bars:
-                bars[what] = display.add_task(what, total=total, rate="", note="")
-            speed = display.tasks[bars[what]].speed
-            rate = f"{speed:.1f}/s" if speed else ""
-            display.update(bars[what], completed=done, total=total, note=note, rate=rate)
-
-        yield show

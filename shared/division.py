@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 from shared.audit import AuditResult, audit
 from shared.config import DataSection
 from shared.errors import DataError, LeakError
+from shared.progress import Progress
 from shared.samples import Dataset
 from shared.splits import few_groups, k_shot, split
 from shared.task import Task
-
-Progress = Callable[[str, int, int, str], None]
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from shared.network import Network
+from shared.progress import Progress
 from shared.samples import Sample
 from shared.task import Image, Preprocessing
 
@@ -49,5 +50,4 @@ class Job:
     seed: int
     device: torch.device
     folder: Path
-    progress: Callable[[str, int, int, str], None]
-    """Called with (what is being done, done, total, a short note such as the current loss)."""
+    progress: Progress

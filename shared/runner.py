@@ -9,7 +9,7 @@ import json
 import logging
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, replace
 from importlib.metadata import version
@@ -44,6 +44,7 @@ from shared.export import export_onnx
 from shared.job import Job, Part
 from shared.network import Network, code_width
 from shared.pooling import POOLINGS
+from shared.progress import Progress
 from shared.report import Finished, write_report
 from shared.samples import SPLITS, Dataset
 from shared.seeding import derive_seed
@@ -53,7 +54,6 @@ from shared.trainer import predict_scores
 from shared.weights import WeightsReport, load_weights
 
 log = logging.getLogger(__name__)
-Progress = Callable[[str, int, int, str], None]
 PACKAGES = ("numpy", "torch", "torchvision", "onnxruntime", "pydicom", "monai", "accelerate", "captum")
 EXPORT_CHECK_IMAGES = 8
 

@@ -179,7 +179,7 @@ def test_an_interrupt_is_said_and_exits_130(
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("shared.runner.audit", interrupt)
+    monkeypatch.setattr("shared.division.audit", interrupt)
     result = _call("train", *tiny_words)
     assert result.exit_code == 130
     assert "the same command resumes it" in result.stderr
