@@ -18,7 +18,7 @@ def items(paths: Sequence[Path]) -> Iterator[Item]:
     """Everything that was asked for, one picture (PNG, JPEG, TIFF, BMP) an item, those in folders and zips too.
 
     Raises:
-        DataError: A path does not exist; nothing has been read then.
+        UsageError: A path does not exist; nothing has been read then.
     """
     require_paths(paths, "a picture of a character, a folder or a zip of them")
     return (item for path in paths for item in _items(path))

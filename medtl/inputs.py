@@ -72,7 +72,7 @@ def items(paths: Sequence[Path]) -> Iterator[Item]:
     for each DICOM series in it and one for each picture or volume.
 
     Raises:
-        DataError: A path does not exist; nothing has been read then.
+        UsageError: A path does not exist; nothing has been read then.
     """
     require_paths(paths, "a DICOM file, a folder, a zip, a picture or a NIfTI volume")
     return (item for path in paths for item in _items(path))

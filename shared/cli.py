@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 RUNS = Path("runs")
 EXIT_FAULT, EXIT_USAGE, EXIT_REFUSED = 1, 2, 3
+SLICES_A_LINE = 4
 
 
 def build_app(task: "Task") -> typer.Typer:
@@ -127,24 +128,42 @@ def in_words(answer: "Answer", task: "Task") -> str:
         return f"{answer.input}: refused: {answer.reason}"
     probabilities = answer.probabilities or {}
     label = answer.label or ""
-    lines = [f"{answer.input}: {label} ({probabilities[label]:.3f})"]
-    if answer.positive_probability is not None:
-        certified = answer.certified_sensitivity
-        lines.append(
-            f"  {task.positive_name} probability {answer.positive_probability:.3f}, threshold {answer.threshold:.3f}: "
-            f"{answer.decision}; sensitivity certified at this threshold: {'none' if certified is None else certified}"
-        )
+    told = f"{label} ({probabilities[label]:.3f})"
+    if answer.positive_probability is None:
+        lines = [f"{answer.input}: {told}"]
+    else:
+        value, certified = answer.positive_probability, answer.certified_sensitivity
+        known = "none" if certified is None else f"{certified:.2f}"
+        lines = [
+            f"{answer.input}: {answer.decision}, likeliest class {told}",
+            f"  {task.positive_name} probability {value:.3f}, positive from {answer.threshold:.3f}; "
+            f"sensitivity certified at this threshold: {known}",
+        ]
     if len(answer.slices) > 1:
-        lines.append("  by slice: " + " ".join(_slice_in_words(one) for one in answer.slices))
+        lines += _slices_in_words(answer, task)
     lines += [f"  note: {note}" for note in answer.notes]
     if answer.synthetic_model:
         lines.append("  note: this model was trained on synthetic images only; its answer on a real one means nothing")
     return "\n".join(lines)
 
 
-def _slice_in_words(one: "SliceAnswer") -> str:
-    value = one.positive_probability if one.positive_probability is not None else one.probabilities[one.label]
-    return f"{one.index + 1}:{one.label}={value:.2f}"
+def _slices_in_words(answer: "Answer", task: "Task") -> list[str]:
+    """A heading, then some slices a line."""
+    if answer.threshold is None:
+        heading = "number, probability and name of the likeliest class"
+    else:
+        heading = f"number, {task.positive_name} probability (+ where positive), likeliest class"
+    words = [_slice_in_words(one, answer.threshold) for one in answer.slices]
+    width = max(map(len, words))
+    rows = [words[start : start + SLICES_A_LINE] for start in range(0, len(words), SLICES_A_LINE)]
+    return [f"  by slice: {heading}", *("    " + "  ".join(word.ljust(width) for word in row).rstrip() for row in rows)]
+
+
+def _slice_in_words(one: "SliceAnswer", threshold: float | None) -> str:
+    if one.positive_probability is None or threshold is None:
+        return f"{one.index + 1:3d} {one.probabilities[one.label]:.2f} {one.label}"
+    mark = "+" if one.positive_probability >= threshold else " "
+    return f"{one.index + 1:3d} {one.positive_probability:.2f}{mark} {one.label}"
 
 
 def show_summary(run: Path) -> None:
@@ -159,11 +178,11 @@ def show_summary(run: Path) -> None:
 @contextmanager
 def reported() -> Iterator[None]:
     """Turns the engine's faults into one line on standard error and an exit code."""
-    from shared.errors import ConfigError, UnknownNameError
+    from shared.errors import ConfigError, UnknownNameError, UsageError
 
     try:
         yield
-    except (ConfigError, UnknownNameError) as error:
+    except (ConfigError, UnknownNameError, UsageError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(EXIT_USAGE) from None
     except MedtlError as error:

@@ -15,6 +15,10 @@ class ConfigError(MedtlError):
     """A configuration file or override does not fit the schema."""
 
 
+class UsageError(MedtlError):
+    """A command was asked for something that cannot be, such as a path where nothing is."""
+
+
 class UnknownNameError(MedtlError):
     """A name is not in a registry."""
 

@@ -17,7 +17,7 @@ from functools import lru_cache
 from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 
-from shared.errors import DataError
+from shared.errors import DataError, UsageError
 
 SEPARATOR = "::"
 MAX_FILE_BYTES = 1 << 30
@@ -53,11 +53,11 @@ def require_paths(paths: Iterable[Path], advice: str) -> None:
         advice: What may be given.
 
     Raises:
-        DataError: A path does not exist.
+        UsageError: A path does not exist.
     """
     for path in paths:
         if not path.exists():
-            raise DataError(f"{path} does not exist; give {advice}")
+            raise UsageError(f"{path} does not exist; give {advice}")
 
 
 def list_sources(root: Path) -> list[str]:

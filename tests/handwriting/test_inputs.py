@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from handwriting.inputs import items
-from shared.errors import DataError
+from shared.errors import UsageError
 
 
 def picture(path: Path, kind: str | None = None) -> Path:
@@ -49,7 +49,7 @@ def test_folders_and_zips_give_an_item_a_file_and_pass_over_what_lies_beside(tmp
 
 
 def test_missing_path_is_an_error_before_anything_is_read(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="does not exist"):
+    with pytest.raises(UsageError, match="does not exist"):
         items([picture(tmp_path / "a.png"), tmp_path / "b.png"])
 
 

@@ -19,7 +19,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from medtl.inputs import items
-from shared.errors import DataError
+from shared.errors import UsageError
 from shared.task import Item
 
 SIDE = 40
@@ -79,7 +79,7 @@ def refusal(path: Path) -> str:
 
 
 def test_path_that_does_not_exist_is_wrong_usage(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="does not exist"):
+    with pytest.raises(UsageError, match="does not exist"):
         items([tmp_path / "nothing.dcm"])
 
 

@@ -15,7 +15,10 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from handwriting.cli import app
+from medtl.task import TASK
 from shared.artifacts import claimed, is_finished, read_json
+from shared.cli import in_words
+from shared.predictor import Answer, SliceAnswer
 
 RUNNER = CliRunner()
 KEYS = {"input", "status", "reason", "label", "probabilities", "threshold", "certified_sensitivity", "slices"}
@@ -95,9 +98,37 @@ def test_predict_exits_3_when_one_is_refused_and_judges_the_rest(
     assert set(first) == set(second) >= KEYS
     assert first["reason"]
     assert first["label"] is None
-    in_words = _call("predict", "broken.png", sound, "--model", tiny_run)
-    assert in_words.exit_code == 3
-    assert in_words.stdout.startswith("broken.png: refused: ")
+    in_words_too = _call("predict", "broken.png", sound, "--model", tiny_run)
+    assert in_words_too.exit_code == 3
+    assert in_words_too.stdout.startswith("broken.png: refused: ")
+
+
+def _slice(index: int, value: float) -> SliceAnswer:
+    probabilities = {"no_tumour": 1 - value, "tumour": value}
+    return SliceAnswer(index, max(probabilities, key=probabilities.__getitem__), probabilities, value)
+
+
+def test_a_series_is_told_by_decision_probability_and_slice() -> None:
+    answer = Answer(
+        "series",
+        "assessed",
+        label="no_tumour",
+        decision="positive",
+        probabilities={"no_tumour": 0.7, "tumour": 0.3},
+        positive_probability=0.3,
+        threshold=0.25,
+        certified_sensitivity=0.2236,
+        slices=tuple(_slice(i, value) for i, value in enumerate((0.1, 0.3, 0.2, 0.1, 0.8))),
+        notes=("a gap",),
+    )
+    lines = in_words(answer, TASK).splitlines()
+    assert lines[0] == "series: positive, likeliest class no_tumour (0.700)"
+    assert lines[1].endswith("0.300, positive from 0.250; sensitivity certified at this threshold: 0.22")
+    assert lines[2] == "  by slice: number, tumour probability (+ where positive), likeliest class"
+    assert "2 0.30+ no_tumour" in lines[3]
+    assert "3 0.20  no_tumour" in lines[3]
+    assert lines[4].strip() == "5 0.80+ tumour"
+    assert lines[5] == "  note: a gap"
 
 
 def test_predict_out_writes_what_json_prints(tiny_run: Path, characters: Path) -> None:
@@ -141,7 +172,7 @@ def test_wrong_usage_exits_2(words: tuple[str, ...]) -> None:
 
 def test_a_path_that_does_not_exist_is_said_before_anything_is_judged(tiny_run: Path, characters: Path) -> None:
     result = _call("predict", characters / "digit_0", "nowhere.png", "--model", tiny_run)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert _is_one_line(result, "nowhere.png does not exist")
     assert not result.stdout
 
