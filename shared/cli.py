@@ -47,13 +47,14 @@ def build_app(task: "Task") -> typer.Typer:
             stream=sys.stderr, level=logging.INFO if verbose else logging.WARNING, format="%(name)s: %(message)s"
         )
 
-    @app.command(epilog=f"Strategies: {', '.join(strategy_names())}. Backbones: see `{task.name} backbones`.")
+    @app.command(epilog=f"Strategies: {', '.join(strategy_names())}. All keys: `{task.name} options`.")
     def train(
         config: Annotated[
             Path | None, typer.Argument(metavar="[CONFIG]", help="A YAML file; without it, the defaults.")
         ] = None,
         overrides: Annotated[
-            list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="For example seed=1 backbone.name=vgg16")
+            list[str] | None,
+            typer.Argument(metavar="[KEY=VALUE]...", help="Over the file, for example seed=1 backbone.name=vgg16"),
         ] = None,
         out: Annotated[Path | None, typer.Option(help="Run folder; without it, one under runs/.")] = None,
     ) -> None:
@@ -83,6 +84,22 @@ def build_app(task: "Task") -> typer.Typer:
             refused = _predict(task, paths, model, as_json, out)
         if refused:
             raise typer.Exit(EXIT_REFUSED)
+
+    @app.command()
+    def options() -> None:
+        """List every key of a configuration, its default and its meaning, those of each strategy too."""
+        from shared.config import Config, describe
+        from shared.strategies import find_strategy
+
+        for key, default, meaning in describe(Config):
+            if key == "data.options":
+                default = json.dumps(task.default_options)
+            if key != "strategy":
+                typer.echo(f"{key} = {default}\n    {meaning}")
+        for name in strategy_names():
+            typer.echo(f"with strategy.name = {name}:")
+            for key, default, meaning in describe(find_strategy(name).options, "strategy."):
+                typer.echo(f"{key} = {default}\n    {meaning}")
 
     @app.command()
     def backbones() -> None:

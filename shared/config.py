@@ -5,9 +5,9 @@ The parsed objects stop at the runner: what lies below takes plain arguments.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -57,11 +57,11 @@ class Config(Section):
     """One training run."""
 
     name: str = Field("run", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="begins the run folder's name")
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, description="of the split, the initialisation and every draw")
     data: DataSection = DataSection()
     backbone: BackboneSection = BackboneSection()
     strategy: dict[str, Any] = Field(default_factory=lambda: {"name": "finetune"}, description="name and its options")
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: the GPU where there is one")
     sensitivity: float = Field(0.98, gt=0, le=1, description="which the threshold must reach on validation")
     prevalence: float | None = Field(
         None,
@@ -96,6 +96,33 @@ def validate(model: type[Model], tree: Mapping[str, Any], *, origin: str) -> Mod
 def to_yaml(config: BaseModel) -> str:
     """The resolved configuration as YAML, every default written out."""
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def describe(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str, str]]:
+    """Every key of a configuration: its full name, its default in YAML, and what it means.
+
+    A key that holds a list of sections is followed by theirs, as `strategy.phases[].epochs`.
+    """
+    for name, entry in model.model_fields.items():
+        key = f"{prefix}{name}"
+        inner = entry.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from describe(inner, f"{key}.")
+            continue
+        sections = [part for part in get_args(inner) if isinstance(part, type) and issubclass(part, BaseModel)]
+        if sections:
+            yield key, "see the next lines", entry.description or ""
+            yield from describe(sections[0], f"{key}[].")
+            continue
+        default = "needed" if entry.is_required() else _in_yaml(entry.get_default(call_default_factory=True))
+        choices = [repr(choice) for choice in get_args(inner) if isinstance(choice, str)]
+        said = entry.description or ""
+        yield key, default, f"{said} ({' or '.join(choices)})".strip() if len(choices) > 1 else said
+
+
+def _in_yaml(value: Any) -> str:
+    plain = list(value) if isinstance(value, tuple) else value
+    return yaml.safe_dump(plain, default_flow_style=True, allow_unicode=True).removesuffix("...\n").strip()
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from shared.errors import DataError
 from shared.intervals import LEVEL, clopper_pearson_lower
 
+HIGHEST = 0.5
+"""No threshold is chosen above it: that would say that a false alarm costs more than a miss, and where scans differ
+from those of validation, it would call healthy what is likelier a finding than not."""
 NOTHING_POSITIVE = "validation holds no positive sample: no threshold can be chosen for a sensitivity"
 
 
@@ -45,12 +48,12 @@ class OperatingPoint:
 
 
 def choose(scores: NDArray[np.float64], positive: NDArray[np.bool_], target: float, unit: str) -> OperatingPoint:
-    """The highest threshold whose sensitivity on validation is at least `target`.
+    """The highest threshold, up to `HIGHEST`, whose sensitivity on validation is at least `target`.
 
     The threshold is the (m + 1)-th smallest score of the n positive units, where m, the misses that the target
     allows, depends on n alone. The sensitivity at such an order statistic follows Beta(n - m, m + 1), whose 5%
-    quantile is the lower bound of Clopper and Pearson: the bound holds although the threshold was chosen on the
-    same data.
+    quantile is the lower bound of Clopper and Pearson for m misses: the bound holds although the threshold was chosen
+    on the same data, and all the more where a lower one is taken because of ties or of `HIGHEST`.
 
     Args:
         scores: [N] positive probabilities of units that are independent of each other.
@@ -68,7 +71,9 @@ def choose(scores: NDArray[np.float64], positive: NDArray[np.bool_], target: flo
         raise DataError(NOTHING_POSITIVE)
     # a share such as 0.98 of 50 must not lose a miss to rounding
     allowed = int(np.floor(len(ordered) * (1.0 - target) + 1e-9))
-    return measure(scores, positive, float(ordered[allowed]), target, unit)
+    threshold = min(float(ordered[allowed]), HIGHEST)
+    certified = clopper_pearson_lower(len(ordered) - allowed, len(ordered), LEVEL)
+    return replace(measure(scores, positive, threshold, target, unit), certified=certified)
 
 
 def measure(

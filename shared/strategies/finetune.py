@@ -21,29 +21,31 @@ from shared.trainer import Phase, train
 class PhaseOptions(Section):
     """One phase of the schedule."""
 
-    epochs: int = Field(ge=1)
+    epochs: int = Field(ge=1, description="passes over the training images")
     train: str | tuple[str, ...] = Field("none", description="stages beside the head: all, none, last:N, or names")
-    lr_head: float = Field(1e-3, gt=0)
-    lr_backbone: float = Field(1e-4, gt=0)
+    lr_head: float = Field(1e-3, gt=0, description="learning rate of the head")
+    lr_backbone: float = Field(1e-4, gt=0, description="of the trained stage next to the head")
     lr_decay: float = Field(0.7, gt=0, le=1, description="factor on the rate for each stage further from the head")
-    warmup: float = Field(0.1, ge=0, lt=1)
-    shape: Shape = "cosine"
+    warmup: float = Field(0.1, ge=0, lt=1, description="share of the phase over which the rates rise")
+    shape: Shape = Field("cosine", description="how the rates fall after that")
 
 
 class Options(Section):
     """Options of fine-tuning. The default phases are CS231n's recipe: the head alone, then all, ten times slower."""
 
-    name: Literal["finetune"] = "finetune"
+    name: Literal["finetune"] = Field("finetune", description="head first, then the stages that each phase names")
     phases: tuple[PhaseOptions, ...] = Field(
-        (PhaseOptions(epochs=3), PhaseOptions(epochs=10, train="all", lr_head=3e-4)), min_length=1
+        (PhaseOptions(epochs=3), PhaseOptions(epochs=10, train="all", lr_head=3e-4)),
+        min_length=1,
+        description="one after the other; without any, the head alone for 3 epochs, then all for 10",
     )
-    batch_size: int = Field(32, ge=2)
-    weight_decay: float = Field(1e-4, ge=0)
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
-    class_weights: Literal["balanced", "none"] = "balanced"
-    batch_norm: BatchNormPolicy = "train"
-    augment: bool = True
-    selection: str = "loss"
+    batch_size: int = Field(32, ge=2, description="over all processes together")
+    weight_decay: float = Field(1e-4, ge=0, description="of AdamW, on matrices and kernels")
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the label that goes to all classes alike")
+    class_weights: Literal["balanced", "none"] = Field("balanced", description="in the loss")
+    batch_norm: BatchNormPolicy = Field("train", description="whether trained stages update their statistics")
+    augment: bool = Field(True, description="whether training images are varied at random")
+    selection: str = Field("loss", description="which checkpoint validation prefers: loss or balanced_accuracy")
 
 
 class FineTune:

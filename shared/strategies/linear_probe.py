@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from pydantic import Field
 from scipy.special import softmax
 
 from shared.calibration import fit_temperature
@@ -20,10 +21,10 @@ from shared.selection import RULES
 class Options(Section):
     """Options of the fixed extractor."""
 
-    name: Literal["linear_probe"] = "linear_probe"
-    head: Literal["softmax", "svm"] = "softmax"
-    class_weights: Literal["balanced", "none"] = "balanced"
-    selection: str = "loss"
+    name: Literal["linear_probe"] = Field("linear_probe", description="frozen codes under a linear head")
+    head: Literal["softmax", "svm"] = Field("softmax", description="both solved by L-BFGS")
+    class_weights: Literal["balanced", "none"] = Field("balanced", description="in the loss")
+    selection: str = Field("loss", description="which L2 strength validation prefers: loss or balanced_accuracy")
 
 
 class LinearProbe:

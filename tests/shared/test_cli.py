@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import Result
 from typer.testing import CliRunner
 
@@ -214,6 +215,29 @@ def test_an_interrupt_is_said_and_exits_130(
     result = _call("train", *tiny_words)
     assert result.exit_code == 130
     assert "the same command resumes it" in result.stderr
+
+
+def test_options_lists_every_key_that_a_resolved_configuration_has(tiny_run: Path) -> None:
+    result = _call("options")
+    assert result.exit_code == 0
+    listed = {line.split(" = ")[0] for line in result.stdout.splitlines() if " = " in line}
+
+    def keys(tree: dict, prefix: str = "") -> set[str]:
+        found = set()
+        for name, value in tree.items():
+            deeper = isinstance(value, dict) and name not in ("options", "strategy")
+            found |= keys(value, f"{prefix}{name}.") if deeper else {f"{prefix}{name}"}
+        return found
+
+    resolved = keys(yaml.safe_load((tiny_run / "config.yaml").read_text())) - {"strategy"}
+    assert resolved <= listed
+    assert {"strategy.phases[].lr_backbone", "strategy.head", "strategy.selection"} <= listed
+    assert "margin" in result.stdout
+
+
+@pytest.mark.parametrize(("command", "said"), [("train", "A YAML file"), ("predict", "A character image")])
+def test_help_says_what_the_arguments_are(command: str, said: str) -> None:
+    assert said in _call(command, "--help").stdout
 
 
 def test_backbones_are_listed_with_stages_and_licence() -> None:

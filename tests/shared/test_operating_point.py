@@ -37,6 +37,18 @@ def test_equal_scores_are_not_divided() -> None:
     assert (point.threshold, point.missed) == (0.2, 0)
 
 
+def test_what_is_likelier_a_finding_than_not_is_never_called_healthy() -> None:
+    point = _point([0.3] * 2 + [0.9] * 98, [0.4, 0.6], 0.98)
+    assert (point.threshold, point.missed) == (0.5, 2)
+    assert _point(np.linspace(0.6, 0.9, 50).tolist(), [], 0.98).missed == 0
+
+
+def test_a_lower_threshold_certifies_no_more_than_the_one_that_was_chosen() -> None:
+    point = _point(np.linspace(0.6, 0.9, 100).tolist(), [], 0.98)
+    assert (point.threshold, point.missed) == (0.5, 0)
+    assert point.certified == pytest.approx(_point(np.linspace(0.1, 0.45, 100).tolist(), [], 0.98).certified)
+
+
 def test_enough_data_certify_what_was_asked_for() -> None:
     point = _point(np.linspace(0.1, 0.9, 400).tolist(), [], 0.95)
     assert point.certified < 0.95
