@@ -140,7 +140,8 @@ def test_augmented_image_keeps_shape_range_and_content() -> None:
         assert varied.dtype == np.float32
         assert varied.min() >= 0
         assert varied.max() <= 1
-        assert 0.6 < (varied > 0.3).mean() / (image > 0.3).mean() < 1.6
+        # the darkest contrast drawn makes 0.12 of tissue at 0.43, and three standard deviations of noise reach it too
+        assert 0.6 < (varied > 0.12).mean() / (image > 0.3).mean() < 1.6
 
 
 def test_images_are_cached_by_index_and_read_only() -> None:
