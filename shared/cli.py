@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shared.errors import MedtlError
+from shared.errors import MedtlError, UsageError
 from shared.progress import progress_bars
 from shared.strategies import strategy_names
 
@@ -57,6 +57,10 @@ def build_app(task: "Task") -> typer.Typer:
             typer.Argument(metavar="[KEY=VALUE]...", help="Over the file, for example seed=1 backbone.name=vgg16"),
         ] = None,
         out: Annotated[Path | None, typer.Option(help="Run folder; without it, one under runs/.")] = None,
+        drop_leaks: Annotated[bool, typer.Option("--drop-leaks", help="Test without copies: data.leaks=drop.")] = False,
+        allow_leaks: Annotated[
+            bool, typer.Option("--allow-leaks", help="Test on copies, and say so everywhere: data.leaks=allow.")
+        ] = False,
     ) -> None:
         """Train a model and evaluate it; the same command again resumes what was interrupted."""
         from shared.config import load_config
@@ -66,7 +70,10 @@ def build_app(task: "Task") -> typer.Typer:
         if config is not None and "=" in str(config) and not config.exists():
             words.insert(0, str(config))
             config = None
+        words += ["data.leaks=drop"] * drop_leaks + ["data.leaks=allow"] * allow_leaks
         with reported():
+            if drop_leaks and allow_leaks:
+                raise UsageError("--drop-leaks and --allow-leaks contradict each other; give one of them")
             settings = load_config(config, words)
             with progress_bars() as progress:
                 folder = run(task, settings, root=RUNS, out=out, progress=progress)
@@ -83,6 +90,19 @@ def build_app(task: "Task") -> typer.Typer:
         with reported():
             refused = _predict(task, paths, model, as_json, out)
         if refused:
+            raise typer.Exit(EXIT_REFUSED)
+
+    @app.command()
+    def audit(
+        data: Annotated[Path, typer.Argument(metavar="DATA", help="A folder, zip or manifest.")],
+        out: Annotated[
+            Path | None, typer.Option(help="Also write audit.json, pairs.csv and pairs.png into this folder.")
+        ] = None,
+    ) -> None:
+        """Look for duplicates, contradicting labels and damaged images. Exit 3: training would refuse the split."""
+        with reported():
+            leaking = _audit(task, data, out)
+        if leaking:
             raise typer.Exit(EXIT_REFUSED)
 
     @app.command()
@@ -137,6 +157,27 @@ def _predict(task: "Task", paths: list[Path], model: Path | None, as_json: bool,
         for caveat in task.caveats:
             typer.echo(caveat)
     return refused
+
+
+def _audit(task: "Task", data: Path, out: Path | None) -> bool:
+    from shared import audit_report
+    from shared.audit import audit
+
+    dataset = task.load(data, options=task.default_options)
+    with progress_bars() as progress:
+        result = audit(
+            dataset.samples,
+            task.read,
+            mirrored=task.mirrored_is_copy,
+            progress=lambda done, total: progress("looking for duplicates", done, total, ""),
+        )
+    tree = audit_report.findings(dataset, result)
+    for line in (*dataset.notes, *audit_report.in_words(tree)):
+        typer.echo(line)
+    if out is not None:
+        audit_report.write_audit(task, dataset, result, tree, out)
+        typer.echo(f"written: {out}")
+    return audit_report.leaks(tree)
 
 
 def in_words(answer: "Answer", task: "Task") -> str:
@@ -195,7 +236,7 @@ def show_summary(run: Path) -> None:
 @contextmanager
 def reported() -> Iterator[None]:
     """Turns the engine's faults into one line on standard error and an exit code."""
-    from shared.errors import ConfigError, UnknownNameError, UsageError
+    from shared.errors import ConfigError, UnknownNameError
 
     try:
         yield

@@ -80,8 +80,8 @@ def _without_leaks(result: AuditResult, dataset: Dataset, rule: str) -> tuple[li
     said = f"{len(leaked)} of {len(testing)} test images are duplicates of training images"
     if rule == "refuse":
         raise LeakError(
-            f"{said}; add data.leaks=drop to leave them out of the test, data.leaks=keep_test to leave their copies "
-            "out of training, or data.leaks=allow"
+            f"{said}; add --drop-leaks (data.leaks=drop) to leave them out of the test, data.leaks=keep_test to leave "
+            "their copies out of training, or --allow-leaks, which every report will say"
         )
     if rule == "drop":
         return leaked, [f"{said} and were left out of the test."]

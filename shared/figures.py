@@ -178,6 +178,31 @@ def attribution_sheet(
     return _address(figure)
 
 
+def pair_sheet(pictures: NDArray[np.float32], titles: Sequence[Sequence[str]]) -> bytes:
+    """A PNG of pairs side by side, three pairs a row.
+
+    Args:
+        pictures: float32 [N, 2, side, side] in 0..1.
+        titles: [N][2].
+    """
+    import matplotlib.pyplot as plt
+
+    across = 3
+    down = -(-len(pictures) // across)
+    figure, axes = plt.subplots(
+        down, 2 * across, figsize=(2 * across * 1.5, down * 1.85), squeeze=False, layout="constrained"
+    )
+    for place in axes.ravel():
+        place.set_axis_off()
+    for number, (pair, words) in enumerate(zip(pictures, titles, strict=True)):
+        row, column = divmod(number, across)
+        for side in range(2):
+            place = axes[row, 2 * column + side]
+            place.imshow(pair[side], cmap="gray", vmin=0, vmax=1)
+            place.set_title(words[side], fontsize=6, color=INK)
+    return _png(figure)
+
+
 def _figure(width: float, height: float) -> tuple[Figure, Any]:
     import matplotlib as mpl
 
@@ -189,10 +214,14 @@ def _figure(width: float, height: float) -> tuple[Figure, Any]:
     return figure, axes
 
 
-def _address(figure: Figure) -> str:
+def _png(figure: Figure) -> bytes:
     import matplotlib.pyplot as plt
 
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=130)
     plt.close(figure)
-    return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode()
+    return stream.getvalue()
+
+
+def _address(figure: Figure) -> str:
+    return "data:image/png;base64," + base64.b64encode(_png(figure)).decode()

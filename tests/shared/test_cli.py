@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -215,6 +216,22 @@ def test_an_interrupt_is_said_and_exits_130(
     result = _call("train", *tiny_words)
     assert result.exit_code == 130
     assert "the same command resumes it" in result.stderr
+
+
+def test_leaks_are_refused_unless_told_what_to_do_with_them(
+    tiny_words: tuple[str, ...], tmp_path: Path, draw_characters: Callable[..., Path]
+) -> None:
+    draw_characters(tmp_path / "data" / "Train", each=12, seed=1)
+    draw_characters(tmp_path / "data" / "Test", each=5, seed=2)
+    shutil.copy(tmp_path / "data/Train/digit_0/000.png", tmp_path / "data/Test/digit_0/000.png")
+    words = (*tiny_words, f"data.source={tmp_path / 'data'}")
+    refused = _call("train", *words, "--out", tmp_path / "a")
+    assert refused.exit_code == 1
+    assert refused.stderr.splitlines()[-1].startswith("error: 1 of 15 test images are duplicates")
+    assert _call("train", *words, "--drop-leaks", "--allow-leaks").exit_code == 2
+    for flag, tested in (("--drop-leaks", 14), ("--allow-leaks", 15)):
+        assert _call("train", *words, flag, "--out", tmp_path / flag).exit_code == 0
+        assert read_json(tmp_path / flag / "report.json")["test"]["n"] == tested
 
 
 def test_options_lists_every_key_that_a_resolved_configuration_has(tiny_run: Path) -> None:

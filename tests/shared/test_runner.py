@@ -177,7 +177,7 @@ def test_a_checkpoint_on_other_data_is_not_taken_up(
 
 def test_images_in_training_and_test_are_refused(tmp_path: Path, tiny_words: Words, draw_characters: Draw) -> None:
     data = _fixed_split(draw_characters, tmp_path / "data")
-    with pytest.raises(LeakError, match=r"2 of 15 test images are duplicates.*data\.leaks=drop"):
+    with pytest.raises(LeakError, match=r"2 of 15 test images are duplicates.*data\.leaks=drop\)"):
         _run(tmp_path, tiny_words, f"data.source={data}", out=tmp_path / "run")
     assert not is_finished(tmp_path / "run")
 
