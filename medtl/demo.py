@@ -10,8 +10,8 @@ from medtl.task import TASK
 from shared.artifacts import read_json
 from shared.config import load_config
 from shared.progress import Progress
-from shared.report import in_words
 from shared.runner import run
+from shared.wording import in_words
 
 CONFIGS = Path(__file__).parents[1] / "configs" / "medtl"
 

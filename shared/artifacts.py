@@ -6,7 +6,7 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from shared.errors import RunError
 from shared.task import Preprocessing
 
 DONE = "done"
+SEEN = "seen.txt"
 MODEL_FILES = ("model.json", "model.onnx", "model.safetensors")
 FORMAT = 2
 """Version of the run folder. A reader refuses a later one."""
@@ -123,6 +124,23 @@ def newest_run(root: Path, task: str) -> Path:
 def finish(run: Path, task: str) -> None:
     """Writes `done`, with the hashes of the model files: the last act of a training."""
     write_json(run / DONE, {"task": task, "files": {name: file_hash(run / name) for name in MODEL_FILES}})
+
+
+def write_seen(run: Path, digests: Iterable[str]) -> None:
+    """Writes which images training and validation saw, by the digests of their pixels."""
+    write_text(run / SEEN, "".join(f"{digest}\n" for digest in sorted(set(digests))))
+
+
+def read_seen(run: Path) -> frozenset[str]:
+    """The digests that `write_seen` wrote.
+
+    Raises:
+        RunError: The file is missing.
+    """
+    try:
+        return frozenset((run / SEEN).read_text(encoding="utf-8").split())
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunError(f"{run / SEEN} cannot be read ({type(error).__name__}); train again") from None
 
 
 @contextmanager

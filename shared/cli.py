@@ -93,6 +93,30 @@ def build_app(task: "Task") -> typer.Typer:
             raise typer.Exit(EXIT_REFUSED)
 
     @app.command()
+    def evaluate(
+        run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run.")],
+        data: Annotated[
+            Path | None, typer.Argument(metavar="[DATA]", help="Labelled data; without it, the run's own test.")
+        ] = None,
+        prevalence: Annotated[
+            float | None, typer.Option(min=1e-6, max=0.999999, help="At which PPV and NPV are given too.")
+        ] = None,
+        out: Annotated[Path | None, typer.Option(help="Also write evaluation.json into this folder.")] = None,
+    ) -> None:
+        """Evaluate a run at its own threshold on other data; images that it was trained on are left out."""
+        with reported():
+            _evaluate(task, run, data, prevalence, out)
+
+    @app.command()
+    def report(run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run.")]) -> None:
+        """Print the main results of a run, and where its report is."""
+        from shared.artifacts import check_finished
+
+        with reported():
+            check_finished(run)
+            show_summary(run)
+
+    @app.command()
     def audit(
         data: Annotated[Path, typer.Argument(metavar="DATA", help="A folder, zip or manifest.")],
         out: Annotated[
@@ -157,6 +181,23 @@ def _predict(task: "Task", paths: list[Path], model: Path | None, as_json: bool,
         for caveat in task.caveats:
             typer.echo(caveat)
     return refused
+
+
+def _evaluate(task: "Task", run: Path, data: Path | None, prevalence: float | None, out: Path | None) -> None:
+    from shared.artifacts import check_finished, read_json, write_json
+
+    check_finished(run)
+    if data is None:
+        tree = read_json(run / "report.json")
+    else:
+        from shared.assessment import assess_data
+
+        with progress_bars() as progress:
+            tree = assess_data(task, run, data, prevalence=prevalence, progress=progress)
+    for line in (*tree["summary"], *tree["notes"]):
+        typer.echo(line)
+    if out is not None:
+        write_json(out / "evaluation.json", tree)
 
 
 def _audit(task: "Task", data: Path, out: Path | None) -> bool:

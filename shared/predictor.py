@@ -104,8 +104,13 @@ class Predictor:
         rows = []
         for start in range(0, len(slices), BATCH):
             batch = [self.preprocess(pixels, self.record.preprocessing) for pixels in slices[start : start + BATCH]]
-            rows.append(self.session.run(["probabilities"], {"images": np.stack(batch)})[0])
-        return np.concatenate(rows).astype(np.float64)
+            rows.append(self.of_images(batch))
+        return np.concatenate(rows)
+
+    def of_images(self, images: Sequence[Image]) -> NDArray[np.float64]:
+        """Class probabilities, float64 [images, classes], of a batch of preprocessed images."""
+        rows: NDArray[np.float32] = self.session.run(["probabilities"], {"images": np.stack(images)})[0]
+        return rows.astype(np.float64)
 
     def assess(self, item: Item) -> Answer:
         """Judges one item; what cannot be judged comes back as refused."""

@@ -28,26 +28,9 @@ from shared.job import Part
 from shared.network import Network
 from shared.reliability import judged, reliability_bins
 from shared.task import Task
+from shared.wording import in_words, rows_of, summary_lines
 
 SHEET_IMAGES = 6
-MEASURES = (
-    ("auc", "AUC"),
-    ("average_precision", "average precision"),
-    ("sensitivity", "sensitivity"),
-    ("specificity", "specificity"),
-    ("false_negatives", "false negatives"),
-    ("false_negative_rate", "false-negative rate"),
-    ("ppv", "PPV at the prevalence of the data"),
-    ("npv", "NPV at the prevalence of the data"),
-    ("ppv_at_prevalence", "PPV at the stated prevalence"),
-    ("npv_at_prevalence", "NPV at the stated prevalence"),
-    ("f_beta", "F2"),
-    ("accuracy", "accuracy, likeliest class"),
-    ("balanced_accuracy", "balanced accuracy, likeliest class"),
-    ("brier_score", "Brier score"),
-    ("expected_calibration_error", "expected calibration error"),
-)
-SUMMARY = ("auc", "sensitivity", "specificity", "false_negatives", "accuracy", "balanced_accuracy")
 DOMAIN_MEASURES = ("accuracy", "auc", "sensitivity", "specificity")
 MISSES, NEIGHBOURS = 12, 4
 
@@ -81,12 +64,12 @@ class Finished:
 
 def write_report(task: Task, folder: Path, done: Finished) -> None:
     """Writes `report.json`, `report.html` and `model_card.md` into the run folder."""
-    rows = _rows(done.results)
-    by_group = _rows({name: result.get("by_group", {}) for name, result in done.results.items()})
+    rows = rows_of(done.results)
+    by_group = rows_of({name: result.get("by_group", {}) for name, result in done.results.items()})
     caveats = _caveats(task, done.record)
     point = done.record.operating_point
     tree = {
-        "summary": [*caveats, *_summary(rows, by_group), *([point["statement"]] if point else [])],
+        "summary": [*caveats, *summary_lines(rows, by_group), *([point["statement"]] if point else [])],
         "notes": list(done.notes),
         "operating_point": point,
         **done.results,
@@ -103,7 +86,7 @@ def write_report(task: Task, folder: Path, done: Finished) -> None:
         by_group=by_group,
         point=point,
         aggregation=done.record.aggregation,
-        argmax=_rows({name: result.get("argmax", {}) for name, result in done.results.items()}),
+        argmax=rows_of({name: result.get("argmax", {}) for name, result in done.results.items()}),
         domains=_domains(done.results["test"]["domains"]),
         domain_measures=DOMAIN_MEASURES,
         classes=done.record.classes,
@@ -123,37 +106,6 @@ def write_report(task: Task, folder: Path, done: Finished) -> None:
 def _caveats(task: Task, record: ModelRecord) -> list[str]:
     synthetic = ["Synthetic data: trained and tested on images made by a program."] if record.synthetic else []
     return [*task.caveats, *synthetic]
-
-
-def _rows(results: Mapping[str, Mapping[str, Any]]) -> list[dict[str, str]]:
-    rows = []
-    for key, words in MEASURES:
-        if key in results["test"]:
-            rows.append(
-                {"key": key, "measure": words, **{name: in_words(result[key]) for name, result in results.items()}}
-            )
-    return rows
-
-
-def in_words(measure: Any) -> str:
-    """A measure with its interval, as a person reads it: `0.953 [0.91, 0.98]`, or why it is not defined."""
-    if not isinstance(measure, Mapping):
-        return f"{measure:.3f}" if isinstance(measure, float) else str(measure)
-    if measure.get("value") is None:
-        return f"not defined ({measure.get('reason', 'no data')})"
-    value = f"{measure['value']:.3f}"
-    if measure.get("low") is not None:
-        value += f" [{measure['low']:.3f}, {measure['high']:.3f}]"
-    return value
-
-
-def _summary(rows: Sequence[Mapping[str, str]], by_group: Sequence[Mapping[str, str]]) -> list[str]:
-    lines = []
-    for unit, table in (("", rows), (", by patient or group", by_group)):
-        for row in table:
-            if row["key"] in SUMMARY:
-                lines.append(f"{row['measure']}{unit}: {row['test']} (validation {row['validation']})")
-    return lines
 
 
 def _domains(domains: Mapping[str, Mapping[str, Any]]) -> list[dict[str, str]]:
@@ -247,7 +199,7 @@ def _facts(done: Finished) -> list[tuple[str, Any]]:
         ("input", f"{record.preprocessing.size} px, {dict(record.preprocessing.options)}"),
         ("domains trained on", ", ".join(record.domains)),
         ("threshold", f"{record.threshold:.4f}"),
-        ("certified sensitivity", record.certified_sensitivity or "none: nothing was certified"),
+        ("certified sensitivity", _certified(record)),
         ("slices to series", f"{' + '.join(record.aggregation.pools)}, weights {record.aggregation.weights}"),
         ("temperature", f"{record.temperature:.3f}"),
         ("SHA-256 of the data", record.data_hash),
@@ -256,6 +208,11 @@ def _facts(done: Finished) -> list[tuple[str, Any]]:
         ("device", f"{environment['device']}, {environment['seconds']} s"),
         ("packages", packages),
     ]
+
+
+def _certified(record: ModelRecord) -> str:
+    value = record.certified_sensitivity
+    return "none: nothing was certified" if value is None else f"{value:.3f}"
 
 
 def _model_card(task: Task, name: str, done: Finished, rows: Sequence[Mapping[str, str]]) -> str:

@@ -31,6 +31,7 @@ from shared.artifacts import (
     is_finished,
     read_model_record,
     write_json,
+    write_seen,
     write_text,
 )
 from shared.backbones import build_backbone, find_backbone
@@ -46,7 +47,7 @@ from shared.network import Network, code_width
 from shared.pooling import POOLINGS
 from shared.progress import Progress
 from shared.report import Finished, write_report
-from shared.samples import SPLITS, Dataset
+from shared.samples import SPLITS, Dataset, image_digest
 from shared.seeding import derive_seed
 from shared.strategies import find_strategy
 from shared.task import Preprocessing, Task
@@ -230,6 +231,7 @@ def _complete(
     difference = export_onnx(network, job.spec, folder / "model.onnx", check)
     record = _record(task, config, divided, job, weights, temperature, decision)
     write_json(folder / "model.json", record.to_json())
+    write_seen(folder, (image_digest(image) for name in SPLITS[:2] for image in parts[name].images))
     write_text(folder / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in history))
     write_text(folder / "predictions.csv", _predictions(job.classes, parts, probabilities))
     environment = _environment(job.device, difference, time.monotonic() - started)

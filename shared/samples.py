@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 SPLITS = ("train", "validation", "test")
 
@@ -49,3 +55,11 @@ class Dataset:
     content_hash: str
     synthetic: bool = False
     notes: tuple[str, ...] = ()
+
+
+def image_digest(image: NDArray[np.float32]) -> str:
+    """Names a preprocessed image (0 to 1) by its pixels in 256 levels: one name for a picture, however it is stored."""
+    import numpy as np
+
+    levels = np.rint(image * 255.0).astype(np.uint8)
+    return hashlib.blake2b(levels.tobytes(), digest_size=16).hexdigest()

@@ -234,6 +234,25 @@ def test_leaks_are_refused_unless_told_what_to_do_with_them(
         assert read_json(tmp_path / flag / "report.json")["test"]["n"] == tested
 
 
+def test_evaluate_and_report_print_the_results_of_a_run(tiny_run: Path, tmp_path: Path) -> None:
+    report = _call("report", tiny_run)
+    assert report.exit_code == 0
+    assert f"report: {tiny_run / 'report.html'}" in report.stdout
+    own = _call("evaluate", tiny_run, "--out", tmp_path)
+    assert own.exit_code == 0
+    assert set(report.stdout.splitlines()[:-1]) <= set(own.stdout.splitlines())
+    assert read_json(tmp_path / "evaluation.json") == read_json(tiny_run / "report.json")
+    assert _is_one_line(_call("evaluate", tmp_path), "is not finished")
+
+
+def test_evaluate_on_other_data_says_what_was_left_out(
+    tiny_run: Path, tmp_path: Path, draw_characters: Callable[..., Path]
+) -> None:
+    result = _call("evaluate", tiny_run, draw_characters(tmp_path / "data", each=4, seed=9))
+    assert result.exit_code == 0
+    assert "0 of 12 images stood in training" in result.stdout
+
+
 def test_options_lists_every_key_that_a_resolved_configuration_has(tiny_run: Path) -> None:
     result = _call("options")
     assert result.exit_code == 0

@@ -19,9 +19,10 @@ from shared.backbones import build_backbone
 from shared.evaluation import evaluate
 from shared.job import Part
 from shared.network import Network, code_width
-from shared.report import Finished, in_words, write_report
+from shared.report import Finished, write_report
 from shared.samples import Sample
 from shared.task import Preprocessing
+from shared.wording import in_words
 
 SPEC = Preprocessing(32)
 CLASSES = ("healthy", "<b>lesion</b>")

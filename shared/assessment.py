@@ -1,0 +1,108 @@
+"""A finished run put to other data than it was made of, by ONNX Runtime. Nothing here imports torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.artifacts import ModelRecord, read_seen
+from shared.errors import DataError, InputRefused
+from shared.evaluation import evaluate
+from shared.predictor import Predictor
+from shared.progress import Progress
+from shared.samples import Sample, image_digest
+from shared.task import Task
+from shared.wording import rows_of, summary_lines
+
+
+def assess_data(task: Task, run: Path, source: Path, *, prevalence: float | None, progress: Progress) -> dict[str, Any]:
+    """Evaluates a run on labelled data at its own threshold; images that it has seen are left out.
+
+    Args:
+        task: The application.
+        run: A finished run.
+        source: Folder, zip or manifest.
+        prevalence: At which PPV and NPV are given too.
+        progress: Called with (what, done, total, note).
+
+    Returns:
+        `summary` and `notes` (sentences), `coverage`, and under `test` what `shared.evaluation.evaluate` says.
+
+    Raises:
+        RunError: The run is unfinished, damaged or another application's.
+        DataError: No image is left, or the data has classes that the run does not know and cannot be judged by.
+    """
+    predictor = Predictor(run, task.name, task.preprocess)
+    record, seen = predictor.record, read_seen(run)
+    dataset = task.load(source, options=record.preprocessing.options)
+    samples = [sample for sample in dataset.samples if sample.label is not None]
+    kept: list[Sample] = []
+    rows: list[NDArray[np.float64]] = []
+    refused: list[Sample] = []
+    copies = 0
+    for done, sample in enumerate(samples, start=1):
+        try:
+            image = task.preprocess(task.read(sample), record.preprocessing)
+        except (DataError, InputRefused):
+            refused.append(sample)
+        else:
+            if image_digest(image) in seen:
+                copies += 1
+            else:
+                rows.append(predictor.of_images([image])[0])
+                kept.append(sample)
+        progress("judging", done, len(samples), "")
+    if not kept:
+        raise DataError(
+            f"none of {len(samples)} images is left: {copies} were seen in training, {len(refused)} refused"
+        )
+    probabilities, labels, classes, positive = _in_common(task, record, np.stack(rows), kept)
+    result = evaluate(
+        probabilities,
+        labels,
+        classes,
+        positive=positive,
+        groups=[sample.group or sample.id for sample in kept],
+        domains=[sample.domain for sample in kept],
+        threshold=record.threshold,
+        aggregation=record.aggregation,
+        prevalence=prevalence,
+    )
+    coverage = {
+        "assessed": len(kept),
+        "refused": len(refused),
+        "refused_positive": sum(task.is_positive(str(sample.label)) for sample in refused),
+        "seen_in_training": copies,
+    }
+    notes = [
+        *dataset.notes,
+        f"{copies} of {len(samples)} images stood in training or validation of the run, pixel for pixel, and were left "
+        "out; near duplicates were not looked for.",
+        f"{len(refused)} were refused, {coverage['refused_positive']} of them positive.",
+    ]
+    summary = summary_lines(rows_of({"test": result}), rows_of({"test": result.get("by_group", {})}))
+    return {"summary": summary, "notes": notes, "coverage": coverage, "test": result}
+
+
+def _in_common(
+    task: Task, record: ModelRecord, probabilities: NDArray[np.float64], samples: Sequence[Sample]
+) -> tuple[NDArray[np.float64], NDArray[np.int64], tuple[str, ...], NDArray[np.bool_]]:
+    """Probabilities, labels, class names and positive flags in the classes that run and data share.
+
+    Where the data names other classes, only whether a sample is positive can be compared.
+    """
+    positive = np.array(record.positive)
+    names = [str(sample.label) for sample in samples]
+    unknown = sorted(set(names) - set(record.classes))
+    if not unknown:
+        return probabilities, np.array([record.classes.index(name) for name in names]), record.classes, positive
+    if task.positive_name is None:
+        raise DataError(f"the run does not know {', '.join(unknown[:5])}; it knows {', '.join(record.classes[:50])}")
+    scores = probabilities[:, positive].sum(axis=1)
+    labels = np.array([int(task.is_positive(name)) for name in names])
+    classes = (f"no {task.positive_name}", task.positive_name)
+    return np.stack([1.0 - scores, scores], axis=1), labels, classes, np.array([False, True])

@@ -1,0 +1,63 @@
+"""Measures as people read them, in terminals, reports and model cards alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+MEASURES = (
+    ("auc", "AUC"),
+    ("average_precision", "average precision"),
+    ("sensitivity", "sensitivity"),
+    ("specificity", "specificity"),
+    ("false_negatives", "false negatives"),
+    ("false_negative_rate", "false-negative rate"),
+    ("ppv", "PPV at the prevalence of the data"),
+    ("npv", "NPV at the prevalence of the data"),
+    ("ppv_at_prevalence", "PPV at the stated prevalence"),
+    ("npv_at_prevalence", "NPV at the stated prevalence"),
+    ("f_beta", "F2"),
+    ("accuracy", "accuracy, likeliest class"),
+    ("balanced_accuracy", "balanced accuracy, likeliest class"),
+    ("brier_score", "Brier score"),
+    ("expected_calibration_error", "expected calibration error"),
+)
+SUMMARY = ("auc", "sensitivity", "specificity", "false_negatives", "accuracy", "balanced_accuracy")
+
+
+def rows_of(results: Mapping[str, Mapping[str, Any]]) -> list[dict[str, str]]:
+    """A row a measure, with its words under `measure` and its value in each of the results under their names."""
+    rows = []
+    for key, words in MEASURES:
+        if any(key in result for result in results.values()):
+            values = {name: in_words(result.get(key, "")) for name, result in results.items()}
+            rows.append({"key": key, "measure": words, **values})
+    return rows
+
+
+def in_words(measure: Any) -> str:
+    """A measure with its interval, as a person reads it: `0.953 [0.91, 0.98]`, or why it is not defined."""
+    if not isinstance(measure, Mapping):
+        return f"{measure:.3f}" if isinstance(measure, float) else str(measure)
+    if measure.get("value") is None:
+        return f"not defined ({measure.get('reason', 'no data')})"
+    value = f"{measure['value']:.3f}"
+    if measure.get("low") is not None:
+        value += f" [{measure['low']:.3f}, {measure['high']:.3f}]"
+    return value
+
+
+def summary_lines(rows: Sequence[Mapping[str, str]], by_group: Sequence[Mapping[str, str]]) -> list[str]:
+    """The main measures of the test, a line each, with those of validation behind them where they are known.
+
+    Args:
+        rows: As `rows_of` gives them, by image.
+        by_group: The same by group; empty where there are none.
+    """
+    lines = []
+    for unit, table in (("", rows), (", by patient or group", by_group)):
+        for row in table:
+            if row["key"] in SUMMARY:
+                chosen_on = f" (validation {row['validation']})" if "validation" in row else ""
+                lines.append(f"{row['measure']}{unit}: {row['test']}{chosen_on}")
+    return lines

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from handwriting.task import TASK
+from shared.artifacts import read_json
+from shared.assessment import _in_common, assess_data
+from shared.errors import DataError
+from shared.samples import Sample
+
+Draw = Callable[..., Path]
+
+
+def _assess(run: Path, data: Path) -> dict:
+    return assess_data(TASK, run, data, prevalence=None, progress=lambda *_: None)
+
+
+def test_other_data_are_judged_whole(tiny_run: Path, tmp_path: Path, draw_characters: Draw) -> None:
+    tree = _assess(tiny_run, draw_characters(tmp_path / "data", each=4, seed=9))
+    assert tree["coverage"] == {"assessed": 12, "refused": 0, "refused_positive": 0, "seen_in_training": 0}
+    assert tree["test"]["n"] == 12
+    assert tree["test"]["accuracy"]["value"] > 0.6
+    assert any(line.startswith("accuracy") for line in tree["summary"])
+
+
+def test_what_the_run_has_seen_is_left_out_and_its_test_gives_the_same_numbers(
+    tiny_run: Path, characters: Path
+) -> None:
+    tree, report = _assess(tiny_run, characters), read_json(tiny_run / "report.json")
+    assert tree["test"]["n"] == report["test"]["n"]
+    assert tree["coverage"]["seen_in_training"] > report["test"]["n"]
+    assert tree["test"]["confusion"] == report["test"]["confusion"]
+
+
+def test_refused_images_are_counted(tiny_run: Path, tmp_path: Path, draw_characters: Draw) -> None:
+    data = draw_characters(tmp_path / "data", each=4, seed=9)
+    (data / "digit_0" / "000.png").write_bytes(b"\x89PNG\r\n\x1a\n damaged")
+    tree = _assess(tiny_run, data)
+    assert (tree["coverage"]["assessed"], tree["coverage"]["refused"]) == (11, 1)
+    assert "1 were refused, 0 of them positive." in tree["notes"]
+
+
+def test_classes_that_the_run_does_not_know_are_named(tiny_run: Path, tmp_path: Path, draw_characters: Draw) -> None:
+    data = draw_characters(tmp_path / "data", each=3, seed=9)
+    shutil.move(data / "digit_0", data / "digit_7")
+    with pytest.raises(DataError, match="does not know digit_7"):
+        _assess(tiny_run, data)
+
+
+def test_other_names_of_the_positive_event_are_compared_as_positive_or_not() -> None:
+    task = SimpleNamespace(positive_name="lesion", is_positive=lambda label: label != "healthy")
+    record = SimpleNamespace(classes=("healthy", "cyst", "tumour"), positive=(False, True, True))
+    samples = [Sample("1", "", "another kind of lesion"), Sample("2", "", "healthy")]
+    probabilities = np.array([[0.2, 0.5, 0.3], [0.9, 0.1, 0.0]])
+    found, labels, classes, positive = _in_common(task, record, probabilities, samples)
+    assert found == pytest.approx(np.array([[0.2, 0.8], [0.9, 0.1]]))
+    assert labels.tolist() == [1, 0]
+    assert classes == ("no lesion", "lesion")
+    assert positive.tolist() == [False, True]
