@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from shared.artifacts import ModelRecord, read_seen
 from shared.errors import DataError, InputRefused
-from shared.evaluation import evaluate
+from shared.evaluation import Stakes, evaluate
 from shared.predictor import Predictor
 from shared.progress import Progress
 from shared.samples import Sample, image_digest
@@ -19,14 +19,14 @@ from shared.task import Task
 from shared.wording import rows_of, summary_lines
 
 
-def assess_data(task: Task, run: Path, source: Path, *, prevalence: float | None, progress: Progress) -> dict[str, Any]:
+def assess_data(task: Task, run: Path, source: Path, *, stakes: Stakes, progress: Progress) -> dict[str, Any]:
     """Evaluates a run on labelled data at its own threshold; images that it has seen are left out.
 
     Args:
         task: The application.
         run: A finished run.
         source: Folder, zip or manifest.
-        prevalence: At which PPV and NPV are given too.
+        stakes: Of the use that the model is meant for.
         progress: Called with (what, done, total, note).
 
     Returns:
@@ -70,7 +70,7 @@ def assess_data(task: Task, run: Path, source: Path, *, prevalence: float | None
         domains=[sample.domain for sample in kept],
         threshold=record.threshold,
         aggregation=record.aggregation,
-        prevalence=prevalence,
+        stakes=stakes,
     )
     coverage = {
         "assessed": len(kept),

@@ -101,11 +101,12 @@ def build_app(task: "Task") -> typer.Typer:
         prevalence: Annotated[
             float | None, typer.Option(min=1e-6, max=0.999999, help="At which PPV and NPV are given too.")
         ] = None,
+        miss_cost: Annotated[float, typer.Option(min=1e-6, help="What a miss costs, in false alarms.")] = 1.0,
         out: Annotated[Path | None, typer.Option(help="Also write evaluation.json into this folder.")] = None,
     ) -> None:
         """Evaluate a run at its own threshold on other data; images that it was trained on are left out."""
         with reported():
-            _evaluate(task, run, data, prevalence, out)
+            _evaluate(task, run, data, out, prevalence, miss_cost)
 
     @app.command()
     def report(run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run.")]) -> None:
@@ -183,7 +184,9 @@ def _predict(task: "Task", paths: list[Path], model: Path | None, as_json: bool,
     return refused
 
 
-def _evaluate(task: "Task", run: Path, data: Path | None, prevalence: float | None, out: Path | None) -> None:
+def _evaluate(
+    task: "Task", run: Path, data: Path | None, out: Path | None, prevalence: float | None, miss_cost: float
+) -> None:
     from shared.artifacts import check_finished, read_json, write_json
 
     check_finished(run)
@@ -191,9 +194,11 @@ def _evaluate(task: "Task", run: Path, data: Path | None, prevalence: float | No
         tree = read_json(run / "report.json")
     else:
         from shared.assessment import assess_data
+        from shared.evaluation import Stakes
 
+        stakes = Stakes(prevalence, miss_cost)
         with progress_bars() as progress:
-            tree = assess_data(task, run, data, prevalence=prevalence, progress=progress)
+            tree = assess_data(task, run, data, stakes=stakes, progress=progress)
     for line in (*tree["summary"], *tree["notes"]):
         typer.echo(line)
     if out is not None:

@@ -69,6 +69,9 @@ class Config(Section):
         lt=1,
         description="of the positive event where the model shall be used; PPV and NPV are given for it",
     )
+    miss_cost: float = Field(
+        1.0, gt=0, description="what missing a positive costs, in false alarms; weighs the loss, and in the report"
+    )
     threshold: float | None = Field(None, gt=0, lt=1, description="in place of one chosen for that sensitivity")
 
 

@@ -7,6 +7,7 @@ Each measure is a small dictionary: `value`, `low` and `high` of the 95 % interv
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,19 @@ Flags = NDArray[np.bool_]
 Values = NDArray[np.float64]
 
 
+@dataclass(frozen=True)
+class Stakes:
+    """What depends on where a model is used, and not on the model.
+
+    Attributes:
+        prevalence: Of the positive event there; PPV and NPV are given for it too. None: only at that of the data.
+        miss_cost: What a missed positive costs, in false alarms.
+    """
+
+    prevalence: float | None = None
+    miss_cost: float = 1.0
+
+
 def evaluate(
     probabilities: Values,
     labels: NDArray[np.int64],
@@ -42,7 +56,7 @@ def evaluate(
     domains: Sequence[str],
     threshold: float,
     aggregation: Aggregation = Aggregation(),  # noqa: B008 - frozen
-    prevalence: float | None = None,
+    stakes: Stakes = Stakes(),
 ) -> dict[str, Any]:
     """All measures of one part of the data, ready for JSON.
 
@@ -60,7 +74,7 @@ def evaluate(
         threshold: Positive probability from which a sample, or a group, is called positive.
         aggregation: Puts the samples of a group together, for `by_group`; it also acts on a single sample, as in
             prediction.
-        prevalence: At which PPV and NPV are given too, beside those at the prevalence of the data.
+        stakes: Of the use that the model is meant for.
 
     Raises:
         DataError: A probability is not finite.
@@ -90,10 +104,10 @@ def evaluate(
     called = scores >= threshold
     if positive.any():
         result |= _ranking(scores, truth, groups) | _calls(called, truth, rate) | _counts(called, truth)
-        result |= _weighed(called, truth, groups, prevalence)
+        result |= _weighed(called, truth, groups, stakes)
         result["threshold"] = threshold
         if len(set(groups)) < len(labels):
-            result["by_group"] = _by_group(raw, truth, groups, threshold, aggregation, prevalence)
+            result["by_group"] = _by_group(raw, truth, groups, threshold, aggregation, stakes)
         result["argmax"] = _calls(positive[predicted], truth, rate) | _counts(positive[predicted], truth)
     for name in sorted(set(domains)):
         inside = np.asarray(domains) == name
@@ -112,7 +126,7 @@ def _by_group(
     groups: Sequence[str],
     threshold: float,
     aggregation: Aggregation,
-    prevalence: float | None,
+    stakes: Stakes,
 ) -> dict[str, Any]:
     """The same measures with a group (patient) as the unit: positive where one of its samples is."""
     codes = group_codes(groups)
@@ -122,7 +136,7 @@ def _by_group(
     names = [str(code) for code in range(count)]
     called = whole >= threshold
     rates = _calls(called, positive, _Rate(names)) | _counts(called, positive)
-    rates |= _weighed(called, positive, names, prevalence)
+    rates |= _weighed(called, positive, names, stakes)
     return {"n": count} | _ranking(whole, positive, names) | rates
 
 
@@ -162,8 +176,8 @@ def _calls(called: Flags, truth: Flags, rate: _Rate) -> dict[str, Any]:
     }
 
 
-def _weighed(called: Flags, truth: Flags, groups: Sequence[str], prevalence: float | None) -> dict[str, Any]:
-    """F-beta, which weighs sensitivity more than precision, and PPV and NPV at a stated prevalence (Bayes)."""
+def _weighed(called: Flags, truth: Flags, groups: Sequence[str], stakes: Stakes) -> dict[str, Any]:
+    """F-beta, what mistakes cost, and PPV and NPV at a stated prevalence (Bayes)."""
     cells = np.stack([called & truth, called & ~truth, ~called & truth, ~called & ~truth], axis=1).astype(np.float64)
 
     def measured(statistic: Callable[[Values, Values, Values, Values], Values]) -> dict[str, Any]:
@@ -180,7 +194,10 @@ def _weighed(called: Flags, truth: Flags, groups: Sequence[str], prevalence: flo
         "f_beta": measured(lambda tp, fp, fn, _: _divide((1 + square) * tp, (1 + square) * tp + square * fn + fp))
         | {"beta": BETA}
     }
-    if prevalence is not None:
+    found["cost"] = measured(lambda tp, fp, fn, tn: _divide(stakes.miss_cost * fn + fp, tp + fp + fn + tn)) | {
+        "miss_cost": stakes.miss_cost
+    }
+    if (prevalence := stakes.prevalence) is not None:
         ill, well = prevalence, 1.0 - prevalence
 
         def ppv(tp: Values, fp: Values, fn: Values, tn: Values) -> Values:

@@ -97,7 +97,9 @@ def reliability_plot(before: Sequence[Bin], after: Sequence[Bin]) -> str:
     return _address(figure)
 
 
-def decision_curve(scores: NDArray[np.float64], positive: NDArray[np.bool_], threshold: float) -> str | None:
+def decision_curve(
+    scores: NDArray[np.float64], positive: NDArray[np.bool_], threshold: float, miss_cost: float
+) -> str | None:
     """Net benefit of the model, of calling all positive and of calling none; None where one kind is absent."""
     if positive.all() or not positive.any():
         return None
@@ -110,6 +112,8 @@ def decision_curve(scores: NDArray[np.float64], positive: NDArray[np.bool_], thr
     axes.axhline(0.0, color=MUTED, linewidth=0.8, linestyle=":", label="none called positive")
     if threshold <= thresholds[-1]:
         axes.axvline(threshold, color=ACCENT, linewidth=0.8, label="operating point")
+    stated = 1.0 / (1.0 + miss_cost)
+    axes.axvline(stated, color=MUTED, linewidth=0.8, linestyle="--", label=f"a miss costs {miss_cost:g} false alarms")
     axes.set_ylim(min(-0.05, float(benefit.min())), float(max(benefit.max(), everyone.max())) * 1.1)
     axes.set_xlabel("threshold t: a miss costs (1 - t) / t false alarms")
     axes.set_ylabel("net benefit")

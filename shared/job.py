@@ -44,6 +44,8 @@ class Job:
     train: Part
     validation: Part
     classes: tuple[str, ...]
+    costs: tuple[float, ...]
+    """What a mistake on a sample of each class costs, in false alarms."""
     spec: Preprocessing
     content_hash: str
     augment: Callable[[Image, int], Image]

@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from numpy.typing import NDArray
 
 from shared.artifacts import ModelRecord, write_json, write_text
+from shared.evaluation import Stakes
 from shared.explain import integrated_gradients
 from shared.features import nearest_codes
 from shared.figures import (
@@ -41,6 +42,7 @@ class Finished:
 
     Attributes:
         record: The run's model record.
+        stakes: Of the use that the model is meant for.
         notes: Sentences about the data that must be shown.
         parts: By split.
         probabilities: float64 [N, classes] for "validation" and "test".
@@ -52,6 +54,7 @@ class Finished:
     """
 
     record: ModelRecord
+    stakes: Stakes
     notes: tuple[str, ...]
     parts: Mapping[str, Part]
     probabilities: Mapping[str, NDArray[np.float64]]
@@ -135,7 +138,7 @@ def _curves(task: Task, done: Finished, flags: NDArray[np.bool_], test: Part) ->
         ("Reliability before and after calibration", reliability_plot(before, reliability_bins(scores, truth)))
     )
     if task.positive_name is not None:
-        found.append(("Decision curve", decision_curve(scores, truth, done.record.threshold)))
+        found.append(("Decision curve", decision_curve(scores, truth, done.record.threshold, done.stakes.miss_cost)))
     return [{"title": title, "image": image} for title, image in found if image]
 
 

@@ -40,7 +40,7 @@ from shared.config import Config, to_yaml, validate
 from shared.decision import Decision, decide
 from shared.division import Divided, divide
 from shared.errors import ConfigError, DataError
-from shared.evaluation import evaluate
+from shared.evaluation import Stakes, evaluate
 from shared.export import export_onnx
 from shared.job import Job, Part
 from shared.network import Network, code_width
@@ -109,6 +109,7 @@ def run(
             train=parts["train"],
             validation=parts["validation"],
             classes=dataset.classes,
+            costs=tuple(config.miss_cost if dangerous else 1.0 for dangerous in _positive(task, dataset.classes)),
             spec=spec,
             content_hash=dataset.content_hash,
             augment=task.augment,
@@ -236,9 +237,12 @@ def _complete(
     write_text(folder / "predictions.csv", _predictions(job.classes, parts, probabilities))
     environment = _environment(job.device, difference, time.monotonic() - started)
     write_json(folder / "environment.json", environment)
-    results = {name: _evaluate(parts[name], probabilities[name], record, config.prevalence) for name in SPLITS[1:]}
+    stakes = Stakes(config.prevalence, config.miss_cost)
+    results = {name: _evaluate(parts[name], probabilities[name], record, stakes) for name in SPLITS[1:]}
     uncalibrated = _softmax(scores["test"])
-    done = Finished(record, divided.notes, parts, probabilities, uncalibrated, results, history, environment, network)
+    done = Finished(
+        record, stakes, divided.notes, parts, probabilities, uncalibrated, results, history, environment, network
+    )
     write_report(task, folder, done)
     (folder / "checkpoint.pt").unlink(missing_ok=True)
     finish(folder, task.name)
@@ -294,9 +298,7 @@ def _record(
     )
 
 
-def _evaluate(
-    part: Part, probabilities: NDArray[np.float64], record: ModelRecord, prevalence: float | None
-) -> dict[str, Any]:
+def _evaluate(part: Part, probabilities: NDArray[np.float64], record: ModelRecord, stakes: Stakes) -> dict[str, Any]:
     return evaluate(
         probabilities,
         part.labels,
@@ -306,7 +308,7 @@ def _evaluate(
         domains=[sample.domain for sample in part.samples],
         threshold=record.threshold,
         aggregation=record.aggregation,
-        prevalence=prevalence,
+        stakes=stakes,
     )
 
 

@@ -17,6 +17,7 @@ MEASURES = (
     ("ppv_at_prevalence", "PPV at the stated prevalence"),
     ("npv_at_prevalence", "NPV at the stated prevalence"),
     ("f_beta", "F2"),
+    ("cost", "cost an image, in false alarms"),
     ("accuracy", "accuracy, likeliest class"),
     ("balanced_accuracy", "balanced accuracy, likeliest class"),
     ("brier_score", "Brier score"),

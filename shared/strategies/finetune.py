@@ -7,12 +7,11 @@ from typing import Any, Literal
 
 from pydantic import Field
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812 - the field's usual name
 
 from shared.config import Section
 from shared.freezing import BatchNormPolicy, resolve_stages
-from shared.heads import balanced_weights
 from shared.job import Job
+from shared.losses import class_weights, weighted_loss
 from shared.schedules import Shape
 from shared.selection import RULES
 from shared.trainer import Phase, train
@@ -42,6 +41,7 @@ class Options(Section):
     batch_size: int = Field(32, ge=2, description="over all processes together")
     weight_decay: float = Field(1e-4, ge=0, description="of AdamW, on matrices and kernels")
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the label that goes to all classes alike")
+    focal_gamma: float = Field(0.0, ge=0, description="how much easy samples count less in the loss; 0: not at all")
     class_weights: Literal["balanced", "none"] = Field("balanced", description="in the loss")
     batch_norm: BatchNormPolicy = Field("train", description="whether trained stages update their statistics")
     augment: bool = Field(True, description="whether training images are varied at random")
@@ -61,13 +61,16 @@ class FineTune:
 
     def fit(self, job: Job, options: Options) -> list[dict[str, Any]]:
         """Runs the phases; the checkpoint that validation prefers is the result."""
-        weights: Tensor | None = None
-        if options.class_weights == "balanced":
-            weights = balanced_weights(job.train.labels, len(job.classes))
+        weights = class_weights(job.train.labels, job.costs, balanced=options.class_weights == "balanced")
 
         def loss(scores: Tensor, labels: Tensor) -> Tensor:
-            on_device = None if weights is None else weights.to(scores.device)
-            return F.cross_entropy(scores, labels, weight=on_device, label_smoothing=options.label_smoothing)
+            return weighted_loss(
+                scores,
+                labels,
+                weights.to(scores.device),
+                label_smoothing=options.label_smoothing,
+                focal_gamma=options.focal_gamma,
+            )
 
         phases = [Phase(**phase.model_dump()) for phase in options.phases]
         return train(

@@ -13,8 +13,9 @@ from scipy.special import softmax
 from shared.calibration import fit_temperature
 from shared.config import Section
 from shared.features import cached_codes
-from shared.heads import LinearHead, balanced_weights, fit_path
+from shared.heads import LinearHead, fit_path
 from shared.job import Job, Part
+from shared.losses import class_weights
 from shared.selection import RULES
 
 
@@ -50,10 +51,11 @@ class LinearProbe:
             return value
 
         labels = torch.from_numpy(job.train.labels).to(job.device)
-        weights = None
-        if options.class_weights == "balanced":
-            weights = balanced_weights(job.train.labels, len(job.classes)).to(job.device)
-        head = fit_path(train, labels, len(job.classes), loss=options.head, score=score, class_weights=weights)
+        weights = class_weights(job.train.labels, job.costs, balanced=options.class_weights == "balanced")
+        weights = weights.to(job.device)
+        head = fit_path(
+            train, labels, len(job.classes), loss=options.head, score=score, class_weights=weights.to(job.device)
+        )
         with torch.no_grad():
             job.network.head.weight.copy_(head.weight)
             job.network.head.bias.copy_(head.bias)

@@ -12,13 +12,14 @@ from handwriting.task import TASK
 from shared.artifacts import read_json
 from shared.assessment import _in_common, assess_data
 from shared.errors import DataError
+from shared.evaluation import Stakes
 from shared.samples import Sample
 
 Draw = Callable[..., Path]
 
 
 def _assess(run: Path, data: Path) -> dict:
-    return assess_data(TASK, run, data, prevalence=None, progress=lambda *_: None)
+    return assess_data(TASK, run, data, stakes=Stakes(), progress=lambda *_: None)
 
 
 def test_other_data_are_judged_whole(tiny_run: Path, tmp_path: Path, draw_characters: Draw) -> None:

@@ -16,7 +16,7 @@ from handwriting.task import HandwritingTask
 from shared.aggregation import Aggregation
 from shared.artifacts import ModelRecord, read_json
 from shared.backbones import build_backbone
-from shared.evaluation import evaluate
+from shared.evaluation import Stakes, evaluate
 from shared.job import Part
 from shared.network import Network, code_width
 from shared.report import Finished, write_report
@@ -115,6 +115,7 @@ def _finished(**changes: Any) -> Finished:
     history = [{"epoch": 1, "train_loss": 0.7, "validation_accuracy": 0.5}]
     done = Finished(
         record,
+        Stakes(miss_cost=4.0),
         ("3 <i>files</i> left out.",),
         parts,
         probabilities,

@@ -50,6 +50,7 @@ def _job(folder: Path, progress: object = lambda *_: None) -> Job:
         train=_part(40, 1),
         validation=_part(20, 2),
         classes=("0", "1"),
+        costs=(1.0, 1.0),
         spec=Preprocessing(32),
         content_hash="",
         augment=_noise,
