@@ -32,6 +32,7 @@ FILES = {
     "model.onnx",
     "model.json",
     "report.html",
+    "seen.txt",
     "report.json",
     "model_card.md",
     "done",
