@@ -17,7 +17,7 @@ CONFIGS = Path(__file__).parents[1] / "configs" / "medtl"
 
 
 def run_demo(root: Path, overrides: Sequence[str], progress: Progress) -> list[str]:
-    """Trains the source model, its transfer to the target scanner, and the target model without transfer.
+    """Trains the source model, the target model without transfer, and the transfer to the target scanner.
 
     Args:
         root: Where the phantom and the run folders go; what is finished there is used again.
@@ -28,8 +28,9 @@ def run_demo(root: Path, overrides: Sequence[str], progress: Progress) -> list[s
         The lines to print: a table of the three runs, and where the report of the transferred model is.
     """
     source = _train(root, "phantom-source", overrides, progress)
-    transfer = _train(root, "phantom-transfer", (*overrides, f"backbone.weights={source}"), progress)
     alone = _train(root, "phantom-alone", overrides, progress)
+    # last, for `predict` takes the newest run where none is named
+    transfer = _train(root, "phantom-transfer", (*overrides, f"backbone.weights={source}"), progress)
     runs = {"source scanner": source, "target, transferred": transfer, "target, few labels alone": alone}
     rows = [f"{'run (synthetic data)':28s} {'test AUC':>22s} {'sensitivity':>22s} {'specificity':>22s}"]
     rows += [f"{name:28s} {_cells(read_json(path / 'report.json')['test'])}" for name, path in runs.items()]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from medtl.demo import run_demo
-from shared.artifacts import is_finished, read_json
+from shared.artifacts import is_finished, newest_run, read_json
 
 PATIENTS = 12
 WORDS = (
@@ -34,6 +34,7 @@ def test_the_demo_ends_with_a_table_of_three_runs(tmp_path: Path, monkeypatch: p
 
     runs = {name: next(tmp_path.glob(f"medtl-{name}-*")) for name in ("phantom-source", "phantom-transfer")}
     assert all(is_finished(folder) for folder in runs.values())
+    assert newest_run(tmp_path, "medtl") == runs["phantom-transfer"]
     weights = read_json(runs["phantom-transfer"] / "model.json")["backbone"]["weights"]
     assert weights["sha256"] == read_json(runs["phantom-source"] / "model.json")["weights_hash"]
     assert all("Synthetic data" in json.dumps(read_json(folder / "report.json")) for folder in runs.values())
