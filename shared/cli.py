@@ -19,6 +19,7 @@ from shared.progress import progress_bars
 from shared.strategies import strategy_names
 
 if TYPE_CHECKING:
+    from shared.config import Config
     from shared.predictor import Answer, SliceAnswer
     from shared.task import Task
 
@@ -63,21 +64,41 @@ def build_app(task: "Task") -> typer.Typer:
         ] = False,
     ) -> None:
         """Train a model and evaluate it; the same command again resumes what was interrupted."""
-        from shared.config import load_config
         from shared.runner import run
 
-        words = list(overrides or [])
-        if config is not None and "=" in str(config) and not config.exists():
-            words.insert(0, str(config))
-            config = None
-        words += ["data.leaks=drop"] * drop_leaks + ["data.leaks=allow"] * allow_leaks
         with reported():
             if drop_leaks and allow_leaks:
                 raise UsageError("--drop-leaks and --allow-leaks contradict each other; give one of them")
-            settings = load_config(config, words)
+            leaks = ["data.leaks=drop"] * drop_leaks + ["data.leaks=allow"] * allow_leaks
+            settings = _settings(config, [*(overrides or ()), *leaks])
             with progress_bars() as progress:
                 folder = run(task, settings, root=RUNS, out=out, progress=progress)
             show_summary(folder)
+
+    @app.command()
+    def crossval(
+        config: Annotated[
+            Path | None, typer.Argument(metavar="[CONFIG]", help="A YAML file; without it, the defaults.")
+        ] = None,
+        overrides: Annotated[
+            list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Over the file, for example seed=1")
+        ] = None,
+        folds: Annotated[int, typer.Option(min=2, help="Each is the test once.")] = 5,
+        repeats: Annotated[int, typer.Option(min=1, help="How often all is divided anew.")] = 1,
+        out: Annotated[Path | None, typer.Option(help="Also write crossval.json into this folder.")] = None,
+    ) -> None:
+        """Train and test by repeated k-fold cross-validation; groups and duplicates stay together."""
+        from shared.artifacts import write_json
+        from shared.crossval import cross_validate, in_words
+
+        with reported():
+            settings = _settings(config, overrides)
+            with progress_bars() as progress:
+                tree = cross_validate(task, settings, folds=folds, repeats=repeats, root=RUNS, progress=progress)
+            for line in in_words(tree):
+                typer.echo(line)
+            if out is not None:
+                write_json(out / "crossval.json", tree)
 
     @app.command()
     def predict(
@@ -161,6 +182,17 @@ def build_app(task: "Task") -> typer.Typer:
                 typer.echo(f"    stages {' '.join(record.stages)}; default code {record.default_layer}")
 
     return app
+
+
+def _settings(config: Path | None, overrides: list[str] | None) -> "Config":
+    """The configuration of a file and the words over it; the first word may stand where the file would."""
+    from shared.config import load_config
+
+    words = list(overrides or [])
+    if config is not None and "=" in str(config) and not config.exists():
+        words.insert(0, str(config))
+        config = None
+    return load_config(config, words)
 
 
 def _predict(task: "Task", paths: list[Path], model: Path | None, as_json: bool, out: Path | None) -> bool:

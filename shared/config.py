@@ -33,6 +33,9 @@ class DataSection(Section):
     split: Literal["given", "drawn"] = Field(
         "given", description="given: the data's own split where it has one; drawn: divided anew, groups kept together"
     )
+    folds: int | None = Field(None, ge=2, description="divide into so many folds; `fold` is then the test")
+    fold: int = Field(0, ge=0, description="which fold is the test, from 0")
+    left_out: str | None = Field(None, description="this domain is the test, and nobody in it stands in training")
     validation: float = Field(0.2, gt=0, lt=0.5, description="share of groups for validation")
     test: float = Field(0.2, gt=0, lt=0.5, description="share of groups for the test, where the data has none")
     leaks: Literal["refuse", "drop", "keep_test", "allow"] = Field(

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from shared.audit import AuditResult, audit
 from shared.config import DataSection
-from shared.errors import DataError, LeakError
+from shared.errors import ConfigError, DataError, LeakError
 from shared.progress import Progress
 from shared.samples import Dataset
-from shared.splits import few_groups, k_shot, split
+from shared.splits import few_groups, fold_numbers, group_units, k_shot, split
 from shared.task import Task
 
 
@@ -38,6 +38,7 @@ def divide(task: Task, wanted: DataSection, dataset: Dataset, *, seed: int, prog
 
     Raises:
         DataError: An image cannot be read, or a class has too few groups.
+        ConfigError: The chosen test does not exist.
         LeakError: Test images are copies of others, and the configuration does not say what to do.
     """
     result = audit(
@@ -55,7 +56,9 @@ def divide(task: Task, wanted: DataSection, dataset: Dataset, *, seed: int, prog
     if result.blank:
         keep[list(result.blank)] = False
         notes.append(f"{len(result.blank)} blank images (all pixels alike) were left out.")
-    left_out, said = _without_leaks(result, dataset, wanted.leaks)
+    dataset, outside = _with_chosen_test(dataset, result.clusters, wanted, seed)
+    keep[outside] = False
+    left_out, said = _without_leaks(result, dataset, keep, wanted.leaks)
     keep[left_out] = False
     notes += said
     dataset = replace(dataset, samples=tuple(np.array(dataset.samples, dtype=object)[keep]))
@@ -70,10 +73,41 @@ def divide(task: Task, wanted: DataSection, dataset: Dataset, *, seed: int, prog
     return Divided(dataset, parts, tuple(notes))
 
 
-def _without_leaks(result: AuditResult, dataset: Dataset, rule: str) -> tuple[list[int], list[str]]:
-    """Which samples the rule leaves out so that no test image is a copy of another, and what must be said of it."""
+def _with_chosen_test(
+    dataset: Dataset, clusters: NDArray[np.int64], wanted: DataSection, seed: int
+) -> tuple[Dataset, list[int]]:
+    """The dataset with the test that the configuration chooses in place of its own, and what must then stay out.
+
+    Raises:
+        ConfigError: Both a fold and a domain are chosen, or there is no such fold or domain.
+    """
+    if wanted.folds is None and wanted.left_out is None:
+        return dataset, []
+    if wanted.folds is not None and wanted.left_out is not None:
+        raise ConfigError("data.folds and data.left_out both choose the test; give one of them")
+    units = group_units(dataset.samples, clusters)
+    if wanted.folds is not None:
+        if wanted.fold >= wanted.folds:
+            raise ConfigError(f"data.fold is {wanted.fold}; of {wanted.folds} folds it is 0 to {wanted.folds - 1}")
+        tested = fold_numbers(dataset.samples, units, wanted.folds, seed) == wanted.fold
+    else:
+        domains = np.array([sample.domain for sample in dataset.samples])
+        tested = domains == wanted.left_out
+        if not tested.any() or tested.all():
+            known = ", ".join(sorted(set(domains.tolist())))
+            raise ConfigError(f"data.left_out is {wanted.left_out!r}; it must be one of several; there are {known}")
+    beside = np.flatnonzero(~tested & np.isin(units, units[tested])).tolist()
+    sent = np.where(tested, "test", "").tolist()
+    samples = tuple(replace(one, split=part or None) for one, part in zip(dataset.samples, sent, strict=True))
+    return replace(dataset, samples=samples), beside
+
+
+def _without_leaks(
+    result: AuditResult, dataset: Dataset, keep: NDArray[np.bool_], rule: str
+) -> tuple[list[int], list[str]]:
+    """Which of the samples kept so far the rule leaves out for being copies, and what must be said of it."""
     fixed = np.array([sample.split or "" for sample in dataset.samples])
-    learning, testing = np.flatnonzero(fixed != "test"), np.flatnonzero(fixed == "test")
+    learning, testing = np.flatnonzero(keep & (fixed != "test")), np.flatnonzero(keep & (fixed == "test"))
     leaked = result.leaked(learning, testing)
     if not leaked:
         return [], []

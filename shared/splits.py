@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Hashable, Mapping, Sequence
 from itertools import pairwise
 
@@ -13,7 +14,7 @@ from scipy.sparse.csgraph import connected_components
 
 from shared.errors import DataError, LeakError
 from shared.samples import SPLITS, Sample
-from shared.seeding import generator
+from shared.seeding import derive_seed, generator
 
 TRIES = 200
 """Draws begun until some hold every class where it must stand."""
@@ -86,6 +87,29 @@ def group_units(samples: Sequence[Sample], clusters: Sequence[int] | Indices | N
     rows, columns = np.array(links, dtype=np.int64).T
     _, units = connected_components(coo_array((np.ones(len(rows)), (rows, columns)), shape=(n, n)), directed=False)
     return units.astype(np.int64)
+
+
+def fold_numbers(samples: Sequence[Sample], units: Indices, folds: int, seed: int) -> Indices:
+    """For each sample the number of its fold, 0 to folds - 1: stratified by class, no unit divided.
+
+    Raises:
+        DataError: There are fewer units than folds.
+
+    Source: scikit-learn's StratifiedGroupKFold.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    if len(np.unique(units)) < folds:
+        raise DataError(f"{len(np.unique(units))} groups cannot be divided into {folds} folds; ask for fewer")
+    labels = np.array([str(sample.label) for sample in samples])
+    numbers = np.zeros(len(samples), dtype=np.int64)
+    divider = StratifiedGroupKFold(folds, shuffle=True, random_state=derive_seed(seed, "folds"))
+    with warnings.catch_warnings():
+        # a class with fewer samples than folds: the check of the classes says so in the user's words
+        warnings.simplefilter("ignore", UserWarning)
+        for number, (_, inside) in enumerate(divider.split(labels, labels, units)):
+            numbers[inside] = number
+    return numbers
 
 
 def k_shot(indices: Indices, labels: Sequence[str], k: int, seed: int) -> Indices:

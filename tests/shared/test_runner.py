@@ -235,6 +235,42 @@ def test_a_mirrored_character_is_no_copy(tmp_path: Path, tiny_words: Words, draw
     assert read_json(folder / "report.json")["test"]["n"] == 13
 
 
+@pytest.mark.usefixtures("quick_ending")
+def test_the_folds_test_each_image_once_and_copies_together(
+    tmp_path: Path, tiny_words: Words, draw_characters: Draw
+) -> None:
+    data = draw_characters(tmp_path / "data", each=9)
+    shutil.copy(data / "digit_0" / "000.png", data / "digit_0" / "100.png")
+    tested: list[set[str]] = []
+    for fold in range(3):
+        chosen = (f"data.source={data}", "data.folds=3", f"data.fold={fold}", HEAD_ALONE)
+        folder = _run(tmp_path, tiny_words, *chosen, out=tmp_path / str(fold))
+        tested.append({row["sample"] for row in _table(folder) if row["split"] == "test"})
+    assert sum(map(len, tested)) == len(set.union(*tested)) == 28
+    with pytest.raises(ConfigError, match="of 3 folds it is 0 to 2"):
+        _run(tmp_path, tiny_words, *chosen, "data.fold=3", out=tmp_path / "none")
+
+
+@pytest.mark.usefixtures("quick_ending")
+def test_a_domain_that_is_left_out_is_the_test_and_its_copies_do_not_teach(
+    tmp_path: Path, tiny_words: Words, draw_characters: Draw
+) -> None:
+    data = draw_characters(tmp_path / "data", each=12)
+    shutil.copy(data / "digit_0" / "000.png", data / "digit_0" / "100.png")
+    rows = ["path,label,domain"]
+    for path in sorted(data.glob("*/*.png")):
+        there = path.stem in ("000", "001", "002")
+        rows.append(f"{path.relative_to(data)},{path.parent.name},{'there' if there else 'here'}")
+    (data / "labels.csv").write_text("\n".join(rows) + "\n")
+    words = (f"data.source={data / 'labels.csv'}", HEAD_ALONE)
+    folder = _run(tmp_path, tiny_words, *words, "data.left_out=there", out=tmp_path / "run")
+    assert {row["domain"] for row in _table(folder) if row["split"] == "test"} == {"there"}
+    assert read_json(folder / "model.json")["domains"] == ["here"]
+    assert len((folder / "seen.txt").read_text().split()) == 27
+    with pytest.raises(ConfigError, match="one of several; there are here, there"):
+        _run(tmp_path, tiny_words, *words, "data.left_out=mars", out=tmp_path / "none")
+
+
 def test_a_run_folder_in_use_is_refused(tmp_path: Path, tiny_words: Words) -> None:
     with claimed(tmp_path / "run"), pytest.raises(RunError, match="trained by another process"):
         _run(tmp_path, tiny_words, out=tmp_path / "run")
