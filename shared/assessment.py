@@ -16,7 +16,7 @@ from shared.predictor import Predictor
 from shared.progress import Progress
 from shared.samples import Sample, image_digest
 from shared.task import Task
-from shared.wording import rows_of, summary_lines
+from shared.wording import caveats, rows_of, summary_lines
 
 
 def assess_data(task: Task, run: Path, source: Path, *, stakes: Stakes, progress: Progress) -> dict[str, Any]:
@@ -85,7 +85,12 @@ def assess_data(task: Task, run: Path, source: Path, *, stakes: Stakes, progress
         f"{len(refused)} were refused, {coverage['refused_positive']} of them positive.",
     ]
     summary = summary_lines(rows_of({"test": result}), rows_of({"test": result.get("by_group", {})}))
-    return {"summary": summary, "notes": notes, "coverage": coverage, "test": result}
+    return {
+        "summary": [*caveats(task, record.synthetic), *summary],
+        "notes": notes,
+        "coverage": coverage,
+        "test": result,
+    }
 
 
 def _in_common(

@@ -223,6 +223,8 @@ def _evaluate(
 
     check_finished(run)
     if data is None:
+        if prevalence is not None or miss_cost != 1.0:
+            raise UsageError("--prevalence and --miss-cost need DATA; for the run's own test set them when training")
         tree = read_json(run / "report.json")
     else:
         from shared.assessment import assess_data
@@ -324,6 +326,8 @@ def reported() -> Iterator[None]:
     except MedtlError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(EXIT_FAULT) from None
+    except BrokenPipeError:
+        raise  # the reader of the output, such as `head`, has had enough: click ends in silence
     except OSError as error:
         typer.echo(f"error: {error.filename}: {error.strerror}; choose a place that can be written", err=True)
         raise typer.Exit(EXIT_FAULT) from None

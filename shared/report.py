@@ -29,7 +29,7 @@ from shared.job import Part
 from shared.network import Network
 from shared.reliability import judged, reliability_bins
 from shared.task import Task
-from shared.wording import in_words, rows_of, summary_lines
+from shared.wording import caveats, in_words, rows_of, summary_lines
 
 SHEET_IMAGES = 6
 DOMAIN_MEASURES = ("accuracy", "auc", "sensitivity", "specificity")
@@ -69,10 +69,10 @@ def write_report(task: Task, folder: Path, done: Finished) -> None:
     """Writes `report.json`, `report.html` and `model_card.md` into the run folder."""
     rows = rows_of(done.results)
     by_group = rows_of({name: result.get("by_group", {}) for name, result in done.results.items()})
-    caveats = _caveats(task, done.record)
+    cautions = caveats(task, done.record.synthetic)
     point = done.record.operating_point
     tree = {
-        "summary": [*caveats, *summary_lines(rows, by_group), *([point["statement"]] if point else [])],
+        "summary": [*cautions, *summary_lines(rows, by_group), *([point["statement"]] if point else [])],
         "notes": list(done.notes),
         "operating_point": point,
         **done.results,
@@ -84,7 +84,7 @@ def write_report(task: Task, folder: Path, done: Finished) -> None:
     html = page.render(
         name=folder.name,
         title=task.title,
-        caveats=caveats,
+        caveats=cautions,
         rows=rows,
         by_group=by_group,
         point=point,
@@ -104,11 +104,6 @@ def write_report(task: Task, folder: Path, done: Finished) -> None:
     )
     write_text(folder / "report.html", html)
     write_text(folder / "model_card.md", _model_card(task, folder.name, done, rows))
-
-
-def _caveats(task: Task, record: ModelRecord) -> list[str]:
-    synthetic = ["Synthetic data: trained and tested on images made by a program."] if record.synthetic else []
-    return [*task.caveats, *synthetic]
 
 
 def _domains(domains: Mapping[str, Mapping[str, Any]]) -> list[dict[str, str]]:
@@ -219,7 +214,7 @@ def _certified(record: ModelRecord) -> str:
 
 
 def _model_card(task: Task, name: str, done: Finished, rows: Sequence[Mapping[str, str]]) -> str:
-    lines = [f"# {name}", "", task.title, "", *(f"- {caveat}" for caveat in _caveats(task, done.record)), ""]
+    lines = [f"# {name}", "", task.title, "", *(f"- {caveat}" for caveat in caveats(task, done.record.synthetic)), ""]
     lines += ["## Results", "", "| measure | validation | test |", "|---|---|---|"]
     lines += [f"| {row['measure']} | {row['validation']} | {row['test']} |" for row in rows]
     lines += ["", "## Data", "", *(f"- {note}" for note in done.notes or ("No note.",)), ""]

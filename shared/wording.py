@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from shared.task import Task
+
 MEASURES = (
     ("auc", "AUC"),
     ("average_precision", "average precision"),
@@ -23,7 +25,25 @@ MEASURES = (
     ("brier_score", "Brier score"),
     ("expected_calibration_error", "expected calibration error"),
 )
-SUMMARY = ("auc", "sensitivity", "specificity", "false_negatives", "accuracy", "balanced_accuracy")
+SUMMARY = (
+    "auc",
+    "sensitivity",
+    "specificity",
+    "false_negatives",
+    "accuracy",
+    "balanced_accuracy",
+    "ppv_at_prevalence",
+    "npv_at_prevalence",
+    "cost",
+)
+
+
+def caveats(task: Task, synthetic: bool) -> list[str]:
+    """What must stand before every result of a model, and that it was trained on synthetic images where it was."""
+    return [
+        *task.caveats,
+        *(["Synthetic data: the model was trained on images made by a program."] if synthetic else []),
+    ]
 
 
 def rows_of(results: Mapping[str, Mapping[str, Any]]) -> list[dict[str, str]]:

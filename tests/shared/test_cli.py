@@ -251,6 +251,10 @@ def test_evaluate_on_other_data_says_what_was_left_out(
     result = _call("evaluate", tiny_run, draw_characters(tmp_path / "data", each=4, seed=9))
     assert result.exit_code == 0
     assert "0 of 12 images stood in training" in result.stdout
+    assert result.stdout.splitlines()[0].startswith("Isolated handwritten characters only")
+    refused = _call("evaluate", tiny_run, "--prevalence", "0.1")
+    assert refused.exit_code == 2
+    assert _is_one_line(refused, "need DATA")
 
 
 def test_options_lists_every_key_that_a_resolved_configuration_has(tiny_run: Path) -> None:
