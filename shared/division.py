@@ -58,6 +58,8 @@ def divide(task: Task, wanted: DataSection, dataset: Dataset, *, seed: int, prog
         notes.append(f"{len(result.blank)} blank images (all pixels alike) were left out.")
     dataset, outside = _with_chosen_test(dataset, result.clusters, wanted, seed)
     keep[outside] = False
+    if outside:
+        notes.append(f"{len(outside)} images whose patient or picture is in the test were left out of training.")
     left_out, said = _without_leaks(result, dataset, keep, wanted.leaks)
     keep[left_out] = False
     notes += said

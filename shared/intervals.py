@@ -11,6 +11,8 @@ from scipy.stats import binomtest
 LEVEL = 0.95
 DRAWS = 1000
 """Resamples for a percentile interval. Source: Efron & Tibshirani 1993, section 13.3, ask for about 1,000."""
+FEWEST_GROUPS = 6
+"""Below that a percentile interval covers much less than it says: [min, max] of n groups at most 1 - 2^(1 - n)."""
 BLOCK_VALUES = 1 << 22
 """Weights held at once: 32 MiB, so that large test sets do not fill the memory."""
 
@@ -65,13 +67,14 @@ def bootstrap(
         draws: Number of resamples.
 
     Returns:
-        The interval, or None when there are fewer than 2 groups or the statistic was defined in under half the draws.
+        The interval, or None when there are fewer than `FEWEST_GROUPS` groups, when the statistic was defined in under
+        half the draws, or when all draws agree: a width of 0 would look like certainty.
 
     Source: Efron & Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13; groups as the units.
     """
     codes = group_codes(groups)
     count = len(set(groups))
-    if count < 2:
+    if count < FEWEST_GROUPS:
         return None
     random = np.random.default_rng(seed)
     block = max(1, BLOCK_VALUES // len(codes))
@@ -87,4 +90,4 @@ def bootstrap(
         return None
     tail = 100 * (1 - level) / 2
     low, high = np.percentile(defined, [tail, 100 - tail])
-    return float(low), float(high)
+    return None if low == high else (float(low), float(high))

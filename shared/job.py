@@ -48,6 +48,9 @@ class Job:
     """What a mistake on a sample of each class costs, in false alarms."""
     spec: Preprocessing
     content_hash: str
+    """Of the bytes of the data, for caches."""
+    fingerprint: str
+    """Of the whole dataset, labels and groups included, for what must not be taken up on another one."""
     augment: Callable[[Image, int], Image]
     seed: int
     device: torch.device

@@ -35,7 +35,7 @@ def weighted_loss(
     Args:
         scores: float32 [B, classes], before the softmax.
         labels: int64 [B].
-        weights: float32 [classes].
+        weights: float32 [classes], with mean 1 over the training samples.
         label_smoothing: Share of the label that goes to all classes alike.
         focal_gamma: Exponent of (1 - probability of the true class); 0: plain cross-entropy.
 
@@ -45,4 +45,5 @@ def weighted_loss(
     if focal_gamma:
         right = torch.softmax(scores, dim=1).gather(1, labels[:, None])[:, 0]
         losses = losses * (1.0 - right) ** focal_gamma
-    return losses.sum() / weights[labels].sum()
+    # by the size of the batch, not by its own weight: that would undo, batch by batch, part of what the weights say
+    return losses.mean()

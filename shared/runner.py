@@ -93,7 +93,7 @@ def run(
         raise ConfigError(f"{folder} holds a run of another configuration; choose another --out")
     if is_finished(folder):
         check_finished(folder)
-        if read_model_record(folder).data_hash != dataset.content_hash:
+        if read_model_record(folder).data_hash != dataset.fingerprint:
             raise ConfigError(f"{folder} holds a run on other data; choose another --out")
         log.warning("%s is finished already; nothing is trained again", folder)
         return folder
@@ -112,6 +112,7 @@ def run(
             costs=tuple(config.miss_cost if dangerous else 1.0 for dangerous in _positive(task, dataset.classes)),
             spec=spec,
             content_hash=dataset.content_hash,
+            fingerprint=dataset.fingerprint,
             augment=task.augment,
             seed=config.seed,
             device=device,
@@ -126,7 +127,7 @@ def run(
 
 def run_name(task: Task, config: Config, dataset: Dataset) -> str:
     """The run folder's name: the same configuration on the same data always has the same."""
-    facts = json.dumps([task.name, config.model_dump(mode="json"), dataset.content_hash], sort_keys=True)
+    facts = json.dumps([task.name, config.model_dump(mode="json"), dataset.fingerprint], sort_keys=True)
     return f"{task.name}-{config.name}-seed{config.seed}-{hashlib.sha256(facts.encode()).hexdigest()[:8]}"
 
 
@@ -293,7 +294,7 @@ def _record(
         },
         domains=tuple(sorted({sample.domain for sample in job.train.samples})),
         synthetic=divided.dataset.synthetic,
-        data_hash=divided.dataset.content_hash,
+        data_hash=job.fingerprint,
         weights_hash=file_hash(job.folder / "model.safetensors"),
     )
 

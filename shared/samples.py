@@ -45,7 +45,7 @@ class Dataset:
     Attributes:
         samples: In a stable order (by id, not by the file system).
         classes: Class names in the order of the network's outputs.
-        content_hash: Hash over the bytes of all sources, for the run's record and for cache keys.
+        content_hash: Hash over the bytes of all sources, for the keys of caches.
         synthetic: True where the images were made by a program; every report then says so.
         notes: Plain sentences that reports must show (what was skipped and why), without identifiers.
     """
@@ -55,6 +55,19 @@ class Dataset:
     content_hash: str
     synthetic: bool = False
     notes: tuple[str, ...] = ()
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over the bytes and over what is said of each sample: a corrected label makes it another dataset.
+
+        Groups count by who belongs together, not by their names, which differ with the salt.
+        """
+        numbers: dict[str, int] = {}
+        total = hashlib.sha256(self.content_hash.encode())
+        for one in self.samples:
+            group = None if one.group is None else numbers.setdefault(one.group, len(numbers))
+            total.update(repr((one.label, group, one.domain, one.split, one.frame)).encode())
+        return total.hexdigest()
 
 
 def image_digest(image: NDArray[np.float32]) -> str:

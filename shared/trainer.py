@@ -259,7 +259,7 @@ class _Loop:
             return
         if self.accelerator.is_main_process:
             state = {
-                "content_hash": self.job.content_hash,
+                "fingerprint": self.job.fingerprint,
                 "network": self.network.state_dict(),
                 "optimiser": optimiser.state_dict(),
                 "position": asdict(self.position),
@@ -279,7 +279,7 @@ class _Loop:
             state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
         except Exception as error:  # torch raises many kinds for a damaged file; none may pass as a traceback
             raise RunError(f"{self.checkpoint} is damaged ({type(error).__name__}); delete it to start anew") from None
-        if state["content_hash"] != self.job.content_hash:
+        if state["fingerprint"] != self.job.fingerprint:
             raise RunError(f"{self.checkpoint} belongs to other data; delete it to start anew, or choose another --out")
         self.network.load_state_dict(state["network"])
         self.position = Position(**state["position"])

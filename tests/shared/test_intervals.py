@@ -53,12 +53,12 @@ def test_the_bootstrap_of_a_mean_is_near_the_normal_interval() -> None:
 
 
 def test_samples_of_one_group_are_drawn_together() -> None:
-    # 4 patients of 100 equal slices each: the interval must be that of 4 values, not of 400
-    values = np.repeat([0.0, 0.0, 1.0, 1.0], 100)
-    low, high = bootstrap([str(i // 100) for i in range(400)], _mean(values)) or (0.5, 0.5)
-    assert (low, high) == (0.0, 1.0)
-    low, high = bootstrap([str(i) for i in range(400)], _mean(values)) or (0.0, 1.0)
-    assert high - low < 0.11
+    # 6 patients of 100 equal slices each: the interval must be that of 6 values, not of 600
+    values = np.repeat([0.0, 0.0, 0.0, 1.0, 1.0, 1.0], 100)
+    low, high = bootstrap([str(i // 100) for i in range(600)], _mean(values)) or (0.5, 0.5)
+    assert (low, high) == pytest.approx((1 / 6, 5 / 6), abs=0.17)
+    low, high = bootstrap([str(i) for i in range(600)], _mean(values)) or (0.0, 1.0)
+    assert high - low < 0.09
 
 
 def test_weights_count_how_often_each_sample_was_drawn() -> None:
@@ -68,11 +68,11 @@ def test_weights_count_how_often_each_sample_was_drawn() -> None:
         seen.append(weights)
         return weights[:, 0]
 
-    bootstrap(["a", "b", "b", "c"], statistic, draws=50)
+    bootstrap(["a", "b", "b", "c", "d", "e", "f"], statistic, draws=50)
     weights = np.concatenate(seen)
-    assert weights.shape == (50, 4)
+    assert weights.shape == (50, 7)
     assert np.array_equal(weights[:, 1], weights[:, 2])
-    assert (weights[:, [0, 1, 3]].sum(axis=1) == 3).all()
+    assert (weights[:, [0, 1, 3, 4, 5, 6]].sum(axis=1) == 6).all()
 
 
 def test_blocks_of_draws_change_nothing_about_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,24 +88,33 @@ def test_blocks_of_draws_change_nothing_about_their_number(monkeypatch: pytest.M
     assert sizes == [7, 7, 6]
 
 
-def test_one_group_has_no_bootstrap_interval() -> None:
-    assert bootstrap(["a"] * 9, _mean(np.arange(9.0))) is None
+def test_few_groups_have_no_bootstrap_interval() -> None:
+    values = np.arange(9.0)
+    assert bootstrap(["a"] * 9, _mean(values)) is None
+    assert bootstrap([str(i // 2) for i in range(9)], _mean(values)) is None
+    assert bootstrap([str(min(i, 5)) for i in range(9)], _mean(values)) is not None
     assert bootstrap([], _mean(np.zeros(0))) is None
+
+
+def test_draws_that_all_agree_give_no_interval_of_width_0() -> None:
+    assert bootstrap([str(i) for i in range(20)], _mean(np.ones(20))) is None
 
 
 def test_a_statistic_that_is_mostly_undefined_has_no_interval() -> None:
     def mostly(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        # all of three groups stand in 6 of 27 draws
-        return np.where((weights > 0).all(axis=1), 1.0, np.nan)
+        # all of six groups stand in 1 of 65 draws
+        return np.where((weights > 0).all(axis=1), 1.0 + weights[:, 0], np.nan)
 
-    assert bootstrap(["a", "b", "c"], mostly) is None
+    assert bootstrap(list("abcdef"), mostly) is None
 
 
 def test_undefined_draws_are_left_out() -> None:
     def statistic(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.where(weights[:, 0] > 0, 2.0, np.nan)
+        return np.where(weights[:, 0] > 0, weights[:, 0], np.nan)
 
-    assert bootstrap(["a", "b", "c"], statistic) == (2.0, 2.0)
+    low, high = bootstrap(list("abcdef"), statistic) or (0.0, 0.0)
+    assert low == 1.0
+    assert high > 1.0
 
 
 def test_the_seed_decides_the_draws() -> None:

@@ -11,11 +11,12 @@ SCORES = torch.tensor([[2.0, 0.0], [0.5, 0.0], [-1.0, 1.0]])
 LABELS = torch.tensor([0, 1, 1])
 
 
-def test_without_focus_it_is_the_weighted_cross_entropy_of_torch() -> None:
+def test_without_focus_it_is_the_weighted_cross_entropy_of_torch_over_the_size_of_the_batch() -> None:
     weights = torch.tensor([0.5, 2.0])
     for smoothing in (0.0, 0.1):
         ours = weighted_loss(SCORES, LABELS, weights, label_smoothing=smoothing)
-        torch.testing.assert_close(ours, F.cross_entropy(SCORES, LABELS, weight=weights, label_smoothing=smoothing))
+        whole = F.cross_entropy(SCORES, LABELS, weight=weights, label_smoothing=smoothing, reduction="sum")
+        torch.testing.assert_close(ours, whole / len(LABELS))
 
 
 def test_focus_is_the_equation_of_the_paper() -> None:

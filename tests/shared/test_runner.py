@@ -271,6 +271,19 @@ def test_a_domain_that_is_left_out_is_the_test_and_its_copies_do_not_teach(
         _run(tmp_path, tiny_words, *words, "data.left_out=mars", out=tmp_path / "none")
 
 
+def test_a_corrected_label_makes_it_another_dataset(characters: Path, tmp_path: Path) -> None:
+    rows = [f"{path.relative_to(characters)},{path.parent.name}" for path in sorted(characters.glob("*/*.png"))]
+    prints = []
+    for number, table in enumerate((rows, [*rows[:-1], rows[-1].replace(",digit_1", ",digit_0")])):
+        data = tmp_path / str(number)
+        shutil.copytree(characters, data)
+        (data / "labels.csv").write_text("\n".join(["path,label", *table]) + "\n")
+        dataset = TASK.load(data / "labels.csv", options=TASK.default_options)
+        prints.append((dataset.content_hash, dataset.fingerprint))
+    assert prints[0][0] == prints[1][0]
+    assert prints[0][1] != prints[1][1]
+
+
 def test_a_run_folder_in_use_is_refused(tmp_path: Path, tiny_words: Words) -> None:
     with claimed(tmp_path / "run"), pytest.raises(RunError, match="trained by another process"):
         _run(tmp_path, tiny_words, out=tmp_path / "run")

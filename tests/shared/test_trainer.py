@@ -53,6 +53,7 @@ def _job(folder: Path, progress: object = lambda *_: None) -> Job:
         costs=(1.0, 1.0),
         spec=Preprocessing(32),
         content_hash="",
+        fingerprint="",
         augment=_noise,
         seed=0,
         device=torch.device("cpu"),
