@@ -51,6 +51,13 @@ class Aggregation:
         """
         return float(1.0 / (1.0 + np.exp(-(pooled_logits(slices, self.pools) @ self.weights + self.bias))))
 
+    def each(self, slices: Values) -> Values:
+        """The positive probability [slices] of each slice taken for a series of its own: what thresholds stand for."""
+        cut = np.clip(slices, SMALLEST, 1.0 - SMALLEST)
+        # every pool of one slice gives that slice
+        logits = np.log(cut / (1.0 - cut)) * sum(self.weights) + self.bias
+        return np.asarray(1.0 / (1.0 + np.exp(-logits)))
+
 
 def pooled_logits(slices: Values, pools: tuple[str, ...]) -> Values:
     """Logits [pools] of the pooled probabilities of one series.

@@ -46,7 +46,10 @@ def assess_data(task: Task, run: Path, source: Path, *, stakes: Stakes, progress
     copies = 0
     for done, sample in enumerate(samples, start=1):
         try:
-            image = task.preprocess(task.read(sample), record.preprocessing)
+            pixels = task.read(sample)
+            if pixels.min() == pixels.max():
+                raise InputRefused("is blank")  # as `predict` refuses it
+            image = task.preprocess(pixels, record.preprocessing)
         except (DataError, InputRefused):
             refused.append(sample)
         else:

@@ -241,16 +241,11 @@ def _evaluate(
 
 def _audit(task: "Task", data: Path, out: Path | None) -> bool:
     from shared import audit_report
-    from shared.audit import audit
+    from shared.division import audited
 
     dataset = task.load(data, options=task.default_options)
     with progress_bars() as progress:
-        result = audit(
-            dataset.samples,
-            task.read,
-            mirrored=task.mirrored_is_copy,
-            progress=lambda done, total: progress("looking for duplicates", done, total, ""),
-        )
+        result = audited(task, dataset, progress)
     tree = audit_report.findings(dataset, result)
     for line in (*dataset.notes, *audit_report.in_words(tree)):
         typer.echo(line)
@@ -291,16 +286,16 @@ def _slices_in_words(answer: "Answer", task: "Task") -> list[str]:
         heading = "number, probability and name of the likeliest class"
     else:
         heading = f"number, {task.positive_name} probability (+ where positive), likeliest class"
-    words = [_slice_in_words(one, answer.threshold) for one in answer.slices]
+    words = [_slice_in_words(one) for one in answer.slices]
     width = max(map(len, words))
     rows = [words[start : start + SLICES_A_LINE] for start in range(0, len(words), SLICES_A_LINE)]
     return [f"  by slice: {heading}", *("    " + "  ".join(word.ljust(width) for word in row).rstrip() for row in rows)]
 
 
-def _slice_in_words(one: "SliceAnswer", threshold: float | None) -> str:
-    if one.positive_probability is None or threshold is None:
+def _slice_in_words(one: "SliceAnswer") -> str:
+    if one.positive_probability is None:
         return f"{one.index + 1:3d} {one.probabilities[one.label]:.2f} {one.label}"
-    mark = "+" if one.positive_probability >= threshold else " "
+    mark = "+" if one.decision == "positive" else " "
     return f"{one.index + 1:3d} {one.positive_probability:.2f}{mark} {one.label}"
 
 

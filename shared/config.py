@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, Self, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from shared.errors import ConfigError
 
@@ -43,6 +43,14 @@ class DataSection(Section):
         description="of images that stand in training and in test: drop from the test, keep_test drops from training",
     )
     options: dict[str, Any] = Field(default_factory=dict, description="the application's own preprocessing settings")
+
+    @model_validator(mode="after")
+    def _one_test(self) -> Self:
+        if self.folds is not None and self.left_out is not None:
+            raise ValueError("folds and left_out both choose the test; give one of them")
+        if self.folds is not None and self.fold >= self.folds:
+            raise ValueError(f"fold is {self.fold}; of {self.folds} folds it is 0 to {self.folds - 1}")
+        return self
 
 
 class BackboneSection(Section):
@@ -167,6 +175,8 @@ def _describe(fault: Any, model: type[BaseModel]) -> str:
     where = ".".join(str(part) for part in fault["loc"]) or "(top)"
     if fault["type"] == "extra_forbidden":
         return f"{where}: unknown key; allowed here: {', '.join(_keys_at(model, fault['loc'][:-1]))}"
+    if fault["type"] == "value_error":
+        return f"{where}: {fault['msg'].removeprefix('Value error, ')}"
     return f"{where}: {fault['msg'].lower()}, got {fault['input']!r}"
 
 

@@ -83,10 +83,11 @@ def _test(folder: Path) -> _Tested:
         rows = [row for row in csv.DictReader(stream) if row["split"] == "test"]
     positive = dict(zip(record.classes, record.positive, strict=True))
     dangerous = [name for name in record.classes if positive[name]]
-    scores = [record.aggregation.probability(np.array([sum(float(row[name]) for name in dangerous)])) for row in rows]
+    raw = np.array([sum(float(row[name]) for name in dangerous) for row in rows])
+    scores = record.aggregation.each(raw)
     return _Tested(
         positive=np.array([positive[row["label"]] for row in rows]),
-        called=np.array(scores) >= record.threshold if dangerous else np.zeros(len(rows), dtype=np.bool_),
+        called=scores >= record.threshold if dangerous else np.zeros(len(rows), dtype=np.bool_),
         likely=np.array([positive[row["predicted"]] for row in rows]),
         right=np.array([row["label"] == row["predicted"] for row in rows]),
     )

@@ -26,6 +26,20 @@ class Divided:
     notes: tuple[str, ...]
 
 
+def audited(task: Task, dataset: Dataset, progress: Progress) -> AuditResult:
+    """Compares all images of a dataset, mirrored too where the task says that this changes nothing.
+
+    Raises:
+        DataError: Too many of them are the same picture.
+    """
+    return audit(
+        dataset.samples,
+        task.read,
+        mirrored=task.mirrored_is_copy,
+        progress=lambda done, total: progress("looking for duplicates", done, total, ""),
+    )
+
+
 def divide(task: Task, wanted: DataSection, dataset: Dataset, *, seed: int, progress: Progress) -> Divided:
     """Looks for duplicates, leaves out what must not stand in a part, and splits the rest.
 
@@ -41,12 +55,7 @@ def divide(task: Task, wanted: DataSection, dataset: Dataset, *, seed: int, prog
         ConfigError: The chosen test does not exist.
         LeakError: Test images are copies of others, and the configuration does not say what to do.
     """
-    result = audit(
-        dataset.samples,
-        task.read,
-        mirrored=task.mirrored_is_copy,
-        progress=lambda done, total: progress("looking for duplicates", done, total, ""),
-    )
+    result = audited(task, dataset, progress)
     if result.unreadable:
         first = dataset.samples[result.unreadable[0]].source
         count = f"{len(result.unreadable)} of {len(dataset.samples)}"
@@ -81,16 +90,12 @@ def _with_chosen_test(
     """The dataset with the test that the configuration chooses in place of its own, and what must then stay out.
 
     Raises:
-        ConfigError: Both a fold and a domain are chosen, or there is no such fold or domain.
+        ConfigError: There is no such domain, or no other.
     """
     if wanted.folds is None and wanted.left_out is None:
         return dataset, []
-    if wanted.folds is not None and wanted.left_out is not None:
-        raise ConfigError("data.folds and data.left_out both choose the test; give one of them")
     units = group_units(dataset.samples, clusters)
     if wanted.folds is not None:
-        if wanted.fold >= wanted.folds:
-            raise ConfigError(f"data.fold is {wanted.fold}; of {wanted.folds} folds it is 0 to {wanted.folds - 1}")
         tested = fold_numbers(dataset.samples, units, wanted.folds, seed) == wanted.fold
     else:
         domains = np.array([sample.domain for sample in dataset.samples])

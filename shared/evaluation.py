@@ -100,7 +100,7 @@ def evaluate(
         "domains": {},
     }
     raw, truth = probabilities[:, positive].sum(axis=1), positive[labels]
-    scores = np.array([aggregation.probability(raw[i : i + 1]) for i in range(len(raw))])
+    scores = aggregation.each(raw)
     called = scores >= threshold
     if positive.any():
         result |= _ranking(scores, truth, groups) | _calls(called, truth, rate) | _counts(called, truth)

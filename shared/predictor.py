@@ -30,6 +30,8 @@ class SliceAnswer:
     label: str
     probabilities: dict[str, float]
     positive_probability: float | None
+    decision: str | None
+    """That of the slice as if it had been given alone."""
 
 
 @dataclass(frozen=True)
@@ -134,14 +136,14 @@ class Predictor:
         positive = self._positive(whole)
         certifies = self._certifies(len(rows))
         slices = tuple(
-            SliceAnswer(index, self._label(row), self._by_class(row), self._positive(row))
+            SliceAnswer(index, self._label(row), self._by_class(row), self._positive(row), self._alone(row))
             for index, row in enumerate(rows)
         )
         return Answer(
             item.name,
             "assessed",
             label=self._label(whole),
-            decision=None if positive is None else ("positive" if positive >= self.record.threshold else "negative"),
+            decision=None if positive is None else self._decision(positive),
             probabilities=self._by_class(whole),
             positive_probability=positive,
             threshold=None if positive is None else self.record.threshold,
@@ -160,6 +162,13 @@ class Predictor:
         by_group = self.record.operating_point is not None and self.record.operating_point["unit"] == "group"
         what, other = ("whole series", "a single image") if by_group else ("single images", "a series")
         return f"the sensitivity of this model was certified for {what} and says nothing of {other}"
+
+    def _decision(self, positive: float) -> str:
+        return "positive" if positive >= self.record.threshold else "negative"
+
+    def _alone(self, row: NDArray[np.float64]) -> str | None:
+        value = self._positive(row)
+        return None if value is None else self._decision(float(self.record.aggregation.each(np.array([value]))[0]))
 
     def _label(self, row: NDArray[np.float64]) -> str:
         return self.record.classes[int(row.argmax())]

@@ -117,7 +117,8 @@ def _domains(domains: Mapping[str, Mapping[str, Any]]) -> list[dict[str, str]]:
 
 def _curves(task: Task, done: Finished, flags: NDArray[np.bool_], test: Part) -> list[dict[str, str]]:
     """The pictures of the ranking, the calibration and the decision on the test set."""
-    scores, truth = judged(done.probabilities["test"], test.labels, flags)
+    raw, truth = judged(done.probabilities["test"], test.labels, flags)
+    scores = done.record.aggregation.each(raw)
     before = reliability_bins(*judged(done.uncalibrated, test.labels, flags))
     found: list[tuple[str, str | None]] = []
     if task.positive_name is not None:
@@ -129,9 +130,7 @@ def _curves(task: Task, done: Finished, flags: NDArray[np.bool_], test: Part) ->
                 precision_recall_curve(scores, truth, at, task.positive_name),
             ),
         ]
-    found.append(
-        ("Reliability before and after calibration", reliability_plot(before, reliability_bins(scores, truth)))
-    )
+    found.append(("Reliability before and after calibration", reliability_plot(before, reliability_bins(raw, truth))))
     if task.positive_name is not None:
         found.append(("Decision curve", decision_curve(scores, truth, done.record.threshold, done.stakes.miss_cost)))
     return [{"title": title, "image": image} for title, image in found if image]
@@ -139,7 +138,8 @@ def _curves(task: Task, done: Finished, flags: NDArray[np.bool_], test: Part) ->
 
 def _miss_sheet(done: Finished, flags: NDArray[np.bool_], test: Part) -> dict[str, Any] | None:
     """Positive test images below the threshold, least suspicious first, with the training images of nearest codes."""
-    scores, truth = judged(done.probabilities["test"], test.labels, flags)
+    raw, truth = judged(done.probabilities["test"], test.labels, flags)
+    scores = done.record.aggregation.each(raw)
     missed = np.flatnonzero(truth & (scores < done.record.threshold)) if flags.any() else np.empty(0, dtype=np.int64)
     if not len(missed):
         return None

@@ -30,6 +30,7 @@ from shared.artifacts import (
     finish,
     is_finished,
     read_model_record,
+    read_seen,
     write_json,
     write_seen,
     write_text,
@@ -233,20 +234,37 @@ def _complete(
     difference = export_onnx(network, job.spec, folder / "model.onnx", check)
     record = _record(task, config, divided, job, weights, temperature, decision)
     write_json(folder / "model.json", record.to_json())
-    write_seen(folder, (image_digest(image) for name in SPLITS[:2] for image in parts[name].images))
+    before = _seen_before(config)
+    write_seen(folder, before.union(image_digest(image) for name in SPLITS[:2] for image in parts[name].images))
+    again = sum(image_digest(image) in before for image in parts["test"].images)
+    told = (f"LEAK: {again} test images were seen by the run that the weights come from.",) if again else ()
     write_text(folder / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in history))
     write_text(folder / "predictions.csv", _predictions(job.classes, parts, probabilities))
     environment = _environment(job.device, difference, time.monotonic() - started)
     write_json(folder / "environment.json", environment)
     stakes = Stakes(config.prevalence, config.miss_cost)
     results = {name: _evaluate(parts[name], probabilities[name], record, stakes) for name in SPLITS[1:]}
-    uncalibrated = _softmax(scores["test"])
     done = Finished(
-        record, stakes, divided.notes, parts, probabilities, uncalibrated, results, history, environment, network
+        record=record,
+        stakes=stakes,
+        notes=(*divided.notes, *told),
+        parts=parts,
+        probabilities=probabilities,
+        uncalibrated=_softmax(scores["test"]),
+        results=results,
+        history=history,
+        environment=environment,
+        network=network,
     )
     write_report(task, folder, done)
     (folder / "checkpoint.pt").unlink(missing_ok=True)
     finish(folder, task.name)
+
+
+def _seen_before(config: Config) -> frozenset[str]:
+    """What the run has seen from which the weights come; nothing where they come from elsewhere."""
+    source = Path(config.backbone.weights)
+    return read_seen(source) if is_finished(source) else frozenset()
 
 
 def _positive(task: Task, classes: tuple[str, ...]) -> tuple[bool, ...]:

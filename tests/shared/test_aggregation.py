@@ -43,6 +43,13 @@ def test_weights_and_bias_act_on_the_logit() -> None:
     assert found == pytest.approx(1 / (1 + np.exp(-logit)))
 
 
+def test_a_slice_alone_is_a_series_of_one() -> None:
+    slices = np.array([0.0, 0.2, 0.5, 1.0])
+    for pools in (("max",), ("max", "top3", "mean")):
+        rule = Aggregation(pools, (0.6,) * len(pools), -1.0)
+        assert rule.each(slices) == pytest.approx([rule.probability(slices[i : i + 1]) for i in range(4)])
+
+
 def test_certain_slices_give_no_infinity() -> None:
     for value in (0.0, 1.0):
         assert np.isfinite(aggregate(np.array([[value, 0.0, 1 - value]]), TUMOURS, PLAIN)).all()

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from handwriting.task import TASK
 from shared.artifacts import read_json
@@ -42,9 +43,10 @@ def test_what_the_run_has_seen_is_left_out_and_its_test_gives_the_same_numbers(
 def test_refused_images_are_counted(tiny_run: Path, tmp_path: Path, draw_characters: Draw) -> None:
     data = draw_characters(tmp_path / "data", each=4, seed=9)
     (data / "digit_0" / "000.png").write_bytes(b"\x89PNG\r\n\x1a\n damaged")
+    Image.new("L", (32, 32), 90).save(data / "digit_1" / "000.png")
     tree = _assess(tiny_run, data)
-    assert (tree["coverage"]["assessed"], tree["coverage"]["refused"]) == (11, 1)
-    assert "1 were refused, 0 of them positive." in tree["notes"]
+    assert (tree["coverage"]["assessed"], tree["coverage"]["refused"]) == (10, 2)
+    assert "2 were refused, 0 of them positive." in tree["notes"]
 
 
 def test_classes_that_the_run_does_not_know_are_named(tiny_run: Path, tmp_path: Path, draw_characters: Draw) -> None:

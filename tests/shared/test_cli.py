@@ -107,7 +107,8 @@ def test_predict_exits_3_when_one_is_refused_and_judges_the_rest(
 
 def _slice(index: int, value: float) -> SliceAnswer:
     probabilities = {"no_tumour": 1 - value, "tumour": value}
-    return SliceAnswer(index, max(probabilities, key=probabilities.__getitem__), probabilities, value)
+    label = max(probabilities, key=probabilities.__getitem__)
+    return SliceAnswer(index, label, probabilities, value, "positive" if value >= 0.25 else "negative")
 
 
 def test_a_series_is_told_by_decision_probability_and_slice() -> None:
@@ -145,6 +146,7 @@ def test_predict_out_writes_what_json_prints(tiny_run: Path, characters: Path) -
     ("words", "code", "said"),
     [
         (("train", "seed=x"), 2, "seed: "),
+        (("train", "data={folds: 3, left_out: x}"), 2, "data: folds and left_out both choose the test"),
         (("train", "sede=1"), 2, "sede: unknown key; allowed here: name, seed"),
         (("train", "nowhere.yaml"), 2, "nowhere.yaml: cannot be read"),
         (("train", "data.source=nowhere"), 1, "nowhere does not exist"),

@@ -184,7 +184,7 @@ def test_an_answer_is_plain_json_with_the_promised_keys(predictor: Predictor, pi
 
 
 def test_the_positive_event_goes_by_its_own_name() -> None:
-    one = SliceAnswer(0, "glioma", {"glioma": 0.9, "healthy": 0.1}, 0.9)
+    one = SliceAnswer(0, "glioma", {"glioma": 0.9, "healthy": 0.1}, 0.9, "positive")
     tree = Answer("a.dcm", "assessed", positive_probability=0.9, slices=(one,)).to_json("tumour")
     assert tree["tumour_probability"] == tree["slices"][0]["tumour_probability"] == 0.9
     assert "positive_probability" not in json.dumps(tree)

@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 from safetensors.torch import load_file
 
 from handwriting.task import TASK
-from shared.artifacts import claimed, is_finished, newest_run, read_json
+from shared.artifacts import claimed, is_finished, newest_run, read_json, read_seen
 from shared.audit import AuditResult, Pair
 from shared.config import load_config
 from shared.errors import ConfigError, DataError, LeakError, MedtlError, RunError, UnknownNameError
@@ -282,6 +282,16 @@ def test_a_corrected_label_makes_it_another_dataset(characters: Path, tmp_path: 
         prints.append((dataset.content_hash, dataset.fingerprint))
     assert prints[0][0] == prints[1][0]
     assert prints[0][1] != prints[1][1]
+
+
+@pytest.mark.usefixtures("quick_ending")
+def test_what_the_source_run_saw_is_not_new_to_the_transferred_one(
+    tmp_path: Path, tiny_words: Words, tiny_run: Path
+) -> None:
+    folder = _run(tmp_path, tiny_words, f"backbone.weights={tiny_run}", "seed=5", HEAD_ALONE)
+    assert read_seen(tiny_run) < read_seen(folder)
+    notes = read_json(folder / "report.json")["notes"]
+    assert any("test images were seen by the run that the weights come from" in note for note in notes)
 
 
 def test_a_run_folder_in_use_is_refused(tmp_path: Path, tiny_words: Words) -> None:
