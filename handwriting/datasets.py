@@ -24,9 +24,9 @@ from handwriting import labels
 from handwriting.settings import Settings
 from shared.errors import DataError
 from shared.images import is_picture, read_picture
-from shared.layouts import COLUMNS, UNKNOWN_DOMAIN, Layout, Row, Search, collect, find_layout, table_split
+from shared.layouts import COLUMNS, Layout, Row, Search, collect, find_layout, table_split
 from shared.privacy import Pseudonymiser
-from shared.samples import Dataset, Sample
+from shared.samples import UNKNOWN_DOMAIN, Dataset, Sample
 from shared.sources import faults_error, hash_sources, naming, read_source
 
 

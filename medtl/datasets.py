@@ -15,7 +15,6 @@ so. `group` and `domain` are the person's own choice and stand. A volume gives o
 from __future__ import annotations
 
 import json
-import re
 import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,13 +30,13 @@ from medtl import labels
 from medtl.dicom_reader import read_dicom, read_header
 from medtl.dicom_rules import check_suitable
 from medtl.pixels import Pixels, is_volume, read_volume, volume_shape
+from medtl.scanners import scanner_name
 from medtl.settings import Settings
 from medtl.transforms import preprocess_mask
 from shared.errors import DataError, InputRefused
 from shared.images import is_picture, read_picture
 from shared.layouts import (
     COLUMNS,
-    UNKNOWN_DOMAIN,
     Layout,
     Row,
     Search,
@@ -48,21 +47,11 @@ from shared.layouts import (
     table_split,
 )
 from shared.privacy import Pseudonymiser
-from shared.samples import Dataset, Sample
+from shared.samples import UNKNOWN_DOMAIN, Dataset, Sample
 from shared.sources import exists, faults_error, hash_sources, naming, read_source
 from shared.task import Preprocessing
 
 SYNTHETIC_MARK = "phantom.json"
-VENDORS = {
-    "ge": r"\bge\b|general electric",
-    "siemens": r"siemens",
-    "philips": r"philips",
-    "canon": r"canon|toshiba",
-    "hitachi": r"hitachi|fujifilm",
-    "united imaging": r"united imaging|\buih\b",
-}
-"""Makers of MR scanners by what they write into Manufacturer (0008,0070), past names of the same firm included."""
-
 _DECODING = threading.Lock()
 """One volume at a time: two threads would decode the same one twice, and warnings are silenced for all threads."""
 
@@ -158,13 +147,6 @@ def read_mask(sample: Sample, spec: Preprocessing) -> NDArray[np.bool_] | None:
         return preprocess_mask(np.asarray(mask), image, spec)
 
 
-def scanner_name(manufacturer: str, model: str = "") -> str:
-    """One spelling of a scanner: `siemens` for `SIEMENS` and `Siemens Healthineers`, then the model if known."""
-    text = " ".join(manufacturer.lower().split())
-    vendor = next((name for name, pattern in VENDORS.items() if re.search(pattern, text)), text)
-    return f"{vendor} {' '.join(model.lower().split())}".strip()
-
-
 def _pixels(source: str, frame: int) -> Pixels:
     with naming(source):
         if is_picture(source):
@@ -212,6 +194,7 @@ def _samples(row: Row, layout: Layout, pseudonym: Pseudonymiser, notes: Counter[
     origin = _origin(source)
     _note_contradictions(row, origin, layout, notes)
     group = _group(row, origin)
+    series = _series(row, origin)
     for frame in _frames(row, origin, notes):
         yield Sample(
             id=pseudonym("image", f"{row.path}#{frame}" if frame else row.path),
@@ -222,6 +205,7 @@ def _samples(row: Row, layout: Layout, pseudonym: Pseudonymiser, notes: Counter[
             split=split,
             mask=mask,
             frame=frame,
+            series=None if series is None else pseudonym(*series),
         )
 
 
@@ -253,6 +237,11 @@ def _group(row: Row, origin: _Origin) -> tuple[str, str] | None:
     """Kind and identifier of what must stay together: the person's own grouping, else the patient, else the series."""
     if patient := row.cell("group") or origin.patient or _patient(row):
         return "patient", patient
+    return _series(row, origin)
+
+
+def _series(row: Row, origin: _Origin) -> tuple[str, str] | None:
+    """Kind and identifier of what `predict` would judge as one: the DICOM series, the volume, or None for a picture."""
     if origin.series:
         return "series", origin.series
     return ("file", row.path) if origin.volume else None

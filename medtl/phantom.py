@@ -56,7 +56,7 @@ FEWEST_FOR_PROCESSES = 16
 """Patients; a process takes about a second to start, a patient half of one."""
 EMBEDDED_SCANNERS = ("atlas", "borealis")
 """From the first the demo transfers to the second: another field strength, another sequence."""
-EMBEDDED_PATIENTS = 80
+EMBEDDED_PATIENTS = 120
 """A scanner: enough for AUC 0.97 on the first, in minutes (docs/lab-log.md)."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +11,13 @@ from scipy.optimize import minimize
 
 from shared.aggregation import POOLS, Aggregation, Values, pooled_logits
 from shared.intervals import group_codes
+from shared.judging import Judged, gather, slices_of
+from shared.samples import Belonging
 
 CANDIDATES = (*((name,) for name in POOLS), ("max", "top3", "mean"))
 """Each pool alone, and three of them together (learned)."""
 LEAST = 8
-"""Groups of each kind from which a choice is made; with fewer, the default stands."""
+"""Units of each kind from which a choice is made; with fewer, the default stands."""
 FOLDS = 5
 
 
@@ -25,43 +27,41 @@ class Choice:
 
     Attributes:
         aggregation: Fitted to all groups.
-        scores: [groups] positive probabilities, each from a fit that did not see the group, in order of appearance.
-        truth: [groups] whether any of the group's slices is positive.
-        losses: Mean negative log-likelihood over groups of each candidate, cross-fitted; empty where none was made.
+        judged: The series, each with a score from a fit that did not see its unit.
+        losses: Mean negative log-likelihood over series of each candidate, cross-fitted; empty where none was made.
     """
 
     aggregation: Aggregation
-    scores: Values
-    truth: NDArray[np.bool_]
+    judged: Judged
     losses: dict[str, float]
 
 
-def choose_aggregation(scores: Values, truth: NDArray[np.bool_], groups: Sequence[str]) -> Choice:
-    """The aggregation with the smallest cross-fitted loss over groups.
+def choose_aggregation(scores: Values, truth: NDArray[np.bool_], belonging: Belonging) -> Choice:
+    """The aggregation with the smallest cross-fitted loss over series.
 
     Args:
         scores: [N] positive probability of each slice of validation.
-        truth: [N] whether the slice is positive; a group is where one of its slices is.
-        groups: [N] the group (patient) of each slice.
+        truth: [N] whether the slice is positive; a series is where one of its slices is.
+        belonging: To which series and unit each slice belongs.
     """
-    codes = group_codes(groups)
-    series = [scores[codes == code] for code in range(int(codes.max()) + 1)]
-    positive = np.array([bool(truth[codes == code].any()) for code in range(len(series))])
+    series = slices_of(belonging.series)
+    values = [scores[rows] for rows in series]
     default = Aggregation()
-    plain = np.array([default.probability(slices) for slices in series])
+    plain = gather(np.array([default.probability(slices) for slices in values]), truth, belonging, series)
     several = len(series) < len(scores)
-    if not several or min(int(positive.sum()), int((~positive).sum())) < LEAST:
-        return Choice(default, plain, positive, {})
-    folds = _folds(positive)
-    fitted = {pools: _cross_fitted(series, positive, pools, folds) for pools in CANDIDATES}
-    losses = {pools: _loss(rows, positive) for pools, rows in fitted.items()}
+    ill = plain.by_unit()[1]
+    if not several or min(int(ill.sum()), int((~ill).sum())) < LEAST:
+        return Choice(default, plain, {})
+    folds = _folds(ill)[group_codes(plain.units)]
+    fitted = {pools: _cross_fitted(values, plain.truth, pools, folds) for pools in CANDIDATES}
+    losses = {pools: _loss(rows, plain.truth) for pools, rows in fitted.items()}
     best = min(CANDIDATES, key=lambda pools: losses[pools])
     named = {"+".join(pools): loss for pools, loss in losses.items()}
-    return Choice(_fit(series, positive, best), fitted[best], positive, named)
+    return Choice(_fit(values, plain.truth, best), replace(plain, scores=fitted[best]), named)
 
 
 def _folds(positive: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """A fold for each group, both kinds spread evenly; the order of the groups is as good as random."""
+    """A fold for each unit, both kinds spread evenly; the order of the units is as good as random."""
     folds = np.empty(len(positive), dtype=np.int64)
     for kind in (positive, ~positive):
         folds[kind] = np.arange(kind.sum()) % FOLDS

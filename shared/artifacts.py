@@ -19,7 +19,7 @@ from shared.task import Preprocessing
 DONE = "done"
 SEEN = "seen.txt"
 MODEL_FILES = ("model.json", "model.onnx", "model.safetensors")
-FORMAT = 2
+FORMAT = 3
 """Version of the run folder. A reader refuses a later one."""
 
 
@@ -70,11 +70,14 @@ def read_model_record(run: Path) -> ModelRecord:
     """Reads `model.json` of a run.
 
     Raises:
-        RunError: It is missing, damaged, or of a later format.
+        RunError: It is missing, damaged, or of another format.
     """
     tree = read_json(run / "model.json")
     if tree.get("format") != FORMAT:
-        raise RunError(f"{run}/model.json has format {tree.get('format')!r}; this version reads {FORMAT}: update medtl")
+        raise RunError(
+            f"{run}/model.json has format {tree.get('format')!r}; this version reads {FORMAT}: train again, or update "
+            "where the format is a later one"
+        )
     try:
         spec = Preprocessing(**tree.pop("preprocessing"))
         pooled = tree.pop("aggregation")

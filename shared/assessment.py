@@ -14,7 +14,8 @@ from shared.errors import DataError, InputRefused
 from shared.evaluation import Stakes, evaluate
 from shared.predictor import Predictor
 from shared.progress import Progress
-from shared.samples import Sample, image_digest
+from shared.samples import Belonging, Sample, image_digest
+from shared.splits import group_units
 from shared.task import Task
 from shared.wording import caveats, rows_of, summary_lines
 
@@ -69,7 +70,7 @@ def assess_data(task: Task, run: Path, source: Path, *, stakes: Stakes, progress
         labels,
         classes,
         positive=positive,
-        groups=[sample.group or sample.id for sample in kept],
+        belonging=Belonging.of(kept, group_units(kept).tolist()),
         domains=[sample.domain for sample in kept],
         threshold=record.threshold,
         aggregation=record.aggregation,

@@ -199,7 +199,10 @@ def _predict(task: "Task", paths: list[Path], model: Path | None, as_json: bool,
     from shared.artifacts import newest_run, write_text
     from shared.predictor import Predictor
 
-    predictor = Predictor(model or newest_run(RUNS, task.name), task.name, task.preprocess)
+    run = model or newest_run(RUNS, task.name)
+    predictor = Predictor(run, task.name, task.preprocess)
+    if not as_json:
+        typer.echo(f"model: {run}" if model else f"model: {run} (the newest; another by --model)")
     lines, refused = [], False
     for item in task.items(paths):
         answer = predictor.assess(item)
@@ -275,8 +278,6 @@ def in_words(answer: "Answer", task: "Task") -> str:
     if len(answer.slices) > 1:
         lines += _slices_in_words(answer, task)
     lines += [f"  note: {note}" for note in answer.notes]
-    if answer.synthetic_model:
-        lines.append("  note: this model was trained on synthetic images only; its answer on a real one means nothing")
     return "\n".join(lines)
 
 
@@ -294,9 +295,9 @@ def _slices_in_words(answer: "Answer", task: "Task") -> list[str]:
 
 def _slice_in_words(one: "SliceAnswer") -> str:
     if one.positive_probability is None:
-        return f"{one.index + 1:3d} {one.probabilities[one.label]:.2f} {one.label}"
+        return f"{one.number:3d} {one.probabilities[one.label]:.2f} {one.label}"
     mark = "+" if one.decision == "positive" else " "
-    return f"{one.index + 1:3d} {one.positive_probability:.2f}{mark} {one.label}"
+    return f"{one.number:3d} {one.positive_probability:.2f}{mark} {one.label}"
 
 
 def show_summary(run: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +9,8 @@ from numpy.typing import NDArray
 
 from shared.aggregation import Aggregation, Values
 from shared.aggregation_choice import choose_aggregation
-from shared.operating_point import OperatingPoint, choose, measure
+from shared.operating_point import OperatingPoint, certify, choose
+from shared.samples import Belonging
 
 UNUSED_THRESHOLD = 0.5
 """Of a task without a positive class; nothing compares with it."""
@@ -39,24 +39,26 @@ class Decision:
 def decide(
     probabilities: Values,
     labels: NDArray[np.int64],
-    groups: Sequence[str],
+    belonging: Belonging,
     positive: NDArray[np.bool_],
     *,
     target: float,
     threshold: float | None,
+    choices: int,
 ) -> Decision:
-    """Chooses aggregation and threshold on validation, by group where a group has several images.
+    """Chooses aggregation and threshold on validation: by series, and counted by what is independent of the rest.
 
-    Where every group is positive (each patient has a tumour), no threshold can be weighed by group: it is chosen by
-    image, and what it certifies is counted by group all the same, for images of one patient are not independent.
+    Where every unit is positive (each patient has a tumour), no threshold can be weighed by unit: it is chosen by
+    slice, and what it certifies is counted by unit all the same, for slices of one patient are not independent.
 
     Args:
         probabilities: [N, classes] of validation.
         labels: [N] true classes.
-        groups: [N] whose image it is.
+        belonging: Of each sample.
         positive: [classes] which are the positive event.
         target: Sensitivity that the threshold shall reach.
         threshold: Used in place of one chosen for the target.
+        choices: Models among which the same validation data chose this one.
 
     Raises:
         DataError: Validation holds no positive sample.
@@ -64,13 +66,11 @@ def decide(
     if not positive.any():
         return Decision(Aggregation(), None, {})
     scores, truth = probabilities[:, positive].sum(axis=1), positive[labels]
-    choice = choose_aggregation(scores, truth, groups)
-    unit = "group" if len(choice.truth) < len(labels) else "sample"
-    if threshold is None and choice.truth.all() and not truth.all():
-        threshold = choose(scores, truth, target, "sample").threshold
-    point = (
-        choose(choice.scores, choice.truth, target, unit)
-        if threshold is None
-        else measure(choice.scores, choice.truth, threshold, target, unit)
-    )
+    choice = choose_aggregation(scores, truth, belonging)
+    whole, ill = choice.judged.by_unit()
+    chosen_here = False
+    if threshold is None:
+        chosen_here = bool(not ill.all() or truth.all())
+        threshold = choose(whole, ill, target) if chosen_here else choose(scores, truth, target)
+    point = certify(choice.judged, threshold, target, chosen_here=chosen_here, choices=choices)
     return Decision(choice.aggregation, point, choice.losses)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from shared.audit import AuditResult, audit
 from shared.config import DataSection
 from shared.errors import ConfigError, DataError, LeakError
+from shared.leaks import Leak, find_leaks
 from shared.progress import Progress
 from shared.samples import Dataset
 from shared.splits import few_groups, fold_numbers, group_units, k_shot, split
@@ -19,10 +20,18 @@ from shared.task import Task
 
 @dataclass(frozen=True)
 class Divided:
-    """A dataset with its splits and what the audit did to it."""
+    """A dataset with its splits and what the audit did to it.
+
+    Attributes:
+        dataset: What was kept.
+        parts: Indices into its samples, by split.
+        units: [N] number of what each sample belongs to and cannot be told apart from: its group, joined with copies.
+        notes: What must be said of the data.
+    """
 
     dataset: Dataset
     parts: Mapping[str, NDArray[np.int64]]
+    units: NDArray[np.int64]
     notes: tuple[str, ...]
 
 
@@ -65,27 +74,26 @@ def divide(task: Task, wanted: DataSection, dataset: Dataset, *, seed: int, prog
     if result.blank:
         keep[list(result.blank)] = False
         notes.append(f"{len(result.blank)} blank images (all pixels alike) were left out.")
-    dataset, outside = _with_chosen_test(dataset, result.clusters, wanted, seed)
+    units = group_units(dataset.samples, result.clusters)
+    dataset, outside = _with_chosen_test(dataset, units, wanted, seed)
     keep[outside] = False
     if outside:
         notes.append(f"{len(outside)} images whose patient or picture is in the test were left out of training.")
-    left_out, said = _without_leaks(result, dataset, keep, wanted.leaks)
+    leaks = find_leaks(dataset.samples, result.clusters, units, keep)
+    left_out, said = _by_rule(leaks, wanted.leaks)
     keep[left_out] = False
     notes += said
     dataset = replace(dataset, samples=tuple(np.array(dataset.samples, dtype=object)[keep]))
-    joined = None if wanted.leaks == "allow" else result.clusters[keep]
+    units = units[keep]
     fractions = (1.0 - wanted.validation - wanted.test, wanted.validation, wanted.test)
-    parts = dict(split(dataset.samples, seed=seed, fractions=fractions, clusters=joined))
-    if wanted.train_groups is not None:
-        parts["train"] = few_groups(dataset.samples, parts["train"], wanted.train_groups, seed)
-    if wanted.labels_per_class is not None:
-        labels = [str(sample.label) for sample in dataset.samples]
-        parts["train"] = k_shot(parts["train"], labels, wanted.labels_per_class, seed)
-    return Divided(dataset, parts, tuple(notes))
+    may_leak = wanted.leaks == "allow"
+    parts = dict(split(dataset.samples, seed=seed, fractions=fractions, units=units, may_leak=may_leak))
+    notes += _few_labels(dataset, parts, wanted, seed)
+    return Divided(dataset, parts, units, tuple(notes))
 
 
 def _with_chosen_test(
-    dataset: Dataset, clusters: NDArray[np.int64], wanted: DataSection, seed: int
+    dataset: Dataset, units: NDArray[np.int64], wanted: DataSection, seed: int
 ) -> tuple[Dataset, list[int]]:
     """The dataset with the test that the configuration chooses in place of its own, and what must then stay out.
 
@@ -94,7 +102,6 @@ def _with_chosen_test(
     """
     if wanted.folds is None and wanted.left_out is None:
         return dataset, []
-    units = group_units(dataset.samples, clusters)
     if wanted.folds is not None:
         tested = fold_numbers(dataset.samples, units, wanted.folds, seed) == wanted.fold
     else:
@@ -109,24 +116,43 @@ def _with_chosen_test(
     return replace(dataset, samples=samples), beside
 
 
-def _without_leaks(
-    result: AuditResult, dataset: Dataset, keep: NDArray[np.bool_], rule: str
-) -> tuple[list[int], list[str]]:
-    """Which of the samples kept so far the rule leaves out for being copies, and what must be said of it."""
-    fixed = np.array([sample.split or "" for sample in dataset.samples])
-    learning, testing = np.flatnonzero(keep & (fixed != "test")), np.flatnonzero(keep & (fixed == "test"))
-    leaked = result.leaked(learning, testing)
-    if not leaked:
-        return [], []
-    said = f"{len(leaked)} of {len(testing)} test images are duplicates of training images"
-    if rule == "refuse":
+def _by_rule(leaks: Sequence[Leak], rule: str) -> tuple[list[int], list[str]]:
+    """Which samples the rule leaves out for leaking, and what must be said of it.
+
+    Raises:
+        LeakError: There are leaks, and no rule for them.
+    """
+    if leaks and rule == "refuse":
         raise LeakError(
-            f"{said}; add --drop-leaks (data.leaks=drop) to leave them out of the test, data.leaks=keep_test to leave "
-            "their copies out of training, or --allow-leaks, which every report will say"
+            f"{'; '.join(leak.sentence for leak in leaks)}; add --drop-leaks (data.leaks=drop) to leave them out, "
+            "data.leaks=keep_test to leave their copies out of training, or --allow-leaks, which every report will say"
         )
-    if rule == "drop":
-        return leaked, [f"{said} and were left out of the test."]
-    if rule == "keep_test":
-        copies = result.leaked(testing, learning)
-        return copies, [f"{said}; their {len(copies)} copies were left out of training, and the test is whole."]
-    return [], [f"LEAK ALLOWED: {said}; the test numbers flatter."]
+    left_out: list[int] = []
+    said = []
+    for leak in leaks:
+        if rule == "drop":
+            left_out += leak.later.tolist()
+            said.append(f"{leak.sentence}: these {len(leak.later)} were left out of {leak.part}.")
+        elif rule == "keep_test":
+            left_out += leak.earlier.tolist()
+            said.append(
+                f"{leak.sentence}: the {len(leak.earlier)} that they belong with were left out, {leak.part} is whole."
+            )
+        else:
+            said.append(f"LEAK ALLOWED: {leak.sentence}; the numbers of {leak.part} flatter.")
+    return left_out, said
+
+
+def _few_labels(dataset: Dataset, parts: dict[str, NDArray[np.int64]], wanted: DataSection, seed: int) -> Iterable[str]:
+    """Cuts the training part down to the labels that the configuration grants, and says what else is labelled."""
+    before = len(parts["train"])
+    if wanted.train_groups is not None:
+        parts["train"] = few_groups(dataset.samples, parts["train"], wanted.train_groups, seed)
+    if wanted.labels_per_class is not None:
+        labels = [str(sample.label) for sample in dataset.samples]
+        parts["train"] = k_shot(parts["train"], labels, wanted.labels_per_class, seed)
+    if len(parts["train"]) < before:
+        yield (
+            f"Few labels: training kept {len(parts['train'])} of {before} images; the {len(parts['validation'])} of "
+            "validation, which choose checkpoint and threshold, kept all their labels."
+        )

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 from shared.aggregation import Aggregation
 from shared.errors import DataError
-from shared.intervals import Weights, bootstrap, group_codes, wilson
+from shared.intervals import Weights, bootstrap, group_codes, wilson, wilson_grouped
+from shared.judging import judge_series
 from shared.reliability import brier_score, expected_calibration_error, judged
+from shared.samples import Belonging
 
 BETA = 2.0
 """Sensitivity counts twice as much as precision: a miss is the worse mistake here."""
@@ -26,11 +28,13 @@ SMALLEST_PROBABILITY = 1e-12
 """Where the logarithm is cut, so that one certain mistake does not make the mean infinite."""
 
 WILSON = "Wilson"
-WILSON_GROUPS = "Wilson, groups counted as trials"
+WILSON_GROUPED = "Wilson, for as many trials as the variance between groups leaves"
 BOOTSTRAP = "bootstrap over groups"
 
 Flags = NDArray[np.bool_]
 Values = NDArray[np.float64]
+Units = Sequence[int]
+"""[N] what each sample belongs to that is independent of the rest."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ def evaluate(
     classes: Sequence[str],
     *,
     positive: Flags,
-    groups: Sequence[str],
+    belonging: Belonging,
     domains: Sequence[str],
     threshold: float,
     aggregation: Aggregation = Aggregation(),  # noqa: B008 - frozen
@@ -69,10 +73,10 @@ def evaluate(
         labels: [N] true classes.
         classes: Their names.
         positive: For each class, whether it is the positive event; none: only the multi-class measures.
-        groups: The group (patient) of each sample; intervals resample groups where a group has several samples.
+        belonging: Of each sample: `by_group` judges series and counts groups, and intervals allow for units.
         domains: The domain of each sample.
         threshold: Positive probability from which a sample, or a group, is called positive.
-        aggregation: Puts the samples of a group together, for `by_group`; it also acts on a single sample, as in
+        aggregation: Puts the samples of a series together, for `by_group`; it also acts on a single sample, as in
             prediction.
         stakes: Of the use that the model is meant for.
 
@@ -83,39 +87,40 @@ def evaluate(
     if broken:
         raise DataError(f"{broken} of {len(labels)} images have probabilities that are not finite; the model is broken")
     predicted, every = probabilities.argmax(axis=1), np.ones(len(labels), dtype=np.bool_)
-    rate = _Rate(groups)
+    units = belonging.units
+    rate = _Rate(units)
     confusion = np.zeros((len(classes), len(classes)), dtype=np.int64)
     np.add.at(confusion, (labels, predicted), 1)
     result: dict[str, Any] = {
         "n": len(labels),
-        "groups": len(set(groups)),
+        "groups": len(set(belonging.groups)),
         "accuracy": rate(predicted == labels, every),
-        "balanced_accuracy": _balanced_accuracy(predicted, labels, groups),
+        "balanced_accuracy": _balanced_accuracy(predicted, labels, units),
         "recall": {name: rate(predicted == k, labels == k) for k, name in enumerate(classes)},
         "precision": {name: rate(labels == k, predicted == k) for k, name in enumerate(classes)},
         "confusion": confusion.tolist(),
-        "brier_score": _brier(probabilities, labels, positive, groups),
+        "brier_score": _brier(probabilities, labels, positive, units),
         "expected_calibration_error": expected_calibration_error(*judged(probabilities, labels, positive)),
-        "negative_log_likelihood": _negative_log_likelihood(probabilities, labels, groups),
+        "negative_log_likelihood": _negative_log_likelihood(probabilities, labels, units),
         "domains": {},
     }
     raw, truth = probabilities[:, positive].sum(axis=1), positive[labels]
     scores = aggregation.each(raw)
     called = scores >= threshold
     if positive.any():
-        result |= _ranking(scores, truth, groups) | _calls(called, truth, rate) | _counts(called, truth)
-        result |= _weighed(called, truth, groups, stakes)
+        result |= _ranking(scores, truth, units) | _calls(called, truth, rate) | _counts(called, truth)
+        result |= _weighed(called, truth, units, stakes)
         result["threshold"] = threshold
-        if len(set(groups)) < len(labels):
-            result["by_group"] = _by_group(raw, truth, groups, threshold, aggregation, stakes)
+        if len(set(belonging.groups)) < len(labels):
+            result["by_group"] = _by_group(raw, truth, belonging, threshold, aggregation, stakes)
         result["argmax"] = _calls(positive[predicted], truth, rate) | _counts(positive[predicted], truth)
     for name in sorted(set(domains)):
         inside = np.asarray(domains) == name
-        owners = np.asarray(groups)[inside].tolist()
+        owners = belonging.of_those(inside)
         block = _domain(predicted[inside] == labels[inside], owners)
         if positive.any() and inside.sum() >= SMALL_CELL:
-            block |= _ranking(scores[inside], truth[inside], owners, SMALL_CELL)
-            block |= _calls(called[inside], truth[inside], _Rate(owners, SMALL_CELL))
+            block |= _ranking(scores[inside], truth[inside], owners.units, SMALL_CELL)
+            block |= _calls(called[inside], truth[inside], _Rate(owners.units, SMALL_CELL))
         result["domains"][name] = block
     return result
 
@@ -123,45 +128,41 @@ def evaluate(
 def _by_group(
     scores: Values,
     truth: Flags,
-    groups: Sequence[str],
+    belonging: Belonging,
     threshold: float,
     aggregation: Aggregation,
     stakes: Stakes,
 ) -> dict[str, Any]:
-    """The same measures with a group (patient) as the unit: positive where one of its samples is."""
-    codes = group_codes(groups)
-    count = int(codes.max()) + 1
-    whole = np.array([aggregation.probability(scores[codes == code]) for code in range(count)])
-    positive = np.array([bool(truth[codes == code].any()) for code in range(count)])
-    names = [str(code) for code in range(count)]
+    """The same measures with a group (patient) as the unit: positive where one of its samples is, called positive
+    where one of its series is.
+    """
+    whole, positive, units = judge_series(scores, truth, belonging, aggregation).by_group()
     called = whole >= threshold
-    rates = _calls(called, positive, _Rate(names)) | _counts(called, positive)
-    rates |= _weighed(called, positive, names, stakes)
-    return {"n": count} | _ranking(whole, positive, names) | rates
+    rates = _calls(called, positive, _Rate(units)) | _counts(called, positive)
+    rates |= _weighed(called, positive, units, stakes)
+    return {"n": len(whole)} | _ranking(whole, positive, units) | rates
 
 
 class _Rate:
-    """A rate with its interval: Wilson's where every sample is its own group, else a bootstrap over groups."""
+    """A rate with Wilson's interval, which allows for groups where samples share one (a unit)."""
 
-    def __init__(self, groups: Sequence[str], least: int = 1) -> None:
-        self.groups = np.asarray(groups, dtype=str)
+    def __init__(self, units: Units, least: int = 1) -> None:
+        self.units = np.asarray(units)
         self.least = least
 
     def __call__(self, hits: Flags, among: Flags) -> dict[str, Any]:
         trials, successes = int(among.sum()), int((hits & among).sum())
         if trials < self.least:
             return _undefined(_too_few(self.least))
-        codes = group_codes(self.groups[among].tolist())
+        codes = group_codes(self.units[among].tolist())
         count = int(codes.max()) + 1
         measure = {"value": successes / trials, "successes": successes, "n": trials}
         if count == trials:
             return measure | _bounds(wilson(successes, trials), WILSON)
-        if successes in (0, trials):
-            # every resample would give the same rate: with groups as trials, the interval says the least one may
-            return measure | _bounds(wilson(count if successes else 0, count), WILSON_GROUPS)
-        right, all_ = np.bincount(codes, hits[among]), np.bincount(codes).astype(np.float64)
-        interval = bootstrap([str(i) for i in range(count)], lambda weights: (weights @ right) / (weights @ all_))
-        return measure | _bounds(interval, BOOTSTRAP)
+        if count == 1 and 0 < successes < trials:
+            return measure | _bounds(None, WILSON_GROUPED)
+        right, all_ = (np.bincount(codes, kind[among]).astype(np.float64) for kind in (hits, among))
+        return measure | _bounds(wilson_grouped(right, all_), WILSON_GROUPED)
 
 
 def _calls(called: Flags, truth: Flags, rate: _Rate) -> dict[str, Any]:
@@ -176,7 +177,7 @@ def _calls(called: Flags, truth: Flags, rate: _Rate) -> dict[str, Any]:
     }
 
 
-def _weighed(called: Flags, truth: Flags, groups: Sequence[str], stakes: Stakes) -> dict[str, Any]:
+def _weighed(called: Flags, truth: Flags, units: Units, stakes: Stakes) -> dict[str, Any]:
     """F-beta, what mistakes cost, and PPV and NPV at a stated prevalence (Bayes)."""
     cells = np.stack([called & truth, called & ~truth, ~called & truth, ~called & ~truth], axis=1).astype(np.float64)
 
@@ -187,7 +188,7 @@ def _weighed(called: Flags, truth: Flags, groups: Sequence[str], stakes: Stakes)
         value = float(of_draws(np.ones((1, len(truth))))[0])
         if np.isnan(value):
             return _undefined("one of the two kinds does not occur")
-        return {"value": value, "n": len(truth)} | _bounds(bootstrap(groups, of_draws), BOOTSTRAP)
+        return {"value": value, "n": len(truth)} | _bounds(bootstrap(units, of_draws), BOOTSTRAP)
 
     square = BETA**2
     found = {
@@ -217,14 +218,14 @@ def _counts(called: Flags, truth: Flags) -> dict[str, int]:
     return {"false_negatives": int((~called & truth).sum()), "positives": int(truth.sum())}
 
 
-def _domain(right: Flags, groups: Sequence[str]) -> dict[str, Any]:
+def _domain(right: Flags, belonging: Belonging) -> dict[str, Any]:
     if len(right) < SMALL_CELL:
         return {"n": None, "reason": _too_few(SMALL_CELL)}
     every = np.ones(len(right), dtype=np.bool_)
-    return {"n": len(right), "groups": len(set(groups)), "accuracy": _Rate(groups)(right, every)}
+    return {"n": len(right), "groups": len(set(belonging.groups)), "accuracy": _Rate(belonging.units)(right, every)}
 
 
-def _ranking(scores: Values, truth: Flags, groups: Sequence[str], least: int = 1) -> dict[str, Any]:
+def _ranking(scores: Values, truth: Flags, units: Units, least: int = 1) -> dict[str, Any]:
     """AUC and average precision; `least` is the number of samples wanted of each of the two kinds."""
     if min(int(truth.sum()), int((~truth).sum())) < least:
         measure = _undefined("only one of the two kinds occurs" if least == 1 else f"{_too_few(least)} of one kind")
@@ -232,7 +233,7 @@ def _ranking(scores: Values, truth: Flags, groups: Sequence[str], least: int = 1
     ranks = _Ranks(scores, truth)
     return {
         name: {"value": float(statistic(np.ones((1, len(truth))))[0]), "n": len(truth)}
-        | _bounds(bootstrap(groups, statistic), BOOTSTRAP)
+        | _bounds(bootstrap(units, statistic), BOOTSTRAP)
         for name, statistic in (("auc", ranks.auc), ("average_precision", ranks.average_precision))
     }
 
@@ -266,9 +267,7 @@ class _Ranks:
         return _divide((positives * precision).sum(axis=1), hits[:, -1] * (negatives.sum(axis=1) > 0))
 
 
-def _balanced_accuracy(
-    predicted: NDArray[np.int64], labels: NDArray[np.int64], groups: Sequence[str]
-) -> dict[str, Any]:
+def _balanced_accuracy(predicted: NDArray[np.int64], labels: NDArray[np.int64], units: Units) -> dict[str, Any]:
     """Mean recall over the classes that occur."""
     if not len(labels):
         return _undefined("no such sample")
@@ -279,25 +278,25 @@ def _balanced_accuracy(
         return _divide(weights @ hits, weights @ members).mean(axis=1)
 
     value = float(statistic(np.ones((1, len(labels))))[0])
-    return {"value": value, "n": len(labels)} | _bounds(bootstrap(groups, statistic), BOOTSTRAP)
+    return {"value": value, "n": len(labels)} | _bounds(bootstrap(units, statistic), BOOTSTRAP)
 
 
-def _brier(probabilities: Values, labels: NDArray[np.int64], positive: Flags, groups: Sequence[str]) -> dict[str, Any]:
+def _brier(probabilities: Values, labels: NDArray[np.int64], positive: Flags, units: Units) -> dict[str, Any]:
     """Of the positive event; without one, of the answer being right."""
     if not len(labels):
         return _undefined("no such sample")
     scores, truth = judged(probabilities, labels, positive)
     losses = (scores - truth) ** 2
-    interval = bootstrap(groups, lambda weights: (weights @ losses) / weights.sum(axis=1))
+    interval = bootstrap(units, lambda weights: (weights @ losses) / weights.sum(axis=1))
     return {"value": brier_score(scores, truth), "n": len(labels)} | _bounds(interval, BOOTSTRAP)
 
 
-def _negative_log_likelihood(probabilities: Values, labels: NDArray[np.int64], groups: Sequence[str]) -> dict[str, Any]:
+def _negative_log_likelihood(probabilities: Values, labels: NDArray[np.int64], units: Units) -> dict[str, Any]:
     """Mean over samples, in nats."""
     if not len(labels):
         return _undefined("no such sample")
     losses = -np.log(np.clip(probabilities[np.arange(len(labels)), labels], SMALLEST_PROBABILITY, 1.0))
-    interval = bootstrap(groups, lambda weights: (weights @ losses) / weights.sum(axis=1))
+    interval = bootstrap(units, lambda weights: (weights @ losses) / weights.sum(axis=1))
     return {"value": float(losses.mean()), "n": len(labels)} | _bounds(interval, BOOTSTRAP)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from shared.network import Network
 from shared.progress import Progress
-from shared.samples import Sample
+from shared.samples import Belonging, Sample
 from shared.task import Image, Preprocessing
 
 
@@ -24,16 +24,13 @@ class Part:
         samples: Of this split, in a fixed order.
         images: float32 [channels, size, size] each, in the order of `samples`.
         labels: int64 [N], indices into the run's classes.
+        belonging: To which series, groups and independent units they belong.
     """
 
     samples: Sequence[Sample]
     images: Sequence[Image]
     labels: NDArray[np.int64]
-
-    @property
-    def groups(self) -> list[str]:
-        """The group of each sample; one without a group is a group of its own."""
-        return [sample.group or sample.id for sample in self.samples]
+    belonging: Belonging
 
 
 @dataclass(frozen=True)

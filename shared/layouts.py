@@ -28,7 +28,6 @@ COLUMNS = {
     "split": ("split",),
 }
 """What every application reads of a table, and the headings under which it is looked for."""
-UNKNOWN_DOMAIN = "unknown"
 
 _SPLITS = {
     "train": "train training",

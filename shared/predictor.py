@@ -18,6 +18,9 @@ from shared.errors import DataError, InputRefused, RunError
 from shared.task import Image, Item, Preprocessing
 
 BATCH = 16
+LENGTH_FACTOR = 2
+"""A series up to so much shorter or longer than those of validation counts as one of their kind."""
+SYNTHETIC_NOTE = "this model was trained on synthetic images only; its answer on a real one means nothing"
 
 Preprocess = Callable[[NDArray[np.float32], Preprocessing], Image]
 
@@ -26,7 +29,8 @@ Preprocess = Callable[[NDArray[np.float32], Preprocessing], Image]
 class SliceAnswer:
     """What was found on one slice."""
 
-    index: int
+    number: int
+    """In the order of the series, from 1."""
     label: str
     probabilities: dict[str, float]
     positive_probability: float | None
@@ -40,6 +44,7 @@ class Answer:
 
     Attributes:
         input: As the person named it.
+        model: Name of the run that answers.
         status: "assessed", or "refused" with `reason`.
         reason: One line, without identifiers; None when assessed.
         label: The most probable class.
@@ -54,6 +59,7 @@ class Answer:
     """
 
     input: str
+    model: str
     status: Literal["assessed", "refused"]
     reason: str | None = None
     label: str | None = None
@@ -90,6 +96,7 @@ class Predictor:
 
     def __init__(self, run: Path, task: str, preprocess: Preprocess) -> None:
         check_finished(run)
+        self.name = run.resolve().name
         self.record = read_model_record(run)
         if self.record.task != task:
             raise RunError(f"{run} is a run of {self.record.task}; `{task}` cannot use it")
@@ -129,39 +136,55 @@ class Predictor:
         return self._assessed(item, rows)
 
     def _refused(self, item: Item, reason: str) -> Answer:
-        return Answer(item.name, "refused", reason, notes=item.notes, synthetic_model=self.record.synthetic)
+        return Answer(
+            item.name, self.name, "refused", reason, notes=self._notes(item), synthetic_model=self.record.synthetic
+        )
 
     def _assessed(self, item: Item, rows: NDArray[np.float64]) -> Answer:
-        whole = aggregate(rows, np.array(self.record.positive, dtype=bool), self.record.aggregation)
-        positive = self._positive(whole)
-        certifies = self._certifies(len(rows))
+        flags = np.array(self.record.positive, dtype=bool)
+        whole = aggregate(rows, flags, self.record.aggregation)
+        positive = self.record.aggregation.probability(rows[:, flags].sum(axis=1)) if flags.any() else None
+        doubts = self._doubts(item) if flags.any() else []
         slices = tuple(
-            SliceAnswer(index, self._label(row), self._by_class(row), self._positive(row), self._alone(row))
-            for index, row in enumerate(rows)
+            SliceAnswer(number, self._label(row), self._by_class(row), self._positive(row), self._alone(row))
+            for number, row in enumerate(rows, start=1)
         )
         return Answer(
             item.name,
+            self.name,
             "assessed",
             label=self._label(whole),
             decision=None if positive is None else self._decision(positive),
             probabilities=self._by_class(whole),
             positive_probability=positive,
             threshold=None if positive is None else self.record.threshold,
-            certified_sensitivity=self.record.certified_sensitivity if certifies else None,
+            certified_sensitivity=None if doubts else self.record.certified_sensitivity,
             slices=slices,
-            notes=item.notes if certifies or positive is None else (*item.notes, self._uncertified()),
+            notes=(*self._notes(item), *doubts),
             synthetic_model=self.record.synthetic,
         )
 
-    def _certifies(self, slices: int) -> bool:
-        """What was certified of patients holds for series, what was certified of images for single ones."""
-        point = self.record.operating_point
-        return point is not None and (point["unit"] == "group") == (slices > 1)
+    def _notes(self, item: Item) -> tuple[str, ...]:
+        return (*item.notes, SYNTHETIC_NOTE) if self.record.synthetic else item.notes
 
-    def _uncertified(self) -> str:
-        by_group = self.record.operating_point is not None and self.record.operating_point["unit"] == "group"
-        what, other = ("whole series", "a single image") if by_group else ("single images", "a series")
-        return f"the sensitivity of this model was certified for {what} and says nothing of {other}"
+    def _doubts(self, item: Item) -> list[str]:
+        """Why what was certified on validation says nothing of this item; empty where it does."""
+        point, doubts = self.record.operating_point, []
+        if point is None:
+            return ["no sensitivity was certified for this model"]
+        count, (shortest, longest) = len(item.slices), point["lengths"]
+        lowest = 1 if shortest == 1 else max(2, shortest / LENGTH_FACTOR)
+        if not lowest <= count <= (1 if longest == 1 else longest * LENGTH_FACTOR):
+            usual = f"{shortest}" if shortest == longest else f"{shortest} to {longest}"
+            doubts.append(
+                f"the sensitivity was certified for inputs of {usual} image(s) and says nothing of one of {count}"
+            )
+        if strange := sorted(set(item.domains) - set(self.record.domains)):
+            doubts.append(
+                f"the sensitivity was certified for {', '.join(self.record.domains)} and says nothing of "
+                f"{', '.join(strange)}"
+            )
+        return doubts
 
     def _decision(self, positive: float) -> str:
         return "positive" if positive >= self.record.threshold else "negative"

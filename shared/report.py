@@ -182,7 +182,7 @@ def _chosen(done: Finished, test: Part) -> list[int]:
 
 
 def _counts(name: str, part: Part, classes: int) -> dict[str, Any]:
-    groups = {sample.group or sample.id for sample in part.samples}
+    groups = set(part.belonging.groups)
     counts = np.bincount(part.labels, minlength=classes).tolist()
     return {"split": name, "images": len(part.samples), "groups": len(groups), "counts": counts}
 

@@ -48,7 +48,7 @@ from shared.network import Network, code_width
 from shared.pooling import POOLINGS
 from shared.progress import Progress
 from shared.report import Finished, write_report
-from shared.samples import SPLITS, Dataset, image_digest
+from shared.samples import SPLITS, Belonging, Dataset, image_digest
 from shared.seeding import derive_seed
 from shared.strategies import find_strategy
 from shared.task import Preprocessing, Task
@@ -184,7 +184,8 @@ def _parts(task: Task, divided: Divided, spec: Preprocessing, progress: Progress
         progress("reading images", done, len(SPLITS), name)
         samples = [divided.dataset.samples[i] for i in divided.parts[name]]
         labels = np.array([index[str(sample.label)] for sample in samples], dtype=np.int64)
-        parts[name] = Part(samples, task.images(samples, spec), labels)
+        belonging = Belonging.of(samples, divided.units[divided.parts[name]].tolist())
+        parts[name] = Part(samples, task.images(samples, spec), labels, belonging)
     progress("reading images", len(SPLITS), len(SPLITS), "")
     return parts
 
@@ -225,7 +226,15 @@ def _complete(
     with torch.no_grad():
         network.temperature.fill_(temperature)
     probabilities = {name: _softmax(rows / temperature) for name, rows in scores.items()}
-    decision = _decide(task, config, parts["validation"], probabilities["validation"], job.classes)
+    decision = decide(
+        probabilities["validation"],
+        parts["validation"].labels,
+        parts["validation"].belonging,
+        np.array(_positive(task, job.classes)),
+        target=config.sensitivity,
+        threshold=config.threshold,
+        choices=max(1, len(history)),
+    )
     network.cpu().eval()
     save_file(_tensors(network), folder / "model.safetensors")
     check = np.stack(
@@ -271,19 +280,6 @@ def _positive(task: Task, classes: tuple[str, ...]) -> tuple[bool, ...]:
     return tuple(task.positive_name is not None and task.is_positive(name) for name in classes)
 
 
-def _decide(
-    task: Task, config: Config, part: Part, probabilities: NDArray[np.float64], classes: tuple[str, ...]
-) -> Decision:
-    return decide(
-        probabilities,
-        part.labels,
-        part.groups,
-        np.array(_positive(task, classes)),
-        target=config.sensitivity,
-        threshold=config.threshold,
-    )
-
-
 def _record(
     task: Task,
     config: Config,
@@ -323,7 +319,7 @@ def _evaluate(part: Part, probabilities: NDArray[np.float64], record: ModelRecor
         part.labels,
         record.classes,
         positive=np.array(record.positive),
-        groups=part.groups,
+        belonging=part.belonging,
         domains=[sample.domain for sample in part.samples],
         threshold=record.threshold,
         aggregation=record.aggregation,
@@ -346,11 +342,13 @@ def _predictions(
 ) -> str:
     stream = io.StringIO()
     table = csv.writer(stream, lineterminator="\n")
-    table.writerow(["split", "sample", "group", "domain", "label", "predicted", *classes])
+    table.writerow(["split", "sample", "series", "group", "unit", "domain", "label", "predicted", *classes])
     for name, rows in probabilities.items():
-        for sample, row in zip(parts[name].samples, rows, strict=True):
-            facts = [name, sample.id, sample.group or "", sample.domain, str(sample.label), classes[int(row.argmax())]]
-            table.writerow([*facts, *(f"{value:.6f}" for value in row)])
+        belonging = parts[name].belonging
+        owners = zip(belonging.series, belonging.groups, belonging.units, strict=True)
+        for sample, owner, row in zip(parts[name].samples, owners, rows, strict=True):
+            facts = [name, sample.id, *owner, sample.domain, str(sample.label), classes[int(row.argmax())]]
+            table.writerow([*facts, *(f"{value:.9g}" for value in row)])
     return stream.getvalue()
 
 

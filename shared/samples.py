@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SPLITS = ("train", "validation", "test")
+UNKNOWN_DOMAIN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +29,51 @@ class Sample:
         split: "train", "validation" or "test" where the data fixes it, else None.
         mask: Where its mask is, in the form of `source`, or None.
         frame: Which frame or slice of `source`, from 0.
+        series: The series or volume that it is a slice of, pseudonymous, where `predict` judges that as one. None: no
+            file says; images of one group then count as one series.
     """
 
     id: str
     source: str
     label: str | None = None
     group: str | None = None
-    domain: str = "unknown"
+    domain: str = UNKNOWN_DOMAIN
     split: str | None = None
     mask: str | None = None
     frame: int = 0
+    series: str | None = None
+
+
+@dataclass(frozen=True)
+class Belonging:
+    """What the samples of a part belong to, a name or number each.
+
+    Attributes:
+        series: What is judged as one.
+        groups: Whose they are (patients, writers).
+        units: What is independent of the rest: groups, joined where they share copies of a picture.
+    """
+
+    series: tuple[str, ...]
+    groups: tuple[str, ...]
+    units: tuple[int, ...]
+
+    @classmethod
+    def of(cls, samples: Sequence[Sample], units: Sequence[int]) -> Belonging:
+        """That of samples whose units are known."""
+        return cls(
+            tuple(sample.series or sample.group or sample.id for sample in samples),
+            tuple(sample.group or sample.id for sample in samples),
+            tuple(units),
+        )
+
+    def of_those(self, chosen: Sequence[bool] | NDArray[np.bool_]) -> Belonging:
+        """That of the samples where `chosen` is true."""
+        return Belonging(
+            tuple(compress(self.series, chosen)),
+            tuple(compress(self.groups, chosen)),
+            tuple(compress(self.units, chosen)),
+        )
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,8 @@ def split(
     *,
     seed: int,
     fractions: tuple[float, float, float] = (0.6, 0.2, 0.2),
-    clusters: Sequence[int] | Indices | None = None,
+    units: Indices | None = None,
+    may_leak: bool = False,
 ) -> Mapping[str, Indices]:
     """Divides samples into train, validation and test, stratified by class and then by domain, no group on two sides.
 
@@ -43,18 +44,19 @@ def split(
         samples: All labelled.
         seed: The same seed and samples give the same split, whatever their order.
         fractions: Shares of train, validation and test; sum 1.
-        clusters: For each sample the number of its cluster of duplicates; kept together like a group.
+        units: [N] of `group_units`: what must not be divided. None: the groups alone.
+        may_leak: Lets the data's own split divide a unit; what is drawn here never does.
 
     Returns:
         Indices into `samples`, sorted, by the names of `SPLITS`.
 
     Raises:
-        LeakError: The data's own split divides a group or a cluster.
+        LeakError: The data's own split divides a unit.
         DataError: A class has too few groups to stand in every part. A test that the data fixes may lack a class.
     """
     if not samples:
         raise DataError("there is no sample to split")
-    units = group_units(samples, clusters)
+    units = group_units(samples) if units is None else units
     fixed = np.array([sample.split or "" for sample in samples])
     unknown = sorted(set(fixed.tolist()) - {"", *SPLITS})
     if unknown:
@@ -70,7 +72,8 @@ def split(
         share = fractions[1] / (fractions[0] + fractions[1])
         parts["validation"] = _cut(samples, units, rest, share, 1, seed, "validation")
     parts["train"] = np.setdiff1d(rest, parts["validation"])
-    _check_apart(parts, units)
+    if not may_leak:
+        _check_apart(parts, units)
     _check_classes(parts, samples, units, "test" if fixed_test else None)
     return {name: np.sort(indices) for name, indices in parts.items()}
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from shared.samples import Dataset, Sample
+from shared.samples import UNKNOWN_DOMAIN, Dataset, Sample
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,12 +26,14 @@ class Item:
         slices: Raw images, float32 [rows, columns] (or [rows, columns, 3]), in the order of the series.
         refusal: Why it must not be judged, in one line without identifiers; `slices` is then empty.
         notes: What the person should know although the item was judged (a gap between slices, say).
+        domains: Whence its slices come, in the words of `Sample.domain`.
     """
 
     name: str
     slices: Sequence[NDArray[np.float32]] = ()
     refusal: str | None = None
     notes: tuple[str, ...] = ()
+    domains: tuple[str, ...] = (UNKNOWN_DOMAIN,)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from medtl.datasets import load, read, read_mask, scanner_name
+from medtl.datasets import load, read, read_mask
+from medtl.scanners import scanner_name
 from medtl.transforms import preprocess
 from shared.errors import ConfigError, DataError
 from shared.task import Preprocessing

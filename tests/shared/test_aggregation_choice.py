@@ -6,11 +6,13 @@ import numpy as np
 
 from shared.aggregation import Aggregation
 from shared.aggregation_choice import CANDIDATES, LEAST, Choice, choose_aggregation
+from shared.intervals import group_codes
+from shared.samples import Belonging
 
 
 def _patients(
     seed: int, count: int, slices: int, bright: int, noise: float = 0.5
-) -> tuple[np.ndarray, np.ndarray, list[str]]:
+) -> tuple[np.ndarray, np.ndarray, Belonging]:
     """Slices of `count` patients, half with a finding that shows on `bright` slices."""
     random = np.random.default_rng(seed)
     scores, truth, groups = [], [], []
@@ -21,7 +23,11 @@ def _patients(
         scores += list(1 / (1 + np.exp(-logits)))
         truth += marks.tolist()
         groups += [f"patient {patient}"] * slices
-    return np.array(scores), np.array(truth), groups
+    return np.array(scores), np.array(truth), _owned(groups)
+
+
+def _owned(groups: list[str]) -> Belonging:
+    return Belonging(tuple(groups), tuple(groups), tuple(group_codes(groups).tolist()))
 
 
 def _choose(*shape: int, noise: float = 0.5, seed: int = 0) -> Choice:
@@ -46,14 +52,14 @@ def test_series_probabilities_are_calibrated_where_the_maximum_is_not() -> None:
     choice = choose_aggregation(scores, truth, groups)
     raw = np.array([Aggregation(("max",)).probability(scores[i : i + 20]) for i in range(0, len(scores), 20)])
     assert abs(raw.mean() - 0.5) > 0.1
-    assert abs(choice.scores.mean() - choice.truth.mean()) < 0.03
+    assert abs(choice.judged.scores.mean() - choice.judged.truth.mean()) < 0.03
 
 
 def test_scores_come_from_fits_that_did_not_see_the_group() -> None:
     scores, truth, groups = _patients(2, 40, 5, 2)
     choice = choose_aggregation(scores, truth, groups)
     in_sample = np.array([choice.aggregation.probability(scores[i : i + 5]) for i in range(0, len(scores), 5)])
-    assert np.abs(choice.scores - in_sample).max() > 1e-4
+    assert np.abs(choice.judged.scores - in_sample).max() > 1e-4
 
 
 def test_with_few_patients_or_single_images_the_default_stands() -> None:
@@ -61,14 +67,14 @@ def test_with_few_patients_or_single_images_the_default_stands() -> None:
     assert few.aggregation == Aggregation()
     assert not few.losses
     scores, truth, _ = _patients(0, 60, 1, 1)
-    single = choose_aggregation(scores, truth, [str(i) for i in range(60)])
+    single = choose_aggregation(scores, truth, _owned([str(i) for i in range(60)]))
     assert single.aggregation == Aggregation()
-    np.testing.assert_allclose(single.scores, scores)
+    np.testing.assert_allclose(single.judged.scores, scores)
 
 
 def test_patients_that_all_have_findings_leave_the_default() -> None:
     scores, truth, groups = _patients(0, 40, 5, 2)
-    chosen = [i for i in range(len(scores)) if int(groups[i].split()[1]) % 2 == 0]
-    choice = choose_aggregation(scores[chosen], truth[chosen], [groups[i] for i in chosen])
+    ill = np.array([int(group.split()[1]) % 2 == 0 for group in groups.groups])
+    choice = choose_aggregation(scores[ill], truth[ill], groups.of_those(ill))
     assert choice.aggregation == Aggregation()
-    assert choice.truth.all()
+    assert choice.judged.truth.all()

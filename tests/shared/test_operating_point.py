@@ -6,18 +6,26 @@ import numpy as np
 import pytest
 
 from shared.errors import DataError
-from shared.operating_point import choose
+from shared.judging import Judged
+from shared.operating_point import OperatingPoint, certify, choose
 
 
-def _point(positives: list[float], negatives: list[float], target: float):
+def _judged(scores: np.ndarray, truth: np.ndarray, units: list[int] | None = None, length: int = 4) -> Judged:
+    count = len(scores)
+    names = tuple(str(i) for i in range(count))
+    return Judged(scores, truth, np.full(count, length), names, tuple(range(count) if units is None else units))
+
+
+def _point(positives: list[float], negatives: list[float], target: float, choices: int = 1) -> OperatingPoint:
+    scores = np.array(positives + negatives)
     truth = np.array([True] * len(positives) + [False] * len(negatives))
-    return choose(np.array(positives + negatives), truth, target, "group")
+    return certify(_judged(scores, truth), choose(scores, truth, target), target, chosen_here=True, choices=choices)
 
 
 def test_no_miss_in_24_certifies_088_and_says_so() -> None:
     point = _point(np.linspace(0.3, 0.9, 24).tolist(), [0.1, 0.95], 0.98)
     assert point.threshold == pytest.approx(0.3)
-    assert (point.missed, point.positives) == (0, 24)
+    assert (point.missed, point.positives, point.negatives) == (0, 24, 2)
     assert point.certified == pytest.approx(0.05 ** (1 / 24))
     assert "0 misses in 24 positive patients" in point.statement
     assert "0.88" in point.statement
@@ -50,9 +58,31 @@ def test_a_lower_threshold_certifies_no_more_than_the_one_that_was_chosen() -> N
 
 
 def test_enough_data_certify_what_was_asked_for() -> None:
-    point = _point(np.linspace(0.1, 0.9, 400).tolist(), [], 0.95)
+    point = _point(np.linspace(0.1, 0.9, 400).tolist(), [0.1], 0.95)
     assert point.certified < 0.95
     assert "asked" in point.statement
+
+
+def test_the_least_target_still_leaves_a_threshold() -> None:
+    assert _point([0.1, 0.2, 0.3], [], 1e-12).threshold == 0.3
+
+
+def test_a_unit_is_missed_where_any_of_its_positive_series_is() -> None:
+    scores, truth = np.array([0.9, 0.2, 0.8, 0.7, 0.1]), np.array([True, True, True, False, False])
+    point = certify(_judged(scores, truth, [0, 0, 1, 1, 2]), 0.5, 0.98, chosen_here=False)
+    assert (point.unit, point.positives, point.missed, point.negatives) == ("group", 2, 1, 1)
+
+
+def test_copies_count_once() -> None:
+    """Five copies of one picture certify what one picture certifies."""
+    scores, truth = np.full(5, 0.9), np.ones(5, dtype=bool)
+    point = certify(_judged(scores, truth, [0] * 5, length=1), 0.5, 0.98, chosen_here=False)
+    assert (point.positives, point.certified) == (1, pytest.approx(0.05))
+
+
+def test_without_negatives_nothing_is_known_of_false_alarms() -> None:
+    assert "nothing is known of false alarms" in _point([0.9] * 30, [], 0.98).statement
+    assert "false alarms" not in _point([0.9] * 30, [0.1], 0.98).statement
 
 
 def test_the_bound_holds_although_the_threshold_was_chosen_on_the_same_data() -> None:
@@ -61,9 +91,26 @@ def test_the_bound_holds_although_the_threshold_was_chosen_on_the_same_data() ->
     truth = np.ones(60, dtype=bool)
     held = []
     for _ in range(4000):
-        point = choose(random.random(60), truth, 0.9, "sample")
-        held.append(1.0 - point.threshold >= point.certified)
+        scores = random.random(60) / 2  # below the highest threshold
+        threshold = choose(scores, truth, 0.9)
+        held.append(1.0 - 2 * threshold >= certify(_judged(scores, truth), threshold, 0.9, chosen_here=True).certified)
     assert 0.94 < np.mean(held) < 0.96
+
+
+def test_the_bound_holds_although_the_same_data_chose_the_model() -> None:
+    """Of 20 models that all miss a tenth, validation takes the one that looks best there."""
+    random = np.random.default_rng(0)
+    truth = np.ones(40, dtype=bool)
+    plain, corrected = [], []
+    for _ in range(1500):
+        models = [np.where(random.random(40) < 0.9, 0.9, 0.1) for _ in range(20)]
+        best = max(models, key=lambda scores: float(scores.mean()))
+        judged = _judged(best, truth)
+        plain.append(certify(judged, 0.5, 0.98, chosen_here=False).certified <= 0.9)
+        corrected.append(certify(judged, 0.5, 0.98, chosen_here=False, choices=20).certified <= 0.9)
+    assert np.mean(plain) < 0.8
+    assert np.mean(corrected) > 0.95
+    assert "a choice among 20 models" in certify(judged, 0.5, 0.98, chosen_here=False, choices=20).statement
 
 
 def test_validation_without_a_positive_unit_is_refused() -> None:

@@ -168,7 +168,7 @@ def test_no_probability_is_made_of_numbers_that_are_not_finite(
 
 def test_a_series_is_answered_slice_by_slice_and_as_a_whole(predictor: Predictor, pictures: list[np.ndarray]) -> None:
     answer = predictor.assess(Item("series", slices=pictures[::8], notes=("a gap",)))
-    assert [one.index for one in answer.slices] == [0, 1, 2, 3, 4, 5]
+    assert [one.number for one in answer.slices] == [1, 2, 3, 4, 5, 6]
     assert answer.notes == ("a gap",)
     for one in (answer, *answer.slices):
         assert one.probabilities is not None
@@ -184,7 +184,7 @@ def test_an_answer_is_plain_json_with_the_promised_keys(predictor: Predictor, pi
 
 
 def test_the_positive_event_goes_by_its_own_name() -> None:
-    one = SliceAnswer(0, "glioma", {"glioma": 0.9, "healthy": 0.1}, 0.9, "positive")
-    tree = Answer("a.dcm", "assessed", positive_probability=0.9, slices=(one,)).to_json("tumour")
+    one = SliceAnswer(1, "glioma", {"glioma": 0.9, "healthy": 0.1}, 0.9, "positive")
+    tree = Answer("a.dcm", "run", "assessed", positive_probability=0.9, slices=(one,)).to_json("tumour")
     assert tree["tumour_probability"] == tree["slices"][0]["tumour_probability"] == 0.9
     assert "positive_probability" not in json.dumps(tree)

@@ -20,7 +20,7 @@ from shared.evaluation import Stakes, evaluate
 from shared.job import Part
 from shared.network import Network, code_width
 from shared.report import Finished, write_report
-from shared.samples import Sample
+from shared.samples import Belonging, Sample
 from shared.task import Preprocessing
 from shared.wording import in_words
 
@@ -68,7 +68,8 @@ def _part(count: int, seed: int) -> Part:
         Sample(f"{seed}-{i}", f"/home/someone/scan-{i}.png", CLASSES[labels[i]], group=f"g{i // 2}", domain="mars")
         for i in range(count)
     ]
-    return Part(samples, list(random.random((count, 1, 32, 32), dtype=np.float32)), labels)
+    belonging = Belonging.of(samples, [i // 2 for i in range(count)])
+    return Part(samples, list(random.random((count, 1, 32, 32), dtype=np.float32)), labels, belonging)
 
 
 def _finished(**changes: Any) -> Finished:
@@ -86,7 +87,7 @@ def _finished(**changes: Any) -> Finished:
             part.labels,
             CLASSES,
             positive=flags,
-            groups=[str(sample.group) for sample in part.samples],
+            belonging=part.belonging,
             domains=[sample.domain for sample in part.samples],
             threshold=THRESHOLD,
         )

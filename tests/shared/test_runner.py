@@ -187,8 +187,12 @@ def test_images_in_training_and_test_are_refused(tmp_path: Path, tiny_words: Wor
 @pytest.mark.parametrize(
     ("leaks", "tested", "said"),
     [
-        ("drop", 13, "2 of 15 test images are duplicates of training images and were left out"),
-        ("keep_test", 15, "their 2 copies were left out of training, and the test is whole"),
+        (
+            "drop",
+            13,
+            "2 of 15 test images are duplicates of training or validation images: these 2 were left out of test",
+        ),
+        ("keep_test", 15, "the 2 that they belong with were left out, test is whole"),
         ("allow", 15, "LEAK"),
     ],
 )

@@ -30,7 +30,7 @@ def _patients(count: int, slices: int = 5, **shape: int) -> list[Sample]:
 
 
 def _split(samples: Sequence[Sample], seed: int = 0, clusters: Sequence[int] | None = None) -> dict[str, list[int]]:
-    parts = split(samples, seed=seed, fractions=FRACTIONS, clusters=clusters)
+    parts = split(samples, seed=seed, fractions=FRACTIONS, units=group_units(samples, clusters))
     return {name: [int(i) for i in parts[name]] for name in SPLITS}
 
 

@@ -12,7 +12,7 @@ from shared.backbones import build_backbone
 from shared.errors import RunError
 from shared.job import Job, Part
 from shared.network import Network, code_width
-from shared.samples import Sample
+from shared.samples import Belonging, Sample
 from shared.task import Preprocessing
 from shared.trainer import Phase, _Loop, train
 
@@ -32,7 +32,7 @@ def _part(count: int, seed: int) -> Part:
     images = random.random((count, 1, 32, 32), dtype=np.float32) * 0.5
     images[labels == 1, :, 8:20, 8:20] += 0.5
     samples = [Sample(id=f"{seed}-{i}", source="", label=str(labels[i])) for i in range(count)]
-    return Part(samples, list(images), labels)
+    return Part(samples, list(images), labels, Belonging.of(samples, range(count)))
 
 
 def _noise(image: np.ndarray, seed: int) -> np.ndarray:

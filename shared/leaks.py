@@ -1,0 +1,69 @@
+"""Images of one part of the data's own split that belong with images of another: copies, or of the same group."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.samples import Sample
+
+Indices = NDArray[np.int64]
+LEARNING = ("train", "validation")
+
+
+@dataclass(frozen=True)
+class Leak:
+    """Two parts that are not independent.
+
+    Attributes:
+        part: The part that judges: "test" or "validation".
+        earlier: Indices of the samples, in the parts before it, that belong with some of its own.
+        later: Indices of its samples that belong with some of those.
+        duplicates: How many of `later` are copies; the rest are of the same group.
+        size: Samples in the part.
+    """
+
+    part: str
+    earlier: Indices
+    later: Indices
+    duplicates: int
+    size: int
+
+    @property
+    def sentence(self) -> str:
+        """What was found, in words."""
+        before = "training" if self.part == "validation" else "training or validation"
+        found = f"{self.duplicates} of {self.size} {self.part} images are duplicates of {before} images"
+        if others := len(self.later) - self.duplicates:
+            found += f", {others} more are of the same groups (patients)"
+        return found
+
+
+def find_leaks(
+    samples: Sequence[Sample], clusters: Indices, units: Indices, among: NDArray[np.bool_]
+) -> tuple[Leak, ...]:
+    """What stands on two sides of the split that the data names; a sample without a split follows its unit.
+
+    Args:
+        samples: All of them.
+        clusters: [N] cluster of duplicates of each.
+        units: [N] group of each, joined with its duplicates.
+        among: [N] which samples count.
+
+    Returns:
+        Of the test against the rest, and of validation against training, those where something was found.
+    """
+    named = np.array([sample.split or "" for sample in samples])
+    found = []
+    for part, before in (("test", LEARNING), ("validation", LEARNING[:1])):
+        inside, outside = among & (named == part), among & np.isin(named, before)
+        later = np.flatnonzero(inside & np.isin(units, units[outside]))
+        if not len(later):
+            continue
+        earlier = np.flatnonzero(outside & np.isin(units, units[inside]))
+        copies = int(np.isin(clusters[later], clusters[outside]).sum())
+        found.append(Leak(part, earlier, later, copies, int(inside.sum())))
+    return tuple(found)
