@@ -182,7 +182,8 @@ def _draw_patient(scanner: Scanner, number: int, kind: str, seed: int) -> _Patie
     gadolinium_mm, spread = random.uniform(*GADOLINIUM_MM), draw_spread(random)
     signal = signals(scanner, gadolinium_mm, spread)
     return _Patient(
-        name=f"PHANTOM-{scanner.name.upper()}-{number + 1:04d}",
+        # another seed draws other people: two phantoms must not seem to share their patients
+        name=f"PHANTOM-{scanner.name.upper()}-{seed * 10_000 + number + 1:04d}",
         scanner=scanner,
         head=head,
         kind=kind,

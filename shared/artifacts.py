@@ -129,13 +129,13 @@ def finish(run: Path, task: str) -> None:
     write_json(run / DONE, {"task": task, "files": {name: file_hash(run / name) for name in MODEL_FILES}})
 
 
-def write_seen(run: Path, digests: Iterable[str]) -> None:
-    """Writes which images training and validation saw, by the digests of their pixels."""
-    write_text(run / SEEN, "".join(f"{digest}\n" for digest in sorted(set(digests))))
+def write_seen(run: Path, marks: Iterable[str]) -> None:
+    """Writes what training and validation saw: images by the digests of their pixels, groups by their pseudonyms."""
+    write_text(run / SEEN, "".join(f"{mark}\n" for mark in sorted(set(marks))))
 
 
 def read_seen(run: Path) -> frozenset[str]:
-    """The digests that `write_seen` wrote.
+    """The marks that `write_seen` wrote.
 
     Raises:
         RunError: The file is missing.

@@ -14,7 +14,7 @@ from shared.errors import DataError, InputRefused
 from shared.evaluation import Stakes, evaluate
 from shared.predictor import Predictor
 from shared.progress import Progress
-from shared.samples import Belonging, Sample, image_digest
+from shared.samples import Belonging, Sample, group_mark, image_digest
 from shared.splits import group_units
 from shared.task import Task
 from shared.wording import caveats, rows_of, summary_lines
@@ -44,7 +44,7 @@ def assess_data(task: Task, run: Path, source: Path, *, stakes: Stakes, progress
     kept: list[Sample] = []
     rows: list[NDArray[np.float64]] = []
     refused: list[Sample] = []
-    copies = 0
+    copies = acquainted = 0
     for done, sample in enumerate(samples, start=1):
         try:
             pixels = task.read(sample)
@@ -54,7 +54,9 @@ def assess_data(task: Task, run: Path, source: Path, *, stakes: Stakes, progress
         except (DataError, InputRefused):
             refused.append(sample)
         else:
-            if image_digest(image) in seen:
+            if group_mark(sample) in seen:
+                acquainted += 1
+            elif image_digest(image) in seen:
                 copies += 1
             else:
                 rows.append(predictor.of_images([image])[0])
@@ -62,7 +64,8 @@ def assess_data(task: Task, run: Path, source: Path, *, stakes: Stakes, progress
         progress("judging", done, len(samples), "")
     if not kept:
         raise DataError(
-            f"none of {len(samples)} images is left: {copies} were seen in training, {len(refused)} refused"
+            f"none of {len(samples)} images is left: {copies} were seen in training, {acquainted} are of patients or "
+            f"other groups that were, {len(refused)} refused"
         )
     probabilities, labels, classes, positive = _in_common(task, record, np.stack(rows), kept)
     result = evaluate(
@@ -81,11 +84,13 @@ def assess_data(task: Task, run: Path, source: Path, *, stakes: Stakes, progress
         "refused": len(refused),
         "refused_positive": sum(task.is_positive(str(sample.label)) for sample in refused),
         "seen_in_training": copies,
+        "group_seen_in_training": acquainted,
     }
     notes = [
         *dataset.notes,
-        f"{copies} of {len(samples)} images stood in training or validation of the run, pixel for pixel, and were left "
-        "out; near duplicates were not looked for.",
+        f"{copies} of {len(samples)} images stood in training or validation of the run, pixel for pixel, and "
+        f"{acquainted} are of groups (patients) that did; they were left out. Near duplicates were not looked for, and "
+        "patients are known again only under the same salt.",
         f"{len(refused)} were refused, {coverage['refused_positive']} of them positive.",
     ]
     summary = summary_lines(rows_of({"test": result}), rows_of({"test": result.get("by_group", {})}))

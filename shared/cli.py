@@ -201,10 +201,11 @@ def _predict(task: "Task", paths: list[Path], model: Path | None, as_json: bool,
 
     run = model or newest_run(RUNS, task.name)
     predictor = Predictor(run, task.name, task.preprocess)
+    items = task.items(paths)
     if not as_json:
         typer.echo(f"model: {run}" if model else f"model: {run} (the newest; another by --model)")
     lines, refused = [], False
-    for item in task.items(paths):
+    for item in items:
         answer = predictor.assess(item)
         refused |= answer.status == "refused"
         line = json.dumps(answer.to_json(task.positive_name), ensure_ascii=False, allow_nan=False)

@@ -48,7 +48,7 @@ from shared.network import Network, code_width
 from shared.pooling import POOLINGS
 from shared.progress import Progress
 from shared.report import Finished, write_report
-from shared.samples import SPLITS, Belonging, Dataset, image_digest
+from shared.samples import SPLITS, Belonging, Dataset, group_mark, image_digest
 from shared.seeding import derive_seed
 from shared.strategies import find_strategy
 from shared.task import Preprocessing, Task
@@ -244,9 +244,9 @@ def _complete(
     record = _record(task, config, divided, job, weights, temperature, decision)
     write_json(folder / "model.json", record.to_json())
     before = _seen_before(config)
-    write_seen(folder, before.union(image_digest(image) for name in SPLITS[:2] for image in parts[name].images))
-    again = sum(image_digest(image) in before for image in parts["test"].images)
-    told = (f"LEAK: {again} test images were seen by the run that the weights come from.",) if again else ()
+    write_seen(folder, before.union(*(_marks(parts[name]) for name in SPLITS[:2])))
+    again = len(_marks(parts["test"]) & before)
+    told = (f"LEAK: {again} test images or patients were seen by the run that the weights come from.",) if again else ()
     write_text(folder / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in history))
     write_text(folder / "predictions.csv", _predictions(job.classes, parts, probabilities))
     environment = _environment(job.device, difference, time.monotonic() - started)
@@ -274,6 +274,12 @@ def _seen_before(config: Config) -> frozenset[str]:
     """What the run has seen from which the weights come; nothing where they come from elsewhere."""
     source = Path(config.backbone.weights)
     return read_seen(source) if is_finished(source) else frozenset()
+
+
+def _marks(part: Part) -> set[str]:
+    """What is remembered of a part: its images by their pixels, and its groups."""
+    groups = {mark for sample in part.samples if (mark := group_mark(sample)) is not None}
+    return groups | {image_digest(image) for image in part.images}
 
 
 def _positive(task: Task, classes: tuple[str, ...]) -> tuple[bool, ...]:

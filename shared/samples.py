@@ -108,6 +108,11 @@ class Dataset:
         return total.hexdigest()
 
 
+def group_mark(sample: Sample) -> str | None:
+    """Names a sample's group among image digests; None where it has none."""
+    return None if sample.group is None else f"group:{sample.group}"
+
+
 def image_digest(image: NDArray[np.float32]) -> str:
     """Names a preprocessed image (0 to 1) by its pixels in 256 levels: one name for a picture, however it is stored."""
     import numpy as np

@@ -25,7 +25,13 @@ def _assess(run: Path, data: Path) -> dict:
 
 def test_other_data_are_judged_whole(tiny_run: Path, tmp_path: Path, draw_characters: Draw) -> None:
     tree = _assess(tiny_run, draw_characters(tmp_path / "data", each=4, seed=9))
-    assert tree["coverage"] == {"assessed": 12, "refused": 0, "refused_positive": 0, "seen_in_training": 0}
+    assert tree["coverage"] == {
+        "assessed": 12,
+        "refused": 0,
+        "refused_positive": 0,
+        "seen_in_training": 0,
+        "group_seen_in_training": 0,
+    }
     assert tree["test"]["n"] == 12
     assert tree["test"]["accuracy"]["value"] > 0.6
     assert any(line.startswith("accuracy") for line in tree["summary"])

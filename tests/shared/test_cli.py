@@ -58,7 +58,8 @@ def test_train_makes_a_run_and_predict_finds_it(tiny_words: tuple[str, ...], cha
     judged = _call("predict", characters / "digit_0" / "000.png")
     assert judged.exit_code == 0, judged.output
     lines = judged.stdout.splitlines()
-    assert re.fullmatch(r".*000\.png: \w+ \([01]\.\d{3}\)", lines[0])
+    assert lines[0] == f"model: {run} (the newest; another by --model)"
+    assert re.fullmatch(r".*000\.png: \w+ \([01]\.\d{3}\)", lines[1])
     assert lines[-1].startswith("Isolated handwritten characters only")
 
 
@@ -102,18 +103,21 @@ def test_predict_exits_3_when_one_is_refused_and_judges_the_rest(
     assert first["label"] is None
     in_words_too = _call("predict", "broken.png", sound, "--model", tiny_run)
     assert in_words_too.exit_code == 3
-    assert in_words_too.stdout.startswith("broken.png: refused: ")
+    model, answer, *_ = in_words_too.stdout.splitlines()
+    assert model == f"model: {tiny_run}"
+    assert answer.startswith("broken.png: refused: ")
 
 
-def _slice(index: int, value: float) -> SliceAnswer:
+def _slice(number: int, value: float) -> SliceAnswer:
     probabilities = {"no_tumour": 1 - value, "tumour": value}
     label = max(probabilities, key=probabilities.__getitem__)
-    return SliceAnswer(index, label, probabilities, value, "positive" if value >= 0.25 else "negative")
+    return SliceAnswer(number, label, probabilities, value, "positive" if value >= 0.25 else "negative")
 
 
 def test_a_series_is_told_by_decision_probability_and_slice() -> None:
     answer = Answer(
         "series",
+        "run",
         "assessed",
         label="no_tumour",
         decision="positive",
@@ -121,7 +125,7 @@ def test_a_series_is_told_by_decision_probability_and_slice() -> None:
         positive_probability=0.3,
         threshold=0.25,
         certified_sensitivity=0.2236,
-        slices=tuple(_slice(i, value) for i, value in enumerate((0.1, 0.3, 0.2, 0.1, 0.8))),
+        slices=tuple(_slice(i, value) for i, value in enumerate((0.1, 0.3, 0.2, 0.1, 0.8), start=1)),
         notes=("a gap",),
     )
     lines = in_words(answer, TASK).splitlines()

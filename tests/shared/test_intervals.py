@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import beta, norm
 
-from shared.intervals import bootstrap, clopper_pearson_lower, wilson
+from shared.intervals import bootstrap, clopper_pearson_lower, wilson, wilson_grouped
 
 
 # Newcombe, Stat Med 17:857, 1998, table I, method 3
@@ -127,3 +127,20 @@ def test_the_names_of_groups_do_not_matter() -> None:
     values = np.random.default_rng(1).normal(size=30)
     by_number = bootstrap([str(i) for i in range(30)], _mean(values))
     assert bootstrap([str(99 - i) for i in range(30)], _mean(values)) == by_number
+
+
+def test_groups_of_one_trial_give_nearly_the_plain_interval() -> None:
+    hits = np.array([1.0] * 81 + [0.0] * 182)
+    assert wilson_grouped(hits, np.ones(263)) == pytest.approx(wilson(81, 263), abs=2e-3)
+
+
+def test_equal_trials_of_a_group_count_once() -> None:
+    hits = np.array([100.0] * 15 + [0.0] * 15)
+    assert wilson_grouped(hits, np.full(30, 100.0)) == pytest.approx(wilson(15, 30), abs=0.02)
+
+
+def test_a_rate_without_variance_counts_groups_as_trials() -> None:
+    assert wilson_grouped(np.full(5, 8.0), np.full(5, 8.0)) == wilson(5, 5)
+    assert wilson_grouped(np.zeros(5), np.full(5, 8.0)) == wilson(0, 5)
+    with pytest.raises(ValueError, match="one group"):
+        wilson_grouped(np.array([3.0]), np.array([8.0]))
