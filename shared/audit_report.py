@@ -17,8 +17,10 @@ from PIL import Image as PillowImage
 from shared.artifacts import write_json, write_text
 from shared.audit import AuditResult, Pair
 from shared.figures import pair_sheet
+from shared.leaks import find_leaks
 from shared.samples import Dataset, Sample
 from shared.sources import read_source
+from shared.splits import group_units
 from shared.task import Task
 
 SHEET_PAIRS = 24
@@ -43,7 +45,17 @@ def findings(dataset: Dataset, result: AuditResult) -> dict[str, Any]:
             "pairs": len(across),
             "groups_on_both_sides": len(_groups(dataset.samples, learning) & _groups(dataset.samples, testing)),
         }
+    tree["refusals"] = _refusals(dataset, result)
     return tree
+
+
+def _refusals(dataset: Dataset, result: AuditResult) -> list[str]:
+    """For which training would refuse the data as they are; blank images it leaves out."""
+    compared = np.ones(len(dataset.samples), dtype=bool)
+    compared[list(result.blank)] = False
+    units = group_units(dataset.samples, result.clusters)
+    found = [leak.sentence for leak in find_leaks(dataset.samples, result.clusters, units, compared)]
+    return [f"{len(result.unreadable)} images cannot be read", *found] if result.unreadable else found
 
 
 def in_words(tree: dict[str, Any]) -> list[str]:
@@ -63,13 +75,7 @@ def in_words(tree: dict[str, Any]) -> list[str]:
             f"training images, {across['duplicates_of_training']} are duplicates in all"
         )
         lines.append(f"{across['groups_on_both_sides']} groups (patients) stand in training and in test")
-    return lines
-
-
-def leaks(tree: dict[str, Any]) -> bool:
-    """Whether training on this data would be refused as it is."""
-    across = tree.get("across_split", {})
-    return bool(across.get("duplicates_of_training") or across.get("groups_on_both_sides"))
+    return [*lines, *(f"training would refuse: {reason}" for reason in tree["refusals"])]
 
 
 def write_audit(task: Task, dataset: Dataset, result: AuditResult, tree: dict[str, Any], out: Path) -> None:

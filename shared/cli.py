@@ -145,10 +145,10 @@ def build_app(task: "Task") -> typer.Typer:
             Path | None, typer.Option(help="Also write audit.json, pairs.csv and pairs.png into this folder.")
         ] = None,
     ) -> None:
-        """Look for duplicates, contradicting labels and damaged images. Exit 3: training would refuse the split."""
+        """Look for duplicates, contradicting labels and damaged images. Exit 3: training would refuse the data."""
         with reported():
-            leaking = _audit(task, data, out)
-        if leaking:
+            refused = _audit(task, data, out)
+        if refused:
             raise typer.Exit(EXIT_REFUSED)
 
     @app.command()
@@ -256,7 +256,7 @@ def _audit(task: "Task", data: Path, out: Path | None) -> bool:
     if out is not None:
         audit_report.write_audit(task, dataset, result, tree, out)
         typer.echo(f"written: {out}")
-    return audit_report.leaks(tree)
+    return bool(tree["refusals"])
 
 
 def in_words(answer: "Answer", task: "Task") -> str:

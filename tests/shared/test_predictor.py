@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from shared.task import Item
 KEYS = {"input", "status", "reason", "label", "probabilities", "threshold", "certified_sensitivity", "slices"}
 WITHOUT_TORCH = """
 import sys
+from dataclasses import replace
 from pathlib import Path
 from {task}.task import TASK
 from shared.predictor import Predictor
@@ -188,3 +190,54 @@ def test_the_positive_event_goes_by_its_own_name() -> None:
     tree = Answer("a.dcm", "run", "assessed", positive_probability=0.9, slices=(one,)).to_json("tumour")
     assert tree["tumour_probability"] == tree["slices"][0]["tumour_probability"] == 0.9
     assert "positive_probability" not in json.dumps(tree)
+
+
+def _screening(predictor: Predictor, lengths: tuple[int, int], domains: tuple[str, ...]) -> Predictor:
+    """The same network, as if one of its classes must not be missed."""
+    predictor.record = replace(
+        predictor.record,
+        positive=(False, False, True),
+        threshold=0.5,
+        operating_point={"lengths": list(lengths)},
+        certified_sensitivity=0.9,
+        domains=domains,
+    )
+    return predictor
+
+
+@pytest.mark.parametrize(
+    ("count", "lengths", "domains", "said"),
+    [
+        (1, (1, 1), ("mars",), ""),
+        (6, (4, 9), ("mars",), ""),
+        (2, (4, 9), ("mars",), ""),
+        (18, (4, 9), ("mars",), ""),
+        (1, (1, 5), ("mars",), ""),
+        (1, (2, 9), ("mars",), "inputs of 2 to 9 image(s) and says nothing of one of 1"),
+        (2, (1, 1), ("mars",), "inputs of 1 image(s) and says nothing of one of 2"),
+        (19, (4, 9), ("mars",), "says nothing of one of 19"),
+        (6, (4, 9), ("moon",), "certified for moon and says nothing of mars"),
+    ],
+)
+def test_a_certificate_is_shown_only_for_what_it_was_counted_on(
+    predictor: Predictor,
+    pictures: list[np.ndarray],
+    count: int,
+    lengths: tuple[int, int],
+    domains: tuple[str, ...],
+    said: str,
+) -> None:
+    item = Item("scan", slices=pictures[:count], domains=("mars",))
+    answer = _screening(predictor, lengths, domains).assess(item)
+    assert answer.certified_sensitivity == (None if said else 0.9)
+    assert any(said in note for note in answer.notes) if said else not answer.notes
+
+
+def test_the_probability_of_the_event_is_that_of_evaluation_to_the_last_bit(
+    predictor: Predictor, pictures: list[np.ndarray]
+) -> None:
+    screening = _screening(predictor, (1, 9), ("mars",))
+    for count in (1, 5):
+        answer = screening.assess(Item("scan", slices=pictures[:count]))
+        raw = screening.probabilities(pictures[:count])[:, 2]
+        assert answer.positive_probability == screening.record.aggregation.probability(raw)
