@@ -18,9 +18,11 @@ app = build_app(TASK)
 def phantom(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="A new folder for the dataset.")],
     patients: Annotated[int, typer.Option(min=1, help="Patients for each scanner.")] = 20,
-    scanners: Annotated[str, typer.Option(help="Names, separated by commas; or all.")] = "all",
+    scanners: Annotated[str, typer.Option(help="Of atlas, borealis, cirrus, separated by commas; or all.")] = "all",
     slices: Annotated[int, typer.Option(min=1, help="Axial slices for each patient.")] = 12,
-    kinds: Annotated[str, typer.Option(help="Tumour kinds, separated by commas.")] = "glioma,meningioma,pituitary",
+    kinds: Annotated[
+        str, typer.Option(help="Of glioma, meningioma, pituitary, metastasis, separated by commas.")
+    ] = "glioma,meningioma,pituitary",
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same files.")] = 0,
 ) -> None:
     """Write a synthetic multi-scanner head-MRI dataset as DICOM series with masks and labels.csv."""

@@ -141,10 +141,17 @@ def write_phantom(
 
 
 def embedded(root: Path, progress: Callable[[int, int], None]) -> Path:
-    """The dataset that is used where none is named: `root/phantom`, written unless it is there and complete."""
+    """The dataset that is used where none is named: `root/phantom`, written unless it is there and complete.
+
+    Raises:
+        DataError: What is there was written by another version.
+    """
     out = root / "phantom"
     if not (out / "phantom.json").is_file():
         write_phantom(out, patients=EMBEDDED_PATIENTS, scanners=EMBEDDED_SCANNERS, progress=progress)
+    facts = json.loads((out / "phantom.json").read_text())
+    if (facts.get("version"), facts.get("patients_per_scanner")) != (VERSION, EMBEDDED_PATIENTS):
+        raise DataError(f"{out} was written by another version of medtl; delete it, and it is written anew")
     return out
 
 

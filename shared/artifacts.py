@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.aggregation import Aggregation
-from shared.errors import RunError
+from shared.errors import RunError, UsageError
 from shared.task import Preprocessing
 
 DONE = "done"
@@ -97,12 +97,13 @@ def check_finished(run: Path) -> None:
     """Checks that a run is whole and that its model files are those that were finished.
 
     Raises:
-        RunError: No such folder, an unfinished run, or a file that was changed since.
+        UsageError: No such folder, or an unfinished run.
+        RunError: A file that was changed since.
     """
-    if not run.is_dir():
-        raise RunError(f"{run} is not a run folder; `train` makes one")
+    if not any((run / name).is_file() for name in ("config.yaml", DONE)):
+        raise UsageError(f"{run} is not a run folder; `train` makes one")
     if not is_finished(run):
-        raise RunError(f"{run} is not finished; start its training again to resume it")
+        raise UsageError(f"{run} is not finished; start its training again to resume it")
     hashes = read_json(run / DONE).get("files")
     if not isinstance(hashes, dict) or set(hashes) != set(MODEL_FILES):
         raise RunError(f"{run}/{DONE} does not name the files of the model; delete the folder and train again")
@@ -115,13 +116,13 @@ def newest_run(root: Path, task: str) -> Path:
     """The finished run of an application that finished last.
 
     Raises:
-        RunError: There is none under `root`.
+        UsageError: There is none under `root`.
     """
     finished = sorted(root.glob(f"*/{DONE}"), key=lambda path: path.stat().st_mtime, reverse=True)
     for done in finished:
         if read_json(done).get("task") == task:
             return done.parent
-    raise RunError(f"no finished {task} run under {root}/; train one (`{task} train`) or name one with --model")
+    raise UsageError(f"no finished {task} run under {root}/; train one (`{task} train`) or name one with --model")
 
 
 def finish(run: Path, task: str) -> None:

@@ -16,6 +16,7 @@ import typer
 
 from shared.errors import MedtlError, UsageError
 from shared.progress import progress_bars
+from shared.sources import require_paths
 from shared.strategies import strategy_names
 
 if TYPE_CHECKING:
@@ -225,6 +226,8 @@ def _evaluate(
 ) -> None:
     from shared.artifacts import check_finished, read_json, write_json
 
+    if data is not None:
+        require_paths([data], "a folder, zip or manifest")
     check_finished(run)
     if data is None:
         if prevalence is not None or miss_cost != 1.0:
@@ -327,7 +330,7 @@ def reported() -> Iterator[None]:
         raise  # the reader of the output, such as `head`, has had enough: click ends in silence
     except OSError as error:
         typer.echo(f"error: {error.filename}: {error.strerror}; choose a place that can be written", err=True)
-        raise typer.Exit(EXIT_FAULT) from None
+        raise typer.Exit(EXIT_USAGE) from None
     except KeyboardInterrupt:
         typer.echo("interrupted; the same command resumes it", err=True)
         raise typer.Exit(130) from None

@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from shared.errors import ConfigError
+from shared.registry import unknown_name
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -174,7 +175,7 @@ def _apply(tree: dict[str, Any], override: str) -> None:
 def _describe(fault: Any, model: type[BaseModel]) -> str:
     where = ".".join(str(part) for part in fault["loc"]) or "(top)"
     if fault["type"] == "extra_forbidden":
-        return f"{where}: unknown key; allowed here: {', '.join(_keys_at(model, fault['loc'][:-1]))}"
+        return f"{where}: {unknown_name('key', str(fault['loc'][-1]), _keys_at(model, fault['loc'][:-1]))}"
     if fault["type"] == "value_error":
         return f"{where}: {fault['msg'].removeprefix('Value error, ')}"
     return f"{where}: {fault['msg'].lower()}, got {fault['input']!r}"

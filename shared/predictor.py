@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from shared.aggregation import aggregate
 from shared.artifacts import check_finished, read_model_record
-from shared.errors import DataError, InputRefused, RunError
+from shared.errors import DataError, InputRefused, UsageError
 from shared.task import Image, Item, Preprocessing
 
 BATCH = 16
@@ -91,7 +91,8 @@ class Predictor:
         preprocess: The application's deterministic preprocessing.
 
     Raises:
-        RunError: The run is unfinished, damaged, or belongs to another application.
+        UsageError: The run is unfinished or belongs to another application.
+        RunError: The run is damaged.
     """
 
     def __init__(self, run: Path, task: str, preprocess: Preprocess) -> None:
@@ -99,7 +100,7 @@ class Predictor:
         self.name = run.resolve().name
         self.record = read_model_record(run)
         if self.record.task != task:
-            raise RunError(f"{run} is a run of {self.record.task}; `{task}` cannot use it")
+            raise UsageError(f"{run} is a run of {self.record.task}; `{task}` cannot use it")
         self.preprocess = preprocess
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3

@@ -50,10 +50,11 @@ from shared.progress import Progress
 from shared.report import Finished, write_report
 from shared.samples import SPLITS, Belonging, Dataset, group_mark, image_digest
 from shared.seeding import derive_seed
+from shared.sources import require_paths
 from shared.strategies import find_strategy
 from shared.task import Preprocessing, Task
 from shared.trainer import predict_scores
-from shared.weights import WeightsReport, load_weights
+from shared.weights import WeightsReport, load_weights, require_weights
 
 log = logging.getLogger(__name__)
 PACKAGES = ("numpy", "torch", "torchvision", "onnxruntime", "pydicom", "monai", "accelerate", "captum")
@@ -83,11 +84,17 @@ def run(
     options = validate(strategy.options, config.strategy, origin="strategy")
     spec = _preprocessing(task, config)
     _check_backbone(config)
+    if config.data.source:
+        require_paths([Path(config.data.source)], "a folder, zip or manifest")
     strategy.check(options, find_backbone(config.backbone.name).stages)
     device = _device(config)
     processes = PartialState(cpu=device.type == "cpu")
     with processes.main_process_first():
+        record, weights = find_backbone(config.backbone.name), config.backbone.weights
+        if weights != "imagenet":  # which may take a download: first, whether the data are sound
+            require_weights(record, weights)
         dataset = _load(task, config, spec, root, progress)
+        require_weights(record, weights)
     folder = out or root / run_name(task, config, dataset)
     earlier = folder / "config.yaml"
     if earlier.is_file() and earlier.read_text(encoding="utf-8") != to_yaml(config):
@@ -104,7 +111,7 @@ def run(
             write_text(folder / "config.yaml", to_yaml(config))
         divided = divide(task, config.data, dataset, seed=config.seed, progress=progress)
         parts = _parts(task, divided, spec, progress)
-        network, weights = _network(config, spec, len(dataset.classes))
+        network, loaded = _network(config, spec, len(dataset.classes))
         job = Job(
             network=network,
             train=parts["train"],
@@ -122,7 +129,7 @@ def run(
         )
         history = strategy.fit(job, options)
         if processes.is_main_process:
-            _complete(task, config, divided, parts, job, weights, history, started)
+            _complete(task, config, divided, parts, job, loaded, history, started)
     return folder
 
 

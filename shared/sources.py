@@ -173,8 +173,8 @@ def faults_error(what: str, faults: Sequence[str]) -> DataError:
         what: What they have in common ("rows of labels.csv are wrong").
         faults: At least one line each naming its place.
     """
-    more = f"\n  and {len(faults) - FAULTS_SHOWN} more" if len(faults) > FAULTS_SHOWN else ""
-    return DataError(f"{len(faults)} {what}:\n  " + "\n  ".join(faults[:FAULTS_SHOWN]) + more)
+    more = f"; and {len(faults) - FAULTS_SHOWN} more" if len(faults) > FAULTS_SHOWN else ""
+    return DataError(f"{len(faults)} {what}: " + "; ".join(faults[:FAULTS_SHOWN]) + more)
 
 
 def _check_size(size: int) -> None:

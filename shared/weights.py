@@ -96,6 +96,29 @@ def load_weights(
     )
 
 
+def require_weights(record: BackboneRecord, spec: str, *, source: Path | None = None) -> None:
+    """Finds weights, those of ImageNet by fetching them, so that what is missing is said before anything long begins.
+
+    Raises:
+        WeightsError: There is no such file or run, or it could not be fetched.
+        RunError: The run is unfinished or was changed.
+    """
+    if spec == "imagenet":
+        _download(record)
+    elif spec != "random":
+        _find(spec, source)
+
+
+def _find(spec: str, source: Path | None) -> Path:
+    """The file or run folder."""
+    path = (source or Path()) / spec
+    if path.is_dir():
+        check_finished(path)
+    elif not path.is_file():
+        raise WeightsError(f"weights {spec!r}: no such file or run; allowed: imagenet, random, a file, a finished run")
+    return path
+
+
 def _wanted(backbone: Backbone, copied: Sequence[str] | None) -> tuple[str, ...]:
     stages = tuple(backbone.stages)
     absent = [stage for stage in copied or () if stage not in stages]
@@ -110,22 +133,18 @@ def _wanted(backbone: Backbone, copied: Sequence[str] | None) -> tuple[str, ...]
 def _locate(backbone: Backbone, spec: str, source: Path | None) -> tuple[Path, Mapping[str, str], bool]:
     """The file; for each tensor of the backbone's stages its name in that file; whether it is one of our own runs."""
     if spec == "imagenet":
-        return _download(backbone), backbone.original_names, False
-    path = (source or Path()) / spec
+        return _download(backbone.record), backbone.original_names, False
+    path = _find(spec, source)
     if path.is_dir():
-        check_finished(path)
         trained = read_json(path / "model.json")["backbone"]["name"]
         if trained != backbone.record.name:
             raise WeightsError(f"{spec} was trained with {trained}; backbone.name is {backbone.record.name}")
         own_names = {name: f"backbone.stages.{name}" for name in backbone.stages.state_dict()}
         return path / "model.safetensors", own_names, True
-    if not path.is_file():
-        raise WeightsError(f"weights {spec!r}: no such file or run; allowed: imagenet, random, a file, a finished run")
     return path, backbone.original_names, False
 
 
-def _download(backbone: Backbone) -> Path:
-    record = backbone.record
+def _download(record: BackboneRecord) -> Path:
     if record.weights_url is None:
         raise WeightsError(
             f"no download of ImageNet weights is known for {record.name}; "

@@ -30,10 +30,10 @@ def test_train_names_every_strategy_in_its_help() -> None:
     [
         (["train", "sede=1"], 2, "sede: unknown key"),
         (["train", "nowhere.yaml"], 2, "nowhere.yaml: cannot be read"),
-        (["train", "data.source=/nowhere"], 1, "/nowhere does not exist"),
+        (["train", "data.source=/nowhere"], 2, "/nowhere does not exist"),
         (["train", "data.source=.", "backbone.name=resnet19"], 2, "did you mean"),
         (["train", "data.source=.", "strategy.name=finetune", "strategy.epochs=3"], 2, "epochs: unknown key"),
-        (["predict", "x.dcm"], 1, "no finished medtl run"),
+        (["predict", "x.dcm"], 2, "no finished medtl run"),
         (["predict"], 2, "Missing argument"),
     ],
 )

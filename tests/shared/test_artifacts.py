@@ -18,7 +18,7 @@ from shared.artifacts import (
     read_model_record,
     write_json,
 )
-from shared.errors import RunError
+from shared.errors import RunError, UsageError
 from shared.task import Preprocessing
 
 RECORD = ModelRecord(
@@ -77,9 +77,9 @@ def test_a_changed_model_is_noticed(tmp_path: Path) -> None:
 def test_half_a_run_is_never_taken_for_a_whole_one(tmp_path: Path) -> None:
     run = _run(tmp_path / "runs" / "a")
     (run / "done").unlink()
-    with pytest.raises(RunError, match="not finished"):
+    with pytest.raises(UsageError, match="not a run folder"):
         check_finished(run)
-    with pytest.raises(RunError, match="no finished medtl run"):
+    with pytest.raises(UsageError, match="no finished medtl run"):
         newest_run(tmp_path / "runs", "medtl")
 
 

@@ -151,16 +151,16 @@ def test_predict_out_writes_what_json_prints(tiny_run: Path, characters: Path) -
     [
         (("train", "seed=x"), 2, "seed: "),
         (("train", "data={folds: 3, left_out: x}"), 2, "data: folds and left_out both choose the test"),
-        (("train", "sede=1"), 2, "sede: unknown key; allowed here: name, seed"),
+        (("train", "sede=1"), 2, "sede: unknown key 'sede'; did you mean seed?"),
         (("train", "nowhere.yaml"), 2, "nowhere.yaml: cannot be read"),
-        (("train", "data.source=nowhere"), 1, "nowhere does not exist"),
+        (("train", "data.source=nowhere"), 2, "nowhere does not exist"),
         (("train", "data.source=.", "strategy.name=finetuna"), 2, "did you mean finetune"),
         (("train", "data.source=.", "data.options.margin=9"), 2, "margin is 9"),
         (("train", "data.source=."), 1, "no layout that is known"),
         (("train",), 2, "data.source is not set"),
-        (("predict", "a.png"), 1, "no finished handwriting run"),
-        (("predict", "a.png", "--model", "nowhere"), 1, "nowhere is not a run folder"),
-        (("predict", "a.png", "--model", "."), 1, ". is not finished"),
+        (("predict", "a.png"), 2, "no finished handwriting run"),
+        (("predict", "a.png", "--model", "nowhere"), 2, "nowhere is not a run folder"),
+        (("predict", "a.png", "--model", "."), 2, ". is not a run folder"),
     ],
 )
 def test_a_fault_is_one_line_and_a_code(words: tuple[str, ...], code: int, said: str) -> None:
@@ -208,7 +208,7 @@ def test_a_place_that_cannot_be_written_is_said_in_one_line(
     Path("file").write_text("in the way")
     words = tiny_words if command == "train" else (characters / "digit_0" / "000.png", "--model", tiny_run)
     result = _call(command, *words, "--out", "file")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert _is_one_line(result, "file")
 
 
@@ -248,7 +248,7 @@ def test_evaluate_and_report_print_the_results_of_a_run(tiny_run: Path, tmp_path
     assert own.exit_code == 0
     assert set(report.stdout.splitlines()[:-1]) <= set(own.stdout.splitlines())
     assert read_json(tmp_path / "evaluation.json") == read_json(tiny_run / "report.json")
-    assert _is_one_line(_call("evaluate", tmp_path), "is not finished")
+    assert _is_one_line(_call("evaluate", tmp_path), "is not a run folder")
 
 
 def test_evaluate_on_other_data_says_what_was_left_out(

@@ -23,9 +23,11 @@ def test_every_fault_is_reported_at_once(tmp_path: Path) -> None:
     assert "\n" not in message
 
 
-def test_an_unknown_key_names_the_allowed_ones_of_its_section() -> None:
-    with pytest.raises(ConfigError, match=r"data\.leeks: unknown key; allowed here: source, domains.*leaks"):
+def test_an_unknown_key_names_the_nearest_of_its_section_or_all() -> None:
+    with pytest.raises(ConfigError, match=r"data\.leeks: unknown key 'leeks'; did you mean leaks"):
         load_config(None, ["data.leeks=drop"])
+    with pytest.raises(ConfigError, match=r"data\.xyz: unknown key 'xyz'; known: source, domains.*leaks"):
+        load_config(None, ["data.xyz=drop"])
 
 
 def test_overrides_take_yaml_values_and_win_over_the_file(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from handwriting.task import TASK
 from shared.artifacts import read_model_record
 from shared.backbones import build_backbone
-from shared.errors import RunError
+from shared.errors import RunError, UsageError
 from shared.network import Calibrated, Network, code_width
 from shared.predictor import Answer, Predictor, SliceAnswer
 from shared.task import Item
@@ -120,7 +120,7 @@ def test_a_changed_byte_is_refused(broken: Path, name: str) -> None:
 )
 def test_a_run_that_lacks_a_file_is_refused(broken: Path, name: str, said: str) -> None:
     (broken / name).unlink()
-    with pytest.raises(RunError, match=said):
+    with pytest.raises(UsageError if name == "done" else RunError, match=said):
         Predictor(broken, TASK.name, TASK.preprocess)
 
 
@@ -136,12 +136,12 @@ def test_a_seal_that_vouches_for_nothing_is_refused(broken: Path, content: str) 
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="not a run folder"):
+    with pytest.raises(UsageError, match="not a run folder"):
         Predictor(tmp_path / "nowhere", TASK.name, TASK.preprocess)
 
 
 def test_a_run_of_another_application_is_refused(tiny_run: Path) -> None:
-    with pytest.raises(RunError, match="is a run of handwriting; `medtl` cannot use it"):
+    with pytest.raises(UsageError, match="is a run of handwriting; `medtl` cannot use it"):
         Predictor(tiny_run, "medtl", TASK.preprocess)
 
 

@@ -18,7 +18,7 @@ from handwriting.task import TASK
 from shared.artifacts import claimed, is_finished, newest_run, read_json, read_seen
 from shared.audit import AuditResult, Pair
 from shared.config import load_config
-from shared.errors import ConfigError, DataError, LeakError, MedtlError, RunError, UnknownNameError
+from shared.errors import ConfigError, DataError, LeakError, MedtlError, RunError, UnknownNameError, UsageError
 from shared.runner import run
 
 Words = tuple[str, ...]
@@ -295,7 +295,7 @@ def test_what_the_source_run_saw_is_not_new_to_the_transferred_one(
     folder = _run(tmp_path, tiny_words, f"backbone.weights={tiny_run}", "seed=5", HEAD_ALONE)
     assert read_seen(tiny_run) < read_seen(folder)
     notes = read_json(folder / "report.json")["notes"]
-    assert any("test images were seen by the run that the weights come from" in note for note in notes)
+    assert any("test images or patients were seen by the run that the weights come from" in note for note in notes)
 
 
 def test_a_run_folder_in_use_is_refused(tmp_path: Path, tiny_words: Words) -> None:
@@ -367,7 +367,7 @@ def test_transfer_copies_only_the_stages_that_are_named(tmp_path: Path, tiny_wor
 def test_half_a_run_gives_no_weights(tmp_path: Path, tiny_words: Words, tiny_run: Path) -> None:
     half = shutil.copytree(tiny_run, tmp_path / "half")
     (half / "done").unlink()
-    with pytest.raises(RunError, match="not finished"):
+    with pytest.raises(UsageError, match="not finished"):
         _run(tmp_path, tiny_words, f"backbone.weights={half}")
 
 
@@ -376,7 +376,7 @@ def test_the_newest_run_is_a_finished_one_of_the_same_task(tmp_path: Path, tiny_
     half = shutil.copytree(tiny_run, tmp_path / "half")
     (half / "done").unlink()
     assert newest_run(tmp_path, "handwriting") == tmp_path / "whole"
-    with pytest.raises(RunError, match="no finished medtl run"):
+    with pytest.raises(UsageError, match="no finished medtl run"):
         newest_run(tmp_path, "medtl")
 
 

@@ -21,7 +21,7 @@ from torchvision import models
 from shared.artifacts import finish, write_json
 from shared.backbone import Backbone
 from shared.backbones import build_backbone, find_backbone
-from shared.errors import RunError, WeightsError
+from shared.errors import RunError, UsageError, WeightsError
 from shared.weights import load_weights
 
 RESNET_STAGES = ("stem", "layer1", "layer2", "layer3", "layer4")
@@ -259,7 +259,7 @@ def test_an_unfinished_or_changed_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="was changed after training"):
         load_weights(backbone, str(run))
     (run / "done").unlink()
-    with pytest.raises(RunError, match="is not finished"):
+    with pytest.raises(UsageError, match="is not a run folder"):
         load_weights(backbone, str(run))
 
 
