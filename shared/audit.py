@@ -95,6 +95,16 @@ class AuditResult:
         a, b = {int(i) for i in first}, {int(i) for i in second}
         return [p for p in self.pairs if (p.i in a and p.j in b) or (p.i in b and p.j in a)]
 
+    def of_first(self, count: int) -> AuditResult:
+        """What was found among the first `count` samples."""
+        return AuditResult(
+            tuple(pair for pair in self.pairs if pair.j < count),
+            self.clusters[:count],
+            tuple(i for i in self.unreadable if i < count),
+            tuple(i for i in self.blank if i < count),
+            tuple(pair for pair in self.contradictions if pair.j < count),
+        )
+
     def leaked(self, learning: Iterable[int], testing: Iterable[int]) -> list[int]:
         """Which of `testing` share a cluster with one of `learning`, be it through other copies in between; sorted."""
         seen = set(self.clusters[np.fromiter(learning, dtype=np.int64)].tolist())

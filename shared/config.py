@@ -43,6 +43,9 @@ class DataSection(Section):
         "refuse",
         description="of images that stand in training and in test: drop from the test, keep_test drops from training",
     )
+    apart_from: str | None = Field(
+        None, description="another dataset: copies of its images are left out, so that this run has seen none of them"
+    )
     options: dict[str, Any] = Field(default_factory=dict, description="the application's own preprocessing settings")
 
     @model_validator(mode="after")

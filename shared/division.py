@@ -13,7 +13,7 @@ from shared.config import DataSection
 from shared.errors import ConfigError, DataError, LeakError
 from shared.leaks import Leak, find_leaks
 from shared.progress import Progress
-from shared.samples import Dataset
+from shared.samples import Dataset, Sample
 from shared.splits import few_groups, fold_numbers, group_units, k_shot, split
 from shared.task import Task
 
@@ -49,13 +49,22 @@ def audited(task: Task, dataset: Dataset, progress: Progress) -> AuditResult:
     )
 
 
-def divide(task: Task, wanted: DataSection, dataset: Dataset, *, seed: int, progress: Progress) -> Divided:
+def divide(
+    task: Task,
+    wanted: DataSection,
+    dataset: Dataset,
+    *,
+    apart_from: Sequence[Sample] = (),
+    seed: int,
+    progress: Progress,
+) -> Divided:
     """Looks for duplicates, leaves out what must not stand in a part, and splits the rest.
 
     Args:
         task: Reads the images.
         wanted: The `data` section of the configuration.
         dataset: Labelled samples.
+        apart_from: Samples whose copies are left out.
         seed: Of the split and of the draws of few labels.
         progress: Called with (what, done, total, note).
 
@@ -64,16 +73,19 @@ def divide(task: Task, wanted: DataSection, dataset: Dataset, *, seed: int, prog
         ConfigError: The chosen test does not exist.
         LeakError: Test images are copies of others, and the configuration does not say what to do.
     """
-    result = audited(task, dataset, progress)
-    if result.unreadable:
-        first = dataset.samples[result.unreadable[0]].source
-        count = f"{len(result.unreadable)} of {len(dataset.samples)}"
-        raise DataError(f"{count} images cannot be read, the first in {first!r}; mend or remove them")
+    own = len(dataset.samples)
+    together = audited(task, replace(dataset, samples=(*dataset.samples, *apart_from)), progress)
+    result = together.of_first(own)
+    _refuse_unreadable(result, dataset)
     keep = np.ones(len(dataset.samples), dtype=bool)
     notes = list(dataset.notes)
     if result.blank:
         keep[list(result.blank)] = False
         notes.append(f"{len(result.blank)} blank images (all pixels alike) were left out.")
+    if apart_from:
+        copies = together.leaked(range(own, own + len(apart_from)), range(own))
+        keep[copies] = False
+        notes.append(f"{len(copies)} images are copies of some in data.apart_from and were left out.")
     units = group_units(dataset.samples, result.clusters)
     dataset, outside = _with_chosen_test(dataset, units, wanted, seed)
     keep[outside] = False
@@ -90,6 +102,13 @@ def divide(task: Task, wanted: DataSection, dataset: Dataset, *, seed: int, prog
     parts = dict(split(dataset.samples, seed=seed, fractions=fractions, units=units, may_leak=may_leak))
     notes += _few_labels(dataset, parts, wanted, seed)
     return Divided(dataset, parts, units, tuple(notes))
+
+
+def _refuse_unreadable(result: AuditResult, dataset: Dataset) -> None:
+    if result.unreadable:
+        first = dataset.samples[result.unreadable[0]].source
+        count = f"{len(result.unreadable)} of {len(dataset.samples)}"
+        raise DataError(f"{count} images cannot be read, the first in {first!r}; mend or remove them")
 
 
 def _with_chosen_test(

@@ -84,8 +84,8 @@ def run(
     options = validate(strategy.options, config.strategy, origin="strategy")
     spec = _preprocessing(task, config)
     _check_backbone(config)
-    if config.data.source:
-        require_paths([Path(config.data.source)], "a folder, zip or manifest")
+    named = [Path(source) for source in (config.data.source, config.data.apart_from) if source]
+    require_paths(named, "a folder, zip or manifest")
     strategy.check(options, find_backbone(config.backbone.name).stages)
     device = _device(config)
     processes = PartialState(cpu=device.type == "cpu")
@@ -109,7 +109,9 @@ def run(
         started = time.monotonic()
         if processes.is_main_process:
             write_text(folder / "config.yaml", to_yaml(config))
-        divided = divide(task, config.data, dataset, seed=config.seed, progress=progress)
+        other = config.data.apart_from
+        apart_from = () if other is None else task.load(Path(other), options=spec.options).samples
+        divided = divide(task, config.data, dataset, apart_from=apart_from, seed=config.seed, progress=progress)
         parts = _parts(task, divided, spec, progress)
         network, loaded = _network(config, spec, len(dataset.classes))
         job = Job(

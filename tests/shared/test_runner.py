@@ -16,9 +16,11 @@ from safetensors.torch import load_file
 
 from handwriting.task import TASK
 from shared.artifacts import claimed, is_finished, newest_run, read_json, read_seen
+from shared.assessment import assess_data
 from shared.audit import AuditResult, Pair
 from shared.config import load_config
 from shared.errors import ConfigError, DataError, LeakError, MedtlError, RunError, UnknownNameError, UsageError
+from shared.evaluation import Stakes
 from shared.runner import run
 
 Words = tuple[str, ...]
@@ -181,6 +183,21 @@ def test_images_in_training_and_test_are_refused(tmp_path: Path, tiny_words: Wor
     with pytest.raises(LeakError, match=r"2 of 15 test images are duplicates.*data\.leaks=drop\)"):
         _run(tmp_path, tiny_words, f"data.source={data}", out=tmp_path / "run")
     assert not is_finished(tmp_path / "run")
+
+
+@pytest.mark.usefixtures("quick_ending")
+def test_copies_of_another_dataset_are_left_out_so_that_the_run_can_be_its_source(
+    tmp_path: Path, tiny_words: Words, draw_characters: Draw
+) -> None:
+    data = draw_characters(tmp_path / "data", each=15, seed=1)
+    other = draw_characters(tmp_path / "other", each=2, seed=2)
+    for index in range(3):
+        shutil.copy(data / "digit_0" / f"{index:03d}.png", other / "digit_1" / f"1{index:02d}.png")
+    folder = _run(tmp_path, tiny_words, f"data.source={data}", f"data.apart_from={other}", HEAD_ALONE)
+    notes = read_json(folder / "report.json")["notes"]
+    assert "3 images are copies of some in data.apart_from and were left out." in notes
+    tree = assess_data(TASK, folder, other, stakes=Stakes(), progress=lambda *_: None)
+    assert tree["coverage"]["seen_in_training"] == 0
 
 
 @pytest.mark.usefixtures("quick_ending")
