@@ -185,7 +185,6 @@ def test_images_in_training_and_test_are_refused(tmp_path: Path, tiny_words: Wor
     assert not is_finished(tmp_path / "run")
 
 
-@pytest.mark.usefixtures("quick_ending")
 def test_copies_of_another_dataset_are_left_out_so_that_the_run_can_be_its_source(
     tmp_path: Path, tiny_words: Words, draw_characters: Draw
 ) -> None:
