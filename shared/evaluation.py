@@ -230,12 +230,17 @@ def _ranking(scores: Values, truth: Flags, units: Units, least: int = 1) -> dict
     if min(int(truth.sum()), int((~truth).sum())) < least:
         measure = _undefined("only one of the two kinds occurs" if least == 1 else f"{_too_few(least)} of one kind")
         return {"auc": measure, "average_precision": measure}
-    ranks = _Ranks(scores, truth)
     return {
         name: {"value": float(statistic(np.ones((1, len(truth))))[0]), "n": len(truth)}
         | _bounds(bootstrap(units, statistic), BOOTSTRAP)
-        for name, statistic in (("auc", ranks.auc), ("average_precision", ranks.average_precision))
+        for name, statistic in rank_statistics(scores, truth).items()
     }
+
+
+def rank_statistics(scores: Values, truth: Flags) -> dict[str, Callable[[Weights], Values]]:
+    """AUC and average precision of N samples as functions of their weights [B, N], for `shared.intervals.bootstrap`."""
+    ranks = _Ranks(scores, truth)
+    return {"auc": ranks.auc, "average_precision": ranks.average_precision}
 
 
 class _Ranks:
