@@ -62,7 +62,7 @@ def auc(units: int, slices: int, correlation: float) -> Drawn:
 
 
 def mean(units: int) -> Drawn:
-    """The bootstrap interval of the mean of a skewed loss (exponential, mean 1), as Brier scores and likelihoods are."""
+    """The bootstrap interval of the mean of a skewed loss: exponential, with mean 1."""
 
     def draw(random: Random) -> tuple[Interval, float]:
         losses: NDArray[np.float64] = random.exponential(size=units)

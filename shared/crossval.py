@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from shared.artifacts import read_model_record
 from shared.config import Config
-from shared.intervals import wilson
+from shared.evaluation import Rate
+from shared.judging import judge_series
 from shared.progress import Progress
 from shared.runner import run
+from shared.samples import Belonging
 from shared.task import Task
 
 Flags = NDArray[np.bool_]
@@ -38,8 +40,8 @@ def cross_validate(
         progress: Called with (what, done, total, note).
 
     Returns:
-        `repeats` (the pooled measures of each), `mean` (over repeats, with `spread`, their standard deviation, and the
-        95% Wilson interval of as many images as there are, each counted once), `runs` (names).
+        `repeats` (the pooled measures of each, with their 95% intervals), `mean` (over repeats, with `spread`, their
+        standard deviation, and the means of the bounds: repeats do not narrow an interval), `runs` (names).
     """
     rows, names = [], []
     for repeat in range(repeats):
@@ -60,19 +62,35 @@ def in_words(tree: dict[str, Any]) -> list[str]:
     count = len(tree["repeats"])
     lines = [f"{count} x {tree['folds']} folds, groups and duplicates kept together"]
     for name, block in tree["mean"].items():
+        interval = "no interval" if block["low"] is None else f"[{block['low']:.3f}, {block['high']:.3f}]"
         lines.append(
-            f"{name}: {block['value']:.3f} [{block['low']:.3f}, {block['high']:.3f}], "
-            f"standard deviation over repeats {block['spread']:.3f}, n {block['n']}"
+            f"{name}: {block['value']:.3f} {interval}, standard deviation over repeats {block['spread']:.3f}, "
+            f"n {block['n']}"
         )
     return lines
 
 
 @dataclass(frozen=True)
-class _Tested:
-    """Of the test images of a run, each bool [N]."""
+class _Calls:
+    """What was said of test images, or of test patients.
+
+    Attributes:
+        positive: [N] truth.
+        called: [N] whether called positive at the run's own threshold.
+        units: [N] what is independent of the rest; numbers mean the same in every fold.
+    """
 
     positive: Flags
     called: Flags
+    units: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class _Tested:
+    """The test of one run: its images, its patients where they have several, and what the likeliest class says."""
+
+    images: _Calls
+    groups: _Calls | None
     likely: Flags
     right: Flags
 
@@ -81,42 +99,67 @@ def _test(folder: Path) -> _Tested:
     record = read_model_record(folder)
     with (folder / "predictions.csv").open(encoding="utf-8", newline="") as stream:
         rows = [row for row in csv.DictReader(stream) if row["split"] == "test"]
-    positive = dict(zip(record.classes, record.positive, strict=True))
-    dangerous = [name for name in record.classes if positive[name]]
+    flags = dict(zip(record.classes, record.positive, strict=True))
+    dangerous = [name for name in record.classes if flags[name]]
     raw = np.array([sum(float(row[name]) for name in dangerous) for row in rows])
-    scores = record.aggregation.each(raw)
+    truth = np.array([flags[row["label"]] for row in rows])
+    units = tuple(int(row["unit"]) for row in rows)
+    called = record.aggregation.each(raw) >= record.threshold if dangerous else np.zeros(len(rows), dtype=np.bool_)
+    groups = None
+    belonging = Belonging(tuple(row["series"] for row in rows), tuple(row["group"] for row in rows), units)
+    if dangerous and len(set(belonging.groups)) < len(rows):
+        scores, ill, of_groups = judge_series(raw, truth, belonging, record.aggregation).by_group()
+        groups = _Calls(ill, scores >= record.threshold, of_groups)
     return _Tested(
-        positive=np.array([positive[row["label"]] for row in rows]),
-        called=scores >= record.threshold if dangerous else np.zeros(len(rows), dtype=np.bool_),
-        likely=np.array([positive[row["predicted"]] for row in rows]),
+        images=_Calls(truth, called, units),
+        groups=groups,
+        likely=np.array([flags[row["predicted"]] for row in rows]),
         right=np.array([row["label"] == row["predicted"] for row in rows]),
     )
 
 
-def _pooled(tests: Sequence[_Tested]) -> dict[str, dict[str, int]]:
-    truth, called, likely, right = (
-        np.concatenate([getattr(test, name) for test in tests]) for name in ("positive", "called", "likely", "right")
+def _pooled(tests: Sequence[_Tested]) -> dict[str, dict[str, Any]]:
+    images = _joined([test.images for test in tests])
+    every = np.ones(len(images.units), dtype=np.bool_)
+    rates = {"accuracy, likeliest class": Rate(images.units)(np.concatenate([test.right for test in tests]), every)}
+    if images.positive.any():
+        likely = np.concatenate([test.likely for test in tests])
+        rates |= _of(images, "")
+        rates["false-negative rate, likeliest class"] = Rate(images.units)(~likely, images.positive)
+    by_group = [test.groups for test in tests if test.groups is not None]
+    if len(by_group) == len(tests):
+        rates |= _of(_joined(by_group), ", by patient or group")
+    return {name: rate for name, rate in rates.items() if rate["value"] is not None}
+
+
+def _of(calls: _Calls, unit: str) -> dict[str, dict[str, Any]]:
+    rate, every = Rate(calls.units), np.ones(len(calls.units), dtype=np.bool_)
+    return {
+        f"accuracy, positive or not, at the operating point{unit}": rate(calls.called == calls.positive, every),
+        f"false-negative rate{unit}": rate(~calls.called, calls.positive),
+        f"specificity{unit}": rate(~calls.called, ~calls.positive),
+    }
+
+
+def _joined(calls: Sequence[_Calls]) -> _Calls:
+    return _Calls(
+        np.concatenate([one.positive for one in calls]),
+        np.concatenate([one.called for one in calls]),
+        tuple(unit for one in calls for unit in one.units),
     )
-    every = np.ones(len(right), dtype=np.bool_)
-    rates = {"accuracy, likeliest class": (right, every)}
-    if truth.any():
-        rates |= {
-            "accuracy, positive or not, at the operating point": (called == truth, every),
-            "false-negative rate": (~called, truth),
-            "specificity": (~called, ~truth),
-            "false-negative rate, likeliest class": (~likely, truth),
+
+
+def _mean(rows: Sequence[dict[str, dict[str, Any]]]) -> dict[str, dict[str, Any]]:
+    means: dict[str, dict[str, Any]] = {}
+    for name in dict.fromkeys(name for row in rows for name in row):
+        rates = [row[name] for row in rows if name in row]
+        values = [rate["value"] for rate in rates]
+        bounded = [rate for rate in rates if rate["low"] is not None]
+        means[name] = {
+            "value": float(np.mean(values)),
+            "spread": float(np.std(values)),
+            "low": float(np.mean([rate["low"] for rate in bounded])) if bounded else None,
+            "high": float(np.mean([rate["high"] for rate in bounded])) if bounded else None,
+            "n": rates[0]["n"],
         }
-    return {name: {"successes": int(hit[of].sum()), "n": int(of.sum())} for name, (hit, of) in rates.items()}
-
-
-def _mean(rows: Sequence[dict[str, dict[str, int]]]) -> dict[str, dict[str, float]]:
-    means = {}
-    for name in rows[0]:
-        values = [row[name]["successes"] / row[name]["n"] for row in rows if row[name]["n"]]
-        if not values:
-            continue
-        # repeats are not independent: the interval is that of one, at the mean
-        mean, n = float(np.mean(values)), rows[0][name]["n"]
-        low, high = wilson(round(mean * n), n)
-        means[name] = {"value": mean, "spread": float(np.std(values)), "low": low, "high": high, "n": n}
     return means

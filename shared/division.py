@@ -78,7 +78,7 @@ def divide(
     result = together.of_first(own)
     _refuse_unreadable(result, dataset)
     keep = np.ones(len(dataset.samples), dtype=bool)
-    notes = list(dataset.notes)
+    notes = [*dataset.notes, _audit_note(result)]
     if result.blank:
         keep[list(result.blank)] = False
         notes.append(f"{len(result.blank)} blank images (all pixels alike) were left out.")
@@ -102,6 +102,15 @@ def divide(
     parts = dict(split(dataset.samples, seed=seed, fractions=fractions, units=units, may_leak=may_leak))
     notes += _few_labels(dataset, parts, wanted, seed)
     return Divided(dataset, parts, units, tuple(notes))
+
+
+def _audit_note(result: AuditResult) -> str:
+    counts = result.counts()
+    return (
+        f"Looked for duplicates among {counts['images']} images: {counts['copies']} are copies of others, "
+        f"{counts['contradictions']} pairs of copies carry different labels. Copies and groups (patients) count as one "
+        "in intervals."
+    )
 
 
 def _refuse_unreadable(result: AuditResult, dataset: Dataset) -> None:

@@ -88,7 +88,7 @@ def evaluate(
         raise DataError(f"{broken} of {len(labels)} images have probabilities that are not finite; the model is broken")
     predicted, every = probabilities.argmax(axis=1), np.ones(len(labels), dtype=np.bool_)
     units = belonging.units
-    rate = _Rate(units)
+    rate = Rate(units)
     confusion = np.zeros((len(classes), len(classes)), dtype=np.int64)
     np.add.at(confusion, (labels, predicted), 1)
     result: dict[str, Any] = {
@@ -120,7 +120,7 @@ def evaluate(
         block = _domain(predicted[inside] == labels[inside], owners)
         if positive.any() and inside.sum() >= SMALL_CELL:
             block |= _ranking(scores[inside], truth[inside], owners.units, SMALL_CELL)
-            block |= _calls(called[inside], truth[inside], _Rate(owners.units, SMALL_CELL))
+            block |= _calls(called[inside], truth[inside], Rate(owners.units, SMALL_CELL))
         result["domains"][name] = block
     return result
 
@@ -138,12 +138,12 @@ def _by_group(
     """
     whole, positive, units = judge_series(scores, truth, belonging, aggregation).by_group()
     called = whole >= threshold
-    rates = _calls(called, positive, _Rate(units)) | _counts(called, positive)
+    rates = _calls(called, positive, Rate(units)) | _counts(called, positive)
     rates |= _weighed(called, positive, units, stakes)
     return {"n": len(whole)} | _ranking(whole, positive, units) | rates
 
 
-class _Rate:
+class Rate:
     """A rate with Wilson's interval, which allows for groups where samples share one (a unit)."""
 
     def __init__(self, units: Units, least: int = 1) -> None:
@@ -165,7 +165,7 @@ class _Rate:
         return measure | _bounds(wilson_grouped(right, all_), WILSON_GROUPED)
 
 
-def _calls(called: Flags, truth: Flags, rate: _Rate) -> dict[str, Any]:
+def _calls(called: Flags, truth: Flags, rate: Rate) -> dict[str, Any]:
     """The rates of one decision; PPV and NPV hold at the prevalence that stands beside them."""
     return {
         "sensitivity": rate(called, truth),
@@ -222,7 +222,7 @@ def _domain(right: Flags, belonging: Belonging) -> dict[str, Any]:
     if len(right) < SMALL_CELL:
         return {"n": None, "reason": _too_few(SMALL_CELL)}
     every = np.ones(len(right), dtype=np.bool_)
-    return {"n": len(right), "groups": len(set(belonging.groups)), "accuracy": _Rate(belonging.units)(right, every)}
+    return {"n": len(right), "groups": len(set(belonging.groups)), "accuracy": Rate(belonging.units)(right, every)}
 
 
 def _ranking(scores: Values, truth: Flags, units: Units, least: int = 1) -> dict[str, Any]:

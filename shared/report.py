@@ -26,6 +26,7 @@ from shared.figures import (
     training_curve,
 )
 from shared.job import Part
+from shared.model_card import model_card
 from shared.network import Network
 from shared.reliability import judged, reliability_bins
 from shared.task import Task
@@ -42,6 +43,7 @@ class Finished:
 
     Attributes:
         record: The run's model record.
+        config: The resolved configuration, YAML.
         stakes: Of the use that the model is meant for.
         notes: Sentences about the data that must be shown.
         parts: By split.
@@ -54,6 +56,7 @@ class Finished:
     """
 
     record: ModelRecord
+    config: str
     stakes: Stakes
     notes: tuple[str, ...]
     parts: Mapping[str, Part]
@@ -80,6 +83,8 @@ def write_report(task: Task, folder: Path, done: Finished) -> None:
     write_json(folder / "report.json", tree)
     test = done.parts["test"]
     flags = np.array(done.record.positive)
+    counts = [_counts(name, part, len(done.record.classes)) for name, part in done.parts.items()]
+    facts = _facts(done)
     page = Environment(loader=PackageLoader("shared"), autoescape=select_autoescape()).get_template("report.html")
     html = page.render(
         name=folder.name,
@@ -98,12 +103,26 @@ def write_report(task: Task, folder: Path, done: Finished) -> None:
         misses=_miss_sheet(done, flags, test),
         curve=training_curve(done.history),
         sheet=_sheet(task, done, test),
-        data=[_counts(name, part, len(done.record.classes)) for name, part in done.parts.items()],
+        data=counts,
         notes=done.notes,
-        facts=_facts(done),
+        facts=facts,
+        config=done.config,
     )
     write_text(folder / "report.html", html)
-    write_text(folder / "model_card.md", _model_card(task, folder.name, done, rows))
+    card = model_card(
+        name=folder.name,
+        title=task.title,
+        cautions=cautions,
+        record=done.record,
+        config=done.config,
+        parts=counts,
+        notes=done.notes,
+        rows=rows,
+        by_group=by_group,
+        facts=facts,
+        misses=done.results["test"].get("false_negatives"),
+    )
+    write_text(folder / "model_card.md", card)
 
 
 def _domains(domains: Mapping[str, Mapping[str, Any]]) -> list[dict[str, str]]:
@@ -211,13 +230,3 @@ def _facts(done: Finished) -> list[tuple[str, Any]]:
 def _certified(record: ModelRecord) -> str:
     value = record.certified_sensitivity
     return "none: nothing was certified" if value is None else f"{value:.3f}"
-
-
-def _model_card(task: Task, name: str, done: Finished, rows: Sequence[Mapping[str, str]]) -> str:
-    lines = [f"# {name}", "", task.title, "", *(f"- {caveat}" for caveat in caveats(task, done.record.synthetic)), ""]
-    lines += ["## Results", "", "| measure | validation | test |", "|---|---|---|"]
-    lines += [f"| {row['measure']} | {row['validation']} | {row['test']} |" for row in rows]
-    lines += ["", "## Data", "", *(f"- {note}" for note in done.notes or ("No note.",)), ""]
-    lines += ["## Model", "", *(f"- {key}: {value}" for key, value in _facts(done)), ""]
-    lines += ["## Unknown", "", "- Performance on other scanners, sites and populations: not measured.", ""]
-    return "\n".join(lines)

@@ -264,6 +264,7 @@ def _complete(
     results = {name: _evaluate(parts[name], probabilities[name], record, stakes) for name in SPLITS[1:]}
     done = Finished(
         record=record,
+        config=_without_folders(config),
         stakes=stakes,
         notes=(*divided.notes, *told),
         parts=parts,
@@ -283,6 +284,16 @@ def _seen_before(config: Config) -> frozenset[str]:
     """What the run has seen from which the weights come; nothing where they come from elsewhere."""
     source = Path(config.backbone.weights)
     return read_seen(source) if is_finished(source) else frozenset()
+
+
+def _without_folders(config: Config) -> str:
+    """The configuration for a report, which may travel: data and weights by the last part of their paths."""
+    names = {
+        key: value and Path(value).name
+        for key, value in config.data.model_dump(include={"source", "apart_from"}).items()
+    }
+    backbone = config.backbone.model_copy(update={"weights": Path(config.backbone.weights).name})
+    return to_yaml(config.model_copy(update={"data": config.data.model_copy(update=names), "backbone": backbone}))
 
 
 def _marks(part: Part) -> set[str]:

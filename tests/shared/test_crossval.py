@@ -8,30 +8,55 @@ import pytest
 
 from handwriting.task import TASK
 from shared.config import load_config
-from shared.crossval import _mean, _pooled, _Tested, cross_validate, in_words
+from shared.crossval import _Calls, _mean, _pooled, _Tested, cross_validate, in_words
+from shared.intervals import wilson
 
 
 def _flags(text: str) -> np.ndarray:
     return np.array([letter == "1" for letter in text])
 
 
+def _tested(positive: str, called: str, likely: str, right: str, first: int) -> _Tested:
+    units = tuple(range(first, first + len(positive)))
+    return _Tested(_Calls(_flags(positive), _flags(called), units), None, _flags(likely), _flags(right))
+
+
 def test_the_folds_of_a_repeat_are_pooled_before_a_rate_is_taken() -> None:
-    first = _Tested(_flags("1100"), _flags("1010"), _flags("1000"), _flags("1011"))
-    second = _Tested(_flags("10"), _flags("10"), _flags("00"), _flags("01"))
-    rates = _pooled([first, second])
-    assert rates["accuracy, likeliest class"] == {"successes": 4, "n": 6}
-    assert rates["accuracy, positive or not, at the operating point"] == {"successes": 4, "n": 6}
-    assert rates["false-negative rate"] == {"successes": 1, "n": 3}
-    assert rates["specificity"] == {"successes": 2, "n": 3}
-    assert rates["false-negative rate, likeliest class"] == {"successes": 2, "n": 3}
+    rates = _pooled([_tested("1100", "1010", "1000", "1011", 0), _tested("10", "10", "00", "01", 4)])
+    found = {name: (rate["successes"], rate["n"]) for name, rate in rates.items()}
+    assert found == {
+        "accuracy, likeliest class": (4, 6),
+        "accuracy, positive or not, at the operating point": (4, 6),
+        "false-negative rate": (1, 3),
+        "specificity": (2, 3),
+        "false-negative rate, likeliest class": (2, 3),
+    }
+
+
+def test_images_of_one_unit_count_as_one_in_the_interval() -> None:
+    apart = _pooled([_tested("1" * 100, "1" * 80 + "0" * 20, "1" * 100, "1" * 100, 0)])["false-negative rate"]
+    calls = _Calls(_flags("1" * 100), _flags("1" * 80 + "0" * 20), tuple(i // 10 for i in range(100)))
+    together = _pooled([_Tested(calls, None, _flags("1" * 100), _flags("1" * 100))])["false-negative rate"]
+    assert apart["value"] == together["value"] == 0.2
+    assert (apart["low"], apart["high"]) == wilson(20, 100)
+    assert together["high"] - together["low"] > 2 * (apart["high"] - apart["low"])
+
+
+def test_patients_are_counted_where_they_have_several_images() -> None:
+    images = _Calls(_flags("1100"), _flags("1000"), (0, 0, 1, 1))
+    tested = _Tested(images, _Calls(_flags("10"), _flags("10"), (0, 1)), _flags("1000"), _flags("1011"))
+    rates = _pooled([tested])
+    assert rates["false-negative rate"]["value"] == 0.5
+    assert rates["false-negative rate, by patient or group"]["value"] == 0.0
 
 
 def test_repeats_do_not_make_an_interval_narrower() -> None:
-    row = {"accuracy": {"successes": 9, "n": 10}}
-    once, often = _mean([row])["accuracy"], _mean([row] * 20)["accuracy"]
+    row = _pooled([_tested("1" * 10, "1" * 9 + "0", "1" * 10, "1" * 10, 0)])
+    once, often = _mean([row])["false-negative rate"], _mean([row] * 20)["false-negative rate"]
     assert often == pytest.approx(once)
-    spread = _mean([row, {"accuracy": {"successes": 7, "n": 10}}])["accuracy"]
-    assert (spread["value"], spread["spread"]) == (pytest.approx(0.8), pytest.approx(0.1))
+    other = _pooled([_tested("1" * 10, "1" * 7 + "000", "1" * 10, "1" * 10, 0)])
+    spread = _mean([row, other])["false-negative rate"]
+    assert (spread["value"], spread["spread"]) == (pytest.approx(0.2), pytest.approx(0.1))
 
 
 @pytest.mark.slow

@@ -18,6 +18,7 @@ from shared.artifacts import ModelRecord, read_json
 from shared.backbones import build_backbone
 from shared.evaluation import Stakes, evaluate
 from shared.job import Part
+from shared.model_card import UNKNOWN, UNKNOWN_FIELDS
 from shared.network import Network, code_width
 from shared.report import Finished, write_report
 from shared.samples import Belonging, Sample
@@ -116,6 +117,7 @@ def _finished(**changes: Any) -> Finished:
     history = [{"epoch": 1, "train_loss": 0.7, "validation_accuracy": 0.5}]
     done = Finished(
         record,
+        "seed: 0\n",
         Stakes(miss_cost=4.0),
         ("3 <i>files</i> left out.",),
         parts,
@@ -226,9 +228,14 @@ def test_synthetic_data_is_named_as_such_everywhere(tmp_path: Path, synthetic: b
 def test_the_model_card_says_what_was_not_measured(tmp_path: Path) -> None:
     write_report(Screening(), tmp_path, _finished())
     card = (tmp_path / "model_card.md").read_text(encoding="utf-8")
-    for heading in ("## Results", "## Data", "## Model", "## Unknown"):
+    for heading in ("## Study and people", "## Intended use", "## Data", "## Model", "## Training", "## Evaluation"):
         assert heading in card
     assert "3 <i>files</i> left out." in card
+    for heading, fields in UNKNOWN_FIELDS.items():
+        section = card.split(f"## {heading}")[1].split("\n## ")[0]
+        assert all(f"- {field}. {UNKNOWN}" in section for field in fields)
+    assert "seed: 0" in card
+    assert "Failures: " in card
 
 
 def test_an_undefined_measure_is_given_its_reason() -> None:
