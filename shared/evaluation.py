@@ -151,6 +151,7 @@ class Rate:
         self.least = least
 
     def __call__(self, hits: Flags, among: Flags) -> dict[str, Any]:
+        """How many of the samples `among` [N] are `hits` [N]."""
         trials, successes = int(among.sum()), int((hits & among).sum())
         if trials < self.least:
             return _undefined(_too_few(self.least))
