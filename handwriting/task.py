@@ -56,11 +56,13 @@ class HandwritingTask:
 
         return transforms.preprocess(pixels, spec)
 
-    def images(self, samples: Sequence[Sample], spec: Preprocessing) -> Sequence[Image]:
+    def images(
+        self, samples: Sequence[Sample], spec: Preprocessing, progress: Callable[[int, int], None] = lambda *_: None
+    ) -> Sequence[Image]:
         """Preprocessed images for training, decoded once and kept as bytes."""
         from handwriting import datasets, transforms
 
-        return transforms.images(samples, spec, datasets.read)
+        return transforms.images(samples, spec, datasets.read, progress)
 
     def augment(self, image: Image, seed: int) -> Image:
         """A random variation of `image`, a pure function of `image` and `seed`."""

@@ -150,7 +150,12 @@ class CharacterImages(Sequence[Image]):
         return self._store[index][np.newaxis] / np.float32(255)
 
 
-def images(samples: Sequence[Sample], spec: Preprocessing, read: Callable[[Sample], Pixels]) -> CharacterImages:
+def images(
+    samples: Sequence[Sample],
+    spec: Preprocessing,
+    read: Callable[[Sample], Pixels],
+    progress: Callable[[int, int], None],
+) -> CharacterImages:
     """All samples read and preprocessed once, and kept in memory as bytes: 1 KiB for 32 x 32 pixels.
 
     Raises:
@@ -165,6 +170,7 @@ def images(samples: Sequence[Sample], spec: Preprocessing, read: Callable[[Sampl
                 store[index] = np.rint(preprocess(pixels, spec)[0] * 255)
         except DataError as error:
             faults.append(f"{sample.id}: {error}")
+        progress(index + 1, len(samples))
     if faults:
         raise faults_error("images cannot be read", sorted(faults))
     return CharacterImages(store)

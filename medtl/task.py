@@ -64,11 +64,13 @@ class MedtlTask:
 
         return transforms.preprocess(pixels, spec)
 
-    def images(self, samples: Sequence[Sample], spec: Preprocessing) -> Sequence[Image]:
+    def images(
+        self, samples: Sequence[Sample], spec: Preprocessing, progress: Callable[[int, int], None] = lambda *_: None
+    ) -> Sequence[Image]:
         """Preprocessed images for training, decoded once and cached by MONAI."""
         from medtl import datasets, transforms
 
-        return transforms.images(samples, spec, datasets.read)
+        return transforms.images(samples, spec, datasets.read, progress)
 
     def augment(self, image: Image, seed: int) -> Image:
         """A random variation of `image`, a pure function of `image` and `seed`."""

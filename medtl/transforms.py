@@ -6,6 +6,7 @@ MONAI's and is imported when it is first used.
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -280,7 +281,12 @@ class CachedImages(Sequence[Image]):
         return self._cache[index]
 
 
-def images(samples: Sequence[Sample], spec: Preprocessing, read: Callable[[Sample], Pixels]) -> Sequence[Image]:
+def images(
+    samples: Sequence[Sample],
+    spec: Preprocessing,
+    read: Callable[[Sample], Pixels],
+    progress: Callable[[int, int], None],
+) -> Sequence[Image]:
     """All samples read and preprocessed once, on two threads, and kept in memory (MONAI's `CacheDataset`).
 
     Raises:
@@ -290,8 +296,10 @@ def images(samples: Sequence[Sample], spec: Preprocessing, read: Callable[[Sampl
     from monai.transforms import Compose, Lambda
 
     faults: dict[str, str] = {}
+    done = itertools.count(1)
 
     def decode(sample: Sample) -> Image | None:
+        progress(next(done), len(samples))
         try:
             pixels = read(sample)
             with naming(sample.source):

@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -189,14 +190,17 @@ def _load(task: Task, config: Config, spec: Preprocessing, root: Path, progress:
 def _parts(task: Task, divided: Divided, spec: Preprocessing, progress: Progress) -> dict[str, Part]:
     index = {name: number for number, name in enumerate(divided.dataset.classes)}
     parts = {}
-    for done, name in enumerate(SPLITS):
-        progress("reading images", done, len(SPLITS), name)
+    for name in SPLITS:
         samples = [divided.dataset.samples[i] for i in divided.parts[name]]
         labels = np.array([index[str(sample.label)] for sample in samples], dtype=np.int64)
         belonging = Belonging.of(samples, divided.units[divided.parts[name]].tolist())
-        parts[name] = Part(samples, task.images(samples, spec), labels, belonging)
-    progress("reading images", len(SPLITS), len(SPLITS), "")
+        images = task.images(samples, spec, partial(_reading, progress, name))
+        parts[name] = Part(samples, images, labels, belonging)
     return parts
+
+
+def _reading(progress: Progress, name: str, done: int, total: int) -> None:
+    progress(f"reading images, {name}", done, total, "")
 
 
 def _network(config: Config, spec: Preprocessing, classes: int) -> tuple[Network, WeightsReport]:

@@ -103,8 +103,10 @@ class Task(Protocol):
     def preprocess(self, pixels: NDArray[np.float32], spec: Preprocessing) -> Image:
         """The deterministic part, NumPy only, the same code in training and prediction."""
 
-    def images(self, samples: Sequence[Sample], spec: Preprocessing) -> Sequence[Image]:
-        """Preprocessed images for training, decoded once and cached."""
+    def images(
+        self, samples: Sequence[Sample], spec: Preprocessing, progress: Callable[[int, int], None] = ...
+    ) -> Sequence[Image]:
+        """Preprocessed images for training, decoded once and cached; `progress` is called with (done, total)."""
 
     def augment(self, image: Image, seed: int) -> Image:
         """A random variation of `image` that is a pure function of `image` and `seed`."""
