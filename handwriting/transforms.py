@@ -154,7 +154,7 @@ def images(
     samples: Sequence[Sample],
     spec: Preprocessing,
     read: Callable[[Sample], Pixels],
-    progress: Callable[[int, int], None],
+    progress: Callable[[int, int], None] = lambda *_: None,
 ) -> CharacterImages:
     """All samples read and preprocessed once, and kept in memory as bytes: 1 KiB for 32 x 32 pixels.
 

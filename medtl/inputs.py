@@ -201,8 +201,7 @@ def _place_broken(content: _Content) -> None:
 
 
 def _judge_all(name: str, content: _Content) -> Iterator[Item]:
-    several = len(content.series()) > 1
-    number = 0
+    names = _series_names(name, content.series())
     for entry in content.entries:
         if isinstance(entry, Item):
             yield entry
@@ -211,10 +210,20 @@ def _judge_all(name: str, content: _Content) -> Iterator[Item]:
         elif isinstance(entry, str):
             yield _single(entry)
         else:
-            number += 1
-            yield _series_item(f"{name} (series {number})" if several else name, entry)
+            yield _series_item(next(names), entry)
     if not content.entries:
         yield Item(name, refusal=nothing_to_judge(content.passed_over))
+
+
+def _series_names(name: str, series: Sequence[_Series]) -> Iterator[str]:
+    """One alone goes by the name of what was given; several by their folders, and by number where they share one."""
+    if len(series) == 1:
+        yield name
+        return
+    holders = Counter(folder for one in series for folder in one.folders())
+    for number, one in enumerate(series, start=1):
+        (folder, *others) = sorted(one.folders())
+        yield f"{name} (series {number})" if others or holders[folder] > 1 else folder
 
 
 def _series_item(name: str, series: _Series) -> Item:

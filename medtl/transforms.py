@@ -285,7 +285,7 @@ def images(
     samples: Sequence[Sample],
     spec: Preprocessing,
     read: Callable[[Sample], Pixels],
-    progress: Callable[[int, int], None],
+    progress: Callable[[int, int], None] = lambda *_: None,
 ) -> Sequence[Image]:
     """All samples read and preprocessed once, on two threads, and kept in memory (MONAI's `CacheDataset`).
 

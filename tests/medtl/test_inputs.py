@@ -168,7 +168,7 @@ def test_series_are_told_apart_and_counted_without_uids(tmp_path: Path) -> None:
     write_series(tmp_path / "b", [1, 2], series="1.2.77")
     write_series(tmp_path / "a", [3, 4], series="1.2.99")
     first, second = items([tmp_path])
-    assert (first.name, second.name) == (f"{tmp_path} (series 1)", f"{tmp_path} (series 2)")
+    assert (first.name, second.name) == (str(tmp_path / "a"), str(tmp_path / "b"))
     assert (known(first), known(second)) == ([3, 4], [1, 2])
 
 
