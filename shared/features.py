@@ -7,6 +7,7 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -78,9 +79,17 @@ def nearest_codes(network: Network, images: Sequence[Image], among: Sequence[Ima
 
 
 def network_key(network: Network, spec: Preprocessing, content_hash: str) -> str:
-    """SHA-256 over everything that determines the code of a sample of the data."""
+    """SHA-256 over everything that determines the code of a sample: network, data, and the release that reads them."""
     digest = hashlib.sha256()
-    facts = [network.layers, network.pooling, spec.size, spec.channels, dict(spec.options), content_hash]
+    facts = [
+        version("medtl"),
+        network.layers,
+        network.pooling,
+        spec.size,
+        spec.channels,
+        dict(spec.options),
+        content_hash,
+    ]
     digest.update(json.dumps(facts, sort_keys=True).encode())
     for name, tensor in network.backbone.state_dict().items():
         digest.update(name.encode())
