@@ -39,7 +39,7 @@ from shared.config import load_config
 from shared.runner import run
 
 def progress(what, done, total, note):
-    if done == total and what == "reading images":
+    if done == total and what == "reading images, test":
         print("begun", flush=True)
     if done == total and what.startswith("training, phase 2"):
         print("trained", flush=True)
