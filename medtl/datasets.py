@@ -206,6 +206,7 @@ def _samples(row: Row, layout: Layout, pseudonym: Pseudonymiser, notes: Counter[
             mask=mask,
             frame=frame,
             series=None if series is None else pseudonym(*series),
+            known_person=bool(origin.patient) and not row.cell("group"),
         )
 
 

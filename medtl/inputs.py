@@ -6,8 +6,10 @@ series, the pixels. So at most one series is in memory.
 
 from __future__ import annotations
 
+import csv
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
@@ -22,6 +24,7 @@ from medtl.scanners import scanner_name
 from medtl.series import Slice, order_slices
 from shared.errors import DataError, InputRefused
 from shared.images import SIGNATURES, read_picture
+from shared.layouts import TABLE_NAMES
 from shared.samples import UNKNOWN_DOMAIN
 from shared.sources import (
     SEPARATOR,
@@ -35,6 +38,7 @@ from shared.sources import (
 from shared.sources import SIDE_FILES as COMMON_SIDE_FILES
 from shared.task import Item
 
+UNSTATED = "the file does not say what it shows: that it is a head MRI was not checked"
 MIN_SIDE = 32
 """Rows and columns of the smallest slice that is judged; below that only icons and test objects are found."""
 NIFTI_MAGIC = {(344, b"n+1\0"), (4, b"n+2\0")}
@@ -150,9 +154,10 @@ def _child(folder: Path, name: str) -> Path | None:
 def _scan(sources: Sequence[str]) -> _Content:
     """Sorts files into series by their headers, and the rest by what they are."""
     content = _Content()
+    masks = _masks(sources)
     by_key: dict[tuple[str, ...], _Series] = {}
     for source in sources:
-        if is_side_file(source, SIDE_FILES):
+        if source in masks or is_side_file(source, SIDE_FILES):
             content.passed_over += 1
             continue
         try:
@@ -177,6 +182,17 @@ def _scan(sources: Sequence[str]) -> _Content:
         series.files.append((source, header))
     _place_broken(content)
     return content
+
+
+def _masks(sources: Sequence[str]) -> set[str]:
+    """What a `labels.csv` among them names as masks: drawings of findings, and no scans to be judged."""
+    masks = set()
+    for table in (source for source in sources if PurePosixPath(source).name in TABLE_NAMES):
+        with suppress(DataError):
+            rows = csv.DictReader(read_source(table).decode("utf-8-sig", "replace").splitlines())
+            beside = table.removesuffix(PurePosixPath(table).name)
+            masks |= {beside + row["mask"] for row in rows if row.get("mask")}
+    return masks
 
 
 def _archive_entry(source: str) -> Item | Path:
@@ -287,7 +303,7 @@ def _single(source: str) -> Item:
             raise InputRefused("is compressed by gzip; unpack it first (NIfTI may stay compressed as .nii.gz)")
         with foreign_code():
             slices = [read_picture(data)] if kind == "picture" else list(read_volume(data))
-        return _judgeable(source, slices, ())
+        return _judgeable(source, slices, (UNSTATED,))
     except (DataError, InputRefused) as error:
         return Item(source, refusal=str(error))
 

@@ -26,13 +26,16 @@ class Choice:
     """What was chosen.
 
     Attributes:
-        aggregation: Fitted to all groups.
+        aggregation: The mean of the fits that gave the scores. One fit to all units would know each of them, and lie
+            further from what the scores certify.
         judged: The series, each with a score from a fit that did not see its unit.
+        tried: Aggregations among which the data chose.
         losses: Mean negative log-likelihood over series of each candidate, cross-fitted; empty where none was made.
     """
 
     aggregation: Aggregation
     judged: Judged
+    tried: int
     losses: dict[str, float]
 
 
@@ -51,13 +54,14 @@ def choose_aggregation(scores: Values, truth: NDArray[np.bool_], belonging: Belo
     several = len(series) < len(scores)
     ill = plain.by_unit()[1]
     if not several or min(int(ill.sum()), int((~ill).sum())) < LEAST:
-        return Choice(default, plain, {})
+        return Choice(default, plain, 1, {})
     folds = _folds(ill)[group_codes(plain.units)]
     fitted = {pools: _cross_fitted(values, plain.truth, pools, folds) for pools in CANDIDATES}
-    losses = {pools: _loss(rows, plain.truth) for pools, rows in fitted.items()}
+    losses = {pools: _loss(rows, plain.truth) for pools, (rows, _) in fitted.items()}
     best = min(CANDIDATES, key=lambda pools: losses[pools])
     named = {"+".join(pools): loss for pools, loss in losses.items()}
-    return Choice(_fit(values, plain.truth, best), replace(plain, scores=fitted[best]), named)
+    rows, fits = fitted[best]
+    return Choice(_mean(fits), replace(plain, scores=rows), len(CANDIDATES), named)
 
 
 def _folds(positive: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -70,14 +74,21 @@ def _folds(positive: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 def _cross_fitted(
     series: Sequence[Values], positive: NDArray[np.bool_], pools: tuple[str, ...], folds: NDArray[np.int64]
-) -> Values:
-    scores = np.empty(len(series))
+) -> tuple[Values, list[Aggregation]]:
+    """The score of each series from a fit that did not see its unit, and the fits."""
+    scores, fits = np.empty(len(series)), []
     for fold in range(FOLDS):
         inside = np.flatnonzero(folds != fold).tolist()
         fitted = _fit([series[i] for i in inside], positive[inside], pools)
         for i in np.flatnonzero(folds == fold).tolist():
             scores[i] = fitted.probability(series[i])
-    return scores
+        fits.append(fitted)
+    return scores, fits
+
+
+def _mean(fits: Sequence[Aggregation]) -> Aggregation:
+    weights = np.mean([fit.weights for fit in fits], axis=0)
+    return Aggregation(fits[0].pools, tuple(map(float, weights)), float(np.mean([fit.bias for fit in fits])))
 
 
 def _fit(series: Sequence[Values], positive: NDArray[np.bool_], pools: tuple[str, ...]) -> Aggregation:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.artifacts import ModelRecord, read_seen
+from shared.division import audit_note, audited
 from shared.errors import DataError, InputRefused
 from shared.evaluation import Stakes, evaluate
 from shared.predictor import Predictor
@@ -67,13 +69,14 @@ def assess_data(task: Task, run: Path, source: Path, *, stakes: Stakes, progress
             f"none of {len(samples)} images is left: {copies} were seen in training, {acquainted} are of patients or "
             f"other groups that were, {len(refused)} refused"
         )
+    found = audited(task, replace(dataset, samples=tuple(kept)), progress)
     probabilities, labels, classes, positive = _in_common(task, record, np.stack(rows), kept)
     result = evaluate(
         probabilities,
         labels,
         classes,
         positive=positive,
-        belonging=Belonging.of(kept, group_units(kept).tolist()),
+        belonging=Belonging.of(kept, group_units(kept, found.clusters).tolist()),
         domains=[sample.domain for sample in kept],
         threshold=record.threshold,
         aggregation=record.aggregation,
@@ -90,7 +93,8 @@ def assess_data(task: Task, run: Path, source: Path, *, stakes: Stakes, progress
         *dataset.notes,
         f"{copies} of {len(samples)} images stood in training or validation of the run, pixel for pixel, and "
         f"{acquainted} are of groups (patients) that did; they were left out. Near duplicates were not looked for, and "
-        "patients are known again only under the same salt.",
+        "patients are known again by their DICOM PatientID only, under the same salt.",
+        audit_note(found),
         f"{len(refused)} were refused, {coverage['refused_positive']} of them positive.",
     ]
     summary = summary_lines(rows_of({"test": result}), rows_of({"test": result.get("by_group", {})}))

@@ -79,9 +79,15 @@ def in_words(tree: dict[str, Any]) -> list[str]:
 
 
 def write_audit(task: Task, dataset: Dataset, result: AuditResult, tree: dict[str, Any], out: Path) -> None:
-    """Writes `audit.json`, `pairs.csv` (with file names: keep it with the data) and, where there are, `pairs.png`."""
+    """Writes `audit.json` and `pairs.csv`, and where there are any, `pairs.png` and `unreadable.csv`.
+
+    The tables name files: they belong with the data.
+    """
     write_json(out / "audit.json", tree)
     write_text(out / "pairs.csv", _table(dataset.samples, result.pairs))
+    if result.unreadable:
+        names = [dataset.samples[i].source for i in result.unreadable]
+        write_text(out / "unreadable.csv", "".join(f"{name}\n" for name in ["path", *names]))
     worst = worst_pairs(dataset, result)
     if worst:
         pictures = [[_tile(task.read(dataset.samples[i])) for i in (pair.i, pair.j)] for pair in worst]

@@ -94,9 +94,10 @@ def build_app(task: "Task") -> typer.Typer:
 
         with reported():
             settings = _settings(config, overrides)
+            _make(out)
             with progress_bars() as progress:
                 tree = cross_validate(task, settings, folds=folds, repeats=repeats, root=RUNS, progress=progress)
-            for line in in_words(tree):
+            for line in (*tree["caveats"], *in_words(tree)):
                 typer.echo(line)
             if out is not None:
                 write_json(out / "crossval.json", tree)
@@ -200,6 +201,7 @@ def _predict(task: "Task", paths: list[Path], model: Path | None, as_json: bool,
     from shared.artifacts import newest_run, write_text
     from shared.predictor import Predictor
 
+    _make(out)
     run = model or newest_run(RUNS, task.name)
     predictor = Predictor(run, task.name, task.preprocess)
     items = task.items(paths)
@@ -229,6 +231,7 @@ def _evaluate(
     if data is not None:
         require_paths([data], "a folder, zip or manifest")
     check_finished(run)
+    _make(out)
     if data is None:
         if prevalence is not None or miss_cost != 1.0:
             raise UsageError("--prevalence and --miss-cost need DATA; for the run's own test set them when training")
@@ -246,11 +249,21 @@ def _evaluate(
         write_json(out / "evaluation.json", tree)
 
 
+def _make(out: Path | None) -> None:
+    """Makes the folder for results before anything long begins."""
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+
+
 def _audit(task: "Task", data: Path, out: Path | None) -> bool:
     from shared import audit_report
     from shared.division import audited
 
+    require_paths([data], "a folder, zip or manifest")
+    _make(out)
     dataset = task.load(data, options=task.default_options)
+    if dataset.synthetic:
+        typer.echo("Synthetic data: these images were made by a program.")
     with progress_bars() as progress:
         result = audited(task, dataset, progress)
     tree = audit_report.findings(dataset, result)
@@ -258,7 +271,7 @@ def _audit(task: "Task", data: Path, out: Path | None) -> bool:
         typer.echo(line)
     if out is not None:
         audit_report.write_audit(task, dataset, result, tree, out)
-        typer.echo(f"written: {out}")
+        typer.echo(f"written: {out}; its tables name files as they lie: keep them with the data")
     return bool(tree["refusals"])
 
 

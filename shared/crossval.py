@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 
 from shared.artifacts import read_model_record
 from shared.config import Config
+from shared.errors import ConfigError
 from shared.evaluation import Rate
 from shared.judging import judge_series
 from shared.progress import Progress
 from shared.runner import run
 from shared.samples import Belonging
 from shared.task import Task
+from shared.wording import caveats
 
 Flags = NDArray[np.bool_]
 
@@ -39,22 +41,30 @@ def cross_validate(
         root: Where the runs lie.
         progress: Called with (what, done, total, note).
 
+    Raises:
+        ConfigError: The configuration chooses a test of its own.
+
     Returns:
-        `repeats` (the pooled measures of each, with their 95% intervals), `mean` (over repeats, with `spread`, their
-        standard deviation, and the means of the bounds: repeats do not narrow an interval), `runs` (names).
+        `caveats` (sentences), `repeats` (the pooled measures of each, with their 95% intervals), `mean` (over repeats,
+        with `spread`, their standard deviation, and the means of the bounds: repeats do not narrow an interval), `runs`
+        (names).
     """
-    rows, names = [], []
+    if config.data.folds is not None or config.data.left_out is not None:
+        raise ConfigError("data.folds and data.left_out choose one test; crossval divides by itself: leave them out")
+    rows, names, cautions = [], [], list[str]()
     for repeat in range(repeats):
         tests = []
         for fold in range(folds):
             data = config.data.model_copy(update={"folds": folds, "fold": fold})
             of_fold = config.model_copy(update={"seed": config.seed + repeat, "data": data})
-            folder = run(task, of_fold, root=root, progress=lambda *_: None)
+            # apart from the other runs: a model of one fold must not be the newest that `predict` takes
+            folder = run(task, of_fold, root=root / "crossval", progress=lambda *_: None)
+            cautions = caveats(task, read_model_record(folder).synthetic)
             tests.append(_test(folder))
             names.append(folder.name)
             progress("folds", repeat * folds + fold + 1, repeats * folds, "")
         rows.append(_pooled(tests))
-    return {"folds": folds, "repeats": rows, "mean": _mean(rows), "runs": names}
+    return {"caveats": cautions, "folds": folds, "repeats": rows, "mean": _mean(rows), "runs": names}
 
 
 def in_words(tree: dict[str, Any]) -> list[str]:
@@ -107,7 +117,7 @@ def _test(folder: Path) -> _Tested:
     called = record.aggregation.each(raw) >= record.threshold if dangerous else np.zeros(len(rows), dtype=np.bool_)
     groups = None
     belonging = Belonging(tuple(row["series"] for row in rows), tuple(row["group"] for row in rows), units)
-    if dangerous and len(set(belonging.groups)) < len(rows):
+    if dangerous:
         scores, ill, of_groups = judge_series(raw, truth, belonging, record.aggregation).by_group()
         groups = _Calls(ill, scores >= record.threshold, of_groups)
     return _Tested(
@@ -127,7 +137,7 @@ def _pooled(tests: Sequence[_Tested]) -> dict[str, dict[str, Any]]:
         rates |= _of(images, "")
         rates["false-negative rate, likeliest class"] = Rate(images.units)(~likely, images.positive)
     by_group = [test.groups for test in tests if test.groups is not None]
-    if len(by_group) == len(tests):
+    if sum(len(calls.units) for calls in by_group) < len(images.units) and by_group:
         rates |= _of(_joined(by_group), ", by patient or group")
     return {name: rate for name, rate in rates.items() if rate["value"] is not None}
 

@@ -72,5 +72,5 @@ def decide(
     if threshold is None:
         chosen_here = bool(not ill.all() or truth.all())
         threshold = choose(whole, ill, target) if chosen_here else choose(scores, truth, target)
-    point = certify(choice.judged, threshold, target, chosen_here=chosen_here, choices=choices)
+    point = certify(choice.judged, threshold, target, chosen_here=chosen_here, choices=choices * choice.tried)
     return Decision(choice.aggregation, point, choice.losses)

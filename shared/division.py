@@ -13,7 +13,7 @@ from shared.config import DataSection
 from shared.errors import ConfigError, DataError, LeakError
 from shared.leaks import Leak, find_leaks
 from shared.progress import Progress
-from shared.samples import Dataset, Sample
+from shared.samples import Dataset, Sample, group_mark
 from shared.splits import few_groups, fold_numbers, group_units, k_shot, split
 from shared.task import Task
 
@@ -27,12 +27,14 @@ class Divided:
         parts: Indices into its samples, by split.
         units: [N] number of what each sample belongs to and cannot be told apart from: its group, joined with copies.
         notes: What must be said of the data.
+        sound: Whether validation shares nothing with training, so that it can certify.
     """
 
     dataset: Dataset
     parts: Mapping[str, NDArray[np.int64]]
     units: NDArray[np.int64]
     notes: tuple[str, ...]
+    sound: bool
 
 
 def audited(task: Task, dataset: Dataset, progress: Progress) -> AuditResult:
@@ -78,14 +80,19 @@ def divide(
     result = together.of_first(own)
     _refuse_unreadable(result, dataset)
     keep = np.ones(len(dataset.samples), dtype=bool)
-    notes = [*dataset.notes, _audit_note(result)]
+    notes = [*dataset.notes, audit_note(result)]
     if result.blank:
         keep[list(result.blank)] = False
         notes.append(f"{len(result.blank)} blank images (all pixels alike) were left out.")
     if apart_from:
         copies = together.leaked(range(own, own + len(apart_from)), range(own))
-        keep[copies] = False
-        notes.append(f"{len(copies)} images are copies of some in data.apart_from and were left out.")
+        people = {mark for sample in apart_from if (mark := group_mark(sample)) is not None}
+        known = [i for i, sample in enumerate(dataset.samples) if group_mark(sample) in people]
+        keep[copies + known] = False
+        notes.append(
+            f"{len(copies)} images are copies of some in data.apart_from, {len(known)} are of patients there; they "
+            "were left out."
+        )
     units = group_units(dataset.samples, result.clusters)
     dataset, outside = _with_chosen_test(dataset, units, wanted, seed)
     keep[outside] = False
@@ -95,16 +102,19 @@ def divide(
     left_out, said = _by_rule(leaks, wanted.leaks)
     keep[left_out] = False
     notes += said
+    _refuse_vanished(dataset, keep)
     dataset = replace(dataset, samples=tuple(np.array(dataset.samples, dtype=object)[keep]))
     units = units[keep]
     fractions = (1.0 - wanted.validation - wanted.test, wanted.validation, wanted.test)
     may_leak = wanted.leaks == "allow"
     parts = dict(split(dataset.samples, seed=seed, fractions=fractions, units=units, may_leak=may_leak))
     notes += _few_labels(dataset, parts, wanted, seed)
-    return Divided(dataset, parts, units, tuple(notes))
+    sound = not (may_leak and any(leak.part == "validation" for leak in leaks))
+    return Divided(dataset, parts, units, tuple(notes), sound)
 
 
-def _audit_note(result: AuditResult) -> str:
+def audit_note(result: AuditResult) -> str:
+    """What an audit found, in the one sentence that reports carry."""
     counts = result.counts()
     return (
         f"Looked for duplicates among {counts['images']} images: {counts['copies']} are copies of others, "
@@ -113,11 +123,23 @@ def _audit_note(result: AuditResult) -> str:
     )
 
 
+def _refuse_vanished(dataset: Dataset, keep: NDArray[np.bool_]) -> None:
+    """A test or validation of the data's own of which nothing is left must not be replaced by another in silence."""
+    named = np.array([sample.split or "" for sample in dataset.samples])
+    for part in ("validation", "test"):
+        if (named == part).any() and not (keep & (named == part)).any():
+            raise DataError(
+                f"nothing is left of the {int((named == part).sum())} {part} images of the data: all are blank or "
+                "copies; data.leaks=keep_test keeps them, data.split=drawn divides anew"
+            )
+
+
 def _refuse_unreadable(result: AuditResult, dataset: Dataset) -> None:
     if result.unreadable:
-        first = dataset.samples[result.unreadable[0]].source
-        count = f"{len(result.unreadable)} of {len(dataset.samples)}"
-        raise DataError(f"{count} images cannot be read, the first in {first!r}; mend or remove them")
+        raise DataError(
+            f"{len(result.unreadable)} of {len(dataset.samples)} images cannot be read; `audit DATA --out DIR` lists "
+            "them in unreadable.csv; mend or remove them"
+        )
 
 
 def _with_chosen_test(

@@ -182,6 +182,8 @@ def _weighed(called: Flags, truth: Flags, units: Units, stakes: Stakes) -> dict[
     """F-beta, what mistakes cost, and PPV and NPV at a stated prevalence (Bayes)."""
     cells = np.stack([called & truth, called & ~truth, ~called & truth, ~called & ~truth], axis=1).astype(np.float64)
 
+    rarest = _rarest(units, truth, ~truth)
+
     def measured(statistic: Callable[[Values, Values, Values, Values], Values]) -> dict[str, Any]:
         def of_draws(weights: Weights) -> Values:
             return statistic(*(weights @ cells).T)
@@ -189,7 +191,7 @@ def _weighed(called: Flags, truth: Flags, units: Units, stakes: Stakes) -> dict[
         value = float(of_draws(np.ones((1, len(truth))))[0])
         if np.isnan(value):
             return _undefined("one of the two kinds does not occur")
-        return {"value": value, "n": len(truth)} | _bounds(bootstrap(units, of_draws), BOOTSTRAP)
+        return {"value": value, "n": len(truth)} | _bounds(bootstrap(units, of_draws, rarest=rarest), BOOTSTRAP)
 
     square = BETA**2
     found = {
@@ -233,7 +235,7 @@ def _ranking(scores: Values, truth: Flags, units: Units, least: int = 1) -> dict
         return {"auc": measure, "average_precision": measure}
     return {
         name: {"value": float(statistic(np.ones((1, len(truth))))[0]), "n": len(truth)}
-        | _bounds(bootstrap(units, statistic), BOOTSTRAP)
+        | _bounds(bootstrap(units, statistic, rarest=_rarest(units, truth, ~truth)), BOOTSTRAP)
         for name, statistic in rank_statistics(scores, truth).items()
     }
 
@@ -284,7 +286,8 @@ def _balanced_accuracy(predicted: NDArray[np.int64], labels: NDArray[np.int64], 
         return _divide(weights @ hits, weights @ members).mean(axis=1)
 
     value = float(statistic(np.ones((1, len(labels))))[0])
-    return {"value": value, "n": len(labels)} | _bounds(bootstrap(units, statistic), BOOTSTRAP)
+    rarest = _rarest(units, *(members.T > 0))
+    return {"value": value, "n": len(labels)} | _bounds(bootstrap(units, statistic, rarest=rarest), BOOTSTRAP)
 
 
 def _brier(probabilities: Values, labels: NDArray[np.int64], positive: Flags, units: Units) -> dict[str, Any]:
@@ -304,6 +307,12 @@ def _negative_log_likelihood(probabilities: Values, labels: NDArray[np.int64], u
     losses = -np.log(np.clip(probabilities[np.arange(len(labels)), labels], SMALLEST_PROBABILITY, 1.0))
     interval = bootstrap(units, lambda weights: (weights @ losses) / weights.sum(axis=1))
     return {"value": float(losses.mean()), "n": len(labels)} | _bounds(interval, BOOTSTRAP)
+
+
+def _rarest(units: Units, *kinds: Flags) -> int:
+    """How many units hold the kind of sample that the fewest hold."""
+    owners = np.asarray(units)
+    return min(len(np.unique(owners[kind])) for kind in kinds)
 
 
 def _divide(above: Values, below: Values) -> Values:

@@ -37,8 +37,8 @@ def wilson_grouped(
     """Wilson's score interval for a rate whose trials come in groups (images of a patient, copies of a picture).
 
     The trials count for as many independent ones as would give the variance that is seen between groups, and never for
-    more than there are; with few groups for less, by Student's t. Where all trials or none hit, no variance is seen,
-    and groups count as trials.
+    more than there are; with few groups, or few that are large, for less, by Student's t. Where all trials or none hit,
+    no variance is seen, and groups count as trials.
 
     Args:
         hits: [G] successes in each group.
@@ -49,7 +49,9 @@ def wilson_grouped(
         ValueError: There are fewer than two groups and not all trials, or none, hit.
 
     Source: Korn & Graubard, Survey Methodology 24:193, 1998, with Wilson's interval in place of the exact one;
-    variance of a ratio as in Cochran, Sampling Techniques, 1977, equation 9.21 and section 6.4.
+    variance of a ratio as in Cochran, Sampling Techniques, 1977, section 6.4; degrees of freedom from the effective
+    number of groups of Kish, Survey Sampling, 1965, section 11.7. Rates near 1 of strongly alike trials (0.95 with a
+    correlation of 0.6) are still covered less often than said, 0.86 in place of 0.95.
     """
     count, total = len(trials), float(trials.sum())
     rate = float(hits.sum()) / total
@@ -59,7 +61,9 @@ def wilson_grouped(
         raise ValueError("one group shows no variance between groups")
     variance = count / (count - 1) * float(((hits - rate * trials) ** 2).sum()) / total**2
     independent = min(rate * (1.0 - rate) / variance, total) if variance > 0 else total
-    normal, tail = float(norm.ppf((1.0 + level) / 2)), float(t.ppf((1.0 + level) / 2, count - 1))
+    # of groups of unlike size the large ones decide: Kish's number of equal groups
+    equal = total**2 / float((trials**2).sum())
+    normal, tail = float(norm.ppf((1.0 + level) / 2)), float(t.ppf((1.0 + level) / 2, max(equal - 1, 1.0)))
     effective = independent * (normal / tail) ** 2
     centre = (rate + normal**2 / (2 * effective)) / (1.0 + normal**2 / effective)
     spread = np.sqrt(rate * (1.0 - rate) / effective + normal**2 / (4 * effective**2))
@@ -88,6 +92,7 @@ def bootstrap(
     groups: Sequence[Hashable],
     statistic: Callable[[Weights], NDArray[np.float64]],
     *,
+    rarest: int | None = None,
     seed: int = 0,
     level: float = LEVEL,
     draws: int = DRAWS,
@@ -101,20 +106,23 @@ def bootstrap(
         groups: The group of each of N samples.
         statistic: Takes float64 [B, N], how often each of B draws holds each sample, and gives float64 [B], NaN
             where it is not defined on a draw (no positive sample was drawn, say).
+        rarest: Groups that hold the rarest kind of sample that the statistic needs (the ill, say): an AUC from many
+            healthy and three ill patients is known as well as three patients are. None: all groups.
         seed: Of the draws.
         level: Of confidence.
         draws: Number of resamples.
 
     Returns:
-        The interval, or None when there are fewer than `FEWEST_GROUPS` groups, when the statistic was defined in under
-        half the draws, or when all draws agree: a width of 0 would look like certainty.
+        The interval, or None when fewer than `FEWEST_GROUPS` groups hold the rarest kind, when the statistic was
+        defined in under half the draws, or when all draws agree: a width of 0 would look like certainty.
 
     Source: Efron & Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13; the tails by Hesterberg, The
     American Statistician 69:371, 2015, section 4.5 (expanded percentile interval); groups as the units.
     """
     codes = group_codes(groups)
     count = len(set(groups))
-    if count < FEWEST_GROUPS:
+    least = count if rarest is None else min(rarest, count)
+    if least < FEWEST_GROUPS:
         return None
     random = np.random.default_rng(seed)
     block = max(1, BLOCK_VALUES // len(codes))
@@ -128,6 +136,6 @@ def bootstrap(
     defined = defined[~np.isnan(defined)]
     if len(defined) < draws / 2:
         return None
-    tail = float(norm.cdf(np.sqrt(count / (count - 1)) * t.ppf((1.0 - level) / 2, count - 1)))
+    tail = float(norm.cdf(np.sqrt(least / (least - 1)) * t.ppf((1.0 - level) / 2, least - 1)))
     low, high = np.quantile(defined, [tail, 1.0 - tail])
     return None if low == high else (float(low), float(high))

@@ -42,6 +42,14 @@ class Leak:
         return found
 
 
+def with_their_group(named: NDArray[np.str_], units: Indices) -> NDArray[np.str_]:
+    """Sends samples without a split to the validation or test that holds others of their unit."""
+    sent = named.copy()
+    for name in ("validation", "test"):
+        sent[(named == "") & np.isin(units, units[named == name])] = name
+    return sent
+
+
 def find_leaks(
     samples: Sequence[Sample], clusters: Indices, units: Indices, among: NDArray[np.bool_]
 ) -> tuple[Leak, ...]:
@@ -56,7 +64,7 @@ def find_leaks(
     Returns:
         Of the test against the rest, and of validation against training, those where something was found.
     """
-    named = np.array([sample.split or "" for sample in samples])
+    named = with_their_group(np.array([sample.split or "" for sample in samples]), units)
     found = []
     for part, before in (("test", LEARNING), ("validation", LEARNING[:1])):
         inside, outside = among & (named == part), among & np.isin(named, before)

@@ -14,6 +14,8 @@ from shared.judging import Judged
 HIGHEST = 0.5
 """No threshold is chosen above it: that would say that a false alarm costs more than a miss, and where scans differ
 from those of validation, it would call healthy what is likelier a finding than not."""
+MARGIN = 1e-4
+"""By which the threshold stays below the score that it is taken from: ONNX Runtime may give that a little less."""
 NOTHING_POSITIVE = "validation holds no positive sample: no threshold can be chosen for a sensitivity"
 
 
@@ -73,7 +75,7 @@ def choose(scores: NDArray[np.float64], positive: NDArray[np.bool_], target: flo
     ordered = np.sort(scores[positive])
     if not len(ordered):
         raise DataError(NOTHING_POSITIVE)
-    return min(float(ordered[_allowed(len(ordered), target)]), HIGHEST)
+    return min(float(ordered[_allowed(len(ordered), target)]) * (1.0 - MARGIN), HIGHEST)
 
 
 def certify(judged: Judged, threshold: float, target: float, *, chosen_here: bool, choices: int = 1) -> OperatingPoint:

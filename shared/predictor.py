@@ -13,8 +13,9 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from shared.aggregation import aggregate
-from shared.artifacts import check_finished, read_model_record
+from shared.artifacts import check_finished, read_model_record, read_seen
 from shared.errors import DataError, InputRefused, UsageError
+from shared.samples import image_digest
 from shared.task import Image, Item, Preprocessing
 
 BATCH = 16
@@ -101,6 +102,7 @@ class Predictor:
         self.record = read_model_record(run)
         if self.record.task != task:
             raise UsageError(f"{run} is a run of {self.record.task}; `{task}` cannot use it")
+        self.seen = read_seen(run)
         self.preprocess = preprocess
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
@@ -111,16 +113,15 @@ class Predictor:
 
     def probabilities(self, slices: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
         """Class probabilities, float64 [slices, classes], of raw images."""
-        rows = []
-        for start in range(0, len(slices), BATCH):
-            batch = [self.preprocess(pixels, self.record.preprocessing) for pixels in slices[start : start + BATCH]]
-            rows.append(self.of_images(batch))
-        return np.concatenate(rows)
+        return self.of_images([self.preprocess(pixels, self.record.preprocessing) for pixels in slices])
 
     def of_images(self, images: Sequence[Image]) -> NDArray[np.float64]:
-        """Class probabilities, float64 [images, classes], of a batch of preprocessed images."""
-        rows: NDArray[np.float32] = self.session.run(["probabilities"], {"images": np.stack(images)})[0]
-        return rows.astype(np.float64)
+        """Class probabilities, float64 [images, classes], of preprocessed images."""
+        rows: list[NDArray[np.float32]] = [
+            self.session.run(["probabilities"], {"images": np.stack(images[start : start + BATCH])})[0]
+            for start in range(0, len(images), BATCH)
+        ]
+        return np.concatenate(rows).astype(np.float64)
 
     def assess(self, item: Item) -> Answer:
         """Judges one item; what cannot be judged comes back as refused."""
@@ -129,19 +130,20 @@ class Predictor:
         if not item.slices:
             return self._refused(item, "holds no image")
         try:
-            rows = self.probabilities(item.slices)
+            images = [self.preprocess(pixels, self.record.preprocessing) for pixels in item.slices]
+            rows = self.of_images(images)
         except (InputRefused, DataError) as error:
             return self._refused(item, str(error))
         if not np.isfinite(rows).all():
             return self._refused(item, "the network gave no finite probability")
-        return self._assessed(item, rows)
+        return self._assessed(item, rows, self._acquainted(images))
 
     def _refused(self, item: Item, reason: str) -> Answer:
         return Answer(
             item.name, self.name, "refused", reason, notes=self._notes(item), synthetic_model=self.record.synthetic
         )
 
-    def _assessed(self, item: Item, rows: NDArray[np.float64]) -> Answer:
+    def _assessed(self, item: Item, rows: NDArray[np.float64], notes: tuple[str, ...]) -> Answer:
         flags = np.array(self.record.positive, dtype=bool)
         whole = aggregate(rows, flags, self.record.aggregation)
         positive = self.record.aggregation.probability(rows[:, flags].sum(axis=1)) if flags.any() else None
@@ -161,17 +163,21 @@ class Predictor:
             threshold=None if positive is None else self.record.threshold,
             certified_sensitivity=None if doubts else self.record.certified_sensitivity,
             slices=slices,
-            notes=(*self._notes(item), *doubts),
+            notes=(*self._notes(item), *notes, *doubts),
             synthetic_model=self.record.synthetic,
         )
 
     def _notes(self, item: Item) -> tuple[str, ...]:
         return (*item.notes, SYNTHETIC_NOTE) if self.record.synthetic else item.notes
 
+    def _acquainted(self, images: Sequence[Image]) -> tuple[str, ...]:
+        again = sum(image_digest(image) in self.seen for image in images)
+        return (f"{again} of {len(images)} image(s) stood in training or validation of this model",) if again else ()
+
     def _doubts(self, item: Item) -> list[str]:
         """Why what was certified on validation says nothing of this item; empty where it does."""
         point, doubts = self.record.operating_point, []
-        if point is None:
+        if point is None or self.record.certified_sensitivity is None:
             return ["no sensitivity was certified for this model"]
         count, (shortest, longest) = len(item.slices), point["lengths"]
         lowest = 1 if shortest == 1 else max(2, shortest / LENGTH_FACTOR)
@@ -180,9 +186,9 @@ class Predictor:
             doubts.append(
                 f"the sensitivity was certified for inputs of {usual} image(s) and says nothing of one of {count}"
             )
-        if strange := sorted(set(item.domains) - set(self.record.domains)):
+        if strange := sorted(set(item.domains) - set(point["domains"])):
             doubts.append(
-                f"the sensitivity was certified for {', '.join(self.record.domains)} and says nothing of "
+                f"the sensitivity was certified for {', '.join(point['domains'])} and says nothing of "
                 f"{', '.join(strange)}"
             )
         return doubts

@@ -60,6 +60,7 @@ from shared.weights import WeightsReport, load_weights, require_weights
 log = logging.getLogger(__name__)
 PACKAGES = ("numpy", "torch", "torchvision", "onnxruntime", "pydicom", "monai", "accelerate", "captum")
 EXPORT_CHECK_IMAGES = 8
+VOID = "Nothing is certified: images or patients of validation were seen in training"
 
 
 def run(
@@ -100,6 +101,8 @@ def run(
     earlier = folder / "config.yaml"
     if earlier.is_file() and earlier.read_text(encoding="utf-8") != to_yaml(config):
         raise ConfigError(f"{folder} holds a run of another configuration; choose another --out")
+    if folder.is_dir() and not earlier.is_file() and any(path.name != ".lock" for path in folder.iterdir()):
+        raise ConfigError(f"{folder} holds something else than a run; choose another --out")
     if is_finished(folder):
         check_finished(folder)
         if read_model_record(folder).data_hash != dataset.fingerprint:
@@ -184,6 +187,8 @@ def _load(task: Task, config: Config, spec: Preprocessing, root: Path, progress:
     )
     if not kept:
         raise DataError("the data holds no labelled sample")
+    if len(held := {sample.label for sample in kept}) == 1:
+        raise DataError(f"all {len(kept)} samples are of class {held.pop()}; at least two classes are needed")
     return replace(dataset, samples=kept)
 
 
@@ -254,9 +259,10 @@ def _complete(
         [parts["validation"].images[i] for i in range(min(EXPORT_CHECK_IMAGES, len(scores["validation"])))]
     )
     difference = export_onnx(network, job.spec, folder / "model.onnx", check)
-    record = _record(task, config, divided, job, weights, temperature, decision)
-    write_json(folder / "model.json", record.to_json())
     before = _seen_before(config)
+    sound = divided.sound and not _marks(parts["validation"]) & before
+    record = _record(task, config, divided, job, weights, temperature, decision, sound=sound)
+    write_json(folder / "model.json", record.to_json())
     write_seen(folder, before.union(*(_marks(parts[name]) for name in SPLITS[:2])))
     again = len(_marks(parts["test"]) & before)
     told = (f"LEAK: {again} test images or patients were seen by the run that the weights come from.",) if again else ()
@@ -318,17 +324,22 @@ def _record(
     weights: WeightsReport,
     temperature: float,
     decision: Decision,
+    *,
+    sound: bool,
 ) -> ModelRecord:
     point = decision.point
+    domains = sorted({sample.domain for sample in job.validation.samples})
     return ModelRecord(
         task=task.name,
         classes=job.classes,
         positive=_positive(task, job.classes),
         preprocessing=job.spec,
         threshold=decision.threshold,
-        operating_point=None if point is None else {**asdict(point), "statement": point.statement},
+        operating_point=None
+        if point is None
+        else {**asdict(point), "domains": domains, "statement": point.statement if sound else VOID},
         aggregation=decision.aggregation,
-        certified_sensitivity=None if point is None else point.certified,
+        certified_sensitivity=None if point is None or not sound else point.certified,
         temperature=temperature,
         backbone={
             "name": config.backbone.name,

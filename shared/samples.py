@@ -31,6 +31,8 @@ class Sample:
         frame: Which frame or slice of `source`, from 0.
         series: The series or volume that it is a slice of, pseudonymous, where `predict` judges that as one. None: no
             file says; images of one group then count as one series.
+        known_person: Whether the group is a person by an identifier that holds beyond this dataset (a DICOM PatientID),
+            and not a name within it such as "1".
     """
 
     id: str
@@ -42,6 +44,7 @@ class Sample:
     mask: str | None = None
     frame: int = 0
     series: str | None = None
+    known_person: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,8 +112,8 @@ class Dataset:
 
 
 def group_mark(sample: Sample) -> str | None:
-    """Names a sample's group among image digests; None where it has none."""
-    return None if sample.group is None else f"group:{sample.group}"
+    """Names a person among image digests; None where another dataset may call somebody else the same."""
+    return f"group:{sample.group}" if sample.known_person else None
 
 
 def image_digest(image: NDArray[np.float32]) -> str:

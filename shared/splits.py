@@ -13,6 +13,7 @@ from scipy.sparse import coo_array, csr_array, hstack
 from scipy.sparse.csgraph import connected_components
 
 from shared.errors import DataError, LeakError
+from shared.leaks import with_their_group
 from shared.samples import SPLITS, Sample
 from shared.seeding import derive_seed, generator
 
@@ -61,7 +62,7 @@ def split(
     unknown = sorted(set(fixed.tolist()) - {"", *SPLITS})
     if unknown:
         raise DataError(f"unknown split {unknown[0]!r}; allowed: {', '.join(SPLITS)}, or none")
-    fixed = _with_their_group(fixed, units)
+    fixed = with_their_group(fixed, units)
     parts = {name: np.flatnonzero(fixed == name) for name in SPLITS}
     fixed_test, fixed_validation = bool(len(parts["test"])), bool(len(parts["validation"]))
     rest = np.flatnonzero((fixed == "") | (fixed == "train"))
@@ -112,6 +113,8 @@ def fold_numbers(samples: Sequence[Sample], units: Indices, folds: int, seed: in
         warnings.simplefilter("ignore", UserWarning)
         for number, (_, inside) in enumerate(divider.split(labels, labels, units)):
             numbers[inside] = number
+    if len(np.unique(numbers)) < folds:
+        raise DataError(f"the groups are too unlike for {folds} folds: one would stay empty; ask for fewer")
     return numbers
 
 
@@ -159,14 +162,6 @@ def few_groups(samples: Sequence[Sample], indices: Indices, count: int, seed: in
     if not complete:
         raise DataError(f"no draw of {count} groups holds every class; ask for more (train_groups)")
     return indices[best[owner]]
-
-
-def _with_their_group(fixed: NDArray[np.str_], units: Indices) -> NDArray[np.str_]:
-    """Sends samples without a split to the validation or test that holds others of their unit."""
-    sent = fixed.copy()
-    for name in ("validation", "test"):
-        sent[(fixed == "") & np.isin(units, units[fixed == name])] = name
-    return sent
 
 
 def _cut(

@@ -391,3 +391,18 @@ def test_every_real_file_gives_items_or_one_line(data_dir: Path, tmp_path: Path)
 def test_zip_of_all_real_files_gives_the_series(data_dir: Path) -> None:
     slices = sorted(len(item.slices) for item in items([data_dir / "dicom.zip"]) if item.refusal is None)
     assert slices[-4:] == [35, 43, 48, 96]
+
+
+def test_masks_that_a_table_names_are_not_judged(tmp_path: Path) -> None:
+    write_series(tmp_path / "a", [1, 2], series="1.2.77")
+    (tmp_path / "masks").mkdir()
+    Image.new("L", (64, 64), 0).save(tmp_path / "masks" / "a.png")
+    (tmp_path / "labels.csv").write_text("path,label,mask\na/1.dcm,glioma,masks/a.png\na/2.dcm,no_tumour,\n")
+    (item,) = items([tmp_path])
+    assert known(item) == [1, 2]
+
+
+def test_a_picture_does_not_say_what_it_shows(tmp_path: Path) -> None:
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64)).astype(np.uint8)).save(tmp_path / "a.png")
+    (item,) = items([tmp_path / "a.png"])
+    assert "was not checked" in item.notes[0]

@@ -144,3 +144,13 @@ def test_a_rate_without_variance_counts_groups_as_trials() -> None:
     assert wilson_grouped(np.zeros(5), np.full(5, 8.0)) == wilson(0, 5)
     with pytest.raises(ValueError, match="one group"):
         wilson_grouped(np.array([3.0]), np.array([8.0]))
+
+
+def test_an_interval_is_as_wide_as_the_rarest_kind_makes_it() -> None:
+    values = np.random.default_rng(1).normal(size=100)
+    names = [str(i) for i in range(100)]
+    wide, narrow = bootstrap(names, _mean(values), rarest=8), bootstrap(names, _mean(values))
+    assert wide is not None
+    assert narrow is not None
+    assert wide[1] - wide[0] > 1.1 * (narrow[1] - narrow[0])
+    assert bootstrap(names, _mean(values), rarest=3) is None

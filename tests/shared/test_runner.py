@@ -194,9 +194,36 @@ def test_copies_of_another_dataset_are_left_out_so_that_the_run_can_be_its_sourc
         shutil.copy(data / "digit_0" / f"{index:03d}.png", other / "digit_1" / f"1{index:02d}.png")
     folder = _run(tmp_path, tiny_words, f"data.source={data}", f"data.apart_from={other}", HEAD_ALONE)
     notes = read_json(folder / "report.json")["notes"]
-    assert "3 images are copies of some in data.apart_from and were left out." in notes
+    assert any(note.startswith("3 images are copies of some in data.apart_from, 0 are of patients") for note in notes)
     tree = assess_data(TASK, folder, other, stakes=Stakes(), progress=lambda *_: None)
     assert tree["coverage"]["seen_in_training"] == 0
+
+
+def test_a_test_of_copies_alone_is_not_replaced_in_silence(
+    tmp_path: Path, tiny_words: Words, draw_characters: Draw
+) -> None:
+    data = draw_characters(tmp_path / "data" / "Train", each=12, seed=1).parent
+    shutil.copytree(data / "Train" / "digit_0", data / "Test" / "digit_0")
+    with pytest.raises(DataError, match="nothing is left of the 12 test images"):
+        _run(tmp_path, tiny_words, f"data.source={data}", "data.leaks=drop", HEAD_ALONE)
+
+
+def test_one_class_alone_is_nothing_to_learn(tmp_path: Path, tiny_words: Words, draw_characters: Draw) -> None:
+    data = draw_characters(tmp_path / "data", each=12, seed=1)
+    for name in ("digit_1", "digit_2"):
+        shutil.rmtree(data / name, ignore_errors=True)
+    for extra in [path for path in data.iterdir() if path.name != "digit_0"]:
+        shutil.rmtree(extra)
+    with pytest.raises(DataError, match="all 12 samples are of class digit_0"):
+        _run(tmp_path, tiny_words, f"data.source={data}", HEAD_ALONE)
+
+
+def test_a_folder_of_other_things_is_left_alone(tmp_path: Path, tiny_words: Words) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("x")
+    with pytest.raises(ConfigError, match="holds something else than a run"):
+        _run(tmp_path, tiny_words, out=tmp_path / "mine")
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
 
 
 @pytest.mark.usefixtures("quick_ending")
