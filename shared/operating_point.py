@@ -30,6 +30,7 @@ class OperatingPoint:
         positives: Positive units in validation.
         missed: Those of them of which something positive lies below the threshold.
         negatives: The other units.
+        false_alarms: Those of them of which something lies at the threshold or above.
         choices: Models among which the same validation data chose this one.
         certified: With 95% confidence the sensitivity on such data is not below it.
         lengths: Slices of the shortest and of the longest positive series that was counted.
@@ -41,6 +42,7 @@ class OperatingPoint:
     positives: int
     missed: int
     negatives: int
+    false_alarms: int
     choices: int
     certified: float
     lengths: tuple[int, int]
@@ -57,8 +59,8 @@ class OperatingPoint:
         if self.certified < self.target:
             said += f"; {self.target:.2f} was asked for"
         if not self.negatives:
-            said += "; validation holds nothing negative, so nothing is known of false alarms"
-        return said
+            return f"{said}; validation holds nothing negative, so nothing is known of false alarms"
+        return f"{said}; {self.false_alarms} of {self.negatives} negative ones are called positive there"
 
 
 def choose(scores: NDArray[np.float64], positive: NDArray[np.bool_], target: float) -> float:
@@ -114,6 +116,7 @@ def certify(judged: Judged, threshold: float, target: float, *, chosen_here: boo
         positives=count,
         missed=missed,
         negatives=int((~positive).sum()),
+        false_alarms=int((scores[~positive] >= threshold).sum()),
         choices=choices,
         certified=clopper_pearson_lower(count - counted, count, 1.0 - (1.0 - LEVEL) / choices),
         lengths=(int(lengths.min()), int(lengths.max())),
