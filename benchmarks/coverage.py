@@ -44,19 +44,20 @@ def grouped_rate(groups: int, correlation: float) -> Drawn:
     return draw
 
 
-def auc(units: int, slices: int, correlation: float) -> Drawn:
-    """The bootstrap interval of the AUC of normal scores, half of the units ill, of `slices` each."""
+def auc(units: int, slices: int, correlation: float, ill_units: int) -> Drawn:
+    """The bootstrap interval of the AUC of normal scores of units with `slices` each."""
     distance = 1.5
     truth = float(norm.cdf(distance / np.sqrt(2)))
 
     def draw(random: Random) -> tuple[Interval, float]:
-        ill = np.arange(units) % 2 == 0
+        ill = np.arange(units) < ill_units
         common = random.normal(size=units) * np.sqrt(correlation)
         scores = common[:, None] + random.normal(size=(units, slices)) * np.sqrt(1 - correlation)
         scores += distance * ill[:, None]
         owners = np.repeat(np.arange(units), slices).tolist()
         statistic = rank_statistics(scores.ravel(), np.repeat(ill, slices))["auc"]
-        return bootstrap(owners, statistic, seed=int(random.integers(1 << 31))), truth
+        rarest = min(ill_units, units - ill_units)
+        return bootstrap(owners, statistic, rarest=rarest, seed=int(random.integers(1 << 31))), truth
 
     return draw
 
@@ -83,10 +84,11 @@ SCENES: Mapping[str, Drawn] = {
     "rate, Wilson by groups, 20 patients, correlation 0.1": grouped_rate(20, 0.1),
     "rate, Wilson by groups, 40 patients, correlation 0.3": grouped_rate(40, 0.3),
     "rate, Wilson by groups, 100 patients, correlation 0.3": grouped_rate(100, 0.3),
-    "AUC, bootstrap, 40 images": auc(40, 1, 0.0),
-    "AUC, bootstrap, 100 images": auc(100, 1, 0.0),
-    "AUC, bootstrap, 20 patients of 10 slices, correlation 0.3": auc(20, 10, 0.3),
-    "AUC, bootstrap, 60 patients of 10 slices, correlation 0.3": auc(60, 10, 0.3),
+    "AUC, bootstrap, 40 images": auc(40, 1, 0.0, 20),
+    "AUC, bootstrap, 100 images": auc(100, 1, 0.0, 50),
+    "AUC, bootstrap, 20 patients of 10 slices, correlation 0.3": auc(20, 10, 0.3, 10),
+    "AUC, bootstrap, 60 patients of 10 slices, correlation 0.3": auc(60, 10, 0.3, 30),
+    "AUC, bootstrap, 110 images, 10 of them ill": auc(110, 1, 0.0, 10),
     "mean of a skewed loss, bootstrap, 40 images": mean(40),
     "mean of a skewed loss, bootstrap, 200 images": mean(200),
 }
