@@ -6,7 +6,6 @@ series, the pixels. So at most one series is in memory.
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -16,6 +15,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
+from medtl.datasets import SEARCH
 from medtl.dicom_bounds import MAX_PIXELS
 from medtl.dicom_reader import DicomHeader, foreign_code, read_dicom, read_file_ids, read_header
 from medtl.dicom_rules import MEDIA_DIRECTORY, cautions, check_suitable
@@ -24,7 +24,7 @@ from medtl.scanners import scanner_name
 from medtl.series import Slice, order_slices
 from shared.errors import DataError, InputRefused
 from shared.images import SIGNATURES, read_picture
-from shared.layouts import TABLE_NAMES
+from shared.layouts import TABLE_NAMES, read_table, table_path
 from shared.samples import UNKNOWN_DOMAIN
 from shared.sources import (
     SEPARATOR,
@@ -189,9 +189,9 @@ def _masks(sources: Sequence[str]) -> set[str]:
     masks = set()
     for table in (source for source in sources if PurePosixPath(source).name in TABLE_NAMES):
         with suppress(DataError):
-            rows = csv.DictReader(read_source(table).decode("utf-8-sig", "replace").splitlines())
+            rows = read_table(read_source(table), SEARCH.columns)
             beside = table.removesuffix(PurePosixPath(table).name)
-            masks |= {beside + row["mask"] for row in rows if row.get("mask")}
+            masks |= {beside + table_path(row.cell("mask")) for row in rows if row.cell("mask")}
     return masks
 
 

@@ -37,6 +37,7 @@ from medtl.phantom_base import FACE_BELOW_MM, paint_face, paint_posterior_fossa
 from medtl.phantom_canvas import Canvas, Field
 from medtl.phantom_physics import SCANNERS, Scanner, acquire, draw_spread, receive_field, signals
 from medtl.phantom_tumours import KINDS, Lesion, displaced, draw_lesions, paint_lesions
+from shared.artifacts import read_json
 from shared.errors import DataError
 from shared.registry import unknown_name
 from shared.seeding import generator
@@ -145,11 +146,12 @@ def embedded(root: Path, progress: Callable[[int, int], None]) -> Path:
 
     Raises:
         DataError: What is there was written by another version.
+        RunError: `phantom.json` is damaged.
     """
     out = root / "phantom"
     if not (out / "phantom.json").is_file():
         write_phantom(out, patients=EMBEDDED_PATIENTS, scanners=EMBEDDED_SCANNERS, progress=progress)
-    facts = json.loads((out / "phantom.json").read_text())
+    facts = read_json(out / "phantom.json")
     if (facts.get("version"), facts.get("patients_per_scanner")) != (VERSION, EMBEDDED_PATIENTS):
         raise DataError(f"{out} was written by another version of medtl; delete it, and it is written anew")
     return out

@@ -20,7 +20,7 @@ DONE = "done"
 SEEN = "seen.txt"
 MODEL_FILES = ("model.json", "model.onnx", "model.safetensors")
 FORMAT = 3
-"""Version of the run folder. A reader refuses a later one."""
+"""Version of the run folder. A reader refuses another one."""
 
 
 @dataclass(frozen=True)

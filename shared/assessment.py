@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.artifacts import ModelRecord, read_seen
+from shared.artifacts import ModelRecord
 from shared.division import audit_note, audited
 from shared.errors import DataError, InputRefused
 from shared.evaluation import Stakes, evaluate
@@ -40,7 +40,7 @@ def assess_data(task: Task, run: Path, source: Path, *, stakes: Stakes, progress
         DataError: No image is left, or the data has classes that the run does not know and cannot be judged by.
     """
     predictor = Predictor(run, task.name, task.preprocess)
-    record, seen = predictor.record, read_seen(run)
+    record, seen = predictor.record, predictor.seen
     dataset = task.load(source, options=record.preprocessing.options)
     samples = [sample for sample in dataset.samples if sample.label is not None]
     kept: list[Sample] = []

@@ -97,7 +97,7 @@ class _Calls:
 
 @dataclass(frozen=True)
 class _Tested:
-    """The test of one run: its images, its patients where they have several, and what the likeliest class says."""
+    """The test of one run: its images, its patients where a class is positive, and what the likeliest class says."""
 
     images: _Calls
     groups: _Calls | None
