@@ -43,7 +43,7 @@ from shared.registry import unknown_name
 from shared.seeding import generator
 
 COLUMNS = ("path", "mask", "patient", "scanner", "date", "slice", "label", "tumour_pixels", "kind")
-VERSION = 1
+VERSION = 2
 """Counts up when the same seed gives other pictures."""
 MIN_TUMOUR_MM2 = 20.0
 """A slice with less tumour is labelled no_tumour: a spot of 5 mm, as a vessel has it, is no finding."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -108,7 +108,13 @@ def divide(
     fractions = (1.0 - wanted.validation - wanted.test, wanted.validation, wanted.test)
     may_leak = wanted.leaks == "allow"
     parts = dict(split(dataset.samples, seed=seed, fractions=fractions, units=units, may_leak=may_leak))
-    notes += _few_labels(dataset, parts, wanted, seed)
+    before = len(parts["train"])
+    parts["train"] = _few_labels(dataset, parts["train"], wanted, seed)
+    if len(parts["train"]) < before:
+        notes.append(
+            f"Few labels: training kept {len(parts['train'])} of {before} images; the {len(parts['validation'])} of "
+            "validation, which choose checkpoint and threshold, kept all their labels."
+        )
     sound = not (may_leak and any(leak.part == "validation" for leak in leaks))
     return Divided(dataset, parts, units, tuple(notes), sound)
 
@@ -193,16 +199,10 @@ def _by_rule(leaks: Sequence[Leak], rule: str) -> tuple[list[int], list[str]]:
     return left_out, said
 
 
-def _few_labels(dataset: Dataset, parts: dict[str, NDArray[np.int64]], wanted: DataSection, seed: int) -> Iterable[str]:
-    """Cuts the training part down to the labels that the configuration grants, and says what else is labelled."""
-    before = len(parts["train"])
+def _few_labels(dataset: Dataset, train: NDArray[np.int64], wanted: DataSection, seed: int) -> NDArray[np.int64]:
+    """The training part, cut down to the labels that the configuration grants."""
     if wanted.train_groups is not None:
-        parts["train"] = few_groups(dataset.samples, parts["train"], wanted.train_groups, seed)
+        train = few_groups(dataset.samples, train, wanted.train_groups, seed)
     if wanted.labels_per_class is not None:
-        labels = [str(sample.label) for sample in dataset.samples]
-        parts["train"] = k_shot(parts["train"], labels, wanted.labels_per_class, seed)
-    if len(parts["train"]) < before:
-        yield (
-            f"Few labels: training kept {len(parts['train'])} of {before} images; the {len(parts['validation'])} of "
-            "validation, which choose checkpoint and threshold, kept all their labels."
-        )
+        train = k_shot(train, [str(sample.label) for sample in dataset.samples], wanted.labels_per_class, seed)
+    return train

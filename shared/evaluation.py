@@ -182,20 +182,21 @@ def _weighed(called: Flags, truth: Flags, units: Units, stakes: Stakes) -> dict[
     """F-beta, what mistakes cost, and PPV and NPV at a stated prevalence (Bayes)."""
     cells = np.stack([called & truth, called & ~truth, ~called & truth, ~called & ~truth], axis=1).astype(np.float64)
 
-    rarest = _rarest(units, truth, ~truth)
-
-    def measured(statistic: Callable[[Values, Values, Values, Values], Values]) -> dict[str, Any]:
+    def measured(statistic: Callable[[Values, Values, Values, Values], Values], *kinds: Flags) -> dict[str, Any]:
         def of_draws(weights: Weights) -> Values:
             return statistic(*(weights @ cells).T)
 
         value = float(of_draws(np.ones((1, len(truth))))[0])
         if np.isnan(value):
             return _undefined("one of the two kinds does not occur")
+        rarest = _rarest(units, *kinds) if kinds else None
         return {"value": value, "n": len(truth)} | _bounds(bootstrap(units, of_draws, rarest=rarest), BOOTSTRAP)
 
     square = BETA**2
     found = {
-        "f_beta": measured(lambda tp, fp, fn, _: _divide((1 + square) * tp, (1 + square) * tp + square * fn + fp))
+        "f_beta": measured(
+            lambda tp, fp, fn, _: _divide((1 + square) * tp, (1 + square) * tp + square * fn + fp), truth
+        )
         | {"beta": BETA}
     }
     found["cost"] = measured(lambda tp, fp, fn, tn: _divide(stakes.miss_cost * fn + fp, tp + fp + fn + tn)) | {
@@ -212,8 +213,8 @@ def _weighed(called: Flags, truth: Flags, units: Units, stakes: Stakes) -> dict[
             cleared, misses = well * _divide(tn, tn + fp), ill * _divide(fn, tp + fn)
             return _divide(cleared, cleared + misses)
 
-        found["ppv_at_prevalence"] = measured(ppv) | {"prevalence": prevalence}
-        found["npv_at_prevalence"] = measured(npv) | {"prevalence": prevalence}
+        found["ppv_at_prevalence"] = measured(ppv, truth, ~truth) | {"prevalence": prevalence}
+        found["npv_at_prevalence"] = measured(npv, truth, ~truth) | {"prevalence": prevalence}
     return found
 
 
