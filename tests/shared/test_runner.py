@@ -450,3 +450,19 @@ def test_predictions_are_a_table_whatever_the_classes_are_called(
     rows = _table(folder)
     assert {row["label"] for row in rows} == set(names)
     assert set(names) <= set(rows[0])
+
+
+@pytest.mark.usefixtures("quick_ending")
+def test_what_was_learned_from_validation_certifies_nothing(
+    tmp_path: Path, tiny_words: Words, draw_characters: Draw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = draw_characters(tmp_path / "data" / "Train", each=12, seed=1).parent
+    draw_characters(data / "Validation", each=4, seed=2)
+    draw_characters(data / "Test", each=4, seed=3)
+    shutil.copy(data / "Train" / "digit_0" / "000.png", data / "Validation" / "digit_0" / "000.png")
+    monkeypatch.setattr(type(TASK), "positive_name", "zero")
+    monkeypatch.setattr(type(TASK), "is_positive", lambda _, label: label == "digit_0")
+    folder = _run(tmp_path, tiny_words, f"data.source={data}", "data.leaks=allow", HEAD_ALONE)
+    record = read_json(folder / "model.json")
+    assert record["certified_sensitivity"] is None
+    assert record["operating_point"]["statement"].startswith("Nothing is certified")
