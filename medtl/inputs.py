@@ -15,7 +15,6 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from medtl.datasets import SEARCH
 from medtl.dicom_bounds import MAX_PIXELS
 from medtl.dicom_reader import DicomHeader, foreign_code, read_dicom, read_file_ids, read_header
 from medtl.dicom_rules import MEDIA_DIRECTORY, cautions, check_suitable
@@ -24,7 +23,7 @@ from medtl.scanners import scanner_name
 from medtl.series import Slice, order_slices
 from shared.errors import DataError, InputRefused
 from shared.images import SIGNATURES, read_picture
-from shared.layouts import TABLE_NAMES, read_table, table_path
+from shared.layouts import COLUMNS, TABLE_NAMES, read_table, table_path
 from shared.samples import UNKNOWN_DOMAIN
 from shared.sources import (
     SEPARATOR,
@@ -189,7 +188,7 @@ def _masks(sources: Sequence[str]) -> set[str]:
     masks = set()
     for table in (source for source in sources if PurePosixPath(source).name in TABLE_NAMES):
         with suppress(DataError):
-            rows = read_table(read_source(table), SEARCH.columns)
+            rows = read_table(read_source(table), COLUMNS | {"mask": ("mask",)})
             beside = table.removesuffix(PurePosixPath(table).name)
             masks |= {beside + table_path(row.cell("mask")) for row in rows if row.cell("mask")}
     return masks
