@@ -125,11 +125,14 @@ def build_app(task: "Task") -> typer.Typer:
             float | None, typer.Option(min=1e-6, max=0.999999, help="At which PPV and NPV are given too.")
         ] = None,
         miss_cost: Annotated[float, typer.Option(min=1e-6, help="What a miss costs, in false alarms.")] = 1.0,
+        versus: Annotated[
+            Path | None, typer.Option(help="Another run, compared on the test images that both share.")
+        ] = None,
         out: Annotated[Path | None, typer.Option(help="Also write evaluation.json into this folder.")] = None,
     ) -> None:
         """Evaluate a run at its own threshold on other data; images that it was trained on are left out."""
         with reported():
-            _evaluate(task, run, data, out, prevalence, miss_cost)
+            _evaluate(task, run, data, out, prevalence, miss_cost, versus)
 
     @app.command()
     def report(run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run.")]) -> None:
@@ -224,10 +227,18 @@ def _predict(task: "Task", paths: list[Path], model: Path | None, as_json: bool,
 
 
 def _evaluate(
-    task: "Task", run: Path, data: Path | None, out: Path | None, prevalence: float | None, miss_cost: float
+    task: "Task",
+    run: Path,
+    data: Path | None,
+    out: Path | None,
+    prevalence: float | None,
+    miss_cost: float,
+    versus: Path | None,
 ) -> None:
     from shared.artifacts import check_finished, read_json, write_json
 
+    if data is not None and versus is not None:
+        raise UsageError("--versus compares on the test of the runs; give it without DATA")
     if data is not None:
         require_paths([data], "a folder, zip or manifest")
     check_finished(run)
@@ -243,7 +254,11 @@ def _evaluate(
         stakes = Stakes(prevalence, miss_cost)
         with progress_bars() as progress:
             tree = assess_data(task, run, data, stakes=stakes, progress=progress)
-    for line in (*tree["summary"], *tree["notes"]):
+    if versus is not None:
+        from shared.versus import compare_runs
+
+        tree["versus"] = compare_runs(run, versus)
+    for line in (*tree["summary"], *tree["notes"], *tree.get("versus", {}).get("summary", [])):
         typer.echo(line)
     if out is not None:
         write_json(out / "evaluation.json", tree)

@@ -74,6 +74,16 @@ def test_train_takes_a_file_and_words_over_it(tiny_run: Path, tmp_path: Path, ca
     assert _is_one_line(other, "another configuration")
 
 
+def test_evaluate_compares_two_runs(tiny_run: Path, characters: Path, tmp_path: Path) -> None:
+    result = _call("evaluate", tiny_run, "--versus", tiny_run, "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert "difference +0.000" in result.stdout
+    assert read_json(tmp_path / "out" / "evaluation.json")["versus"]["n"] > 0
+    both = _call("evaluate", tiny_run, characters, "--versus", tiny_run)
+    assert both.exit_code == 2
+    assert _is_one_line(both, "--versus")
+
+
 def test_predict_writes_one_json_object_a_line(tiny_run: Path, characters: Path) -> None:
     result = _call("predict", characters / "digit_0", characters / "digit_1" / "001.png", "--model", tiny_run, "--json")
     assert result.exit_code == 0, result.output
