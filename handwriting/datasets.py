@@ -13,7 +13,8 @@ Columns of a table: path (or image), label, and where known group (or writer), d
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -21,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handwriting import labels
+from handwriting.blocks import blocks, file_number
 from handwriting.settings import Settings
 from shared.errors import DataError
 from shared.images import is_picture, read_picture
@@ -49,12 +51,14 @@ def load(source: Path, options: Mapping[str, Any]) -> Dataset:
         DataError: No layout is recognised, or anything is missing or contradictory; all faults are counted.
         ConfigError: `options` are not those of handwriting's preprocessing.
     """
-    Settings.of(options)
+    settings = Settings.of(options)
     layout = find_layout(source, SEARCH)
     if layout.table is None:
         _refuse_nested(layout.rows)
     pseudonym = Pseudonymiser.of_this_user()
     samples = collect(layout, lambda row: [_sample(row, layout, pseudonym)])
+    if settings.blocks:
+        samples = _in_blocks(samples, pseudonym)
     unknown = sorted({str(sample.label) for sample in samples if not labels.is_known(str(sample.label))})
     notes = [f"Class {name!r} is no Devanagari character that handwriting knows." for name in unknown]
     return Dataset(
@@ -105,6 +109,26 @@ def _from_folders(row: Row) -> tuple[str | None, str, str]:
     if labels.is_nhcd_family(row.folders[0]):
         return labels.nhcd_label(*row.folders), "nhcd", _nhcd_writer(row.path)
     return labels.canonical(row.label), "dhcd" if labels.dhcd_label(row.label) else "", ""
+
+
+def _in_blocks(samples: Sequence[Sample], pseudonym: Pseudonymiser) -> list[Sample]:
+    """DHCD's samples grouped by blocks of file numbers, and free to be divided anew, for its own split cuts them.
+
+    Raises:
+        DataError: A file's name is not its number, as it is in DHCD.
+    """
+    numbers = [file_number(sample.source) for sample in samples]
+    known = [number for number in numbers if number is not None]
+    if len(known) < len(samples):
+        raise DataError(
+            f"blocks are derived from DHCD's file numbers (10962.png); {len(samples) - len(known)} of {len(samples)} "
+            "files have names that are none; set data.options.blocks=false"
+        )
+    found = blocks(known, [str(sample.label) for sample in samples])
+    return [
+        replace(sample, group=pseudonym("block", str(block)), split=None)
+        for sample, block in zip(samples, found, strict=True)
+    ]
 
 
 def _nhcd_writer(path: str) -> str:

@@ -14,12 +14,17 @@ class Settings:
     """The options of handwriting's preprocessing; their defaults are `DEFAULT_OPTIONS`.
 
     Attributes:
+        blocks: Whether DHCD's images are grouped by blocks of file numbers (`handwriting.blocks`), which its official
+            split cuts through: for a split that is drawn.
         margin: Share of the frame left empty on each side, 0 to 0.4; DHCD's images have 2 of 32 pixels.
     """
 
+    blocks: bool = False
     margin: float = 2 / 32
 
     def __post_init__(self) -> None:
+        if not isinstance(self.blocks, bool):
+            raise ConfigError(f"blocks is {self.blocks!r}; allowed are true and false")
         if isinstance(self.margin, bool) or not isinstance(self.margin, (int, float)) or not 0 <= self.margin <= 0.4:
             raise ConfigError(f"margin is {self.margin!r}; allowed are 0 to 0.4")
 

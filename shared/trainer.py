@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -37,6 +37,7 @@ CHECKPOINT_SECONDS = 20.0
 EVALUATION_BATCH = 64
 
 log = logging.getLogger(__name__)
+Precision = Literal["auto", "fp32", "bf16"]
 LossFunction = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -100,6 +101,7 @@ def train(
     weight_decay: float,
     batch_norm: BatchNormPolicy,
     augment: bool,
+    precision: Precision,
     selection: str,
 ) -> list[dict[str, Any]]:
     """Trains `job.network` in place and leaves the checkpoint that validation prefers in it.
@@ -112,6 +114,7 @@ def train(
         weight_decay: Of AdamW, on matrices and kernels.
         batch_norm: Whether trained stages update their BatchNorm statistics.
         augment: Whether `job.augment` varies the training images.
+        precision: Of the forward and backward pass; weights and evaluation are float32 always.
         selection: A rule of `shared.selection`.
 
     Returns:
@@ -120,7 +123,7 @@ def train(
     Raises:
         RunError: The loss is not finite, or the checkpoint in the folder is damaged.
     """
-    loop = _Loop(job, phases, loss, batch_size, weight_decay, batch_norm, augment, selection)
+    loop = _Loop(job, phases, loss, batch_size, weight_decay, batch_norm, augment, precision, selection)
     return loop.run()
 
 
@@ -134,10 +137,12 @@ class _Loop:
         weight_decay: float,
         batch_norm: BatchNormPolicy,
         augment: bool,
+        precision: Precision,
         selection: str,
     ) -> None:
         on_cpu = job.device.type == "cpu"
-        self.accelerator = Accelerator(cpu=on_cpu, mixed_precision="no" if on_cpu else "bf16")
+        reduced = precision == "bf16" or (precision == "auto" and not on_cpu)
+        self.accelerator = Accelerator(cpu=on_cpu, mixed_precision="bf16" if reduced else "no")
         self.job, self.phases, self.loss = job, phases, loss
         self.batch_size = min(batch_size, len(job.train.samples))
         self.weight_decay, self.batch_norm = weight_decay, batch_norm

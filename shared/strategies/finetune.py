@@ -45,6 +45,9 @@ class Options(Section):
     class_weights: Literal["balanced", "none"] = Field("balanced", description="in the loss")
     batch_norm: BatchNormPolicy = Field("train", description="whether trained stages update their statistics")
     augment: bool = Field(True, description="whether training images are varied at random")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="auto: bf16 on a GPU, else fp32; bf16 is twice as fast on CPUs that have AVX512-BF16"
+    )
     selection: str = Field("loss", description="which checkpoint validation prefers: loss or balanced_accuracy")
 
 
@@ -81,6 +84,7 @@ class FineTune:
             weight_decay=options.weight_decay,
             batch_norm=options.batch_norm,
             augment=options.augment,
+            precision=options.precision,
             selection=options.selection,
         )
 

@@ -139,6 +139,7 @@ def test_a_diverging_loss_stops_with_advice(tmp_path: Path) -> None:
             weight_decay=0.0,
             batch_norm="train",
             augment=False,
+            precision="auto",
             selection="loss",
         )
 
