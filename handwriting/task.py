@@ -57,12 +57,16 @@ class HandwritingTask:
         return transforms.preprocess(pixels, spec)
 
     def images(
-        self, samples: Sequence[Sample], spec: Preprocessing, progress: Callable[[int, int], None] = lambda *_: None
+        self,
+        samples: Sequence[Sample],
+        spec: Preprocessing,
+        content_hash: str,
+        progress: Callable[[int, int], None] = lambda *_: None,
     ) -> Sequence[Image]:
-        """Preprocessed images for training, decoded once and kept as bytes."""
+        """Preprocessed images for training, decoded once and kept on disk as bytes."""
         from handwriting import datasets, transforms
 
-        return transforms.images(samples, spec, datasets.read, progress)
+        return transforms.images(samples, spec, content_hash, datasets.read, progress)
 
     def augment(self, image: Image, seed: int) -> Image:
         """A random variation of `image`, a pure function of `image` and `seed`."""

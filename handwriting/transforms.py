@@ -6,11 +6,14 @@ that of Albumentations and is imported when it is first used.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from importlib.metadata import version
 from typing import Any, overload
 
 import numpy as np
@@ -20,6 +23,7 @@ from scipy import ndimage
 
 from handwriting.settings import Settings
 from shared.errors import ConfigError, DataError
+from shared.pieces import Rows, Store, cache_folder
 from shared.samples import Sample
 from shared.seeding import derive_seed
 from shared.sources import faults_error, naming
@@ -129,14 +133,13 @@ def _framed(box: Pixels, size: int, margin: float) -> Pixels:
 
 
 class CharacterImages(Sequence[Image]):
-    """Preprocessed images in memory as uint8 [N, size, size], given as float32 [1, size, size] by index."""
+    """Preprocessed images that lie as uint8 [size, size] in memory-mapped files, given as float32 [1, size, size]."""
 
-    def __init__(self, store: NDArray[np.uint8]) -> None:
-        self._store = store
-        self._store.flags.writeable = False
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
 
     def __len__(self) -> int:
-        return len(self._store)
+        return len(self._rows)
 
     @overload
     def __getitem__(self, index: int) -> Image: ...
@@ -146,34 +149,62 @@ class CharacterImages(Sequence[Image]):
 
     def __getitem__(self, index: int | slice) -> Image | CharacterImages:
         if isinstance(index, slice):
-            return CharacterImages(self._store[index])
-        return self._store[index][np.newaxis] / np.float32(255)
+            return CharacterImages(self._rows.subset(np.arange(len(self))[index]))
+        pixels: Image = self._rows.at(index)[np.newaxis] / np.float32(255)
+        return pixels
 
 
 def images(
     samples: Sequence[Sample],
     spec: Preprocessing,
+    content_hash: str,
     read: Callable[[Sample], Pixels],
     progress: Callable[[int, int], None] = lambda *_: None,
 ) -> CharacterImages:
-    """All samples read and preprocessed once, and kept in memory as bytes: 1 KiB for 32 x 32 pixels.
+    """All samples read and preprocessed once for all runs, and kept on disk as bytes: 1 KiB for 32 x 32 pixels.
+
+    Args:
+        samples: In any order; each has its own place in the cache, whatever the split.
+        spec: Of the preprocessing; what another one made is not taken up.
+        content_hash: Of the bytes of the dataset they are of.
+        read: Gives the pixels of a sample.
+        progress: Called with (done, total).
 
     Raises:
         DataError: Files are damaged; the message counts them and says of the first five what is wrong.
     """
-    store = np.zeros((len(samples), spec.size, spec.size), dtype=np.uint8)
+    facts = [version("medtl"), "handwriting", spec.size, dict(spec.options), content_hash]
+    store = Store(cache_folder("images") / hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest())
+    names = [sample.id for sample in samples]
+    missing = store.missing(names)
+    if missing:
+        made = _preprocessed([samples[i] for i in missing], spec, read, progress)
+        with store.adding([names[i] for i in missing]) as add:
+            add(made)
+    progress(len(samples), len(samples))
+    return CharacterImages(store.rows(names))
+
+
+def _preprocessed(
+    samples: Sequence[Sample],
+    spec: Preprocessing,
+    read: Callable[[Sample], Pixels],
+    progress: Callable[[int, int], None],
+) -> NDArray[np.uint8]:
+    """uint8 [N, size, size]."""
+    made = np.zeros((len(samples), spec.size, spec.size), dtype=np.uint8)
     faults = []
     for index, sample in enumerate(samples):
         try:
             pixels = read(sample)
             with naming(sample.source):
-                store[index] = np.rint(preprocess(pixels, spec)[0] * 255)
+                made[index] = np.rint(preprocess(pixels, spec)[0] * 255)
         except DataError as error:
             faults.append(f"{sample.id}: {error}")
         progress(index + 1, len(samples))
     if faults:
         raise faults_error("images cannot be read", sorted(faults))
-    return CharacterImages(store)
+    return made
 
 
 def augment(image: Image, seed: int) -> Image:

@@ -65,9 +65,13 @@ class MedtlTask:
         return transforms.preprocess(pixels, spec)
 
     def images(
-        self, samples: Sequence[Sample], spec: Preprocessing, progress: Callable[[int, int], None] = lambda *_: None
+        self,
+        samples: Sequence[Sample],
+        spec: Preprocessing,
+        content_hash: str,
+        progress: Callable[[int, int], None] = lambda *_: None,
     ) -> Sequence[Image]:
-        """Preprocessed images for training, decoded once and cached by MONAI."""
+        """Preprocessed images for training, decoded once a run and kept in memory by MONAI."""
         from medtl import datasets, transforms
 
         return transforms.images(samples, spec, datasets.read, progress)

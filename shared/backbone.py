@@ -23,14 +23,21 @@ class Backbone(nn.Module):
         stages: Modules by stage, in order.
         original: The network they were cut from, for the names of its parameters.
         layers: Whose outputs `forward` gives.
+        input_size: Side to which images are enlarged or reduced first (bilinear); None: they come as they shall be.
     """
 
     def __init__(
-        self, record: BackboneRecord, stages: Mapping[str, nn.Module], original: nn.Module, layers: Sequence[str]
+        self,
+        record: BackboneRecord,
+        stages: Mapping[str, nn.Module],
+        original: nn.Module,
+        layers: Sequence[str],
+        input_size: int | None = None,
     ) -> None:
         super().__init__()
         self.record = record
         self.layers = tuple(layers)
+        self.input_size = input_size
         self.stages = nn.ModuleDict(stages)
         self.mean: Tensor
         self.std: Tensor
@@ -49,8 +56,20 @@ class Backbone(nn.Module):
                 outputs[name] = x
         return outputs
 
+    @torch.no_grad()
+    def gives_maps(self, size: int) -> dict[str, bool]:
+        """For each wanted layer, whether it gives feature maps of an image of that side, and not vectors."""
+        was_training = self.training
+        self.eval()
+        outputs = self(torch.zeros(1, self.record.channels, size, size))
+        self.train(was_training)
+        return {layer: output.ndim == 4 for layer, output in outputs.items()}
+
     def _adapt(self, images: Tensor) -> Tensor:
-        """Grey becomes three alike channels, colour becomes its mean, whichever the network needs; then normalised."""
+        """Brought to the input size; grey becomes three alike channels, colour its mean, as needed; then normalised."""
+        if self.input_size is not None and images.shape[-1] != self.input_size:
+            side = (self.input_size, self.input_size)
+            images = nn.functional.interpolate(images, side, mode="bilinear", align_corners=False, antialias=False)
         if self.record.channels == 1 and images.shape[1] == 3:
             images = images.mean(dim=1, keepdim=True)
         elif self.record.channels == 3 and images.shape[1] == 1:

@@ -87,13 +87,14 @@ def find_backbone(name: str) -> BackboneRecord:
     return BACKBONES.get(name)
 
 
-def build_backbone(name: str, *, layers: Sequence[str] | None, seed: int) -> Backbone:
+def build_backbone(name: str, *, layers: Sequence[str] | None, seed: int, input_size: int | None = None) -> Backbone:
     """A backbone with random weights that depend only on `seed`, cut off after the deepest of `layers`.
 
     Args:
         name: Of a record.
         layers: Whose outputs are wanted; None: the record's default.
         seed: Of the random initialisation; torch's own generator is left as it was.
+        input_size: Side to which the backbone itself brings images; None: they come as they shall be.
 
     Raises:
         UnknownNameError: No such backbone or layer.
@@ -116,7 +117,9 @@ def build_backbone(name: str, *, layers: Sequence[str] | None, seed: int) -> Bac
     if tuple(modules) != record.stages:
         raise WeightsError(f"{name}: this version of its library has other stages than its record says")
     depth = max(record.stages.index(layer) for layer in wanted)
-    return Backbone(record, {stage: modules[stage] for stage in record.stages[: depth + 1]}, original, wanted)
+    return Backbone(
+        record, {stage: modules[stage] for stage in record.stages[: depth + 1]}, original, wanted, input_size
+    )
 
 
 def _torchvision(builder: str, **options: Any) -> Callable[[], Any]:

@@ -63,9 +63,28 @@ class BackboneSection(Section):
     name: str = Field("resnet18", description="see the command `backbones`")
     weights: str = Field("imagenet", description="imagenet, random, a .pth or .safetensors file, or a finished run")
     size: int = Field(224, ge=16, le=1024, description="side of the square network input, in pixels")
-    layers: tuple[str, ...] = Field((), description="whose outputs are the code; empty: the backbone's default")
+    frame: int | None = Field(
+        None, ge=8, le=1024, description="side at which images are kept; the network enlarges them; none: size"
+    )
+    sizes: tuple[int, ...] = Field((), description="with layers=auto: sides of the network input to choose among")
+    layers: tuple[str, ...] | Literal["auto"] = Field(
+        (),
+        description="whose outputs are the code; empty: the backbone's default; auto: layers, pooling and size as "
+        "linear heads on validation prefer",
+    )
     pooling: str = Field("avg1", description="avg1, avg2, avg3, max1 or avgmax")
     copied: tuple[str, ...] | None = Field(None, description="stages copied from the weights; none: all of them")
+
+    @model_validator(mode="after")
+    def _enlarged(self) -> Self:
+        if self.sizes and self.layers != "auto":
+            raise ValueError("sizes are chosen among with layers=auto only; set size")
+        smallest = min((self.size, *self.sizes))
+        if self.frame is not None and smallest < self.frame:
+            raise ValueError(f"frame is {self.frame}; images are only enlarged, so it is at most {smallest}")
+        if any(size < self.size for size in self.sizes) and self.frame is None:
+            raise ValueError(f"sizes below size ({self.size}) need a frame that is no larger")
+        return self
 
 
 class Config(Section):

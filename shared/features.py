@@ -5,30 +5,49 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from shared.backbone import Backbone
 from shared.network import Network
+from shared.pieces import Rows, Store, cache_folder
+from shared.pooling import pool
 from shared.samples import Sample
 from shared.task import Image, Preprocessing
 
 BATCH = 16
 """On two cores faster than 32: the maps of a smaller batch stay in the cache."""
+GPU_BATCH = 1024
+"""Fills the GPU at the sizes that characters need."""
 log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
 """Called with (done, total)."""
 
 
-def cache_folder() -> Path:
-    """Where codes are kept: `medtl/codes` under `XDG_CACHE_HOME` (default `~/.cache`)."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "medtl" / "codes"
+class Codes:
+    """Codes [N, width] that lie on disk, those of several layers side by side; only what is asked for is read.
+
+    Args:
+        rows: Of each layer, [N, its width].
+    """
+
+    def __init__(self, rows: Sequence[Rows]) -> None:
+        self.rows = tuple(rows)
+        self.shape = (len(rows[0]), sum(part.shape[1] for part in rows))
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def block(self, start: int, stop: int) -> torch.Tensor:
+        """Codes start to stop, float32 [stop - start, width]."""
+        parts = [torch.from_numpy(part.block(start, stop)) for part in self.rows]
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
 
 def cached_codes(
@@ -40,24 +59,67 @@ def cached_codes(
     content_hash: str,
     device: torch.device,
     progress: Progress,
-) -> NDArray[np.float32]:
-    """Codes [N, width], from the cache where they are there, computed and added to it where not.
+) -> Codes:
+    """Codes of a network, from the cache where they are there, computed and added to it where not."""
+    wanted = [(layer, network.pooling) for layer in network.layers]
+    rows = codes_of_layers(
+        network.backbone,
+        wanted,
+        images,
+        samples,
+        spec,
+        content_hash=content_hash,
+        device=device,
+        progress=progress,
+    )
+    return Codes([rows[one] for one in wanted])
 
-    A network's folder in the cache holds pieces: each the codes of the samples that one call missed. So every split
-    of the same data finds what another one left.
+
+def codes_of_layers(
+    backbone: Backbone,
+    wanted: Sequence[tuple[str, str]],
+    images: Sequence[Image],
+    samples: Sequence[Sample],
+    spec: Preprocessing,
+    *,
+    content_hash: str,
+    device: torch.device,
+    progress: Progress,
+) -> dict[tuple[str, str], Rows]:
+    """Pooled outputs of several layers, all of them in one pass over the images.
+
+    Args:
+        backbone: With all the layers that are wanted.
+        wanted: (layer, pooling) of each code.
+        images: float32 [channels, size, size] each.
+        samples: Theirs; they name the rows in the cache.
+        spec: Their preprocessing.
+        content_hash: Of the bytes of the data.
+        device: Where to compute.
+        progress: Called with (done, total).
+
+    Returns:
+        float32 rows [N, width] for each of `wanted`.
     """
-    folder = cache_folder() / network_key(network, spec, content_hash)
     names = [f"{sample.id}:{sample.frame}" for sample in samples]
-    known = {name: codes for piece in _pieces(folder) for name, codes in zip(*piece, strict=True)}
-    missing = [i for i, name in enumerate(names) if name not in known]
-    log.info("codes: %d of %d taken from the cache", len(names) - len(missing), len(names))
-    if missing:
-        codes = _add_piece(folder, [names[i] for i in missing], network, [images[i] for i in missing], device, progress)
-        if len(missing) == len(names):
-            return codes
-        known |= {names[i]: row for i, row in zip(missing, codes, strict=True)}
+    keys = layer_keys(backbone, spec, content_hash)
+    stores = {one: Store(cache_folder("codes") / f"{keys[one[0]]}-{one[1]}") for one in wanted}
+    lacks = {one: store.missing(names) for one, store in stores.items()}
+    todo = sorted(set().union(*lacks.values()))
+    log.info("codes: %d of %d taken from the cache", len(names) - len(todo), len(names))
+    if todo:
+        with ExitStack() as stack:
+            adders = {
+                one: (stack.enter_context(stores[one].adding([names[i] for i in lacking])), set(lacking))
+                for one, lacking in lacks.items()
+                if lacking
+            }
+            for chosen, maps in _passes(backbone, images, todo, device, lambda done: progress(done, len(todo))):
+                for (layer, pooling), (add, lacking) in adders.items():
+                    keep = [row for row, i in enumerate(chosen) if i in lacking]
+                    add(pool(maps[layer][keep], pooling).float().cpu().numpy())
     progress(len(names), len(names))
-    return np.stack([known[name] for name in names])
+    return {one: store.rows(names) for one, store in stores.items()}
 
 
 @torch.no_grad()
@@ -78,74 +140,44 @@ def nearest_codes(network: Network, images: Sequence[Image], among: Sequence[Ima
     return similar.topk(min(count, len(among)), dim=1).indices.numpy()
 
 
-def network_key(network: Network, spec: Preprocessing, content_hash: str) -> str:
-    """SHA-256 over everything that determines the code of a sample: network, data, and the release that reads them."""
-    digest = hashlib.sha256()
+def layer_keys(backbone: Backbone, spec: Preprocessing, content_hash: str) -> dict[str, str]:
+    """For each stage, SHA-256 over everything that determines its output: all tensors up to it, data, and release.
+
+    A backbone that was cut off earlier has the same keys, so it finds the same codes.
+    """
     facts = [
         version("medtl"),
-        network.layers,
-        network.pooling,
+        backbone.record.name,
+        backbone.input_size,
         spec.size,
         spec.channels,
         dict(spec.options),
         content_hash,
     ]
-    digest.update(json.dumps(facts, sort_keys=True).encode())
-    for name, tensor in network.backbone.state_dict().items():
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    keys = {}
+    for stage, module in backbone.stages.items():
+        for name, tensor in module.state_dict().items():
+            digest.update(f"{stage}.{name}".encode())
+            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        keys[stage] = digest.hexdigest()
+    return keys
 
 
-def _pieces(folder: Path) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
-    """Names and codes of each piece; one that is damaged is deleted, for it can be computed again."""
-    for path in sorted(folder.glob("*.npy")):
-        try:
-            names = json.loads(path.with_suffix(".json").read_text())
-            codes = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError):
-            names, codes = None, np.empty(0)
-        if codes.ndim == 2 and isinstance(names, list) and len(names) == len(codes):
-            yield names, codes
-        else:
-            log.warning("a damaged piece of the code cache is deleted and computed anew")
-            path.unlink(missing_ok=True)
-
-
-def _add_piece(
-    folder: Path,
-    names: Sequence[str],
-    network: Network,
+@torch.inference_mode()
+def _passes(
+    backbone: Backbone,
     images: Sequence[Image],
+    indices: Sequence[int],
     device: torch.device,
-    progress: Progress,
-) -> NDArray[np.float32]:
-    """Computes codes and puts them into the cache; the piece appears only when it is complete."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{hashlib.sha256(json.dumps(names).encode()).hexdigest()[:32]}.npy"
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    try:
-        _compute(network, images, partial, device, progress)
-        path.with_suffix(".json").write_text(json.dumps(names))
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-    codes: NDArray[np.float32] = np.load(path, mmap_mode="r", allow_pickle=False)
-    return codes
-
-
-@torch.no_grad()
-def _compute(network: Network, images: Sequence[Image], path: Path, device: torch.device, progress: Progress) -> None:
-    network.to(device).eval()
-    store: NDArray[np.float32] | None = None
-    for start in range(0, len(images), BATCH):
-        stop = min(start + BATCH, len(images))
-        batch = np.stack([images[i] for i in range(start, stop)])
-        codes = network.codes(torch.from_numpy(batch).to(device)).float().cpu().numpy()
-        if store is None:
-            shape = (len(images), codes.shape[1])
-            store = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
-        store[start:stop] = codes
-        progress(stop, len(images))
-    if isinstance(store, np.memmap):
-        store.flush()
+    progress: Callable[[int], None],
+) -> Iterator[tuple[list[int], dict[str, torch.Tensor]]]:
+    """The maps of all layers for the images at `indices`, batch by batch, with the indices of each batch."""
+    backbone.to(device).eval()
+    size = BATCH if device.type == "cpu" else GPU_BATCH
+    for start in range(0, len(indices), size):
+        chosen = list(indices[start : start + size])
+        batch = torch.from_numpy(np.stack([images[i] for i in chosen]))
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            yield chosen, backbone(batch.to(device).contiguous(memory_format=torch.channels_last))
+        progress(min(start + size, len(indices)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 import torch
@@ -31,6 +32,34 @@ class Part:
     images: Sequence[Image]
     labels: NDArray[np.int64]
     belonging: Belonging
+
+    def of(self, indices: NDArray[np.int64]) -> Part:
+        """Those samples alone, in that order."""
+        chosen = indices.tolist()
+        whole = self.belonging
+        belonging = Belonging(*(tuple(x[i] for i in chosen) for x in (whole.series, whole.groups, whole.units)))
+        return Part([self.samples[i] for i in chosen], Chosen(self.images, chosen), self.labels[indices], belonging)
+
+
+class Chosen(Sequence[Image]):
+    """Some of a sequence of images, in an order of their own; none is copied."""
+
+    def __init__(self, images: Sequence[Image], indices: Sequence[int]) -> None:
+        self.images, self.indices = images, indices
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    @overload
+    def __getitem__(self, index: int) -> Image: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Chosen: ...
+
+    def __getitem__(self, index: int | slice) -> Image | Chosen:
+        if isinstance(index, slice):
+            return Chosen(self.images, self.indices[index])
+        return self.images[self.indices[index]]
 
 
 @dataclass(frozen=True)

@@ -36,8 +36,10 @@ from shared.artifacts import (
     write_seen,
     write_text,
 )
+from shared.backbone import Backbone
 from shared.backbones import build_backbone, find_backbone
 from shared.calibration import fit_temperature
+from shared.code_choice import Code, choose_code
 from shared.config import Config, to_yaml, validate
 from shared.decision import Decision, decide
 from shared.division import Divided, divide
@@ -53,8 +55,8 @@ from shared.samples import SPLITS, Belonging, Dataset, group_mark, image_digest
 from shared.seeding import derive_seed
 from shared.sources import require_paths
 from shared.strategies import find_strategy
+from shared.strategies.base import Strategy
 from shared.task import Preprocessing, Task
-from shared.trainer import predict_scores
 from shared.weights import WeightsReport, load_weights, require_weights
 
 log = logging.getLogger(__name__)
@@ -117,7 +119,8 @@ def run(
         apart_from = () if other is None else task.load(Path(other), options=spec.options).samples
         divided = divide(task, config.data, dataset, apart_from=apart_from, seed=config.seed, progress=progress)
         parts = _parts(task, divided, spec, progress)
-        network, loaded = _network(config, spec, len(dataset.classes))
+        code, tried = _code(config, parts, spec, dataset, device, progress)
+        network, loaded = _network(config, code, spec, len(dataset.classes))
         job = Job(
             network=network,
             train=parts["train"],
@@ -133,9 +136,9 @@ def run(
             folder=folder,
             progress=progress,
         )
-        history = strategy.fit(job, options)
+        history = [*tried, *strategy.fit(job, options)]
         if processes.is_main_process:
-            _complete(task, config, divided, parts, job, loaded, history, started)
+            _complete(task, config, strategy, divided, parts, job, loaded, history, started)
     return folder
 
 
@@ -150,15 +153,18 @@ def _preprocessing(task: Task, config: Config) -> Preprocessing:
     if unknown:
         allowed = ", ".join(task.default_options)
         raise ConfigError(f"data.options: unknown {', '.join(unknown)}; {task.name} knows {allowed}")
-    return Preprocessing(config.backbone.size, 1, {**task.default_options, **config.data.options})
+    return Preprocessing(
+        config.backbone.frame or config.backbone.size, 1, {**task.default_options, **config.data.options}
+    )
 
 
 def _check_backbone(config: Config) -> None:
     record = find_backbone(config.backbone.name)
     wanted = config.backbone
-    if wanted.size < record.min_size:
-        raise ConfigError(f"backbone.size: {wanted.size}; {record.name} needs at least {record.min_size} pixels")
-    for layer in wanted.layers:
+    for size in (wanted.size, *wanted.sizes):
+        if size < record.min_size:
+            raise ConfigError(f"backbone.size: {size}; {record.name} needs at least {record.min_size} pixels")
+    for layer in () if wanted.layers == "auto" else wanted.layers:
         if layer not in record.code_layers:
             raise ConfigError(f"backbone.layers: no layer {layer!r}; {record.name} has {', '.join(record.code_layers)}")
     for stage in wanted.copied or ():
@@ -199,7 +205,7 @@ def _parts(task: Task, divided: Divided, spec: Preprocessing, progress: Progress
         samples = [divided.dataset.samples[i] for i in divided.parts[name]]
         labels = np.array([index[str(sample.label)] for sample in samples], dtype=np.int64)
         belonging = Belonging.of(samples, divided.units[divided.parts[name]].tolist())
-        images = task.images(samples, spec, partial(_reading, progress, name))
+        images = task.images(samples, spec, divided.dataset.content_hash, partial(_reading, progress, name))
         parts[name] = Part(samples, images, labels, belonging)
     return parts
 
@@ -208,17 +214,53 @@ def _reading(progress: Progress, name: str, done: int, total: int) -> None:
     progress(f"reading images, {name}", done, total, "")
 
 
-def _network(config: Config, spec: Preprocessing, classes: int) -> tuple[Network, WeightsReport]:
+def _code(
+    config: Config,
+    parts: Mapping[str, Part],
+    spec: Preprocessing,
+    dataset: Dataset,
+    device: torch.device,
+    progress: Progress,
+) -> tuple[Code, list[dict[str, Any]]]:
+    """What the code is made of, and what was tried where validation chose it."""
     wanted = config.backbone
     record = find_backbone(wanted.name)
-    layers = wanted.layers or (record.default_layer,)
-    backbone = build_backbone(wanted.name, layers=layers, seed=config.seed)
-    report = load_weights(backbone, wanted.weights, copied=wanted.copied)
-    width = code_width(backbone, layers, wanted.pooling, spec.channels, spec.size)
+    if wanted.layers != "auto":
+        return Code(wanted.layers or (record.default_layer,), wanted.pooling, wanted.size), []
+
+    def build(size: int) -> Backbone:
+        return _backbone(config, record.code_layers, size, spec)[0]
+
+    return choose_code(
+        build,
+        wanted.sizes or (wanted.size,),
+        parts["train"],
+        parts["validation"],
+        len(dataset.classes),
+        spec,
+        content_hash=dataset.content_hash,
+        seed=config.seed,
+        device=device,
+        progress=progress,
+    )
+
+
+def _backbone(
+    config: Config, layers: tuple[str, ...], size: int, spec: Preprocessing
+) -> tuple[Backbone, WeightsReport]:
+    input_size = None if size == spec.size else size
+    backbone = build_backbone(config.backbone.name, layers=layers, seed=config.seed, input_size=input_size)
+    report = load_weights(backbone, config.backbone.weights, copied=config.backbone.copied)
+    # 1.05 to 2.2 times as fast on a CPU, in training and in evaluation, for each kind of network measured
+    return backbone.to(memory_format=torch.channels_last), report
+
+
+def _network(config: Config, code: Code, spec: Preprocessing, classes: int) -> tuple[Network, WeightsReport]:
+    backbone, report = _backbone(config, code.layers, code.size, spec)
+    width = code_width(backbone, code.layers, code.pooling, spec.channels, spec.size)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(derive_seed(config.seed, "head"))
-        network = Network(backbone, layers, wanted.pooling, width, classes)
-    # 1.05 to 2.2 times as fast on a CPU, in training and in evaluation, for each kind of network measured
+        network = Network(backbone, code.layers, code.pooling, width, classes)
     return network.to(memory_format=torch.channels_last), report
 
 
@@ -231,6 +273,7 @@ def _device(config: Config) -> torch.device:
 def _complete(
     task: Task,
     config: Config,
+    strategy: Strategy,
     divided: Divided,
     parts: Mapping[str, Part],
     job: Job,
@@ -239,7 +282,7 @@ def _complete(
     started: float,
 ) -> None:
     folder, network = job.folder, job.network
-    scores = {name: predict_scores(network, parts[name], job.device).double().numpy() for name in SPLITS[1:]}
+    scores = {name: strategy.scores(job, parts[name]).double().numpy() for name in SPLITS[1:]}
     temperature = fit_temperature(scores["validation"], parts["validation"].labels)
     with torch.no_grad():
         network.temperature.fill_(temperature)
@@ -345,6 +388,7 @@ def _record(
             "name": config.backbone.name,
             "layers": list(job.network.layers),
             "pooling": job.network.pooling,
+            "size": job.network.backbone.input_size or job.spec.size,
             "weights": weights.to_json(),
         },
         domains=tuple(sorted({sample.domain for sample in job.train.samples})),

@@ -104,9 +104,20 @@ class Task(Protocol):
         """The deterministic part, NumPy only, the same code in training and prediction."""
 
     def images(
-        self, samples: Sequence[Sample], spec: Preprocessing, progress: Callable[[int, int], None] = ...
+        self,
+        samples: Sequence[Sample],
+        spec: Preprocessing,
+        content_hash: str,
+        progress: Callable[[int, int], None] = ...,
     ) -> Sequence[Image]:
-        """Preprocessed images for training, decoded once and cached; `progress` is called with (done, total)."""
+        """Preprocessed images for training, decoded once and cached.
+
+        Args:
+            samples: In the order of the result.
+            spec: Of the preprocessing.
+            content_hash: `Dataset.content_hash` of the data they are of, for the key of a cache on disk.
+            progress: Called with (done, total).
+        """
 
     def augment(self, image: Image, seed: int) -> Image:
         """A random variation of `image` that is a pure function of `image` and `seed`."""

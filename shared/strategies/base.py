@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from torch import Tensor
+
 from shared.config import Section
-from shared.job import Job
+from shared.job import Job, Part
 
 
 class Strategy(Protocol):
@@ -25,3 +27,6 @@ class Strategy(Protocol):
 
     def fit(self, job: Job, options: Any) -> list[dict[str, Any]]:
         """Trains `job.network` in place, chooses by validation, and returns the history as JSON-ready rows."""
+
+    def scores(self, job: Job, part: Part) -> Tensor:
+        """Class scores of a part by the trained network, float32 [N, classes] on the CPU."""

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from shared.config import Section
 from shared.freezing import BatchNormPolicy, resolve_stages
-from shared.job import Job
+from shared.job import Job, Part
 from shared.losses import class_weights, weighted_loss
 from shared.schedules import Shape
 from shared.selection import RULES
-from shared.trainer import Phase, train
+from shared.trainer import Phase, predict_scores, train
 
 
 class PhaseOptions(Section):
@@ -87,6 +87,10 @@ class FineTune:
             precision=options.precision,
             selection=options.selection,
         )
+
+    def scores(self, job: Job, part: Part) -> Tensor:
+        """Scores of the network on the images as they are."""
+        return predict_scores(job.network, part, job.device)
 
 
 STRATEGY = FineTune()

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from pydantic import Field
 from scipy.special import softmax
+from torch import Tensor
 
 from shared.calibration import fit_temperature
 from shared.config import Section
-from shared.features import cached_codes
+from shared.features import Codes, cached_codes
+from shared.head_solver import BLOCK_VALUES, CodeSource, Held
 from shared.heads import LinearHead, fit_path
 from shared.job import Job, Part
 from shared.losses import class_weights
 from shared.selection import RULES
+
+IN_MEMORY = 1 << 31
+"""Bytes of training codes that are held; with their rounded copy and the blocks, 4 GiB are not passed."""
 
 
 class Options(Section):
@@ -39,7 +45,9 @@ class LinearProbe:
 
     def fit(self, job: Job, options: Options) -> list[dict[str, Any]]:
         """Solves the head along a path of L2 strengths and keeps the one that validation prefers."""
-        train, validation = _codes(job, job.train, "codes, training"), _codes(job, job.validation, "codes, validation")
+        train = _reachable(_codes(job, job.train, "codes, training"), job.device)
+        validation = _codes(job, job.validation, "codes, validation").block(0, len(job.validation.labels))
+        validation = validation.to(job.device)
         rule = RULES.get(options.selection)
         history: list[dict[str, Any]] = []
 
@@ -61,9 +69,40 @@ class LinearProbe:
             job.network.head.bias.copy_(head.bias)
         return history
 
+    @torch.no_grad()
+    def scores(self, job: Job, part: Part) -> Tensor:
+        """Scores of the head on cached codes: the backbone was never changed."""
+        codes, head = _codes(job, part, "codes, test"), job.network.head.to(job.device)
+        step = max(1, BLOCK_VALUES // codes.shape[1])
+        blocks = (codes.block(start, start + step) for start in range(0, len(codes), step))
+        return torch.cat([head(block.to(job.device)).float().cpu() for block in blocks])
 
-def _codes(job: Job, part: Part, what: str) -> torch.Tensor:
-    codes = cached_codes(
+
+@dataclass(frozen=True)
+class _OnDisk:
+    """Codes that are read for each pass, because they would not fit into memory."""
+
+    codes: Codes
+    device: torch.device
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.codes.shape
+
+    def block(self, start: int, stop: int) -> Tensor:
+        return self.codes.block(start, stop).to(self.device)
+
+
+def _reachable(codes: Codes, device: torch.device) -> CodeSource:
+    """In memory where they fit, else as they lie on disk."""
+    count, width = codes.shape
+    if count * width * 4 > IN_MEMORY:
+        return _OnDisk(codes, device)
+    return Held(codes.block(0, count).to(device))
+
+
+def _codes(job: Job, part: Part, what: str) -> Codes:
+    return cached_codes(
         job.network,
         part.images,
         part.samples,
@@ -72,7 +111,6 @@ def _codes(job: Job, part: Part, what: str) -> torch.Tensor:
         device=job.device,
         progress=lambda done, total: job.progress(what, done, total, ""),
     )
-    return torch.from_numpy(np.array(codes)).to(job.device)
 
 
 STRATEGY = LinearProbe()

@@ -49,7 +49,7 @@ def test_task_goes_from_folder_to_augmented_image(tmp_path) -> None:
         Image.fromarray(grey).save(tmp_path / name / "1.png")
     dataset = TASK.load(tmp_path, options=TASK.default_options)
     spec = Preprocessing(32, 1, TASK.default_options)
-    image = TASK.images(dataset.samples, spec)[0]
+    image = TASK.images(dataset.samples, spec, dataset.content_hash)[0]
     np.testing.assert_allclose(image, TASK.preprocess(TASK.read(dataset.samples[0]), spec), atol=0.5 / 255 + 1e-6)
     assert TASK.read_mask(dataset.samples[0], spec) is None
     assert TASK.augment(image, 1).shape == (1, 32, 32)

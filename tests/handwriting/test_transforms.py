@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import subprocess
@@ -186,7 +187,7 @@ def make(root: Path, count: int) -> None:
 def test_images_are_those_of_preprocess_to_within_a_byte(tmp_path: Path) -> None:
     make(tmp_path, 3)
     samples = load(tmp_path, {}).samples
-    kept = images(samples, SPEC, read)
+    kept = images(samples, SPEC, "data", read)
     assert len(kept) == 3
     for index, sample in enumerate(samples):
         assert kept[index].dtype == np.float32
@@ -196,13 +197,30 @@ def test_images_are_those_of_preprocess_to_within_a_byte(tmp_path: Path) -> None
         kept[3]
 
 
+def test_images_are_decoded_once_for_all_splits(tmp_path: Path) -> None:
+    make(tmp_path, 4)
+    samples, count = load(tmp_path, {}).samples, itertools.count()
+
+    def counted(sample: Sample) -> np.ndarray:
+        next(count)
+        return read(sample)
+
+    images(samples[:3], SPEC, "data", counted)
+    images(samples[1:], SPEC, "data", counted)
+    images(samples[::-1], SPEC, "data", counted)
+    assert next(count) == 4
+    images(samples[:1], replace(SPEC, size=48), "data", counted)
+    images(samples[:1], SPEC, "other", counted)
+    assert next(count) == 7
+
+
 def test_damaged_files_are_reported_together_by_pseudonym(tmp_path: Path) -> None:
     make(tmp_path, 4)
     (tmp_path / "ka" / "1.png").write_bytes(b"\x89PNG\r\n\x1a\nrubbish")
     Image.new("L", (9, 9)).save(tmp_path / "ka" / "2.png")
     samples = load(tmp_path, {}).samples
     with pytest.raises(DataError) as caught:
-        images(samples, SPEC, read)
+        images(samples, SPEC, "data", read)
     text = str(caught.value)
     assert text.startswith("2 images cannot be read")
     assert f"{samples[1].id}: the picture is damaged" in text

@@ -12,8 +12,9 @@ import pytest
 import torch
 
 from shared.backbones import build_backbone
-from shared.features import BATCH, cache_folder, cached_codes, network_key
+from shared.features import BATCH, cached_codes, codes_of_layers, layer_keys
 from shared.network import Network, code_width
+from shared.pieces import cache_folder
 from shared.samples import Sample
 from shared.task import Preprocessing
 
@@ -52,7 +53,7 @@ def _codes(
     spec: Preprocessing = SPEC,
     content_hash: str = "data",
 ) -> np.ndarray:
-    return cached_codes(
+    codes = cached_codes(
         network,
         images,
         samples,
@@ -61,6 +62,7 @@ def _codes(
         device=torch.device("cpu"),
         progress=lambda done, total: None,
     )
+    return codes.block(0, len(codes)).numpy()
 
 
 def test_codes_are_those_of_the_network() -> None:
@@ -68,7 +70,6 @@ def test_codes_are_those_of_the_network() -> None:
     codes = _codes(network, images)
     with torch.inference_mode():
         expected = network.eval().codes(torch.from_numpy(images.pixels)).numpy()
-    assert isinstance(codes, np.memmap)
     np.testing.assert_allclose(codes, expected, atol=1e-6)
 
 
@@ -143,15 +144,16 @@ def test_the_key_is_the_same_in_another_process() -> None:
     """A plain function of its arguments: nothing of `id`, `hash` or the order of a dict."""
     options = {"a": 1, "b": 2}
     turned = dict(reversed(options.items()))
-    keys = {network_key(_network(), replace(SPEC, options=given), "data") for given in (options, turned, {**options})}
-    assert len(keys) == 1
+    backbone = _network().backbone
+    keys = [layer_keys(backbone, replace(SPEC, options=given), "data") for given in (options, turned, {**options})]
+    assert keys[0] == keys[1] == keys[2]
 
 
 def test_an_interrupted_computation_leaves_nothing_to_be_taken_up() -> None:
     network = _network()
     with pytest.raises(KeyboardInterrupt):
         _codes(network, Counted(break_at=BATCH + 2))
-    assert not [path for path in cache_folder().rglob("*") if path.is_file()]
+    assert not [path for path in cache_folder("codes").rglob("*") if path.is_file()]
     images = Counted()
     codes = _codes(network, images)
     assert images.reads == COUNT
@@ -160,7 +162,7 @@ def test_an_interrupted_computation_leaves_nothing_to_be_taken_up() -> None:
 
 def test_what_a_killed_process_left_is_not_taken_up() -> None:
     network, images = _network(), Counted()
-    folder = cache_folder() / network_key(network, SPEC, "data")
+    folder = cache_folder("codes") / f"{layer_keys(network.backbone, SPEC, 'data')['block2']}-avg1"
     folder.mkdir(parents=True)
     np.save(folder / "half.npy", np.zeros((COUNT, 64), np.float32))
     (folder / "half.npy").rename(folder / "half.1.partial")
@@ -172,11 +174,40 @@ def test_what_a_killed_process_left_is_not_taken_up() -> None:
 def test_a_damaged_cache_is_computed_anew(damage: Callable[[bytes], bytes]) -> None:
     network, images = _network(), Counted()
     whole = np.array(_codes(network, images))
-    (path,) = cache_folder().rglob("*.npy")
+    (path,) = cache_folder("codes").rglob("*.npy")
     path.write_bytes(damage(path.read_bytes()))
     assert np.array_equal(_codes(network, images), whole)
 
 
 def test_the_cache_lies_where_the_user_wants_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache_folder() == tmp_path / "medtl" / "codes"
+    assert cache_folder("codes") == tmp_path / "medtl" / "codes"
+
+
+def test_all_layers_come_in_one_pass_and_a_shorter_backbone_finds_them() -> None:
+    images = Counted()
+    wanted = [("block1", "avg2"), ("block2", "avg1"), ("block3", "max1")]
+    whole = build_backbone("convnet_small", layers=("block1", "block2", "block3"), seed=0)
+    rows = codes_of_layers(
+        whole,
+        wanted,
+        images,
+        SAMPLES,
+        SPEC,
+        content_hash="data",
+        device=torch.device("cpu"),
+        progress=lambda done, total: None,
+    )
+    assert images.reads == COUNT
+    assert [rows[one].shape for one in wanted] == [(COUNT, 128), (COUNT, 64), (COUNT, 128)]
+    short = _codes(_network(layers=("block2",)), images)
+    assert images.reads == COUNT
+    assert np.array_equal(short, rows["block2", "avg1"].block(0, COUNT))
+
+
+def test_several_layers_lie_side_by_side() -> None:
+    images = Counted()
+    both = _codes(_network(layers=("block1", "block2")), images)
+    parts = [_codes(_network(layers=(layer,)), images) for layer in ("block1", "block2")]
+    assert images.reads == COUNT
+    assert np.array_equal(both, np.concatenate(parts, axis=1))

@@ -349,7 +349,11 @@ def test_a_run_folder_in_use_is_refused(tmp_path: Path, tiny_words: Words) -> No
 @pytest.mark.parametrize(
     ("word", "fault", "said"),
     [
-        ("data.options={margin_px: 3}", ConfigError, "data.options: unknown margin_px; handwriting knows margin"),
+        (
+            "data.options={margin_px: 3}",
+            ConfigError,
+            "data.options: unknown margin_px; handwriting knows blocks, margin",
+        ),
         ("data.options={margin: 7}", ConfigError, "margin is 7"),
         ("data.domains=[mars]", ConfigError, "data.domains: no mars in the data; it has dhcd"),
         ("strategy.epochs=3", ConfigError, "epochs: unknown key"),

@@ -1,0 +1,155 @@
+"""Rows of numbers by name, computed once and kept on disk in pieces, read back without filling the memory."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.errors import RunError
+
+log = logging.getLogger(__name__)
+
+Array = NDArray[Any]
+
+
+def cache_folder(kind: str) -> Path:
+    """Where rows of a kind are kept: `medtl/<kind>` under `XDG_CACHE_HOME` (default `~/.cache`)."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "medtl" / kind
+
+
+class Rows:
+    """Rows that lie in files, in an order of their own; only what is asked for is read.
+
+    Blocks are read, not mapped: pages of a map count as memory of the process for as long as they stay.
+
+    Args:
+        files: `.npy` files, alike in dtype and in shape beyond the first axis.
+        file: [N] in which of them each row lies.
+        row: [N] and where there.
+    """
+
+    def __init__(self, files: Sequence[Path], file: NDArray[np.int64], row: NDArray[np.int64]) -> None:
+        self.files, self.file, self.row = tuple(files), file, row
+        self._maps = [np.load(path, mmap_mode="r", allow_pickle=False) for path in files]
+        self.dtype = self._maps[0].dtype
+        self.shape: tuple[int, ...] = (len(file), *self._maps[0].shape[1:])
+        self._bytes_a_row = int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
+
+    def __len__(self) -> int:
+        return len(self.file)
+
+    def at(self, index: int) -> Array:
+        """One row as a view of its file; the system keeps in memory what it has room for."""
+        return self._maps[int(self.file[index])][int(self.row[index])]
+
+    def block(self, start: int, stop: int) -> Array:
+        """Rows start to stop as a new array [stop - start, ...]."""
+        return self.take(np.arange(start, min(stop, len(self))))
+
+    def take(self, indices: NDArray[np.int64]) -> Array:
+        """The rows at `indices`, in that order, as a new array [len(indices), ...]."""
+        result = np.empty((len(indices), *self.shape[1:]), self.dtype)
+        raw = result.reshape(-1).view(np.uint8)
+        file, row, width = self.file[indices], self.row[indices], self._bytes_a_row
+        # neighbours in a file are read at once
+        cuts = np.flatnonzero((np.diff(file) != 0) | (np.diff(row) != 1)) + 1
+        for begin, end in itertools.pairwise([0, *cuts.tolist(), len(indices)]):
+            if begin < end:
+                self._read(int(file[begin]), int(row[begin]) * width, raw[begin * width : end * width])
+        return result
+
+    def subset(self, indices: NDArray[np.int64]) -> Rows:
+        """Those rows alone, in that order; nothing is read."""
+        return Rows(self.files, self.file[indices], self.row[indices])
+
+    def _read(self, number: int, start: int, raw: NDArray[np.uint8]) -> None:
+        with self.files[number].open("rb", buffering=0) as stream:
+            stream.seek(self._maps[number].offset + start)
+            done = 0
+            while done < len(raw):  # the system reads at most 2 GiB at once
+                got = stream.readinto(raw[done:].data)
+                if not got:
+                    raise RunError(f"{self.files[number].name} in the cache was cut off meanwhile; start again")
+                done += got
+
+
+class Store:
+    """A folder of pieces: rows that were all computed in the same way, by name.
+
+    Whoever misses names adds one piece of them, so every split of the same data finds what another one left.
+
+    Args:
+        folder: Need not be there yet.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._files: list[Path] = []
+        self._where: dict[str, tuple[int, int]] = {}
+        for path, names in _pieces(folder):
+            self._take_up(path, names)
+
+    def missing(self, names: Sequence[str]) -> list[int]:
+        """Indices of the names whose rows are not there."""
+        return [i for i, name in enumerate(names) if name not in self._where]
+
+    @contextmanager
+    def adding(self, names: Sequence[str]) -> Iterator[Callable[[Array], None]]:
+        """Gives a function that takes the rows of `names` in order, block by block; all or none of them are kept."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / f"{hashlib.sha256(json.dumps(names).encode()).hexdigest()[:32]}.npy"
+        partial = path.with_suffix(f".{os.getpid()}.partial")
+        try:
+            done = 0
+            array: NDArray[Any] | None = None
+
+            def add(rows: Array) -> None:
+                nonlocal done, array
+                if array is None:
+                    shape = (len(names), *rows.shape[1:])
+                    array = np.lib.format.open_memmap(partial, mode="w+", dtype=rows.dtype, shape=shape)
+                array[done : done + len(rows)] = rows
+                done += len(rows)
+
+            yield add
+            if isinstance(array, np.memmap):
+                array.flush()
+            path.with_suffix(".json").write_text(json.dumps(list(names)))
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+        self._take_up(path, names)
+
+    def rows(self, names: Sequence[str]) -> Rows:
+        """The rows of `names`, all of which are there."""
+        where = np.array([self._where[name] for name in names], dtype=np.int64)
+        return Rows(self._files, where[:, 0], where[:, 1])
+
+    def _take_up(self, path: Path, names: Sequence[str]) -> None:
+        self._where.update({name: (len(self._files), row) for row, name in enumerate(names)})
+        self._files.append(path)
+
+
+def _pieces(folder: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Each piece and the names of its rows; one that is damaged is deleted, for it can be computed again."""
+    for path in sorted(folder.glob("*.npy")):
+        try:
+            names = json.loads(path.with_suffix(".json").read_text())
+            rows = len(np.load(path, mmap_mode="r", allow_pickle=False))
+        except (OSError, ValueError, EOFError):
+            names, rows = None, 0
+        if isinstance(names, list) and len(names) == rows:
+            yield path, names
+        else:
+            log.warning("a damaged piece of the cache is deleted and computed anew")
+            path.unlink(missing_ok=True)
