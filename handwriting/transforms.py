@@ -150,7 +150,7 @@ class CharacterImages(Sequence[Image]):
     def __getitem__(self, index: int | slice) -> Image | CharacterImages:
         if isinstance(index, slice):
             return CharacterImages(self._rows.subset(np.arange(len(self))[index]))
-        pixels: Image = self._rows.at(index)[np.newaxis] / np.float32(255)
+        pixels: Image = self._rows.at(index)[np.newaxis].astype(np.float32) / np.float32(255)
         return pixels
 
 
