@@ -153,6 +153,10 @@ class CharacterImages(Sequence[Image]):
         pixels: Image = self._rows.at(index)[np.newaxis].astype(np.float32) / np.float32(255)
         return pixels
 
+    def as_bytes(self, indices: Sequence[int]) -> NDArray[np.uint8]:
+        """Those at `indices`, [N, 1, size, size], 255 for ink."""
+        return self._rows.take(np.asarray(indices, dtype=np.int64))[:, np.newaxis]
+
 
 def images(
     samples: Sequence[Sample],

@@ -8,12 +8,14 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from importlib.metadata import version
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from shared.backbone import Backbone
+from shared.job import Chosen
 from shared.network import Network
 from shared.pieces import Rows, Store, cache_folder
 from shared.pooling import pool
@@ -22,12 +24,20 @@ from shared.task import Image, Preprocessing
 
 BATCH = 16
 """On two cores faster than 32: the maps of a smaller batch stay in the cache."""
-GPU_BATCH = 1024
-"""Fills the GPU at the sizes that characters need."""
+GPU_BATCH, GPU_IMAGES = 1024, 1 << 18
+"""Of small images: enough to fill a GPU at once, and what lies on it together (256 MiB at 32 x 32 bytes)."""
 log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
 """Called with (done, total)."""
+
+
+@runtime_checkable
+class ByteImages(Protocol):
+    """Images that are kept as bytes, 255 for 1."""
+
+    def as_bytes(self, indices: Sequence[int]) -> NDArray[np.uint8]:
+        """Those at `indices`, [N, channels, size, size]."""
 
 
 class Codes:
@@ -128,12 +138,8 @@ def nearest_codes(network: Network, images: Sequence[Image], among: Sequence[Ima
     network.eval()
 
     def directions(pictures: Sequence[Image]) -> torch.Tensor:
-        rows = [
-            network.codes(
-                torch.from_numpy(np.stack([pictures[i] for i in range(start, min(start + BATCH, len(pictures)))]))
-            )
-            for start in range(0, len(pictures), BATCH)
-        ]
+        bounds = [range(start, min(start + BATCH, len(pictures))) for start in range(0, len(pictures), BATCH)]
+        rows = [network.codes(unit_range(stacked(pictures, batch))) for batch in bounds]
         return torch.nn.functional.normalize(torch.cat(rows).float(), dim=1)
 
     similar = directions(images) @ directions(among).T
@@ -172,12 +178,33 @@ def _passes(
     device: torch.device,
     progress: Callable[[int], None],
 ) -> Iterator[tuple[list[int], dict[str, torch.Tensor]]]:
-    """The maps of all layers for the images at `indices`, batch by batch, with the indices of each batch."""
+    """The maps of all layers for the images at `indices`, batch by batch, with the indices of each batch.
+
+    On a GPU images that are kept as bytes go there as bytes, many batches at once; scaling, enlarging and the step to
+    three channels happen on the device, in bfloat16.
+    """
     backbone.to(device).eval()
-    size = BATCH if device.type == "cpu" else GPU_BATCH
-    for start in range(0, len(indices), size):
-        chosen = list(indices[start : start + size])
-        batch = torch.from_numpy(np.stack([images[i] for i in chosen]))
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            yield chosen, backbone(batch.to(device).contiguous(memory_format=torch.channels_last))
-        progress(min(start + size, len(indices)))
+    on_gpu = device.type == "cuda"
+    size, at_once = (GPU_BATCH, GPU_IMAGES) if on_gpu else (BATCH, BATCH)
+    for first in range(0, len(indices), at_once):
+        group = list(indices[first : first + at_once])
+        pixels = stacked(images, group).to(device)
+        for start in range(0, len(group), size):
+            batch = unit_range(pixels[start : start + size]).contiguous(memory_format=torch.channels_last)
+            with torch.autocast(device.type, torch.bfloat16, enabled=on_gpu):
+                yield group[start : start + size], backbone(batch)
+            progress(first + min(start + size, len(group)))
+
+
+def stacked(images: Sequence[Image], indices: Sequence[int]) -> torch.Tensor:
+    """Images as one tensor [N, channels, size, size]: uint8 where they are kept as bytes, else float32 in 0..1."""
+    if isinstance(images, Chosen):
+        return stacked(images.images, [images.indices[i] for i in indices])
+    if isinstance(images, ByteImages):
+        return torch.from_numpy(images.as_bytes(indices))
+    return torch.from_numpy(np.stack([images[i] for i in indices]))
+
+
+def unit_range(pixels: torch.Tensor) -> torch.Tensor:
+    """Float32 in 0..1 of images that may be bytes."""
+    return pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels

@@ -110,20 +110,18 @@ class Store:
         path = self.folder / f"{hashlib.sha256(json.dumps(names).encode()).hexdigest()[:32]}.npy"
         partial = path.with_suffix(f".{os.getpid()}.partial")
         try:
-            done = 0
-            array: NDArray[Any] | None = None
+            with partial.open("wb") as stream:
 
-            def add(rows: Array) -> None:
-                nonlocal done, array
-                if array is None:
-                    shape = (len(names), *rows.shape[1:])
-                    array = np.lib.format.open_memmap(partial, mode="w+", dtype=rows.dtype, shape=shape)
-                array[done : done + len(rows)] = rows
-                done += len(rows)
+                def add(rows: Array) -> None:
+                    if stream.tell() == 0:
+                        shape = (len(names), *rows.shape[1:])
+                        descr = np.lib.format.dtype_to_descr(rows.dtype)
+                        np.lib.format.write_array_header_1_0(
+                            stream, {"descr": descr, "fortran_order": False, "shape": shape}
+                        )
+                    stream.write(np.ascontiguousarray(rows).data)
 
-            yield add
-            if isinstance(array, np.memmap):
-                array.flush()
+                yield add
             path.with_suffix(".json").write_text(json.dumps(list(names)))
             partial.replace(path)
         finally:

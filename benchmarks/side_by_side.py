@@ -1,0 +1,39 @@
+"""Two ways to do the same, timed in turn in one process: the machines are noisy, and only the ratio counts."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+REPEATS = 3
+
+
+def best_seconds(*actions: Callable[[], object], repeats: int = REPEATS) -> list[float]:
+    """The shortest time of each action, all of them run in turn, once before to warm up."""
+    for action in actions:
+        action()
+    times: list[list[float]] = [[] for _ in actions]
+    for _ in range(repeats):
+        for action, taken in zip(actions, times, strict=True):
+            started = time.perf_counter()
+            action()
+            taken.append(time.perf_counter() - started)
+    return [min(taken) for taken in times]
+
+
+@contextmanager
+def empty_cache() -> Iterator[None]:
+    """An empty cache of codes and images for the time being."""
+    before = os.environ.get("XDG_CACHE_HOME")
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["XDG_CACHE_HOME"] = folder
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ["XDG_CACHE_HOME"]
+            else:
+                os.environ["XDG_CACHE_HOME"] = before
