@@ -31,6 +31,7 @@ class Bytes(Sequence[Image]):
         return self.store[index] / np.float32(255)
 
     def as_bytes(self, indices: Sequence[int]) -> NDArray[np.uint8]:
+        """Those at `indices`, [N, 1, size, size]."""
         return self.store[np.asarray(indices)]
 
 

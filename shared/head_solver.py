@@ -6,11 +6,15 @@ codes rounded to it, and only the end in full precision.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from scipy.optimize import OptimizeResult
+from scipy.optimize import minimize as scipy_minimise
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the field's usual name
 
@@ -20,12 +24,8 @@ BLOCK_VALUES = 1 << 24
 """Values of codes held at once: 64 MiB as float32."""
 MAX_ITERATIONS = 300
 HISTORY = 10
-STRIDE = 5
-"""Iterations after which progress is judged: one alone may gain little, and the next much."""
 SMALLEST = 1e-3
 """An objective below that is as good as 0: progress is then judged by this in its place."""
-ROUNDED_TOLERANCE = 3e-5
-"""Where the search on rounded codes ends: their noise is about as large (measured on codes of SqueezeNet)."""
 
 
 class CodeSource(Protocol):
@@ -116,7 +116,7 @@ def minimise(
     frame: Frame,
     class_weights: Tensor | None = None,
     max_iterations: int = MAX_ITERATIONS,
-    tolerance: float = 1e-4,
+    tolerance: float = 3e-4,
 ) -> tuple[Tensor, float]:
     """The minimum of mean loss + penalty / 2 * |W|^2 on standardised codes (the bias is free).
 
@@ -137,12 +137,12 @@ def minimise(
     Source: L-BFGS: Liu & Nocedal, Math Program 45:503, 1989.
     """
     problem = _Problem(codes, labels, loss, penalty, frame, class_weights)
-    ways = [(problem, tolerance)]
     if start.dtype == torch.float32 and _rounds_fast(start.device):
         rounded = Rounded(codes, frame)
         source = Held(_whole(rounded)) if isinstance(codes, Held) else rounded
-        ways.insert(0, (replace(problem, codes=source, frame=Frame.identity(frame)), ROUNDED_TOLERANCE))
-    solution = _search(ways, start, max_iterations)
+        coarse = replace(problem, codes=source, frame=Frame.identity(frame))
+        start = _search(coarse, start, max_iterations, tolerance)
+    solution = _search(problem, start, max_iterations, tolerance)
     return solution, problem.at(solution)[0]
 
 
@@ -166,7 +166,7 @@ class _Problem:
         value, slope, offset = 0.0, torch.zeros_like(weight), torch.zeros_like(bias)
         for start, stop in _bounds(self.codes):
             block, truth = self.codes.block(start, stop), self.labels[start:stop]
-            scores = (weight.to(block.dtype) @ block.T).T.to(bias.dtype) + bias
+            scores = _scores(block, weight) + bias
             losses, pull = _LOSSES[self.loss](scores, truth)
             if self.class_weights is not None:
                 of_each = self.class_weights[truth]
@@ -179,38 +179,26 @@ class _Problem:
         return value, torch.cat([slope, offset[:, None] / count], dim=1)
 
 
-def _search(ways: Sequence[tuple[_Problem, float]], start: Tensor, max_iterations: int) -> Tensor:
-    """Where L-BFGS ends from `start`, along problems that are all about the same, and what it learnt on the last one.
+def _search(problem: _Problem, start: Tensor, max_iterations: int, tolerance: float) -> Tensor:
+    """Where L-BFGS ends from `start`: an iteration gained less than `tolerance` of the objective."""
 
-    Args:
-        ways: Each problem, and the share of the objective that an iteration must gain for it to go on.
-        start: As of `minimise`.
-        max_iterations: On each.
-    """
-    point = start.clone().requires_grad_(True)
-    optimiser = torch.optim.LBFGS(
-        [point],
-        max_iter=STRIDE,
-        history_size=HISTORY,
-        tolerance_grad=0.0,
-        tolerance_change=0.0,
-        line_search_fn="strong_wolfe",
-    )
-    value = 0.0
-    for problem, tolerance in ways:
+    def at(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        value, gradient = problem.at(torch.from_numpy(flat).to(start).view_as(start))
+        return value, gradient.double().cpu().numpy().ravel()
 
-        def closure(problem: _Problem = problem) -> float:
-            nonlocal value
-            value, point.grad = problem.at(point.detach())
-            return value
+    before = float("inf")
 
-        before = float("inf")
-        for _ in range(-(-max_iterations // STRIDE)):
-            optimiser.step(closure)  # type: ignore[no-untyped-call]
-            if before - value <= STRIDE * tolerance * max(value, SMALLEST):
-                break
-            before = value
-    return point.detach()
+    def judge(intermediate_result: OptimizeResult) -> None:
+        nonlocal before
+        value = float(intermediate_result.fun)
+        if before - value <= tolerance * max(value, SMALLEST):
+            raise StopIteration
+        before = value
+
+    options = {"maxiter": max_iterations, "maxcor": HISTORY, "ftol": 0.0, "gtol": 0.0}
+    flat = start.double().cpu().numpy().ravel()
+    found = scipy_minimise(at, flat, jac=True, method="L-BFGS-B", callback=judge, options=options)
+    return torch.from_numpy(found.x).to(start).view_as(start)
 
 
 def _rounds_fast(device: torch.device) -> bool:
@@ -230,6 +218,16 @@ def _bounds(codes: CodeSource) -> Iterator[tuple[int, int]]:
     count, width = codes.shape
     step = max(1, BLOCK_VALUES // width)
     return ((start, min(start + step, count)) for start in range(0, count, step))
+
+
+def _scores(block: Tensor, weight: Tensor) -> Tensor:
+    """Products [B, classes] in the precision of `weight`, which is kept where the codes are rounded."""
+    if block.dtype == weight.dtype:
+        return (weight @ block.T).T  # half as fast again as the other way round
+    high = weight.to(block.dtype)
+    low = (weight - high.to(weight.dtype)).to(block.dtype)
+    both = (block @ torch.cat([high, low]).T).to(weight.dtype)
+    return both[:, : len(weight)] + both[:, len(weight) :]
 
 
 def _softmax(scores: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:

@@ -12,8 +12,10 @@ from torch import Tensor
 
 from shared.head_solver import CodeSource, Frame, Loss, minimise
 
-PENALTIES = tuple(10.0**exponent for exponent in np.arange(1.0, -6.1, -0.5))
+PENALTIES = tuple(10.0**exponent for exponent in range(1, -7, -1))
 """L2 strengths tried, strong to weak, so that each solution starts the next."""
+STEP_BETWEEN = 10.0**0.5
+"""The strengths next to the best one that are tried last."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,11 @@ def fit_path(
     score: Callable[[LinearHead], float],
     class_weights: Tensor | None = None,
     penalties: Sequence[float] = PENALTIES,
-    patience: int = 3,
+    patience: int = 2,
 ) -> LinearHead:
     """Fits heads along a path of falling L2 strength, each from the last, and returns the one that scores best.
+
+    Strengths on both sides of the best one, half a step away, are tried at the end.
 
     Args:
         codes: float32 [N, width], in memory (`Held`) or on disk.
@@ -62,23 +66,35 @@ def fit_path(
 
     Source: regularisation paths with warm starts: Friedman, Hastie & Tibshirani, J Stat Softw 33(1), 2010.
     """
+    if not penalties:
+        raise ValueError("penalties is empty")
     frame = Frame.of(codes)
     start = torch.zeros(classes, codes.shape[1] + 1, device=frame.mean.device, dtype=frame.mean.dtype)
-    best: tuple[float, LinearHead] | None = None
-    waited = 0
+
+    def fitted(penalty: float, start: Tensor) -> _Tried:
+        solution, objective = minimise(codes, labels, start, loss, penalty, frame=frame, class_weights=class_weights)
+        head = _unstandardised(solution, frame, penalty, objective)
+        return _Tried(score(head), solution, head)
+
+    tried: list[_Tried] = []
     for penalty in penalties:
-        start, objective = minimise(codes, labels, start, loss, penalty, frame=frame, class_weights=class_weights)
-        head = _unstandardised(start, frame, penalty, objective)
-        value = score(head)
-        if best is None or value > best[0]:
-            best, waited = (value, head), 0
-        else:
-            waited += 1
-        if waited == patience:
+        tried.append(fitted(penalty, tried[-1].solution if tried else start))
+        best = max(range(len(tried)), key=lambda i: tried[i].score)
+        if len(tried) - 1 - best == patience:
             break
-    if best is None:
-        raise ValueError("penalties is empty")
-    return best[1]
+    top = tried[best]
+    if len(penalties) > 1:
+        tried += [fitted(top.head.penalty * factor, top.solution) for factor in (STEP_BETWEEN, 1 / STEP_BETWEEN)]
+    return max(tried, key=lambda one: one.score).head
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """A head, its score, and the solution from which the next one starts."""
+
+    score: float
+    solution: Tensor
+    head: LinearHead
 
 
 def balanced_weights(labels: NDArray[np.int64], classes: int) -> Tensor:

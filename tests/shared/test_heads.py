@@ -23,11 +23,26 @@ def test_the_path_keeps_the_head_that_scores_best() -> None:
 
     def score(head: object) -> float:
         seen.append(head.penalty)  # type: ignore[attr-defined]
-        return 1.0 if len(seen) == 4 else 0.0
+        return (0.1, 0.2, 0.3, 1.0)[len(seen) - 1] if len(seen) <= 4 else 0.0
 
     head = fit_path(Held(tensor), torch.tensor(labels), 3, loss="softmax", score=score)
     assert head.penalty == seen[3]
-    assert len(seen) == 7  # three more were tried, then patience ended the path
+    # two weaker ones were tried, then patience ended the path; then those half a step to both sides
+    assert seen[3:] == pytest.approx([1e-2, 1e-3, 1e-4, 1e-2 * 10**0.5, 1e-2 / 10**0.5])
+
+
+def test_a_strength_between_the_steps_is_found() -> None:
+    codes, labels = _problem()
+    tensor = torch.tensor(codes, dtype=torch.float32)
+    best = 10**-1.5
+    head = fit_path(
+        Held(tensor),
+        torch.tensor(labels),
+        3,
+        loss="softmax",
+        score=lambda head: -abs(np.log(head.penalty / best)),
+    )
+    assert head.penalty == pytest.approx(best)
 
 
 def test_standardisation_is_folded_in() -> None:

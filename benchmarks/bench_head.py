@@ -1,0 +1,68 @@
+"""The softmax head against scikit-learn's LogisticRegression: the same codes, penalty and value of the objective."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+
+from benchmarks.side_by_side import best_seconds
+from shared.head_solver import Frame, Held, minimise
+
+CODES, WIDTH, CLASSES, PENALTY = 16_384, 2_304, 46, 1e-2
+TOLERANCE = 1e-4
+"""Of ours; scikit-learn's is its default."""
+ALIKE = 1e-3
+
+
+def measure() -> tuple[str, float, str]:
+    """Returns (what, scikit-learn's time over ours, goal).
+
+    Raises:
+        RuntimeError: Our objective is more than `ALIKE` above scikit-learn's.
+    """
+    codes, labels = _codes()
+    frame = Frame(torch.zeros(WIDTH), torch.ones(WIDTH))
+    found: dict[str, float] = {}
+
+    def ours() -> None:
+        start = torch.zeros(CLASSES, WIDTH + 1)
+        solution, _ = minimise(
+            Held(torch.from_numpy(codes)),
+            torch.from_numpy(labels),
+            start,
+            "softmax",
+            PENALTY,
+            frame=frame,
+            tolerance=TOLERANCE,
+        )
+        found["ours"] = _objective(codes, labels, solution[:, :-1].numpy(), solution[:, -1].numpy())
+
+    def theirs() -> None:
+        model = LogisticRegression(C=1 / (PENALTY * len(labels)), max_iter=1000).fit(codes, labels)
+        found["theirs"] = _objective(codes, labels, model.coef_, model.intercept_)
+
+    seconds, reference = best_seconds(ours, theirs, repeats=2)
+    if found["ours"] > found["theirs"] * (1 + ALIKE):
+        raise RuntimeError(f"objective {found['ours']:.6f}, scikit-learn's {found['theirs']:.6f}")
+    what = f"softmax head, scikit-learn's time over ours (objective {found['ours']:.5f}, its {found['theirs']:.5f})"
+    return what, reference / seconds, ">= 3"
+
+
+def _codes() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Standardised codes like those of a network: correlated, about a mean of their class."""
+    random = np.random.default_rng(0)
+    labels = random.integers(CLASSES, size=CODES)
+    hidden = random.normal(size=(CLASSES, 64))[labels] + 1.2 * random.normal(size=(CODES, 64))
+    mixed = np.maximum(hidden @ random.normal(size=(64, WIDTH)) + 4 * random.normal(size=(CODES, WIDTH)), 0)
+    return ((mixed - mixed.mean(0)) / mixed.std(0)).astype(np.float32), labels
+
+
+def _objective(
+    codes: NDArray[np.float32], labels: NDArray[np.int64], weight: NDArray[np.floating], bias: NDArray[np.floating]
+) -> float:
+    scores = (codes @ weight.T.astype(np.float32) + bias).astype(np.float64)
+    scores -= scores.max(axis=1, keepdims=True)
+    losses = np.log(np.exp(scores).sum(axis=1)) - scores[np.arange(len(labels)), labels]
+    return float(losses.mean() + PENALTY / 2 * np.square(weight, dtype=np.float64).sum())
