@@ -29,7 +29,8 @@ class Rejection:
         images: In validation.
         accepted: Those of them at the threshold or above.
         wrong: Those of the accepted whose likeliest class is not the true one.
-        tried: Thresholds, times models, among which the same validation data chose.
+        thresholds: Among which the same validation data chose this one.
+        choices: Models among which they chose.
         certified: With 95% confidence the error rate among accepted answers on such data is not above it.
     """
 
@@ -38,7 +39,8 @@ class Rejection:
     images: int
     accepted: int
     wrong: int
-    tried: int
+    thresholds: int
+    choices: int
     certified: float
 
     @property
@@ -49,7 +51,10 @@ class Rejection:
             f"{self.wrong} of them wrong; this certifies an error of at most {self.certified:.2%} among accepted "
             "answers on such images (95% confidence"
         )
-        said += f", allowing for a choice among {self.tried})" if self.tried > 1 else ")"
+        among = [(self.thresholds, "thresholds"), (self.choices, "models")]
+        if chosen := " and ".join(f"{count} {noun}" for count, noun in among if count > 1):
+            said += f", allowing for a choice among {chosen}"
+        said += ")"
         if self.certified > self.target:
             said += f"; {self.target:.2%} was asked for, which validation cannot certify"
         return said
@@ -107,7 +112,8 @@ def choose_rejection(
                 images=count,
                 accepted=int(accepted.sum()),
                 wrong=int(wrong[accepted].sum()),
-                tried=len(tried) * choices,
+                thresholds=len(tried),
+                choices=choices,
                 certified=_bound(wrong[accepted], codes[accepted], level),
             )
         )

@@ -37,6 +37,7 @@ from shared.report_classes import (
     curve_tree,
     find_confusions,
     shaded,
+    with_bars,
 )
 from shared.task import Task
 from shared.wording import MANY_CLASSES, caveats, in_words, rows_of, summary_lines
@@ -154,8 +155,10 @@ def _by_class(task: Task, done: Finished, rejection: Mapping[str, Any]) -> tuple
         "classes": by_class,
         "confused_pairs": pairs,
     }
+    start, bars = with_bars(by_class)
     shown = {
-        "rows": by_class,
+        "rows": bars,
+        "from": start,
         "pairs": confusion_pictures(pairs, confusions, test, done.record.threshold),
         "curve": curve_picture(done.probabilities, done.parts, done.results, rejection["target"]),
     }
@@ -268,4 +271,4 @@ def _certified(record: ModelRecord) -> tuple[str, str]:
     screening = record.rejection is None
     value = record.certified_sensitivity if screening else record.certified_error
     name = "certified sensitivity" if screening else "certified error among accepted answers"
-    return name, "none: nothing was certified" if value is None else f"{value:.3f}"
+    return name, "none: nothing was certified" if value is None else f"{value:.{3 if screening else 4}f}"

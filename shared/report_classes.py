@@ -74,6 +74,24 @@ def class_rows(result: Mapping[str, Any], classes: Sequence[str], say: Say) -> l
     return sorted(rows, key=lambda row: 2.0 if row["recall"]["value"] is None else row["recall"]["value"])
 
 
+def with_bars(rows: Sequence[Mapping[str, Any]]) -> tuple[float, list[dict[str, Any]]]:
+    """The rows of `class_rows`, each with its `bar`, and the share at which their common scale begins.
+
+    A bar says in percent of the scale where the interval begins (`low`), how wide it is, and where the `value` is; it
+    is None where there is no interval.
+    """
+    bounds = [row["recall"]["low"] for row in rows if row["recall"].get("low") is not None]
+    start = min(np.floor(10.0 * min(bounds, default=0.0)) / 10.0, 0.9)
+
+    def bar(measure: Mapping[str, Any]) -> dict[str, float] | None:
+        if measure.get("low") is None:
+            return None
+        low, value, high = (100.0 * (measure[key] - start) / (1.0 - start) for key in ("low", "value", "high"))
+        return {"low": round(low, 1), "width": round(high - low, 1), "value": round(value, 1)}
+
+    return round(float(start), 1), [{**row, "bar": bar(row["recall"])} for row in rows]
+
+
 def find_confusions(probabilities: Values, labels: NDArray[np.int64]) -> list[Confusion]:
     """The pairs that are confused most often, with examples; at most `PAIRS`.
 
