@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from handwriting.labels import CHARACTERS
 from handwriting.settings import DEFAULT_OPTIONS
 from shared.samples import Dataset, Sample
 from shared.task import Image, Item, Preprocessing, Task
@@ -39,6 +40,11 @@ class HandwritingTask:
     def is_positive(self, label: str) -> bool:
         """No character is more dangerous to miss than another."""
         return False
+
+    def say(self, label: str) -> str:
+        """The character in Unicode and its name (`क ka`); a class that is no character of ours by its label."""
+        character = CHARACTERS.get(label)
+        return label if character is None else f"{character.symbol} {character.name}"
 
     def read(self, sample: Sample) -> NDArray[np.float32]:
         """Raw pixels of one sample, float32 [rows, columns] or [rows, columns, 3]."""

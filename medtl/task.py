@@ -46,6 +46,10 @@ class MedtlTask:
         """Whether a class counts as tumour; every class does that is not known to be healthy."""
         return labels.is_positive(label)
 
+    def say(self, label: str) -> str:
+        """The label itself: it is what radiologists call it."""
+        return label
+
     def read(self, sample: Sample) -> NDArray[np.float32]:
         """Raw pixels of one sample, float32 [rows, columns] or [rows, columns, 3]."""
         from medtl import datasets

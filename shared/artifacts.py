@@ -19,7 +19,7 @@ from shared.task import Preprocessing
 DONE = "done"
 SEEN = "seen.txt"
 MODEL_FILES = ("model.json", "model.onnx", "model.safetensors")
-FORMAT = 3
+FORMAT = 4
 """Version of the run folder. A reader refuses another one."""
 
 
@@ -32,10 +32,13 @@ class ModelRecord:
         classes: In the order of the network's outputs.
         positive: For each class, whether it is the event that must not be missed.
         preprocessing: What turns raw pixels into the network's input.
-        threshold: Positive probability from which an input is called positive.
+        threshold: Positive probability from which an input is called positive; without a positive class, probability of
+            the likeliest class from which an answer is accepted.
         operating_point: How the threshold was chosen and what was missed on validation; None without a positive class.
+        rejection: How the threshold was chosen and what was wrong above it on validation; None with a positive class.
         aggregation: How the slices of a series become one probability.
         certified_sensitivity: What validation certifies at this threshold; None where nothing was certified.
+        certified_error: The same of the error among accepted answers, without a positive class.
         temperature: Already inside `model.onnx`; recorded for the reader.
         backbone: Its record's name, layers, pooling and where its weights came from.
         domains: Names of the domains it was trained on.
@@ -51,8 +54,10 @@ class ModelRecord:
     preprocessing: Preprocessing
     threshold: float
     operating_point: Mapping[str, Any] | None
+    rejection: Mapping[str, Any] | None
     aggregation: Aggregation
     certified_sensitivity: float | None
+    certified_error: float | None
     temperature: float
     backbone: Mapping[str, Any]
     domains: tuple[str, ...]

@@ -109,7 +109,7 @@ def build_app(task: "Task") -> typer.Typer:
         as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line for each input.")] = False,
         out: Annotated[Path | None, typer.Option(help="Also write predictions.jsonl into this folder.")] = None,
     ) -> None:
-        """Judge inputs with a finished run. Exit 0: all assessed; 3: one was refused; 2: wrong usage."""
+        """Judge inputs with a finished run. Exit 0: all assessed, or rejected; 3: one refused; 2: wrong usage."""
         with reported():
             refused = _predict(task, paths, model, as_json, out)
         if refused:
@@ -210,11 +210,13 @@ def _predict(task: "Task", paths: list[Path], model: Path | None, as_json: bool,
     items = task.items(paths)
     if not as_json:
         typer.echo(f"model: {run}" if model else f"model: {run} (the newest; another by --model)")
+        if (rejection := predictor.record.rejection) is not None:
+            typer.echo(f"accepted from a probability of {predictor.record.threshold:.4f}: {rejection['statement']}")
     lines, refused = [], False
     for item in items:
         answer = predictor.assess(item)
         refused |= answer.status == "refused"
-        line = json.dumps(answer.to_json(task.positive_name), ensure_ascii=False, allow_nan=False)
+        line = json.dumps(answer.to_json(task), ensure_ascii=False, allow_nan=False)
         typer.echo(line if as_json else in_words(answer, task))
         if out is not None:
             lines.append(line)
@@ -296,9 +298,11 @@ def in_words(answer: "Answer", task: "Task") -> str:
         return f"{answer.input}: refused: {answer.reason}"
     probabilities = answer.probabilities or {}
     label = answer.label or ""
-    told = f"{label} ({probabilities[label]:.3f})"
+    told = f"{task.say(label)} ({probabilities[label]:.3f})"
     if answer.positive_probability is None:
-        lines = [f"{answer.input}: {told}"]
+        doubt = "rejected, likeliest class " if answer.decision == "rejected" else ""
+        top = ", ".join(f"{task.say(name)} {value:.3f}" for name, value in answer.likeliest())
+        lines = [f"{answer.input}: {doubt}{told}", f"  likeliest: {top}"]
     else:
         value, certified = answer.positive_probability, answer.certified_sensitivity
         known = "none" if certified is None else f"{certified:.2f}"
@@ -315,21 +319,22 @@ def in_words(answer: "Answer", task: "Task") -> str:
 
 def _slices_in_words(answer: "Answer", task: "Task") -> list[str]:
     """A heading, then some slices a line."""
-    if answer.threshold is None:
-        heading = "number, probability and name of the likeliest class"
+    if answer.positive_probability is None:
+        heading = "number, probability (? where rejected) and name of the likeliest class"
     else:
         heading = f"number, {task.positive_name} probability (+ where positive), likeliest class"
-    words = [_slice_in_words(one) for one in answer.slices]
+    words = [_slice_in_words(one, task) for one in answer.slices]
     width = max(map(len, words))
     rows = [words[start : start + SLICES_A_LINE] for start in range(0, len(words), SLICES_A_LINE)]
     return [f"  by slice: {heading}", *("    " + "  ".join(word.ljust(width) for word in row).rstrip() for row in rows)]
 
 
-def _slice_in_words(one: "SliceAnswer") -> str:
+def _slice_in_words(one: "SliceAnswer", task: "Task") -> str:
     if one.positive_probability is None:
-        return f"{one.number:3d} {one.probabilities[one.label]:.2f} {one.label}"
+        mark = "?" if one.decision == "rejected" else " "
+        return f"{one.number:3d} {one.probabilities[one.label]:.2f}{mark} {task.say(one.label)}"
     mark = "+" if one.decision == "positive" else " "
-    return f"{one.number:3d} {one.positive_probability:.2f}{mark} {one.label}"
+    return f"{one.number:3d} {one.positive_probability:.2f}{mark} {task.say(one.label)}"
 
 
 def show_summary(run: Path) -> None:

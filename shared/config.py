@@ -96,7 +96,19 @@ class Config(Section):
     backbone: BackboneSection = BackboneSection()
     strategy: dict[str, Any] = Field(default_factory=lambda: {"name": "finetune"}, description="name and its options")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: the GPU where there is one")
-    sensitivity: float = Field(0.98, gt=0, le=1, description="which the threshold must reach on validation")
+    sensitivity: float = Field(
+        0.98,
+        gt=0,
+        le=1,
+        description="which the threshold must reach on validation, where the task has a positive class",
+    )
+    error_rate: float = Field(
+        0.01,
+        gt=0,
+        lt=1,
+        description="which accepted answers must keep to, as validation certifies; used only where the task has no "
+        "positive class",
+    )
     prevalence: float | None = Field(
         None,
         gt=0,
@@ -106,7 +118,9 @@ class Config(Section):
     miss_cost: float = Field(
         1.0, gt=0, description="what missing a positive costs, in false alarms; weighs the loss, and in the report"
     )
-    threshold: float | None = Field(None, gt=0, lt=1, description="in place of one chosen for that sensitivity")
+    threshold: float | None = Field(
+        None, gt=0, lt=1, description="in place of one chosen for that sensitivity or error_rate"
+    )
 
 
 def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:

@@ -1,4 +1,6 @@
-"""From the probabilities of validation to a decision: how slices are put together, and what counts as positive."""
+"""From the probabilities of validation to a decision: how slices are put together, and what counts as
+positive; without a positive class, from where an answer is accepted.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +12,8 @@ from numpy.typing import NDArray
 from shared.aggregation import Aggregation, Values
 from shared.aggregation_choice import choose_aggregation
 from shared.operating_point import OperatingPoint, certify, choose
+from shared.rejection import Rejection, choose_rejection
 from shared.samples import Belonging
-
-UNUSED_THRESHOLD = 0.5
-"""Of a task without a positive class; nothing compares with it."""
 
 
 @dataclass(frozen=True)
@@ -22,18 +22,13 @@ class Decision:
 
     Attributes:
         aggregation: Of slices to a series.
-        point: The operating point; None where the task has no positive class.
+        chosen: The threshold: an operating point, or a rejection where the task has no positive class.
         losses: Cross-fitted loss of each aggregation that was tried; empty where there was no choice.
     """
 
     aggregation: Aggregation
-    point: OperatingPoint | None
+    chosen: OperatingPoint | Rejection
     losses: dict[str, float]
-
-    @property
-    def threshold(self) -> float:
-        """Positive probability from which an input is called positive."""
-        return UNUSED_THRESHOLD if self.point is None else self.point.threshold
 
 
 def decide(
@@ -43,6 +38,7 @@ def decide(
     positive: NDArray[np.bool_],
     *,
     target: float,
+    error_rate: float,
     threshold: float | None,
     choices: int,
 ) -> Decision:
@@ -57,14 +53,19 @@ def decide(
         belonging: Of each sample.
         positive: [classes] which are the positive event.
         target: Sensitivity that the threshold shall reach.
-        threshold: Used in place of one chosen for the target.
+        error_rate: Which it shall keep to among accepted answers; used where no class is positive.
+        threshold: Used in place of one chosen for either.
         choices: Models among which the same validation data chose this one.
 
     Raises:
-        DataError: Validation holds no positive sample.
+        DataError: Validation holds no positive sample, or no sample at all.
     """
     if not positive.any():
-        return Decision(Aggregation(), None, {})
+        confidence, wrong = probabilities.max(axis=1), probabilities.argmax(axis=1) != labels
+        rejection = choose_rejection(
+            confidence, wrong, belonging.units, error_rate, threshold=threshold, choices=choices
+        )
+        return Decision(Aggregation(), rejection, {})
     scores, truth = probabilities[:, positive].sum(axis=1), positive[labels]
     choice = choose_aggregation(scores, truth, belonging)
     whole, ill = choice.judged.by_unit()

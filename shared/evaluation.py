@@ -66,7 +66,8 @@ def evaluate(
 
     Where a class is positive, two decisions are reported. At the top level stands that of the threshold: positive
     where the summed probability of the positive classes is at least `threshold`. Under `argmax` stands that of the
-    likeliest class: positive where that class is a positive one.
+    likeliest class: positive where that class is a positive one. Without a positive class, an answer is accepted where
+    the probability of its likeliest class is at least `threshold`.
 
     Args:
         probabilities: [N, classes], in 0..1.
@@ -75,7 +76,7 @@ def evaluate(
         positive: For each class, whether it is the positive event; none: only the multi-class measures.
         belonging: Of each sample: `by_group` judges series and counts groups, and intervals allow for units.
         domains: The domain of each sample.
-        threshold: Positive probability from which a sample, or a group, is called positive.
+        threshold: Positive probability from which a sample, or a group, is called positive; or see above.
         aggregation: Puts the samples of a series together, for `by_group`; it also acts on a single sample, as in
             prediction.
         stakes: Of the use that the model is meant for.
@@ -102,6 +103,7 @@ def evaluate(
         "brier_score": _brier(probabilities, labels, positive, units),
         "expected_calibration_error": expected_calibration_error(*judged(probabilities, labels, positive)),
         "negative_log_likelihood": _negative_log_likelihood(probabilities, labels, units),
+        "threshold": threshold,
         "domains": {},
     }
     raw, truth = probabilities[:, positive].sum(axis=1), positive[labels]
@@ -110,10 +112,12 @@ def evaluate(
     if positive.any():
         result |= _ranking(scores, truth, units) | _calls(called, truth, rate) | _counts(called, truth)
         result |= _weighed(called, truth, units, stakes)
-        result["threshold"] = threshold
         if len(set(belonging.groups)) < len(labels):
             result["by_group"] = _by_group(raw, truth, belonging, threshold, aggregation, stakes)
         result["argmax"] = _calls(positive[predicted], truth, rate) | _counts(positive[predicted], truth)
+    accepted = probabilities.max(axis=1) >= threshold
+    if not positive.any():
+        result |= _selective(accepted, predicted != labels, rate)
     for name in sorted(set(domains)):
         inside = np.asarray(domains) == name
         owners = belonging.of_those(inside)
@@ -121,6 +125,9 @@ def evaluate(
         if positive.any() and inside.sum() >= SMALL_CELL:
             block |= _ranking(scores[inside], truth[inside], owners.units, SMALL_CELL)
             block |= _calls(called[inside], truth[inside], Rate(owners.units, SMALL_CELL))
+        elif inside.sum() >= SMALL_CELL:
+            wrong = (predicted != labels)[inside]
+            block |= _selective(accepted[inside], wrong, Rate(owners.units, SMALL_CELL))
         result["domains"][name] = block
     return result
 
@@ -175,6 +182,15 @@ def _calls(called: Flags, truth: Flags, rate: Rate) -> dict[str, Any]:
         "ppv": rate(truth, called),
         "npv": rate(~truth, ~called),
         "prevalence": rate(truth, np.ones(len(truth), dtype=np.bool_)),
+    }
+
+
+def _selective(accepted: Flags, wrong: Flags, rate: Rate) -> dict[str, Any]:
+    """How many answers are accepted, and how many of those, and of the rejected, are wrong."""
+    return {
+        "coverage": rate(accepted, np.ones(len(accepted), dtype=np.bool_)),
+        "selective_error": rate(wrong, accepted),
+        "rejected_error": rate(wrong, ~accepted),
     }
 
 

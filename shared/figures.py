@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INK, ACCENT, MUTED = "#1d2733", "#b3261e", "#8a94a0"
+THUMBNAIL = 96
+"""Pixels a side, at most: twice what it takes on a page, for fine screens."""
 
 
 def training_curve(history: Sequence[Mapping[str, Any]]) -> str | None:
@@ -119,6 +121,44 @@ def decision_curve(
     axes.set_ylabel("net benefit")
     axes.legend(frameon=False)
     return _address(figure)
+
+
+def reject_curve(
+    curves: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]],
+    points: Mapping[str, tuple[float, float]],
+    target: float,
+) -> str:
+    """Error among accepted answers against the share that is accepted.
+
+    Args:
+        curves: Coverage and error [T] of validation and test, by name.
+        points: Coverage and error of each at the threshold; none where nothing is accepted there.
+        target: The error rate that was asked for.
+    """
+    figure, axes = _figure(6.4, 2.8)
+    axes.axhline(target, color=MUTED, linewidth=0.8, linestyle=":", label=f"asked for: {target:g}")
+    for (name, (coverage, error)), colour in zip(curves.items(), (MUTED, INK), strict=True):
+        axes.plot(coverage, error, color=colour, linewidth=1.2, label=name)
+    for number, point in enumerate(points.values()):
+        axes.plot(*point, "o", color=ACCENT, markersize=4, label=None if number else "at the threshold")
+    # of the few surest answers one mistake is a large share; that says nothing and would flatten the rest
+    highest = max(float(error[-1]) for _, error in curves.values())
+    axes.set_ylim(0.0, 1.1 * max(highest, target))
+    axes.set_xlabel("coverage: share of answers accepted")
+    axes.set_ylabel("error among accepted")
+    axes.legend(frameon=False, loc="upper left")
+    return _address(figure)
+
+
+def thumbnail(image: NDArray[np.float32]) -> str:
+    """One image, float32 [size, size] in 0..1, in grey and small."""
+    from PIL import Image
+
+    picture = Image.fromarray(np.round(np.clip(image, 0.0, 1.0) * 255).astype(np.uint8))
+    picture.thumbnail((THUMBNAIL, THUMBNAIL))
+    stream = io.BytesIO()
+    picture.save(stream, format="PNG", optimize=True)
+    return _data_address(stream.getvalue())
 
 
 def miss_sheet(
@@ -228,4 +268,8 @@ def _png(figure: Figure) -> bytes:
 
 
 def _address(figure: Figure) -> str:
-    return "data:image/png;base64," + base64.b64encode(_png(figure)).decode()
+    return _data_address(_png(figure))
+
+
+def _data_address(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest, norm, t
+from scipy.stats import beta, binomtest, norm, t
 
 LEVEL = 0.95
 DRAWS = 1000
@@ -59,16 +59,44 @@ def wilson_grouped(
         return wilson(count if rate else 0, count, level)
     if count < 2:
         raise ValueError("one group shows no variance between groups")
-    variance = count / (count - 1) * float(((hits - rate * trials) ** 2).sum()) / total**2
-    independent = min(rate * (1.0 - rate) / variance, total) if variance > 0 else total
-    # of groups of unlike size the large ones decide: Kish's number of equal groups
-    equal = total**2 / float((trials**2).sum())
-    normal, tail = float(norm.ppf((1.0 + level) / 2)), float(t.ppf((1.0 + level) / 2, max(equal - 1, 1.0)))
-    effective = independent * (normal / tail) ** 2
+    normal = float(norm.ppf((1.0 + level) / 2))
+    effective = _effective_trials(hits, trials, (1.0 + level) / 2)
     centre = (rate + normal**2 / (2 * effective)) / (1.0 + normal**2 / effective)
     spread = np.sqrt(rate * (1.0 - rate) / effective + normal**2 / (4 * effective**2))
     half = normal * float(spread) / (1.0 + normal**2 / effective)
     return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def _effective_trials(hits: NDArray[np.floating], trials: NDArray[np.floating], quantile: float) -> float:
+    """As how many independent trials those of at least two groups count in a bound at a quantile of its law."""
+    count, total = len(trials), float(trials.sum())
+    rate = float(hits.sum()) / total
+    variance = count / (count - 1) * float(((hits - rate * trials) ** 2).sum()) / total**2
+    independent = min(rate * (1.0 - rate) / variance, total) if variance > 0 else total
+    # of groups of unlike size the large ones decide: Kish's number of equal groups
+    equal = total**2 / float((trials**2).sum())
+    normal, tail = float(norm.ppf(quantile)), float(t.ppf(quantile, max(equal - 1, 1.0)))
+    return independent * (normal / tail) ** 2
+
+
+def clopper_pearson_upper(hits: NDArray[np.floating], trials: NDArray[np.floating], level: float = LEVEL) -> float:
+    """The one-sided upper bound of a rate: with confidence `level` the true rate is not above it.
+
+    Exact where each trial is a group of its own. Else the trials count for as many as in `wilson_grouped`, and where
+    none hit, groups count as trials. Of one group whose trials differ nothing is known: the bound is 1.
+
+    Args:
+        hits: [G] successes in each group.
+        trials: [G] trials in each group, at least 1.
+        level: Of confidence.
+
+    Source: Clopper & Pearson, Biometrika 26:404, 1934; of groups, Korn & Graubard, Survey Methodology 24:193, 1998.
+    """
+    count, total, found = len(trials), float(trials.sum()), float(hits.sum())
+    if found == total or (found and count == 1):
+        return 1.0
+    effective = float(count) if count == total or not found else _effective_trials(hits, trials, level)
+    return float(beta.ppf(level, found / total * effective + 1.0, effective * (1.0 - found / total)))
 
 
 def clopper_pearson_lower(successes: int, trials: int, level: float = LEVEL) -> float:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from shared.artifacts import ModelRecord
+from shared.wording import MANY_CLASSES
 
 UNKNOWN = "Unknown: the run does not record it."
 UNKNOWN_FIELDS = {
@@ -90,14 +91,18 @@ def _use(record: ModelRecord, cautions: Sequence[str]) -> Iterator[str]:
     if any(record.positive):
         names = [name for name, positive in zip(record.classes, record.positive, strict=True) if positive]
         yield f"- Must not be missed: {', '.join(names)}; positive from a probability of {record.threshold:.4f}."
+    if record.rejection is not None:
+        yield f"- Rejected: answers whose likeliest class has a probability below {record.threshold:.4f}."
 
 
 def _data(record: ModelRecord, parts: Sequence[Mapping[str, Any]], notes: Sequence[str]) -> Iterator[str]:
-    yield f"| split | images | groups | {' | '.join(record.classes)} |"
-    yield "|---" * (3 + len(record.classes)) + "|"
+    many = len(record.classes) > MANY_CLASSES
+    columns = ["fewest of a class", "most of a class"] if many else record.classes
+    yield f"| split | images | groups | {' | '.join(columns)} |"
+    yield "|---" * (3 + len(columns)) + "|"
     for part in parts:
-        counts = " | ".join(str(count) for count in part["counts"])
-        yield f"| {part['split']} | {part['images']} | {part['groups']} | {counts} |"
+        counts = [min(part["counts"]), max(part["counts"])] if many else part["counts"]
+        yield f"| {part['split']} | {part['images']} | {part['groups']} | {' | '.join(map(str, counts))} |"
     yield ""
     yield f"- Domains in training: {', '.join(record.domains)}."
     yield "- Patients are known by keyed pseudonyms only; no identifier is in the run."
@@ -118,7 +123,7 @@ def _evaluation(
             yield from ("", f"| {unit} | validation | test |", "|---|---|---|")
             yield from (f"| {row['measure']} | {row['validation']} | {row['test']} |" for row in table)
     yield ""
-    if record.operating_point is not None:
-        yield f"- {record.operating_point['statement']}."
+    if (chosen := record.operating_point or record.rejection) is not None:
+        yield f"- {chosen['statement']}."
     if misses is not None:
         yield f"- Failures: {misses} positive test images lie below the threshold; the report shows them."

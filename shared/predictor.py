@@ -16,11 +16,13 @@ from shared.aggregation import aggregate
 from shared.artifacts import check_finished, read_model_record, read_seen
 from shared.errors import DataError, InputRefused, UsageError
 from shared.samples import image_digest
-from shared.task import Image, Item, Preprocessing
+from shared.task import Image, Item, Preprocessing, Task
 
 BATCH = 16
 LENGTH_FACTOR = 2
 """A series up to so much shorter or longer than those of validation counts as one of their kind."""
+LIKELIEST = 5
+"""Classes that are told of one answer, where there are many."""
 SYNTHETIC_NOTE = "this model was trained on synthetic images only; its answer on a real one means nothing"
 
 Preprocess = Callable[[NDArray[np.float32], Preprocessing], Image]
@@ -35,7 +37,7 @@ class SliceAnswer:
     label: str
     probabilities: dict[str, float]
     positive_probability: float | None
-    decision: str | None
+    decision: str
     """That of the slice as if it had been given alone."""
 
 
@@ -49,10 +51,11 @@ class Answer:
         status: "assessed", or "refused" with `reason`.
         reason: One line, without identifiers; None when assessed.
         label: The most probable class.
-        decision: "positive" or "negative" at the threshold; None where the task has no positive class.
+        decision: At the threshold: "positive" or "negative"; where the task has no positive class, "accepted" or
+            "rejected" (too unsure to be relied on). None when refused.
         probabilities: By class, for the whole input.
         positive_probability: Probability of the positive event; None where the task has none.
-        threshold: From which `positive_probability` means "positive".
+        threshold: From which `positive_probability` means "positive", or the probability of `label` "accepted".
         certified_sensitivity: What validation certifies at this threshold; None where nothing was certified.
         slices: One answer a slice, in the order of the series.
         notes: What to know beside the answer.
@@ -73,13 +76,25 @@ class Answer:
     notes: tuple[str, ...] = field(default=())
     synthetic_model: bool = False
 
-    def to_json(self, positive_name: str | None) -> dict[str, Any]:
-        """Plain data for `--json`: the fields, with the positive event under its own name (`tumour_probability`)."""
+    def likeliest(self) -> list[tuple[str, float]]:
+        """The likeliest classes with their probabilities, from the top; none when refused."""
+        return sorted((self.probabilities or {}).items(), key=lambda entry: -entry[1])[:LIKELIEST]
+
+    def to_json(self, task: Task) -> dict[str, Any]:
+        """Plain data for `--json`: the fields, with the positive event under its own name (`tumour_probability`).
+
+        Where the task has none, `top` lists the likeliest classes, as `label`, as people are told it and with its
+        `probability`.
+        """
         tree = asdict(self)
         for node in (tree, *tree["slices"]):
             value = node.pop("positive_probability")
-            if positive_name is not None:
-                node[f"{positive_name}_probability"] = value
+            if task.positive_name is not None:
+                node[f"{task.positive_name}_probability"] = value
+        if task.positive_name is None:
+            tree["top"] = [
+                {"label": label, "said": task.say(label), "probability": value} for label, value in self.likeliest()
+            ]
         return tree
 
 
@@ -157,10 +172,10 @@ class Predictor:
             self.name,
             "assessed",
             label=self._label(whole),
-            decision=None if positive is None else self._decision(positive),
+            decision=self._decision(float(whole.max()) if positive is None else positive),
             probabilities=self._by_class(whole),
             positive_probability=positive,
-            threshold=None if positive is None else self.record.threshold,
+            threshold=self.record.threshold,
             certified_sensitivity=None if doubts else self.record.certified_sensitivity,
             slices=slices,
             notes=(*self._notes(item), *notes, *doubts),
@@ -193,12 +208,16 @@ class Predictor:
             )
         return doubts
 
-    def _decision(self, positive: float) -> str:
-        return "positive" if positive >= self.record.threshold else "negative"
+    def _decision(self, value: float) -> str:
+        """Of the positive probability; without a positive class, of that of the likeliest class."""
+        yes, no = ("positive", "negative") if any(self.record.positive) else ("accepted", "rejected")
+        return yes if value >= self.record.threshold else no
 
-    def _alone(self, row: NDArray[np.float64]) -> str | None:
+    def _alone(self, row: NDArray[np.float64]) -> str:
         value = self._positive(row)
-        return None if value is None else self._decision(float(self.record.aggregation.each(np.array([value]))[0]))
+        if value is None:
+            return self._decision(float(row.max()))
+        return self._decision(float(self.record.aggregation.each(np.array([value]))[0]))
 
     def _label(self, row: NDArray[np.float64]) -> str:
         return self.record.classes[int(row.argmax())]

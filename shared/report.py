@@ -29,11 +29,21 @@ from shared.job import Part
 from shared.model_card import model_card
 from shared.network import Network
 from shared.reliability import judged, reliability_bins
+from shared.report_classes import (
+    class_rows,
+    confusion_pictures,
+    confusion_tree,
+    curve_picture,
+    curve_tree,
+    find_confusions,
+    shaded,
+    with_bars,
+)
 from shared.task import Task
-from shared.wording import caveats, in_words, rows_of, summary_lines
+from shared.wording import MANY_CLASSES, caveats, in_words, rows_of, summary_lines
 
 SHEET_IMAGES = 6
-DOMAIN_MEASURES = ("accuracy", "auc", "sensitivity", "specificity")
+DOMAIN_MEASURES = ("accuracy", "auc", "sensitivity", "specificity", "coverage", "selective_error")
 MISSES, NEIGHBOURS = 12, 4
 
 
@@ -73,12 +83,15 @@ def write_report(task: Task, folder: Path, done: Finished) -> None:
     rows = rows_of(done.results)
     by_group = rows_of({name: result.get("by_group", {}) for name, result in done.results.items()})
     cautions = caveats(task, done.record.synthetic)
-    point = done.record.operating_point
+    point, rejection = done.record.operating_point, done.record.rejection
+    chosen = point or rejection
+    told, shown = ({}, None) if rejection is None else _by_class(task, done, rejection)
     tree = {
-        "summary": [*cautions, *summary_lines(rows, by_group), *([point["statement"]] if point else [])],
+        "summary": [*cautions, *summary_lines(rows, by_group), *([chosen["statement"]] if chosen else [])],
         "notes": list(done.notes),
         "operating_point": point,
         **done.results,
+        **told,
     }
     write_json(folder / "report.json", tree)
     test = done.parts["test"]
@@ -86,6 +99,7 @@ def write_report(task: Task, folder: Path, done: Finished) -> None:
     counts = [_counts(name, part, len(done.record.classes)) for name, part in done.parts.items()]
     facts = _facts(done)
     page = Environment(loader=PackageLoader("shared"), autoescape=select_autoescape()).get_template("report.html")
+    domains = done.results["test"]["domains"]
     html = page.render(
         name=folder.name,
         title=task.title,
@@ -95,10 +109,14 @@ def write_report(task: Task, folder: Path, done: Finished) -> None:
         point=point,
         aggregation=done.record.aggregation,
         argmax=rows_of({name: result.get("argmax", {}) for name, result in done.results.items()}),
-        domains=_domains(done.results["test"]["domains"]),
-        domain_measures=DOMAIN_MEASURES,
-        classes=done.record.classes,
+        rejection=rejection,
+        many=len(done.record.classes) > MANY_CLASSES,
+        by_class=shown,
+        domains=_domains(domains),
+        domain_measures=[key for key in DOMAIN_MEASURES if any(key in block for block in domains.values())],
+        classes=[task.say(label) for label in done.record.classes],
         confusion=done.results["test"]["confusion"],
+        matrix=shaded(done.results["test"]["confusion"]),
         curves=_curves(task, done, flags, test),
         misses=_miss_sheet(done, flags, test),
         curve=training_curve(done.history),
@@ -123,6 +141,28 @@ def write_report(task: Task, folder: Path, done: Finished) -> None:
         misses=done.results["test"].get("false_negatives"),
     )
     write_text(folder / "model_card.md", card)
+
+
+def _by_class(task: Task, done: Finished, rejection: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What only a task without a positive class has, for `report.json` and for the page."""
+    test, rows, names = done.parts["test"], done.probabilities["test"], done.record.classes
+    confusions = find_confusions(rows, test.labels)
+    by_class = class_rows(done.results["test"], names, task.say)
+    pairs = confusion_tree(confusions, test, rows, names, task.say)
+    told = {
+        "rejection": rejection,
+        "risk_coverage": curve_tree(done.probabilities, done.parts),
+        "classes": by_class,
+        "confused_pairs": pairs,
+    }
+    start, bars = with_bars(by_class)
+    shown = {
+        "rows": bars,
+        "from": start,
+        "pairs": confusion_pictures(pairs, confusions, test, done.record.threshold),
+        "curve": curve_picture(done.probabilities, done.parts, done.results, rejection["target"]),
+    }
+    return told, shown
 
 
 def _domains(domains: Mapping[str, Mapping[str, Any]]) -> list[dict[str, str]]:
@@ -216,7 +256,7 @@ def _facts(done: Finished) -> list[tuple[str, Any]]:
         ("input", f"{record.preprocessing.size} px, {dict(record.preprocessing.options)}"),
         ("domains trained on", ", ".join(record.domains)),
         ("threshold", f"{record.threshold:.4f}"),
-        ("certified sensitivity", _certified(record)),
+        _certified(record),
         ("slices to series", f"{' + '.join(record.aggregation.pools)}, weights {record.aggregation.weights}"),
         ("temperature", f"{record.temperature:.3f}"),
         ("SHA-256 of the data", record.data_hash),
@@ -227,6 +267,8 @@ def _facts(done: Finished) -> list[tuple[str, Any]]:
     ]
 
 
-def _certified(record: ModelRecord) -> str:
-    value = record.certified_sensitivity
-    return "none: nothing was certified" if value is None else f"{value:.3f}"
+def _certified(record: ModelRecord) -> tuple[str, str]:
+    screening = record.rejection is None
+    value = record.certified_sensitivity if screening else record.certified_error
+    name = "certified sensitivity" if screening else "certified error among accepted answers"
+    return name, "none: nothing was certified" if value is None else f"{value:.{3 if screening else 4}f}"

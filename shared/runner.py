@@ -48,6 +48,7 @@ from shared.evaluation import Stakes, evaluate
 from shared.export import export_onnx
 from shared.job import Job, Part
 from shared.network import Network, code_width
+from shared.operating_point import OperatingPoint
 from shared.pooling import POOLINGS
 from shared.progress import Progress
 from shared.report import Finished, write_report
@@ -293,6 +294,7 @@ def _complete(
         parts["validation"].belonging,
         np.array(_positive(task, job.classes)),
         target=config.sensitivity,
+        error_rate=config.error_rate,
         threshold=config.threshold,
         choices=max(1, len(history)),
     )
@@ -370,19 +372,22 @@ def _record(
     *,
     sound: bool,
 ) -> ModelRecord:
-    point = decision.point
+    chosen = decision.chosen
+    screening = isinstance(chosen, OperatingPoint)
+    certified = chosen.certified if sound else None
     domains = sorted({sample.domain for sample in job.validation.samples})
+    told = {**asdict(chosen), "domains": domains, "statement": chosen.statement if sound else VOID}
     return ModelRecord(
         task=task.name,
         classes=job.classes,
         positive=_positive(task, job.classes),
         preprocessing=job.spec,
-        threshold=decision.threshold,
-        operating_point=None
-        if point is None
-        else {**asdict(point), "domains": domains, "statement": point.statement if sound else VOID},
+        threshold=chosen.threshold,
+        operating_point=told if screening else None,
+        rejection=None if screening else told,
         aggregation=decision.aggregation,
-        certified_sensitivity=None if point is None or not sound else point.certified,
+        certified_sensitivity=certified if screening else None,
+        certified_error=None if screening else certified,
         temperature=temperature,
         backbone={
             "name": config.backbone.name,

@@ -90,6 +90,9 @@ class Task(Protocol):
     def is_positive(self, label: str) -> bool:
         """Whether this class is the event that must not be missed."""
 
+    def say(self, label: str) -> str:
+        """A class as people are told it, at most a few words: a letter and its name, or the label itself."""
+
     def read(self, sample: Sample) -> NDArray[np.float32]:
         """Raw pixels of one sample, as in `Item.slices`.
 

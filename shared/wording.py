@@ -22,6 +22,9 @@ MEASURES = (
     ("cost", "cost an image, in false alarms"),
     ("accuracy", "accuracy, likeliest class"),
     ("balanced_accuracy", "balanced accuracy, likeliest class"),
+    ("coverage", "accepted at the threshold (coverage)"),
+    ("selective_error", "error among accepted answers"),
+    ("rejected_error", "error among rejected answers"),
     ("brier_score", "Brier score"),
     ("expected_calibration_error", "expected calibration error"),
 )
@@ -32,10 +35,14 @@ SUMMARY = (
     "false_negatives",
     "accuracy",
     "balanced_accuracy",
+    "coverage",
+    "selective_error",
     "ppv_at_prevalence",
     "npv_at_prevalence",
     "cost",
 )
+MANY_CLASSES = 12
+"""With more classes no table has a column for each."""
 
 
 def caveats(task: Task, synthetic: bool) -> list[str]:

@@ -34,6 +34,15 @@ def test_task_says_what_it_must() -> None:
     assert not TASK.is_positive("ka")
 
 
+def test_a_character_is_told_by_symbol_and_name() -> None:
+    assert [TASK.say(label) for label in ("chhya", "digit_7", "vowel_1", "scribble")] == [
+        "क्ष kssa",
+        "७ 7",
+        "अ a",
+        "scribble",
+    ]
+
+
 def test_default_options_are_those_of_the_preprocessing() -> None:
     assert Settings.of(TASK.default_options) == Settings.of({})
 

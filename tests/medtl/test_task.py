@@ -20,6 +20,7 @@ def test_importing_the_task_loads_nothing_heavy() -> None:
 def test_task_says_what_it_must() -> None:
     assert TASK.name == "medtl"
     assert TASK.positive_name == "tumour"
+    assert TASK.say("glioma") == "glioma"
     assert any("Research use only" in caveat for caveat in TASK.caveats)
     assert TASK.is_positive("glioma")
     assert not TASK.is_positive("no_tumour")

@@ -28,8 +28,10 @@ RECORD = ModelRecord(
     preprocessing=Preprocessing(32, 1, {"crop": True}),
     threshold=0.5,
     operating_point=None,
+    rejection=None,
     aggregation=Aggregation(("max", "mean"), (0.5, 0.7), 0.1),
     certified_sensitivity=None,
+    certified_error=None,
     temperature=1.5,
     backbone={"name": "resnet18"},
     domains=("x",),
@@ -52,9 +54,10 @@ def test_a_model_record_reads_back_as_it_was_written(tmp_path: Path) -> None:
     assert read_model_record(tmp_path) == RECORD
 
 
-def test_a_record_of_a_later_format_is_refused(tmp_path: Path) -> None:
-    write_json(tmp_path / "model.json", {**RECORD.to_json(), "format": 99})
-    with pytest.raises(RunError, match="99"):
+@pytest.mark.parametrize("number", [3, 99])
+def test_a_record_of_another_format_is_refused(tmp_path: Path, number: int) -> None:
+    write_json(tmp_path / "model.json", {**RECORD.to_json(), "format": number})
+    with pytest.raises(RunError, match=f"has format {number}; this version reads 4: train again"):
         read_model_record(tmp_path)
 
 

@@ -17,6 +17,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from handwriting.cli import app
+from handwriting.task import TASK as CHARACTERS
 from medtl.task import TASK
 from shared.artifacts import claimed, is_finished, read_json
 from shared.cli import in_words
@@ -59,7 +60,9 @@ def test_train_makes_a_run_and_predict_finds_it(tiny_words: tuple[str, ...], cha
     assert judged.exit_code == 0, judged.output
     lines = judged.stdout.splitlines()
     assert lines[0] == f"model: {run} (the newest; another by --model)"
-    assert re.fullmatch(r".*000\.png: \w+ \([01]\.\d{3}\)", lines[1])
+    assert re.fullmatch(r"accepted from a probability of 0\.\d{4}: \d+ of \d+ images of validation .*", lines[1])
+    assert re.fullmatch(r".*000\.png: (rejected, likeliest class )?[क०१] (ka|0|1) \([01]\.\d{3}\)", lines[2])
+    assert re.fullmatch(r"  likeliest: ([क०१] (ka|0|1) [01]\.\d{3}(, |$)){3}", lines[3])
     assert lines[-1].startswith("Isolated handwritten characters only")
 
 
@@ -113,8 +116,9 @@ def test_predict_exits_3_when_one_is_refused_and_judges_the_rest(
     assert first["label"] is None
     in_words_too = _call("predict", "broken.png", sound, "--model", tiny_run)
     assert in_words_too.exit_code == 3
-    model, answer, *_ = in_words_too.stdout.splitlines()
+    model, threshold, answer, *_ = in_words_too.stdout.splitlines()
     assert model == f"model: {tiny_run}"
+    assert threshold.startswith("accepted from a probability of ")
     assert answer.startswith("broken.png: refused: ")
 
 
@@ -146,6 +150,18 @@ def test_a_series_is_told_by_decision_probability_and_slice() -> None:
     assert "3 0.20  no_tumour" in lines[3]
     assert lines[4].strip() == "5 0.80+ tumour"
     assert lines[5] == "  note: a gap"
+
+
+@pytest.mark.parametrize(
+    ("decision", "said"), [("accepted", "क ka (0.600)"), ("rejected", "rejected, likeliest class क ka (0.600)")]
+)
+def test_a_character_is_told_in_its_script_with_the_likeliest_classes(decision: str, said: str) -> None:
+    shares = {"kha": 0.25, "ka": 0.6, "digit_0": 0.1, "strange": 0.04, "ga": 0.01, "gha": 0.0}
+    answer = Answer("a.png", "run", "assessed", label="ka", decision=decision, probabilities=shares, threshold=0.7)
+    assert in_words(answer, CHARACTERS).splitlines() == [
+        f"a.png: {said}",
+        "  likeliest: क ka 0.600, ख kha 0.250, ० 0 0.100, strange 0.040, ग ga 0.010",
+    ]
 
 
 def test_predict_out_writes_what_json_prints(tiny_run: Path, characters: Path) -> None:

@@ -45,8 +45,9 @@ def test_what_is_certified_of_series_holds_for_new_patients() -> None:
     for _ in range(200):
         scores, truth, belonging = _patients(random, 10, 40)
         rows = np.stack([1 - scores, scores], axis=1)
-        decision = decide(rows, truth.astype(np.int64), belonging, POSITIVE, target=0.9, threshold=None, choices=1)
-        assert decision.point is not None
+        decision = decide(
+            rows, truth.astype(np.int64), belonging, POSITIVE, target=0.9, error_rate=0.1, threshold=None, choices=1
+        )
         whole = judge_series(*fresh, decision.aggregation).scores
-        held.append(np.mean(whole >= decision.threshold) >= decision.point.certified)
+        held.append(np.mean(whole >= decision.chosen.threshold) >= decision.chosen.certified)
     assert np.mean(held) >= 0.95

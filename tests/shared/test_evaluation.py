@@ -11,6 +11,7 @@ from sklearn import metrics
 from shared.aggregation import Aggregation
 from shared.errors import DataError
 from shared.evaluation import SMALL_CELL, Stakes, evaluate
+from shared.intervals import wilson
 from shared.samples import Belonging, Sample
 
 CLASSES = ("healthy", "tumour")
@@ -116,3 +117,25 @@ def test_what_is_not_defined_says_why_and_is_never_a_number() -> None:
 def test_probabilities_that_are_no_numbers_are_refused() -> None:
     with pytest.raises(DataError, match="1 of 3 images have probabilities that are not finite"):
         _evaluate([0.1, np.nan, 0.2], [0, 1, 0])
+
+
+def test_without_a_positive_class_the_threshold_accepts_and_rejects() -> None:
+    probabilities = np.array([[0.9, 0.1]] * 6 + [[0.6, 0.4]] * 4)
+    labels = np.array([0, 0, 0, 0, 0, 1, 0, 1, 1, 1])
+    samples = [Sample(f"s{i}", "x.png", "a") for i in range(10)]
+    result = evaluate(
+        probabilities,
+        labels,
+        ("a", "b"),
+        positive=np.zeros(2, dtype=bool),
+        belonging=Belonging.of(samples, range(10)),
+        domains=["paper"] * 6 + ["slate"] * 4,
+        threshold=0.9,
+    )
+    counts = {name: (result[name]["successes"], result[name]["n"]) for name in ("coverage", "selective_error")}
+    assert counts == {"coverage": (6, 10), "selective_error": (1, 6)}
+    assert (result["rejected_error"]["value"], result["threshold"]) == (0.75, 0.9)
+    assert (result["selective_error"]["low"], result["selective_error"]["high"]) == pytest.approx(wilson(1, 6))
+    assert result["domains"]["paper"]["coverage"]["value"] == 1.0
+    assert "coverage" not in result["domains"]["slate"]  # of four images nothing is told
+    assert "sensitivity" not in result

@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import load_file
 
 from handwriting.task import TASK
+from medtl.task import TASK as MEDTL
 from shared.artifacts import read_model_record
 from shared.backbones import build_backbone
 from shared.errors import RunError, UsageError
@@ -179,17 +180,40 @@ def test_a_series_is_answered_slice_by_slice_and_as_a_whole(predictor: Predictor
 
 
 def test_an_answer_is_plain_json_with_the_promised_keys(predictor: Predictor, pictures: list[np.ndarray]) -> None:
-    tree = json.loads(json.dumps(predictor.assess(Item("a.png", slices=pictures[:1])).to_json(None), allow_nan=False))
+    tree = json.loads(json.dumps(predictor.assess(Item("a.png", slices=pictures[:1])).to_json(TASK), allow_nan=False))
     assert set(tree) >= KEYS
     assert not any("probability" in key for node in (tree, *tree["slices"]) for key in node)
-    assert tree["threshold"] is None  # no character is a positive event
+    assert tree["threshold"] == predictor.record.threshold
+    said = {"ka": "क ka", "digit_0": "० 0", "digit_1": "१ 1"}
+    assert {one["label"]: one["said"] for one in tree["top"]} == said
+    assert [one["probability"] for one in tree["top"]] == sorted(tree["probabilities"].values(), reverse=True)
+    assert tree["top"][0]["label"] == tree["label"]
+
+
+def test_at_most_five_classes_are_told_and_none_of_what_was_refused() -> None:
+    shares = {"ka": 0.1, "kha": 0.4, "ga": 0.05, "gha": 0.15, "kna": 0.2, "cha": 0.1}
+    told = Answer("a.png", "run", "assessed", probabilities=shares).likeliest()
+    assert told == [("kha", 0.4), ("kna", 0.2), ("gha", 0.15), ("ka", 0.1), ("cha", 0.1)]
+    assert Answer("a.png", "run", "refused", "is blank").to_json(TASK)["top"] == []
+
+
+def test_an_answer_below_the_threshold_is_rejected(predictor: Predictor, pictures: list[np.ndarray]) -> None:
+    item = Item("series", slices=pictures[:3])
+    rows = predictor.probabilities(item.slices)
+    whole = rows.mean(axis=0).max()
+    for threshold, decision in ((whole, "accepted"), (np.nextafter(whole, 2.0), "rejected")):
+        predictor.record = replace(predictor.record, threshold=float(threshold))
+        answer = predictor.assess(item)
+        assert (answer.status, answer.decision, answer.threshold) == ("assessed", decision, threshold)
+        assert [one.decision == "accepted" for one in answer.slices] == (rows.max(axis=1) >= threshold).tolist()
 
 
 def test_the_positive_event_goes_by_its_own_name() -> None:
     one = SliceAnswer(1, "glioma", {"glioma": 0.9, "healthy": 0.1}, 0.9, "positive")
-    tree = Answer("a.dcm", "run", "assessed", positive_probability=0.9, slices=(one,)).to_json("tumour")
+    tree = Answer("a.dcm", "run", "assessed", positive_probability=0.9, slices=(one,)).to_json(MEDTL)
     assert tree["tumour_probability"] == tree["slices"][0]["tumour_probability"] == 0.9
     assert "positive_probability" not in json.dumps(tree)
+    assert "top" not in tree
 
 
 def _screening(predictor: Predictor, lengths: tuple[int, int], domains: tuple[str, ...]) -> Predictor:

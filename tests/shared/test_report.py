@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from handwriting.task import HandwritingTask
+from handwriting.task import TASK, HandwritingTask
 from shared.aggregation import Aggregation
 from shared.artifacts import ModelRecord, read_json
 from shared.backbones import build_backbone
@@ -104,8 +104,10 @@ def _finished(**changes: Any) -> Finished:
             "unit": "sample",
             "statement": "1 misses in 4 certify 0.25",
         },
+        rejection=None,
         aggregation=Aggregation(),
         certified_sensitivity=None,
+        certified_error=None,
         temperature=1.0,
         backbone={"name": "convnet_small", "layers": ["block1"], "pooling": "avg1", "weights": {"spec": "random"}},
         domains=("mars",),
@@ -155,7 +157,7 @@ def test_the_confusion_matrix_is_shown_row_by_row(tiny_run: Path) -> None:
     words = " ".join(_shown(tiny_run).split())
     classes = read_json(tiny_run / "model.json")["classes"]
     for name, row in zip(classes, read_json(tiny_run / "report.json")["test"]["confusion"], strict=True):
-        assert f"{name} {' '.join(map(str, row))}" in words
+        assert f"{TASK.say(name)} {' '.join(map(str, row))}" in words
 
 
 def test_the_page_stands_alone(tiny_run: Path) -> None:
@@ -173,7 +175,50 @@ def test_the_page_names_its_caveats_and_its_hashes(tiny_run: Path) -> None:
     assert "Isolated handwritten characters only" in words
     assert record["data_hash"] in words
     assert record["weights_hash"] in words
-    assert "none: nothing was certified" in words
+    assert f"certified error among accepted answers {record['certified_error']:.4f}" in " ".join(words.split())
+
+
+def test_a_task_without_a_positive_event_tells_what_is_rejected_and_confused(tiny_run: Path) -> None:
+    words, report = " ".join(_shown(tiny_run).split()), read_json(tiny_run / "report.json")
+    record = read_json(tiny_run / "model.json")
+    assert report["rejection"] == record["rejection"]
+    assert record["rejection"]["threshold"] == record["threshold"] == report["test"]["threshold"]
+    assert f"accepted from a probability of {record['threshold']:.4f}" in words
+    assert record["rejection"]["statement"] in words
+    assert record["rejection"]["statement"] in report["summary"]
+    for part in ("validation", "test"):
+        for measure in ("coverage", "selective_error"):
+            assert in_words(report[part][measure]) in words
+        assert report["risk_coverage"][part][-1]["coverage"] == 1.0
+    for row in report["classes"]:
+        assert f"{row['said']} {row['recall']['successes']} of {row['recall']['n']}" in words
+    for pair in report["confused_pairs"]:
+        assert f"{pair['truth']['said']} taken for {pair['called']['said']} , {pair['count']} of {pair['of']}" in words
+
+
+@pytest.mark.usefixtures("quick_sheet")
+def test_a_positive_event_is_not_told_of_rejection(tmp_path: Path) -> None:
+    write_report(Screening(), tmp_path, _finished())
+    assert not {"rejection", "risk_coverage", "classes", "confused_pairs"} & set(read_json(tmp_path / "report.json"))
+    assert not re.search("reject|accepted|taken for", _shown(tmp_path))
+
+
+@pytest.mark.usefixtures("quick_sheet")
+def test_no_table_has_a_column_for_each_of_many_classes(tmp_path: Path) -> None:
+    names = [f"lesion {i}" for i in range(20)]
+    done = _finished()
+    test = dict(done.results["test"], confusion=[[i * j for j in range(20)] for i in range(20)])
+    record = replace(done.record, classes=tuple(names), positive=(False, *[True] * 19))
+    results = dict(done.results, test=test)
+    rows = {name: np.pad(rows, ((0, 0), (0, 18))) for name, rows in done.probabilities.items()}
+    uncalibrated = rows["test"]
+    many = replace(done, record=record, results=results, probabilities=rows, uncalibrated=uncalibrated)
+    write_report(Screening(), tmp_path, many)
+    words = " ".join(_shown(tmp_path).split())
+    assert "test 12 6 0 to 6" in words
+    assert 'title="lesion 3 taken for lesion 5">15<' in (tmp_path / "report.html").read_text(encoding="utf-8")
+    card = (tmp_path / "model_card.md").read_text(encoding="utf-8")
+    assert "| split | images | groups | fewest of a class | most of a class |" in card
 
 
 def test_a_task_without_a_positive_event_speaks_of_no_sensitivity(tiny_run: Path) -> None:

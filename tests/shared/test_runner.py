@@ -21,6 +21,7 @@ from shared.audit import AuditResult, Pair
 from shared.config import load_config
 from shared.errors import ConfigError, DataError, LeakError, MedtlError, RunError, UnknownNameError, UsageError
 from shared.evaluation import Stakes
+from shared.rejection import choose_rejection
 from shared.runner import run
 
 Words = tuple[str, ...]
@@ -456,17 +457,40 @@ def test_predictions_are_a_table_whatever_the_classes_are_called(
     assert set(names) <= set(rows[0])
 
 
+def test_the_threshold_of_rejection_is_that_of_validation_alone(tiny_run: Path) -> None:
+    rows = [row for row in _table(tiny_run) if row["split"] == "validation"]
+    record, tried = read_json(tiny_run / "model.json"), len((tiny_run / "metrics.jsonl").read_text().splitlines())
+    confidence = np.array([max(float(row[name]) for name in record["classes"]) for row in rows])
+    wrong = np.array([row["label"] != row["predicted"] for row in rows])
+    units = [int(row["unit"]) for row in rows]
+    expected = choose_rejection(confidence, wrong, units, 0.01, choices=tried)
+    assert record["threshold"] == pytest.approx(expected.threshold, abs=1e-6)
+    assert record["certified_error"] == pytest.approx(expected.certified)
+    assert record["rejection"]["statement"] == expected.statement
+    assert record["operating_point"] is None
+
+
 @pytest.mark.usefixtures("quick_ending")
+@pytest.mark.parametrize(
+    ("positive_name", "chosen", "certified"),
+    [("zero", "operating_point", "certified_sensitivity"), (None, "rejection", "certified_error")],
+)
 def test_what_was_learned_from_validation_certifies_nothing(
-    tmp_path: Path, tiny_words: Words, draw_characters: Draw, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    tiny_words: Words,
+    draw_characters: Draw,
+    monkeypatch: pytest.MonkeyPatch,
+    positive_name: str | None,
+    chosen: str,
+    certified: str,
 ) -> None:
     data = draw_characters(tmp_path / "data" / "Train", each=12, seed=1).parent
     draw_characters(data / "Validation", each=4, seed=2)
     draw_characters(data / "Test", each=4, seed=3)
     shutil.copy(data / "Train" / "digit_0" / "000.png", data / "Validation" / "digit_0" / "000.png")
-    monkeypatch.setattr(type(TASK), "positive_name", "zero")
+    monkeypatch.setattr(type(TASK), "positive_name", positive_name)
     monkeypatch.setattr(type(TASK), "is_positive", lambda _, label: label == "digit_0")
     folder = _run(tmp_path, tiny_words, f"data.source={data}", "data.leaks=allow", HEAD_ALONE)
     record = read_json(folder / "model.json")
-    assert record["certified_sensitivity"] is None
-    assert record["operating_point"]["statement"].startswith("Nothing is certified")
+    assert record[certified] is None
+    assert record[chosen]["statement"].startswith("Nothing is certified")

@@ -1,0 +1,47 @@
+"""What a run decides by, with and without a class that must not be missed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from shared.decision import Decision, decide
+from shared.operating_point import OperatingPoint
+from shared.rejection import Rejection
+from shared.samples import Belonging, Sample
+
+COUNT = 1000
+
+
+def _decide(positive: bool, **changes: Any) -> Decision:
+    """Of 1000 images those surer than 0.7 are of the likeliest class, and of the others every second."""
+    likeliest = np.linspace(0.5, 1.0, COUNT)
+    labels = ((likeliest < 0.7) & (np.arange(COUNT) % 2 == 0)).astype(np.int64)
+    return decide(
+        np.stack([likeliest, 1.0 - likeliest], axis=1),
+        labels,
+        Belonging.of([Sample(str(i), "") for i in range(COUNT)], range(COUNT)),
+        np.array([False, positive]),
+        **{"target": 0.9, "error_rate": 0.05, "threshold": None, "choices": 1, **changes},
+    )
+
+
+def test_a_positive_class_has_an_operating_point_and_the_rest_a_rejection() -> None:
+    assert isinstance(_decide(positive=True).chosen, OperatingPoint)
+    chosen = _decide(positive=False).chosen
+    assert isinstance(chosen, Rejection)
+    assert chosen.threshold == pytest.approx(0.68, abs=0.015)
+    assert (chosen.images, chosen.target) == (COUNT, 0.05)
+    assert chosen.wrong > 0
+
+
+def test_error_rate_threshold_and_choices_move_a_rejection() -> None:
+    usual = _decide(positive=False).chosen
+    assert _decide(positive=False, error_rate=0.3).chosen.threshold == 0.0
+    assert _decide(positive=False, threshold=0.9).chosen.threshold == 0.9
+    assert _decide(positive=False, threshold=0.9, choices=10).chosen.certified > 0.01
+    assert _decide(positive=False, choices=10_000).chosen.threshold > usual.threshold
+    assert _decide(positive=False, target=0.5).chosen == usual
+    assert _decide(positive=True, error_rate=0.3).chosen == _decide(positive=True).chosen
