@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from handwriting.task import TASK
+from shared.artifacts import read_model_record
+from shared.backbone import Backbone
+from shared.backbones import build_backbone, find_backbone
+from shared.code_choice import Code, choose_code
+from shared.config import load_config
+from shared.errors import ConfigError
+from shared.job import Part
+from shared.runner import run
+from shared.samples import Belonging, Sample
+from shared.task import Preprocessing
+
+SIDE = 16
+
+
+def _part(name: str, count: int, seed: int) -> Part:
+    """Images whose class shows only where a bright corner lies: layers that keep places win."""
+    random = np.random.default_rng(seed)
+    labels = np.arange(count) % 4
+    images = random.random((count, 1, SIDE, SIDE), dtype=np.float32)
+    for image, label in zip(images, labels, strict=True):
+        row, column = divmod(int(label), 2)
+        image[0, row * 8 : row * 8 + 8, column * 8 : column * 8 + 8] += 0.1
+    samples = [Sample(f"{name}-{i}", "") for i in range(count)]
+    return Part(samples, images, labels, Belonging.of(samples, list(range(count))))
+
+
+def _build(size: int) -> Backbone:
+    layers = find_backbone("convnet_small").stages
+    return build_backbone("convnet_small", layers=layers, seed=0, input_size=None if size == SIDE else size)
+
+
+def _choose(sizes: tuple[int, ...], seed: int = 0) -> tuple[Code, list[dict]]:
+    return choose_code(
+        _build,
+        sizes,
+        _part("train", 80, 1),
+        _part("validation", 40, 2),
+        4,
+        Preprocessing(SIDE),
+        content_hash="corners",
+        seed=seed,
+        device=torch.device("cpu"),
+        progress=lambda *_: None,
+    )
+
+
+def test_a_code_that_keeps_places_is_chosen_where_only_places_tell() -> None:
+    code, rows = _choose((SIDE,))
+    assert code.pooling != "avg1"
+    best = max(rows, key=lambda row: row["validation_score"])
+    assert (list(code.layers), code.pooling, code.size) == (best["layers"], best["pooling"], best["size"])
+    globally = max(row["validation_score"] for row in rows if row["pooling"] == "avg1")
+    assert best["validation_score"] > globally
+
+
+def test_every_stage_is_tried_under_every_pooling_and_the_best_in_pairs() -> None:
+    _, rows = _choose((SIDE, 24))
+    for size in (SIDE, 24):
+        singles = {
+            (row["layers"][0], row["pooling"]) for row in rows if row["size"] == size and len(row["layers"]) == 1
+        }
+        stages = find_backbone("convnet_small").stages
+        assert singles == {(stage, pooling) for stage in stages for pooling in ("avg1", "avg2", "avg3")}
+        assert sum(row["size"] == size and len(row["layers"]) == 2 for row in rows) == len(stages) - 1
+
+
+def test_the_choice_repeats() -> None:
+    assert _choose((SIDE,)) == _choose((SIDE,))
+
+
+def test_a_run_takes_up_the_choice(
+    tmp_path: Path, draw_characters: Callable[..., Path], tiny_words: tuple[str, ...]
+) -> None:
+    data = draw_characters(tmp_path / "data", each=12, seed=3)
+    words = [word for word in tiny_words if not word.startswith(("data.source", "backbone", "strategy"))]
+    words += ["backbone.name=convnet_small", "backbone.weights=random", "backbone.layers=auto", "backbone.frame=32"]
+    words += [f"data.source={data}", "backbone.size=32", "backbone.sizes=[32,40]", "strategy={name: linear_probe}"]
+    folder = run(TASK, load_config(None, words), root=tmp_path / "runs")
+    record = read_model_record(folder)
+    assert record.backbone["layers"]
+    assert record.backbone["size"] in (32, 40)
+    assert record.preprocessing.size == 32
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["backbone.sizes=[64]"], "layers=auto"),
+        (["backbone.layers=auto", "backbone.sizes=[64]"], "need a frame"),
+        (["backbone.frame=300"], "only enlarged"),
+    ],
+)
+def test_sizes_that_make_no_sense_are_refused(words: list[str], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        load_config(None, words)
