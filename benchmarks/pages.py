@@ -152,7 +152,7 @@ def _glyph(image: Pixels, style: Style, random: np.random.Generator) -> Pixels:
 
 
 def _headline_row(glyph: Pixels) -> int:
-    return int(np.argmax((glyph[: round(0.45 * len(glyph))] > 0.5).sum(axis=1)))
+    return int(np.argmax((glyph[: round(0.3 * len(glyph))] > 0.5).sum(axis=1)))
 
 
 def _draw_headline(

@@ -181,7 +181,7 @@ def skew_degrees(ink: Mask) -> float:
 
 def _sharpness(rows: NDArray[np.float64], columns: NDArray[np.float64], degrees: float) -> float:
     angle = np.deg2rad(degrees)
-    turned = np.rint(rows * np.cos(angle) + columns * np.sin(angle)).astype(np.int64)
+    turned = np.floor(rows * np.cos(angle) + columns * np.sin(angle)).astype(np.int64)
     return float((np.bincount(turned - turned.min()).astype(np.float64) ** 2).sum())
 
 
