@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
 from handwriting.labels import CHARACTERS
@@ -76,13 +77,11 @@ class Composition:
         pixels: float32 [rows, columns], 0 to 255.
         owners: int16 [rows, columns].
         labels: Of the characters in reading order.
-        words: Number of characters in each word, by line.
     """
 
     pixels: Pixels
     owners: Owners
     labels: tuple[str, ...]
-    words: tuple[tuple[int, ...], ...]
 
 
 def compose_page(
@@ -102,16 +101,28 @@ def compose_page(
         random: Draws places, widths and all that is uneven.
     """
     queue = iter(enumerate(zip(images, labels, strict=True), start=1))
-    lines = []
-    for line in words:
-        drawn = [_word([next(queue) for _ in range(length)], style, random) for length in line]
-        lines.append(_beside(drawn, style, random))
-    ink, owners = _below(lines, style, random)
+    drawn = [[_word([next(queue) for _ in range(length)], style, random) for length in line] for line in words]
+    return _set(drawn, labels, style, random)
+
+
+def type_page(
+    font: Path, labels: Sequence[str], words: Sequence[Sequence[int]], style: Style, random: np.random.Generator
+) -> Composition:
+    """As `compose_page`, from a font's letters, which bring their shirorekha and their true widths."""
+    queue = iter(enumerate(labels, start=1))
+    typed = [[_typed_word(font, [next(queue) for _ in range(length)], style) for length in line] for line in words]
+    return _set(typed, labels, style, random)
+
+
+def _set(
+    words: Sequence[Sequence[tuple[Pixels, Owners]]], labels: Sequence[str], style: Style, random: np.random.Generator
+) -> Composition:
+    ink, owners = _below([_beside(line, style, random) for line in words], style, random)
     if style.ruled:
         ink[round(1.9 * style.height) :: round(2.0 * style.height)] += 0.2
     ink = np.clip(ndimage.rotate(np.clip(ink, 0, 1), style.skew_degrees, order=1), 0, 1)
     turned = ndimage.rotate(owners, style.skew_degrees, order=0)
-    return Composition(_photograph(ink, style, random), turned, tuple(labels), tuple(map(tuple, words)))
+    return Composition(_photograph(ink, style, random), turned, tuple(labels))
 
 
 def _word(
@@ -139,6 +150,23 @@ def _word(
         _draw_headline(canvas, top, int(inked[0]), int(inked[-1]) + 1, style, random)
     keep = slice(int(inked[0]), int(inked[-1]) + 1)
     return canvas[:, keep], owners[:, keep]
+
+
+def _typed_word(font: Path, entries: Sequence[tuple[int, str]], style: Style) -> tuple[Pixels, Owners]:
+    """One word; a letter begins where the advances of those before it end."""
+    face = ImageFont.truetype(str(font), round(1.5 * style.height))
+    text = [CHARACTERS[label].symbol for _, label in entries]
+    size = (round(face.getlength("".join(text))) + style.height, round(2.2 * style.height))
+    canvas, owners = np.zeros(size[::-1], dtype=np.float32), np.zeros(size[::-1], dtype=np.int16)
+    at = style.height / 4
+    for (number, _), symbol in zip(entries, text, strict=True):
+        picture = Image.new("L", size)
+        ImageDraw.Draw(picture).text((at, 1.6 * style.height), symbol, fill=255, font=face, anchor="ls")
+        letter = np.asarray(picture, dtype=np.float32) / 255
+        canvas = np.maximum(canvas, letter)
+        owners[letter > 0.5] = number
+        at += face.getlength(symbol)
+    return canvas, owners
 
 
 def _glyph(image: Pixels, style: Style, random: np.random.Generator) -> Pixels:
@@ -235,19 +263,27 @@ def cut_correctly(composition: Composition, page: Page) -> tuple[int, int]:
     return int(best[-1, -1]), len(found)
 
 
-def random_page(
-    images: dict[str, list[Pixels]], style: Style, random: np.random.Generator, *, lines: int = 5
-) -> Composition:
-    """A page of words of 1 to 5 characters; a quarter of the words are numbers, or with `joined` a sixth."""
-    groups = {kind: [one for one in images if CHARACTERS[one].kind == kind] for kind in ("consonant", "digit")}
+def random_words(
+    labels: Sequence[str], random: np.random.Generator, *, lines: int, numbers: float
+) -> tuple[list[str], list[list[int]]]:
+    """Labels in reading order and the lengths of words by line; `numbers` is the share of words that are numbers."""
+    kinds = {kind: [one for one in labels if CHARACTERS[one].kind == kind] for kind in ("consonant", "digit")}
     names: list[str] = []
     words = []
     for _ in range(lines):
         line = [int(random.integers(1, 6)) for _ in range(int(random.integers(2, 5)))]
         for length in line:
-            kind = "digit" if random.random() < (1 / 6 if style.joined else 1 / 4) else "consonant"
-            names += [str(name) for name in random.choice(groups[kind], length)]
+            kind = "digit" if random.random() < numbers else "consonant"
+            names += [str(name) for name in random.choice(kinds[kind], length)]
         words.append(line)
+    return names, words
+
+
+def random_page(
+    images: dict[str, list[Pixels]], style: Style, random: np.random.Generator, *, lines: int = 5
+) -> Composition:
+    """A page of words of 1 to 5 characters; a quarter of the words are numbers, or with `joined` a sixth."""
+    names, words = random_words(sorted(images), random, lines=lines, numbers=1 / 6 if style.joined else 1 / 4)
     chosen = [images[name][int(random.integers(len(images[name])))] for name in names]
     return compose_page(chosen, names, words, style, random)
 
