@@ -12,25 +12,56 @@ Mask = NDArray[np.bool_]
 SAUVOLA_K = 0.25
 """How far below its surroundings ink must lie where nothing else is. Sauvola and Pietikäinen use 0.5, which loses
 pencil; at 0.2 ruled lines and the grain of the paper come through."""
-MIN_RANGE = 8.0
-"""Levels of 255: a page whose local standard deviation never exceeds this has no ink on it, only noise."""
+MIN_RANGE = 20.0
+"""Levels of 255: contrast of the faintest ink. On a blank page the grain of the paper, of 10, would else be the range."""
 SMOOTHING = 0.9
 """Standard deviation in pixels of the blur before thresholding: sensor noise is white, strokes are 3 pixels or more."""
 OVERVIEW = 600
-"""Longest side at which the paper is looked at for the polarity: strokes may blur, paper may not."""
+"""Longest side at which the polarity is judged; strokes may blur there, the share of ink remains."""
+POLARITY_WINDOW = 6
+"""The overview's shorter side holds so many windows: each wide enough for strokes to be the minority in it."""
+POLARITY_CONTRAST = 4.0
+"""Levels of 255: windows of less hold bare paper."""
 
 
 def is_light_ink(grey: Grey) -> bool:
     """Whether ink is lighter than paper, as on a blackboard.
 
-    Ink is the minority and lies on one side of its surroundings: the side of the longer tail, by the third moment
-    about the local median, to which shadows and lamps contribute nothing.
+    Ink is the minority around each place, so that the local skewness has its sign. The edge of a shadow or of the
+    table counts on one side as much as on the other.
+
+    Args:
+        grey: uint8 [rows, columns].
     """
     scale = min(1.0, OVERVIEW / max(grey.shape))
     small = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else grey
-    window = min(small.shape) // 3 | 1
-    deviation = small.astype(np.float64) - cv2.medianBlur(small, max(3, window))
-    return bool(np.mean(deviation**3) > 0)
+    side = max(min(small.shape) // POLARITY_WINDOW, min(OVERVIEW // 12, min(small.shape))) | 1
+    values = small.astype(np.float64) - small.mean()
+    first, second, third = (cv2.boxFilter(values**power, -1, (side, side), borderType=cv2.BORDER_REFLECT) for power in (1, 2, 3))
+    variance = second - first**2
+    written = variance > POLARITY_CONTRAST**2
+    skewness = (third - 3 * first * second + 2 * first**3)[written] / variance[written] ** 1.5
+    return bool(skewness.sum() > 0)
+
+
+def ink_mask(grey: Grey, window: int) -> Mask:
+    """Pixels that are ink: Sauvola's threshold on the page divided by its paper.
+
+    Args:
+        grey: uint8 [rows, columns], ink darker than paper.
+        window: Side in pixels, odd; above twice the stroke, or thick strokes become hollow.
+
+    Returns:
+        bool [rows, columns], true for ink.
+    """
+    smooth = cv2.GaussianBlur(grey, (0, 0), SMOOTHING)
+    return sauvola(_divided_by_paper(smooth, window), window)
+
+
+def _divided_by_paper(smooth: Grey, window: int) -> Grey:
+    """The page as if evenly lit, paper near 255: a closing wipes out ink and keeps the edges of shadows where they are."""
+    paper = cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, np.ones((window, window), np.uint8))
+    return np.asarray(cv2.divide(smooth, np.maximum(paper, 1), scale=255))
 
 
 def sauvola(grey: Grey, window: int) -> Mask:
@@ -38,22 +69,13 @@ def sauvola(grey: Grey, window: int) -> Mask:
 
     R is the largest deviation on this page instead of the constant 128, so that faint ink on a dim page counts.
 
-    Args:
-        grey: uint8 [rows, columns], ink darker than paper.
-        window: Side in pixels, odd; above twice the stroke, or thick strokes become hollow.
-
-    Returns:
-        bool [rows, columns], true for ink; all false where the page has no contrast.
-
     Source: Sauvola and Pietikäinen, Pattern Recognition 33 (2000), equation 5; R of the page: Wolf and Jolion,
     Pattern Analysis and Applications 6 (2004), section 4.2.
     """
-    smooth = cv2.GaussianBlur(grey, (0, 0), SMOOTHING)
     size = (window, window)
-    mean = cv2.boxFilter(smooth, cv2.CV_32F, size, borderType=cv2.BORDER_REFLECT)
-    square = cv2.sqrBoxFilter(smooth, cv2.CV_32F, size, borderType=cv2.BORDER_REFLECT)
+    mean = cv2.boxFilter(grey, cv2.CV_32F, size, borderType=cv2.BORDER_REFLECT)
+    square = cv2.sqrBoxFilter(grey, cv2.CV_32F, size, borderType=cv2.BORDER_REFLECT)
     deviation = np.sqrt(np.maximum(square - mean * mean, 0))
-    dynamic = float(np.quantile(deviation, 0.999))
-    if dynamic < MIN_RANGE:
-        return np.zeros(grey.shape, dtype=np.bool_)
-    return np.asarray(smooth < mean * (1 - SAUVOLA_K * (1 - deviation / dynamic)))
+    # The last thousandth: a spot of dirt is no measure.
+    dynamic = max(MIN_RANGE, float(np.quantile(deviation[::4, ::4], 0.999)))
+    return np.asarray(grey < mean * (1 - SAUVOLA_K * (1 - deviation / dynamic)))

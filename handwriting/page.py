@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from PIL import ImageDraw
 
-from handwriting.binarise import is_light_ink, sauvola
+from handwriting.binarise import ink_mask, is_light_ink
 from handwriting.cutting import Box, Cut, cut_line
 from handwriting.textlines import Components, find_lines, text_height, without_specks
 from handwriting.transforms import LUMINANCE
@@ -37,6 +37,8 @@ FIRST_WINDOW = 12
 """The page's shorter side holds so many windows at first, before the height of the writing is known."""
 WINDOW = 1.2
 """Heights: the window holds a character and the paper beside it."""
+BORDER_BLUR = 41
+"""Pixels along a border over which the paper behind it is averaged."""
 HEADLINE_SHARE = 0.6
 HEADLINE_SPREAD = 0.08
 COLOURS = ("#d00000", "#0050d0", "#008020")
@@ -117,7 +119,7 @@ def read_page(pixels: Pixels) -> Page:
     ink = _ink(255 - levels if light_ink else levels)
     angle = skew_degrees(ink)
     placement, size = _placement(grey.shape, angle)
-    picture = cv2.warpAffine(grey, placement, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    picture = _turned(grey, placement, size)
     turned = cv2.warpAffine(ink.astype(np.uint8) * 255, placement, size, flags=cv2.INTER_LINEAR) > 127
     lines = tuple(_words(cuts, picture, height) for cuts, height in _cut_lines(turned))
     if not lines:
@@ -144,20 +146,21 @@ def _grey(pixels: Pixels) -> Pixels:
 
 
 def _levels(grey: Pixels) -> NDArray[np.uint8]:
-    """The page in 256 levels from its darkest to its lightest."""
+    """The page in 256 levels, its lightest pixel 255; 0 stays black, for contrast is a share of the light."""
     low, high = float(grey.min()), float(grey.max())
     if low == high:
         raise DataError("the page is blank: all pixels have the same value")
+    low = min(low, 0.0)
     return np.asarray(np.rint((grey - low) * (255 / (high - low))), dtype=np.uint8)
 
 
 def _ink(levels: NDArray[np.uint8]) -> Mask:
     """Ink without specks: binarised with a window for the page at first, then with one for the writing's height."""
     window = min(levels.shape) // FIRST_WINDOW | 1
-    height = text_height(Components.of(sauvola(levels, max(window, MIN_SIDE | 1))))
+    height = text_height(Components.of(ink_mask(levels, max(window, MIN_SIDE | 1))))
     if height < MIN_HEIGHT:
         height = MIN_SIDE * 2
-    return without_specks(sauvola(levels, round(height * WINDOW) | 1))
+    return without_specks(ink_mask(levels, round(height * WINDOW) | 1))
 
 
 def skew_degrees(ink: Mask) -> float:
@@ -193,6 +196,15 @@ def _placement(shape: tuple[int, ...], degrees: float) -> tuple[NDArray[np.float
     size = round(columns * cosine + rows * sine), round(columns * sine + rows * cosine)
     matrix[:, 2] += (np.array(size) - (columns, rows)) / 2
     return matrix, size
+
+
+def _turned(grey: Pixels, placement: NDArray[np.float64], size: tuple[int, int]) -> Pixels:
+    """The photograph turned; behind its borders lies their paper, smoothed so that noise leaves no streaks."""
+    turned = cv2.warpAffine(grey, placement, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    smooth = cv2.blur(grey, (BORDER_BLUR, BORDER_BLUR), borderType=cv2.BORDER_REPLICATE)
+    beyond = cv2.warpAffine(smooth, placement, size, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+    inside = cv2.warpAffine(np.ones(grey.shape, np.uint8), placement, size, flags=cv2.INTER_NEAREST) > 0
+    return np.where(inside, turned, beyond)
 
 
 def _cut_lines(ink: Mask) -> list[tuple[list[Cut], float]]:
