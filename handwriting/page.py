@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
-from PIL import ImageDraw
+from PIL import ImageDraw, ImageFont
 
 from handwriting.binarise import ink_mask, is_light_ink
 from handwriting.cutting import Box, Cut, cut_line
@@ -28,7 +28,9 @@ MIN_SIDE = 16
 MIN_HEIGHT = 12
 """Pixels of the lowest line of text: DHCD's images have 28, and below half of that letters run together."""
 MAX_SKEW_DEGREES = 15.0
+"""Beyond, the slanted bars of letters compete with the lines; nobody holds a camera so."""
 COARSE_DEGREES, FINE_DEGREES = 1.0, 0.1
+"""Steps of the search; a tenth of a degree moves the end of a line of 1,000 pixels by 2."""
 ANGLE_POINTS = 40_000
 """So many pixels of ink tell the angle as well as all."""
 WORD_GAP = 0.55
@@ -39,10 +41,14 @@ WINDOW = 1.2
 """Heights: the window holds a character and the paper beside it."""
 BORDER_BLUR = 41
 """Pixels along a border over which the paper behind it is averaged."""
-HEADLINE_SHARE = 0.6
-HEADLINE_SPREAD = 0.08
-COLOURS = ("#d00000", "#0050d0", "#008020")
-"""Neighbouring boxes differ."""
+HEADLINE_SHARE = 0.7
+"""Share of a word's columns in which its shirorekha is seen; the bars that end in it take the rest."""
+HEADLINE_SPREAD = 0.05
+"""Heights by which it may leave a straight line on average; the arcs of numerals leave it by more."""
+COLOURS = ("#e03030", "#3080ff", "#20a040")
+"""Neighbouring boxes differ; each is seen on paper and on a blackboard."""
+NUMBER_SIZE = 0.3
+"""Heights of the numbers on the drawing."""
 PAPER = 0.15
 """Heights of paper around a character's crop: `transforms.preprocess` finds the paper by what the border shows."""
 
@@ -116,7 +122,7 @@ def read_page(pixels: Pixels) -> Page:
     grey = _grey(pixels)
     levels = _levels(grey)
     light_ink = is_light_ink(levels)
-    ink = _ink(255 - levels if light_ink else levels)
+    ink = _ink(levels, light_ink)
     angle = skew_degrees(ink)
     placement, size = _placement(grey.shape, angle)
     picture = _turned(grey, placement, size)
@@ -154,13 +160,13 @@ def _levels(grey: Pixels) -> NDArray[np.uint8]:
     return np.asarray(np.rint((grey - low) * (255 / (high - low))), dtype=np.uint8)
 
 
-def _ink(levels: NDArray[np.uint8]) -> Mask:
+def _ink(levels: NDArray[np.uint8], light_ink: bool) -> Mask:
     """Ink without specks: binarised with a window for the page at first, then with one for the writing's height."""
     window = min(levels.shape) // FIRST_WINDOW | 1
-    height = text_height(Components.of(ink_mask(levels, max(window, MIN_SIDE | 1))))
-    if height < MIN_HEIGHT:
-        height = MIN_SIDE * 2
-    return without_specks(ink_mask(levels, round(height * WINDOW) | 1))
+    height = text_height(Components.of(ink_mask(levels, max(window, MIN_SIDE | 1), light_ink=light_ink)))
+    # Where only noise or nothing was seen, faint writing may still appear with a small window.
+    height = max(height, 2.0 * MIN_HEIGHT)
+    return without_specks(ink_mask(levels, round(height * WINDOW) | 1, light_ink=light_ink))
 
 
 def skew_degrees(ink: Mask) -> float:
@@ -241,8 +247,8 @@ def _headline_row(word: list[Cut], height: float) -> int | None:
     along, across = np.concatenate(columns), np.concatenate(rows)
     if len(along) < HEADLINE_SHARE * (word[-1].box[3] - word[0].box[1]):
         return None
-    line = np.median(across)
-    return int(line) if np.abs(across - line).mean() <= HEADLINE_SPREAD * height else None
+    bend = np.abs(across - np.polyval(np.polyfit(along, across, 1), along)).mean()
+    return int(np.median(across)) if bend <= HEADLINE_SPREAD * height else None
 
 
 def _character(cut: Cut, picture: Pixels, height: float) -> Character:
@@ -260,21 +266,25 @@ def _character(cut: Cut, picture: Pixels, height: float) -> Character:
 
 
 def draw_boxes(page: Page) -> bytes:
-    """A PNG of the deskewed page with each character's box and its number in reading order, for people to look at."""
+    """A PNG of the deskewed page with each character's box and its number in reading order, for people to look at.
+
+    Headlines are drawn in orange.
+    """
     low, high = float(page.picture.min()), float(page.picture.max())
-    image = PillowImage.fromarray(np.rint((page.picture - low) * (255 / (high - low))).astype(np.uint8)).convert("RGB")
+    grey = np.rint((page.picture - low) * (255 / (high - low))).astype(np.uint8)
+    image = PillowImage.fromarray(grey).convert("RGB")
     pen = ImageDraw.Draw(image)
-    number = 0
-    for line in page.lines:
-        for word in line:
-            for character in word.characters:
-                number += 1
-                row0, column0, row1, column1 = character.box
-                pen.rectangle((column0, row0, column1 - 1, row1 - 1), outline=COLOURS[number % len(COLOURS)])
-                pen.text((column0, row0 - 11), str(number), fill=COLOURS[number % len(COLOURS)])
-            if word.headline_row is not None:
-                start, stop = word.characters[0].box[1], word.characters[-1].box[3]
-                pen.line((start, word.headline_row, stop, word.headline_row), fill="orange")
+    height = float(np.median([one.box[2] - one.box[0] for one in page.characters]))
+    font, width = ImageFont.load_default(max(10.0, NUMBER_SIZE * height)), max(1, round(height / 60))
+    for word in (word for line in page.lines for word in line):
+        if word.headline_row is not None:
+            start, stop = word.characters[0].box[1], word.characters[-1].box[3]
+            pen.line((start, word.headline_row, stop, word.headline_row), fill="orange", width=width)
+    for number, character in enumerate(page.characters, start=1):
+        row0, column0, row1, column1 = character.box
+        colour = COLOURS[number % len(COLOURS)]
+        pen.rectangle((column0, row0, column1 - 1, row1 - 1), outline=colour, width=width)
+        pen.text((column0, row0), str(number), fill=colour, font=font, anchor="lb")
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
     return buffer.getvalue()

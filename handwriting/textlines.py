@@ -52,7 +52,7 @@ class Components:
 
 
 def text_height(components: Components) -> float:
-    """Rows of a typical character, 0.0 where there is no ink: the median of heights, each pixel of ink with one vote."""
+    """Rows of a typical character, 0.0 without ink: the median of heights, each pixel of ink having one vote."""
     heights, areas = components.heights[1:], components.areas[1:]
     if len(heights) == 0:
         return 0.0
@@ -94,9 +94,11 @@ def find_lines(components: Components) -> list[list[int]]:
 def _join_small(components: Components, lines: Sequence[list[int]], small: Sequence[int], height: float) -> None:
     boxes, grown = components.boxes, [list(line) for line in lines]
     for one in small:
-        best = min(
-            (_distance(boxes[one], boxes[line]), index) for index, line in enumerate(grown)
-        ) if grown else (np.inf, 0)
+        best = (
+            min((_distance(boxes[one], boxes[line]), index) for index, line in enumerate(grown))
+            if grown
+            else (np.inf, 0)
+        )
         if best[0] <= STRAY * height:
             lines[best[1]].append(one)
 
