@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
-from handwriting.labels import CHARACTERS
+from handwriting.labels import CHARACTERS, dhcd_label
 from handwriting.page import Page, read_page
+from shared.images import read_picture
+from shared.sources import list_sources, read_source
 
 Pixels = NDArray[np.float32]
 Owners = NDArray[np.int16]
@@ -284,14 +286,19 @@ def random_page(
 
 def dhcd_test(source: Path, *, each: int = 40) -> dict[str, list[Pixels]]:
     """Test images of DHCD by class, float32 [32, 32], 0 to 1; `each` of a class, spread over its files."""
-    from handwriting.datasets import load, read
-
-    by_class: dict[str, list[Pixels]] = {}
-    samples = [sample for sample in load(source, {}).samples if sample.split == "test"]
-    for label in sorted({str(sample.label) for sample in samples}):
-        own = [sample for sample in samples if sample.label == label]
-        by_class[label] = [read(sample) / np.float32(255) for sample in own[:: max(1, len(own) // each)][:each]]
-    return by_class
+    by_class: dict[str, list[str]] = {}
+    for name in list_sources(source):
+        parts = name.replace("::", "/").split("/")
+        label = dhcd_label(parts[-2]) if "Test" in parts[:-2] else None
+        if label:
+            by_class.setdefault(label, []).append(name)
+    return {
+        label: [
+            read_picture(read_source(name)) / np.float32(255)
+            for name in sorted(names)[:: max(1, len(names) // each)][:each]
+        ]
+        for label, names in by_class.items()
+    }
 
 
 def measure(images: dict[str, list[Pixels]], *, joined: bool, pages: int = PAGES) -> Iterator[tuple[int, int, int]]:

@@ -11,15 +11,22 @@ Mask = NDArray[np.bool_]
 
 SAUVOLA_K = 0.25
 """How far below its surroundings ink must lie where nothing else is. Sauvola and Pietikäinen use 0.5, which loses
-pencil; at 0.2 ruled lines come through (0.967 for 0.977 of joined characters cut, `benchmarks.pages`)."""
+pencil; at 0.2 printed lines come through."""
+FULL_INK = 0.95
+"""Quantile of the darkness of ink that counts as its full darkness."""
+FAINTEST = 0.4
+"""Share of the full darkness from which a pixel is ink: the paper's grain, or the smear on a blackboard, has less."""
 MIN_RANGE = 12.0
 """Levels of 255: without it the range of a blank page would be that of its paper's grain, which has up to 10."""
 SMOOTHING = 0.9
 """Standard deviation in pixels of the blur before thresholding: sensor noise is white, strokes are 3 pixels or more."""
 OVERVIEW = 600
 """Longest side at which the polarity is judged; strokes may blur there, the share of ink remains."""
-DARK_LEVEL = 20
-"""Levels of 255 added before dividing: in black, noise would else be as large as what it is divided by."""
+CALM_WINDOW = 16
+"""The window holds so many of those in which the paper's noise is averaged."""
+DARK_LEVEL, BOARD_LEVEL = 20, 55
+"""Levels of 255 added before dividing: in black, noise would else be as large as what it is divided by; and a
+blackboard is black everywhere."""
 POLARITY_WINDOW = 6
 """The overview's shorter side holds so many windows: each wide enough for strokes to be the minority in it."""
 POLARITY_CONTRAST = 4.0
@@ -60,7 +67,12 @@ def ink_mask(grey: Grey, window: int, *, light_ink: bool) -> Mask:
         bool [rows, columns], true for ink.
     """
     smooth = cv2.GaussianBlur(grey, (0, 0), SMOOTHING)
-    return sauvola(_evenly_lit(smooth, window, light_ink), window)
+    even = _evenly_lit(smooth, window, light_ink)
+    mask = sauvola(even, window)
+    if not mask.any():
+        return mask
+    full = 255 - float(np.quantile(even[mask], 1 - FULL_INK))
+    return np.asarray(mask & (255 - even >= FAINTEST * full))
 
 
 def _evenly_lit(smooth: Grey, window: int, light_ink: bool) -> Grey:
@@ -70,9 +82,11 @@ def _evenly_lit(smooth: Grey, window: int, light_ink: bool) -> Grey:
     the edges of shadows where they are.
     """
     operation = cv2.MORPH_OPEN if light_ink else cv2.MORPH_CLOSE
-    paper = cv2.morphologyEx(smooth, operation, np.ones((window, window), np.uint8))
-    darker, lighter = (paper, smooth) if light_ink else (smooth, paper)
-    return np.asarray(cv2.divide(cv2.add(darker, DARK_LEVEL), cv2.add(lighter, DARK_LEVEL), scale=255))
+    # Of noise the closing would take the lightest pixel; a median averages it and keeps edges too.
+    calm = cv2.medianBlur(smooth, max(3, window // CALM_WINDOW | 1))
+    paper = cv2.morphologyEx(calm, operation, np.ones((window, window), np.uint8))
+    darker, lighter, level = (paper, smooth, BOARD_LEVEL) if light_ink else (smooth, paper, DARK_LEVEL)
+    return np.asarray(cv2.divide(cv2.add(darker, level), cv2.add(lighter, level), scale=255))
 
 
 def sauvola(grey: Grey, window: int) -> Mask:

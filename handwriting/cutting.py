@@ -36,7 +36,7 @@ WIDTH = 0.78
 `benchmarks.pages` (seeds 200 to 239, by random search, then rounded), and are measured there on others."""
 NARROWER, WIDER = 0.26, 0.4
 """Heights below and above the usual width that cost 1, and twice that 4."""
-TOO_WIDE = 1.5
+TOO_WIDE = 1.3
 """Heights from which one piece is two characters that touch."""
 HALF_LEAST = 0.35
 """Heights that remain on each side of a cut through ink."""

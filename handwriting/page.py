@@ -22,7 +22,7 @@ Pixels = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
 MAX_PIXELS = 36_000_000
-"""A4 at 600 dpi has 34.8 million; cutting takes about 40 bytes for each."""
+"""A4 at 600 dpi has 34.8 million; cutting them takes 7 s and 0.8 GB (23 bytes for each)."""
 MIN_SIDE = 16
 """Pixels; a character of fewer has no strokes that could be told apart."""
 MIN_HEIGHT = 12

@@ -34,7 +34,9 @@ def test_strokes_are_found_across_the_edge_of_a_shadow(light_ink: bool) -> None:
     grey = np.rint(np.where(ink, pen, paper) * light).astype(np.uint8)
     found = ink_mask(grey, 51, light_ink=light_ink)
     assert np.mean(found[ink]) > 0.95
-    assert np.mean(found[~ink]) < 0.03
+    # one pixel beside a stroke is its soft edge
+    beside = np.roll(ink, 1, axis=1) | np.roll(ink, -1, axis=1) | np.roll(ink, 1, axis=0) | np.roll(ink, -1, axis=0)
+    assert not found[~ink & ~beside].any()
 
 
 @pytest.mark.parametrize("edge", [False, True])
