@@ -22,7 +22,9 @@ class HandwritingTask:
     name = "handwriting"
     title = "Devanagari character recognition"
     positive_name: str | None = None
-    caveats: tuple[str, ...] = ("Isolated handwritten characters only; a page must be cut into characters first.",)
+    caveats: tuple[str, ...] = (
+        "Isolated handwritten characters only: no vowel signs and no conjuncts but क्ष, त्र and ज्ञ.",
+    )
     mirrored_is_copy = False
     inputs_help = "A character image (PNG, JPEG, TIFF, BMP), or a folder or zip of them."
 

@@ -7,7 +7,7 @@ are the task's own.
 import json
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,16 +21,19 @@ from shared.strategies import strategy_names
 
 if TYPE_CHECKING:
     from shared.config import Config
-    from shared.predictor import Answer, SliceAnswer
+    from shared.predictor import Answer, Predictor, SliceAnswer
     from shared.task import Task
 
 RUNS = Path("runs")
+ModelOption = Annotated[Path | None, typer.Option(help="A finished run; without it, the newest under runs/.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line for each input.")]
+PredictionsOption = Annotated[Path | None, typer.Option(help="Also write predictions.jsonl into this folder.")]
 EXIT_FAULT, EXIT_USAGE, EXIT_REFUSED = 1, 2, 3
 SLICES_A_LINE = 4
 
 
-def build_app(task: "Task") -> typer.Typer:
-    """The application of a task, with the commands that all tasks share."""
+def build_app(task: "Task", *, own: Collection[str] = ()) -> typer.Typer:
+    """The application of a task, with the commands that all tasks share but for `own`, which it defines itself."""
     # plain help and no rich tracebacks: importing rich's markdown would double the time to the first line
     app = typer.Typer(
         name=task.name,
@@ -94,7 +97,7 @@ def build_app(task: "Task") -> typer.Typer:
 
         with reported():
             settings = _settings(config, overrides)
-            _make(out)
+            make_folder(out)
             with progress_bars() as progress:
                 tree = cross_validate(task, settings, folds=folds, repeats=repeats, root=RUNS, progress=progress)
             for line in (*tree["caveats"], *in_words(tree)):
@@ -102,18 +105,20 @@ def build_app(task: "Task") -> typer.Typer:
             if out is not None:
                 write_json(out / "crossval.json", tree)
 
-    @app.command()
     def predict(
         paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help=task.inputs_help)],
-        model: Annotated[Path | None, typer.Option(help="A finished run; without it, the newest under runs/.")] = None,
-        as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line for each input.")] = False,
-        out: Annotated[Path | None, typer.Option(help="Also write predictions.jsonl into this folder.")] = None,
+        model: ModelOption = None,
+        as_json: JsonOption = False,
+        out: PredictionsOption = None,
     ) -> None:
         """Judge inputs with a finished run. Exit 0: all assessed, or rejected; 3: one refused; 2: wrong usage."""
         with reported():
-            refused = _predict(task, paths, model, as_json, out)
+            refused = judge(task, paths, model, as_json, out)
         if refused:
             raise typer.Exit(EXIT_REFUSED)
+
+    if "predict" not in own:
+        app.command()(predict)
 
     @app.command()
     def evaluate(
@@ -200,32 +205,45 @@ def _settings(config: Path | None, overrides: list[str] | None) -> "Config":
     return load_config(config, words)
 
 
-def _predict(task: "Task", paths: list[Path], model: Path | None, as_json: bool, out: Path | None) -> bool:
-    from shared.artifacts import newest_run, write_text
-    from shared.predictor import Predictor
-
-    _make(out)
-    run = model or newest_run(RUNS, task.name)
-    predictor = Predictor(run, task.name, task.preprocess)
+def judge(task: "Task", paths: list[Path], model: Path | None, as_json: bool, out: Path | None) -> bool:
+    """Judges what was named and tells it; True where something was refused."""
+    make_folder(out)
+    predictor = open_predictor(task, model, told=not as_json)
     items = task.items(paths)
-    if not as_json:
-        typer.echo(f"model: {run}" if model else f"model: {run} (the newest; another by --model)")
-        if (rejection := predictor.record.rejection) is not None:
-            typer.echo(f"accepted from a probability of {predictor.record.threshold:.4f}: {rejection['statement']}")
     lines, refused = [], False
     for item in items:
         answer = predictor.assess(item)
         refused |= answer.status == "refused"
         line = json.dumps(answer.to_json(task), ensure_ascii=False, allow_nan=False)
         typer.echo(line if as_json else in_words(answer, task))
-        if out is not None:
-            lines.append(line)
-    if out is not None:
-        write_text(out / "predictions.jsonl", "".join(f"{line}\n" for line in lines))
+        lines.append(line)
+    write_predictions(out, lines)
     if not as_json:
         for caveat in task.caveats:
             typer.echo(caveat)
     return refused
+
+
+def open_predictor(task: "Task", model: Path | None, *, told: bool) -> "Predictor":
+    """The run that is to answer, the newest where none was named; which it is, is `told`."""
+    from shared.artifacts import newest_run
+    from shared.predictor import Predictor
+
+    run = model or newest_run(RUNS, task.name)
+    predictor = Predictor(run, task.name, task.preprocess)
+    if told:
+        typer.echo(f"model: {run}" if model else f"model: {run} (the newest; another by --model)")
+        if (rejection := predictor.record.rejection) is not None:
+            typer.echo(f"accepted from a probability of {predictor.record.threshold:.4f}: {rejection['statement']}")
+    return predictor
+
+
+def write_predictions(out: Path | None, lines: list[str]) -> None:
+    """Writes `predictions.jsonl` into the folder, where one was named."""
+    from shared.artifacts import write_text
+
+    if out is not None:
+        write_text(out / "predictions.jsonl", "".join(f"{line}\n" for line in lines))
 
 
 def _evaluate(
@@ -244,7 +262,7 @@ def _evaluate(
     if data is not None:
         require_paths([data], "a folder, zip or manifest")
     check_finished(run)
-    _make(out)
+    make_folder(out)
     if data is None:
         if prevalence is not None or miss_cost != 1.0:
             raise UsageError("--prevalence and --miss-cost need DATA; for the run's own test set them when training")
@@ -266,7 +284,7 @@ def _evaluate(
         write_json(out / "evaluation.json", tree)
 
 
-def _make(out: Path | None) -> None:
+def make_folder(out: Path | None) -> None:
     """Makes the folder for results before anything long begins."""
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
@@ -277,7 +295,7 @@ def _audit(task: "Task", data: Path, out: Path | None) -> bool:
     from shared.division import audited
 
     require_paths([data], "a folder, zip or manifest")
-    _make(out)
+    make_folder(out)
     dataset = task.load(data, options=task.default_options)
     if dataset.synthetic:
         typer.echo("Synthetic data: these images were made by a program.")

@@ -130,6 +130,14 @@ class Predictor:
         """Class probabilities, float64 [slices, classes], of raw images."""
         return self.of_images([self.preprocess(pixels, self.record.preprocessing) for pixels in slices])
 
+    def each(self, slices: Sequence[NDArray[np.float32]]) -> tuple[SliceAnswer, ...]:
+        """What is found on each of some raw images, every one taken for itself.
+
+        Raises:
+            DataError: One cannot be judged.
+        """
+        return self._slices(self.probabilities(slices))
+
     def of_images(self, images: Sequence[Image]) -> NDArray[np.float64]:
         """Class probabilities, float64 [images, classes], of preprocessed images."""
         rows: list[NDArray[np.float32]] = [
@@ -163,10 +171,7 @@ class Predictor:
         whole = aggregate(rows, flags, self.record.aggregation)
         positive = self.record.aggregation.probability(rows[:, flags].sum(axis=1)) if flags.any() else None
         doubts = self._doubts(item) if flags.any() else []
-        slices = tuple(
-            SliceAnswer(number, self._label(row), self._by_class(row), self._positive(row), self._alone(row))
-            for number, row in enumerate(rows, start=1)
-        )
+        slices = self._slices(rows)
         return Answer(
             item.name,
             self.name,
@@ -180,6 +185,12 @@ class Predictor:
             slices=slices,
             notes=(*self._notes(item), *notes, *doubts),
             synthetic_model=self.record.synthetic,
+        )
+
+    def _slices(self, rows: NDArray[np.float64]) -> tuple[SliceAnswer, ...]:
+        return tuple(
+            SliceAnswer(number, self._label(row), self._by_class(row), self._positive(row), self._alone(row))
+            for number, row in enumerate(rows, start=1)
         )
 
     def _notes(self, item: Item) -> tuple[str, ...]:

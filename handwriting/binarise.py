@@ -1,0 +1,106 @@
+"""Which pixels of a photographed page are ink, whatever the light, the paper and the polarity."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Grey = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+
+SAUVOLA_K = 0.25
+"""How far below its surroundings ink must lie where nothing else is. Sauvola and Pietikäinen use 0.5, which loses
+pencil; at 0.2 printed lines come through."""
+FULL_INK = 0.95
+"""Quantile of the darkness of ink that counts as its full darkness."""
+FAINTEST = 0.4
+"""Share of the full darkness from which a pixel is ink: the paper's grain, or the smear on a blackboard, has less."""
+MIN_RANGE = 12.0
+"""Levels of 255: without it the range of a blank page would be that of its paper's grain, which has up to 10."""
+SMOOTHING = 0.9
+"""Standard deviation in pixels of the blur before thresholding: sensor noise is white, strokes are 3 pixels or more."""
+OVERVIEW = 600
+"""Longest side at which the polarity is judged; strokes may blur there, the share of ink remains."""
+CALM_WINDOW = 16
+"""The window holds so many of those in which the paper's noise is averaged."""
+DARK_LEVEL, BOARD_LEVEL = 20, 55
+"""Levels of 255 added before dividing: in black, noise would else be as large as what it is divided by; and a
+blackboard is black everywhere."""
+POLARITY_WINDOW = 6
+"""The overview's shorter side holds so many windows: each wide enough for strokes to be the minority in it."""
+POLARITY_CONTRAST = 4.0
+"""Levels of 255: windows of less hold bare paper."""
+
+
+def is_light_ink(grey: Grey) -> bool:
+    """Whether ink is lighter than paper, as on a blackboard.
+
+    Ink is the minority around each place, so that the local skewness has its sign. The edge of a shadow or of the
+    table counts on one side as much as on the other.
+
+    Args:
+        grey: uint8 [rows, columns].
+    """
+    scale = min(1.0, OVERVIEW / max(grey.shape))
+    small = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else grey
+    side = max(min(small.shape) // POLARITY_WINDOW, min(OVERVIEW // 12, min(small.shape))) | 1
+    values = small.astype(np.float64) - small.mean()
+    first, second, third = (
+        cv2.boxFilter(values**power, -1, (side, side), borderType=cv2.BORDER_REFLECT) for power in (1, 2, 3)
+    )
+    variance = second - first**2
+    written = variance > POLARITY_CONTRAST**2
+    skewness = (third - 3 * first * second + 2 * first**3)[written] / variance[written] ** 1.5
+    return bool(skewness.sum() > 0)
+
+
+def ink_mask(grey: Grey, window: int, *, light_ink: bool) -> Mask:
+    """Pixels that are ink: Sauvola's threshold on the page as if it were evenly lit.
+
+    Args:
+        grey: uint8 [rows, columns].
+        window: Side in pixels, odd; above twice the stroke, or thick strokes become hollow.
+        light_ink: Whether ink is lighter than paper.
+
+    Returns:
+        bool [rows, columns], true for ink.
+    """
+    smooth = cv2.GaussianBlur(grey, (0, 0), SMOOTHING)
+    even = _evenly_lit(smooth, window, light_ink)
+    mask = sauvola(even, window)
+    if not mask.any():
+        return mask
+    full = 255 - float(np.quantile(even[mask], 1 - FULL_INK))
+    return np.asarray(mask & (255 - even >= FAINTEST * full))
+
+
+def _evenly_lit(smooth: Grey, window: int, light_ink: bool) -> Grey:
+    """The page with paper near 255 and dark ink.
+
+    Light multiplies, so the paper's level is divided away. A closing (an opening below chalk) wipes out ink and keeps
+    the edges of shadows where they are.
+    """
+    operation = cv2.MORPH_OPEN if light_ink else cv2.MORPH_CLOSE
+    # Of noise the closing would take the lightest pixel; a median averages it and keeps edges too.
+    calm = cv2.medianBlur(smooth, max(3, window // CALM_WINDOW | 1))
+    paper = cv2.morphologyEx(calm, operation, np.ones((window, window), np.uint8))
+    darker, lighter, level = (paper, smooth, BOARD_LEVEL) if light_ink else (smooth, paper, DARK_LEVEL)
+    return np.asarray(cv2.divide(cv2.add(darker, level), cv2.add(lighter, level), scale=255))
+
+
+def sauvola(grey: Grey, window: int) -> Mask:
+    """Dark ink: pixels below the local threshold m (1 - k (1 - s / R)), m and s the mean and deviation in a window.
+
+    R is the largest deviation on this page instead of the constant 128, so that faint ink on a dim page counts.
+
+    Source: Sauvola and Pietikäinen, Pattern Recognition 33 (2000), equation 5; R of the page: Wolf and Jolion,
+    Pattern Analysis and Applications 6 (2004), section 4.2.
+    """
+    size = (window, window)
+    mean = cv2.boxFilter(grey, cv2.CV_32F, size, borderType=cv2.BORDER_REFLECT)
+    square = cv2.sqrBoxFilter(grey, cv2.CV_32F, size, borderType=cv2.BORDER_REFLECT)
+    deviation = np.sqrt(np.maximum(square - mean * mean, 0))
+    # The last thousandth: a spot of dirt is no measure.
+    dynamic = max(MIN_RANGE, float(np.quantile(deviation[::4, ::4], 0.999)))
+    return np.asarray(grey < mean * (1 - SAUVOLA_K * (1 - deviation / dynamic)))

@@ -1,0 +1,140 @@
+"""Pages read: cut into characters, each judged by a run, and told as text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import typer
+
+from handwriting.inputs import items
+from handwriting.labels import CHARACTERS
+from handwriting.page import Page, draw_boxes, read_page
+from shared.cli import make_folder, open_predictor, write_predictions
+from shared.errors import DataError
+from shared.predictor import Predictor
+from shared.task import Item, Task
+
+UNREAD = "▢"
+"""Stands for a character that was rejected."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One character of a page, as a run judged it.
+
+    Attributes:
+        number: In reading order, from 1, as on the drawing.
+        line: From 1.
+        word: In its line, from 1.
+        box: row0, column0, row1, column1 on the straightened page, in pixels.
+        label: The most probable class.
+        symbol: It in Unicode, the label itself where no character is known by it.
+        probability: Of that class.
+        decision: "accepted" or "rejected".
+    """
+
+    number: int
+    line: int
+    word: int
+    box: tuple[int, int, int, int]
+    label: str
+    symbol: str
+    probability: float
+    decision: str | None
+
+
+def judge_pages(task: Task, paths: Sequence[Path], model: Path | None, as_json: bool, out: Path | None) -> bool:
+    """Reads photographs of pages and tells them; True where one was refused.
+
+    Args:
+        task: The application.
+        paths: Pictures, folders and zips of them.
+        model: A finished run; None: the newest.
+        as_json: Whether to tell one JSON object a line for each page.
+        out: Folder for `predictions.jsonl` and a drawing of each page, or None.
+    """
+    make_folder(out)
+    predictor = open_predictor(task, model, told=not as_json)
+    lines, refused = [], False
+    for count, item in enumerate(items(paths), start=1):
+        try:
+            page = _cut(item)
+            readings = read_characters(page, predictor)
+        except DataError as error:
+            refused = True
+            tree = {"input": item.name, "model": predictor.name, "status": "refused", "reason": str(error)}
+            told = f"{item.name}: refused: {error}"
+        else:
+            text = as_text(readings)
+            tree = {
+                "input": item.name,
+                "model": predictor.name,
+                "status": "assessed",
+                "text": text,
+                "angle_degrees": page.angle_degrees,
+                "characters": [asdict(one) for one in readings],
+                "synthetic_model": predictor.record.synthetic,
+            }
+            told = _in_words(item.name, text, readings)
+            if out is not None:
+                (out / f"page-{count}.png").write_bytes(draw_boxes(page))
+        line = json.dumps(tree, ensure_ascii=False, allow_nan=False)
+        typer.echo(line if as_json else told)
+        lines.append(line)
+    write_predictions(out, lines)
+    if not as_json:
+        for caveat in task.caveats:
+            typer.echo(caveat)
+    return refused
+
+
+def read_characters(page: Page, predictor: Predictor) -> list[Reading]:
+    """Every character of a page as a run judges it, in reading order.
+
+    Raises:
+        DataError: A character cannot be judged.
+    """
+    places = [
+        (row, column, character)
+        for row, line in enumerate(page.lines, start=1)
+        for column, word in enumerate(line, start=1)
+        for character in word.characters
+    ]
+    answers = predictor.each([character.pixels for *_, character in places])
+    return [
+        Reading(
+            number,
+            row,
+            column,
+            character.box,
+            answer.label,
+            CHARACTERS[answer.label].symbol if answer.label in CHARACTERS else answer.label,
+            answer.probabilities[answer.label],
+            answer.decision,
+        )
+        for number, ((row, column, character), answer) in enumerate(zip(places, answers, strict=True), start=1)
+    ]
+
+
+def as_text(readings: Sequence[Reading]) -> str:
+    """The page in Unicode: a line a line, words apart, `UNREAD` where a character was rejected."""
+    lines: dict[int, dict[int, str]] = {}
+    for one in readings:
+        words = lines.setdefault(one.line, {})
+        words[one.word] = words.get(one.word, "") + (UNREAD if one.decision == "rejected" else one.symbol)
+    return "\n".join(" ".join(words.values()) for words in lines.values())
+
+
+def _cut(item: Item) -> Page:
+    if item.refusal is not None:
+        raise DataError(item.refusal)
+    return read_page(item.slices[0])
+
+
+def _in_words(name: str, text: str, readings: Sequence[Reading]) -> str:
+    rejected = sum(one.decision == "rejected" for one in readings)
+    head = f"{name}: {len(readings)} characters, {rejected} rejected ({UNREAD})"
+    return "\n".join([head, *(f"  {line}" for line in text.splitlines())])
