@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -65,7 +66,12 @@ def judge_pages(task: Task, paths: Sequence[Path], model: Path | None, as_json: 
             readings = read_characters(page, predictor)
         except DataError as error:
             refused = True
-            tree = {"input": item.name, "model": predictor.name, "status": "refused", "reason": str(error)}
+            tree: dict[str, Any] = {
+                "input": item.name,
+                "model": predictor.name,
+                "status": "refused",
+                "reason": str(error),
+            }
             told = f"{item.name}: refused: {error}"
         else:
             text = as_text(readings)
