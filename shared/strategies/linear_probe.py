@@ -22,7 +22,7 @@ from shared.losses import class_weights
 from shared.selection import RULES
 
 IN_MEMORY = 1 << 31
-"""Bytes of training codes that are held; with their rounded copy and the blocks, 4 GiB are not passed."""
+"""Bytes of training codes that are held; beyond, they are read for each pass, so that 4 GiB are not passed."""
 
 
 class Options(Section):

@@ -77,15 +77,3 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         frame, start = Frame.of(Held(codes)), torch.zeros(3, 13, dtype=torch.float64)
         found.append(minimise(Held(codes), labels, start, "softmax", 1e-2, frame=frame, tolerance=1e-9)[0])
     torch.testing.assert_close(found[0], found[1], atol=1e-5, rtol=1e-5)
-
-
-@pytest.mark.parametrize("loss", ["softmax", "svm"])
-def test_rounded_codes_on_the_way_lead_to_the_same_minimum(monkeypatch: pytest.MonkeyPatch, loss: Loss) -> None:
-    codes, labels = _problem()
-    single = (codes * 20 + 500).float()
-    values = []
-    for rounds in (True, False):
-        monkeypatch.setattr(head_solver, "_rounds_fast", lambda _, rounds=rounds: rounds)
-        frame, start = Frame.of(Held(single)), torch.zeros(3, 13)
-        values.append(minimise(Held(single), labels, start, loss, 1e-2, frame=frame)[1])
-    assert values[0] == pytest.approx(values[1], rel=1e-4)
