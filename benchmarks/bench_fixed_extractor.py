@@ -1,0 +1,143 @@
+"""A fixed extractor trained for 15 epochs: from cached codes, against a frozen network run anew in each epoch.
+
+Needs the real characters (`MEDTL_DATA`) and ImageNet weights (`MEDTL_WEIGHTS`); both ways see the same images of the
+same size, take the same code, and are judged on the same test images.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+
+from benchmarks.side_by_side import empty_cache
+from handwriting.task import TASK
+from shared.backbones import build_backbone
+from shared.features import cached_codes
+from shared.head_solver import Held
+from shared.heads import LinearHead, fit_path
+from shared.network import Network, code_width
+from shared.samples import Sample
+from shared.seeding import generator
+from shared.task import Preprocessing
+from shared.weights import load_weights
+
+A_CLASS, TEST, EPOCHS, BATCH = 60, 1_000, 15, 32
+FRAME, SIZE, LAYER, POOLING = 32, 64, "fire5", "avg3"
+ALIKE = 0.002
+SPEC = Preprocessing(FRAME, 1, TASK.default_options)
+Labels = NDArray[np.int64]
+
+
+class Pictures(TorchDataset[tuple[torch.Tensor, int]]):
+    """Images as a DataLoader reads them: decoded and preprocessed whenever they are asked for."""
+
+    def __init__(self, samples: list[Sample], labels: Labels) -> None:
+        self.samples, self.labels = samples, labels
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+        """Image [1, size, size] and label."""
+        image = TASK.preprocess(TASK.read(self.samples[index]), SPEC)
+        return torch.from_numpy(image), int(self.labels[index])
+
+
+def measure() -> tuple[str, float, str] | None:
+    """Returns (what, the usual way's time over ours, goal); None where data or weights are not there."""
+    if "MEDTL_DATA" not in os.environ or "MEDTL_WEIGHTS" not in os.environ:
+        return None
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    train, test, labels, truth, classes, content_hash = _draw(Path(os.environ["MEDTL_DATA"]) / "dhcd.zip")
+    found = {}
+    for name, way in (("ours", _ours), ("usual", _usual)):
+        network = _network(classes)
+        with empty_cache():
+            started = time.perf_counter()
+            way(network, train, labels, content_hash)
+            seconds = time.perf_counter() - started
+            found[name] = seconds, _accuracy(network, test, truth)
+    (ours, first), (usual, second) = found["ours"], found["usual"]
+    alike = "same accuracy" if first >= second - ALIKE else "LESS accurate"
+    what = f"fixed extractor, {len(train)} images, 15 epochs: usual time over ours ({alike}: {first:.3f}, {second:.3f})"
+    return what, usual / ours, ">= 12"
+
+
+def _draw(source: Path) -> tuple[list[Sample], list[Sample], Labels, Labels, int, str]:
+    """Training and test samples of the official split, their labels, the number of classes, and the data's hash."""
+    dataset = TASK.load(source, options=TASK.default_options)
+    index = {name: number for number, name in enumerate(dataset.classes)}
+    order = generator(0, "benchmark").permutation(len(dataset.samples))
+    taken = dict.fromkeys(dataset.classes, 0)
+    train, test = [], []
+    for sample in (dataset.samples[i] for i in order):
+        if sample.split == "train" and taken[str(sample.label)] < A_CLASS:
+            taken[str(sample.label)] += 1
+            train.append(sample)
+        elif sample.split == "test" and len(test) < TEST:
+            test.append(sample)
+    labels, truth = (np.array([index[str(sample.label)] for sample in part]) for part in (train, test))
+    return train, test, labels, truth, len(dataset.classes), dataset.content_hash
+
+
+def _network(classes: int) -> Network:
+    backbone = build_backbone("squeezenet1_1", layers=[LAYER], seed=0, input_size=SIZE)
+    load_weights(backbone, str(Path(os.environ["MEDTL_WEIGHTS"]) / "squeezenet1_1-imagenet.pth"))
+    width = code_width(backbone, [LAYER], POOLING, 1, FRAME)
+    network = Network(backbone, [LAYER], POOLING, width, classes).eval()
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def _ours(network: Network, samples: list[Sample], labels: Labels, content_hash: str) -> None:
+    """Images decoded once, codes computed once, the head solved along a path that a fifth of the images judges."""
+    images = TASK.images(samples, SPEC, content_hash)
+    codes = cached_codes(
+        network,
+        images,
+        samples,
+        SPEC,
+        content_hash=content_hash,
+        device=torch.device("cpu"),
+        progress=lambda *_: None,
+    ).block(0, len(samples))
+    truth = torch.from_numpy(labels)
+    judged = torch.arange(len(labels)) % 5 == 0
+
+    def score(head: LinearHead) -> float:
+        return float((head.scores(codes[judged]).argmax(1) == truth[judged]).float().mean())
+
+    classes = network.head.out_features
+    chosen = fit_path(Held(codes[~judged]), truth[~judged], classes, loss="softmax", score=score)
+    head = fit_path(Held(codes), truth, classes, loss="softmax", score=lambda _: 0.0, penalties=(chosen.penalty,))
+    with torch.no_grad():
+        network.head.weight.copy_(head.weight)
+        network.head.bias.copy_(head.bias)
+
+
+def _usual(network: Network, samples: list[Sample], labels: Labels, content_hash: str) -> None:
+    """The recipe of many tutorials: a frozen backbone in evaluation mode, a new head under Adam, all epochs alike."""
+    for parameter in network.backbone.parameters():
+        parameter.requires_grad_(False)
+    torch.manual_seed(0)
+    optimiser = torch.optim.Adam(network.head.parameters(), lr=1e-3)
+    loader = DataLoader(Pictures(samples, labels), batch_size=BATCH, shuffle=True)
+    for _ in range(EPOCHS):
+        for images, truth in loader:
+            loss = torch.nn.functional.cross_entropy(network(images), truth)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+
+
+@torch.inference_mode()
+def _accuracy(network: Network, samples: list[Sample], truth: Labels) -> float:
+    loader = DataLoader(Pictures(samples, truth), batch_size=BATCH)
+    hits = [network(images).argmax(1) == labels for images, labels in loader]
+    return float(torch.cat(hits).float().mean())
