@@ -45,7 +45,7 @@ class LinearProbe:
 
     def fit(self, job: Job, options: Options) -> list[dict[str, Any]]:
         """Solves the head along a path of L2 strengths and keeps the one that validation prefers."""
-        train = _reachable(_codes(job, job.train, "codes, training"), job.device)
+        train = reachable(_codes(job, job.train, "codes, training"), job.device)
         validation = _codes(job, job.validation, "codes, validation").block(0, len(job.validation.labels))
         validation = validation.to(job.device)
         rule = RULES.get(options.selection)
@@ -93,7 +93,7 @@ class _OnDisk:
         return self.codes.block(start, stop).to(self.device)
 
 
-def _reachable(codes: Codes, device: torch.device) -> CodeSource:
+def reachable(codes: Codes, device: torch.device) -> CodeSource:
     """In memory where they fit, else as they lie on disk."""
     count, width = codes.shape
     if count * width * 4 > IN_MEMORY:
