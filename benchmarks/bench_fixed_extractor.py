@@ -114,8 +114,8 @@ def _ours(network: Network, samples: list[Sample], labels: Labels, content_hash:
         return float((head.scores(codes[judged]).argmax(1) == truth[judged]).float().mean())
 
     classes = network.head.out_features
-    chosen = fit_path(Held(codes[~judged]), truth[~judged], classes, loss="softmax", score=score)
-    head = fit_path(Held(codes), truth, classes, loss="softmax", score=lambda _: 0.0, penalties=(chosen.penalty,))
+    chosen, _ = fit_path(Held(codes[~judged]), truth[~judged], classes, loss="softmax", score=score)
+    head, _ = fit_path(Held(codes), truth, classes, loss="softmax", score=lambda _: 0.0, penalties=(chosen.penalty,))
     with torch.no_grad():
         network.head.weight.copy_(head.weight)
         network.head.bias.copy_(head.bias)

@@ -22,7 +22,9 @@ from shared.task import Task
 from shared.wording import caveats, rows_of, summary_lines
 
 
-def assess_data(task: Task, run: Path, source: Path, *, stakes: Stakes, progress: Progress) -> dict[str, Any]:
+def assess_data(
+    task: Task, run: Path, source: Path, *, stakes: Stakes, progress: Progress, known_only: bool = False
+) -> dict[str, Any]:
     """Evaluates a run on labelled data at its own threshold; images that it has seen are left out.
 
     Args:
@@ -31,6 +33,7 @@ def assess_data(task: Task, run: Path, source: Path, *, stakes: Stakes, progress
         source: Folder, zip or manifest.
         stakes: Of the use that the model is meant for.
         progress: Called with (what, done, total, note).
+        known_only: Whether images of classes that the run does not know are left out, and counted.
 
     Returns:
         `summary` and `notes` (sentences), `coverage`, and under `test` what `shared.evaluation.evaluate` says.
@@ -42,7 +45,8 @@ def assess_data(task: Task, run: Path, source: Path, *, stakes: Stakes, progress
     predictor = Predictor(run, task.name, task.preprocess)
     record, seen = predictor.record, predictor.seen
     dataset = task.load(source, options=record.preprocessing.options)
-    samples = [sample for sample in dataset.samples if sample.label is not None]
+    labelled = [sample for sample in dataset.samples if sample.label is not None]
+    samples = [sample for sample in labelled if not known_only or sample.label in record.classes]
     kept: list[Sample] = []
     rows: list[NDArray[np.float64]] = []
     refused: list[Sample] = []
@@ -95,6 +99,7 @@ def assess_data(task: Task, run: Path, source: Path, *, stakes: Stakes, progress
         f"{acquainted} are of groups (patients) that did; they were left out. Near duplicates were not looked for, and "
         "patients are known again by their DICOM PatientID only, under the same salt.",
         audit_note(found),
+        *([f"{len(labelled) - len(samples)} images of other classes were left out."] if known_only else []),
         f"{len(refused)} were refused, {coverage['refused_positive']} of them positive.",
     ]
     summary = summary_lines(rows_of({"test": result}), rows_of({"test": result.get("by_group", {})}))
@@ -119,7 +124,10 @@ def _in_common(
     if not unknown:
         return probabilities, np.array([record.classes.index(name) for name in names]), record.classes, positive
     if task.positive_name is None:
-        raise DataError(f"the run does not know {', '.join(unknown[:5])}; it knows {', '.join(record.classes[:50])}")
+        raise DataError(
+            f"the run does not know {', '.join(unknown[:5])}; it knows {', '.join(record.classes[:50])}; "
+            "leave others out with --known-only"
+        )
     scores = probabilities[:, positive].sum(axis=1)
     labels = np.array([int(task.is_positive(name)) for name in names])
     classes = (f"no {task.positive_name}", task.positive_name)

@@ -130,6 +130,9 @@ def build_app(task: "Task", *, own: Collection[str] = ()) -> typer.Typer:
             float | None, typer.Option(min=1e-6, max=0.999999, help="At which PPV and NPV are given too.")
         ] = None,
         miss_cost: Annotated[float, typer.Option(min=1e-6, help="What a miss costs, in false alarms.")] = 1.0,
+        known_only: Annotated[
+            bool, typer.Option("--known-only", help="Leave out images of classes that the run does not know.")
+        ] = False,
         versus: Annotated[
             Path | None, typer.Option(help="Another run, compared on the test images that both share.")
         ] = None,
@@ -137,7 +140,7 @@ def build_app(task: "Task", *, own: Collection[str] = ()) -> typer.Typer:
     ) -> None:
         """Evaluate a run at its own threshold on other data; images that it was trained on are left out."""
         with reported():
-            _evaluate(task, run, data, out, prevalence, miss_cost, versus)
+            _evaluate(task, run, data, out, prevalence, miss_cost, known_only, versus)
 
     @app.command()
     def report(run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run.")]) -> None:
@@ -253,6 +256,7 @@ def _evaluate(
     out: Path | None,
     prevalence: float | None,
     miss_cost: float,
+    known_only: bool,
     versus: Path | None,
 ) -> None:
     from shared.artifacts import check_finished, read_json, write_json
@@ -264,8 +268,8 @@ def _evaluate(
     check_finished(run)
     make_folder(out)
     if data is None:
-        if prevalence is not None or miss_cost != 1.0:
-            raise UsageError("--prevalence and --miss-cost need DATA; for the run's own test set them when training")
+        if prevalence is not None or miss_cost != 1.0 or known_only:
+            raise UsageError("--prevalence, --miss-cost and --known-only need DATA; they are about other data")
         tree = read_json(run / "report.json")
     else:
         from shared.assessment import assess_data
@@ -273,7 +277,7 @@ def _evaluate(
 
         stakes = Stakes(prevalence, miss_cost)
         with progress_bars() as progress:
-            tree = assess_data(task, run, data, stakes=stakes, progress=progress)
+            tree = assess_data(task, run, data, stakes=stakes, progress=progress, known_only=known_only)
     if versus is not None:
         from shared.versus import compare_runs
 

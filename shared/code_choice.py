@@ -134,18 +134,16 @@ class _Trial:
             Codes([table[layer, code.pooling] for layer in code.layers]).block(0, 1 << 62).to(self.device)
             for table in self.tables
         )
-        best = -np.inf
 
         def judge(head: LinearHead) -> float:
-            nonlocal best
             scores = head.scores(validation).cpu().numpy().astype(np.float64)
             temperature = fit_temperature(scores, self.validation_labels)
-            value = RULES.get("loss")(softmax(scores / temperature, axis=1), self.validation_labels)
-            best = max(best, value)
-            return value
+            return RULES.get("loss")(softmax(scores / temperature, axis=1), self.validation_labels)
 
-        fit_path(Held(train), self.train_labels, self.classes, loss="softmax", score=judge, penalties=PENALTIES)
-        return float(best)
+        _, rows = fit_path(
+            Held(train), self.train_labels, self.classes, loss="softmax", score=judge, penalties=PENALTIES
+        )
+        return max(float(row["validation_score"]) for row in rows)
 
 
 def _singles(backbone: Backbone, size: int) -> Iterator[Code]:

@@ -71,7 +71,7 @@ class Frame:
         first = codes.block(0, 1)
         total, squares = (torch.zeros(width, dtype=torch.float64, device=first.device) for _ in range(2))
         shift = first[0]  # keeps the squares small where a column lies far from 0
-        for start, stop in _bounds(codes):
+        for start, stop in bounds(codes):
             block = codes.block(start, stop) - shift
             total += block.sum(dim=0, dtype=torch.float64)
             squares += block.square().sum(dim=0, dtype=torch.float64)
@@ -134,10 +134,10 @@ class _Problem:
         weight = solution[:, :-1] / frame.scale
         bias = solution[:, -1] - weight @ frame.mean
         value, slope, offset = 0.0, torch.zeros_like(weight), torch.zeros_like(bias)
-        for start, stop in _bounds(self.codes):
+        for start, stop in bounds(self.codes):
             block, truth = self.codes.block(start, stop), self.labels[start:stop]
             scores = (weight @ block.T).T + bias  # half as fast again as the other way round
-            losses, pull = _LOSSES[self.loss](scores, truth)
+            losses, pull = LOSSES[self.loss](scores, truth)
             if self.class_weights is not None:
                 of_each = self.class_weights[truth]
                 losses, pull = losses * of_each, pull * of_each[:, None]
@@ -181,7 +181,7 @@ def _search(problem: _Problem, start: Tensor, max_iterations: int, tolerance: fl
     return point.detach()
 
 
-def _bounds(codes: CodeSource) -> Iterator[tuple[int, int]]:
+def bounds(codes: CodeSource) -> Iterator[tuple[int, int]]:
     """The bounds of blocks of `BLOCK_VALUES`."""
     count, width = codes.shape
     step = max(1, BLOCK_VALUES // width)
@@ -205,4 +205,4 @@ def _squared_hinge(scores: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
     return short.square().sum(dim=1), -2.0 * signs * short
 
 
-_LOSSES = {"softmax": _softmax, "svm": _squared_hinge}
+LOSSES = {"softmax": _softmax, "svm": _squared_hinge}

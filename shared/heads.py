@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -49,7 +50,7 @@ def fit_path(
     class_weights: Tensor | None = None,
     penalties: Sequence[float] = PENALTIES,
     patience: int = 2,
-) -> LinearHead:
+) -> tuple[LinearHead, list[dict[str, Any]]]:
     """Fits heads along a path of falling L2 strength, each from the last, and returns the one that scores best.
 
     Strengths on both sides of the best one, half a step away, are tried at the end.
@@ -63,6 +64,9 @@ def fit_path(
         class_weights: float32 [classes], mean 1 over the samples; none: all alike.
         penalties: L2 strengths, strong to weak.
         patience: Stop after so many strengths without a better score.
+
+    Returns:
+        The head, and a row for each one tried: `penalty`, `train_objective`, `validation_score`.
 
     Source: regularisation paths with warm starts: Friedman, Hastie & Tibshirani, J Stat Softw 33(1), 2010.
     """
@@ -85,7 +89,11 @@ def fit_path(
     top = tried[best]
     if len(penalties) > 1:
         tried += [fitted(top.head.penalty * factor, top.solution) for factor in (STEP_BETWEEN, 1 / STEP_BETWEEN)]
-    return max(tried, key=lambda one: one.score).head
+    rows = [
+        {"penalty": one.head.penalty, "train_objective": one.head.objective, "validation_score": one.score}
+        for one in tried
+    ]
+    return max(tried, key=lambda one: one.score).head, rows
 
 
 @dataclass(frozen=True)

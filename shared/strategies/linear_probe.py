@@ -15,6 +15,7 @@ from torch import Tensor
 from shared.calibration import fit_temperature
 from shared.config import Section
 from shared.features import Codes, cached_codes
+from shared.head_epochs import fit_epochs
 from shared.head_solver import BLOCK_VALUES, CodeSource, Held
 from shared.heads import LinearHead, fit_path
 from shared.job import Job, Part
@@ -29,9 +30,14 @@ class Options(Section):
     """Options of the fixed extractor."""
 
     name: Literal["linear_probe"] = Field("linear_probe", description="frozen codes under a linear head")
-    head: Literal["softmax", "svm"] = Field("softmax", description="both solved by L-BFGS")
+    head: Literal["softmax", "svm"] = Field("softmax", description="the loss")
+    epochs: int | None = Field(
+        None, ge=1, description="so many epochs of Adam, as papers do it; none: solved to convergence by L-BFGS"
+    )
     class_weights: Literal["balanced", "none"] = Field("balanced", description="in the loss")
-    selection: str = Field("loss", description="which L2 strength validation prefers: loss or balanced_accuracy")
+    selection: str = Field(
+        "loss", description="which L2 strength or epoch validation prefers: loss or balanced_accuracy"
+    )
 
 
 class LinearProbe:
@@ -44,26 +50,34 @@ class LinearProbe:
         RULES.get(options.selection)
 
     def fit(self, job: Job, options: Options) -> list[dict[str, Any]]:
-        """Solves the head along a path of L2 strengths and keeps the one that validation prefers."""
+        """Fits the head, and keeps the L2 strength or the epoch that validation prefers."""
         train = reachable(_codes(job, job.train, "codes, training"), job.device)
         validation = _codes(job, job.validation, "codes, validation").block(0, len(job.validation.labels))
         validation = validation.to(job.device)
         rule = RULES.get(options.selection)
-        history: list[dict[str, Any]] = []
+        labels = torch.from_numpy(job.train.labels).to(job.device)
+        weights = class_weights(job.train.labels, job.costs, balanced=options.class_weights == "balanced")
+        weights = weights.to(job.device)
 
         def score(head: LinearHead) -> float:
             scores = head.scores(validation).cpu().numpy().astype(np.float64)
             temperature = fit_temperature(scores, job.validation.labels)
-            value = rule(softmax(scores / temperature, axis=1), job.validation.labels)
-            history.append({"penalty": head.penalty, "train_objective": head.objective, "validation_score": value})
-            return value
+            return rule(softmax(scores / temperature, axis=1), job.validation.labels)
 
-        labels = torch.from_numpy(job.train.labels).to(job.device)
-        weights = class_weights(job.train.labels, job.costs, balanced=options.class_weights == "balanced")
-        weights = weights.to(job.device)
-        head = fit_path(
-            train, labels, len(job.classes), loss=options.head, score=score, class_weights=weights.to(job.device)
-        )
+        classes, loss = len(job.classes), options.head
+        if options.epochs is not None:
+            head, history = fit_epochs(
+                train,
+                labels,
+                classes,
+                loss=loss,
+                epochs=options.epochs,
+                score=score,
+                seed=job.seed,
+                class_weights=weights,
+            )
+        else:
+            head, history = fit_path(train, labels, classes, loss=loss, score=score, class_weights=weights)
         with torch.no_grad():
             job.network.head.weight.copy_(head.weight)
             job.network.head.bias.copy_(head.bias)

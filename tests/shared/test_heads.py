@@ -25,7 +25,7 @@ def test_the_path_keeps_the_head_that_scores_best() -> None:
         seen.append(head.penalty)  # type: ignore[attr-defined]
         return (0.1, 0.2, 0.3, 1.0)[len(seen) - 1] if len(seen) <= 4 else 0.0
 
-    head = fit_path(Held(tensor), torch.tensor(labels), 3, loss="softmax", score=score)
+    head, _ = fit_path(Held(tensor), torch.tensor(labels), 3, loss="softmax", score=score)
     assert head.penalty == seen[3]
     # two weaker ones were tried, then patience ended the path; then those half a step to both sides
     assert seen[3:] == pytest.approx([1e-2, 1e-3, 1e-4, 1e-2 * 10**0.5, 1e-2 / 10**0.5])
@@ -35,7 +35,7 @@ def test_a_strength_between_the_steps_is_found() -> None:
     codes, labels = _problem()
     tensor = torch.tensor(codes, dtype=torch.float32)
     best = 10**-1.5
-    head = fit_path(
+    head, _ = fit_path(
         Held(tensor),
         torch.tensor(labels),
         3,
@@ -50,7 +50,7 @@ def test_standardisation_is_folded_in() -> None:
     shifted = torch.tensor(codes * 50 + 1000, dtype=torch.float32)
     plain = torch.tensor(codes, dtype=torch.float32)
     heads = [
-        fit_path(Held(c), torch.tensor(labels), 3, loss="softmax", score=lambda _: 0.0, penalties=(0.1,))
+        fit_path(Held(c), torch.tensor(labels), 3, loss="softmax", score=lambda _: 0.0, penalties=(0.1,))[0]
         for c in (shifted, plain)
     ]
     torch.testing.assert_close(heads[0].scores(shifted), heads[1].scores(plain), atol=2e-2, rtol=1e-2)
@@ -59,7 +59,7 @@ def test_standardisation_is_folded_in() -> None:
 def test_a_constant_code_column_is_harmless() -> None:
     codes, labels = _problem()
     codes[:, 3] = 7.0
-    head = fit_path(
+    head, _ = fit_path(
         Held(torch.tensor(codes, dtype=torch.float32)), torch.tensor(labels), 3, loss="softmax", score=lambda _: 0.0
     )
     assert torch.isfinite(head.weight).all()
@@ -79,3 +79,17 @@ def test_temperature_undoes_a_known_overconfidence() -> None:
     probabilities = np.exp(scores) / np.exp(scores).sum(1, keepdims=True)
     labels = np.array([random.choice(3, p=row) for row in probabilities])
     assert fit_temperature(scores * 3.0, labels) == pytest.approx(3.0, rel=0.05)
+
+
+def test_the_rows_of_the_path_tell_what_was_tried() -> None:
+    codes, labels = _problem()
+    head, rows = fit_path(
+        Held(torch.tensor(codes, dtype=torch.float32)),
+        torch.tensor(labels),
+        3,
+        loss="softmax",
+        score=lambda head: -head.objective,
+        penalties=(1.0, 0.1),
+    )
+    assert [row["penalty"] for row in rows] == pytest.approx([1.0, 0.1, 0.1 * 10**0.5, 0.1 / 10**0.5])
+    assert head.penalty == min(rows, key=lambda row: row["train_objective"])["penalty"]
