@@ -58,7 +58,7 @@ def test_refused_images_are_counted(tiny_run: Path, tmp_path: Path, draw_charact
 def test_classes_that_the_run_does_not_know_are_named(tiny_run: Path, tmp_path: Path, draw_characters: Draw) -> None:
     data = draw_characters(tmp_path / "data", each=3, seed=9)
     shutil.move(data / "digit_0", data / "digit_7")
-    with pytest.raises(DataError, match="does not know digit_7.*--known-only"):
+    with pytest.raises(DataError, match=r"does not know digit_7.*--known-only"):
         _assess(tiny_run, data)
     tree = assess_data(TASK, tiny_run, data, stakes=Stakes(), progress=lambda *_: None, known_only=True)
     assert tree["coverage"]["assessed"] == 6
