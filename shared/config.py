@@ -87,6 +87,14 @@ class BackboneSection(Section):
         return self
 
 
+class Published(Section):
+    """What a paper says of one backbone in the setting of a configuration."""
+
+    source: str = Field(description="the paper")
+    accuracy: float | None = Field(None, ge=0, le=1, description="on its test set")
+    minutes_an_epoch: float | None = Field(None, gt=0, description="of training, on its machine")
+
+
 class Config(Section):
     """One training run."""
 
@@ -117,6 +125,9 @@ class Config(Section):
     )
     miss_cost: float = Field(
         1.0, gt=0, description="what missing a positive costs, in false alarms; weighs the loss, and in the report"
+    )
+    published: dict[str, Published] = Field(
+        default_factory=dict, description="by backbone, what a paper says; shown beside this run's own figures"
     )
     threshold: float | None = Field(
         None, gt=0, lt=1, description="in place of one chosen for that sensitivity or error_rate"

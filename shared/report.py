@@ -40,7 +40,7 @@ from shared.report_classes import (
     with_bars,
 )
 from shared.task import Task
-from shared.wording import MANY_CLASSES, caveats, in_words, rows_of, summary_lines
+from shared.wording import beside_published, caveats, in_words, rows_of, summary_lines
 
 SHEET_IMAGES = 6
 DOMAIN_MEASURES = ("accuracy", "auc", "sensitivity", "specificity", "coverage", "selective_error")
@@ -63,6 +63,7 @@ class Finished:
         history: Rows of `metrics.jsonl`.
         environment: As in `environment.json`.
         network: On the CPU, in evaluation mode.
+        published: What a paper says of this setting, as in a configuration, or None.
     """
 
     record: ModelRecord
@@ -76,6 +77,7 @@ class Finished:
     history: Sequence[Mapping[str, Any]]
     environment: Mapping[str, Any]
     network: Network
+    published: Mapping[str, Any] | None = None
 
 
 def write_report(task: Task, folder: Path, done: Finished) -> None:
@@ -87,7 +89,7 @@ def write_report(task: Task, folder: Path, done: Finished) -> None:
     chosen = point or rejection
     told, shown = ({}, None) if rejection is None else _by_class(task, done, rejection)
     tree = {
-        "summary": [*cautions, *summary_lines(rows, by_group), *([chosen["statement"]] if chosen else [])],
+        "summary": [*cautions, *summary_lines(rows, by_group), *_statements(done, chosen)],
         "notes": list(done.notes),
         "operating_point": point,
         **done.results,
@@ -163,6 +165,14 @@ def _by_class(task: Task, done: Finished, rejection: Mapping[str, Any]) -> tuple
         "curve": curve_picture(done.probabilities, done.parts, done.results, rejection["target"]),
     }
     return told, shown
+
+
+def _statements(done: Finished, chosen: Mapping[str, Any] | None) -> list[str]:
+    """What is certified, and what a paper says of the same setting."""
+    lines = [str(chosen["statement"])] if chosen else []
+    if done.published is not None:
+        lines.append(beside_published(done.published, done.results["test"], done.history))
+    return lines
 
 
 def _domains(domains: Mapping[str, Mapping[str, Any]]) -> list[dict[str, str]]:

@@ -329,6 +329,7 @@ def _complete(
         history=history,
         environment=environment,
         network=network,
+        published=said.model_dump() if (said := config.published.get(config.backbone.name)) else None,
     )
     write_report(task, folder, done)
     (folder / "checkpoint.pt").unlink(missing_ok=True)

@@ -89,3 +89,23 @@ def summary_lines(rows: Sequence[Mapping[str, str]], by_group: Sequence[Mapping[
                 chosen_on = f" (validation {row['validation']})" if "validation" in row else ""
                 lines.append(f"{row['measure']}{unit}: {row['test']}{chosen_on}")
     return lines
+
+
+def beside_published(
+    published: Mapping[str, Any], test: Mapping[str, Any], history: Sequence[Mapping[str, Any]]
+) -> str:
+    """What a paper says, and what this run found, in one line.
+
+    Args:
+        published: `source`, and `accuracy` and `minutes_an_epoch` or None, as in a configuration.
+        test: What `shared.evaluation.evaluate` says of the run's test.
+        history: Rows of the training; those of epochs carry `seconds`.
+    """
+    found = []
+    if published["accuracy"] is not None:
+        found.append(f"accuracy {published['accuracy']:.2f}, here {in_words(test['accuracy'])}")
+    seconds = [row["seconds"] for row in history if "seconds" in row]
+    if published["minutes_an_epoch"] is not None:
+        here = f", here {sum(seconds) / len(seconds) / 60:.2g} once the codes are computed" if seconds else ""
+        found.append(f"{published['minutes_an_epoch']:g} minutes an epoch on its machine{here}")
+    return f"published ({published['source']}): {'; '.join(found)}"

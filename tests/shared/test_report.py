@@ -23,7 +23,7 @@ from shared.network import Network, code_width
 from shared.report import Finished, write_report
 from shared.samples import Belonging, Sample
 from shared.task import Preprocessing
-from shared.wording import in_words
+from shared.wording import beside_published, in_words
 
 SPEC = Preprocessing(32)
 CLASSES = ("healthy", "<b>lesion</b>")
@@ -288,3 +288,14 @@ def test_an_undefined_measure_is_given_its_reason() -> None:
     assert in_words({"value": 0.5, "low": None, "high": None}) == "0.500"
     assert in_words({"value": 0.95312, "low": 0.91, "high": 0.98}) == "0.953 [0.910, 0.980]"
     assert in_words(3) == "3"
+
+
+def test_what_a_paper_says_stands_beside_what_was_found() -> None:
+    test = {"accuracy": {"value": 0.953, "low": 0.91, "high": 0.98}}
+    said = {"source": "arXiv 1909.08774", "accuracy": 0.98, "minutes_an_epoch": 2.2}
+    assert beside_published(said, test, [{"epoch": 1, "seconds": 6.0}, {"epoch": 2, "seconds": 12.0}]) == (
+        "published (arXiv 1909.08774): accuracy 0.98, here 0.953 [0.910, 0.980]; "
+        "2.2 minutes an epoch on its machine, here 0.15 once the codes are computed"
+    )
+    only_time = {**said, "accuracy": None}
+    assert beside_published(only_time, test, []).endswith(": 2.2 minutes an epoch on its machine")
