@@ -40,7 +40,7 @@ from shared.report_classes import (
     with_bars,
 )
 from shared.task import Task
-from shared.wording import beside_published, caveats, in_words, rows_of, summary_lines
+from shared.wording import MANY_CLASSES, beside_published, caveats, in_words, rows_of, summary_lines
 
 SHEET_IMAGES = 6
 DOMAIN_MEASURES = ("accuracy", "auc", "sensitivity", "specificity", "coverage", "selective_error")
