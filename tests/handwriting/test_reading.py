@@ -1,0 +1,80 @@
+"""`predict --page`, from a picture of a page to its text."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import Result
+from PIL import Image
+from typer.testing import CliRunner
+
+from handwriting.cli import app
+from handwriting.labels import CHARACTERS
+from handwriting.reading import UNREAD, Reading, as_text
+
+RUNNER = CliRunner()
+
+
+def _reading(number: int, line: int, word: int, label: str, decision: str = "accepted") -> Reading:
+    return Reading(number, line, word, (0, 0, 9, 9), label, CHARACTERS[label].symbol, 0.9, decision)
+
+
+def _page(characters: Path, to: Path) -> Path:
+    """Two lines of two and one characters of the tiny dataset, dark on white."""
+    page = np.full((220, 320), 255, np.uint8)
+    for row, column, name in ((30, 40, "digit_0"), (30, 160, "digit_1"), (130, 40, "digit_1")):
+        with Image.open(next(iter(sorted((characters / name).glob("*.png"))))) as image:
+            glyph = np.asarray(image.convert("L").resize((60, 60)))
+        page[row : row + 60, column : column + 60] = 255 - glyph
+    Image.fromarray(page).save(to)
+    return to
+
+
+def _predict(*words: str | Path) -> Result:
+    return RUNNER.invoke(app, ["predict", "--page", *[str(word) for word in words]])
+
+
+def test_text_has_the_lines_and_words_of_the_page() -> None:
+    readings = [
+        _reading(1, 1, 1, "ka"),
+        _reading(2, 1, 1, "kha", "rejected"),
+        _reading(3, 1, 2, "digit_1"),
+        _reading(4, 2, 1, "ga"),
+    ]
+    assert as_text(readings) == f"क{UNREAD} १\nग"
+
+
+def test_a_page_is_read_in_order(tiny_run: Path, characters: Path, tmp_path: Path) -> None:
+    page, out = _page(characters, tmp_path / "page.png"), tmp_path / "out"
+    told = _predict(page, "--model", tiny_run, "--out", out)
+    assert told.exit_code == 0, told.output
+    tree = json.loads((out / "predictions.jsonl").read_text(encoding="utf-8"))
+    assert [(one["line"], one["label"]) for one in tree["characters"]] == [
+        (1, "digit_0"),
+        (1, "digit_1"),
+        (2, "digit_1"),
+    ]
+    assert f"{page}: 3 characters" in told.stdout
+    with Image.open(out / "page-1.png") as drawing:
+        assert min(drawing.size) > 100
+    as_json = _predict(page, "--model", tiny_run, "--json")
+    assert json.loads(as_json.stdout) == tree
+
+
+def test_what_is_no_page_is_refused_in_a_line(tiny_run: Path, tmp_path: Path) -> None:
+    Image.new("L", (200, 200), 255).save(tmp_path / "blank.png")
+    (tmp_path / "damaged.png").write_bytes(b"\x89PNG\r\n\x1a\nrubbish")
+    for name in ("blank.png", "damaged.png"):
+        result = _predict(tmp_path / name, "--model", tiny_run)
+        assert result.exit_code == 3, result.output
+        assert f"{name}: refused: " in result.stdout
+
+
+@pytest.mark.parametrize("page", [False, True])
+def test_a_path_that_does_not_exist_is_wrong_usage(tiny_run: Path, page: bool) -> None:
+    result = RUNNER.invoke(app, ["predict", "nowhere.png", "--model", str(tiny_run), *["--page"] * page])
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: nowhere.png")
