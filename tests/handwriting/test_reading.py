@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -78,3 +80,9 @@ def test_a_path_that_does_not_exist_is_wrong_usage(tiny_run: Path, page: bool) -
     result = RUNNER.invoke(app, ["predict", "nowhere.png", "--model", str(tiny_run), *["--page"] * page])
     assert result.exit_code == 2
     assert result.stderr.startswith("error: nowhere.png")
+
+
+def test_reading_needs_no_torch() -> None:
+    code = "import sys, handwriting.reading; print([m for m in ('torch', 'albumentations') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
