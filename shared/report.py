@@ -263,7 +263,7 @@ def _facts(done: Finished) -> list[tuple[str, Any]]:
         ("backbone", record.backbone["name"]),
         ("weights", record.backbone["weights"]["spec"]),
         ("code", f"{', '.join(record.backbone['layers'])}; pooling {record.backbone['pooling']}"),
-        ("input", f"{record.preprocessing.size} px, {dict(record.preprocessing.options)}"),
+        ("input", f"{_sides(record)} px, {dict(record.preprocessing.options)}"),
         ("domains trained on", ", ".join(record.domains)),
         ("threshold", f"{record.threshold:.4f}"),
         _certified(record),
@@ -275,6 +275,12 @@ def _facts(done: Finished) -> list[tuple[str, Any]]:
         ("device", f"{environment['device']}, {environment['seconds']} s"),
         ("packages", packages),
     ]
+
+
+def _sides(record: ModelRecord) -> str:
+    """The side at which images are kept, and that to which the network enlarges them where it does."""
+    kept, seen = record.preprocessing.size, record.backbone["size"]
+    return str(kept) if kept == seen else f"{kept}, enlarged to {seen}"
 
 
 def _certified(record: ModelRecord) -> tuple[str, str]:
