@@ -20,8 +20,8 @@ from benchmarks.side_by_side import empty_cache
 from handwriting.task import TASK
 from shared.backbones import build_backbone
 from shared.features import cached_codes
+from shared.head_epochs import fit_epochs
 from shared.head_solver import Held
-from shared.heads import LinearHead, fit_path
 from shared.network import Network, code_width
 from shared.samples import Sample
 from shared.seeding import generator
@@ -96,7 +96,7 @@ def _network(classes: int) -> Network:
 
 
 def _ours(network: Network, samples: list[Sample], labels: Labels, content_hash: str) -> None:
-    """Images decoded once, codes computed once, the head solved along a path that a fifth of the images judges."""
+    """Images decoded once, codes computed once, and the same epochs of Adam on them."""
     images = TASK.images(samples, SPEC, content_hash)
     codes = cached_codes(
         network,
@@ -106,16 +106,16 @@ def _ours(network: Network, samples: list[Sample], labels: Labels, content_hash:
         content_hash=content_hash,
         device=torch.device("cpu"),
         progress=lambda *_: None,
-    ).block(0, len(samples))
-    truth = torch.from_numpy(labels)
-    judged = torch.arange(len(labels)) % 5 == 0
-
-    def score(head: LinearHead) -> float:
-        return float((head.scores(codes[judged]).argmax(1) == truth[judged]).float().mean())
-
-    classes = network.head.out_features
-    chosen, _ = fit_path(Held(codes[~judged]), truth[~judged], classes, loss="softmax", score=score)
-    head, _ = fit_path(Held(codes), truth, classes, loss="softmax", score=lambda _: 0.0, penalties=(chosen.penalty,))
+    )
+    head, _ = fit_epochs(
+        Held(codes.block(0, len(samples))),
+        torch.from_numpy(labels),
+        network.head.out_features,
+        loss="softmax",
+        epochs=EPOCHS,
+        score=lambda head: -head.objective,
+        seed=0,
+    )
     with torch.no_grad():
         network.head.weight.copy_(head.weight)
         network.head.bias.copy_(head.bias)
