@@ -1,8 +1,9 @@
-"""The command `handwriting`: what every application has, and pages.
+"""The command `handwriting`: what every application has, pages, and where data come from.
 
 Annotations are evaluated here at once, not kept as strings: typer reads those of the functions.
 """
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,13 @@ import typer
 
 from handwriting.task import TASK
 from shared.cli import EXIT_REFUSED, JsonOption, ModelOption, PredictionsOption, build_app, judge, reported
+
+
+class Dataset(StrEnum):
+    """Datasets that can be fetched."""
+
+    DHCD = "dhcd"
+
 
 app = build_app(TASK, own={"predict"})
 
@@ -37,6 +45,29 @@ def predict(
             refused = judge(TASK, paths, model, as_json, out)
     if refused:
         raise typer.Exit(EXIT_REFUSED)
+
+
+data = typer.Typer(help="Fetch published datasets.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(data, name="data")
+
+
+@data.command()
+def download(
+    name: Annotated[Dataset, typer.Argument(help="Which one: DHCD, 92,000 characters, CC BY 4.0, from UCI.")],
+    to: Annotated[Path, typer.Option(help="Folder for the archive.")] = Path("data"),
+) -> None:
+    """Fetch a dataset, going on where an earlier call broke off, and check that every pixel is what was published."""
+    with reported():
+        from handwriting import dhcd
+        from shared.progress import progress_bars
+
+        with progress_bars() as progress:
+            path = dhcd.fetch(
+                to,
+                progress=lambda done, total: progress(f"fetching {name.value}, bytes", done, total, ""),
+                checking=lambda done, total: progress(f"checking {name.value}, images", done, total, ""),
+            )
+    typer.echo(f"{path}: whole; train with data.source={path}")
 
 
 def main() -> None:
