@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from handwriting.datasets import SYNTHETIC_MARK
-from handwriting.glyph_strokes import trace, write
+from handwriting.glyph_strokes import redraw, trace
 from handwriting.glyphs import FOLDERS, Font, find_fonts, render
 from handwriting.labels import CHARACTERS
 from shared.artifacts import read_json
@@ -101,7 +102,7 @@ def embedded(root: Path, progress: Callable[[int, int], None]) -> Path:
     """
     out = root / "glyphs"
     if not (out / SYNTHETIC_MARK).is_file():
-        write_glyphs(out, progress=progress)
+        write_glyphs(out, each=EACH, progress=progress)
     facts = read_json(out / SYNTHETIC_MARK)
     if (facts.get("version"), facts.get("images_per_class")) != (VERSION, EACH):
         raise DataError(f"{out} was written by another version of handwriting; delete it, and it is written anew")
@@ -137,10 +138,10 @@ def _splits(families: Sequence[str], seed: int) -> dict[str, str]:
 
 def _drawn(
     labels: Sequence[str], each: int, families: Mapping[str, Sequence[Font]], seed: int
-) -> Iterator[tuple[dict[str, str], np.ndarray]]:
+) -> Iterator[tuple[dict[str, str], NDArray[np.uint8]]]:
     """The row and the pixels, uint8 [SIDE, SIDE], of each image; the families and the faces of each take turns."""
-    splits = _splits(list(families), seed)
     names = list(families)
+    splits = _splits(names, seed)
     for label in labels:
         symbol = CHARACTERS[label].symbol
         paths = {font: trace(render(symbol, font, PRINTED_SIDE)) for faces in families.values() for font in faces}
@@ -148,7 +149,7 @@ def _drawn(
             turn, place = divmod(number, len(names))
             faces = families[names[place]]
             font = faces[turn % len(faces)]
-            ink = write(paths[font], SIDE, generator(seed, "glyph", font.name, label, number))
+            ink = redraw(paths[font], SIDE, generator(seed, "glyph", font.name, label, number))
             row = (f"{label}/{number:03d}.png", label, font.family, splits[font.family])
             yield dict(zip(COLUMNS, row, strict=True)), np.rint(ink * 255).astype(np.uint8)
 

@@ -33,13 +33,15 @@ ASPECT = 0.18
 STRETCH = (0.6, 1.0)
 """How far the box of the writing is stretched to fill its frame both ways; DHCD's are in full."""
 MARGIN = 2 / 32
+"""Share of the frame left empty on each side, as in DHCD."""
 OVERSAMPLING = 4
+"""Drawn so many times larger and reduced: OpenCV's lines are whole pixels wide."""
 NEIGHBOURS = np.array([[1, 2, 4], [128, 0, 8], [64, 32, 16]], dtype=np.float32)
 """Bits of the neighbours of a pixel, clockwise from the upper left."""
 
 
 @dataclass(frozen=True)
-class Path:
+class PenPath:
     """The way of a pen.
 
     Attributes:
@@ -51,7 +53,7 @@ class Path:
     edges: NDArray[np.int64]
 
 
-def trace(glyph: NDArray[np.float32]) -> Path:
+def trace(glyph: NDArray[np.float32]) -> PenPath:
     """The middle of the strokes of a printed character.
 
     Args:
@@ -69,10 +71,10 @@ def trace(glyph: NDArray[np.float32]) -> Path:
         other = padded[rows + 1 + down, columns + 1 + across]
         edges.append(np.stack([np.flatnonzero(other >= 0), other[other >= 0]], axis=1))
     points = (np.stack([columns, rows], axis=1) + 0.5) / size
-    return Path(points, np.concatenate(edges))
+    return PenPath(points, np.concatenate(edges))
 
 
-def write(path: Path, size: int, random: np.random.Generator) -> NDArray[np.float32]:
+def redraw(path: PenPath, size: int, random: np.random.Generator) -> NDArray[np.float32]:
     """The path as one hand may write it: bent, slanted, with a pen of some width.
 
     Args:
@@ -170,7 +172,7 @@ def _end_table() -> Mask:
 _IS_END = _end_table()
 
 
-def _smoothed(path: Path, rounds: int) -> Points:
+def _smoothed(path: PenPath, rounds: int) -> Points:
     """Points moved half way to the middle of their neighbours, over and over; ends and dots stay."""
     points, (one, other) = path.points.copy(), path.edges.T
     degree = np.bincount(path.edges.ravel(), minlength=len(points))

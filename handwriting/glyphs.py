@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,7 +23,7 @@ SUFFIXES = (".ttf", ".otf", ".ttc", ".otc")
 MARGIN = 2 / 32
 """Share of the frame left empty on each side, as in DHCD."""
 OVERSAMPLING = 4
-"""Drawn so many times larger and reduced: hinting would bend small characters to the pixels' grid."""
+"""Pixels of the em for each of the picture, which is then reduced: hinting bends small characters to their grid."""
 VIRAMA = "\u094d"
 """The sign between the letters of a cluster."""
 NON_JOINER, JOINER = "\u200c", "\u200d"
@@ -57,8 +58,8 @@ def find_fonts(folders: Sequence[str | Path] = FOLDERS) -> tuple[Font, ...]:
     """
     if not features.check("raqm"):
         raise DataError(
-            "Pillow is without raqm here, which joins the letters of क्ष, त्र and ज्ञ; install libraqm and fribidi, or give "
-            "data.source=DATA"
+            "Pillow is without raqm here, which joins the letters of clusters such as क्ष; install libraqm and fribidi, "
+            "or give data.source=DATA"
         )
     letters = {ord(letter) for character in CHARACTERS.values() for letter in character.symbol}
     clusters = [character.symbol for character in CHARACTERS.values() if VIRAMA in character.symbol]
@@ -89,18 +90,20 @@ def render(symbol: str, font: Font, size: int) -> NDArray[np.float32]:
     Raises:
         DataError: The font draws nothing for the symbol.
     """
-    side = size * OVERSAMPLING
-    inner = side - 2 * round(MARGIN * side)
-    left, top, right, bottom = _loaded(font, side).getbbox(symbol)
-    longest = max(right - left, bottom - top)
-    if longest <= 0:
-        raise DataError(f"font {font.name} draws nothing for {symbol}; take one with all Devanagari letters")
-    face = _loaded(font, max(1, int(side * inner / longest)))
-    left, top, right, bottom = face.getbbox(symbol)
-    picture = PillowImage.new("L", (side, side), 0)
-    corner = ((side - (right - left)) / 2 - left, (side - (bottom - top)) / 2 - top)
-    ImageDraw.Draw(picture).text(corner, symbol, fill=255, font=face)
-    return np.asarray(picture.reduce(OVERSAMPLING), dtype=np.float32) / np.float32(255)
+    em = size * OVERSAMPLING
+    canvas = PillowImage.new("L", (3 * em, 3 * em), 0)
+    ImageDraw.Draw(canvas).text((em, em), symbol, fill=255, font=_loaded(font, em))
+    box = canvas.getbbox()
+    if box is None:
+        raise DataError(f"font {font.name} draws nothing for {symbol!r}; take one with all Devanagari letters")
+    ink = canvas.crop(box)
+    scale = (size - 2 * max(1, round(MARGIN * size))) / max(ink.size)
+    width, height = (max(1, round(side * scale)) for side in ink.size)
+    frame = PillowImage.new("L", (size, size), 0)
+    # Pillow widens the support when it reduces, so nothing aliases.
+    small = ink.resize((width, height), PillowImage.Resampling.BILINEAR)
+    frame.paste(small, ((size - width) // 2, (size - height) // 2))
+    return np.asarray(frame, dtype=np.float32) / np.float32(255)
 
 
 def _files(folders: Iterable[str | Path]) -> Iterator[Path]:
@@ -109,18 +112,25 @@ def _files(folders: Iterable[str | Path]) -> Iterator[Path]:
         yield from sorted(path for path in paths if path.suffix.lower() in SUFFIXES and path.is_file())
 
 
-def _faces(path: Path, letters: set[int]) -> Iterator[Font]:
+def _faces(path: Path, letters: set[int]) -> list[Font]:
     """The faces of a file that have the letters; none of a file that is no font or damaged, as systems have some."""
     try:
-        collection = path.suffix.lower() in (".ttc", ".otc")
-        faces = TTCollection(path, lazy=True).fonts if collection else [TTFont(path, lazy=True)]
-        for index, face in enumerate(faces):
-            if letters <= set(face.getBestCmap() or ()):
-                names = face["name"]
-                family = names.getDebugName(16) or names.getDebugName(1) or path.stem
-                yield Font(path, index, names.getDebugName(4) or f"{path.stem} {index}", family)
-    except (TTLibError, OSError, KeyError, ValueError):
-        return
+        with path.open("rb") as stream:
+            collection = path.suffix.lower() in (".ttc", ".otc")
+            faces = TTCollection(stream, lazy=True).fonts if collection else [TTFont(stream, lazy=True)]
+            return [
+                _named(face, path, index)
+                for index, face in enumerate(faces)
+                if letters <= set(face.getBestCmap() or ())
+            ]
+    except (TTLibError, OSError, KeyError, ValueError, struct.error):
+        return []
+
+
+def _named(face: TTFont, path: Path, index: int) -> Font:
+    # Numbers of the name table: 1 the family as style menus of four show it, 16 the typographic one, 4 in full.
+    name = face["name"].getDebugName
+    return Font(path, index, name(4) or f"{path.stem} {index}", name(16) or name(1) or path.stem)
 
 
 def _joins(font: Font, cluster: str) -> bool:
