@@ -100,7 +100,8 @@ def redraw(path: PenPath, size: int, random: np.random.Generator) -> NDArray[np.
 def _thinned(mask: Mask) -> Mask:
     """Lines one pixel wide in the middle of the ink; a spot becomes a pixel.
 
-    Source: Zhang and Suen, Comm. ACM 27 (1984).
+    Source: Guo and Hall, Comm. ACM 32 (1989), algorithm A1; that of Zhang and Suen (1984), better known, eats diagonal
+    lines of two pixels, which hairlines of fonts are.
     """
     line = np.pad(mask, 1)
     while True:
@@ -129,15 +130,16 @@ def _around(line: Mask) -> NDArray[np.uint8]:
 
 def _removable() -> tuple[Mask, Mask]:
     """For each of the two steps of thinning and each set of neighbours, whether the pixel goes."""
-    sets = np.arange(256)[:, np.newaxis] >> np.arange(8) & 1
-    count = sets.sum(axis=1)
-    # Rises from paper to ink on the way around: one where the pixel does not hold two strokes together.
-    rises = ((sets == 0) & (np.roll(sets, -1, axis=1) == 1)).sum(axis=1)
-    edge = (count >= 2) & (count <= 6) & (rises == 1)
-    north, east, south, west = (sets[:, bit] for bit in (1, 3, 5, 7))
-    first = edge & (north * east * south == 0) & (east * south * west == 0)
-    second = edge & (north * east * west == 0) & (north * south * west == 0)
-    return first, second
+    sets = (np.arange(256)[:, np.newaxis] >> np.arange(8) & 1).astype(bool)
+    northwest, north, northeast, east, southeast, south, southwest, west = sets.T
+    pairs = (north, northeast | east), (east, southeast | south), (south, southwest | west), (west, northwest | north)
+    strokes = sum((~side & beyond).astype(int) for side, beyond in pairs)
+    corners = sum((first | second).astype(int) for first, second in zip(sets.T[::2], sets.T[1::2], strict=True))
+    sides = sum((first | second).astype(int) for first, second in zip(sets.T[1::2], sets.T[[2, 4, 6, 0]], strict=True))
+    fewer = np.minimum(corners, sides)
+    # One stroke passes, and the pixel is neither its end nor inside of it.
+    edge = (strokes == 1) & (fewer >= 2) & (fewer <= 3)
+    return edge & ~((south | southwest | ~northwest) & west), edge & ~((north | northeast | ~southeast) & east)
 
 
 _REMOVABLE = _removable()

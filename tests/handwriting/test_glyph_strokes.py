@@ -40,6 +40,16 @@ def test_a_bar_becomes_the_line_in_its_middle() -> None:
     assert len(points) < 80
 
 
+@pytest.mark.parametrize("width", [1, 2, 3, 9])
+@pytest.mark.parametrize("slope", [-1, 1])
+def test_a_diagonal_keeps_its_length_however_thin(width: int, slope: int) -> None:
+    picture = canvas()
+    cv2.line(picture, (15, 48 - slope * 33), (81, 48 + slope * 33), 1.0, width)
+    points = trace(picture).points * SIZE
+    assert np.ptp(points, axis=0).min() > 60
+    np.testing.assert_allclose(points[:, 1] - 48.5, slope * (points[:, 0] - 48.5), atol=1.5)
+
+
 def test_a_ring_stays_closed_and_a_cross_keeps_four_ends() -> None:
     ring = canvas()
     cv2.circle(ring, (48, 48), 30, 1.0, 9)
