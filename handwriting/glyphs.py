@@ -70,8 +70,8 @@ def find_fonts(folders: Sequence[str | Path] = FOLDERS) -> tuple[Font, ...]:
                 found[font.name] = font
     if not found:
         raise DataError(
-            f"no font with all Devanagari letters found under {', '.join(map(str, folders))}; install some "
-            "(Debian: fonts-deva), or give data.source=DATA"
+            f"no font with all Devanagari letters and clusters found under {', '.join(map(str, folders))}; install "
+            "some (Debian: fonts-deva), or give data.source=DATA"
         )
     return tuple(found[name] for name in sorted(found))
 

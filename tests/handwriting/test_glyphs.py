@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fontTools.ttLib import TTCollection, TTFont
 
-from handwriting.glyphs import VIRAMA, Font, _joins, find_fonts, render
+from handwriting.glyphs import Font, find_fonts, render
 from handwriting.labels import CHARACTERS
 from shared.errors import DataError
 
@@ -41,8 +42,23 @@ def test_without_raqm_nothing_is_drawn_wrongly(monkeypatch: pytest.MonkeyPatch) 
         find_fonts()
 
 
-def test_a_font_that_does_not_join_a_cluster_is_told_by_its_picture() -> None:
-    assert not _joins(_latin(), f"a{VIRAMA}b")
+def test_a_font_that_does_not_join_clusters_is_left_out(fonts: tuple[Font, ...], tmp_path: Path) -> None:
+    with TTFont(fonts[0].path) as whole:
+        del whole["GSUB"]  # the table of ligatures
+        whole.save(tmp_path / "apart.ttf")
+    with pytest.raises(DataError, match="no font with all Devanagari letters and clusters"):
+        find_fonts([tmp_path])
+
+
+def test_the_faces_of_a_collection_are_found_by_their_place(fonts: tuple[Font, ...], tmp_path: Path) -> None:
+    collection = TTCollection()
+    collection.fonts = [TTFont(path) for path in (_latin().path, fonts[0].path)]
+    collection.save(tmp_path / "both.ttc")
+    for face in collection.fonts:
+        face.close()
+    (found,) = find_fonts([tmp_path])
+    assert (found.index, found.name) == (1, fonts[0].name)
+    np.testing.assert_array_equal(render("क्ष", found, 32), render("क्ष", fonts[0], 32))
 
 
 def test_a_symbol_that_draws_nothing_is_refused() -> None:
