@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 help: ## List the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 16
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 20
 
 setup: .venv/installed ## Make .venv with everything that training needs
 
@@ -23,6 +23,9 @@ ifneq ($(DATA)$(CONFIG)$(WEIGHTS),)
 else
 	$(BIN)/medtl demo $(if $(MODEL),backbone.name=$(MODEL))
 endif
+
+train-handwriting: setup ## Train on synthetic characters, or on DATA= (MODEL=, WEIGHTS=, CONFIG= too), then evaluate and report
+	$(BIN)/handwriting train $(or $(CONFIG),configs/handwriting/$(if $(DATA)$(MODEL)$(WEIGHTS),auto,glyphs).yaml) $(if $(DATA),data.source="$(DATA)") $(if $(MODEL),backbone.name=$(MODEL)) $(if $(WEIGHTS),backbone.weights="$(WEIGHTS)")
 
 predict: setup ## Judge SCAN= with the newest run
 	$(BIN)/medtl predict "$(SCAN)"
@@ -46,4 +49,4 @@ types: setup ## Static types
 
 check: lint types test ## All that CI runs
 
-.PHONY: help setup train-mri predict test test-slow bench lint types check
+.PHONY: help setup train-mri train-handwriting predict test test-slow bench lint types check

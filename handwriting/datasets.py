@@ -26,10 +26,12 @@ from handwriting.blocks import blocks, file_number
 from handwriting.settings import Settings
 from shared.errors import DataError
 from shared.images import is_picture, read_picture
-from shared.layouts import COLUMNS, Layout, Row, Search, collect, find_layout, table_split
+from shared.layouts import COLUMNS, Layout, Row, Search, collect, find_layout, synthetic_mark, table_split
 from shared.privacy import Pseudonymiser
 from shared.samples import UNKNOWN_DOMAIN, Dataset, Sample
 from shared.sources import faults_error, hash_sources, naming, read_source
+
+SYNTHETIC_MARK = "glyphs.json"
 
 
 def _is_class_name(folder: str) -> bool:
@@ -61,10 +63,14 @@ def load(source: Path, options: Mapping[str, Any]) -> Dataset:
         samples = _in_blocks(samples, pseudonym)
     unknown = sorted({str(sample.label) for sample in samples if not labels.is_known(str(sample.label))})
     notes = [f"Class {name!r} is no Devanagari character that handwriting knows." for name in unknown]
+    mark = synthetic_mark(layout, SYNTHETIC_MARK)
+    if mark is not None:
+        notes.append(f"The images are synthetic, made from {mark.get('fonts')} printed fonts: no hand wrote them.")
     return Dataset(
         samples=tuple(samples),
         classes=labels.ordered(str(sample.label) for sample in samples),
         content_hash=hash_sources(sample.source for sample in samples),
+        synthetic=mark is not None,
         notes=(*layout.notes, *notes),
     )
 

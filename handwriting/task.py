@@ -36,8 +36,11 @@ class HandwritingTask:
 
         return datasets.load(source, options)
 
-    def embedded(self, root: Path, progress: Callable[[int, int], None]) -> None:
-        """There is none."""
+    def embedded(self, root: Path, progress: Callable[[int, int], None]) -> Path:
+        """Characters made from the system's fonts, under `root`, written now if they are not there."""
+        from handwriting import glyph_dataset
+
+        return glyph_dataset.embedded(root, progress)
 
     def is_positive(self, label: str) -> bool:
         """No character is more dangerous to miss than another."""

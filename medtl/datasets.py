@@ -14,7 +14,6 @@ so. `group` and `domain` are the person's own choice and stand. A volume gives o
 
 from __future__ import annotations
 
-import json
 import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -43,12 +42,13 @@ from shared.layouts import (
     collect,
     find_layout,
     split_name,
+    synthetic_mark,
     table_path,
     table_split,
 )
 from shared.privacy import Pseudonymiser
 from shared.samples import UNKNOWN_DOMAIN, Dataset, Sample
-from shared.sources import exists, faults_error, hash_sources, naming, read_source
+from shared.sources import faults_error, hash_sources, naming, read_source
 from shared.task import Preprocessing
 
 SYNTHETIC_MARK = "phantom.json"
@@ -116,7 +116,7 @@ def load(source: Path, options: Mapping[str, Any]) -> Dataset:
         samples=tuple(samples),
         classes=labels.ordered(sample.label for sample in samples if sample.label),
         content_hash=hash_sources([*dict.fromkeys(sample.source for sample in samples), *masks]),
-        synthetic=_is_synthetic(layout),
+        synthetic=synthetic_mark(layout, SYNTHETIC_MARK) is not None,
         notes=tuple(notes),
     )
 
@@ -275,14 +275,3 @@ def _note_contradictions(row: Row, origin: _Origin, layout: Layout, notes: Count
 def _unknown_classes(samples: Sequence[Sample]) -> list[str]:
     unknown = sorted({sample.label for sample in samples if sample.label and not labels.is_known(sample.label)})
     return [f"Class {name!r} is not one that medtl knows; it counts as tumour." for name in unknown]
-
-
-def _is_synthetic(layout: Layout) -> bool:
-    mark = layout.source(SYNTHETIC_MARK)
-    if not exists(mark):
-        return False
-    try:
-        content = json.loads(read_source(mark))
-    except ValueError:
-        raise DataError(f"{SYNTHETIC_MARK} is damaged; make the phantom again") from None
-    return isinstance(content, dict) and content.get("synthetic") is True

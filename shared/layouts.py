@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import posixpath
 import re
 from collections import Counter
@@ -165,6 +166,22 @@ def collect(layout: Layout, samples_of: Callable[[Row], Iterable[Sample]]) -> li
         raise faults_error(f"faults in {layout.table or layout.root.name}", faults)
     ordered = sorted(found.values(), key=lambda pair: (natural(pair[0].path), pair[1].frame))
     return [sample for _, sample in ordered]
+
+
+def synthetic_mark(layout: Layout, name: str) -> Mapping[str, object] | None:
+    """What the file `name`, beside the table or the classes, says of a synthetic dataset; None where it marks none.
+
+    Raises:
+        DataError: The file is damaged.
+    """
+    mark = layout.source(name)
+    if not exists(mark):
+        return None
+    try:
+        content = json.loads(read_source(mark))
+    except ValueError:
+        raise DataError(f"{name} is damaged; make the synthetic data again") from None
+    return content if isinstance(content, dict) and content.get("synthetic") is True else None
 
 
 def split_name(name: str) -> str | None:

@@ -180,8 +180,6 @@ def _load(task: Task, config: Config, spec: Preprocessing, root: Path, progress:
     source = (
         Path(named) if named else task.embedded(root, lambda done, total: progress("synthetic data", done, total, ""))
     )
-    if source is None:
-        raise ConfigError(f"data.source is not set; give a folder, zip or manifest: {task.name} train data.source=DATA")
     dataset = task.load(source, options=spec.options)
     known = sorted({sample.domain for sample in dataset.samples})
     missing = [domain for domain in config.data.domains if domain not in known]

@@ -79,12 +79,15 @@ class Task(Protocol):
             DataError: The layout is not recognised, or a file is missing or contradictory.
         """
 
-    def embedded(self, root: Path, progress: Callable[[int, int], None]) -> Path | None:
-        """The synthetic dataset that is used where a configuration names no source, or None where there is none.
+    def embedded(self, root: Path, progress: Callable[[int, int], None]) -> Path:
+        """The synthetic dataset that is used where a configuration names no source.
 
         Args:
             root: Where it is written, unless it lies there already.
             progress: Called with (done, total).
+
+        Raises:
+            DataError: It cannot be made here, or what lies there was written by another version.
         """
 
     def is_positive(self, label: str) -> bool:

@@ -183,7 +183,6 @@ def test_predict_out_writes_what_json_prints(tiny_run: Path, characters: Path) -
         (("train", "data.source=.", "strategy.name=finetuna"), 2, "did you mean finetune"),
         (("train", "data.source=.", "data.options.margin=9"), 2, "margin is 9"),
         (("train", "data.source=."), 1, "no layout that is known"),
-        (("train",), 2, "data.source is not set"),
         (("predict", "a.png"), 2, "no finished handwriting run"),
         (("predict", "a.png", "--model", "nowhere"), 2, "nowhere is not a run folder"),
         (("predict", "a.png", "--model", "."), 2, ". is not a run folder"),
