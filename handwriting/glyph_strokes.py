@@ -17,7 +17,7 @@ SPUR = 0.05
 SMOOTHING = (4, 30)
 """Rounds in which each point of the path moves half way to its neighbours: more makes rounder corners."""
 WIDTH = (1.3 / 32, 4.2 / 32)
-"""Of the frame: widths of pens, evenly on a logarithmic scale, so that ink covers as much as in DHCD (docs/lab-log.md)."""
+"""Of the frame: widths of pens, even on a logarithmic scale; ink covers as much as in DHCD (docs/lab-log.md)."""
 PRESSURE = 0.2
 """Standard deviation of a stroke's width along its way, relative."""
 DOT = 1.5

@@ -58,9 +58,10 @@ def judge_pages(task: Task, paths: Sequence[Path], model: Path | None, as_json: 
         out: Folder for `predictions.jsonl` and a drawing of each page, or None.
     """
     make_folder(out)
+    pictures = items(paths)
     predictor = open_predictor(task, model, told=not as_json)
     lines, refused = [], False
-    for count, item in enumerate(items(paths), start=1):
+    for count, item in enumerate(pictures, start=1):
         try:
             page = _cut(item)
             readings = read_characters(page, predictor)

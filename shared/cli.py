@@ -211,8 +211,8 @@ def _settings(config: Path | None, overrides: list[str] | None) -> "Config":
 def judge(task: "Task", paths: list[Path], model: Path | None, as_json: bool, out: Path | None) -> bool:
     """Judges what was named and tells it; True where something was refused."""
     make_folder(out)
-    predictor = open_predictor(task, model, told=not as_json)
     items = task.items(paths)
+    predictor = open_predictor(task, model, told=not as_json)
     lines, refused = [], False
     for item in items:
         answer = predictor.assess(item)
