@@ -380,11 +380,6 @@ def test_too_small_an_input_is_refused(tmp_path: Path, tiny_words: Words) -> Non
         _run(tmp_path, tiny_words, "backbone={name: alexnet, weights: random, size: 32}")
 
 
-def test_data_must_be_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"handwriting train data\.source=DATA"):
-        _run(tmp_path, (), "backbone={name: convnet_small, weights: random}")
-
-
 @pytest.mark.usefixtures("quick_ending")
 def test_transfer_copies_the_backbone_of_a_run_and_not_its_head(
     tmp_path: Path, tiny_words: Words, tiny_run: Path
