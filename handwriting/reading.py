@@ -58,8 +58,10 @@ def judge_pages(task: Task, paths: Sequence[Path], model: Path | None, as_json: 
         out: Folder for `predictions.jsonl` and a drawing of each page, or None.
     """
     make_folder(out)
+    predictor, opening = open_predictor(task, model)
     pictures = items(paths)
-    predictor = open_predictor(task, model, told=not as_json)
+    for line in () if as_json else opening:
+        typer.echo(line)
     lines, refused = [], False
     for count, item in enumerate(pictures, start=1):
         try:

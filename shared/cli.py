@@ -211,8 +211,10 @@ def _settings(config: Path | None, overrides: list[str] | None) -> "Config":
 def judge(task: "Task", paths: list[Path], model: Path | None, as_json: bool, out: Path | None) -> bool:
     """Judges what was named and tells it; True where something was refused."""
     make_folder(out)
+    predictor, opening = open_predictor(task, model)
     items = task.items(paths)
-    predictor = open_predictor(task, model, told=not as_json)
+    for line in () if as_json else opening:
+        typer.echo(line)
     lines, refused = [], False
     for item in items:
         answer = predictor.assess(item)
@@ -227,18 +229,17 @@ def judge(task: "Task", paths: list[Path], model: Path | None, as_json: bool, ou
     return refused
 
 
-def open_predictor(task: "Task", model: Path | None, *, told: bool) -> "Predictor":
-    """The run that is to answer, the newest where none was named; which it is, is `told`."""
+def open_predictor(task: "Task", model: Path | None) -> tuple["Predictor", list[str]]:
+    """The run that is to answer, the newest where none was named, and the lines that say which it is."""
     from shared.artifacts import newest_run
     from shared.predictor import Predictor
 
     run = model or newest_run(RUNS, task.name)
     predictor = Predictor(run, task.name, task.preprocess)
-    if told:
-        typer.echo(f"model: {run}" if model else f"model: {run} (the newest; another by --model)")
-        if (rejection := predictor.record.rejection) is not None:
-            typer.echo(f"accepted from a probability of {predictor.record.threshold:.4f}: {rejection['statement']}")
-    return predictor
+    lines = [f"model: {run}" if model else f"model: {run} (the newest; another by --model)"]
+    if (rejection := predictor.record.rejection) is not None:
+        lines.append(f"accepted from a probability of {predictor.record.threshold:.4f}: {rejection['statement']}")
+    return predictor, lines
 
 
 def write_predictions(out: Path | None, lines: list[str]) -> None:

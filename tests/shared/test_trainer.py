@@ -68,6 +68,7 @@ def _train(job: Job, **changes: object) -> list[dict[str, object]]:
         "weight_decay": 1e-4,
         "batch_norm": "train",
         "augment": True,
+        "precision": "auto",
         "selection": "loss",
         **changes,
     }
@@ -82,6 +83,16 @@ def test_it_learns(tmp_path: Path) -> None:
     history = _train(_job(tmp_path))
     assert len(history) == 5
     assert history[-1]["validation_accuracy"] == 1.0
+
+
+def test_it_learns_in_bfloat16_and_keeps_its_weights_in_float32(tmp_path: Path) -> None:
+    job = _job(tmp_path / "bf16")
+    history = _train(job, precision="bf16")
+    assert history[-1]["validation_accuracy"] == 1.0
+    assert {value.dtype for value in job.network.parameters()} == {torch.float32}
+    other = _job(tmp_path / "fp32")
+    _train(other, precision="fp32")
+    assert any(not torch.equal(a, b) for a, b in zip(_weights(job).values(), _weights(other).values(), strict=True))
 
 
 def test_the_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
@@ -120,7 +131,7 @@ def test_killed_and_resumed_it_ends_with_the_same_weights(
 def test_a_phase_of_the_head_alone_leaves_the_backbone_as_it_was(tmp_path: Path) -> None:
     job = _job(tmp_path)
     before = {name: value.clone() for name, value in job.network.backbone.state_dict().items()}
-    loop = _Loop(job, PHASES[:1], torch.nn.functional.cross_entropy, 8, 0.1, "train", False, "loss")
+    loop = _Loop(job, PHASES[:1], torch.nn.functional.cross_entropy, 8, 0.1, "train", False, "auto", "loss")
     loop.run()
     for name, value in job.network.backbone.state_dict().items():
         assert torch.equal(value, before[name]), name
