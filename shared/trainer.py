@@ -141,8 +141,9 @@ class _Loop:
         selection: str,
     ) -> None:
         on_cpu = job.device.type == "cpu"
-        reduced = precision == "bf16" or (precision == "auto" and not on_cpu)
-        self.accelerator = Accelerator(cpu=on_cpu, mixed_precision="bf16" if reduced else "no")
+        # not accelerate's own mixed precision: that is one for all trainings of a process
+        self.accelerator = Accelerator(cpu=on_cpu, mixed_precision="no")
+        self.reduced = precision == "bf16" or (precision == "auto" and not on_cpu)
         self.job, self.phases, self.loss = job, phases, loss
         self.batch_size = min(batch_size, len(job.train.samples))
         self.weight_decay, self.batch_norm = weight_decay, batch_norm
@@ -207,7 +208,7 @@ class _Loop:
         for group in optimiser.param_groups:
             group["lr"] = group["peak_lr"] * factor
         torch.manual_seed(derive_seed(self.job.seed, "step", at.phase, at.epoch, at.step))
-        with self.accelerator.autocast():
+        with torch.autocast(self.accelerator.device.type, torch.bfloat16, enabled=self.reduced):
             scores = model(images.to(self.accelerator.device))
         value = self.loss(scores.float(), labels.to(self.accelerator.device))
         if not torch.isfinite(value):
