@@ -10,7 +10,17 @@ from typing import Annotated
 import typer
 
 from handwriting.task import TASK
-from shared.cli import EXIT_REFUSED, JsonOption, ModelOption, PredictionsOption, build_app, judge, reported
+from shared.cli import (
+    EXIT_REFUSED,
+    ExplainOption,
+    JsonOption,
+    ModelOption,
+    PredictionsOption,
+    build_app,
+    judge,
+    reported,
+)
+from shared.errors import UsageError
 
 
 class Dataset(StrEnum):
@@ -30,6 +40,7 @@ def predict(
     ] = False,
     model: ModelOption = None,
     as_json: JsonOption = False,
+    explain: ExplainOption = False,
     out: PredictionsOption = None,
 ) -> None:
     """Judge inputs with a finished run. Exit 0: all assessed, or rejected; 3: one refused; 2: wrong usage.
@@ -37,12 +48,14 @@ def predict(
     With --page, --out also gets each page as it was straightened, with the characters in numbered boxes.
     """
     with reported():
+        if page and explain:
+            raise UsageError("--explain and --page exclude each other; explain the picture of one character")
         if page:
             from handwriting.reading import judge_pages
 
             refused = judge_pages(TASK, paths, model, as_json, out)
         else:
-            refused = judge(TASK, paths, model, as_json, out)
+            refused = judge(TASK, paths, model, as_json, out, {} if explain else None)
     if refused:
         raise typer.Exit(EXIT_REFUSED)
 

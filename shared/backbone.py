@@ -48,7 +48,7 @@ class Backbone(nn.Module):
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """The outputs of the wanted layers, [N, C, H, W] or [N, width], of images [N, 1 or 3, size, size] in 0..1."""
-        x = self._adapt(images)
+        x = self.adapted(images)
         outputs = {}
         for name, stage in self.stages.items():
             x = stage(x)
@@ -65,7 +65,7 @@ class Backbone(nn.Module):
         self.train(was_training)
         return {layer: output.ndim == 4 for layer, output in outputs.items()}
 
-    def _adapt(self, images: Tensor) -> Tensor:
+    def adapted(self, images: Tensor) -> Tensor:
         """Brought to the input size; grey becomes three alike channels, colour its mean, as needed; then normalised."""
         if self.input_size is not None and images.shape[-1] != self.input_size:
             side = (self.input_size, self.input_size)

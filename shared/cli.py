@@ -7,10 +7,10 @@ are the task's own.
 import json
 import logging
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,15 +21,21 @@ from shared.strategies import strategy_names
 
 if TYPE_CHECKING:
     from shared.config import Config
+    from shared.explaining import Explainer
     from shared.predictor import Answer, Predictor, SliceAnswer
     from shared.task import Task
 
-RUNS = Path("runs")
+RUNS, EXPLAINED = Path("runs"), Path("explained")
 ModelOption = Annotated[Path | None, typer.Option(help="A finished run; without it, the newest under runs/.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line for each input.")]
 PredictionsOption = Annotated[Path | None, typer.Option(help="Also write predictions.jsonl into this folder.")]
+ExplainOption = Annotated[
+    bool, typer.Option("--explain", help="Also write checked attributions of each answer into --out; needs torch.")
+]
 EXIT_FAULT, EXIT_USAGE, EXIT_REFUSED = 1, 2, 3
 SLICES_A_LINE = 4
+METHOD_NAMES = ("integrated-gradients", "gradient-shap", "occlusion", "grad-cam", "guided-grad-cam")
+"""Those of `shared.explain`, which imports torch."""
 
 
 def build_app(task: "Task", *, own: Collection[str] = ()) -> typer.Typer:
@@ -109,16 +115,42 @@ def build_app(task: "Task", *, own: Collection[str] = ()) -> typer.Typer:
         paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help=task.inputs_help)],
         model: ModelOption = None,
         as_json: JsonOption = False,
+        explain: ExplainOption = False,
         out: PredictionsOption = None,
     ) -> None:
         """Judge inputs with a finished run. Exit 0: all assessed, or rejected; 3: one refused; 2: wrong usage."""
         with reported():
-            refused = judge(task, paths, model, as_json, out)
+            refused = judge(task, paths, model, as_json, out, {} if explain else None)
         if refused:
             raise typer.Exit(EXIT_REFUSED)
 
     if "predict" not in own:
         app.command()(predict)
+
+    @app.command()
+    def explain(
+        paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help=task.inputs_help)],
+        model: ModelOption = None,
+        method: Annotated[
+            str | None,
+            typer.Option(help=f"One of {', '.join(METHOD_NAMES)}; without it, the usual one of the network."),
+        ] = None,
+        target: Annotated[
+            str | None, typer.Option(metavar="CLASS", help="The class to explain; without it, that of the answer.")
+        ] = None,
+        slices: Annotated[int, typer.Option(min=1, help="Of a series, how many: those that weigh most.")] = 3,
+        checks: Annotated[
+            bool, typer.Option("--checks/--no-checks", help="Whether each map is checked, which takes seconds.")
+        ] = True,
+        as_json: JsonOption = False,
+        out: Annotated[Path, typer.Option(help="Folder for pictures, raw maps and predictions.jsonl.")] = EXPLAINED,
+    ) -> None:
+        """Judge inputs and show which pixels moved the score, with checks of each map. Exit codes as of predict."""
+        with reported():
+            wanted = {"method": method, "target": target, "slices": slices, "checks": checks}
+            refused = judge(task, paths, model, as_json, out, wanted)
+        if refused:
+            raise typer.Exit(EXIT_REFUSED)
 
     @app.command()
     def evaluate(
@@ -208,25 +240,62 @@ def _settings(config: Path | None, overrides: list[str] | None) -> "Config":
     return load_config(config, words)
 
 
-def judge(task: "Task", paths: list[Path], model: Path | None, as_json: bool, out: Path | None) -> bool:
-    """Judges what was named and tells it; True where something was refused."""
-    make_folder(out)
+def judge(
+    task: "Task",
+    paths: list[Path],
+    model: Path | None,
+    as_json: bool,
+    out: Path | None,
+    explaining: Mapping[str, Any] | None = None,
+) -> bool:
+    """Judges what was named and tells it; True where something was refused.
+
+    Args:
+        task: The application.
+        paths: What to judge.
+        model: A finished run; None: the newest.
+        as_json: Whether to tell one JSON object a line for each input.
+        out: Folder for `predictions.jsonl`, or None.
+        explaining: How answers are explained, the options of `shared.explaining.Explainer`; None: they are not.
+
+    Raises:
+        UsageError: There is nowhere to write explanations to, or nothing to judge or to judge with.
+    """
+    if explaining is not None and out is None:
+        raise UsageError("--explain writes pictures; name a folder for them with --out")
     predictor, opening = open_predictor(task, model)
     items = task.items(paths)
+    explainer = None if explaining is None or out is None else _explainer(task, predictor, out, explaining)
+    make_folder(out)
     for line in () if as_json else opening:
         typer.echo(line)
     lines, refused = [], False
     for item in items:
         answer = predictor.assess(item)
         refused |= answer.status == "refused"
-        line = json.dumps(answer.to_json(task), ensure_ascii=False, allow_nan=False)
-        typer.echo(line if as_json else in_words(answer, task))
+        tree, words = answer.to_json(task), [in_words(answer, task)]
+        if explainer is not None:
+            found = explainer.explain(item, answer)
+            tree["explanations"] = [one.to_json() for one in found]
+            words += [one.in_words(task) for one in found]
+        line = json.dumps(tree, ensure_ascii=False, allow_nan=False)
+        typer.echo(line if as_json else "\n".join(words))
         lines.append(line)
     write_predictions(out, lines)
     if not as_json:
         for caveat in task.caveats:
             typer.echo(caveat)
+        if explainer is not None:
+            typer.echo("Attributions show which pixels moved the score; they are no localisation.")
     return refused
+
+
+def _explainer(task: "Task", predictor: "Predictor", out: Path, explaining: Mapping[str, Any]) -> "Explainer":
+    try:
+        from shared.explaining import Explainer
+    except ModuleNotFoundError as error:
+        raise UsageError(f"explaining needs {error.name}; install it with: pip install 'medtl[train]'") from None
+    return Explainer(task, predictor.run, out, **explaining)
 
 
 def open_predictor(task: "Task", model: Path | None) -> tuple["Predictor", list[str]]:

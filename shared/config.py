@@ -126,6 +126,9 @@ class Config(Section):
     miss_cost: float = Field(
         1.0, gt=0, description="what missing a positive costs, in false alarms; weighs the loss, and in the report"
     )
+    masked_images: int = Field(
+        20, ge=0, description="test images with masks that every method explains for the report; about 2 s each"
+    )
     published: dict[str, Published] = Field(
         default_factory=dict, description="by backbone, what a paper says; shown beside this run's own figures"
     )

@@ -212,7 +212,7 @@ def attribution_sheet(
         rows[0, column].imshow(image, cmap="gray", vmin=0, vmax=1)
         rows[1, column].imshow(image, cmap="gray", vmin=0, vmax=1)
         alpha = np.clip(np.abs(attribution) / limit, 0, 1)
-        shown = rows[1, column].imshow(attribution / limit, cmap="seismic", vmin=-1, vmax=1, alpha=alpha)
+        shown = rows[1, column].imshow(attribution / limit, cmap="bwr", vmin=-1, vmax=1, alpha=alpha)
         if mask is not None and mask.any():
             rows[0, column].contour(mask, levels=[0.5], colors="#4cc38a", linewidths=0.8)
         rows[0, column].set_title(titles[column], fontsize=7, color=INK)
@@ -220,6 +220,64 @@ def attribution_sheet(
         axes.set_axis_off()
     figure.colorbar(shown, ax=rows[1, :].tolist(), shrink=0.8, label="for / against")
     return _address(figure)
+
+
+def explanation(
+    image: NDArray[np.float32],
+    attribution: NDArray[np.float32],
+    title: str,
+    curves: Mapping[str, Sequence[float]] | None,
+    warning: str | None,
+) -> bytes:
+    """A PNG of one image, its attribution over it with a colour bar, and the curves of the checks where there are any.
+
+    Args:
+        image: float32 [size, size] in 0..1.
+        attribution: float32 [size, size], signed; red speaks for the class, blue against it.
+        title: Above it; one line or two.
+        curves: The score at each step of deletion and insertion, and of random ones.
+        warning: Written across the top in the colour of warnings, or None.
+    """
+    import matplotlib.pyplot as plt
+
+    panels = 2 if curves is None else 3
+    figure, axes = plt.subplots(1, panels, figsize=(3.3 * panels, 3.9), layout="constrained")
+    axes[0].imshow(image, cmap="gray", vmin=0, vmax=1)
+    axes[0].set_title("as the network sees it", fontsize=8, color=INK)
+    limit = float(np.percentile(np.abs(attribution), 99.5)) or float(np.abs(attribution).max()) or 1.0
+    axes[1].imshow(image, cmap="gray", vmin=0, vmax=1)
+    scaled = np.clip(attribution / limit, -1, 1)
+    shown = axes[1].imshow(scaled, cmap="bwr", vmin=-1, vmax=1, alpha=np.abs(scaled))
+    axes[1].set_title("attribution", fontsize=8, color=INK)
+    bar = figure.colorbar(plt.cm.ScalarMappable(shown.norm, "bwr"), ax=axes[1], shrink=0.7, ticks=[-1, 0, 1])
+    bar.ax.set_yticklabels(["against", "0", "for"], fontsize=7)
+    for place in axes[:2]:
+        place.set_axis_off()
+    if curves is not None:
+        _check_curves(axes[2], curves)
+    figure.suptitle(
+        title if warning is None else f"{title}\n{warning}", fontsize=9, color=INK if warning is None else ACCENT
+    )
+    return _png(figure)
+
+
+def _check_curves(axes: Any, curves: Mapping[str, Sequence[float]]) -> None:
+    for name, values in curves.items():
+        random = name.startswith("random")
+        axes.plot(
+            np.linspace(0, 1, len(values)),
+            values,
+            color=MUTED if random else ACCENT if name == "deletion" else INK,
+            linestyle=("--" if name.endswith("deletion") else ":") if random else "-",
+            linewidth=1.0 if random else 1.6,
+            label=name,
+        )
+    axes.set_ylim(-0.02, 1.02)
+    axes.set_xlabel("share taken away or uncovered, highest attribution first", fontsize=8)
+    axes.set_title("probability of the class", fontsize=8, color=INK)
+    axes.tick_params(labelsize=7)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize=7)
 
 
 def pair_sheet(pictures: NDArray[np.float32], titles: Sequence[Sequence[str]]) -> bytes:

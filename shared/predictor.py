@@ -113,7 +113,7 @@ class Predictor:
 
     def __init__(self, run: Path, task: str, preprocess: Preprocess) -> None:
         check_finished(run)
-        self.name = run.resolve().name
+        self.run, self.name = run, run.resolve().name
         self.record = read_model_record(run)
         if self.record.task != task:
             raise UsageError(f"{run} is a run of {self.record.task}; `{task}` cannot use it")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from shared.artifacts import ModelRecord, write_json, write_text
 from shared.evaluation import Stakes
-from shared.explain import integrated_gradients
+from shared.explain import attribute, usual_method
 from shared.features import nearest_codes
 from shared.figures import (
     attribution_sheet,
@@ -28,6 +28,8 @@ from shared.figures import (
 from shared.job import Part
 from shared.model_card import model_card
 from shared.network import Network
+from shared.pointing import agreement
+from shared.progress import Progress
 from shared.reliability import judged, reliability_bins
 from shared.report_classes import (
     class_rows,
@@ -39,6 +41,7 @@ from shared.report_classes import (
     shaded,
     with_bars,
 )
+from shared.seeding import generator
 from shared.task import Task
 from shared.wording import MANY_CLASSES, beside_published, caveats, in_words, rows_of, summary_lines
 
@@ -63,6 +66,7 @@ class Finished:
         history: Rows of `metrics.jsonl`.
         environment: As in `environment.json`.
         network: On the CPU, in evaluation mode.
+        masked_images: At most so many test images with masks are explained by every method.
         published: What a paper says of this setting, as in a configuration, or None.
     """
 
@@ -77,10 +81,11 @@ class Finished:
     history: Sequence[Mapping[str, Any]]
     environment: Mapping[str, Any]
     network: Network
+    masked_images: int = 0
     published: Mapping[str, Any] | None = None
 
 
-def write_report(task: Task, folder: Path, done: Finished) -> None:
+def write_report(task: Task, folder: Path, done: Finished, progress: Progress = lambda *_: None) -> None:
     """Writes `report.json`, `report.html` and `model_card.md` into the run folder."""
     rows = rows_of(done.results)
     by_group = rows_of({name: result.get("by_group", {}) for name, result in done.results.items()})
@@ -88,15 +93,17 @@ def write_report(task: Task, folder: Path, done: Finished) -> None:
     point, rejection = done.record.operating_point, done.record.rejection
     chosen = point or rejection
     told, shown = ({}, None) if rejection is None else _by_class(task, done, rejection)
+    test = done.parts["test"]
+    pointing = _pointing(task, done, test, progress)
     tree = {
         "summary": [*cautions, *summary_lines(rows, by_group), *_statements(done, chosen)],
         "notes": list(done.notes),
         "operating_point": point,
         **done.results,
         **told,
+        **({} if pointing is None else {"attributions": pointing}),
     }
     write_json(folder / "report.json", tree)
-    test = done.parts["test"]
     flags = np.array(done.record.positive)
     counts = [_counts(name, part, len(done.record.classes)) for name, part in done.parts.items()]
     facts = _facts(done)
@@ -123,6 +130,9 @@ def write_report(task: Task, folder: Path, done: Finished) -> None:
         misses=_miss_sheet(done, flags, test),
         curve=training_curve(done.history),
         sheet=_sheet(task, done, test),
+        method=usual_method(done.network),
+        pointing=pointing,
+        in_words=in_words,
         data=counts,
         notes=done.notes,
         facts=facts,
@@ -228,7 +238,7 @@ def _sheet(task: Task, done: Finished, test: Part) -> str | None:
     chosen = _chosen(done, test)
     images = np.stack([test.images[i] for i in chosen])
     predicted = done.probabilities["test"][chosen].argmax(axis=1)
-    maps = integrated_gradients(done.network, images, predicted, torch.device("cpu"))
+    maps = attribute(done.network, images, predicted, torch.device("cpu"), usual_method(done.network))
     masks = [task.read_mask(test.samples[i], done.record.preprocessing) for i in chosen]
     names = done.record.classes
     titles = [
@@ -236,6 +246,27 @@ def _sheet(task: Task, done: Finished, test: Part) -> str | None:
         for i, guess in zip(chosen, predicted, strict=True)
     ]
     return attribution_sheet(images.mean(axis=1), maps, masks, titles)
+
+
+def _pointing(task: Task, done: Finished, test: Part, progress: Progress) -> dict[str, Any] | None:
+    """How each method agrees with the masks of test images, one image of each unit; None where none has a mask."""
+    images: list[NDArray[np.float32]] = []
+    masks: list[NDArray[np.bool_]] = []
+    targets: list[int] = []
+    units: set[str] = set()
+    for index in generator(0, "masked images").permutation(len(test.samples)).tolist():
+        unit, sample = test.belonging.units[index], test.samples[index]
+        if len(images) == done.masked_images or sample.mask is None or unit in units:
+            continue
+        mask = task.read_mask(sample, done.record.preprocessing)
+        if mask is not None and mask.any():
+            units.add(unit)
+            images.append(test.images[index])
+            masks.append(mask)
+            targets.append(int(test.labels[index]))
+    if not images:
+        return None
+    return agreement(done.network, images, masks, targets, torch.device("cpu"), progress)
 
 
 def _chosen(done: Finished, test: Part) -> list[int]:

@@ -327,9 +327,10 @@ def _complete(
         history=history,
         environment=environment,
         network=network,
+        masked_images=config.masked_images,
         published=said.model_dump() if (said := config.published.get(config.backbone.name)) else None,
     )
-    write_report(task, folder, done)
+    write_report(task, folder, done, job.progress)
     (folder / "checkpoint.pt").unlink(missing_ok=True)
     finish(folder, task.name)
 

@@ -121,5 +121,5 @@ def quick_ending(monkeypatch: pytest.MonkeyPatch) -> None:
         return 0.0
 
     monkeypatch.setattr("shared.runner.export_onnx", export)
-    monkeypatch.setattr("shared.report.integrated_gradients", lambda network, images, targets, device: images[:, 0])
+    monkeypatch.setattr("shared.report.attribute", lambda network, images, *_: images[:, 0])
     monkeypatch.setattr("shared.report.attribution_sheet", lambda *_: "data:,")

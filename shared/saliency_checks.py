@@ -1,0 +1,227 @@
+"""Whether a map of attributions is to be believed: it must depend on what was learnt, and on it the score must hang.
+
+Two checks, each of which a map can fail:
+
+- Randomisation (Adebayo et al., arXiv 1810.03292): the map of a network whose weights were drawn at random, from the
+  head downwards, must look different. One that stays is drawn by the image and the architecture, like an edge filter.
+- Deletion and insertion (Petsiuk et al., arXiv 1806.07421): painting over the cells with the highest attribution first,
+  in the image's mean, must lower the score faster than in random orders; uncovering them first must raise it faster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+from scipy.stats import rankdata
+
+from shared.artifacts import ModelRecord
+from shared.explain import attribute
+from shared.network import Network
+from shared.seeding import derive_seed, generator
+from shared.trained import build_network
+
+GRID = 16
+"""Cells along a side. Single pixels would be no fair unit: random ones erase texture everywhere at once."""
+STEPS = 16
+ORDERS = 19
+"""Random orders: a map that beats all of them does so by chance once in twenty."""
+SIMILAR = 0.5
+"""Rank correlation with the map of a random network above which a map does not show what was learnt. Source of the
+measure: Adebayo et al., section 3; the bound is ours, see docs/lab-log.md for what the methods reach."""
+DRAWS = 2
+"""Wholly random networks over which the correlation is averaged."""
+BLUR = 0.08
+"""Standard deviation of the blur that insertion starts from, as a fraction of the side: no shape is left."""
+BLACK = 0.02
+"""Mean of a cell below which it is background, of which no map has anything to say."""
+FEWEST_CELLS = 16
+BATCH = 16
+
+Cells = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the checks found of one map.
+
+    Attributes:
+        similarity: Rank correlation of the absolute map with those of networks with a random head, with the later half
+            of the stages random too, and with everything random, -1 to 1.
+        deletion: Area under the score while cells are painted over, 0 to 1; low is good.
+        insertion: Area under the score while cells are uncovered from a blur, 0 to 1; high is good.
+        random_deletion: Mean over random orders.
+        random_insertion: Mean over random orders.
+        beaten: Of the `ORDERS` random orders, how many have a smaller insertion less deletion than the map.
+        curves: The score at each step: "deletion", "insertion", and the means of the random orders.
+        faults: Why it is not to be believed, one line each; empty where it passes.
+    """
+
+    similarity: tuple[float, ...]
+    deletion: float
+    insertion: float
+    random_deletion: float
+    random_insertion: float
+    beaten: int
+    curves: dict[str, tuple[float, ...]]
+    faults: tuple[str, ...]
+
+    @property
+    def believable(self) -> bool:
+        """Whether every check was passed."""
+        return not self.faults
+
+
+def check_map(
+    network: Network,
+    record: ModelRecord,
+    image: NDArray[np.float32],
+    target: int,
+    attribution: NDArray[np.float32],
+    method: str,
+    device: torch.device,
+) -> Verdict:
+    """Checks one map.
+
+    Args:
+        network: The one that was explained, on `device` and in evaluation mode.
+        record: Of its run.
+        image: float32 [channels, size, size] in 0..1.
+        target: The class whose score was explained.
+        attribution: float32 [size, size], signed.
+        method: By which it was made, for the maps of random networks.
+        device: Where to compute.
+    """
+    similarity = _similarity(network, record, image, target, attribution, method, device)
+    orders = [_order(cells(attribution).ravel()), *_random_orders()]
+    deleted = _curves(network, image, target, orders, np.full_like(image, image.mean()), insert=False, device=device)
+    inserted = _curves(network, image, target, orders, _blurred(image), insert=True, device=device)
+    deletion, insertion = deleted.mean(axis=1), inserted.mean(axis=1)
+    gain = insertion - deletion
+    beaten = int((gain[1:] < gain[0]).sum())
+    return Verdict(
+        similarity=tuple(similarity),
+        deletion=float(deletion[0]),
+        insertion=float(insertion[0]),
+        random_deletion=float(deletion[1:].mean()),
+        random_insertion=float(insertion[1:].mean()),
+        beaten=beaten,
+        curves={
+            "deletion": tuple(deleted[0].tolist()),
+            "insertion": tuple(inserted[0].tolist()),
+            "random deletion": tuple(deleted[1:].mean(axis=0).tolist()),
+            "random insertion": tuple(inserted[1:].mean(axis=0).tolist()),
+        },
+        faults=tuple(_faults(attribution, similarity[-1], beaten)),
+    )
+
+
+def cells(pixels: NDArray[np.floating]) -> Cells:
+    """Means over a grid, [GRID, GRID], of [size, size]; no backbone takes a side below `GRID`."""
+    owner = _owners(pixels.shape[0]).ravel()
+    sums = np.bincount(owner, weights=pixels.ravel(), minlength=GRID * GRID)
+    return (sums / np.bincount(owner, minlength=GRID * GRID)).reshape(GRID, GRID)
+
+
+def _owners(size: int) -> NDArray[np.int64]:
+    """The number of the cell, [size, size], to which each pixel belongs."""
+    along = np.arange(size) * GRID // size
+    return along[:, None] * GRID + along[None, :]
+
+
+def rank_correlation(first: Cells, second: Cells, image: NDArray[np.float32]) -> float:
+    """Spearman's correlation of two grids over the cells where the image is not black; 0 where one is constant."""
+    seen = cells(image.mean(axis=0)) > BLACK
+    if seen.sum() < FEWEST_CELLS:
+        seen = np.ones_like(seen)
+    ranks = [rankdata(grid[seen]) for grid in (first, second)]
+    if any(np.ptp(row) == 0 for row in ranks):
+        return 0.0
+    return float(np.corrcoef(*ranks)[0, 1])
+
+
+def _faults(attribution: NDArray[np.float32], similarity: float, beaten: int) -> list[str]:
+    if not np.abs(attribution).max() > 0:
+        return ["the method attributes nothing to any pixel"]
+    faults = []
+    if similarity > SIMILAR:
+        faults.append(
+            f"a network with random weights gives a map like it (rank correlation {similarity:.2f}, at most {SIMILAR})"
+        )
+    if beaten < ORDERS:
+        faults.append(f"deletion and insertion beat only {beaten} of {ORDERS} random maps")
+    return faults
+
+
+def _similarity(
+    network: Network,
+    record: ModelRecord,
+    image: NDArray[np.float32],
+    target: int,
+    attribution: NDArray[np.float32],
+    method: str,
+    device: torch.device,
+) -> list[float]:
+    """The correlation at each depth of randomisation, from the head alone to everything."""
+    stages, own = list(network.backbone.stages), cells(np.abs(attribution))
+
+    def correlation(randomised: Sequence[str], draw: int) -> float:
+        random = _randomised(network, record, randomised, draw)
+        other = attribute(random, image[None], np.array([target]), device, method)[0]
+        return rank_correlation(own, cells(np.abs(other)), image)
+
+    whole = float(np.mean([correlation(stages, draw) for draw in range(DRAWS)]))
+    return [correlation((), 0), correlation(stages[len(stages) // 2 :], 0), whole]
+
+
+def _randomised(network: Network, record: ModelRecord, stages: Sequence[str], draw: int) -> Network:
+    """The network with a random head and random weights in some stages, buffers included."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(derive_seed(draw, "random head"))
+        random = build_network(record, network.head.in_features, seed=derive_seed(draw, "random network"))
+    for name, stage in network.backbone.stages.items():
+        if name not in stages:
+            random.backbone.stages[name].load_state_dict(stage.state_dict())
+    return random
+
+
+def _order(values: Cells) -> NDArray[np.int64]:
+    return np.argsort(-values, kind="stable")
+
+
+def _random_orders() -> list[NDArray[np.int64]]:
+    return [generator(draw, "random map").permutation(GRID * GRID) for draw in range(ORDERS)]
+
+
+def _blurred(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    sigma = BLUR * image.shape[-1]
+    return gaussian_filter(image, sigma=(0, sigma, sigma))
+
+
+@torch.inference_mode()
+def _curves(
+    network: Network,
+    image: NDArray[np.float32],
+    target: int,
+    orders: Sequence[NDArray[np.int64]],
+    ground: NDArray[np.float32],
+    *,
+    insert: bool,
+    device: torch.device,
+) -> Cells:
+    """The probability of `target`, [orders, STEPS + 1], while cells go from image to ground, or the other way."""
+    owners = _owners(image.shape[-1])
+    turned = [np.argsort(order)[owners] for order in orders]
+    bounds = np.linspace(0, GRID * GRID, STEPS + 1)
+    covered = [(ranks < bound) != insert for ranks in turned for bound in bounds]
+    temperature = network.temperature.to(device)
+    rows = []
+    for start in range(0, len(covered), BATCH):
+        batch = np.stack([np.where(one, ground, image) for one in covered[start : start + BATCH]])
+        scores = network(torch.from_numpy(batch.astype(np.float32)).to(device)) / temperature
+        rows.append(torch.softmax(scores.float(), dim=1)[:, target].cpu().numpy())
+    return np.concatenate(rows).reshape(len(orders), STEPS + 1).astype(np.float64)
