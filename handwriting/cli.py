@@ -11,7 +11,6 @@ import typer
 
 from handwriting.task import TASK
 from shared.cli import (
-    EXIT_REFUSED,
     ExplainOption,
     JsonOption,
     ModelOption,
@@ -43,9 +42,11 @@ def predict(
     explain: ExplainOption = False,
     out: PredictionsOption = None,
 ) -> None:
-    """Judge inputs with a finished run. Exit 0: all assessed, or rejected; 3: one refused; 2: wrong usage.
+    """Judge inputs with a finished run.
 
-    With --page, --out also gets each page as it was straightened, with the characters in numbered boxes.
+    Exit 0: all were assessed; 3: one was refused; 4: none refused, but one is too unlike the training images to be
+    assessed; 2: wrong usage. With --page, --out also gets each page as it was straightened, with its characters in
+    numbered boxes.
     """
     with reported():
         if page and explain:
@@ -53,11 +54,10 @@ def predict(
         if page:
             from handwriting.reading import judge_pages
 
-            refused = judge_pages(TASK, paths, model, as_json, out)
+            code = judge_pages(TASK, paths, model, as_json, out)
         else:
-            refused = judge(TASK, paths, model, as_json, out, {} if explain else None)
-    if refused:
-        raise typer.Exit(EXIT_REFUSED)
+            code = judge(TASK, paths, model, as_json, out, {} if explain else None)
+    raise typer.Exit(code)
 
 
 data = typer.Typer(help="Fetch published datasets.", no_args_is_help=True, rich_markup_mode=None)

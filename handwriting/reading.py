@@ -13,7 +13,7 @@ import typer
 from handwriting.inputs import items
 from handwriting.labels import CHARACTERS
 from handwriting.page import Page, draw_boxes, read_page
-from shared.cli import make_folder, open_predictor, write_predictions
+from shared.cli import EXIT_REFUSED, make_folder, open_predictor, write_predictions
 from shared.errors import DataError
 from shared.predictor import Predictor
 from shared.task import Item, Task
@@ -47,8 +47,8 @@ class Reading:
     decision: str | None
 
 
-def judge_pages(task: Task, paths: Sequence[Path], model: Path | None, as_json: bool, out: Path | None) -> bool:
-    """Reads photographs of pages and tells them; True where one was refused.
+def judge_pages(task: Task, paths: Sequence[Path], model: Path | None, as_json: bool, out: Path | None) -> int:
+    """Reads photographs of pages and tells them; gives the exit code.
 
     Args:
         task: The application.
@@ -97,7 +97,7 @@ def judge_pages(task: Task, paths: Sequence[Path], model: Path | None, as_json: 
     if not as_json:
         for caveat in task.caveats:
             typer.echo(caveat)
-    return refused
+    return EXIT_REFUSED if refused else 0
 
 
 def read_characters(page: Page, predictor: Predictor) -> list[Reading]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import io
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,14 +13,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from shared.aggregation import Aggregation
 from shared.errors import RunError, UsageError
 from shared.task import Preprocessing
 
 DONE = "done"
 SEEN = "seen.txt"
-MODEL_FILES = ("model.json", "model.onnx", "model.safetensors")
-FORMAT = 4
+MODEL_FILES = ("model.json", "model.onnx", "model.safetensors", "codes.npy")
+FORMAT = 5
 """Version of the run folder. A reader refuses another one."""
 
 
@@ -39,6 +43,8 @@ class ModelRecord:
         aggregation: How the slices of a series become one probability.
         certified_sensitivity: What validation certifies at this threshold; None where nothing was certified.
         certified_error: The same of the error among accepted answers, without a positive class.
+        ood: The `threshold` of the out-of-distribution score above which nothing is assessed, the `rate` at which
+            inputs like those of validation exceed it, and of how many `series` it was taken.
         temperature: Already inside `model.onnx`; recorded for the reader.
         backbone: Its record's name, layers, pooling and where its weights came from.
         domains: Names of the domains it was trained on.
@@ -58,6 +64,7 @@ class ModelRecord:
     aggregation: Aggregation
     certified_sensitivity: float | None
     certified_error: float | None
+    ood: Mapping[str, Any]
     temperature: float
     backbone: Mapping[str, Any]
     domains: tuple[str, ...]
@@ -182,6 +189,13 @@ def write_bytes(path: Path, data: bytes) -> None:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write_array(path: Path, array: NDArray[Any]) -> None:
+    """Writes an array as NumPy does, whole or not at all; nothing in it can hold code."""
+    stream = io.BytesIO()
+    np.save(stream, array, allow_pickle=False)
+    write_bytes(path, stream.getvalue())
 
 
 def write_json(path: Path, tree: Any) -> None:

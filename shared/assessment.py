@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.abstention import abstention, abstention_in_words
 from shared.artifacts import ModelRecord
 from shared.division import audit_note, audited
 from shared.errors import DataError, InputRefused
@@ -49,6 +50,7 @@ def assess_data(
     samples = [sample for sample in labelled if not known_only or sample.label in record.classes]
     kept: list[Sample] = []
     rows: list[NDArray[np.float64]] = []
+    ood: list[float] = []
     refused: list[Sample] = []
     copies = acquainted = 0
     for done, sample in enumerate(samples, start=1):
@@ -65,7 +67,9 @@ def assess_data(
             elif image_digest(image) in seen:
                 copies += 1
             else:
-                rows.append(predictor.of_images([image])[0])
+                (row,), (strange,) = predictor.judge([image])
+                rows.append(row)
+                ood.append(float(strange))
                 kept.append(sample)
         progress("judging", done, len(samples), "")
     if not kept:
@@ -75,17 +79,20 @@ def assess_data(
         )
     found = audited(task, replace(dataset, samples=tuple(kept)), progress)
     probabilities, labels, classes, positive = _in_common(task, record, np.stack(rows), kept)
+    belonging = Belonging.of(kept, group_units(kept, found.clusters).tolist())
     result = evaluate(
         probabilities,
         labels,
         classes,
         positive=positive,
-        belonging=Belonging.of(kept, group_units(kept, found.clusters).tolist()),
+        belonging=belonging,
         domains=[sample.domain for sample in kept],
         threshold=record.threshold,
         aggregation=record.aggregation,
         stakes=stakes,
     )
+    common = replace(record, classes=classes, positive=tuple(positive.tolist()))
+    result["abstention"] = abstention(probabilities, np.array(ood), labels, kept, belonging, common)
     coverage = {
         "assessed": len(kept),
         "refused": len(refused),
@@ -101,6 +108,7 @@ def assess_data(
         audit_note(found),
         *([f"{len(labelled) - len(samples)} images of other classes were left out."] if known_only else []),
         f"{len(refused)} were refused, {coverage['refused_positive']} of them positive.",
+        f"{abstention_in_words(result['abstention'], task.positive_name)}.",
     ]
     summary = summary_lines(rows_of({"test": result}), rows_of({"test": result.get("by_group", {})}))
     return {

@@ -32,7 +32,7 @@ PredictionsOption = Annotated[Path | None, typer.Option(help="Also write predict
 ExplainOption = Annotated[
     bool, typer.Option("--explain", help="Also write checked attributions of each answer into --out; needs torch.")
 ]
-EXIT_FAULT, EXIT_USAGE, EXIT_REFUSED = 1, 2, 3
+EXIT_FAULT, EXIT_USAGE, EXIT_REFUSED, EXIT_NOT_ASSESSED = 1, 2, 3, 4
 SLICES_A_LINE = 4
 METHOD_NAMES = ("integrated-gradients", "gradient-shap", "occlusion", "grad-cam", "guided-grad-cam")
 """Those of `shared.explain`, which imports torch."""
@@ -118,11 +118,14 @@ def build_app(task: "Task", *, own: Collection[str] = ()) -> typer.Typer:
         explain: ExplainOption = False,
         out: PredictionsOption = None,
     ) -> None:
-        """Judge inputs with a finished run. Exit 0: all assessed, or rejected; 3: one refused; 2: wrong usage."""
+        """Judge inputs with a finished run.
+
+        Exit 0: all were assessed; 3: one was refused; 4: none refused, but one is too unlike the training images to be
+        assessed; 2: wrong usage.
+        """
         with reported():
-            refused = judge(task, paths, model, as_json, out, {} if explain else None)
-        if refused:
-            raise typer.Exit(EXIT_REFUSED)
+            code = judge(task, paths, model, as_json, out, {} if explain else None)
+        raise typer.Exit(code)
 
     if "predict" not in own:
         app.command()(predict)
@@ -148,9 +151,8 @@ def build_app(task: "Task", *, own: Collection[str] = ()) -> typer.Typer:
         """Judge inputs and show which pixels moved the score, with checks of each map. Exit codes as of predict."""
         with reported():
             wanted = {"method": method, "target": target, "slices": slices, "checks": checks}
-            refused = judge(task, paths, model, as_json, out, wanted)
-        if refused:
-            raise typer.Exit(EXIT_REFUSED)
+            code = judge(task, paths, model, as_json, out, wanted)
+        raise typer.Exit(code)
 
     @app.command()
     def evaluate(
@@ -247,8 +249,8 @@ def judge(
     as_json: bool,
     out: Path | None,
     explaining: Mapping[str, Any] | None = None,
-) -> bool:
-    """Judges what was named and tells it; True where something was refused.
+) -> int:
+    """Judges what was named and tells it; gives the exit code: refused before not assessed before 0.
 
     Args:
         task: The application.
@@ -269,10 +271,10 @@ def judge(
     make_folder(out)
     for line in () if as_json else opening:
         typer.echo(line)
-    lines, refused = [], False
+    lines, told = [], set()
     for item in items:
         answer = predictor.assess(item)
-        refused |= answer.status == "refused"
+        told.add(answer.status)
         tree, words = answer.to_json(task), [in_words(answer, task)]
         if explainer is not None:
             found = explainer.explain(item, answer)
@@ -287,7 +289,7 @@ def judge(
             typer.echo(caveat)
         if explainer is not None:
             typer.echo("Attributions show which pixels moved the score; they are no localisation.")
-    return refused
+    return EXIT_REFUSED if "refused" in told else EXIT_NOT_ASSESSED if "not assessed" in told else 0
 
 
 def _explainer(task: "Task", predictor: "Predictor", out: Path, explaining: Mapping[str, Any]) -> "Explainer":
@@ -386,8 +388,8 @@ def _audit(task: "Task", data: Path, out: Path | None) -> bool:
 
 def in_words(answer: "Answer", task: "Task") -> str:
     """An answer as a person reads it in a terminal."""
-    if answer.status == "refused":
-        return f"{answer.input}: refused: {answer.reason}"
+    if answer.status != "assessed":
+        return f"{answer.input}: {answer.status}: {answer.reason}"
     probabilities = answer.probabilities or {}
     label = answer.label or ""
     told = f"{task.say(label)} ({probabilities[label]:.3f})"
@@ -405,6 +407,7 @@ def in_words(answer: "Answer", task: "Task") -> str:
         ]
     if len(answer.slices) > 1:
         lines += _slices_in_words(answer, task)
+    lines.append(f"  out-of-distribution score {answer.ood_score:.3f}; up to {answer.ood_threshold:.3f} is assessed")
     lines += [f"  note: {note}" for note in answer.notes]
     return "\n".join(lines)
 
@@ -415,10 +418,14 @@ def _slices_in_words(answer: "Answer", task: "Task") -> list[str]:
         heading = "number, probability (? where rejected) and name of the likeliest class"
     else:
         heading = f"number, {task.positive_name} probability (+ where positive), likeliest class"
-    words = [_slice_in_words(one, task) for one in answer.slices]
+    words = [_slice_in_words(one, task) + "~" * _is_strange(one, answer) for one in answer.slices]
     width = max(map(len, words))
     rows = [words[start : start + SLICES_A_LINE] for start in range(0, len(words), SLICES_A_LINE)]
     return [f"  by slice: {heading}", *("    " + "  ".join(word.ljust(width) for word in row).rstrip() for row in rows)]
+
+
+def _is_strange(one: "SliceAnswer", answer: "Answer") -> bool:
+    return answer.ood_threshold is not None and one.ood_score > answer.ood_threshold
 
 
 def _slice_in_words(one: "SliceAnswer", task: "Task") -> str:

@@ -126,6 +126,12 @@ class Config(Section):
     miss_cost: float = Field(
         1.0, gt=0, description="what missing a positive costs, in false alarms; weighs the loss, and in the report"
     )
+    ood_rate: float = Field(
+        0.01,
+        gt=0,
+        lt=0.5,
+        description="share of inputs like those of validation that may not be assessed",
+    )
     masked_images: int = Field(
         20, ge=0, description="test images with masks that every method explains for the report; about 2 s each"
     )

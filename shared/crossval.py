@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.artifacts import read_model_record
+from shared.artifacts import read_json, read_model_record
 from shared.config import Config
 from shared.errors import ConfigError
 from shared.evaluation import Rate
@@ -23,6 +24,7 @@ from shared.task import Task
 from shared.wording import caveats
 
 Flags = NDArray[np.bool_]
+ABSTAINED = ("inputs", "not_assessed", "not_assessed_positive")
 
 
 def cross_validate(
@@ -46,12 +48,12 @@ def cross_validate(
 
     Returns:
         `caveats` (sentences), `repeats` (the pooled measures of each, with their 95% intervals), `mean` (over repeats,
-        with `spread`, their standard deviation, and the means of the bounds: repeats do not narrow an interval), `runs`
-        (names).
+        with `spread`, their standard deviation, and the means of the bounds: repeats do not narrow an interval),
+        `abstention` (inputs over all folds and repeats, and how many of them would not be assessed), `runs` (names).
     """
     if config.data.folds is not None or config.data.left_out is not None:
         raise ConfigError("data.folds and data.left_out choose one test; crossval divides by itself: leave them out")
-    rows, names, cautions = [], [], list[str]()
+    rows, names, cautions, abstained = [], [], list[str](), Counter[str]()
     for repeat in range(repeats):
         tests = []
         for fold in range(folds):
@@ -61,10 +63,19 @@ def cross_validate(
             folder = run(task, of_fold, root=root / "crossval", progress=lambda *_: None)
             cautions = caveats(task, read_model_record(folder).synthetic)
             tests.append(_test(folder))
+            abstention = read_json(folder / "report.json")["test"]["abstention"]
+            abstained.update({name: abstention[name] or 0 for name in ABSTAINED})
             names.append(folder.name)
             progress("folds", repeat * folds + fold + 1, repeats * folds, "")
         rows.append(_pooled(tests))
-    return {"caveats": cautions, "folds": folds, "repeats": rows, "mean": _mean(rows), "runs": names}
+    return {
+        "caveats": cautions,
+        "folds": folds,
+        "repeats": rows,
+        "mean": _mean(rows),
+        "abstention": dict(abstained),
+        "runs": names,
+    }
 
 
 def in_words(tree: dict[str, Any]) -> list[str]:
@@ -77,6 +88,8 @@ def in_words(tree: dict[str, Any]) -> list[str]:
             f"{name}: {block['value']:.3f} {interval}, standard deviation over repeats {block['spread']:.3f}, "
             f"n {block['n']}"
         )
+    total, none, ill = (tree["abstention"][name] for name in ABSTAINED)
+    lines.append(f"not assessed, as unlike the training images: {none} of {total} inputs, {ill} of them positive")
     return lines
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from shared.artifacts import write_bytes
+from shared.artifacts import write_array, write_bytes
 from shared.errors import UsageError
 from shared.explain import attribute, methods_for, usual_method
 from shared.figures import explanation
@@ -115,7 +114,7 @@ class Explainer:
         self.count = 0
 
     def explain(self, item: Item, answer: Answer) -> list[Explanation]:
-        """Explains one answer; one that was refused has nothing to be explained."""
+        """Explains one answer; one that was not assessed has no slices, and nothing to be explained."""
         self.count += 1
         if not answer.slices:
             return []
@@ -153,7 +152,7 @@ class Explainer:
             raw=self.out / f"{stem}.npy",
         )
         write_bytes(explained.picture, self._picture(image, explained))
-        write_bytes(explained.raw, _as_file(found))
+        write_array(explained.raw, found)
         return explained
 
     def _picture(self, image: NDArray[np.float32], explained: Explanation) -> bytes:
@@ -163,9 +162,3 @@ class Explainer:
             return explanation(image.mean(axis=0), explained.attribution, title, None, "unchecked")
         warning = None if verdict.believable else f"{NOT_BELIEVED}: " + "\n".join(verdict.faults)
         return explanation(image.mean(axis=0), explained.attribution, title, verdict.curves, warning)
-
-
-def _as_file(array: NDArray[np.float32]) -> bytes:
-    stream = io.BytesIO()
-    np.save(stream, array)
-    return stream.getvalue()

@@ -12,9 +12,10 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from shared.aggregation import aggregate
+from shared.aggregation import Values, aggregate
 from shared.artifacts import check_finished, read_model_record, read_seen
 from shared.errors import DataError, InputRefused, UsageError
+from shared.ood import Reference, of_series
 from shared.samples import image_digest
 from shared.task import Image, Item, Preprocessing, Task
 
@@ -38,7 +39,9 @@ class SliceAnswer:
     probabilities: dict[str, float]
     positive_probability: float | None
     decision: str
-    """That of the slice as if it had been given alone."""
+    """That of the slice as if it had been given alone and lay within the distribution."""
+    ood_score: float
+    """How unlike the training images it is."""
 
 
 @dataclass(frozen=True)
@@ -48,15 +51,18 @@ class Answer:
     Attributes:
         input: As the person named it.
         model: Name of the run that answers.
-        status: "assessed", or "refused" with `reason`.
+        status: "assessed"; "refused", where the input is none that may be judged; or "not assessed", where the model
+            knows nothing like it.
         reason: One line, without identifiers; None when assessed.
         label: The most probable class.
         decision: At the threshold: "positive" or "negative"; where the task has no positive class, "accepted" or
-            "rejected" (too unsure to be relied on). None when refused.
+            "rejected" (too unsure to be relied on). None, as what follows, when not assessed.
         probabilities: By class, for the whole input.
         positive_probability: Probability of the positive event; None where the task has none.
         threshold: From which `positive_probability` means "positive", or the probability of `label` "accepted".
         certified_sensitivity: What validation certifies at this threshold; None where nothing was certified.
+        ood_score: How unlike the training images the input is, 0 to 2; see `shared.ood`. None when refused.
+        ood_threshold: Above which it is not assessed.
         slices: One answer a slice, in the order of the series.
         notes: What to know beside the answer.
         synthetic_model: Whether the model has only ever seen synthetic images.
@@ -64,7 +70,7 @@ class Answer:
 
     input: str
     model: str
-    status: Literal["assessed", "refused"]
+    status: Literal["assessed", "refused", "not assessed"]
     reason: str | None = None
     label: str | None = None
     decision: str | None = None
@@ -72,6 +78,8 @@ class Answer:
     positive_probability: float | None = None
     threshold: float | None = None
     certified_sensitivity: float | None = None
+    ood_score: float | None = None
+    ood_threshold: float | None = None
     slices: tuple[SliceAnswer, ...] = ()
     notes: tuple[str, ...] = field(default=())
     synthetic_model: bool = False
@@ -117,7 +125,7 @@ class Predictor:
         self.record = read_model_record(run)
         if self.record.task != task:
             raise UsageError(f"{run} is a run of {self.record.task}; `{task}` cannot use it")
-        self.seen = read_seen(run)
+        self.seen, self.reference = read_seen(run), Reference.read(run)
         self.preprocess = preprocess
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
@@ -126,25 +134,23 @@ class Predictor:
             str(run / "model.onnx"), sess_options=options, providers=["CPUExecutionProvider"]
         )
 
-    def probabilities(self, slices: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
-        """Class probabilities, float64 [slices, classes], of raw images."""
-        return self.of_images([self.preprocess(pixels, self.record.preprocessing) for pixels in slices])
-
     def each(self, slices: Sequence[NDArray[np.float32]]) -> tuple[SliceAnswer, ...]:
         """What is found on each of some raw images, every one taken for itself.
 
         Raises:
             DataError: One cannot be judged.
         """
-        return self._slices(self.probabilities(slices))
+        return self._slices(*self.judge([self.preprocess(pixels, self.record.preprocessing) for pixels in slices]))
 
-    def of_images(self, images: Sequence[Image]) -> NDArray[np.float64]:
-        """Class probabilities, float64 [images, classes], of preprocessed images."""
-        rows: list[NDArray[np.float32]] = [
-            self.session.run(["probabilities"], {"images": np.stack(images[start : start + BATCH])})[0]
-            for start in range(0, len(images), BATCH)
-        ]
-        return np.concatenate(rows).astype(np.float64)
+    def judge(self, images: Sequence[Image]) -> tuple[Values, Values]:
+        """Class probabilities [images, classes] and out-of-distribution scores [images] of preprocessed images."""
+        rows, ood = [], []
+        for start in range(0, len(images), BATCH):
+            batch = np.stack(images[start : start + BATCH])
+            probabilities, codes = self.session.run(["probabilities", "codes"], {"images": batch})
+            rows.append(probabilities.astype(np.float64))
+            ood.append(self.reference.scores(codes))
+        return np.concatenate(rows), np.concatenate(ood)
 
     def assess(self, item: Item) -> Answer:
         """Judges one item; what cannot be judged comes back as refused."""
@@ -154,24 +160,43 @@ class Predictor:
             return self._refused(item, "holds no image")
         try:
             images = [self.preprocess(pixels, self.record.preprocessing) for pixels in item.slices]
-            rows = self.of_images(images)
+            rows, ood = self.judge(images)
         except (InputRefused, DataError) as error:
             return self._refused(item, str(error))
-        if not np.isfinite(rows).all():
+        if not (np.isfinite(rows).all() and np.isfinite(ood).all()):
             return self._refused(item, "the network gave no finite probability")
-        return self._assessed(item, rows, self._acquainted(images))
+        if of_series(ood) > self.record.ood["threshold"]:
+            return self._not_assessed(item, of_series(ood))
+        return self._assessed(item, rows, ood, self._acquainted(images))
 
     def _refused(self, item: Item, reason: str) -> Answer:
         return Answer(
             item.name, self.name, "refused", reason, notes=self._notes(item), synthetic_model=self.record.synthetic
         )
 
-    def _assessed(self, item: Item, rows: NDArray[np.float64], notes: tuple[str, ...]) -> Answer:
+    def _not_assessed(self, item: Item, score: float) -> Answer:
+        threshold = self.record.ood["threshold"]
+        return Answer(
+            item.name,
+            self.name,
+            "not assessed",
+            f"is unlike the images that the model was trained on (out-of-distribution score {score:.3f}, at most "
+            f"{threshold:.3f}): no answer of it would mean anything",
+            ood_score=score,
+            ood_threshold=threshold,
+            notes=self._notes(item),
+            synthetic_model=self.record.synthetic,
+        )
+
+    def _assessed(self, item: Item, rows: Values, ood: Values, notes: tuple[str, ...]) -> Answer:
         flags = np.array(self.record.positive, dtype=bool)
         whole = aggregate(rows, flags, self.record.aggregation)
         positive = self.record.aggregation.probability(rows[:, flags].sum(axis=1)) if flags.any() else None
         doubts = self._doubts(item) if flags.any() else []
-        slices = self._slices(rows)
+        threshold = self.record.ood["threshold"]
+        strange = int((ood > threshold).sum())
+        if strange:
+            notes = (*notes, f"{strange} of {len(ood)} slices (~) are unlike the images that the model was trained on")
         return Answer(
             item.name,
             self.name,
@@ -182,15 +207,19 @@ class Predictor:
             positive_probability=positive,
             threshold=self.record.threshold,
             certified_sensitivity=None if doubts else self.record.certified_sensitivity,
-            slices=slices,
+            ood_score=of_series(ood),
+            ood_threshold=threshold,
+            slices=self._slices(rows, ood),
             notes=(*self._notes(item), *notes, *doubts),
             synthetic_model=self.record.synthetic,
         )
 
-    def _slices(self, rows: NDArray[np.float64]) -> tuple[SliceAnswer, ...]:
+    def _slices(self, rows: Values, ood: Values) -> tuple[SliceAnswer, ...]:
         return tuple(
-            SliceAnswer(number, self._label(row), self._by_class(row), self._positive(row), self._alone(row))
-            for number, row in enumerate(rows, start=1)
+            SliceAnswer(
+                number, self._label(row), self._by_class(row), self._positive(row), self._alone(row), float(strange)
+            )
+            for number, (row, strange) in enumerate(zip(rows, ood, strict=True), start=1)
         )
 
     def _notes(self, item: Item) -> tuple[str, ...]:
@@ -224,19 +253,19 @@ class Predictor:
         yes, no = ("positive", "negative") if any(self.record.positive) else ("accepted", "rejected")
         return yes if value >= self.record.threshold else no
 
-    def _alone(self, row: NDArray[np.float64]) -> str:
+    def _alone(self, row: Values) -> str:
         value = self._positive(row)
         if value is None:
             return self._decision(float(row.max()))
         return self._decision(float(self.record.aggregation.each(np.array([value]))[0]))
 
-    def _label(self, row: NDArray[np.float64]) -> str:
+    def _label(self, row: Values) -> str:
         return self.record.classes[int(row.argmax())]
 
-    def _by_class(self, row: NDArray[np.float64]) -> dict[str, float]:
+    def _by_class(self, row: Values) -> dict[str, float]:
         return {name: float(value) for name, value in zip(self.record.classes, row, strict=True)}
 
-    def _positive(self, row: NDArray[np.float64]) -> float | None:
+    def _positive(self, row: Values) -> float | None:
         if not any(self.record.positive):
             return None
         return float(row[np.array(self.record.positive)].sum())

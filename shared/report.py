@@ -12,6 +12,7 @@ import torch
 from jinja2 import Environment, PackageLoader, select_autoescape
 from numpy.typing import NDArray
 
+from shared.abstention import abstention_in_words
 from shared.artifacts import ModelRecord, write_json, write_text
 from shared.evaluation import Stakes
 from shared.explain import attribute, usual_method
@@ -96,7 +97,7 @@ def write_report(task: Task, folder: Path, done: Finished, progress: Progress = 
     test = done.parts["test"]
     pointing = _pointing(task, done, test, progress)
     tree = {
-        "summary": [*cautions, *summary_lines(rows, by_group), *_statements(done, chosen)],
+        "summary": [*cautions, *summary_lines(rows, by_group), *_statements(task, done, chosen)],
         "notes": list(done.notes),
         "operating_point": point,
         **done.results,
@@ -121,6 +122,8 @@ def write_report(task: Task, folder: Path, done: Finished, progress: Progress = 
         rejection=rejection,
         many=len(done.record.classes) > MANY_CLASSES,
         by_class=shown,
+        abstention=done.results["test"]["abstention"],
+        abstained=abstention_in_words(done.results["test"]["abstention"], task.positive_name),
         domains=_domains(domains),
         domain_measures=[key for key in DOMAIN_MEASURES if any(key in block for block in domains.values())],
         classes=[task.say(label) for label in done.record.classes],
@@ -177,9 +180,10 @@ def _by_class(task: Task, done: Finished, rejection: Mapping[str, Any]) -> tuple
     return told, shown
 
 
-def _statements(done: Finished, chosen: Mapping[str, Any] | None) -> list[str]:
+def _statements(task: Task, done: Finished, chosen: Mapping[str, Any] | None) -> list[str]:
     """What is certified, and what a paper says of the same setting."""
     lines = [str(chosen["statement"])] if chosen else []
+    lines.append(abstention_in_words(done.results["test"]["abstention"], task.positive_name))
     if done.published is not None:
         lines.append(beside_published(done.published, done.results["test"], done.history))
     return lines
@@ -299,6 +303,10 @@ def _facts(done: Finished) -> list[tuple[str, Any]]:
         ("threshold", f"{record.threshold:.4f}"),
         _certified(record),
         ("slices to series", f"{' + '.join(record.aggregation.pools)}, weights {record.aggregation.weights}"),
+        (
+            "out of distribution from",
+            f"{record.ood['threshold']:.3f}, set on {record.ood['series']} inputs of validation",
+        ),
         ("temperature", f"{record.temperature:.3f}"),
         ("SHA-256 of the data", record.data_hash),
         ("SHA-256 of the weights", record.weights_hash),

@@ -2,68 +2,41 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 import logging
-import platform
 import time
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from accelerate import PartialState
-from numpy.typing import NDArray
-from safetensors.torch import save_file
 
-from shared.artifacts import (
-    ModelRecord,
-    check_finished,
-    claimed,
-    file_hash,
-    finish,
-    is_finished,
-    read_model_record,
-    read_seen,
-    write_json,
-    write_seen,
-    write_text,
-)
+from shared.artifacts import check_finished, claimed, is_finished, read_model_record, write_text
 from shared.backbone import Backbone
 from shared.backbones import build_backbone, find_backbone
-from shared.calibration import fit_temperature
 from shared.code_choice import Code, choose_code
+from shared.completion import complete, positive_classes
 from shared.config import Config, to_yaml, validate
-from shared.decision import Decision, decide
 from shared.division import Divided, divide
 from shared.errors import ConfigError, DataError
-from shared.evaluation import Stakes, evaluate
-from shared.export import export_onnx
 from shared.job import Job, Part
 from shared.network import Network, code_width
-from shared.operating_point import OperatingPoint
 from shared.pooling import POOLINGS
 from shared.progress import Progress
-from shared.report import Finished, write_report
-from shared.samples import SPLITS, Belonging, Dataset, group_mark, image_digest
+from shared.samples import SPLITS, Belonging, Dataset
 from shared.seeding import derive_seed
 from shared.sources import require_paths
 from shared.strategies import find_strategy
-from shared.strategies.base import Strategy
 from shared.task import Preprocessing, Task
 from shared.weights import WeightsReport, load_weights, require_weights
 
 log = logging.getLogger(__name__)
-PACKAGES = ("numpy", "torch", "torchvision", "onnxruntime", "pydicom", "monai", "accelerate", "captum")
-EXPORT_CHECK_IMAGES = 8
-VOID = "Nothing is certified: images or patients of validation were seen in training"
 
 
 def run(
@@ -127,7 +100,7 @@ def run(
             train=parts["train"],
             validation=parts["validation"],
             classes=dataset.classes,
-            costs=tuple(config.miss_cost if dangerous else 1.0 for dangerous in _positive(task, dataset.classes)),
+            costs=tuple(config.miss_cost if one else 1.0 for one in positive_classes(task, dataset.classes)),
             spec=spec,
             content_hash=dataset.content_hash,
             fingerprint=dataset.fingerprint,
@@ -139,7 +112,7 @@ def run(
         )
         history = [*tried, *strategy.fit(job, options)]
         if processes.is_main_process:
-            _complete(task, config, strategy, divided, parts, job, loaded, history, started)
+            complete(task, config, strategy, divided, parts, job, loaded, history, started)
     return folder
 
 
@@ -267,189 +240,3 @@ def _device(config: Config) -> torch.device:
     if config.device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("device: cuda was asked for and none is there; use device=auto or device=cpu")
     return torch.device("cuda" if config.device != "cpu" and torch.cuda.is_available() else "cpu")
-
-
-def _complete(
-    task: Task,
-    config: Config,
-    strategy: Strategy,
-    divided: Divided,
-    parts: Mapping[str, Part],
-    job: Job,
-    weights: WeightsReport,
-    history: list[dict[str, Any]],
-    started: float,
-) -> None:
-    folder, network = job.folder, job.network
-    scores = {name: strategy.scores(job, parts[name]).double().numpy() for name in SPLITS[1:]}
-    temperature = fit_temperature(scores["validation"], parts["validation"].labels)
-    with torch.no_grad():
-        network.temperature.fill_(temperature)
-    probabilities = {name: _softmax(rows / temperature) for name, rows in scores.items()}
-    decision = decide(
-        probabilities["validation"],
-        parts["validation"].labels,
-        parts["validation"].belonging,
-        np.array(_positive(task, job.classes)),
-        target=config.sensitivity,
-        error_rate=config.error_rate,
-        threshold=config.threshold,
-        choices=max(1, len(history)),
-    )
-    network.cpu().eval()
-    save_file(_tensors(network), folder / "model.safetensors")
-    check = np.stack(
-        [parts["validation"].images[i] for i in range(min(EXPORT_CHECK_IMAGES, len(scores["validation"])))]
-    )
-    difference = export_onnx(network, job.spec, folder / "model.onnx", check)
-    before = _seen_before(config)
-    sound = divided.sound and not _marks(parts["validation"]) & before
-    record = _record(task, config, divided, job, weights, temperature, decision, sound=sound)
-    write_json(folder / "model.json", record.to_json())
-    write_seen(folder, before.union(*(_marks(parts[name]) for name in SPLITS[:2])))
-    again = len(_marks(parts["test"]) & before)
-    told = (f"LEAK: {again} test images or patients were seen by the run that the weights come from.",) if again else ()
-    write_text(folder / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in history))
-    write_text(folder / "predictions.csv", _predictions(job.classes, parts, probabilities))
-    environment = _environment(job.device, difference, time.monotonic() - started)
-    write_json(folder / "environment.json", environment)
-    stakes = Stakes(config.prevalence, config.miss_cost)
-    results = {name: _evaluate(parts[name], probabilities[name], record, stakes) for name in SPLITS[1:]}
-    done = Finished(
-        record=record,
-        config=_without_folders(config),
-        stakes=stakes,
-        notes=(*divided.notes, *told),
-        parts=parts,
-        probabilities=probabilities,
-        uncalibrated=_softmax(scores["test"]),
-        results=results,
-        history=history,
-        environment=environment,
-        network=network,
-        masked_images=config.masked_images,
-        published=said.model_dump() if (said := config.published.get(config.backbone.name)) else None,
-    )
-    write_report(task, folder, done, job.progress)
-    (folder / "checkpoint.pt").unlink(missing_ok=True)
-    finish(folder, task.name)
-
-
-def _seen_before(config: Config) -> frozenset[str]:
-    """What the run has seen from which the weights come; nothing where they come from elsewhere."""
-    source = Path(config.backbone.weights)
-    return read_seen(source) if is_finished(source) else frozenset()
-
-
-def _without_folders(config: Config) -> str:
-    """The configuration for a report, which may travel: data and weights by the last part of their paths."""
-    names = {
-        key: value and Path(value).name
-        for key, value in config.data.model_dump(include={"source", "apart_from"}).items()
-    }
-    backbone = config.backbone.model_copy(update={"weights": Path(config.backbone.weights).name})
-    return to_yaml(config.model_copy(update={"data": config.data.model_copy(update=names), "backbone": backbone}))
-
-
-def _marks(part: Part) -> set[str]:
-    """What is remembered of a part: its images by their pixels, and its groups."""
-    groups = {mark for sample in part.samples if (mark := group_mark(sample)) is not None}
-    return groups | {image_digest(image) for image in part.images}
-
-
-def _positive(task: Task, classes: tuple[str, ...]) -> tuple[bool, ...]:
-    return tuple(task.positive_name is not None and task.is_positive(name) for name in classes)
-
-
-def _record(
-    task: Task,
-    config: Config,
-    divided: Divided,
-    job: Job,
-    weights: WeightsReport,
-    temperature: float,
-    decision: Decision,
-    *,
-    sound: bool,
-) -> ModelRecord:
-    chosen = decision.chosen
-    screening = isinstance(chosen, OperatingPoint)
-    certified = chosen.certified if sound else None
-    domains = sorted({sample.domain for sample in job.validation.samples})
-    told = {**asdict(chosen), "domains": domains, "statement": chosen.statement if sound else VOID}
-    return ModelRecord(
-        task=task.name,
-        classes=job.classes,
-        positive=_positive(task, job.classes),
-        preprocessing=job.spec,
-        threshold=chosen.threshold,
-        operating_point=told if screening else None,
-        rejection=None if screening else told,
-        aggregation=decision.aggregation,
-        certified_sensitivity=certified if screening else None,
-        certified_error=None if screening else certified,
-        temperature=temperature,
-        backbone={
-            "name": config.backbone.name,
-            "layers": list(job.network.layers),
-            "pooling": job.network.pooling,
-            "size": job.network.backbone.input_size or job.spec.size,
-            "weights": weights.to_json(),
-        },
-        domains=tuple(sorted({sample.domain for sample in job.train.samples})),
-        synthetic=divided.dataset.synthetic,
-        data_hash=job.fingerprint,
-        weights_hash=file_hash(job.folder / "model.safetensors"),
-    )
-
-
-def _evaluate(part: Part, probabilities: NDArray[np.float64], record: ModelRecord, stakes: Stakes) -> dict[str, Any]:
-    return evaluate(
-        probabilities,
-        part.labels,
-        record.classes,
-        positive=np.array(record.positive),
-        belonging=part.belonging,
-        domains=[sample.domain for sample in part.samples],
-        threshold=record.threshold,
-        aggregation=record.aggregation,
-        stakes=stakes,
-    )
-
-
-def _softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    quotient: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
-    return quotient
-
-
-def _tensors(network: Network) -> dict[str, torch.Tensor]:
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-
-
-def _predictions(
-    classes: tuple[str, ...], parts: Mapping[str, Part], probabilities: Mapping[str, NDArray[np.float64]]
-) -> str:
-    stream = io.StringIO()
-    table = csv.writer(stream, lineterminator="\n")
-    table.writerow(["split", "sample", "series", "group", "unit", "domain", "label", "predicted", *classes])
-    for name, rows in probabilities.items():
-        belonging = parts[name].belonging
-        owners = zip(belonging.series, belonging.groups, belonging.units, strict=True)
-        for sample, owner, row in zip(parts[name].samples, owners, rows, strict=True):
-            facts = [name, sample.id, *owner, sample.domain, str(sample.label), classes[int(row.argmax())]]
-            table.writerow([*facts, *(f"{value:.9g}" for value in row)])
-    return stream.getvalue()
-
-
-def _environment(device: torch.device, difference: float, seconds: float) -> dict[str, Any]:
-    return {
-        "python": platform.python_version(),
-        "system": platform.system(),
-        "machine": platform.machine(),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
-        "threads": torch.get_num_threads(),
-        "packages": {name: version(name) for name in PACKAGES},
-        "onnx_difference": difference,
-        "seconds": round(seconds, 1),
-    }

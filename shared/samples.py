@@ -46,6 +46,11 @@ class Sample:
     series: str | None = None
     known_person: bool = False
 
+    @property
+    def judged_as(self) -> str:
+        """What `predict` would take it for a part of: its series, or the image on its own."""
+        return self.series or self.id
+
 
 @dataclass(frozen=True)
 class Belonging:

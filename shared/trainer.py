@@ -298,10 +298,14 @@ class _Loop:
 @torch.no_grad()
 def predict_scores(network: Network, part: Part, device: torch.device) -> Tensor:
     """Class scores, float32 [N, classes] on the CPU, of all images of a part, in evaluation mode."""
+    return torch.cat([network.head(codes).float().cpu() for codes in predict_codes(network, part, device)])
+
+
+@torch.no_grad()
+def predict_codes(network: Network, part: Part, device: torch.device) -> Iterator[Tensor]:
+    """Codes of all images of a part, block by block, float32 [n, width] on the device, in evaluation mode."""
     network.to(device).eval()
-    rows = []
     for start in range(0, len(part.samples), EVALUATION_BATCH):
         stop = min(start + EVALUATION_BATCH, len(part.samples))
         batch = torch.from_numpy(np.stack([part.images[i] for i in range(start, stop)]))
-        rows.append(network(batch.to(device)).float().cpu())
-    return torch.cat(rows)
+        yield network.codes(batch.to(device))

@@ -11,6 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from shared.aggregation import Aggregation
+from shared.artifacts import ModelRecord
+from shared.task import Preprocessing
+
 # networks in tests are tiny: a second thread costs more in waiting than it computes, most of all on a busy machine
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -112,6 +116,30 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory, tiny_words: tuple[str, ..
         return run(TASK, load_config(None, tiny_words), root=tmp_path_factory.mktemp("runs"))
 
 
+@pytest.fixture(scope="session")
+def model_record() -> ModelRecord:
+    """Of a network of two classes for images of 32 pixels a side; replace what a test is about."""
+    return ModelRecord(
+        task="handwriting",
+        classes=("no", "yes"),
+        positive=(False, False),
+        preprocessing=Preprocessing(SIDE),
+        threshold=0.5,
+        operating_point=None,
+        rejection=None,
+        aggregation=Aggregation(),
+        certified_sensitivity=None,
+        certified_error=None,
+        ood={"threshold": 1.0},
+        temperature=1.0,
+        backbone={"name": "convnet_small", "layers": ["block2"], "pooling": "max1", "size": SIDE, "weights": {}},
+        domains=(),
+        synthetic=True,
+        data_hash="",
+        weights_hash="",
+    )
+
+
 @pytest.fixture
 def quick_ending(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leaves out what takes nine tenths of a tiny run and has tests of its own: ONNX, attributions and their sheet."""
@@ -120,6 +148,6 @@ def quick_ending(monkeypatch: pytest.MonkeyPatch) -> None:
         path.write_bytes(b"not exported")
         return 0.0
 
-    monkeypatch.setattr("shared.runner.export_onnx", export)
+    monkeypatch.setattr("shared.completion.export_onnx", export)
     monkeypatch.setattr("shared.report.attribute", lambda network, images, *_: images[:, 0])
     monkeypatch.setattr("shared.report.attribution_sheet", lambda *_: "data:,")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 from torch import Tensor
@@ -28,5 +28,5 @@ class Strategy(Protocol):
     def fit(self, job: Job, options: Any) -> list[dict[str, Any]]:
         """Trains `job.network` in place, chooses by validation, and returns the history as JSON-ready rows."""
 
-    def scores(self, job: Job, part: Part) -> Tensor:
-        """Class scores of a part by the trained network, float32 [N, classes] on the CPU."""
+    def codes(self, job: Job, part: Part) -> Iterator[Tensor]:
+        """Codes of a part by the trained network, block by block in its order, float32 [n, width] on the device."""

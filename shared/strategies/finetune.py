@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 from pydantic import Field
@@ -14,7 +14,7 @@ from shared.job import Job, Part
 from shared.losses import class_weights, weighted_loss
 from shared.schedules import Shape
 from shared.selection import RULES
-from shared.trainer import Phase, predict_scores, train
+from shared.trainer import Phase, predict_codes, train
 
 
 class PhaseOptions(Section):
@@ -88,9 +88,9 @@ class FineTune:
             selection=options.selection,
         )
 
-    def scores(self, job: Job, part: Part) -> Tensor:
-        """Scores of the network on the images as they are."""
-        return predict_scores(job.network, part, job.device)
+    def codes(self, job: Job, part: Part) -> Iterator[Tensor]:
+        """Codes of the network of the images as they are."""
+        return predict_codes(job.network, part, job.device)
 
 
 STRATEGY = FineTune()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -83,13 +83,11 @@ class LinearProbe:
             job.network.head.bias.copy_(head.bias)
         return history
 
-    @torch.no_grad()
-    def scores(self, job: Job, part: Part) -> Tensor:
-        """Scores of the head on cached codes: the backbone was never changed."""
-        codes, head = _codes(job, part, "codes, test"), job.network.head.to(job.device)
+    def codes(self, job: Job, part: Part) -> Iterator[Tensor]:
+        """Codes from the cache: the backbone was never changed."""
+        codes = _codes(job, part, "codes, to be judged")
         step = max(1, BLOCK_VALUES // codes.shape[1])
-        blocks = (codes.block(start, start + step) for start in range(0, len(codes), step))
-        return torch.cat([head(block.to(job.device)).float().cpu() for block in blocks])
+        return (codes.block(start, start + step).to(job.device) for start in range(0, len(codes), step))
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ RECORD = ModelRecord(
     aggregation=Aggregation(("max", "mean"), (0.5, 0.7), 0.1),
     certified_sensitivity=None,
     certified_error=None,
+    ood={"threshold": 0.1, "rate": 0.01, "series": 12},
     temperature=1.5,
     backbone={"name": "resnet18"},
     domains=("x",),
@@ -57,7 +58,7 @@ def test_a_model_record_reads_back_as_it_was_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [3, 99])
 def test_a_record_of_another_format_is_refused(tmp_path: Path, number: int) -> None:
     write_json(tmp_path / "model.json", {**RECORD.to_json(), "format": number})
-    with pytest.raises(RunError, match=f"has format {number}; this version reads 4: train again"):
+    with pytest.raises(RunError, match=f"has format {number}; this version reads 5: train again"):
         read_model_record(tmp_path)
 
 

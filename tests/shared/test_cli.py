@@ -125,7 +125,7 @@ def test_predict_exits_3_when_one_is_refused_and_judges_the_rest(
 def _slice(number: int, value: float) -> SliceAnswer:
     probabilities = {"no_tumour": 1 - value, "tumour": value}
     label = max(probabilities, key=probabilities.__getitem__)
-    return SliceAnswer(number, label, probabilities, value, "positive" if value >= 0.25 else "negative")
+    return SliceAnswer(number, label, probabilities, value, "positive" if value >= 0.25 else "negative", 0.05)
 
 
 def test_a_series_is_told_by_decision_probability_and_slice() -> None:
@@ -139,6 +139,8 @@ def test_a_series_is_told_by_decision_probability_and_slice() -> None:
         positive_probability=0.3,
         threshold=0.25,
         certified_sensitivity=0.2236,
+        ood_score=0.04,
+        ood_threshold=0.1,
         slices=tuple(_slice(i, value) for i, value in enumerate((0.1, 0.3, 0.2, 0.1, 0.8), start=1)),
         notes=("a gap",),
     )
@@ -149,7 +151,8 @@ def test_a_series_is_told_by_decision_probability_and_slice() -> None:
     assert "2 0.30+ no_tumour" in lines[3]
     assert "3 0.20  no_tumour" in lines[3]
     assert lines[4].strip() == "5 0.80+ tumour"
-    assert lines[5] == "  note: a gap"
+    assert lines[5] == "  out-of-distribution score 0.040; up to 0.100 is assessed"
+    assert lines[6] == "  note: a gap"
 
 
 @pytest.mark.parametrize(
@@ -157,10 +160,21 @@ def test_a_series_is_told_by_decision_probability_and_slice() -> None:
 )
 def test_a_character_is_told_in_its_script_with_the_likeliest_classes(decision: str, said: str) -> None:
     shares = {"kha": 0.25, "ka": 0.6, "digit_0": 0.1, "strange": 0.04, "ga": 0.01, "gha": 0.0}
-    answer = Answer("a.png", "run", "assessed", label="ka", decision=decision, probabilities=shares, threshold=0.7)
+    answer = Answer(
+        "a.png",
+        "run",
+        "assessed",
+        label="ka",
+        decision=decision,
+        probabilities=shares,
+        threshold=0.7,
+        ood_score=0.2,
+        ood_threshold=0.25,
+    )
     assert in_words(answer, CHARACTERS).splitlines() == [
         f"a.png: {said}",
         "  likeliest: क ka 0.600, ख kha 0.250, ० 0 0.100, strange 0.040, ग ga 0.010",
+        "  out-of-distribution score 0.200; up to 0.250 is assessed",
     ]
 
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from shared.task import Item
 KEYS = {"input", "status", "reason", "label", "probabilities", "threshold", "certified_sensitivity", "slices"}
 WITHOUT_TORCH = """
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from {task}.task import TASK
@@ -72,6 +74,11 @@ def network(tiny_run: Path) -> Calibrated:
     return Calibrated(rebuilt).eval()
 
 
+def _probabilities(predictor: Predictor, pictures: Sequence[np.ndarray]) -> np.ndarray:
+    spec = predictor.record.preprocessing
+    return predictor.judge([predictor.preprocess(pixels, spec) for pixels in pictures])[0]
+
+
 @pytest.mark.parametrize("count", [1, 16, 17, 48])
 def test_onnx_and_torch_give_the_same_probabilities(
     predictor: Predictor, network: Calibrated, pictures: list[np.ndarray], count: int
@@ -80,7 +87,7 @@ def test_onnx_and_torch_give_the_same_probabilities(
     batch = torch.from_numpy(np.stack([TASK.preprocess(pixels, spec) for pixels in pictures[:count]]))
     with torch.inference_mode():
         expected = network(batch)[0].numpy()
-    given = predictor.probabilities(pictures[:count])
+    given = _probabilities(predictor, pictures[:count])
     assert given.shape == (count, 3)
     assert given.dtype == np.float64
     np.testing.assert_allclose(given, expected, atol=1e-4)
@@ -106,7 +113,7 @@ def test_prediction_never_imports_torch(tiny_run: Path, characters: Path, task: 
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "model.safetensors", "model.json"])
+@pytest.mark.parametrize("name", ["model.onnx", "model.safetensors", "model.json", "codes.npy"])
 def test_a_changed_byte_is_refused(broken: Path, name: str) -> None:
     content = bytearray((broken / name).read_bytes())
     content[len(content) // 2] ^= 1
@@ -164,9 +171,35 @@ def test_what_cannot_be_judged_is_refused_with_its_reason(predictor: Predictor, 
 def test_no_probability_is_made_of_numbers_that_are_not_finite(
     predictor: Predictor, pictures: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(predictor, "of_images", lambda slices: np.full((len(slices), 3), np.nan))
+    monkeypatch.setattr(predictor, "judge", lambda slices: (np.full((len(slices), 3), np.nan), np.zeros(len(slices))))
     answer = predictor.assess(Item("a.png", slices=pictures[:1]))
     assert (answer.status, answer.reason) == ("refused", "the network gave no finite probability")
+
+
+def test_what_is_unlike_the_training_images_is_not_assessed(predictor: Predictor, pictures: list[np.ndarray]) -> None:
+    stripes = np.tile(np.array([[0.0, 255.0], [255.0, 0.0]], np.float32), (16, 16))
+    answer = predictor.assess(Item("stripes.png", slices=(stripes,)))
+    assert answer.status == "not assessed"
+    assert "is unlike the images that the model was trained on" in str(answer.reason)
+    assert answer.ood_score is not None
+    assert answer.ood_threshold is not None
+    assert answer.ood_score > answer.ood_threshold
+    assert (answer.label, answer.decision, answer.probabilities, answer.slices) == (None, None, None, ())
+    # the threshold was taken from validation images: nearly all like ones pass
+    told = [predictor.assess(Item("a.png", slices=pictures[i : i + 1])) for i in range(len(pictures))]
+    assert np.mean([one.status == "assessed" for one in told]) > 0.9
+
+
+def test_strange_slices_in_a_series_are_told_and_do_not_decide_alone(
+    predictor: Predictor, pictures: list[np.ndarray]
+) -> None:
+    stripes = np.tile(np.array([[0.0, 255.0], [255.0, 0.0]], np.float32), (16, 16))
+    answer = predictor.assess(Item("series", slices=(stripes, *pictures[:3])))
+    assert answer.status == "assessed"
+    assert "1 of 4 slices (~) are unlike the images that the model was trained on" in answer.notes
+    strange = [one.ood_score > (answer.ood_threshold or 0.0) for one in answer.slices]
+    assert strange == [True, False, False, False]
+    assert predictor.assess(Item("series", slices=(stripes, stripes, *pictures[:1]))).status == "not assessed"
 
 
 def test_a_series_is_answered_slice_by_slice_and_as_a_whole(predictor: Predictor, pictures: list[np.ndarray]) -> None:
@@ -199,7 +232,7 @@ def test_at_most_five_classes_are_told_and_none_of_what_was_refused() -> None:
 
 def test_an_answer_below_the_threshold_is_rejected(predictor: Predictor, pictures: list[np.ndarray]) -> None:
     item = Item("series", slices=pictures[:3])
-    rows = predictor.probabilities(item.slices)
+    rows = _probabilities(predictor, item.slices)
     whole = rows.mean(axis=0).max()
     for threshold, decision in ((whole, "accepted"), (np.nextafter(whole, 2.0), "rejected")):
         predictor.record = replace(predictor.record, threshold=float(threshold))
@@ -209,7 +242,7 @@ def test_an_answer_below_the_threshold_is_rejected(predictor: Predictor, picture
 
 
 def test_the_positive_event_goes_by_its_own_name() -> None:
-    one = SliceAnswer(1, "glioma", {"glioma": 0.9, "healthy": 0.1}, 0.9, "positive")
+    one = SliceAnswer(1, "glioma", {"glioma": 0.9, "healthy": 0.1}, 0.9, "positive", 0.1)
     tree = Answer("a.dcm", "run", "assessed", positive_probability=0.9, slices=(one,)).to_json(MEDTL)
     assert tree["tumour_probability"] == tree["slices"][0]["tumour_probability"] == 0.9
     assert "positive_probability" not in json.dumps(tree)
@@ -265,7 +298,7 @@ def test_the_probability_of_the_event_is_that_of_evaluation_to_the_last_bit(
     screening = _screening(predictor, (1, 9), ("mars",))
     for count in (1, 5):
         answer = screening.assess(Item("scan", slices=pictures[:count]))
-        raw = screening.probabilities(pictures[:count])[:, 2]
+        raw = _probabilities(screening, pictures[:count])[:, 2]
         assert answer.positive_probability == screening.record.aggregation.probability(raw)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from handwriting.task import TASK, HandwritingTask
+from shared.abstention import abstention
 from shared.aggregation import Aggregation
 from shared.artifacts import ModelRecord, read_json
 from shared.backbones import build_backbone
@@ -108,6 +109,7 @@ def _finished(**changes: Any) -> Finished:
         aggregation=Aggregation(),
         certified_sensitivity=None,
         certified_error=None,
+        ood={"threshold": 0.1, "rate": 0.01, "series": 12},
         temperature=1.0,
         backbone={
             "name": "convnet_small",
@@ -121,6 +123,11 @@ def _finished(**changes: Any) -> Finished:
         data_hash="d" * 64,
         weights_hash="e" * 64,
     )
+    for name in ("validation", "test"):
+        part, strange = parts[name], np.linspace(0.0, 0.11, len(parts[name].labels))
+        results[name]["abstention"] = abstention(
+            probabilities[name], strange, part.labels, part.samples, part.belonging, record
+        )
     environment = {"packages": {"numpy": "2"}, "onnx_difference": 1e-7, "device": "cpu", "seconds": 1.0}
     history = [{"epoch": 1, "train_loss": 0.7, "validation_accuracy": 0.5}]
     done = Finished(

@@ -6,34 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from shared.aggregation import Aggregation
 from shared.artifacts import ModelRecord
 from shared.explain import attribute
 from shared.network import Network
 from shared.saliency_checks import GRID, ORDERS, STEPS, cells, check_map, rank_correlation
-from shared.task import Preprocessing
 from shared.trained import build_network
 
 CPU = torch.device("cpu")
 SIZE = 32
-RECORD = ModelRecord(
-    task="handwriting",
-    classes=("no", "yes"),
-    positive=(False, False),
-    preprocessing=Preprocessing(SIZE),
-    threshold=0.5,
-    operating_point=None,
-    rejection=None,
-    aggregation=Aggregation(),
-    certified_sensitivity=None,
-    certified_error=None,
-    temperature=1.0,
-    backbone={"name": "convnet_small", "layers": ["block2"], "pooling": "max1", "size": SIZE, "weights": {}},
-    domains=(),
-    synthetic=True,
-    data_hash="",
-    weights_hash="",
-)
 
 
 def _scene(seed: int, *, yes: bool, place: tuple[int, int] | None = None) -> np.ndarray:
@@ -49,9 +29,9 @@ def _scene(seed: int, *, yes: bool, place: tuple[int, int] | None = None) -> np.
 
 
 @pytest.fixture(scope="module")
-def trained() -> Network:
+def trained(model_record: ModelRecord) -> Network:
     """A network that learnt to look for the dark square."""
-    network = build_network(RECORD, 64)
+    network = build_network(model_record, 64)
     optimiser = torch.optim.Adam(network.parameters(), lr=0.01)
     for step in range(60):
         scenes = [_scene(100 * step + i, yes=i < 16) for i in range(32)]
@@ -63,10 +43,10 @@ def trained() -> Network:
     return network.eval()
 
 
-def test_a_map_of_what_decides_passes(trained: Network) -> None:
+def test_a_map_of_what_decides_passes(trained: Network, model_record: ModelRecord) -> None:
     image = _scene(7, yes=True, place=(16, 18))
     found = attribute(trained, image[None], np.array([1]), CPU, "grad-cam")[0]
-    verdict = check_map(trained, RECORD, image, 1, found, "grad-cam", CPU)
+    verdict = check_map(trained, model_record, image, 1, found, "grad-cam", CPU)
     assert verdict.believable, verdict.faults
     assert verdict.beaten == ORDERS
     assert verdict.deletion < verdict.random_deletion
@@ -75,36 +55,36 @@ def test_a_map_of_what_decides_passes(trained: Network) -> None:
     assert verdict.curves["deletion"][0] == pytest.approx(verdict.curves["insertion"][-1], abs=1e-5)
 
 
-def test_a_map_of_somewhere_else_does_not_pass(trained: Network) -> None:
+def test_a_map_of_somewhere_else_does_not_pass(trained: Network, model_record: ModelRecord) -> None:
     image = _scene(7, yes=True, place=(16, 18))
     found = attribute(trained, image[None], np.array([1]), CPU, "grad-cam")[0]
-    verdict = check_map(trained, RECORD, image, 1, -found, "grad-cam", CPU)
+    verdict = check_map(trained, model_record, image, 1, -found, "grad-cam", CPU)
     assert not verdict.believable
     assert any("of 19 random maps" in fault for fault in verdict.faults)
 
 
 def test_a_map_that_does_not_depend_on_the_weights_does_not_pass(
-    trained: Network, monkeypatch: pytest.MonkeyPatch
+    trained: Network, model_record: ModelRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image = _scene(7, yes=True, place=(16, 18))
     monkeypatch.setattr("shared.saliency_checks.attribute", lambda network, images, *_: images[:, 0])
-    verdict = check_map(trained, RECORD, image, 1, image[0], "the image itself", CPU)
+    verdict = check_map(trained, model_record, image, 1, image[0], "the image itself", CPU)
     assert verdict.similarity == pytest.approx((1.0, 1.0, 1.0))
     assert "a network with random weights gives a map like it (rank correlation 1.00, at most 0.5)" in verdict.faults
 
 
-def test_an_empty_map_does_not_pass(trained: Network) -> None:
+def test_an_empty_map_does_not_pass(trained: Network, model_record: ModelRecord) -> None:
     empty = np.zeros((SIZE, SIZE), np.float32)
-    verdict = check_map(trained, RECORD, _scene(7, yes=True, place=(16, 18)), 1, empty, "occlusion", CPU)
+    verdict = check_map(trained, model_record, _scene(7, yes=True, place=(16, 18)), 1, empty, "occlusion", CPU)
     assert verdict.faults == ("the method attributes nothing to any pixel",)
 
 
-def test_checking_changes_nothing_and_repeats_itself(trained: Network) -> None:
+def test_checking_changes_nothing_and_repeats_itself(trained: Network, model_record: ModelRecord) -> None:
     image = _scene(8, yes=True)
     before = {name: tensor.clone() for name, tensor in trained.state_dict().items()}
     state = torch.get_rng_state()
     found = attribute(trained, image[None], np.array([1]), CPU, "grad-cam")[0]
-    verdicts = [check_map(trained, RECORD, image, 1, found, "grad-cam", CPU) for _ in range(2)]
+    verdicts = [check_map(trained, model_record, image, 1, found, "grad-cam", CPU) for _ in range(2)]
     assert verdicts[0] == verdicts[1]
     assert torch.equal(state, torch.get_rng_state())
     assert all(torch.equal(before[name], tensor) for name, tensor in trained.state_dict().items())

@@ -23,7 +23,7 @@ def test_it_gives_what_the_exported_network_gives(tiny_run: Path) -> None:
         found = torch.softmax(network(torch.from_numpy(images)) / network.temperature, dim=1).numpy()
     assert not network.training
     assert record.classes == ("ka", "digit_0", "digit_1")
-    assert np.abs(found - Predictor(tiny_run, TASK.name, TASK.preprocess).of_images(list(images))).max() < 1e-4
+    assert np.abs(found - Predictor(tiny_run, TASK.name, TASK.preprocess).judge(list(images))[0]).max() < 1e-4
 
 
 def test_tensors_of_another_network_are_refused(tiny_run: Path, tmp_path: Path) -> None:

@@ -1,0 +1,301 @@
+"""From a trained network to a finished run folder: decision, export, record, evaluation, report."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import platform
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import save_file
+
+from shared.abstention import abstention
+from shared.artifacts import (
+    ModelRecord,
+    file_hash,
+    finish,
+    is_finished,
+    read_seen,
+    write_array,
+    write_json,
+    write_seen,
+    write_text,
+)
+from shared.calibration import fit_temperature
+from shared.config import Config, to_yaml
+from shared.decision import Decision, decide
+from shared.division import Divided
+from shared.evaluation import Stakes, evaluate
+from shared.export import export_onnx
+from shared.job import Job, Part
+from shared.network import Network
+from shared.ood import FILE, KEPT, Reference, by_series, choose_threshold
+from shared.operating_point import OperatingPoint
+from shared.report import Finished, write_report
+from shared.samples import SPLITS, group_mark, image_digest
+from shared.seeding import generator
+from shared.strategies.base import Strategy
+from shared.task import Task
+from shared.weights import WeightsReport
+
+PACKAGES = ("numpy", "torch", "torchvision", "onnxruntime", "pydicom", "monai", "accelerate", "captum")
+EXPORT_CHECK_IMAGES = 8
+VOID = "Nothing is certified: images or patients of validation were seen in training"
+
+
+def complete(
+    task: Task,
+    config: Config,
+    strategy: Strategy,
+    divided: Divided,
+    parts: Mapping[str, Part],
+    job: Job,
+    weights: WeightsReport,
+    history: list[dict[str, Any]],
+    started: float,
+) -> None:
+    """Chooses what a run decides by on validation, judges the test set once, and writes the run folder.
+
+    Args:
+        task: The application.
+        config: The resolved configuration.
+        strategy: By which `job.network` was trained.
+        divided: The data and how they were divided.
+        parts: By split.
+        job: The training that has ended.
+        weights: Where the network's weights came from.
+        history: Rows of `metrics.jsonl`.
+        started: `time.monotonic()` when the run began.
+
+    Raises:
+        MedtlError: The export disagrees with the network, or validation holds nothing to decide by.
+    """
+    folder, network = job.folder, job.network
+    reference = _reference(config, strategy, job)
+    scores, ood = {}, {}
+    for name in SPLITS[1:]:
+        scores[name], ood[name] = _judge(strategy, job, parts[name], reference)
+    temperature = fit_temperature(scores["validation"], parts["validation"].labels)
+    with torch.no_grad():
+        network.temperature.fill_(temperature)
+    probabilities = {name: _softmax(rows / temperature) for name, rows in scores.items()}
+    decision = decide(
+        probabilities["validation"],
+        parts["validation"].labels,
+        parts["validation"].belonging,
+        np.array(positive_classes(task, job.classes)),
+        target=config.sensitivity,
+        error_rate=config.error_rate,
+        threshold=config.threshold,
+        choices=max(1, len(history)),
+    )
+    familiar = by_series(ood["validation"], [sample.judged_as for sample in parts["validation"].samples])
+    beyond = {
+        "threshold": choose_threshold(familiar, config.ood_rate),
+        "rate": config.ood_rate,
+        "series": len(familiar),
+    }
+    network.cpu().eval()
+    save_file(_tensors(network), folder / "model.safetensors")
+    write_array(folder / FILE, reference.codes)
+    check = np.stack(
+        [parts["validation"].images[i] for i in range(min(EXPORT_CHECK_IMAGES, len(scores["validation"])))]
+    )
+    difference = export_onnx(network, job.spec, folder / "model.onnx", check)
+    before = _seen_before(config)
+    sound = divided.sound and not _marks(parts["validation"]) & before
+    record = _record(task, config, divided, job, weights, temperature, decision, beyond, sound=sound)
+    write_json(folder / "model.json", record.to_json())
+    write_seen(folder, before.union(*(_marks(parts[name]) for name in SPLITS[:2])))
+    again = len(_marks(parts["test"]) & before)
+    told = (f"LEAK: {again} test images or patients were seen by the run that the weights come from.",) if again else ()
+    write_text(folder / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in history))
+    write_text(folder / "predictions.csv", _predictions(job.classes, parts, probabilities, ood))
+    environment = _environment(job.device, difference, time.monotonic() - started)
+    write_json(folder / "environment.json", environment)
+    stakes = Stakes(config.prevalence, config.miss_cost)
+    results = {name: _evaluate(parts[name], probabilities[name], ood[name], record, stakes) for name in SPLITS[1:]}
+    done = Finished(
+        record=record,
+        config=_without_folders(config),
+        stakes=stakes,
+        notes=(*divided.notes, *told),
+        parts=parts,
+        probabilities=probabilities,
+        uncalibrated=_softmax(scores["test"]),
+        results=results,
+        history=history,
+        environment=environment,
+        network=network,
+        masked_images=config.masked_images,
+        published=said.model_dump() if (said := config.published.get(config.backbone.name)) else None,
+    )
+    write_report(task, folder, done, job.progress)
+    (folder / "checkpoint.pt").unlink(missing_ok=True)
+    finish(folder, task.name)
+
+
+def positive_classes(task: Task, classes: tuple[str, ...]) -> tuple[bool, ...]:
+    """For each class, whether it is the event that must not be missed."""
+    return tuple(task.positive_name is not None and task.is_positive(name) for name in classes)
+
+
+def _reference(config: Config, strategy: Strategy, job: Job) -> Reference:
+    """The codes of some training images, by the trained network."""
+    count = len(job.train.samples)
+    drawn = generator(config.seed, "reference codes").permutation(count)[:KEPT]
+    blocks = [codes.float().cpu().numpy() for codes in strategy.codes(job, job.train.of(np.sort(drawn)))]
+    return Reference.of(np.concatenate(blocks))
+
+
+@torch.no_grad()
+def _judge(
+    strategy: Strategy, job: Job, part: Part, reference: Reference
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Class scores [N, classes] and out-of-distribution scores [N] of a part."""
+    head = job.network.head.to(job.device)
+    rows, ood = [], []
+    for codes in strategy.codes(job, part):
+        rows.append(head(codes).double().cpu().numpy())
+        ood.append(reference.scores(codes.float().cpu().numpy()))
+    return np.concatenate(rows), np.concatenate(ood)
+
+
+def _seen_before(config: Config) -> frozenset[str]:
+    """What the run has seen from which the weights come; nothing where they come from elsewhere."""
+    source = Path(config.backbone.weights)
+    return read_seen(source) if is_finished(source) else frozenset()
+
+
+def _without_folders(config: Config) -> str:
+    """The configuration for a report, which may travel: data and weights by the last part of their paths."""
+    names = {
+        key: value and Path(value).name
+        for key, value in config.data.model_dump(include={"source", "apart_from"}).items()
+    }
+    backbone = config.backbone.model_copy(update={"weights": Path(config.backbone.weights).name})
+    return to_yaml(config.model_copy(update={"data": config.data.model_copy(update=names), "backbone": backbone}))
+
+
+def _marks(part: Part) -> set[str]:
+    """What is remembered of a part: its images by their pixels, and its groups."""
+    groups = {mark for sample in part.samples if (mark := group_mark(sample)) is not None}
+    return groups | {image_digest(image) for image in part.images}
+
+
+def _record(
+    task: Task,
+    config: Config,
+    divided: Divided,
+    job: Job,
+    weights: WeightsReport,
+    temperature: float,
+    decision: Decision,
+    beyond: Mapping[str, Any],
+    *,
+    sound: bool,
+) -> ModelRecord:
+    chosen = decision.chosen
+    screening = isinstance(chosen, OperatingPoint)
+    certified = chosen.certified if sound else None
+    domains = sorted({sample.domain for sample in job.validation.samples})
+    told = {**asdict(chosen), "domains": domains, "statement": chosen.statement if sound else VOID}
+    return ModelRecord(
+        task=task.name,
+        classes=job.classes,
+        positive=positive_classes(task, job.classes),
+        preprocessing=job.spec,
+        threshold=chosen.threshold,
+        operating_point=told if screening else None,
+        rejection=None if screening else told,
+        aggregation=decision.aggregation,
+        certified_sensitivity=certified if screening else None,
+        certified_error=None if screening else certified,
+        ood=beyond,
+        temperature=temperature,
+        backbone={
+            "name": config.backbone.name,
+            "layers": list(job.network.layers),
+            "pooling": job.network.pooling,
+            "size": job.network.backbone.input_size or job.spec.size,
+            "weights": weights.to_json(),
+        },
+        domains=tuple(sorted({sample.domain for sample in job.train.samples})),
+        synthetic=divided.dataset.synthetic,
+        data_hash=job.fingerprint,
+        weights_hash=file_hash(job.folder / "model.safetensors"),
+    )
+
+
+def _evaluate(
+    part: Part,
+    probabilities: NDArray[np.float64],
+    ood: NDArray[np.float64],
+    record: ModelRecord,
+    stakes: Stakes,
+) -> dict[str, Any]:
+    result = evaluate(
+        probabilities,
+        part.labels,
+        record.classes,
+        positive=np.array(record.positive),
+        belonging=part.belonging,
+        domains=[sample.domain for sample in part.samples],
+        threshold=record.threshold,
+        aggregation=record.aggregation,
+        stakes=stakes,
+    )
+    return {**result, "abstention": abstention(probabilities, ood, part.labels, part.samples, part.belonging, record)}
+
+
+def _softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+    quotient: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
+    return quotient
+
+
+def _tensors(network: Network) -> dict[str, torch.Tensor]:
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+
+
+def _predictions(
+    classes: tuple[str, ...],
+    parts: Mapping[str, Part],
+    probabilities: Mapping[str, NDArray[np.float64]],
+    ood: Mapping[str, NDArray[np.float64]],
+) -> str:
+    stream = io.StringIO()
+    table = csv.writer(stream, lineterminator="\n")
+    table.writerow(
+        ["split", "sample", "series", "group", "unit", "domain", "label", "predicted", "ood_score", *classes]
+    )
+    for name, rows in probabilities.items():
+        belonging = parts[name].belonging
+        owners = zip(belonging.series, belonging.groups, belonging.units, strict=True)
+        for sample, owner, row, strange in zip(parts[name].samples, owners, rows, ood[name], strict=True):
+            predicted = classes[int(row.argmax())]
+            facts = [name, sample.id, *owner, sample.domain, str(sample.label), predicted, f"{strange:.6g}"]
+            table.writerow([*facts, *(f"{value:.9g}" for value in row)])
+    return stream.getvalue()
+
+
+def _environment(device: torch.device, difference: float, seconds: float) -> dict[str, Any]:
+    return {
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "threads": torch.get_num_threads(),
+        "packages": {name: version(name) for name in PACKAGES},
+        "onnx_difference": difference,
+        "seconds": round(seconds, 1),
+    }
