@@ -169,6 +169,16 @@ def read_file_ids(data: bytes) -> list[tuple[str, ...]]:
         return [parts for parts in listed if parts]
 
 
+def read_attributes(data: bytes) -> Any:
+    """All that a DICOM object states beside its pixels, as a pydicom dataset whose values are still unread.
+
+    Raises:
+        InputRefused: It is not DICOM, or is damaged.
+    """
+    with foreign_code():
+        return _parse(data, stop_before_pixels=True)
+
+
 @contextmanager
 def foreign_code() -> Iterator[None]:
     """Runs a decoder on bytes from a stranger: its warnings and log stay inside, its faults become refusals.
