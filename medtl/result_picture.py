@@ -1,0 +1,147 @@
+"""The picture of one judged slice: the slice, beside it the attribution over it, and around them what must be read.
+
+Words stand in bands above and below the slice, never on it, sized by the width of the picture: as legible on a slice of 64
+pixels as on one of 1024.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+PANEL = 512
+"""Least pixels of the longer side of a panel; smaller slices are enlarged."""
+GAP = 16
+LARGEST_TEXT = 40
+SMALLEST_TEXT = 10
+LINE = 1.35
+"""Height of a line in sizes of its text."""
+WINDOW_PERCENTILES = (0.5, 99.7)
+"""Of the slice, shown as black and white."""
+STRONGEST_ALPHA = 0.85
+"""Opacity of the strongest attribution; the anatomy stays visible under it."""
+BLUR = 0.006
+"""Of the width: attributions vary from pixel to pixel more than an eye can follow. For show only."""
+FOR_RGB = (255, 140, 0)
+AGAINST_RGB = (86, 180, 233)
+"""Orange and sky blue, told apart with any colour vision. Source: Okabe & Ito, Color Universal Design, 2008."""
+BAND_RGB, ALARM_RGB, TEXT_RGB = (24, 24, 24), (176, 0, 32), (235, 235, 235)
+
+Rgb = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """An attribution to be laid over a slice.
+
+    Attributes:
+        values: float32 [rows, columns] on the grid of the slice.
+        full: The magnitude that is shown at full opacity; above zero.
+        towards: What positive values speak for ("glioma").
+    """
+
+    values: NDArray[np.float32]
+    full: float
+    towards: str
+
+
+def draw_slice(
+    pixels: NDArray[np.float32], aspect: float, warning: str, lines: Sequence[str], overlay: Overlay | None = None
+) -> Rgb:
+    """Draws one slice with its words.
+
+    Args:
+        pixels: [rows, columns].
+        aspect: Height of a pixel in widths of it.
+        warning: Stands above, in large letters.
+        lines: Stand below, the first one larger.
+        overlay: Drawn in a second panel beside the plain slice.
+
+    Returns:
+        uint8 [height, width, 3].
+    """
+    size = _panel_size(pixels.shape, aspect)
+    plain = _windowed(pixels, size)
+    panels = [plain] if overlay is None else [plain, _overlaid(plain, overlay, size)]
+    width = len(panels) * size[0] + (len(panels) - 1) * GAP
+    body = Image.new("RGB", (width, size[1]))
+    for index, panel in enumerate(panels):
+        body.paste(panel, (index * (size[0] + GAP), 0))
+    bands = [_band(warning, width, ALARM_RGB, LARGEST_TEXT), body]
+    if overlay is not None:
+        bands.append(_colour_bar(overlay, width))
+    bands += [
+        _band(line, width, BAND_RGB, LARGEST_TEXT // (1 if index == 0 else 2)) for index, line in enumerate(lines)
+    ]
+    picture = Image.new("RGB", (width, sum(band.height for band in bands)))
+    top = 0
+    for band in bands:
+        picture.paste(band, (0, top))
+        top += band.height
+    return np.asarray(picture)
+
+
+def _panel_size(shape: tuple[int, ...], aspect: float) -> tuple[int, int]:
+    """Width and height in pixels that are square."""
+    height, width = shape[0] * aspect, float(shape[1])
+    factor = max(1.0, PANEL / max(height, width))
+    return max(1, round(width * factor)), max(1, round(height * factor))
+
+
+def _windowed(pixels: NDArray[np.float32], size: tuple[int, int]) -> Image.Image:
+    low, high = np.percentile(pixels, WINDOW_PERCENTILES)
+    grey = np.clip((pixels - low) / max(high - low, np.finfo(np.float32).tiny), 0, 1) * 255
+    return Image.fromarray(grey.astype(np.uint8)).resize(size, Image.Resampling.BICUBIC).convert("RGB")
+
+
+def _overlaid(plain: Image.Image, overlay: Overlay, size: tuple[int, int]) -> Image.Image:
+    from scipy import ndimage
+
+    resized = Image.fromarray(overlay.values).resize(size, Image.Resampling.BILINEAR)
+    smooth = ndimage.gaussian_filter(np.asarray(resized, dtype=np.float32), BLUR * size[0])
+    return Image.fromarray(_blend(np.asarray(plain, dtype=np.float32), smooth / overlay.full))
+
+
+def _blend(picture: NDArray[np.float32], strength: NDArray[np.float32]) -> Rgb:
+    """Colours `picture` [rows, columns, 3] by `strength` [rows, columns], of which -1 to 1 is told apart."""
+    colour = np.where(strength[..., np.newaxis] > 0, np.float32(FOR_RGB), np.float32(AGAINST_RGB))
+    alpha = STRONGEST_ALPHA * np.clip(np.abs(strength), 0, 1)[..., np.newaxis]
+    return np.asarray(picture * (1 - alpha) + colour * alpha).round().astype(np.uint8)
+
+
+def _band(text: str, width: int, background: tuple[int, int, int], largest: int) -> Image.Image:
+    """One line of text over the whole width, as large as fits; a text that does not fit at all is cut."""
+    font = _fitting(text, width - 2 * GAP, largest)
+    while len(text) > 1 and font.getlength(text) > width - 2 * GAP:
+        text = text[:-2] + "…"
+    band = Image.new("RGB", (width, round(font.size * LINE)), background)
+    ImageDraw.Draw(band).text((GAP, band.height // 2), text, font=font, fill=TEXT_RGB, anchor="lm")
+    return band
+
+
+def _fitting(text: str, width: int, largest: int) -> ImageFont.FreeTypeFont:
+    size = largest
+    font = ImageFont.load_default(size)
+    while size > SMALLEST_TEXT and font.getlength(text) > width:
+        size -= 1
+        font = ImageFont.load_default(size)
+    return font
+
+
+def _colour_bar(overlay: Overlay, width: int) -> Image.Image:
+    """The scale of the overlay, with what its ends mean."""
+    words = (f"against {overlay.towards}", f"for {overlay.towards}")
+    font = _fitting(max(words, key=len), width // 3 - 2 * GAP, LARGEST_TEXT // 2)
+    height = round(font.size * LINE)
+    ramp = np.tile(np.linspace(-1, 1, width // 3, dtype=np.float32), (height // 2, 1))
+    grey = np.full((*ramp.shape, 3), 40, dtype=np.float32)
+    bar = Image.new("RGB", (width, height), BAND_RGB)
+    bar.paste(Image.fromarray(_blend(grey, ramp)), (width // 3, height // 4))
+    pen = ImageDraw.Draw(bar)
+    pen.text((width // 3 - GAP, height // 2), words[0], font=font, fill=TEXT_RGB, anchor="rm")
+    pen.text((2 * (width // 3) + GAP, height // 2), words[1], font=font, fill=TEXT_RGB, anchor="lm")
+    return bar
