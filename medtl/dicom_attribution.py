@@ -67,16 +67,18 @@ def _check_geometry(frames: Sequence[SourceFrame], shapes: Sequence[tuple[int, .
     def refuse(why: str) -> DataError:
         return DataError(f"no parametric map can be made: {why}")
 
-    stated = [(frame.position, frame.orientation, frame.spacing_mm) for frame in frames]
-    if any(None in one for one in stated) or not frames[0].instance.get("FrameOfReferenceUID"):
+    positions = [frame.position for frame in frames if frame.position is not None]
+    orientations = [frame.orientation for frame in frames if frame.orientation is not None]
+    spacings = [frame.spacing_mm for frame in frames if frame.spacing_mm is not None]
+    stated = min(map(len, (positions, orientations, spacings))) == len(frames)
+    if not stated or not frames[0].instance.get("FrameOfReferenceUID"):
         raise refuse("the source images do not say where they lie (position, orientation, spacing, frame of reference)")
-    if len(set(shapes)) > 1 or not np.allclose([one[2] for one in stated], stated[0][2], rtol=PARALLEL):
+    if len(set(shapes)) > 1 or not np.allclose(spacings, spacings[0], rtol=PARALLEL):
         raise refuse("the source slices differ in size or pixel spacing")
-    orientation = np.array(stated[0][1])
-    if not np.allclose([one[1] for one in stated], orientation, rtol=0, atol=PARALLEL):
+    if not np.allclose(orientations, orientations[0], rtol=0, atol=PARALLEL):
         raise refuse("the source slices are not parallel")
-    places = np.sort(np.array([one[0] for one in stated]) @ np.cross(orientation[:3], orientation[3:]))
-    if (np.diff(places) < APART_MM).any():
+    normal = np.cross(orientations[0][:3], orientations[0][3:])
+    if (np.diff(np.sort(np.array(positions) @ normal)) < APART_MM).any():
         raise refuse("several source slices lie in one place (echoes or time points)")
 
 

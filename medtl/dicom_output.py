@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import logging
 import os
 from collections.abc import Mapping, Sequence
@@ -131,8 +132,7 @@ def _file_name(one: Any) -> str:
 def _write(one: Any, partial: Path) -> None:
     handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "wb") as stream:
-        try:
-            with building("DICOM file"):
-                one.save_as(stream, enforce_file_format=True)
-        except DataError as error:
-            raise error
+        encoded = io.BytesIO()
+        with building("DICOM file"):
+            one.save_as(encoded, enforce_file_format=True)
+        stream.write(encoded.getbuffer())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,16 +10,17 @@ from highdicom.sc import SCImage
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
+from pydicom.uid import ExplicitVRLittleEndian
 
 from medtl.dicom_identity import Identity
 from medtl.dicom_source import SourceFrame, building
 from medtl.dicom_wording import WARNING, captions, most_suspicious
-from medtl.result_picture import Overlay, Rgb, draw_slice
+from medtl.result_picture import Overlay, Rgb, draw_slice, smoothed
 from shared.predictor import Answer
 
 DESCRIPTION = "medtl slices (RESEARCH USE ONLY)"
-FULL_PERCENTILE = 99.5
-"""Of the magnitudes of all maps: shown at full opacity, so that one pixel does not fade the rest."""
+FULL_PERCENTILE = 99.0
+"""Of the magnitudes of all maps, as smoothed: shown at full opacity, so that one pixel does not fade the rest."""
 DIRECTIONS = (("L", "R"), ("P", "A"), ("H", "F"))
 """Where x, y and z grow and fall to. Source: DICOM PS3.3, C.7.6.1.1.1."""
 
@@ -43,16 +44,22 @@ def captures(
     Raises:
         DataError: The source images do not allow one.
     """
-    largest = np.concatenate([np.abs(one).ravel() for one in maps.values()]) if maps else np.zeros(1)
-    full = float(np.percentile(largest, FULL_PERCENTILE)) or 1.0
+    shown = {number: smoothed(values) for number, values in maps.items()}
+    full = _full(shown.values())
     objects = []
     for place, number in enumerate(sorted(maps) or most_suspicious(answer), start=1):
         frame = identity.sources.frames[number - 1]
-        overlay = Overlay(maps[number], full, towards) if number in maps else None
+        overlay = Overlay(shown[number], full, towards) if number in maps else None
         lines = captions(answer, identity.record, number, towards if overlay else None)
         picture = draw_slice(slices[number], _aspect(frame), WARNING, lines, overlay)
         objects.append(_capture(identity, frame, picture, place))
     return objects
+
+
+def _full(maps: Iterable[NDArray[np.float32]]) -> float:
+    magnitudes = [np.abs(one[one != 0]) for one in maps]
+    together = np.concatenate([np.zeros(0, dtype=np.float32), *magnitudes])
+    return float(np.percentile(together, FULL_PERCENTILE)) if len(together) else 1.0
 
 
 def _capture(identity: Identity, frame: SourceFrame, picture: Rgb, number: int) -> Any:
@@ -64,6 +71,7 @@ def _capture(identity: Identity, frame: SourceFrame, picture: Rgb, number: int) 
             bits_allocated=8,
             coordinate_system="PATIENT",
             patient_orientation=_letters(frame) or ("L", "P"),
+            transfer_syntax_uid=ExplicitVRLittleEndian,
             **identity.attributes("SC", DESCRIPTION, number),
         )
         image.copy_patient_and_study_information(frame.instance)

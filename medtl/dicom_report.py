@@ -1,7 +1,7 @@
 """The answer as a structured report: finding, probability, operating point, model and source images, in codes.
 
-The template is TID 1500 of DICOM PS3.16 in a Comprehensive 3D SR. Concepts that no standard scheme has are in the private
-scheme 99MEDTL; those codes never change their meaning.
+The template is TID 1500 of DICOM PS3.16 in a Comprehensive 3D SR. Concepts that no standard scheme has are in the
+private scheme 99MEDTL; those codes never change their meaning.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ def read_sources(item: Item) -> Sources:
     """
     if not item.origins:
         raise DataError("was not read from DICOM images that can be read: no DICOM object can refer to it")
-    held = {source: _read(source) for source, _ in item.origins}
+    held = {source: _read(source) for source in dict.fromkeys(source for source, _ in item.origins)}
     frames = tuple(held[source][index] for source, index in item.origins)
     return Sources(frames, tuple(frames_of_one[0].instance for frames_of_one in held.values()))
 

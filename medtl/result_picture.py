@@ -1,20 +1,25 @@
 """The picture of one judged slice: the slice, beside it the attribution over it, and around them what must be read.
 
-Words stand in bands above and below the slice, never on it, sized by the width of the picture: as legible on a slice of 64
-pixels as on one of 1024.
+Words stand in bands above and below the slice, never on it, sized by the width of the picture: as legible on a slice of
+64 pixels as on one of 1024.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
+from scipy import ndimage
 
 PANEL = 512
 """Least pixels of the longer side of a panel; smaller slices are enlarged."""
+NARROWEST = 512
+"""Pixels of the whole picture in which all words have room, however narrow the slice."""
 GAP = 16
 LARGEST_TEXT = 40
 SMALLEST_TEXT = 10
@@ -24,9 +29,11 @@ WINDOW_PERCENTILES = (0.5, 99.7)
 """Of the slice, shown as black and white."""
 STRONGEST_ALPHA = 0.85
 """Opacity of the strongest attribution; the anatomy stays visible under it."""
-BLUR = 0.006
+BLUR = 0.01
 """Of the width: attributions vary from pixel to pixel more than an eye can follow. For show only."""
 FOR_RGB = (255, 140, 0)
+DIMMED = 0.7
+"""Brightness of the slice below an overlay, so that colour shows on white."""
 AGAINST_RGB = (86, 180, 233)
 """Orange and sky blue, told apart with any colour vision. Source: Okabe & Ito, Color Universal Design, 2008."""
 BAND_RGB, ALARM_RGB, TEXT_RGB = (24, 24, 24), (176, 0, 32), (235, 235, 235)
@@ -67,11 +74,12 @@ def draw_slice(
     size = _panel_size(pixels.shape, aspect)
     plain = _windowed(pixels, size)
     panels = [plain] if overlay is None else [plain, _overlaid(plain, overlay, size)]
-    width = len(panels) * size[0] + (len(panels) - 1) * GAP
+    taken = len(panels) * size[0] + (len(panels) - 1) * GAP
+    width = max(taken, NARROWEST)
     body = Image.new("RGB", (width, size[1]))
     for index, panel in enumerate(panels):
-        body.paste(panel, (index * (size[0] + GAP), 0))
-    bands = [_band(warning, width, ALARM_RGB, LARGEST_TEXT), body]
+        body.paste(panel, ((width - taken) // 2 + index * (size[0] + GAP), 0))
+    bands = [_band(warning, width, ALARM_RGB, width // 12), body]
     if overlay is not None:
         bands.append(_colour_bar(overlay, width))
     bands += [
@@ -83,6 +91,11 @@ def draw_slice(
         picture.paste(band, (0, top))
         top += band.height
     return np.asarray(picture)
+
+
+def smoothed(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """An attribution [rows, columns] without what varies from pixel to pixel, as `Overlay` wants it."""
+    return np.asarray(ndimage.gaussian_filter(values, BLUR * values.shape[1]))
 
 
 def _panel_size(shape: tuple[int, ...], aspect: float) -> tuple[int, int]:
@@ -99,16 +112,15 @@ def _windowed(pixels: NDArray[np.float32], size: tuple[int, int]) -> Image.Image
 
 
 def _overlaid(plain: Image.Image, overlay: Overlay, size: tuple[int, int]) -> Image.Image:
-    from scipy import ndimage
-
     resized = Image.fromarray(overlay.values).resize(size, Image.Resampling.BILINEAR)
-    smooth = ndimage.gaussian_filter(np.asarray(resized, dtype=np.float32), BLUR * size[0])
-    return Image.fromarray(_blend(np.asarray(plain, dtype=np.float32), smooth / overlay.full))
+    strength = np.asarray(resized, dtype=np.float32) / overlay.full
+    return Image.fromarray(_blend(DIMMED * np.asarray(plain, dtype=np.float32), strength))
 
 
 def _blend(picture: NDArray[np.float32], strength: NDArray[np.float32]) -> Rgb:
     """Colours `picture` [rows, columns, 3] by `strength` [rows, columns], of which -1 to 1 is told apart."""
-    colour = np.where(strength[..., np.newaxis] > 0, np.float32(FOR_RGB), np.float32(AGAINST_RGB))
+    speaks_for = strength[..., np.newaxis] > 0
+    colour = np.where(speaks_for, np.array(FOR_RGB, np.float32), np.array(AGAINST_RGB, np.float32))
     alpha = STRONGEST_ALPHA * np.clip(np.abs(strength), 0, 1)[..., np.newaxis]
     return np.asarray(picture * (1 - alpha) + colour * alpha).round().astype(np.uint8)
 
@@ -124,12 +136,16 @@ def _band(text: str, width: int, background: tuple[int, int, int], largest: int)
 
 
 def _fitting(text: str, width: int, largest: int) -> ImageFont.FreeTypeFont:
-    size = largest
-    font = ImageFont.load_default(size)
-    while size > SMALLEST_TEXT and font.getlength(text) > width:
-        size -= 1
-        font = ImageFont.load_default(size)
-    return font
+    for size in range(largest, SMALLEST_TEXT, -1):
+        if (font := _font(size)).getlength(text) <= width:
+            return font
+    return _font(SMALLEST_TEXT)
+
+
+@cache
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    # with a size, Pillow's default font is the one of outlines that it brings along
+    return cast(ImageFont.FreeTypeFont, ImageFont.load_default(size))
 
 
 def _colour_bar(overlay: Overlay, width: int) -> Image.Image:
