@@ -86,7 +86,12 @@ def read_sources(item: Item) -> Sources:
         raise DataError("was not read from DICOM images that can be read: no DICOM object can refer to it")
     held = {source: _read(source) for source in dict.fromkeys(source for source, _ in item.origins)}
     frames = tuple(held[source][index] for source, index in item.origins)
-    return Sources(frames, tuple(frames_of_one[0].instance for frames_of_one in held.values()))
+    instances = tuple(frames_of_one[0].instance for frames_of_one in held.values())
+    with building("reference"):
+        emptied = sorted({keyword for instance in instances for keyword in _complete(instance)})
+    for keyword in emptied:
+        logger.warning("the source images have an invalid %s; it is left empty in what is written", keyword)
+    return Sources(frames, instances)
 
 
 @contextmanager
@@ -130,20 +135,25 @@ def _read(source: str) -> list[SourceFrame]:
     with building("reference"):
         dataset.SOPClassUID = header.sop_class
         missing = next((keyword for keyword in IDENTITY if not dataset.get(keyword)), None)
-        _complete(dataset)
     if missing is not None:
         raise DataError(f"a source image states no {missing}: no DICOM object can refer to it")
     return _frames(dataset, header)
 
 
-def _complete(dataset: Any) -> None:
-    """Empties what DICOM does not allow, as highdicom refuses it, and adds what must at least be empty."""
+def _complete(dataset: Any) -> list[str]:
+    """Adds what must at least be empty, and empties what DICOM does not allow, as highdicom refuses it.
+
+    Returns:
+        What was emptied.
+    """
+    emptied = []
     for keyword in MAY_BE_EMPTY:
         if keyword not in dataset:
             setattr(dataset, keyword, None)
         elif not _is_valid(keyword, dataset[keyword].value):
             setattr(dataset, keyword, None)
-            logger.warning("the source images have an invalid %s; it is left empty in what is written", keyword)
+            emptied.append(keyword)
+    return emptied
 
 
 def _is_valid(keyword: str, value: Any) -> bool:
