@@ -1,4 +1,8 @@
-"""Answers as DICOM objects that stand in the patient's study beside the images: report, pictures, attribution map."""
+"""Answers as DICOM objects that stand in the patient's study beside the images: report, pictures, attribution map.
+
+To import this module takes a second, for highdicom: import it where objects are made. Where highdicom is not installed,
+the import raises a UsageError that says how to install it.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +17,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from medtl.dicom_attribution import parametric_map
 from medtl.dicom_identity import Identity, signed
-from medtl.dicom_overlay import captures
-from medtl.dicom_report import report
 from medtl.dicom_source import building, read_sources
 from medtl.transforms import restore
 from shared.artifacts import ModelRecord
-from shared.errors import DataError
+from shared.errors import DataError, UsageError
 from shared.predictor import Answer
 from shared.task import Item
+
+try:
+    from medtl.dicom_attribution import parametric_map
+    from medtl.dicom_overlay import captures
+    from medtl.dicom_report import report
+except ModuleNotFoundError as error:
+    if error.name != "highdicom":
+        raise
+    raise UsageError("DICOM output needs highdicom; install it with: pip install 'medtl[dicom-out]'") from None
 
 logger = logging.getLogger(__name__)
 

@@ -49,7 +49,7 @@ def captures(
     objects = []
     for place, number in enumerate(sorted(maps) or most_suspicious(answer), start=1):
         frame = identity.sources.frames[number - 1]
-        overlay = Overlay(shown[number], full, towards) if number in maps else None
+        overlay = Overlay(shown[number], full) if number in maps else None
         lines = captions(answer, identity.record, number, towards if overlay else None)
         picture = draw_slice(slices[number], _aspect(frame), WARNING, lines, overlay)
         objects.append(_capture(identity, frame, picture, place))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from medtl.task import TASK
 from shared.artifacts import ModelRecord
-from shared.predictor import Answer
+from shared.predictor import SYNTHETIC_NOTE, Answer
 
 WARNING = "RESEARCH USE ONLY - NOT FOR DIAGNOSIS"
 MOST = 3
@@ -59,15 +59,17 @@ def captions(answer: Answer, record: ModelRecord, number: int, towards: str | No
         towards: The class whose score the overlay explains; None without one.
     """
     value = answer.slices[number - 1].positive_probability
+    headline, probability = finding(answer).split(": ", maxsplit=1)
     lines = [
-        finding(answer),
-        f"slice {number} of {len(answer.slices)}, in the order of the series: tumour probability {value:.3f}",
+        headline,
+        f"Whole input: {probability}",
+        f"Slice {number} of {len(answer.slices)}: tumour probability {value:.3f}",
     ]
     if towards is not None:
-        lines.append(f"{attribution(towards)}: what moved the score, not where a tumour is")
+        lines.append(attribution(towards))
     if answer.synthetic_model:
-        lines.append("The model was trained on synthetic images only: its answer on a real one means nothing")
-    return [*lines, f"medtl, model {answer.model}, weights {record.weights_hash[:12]}"]
+        lines.append(f"Note: {SYNTHETIC_NOTE}")
+    return [*lines, f"Model {answer.model}, weights {record.weights_hash[:12]}"]
 
 
 def attribution(towards: str) -> str:

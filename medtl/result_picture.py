@@ -21,8 +21,8 @@ PANEL = 512
 NARROWEST = 512
 """Pixels of the whole picture in which all words have room, however narrow the slice."""
 GAP = 16
-LARGEST_TEXT = 40
-SMALLEST_TEXT = 10
+WARNING, HEADLINE, DETAIL = 22, 18, 34
+"""Widths of the picture in sizes of the text: of the warning, of the first line below, of the others."""
 LINE = 1.35
 """Height of a line in sizes of its text."""
 WINDOW_PERCENTILES = (0.5, 99.7)
@@ -48,12 +48,10 @@ class Overlay:
     Attributes:
         values: float32 [rows, columns] on the grid of the slice.
         full: The magnitude that is shown at full opacity; above zero.
-        towards: What positive values speak for ("glioma").
     """
 
     values: NDArray[np.float32]
     full: float
-    towards: str
 
 
 def draw_slice(
@@ -79,12 +77,11 @@ def draw_slice(
     body = Image.new("RGB", (width, size[1]))
     for index, panel in enumerate(panels):
         body.paste(panel, ((width - taken) // 2 + index * (size[0] + GAP), 0))
-    bands = [_band(warning, width, ALARM_RGB, width // 12), body]
+    bands = [_band(warning, width, ALARM_RGB, width // WARNING), body]
     if overlay is not None:
-        bands.append(_colour_bar(overlay, width))
-    bands += [
-        _band(line, width, BAND_RGB, LARGEST_TEXT // (1 if index == 0 else 2)) for index, line in enumerate(lines)
-    ]
+        bands.append(_colour_bar(width))
+    for index, line in enumerate(lines):
+        bands.append(_band(line, width, BAND_RGB, width // (DETAIL if index else HEADLINE)))
     picture = Image.new("RGB", (width, sum(band.height for band in bands)))
     top = 0
     for band in bands:
@@ -125,21 +122,29 @@ def _blend(picture: NDArray[np.float32], strength: NDArray[np.float32]) -> Rgb:
     return np.asarray(picture * (1 - alpha) + colour * alpha).round().astype(np.uint8)
 
 
-def _band(text: str, width: int, background: tuple[int, int, int], largest: int) -> Image.Image:
-    """One line of text over the whole width, as large as fits; a text that does not fit at all is cut."""
-    font = _fitting(text, width - 2 * GAP, largest)
-    while len(text) > 1 and font.getlength(text) > width - 2 * GAP:
-        text = text[:-2] + "…"
-    band = Image.new("RGB", (width, round(font.size * LINE)), background)
-    ImageDraw.Draw(band).text((GAP, band.height // 2), text, font=font, fill=TEXT_RGB, anchor="lm")
+def _band(text: str, width: int, background: tuple[int, int, int], size: int) -> Image.Image:
+    """Text over the whole width, in lines where one is not enough."""
+    font = _font(size)
+    lines = _wrapped(text, font, width - 2 * GAP)
+    step = round(font.size * LINE)
+    band = Image.new("RGB", (width, step * len(lines)), background)
+    pen = ImageDraw.Draw(band)
+    for index, line in enumerate(lines):
+        pen.text((GAP, step * index + step // 2), line, font=font, fill=TEXT_RGB, anchor="lm")
     return band
 
 
-def _fitting(text: str, width: int, largest: int) -> ImageFont.FreeTypeFont:
-    for size in range(largest, SMALLEST_TEXT, -1):
-        if (font := _font(size)).getlength(text) <= width:
-            return font
-    return _font(SMALLEST_TEXT)
+def _wrapped(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
+    """Lines of whole words that are no wider than `width`; a word that is wider is cut."""
+    lines: list[str] = []
+    for word in text.split():
+        while len(word) > 1 and font.getlength(word) > width:
+            word = word[:-2] + "…"
+        if lines and font.getlength(f"{lines[-1]} {word}") <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
 
 
 @cache
@@ -148,16 +153,15 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
     return cast(ImageFont.FreeTypeFont, ImageFont.load_default(size))
 
 
-def _colour_bar(overlay: Overlay, width: int) -> Image.Image:
+def _colour_bar(width: int) -> Image.Image:
     """The scale of the overlay, with what its ends mean."""
-    words = (f"against {overlay.towards}", f"for {overlay.towards}")
-    font = _fitting(max(words, key=len), width // 3 - 2 * GAP, LARGEST_TEXT // 2)
+    font = _font(width // DETAIL)
     height = round(font.size * LINE)
     ramp = np.tile(np.linspace(-1, 1, width // 3, dtype=np.float32), (height // 2, 1))
     grey = np.full((*ramp.shape, 3), 40, dtype=np.float32)
     bar = Image.new("RGB", (width, height), BAND_RGB)
     bar.paste(Image.fromarray(_blend(grey, ramp)), (width // 3, height // 4))
     pen = ImageDraw.Draw(bar)
-    pen.text((width // 3 - GAP, height // 2), words[0], font=font, fill=TEXT_RGB, anchor="rm")
-    pen.text((2 * (width // 3) + GAP, height // 2), words[1], font=font, fill=TEXT_RGB, anchor="lm")
+    pen.text((width // 3 - GAP, height // 2), "against", font=font, fill=TEXT_RGB, anchor="rm")
+    pen.text((2 * (width // 3) + GAP, height // 2), "for", font=font, fill=TEXT_RGB, anchor="lm")
     return bar

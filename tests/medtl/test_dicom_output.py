@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,7 +21,7 @@ from pydicom.uid import Comprehensive3DSRStorage, ParametricMapStorage, Secondar
 from medtl.dicom_output import result_objects, write_objects
 from medtl.inputs import items
 from medtl.transforms import restore
-from shared.errors import DataError
+from shared.errors import DataError, UsageError
 
 NAME = "Żółć^Zażółć"
 
@@ -313,3 +316,16 @@ def test_one_object_that_cannot_be_encoded_leaves_no_file(judged: Any, tmp_path:
     with pytest.raises(DataError, match="DICOM file"):
         write_objects(objects, tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_missing_highdicom_is_said_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "highdicom", None)
+    for name in ("output", "attribution", "overlay", "report"):
+        monkeypatch.delitem(sys.modules, f"medtl.dicom_{name}")
+    with pytest.raises(UsageError, match=r"medtl\[dicom-out\]"):
+        importlib.import_module("medtl.dicom_output")
+
+
+def test_objects_are_made_without_torch() -> None:
+    program = "import sys, medtl.dicom_output; sys.exit('torch' in sys.modules or 'monai' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode == 0

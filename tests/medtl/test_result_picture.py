@@ -44,7 +44,7 @@ def test_overlay_is_coloured_by_sign_beside_the_plain_slice() -> None:
     values[10:30, 10:30], values[40:60, 40:60] = 1, -1
     black = np.zeros((64, 64), dtype=np.float32)
     plain = draw_slice(black, 1.0, WARNING, [])
-    picture = draw_slice(black, 1.0, WARNING, [], Overlay(values, 1.0, "glioma"))
+    picture = draw_slice(black, 1.0, WARNING, [], Overlay(values, 1.0))
     assert picture.shape[1] > 2 * 512
     top = int((picture[:, 0, 0] == 176).sum())
     left, right = picture[top : top + 512, :512], picture[top : top + 512, -512:]
@@ -58,9 +58,12 @@ def test_overlay_is_coloured_by_sign_beside_the_plain_slice() -> None:
 def test_words_below_are_told_apart_and_long_ones_fit() -> None:
     short = draw_slice(ramp(64, 64), 1.0, WARNING, ["a"])
     assert not np.array_equal(short, draw_slice(ramp(64, 64), 1.0, WARNING, ["b"]))
-    long = draw_slice(ramp(64, 64), 1.0, WARNING, ["word " * 200])
-    assert long.shape[1] == short.shape[1]
-    assert long[-5:, -8:].max() < 60
+    for many in ("word " * 100, "w" * 500):
+        long = draw_slice(ramp(64, 64), 1.0, WARNING, [many])
+        assert long.shape[1] == short.shape[1]
+        below = int((long[:, 0, 0] == 176).sum()) + 512
+        assert len(long) > len(short)
+        assert long[below:, -8:].max() < 60 < long[below:, 16:200].max()
 
 
 def test_smoothing_takes_away_what_varies_from_pixel_to_pixel() -> None:
