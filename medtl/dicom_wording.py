@@ -16,8 +16,7 @@ def finding(answer: Answer) -> str:
     """The finding in a sentence, with its probability or the reason why there is none."""
     if answer.decision is None:
         return f"Not assessed: {answer.reason}"
-    value, threshold = answer.positive_probability, answer.threshold
-    return f"{DECISIONS[answer.decision]}: tumour probability {value:.3f}, suspected from {threshold:.3f}"
+    return f"{DECISIONS[answer.decision]}: {_weighed(answer)}"
 
 
 def most_suspicious(answer: Answer) -> list[int]:
@@ -32,6 +31,10 @@ def remarks(answer: Answer, record: ModelRecord) -> list[str]:
     if answer.decision is not None:
         lines += _particulars(answer, record)
     return lines + [f"Note: {note}" for note in answer.notes]
+
+
+def _weighed(answer: Answer) -> str:
+    return f"tumour probability {answer.positive_probability:.3f}, suspected from {answer.threshold:.3f}"
 
 
 def _particulars(answer: Answer, record: ModelRecord) -> list[str]:
@@ -59,10 +62,9 @@ def captions(answer: Answer, record: ModelRecord, number: int, towards: str | No
         towards: The class whose score the overlay explains; None without one.
     """
     value = answer.slices[number - 1].positive_probability
-    headline, probability = finding(answer).split(": ", maxsplit=1)
     lines = [
-        headline,
-        f"Whole input: {probability}",
+        DECISIONS[answer.decision or ""],
+        f"Whole input: {_weighed(answer)}",
         f"Slice {number} of {len(answer.slices)}: tumour probability {value:.3f}",
     ]
     if towards is not None:
