@@ -62,7 +62,7 @@ def _document(identity: Identity, answer: Answer) -> Any:
         algorithm_id=_algorithm(identity),
         measurements=_measurements(answer),
         qualitative_evaluations=[sr.QualitativeEvaluation(USE, RESEARCH)],
-        source_images=_references(identity.sources),
+        source_images=_references(identity.sources, by_frame=answer.status == "assessed"),
     )
     for line in (finding(answer), *remarks(answer, identity.record)):
         group[0].ContentSequence.append(sr.TextContentItem(codes.DCM.Comment, line, sr.RelationshipTypeValues.CONTAINS))
@@ -95,13 +95,13 @@ def _measurements(answer: Answer) -> list[Any]:
     return [sr.Measurement(name, value, codes.UCUM.NoUnits) for name, value in stated if value is not None]
 
 
-def _references(sources: Sources) -> list[Any]:
-    """Each source object once; of one with several frames, which of them."""
+def _references(sources: Sources, *, by_frame: bool) -> list[Any]:
+    """Each source object once; of one with several frames, which of them, unless it was refused as a whole."""
     found = []
     for instance in sources.instances:
         numbers = sorted(frame.number for frame in sources.frames if frame.instance is instance)
         several = int(instance.get("NumberOfFrames") or 1) > 1
-        reference = (instance.SOPClassUID, instance.SOPInstanceUID, numbers if several else None)
+        reference = (instance.SOPClassUID, instance.SOPInstanceUID, numbers if several and by_frame else None)
         found.append(sr.SourceImageForMeasurementGroup(*reference))
     return found
 

@@ -22,6 +22,7 @@ from medtl.dicom_output import result_objects, write_objects
 from medtl.inputs import items
 from medtl.transforms import restore
 from shared.errors import DataError, UsageError
+from shared.predictor import Answer
 
 NAME = "Żółć^Zażółć"
 
@@ -195,6 +196,14 @@ def test_enhanced_source_is_referred_to_by_its_frames(judged: Any, tmp_path: Pat
     (group,) = sr.Comprehensive3DSR.from_dataset(objects[0]).content.get_image_measurement_groups()
     (image,) = group.source_images
     assert list(image.referenced_frame_numbers) == [1, 2, 3, 4]
+
+
+def test_enhanced_source_that_was_refused_is_referred_to_as_a_whole(judged: Any, tmp_path: Path) -> None:
+    enhanced = multiframe(judged, tmp_path / "enhanced.dcm", shared=True)
+    item = replace(enhanced.item, slices=(), origins=enhanced.item.origins[:1], refusal="is a localizer")
+    (report,) = result_objects(item, Answer(item.name, "run-1", "refused", item.refusal), judged.record)
+    (group,) = sr.Comprehensive3DSR.from_dataset(report).content.get_image_measurement_groups()
+    assert [one.referenced_frame_numbers for one in group.source_images] == [None]
 
 
 def test_uids_are_the_same_for_the_same_result_and_others_for_another(judged: Any) -> None:
