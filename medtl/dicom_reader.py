@@ -169,6 +169,16 @@ def read_file_ids(data: bytes) -> list[tuple[str, ...]]:
         return [parts for parts in listed if parts]
 
 
+def read_attributes(data: bytes) -> Any:
+    """All that a DICOM object states beside its pixels, as a pydicom dataset whose values are still unread.
+
+    Raises:
+        InputRefused: It is not DICOM, or is damaged.
+    """
+    with foreign_code():
+        return _parse(data, stop_before_pixels=True)
+
+
 @contextmanager
 def foreign_code() -> Iterator[None]:
     """Runs a decoder on bytes from a stranger: its warnings and log stay inside, its faults become refusals.
@@ -217,7 +227,7 @@ def _header(dataset: Any) -> DicomHeader:
     image_type = tuple(text.upper() for text in _texts(dataset, "ImageType"))
     names = " ".join([*image_type, _text(dataset, "SeriesDescription"), _text(dataset, "ProtocolName")])
     has_image = all(_integer(dataset, keyword) for keyword in ("Rows", "Columns"))
-    functional = _functional_groups(dataset, frames)
+    functional = functional_groups(dataset, frames)
     return DicomHeader(
         sop_class=_sop_class(dataset),
         modality=_text(dataset, "Modality").upper(),
@@ -247,7 +257,7 @@ def _header(dataset: Any) -> DicomHeader:
     )
 
 
-def _functional_groups(dataset: Any, frames: int) -> Any:
+def functional_groups(dataset: Any, frames: int) -> Any:
     """A function from a functional group to what states it for each frame: the frame, all frames, or the top level.
 
     Source: DICOM PS3.3, C.7.6.16 (Multi-frame Functional Groups).
@@ -316,7 +326,7 @@ def _scales(dataset: Any, frames: int) -> list[tuple[float, float]]:
     if (own := dataset.get("PerFrameFunctionalGroupsSequence")) is not None:
         if len(own) != frames:
             raise InputRefused(f"states {frames} frames and describes {len(own)}")
-        transformations = _functional_groups(dataset, frames)("PixelValueTransformationSequence")
+        transformations = functional_groups(dataset, frames)("PixelValueTransformationSequence")
     for group in transformations:
         slope = _floats(group, "RescaleSlope", 1) or (1.0,)
         intercept = _floats(group, "RescaleIntercept", 1) or (0.0,)

@@ -247,10 +247,12 @@ def _series_item(name: str, series: _Series) -> Item:
         slices, notes = order_slices(_read_series(series))
         warned = (note for _, header in series.files for note in cautions(header))
         scanners = {scanner_name(header.manufacturer or "", header.model or "") for _, header in series.files}
-        item = _judgeable(name, slices, tuple(dict.fromkeys([*series.notes, *warned, *notes])))
-        return replace(item, domains=tuple(sorted(scanner or UNKNOWN_DOMAIN for scanner in scanners)))
+        pixels, origins = [one.pixels for one in slices], tuple(one.origin for one in slices)
+        item = _judgeable(name, pixels, tuple(dict.fromkeys([*series.notes, *warned, *notes])))
+        domains = tuple(sorted(scanner or UNKNOWN_DOMAIN for scanner in scanners))
+        return replace(item, domains=domains, origins=origins)
     except InputRefused as error:
-        return Item(name, refusal=str(error))
+        return Item(name, refusal=str(error), origins=tuple((source, 0) for source, _ in series.files))
 
 
 def _check_series(series: _Series) -> None:
@@ -280,7 +282,7 @@ def _read_series(series: _Series) -> list[Slice]:
             continue
         for index, pixels in enumerate(frames):
             place = header.positions[index], header.orientations[index]
-            slices.append(Slice(pixels, *place, (header.instance_number, index)))
+            slices.append(Slice(pixels, *place, (header.instance_number, index), (source, index)))
     total = len(series.files) + series.unreadable
     if total == 1 and faults:
         raise InputRefused(faults[0])

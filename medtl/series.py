@@ -28,22 +28,24 @@ class Slice:
         position: Of the first pixel, three numbers in mm (LPS), or None.
         orientation: Direction cosines of rows and columns, six numbers (LPS), or None.
         number: Instance number (or None) and frame, the order where there is no position.
+        origin: The source that it was read from, as of `shared.sources`, and its frame there, from 0.
     """
 
     pixels: NDArray[np.float32]
     position: tuple[float, ...] | None
     orientation: tuple[float, ...] | None
     number: tuple[int | None, int]
+    origin: tuple[str, int]
 
 
-def order_slices(slices: Sequence[Slice]) -> tuple[list[NDArray[np.float32]], tuple[str, ...]]:
+def order_slices(slices: Sequence[Slice]) -> tuple[list[Slice], tuple[str, ...]]:
     """Sorts slices along their normal, never by file name; drops copies.
 
     The normal is the cross product of row and column direction: an axial series runs from the feet up.
     Source: DICOM PS3.3, C.7.6.2.1.1.
 
     Returns:
-        The pixels in order, and what the person should know: copies, gaps, missing geometry.
+        Those that are kept, in order, and what the person should know: copies, gaps, missing geometry.
 
     Raises:
         InputRefused: The slices stand at angles to each other, so they are not one series.
@@ -67,7 +69,7 @@ def order_slices(slices: Sequence[Slice]) -> tuple[list[NDArray[np.float32]], tu
         notes.append(f"{len(ordered) - len(kept)} slices are copies of others and were judged once")
     if len(placed) == len(slices):
         notes.extend(_spacing_notes([distances[index] for index in kept]))
-    return [ordered[index].pixels for index in kept], tuple(notes)
+    return [ordered[index] for index in kept], tuple(notes)
 
 
 def _by_number(slices: Sequence[Slice]) -> list[Slice]:

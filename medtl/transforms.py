@@ -109,6 +109,33 @@ def preprocess_mask(mask: NDArray[np.bool_], pixels: Pixels, spec: Preprocessing
     return np.asarray(_resize(square, spec.size) >= 0.5)
 
 
+def restore(grid: Pixels, pixels: Pixels, spec: Preprocessing) -> Pixels:
+    """Brings a map of the preprocessed image back onto the grid of the raw image that it was made of.
+
+    Args:
+        grid: float32 [size, size], such as an attribution; values stay as they are, only interpolated.
+        pixels: The raw image, [rows, columns] or [rows, columns, 3].
+        spec: What `pixels` was preprocessed with.
+
+    Returns:
+        float32 [rows, columns], zero outside of the crop, which the network never saw.
+
+    Raises:
+        DataError: `grid` has another shape, or the image is damaged.
+        ConfigError: As `preprocess`.
+    """
+    if grid.shape != (spec.size, spec.size):
+        raise DataError(f"the map has shape {grid.shape}; the preprocessed image has {(spec.size, spec.size)}")
+    box = crop_box(pixels, spec)
+    square = _resize(grid.astype(np.float32), box.side)
+    rows, columns = pixels.shape[:2]
+    top, left = max(box.top, 0), max(box.left, 0)
+    bottom, right = min(box.top + box.side, rows), min(box.left + box.side, columns)
+    restored = np.zeros((rows, columns), dtype=np.float32)
+    restored[top:bottom, left:right] = square[top - box.top : bottom - box.top, left - box.left : right - box.left]
+    return restored
+
+
 def _grey(pixels: Pixels) -> Pixels:
     if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] != 3) or 0 in pixels.shape:
         raise DataError(f"the image has shape {pixels.shape}; allowed are [rows, columns] and [rows, columns, 3]")

@@ -20,6 +20,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from medtl.inputs import items
 from shared.errors import UsageError
+from shared.sources import read_source
 from shared.task import Item
 
 SIDE = 40
@@ -131,6 +132,33 @@ def test_copies_are_judged_once(tmp_path: Path) -> None:
     item = only(tmp_path)
     assert known(item) == [1, 2, 3]
     assert "1 slices are copies" in item.notes[0]
+
+
+def test_each_slice_knows_its_file_and_frame(tmp_path: Path) -> None:
+    write_series(tmp_path, [30, 10, 20])
+    (tmp_path / "a.dcm").write_bytes((tmp_path / "002.dcm").read_bytes())
+    item = only(tmp_path)
+    assert item.origins == tuple((str(tmp_path / name), 0) for name in ("003.dcm", "002.dcm", "001.dcm"))
+    for (source, _), pixels in zip(item.origins, item.slices, strict=True):
+        assert pydicom.dcmread(source).pixel_array[0, 0] == pixels[0, 0]
+
+
+def test_frames_of_one_file_know_their_numbers(tmp_path: Path) -> None:
+    stored = np.arange(2 * SIDE * SIDE, dtype="<u2").tobytes()
+    item = only(write_slice(tmp_path / "a.dcm", 1, NumberOfFrames=2, PixelData=stored))
+    assert item.origins == ((str(tmp_path / "a.dcm"), 0), (str(tmp_path / "a.dcm"), 1))
+
+
+def test_refused_series_still_names_its_files(tmp_path: Path) -> None:
+    path = write_slice(tmp_path / "a.dcm", 1, BodyPartExamined="KNEE")
+    assert only(path).origins == ((str(path), 0),)
+
+
+def test_member_of_a_zip_is_named_as_it_is_read(tmp_path: Path) -> None:
+    data = write_slice(tmp_path / "a.dcm", 1).read_bytes()
+    path = zipped(tmp_path / "a.zip", {"in/a.dcm": data})
+    ((source, _),) = only(path).origins
+    assert read_source(source) == data
 
 
 def test_different_images_of_one_place_are_all_judged(tmp_path: Path) -> None:

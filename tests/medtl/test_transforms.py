@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from medtl.settings import DEFAULT_OPTIONS
-from medtl.transforms import augment, crop_box, images, preprocess, preprocess_mask
+from medtl.transforms import augment, crop_box, images, preprocess, preprocess_mask, restore
 from shared.errors import ConfigError, DataError
 from shared.samples import Sample
 from shared.task import Preprocessing
@@ -168,3 +169,31 @@ def test_all_damaged_images_are_reported_at_once() -> None:
 
     with pytest.raises(DataError, match=r"(?s)^4 images.*1: the picture is damaged.*7: "):
         images([Sample(str(i), "") for i in range(8)], SPEC, read)
+
+
+@pytest.mark.parametrize("crop", [True, False])
+@pytest.mark.parametrize("shape", [(200, 160), (150, 230)])
+def test_map_comes_back_to_where_its_image_was(shape: tuple[int, int], crop: bool) -> None:
+    pixels, point = head(*shape), (75, 88)
+    marked = np.zeros(shape, dtype=bool)
+    marked[point[0] - 2 : point[0] + 3, point[1] - 2 : point[1] + 3] = True
+    spec = Preprocessing(64, 1, {**DEFAULT_OPTIONS, "crop": crop})
+    restored = restore(preprocess_mask(marked, pixels, spec).astype(np.float32), pixels, spec)
+    assert restored.shape == shape
+    assert restored.dtype == np.float32
+    centre = np.array(ndimage.center_of_mass(restored))
+    assert np.abs(centre - point).max() < 1.5
+
+
+def test_restored_map_is_zero_outside_of_the_crop_and_keeps_its_sign() -> None:
+    pixels = head()
+    box = crop_box(pixels, SPEC)
+    restored = restore(np.full((64, 64), -3, dtype=np.float32), pixels, SPEC)
+    inside = restored[max(box.top, 0) : box.top + box.side, max(box.left, 0) : box.left + box.side]
+    np.testing.assert_allclose(inside, -3)
+    assert np.count_nonzero(restored) == inside.size < restored.size
+
+
+def test_map_of_another_size_is_refused() -> None:
+    with pytest.raises(DataError, match="64, 64"):
+        restore(np.zeros((5, 5), dtype=np.float32), head(), SPEC)
