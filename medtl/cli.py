@@ -1,6 +1,7 @@
-"""The command `medtl`: what every application has, and the synthetic phantom."""
+"""The command `medtl`: what every application has, answers as DICOM, and the synthetic phantom.
 
-from __future__ import annotations
+Annotations are evaluated here at once, not kept as strings: typer reads those of the functions.
+"""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,10 +9,46 @@ from typing import Annotated
 import typer
 
 from medtl.task import TASK
-from shared.cli import RUNS, build_app, reported
+from shared.cli import (
+    RUNS,
+    ExplainOption,
+    JsonOption,
+    ModelOption,
+    PredictionsOption,
+    build_app,
+    judge,
+    reported,
+)
 from shared.progress import progress_bars
 
-app = build_app(TASK)
+app = build_app(TASK, own={"predict"})
+
+
+@app.command()
+def predict(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help=TASK.inputs_help)],
+    model: ModelOption = None,
+    as_json: JsonOption = False,
+    explain: ExplainOption = False,
+    out: PredictionsOption = None,
+    dicom: Annotated[
+        Path | None,
+        typer.Option(help="Also write each answer as DICOM into this folder: a report, and pictures of slices."),
+    ] = None,
+) -> None:
+    """Judge inputs with a finished run.
+
+    Exit 0: all were assessed; 3: one was refused; 4: none refused, but one is too unlike the training images to be
+    assessed; 2: wrong usage. With --dicom and --explain, maps that passed their checks stand in the DICOM objects too.
+    """
+    with reported():
+        further = None
+        if dicom is not None:
+            from medtl.dicom_results import writer
+
+            further = writer(dicom)
+        code = judge(TASK, paths, model, as_json, out, {} if explain else None, further)
+    raise typer.Exit(code)
 
 
 @app.command()

@@ -25,6 +25,8 @@ NOT_SUSPECTED = Code("T-NOT-SUSPECTED", SCHEME, "No tumour suspected")
 NOT_ASSESSED = Code("373121007", "SCT", "Not evaluated")
 PROBABILITY = Code("T-PROBABILITY", SCHEME, "Tumour probability")
 CERTIFIED = Code("SENS-CERTIFIED", SCHEME, "Sensitivity certified on validation (lower 95% bound)")
+OOD_SCORE = Code("OOD-SCORE", SCHEME, "Out-of-distribution score of the input")
+OOD_THRESHOLD = Code("OOD-THRESHOLD", SCHEME, "Out-of-distribution score above which nothing is assessed")
 USE = Code("INTENDED-USE", SCHEME, "Intended use")
 RESEARCH = Code("RESEARCH-ONLY", SCHEME, "Research use only, not for diagnosis")
 FINDINGS = {"positive": SUSPECTED, "negative": NOT_SUSPECTED, None: NOT_ASSESSED}
@@ -91,6 +93,8 @@ def _measurements(answer: Answer) -> list[Any]:
         (PROBABILITY, answer.positive_probability),
         (codes.DCM.ThresholdValue, answer.threshold),
         (CERTIFIED, answer.certified_sensitivity),
+        (OOD_SCORE, answer.ood_score),
+        (OOD_THRESHOLD, answer.ood_threshold),
     )
     return [sr.Measurement(name, value, codes.UCUM.NoUnits) for name, value in stated if value is not None]
 

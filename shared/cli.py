@@ -7,7 +7,7 @@ are the task's own.
 import json
 import logging
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,10 +20,14 @@ from shared.sources import require_paths
 from shared.strategies import strategy_names
 
 if TYPE_CHECKING:
+    from shared.artifacts import ModelRecord
     from shared.config import Config
-    from shared.explaining import Explainer
+    from shared.explaining import Explainer, Explanation
     from shared.predictor import Answer, Predictor, SliceAnswer
-    from shared.task import Task
+    from shared.task import Item, Task
+
+    Further = Callable[[Item, Answer, ModelRecord, Sequence[Explanation]], tuple[dict[str, Any], list[str]]]
+    """Takes one answer; gives plain data to add to its JSON, and lines for a person."""
 
 RUNS, EXPLAINED = Path("runs"), Path("explained")
 ModelOption = Annotated[Path | None, typer.Option(help="A finished run; without it, the newest under runs/.")]
@@ -249,6 +253,7 @@ def judge(
     as_json: bool,
     out: Path | None,
     explaining: Mapping[str, Any] | None = None,
+    further: "Further | None" = None,
 ) -> int:
     """Judges what was named and tells it; gives the exit code: refused before not assessed before 0.
 
@@ -259,6 +264,7 @@ def judge(
         as_json: Whether to tell one JSON object a line for each input.
         out: Folder for `predictions.jsonl`, or None.
         explaining: How answers are explained, the options of `shared.explaining.Explainer`; None: they are not.
+        further: What the application does with each answer beside telling it.
 
     Raises:
         UsageError: There is nowhere to write explanations to, or nothing to judge or to judge with.
@@ -275,11 +281,14 @@ def judge(
     for item in items:
         answer = predictor.assess(item)
         told.add(answer.status)
-        tree, words = answer.to_json(task), [in_words(answer, task)]
+        tree, words, found = answer.to_json(task), [in_words(answer, task)], list["Explanation"]()
         if explainer is not None:
             found = explainer.explain(item, answer)
             tree["explanations"] = [one.to_json() for one in found]
             words += [one.in_words(task) for one in found]
+        if further is not None:
+            more, said = further(item, answer, predictor.record, found)
+            tree, words = tree | more, words + said
         line = json.dumps(tree, ensure_ascii=False, allow_nan=False)
         typer.echo(line if as_json else "\n".join(words))
         lines.append(line)

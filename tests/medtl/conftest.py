@@ -59,6 +59,7 @@ def judge(folder: Path) -> Judged:
         aggregation=Aggregation(),
         certified_sensitivity=0.953,
         certified_error=None,
+        ood={"threshold": 0.2, "rate": 0.01, "series": 12},
         temperature=1.0,
         backbone={"name": "convnet_small"},
         domains=("cirrus",),
@@ -80,6 +81,7 @@ def _assessed(item: Item) -> Answer:
             {"no_tumour": 1 - value, "glioma": value},
             value,
             "positive" if value > 0.5 else "negative",
+            0.05,
         )
         for number, value in enumerate(PROBABILITIES[: len(item.slices)], start=1)
     )
@@ -93,6 +95,8 @@ def _assessed(item: Item) -> Answer:
         positive_probability=0.9,
         threshold=0.5,
         certified_sensitivity=0.953,
+        ood_score=0.05,
+        ood_threshold=0.2,
         slices=slices,
         notes=("this model has a note",),
         synthetic_model=True,

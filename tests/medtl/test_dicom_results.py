@@ -1,0 +1,81 @@
+"""What `predict --dicom` writes beside each answer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+
+from medtl.dicom_results import writer
+from shared.explaining import Explanation
+from shared.saliency_checks import Verdict
+
+PARAMETRIC_MAP = "1.2.840.10008.5.1.4.1.1.30"
+
+
+def _explanation(number: int, attribution: np.ndarray, *faults: str) -> Explanation:
+    verdict = Verdict((0.0, 0.0, 0.0), 0.1, 0.9, 0.5, 0.5, 19, {}, faults)
+    return Explanation(number, "glioma", 0.9, "grad-cam", attribution, verdict, Path("a.png"), Path("a.npy"))
+
+
+def _kinds(folder: Path) -> list[Any]:
+    return sorted(pydicom.dcmread(path).SOPClassUID for path in folder.iterdir())
+
+
+def test_only_maps_that_passed_their_checks_stand_in_the_objects(judged: Any, tmp_path: Path) -> None:
+    explained = [
+        _explanation(2, judged.maps[2]),
+        _explanation(4, judged.maps[4], "a network with random weights gives a map like it"),
+    ]
+    tree, lines = writer(tmp_path / "out")(judged.item, judged.answer, judged.record, explained)
+    assert sorted(tree["dicom"]) == sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert lines[-1] == "  1 map(s) did not pass the checks and stand in no DICOM object"
+    (found,) = [
+        one for path in (tmp_path / "out").iterdir() if (one := pydicom.dcmread(path)).SOPClassUID == PARAMETRIC_MAP
+    ]
+    assert int(found.NumberOfFrames) == 1
+
+
+def test_without_explanations_there_is_no_map(judged: Any, tmp_path: Path) -> None:
+    writer(tmp_path / "out")(judged.item, judged.answer, judged.record, [])
+    assert len(_kinds(tmp_path / "out")) == 4  # a report and three slices
+    assert PARAMETRIC_MAP not in _kinds(tmp_path / "out")
+
+
+def test_what_is_not_dicom_gets_a_reason_and_no_file(judged: Any, tmp_path: Path) -> None:
+    item = replace(judged.item, origins=())
+    tree, (line,) = writer(tmp_path / "out")(item, judged.answer, judged.record, [])
+    assert tree["dicom"] == []
+    assert line == f"  no DICOM objects: {tree['dicom_refusal']}"
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_input_that_is_not_assessed_gets_a_report_that_says_so(judged: Any, tmp_path: Path) -> None:
+    answer = replace(
+        judged.answer, status="not assessed", reason="is unlike", decision=None, probabilities=None,
+        positive_probability=None, slices=(), ood_score=0.4,
+    )  # fmt: skip
+    writer(tmp_path / "out")(judged.item, answer, judged.record, [])
+    (path,) = (tmp_path / "out").iterdir()
+    assert "Not assessed: is unlike" in str(pydicom.dcmread(path))
+
+
+def test_the_command_writes_them(judged: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from typer.testing import CliRunner
+
+    from medtl.cli import app
+
+    class Told:
+        record = judged.record
+
+        def assess(self, item: Any) -> Any:
+            return replace(judged.answer, input=item.name)
+
+    monkeypatch.setattr("shared.cli.open_predictor", lambda *_: (Told(), ["model: run-1"]))
+    result = CliRunner().invoke(app, ["predict", str(judged.folder), "--dicom", str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
+    assert result.stdout.count("  DICOM: ") == 4 == len(list((tmp_path / "out").iterdir()))
