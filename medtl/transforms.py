@@ -1,6 +1,6 @@
 """From raw pixels to the network's input, and the random variations of it that training sees.
 
-The deterministic part is NumPy, SciPy and Pillow only, the same code in training and prediction. The random part is
+The deterministic part is NumPy, OpenCV and Pillow only, the same code in training and prediction. The random part is
 MONAI's and is imported when it is first used.
 """
 
@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
-from scipy import ndimage
 
 from medtl.settings import Settings
 from shared.errors import ConfigError, DataError
@@ -204,21 +204,15 @@ def _box(view: _View, shape: tuple[int, ...], settings: Settings) -> Box:
 def _head_bounds(head: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
     """Top, bottom, left, right of the bright region, or None where there is none."""
     # Opening cuts the thin bridges to lettering and scanner marks; a tiny image would vanish in it.
-    opened = ndimage.binary_opening(head, structure=np.ones((3, 3), dtype=bool))
-    components, count = ndimage.label(opened)
-    if count == 0:
+    square = np.ones((3, 3), dtype=np.uint8)
+    eroded = cv2.erode(head.astype(np.uint8), square, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    opened = cv2.dilate(eroded, square, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    components = cv2.connectedComponentsWithStats(opened, connectivity=4)[2][1:]  # the first is the background
+    if not len(components):
         return None
-    sizes = np.bincount(components.ravel())[1:]
-    keep = np.flatnonzero(sizes >= PART_OF_HEAD * sizes.max())
-    boxes = ndimage.find_objects(components)
-    rows = [boxes[i][0] for i in keep]
-    columns = [boxes[i][1] for i in keep]
-    return (
-        min(r.start for r in rows),
-        max(r.stop for r in rows),
-        min(c.start for c in columns),
-        max(c.stop for c in columns),
-    )
+    sizes = components[:, cv2.CC_STAT_AREA]
+    left, top, width, height, _ = components[sizes >= PART_OF_HEAD * sizes.max()].T
+    return int(top.min()), int((top + height).max()), int(left.min()), int((left + width).max())
 
 
 def _extract(image: Pixels, box: Box, fill: float) -> Pixels:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from shared.artifacts import ModelRecord
 from shared.evaluation import evaluate
 from shared.intervals import group_codes
-from shared.ood import by_series
+from shared.ood_threshold import by_series
 from shared.samples import Belonging, Sample
 
 RATES = ("accuracy", "auc", "sensitivity", "specificity")

@@ -38,7 +38,8 @@ from shared.evaluation import Stakes, evaluate
 from shared.export import export_onnx
 from shared.job import Job, Part
 from shared.network import Network
-from shared.ood import FILE, KEPT, Reference, by_series, choose_threshold
+from shared.ood import FILE, KEPT, Reference
+from shared.ood_threshold import by_series, choose_threshold
 from shared.operating_point import OperatingPoint
 from shared.report import Finished, write_report
 from shared.samples import SPLITS, group_mark, image_digest

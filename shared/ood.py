@@ -10,16 +10,14 @@ the k-th nearest, a part of the training images is enough).
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t
 
 from shared.errors import RunError
-from shared.intervals import group_codes
 
 FILE = "codes.npy"
 NEIGHBOUR = 10
@@ -60,9 +58,14 @@ class Reference:
             raise RunError(f"{run / FILE} does not hold codes; train again")
         return cls(codes)
 
+    @cached_property
+    def _columns(self) -> NDArray[np.float32]:
+        """Their transpose, [width, M], converted once: products of float16 have no fast routine."""
+        return np.ascontiguousarray(self.codes.T, dtype=np.float32)
+
     def scores(self, codes: NDArray[np.floating]) -> Values:
         """The score of each of some codes [N, width], float64 [N] in 0..2."""
-        similar = _directions(codes) @ self.codes.T.astype(np.float32)
+        similar = _directions(codes) @ self._columns
         nearest = min(NEIGHBOUR, len(self.codes))
         return np.asarray(1.0 - np.partition(similar, -nearest, axis=1)[:, -nearest], dtype=np.float64)
 
@@ -73,35 +76,6 @@ def of_series(slices: Values) -> float:
     The median: the first and last slices of a head, which are unlike the rest, do not decide.
     """
     return float(np.median(slices))
-
-
-def by_series(slices: Values, series: Sequence[Hashable]) -> Values:
-    """The score of each series, in the order in which they first occur, from those of samples [N]."""
-    owners = group_codes(series)
-    return np.array([of_series(slices[owners == owner]) for owner in range(owners.max() + 1)])
-
-
-def choose_threshold(scores: Values, rate: float) -> float:
-    """A threshold that a like input exceeds with a probability of at most `rate`.
-
-    Args:
-        scores: [N] of the series of validation, at least two.
-        rate: Over 0 and below 1.
-
-    With enough of them it is an order statistic, for which that holds whatever the scores' distribution (split
-    conformal prediction). Fewer than 1 / rate scores have no such quantile: then it is the one-sided prediction limit
-    of their logarithms, taken as normal.
-
-    Source: Vovk, Gammerman & Shafer, Algorithmic Learning in a Random World, 2005, section 2.2; Hahn & Meeker,
-    Statistical Intervals, 1991, section 4.8.
-    """
-    count = len(scores)
-    rank = int(np.ceil((count + 1) * (1.0 - rate)))
-    if rank <= count:
-        return float(np.sort(scores)[rank - 1])
-    logarithms = np.log(np.maximum(scores, np.finfo(np.float32).eps))
-    reach = float(t.ppf(1.0 - rate, count - 1)) * np.sqrt(1.0 + 1.0 / count)
-    return float(np.exp(logarithms.mean() + reach * logarithms.std(ddof=1)))
 
 
 def _directions(codes: NDArray[np.floating]) -> NDArray[np.float32]:

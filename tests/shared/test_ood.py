@@ -9,7 +9,8 @@ import pytest
 
 from shared.artifacts import write_array
 from shared.errors import RunError
-from shared.ood import FILE, NEIGHBOUR, Reference, by_series, choose_threshold, of_series
+from shared.ood import FILE, NEIGHBOUR, Reference, of_series
+from shared.ood_threshold import by_series, choose_threshold
 
 
 def _cone(random: np.random.Generator, count: int, axis: int, width: int = 16) -> np.ndarray:
