@@ -1,0 +1,32 @@
+"""A folder of 400 slices judged from the disk against the bare ONNX Runtime on arrays that are ready."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from benchmarks.made_run import made_run, made_series
+from benchmarks.side_by_side import best_seconds
+from medtl.task import TASK
+from shared.predictor import BATCH, Predictor
+
+SLICES = 400
+
+
+def measure() -> tuple[str, float, str]:
+    """Returns (what, share of the bare rate, goal)."""
+    with made_run() as run, made_series(SLICES) as series:
+        predictor = Predictor(run, TASK.name, TASK.preprocess)
+        (item,) = TASK.items([series])
+        images = [TASK.preprocess(pixels, predictor.record.preprocessing) for pixels in item.slices]
+
+        def bare() -> None:
+            for start in range(0, SLICES, BATCH):
+                predictor.session.run(["probabilities"], {"images": np.stack(images[start : start + BATCH])})
+
+        def whole() -> None:
+            for found in TASK.items([series]):
+                predictor.assess(found)
+
+        bare_seconds, seconds = best_seconds(bare, whole)
+    what = f"a folder of {SLICES} slices of 232 x 232, SqueezeNet at 160 px: share of the bare ONNX Runtime rate"
+    return what, bare_seconds / seconds, ">= 0.9"

@@ -1,0 +1,39 @@
+"""`medtl predict scan.dcm` in a process of its own against the import of a package in another one.
+
+Bytecode is kept in a folder of the benchmark's own, as it is on the machine of anyone who has started both before.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.made_run import made_run, made_series
+from benchmarks.side_by_side import best_seconds
+from shared.cli import EXIT_NOT_ASSESSED
+
+REPEATS = 7
+
+
+def against_import(package: str) -> float:
+    """The time of a prediction as a share of that of the import."""
+    with made_run() as run, made_series(1) as series, tempfile.TemporaryDirectory() as bytecode:
+        (scan,) = series.glob("*.dcm")
+        medtl = str(Path(sys.executable).with_name("medtl"))
+
+        def call(*words: str) -> None:
+            environment = {**os.environ, "PYTHONPYCACHEPREFIX": bytecode}
+            environment.pop("PYTHONDONTWRITEBYTECODE", None)
+            code = subprocess.run(words, env=environment, check=False, capture_output=True).returncode
+            if code not in (0, EXIT_NOT_ASSESSED):
+                raise RuntimeError(f"{words[0]} ended with {code}")
+
+        ours, theirs = best_seconds(
+            lambda: call(medtl, "predict", str(scan), "--model", str(run)),
+            lambda: call(sys.executable, "-c", f"import {package}"),
+            repeats=REPEATS,
+        )
+    return ours / theirs

@@ -1,0 +1,38 @@
+"""A finished medtl run and a phantom series, made in less than a minute: for benchmarks of prediction."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from medtl.phantom import write_phantom
+from medtl.task import TASK
+from shared.config import load_config
+from shared.runner import run
+
+
+@contextmanager
+def made_run(backbone: str = "squeezenet1_1") -> Iterator[Path]:
+    """A run whose backbone has random weights: what it answers means nothing, and takes as long as a real answer."""
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "data"
+        write_phantom(data, patients=24, scanners=("atlas",), slices=4)
+        words = [
+            f"data.source={data}",
+            f"backbone={{name: {backbone}, weights: random, size: 160}}",
+            "strategy={name: linear_probe}",
+            "data.options.labels=binary",
+            "masked_images=0",
+        ]
+        yield run(TASK, load_config(None, words), root=Path(folder) / "runs")
+
+
+@contextmanager
+def made_series(slices: int) -> Iterator[Path]:
+    """The folder of one series of so many slices."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_phantom(Path(folder) / "data", patients=1, scanners=("atlas",), slices=slices)
+        (first, *_) = (Path(folder) / "data").rglob("IM*.dcm")
+        yield first.parent
