@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +16,14 @@ from shared.artifacts import write_array, write_bytes
 from shared.errors import UsageError
 from shared.explain import attribute, methods_for, usual_method
 from shared.figures import explanation
-from shared.predictor import Answer, SliceAnswer
+from shared.predictor import Answer
 from shared.saliency_checks import Verdict, check_map
 from shared.task import Item, Task
 from shared.trained import load_trained
 
 NOT_BELIEVED = "not to be believed"
+WORDS_WIDE = 110
+"""Characters of a warning on one line of a picture."""
 
 
 @dataclass(frozen=True)
@@ -114,51 +118,71 @@ class Explainer:
         self.count = 0
 
     def explain(self, item: Item, answer: Answer) -> list[Explanation]:
-        """Explains one answer; one that was not assessed has no slices, and nothing to be explained."""
+        """Explains one answer; what was refused has nothing to be explained.
+
+        What was not assessed is explained too, and says so: it may show what misleads the network.
+        """
         self.count += 1
-        if not answer.slices:
+        if answer.status == "refused":
             return []
-        target = self.target or self._likeliest(answer)
-        chosen = sorted(answer.slices, key=lambda one: -self._weight(one, target))[: self.slices]
-        return [self._slice(item, one, target) for one in sorted(chosen, key=lambda one: one.number)]
+        images = [self.task.preprocess(pixels, self.record.preprocessing) for pixels in item.slices]
+        rows = self._rows(images, answer)
+        target = self._target(rows, answer)
+        weights = rows[:, target] if self.target or not any(self.record.positive) else self._suspicion(rows)
+        chosen = np.sort(np.argsort(-weights, kind="stable")[: self.slices]).tolist()
+        warning = None if answer.status == "assessed" else f"{answer.status}: {answer.reason}"
+        return [self._slice(number, images[number], float(rows[number, target]), target, warning) for number in chosen]
 
-    def _likeliest(self, answer: Answer) -> str:
-        among = answer.probabilities or {}
+    def _rows(self, images: Sequence[NDArray[np.float32]], answer: Answer) -> NDArray[np.float64]:
+        """Class probabilities of the slices, [slices, classes]."""
+        if answer.slices:
+            return np.array([[one.probabilities[name] for name in self.record.classes] for one in answer.slices])
+        temperature = self.network.temperature
+        with torch.inference_mode():
+            rows = [self.network(torch.from_numpy(image[None]).to(self.device)) / temperature for image in images]
+            return torch.softmax(torch.cat(rows).double(), dim=1).cpu().numpy()
+
+    def _target(self, rows: NDArray[np.float64], answer: Answer) -> int:
+        if self.target is not None:
+            return self.record.classes.index(self.target)
+        told = answer.probabilities
+        whole = rows.mean(axis=0) if told is None else np.array([told[name] for name in self.record.classes])
         if answer.decision == "positive":
-            dangerous = dict(zip(self.record.classes, self.record.positive, strict=True))
-            among = {name: value for name, value in among.items() if dangerous[name]}
-        return max(among, key=lambda name: among[name])
+            whole = np.where(self.record.positive, whole, -1.0)
+        return int(whole.argmax())
 
-    def _weight(self, one: SliceAnswer, target: str) -> float:
-        suspicion = one.positive_probability
-        return one.probabilities[target] if suspicion is None or self.target else suspicion
+    def _suspicion(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(rows[:, np.array(self.record.positive)].sum(axis=1))
 
-    def _slice(self, item: Item, one: SliceAnswer, target: str) -> Explanation:
-        image = self.task.preprocess(item.slices[one.number - 1], self.record.preprocessing)
-        index = self.record.classes.index(target)
+    def _slice(
+        self, number: int, image: NDArray[np.float32], probability: float, index: int, warning: str | None
+    ) -> Explanation:
         found = attribute(self.network, image[None], np.array([index]), self.device, self.method)[0]
         verdict = None
         if self.checks:
             verdict = check_map(self.network, self.record, image, index, found, self.method, self.device)
-        stem = f"{self.count:03d}-slice{one.number:03d}-{self.method}"
+        stem = f"{self.count:03d}-slice{number + 1:03d}-{self.method}"
         explained = Explanation(
-            slice=one.number,
-            label=target,
-            probability=one.probabilities[target],
+            slice=number + 1,
+            label=self.record.classes[index],
+            probability=probability,
             method=self.method,
             attribution=found,
             verdict=verdict,
             picture=self.out / f"{stem}.png",
             raw=self.out / f"{stem}.npy",
         )
-        write_bytes(explained.picture, self._picture(image, explained))
+        write_bytes(explained.picture, self._picture(image, explained, warning))
         write_array(explained.raw, found)
         return explained
 
-    def _picture(self, image: NDArray[np.float32], explained: Explanation) -> bytes:
+    def _picture(self, image: NDArray[np.float32], explained: Explanation, warning: str | None) -> bytes:
         verdict = explained.verdict
         title = f"{explained.label} {explained.probability:.2f}, slice {explained.slice}, {explained.method}"
+        warnings = [] if warning is None else textwrap.wrap(warning, WORDS_WIDE)
         if verdict is None:
-            return explanation(image.mean(axis=0), explained.attribution, title, None, "unchecked")
-        warning = None if verdict.believable else f"{NOT_BELIEVED}: " + "\n".join(verdict.faults)
-        return explanation(image.mean(axis=0), explained.attribution, title, verdict.curves, warning)
+            warnings.append("unchecked")
+        elif not verdict.believable:
+            warnings.append(f"{NOT_BELIEVED}: " + "\n".join(verdict.faults))
+        curves = None if verdict is None else verdict.curves
+        return explanation(image.mean(axis=0), explained.attribution, title, curves, "\n".join(warnings) or None)

@@ -273,7 +273,7 @@ def _check_curves(axes: Any, curves: Mapping[str, Sequence[float]]) -> None:
             label=name,
         )
     axes.set_ylim(-0.02, 1.02)
-    axes.set_xlabel("share taken away or uncovered, highest attribution first", fontsize=8)
+    axes.set_xlabel("share taken away or uncovered", fontsize=8)
     axes.set_title("probability of the class", fontsize=8, color=INK)
     axes.tick_params(labelsize=7)
     axes.spines[["top", "right"]].set_visible(False)

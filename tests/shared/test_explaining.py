@@ -66,6 +66,18 @@ def test_predict_explains_where_it_is_asked_to(tiny_run: Path, characters: Path,
     assert len(list((tmp_path / "out").glob("*.png"))) == 1
 
 
+def test_what_is_not_assessed_is_shown_with_the_reason(tiny_run: Path, tmp_path: Path) -> None:
+    stripes = np.tile(np.array([[0, 255], [255, 0]], np.uint8), (16, 16))
+    Image.fromarray(stripes).save(tmp_path / "stripes.png")
+    words = ["explain", str(tmp_path / "stripes.png"), "--model", str(tiny_run), "--out", str(tmp_path / "out")]
+    result = RUNNER.invoke(app, [*words, "--json", "--no-checks"])
+    assert result.exit_code == 4, result.output
+    row = json.loads(result.stdout)
+    assert (row["status"], row["label"], row["probabilities"]) == ("not assessed", None, None)
+    assert len(row["explanations"]) == 1
+    assert len(list((tmp_path / "out").glob("*.png"))) == 1
+
+
 def test_what_was_refused_is_not_explained(tiny_run: Path, tmp_path: Path) -> None:
     (tmp_path / "not.png").write_bytes(b"no picture")
     words = ["explain", str(tmp_path / "not.png"), "--model", str(tiny_run), "--out", str(tmp_path / "out")]
