@@ -19,7 +19,7 @@ from shared.errors import MedtlError, UsageError
 
 LOGGER = logging.getLogger(__name__)
 POLL_S = 0.2
-FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 60.0
 """Between attempts on a target that does not take results; doubled each time up to the longest."""
 TIMEOUT_S = 30.0
 WARNINGS = {0x0001, 0x0107, 0x0116}

@@ -42,7 +42,7 @@ ATTEMPTS = 3
 RETRY_S = 30.0
 """Between attempts on a series that could not be judged: a lack of memory is over by then, a damaged file is not."""
 POLL_S = 0.2
-CLEAN_EVERY_S = 10.0
+CLEAN_EVERY_S = 1.0
 GRACE_S = 10.0
 """For open associations and for the series that is being judged, when the listener is to stop."""
 DAY_S = 86_400.0

@@ -1,0 +1,341 @@
+"""The listener in a process of its own, between a sender and a target that counts what it takes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import AllTransferSyntaxes, ExplicitVRLittleEndian
+from pynetdicom import AE, AllStoragePresentationContexts, evt
+from pynetdicom.sop_class import BasicTextSRStorage, MRImageStorage, Verification
+
+from medtl.phantom_dicom import Series
+from medtl.phantom_physics import SCANNERS
+
+LISTENER = '''
+import hashlib, logging, os, sys
+from pathlib import Path
+import pydicom
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import BasicTextSRStorage, ExplicitVRLittleEndian
+from medtl.listener import ListenerSettings, listen
+from medtl.forwarder import Target
+from medtl.spool import Spool
+
+
+def judge(folder):
+    """Stands for the model: an SR that counts the instances; some numbers of series stand for faults."""
+    sources = sorted((pydicom.dcmread(path) for path in folder.iterdir()), key=lambda one: one.SOPInstanceUID)
+    digest = hashlib.sha256(" ".join(one.SOPInstanceUID for one in sources).encode()).digest()
+    if sources[0].SeriesNumber == 66:
+        raise ValueError(f"{sources[0].PatientName} is at fault")
+    if sources[0].SeriesNumber == 67:
+        os.abort()
+    result = Dataset()
+    result.SOPClassUID, result.SOPInstanceUID = BasicTextSRStorage, f"2.25.{int.from_bytes(digest[:16], 'big')}"
+    result.PatientID, result.PatientName, result.Modality = sources[0].PatientID, sources[0].PatientName, "SR"
+    result.StudyInstanceUID = sources[0].StudyInstanceUID
+    result.SeriesInstanceUID = f"2.25.{int.from_bytes(digest[16:], 'big')}"
+    result.InstanceNumber = len(sources)
+    result.file_meta = FileMetaDataset()
+    result.file_meta.MediaStorageSOPClassUID, result.file_meta.MediaStorageSOPInstanceUID = (
+        result.SOPClassUID, result.SOPInstanceUID)
+    result.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    return [result]
+
+
+if __name__ == "__main__":
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+    spool, port, target, quiet, keep = sys.argv[1:]
+    settings = ListenerSettings(
+        int(port), target=Target.parse(target), quiet_s=float(quiet), keep_days=float(keep), retry_s=0.2
+    )
+    listen(Spool(Path(spool)), judge, settings, lambda: print("listening", flush=True))
+'''
+
+
+def free_port() -> int:
+    """A port on loopback where nothing listens."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+class Node:
+    """A listener, in a process that can be killed and started again; its standard error is kept in a file."""
+
+    def __init__(self, command: Sequence[str], port: int, log: Path) -> None:
+        self.command, self.port, self.log = list(command), port, log
+        self.process: subprocess.Popen[str] | None = None
+
+    @classmethod
+    def with_fake(cls, folder: Path, target_port: int, *, quiet_s: float = 0.6, keep_days: float = 1.0) -> Node:
+        """A listener with a callback that is quick and fails when told so."""
+        script, port = folder / "node.py", free_port()
+        script.write_text(LISTENER)
+        target = f"ARCHIVE@127.0.0.1:{target_port}"
+        words = [str(folder / "spool"), str(port), target, str(quiet_s), str(keep_days)]
+        return cls([sys.executable, str(script), *words], port, folder / "node.log")
+
+    def start(self) -> None:
+        """Starts it and waits until it listens."""
+        with self.log.open("a") as log:
+            self.process = subprocess.Popen(
+                self.command, stdout=subprocess.PIPE, stderr=log, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+            )
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if line.startswith("listening"):
+                return
+        raise AssertionError(f"it ended: {self.log.read_text()}")
+
+    def end(self, number: signal.Signals) -> int:
+        """Sends a signal and gives the exit code."""
+        assert self.process is not None
+        self.process.send_signal(number)
+        code = self.process.wait(30)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        self.process = None
+        return code
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Listens while the body runs; ends by SIGTERM, in good order."""
+        self.start()
+        try:
+            yield
+        finally:
+            code = 0 if self.process is None else self.end(signal.SIGTERM)
+        assert code == 0, self.log.read_text()
+
+
+class Receiver:
+    """A target that keeps what it takes, by SOP Instance UID; `statuses` are answered first, one an object."""
+
+    def __init__(self, port: int, statuses: Sequence[int] = ()) -> None:
+        self.port, self.statuses = port, list(statuses)
+        self.deliveries: list[Dataset] = []
+
+    @contextmanager
+    def running(self) -> Iterator[Receiver]:
+        """Takes objects while the body runs."""
+        entity = AE(ae_title="ARCHIVE")
+        entity.add_supported_context(BasicTextSRStorage)
+        server = entity.start_server(
+            ("127.0.0.1", self.port), block=False, evt_handlers=[(evt.EVT_C_STORE, self._take)]
+        )
+        try:
+            yield self
+        finally:
+            for association in server.active_associations:
+                association.kill()
+            server.shutdown()
+
+    def _take(self, event: Any) -> int:
+        if self.statuses:
+            return self.statuses.pop(0)
+        result = event.dataset
+        result.file_meta = event.file_meta
+        self.deliveries.append(result)
+        return 0
+
+    def of(self, number: int) -> list[Dataset]:
+        """What came of `series_of(number)`."""
+        return [one for one in self.deliveries if one.PatientID == patient_id(number)]
+
+
+def patient_id(number: int) -> str:
+    return f"PID-{number:04d}"
+
+
+def series_of(number: int, slices: int = 3, **tags: Any) -> list[Dataset]:
+    """The instances of a tiny synthetic series; patients of their own have names that a log can be searched for."""
+    series = Series(SCANNERS["atlas"], patient_id(number), f"SURNAME{number:04d}^Given", "20000101", 5.0, 0)
+    made = []
+    for index in range(1, slices + 1):
+        one = Dataset()
+        one.file_meta = FileMetaDataset()
+        one.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        one.SOPClassUID, one.SOPInstanceUID = MRImageStorage, series.uid("instance", index)
+        one.PatientID, one.PatientName = series.patient_id, series.patient_name
+        one.StudyInstanceUID, one.SeriesInstanceUID = series.uid("study"), series.uid("series")
+        one.Modality, one.SeriesNumber, one.InstanceNumber = "MR", number, index
+        for keyword, value in tags.items():
+            setattr(one, keyword, value)
+        made.append(one)
+    return made
+
+
+def identifiers(number: int) -> list[str]:
+    """What of `series_of(number)` must not be told to anyone."""
+    one = series_of(number)[0]
+    return [one.PatientID, f"SURNAME{number:04d}", one.StudyInstanceUID, one.SeriesInstanceUID, one.SOPInstanceUID]
+
+
+def send(port: int, datasets: Sequence[Dataset]) -> list[int | None]:
+    """Sends objects over one association; the status of each, None where there was no answer."""
+    entity = AE(ae_title="SENDER")
+    entity.connection_timeout = entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = 20
+    for kind in sorted({one.SOPClassUID for one in datasets}):
+        entity.add_requested_context(kind, ExplicitVRLittleEndian)
+    association = entity.associate("127.0.0.1", port)
+    statuses: list[int | None] = []
+    for one in datasets:
+        if not association.is_established:
+            statuses.append(None)
+            continue
+        try:
+            statuses.append(association.send_c_store(one).get("Status"))
+        except (RuntimeError, ValueError):
+            statuses.append(None)
+    if association.is_established:
+        association.release()
+    return statuses
+
+
+def echo(port: int) -> int | None:
+    """The status of a C-ECHO."""
+    entity = AE()
+    entity.add_requested_context(Verification)
+    association = entity.associate("127.0.0.1", port)
+    status = association.send_c_echo().get("Status") if association.is_established else None
+    association.release()
+    return status
+
+
+def until(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
+    """Whether something comes true in time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return condition()
+
+
+@dataclass(frozen=True)
+class Site:
+    node: Node
+    receiver: Receiver
+    spool: Path
+
+    def told(self) -> str:
+        """Its log, the names in its spool, and what its markers of failure say."""
+        names = "".join(str(path) for path in self.spool.rglob("*"))
+        return self.node.log.read_text() + names + "".join(path.read_text() for path in self.spool.glob("failures/*"))
+
+    def results(self, number: int, count: int) -> list[Dataset]:
+        """What came of a series, once there is so much and what was sent after it is done too."""
+        assert until(lambda: len(self.receiver.of(number)) >= count), self.told()
+        return self.receiver.of(number)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A listener between a sender and a target; each test sends series of its own."""
+    folder, receiver = tmp_path_factory.mktemp("site"), Receiver(free_port())
+    node = Node.with_fake(folder, receiver.port)
+    with receiver.running(), node.running():
+        yield Site(node, receiver, folder / "spool")
+
+
+def test_a_series_goes_in_and_its_result_comes_out_once(site: Site) -> None:
+    assert echo(site.node.port) == 0
+    assert send(site.node.port, series_of(1)) == [0, 0, 0]
+    site.results(1, 1)
+    assert send(site.node.port, [*series_of(1), *series_of(2)]) == [0] * 6
+    site.results(2, 1)
+    assert [one.InstanceNumber for number in (1, 2) for one in site.results(number, 1)] == [3, 3]
+    assert "revision 1: forwarded" in site.told()
+    assert not [word for number in (1, 2) for word in identifiers(number) if word in site.told()]
+
+
+def test_a_late_instance_gives_a_second_revision(site: Site) -> None:
+    *first, late = series_of(3)
+    send(site.node.port, first)
+    site.results(3, 1)
+    send(site.node.port, [late])
+    assert [one.InstanceNumber for one in site.results(3, 2)] == [2, 3]
+
+
+def test_a_result_that_is_sent_back_is_not_judged(site: Site) -> None:
+    send(site.node.port, series_of(4))
+    assert send(site.node.port, site.results(4, 1)) == [0]
+    send(site.node.port, series_of(5))
+    site.results(5, 1)
+    assert len(site.results(4, 1)) == 1
+
+
+def test_an_object_without_its_uids_is_not_taken(site: Site) -> None:
+    before = set(site.spool.glob("series/*"))
+    assert send(site.node.port, series_of(6, slices=1, SeriesInstanceUID="")) == [0xA900]
+    assert set(site.spool.glob("series/*")) == before
+    assert not [word for word in identifiers(6) if word in site.told()]
+
+
+def test_a_series_at_fault_is_tried_three_times_and_stops_nobody(site: Site) -> None:
+    for number in (66, 67, 7):
+        send(site.node.port, series_of(number))
+    site.results(7, 1)
+    assert until(lambda: site.told().count('"attempts": 3') == 2)
+    for number in (66, 8):
+        send(site.node.port, series_of(number))
+    site.results(8, 1)
+    assert echo(site.node.port) == 0
+    assert site.told().count("failed: cannot be judged (ValueError)") == 3
+    assert site.told().count("failed: ended the process that judged it (signal 6)") == 3
+    assert not [word for number in (66, 67) for word in identifiers(number) if word in site.told()]
+
+
+def test_all_storage_is_offered_in_every_transfer_syntax(site: Site) -> None:
+    kinds = [context.abstract_syntax for context in AllStoragePresentationContexts]
+    for start in range(0, len(kinds), 100):
+        entity = AE()
+        for number, kind in enumerate(kinds[start : start + 100]):
+            entity.add_requested_context(kind, AllTransferSyntaxes[number % len(AllTransferSyntaxes)])
+        association = entity.associate("127.0.0.1", site.node.port)
+        assert len(association.accepted_contexts) == len(entity.requested_contexts)
+        association.release()
+
+
+def test_what_was_acknowledged_outlives_kill_9(tmp_path: Path) -> None:
+    receiver = Receiver(free_port())
+    node = Node.with_fake(tmp_path, receiver.port)
+    node.start()
+    assert send(node.port, series_of(1)) == [0, 0, 0]
+    node.end(signal.SIGKILL)
+    node.start()  # judged now; the target is not there yet
+    assert until(lambda: "cannot be reached" in node.log.read_text())
+    node.end(signal.SIGKILL)
+    receiver.statuses.append(0xA700)  # there, but out of resources: asked again
+    with receiver.running():
+        node.start()
+        assert until(lambda: len(receiver.deliveries) == 1)
+        assert "0xA700" in node.log.read_text()
+        assert until(lambda: list(tmp_path.glob("spool/results/*/1/forwarded")) != [])
+        node.end(signal.SIGKILL)
+        with node.running():
+            send(node.port, [*series_of(1), *series_of(2)])
+            assert until(lambda: receiver.of(2) != [])
+    assert len(receiver.deliveries) == 2
+
+
+def test_what_was_forwarded_is_deleted_in_time(tmp_path: Path) -> None:
+    receiver = Receiver(free_port())
+    node = Node.with_fake(tmp_path, receiver.port, keep_days=0.0)
+    with receiver.running(), node.running():
+        send(node.port, series_of(1))
+        assert until(lambda: list(tmp_path.glob("spool/results/*/1/forwarded")) != [])
+        assert until(lambda: list(tmp_path.glob("spool/series/*")) + list(tmp_path.rglob("*.dcm")) == [])
