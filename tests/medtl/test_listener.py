@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -339,3 +343,111 @@ def test_what_was_forwarded_is_deleted_in_time(tmp_path: Path) -> None:
         send(node.port, series_of(1))
         assert until(lambda: list(tmp_path.glob("spool/results/*/1/forwarded")) != [])
         assert until(lambda: list(tmp_path.glob("spool/series/*")) + list(tmp_path.rglob("*.dcm")) == [])
+
+
+ORTHANC = shutil.which("Orthanc") or "/usr/sbin/Orthanc"
+STORESCU = shutil.which("storescu") or "/usr/bin/storescu"
+
+
+class Orthanc:
+    """A real archive on loopback; it knows one object from another by SOP Instance UID."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port, self.http, self.folder = free_port(), free_port(), folder
+
+    @contextmanager
+    def running(self) -> Iterator[Orthanc]:
+        """Takes objects while the body runs."""
+        self.folder.mkdir()
+        configuration = self.folder / "orthanc.json"
+        settings = {
+            "Name": "test",
+            "StorageDirectory": str(self.folder / "db"),
+            "IndexDirectory": str(self.folder / "db"),
+            "DicomAet": "ARCHIVE",
+            "DicomPort": self.port,
+            "DicomCheckCalledAet": False,
+            "DicomAlwaysAllowStore": True,
+            "HttpPort": self.http,
+            "RemoteAccessAllowed": False,
+            "AuthenticationEnabled": False,
+            "OverwriteInstances": False,
+            "Plugins": [],
+        }
+        configuration.write_text(json.dumps(settings))
+        with (self.folder / "log").open("w") as log:
+            process = subprocess.Popen([ORTHANC, str(configuration)], stdout=log, stderr=log)
+        try:
+            assert until(lambda: process.poll() is None and self._answers()), (self.folder / "log").read_text()
+            yield self
+        finally:
+            process.terminate()
+            process.wait(30)
+
+    def results(self) -> list[str]:
+        """Patient ID of each object that it holds, as often as it holds one."""
+        return [self._get(f"/instances/{name}/simplified-tags")["PatientID"] for name in self._get("/instances")]
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self._get("/system"))
+        except OSError:
+            return False
+
+    def _get(self, path: str) -> Any:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.http}{path}", timeout=10) as answer:
+            return json.load(answer)
+
+
+def send_until_acknowledged(port: int, folders: Sequence[Path]) -> int:
+    """One sender: each series again until all of it was acknowledged, as a scanner does; how often it had to."""
+    again = 0
+    for folder in folders:
+        # dcmtk ends with another code than 0 unless every instance was answered with success
+        while subprocess.run([STORESCU, "+sd", "127.0.0.1", str(port), str(folder)], capture_output=True).returncode:
+            again += 1
+            time.sleep(0.1)
+    return again
+
+
+@pytest.fixture
+def two_hundred(tmp_path: Path) -> list[Path]:
+    """Folders with a tiny series each."""
+    folders = [tmp_path / "sources" / f"{number:04d}" for number in range(1000, 1200)]
+    for number, folder in enumerate(folders, start=1000):
+        folder.mkdir(parents=True)
+        for one in series_of(number):
+            one.save_as(folder / f"{one.InstanceNumber}.dcm", enforce_file_format=True)
+    return folders
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path(ORTHANC).exists() or not Path(STORESCU).exists(), reason="needs Orthanc and dcmtk")
+def test_four_senders_and_three_kills_give_one_result_a_series(tmp_path: Path, two_hundred: list[Path]) -> None:
+    archive, senders = Orthanc(tmp_path / "orthanc"), 4
+    node = Node.with_fake(tmp_path, archive.port, quiet_s=6.0)
+    spool = tmp_path / "spool"
+    with archive.running(), ThreadPoolExecutor(senders) as pool:
+        node.start()
+        begun = time.monotonic()
+        work = [
+            pool.submit(send_until_acknowledged, node.port, two_hundred[start::senders]) for start in range(senders)
+        ]
+        # once while all only comes in, then while others are judged and sent
+        for pattern, count in (("series/*", 40), ("results/*/1/record.json", 20), ("results/*/1/forwarded", 80)):
+            assert until(lambda: len(list(spool.glob(pattern))) >= count, 300), node.log.read_text()[-3000:]  # noqa: B023
+            node.end(signal.SIGKILL)
+            node.start()
+        again = sum(one.result() for one in work)
+        sent_s = time.monotonic() - begun
+        assert until(lambda: len(archive.results()) >= len(two_hundred), 300), node.log.read_text()[-3000:]
+        all_s = time.monotonic() - begun
+        assert send_until_acknowledged(node.port, two_hundred[:20]) == 0
+        time.sleep(10.0)  # longer than a series must be quiet: what could come would have come
+        results = archive.results()
+        assert node.end(signal.SIGTERM) == 0
+    told = node.log.read_text()
+    sys.stderr.write(f"sent in {sent_s:.0f} s, {again} times again; all results after {all_s:.0f} s\n{told}\n")
+    assert sorted(results) == [patient_id(number) for number in range(1000, 1200)]
+    assert "revision 2" not in told
+    assert not [word for number in range(1000, 1200) for word in identifiers(number) if word in told]
