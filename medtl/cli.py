@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -93,9 +94,10 @@ def listen(
         run = (model or newest_run(RUNS, TASK.name)).resolve()
         for line in open_predictor(TASK, run)[1]:
             typer.echo(line)
-        listen_until_stopped(
-            Spool(spool), SeriesJudge(run), settings, lambda: typer.echo(f"listening: {settings}, spool {spool}")
-        )
+        with closing(Spool(spool)) as opened:
+            listen_until_stopped(
+                opened, SeriesJudge(run), settings, lambda: typer.echo(f"listening: {settings}, spool {spool}")
+            )
 
 
 def main() -> None:

@@ -271,16 +271,20 @@ def _identifiers(data: bytes) -> tuple[str, str, str, str]:
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    """Keeps quiet what would quote objects: pynetdicom's loggers, and warnings."""
-    logger = logging.getLogger("pynetdicom")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
+    """Keeps quiet what would quote objects: the loggers of pynetdicom and pydicom, warnings, tracebacks of threads."""
+    loggers = [logging.getLogger(name) for name in ("pynetdicom", "pydicom")]
+    levels, hook = [logger.level for logger in loggers], threading.excepthook
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        threading.excepthook = lambda fault: LOGGER.error("a thread ended (%s)", fault.exc_type.__name__)
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
         try:
             yield
         finally:
-            logger.setLevel(level)
+            threading.excepthook = hook
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
 
 
 @contextmanager

@@ -7,8 +7,11 @@ the next series gets a new one.
 from __future__ import annotations
 
 import io
+import logging
 import multiprocessing
+import os
 import signal
+import sys
 import warnings
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
@@ -103,7 +106,11 @@ def _serve(pipe: Connection, process: Process) -> None:
     # Ctrl-C reaches the whole group of processes; the parent decides when this one ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    warnings.simplefilter("ignore")  # pydicom's quote values
+    # pydicom's warnings quote values, and native decoders print what they like; faults go through the pipe
+    warnings.simplefilter("ignore")
+    logging.disable(logging.CRITICAL)
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stderr.fileno())
     while True:
         try:
             folder, out = pipe.recv()

@@ -16,16 +16,24 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import pydicom
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import AllTransferSyntaxes, ExplicitVRLittleEndian
 from pynetdicom import AE, AllStoragePresentationContexts, evt
 from pynetdicom.sop_class import BasicTextSRStorage, MRImageStorage, Verification
+from typer.testing import CliRunner
 
+from medtl.cli import app
+from medtl.phantom import write_phantom
 from medtl.phantom_dicom import Series
 from medtl.phantom_physics import SCANNERS
+from medtl.settings import DEFAULT_OPTIONS
+from shared.aggregation import Aggregation
+from shared.artifacts import ModelRecord, finish, write_json, write_seen
+from shared.task import Preprocessing
 
 LISTENER = '''
 import hashlib, logging, os, sys
@@ -79,6 +87,8 @@ def free_port() -> int:
 class Node:
     """A listener, in a process that can be killed and started again; its standard error is kept in a file."""
 
+    started: ClassVar[list[subprocess.Popen[str]]] = []
+
     def __init__(self, command: Sequence[str], port: int, log: Path) -> None:
         self.command, self.port, self.log = list(command), port, log
         self.process: subprocess.Popen[str] | None = None
@@ -98,6 +108,7 @@ class Node:
             self.process = subprocess.Popen(
                 self.command, stdout=subprocess.PIPE, stderr=log, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
             )
+        self.started.append(self.process)
         assert self.process.stdout is not None
         for line in self.process.stdout:
             if line.startswith("listening"):
@@ -244,6 +255,16 @@ class Site:
         """What came of a series, once there is so much and what was sent after it is done too."""
         assert until(lambda: len(self.receiver.of(number)) >= count), self.told()
         return self.receiver.of(number)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_process_is_left() -> Iterator[None]:
+    """Also where a test failed between the start and the end of a listener."""
+    yield
+    for process in Node.started:
+        if process.poll() is None:
+            process.kill()
+            process.wait(30)
 
 
 @pytest.fixture(scope="module")
@@ -451,3 +472,96 @@ def test_four_senders_and_three_kills_give_one_result_a_series(tmp_path: Path, t
     assert sorted(results) == [patient_id(number) for number in range(1000, 1200)]
     assert "revision 2" not in told
     assert not [word for number in range(1000, 1200) for word in identifiers(number) if word in told]
+
+
+@pytest.fixture
+def tiny_model(tmp_path: Path) -> Path:
+    """A finished run whose network calls bright slices a tumour; made by hand, in no time."""
+    from onnx import TensorProto, helper, save
+
+    images = helper.make_tensor_value_info("images", TensorProto.FLOAT, ["n", 1, 32, 32])
+    out = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", 2])
+    nodes = [
+        helper.make_node("Flatten", ["images"], ["flat"], axis=1),
+        helper.make_node("ReduceMean", ["flat", "axes"], ["tumour"], keepdims=1),
+        helper.make_node("Sub", ["one", "tumour"], ["healthy"]),
+        helper.make_node("Concat", ["healthy", "tumour"], ["probabilities"], axis=1),
+    ]
+    constants = [
+        helper.make_tensor("axes", TensorProto.INT64, [1], [1]),
+        helper.make_tensor("one", TensorProto.FLOAT, [1], [1.0]),
+    ]
+    graph = helper.make_graph(nodes, "bright", [images], [out], constants)
+    run = tmp_path / "run"
+    run.mkdir()
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), run / "model.onnx")
+    record = ModelRecord(
+        task="medtl",
+        classes=("no_tumour", "tumour"),
+        positive=(False, True),
+        preprocessing=Preprocessing(32, 1, DEFAULT_OPTIONS),
+        threshold=0.5,
+        operating_point=None,
+        rejection=None,
+        aggregation=Aggregation(),
+        certified_sensitivity=None,
+        certified_error=None,
+        temperature=1.0,
+        backbone={},
+        domains=(),
+        synthetic=True,
+        data_hash="",
+        weights_hash="",
+    )
+    write_json(run / "model.json", record.to_json())
+    (run / "model.safetensors").touch()
+    write_seen(run, [])
+    finish(run, "medtl")
+    return run
+
+
+COMMAND = "from medtl.cli import main\nif __name__ == '__main__':\n    main()\n"
+
+
+def test_the_command_judges_a_phantom_and_sends_the_report(tmp_path: Path, tiny_model: Path) -> None:
+    write_phantom(tmp_path / "phantom", patients=2, scanners=("atlas",), kinds=("glioma",), slices=2)
+    sources = [pydicom.dcmread(path) for path in sorted((tmp_path / "phantom").rglob("*.dcm"))]
+    receiver, port = Receiver(free_port()), free_port()
+    (tmp_path / "command.py").write_text(COMMAND)
+    words = ["-v", "listen", "--port", str(port), "--forward", f"ARCHIVE@127.0.0.1:{receiver.port}", "--quiet", "0.5"]
+    words += ["--spool", str(tmp_path / "spool"), "--model", str(tiny_model), "--ae-title", "JUDGE", "--keep", "0"]
+    node = Node([sys.executable, str(tmp_path / "command.py"), *words], port, tmp_path / "log")
+    with receiver.running(), node.running():
+        assert send(port, sources) == [0] * len(sources)
+        patients = {str(one.PatientID) for one in sources}
+        assert until(lambda: len(receiver.deliveries) == len(patients)), node.log.read_text()
+    assert {str(one.PatientID) for one in receiver.deliveries} == patients
+    decisions = {one.ContentSequence[0].TextValue.split(",")[0] for one in receiver.deliveries}
+    assert decisions <= {"positive", "negative"}
+    assert not [word for word in patients if word in node.log.read_text()]
+
+
+def test_without_forward_results_stay_in_the_spool(tmp_path: Path, tiny_model: Path) -> None:
+    write_phantom(tmp_path / "phantom", patients=1, scanners=("atlas",), kinds=("glioma",), slices=2)
+    (tmp_path / "command.py").write_text(COMMAND)
+    port, spool = free_port(), tmp_path / "spool"
+    words = ["listen", "--port", str(port), "--spool", str(spool), "--model", str(tiny_model), "--quiet", "0.3"]
+    node = Node([sys.executable, str(tmp_path / "command.py"), *words], port, tmp_path / "log")
+    with node.running():
+        send(port, [pydicom.dcmread(path) for path in sorted((tmp_path / "phantom").rglob("*.dcm"))])
+        assert until(lambda: len(list(spool.glob("results/*/1/001.dcm"))) == 1), node.log.read_text()
+    assert list(spool.glob("series/*/*"))
+
+
+def test_an_unfinished_model_and_a_port_in_use_are_said(tmp_path: Path, tiny_model: Path) -> None:
+    spool = ["--spool", str(tmp_path / "spool")]
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        result = CliRunner().invoke(app, ["listen", *spool, "--port", port, "--model", str(tiny_model)])
+    assert result.exit_code == 2
+    assert f"cannot listen on port {port} of 127.0.0.1 (Address already in use)" in result.output
+    (tiny_model / "config.yaml").touch()
+    (tiny_model / "done").unlink()
+    result = CliRunner().invoke(app, ["listen", *spool, "--model", str(tiny_model)])
+    assert result.exit_code == 2
+    assert "is not finished" in result.output
