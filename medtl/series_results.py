@@ -66,8 +66,8 @@ def results_of(folder: Path, predictor: Predictor, task: Task) -> list[Dataset]:
 
 def _decision(answer: Answer, task: Task) -> str:
     """The answer in one line, without the name of the input, which is a path."""
-    if answer.status == "refused":
-        return f"refused: {answer.reason}"
+    if answer.status != "assessed":
+        return f"{answer.status}: {answer.reason}"
     told = f"{answer.decision}, likeliest class {task.say(answer.label or '')}"
     if answer.positive_probability is None:
         return told
