@@ -3,6 +3,7 @@
 Annotations are evaluated here at once, not kept as strings: typer reads those of the functions.
 """
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from shared.cli import (
     PredictionsOption,
     build_app,
     judge,
+    open_predictor,
     reported,
 )
 from shared.progress import progress_bars
@@ -94,6 +96,46 @@ def demo(
         lines = run_demo(RUNS, tuple(overrides or ()), progress)
     for line in lines:
         typer.echo(line)
+
+
+@app.command()
+def listen(
+    port: Annotated[int, typer.Option(help="TCP port.")] = 11112,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 is all of this machine.")] = "127.0.0.1",
+    ae_title: Annotated[str, typer.Option(help="Its AE title, towards senders and target.")] = "MEDTL",
+    forward: Annotated[
+        str | None, typer.Option(metavar="AE@HOST:PORT", help="Where results go; without it, they stay in the spool.")
+    ] = None,
+    spool: Annotated[Path, typer.Option(help="Folder for what is received and found.")] = Path("spool"),
+    quiet: Annotated[float, typer.Option(help="Seconds without a new instance after which a series is whole.")] = 10.0,
+    keep: Annotated[
+        float | None,
+        typer.Option(metavar="DAYS", help="Delete instances and results so long after forwarding; 1 without it."),
+    ] = None,
+    model: ModelOption = None,
+) -> None:
+    """Receive series by DICOM (C-STORE, C-ECHO), judge them, and send the results on. Ends on SIGTERM or Ctrl-C."""
+    from importlib.util import find_spec
+
+    from shared.artifacts import newest_run
+    from shared.errors import UsageError
+
+    with reported():
+        if lacking := [name for name in ("pynetdicom", "highdicom") if find_spec(name) is None]:
+            raise UsageError(f"`listen` needs {' and '.join(lacking)}; install with: pip install 'medtl[listen]'")
+        from medtl.listener import ListenerSettings
+        from medtl.listener import listen as listen_until_stopped
+        from medtl.series_judge import SeriesJudge
+        from medtl.spool import Spool
+
+        settings = ListenerSettings.checked(port, host, ae_title, forward, quiet, keep)
+        run = (model or newest_run(RUNS, TASK.name)).resolve()
+        for line in open_predictor(TASK, run)[1]:
+            typer.echo(line)
+        with closing(Spool(spool)) as opened:
+            listen_until_stopped(
+                opened, SeriesJudge(run), settings, lambda: typer.echo(f"listening: {settings}, spool {spool}")
+            )
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 RUNNER = CliRunner()
 
 
-@pytest.mark.parametrize("command", ["train", "predict", "backbones", "phantom", "demo"])
+@pytest.mark.parametrize("command", ["train", "predict", "backbones", "phantom", "demo", "listen"])
 def test_every_command_explains_itself(command: str) -> None:
     result = RUNNER.invoke(app, [command, "--help"])
     assert result.exit_code == 0
@@ -45,6 +45,32 @@ def test_a_wrong_call_is_one_line_and_a_code(
     assert result.exit_code == code, result.output
     assert said in result.output
     assert "Traceback" not in result.output
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--port", "0"], "--port: the port 0 is not allowed"),
+        (["--port", "70000"], "--port: the port 70000 is not allowed"),
+        (["--forward", "ARCHIVE"], "not of the form AE@host:port"),
+        (["--ae-title", "MORE_THAN_SIXTEEN_LETTERS"], "1 to 16"),
+        (["--quiet", "0"], "--quiet 0 is not allowed"),
+        (["--quiet", "nan"], "--quiet nan is not allowed"),
+        (["--keep", "1"], "give it with --forward"),
+        (["--keep", "-1", "--forward", "A@b:1"], "--keep -1 is not allowed"),
+        (["--model", "nowhere"], "nowhere is not a run folder"),
+        ([], "no finished medtl run"),
+    ],
+)
+def test_a_wrong_call_of_listen_is_one_line_before_anything_is_made(
+    words: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = RUNNER.invoke(app, ["listen", *words])
+    assert result.exit_code == 2, result.output
+    assert said in result.output
+    assert len(result.output.splitlines()) == 1
     assert not list(tmp_path.iterdir())
 
 

@@ -1,0 +1,40 @@
+"""Writing so that what was said to be stored is still there after a crash or a power cut.
+
+Data is durable once the file is synced, a name once its folder is (fsync(2), open(2)). All is readable by its owner
+alone.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Writes a new file and waits until the disk holds its bytes; its name is durable when its folder is synced."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def sync_folder(path: Path) -> None:
+    """Waits until the disk holds the names in a folder."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def make_folder(path: Path) -> None:
+    """Makes a folder whose parent exists, and waits until the disk holds its name."""
+    path.mkdir(mode=0o700, exist_ok=True)
+    # Also where it exists: whoever made it may have been stopped before it was synced.
+    sync_folder(path.parent)
+
+
+def move(source: Path, target: Path) -> None:
+    """Gives a file or folder its final name at one stroke, and waits until the disk holds it."""
+    source.rename(target)
+    sync_folder(target.parent)
