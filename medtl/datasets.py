@@ -227,7 +227,7 @@ def _origin(source: str) -> _Origin:
     except InputRefused as refusal:
         raise DataError(str(refusal)) from None
     return _Origin(
-        frames=header.frames,
+        frames=header.slices,
         patient=(header.patient_id or "").strip(),
         series=header.series_uid or "",
         scanner=scanner_name(header.manufacturer or "", header.model or ""),

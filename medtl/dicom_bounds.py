@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from medtl.dicom_reader import DicomHeader
 
 MAX_PIXELS = 1 << 28
-"""Pixels of one object: 1 GiB as float32, above the largest volumes of clinical MR (640 x 640 x 512)."""
+"""Pixels of one object, or samples where a pixel has three: 1 GiB as float32, above the largest volumes of clinical MR
+(640 x 640 x 512)."""
 DEFLATED = "1.2.840.10008.1.2.1.99"
 END_OF_IMAGE = b"\xff\xd9"
 """Last marker of all three. Source: ITU-T T.81, table B.1; ITU-T T.87, annex C; ITU-T T.800, table A.2."""
@@ -39,17 +40,20 @@ def check_deflated(data: bytes) -> None:
 
 def check_size(header: DicomHeader) -> None:
     """Refuses more pixels than are ever decoded."""
-    pixels = header.rows * header.columns * header.frames
-    if pixels > MAX_PIXELS:
+    samples = header.rows * header.columns * header.frames * header.samples_per_pixel
+    if samples > MAX_PIXELS:
+        colour = "" if header.samples_per_pixel == 1 else f" with {header.samples_per_pixel} samples each"
         raise InputRefused(
-            f"states {header.frames} frames of {header.rows} x {header.columns} pixels; at most {MAX_PIXELS} "
-            "pixels are read"
+            f"states {header.frames} frames of {header.rows} x {header.columns} pixels{colour}; at most {MAX_PIXELS} "
+            "are read"
         )
 
 
 def check_length(pixels: bytes, header: DicomHeader) -> None:
     """Refuses uncompressed pixels that end too early."""
-    expected = header.rows * header.columns * header.frames * header.bits_allocated // 8
+    # Of four samples of red and blue differences one pair is stored for two pixels. Source: PS3.3, C.7.6.3.1.2.
+    samples = 2 if header.photometric == "YBR_FULL_422" else header.samples_per_pixel
+    expected = header.rows * header.columns * header.frames * samples * header.bits_allocated // 8
     if len(pixels) < expected:
         raise InputRefused(f"is truncated: {len(pixels)} of {expected} bytes of pixels are there")
 
@@ -60,25 +64,27 @@ def check_codestreams(pixels: bytes, header: DicomHeader) -> None:
         return
     for frame in generate_frames(pixels, number_of_frames=header.frames):
         size = _codestream_size(frame)
-        if size != (header.rows, header.columns):
-            raise InputRefused("is damaged: the compressed image is not of the size that the header states")
+        if size != (header.rows, header.columns, header.samples_per_pixel):
+            raise InputRefused(
+                "is damaged: the compressed image is not of the size, or has not the samples, that the header states"
+            )
         # Codecs fill up what is missing with grey, in silence.
         if END_OF_IMAGE not in frame[-END_BYTES:]:
             raise InputRefused("is truncated: the compressed image has no end")
 
 
-def _codestream_size(frame: bytes) -> tuple[int, int] | None:
-    """Rows and columns of a JPEG, JPEG-LS or JPEG 2000 picture, from its own header; None where there is none."""
+def _codestream_size(frame: bytes) -> tuple[int, int, int] | None:
+    """Rows, columns and samples a pixel of a JPEG, JPEG-LS or JPEG 2000 picture by its own header; None without one."""
     start = frame.find(b"\xff\x4f\xff\x51")
     if start >= 0 and not frame.startswith(b"\xff\xd8"):
-        # ITU-T T.800, A.5.1: the extent of the reference grid less the offset of the image in it.
+        # ITU-T T.800, A.5.1: the extent of the reference grid less the offset of the image in it; components.
         right, bottom, left, top = (int.from_bytes(frame[start + at : start + at + 4]) for at in (8, 12, 16, 20))
-        return bottom - top, right - left
+        return bottom - top, right - left, int.from_bytes(frame[start + 40 : start + 42])
     at = 2
-    while at + 9 <= len(frame) and frame[at] == 0xFF:
+    while at + 10 <= len(frame) and frame[at] == 0xFF:
         marker = frame[at + 1]
         if marker in JPEG_FRAME_MARKERS:
-            return int.from_bytes(frame[at + 5 : at + 7]), int.from_bytes(frame[at + 7 : at + 9])
+            return int.from_bytes(frame[at + 5 : at + 7]), int.from_bytes(frame[at + 7 : at + 9]), frame[at + 9]
         # 0xFF may be repeated before a marker as filling; every other marker here has a length of at least 2.
         at += 1 if marker == 0xFF else 2 + max(2, int.from_bytes(frame[at + 2 : at + 4]))
     return None

@@ -1,7 +1,7 @@
 """Reading one DICOM object without trusting it.
 
 The bytes come from strangers: every fault, whatever pydicom or a codec makes of it, leaves as `InputRefused` with one
-line that names nobody. Only grey MR images of the head are decoded; what else arrives is told apart and refused.
+line that names nobody. Only MR images of the head are decoded, to grey; what else arrives is told apart and refused.
 """
 
 from __future__ import annotations
@@ -10,28 +10,29 @@ import io
 import logging
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
-from pydicom.pixels import get_decoder
-from pydicom.uid import UID
 
-from medtl.dicom_bounds import check_codestreams, check_deflated, check_length, check_size
+from medtl.dicom_bounds import check_deflated, check_size
+from medtl.dicom_pixels import decode
 from medtl.dicom_rules import MEDIA_DIRECTORY, check_suitable, uid_name
+from medtl.dicom_values import Vector, float_of, floats_of, functional_groups, integer_of, text_of, texts_of
+from medtl.mosaic import Mosaic, is_mosaic, read_mosaic
+from medtl.series import Contrast
 from shared.errors import InputRefused, MedtlError
 
-Vector = tuple[float, ...]
+Number = TypeVar("Number", int, float)
 
 MAX_FRAMES = 1 << 16
 """Frames of one object, above the longest functional series (some thousands of volumes come as files of their own)."""
 TALKATIVE = ("pydicom", "nibabel.global")
 """Loggers that quote damaged values, which may be a name or a date of birth."""
-JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,14 @@ class DicomHeader:
         photometric: Photometric Interpretation.
         complex_component: MAGNITUDE, PHASE, REAL, IMAGINARY or MIXED in enhanced objects.
         is_localizer: Whether image type, protocol or series are named as a localizer, scout, survey or pilot.
-        positions: Image Position (Patient) of each frame, three numbers in mm (LPS), or None.
-        orientations: Image Orientation (Patient) of each frame, six direction cosines (LPS), or None.
+        is_echo_planar: Whether echo-planar imaging made it, as for diffusion, perfusion and function.
+        is_diffusion: Whether a frame is weighted by diffusion (b-value above 0).
+        mosaic: How a Siemens mosaic is cut into slices; None where it is none, or cannot be cut.
+        mosaic_fault: Why a mosaic cannot be cut; else empty.
+        positions: Image Position (Patient) of each frame, or of each slice of a mosaic: three numbers in mm (LPS), or
+            None.
+        orientations: Image Orientation (Patient) of each of these, six direction cosines (LPS), or None.
+        contrasts: What tells images of one place apart, of each of these.
     """
 
     sop_class: str
@@ -87,8 +94,18 @@ class DicomHeader:
     photometric: str
     complex_component: str
     is_localizer: bool
+    is_echo_planar: bool
+    is_diffusion: bool
+    mosaic: Mosaic | None
+    mosaic_fault: str
     positions: tuple[Vector | None, ...]
     orientations: tuple[Vector | None, ...]
+    contrasts: tuple[Contrast, ...]
+
+    @property
+    def slices(self) -> int:
+        """Slices that it will be decoded to: its frames, or the tiles of a mosaic."""
+        return len(self.positions)
 
     @property
     def position(self) -> Vector | None:
@@ -112,8 +129,8 @@ class DicomImage:
 
     Attributes:
         header: What it says of itself.
-        frames: float32 [frames, rows, columns] after rescale slope and intercept; bright is a high value also where
-            the file is MONOCHROME1.
+        frames: float32 [slices, rows, columns] after rescale slope and intercept; bright is a high value also where
+            the file is MONOCHROME1. A mosaic is cut into its slices; grey that is stored as colour is grey again.
     """
 
     header: DicomHeader
@@ -131,7 +148,7 @@ def read_header(data: bytes) -> DicomHeader:
 
 
 def read_dicom(data: bytes, *, allow_blank: bool = False) -> DicomImage:
-    """Decodes an MR image, single slice or multi-frame, in any transfer syntax that pydicom and GDCM know.
+    """Decodes an MR image, single slice, multi-frame or mosaic, in any transfer syntax that pydicom and GDCM know.
 
     Args:
         data: The bytes of one file.
@@ -139,13 +156,13 @@ def read_dicom(data: bytes, *, allow_blank: bool = False) -> DicomImage:
 
     Raises:
         InputRefused: It is not DICOM, damaged, blank, too large, compressed in a way that cannot be decoded, or is
-            something else than a grey MR image of the head.
+            something else than an MR image of the head, or a map in colour.
     """
     header = read_header(data)
     check_suitable(header)
     check_size(header)
     with foreign_code():
-        frames = _decode(_parse(data, stop_before_pixels=False), header)
+        frames = decode(_parse(data, stop_before_pixels=False), header)
     if not np.isfinite(frames).all():
         raise InputRefused("has pixel values that are not finite")
     if not allow_blank and frames.min() == frames.max():
@@ -165,7 +182,7 @@ def read_file_ids(data: bytes) -> list[tuple[str, ...]]:
         dataset = _parse(data, stop_before_pixels=True)
         if _sop_class(dataset) != MEDIA_DIRECTORY:
             raise InputRefused("is not a DICOMDIR")
-        listed = (_texts(record, "ReferencedFileID") for record in dataset.get("DirectoryRecordSequence") or ())
+        listed = (texts_of(record, "ReferencedFileID") for record in dataset.get("DirectoryRecordSequence") or ())
         return [parts for parts in listed if parts]
 
 
@@ -210,7 +227,7 @@ def _parse(data: bytes, *, stop_before_pixels: bool) -> Any:
     check_deflated(data)
     try:
         dataset = pydicom.dcmread(io.BytesIO(data), stop_before_pixels=stop_before_pixels, force=True)
-        plausible = marked or _sop_class(dataset).startswith("1.2.840.10008.") or bool(_text(dataset, "Modality"))
+        plausible = marked or _sop_class(dataset).startswith("1.2.840.10008.") or bool(text_of(dataset, "Modality"))
     except Exception:
         if marked:
             raise
@@ -221,165 +238,94 @@ def _parse(data: bytes, *, stop_before_pixels: bool) -> Any:
 
 
 def _header(dataset: Any) -> DicomHeader:
-    frames = _integer(dataset, "NumberOfFrames") or 1
+    frames = integer_of(dataset, "NumberOfFrames") or 1
     if not 1 <= frames <= MAX_FRAMES:
         raise InputRefused(f"states {frames} frames; at most {MAX_FRAMES} are read")
-    image_type = tuple(text.upper() for text in _texts(dataset, "ImageType"))
-    names = " ".join([*image_type, _text(dataset, "SeriesDescription"), _text(dataset, "ProtocolName")])
-    has_image = all(_integer(dataset, keyword) for keyword in ("Rows", "Columns"))
+    image_type = tuple(text.upper() for text in texts_of(dataset, "ImageType"))
+    names = " ".join([*image_type, text_of(dataset, "SeriesDescription"), text_of(dataset, "ProtocolName")])
+    rows, columns = (integer_of(dataset, keyword) or 0 for keyword in ("Rows", "Columns"))
+    if not rows or not columns:
+        rows = columns = 0
     functional = functional_groups(dataset, frames)
+    positions = tuple(floats_of(group, "ImagePositionPatient", 3) for group in functional("PlanePositionSequence"))
+    orientations = tuple(
+        floats_of(group, "ImageOrientationPatient", 6) for group in functional("PlaneOrientationSequence")
+    )
+    mosaic, fault = _mosaic(dataset, image_type, rows, columns) if frames == 1 else (None, "")
+    slices = 1 if mosaic is None else mosaic.count
     return DicomHeader(
         sop_class=_sop_class(dataset),
-        modality=_text(dataset, "Modality").upper(),
-        manufacturer=_text(dataset, "Manufacturer"),
-        model=_text(dataset, "ManufacturerModelName"),
+        modality=text_of(dataset, "Modality").upper(),
+        manufacturer=text_of(dataset, "Manufacturer"),
+        model=text_of(dataset, "ManufacturerModelName"),
         body_part=_body_part(dataset),
         image_type=image_type,
-        patient_id=_text(dataset, "PatientID"),
-        study_uid=_text(dataset, "StudyInstanceUID"),
-        series_uid=_text(dataset, "SeriesInstanceUID"),
-        instance_number=_integer(dataset, "InstanceNumber"),
+        patient_id=text_of(dataset, "PatientID"),
+        study_uid=text_of(dataset, "StudyInstanceUID"),
+        series_uid=text_of(dataset, "SeriesInstanceUID"),
+        instance_number=integer_of(dataset, "InstanceNumber"),
         transfer_syntax=_transfer_syntax(dataset),
-        field_strength_t=next(iter(_floats(dataset, "MagneticFieldStrength", 1) or ()), None),
-        rows=_integer(dataset, "Rows") or 0 if has_image else 0,
-        columns=_integer(dataset, "Columns") or 0 if has_image else 0,
+        field_strength_t=float_of(dataset, "MagneticFieldStrength"),
+        rows=rows,
+        columns=columns,
         frames=frames,
-        bits_allocated=_integer(dataset, "BitsAllocated") or 0,
-        bits_stored=_integer(dataset, "BitsStored") or 0,
-        samples_per_pixel=_integer(dataset, "SamplesPerPixel") or 1,
-        photometric=_text(dataset, "PhotometricInterpretation").upper(),
-        complex_component=_text(dataset, "ComplexImageComponent").upper(),
+        bits_allocated=integer_of(dataset, "BitsAllocated") or 0,
+        bits_stored=integer_of(dataset, "BitsStored") or 0,
+        samples_per_pixel=integer_of(dataset, "SamplesPerPixel") or 1,
+        photometric=text_of(dataset, "PhotometricInterpretation").upper(),
+        complex_component=text_of(dataset, "ComplexImageComponent").upper(),
         is_localizer=re.search(r"locali[sz]er|scout|survey|\bpilot", names, re.IGNORECASE) is not None,
-        positions=tuple(_floats(group, "ImagePositionPatient", 3) for group in functional("PlanePositionSequence")),
-        orientations=tuple(
-            _floats(group, "ImageOrientationPatient", 6) for group in functional("PlaneOrientationSequence")
-        ),
+        is_echo_planar="EP" in texts_of(dataset, "ScanningSequence")
+        or text_of(dataset, "EchoPlanarPulseSequence").upper() == "YES",
+        is_diffusion=any((float_of(group, "DiffusionBValue") or 0) > 0 for group in functional("MRDiffusionSequence")),
+        mosaic=mosaic,
+        mosaic_fault=fault,
+        positions=positions if mosaic is None else mosaic.positions,
+        orientations=orientations * slices,
+        contrasts=_contrasts(dataset, frames) * slices,
     )
 
 
-def functional_groups(dataset: Any, frames: int) -> Any:
-    """A function from a functional group to what states it for each frame: the frame, all frames, or the top level.
-
-    Source: DICOM PS3.3, C.7.6.16 (Multi-frame Functional Groups).
-    """
-    own = list(dataset.get("PerFrameFunctionalGroupsSequence") or ())
-    if len(own) != frames:
-        own = []  # contradictory; `_scales` refuses it when pixels are asked for
-    shared_groups = list(dataset.get("SharedFunctionalGroupsSequence") or ())[:1]
-
-    def groups(keyword: str) -> list[Any]:
-        def first(holder: Any) -> Any:
-            return next(iter(holder.get(keyword) or ()), None)
-
-        fallback = next((found for found in map(first, shared_groups) if found is not None), dataset)
-        # Without functional groups only the first frame has the geometry of the object.
-        single = [fallback] + [fallback if shared_groups else {}] * (frames - 1)
-        return [fallback if (found := first(group)) is None else found for group in own] if own else single
-
-    return groups
-
-
-def _decode(dataset: Any, header: DicomHeader) -> NDArray[np.float32]:
-    syntax = UID(header.transfer_syntax)
+def _mosaic(dataset: Any, image_type: tuple[str, ...], rows: int, columns: int) -> tuple[Mosaic | None, str]:
+    """How a mosaic is cut, or why it cannot be: whether that matters is for the rules to say."""
+    if not rows or not is_mosaic(image_type):
+        return None, ""
     try:
-        decoder = get_decoder(syntax)
-    except NotImplementedError:
-        decoder = None
-    if decoder is None or not decoder.is_available:
-        raise InputRefused(
-            f"is stored as {header.transfer_syntax_name}, which cannot be decoded here; export it uncompressed"
-        )
-    if header.transfer_syntax == JPEG_EXTENDED and header.bits_stored > 8:
-        raise InputRefused(
-            f"is stored as JPEG Extended with {header.bits_stored} bits, which cannot be decoded here; "
-            "export it uncompressed"
-        )
-    if "PixelData" not in dataset:
-        raise InputRefused("contains no pixels")
-    if syntax.is_encapsulated:
-        check_codestreams(dataset.PixelData, header)
-    else:
-        check_length(dataset.PixelData, header)
-    inverted = header.photometric == "MONOCHROME1"
-    signed = bool(_integer(dataset, "PixelRepresentation"))
-    frames = np.empty((header.frames, header.rows, header.columns), np.float32)
-    scales = _scales(dataset, header.frames)
-    decoded = 0
-    for index, (stored, _) in enumerate(decoder.iter_array(dataset, raw=True)):
-        values = stored.astype(np.float32)
-        if inverted:
-            values = (-1.0 if signed else 2.0**header.bits_stored - 1.0) - values
-        slope, intercept = scales[index]
-        frames[index] = values * slope + intercept
-        decoded += 1
-    if decoded != header.frames:
-        raise InputRefused(f"is truncated: {decoded} of {header.frames} frames are there")
-    return frames
+        return read_mosaic(dataset, rows, columns), ""
+    except InputRefused as error:
+        return None, str(error)
 
 
-def _scales(dataset: Any, frames: int) -> list[tuple[float, float]]:
-    """Rescale slope and intercept of each frame. Source: DICOM PS3.3, C.11.1.1.2 and C.7.6.16.2.9."""
-    scales = []
-    if dataset.get("ModalityLUTSequence"):
-        raise InputRefused("has a Modality LUT, which no MR image may have")
-    transformations = [dataset] * frames
-    if (own := dataset.get("PerFrameFunctionalGroupsSequence")) is not None:
-        if len(own) != frames:
-            raise InputRefused(f"states {frames} frames and describes {len(own)}")
-        transformations = functional_groups(dataset, frames)("PixelValueTransformationSequence")
-    for group in transformations:
-        slope = _floats(group, "RescaleSlope", 1) or (1.0,)
-        intercept = _floats(group, "RescaleIntercept", 1) or (0.0,)
-        if slope[0] == 0:
-            raise InputRefused("has a rescale slope of 0, which erases the image")
-        scales.append((slope[0], intercept[0]))
-    return scales
+def _contrasts(dataset: Any, frames: int) -> tuple[Contrast, ...]:
+    """Of each frame. Source: DICOM PS3.3, C.8.3.1 of single slices; C.8.13.5.4 and C.7.6.16.2.2 of frames."""
+    functional = functional_groups(dataset, frames)
+    return tuple(
+        Contrast(
+            echo_time_ms=_first(float_of, echo, "EffectiveEchoTime", "EchoTime"),
+            time_point=_first(integer_of, content, "TemporalPositionIndex", "TemporalPositionIdentifier"),
+            acquisition=_first(integer_of, content, "FrameAcquisitionNumber", "AcquisitionNumber"),
+        )
+        for echo, content in zip(functional("MREchoSequence"), functional("FrameContentSequence"), strict=True)
+    )
+
+
+def _first(read: Callable[[Any, str], Number | None], group: Any, *keywords: str) -> Number | None:
+    return next((value for value in (read(group, keyword) for keyword in keywords) if value is not None), None)
 
 
 def _sop_class(dataset: Any) -> str:
-    return _text(dataset, "SOPClassUID") or _text(getattr(dataset, "file_meta", {}), "MediaStorageSOPClassUID")
+    return text_of(dataset, "SOPClassUID") or text_of(getattr(dataset, "file_meta", {}), "MediaStorageSOPClassUID")
 
 
 def _transfer_syntax(dataset: Any) -> str:
-    if stated := _text(getattr(dataset, "file_meta", {}), "TransferSyntaxUID"):
+    if stated := text_of(getattr(dataset, "file_meta", {}), "TransferSyntaxUID"):
         return stated
     implicit, little = dataset.original_encoding
     return "1.2.840.10008.1.2" if implicit else "1.2.840.10008.1.2.1" if little else "1.2.840.10008.1.2.2"
 
 
 def _body_part(dataset: Any) -> str:
-    if stated := _text(dataset, "BodyPartExamined"):
+    if stated := text_of(dataset, "BodyPartExamined"):
         return stated
     region = next(iter(dataset.get("AnatomicRegionSequence") or ()), None)
-    return "" if region is None else _text(region, "CodeMeaning")
-
-
-def _text(dataset: Any, keyword: str) -> str:
-    return " ".join(_texts(dataset, keyword))
-
-
-def _texts(dataset: Any, keyword: str) -> tuple[str, ...]:
-    try:
-        value = dataset.get(keyword)
-    except ValueError:  # pydicom interprets an element when it is first asked for
-        raise InputRefused(f"has a damaged {keyword}") from None
-    if value is None:
-        return ()
-    several = not isinstance(value, (str, bytes)) and hasattr(value, "__iter__")
-    return tuple(str(part).strip(" \0") for part in (value if several else (value,)))
-
-
-def _floats(dataset: Any, keyword: str, count: int) -> Vector | None:
-    """`count` finite numbers, or None where nothing is stated."""
-    texts = [text for text in _texts(dataset, keyword) if text]
-    if not texts:
-        return None
-    numbers = tuple(float(text) for text in texts)
-    if len(numbers) != count or not np.isfinite(numbers).all():
-        raise InputRefused(f"has a damaged {keyword}")
-    return numbers
-
-
-def _integer(dataset: Any, keyword: str) -> int | None:
-    text = _text(dataset, keyword)
-    return int(text) if text else None
+    return "" if region is None else text_of(region, "CodeMeaning")

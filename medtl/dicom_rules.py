@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pydicom.config import IGNORE
 from pydicom.uid import UID
 
+from medtl.dicom_colour import check_photometric
 from shared.errors import InputRefused
 
 if TYPE_CHECKING:
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
 
 MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
 """The SOP class of a DICOMDIR. Source: DICOM PS3.6, table A-1, as are the other UIDs here."""
-COLOUR_MR = "1.2.840.10008.5.1.4.1.1.4.3"
 MR_IMAGES = {
     "1.2.840.10008.5.1.4.1.1.4",  # MR Image Storage
     "1.2.840.10008.5.1.4.1.1.4.1",  # Enhanced MR Image Storage
+    "1.2.840.10008.5.1.4.1.1.4.3",  # Enhanced MR Color Image Storage
     "1.2.840.10008.5.1.4.1.1.4.4",  # Legacy Converted Enhanced MR Image Storage
 }
 HEAD = re.compile(
@@ -44,15 +45,13 @@ PROJECTIONS = {"PROJECTION IMAGE", "MIP", "MNIP", "MINIP", "VOLUME RENDER"}
 
 
 def check_suitable(header: DicomHeader) -> None:
-    """Passes headers of grey anatomical MR images of the head.
+    """Passes headers of anatomical MR images of the head; whether colours are grey only the pixels tell.
 
     Raises:
         InputRefused: It is something else; the message says what.
     """
     _check_kind(header)
     values = {text.replace("_", " ") for text in header.image_type[2:]}
-    if "MOSAIC" in values:
-        raise InputRefused("is a Siemens mosaic, many small slices in one picture; export the series as single slices")
     if header.is_localizer:
         raise InputRefused("is a localizer, not a diagnostic series")
     for name, words in MAPS.items():
@@ -60,10 +59,19 @@ def check_suitable(header: DicomHeader) -> None:
             raise InputRefused(f"is a {name} image or map; only anatomical images are judged")
     if header.complex_component in ("PHASE", "IMAGINARY", "MIXED"):
         raise InputRefused(f"has the complex component {header.complex_component}; only magnitude images are judged")
+    if header.is_diffusion:
+        raise InputRefused("is a diffusion image or map; only anatomical images are judged")
+    if header.is_echo_planar:
+        raise InputRefused(
+            "is an echo-planar image, as diffusion, perfusion and functional series are; only anatomical images are "
+            "judged"
+        )
     if values & PROJECTIONS:
         raise InputRefused("is a projection, not a slice")
     if header.body_part.strip().upper() not in NOT_STATED and not HEAD.search(header.body_part):
         raise InputRefused(f"shows {_word(header.body_part, 'another body part')}; only the head is judged")
+    if header.mosaic_fault:
+        raise InputRefused(header.mosaic_fault)
 
 
 def cautions(header: DicomHeader) -> tuple[str, ...]:
@@ -88,15 +96,13 @@ def _check_kind(header: DicomHeader) -> None:
     if header.modality != "MR" and (header.modality or header.sop_class not in MR_IMAGES):
         stated = f"has the modality {_word(header.modality, 'unknown')}" if header.modality else "states no modality"
         raise InputRefused(f"{stated}; only MR images are judged")
-    colour = header.samples_per_pixel != 1 or not header.photometric.startswith("MONOCHROME")
-    if header.sop_class == COLOUR_MR or (header.rows and colour):
-        raise InputRefused("is a colour image; only grey MR images are judged")
     if header.sop_class and header.sop_class not in MR_IMAGES:
         name = uid_name(header.sop_class)
         kind = f"an object of the kind {name}" if name else "of an unknown kind"
         raise InputRefused(f"is {kind}, not an MR image")
     if not header.rows:
         raise InputRefused("contains no image")
+    check_photometric(header)
 
 
 def _word(text: str, otherwise: str) -> str:

@@ -15,8 +15,9 @@ from typing import Any
 
 from pydicom.valuerep import DA, TM
 
-from medtl.dicom_reader import DicomHeader, Vector, functional_groups, read_attributes, read_header
+from medtl.dicom_reader import DicomHeader, read_attributes, read_header
 from medtl.dicom_rules import MR_IMAGES
+from medtl.dicom_values import Vector, functional_groups
 from shared.errors import DataError, InputRefused, MedtlError
 from shared.sources import read_source
 from shared.task import Item
@@ -132,6 +133,8 @@ def _read(source: str) -> list[SourceFrame]:
         raise DataError(f"a source image {error}") from None
     if header.modality not in ("MR", "") or header.sop_class not in MR_IMAGES:
         raise DataError("is no MR image: DICOM objects are written about MR images only")
+    if header.mosaic is not None:
+        raise DataError("is a Siemens mosaic: a DICOM object cannot refer to one of the slices in it")
     with building("reference"):
         dataset.SOPClassUID = header.sop_class
         missing = next((keyword for keyword in IDENTITY if not dataset.get(keyword)), None)

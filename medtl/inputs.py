@@ -282,9 +282,10 @@ def _read_series(series: _Series) -> list[Slice]:
             continue
         for index, pixels in enumerate(frames):
             place = header.positions[index], header.orientations[index]
-            slices.append(Slice(pixels, *place, (header.instance_number, index), (source, index)))
+            number, origin = (header.instance_number, index), (source, index)
+            slices.append(Slice(pixels, *place, number, origin, header.contrasts[index]))
     total = len(series.files) + series.unreadable
-    if total == 1 and faults:
+    if len(faults) == total and len(set(faults)) == 1:
         raise InputRefused(faults[0])
     if lost := len(faults) + series.unreadable:
         # A tumour could be on the very slice that cannot be read: no answer is better than half of one.

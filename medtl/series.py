@@ -17,6 +17,27 @@ SAME_PLACE_MM = 0.01
 """Below any slice spacing and above the rounding of a decimal string of 16 characters."""
 GAP_FACTOR = 1.5
 """A step this much wider than the usual one has room for a slice that is not there."""
+MAX_UNSEEN = 1 / 3
+"""Of the extent of a series: with as much in gaps, most findings could lie where nobody looked."""
+MAX_MISSING = 0.2
+"""Of the slices that instance numbers count."""
+SAME_ECHO_MS = 0.5
+"""Echo times of one contrast differ by rounding only; the echoes of one train lie at least a millisecond apart."""
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """What tells images of one place apart; None where it is not stated.
+
+    Attributes:
+        echo_time_ms: Echo time.
+        time_point: Number of the time point.
+        acquisition: Number of the acquisition.
+    """
+
+    echo_time_ms: float | None = None
+    time_point: int | None = None
+    acquisition: int | None = None
 
 
 @dataclass(frozen=True)
@@ -29,6 +50,7 @@ class Slice:
         orientation: Direction cosines of rows and columns, six numbers (LPS), or None.
         number: Instance number (or None) and frame, the order where there is no position.
         origin: The source that it was read from, as of `shared.sources`, and its frame there, from 0.
+        contrast: Echo time, time point and acquisition.
     """
 
     pixels: NDArray[np.float32]
@@ -36,10 +58,15 @@ class Slice:
     orientation: tuple[float, ...] | None
     number: tuple[int | None, int]
     origin: tuple[str, int]
+    contrast: Contrast = Contrast()
 
 
 def order_slices(slices: Sequence[Slice]) -> tuple[list[Slice], tuple[str, ...]]:
-    """Sorts slices along their normal, never by file name; drops copies.
+    """Sorts the slices of one stack along their normal, never by file name; drops copies.
+
+    A model answers for a stack in which each place was imaged once. Were echoes or time points judged side by side, a
+    series would have several times the slices that its threshold was certified for, some of a weighting that no model
+    has seen: they are refused, not judged with a note.
 
     The normal is the cross product of row and column direction: an axial series runs from the feet up.
     Source: DICOM PS3.3, C.7.6.2.1.1.
@@ -48,28 +75,99 @@ def order_slices(slices: Sequence[Slice]) -> tuple[list[Slice], tuple[str, ...]]
         Those that are kept, in order, and what the person should know: copies, gaps, missing geometry.
 
     Raises:
-        InputRefused: The slices stand at angles to each other, so they are not one series.
+        InputRefused: They are not one stack: they differ in size or stand at angles, show one place several times, have
+            several echo times or time points; or so many are missing that the answer would be half of one.
     """
+    _check_sizes(slices)
+    _check_contrasts(slices)
     placed = [one for one in slices if one.position is not None and one.orientation is not None]
     if len(placed) < len(slices):
-        ordered, notes = _by_number(slices), []
-        if len(slices) > 1:
-            notes.append(
-                f"{len(slices) - len(placed)} of {len(slices)} slices state no position: they are in the order of "
-                "their instance numbers, and slices that are missing cannot be noticed"
-            )
-        distances = [0.0] * len(ordered)
-    else:
-        normal = _normal(placed)
-        pairs = [(float(np.dot(normal, one.position or ())), one) for one in _by_number(placed)]
-        pairs.sort(key=lambda pair: pair[0])
-        distances, ordered, notes = [pair[0] for pair in pairs], [pair[1] for pair in pairs], []
-    kept = _without_copies(ordered, distances)
-    if len(kept) < len(ordered):
-        notes.append(f"{len(ordered) - len(kept)} slices are copies of others and were judged once")
-    if len(placed) == len(slices):
-        notes.extend(_spacing_notes([distances[index] for index in kept]))
-    return [ordered[index] for index in kept], tuple(notes)
+        return _order_by_number(slices, len(slices) - len(placed))
+    normal = _normal(placed)
+    pairs = [(float(np.dot(normal, one.position or ())), one) for one in _by_number(placed)]
+    pairs.sort(key=lambda pair: pair[0])
+    kept = _without_copies([pair[1] for pair in pairs], [pair[0] for pair in pairs])
+    notes = _copy_notes(len(pairs) - len(kept))
+    distances, ordered = [pairs[index][0] for index in kept], [pairs[index][1] for index in kept]
+    _check_places(ordered, distances)
+    _check_extent(distances)
+    _check_numbers(ordered)
+    return ordered, (*notes, *_gap_notes(distances))
+
+
+def _order_by_number(slices: Sequence[Slice], unplaced: int) -> tuple[list[Slice], tuple[str, ...]]:
+    ordered = _by_number(slices)
+    kept = [ordered[index] for index in _without_copies(ordered, [0.0] * len(ordered))]
+    _check_numbers(kept)
+    notes = []
+    if len(slices) > 1:
+        notes.append(
+            f"{unplaced} of {len(slices)} slices state no position: they are in the order of their instance numbers, "
+            "and gaps between them cannot be noticed"
+        )
+    return kept, (*notes, *_copy_notes(len(ordered) - len(kept)))
+
+
+def _check_sizes(slices: Sequence[Slice]) -> None:
+    sizes = sorted({one.pixels.shape for one in slices})
+    if len(sizes) > 1:
+        words = " to ".join(f"{rows} x {columns}" for rows, columns in (sizes[0], sizes[-1]))
+        raise InputRefused(f"mixes slices of {len(sizes)} sizes ({words} pixels); give one size at a time")
+
+
+def _check_contrasts(slices: Sequence[Slice]) -> None:
+    echoes = sorted({one.contrast.echo_time_ms for one in slices if one.contrast.echo_time_ms is not None})
+    count = 1 + int((np.diff(echoes) > SAME_ECHO_MS).sum())
+    if count > 1:
+        raise InputRefused(
+            f"mixes images of {count} echo times ({echoes[0]:g} to {echoes[-1]:g} ms); give one echo at a time"
+        )
+    points = {one.contrast.time_point for one in slices if one.contrast.time_point is not None}
+    if len(points) > 1:
+        raise InputRefused(f"mixes images of {len(points)} time points; give one time point at a time")
+
+
+def _check_places(ordered: Sequence[Slice], distances: Sequence[float]) -> None:
+    """Refuses what shows a place more than once, copies aside."""
+    twice = int((np.diff(distances) <= SAME_PLACE_MM).sum())
+    if not twice:
+        return
+    acquisitions = {one.contrast.acquisition for one in ordered if one.contrast.acquisition is not None}
+    by = f" ({len(acquisitions)} acquisitions)" if len(acquisitions) > 1 else ""
+    raise InputRefused(
+        f"shows {twice} of its places more than once{by}, with different pixels, as echoes, time points or weightings "
+        "do; give one of them at a time"
+    )
+
+
+def _check_extent(distances: Sequence[float]) -> None:
+    steps, usual = _steps(distances)
+    unseen = float((steps[steps > GAP_FACTOR * usual] - usual).sum())
+    if unseen and unseen >= MAX_UNSEEN * steps.sum():
+        raise InputRefused(
+            f"has gaps of {unseen:.0f} of {steps.sum():.0f} mm between its first and last slice; give the whole series"
+        )
+
+
+def _check_numbers(slices: Sequence[Slice]) -> None:
+    """By instance numbers; their usual step need not be 1, for some scanners count all echoes or phases."""
+    numbers = sorted({one.number[0] for one in slices if one.number[0] is not None})
+    steps, usual = _steps(numbers)
+    missing = int(sum(round(step / usual) - 1 for step in steps))
+    if missing > MAX_MISSING * (missing + len(numbers)):
+        raise InputRefused(
+            f"misses {missing} of {missing + len(numbers)} slices by its instance numbers; give the whole series"
+        )
+
+
+def _steps(places: Sequence[float]) -> tuple[NDArray[np.float64], float]:
+    """Steps between sorted places, and the usual one: the lower median, so that one of two gaps is not usual."""
+    steps = np.diff(np.asarray(places, dtype=np.float64))
+    return steps, float(np.sort(steps)[(len(steps) - 1) // 2]) if len(steps) else 1.0
+
+
+def _copy_notes(copies: int) -> tuple[str, ...]:
+    return (f"{copies} slices are copies of others and were judged once",) if copies else ()
 
 
 def _by_number(slices: Sequence[Slice]) -> list[Slice]:
@@ -106,19 +204,12 @@ def _without_copies(slices: Sequence[Slice], distances: Sequence[float]) -> list
     return kept
 
 
-def _spacing_notes(distances: Sequence[float]) -> list[str]:
-    steps = np.diff(distances)
-    wide = steps[steps > SAME_PLACE_MM]
-    notes = []
-    if len(wide) < len(steps):
-        notes.append(
-            f"{len(steps) - len(wide)} slices lie where another one does (echoes, time points or weightings in one "
-            "series); all were judged"
-        )
-    gaps = int((wide > GAP_FACTOR * np.median(wide)).sum()) if len(wide) else 0
-    if gaps:
-        notes.append(
-            f"{gaps} {'gap' if gaps == 1 else 'gaps'} in the series (usual step {np.median(wide):.1f} mm, widest "
-            f"{wide.max():.1f} mm): what lies there was not seen"
-        )
-    return notes
+def _gap_notes(distances: Sequence[float]) -> tuple[str, ...]:
+    steps, usual = _steps(distances)
+    gaps = int((steps > GAP_FACTOR * usual).sum())
+    if not gaps:
+        return ()
+    return (
+        f"{gaps} {'gap' if gaps == 1 else 'gaps'} in the series (usual step {usual:.1f} mm, widest "
+        f"{steps.max():.1f} mm): what lies there was not seen",
+    )

@@ -161,12 +161,10 @@ def test_member_of_a_zip_is_named_as_it_is_read(tmp_path: Path) -> None:
     assert read_source(source) == data
 
 
-def test_different_images_of_one_place_are_all_judged(tmp_path: Path) -> None:
+def test_different_images_of_one_place_are_refused(tmp_path: Path) -> None:
     write_series(tmp_path, [1, 2, 3])
-    write_slice(tmp_path / "echo.dcm", 9, 5.0)
-    item = only(tmp_path)
-    assert known(item) == [1, 2, 9, 3]
-    assert "lie where another one does" in item.notes[0]
+    write_slice(tmp_path / "echo.dcm", 4, 5.0)
+    assert "shows 1 of its places more than once" in refusal(tmp_path)
 
 
 def test_mixed_orientations_are_refused(tmp_path: Path) -> None:
