@@ -147,18 +147,19 @@ def read_header(data: bytes) -> DicomHeader:
         return _header(_parse(data, stop_before_pixels=True))
 
 
-def read_dicom(data: bytes, *, allow_blank: bool = False) -> DicomImage:
+def read_dicom(data: bytes, *, header: DicomHeader | None = None, allow_blank: bool = False) -> DicomImage:
     """Decodes an MR image, single slice, multi-frame or mosaic, in any transfer syntax that pydicom and GDCM know.
 
     Args:
         data: The bytes of one file.
+        header: What `read_header` made of them, where that is known: half of the time goes into it.
         allow_blank: Whether an image without any contrast is accepted: in a series, a slice beside the head may be so.
 
     Raises:
         InputRefused: It is not DICOM, damaged, blank, too large, compressed in a way that cannot be decoded, or is
             something else than an MR image of the head, or a map in colour.
     """
-    header = read_header(data)
+    header = header or read_header(data)
     check_suitable(header)
     check_size(header)
     with foreign_code():

@@ -141,14 +141,15 @@ class Forwarder(threading.Thread):
             entity.add_requested_context(kind, syntax)
         association = entity.associate(self._target.host, self._target.port, ae_title=self._target.ae_title)
         if not association.is_established:
-            raise NotTaken(_why_no_association(association))
+            raise NotTaken(why_no_association(association))
         try:
             yield association
         finally:
             association.release()
 
 
-def _why_no_association(association: Association) -> str:
+def why_no_association(association: Association) -> str:
+    """Why a target could not be spoken to."""
     if association.is_rejected:
         return "refuses the association"
     return "accepts none of these kinds of objects" if association.rejected_contexts else "cannot be reached"

@@ -276,7 +276,7 @@ def _read_series(series: _Series) -> list[Slice]:
     faults: list[str] = []
     for source, header in series.files:
         try:
-            frames = read_dicom(read_source(source), allow_blank=True).frames
+            frames = read_dicom(read_source(source), header=header, allow_blank=True).frames
         except (DataError, InputRefused) as error:
             faults.append(str(error))
             continue

@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
@@ -24,12 +23,11 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import AllTransferSyntaxes, ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import AllTransferSyntaxes, ExplicitVRLittleEndian
 from pynetdicom import AE, AllStoragePresentationContexts, evt
 from pynetdicom.sop_class import (
     BasicTextSRStorage,
     Comprehensive3DSRStorage,
-    CTImageStorage,
     MRImageStorage,
     SecondaryCaptureImageStorage,
     Verification,
@@ -37,12 +35,11 @@ from pynetdicom.sop_class import (
 from typer.testing import CliRunner
 
 from medtl.cli import app
-from medtl.forwarder import Forwarder, Target
+from medtl.forwarder import why_no_association
 from medtl.phantom import write_phantom
 from medtl.phantom_dicom import Series
 from medtl.phantom_physics import SCANNERS
 from medtl.settings import DEFAULT_OPTIONS
-from medtl.spool import Revision
 from shared.aggregation import Aggregation
 from shared.artifacts import ModelRecord, finish, write_array, write_json, write_seen
 from shared.ood import FILE, Reference
@@ -156,15 +153,15 @@ KINDS = (BasicTextSRStorage, Comprehensive3DSRStorage, SecondaryCaptureImageStor
 class Receiver:
     """A target that keeps what it takes, by SOP Instance UID; `statuses` are answered first, one an object."""
 
-    def __init__(self, port: int, statuses: Sequence[int] = (), kinds: Sequence[str] = KINDS) -> None:
-        self.port, self.statuses, self.kinds = port, list(statuses), kinds
+    def __init__(self, port: int, statuses: Sequence[int] = ()) -> None:
+        self.port, self.statuses = port, list(statuses)
         self.deliveries: list[Dataset] = []
 
     @contextmanager
     def running(self) -> Iterator[Receiver]:
         """Takes objects while the body runs."""
         entity = AE(ae_title="ARCHIVE")
-        for kind in self.kinds:
+        for kind in KINDS:
             entity.add_supported_context(kind)
         server = entity.start_server(
             ("127.0.0.1", self.port), block=False, evt_handlers=[(evt.EVT_C_STORE, self._take)]
@@ -564,24 +561,17 @@ def test_the_command_judges_a_phantom_and_sends_the_report(tmp_path: Path, tiny_
     assert not [word for word in patients if word in node.log.read_text()]
 
 
-def test_a_target_that_takes_no_such_objects_is_told_apart_from_one_that_is_away(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    receiver = Receiver(free_port(), kinds=(CTImageStorage,))
-    target = Target("ARCHIVE", "127.0.0.1", receiver.port)
-    document = Dataset()
-    document.SOPClassUID, document.SOPInstanceUID = BasicTextSRStorage, generate_uid()
-    document.file_meta = FileMetaDataset()
-    document.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    document.file_meta.MediaStorageSOPClassUID = BasicTextSRStorage
-    document.file_meta.MediaStorageSOPInstanceUID = document.SOPInstanceUID
-    document.save_as(tmp_path / "001.dcm", enforce_file_format=True)
-    spool: Any = SimpleNamespace(results=lambda revision: [tmp_path / "001.dcm"])
-    forwarder = Forwarder(spool, target, "MEDTL", threading.Event())
-    with receiver.running():
-        assert not forwarder._send_all([Revision("s", 1)])
-    said = [record.getMessage() for record in caplog.records if record.name == "medtl.forwarder"]
-    assert said == [f"{target} accepts none of these kinds of objects"]
+@pytest.mark.parametrize(
+    ("rejected", "contexts", "said"),
+    [
+        (True, [], "refuses the association"),
+        (False, ["a context"], "accepts none of these kinds of objects"),
+        (False, [], "cannot be reached"),
+    ],
+)
+def test_it_is_said_why_there_is_no_association(rejected: bool, contexts: list[str], said: str) -> None:
+    association: Any = SimpleNamespace(is_rejected=rejected, rejected_contexts=contexts)
+    assert why_no_association(association) == said
 
 
 def test_without_forward_results_stay_in_the_spool(tmp_path: Path, tiny_model: Path) -> None:
