@@ -263,7 +263,7 @@ def _header(dataset: Any) -> DicomHeader:
     orientations = tuple(
         floats_of(group, "ImageOrientationPatient", 6) for group in functional("PlaneOrientationSequence")
     )
-    mosaic, fault = _mosaic(dataset, image_type, rows, columns) if frames == 1 else (None, "")
+    mosaic, fault = _mosaic(dataset, image_type, frames, rows, columns)
     slices = 1 if mosaic is None else mosaic.count
     return DicomHeader(
         sop_class=_sop_class(dataset),
@@ -299,10 +299,14 @@ def _header(dataset: Any) -> DicomHeader:
     )
 
 
-def _mosaic(dataset: Any, image_type: tuple[str, ...], rows: int, columns: int) -> tuple[Mosaic | None, str]:
+def _mosaic(
+    dataset: Any, image_type: tuple[str, ...], frames: int, rows: int, columns: int
+) -> tuple[Mosaic | None, str]:
     """How a mosaic is cut, or why it cannot be: whether that matters is for the rules to say."""
     if not rows or not is_mosaic(image_type):
         return None, ""
+    if frames > 1:
+        return None, "is a Siemens mosaic of several frames, which no scanner writes"
     try:
         return read_mosaic(dataset, rows, columns), ""
     except InputRefused as error:

@@ -117,7 +117,7 @@ def _check_kind(header: DicomHeader) -> None:
 
 
 def _described_part(header: DicomHeader) -> str:
-    """What free texts name instead of the head, where no coded value says it; empty where they name the head as well."""
+    """What free texts name instead of the head, where no coded value says it; empty where they name the head too."""
     if not _silent(header) or HEAD.search(header.described):
         return ""
     return next((part for part, words in OTHER_PARTS.items() if re.search(words, header.described, re.IGNORECASE)), "")
