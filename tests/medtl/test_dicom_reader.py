@@ -26,6 +26,7 @@ from pydicom.uid import (
 
 from medtl import dicom_bounds
 from medtl.dicom_reader import foreign_code, read_dicom, read_header
+from medtl.series import Contrast
 from shared.errors import InputRefused
 
 MR_IMAGE = "1.2.840.10008.5.1.4.1.1.4"
@@ -152,6 +153,25 @@ def test_enhanced_frames_have_their_own_place_and_scale() -> None:
     np.testing.assert_array_equal(image.frames[2], (STORED + 2) * 3.0)
     assert image.header.positions == ((0.0, 0.0, 0.0), (0.0, 0.0, 5.0), (0.0, 0.0, 10.0))
     assert image.header.orientations == ((1.0, 0.0, 0.0, 0.0, 1.0, 0.0),) * 3
+
+
+def test_frames_say_what_tells_images_of_one_place_apart() -> None:
+    dataset = enhanced()
+    for index, group in enumerate(dataset.PerFrameFunctionalGroupsSequence):
+        echo, content = Dataset(), Dataset()
+        echo.EffectiveEchoTime, content.TemporalPositionIndex, content.FrameAcquisitionNumber = 10.0 * index, index, 5
+        group.MREchoSequence, group.FrameContentSequence = [echo], [content]
+    assert read_header(to_bytes(dataset)).contrasts == tuple(Contrast(10.0 * index, index, 5) for index in range(3))
+    single = mr(EchoTime="14", TemporalPositionIdentifier=2, AcquisitionNumber=3)
+    assert read_header(to_bytes(single)).contrasts == (Contrast(14.0, 2, 3),)
+
+
+@pytest.mark.parametrize("b_value", [0.0, 1000.0])
+def test_enhanced_object_is_weighted_by_diffusion_if_one_frame_is(b_value: float) -> None:
+    dataset, weighting = enhanced(), Dataset()
+    weighting.DiffusionBValue = b_value
+    dataset.PerFrameFunctionalGroupsSequence[1].MRDiffusionSequence = [weighting]
+    assert read_header(to_bytes(dataset)).is_diffusion is bool(b_value)
 
 
 def test_enhanced_frames_that_are_not_all_described_are_refused() -> None:
