@@ -22,7 +22,8 @@ MAX_UNSEEN = 1 / 3
 MAX_MISSING = 0.2
 """Of the slices that instance numbers count."""
 SAME_ECHO_MS = 0.5
-"""Echo times of one contrast differ by rounding only; the echoes of one train lie at least a millisecond apart."""
+"""Echo times of one contrast differ by rounding only. Of the shortest usual pair, fat against and with water at 3 T,
+they lie 1.1 ms apart."""
 
 
 @dataclass(frozen=True)
