@@ -12,9 +12,9 @@ from shared.errors import InputRefused
 CSA2 = b"SV10"
 """How the second version begins; the first one begins with the number of its elements."""
 MAX_ELEMENTS = 1024
-"""Headers of real scanners have up to about 130."""
+"""The 39 real images at hand have 65 to 101 in a header."""
 MAX_ITEMS = 1 << 14
-"""Of all elements together; real headers have about 1500, most of them empty."""
+"""Of all elements together; the 39 real images at hand have 138 to 378 in a header."""
 NAME_BYTES = 64
 ELEMENT_BYTES = NAME_BYTES + 20
 """Name, then multiplicity, representation, a number of Syngo's, number of items, and a mark; four bytes each."""

@@ -31,6 +31,14 @@ Number = TypeVar("Number", int, float)
 
 MAX_FRAMES = 1 << 16
 """Frames of one object, above the longest functional series (some thousands of volumes come as files of their own)."""
+DESCRIPTIONS = (
+    "StudyDescription",
+    "SeriesDescription",
+    "ProtocolName",
+    "RequestedProcedureDescription",
+    "PerformedProcedureStepDescription",
+)
+"""Where the body part stands in words, if Body Part Examined is empty."""
 TALKATIVE = ("pydicom", "nibabel.global")
 """Loggers that quote damaged values, which may be a name or a date of birth."""
 
@@ -39,7 +47,8 @@ TALKATIVE = ("pydicom", "nibabel.global")
 class DicomHeader:
     """What an object says of itself; texts are stripped and empty where nothing is stated.
 
-    `patient_id`, `study_uid` and `series_uid` identify a person: hash them before they enter any file or message.
+    `patient_id`, `study_uid` and `series_uid` identify a person, and `described` may: hash them before they enter any
+    file or message.
 
     Attributes:
         sop_class: SOP Class UID.
@@ -47,6 +56,7 @@ class DicomHeader:
         manufacturer: As written by the scanner.
         model: Manufacturer's model name.
         body_part: Body Part Examined, or else the meaning of the anatomic region's code.
+        described: Free texts about the examination.
         image_type: Values of Image Type, upper case.
         patient_id: Patient ID, raw.
         study_uid: Study Instance UID.
@@ -78,6 +88,7 @@ class DicomHeader:
     manufacturer: str
     model: str
     body_part: str
+    described: str
     image_type: tuple[str, ...]
     patient_id: str
     study_uid: str
@@ -244,6 +255,7 @@ def _header(dataset: Any) -> DicomHeader:
         raise InputRefused(f"states {frames} frames; at most {MAX_FRAMES} are read")
     image_type = tuple(text.upper() for text in texts_of(dataset, "ImageType"))
     names = " ".join([*image_type, text_of(dataset, "SeriesDescription"), text_of(dataset, "ProtocolName")])
+    described = " | ".join(text_of(dataset, keyword) for keyword in DESCRIPTIONS)
     rows, columns = (integer_of(dataset, keyword) or 0 for keyword in ("Rows", "Columns"))
     if not rows or not columns:
         rows = columns = 0
@@ -252,7 +264,7 @@ def _header(dataset: Any) -> DicomHeader:
     orientations = tuple(
         floats_of(group, "ImageOrientationPatient", 6) for group in functional("PlaneOrientationSequence")
     )
-    mosaic, fault = _mosaic(dataset, image_type, rows, columns) if frames == 1 else (None, "")
+    mosaic, fault = _mosaic(dataset, image_type, frames, rows, columns)
     slices = 1 if mosaic is None else mosaic.count
     return DicomHeader(
         sop_class=_sop_class(dataset),
@@ -260,6 +272,7 @@ def _header(dataset: Any) -> DicomHeader:
         manufacturer=text_of(dataset, "Manufacturer"),
         model=text_of(dataset, "ManufacturerModelName"),
         body_part=_body_part(dataset),
+        described=described,
         image_type=image_type,
         patient_id=text_of(dataset, "PatientID"),
         study_uid=text_of(dataset, "StudyInstanceUID"),
@@ -287,10 +300,14 @@ def _header(dataset: Any) -> DicomHeader:
     )
 
 
-def _mosaic(dataset: Any, image_type: tuple[str, ...], rows: int, columns: int) -> tuple[Mosaic | None, str]:
+def _mosaic(
+    dataset: Any, image_type: tuple[str, ...], frames: int, rows: int, columns: int
+) -> tuple[Mosaic | None, str]:
     """How a mosaic is cut, or why it cannot be: whether that matters is for the rules to say."""
     if not rows or not is_mosaic(image_type):
         return None, ""
+    if frames > 1:
+        return None, "is a Siemens mosaic of several frames, which no scanner writes"
     try:
         return read_mosaic(dataset, rows, columns), ""
     except InputRefused as error:

@@ -33,6 +33,15 @@ HEAD = re.compile(
 )
 """Body Part Examined as DICOM PS3.16 annex L spells it, and as consoles in other languages write it."""
 NOT_STATED = {"", "UNKNOWN", "OTHER", "NONE", "NA", "UNDEFINED"}
+OTHER_PARTS = {
+    "a leg or an arm": r"\bknees?\b|\bknie|genou|rodilla|ginocchio|\bankle|\bfoot\b|\bfeet\b|\bhip\b|\bh[uü]fte|femur|"
+    r"thigh|extremit|shoulder|schulter|[eé]paule|hombro|spalla|elbow|\bwrist|\bhand\b|handgelenk|muñeca|poignet|polso",
+    "the spine": r"spine|spinal|wirbels|lumbar|lumbal|rachis|columna|colonna",
+    "the trunk": r"abdom|\bliver|\bleber|\bfoie\b|h[ií]gado|fegato|mrcp|kidney|renal|pancrea|pelvis|pelvic|becken|"
+    r"prostat|breast|mamma|thorax|\bchest|cardiac|\bheart\b|\bherz|coraz[oó]n",
+}
+"""What free texts call parts other than the head, in the languages of `HEAD`. Words that also mean something else
+("sein", "neck", "cervical" of a vessel study) are left out: what is not refused is judged with a note."""
 MAPS = {
     "diffusion": {"DIFFUSION", "ADC", "EADC", "FA", "TRACEW", "TENSOR", "COLFA", "DIFFUSION ANISO", "DIFFUSION ATTNTD"},
     "phase": {"P", "PHASE", "PHASE MAP", "PHASE DIFFERENCE", "VELOCITY", "VELOCITY MAP", "I", "IMAGINARY", "FIELD MAP"},
@@ -68,8 +77,10 @@ def check_suitable(header: DicomHeader) -> None:
         )
     if values & PROJECTIONS:
         raise InputRefused("is a projection, not a slice")
-    if header.body_part.strip().upper() not in NOT_STATED and not HEAD.search(header.body_part):
+    if not _silent(header) and not HEAD.search(header.body_part):
         raise InputRefused(f"shows {_word(header.body_part, 'another body part')}; only the head is judged")
+    if part := _described_part(header):
+        raise InputRefused(f"shows {part} by its descriptions; only the head is judged")
     if header.mosaic_fault:
         raise InputRefused(header.mosaic_fault)
 
@@ -77,7 +88,7 @@ def check_suitable(header: DicomHeader) -> None:
 def cautions(header: DicomHeader) -> tuple[str, ...]:
     """What the person should know of an image that `check_suitable` passes."""
     notes = []
-    if header.body_part.strip().upper() in NOT_STATED:
+    if _silent(header):
         notes.append("the header does not state the body part: that it shows a head was not checked")
     if {"R", "REAL"} & set(header.image_type[2:]) or header.complex_component == "REAL":
         notes.append("is the real part of the signal: its background is not black, unlike in magnitude images")
@@ -103,6 +114,18 @@ def _check_kind(header: DicomHeader) -> None:
     if not header.rows:
         raise InputRefused("contains no image")
     check_photometric(header)
+
+
+def _described_part(header: DicomHeader) -> str:
+    """What free texts name instead of the head, where no coded value says it; empty where they name the head too."""
+    if not _silent(header) or HEAD.search(header.described):
+        return ""
+    return next((part for part, words in OTHER_PARTS.items() if re.search(words, header.described, re.IGNORECASE)), "")
+
+
+def _silent(header: DicomHeader) -> bool:
+    """Whether the body part is not stated."""
+    return header.body_part.strip().upper() in NOT_STATED
 
 
 def _word(text: str, otherwise: str) -> str:

@@ -248,9 +248,8 @@ def _series_item(name: str, series: _Series) -> Item:
         warned = (note for _, header in series.files for note in cautions(header))
         scanners = {scanner_name(header.manufacturer or "", header.model or "") for _, header in series.files}
         pixels, origins = [one.pixels for one in slices], tuple(one.origin for one in slices)
-        item = _judgeable(name, pixels, tuple(dict.fromkeys([*series.notes, *warned, *notes])))
-        domains = tuple(sorted(scanner or UNKNOWN_DOMAIN for scanner in scanners))
-        return replace(item, domains=domains, origins=origins)
+        item = _judgeable(name, pixels, tuple(dict.fromkeys([*series.notes, *warned, *notes])), origins)
+        return replace(item, domains=tuple(sorted(scanner or UNKNOWN_DOMAIN for scanner in scanners)))
     except InputRefused as error:
         return Item(name, refusal=str(error), origins=tuple((source, 0) for source, _ in series.files))
 
@@ -327,11 +326,22 @@ def _is_dicom(data: bytes) -> bool:
     return data[128:132] == b"DICM"
 
 
-def _judgeable(name: str, slices: Sequence[NDArray[np.float32]], notes: tuple[str, ...]) -> Item:
-    """The item, if there is anything to be seen on it.
+def _judgeable(
+    name: str, slices: Sequence[NDArray[np.float32]], notes: tuple[str, ...], origins: tuple[tuple[str, int], ...] = ()
+) -> Item:
+    """The item, if there is anything to be seen on it; its blank slices are left out.
+
+    A slice of one value says nothing of the patient, but a network answers it all the same, and that answer would go
+    into that of the series: scanners and anonymisers add black slices, and these must not change what is found.
+
+    Args:
+        name: Of the item.
+        slices: All of them, in order.
+        notes: What is known so far.
+        origins: Whence each slice comes; empty where that is not known.
 
     Raises:
-        InputRefused: It is too small, blank, or has values that are no numbers.
+        InputRefused: It is too small, blank throughout, or has values that are no numbers.
     """
     small = next((one for one in slices if min(one.shape[:2]) < MIN_SIDE), None)
     if small is not None:
@@ -340,9 +350,13 @@ def _judgeable(name: str, slices: Sequence[NDArray[np.float32]], notes: tuple[st
         )
     if not all(np.isfinite(one).all() for one in slices):
         raise InputRefused("has pixel values that are not finite")
-    if all(one.min() == one.max() for one in slices):
+    shown = [index for index, one in enumerate(slices) if one.min() != one.max()]
+    if not shown:
         raise InputRefused("is blank: all pixels have the same value")
-    return Item(name, slices=tuple(slices), notes=notes)
+    if blank := len(slices) - len(shown):
+        notes += (f"{blank} of {len(slices)} slices are blank and were left out: slice numbers do not count them",)
+    kept = tuple(origins[index] for index in shown) if origins else ()
+    return Item(name, slices=tuple(slices[index] for index in shown), notes=notes, origins=kept)
 
 
 def _folder(source: str) -> str:

@@ -22,7 +22,8 @@ MAX_UNSEEN = 1 / 3
 MAX_MISSING = 0.2
 """Of the slices that instance numbers count."""
 SAME_ECHO_MS = 0.5
-"""Echo times of one contrast differ by rounding only; the echoes of one train lie at least a millisecond apart."""
+"""Echo times of one contrast differ by rounding only. Of the shortest usual pair, fat against and with water at 3 T,
+they lie 1.1 ms apart."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ def order_slices(slices: Sequence[Slice]) -> tuple[list[Slice], tuple[str, ...]]
     """
     _check_sizes(slices)
     _check_contrasts(slices)
+    _check_numbers(slices)
     placed = [one for one in slices if one.position is not None and one.orientation is not None]
     if len(placed) < len(slices):
         return _order_by_number(slices, len(slices) - len(placed))
@@ -91,14 +93,12 @@ def order_slices(slices: Sequence[Slice]) -> tuple[list[Slice], tuple[str, ...]]
     distances, ordered = [pairs[index][0] for index in kept], [pairs[index][1] for index in kept]
     _check_places(ordered, distances)
     _check_extent(distances)
-    _check_numbers(ordered)
     return ordered, (*notes, *_gap_notes(distances))
 
 
 def _order_by_number(slices: Sequence[Slice], unplaced: int) -> tuple[list[Slice], tuple[str, ...]]:
     ordered = _by_number(slices)
     kept = [ordered[index] for index in _without_copies(ordered, [0.0] * len(ordered))]
-    _check_numbers(kept)
     notes = []
     if len(slices) > 1:
         notes.append(

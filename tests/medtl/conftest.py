@@ -1,12 +1,19 @@
-"""One tiny series as a scanner would send it, judged: for the tests of DICOM objects about results."""
+"""One tiny series as a scanner would send it, judged; and makers of single MR images and of Siemens headers."""
 
 from __future__ import annotations
 
+import io
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pydicom
 import pytest
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
 
 from medtl.inputs import items
 from medtl.phantom import write_phantom
@@ -108,3 +115,74 @@ def refused(judged: Judged) -> Judged:
     """The same series, refused after its files were found."""
     item = replace(judged.item, slices=(), refusal="is a localizer, not a diagnostic series")
     return replace(judged, item=item, answer=Answer(item.name, "run-1", "refused", item.refusal))
+
+
+MakeMr = Callable[..., Dataset]
+
+
+@pytest.fixture(scope="session")
+def make_mr() -> MakeMr:
+    """Makes an uncompressed MR image of a head from stored values [rows, columns] or [rows, columns, 3]."""
+    return _mr
+
+
+@pytest.fixture(scope="session")
+def make_csa() -> Callable[..., bytes]:
+    """Writes a CSA header of the first or second version with the given elements."""
+    return _csa
+
+
+@pytest.fixture(scope="session")
+def to_bytes() -> Callable[[Dataset], bytes]:
+    """A dataset as the bytes of its file."""
+    return _to_bytes
+
+
+def _to_bytes(dataset: Dataset) -> bytes:
+    stream = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pydicom.dcmwrite(stream, dataset, enforce_file_format=True)
+    return stream.getvalue()
+
+
+def _mr(stored: np.ndarray, **tags: Any) -> Dataset:
+    dataset = Dataset()
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.SOPClassUID, dataset.SOPInstanceUID = MRImageStorage, "1.2.3.4"
+    dataset.Modality, dataset.BodyPartExamined, dataset.PatientID = "MR", "HEAD", "4711"
+    dataset.ImageType = ["ORIGINAL", "PRIMARY", "M"]
+    dataset.SeriesInstanceUID, dataset.InstanceNumber = "1.2.3", 1
+    dataset.Rows, dataset.Columns = stored.shape[:2]
+    dataset.SamplesPerPixel = 3 if stored.ndim == 3 else 1
+    dataset.PhotometricInterpretation = "RGB" if stored.ndim == 3 else "MONOCHROME2"
+    if stored.ndim == 3:
+        dataset.PlanarConfiguration = 0
+    dataset.BitsAllocated = dataset.BitsStored = 8 * stored.dtype.itemsize
+    dataset.PixelRepresentation = int(stored.dtype.kind == "i")
+    dataset.PixelData = stored.tobytes()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for keyword, value in tags.items():
+            setattr(dataset, keyword, value)
+    dataset.HighBit = dataset.BitsStored - 1
+    return dataset
+
+
+def _csa(elements: Mapping[str, Sequence[str]], version: int = 2) -> bytes:
+    def number(value: int) -> bytes:
+        return value.to_bytes(4, "little")
+
+    out = (b"SV10\4\3\2\1" if version == 2 else b"") + number(len(elements)) + number(77)
+    base = None
+    for name, texts in elements.items():
+        listed = [*texts, *[""] * (6 - len(texts))]
+        base = len(listed) if base is None else base
+        out += name.encode().ljust(64, b"\0") + number(len(texts)) + b"FD\0\0" + number(4) + number(len(listed))
+        out += number(77)
+        for text in listed:
+            data = text.encode() + b"\0" if text else b""
+            sizes = (0, len(data), 77, len(data)) if version == 2 else (len(data) + base, 0, 77, 0)
+            out += b"".join(map(number, sizes)) + data + b"\0" * (-len(data) % 4)
+    return out
