@@ -24,6 +24,7 @@ from pydicom.uid import UID
 from medtl.dicom_bounds import check_codestreams, check_deflated, check_length, check_size
 from medtl.dicom_rules import MEDIA_DIRECTORY, check_suitable, uid_name
 from shared.errors import InputRefused, MedtlError
+from shared.quiet import quiet_libraries
 
 Vector = tuple[float, ...]
 
@@ -171,12 +172,13 @@ def read_file_ids(data: bytes) -> list[tuple[str, ...]]:
 
 @contextmanager
 def foreign_code() -> Iterator[None]:
-    """Runs a decoder on bytes from a stranger: its warnings and log stay inside, its faults become refusals.
+    """Runs a decoder on bytes from a stranger: its warnings, its log and what its C
+    code writes to standard error stay inside, its faults become refusals.
 
     Raises:
         InputRefused: Whatever was raised inside.
     """
-    with warnings.catch_warnings(), ExitStack() as silence:
+    with warnings.catch_warnings(), quiet_libraries(), ExitStack() as silence:
         warnings.simplefilter("ignore")
         for logger in map(logging.getLogger, TALKATIVE):
             mute = logging.Filter("nothing that logs has this name")

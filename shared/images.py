@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from shared.errors import DataError
+from shared.quiet import quiet_libraries
 
 Pixels = NDArray[np.float32]
 
@@ -54,7 +55,7 @@ def read_picture(data: bytes) -> Pixels:
     if not data.startswith(SIGNATURES):
         raise DataError(f"the file is not a picture in one of the formats {', '.join(FORMATS)}")
     try:
-        with _open(data) as image:
+        with quiet_libraries(), _open(data) as image:
             _check(image)
             image.load()
             # After loading: Pillow itself turns a TIFF upright then, and takes the tag away.

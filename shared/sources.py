@@ -10,11 +10,9 @@ import hashlib
 import os
 import stat
 import zipfile
-import zlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 
 from shared.errors import DataError, UsageError
@@ -133,7 +131,9 @@ def read_source(source: str) -> bytes:
         _check_size(info.file_size)
         with _archive(Path(archive), _stamp(Path(archive)), os.getpid()).open(info) as stream:
             return stream.read(info.file_size)
-    except (OSError, zipfile.BadZipFile, zlib.error, LZMAError, RuntimeError, ValueError, EOFError) as error:
+    except DataError:
+        raise
+    except Exception as error:  # zipfile raises nearly every kind on hostile bytes, struct.error and IndexError too
         raise DataError(f"cannot be read ({type(error).__name__})") from None
 
 
@@ -204,8 +204,10 @@ def _archive(path: Path, stamp: tuple[int, int], process: int) -> zipfile.ZipFil
 @lru_cache(maxsize=8)
 def _directory(path: Path, stamp: tuple[int, int]) -> dict[str, zipfile.ZipInfo]:
     try:
-        infos = [info for info in _archive(path, stamp, os.getpid()).infolist() if not info.is_dir()]
-    except (OSError, zipfile.BadZipFile) as error:
+        # a member without a name cannot be asked for, and zipfile's `is_dir` fails on it
+        named = [info for info in _archive(path, stamp, os.getpid()).infolist() if info.filename]
+        infos = [info for info in named if not info.is_dir()]
+    except Exception as error:  # as in `read_source`
         raise DataError(f"{path.name} is a damaged zip archive ({type(error).__name__})") from None
     if len(infos) > MAX_ARCHIVE_MEMBERS or sum(info.file_size for info in infos) > MAX_ARCHIVE_BYTES:
         raise DataError(
