@@ -32,6 +32,10 @@ MAX_FRAMES = 1 << 16
 """Frames of one object, above the longest functional series (some thousands of volumes come as files of their own)."""
 TALKATIVE = ("pydicom", "nibabel.global")
 """Loggers that quote damaged values, which may be a name or a date of birth."""
+NO_IMAGE = "is neither DICOM nor a picture or volume that is known"
+FIRST_GROUPS = (b"\x02\0", b"\x08\0", b"\0\x08")
+"""Groups that a file without preamble begins with, the last in big endian: of anything else pydicom would try to make
+elements for minutes. Source: DICOM PS3.10, 7.1, and PS3.6: the tags of group 0008 are the lowest of an image."""
 JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
 
 
@@ -199,6 +203,8 @@ def foreign_code() -> Iterator[None]:
 def _parse(data: bytes, *, stop_before_pixels: bool) -> Any:
     """A pydicom dataset; also without preamble, if what then comes out looks like DICOM."""
     marked = data[128:132] == b"DICM"
+    if not marked and data[:2] not in FIRST_GROUPS:
+        raise InputRefused(NO_IMAGE)
     check_deflated(data)
     try:
         dataset = pydicom.dcmread(io.BytesIO(data), stop_before_pixels=stop_before_pixels, force=True)
@@ -208,7 +214,7 @@ def _parse(data: bytes, *, stop_before_pixels: bool) -> Any:
             raise
         plausible = False
     if not plausible:
-        raise InputRefused("is neither DICOM nor a picture or volume that is known")
+        raise InputRefused(NO_IMAGE)
     return dataset
 
 

@@ -23,6 +23,10 @@ MAX_FILE_BYTES = 1 << 30
 MAX_ARCHIVE_BYTES = 64 << 30
 """64 GiB unpacked: above any study, below a zip bomb."""
 MAX_ARCHIVE_MEMBERS = 1_000_000
+FREE_BYTES = 64 << 20
+"""So much any file may unpack to: a mask or a blank volume shrinks to nothing, and this much does no harm."""
+MAX_RATIO = 100
+"""Times its size that a file may unpack to beyond `FREE_BYTES`. Images shrink to a tenth or so; Deflate can do 1032."""
 FAULTS_SHOWN = 5
 """As many faults as one reads before mending them; the rest is counted."""
 SIDE_FILES = frozenset({".csv", ".txt", ".json", ".md", ".html", ".xml", ".pdf", ".yaml", ".yml", ".log"})
@@ -81,6 +85,11 @@ def list_sources(root: Path) -> list[str]:
     raise DataError(f"{root} is neither a folder nor a zip archive")
 
 
+def most_unpacked(packed: int) -> int:
+    """Bytes that may be unpacked from `packed` ones: a small file must not be able to fill the memory."""
+    return min(MAX_FILE_BYTES, max(FREE_BYTES, MAX_RATIO * packed))
+
+
 def is_side_file(source: str, suffixes: Collection[str] = SIDE_FILES) -> bool:
     """Whether a file lies beside images, by its name."""
     return PurePosixPath(source).suffix.lower() in suffixes
@@ -129,6 +138,8 @@ def read_source(source: str) -> bytes:
         if info is None:
             raise DataError(f"{Path(archive).name} has no member of that name")
         _check_size(info.file_size)
+        if info.file_size > (most := most_unpacked(info.compress_size)):
+            raise DataError(f"unpacks to {info.file_size} bytes, as no image of its size does; at most {most} are read")
         with _archive(Path(archive), _stamp(Path(archive)), os.getpid()).open(info) as stream:
             return stream.read(info.file_size)
     except DataError:

@@ -18,6 +18,8 @@ from tests.medtl.mutations import CODINGS, Coding, walk
 PIXELS = 1 << 28
 """As many as one object may have (`medtl.dicom_bounds.MAX_PIXELS`)."""
 SIDE = 1 << 14
+FRAME_SIDE = 1 << 12
+"""The largest square frame that is read."""
 MEMBER = 1 << 29
 
 
@@ -26,7 +28,8 @@ def bombs() -> Iterator[tuple[str, Callable[[], bytes]]]:
     yield "deflated.dcm", lambda: _deflated(_sized("plain", SIDE, SIDE), 2 * PIXELS)
     yield "deflated_tag.dcm", lambda: _deflated(dicom_seeds()["plain"], (1 << 30) - (1 << 20))
     for name in ("rle", "jpeg_lossless", "jpeg_ls", "jpeg_2000"):
-        yield f"{name}.dcm", lambda name=name: _codestream(name)
+        for side in (FRAME_SIDE, SIDE):
+            yield f"{name}_{side}.dcm", lambda name=name, side=side: _codestream(name, side)
     for mode in ("1", "L", "I;16", "RGBA", "P"):
         yield f"{mode.replace(';', '')}.png", lambda mode=mode: _picture("PNG", mode)
     yield "CMYK.jpg", lambda: _picture("JPEG", "CMYK")
@@ -36,7 +39,6 @@ def bombs() -> Iterator[tuple[str, Callable[[], bytes]]]:
         yield f"{kind}.nii.gz", lambda kind=kind: _volume(kind)
     yield "member.zip", lambda: _member("a.dcm", b"")
     yield "picture.zip", lambda: _member("a.png", picture_seeds()["grey.png"])
-    yield "pictures.zip", lambda: zipped({f"{i}.png": _picture("PNG", "RGBA") for i in range(3)})
 
 
 def _sized(name: str, rows: int, columns: int) -> bytes:
@@ -62,13 +64,13 @@ def _deflated(data: bytes, zeros: int) -> bytes:
     return meta + b"".join(parts) + packer.flush()
 
 
-def _codestream(name: str) -> bytes:
+def _codestream(name: str, side: int) -> bytes:
     """Compressed pixels that state the same huge size as the header."""
-    data = _sized(name, SIDE, SIDE)
-    size = struct.pack(">HH", SIDE, SIDE)
+    data = _sized(name, side, side)
+    size = struct.pack(">HH", side, side)
     if name == "jpeg_2000":
-        at = data.index(b"\xff\x4f\xff\x51") + 8
-        return data[:at] + struct.pack(">LL", SIDE, SIDE) + data[at + 8 : at + 16] + struct.pack(">LL", SIDE, SIDE) + data[at + 24 :]
+        at, size = data.index(b"\xff\x4f\xff\x51") + 8, struct.pack(">LL", side, side)
+        return data[:at] + size + data[at + 8 : at + 16] + size + data[at + 24 :]
     if name in ("jpeg_ls", "jpeg_lossless"):
         at = data.index(b"\xff\xf7" if name == "jpeg_ls" else b"\xff\xc3") + 5
         return data[:at] + size + data[at + 4 :]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import HealthCheck, Phase, given, settings
 
+from tests.medtl.bombs import bombs
 from tests.medtl.mutation_seeds import dicom_seeds, directory_seed, picture_seeds, slices, written, zipped
 from tests.medtl.mutations import FAMILIES
 from tests.medtl.watched import Outcome, Watched
@@ -39,6 +40,17 @@ def test_every_seed_is_judged(watched: Watched, disc: Path) -> None:
         assert (outcome.fault, outcome.judged, outcome.refused) == ("", 1, 0), name
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "make"), [pytest.param(*bomb, id=bomb[0]) for bomb in bombs()])
+def test_a_small_file_never_fills_the_memory(name: str, make: Callable[[], bytes], disc: Path) -> None:
+    (disc / name).write_bytes(make())
+    with Watched() as reader:
+        outcome = reader.read(disc / name)
+    (disc / name).unlink()
+    assert outcome.fault == ""
+    assert outcome.refused == 1
+
+
 @pytest.mark.parametrize("family", QUICK)
 def test_some_mutants_give_items_or_one_line(family: str, watched: Watched, disc: Path, keep: Path) -> None:
     run_mutants(family, QUICK[family], watched, disc, keep)
@@ -60,9 +72,7 @@ def keep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("failed")
 
 
-def run_mutants(
-    family: str, count: int, watched: Watched, disc: Path, keep: Path, *, derandomized: bool = True
-) -> str:
+def run_mutants(family: str, count: int, watched: Watched, disc: Path, keep: Path, *, derandomized: bool = True) -> str:
     """Reads `count` mutants; files that fail are kept, all of them told at the end."""
     outcomes: list[Outcome] = []
     failed: list[str] = []
