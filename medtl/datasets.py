@@ -29,7 +29,7 @@ from medtl import labels
 from medtl.dicom_reader import read_dicom, read_header
 from medtl.dicom_rules import check_suitable
 from medtl.pixels import Pixels, is_volume, read_volume, volume_shape
-from medtl.scanners import scanner_name
+from medtl.scanners import scanner_name, scanner_of_header
 from medtl.settings import Settings
 from medtl.transforms import preprocess_mask
 from shared.errors import DataError, InputRefused
@@ -230,7 +230,7 @@ def _origin(source: str) -> _Origin:
         frames=header.slices,
         patient=(header.patient_id or "").strip(),
         series=header.series_uid or "",
-        scanner=scanner_name(header.manufacturer or "", header.model or ""),
+        scanner=scanner_of_header(header.manufacturer, header.model),
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydicom.encaps import generate_frames
 
 from shared.errors import InputRefused
-from shared.sources import MAX_FILE_BYTES
+from shared.sources import most_unpacked
 
 if TYPE_CHECKING:
     from medtl.dicom_reader import DicomHeader
@@ -16,11 +16,15 @@ if TYPE_CHECKING:
 MAX_PIXELS = 1 << 28
 """Pixels of one object, or samples where a pixel has three: 1 GiB as float32, above the largest volumes of clinical MR
 (640 x 640 x 512)."""
+MAX_FRAME_PIXELS = 1 << 24
+"""Pixels of one frame: 4096 x 4096, sixteen times the finest matrix of clinical MR (1024 x 1024)."""
 DEFLATED = "1.2.840.10008.1.2.1.99"
 END_OF_IMAGE = b"\xff\xd9"
 """Last marker of all three. Source: ITU-T T.81, table B.1; ITU-T T.87, annex C; ITU-T T.800, table A.2."""
 END_BYTES = 16
 """How far from the end it is looked for: writers fill up to even lengths, some with more than one byte."""
+LOSSLESS_JPEG = ("1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70")
+"""Here every pixel has a Huffman code of one bit at least. Source: ITU-T T.81, H.1.2.2."""
 JPEG_FRAME_MARKERS = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
 """Markers whose segment states the size of the picture. Source: ITU-T T.81, table B.1; ITU-T T.87, table C.1."""
 
@@ -31,11 +35,12 @@ def check_deflated(data: bytes) -> None:
         return
     start = 144 + int.from_bytes(data[140:144], "little")
     inflater, rest, size = zlib.decompressobj(-zlib.MAX_WBITS), data[start:], 0
+    most = most_unpacked(len(rest))
     while rest and not inflater.eof:
         size += len(inflater.decompress(rest, 1 << 24))
         rest = inflater.unconsumed_tail
-        if size > MAX_FILE_BYTES:
-            raise InputRefused(f"inflates to more than {MAX_FILE_BYTES} bytes")
+        if size > most:
+            raise InputRefused(f"inflates to more than {most} bytes, as no image of its size does")
 
 
 def check_size(header: DicomHeader) -> None:
@@ -46,6 +51,10 @@ def check_size(header: DicomHeader) -> None:
         raise InputRefused(
             f"states {header.frames} frames of {header.rows} x {header.columns} pixels{colour}; at most {MAX_PIXELS} "
             "are read"
+        )
+    if header.rows * header.columns > MAX_FRAME_PIXELS:
+        raise InputRefused(
+            f"states a frame of {header.rows} x {header.columns} pixels; at most {MAX_FRAME_PIXELS} pixels are read"
         )
 
 
@@ -59,7 +68,17 @@ def check_length(pixels: bytes, header: DicomHeader) -> None:
 
 
 def check_codestreams(pixels: bytes, header: DicomHeader) -> None:
-    """A codec makes room for the size that the codestream states, not for the one that the header states."""
+    """A codec makes room for the size that the codestream states, not for the one that the header states.
+
+    Raises:
+        InputRefused: The sizes differ, the image is cut, or it unpacks to more than any image does.
+    """
+    unpacked, most = (
+        header.rows * header.columns * header.frames * header.bits_allocated // 8,
+        most_unpacked(len(pixels)),
+    )
+    if unpacked > most:
+        raise InputRefused(f"unpacks to {unpacked} bytes, as no image of its size does; at most {most} are read")
     if "RLE" in header.transfer_syntax_name:
         return
     for frame in generate_frames(pixels, number_of_frames=header.frames):
@@ -69,8 +88,9 @@ def check_codestreams(pixels: bytes, header: DicomHeader) -> None:
                 "is damaged: the compressed image is not of the size, or has not the samples, that the header states"
             )
         # Codecs fill up what is missing with grey, in silence.
-        if END_OF_IMAGE not in frame[-END_BYTES:]:
-            raise InputRefused("is truncated: the compressed image has no end")
+        whole = header.transfer_syntax not in LOSSLESS_JPEG or header.rows * header.columns <= 8 * len(frame)
+        if END_OF_IMAGE not in frame[-END_BYTES:] or not whole:
+            raise InputRefused("is truncated: the compressed image has no end, or too few bytes for its pixels")
 
 
 def _codestream_size(frame: bytes) -> tuple[int, int, int] | None:

@@ -26,6 +26,7 @@ from medtl.dicom_values import Vector, float_of, floats_of, functional_groups, i
 from medtl.mosaic import Mosaic, is_mosaic, read_mosaic
 from medtl.series import Contrast
 from shared.errors import InputRefused, MedtlError
+from shared.quiet import quiet_libraries
 
 Number = TypeVar("Number", int, float)
 
@@ -41,6 +42,10 @@ DESCRIPTIONS = (
 """Where the body part stands in words, if Body Part Examined is empty."""
 TALKATIVE = ("pydicom", "nibabel.global")
 """Loggers that quote damaged values, which may be a name or a date of birth."""
+NO_IMAGE = "is neither DICOM nor a picture or volume that is known"
+FIRST_GROUPS = (b"\x02\0", b"\x08\0", b"\0\x08")
+"""Groups that a file without preamble begins with, the last in big endian: of anything else pydicom would try to make
+elements for minutes. Source: DICOM PS3.10, 7.1, and PS3.6: the tags of group 0008 are the lowest of an image."""
 
 
 @dataclass(frozen=True)
@@ -210,12 +215,13 @@ def read_attributes(data: bytes) -> Any:
 
 @contextmanager
 def foreign_code() -> Iterator[None]:
-    """Runs a decoder on bytes from a stranger: its warnings and log stay inside, its faults become refusals.
+    """Runs a decoder on bytes from a stranger: its warnings, its log and what its C
+    code writes to standard error stay inside, its faults become refusals.
 
     Raises:
         InputRefused: Whatever was raised inside.
     """
-    with warnings.catch_warnings(), ExitStack() as silence:
+    with warnings.catch_warnings(), quiet_libraries(), ExitStack() as silence:
         warnings.simplefilter("ignore")
         for logger in map(logging.getLogger, TALKATIVE):
             mute = logging.Filter("nothing that logs has this name")
@@ -236,6 +242,8 @@ def foreign_code() -> Iterator[None]:
 def _parse(data: bytes, *, stop_before_pixels: bool) -> Any:
     """A pydicom dataset; also without preamble, if what then comes out looks like DICOM."""
     marked = data[128:132] == b"DICM"
+    if not marked and data[:2] not in FIRST_GROUPS:
+        raise InputRefused(NO_IMAGE)
     check_deflated(data)
     try:
         dataset = pydicom.dcmread(io.BytesIO(data), stop_before_pixels=stop_before_pixels, force=True)
@@ -245,7 +253,7 @@ def _parse(data: bytes, *, stop_before_pixels: bool) -> Any:
             raise
         plausible = False
     if not plausible:
-        raise InputRefused("is neither DICOM nor a picture or volume that is known")
+        raise InputRefused(NO_IMAGE)
     return dataset
 
 

@@ -19,7 +19,7 @@ from medtl.dicom_bounds import MAX_PIXELS
 from medtl.dicom_reader import DicomHeader, foreign_code, read_dicom, read_file_ids, read_header
 from medtl.dicom_rules import MEDIA_DIRECTORY, cautions, check_suitable
 from medtl.pixels import is_volume, read_volume
-from medtl.scanners import scanner_name
+from medtl.scanners import scanner_of_header
 from medtl.series import Slice, order_slices
 from shared.errors import DataError, InputRefused
 from shared.images import SIGNATURES, read_picture
@@ -246,7 +246,7 @@ def _series_item(name: str, series: _Series) -> Item:
         _check_series(series)
         slices, notes = order_slices(_read_series(series))
         warned = (note for _, header in series.files for note in cautions(header))
-        scanners = {scanner_name(header.manufacturer or "", header.model or "") for _, header in series.files}
+        scanners = {scanner_of_header(header.manufacturer, header.model) for _, header in series.files}
         pixels, origins = [one.pixels for one in slices], tuple(one.origin for one in slices)
         item = _judgeable(name, pixels, tuple(dict.fromkeys([*series.notes, *warned, *notes])), origins)
         return replace(item, domains=tuple(sorted(scanner or UNKNOWN_DOMAIN for scanner in scanners)))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import gzip
 import io
+import math
 import zlib
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from medtl.dicom_bounds import MAX_PIXELS
 from shared.errors import DataError
-from shared.sources import MAX_FILE_BYTES
+from shared.sources import MAX_FILE_BYTES, most_unpacked
 
 VOLUMES = (".nii", ".nii.gz")
 HEADER_BYTES = 1 << 20
@@ -64,9 +66,10 @@ def _unpacked(data: bytes, limit: int) -> bytes:
         return data[:limit]
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
-            unpacked = stream.read(limit)
-            if limit == MAX_FILE_BYTES and stream.read(1):
-                raise DataError(f"the volume unpacks to more than {limit} bytes")
+            most = min(limit, most_unpacked(len(data)))
+            unpacked = stream.read(most)
+            if most < limit and stream.read(1):
+                raise DataError(f"the volume unpacks to more than {most} bytes, as no image of its size does")
             return unpacked
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"the volume is damaged ({type(error).__name__})") from None
@@ -90,6 +93,8 @@ def _shape(image: Any) -> tuple[int, ...]:
     spatial = shape[:3] if shape[3:] == (1,) else shape
     if len(spatial) != 3 or 0 in spatial:
         raise DataError(f"the volume has the shape {shape}; give one with three dimensions")
+    if math.prod(spatial) > MAX_PIXELS:
+        raise DataError(f"the volume has {math.prod(spatial)} voxels; at most {MAX_PIXELS} are read")
     return spatial
 
 

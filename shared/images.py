@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from shared.errors import DataError
+from shared.quiet import quiet_libraries
 
 Pixels = NDArray[np.float32]
 
@@ -22,6 +23,10 @@ MAX_PIXELS = 64_000_000
 """768 MB as float32 colour: above a slice (2048 x 2048) or a photographed page (50 million), below a full memory."""
 ORIENTATION = 0x0112
 """The EXIF tag that says how the camera was held. Source: TIFF 6.0, section 8, Orientation."""
+TURNED = (5, 6, 7, 8)
+"""Its values that stand for a quarter turn."""
+BAND = 256
+"""Rows that are converted at once."""
 DEEP_GREY = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 """Pillow's modes of grey with more than 8 bits; converting them to 8 would clip."""
 
@@ -54,18 +59,15 @@ def read_picture(data: bytes) -> Pixels:
     if not data.startswith(SIGNATURES):
         raise DataError(f"the file is not a picture in one of the formats {', '.join(FORMATS)}")
     try:
-        with _open(data) as image:
+        with quiet_libraries(), _open(data) as image:
             _check(image)
             image.load()
             # After loading: Pillow itself turns a TIFF upright then, and takes the tag away.
-            pixels = _upright(_flat(image), image.getexif().get(ORIENTATION, 1))
+            return _pixels(image, image.getexif().get(ORIENTATION, 1))
     except DataError:
         raise
     except Exception as error:  # a codec fed with hostile bytes may raise anything
         raise DataError(f"the picture is damaged ({type(error).__name__})") from None
-    if not np.isfinite(pixels).all():
-        raise DataError("the picture has pixel values that are not finite")
-    return np.ascontiguousarray(pixels, dtype=np.float32)
 
 
 def _open(data: bytes) -> PillowImage.Image:
@@ -85,25 +87,40 @@ def _check(image: PillowImage.Image) -> None:
         raise DataError(f"the picture has {pages} pages; save each one as a file of its own")
 
 
-def _flat(image: PillowImage.Image) -> Pixels:
-    if image.mode in DEEP_GREY:
-        pixels = np.asarray(image, dtype=np.float32)
-        clear = image.info.get("transparency")
+def _pixels(image: PillowImage.Image, orientation: object) -> Pixels:
+    """Flattened and upright. Band by band, for the whole in several forms at once would fill the memory."""
+    lying: tuple[int, ...] = (image.height, image.width)
+    upright = lying[::-1] if orientation in TURNED else lying
+    mode = "F" if image.mode in DEEP_GREY else "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
+    pixels = np.empty((*upright, 3) if mode == "RGB" else upright, dtype=np.float32)
+    view = _lying(pixels, orientation)
+    for top in range(0, image.height, BAND):
+        bottom = min(image.height, top + BAND)
+        view[top:bottom] = _flat(image.crop((0, top, image.width, bottom)), mode)
+    if mode == "F" and not np.isfinite(pixels).all():
+        raise DataError("the picture has pixel values that are not finite")
+    return pixels
+
+
+def _flat(band: PillowImage.Image, mode: str) -> NDArray[np.generic]:
+    if mode == "F":
+        pixels = np.asarray(band, dtype=np.float32)
+        clear = band.info.get("transparency")
         # In a 16-bit grey PNG one value may stand for transparent (PNG, 11.3.2.1).
         return np.where(pixels == clear, np.float32(65535), pixels) if isinstance(clear, int) else pixels
-    mode = "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
-    if image.has_transparency_data:
-        paper = PillowImage.new("RGBA", image.size, "white")
-        image = PillowImage.alpha_composite(paper, image.convert("RGBA"))
-    return np.asarray(image.convert(mode), dtype=np.float32)
+    if band.has_transparency_data:
+        paper = PillowImage.new("RGBA", band.size, "white")
+        band = PillowImage.alpha_composite(paper, band.convert("RGBA"))
+    return np.asarray(band.convert(mode))
 
 
-def _upright(pixels: Pixels, orientation: object) -> Pixels:
-    """Undoes the turn and flip of an EXIF orientation; an unknown value means none (EXIF 2.32, 4.6.4)."""
-    if orientation in (5, 6, 7, 8):
-        pixels = pixels.swapaxes(0, 1)
-    if orientation in (3, 4, 7, 8):
-        pixels = pixels[::-1]
+def _lying(upright: Pixels, orientation: object) -> Pixels:
+    """A view of an upright picture in which it lies as the camera stored it, by the orientation of EXIF.
+
+    An unknown value means that it was stored upright (EXIF 2.32, 4.6.4).
+    """
     if orientation in (2, 3, 6, 7):
-        pixels = pixels[:, ::-1]
-    return pixels
+        upright = upright[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        upright = upright[::-1]
+    return upright.swapaxes(0, 1) if orientation in TURNED else upright

@@ -10,11 +10,9 @@ import hashlib
 import os
 import stat
 import zipfile
-import zlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 
 from shared.errors import DataError, UsageError
@@ -25,6 +23,10 @@ MAX_FILE_BYTES = 1 << 30
 MAX_ARCHIVE_BYTES = 64 << 30
 """64 GiB unpacked: above any study, below a zip bomb."""
 MAX_ARCHIVE_MEMBERS = 1_000_000
+FREE_BYTES = 64 << 20
+"""So much any file may unpack to: a mask or a blank volume shrinks to nothing, and this much does no harm."""
+MAX_RATIO = 100
+"""Times its size that a file may unpack to beyond `FREE_BYTES`. Images shrink to a tenth or so; Deflate can do 1032."""
 FAULTS_SHOWN = 5
 """As many faults as one reads before mending them; the rest is counted."""
 SIDE_FILES = frozenset({".csv", ".txt", ".json", ".md", ".html", ".xml", ".pdf", ".yaml", ".yml", ".log"})
@@ -83,6 +85,11 @@ def list_sources(root: Path) -> list[str]:
     raise DataError(f"{root} is neither a folder nor a zip archive")
 
 
+def most_unpacked(packed: int) -> int:
+    """Bytes that may be unpacked from `packed` ones: a small file must not be able to fill the memory."""
+    return min(MAX_FILE_BYTES, max(FREE_BYTES, MAX_RATIO * packed))
+
+
 def is_side_file(source: str, suffixes: Collection[str] = SIDE_FILES) -> bool:
     """Whether a file lies beside images, by its name."""
     return PurePosixPath(source).suffix.lower() in suffixes
@@ -131,9 +138,13 @@ def read_source(source: str) -> bytes:
         if info is None:
             raise DataError(f"{Path(archive).name} has no member of that name")
         _check_size(info.file_size)
+        if info.file_size > (most := most_unpacked(info.compress_size)):
+            raise DataError(f"unpacks to {info.file_size} bytes, as no image of its size does; at most {most} are read")
         with _archive(Path(archive), _stamp(Path(archive)), os.getpid()).open(info) as stream:
             return stream.read(info.file_size)
-    except (OSError, zipfile.BadZipFile, zlib.error, LZMAError, RuntimeError, ValueError, EOFError) as error:
+    except DataError:
+        raise
+    except Exception as error:  # zipfile raises nearly every kind on hostile bytes, struct.error and IndexError too
         raise DataError(f"cannot be read ({type(error).__name__})") from None
 
 
@@ -204,8 +215,10 @@ def _archive(path: Path, stamp: tuple[int, int], process: int) -> zipfile.ZipFil
 @lru_cache(maxsize=8)
 def _directory(path: Path, stamp: tuple[int, int]) -> dict[str, zipfile.ZipInfo]:
     try:
-        infos = [info for info in _archive(path, stamp, os.getpid()).infolist() if not info.is_dir()]
-    except (OSError, zipfile.BadZipFile) as error:
+        # a member without a name cannot be asked for, and zipfile's `is_dir` fails on it
+        named = [info for info in _archive(path, stamp, os.getpid()).infolist() if info.filename]
+        infos = [info for info in named if not info.is_dir()]
+    except Exception as error:  # as in `read_source`
         raise DataError(f"{path.name} is a damaged zip archive ({type(error).__name__})") from None
     if len(infos) > MAX_ARCHIVE_MEMBERS or sum(info.file_size for info in infos) > MAX_ARCHIVE_BYTES:
         raise DataError(

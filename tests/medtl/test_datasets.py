@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from medtl.datasets import load, read, read_mask
-from medtl.scanners import scanner_name
+from medtl.scanners import scanner_name, scanner_of_header
 from medtl.transforms import preprocess
 from shared.errors import ConfigError, DataError
 from shared.task import Preprocessing
@@ -262,6 +262,23 @@ def test_scanners_have_one_spelling() -> None:
     assert scanner_name("GE MEDICAL SYSTEMS") == scanner_name("GE Healthcare") == "ge"
     assert scanner_name("Siemens Healthineers", "Prisma") == "siemens prisma"
     assert scanner_name("Imagedata") == "imagedata"
+
+
+@pytest.mark.parametrize(
+    ("maker", "model", "name"),
+    [
+        ("SIEMENS", "Prisma_fit", "siemens prisma fit"),
+        ("G.E. Medical Systems", "GENESIS_SIGNA", "ge genesis signa"),
+        ("Philips", "Ingenia Elition X", "philips ingenia elition x"),
+        ("PHANTOM", "Atlas", "phantom atlas"),
+        ("Siemens", "of John Doe", "siemens"),
+        ("Doe^John", "Prisma", ""),
+        ("phantom of a Doe", "", ""),
+        ("", "", ""),
+    ],
+)
+def test_header_names_a_scanner_in_known_words_only(maker: str, model: str, name: str) -> None:
+    assert scanner_of_header(maker, model) == name
 
 
 @pytest.mark.data

@@ -266,9 +266,9 @@ def test_video_is_refused_by_its_name() -> None:
     assert "MPEG2" in refusal(to_bytes(dataset))
 
 
-def jpeg(rows: int, columns: int, end: bytes = b"\xff\xd9") -> bytes:
+def jpeg(rows: int, columns: int, end: bytes = b"\xff\xd9", syntax: str = ".80", **tags: Any) -> bytes:
     size = rows.to_bytes(2) + columns.to_bytes(2)
-    dataset = mr(syntax="1.2.840.10008.1.2.4.80")
+    dataset = mr(syntax=f"1.2.840.10008.1.2.4{syntax}", **tags)
     stream = b"\xff\xd8\xff\xf7\x00\x0b\x10" + size + b"\x01\x01\x11\x00" + b"\0" * 64 + end
     dataset.PixelData = pydicom.encaps.encapsulate([stream])
     dataset["PixelData"].is_undefined_length = True
@@ -279,14 +279,26 @@ def test_codestream_of_another_size_is_refused_before_it_is_decoded() -> None:
     assert "not of the size" in refusal(jpeg(60_000, 60_000))
 
 
+def test_codestream_that_unpacks_to_more_than_any_image_does_is_refused_before_it_is_decoded() -> None:
+    assert "as no image of its size does" in refusal(jpeg(4096, 4096, Rows=4096, Columns=4096, NumberOfFrames=16))
+
+
 def test_codestream_without_end_is_refused() -> None:
     assert "no end" in refusal(jpeg(48, 40, end=b""))
 
 
 def test_deflated_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     data = to_bytes(mr(syntax=DeflatedExplicitVRLittleEndian))
-    monkeypatch.setattr(dicom_bounds, "MAX_FILE_BYTES", 1000)
+    monkeypatch.setattr(dicom_bounds, "most_unpacked", lambda packed: 1000)
     assert "inflates to more than 1000 bytes" in refusal(data)
+
+
+def test_frame_larger_than_any_of_mr_is_refused_before_it_is_decoded() -> None:
+    assert "a frame of 8192 x 4096" in refusal(jpeg(8192, 4096, Rows=8192, Columns=4096))
+
+
+def test_lossless_codestream_of_fewer_bits_than_pixels_is_refused() -> None:
+    assert "too few bytes" in refusal(jpeg(48, 40, syntax=".70"))
 
 
 def test_nothing_but_a_refusal_leaves_for_damaged_bytes() -> None:

@@ -375,6 +375,32 @@ def test_damaged_volume_is_refused(tmp_path: Path) -> None:
     assert "damaged" in refusal(tmp_path / "cut.nii.gz")
 
 
+def test_volume_that_states_more_than_is_ever_read_is_refused(tmp_path: Path) -> None:
+    data = bytearray(nibabel.Nifti1Image(np.ones((40, 40, 4), np.uint8), np.eye(4)).to_bytes())
+    data[42:48] = np.array([1000, 1000, 1000], "<i2").tobytes()
+    (tmp_path / "bomb.nii").write_bytes(data)
+    assert "1000000000 voxels" in refusal(tmp_path / "bomb.nii")
+
+
+def test_volume_that_unpacks_to_far_more_than_its_size_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = nibabel.Nifti1Image(np.zeros((200, 200, 40), np.uint8), np.eye(4)).to_bytes()
+    (tmp_path / "zeros.nii.gz").write_bytes(gzip.compress(whole))
+    monkeypatch.setattr("shared.sources.FREE_BYTES", 1000)
+    assert "as no image of its size does" in refusal(tmp_path / "zeros.nii.gz")
+
+
+def test_zeros_are_no_dicom(tmp_path: Path) -> None:
+    (tmp_path / "zeros.dcm").write_bytes(bytes(1 << 26))  # pydicom alone makes elements of them for a minute
+    assert "neither DICOM" in refusal(tmp_path / "zeros.dcm")
+
+
+def test_maker_that_is_none_becomes_no_domain(tmp_path: Path) -> None:
+    item = only(write_slice(tmp_path / "a.dcm", 1, Manufacturer="Doe^Jane", ManufacturerModelName="19511224"))
+    assert item.domains == ("unknown",)
+
+
 def test_other_gzip_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.gz").write_bytes(gzip.compress(b"x" * 500))
     assert "gzip" in refusal(tmp_path / "a.gz")

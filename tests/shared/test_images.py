@@ -97,6 +97,25 @@ def test_exif_orientation_is_undone(kind: str, orientation: int) -> None:
     np.testing.assert_array_equal(read_picture(data), np.asarray(ImageOps.exif_transpose(expected)))
 
 
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_picture_of_several_bands_is_whole(orientation: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    colour = np.random.default_rng(0).integers(0, 256, (40, 30, 4), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[images.ORIENTATION] = orientation
+    data = encoded(Image.fromarray(colour), exif=exif)
+    at_once = read_picture(data)
+    monkeypatch.setattr(images, "BAND", 7)
+    np.testing.assert_array_equal(read_picture(data), at_once)
+
+
+def test_what_libtiff_says_of_a_damaged_file_is_not_seen(capfd: pytest.CaptureFixture[str]) -> None:
+    data = encoded(Image.fromarray(np.tile(GREY, (40, 20))), "TIFF", compression="tiff_lzw")
+    strip = data.index(b"\x80", 8)
+    with pytest.raises(DataError):
+        read_picture(data[: strip + 4] + b"\xff" * 40 + data[strip + 44 :])
+    assert capfd.readouterr().err == ""
+
+
 def test_other_formats_are_refused_by_their_content() -> None:
     for data in (
         b"",

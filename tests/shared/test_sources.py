@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import random
 import zipfile
 from pathlib import Path
 
@@ -94,6 +95,29 @@ def test_bounds_are_checked_before_unpacking(archive: Path, monkeypatch: pytest.
     with pytest.raises(DataError, match="unpacks to more"):
         sources.list_sources(archive)
     sources._directory.cache_clear()
+
+
+def test_small_member_that_unpacks_to_far_more_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("zeros", b"\0" * 200_000)
+        archive.writestr("noise", random.Random(0).randbytes(2000))
+    assert len(sources.read_source(f"{path}::zeros")) == 200_000
+    monkeypatch.setattr(sources, "FREE_BYTES", 1000)
+    with pytest.raises(DataError, match="as no image of its size does"):
+        sources.read_source(f"{path}::zeros")
+    assert len(sources.read_source(f"{path}::noise")) == 2000
+
+
+def test_member_without_a_name_is_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    nameless = zipfile.ZipInfo("a")
+    nameless.filename = ""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("b.png", b"something")
+        with archive.open(nameless, "w") as member:
+            member.write(b"nothing")
+    assert sources.list_sources(path) == [f"{path}::b.png"]
 
 
 def test_name_with_the_separator_is_refused(tmp_path: Path) -> None:
