@@ -6,7 +6,6 @@ line that names nobody. Only grey MR images of the head are decoded; what else a
 
 from __future__ import annotations
 
-import io
 import logging
 import re
 import warnings
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 from pydicom.pixels import get_decoder
 from pydicom.uid import UID
 
-from medtl.dicom_bounds import check_codestreams, check_deflated, check_length, check_size
+from medtl.dicom_bounds import Metered, check_codestreams, check_length, check_size, inflated
 from medtl.dicom_rules import MEDIA_DIRECTORY, check_suitable, uid_name
 from shared.errors import InputRefused, MedtlError
 from shared.quiet import quiet_libraries
@@ -205,9 +204,8 @@ def _parse(data: bytes, *, stop_before_pixels: bool) -> Any:
     marked = data[128:132] == b"DICM"
     if not marked and data[:2] not in FIRST_GROUPS:
         raise InputRefused(NO_IMAGE)
-    check_deflated(data)
     try:
-        dataset = pydicom.dcmread(io.BytesIO(data), stop_before_pixels=stop_before_pixels, force=True)
+        dataset = pydicom.dcmread(Metered(inflated(data)), stop_before_pixels=stop_before_pixels, force=True)
         plausible = marked or _sop_class(dataset).startswith("1.2.840.10008.") or bool(_text(dataset, "Modality"))
     except Exception:
         if marked:
@@ -221,7 +219,8 @@ def _parse(data: bytes, *, stop_before_pixels: bool) -> Any:
 def _header(dataset: Any) -> DicomHeader:
     frames = _integer(dataset, "NumberOfFrames") or 1
     if not 1 <= frames <= MAX_FRAMES:
-        raise InputRefused(f"states {frames} frames; at most {MAX_FRAMES} are read")
+        # not the number itself: in a damaged file it may be one that stands for a person
+        raise InputRefused(f"states a number of frames outside of 1 to {MAX_FRAMES}")
     image_type = tuple(text.upper() for text in _texts(dataset, "ImageType"))
     names = " ".join([*image_type, _text(dataset, "SeriesDescription"), _text(dataset, "ProtocolName")])
     has_image = all(_integer(dataset, keyword) for keyword in ("Rows", "Columns"))

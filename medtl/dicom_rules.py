@@ -32,6 +32,20 @@ HEAD = re.compile(
 )
 """Body Part Examined as DICOM PS3.16 annex L spells it, and as consoles in other languages write it."""
 NOT_STATED = {"", "UNKNOWN", "OTHER", "NONE", "NA", "UNDEFINED"}
+MODALITIES = frozenset(
+    "AR ASMT AU BDUS BI BMD CFM CR CT DG DMS DOC DX ECG EEG EMG EOG EPS ES FID GM HC HD IO IOL IVOCT IVUS KER KO LEN LS "
+    "M3D MG MR NM OAM OCT OP OPM OPT OPTBSV OPTENF OPV OSS OT PLAN POS PR PT PX REG RESP RF RG RTDOSE RTIMAGE RTPLAN "
+    "RTRECORD RTSTRUCT RWV SEG SM SMR SR SRF STAIN TEXTUREMAP TG US VA XA XC XRF".split()
+)
+"""Defined terms of Modality. Source: DICOM PS3.3, C.7.3.1.1.1."""
+BODY_PARTS = frozenset(
+    "ABDOMEN ABDOMENPELVIS ANKLE AORTA ARM BACK BLADDER BODY BONE BREAST CALF CAROTID CERVICAL CHEST CHESTABDOMEN CLAVICLE "
+    "COCCYX COLON CSPINE CTSPINE EAR ELBOW ESOPHAGUS EXTREMITY EYE FACE FEMUR FINGER FOOT FOREARM HAND HEART HIP HUMERUS "
+    "JAW KIDNEY KNEE LEFT LEG LIVER LOWER LSPINE LUMBAR LUNG MANDIBLE NECK PANCREAS PELVIS PHANTOM PROSTATE RIB RIGHT "
+    "SACRUM SCAPULA SHOULDER SPINE SPLEEN STERNUM STOMACH TESTIS THIGH THORAX THUMB THYROID TIBIA TLSPINE TOE TRUNK "
+    "TSPINE UPPER UTERUS WHOLEBODY WRIST".split()
+)
+"""Words of Body Part Examined other than the head's. Source: DICOM PS3.16, annex L."""
 MAPS = {
     "diffusion": {"DIFFUSION", "ADC", "EADC", "FA", "TRACEW", "TENSOR", "COLFA", "DIFFUSION ANISO", "DIFFUSION ATTNTD"},
     "phase": {"P", "PHASE", "PHASE MAP", "PHASE DIFFERENCE", "VELOCITY", "VELOCITY MAP", "I", "IMAGINARY", "FIELD MAP"},
@@ -63,7 +77,7 @@ def check_suitable(header: DicomHeader) -> None:
     if values & PROJECTIONS:
         raise InputRefused("is a projection, not a slice")
     if header.body_part.strip().upper() not in NOT_STATED and not HEAD.search(header.body_part):
-        raise InputRefused(f"shows {_word(header.body_part, 'another body part')}; only the head is judged")
+        raise InputRefused(f"shows {_word(header.body_part, BODY_PARTS, 'another body part')}; only the head is judged")
 
 
 def cautions(header: DicomHeader) -> tuple[str, ...]:
@@ -86,7 +100,7 @@ def _check_kind(header: DicomHeader) -> None:
     if header.sop_class == MEDIA_DIRECTORY:
         raise InputRefused("is a DICOMDIR, an index without pixels; give it by its own path")
     if header.modality != "MR" and (header.modality or header.sop_class not in MR_IMAGES):
-        stated = f"has the modality {_word(header.modality, 'unknown')}" if header.modality else "states no modality"
+        stated = f"has the modality {_word(header.modality, MODALITIES, 'unknown')}" if header.modality else "states no modality"
         raise InputRefused(f"{stated}; only MR images are judged")
     colour = header.samples_per_pixel != 1 or not header.photometric.startswith("MONOCHROME")
     if header.sop_class == COLOUR_MR or (header.rows and colour):
@@ -99,6 +113,6 @@ def _check_kind(header: DicomHeader) -> None:
         raise InputRefused("contains no image")
 
 
-def _word(text: str, otherwise: str) -> str:
-    """A coded value as it may be shown: letters only, so that nobody's name or number slips through a wrong field."""
-    return text.upper() if re.fullmatch(r"[A-Za-z ]{2,16}", text) else otherwise
+def _word(text: str, known: frozenset[str], otherwise: str) -> str:
+    """A coded value as it may be shown: in known words only, so that nobody's name slips through a wrong field."""
+    return text.upper() if set(text.upper().split()) <= known else otherwise
