@@ -138,7 +138,7 @@ def check_codestreams(pixels: bytes, header: DicomHeader) -> None:
 
 
 def _codestream_shape(frame: bytes) -> tuple[int, int, int, int] | None:
-    """Rows, columns, samples and bits of a JPEG, JPEG-LS or JPEG 2000 picture, from its own header; None without one."""
+    """Rows, columns, samples and bits of a JPEG, JPEG-LS or JPEG 2000 picture by its own header; None without one."""
     start = frame.find(b"\xff\x4f\xff\x51")
     if start >= 0 and not frame.startswith(b"\xff\xd8"):
         # ITU-T T.800, A.5.1: the extent of the reference grid less the offset of the image in it; the first component.

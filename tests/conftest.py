@@ -112,6 +112,14 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory, tiny_words: tuple[str, ..
         return run(TASK, load_config(None, tiny_words), root=tmp_path_factory.mktemp("runs"))
 
 
+@pytest.fixture(scope="session")
+def planted_training(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A `tests.medtl.planted.Training`. Read it only."""
+    from tests.medtl.planted import train_planted
+
+    return train_planted(tmp_path_factory.mktemp("training"))
+
+
 @pytest.fixture
 def quick_ending(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leaves out what takes nine tenths of a tiny run and has tests of its own: ONNX, attributions and their sheet."""

@@ -1,4 +1,4 @@
-"""Small files that unpack to hundreds of megabytes, each sound in itself: what a bound must catch before memory does."""
+"""Small files that unpack to hundreds of megabytes: what a bound must catch before the memory is full."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from PIL import Image
 
-from tests.medtl.mutation_seeds import dicom_seeds, picture_seeds, zipped
+from tests.medtl.mutation_seeds import dicom_seeds, picture_seeds
 from tests.medtl.mutations import CODINGS, Coding, walk
 
 PIXELS = 1 << 28

@@ -166,6 +166,7 @@ def test_enhanced_frames_that_are_not_all_described_are_refused() -> None:
         ({"Modality": NAME.upper()}, "modality unknown"),
         ({"Modality": "SR"}, "modality SR"),
         ({"Modality": "DOE JANE"}, "modality unknown"),
+        ({"Modality": "\N{NO-BREAK SPACE}"}, "modality unknown"),
         ({"BodyPartExamined": "DOE JANE"}, "shows another body part"),
         ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.66"}, "Raw Data Storage"),
         ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"}, "Secondary Capture"),
