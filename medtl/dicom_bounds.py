@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zlib
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,12 @@ MAX_PIXELS = 1 << 28
 (640 x 640 x 512)."""
 MAX_FRAME_PIXELS = 1 << 24
 """Pixels of one frame: 4096 x 4096, sixteen times the finest matrix of clinical MR (1024 x 1024)."""
+READINGS, READ_ANYWAY = 8, 1 << 20
+"""Times the size of a file, and bytes beside, that may be read of it: a sound one is read once, its tags twice."""
 DEFLATED = "1.2.840.10008.1.2.1.99"
+EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
+BITS_ALLOCATED = (8, 16, 32)
+"""Source: DICOM PS3.5, 8.1.1: a multiple of 8; 16 and rarely 8 in MR. On others GDCM writes beside its memory."""
 END_OF_IMAGE = b"\xff\xd9"
 """Last marker of all three. Source: ITU-T T.81, table B.1; ITU-T T.87, annex C; ITU-T T.800, table A.2."""
 END_BYTES = 16
@@ -29,22 +35,64 @@ JPEG_FRAME_MARKERS = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
 """Markers whose segment states the size of the picture. Source: ITU-T T.81, table B.1; ITU-T T.87, table C.1."""
 
 
-def check_deflated(data: bytes) -> None:
-    """Inflates once, in small pieces that are thrown away: pydicom itself would fill the memory without a bound."""
-    if DEFLATED.encode() not in data[132:1024] or data[132:136] != b"\x02\x00\x00\x00":
-        return
+class Metered(io.BytesIO):
+    """A file in memory of which only so much may be read, going back and reading again included.
+
+    On lengths without an end pydicom scans the rest of the file, again for every element: minutes for some 100 KiB.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self._left = READINGS * len(data) + READ_ANYWAY
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """As every file does.
+
+        Raises:
+            InputRefused: All that may be read has been.
+        """
+        found = super().read(size)
+        self._left -= len(found)
+        if self._left < 0:
+            raise InputRefused("is damaged: lengths in it have no end")
+        return found
+
+
+def inflated(data: bytes) -> bytes:
+    """A deflated object as it would be without that, in Explicit VR Little Endian; any other as it is.
+
+    pydicom itself would fill the memory without a bound.
+
+    Raises:
+        InputRefused: It unpacks to more than any image of its size does, or is cut.
+    """
+    stated = data.find(DEFLATED.encode(), 132, 1024)
+    if stated < 0 or data[132:136] != b"\x02\x00\x00\x00":
+        return data
     start = 144 + int.from_bytes(data[140:144], "little")
     inflater, rest, size = zlib.decompressobj(-zlib.MAX_WBITS), data[start:], 0
     most = most_unpacked(len(rest))
+    # a UID may be filled up to its length (PS3.5, 9.1), so that no length in the meta header changes
+    meta = data[:start].replace(DEFLATED.encode(), EXPLICIT_LITTLE_ENDIAN.encode().ljust(len(DEFLATED), b"\0"), 1)
+    parts = [meta]
     while rest and not inflater.eof:
-        size += len(inflater.decompress(rest, 1 << 24))
+        parts.append(inflater.decompress(rest, 1 << 24))
+        size += len(parts[-1])
         rest = inflater.unconsumed_tail
         if size > most:
             raise InputRefused(f"inflates to more than {most} bytes, as no image of its size does")
+    if not inflater.eof:
+        raise InputRefused("is truncated: its deflated part has no end")
+    return b"".join(parts)
 
 
 def check_size(header: DicomHeader) -> None:
-    """Refuses more pixels than are ever decoded."""
+    """Refuses more pixels than are ever decoded, and bits that no image has."""
+    if header.bits_allocated not in BITS_ALLOCATED or not 0 < header.bits_stored <= header.bits_allocated:
+        raise InputRefused(
+            f"states {header.bits_stored} bits in {header.bits_allocated} for a pixel; "
+            f"allocated may be {', '.join(map(str, BITS_ALLOCATED))}, and stored up to as many"
+        )
     samples = header.rows * header.columns * header.frames * header.samples_per_pixel
     if samples > MAX_PIXELS:
         colour = "" if header.samples_per_pixel == 1 else f" with {header.samples_per_pixel} samples each"
@@ -82,29 +130,33 @@ def check_codestreams(pixels: bytes, header: DicomHeader) -> None:
     if "RLE" in header.transfer_syntax_name:
         return
     for frame in generate_frames(pixels, number_of_frames=header.frames):
-        size = _codestream_size(frame)
-        if size != (header.rows, header.columns, header.samples_per_pixel):
+        stated = _codestream_shape(frame)
+        if stated is None or stated[:3] != (header.rows, header.columns, header.samples_per_pixel):
             raise InputRefused(
                 "is damaged: the compressed image is not of the size, or has not the samples, that the header states"
             )
+        if stated[3] > header.bits_allocated:
+            raise InputRefused("is damaged: the compressed image has more bits than the header states")
         # Codecs fill up what is missing with grey, in silence.
         whole = header.transfer_syntax not in LOSSLESS_JPEG or header.rows * header.columns <= 8 * len(frame)
         if END_OF_IMAGE not in frame[-END_BYTES:] or not whole:
             raise InputRefused("is truncated: the compressed image has no end, or too few bytes for its pixels")
 
 
-def _codestream_size(frame: bytes) -> tuple[int, int, int] | None:
-    """Rows, columns and samples a pixel of a JPEG, JPEG-LS or JPEG 2000 picture by its own header; None without one."""
+def _codestream_shape(frame: bytes) -> tuple[int, int, int, int] | None:
+    """Rows, columns, samples and bits of a JPEG, JPEG-LS or JPEG 2000 picture by its own header; None without one."""
     start = frame.find(b"\xff\x4f\xff\x51")
     if start >= 0 and not frame.startswith(b"\xff\xd8"):
-        # ITU-T T.800, A.5.1: the extent of the reference grid less the offset of the image in it; components.
+        # ITU-T T.800, A.5.1: the extent of the reference grid less the offset of the image in it; the first component.
         right, bottom, left, top = (int.from_bytes(frame[start + at : start + at + 4]) for at in (8, 12, 16, 20))
-        return bottom - top, right - left, int.from_bytes(frame[start + 40 : start + 42])
+        samples, bits = int.from_bytes(frame[start + 40 : start + 42]), frame[start + 42 : start + 43]
+        return bottom - top, right - left, samples, (bits[0] & 0x7F) + 1 if bits else 0
     at = 2
     while at + 10 <= len(frame) and frame[at] == 0xFF:
         marker = frame[at + 1]
         if marker in JPEG_FRAME_MARKERS:
-            return int.from_bytes(frame[at + 5 : at + 7]), int.from_bytes(frame[at + 7 : at + 9]), frame[at + 9]
+            rows, columns = int.from_bytes(frame[at + 5 : at + 7]), int.from_bytes(frame[at + 7 : at + 9])
+            return rows, columns, frame[at + 9], frame[at + 4]
         # 0xFF may be repeated before a marker as filling; every other marker here has a length of at least 2.
         at += 1 if marker == 0xFF else 2 + max(2, int.from_bytes(frame[at + 2 : at + 4]))
     return None

@@ -6,7 +6,6 @@ line that names nobody. Only MR images of the head are decoded, to grey; what el
 
 from __future__ import annotations
 
-import io
 import logging
 import re
 import warnings
@@ -19,7 +18,7 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 
-from medtl.dicom_bounds import check_deflated, check_size
+from medtl.dicom_bounds import Metered, check_size, inflated
 from medtl.dicom_pixels import decode
 from medtl.dicom_rules import MEDIA_DIRECTORY, check_suitable, uid_name
 from medtl.dicom_values import Vector, float_of, floats_of, functional_groups, integer_of, text_of, texts_of
@@ -178,7 +177,7 @@ def read_dicom(data: bytes, *, header: DicomHeader | None = None, allow_blank: b
     header = header or read_header(data)
     check_suitable(header)
     check_size(header)
-    with foreign_code():
+    with foreign_code(), quiet_libraries():
         frames = decode(_parse(data, stop_before_pixels=False), header)
     if not np.isfinite(frames).all():
         raise InputRefused("has pixel values that are not finite")
@@ -215,13 +214,12 @@ def read_attributes(data: bytes) -> Any:
 
 @contextmanager
 def foreign_code() -> Iterator[None]:
-    """Runs a decoder on bytes from a stranger: its warnings, its log and what its C
-    code writes to standard error stay inside, its faults become refusals.
+    """Runs a decoder on bytes from a stranger: its warnings and log stay inside, its faults become refusals.
 
     Raises:
         InputRefused: Whatever was raised inside.
     """
-    with warnings.catch_warnings(), quiet_libraries(), ExitStack() as silence:
+    with warnings.catch_warnings(), ExitStack() as silence:
         warnings.simplefilter("ignore")
         for logger in map(logging.getLogger, TALKATIVE):
             mute = logging.Filter("nothing that logs has this name")
@@ -244,9 +242,8 @@ def _parse(data: bytes, *, stop_before_pixels: bool) -> Any:
     marked = data[128:132] == b"DICM"
     if not marked and data[:2] not in FIRST_GROUPS:
         raise InputRefused(NO_IMAGE)
-    check_deflated(data)
     try:
-        dataset = pydicom.dcmread(io.BytesIO(data), stop_before_pixels=stop_before_pixels, force=True)
+        dataset = pydicom.dcmread(Metered(inflated(data)), stop_before_pixels=stop_before_pixels, force=True)
         plausible = marked or _sop_class(dataset).startswith("1.2.840.10008.") or bool(text_of(dataset, "Modality"))
     except Exception:
         if marked:
@@ -260,7 +257,8 @@ def _parse(data: bytes, *, stop_before_pixels: bool) -> Any:
 def _header(dataset: Any) -> DicomHeader:
     frames = integer_of(dataset, "NumberOfFrames") or 1
     if not 1 <= frames <= MAX_FRAMES:
-        raise InputRefused(f"states {frames} frames; at most {MAX_FRAMES} are read")
+        # not the number itself: in a damaged file it may be one that stands for a person
+        raise InputRefused(f"states a number of frames outside of 1 to {MAX_FRAMES}")
     image_type = tuple(text.upper() for text in texts_of(dataset, "ImageType"))
     names = " ".join([*image_type, text_of(dataset, "SeriesDescription"), text_of(dataset, "ProtocolName")])
     described = " | ".join(text_of(dataset, keyword) for keyword in DESCRIPTIONS)

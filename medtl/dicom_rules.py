@@ -42,6 +42,22 @@ OTHER_PARTS = {
 }
 """What free texts call parts other than the head, in the languages of `HEAD`. Words that also mean something else
 ("sein", "neck", "cervical" of a vessel study) are left out: what is not refused is judged with a note."""
+MODALITIES = re.compile(
+    r"AR|ASMT|AU|BDUS|BI|BMD|CFM|CR|CT|DG|DMS|DOC|DX|ECG|EEG|EMG|EOG|EPS|ES|FID|GM|HC|HD|"
+    r"IO|IOL|IVOCT|IVUS|KER|KO|LEN|LS|M3D|MG|MR|NM|OAM|OCT|OP|OPM|OPT|OPTBSV|OPTENF|OPV|"
+    r"OSS|OT|PLAN|POS|PR|PT|PX|REG|RESP|RF|RG|RTDOSE|RTIMAGE|RTPLAN|RTRECORD|RTSTRUCT|RWV|SEG|"
+    r"SM|SMR|SR|SRF|STAIN|TEXTUREMAP|TG|US|VA|XA|XC|XRF"
+)
+"""Defined terms of Modality. Source: DICOM PS3.3, C.7.3.1.1.1."""
+BODY_PARTS = re.compile(
+    r"ABDOMEN|ABDOMENPELVIS|ANKLE|AORTA|ARM|BACK|BLADDER|BODY|BONE|BREAST|CALF|CAROTID|CERVICAL|"
+    r"CHEST|CHESTABDOMEN|CLAVICLE|COCCYX|COLON|CSPINE|CTSPINE|EAR|ELBOW|ESOPHAGUS|EXTREMITY|EYE|"
+    r"FACE|FEMUR|FINGER|FOOT|FOREARM|HAND|HEART|HIP|HUMERUS|JAW|KIDNEY|KNEE|LEFT|LEG|LIVER|"
+    r"LOWER|LSPINE|LUMBAR|LUNG|MANDIBLE|NECK|PANCREAS|PELVIS|PHANTOM|PROSTATE|RIB|RIGHT|SACRUM|"
+    r"SCAPULA|SHOULDER|SPINE|SPLEEN|STERNUM|STOMACH|TESTIS|THIGH|THORAX|THUMB|THYROID|TIBIA|"
+    r"TLSPINE|TOE|TRUNK|TSPINE|UPPER|UTERUS|WHOLEBODY|WRIST"
+)
+"""Words of Body Part Examined other than the head's. Source: DICOM PS3.16, annex L."""
 MAPS = {
     "diffusion": {"DIFFUSION", "ADC", "EADC", "FA", "TRACEW", "TENSOR", "COLFA", "DIFFUSION ANISO", "DIFFUSION ATTNTD"},
     "phase": {"P", "PHASE", "PHASE MAP", "PHASE DIFFERENCE", "VELOCITY", "VELOCITY MAP", "I", "IMAGINARY", "FIELD MAP"},
@@ -78,7 +94,7 @@ def check_suitable(header: DicomHeader) -> None:
     if values & PROJECTIONS:
         raise InputRefused("is a projection, not a slice")
     if not _silent(header) and not HEAD.search(header.body_part):
-        raise InputRefused(f"shows {_word(header.body_part, 'another body part')}; only the head is judged")
+        raise InputRefused(f"shows {_word(header.body_part, BODY_PARTS, 'another body part')}; only the head is judged")
     if part := _described_part(header):
         raise InputRefused(f"shows {part} by its descriptions; only the head is judged")
     if header.mosaic_fault:
@@ -105,7 +121,11 @@ def _check_kind(header: DicomHeader) -> None:
     if header.sop_class == MEDIA_DIRECTORY:
         raise InputRefused("is a DICOMDIR, an index without pixels; give it by its own path")
     if header.modality != "MR" and (header.modality or header.sop_class not in MR_IMAGES):
-        stated = f"has the modality {_word(header.modality, 'unknown')}" if header.modality else "states no modality"
+        stated = (
+            f"has the modality {_word(header.modality, MODALITIES, 'unknown')}"
+            if header.modality
+            else "states no modality"
+        )
         raise InputRefused(f"{stated}; only MR images are judged")
     if header.sop_class and header.sop_class not in MR_IMAGES:
         name = uid_name(header.sop_class)
@@ -128,6 +148,7 @@ def _silent(header: DicomHeader) -> bool:
     return header.body_part.strip().upper() in NOT_STATED
 
 
-def _word(text: str, otherwise: str) -> str:
-    """A coded value as it may be shown: letters only, so that nobody's name or number slips through a wrong field."""
-    return text.upper() if re.fullmatch(r"[A-Za-z ]{2,16}", text) else otherwise
+def _word(text: str, known: re.Pattern[str], otherwise: str) -> str:
+    """A coded value as it may be shown: in known words only, so that nobody's name slips through a wrong field."""
+    words = text.upper().split()
+    return " ".join(words) if words and all(map(known.fullmatch, words)) else otherwise

@@ -6,7 +6,6 @@ object says.
 
 from __future__ import annotations
 
-import io
 import logging
 import math
 import signal
@@ -24,7 +23,7 @@ from pynetdicom import AE, AllStoragePresentationContexts, evt
 from pynetdicom.events import Event
 from pynetdicom.transport import ThreadedAssociationServer
 
-from medtl.dicom_bounds import check_deflated
+from medtl.dicom_bounds import Metered, inflated
 from medtl.dicom_reader import foreign_code
 from medtl.forwarder import Forwarder, Target, check_ae_title, check_port
 from medtl.series_worker import Process, SeriesFailed, SeriesWorker
@@ -262,9 +261,8 @@ def _identifiers(data: bytes) -> tuple[str, str, str, str]:
         InputRefused: The object is damaged.
     """
     keywords = ["SOPInstanceUID", "PatientID", "StudyInstanceUID", "SeriesInstanceUID"]
-    check_deflated(data)
     with foreign_code():
-        dataset = pydicom.dcmread(io.BytesIO(data), stop_before_pixels=True, specific_tags=keywords)
+        dataset = pydicom.dcmread(Metered(inflated(data)), stop_before_pixels=True, specific_tags=keywords)
         instance, patient, study, series = (str(dataset.get(keyword) or "").strip() for keyword in keywords)
     return instance, patient, study, series
 

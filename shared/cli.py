@@ -290,6 +290,7 @@ def judge(
             more, said = further(item, answer, predictor.record, found)
             tree, words = tree | more, words + said
         line = json.dumps(tree, ensure_ascii=False, allow_nan=False)
+        line = line.encode("utf-8", "backslashreplace").decode()  # a file name need not be UTF-8; JSON knows \udcff
         typer.echo(line if as_json else "\n".join(words))
         lines.append(line)
     write_predictions(out, lines)
@@ -395,22 +396,28 @@ def _audit(task: "Task", data: Path, out: Path | None) -> bool:
     return bool(tree["refusals"])
 
 
+def printable(name: str) -> str:
+    """A file name without what would break a line or speak to the terminal: in an archive anything may stand."""
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in name)
+
+
 def in_words(answer: "Answer", task: "Task") -> str:
     """An answer as a person reads it in a terminal."""
+    name = printable(answer.input)
     if answer.status != "assessed":
-        return f"{answer.input}: {answer.status}: {answer.reason}"
+        return f"{name}: {answer.status}: {answer.reason}"
     probabilities = answer.probabilities or {}
     label = answer.label or ""
     told = f"{task.say(label)} ({probabilities[label]:.3f})"
     if answer.positive_probability is None:
         doubt = "rejected, likeliest class " if answer.decision == "rejected" else ""
         top = ", ".join(f"{task.say(name)} {value:.3f}" for name, value in answer.likeliest())
-        lines = [f"{answer.input}: {doubt}{told}", f"  likeliest: {top}"]
+        lines = [f"{name}: {doubt}{told}", f"  likeliest: {top}"]
     else:
         value, certified = answer.positive_probability, answer.certified_sensitivity
         known = "none" if certified is None else f"{certified:.2f}"
         lines = [
-            f"{answer.input}: {answer.decision}, likeliest class {told}",
+            f"{name}: {answer.decision}, likeliest class {told}",
             f"  {task.positive_name} probability {value:.3f}, positive from {answer.threshold:.3f}; "
             f"sensitivity certified at this threshold: {known}",
         ]

@@ -41,6 +41,8 @@ def is_zip(path: Path) -> bool:
 def is_archive(path: Path) -> bool:
     """Whether a file is a zip and nothing else: an image may end in a zip, but does not start like one."""
     try:
+        if not path.is_file():
+            return False
         with path.open("rb") as stream:
             return stream.read(2) == b"PK" and is_zip(path)
     except OSError:
@@ -131,8 +133,10 @@ def read_source(source: str) -> bytes:
     archive, separator, member = source.partition(SEPARATOR)
     try:
         if not separator:
-            size = Path(source).stat().st_size
-            _check_size(size)
+            status = Path(source).stat()
+            if not stat.S_ISREG(status.st_mode):
+                raise DataError("is no regular file")  # a pipe may never end
+            _check_size(status.st_size)
             return Path(source).read_bytes()
         info = _members(Path(archive)).get(member)
         if info is None:

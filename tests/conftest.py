@@ -140,6 +140,14 @@ def model_record() -> ModelRecord:
     )
 
 
+@pytest.fixture(scope="session")
+def planted_training(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A `tests.medtl.planted.Training`. Read it only."""
+    from tests.medtl.planted import train_planted
+
+    return train_planted(tmp_path_factory.mktemp("training"))
+
+
 @pytest.fixture
 def quick_ending(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leaves out what takes nine tenths of a tiny run and has tests of its own: ONNX, attributions and their sheet."""

@@ -1,4 +1,4 @@
-"""Small files that unpack to hundreds of megabytes, each sound in itself: what a bound must catch before memory does."""
+"""Small files that unpack to hundreds of megabytes: what a bound must catch before the memory is full."""
 
 from __future__ import annotations
 

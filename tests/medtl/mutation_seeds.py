@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -156,6 +156,16 @@ def zipped(members: Mapping[str, bytes], compression: int = zipfile.ZIP_DEFLATED
             info.filename = name  # ZipInfo itself cuts a name at a NUL
             archive.writestr(info, data, compression)
     return stream.getvalue()
+
+
+def marks_in(data: bytes, marks: Iterable[str] = MARKS) -> list[str]:
+    """Those marks that stand in some bytes, as UTF-8 or UTF-16, in whatever case."""
+    folded = data.lower()
+    return [
+        mark
+        for mark in marks
+        if any(mark.lower().encode(coding) in folded for coding in ("utf-8", "utf-16-le", "utf-16-be"))
+    ]
 
 
 def _fresh(data: bytes) -> Dataset:

@@ -49,6 +49,20 @@ NASTY = [
 NUMBERS = [0, 1, 2, 3, 7, 8, 12, 16, 31, 32, 33, 64, 4096, 0x7FFF, 0x8000, 0xFFFE, 0xFFFF]
 COUNTS = [b"0", b"2", b"-1", b"65535", b"65536", b"2147483647", b"9" * 30, b"1e3"]
 LENGTHS = [0, 1, 2, 7, 8, 0xFFFE, 0xFFFF, 0x7FFFFFFF, UNDEFINED - 1, UNDEFINED]
+NAMES = [
+    "a.dcm",
+    "s/b.dcm",
+    "é.nii.gz",
+    "p.png",
+    "in.zip",
+    "labels.csv",
+    "d/",
+    "../../out.dcm",
+    "/root.dcm",
+    "C:\\x.dcm",
+]
+NAMES += ["a\nb.dcm", "\x1b[2J.png", "n\0ul.dcm", "a::b.dcm", ".", "s/../b.dcm", "", "x" * 300 + ".dcm"]
+"""Of members: harmless ones and those that lead elsewhere, hide, or speak to the terminal."""
 DEPTHS = [1, 30, 400, 3000, 20_000]
 
 
@@ -90,11 +104,10 @@ CODINGS = {"implicit": Coding(explicit=False), "bare": Coding(explicit=False), "
 
 
 def walk(data: bytes, coding: Coding) -> Iterator[Element]:
-    """All elements in the order of the file, those of sequences and the fragments of pixels included; stops at nonsense."""
+    """All elements in the order of the file, with those of sequences and the fragments of pixels; stops at nonsense."""
     at, in_pixels = (132 if data[128:132] == b"DICM" else 0), False
     while at + 8 <= len(data):
-        meta = (data[at : at + 2] == b"\2\0" and coding != Coding(explicit=False)) or data[at : at + 4] == b"\2\0\2\0"
-        how = Coding() if meta or data[at : at + 2] == b"\2\0" else coding
+        how = Coding() if data[at : at + 2] == b"\2\0" else coding
         group, number = struct.unpack_from(f"{how.order}HH", data, at)
         tag = group << 16 | number
         vr = data[at + 4 : at + 6] if how.explicit and group != 0xFFFE else b""
@@ -151,10 +164,7 @@ def pictures(draw: Draw) -> tuple[str, bytes]:
 @st.composite
 def archives(draw: Draw) -> tuple[str, bytes]:
     """A zip archive of sound and spoilt files under hostile names, itself spoilt or not."""
-    names = st.sampled_from(
-        ["a.dcm", "s/b.dcm", "../../out.dcm", "/root.dcm", "C:\\x.dcm", "a\nb.dcm", "\x1b[2J.png", "n\0ul.dcm", "d/"]
-        + ["é.nii.gz", "p.png", "x" * 300 + ".dcm", "in.zip", "labels.csv", "a::b.dcm", ".", "s/../b.dcm", ""]
-    )
+    names = st.sampled_from(NAMES)
     content = st.one_of(
         st.sampled_from([*dicom_seeds().values(), *picture_seeds().values(), b"", b"PK\x03\x04nothing"]),
         st.builds(lambda pair: pair[1], st.one_of(dicom(), pictures())),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import time
 import warnings
 import zipfile
 import zlib
@@ -184,6 +185,9 @@ def test_enhanced_frames_that_are_not_all_described_are_refused() -> None:
         ({"Modality": "CT"}, "modality CT"),
         ({"Modality": NAME.upper()}, "modality unknown"),
         ({"Modality": "SR"}, "modality SR"),
+        ({"Modality": "DOE JANE"}, "modality unknown"),
+        ({"Modality": "\N{NO-BREAK SPACE}"}, "modality unknown"),
+        ({"BodyPartExamined": "DOE JANE"}, "shows another body part"),
         ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.66"}, "Raw Data Storage"),
         ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"}, "Secondary Capture"),
         ({"SOPClassUID": "1.2.3.4711"}, "unknown kind"),
@@ -203,7 +207,7 @@ def test_enhanced_frames_that_are_not_all_described_are_refused() -> None:
         ({"BodyPartExamined": "", "StudyDescription": f"{NAME} KNEE-RT."}, "shows a leg or an arm"),
         ({"BodyPartExamined": "OTHER", "SeriesDescription": "t2_tse_sag L-Spine"}, "shows the spine"),
         ({"BodyPartExamined": "", "ProtocolName": "liver dyn"}, "shows the trunk"),
-        ({"NumberOfFrames": 70_000}, "70000 frames"),
+        ({"NumberOfFrames": 19_511_224}, "frames outside of 1 to"),
         ({"Rows": 65_535, "Columns": 65_535}, "65535 x 65535"),
         ({"RescaleSlope": "nan", "RescaleIntercept": "0"}, "RescaleSlope"),
     ],
@@ -295,6 +299,31 @@ def test_deflated_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_frame_larger_than_any_of_mr_is_refused_before_it_is_decoded() -> None:
     assert "a frame of 8192 x 4096" in refusal(jpeg(8192, 4096, Rows=8192, Columns=4096))
+
+
+@pytest.mark.parametrize(("allocated", "stored"), [(64, 16), (12, 12), (8, 16), (16, 0)])
+def test_bits_that_no_image_has_are_refused_before_a_codec_sees_them(allocated: int, stored: int) -> None:
+    data = jpeg(48, 40, syntax=".70", BitsAllocated=allocated, BitsStored=stored)
+    assert "bits" in refusal(data)
+
+
+def test_codestream_of_more_bits_than_allocated_is_refused() -> None:
+    assert "more bits" in refusal(jpeg(48, 40, BitsAllocated=8, BitsStored=8))
+
+
+def test_lengths_without_an_end_are_not_followed_for_ever() -> None:
+    dataset = mr()
+    del dataset.file_meta
+    data = to_bytes(dataset, implicit_vr=True, little_endian=True)
+    endless = b"\x40\0\x96\x90\xff\xff\xff\xff\xfe\xff\0\xe0\xff\xff\xff\xff"
+    place = data.index(b"\x10\0\x10\0")
+    start = time.process_time()
+    refusal(data[:place] + endless * 20_000 + data[place + 3 :])
+    assert time.process_time() - start < 2
+
+
+def test_deflated_part_without_end_is_refused() -> None:
+    assert "deflated part has no end" in refusal(to_bytes(mr(syntax=DeflatedExplicitVRLittleEndian))[:-200])
 
 
 def test_lossless_codestream_of_fewer_bits_than_pixels_is_refused() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import resource
@@ -14,12 +15,12 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from tests.medtl.mutation_seeds import MARKS
+from tests.medtl.mutation_seeds import marks_in
 
 MAX_SECONDS = 5.0
 MAX_GROWTH_BYTES = 1 << 30
 GRACE_SECONDS = 5.0
-"""On a busy machine: beyond `MAX_SECONDS` of computing, the process is killed only after this much more by the clock."""
+"""By the clock, before the process is killed: on a busy machine it may have had to wait."""
 ADDRESS_BYTES = 16 << 30
 """Of the process: stops a file that asks for all memory before the machine suffers."""
 MAX_REFUSAL = 300
@@ -45,9 +46,14 @@ class Outcome:
 
 
 class Watched:
-    """Reads files with `medtl.inputs.items` in another process, which is started again after it was lost."""
+    """Reads files with `medtl.inputs.items` in another process, which is started again after it was lost.
 
-    def __init__(self) -> None:
+    Args:
+        run: A finished run that judges what was read, if any.
+    """
+
+    def __init__(self, run: Path | None = None) -> None:
+        self._run = run
         self._process: multiprocessing.process.BaseProcess | None = None
         self._pipe: Connection | None = None
 
@@ -81,7 +87,7 @@ class Watched:
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, end = context.Pipe()
-        self._process = context.Process(target=_serve, args=(end,), daemon=True)
+        self._process = context.Process(target=_serve, args=(end, self._run), daemon=True)
         self._process.start()
         end.close()
         self._pipe.recv()
@@ -94,8 +100,12 @@ class Watched:
         self._process = self._pipe = None
 
 
-def _serve(pipe: Connection) -> None:
+def _serve(pipe: Connection, run: Path | None) -> None:
     from medtl.inputs import items
+    from medtl.task import TASK
+    from shared.predictor import Predictor
+
+    predictor = Predictor(run, TASK.name, TASK.preprocess) if run else None
 
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_BYTES, ADDRESS_BYTES))
     with TemporaryFile() as said:
@@ -110,10 +120,10 @@ def _serve(pipe: Connection) -> None:
                 path = Path(pipe.recv())
             except EOFError:
                 return
-            pipe.send(_watch(items, path, before, said))
+            pipe.send(_watch(items, path, before, said, predictor))
 
 
-def _watch(items, path: Path, before: int, said) -> Outcome:
+def _watch(items, path: Path, before: int, said, predictor) -> Outcome:
     said.seek(0)
     said.truncate()
     judged = refused = 0
@@ -126,6 +136,8 @@ def _watch(items, path: Path, before: int, said) -> Outcome:
                 judged += item.refusal is None
                 refused += item.refusal is not None
                 faults += _complaints(item)
+                if predictor is not None:
+                    faults += _complaints_of_answer(predictor.assess(item), item)
         except BaseException:
             faults.append(traceback.format_exc())
     seconds = time.process_time() - start
@@ -154,8 +166,19 @@ def _complaints(item) -> list[str]:
         faults.append("neither slices nor a refusal")
     if any(len(text) > MAX_REFUSAL or not text.isprintable() for text in told):
         faults.append(f"not one short line: {told!r}"[:600])
-    if any(mark.lower() in text.lower() for mark in MARKS for text in told):
+    if marks_in("".join(told).encode()):
         faults.append(f"names the planted person: {told!r}"[:600])
+    return faults
+
+
+def _complaints_of_answer(answer, item) -> list[str]:
+    from medtl.task import TASK
+    from shared.cli import in_words
+
+    told = in_words(answer, TASK) + json.dumps(answer.to_json(TASK), allow_nan=False)
+    faults = [f"the answer names the planted person: {told[:600]!r}"] if marks_in(told.encode()) else []
+    if item.refusal is not None and answer.status != "refused":
+        faults.append("judges what was refused")
     return faults
 
 

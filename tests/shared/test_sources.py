@@ -109,6 +109,13 @@ def test_small_member_that_unpacks_to_far_more_is_refused(tmp_path: Path, monkey
     assert len(sources.read_source(f"{path}::noise")) == 2000
 
 
+def test_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert not sources.is_archive(tmp_path / "pipe")
+    with pytest.raises(DataError, match="no regular file"):
+        sources.read_source(str(tmp_path / "pipe"))
+
+
 def test_member_without_a_name_is_passed_over(tmp_path: Path) -> None:
     path = tmp_path / "a.zip"
     nameless = zipfile.ZipInfo("a")

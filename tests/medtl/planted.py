@@ -1,0 +1,77 @@
+"""A small phantom in whose tags and folder names a made-up person stands, and what a test looks for afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pydicom
+import pytest
+
+from medtl.phantom import write_phantom
+from tests.medtl.mutation_seeds import MARKS, PLANTED, marks_in
+
+FOLDER = "Folderperson"
+"""In the names of folders and files, which only the person's own terminal may show again."""
+TRAINING = (
+    "backbone={name: convnet_small, weights: random, size: 32, layers: [block2], pooling: avg2}",
+    "strategy={name: finetune, augment: false, batch_size: 8, phases: [{epochs: 1, train: all, "
+    "lr_head: 0.01, lr_backbone: 0.003}]}",
+    "data.options={labels: binary}",
+)
+"""The configuration of a training of seconds, as `key=value` words."""
+
+
+def planted_phantom(root: Path, patients: int = 12, slices: int = 3) -> Path:
+    """Writes the phantom with a folder for each person and `PLANTED` in every file; the identifier ends in a number."""
+    write_phantom(root, patients=patients, scanners=["cirrus"], slices=slices)
+    (root / "labels.csv").write_text((root / "labels.csv").read_text().replace("PHANTOM-CIRRUS-", f"{FOLDER}-"))
+    for number, folder in enumerate(sorted(path for path in root.iterdir() if path.name.startswith("PHANTOM-"))):
+        for path in folder.rglob("*.dcm"):
+            dataset = pydicom.dcmread(path)
+            for keyword, value in PLANTED.items():
+                setattr(dataset, keyword, value)
+            dataset.PatientID += str(number)
+            dataset.save_as(path)
+        folder.rename(root / folder.name.replace("PHANTOM-CIRRUS-", f"{FOLDER}-"))
+    for mask in (root / "masks").iterdir():
+        mask.rename(mask.with_name(mask.name.replace("PHANTOM-CIRRUS-", f"{FOLDER}-")))
+    return root
+
+
+def leaks(root: Path, marks: Iterable[str] = MARKS) -> Iterator[str]:
+    """What stands in the files below a folder, or in their names, that must not."""
+    for path in sorted(root.rglob("*")):
+        found = marks_in(str(path.relative_to(root)).encode(), marks)
+        found += marks_in(path.read_bytes(), marks) if path.is_file() else []
+        if found:
+            yield f"{path.name}: {found}"
+
+
+@dataclass(frozen=True)
+class Training:
+    """A finished training on the planted phantom, all that it wrote and said."""
+
+    data: Path
+    run: Path
+    home: Path
+    output: str
+
+
+def train_planted(root: Path) -> Training:
+    """`medtl -v train` as a person would run it, but for the attributions, which take half of the time."""
+    from typer.testing import CliRunner
+
+    from medtl.cli import app
+
+    data, run, home = planted_phantom(root / "data"), root / "run", root / "home"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", str(home / "config"))
+        patch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+        patch.setattr("shared.report.attribute", lambda network, images, *_: images[:, 0])
+        patch.setattr("shared.report.attribution_sheet", lambda *_: "data:,")
+        words = ["-v", "train", f"data.source={data}", *TRAINING, "--out", str(run)]
+        result = CliRunner().invoke(app, words, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return Training(data, run, home, result.output)
