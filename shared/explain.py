@@ -51,7 +51,7 @@ def attribute(
     network.to(device).eval()
     rows = []
     for image, target in zip(images, targets, strict=True):
-        pixels = torch.from_numpy(np.ascontiguousarray(image[None])).to(device)
+        pixels = torch.tensor(image[None]).to(device)  # a copy: images of a cache are read-only
         found = METHODS[method](network, pixels, int(target)).detach()
         rows.append(found.sum(dim=1)[0].float().cpu().numpy())
     return np.stack(rows).astype(np.float32)

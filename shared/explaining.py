@@ -139,7 +139,7 @@ class Explainer:
             return np.array([[one.probabilities[name] for name in self.record.classes] for one in answer.slices])
         temperature = self.network.temperature
         with torch.inference_mode():
-            rows = [self.network(torch.from_numpy(image[None]).to(self.device)) / temperature for image in images]
+            rows = [self.network(torch.tensor(image[None]).to(self.device)) / temperature for image in images]
             return torch.softmax(torch.cat(rows).double(), dim=1).cpu().numpy()
 
     def _target(self, rows: NDArray[np.float64], answer: Answer) -> int:

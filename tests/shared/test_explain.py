@@ -125,3 +125,9 @@ def test_the_command_line_knows_all_methods() -> None:
     from shared.cli import METHOD_NAMES
 
     assert tuple(METHODS) == METHOD_NAMES
+
+
+def test_images_of_a_cache_are_only_read() -> None:
+    image = _image()
+    image.flags.writeable = False
+    assert attribute(_network(), image[None], np.array([1]), CPU, "grad-cam").shape == (1, SIZE, SIZE)
