@@ -48,9 +48,9 @@ def compare(task: Task, plan: Plan, *, root: Path, progress: Progress) -> dict[s
     finished: dict[Cell, Path] = {}
     failures: dict[Cell, str] = {}
     for number, cell in enumerate(plan.cells):
-        progress("cells", number, len(plan.cells), cell.name)
+        within = _within(progress, number, len(plan.cells), cell)
         try:
-            finished[cell] = _finished(task, cell, folder / cell.folder, root, progress)
+            finished[cell] = _finished(task, cell, folder / cell.folder, root, within)
         except MedtlError as error:
             failures[cell] = str(error)
             log.warning("%s failed: %s", cell.name, error)
@@ -83,13 +83,14 @@ def _finished(task: Task, cell: Cell, run: Path, root: Path, progress: Progress)
     if is_finished(run):
         check_finished(run)
     else:
-        in_child(_train, task, cell.config, run, root, progress=_within(cell, progress))
+        in_child(_train, task, cell.config, run, root, progress=progress)
     return run
 
 
-def _within(cell: Cell, progress: Progress) -> Progress:
-    """Progress of one cell, told apart from the same steps of the others."""
-    return lambda what, done, total, note: progress(f"{cell.name}: {what}", done, total, note)
+def _within(progress: Progress, number: int, count: int, cell: Cell) -> Progress:
+    """Progress of one cell, as a note beside that of all: a bar for each step of each cell would fill the screen."""
+    progress("cells", number, count, cell.name)
+    return lambda what, done, total, _: progress("cells", number, count, f"{cell.name}: {what} {done}/{total}")
 
 
 def _train(task: Task, config: Config, run: Path, root: Path, progress: Progress) -> None:

@@ -11,7 +11,7 @@ from shared.wording import in_words
 
 
 def published_lines(plan: Plan, rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A line for each published accuracy and row that is its setting: the base's strategy, on all labels."""
+    """A line for each published accuracy and row in its setting: weights and strategy of the base, all labels."""
     lines = []
     for backbone, said in plan.base.published.items():
         if said.accuracy is None:
@@ -20,14 +20,17 @@ def published_lines(plan: Plan, rows: Sequence[Mapping[str, Any]]) -> list[str]:
         pairs = zip(rows, plan.rows(), strict=True)
         fitting = [(row, cells) for row, cells in pairs if _is_of(plan, backbone, cells[0])]
         if not fitting:
-            lines.append(f"{told}: not testable here, no row has it with the strategy of the base on all labels")
-        lines += [f"{told}{_verdict(said, row)}" for row, _ in fitting]
+            lines.append(
+                f"{told}: not testable here, no row has it with weights and strategy of the base on all labels"
+            )
+        lines += [f"{told}; {row['backbone']} x {row['strategy']}{_verdict(said, row)}" for row, _ in fitting]
     return lines
 
 
 def _is_of(plan: Plan, backbone: str, cell: Cell) -> bool:
-    config = cell.config
-    return config.backbone.name == backbone and cell.labels is None and config.strategy == plan.base.strategy
+    config, base = cell.config, plan.base
+    alike = config.strategy == base.strategy and config.backbone.weights == base.backbone.weights
+    return alike and config.backbone.name == backbone and cell.labels is None
 
 
 def _verdict(said: Published, row: Mapping[str, Any]) -> str:
@@ -35,7 +38,7 @@ def _verdict(said: Published, row: Mapping[str, Any]) -> str:
     found = row["measures"].get("accuracy")
     if found is None:
         return f": not testable here, {next(iter(row['failures'].values()), 'no test image')}"
-    here = f", here {in_words(found)}"
+    here = f" {in_words(found)}"
     if found["low"] is None:
         return f"{here}: not testable here, too few independent images for an interval"
     within = said.accuracy is not None and found["low"] <= said.accuracy <= found["high"]

@@ -21,13 +21,13 @@ LATEX = str.maketrans(
     }
 )
 NOTES = (
-    "Measures are means over seeds; in brackets the means of their 95% bounds, which seeds do not narrow; ± is the "
-    "standard deviation over seeds.",
+    "Measures of the test are means over seeds, each of which may divide the data anew; in brackets the means of their "
+    "95% bounds, which seeds do not narrow; ± is the standard deviation over seeds.",
     "Best (*): by validation, for each label budget. p: every row against the best of its budget on the same test "
     "images (DeLong for AUC, exact flips of signs of units for accuracy), the largest over seeds, corrected by Holm "
     "over the whole table.",
-    "Seconds and peak memory are those of the whole run in a process of its own, the mean and the largest over seeds; "
-    "less where an earlier cell left its codes in the cache, and of the last start where a run was resumed.",
+    "Seconds (mean over seeds) and peak memory (largest) are those of the whole run in a process of its own, reading and "
+    "export too: less where an earlier run left codes in the cache, and of the last start where one was resumed.",
     "Images a second and latency: ONNX Runtime on this machine, medians. FLOPs: of one image, a multiply-add as two.",
 )
 """What must be known to read the table."""
@@ -57,12 +57,15 @@ def lines_of(tree: Mapping[str, Any]) -> list[list[str]]:
 
 
 def failures_of(tree: Mapping[str, Any]) -> list[str]:
-    """Each failed cell with its reason."""
-    return [
-        f"{row['backbone']} x {row['strategy']}, {budget_in_words(row['labels_per_class'])}, seed {seed}: {reason}"
-        for row in tree["rows"]
-        for seed, reason in row["failures"].items()
-    ]
+    """What failed, a line for each row and reason."""
+    lines = []
+    for row in tree["rows"]:
+        seeds: dict[str, list[str]] = {}
+        for seed, reason in row["failures"].items():
+            seeds.setdefault(reason, []).append(seed)
+        name = f"{row['backbone']} x {row['strategy']}, {budget_in_words(row['labels_per_class'])}"
+        lines += [f"{name}, seed {', '.join(those)}: {reason}" for reason, those in seeds.items()]
+    return lines
 
 
 def as_text(tree: Mapping[str, Any]) -> list[str]:

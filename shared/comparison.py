@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -62,7 +62,7 @@ class Cell:
     strategy: str
     labels: int | None
     seed: int
-    config: Config
+    config: Config = field(compare=False)  # follows from the rest, and holds what cannot be hashed
 
     @property
     def name(self) -> str:
@@ -106,22 +106,26 @@ def load_comparison(path: Path, words: Sequence[str] = ()) -> Plan:
         ConfigError: With every fault in one message.
     """
     tree = read_yaml(path)
-    if isinstance(tree.get("base"), str):
-        tree["base"] = read_yaml(path.parent / tree["base"])
-    wanted = validate(Comparison, tree, origin=str(path))
-    base = deepcopy(wanted.base)
-    for word in words:
+    base = tree.setdefault("base", {})
+    if isinstance(base, str):
+        base = tree["base"] = read_yaml(path.parent / base)
+    for word in words if isinstance(base, dict) else ():
         apply_override(base, word)
-    if faults := _faults(wanted, base):
+    faults = faults_of(Comparison, tree)
+    sections = [base, tree.get("backbones"), tree.get("strategies")]
+    if all(isinstance(section, dict) for section in sections):
+        faults += _faults(*sections)
+    if faults:
         raise ConfigError(f"{path}: " + "; ".join(faults))
+    wanted = validate(Comparison, tree, origin=str(path))
     cells = [
-        Cell(backbone, strategy, labels, seed, _config(wanted, base, backbone, strategy, labels, seed))
+        Cell(backbone, strategy, labels, seed, _config(wanted, backbone, strategy, labels, seed))
         for labels in wanted.labels_per_class
         for backbone in wanted.backbones
         for strategy in wanted.strategies
         for seed in wanted.seeds
     ]
-    return Plan(wanted.name, validate(Config, base, origin=str(path)), tuple(cells))
+    return Plan(wanted.name, validate(Config, wanted.base, origin=str(path)), tuple(cells))
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -152,28 +156,33 @@ def _is_another(old: Any, new: Mapping[str, Any]) -> bool:
     return isinstance(old, dict) and "name" in new and new["name"] != old.get("name")
 
 
-def _config(
-    wanted: Comparison, base: Mapping[str, Any], backbone: str, strategy: str, labels: int | None, seed: int
-) -> Config:
-    tree = merged(merged(base, wanted.backbones[backbone]), wanted.strategies[strategy])
+def _config(wanted: Comparison, backbone: str, strategy: str, labels: int | None, seed: int) -> Config:
+    tree = merged(merged(wanted.base, wanted.backbones[backbone]), wanted.strategies[strategy])
     name = f"{wanted.name}-{backbone}-{strategy}"
     own = {"name": name, "seed": seed, "data": {"labels_per_class": labels}}
     return validate(Config, merged(tree, own), origin=name)
 
 
-def _faults(wanted: Comparison, base: Mapping[str, Any]) -> list[str]:
-    """Of the base, then what each override adds to them, then what only two of them together have."""
-    faults = [f"base: {fault}" for fault in _faults_of(base)]
-    known = set(_faults_of(base))
-    for kind, entries in (("backbones", wanted.backbones), ("strategies", wanted.strategies)):
+def _faults(base: Mapping[str, Any], backbones: Mapping[str, Any], strategies: Mapping[str, Any]) -> list[str]:
+    """Of the base, then what each override adds to them, then what only two of them together have.
+
+    Overrides that are no mappings are faults of the comparison itself and passed over here.
+    """
+    known = _faults_of(base)
+    faults = [f"base: {fault}" for fault in known]
+    overrides = {
+        kind: {name: over for name, over in entries.items() if isinstance(over, dict)}
+        for kind, entries in (("backbones", backbones), ("strategies", strategies))
+    }
+    for kind, entries in overrides.items():
         for name, over in entries.items():
             found = [fault for fault in _faults_of(merged(base, over)) if fault not in known]
             found += ["name: is that of the comparison"] if "name" in over else []
             faults += [f"{kind}.{name}: {fault}" for fault in found]
     if faults:
         return faults
-    for backbone, first in wanted.backbones.items():
-        for strategy, second in wanted.strategies.items():
+    for backbone, first in overrides["backbones"].items():
+        for strategy, second in overrides["strategies"].items():
             found = _faults_of(merged(merged(base, first), second))
             faults += [f"backbones.{backbone} with strategies.{strategy}: {fault}" for fault in found]
     return faults
