@@ -134,14 +134,13 @@ def build_app(task: "Task", *, own: Collection[str] = ()) -> typer.Typer:
 
         with reported():
             plan = load_comparison(comparison, overrides or ())
-            from shared.compare import FOLDER
-            from shared.compare import compare as run_cells
+            from shared.compare import FOLDER, run_comparison
             from shared.compare_report import write_comparison
             from shared.compare_words import as_text
 
             folder = RUNS / FOLDER / plan.name
             with progress_bars() as progress:
-                tree = run_cells(task, plan, root=RUNS, progress=progress)
+                tree = run_comparison(task, plan, root=RUNS, progress=progress)
             write_comparison(tree, task.title, folder)
             for line in as_text(tree):
                 typer.echo(line)

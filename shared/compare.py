@@ -26,7 +26,7 @@ FOLDER = "compare"
 log = logging.getLogger(__name__)
 
 
-def compare(task: Task, plan: Plan, *, root: Path, progress: Progress) -> dict[str, Any]:
+def run_comparison(task: Task, plan: Plan, *, root: Path, progress: Progress) -> dict[str, Any]:
     """Trains what is not yet finished, and judges all of it.
 
     A cell that fails is told of and tried again by the next call; the others go on.

@@ -17,7 +17,7 @@ def write_comparison(tree: Mapping[str, Any], title: str, folder: Path) -> None:
     """Writes all four files.
 
     Args:
-        tree: As `shared.compare.compare` gives it.
+        tree: As `shared.compare.run_comparison` gives it.
         title: Of the application.
         folder: Of the comparison.
     """

@@ -26,8 +26,8 @@ NOTES = (
     "Best (*): by validation, for each label budget. p: every row against the best of its budget on the same test "
     "images (DeLong for AUC, exact flips of signs of units for accuracy), the largest over seeds, corrected by Holm "
     "over the whole table.",
-    "Seconds (mean over seeds) and peak memory (largest) are those of the whole run in a process of its own, reading and "
-    "export too: less where an earlier run left codes in the cache, and of the last start where one was resumed.",
+    "Seconds (mean over seeds) and peak memory (largest) are those of the whole run in a process of its own, reading "
+    "and export too: less where an earlier run left codes in the cache, and of the last start where one was resumed.",
     "Images a second and latency: ONNX Runtime on this machine, medians. FLOPs: of one image, a multiply-add as two.",
 )
 """What must be known to read the table."""

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from handwriting.cli import app
 from handwriting.task import TASK
 from shared.artifacts import finish, is_finished, newest_run, read_json, write_json
-from shared.compare import _measure, compare
+from shared.compare import _measure, run_comparison
 from shared.compare_report import write_comparison
 from shared.compare_words import as_csv, as_latex, as_text
 from shared.comparison import Plan, load_comparison
@@ -67,7 +67,7 @@ def _quiet(*_: object) -> None:
 
 
 def test_cells_are_trained_once_and_a_failed_one_stops_nothing(plan: Plan, trained: list[str], tmp_path: Path) -> None:
-    tree = compare(TASK, plan, root=tmp_path / "runs", progress=_quiet)
+    tree = run_comparison(TASK, plan, root=tmp_path / "runs", progress=_quiet)
     few, lost, every, _ = tree["rows"]
     assert [row["labels_per_class"] for row in tree["rows"]] == [3, 3, None, None]
     assert "no layer 'block1'" in lost["failures"]["0"]
@@ -83,7 +83,7 @@ def test_cells_are_trained_once_and_a_failed_one_stops_nothing(plan: Plan, train
     done = [row["runs"]["0"] for row in (few, every)]
     assert set(done) < set(trained)
     trained.clear()
-    again = compare(TASK, plan, root=tmp_path / "runs", progress=_quiet)
+    again = run_comparison(TASK, plan, root=tmp_path / "runs", progress=_quiet)
     assert [row["measures"] for row in again["rows"]] == [row["measures"] for row in tree["rows"]]
     assert len(trained) == 2
     assert not set(done) & set(trained)
@@ -117,19 +117,17 @@ def test_an_interrupt_stops_all_of_it(plan: Plan, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr("shared.compare.in_child", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        compare(TASK, plan, root=tmp_path, progress=_quiet)
+        run_comparison(TASK, plan, root=tmp_path, progress=_quiet)
     assert len(calls) == 1
 
 
-def test_cells_of_another_state_of_the_data_are_refused(
-    plan: Plan, trained: list[str], tmp_path: Path, tiny_run: Path
-) -> None:
-    compare(TASK, plan, root=tmp_path, progress=_quiet)
+def test_cells_of_another_state_of_the_data_are_refused(plan: Plan, trained: list[str], tmp_path: Path) -> None:
+    run_comparison(TASK, plan, root=tmp_path, progress=_quiet)
     run = tmp_path / "compare" / "tiny" / trained[0]
     write_json(run / "model.json", read_json(run / "model.json") | {"data_hash": "another"})
     finish(run, "handwriting")
     with pytest.raises(UsageError, match="the data changed between"):
-        compare(TASK, plan, root=tmp_path, progress=_quiet)
+        run_comparison(TASK, plan, root=tmp_path, progress=_quiet)
 
 
 MEASURE = {"value": 0.9, "spread": 0.01, "low": 0.85, "high": 0.94, "n": 100}
