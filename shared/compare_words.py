@@ -28,7 +28,8 @@ NOTES = (
     "over the whole table.",
     "Seconds (mean over seeds) and peak memory (largest) are those of the whole run in a process of its own, reading "
     "and export too: less where an earlier run left codes in the cache, and of the last start where one was resumed.",
-    "Images a second and latency: ONNX Runtime on this machine, medians. FLOPs: of one image, a multiply-add as two.",
+    "Images a second and latency: by ONNX Runtime on this machine, shortest times, with the out-of-distribution score, "
+    "which takes longer the more training images it compares with. FLOPs: of one image, multiply and add apart.",
 )
 """What must be known to read the table."""
 
