@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 FOLDER = "compare"
 """Under the folder of runs: no cell of a comparison must be the newest run that `predict` takes."""
+BY_GROUP = (
+    "AUC, sensitivity and specificity (at the operating point) count patients or other groups where they are known; "
+    "accuracy counts images by their likeliest class."
+)
 log = logging.getLogger(__name__)
 
 
@@ -60,7 +64,8 @@ def run_comparison(task: Task, plan: Plan, *, root: Path, progress: Progress) ->
     rows = [
         table_row(cells, finished, failures, main, screening=task.positive_name is not None) for cells in plan.rows()
     ]
-    notes = paired_tests(rows, plan.rows(), finished, main)
+    notes = [BY_GROUP] if task.positive_name is not None else []
+    notes += paired_tests(rows, plan.rows(), finished, main)
     _add_costs(task, rows, plan.rows(), finished, progress)
     synthetic = any(read_model_record(run).synthetic for run in finished.values())
     return {
