@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from shared.answer_words import in_words
 from shared.errors import MedtlError, UsageError
 from shared.progress import progress_bars
 from shared.sources import require_paths
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from shared.artifacts import ModelRecord
     from shared.config import Config
     from shared.explaining import Explainer, Explanation
-    from shared.predictor import Answer, Predictor, SliceAnswer
+    from shared.predictor import Answer, Predictor
     from shared.task import Item, Task
 
     Further = Callable[[Item, Answer, ModelRecord, Sequence[Explanation]], tuple[dict[str, Any], list[str]]]
@@ -37,7 +38,6 @@ ExplainOption = Annotated[
     bool, typer.Option("--explain", help="Also write checked attributions of each answer into --out; needs torch.")
 ]
 EXIT_FAULT, EXIT_USAGE, EXIT_REFUSED, EXIT_NOT_ASSESSED = 1, 2, 3, 4
-SLICES_A_LINE = 4
 METHOD_NAMES = ("integrated-gradients", "gradient-shap", "occlusion", "grad-cam", "guided-grad-cam")
 """Those of `shared.explain`, which imports torch."""
 
@@ -114,6 +114,37 @@ def build_app(task: "Task", *, own: Collection[str] = ()) -> typer.Typer:
                 typer.echo(line)
             if out is not None:
                 write_json(out / "crossval.json", tree)
+
+    @app.command()
+    def compare(
+        comparison: Annotated[
+            Path, typer.Argument(metavar="COMPARISON", help="A YAML file, as configs/*/compare.yaml.")
+        ],
+        overrides: Annotated[
+            list[str] | None,
+            typer.Argument(metavar="[KEY=VALUE]...", help="Over its base, for example data.source=x.zip"),
+        ] = None,
+    ) -> None:
+        """Train and test backbones x strategies x label budgets x seeds; the same command resumes.
+
+        What was found is printed and lies under runs/compare/<name>: compare.html, .json, .csv and .tex. A run that
+        fails does not stop the others and is tried again the next time.
+        """
+        from shared.comparison import load_comparison
+
+        with reported():
+            plan = load_comparison(comparison, overrides or ())
+            from shared.compare import FOLDER, run_comparison
+            from shared.compare_report import write_comparison
+            from shared.compare_words import as_text
+
+            folder = RUNS / FOLDER / plan.name
+            with progress_bars() as progress:
+                tree = run_comparison(task, plan, root=RUNS, progress=progress)
+            write_comparison(tree, task.title, folder)
+            for line in as_text(tree):
+                typer.echo(line)
+            typer.echo(f"report: {folder / 'compare.html'}")
 
     def predict(
         paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help=task.inputs_help)],
@@ -204,19 +235,11 @@ def build_app(task: "Task", *, own: Collection[str] = ()) -> typer.Typer:
 
     @app.command()
     def options() -> None:
-        """List every key of a configuration, its default and its meaning, those of each strategy too."""
-        from shared.config import Config, describe
-        from shared.strategies import find_strategy
+        """List every key of a configuration, of each strategy and of a comparison, its default and its meaning."""
+        from shared.option_words import option_lines
 
-        for key, default, meaning in describe(Config):
-            if key == "data.options":
-                default = json.dumps(task.default_options)
-            if key != "strategy":
-                typer.echo(f"{key} = {default}\n    {meaning}")
-        for name in strategy_names():
-            typer.echo(f"with strategy.name = {name}:")
-            for key, default, meaning in describe(find_strategy(name).options, "strategy."):
-                typer.echo(f"{key} = {default}\n    {meaning}")
+        for line in option_lines(task):
+            typer.echo(line)
 
     @app.command()
     def backbones() -> None:
@@ -394,62 +417,6 @@ def _audit(task: "Task", data: Path, out: Path | None) -> bool:
         audit_report.write_audit(task, dataset, result, tree, out)
         typer.echo(f"written: {out}; its tables name files as they lie: keep them with the data")
     return bool(tree["refusals"])
-
-
-def printable(name: str) -> str:
-    """A file name without what would break a line or speak to the terminal: in an archive anything may stand."""
-    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in name)
-
-
-def in_words(answer: "Answer", task: "Task") -> str:
-    """An answer as a person reads it in a terminal."""
-    name = printable(answer.input)
-    if answer.status != "assessed":
-        return f"{name}: {answer.status}: {answer.reason}"
-    probabilities = answer.probabilities or {}
-    label = answer.label or ""
-    told = f"{task.say(label)} ({probabilities[label]:.3f})"
-    if answer.positive_probability is None:
-        doubt = "rejected, likeliest class " if answer.decision == "rejected" else ""
-        top = ", ".join(f"{task.say(name)} {value:.3f}" for name, value in answer.likeliest())
-        lines = [f"{name}: {doubt}{told}", f"  likeliest: {top}"]
-    else:
-        value, certified = answer.positive_probability, answer.certified_sensitivity
-        known = "none" if certified is None else f"{certified:.2f}"
-        lines = [
-            f"{name}: {answer.decision}, likeliest class {told}",
-            f"  {task.positive_name} probability {value:.3f}, positive from {answer.threshold:.3f}; "
-            f"sensitivity certified at this threshold: {known}",
-        ]
-    if len(answer.slices) > 1:
-        lines += _slices_in_words(answer, task)
-    lines.append(f"  out-of-distribution score {answer.ood_score:.3f}; up to {answer.ood_threshold:.3f} is assessed")
-    lines += [f"  note: {note}" for note in answer.notes]
-    return "\n".join(lines)
-
-
-def _slices_in_words(answer: "Answer", task: "Task") -> list[str]:
-    """A heading, then some slices a line."""
-    if answer.positive_probability is None:
-        heading = "number, probability (? where rejected) and name of the likeliest class"
-    else:
-        heading = f"number, {task.positive_name} probability (+ where positive), likeliest class"
-    words = [_slice_in_words(one, task) + "~" * _is_strange(one, answer) for one in answer.slices]
-    width = max(map(len, words))
-    rows = [words[start : start + SLICES_A_LINE] for start in range(0, len(words), SLICES_A_LINE)]
-    return [f"  by slice: {heading}", *("    " + "  ".join(word.ljust(width) for word in row).rstrip() for row in rows)]
-
-
-def _is_strange(one: "SliceAnswer", answer: "Answer") -> bool:
-    return answer.ood_threshold is not None and one.ood_score > answer.ood_threshold
-
-
-def _slice_in_words(one: "SliceAnswer", task: "Task") -> str:
-    if one.positive_probability is None:
-        mark = "?" if one.decision == "rejected" else " "
-        return f"{one.number:3d} {one.probabilities[one.label]:.2f}{mark} {task.say(one.label)}"
-    mark = "+" if one.decision == "positive" else " "
-    return f"{one.number:3d} {one.positive_probability:.2f}{mark} {task.say(one.label)}"
 
 
 def show_summary(run: Path) -> None:

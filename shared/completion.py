@@ -41,6 +41,7 @@ from shared.network import Network
 from shared.ood import FILE, KEPT, Reference
 from shared.ood_threshold import by_series, choose_threshold
 from shared.operating_point import OperatingPoint
+from shared.peak_memory import peak_memory_mib
 from shared.report import Finished, write_report
 from shared.samples import SPLITS, group_mark, image_digest
 from shared.seeding import generator
@@ -299,4 +300,5 @@ def _environment(device: torch.device, difference: float, seconds: float) -> dic
         "packages": {name: version(name) for name in PACKAGES},
         "onnx_difference": difference,
         "seconds": round(seconds, 1),
+        "peak_memory_mib": round(peak_memory_mib(), 1),
     }

@@ -149,19 +149,26 @@ def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:
     Raises:
         ConfigError: With every fault in one message: unknown keys, wrong types, values out of range.
     """
-    tree: dict[str, Any] = _read_yaml(path) if path else {}
+    tree: dict[str, Any] = read_yaml(path) if path else {}
     for override in overrides:
-        _apply(tree, override)
+        apply_override(tree, override)
     return validate(Config, tree, origin=str(path) if path else "the command line")
 
 
 def validate(model: type[Model], tree: Mapping[str, Any], *, origin: str) -> Model:
     """Builds `model` from plain data, or raises one `ConfigError` that names every fault."""
+    if faults := faults_of(model, tree):
+        raise ConfigError(f"{origin}: " + "; ".join(faults))
+    return model.model_validate(dict(tree))
+
+
+def faults_of(model: type[BaseModel], tree: Mapping[str, Any]) -> list[str]:
+    """What keeps `model` from being built from plain data, a line a fault; empty where nothing does."""
     try:
-        return model.model_validate(dict(tree))
+        model.model_validate(dict(tree))
     except ValidationError as error:
-        faults = [_describe(fault, model) for fault in error.errors(include_url=False, include_context=False)]
-        raise ConfigError(f"{origin}: " + "; ".join(faults)) from None
+        return [_describe(fault, model) for fault in error.errors(include_url=False, include_context=False)]
+    return []
 
 
 def to_yaml(config: BaseModel) -> str:
@@ -196,7 +203,12 @@ def _in_yaml(value: Any) -> str:
     return yaml.safe_dump(plain, default_flow_style=True, allow_unicode=True).removesuffix("...\n").strip()
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping that a YAML file holds; an empty file holds an empty one.
+
+    Raises:
+        ConfigError: It cannot be read, is no YAML, or holds something else.
+    """
     try:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -210,7 +222,12 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return tree
 
 
-def _apply(tree: dict[str, Any], override: str) -> None:
+def apply_override(tree: dict[str, Any], override: str) -> None:
+    """Sets in plain data what a `key.sub=value` word says, the value in YAML syntax.
+
+    Raises:
+        ConfigError: It is no such word.
+    """
     key, equals, text = override.partition("=")
     if not equals or not key:
         raise ConfigError(f"{override!r} is not of the form key=value, for example seed=1 or backbone.name=vgg16")

@@ -18,6 +18,7 @@ from shared.errors import ConfigError
 from shared.evaluation import Rate
 from shared.judging import judge_series
 from shared.progress import Progress
+from shared.repeats import mean_of_repeats
 from shared.runner import run
 from shared.samples import Belonging
 from shared.task import Task
@@ -72,7 +73,7 @@ def cross_validate(
         "caveats": cautions,
         "folds": folds,
         "repeats": rows,
-        "mean": _mean(rows),
+        "mean": mean_of_repeats(rows),
         "abstention": dict(abstained),
         "runs": names,
     }
@@ -170,19 +171,3 @@ def _joined(calls: Sequence[_Calls]) -> _Calls:
         np.concatenate([one.called for one in calls]),
         tuple(unit for one in calls for unit in one.units),
     )
-
-
-def _mean(rows: Sequence[dict[str, dict[str, Any]]]) -> dict[str, dict[str, Any]]:
-    means: dict[str, dict[str, Any]] = {}
-    for name in dict.fromkeys(name for row in rows for name in row):
-        rates = [row[name] for row in rows if name in row]
-        values = [rate["value"] for rate in rates]
-        bounded = [rate for rate in rates if rate["low"] is not None]
-        means[name] = {
-            "value": float(np.mean(values)),
-            "spread": float(np.std(values)),
-            "low": float(np.mean([rate["low"] for rate in bounded])) if bounded else None,
-            "high": float(np.mean([rate["high"] for rate in bounded])) if bounded else None,
-            "n": rates[0]["n"],
-        }
-    return means

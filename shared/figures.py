@@ -24,13 +24,13 @@ def training_curve(history: Sequence[Mapping[str, Any]]) -> str | None:
     """Loss and validation score over the epochs of fine-tuning; None where there were no epochs."""
     if not history or "epoch" not in history[0]:
         return None
-    figure, axes = _figure(6.4, 2.6)
+    figure, axes = new_figure(6.4, 2.6)
     steps = np.arange(1, len(history) + 1)
     axes.plot(steps, [row["train_loss"] for row in history], color=INK, label="training loss")
     axes.plot(steps, [row["validation_accuracy"] for row in history], color=ACCENT, label="validation accuracy")
     axes.set_xlabel("epoch")
     axes.legend(frameon=False)
-    return _address(figure)
+    return address(figure)
 
 
 def roc_curve(scores: NDArray[np.float64], positive: NDArray[np.bool_], threshold: float, name: str) -> str | None:
@@ -40,7 +40,7 @@ def roc_curve(scores: NDArray[np.float64], positive: NDArray[np.bool_], threshol
     from sklearn.metrics import roc_curve as curve
 
     false_rate, true_rate, _ = curve(positive, scores)
-    figure, axes = _figure(3.6, 3.6)
+    figure, axes = new_figure(3.6, 3.6)
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=":")
     axes.plot(false_rate, true_rate, color=INK)
     called = scores >= threshold
@@ -48,7 +48,7 @@ def roc_curve(scores: NDArray[np.float64], positive: NDArray[np.bool_], threshol
     axes.set_xlabel("1 - specificity")
     axes.set_ylabel(f"sensitivity for {name}")
     axes.legend(frameon=False, loc="lower right")
-    return _address(figure)
+    return address(figure)
 
 
 def precision_recall_curve(
@@ -60,7 +60,7 @@ def precision_recall_curve(
     from sklearn.metrics import precision_recall_curve as curve
 
     precision, recall, _ = curve(positive, scores)
-    figure, axes = _figure(3.6, 3.6)
+    figure, axes = new_figure(3.6, 3.6)
     axes.step(recall, precision, where="post", color=INK)
     axes.axhline(positive.mean(), color=MUTED, linewidth=0.8, linestyle=":")
     called = scores >= threshold
@@ -72,12 +72,12 @@ def precision_recall_curve(
     axes.set_ylim(0.0, 1.03)
     axes.set_xlabel(f"sensitivity for {name}")
     axes.set_ylabel("precision (PPV)")
-    return _address(figure)
+    return address(figure)
 
 
 def reliability_plot(before: Sequence[Bin], after: Sequence[Bin]) -> str:
     """Observed against predicted share, before and after the temperature, with Wilson intervals."""
-    figure, axes = _figure(3.6, 3.6)
+    figure, axes = new_figure(3.6, 3.6)
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=":")
     for bins, colour, label in ((before, MUTED, "before"), (after, INK, "after")):
         observed = np.array([one.observed for one in bins])
@@ -96,7 +96,7 @@ def reliability_plot(before: Sequence[Bin], after: Sequence[Bin]) -> str:
     axes.set_xlabel("predicted probability")
     axes.set_ylabel("observed share")
     axes.legend(frameon=False, loc="upper left")
-    return _address(figure)
+    return address(figure)
 
 
 def decision_curve(
@@ -106,7 +106,7 @@ def decision_curve(
     if positive.all() or not positive.any():
         return None
     thresholds = np.linspace(0.01, 0.6, 60)
-    figure, axes = _figure(6.4, 2.8)
+    figure, axes = new_figure(6.4, 2.8)
     benefit = net_benefit(scores, positive, thresholds)
     everyone = net_benefit(np.ones(len(scores)), positive, thresholds)
     axes.plot(thresholds, benefit, color=INK, label="model")
@@ -120,7 +120,7 @@ def decision_curve(
     axes.set_xlabel("threshold t: a miss costs (1 - t) / t false alarms")
     axes.set_ylabel("net benefit")
     axes.legend(frameon=False)
-    return _address(figure)
+    return address(figure)
 
 
 def reject_curve(
@@ -135,7 +135,7 @@ def reject_curve(
         points: Coverage and error of each at the threshold; none where nothing is accepted there.
         target: The error rate that was asked for.
     """
-    figure, axes = _figure(6.4, 2.8)
+    figure, axes = new_figure(6.4, 2.8)
     axes.axhline(target, color=MUTED, linewidth=0.8, linestyle=":", label=f"asked for: {target:g}")
     for (name, (coverage, error)), colour in zip(curves.items(), (MUTED, INK), strict=True):
         axes.plot(coverage, error, color=colour, linewidth=1.2, label=name)
@@ -147,7 +147,7 @@ def reject_curve(
     axes.set_xlabel("coverage: share of answers accepted")
     axes.set_ylabel("error among accepted")
     axes.legend(frameon=False, loc="upper left")
-    return _address(figure)
+    return address(figure)
 
 
 def thumbnail(image: NDArray[np.float32]) -> str:
@@ -186,7 +186,7 @@ def miss_sheet(
             rows[row, column].imshow(image, cmap="gray", vmin=0, vmax=1)
             rows[row, column].set_title(title, fontsize=7, color=ACCENT if column == 0 else INK)
             rows[row, column].set_axis_off()
-    return _address(figure)
+    return address(figure)
 
 
 def attribution_sheet(
@@ -219,7 +219,7 @@ def attribution_sheet(
     for axes in rows.ravel():
         axes.set_axis_off()
     figure.colorbar(shown, ax=rows[1, :].tolist(), shrink=0.8, label="for / against")
-    return _address(figure)
+    return address(figure)
 
 
 def explanation(
@@ -305,7 +305,8 @@ def pair_sheet(pictures: NDArray[np.float32], titles: Sequence[Sequence[str]]) -
     return _png(figure)
 
 
-def _figure(width: float, height: float) -> tuple[Figure, Any]:
+def new_figure(width: float, height: float) -> tuple[Figure, Any]:
+    """A figure of so many inches and its axes, drawn without a screen."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -325,7 +326,8 @@ def _png(figure: Figure) -> bytes:
     return stream.getvalue()
 
 
-def _address(figure: Figure) -> str:
+def address(figure: Figure) -> str:
+    """The figure as a PNG inside a data address; it is closed."""
     return _data_address(_png(figure))
 
 

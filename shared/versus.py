@@ -14,9 +14,10 @@ from shared.aggregation import Aggregation
 from shared.artifacts import check_finished, read_model_record
 from shared.delong import compare_aucs
 from shared.errors import DataError, RunError, UsageError
-from shared.intervals import bootstrap
+from shared.intervals import bootstrap, group_codes
 from shared.judging import judge_series
 from shared.samples import Belonging
+from shared.sign_flips import sign_flip_p
 
 FEWEST = 2
 """Units of each kind from which DeLong's variance exists."""
@@ -52,7 +53,7 @@ def compare_runs(run: Path, other: Path) -> dict[str, Any]:
 
     Returns:
         `summary` (sentences), `n`, `units`, `accuracy` and, or None, `auc`; each with `first`, `second`, and `low` and
-        `high` of the 95% interval of first - second (None where there is none), the AUC with `p` too.
+        `high` of the 95% interval of first - second (None where there is none), and `p`.
 
     Raises:
         UsageError: A run is unfinished, or the two are of different applications.
@@ -75,7 +76,7 @@ def compare_runs(run: Path, other: Path) -> dict[str, Any]:
     ]
     if auc is not None:
         lines.append(f"AUC by unit: {_difference(auc)}, p = {auc['p']:.3g} (DeLong)")
-    lines.append(f"accuracy, likeliest class: {_difference(accuracy)}")
+    lines.append(f"accuracy, likeliest class: {_difference(accuracy)}, p = {accuracy['p']:.3g} (sign flips of units)")
     return {"summary": lines, "n": len(shared), "units": len(set(units)), "accuracy": accuracy, "auc": auc}
 
 
@@ -89,7 +90,16 @@ def _accuracies(one: NDArray[np.float64], two: NDArray[np.float64], units: list[
     gaps = one - two
     interval = bootstrap(units, lambda weights: (weights @ gaps) / weights.sum(axis=1))
     low, high = interval or (None, None)
-    return {"first": float(one.mean()), "second": float(two.mean()), "low": low, "high": high}
+    codes = group_codes(units)
+    by_unit = np.zeros(int(codes.max()) + 1, dtype=np.int64)
+    np.add.at(by_unit, codes, gaps.astype(np.int64))
+    return {
+        "first": float(one.mean()),
+        "second": float(two.mean()),
+        "low": low,
+        "high": high,
+        "p": sign_flip_p(by_unit),
+    }
 
 
 def _aucs(one: _Test, two: _Test, samples: list[str]) -> dict[str, Any] | None:

@@ -19,8 +19,8 @@ from typer.testing import CliRunner
 from handwriting.cli import app
 from handwriting.task import TASK as CHARACTERS
 from medtl.task import TASK
+from shared.answer_words import in_words
 from shared.artifacts import claimed, is_finished, read_json
-from shared.cli import in_words
 from shared.predictor import Answer, SliceAnswer
 
 RUNNER = CliRunner()

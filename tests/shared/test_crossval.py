@@ -8,8 +8,9 @@ import pytest
 
 from handwriting.task import TASK
 from shared.config import load_config
-from shared.crossval import _Calls, _mean, _pooled, _Tested, cross_validate, in_words
+from shared.crossval import _Calls, _pooled, _Tested, cross_validate, in_words
 from shared.intervals import wilson
+from shared.repeats import mean_of_repeats
 
 
 def _flags(text: str) -> np.ndarray:
@@ -52,10 +53,10 @@ def test_patients_are_counted_where_they_have_several_images() -> None:
 
 def test_repeats_do_not_make_an_interval_narrower() -> None:
     row = _pooled([_tested("1" * 10, "1" * 9 + "0", "1" * 10, "1" * 10, 0)])
-    once, often = _mean([row])["false-negative rate"], _mean([row] * 20)["false-negative rate"]
+    once, often = mean_of_repeats([row])["false-negative rate"], mean_of_repeats([row] * 20)["false-negative rate"]
     assert often == pytest.approx(once)
     other = _pooled([_tested("1" * 10, "1" * 7 + "000", "1" * 10, "1" * 10, 0)])
-    spread = _mean([row, other])["false-negative rate"]
+    spread = mean_of_repeats([row, other])["false-negative rate"]
     assert (spread["value"], spread["spread"]) == (pytest.approx(0.2), pytest.approx(0.1))
 
 

@@ -1,0 +1,82 @@
+"""Work in a process of its own: what ends that process does not end this one, and its peak of memory is the work's."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import signal
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Any
+
+from shared.errors import MedtlError
+from shared.progress import Progress
+
+STOP_S = 10.0
+"""For a process to end when it is asked to; after that it is killed."""
+
+
+class ChildFailed(MedtlError):
+    """The work was refused or its process ended; the message is the reason."""
+
+
+def in_child(work: Callable[..., Any], *given: Any, progress: Progress = lambda *_: None) -> Any:
+    """Calls `work(*given, progress)` in a new process and gives what it gives.
+
+    Args:
+        work: A function of an importable module; it is pickled, as are its arguments and its result.
+        given: Its arguments.
+        progress: Is called here with what the work reports there.
+
+    Raises:
+        ChildFailed: The work raised a `MedtlError`, or its process ended without a result (a crash, no memory).
+    """
+    context = multiprocessing.get_context("spawn")
+    near, far = context.Pipe()
+    child = context.Process(target=_serve, args=(far, logging.getLogger().level, work, given))
+    child.start()
+    far.close()
+    try:
+        while True:
+            kind, told = near.recv()
+            if kind == "progress":
+                progress(*told)
+            elif kind == "fault":
+                raise ChildFailed(told)
+            else:
+                return told
+    except (EOFError, ConnectionResetError):
+        child.join(STOP_S)
+        raise ChildFailed(_ending(child.exitcode)) from None
+    except KeyboardInterrupt:
+        child.terminate()
+        raise
+    finally:
+        near.close()
+        child.join(STOP_S)
+        if child.is_alive():
+            child.kill()
+            child.join()
+
+
+def _ending(code: int | None) -> str:
+    if code is not None and code < 0:
+        name = signal.Signals(-code).name
+        return f"the process was ended by {name}" + (", as where memory runs out" if name == "SIGKILL" else "")
+    return f"the process ended with exit code {code}; what it said last stands on standard error"
+
+
+def _serve(pipe: Connection, level: int, work: Callable[..., Any], given: tuple[Any, ...]) -> None:
+    # Ctrl-C reaches the whole group of processes; the parent decides when this one ends
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.basicConfig(level=level, format="%(name)s: %(message)s")
+
+    def tell(*told: Any) -> None:
+        pipe.send(("progress", told))
+
+    try:
+        pipe.send(("result", work(*given, tell)))
+    except MedtlError as error:
+        pipe.send(("fault", str(error)))
+    except BrokenPipeError:
+        return  # the parent is gone: nobody waits for this

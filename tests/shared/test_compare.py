@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+import csv
+import io
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from handwriting.cli import app
+from handwriting.task import TASK
+from shared.artifacts import finish, is_finished, newest_run, read_json, write_json
+from shared.compare import _measure, run_comparison
+from shared.compare_report import write_comparison
+from shared.compare_words import as_csv, as_latex, as_text
+from shared.comparison import Plan, load_comparison
+from shared.errors import UsageError
+
+TINY = """
+name: tiny
+base:
+  data: {source: SOURCE}
+  backbone: {name: convnet_small, weights: random, size: 32, layers: [block1], pooling: avg2}
+  strategy: {name: linear_probe}
+  published:
+    convnet_small: {source: Nobody 1900, accuracy: 0.5}
+    resnet18: {source: Nobody 1900, accuracy: 0.5}
+    vgg16: {source: Nobody 1900, accuracy: 0.5}
+backbones:
+  small: {}
+  lost: {backbone.name: resnet18}
+strategies:
+  frozen: {}
+labels_per_class: [3, null]
+"""
+
+
+@pytest.fixture
+def plan(tmp_path: Path, characters: Path) -> Plan:
+    path = tmp_path / "tiny.yaml"
+    path.write_text(TINY.replace("SOURCE", str(characters)), encoding="utf-8")
+    return load_comparison(path)
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch, quick_ending: None) -> list[str]:
+    """Names of runs that were trained; cells run here, where the ending can be shortened, and cost nothing known."""
+    names: list[str] = []
+
+    def here(work: Callable[..., Any], *given: Any, progress: Any) -> Any:
+        if work is _measure:
+            costs = {"parameters": 1_000_000, "flops": 2_000_000_000, "images_a_second": 50.0, "latency_ms": 20.0}
+            return [costs for _ in given[1]]
+        names.append(given[2].name)
+        return work(*given, progress)
+
+    monkeypatch.setattr("shared.compare.in_child", here)
+    return names
+
+
+def _quiet(*_: object) -> None:
+    pass
+
+
+def test_cells_are_trained_once_and_a_failed_one_stops_nothing(plan: Plan, trained: list[str], tmp_path: Path) -> None:
+    tree = run_comparison(TASK, plan, root=tmp_path / "runs", progress=_quiet)
+    few, lost, every, _ = tree["rows"]
+    assert [row["labels_per_class"] for row in tree["rows"]] == [3, 3, None, None]
+    assert "no layer 'block1'" in lost["failures"]["0"]
+    assert lost["measures"] == {}
+    assert few["best"]
+    assert few["peak_memory_mib"] > 50
+    for row in (few, every):
+        run = tmp_path / "runs" / "compare" / "tiny" / row["runs"]["0"]
+        assert is_finished(run)
+        assert row["measures"]["accuracy"]["value"] == read_json(run / "report.json")["test"]["accuracy"]["value"]
+    with pytest.raises(UsageError, match="no finished handwriting run"):
+        newest_run(tmp_path / "runs", "handwriting")
+    done = [row["runs"]["0"] for row in (few, every)]
+    assert set(done) < set(trained)
+    trained.clear()
+    again = run_comparison(TASK, plan, root=tmp_path / "runs", progress=_quiet)
+    assert [row["measures"] for row in again["rows"]] == [row["measures"] for row in tree["rows"]]
+    assert len(trained) == 2
+    assert not set(done) & set(trained)
+
+    write_comparison(tree, TASK.title, tmp_path / "out")
+    page = (tmp_path / "out" / "compare.html").read_text(encoding="utf-8")
+    assert read_json(tmp_path / "out" / "compare.json") == tree
+    assert page.count('src="data:image/png;base64,') == 2
+    assert not any(place in page for place in ("http://", "https://", 'src="/', "<script"))
+    assert "Failed" in page
+    _check_published(tree)
+
+
+def _check_published(tree: dict[str, Any]) -> None:
+    found, failed, absent = tree["published"]
+    measure = tree["rows"][2]["measures"]["accuracy"]
+    said = "reproduced" if measure["low"] <= 0.5 <= measure["high"] else "not reproduced"
+    assert found.startswith("convnet_small: published accuracy 0.5 (Nobody 1900); small x frozen ")
+    assert found.endswith(f": {said}")
+    assert "resnet18" in failed
+    assert ": not testable here, backbone.layers: no layer 'block1'" in failed
+    assert absent.startswith("vgg16: published accuracy 0.5 (Nobody 1900): not testable here, no row")
+
+
+def test_an_interrupt_stops_all_of_it(plan: Plan, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    calls: list[int] = []
+
+    def interrupted(*_: object, **__: object) -> None:
+        calls.append(1)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("shared.compare.in_child", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_comparison(TASK, plan, root=tmp_path, progress=_quiet)
+    assert len(calls) == 1
+
+
+def test_cells_of_another_state_of_the_data_are_refused(plan: Plan, trained: list[str], tmp_path: Path) -> None:
+    run_comparison(TASK, plan, root=tmp_path, progress=_quiet)
+    run = tmp_path / "compare" / "tiny" / trained[0]
+    write_json(run / "model.json", read_json(run / "model.json") | {"data_hash": "another"})
+    finish(run, "handwriting")
+    with pytest.raises(UsageError, match="the data changed between"):
+        run_comparison(TASK, plan, root=tmp_path, progress=_quiet)
+
+
+MEASURE = {"value": 0.9, "spread": 0.01, "low": 0.85, "high": 0.94, "n": 100}
+ROW = {
+    "backbone": "net_a",
+    "strategy": "frozen",
+    "labels_per_class": 20,
+    "runs": {"0": "run-0", "1": "run-1"},
+    "failures": {},
+    "measures": {"accuracy": MEASURE},
+    "validation": 0.91,
+    "seconds": 12.3,
+    "peak_memory_mib": 512.0,
+    "best": True,
+    "against_best": None,
+    "costs": {"parameters": 1_500_000, "flops": 2_000_000_000, "images_a_second": 50.0, "latency_ms": 20.0},
+}
+WORSE = ROW | {
+    "backbone": "a_much_longer_name",
+    "best": False,
+    "against_best": {"difference": -0.05, "low": -0.08, "high": -0.02, "by_seed": {}, "p": 0.0001, "p_holm": 0.0002},
+}
+LOST = ROW | {
+    "strategy": "fine&tune",
+    "runs": {},
+    "failures": {"0": "no 100% weights", "1": "no 100% weights"},
+    "measures": {},
+    "seconds": None,
+    "peak_memory_mib": None,
+    "best": False,
+    "costs": None,
+}
+TREE = {
+    "name": "x",
+    "caveats": ["Research use only."],
+    "notes": [],
+    "main": "accuracy",
+    "rows": [ROW, WORSE, LOST],
+    "published": [],
+}
+
+
+def test_the_table_in_a_terminal_is_aligned_and_says_what_failed_once() -> None:
+    lines = as_text(TREE)
+    heading, *rows = lines[2:6]
+    for name, cell in (("strategy", "frozen"), ("accuracy", "0.900 ± 0.010 [0.850, 0.940]"), ("M params", "1.50")):
+        assert rows[0].index(cell) == rows[1].index(cell) == heading.index(name)
+    assert "* best" in rows[0]
+    assert "-0.050 [-0.080, -0.020]  < 0.001" in rows[1]
+    assert [line for line in lines if "weights" in line] == [
+        "failed: net_a x fine&tune, 20 labels a class, seed 0, 1: no 100% weights"
+    ]
+
+
+def test_the_csv_has_every_number_and_the_latex_no_loose_sign() -> None:
+    rows = list(csv.DictReader(io.StringIO(as_csv(TREE))))
+    assert (rows[0]["accuracy"], rows[0]["accuracy_low"], rows[1]["against_best_p"]) == ("0.9", "0.85", "0.0001")
+    assert rows[2]["failures"] == "seed 0: no 100% weights; seed 1: no 100% weights"
+    table = [line for line in as_latex(TREE).splitlines() if not line.startswith("%")]
+    assert r"a\_much\_longer\_name" in "".join(table)
+    assert r"fine\&tune" in "".join(table)
+    assert {line.replace(r"\&", "").count("&") for line in table if line.endswith(r"\\")} == {11}
+
+
+def test_a_fault_in_the_file_is_one_line_and_exit_2(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("name: x\nbackbones: {}\n", encoding="utf-8")
+    result = CliRunner().invoke(app, ["compare", str(tmp_path / "c.yaml")])
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: ")
+    assert len(result.stderr.splitlines()) == 1
+    assert "strategies: field required" in result.stderr
+
+
+@pytest.mark.slow
+def test_the_command_runs_each_cell_in_a_process_of_its_own(
+    tmp_path: Path, characters: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = TINY.replace("SOURCE", str(characters)).replace("[3, null]", "[3]")
+    (tmp_path / "tiny.yaml").write_text(text, encoding="utf-8")
+    code = "from handwriting.cli import main; main()"
+    called = subprocess.run(
+        [sys.executable, "-c", code, "compare", "tiny.yaml"], capture_output=True, text=True, check=False
+    )
+    assert called.returncode == 0, called.stderr
+    assert called.stdout.splitlines()[-1] == "report: runs/compare/tiny/compare.html"
+    row, lost = read_json(Path("runs/compare/tiny/compare.json"))["rows"]
+    assert row["costs"]["latency_ms"] > 0
+    assert row["peak_memory_mib"] > 100
+    assert list(lost["failures"]) == ["0"]

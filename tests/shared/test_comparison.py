@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from shared.comparison import load_comparison, merged
+from shared.config import to_yaml
+from shared.errors import ConfigError
+
+SMALL = """
+name: small
+base: {backbone: {name: resnet18, size: 64}, strategy: {name: finetune, batch_size: 8}}
+backbones:
+  dotted: {backbone.name: vgg11}
+  tree: {backbone: {name: alexnet, size: 96}}
+strategies:
+  frozen: {strategy: {name: linear_probe}}
+  finetune: {strategy: {batch_norm: frozen}}
+labels_per_class: [5, null]
+seeds: [0, 3]
+"""
+
+
+def _write(folder: Path, text: str) -> Path:
+    path = folder / "compare.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_every_combination_is_a_cell_and_seeds_stand_together(tmp_path: Path) -> None:
+    plan = load_comparison(_write(tmp_path, SMALL))
+    assert len({cell.folder for cell in plan.cells}) == len(plan.cells) == 16
+    assert [[cell.seed for cell in row] for row in plan.rows()] == [[0, 3]] * 8
+    cell = plan.cells[5]
+    assert (cell.backbone, cell.strategy, cell.labels, cell.seed) == ("tree", "frozen", 5, 3)
+    assert (cell.config.seed, cell.config.data.labels_per_class) == (3, 5)
+    assert (cell.config.backbone.name, cell.config.backbone.size) == ("alexnet", 96)
+    assert plan.cells[0].config.backbone.size == 64
+
+
+def test_another_strategy_takes_no_options_of_the_base(tmp_path: Path) -> None:
+    frozen, finetune = (load_comparison(_write(tmp_path, SMALL)).cells[i].config.strategy for i in (0, 2))
+    assert frozen == {"name": "linear_probe"}
+    assert finetune == {"name": "finetune", "batch_size": 8, "batch_norm": "frozen"}
+
+
+def test_overrides_leave_what_they_are_laid_over_alone() -> None:
+    base = {"data": {"options": {"a": 1}}, "seed": 2}
+    assert merged(base, {"data.options.b": 3, "data": {"test": 0.3}}) == {
+        "data": {"options": {"a": 1, "b": 3}, "test": 0.3},
+        "seed": 2,
+    }
+    assert base == {"data": {"options": {"a": 1}}, "seed": 2}
+
+
+def test_the_base_may_be_a_file_beside_it_and_words_lie_over_it(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text("name: other\nbackbone: {name: resnet18, size: 64}\n", encoding="utf-8")
+    path = _write(tmp_path, "name: x\nbase: base.yaml\nbackbones: {a: {}}\nstrategies: {s: {}}\n")
+    (cell,) = load_comparison(path, ["backbone.pooling=avg2", "data.source=d.zip"]).cells
+    assert (cell.config.backbone.size, cell.config.backbone.pooling, cell.config.data.source) == (64, "avg2", "d.zip")
+    assert cell.config.name == "x-a-s"
+
+
+def test_a_cell_of_another_configuration_has_another_folder(tmp_path: Path) -> None:
+    path = _write(tmp_path, SMALL)
+    one, two = (load_comparison(path, words).cells[0] for words in ([], ["data.test=0.3"]))
+    assert one.name == two.name
+    assert one.folder != two.folder
+    assert to_yaml(load_comparison(path).cells[0].config) == to_yaml(one.config)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("seeds: [0, 3]", "seeds: [0, 0]"), "seeds: a value stands twice"),
+        (("seeds:", "sedes:"), "unknown key 'sedes'; did you mean seeds or strategies?"),
+        (("labels_per_class: [5, null]", "labels_per_class: [0]"), "labels_per_class.0: "),
+        (("seeds: [0, 3]", "seeds: []"), "seeds: "),
+        (("{backbone.name: vgg11}", "{backbone.nam: vgg11}"), "backbones.dotted: backbone.nam: unknown key 'nam'"),
+        (("{name: linear_probe}", "{name: linear}"), "strategies.frozen: strategy.name: unknown strategy 'linear'"),
+        (("{backbone.name: vgg11}", "{seed: 4}"), "backbones.dotted: seed: is set by the comparison's own key seeds"),
+        (("base: {", "base: {data: {labels_per_class: 4}, "), "base: data.labels_per_class: is set by"),
+        (("{backbone.name: vgg11}", "{name: a}"), "backbones.dotted: name: is that of the comparison"),
+        (("dotted:", "a/b:"), "backbones.a/b"),
+    ],
+)
+def test_a_fault_is_one_clear_line(tmp_path: Path, change: tuple[str, str], said: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(said)) as fault:
+        load_comparison(_write(tmp_path, SMALL.replace(*change)))
+    assert "\n" not in str(fault.value)
+
+
+def test_all_faults_are_told_at_once_and_those_of_the_base_once(tmp_path: Path) -> None:
+    text = SMALL.replace("size: 64", "sise: 64").replace("{backbone.name: vgg11}", "{device: tpu}")
+    with pytest.raises(ConfigError) as fault:
+        load_comparison(_write(tmp_path, text.replace("seeds: [0, 3]", "seeds: [-1]")))
+    assert str(fault.value).count("unknown key 'sise'") == 1
+    assert "backbones.dotted: device" in str(fault.value)
+    assert "seeds.0: " in str(fault.value)
+
+
+def test_faults_that_only_two_overrides_together_have_are_found(tmp_path: Path) -> None:
+    text = SMALL.replace("{backbone.name: vgg11}", "{backbone.frame: 48}").replace(
+        "{strategy: {batch_norm: frozen}}", "{backbone.size: 32}"
+    )
+    with pytest.raises(ConfigError, match=r"backbones\.dotted with strategies\.finetune: backbone: frame is 48"):
+        load_comparison(_write(tmp_path, text))
+
+
+def test_reading_a_comparison_imports_nothing_heavy() -> None:
+    code = "import sys, shared.comparison; print(sorted({'torch', 'matplotlib', 'scipy'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
