@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zlib
 from typing import TYPE_CHECKING
 
@@ -138,15 +139,18 @@ def check_codestreams(pixels: bytes, header: DicomHeader) -> None:
         if stated[3] > header.bits_allocated:
             raise InputRefused("is damaged: the compressed image has more bits than the header states")
         # Codecs fill up what is missing with grey, in silence.
-        whole = header.transfer_syntax not in LOSSLESS_JPEG or header.rows * header.columns <= 8 * len(frame)
-        if END_OF_IMAGE not in frame[-END_BYTES:] or not whole:
-            raise InputRefused("is truncated: the compressed image has no end, or too few bytes for its pixels")
+        if END_OF_IMAGE not in frame[-END_BYTES:]:
+            raise InputRefused("is truncated: the compressed image has no end")
+        if header.transfer_syntax in LOSSLESS_JPEG and header.rows * header.columns > 8 * len(frame):
+            raise InputRefused("is truncated: the compressed image has too few bytes for its pixels")
+        if (lacking := _lacking_tiles(frame)) > 0:
+            raise InputRefused(f"is truncated: the compressed image lacks {lacking} of its tiles")
 
 
 def _codestream_shape(frame: bytes) -> tuple[int, int, int, int] | None:
     """Rows, columns, samples and bits of a JPEG, JPEG-LS or JPEG 2000 picture by its own header; None without one."""
-    start = frame.find(b"\xff\x4f\xff\x51")
-    if start >= 0 and not frame.startswith(b"\xff\xd8"):
+    start = _start_2000(frame)
+    if start >= 0:
         # ITU-T T.800, A.5.1: the extent of the reference grid less the offset of the image in it; the first component.
         right, bottom, left, top = (int.from_bytes(frame[start + at : start + at + 4]) for at in (8, 12, 16, 20))
         samples, bits = int.from_bytes(frame[start + 40 : start + 42]), frame[start + 42 : start + 43]
@@ -160,3 +164,23 @@ def _codestream_shape(frame: bytes) -> tuple[int, int, int, int] | None:
         # 0xFF may be repeated before a marker as filling; every other marker here has a length of at least 2.
         at += 1 if marker == 0xFF else 2 + max(2, int.from_bytes(frame[at + 2 : at + 4]))
     return None
+
+
+def _start_2000(frame: bytes) -> int:
+    """Where a JPEG 2000 codestream starts; -1 where there is none."""
+    return -1 if frame.startswith(b"\xff\xd8") else frame.find(b"\xff\x4f\xff\x51")
+
+
+def _lacking_tiles(frame: bytes) -> int:
+    """How many tiles of a JPEG 2000 picture have no part in it. Source: ITU-T T.800, A.4.2 and A.5.1, equation B-5."""
+    start = _start_2000(frame)
+    if start < 0:
+        return 0
+    right, bottom, _, _, width, height, left, top = (
+        int.from_bytes(frame[start + at : start + at + 4]) for at in range(8, 40, 4)
+    )
+    if not width or not height:
+        raise InputRefused("is damaged: the compressed image has tiles of no size")
+    # no marker of this value stands in the coded data itself (T.800, A.1)
+    there = {found[1] for found in re.finditer(rb"\xff\x90\x00\x0a(..)", frame[start:], re.DOTALL)}
+    return -(-(right - left) // width) * -(-(bottom - top) // height) - len(there)

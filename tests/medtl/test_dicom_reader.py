@@ -29,6 +29,7 @@ from medtl import dicom_bounds
 from medtl.dicom_reader import foreign_code, read_dicom, read_header
 from medtl.series import Contrast
 from shared.errors import InputRefused
+from tests.medtl.mutation_seeds import dicom_seeds
 
 MR_IMAGE = "1.2.840.10008.5.1.4.1.1.4"
 ENHANCED_MR = "1.2.840.10008.5.1.4.1.1.4.1"
@@ -328,6 +329,16 @@ def test_deflated_part_without_end_is_refused() -> None:
 
 def test_lossless_codestream_of_fewer_bits_than_pixels_is_refused() -> None:
     assert "too few bytes" in refusal(jpeg(48, 40, syntax=".70"))
+
+
+def test_codestream_that_lacks_tiles_is_refused() -> None:
+    whole = dicom_seeds()["jpeg_2000"]
+    assert len(read_dicom(whole).frames) == 1
+    size = whole.index(b"\xff\x4f\xff\x51") + 8
+    tiles = size + 16
+    side = int.from_bytes(whole[size : size + 4]) // 2
+    quartered = whole[:tiles] + side.to_bytes(4) * 2 + whole[tiles + 8 :]
+    assert "lacks 3 of its tiles" in refusal(quartered)
 
 
 def test_nothing_but_a_refusal_leaves_for_damaged_bytes() -> None:
