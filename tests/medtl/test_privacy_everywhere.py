@@ -84,6 +84,28 @@ def test_prediction_names_the_person_neither_in_words_nor_in_json(
     assert list(leaks(tmp_path)) == []
 
 
+def test_explanations_name_the_person_nowhere(planted_training: Training, tmp_path: Path, said: Heard) -> None:
+    scan = next(planted_training.data.glob(f"{FOLDER}*"))
+    words = ["--model", str(planted_training.run), "--method", "grad-cam", "--slices", "1", "--out", str(tmp_path)]
+    output = said("explain", str(scan), *words)
+    assert "no localisation" in output
+    assert marks_in(output.encode()) == []
+    assert list(tmp_path.glob("*.png"))
+    assert list(leaks(tmp_path)) == []
+
+
+def test_dicom_objects_alone_carry_the_person(planted_training: Training, tmp_path: Path, said: Heard) -> None:
+    scan = next(planted_training.data.glob(f"{FOLDER}*"))
+    words = ["--model", str(planted_training.run), "--dicom", str(tmp_path / "dicom"), "--out", str(tmp_path / "out")]
+    output = said("predict", str(scan), *words)
+    assert output.count("  DICOM: ") == len(list((tmp_path / "dicom").iterdir())) > 1
+    assert marks_in(output.encode()) == []
+    assert list(leaks(tmp_path / "out")) == []
+    # by their content, for they join the study; never by their names
+    assert all(marks_in(path.name.encode()) == [] for path in (tmp_path / "dicom").iterdir())
+    assert all(marks_in(path.read_bytes()) for path in (tmp_path / "dicom").iterdir())
+
+
 @pytest.mark.parametrize("words", [["evaluate", "RUN", "DATA"], ["report", "RUN"], ["evaluate", "RUN"]])
 def test_evaluation_and_report_say_nothing_of_the_person(
     words: list[str], planted_training: Training, tmp_path: Path, said: Heard
