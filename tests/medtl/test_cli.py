@@ -6,7 +6,6 @@ import pytest
 from typer.testing import CliRunner
 
 from medtl.cli import app
-from shared.config import load_config
 from shared.strategies import strategy_names
 
 ROOT = Path(__file__).parents[2]
@@ -72,16 +71,3 @@ def test_a_wrong_call_of_listen_is_one_line_before_anything_is_made(
     assert said in result.output
     assert len(result.output.splitlines()) == 1
     assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("path", sorted((ROOT / "configs").rglob("*.yaml")), ids=lambda path: path.stem)
-def test_every_configuration_is_valid(path: Path) -> None:
-    from shared.backbones import find_backbone
-    from shared.config import validate
-    from shared.strategies import find_strategy
-
-    config = load_config(path)
-    strategy = find_strategy(config.strategy["name"])
-    validate(strategy.options, config.strategy, origin=str(path))
-    record = find_backbone(config.backbone.name)
-    assert config.backbone.layers == "auto" or set(config.backbone.layers) <= set(record.code_layers)
