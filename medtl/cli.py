@@ -1,17 +1,50 @@
-"""The command `medtl`: what every application has, and the synthetic phantom."""
+"""The command `medtl`: what every application has, a look for burned-in text, and the synthetic phantom."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from medtl.task import TASK
-from shared.cli import RUNS, build_app, reported
+from shared.cli import EXIT_REFUSED, RUNS, AuditOption, DataArgument, audit_data, build_app, reported
 from shared.progress import progress_bars
 
-app = build_app(TASK)
+if TYPE_CHECKING:
+    from shared.progress import Progress
+    from shared.samples import Dataset
+
+app = build_app(TASK, own={"audit"})
+
+
+@app.command()
+def audit(
+    data: DataArgument,
+    phi: Annotated[
+        bool, typer.Option("--phi", help="Also list images that text, maybe a name, seems to be burned into.")
+    ] = False,
+    out: AuditOption = None,
+) -> None:
+    """Look for duplicates, contradicting labels and damaged images. Exit 3: training would refuse the data.
+
+    With --phi, --out also gets burned_in.csv.
+    """
+    with reported():
+        refused = audit_data(TASK, data, out, _burned_in if phi else None)
+    if refused:
+        raise typer.Exit(EXIT_REFUSED)
+
+
+def _burned_in(dataset: Dataset, out: Path | None, progress: Progress) -> list[str]:
+    from medtl.burned_in import find_suspects, in_words, write_suspects
+
+    suspects = find_suspects(
+        dataset.samples, lambda done, total: progress("looking for burned-in text", done, total, "")
+    )
+    if out is not None:
+        write_suspects(suspects, out)
+    return in_words(suspects, len(dataset.samples))
 
 
 @app.command()

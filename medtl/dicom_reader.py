@@ -66,6 +66,7 @@ class DicomHeader:
         photometric: Photometric Interpretation.
         complex_component: MAGNITUDE, PHASE, REAL, IMAGINARY or MIXED in enhanced objects.
         is_localizer: Whether image type, protocol or series are named as a localizer, scout, survey or pilot.
+        burned_in: Whether Burned In Annotation is YES: text stands in the pixels.
         positions: Image Position (Patient) of each frame, three numbers in mm (LPS), or None.
         orientations: Image Orientation (Patient) of each frame, six direction cosines (LPS), or None.
     """
@@ -91,6 +92,7 @@ class DicomHeader:
     photometric: str
     complex_component: str
     is_localizer: bool
+    burned_in: bool
     positions: tuple[Vector | None, ...]
     orientations: tuple[Vector | None, ...]
 
@@ -247,6 +249,7 @@ def _header(dataset: Any) -> DicomHeader:
         photometric=_text(dataset, "PhotometricInterpretation").upper(),
         complex_component=_text(dataset, "ComplexImageComponent").upper(),
         is_localizer=re.search(r"locali[sz]er|scout|survey|\bpilot", names, re.IGNORECASE) is not None,
+        burned_in=_text(dataset, "BurnedInAnnotation").upper() == "YES",
         positions=tuple(_floats(group, "ImagePositionPatient", 3) for group in functional("PlanePositionSequence")),
         orientations=tuple(
             _floats(group, "ImageOrientationPatient", 6) for group in functional("PlaneOrientationSequence")
