@@ -1,21 +1,26 @@
-"""The command `medtl`: what every application has, answers as DICOM, and the synthetic phantom.
+"""The command `medtl`: what every application has, answers as DICOM, a look for burned-in text, a DICOM node, and
+the synthetic phantom.
 
 Annotations are evaluated here at once, not kept as strings: typer reads those of the functions.
 """
 
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from medtl.task import TASK
 from shared.cli import (
+    EXIT_REFUSED,
     RUNS,
+    AuditOption,
+    DataArgument,
     ExplainOption,
     JsonOption,
     ModelOption,
     PredictionsOption,
+    audit_data,
     build_app,
     judge,
     open_predictor,
@@ -23,7 +28,11 @@ from shared.cli import (
 )
 from shared.progress import progress_bars
 
-app = build_app(TASK, own={"predict"})
+if TYPE_CHECKING:
+    from shared.progress import Progress
+    from shared.samples import Dataset
+
+app = build_app(TASK, own={"audit", "predict"})
 
 
 @app.command()
@@ -51,6 +60,35 @@ def predict(
             further = writer(dicom)
         code = judge(TASK, paths, model, as_json, out, {} if explain else None, further)
     raise typer.Exit(code)
+
+
+@app.command()
+def audit(
+    data: DataArgument,
+    phi: Annotated[
+        bool, typer.Option("--phi", help="Also list images that text, maybe a name, seems to be burned into.")
+    ] = False,
+    out: AuditOption = None,
+) -> None:
+    """Look for duplicates, contradicting labels and damaged images. Exit 3: training would refuse the data.
+
+    With --phi, --out also gets burned_in.csv.
+    """
+    with reported():
+        refused = audit_data(TASK, data, out, _burned_in if phi else None)
+    if refused:
+        raise typer.Exit(EXIT_REFUSED)
+
+
+def _burned_in(dataset: "Dataset", out: Path | None, progress: "Progress") -> list[str]:
+    from medtl.burned_in import find_suspects, in_words, write_suspects
+
+    suspects = find_suspects(
+        dataset.samples, lambda done, total: progress("looking for burned-in text", done, total, "")
+    )
+    if out is not None:
+        write_suspects(suspects, out)
+    return in_words(suspects, len(dataset.samples))
 
 
 @app.command()

@@ -77,6 +77,7 @@ class DicomHeader:
         photometric: Photometric Interpretation.
         complex_component: MAGNITUDE, PHASE, REAL, IMAGINARY or MIXED in enhanced objects.
         is_localizer: Whether image type, protocol or series are named as a localizer, scout, survey or pilot.
+        burned_in: Whether Burned In Annotation is YES: text stands in the pixels.
         is_echo_planar: Whether echo-planar imaging made it, as for diffusion, perfusion and function.
         is_diffusion: Whether a frame is weighted by diffusion (b-value above 0).
         mosaic: How a Siemens mosaic is cut into slices; None where it is none, or cannot be cut.
@@ -109,6 +110,7 @@ class DicomHeader:
     photometric: str
     complex_component: str
     is_localizer: bool
+    burned_in: bool
     is_echo_planar: bool
     is_diffusion: bool
     mosaic: Mosaic | None
@@ -295,6 +297,7 @@ def _header(dataset: Any) -> DicomHeader:
         photometric=text_of(dataset, "PhotometricInterpretation").upper(),
         complex_component=text_of(dataset, "ComplexImageComponent").upper(),
         is_localizer=re.search(r"locali[sz]er|scout|survey|\bpilot", names, re.IGNORECASE) is not None,
+        burned_in=text_of(dataset, "BurnedInAnnotation").upper() == "YES",
         is_echo_planar="EP" in texts_of(dataset, "ScanningSequence")
         or text_of(dataset, "EchoPlanarPulseSequence").upper() == "YES",
         is_diffusion=any((float_of(group, "DiffusionBValue") or 0) > 0 for group in functional("MRDiffusionSequence")),

@@ -13,7 +13,7 @@ SLICES_A_LINE = 4
 
 def in_words(answer: Answer, task: Task) -> str:
     """Its lines: the decision, the likeliest classes, slices, what to know."""
-    name = _printable(answer.input)
+    name = printable(answer.input)
     if answer.status != "assessed":
         return f"{name}: {answer.status}: {answer.reason}"
     probabilities = answer.probabilities or {}
@@ -38,7 +38,7 @@ def in_words(answer: Answer, task: Task) -> str:
     return "\n".join(lines)
 
 
-def _printable(name: str) -> str:
+def printable(name: str) -> str:
     """A file name without what would break a line or speak to the terminal: in an archive anything may stand."""
     return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in name)
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from shared.config import Config
     from shared.explaining import Explainer, Explanation
     from shared.predictor import Answer, Predictor
+    from shared.progress import Progress
+    from shared.samples import Dataset
     from shared.task import Item, Task
 
     Further = Callable[[Item, Answer, ModelRecord, Sequence[Explanation]], tuple[dict[str, Any], list[str]]]
@@ -33,6 +35,10 @@ if TYPE_CHECKING:
 RUNS, EXPLAINED = Path("runs"), Path("explained")
 ModelOption = Annotated[Path | None, typer.Option(help="A finished run; without it, the newest under runs/.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line for each input.")]
+DataArgument = Annotated[Path, typer.Argument(metavar="DATA", help="A folder, zip or manifest.")]
+AuditOption = Annotated[
+    Path | None, typer.Option(help="Also write audit.json, pairs.csv and pairs.png into this folder.")
+]
 PredictionsOption = Annotated[Path | None, typer.Option(help="Also write predictions.jsonl into this folder.")]
 ExplainOption = Annotated[
     bool, typer.Option("--explain", help="Also write checked attributions of each answer into --out; needs torch.")
@@ -220,18 +226,15 @@ def build_app(task: "Task", *, own: Collection[str] = ()) -> typer.Typer:
             check_finished(run)
             show_summary(run)
 
-    @app.command()
-    def audit(
-        data: Annotated[Path, typer.Argument(metavar="DATA", help="A folder, zip or manifest.")],
-        out: Annotated[
-            Path | None, typer.Option(help="Also write audit.json, pairs.csv and pairs.png into this folder.")
-        ] = None,
-    ) -> None:
+    def audit(data: DataArgument, out: AuditOption = None) -> None:
         """Look for duplicates, contradicting labels and damaged images. Exit 3: training would refuse the data."""
         with reported():
-            refused = _audit(task, data, out)
+            refused = audit_data(task, data, out)
         if refused:
             raise typer.Exit(EXIT_REFUSED)
+
+    if "audit" not in own:
+        app.command()(audit)
 
     @app.command()
     def options() -> None:
@@ -399,8 +402,22 @@ def make_folder(out: Path | None) -> None:
         out.mkdir(parents=True, exist_ok=True)
 
 
-def _audit(task: "Task", data: Path, out: Path | None) -> bool:
+def audit_data(
+    task: "Task",
+    data: Path,
+    out: Path | None,
+    also: "Callable[[Dataset, Path | None, Progress], list[str]] | None" = None,
+) -> bool:
+    """Looks for faults of a dataset and tells them; True where training would refuse it.
+
+    Args:
+        task: The application.
+        data: A folder, zip or manifest.
+        out: Folder for tables, if any.
+        also: Whatever else the application looks for: writes its own files into `out` and gives the lines to print.
+    """
     from shared import audit_report
+    from shared.answer_words import printable
     from shared.division import audited
 
     require_paths([data], "a folder, zip or manifest")
@@ -410,9 +427,10 @@ def _audit(task: "Task", data: Path, out: Path | None) -> bool:
         typer.echo("Synthetic data: these images were made by a program.")
     with progress_bars() as progress:
         result = audited(task, dataset, progress)
+        more = also(dataset, out, progress) if also else []
     tree = audit_report.findings(dataset, result)
-    for line in (*dataset.notes, *audit_report.in_words(tree)):
-        typer.echo(line)
+    for line in (*dataset.notes, *audit_report.in_words(tree), *more):
+        typer.echo(printable(line))
     if out is not None:
         audit_report.write_audit(task, dataset, result, tree, out)
         typer.echo(f"written: {out}; its tables name files as they lie: keep them with the data")
