@@ -170,7 +170,10 @@ class Listener:
         for thread in (self._judging, self._forwarder):
             if thread is not None and thread.is_alive():
                 thread.join(GRACE_S)
-        LOGGER.info("stopped; in the spool: %d series to judge, %d results to send, %d failures", *self._spool.counts())
+        counts = self._spool.counts()
+        level = logging.WARNING if any(counts) else logging.INFO
+        words = "stopped; in the spool: %d series to judge, %d results to send, %d failures; the next start goes on"
+        LOGGER.log(level, words, *counts)
 
     def _receive(self, event: Event) -> int:
         """The handler of C-STORE: gives the status of the answer."""

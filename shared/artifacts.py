@@ -44,7 +44,7 @@ class ModelRecord:
         certified_sensitivity: What validation certifies at this threshold; None where nothing was certified.
         certified_error: The same of the error among accepted answers, without a positive class.
         ood: The `threshold` of the out-of-distribution score above which nothing is assessed, the `rate` at which
-            inputs like those of validation exceed it, and of how many `series` it was taken.
+            inputs like those of validation exceed it, and of how many independent `units` it was taken.
         temperature: Already inside `model.onnx`; recorded for the reader.
         backbone: Its record's name, layers, pooling and where its weights came from.
         domains: Names of the domains it was trained on.
@@ -85,11 +85,7 @@ def read_model_record(run: Path) -> ModelRecord:
         RunError: It is missing, damaged, or of another format.
     """
     tree = read_json(run / "model.json")
-    if tree.get("format") != FORMAT:
-        raise RunError(
-            f"{run}/model.json has format {tree.get('format')!r}; this version reads {FORMAT}: train again, or update "
-            "where the format is a later one"
-        )
+    _check_format(run, tree)
     try:
         spec = Preprocessing(**tree.pop("preprocessing"))
         pooled = tree.pop("aggregation")
@@ -98,6 +94,14 @@ def read_model_record(run: Path) -> ModelRecord:
         return ModelRecord(preprocessing=spec, aggregation=aggregation, **lists, **tree)
     except (KeyError, TypeError, AttributeError) as error:
         raise RunError(f"{run}/model.json does not have the fields of a model record ({error})") from None
+
+
+def _check_format(run: Path, tree: Mapping[str, Any]) -> None:
+    if tree.get("format") != FORMAT:
+        raise RunError(
+            f"{run}/model.json has format {tree.get('format')!r}; this version reads {FORMAT}: train again, or update "
+            "where the format is a later one"
+        )
 
 
 def is_finished(run: Path) -> bool:
@@ -117,6 +121,8 @@ def check_finished(run: Path) -> None:
     if not is_finished(run):
         raise UsageError(f"{run} is not finished; start its training again to resume it")
     hashes = read_json(run / DONE).get("files")
+    if isinstance(hashes, dict) and set(hashes) != set(MODEL_FILES) and (run / "model.json").is_file():
+        _check_format(run, read_json(run / "model.json"))  # of another version, which has other files
     if not isinstance(hashes, dict) or set(hashes) != set(MODEL_FILES):
         raise RunError(f"{run}/{DONE} does not name the files of the model; delete the folder and train again")
     for name, digest in hashes.items():

@@ -399,6 +399,8 @@ def _evaluate(
 def make_folder(out: Path | None) -> None:
     """Makes the folder for results before anything long begins."""
     if out is not None:
+        if out.exists() and not out.is_dir():
+            raise UsageError(f"{out} is a file; name a folder for what is written")
         out.mkdir(parents=True, exist_ok=True)
 
 

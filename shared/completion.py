@@ -39,7 +39,7 @@ from shared.export import export_onnx
 from shared.job import Job, Part
 from shared.network import Network
 from shared.ood import FILE, KEPT, Reference
-from shared.ood_threshold import by_series, choose_threshold
+from shared.ood_threshold import choose_threshold, one_of_each
 from shared.operating_point import OperatingPoint
 from shared.peak_memory import peak_memory_mib
 from shared.report import Finished, write_report
@@ -100,12 +100,11 @@ def complete(
         threshold=config.threshold,
         choices=max(1, len(history)),
     )
-    familiar = by_series(ood["validation"], [sample.judged_as for sample in parts["validation"].samples])
-    beyond = {
-        "threshold": choose_threshold(familiar, config.ood_rate),
-        "rate": config.ood_rate,
-        "series": len(familiar),
-    }
+    validation = parts["validation"]
+    inputs = [sample.judged_as for sample in validation.samples]
+    familiar = one_of_each(ood["validation"], inputs, validation.belonging.units, config.seed)
+    threshold = choose_threshold(familiar, config.ood_rate)
+    beyond = {"threshold": threshold, "rate": config.ood_rate, "units": len(familiar)}
     network.cpu().eval()
     save_file(_tensors(network), folder / "model.safetensors")
     write_array(folder / FILE, reference.codes)
@@ -156,7 +155,8 @@ def _reference(config: Config, strategy: Strategy, job: Job) -> Reference:
     count = len(job.train.samples)
     drawn = generator(config.seed, "reference codes").permutation(count)[:KEPT]
     blocks = [codes.float().cpu().numpy() for codes in strategy.codes(job, job.train.of(np.sort(drawn)))]
-    return Reference.of(np.concatenate(blocks))
+    # in no order: neighbours in the file must not be slices of one patient
+    return Reference.of(np.concatenate(blocks)[generator(config.seed, "reference order").permutation(len(drawn))])
 
 
 @torch.no_grad()

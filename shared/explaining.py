@@ -33,7 +33,8 @@ class Explanation:
     Attributes:
         slice: Its number in the series, from 1.
         label: The class whose score is explained.
-        probability: Of that class on this slice.
+        status: Of the answer: what was "not assessed" is shown, and no probability told.
+        probability: Of that class on this slice; None where it was not assessed.
         method: Of attribution.
         attribution: float32 [size, size], signed, on the grid that the network sees.
         verdict: Of the checks; None where they were left out.
@@ -43,7 +44,8 @@ class Explanation:
 
     slice: int
     label: str
-    probability: float
+    status: str
+    probability: float | None
     method: str
     attribution: NDArray[np.float32]
     verdict: Verdict | None
@@ -56,6 +58,7 @@ class Explanation:
         return {
             "slice": self.slice,
             "label": self.label,
+            "status": self.status,
             "probability": self.probability,
             "method": self.method,
             "checks": checks,
@@ -65,13 +68,16 @@ class Explanation:
 
     def in_words(self, task: Task) -> str:
         """One line for a person."""
-        if self.verdict is None:
+        if self.probability is None:
+            judged = f"{self.status}: what the network looks at, no finding"
+        elif self.verdict is None:
             judged = "unchecked"
         elif self.verdict.believable:
             judged = "passed its checks"
         else:
             judged = f"{NOT_BELIEVED}: {'; '.join(self.verdict.faults)}"
-        explained = f"{self.method}, slice {self.slice}, {task.say(self.label)} {self.probability:.2f}"
+        value = "" if self.probability is None else f" {self.probability:.2f}"
+        explained = f"{self.method}, slice {self.slice}, {task.say(self.label)}{value}"
         return f"  {explained}: {judged}; {self.picture}"
 
 
@@ -130,8 +136,7 @@ class Explainer:
         target = self._target(rows, answer)
         weights = rows[:, target] if self.target or not any(self.record.positive) else self._suspicion(rows)
         chosen = np.sort(np.argsort(-weights, kind="stable")[: self.slices]).tolist()
-        warning = None if answer.status == "assessed" else f"{answer.status}: {answer.reason}"
-        return [self._slice(number, images[number], float(rows[number, target]), target, warning) for number in chosen]
+        return [self._slice(number, images[number], rows[number], target, answer) for number in chosen]
 
     def _rows(self, images: Sequence[NDArray[np.float32]], answer: Answer) -> NDArray[np.float64]:
         """Class probabilities of the slices, [slices, classes]."""
@@ -155,7 +160,7 @@ class Explainer:
         return np.asarray(rows[:, np.array(self.record.positive)].sum(axis=1))
 
     def _slice(
-        self, number: int, image: NDArray[np.float32], probability: float, index: int, warning: str | None
+        self, number: int, image: NDArray[np.float32], row: NDArray[np.float64], index: int, answer: Answer
     ) -> Explanation:
         found = attribute(self.network, image[None], np.array([index]), self.device, self.method)[0]
         verdict = None
@@ -165,21 +170,25 @@ class Explainer:
         explained = Explanation(
             slice=number + 1,
             label=self.record.classes[index],
-            probability=probability,
+            status=answer.status,
+            # a probability of what was not assessed would be taken for an answer
+            probability=float(row[index]) if answer.status == "assessed" else None,
             method=self.method,
             attribution=found,
             verdict=verdict,
             picture=self.out / f"{stem}.png",
             raw=self.out / f"{stem}.npy",
         )
-        write_bytes(explained.picture, self._picture(image, explained, warning))
+        write_bytes(explained.picture, self._picture(image, explained, answer))
         write_array(explained.raw, found)
         return explained
 
-    def _picture(self, image: NDArray[np.float32], explained: Explanation, warning: str | None) -> bytes:
+    def _picture(self, image: NDArray[np.float32], explained: Explanation, answer: Answer) -> bytes:
         verdict = explained.verdict
-        title = f"{explained.label} {explained.probability:.2f}, slice {explained.slice}, {explained.method}"
-        warnings = [] if warning is None else textwrap.wrap(warning, WORDS_WIDE)
+        value = "" if explained.probability is None else f" {explained.probability:.2f}"
+        title = f"{self.task.name}: towards {explained.label}{value}, slice {explained.slice}, {explained.method}"
+        refusal = "" if answer.status == "assessed" else f"{answer.status}: {answer.reason}"
+        warnings = textwrap.wrap(refusal, WORDS_WIDE)
         if verdict is None:
             warnings.append("unchecked")
         elif not verdict.believable:

@@ -15,7 +15,7 @@ from shared.network import Calibrated, Network
 from shared.task import Preprocessing
 
 TOLERANCE = 1e-4
-"""Largest difference of a probability between torch and ONNX Runtime."""
+"""Largest difference of a probability, or of a code by its length, between torch and ONNX Runtime."""
 OPSET = 18
 
 
@@ -29,7 +29,7 @@ def export_onnx(network: Network, spec: Preprocessing, path: Path, check: NDArra
         check: Images float32 [N, channels, size, size] to compare on.
 
     Returns:
-        The largest difference of a probability.
+        The largest difference of a probability, or of a code by its length.
 
     Raises:
         ExportError: The difference exceeds 1e-4.
@@ -76,9 +76,17 @@ def _difference(model: Calibrated, path: Path, check: NDArray[np.float32]) -> fl
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(str(path), sess_options=options, providers=["CPUExecutionProvider"])
     with torch.inference_mode():
-        expected = model(torch.from_numpy(check))[0].numpy()
+        expected, codes = (part.numpy() for part in model(torch.from_numpy(check)))
     # one image and many take the same path through a graph whose batch size is free
-    many = session.run(["probabilities"], {"images": check})[0]
-    one = session.run(["probabilities"], {"images": check[:1]})[0]
+    many, many_codes = session.run(["probabilities", "codes"], {"images": check})
+    one, one_codes = session.run(["probabilities", "codes"], {"images": check[:1]})
+    # by what the out-of-distribution score would see of it
+    length = float(np.linalg.norm(codes, axis=1).max()) or 1.0
+    pairs = (
+        (expected, many, 1.0),
+        (expected[:1], one, 1.0),
+        (codes, many_codes, length),
+        (codes[:1], one_codes, length),
+    )
     # NumPy's maximum keeps NaN, which Python's drops
-    return float(np.maximum(np.abs(expected - many).max(), np.abs(expected[:1] - one).max()))
+    return float(np.max([np.abs(ours - theirs).max() / scale for ours, theirs, scale in pairs]))

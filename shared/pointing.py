@@ -32,7 +32,8 @@ def point(attribution: NDArray[np.float32], mask: NDArray[np.bool_]) -> tuple[bo
     total = positive.sum()
     if not total > 0:
         return False, 0.0
-    row, column = np.unravel_index(int(positive.argmax()), positive.shape)
+    # enlarged maps are highest all over a plateau: its middle is what they point at
+    row, column = np.argwhere(positive == positive.max()).mean(axis=0).round().astype(int)
     return bool(_widened(mask)[row, column]), float(positive[mask].sum() / total)
 
 

@@ -16,7 +16,7 @@ from shared.aggregation import Values, aggregate
 from shared.artifacts import check_finished, read_model_record, read_seen
 from shared.errors import DataError, InputRefused, UsageError
 from shared.ood import Reference, of_series
-from shared.samples import image_digest
+from shared.samples import UNKNOWN_DOMAIN, image_digest
 from shared.task import Image, Item, Preprocessing, Task
 
 BATCH, OOD_BATCH = 16, 512
@@ -246,10 +246,8 @@ class Predictor:
                 f"the sensitivity was certified for inputs of {usual} image(s) and says nothing of one of {count}"
             )
         if strange := sorted(set(item.domains) - set(point["domains"])):
-            doubts.append(
-                f"the sensitivity was certified for {', '.join(point['domains'])} and says nothing of "
-                f"{', '.join(strange)}"
-            )
+            known, others = (", ".join(map(_origin, domains)) for domains in (point["domains"], strange))
+            doubts.append(f"the sensitivity was certified for {known} and says nothing of {others}")
         return doubts
 
     def _decision(self, value: float) -> str:
@@ -273,3 +271,8 @@ class Predictor:
         if not any(self.record.positive):
             return None
         return float(row[np.array(self.record.positive)].sum())
+
+
+def _origin(domain: str) -> str:
+    """A domain as it is told."""
+    return "images of unknown origin" if domain == UNKNOWN_DOMAIN else domain

@@ -305,7 +305,7 @@ def _facts(done: Finished) -> list[tuple[str, Any]]:
         ("slices to series", f"{' + '.join(record.aggregation.pools)}, weights {record.aggregation.weights}"),
         (
             "out of distribution from",
-            f"{record.ood['threshold']:.3f}, set on {record.ood['series']} inputs of validation",
+            f"{record.ood['threshold']:.3f}, set on {record.ood['units']} independent inputs of validation",
         ),
         ("temperature", f"{record.temperature:.3f}"),
         ("SHA-256 of the data", record.data_hash),

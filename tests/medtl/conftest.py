@@ -66,7 +66,7 @@ def judge(folder: Path) -> Judged:
         aggregation=Aggregation(),
         certified_sensitivity=0.953,
         certified_error=None,
-        ood={"threshold": 0.2, "rate": 0.01, "series": 12},
+        ood={"threshold": 0.2, "rate": 0.01, "units": 12},
         temperature=1.0,
         backbone={"name": "convnet_small"},
         domains=("cirrus",),

@@ -19,7 +19,9 @@ PARAMETRIC_MAP = "1.2.840.10008.5.1.4.1.1.30"
 
 def _explanation(number: int, attribution: np.ndarray, *faults: str) -> Explanation:
     verdict = Verdict((0.0, 0.0, 0.0), 0.1, 0.9, 0.5, 0.5, 19, {}, faults)
-    return Explanation(number, "glioma", 0.9, "grad-cam", attribution, verdict, Path("a.png"), Path("a.npy"))
+    return Explanation(
+        number, "glioma", "assessed", 0.9, "grad-cam", attribution, verdict, Path("a.png"), Path("a.npy")
+    )
 
 
 def _kinds(folder: Path) -> list[Any]:

@@ -522,7 +522,7 @@ def tiny_model(tmp_path: Path) -> Path:
         aggregation=Aggregation(),
         certified_sensitivity=None,
         certified_error=None,
-        ood={"threshold": 2.0, "rate": 0.01, "series": 1},
+        ood={"threshold": 2.0, "rate": 0.01, "units": 1},
         temperature=1.0,
         backbone={},
         domains=(),

@@ -10,7 +10,7 @@ import pytest
 from shared.artifacts import write_array
 from shared.errors import RunError
 from shared.ood import FILE, NEIGHBOUR, Reference, of_series
-from shared.ood_threshold import by_series, choose_threshold
+from shared.ood_threshold import HIGHEST, by_series, choose_threshold, one_of_each
 
 
 def _cone(random: np.random.Generator, count: int, axis: int, width: int = 16) -> np.ndarray:
@@ -65,7 +65,28 @@ def test_a_threshold_from_enough_scores_is_one_of_them() -> None:
 
 
 def test_scores_that_are_all_zero_have_a_threshold() -> None:
-    assert 0.0 <= choose_threshold(np.zeros(5), 0.01) < 1e-6
+    assert 0.0 <= choose_threshold(np.zeros(5), 0.01) < 1e-3
+
+
+@pytest.mark.parametrize("scores", [[0.3], [0.02, 0.05]])
+def test_of_too_few_scores_the_threshold_leaves_nothing_unassessed(scores: list[float]) -> None:
+    assert choose_threshold(np.array(scores), 0.01) == HIGHEST
+
+
+def test_a_copy_of_a_training_image_in_validation_does_not_switch_the_score_off() -> None:
+    scores = np.exp(np.random.default_rng(5).normal(-3, 0.3, 12))
+    with_copy = np.append(scores[:-1], -2.4e-5)
+    assert choose_threshold(with_copy, 0.01) < 6 * choose_threshold(scores, 0.01)
+
+
+def test_series_of_one_patient_count_once() -> None:
+    scores = np.array([0.1, 0.3, 0.2, 0.2, 0.9])
+    drawn = one_of_each(scores, ["a", "a", "b", "c", "d"], [0, 0, 0, 1, 1], seed=0)
+    assert len(drawn) == 2
+    assert drawn[0] == pytest.approx(0.2)  # series a (median 0.2) or b
+    assert drawn[1] in (0.2, 0.9)
+    both = {float(one_of_each(scores, ["a", "a", "b", "c", "d"], [0, 0, 0, 1, 1], seed=seed)[1]) for seed in range(20)}
+    assert both == {0.2, 0.9}
 
 
 def test_codes_are_read_back_as_they_were_written(tmp_path: Path) -> None:

@@ -34,6 +34,12 @@ def test_a_point_within_the_tolerance_hits_but_its_share_does_not_count() -> Non
     assert point(attribution, _mask()) == (False, 0.0)
 
 
+def test_an_enlarged_map_points_at_the_middle_of_its_plateau() -> None:
+    attribution = np.zeros((SIZE, SIZE), np.float32)
+    attribution[0:30, 20:50] = 1.0  # its first pixel is far from the mask, its middle in it
+    assert point(attribution, _mask())[0]
+
+
 def test_what_speaks_against_the_class_points_at_nothing() -> None:
     attribution = np.zeros((SIZE, SIZE), np.float32)
     attribution[15, 35] = -1.0

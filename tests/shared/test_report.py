@@ -109,7 +109,7 @@ def _finished(**changes: Any) -> Finished:
         aggregation=Aggregation(),
         certified_sensitivity=None,
         certified_error=None,
-        ood={"threshold": 0.1, "rate": 0.01, "series": 12},
+        ood={"threshold": 0.1, "rate": 0.01, "units": 12},
         temperature=1.0,
         backbone={
             "name": "convnet_small",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -77,6 +79,27 @@ def test_an_empty_map_does_not_pass(trained: Network, model_record: ModelRecord)
     empty = np.zeros((SIZE, SIZE), np.float32)
     verdict = check_map(trained, model_record, _scene(7, yes=True, place=(16, 18)), 1, empty, "occlusion", CPU)
     assert verdict.faults == ("the method attributes nothing to any pixel",)
+
+
+def test_a_score_that_does_not_move_proves_nothing(trained: Network, model_record: ModelRecord) -> None:
+    certain = copy.deepcopy(trained)
+    with torch.no_grad():
+        certain.head.bias[1] -= 60.0
+    image = _scene(7, yes=True, place=(16, 18))
+    found = attribute(certain, image[None], np.array([1]), CPU, "grad-cam")[0]
+    verdict = check_map(certain, model_record, image, 1, found, "grad-cam", CPU)
+    assert "the score moves by less than 0.01: deletion and insertion say nothing" in verdict.faults
+
+
+def test_random_networks_without_a_map_are_no_comparison(
+    trained: Network, model_record: ModelRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = _scene(7, yes=True, place=(16, 18))
+    found = attribute(trained, image[None], np.array([1]), CPU, "grad-cam")[0]
+    monkeypatch.setattr("shared.saliency_checks.attribute", lambda *_: np.zeros((1, SIZE, SIZE), np.float32))
+    verdict = check_map(trained, model_record, image, 1, found, "grad-cam", CPU)
+    assert verdict.similarity == (-1.0, -1.0, -1.0)
+    assert "none of 10 networks with random weights gave a map to compare with" in verdict.faults
 
 
 def test_checking_changes_nothing_and_repeats_itself(trained: Network, model_record: ModelRecord) -> None:
