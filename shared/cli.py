@@ -16,7 +16,7 @@ import typer
 
 from shared.answer_words import in_words
 from shared.errors import MedtlError, UsageError
-from shared.progress import progress_bars
+from shared.progress import Lines, progress_bars
 from shared.sources import require_paths
 from shared.strategies import strategy_names
 
@@ -177,7 +177,7 @@ def build_app(task: "Task", *, own: Collection[str] = ()) -> typer.Typer:
         model: ModelOption = None,
         method: Annotated[
             str | None,
-            typer.Option(help=f"One of {', '.join(METHOD_NAMES)}; without it, the usual one of the network."),
+            typer.Option(help=f"One of {', '.join(METHOD_NAMES)}; without it, occlusion."),
         ] = None,
         target: Annotated[
             str | None, typer.Option(metavar="CLASS", help="The class to explain; without it, that of the answer.")
@@ -333,7 +333,8 @@ def _explainer(task: "Task", predictor: "Predictor", out: Path, explaining: Mapp
         from shared.explaining import Explainer
     except ModuleNotFoundError as error:
         raise UsageError(f"explaining needs {error.name}; install it with: pip install 'medtl[train]'") from None
-    return Explainer(task, predictor.run, out, **explaining)
+    # lines and no bars: answers are printed in between
+    return Explainer(task, predictor.run, out, progress=Lines(), **explaining)
 
 
 def open_predictor(task: "Task", model: Path | None) -> tuple["Predictor", list[str]]:

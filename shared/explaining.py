@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from shared.artifacts import write_array, write_bytes
 from shared.errors import UsageError
-from shared.explain import attribute, methods_for, usual_method
+from shared.explain import DEFAULT_METHOD, attribute, methods_for
 from shared.figures import explanation
 from shared.predictor import Answer
+from shared.progress import Progress
 from shared.saliency_checks import Verdict, check_map
 from shared.task import Item, Task
 from shared.trained import load_trained
@@ -88,10 +89,11 @@ class Explainer:
         task: The application.
         run: A finished run.
         out: Where pictures and maps go; it exists.
-        method: One of `shared.explain.methods_for`; None: the usual one of the run's network.
+        method: One of `shared.explain.methods_for`; None: the default.
         target: The class to explain; None: the likeliest, and where the answer is positive the likeliest positive one.
         slices: Of a series, how many are explained, the most suspicious (or surest) first.
         checks: Whether each map is checked.
+        progress: Called with (what, done, total, note).
 
     Raises:
         UsageError: No such class, or no such method for the run's network.
@@ -108,11 +110,12 @@ class Explainer:
         target: str | None = None,
         slices: int = 3,
         checks: bool = True,
+        progress: Progress = lambda *_: None,
     ) -> None:
         task.register()
         self.task, self.out, self.slices, self.checks = task, out, slices, checks
         self.network, self.record = load_trained(run)
-        self.method = method or usual_method(self.network)
+        self.method = method or DEFAULT_METHOD
         if self.method not in (defined := methods_for(self.network)):
             name = self.network.backbone.record.name
             raise UsageError(f"no method {self.method!r} for {name}; allowed are {', '.join(defined)}")
@@ -121,7 +124,7 @@ class Explainer:
         self.target = target
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.network.to(self.device)
-        self.count = 0
+        self.count, self.progress = 0, progress
 
     def explain(self, item: Item, answer: Answer) -> list[Explanation]:
         """Explains one answer; what was refused has nothing to be explained.
@@ -136,7 +139,11 @@ class Explainer:
         target = self._target(rows, answer)
         weights = rows[:, target] if self.target or not any(self.record.positive) else self._suspicion(rows)
         chosen = np.sort(np.argsort(-weights, kind="stable")[: self.slices]).tolist()
-        return [self._slice(number, images[number], rows[number], target, answer) for number in chosen]
+        found = []
+        for done, number in enumerate(chosen, start=1):
+            found.append(self._slice(number, images[number], rows[number], target, answer))
+            self.progress(f"explaining input {self.count}", done, len(chosen), "")
+        return found
 
     def _rows(self, images: Sequence[NDArray[np.float32]], answer: Answer) -> NDArray[np.float64]:
         """Class probabilities of the slices, [slices, classes]."""

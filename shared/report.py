@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from shared.abstention import abstention_in_words
 from shared.artifacts import ModelRecord, write_json, write_text
 from shared.evaluation import Stakes
-from shared.explain import attribute, usual_method
+from shared.explain import DEFAULT_METHOD, attribute
 from shared.features import nearest_codes
 from shared.figures import (
     attribution_sheet,
@@ -133,7 +133,7 @@ def write_report(task: Task, folder: Path, done: Finished, progress: Progress = 
         misses=_miss_sheet(done, flags, test),
         curve=training_curve(done.history),
         sheet=_sheet(task, done, test),
-        method=usual_method(done.network),
+        method=DEFAULT_METHOD,
         pointing=pointing,
         in_words=in_words,
         data=counts,
@@ -242,7 +242,7 @@ def _sheet(task: Task, done: Finished, test: Part) -> str | None:
     chosen = _chosen(done, test)
     images = np.stack([test.images[i] for i in chosen])
     predicted = done.probabilities["test"][chosen].argmax(axis=1)
-    maps = attribute(done.network, images, predicted, torch.device("cpu"), usual_method(done.network))
+    maps = attribute(done.network, images, predicted, torch.device("cpu"), DEFAULT_METHOD)
     masks = [task.read_mask(test.samples[i], done.record.preprocessing) for i in chosen]
     names = done.record.classes
     titles = [
