@@ -28,7 +28,7 @@ class Dataset(StrEnum):
     DHCD = "dhcd"
 
 
-app = build_app(TASK, own={"predict"})
+app = build_app(TASK)
 
 
 @app.command()

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from shared.progress import Progress
     from shared.samples import Dataset
 
-app = build_app(TASK, own={"audit", "predict"})
+app = build_app(TASK, own={"audit"})
 
 
 @app.command()

@@ -49,7 +49,14 @@ METHOD_NAMES = ("integrated-gradients", "gradient-shap", "occlusion", "grad-cam"
 
 
 def build_app(task: "Task", *, own: Collection[str] = ()) -> typer.Typer:
-    """The application of a task, with the commands that all tasks share but for `own`, which it defines itself."""
+    """The application of a task, with the commands that all tasks share.
+
+    Each application adds a `predict` of its own to it, for what goes into one differs.
+
+    Args:
+        task: The application.
+        own: Of the shared commands those that it defines itself.
+    """
     # plain help and no rich tracebacks: importing rich's markdown would double the time to the first line
     app = typer.Typer(
         name=task.name,
@@ -151,25 +158,6 @@ def build_app(task: "Task", *, own: Collection[str] = ()) -> typer.Typer:
             for line in as_text(tree):
                 typer.echo(line)
             typer.echo(f"report: {folder / 'compare.html'}")
-
-    def predict(
-        paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help=task.inputs_help)],
-        model: ModelOption = None,
-        as_json: JsonOption = False,
-        explain: ExplainOption = False,
-        out: PredictionsOption = None,
-    ) -> None:
-        """Judge inputs with a finished run.
-
-        Exit 0: all were assessed; 3: one was refused; 4: none refused, but one is too unlike the training images to be
-        assessed; 2: wrong usage.
-        """
-        with reported():
-            code = judge(task, paths, model, as_json, out, {} if explain else None)
-        raise typer.Exit(code)
-
-    if "predict" not in own:
-        app.command()(predict)
 
     @app.command()
     def explain(
