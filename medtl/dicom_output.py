@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from medtl.dicom_identity import Identity, signed
 from medtl.dicom_source import building, read_sources
+from medtl.durable import write_new
 from medtl.transforms import restore
 from shared.artifacts import ModelRecord
 from shared.errors import DataError, UsageError
@@ -140,9 +141,7 @@ def _file_name(one: Any) -> str:
 
 
 def _write(one: Any, partial: Path) -> None:
-    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as stream:
-        encoded = io.BytesIO()
-        with building("DICOM file"):
-            one.save_as(encoded, enforce_file_format=True)
-        stream.write(encoded.getbuffer())
+    encoded = io.BytesIO()
+    with building("DICOM file"):
+        one.save_as(encoded, enforce_file_format=True)
+    write_new(partial, encoded.getvalue())

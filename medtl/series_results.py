@@ -6,7 +6,6 @@ refusal.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -16,8 +15,11 @@ from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import BasicTextSRStorage, ExplicitVRLittleEndian
 
+from medtl.dicom_identity import derive_uid
 from medtl.dicom_output import result_objects
 from medtl.dicom_reader import foreign_code
+from medtl.dicom_source import MAY_BE_EMPTY
+from medtl.dicom_wording import finding, remarks
 from shared.errors import DataError
 from shared.predictor import Answer, Predictor
 from shared.task import Task
@@ -27,19 +29,7 @@ REPORT: Code = ("18748-4", "LN", "Diagnostic imaging report")
 FINDING: Code = ("121071", "DCM", "Finding")
 COMMENT: Code = ("121106", "DCM", "Comment")
 """Source: DICOM PS3.16, context groups 7000 and 7002, and annex D."""
-STUDY_TYPE_2 = (
-    "PatientName",
-    "PatientID",
-    "PatientBirthDate",
-    "PatientSex",
-    "StudyDate",
-    "StudyTime",
-    "StudyID",
-    "AccessionNumber",
-    "ReferringPhysicianName",
-)
-"""Empty in a result where the study that it joins does not state it. Source: DICOM PS3.3, C.7.1.1 and C.7.2.1."""
-INHERITED = (*STUDY_TYPE_2, "SpecificCharacterSet", "IssuerOfPatientID", "StudyInstanceUID")
+INHERITED = (*MAY_BE_EMPTY, "SpecificCharacterSet", "IssuerOfPatientID", "StudyInstanceUID")
 
 
 def results_of(folder: Path, predictor: Predictor, task: Task) -> list[Dataset]:
@@ -60,35 +50,21 @@ def results_of(folder: Path, predictor: Predictor, task: Task) -> list[Dataset]:
     try:
         return [one for item, answer in answers for one in result_objects(item, answer, predictor.record)]
     except DataError:
-        return [_plain_report(folder, [answer for _, answer in answers], predictor, task)]
+        return [_plain_report(folder, [answer for _, answer in answers], predictor)]
 
 
-def _plain_report(folder: Path, answers: Sequence[Answer], predictor: Predictor, task: Task) -> Dataset:
+def _plain_report(folder: Path, answers: Sequence[Answer], predictor: Predictor) -> Dataset:
     keywords = [*INHERITED, "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID"]
     with foreign_code():
         sources = [
             pydicom.dcmread(path, stop_before_pixels=True, specific_tags=keywords) for path in sorted(folder.iterdir())
         ]
         sources.sort(key=lambda source: str(source.SOPInstanceUID))
-    said = [(FINDING, _decision(answer, task)) for answer in answers]
-    notes = dict.fromkeys(note for answer in answers for note in answer.notes)
-    said += [(COMMENT, text) for text in (*notes, *task.caveats, f"model: {predictor.name}")]
+    said = [(FINDING, finding(answer)) for answer in answers]
+    told = dict.fromkeys(line for answer in answers for line in remarks(answer, predictor.record))
+    said += [(COMMENT, text) for text in (*told, f"Model {predictor.name}")]
     with foreign_code():
         return _report(sources, said, predictor.record.weights_hash)
-
-
-def _decision(answer: Answer, task: Task) -> str:
-    """The answer in one line, without the name of the input, which is a path."""
-    if answer.status != "assessed":
-        return f"{answer.status}: {answer.reason}"
-    told = f"{answer.decision}, likeliest class {task.say(answer.label or '')}"
-    if answer.positive_probability is None:
-        return told
-    certified = "none" if answer.certified_sensitivity is None else f"{answer.certified_sensitivity:.2f}"
-    return (
-        f"{told}; {task.positive_name} probability {answer.positive_probability:.3f}, positive from "
-        f"{answer.threshold:.3f}; sensitivity certified at this threshold: {certified}"
-    )
 
 
 def _report(sources: Sequence[Dataset], said: Sequence[tuple[Code, str]], model: str) -> Dataset:
@@ -98,11 +74,11 @@ def _report(sources: Sequence[Dataset], said: Sequence[tuple[Code, str]], model:
     for keyword in INHERITED:
         if keyword in sources[0]:
             document.add(sources[0][keyword])
-    for keyword in STUDY_TYPE_2:
+    for keyword in MAY_BE_EMPTY:
         if keyword not in document:
             setattr(document, keyword, "")
-    document.SOPClassUID, document.SOPInstanceUID = BasicTextSRStorage, _uid(model, "instance", *instances)
-    document.SeriesInstanceUID, document.SeriesNumber = _uid(model, "series", *instances), 1
+    document.SOPClassUID, document.SOPInstanceUID = BasicTextSRStorage, derive_uid("plain report", model, *instances)
+    document.SeriesInstanceUID, document.SeriesNumber = derive_uid("series of a plain report", model, *instances), 1
     document.Modality, document.InstanceNumber, document.Manufacturer = "SR", 1, "medtl"
     document.ReferencedPerformedProcedureStepSequence, document.PerformedProcedureCodeSequence = [], []
     now = datetime.now()
@@ -147,8 +123,3 @@ def _code(code: Code) -> Dataset:
     item = Dataset()
     item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = code
     return item
-
-
-def _uid(*words: str) -> str:
-    """A UID under 2.25 (PS3.5 B.2) that depends on `words` alone."""
-    return f"2.25.{int.from_bytes(hashlib.blake2b(repr(words).encode(), digest_size=16).digest(), 'big')}"

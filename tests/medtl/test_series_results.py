@@ -24,7 +24,7 @@ class Oracle:
     name = "run-7"
 
     def __init__(self, model: str = "weights") -> None:
-        self.record = SimpleNamespace(weights_hash=model)
+        self.record = SimpleNamespace(weights_hash=model, operating_point={"statement": "0 misses in 9 patients"})
 
     def assess(self, item: Item) -> Answer:
         if item.refusal is not None:
@@ -84,11 +84,9 @@ def copied(series: Path, folder: Path, **tags: Any) -> Path:
 @pytest.mark.usefixtures("no_objects")
 def test_the_report_says_the_decision_and_joins_the_study(series: Path) -> None:
     document, source = only(series), pydicom.dcmread(next(series.glob("*.dcm")))
-    assert texts(document)[0] == (
-        "positive, likeliest class tumour; tumour probability 0.750, positive from 0.500; "
-        "sensitivity certified at this threshold: 0.90"
-    )
-    assert {"2 slices", *TASK.caveats, "model: run-7"} <= set(texts(document))
+    assert texts(document)[0] == "Tumour suspected: tumour probability 0.750, suspected from 0.500"
+    told = {"Note: 2 slices", *TASK.caveats, "Model run-7", "Operating point: 0 misses in 9 patients"}
+    assert told | {"RESEARCH USE ONLY - NOT FOR DIAGNOSIS"} <= set(texts(document))
     for keyword in ("PatientID", "PatientName", "StudyInstanceUID", "StudyDate"):
         assert document[keyword].value == source[keyword].value
     assert document.SeriesInstanceUID != source.SeriesInstanceUID
@@ -115,7 +113,7 @@ def test_uids_depend_on_instances_and_model_alone(series: Path, tmp_path: Path) 
 @pytest.mark.usefixtures("no_objects")
 def test_a_refusal_is_a_result_too(series: Path, tmp_path: Path) -> None:
     document = only(copied(series, tmp_path / "knee", BodyPartExamined="KNEE"))
-    assert texts(document)[0] == "refused: shows KNEE; only the head is judged"
+    assert texts(document)[0] == "Not assessed: shows KNEE; only the head is judged"
 
 
 @pytest.mark.usefixtures("no_objects")
@@ -132,4 +130,4 @@ def test_an_mr_series_gets_the_objects_that_predict_writes(judged: Any) -> None:
 def test_what_is_no_mr_image_gets_a_plain_report(series: Path, tmp_path: Path) -> None:
     document = only(copied(series, tmp_path / "ct", SOPClassUID=CTImageStorage, Modality="CT"))
     assert document.SOPClassUID == BasicTextSRStorage
-    assert texts(document)[0] == "refused: has the modality CT; only MR images are judged"
+    assert texts(document)[0] == "Not assessed: has the modality CT; only MR images are judged"
