@@ -6,11 +6,9 @@ line that names nobody. Only MR images of the head are decoded, to grey; what el
 
 from __future__ import annotations
 
-import logging
 import re
-import warnings
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -25,7 +23,7 @@ from medtl.dicom_values import Vector, float_of, floats_of, functional_groups, i
 from medtl.mosaic import Mosaic, is_mosaic, read_mosaic
 from medtl.series import Contrast
 from shared.errors import InputRefused, MedtlError
-from shared.quiet import quiet_libraries
+from shared.quiet import quiet_libraries, quiet_loggers
 
 Number = TypeVar("Number", int, float)
 
@@ -221,12 +219,7 @@ def foreign_code() -> Iterator[None]:
     Raises:
         InputRefused: Whatever was raised inside.
     """
-    with warnings.catch_warnings(), ExitStack() as silence:
-        warnings.simplefilter("ignore")
-        for logger in map(logging.getLogger, TALKATIVE):
-            mute = logging.Filter("nothing that logs has this name")
-            logger.addFilter(mute)
-            silence.callback(logger.removeFilter, mute)
+    with quiet_loggers(*TALKATIVE):
         try:
             yield
         except MedtlError:

@@ -7,7 +7,6 @@ only empty, and what it says of damaged values must not reach a log, for it quot
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from medtl.dicom_reader import DicomHeader, read_attributes, read_header
 from medtl.dicom_rules import MR_IMAGES
 from medtl.dicom_values import Vector, functional_groups
 from shared.errors import DataError, InputRefused, MedtlError
+from shared.quiet import quiet_loggers
 from shared.sources import read_source
 from shared.task import Item
 
@@ -105,12 +105,7 @@ def building(what: str) -> Iterator[None]:
     Raises:
         DataError: It cannot be made.
     """
-    loggers = [logging.getLogger(name) for name in TALKATIVE]
-    levels = [one.level for one in loggers]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for one in loggers:
-            one.setLevel(logging.CRITICAL + 1)
+    with quiet_loggers(*TALKATIVE):
         try:
             yield
         except MedtlError:
@@ -119,9 +114,6 @@ def building(what: str) -> Iterator[None]:
         # the messages may quote the patient.
         except Exception as error:
             raise DataError(f"no {what} can be made from these images ({type(error).__name__})") from None
-        finally:
-            for one, level in zip(loggers, levels, strict=True):
-                one.setLevel(level)
 
 
 def _read(source: str) -> list[SourceFrame]:

@@ -11,7 +11,6 @@ import math
 import signal
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from medtl.forwarder import Forwarder, Target, check_ae_title, check_port
 from medtl.series_worker import Process, SeriesFailed, SeriesWorker
 from medtl.spool import Batch, Spool
 from shared.errors import InputRefused, UsageError
+from shared.quiet import quiet_loggers
 
 LOGGER = logging.getLogger(__name__)
 VERIFICATION = "1.2.840.10008.1.1"
@@ -273,19 +273,13 @@ def _identifiers(data: bytes) -> tuple[str, str, str, str]:
 @contextmanager
 def _silent() -> Iterator[None]:
     """Keeps quiet what would quote objects: the loggers of pynetdicom and pydicom, warnings, tracebacks of threads."""
-    loggers = [logging.getLogger(name) for name in ("pynetdicom", "pydicom")]
-    levels, hook = [logger.level for logger in loggers], threading.excepthook
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    hook = threading.excepthook
+    with quiet_loggers("pynetdicom", "pydicom"):
         threading.excepthook = lambda fault: LOGGER.error("a thread ended (%s)", fault.exc_type.__name__)
-        for logger in loggers:
-            logger.setLevel(logging.CRITICAL)
         try:
             yield
         finally:
             threading.excepthook = hook
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)
 
 
 @contextmanager

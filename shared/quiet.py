@@ -1,9 +1,11 @@
-"""Keeping C libraries from writing to standard error past Python."""
+"""Keeping libraries quiet that speak of what they read: their words may quote a patient."""
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,6 +13,9 @@ STANDARD_ERROR = 2
 
 _SWITCHING = threading.RLock()
 """There is one standard error for all threads: only one of them at a time may turn it away."""
+_MUTING = threading.Lock()
+_muted: dict[str, tuple[int, int]] = {}
+"""How many ask for silence of a logger now, and its level before: the last one that leaves gives it back."""
 
 
 @contextmanager
@@ -34,3 +39,34 @@ def quiet_libraries() -> Iterator[None]:
         finally:
             os.dup2(kept, STANDARD_ERROR)
             os.close(kept)
+
+
+@contextmanager
+def quiet_loggers(*names: str) -> Iterator[None]:
+    """Keeps Python's warnings, and what these loggers and those below them say, inside; in any number of threads."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name in names:
+            _mute(name)
+        try:
+            yield
+        finally:
+            for name in names:
+                _unmute(name)
+
+
+def _mute(name: str) -> None:
+    logger = logging.getLogger(name)
+    with _MUTING:
+        count, level = _muted.get(name, (0, logger.level))
+        _muted[name] = count + 1, level
+        logger.setLevel(logging.CRITICAL + 1)
+
+
+def _unmute(name: str) -> None:
+    with _MUTING:
+        count, level = _muted.pop(name)
+        if count > 1:
+            _muted[name] = count - 1, level
+        else:
+            logging.getLogger(name).setLevel(level)
