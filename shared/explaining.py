@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,11 @@ from numpy.typing import NDArray
 
 from shared.artifacts import write_array, write_bytes
 from shared.errors import UsageError
-from shared.explain import DEFAULT_METHOD, attribute, methods_for
-from shared.figures import explanation
+from shared.explain import DEFAULT_METHOD, methods_for
+from shared.figures import explanation_picture
 from shared.predictor import Answer
 from shared.progress import Progress
-from shared.saliency_checks import Verdict, check_map
+from shared.saliency_checks import Explained, Verdict, check_map
 from shared.task import Item, Task
 from shared.trained import load_trained
 
@@ -134,24 +133,27 @@ class Explainer:
         self.count += 1
         if answer.status == "refused":
             return []
-        images = [self.task.preprocess(pixels, self.record.preprocessing) for pixels in item.slices]
-        rows = self._rows(images, answer)
+        rows = self._rows(item, answer)
         target = self._target(rows, answer)
         weights = rows[:, target] if self.target or not any(self.record.positive) else self._suspicion(rows)
         chosen = np.sort(np.argsort(-weights, kind="stable")[: self.slices]).tolist()
         found = []
         for done, number in enumerate(chosen, start=1):
-            found.append(self._slice(number, images[number], rows[number], target, answer))
+            found.append(self._slice(number, self._image(item, number), rows[number], target, answer))
             self.progress(f"explaining input {self.count}", done, len(chosen), "")
         return found
 
-    def _rows(self, images: Sequence[NDArray[np.float32]], answer: Answer) -> NDArray[np.float64]:
+    def _image(self, item: Item, number: int) -> NDArray[np.float32]:
+        return self.task.preprocess(item.slices[number], self.record.preprocessing)
+
+    def _rows(self, item: Item, answer: Answer) -> NDArray[np.float64]:
         """Class probabilities of the slices, [slices, classes]."""
         if answer.slices:
             return np.array([[one.probabilities[name] for name in self.record.classes] for one in answer.slices])
-        temperature = self.network.temperature
+        images = (self._image(item, number) for number in range(len(item.slices)))
         with torch.inference_mode():
-            rows = [self.network(torch.tensor(image[None]).to(self.device)) / temperature for image in images]
+            scores = [self.network(torch.from_numpy(image[None]).to(self.device)) for image in images]
+            rows = [one / self.network.temperature for one in scores]
             return torch.softmax(torch.cat(rows).double(), dim=1).cpu().numpy()
 
     def _target(self, rows: NDArray[np.float64], answer: Answer) -> int:
@@ -169,12 +171,11 @@ class Explainer:
     def _slice(
         self, number: int, image: NDArray[np.float32], row: NDArray[np.float64], index: int, answer: Answer
     ) -> Explanation:
-        found = attribute(self.network, image[None], np.array([index]), self.device, self.method)[0]
-        verdict = None
-        if self.checks:
-            verdict = check_map(self.network, self.record, image, index, found, self.method, self.device)
+        explained = Explained(self.network, self.record, image, index, self.method, self.device)
+        found = explained.attribution(self.network)
+        verdict = check_map(explained, found) if self.checks else None
         stem = f"{self.count:03d}-slice{number + 1:03d}-{self.method}"
-        explained = Explanation(
+        explanation = Explanation(
             slice=number + 1,
             label=self.record.classes[index],
             status=answer.status,
@@ -186,9 +187,9 @@ class Explainer:
             picture=self.out / f"{stem}.png",
             raw=self.out / f"{stem}.npy",
         )
-        write_bytes(explained.picture, self._picture(image, explained, answer))
-        write_array(explained.raw, found)
-        return explained
+        write_bytes(explanation.picture, self._picture(image, explanation, answer))
+        write_array(explanation.raw, found)
+        return explanation
 
     def _picture(self, image: NDArray[np.float32], explained: Explanation, answer: Answer) -> bytes:
         verdict = explained.verdict
@@ -201,4 +202,6 @@ class Explainer:
         elif not verdict.believable:
             warnings.append(f"{NOT_BELIEVED}: " + "\n".join(verdict.faults))
         curves = None if verdict is None else verdict.curves
-        return explanation(image.mean(axis=0), explained.attribution, title, curves, "\n".join(warnings) or None)
+        return explanation_picture(
+            image.mean(axis=0), explained.attribution, title, curves, "\n".join(warnings) or None
+        )

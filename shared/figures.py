@@ -222,7 +222,7 @@ def attribution_sheet(
     return address(figure)
 
 
-def explanation(
+def explanation_picture(
     image: NDArray[np.float32],
     attribution: NDArray[np.float32],
     title: str,

@@ -20,7 +20,8 @@ FAR, SMALLEST = 10.0, 1e-4
 def by_series(slices: Values, series: Sequence[Hashable]) -> Values:
     """The score of each series, in the order in which they first occur, from those of samples [N]."""
     owners = group_codes(series)
-    return np.array([of_series(slices[owners == owner]) for owner in range(owners.max() + 1)])
+    bounds = np.cumsum(np.bincount(owners))[:-1]
+    return np.array([of_series(own) for own in np.split(slices[np.argsort(owners, kind="stable")], bounds)])
 
 
 def one_of_each(scores: Values, inputs: Sequence[Hashable], units: Sequence[int], seed: int) -> Values:

@@ -26,9 +26,9 @@ from shared.network import Network
 from shared.seeding import derive_seed, generator
 from shared.trained import build_network
 
-GRID = 16
-"""Cells along a side. Single pixels would be no fair unit: random ones erase texture everywhere at once."""
-STEPS = 16
+GRID, STEPS = 16, 16
+"""Cells along a side, and steps of deletion and insertion: 16 cells a step. Single pixels would be no fair unit: random
+ones erase texture everywhere at once."""
 ORDERS = 19
 """Random maps: one that beats all of them does so by chance once in twenty."""
 SIMILAR = 0.5
@@ -43,7 +43,9 @@ BLUR = 0.08
 BLACK = 0.02
 """Mean of a cell below which it is background, of which no map has anything to say."""
 FEWEST_CELLS = 16
+"""Fewer cells that are not background rank nothing: then all count."""
 BATCH = 16
+"""Images that go through the network at once; see `shared.features.BATCH`."""
 
 Cells = NDArray[np.float64]
 
@@ -59,9 +61,9 @@ class Verdict:
         deletion: Area under the score while cells are painted over, 0 to 1; low is good.
         insertion: Area under the score while cells are uncovered from a blur, 0 to 1; high is good.
         random_deletion: Mean over random maps.
-        random_insertion: Mean over random orders.
+        random_insertion: Mean over random maps.
         beaten: Of the `ORDERS` random maps, how many have a smaller insertion less deletion than the map.
-        curves: The score at each step: "deletion", "insertion", and the means of the random orders.
+        curves: The score at each step: "deletion", "insertion", and the means of the random maps.
         faults: Why it is not to be believed, one line each; empty where it passes.
     """
 
@@ -80,31 +82,39 @@ class Verdict:
         return not self.faults
 
 
-def check_map(
-    network: Network,
-    record: ModelRecord,
-    image: NDArray[np.float32],
-    target: int,
-    attribution: NDArray[np.float32],
-    method: str,
-    device: torch.device,
-) -> Verdict:
-    """Checks one map.
+@dataclass(frozen=True)
+class Explained:
+    """What was explained, and how, so that other networks can be explained likewise.
 
-    Args:
-        network: The one that was explained, on `device` and in evaluation mode.
+    Attributes:
+        network: On `device` and in evaluation mode.
         record: Of its run.
         image: float32 [channels, size, size] in 0..1.
         target: The class whose score was explained.
-        attribution: float32 [size, size], signed.
-        method: By which it was made, for the maps of random networks.
+        method: A name in `shared.explain.METHODS`.
         device: Where to compute.
     """
-    similarity = _similarity(network, record, image, target, attribution, method, device)
+
+    network: Network
+    record: ModelRecord
+    image: NDArray[np.float32]
+    target: int
+    method: str
+    device: torch.device
+
+    def attribution(self, network: Network) -> NDArray[np.float32]:
+        """What the method gives of a network, float32 [size, size], signed."""
+        return attribute(network, self.image[None], np.array([self.target]), self.device, self.method)[0]
+
+
+def check_map(explained: Explained, attribution: NDArray[np.float32]) -> Verdict:
+    """Checks one map, float32 [size, size], signed, of what was explained."""
+    similarity = _similarity(explained, attribution)
+    image = explained.image
     own = cells(attribution)
     orders = [_order(grid.ravel()) for grid in (own, *_moved(own))]
-    deleted = _curves(network, image, target, orders, np.full_like(image, image.mean()), insert=False, device=device)
-    inserted = _curves(network, image, target, orders, _blurred(image), insert=True, device=device)
+    deleted = _curves(explained, orders, np.full_like(image, image.mean()), insert=False)
+    inserted = _curves(explained, orders, _blurred(image), insert=True)
     deletion, insertion = deleted.mean(axis=1), inserted.mean(axis=1)
     gain = insertion - deletion
     beaten = int((gain[1:] < gain[0]).sum())
@@ -166,25 +176,17 @@ def _faults(attribution: NDArray[np.float32], similarity: float, beaten: int, ch
     return faults
 
 
-def _similarity(
-    network: Network,
-    record: ModelRecord,
-    image: NDArray[np.float32],
-    target: int,
-    attribution: NDArray[np.float32],
-    method: str,
-    device: torch.device,
-) -> list[float]:
+def _similarity(explained: Explained, attribution: NDArray[np.float32]) -> list[float]:
     """The correlation at each depth of randomisation, from the head alone to everything."""
-    stages, own = list(network.backbone.stages), cells(np.abs(attribution))
+    stages, own = list(explained.network.backbone.stages), cells(np.abs(attribution))
 
     def correlation(randomised: Sequence[str], draws: int) -> float:
         found: list[float] = []
         for draw in range(TRIES):
-            random = _randomised(network, record, randomised, draw)
-            other = cells(np.abs(attribute(random, image[None], np.array([target]), device, method)[0]))
+            random = _randomised(explained.network, explained.record, randomised, draw)
+            other = cells(np.abs(explained.attribution(random)))
             if np.ptp(other) > 0:
-                found.append(abs(rank_correlation(own, other, image)))
+                found.append(abs(rank_correlation(own, other, explained.image)))
             if len(found) == draws:
                 break
         return float(np.mean(found)) if found else -1.0
@@ -224,24 +226,17 @@ def _blurred(image: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @torch.inference_mode()
 def _curves(
-    network: Network,
-    image: NDArray[np.float32],
-    target: int,
-    orders: Sequence[NDArray[np.int64]],
-    ground: NDArray[np.float32],
-    *,
-    insert: bool,
-    device: torch.device,
+    explained: Explained, orders: Sequence[NDArray[np.int64]], ground: NDArray[np.float32], *, insert: bool
 ) -> Cells:
-    """The probability of `target`, [orders, STEPS + 1], while cells go from image to ground, or the other way."""
+    """The probability of the class, [orders, STEPS + 1], while cells go from image to ground, or the other way."""
+    network, image = explained.network, explained.image
     owners = _owners(image.shape[-1])
     turned = [np.argsort(order)[owners] for order in orders]
     bounds = np.linspace(0, GRID * GRID, STEPS + 1)
     covered = [(ranks < bound) != insert for ranks in turned for bound in bounds]
-    temperature = network.temperature.to(device)
     rows = []
     for start in range(0, len(covered), BATCH):
         batch = np.stack([np.where(one, ground, image) for one in covered[start : start + BATCH]])
-        scores = network(torch.from_numpy(batch.astype(np.float32)).to(device)) / temperature
-        rows.append(torch.softmax(scores.float(), dim=1)[:, target].cpu().numpy())
+        scores = network(torch.from_numpy(batch.astype(np.float32)).to(explained.device)) / network.temperature
+        rows.append(torch.softmax(scores.float(), dim=1)[:, explained.target].cpu().numpy())
     return np.concatenate(rows).reshape(len(orders), STEPS + 1).astype(np.float64)

@@ -11,7 +11,7 @@ import torch
 from shared.artifacts import ModelRecord
 from shared.explain import attribute
 from shared.network import Network
-from shared.saliency_checks import GRID, ORDERS, STEPS, cells, check_map, rank_correlation
+from shared.saliency_checks import GRID, ORDERS, STEPS, Explained, cells, check_map, rank_correlation
 from shared.trained import build_network
 
 CPU = torch.device("cpu")
@@ -48,7 +48,7 @@ def trained(model_record: ModelRecord) -> Network:
 def test_a_map_of_what_decides_passes(trained: Network, model_record: ModelRecord) -> None:
     image = _scene(7, yes=True, place=(16, 18))
     found = attribute(trained, image[None], np.array([1]), CPU, "grad-cam")[0]
-    verdict = check_map(trained, model_record, image, 1, found, "grad-cam", CPU)
+    verdict = check_map(Explained(trained, model_record, image, 1, "grad-cam", CPU), found)
     assert verdict.believable, verdict.faults
     assert verdict.beaten == ORDERS
     assert verdict.deletion < verdict.random_deletion
@@ -60,7 +60,7 @@ def test_a_map_of_what_decides_passes(trained: Network, model_record: ModelRecor
 def test_a_map_of_somewhere_else_does_not_pass(trained: Network, model_record: ModelRecord) -> None:
     image = _scene(7, yes=True, place=(16, 18))
     found = attribute(trained, image[None], np.array([1]), CPU, "grad-cam")[0]
-    verdict = check_map(trained, model_record, image, 1, -found, "grad-cam", CPU)
+    verdict = check_map(Explained(trained, model_record, image, 1, "grad-cam", CPU), -found)
     assert not verdict.believable
     assert any("of 19 random maps" in fault for fault in verdict.faults)
 
@@ -70,14 +70,16 @@ def test_a_map_that_does_not_depend_on_the_weights_does_not_pass(
 ) -> None:
     image = _scene(7, yes=True, place=(16, 18))
     monkeypatch.setattr("shared.saliency_checks.attribute", lambda network, images, *_: images[:, 0])
-    verdict = check_map(trained, model_record, image, 1, image[0], "the image itself", CPU)
+    verdict = check_map(Explained(trained, model_record, image, 1, "the image itself", CPU), image[0])
     assert verdict.similarity == pytest.approx((1.0, 1.0, 1.0))
     assert "a network with random weights gives a map like it (rank correlation 1.00, at most 0.5)" in verdict.faults
 
 
 def test_an_empty_map_does_not_pass(trained: Network, model_record: ModelRecord) -> None:
     empty = np.zeros((SIZE, SIZE), np.float32)
-    verdict = check_map(trained, model_record, _scene(7, yes=True, place=(16, 18)), 1, empty, "occlusion", CPU)
+    verdict = check_map(
+        Explained(trained, model_record, _scene(7, yes=True, place=(16, 18)), 1, "occlusion", CPU), empty
+    )
     assert verdict.faults == ("the method attributes nothing to any pixel",)
 
 
@@ -87,7 +89,7 @@ def test_a_score_that_does_not_move_proves_nothing(trained: Network, model_recor
         certain.head.bias[1] -= 60.0
     image = _scene(7, yes=True, place=(16, 18))
     found = attribute(certain, image[None], np.array([1]), CPU, "grad-cam")[0]
-    verdict = check_map(certain, model_record, image, 1, found, "grad-cam", CPU)
+    verdict = check_map(Explained(certain, model_record, image, 1, "grad-cam", CPU), found)
     assert "the score moves by less than 0.01: deletion and insertion say nothing" in verdict.faults
 
 
@@ -97,7 +99,7 @@ def test_random_networks_without_a_map_are_no_comparison(
     image = _scene(7, yes=True, place=(16, 18))
     found = attribute(trained, image[None], np.array([1]), CPU, "grad-cam")[0]
     monkeypatch.setattr("shared.saliency_checks.attribute", lambda *_: np.zeros((1, SIZE, SIZE), np.float32))
-    verdict = check_map(trained, model_record, image, 1, found, "grad-cam", CPU)
+    verdict = check_map(Explained(trained, model_record, image, 1, "grad-cam", CPU), found)
     assert verdict.similarity == (-1.0, -1.0, -1.0)
     assert "none of 10 networks with random weights gave a map to compare with" in verdict.faults
 
@@ -107,7 +109,7 @@ def test_checking_changes_nothing_and_repeats_itself(trained: Network, model_rec
     before = {name: tensor.clone() for name, tensor in trained.state_dict().items()}
     state = torch.get_rng_state()
     found = attribute(trained, image[None], np.array([1]), CPU, "grad-cam")[0]
-    verdicts = [check_map(trained, model_record, image, 1, found, "grad-cam", CPU) for _ in range(2)]
+    verdicts = [check_map(Explained(trained, model_record, image, 1, "grad-cam", CPU), found) for _ in range(2)]
     assert verdicts[0] == verdicts[1]
     assert torch.equal(state, torch.get_rng_state())
     assert all(torch.equal(before[name], tensor) for name, tensor in trained.state_dict().items())
