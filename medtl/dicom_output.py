@@ -65,8 +65,8 @@ def result_objects(
         map_label: The class whose score they explain; the likeliest one where it is not given.
 
     Returns:
-        pydicom datasets: a Comprehensive 3D SR; Secondary Captures of the slices with maps, or else of the most
-        suspicious ones; with maps also a Parametric Map, unless the sources lack the geometry, which is then logged.
+        pydicom datasets: a Comprehensive 3D SR; Secondary Captures of the most suspicious slices and of those
+        with maps; with maps also a Parametric Map, unless the sources lack the geometry, which is then logged.
         Of a refused answer the report alone.
 
     Raises:

@@ -32,7 +32,7 @@ def captures(
     maps: Mapping[int, NDArray[np.float32]],
     towards: str,
 ) -> list[Any]:
-    """A Secondary Capture of each slice with a map, or of the most suspicious ones where there are none.
+    """A Secondary Capture of each of the most suspicious slices, and of each with a map.
 
     Args:
         identity: Of the result.
@@ -47,7 +47,7 @@ def captures(
     shown = {number: smoothed(values) for number, values in maps.items()}
     full = _full(shown.values())
     objects = []
-    for place, number in enumerate(sorted(maps) or most_suspicious(answer), start=1):
+    for place, number in enumerate(sorted({*maps, *most_suspicious(answer)}), start=1):
         frame = identity.sources.frames[number - 1]
         overlay = Overlay(shown[number], full) if number in maps else None
         lines = captions(answer, identity.record, number, towards if overlay else None)

@@ -61,12 +61,14 @@ def captions(answer: Answer, record: ModelRecord, number: int, towards: str | No
         number: Of the slice, from 1.
         towards: The class whose score the overlay explains; None without one.
     """
-    value = answer.slices[number - 1].positive_probability
+    one = answer.slices[number - 1]
     lines = [
         DECISIONS[answer.decision or ""],
         f"Whole input: {_weighed(answer)}",
-        f"Slice {number} of {len(answer.slices)}: tumour probability {value:.3f}",
+        f"Slice {number} of {len(answer.slices)}: tumour probability {one.positive_probability:.3f}",
     ]
+    if answer.ood_threshold is not None and one.ood_score > answer.ood_threshold:
+        lines.append("This slice is unlike the images that the model was trained on")
     if towards is not None:
         lines.append(attribution(towards))
     if answer.synthetic_model:

@@ -137,7 +137,7 @@ def test_archive_lists_results_beside_the_images_and_keeps_one_of_each(
     assert series == {
         ("MR", "SYNTHETIC T1 post contrast"): 4,
         ("SR", "medtl report (RESEARCH USE ONLY)"): 1,
-        ("OT", "medtl slices (RESEARCH USE ONLY)"): 2,
+        ("OT", "medtl slices (RESEARCH USE ONLY)"): 3,
         ("OT", "medtl attribution (RESEARCH USE ONLY)"): 1,
     }
 

@@ -95,7 +95,7 @@ def multiframe(judged: Any, path: Path, *, shared: bool) -> Any:
 def test_objects_stand_in_the_study_of_the_patient(judged: Any) -> None:
     source = pydicom.dcmread(judged.item.origins[0][0])
     objects = objects_of(judged)
-    assert len(objects) == 4
+    assert len(objects) == 5
     for one in objects:
         for keyword in ("PatientID", "PatientName", "StudyInstanceUID", "StudyDate", "StudyID"):
             assert one[keyword].value == source[keyword].value
@@ -145,19 +145,21 @@ def test_refused_answer_gives_only_a_report_with_the_reason(refused: Any) -> Non
     assert not any("probability" in one for one in said)
 
 
-def test_slices_with_maps_are_shown_and_else_the_most_suspicious(judged: Any) -> None:
+def test_the_most_suspicious_slices_are_shown_and_those_with_maps(judged: Any) -> None:
     def shown(maps: bool) -> list[str]:
         captures = of_class(objects_of(judged, maps=maps), SecondaryCaptureImageStorage)
         assert [one.InstanceNumber for one in captures] == list(range(1, len(captures) + 1))
         return [one.SourceImageSequence[0].ReferencedSOPInstanceUID for one in captures]
 
     uids = [pydicom.dcmread(source).SOPInstanceUID for source, _ in judged.item.origins]
-    assert shown(maps=True) == [uids[1], uids[3]]
-    assert shown(maps=False) == [uids[1], uids[3], uids[2]]
+    assert shown(maps=False) == [uids[1], uids[2], uids[3]]
+    assert shown(maps=True) == [uids[1], uids[2], uids[3]]
+    judged.maps[1] = judged.maps.pop(4)
+    assert shown(maps=True) == uids
 
 
 def test_capture_is_a_colour_picture_that_states_its_burned_in_words(judged: Any) -> None:
-    (capture, _) = of_class(objects_of(judged), SecondaryCaptureImageStorage)
+    (capture, *_) = of_class(objects_of(judged), SecondaryCaptureImageStorage)
     assert (capture.BurnedInAnnotation, capture.PhotometricInterpretation) == ("YES", "RGB")
     assert list(capture.PatientOrientation) == ["L", "P"]
     assert "PixelSpacing" not in capture
@@ -316,7 +318,7 @@ def test_names_in_other_scripts_survive(judged: Any, tmp_path: Path, charset: st
 def test_files_are_private_read_back_and_named_by_kind(judged: Any, tmp_path: Path) -> None:
     objects = objects_of(judged)
     paths = write_objects(objects, tmp_path / "new" / "out")
-    assert [path.name.split("-")[0] for path in paths] == ["report", "slice", "slice", "attribution"]
+    assert [path.name.split("-")[0] for path in paths] == ["report", "slice", "slice", "slice", "attribution"]
     for path, one in zip(paths, objects, strict=True):
         assert path.stat().st_mode & 0o777 == 0o600
         read = pydicom.dcmread(path)
