@@ -180,12 +180,14 @@ def _seen_before(config: Config) -> frozenset[str]:
 
 def _without_folders(config: Config) -> str:
     """The configuration for a report, which may travel: data and weights by the last part of their paths."""
-    names = {
-        key: value and Path(value).name
-        for key, value in config.data.model_dump(include={"source", "apart_from"}).items()
+    data = config.data
+    names: dict[str, Any] = {
+        "source": data.source and Path(data.source).name,
+        "apart_from": data.apart_from and Path(data.apart_from).name,
+        "collections": {name: Path(path).name for name, path in data.collections.items()},
     }
     backbone = config.backbone.model_copy(update={"weights": Path(config.backbone.weights).name})
-    return to_yaml(config.model_copy(update={"data": config.data.model_copy(update=names), "backbone": backbone}))
+    return to_yaml(config.model_copy(update={"data": data.model_copy(update=names), "backbone": backbone}))
 
 
 def _marks(part: Part) -> set[str]:

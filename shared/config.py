@@ -28,6 +28,10 @@ class DataSection(Section):
     """Where the samples come from, and how they are divided."""
 
     source: str | None = Field(None, description="folder, .zip or manifest .csv; none: the embedded synthetic data")
+    collections: dict[str, str] = Field(
+        default_factory=dict,
+        description="in place of source: several datasets by a name, each of which counts as one domain",
+    )
     domains: tuple[str, ...] = Field((), description="keep only these domains (scanners, collections); empty: all")
     train_groups: int | None = Field(None, ge=1, description="keep this many training groups (patients)")
     labels_per_class: int | None = Field(None, ge=1, description="keep this many training images a class")
@@ -49,7 +53,9 @@ class DataSection(Section):
     options: dict[str, Any] = Field(default_factory=dict, description="the application's own preprocessing settings")
 
     @model_validator(mode="after")
-    def _one_test(self) -> Self:
+    def _one_of_each(self) -> Self:
+        if self.source is not None and self.collections:
+            raise ValueError("source and collections both say where the samples come from; give one of them")
         if self.folds is not None and self.left_out is not None:
             raise ValueError("folds and left_out both choose the test; give one of them")
         if self.folds is not None and self.fold >= self.folds:

@@ -8,7 +8,6 @@ import logging
 import time
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,14 +23,14 @@ from shared.code_choice import Code, choose_code
 from shared.completion import complete, positive_classes
 from shared.config import Config, to_yaml, validate
 from shared.division import Divided, divide
-from shared.errors import ConfigError, DataError
+from shared.errors import ConfigError
 from shared.job import Job, Part
+from shared.loading import load_dataset, require_data
 from shared.network import Network, code_width
 from shared.pooling import POOLINGS
 from shared.progress import Progress
 from shared.samples import SPLITS, Belonging, Dataset
 from shared.seeding import derive_seed
-from shared.sources import require_paths
 from shared.strategies import find_strategy
 from shared.task import Preprocessing, Task
 from shared.weights import WeightsReport, load_weights, require_weights
@@ -62,8 +61,7 @@ def run(
     options = validate(strategy.options, config.strategy, origin="strategy")
     spec = _preprocessing(task, config)
     _check_backbone(config)
-    named = [Path(source) for source in (config.data.source, config.data.apart_from) if source]
-    require_paths(named, "a folder, zip or manifest")
+    require_data(config.data)
     strategy.check(options, find_backbone(config.backbone.name).stages)
     device = _device(config)
     processes = PartialState(cpu=device.type == "cpu")
@@ -71,7 +69,7 @@ def run(
         record, weights = find_backbone(config.backbone.name), config.backbone.weights
         if weights != "imagenet":  # which may take a download: first, whether the data are sound
             require_weights(record, weights)
-        dataset = _load(task, config, spec, root, progress)
+        dataset = load_dataset(task, config.data, spec, root, progress)
         require_weights(record, weights)
     folder = out or root / run_name(task, config, dataset)
     earlier = folder / "config.yaml"
@@ -146,28 +144,6 @@ def _check_backbone(config: Config) -> None:
             raise ConfigError(f"backbone.copied: no stage {stage!r}; {record.name} has {', '.join(record.stages)}")
     if wanted.pooling not in POOLINGS:
         raise ConfigError(f"backbone.pooling: {wanted.pooling!r}; allowed: {', '.join(POOLINGS)}")
-
-
-def _load(task: Task, config: Config, spec: Preprocessing, root: Path, progress: Progress) -> Dataset:
-    named = config.data.source
-    source = (
-        Path(named) if named else task.embedded(root, lambda done, total: progress("synthetic data", done, total, ""))
-    )
-    dataset = task.load(source, options=spec.options)
-    known = sorted({sample.domain for sample in dataset.samples})
-    missing = [domain for domain in config.data.domains if domain not in known]
-    if missing:
-        raise ConfigError(f"data.domains: no {', '.join(missing)} in the data; it has {', '.join(known)}")
-    kept = tuple(
-        replace(sample, split=None) if config.data.split == "drawn" else sample
-        for sample in dataset.samples
-        if sample.label is not None and (not config.data.domains or sample.domain in config.data.domains)
-    )
-    if not kept:
-        raise DataError("the data holds no labelled sample")
-    if len(held := {sample.label for sample in kept}) == 1:
-        raise DataError(f"all {len(kept)} samples are of class {held.pop()}; at least two classes are needed")
-    return replace(dataset, samples=kept)
 
 
 def _parts(task: Task, divided: Divided, spec: Preprocessing, progress: Progress) -> dict[str, Part]:
