@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from accelerate import Accelerator
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
@@ -26,7 +27,9 @@ from shared.errors import RunError
 from shared.freezing import BatchNormPolicy, resolve_stages, set_mode, set_trainable
 from shared.job import Job, Part
 from shared.network import Network
+from shared.objective import Batch, Learner, Objective
 from shared.param_groups import parameter_groups
+from shared.sampling import Balance, balanced_keys, endless, epoch_order
 from shared.schedules import Shape, multiplier
 from shared.seeding import derive_seed, generator
 from shared.selection import RULES
@@ -38,7 +41,6 @@ EVALUATION_BATCH = 64
 
 log = logging.getLogger(__name__)
 Precision = Literal["auto", "fp32", "bf16"]
-LossFunction = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -65,20 +67,31 @@ class Position:
     loss_sum: float = 0.0
 
 
-class Augmented(TorchDataset[tuple[Tensor, int]]):
-    """Training images, varied by a draw that depends only on (seed, phase, epoch, index)."""
+class Augmented(TorchDataset[tuple[Tensor, int, int]]):
+    """Training images and those beside them, varied by a draw that depends only on (seed, phase, epoch, index)."""
 
-    def __init__(self, part: Part, augment: Callable[[Image, int], Image] | None, seed: int) -> None:
-        self.part, self.augment, self.seed = part, augment, seed
+    def __init__(
+        self, part: Part, beside: Part | None, augment: Callable[[Image, int], Image] | None, seed: int
+    ) -> None:
+        self.part, self.beside, self.augment, self.seed = part, beside, augment, seed
 
-    def __getitem__(self, key: tuple[int, int, int]) -> tuple[Tensor, int]:
-        """Image [channels, size, size] and label of key (phase, epoch, index)."""
+    def __getitem__(self, key: tuple[int, int, int]) -> tuple[Tensor, int, int]:
+        """Image [channels, size, size], label and place of key (phase, epoch, index).
+
+        Indices from the size of the training part on are of the images beside it, whose label reads as -1.
+        """
         phase, epoch, index = key
-        image = self.part.images[index]
+        count = len(self.part.samples)
+        place = index if index < count else index - count
+        if index < count:
+            image, label = self.part.images[place], int(self.part.labels[place])
+        else:
+            assert self.beside is not None  # else no such index is drawn
+            image, label = self.beside.images[place], -1
         if self.augment is not None:
             with _one_thread():
                 image = self.augment(image, derive_seed(self.seed, "augment", phase, epoch, index))
-        return torch.from_numpy(np.array(image, dtype=np.float32)), int(self.part.labels[index])
+        return torch.from_numpy(np.array(image, dtype=np.float32)), label, place
 
 
 @contextmanager
@@ -92,30 +105,38 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def train(
-    job: Job,
-    phases: list[Phase],
-    loss: LossFunction,
-    *,
-    batch_size: int,
-    weight_decay: float,
-    batch_norm: BatchNormPolicy,
-    augment: bool,
-    precision: Precision,
-    selection: str,
-) -> list[dict[str, Any]]:
-    """Trains `job.network` in place and leaves the checkpoint that validation prefers in it.
+@dataclass(frozen=True)
+class Settings:
+    """How a training goes, whatever it minimises.
 
-    Args:
-        job: Network, training and validation parts, seed, folder for the checkpoint.
+    Attributes:
         phases: In order.
-        loss: (scores [B, classes], labels [B]) -> scalar.
-        batch_size: Over all processes together.
+        batch_size: Labelled images of a step, over all processes together.
         weight_decay: Of AdamW, on matrices and kernels.
         batch_norm: Whether trained stages update their BatchNorm statistics.
         augment: Whether `job.augment` varies the training images.
         precision: Of the forward and backward pass; weights and evaluation are float32 always.
         selection: A rule of `shared.selection`.
+        balance: What comes equally often in an epoch.
+    """
+
+    phases: Sequence[Phase]
+    batch_size: int = 32
+    weight_decay: float = 1e-4
+    batch_norm: BatchNormPolicy = "train"
+    augment: bool = True
+    precision: Precision = "auto"
+    selection: str = "loss"
+    balance: Balance = "none"
+
+
+def train(job: Job, objective: Objective, settings: Settings) -> list[dict[str, Any]]:
+    """Trains `job.network` in place and leaves the checkpoint that validation prefers in it.
+
+    Args:
+        job: Network, training and validation parts, seed, folder for the checkpoint.
+        objective: What is minimised; what it learns itself is left in it, of the same checkpoint.
+        settings: How.
 
     Returns:
         The history, a row an epoch.
@@ -123,32 +144,21 @@ def train(
     Raises:
         RunError: The loss is not finite, or the checkpoint in the folder is damaged.
     """
-    loop = _Loop(job, phases, loss, batch_size, weight_decay, batch_norm, augment, precision, selection)
-    return loop.run()
+    return _Loop(job, objective, settings).run()
 
 
 class _Loop:
-    def __init__(
-        self,
-        job: Job,
-        phases: list[Phase],
-        loss: LossFunction,
-        batch_size: int,
-        weight_decay: float,
-        batch_norm: BatchNormPolicy,
-        augment: bool,
-        precision: Precision,
-        selection: str,
-    ) -> None:
+    def __init__(self, job: Job, objective: Objective, settings: Settings) -> None:
         on_cpu = job.device.type == "cpu"
         # not accelerate's own mixed precision: that is one for all trainings of a process
         self.accelerator = Accelerator(cpu=on_cpu, mixed_precision="no")
-        self.reduced = precision == "bf16" or (precision == "auto" and not on_cpu)
-        self.job, self.phases, self.loss = job, phases, loss
-        self.batch_size = min(batch_size, len(job.train.samples))
-        self.weight_decay, self.batch_norm = weight_decay, batch_norm
-        self.rule = RULES.get(selection)
-        self.dataset = Augmented(job.train, job.augment if augment else None, job.seed)
+        self.reduced = settings.precision == "bf16" or (settings.precision == "auto" and not on_cpu)
+        self.job, self.settings, self.phases = job, settings, settings.phases
+        self.batch_size = min(settings.batch_size, len(job.train.samples))
+        self.rule = RULES.get(settings.selection)
+        self.keys = balanced_keys(job.train, settings.balance)
+        self.beside = 0 if objective.beside is None else len(objective.beside.samples)
+        self.dataset = Augmented(job.train, objective.beside, job.augment if settings.augment else None, job.seed)
         self.workers = 0 if on_cpu else min(8, os.cpu_count() or 1)
         self.position = Position()
         self.history: list[dict[str, Any]] = []
@@ -157,8 +167,10 @@ class _Loop:
         self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
         self.saved_at = time.monotonic()
         self.network: Network = job.network
+        self.learner = Learner(job.network, objective)
+        self.all_steps = sum(phase.epochs for phase in self.phases) * self._steps_per_epoch()
         self.stages = list(self.network.backbone.stages)
-        self.trained = [resolve_stages(phase.train, self.stages) for phase in phases]
+        self.trained = [resolve_stages(phase.train, self.stages) for phase in self.phases]
 
     def run(self) -> list[dict[str, Any]]:
         restored = self._restore()
@@ -166,37 +178,38 @@ class _Loop:
             self._run_phase(restored)
             restored = None
             self.position.phase, self.position.epoch = self.position.phase + 1, 0
-        self.network.load_state_dict(self.best)
-        self.network.eval()
+        self.learner.load_state_dict(self.best)
+        self.learner.eval()
         self.accelerator.free_memory()
         return self.history
 
     def _run_phase(self, optimiser_state: dict[str, Any] | None) -> None:
         phase, names = self.phases[self.position.phase], self.trained[self.position.phase]
-        network = self.network.to(self.accelerator.device)
+        network, objective = self.network, self.learner.to(self.accelerator.device).objective
         set_trainable(network.backbone.stages, network.head, names)
         groups = parameter_groups(
             network.backbone.stages,
-            network.head,
+            {"head": network.head, "objective": objective},
             names,
             lr_head=phase.lr_head,
             lr_backbone=phase.lr_backbone,
             lr_decay=phase.lr_decay,
-            weight_decay=self.weight_decay,
+            weight_decay=self.settings.weight_decay,
         )
-        model, optimiser = self.accelerator.prepare(network, torch.optim.AdamW(groups))
+        model, optimiser = self.accelerator.prepare(self.learner, torch.optim.AdamW(groups))
         if optimiser_state is not None:
             optimiser.load_state_dict(optimiser_state)
         steps = self._steps_per_epoch()
         while self.position.epoch < phase.epochs:
-            set_mode(network.backbone.stages, network.head, names, self.batch_norm)
-            for images, labels in self._loader():
-                self._step(model, optimiser, images, labels, phase, steps)
+            set_mode(network.backbone.stages, network.head, names, self.settings.batch_norm)
+            objective.train()
+            for images, labels, places in self._loader():
+                self._step(model, optimiser, (images, labels, places), phase, steps)
                 self._save(optimiser, only_if_due=True)
             self._end_epoch(optimiser, steps)
 
     def _step(
-        self, model: Any, optimiser: Any, images: Tensor, labels: Tensor, phase: Phase, steps_per_epoch: int
+        self, model: Any, optimiser: Any, drawn: tuple[Tensor, Tensor, Tensor], phase: Phase, steps_per_epoch: int
     ) -> None:
         at = self.position
         factor = multiplier(
@@ -208,9 +221,11 @@ class _Loop:
         for group in optimiser.param_groups:
             group["lr"] = group["peak_lr"] * factor
         torch.manual_seed(derive_seed(self.job.seed, "step", at.phase, at.epoch, at.step))
+        images, labels, places = (tensor.to(self.accelerator.device) for tensor in drawn)
+        before = sum(phase.epochs for phase in self.phases[: at.phase])
+        progress = ((before + at.epoch) * steps_per_epoch + at.step) / self.all_steps
         with torch.autocast(self.accelerator.device.type, torch.bfloat16, enabled=self.reduced):
-            scores = model(images.to(self.accelerator.device))
-        value = self.loss(scores.float(), labels.to(self.accelerator.device))
+            value = model(Batch(images, labels[labels >= 0], places, progress))
         if not torch.isfinite(value):
             raise RunError(f"the loss became {value.item()} in epoch {at.epoch + 1}; lower lr_head and lr_backbone")
         optimiser.zero_grad()
@@ -242,23 +257,35 @@ class _Loop:
         )
         if at.best_score is None or value > at.best_score:
             at.best_score = value
-            self.best = {name: tensor.detach().cpu().clone() for name, tensor in self.network.state_dict().items()}
+            self.best = {name: tensor.detach().cpu().clone() for name, tensor in self.learner.state_dict().items()}
         at.epoch, at.step, at.loss_sum = at.epoch + 1, 0, 0.0
         self._save(optimiser, only_if_due=True)
 
     def _steps_per_epoch(self) -> int:
         return max(1, len(self.job.train.samples) // self.batch_size)
 
-    def _loader(self) -> Iterator[tuple[Tensor, Tensor]]:
+    def _loader(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """The batches of the current epoch from the current step on, this process's share of each."""
-        at = self.position
-        order = generator(self.job.seed, "order", at.phase, at.epoch).permutation(len(self.job.train.samples))
+        at, size, steps = self.position, self.batch_size, self._steps_per_epoch()
+        order = epoch_order(self.keys, generator(self.job.seed, "order", at.phase, at.epoch))
         rank, world = self.accelerator.process_index, self.accelerator.num_processes
         batches = []
-        for step in range(at.step, self._steps_per_epoch()):
-            whole = order[step * self.batch_size : (step + 1) * self.batch_size]
-            batches.append([(at.phase, at.epoch, int(index)) for index in whole[rank::world]])
+        for step in range(at.step, steps):
+            drawn = [order[step * size : (step + 1) * size][rank::world]]
+            if self.beside:
+                drawn.append(len(order) + self._beside(at.epoch * steps + step)[rank::world])
+            batches.append([(at.phase, at.epoch, int(index)) for index in np.concatenate(drawn)])
         return iter(DataLoader(self.dataset, batch_sampler=batches, num_workers=self.workers))
+
+    def _beside(self, step: int) -> NDArray[np.int64]:
+        """Places of the images that are seen beside those of a step, counted from the beginning of the phase."""
+        seed, phase = self.job.seed, self.position.phase
+        return endless(
+            self.beside,
+            step * self.batch_size,
+            self.batch_size,
+            lambda number: generator(seed, "beside", phase, number),
+        )
 
     def _save(self, optimiser: Any, *, only_if_due: bool) -> None:
         if only_if_due and time.monotonic() - self.saved_at < CHECKPOINT_SECONDS:
@@ -266,7 +293,7 @@ class _Loop:
         if self.accelerator.is_main_process:
             state = {
                 "fingerprint": self.job.fingerprint,
-                "network": self.network.state_dict(),
+                "learner": self.learner.state_dict(),
                 "optimiser": optimiser.state_dict(),
                 "position": asdict(self.position),
                 "history": self.history,
@@ -287,7 +314,7 @@ class _Loop:
             raise RunError(f"{self.checkpoint} is damaged ({type(error).__name__}); delete it to start anew") from None
         if state["fingerprint"] != self.job.fingerprint:
             raise RunError(f"{self.checkpoint} belongs to other data; delete it to start anew, or choose another --out")
-        self.network.load_state_dict(state["network"])
+        self.learner.load_state_dict(state["learner"])
         self.position = Position(**state["position"])
         self.history, self.best = state["history"], state["best"]
         log.info("resumed at phase %d, epoch %d", self.position.phase + 1, self.position.epoch + 1)

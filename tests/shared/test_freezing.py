@@ -41,7 +41,9 @@ def test_frozen_stages_keep_weights_and_statistics_and_the_rest_moves() -> None:
     set_trainable(stages, head, ["top"])
     set_mode(stages, head, ["top"], "train")
     before = {name: value.clone() for name, value in stages.state_dict().items()}
-    groups = parameter_groups(stages, head, ["top"], lr_head=0.1, lr_backbone=0.1, lr_decay=1.0, weight_decay=0.1)
+    groups = parameter_groups(
+        stages, {"head": head}, ["top"], lr_head=0.1, lr_backbone=0.1, lr_decay=1.0, weight_decay=0.1
+    )
     optimiser = torch.optim.AdamW(groups)
     for _ in range(3):
         optimiser.zero_grad()
@@ -67,7 +69,7 @@ def test_rates_fall_towards_the_input() -> None:
     stages, head = _network()
     set_trainable(stages, head, ["middle", "top"])
     groups = parameter_groups(
-        stages, head, ["middle", "top"], lr_head=1.0, lr_backbone=0.1, lr_decay=0.5, weight_decay=0.01
+        stages, {"head": head}, ["middle", "top"], lr_head=1.0, lr_backbone=0.1, lr_decay=0.5, weight_decay=0.01
     )
     rates = {group["name"]: group["lr"] for group in groups}
     assert rates == {"head": 1.0, "top": 0.1, "middle": 0.05}

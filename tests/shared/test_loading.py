@@ -71,6 +71,8 @@ def test_a_collection_can_be_left_out_and_no_folder_reaches_the_report(
         draw_characters(tmp_path / "private" / name, each=12, seed=number)
     named = f"data.collections={{here: {tmp_path}/private/here, there: {tmp_path}/private/there}}"
     words = (*(word for word in tiny_words if not word.startswith("data.source")), named, "data.left_out=there")
-    folder = run(TASK, load_config(None, (*words, "strategy={name: linear_probe}")), root=tmp_path, out=tmp_path / "run")
+    folder = run(
+        TASK, load_config(None, (*words, "strategy={name: linear_probe}")), root=tmp_path, out=tmp_path / "run"
+    )
     assert read_json(folder / "report.json")["test"]["n"] == 36
     assert "private" not in (folder / "report.html").read_text()

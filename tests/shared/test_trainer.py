@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,9 +14,10 @@ from shared.backbones import build_backbone
 from shared.errors import RunError
 from shared.job import Job, Part
 from shared.network import Network, code_width
+from shared.objective import Batch, ClassLoss, Objective
 from shared.samples import Belonging, Sample
 from shared.task import Preprocessing
-from shared.trainer import Phase, _Loop, train
+from shared.trainer import Phase, Settings, train
 
 PHASES = [
     Phase(2, "none", 1e-2, 1e-3, 1.0, 0.0, "constant"),
@@ -62,17 +65,9 @@ def _job(folder: Path, progress: object = lambda *_: None) -> Job:
     )
 
 
-def _train(job: Job, **changes: object) -> list[dict[str, object]]:
-    settings = {
-        "batch_size": 8,
-        "weight_decay": 1e-4,
-        "batch_norm": "train",
-        "augment": True,
-        "precision": "auto",
-        "selection": "loss",
-        **changes,
-    }
-    return train(job, PHASES, torch.nn.functional.cross_entropy, **settings)  # type: ignore[arg-type]
+def _train(job: Job, objective: Objective | None = None, **changes: Any) -> list[dict[str, Any]]:
+    settings = Settings(phases=PHASES, batch_size=8)
+    return train(job, objective or ClassLoss(torch.ones(2)), replace(settings, **changes))
 
 
 def _weights(job: Job) -> dict[str, torch.Tensor]:
@@ -131,31 +126,82 @@ def test_killed_and_resumed_it_ends_with_the_same_weights(
 def test_a_phase_of_the_head_alone_leaves_the_backbone_as_it_was(tmp_path: Path) -> None:
     job = _job(tmp_path)
     before = {name: value.clone() for name, value in job.network.backbone.state_dict().items()}
-    loop = _Loop(job, PHASES[:1], torch.nn.functional.cross_entropy, 8, 0.1, "train", False, "auto", "loss")
-    loop.run()
+    _train(job, phases=PHASES[:1], weight_decay=0.1, augment=False)
     for name, value in job.network.backbone.state_dict().items():
         assert torch.equal(value, before[name]), name
 
 
 def test_a_diverging_loss_stops_with_advice(tmp_path: Path) -> None:
-    def diverge(scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        return scores.sum() * float("nan")
-
     with pytest.raises(RunError, match="lower lr_head"):
-        train(
-            _job(tmp_path),
-            PHASES,
-            diverge,
-            batch_size=8,
-            weight_decay=0.0,
-            batch_norm="train",
-            augment=False,
-            precision="auto",
-            selection="loss",
-        )
+        _train(_job(tmp_path), ClassLoss(torch.full((2,), float("nan"))))
 
 
 def test_a_damaged_checkpoint_is_said_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "checkpoint.pt").write_bytes(b"not a checkpoint")
     with pytest.raises(RunError, match="damaged"):
         _train(_job(tmp_path))
+
+
+class Confusing(Objective):
+    """Classes, and beside them whether an image is of the training part: something of its own to learn."""
+
+    def __init__(self, width: int, beside: Part) -> None:
+        super().__init__()
+        self.beside = beside
+        self.known = torch.nn.Linear(width, 2)
+        self.classes = ClassLoss(torch.ones(2))
+        self.seen: list[Batch] = []
+
+    def forward(self, network: Network, batch: Batch) -> torch.Tensor:
+        self.seen.append(batch)
+        codes, count = network.codes(batch.images), len(batch.labels)
+        outside = torch.arange(len(codes)) >= count
+        alike = torch.nn.functional.cross_entropy(self.known(codes), outside.long())
+        return self.classes.of(network.head(codes[:count]), batch.labels) + alike
+
+
+def _confusing(job: Job) -> Confusing:
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        return Confusing(job.network.head.in_features, _part(20, 5))
+
+
+def test_images_beside_the_training_part_come_without_labels_in_the_same_batch(tmp_path: Path) -> None:
+    job = _job(tmp_path)
+    objective = _confusing(job)
+    _train(job, objective, augment=False)
+    assert {len(batch.labels) for batch in objective.seen} == {8}
+    assert {len(batch.images) for batch in objective.seen} == {16}
+    for batch in objective.seen:
+        for image, place in zip(batch.images[8:], batch.places[8:], strict=True):
+            assert torch.equal(image, torch.from_numpy(objective.beside.images[int(place)]))
+    progress = [batch.progress for batch in objective.seen]
+    assert progress == sorted(progress)
+    assert progress[0] == 0.0
+    assert progress[-1] == pytest.approx(1.0 - 1.0 / 25)
+    first_round = torch.cat([batch.places[8:] for batch in objective.seen])[:20]
+    assert sorted(first_round.tolist()) == list(range(20))
+
+
+def test_what_an_objective_learns_is_resumed_to_the_same_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.trainer.CHECKPOINT_SECONDS", 0.0)
+    whole = _job(tmp_path / "whole")
+    learnt = _confusing(whole)
+    before = learnt.known.weight.detach().clone()
+    _train(whole, learnt)
+    assert not torch.equal(learnt.known.weight, before)
+
+    def kill(_what: str, done: int, _total: int, _note: str) -> None:
+        if done == 13:
+            raise Killed
+
+    cut = _job(tmp_path / "cut", kill)
+    with pytest.raises(Killed):
+        _train(cut, _confusing(cut))
+    resumed = _job(tmp_path / "cut")
+    again = _confusing(resumed)
+    _train(resumed, again)
+    assert torch.equal(again.known.weight, learnt.known.weight)
+    assert all(torch.equal(a, b) for a, b in zip(_weights(whole).values(), _weights(resumed).values(), strict=True))

@@ -1,0 +1,81 @@
+"""The options of every strategy that trains end to end; each adds its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from shared.config import Section
+from shared.freezing import BatchNormPolicy, resolve_stages
+from shared.job import Job
+from shared.losses import class_weights
+from shared.objective import ClassLoss
+from shared.sampling import Balance
+from shared.schedules import Shape
+from shared.selection import RULES
+from shared.trainer import Phase, Settings
+
+
+class PhaseOptions(Section):
+    """One phase of the schedule."""
+
+    epochs: int = Field(ge=1, description="passes over the training images")
+    train: str | tuple[str, ...] = Field("none", description="stages beside the head: all, none, last:N, or names")
+    lr_head: float = Field(1e-3, gt=0, description="learning rate of the head")
+    lr_backbone: float = Field(1e-4, gt=0, description="of the trained stage next to the head")
+    lr_decay: float = Field(0.7, gt=0, le=1, description="factor on the rate for each stage further from the head")
+    warmup: float = Field(0.1, ge=0, lt=1, description="share of the phase over which the rates rise")
+    shape: Shape = Field("cosine", description="how the rates fall after that")
+
+
+class TrainingOptions(Section):
+    """Phases, rates and loss. The default phases are CS231n's recipe: the head alone, then all, ten times slower."""
+
+    phases: tuple[PhaseOptions, ...] = Field(
+        (PhaseOptions(epochs=3), PhaseOptions(epochs=10, train="all", lr_head=3e-4)),
+        min_length=1,
+        description="one after the other; without any, the head alone for 3 epochs, then all for 10",
+    )
+    batch_size: int = Field(32, ge=2, description="over all processes together")
+    weight_decay: float = Field(1e-4, ge=0, description="of AdamW, on matrices and kernels")
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the label that goes to all classes alike")
+    focal_gamma: float = Field(0.0, ge=0, description="how much easy samples count less in the loss; 0: not at all")
+    class_weights: Literal["balanced", "none"] = Field("balanced", description="in the loss")
+    balance: Balance = Field("none", description="what comes equally often in an epoch, however rare it is")
+    batch_norm: BatchNormPolicy = Field("train", description="whether trained stages update their statistics")
+    augment: bool = Field(True, description="whether training images are varied at random")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="auto: bf16 on a GPU, else fp32; bf16 is twice as fast on CPUs that have AVX512-BF16"
+    )
+    selection: str = Field("loss", description="which checkpoint validation prefers: loss or balanced_accuracy")
+
+    def check(self, stages: Sequence[str]) -> None:
+        """Looks up the stages of each phase and the rule of selection.
+
+        Raises:
+            ConfigError: A stage that the backbone does not have.
+            UnknownNameError: A rule that there is not.
+        """
+        for phase in self.phases:
+            resolve_stages(phase.train, stages)
+        RULES.get(self.selection)
+
+    def settings(self) -> Settings:
+        """As the trainer takes them."""
+        return Settings(
+            phases=[Phase(**phase.model_dump()) for phase in self.phases],
+            batch_size=self.batch_size,
+            weight_decay=self.weight_decay,
+            batch_norm=self.batch_norm,
+            augment=self.augment,
+            precision=self.precision,
+            selection=self.selection,
+            balance=self.balance,
+        )
+
+    def class_loss(self, job: Job) -> ClassLoss:
+        """The supervised loss that they ask for."""
+        weights = class_weights(job.train.labels, job.costs, balanced=self.class_weights == "balanced")
+        return ClassLoss(weights, label_smoothing=self.label_smoothing, focal_gamma=self.focal_gamma)

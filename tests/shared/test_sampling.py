@@ -1,0 +1,55 @@
+"""The order of an epoch."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from shared.job import Part
+from shared.samples import Belonging, Sample
+from shared.sampling import Balance, balanced_keys, endless, epoch_order
+
+
+def _random(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def test_one_key_is_a_plain_shuffle() -> None:
+    order = epoch_order(np.zeros(10, dtype=np.int64), _random())
+    assert sorted(order.tolist()) == list(range(10))
+    assert order.tolist() == _random().permutation(10).tolist()
+
+
+def test_rare_keys_come_as_often_as_frequent_ones_and_no_sample_again_before_all_came() -> None:
+    keys = np.array([0] * 90 + [1] * 8 + [2] * 3)
+    order = epoch_order(keys, _random())
+    assert len(order) == 101
+    assert np.ptp(np.bincount(keys[order])) <= 1
+    counts = np.bincount(order, minlength=101)
+    assert counts[:90].max() == 1
+    assert np.ptp(counts[90:98]) <= 1
+    assert np.ptp(counts[98:]) <= 1
+
+
+@pytest.mark.parametrize(
+    ("balance", "groups"),
+    [
+        ("none", [[0, 1, 2, 3, 4]]),
+        ("class", [[0, 2], [1, 3, 4]]),
+        ("domain", [[0, 1], [2, 3, 4]]),
+        ("class_and_domain", [[0], [1], [2], [3, 4]]),
+    ],
+)
+def test_balance_names_what_is_told_apart(balance: Balance, groups: list[list[int]]) -> None:
+    labels = np.array([0, 1, 0, 1, 1])
+    samples = [Sample(str(i), "", domain="a" if i < 2 else "b") for i in range(5)]
+    keys = balanced_keys(Part(samples, [], labels, Belonging.of(samples, range(5))), balance)
+    assert sorted(np.flatnonzero(keys == key).tolist() for key in np.unique(keys)) == groups
+
+
+def test_the_endless_stream_is_the_same_wherever_it_is_entered() -> None:
+    whole = endless(7, 0, 50, _random)
+    assert [sorted(whole[start : start + 7].tolist()) for start in range(0, 49, 7)] == [list(range(7))] * 7
+    assert whole[:7].tolist() != whole[7:14].tolist()
+    for start in (0, 3, 7, 20):
+        assert endless(7, start, 11, _random).tolist() == whole[start : start + 11].tolist()
