@@ -66,7 +66,13 @@ class Backbone(nn.Module):
         return {layer: output.ndim == 4 for layer, output in outputs.items()}
 
     def adapted(self, images: Tensor) -> Tensor:
-        """Brought to the input size; grey becomes three alike channels, colour its mean, as needed; then normalised."""
+        """As the first stage takes them; vectors [N, width] come as they are.
+
+        Images are brought to the input size; grey becomes three alike channels, colour its mean, as needed; they
+        are then normalised.
+        """
+        if images.ndim == 2:
+            return images
         if self.input_size is not None and images.shape[-1] != self.input_size:
             side = (self.input_size, self.input_size)
             images = nn.functional.interpolate(images, side, mode="bilinear", align_corners=False, antialias=False)

@@ -10,7 +10,7 @@ from shared.errors import ConfigError
 if TYPE_CHECKING:
     from torch import nn
 
-BatchNormPolicy = Literal["frozen", "train"]
+BatchNormPolicy = Literal["frozen", "train", "per_domain"]
 
 
 def resolve_stages(rule: str | Sequence[str], stages: Sequence[str]) -> tuple[str, ...]:
@@ -49,7 +49,8 @@ def set_mode(stages: nn.ModuleDict, head: nn.Module, train: Sequence[str], batch
     """Puts the trained parts into training mode and the frozen parts into evaluation mode.
 
     A frozen stage keeps its BatchNorm statistics and drops nothing. With `batch_norm="frozen"` the statistics of the
-    trained stages stay too, while their scale and shift learn: what few images or folded weights need.
+    trained stages stay too, while their scale and shift learn: what few images or folded weights need. Statistics per
+    domain are kept by `shared.domain_norm`; for the modules themselves that is training as ever.
     """
     from torch.nn.modules.batchnorm import _BatchNorm
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ class Part:
     Attributes:
         samples: Of this split, in a fixed order.
         images: float32 [channels, size, size] each, in the order of `samples`.
-        labels: int64 [N], indices into the run's classes.
+        labels: int64 [N], indices into the run's classes; -1 where that must not be known.
         belonging: To which series, groups and independent units they belong.
     """
 
@@ -39,6 +39,12 @@ class Part:
         whole = self.belonging
         belonging = Belonging(*(tuple(x[i] for i in chosen) for x in (whole.series, whole.groups, whole.units)))
         return Part([self.samples[i] for i in chosen], Chosen(self.images, chosen), self.labels[indices], belonging)
+
+
+def unlabelled(part: Part) -> Part:
+    """The same images, of which nothing says any more what they show."""
+    samples = [replace(sample, label=None, mask=None) for sample in part.samples]
+    return replace(part, samples=samples, labels=np.full(len(samples), -1, dtype=np.int64))
 
 
 class Chosen(Sequence[Image]):
@@ -63,6 +69,24 @@ class Chosen(Sequence[Image]):
 
 
 @dataclass(frozen=True)
+class Target:
+    """What a training may see of the domain that it shall adapt to: images, and no label of any.
+
+    Attributes:
+        train: To learn from; labels are -1, and the samples name none.
+        validation: The same, to choose by.
+    """
+
+    train: Part
+    validation: Part
+
+    @property
+    def domain(self) -> str:
+        """Its name."""
+        return self.train.samples[0].domain
+
+
+@dataclass(frozen=True)
 class Job:
     """One training, as a strategy sees it. The test set is not in it."""
 
@@ -82,3 +106,9 @@ class Job:
     device: torch.device
     folder: Path
     progress: Progress
+    target: Target | None = None
+    """The domain to adapt to; None: there is none."""
+    watch: Callable[[Network, int], None] = lambda *_: None
+    """Called with the network and the number of the epoch, from 0, after each; for judging afterwards, not to learn."""
+    kept: dict[str, Any] = field(default_factory=dict)
+    """What a strategy's `fit` leaves for its `codes`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -40,6 +41,14 @@ class Objective(nn.Module):
     def forward(self, network: Network, batch: Batch) -> Tensor:
         """The loss, a scalar, under autocast where precision is reduced; the network has not seen the batch yet."""
         raise NotImplementedError
+
+    def measured(self) -> dict[str, float]:
+        """What was measured since the last call, for the history."""
+        return {}
+
+    def judging(self, network: Network, part: Part) -> AbstractContextManager[None]:
+        """Within it the network stands as it shall judge a part; as it is, where nothing depends on the part."""
+        return nullcontext()
 
 
 class ClassLoss(Objective):

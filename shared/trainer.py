@@ -32,7 +32,7 @@ from shared.param_groups import parameter_groups
 from shared.sampling import Balance, balanced_keys, endless, epoch_order
 from shared.schedules import Shape, multiplier
 from shared.seeding import derive_seed, generator
-from shared.selection import RULES
+from shared.selection import LABEL_FREE, RULES
 from shared.task import Image
 
 CHECKPOINT_SECONDS = 20.0
@@ -116,7 +116,7 @@ class Settings:
         batch_norm: Whether trained stages update their BatchNorm statistics.
         augment: Whether `job.augment` varies the training images.
         precision: Of the forward and backward pass; weights and evaluation are float32 always.
-        selection: A rule of `shared.selection`.
+        selection: A rule of `shared.selection`; one of those without labels needs `job.target`.
         balance: What comes equally often in an epoch.
     """
 
@@ -155,7 +155,6 @@ class _Loop:
         self.reduced = settings.precision == "bf16" or (settings.precision == "auto" and not on_cpu)
         self.job, self.settings, self.phases = job, settings, settings.phases
         self.batch_size = min(settings.batch_size, len(job.train.samples))
-        self.rule = RULES.get(settings.selection)
         self.keys = balanced_keys(job.train, settings.balance)
         self.beside = 0 if objective.beside is None else len(objective.beside.samples)
         self.dataset = Augmented(job.train, objective.beside, job.augment if settings.augment else None, job.seed)
@@ -243,16 +242,23 @@ class _Loop:
 
     def _end_epoch(self, optimiser: Any, steps: int) -> None:
         at = self.position
-        scores = predict_scores(self.network, self.job.validation, self.accelerator.device)
-        probabilities = torch.softmax(scores, dim=1).double().numpy()
-        value = self.rule(probabilities, self.job.validation.labels)
+        rule, labels = self.settings.selection, self.job.validation.labels
+        probabilities = self._probabilities(self.job.validation)
+        target: dict[str, float] = {}
+        if self.job.target is not None:
+            of_target = self._probabilities(self.job.target.validation)
+            target = {name: LABEL_FREE.get(name)(of_target) for name in LABEL_FREE}
+        value = target[rule] if rule in LABEL_FREE else RULES.get(rule)(probabilities, labels)
+        self.job.watch(self.network, len(self.history))
         self.history.append(
             {
                 "phase": at.phase + 1,
                 "epoch": at.epoch + 1,
                 "train_loss": at.loss_sum / steps,
                 "validation_score": value,
-                "validation_accuracy": float((probabilities.argmax(1) == self.job.validation.labels).mean()),
+                "validation_accuracy": float((probabilities.argmax(1) == labels).mean()),
+                **target,
+                **self.learner.objective.measured(),
             }
         )
         if at.best_score is None or value > at.best_score:
@@ -260,6 +266,12 @@ class _Loop:
             self.best = {name: tensor.detach().cpu().clone() for name, tensor in self.learner.state_dict().items()}
         at.epoch, at.step, at.loss_sum = at.epoch + 1, 0, 0.0
         self._save(optimiser, only_if_due=True)
+
+    def _probabilities(self, part: Part) -> NDArray[np.float64]:
+        with self.learner.objective.judging(self.network, part):
+            scores = predict_scores(self.network, part, self.accelerator.device)
+        probabilities: NDArray[np.float64] = torch.softmax(scores, dim=1).double().numpy()
+        return probabilities
 
     def _steps_per_epoch(self) -> int:
         return max(1, len(self.job.train.samples) // self.batch_size)
@@ -334,5 +346,9 @@ def predict_codes(network: Network, part: Part, device: torch.device) -> Iterato
     network.to(device).eval()
     for start in range(0, len(part.samples), EVALUATION_BATCH):
         stop = min(start + EVALUATION_BATCH, len(part.samples))
-        batch = torch.from_numpy(np.stack([part.images[i] for i in range(start, stop)]))
-        yield network.codes(batch.to(device))
+        yield network.codes(stack_images(part, start, stop).to(device))
+
+
+def stack_images(part: Part, start: int, stop: int) -> Tensor:
+    """Images `start` to `stop` of a part as one tensor, float32 [stop - start, channels, size, size]."""
+    return torch.from_numpy(np.stack([part.images[i] for i in range(start, stop)]))

@@ -8,13 +8,14 @@ from typing import Literal
 from pydantic import Field
 
 from shared.config import Section
+from shared.errors import ConfigError
 from shared.freezing import BatchNormPolicy, resolve_stages
 from shared.job import Job
 from shared.losses import class_weights
 from shared.objective import ClassLoss
 from shared.sampling import Balance
 from shared.schedules import Shape
-from shared.selection import RULES
+from shared.selection import LABEL_FREE, RULES
 from shared.trainer import Phase, Settings
 
 
@@ -49,18 +50,29 @@ class TrainingOptions(Section):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="auto: bf16 on a GPU, else fp32; bf16 is twice as fast on CPUs that have AVX512-BF16"
     )
-    selection: str = Field("loss", description="which checkpoint validation prefers: loss or balanced_accuracy")
+    selection: str = Field(
+        "loss",
+        description="which checkpoint validation prefers: loss or balanced_accuracy; or, with data.target, the "
+        "unlabelled target: entropy, mutual_information or soft_neighbourhood_density",
+    )
 
     def check(self, stages: Sequence[str]) -> None:
         """Looks up the stages of each phase and the rule of selection.
 
         Raises:
-            ConfigError: A stage that the backbone does not have.
+            ConfigError: A stage that the backbone does not have, or BatchNorm per domain, which needs two of them.
             UnknownNameError: A rule that there is not.
         """
+        if self.batch_norm == "per_domain":
+            raise ConfigError("strategy.batch_norm: per_domain is for strategies that align domains, such as dann")
+        self.check_names(stages)
+
+    def check_names(self, stages: Sequence[str]) -> None:
+        """As `check`, whatever is done with BatchNorm."""
         for phase in self.phases:
             resolve_stages(phase.train, stages)
-        RULES.get(self.selection)
+        if self.selection not in LABEL_FREE:
+            RULES.get(self.selection)
 
     def settings(self) -> Settings:
         """As the trainer takes them."""

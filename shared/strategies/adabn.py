@@ -1,0 +1,58 @@
+"""AdaBN: fine-tuning on the source, then BatchNorm statistics of the target; no weight learns from the target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+from pydantic import Field
+from torch import Tensor
+
+from shared.aligning import domain_codes
+from shared.domain_norm import SourceStatistics, batch_norms, learn_statistics
+from shared.errors import ConfigError
+from shared.job import Job, Part
+from shared.trainer import train
+from shared.training_options import TrainingOptions
+
+
+class Options(TrainingOptions):
+    """Options of AdaBN."""
+
+    name: Literal["adabn"] = Field("adabn", description="finetune, then BatchNorm statistics of the target")
+
+
+class AdaBN:
+    """The network of the source under the statistics of the target.
+
+    Source: Li et al., arXiv 1603.04779, section 3.2.
+    """
+
+    options = Options
+
+    def check(self, options: Options, stages: Sequence[str]) -> None:
+        """Looks up the stages of each phase and the rule of selection."""
+        options.check(stages)
+
+    def fit(self, job: Job, options: Options) -> list[dict[str, Any]]:
+        """Trains on the source, then takes the statistics of the unlabelled target.
+
+        Raises:
+            ConfigError: There is no target, or no BatchNorm.
+        """
+        if job.target is None:
+            raise ConfigError("strategy adabn takes the statistics of a target; set data.target")
+        if not batch_norms(job.network):
+            raise ConfigError("strategy adabn: this backbone has no BatchNorm; use dann, cdan or coral")
+        history = train(job, options.class_loss(job), options.settings())
+        job.kept["statistics"] = SourceStatistics(job.network).to(job.device)
+        learn_statistics(job.network, job.target.train, job.device)
+        job.watch(job.network, len(history))
+        return history
+
+    def codes(self, job: Job, part: Part) -> Iterator[Tensor]:
+        """Codes by the statistics of each image's own domain."""
+        return domain_codes(job, part)
+
+
+STRATEGY = AdaBN()
