@@ -166,10 +166,9 @@ class Aligner:
     def fit(self, job: Job, options: Any) -> list[dict[str, Any]]:
         """Runs the phases; the checkpoint that the rule prefers is the result."""
         objective = Aligned(job, options, lambda shape: self.make(options, shape))
-        history = train(job, objective, options.settings())
         if objective.statistics is not None:
             job.kept["statistics"] = objective.statistics
-        return history
+        return train(job, objective, options.settings())
 
     def codes(self, job: Job, part: Part) -> Iterator[Tensor]:
         """Codes of the network, by the statistics of each image's own domain where each has its own."""

@@ -64,6 +64,8 @@ def complete(
     weights: WeightsReport,
     history: list[dict[str, Any]],
     started: float,
+    *,
+    seen: Mapping[str, Part],
 ) -> None:
     """Chooses what a run decides by on validation, judges the test set once, and writes the run folder.
 
@@ -77,6 +79,7 @@ def complete(
         weights: Where the network's weights came from.
         history: Rows of `metrics.jsonl`.
         started: `time.monotonic()` when the run began.
+        seen: By split, what the network has seen, with labels or without.
 
     Raises:
         MedtlError: The export disagrees with the network, or validation holds nothing to decide by.
@@ -116,7 +119,7 @@ def complete(
     sound = divided.sound and not _marks(parts["validation"]) & before
     record = _record(task, config, divided, job, weights, temperature, decision, beyond, sound=sound)
     write_json(folder / "model.json", record.to_json())
-    write_seen(folder, before.union(*(_marks(parts[name]) for name in SPLITS[:2])))
+    write_seen(folder, before.union(*(_marks(seen[name]) for name in SPLITS[:2])))
     again = len(_marks(parts["test"]) & before)
     told = (f"LEAK: {again} test images or patients were seen by the run that the weights come from.",) if again else ()
     write_text(folder / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in history))

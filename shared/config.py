@@ -41,6 +41,12 @@ class DataSection(Section):
     folds: int | None = Field(None, ge=2, description="divide into so many folds; `fold` is then the test")
     fold: int = Field(0, ge=0, description="which fold is the test, from 0")
     left_out: str | None = Field(None, description="this domain is the test, and nobody in it stands in training")
+    target: str | None = Field(
+        None, description="this domain is adapted to: divided like the rest, its labels hidden from training and choice"
+    )
+    target_labels: bool = Field(
+        False, description="learn from the target with its labels and from nothing else: the bound of any adaptation"
+    )
     validation: float = Field(0.2, gt=0, lt=0.5, description="share of groups for validation")
     test: float = Field(0.2, gt=0, lt=0.5, description="share of groups for the test, where the data has none")
     leaks: Literal["refuse", "drop", "keep_test", "allow"] = Field(
@@ -58,6 +64,10 @@ class DataSection(Section):
             raise ValueError("source and collections both say where the samples come from; give one of them")
         if self.folds is not None and self.left_out is not None:
             raise ValueError("folds and left_out both choose the test; give one of them")
+        if self.target is not None and self.left_out is not None:
+            raise ValueError("target is seen without labels and left_out is not seen at all; give one of them")
+        if self.target_labels and self.target is None:
+            raise ValueError("target_labels needs a target")
         if self.folds is not None and self.fold >= self.folds:
             raise ValueError(f"fold is {self.fold}; of {self.folds} folds it is 0 to {self.folds - 1}")
         return self
@@ -143,6 +153,11 @@ class Config(Section):
     )
     published: dict[str, Published] = Field(
         default_factory=dict, description="by backbone, what a paper says; shown beside this run's own figures"
+    )
+    reverse_validation: bool = Field(
+        False,
+        description="with data.target: also train the way back, from the target as the network labels it to the "
+        "source, and tell how often that is right; doubles the time",
     )
     threshold: float | None = Field(
         None, gt=0, lt=1, description="in place of one chosen for that sensitivity or error_rate"

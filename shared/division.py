@@ -93,6 +93,13 @@ def divide(
             f"{len(copies)} images are copies of some in data.apart_from, {len(known)} are of patients there; they "
             "were left out."
         )
+    if wanted.target is not None:
+        known_labels = _copies_in_target(dataset, result, wanted.target)
+        keep[known_labels] = False
+        if len(known_labels):
+            notes.append(
+                f"{len(known_labels)} images of the target are copies of labelled ones; they were left out of it."
+            )
     units = group_units(dataset.samples, result.clusters)
     dataset, outside = _with_chosen_test(dataset, units, wanted, seed)
     keep[outside] = False
@@ -107,7 +114,7 @@ def divide(
     units = units[keep]
     fractions = (1.0 - wanted.validation - wanted.test, wanted.validation, wanted.test)
     may_leak = wanted.leaks == "allow"
-    parts = dict(split(dataset.samples, seed=seed, fractions=fractions, units=units, may_leak=may_leak))
+    parts = dict(split(_blind(dataset, wanted.target), seed=seed, fractions=fractions, units=units, may_leak=may_leak))
     before = len(parts["train"])
     parts["train"] = _few_labels(dataset, parts["train"], wanted, seed)
     if len(parts["train"]) < before:
@@ -204,5 +211,26 @@ def _few_labels(dataset: Dataset, train: NDArray[np.int64], wanted: DataSection,
     if wanted.train_groups is not None:
         train = few_groups(dataset.samples, train, wanted.train_groups, seed)
     if wanted.labels_per_class is not None:
-        train = k_shot(train, [str(sample.label) for sample in dataset.samples], wanted.labels_per_class, seed)
+        target = np.array([sample.domain == wanted.target for sample in dataset.samples])[train]
+        labels = [str(sample.label) for sample in dataset.samples]
+        train = np.union1d(k_shot(train[~target], labels, wanted.labels_per_class, seed), train[target])
     return train
+
+
+def _copies_in_target(dataset: Dataset, result: AuditResult, target: str) -> NDArray[np.int64]:
+    """Images of the target of which others show the label: what is learned of them would pass for adaptation.
+
+    Raises:
+        ConfigError: There is no such domain, or no other.
+    """
+    domains = np.array([sample.domain for sample in dataset.samples])
+    inside = domains == target
+    if not inside.any() or inside.all():
+        known = ", ".join(sorted(set(domains.tolist())))
+        raise ConfigError(f"data.target is {target!r}; it must be one of several domains; there are {known}")
+    return np.flatnonzero(inside & np.isin(result.clusters, result.clusters[~inside]))
+
+
+def _blind(dataset: Dataset, target: str | None) -> list[Sample]:
+    """The samples, those of a target as one class of their own: a split by their labels would tell of them."""
+    return [replace(one, label=target) if one.domain == target else one for one in dataset.samples]

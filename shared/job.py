@@ -108,7 +108,7 @@ class Job:
     progress: Progress
     target: Target | None = None
     """The domain to adapt to; None: there is none."""
-    watch: Callable[[Network, int], None] = lambda *_: None
-    """Called with the network and the number of the epoch, from 0, after each; for judging afterwards, not to learn."""
+    watch: Callable[[Job, int], None] = lambda *_: None
+    """Called with the job and the number of the epoch, from 0, after each; for judging afterwards, not to learn."""
     kept: dict[str, Any] = field(default_factory=dict)
     """What a strategy's `fit` leaves for its `codes`."""

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from accelerate import PartialState
 
-from shared.artifacts import check_finished, claimed, is_finished, read_model_record, write_text
+from shared.artifacts import check_finished, claimed, is_finished, read_model_record, write_json, write_text
 from shared.backbone import Backbone
 from shared.backbones import build_backbone, find_backbone
 from shared.code_choice import Code, choose_code
@@ -29,9 +29,12 @@ from shared.loading import load_dataset, require_data
 from shared.network import Network, code_width
 from shared.pooling import POOLINGS
 from shared.progress import Progress
+from shared.reverse_validation import REVERSE, reverse_validation
 from shared.samples import SPLITS, Belonging, Dataset
 from shared.seeding import derive_seed
+from shared.selection import LABEL_FREE
 from shared.strategies import find_strategy
+from shared.targeting import Watch, with_target
 from shared.task import Preprocessing, Task
 from shared.weights import WeightsReport, load_weights, require_weights
 
@@ -61,6 +64,8 @@ def run(
     options = validate(strategy.options, config.strategy, origin="strategy")
     spec = _preprocessing(task, config)
     _check_backbone(config)
+    if config.data.target is None or config.data.target_labels:
+        _refuse_target(config, options)
     require_data(config.data)
     strategy.check(options, find_backbone(config.backbone.name).stages)
     device = _device(config)
@@ -91,6 +96,9 @@ def run(
         apart_from = () if other is None else task.load(Path(other), options=spec.options).samples
         divided = divide(task, config.data, dataset, apart_from=apart_from, seed=config.seed, progress=progress)
         parts = _parts(task, divided, spec, progress)
+        seen, target = parts, None
+        if config.data.target is not None:
+            parts, target = with_target(parts, config.data.target, labels=config.data.target_labels)
         code, tried = _code(config, parts, spec, dataset, device, progress)
         network, loaded = _network(config, code, spec, len(dataset.classes))
         job = Job(
@@ -107,10 +115,15 @@ def run(
             device=device,
             folder=folder,
             progress=progress,
+            target=target,
+            watch=(lambda *_: None) if target is None else Watch(strategy, {**parts, "target": target.validation}),
         )
         history = [*tried, *strategy.fit(job, options)]
         if processes.is_main_process:
-            complete(task, config, strategy, divided, parts, job, loaded, history, started)
+            if config.reverse_validation:
+                back = _network(config, code, spec, len(dataset.classes))[0]
+                write_json(folder / REVERSE, reverse_validation(job, strategy, options, back))
+            complete(task, config, strategy, divided, parts, job, loaded, history, started, seen=seen)
     return folder
 
 
@@ -128,6 +141,14 @@ def _preprocessing(task: Task, config: Config) -> Preprocessing:
     return Preprocessing(
         config.backbone.frame or config.backbone.size, 1, {**task.default_options, **config.data.options}
     )
+
+
+def _refuse_target(config: Config, options: Any) -> None:
+    """What only an unlabelled target can answer must not be asked without one."""
+    if config.reverse_validation:
+        raise ConfigError("reverse_validation needs data.target, and without its labels")
+    if options.selection in LABEL_FREE:
+        raise ConfigError(f"strategy.selection: {options.selection} judges unlabelled images; it needs data.target")
 
 
 def _check_backbone(config: Config) -> None:

@@ -249,7 +249,7 @@ class _Loop:
             of_target = self._probabilities(self.job.target.validation)
             target = {name: LABEL_FREE.get(name)(of_target) for name in LABEL_FREE}
         value = target[rule] if rule in LABEL_FREE else RULES.get(rule)(probabilities, labels)
-        self.job.watch(self.network, len(self.history))
+        self.job.watch(self.job, len(self.history))
         self.history.append(
             {
                 "phase": at.phase + 1,

@@ -47,7 +47,7 @@ class AdaBN:
         history = train(job, options.class_loss(job), options.settings())
         job.kept["statistics"] = SourceStatistics(job.network).to(job.device)
         learn_statistics(job.network, job.target.train, job.device)
-        job.watch(job.network, len(history))
+        job.watch(job, len(history))
         return history
 
     def codes(self, job: Job, part: Part) -> Iterator[Tensor]:
