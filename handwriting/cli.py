@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from handwriting.task import TASK
+from shared.adapt_cli import add_adapt
 from shared.cli import (
     ExplainOption,
     JsonOption,
@@ -29,6 +30,7 @@ class Dataset(StrEnum):
 
 
 app = build_app(TASK)
+add_adapt(app, TASK)
 
 
 @app.command()

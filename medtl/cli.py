@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medtl.task import TASK
+from shared.adapt_cli import add_adapt
 from shared.cli import (
     EXIT_REFUSED,
     RUNS,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from shared.samples import Dataset
 
 app = build_app(TASK, own={"audit"})
+add_adapt(app, TASK)
 
 
 @app.command()

@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,7 @@ from shared.completion import complete, positive_classes
 from shared.config import Config, to_yaml, validate
 from shared.division import Divided, divide
 from shared.errors import ConfigError
-from shared.job import Job, Part
+from shared.job import Job, Part, Target
 from shared.loading import load_dataset, require_data
 from shared.network import Network, code_width
 from shared.pooling import POOLINGS
@@ -34,7 +34,8 @@ from shared.samples import SPLITS, Belonging, Dataset
 from shared.seeding import derive_seed
 from shared.selection import LABEL_FREE
 from shared.strategies import find_strategy
-from shared.targeting import Watch, with_target
+from shared.strategies.base import Strategy
+from shared.targeting import Watch, with_target, write_truth
 from shared.task import Preprocessing, Task
 from shared.weights import WeightsReport, load_weights, require_weights
 
@@ -116,13 +117,17 @@ def run(
             folder=folder,
             progress=progress,
             target=target,
-            watch=(lambda *_: None) if target is None else Watch(strategy, {**parts, "target": target.validation}),
+            watch=_watch(config, strategy, parts, target),
         )
         history = [*tried, *strategy.fit(job, options)]
         if processes.is_main_process:
             if config.reverse_validation:
                 back = _network(config, code, spec, len(dataset.classes))[0]
                 write_json(folder / REVERSE, reverse_validation(job, strategy, options, back))
+            if (domain := config.data.target) is not None:
+                of_target = with_target(seen, domain, labels=True)[0]["validation"]
+                truth = {"validation": parts["validation"], "target": of_target, "test": parts["test"]}
+                write_truth(job, strategy, truth)
             complete(task, config, strategy, divided, parts, job, loaded, history, started, seen=seen)
     return folder
 
@@ -141,6 +146,15 @@ def _preprocessing(task: Task, config: Config) -> Preprocessing:
     return Preprocessing(
         config.backbone.frame or config.backbone.size, 1, {**task.default_options, **config.data.options}
     )
+
+
+def _watch(
+    config: Config, strategy: Strategy, parts: Mapping[str, Part], target: Target | None
+) -> Callable[[Job, int], None]:
+    """Writes down what a run with a target says after each epoch; any other is not watched."""
+    if config.data.target is None:
+        return lambda *_: None
+    return Watch(strategy, parts if target is None else {**parts, "target": target.validation})
 
 
 def _refuse_target(config: Config, options: Any) -> None:

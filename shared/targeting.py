@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from shared.artifacts import write_array
+from shared.artifacts import read_json, write_array, write_json
 from shared.job import Job, Part, Target, unlabelled
+from shared.samples import Belonging
 from shared.strategies.base import Strategy
 
 FOLDER = "epochs"
-"""Within the run folder: class scores after each epoch, `NNN-<part>.npy`."""
+"""Within the run folder: class scores after each epoch, `NNN-<part>.npy`; at the end what is true, and the codes."""
 
 
 def with_target(parts: Mapping[str, Part], domain: str, *, labels: bool) -> tuple[dict[str, Part], Target | None]:
@@ -58,6 +60,58 @@ class Watch:
             write_array(job.folder / FOLDER / f"{epoch:03d}-{name}.npy", np.concatenate(rows))
 
 
-def watched(run: Path, part: str) -> list[NDArray[np.float32]]:
-    """What was written of a part: class scores [N, classes] after each epoch, in order."""
-    return [np.load(path) for path in sorted((run / FOLDER).glob(f"*-{part}.npy"))]
+def write_truth(job: Job, strategy: Strategy, parts: Mapping[str, Part]) -> None:
+    """Writes what is needed to judge the epochs and the codes: labels, domains and belonging of each part.
+
+    Called when training is over: before that, no label of the target is anywhere in the run folder.
+
+    Args:
+        job: The training.
+        strategy: By which.
+        parts: By name, with their labels; codes are kept of all but the test.
+    """
+    for name, part in parts.items():
+        tree = {
+            "labels": part.labels.tolist(),
+            "domains": [sample.domain for sample in part.samples],
+            "series": part.belonging.series,
+            "groups": part.belonging.groups,
+            "units": part.belonging.units,
+        }
+        write_json(job.folder / FOLDER / f"{name}.json", tree)
+        if name != "test":
+            codes = torch.cat([block.float().cpu() for block in strategy.codes(job, part)]).numpy()
+            write_array(job.folder / FOLDER / f"codes-{name}.npy", codes.astype(np.float16))
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What was written of one part of a run.
+
+    Attributes:
+        scores: float64 [N, classes], before the softmax, after each epoch.
+        labels: int64 [N].
+        domains: Of each image.
+        belonging: To what each belongs.
+        codes: float32 [N, width] of the network that was kept; None of the test.
+    """
+
+    scores: Sequence[NDArray[np.float64]]
+    labels: NDArray[np.int64]
+    domains: tuple[str, ...]
+    belonging: Belonging
+    codes: NDArray[np.float32] | None
+
+
+def watched(run: Path, part: str) -> Watched:
+    """Reads it."""
+    folder = run / FOLDER
+    tree = read_json(folder / f"{part}.json")
+    codes = folder / f"codes-{part}.npy"
+    return Watched(
+        scores=[np.load(path).astype(np.float64) for path in sorted(folder.glob(f"[0-9]*-{part}.npy"))],
+        labels=np.array(tree["labels"], dtype=np.int64),
+        domains=tuple(tree["domains"]),
+        belonging=Belonging(*(tuple(tree[key]) for key in ("series", "groups", "units"))),
+        codes=np.load(codes).astype(np.float32) if codes.is_file() else None,
+    )

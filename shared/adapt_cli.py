@@ -1,0 +1,104 @@
+"""The command `adapt`, the same in every application.
+
+Annotations are evaluated here at once, not kept as strings: typer reads those of the inner function.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from shared.cli import RUNS, read_settings, reported
+from shared.errors import ConfigError, UsageError
+from shared.progress import progress_bars
+
+if TYPE_CHECKING:
+    from shared.config import Config
+    from shared.task import Task
+
+FOLDER = "adapt"
+"""Under the folder of runs: none of what is only tried must be the newest run that `predict` takes."""
+NAMED = "A domain of the data (a scanner), or a folder, zip or manifest of its own."
+
+
+def add_adapt(app: typer.Typer, task: "Task") -> None:
+    """Adds the command to the application of a task."""
+
+    @app.command()
+    def adapt(
+        config: Annotated[
+            Path | None, typer.Argument(metavar="[CONFIG]", help="A YAML file, as configs/*/adapt.yaml.")
+        ] = None,
+        overrides: Annotated[
+            list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Over the file, for example seed=1")
+        ] = None,
+        source: Annotated[str | None, typer.Option(help=f"With labels. {NAMED}")] = None,
+        target: Annotated[str | None, typer.Option(help=f"Its labels only judge. {NAMED}")] = None,
+        method: Annotated[
+            list[str] | None, typer.Option(help="dann, cdan, coral or adabn; several may be given. dann without it.")
+        ] = None,
+        weight: Annotated[
+            list[float] | None, typer.Option(help="Of the loss between domains; several may be given.")
+        ] = None,
+        rule: Annotated[
+            str, typer.Option(help="What chooses among settings without labels of the target.")
+        ] = "reverse_validation",
+        label_shift: Annotated[
+            bool, typer.Option("--label-shift", help="Estimate how often each class occurs in the target; use it.")
+        ] = False,
+        bound: Annotated[
+            bool, typer.Option("--bound/--no-bound", help="Whether to train on the target's labels too, to compare.")
+        ] = True,
+        out: Annotated[Path | None, typer.Option(help="Folder; without it, one under runs/adapt/.")] = None,
+    ) -> None:
+        """Adapt to a domain without its labels; the model is in OUT/kept, and is of the source alone where that is safer.
+
+        Trains the source alone and each setting, chooses without labels of the target, and tells what its labels would
+        have chosen beside. The report is OUT/adapt.html; the same command again resumes.
+        """
+        with reported():
+            settings = between(read_settings(config, overrides), source, target)
+            from shared.adapting import KEPT, Plan
+            from shared.adapting import adapt as adapt_to
+            from shared.adapting_report import write_adaptation
+
+            plan = Plan(tuple(method or ("dann",)), tuple(weight or ()), rule, label_shift, bound)
+            folder = out or RUNS / FOLDER / f"{settings.name}-to-{settings.data.target}-seed{settings.seed}".replace(
+                " ", "-"
+            )
+            with progress_bars() as progress:
+                tree = adapt_to(task, settings, plan, folder, root=RUNS, progress=progress)
+            for line in write_adaptation(task, tree, folder):
+                typer.echo(line)
+            typer.echo(f"model: {folder / KEPT}, report: {folder / 'adapt.html'}")
+
+
+def between(config: "Config", source: str | None, target: str | None) -> "Config":
+    """The configuration for one source and one target: two domains of its data, or two datasets.
+
+    Raises:
+        UsageError: One is a path and the other is none.
+        ConfigError: They are two datasets, and the configuration names others.
+    """
+    if target is None:
+        if source is not None:
+            raise UsageError("--source needs a --target")
+        return config
+    data = config.data
+    if not Path(target).exists():
+        if source is not None and Path(source).exists():
+            raise UsageError(
+                f"--source is a path and --target {target!r} does not exist; name two paths or two domains"
+            )
+        domains = data.domains if source is None else (source, target)
+        return config.model_copy(update={"data": data.model_copy(update={"domains": domains, "target": target})})
+    if source is None or not Path(source).exists():
+        raise UsageError(f"--target is a path; name the path of the labelled data with --source, not {source!r}")
+    if data.source is not None or data.collections:
+        raise ConfigError("--source and --target are paths; leave out data.source and data.collections")
+    names = [Path(source).stem, Path(target).stem]
+    if names[0] == names[1]:
+        names = ["source", "target"]
+    collections = dict(zip(names, (source, target), strict=True))
+    changed = data.model_copy(update={"collections": collections, "target": names[1]})
+    return config.model_copy(update={"data": changed})

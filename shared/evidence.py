@@ -1,0 +1,125 @@
+"""What speaks for one of several runs that adapt to a target, without a label of it; and what its labels would say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.artifacts import read_json
+from shared.intervals import Weights, bootstrap
+from shared.reverse_validation import REVERSE
+from shared.selection import LABEL_FREE, RULES
+from shared.targeting import Watched, watched
+
+REVERSE_RULE = "reverse_validation"
+DRAWS = 200
+"""Resamples of a difference between two runs; a rule over all pairs of images takes milliseconds for each."""
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run with a target.
+
+    Attributes:
+        name: Of the setting ("dann weight=0.3").
+        path: Its folder.
+        history: Rows of `metrics.jsonl`.
+    """
+
+    name: str
+    path: Path
+    history: tuple[dict[str, Any], ...]
+
+    @classmethod
+    def read(cls, name: str, path: Path) -> Run:
+        """Reads the history of a finished run."""
+        lines = (path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        return cls(name, path, tuple(json.loads(line) for line in lines))
+
+    @cached_property
+    def validation(self) -> Watched:
+        """Labelled validation of what it learned from."""
+        return watched(self.path, "validation")
+
+    @cached_property
+    def target(self) -> Watched:
+        """Validation of the target; its labels are for the oracle alone."""
+        return watched(self.path, "target")
+
+    @cached_property
+    def test(self) -> Watched:
+        """The test, both domains."""
+        return watched(self.path, "test")
+
+    @property
+    def kept(self) -> int:
+        """The epoch, from 0, whose weights the run kept: the last one written where something followed on training."""
+        if len(self.validation.scores) > len(self.history):
+            return len(self.validation.scores) - 1
+        return int(np.argmax([row["validation_score"] for row in self.history]))
+
+
+def setting_rules() -> list[str]:
+    """Names of all rules by which settings can be chosen without target labels."""
+    return [REVERSE_RULE, *LABEL_FREE, *RULES]
+
+
+def rule_value(run: Run, rule: str) -> float:
+    """What the rule says of the kept weights; higher is better.
+
+    Raises:
+        UnknownNameError: No such rule.
+    """
+    judge, units = _judge(run, rule)
+    return judge(np.arange(len(units)))
+
+
+def better_by(run: Run, reference: Run, rule: str) -> tuple[float, tuple[float, float] | None]:
+    """By how much the rule prefers `run`, and the 95 % interval of that over the units of what it looks at.
+
+    Where there are too few units for an interval it is None.
+    """
+    (judge, units), (of_reference, _) = _judge(run, rule), _judge(reference, rule)
+
+    def differences(weights: Weights) -> Values:
+        drawn = [np.repeat(np.arange(len(units)), row.astype(np.int64)) for row in weights]
+        return np.array([judge(chosen) - of_reference(chosen) for chosen in drawn])
+
+    every = np.arange(len(units))
+    return judge(every) - of_reference(every), bootstrap(units, differences, draws=DRAWS)
+
+
+def oracle_epoch(run: Run, rule: str) -> tuple[int, float]:
+    """The epoch that the labels of the target's validation prefer, and what they say of it."""
+    values = [RULES.get(rule)(softmax(scores), run.target.labels) for scores in run.target.scores]
+    best = int(np.argmax(values))
+    return best, values[best]
+
+
+def softmax(scores: Values) -> Values:
+    """Probabilities [N, classes] of class scores."""
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+    quotient: Values = powers / powers.sum(axis=1, keepdims=True)
+    return quotient
+
+
+def _judge(run: Run, rule: str) -> tuple[Callable[[NDArray[np.int64]], float], tuple[int, ...]]:
+    """The rule's value on chosen images of what it looks at, and the units of those images."""
+    if rule == REVERSE_RULE:
+        hits = np.array(read_json(run.path / REVERSE)["hits"], dtype=np.float64)
+        return lambda chosen: float(hits[chosen].mean()), run.validation.belonging.units
+    if rule in LABEL_FREE:
+        of_target = softmax(run.target.scores[run.kept])
+        return lambda chosen: LABEL_FREE.get(rule)(of_target[chosen]), run.target.belonging.units
+    judge, labels = RULES.get(rule), run.validation.labels
+    probabilities = softmax(run.validation.scores[run.kept])
+    return lambda chosen: judge(probabilities[chosen], labels[chosen]), run.validation.belonging.units
