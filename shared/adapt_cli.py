@@ -51,7 +51,7 @@ def add_adapt(app: typer.Typer, task: "Task") -> None:
         ] = True,
         out: Annotated[Path | None, typer.Option(help="Folder; without it, one under runs/adapt/.")] = None,
     ) -> None:
-        """Adapt to a domain without its labels; the model is in OUT/kept, and is of the source alone where that is safer.
+        """Adapt to a domain without its labels; OUT/kept is the model, that of the source alone where that is safer.
 
         Trains the source alone and each setting, chooses without labels of the target, and tells what its labels would
         have chosen beside. The report is OUT/adapt.html; the same command again resumes.
