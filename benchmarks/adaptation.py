@@ -1,0 +1,180 @@
+"""What the studies of adaptation share: every column of one seed, from parts to accuracies; nothing is written."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from shared.backbones import build_backbone
+from shared.config import validate
+from shared.evidence import softmax
+from shared.job import Job, Part, Target, unlabelled
+from shared.network import Network, code_width
+from shared.reverse_validation import reverse_validation
+from shared.seeding import derive_seed
+from shared.selection import LABEL_FREE, RULES
+from shared.strategies import find_strategy
+from shared.strategies.base import Strategy
+from shared.task import Preprocessing
+
+TRAINING: Mapping[str, Any] = {"batch_size": 64, "augment": False, "class_weights": "none", "precision": "bf16"}
+ALIGNING: Mapping[str, Any] = {"batch_norm": "per_domain", "weight": 1.0}
+PHASE: Mapping[str, Any] = {"train": "all", "lr_head": 3e-3, "lr_backbone": 1e-3, "lr_decay": 1.0, "warmup": 0.0}
+Parts = Mapping[str, Part]
+Scores = NDArray[np.float64]
+Measures = dict[str, float]
+
+
+@dataclass
+class Watched:
+    """Class scores after each epoch."""
+
+    parts: Parts
+    strategy: Strategy
+    scores: dict[str, list[Scores]] = field(default_factory=dict)
+
+    @torch.no_grad()
+    def __call__(self, job: Job, epoch: int) -> None:
+        """After epoch number `epoch`."""
+        for name, part in self.parts.items():
+            rows = torch.cat([job.network.head(codes) for codes in self.strategy.codes(job, part)])
+            self.scores.setdefault(name, []).append(rows.double().numpy())
+
+
+@dataclass(frozen=True)
+class Study:
+    """One seed in one direction.
+
+    Attributes:
+        source: Parts "train", "validation" and "test" with labels.
+        target: The same; only the oracle and the bound look at its labels.
+        classes: How many.
+        measure: What is told of test scores [N, classes], given those of validation, both parts known.
+        seed: Of weights and draws.
+        side: Of the images.
+        backbone: LeNet, unless told otherwise.
+    """
+
+    source: Parts
+    target: Parts
+    classes: int
+    measure: Callable[[Scores, Part, Scores, Part], Measures]
+    seed: int
+    side: int
+    backbone: str = "lenet"
+
+    def network(self) -> Network:
+        """With random weights."""
+        backbone = build_backbone(self.backbone, layers=None, seed=self.seed)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive_seed(self.seed, "head"))
+            width = code_width(backbone, backbone.layers, "avg1", 1, self.side)
+            network = Network(backbone, backbone.layers, "avg1", width, self.classes)
+        return network.to(memory_format=torch.channels_last)
+
+    def trained(
+        self, method: str, options: Mapping[str, Any], *, bound: bool = False, back: bool = False
+    ) -> tuple[Watched, list[dict[str, Any]], float | None]:
+        """Scores of each epoch, the history, and the accuracy of the way back."""
+        strategy = find_strategy(method)
+        chosen = {key: value for key, value in options.items() if key in strategy.options.model_fields}
+        if method in ("finetune", "adabn"):
+            chosen.pop("batch_norm", None)
+        settings = validate(strategy.options, {"name": method, **chosen}, origin=method)
+        own = self.target if bound else self.source
+        watch = Watched({"validation": own["validation"], "test": self.target["test"]}, strategy)
+        hidden = None
+        if not bound:
+            hidden = Target(*(unlabelled(self.target[name]) for name in ("train", "validation")))
+            watch.parts = {**watch.parts, "target": hidden.validation}
+        with tempfile.TemporaryDirectory() as folder:
+            job = Job(
+                network=self.network(),
+                train=own["train"],
+                validation=own["validation"],
+                classes=tuple(str(i) for i in range(self.classes)),
+                costs=(1.0,) * self.classes,
+                spec=Preprocessing(self.side),
+                content_hash="",
+                fingerprint="",
+                augment=lambda image, _: image,
+                seed=self.seed,
+                device=torch.device("cpu"),
+                folder=Path(folder),
+                progress=lambda *_: None,
+                target=hidden,
+                watch=watch,
+            )
+            history = strategy.fit(job, settings)
+            told = reverse_validation(job, strategy, settings, self.network())["accuracy"] if back else None
+        return watch, history, told
+
+    def columns(
+        self, methods: Mapping[str, tuple[str, Mapping[str, Any]]], epochs: int, rule: str, *, back: bool = False
+    ) -> dict[str, Any]:
+        """Every column: each method by name, what the rule keeps, the oracle, and training on the target."""
+        phases = [{**PHASE, "epochs": epochs, "shape": "annealed"}]
+        plain = {**TRAINING, "phases": phases, "selection": rule}
+        found: dict[str, dict[str, Any]] = {}
+        for name, (method, options) in {"source only": ("finetune", {}), **methods}.items():
+            started = time.process_time()
+            watch, history, way_back = self.trained(method, {**plain, **ALIGNING, **options}, back=back)
+            kept = len(watch.scores["test"]) - 1
+            if kept < len(history):
+                kept = int(np.argmax([row["validation_score"] for row in history]))
+            labels = self.target["validation"].labels
+            oracle = [RULES.get("balanced_accuracy")(softmax(one), labels) for one in watch.scores["target"]]
+            best = int(np.argmax(oracle))
+            found[name] = {
+                "value": LABEL_FREE.get(rule)(softmax(watch.scores["target"][kept])),
+                "test": self._judged(watch, kept),
+                "oracle": oracle[best],
+                "best": self._judged(watch, best),
+                "way_back": way_back,
+                "kept": kept,
+                "target": watch.scores["target"][kept].round(3).tolist(),
+                "validation": watch.scores["validation"][kept].round(3).tolist(),
+                "seconds": time.process_time() - started,
+            }
+        told = {"columns": {name: one["test"] for name, one in found.items()}, "found": found}
+        told["columns"]["label-free"] = max(found.values(), key=lambda one: one["value"])["test"]
+        told["columns"]["oracle"] = max(found.values(), key=lambda one: one["oracle"])["best"]
+        watch, history, _ = self.trained("finetune", {**plain, "selection": "balanced_accuracy"}, bound=True)
+        kept = int(np.argmax([row["validation_score"] for row in history]))
+        told["columns"]["on target"] = self._judged(watch, kept, bound=True)
+        return told
+
+    def _judged(self, watch: Watched, epoch: int, *, bound: bool = False) -> Measures:
+        validation = (self.target if bound else self.source)["validation"]
+        return self.measure(
+            watch.scores["validation"][epoch], validation, watch.scores["test"][epoch], self.target["test"]
+        )
+
+
+def accuracy(_: Scores, __: Part, scores: Scores, test: Part) -> Measures:
+    """Of the likeliest class on the test."""
+    return {"accuracy": float((scores.argmax(axis=1) == test.labels).mean())}
+
+
+def summary(paths: Sequence[Path]) -> None:
+    """Prints mean and standard deviation over seeds of each column, a line a direction."""
+    rows = [json.loads(line) for path in paths for line in path.read_text().splitlines()]
+    for direction in sorted({row["direction"] for row in rows}):
+        chosen = [row for row in rows if row["direction"] == direction]
+        print(f"{direction}, {len(chosen)} seeds")
+        for name in chosen[0]["columns"]:
+            cells = []
+            for key in chosen[0]["columns"][name]:
+                values = [row["columns"][name][key] for row in chosen]
+                spread = f" ({np.std(values, ddof=1):.3f})" if len(values) > 1 else ""
+                cells.append(f"{key} {np.mean(values):.3f}{spread}")
+            print(f"    {name}: {', '.join(cells)}")

@@ -1,0 +1,122 @@
+"""MRI without labels of the target: phantom scanners, GE to Siemens, Sartaj's Training to what is new in its Testing.
+
+    python -m benchmarks.adaptation_mri PHANTOM --source "phantom atlas" --target "phantom borealis" --seed 0 > 0.jsonl
+    python -m benchmarks.adaptation_mri TRAINING_FOLDER TESTING_FOLDER --seed 0 > sartaj-0.jsonl
+    python -m benchmarks.adaptation_mri --summary *.jsonl
+
+AUC on the target's test, and sensitivity and specificity at the threshold that the source's validation chooses.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.adaptation import Measures, Scores, Study, summary
+from medtl.task import TASK
+from shared.calibration import fit_temperature
+from shared.config import DataSection
+from shared.decision import decide
+from shared.division import divide
+from shared.evaluation import evaluate
+from shared.evidence import softmax
+from shared.job import Part
+from shared.loading import load_dataset
+from shared.samples import SPLITS, Belonging
+from shared.selection import LABEL_FREE
+from shared.task import Preprocessing
+
+SENSITIVITY = 0.98
+POSITIVE = np.array([False, True])
+
+
+def load_parts(wanted: DataSection, seed: int, side: int) -> tuple[dict[str, Part], dict[str, Part]]:
+    """Source and target, each by split, divided as a run divides them."""
+    spec = Preprocessing(side, 1, {**TASK.default_options, **wanted.options})
+    dataset = load_dataset(TASK, wanted, spec, Path("runs"), lambda *_: None)
+    divided = divide(TASK, wanted, dataset, seed=seed, progress=lambda *_: None)
+    sides: tuple[dict[str, Part], dict[str, Part]] = ({}, {})
+    for name in SPLITS:
+        indices = divided.parts[name]
+        inside = np.array([divided.dataset.samples[i].domain == wanted.target for i in indices])
+        for part, chosen in ((sides[0], indices[~inside]), (sides[1], indices[inside])):
+            samples = [divided.dataset.samples[i] for i in chosen]
+            labels = np.array([divided.dataset.classes.index(str(sample.label)) for sample in samples], dtype=np.int64)
+            belonging = Belonging.of(samples, divided.units[chosen].tolist())
+            images = TASK.images(samples, spec, divided.dataset.content_hash)
+            part[name] = Part(samples, images, labels, belonging)
+    print(list(divided.notes), {n: [len(s[n].samples) for s in sides] for n in SPLITS}, file=sys.stderr)
+    return sides
+
+
+def screening(scores: Scores, validation: Part, tested: Scores, test: Part) -> Measures:
+    """AUC, and what the threshold of that validation gives."""
+    temperature = fit_temperature(scores, validation.labels)
+    decision = decide(
+        softmax(scores / temperature),
+        validation.labels,
+        validation.belonging,
+        POSITIVE,
+        target=SENSITIVITY,
+        error_rate=0.01,
+        threshold=None,
+        choices=1,
+    )
+    told = evaluate(
+        softmax(tested / temperature),
+        test.labels,
+        ("no_tumour", "tumour"),
+        positive=POSITIVE,
+        belonging=test.belonging,
+        domains=["target"] * len(test.labels),
+        threshold=decision.chosen.threshold,
+        aggregation=decision.aggregation,
+    )
+    found: Measures = {}
+    for key in ("auc", "sensitivity", "specificity"):
+        block = told[key]
+        if block["value"] is not None:
+            found[key] = block["value"]
+            found |= {f"{key} {end}": block[end] for end in ("low", "high") if block.get(end) is not None}
+    return found
+
+
+def main() -> None:
+    """Reads the arguments, prints a line."""
+    parser = argparse.ArgumentParser(description="MRI without labels of the target")
+    parser.add_argument("data", type=Path, nargs="*", help="one dataset with several scanners, or source and target")
+    parser.add_argument("--source")
+    parser.add_argument("--target")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--epochs", type=int, default=16)
+    parser.add_argument("--side", type=int, default=44)
+    parser.add_argument("--weight", type=float, default=1.0)
+    parser.add_argument("--methods", nargs="+", default=["dann"])
+    parser.add_argument("--rule", choices=tuple(LABEL_FREE), default="mutual_information")
+    parser.add_argument("--back", action="store_true")
+    parser.add_argument("--summary", type=Path, nargs="+")
+    args = parser.parse_args()
+    if args.summary is not None:
+        summary(args.summary)
+        return
+    options = {"labels": "binary"}
+    if len(args.data) == 2:
+        collections = {"source": str(args.data[0]), "target": str(args.data[1])}
+        wanted = DataSection(collections=collections, target="target", options=options)
+    else:
+        domains = (args.source, args.target)
+        wanted = DataSection(source=str(args.data[0]), domains=domains, target=args.target, options=options)
+    source, target = load_parts(wanted, args.seed, args.side)
+    study = Study(source, target, 2, screening, args.seed, args.side)
+    methods = {name: (name, {"weight": args.weight}) for name in args.methods}
+    told = study.columns(methods, args.epochs, args.rule, back=args.back)
+    direction = f"{args.source or args.data[0].name} to {args.target or args.data[1].name}"
+    print(json.dumps({"direction": direction, "seed": args.seed, **told}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
