@@ -1,0 +1,272 @@
+"""Strategies that bring domains together, on a small ConvNet and on word counts through one hidden layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from shared.aligning import Aligned, AligningOptions, Between, Seen, Shape
+from shared.backbones import build_backbone
+from shared.config import validate
+from shared.domain_classifier import reversed_gradient
+from shared.errors import ConfigError
+from shared.job import Job, Part, Target, unlabelled
+from shared.mlp import multilayer_perceptron
+from shared.network import Network
+from shared.objective import Batch
+from shared.samples import Belonging, Sample
+from shared.strategies import find_strategy
+from shared.task import Preprocessing
+from shared.trainer import predict_scores
+
+CPU = torch.device("cpu")
+WORDS, SHARED, CUES = 5000, 40, 40
+Make = Callable[..., Job]
+
+
+def _part(images: np.ndarray, labels: np.ndarray, domain: str) -> Part:
+    samples = [Sample(id=f"{domain}{i}", source="", label=str(label), domain=domain) for i, label in enumerate(labels)]
+    return Part(
+        samples, list(images.astype(np.float32)), labels.astype(np.int64), Belonging.of(samples, range(len(labels)))
+    )
+
+
+def _texts(count: int, seed: int, domain: str) -> Part:
+    """Word counts: some words speak of the class everywhere, and in the source alone others do so more plainly."""
+    random = np.random.default_rng([seed, domain == "books"])
+    labels = np.arange(count) % 2
+    rates = np.full((count, WORDS), 0.01)
+    rates[:, 2 * (SHARED + CUES) :] *= random.random(WORDS - 2 * (SHARED + CUES)) + 0.5
+    for i, label in enumerate(labels):
+        rates[i, label * SHARED : (label + 1) * SHARED] = 0.12
+        if domain == "books":
+            start = 2 * SHARED + label * CUES
+            rates[i, start : start + CUES] = 0.4
+    return _part(np.log1p(random.poisson(rates)), labels, domain)
+
+
+def _pictures(count: int, seed: int, domain: str) -> Part:
+    random = np.random.default_rng([seed, len(domain)])
+    labels = np.arange(count) % 2
+    images = random.random((count, 1, 16, 16)) * (0.4 if domain == "books" else 0.6)
+    images[labels == 1, :, 4:10, 4:10] += 0.4
+    return _part(images, labels, domain)
+
+
+def _job(folder: Path, network: Network, draw: Callable[[int, int, str], Part], count: int = 24) -> Job:
+    return Job(
+        network=network,
+        train=draw(count, 1, "books"),
+        validation=draw(count, 2, "books"),
+        classes=("0", "1"),
+        costs=(1.0, 1.0),
+        spec=Preprocessing(16),
+        content_hash="",
+        fingerprint="",
+        augment=lambda image, _: image,
+        seed=0,
+        device=CPU,
+        folder=folder,
+        progress=lambda *_: None,
+        target=Target(*(unlabelled(draw(count, seed, "films")) for seed in (3, 4))),
+    )
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Job:
+    torch.manual_seed(0)
+    backbone = build_backbone("convnet_small", layers=["block2"], seed=0)
+    return _job(tmp_path, Network(backbone, ["block2"], "avg1", 64, 2), _pictures)
+
+
+def _options(name: str, **more: Any) -> Any:
+    phase = {"epochs": 2, "train": "all", "lr_head": 1e-2, "lr_backbone": 1e-2, "lr_decay": 1.0, "shape": "annealed"}
+    given = {"name": name, "batch_size": 8, "augment": False, "phases": [phase], **more}
+    return validate(find_strategy(name).options, given, origin="test")
+
+
+def _accuracy(job: Job, part: Part) -> float:
+    return float((predict_scores(job.network, part, CPU).argmax(1).numpy() == part.labels).mean())
+
+
+class Recorded(Between):
+    """Keeps what it was shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shown: list[Seen] = []
+        self.unused = nn.Parameter(torch.zeros(1))
+
+    def forward(self, seen: Seen) -> torch.Tensor:
+        self.shown.append(seen)
+        return seen.inside.sum() * 0.0
+
+
+def _objective(job: Job, **more: Any) -> tuple[Aligned, Recorded, Shape]:
+    kept: dict[str, Any] = {}
+
+    def make(shape: Shape) -> Between:
+        kept["shape"], kept["between"] = shape, Recorded()
+        return kept["between"]
+
+    objective = Aligned(job, _options("dann", **more), make)
+    return objective, kept["between"], kept["shape"]
+
+
+def _batch(job: Job, progress: float = 0.5) -> Batch:
+    assert job.target is not None
+    images = np.stack([*job.train.images[:6], *job.target.train.images[:6]])
+    places = torch.arange(6).repeat(2)
+    return Batch(torch.from_numpy(images), torch.from_numpy(job.train.labels[:6]), places, progress)
+
+
+def test_the_reversed_gradient_is_minus_strength_and_the_value_stays() -> None:
+    x = torch.tensor([1.0, -2.0], requires_grad=True)
+    y = reversed_gradient(x, 0.25)
+    assert torch.equal(y, x)
+    (y * torch.tensor([3.0, 5.0])).sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [-0.75, -1.25]
+
+
+def test_one_pass_shows_source_and_target_and_their_domains(pictures: Job) -> None:
+    passes = []
+    pictures.network.backbone.register_forward_hook(lambda *_: passes.append(1))
+    objective, between, shape = _objective(pictures)
+    passes.clear()
+    objective(pictures.network, _batch(pictures))
+    seen = between.shown[0]
+    assert len(passes) == 1
+    assert (shape.width, shape.classes, shape.domains) == (64, 2, 2)
+    assert seen.domains.tolist() == [0] * 6 + [1] * 6
+    assert seen.inside.shape == (12, 64)
+    assert seen.strength == pytest.approx(2 / (1 + np.exp(-5)) - 1)
+
+
+def test_any_stage_can_be_aligned(pictures: Job) -> None:
+    objective, between, shape = _objective(pictures, layer="block1")
+    objective(pictures.network, _batch(pictures))
+    assert shape.width == between.shown[0].inside.shape[1] == 32
+    assert not pictures.network.backbone.stages["block1"]._forward_hooks
+    with pytest.raises(ConfigError, match="built are block1, block2"):
+        _objective(pictures, layer="block4")
+
+
+def test_several_source_domains_and_the_target_are_told_apart(pictures: Job) -> None:
+    samples = [replace(one, domain=f"books{i % 3}") for i, one in enumerate(pictures.train.samples)]
+    several = replace(pictures, train=replace(pictures.train, samples=samples))
+    objective, between, shape = _objective(several)
+    objective(several.network, _batch(several))
+    assert shape.domains == 4
+    assert between.shown[0].domains.tolist() == [0, 1, 2, 0, 1, 2] + [3] * 6
+    without = replace(several, target=None)
+    assert _objective(without)[2].domains == 3
+
+
+def test_one_domain_alone_is_refused(pictures: Job) -> None:
+    with pytest.raises(ConfigError, match=r"set data\.target"):
+        _objective(replace(pictures, target=None))
+
+
+def test_a_prior_of_the_target_weighs_the_source_between_domains(pictures: Job) -> None:
+    objective, between, _ = _objective(pictures, target_prior=(0.2, 0.8))
+    objective(pictures.network, _batch(pictures))
+    weights = between.shown[0].weights
+    assert torch.allclose(weights[:6], torch.tensor([0.4, 1.6] * 3))
+    assert weights[6:].tolist() == [1.0] * 6
+    with pytest.raises(ConfigError, match="shares that sum to 1"):
+        _objective(pictures, target_prior=(0.2, 0.2, 0.6))
+
+
+def test_statistics_per_domain_end_in_the_network_as_those_of_the_target(pictures: Job) -> None:
+    objective, _, _ = _objective(pictures, batch_norm="per_domain")
+    plain, _, _ = _objective(pictures)
+    norm = pictures.network.backbone.stages["block1"][1]
+    pictures.network.train()
+    batch = _batch(pictures)
+    before = norm.running_mean.clone()
+    objective(pictures.network, batch)
+    after = norm.running_mean.clone()
+    assert objective.statistics is not None
+    of_source = objective.statistics.mean0.clone()
+    assert not torch.allclose(after, of_source)
+    target_alone = pictures.network.backbone.stages["block1"][0](pictures.network.backbone.adapted(batch.images[6:]))
+    assert torch.allclose(after, 0.9 * before + 0.1 * target_alone.mean(dim=(0, 2, 3)), atol=1e-6)
+    with objective.judging(pictures.network, pictures.validation):
+        assert torch.equal(norm.running_mean, of_source)
+    assert torch.equal(norm.running_mean, after)
+    assert "forward" not in vars(norm)
+    with plain.judging(pictures.network, pictures.validation):
+        assert torch.equal(norm.running_mean, after)
+
+
+@pytest.mark.parametrize("name", ["dann", "cdan", "coral", "adabn"])
+def test_each_method_moves_the_network_elsewhere_than_the_source_alone(
+    name: str, pictures: Job, tmp_path: Path
+) -> None:
+    state = {key: value.clone() for key, value in pictures.network.state_dict().items()}
+    history = find_strategy(name).fit(pictures, _options(name))
+    adapted = {key: value.clone() for key, value in pictures.network.state_dict().items()}
+    pictures.network.load_state_dict(state)
+    alone = replace(pictures, folder=tmp_path / "alone", kept={})
+    find_strategy("finetune").fit(alone, _options("finetune"))
+    source = pictures.network.state_dict()
+    changed = {key for key in source if not torch.equal(source[key], adapted[key])}
+    statistics = {key for key in source if "running" in key or "tracked" in key}
+    assert bool(changed - statistics) == (name != "adabn")
+    assert changed & statistics
+    assert {"entropy", "mutual_information", "soft_neighbourhood_density"} <= history[0].keys()
+    assert ("domain_accuracy" in history[0]) == (name in ("dann", "cdan"))
+
+
+def test_a_wide_product_is_projected(pictures: Job) -> None:
+    from shared.strategies.cdan import Conditional
+
+    between = Conditional(_options("cdan"), Shape(3000, 2, 2))
+    seen = Seen(torch.rand(8, 3000), torch.rand(8, 2), torch.arange(8) // 4, torch.ones(8), 4, 1.0)
+    assert between(seen).isfinite()
+    assert between.classifier.layers[0].in_features == 1024
+
+
+def test_coral_is_0_of_equal_covariances_and_follows_the_definition() -> None:
+    from shared.strategies.coral import Covariances
+
+    between, x = Covariances(_options("coral"), Shape(5, 2, 2)), torch.randn(12, 5)
+    domains, ones = torch.arange(24) // 12, torch.ones(24)
+    same = Seen(torch.cat([x, x + 3.0]), torch.zeros(24, 2), domains, ones, 12, 1.0)
+    other = replace(same, inside=torch.cat([x, 2 * x]))
+    assert float(between(same)) == pytest.approx(0, abs=1e-9)
+    expected = ((3 * torch.cov(x.T, correction=0)) ** 2).sum() / (4 * 25)
+    assert float(between(other)) == pytest.approx(float(expected), rel=1e-4)
+
+
+def test_word_counts_through_one_hidden_layer_adapt_as_pictures_do(tmp_path: Path) -> None:
+    found = {}
+    tested = _texts(400, 9, "films")
+    phase = {"epochs": 12, "train": "all", "lr_head": 3e-3, "lr_backbone": 3e-3, "lr_decay": 1.0, "shape": "annealed"}
+    for name in ("finetune", "dann"):
+        network = Network(multilayer_perceptron(WORDS, (50,), seed=0), ["hidden1"], "avg1", 50, 2)
+        torch.manual_seed(0)
+        nn.init.normal_(network.head.weight, std=0.1)
+        job = _job(tmp_path / name, network, _texts, 400)
+        given = _options(name, batch_size=32, selection="mutual_information", phases=[phase])
+        find_strategy(name).fit(job, given)
+        found[name] = _accuracy(job, tested)
+    assert found["dann"] > found["finetune"] + 0.03, found
+
+
+def test_batchnorm_per_domain_is_refused_where_no_domains_are_aligned() -> None:
+    with pytest.raises(ConfigError, match="for strategies that align domains"):
+        find_strategy("finetune").check(_options("finetune", batch_norm="per_domain"), ("block1",))
+
+
+def test_all_aligning_strategies_share_their_options() -> None:
+    for name in ("dann", "cdan", "coral"):
+        assert issubclass(find_strategy(name).options, AligningOptions)
