@@ -17,7 +17,7 @@ from shared.backbones import BACKBONES, IMAGENET_MEAN, IMAGENET_STD, BackboneRec
 from shared.errors import UnknownNameError
 from shared.network import Calibrated, Network, code_width
 
-TORCHVISION = [name for name in BACKBONES if "/" not in name and name != "convnet_small"]
+TORCHVISION = [name for name in BACKBONES if "/" not in name and name not in ("convnet_small", "lenet")]
 LARGE = 1_000_000
 
 
@@ -251,6 +251,7 @@ def test_a_timm_model_that_cannot_be_used_is_refused(name: str, said: str) -> No
 
 EXPORTED = [
     ("convnet_small", "avg2"),
+    ("lenet", "avg1"),
     pytest.param("squeezenet1_1", "avgmax", marks=pytest.mark.slow),
     pytest.param("alexnet", "avg1", marks=pytest.mark.slow),
     pytest.param("vgg11_bn", "avg1", marks=pytest.mark.slow),

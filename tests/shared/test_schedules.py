@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.schedules import multiplier
+from shared.schedules import multiplier, ramp
 
 
 def test_warm_up_rises_to_the_peak_and_cosine_falls_to_nothing() -> None:
@@ -25,3 +25,10 @@ def test_constant_and_linear() -> None:
 
 def test_a_phase_of_one_step_takes_the_full_rate() -> None:
     assert multiplier(0, 1, shape="cosine", warmup=0.1) == 1.0
+
+
+def test_annealed_and_ramp_are_those_of_the_paper() -> None:
+    assert [multiplier(step, 4, shape="annealed") for step in (0, 2)] == pytest.approx([1.0, 6.0**-0.75])
+    assert ramp(0.0) == 0.0
+    assert ramp(0.1) == pytest.approx(0.46212, abs=1e-5)
+    assert ramp(1.0) == pytest.approx(0.99991, abs=1e-5)

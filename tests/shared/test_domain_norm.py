@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from shared.backbones import build_backbone
+from shared.domain_norm import SourceStatistics, batch_norms, learn_statistics
+from shared.job import Part
+from shared.network import Network
+from shared.samples import Belonging, Sample
+
+
+def _network() -> Network:
+    return Network(build_backbone("convnet_small", layers=["block1"], seed=0), ["block1"], "avg1", 32, 2)
+
+
+def _part(count: int) -> Part:
+    images = np.random.default_rng(0).random((count, 1, 16, 16), dtype=np.float32)
+    samples = [Sample(id=str(i), source="") for i in range(count)]
+    return Part(samples, list(images), np.full(count, -1, dtype=np.int64), Belonging.of(samples, range(count)))
+
+
+def test_learned_statistics_are_those_of_the_images_and_no_weight_moves() -> None:
+    network, part = _network(), _part(64)
+    before = {name: value.clone() for name, value in network.named_parameters()}
+    learn_statistics(network, part, torch.device("cpu"))
+    first = network.backbone.stages["block1"][0]
+    maps = first(network.backbone.adapted(torch.from_numpy(np.stack(list(part.images)))))
+    norm = batch_norms(network)[0]
+    assert norm.running_mean is not None
+    assert torch.allclose(norm.running_mean, maps.mean(dim=(0, 2, 3)), atol=1e-5)
+    assert norm.momentum == 0.1
+    assert not network.training
+    assert all(torch.equal(value, before[name]) for name, value in network.named_parameters())
+
+
+def test_the_source_judges_by_its_own_statistics_and_the_target_comes_back() -> None:
+    network, image = _network().eval(), torch.rand(2, 1, 16, 16)
+    statistics = SourceStatistics(network)
+    of_source = network(image)
+    learn_statistics(network, _part(64), torch.device("cpu"))
+    of_target = network(image)
+    assert not torch.allclose(of_source, of_target)
+    with statistics.in_place(network):
+        assert torch.equal(network(image), of_source)
+    assert torch.equal(network(image), of_target)
+
+
+def test_halves_are_normalised_apart() -> None:
+    network, images = _network().eval(), torch.rand(5, 1, 16, 16)
+    statistics = SourceStatistics(network)
+    of_source = network(images[:2])
+    learn_statistics(network, _part(64), torch.device("cpu"))
+    of_target = network(images[2:])
+    with statistics.apart(network, 2):
+        assert torch.allclose(network(images), torch.cat([of_source, of_target]), atol=1e-6)

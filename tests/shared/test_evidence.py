@@ -1,0 +1,63 @@
+"""Rules over what runs wrote down of their epochs; no network is trained here."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from shared.evidence import REVERSE_RULE, Run, better_by, oracle_epoch, rule_value, setting_rules
+from shared.targeting import FOLDER
+
+COUNT = 120
+
+
+def _run(root: Path, right: tuple[float, ...], seed: int, *, extra: bool = False) -> Run:
+    """A run whose answers on the target are sure, and right so often, after each epoch."""
+    random, labels = np.random.default_rng(seed), np.arange(COUNT) % 2
+    folder = root / FOLDER
+    folder.mkdir(parents=True)
+    tree = {"labels": labels.tolist(), "domains": ["x"] * COUNT, "units": list(range(COUNT))}
+    tree |= {"series": [str(i) for i in range(COUNT)], "groups": [str(i) for i in range(COUNT)]}
+    for part in ("validation", "target", "test"):
+        (folder / f"{part}.json").write_text(json.dumps(tree))
+        for epoch, share in enumerate(right):
+            answers = np.where(random.random(COUNT) < share, labels, 1 - labels)
+            sureness = 4.0 * share * random.uniform(0.8, 1.2, (COUNT, 1))
+            np.save(folder / f"{epoch:03d}-{part}.npy", sureness * np.eye(2)[answers])
+    history = [{"epoch": i + 1, "validation_score": share} for i, share in enumerate(right)]
+    lines = history[:-1] if extra else history
+    (root / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in lines))
+    hits = random.random(COUNT) < right[-1]
+    (root / "reverse.json").write_text(json.dumps({"hits": hits.tolist(), "accuracy": float(hits.mean())}))
+    return Run.read(root.name, root)
+
+
+def test_the_kept_epoch_is_the_best_by_the_rule_or_what_followed_on_training(tmp_path: Path) -> None:
+    assert _run(tmp_path / "a", (0.5, 0.9, 0.7), 0).kept == 1
+    assert _run(tmp_path / "b", (0.9, 0.5, 0.7), 0, extra=True).kept == 2
+
+
+@pytest.mark.parametrize("rule", setting_rules())
+def test_every_rule_prefers_the_run_that_is_better_and_surer(rule: str, tmp_path: Path) -> None:
+    good, bad = _run(tmp_path / "good", (0.5, 0.95), 1), _run(tmp_path / "bad", (0.5, 0.6), 2)
+    gain, interval = better_by(good, bad, rule)
+    assert gain == pytest.approx(rule_value(good, rule) - rule_value(bad, rule))
+    assert gain > 0
+    assert interval is not None
+    assert interval[0] < gain < interval[1]
+
+
+def test_a_run_is_not_better_than_itself(tmp_path: Path) -> None:
+    run = _run(tmp_path / "run", (0.5, 0.8), 3)
+    gain, interval = better_by(run, run, REVERSE_RULE)
+    assert gain == 0
+    assert interval is None or interval[0] <= 0
+
+
+def test_the_oracle_may_prefer_another_epoch_than_the_rule(tmp_path: Path) -> None:
+    run = _run(tmp_path / "run", (0.55, 0.95, 0.7), 4)
+    assert oracle_epoch(run, "balanced_accuracy")[0] == 1
+    assert oracle_epoch(run, "balanced_accuracy")[1] > 0.85
