@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from shared.backbones import build_backbone
 from shared.config import validate
-from shared.evidence import softmax
+from shared.evidence import DRAWS, softmax
+from shared.intervals import bootstrap
 from shared.job import Job, Part, Target, unlabelled
 from shared.network import Network, code_width
 from shared.reverse_validation import reverse_validation
@@ -133,12 +134,12 @@ class Study:
                 kept = int(np.argmax([row["validation_score"] for row in history]))
             labels = self.target["validation"].labels
             oracle = [RULES.get("balanced_accuracy")(softmax(one), labels) for one in watch.scores["target"]]
-            best = int(np.argmax(oracle))
+            peak = int(np.argmax(oracle))
             found[name] = {
                 "value": LABEL_FREE.get(rule)(softmax(watch.scores["target"][kept])),
                 "test": self._judged(watch, kept),
-                "oracle": oracle[best],
-                "best": self._judged(watch, best),
+                "oracle": oracle[peak],
+                "best": self._judged(watch, peak),
                 "way_back": way_back,
                 "kept": kept,
                 "target": watch.scores["target"][kept].round(3).tolist(),
@@ -146,12 +147,26 @@ class Study:
                 "seconds": time.process_time() - started,
             }
         told = {"columns": {name: one["test"] for name, one in found.items()}, "found": found}
-        told["columns"]["label-free"] = max(found.values(), key=lambda one: one["value"])["test"]
+        best = max(methods, key=lambda name: found[name]["value"])
+        low = self._least_gain(rule, *(np.array(found[name]["target"]) for name in (best, "source only")))
+        told |= {"least gain": low, "kept": best if low is not None and low > 0 else "source only"}
+        told["columns"]["label-free"] = found[told["kept"]]["test"]
         told["columns"]["oracle"] = max(found.values(), key=lambda one: one["oracle"])["best"]
         watch, history, _ = self.trained("finetune", {**plain, "selection": "balanced_accuracy"}, bound=True)
         kept = int(np.argmax([row["validation_score"] for row in history]))
         told["columns"]["on target"] = self._judged(watch, kept, bound=True)
         return told
+
+    def _least_gain(self, rule: str, adapted: Scores, source: Scores) -> float | None:
+        """Lower end of the interval by which the rule prefers one of two scores of the target's validation."""
+        judge = LABEL_FREE.get(rule)
+
+        def differences(weights: Scores) -> Scores:
+            drawn = [np.repeat(np.arange(len(source)), row.astype(np.int64)) for row in weights]
+            return np.array([judge(softmax(adapted[one])) - judge(softmax(source[one])) for one in drawn])
+
+        interval = bootstrap(self.target["validation"].belonging.units, differences, draws=DRAWS)
+        return None if interval is None else interval[0]
 
     def _judged(self, watch: Watched, epoch: int, *, bound: bool = False) -> Measures:
         validation = (self.target if bound else self.source)["validation"]

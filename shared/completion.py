@@ -103,9 +103,10 @@ def complete(
         threshold=config.threshold,
         choices=max(1, len(history)),
     )
-    validation = parts["validation"]
-    inputs = [sample.judged_as for sample in validation.samples]
-    familiar = one_of_each(ood["validation"], inputs, validation.belonging.units, config.seed)
+    familiar = _one_of_each(ood["validation"], parts["validation"], config.seed)
+    if job.target is not None:  # inputs of the domain adapted to are familiar too; that takes no label
+        of_target = _judge(strategy, job, job.target.validation, reference)[1]
+        familiar = np.concatenate([familiar, _one_of_each(of_target, job.target.validation, config.seed)])
     threshold = choose_threshold(familiar, config.ood_rate)
     beyond = {"threshold": threshold, "rate": config.ood_rate, "units": len(familiar)}
     network.cpu().eval()
@@ -154,12 +155,19 @@ def positive_classes(task: Task, classes: tuple[str, ...]) -> tuple[bool, ...]:
 
 
 def _reference(config: Config, strategy: Strategy, job: Job) -> Reference:
-    """The codes of some training images, by the trained network."""
-    count = len(job.train.samples)
-    drawn = generator(config.seed, "reference codes").permutation(count)[:KEPT]
-    blocks = [codes.float().cpu().numpy() for codes in strategy.codes(job, job.train.of(np.sort(drawn)))]
+    """The codes of some training images, of a target as many as of what is labelled, by the trained network."""
+    seen = [job.train] if job.target is None else [job.train, job.target.train]
+    blocks = []
+    for part in seen:
+        drawn = generator(config.seed, "reference codes").permutation(len(part.samples))[: KEPT // len(seen)]
+        blocks += [codes.float().cpu().numpy() for codes in strategy.codes(job, part.of(np.sort(drawn)))]
+    codes = np.concatenate(blocks)
     # in no order: neighbours in the file must not be slices of one patient
-    return Reference.of(np.concatenate(blocks)[generator(config.seed, "reference order").permutation(len(drawn))])
+    return Reference.of(codes[generator(config.seed, "reference order").permutation(len(codes))])
+
+
+def _one_of_each(scores: NDArray[np.float64], part: Part, seed: int) -> NDArray[np.float64]:
+    return one_of_each(scores, [sample.judged_as for sample in part.samples], part.belonging.units, seed)
 
 
 @torch.no_grad()

@@ -27,7 +27,7 @@ def multilayer_perceptron(width: int, hidden: tuple[int, ...], *, seed: int) -> 
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(derive_seed(seed, "backbone", "mlp"))
         layers = [nn.Sequential(nn.Linear(before, after), nn.ReLU()) for before, after in pairwise((width, *hidden))]
-    stages = OrderedDict(zip(names, layers, strict=True))
+    stages: OrderedDict[str, nn.Module] = OrderedDict(zip(names, layers, strict=True))
     original = nn.Sequential(stages)
     record = BackboneRecord(
         name="mlp",

@@ -1,0 +1,77 @@
+"""A step of DANN against a supervised step on as many images: what the classifier of domains costs."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks.side_by_side import best_seconds
+from shared.aligning import Aligned
+from shared.backbones import build_backbone
+from shared.config import validate
+from shared.job import Job, Part, Target, unlabelled
+from shared.network import Network
+from shared.objective import Batch, ClassLoss, Objective
+from shared.samples import Belonging, Sample
+from shared.strategies.dann import Adversary, Options
+from shared.task import Preprocessing
+
+SIDE, HALF = 64, 16
+
+
+def measure() -> tuple[str, float, str]:
+    """Returns (what, DANN's time over the supervised one's, goal)."""
+    network = Network(build_backbone("resnet18", layers=None, seed=0), ["layer4"], "avg1", 512, 2)
+    supervised, adversarial = _step(network, ClassLoss(torch.ones(2)), 2 * HALF), _dann_step(network)
+    plain, adapted = best_seconds(supervised, adversarial, repeats=7)
+    return (
+        f"a step of DANN / of supervised training, {2 * HALF} images (ResNet-18, {SIDE} px)",
+        adapted / plain,
+        "<= 1.15",
+    )
+
+
+def _dann_step(network: Network) -> Callable[[], None]:
+    options = validate(Options, {"name": "dann"}, origin="benchmark")
+    with tempfile.TemporaryDirectory() as folder:
+        job = Job(
+            network=network,
+            train=_part("source"),
+            validation=_part("source"),
+            classes=("0", "1"),
+            costs=(1.0, 1.0),
+            spec=Preprocessing(SIDE),
+            content_hash="",
+            fingerprint="",
+            augment=lambda image, _: image,
+            seed=0,
+            device=torch.device("cpu"),
+            folder=Path(folder),
+            progress=lambda *_: None,
+            target=Target(unlabelled(_part("target")), unlabelled(_part("target"))),
+        )
+    return _step(network, Aligned(job, options, lambda shape: Adversary(options, shape)), HALF)
+
+
+def _step(network: Network, objective: Objective, labelled: int) -> Callable[[], None]:
+    images = torch.rand(2 * HALF, 1, SIDE, SIDE)
+    batch = Batch(images, torch.arange(labelled) % 2, torch.arange(HALF).repeat(2), 0.5)
+    optimiser = torch.optim.AdamW([*network.parameters(), *objective.parameters()])
+
+    def step() -> None:
+        optimiser.zero_grad()
+        objective(network, batch).backward()
+        optimiser.step()
+
+    return step
+
+
+def _part(domain: str) -> Part:
+    labels = np.arange(HALF, dtype=np.int64) % 2
+    samples = [Sample(id=f"{domain}{i}", source="", label=str(label), domain=domain) for i, label in enumerate(labels)]
+    images = np.random.default_rng(0).random((HALF, 1, SIDE, SIDE), dtype=np.float32)
+    return Part(samples, list(images), labels, Belonging.of(samples, range(HALF)))
