@@ -64,30 +64,12 @@ def judge_pages(task: Task, paths: Sequence[Path], model: Path | None, as_json: 
         typer.echo(line)
     lines, refused = [], False
     for count, item in enumerate(pictures, start=1):
-        try:
-            page = _cut(item)
-            readings = read_characters(page, predictor)
-        except DataError as error:
+        tree, page = read_item(item, predictor)
+        if page is None:
             refused = True
-            tree: dict[str, Any] = {
-                "input": item.name,
-                "model": predictor.name,
-                "status": "refused",
-                "reason": str(error),
-            }
-            told = f"{item.name}: refused: {error}"
+            told = f"{item.name}: refused: {tree['reason']}"
         else:
-            text = as_text(readings)
-            tree = {
-                "input": item.name,
-                "model": predictor.name,
-                "status": "assessed",
-                "text": text,
-                "angle_degrees": page.angle_degrees,
-                "characters": [asdict(one) for one in readings],
-                "synthetic_model": predictor.record.synthetic,
-            }
-            told = _in_words(item.name, text, readings)
+            told = _in_words(item.name, tree)
             if out is not None:
                 (out / f"page-{count}.png").write_bytes(draw_boxes(page))
         line = json.dumps(tree, ensure_ascii=False, allow_nan=False)
@@ -98,6 +80,24 @@ def judge_pages(task: Task, paths: Sequence[Path], model: Path | None, as_json: 
         for caveat in task.caveats:
             typer.echo(caveat)
     return EXIT_REFUSED if refused else 0
+
+
+def read_item(item: Item, predictor: Predictor) -> tuple[dict[str, Any], Page | None]:
+    """One page read: plain data for `--json`, and the page as it was cut; None where it was refused."""
+    tree: dict[str, Any] = {"input": item.name, "model": predictor.name}
+    try:
+        page = _cut(item)
+        readings = read_characters(page, predictor)
+    except DataError as error:
+        return tree | {"status": "refused", "reason": str(error)}, None
+    tree |= {
+        "status": "assessed",
+        "text": as_text(readings),
+        "angle_degrees": page.angle_degrees,
+        "characters": [asdict(one) for one in readings],
+        "synthetic_model": predictor.record.synthetic,
+    }
+    return tree, page
 
 
 def read_characters(page: Page, predictor: Predictor) -> list[Reading]:
@@ -143,7 +143,8 @@ def _cut(item: Item) -> Page:
     return read_page(item.slices[0])
 
 
-def _in_words(name: str, text: str, readings: Sequence[Reading]) -> str:
-    rejected = sum(one.decision == "rejected" for one in readings)
-    head = f"{name}: {len(readings)} characters, {rejected} rejected ({UNREAD})"
-    return "\n".join([head, *(f"  {line}" for line in text.splitlines())])
+def _in_words(name: str, tree: dict[str, Any]) -> str:
+    characters = tree["characters"]
+    rejected = sum(one["decision"] == "rejected" for one in characters)
+    head = f"{name}: {len(characters)} characters, {rejected} rejected ({UNREAD})"
+    return "\n".join([head, *(f"  {line}" for line in tree["text"].splitlines())])

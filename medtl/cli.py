@@ -1,5 +1,5 @@
-"""The command `medtl`: what every application has, answers as DICOM, a look for burned-in text, a DICOM node, pages, and
-the synthetic phantom.
+"""The command `medtl`: what every application has, answers as DICOM, a look for burned-in text, a DICOM node, a web
+page, and the synthetic phantom.
 
 Annotations are evaluated here at once, not kept as strings: typer reads those of the functions.
 """

@@ -1,4 +1,4 @@
-"""The pages of medtl: scans with their slices and answers, DICOM objects to take away, the worklist of `medtl listen`."""
+"""The pages of medtl: scans with slices and answers, DICOM objects to take away, the worklist of `medtl listen`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 from collections.abc import AsyncIterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi import Path as InPath
@@ -29,7 +29,7 @@ from shared.web.uploads import StoreFull, Upload, UploadStore
 from shared.web.workers import WorkerPool, WorkFailed
 
 GREY_BYTES = 2
-Number = InPath(ge=0, le=1_000_000)
+Number = Annotated[int, InPath(ge=0, le=1_000_000)]
 BINARY: dict[int | str, dict[str, Any]] = {200: {"content": {"application/octet-stream": {}}}}
 ZIP: dict[int | str, dict[str, Any]] = {200: {"content": {"application/zip": {}}}}
 LINES: dict[int | str, dict[str, Any]] = {200: {"content": {"application/x-ndjson": {}}}}
@@ -116,7 +116,7 @@ def _scans(site: Site) -> APIRouter:
         return upload, folder, json.loads((folder / VIEW).read_bytes())
 
     @router.get("/slices/{number}", response_class=Response, responses=BINARY | faults(404, 409))
-    def one_slice(name: str, index: int = Number, number: int = Number) -> Response:
+    def one_slice(name: str, index: Number, number: Number) -> Response:
         """One slice, numbered from 1: rows x columns grey values of 16 bits, little endian."""
         _, folder, view = item_of(name, index)
         if not 1 <= number <= view["slices"]:
@@ -127,7 +127,7 @@ def _scans(site: Site) -> APIRouter:
         return Response(data, media_type="application/octet-stream")
 
     @router.get("/maps/{number}", response_class=Response, responses=BINARY | faults(404, 409))
-    def one_map(name: str, index: int = Number, number: int = Number) -> Response:
+    def one_map(name: str, index: Number, number: Number) -> Response:
         """The attribution of one slice that was explained: rows x columns signed bytes, 127 the strongest."""
         _, folder, _ = item_of(name, index)
         if map_facts(folder, number) is None:
@@ -135,7 +135,7 @@ def _scans(site: Site) -> APIRouter:
         return Response((folder / map_name(number)).read_bytes(), media_type="application/octet-stream")
 
     @router.get("/dicom.zip", response_class=Response, responses=ZIP | faults(404, 409, 501))
-    async def dicom(name: str, index: int = Number) -> Response:
+    async def dicom(name: str, index: Number) -> Response:
         """The answer as DICOM objects: a structured report, and pictures of the most suspicious slices."""
         upload, folder, _ = await asyncio.to_thread(item_of, name, index)
         if find_spec("highdicom") is None:
@@ -154,7 +154,7 @@ def _explanations(site: Site, explainers: WorkerPool | None) -> APIRouter:
     router = APIRouter(prefix="/api/uploads/{name}/items/{index}/slices/{number}/explanation", tags=["explanations"])
 
     @router.get("", responses=faults(404, 409))
-    def known(name: str, index: int = Number, number: int = Number) -> MapFacts:
+    def known(name: str, index: Number, number: Number) -> MapFacts:
         """What is known of the attribution of a slice that was explained."""
         upload = site.finished_upload(name)
         found = map_facts(item_folder(upload.results, index), number)
@@ -163,7 +163,7 @@ def _explanations(site: Site, explainers: WorkerPool | None) -> APIRouter:
         return MapFacts(**found)
 
     @router.post("", response_class=StreamingResponse, responses=LINES | faults(404, 409, 501))
-    async def explain(name: str, index: int = Number, number: int = Number) -> StreamingResponse:
+    async def explain(name: str, index: Number, number: Number) -> StreamingResponse:
         """Explains one slice: lines of JSON, `progress` in words, at the end `result` or `fault`."""
         upload = site.finished_upload(name)
         folder = item_folder(upload.results, index)

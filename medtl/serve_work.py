@@ -1,4 +1,4 @@
-"""What the workers of `medtl serve` do: judge scans, keep their slices for the viewer, write DICOM objects, tell findings."""
+"""What the workers of `medtl serve` do: judge scans, keep their slices for the viewer, write DICOM objects."""
 
 from __future__ import annotations
 

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from shared.progress import Progress
     from shared.samples import Dataset
     from shared.task import Item, Task
-
     from shared.web.guard import Access
     from shared.web.uploads import UploadStore
 

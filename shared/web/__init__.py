@@ -1,1 +1,1 @@
-"""The local web application that both packages share: pages for people, the same JSON as `predict --json` for programs."""
+"""The local web application of both packages: pages for people, the JSON of `predict --json` for programs."""

@@ -1,4 +1,4 @@
-"""What every application's work in a worker shares: bounds of an upload, the run, names without the server's folders."""
+"""What the work of every application shares: the run, bounds of an upload, names without the server's folders."""
 
 from __future__ import annotations
 
