@@ -54,6 +54,7 @@ def run_server(app: ASGIApp, access: Access, host: str, port: int, say: Callable
     except (OSError, SystemExit):
         raise UsageError(f"{host} port {port} cannot be listened on; choose another by --port") from None
     try:
+        socket.listen(config.backlog)  # before it is told: who hears of the address may call at once
         for line in _lines(access, host, socket.getsockname()[1]):
             say(line)
         uvicorn.Server(config).run(sockets=[socket])
