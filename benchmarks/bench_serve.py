@@ -1,6 +1,6 @@
 """Four clients of `medtl serve` for two minutes, with real scans, against the bare predictor in one process.
 
-`python -m benchmarks.bench_serve` prints errors, the median and 99th percentile of the time from sending a scan to its
+`python -m benchmarks.bench_serve [RUN]` prints errors, the median and 99th percentile of the time from sending a scan to its
 answer, and the memory of the server and its workers at the first and the last quarter. Scans a second are compared in
 turns, bare, served, bare, so that what else the machine does weighs on both.
 """
@@ -18,7 +18,7 @@ import time
 import uuid
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -64,21 +64,22 @@ class Load:
         )
 
 
-def measure() -> tuple[str, float, str] | None:
-    """What is compared, served scans by bare ones in the same time, and the goal; None without the real data."""
+def measure(run: Path | None = None) -> tuple[str, float, str] | None:
+    """What is compared, served scans by bare ones in the same time, and the goal; None without the real data.
+
+    Args:
+        run: A finished run; None: one is made.
+    """
     data = os.environ.get("MEDTL_DATA")
     if not data:
         return None
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        zipfile.ZipFile(Path(data) / "dicom.zip") as archive,
-        made_run() as run,
-    ):
+    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(Path(data) / "dicom.zip") as archive:
         archive.extractall(folder)
         scans = [next(Path(folder).rglob(name)) for name in SCANS]
-        before = _bare(run, scans)
-        load = _served(run, scans)
-        after = _bare(run, scans)
+        with nullcontext(run) if run else made_run() as answering:
+            before = _bare(answering, scans)
+            load = _served(answering, scans)
+            after = _bare(answering, scans)
     print(
         f"bare {before:.2f} and {after:.2f} scans a second, served {load.rate:.2f}; {load.in_words()}", file=sys.stderr
     )
@@ -195,4 +196,4 @@ def _memory(pid: int) -> int:
 
 
 if __name__ == "__main__":
-    print(measure())
+    print(measure(Path(sys.argv[1]) if len(sys.argv) > 1 else None))

@@ -186,9 +186,9 @@ async def _lines(site: Site, explainers: WorkerPool, upload: Upload, index: int,
         try:
             found = await explainers.call("explain", upload.files, upload.results, index, number, told=told)
         except WorkFailed as error:
-            said.put_nowait({"fault": str(error)})
+            loop.call_soon(said.put_nowait, {"fault": str(error)})
         else:
-            said.put_nowait({"result": found})
+            loop.call_soon(said.put_nowait, {"result": found})  # behind what was told before
 
     site.start(work())
     yield json.dumps({"progress": "waiting for the process that explains"}) + "\n"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -21,7 +22,8 @@ from medtl.spool import Spool
 from medtl.task import TASK
 from shared.predictor import Predictor
 from shared.web.guard import Access
-from shared.web.uploads import UploadStore
+from shared.web.uploads import Upload, UploadStore
+from shared.web.workers import WorkFailed
 
 BASE = "http://127.0.0.1:8000"
 ACCESS = Access("0123456789abcdef", True, frozenset({"127.0.0.1"}))
@@ -222,11 +224,30 @@ def test_items_and_maps_that_are_not_there_are_not_found(asked: TestClient, uplo
     assert asked.post(f"{base}/7/slices/1/explanation", headers=CSRF).status_code == 404
 
 
-def test_a_fault_of_the_explanation_ends_its_lines(asked: TestClient, uploaded: dict[str, Any]) -> None:
-    told = asked.post(f"/api/uploads/{uploaded['id']}/items/0/slices/1/explanation", headers=CSRF)
-    lines = [json.loads(line) for line in told.text.splitlines()]
-    assert "progress" in lines[0]
-    assert "fault" in lines[-1]  # this run has no network for torch
+def test_an_explanation_is_told_in_lines_and_ends_with_its_result_or_fault() -> None:
+    """Told by something in place of the process that explains, which would take seconds to import torch."""
+
+    class Explainers:
+        async def call(self, method: str, *given: object, told: Callable[[str], None]) -> dict[str, Any]:
+            told("reading")
+            if given[-1] == 2:
+                raise WorkFailed("is damaged")
+            return {"label": "tumour"}
+
+    class AtOnce:
+        def start(self, work: Coroutine[Any, Any, None]) -> None:
+            self.task = asyncio.ensure_future(work)
+
+    async def lines(number: int) -> list[dict[str, Any]]:
+        upload = Upload("name", Path(), "", 0.0)
+        found: Any = serve._lines(cast(Any, AtOnce()), cast(Any, Explainers()), upload, 0, number)
+        return [json.loads(line) async for line in found]
+
+    def kinds(number: int) -> list[str]:
+        return [key for line in asyncio.run(lines(number)) for key in line]
+
+    assert sorted(kinds(1)) == ["progress", "progress", "result"]
+    assert kinds(2)[-1] == "fault"
 
 
 def test_without_torch_the_page_says_how_to_install_it(
