@@ -1,8 +1,8 @@
 """Four clients of `medtl serve` for two minutes, with real scans, against the bare predictor in one process.
 
-`python -m benchmarks.bench_serve [RUN]` prints errors, the median and 99th percentile of the time from sending a scan to its
-answer, and the memory of the server and its workers at the first and the last quarter. Scans a second are compared in
-turns, bare, served, bare, so that what else the machine does weighs on both.
+`python -m benchmarks.bench_serve [RUN]` prints errors, the median and 99th percentile of the time from sending a scan
+to its answer, and the memory of the server and its workers early and late. Scans a second are compared in turns, bare,
+served, bare, so that what else the machine does weighs on both.
 """
 
 from __future__ import annotations
