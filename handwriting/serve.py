@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,7 +10,7 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi import Path as InPath
 from fastapi.responses import FileResponse
 
-from handwriting.serve_work import KINDS, CharacterWork, picture_name
+from handwriting.serve_work import KINDS, SIZES, CharacterWork, picture_name
 from handwriting.task import TASK
 from shared.web.app import build, faults
 from shared.web.guard import Access, Guard
@@ -53,8 +54,12 @@ def build_app(run: Path, runs: Path, access: Access, store: UploadStore) -> Guar
 
 
 def _shown(request: Request, upload: Upload, answers: list[dict[str, Any]]) -> dict[str, Any]:
-    """What the page of results shows of each answer beside it: whether there is a picture."""
-    return {"pictures": [(upload.results / picture_name(index)).is_file() for index in range(len(answers))]}
+    """What the page of results shows of each answer beside it: its picture, and of a page the size of it."""
+    sizes = upload.results / SIZES
+    return {
+        "pictures": [(upload.results / picture_name(index)).is_file() for index in range(len(answers))],
+        "sizes": json.loads(sizes.read_bytes()) if sizes.is_file() else [],
+    }
 
 
 def _drawings(drawings: WorkerPool) -> APIRouter:

@@ -26,6 +26,8 @@ PAGE, CHARACTER = KINDS = "page", "character"
 SHOWN_SIDE = 2000
 """Pixels of the longer side of a picture that is shown: more than a screen has, and few bytes of a photograph."""
 DRAWING = "drawing"
+SIZES = "sizes.json"
+"""Rows and columns of each straightened page, in which its boxes are told."""
 
 
 class CharacterWork(Judge):
@@ -64,17 +66,18 @@ class CharacterWork(Judge):
 
     def _read_pages(self, files: Path, results: Path, tell: Tell) -> None:
         tell("cutting the page")
-        answers = []
+        answers, sizes = [], []
         for index, (item, name) in enumerate(self.items(files)):
             tree, page = read_item(item, self.predictor)
             tree["input"] = name
             if page is not None:
                 write_bytes(results / picture_name(index), _png(page.picture))
-                tree["rows"], tree["columns"] = page.picture.shape
             elif item.slices:
                 write_bytes(results / picture_name(index), _png(item.slices[0]))
             answers.append(tree)
+            sizes.append(page.picture.shape if page is not None else (0, 0))
             tell(f"{index + 1} read")
+        write_json(results / SIZES, sizes)
         write_json(results / ANSWERS, answers)
 
 
