@@ -1,4 +1,4 @@
-"""The command `handwriting`: what every application has, pages, and where data come from.
+"""The command `handwriting`: what every application has, photographed pages, a web page, and where data come from.
 
 Annotations are evaluated here at once, not kept as strings: typer reads those of the functions.
 """
@@ -11,12 +11,17 @@ import typer
 
 from handwriting.task import TASK
 from shared.cli import (
+    RUNS,
     ExplainOption,
+    HostOption,
     JsonOption,
+    KeepOption,
     ModelOption,
+    PortOption,
     PredictionsOption,
     build_app,
     judge,
+    prepare_serving,
     reported,
 )
 from shared.errors import UsageError
@@ -58,6 +63,25 @@ def predict(
         else:
             code = judge(TASK, paths, model, as_json, out, {} if explain else None)
     raise typer.Exit(code)
+
+
+@app.command()
+def serve(
+    port: PortOption = 8000,
+    host: HostOption = "127.0.0.1",
+    model: ModelOption = None,
+    keep: KeepOption = 60.0,
+) -> None:
+    """Open a page on which characters are written and read, and runs compared; ends on SIGTERM or Ctrl-C.
+
+    Beyond this machine a token is needed, which is printed; MEDTL_TOKEN sets it.
+    """
+    with reported():
+        access, run, store = prepare_serving(TASK, model, host, keep)
+        from handwriting.serve import build_app as build_pages
+        from shared.web.serving import run_server
+
+        run_server(build_pages(run, RUNS, access, store), access, host, port, typer.echo)
 
 
 data = typer.Typer(help="Fetch published datasets.", no_args_is_help=True, rich_markup_mode=None)

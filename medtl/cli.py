@@ -1,5 +1,5 @@
-"""The command `medtl`: what every application has, answers as DICOM, a look for burned-in text, a DICOM node, and
-the synthetic phantom.
+"""The command `medtl`: what every application has, answers as DICOM, a look for burned-in text, a DICOM node, a web
+page, and the synthetic phantom.
 
 Annotations are evaluated here at once, not kept as strings: typer reads those of the functions.
 """
@@ -17,13 +17,17 @@ from shared.cli import (
     AuditOption,
     DataArgument,
     ExplainOption,
+    HostOption,
     JsonOption,
+    KeepOption,
     ModelOption,
+    PortOption,
     PredictionsOption,
     audit_data,
     build_app,
     judge,
     open_predictor,
+    prepare_serving,
     reported,
 )
 from shared.progress import progress_bars
@@ -174,6 +178,33 @@ def listen(
             listen_until_stopped(
                 opened, SeriesJudge(run), settings, lambda: typer.echo(f"listening: {settings}, spool {spool}")
             )
+
+
+@app.command()
+def serve(
+    port: PortOption = 8000,
+    host: HostOption = "127.0.0.1",
+    model: ModelOption = None,
+    keep: KeepOption = 60.0,
+    spool: Annotated[
+        Path | None, typer.Option(help="Spool of `medtl listen`; what it received is shown as a worklist.")
+    ] = None,
+) -> None:
+    """Open pages on which scans are looked at and runs compared; ends on SIGTERM or Ctrl-C.
+
+    Beyond this machine a token is needed, which is printed; MEDTL_TOKEN sets it.
+    """
+    from shared.errors import UsageError
+
+    with reported():
+        access, run, store = prepare_serving(TASK, model, host, keep)
+        if spool is not None and not (spool / "series").is_dir():
+            raise UsageError(f"{spool} is no spool of `medtl listen`; name its folder")
+        from medtl.serve import build_app as build_pages
+        from shared.web.serving import run_server
+
+        pages = build_pages(run, RUNS, access, store, spool)
+        run_server(pages, access, host, port, typer.echo)
 
 
 def main() -> None:

@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from shared.progress import Progress
     from shared.samples import Dataset
     from shared.task import Item, Task
+    from shared.web.guard import Access
+    from shared.web.uploads import UploadStore
 
+    Serving = tuple[Access, Path, UploadStore]
     Further = Callable[[Item, Answer, ModelRecord, Sequence[Explanation]], tuple[dict[str, Any], list[str]]]
     """Takes one answer; gives plain data to add to its JSON, and lines for a person."""
 
@@ -42,6 +45,13 @@ AuditOption = Annotated[
 PredictionsOption = Annotated[Path | None, typer.Option(help="Also write predictions.jsonl into this folder.")]
 ExplainOption = Annotated[
     bool, typer.Option("--explain", help="Also write checked attributions of each answer into --out; needs torch.")
+]
+PortOption = Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0: any that is free.")]
+HostOption = Annotated[
+    str, typer.Option(help="Address to listen on; 0.0.0.0 is all of this machine, and then a token is needed.")
+]
+KeepOption = Annotated[
+    float, typer.Option(min=1, max=10_080, metavar="MINUTES", help="Uploads are deleted so long after they came.")
 ]
 EXIT_FAULT, EXIT_USAGE, EXIT_REFUSED, EXIT_NOT_ASSESSED = 1, 2, 3, 4
 METHOD_NAMES = ("integrated-gradients", "gradient-shap", "occlusion", "grad-cam", "guided-grad-cam")
@@ -346,6 +356,25 @@ def open_predictor(task: "Task", model: Path | None) -> tuple["Predictor", list[
     if (rejection := predictor.record.rejection) is not None:
         lines.append(f"accepted from a probability of {predictor.record.threshold:.4f}: {rejection['statement']}")
     return predictor, lines
+
+
+def prepare_serving(task: "Task", model: Path | None, host: str, keep_minutes: float) -> "Serving":
+    """What the pages of an application need: who may ask, the run that answers, and a place for uploads.
+
+    Raises:
+        UsageError: What they are made with is not installed, or the run or the place cannot be used.
+    """
+    from importlib.util import find_spec
+
+    if lacking := [name for name in ("fastapi", "uvicorn", "python_multipart", "jinja2") if find_spec(name) is None]:
+        raise UsageError(f"`serve` needs {' and '.join(lacking)}; install with: pip install 'medtl[serve]'")
+    from shared.web.guard import Access
+    from shared.web.uploads import UploadStore
+
+    predictor, lines = open_predictor(task, model)  # here only to say at once what is wrong with the run
+    for line in (*lines, *task.caveats):
+        typer.echo(line)
+    return Access.of(host), predictor.run.resolve(), UploadStore(60 * keep_minutes)
 
 
 def write_predictions(out: Path | None, lines: list[str]) -> None:

@@ -115,13 +115,14 @@ class Predictor:
         run: A finished run folder; its files are checked against the hashes in `done`.
         task: The application that asks; a run of another one is refused.
         preprocess: The application's deterministic preprocessing.
+        threads: Of the network; None: as many as there are cores.
 
     Raises:
         UsageError: The run is unfinished or belongs to another application.
         RunError: The run is damaged.
     """
 
-    def __init__(self, run: Path, task: str, preprocess: Preprocess) -> None:
+    def __init__(self, run: Path, task: str, preprocess: Preprocess, *, threads: int | None = None) -> None:
         check_finished(run)
         self.run, self.name = run, run.resolve().name
         self.record = read_model_record(run)
@@ -131,7 +132,8 @@ class Predictor:
         self.preprocess = preprocess
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
-        options.intra_op_num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+        options.intra_op_num_threads = threads or cores
         self.session = onnxruntime.InferenceSession(
             str(run / "model.onnx"), sess_options=options, providers=["CPUExecutionProvider"]
         )
