@@ -22,7 +22,8 @@ THUMBNAIL = 96
 
 def training_curve(history: Sequence[Mapping[str, Any]]) -> str | None:
     """Loss and validation score over the epochs of fine-tuning; None where there were no epochs."""
-    if not history or "epoch" not in history[0]:
+    history = [row for row in history if "epoch" in row]  # others tell what was tried before, or of a head alone
+    if not history:
         return None
     figure, axes = new_figure(6.4, 2.6)
     steps = np.arange(1, len(history) + 1)
