@@ -47,7 +47,7 @@ class HandwritingTask:
         return False
 
     def further(self, sample: Sample) -> Mapping[str, str]:
-        """What the data say, `kind` (consonant, digit, vowel) and `writer`: the group, which may be a block of files."""
+        """What the data say, `kind` (consonant, digit, vowel) and `writer`: the group, maybe a block of files."""
         character = CHARACTERS.get(str(sample.label))
         known = {} if character is None else {"kind": str(character.kind)}
         return known | ({} if sample.group is None else {"writer": sample.group}) | dict(sample.further)

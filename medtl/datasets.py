@@ -9,8 +9,8 @@ Found without being told which it is, in a folder or a `.zip`, below at most one
 Columns of a table: path (or image), label, and where known group, patient, domain, scanner, split, mask, slice, and
 further labels under headings such as `label:plane`. Of a DICOM file the tags say who and where: a column `patient` or
 `scanner` that contradicts them is outvoted and a note says so. `group` and `domain` are the person's own choice and
-stand. A volume gives one sample a slice; with a column `slice` (from 0, from the feet up) only that one, else all slices
-under the label of the volume.
+stand. A volume gives one sample a slice; with a column `slice` (from 0, from the feet up) only that one, else all
+slices under the label of the volume.
 """
 
 from __future__ import annotations

@@ -170,12 +170,12 @@ def _judge(
     """Class scores [N, classes], out-of-distribution scores [N] and scores of further tasks [N, answers] of a part."""
     head, others = job.network.head.to(job.device), job.network.further.to(job.device)
     rows, ood = [], []
-    further: dict[str, list[NDArray[np.float64]]] = {name: [] for name in others}
+    further: dict[str, list[NDArray[np.float64]]] = {str(other.task): [] for other in others}
     for codes in strategy.codes(job, part):
         rows.append(head(codes).double().cpu().numpy())
         ood.append(reference.scores(codes.float().cpu().numpy()))
-        for name, other in others.items():
-            further[name].append(other(codes).double().cpu().numpy())
+        for other in others:
+            further[str(other.task)].append(other(codes).double().cpu().numpy())
     return np.concatenate(rows), np.concatenate(ood), {name: np.concatenate(of) for name, of in further.items()}
 
 
@@ -256,7 +256,7 @@ def _record(
         synthetic=divided.dataset.synthetic,
         data_hash=job.fingerprint,
         weights_hash=file_hash(job.folder / "model.safetensors"),
-        further={name: head.classes for name, head in job.network.further.items()},
+        further={str(head.task): tuple(head.classes) for head in job.network.further},
     )
 
 

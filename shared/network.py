@@ -28,7 +28,7 @@ class Network(nn.Module):
         self.layers = tuple(layers)
         self.pooling = pooling
         self.head = nn.Linear(code_width, classes)
-        self.further = nn.ModuleDict()  # a `FurtherHead` for each further task that it learnt
+        self.further = nn.ModuleList()  # a `FurtherHead` for each further task that it learnt
         self.temperature: Tensor
         self.register_buffer("temperature", torch.ones(()))
 
@@ -50,13 +50,14 @@ class FurtherHead(nn.Linear):
     """Code to the scores of another task than the classes.
 
     Args:
+        task: Its name.
         code_width: Width of the code.
         classes: Names of its answers, in the order of its outputs.
     """
 
-    def __init__(self, code_width: int, classes: Sequence[str]) -> None:
+    def __init__(self, task: str, code_width: int, classes: Sequence[str]) -> None:
         super().__init__(code_width, len(classes))
-        self.classes = tuple(classes)
+        self.task, self.classes = task, tuple(classes)
 
 
 class Calibrated(nn.Module):
@@ -69,7 +70,7 @@ class Calibrated(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Probabilities [N, classes] that sum to 1, codes [N, code_width], and probabilities of each further task."""
         codes = self.network.codes(images)
-        further = [torch.softmax(head(codes), dim=1) for head in self.network.further.values()]
+        further = [torch.softmax(head(codes), dim=1) for head in self.network.further]
         return torch.softmax(self.network.head(codes) / self.network.temperature, dim=1), codes, *further
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -65,6 +65,8 @@ class Answer:
         certified_sensitivity: What validation certifies at this threshold; None where nothing was certified.
         ood_score: How unlike the training images the input is, 0 to 2; see `shared.ood`. None when refused.
         ood_threshold: Above which it is not assessed.
+        further: By further task that the model has learnt (plane, kind of character), the probabilities of its answers,
+            averaged over slices; they were not calibrated.
         slices: One answer a slice, in the order of the series.
         notes: What to know beside the answer.
         synthetic_model: Whether the model has only ever seen synthetic images.
@@ -82,6 +84,7 @@ class Answer:
     certified_sensitivity: float | None = None
     ood_score: float | None = None
     ood_threshold: float | None = None
+    further: dict[str, dict[str, float]] = field(default_factory=dict)
     slices: tuple[SliceAnswer, ...] = ()
     notes: tuple[str, ...] = field(default=())
     synthetic_model: bool = False
@@ -146,15 +149,22 @@ class Predictor:
 
     def judge(self, images: Sequence[Image]) -> tuple[Values, Values]:
         """Class probabilities [images, classes] and out-of-distribution scores [images] of preprocessed images."""
-        rows, ood = [], []
+        rows, ood, _ = self._judge(images)
+        return rows, ood
+
+    def _judge(self, images: Sequence[Image]) -> tuple[Values, Values, dict[str, Values]]:
+        """As `judge`, with the probabilities [images, answers] of each further task."""
+        names = ["probabilities", "codes", *(f"further_{name}" for name in self.record.further)]
+        outputs, ood = [], []
         for start in range(0, len(images), OOD_BATCH):
             found = [
-                self.session.run(["probabilities", "codes"], {"images": np.stack(images[at : at + BATCH])})
+                self.session.run(names, {"images": np.stack(images[at : at + BATCH])})
                 for at in range(start, min(start + OOD_BATCH, len(images)), BATCH)
             ]
-            rows += [probabilities for probabilities, _ in found]
-            ood.append(self.reference.scores(np.concatenate([codes for _, codes in found])))
-        return np.concatenate(rows).astype(np.float64), np.concatenate(ood)
+            outputs += found
+            ood.append(self.reference.scores(np.concatenate([codes for _, codes, *_ in found])))
+        rows, _, *further = (np.concatenate(blocks).astype(np.float64) for blocks in zip(*outputs, strict=True))
+        return rows, np.concatenate(ood), dict(zip(self.record.further, further, strict=True))
 
     def assess(self, item: Item) -> Answer:
         """Judges one item; what cannot be judged comes back as refused."""
@@ -164,14 +174,14 @@ class Predictor:
             return self._refused(item, "holds no image")
         try:
             images = [self.preprocess(pixels, self.record.preprocessing) for pixels in item.slices]
-            rows, ood = self.judge(images)
+            rows, ood, further = self._judge(images)
         except (InputRefused, DataError) as error:
             return self._refused(item, str(error))
         if not (np.isfinite(rows).all() and np.isfinite(ood).all()):
             return self._refused(item, "the network gave no finite probability")
         if of_series(ood) > self.record.ood["threshold"]:
             return self._not_assessed(item, of_series(ood))
-        return self._assessed(item, rows, ood, self._acquainted(images))
+        return replace(self._assessed(item, rows, ood, self._acquainted(images)), further=self._further(further))
 
     def _refused(self, item: Item, reason: str) -> Answer:
         return Answer(
@@ -217,6 +227,10 @@ class Predictor:
             notes=(*self._notes(item), *notes, *doubts),
             synthetic_model=self.record.synthetic,
         )
+
+    def _further(self, rows: Mapping[str, Values]) -> dict[str, dict[str, float]]:
+        means = {name: values.mean(axis=0).tolist() for name, values in rows.items()}
+        return {name: dict(zip(self.record.further[name], mean, strict=True)) for name, mean in means.items()}
 
     def _slices(self, rows: Values, ood: Values) -> tuple[SliceAnswer, ...]:
         return tuple(

@@ -33,8 +33,8 @@ class Sample:
             file says; images of one group then count as one series.
         known_person: Whether the group is a person by an identifier that holds beyond this dataset (a DICOM PatientID),
             and not a name within it such as "1".
-        further: What the data say of it beside its class, by the name of the question ("plane": "axial"); where they say
-            nothing, the question is missing.
+        further: What the data say of it beside its class, by the name of the question ("plane": "axial"); without those
+            of which they say nothing.
     """
 
     id: str

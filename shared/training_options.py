@@ -38,7 +38,7 @@ class TrainingOptions(Section):
 
     schedule: Schedule = Field(
         "phases",
-        description="phases: as they stand; gradual: one phase, before which the head alone, then the last 1, 2, 4, ... "
+        description="phases: as they stand; gradual: one phase, before which the head, then the last 1, 2, 4, ... "
         "stages train for an epoch each; lp_ft: one phase, before which the head is solved. "
         "The run's config.yaml shows what the word became",
     )

@@ -133,8 +133,8 @@ def load_classifier(backbone: Backbone, spec: str) -> Classifier:
     biases = [tensor for name, tensor in found.items() if name.endswith(".bias")]
     if len(found) != 2 or len(weights) != 1 or len(biases) != 1:
         raise WeightsError(
-            f"{path.name} holds no classifier of one layer for {backbone.record.name} (it has {_listed([*found]) or 'none'}"
-            "): its outputs cannot be kept; hold the parameters instead"
+            f"{path.name} holds no classifier of one layer for {backbone.record.name} (it has "
+            f"{_listed([*found]) or 'none'}): its outputs cannot be kept; hold the parameters instead"
         )
     if is_run:
         code = read_json(path.with_name("model.json"))["backbone"]

@@ -1,4 +1,4 @@
-"""Fine-tuning that stays near the source: near its parameters (L2-SP), near its outputs (learning without forgetting)."""
+"""Fine-tuning that stays near the source: its parameters (L2-SP), its outputs (learning without forgetting)."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -125,24 +125,24 @@ class SeveralTasks(Objective):
 
     Args:
         classes: The loss of the classes.
-        tasks: The further ones, by name.
+        tasks: The further ones.
         weighting: Of the losses, that of the classes first.
-        truth: int64 [N] labels of validation of the first task that counts, -1 where missing: what a checkpoint is
-            chosen by. None: the classes count.
-        chosen_by: Which task that is; None: the classes.
+        chosen_by: By which of them a checkpoint is chosen; None: by the classes.
+        truth: Its labels of validation, int64 [N], -1 where missing.
     """
 
     def __init__(
         self,
         classes: ClassLoss,
-        tasks: Mapping[str, FurtherTask],
+        tasks: Sequence[FurtherTask],
         weighting: Weighting,
-        chosen_by: str | None = None,
+        chosen_by: FurtherTask | None = None,
         truth: NDArray[np.int64] | None = None,
     ) -> None:
         super().__init__()
-        self.classes, self.tasks, self.weighting = classes, nn.ModuleDict(tasks), weighting
-        self.chosen_by, self.known_truth = chosen_by, truth
+        self.classes, self.tasks, self.weighting = classes, nn.ModuleList(tasks), weighting
+        self.chosen_by = None if chosen_by is None else chosen_by.head
+        self.known_truth = truth
 
     def forward(self, network: Network, batch: Batch) -> Tensor:
         """The weighed sum."""
@@ -150,7 +150,7 @@ class SeveralTasks(Objective):
         codes = network.codes(batch.images[:count])
         losses = [self.classes.of(network.head(codes), batch.labels)]
         present = [torch.ones((), dtype=torch.bool, device=codes.device)]
-        for task in self.tasks.values():
+        for task in self.tasks:
             loss, known = task(codes, batch.places[:count])
             losses.append(loss)
             present.append(known)
@@ -161,7 +161,7 @@ class SeveralTasks(Objective):
         """Those of the classes; where these are left out, of the first further task that counts."""
         if self.chosen_by is None:
             return super().answers(network, codes)
-        scores: Tensor = self.tasks[self.chosen_by].head(codes)  # type: ignore[operator]
+        scores: Tensor = self.chosen_by(codes)
         return scores
 
     def truth(self, validation: Part) -> NDArray[np.int64]:
@@ -182,7 +182,7 @@ class MultiTask:
         """Runs the phases; the further heads stay with the network.
 
         Raises:
-            ConfigError: The training images, or those of validation by which a checkpoint is chosen, have no such label.
+            ConfigError: Training images, or those of validation by which a checkpoint is chosen, have no such label.
         """
         tasks = {name: _task(job, options, name) for name in options.tasks}
         names = (CLASS, *options.tasks)
@@ -190,16 +190,16 @@ class MultiTask:
         weighting = Weighting(fixed, len(names))
         first = next(name for name in names if options.weights.get(name, 1.0))
         if first == CLASS:
-            objective = SeveralTasks(options.class_loss(job), tasks, weighting)
+            objective = SeveralTasks(options.class_loss(job), [*tasks.values()], weighting)
         else:
             truth = further_labels(job.validation.samples, job.further, first, tasks[first].head.classes)
             if (truth < 0).all():
                 raise ConfigError(
                     f"strategy.weights: no validation image has a label {first}, which alone would choose"
                 )
-            objective = SeveralTasks(options.class_loss(job), tasks, weighting, first, truth)
+            objective = SeveralTasks(options.class_loss(job), [*tasks.values()], weighting, tasks[first], truth)
         history = train_in_phases(job, objective, options)
-        job.network.further = nn.ModuleDict({name: task.head for name, task in tasks.items()})
+        job.network.further = nn.ModuleList(task.head for task in tasks.values())
         weights = zip(names, weighting.weights().tolist(), strict=True)
         log.info("weights of the losses: %s", ", ".join(f"{name} {weight:.3g}" for name, weight in weights))
         return history
@@ -222,7 +222,7 @@ def _task(job: Job, options: Options, name: str) -> FurtherTask:
     loss = ClassLoss(weights, label_smoothing=options.label_smoothing, focal_gamma=options.focal_gamma)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(derive_seed(job.seed, "head", name))
-        head = FurtherHead(job.network.head.in_features, answers)
+        head = FurtherHead(name, job.network.head.in_features, answers)
     return FurtherTask(head, loss, labels)
 
 
