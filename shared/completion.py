@@ -168,14 +168,14 @@ def _judge(
     strategy: Strategy, job: Job, part: Part, reference: Reference
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], dict[str, NDArray[np.float64]]]:
     """Class scores [N, classes], out-of-distribution scores [N] and scores of further tasks [N, answers] of a part."""
-    head, others = job.network.head.to(job.device), job.network.further.to(job.device)
+    head, others = job.network.head.to(job.device), job.network.to(job.device).further_heads()
     rows, ood = [], []
-    further: dict[str, list[NDArray[np.float64]]] = {str(other.task): [] for other in others}
+    further: dict[str, list[NDArray[np.float64]]] = {other.task: [] for other in others}
     for codes in strategy.codes(job, part):
         rows.append(head(codes).double().cpu().numpy())
         ood.append(reference.scores(codes.float().cpu().numpy()))
         for other in others:
-            further[str(other.task)].append(other(codes).double().cpu().numpy())
+            further[other.task].append(other(codes).double().cpu().numpy())
     return np.concatenate(rows), np.concatenate(ood), {name: np.concatenate(of) for name, of in further.items()}
 
 
@@ -256,7 +256,7 @@ def _record(
         synthetic=divided.dataset.synthetic,
         data_hash=job.fingerprint,
         weights_hash=file_hash(job.folder / "model.safetensors"),
-        further={str(head.task): tuple(head.classes) for head in job.network.further},
+        further={head.task: head.classes for head in job.network.further_heads()},
     )
 
 

@@ -92,4 +92,4 @@ def _difference(model: Calibrated, path: Path, check: NDArray[np.float32]) -> fl
 
 
 def _outputs(model: Calibrated) -> list[str]:
-    return ["probabilities", "codes", *(f"further_{head.task}" for head in model.network.further)]
+    return ["probabilities", "codes", *(f"further_{head.task}" for head in model.network.further_heads())]

@@ -32,6 +32,10 @@ class Network(nn.Module):
         self.temperature: Tensor
         self.register_buffer("temperature", torch.ones(()))
 
+    def further_heads(self) -> list[FurtherHead]:
+        """Those of the further tasks, in the order in which they were asked for."""
+        return [head for head in self.further if isinstance(head, FurtherHead)]
+
     def codes(self, images: Tensor) -> Tensor:
         """Codes, float32 [N, code_width], of images [N, channels, size, size] in 0..1."""
         return self.code_of(self.backbone(images))
@@ -70,7 +74,7 @@ class Calibrated(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Probabilities [N, classes] that sum to 1, codes [N, code_width], and probabilities of each further task."""
         codes = self.network.codes(images)
-        further = [torch.softmax(head(codes), dim=1) for head in self.network.further]
+        further = [torch.softmax(head(codes), dim=1) for head in self.network.further_heads()]
         return torch.softmax(self.network.head(codes) / self.network.temperature, dim=1), codes, *further
 
 

@@ -8,12 +8,18 @@ import numpy as np
 import pytest
 import torch
 
-from shared.config import validate
+from handwriting.task import TASK
+from shared.answer_words import in_words
+from shared.artifacts import read_json
+from shared.config import load_config, validate
 from shared.errors import ConfigError
 from shared.job import Job, Part
 from shared.network import FurtherHead
 from shared.objective import ClassLoss
+from shared.predictor import Predictor
+from shared.runner import run
 from shared.strategies.multitask import STRATEGY, FurtherTask, Options, Weighting
+from shared.trained import load_trained
 from tests.shared.small_job import Killed, small_job
 
 PHASES = [{"epochs": 6, "train": "all", "lr_head": 1e-2, "lr_backbone": 1e-2}]
@@ -141,3 +147,28 @@ def test_killed_and_resumed_it_ends_with_the_same_weights(tmp_path: Path, monkey
 def test_options_that_cannot_be_meant_are_refused(changes: dict[str, Any], fault: str) -> None:
     with pytest.raises(ConfigError, match=fault):
         _options(**changes)
+
+
+def test_a_run_keeps_reports_exports_and_predicts_its_further_task(
+    tmp_path: Path, tiny_words: tuple[str, ...], characters: Path
+) -> None:
+    phase = "{epochs: 4, train: all, lr_head: 0.01, lr_backbone: 0.003}"
+    strategy = (
+        f"{{name: multitask, tasks: [kind], schedule: gradual, augment: false, batch_size: 8, phases: [{phase}]}}"
+    )
+    folder = run(TASK, load_config(None, [*tiny_words, f"strategy={strategy}"]), root=tmp_path, out=tmp_path / "run")
+    resolved = load_config(folder / "config.yaml").strategy
+    assert [phase["train"] for phase in resolved["phases"]] == ["none", "last:1", "all"]
+    report = read_json(folder / "report.json")
+    assert report["test"]["further"]["kind"]["accuracy"]["interval"]
+    assert "<h2>Further tasks</h2>" in (folder / "report.html").read_text(encoding="utf-8")
+    network, record = load_trained(folder)
+    assert record.further == {"kind": ["consonant", "digit"]}
+    (item,) = TASK.items([characters / "digit_0" / "000.png"])
+    predictor = Predictor(folder, TASK.name, TASK.preprocess)
+    answer = predictor.assess(item)
+    image = torch.from_numpy(TASK.preprocess(item.slices[0], record.preprocessing))[None]
+    expected = torch.softmax(network.further[0](network.codes(image)), dim=1)[0].tolist()
+    assert list(answer.further["kind"].values()) == pytest.approx(expected, abs=1e-4)
+    assert answer.to_json(TASK)["further"] == answer.further
+    assert f"  kind: {max(answer.further['kind'], key=answer.further['kind'].get)} (" in in_words(answer, TASK)

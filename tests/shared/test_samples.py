@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.samples import Belonging, Sample, group_mark
+from shared.samples import Belonging, Dataset, Sample, group_mark
 
 
 def test_only_a_person_known_beyond_the_dataset_is_known_again() -> None:
