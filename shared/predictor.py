@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -149,22 +149,28 @@ class Predictor:
 
     def judge(self, images: Sequence[Image]) -> tuple[Values, Values]:
         """Class probabilities [images, classes] and out-of-distribution scores [images] of preprocessed images."""
-        rows, ood, _ = self._judge(images)
-        return rows, ood
-
-    def _judge(self, images: Sequence[Image]) -> tuple[Values, Values, dict[str, Values]]:
-        """As `judge`, with the probabilities [images, answers] of each further task."""
-        names = ["probabilities", "codes", *(f"further_{name}" for name in self.record.further)]
-        outputs, ood = [], []
+        rows, ood = [], []
         for start in range(0, len(images), OOD_BATCH):
             found = [
-                self.session.run(names, {"images": np.stack(images[at : at + BATCH])})
+                self.session.run(["probabilities", "codes"], {"images": np.stack(images[at : at + BATCH])})
                 for at in range(start, min(start + OOD_BATCH, len(images)), BATCH)
             ]
-            outputs += found
-            ood.append(self.reference.scores(np.concatenate([codes for _, codes, *_ in found])))
-        rows, _, *further = (np.concatenate(blocks).astype(np.float64) for blocks in zip(*outputs, strict=True))
-        return rows, np.concatenate(ood), dict(zip(self.record.further, further, strict=True))
+            rows += [probabilities for probabilities, _ in found]
+            ood.append(self.reference.scores(np.concatenate([codes for _, codes in found])))
+        return np.concatenate(rows).astype(np.float64), np.concatenate(ood)
+
+    def further(self, images: Sequence[Image]) -> dict[str, dict[str, float]]:
+        """The answers to further tasks, as `Answer.further`; a pass of its own, where the model knows any."""
+        if not self.record.further:
+            return {}
+        names = [f"further_{name}" for name in self.record.further]
+        batches = [
+            self.session.run(names, {"images": np.stack(images[at : at + BATCH])})
+            for at in range(0, len(images), BATCH)
+        ]
+        means = [np.concatenate(rows).mean(axis=0).tolist() for rows in zip(*batches, strict=True)]
+        answers = self.record.further.items()
+        return {name: dict(zip(said, mean, strict=True)) for (name, said), mean in zip(answers, means, strict=True)}
 
     def assess(self, item: Item) -> Answer:
         """Judges one item; what cannot be judged comes back as refused."""
@@ -174,14 +180,14 @@ class Predictor:
             return self._refused(item, "holds no image")
         try:
             images = [self.preprocess(pixels, self.record.preprocessing) for pixels in item.slices]
-            rows, ood, further = self._judge(images)
+            rows, ood = self.judge(images)
         except (InputRefused, DataError) as error:
             return self._refused(item, str(error))
         if not (np.isfinite(rows).all() and np.isfinite(ood).all()):
             return self._refused(item, "the network gave no finite probability")
         if of_series(ood) > self.record.ood["threshold"]:
             return self._not_assessed(item, of_series(ood))
-        return replace(self._assessed(item, rows, ood, self._acquainted(images)), further=self._further(further))
+        return replace(self._assessed(item, rows, ood, self._acquainted(images)), further=self.further(images))
 
     def _refused(self, item: Item, reason: str) -> Answer:
         return Answer(
@@ -227,10 +233,6 @@ class Predictor:
             notes=(*self._notes(item), *notes, *doubts),
             synthetic_model=self.record.synthetic,
         )
-
-    def _further(self, rows: Mapping[str, Values]) -> dict[str, dict[str, float]]:
-        means = {name: values.mean(axis=0).tolist() for name, values in rows.items()}
-        return {name: dict(zip(self.record.further[name], mean, strict=True)) for name, mean in means.items()}
 
     def _slices(self, rows: Values, ood: Values) -> tuple[SliceAnswer, ...]:
         return tuple(
