@@ -33,6 +33,7 @@ from shared.samples import SPLITS, Belonging, Dataset
 from shared.seeding import derive_seed
 from shared.strategies import find_strategy
 from shared.task import Preprocessing, Task
+from shared.training_options import TrainingOptions
 from shared.weights import WeightsReport, load_weights, require_weights
 
 log = logging.getLogger(__name__)
@@ -63,6 +64,9 @@ def run(
     _check_backbone(config)
     require_data(config.data)
     strategy.check(options, find_backbone(config.backbone.name).stages)
+    if isinstance(options, TrainingOptions):
+        options = options.resolved(_built(config))
+    config = config.model_copy(update={"strategy": options.model_dump(mode="json")})
     device = _device(config)
     processes = PartialState(cpu=device.type == "cpu")
     with processes.main_process_first():
@@ -107,6 +111,8 @@ def run(
             device=device,
             folder=folder,
             progress=progress,
+            weights=config.backbone.weights,
+            further=task.further,
         )
         history = [*tried, *strategy.fit(job, options)]
         if processes.is_main_process:
@@ -144,6 +150,13 @@ def _check_backbone(config: Config) -> None:
             raise ConfigError(f"backbone.copied: no stage {stage!r}; {record.name} has {', '.join(record.stages)}")
     if wanted.pooling not in POOLINGS:
         raise ConfigError(f"backbone.pooling: {wanted.pooling!r}; allowed: {', '.join(POOLINGS)}")
+
+
+def _built(config: Config) -> tuple[str, ...]:
+    """The stages of the backbone that will surely be built; of layers that are still to be chosen the first counts."""
+    record, wanted = find_backbone(config.backbone.name), config.backbone.layers
+    deepest = [record.stages.index(layer) for layer in wanted or (record.default_layer,)] if wanted != "auto" else [0]
+    return record.stages[: max(deepest) + 1]
 
 
 def _parts(task: Task, divided: Divided, spec: Preprocessing, progress: Progress) -> dict[str, Part]:
