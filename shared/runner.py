@@ -60,18 +60,18 @@ def run(
     task.register()
     strategy = find_strategy(str(config.strategy.get("name", "finetune")))
     options = validate(strategy.options, config.strategy, origin="strategy")
-    spec = _preprocessing(task, config)
-    _check_backbone(config)
+    spec = preprocessing_of(task, config)
+    check_backbone(config)
     named = [Path(source) for source in (config.data.source, config.data.apart_from) if source]
     require_paths(named, "a folder, zip or manifest")
     strategy.check(options, find_backbone(config.backbone.name).stages)
-    device = _device(config)
+    device = find_device(config)
     processes = PartialState(cpu=device.type == "cpu")
     with processes.main_process_first():
         record, weights = find_backbone(config.backbone.name), config.backbone.weights
         if weights != "imagenet":  # which may take a download: first, whether the data are sound
             require_weights(record, weights)
-        dataset = _load(task, config, spec, root, progress)
+        dataset = load_labelled(task, config, spec, root, progress)
         require_weights(record, weights)
     folder = out or root / run_name(task, config, dataset)
     earlier = folder / "config.yaml"
@@ -92,9 +92,9 @@ def run(
         other = config.data.apart_from
         apart_from = () if other is None else task.load(Path(other), options=spec.options).samples
         divided = divide(task, config.data, dataset, apart_from=apart_from, seed=config.seed, progress=progress)
-        parts = _parts(task, divided, spec, progress)
-        code, tried = _code(config, parts, spec, dataset, device, progress)
-        network, loaded = _network(config, code, spec, len(dataset.classes))
+        parts = read_parts(task, divided, spec, progress)
+        code, tried = find_code(config, parts, spec, dataset, device, progress)
+        network, loaded = build_network(config, code, spec, len(dataset.classes))
         job = Job(
             network=network,
             train=parts["train"],
@@ -122,7 +122,7 @@ def run_name(task: Task, config: Config, dataset: Dataset) -> str:
     return f"{task.name}-{config.name}-seed{config.seed}-{hashlib.sha256(facts.encode()).hexdigest()[:8]}"
 
 
-def _preprocessing(task: Task, config: Config) -> Preprocessing:
+def preprocessing_of(task: Task, config: Config) -> Preprocessing:
     unknown = sorted(set(config.data.options) - set(task.default_options))
     if unknown:
         allowed = ", ".join(task.default_options)
@@ -132,7 +132,7 @@ def _preprocessing(task: Task, config: Config) -> Preprocessing:
     )
 
 
-def _check_backbone(config: Config) -> None:
+def check_backbone(config: Config) -> None:
     record = find_backbone(config.backbone.name)
     wanted = config.backbone
     for size in (wanted.size, *wanted.sizes):
@@ -148,7 +148,7 @@ def _check_backbone(config: Config) -> None:
         raise ConfigError(f"backbone.pooling: {wanted.pooling!r}; allowed: {', '.join(POOLINGS)}")
 
 
-def _load(task: Task, config: Config, spec: Preprocessing, root: Path, progress: Progress) -> Dataset:
+def load_labelled(task: Task, config: Config, spec: Preprocessing, root: Path, progress: Progress) -> Dataset:
     named = config.data.source
     source = (
         Path(named) if named else task.embedded(root, lambda done, total: progress("synthetic data", done, total, ""))
@@ -170,7 +170,7 @@ def _load(task: Task, config: Config, spec: Preprocessing, root: Path, progress:
     return replace(dataset, samples=kept)
 
 
-def _parts(task: Task, divided: Divided, spec: Preprocessing, progress: Progress) -> dict[str, Part]:
+def read_parts(task: Task, divided: Divided, spec: Preprocessing, progress: Progress) -> dict[str, Part]:
     index = {name: number for number, name in enumerate(divided.dataset.classes)}
     parts = {}
     for name in SPLITS:
@@ -186,7 +186,7 @@ def _reading(progress: Progress, name: str, done: int, total: int) -> None:
     progress(f"reading images, {name}", done, total, "")
 
 
-def _code(
+def find_code(
     config: Config,
     parts: Mapping[str, Part],
     spec: Preprocessing,
@@ -227,7 +227,7 @@ def _backbone(
     return backbone.to(memory_format=torch.channels_last), report
 
 
-def _network(config: Config, code: Code, spec: Preprocessing, classes: int) -> tuple[Network, WeightsReport]:
+def build_network(config: Config, code: Code, spec: Preprocessing, classes: int) -> tuple[Network, WeightsReport]:
     backbone, report = _backbone(config, code.layers, code.size, spec)
     width = code_width(backbone, code.layers, code.pooling, spec.channels, spec.size)
     with torch.random.fork_rng(devices=[]):
@@ -236,7 +236,7 @@ def _network(config: Config, code: Code, spec: Preprocessing, classes: int) -> t
     return network.to(memory_format=torch.channels_last), report
 
 
-def _device(config: Config) -> torch.device:
+def find_device(config: Config) -> torch.device:
     if config.device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("device: cuda was asked for and none is there; use device=auto or device=cpu")
     return torch.device("cuda" if config.device != "cpu" and torch.cuda.is_available() else "cpu")

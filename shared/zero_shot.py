@@ -21,6 +21,10 @@ Values = NDArray[np.float64]
 Labels = NDArray[np.int64]
 WIDTH = 256
 """Principal components of the codes that are kept: far fewer images than numbers of a code teach a map."""
+FRAMED = 1_000
+"""Images that span them."""
+SMALLEST = 1e-6
+"""Share of the largest variance below which a component is rounding."""
 CLIP = 0.05
 """Least and largest prior of an attribute: one that all seen classes share must not count without bound."""
 EPOCHS, BATCH, MARGIN = 30, 128, 0.1
@@ -32,33 +36,30 @@ class Frame:
     """The axes in which codes are compared: the leading principal components of training codes.
 
     Attributes:
-        mean: float64 [width].
-        axes: float64 [width, kept], scaled so that the first component has variance 1.
+        mean: float32 [width].
+        axes: float32 [width, kept], scaled so that the first component has variance 1.
     """
 
-    mean: Values
-    axes: Values
+    mean: NDArray[np.float32]
+    axes: NDArray[np.float32]
 
     @classmethod
-    def of(cls, codes: NDArray[np.floating], kept: int = WIDTH, seed: int = 0) -> Frame:
-        """Of training codes [N, width].
-
-        Source: randomised range finding, Halko, Martinsson & Tropp, SIAM Review 53, 2011, algorithm 4.4.
-        """
-        mean = codes.mean(axis=0, dtype=np.float64)
-        centred = (codes - mean).astype(np.float32)
-        kept = min(kept, *centred.shape)
-        random = generator(seed, "principal components").normal(size=(centred.shape[1], kept + 16))
-        basis = np.linalg.qr(centred @ random.astype(np.float32))[0]
-        for _ in range(2):
-            basis = np.linalg.qr(centred @ np.linalg.qr(centred.T @ basis)[0])[0]
-        _, lengths, axes = np.linalg.svd(basis.T @ centred, full_matrices=False)
-        scale = max(float(lengths[0]) / np.sqrt(len(codes)), np.finfo(np.float32).tiny)
-        return cls(mean, axes[:kept].T.astype(np.float64) / scale)
+    def of(cls, codes: NDArray[np.floating], *, kept: int = WIDTH, seed: int = 0) -> Frame:
+        """Of training codes [N, width]; up to `FRAMED` of them, drawn at random, span the axes."""
+        drawn = generator(seed, "principal components").permutation(len(codes))[:FRAMED]
+        some = codes[np.sort(drawn)].astype(np.float32)
+        mean = some.mean(axis=0)
+        some -= mean
+        # dual: there are fewer images than numbers of a code
+        squares, mixes = np.linalg.eigh(some @ some.T)
+        leading = np.argsort(squares)[::-1][: min(kept, len(some) - 1, codes.shape[1])]
+        leading = leading[squares[leading] > squares.max() * SMALLEST]
+        scale = np.sqrt(squares[leading]) * np.sqrt(squares.max() / len(some))
+        return cls(mean, (some.T @ mixes[:, leading] / scale).astype(np.float32))
 
     def __call__(self, codes: NDArray[np.floating]) -> Values:
         """Codes [N, width] in these axes, float64 [N, kept]."""
-        return (codes - self.mean) @ self.axes
+        return ((codes.astype(np.float32) - self.mean) @ self.axes).astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def dap(codes: Values, labels: Labels, signatures: Values, penalty: float) -> Co
         return float(value), slope.ravel()
 
     start = np.zeros(signatures.shape[1] * (width + 1))
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 150}).x.reshape(-1, width + 1)
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 60}).x.reshape(-1, width + 1)
     prior = signatures.mean(axis=0).clip(CLIP, 1 - CLIP)
 
     def offset(rows: Values) -> Values:
