@@ -27,10 +27,12 @@ from shared.cli import (
     reported,
 )
 from shared.progress import progress_bars
+from shared.zero_shot_cli import add_zeroshot
 
 if TYPE_CHECKING:
     from shared.progress import Progress
     from shared.samples import Dataset
+    from shared.zero_shot_run import Knowledge
 
 app = build_app(TASK, own={"audit"})
 
@@ -174,6 +176,15 @@ def listen(
             listen_until_stopped(
                 opened, SeriesJudge(run), settings, lambda: typer.echo(f"listening: {settings}, spool {spool}")
             )
+
+
+def _knowledge() -> "Knowledge":
+    from medtl.zero_shot import knowledge
+
+    return knowledge()
+
+
+add_zeroshot(app, TASK, _knowledge)
 
 
 def main() -> None:

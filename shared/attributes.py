@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.errors import DataError
-from shared.registry import unknown_name
+from shared.errors import DataError, UnknownNameError
 from shared.seeding import generator
 
 MEANING, SOURCE = "meaning", "source"
@@ -48,7 +47,9 @@ class AttributeTable:
         row = {name: i for i, name in enumerate(self.classes)}
         for name in classes:
             if name not in row:
-                raise unknown_name("class of the attribute table", name, self.classes)
+                raise UnknownNameError(
+                    f"the attribute table has no class {name!r}; it has {', '.join(self.classes)}. Add a row to it"
+                )
         return self.values[[row[name] for name in classes]]
 
     def randomised(self, seed: int) -> AttributeTable:

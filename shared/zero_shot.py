@@ -144,7 +144,7 @@ def eszsl(codes: Values, labels: Labels, signatures: Values, penalty: float, bal
     target = np.where(labels[:, np.newaxis] == np.arange(len(signatures)), 1.0, -1.0)
     left = np.linalg.solve(codes.T @ codes + penalty * count * np.eye(width), codes.T @ target @ signatures)
     right = np.linalg.solve(signatures.T @ signatures + balance * np.eye(signatures.shape[1]), left.T)
-    return Compatibility(right, np.zeros(signatures.shape[1]), _no_offset)
+    return Compatibility(np.asarray(right, dtype=np.float64), np.zeros(signatures.shape[1]), _no_offset)
 
 
 def ranked(
@@ -169,7 +169,7 @@ def ranked(
     order = torch.Generator().manual_seed(derive_seed(seed, "ranking"))
     beta = torch.cumsum(1.0 / torch.arange(1, len(signatures) + 1), dim=0)
     for _ in range(EPOCHS):
-        for rows in torch.randperm(len(images), generator=order).split(BATCH):
+        for rows in torch.randperm(len(images), generator=order).split(BATCH):  # type: ignore[no-untyped-call]
             scores = images[rows] @ matrix.T @ table.T
             own = scores.gather(1, truth[rows, None])
             hinge = torch.relu(MARGIN + scores - own).scatter(1, truth[rows, None], 0.0)
