@@ -37,7 +37,7 @@ def _picture(tree: Mapping[str, Any]) -> bytes:
     from matplotlib.figure import Figure
 
     methods = tree["splits"][0]["methods"]
-    told = next((one["examples"][:3] for one in methods.values() if one.get("examples")), [])
+    told: list[Any] = next((one["examples"][:3] for one in methods.values() if one.get("examples")), [])
     figure = Figure(figsize=(4.2 * (1 + len(told)), 3.6), layout="constrained")
     axes = figure.subplots(1, 1 + len(told), squeeze=False)[0]
     for name, one in methods.items():
