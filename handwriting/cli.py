@@ -20,7 +20,7 @@ from shared.cli import (
     reported,
 )
 from shared.errors import UsageError
-from shared.zero_shot_cli import add_zeroshot
+from shared.zero_shot_cli import add_add_class, add_zeroshot
 
 if TYPE_CHECKING:
     from shared.zero_shot_run import Knowledge
@@ -94,6 +94,7 @@ def _knowledge() -> "Knowledge":
 
 
 add_zeroshot(app, TASK, _knowledge)
+add_add_class(app, TASK)
 
 
 def main() -> None:

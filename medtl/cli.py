@@ -27,7 +27,7 @@ from shared.cli import (
     reported,
 )
 from shared.progress import progress_bars
-from shared.zero_shot_cli import add_zeroshot
+from shared.zero_shot_cli import add_add_class, add_zeroshot
 
 if TYPE_CHECKING:
     from shared.progress import Progress
@@ -185,6 +185,7 @@ def _knowledge() -> "Knowledge":
 
 
 add_zeroshot(app, TASK, _knowledge)
+add_add_class(app, TASK)
 
 
 def main() -> None:

@@ -104,7 +104,9 @@ def in_words(task: Task, name: str, count: int) -> list[str]:
     """What a person must know of the new run."""
     said = [f"{task.say(name)} was added from {count} example(s), without training. {VOID}."]
     if count < FEWEST_SURE:
-        said.append(f"From fewer than {FEWEST_SURE} examples a class is often missed or overcalled: test it before use.")
+        said.append(
+            f"From fewer than {FEWEST_SURE} examples a class is often missed or overcalled: test it before use."
+        )
     return said
 
 

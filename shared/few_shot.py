@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Values = NDArray[np.float64]
-PENALTY = 0.02
-"""Of the ridge, as a share of the mean squared length of the codes: measured on DHCD (docs/lab-log.md, 2026-11-26)."""
+PENALTY = 1.0
+"""Of the ridge, as a share of the mean squared length of the codes; 0.1 to 5 are alike on DHCD (docs/lab-log.md, 2026-11-26)."""
 
 
 @dataclass(frozen=True)

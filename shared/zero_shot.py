@@ -184,7 +184,9 @@ def ranked(
     return Compatibility(matrix.detach().numpy().astype(np.float64), np.zeros(signatures.shape[1]), _no_offset)
 
 
-def prototypes(codes: Values, labels: Labels, signatures: Values, penalty: float, shrinkage: float = 0.2) -> Compatibility:
+def prototypes(
+    codes: Values, labels: Labels, signatures: Values, penalty: float, shrinkage: float = 0.2
+) -> Compatibility:
     """The nearest class mean, where that of a class never seen is predicted from its signature: a mean code in print.
 
     What writing adds to print is learnt on seen classes by ridge regression on the difference of the means, so that

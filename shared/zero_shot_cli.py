@@ -1,4 +1,4 @@
-"""The command `zeroshot`, the same in every application. Nothing heavy is imported until it runs.
+"""The commands `zeroshot` and `add-class`, the same in every application. Nothing heavy is imported until it runs.
 
 Annotations are evaluated here at once, not kept as strings: typer reads those of the inner function.
 """
@@ -73,3 +73,30 @@ def add_zeroshot(app: typer.Typer, task: "Task", knowledge: "Callable[[], Knowle
             if out is not None:
                 write_study(tree, task.title, out)
                 typer.echo(f"report: {out / 'zero_shot.html'}")
+
+
+def add_add_class(app: typer.Typer, task: "Task") -> None:
+    """Adds the command `add-class` to an application."""
+
+    @app.command("add-class")
+    def add_class_command(
+        name: Annotated[str, typer.Argument(metavar="NAME", help="The new class.")],
+        images: Annotated[list[Path], typer.Argument(metavar="IMAGES...", help=task.inputs_help)],
+        model: Annotated[Path, typer.Option(metavar="RUN", help="A finished run; it stays as it is.")],
+        out: Annotated[Path, typer.Option(help="A new folder for the run that knows the class too.")],
+    ) -> None:
+        """Add a class to a finished run from a few examples, without training. What was certified is void."""
+        with reported():
+            from shared.add_class import add_class, in_words
+            from shared.artifacts import check_finished, read_model_record
+
+            check_finished(model)
+            spec = read_model_record(model).preprocessing
+            items = list(task.items(images))
+            if refused := [item for item in items if item.refusal is not None]:
+                raise UsageError(f"{refused[0].name} {refused[0].refusal}; give examples that can be judged")
+            pictures = [task.preprocess(pixels, spec) for item in items for pixels in item.slices]
+            folder = add_class(task, model, name, pictures, out)
+        for line in in_words(task, name, len(pictures)):
+            typer.echo(line)
+        typer.echo(f"{folder}: predict with --model {folder}")

@@ -27,9 +27,7 @@ def write_study(tree: Mapping[str, Any], title: str, out: Path) -> None:
     write_bytes(out / "zero_shot.png", picture)
     page = Environment(loader=PackageLoader("shared"), autoescape=select_autoescape()).get_template("zero_shot.html")
     encoded = base64.b64encode(picture).decode()
-    write_text(
-        out / "zero_shot.html", page.render(title=title, tree=tree, lines=list(in_words(tree)), picture=encoded)
-    )
+    write_text(out / "zero_shot.html", page.render(title=title, tree=tree, lines=list(in_words(tree)), picture=encoded))
 
 
 def _picture(tree: Mapping[str, Any]) -> bytes:

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.attributes import AttributeTable
+from shared.backbones import find_backbone
 from shared.config import Config
 from shared.division import divide
 from shared.errors import ConfigError, UsageError
 from shared.features import cached_codes
-from shared.job import Part
 from shared.progress import Progress
 from shared.runner import (
     build_network,
@@ -31,7 +31,6 @@ from shared.samples import SPLITS, Sample
 from shared.seeding import generator
 from shared.task import Image, Preprocessing, Task
 from shared.weights import require_weights
-from shared.backbones import find_backbone
 from shared.zero_shot import Frame
 from shared.zero_shot_study import METHODS, Choice, Coded, Fitted, Known, choose, fitted, measured
 
@@ -191,7 +190,9 @@ def _flags(classes: Sequence[str], names: Sequence[str]) -> NDArray[np.bool_]:
     if strange := sorted(set(names) - set(classes)):
         raise UsageError(f"--unseen: no class {', '.join(strange)} in the data; it has {', '.join(classes)}")
     if len(classes) - len(set(names)) < 3:
-        raise UsageError(f"{len(set(names))} of {len(classes)} classes are unseen; at least 3 must be left to learn from")
+        raise UsageError(
+            f"{len(set(names))} of {len(classes)} classes are unseen; at least 3 must be left to learn from"
+        )
     return np.isin(np.array(classes), list(names))
 
 
@@ -230,9 +231,7 @@ def _called_negative(task: Task, data: Data, model: Fitted, unseen: NDArray[np.b
     return float((~positive[answers]).mean()) if len(answers) else 0.0
 
 
-def _examples(
-    data: Data, table: AttributeTable, model: Fitted, unseen: NDArray[np.bool_]
-) -> Iterator[dict[str, Any]]:
+def _examples(data: Data, table: AttributeTable, model: Fitted, unseen: NDArray[np.bool_]) -> Iterator[dict[str, Any]]:
     """Some answers among unseen classes, with the attributes that decided between the first and the second."""
     test = data.parts["test"].of_classes(np.flatnonzero(unseen).tolist())
     if unseen.sum() < 2:

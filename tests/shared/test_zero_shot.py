@@ -52,9 +52,7 @@ def test_dap_is_lamperts_rule():
     odds = model.predicted(codes[:5])
     p = 1 / (1 + np.exp(-odds))
     prior = SEEN.mean(axis=0)
-    each = [
-        (row * np.log(p / prior) + (1 - row) * np.log((1 - p) / (1 - prior))).sum(axis=1) for row in UNSEEN
-    ]
+    each = [(row * np.log(p / prior) + (1 - row) * np.log((1 - p) / (1 - prior))).sum(axis=1) for row in UNSEEN]
     ours = model.scores(codes[:5], UNSEEN)
     np.testing.assert_allclose(ours[:, 0] - ours[:, 1], each[0] - each[1], atol=1e-9)
 
