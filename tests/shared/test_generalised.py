@@ -28,7 +28,8 @@ def test_t1_looks_at_unseen_classes_alone():
 def test_curve_says_what_each_shift_gives():
     scores, labels = rows()
     points = curve(scores, labels, UNSEEN)
-    assert points[0].seen == 0 and points[-1].unseen == pytest.approx(0)
+    assert points[0].seen == 0
+    assert points[-1].unseen == pytest.approx(0)
     assert points[0].unseen == pytest.approx(unseen_accuracy(scores, labels, UNSEEN))
     for point in points[::17]:
         there = at_shift(scores, labels, UNSEEN, point.shift)
