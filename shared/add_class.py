@@ -1,4 +1,4 @@
-"""A finished run that learns one more class from a few examples: a new run beside the old one, nothing trained again."""
+"""A finished run that learns a class from a few examples: a new run beside the old one, nothing trained again."""
 
 from __future__ import annotations
 

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 Values = NDArray[np.float64]
 PENALTY = 1.0
-"""Of the ridge, as a share of the mean squared length of the codes; 0.1 to 5 are alike on DHCD (docs/lab-log.md, 2026-11-26)."""
+"""Of the ridge, as a share of the mean squared length of the codes; 0.1 to 5 are alike on
+DHCD (docs/lab-log.md, 2026-11-26)."""
 
 
 @dataclass(frozen=True)

@@ -123,6 +123,11 @@ def run_name(task: Task, config: Config, dataset: Dataset) -> str:
 
 
 def preprocessing_of(task: Task, config: Config) -> Preprocessing:
+    """The preprocessing that a configuration describes.
+
+    Raises:
+        ConfigError: An option is unknown.
+    """
     unknown = sorted(set(config.data.options) - set(task.default_options))
     if unknown:
         allowed = ", ".join(task.default_options)
@@ -133,6 +138,11 @@ def preprocessing_of(task: Task, config: Config) -> Preprocessing:
 
 
 def check_backbone(config: Config) -> None:
+    """Looks up all that a configuration says of its backbone.
+
+    Raises:
+        ConfigError: Something of it does not exist.
+    """
     record = find_backbone(config.backbone.name)
     wanted = config.backbone
     for size in (wanted.size, *wanted.sizes):
@@ -149,6 +159,12 @@ def check_backbone(config: Config) -> None:
 
 
 def load_labelled(task: Task, config: Config, spec: Preprocessing, root: Path, progress: Progress) -> Dataset:
+    """The labelled samples of a configuration's source and domains.
+
+    Raises:
+        ConfigError: A domain is not in the data.
+        DataError: There are no labelled samples, or all are of one class.
+    """
     named = config.data.source
     source = (
         Path(named) if named else task.embedded(root, lambda done, total: progress("synthetic data", done, total, ""))
@@ -171,6 +187,7 @@ def load_labelled(task: Task, config: Config, spec: Preprocessing, root: Path, p
 
 
 def read_parts(task: Task, divided: Divided, spec: Preprocessing, progress: Progress) -> dict[str, Part]:
+    """The divided samples with their images, by split."""
     index = {name: number for number, name in enumerate(divided.dataset.classes)}
     parts = {}
     for name in SPLITS:
@@ -228,6 +245,7 @@ def _backbone(
 
 
 def build_network(config: Config, code: Code, spec: Preprocessing, classes: int) -> tuple[Network, WeightsReport]:
+    """The network of a configuration with its weights loaded and a new head, and what was loaded."""
     backbone, report = _backbone(config, code.layers, code.size, spec)
     width = code_width(backbone, code.layers, code.pooling, spec.channels, spec.size)
     with torch.random.fork_rng(devices=[]):
@@ -237,6 +255,11 @@ def build_network(config: Config, code: Code, spec: Preprocessing, classes: int)
 
 
 def find_device(config: Config) -> torch.device:
+    """Where to compute.
+
+    Raises:
+        ConfigError: A GPU was asked for and none is there.
+    """
     if config.device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("device: cuda was asked for and none is there; use device=auto or device=cpu")
     return torch.device("cuda" if config.device != "cpu" and torch.cuda.is_available() else "cpu")
