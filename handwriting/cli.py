@@ -5,7 +5,7 @@ Annotations are evaluated here at once, not kept as strings: typer reads those o
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,6 +25,10 @@ from shared.cli import (
     reported,
 )
 from shared.errors import UsageError
+from shared.zero_shot_cli import add_add_class, add_zeroshot
+
+if TYPE_CHECKING:
+    from shared.zero_shot_run import Knowledge
 
 
 class Dataset(StrEnum):
@@ -105,6 +109,16 @@ def download(
                 checking=lambda done, total: progress(f"checking {name.value}, images", done, total, ""),
             )
     typer.echo(f"{path}: whole; train with data.source={path}")
+
+
+def _knowledge() -> "Knowledge":
+    from handwriting.zero_shot import knowledge
+
+    return knowledge()
+
+
+add_zeroshot(app, TASK, _knowledge)
+add_add_class(app, TASK)
 
 
 def main() -> None:

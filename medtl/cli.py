@@ -31,10 +31,12 @@ from shared.cli import (
     reported,
 )
 from shared.progress import progress_bars
+from shared.zero_shot_cli import add_add_class, add_zeroshot
 
 if TYPE_CHECKING:
     from shared.progress import Progress
     from shared.samples import Dataset
+    from shared.zero_shot_run import Knowledge
 
 app = build_app(TASK, own={"audit"})
 
@@ -205,6 +207,16 @@ def serve(
 
         pages = build_pages(run, RUNS, access, store, spool)
         run_server(pages, access, host, port, typer.echo)
+
+
+def _knowledge() -> "Knowledge":
+    from medtl.zero_shot import knowledge
+
+    return knowledge()
+
+
+add_zeroshot(app, TASK, _knowledge)
+add_add_class(app, TASK)
 
 
 def main() -> None:

@@ -107,7 +107,7 @@ def build_app(task: "Task", *, own: Collection[str] = ()) -> typer.Typer:
             if drop_leaks and allow_leaks:
                 raise UsageError("--drop-leaks and --allow-leaks contradict each other; give one of them")
             leaks = ["data.leaks=drop"] * drop_leaks + ["data.leaks=allow"] * allow_leaks
-            settings = _settings(config, [*(overrides or ()), *leaks])
+            settings = settings_of(config, [*(overrides or ()), *leaks])
             with progress_bars() as progress:
                 folder = run(task, settings, root=RUNS, out=out, progress=progress)
             show_summary(folder)
@@ -129,7 +129,7 @@ def build_app(task: "Task", *, own: Collection[str] = ()) -> typer.Typer:
         from shared.crossval import cross_validate, in_words
 
         with reported():
-            settings = _settings(config, overrides)
+            settings = settings_of(config, overrides)
             make_folder(out)
             with progress_bars() as progress:
                 tree = cross_validate(task, settings, folds=folds, repeats=repeats, root=RUNS, progress=progress)
@@ -259,7 +259,7 @@ def build_app(task: "Task", *, own: Collection[str] = ()) -> typer.Typer:
     return app
 
 
-def _settings(config: Path | None, overrides: list[str] | None) -> "Config":
+def settings_of(config: Path | None, overrides: list[str] | None) -> "Config":
     """The configuration of a file and the words over it; the first word may stand where the file would."""
     from shared.config import load_config
 

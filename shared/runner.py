@@ -60,14 +60,14 @@ def run(
     task.register()
     strategy = find_strategy(str(config.strategy.get("name", "finetune")))
     options = validate(strategy.options, config.strategy, origin="strategy")
-    spec = _preprocessing(task, config)
-    _check_backbone(config)
+    spec = preprocessing_of(task, config)
+    check_backbone(config)
     require_data(config.data)
     strategy.check(options, find_backbone(config.backbone.name).stages)
     if isinstance(options, TrainingOptions):
         options = options.resolved(_built(config))
     config = config.model_copy(update={"strategy": options.model_dump(mode="json")})
-    device = _device(config)
+    device = find_device(config)
     processes = PartialState(cpu=device.type == "cpu")
     with processes.main_process_first():
         record, weights = find_backbone(config.backbone.name), config.backbone.weights
@@ -94,9 +94,9 @@ def run(
         other = config.data.apart_from
         apart_from = () if other is None else task.load(Path(other), options=spec.options).samples
         divided = divide(task, config.data, dataset, apart_from=apart_from, seed=config.seed, progress=progress)
-        parts = _parts(task, divided, spec, progress)
-        code, tried = _code(config, parts, spec, dataset, device, progress)
-        network, loaded = _network(config, code, spec, len(dataset.classes))
+        parts = read_parts(task, divided, spec, progress)
+        code, tried = find_code(config, parts, spec, dataset, device, progress)
+        network, loaded = build_network(config, code, spec, len(dataset.classes))
         job = Job(
             network=network,
             train=parts["train"],
@@ -126,7 +126,12 @@ def run_name(task: Task, config: Config, dataset: Dataset) -> str:
     return f"{task.name}-{config.name}-seed{config.seed}-{hashlib.sha256(facts.encode()).hexdigest()[:8]}"
 
 
-def _preprocessing(task: Task, config: Config) -> Preprocessing:
+def preprocessing_of(task: Task, config: Config) -> Preprocessing:
+    """The preprocessing that a configuration describes.
+
+    Raises:
+        ConfigError: An option is unknown.
+    """
     unknown = sorted(set(config.data.options) - set(task.default_options))
     if unknown:
         allowed = ", ".join(task.default_options)
@@ -136,7 +141,12 @@ def _preprocessing(task: Task, config: Config) -> Preprocessing:
     )
 
 
-def _check_backbone(config: Config) -> None:
+def check_backbone(config: Config) -> None:
+    """Looks up all that a configuration says of its backbone.
+
+    Raises:
+        ConfigError: Something of it does not exist.
+    """
     record = find_backbone(config.backbone.name)
     wanted = config.backbone
     for size in (wanted.size, *wanted.sizes):
@@ -159,7 +169,8 @@ def _built(config: Config) -> tuple[str, ...]:
     return record.stages[: max(deepest) + 1]
 
 
-def _parts(task: Task, divided: Divided, spec: Preprocessing, progress: Progress) -> dict[str, Part]:
+def read_parts(task: Task, divided: Divided, spec: Preprocessing, progress: Progress) -> dict[str, Part]:
+    """The divided samples with their images, by split."""
     index = {name: number for number, name in enumerate(divided.dataset.classes)}
     parts = {}
     for name in SPLITS:
@@ -175,7 +186,7 @@ def _reading(progress: Progress, name: str, done: int, total: int) -> None:
     progress(f"reading images, {name}", done, total, "")
 
 
-def _code(
+def find_code(
     config: Config,
     parts: Mapping[str, Part],
     spec: Preprocessing,
@@ -216,7 +227,8 @@ def _backbone(
     return backbone.to(memory_format=torch.channels_last), report
 
 
-def _network(config: Config, code: Code, spec: Preprocessing, classes: int) -> tuple[Network, WeightsReport]:
+def build_network(config: Config, code: Code, spec: Preprocessing, classes: int) -> tuple[Network, WeightsReport]:
+    """The network of a configuration with its weights loaded and a new head, and what was loaded."""
     backbone, report = _backbone(config, code.layers, code.size, spec)
     width = code_width(backbone, code.layers, code.pooling, spec.channels, spec.size)
     with torch.random.fork_rng(devices=[]):
@@ -225,7 +237,12 @@ def _network(config: Config, code: Code, spec: Preprocessing, classes: int) -> t
     return network.to(memory_format=torch.channels_last), report
 
 
-def _device(config: Config) -> torch.device:
+def find_device(config: Config) -> torch.device:
+    """Where to compute.
+
+    Raises:
+        ConfigError: A GPU was asked for and none is there.
+    """
     if config.device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("device: cuda was asked for and none is there; use device=auto or device=cpu")
     return torch.device("cuda" if config.device != "cpu" and torch.cuda.is_available() else "cpu")
