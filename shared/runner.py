@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import PartialState
+from numpy.typing import NDArray
 
 from shared.artifacts import check_finished, claimed, is_finished, read_model_record, write_text
 from shared.backbone import Backbone
@@ -22,14 +23,14 @@ from shared.backbones import build_backbone, find_backbone
 from shared.code_choice import Code, choose_code
 from shared.completion import complete, positive_classes
 from shared.config import Config, to_yaml, validate
-from shared.division import Divided, divide
+from shared.division import divide
 from shared.errors import ConfigError
 from shared.job import Job, Part
 from shared.loading import load_dataset, require_data
 from shared.network import Network, code_width
 from shared.pooling import POOLINGS
 from shared.progress import Progress
-from shared.samples import SPLITS, Belonging, Dataset
+from shared.samples import Belonging, Dataset
 from shared.seeding import derive_seed
 from shared.strategies import find_strategy
 from shared.task import Preprocessing, Task
@@ -59,12 +60,11 @@ def run(
     task.register()
     strategy = find_strategy(str(config.strategy.get("name", "finetune")))
     options = validate(strategy.options, config.strategy, origin="strategy")
-    spec = _preprocessing(task, config)
+    spec = preprocessing_of(task, config)
     _check_backbone(config)
     require_data(config.data)
     strategy.check(options, find_backbone(config.backbone.name).stages)
-    device = _device(config)
-    processes = PartialState(cpu=device.type == "cpu")
+    processes = PartialState(cpu=_device(config).type == "cpu")
     with processes.main_process_first():
         record, weights = find_backbone(config.backbone.name), config.backbone.weights
         if weights != "imagenet":  # which may take a download: first, whether the data are sound
@@ -90,28 +90,53 @@ def run(
         other = config.data.apart_from
         apart_from = () if other is None else task.load(Path(other), options=spec.options).samples
         divided = divide(task, config.data, dataset, apart_from=apart_from, seed=config.seed, progress=progress)
-        parts = _parts(task, divided, spec, progress)
-        code, tried = _code(config, parts, spec, dataset, device, progress)
-        network, loaded = _network(config, code, spec, len(dataset.classes))
-        job = Job(
-            network=network,
-            train=parts["train"],
-            validation=parts["validation"],
-            classes=dataset.classes,
-            costs=tuple(config.miss_cost if one else 1.0 for one in positive_classes(task, dataset.classes)),
-            spec=spec,
-            content_hash=dataset.content_hash,
-            fingerprint=dataset.fingerprint,
-            augment=task.augment,
-            seed=config.seed,
-            device=device,
-            folder=folder,
-            progress=progress,
-        )
-        history = [*tried, *strategy.fit(job, options)]
+        parts = {
+            name: part_of(task, divided.dataset, indices, divided.units, spec, progress, name)
+            for name, indices in divided.parts.items()
+        }
+        job, loaded, history = fit(task, config, dataset, parts, folder=folder, progress=progress)
         if processes.is_main_process:
             complete(task, config, strategy, divided, parts, job, loaded, history, started)
     return folder
+
+
+def fit(
+    task: Task, config: Config, dataset: Dataset, parts: Mapping[str, Part], *, folder: Path, progress: Progress
+) -> tuple[Job, WeightsReport, list[dict[str, Any]]]:
+    """Builds the network that a checked configuration asks for and fits it to "train" and "validation" of `parts`.
+
+    Args:
+        task: The application.
+        config: The resolved configuration.
+        dataset: Of the parts.
+        parts: By the names of `SPLITS`; no other is looked at.
+        folder: Where an interrupted training is kept.
+        progress: Called with (what, done, total, note).
+
+    Returns:
+        What was fitted, the network in it; what became of its weights; and the history.
+    """
+    strategy = find_strategy(str(config.strategy.get("name", "finetune")))
+    spec, device = preprocessing_of(task, config), _device(config)
+    code, tried = _code(config, parts, spec, dataset, device, progress)
+    network, loaded = _network(config, code, spec, len(dataset.classes))
+    job = Job(
+        network=network,
+        train=parts["train"],
+        validation=parts["validation"],
+        classes=dataset.classes,
+        costs=tuple(config.miss_cost if one else 1.0 for one in positive_classes(task, dataset.classes)),
+        spec=spec,
+        content_hash=dataset.content_hash,
+        fingerprint=dataset.fingerprint,
+        augment=task.augment,
+        seed=config.seed,
+        device=device,
+        folder=folder,
+        progress=progress,
+    )
+    options = validate(strategy.options, config.strategy, origin="strategy")
+    return job, loaded, [*tried, *strategy.fit(job, options)]
 
 
 def run_name(task: Task, config: Config, dataset: Dataset) -> str:
@@ -120,7 +145,12 @@ def run_name(task: Task, config: Config, dataset: Dataset) -> str:
     return f"{task.name}-{config.name}-seed{config.seed}-{hashlib.sha256(facts.encode()).hexdigest()[:8]}"
 
 
-def _preprocessing(task: Task, config: Config) -> Preprocessing:
+def preprocessing_of(task: Task, config: Config) -> Preprocessing:
+    """What a configuration asks for before the network.
+
+    Raises:
+        ConfigError: An option that the application does not have.
+    """
     unknown = sorted(set(config.data.options) - set(task.default_options))
     if unknown:
         allowed = ", ".join(task.default_options)
@@ -146,16 +176,31 @@ def _check_backbone(config: Config) -> None:
         raise ConfigError(f"backbone.pooling: {wanted.pooling!r}; allowed: {', '.join(POOLINGS)}")
 
 
-def _parts(task: Task, divided: Divided, spec: Preprocessing, progress: Progress) -> dict[str, Part]:
-    index = {name: number for number, name in enumerate(divided.dataset.classes)}
-    parts = {}
-    for name in SPLITS:
-        samples = [divided.dataset.samples[i] for i in divided.parts[name]]
-        labels = np.array([index[str(sample.label)] for sample in samples], dtype=np.int64)
-        belonging = Belonging.of(samples, divided.units[divided.parts[name]].tolist())
-        images = task.images(samples, spec, divided.dataset.content_hash, partial(_reading, progress, name))
-        parts[name] = Part(samples, images, labels, belonging)
-    return parts
+def part_of(
+    task: Task,
+    dataset: Dataset,
+    indices: NDArray[np.int64],
+    units: NDArray[np.int64],
+    spec: Preprocessing,
+    progress: Progress,
+    name: str,
+) -> Part:
+    """The samples at `indices` with their images, read now.
+
+    Args:
+        task: The application.
+        dataset: Of all samples.
+        indices: Into its samples.
+        units: [N] of all samples, as in `shared.division.Divided`.
+        spec: Of the preprocessing.
+        progress: Called with (what, done, total, note).
+        name: Of the part, for the progress.
+    """
+    index = {name: number for number, name in enumerate(dataset.classes)}
+    samples = [dataset.samples[i] for i in indices]
+    labels = np.array([index[str(sample.label)] for sample in samples], dtype=np.int64)
+    images = task.images(samples, spec, dataset.content_hash, partial(_reading, progress, name))
+    return Part(samples, images, labels, Belonging.of(samples, units[indices].tolist()))
 
 
 def _reading(progress: Progress, name: str, done: int, total: int) -> None:
