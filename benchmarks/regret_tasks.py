@@ -69,7 +69,7 @@ HELD = (
     Trial("cheng-50", MEDTL, "cheng_masks.zip", 50),
     Trial("gbm-40", MEDTL, "gbm_dicom.zip", 40, _BINARY),
     Trial("nhcd-5", HANDWRITING, "nhcd.zip", 5),
-    Trial("nhcd-15", HANDWRITING, "nhcd.zip", 15),
+    Trial("nhcd-12", HANDWRITING, "nhcd.zip", 12),
     Trial("nhcd-pair-20", HANDWRITING, "nhcd.zip", 20, classes=("gha", "dha")),
     Trial("usps-10", HANDWRITING, "digits.npz", 10),
 )

@@ -14,7 +14,7 @@ PROBE, PROBE_AUTO, FINETUNE, FINETUNE_LAST = "probe", "probe_auto", "finetune", 
 RECIPES = (PROBE, PROBE_AUTO, FINETUNE, FINETUNE_LAST)
 """A linear head on the default code, or on the code that validation prefers; all stages, or the last third, fine-tuned."""
 
-PASSES, FEWEST_EPOCHS, MOST_EPOCHS = 4_000, 8, 30
+PASSES, FEWEST_EPOCHS, MOST_EPOCHS = 3_000, 8, 30
 """Images seen in fine-tuning, over all epochs, unless the bounds of the epochs say otherwise."""
 LR_HEAD, LR, LR_DECAY = 1e-3, 5e-4, 0.9
 BATCH, SMALL_BATCH, SMALL = 32, 16, 400

@@ -64,7 +64,7 @@ def run(
     _check_backbone(config)
     require_data(config.data)
     strategy.check(options, find_backbone(config.backbone.name).stages)
-    processes = PartialState(cpu=_device(config).type == "cpu")
+    processes = PartialState(cpu=device_of(config).type == "cpu")
     with processes.main_process_first():
         record, weights = find_backbone(config.backbone.name), config.backbone.weights
         if weights != "imagenet":  # which may take a download: first, whether the data are sound
@@ -117,7 +117,7 @@ def fit(
         What was fitted, the network in it; what became of its weights; and the history.
     """
     strategy = find_strategy(str(config.strategy.get("name", "finetune")))
-    spec, device = preprocessing_of(task, config), _device(config)
+    spec, device = preprocessing_of(task, config), device_of(config)
     code, tried = _code(config, parts, spec, dataset, device, progress)
     network, loaded = _network(config, code, spec, len(dataset.classes))
     job = Job(
@@ -257,7 +257,12 @@ def _network(config: Config, code: Code, spec: Preprocessing, classes: int) -> t
     return network.to(memory_format=torch.channels_last), report
 
 
-def _device(config: Config) -> torch.device:
+def device_of(config: Config) -> torch.device:
+    """Where a configuration computes.
+
+    Raises:
+        ConfigError: It asks for a GPU, and there is none.
+    """
     if config.device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("device: cuda was asked for and none is there; use device=auto or device=cpu")
     return torch.device("cuda" if config.device != "cpu" and torch.cuda.is_available() else "cpu")
