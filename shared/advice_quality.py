@@ -47,7 +47,9 @@ class Judge:
     def interval(self, scores: Values) -> dict[str, Any]:
         """`value`, and `low` and `high` of the 95% interval, which allows for units; None where there is none."""
         if self.measure == "accuracy":
-            found = Rate(self.units.tolist())(scores.argmax(axis=1) == self.labels, np.ones(len(scores), dtype=np.bool_))
+            found = Rate(self.units.tolist())(
+                scores.argmax(axis=1) == self.labels, np.ones(len(scores), dtype=np.bool_)
+            )
             return {key: found[key] for key in ("value", "low", "high")}
         bounds = bootstrap(self.units.tolist(), self._statistic(scores), rarest=self._rarest())
         low, high = bounds or (None, None)

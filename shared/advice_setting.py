@@ -87,7 +87,7 @@ class Setting:
     def configured(self, one: Available, sections: Mapping[str, Any]) -> Config:
         """The configuration that a recipe makes of this one, for a backbone."""
         tree = self.config.model_dump(mode="json", exclude_unset=True)
-        backbone = {"size": self.config.backbone.size, "frame": self.config.backbone.frame}
+        backbone: dict[str, Any] = {"size": self.config.backbone.size, "frame": self.config.backbone.frame}
         backbone |= {"name": one.name, "weights": one.weights, **sections.get("backbone", {})}
         return validate(Config, {**tree, "backbone": backbone, "strategy": sections["strategy"]}, origin="advice")
 

@@ -12,7 +12,7 @@ from typing import Any
 
 PROBE, PROBE_AUTO, FINETUNE, FINETUNE_LAST = "probe", "probe_auto", "finetune", "finetune_last"
 RECIPES = (PROBE, PROBE_AUTO, FINETUNE, FINETUNE_LAST)
-"""A linear head on the default code, or on the code that validation prefers; all stages, or the last third, fine-tuned."""
+"""A linear head on the default code, or on the one that validation prefers; all stages or the last third fine-tuned."""
 
 PASSES, FEWEST_EPOCHS, MOST_EPOCHS = 3_000, 8, 30
 """Images seen in fine-tuning, over all epochs, unless the bounds of the epochs say otherwise."""

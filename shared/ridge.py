@@ -30,7 +30,9 @@ def out_of_fold(codes: NDArray[np.floating], labels: Labels, classes: int, folds
     scores = np.zeros((len(labels), classes))
     for fold in np.unique(folds):
         inside = folds == fold
-        scores[inside] = _scores(kernel[np.ix_(~inside, ~inside)], kernel[np.ix_(inside, ~inside)], labels[~inside], classes)
+        scores[inside] = _scores(
+            kernel[np.ix_(~inside, ~inside)], kernel[np.ix_(inside, ~inside)], labels[~inside], classes
+        )
     return scores
 
 

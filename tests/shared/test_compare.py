@@ -59,6 +59,7 @@ def trained(monkeypatch: pytest.MonkeyPatch, quick_ending: None) -> list[str]:
         return work(*given, progress)
 
     monkeypatch.setattr("shared.compare.in_child", here)
+    monkeypatch.setattr("shared.workers.in_child", here)
     return names
 
 
@@ -115,7 +116,7 @@ def test_an_interrupt_stops_all_of_it(plan: Plan, monkeypatch: pytest.MonkeyPatc
         calls.append(1)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("shared.compare.in_child", interrupted)
+    monkeypatch.setattr("shared.workers.in_child", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run_comparison(TASK, plan, root=tmp_path, progress=_quiet)
     assert len(calls) == 1
