@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from handwriting.labels import CHARACTERS
 from handwriting.task import TASK as HANDWRITING
 from medtl.task import TASK as MEDTL
 from shared.config import DataSection
@@ -55,6 +56,10 @@ class Trial:
         return {"size": 80} if self.task is MEDTL else {"frame": 32, "size": 64}
 
 
+def _of_kind(kind: str) -> tuple[str, ...]:
+    return tuple(label for label, character in CHARACTERS.items() if character.kind == kind)
+
+
 _BINARY = {"labels": "binary"}
 TUNED = (
     Trial("sartaj-10", MEDTL, "sartaj.zip", 10),
@@ -68,9 +73,9 @@ HELD = (
     Trial("cheng-10", MEDTL, "cheng_masks.zip", 10),
     Trial("cheng-50", MEDTL, "cheng_masks.zip", 50),
     Trial("gbm-40", MEDTL, "gbm_dicom.zip", 40, _BINARY),
-    Trial("nhcd-5", HANDWRITING, "nhcd.zip", 5),
-    Trial("nhcd-12", HANDWRITING, "nhcd.zip", 12),
-    Trial("nhcd-pair-20", HANDWRITING, "nhcd.zip", 20, classes=("gha", "dha")),
+    Trial("consonants-12", HANDWRITING, "nhcd.zip", 12, classes=_of_kind("consonant")),
+    Trial("vowels-20", HANDWRITING, "nhcd.zip", 20, classes=_of_kind("vowel")),
+    Trial("pair-20", HANDWRITING, "nhcd.zip", 20, classes=("gha", "dha")),
     Trial("usps-10", HANDWRITING, "digits.npz", 10),
 )
 

@@ -65,7 +65,7 @@ def advise_on(setting: Setting, backbones: Sequence[Available]) -> tuple[dict[st
     base = max(linear, key=lambda one: (one.value, one.recipe == PROBE))
     tuned = tuned_candidates(setting, linear, base)
     best = max(tuned, key=lambda one: one.value)
-    pays = best.gain is not None and tuning_pays(*best.gain)
+    pays = best.gain is not None and tuning_pays(best.gain[0])
     advised = best if pays else base
     pool = setting.pool
     tree = {

@@ -20,8 +20,8 @@ from shared.workers import Errand
 
 RETRIES = 3
 """How often an errand is begun anew whose worker or machine was lost. Source: Ray's own default for tasks."""
-CONNECT_S = "10"
-"""To reach the cluster, in place of a minute."""
+CONNECT_S = 10.0
+"""For the cluster to answer. Asked before Ray is, which would try for minutes and then end this process."""
 
 
 class RayWorkers:
@@ -76,18 +76,29 @@ class RayWorkers:
     @contextmanager
     def _connected(self) -> Iterator[None]:
         """Leaves the cluster in the end, which also ends there what is still going on."""
-        os.environ.setdefault("RAY_gcs_rpc_server_connect_timeout_s", CONNECT_S)
         try:
+            _require_listening(self.address)
             self.ray.init(self.address, log_to_driver=False, logging_level=logging.ERROR)
         except (OSError, RuntimeError, ValueError, self.ray.exceptions.RayError) as error:
             reason = " ".join(str(error).split())[:200]
             raise UsageError(
-                f"--cluster {self.address}: no Ray cluster answers ({reason}); begin one with: ray start --head"
+                f"--cluster {self.address}: no Ray cluster answers ({reason}); give auto, host:6379 or "
+                "ray://host:10001, and begin one with: ray start --head"
             ) from None
         try:
             yield
         finally:
             self.ray.shutdown()
+
+
+def _require_listening(address: str) -> None:
+    """Raises OSError or ValueError unless something listens at an address; "auto" Ray finds by itself."""
+    if address == "auto":
+        return
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not host or not port.isdigit():
+        raise ValueError("this is no host:port")
+    socket.create_connection((host, int(port)), CONNECT_S).close()
 
 
 def _serve(work: Callable[..., Any], given: tuple[Any, ...], folder: str, level: int) -> tuple[str, Any]:
