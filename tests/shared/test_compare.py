@@ -27,7 +27,7 @@ base:
   backbone: {name: convnet_small, weights: random, size: 32, layers: [block1], pooling: avg2}
   strategy: {name: linear_probe}
   published:
-    convnet_small: {source: Nobody 1900, accuracy: 0.5}
+    convnet_small: {source: Nobody 1900, accuracy: 0.5, note: 'of other images'}
     resnet18: {source: Nobody 1900, accuracy: 0.5}
     vgg16: {source: Nobody 1900, accuracy: 0.5}
 backbones:
@@ -103,7 +103,7 @@ def _check_published(tree: dict[str, Any]) -> None:
     measure = tree["rows"][2]["measures"]["accuracy"]
     said = "reproduced" if measure["low"] <= 0.5 <= measure["high"] else "not reproduced"
     assert found.startswith("convnet_small: published accuracy 0.5 (Nobody 1900); small x frozen ")
-    assert found.endswith(f": {said}")
+    assert found.endswith(f": {said} (of other images)")
     assert "resnet18" in failed
     assert ": not testable here, backbone.layers: no layer 'block1'" in failed
     assert absent.startswith("vgg16: published accuracy 0.5 (Nobody 1900): not testable here, no row")
