@@ -349,8 +349,7 @@ def judge(
         if further is not None:
             more, said = further(item, answer, predictor.record, found)
             tree, words = tree | more, words + said
-        line = json.dumps(tree, ensure_ascii=False, allow_nan=False)
-        line = line.encode("utf-8", "backslashreplace").decode()  # a file name need not be UTF-8; JSON knows \udcff
+        line = json_line(tree)
         typer.echo(line if as_json else "\n".join(words))
         lines.append(line)
     write_predictions(out, lines)
@@ -359,6 +358,17 @@ def judge(
             typer.echo(caveat)
         if explainer is not None:
             typer.echo("Attributions show which pixels moved the score; they are no localisation.")
+    return exit_code(told)
+
+
+def json_line(tree: Mapping[str, Any]) -> str:
+    """One answer as a line of JSON."""
+    line = json.dumps(tree, ensure_ascii=False, allow_nan=False)
+    return line.encode("utf-8", "backslashreplace").decode()  # a file name need not be UTF-8; JSON knows \udcff
+
+
+def exit_code(told: Collection[str]) -> int:
+    """What all answers come to, from the `status` of each: refused before not assessed before 0."""
     return EXIT_REFUSED if "refused" in told else EXIT_NOT_ASSESSED if "not assessed" in told else 0
 
 

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, select_autoescape
-
 from shared.artifacts import write_json, write_text
 from shared.compare_figures import learning_curves, pareto_plot
 from shared.compare_words import NOTES, as_csv, as_latex, failures_of, headings, lines_of
+from shared.pages import template
 
 
 def write_comparison(tree: Mapping[str, Any], title: str, folder: Path) -> None:
@@ -24,7 +23,7 @@ def write_comparison(tree: Mapping[str, Any], title: str, folder: Path) -> None:
     write_json(folder / "compare.json", tree)
     write_text(folder / "compare.csv", as_csv(tree))
     write_text(folder / "compare.tex", as_latex(tree))
-    page = Environment(loader=PackageLoader("shared"), autoescape=select_autoescape()).get_template("compare.html")
+    page = template("compare.html")
     html = page.render(
         name=tree["name"],
         title=title,

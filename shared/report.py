@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from jinja2 import Environment, PackageLoader, select_autoescape
 from numpy.typing import NDArray
 
 from shared.abstention import abstention_in_words
@@ -29,6 +28,7 @@ from shared.figures import (
 from shared.job import Part
 from shared.model_card import model_card
 from shared.network import Network
+from shared.pages import template
 from shared.pointing import agreement
 from shared.progress import Progress
 from shared.reliability import judged, reliability_bins
@@ -108,7 +108,7 @@ def write_report(task: Task, folder: Path, done: Finished, progress: Progress = 
     flags = np.array(done.record.positive)
     counts = [_counts(name, part, len(done.record.classes)) for name, part in done.parts.items()]
     facts = _facts(done)
-    page = Environment(loader=PackageLoader("shared"), autoescape=select_autoescape()).get_template("report.html")
+    page = template("report.html")
     domains = done.results["test"]["domains"]
     html = page.render(
         name=folder.name,
