@@ -147,6 +147,10 @@ def build_app(task: "Task", *, own: Collection[str] = ()) -> typer.Typer:
             list[str] | None,
             typer.Argument(metavar="[KEY=VALUE]...", help="Over its base, for example data.source=x.zip"),
         ] = None,
+        cluster: Annotated[
+            str | None,
+            typer.Option(metavar="ADDRESS", help="Train on a Ray cluster (auto, host:6379) with a shared file system."),
+        ] = None,
     ) -> None:
         """Train and test backbones x strategies x label budgets x seeds; the same command resumes.
 
@@ -161,13 +165,55 @@ def build_app(task: "Task", *, own: Collection[str] = ()) -> typer.Typer:
             from shared.compare_report import write_comparison
             from shared.compare_words import as_text
 
+            workers = None
+            if cluster is not None:
+                from shared.ray_workers import RayWorkers
+
+                workers = RayWorkers(cluster)
             folder = RUNS / FOLDER / plan.name
             with progress_bars() as progress:
-                tree = run_comparison(task, plan, root=RUNS, progress=progress)
+                tree = run_comparison(task, plan, root=RUNS, progress=progress, workers=workers)
             write_comparison(tree, task.title, folder)
             for line in as_text(tree):
                 typer.echo(line)
             typer.echo(f"report: {folder / 'compare.html'}")
+
+    @app.command()
+    def advise(
+        data: DataArgument,
+        overrides: Annotated[
+            list[str] | None,
+            typer.Argument(metavar="[KEY=VALUE]...", help="Of data, seed, device or the side: backbone.size=96"),
+        ] = None,
+        weights: Annotated[
+            list[Path] | None,
+            typer.Option(
+                help="A weights file, finished run or folder of files, beside MEDTL_WEIGHTS and torch's cache."
+            ),
+        ] = None,
+        out: Annotated[
+            Path | None, typer.Option(help="Also write advice.json and advised.yaml, for train, into this folder.")
+        ] = None,
+    ) -> None:
+        """Measure which backbone, strategy, layer and rates to begin with on DATA; its test is not looked at."""
+        from shared.advised_settings import advised_settings
+
+        with reported():
+            require_paths([data], "a folder, zip or manifest")
+            make_folder(out)
+            from shared.advice_words import as_text, as_yaml
+            from shared.advise import advise as measure
+            from shared.artifacts import write_json, write_text
+
+            settings = advised_settings(task, data, overrides or ())
+            with progress_bars() as progress:
+                tree, config = measure(task, settings, weights=weights or (), root=RUNS, progress=progress)
+            for line in (*task.caveats, *as_text(tree, config)):
+                typer.echo(line)
+            if out is not None:
+                write_json(out / "advice.json", tree)
+                write_text(out / "advised.yaml", as_yaml(tree, config))
+                typer.echo(f"next: {task.name} train {out / 'advised.yaml'}")
 
     @app.command()
     def explain(

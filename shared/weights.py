@@ -22,6 +22,7 @@ from shared.backbones import BackboneRecord
 from shared.errors import WeightsError
 
 log = logging.getLogger(__name__)
+SUFFIXES = (".pth", ".pt", ".safetensors")
 SHOWN = 8
 """Keys named in one message."""
 
@@ -155,6 +156,24 @@ def require_weights(record: BackboneRecord, spec: str, *, source: Path | None = 
         _find(spec, source)
 
 
+def cached_path(record: BackboneRecord) -> Path:
+    """Where torch keeps the ImageNet weights of a backbone that has some, whether they are there or not.
+
+    Raises:
+        WeightsError: None are published.
+    """
+    return Path(torch.hub.get_dir()) / "checkpoints" / _address(record).rsplit("/", 1)[1]
+
+
+def _address(record: BackboneRecord) -> str:
+    if record.weights_url is None:
+        raise WeightsError(
+            f"no download of ImageNet weights is known for {record.name}; "
+            "backbone.weights is random, a .pth or .safetensors file, or a finished run"
+        )
+    return record.weights_url()
+
+
 def _find(spec: str, source: Path | None) -> Path:
     """The file or run folder."""
     path = (source or Path()) / spec
@@ -191,14 +210,8 @@ def _locate(backbone: Backbone, spec: str, source: Path | None) -> tuple[Path, M
 
 
 def _download(record: BackboneRecord) -> Path:
-    if record.weights_url is None:
-        raise WeightsError(
-            f"no download of ImageNet weights is known for {record.name}; "
-            "backbone.weights is random, a .pth or .safetensors file, or a finished run"
-        )
-    url = record.weights_url()
-    folder = Path(torch.hub.get_dir()) / "checkpoints"
-    path = folder / url.rsplit("/", 1)[1]
+    url, path = _address(record), cached_path(record)
+    folder = path.parent
     digest = path.stem.rsplit("-", 1)[-1]
     if path.is_file():
         if not file_hash(path).startswith(digest):
@@ -225,7 +238,7 @@ def _download(record: BackboneRecord) -> Path:
 
 
 def _read(path: Path) -> dict[str, Tensor]:
-    if path.suffix not in (".pth", ".pt", ".safetensors"):
+    if path.suffix not in SUFFIXES:
         raise WeightsError(f"{path.name}: weights are read from .pth, .pt and .safetensors files")
     try:
         tensors = (

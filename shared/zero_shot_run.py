@@ -13,20 +13,13 @@ from numpy.typing import NDArray
 
 from shared.attributes import AttributeTable
 from shared.backbones import find_backbone
+from shared.building import build_network, check_backbone, device_of, find_code, preprocessing_of, read_parts
 from shared.config import Config
 from shared.division import divide
 from shared.errors import ConfigError, UsageError
 from shared.features import cached_codes
 from shared.loading import load_dataset
 from shared.progress import Progress
-from shared.runner import (
-    build_network,
-    check_backbone,
-    find_code,
-    find_device,
-    preprocessing_of,
-    read_parts,
-)
 from shared.samples import SPLITS, Sample
 from shared.seeding import generator
 from shared.task import Image, Preprocessing, Task
@@ -89,7 +82,7 @@ def gather(task: Task, config: Config, knowledge: Knowledge, *, root: Path, prog
     spec = preprocessing_of(task, config)
     check_backbone(config)
     require_weights(find_backbone(config.backbone.name), config.backbone.weights)
-    device = find_device(config)
+    device = device_of(config)
     dataset = load_dataset(task, config.data, spec, root, progress)
     knowledge.table.of(dataset.classes)
     divided = divide(task, config.data, dataset, seed=config.seed, progress=progress)

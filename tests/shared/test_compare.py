@@ -27,7 +27,7 @@ base:
   backbone: {name: convnet_small, weights: random, size: 32, layers: [block1], pooling: avg2}
   strategy: {name: linear_probe}
   published:
-    convnet_small: {source: Nobody 1900, accuracy: 0.5}
+    convnet_small: {source: Nobody 1900, accuracy: 0.5, note: 'of other images'}
     resnet18: {source: Nobody 1900, accuracy: 0.5}
     vgg16: {source: Nobody 1900, accuracy: 0.5}
 backbones:
@@ -59,6 +59,7 @@ def trained(monkeypatch: pytest.MonkeyPatch, quick_ending: None) -> list[str]:
         return work(*given, progress)
 
     monkeypatch.setattr("shared.compare.in_child", here)
+    monkeypatch.setattr("shared.workers.in_child", here)
     return names
 
 
@@ -102,7 +103,7 @@ def _check_published(tree: dict[str, Any]) -> None:
     measure = tree["rows"][2]["measures"]["accuracy"]
     said = "reproduced" if measure["low"] <= 0.5 <= measure["high"] else "not reproduced"
     assert found.startswith("convnet_small: published accuracy 0.5 (Nobody 1900); small x frozen ")
-    assert found.endswith(f": {said}")
+    assert found.endswith(f": {said} (of other images)")
     assert "resnet18" in failed
     assert ": not testable here, backbone.layers: no layer 'block1'" in failed
     assert absent.startswith("vgg16: published accuracy 0.5 (Nobody 1900): not testable here, no row")
@@ -115,7 +116,7 @@ def test_an_interrupt_stops_all_of_it(plan: Plan, monkeypatch: pytest.MonkeyPatc
         calls.append(1)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("shared.compare.in_child", interrupted)
+    monkeypatch.setattr("shared.workers.in_child", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run_comparison(TASK, plan, root=tmp_path, progress=_quiet)
     assert len(calls) == 1
