@@ -9,8 +9,8 @@ import torch
 import yaml
 from typer.testing import CliRunner
 
+from handwriting import datasets
 from handwriting.cli import app
-from handwriting.task import TASK
 from shared.advised_settings import sides_for
 from shared.artifacts import read_json
 from shared.backbones import find_backbone
@@ -84,8 +84,7 @@ def test_a_given_test_is_never_read(
         rows = [(str(path), path.parent.name, part) for path, part in sent.items()]
         csv.writer(stream).writerows([("path", "label", "split"), *rows])
     read: list[str] = []
-    real = TASK.read
-    monkeypatch.setattr(TASK, "read", lambda sample: read.append(sample.source) or real(sample))
+    real = datasets.read
     monkeypatch.setattr("handwriting.datasets.read", lambda sample: read.append(sample.source) or real(sample))
     found = _call(str(table), "backbone.size=32", "--weights", str(weights))
     assert found.exit_code == 0, found.output
