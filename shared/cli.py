@@ -155,7 +155,7 @@ def build_app(task: "Task", *, own: Collection[str] = ()) -> typer.Typer:
         """Train and test backbones x strategies x label budgets x seeds; the same command resumes.
 
         What was found is printed and lies under runs/compare/<name>: compare.html, .json, .csv and .tex. A run that
-        fails does not stop the others and is tried again the next time.
+        fails does not stop the others, is tried again the next time, and makes this one exit with 1.
         """
         from shared.comparison import load_comparison
 
@@ -177,6 +177,8 @@ def build_app(task: "Task", *, own: Collection[str] = ()) -> typer.Typer:
             for line in as_text(tree):
                 typer.echo(line)
             typer.echo(f"report: {folder / 'compare.html'}")
+            if any(row["failures"] for row in tree["rows"]):
+                raise typer.Exit(EXIT_FAULT)
 
     @app.command()
     def advise(
