@@ -146,7 +146,7 @@ class Study:
                 "validation": watch.scores["validation"][kept].round(3).tolist(),
                 "seconds": time.process_time() - started,
             }
-        told = {"columns": {name: one["test"] for name, one in found.items()}, "found": found}
+        told: dict[str, Any] = {"columns": {name: one["test"] for name, one in found.items()}, "found": found}
         best = max(methods, key=lambda name: found[name]["value"])
         low = self._least_gain(rule, *(np.array(found[name]["target"]) for name in (best, "source only")))
         told |= {"least gain": low, "kept": best if low is not None and low > 0 else "source only"}

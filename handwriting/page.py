@@ -35,6 +35,9 @@ ANGLE_POINTS = 40_000
 """So many pixels of ink tell the angle as well as all."""
 WORD_GAP = 0.55
 """Heights between characters of two words; within a word gaps are below 0.45."""
+BROKEN_HEADLINE = 0.25
+"""Heights between the shirorekhas of two words. One that joins its characters ends with the word, and printed words
+stand closer (0.44 in Lohit) than characters that are written apart."""
 FIRST_WINDOW = 12
 """The page's shorter side holds so many windows at first, before the height of the writing is known."""
 WINDOW = 1.2
@@ -225,14 +228,28 @@ def _cut_lines(ink: Mask) -> list[tuple[list[Cut], float]]:
 
 
 def _words(cuts: list[Cut], picture: Pixels, height: float) -> tuple[Word, ...]:
-    words = [[cuts[0]]]
-    for before, after in pairwise(cuts):
-        if after.box[1] - before.box[3] > WORD_GAP * height:
+    words: list[list[Cut]] = []
+    hung = False
+    for run in _runs(cuts):
+        hangs = len(run) > 1 and _headline_row(run, height) is not None
+        gap = run[0].box[1] - words[-1][-1].box[3] if words else np.inf
+        if gap > (BROKEN_HEADLINE if hung and hangs else WORD_GAP) * height:
             words.append([])
-        words[-1].append(after)
+        words[-1] += run
+        hung = hangs
     return tuple(
         Word(tuple(_character(cut, picture, height) for cut in word), _headline_row(word, height)) for word in words
     )
+
+
+def _runs(cuts: list[Cut]) -> list[list[Cut]]:
+    """Neighbours that touch, as those do that a shirorekha joins."""
+    runs = [[cuts[0]]]
+    for before, after in pairwise(cuts):
+        if after.box[1] > before.box[3]:
+            runs.append([])
+        runs[-1].append(after)
+    return runs
 
 
 def _headline_row(word: list[Cut], height: float) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,13 +13,15 @@ import typer
 from handwriting.inputs import items
 from handwriting.labels import CHARACTERS
 from handwriting.page import Page, draw_boxes, read_page
-from shared.cli import EXIT_REFUSED, make_folder, open_predictor, write_predictions
+from shared.answer_words import printable
+from shared.cli import exit_code, json_line, make_folder, open_predictor, write_predictions
 from shared.errors import DataError
-from shared.predictor import Predictor
+from shared.predictor import SYNTHETIC_NOTE, Predictor
 from shared.task import Item, Task
 
 UNREAD = "▢"
-"""Stands for a character that was rejected."""
+"""Stands for a character that was rejected, or not assessed."""
+NOT_ASSESSED = "not assessed"
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,8 @@ class Reading:
         label: The most probable class.
         symbol: It in Unicode, the label itself where no character is known by it.
         probability: Of that class.
-        decision: "accepted" or "rejected".
+        decision: "accepted", "rejected", or "not assessed": unlike the training images, as a blot is.
+        ood_score: How unlike the training images it is.
     """
 
     number: int
@@ -44,7 +47,8 @@ class Reading:
     label: str
     symbol: str
     probability: float
-    decision: str | None
+    decision: str
+    ood_score: float
 
 
 def judge_pages(task: Task, paths: Sequence[Path], model: Path | None, as_json: bool, out: Path | None) -> int:
@@ -62,42 +66,43 @@ def judge_pages(task: Task, paths: Sequence[Path], model: Path | None, as_json: 
     pictures = items(paths)
     for line in () if as_json else opening:
         typer.echo(line)
-    lines, refused = [], False
+    lines, told = [], set()
     for count, item in enumerate(pictures, start=1):
-        try:
-            page = _cut(item)
-            readings = read_characters(page, predictor)
-        except DataError as error:
-            refused = True
-            tree: dict[str, Any] = {
-                "input": item.name,
-                "model": predictor.name,
-                "status": "refused",
-                "reason": str(error),
-            }
-            told = f"{item.name}: refused: {error}"
+        tree, page = read_item(item, predictor)
+        if page is None:
+            words = f"{printable(item.name)}: refused: {tree['reason']}"
         else:
-            text = as_text(readings)
-            tree = {
-                "input": item.name,
-                "model": predictor.name,
-                "status": "assessed",
-                "text": text,
-                "angle_degrees": page.angle_degrees,
-                "characters": [asdict(one) for one in readings],
-                "synthetic_model": predictor.record.synthetic,
-            }
-            told = _in_words(item.name, text, readings)
+            words = _in_words(item.name, tree)
             if out is not None:
                 (out / f"page-{count}.png").write_bytes(draw_boxes(page))
-        line = json.dumps(tree, ensure_ascii=False, allow_nan=False)
-        typer.echo(line if as_json else told)
+        told.add(tree["status"])
+        line = json_line(tree)
+        typer.echo(line if as_json else words)
         lines.append(line)
     write_predictions(out, lines)
     if not as_json:
         for caveat in task.caveats:
             typer.echo(caveat)
-    return EXIT_REFUSED if refused else 0
+    return exit_code(told)
+
+
+def read_item(item: Item, predictor: Predictor) -> tuple[dict[str, Any], Page | None]:
+    """One page read: plain data for `--json`, and the page as it was cut; None where it was refused."""
+    tree: dict[str, Any] = {"input": item.name, "model": predictor.name}
+    try:
+        page = _cut(item)
+        readings = read_characters(page, predictor)
+    except DataError as error:
+        return tree | {"status": "refused", "reason": str(error)}, None
+    strange = all(one.decision == NOT_ASSESSED for one in readings)
+    tree |= {
+        "status": NOT_ASSESSED if strange else "assessed",
+        "text": as_text(readings),
+        "angle_degrees": page.angle_degrees,
+        "characters": [asdict(one) for one in readings],
+        "synthetic_model": predictor.record.synthetic,
+    }
+    return tree, page
 
 
 def read_characters(page: Page, predictor: Predictor) -> list[Reading]:
@@ -113,6 +118,7 @@ def read_characters(page: Page, predictor: Predictor) -> list[Reading]:
         for character in word.characters
     ]
     answers = predictor.each([character.pixels for *_, character in places])
+    highest = predictor.record.ood["threshold"]
     return [
         Reading(
             number,
@@ -122,18 +128,19 @@ def read_characters(page: Page, predictor: Predictor) -> list[Reading]:
             answer.label,
             CHARACTERS[answer.label].symbol if answer.label in CHARACTERS else answer.label,
             answer.probabilities[answer.label],
-            answer.decision,
+            NOT_ASSESSED if answer.ood_score > highest else answer.decision,
+            answer.ood_score,
         )
         for number, ((row, column, character), answer) in enumerate(zip(places, answers, strict=True), start=1)
     ]
 
 
 def as_text(readings: Sequence[Reading]) -> str:
-    """The page in Unicode: a line a line, words apart, `UNREAD` where a character was rejected."""
+    """The page in Unicode: a line a line, words apart, `UNREAD` where a character was not accepted."""
     lines: dict[int, dict[int, str]] = {}
     for one in readings:
         words = lines.setdefault(one.line, {})
-        words[one.word] = words.get(one.word, "") + (UNREAD if one.decision == "rejected" else one.symbol)
+        words[one.word] = words.get(one.word, "") + (one.symbol if one.decision == "accepted" else UNREAD)
     return "\n".join(" ".join(words.values()) for words in lines.values())
 
 
@@ -143,7 +150,12 @@ def _cut(item: Item) -> Page:
     return read_page(item.slices[0])
 
 
-def _in_words(name: str, text: str, readings: Sequence[Reading]) -> str:
-    rejected = sum(one.decision == "rejected" for one in readings)
-    head = f"{name}: {len(readings)} characters, {rejected} rejected ({UNREAD})"
-    return "\n".join([head, *(f"  {line}" for line in text.splitlines())])
+def _in_words(name: str, tree: dict[str, Any]) -> str:
+    characters = tree["characters"]
+    counts = Counter(one["decision"] for one in characters)
+    unread = [f"{counts[decision]} {decision}" for decision in ("rejected", NOT_ASSESSED) if counts[decision]]
+    head = f"{printable(name)}: {len(characters)} {'character' if len(characters) == 1 else 'characters'}"
+    if unread:
+        head += f", {', '.join(unread)} ({UNREAD})"
+    notes = [f"  note: {SYNTHETIC_NOTE}"] if tree["synthetic_model"] else []
+    return "\n".join([head, *(f"  {line}" for line in tree["text"].splitlines()), *notes])

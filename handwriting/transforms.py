@@ -1,6 +1,6 @@
 """From raw pixels to the network's input, and the random variations of it that training sees.
 
-The deterministic part is NumPy, SciPy and Pillow only, the same code in training and prediction. The random part is
+The deterministic part is NumPy, OpenCV and Pillow only, the same code in training and prediction. The random part is
 that of Albumentations and is imported when it is first used.
 """
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from shared.artifacts import ModelRecord
 from shared.evaluation import evaluate
 from shared.intervals import group_codes
-from shared.ood_threshold import by_series
+from shared.ood_threshold import HIGHEST, by_series
 from shared.samples import Belonging, Sample
 
 RATES = ("accuracy", "auc", "sensitivity", "specificity")
@@ -74,6 +74,8 @@ def abstention(
 
 def abstention_in_words(tree: dict[str, Any], positive_name: str | None) -> str:
     """One sentence for a person."""
+    if tree["threshold"] >= HIGHEST:
+        return "validation is too small to tell what is unlike the training images: every input would be assessed"
     said = f"{tree['not_assessed']} of {tree['inputs']} inputs are unlike the training images and would not be assessed"
     if positive_name is not None and tree["not_assessed"]:
         said += f", {tree['not_assessed_positive']} of them with a {positive_name}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shared.cli import RUNS, read_settings, reported
+from shared.cli import RUNS, reported, settings_of
 from shared.errors import ConfigError, UsageError
 from shared.progress import progress_bars
 
@@ -57,7 +57,7 @@ def add_adapt(app: typer.Typer, task: "Task") -> None:
         have chosen beside. The report is OUT/adapt.html; the same command again resumes.
         """
         with reported():
-            settings = between(read_settings(config, overrides), source, target)
+            settings = between(settings_of(config, overrides), source, target)
             from shared.adapting import KEPT, Plan
             from shared.adapting import adapt as adapt_to
             from shared.adapting_report import write_adaptation

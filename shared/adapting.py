@@ -25,6 +25,7 @@ from shared.label_shift import estimate_prior
 from shared.progress import Progress
 from shared.registry import unknown_name
 from shared.runner import run as train_run
+from shared.selection import LABEL_FREE
 from shared.strategies import find_strategy
 from shared.targeting import FOLDER
 from shared.task import Task
@@ -100,7 +101,7 @@ def adapt(task: Task, config: Config, plan: Plan, folder: Path, *, root: Path, p
     prior = _prior(source)
     shares = tuple(round(share, 6) for share in prior["estimated"]) if plan.label_shift else None
     adapted = [trained(name, options) for name, options in _settings(config, plan, shares)]
-    bound = trained(BOUND, _options(config, "finetune"), labels=True) if plan.bound else None
+    bound = trained(BOUND, _of_bound(config), labels=True) if plan.bound else None
     values = {run.name: rule_value(run, plan.rule) for run in (source, *adapted)}
     chosen = max(adapted, key=lambda run: values[run.name])
     gain, interval = better_by(chosen, source, plan.rule)
@@ -145,6 +146,12 @@ def _options(config: Config, method: str, **more: Any) -> dict[str, Any]:
     if method in ("finetune", "adabn") and options.get("batch_norm") == "per_domain":
         options["batch_norm"] = "train"
     return {**options, "name": method, **{key: value for key, value in more.items() if key in known}}
+
+
+def _of_bound(config: Config) -> dict[str, Any]:
+    """Fine-tuning that chooses by the labels it has, for to it the target is not unlabelled."""
+    options = _options(config, "finetune")
+    return {**options, "selection": "loss"} if options.get("selection") in LABEL_FREE else options
 
 
 def _settings(config: Config, plan: Plan, shares: Sequence[float] | None) -> list[tuple[str, dict[str, Any]]]:

@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from shared.progress import Progress
     from shared.samples import Dataset
     from shared.task import Item, Task
+    from shared.web.guard import Access
+    from shared.web.uploads import UploadStore
 
+    Serving = tuple[Access, Path, UploadStore]
     Further = Callable[[Item, Answer, ModelRecord, Sequence[Explanation]], tuple[dict[str, Any], list[str]]]
     """Takes one answer; gives plain data to add to its JSON, and lines for a person."""
 
@@ -42,6 +45,13 @@ AuditOption = Annotated[
 PredictionsOption = Annotated[Path | None, typer.Option(help="Also write predictions.jsonl into this folder.")]
 ExplainOption = Annotated[
     bool, typer.Option("--explain", help="Also write checked attributions of each answer into --out; needs torch.")
+]
+PortOption = Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0: any that is free.")]
+HostOption = Annotated[
+    str, typer.Option(help="Address to listen on; 0.0.0.0 is all of this machine, and then a token is needed.")
+]
+KeepOption = Annotated[
+    float, typer.Option(min=1, max=10_080, metavar="MINUTES", help="Uploads are deleted so long after they came.")
 ]
 EXIT_FAULT, EXIT_USAGE, EXIT_REFUSED, EXIT_NOT_ASSESSED = 1, 2, 3, 4
 METHOD_NAMES = ("integrated-gradients", "gradient-shap", "occlusion", "grad-cam", "guided-grad-cam")
@@ -97,7 +107,7 @@ def build_app(task: "Task", *, own: Collection[str] = ()) -> typer.Typer:
             if drop_leaks and allow_leaks:
                 raise UsageError("--drop-leaks and --allow-leaks contradict each other; give one of them")
             leaks = ["data.leaks=drop"] * drop_leaks + ["data.leaks=allow"] * allow_leaks
-            settings = read_settings(config, [*(overrides or ()), *leaks])
+            settings = settings_of(config, [*(overrides or ()), *leaks])
             with progress_bars() as progress:
                 folder = run(task, settings, root=RUNS, out=out, progress=progress)
             show_summary(folder)
@@ -119,7 +129,7 @@ def build_app(task: "Task", *, own: Collection[str] = ()) -> typer.Typer:
         from shared.crossval import cross_validate, in_words
 
         with reported():
-            settings = read_settings(config, overrides)
+            settings = settings_of(config, overrides)
             make_folder(out)
             with progress_bars() as progress:
                 tree = cross_validate(task, settings, folds=folds, repeats=repeats, root=RUNS, progress=progress)
@@ -137,11 +147,15 @@ def build_app(task: "Task", *, own: Collection[str] = ()) -> typer.Typer:
             list[str] | None,
             typer.Argument(metavar="[KEY=VALUE]...", help="Over its base, for example data.source=x.zip"),
         ] = None,
+        cluster: Annotated[
+            str | None,
+            typer.Option(metavar="ADDRESS", help="Train on a Ray cluster (auto, host:6379) with a shared file system."),
+        ] = None,
     ) -> None:
         """Train and test backbones x strategies x label budgets x seeds; the same command resumes.
 
         What was found is printed and lies under runs/compare/<name>: compare.html, .json, .csv and .tex. A run that
-        fails does not stop the others and is tried again the next time.
+        fails does not stop the others, is tried again the next time, and makes this one exit with 1.
         """
         from shared.comparison import load_comparison
 
@@ -151,13 +165,57 @@ def build_app(task: "Task", *, own: Collection[str] = ()) -> typer.Typer:
             from shared.compare_report import write_comparison
             from shared.compare_words import as_text
 
+            workers = None
+            if cluster is not None:
+                from shared.ray_workers import RayWorkers
+
+                workers = RayWorkers(cluster)
             folder = RUNS / FOLDER / plan.name
             with progress_bars() as progress:
-                tree = run_comparison(task, plan, root=RUNS, progress=progress)
+                tree = run_comparison(task, plan, root=RUNS, progress=progress, workers=workers)
             write_comparison(tree, task.title, folder)
             for line in as_text(tree):
                 typer.echo(line)
             typer.echo(f"report: {folder / 'compare.html'}")
+            if any(row["failures"] for row in tree["rows"]):
+                raise typer.Exit(EXIT_FAULT)
+
+    @app.command()
+    def advise(
+        data: DataArgument,
+        overrides: Annotated[
+            list[str] | None,
+            typer.Argument(metavar="[KEY=VALUE]...", help="Of data, seed, device or the side: backbone.size=96"),
+        ] = None,
+        weights: Annotated[
+            list[Path] | None,
+            typer.Option(
+                help="A weights file, finished run or folder of files, beside MEDTL_WEIGHTS and torch's cache."
+            ),
+        ] = None,
+        out: Annotated[
+            Path | None, typer.Option(help="Also write advice.json and advised.yaml, for train, into this folder.")
+        ] = None,
+    ) -> None:
+        """Measure which backbone, strategy, layer and rates to begin with on DATA; its test is not looked at."""
+        from shared.advised_settings import advised_settings
+
+        with reported():
+            require_paths([data], "a folder, zip or manifest")
+            make_folder(out)
+            from shared.advice_words import as_text, as_yaml
+            from shared.advise import advise as measure
+            from shared.artifacts import write_json, write_text
+
+            settings = advised_settings(task, data, overrides or ())
+            with progress_bars() as progress:
+                tree, config = measure(task, settings, weights=weights or (), root=RUNS, progress=progress)
+            for line in (*task.caveats, *as_text(tree, config)):
+                typer.echo(line)
+            if out is not None:
+                write_json(out / "advice.json", tree)
+                write_text(out / "advised.yaml", as_yaml(tree, config))
+                typer.echo(f"next: {task.name} train {out / 'advised.yaml'}")
 
     @app.command()
     def explain(
@@ -249,7 +307,7 @@ def build_app(task: "Task", *, own: Collection[str] = ()) -> typer.Typer:
     return app
 
 
-def read_settings(config: Path | None, overrides: list[str] | None) -> "Config":
+def settings_of(config: Path | None, overrides: list[str] | None) -> "Config":
     """The configuration of a file and the words over it; the first word may stand where the file would."""
     from shared.config import load_config
 
@@ -303,8 +361,7 @@ def judge(
         if further is not None:
             more, said = further(item, answer, predictor.record, found)
             tree, words = tree | more, words + said
-        line = json.dumps(tree, ensure_ascii=False, allow_nan=False)
-        line = line.encode("utf-8", "backslashreplace").decode()  # a file name need not be UTF-8; JSON knows \udcff
+        line = json_line(tree)
         typer.echo(line if as_json else "\n".join(words))
         lines.append(line)
     write_predictions(out, lines)
@@ -313,6 +370,17 @@ def judge(
             typer.echo(caveat)
         if explainer is not None:
             typer.echo("Attributions show which pixels moved the score; they are no localisation.")
+    return exit_code(told)
+
+
+def json_line(tree: Mapping[str, Any]) -> str:
+    """One answer as a line of JSON."""
+    line = json.dumps(tree, ensure_ascii=False, allow_nan=False)
+    return line.encode("utf-8", "backslashreplace").decode()  # a file name need not be UTF-8; JSON knows \udcff
+
+
+def exit_code(told: Collection[str]) -> int:
+    """What all answers come to, from the `status` of each: refused before not assessed before 0."""
     return EXIT_REFUSED if "refused" in told else EXIT_NOT_ASSESSED if "not assessed" in told else 0
 
 
@@ -336,6 +404,25 @@ def open_predictor(task: "Task", model: Path | None) -> tuple["Predictor", list[
     if (rejection := predictor.record.rejection) is not None:
         lines.append(f"accepted from a probability of {predictor.record.threshold:.4f}: {rejection['statement']}")
     return predictor, lines
+
+
+def prepare_serving(task: "Task", model: Path | None, host: str, keep_minutes: float) -> "Serving":
+    """What the pages of an application need: who may ask, the run that answers, and a place for uploads.
+
+    Raises:
+        UsageError: What they are made with is not installed, or the run or the place cannot be used.
+    """
+    from importlib.util import find_spec
+
+    if lacking := [name for name in ("fastapi", "uvicorn", "python_multipart", "jinja2") if find_spec(name) is None]:
+        raise UsageError(f"`serve` needs {' and '.join(lacking)}; install with: pip install 'medtl[serve]'")
+    from shared.web.guard import Access
+    from shared.web.uploads import UploadStore
+
+    predictor, lines = open_predictor(task, model)  # here only to say at once what is wrong with the run
+    for line in (*lines, *task.caveats):
+        typer.echo(line)
+    return Access.of(host), predictor.run.resolve(), UploadStore(60 * keep_minutes)
 
 
 def write_predictions(out: Path | None, lines: list[str]) -> None:

@@ -16,6 +16,7 @@ from shared.comparison import Cell, Plan
 from shared.errors import MedtlError, UsageError
 from shared.progress import Progress
 from shared.wording import caveats
+from shared.workers import Errand, OneByOne, Workers
 
 if TYPE_CHECKING:
     from shared.config import Config
@@ -30,7 +31,9 @@ BY_GROUP = (
 log = logging.getLogger(__name__)
 
 
-def run_comparison(task: Task, plan: Plan, *, root: Path, progress: Progress) -> dict[str, Any]:
+def run_comparison(
+    task: Task, plan: Plan, *, root: Path, progress: Progress, workers: Workers | None = None
+) -> dict[str, Any]:
     """Trains what is not yet finished, and judges all of it.
 
     A cell that fails is told of and tried again by the next call; the others go on.
@@ -40,6 +43,7 @@ def run_comparison(task: Task, plan: Plan, *, root: Path, progress: Progress) ->
         plan: The comparison.
         root: Where runs lie; those of the comparison under `compare/<name>`.
         progress: Called with (what, done, total, note).
+        workers: Where cells are trained; None: here, one after another. Costs are always measured here.
 
     Returns:
         `name`, `task`, `caveats` and `notes` (sentences), `main` (the measure that rows are compared by), `rows` (see
@@ -49,15 +53,21 @@ def run_comparison(task: Task, plan: Plan, *, root: Path, progress: Progress) ->
         UsageError: Finished cells are of different states of the data.
     """
     folder = root / FOLDER / plan.name
-    finished: dict[Cell, Path] = {}
-    failures: dict[Cell, str] = {}
-    for number, cell in enumerate(plan.cells):
-        within = _within(progress, number, len(plan.cells), cell)
-        try:
-            finished[cell] = _finished(task, cell, folder / cell.folder, root, within)
-        except MedtlError as error:
-            failures[cell] = str(error)
-            log.warning("%s failed: %s", cell.name, error)
+    workers = workers or OneByOne()
+    finished, failures = _found(plan, folder)
+    todo = [cell for cell in plan.cells if cell not in finished and cell not in failures]
+    errands = [_errand(task, cell, folder / cell.folder, root) for cell in todo]
+    started = len(plan.cells) - len(todo)
+    within = _within(progress, started, len(plan.cells))
+    for place, result in workers.run(errands, within):
+        cell, run = todo[place], folder / todo[place].folder
+        if isinstance(result, MedtlError):
+            failures[cell] = str(result)
+            log.warning("%s failed: %s", cell.name, result)
+        elif is_finished(run):
+            finished[cell] = run
+        else:
+            failures[cell] = f"it was trained, but {run} is not finished here: the cluster needs one shared file system"
     progress("cells", len(plan.cells), len(plan.cells), "")
     _check_data(finished)
     main = "auc" if task.positive_name is not None else "accuracy"
@@ -79,23 +89,29 @@ def run_comparison(task: Task, plan: Plan, *, root: Path, progress: Progress) ->
     }
 
 
-def _finished(task: Task, cell: Cell, run: Path, root: Path, progress: Progress) -> Path:
-    """The run of a cell, as it lies or trained now.
+def _found(plan: Plan, folder: Path) -> tuple[dict[Cell, Path], dict[Cell, str]]:
+    """The cells that are finished already, and those of them that were changed since, with what is wrong."""
+    finished, failures = dict[Cell, Path](), dict[Cell, str]()
+    for cell in plan.cells:
+        run = folder / cell.folder
+        if not is_finished(run):
+            continue
+        try:
+            check_finished(run)
+            finished[cell] = run
+        except MedtlError as error:
+            failures[cell] = str(error)
+            log.warning("%s failed: %s", cell.name, error)
+    return finished, failures
 
-    Raises:
-        MedtlError: It cannot be trained, or was changed since.
-    """
-    if is_finished(run):
-        check_finished(run)
-    else:
-        in_child(_train, task, cell.config, run, root, progress=progress)
-    return run
+
+def _errand(task: Task, cell: Cell, run: Path, root: Path) -> Errand:
+    return Errand(cell.name, _train, (task, cell.config, run, root), gpu=cell.config.device != "cpu")
 
 
-def _within(progress: Progress, number: int, count: int, cell: Cell) -> Progress:
-    """Progress of one cell, as a note beside that of all: a bar for each step of each cell would fill the screen."""
-    progress("cells", number, count, cell.name)
-    return lambda what, done, total, _: progress("cells", number, count, f"{cell.name}: {what} {done}/{total}")
+def _within(progress: Progress, started: int, count: int) -> Progress:
+    """Progress of the errands left, as that of all cells: a bar for each step of each cell would fill the screen."""
+    return lambda _what, done, _total, note: progress("cells", started + done, count, note)
 
 
 def _train(task: Task, config: Config, run: Path, root: Path, progress: Progress) -> None:

@@ -23,7 +23,8 @@ def published_lines(plan: Plan, rows: Sequence[Mapping[str, Any]]) -> list[str]:
             lines.append(
                 f"{told}: not testable here, no row has it with weights and strategy of the base on all labels"
             )
-        lines += [f"{told}; {row['backbone']} x {row['strategy']}{_verdict(said, row)}" for row, _ in fitting]
+        note = "" if said.note is None else f" ({said.note})"
+        lines += [f"{told}; {row['backbone']} x {row['strategy']}{_verdict(said, row)}{note}" for row, _ in fitting]
     return lines
 
 

@@ -109,6 +109,7 @@ class Published(Section):
     source: str = Field(description="the paper")
     accuracy: float | None = Field(None, ge=0, le=1, description="on its test set")
     minutes_an_epoch: float | None = Field(None, gt=0, description="of training, on its machine")
+    note: str | None = Field(None, description="what must be known to compare with it")
 
 
 class Config(Section):

@@ -65,7 +65,7 @@ def cross_validate(
             cautions = caveats(task, read_model_record(folder).synthetic)
             tests.append(_test(folder))
             abstention = read_json(folder / "report.json")["test"]["abstention"]
-            abstained.update({name: abstention[name] or 0 for name in ABSTAINED})
+            abstained.update({name: abstention[name] for name in ABSTAINED if abstention[name] is not None})
             names.append(folder.name)
             progress("folds", repeat * folds + fold + 1, repeats * folds, "")
         rows.append(_pooled(tests))
@@ -89,8 +89,9 @@ def in_words(tree: dict[str, Any]) -> list[str]:
             f"{name}: {block['value']:.3f} {interval}, standard deviation over repeats {block['spread']:.3f}, "
             f"n {block['n']}"
         )
-    total, none, ill = (tree["abstention"][name] for name in ABSTAINED)
-    lines.append(f"not assessed, as unlike the training images: {none} of {total} inputs, {ill} of them positive")
+    total, none, ill = (tree["abstention"].get(name) for name in ABSTAINED)
+    told = "" if ill is None else f", {ill} of them positive"
+    lines.append(f"not assessed, as unlike the training images: {none} of {total} inputs{told}")
     return lines
 
 

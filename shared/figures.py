@@ -21,13 +21,16 @@ THUMBNAIL = 96
 
 
 def training_curve(history: Sequence[Mapping[str, Any]]) -> str | None:
-    """Loss and validation score over the epochs of fine-tuning; None where there were no epochs."""
-    if not history or "epoch" not in history[0]:
+    """Loss and what validation says over the epochs of a network or a head; None where there were no epochs."""
+    epochs = [row for row in history if "epoch" in row]
+    if not epochs:
         return None
     figure, axes = new_figure(6.4, 2.6)
-    steps = np.arange(1, len(history) + 1)
-    axes.plot(steps, [row["train_loss"] for row in history], color=INK, label="training loss")
-    axes.plot(steps, [row["validation_accuracy"] for row in history], color=ACCENT, label="validation accuracy")
+    steps = np.arange(1, len(epochs) + 1)
+    # a head is judged by the rule of its selection alone
+    judged = "validation_accuracy" if "validation_accuracy" in epochs[0] else "validation_score"
+    axes.plot(steps, [row["train_loss"] for row in epochs], color=INK, label="training loss")
+    axes.plot(steps, [row[judged] for row in epochs], color=ACCENT, label=judged.replace("_", " "))
     axes.set_xlabel("epoch")
     axes.legend(frameon=False)
     return address(figure)

@@ -27,6 +27,7 @@ TURNED = (5, 6, 7, 8)
 """Its values that stand for a quarter turn."""
 BAND = 256
 """Rows that are converted at once."""
+WHITE = 255
 DEEP_GREY = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 """Pillow's modes of grey with more than 8 bits; converting them to 8 would clip."""
 
@@ -42,7 +43,8 @@ def is_picture(name: str) -> bool:
 def read_picture(data: bytes) -> Pixels:
     """Decodes a PNG, JPEG, BMP or TIFF and turns it upright.
 
-    Transparent parts become white, as on paper; palettes and CMYK become RGB.
+    Transparent parts become white, as on paper, or black where all that is drawn is white; palettes and CMYK become
+    RGB.
 
     Args:
         data: The bytes of the file.
@@ -94,23 +96,30 @@ def _pixels(image: PillowImage.Image, orientation: object) -> Pixels:
     mode = "F" if image.mode in DEEP_GREY else "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
     pixels = np.empty((*upright, 3) if mode == "RGB" else upright, dtype=np.float32)
     view = _lying(pixels, orientation)
-    for top in range(0, image.height, BAND):
-        bottom = min(image.height, top + BAND)
-        view[top:bottom] = _flat(image.crop((0, top, image.width, bottom)), mode)
+    _fill(view, image, mode, "white")
+    if mode != "F" and image.has_transparency_data and pixels.min() == WHITE:
+        # white strokes on nothing, as drawing programs in dark colours save them: on white they would vanish
+        _fill(view, image, mode, "black")
     if mode == "F" and not np.isfinite(pixels).all():
         raise DataError("the picture has pixel values that are not finite")
     return pixels
 
 
-def _flat(band: PillowImage.Image, mode: str) -> NDArray[np.generic]:
+def _fill(view: Pixels, image: PillowImage.Image, mode: str, paper: str) -> None:
+    for top in range(0, image.height, BAND):
+        bottom = min(image.height, top + BAND)
+        view[top:bottom] = _flat(image.crop((0, top, image.width, bottom)), mode, paper)
+
+
+def _flat(band: PillowImage.Image, mode: str, paper: str) -> NDArray[np.generic]:
     if mode == "F":
         pixels = np.asarray(band, dtype=np.float32)
         clear = band.info.get("transparency")
         # In a 16-bit grey PNG one value may stand for transparent (PNG, 11.3.2.1).
         return np.where(pixels == clear, np.float32(65535), pixels) if isinstance(clear, int) else pixels
     if band.has_transparency_data:
-        paper = PillowImage.new("RGBA", band.size, "white")
-        band = PillowImage.alpha_composite(paper, band.convert("RGBA"))
+        behind = PillowImage.new("RGBA", band.size, paper)
+        band = PillowImage.alpha_composite(behind, band.convert("RGBA"))
     return np.asarray(band.convert(mode))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, overload
@@ -43,7 +43,7 @@ class Part:
 
 def unlabelled(part: Part) -> Part:
     """The same images, of which nothing says any more what they show."""
-    samples = [replace(sample, label=None, mask=None) for sample in part.samples]
+    samples = [replace(sample, label=None, mask=None, further={}) for sample in part.samples]
     return replace(part, samples=samples, labels=np.full(len(samples), -1, dtype=np.int64))
 
 
@@ -112,3 +112,7 @@ class Job:
     """Called with the job and the number of the epoch, from 0, after each; for judging afterwards, not to learn."""
     kept: dict[str, Any] = field(default_factory=dict)
     """What a strategy's `fit` leaves for its `codes`."""
+    weights: str = "random"
+    """Where those of the backbone come from, as `shared.weights.load_weights` takes it."""
+    further: Callable[[Sample], Mapping[str, str]] = lambda sample: sample.further
+    """What is known of a sample beside its class, by the name of the question."""

@@ -51,7 +51,7 @@ def _bars() -> Iterator[Progress]:
             if what not in bars:
                 bars[what] = display.add_task(what, total=total, rate="", note="")
             speed = display.tasks[bars[what]].speed
-            rate = f"{speed:.1f}/s" if speed else ""
+            rate = _rate(speed) if speed else ""
             display.update(bars[what], completed=done, total=total, note=note, rate=rate)
 
         yield show
@@ -80,6 +80,11 @@ class Lines:
         words = [f"{what}: {done}/{total}"]
         if seconds > 0 and done > first:
             rate = (done - first) / seconds
-            words.append(f"{rate:.1f}/s")
+            words.append(_rate(rate))
             words.append(f"{(total - done) / rate:.0f} s left" if done < total else f"in {seconds:.0f} s")
         print(", ".join([*words, note] if note else words), file=sys.stderr, flush=True)  # noqa: T201 - its purpose
+
+
+def _rate(a_second: float) -> str:
+    """What takes seconds each is told by the minute: `0.0/s` says nothing."""
+    return f"{a_second:.1f}/s" if a_second >= 1 else f"{60 * a_second:.1f}/min"

@@ -113,7 +113,7 @@ class Settings:
         phases: In order.
         batch_size: Labelled images of a step, over all processes together.
         weight_decay: Of AdamW, on matrices and kernels.
-        batch_norm: Whether trained stages update their BatchNorm statistics.
+        batch_norm: What of their BatchNorm trained stages change: all, not the statistics, or nothing.
         augment: Whether `job.augment` varies the training images.
         precision: Of the forward and backward pass; weights and evaluation are float32 always.
         selection: A rule of `shared.selection`; one of those without labels needs `job.target`.
@@ -185,7 +185,7 @@ class _Loop:
     def _run_phase(self, optimiser_state: dict[str, Any] | None) -> None:
         phase, names = self.phases[self.position.phase], self.trained[self.position.phase]
         network, objective = self.network, self.learner.to(self.accelerator.device).objective
-        set_trainable(network.backbone.stages, network.head, names)
+        set_trainable(network.backbone.stages, network.head, names, self.settings.batch_norm)
         groups = parameter_groups(
             network.backbone.stages,
             {"head": network.head, "objective": objective},
@@ -242,13 +242,14 @@ class _Loop:
 
     def _end_epoch(self, optimiser: Any, steps: int) -> None:
         at = self.position
-        rule, labels = self.settings.selection, self.job.validation.labels
-        probabilities = self._probabilities(self.job.validation)
+        rule, labels = self.settings.selection, self.learner.objective.truth(self.job.validation)
+        known = labels >= 0
+        probabilities = self._probabilities(self.job.validation, self.learner.objective.answers)[known]
         target: dict[str, float] = {}
         if self.job.target is not None:
-            of_target = self._probabilities(self.job.target.validation)
+            of_target = self._probabilities(self.job.target.validation, lambda network, codes: network.head(codes))
             target = {name: LABEL_FREE.get(name)(of_target) for name in LABEL_FREE}
-        value = target[rule] if rule in LABEL_FREE else RULES.get(rule)(probabilities, labels)
+        value = target[rule] if rule in LABEL_FREE else RULES.get(rule)(probabilities, labels[known])
         self.job.watch(self.job, len(self.history))
         self.history.append(
             {
@@ -256,7 +257,7 @@ class _Loop:
                 "epoch": at.epoch + 1,
                 "train_loss": at.loss_sum / steps,
                 "validation_score": value,
-                "validation_accuracy": float((probabilities.argmax(1) == labels).mean()),
+                "validation_accuracy": float((probabilities.argmax(1) == labels[known]).mean()),
                 **target,
                 **self.learner.objective.measured(),
             }
@@ -267,9 +268,11 @@ class _Loop:
         at.epoch, at.step, at.loss_sum = at.epoch + 1, 0, 0.0
         self._save(optimiser, only_if_due=True)
 
-    def _probabilities(self, part: Part) -> NDArray[np.float64]:
+    @torch.no_grad()
+    def _probabilities(self, part: Part, answers: Callable[[Network, Tensor], Tensor]) -> NDArray[np.float64]:
         with self.learner.objective.judging(self.network, part):
-            scores = predict_scores(self.network, part, self.accelerator.device)
+            blocks = predict_codes(self.network, part, self.accelerator.device)
+            scores = torch.cat([answers(self.network, codes).float().cpu() for codes in blocks])
         probabilities: NDArray[np.float64] = torch.softmax(scores, dim=1).double().numpy()
         return probabilities
 
@@ -332,12 +335,6 @@ class _Loop:
         log.info("resumed at phase %d, epoch %d", self.position.phase + 1, self.position.epoch + 1)
         optimiser: dict[str, Any] = state["optimiser"]
         return optimiser
-
-
-@torch.no_grad()
-def predict_scores(network: Network, part: Part, device: torch.device) -> Tensor:
-    """Class scores, float32 [N, classes] on the CPU, of all images of a part, in evaluation mode."""
-    return torch.cat([network.head(codes).float().cpu() for codes in predict_codes(network, part, device)])
 
 
 @torch.no_grad()

@@ -113,6 +113,14 @@ def test_the_paper_is_compared_by_its_seven_backbones() -> None:
     assert all(cell.config.strategy == plan.base.strategy for cell in plan.cells)
 
 
+def test_the_comparison_of_saxena_has_all_that_its_abstract_says() -> None:
+    plan = load_comparison(ROOT / "medtl" / "compare_saxena2019.yaml")
+    said = {name: one.accuracy for name, one in plan.base.published.items()}
+    assert said == {"resnet50": 0.95, "vgg16": 0.90, "inception_v3": 0.55}
+    assert {cell.config.backbone.name for cell in plan.cells} == set(said)
+    assert all("209 distinct" in str(one.note) for one in plan.base.published.values())
+
+
 def test_its_preprocessing_options_are_those_of_its_application(path: Path) -> None:
     from importlib import import_module
 

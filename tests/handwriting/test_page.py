@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from benchmarks.pages import (
     Composition,
@@ -202,6 +202,15 @@ def test_printed_lines_are_cut_without_a_fault() -> None:
     page = read_page(composition.pixels)
     assert cut_correctly(composition, page) == (len(labels), len(labels))
     assert [[len(word.characters) for word in line] for line in page.lines] == words
+
+
+@pytest.mark.skipif(not FONT.exists(), reason=f"{FONT} is not there")
+def test_printed_words_end_with_their_headline_however_close_they_stand() -> None:
+    picture = Image.new("L", (900, 200), 230)
+    face = ImageFont.truetype(str(FONT), 90)
+    ImageDraw.Draw(picture).text((40, 50), "कखग चछज ठड १२३", font=face, fill=40)
+    page = read_page(np.asarray(picture, dtype=np.float32))
+    assert [[len(word.characters) for word in line] for line in page.lines] == [[3, 3, 2, 3]]
 
 
 @pytest.mark.data

@@ -21,7 +21,7 @@ RUNNER = CliRunner()
 
 
 def _reading(number: int, line: int, word: int, label: str, decision: str = "accepted") -> Reading:
-    return Reading(number, line, word, (0, 0, 9, 9), label, CHARACTERS[label].symbol, 0.9, decision)
+    return Reading(number, line, word, (0, 0, 9, 9), label, CHARACTERS[label].symbol, 0.9, decision, 0.1)
 
 
 def _page(characters: Path, to: Path) -> Path:
@@ -45,8 +45,9 @@ def test_text_has_the_lines_and_words_of_the_page() -> None:
         _reading(2, 1, 1, "kha", "rejected"),
         _reading(3, 1, 2, "digit_1"),
         _reading(4, 2, 1, "ga"),
+        _reading(5, 2, 1, "gha", "not assessed"),
     ]
-    assert as_text(readings) == f"क{UNREAD} १\nग"
+    assert as_text(readings) == f"क{UNREAD} १\nग{UNREAD}"
 
 
 def test_a_page_is_read_in_order(tiny_run: Path, characters: Path, tmp_path: Path) -> None:
@@ -64,6 +65,32 @@ def test_a_page_is_read_in_order(tiny_run: Path, characters: Path, tmp_path: Pat
         assert min(drawing.size) > 100
     as_json = _predict(page, "--model", tiny_run, "--json")
     assert json.loads(as_json.stdout) == tree
+
+
+def test_what_is_unlike_the_training_images_is_not_read(
+    tiny_run: Path, characters: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = np.array([0.0, 2.0, 0.0])
+    monkeypatch.setattr("shared.ood.Reference.scores", lambda _, codes: scores[: len(codes)])
+    page = _page(characters, tmp_path / "page.png")
+    told = _predict(page, "--model", tiny_run, "--json")
+    tree = json.loads(told.stdout)
+    assert (told.exit_code, tree["status"]) == (0, "assessed")
+    assert [one["decision"] == "not assessed" for one in tree["characters"]] == [False, True, False]
+    assert tree["characters"][1]["ood_score"] == 2.0
+    assert "1 not assessed" in _predict(page, "--model", tiny_run).stdout
+    scores[:] = 2.0
+    told = _predict(page, "--model", tiny_run, "--json")
+    assert (told.exit_code, json.loads(told.stdout)["status"]) == (4, "not assessed")
+
+
+def test_a_file_name_that_is_no_utf_8_is_told_and_written(tiny_run: Path, characters: Path, tmp_path: Path) -> None:
+    page, out = _page(characters, tmp_path / "page-\udcff.png"), tmp_path / "out"
+    told = _predict(page, "--model", tiny_run, "--out", out)
+    assert told.exit_code == 0, told.output
+    assert "page-\\udcff.png: 3 characters" in told.stdout
+    written = (out / "predictions.jsonl").read_text(encoding="utf-8")
+    assert json.loads(written)["input"].endswith("page-\udcff.png")
 
 
 def test_what_is_no_page_is_refused_in_a_line(tiny_run: Path, tmp_path: Path) -> None:

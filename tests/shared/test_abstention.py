@@ -9,6 +9,7 @@ import pytest
 
 from shared.abstention import abstention, abstention_in_words
 from shared.artifacts import ModelRecord
+from shared.ood_threshold import HIGHEST
 from shared.samples import Belonging, Sample
 
 # three series of two slices each: healthy, tumour, tumour; the last is strange
@@ -56,3 +57,9 @@ def test_without_a_positive_class_none_is_counted(record: ModelRecord) -> None:
     tree = abstention(PROBABILITIES, np.full(6, 0.6), LABELS, SAMPLES, BELONGING, plain)
     assert tree["not_assessed_positive"] is None
     assert "with a" not in abstention_in_words(tree, None)
+
+
+def test_a_threshold_that_nothing_exceeds_is_told_as_none(record: ModelRecord) -> None:
+    blind = replace(record, ood={"threshold": HIGHEST})
+    tree = abstention(PROBABILITIES, np.full(6, 0.6), LABELS, SAMPLES, BELONGING, blind)
+    assert abstention_in_words(tree, "tumour").startswith("validation is too small")

@@ -22,7 +22,7 @@ from shared.targeting import FOLDER
 
 Draw = Callable[..., Path]
 STRATEGY = (
-    "strategy={name: dann, batch_norm: per_domain, augment: false, batch_size: 8, phases: [{epochs: 3, train: all, "
+    "strategy={name: dann, batch_norm: per_domain, augment: false, batch_size: 8, phases: [{epochs: 2, train: all, "
     "lr_head: 0.01, lr_backbone: 0.003, shape: annealed}]}"
 )
 BACKBONE = "backbone={name: convnet_small, weights: random, size: 32, layers: [block2], pooling: avg2}"

@@ -24,7 +24,7 @@ from shared.objective import Batch
 from shared.samples import Belonging, Sample
 from shared.strategies import find_strategy
 from shared.task import Preprocessing
-from shared.trainer import predict_scores
+from shared.trainer import predict_codes
 
 CPU = torch.device("cpu")
 WORDS, SHARED, CUES = 5000, 40, 40
@@ -93,7 +93,8 @@ def _options(name: str, **more: Any) -> Any:
 
 
 def _accuracy(job: Job, part: Part) -> float:
-    return float((predict_scores(job.network, part, CPU).argmax(1).numpy() == part.labels).mean())
+    answers = torch.cat([job.network.head(codes).argmax(1) for codes in predict_codes(job.network, part, CPU)])
+    return float((answers.numpy() == part.labels).mean())
 
 
 class Recorded(Between):

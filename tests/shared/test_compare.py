@@ -27,7 +27,7 @@ base:
   backbone: {name: convnet_small, weights: random, size: 32, layers: [block1], pooling: avg2}
   strategy: {name: linear_probe}
   published:
-    convnet_small: {source: Nobody 1900, accuracy: 0.5}
+    convnet_small: {source: Nobody 1900, accuracy: 0.5, note: 'of other images'}
     resnet18: {source: Nobody 1900, accuracy: 0.5}
     vgg16: {source: Nobody 1900, accuracy: 0.5}
 backbones:
@@ -59,6 +59,7 @@ def trained(monkeypatch: pytest.MonkeyPatch, quick_ending: None) -> list[str]:
         return work(*given, progress)
 
     monkeypatch.setattr("shared.compare.in_child", here)
+    monkeypatch.setattr("shared.workers.in_child", here)
     return names
 
 
@@ -102,7 +103,7 @@ def _check_published(tree: dict[str, Any]) -> None:
     measure = tree["rows"][2]["measures"]["accuracy"]
     said = "reproduced" if measure["low"] <= 0.5 <= measure["high"] else "not reproduced"
     assert found.startswith("convnet_small: published accuracy 0.5 (Nobody 1900); small x frozen ")
-    assert found.endswith(f": {said}")
+    assert found.endswith(f": {said} (of other images)")
     assert "resnet18" in failed
     assert ": not testable here, backbone.layers: no layer 'block1'" in failed
     assert absent.startswith("vgg16: published accuracy 0.5 (Nobody 1900): not testable here, no row")
@@ -115,7 +116,7 @@ def test_an_interrupt_stops_all_of_it(plan: Plan, monkeypatch: pytest.MonkeyPatc
         calls.append(1)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("shared.compare.in_child", interrupted)
+    monkeypatch.setattr("shared.workers.in_child", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run_comparison(TASK, plan, root=tmp_path, progress=_quiet)
     assert len(calls) == 1
@@ -201,6 +202,21 @@ def test_a_fault_in_the_file_is_one_line_and_exit_2(tmp_path: Path) -> None:
     assert "strategies: field required" in result.stderr
 
 
+@pytest.mark.parametrize(("lost", "code"), [(set(), 0), ({1}, 1)])
+def test_rows_that_failed_show_in_the_exit_code(
+    lost: set[int], code: int, tmp_path: Path, characters: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny.yaml").write_text(TINY.replace("SOURCE", str(characters)), encoding="utf-8")
+    rows = [{"failures": {"0": "no weights"} if number in lost else {}} for number in range(3)]
+    monkeypatch.setattr("shared.compare.run_comparison", lambda *_, **__: {"rows": rows})
+    monkeypatch.setattr("shared.compare_report.write_comparison", lambda *_: None)
+    monkeypatch.setattr("shared.compare_words.as_text", lambda _: ["a table"])
+    result = CliRunner().invoke(app, ["compare", "tiny.yaml"])
+    assert result.exit_code == code, result.output
+    assert result.stdout.splitlines()[-1] == "report: runs/compare/tiny/compare.html"
+
+
 @pytest.mark.slow
 def test_the_command_runs_each_cell_in_a_process_of_its_own(
     tmp_path: Path, characters: Path, monkeypatch: pytest.MonkeyPatch
@@ -212,7 +228,7 @@ def test_the_command_runs_each_cell_in_a_process_of_its_own(
     called = subprocess.run(
         [sys.executable, "-c", code, "compare", "tiny.yaml"], capture_output=True, text=True, check=False
     )
-    assert called.returncode == 0, called.stderr
+    assert called.returncode == 1, called.stderr  # for the row that fails
     assert called.stdout.splitlines()[-1] == "report: runs/compare/tiny/compare.html"
     row, lost = read_json(Path("runs/compare/tiny/compare.json"))["rows"]
     assert row["costs"]["latency_ms"] > 0

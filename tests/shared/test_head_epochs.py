@@ -5,6 +5,7 @@ import torch
 from sklearn.datasets import make_classification
 
 from shared import head_solver
+from shared.figures import training_curve
 from shared.head_epochs import fit_epochs
 from shared.head_solver import Held
 from shared.heads import LinearHead, fit_path
@@ -52,3 +53,11 @@ def test_the_order_depends_on_the_seed_alone(monkeypatch: pytest.MonkeyPatch) ->
     ]
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
+
+
+def test_its_epochs_can_be_drawn_after_a_choice_of_layers_too() -> None:
+    codes, labels = torch.eye(4), torch.tensor([0, 1, 0, 1])
+    _, rows = fit_epochs(Held(codes), labels, 2, loss="softmax", epochs=2, score=lambda _: 0.5, seed=0)
+    tried = {"layers": ["fire5"], "validation_score": -0.2}
+    assert training_curve(rows) == training_curve([tried, *rows]) is not None
+    assert training_curve([tried]) is None

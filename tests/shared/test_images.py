@@ -70,6 +70,15 @@ def test_transparency_becomes_white_paper() -> None:
     np.testing.assert_array_equal(read_picture(encoded(colour)), np.stack([expected] * 3, axis=2))
 
 
+def test_white_ink_on_nothing_is_seen_on_black() -> None:
+    alpha = np.zeros((6, 10), dtype=np.uint8)
+    alpha[2:4] = 255
+    white = Image.new("L", (10, 6), 255)
+    np.testing.assert_array_equal(read_picture(encoded(Image.merge("LA", [white, Image.fromarray(alpha)]))), alpha)
+    opaque = Image.merge("LA", [white, white])
+    assert read_picture(encoded(opaque)).min() == 255.0
+
+
 def test_palette_gives_its_colours_and_its_transparent_entry_white() -> None:
     image = Image.new("P", (3, 1))
     image.putpalette([10, 20, 30, 40, 50, 60, 1, 2, 3])

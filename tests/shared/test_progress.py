@@ -24,9 +24,18 @@ def test_a_log_file_gets_a_line_at_the_beginning_now_and_then_and_at_the_end(
         clock.now += LINE_SECONDS / 10
     said = capsys.readouterr().err.splitlines()
     assert said[0] == "training: 0/100, loss 0"
-    assert said[1].startswith(f"training: 10/100, {10 / LINE_SECONDS:.1f}/s, {9 * LINE_SECONDS:.0f} s left")
+    assert said[1].startswith(f"training: 10/100, {600 / LINE_SECONDS:.1f}/min, {9 * LINE_SECONDS:.0f} s left")
     assert said[-1].startswith("training: 100/100")
     assert len(said) == 11
+
+
+def test_what_takes_a_minute_each_is_told_by_the_minute(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = Clock()
+    lines = Lines(clock)
+    lines("cells", 0, 6, "")
+    clock.now = 120.0
+    lines("cells", 1, 6, "")
+    assert capsys.readouterr().err.splitlines()[1] == "cells: 1/6, 0.5/min, 600 s left"
 
 
 def test_what_is_finished_at_once_takes_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,141 @@
+"""The regret of advice: what the advised run scores on the test, against the best cell of the full comparison.
+
+    python -m benchmarks.regret_cells CELLS.jsonl --seeds 0
+    python -m benchmarks.advise_regret ADVICE.jsonl CELLS.jsonl... [--tasks NAME...] [--seeds 0]
+
+Advice sees the pool of a draw alone; its configuration is then trained and tested as the cells were. Needs MEDTL_DATA
+and MEDTL_WEIGHTS. What stands in ADVICE.jsonl is not computed again; without new tasks only the table is printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.regret_cells import FILES, config_of, parts_of, read_cells, score
+from benchmarks.regret_tasks import HELD, TUNED, Draw, Trial, draw
+from shared.advice_data import Pool
+from shared.advice_setting import Setting
+from shared.advise import advise_on
+from shared.available import Available
+from shared.recipes import FINETUNE, PROBE, RECIPES
+
+POINTS = 100
+
+
+def main() -> None:
+    """Takes advice where it is missing, and prints the table."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("out", type=Path)
+    parser.add_argument("cells", type=Path, nargs="+")
+    parser.add_argument("--tasks", nargs="*", default=[trial.name for trial in (*TUNED, *HELD)])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    done = {(one["task"], one["seed"]) for one in read_cells(given.out)}
+    for seed in given.seeds:
+        for trial in (*TUNED, *HELD):
+            if trial.name in given.tasks and (trial.name, seed) not in done:
+                found = _advised(trial, seed)
+                with given.out.open("a") as stream:
+                    stream.write(json.dumps(found) + "\n")
+                print(json.dumps(found), file=sys.stderr, flush=True)
+    cells = [cell for path in given.cells for cell in read_cells(path)]
+    for line in table(read_cells(given.out), cells):
+        print(line)
+
+
+def _advised(trial: Trial, seed: int) -> dict[str, Any]:
+    trial.task.register()
+    backbones = [Available(name, str(Path(os.environ["MEDTL_WEIGHTS"]) / file)) for name, file in FILES.items()]
+    with tempfile.TemporaryDirectory() as scratch:
+        drawn = draw(trial, Path(os.environ["MEDTL_DATA"]), Path(scratch), seed)
+        started = time.process_time()
+        base = config_of(trial, backbones[0].name, PROBE, len(drawn.pool.samples), seed)
+        setting = Setting.read(trial.task, base, _pool(drawn), lambda *_: None)
+        tree, config = advise_on(setting, backbones)
+        seconds = time.process_time() - started
+        # the images of the test were read by `draw` for copies; advice was given none of them
+        value = score(trial, parts_of(trial, drawn, seed), drawn.pool, config, Path(scratch) / "advised")
+    advised = tree["advised"]
+    return {
+        "task": trial.name,
+        "seed": seed,
+        "backbone": advised["name"],
+        "recipe": advised["recipe"],
+        "value": value,
+        "expected": [advised[key] for key in ("value", "low", "high")],
+        "gains": {one["name"]: one["gain"] for one in tree["candidates"] if one["recipe"] == FINETUNE},
+        "linear": {f"{one['name']} {one['recipe']}": one["value"] for one in tree["candidates"]},
+        "scenario": tree["scenario"],
+        "transferability": {one["name"]: [one["log_me"], one["h_score"]] for one in tree["backbones"]},
+        "cpu_seconds": seconds,
+    }
+
+
+def _pool(drawn: Draw) -> Pool:
+    dataset = drawn.pool
+    counts = {name: sum(one.label == name for one in dataset.samples) for name in dataset.classes}
+    return Pool(dataset, drawn.units, len(dataset.samples), counts, len(np.unique(drawn.units)), "", ())
+
+
+def table(advice: Sequence[Mapping[str, Any]], cells: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A line a task, in points (AUC or accuracy times 100), means over the seeds that all of its cells have; then means
+    over the tasks that had no part in setting the rules.
+    """
+    lines = [
+        f"{'task':14s} {'advised':>8s} {'best':>6s} {'regret':>7s} {'tune all':>9s} {'linear':>7s}  best cell; advised"
+    ]
+    held = list[tuple[float, float, float]]()
+    for trial in (*TUNED, *HELD):
+        row = _row(trial.name, advice, cells)
+        if row is None:
+            continue
+        value, best, regret, said = row
+        lines.append(
+            f"{trial.name:14s} {value:8.1f} {best:6.1f} {regret[0]:7.1f} {regret[1]:9.1f} {regret[2]:7.1f}  {said}"
+        )
+        if trial in HELD:
+            held.append(regret)
+    if held:
+        means = np.mean(held, axis=0)
+        lines.append(f"{f'mean of {len(held)} held':14s} {'':15s} {means[0]:7.2f} {means[1]:9.2f} {means[2]:7.2f}")
+    return lines
+
+
+def _row(
+    name: str, advice: Sequence[Mapping[str, Any]], cells: Sequence[Mapping[str, Any]]
+) -> tuple[float, float, tuple[float, float, float], str] | None:
+    """Of a task: the advised value, the best cell, and the regrets of advice, of fine-tuning and of linear heads.
+
+    Always fine-tuning, and always a linear head on the default layer, are given the better of the backbones.
+    """
+    own = [cell for cell in cells if cell["task"] == name]
+    given = {one["seed"]: one for one in advice if one["task"] == name}
+    columns = {(cell["backbone"], cell["recipe"]) for cell in own}
+    values = {(cell["backbone"], cell["recipe"], cell["seed"]): POINTS * cell["value"] for cell in own}
+    seeds = [seed for seed in given if all((*column, seed) in values for column in columns)]
+    if not seeds or {column[1] for column in columns} != set(RECIPES):
+        return None
+    means = {column: float(np.mean([values[*column, seed] for seed in seeds])) for column in columns}
+    value = float(np.mean([POINTS * given[seed]["value"] for seed in seeds]))
+    best = max(means, key=lambda column: means[column])
+    always = [max(mean for column, mean in means.items() if column[1] == recipe) for recipe in (FINETUNE, PROBE)]
+    # advice may name a code that no cell of the comparison has, and so be better than all of them
+    regrets = (means[best] - value, means[best] - always[0], means[best] - always[1])
+    said = ", ".join(f"{given[seed]['backbone']} x {given[seed]['recipe']}" for seed in seeds)
+    return value, means[best], regrets, f"{' x '.join(best)}; {said}"
+
+
+if __name__ == "__main__":
+    main()

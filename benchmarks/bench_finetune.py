@@ -1,0 +1,95 @@
+"""Fine-tuning against the bare step: forward, backward and optimiser on tensors that lie ready."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks.side_by_side import best_seconds
+from shared.backbones import build_backbone
+from shared.job import Job, Part
+from shared.network import Network, code_width
+from shared.objective import ClassLoss
+from shared.param_groups import parameter_groups
+from shared.precision import fast_precision
+from shared.samples import Belonging, Sample
+from shared.task import Preprocessing
+from shared.trainer import Phase, Settings, train
+
+NAME, SIZE, IMAGES, BATCH, CLASSES, JUDGED = "squeezenet1_1", 96, 640, 32, 4, 32
+
+
+def measure() -> tuple[str, float, str]:
+    """Returns (what, share of the bare rate, goal)."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    images = np.random.default_rng(0).random((IMAGES, 1, SIZE, SIZE), dtype=np.float32)
+    labels = np.arange(IMAGES) % CLASSES
+    network = _network()
+    bf16 = device.type == "cuda" or fast_precision() == "bf16"
+
+    def bare() -> None:
+        network.to(device).train()
+        groups = parameter_groups(
+            network.backbone.stages,
+            {"head": network.head},
+            list(network.backbone.stages),
+            lr_head=1e-4,
+            lr_backbone=1e-4,
+            lr_decay=1.0,
+            weight_decay=1e-4,
+        )
+        optimiser = torch.optim.AdamW(groups)
+        batch = torch.from_numpy(images[:BATCH]).to(device)
+        truth = torch.from_numpy(labels[:BATCH]).to(device)
+        for _ in range(IMAGES // BATCH):
+            with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+                loss = torch.nn.functional.cross_entropy(network(batch).float(), truth)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+        loss.item()
+
+    def ours() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            settings = Settings(
+                phases=[Phase(1, "all", 1e-4, 1e-4, 1.0, 0.1, "cosine")],
+                batch_size=BATCH,
+                augment=False,
+                precision="bf16" if bf16 else "fp32",
+            )
+            train(_job(network, images, labels, device, Path(folder)), ClassLoss(torch.ones(CLASSES)), settings)
+
+    bare_seconds, seconds = best_seconds(bare, ours)
+    rate = f"{IMAGES / seconds:.0f} images a second"
+    what = f"fine-tuning of {NAME} at {SIZE} px, {rate}: share of the bare step ({device.type})"
+    return what, bare_seconds / seconds, ">= 0.9"
+
+
+def _network() -> Network:
+    backbone = build_backbone(NAME, layers=None, seed=0)
+    width = code_width(backbone, backbone.layers, "avg1", 1, SIZE)
+    return Network(backbone, backbone.layers, "avg1", width, CLASSES).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def _job(network: Network, images: np.ndarray, labels: np.ndarray, device: torch.device, folder: Path) -> Job:
+    names = [str(i) for i in range(IMAGES)]
+    samples = [Sample(id=name, source="") for name in names]
+    whole = Part(samples, list(images), labels, Belonging(tuple(names), tuple(names), tuple(range(IMAGES))))
+    return Job(
+        network=network,
+        train=whole,
+        validation=whole.of(np.arange(JUDGED)),
+        classes=tuple(str(k) for k in range(CLASSES)),
+        costs=(1.0,) * CLASSES,
+        spec=Preprocessing(SIZE),
+        content_hash="random",
+        fingerprint="random",
+        augment=lambda image, _: image,
+        seed=0,
+        device=device,
+        folder=folder,
+        progress=lambda *_: None,
+    )

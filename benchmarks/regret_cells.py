@@ -1,0 +1,136 @@
+"""The full comparison that advice is held against: every backbone at hand under every recipe, on one draw of a task.
+
+    python -m benchmarks.regret_cells OUT.jsonl [TASK...] [--seeds 0 1] [--backbones NAME...] [--recipes NAME...]
+
+Cells that stand in OUT.jsonl are not computed again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+
+from benchmarks.regret_tasks import HELD, TUNED, Draw, Trial, draw
+from shared.backbones import find_backbone
+from shared.building import part_of, preprocessing_of
+from shared.completion import positive_classes
+from shared.config import Config, validate
+from shared.fitting import fit
+from shared.job import Part
+from shared.recipes import RECIPES, recipe
+from shared.samples import Dataset
+from shared.splits import split
+from shared.strategies import find_strategy
+
+FILES = {"squeezenet1_1": "squeezenet1_1-imagenet.pth", "mobilenet_v2": "mobilenet_v2-imagenet-bnfolded.pth"}
+
+
+def main() -> None:
+    """Computes what is missing, seed by seed, so that an interrupted comparison covers all tasks."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("out", type=Path)
+    parser.add_argument("tasks", nargs="*")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
+    parser.add_argument("--backbones", nargs="+", default=list(FILES))
+    parser.add_argument("--recipes", nargs="+", default=list(RECIPES))
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    data = Path(os.environ["MEDTL_DATA"])
+    chosen = [trial for trial in (*TUNED, *HELD) if not given.tasks or trial.name in given.tasks]
+    done = {key(cell) for cell in read_cells(given.out)}
+    for seed in given.seeds:
+        for trial in chosen:
+            wanted = [
+                (backbone, name)
+                for backbone in given.backbones
+                for name in given.recipes
+                if (trial.name, seed, backbone, name) not in done
+            ]
+            if wanted:
+                with tempfile.TemporaryDirectory() as scratch:
+                    _cells(trial, seed, wanted, data, Path(scratch), given.out)
+
+
+def read_cells(path: Path) -> list[dict[str, Any]]:
+    """The cells of a file that may not be there yet."""
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+
+
+def key(cell: Mapping[str, Any]) -> tuple[str, int, str, str]:
+    """What a cell is of: task, seed, backbone, recipe."""
+    return cell["task"], cell["seed"], cell["backbone"], cell["recipe"]
+
+
+def _cells(trial: Trial, seed: int, wanted: list[tuple[str, str]], data: Path, scratch: Path, out: Path) -> None:
+    trial.task.register()
+    drawn = draw(trial, data, scratch, seed)
+    parts = parts_of(trial, drawn, seed)
+    count = len(drawn.pool.samples)
+    for number, (backbone, name) in enumerate(wanted):
+        started = time.process_time()
+        config = config_of(trial, backbone, name, count, seed)
+        value = score(trial, parts, drawn.pool, config, scratch / str(number))
+        cell = {"task": trial.name, "seed": seed, "backbone": backbone, "recipe": name, "value": value}
+        cell |= {"cpu_seconds": time.process_time() - started, "pool": count, "test": len(drawn.test.samples)}
+        with out.open("a") as stream:
+            stream.write(json.dumps(cell) + "\n")
+        print(json.dumps(cell), file=sys.stderr, flush=True)
+
+
+def config_of(trial: Trial, backbone: str, name: str, images: int, seed: int) -> Config:
+    """The configuration of a cell."""
+    tree = recipe(name, images, find_backbone(backbone).stages, precision="bf16")
+    weights = str(Path(os.environ["MEDTL_WEIGHTS"]) / FILES[backbone])
+    tree["backbone"] = {"name": backbone, "weights": weights, **trial.backbone, **tree.get("backbone", {})}
+    return validate(Config, {"seed": seed, "data": {"options": dict(trial.options)}, **tree}, origin=trial.name)
+
+
+def parts_of(trial: Trial, drawn: Draw, seed: int) -> dict[str, Part]:
+    """Training and validation as a run would divide what may be learnt from, and the test."""
+    spec = preprocessing_of(trial.task, config_of(trial, next(iter(FILES)), RECIPES[0], 1, seed))
+    halves = split(drawn.pool.samples, seed=seed, units=drawn.units)
+    # no test is needed of the pool: what would be one learns too
+    train = np.sort(np.concatenate([halves["train"], halves["test"]]))
+    every = np.arange(len(drawn.test.samples))
+    return {
+        "train": part_of(trial.task, drawn.pool, train, drawn.units, spec, _quiet, "train"),
+        "validation": part_of(trial.task, drawn.pool, halves["validation"], drawn.units, spec, _quiet, "validation"),
+        "test": part_of(trial.task, drawn.test, every, drawn.test_units, spec, _quiet, "test"),
+    }
+
+
+def score(trial: Trial, parts: Mapping[str, Part], dataset: Dataset, config: Config, folder: Path) -> float:
+    """What the fitted network is worth on the test: see `quality`."""
+    job, _, _ = fit(trial.task, config, dataset, parts, folder=folder, progress=_quiet)
+    strategy = find_strategy(config.strategy["name"])
+    with torch.no_grad():
+        scores = torch.cat([job.network.head(codes).cpu() for codes in strategy.codes(job, parts["test"])])
+    probabilities = torch.softmax(scores.double(), dim=1).numpy()
+    return quality(probabilities, parts["test"].labels, np.array(positive_classes(trial.task, dataset.classes)))
+
+
+def quality(probabilities: NDArray[np.float64], labels: NDArray[np.int64], positive: NDArray[np.bool_]) -> float:
+    """The AUC of the positive event where there is one, else the accuracy."""
+    if positive.any() and not positive.all():
+        return float(roc_auc_score(positive[labels], probabilities[:, positive].sum(axis=1)))
+    return float((probabilities.argmax(axis=1) == labels).mean())
+
+
+def _quiet(*_: object) -> None:
+    pass
+
+
+if __name__ == "__main__":
+    main()

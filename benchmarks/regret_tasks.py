@@ -1,0 +1,144 @@
+"""The tasks on which advice is tried: both applications, few labels and more, two classes and many.
+
+Rules and constants of advice were set on those of `TUNED`; regret is reported on those of `HELD`, whose collections had
+no part in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from handwriting.labels import CHARACTERS
+from handwriting.task import TASK as HANDWRITING
+from medtl.task import TASK as MEDTL
+from shared.config import DataSection
+from shared.division import divide
+from shared.loading import load_dataset
+from shared.samples import Dataset
+from shared.seeding import generator
+from shared.splits import k_shot
+from shared.task import Preprocessing, Task
+
+MOST_TESTED = 600
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One task.
+
+    Attributes:
+        name: Of the task.
+        task: The application.
+        source: In the folder of the data.
+        labels: Images a class that training and validation have together.
+        options: The application's own.
+        classes: Only these; empty: all.
+        backbone: Its size.
+    """
+
+    name: str
+    task: Task
+    source: str
+    labels: int
+    options: Mapping[str, Any] = field(default_factory=dict)
+    classes: Sequence[str] = ()
+
+    @property
+    def backbone(self) -> dict[str, int]:
+        """Sides: small, so that a full comparison fits a processor."""
+        return {"size": 80} if self.task is MEDTL else {"frame": 32, "size": 64}
+
+
+def _of_kind(kind: str) -> tuple[str, ...]:
+    return tuple(label for label, character in CHARACTERS.items() if character.kind == kind)
+
+
+_BINARY = {"labels": "binary"}
+TUNED = (
+    Trial("sartaj-10", MEDTL, "sartaj.zip", 10),
+    Trial("sartaj-60", MEDTL, "sartaj.zip", 60),
+    Trial("dhcd-5", HANDWRITING, "dhcd.zip", 5),
+    Trial("dhcd-20", HANDWRITING, "dhcd.zip", 20),
+)
+HELD = (
+    Trial("navoneel-20", MEDTL, "navoneel.zip", 20, _BINARY),
+    Trial("navoneel-60", MEDTL, "navoneel.zip", 60, _BINARY),
+    Trial("cheng-10", MEDTL, "cheng_masks.zip", 10),
+    Trial("cheng-50", MEDTL, "cheng_masks.zip", 50),
+    Trial("gbm-40", MEDTL, "gbm_dicom.zip", 40, _BINARY),
+    Trial("consonants-12", HANDWRITING, "nhcd.zip", 12, classes=_of_kind("consonant")),
+    Trial("vowels-20", HANDWRITING, "nhcd.zip", 20, classes=_of_kind("vowel")),
+    Trial("pair-20", HANDWRITING, "nhcd.zip", 20, classes=("gha", "dha")),
+    Trial("usps-10", HANDWRITING, "digits.npz", 10),
+)
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What may be learnt from, and the test; nothing of one stands in the other, copies and groups included.
+
+    Attributes:
+        pool: Labelled, no split.
+        units: [N] of the pool, as in `shared.division.Divided`.
+        test: Of the same classes.
+        test_units: The same of the test.
+    """
+
+    pool: Dataset
+    units: NDArray[np.int64]
+    test: Dataset
+    test_units: NDArray[np.int64]
+
+
+def draw(trial: Trial, data: Path, scratch: Path, seed: int) -> Draw:
+    """One draw of a task."""
+    source = _digits(data / trial.source, scratch) if trial.source.endswith(".npz") else data / trial.source
+    spec = Preprocessing(32, 1, {**trial.task.default_options, **trial.options})
+    wanted = DataSection(source=str(source), split="drawn", options=dict(trial.options), test=0.4)
+    dataset = load_dataset(trial.task, wanted, spec, scratch, _quiet)
+    if trial.classes:
+        kept = tuple(one for one in dataset.samples if one.label in trial.classes)
+        dataset = replace(dataset, samples=kept, classes=tuple(c for c in dataset.classes if c in trial.classes))
+    dataset = _fewer(dataset, trial, seed)
+    divided = divide(trial.task, wanted, dataset, seed=seed, progress=_quiet)
+    samples = divided.dataset.samples
+    pool = np.sort(np.concatenate([divided.parts["train"], divided.parts["validation"]]))
+    labels = [str(sample.label) for sample in samples]
+    few = min(trial.labels, min(np.unique([labels[i] for i in pool], return_counts=True)[1]))
+    pool = np.sort(k_shot(pool, labels, int(few), seed))
+    tested = np.sort(generator(seed, "regret, test").permutation(divided.parts["test"])[:MOST_TESTED])
+    halves = [replace(divided.dataset, samples=tuple(samples[i] for i in rows)) for rows in (pool, tested)]
+    return Draw(halves[0], divided.units[pool], halves[1], divided.units[tested])
+
+
+def _fewer(dataset: Dataset, trial: Trial, seed: int) -> Dataset:
+    """Enough for pool and test: a look for copies among 92,000 images would take longer than all cells."""
+    most = max(4 * trial.labels, 2 * MOST_TESTED // len(dataset.classes))
+    random = generator(seed, "regret, fewer")
+    labels = np.array([one.label for one in dataset.samples])
+    rows = [random.permutation(np.flatnonzero(labels == label))[:most] for label in dataset.classes]
+    return replace(dataset, samples=tuple(dataset.samples[i] for i in np.sort(np.concatenate(rows))))
+
+
+def _digits(path: Path, scratch: Path) -> Path:
+    """USPS' digits as PNG by class."""
+    root = scratch / "usps"
+    if not root.is_dir():
+        with np.load(path) as arrays:
+            images, labels = arrays["usps_train_images"], arrays["usps_train_labels"]
+        for number, (image, label) in enumerate(zip(images[:3000], labels[:3000], strict=True)):
+            folder = root / f"digit_{label}"
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(folder / f"{number:05d}.png")
+    return root
+
+
+def _quiet(*_: object) -> None:
+    pass

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from shared.available import FOLDER, Available, available_backbones, backbone_of_file
+from shared.errors import UsageError, WeightsError
+
+
+@pytest.fixture(autouse=True)
+def nothing_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv(FOLDER, raising=False)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+
+
+def _touch(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "backbone"),
+    [
+        ("vgg16-397923af.pth", "vgg16"),
+        ("vgg16_bn-6c64b313.pth", "vgg16_bn"),
+        ("resnet18.safetensors", "resnet18"),
+        ("mine.pth", None),
+    ],
+)
+def test_a_file_says_of_which_backbone_it_is(name: str, backbone: str | None) -> None:
+    assert backbone_of_file(Path(name)) == backbone
+
+
+def test_folder_cache_and_named_files_are_found_and_the_rest_is_missing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    named = _touch(tmp_path / "mine" / "resnet18-mine.pth")
+    beside = _touch(tmp_path / "weights" / "squeezenet1_1-imagenet.pth")
+    _touch(tmp_path / "weights" / "resnet18-other.pth")
+    _touch(tmp_path / "weights" / "labels.csv")
+    _touch(tmp_path / "torch" / "hub" / "checkpoints" / "alexnet-owt-7be5be79.pth")
+    monkeypatch.setenv(FOLDER, str(tmp_path / "weights"))
+    found, missing = available_backbones([named])
+    assert found == [
+        Available("resnet18", str(named)),
+        Available("squeezenet1_1", str(beside)),
+        Available("alexnet", "imagenet"),
+    ]
+    lacking = {one.name: one.file for one in missing}
+    assert lacking["vgg16"] == "vgg16-397923af.pth"
+    assert not {"resnet18", "squeezenet1_1", "alexnet", "convnet_small"} & set(lacking)
+
+
+def test_what_is_not_there_or_says_nothing_is_refused_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"no weights of any backbone .* MEDTL_WEIGHTS .* --weights"):
+        available_backbones()
+    with pytest.raises(UsageError, match="no such file"):
+        available_backbones([tmp_path / "nowhere.pth"])
+    with pytest.raises(UsageError, match="no folder that holds weights files"):
+        available_backbones([tmp_path])
+    with pytest.raises(WeightsError, match=r"mine\.pth: its name does not say .* squeezenet1_1-mine\.pth"):
+        available_backbones([_touch(tmp_path / "mine.pth")])
