@@ -19,6 +19,7 @@ from shared.config import validate
 from shared.evidence import DRAWS, softmax
 from shared.intervals import bootstrap
 from shared.job import Job, Part, Target, unlabelled
+from shared.label_shift import estimate_prior
 from shared.network import Network, code_width
 from shared.reverse_validation import reverse_validation
 from shared.seeding import derive_seed
@@ -30,6 +31,8 @@ from shared.task import Preprocessing
 TRAINING: Mapping[str, Any] = {"batch_size": 64, "augment": False, "class_weights": "none", "precision": "bf16"}
 ALIGNING: Mapping[str, Any] = {"batch_norm": "per_domain", "weight": 1.0}
 PHASE: Mapping[str, Any] = {"train": "all", "lr_head": 3e-3, "lr_backbone": 1e-3, "lr_decay": 1.0, "warmup": 0.0}
+ESTIMATED = "estimated"
+"""In place of a prior of the target: that which the source alone gives."""
 Parts = Mapping[str, Part]
 Scores = NDArray[np.float64]
 Measures = dict[str, float]
@@ -128,6 +131,14 @@ class Study:
         found: dict[str, dict[str, Any]] = {}
         for name, (method, options) in {"source only": ("finetune", {}), **methods}.items():
             started = time.process_time()
+            if options.get("target_prior") == ESTIMATED:
+                alone = found["source only"]
+                shares = estimate_prior(
+                    softmax(np.array(alone["validation"])),
+                    self.source["validation"].labels,
+                    softmax(np.array(alone["target"])),
+                )
+                options = {**options, "target_prior": tuple(shares.tolist())}
             watch, history, way_back = self.trained(method, {**plain, **ALIGNING, **options}, back=back)
             kept = len(watch.scores["test"]) - 1
             if kept < len(history):
@@ -141,6 +152,7 @@ class Study:
                 "oracle": oracle[peak],
                 "best": self._judged(watch, peak),
                 "way_back": way_back,
+                "target_prior": options.get("target_prior"),
                 "kept": kept,
                 "target": watch.scores["target"][kept].round(3).tolist(),
                 "validation": watch.scores["validation"][kept].round(3).tolist(),

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.adaptation import Study, accuracy, summary
+from benchmarks.adaptation import ESTIMATED, Study, accuracy, summary
 from shared.job import Part
 from shared.samples import Belonging, Sample
 from shared.seeding import generator
@@ -80,8 +80,8 @@ def main() -> None:
     study = Study(source, target, CLASSES, accuracy, args.seed, SIDE)
     methods = {name: (name, {"weight": args.weight}) for name in args.methods}
     if args.skew < 1:
-        shares = np.bincount(target["train"].labels, minlength=CLASSES) / len(target["train"].labels)
-        methods["dann, true prior"] = ("dann", {"weight": args.weight, "target_prior": tuple(shares.tolist())})
+        methods["dann, balanced source"] = ("dann", {"weight": args.weight, "balance": "class"})
+        methods["dann, estimated prior"] = ("dann", {"weight": args.weight, "target_prior": ESTIMATED})
     told = study.columns(methods, args.epochs, args.rule, back=args.back)
     print(json.dumps({"direction": " to ".join(names), "seed": args.seed, "skew": args.skew, **told}), flush=True)
 
