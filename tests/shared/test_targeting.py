@@ -1,0 +1,99 @@
+"""What a training may see of its target, and how the data are divided for that."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from handwriting.task import TASK
+from shared.config import DataSection, load_config
+from shared.division import divide
+from shared.errors import ConfigError
+from shared.job import Part
+from shared.loading import load_dataset
+from shared.samples import Belonging, Dataset, Sample
+from shared.targeting import with_target
+from shared.task import Preprocessing
+
+Draw = Callable[..., Path]
+
+
+def _quiet(*_: object) -> None:
+    return
+
+
+@pytest.fixture(scope="module")
+def joined(tmp_path_factory: pytest.TempPathFactory, draw_characters: Draw) -> tuple[DataSection, Dataset]:
+    """Two collections; the far one has three images of the near one too."""
+    root = tmp_path_factory.mktemp("joined")
+    near, far = (draw_characters(root / name, each=12, seed=seed) for seed, name in enumerate(("near", "far")))
+    for index in range(3):
+        shutil.copy(near / "digit_0" / f"{index:03d}.png", far / "digit_0" / f"copy{index}.png")
+    wanted = DataSection(collections={"near": str(near), "far": str(far)}, target="far")
+    return wanted, load_dataset(TASK, wanted, Preprocessing(32, 1, TASK.default_options), root, _quiet)
+
+
+def test_copies_of_labelled_images_are_left_out_of_the_target(joined: tuple[DataSection, Dataset]) -> None:
+    wanted, dataset = joined
+    divided = divide(TASK, wanted, dataset, seed=0, progress=_quiet)
+    assert sum(sample.domain == "far" for sample in divided.dataset.samples) == 36
+    assert sum(sample.domain == "near" for sample in divided.dataset.samples) == 36
+    assert any("3 images of the target are copies" in note for note in divided.notes)
+
+
+def test_the_division_does_not_depend_on_labels_of_the_target(joined: tuple[DataSection, Dataset]) -> None:
+    wanted, dataset = joined
+    other = replace(
+        dataset,
+        samples=tuple(replace(one, label="ka") if one.domain == "far" else one for one in dataset.samples),
+    )
+    first, second = (divide(TASK, wanted, one, seed=3, progress=_quiet) for one in (dataset, other))
+    assert all(np.array_equal(first.parts[name], second.parts[name]) for name in first.parts)
+
+
+def test_few_labels_are_drawn_from_the_source_alone(joined: tuple[DataSection, Dataset]) -> None:
+    wanted, dataset = joined
+    few = wanted.model_copy(update={"labels_per_class": 2})
+    whole, cut = (divide(TASK, one, dataset, seed=0, progress=_quiet) for one in (wanted, few))
+    domains = [cut.dataset.samples[i].domain for i in cut.parts["train"]]
+    assert domains.count("near") == 6
+    assert domains.count("far") == [whole.dataset.samples[i].domain for i in whole.parts["train"]].count("far")
+
+
+def _part() -> Part:
+    samples = [
+        Sample(id=str(i), source="", label="ab"[i % 2], domain=("near", "far")[i // 4], further={"writer": "x"})
+        for i in range(8)
+    ]
+    images = [np.full((1, 2, 2), i, dtype=np.float32) for i in range(8)]
+    return Part(samples, images, np.arange(8, dtype=np.int64) % 2, Belonging.of(samples, range(8)))
+
+
+def test_a_training_sees_images_of_the_target_and_nothing_that_is_said_of_them() -> None:
+    parts, target = with_target({name: _part() for name in ("train", "validation", "test")}, "far", labels=False)
+    assert target is not None
+    assert {sample.domain for sample in parts["train"].samples} == {"near"}
+    assert len(parts["test"].samples) == 8
+    for part in (target.train, target.validation):
+        assert [float(image[0, 0, 0]) for image in part.images] == [4.0, 5.0, 6.0, 7.0]
+        assert set(part.labels.tolist()) == {-1}
+        assert all(one.label is None and not one.further and one.mask is None for one in part.samples)
+    assert target.domain == "far"
+
+
+def test_the_bound_learns_from_the_target_alone() -> None:
+    parts, target = with_target({name: _part() for name in ("train", "validation", "test")}, "far", labels=True)
+    assert target is None
+    assert {sample.domain for sample in parts["train"].samples} == {"far"}
+    assert parts["validation"].labels.tolist() == [0, 1, 0, 1]
+
+
+def test_what_contradicts_a_target_is_refused() -> None:
+    for words in (("data.target=a", "data.left_out=b"), ("data.target_labels=true",)):
+        with pytest.raises(ConfigError, match="target"):
+            load_config(None, words)
