@@ -16,6 +16,15 @@ if TYPE_CHECKING:
     from shared.config import Config
     from shared.task import Task
 
+RULE_NAMES = (
+    "mutual_information",
+    "reverse_validation",
+    "entropy",
+    "soft_neighbourhood_density",
+    "loss",
+    "balanced_accuracy",
+)
+"""Those of `shared.evidence`, which imports torch; the last two judge by the labelled validation of the source."""
 FOLDER = "adapt"
 """Under the folder of runs: none of what is only tried must be the newest run that `predict` takes."""
 NAMED = "A domain of the data (a scanner), or a folder, zip or manifest of its own."
@@ -41,8 +50,8 @@ def add_adapt(app: typer.Typer, task: "Task") -> None:
             list[float] | None, typer.Option(help="Of the loss between domains; several may be given.")
         ] = None,
         rule: Annotated[
-            str, typer.Option(help="What chooses among settings without labels of the target.")
-        ] = "reverse_validation",
+            str, typer.Option(help=f"What chooses without labels of the target: {', '.join(RULE_NAMES)}.")
+        ] = "mutual_information",
         label_shift: Annotated[
             bool, typer.Option("--label-shift", help="Estimate how often each class occurs in the target; use it.")
         ] = False,

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from handwriting.task import TASK
-from shared.adapt_cli import between
+from shared.adapt_cli import RULE_NAMES, between
 from shared.adapting import KEPT, Plan, adapt, statement
 from shared.adapting_report import proxy_a_distance, write_adaptation
 from shared.artifacts import check_finished, read_json, read_model_record
 from shared.config import Config, load_config
 from shared.errors import ConfigError, UsageError
-from shared.evidence import Run
+from shared.evidence import Run, setting_rules
 from shared.runner import run
 from shared.targeting import FOLDER
 
@@ -37,10 +37,10 @@ def config(tmp_path_factory: pytest.TempPathFactory, draw_characters: Draw) -> C
 
 @pytest.mark.usefixtures("quick_ending")
 def test_it_tries_chooses_and_tells_both_columns(config: Config, tmp_path: Path) -> None:
-    plan = Plan(methods=("dann", "coral", "adabn"), weights=(0.5,), rule="mutual_information")
+    plan = Plan(methods=("dann", "adabn"), weights=(0.5,), rule="mutual_information")
     tree = adapt(TASK, config, plan, tmp_path, root=tmp_path, progress=lambda *_: None)
     lines = write_adaptation(TASK, tree, tmp_path)
-    assert [one["name"] for one in tree["settings"]] == ["source only", "dann weight=0.5", "coral weight=0.5", "adabn"]
+    assert [one["name"] for one in tree["settings"]] == ["source only", "dann weight=0.5", "adabn"]
     assert {"source only", "label-free", "oracle", "trained on target labels"} < set(tree["columns"])
     assert all(set(column["domains"]) == {"near", "far"} for column in tree["columns"].values())
     assert tree["kept"] in ("source only", tree["chosen"])
@@ -119,6 +119,11 @@ def test_two_domains_or_two_paths_are_named_and_nothing_between(tmp_path: Path) 
     for source, target in ((str(tmp_path / "x"), "b"), ("a", str(tmp_path / "y")), ("a", None)):
         with pytest.raises(UsageError):
             between(config, source, target)
+
+
+def test_the_command_names_the_rules_that_there_are() -> None:
+    assert set(RULE_NAMES) == set(setting_rules())
+    assert Plan().rule == RULE_NAMES[0]
 
 
 def test_a_plan_names_rules_and_methods_that_there_are(config: Config, tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def _weights(run: Path) -> bytes:
 def _break_off(folder: Path, words: Words, monkeypatch: pytest.MonkeyPatch) -> None:
     """Leaves a run folder as a training does that is stopped after its last step."""
 
-    def stop(*_: object) -> None:
+    def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
