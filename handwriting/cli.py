@@ -1,25 +1,34 @@
-"""The command `handwriting`: what every application has, pages, and where data come from.
+"""The command `handwriting`: what every application has, photographed pages, a web page, and where data come from.
 
 Annotations are evaluated here at once, not kept as strings: typer reads those of the functions.
 """
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from handwriting.task import TASK
 from shared.cli import (
+    RUNS,
     ExplainOption,
+    HostOption,
     JsonOption,
+    KeepOption,
     ModelOption,
+    PortOption,
     PredictionsOption,
     build_app,
     judge,
+    prepare_serving,
     reported,
 )
 from shared.errors import UsageError
+from shared.zero_shot_cli import add_add_class, add_zeroshot
+
+if TYPE_CHECKING:
+    from shared.zero_shot_run import Knowledge
 
 
 class Dataset(StrEnum):
@@ -60,6 +69,25 @@ def predict(
     raise typer.Exit(code)
 
 
+@app.command()
+def serve(
+    port: PortOption = 8000,
+    host: HostOption = "127.0.0.1",
+    model: ModelOption = None,
+    keep: KeepOption = 60.0,
+) -> None:
+    """Open a page on which characters are written and read, and runs compared; ends on SIGTERM or Ctrl-C.
+
+    Beyond this machine a token is needed, which is printed; MEDTL_TOKEN sets it.
+    """
+    with reported():
+        access, run, store = prepare_serving(TASK, model, host, keep)
+        from handwriting.serve import build_app as build_pages
+        from shared.web.serving import run_server
+
+        run_server(build_pages(run, RUNS, access, store), access, host, port, typer.echo)
+
+
 data = typer.Typer(help="Fetch published datasets.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data, name="data")
 
@@ -81,6 +109,16 @@ def download(
                 checking=lambda done, total: progress(f"checking {name.value}, images", done, total, ""),
             )
     typer.echo(f"{path}: whole; train with data.source={path}")
+
+
+def _knowledge() -> "Knowledge":
+    from handwriting.zero_shot import knowledge
+
+    return knowledge()
+
+
+add_zeroshot(app, TASK, _knowledge)
+add_add_class(app, TASK)
 
 
 def main() -> None:

@@ -39,14 +39,27 @@ def _items(path: Path) -> Iterator[Item]:
     yield from map(_single, kept)
 
 
-def _single(source: str) -> Item:
+def judgeable(name: str, data: bytes) -> Item:
+    """The picture of a character as an item, or its refusal.
+
+    Args:
+        name: Of the item.
+        data: The bytes of a picture file.
+    """
     try:
-        pixels = read_picture(read_source(source))
+        pixels = read_picture(data)
     except DataError as error:
-        return Item(source, refusal=str(error))
+        return Item(name, refusal=str(error))
     rows, columns = pixels.shape[:2]
     if min(rows, columns) < MIN_SIDE:
-        return Item(source, refusal=f"has {rows} x {columns} pixels; at least {MIN_SIDE} x {MIN_SIDE} are needed")
+        return Item(name, refusal=f"has {rows} x {columns} pixels; at least {MIN_SIDE} x {MIN_SIDE} are needed")
     if pixels.min() == pixels.max():
-        return Item(source, refusal="is blank: all pixels have the same value")
-    return Item(source, slices=(pixels,))
+        return Item(name, refusal="is blank: all pixels have the same value")
+    return Item(name, slices=(pixels,))
+
+
+def _single(source: str) -> Item:
+    try:
+        return judgeable(source, read_source(source))
+    except DataError as error:
+        return Item(source, refusal=str(error))

@@ -68,23 +68,11 @@ def judge_pages(task: Task, paths: Sequence[Path], model: Path | None, as_json: 
         typer.echo(line)
     lines, told = [], set()
     for count, item in enumerate(pictures, start=1):
-        tree: dict[str, Any] = {"input": item.name, "model": predictor.name}
-        try:
-            page = _cut(item)
-            readings = read_characters(page, predictor)
-        except DataError as error:
-            tree |= {"status": "refused", "reason": str(error)}
-            words = f"{printable(item.name)}: refused: {error}"
+        tree, page = read_item(item, predictor)
+        if page is None:
+            words = f"{printable(item.name)}: refused: {tree['reason']}"
         else:
-            strange = all(one.decision == NOT_ASSESSED for one in readings)
-            tree |= {
-                "status": NOT_ASSESSED if strange else "assessed",
-                "text": as_text(readings),
-                "angle_degrees": page.angle_degrees,
-                "characters": [asdict(one) for one in readings],
-                "synthetic_model": predictor.record.synthetic,
-            }
-            words = _in_words(item.name, readings, synthetic=predictor.record.synthetic)
+            words = _in_words(item.name, tree)
             if out is not None:
                 (out / f"page-{count}.png").write_bytes(draw_boxes(page))
         told.add(tree["status"])
@@ -96,6 +84,25 @@ def judge_pages(task: Task, paths: Sequence[Path], model: Path | None, as_json: 
         for caveat in task.caveats:
             typer.echo(caveat)
     return exit_code(told)
+
+
+def read_item(item: Item, predictor: Predictor) -> tuple[dict[str, Any], Page | None]:
+    """One page read: plain data for `--json`, and the page as it was cut; None where it was refused."""
+    tree: dict[str, Any] = {"input": item.name, "model": predictor.name}
+    try:
+        page = _cut(item)
+        readings = read_characters(page, predictor)
+    except DataError as error:
+        return tree | {"status": "refused", "reason": str(error)}, None
+    strange = all(one.decision == NOT_ASSESSED for one in readings)
+    tree |= {
+        "status": NOT_ASSESSED if strange else "assessed",
+        "text": as_text(readings),
+        "angle_degrees": page.angle_degrees,
+        "characters": [asdict(one) for one in readings],
+        "synthetic_model": predictor.record.synthetic,
+    }
+    return tree, page
 
 
 def read_characters(page: Page, predictor: Predictor) -> list[Reading]:
@@ -143,11 +150,12 @@ def _cut(item: Item) -> Page:
     return read_page(item.slices[0])
 
 
-def _in_words(name: str, readings: Sequence[Reading], *, synthetic: bool) -> str:
-    counts = Counter(one.decision for one in readings)
+def _in_words(name: str, tree: dict[str, Any]) -> str:
+    characters = tree["characters"]
+    counts = Counter(one["decision"] for one in characters)
     unread = [f"{counts[decision]} {decision}" for decision in ("rejected", NOT_ASSESSED) if counts[decision]]
-    head = f"{printable(name)}: {len(readings)} {'character' if len(readings) == 1 else 'characters'}"
+    head = f"{printable(name)}: {len(characters)} {'character' if len(characters) == 1 else 'characters'}"
     if unread:
         head += f", {', '.join(unread)} ({UNREAD})"
-    notes = [f"  note: {SYNTHETIC_NOTE}"] if synthetic else []
-    return "\n".join([head, *(f"  {line}" for line in as_text(readings).splitlines()), *notes])
+    notes = [f"  note: {SYNTHETIC_NOTE}"] if tree["synthetic_model"] else []
+    return "\n".join([head, *(f"  {line}" for line in tree["text"].splitlines()), *notes])

@@ -46,6 +46,12 @@ class HandwritingTask:
         """No character is more dangerous to miss than another."""
         return False
 
+    def further(self, sample: Sample) -> Mapping[str, str]:
+        """What the data say, `kind` (consonant, digit, vowel) and `writer`: the group, maybe a block of files."""
+        character = CHARACTERS.get(str(sample.label))
+        known = {} if character is None else {"kind": str(character.kind)}
+        return known | ({} if sample.group is None else {"writer": sample.group}) | dict(sample.further)
+
     def say(self, label: str) -> str:
         """The character in Unicode and its name (`क ka`); a class that is no character of ours by its label."""
         character = CHARACTERS.get(label)

@@ -1,5 +1,5 @@
-"""The command `medtl`: what every application has, answers as DICOM, a look for burned-in text, a DICOM node, and
-the synthetic phantom.
+"""The command `medtl`: what every application has, answers as DICOM, a look for burned-in text, a DICOM node, a web
+page, and the synthetic phantom.
 
 Annotations are evaluated here at once, not kept as strings: typer reads those of the functions.
 """
@@ -17,20 +17,26 @@ from shared.cli import (
     AuditOption,
     DataArgument,
     ExplainOption,
+    HostOption,
     JsonOption,
+    KeepOption,
     ModelOption,
+    PortOption,
     PredictionsOption,
     audit_data,
     build_app,
     judge,
     open_predictor,
+    prepare_serving,
     reported,
 )
 from shared.progress import progress_bars
+from shared.zero_shot_cli import add_add_class, add_zeroshot
 
 if TYPE_CHECKING:
     from shared.progress import Progress
     from shared.samples import Dataset
+    from shared.zero_shot_run import Knowledge
 
 app = build_app(TASK, own={"audit"})
 
@@ -174,6 +180,43 @@ def listen(
             listen_until_stopped(
                 opened, SeriesJudge(run), settings, lambda: typer.echo(f"listening: {settings}, spool {spool}")
             )
+
+
+@app.command()
+def serve(
+    port: PortOption = 8000,
+    host: HostOption = "127.0.0.1",
+    model: ModelOption = None,
+    keep: KeepOption = 60.0,
+    spool: Annotated[
+        Path | None, typer.Option(help="Spool of `medtl listen`; what it received is shown as a worklist.")
+    ] = None,
+) -> None:
+    """Open pages on which scans are looked at and runs compared; ends on SIGTERM or Ctrl-C.
+
+    Beyond this machine a token is needed, which is printed; MEDTL_TOKEN sets it.
+    """
+    from shared.errors import UsageError
+
+    with reported():
+        access, run, store = prepare_serving(TASK, model, host, keep)
+        if spool is not None and not (spool / "series").is_dir():
+            raise UsageError(f"{spool} is no spool of `medtl listen`; name its folder")
+        from medtl.serve import build_app as build_pages
+        from shared.web.serving import run_server
+
+        pages = build_pages(run, RUNS, access, store, spool)
+        run_server(pages, access, host, port, typer.echo)
+
+
+def _knowledge() -> "Knowledge":
+    from medtl.zero_shot import knowledge
+
+    return knowledge()
+
+
+add_zeroshot(app, TASK, _knowledge)
+add_add_class(app, TASK)
 
 
 def main() -> None:

@@ -6,10 +6,11 @@ Found without being told which it is, in a folder or a `.zip`, below at most one
 - a tree with `labels.csv`: DICOM files, pictures, NIfTI volumes;
 - such a table given by its own path, file names relative to it.
 
-Columns of a table: path (or image), label, and where known group, patient, domain, scanner, split, mask, slice. Of a
-DICOM file the tags say who and where: a column `patient` or `scanner` that contradicts them is outvoted and a note says
-so. `group` and `domain` are the person's own choice and stand. A volume gives one sample a slice; with a column `slice`
-(from 0, from the feet up) only that one, else all slices under the label of the volume.
+Columns of a table: path (or image), label, and where known group, patient, domain, scanner, split, mask, slice, and
+further labels under headings such as `label:plane`. Of a DICOM file the tags say who and where: a column `patient` or
+`scanner` that contradicts them is outvoted and a note says so. `group` and `domain` are the person's own choice and
+stand. A volume gives one sample a slice; with a column `slice` (from 0, from the feet up) only that one, else all
+slices under the label of the volume.
 """
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ def load(source: Path, options: Mapping[str, Any]) -> Dataset:
     samples = collect(layout, lambda row: _samples(row, layout, pseudonym, counts))
     notes = [*layout.notes, *(text.format(count=count) for text, count in counts.items()), *_unknown_classes(samples)]
     if settings.labels == "binary":
-        samples = [replace(sample, label=labels.binary(sample.label or "")) for sample in samples]
+        samples = [_without_type(sample) for sample in samples]
     masks = dict.fromkeys(sample.mask for sample in samples if sample.mask)
     return Dataset(
         samples=tuple(samples),
@@ -171,6 +172,14 @@ def _slices(source: str) -> Sequence[Pixels]:
         raise DataError(str(refusal)) from None
 
 
+def _without_type(sample: Sample) -> Sample:
+    """A sample whose class is only whether there is a tumour; the type stands beside it, where it is known."""
+    label = sample.label or ""
+    plain = labels.binary(label)
+    further = sample.further if label == plain else {"type": label, **sample.further}
+    return replace(sample, label=plain, further=further)
+
+
 def _refuse_nested_classes(rows: Sequence[Row]) -> None:
     """A class within a class means that the tree is another one than was thought, and the labels would be wrong."""
     faults = {}
@@ -207,6 +216,7 @@ def _samples(row: Row, layout: Layout, pseudonym: Pseudonymiser, notes: Counter[
             frame=frame,
             series=None if series is None else pseudonym(*series),
             known_person=bool(origin.patient) and not row.cell("group"),
+            further=row.further,
         )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from medtl import labels
 from medtl.settings import DEFAULT_OPTIONS
-from shared.samples import Dataset, Sample
+from shared.samples import UNKNOWN_DOMAIN, Dataset, Sample
 from shared.task import Image, Item, Preprocessing, Task
 
 if TYPE_CHECKING:
@@ -45,6 +45,11 @@ class MedtlTask:
     def is_positive(self, label: str) -> bool:
         """Whether a class counts as tumour; every class does that is not known to be healthy."""
         return labels.is_positive(label)
+
+    def further(self, sample: Sample) -> Mapping[str, str]:
+        """What the data say, and `scanner`: the domain, where it is known."""
+        known = {} if sample.domain == UNKNOWN_DOMAIN else {"scanner": sample.domain}
+        return known | dict(sample.further)
 
     def say(self, label: str) -> str:
         """The label itself: it is what radiologists call it."""

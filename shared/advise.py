@@ -14,13 +14,13 @@ from shared.advice_rules import SCENARIOS, is_alike, size_of, tuning_pays
 from shared.advice_setting import Setting
 from shared.available import Available, available_backbones
 from shared.backbones import find_backbone
+from shared.building import preprocessing_of
 from shared.config import Config
 from shared.depth_profile import Profile
 from shared.errors import UsageError
 from shared.precision import fast_precision
 from shared.progress import Progress
 from shared.recipes import FINETUNE, PROBE, recipe
-from shared.runner import preprocessing_of
 from shared.task import Task
 
 

@@ -33,6 +33,9 @@ def in_words(answer: Answer, task: Task) -> str:
         ]
     if len(answer.slices) > 1:
         lines += _slices_in_words(answer, task)
+    for task_name, shares in answer.further.items():
+        likeliest = max(shares, key=lambda name: shares[name])
+        lines.append(f"  {task_name}: {likeliest} ({shares[likeliest]:.3f})")
     lines.append(f"  out-of-distribution score {answer.ood_score:.3f}; up to {answer.ood_threshold:.3f} is assessed")
     lines += [f"  note: {note}" for note in answer.notes]
     return "\n".join(lines)

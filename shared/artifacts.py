@@ -7,9 +7,9 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,8 @@ class ModelRecord:
         synthetic: Whether it was trained on synthetic images.
         data_hash: SHA-256 over the content of the data.
         weights_hash: SHA-256 of `model.safetensors`.
+        further: The answers of each further task, in the order of the output of `model.onnx` that is named after it
+            (`further_plane`).
         format: Version of the run folder.
     """
 
@@ -71,6 +73,7 @@ class ModelRecord:
     synthetic: bool
     data_hash: str
     weights_hash: str
+    further: Mapping[str, Sequence[str]] = field(default_factory=dict)
     format: int = FORMAT
 
     def to_json(self) -> dict[str, Any]:

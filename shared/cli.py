@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from shared.progress import Progress
     from shared.samples import Dataset
     from shared.task import Item, Task
+    from shared.web.guard import Access
+    from shared.web.uploads import UploadStore
 
+    Serving = tuple[Access, Path, UploadStore]
     Further = Callable[[Item, Answer, ModelRecord, Sequence[Explanation]], tuple[dict[str, Any], list[str]]]
     """Takes one answer; gives plain data to add to its JSON, and lines for a person."""
 
@@ -42,6 +45,13 @@ AuditOption = Annotated[
 PredictionsOption = Annotated[Path | None, typer.Option(help="Also write predictions.jsonl into this folder.")]
 ExplainOption = Annotated[
     bool, typer.Option("--explain", help="Also write checked attributions of each answer into --out; needs torch.")
+]
+PortOption = Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0: any that is free.")]
+HostOption = Annotated[
+    str, typer.Option(help="Address to listen on; 0.0.0.0 is all of this machine, and then a token is needed.")
+]
+KeepOption = Annotated[
+    float, typer.Option(min=1, max=10_080, metavar="MINUTES", help="Uploads are deleted so long after they came.")
 ]
 EXIT_FAULT, EXIT_USAGE, EXIT_REFUSED, EXIT_NOT_ASSESSED = 1, 2, 3, 4
 METHOD_NAMES = ("integrated-gradients", "gradient-shap", "occlusion", "grad-cam", "guided-grad-cam")
@@ -97,7 +107,7 @@ def build_app(task: "Task", *, own: Collection[str] = ()) -> typer.Typer:
             if drop_leaks and allow_leaks:
                 raise UsageError("--drop-leaks and --allow-leaks contradict each other; give one of them")
             leaks = ["data.leaks=drop"] * drop_leaks + ["data.leaks=allow"] * allow_leaks
-            settings = _settings(config, [*(overrides or ()), *leaks])
+            settings = settings_of(config, [*(overrides or ()), *leaks])
             with progress_bars() as progress:
                 folder = run(task, settings, root=RUNS, out=out, progress=progress)
             show_summary(folder)
@@ -119,7 +129,7 @@ def build_app(task: "Task", *, own: Collection[str] = ()) -> typer.Typer:
         from shared.crossval import cross_validate, in_words
 
         with reported():
-            settings = _settings(config, overrides)
+            settings = settings_of(config, overrides)
             make_folder(out)
             with progress_bars() as progress:
                 tree = cross_validate(task, settings, folds=folds, repeats=repeats, root=RUNS, progress=progress)
@@ -145,7 +155,7 @@ def build_app(task: "Task", *, own: Collection[str] = ()) -> typer.Typer:
         """Train and test backbones x strategies x label budgets x seeds; the same command resumes.
 
         What was found is printed and lies under runs/compare/<name>: compare.html, .json, .csv and .tex. A run that
-        fails does not stop the others and is tried again the next time.
+        fails does not stop the others, is tried again the next time, and makes this one exit with 1.
         """
         from shared.comparison import load_comparison
 
@@ -167,6 +177,8 @@ def build_app(task: "Task", *, own: Collection[str] = ()) -> typer.Typer:
             for line in as_text(tree):
                 typer.echo(line)
             typer.echo(f"report: {folder / 'compare.html'}")
+            if any(row["failures"] for row in tree["rows"]):
+                raise typer.Exit(EXIT_FAULT)
 
     @app.command()
     def advise(
@@ -295,7 +307,7 @@ def build_app(task: "Task", *, own: Collection[str] = ()) -> typer.Typer:
     return app
 
 
-def _settings(config: Path | None, overrides: list[str] | None) -> "Config":
+def settings_of(config: Path | None, overrides: list[str] | None) -> "Config":
     """The configuration of a file and the words over it; the first word may stand where the file would."""
     from shared.config import load_config
 
@@ -392,6 +404,25 @@ def open_predictor(task: "Task", model: Path | None) -> tuple["Predictor", list[
     if (rejection := predictor.record.rejection) is not None:
         lines.append(f"accepted from a probability of {predictor.record.threshold:.4f}: {rejection['statement']}")
     return predictor, lines
+
+
+def prepare_serving(task: "Task", model: Path | None, host: str, keep_minutes: float) -> "Serving":
+    """What the pages of an application need: who may ask, the run that answers, and a place for uploads.
+
+    Raises:
+        UsageError: What they are made with is not installed, or the run or the place cannot be used.
+    """
+    from importlib.util import find_spec
+
+    if lacking := [name for name in ("fastapi", "uvicorn", "python_multipart", "jinja2") if find_spec(name) is None]:
+        raise UsageError(f"`serve` needs {' and '.join(lacking)}; install with: pip install 'medtl[serve]'")
+    from shared.web.guard import Access
+    from shared.web.uploads import UploadStore
+
+    predictor, lines = open_predictor(task, model)  # here only to say at once what is wrong with the run
+    for line in (*lines, *task.caveats):
+        typer.echo(line)
+    return Access.of(host), predictor.run.resolve(), UploadStore(60 * keep_minutes)
 
 
 def write_predictions(out: Path | None, lines: list[str]) -> None:

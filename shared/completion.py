@@ -36,6 +36,7 @@ from shared.decision import Decision, decide
 from shared.division import Divided
 from shared.evaluation import Stakes, evaluate
 from shared.export import export_onnx
+from shared.further import evaluate_further, further_labels
 from shared.job import Job, Part
 from shared.network import Network
 from shared.ood import FILE, KEPT, Reference
@@ -83,9 +84,9 @@ def complete(
     """
     folder, network = job.folder, job.network
     reference = _reference(config, strategy, job)
-    scores, ood = {}, {}
+    scores, ood, further = {}, {}, {}
     for name in SPLITS[1:]:
-        scores[name], ood[name] = _judge(strategy, job, parts[name], reference)
+        scores[name], ood[name], further[name] = _judge(strategy, job, parts[name], reference)
     temperature = fit_temperature(scores["validation"], parts["validation"].labels)
     with torch.no_grad():
         network.temperature.fill_(temperature)
@@ -125,6 +126,9 @@ def complete(
     write_json(folder / "environment.json", environment)
     stakes = Stakes(config.prevalence, config.miss_cost)
     results = {name: _evaluate(parts[name], probabilities[name], ood[name], record, stakes) for name in SPLITS[1:]}
+    for name, found in further.items():
+        if found:
+            results[name]["further"] = _further(found, parts[name], job, record)
     done = Finished(
         record=record,
         config=_without_folders(config),
@@ -162,14 +166,29 @@ def _reference(config: Config, strategy: Strategy, job: Job) -> Reference:
 @torch.no_grad()
 def _judge(
     strategy: Strategy, job: Job, part: Part, reference: Reference
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Class scores [N, classes] and out-of-distribution scores [N] of a part."""
-    head = job.network.head.to(job.device)
+) -> tuple[NDArray[np.float64], NDArray[np.float64], dict[str, NDArray[np.float64]]]:
+    """Class scores [N, classes], out-of-distribution scores [N] and scores of further tasks [N, answers] of a part."""
+    head, others = job.network.head.to(job.device), job.network.to(job.device).further_heads()
     rows, ood = [], []
+    further: dict[str, list[NDArray[np.float64]]] = {other.task: [] for other in others}
     for codes in strategy.codes(job, part):
         rows.append(head(codes).double().cpu().numpy())
         ood.append(reference.scores(codes.float().cpu().numpy()))
-    return np.concatenate(rows), np.concatenate(ood)
+        for other in others:
+            further[other.task].append(other(codes).double().cpu().numpy())
+    return np.concatenate(rows), np.concatenate(ood), {name: np.concatenate(of) for name, of in further.items()}
+
+
+def _further(
+    scores: Mapping[str, NDArray[np.float64]], part: Part, job: Job, record: ModelRecord
+) -> dict[str, dict[str, Any]]:
+    """How each further task does on a part."""
+    return {
+        name: evaluate_further(
+            _softmax(rows), further_labels(part.samples, job.further, name, record.further[name]), part.belonging
+        )
+        for name, rows in scores.items()
+    }
 
 
 def _seen_before(config: Config) -> frozenset[str]:
@@ -237,6 +256,7 @@ def _record(
         synthetic=divided.dataset.synthetic,
         data_hash=job.fingerprint,
         weights_hash=file_hash(job.folder / "model.safetensors"),
+        further={head.task: head.classes for head in job.network.further_heads()},
     )
 
 

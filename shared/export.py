@@ -20,7 +20,9 @@ OPSET = 18
 
 
 def export_onnx(network: Network, spec: Preprocessing, path: Path, check: NDArray[np.float32]) -> float:
-    """Writes `path` (inputs `images`; outputs `probabilities` and `codes`; any batch size) and checks it.
+    """Writes `path` (inputs `images`; outputs `probabilities`, `codes` and those of further tasks) and checks it.
+
+    The size of a batch is free; the probabilities of the further task `plane` are the output `further_plane`.
 
     Args:
         network: On the CPU, in evaluation mode.
@@ -59,7 +61,7 @@ def _export(model: Calibrated, example: torch.Tensor, path: Path) -> None:
             (example,),
             dynamo=True,
             input_names=["images"],
-            output_names=["probabilities", "codes"],
+            output_names=_outputs(model),
             dynamic_shapes=({0: torch.export.Dim("batch", min=1, max=4096)},),
             opset_version=OPSET,
             verbose=False,
@@ -76,17 +78,18 @@ def _difference(model: Calibrated, path: Path, check: NDArray[np.float32]) -> fl
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(str(path), sess_options=options, providers=["CPUExecutionProvider"])
     with torch.inference_mode():
-        expected, codes = (part.numpy() for part in model(torch.from_numpy(check)))
+        expected = [part.numpy() for part in model(torch.from_numpy(check))]
+    # codes by what the out-of-distribution score would see of it
+    length = float(np.linalg.norm(expected[1], axis=1).max()) or 1.0
+    scales = [1.0, length, *(1.0 for _ in expected[2:])]
+    differences = []
     # one image and many take the same path through a graph whose batch size is free
-    many, many_codes = session.run(["probabilities", "codes"], {"images": check})
-    one, one_codes = session.run(["probabilities", "codes"], {"images": check[:1]})
-    # by what the out-of-distribution score would see of it
-    length = float(np.linalg.norm(codes, axis=1).max()) or 1.0
-    pairs = (
-        (expected, many, 1.0),
-        (expected[:1], one, 1.0),
-        (codes, many_codes, length),
-        (codes[:1], one_codes, length),
-    )
-    # NumPy's maximum keeps NaN, which Python's drops
-    return float(np.max([np.abs(ours - theirs).max() / scale for ours, theirs, scale in pairs]))
+    for images in (check, check[:1]):
+        found = session.run(_outputs(model), {"images": images})
+        for ours, theirs, scale in zip(expected, found, scales, strict=True):
+            differences.append(np.abs(ours[: len(images)] - theirs).max() / scale)
+    return float(np.max(differences))  # NumPy's maximum keeps NaN, which Python's drops
+
+
+def _outputs(model: Calibrated) -> list[str]:
+    return ["probabilities", "codes", *(f"further_{head.task}" for head in model.network.further_heads())]

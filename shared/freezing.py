@@ -10,7 +10,7 @@ from shared.errors import ConfigError
 if TYPE_CHECKING:
     from torch import nn
 
-BatchNormPolicy = Literal["frozen", "train"]
+BatchNormPolicy = Literal["train", "frozen", "fixed"]
 
 
 def resolve_stages(rule: str | Sequence[str], stages: Sequence[str]) -> tuple[str, ...]:
@@ -38,25 +38,36 @@ def resolve_stages(rule: str | Sequence[str], stages: Sequence[str]) -> tuple[st
     return tuple(name for name in stages if name in rule)
 
 
-def set_trainable(stages: nn.ModuleDict, head: nn.Module, train: Sequence[str]) -> None:
-    """Lets the head and the named stages receive gradients, and no other parameter."""
+def set_trainable(
+    stages: nn.ModuleDict, head: nn.Module, train: Sequence[str], batch_norm: BatchNormPolicy = "train"
+) -> None:
+    """Lets the head and the named stages receive gradients, and no other parameter.
+
+    With `batch_norm="fixed"` the scale and shift of BatchNorm stay too.
+    """
     head.requires_grad_(True)
     for name, stage in stages.items():
         stage.requires_grad_(name in train)
+        if batch_norm == "fixed":
+            for norm in _batch_norms(stage):
+                norm.requires_grad_(False)
 
 
 def set_mode(stages: nn.ModuleDict, head: nn.Module, train: Sequence[str], batch_norm: BatchNormPolicy) -> None:
     """Puts the trained parts into training mode and the frozen parts into evaluation mode.
 
-    A frozen stage keeps its BatchNorm statistics and drops nothing. With `batch_norm="frozen"` the statistics of the
-    trained stages stay too, while their scale and shift learn: what few images or folded weights need.
+    A frozen stage keeps its BatchNorm statistics and drops nothing. With `batch_norm` "frozen" or "fixed" the
+    statistics of the trained stages stay too: what few images or folded weights need.
     """
-    from torch.nn.modules.batchnorm import _BatchNorm
-
     head.train()
     for name, stage in stages.items():
         stage.train(name in train)
-        if batch_norm == "frozen":
-            for module in stage.modules():
-                if isinstance(module, _BatchNorm):
-                    module.eval()
+        if batch_norm != "train":
+            for norm in _batch_norms(stage):
+                norm.eval()
+
+
+def _batch_norms(stage: nn.Module) -> list[nn.Module]:
+    from torch.nn.modules.batchnorm import _BatchNorm
+
+    return [module for module in stage.modules() if isinstance(module, _BatchNorm)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
@@ -82,3 +82,7 @@ class Job:
     device: torch.device
     folder: Path
     progress: Progress
+    weights: str = "random"
+    """Where those of the backbone come from, as `shared.weights.load_weights` takes it."""
+    further: Callable[[Sample], Mapping[str, str]] = lambda sample: sample.further
+    """What is known of a sample beside its class, by the name of the question."""

@@ -29,6 +29,8 @@ COLUMNS = {
     "split": ("split",),
 }
 """What every application reads of a table, and the headings under which it is looked for."""
+FURTHER = re.compile(r"label:\s*([a-z][a-z0-9_]*)")
+"""Headings, in small letters, of further labels: `label:plane`. Nothing else of a table can become one by accident."""
 
 _SPLITS = {
     "train": "train training",
@@ -67,6 +69,7 @@ class Row:
         split: As the table spells it; of folders "train", "validation" or "test"; empty where nothing is said.
         folders: The folders from the class down to the file; none of a table.
         cells: All that the table says, by the keys of `Search.columns`.
+        further: What the table says under headings such as `label:plane`, by their names; no empty fields.
     """
 
     place: str
@@ -75,6 +78,7 @@ class Row:
     split: str = ""
     folders: tuple[str, ...] = ()
     cells: Mapping[str, str] = field(default_factory=dict)
+    further: Mapping[str, str] = field(default_factory=dict)
 
     def cell(self, column: str) -> str:
         """What the table says under a column, empty where it says nothing."""
@@ -234,7 +238,7 @@ def read_table(data: bytes, columns: Mapping[str, Sequence[str]]) -> list[Row]:
     Args:
         data: The bytes of the file.
         columns: What is read, and the headings under which to look for it; `path` and `label` must be among them
-            and in the table. Other columns are left alone.
+            and in the table. Other columns are left alone, but for further labels (`label:plane`).
 
     Raises:
         DataError: It is no such table, lacks a column for path or label, or has no row.
@@ -247,7 +251,9 @@ def read_table(data: bytes, columns: Mapping[str, Sequence[str]]) -> list[Row]:
     delimiter = ";" if heading.count(";") > heading.count(",") else ","
     try:
         reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, restval="")
-        found = _find_columns({name.strip().lower(): name for name in reader.fieldnames or ()}, columns)
+        headings = {name.strip().lower(): name for name in reader.fieldnames or ()}
+        found = _find_columns(headings, columns)
+        further = {match[1]: name for low, name in headings.items() if (match := FURTHER.fullmatch(low))}
         lines = list(reader)
     except csv.Error as error:
         raise DataError(f"the table is damaged: {error}") from None
@@ -256,11 +262,17 @@ def read_table(data: bytes, columns: Mapping[str, Sequence[str]]) -> list[Row]:
     wide = [number for number, line in enumerate(lines, start=2) if None in line]
     if wide:
         raise DataError(f"{len(wide)} rows of the table have more fields than its heading, row {wide[0]} first")
-    rows = ({column: line[name].strip() for column, name in found.items()} for line in lines)
-    return [
-        Row(f"row {number}", table_path(cells["path"]), cells["label"], cells.get("split", ""), cells=cells)
-        for number, cells in enumerate(rows, start=2)
-    ]
+    return [_row(number, _cells(line, found), _cells(line, further)) for number, line in enumerate(lines, start=2)]
+
+
+def _row(number: int, cells: Mapping[str, str], further: Mapping[str, str]) -> Row:
+    said = {name: text for name, text in further.items() if text}
+    path, split = table_path(cells["path"]), cells.get("split", "")
+    return Row(f"row {number}", path, cells["label"], split, cells=cells, further=said)
+
+
+def _cells(line: Mapping[str, str], columns: Mapping[str, str]) -> dict[str, str]:
+    return {column: line[heading].strip() for column, heading in columns.items()}
 
 
 def table_path(path: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from shared.job import Part
@@ -40,6 +42,15 @@ class Objective(nn.Module):
     def forward(self, network: Network, batch: Batch) -> Tensor:
         """The loss, a scalar, under autocast where precision is reduced; the network has not seen the batch yet."""
         raise NotImplementedError
+
+    def answers(self, network: Network, codes: Tensor) -> Tensor:
+        """The scores, of codes [N, width], by which validation chooses a checkpoint: those of the classes."""
+        scores: Tensor = network.head(codes)
+        return scores
+
+    def truth(self, validation: Part) -> NDArray[np.int64]:
+        """What those scores should say, int64 [N]; -1 where it is not known."""
+        return validation.labels
 
 
 class ClassLoss(Objective):

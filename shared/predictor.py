@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -65,6 +65,8 @@ class Answer:
         certified_sensitivity: What validation certifies at this threshold; None where nothing was certified.
         ood_score: How unlike the training images the input is, 0 to 2; see `shared.ood`. None when refused.
         ood_threshold: Above which it is not assessed.
+        further: By further task that the model has learnt (plane, kind of character), the probabilities of its answers,
+            averaged over slices; they were not calibrated.
         slices: One answer a slice, in the order of the series.
         notes: What to know beside the answer.
         synthetic_model: Whether the model has only ever seen synthetic images.
@@ -82,6 +84,7 @@ class Answer:
     certified_sensitivity: float | None = None
     ood_score: float | None = None
     ood_threshold: float | None = None
+    further: dict[str, dict[str, float]] = field(default_factory=dict)
     slices: tuple[SliceAnswer, ...] = ()
     notes: tuple[str, ...] = field(default=())
     synthetic_model: bool = False
@@ -115,13 +118,14 @@ class Predictor:
         run: A finished run folder; its files are checked against the hashes in `done`.
         task: The application that asks; a run of another one is refused.
         preprocess: The application's deterministic preprocessing.
+        threads: Of the network; None: as many as there are cores.
 
     Raises:
         UsageError: The run is unfinished or belongs to another application.
         RunError: The run is damaged.
     """
 
-    def __init__(self, run: Path, task: str, preprocess: Preprocess) -> None:
+    def __init__(self, run: Path, task: str, preprocess: Preprocess, *, threads: int | None = None) -> None:
         check_finished(run)
         self.run, self.name = run, run.resolve().name
         self.record = read_model_record(run)
@@ -131,7 +135,8 @@ class Predictor:
         self.preprocess = preprocess
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
-        options.intra_op_num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+        options.intra_op_num_threads = threads or cores
         self.session = onnxruntime.InferenceSession(
             str(run / "model.onnx"), sess_options=options, providers=["CPUExecutionProvider"]
         )
@@ -156,6 +161,19 @@ class Predictor:
             ood.append(self.reference.scores(np.concatenate([codes for _, codes in found])))
         return np.concatenate(rows).astype(np.float64), np.concatenate(ood)
 
+    def further(self, images: Sequence[Image]) -> dict[str, dict[str, float]]:
+        """The answers to further tasks, as `Answer.further`; a pass of its own, where the model knows any."""
+        if not self.record.further:
+            return {}
+        names = [f"further_{name}" for name in self.record.further]
+        batches = [
+            self.session.run(names, {"images": np.stack(images[at : at + BATCH])})
+            for at in range(0, len(images), BATCH)
+        ]
+        means = [np.concatenate(rows).mean(axis=0).tolist() for rows in zip(*batches, strict=True)]
+        answers = self.record.further.items()
+        return {name: dict(zip(said, mean, strict=True)) for (name, said), mean in zip(answers, means, strict=True)}
+
     def assess(self, item: Item) -> Answer:
         """Judges one item; what cannot be judged comes back as refused."""
         if item.refusal is not None:
@@ -171,7 +189,7 @@ class Predictor:
             return self._refused(item, "the network gave no finite probability")
         if of_series(ood) > self.record.ood["threshold"]:
             return self._not_assessed(item, of_series(ood))
-        return self._assessed(item, rows, ood, self._acquainted(images))
+        return replace(self._assessed(item, rows, ood, self._acquainted(images)), further=self.further(images))
 
     def _refused(self, item: Item, reason: str) -> Answer:
         return Answer(

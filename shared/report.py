@@ -126,6 +126,13 @@ def write_report(task: Task, folder: Path, done: Finished, progress: Progress = 
         abstained=abstention_in_words(done.results["test"]["abstention"], task.positive_name),
         domains=_domains(domains),
         domain_measures=[key for key in DOMAIN_MEASURES if any(key in block for block in domains.values())],
+        further=[
+            {
+                "task": name,
+                **{part: in_words(result["further"][name]["accuracy"]) for part, result in done.results.items()},
+            }
+            for name in done.record.further
+        ],
         classes=[task.say(label) for label in done.record.classes],
         confusion=done.results["test"]["confusion"],
         matrix=shaded(done.results["test"]["confusion"]),

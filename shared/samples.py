@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import compress
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,8 @@ class Sample:
             file says; images of one group then count as one series.
         known_person: Whether the group is a person by an identifier that holds beyond this dataset (a DICOM PatientID),
             and not a name within it such as "1".
+        further: What the data say of it beside its class, by the name of the question ("plane": "axial"); without those
+            of which they say nothing.
     """
 
     id: str
@@ -45,6 +47,7 @@ class Sample:
     frame: int = 0
     series: str | None = None
     known_person: bool = False
+    further: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def judged_as(self) -> str:
@@ -113,6 +116,8 @@ class Dataset:
         for one in self.samples:
             group = None if one.group is None else numbers.setdefault(one.group, len(numbers))
             total.update(repr((one.label, group, one.domain, one.split, one.frame)).encode())
+            if one.further:
+                total.update(repr(sorted(one.further.items())).encode())
         return total.hexdigest()
 
 

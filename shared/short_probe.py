@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from shared.advice_quality import Values
 from shared.config import Config
+from shared.fitting import fit
 from shared.job import Part
 from shared.progress import Progress
 from shared.recipes import epochs_for
-from shared.runner import fit
 from shared.samples import Dataset
 from shared.strategies import find_strategy
 from shared.task import Task

@@ -87,6 +87,16 @@ def list_sources(root: Path) -> list[str]:
     raise DataError(f"{root} is neither a folder nor a zip archive")
 
 
+def archive_bytes(path: Path) -> tuple[int, int]:
+    """Bytes to which a zip unpacks by its directory, and the number of its files.
+
+    Raises:
+        DataError: It is damaged or breaks a bound.
+    """
+    members = _members(path).values()
+    return sum(info.file_size for info in members), len(members)
+
+
 def most_unpacked(packed: int) -> int:
     """Bytes that may be unpacked from `packed` ones: a small file must not be able to fill the memory."""
     return min(MAX_FILE_BYTES, max(FREE_BYTES, MAX_RATIO * packed))

@@ -97,6 +97,12 @@ class Task(Protocol):
     def is_positive(self, label: str) -> bool:
         """Whether this class is the event that must not be missed."""
 
+    def further(self, sample: Sample) -> Mapping[str, str]:
+        """What is known of a sample beside its class, by the name of the question: what several tasks can learn from.
+
+        `Sample.further`, and what follows from the rest of the sample; unknown answers are missing.
+        """
+
     def say(self, label: str) -> str:
         """A class as people are told it, at most a few words: a letter and its name, or the label itself."""
 

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from shared.artifacts import ModelRecord, check_finished, read_model_record
 from shared.backbones import build_backbone
 from shared.errors import RunError
-from shared.network import Network
+from shared.network import FurtherHead, Network
 
 
 def load_trained(run: Path) -> tuple[Network, ModelRecord]:
@@ -50,4 +50,7 @@ def build_network(record: ModelRecord, width: int, *, seed: int = 0) -> Network:
     stated, size = record.backbone, record.preprocessing.size
     input_size = None if stated["size"] == size else stated["size"]
     backbone = build_backbone(stated["name"], layers=stated["layers"], seed=seed, input_size=input_size)
-    return Network(backbone, stated["layers"], stated["pooling"], width, len(record.classes))
+    network = Network(backbone, stated["layers"], stated["pooling"], width, len(record.classes))
+    for name, answers in record.further.items():
+        network.further.append(FurtherHead(name, width, answers))
+    return network

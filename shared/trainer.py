@@ -113,7 +113,7 @@ class Settings:
         phases: In order.
         batch_size: Labelled images of a step, over all processes together.
         weight_decay: Of AdamW, on matrices and kernels.
-        batch_norm: Whether trained stages update their BatchNorm statistics.
+        batch_norm: What of their BatchNorm trained stages change: all, not the statistics, or nothing.
         augment: Whether `job.augment` varies the training images.
         precision: Of the forward and backward pass; weights and evaluation are float32 always.
         selection: A rule of `shared.selection`.
@@ -186,7 +186,7 @@ class _Loop:
     def _run_phase(self, optimiser_state: dict[str, Any] | None) -> None:
         phase, names = self.phases[self.position.phase], self.trained[self.position.phase]
         network, objective = self.network, self.learner.to(self.accelerator.device).objective
-        set_trainable(network.backbone.stages, network.head, names)
+        set_trainable(network.backbone.stages, network.head, names, self.settings.batch_norm)
         groups = parameter_groups(
             network.backbone.stages,
             {"head": network.head, "objective": objective},
@@ -243,16 +243,17 @@ class _Loop:
 
     def _end_epoch(self, optimiser: Any, steps: int) -> None:
         at = self.position
-        scores = predict_scores(self.network, self.job.validation, self.accelerator.device)
-        probabilities = torch.softmax(scores, dim=1).double().numpy()
-        value = self.rule(probabilities, self.job.validation.labels)
+        labels = self.learner.objective.truth(self.job.validation)
+        known = labels >= 0
+        probabilities = torch.softmax(self._validation_scores(), dim=1).double().numpy()[known]
+        value = self.rule(probabilities, labels[known])
         self.history.append(
             {
                 "phase": at.phase + 1,
                 "epoch": at.epoch + 1,
                 "train_loss": at.loss_sum / steps,
                 "validation_score": value,
-                "validation_accuracy": float((probabilities.argmax(1) == self.job.validation.labels).mean()),
+                "validation_accuracy": float((probabilities.argmax(1) == labels[known]).mean()),
             }
         )
         if at.best_score is None or value > at.best_score:
@@ -260,6 +261,12 @@ class _Loop:
             self.best = {name: tensor.detach().cpu().clone() for name, tensor in self.learner.state_dict().items()}
         at.epoch, at.step, at.loss_sum = at.epoch + 1, 0, 0.0
         self._save(optimiser, only_if_due=True)
+
+    @torch.no_grad()
+    def _validation_scores(self) -> Tensor:
+        blocks = predict_codes(self.network, self.job.validation, self.accelerator.device)
+        objective = self.learner.objective
+        return torch.cat([objective.answers(self.network, codes).float().cpu() for codes in blocks])
 
     def _steps_per_epoch(self) -> int:
         return max(1, len(self.job.train.samples) // self.batch_size)
@@ -320,12 +327,6 @@ class _Loop:
         log.info("resumed at phase %d, epoch %d", self.position.phase + 1, self.position.epoch + 1)
         optimiser: dict[str, Any] = state["optimiser"]
         return optimiser
-
-
-@torch.no_grad()
-def predict_scores(network: Network, part: Part, device: torch.device) -> Tensor:
-    """Class scores, float32 [N, classes] on the CPU, of all images of a part, in evaluation mode."""
-    return torch.cat([network.head(codes).float().cpu() for codes in predict_codes(network, part, device)])
 
 
 @torch.no_grad()

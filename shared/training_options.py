@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from shared.config import Section
 from shared.freezing import BatchNormPolicy, resolve_stages
@@ -30,13 +30,25 @@ class PhaseOptions(Section):
     shape: Shape = Field("cosine", description="how the rates fall after that")
 
 
+Schedule = Literal["phases", "gradual", "lp_ft"]
+
+
 class TrainingOptions(Section):
     """Phases, rates and loss. The default phases are CS231n's recipe: the head alone, then all, ten times slower."""
 
+    schedule: Schedule = Field(
+        "phases",
+        description="phases: as they stand; gradual: one phase, before which the head, then the last 1, 2, 4, ... "
+        "stages train for an epoch each; lp_ft: one phase, before which the head is solved. "
+        "The run's config.yaml shows what the word became",
+    )
     phases: tuple[PhaseOptions, ...] = Field(
         (PhaseOptions(epochs=3), PhaseOptions(epochs=10, train="all", lr_head=3e-4)),
         min_length=1,
         description="one after the other; without any, the head alone for 3 epochs, then all for 10",
+    )
+    head: Literal["drawn", "solved"] = Field(
+        "drawn", description="how the head begins: at random, or solved on frozen codes as linear_probe does"
     )
     batch_size: int = Field(32, ge=2, description="over all processes together")
     weight_decay: float = Field(1e-4, ge=0, description="of AdamW, on matrices and kernels")
@@ -44,12 +56,39 @@ class TrainingOptions(Section):
     focal_gamma: float = Field(0.0, ge=0, description="how much easy samples count less in the loss; 0: not at all")
     class_weights: Literal["balanced", "none"] = Field("balanced", description="in the loss")
     balance: Balance = Field("none", description="what comes equally often in an epoch, however rare it is")
-    batch_norm: BatchNormPolicy = Field("train", description="whether trained stages update their statistics")
+    batch_norm: BatchNormPolicy = Field(
+        "train", description="what trained stages change: all; frozen: not the statistics; fixed: nothing"
+    )
     augment: bool = Field(True, description="whether training images are varied at random")
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="auto: bf16 on a GPU, else fp32; bf16 is twice as fast on CPUs that have AVX512-BF16"
     )
     selection: str = Field("loss", description="which checkpoint validation prefers: loss or balanced_accuracy")
+
+    @model_validator(mode="after")
+    def _one_phase(self) -> Self:
+        if self.schedule != "phases" and "phases" in self.model_fields_set and len(self.phases) > 1:
+            raise ValueError(f"schedule {self.schedule} makes the phases before the last one itself; give one, or none")
+        return self
+
+    def resolved(self, stages: Sequence[str]) -> Self:
+        """The same with the word of `schedule` spelled out in phases.
+
+        Args:
+            stages: That are built, from input to output.
+
+        Source: gradual: Howard & Ruder, arXiv 1801.06146, section 3.3, by doubling; lp_ft: Kumar et al., arXiv
+        2202.10054.
+        """
+        last = self.phases[-1]
+        if self.schedule == "phases":
+            return self
+        if self.schedule == "lp_ft":
+            return self.model_copy(update={"schedule": "phases", "head": "solved", "phases": (last,)})
+        wanted = len(resolve_stages(last.train, stages))
+        rungs = ["none", *(f"last:{2**k}" for k in range(wanted.bit_length()) if 2**k < wanted)]
+        before = [last.model_copy(update={"epochs": 1, "train": rung}) for rung in rungs]
+        return self.model_copy(update={"schedule": "phases", "phases": (*before, last)})
 
     def check(self, stages: Sequence[str]) -> None:
         """Looks up the stages of each phase and the rule of selection.

@@ -97,6 +97,52 @@ def load_weights(
     )
 
 
+@dataclass(frozen=True)
+class Classifier:
+    """The one layer that stood on a backbone where its weights were trained.
+
+    Attributes:
+        weight: float32 [classes, width] on codes, or [classes, width, 1, 1] where maps are classified, as SqueezeNet's.
+        bias: float32 [classes].
+        layers: Whose outputs were its input.
+        pooling: How they became a code.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    layers: tuple[str, ...]
+    pooling: str
+
+
+def load_classifier(backbone: Backbone, spec: str) -> Classifier:
+    """The classifier that the weights were trained with and that was cut off.
+
+    Args:
+        backbone: Which it stood on.
+        spec: As in `load_weights`; of a run its head is meant.
+
+    Raises:
+        WeightsError: There is none, or it has more than one layer.
+        RunError: The run is unfinished or was changed.
+    """
+    if spec == "random":
+        raise WeightsError("random weights have no classifier whose outputs could be kept; name others")
+    path, _, is_run = _locate(backbone, spec, None)
+    prefix = "head." if is_run else f"{backbone.record.classifier}."
+    found = {name: tensor.float() for name, tensor in _read(path).items() if name.startswith(prefix)}
+    weights = [tensor for name, tensor in found.items() if name.endswith(".weight")]
+    biases = [tensor for name, tensor in found.items() if name.endswith(".bias")]
+    if len(found) != 2 or len(weights) != 1 or len(biases) != 1:
+        raise WeightsError(
+            f"{path.name} holds no classifier of one layer for {backbone.record.name} (it has "
+            f"{_listed([*found]) or 'none'}): its outputs cannot be kept; hold the parameters instead"
+        )
+    if is_run:
+        code = read_json(path.with_name("model.json"))["backbone"]
+        return Classifier(weights[0], biases[0], tuple(code["layers"]), code["pooling"])
+    return Classifier(weights[0], biases[0], (backbone.record.default_layer,), "avg1")
+
+
 def require_weights(record: BackboneRecord, spec: str, *, source: Path | None = None) -> None:
     """Finds weights, those of ImageNet by fetching them, so that what is missing is said before anything long begins.
 

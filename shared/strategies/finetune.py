@@ -9,8 +9,19 @@ from pydantic import Field
 from torch import Tensor
 
 from shared.job import Job, Part
+from shared.objective import Objective
+from shared.strategies import linear_probe
 from shared.trainer import predict_codes, train
 from shared.training_options import TrainingOptions
+
+
+def train_in_phases(job: Job, objective: Objective, options: TrainingOptions) -> list[dict[str, Any]]:
+    """Solves the head first where that is asked for, then runs the phases; the history of both."""
+    solved: list[dict[str, Any]] = []
+    if options.head == "solved":
+        probe = linear_probe.Options(class_weights=options.class_weights, selection=options.selection)
+        solved = linear_probe.STRATEGY.fit(job, probe)
+    return [*solved, *train(job, objective, options.settings())]
 
 
 class Options(TrainingOptions):
@@ -30,7 +41,7 @@ class FineTune:
 
     def fit(self, job: Job, options: Options) -> list[dict[str, Any]]:
         """Runs the phases; the checkpoint that validation prefers is the result."""
-        return train(job, options.class_loss(job), options.settings())
+        return train_in_phases(job, options.class_loss(job), options)
 
     def codes(self, job: Job, part: Part) -> Iterator[Tensor]:
         """Codes of the network of the images as they are."""

@@ -189,3 +189,10 @@ def test_dhcd_has_its_official_split(data_dir: Path) -> None:
     assert Counter(s.split for s in dhcd.samples) == {"train": 78_200, "test": 13_800}
     assert set(Counter((s.split, s.label) for s in dhcd.samples).values()) == {1_700, 300}
     assert len(dhcd.classes) == 46
+
+
+def test_further_labels_of_a_table_come_with_the_sample(tmp_path: Path) -> None:
+    for number in (1, 2):
+        picture(tmp_path / f"{number}.png", 100 + number)
+    path = table(tmp_path / "labels.csv", "path,label,label:pen", "1.png,ka,ball", "2.png,kha,")
+    assert [dict(s.further) for s in load(path, {}).samples] == [{"pen": "ball"}, {}]

@@ -5,6 +5,7 @@ import sys
 
 from handwriting.settings import Settings
 from handwriting.task import TASK
+from shared.samples import Sample
 from shared.task import Preprocessing
 
 
@@ -62,3 +63,10 @@ def test_task_goes_from_folder_to_augmented_image(tmp_path) -> None:
     np.testing.assert_allclose(image, TASK.preprocess(TASK.read(dataset.samples[0]), spec), atol=0.5 / 255 + 1e-6)
     assert TASK.read_mask(dataset.samples[0], spec) is None
     assert TASK.augment(image, 1).shape == (1, 32, 32)
+
+
+def test_kind_writer_and_what_the_data_say_can_be_learnt_beside_the_class() -> None:
+    sample = Sample("a", "a.png", "digit_3", group="w1", further={"pen": "ball"})
+    assert TASK.further(sample) == {"kind": "digit", "writer": "w1", "pen": "ball"}
+    assert TASK.further(Sample("a", "a.png", "ka")) == {"kind": "consonant"}
+    assert TASK.further(Sample("a", "a.png", "martian")) == {}

@@ -19,7 +19,8 @@ from medtl.inputs import items
 from medtl.phantom import write_phantom
 from medtl.settings import DEFAULT_OPTIONS
 from shared.aggregation import Aggregation
-from shared.artifacts import ModelRecord
+from shared.artifacts import ModelRecord, finish, write_array, write_json, write_seen
+from shared.ood import FILE, Reference
 from shared.predictor import Answer, SliceAnswer
 from shared.task import Item, Preprocessing
 
@@ -186,3 +187,51 @@ def _csa(elements: Mapping[str, Sequence[str]], version: int = 2) -> bytes:
             sizes = (0, len(data), 77, len(data)) if version == 2 else (len(data) + base, 0, 77, 0)
             out += b"".join(map(number, sizes)) + data + b"\0" * (-len(data) % 4)
     return out
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run whose network calls bright slices a tumour; made by hand, in no time. Read it only."""
+    from onnx import TensorProto, helper, save
+
+    images = helper.make_tensor_value_info("images", TensorProto.FLOAT, ["n", 1, 32, 32])
+    out = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", 2])
+    nodes = [
+        helper.make_node("Flatten", ["images"], ["codes"], axis=1),
+        helper.make_node("ReduceMean", ["codes", "axes"], ["tumour"], keepdims=1),
+        helper.make_node("Sub", ["one", "tumour"], ["healthy"]),
+        helper.make_node("Concat", ["healthy", "tumour"], ["probabilities"], axis=1),
+    ]
+    constants = [
+        helper.make_tensor("axes", TensorProto.INT64, [1], [1]),
+        helper.make_tensor("one", TensorProto.FLOAT, [1], [1.0]),
+    ]
+    codes = helper.make_tensor_value_info("codes", TensorProto.FLOAT, ["n", 1024])
+    graph = helper.make_graph(nodes, "bright", [images], [out, codes], constants)
+    run = tmp_path_factory.mktemp("run")
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), run / "model.onnx")
+    record = ModelRecord(
+        task="medtl",
+        classes=("no_tumour", "tumour"),
+        positive=(False, True),
+        preprocessing=Preprocessing(32, 1, DEFAULT_OPTIONS),
+        threshold=0.5,
+        operating_point=None,
+        rejection=None,
+        aggregation=Aggregation(),
+        certified_sensitivity=None,
+        certified_error=None,
+        ood={"threshold": 2.0, "rate": 0.01, "units": 1},
+        temperature=1.0,
+        backbone={},
+        domains=(),
+        synthetic=True,
+        data_hash="",
+        weights_hash="",
+    )
+    write_json(run / "model.json", record.to_json())
+    (run / "model.safetensors").touch()
+    write_seen(run, [])
+    write_array(run / FILE, Reference.of(np.ones((1, 1024))).codes)
+    finish(run, "medtl")
+    return run

@@ -299,3 +299,24 @@ def test_real_archives(data_dir: Path, name: str, count: int, classes: int, doma
     assert len({s.group for s in dataset.samples}) == groups
     with_mask = [s for s in dataset.samples if s.mask][:3]
     assert all(mask is not None and mask.any() for mask in (read_mask(s, Preprocessing(128)) for s in with_mask))
+
+
+def test_the_type_stands_beside_a_class_that_only_says_whether_there_is_a_tumour(tmp_path: Path) -> None:
+    for number in range(1, 5):
+        picture(tmp_path / f"{number}.png", 100 + number)
+    rows = ("1.png,glioma,axial", "2.png,pituitary,", "3.png,yes,coronal", "4.png,no,axial")
+    path = table(tmp_path / "labels.csv", "path,label,label:plane", *rows)
+    plain, binary = load(path, {}), load(path, {"labels": "binary"})
+    assert [dict(s.further) for s in plain.samples] == [
+        {"plane": "axial"},
+        {},
+        {"plane": "coronal"},
+        {"plane": "axial"},
+    ]
+    assert [dict(s.further) for s in binary.samples] == [
+        {"type": "glioma", "plane": "axial"},
+        {"type": "pituitary"},
+        {"plane": "coronal"},
+        {"plane": "axial"},
+    ]
+    assert {s.label for s in binary.samples} == {"tumour", "no_tumour"}

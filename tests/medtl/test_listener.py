@@ -19,7 +19,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
-import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
@@ -39,11 +38,6 @@ from medtl.forwarder import why_no_association
 from medtl.phantom import write_phantom
 from medtl.phantom_dicom import Series
 from medtl.phantom_physics import SCANNERS
-from medtl.settings import DEFAULT_OPTIONS
-from shared.aggregation import Aggregation
-from shared.artifacts import ModelRecord, finish, write_array, write_json, write_seen
-from shared.ood import FILE, Reference
-from shared.task import Preprocessing
 
 LISTENER = '''
 import hashlib, logging, os, sys
@@ -487,55 +481,6 @@ def test_four_senders_and_three_kills_give_one_result_a_series(tmp_path: Path, t
     assert sorted(results) == [patient_id(number) for number in range(1000, 1200)]
     assert "revision 2" not in told
     assert not [word for number in range(1000, 1200) for word in identifiers(number) if word in told]
-
-
-@pytest.fixture
-def tiny_model(tmp_path: Path) -> Path:
-    """A finished run whose network calls bright slices a tumour; made by hand, in no time."""
-    from onnx import TensorProto, helper, save
-
-    images = helper.make_tensor_value_info("images", TensorProto.FLOAT, ["n", 1, 32, 32])
-    out = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", 2])
-    nodes = [
-        helper.make_node("Flatten", ["images"], ["codes"], axis=1),
-        helper.make_node("ReduceMean", ["codes", "axes"], ["tumour"], keepdims=1),
-        helper.make_node("Sub", ["one", "tumour"], ["healthy"]),
-        helper.make_node("Concat", ["healthy", "tumour"], ["probabilities"], axis=1),
-    ]
-    constants = [
-        helper.make_tensor("axes", TensorProto.INT64, [1], [1]),
-        helper.make_tensor("one", TensorProto.FLOAT, [1], [1.0]),
-    ]
-    codes = helper.make_tensor_value_info("codes", TensorProto.FLOAT, ["n", 1024])
-    graph = helper.make_graph(nodes, "bright", [images], [out, codes], constants)
-    run = tmp_path / "run"
-    run.mkdir()
-    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), run / "model.onnx")
-    record = ModelRecord(
-        task="medtl",
-        classes=("no_tumour", "tumour"),
-        positive=(False, True),
-        preprocessing=Preprocessing(32, 1, DEFAULT_OPTIONS),
-        threshold=0.5,
-        operating_point=None,
-        rejection=None,
-        aggregation=Aggregation(),
-        certified_sensitivity=None,
-        certified_error=None,
-        ood={"threshold": 2.0, "rate": 0.01, "units": 1},
-        temperature=1.0,
-        backbone={},
-        domains=(),
-        synthetic=True,
-        data_hash="",
-        weights_hash="",
-    )
-    write_json(run / "model.json", record.to_json())
-    (run / "model.safetensors").touch()
-    write_seen(run, [])
-    write_array(run / FILE, Reference.of(np.ones((1, 1024))).codes)
-    finish(run, "medtl")
-    return run
 
 
 COMMAND = "from medtl.cli import main\nif __name__ == '__main__':\n    main()\n"

@@ -5,6 +5,7 @@ import sys
 
 from medtl.settings import Settings
 from medtl.task import TASK
+from shared.samples import Sample
 from shared.task import Preprocessing
 
 
@@ -45,3 +46,9 @@ def test_task_goes_from_folder_to_augmented_image(tmp_path) -> None:
     np.testing.assert_array_equal(image, TASK.preprocess(TASK.read(dataset.samples[0]), spec))
     assert TASK.read_mask(dataset.samples[0], spec) is None
     assert TASK.augment(image, 1).shape == (1, 32, 32)
+
+
+def test_the_scanner_and_what_the_data_say_can_be_learnt_beside_the_class() -> None:
+    sample = Sample("a", "a.png", "glioma", domain="siemens aera", further={"plane": "axial"})
+    assert TASK.further(sample) == {"scanner": "siemens aera", "plane": "axial"}
+    assert TASK.further(Sample("a", "a.png", "glioma")) == {}

@@ -202,6 +202,21 @@ def test_a_fault_in_the_file_is_one_line_and_exit_2(tmp_path: Path) -> None:
     assert "strategies: field required" in result.stderr
 
 
+@pytest.mark.parametrize(("lost", "code"), [(set(), 0), ({1}, 1)])
+def test_rows_that_failed_show_in_the_exit_code(
+    lost: set[int], code: int, tmp_path: Path, characters: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny.yaml").write_text(TINY.replace("SOURCE", str(characters)), encoding="utf-8")
+    rows = [{"failures": {"0": "no weights"} if number in lost else {}} for number in range(3)]
+    monkeypatch.setattr("shared.compare.run_comparison", lambda *_, **__: {"rows": rows})
+    monkeypatch.setattr("shared.compare_report.write_comparison", lambda *_: None)
+    monkeypatch.setattr("shared.compare_words.as_text", lambda _: ["a table"])
+    result = CliRunner().invoke(app, ["compare", "tiny.yaml"])
+    assert result.exit_code == code, result.output
+    assert result.stdout.splitlines()[-1] == "report: runs/compare/tiny/compare.html"
+
+
 @pytest.mark.slow
 def test_the_command_runs_each_cell_in_a_process_of_its_own(
     tmp_path: Path, characters: Path, monkeypatch: pytest.MonkeyPatch
@@ -213,7 +228,7 @@ def test_the_command_runs_each_cell_in_a_process_of_its_own(
     called = subprocess.run(
         [sys.executable, "-c", code, "compare", "tiny.yaml"], capture_output=True, text=True, check=False
     )
-    assert called.returncode == 0, called.stderr
+    assert called.returncode == 1, called.stderr  # for the row that fails
     assert called.stdout.splitlines()[-1] == "report: runs/compare/tiny/compare.html"
     row, lost = read_json(Path("runs/compare/tiny/compare.json"))["rows"]
     assert row["costs"]["latency_ms"] > 0

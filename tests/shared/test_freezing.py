@@ -77,3 +77,18 @@ def test_rates_fall_towards_the_input() -> None:
     assert {id(p) for g in groups for p in g["params"]} == {
         id(p) for m in (head, stages["middle"], stages["top"]) for p in m.parameters()
     }
+
+
+def test_fixed_batch_norm_keeps_scale_and_shift_too_and_the_rest_learns() -> None:
+    stages, head = _network()
+    set_trainable(stages, head, STAGES, "fixed")
+    set_mode(stages, head, STAGES, "fixed")
+    before = {name: value.clone() for name, value in stages["top"][1].state_dict().items()}
+    groups = parameter_groups(
+        stages, {"head": head}, STAGES, lr_head=0.1, lr_backbone=0.1, lr_decay=1.0, weight_decay=0.1
+    )
+    kernel = stages["top"][0].weight.detach().clone()
+    _forward(stages, head).square().sum().backward()
+    torch.optim.AdamW(groups).step()
+    assert all(torch.equal(value, before[name]) for name, value in stages["top"][1].state_dict().items())
+    assert not torch.equal(stages["top"][0].weight, kernel)

@@ -130,3 +130,10 @@ def test_samples_come_in_natural_order_and_all_faults_at_once(tmp_path: Path) ->
     with pytest.raises(DataError) as caught:
         collect(Layout(rows, tmp_path, table="m.csv"), samples_of)
     assert str(caught.value) == "2 faults in m.csv: row 4: it names the same image as row 3; row 5: it is bad"
+
+
+def test_further_labels_are_read_under_headings_that_say_so_and_nothing_else_is(tmp_path: Path) -> None:
+    table = "path,label,Label: Plane,label:side,patient name\n1.png,a,axial,,Jane\n2.png,b,,left,Jane\n"
+    (tmp_path / "labels.csv").write_text(table)
+    rows = find_layout(tmp_path / "labels.csv", SEARCH).rows
+    assert [dict(row.further) for row in rows] == [{"plane": "axial"}, {"side": "left"}]

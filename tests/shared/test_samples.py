@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.samples import Belonging, Sample, group_mark
+from shared.samples import Belonging, Dataset, Sample, group_mark
 
 
 def test_only_a_person_known_beyond_the_dataset_is_known_again() -> None:
@@ -17,3 +17,11 @@ def test_a_sample_stands_for_itself_where_nothing_else_is_known() -> None:
     assert belonging.series == ("s", "p", "c")
     assert belonging.groups == ("p", "p", "c")
     assert belonging.of_those([True, False, True]) == Belonging(("s", "c"), ("p", "c"), (0, 1))
+
+
+def test_a_corrected_further_label_makes_it_another_dataset_and_without_any_it_is_as_ever() -> None:
+    def of(**further: str) -> str:
+        return Dataset((Sample("a", "a.png", "x", further=further),), ("x",), "hash").fingerprint
+
+    assert len({of(), of(plane="axial"), of(plane="coronal"), of(side="axial")}) == 4
+    assert of(plane="axial", side="left") == of(side="left", plane="axial")

@@ -6,63 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
-from shared.backbones import build_backbone
 from shared.errors import RunError
 from shared.job import Job, Part
-from shared.network import Network, code_width
+from shared.network import Network
 from shared.objective import Batch, ClassLoss, Objective
-from shared.samples import Belonging, Sample
-from shared.task import Preprocessing
-from shared.trainer import Phase, Settings, train
-
-PHASES = [
-    Phase(2, "none", 1e-2, 1e-3, 1.0, 0.0, "constant"),
-    Phase(3, "all", 1e-2, 1e-2, 0.9, 0.2, "cosine"),
-]
-
-
-class Killed(Exception):
-    pass
-
-
-def _part(count: int, seed: int) -> Part:
-    random = np.random.default_rng(seed)
-    labels = np.arange(count, dtype=np.int64) % 2
-    images = random.random((count, 1, 32, 32), dtype=np.float32) * 0.5
-    images[labels == 1, :, 8:20, 8:20] += 0.5
-    samples = [Sample(id=f"{seed}-{i}", source="", label=str(labels[i])) for i in range(count)]
-    return Part(samples, list(images), labels, Belonging.of(samples, range(count)))
-
-
-def _noise(image: np.ndarray, seed: int) -> np.ndarray:
-    return image + np.random.default_rng(seed).normal(0, 0.05, image.shape).astype(np.float32)
-
-
-def _job(folder: Path, progress: object = lambda *_: None) -> Job:
-    backbone = build_backbone("convnet_small", layers=None, seed=0)
-    layers = list(backbone.stages)[-1:]
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        network = Network(backbone, layers, "avg1", code_width(backbone, layers, "avg1", 1, 32), 2)
-    return Job(
-        network=network,
-        train=_part(40, 1),
-        validation=_part(20, 2),
-        classes=("0", "1"),
-        costs=(1.0, 1.0),
-        spec=Preprocessing(32),
-        content_hash="",
-        fingerprint="",
-        augment=_noise,
-        seed=0,
-        device=torch.device("cpu"),
-        folder=folder,
-        progress=progress,  # type: ignore[arg-type]
-    )
+from shared.trainer import Settings, train
+from tests.shared.small_job import PHASES, Killed, small_job, small_part
 
 
 def _train(job: Job, objective: Objective | None = None, **changes: Any) -> list[dict[str, Any]]:
@@ -75,23 +27,23 @@ def _weights(job: Job) -> dict[str, torch.Tensor]:
 
 
 def test_it_learns(tmp_path: Path) -> None:
-    history = _train(_job(tmp_path))
+    history = _train(small_job(tmp_path))
     assert len(history) == 5
     assert history[-1]["validation_accuracy"] == 1.0
 
 
 def test_it_learns_in_bfloat16_and_keeps_its_weights_in_float32(tmp_path: Path) -> None:
-    job = _job(tmp_path / "bf16")
+    job = small_job(tmp_path / "bf16")
     history = _train(job, precision="bf16")
     assert history[-1]["validation_accuracy"] == 1.0
     assert {value.dtype for value in job.network.parameters()} == {torch.float32}
-    other = _job(tmp_path / "fp32")
+    other = small_job(tmp_path / "fp32")
     _train(other, precision="fp32")
     assert any(not torch.equal(a, b) for a, b in zip(_weights(job).values(), _weights(other).values(), strict=True))
 
 
 def test_the_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
-    first, second = _job(tmp_path / "a"), _job(tmp_path / "b")
+    first, second = small_job(tmp_path / "a"), small_job(tmp_path / "b")
     _train(first)
     torch.rand(7)  # what was drawn elsewhere must not matter
     _train(second)
@@ -103,7 +55,7 @@ def test_killed_and_resumed_it_ends_with_the_same_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kill_after: int
 ) -> None:
     monkeypatch.setattr("shared.trainer.CHECKPOINT_SECONDS", 0.0)
-    whole = _job(tmp_path / "whole")
+    whole = small_job(tmp_path / "whole")
     (tmp_path / "whole").mkdir()
     (tmp_path / "cut").mkdir()
     history = _train(whole)
@@ -116,15 +68,15 @@ def test_killed_and_resumed_it_ends_with_the_same_weights(
             raise Killed
 
     with pytest.raises(Killed):
-        _train(_job(tmp_path / "cut", kill))
-    resumed = _job(tmp_path / "cut")
+        _train(small_job(tmp_path / "cut", kill))
+    resumed = small_job(tmp_path / "cut")
     assert _train(resumed) == history
     for (name, a), b in zip(_weights(whole).items(), _weights(resumed).values(), strict=True):
         assert torch.equal(a, b), name
 
 
 def test_a_phase_of_the_head_alone_leaves_the_backbone_as_it_was(tmp_path: Path) -> None:
-    job = _job(tmp_path)
+    job = small_job(tmp_path)
     before = {name: value.clone() for name, value in job.network.backbone.state_dict().items()}
     _train(job, phases=PHASES[:1], weight_decay=0.1, augment=False)
     for name, value in job.network.backbone.state_dict().items():
@@ -133,13 +85,13 @@ def test_a_phase_of_the_head_alone_leaves_the_backbone_as_it_was(tmp_path: Path)
 
 def test_a_diverging_loss_stops_with_advice(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="lower lr_head"):
-        _train(_job(tmp_path), ClassLoss(torch.full((2,), float("nan"))))
+        _train(small_job(tmp_path), ClassLoss(torch.full((2,), float("nan"))))
 
 
 def test_a_damaged_checkpoint_is_said_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "checkpoint.pt").write_bytes(b"not a checkpoint")
     with pytest.raises(RunError, match="damaged"):
-        _train(_job(tmp_path))
+        _train(small_job(tmp_path))
 
 
 class Confusing(Objective):
@@ -163,11 +115,11 @@ class Confusing(Objective):
 def _confusing(job: Job) -> Confusing:
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        return Confusing(job.network.head.in_features, _part(20, 5))
+        return Confusing(job.network.head.in_features, small_part(20, 5))
 
 
 def test_images_beside_the_training_part_come_without_labels_in_the_same_batch(tmp_path: Path) -> None:
-    job = _job(tmp_path)
+    job = small_job(tmp_path)
     objective = _confusing(job)
     _train(job, objective, augment=False)
     assert {len(batch.labels) for batch in objective.seen} == {8}
@@ -187,7 +139,7 @@ def test_what_an_objective_learns_is_resumed_to_the_same_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shared.trainer.CHECKPOINT_SECONDS", 0.0)
-    whole = _job(tmp_path / "whole")
+    whole = small_job(tmp_path / "whole")
     learnt = _confusing(whole)
     before = learnt.known.weight.detach().clone()
     _train(whole, learnt)
@@ -197,10 +149,10 @@ def test_what_an_objective_learns_is_resumed_to_the_same_weights(
         if done == 13:
             raise Killed
 
-    cut = _job(tmp_path / "cut", kill)
+    cut = small_job(tmp_path / "cut", kill)
     with pytest.raises(Killed):
         _train(cut, _confusing(cut))
-    resumed = _job(tmp_path / "cut")
+    resumed = small_job(tmp_path / "cut")
     again = _confusing(resumed)
     _train(resumed, again)
     assert torch.equal(again.known.weight, learnt.known.weight)

@@ -1,0 +1,214 @@
+"""Four clients of `medtl serve` for two minutes, with real scans, against the bare predictor in one process.
+
+`python -m benchmarks.bench_serve [RUN]` prints errors, the median and 99th percentile of the time from sending a scan
+to its answer, and the memory of the server and its workers early and late. Scans a second are compared in turns, bare,
+served, bare, so that what else the machine does weighs on both.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import uuid
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.made_run import made_run
+from medtl.task import TASK
+from shared.predictor import Predictor
+
+SCANS = ("siemens_t1_enhanced", "philips_t1_mprage", "axial_t1_implicit_vr", "siemens_t1_sagittal")
+"""Folders of `dicom.zip`: one Enhanced MR of 96 slices, three classic series of 43, 48 and 35."""
+CLIENTS = 4
+SERVED_S, BARE_S = 120.0, 30.0
+WAIT_S = 30
+SAMPLE_S = 1.0
+GOAL = 0.8
+TOKEN = "0123456789abcdef-for-a-benchmark"
+
+
+@dataclass
+class Load:
+    """What the clients saw."""
+
+    seconds: list[float] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    memory: list[int] = field(default_factory=list)
+    lasted_s: float = 0.0
+    cpu_s: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        """Scans a second."""
+        return len(self.seconds) / self.lasted_s
+
+    def in_words(self) -> str:
+        """One line."""
+        quarter = max(1, len(self.memory) // 4)
+        first, last = (np.median(part) / 2**20 for part in (self.memory[quarter : 2 * quarter], self.memory[-quarter:]))
+        middle, late = np.percentile(self.seconds, [50, 99])
+        return (
+            f"{len(self.seconds)} scans in {self.lasted_s:.0f} s, errors: {sorted(set(self.errors)) or 'none'}; "
+            f"seconds from sending to answer: median {middle:.2f}, 99th percentile {late:.2f}; "
+            f"memory of all processes: second quarter {first:.0f} MiB, last quarter {last:.0f} MiB"
+        )
+
+
+def measure(run: Path | None = None) -> tuple[str, float, str] | None:
+    """What is compared, served scans by bare ones in the same time, and the goal; None without the real data.
+
+    Args:
+        run: A finished run; None: one is made.
+    """
+    data = os.environ.get("MEDTL_DATA")
+    if not data:
+        return None
+    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(Path(data) / "dicom.zip") as archive:
+        archive.extractall(folder)
+        scans = [next(Path(folder).rglob(name)) for name in SCANS]
+        with nullcontext(run) if run else made_run() as answering:
+            before, cpu_before = _bare(answering, scans)
+            load = _served(answering, scans)
+            after, cpu_after = _bare(answering, scans)
+    cpu_ratio = (cpu_before + cpu_after) / 2 / (load.cpu_s / max(1, len(load.seconds)))
+    print(
+        f"bare {before:.2f} and {after:.2f} scans a second, served {load.rate:.2f}; "
+        f"processor seconds a scan, bare / served {cpu_ratio:.2f}; {load.in_words()}",
+        file=sys.stderr,
+    )
+    if load.errors:
+        raise RuntimeError(f"{len(load.errors)} requests failed")
+    what = f"real scans a second, {CLIENTS} clients of `medtl serve` / bare predictor"
+    return what, load.rate / ((before + after) / 2), f">= {GOAL}"
+
+
+def _bare(run: Path, scans: list[Path]) -> tuple[float, float]:
+    """Scans a second of one process that reads and judges one after the other, and its processor seconds a scan."""
+    predictor, count = Predictor(run, TASK.name, TASK.preprocess), 0
+    begun, cpu_before = time.monotonic(), time.process_time()
+    while time.monotonic() - begun < BARE_S:
+        for item in TASK.items([scans[count % len(scans)]]):
+            predictor.assess(item)
+        count += 1
+    return count / (time.monotonic() - begun), (time.process_time() - cpu_before) / count
+
+
+def _served(run: Path, scans: list[Path]) -> Load:
+    load, bodies = Load(), [_form(scan) for scan in scans]
+    with _server(run) as (port, process):
+        for body in bodies:  # workers are started, the run is opened: what happens once
+            _one(http.client.HTTPConnection("127.0.0.1", port), body)
+        begun = time.monotonic()
+        clients = [
+            threading.Thread(target=_client, args=(port, bodies, begun + SERVED_S, index, load))
+            for index in range(CLIENTS)
+        ]
+        cpu_before = _cpu_seconds(process.pid)
+        for client in clients:
+            client.start()
+        while any(client.is_alive() for client in clients):
+            load.memory.append(_memory(process.pid))
+            time.sleep(SAMPLE_S)
+        load.lasted_s = time.monotonic() - begun
+        load.cpu_s = _cpu_seconds(process.pid) - cpu_before
+    return load
+
+
+@contextmanager
+def _server(run: Path) -> Iterator[tuple[int, subprocess.Popen[str]]]:
+    command = [sys.executable, "-c", "from medtl.cli import main; main()", "serve", "--model", str(run), "--port", "0"]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env={**os.environ, "MEDTL_TOKEN": TOKEN, "PYTHONUNBUFFERED": "1"}
+    )
+    try:
+        line = next(line for line in process.stdout or () if line.startswith("open http://"))
+        yield int(line.split("/")[2].rpartition(":")[2]), process
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _client(port: int, bodies: list[tuple[str, bytes]], until: float, index: int, load: Load) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    while time.monotonic() < until:
+        begun = time.monotonic()
+        try:
+            _one(connection, bodies[index % len(bodies)])
+        except Exception as error:
+            load.errors.append(f"{type(error).__name__}: {error}")
+            connection.close()
+        else:
+            load.seconds.append(time.monotonic() - begun)
+        index += 1
+
+
+def _one(connection: http.client.HTTPConnection, body: tuple[str, bytes]) -> None:
+    """Sends a scan, waits for its answer and deletes it."""
+    status = _ask(connection, "POST", "/api/uploads", 202, body)
+    while status["state"] not in ("done", "failed"):
+        status = _ask(connection, "GET", f"/api/uploads/{status['id']}?wait={WAIT_S}", 200)
+    if status["state"] == "failed" or any(answer["status"] == "refused" for answer in status["answers"]):
+        raise RuntimeError(status["reason"] or "refused")
+    _ask(connection, "DELETE", f"/api/uploads/{status['id']}", 204)
+
+
+def _ask(
+    connection: http.client.HTTPConnection, method: str, path: str, expected: int, body: tuple[str, bytes] | None = None
+) -> dict[str, object]:
+    headers = {"Authorization": f"Bearer {TOKEN}", **({"Content-Type": body[0]} if body else {})}
+    connection.request(method, path, body[1] if body else None, headers)
+    answer = connection.getresponse()
+    data = answer.read()
+    if answer.status != expected:
+        raise RuntimeError(f"{method} answered {answer.status}")
+    return json.loads(data) if data else {}
+
+
+def _form(folder: Path) -> tuple[str, bytes]:
+    """The files of a folder as a form: its content type and its body."""
+    boundary = uuid.uuid4().hex
+    parts = [
+        f'--{boundary}\r\nContent-Disposition: form-data; name="files"; filename="{folder.name}/{path.name}"'.encode()
+        + b"\r\n\r\n"
+        + path.read_bytes()
+        for path in sorted(folder.iterdir())
+    ]
+    return f"multipart/form-data; boundary={boundary}", b"\r\n".join(parts) + f"\r\n--{boundary}--\r\n".encode()
+
+
+def _processes(pid: int) -> list[int]:
+    """A process and its children, which may have been started by any of its threads."""
+    lists = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    return [pid, *(int(one) for words in lists for one in words.split())]
+
+
+def _memory(pid: int) -> int:
+    """Bytes that a process and its children hold: their shares of what they have in common."""
+    total = 0
+    with suppress(OSError):
+        for one in _processes(pid):
+            lines = Path(f"/proc/{one}/smaps_rollup").read_text().splitlines()
+            total += sum(int(line.split()[1]) << 10 for line in lines if line.startswith("Pss:"))
+    return total
+
+
+def _cpu_seconds(pid: int) -> float:
+    """Processor time that a process and its living children have taken."""
+    fields = [Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split() for one in _processes(pid)]
+    # user and system time, the 14th and 15th field of the line. Source: proc(5)
+    return sum(int(field[11]) + int(field[12]) for field in fields) / os.sysconf("SC_CLK_TCK")
+
+
+if __name__ == "__main__":
+    print(measure(Path(sys.argv[1]) if len(sys.argv) > 1 else None))

@@ -1,0 +1,125 @@
+"""A finished run that learns a class from a few examples: a new run beside the old one, nothing trained again."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from shared.artifacts import (
+    claimed,
+    file_hash,
+    finish,
+    read_seen,
+    write_array,
+    write_json,
+    write_seen,
+)
+from shared.errors import UsageError
+from shared.export import export_onnx
+from shared.few_shot import fit_row
+from shared.network import Network
+from shared.ood import FILE, NEIGHBOUR, Reference
+from shared.samples import image_digest
+from shared.task import Image, Task
+from shared.trained import load_trained
+
+COPIED = ("config.yaml", "environment.json", "metrics.jsonl")
+VOID = "Nothing is certified: a class was added after validation"
+FEWEST_SURE = 5
+
+
+def add_class(task: Task, run: Path, name: str, images: Sequence[Image], out: Path) -> Path:
+    """Writes a run that also knows `name`; the old run stays as it is.
+
+    What was certified is void: validation has no image of the new class. The out-of-distribution reference takes up
+    the examples, each as often as neighbours count, for else no image of the class would ever be assessed.
+
+    Args:
+        task: The application of the run.
+        run: A finished run.
+        name: Of the class, in the application's spelling.
+        images: Its examples, preprocessed as the run does it; at least one.
+        out: A new folder.
+
+    Returns:
+        `out`.
+
+    Raises:
+        UsageError: The run knows the class already, there are no images, or `out` exists.
+        RunError: The run is damaged.
+        ExportError: The exported network differs.
+    """
+    if out.exists():
+        raise UsageError(f"{out} exists; name a new folder with --out")
+    if not images:
+        raise UsageError(f"no example of {name} was given; give at least one image")
+    task.register()
+    network, record = load_trained(run)
+    if record.task != task.name:
+        raise UsageError(f"{run} is a run of {record.task}; `{task.name}` cannot add to it")
+    if name in record.classes:
+        raise UsageError(f"{run} knows the class {name} already; it has {', '.join(record.classes)}")
+    pixels = np.stack(images)
+    reference = Reference.read(run)
+    with torch.inference_mode():
+        codes = network.codes(torch.from_numpy(pixels)).numpy()
+    _widen(network, codes, reference)
+    with claimed(out):
+        for file in COPIED:
+            shutil.copyfile(run / file, out / file)
+        save_file(
+            {key: tensor.detach().contiguous() for key, tensor in network.state_dict().items()},
+            out / "model.safetensors",
+        )
+        export_onnx(network, record.preprocessing, out / "model.onnx", pixels[:8])
+        near = np.repeat(Reference.of(codes).codes, NEIGHBOUR, axis=0)
+        write_array(out / FILE, np.concatenate([reference.codes, near]))
+        positive = task.positive_name is not None and task.is_positive(name)
+        changed = replace(
+            record,
+            classes=(*record.classes, name),
+            positive=(*record.positive, positive),
+            operating_point=_void(record.operating_point),
+            rejection=_void(record.rejection),
+            certified_sensitivity=None,
+            certified_error=None,
+            weights_hash=file_hash(out / "model.safetensors"),
+        )
+        write_json(out / "model.json", changed.to_json())
+        write_seen(out, read_seen(run) | {image_digest(image) for image in images})
+        write_json(out / "report.json", {"summary": [*task.caveats, *in_words(task, name, len(images))]})
+        finish(out, task.name)
+    return out
+
+
+def in_words(task: Task, name: str, count: int) -> list[str]:
+    """What a person must know of the new run."""
+    said = [f"{task.say(name)} was added from {count} example(s), without training. {VOID}."]
+    if count < FEWEST_SURE:
+        said.append(
+            f"From fewer than {FEWEST_SURE} examples a class is often missed or overcalled: test it before use."
+        )
+    return said
+
+
+def _widen(network: Network, codes: np.ndarray[Any, np.dtype[np.float32]], reference: Reference) -> None:
+    """Gives the head one more output."""
+    old = network.head
+    row = fit_row(codes, reference.codes, old.weight.detach().numpy(), old.bias.detach().numpy())
+    head = nn.Linear(old.in_features, old.out_features + 1)
+    with torch.no_grad():
+        head.weight.copy_(torch.cat([old.weight, torch.tensor(row.weight[np.newaxis], dtype=torch.float32)]))
+        head.bias.copy_(torch.cat([old.bias, torch.tensor([row.bias], dtype=torch.float32)]))
+    network.head = head
+
+
+def _void(told: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return None if told is None else {**told, "statement": VOID, "certified": None}

@@ -1,0 +1,74 @@
+"""From parts to a fitted network, without a run folder: what runs, probes and comparisons of settings share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from shared.backbones import find_backbone
+from shared.building import build_network, device_of, find_code, preprocessing_of, stages_built
+from shared.completion import positive_classes
+from shared.config import Config, validate
+from shared.job import Job, Part
+from shared.progress import Progress
+from shared.samples import Dataset
+from shared.strategies import find_strategy
+from shared.strategies.base import Strategy
+from shared.task import Task
+from shared.training_options import TrainingOptions
+from shared.weights import WeightsReport
+
+
+def strategy_of(config: Config) -> tuple[Strategy, Any]:
+    """The strategy that a configuration names, and its options: checked, and with every default filled in.
+
+    Raises:
+        MedtlError: There is no such strategy, or an option is faulty.
+    """
+    strategy = find_strategy(str(config.strategy.get("name", "finetune")))
+    options = validate(strategy.options, config.strategy, origin="strategy")
+    strategy.check(options, find_backbone(config.backbone.name).stages)
+    if isinstance(options, TrainingOptions):
+        options = options.resolved(stages_built(config))
+    return strategy, options
+
+
+def fit(
+    task: Task, config: Config, dataset: Dataset, parts: Mapping[str, Part], *, folder: Path, progress: Progress
+) -> tuple[Job, WeightsReport, list[dict[str, Any]]]:
+    """Builds the network that a checked configuration asks for and fits it to "train" and "validation" of `parts`.
+
+    Args:
+        task: The application.
+        config: The resolved configuration.
+        dataset: Of the parts.
+        parts: By the names of `SPLITS`; no other is looked at.
+        folder: Where an interrupted training is kept.
+        progress: Called with (what, done, total, note).
+
+    Returns:
+        What was fitted, the network in it; what became of its weights; and the history.
+    """
+    strategy, options = strategy_of(config)
+    spec, device = preprocessing_of(task, config), device_of(config)
+    code, tried = find_code(config, parts, spec, dataset, device, progress)
+    network, loaded = build_network(config, code, spec, len(dataset.classes))
+    job = Job(
+        network=network,
+        train=parts["train"],
+        validation=parts["validation"],
+        classes=dataset.classes,
+        costs=tuple(config.miss_cost if one else 1.0 for one in positive_classes(task, dataset.classes)),
+        spec=spec,
+        content_hash=dataset.content_hash,
+        fingerprint=dataset.fingerprint,
+        augment=task.augment,
+        seed=config.seed,
+        device=device,
+        folder=folder,
+        progress=progress,
+        weights=config.backbone.weights,
+        further=task.further,
+    )
+    return job, loaded, [*tried, *strategy.fit(job, options)]

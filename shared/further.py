@@ -1,0 +1,52 @@
+"""Further tasks beside the classes: their labels as numbers, missing ones masked, and how often each is right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.errors import ConfigError
+from shared.evaluation import Rate
+from shared.samples import Belonging, Sample
+
+MISSING = -1
+Further = Callable[[Sample], Mapping[str, str]]
+
+
+def further_classes(samples: Sequence[Sample], further: Further, name: str) -> tuple[str, ...]:
+    """The answers to a further task that occur in training, in the order in which they first do.
+
+    Raises:
+        ConfigError: None of the samples has one, or all have the same.
+    """
+    said = [answers[name] for sample in samples if name in (answers := further(sample))]
+    if len(set(said)) > 1:
+        # not sorted: answers may be pseudonyms, whose order differs with the salt
+        return tuple(dict.fromkeys(said))
+    known = sorted({key for sample in samples for key in further(sample)})
+    found = f"all {len(said)} that are labelled are {said[0]!r}" if said else "no training image has that label"
+    raise ConfigError(f"strategy.tasks: {name}: {found}; the data has {', '.join(known) or 'no further labels'}")
+
+
+def further_labels(samples: Sequence[Sample], further: Further, name: str, classes: Sequence[str]) -> NDArray[np.int64]:
+    """The answer to a further task of each sample, int64 [N]; -1 where it is not known or not among `classes`."""
+    number = {answer: index for index, answer in enumerate(classes)}
+    return np.array([number.get(further(sample).get(name, ""), MISSING) for sample in samples], dtype=np.int64)
+
+
+def evaluate_further(
+    probabilities: NDArray[np.float64], labels: NDArray[np.int64], belonging: Belonging
+) -> dict[str, Any]:
+    """Accuracy over the labelled samples, with its interval, and how many are not labelled.
+
+    Args:
+        probabilities: [N, answers].
+        labels: int64 [N], -1 where missing.
+        belonging: Of each sample.
+    """
+    known = labels >= 0
+    right = probabilities.argmax(axis=1) == labels
+    return {"accuracy": Rate(belonging.units)(right, known), "unlabelled": int((~known).sum())}

@@ -1,0 +1,28 @@
+"""The OpenAPI description as a page of ours shows it: the usual pages load scripts from other hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def described(openapi: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The operations of an OpenAPI document, each with `method`, `path`, `words`, `parameters` and `responses`."""
+    return [
+        {
+            "method": method.upper(),
+            "path": path,
+            "words": operation.get("description") or operation.get("summary", ""),
+            "takes": ", ".join(operation.get("requestBody", {}).get("content", {})),
+            "parameters": [_parameter(one) for one in operation.get("parameters", ())],
+            "responses": [(status, one.get("description", "")) for status, one in operation["responses"].items()],
+        }
+        for path, operations in openapi["paths"].items()
+        for method, operation in operations.items()
+    ]
+
+
+def _parameter(stated: Mapping[str, Any]) -> dict[str, str]:
+    schema = stated.get("schema", {})
+    bounds = [f"{word} {schema[key]:g}" for key, word in (("minimum", "from"), ("maximum", "to")) if key in schema]
+    return {"name": stated["name"], "kind": " ".join([str(schema.get("type", "")), *bounds])}

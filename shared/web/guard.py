@@ -1,0 +1,220 @@
+"""Who may ask, and what a browser may do with the answer: token, CSRF, host names and the headers of every response.
+
+Plain ASGI around the whole application, so that no route can be forgotten and no body is held back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import logging
+import os
+import secrets
+import traceback
+from dataclasses import dataclass, field
+from http.cookies import CookieError, SimpleCookie
+from pathlib import PurePath
+from urllib.parse import parse_qsl, urlencode
+
+from starlette.datastructures import Headers
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.errors import ConfigError
+
+logger = logging.getLogger(__name__)
+
+TOKEN_VARIABLE = "MEDTL_TOKEN"
+MIN_TOKEN_CHARACTERS = 16
+"""64 bits even when it is written in hexadecimal."""
+TOKEN_BYTES = 32
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Those that change nothing. Source: RFC 9110, section 9.2.1."""
+CSRF_HEADER = "x-csrf-token"
+TOKEN_QUERY = "token"
+EVERYWHERE = ("0.0.0.0", "::", "")
+"""Addresses that mean all of this machine: by which of its names it is called, nobody knows."""
+
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+REPORT_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
+"""For reports, which carry their style and pictures inside and have no script."""
+HEADERS = {
+    "content-security-policy": PAGE_POLICY,
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "cache-control": "no-store",
+}
+"""Source: OWASP, HTTP Security Response Headers Cheat Sheet. `no-store`: scans stay out of the browser's cache."""
+
+ENTRANCE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Token needed</title></head><body>
+<h1>This page needs its token</h1><p>It was printed where the server was started.</p>
+<form method="get" action="/"><label>Token <input name="token" type="password" autocomplete="off" required></label>
+<button>Open</button></form></body></html>"""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address to listen on."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@dataclass(frozen=True)
+class Access:
+    """What lets a request in.
+
+    Attributes:
+        token: The secret of this server, as printed where it was started.
+        open: Whether pages may be read without it: only this machine can ask.
+        hosts: Names by which the server may be called; empty: any. A foreign name that leads here (DNS rebinding)
+            would let a foreign page read ours.
+    """
+
+    token: str = field(repr=False)
+    open: bool
+    hosts: frozenset[str]
+
+    @classmethod
+    def of(cls, host: str) -> Access:
+        """The access to a server on `host`, with the token of `MEDTL_TOKEN` or else a new one.
+
+        Raises:
+            ConfigError: `MEDTL_TOKEN` is too short.
+        """
+        token = os.environ.get(TOKEN_VARIABLE)
+        if token is None:
+            token = secrets.token_urlsafe(TOKEN_BYTES)
+        elif len(token) < MIN_TOKEN_CHARACTERS:
+            raise ConfigError(
+                f"{TOKEN_VARIABLE} has {len(token)} characters; give at least {MIN_TOKEN_CHARACTERS}, or unset it to "
+                "have one made"
+            )
+        local = is_loopback(host)
+        names = frozenset() if host in EVERYWHERE else frozenset({host.lower(), *(("localhost",) if local else ())})
+        return cls(token, local, names)
+
+    def derived(self, purpose: str) -> str:
+        """A value that only who knows the token can make."""
+        return hmac.new(self.token.encode(), purpose.encode(), hashlib.sha256).hexdigest()
+
+    @property
+    def csrf(self) -> str:
+        """What a page of ours sends with every request that changes something."""
+        return self.derived("csrf")
+
+
+def same(given: str, expected: str) -> bool:
+    """Whether two secrets are equal, in a time that does not tell how much of them is."""
+    return hmac.compare_digest(given.encode(errors="replace"), expected.encode())
+
+
+class Guard:
+    """Lets in what `Access` allows and adds `HEADERS` to what goes out.
+
+    Args:
+        app: What it guards.
+        access: To it.
+        cookie: Name of the cookie that stands for the token after its first use.
+    """
+
+    def __init__(self, app: ASGIApp, access: Access, cookie: str) -> None:
+        self.app, self.access, self.cookie = app, access, cookie
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one request."""
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self.app(scope, receive, send)
+            return
+
+        async def armed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                stated = {name.lower() for name, _ in message["headers"]}
+                message["headers"] = [
+                    *message["headers"],
+                    *((k.encode(), v.encode()) for k, v in HEADERS.items() if k.encode() not in stated),
+                ]
+                began.append(True)
+            await send(message)
+
+        began: list[bool] = []
+        try:
+            await (self._refusal(scope) or self.app)(scope, receive, armed)
+        except Exception as error:
+            # without its message and address, which may quote a patient
+            logger.error("a request failed: %s at %s", type(error).__name__, _place(error))
+            if not began:
+                await _refused(500, "this request failed here; the reason stands in the server's log")(
+                    scope, receive, armed
+                )
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        """What is answered in place of the application; None where it may answer."""
+        headers = Headers(scope=scope)
+        if self.access.hosts and _name(headers.get("host", "")) not in self.access.hosts:
+            return _refused(421, "this server is not called so; use the address that it printed")
+        if (entered := self._entering(scope, headers)) is not None:
+            return entered
+        bearer = self._has_bearer(headers)
+        if not (self.access.open or bearer or self._has_cookie(headers)):
+            if "text/html" in headers.get("accept", ""):
+                return HTMLResponse(ENTRANCE, 401)
+            return _refused(401, "a token is needed, as `Authorization: Bearer TOKEN`; it was printed at the start")
+        proven = bearer or same(headers.get(CSRF_HEADER, ""), self.access.csrf)
+        if scope["method"] not in SAFE_METHODS and not proven:
+            return _refused(403, "the request did not come from a page of this server; reload it, or send the token")
+        return None
+
+    def _entering(self, scope: Scope, headers: Headers) -> Response | None:
+        """A page asked for with the token in its address: a cookie takes its place, and the address loses it."""
+        fields = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        given = [value for name, value in fields if name == TOKEN_QUERY]
+        if scope["method"] != "GET" or not given:
+            return None
+        if not same(given[0], self.access.token):
+            return HTMLResponse(ENTRANCE, 401)
+        rest = urlencode([(name, value) for name, value in fields if name != TOKEN_QUERY])
+        # One slash: an address that starts with two would lead to another host.
+        place = "/" + scope["path"].lstrip("/\\")
+        answer = RedirectResponse(f"{place}?{rest}" if rest else place, 303)
+        answer.set_cookie(self.cookie, self.access.derived("session"), httponly=True, samesite="strict", path="/")
+        return answer
+
+    def _has_bearer(self, headers: Headers) -> bool:
+        kind, _, given = headers.get("authorization", "").partition(" ")
+        return kind.lower() == "bearer" and same(given.strip(), self.access.token)
+
+    def _has_cookie(self, headers: Headers) -> bool:
+        try:
+            held = SimpleCookie(headers.get("cookie", "")).get(self.cookie)
+        except CookieError:
+            return False
+        return held is not None and same(held.value, self.access.derived("session"))
+
+
+def _name(host: str) -> str:
+    """The name in a Host header, without its port and without the brackets of IPv6."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0].lower()
+    return host.partition(":")[0].lower()
+
+
+def _place(error: Exception) -> str:
+    """Where an error was raised, without values."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{PurePath(last.filename).name}:{last.lineno}"
+
+
+def _refused(status: int, reason: str) -> JSONResponse:
+    return JSONResponse({"detail": reason}, status)

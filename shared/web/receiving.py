@@ -1,0 +1,210 @@
+"""An upload as it comes in: `multipart/form-data` (RFC 7578) written to its folder chunk by chunk, within bounds.
+
+Nothing is held in memory, and no bound is checked only after it was broken. A name leads nowhere but into the folder of
+its upload: each part of it must be a plain name, and no link is ever made there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from python_multipart.exceptions import MultipartParseError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from shared.errors import MedtlError
+from shared.sources import SEPARATOR
+
+FIELD = "files"
+MAX_BYTES = 2 << 30
+"""2 GiB: a study of several thousand slices."""
+MAX_FILES = 10_000
+MAX_PARTS = MAX_FILES + 8
+MAX_HEADER_BYTES = 8192
+"""Of one part, names included."""
+MAX_NAME_BYTES = 200
+"""Of one part of a path; file systems take 255, and some bytes are left for partial names."""
+MAX_DEPTH = 16
+STALLED_S = 30.0
+"""Without a byte for so long, nobody is sending any more."""
+
+
+class UploadRefused(MedtlError):
+    """An upload cannot be taken; the message says why.
+
+    Attributes:
+        status: Of HTTP.
+    """
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+async def receive(
+    body: AsyncIterator[bytes], content_type: str, folder: Path, max_bytes: int = MAX_BYTES
+) -> dict[str, str]:
+    """Writes the files of a request into a folder.
+
+    Args:
+        body: Chunks of the request's body.
+        content_type: As the request states it.
+        folder: Empty; nothing is written outside of it.
+        max_bytes: Of the whole body.
+
+    Returns:
+        The fields that are no files, by name.
+
+    Raises:
+        UploadRefused: It is no multipart form, breaks a bound, has no file, or names one that must not be written.
+    """
+    kind, options = parse_options_header(content_type)
+    boundary = options.get(b"boundary", b"")
+    if kind != b"multipart/form-data" or not boundary:
+        raise UploadRefused("send files as multipart/form-data, in parts named `files`", 415)
+    writer, taken = _Writer(folder), 0
+    try:
+        try:
+            parser = MultipartParser(boundary, writer.callbacks())  # type: ignore[arg-type]
+            async for chunk in _unstalled(body):
+                taken += len(chunk)
+                if taken > max_bytes:
+                    raise UploadRefused(f"the upload is larger than {max_bytes >> 20} MiB", 413)
+                await asyncio.to_thread(parser.write, chunk)
+            parser.finalize()
+        except MultipartParseError:
+            raise UploadRefused("the multipart form is damaged") from None
+        if not writer.ended:
+            raise UploadRefused("the multipart form ends too soon")
+    finally:
+        writer.close()
+    if not writer.files:
+        raise UploadRefused("the upload has no file; send at least one, in a part named `files`")
+    return writer.fields
+
+
+def place(folder: Path, name: str) -> Path:
+    """Where a file of that name goes.
+
+    Raises:
+        UploadRefused: The name leads out of the folder, or is one that no file can have.
+    """
+    parts = name.split("/")
+    if len(parts) > MAX_DEPTH or any(_is_odd(part) for part in parts):
+        raise UploadRefused("a file has a name that is not allowed (an absolute path, `..`, `::`, or control signs)")
+    return folder / PurePosixPath(*parts)
+
+
+def _is_odd(part: str) -> bool:
+    return (
+        part in ("", ".", "..")
+        or "\\" in part
+        or SEPARATOR in part
+        or not part.isprintable()
+        or len(part.encode()) > MAX_NAME_BYTES
+    )
+
+
+async def _unstalled(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    while True:
+        try:
+            async with asyncio.timeout(STALLED_S):
+                chunk = await anext(body, None)
+        except TimeoutError:
+            raise UploadRefused(f"nothing came for {STALLED_S:g} s", 408) from None
+        if chunk is None:
+            return
+        yield chunk
+
+
+@dataclass
+class _Writer:
+    """What the parser calls: writes each file part to its place."""
+
+    folder: Path
+    files: int = 0
+    fields: dict[str, str] = field(default_factory=dict)
+    ended: bool = False
+    _parts: int = 0
+    _header: tuple[bytearray, bytearray] = field(default_factory=lambda: (bytearray(), bytearray()))
+    _disposition: bytes = b""
+    _field: str | None = None
+    _value: bytearray = field(default_factory=bytearray)
+    _stream: BinaryIO | None = None
+
+    def callbacks(self) -> dict[str, object]:
+        return {
+            "on_part_begin": self._begin,
+            "on_header_field": lambda data, start, end: self._collect(0, data[start:end]),
+            "on_header_value": lambda data, start, end: self._collect(1, data[start:end]),
+            "on_header_end": self._header_end,
+            "on_headers_finished": self._open,
+            "on_part_data": lambda data, start, end: self._write(data[start:end]),
+            "on_part_end": self._end,
+            "on_end": self._all,
+        }
+
+    def close(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+
+    def _all(self) -> None:
+        self.ended = True
+
+    def _begin(self) -> None:
+        self._parts += 1
+        if self._parts > MAX_PARTS:
+            raise UploadRefused(f"the upload has more than {MAX_FILES} files", 413)
+        self._disposition, self._field, self._value = b"", None, bytearray()
+
+    def _collect(self, index: int, data: bytes) -> None:
+        self._header[index].extend(data)
+        if len(self._header[index]) > MAX_HEADER_BYTES:
+            raise UploadRefused("a part of the form has too long a header")
+
+    def _header_end(self) -> None:
+        name, value = (bytes(one) for one in self._header)
+        for one in self._header:
+            one.clear()
+        if name.lower() == b"content-disposition":
+            self._disposition = value
+
+    def _open(self) -> None:
+        """Finds out from its header what the part is."""
+        _, options = parse_options_header(self._disposition)
+        try:
+            name = options.get(b"name", b"").decode()
+            file_name = options[b"filename"].decode() if b"filename" in options else None
+        except UnicodeDecodeError:
+            raise UploadRefused("a name in the form is not UTF-8") from None
+        if file_name is None:
+            self._field = name
+            return
+        if name != FIELD:
+            raise UploadRefused(f"a file came in a part that is not named `{FIELD}`")
+        self.files += 1
+        if self.files > MAX_FILES:
+            raise UploadRefused(f"the upload has more than {MAX_FILES} files", 413)
+        path = place(self.folder, file_name)
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._stream = path.open("xb")
+        except (FileExistsError, NotADirectoryError):
+            raise UploadRefused("two files of the upload have the same name") from None
+
+    def _write(self, data: bytes) -> None:
+        if self._stream is not None:
+            self._stream.write(data)
+            return
+        self._value.extend(data)
+        if len(self._value) > MAX_HEADER_BYTES:
+            raise UploadRefused("a field of the form is too long", 413)
+
+    def _end(self) -> None:
+        self.close()
+        if self._field is not None:
+            self.fields[self._field] = self._value.decode(errors="replace")

@@ -1,0 +1,100 @@
+"""Finished runs and what their reports say, as a list and two side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from shared.artifacts import DONE, ModelRecord, is_finished, read_json, read_model_record
+from shared.errors import MedtlError
+from shared.wording import rows_of
+
+REPORT = "report.html"
+MAX_RUNS = 500
+"""Shown at most, the newest ones."""
+
+
+@dataclass(frozen=True)
+class RunEntry:
+    """One finished run.
+
+    Attributes:
+        name: Of its folder.
+        folder: It.
+        finished: When its training ended.
+        record: Of its model.
+        summary: What its report says first, a sentence each.
+    """
+
+    name: str
+    folder: Path
+    finished: datetime
+    record: ModelRecord
+    summary: tuple[str, ...]
+
+    @property
+    def has_report(self) -> bool:
+        """Whether there is a report to be shown."""
+        return (self.folder / REPORT).is_file()
+
+
+def find_runs(root: Path, task: str, also: Path) -> dict[str, RunEntry]:
+    """The finished runs of an application by name, the newest first; what cannot be read is left out.
+
+    Args:
+        root: Folder of runs; it need not exist.
+        task: The application.
+        also: A run that may lie elsewhere: the one that answers.
+    """
+    folders = {folder.name: folder for folder in root.iterdir() if is_finished(folder)} if root.is_dir() else {}
+    folders[also.name] = also
+    found = []
+    for folder in folders.values():
+        try:
+            record, report = read_model_record(folder), read_json(folder / "report.json")
+            ended = datetime.fromtimestamp((folder / DONE).stat().st_mtime, UTC)
+        except (MedtlError, OSError):
+            continue
+        if record.task == task:
+            found.append(RunEntry(folder.name, folder, ended, record, tuple(map(str, report.get("summary", ())))))
+    found.sort(key=lambda entry: entry.finished, reverse=True)
+    return {entry.name: entry for entry in found[:MAX_RUNS]}
+
+
+def side_by_side(left: RunEntry, right: RunEntry) -> list[dict[str, str]]:
+    """Rows of what two runs are and found on their tests, each with `measure`, `left` and `right` in words."""
+    facts = [
+        {"measure": name, "left": a, "right": b} for (name, a), (_, b) in zip(_facts(left), _facts(right), strict=True)
+    ]
+    tests = {side: _test(entry) for side, entry in (("left", left), ("right", right))}
+    return facts + [{key: row[key] for key in ("measure", "left", "right")} for row in rows_of(tests)]
+
+
+def _test(entry: RunEntry) -> Mapping[str, Any]:
+    test = read_json(entry.folder / "report.json").get("test", {})
+    return test if isinstance(test, dict) else {}
+
+
+def _facts(entry: RunEntry) -> list[tuple[str, str]]:
+    record = entry.record
+    certified = "none" if record.certified_sensitivity is None else f"{record.certified_sensitivity:.3f}"
+    if record.rejection is not None:
+        point, certified = record.rejection["statement"], "none"
+        if record.certified_error is not None:
+            certified = f"error {record.certified_error:.3f}"
+    else:
+        point = (record.operating_point or {}).get("statement", "none")
+    return [
+        ("finished", f"{entry.finished:%Y-%m-%d %H:%M} UTC"),
+        ("classes", ", ".join(record.classes) if len(record.classes) <= 8 else f"{len(record.classes)}"),
+        ("backbone", str(record.backbone.get("name", "unknown"))),
+        ("input side in pixels", str(record.preprocessing.size)),
+        ("trained on", ("synthetic images, " if record.synthetic else "") + ", ".join(record.domains)),
+        ("data", f"SHA-256 {record.data_hash[:12]}"),
+        ("threshold", f"{record.threshold:.4f}"),
+        ("operating point", str(point)),
+        ("certified at it", certified),
+    ]

@@ -1,0 +1,127 @@
+"""What all pages and routes of one server have at hand: the application, its run, uploads, workers and templates."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fastapi import HTTPException, Request
+from fastapi.responses import HTMLResponse
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from shared.artifacts import ModelRecord, read_model_record
+from shared.task import Task
+from shared.web.guard import Access
+from shared.web.uploads import Upload, UploadStore
+from shared.web.workers import WorkerPool, WorkFailed
+
+
+@dataclass
+class Site:
+    """One server.
+
+    Attributes:
+        task: The application.
+        run: The finished run that answers.
+        runs: Folder of the runs that are listed.
+        access: Who may ask.
+        store: Of uploads.
+        pool: Workers whose work has a method `judge(files, results, kind)`.
+        links: Further pages of the application: address and words.
+        further_pools: Workers for other work, which end with the server.
+    """
+
+    task: Task
+    run: Path
+    runs: Path
+    access: Access
+    store: UploadStore
+    pool: WorkerPool
+    links: tuple[tuple[str, str], ...] = ()
+    further_pools: tuple[WorkerPool, ...] = ()
+    record: ModelRecord = field(init=False)
+    _templates: Environment = field(init=False)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.record = read_model_record(self.run)
+        self._templates = Environment(
+            loader=ChoiceLoader([PackageLoader(self.task.name), PackageLoader("shared.web")]),
+            autoescape=select_autoescape(),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+
+    def close(self) -> None:
+        """Ends all processes and deletes all uploads."""
+        for pool in (self.pool, *self.further_pools):
+            pool.close()
+        self.store.close()
+
+    def page(self, request: Request, template: str, status: int = 200, **told: Any) -> HTMLResponse:
+        """A page of the template, with what every page shows."""
+        common: Mapping[str, Any] = {
+            "task": self.task,
+            "model": self.run.name,
+            "record": self.record,
+            "csrf": self.access.csrf,
+            "links": (("/", "New"), *self.links, ("/runs", "Runs"), ("/docs", "For programs")),
+            "here": request.url.path,
+            "keep_minutes": self.store.keep_s / 60,
+        }
+        return HTMLResponse(self._templates.get_template(template).render({**common, **told}), status)
+
+    def upload(self, name: str) -> Upload:
+        """The upload of that name.
+
+        Raises:
+            HTTPException: 404.
+        """
+        upload = self.store.get(name)
+        if upload is None:
+            raise HTTPException(404, "there is no such upload, or its time is over and it was deleted")
+        return upload
+
+    def finished_upload(self, name: str) -> Upload:
+        """The upload of that name, judged.
+
+        Raises:
+            HTTPException: 404, or 409 where it is not judged.
+        """
+        upload = self.upload(name)
+        if upload.state != "done":
+            raise HTTPException(409, "the upload is not judged yet, or could not be")
+        return upload
+
+    def start_judging(self, upload: Upload) -> None:
+        """Has an upload judged as soon as a worker is free."""
+        upload.state = "waiting"
+        self.start(self._judge(upload))
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Has work done that no request waits for."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)  # asyncio itself keeps no hold of it
+        task.add_done_callback(self._tasks.discard)
+
+    async def _judge(self, upload: Upload) -> None:
+        def told(done: str) -> None:
+            upload.state, upload.done = "running", done
+
+        try:
+            await self.pool.call("judge", upload.files, upload.results, upload.kind, told=told)
+        except WorkFailed as error:
+            upload.finish(str(error))
+        else:
+            upload.finish()
+
+    async def wait(self, upload: Upload, seconds: float) -> None:
+        """Waits until an upload is judged, at most so long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await upload.finished.wait()

@@ -1,0 +1,198 @@
+"""Where uploads lie until their time is over: private folders with random names, bounded in number and size.
+
+    ROOT/<instance>/lock                 held while that server lives; what a dead one left is deleted by the next
+    ROOT/<instance>/<upload>/files/      what was sent, as it was named
+    ROOT/<instance>/<upload>/results/    what was found
+
+Random names of 128 bits: whoever does not know one cannot ask for it, and it tells nobody who it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from shared.errors import MedtlError, UsageError
+
+NAME_BYTES = 16
+MAX_UPLOADS = 500
+MAX_STORE_BYTES = 16 << 30
+"""All uploads and what was found in them; more would fill a small disk."""
+SWEEP_S = 5.0
+"""Between two looks for what is due to be deleted."""
+
+State = Literal["receiving", "waiting", "running", "done", "failed"]
+
+
+class StoreFull(MedtlError):
+    """No more uploads are taken until some are deleted."""
+
+
+@dataclass
+class Upload:
+    """What one person sent at one time.
+
+    Attributes:
+        name: Random; stands in addresses.
+        folder: Holds `files` and `results`.
+        kind: What the person said it is, in the application's own words; "" where there is one kind.
+        deleted_at: In the seconds of `time.monotonic`.
+        state: How far it is.
+        reason: Why it failed, one line without identifiers.
+        done: What has been judged so far, in words.
+        bytes: It takes.
+        finished: Set when it is done or failed.
+    """
+
+    name: str
+    folder: Path
+    kind: str
+    deleted_at: float
+    state: State = "receiving"
+    reason: str | None = None
+    done: str = ""
+    bytes: int = 0
+    finished: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def files(self) -> Path:
+        """Where what was sent lies."""
+        return self.folder / "files"
+
+    @property
+    def results(self) -> Path:
+        """Where what was found lies."""
+        return self.folder / "results"
+
+    @property
+    def left_s(self) -> float:
+        """Seconds until it is deleted."""
+        return max(0.0, self.deleted_at - time.monotonic())
+
+    def finish(self, reason: str | None = None) -> None:
+        """Records that it is done, or why it failed."""
+        self.state, self.reason = ("done" if reason is None else "failed"), reason
+        self.bytes = folder_bytes(self.folder)
+        self.finished.set()
+
+
+class UploadStore:
+    """The uploads of one server.
+
+    Args:
+        keep_s: After which each is deleted.
+        root: Where servers of this user keep theirs; None: a folder of this user among the temporary ones.
+
+    Raises:
+        UsageError: The folder is open to others.
+    """
+
+    def __init__(self, keep_s: float, root: Path | None = None) -> None:
+        self.keep_s = keep_s
+        root = root or Path(tempfile.gettempdir()) / f"medtl-serve-{os.getuid()}"
+        _prepare(root)
+        _clear_dead(root)
+        self.folder = root / secrets.token_hex(NAME_BYTES)
+        self.folder.mkdir(mode=0o700)
+        self._lock = os.open(self.folder / "lock", os.O_WRONLY | os.O_CREAT, 0o600)
+        fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._uploads: dict[str, Upload] = {}
+
+    def new(self, kind: str = "") -> Upload:
+        """Makes room for an upload.
+
+        Raises:
+            StoreFull: Too many are held.
+        """
+        if len(self._uploads) >= MAX_UPLOADS:
+            raise StoreFull(f"{MAX_UPLOADS} uploads are held; delete some, or wait until they are deleted")
+        name = secrets.token_urlsafe(NAME_BYTES)
+        upload = Upload(name, self.folder / name, kind, time.monotonic() + self.keep_s)
+        for folder in (upload.folder, upload.files, upload.results):
+            folder.mkdir(mode=0o700)
+        self._uploads[name] = upload
+        return upload
+
+    def get(self, name: str) -> Upload | None:
+        """The upload of that name; None where there is none, or no more."""
+        return self._uploads.get(name)
+
+    @property
+    def free_bytes(self) -> int:
+        """So much more is taken."""
+        return MAX_STORE_BYTES - sum(upload.bytes for upload in self._uploads.values())
+
+    def delete(self, upload: Upload) -> None:
+        """Deletes an upload and what was found in it; what still works on it fails."""
+        self._uploads.pop(upload.name, None)
+        shutil.rmtree(upload.folder, ignore_errors=True)
+        if not upload.finished.is_set():
+            upload.state, upload.reason = "failed", "was deleted"
+            upload.finished.set()
+
+    def sweep(self) -> None:
+        """Deletes what is due."""
+        for upload in [one for one in self._uploads.values() if one.left_s <= 0]:
+            self.delete(upload)
+        # a worker may have written a file while the folder was being deleted
+        for leftover in _folders(self.folder):
+            if leftover.name not in self._uploads:
+                shutil.rmtree(leftover, ignore_errors=True)
+
+    async def sweep_forever(self) -> None:
+        """Deletes what is due, until it is cancelled."""
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            self.sweep()
+
+    def close(self) -> None:
+        """Deletes everything."""
+        self._uploads.clear()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        os.close(self._lock)
+
+
+def folder_bytes(folder: Path) -> int:
+    """Bytes of all files below a folder."""
+    total = 0
+    with suppress(OSError):  # it may be deleted meanwhile
+        total = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return total
+
+
+def _prepare(root: Path) -> None:
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    status = root.stat()
+    if status.st_uid != os.getuid() or status.st_mode & 0o077 or root.is_symlink():
+        raise UsageError(f"the folder {root} for uploads is open to others; delete it, or run: chmod 700 {root}")
+
+
+def _clear_dead(root: Path) -> None:
+    """Deletes what servers left that were killed."""
+    for folder in _folders(root):
+        try:
+            lock = os.open(folder / "lock", os.O_WRONLY)
+        except OSError:
+            continue
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+        except OSError:
+            pass  # its server lives
+        finally:
+            os.close(lock)
+
+
+def _folders(root: Path) -> Iterator[Path]:
+    with suppress(OSError):
+        yield from [path for path in root.iterdir() if path.is_dir() and not path.is_symlink()]

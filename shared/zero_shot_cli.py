@@ -1,0 +1,102 @@
+"""The commands `zeroshot` and `add-class`, the same in every application. Nothing heavy is imported until it runs.
+
+Annotations are evaluated here at once, not kept as strings: typer reads those of the inner function.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from shared.cli import RUNS, make_folder, reported, settings_of
+from shared.errors import UsageError
+from shared.progress import progress_bars
+
+if TYPE_CHECKING:
+    from shared.task import Task
+    from shared.zero_shot_run import Knowledge
+
+
+def add_zeroshot(app: typer.Typer, task: "Task", knowledge: "Callable[[], Knowledge]") -> None:
+    """Adds the command to an application.
+
+    Args:
+        app: The application's commands.
+        task: The application.
+        knowledge: Gives what it knows of its classes; called when the command runs.
+    """
+
+    @app.command()
+    def zeroshot(
+        config: Annotated[
+            Path | None, typer.Argument(metavar="[CONFIG]", help="A YAML file; without it, the defaults.")
+        ] = None,
+        overrides: Annotated[
+            list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Over the file, for example seed=1")
+        ] = None,
+        unseen: Annotated[
+            str | None, typer.Option(metavar="A,B,...", help="Classes of which no image is learnt from.")
+        ] = None,
+        draw: Annotated[
+            int | None, typer.Option(min=1, help="In place of --unseen: so many classes, drawn at random.")
+        ] = None,
+        seeds: Annotated[int, typer.Option(min=1, help="With --draw: how often they are drawn.")] = 5,
+        methods: Annotated[
+            str, typer.Option(help="Of dap, eszsl, ale, devise, prototypes, separated by commas; or all.")
+        ] = "all",
+        out: Annotated[Path | None, typer.Option(help="Also write zero_shot.json, .html and .png here.")] = None,
+    ) -> None:
+        """Tell classes of which no image was seen, by attributes and by print, each beside chance and a random table.
+
+        Strength and calibration are chosen on seen classes that are held out; the test is looked at once.
+        """
+        with reported():
+            if (unseen is None) == (draw is None):
+                raise UsageError("give --unseen with names, or --draw with a number of classes; one of them")
+            settings = settings_of(config, overrides)
+            make_folder(out)
+            from shared.zero_shot_report import write_study
+            from shared.zero_shot_run import chosen_methods, draw_classes, gather, in_words, study
+
+            known = knowledge()
+            names = chosen_methods(methods, known)
+            with progress_bars() as progress:
+                data = gather(task, settings, known, root=RUNS, progress=progress)
+                if unseen is not None:
+                    splits = [tuple(name.strip() for name in unseen.split(","))]
+                else:
+                    splits = [draw_classes(data.classes, draw or 1, seed) for seed in range(seeds)]
+                tree = study(task, data, known, splits, names, progress)
+            for line in (*task.caveats, *in_words(tree)):
+                typer.echo(line)
+            if out is not None:
+                write_study(tree, task.title, out)
+                typer.echo(f"report: {out / 'zero_shot.html'}")
+
+
+def add_add_class(app: typer.Typer, task: "Task") -> None:
+    """Adds the command `add-class` to an application."""
+
+    @app.command("add-class")
+    def add_class_command(
+        name: Annotated[str, typer.Argument(metavar="NAME", help="The new class.")],
+        images: Annotated[list[Path], typer.Argument(metavar="IMAGES...", help=task.inputs_help)],
+        model: Annotated[Path, typer.Option(metavar="RUN", help="A finished run; it stays as it is.")],
+        out: Annotated[Path, typer.Option(help="A new folder for the run that knows the class too.")],
+    ) -> None:
+        """Add a class to a finished run from a few examples, without training. What was certified is void."""
+        with reported():
+            from shared.add_class import add_class, in_words
+            from shared.artifacts import check_finished, read_model_record
+
+            check_finished(model)
+            spec = read_model_record(model).preprocessing
+            items = list(task.items(images))
+            if refused := [item for item in items if item.refusal is not None]:
+                raise UsageError(f"{refused[0].name} {refused[0].refusal}; give examples that can be judged")
+            pictures = [task.preprocess(pixels, spec) for item in items for pixels in item.slices]
+            folder = add_class(task, model, name, pictures, out)
+        for line in in_words(task, name, len(pictures)):
+            typer.echo(line)
+        typer.echo(f"{folder}: predict with --model {folder}")

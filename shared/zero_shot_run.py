@@ -1,0 +1,282 @@
+"""From a configuration to what zero-shot gives on it: codes of the backbone, choices, measures, controls, a report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.attributes import AttributeTable
+from shared.backbones import find_backbone
+from shared.building import build_network, check_backbone, device_of, find_code, preprocessing_of, read_parts
+from shared.config import Config
+from shared.division import divide
+from shared.errors import ConfigError, UsageError
+from shared.features import cached_codes
+from shared.loading import load_dataset
+from shared.progress import Progress
+from shared.samples import SPLITS, Sample
+from shared.seeding import generator
+from shared.task import Image, Preprocessing, Task
+from shared.weights import require_weights
+from shared.zero_shot import Frame
+from shared.zero_shot_study import METHODS, Choice, Coded, Fitted, Known, choose, fitted, measured
+
+CONTROLS = 5
+"""Random tables that each number is compared with."""
+EXAMPLES = 6
+MEASURES = ("t1", "random_t1", "unseen", "seen", "harmonic", "random_harmonic", "area")
+
+
+@dataclass(frozen=True)
+class Prints:
+    """Printed images of classes.
+
+    Attributes:
+        images: As the task preprocesses them.
+        labels: Class of each.
+        digest: Over all that determines the images, for the cache of their codes.
+    """
+
+    images: Sequence[Image]
+    labels: Sequence[str]
+    digest: str
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What an application knows of its classes without a picture of them.
+
+    Attributes:
+        table: Attributes of all classes.
+        prints: Prints of some classes on the grid of a preprocessing; None where classes cannot be printed.
+    """
+
+    table: AttributeTable
+    prints: Callable[[Sequence[str], Preprocessing], Prints] | None = None
+
+
+@dataclass(frozen=True)
+class Data:
+    """Codes by split, and what is known of their classes."""
+
+    classes: tuple[str, ...]
+    parts: Mapping[str, Coded]
+    known: Known
+    notes: tuple[str, ...]
+    synthetic: bool
+
+
+def gather(task: Task, config: Config, knowledge: Knowledge, *, root: Path, progress: Progress) -> Data:
+    """Reads and divides the data as a training does, and takes the codes of the configuration's backbone.
+
+    Raises:
+        MedtlError: As of a training; or a class is not in the attribute table.
+    """
+    task.register()
+    spec = preprocessing_of(task, config)
+    check_backbone(config)
+    require_weights(find_backbone(config.backbone.name), config.backbone.weights)
+    device = device_of(config)
+    dataset = load_dataset(task, config.data, spec, root, progress)
+    knowledge.table.of(dataset.classes)
+    divided = divide(task, config.data, dataset, seed=config.seed, progress=progress)
+    parts = read_parts(task, divided, spec, progress)
+    if config.backbone.layers == "auto":
+        raise ConfigError("backbone.layers: auto is chosen by images of all classes; name the layers for zero-shot")
+    code, _ = find_code(config, parts, spec, dataset, device, progress)
+    network, _ = build_network(config, code, spec, len(dataset.classes))
+
+    def codes(images: Sequence[Image], samples: Sequence[Sample], digest: str, what: str) -> NDArray[np.float32]:
+        said = partial(_codes_told, progress, what)
+        found = cached_codes(network, images, samples, spec, content_hash=digest, device=device, progress=said)
+        return np.asarray(found.block(0, len(samples)).numpy())
+
+    coded = {
+        name: Coded(codes(part.images, part.samples, dataset.content_hash, f"codes, {name}"), part.labels)
+        for name, part in parts.items()
+    }
+    printed = None
+    if knowledge.prints is not None:
+        prints = knowledge.prints(dataset.classes, spec)
+        names = [Sample(id=f"print-{number}", source="") for number in range(len(prints.images))]
+        each = codes(prints.images, names, prints.digest, "codes, print")
+        of = np.array(prints.labels)
+        printed = np.stack([each[of == name].mean(axis=0) for name in dataset.classes])
+    known = Known.of(dataset.classes, knowledge.table, printed)
+    return Data(dataset.classes, coded, known, divided.notes, dataset.synthetic)
+
+
+def _codes_told(progress: Progress, what: str, done: int, total: int) -> None:
+    progress(what, done, total, "")
+
+
+def chosen_methods(text: str, knowledge: Knowledge) -> list[str]:
+    """The methods that a person named, separated by commas; `all`: those that the application's knowledge allows.
+
+    Raises:
+        UsageError: One is unknown, or needs print where there is none.
+    """
+    possible = [name for name, method in METHODS.items() if knowledge.prints is not None or not method.printed]
+    names = possible if text == "all" else [name.strip() for name in text.split(",")]
+    if strange := [name for name in names if name not in possible]:
+        raise UsageError(f"--methods: {', '.join(strange)} cannot be used here; allowed are {', '.join(possible)}")
+    return names
+
+
+def draw_classes(among: Sequence[str], count: int, seed: int) -> tuple[str, ...]:
+    """Classes that shall be unseen, drawn at random."""
+    order = generator(seed, "unseen classes").permutation(len(among))
+    return tuple(sorted(among[i] for i in order[:count]))
+
+
+def study(
+    task: Task,
+    data: Data,
+    knowledge: Knowledge,
+    splits: Sequence[Sequence[str]],
+    methods: Sequence[str],
+    progress: Progress,
+) -> dict[str, Any]:
+    """Every method on every choice of unseen classes, each beside its control and chance.
+
+    Args:
+        task: Says which classes are the event that must not be missed.
+        data: As `gather` gives it.
+        knowledge: Gives the table that controls are drawn from.
+        splits: Unseen classes of each.
+        methods: Of `METHODS`.
+        progress: Called with (what, done, total, note).
+
+    Returns:
+        Plain data: `splits`, each with its methods' measures, and `summary`, mean and spread of each measure.
+
+    Raises:
+        UsageError: An unseen class is not in the data, or fewer than three classes are left to learn from.
+    """
+    runs: list[dict[str, Any]] = []
+    for number, names in enumerate(splits):
+        unseen = _flags(data.classes, names)
+        entry: dict[str, Any] = {"unseen": list(names), "chance": 1 / len(names), "methods": {}}
+        for done, name in enumerate(methods):
+            progress("zero-shot", number * len(methods) + done, len(splits) * len(methods), name)
+            entry["methods"][name] = _one(task, data, knowledge, unseen, name, seed=number)
+        runs.append(entry)
+    progress("zero-shot", len(splits) * len(methods), len(splits) * len(methods), "")
+    summary = {name: _summary([run["methods"][name] for run in runs]) for name in methods}
+    return {
+        "classes": list(data.classes),
+        "chance": float(np.mean([run["chance"] for run in runs])),
+        "summary": summary,
+        "splits": runs,
+        "notes": list(data.notes),
+        "synthetic": data.synthetic,
+    }
+
+
+def _flags(classes: Sequence[str], names: Sequence[str]) -> NDArray[np.bool_]:
+    if strange := sorted(set(names) - set(classes)):
+        raise UsageError(f"--unseen: no class {', '.join(strange)} in the data; it has {', '.join(classes)}")
+    if len(classes) - len(set(names)) < 3:
+        raise UsageError(
+            f"{len(set(names))} of {len(classes)} classes are unseen; at least 3 must be left to learn from"
+        )
+    return np.isin(np.array(classes), list(names))
+
+
+def _one(
+    task: Task, data: Data, knowledge: Knowledge, unseen: NDArray[np.bool_], name: str, *, seed: int
+) -> dict[str, Any]:
+    seen = np.flatnonzero(~unseen).tolist()
+    train, validation = (data.parts[part].of_classes(seen) for part in SPLITS[:2])
+    method, frame = METHODS[name], Frame.of(train.codes)
+    choice = choose(method, train, validation, data.known, int(unseen.sum()), seed)
+    model = fitted(method, frame, train, data.known, choice.penalty)
+    found = measured(model, data.parts["test"], unseen, choice.shift)
+    controls = [
+        measured(
+            fitted(method, frame, train, data.known.shuffled(knowledge.table, 100 * seed + draw), choice.penalty),
+            data.parts["test"],
+            unseen,
+            choice.shift,
+        )
+        for draw in range(CONTROLS)
+    ]
+    found["random_t1"] = float(np.mean([one["t1"] for one in controls]))
+    found["random_harmonic"] = float(np.mean([one["harmonic"] for one in controls]))
+    if task.positive_name is not None:
+        found["unseen_called_negative"] = _called_negative(task, data, model, unseen, choice)
+    if not method.printed:
+        found["examples"] = list(_examples(data, knowledge.table, model, unseen))
+    return {**found, "penalty": choice.penalty, "shift": choice.shift, "held_out_area": choice.area}
+
+
+def _called_negative(task: Task, data: Data, model: Fitted, unseen: NDArray[np.bool_], choice: Choice) -> float:
+    """Share of the test images of unseen positive classes whose answer among all classes is a negative one."""
+    positive = np.array([task.is_positive(name) for name in data.classes])
+    test = data.parts["test"].of_classes(np.flatnonzero(unseen & positive).tolist())
+    answers = (model.scores(test.codes) - choice.shift * ~unseen).argmax(axis=1)
+    return float((~positive[answers]).mean()) if len(answers) else 0.0
+
+
+def _examples(data: Data, table: AttributeTable, model: Fitted, unseen: NDArray[np.bool_]) -> Iterator[dict[str, Any]]:
+    """Some answers among unseen classes, with the attributes that decided between the first and the second."""
+    test = data.parts["test"].of_classes(np.flatnonzero(unseen).tolist())
+    if unseen.sum() < 2:
+        return
+    rows = np.linspace(0, len(test.labels) - 1, EXAMPLES).astype(int)
+    codes = model.frame(test.codes[rows])
+    scores = np.where(unseen, model.model.scores(codes, model.signatures), -np.inf)
+    predicted = model.model.predicted(codes)
+    for row, score, said in zip(rows, scores, predicted, strict=True):
+        first, second = np.argsort(-score)[:2]
+        share = (model.signatures[first] - model.signatures[second]) * said
+        top = np.argsort(-np.abs(share))[:5]
+        own, other = table.of([data.classes[first], data.classes[second]])
+        yield {
+            "label": data.classes[int(test.labels[row])],
+            "answer": data.classes[first],
+            "second": data.classes[second],
+            "attributes": [
+                {
+                    "name": table.names[i],
+                    "meaning": table.meanings[i],
+                    "predicted": float(said[i]),
+                    "answer": float(own[i]),
+                    "second": float(other[i]),
+                    "weight": float(share[i]),
+                }
+                for i in top
+            ],
+        }
+
+
+def _summary(found: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    names = [*MEASURES, *(["unseen_called_negative"] if "unseen_called_negative" in found[0] else [])]
+    values = {name: np.array([one[name] for one in found]) for name in names}
+    return {
+        name: {"mean": float(row.mean()), "spread": float(row.std(ddof=1)) if len(row) > 1 else 0.0}
+        for name, row in values.items()
+    }
+
+
+def in_words(tree: Mapping[str, Any]) -> Iterator[str]:
+    """What was found, for a person, a line each."""
+    count = len(tree["splits"])
+    yield f"{count} choice(s) of unseen classes; chance {tree['chance']:.3f}; mean and standard deviation over choices"
+    for name, row in tree["summary"].items():
+        said = ", ".join(f"{key} {row[key]['mean']:.3f} ({row[key]['spread']:.3f})" for key in row)
+        yield f"{name}: {said}"
+    for entry in tree["splits"][:1]:
+        for name, one in entry["methods"].items():
+            for example in one.get("examples", ())[:1]:
+                because = "; ".join(
+                    f"{a['name']} {a['predicted']:+.2f} (table {a['answer']:g}, of {example['second']} {a['second']:g})"
+                    for a in example["attributes"]
+                )
+                yield f"{name}, an image of {example['label']} taken for {example['answer']}: {because}"

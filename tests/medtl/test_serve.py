@@ -1,0 +1,293 @@
+"""The pages of medtl by every route: each kind of input, each refusal, the worklist, and hostile requests."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import zipfile
+from collections.abc import Callable, Coroutine, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from PIL import Image
+from starlette.testclient import TestClient
+
+from medtl import serve
+from medtl.series_judge import SeriesJudge
+from medtl.spool import Spool
+from medtl.task import TASK
+from shared.predictor import Predictor
+from shared.web.guard import Access
+from shared.web.uploads import Upload, UploadStore
+from shared.web.workers import WorkFailed
+
+BASE = "http://127.0.0.1:8000"
+ACCESS = Access("0123456789abcdef", True, frozenset({"127.0.0.1"}))
+CSRF = {"x-csrf-token": ACCESS.csrf}
+HTML = {"accept": "text/html"}
+
+
+@pytest.fixture(scope="module")
+def spool(tmp_path_factory: pytest.TempPathFactory, scanned: Path, tiny_model: Path) -> Path:
+    """As `medtl listen` leaves it: one series judged, one that waits, one that failed."""
+    root = tmp_path_factory.mktemp("listen") / "spool"
+    spool = Spool(root)
+    for number, path in enumerate(sorted(scanned.iterdir())):
+        spool.store("judged", f"{number}", path.read_bytes())
+    batch = spool.take(0)
+    assert batch is not None
+    for number, one in enumerate(SeriesJudge(tiny_model)(batch.folder)):
+        one.save_as(batch.out / f"{number:03d}.dcm", enforce_file_format=True)
+    spool.commit(batch)
+    spool.store("failing", "0", b"x")
+    failing = spool.take(0)
+    assert failing is not None
+    spool.fail(failing, "took more than 900 s")
+    spool.give_up(failing)
+    spool.store("waiting", "0", b"x")
+    spool.close()
+    return root
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, spool: Path) -> Iterator[TestClient]:
+    root = tmp_path_factory.mktemp("serve")
+    guard = serve.build_app(tiny_model, root / "runs", ACCESS, UploadStore(600, root / "uploads"), spool)
+    with TestClient(guard, base_url=BASE) as client:
+        yield client
+
+
+def send(asked: TestClient, *files: tuple[str, bytes]) -> dict[str, Any]:
+    """Uploads files and waits for their answers."""
+    sent = asked.post("/api/uploads", files=[("files", file) for file in files], headers=CSRF)
+    assert sent.status_code == 202, sent.text
+    status: dict[str, Any] = asked.get(f"/api/uploads/{sent.json()['id']}", params={"wait": 30}).json()
+    return status
+
+
+@pytest.fixture(scope="module")
+def uploaded(asked: TestClient, scanned: Path) -> dict[str, Any]:
+    return send(asked, *((f"scan/{path.name}", path.read_bytes()) for path in sorted(scanned.iterdir())))
+
+
+def picture(side: int = 64) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (side, side), np.uint8)).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def packed(*members: tuple[str, bytes], link: bool = False) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members:
+            info = zipfile.ZipInfo(name)
+            info.compress_type = zipfile.ZIP_DEFLATED
+            info.external_attr = (0o120777 if link else 0o100644) << 16
+            archive.writestr(info, data)
+    return stream.getvalue()
+
+
+def test_a_folder_is_answered_as_predict_answers_it(uploaded: dict[str, Any], scanned: Path, tiny_model: Path) -> None:
+    (item,) = TASK.items([scanned])
+    expected = Predictor(tiny_model, TASK.name, TASK.preprocess).assess(item).to_json(TASK)
+    (answer,) = uploaded["answers"]
+    assert answer == json.loads(json.dumps(expected)) | {"input": "scan"}
+
+
+def test_the_slices_are_those_of_the_scan(asked: TestClient, uploaded: dict[str, Any], scanned: Path) -> None:
+    (item,) = TASK.items([scanned])
+    base = f"/api/uploads/{uploaded['id']}/items/0/slices"
+    low, high = min(one.min() for one in item.slices), max(one.max() for one in item.slices)
+    for number, pixels in enumerate(item.slices, start=1):
+        levels = np.frombuffer(asked.get(f"{base}/{number}").content, "<u2").reshape(pixels.shape)
+        assert np.allclose(low + levels * (high - low) / 65535, pixels, atol=(high - low) / 65535)
+    assert asked.get(f"{base}/0").status_code == 404
+    assert asked.get(f"{base}/{len(item.slices) + 1}").status_code == 404
+
+
+def test_the_page_tells_the_decision_and_keeps_names_out_of_title_and_address(
+    asked: TestClient, uploaded: dict[str, Any]
+) -> None:
+    page = asked.get(f"/uploads/{uploaded['id']}", headers=HTML)
+    assert page.status_code == 200
+    assert any(words in page.text for words in ("Tumour suspected", "No tumour suspected"))
+    assert "No sensitivity is certified for this input" in page.text
+    assert TASK.caveats[0] in page.text
+    assert page.text.partition("<title>")[2].startswith("Answer")
+    assert "<script>" not in page.text
+    assert "style=" not in page.text
+
+
+@pytest.mark.parametrize("kind", ["file", "files", "zip", "picture"])
+def test_each_kind_of_input_is_judged(asked: TestClient, scanned: Path, kind: str) -> None:
+    dicom = [(path.name, path.read_bytes()) for path in sorted(scanned.iterdir())]
+    files = {
+        "file": dicom[:1],
+        "files": dicom,
+        "zip": [("scan.zip", packed(*dicom))],
+        "picture": [("a.png", picture())],
+    }
+    status = send(asked, *files[kind])
+    assert [(answer["status"], answer["reason"]) for answer in status["answers"]] == [("assessed", None)]
+    assert len(status["answers"][0]["slices"]) == {"file": 1, "files": 4, "zip": 4, "picture": 1}[kind]
+    assert "/" not in status["answers"][0]["input"]
+
+
+def test_a_refusal_is_told_in_plain_words(asked: TestClient) -> None:
+    status = send(asked, ("scan.dcm", b"no image"), ("small.png", picture(8)))
+    assert [answer["status"] for answer in status["answers"]] == ["refused", "refused"]
+    for item, answer in enumerate(status["answers"]):
+        page = asked.get(f"/uploads/{status['id']}", params={"item": item}, headers=HTML).text
+        assert "Refused" in page
+        assert answer["reason"].split(";")[0][:20] in page
+
+
+def test_not_assessed_is_told_too(asked: TestClient, uploaded: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = json.loads(json.dumps(uploaded["answers"]))
+    answers[0] |= {"status": "not assessed", "reason": "is unlike the images", "decision": None, "probabilities": None}
+    answers[0] |= {"slices": [], "tumour_probability": None}
+    monkeypatch.setattr("shared.web.app.read_answers", lambda upload: answers)
+    page = asked.get(f"/uploads/{uploaded['id']}", headers=HTML).text
+    assert "Not assessed" in page
+    assert "This input is unlike the images." in page
+
+
+@pytest.mark.skipif(find_spec("highdicom") is None, reason="highdicom is not installed")
+def test_report_and_pictures_can_be_taken_away(asked: TestClient, uploaded: dict[str, Any]) -> None:
+    answer = asked.get(f"/api/uploads/{uploaded['id']}/items/0/dicom.zip")
+    assert answer.status_code == 200
+    names = zipfile.ZipFile(io.BytesIO(answer.content)).namelist()
+    assert {name.partition("-")[0] for name in names} == {"report", "slice"}
+    refused = send(asked, ("a.png", picture()))
+    told = asked.get(f"/api/uploads/{refused['id']}/items/0/dicom.zip")
+    assert told.status_code == 409
+    assert told.json()["detail"].startswith("no DICOM objects: was not read from DICOM images")
+
+
+def test_a_bomb_is_refused_before_it_is_unpacked(asked: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    bomb = packed(*((f"{number}.dcm", bytes(300 << 20)) for number in range(14)))
+    assert len(bomb) < 6 << 20
+    status = send(asked, ("bomb.zip", bomb))
+    assert status["state"] == "failed"
+    assert "unpacks to more than 4 GiB" in status["reason"]
+    page = asked.get(f"/uploads/{status['id']}", headers=HTML).text
+    assert "unpacks to more than 4 GiB" in page
+
+
+def test_paths_and_links_in_archives_lead_nowhere(asked: TestClient, tmp_path: Path) -> None:
+    linked = send(asked, ("a.zip", packed(("passwd.png", b"/etc/passwd"), link=True)))
+    assert linked["answers"][0]["reason"] == "contains nothing that can be judged"
+    outside = send(asked, ("a.zip", packed(("../../../../tmp/out.png", picture()), ("/etc/out.png", picture()))))
+    assert {answer["status"] for answer in outside["answers"]} <= {"assessed", "refused"}
+    assert not Path("/tmp/out.png").exists()
+    assert not Path("/etc/out.png").exists()
+
+
+def test_an_upload_is_deleted_when_asked(asked: TestClient) -> None:
+    status = send(asked, ("a.png", picture()))
+    address = f"/api/uploads/{status['id']}"
+    assert asked.delete(address).status_code == 403
+    assert asked.delete(address, headers=CSRF).status_code == 204
+    assert asked.get(address).status_code == 404
+    assert asked.get(f"/uploads/{status['id']}", headers=HTML).status_code == 404
+    assert asked.delete(address, headers=CSRF).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/uploads/x",
+        "/uploads/..%2F..%2Fetc",
+        "/api/uploads/x/items/0/slices/1",
+        "/runs/nobody/report",
+        "/runs/..%2F..%2Fetc/report",
+        "/static/..%2F..%2Fcli.py",
+        "/static/app/..%2Fcli.py",
+        "/nothing",
+    ],
+)
+def test_what_is_not_there_is_not_found(asked: TestClient, path: str) -> None:
+    assert asked.get(path, headers=HTML).status_code == 404
+    assert asked.get(path).status_code == 404
+
+
+def test_items_and_maps_that_are_not_there_are_not_found(asked: TestClient, uploaded: dict[str, Any]) -> None:
+    base = f"/api/uploads/{uploaded['id']}/items"
+    assert asked.get(f"{base}/7/slices/1").status_code == 404
+    assert asked.get(f"{base}/0/maps/1").status_code == 404
+    assert asked.get(f"{base}/0/slices/1/explanation").status_code == 404
+    assert asked.get(f"{base}/-1/slices/1").status_code == 422
+    assert asked.post(f"{base}/7/slices/1/explanation", headers=CSRF).status_code == 404
+
+
+def test_an_explanation_is_told_in_lines_and_ends_with_its_result_or_fault() -> None:
+    """Told by something in place of the process that explains, which would take seconds to import torch."""
+
+    class Explainers:
+        async def call(self, method: str, *given: object, told: Callable[[str], None]) -> dict[str, Any]:
+            told("reading")
+            if given[-1] == 2:
+                raise WorkFailed("is damaged")
+            return {"label": "tumour"}
+
+    class AtOnce:
+        def start(self, work: Coroutine[Any, Any, None]) -> None:
+            self.task = asyncio.ensure_future(work)
+
+    async def lines(number: int) -> list[dict[str, Any]]:
+        upload = Upload("name", Path(), "", 0.0)
+        found: Any = serve._lines(cast(Any, AtOnce()), cast(Any, Explainers()), upload, 0, number)
+        return [json.loads(line) async for line in found]
+
+    def kinds(number: int) -> list[str]:
+        return [key for line in asyncio.run(lines(number)) for key in line]
+
+    assert sorted(kinds(1)) == ["progress", "progress", "result"]
+    assert kinds(2)[-1] == "fault"
+
+
+def test_without_torch_the_page_says_how_to_install_it(
+    tmp_path: Path, tiny_model: Path, scanned: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serve, "find_spec", lambda name: None)
+    guard = serve.build_app(tiny_model, tmp_path / "runs", ACCESS, UploadStore(600, tmp_path / "uploads"), None)
+    with TestClient(guard, base_url=BASE) as asked:
+        status = send(asked, *((path.name, path.read_bytes()) for path in sorted(scanned.iterdir())))
+        page = asked.get(f"/uploads/{status['id']}", headers=HTML).text
+        assert "pip install &#39;medtl[train]&#39;" in page or "pip install 'medtl[train]'" in page
+        assert "medtl[dicom-out]" in page
+        base = f"/api/uploads/{status['id']}/items/0"
+        assert asked.post(f"{base}/slices/1/explanation", headers=CSRF).status_code == 501
+        assert asked.get(f"{base}/dicom.zip").status_code == 501
+        assert "/worklist" not in page
+
+
+def test_the_worklist_shows_what_was_received_and_opens_it(asked: TestClient) -> None:
+    page = asked.get("/worklist", headers=HTML).text
+    assert "umour suspected: tumour probability" in page
+    assert "took more than 900 s" in page
+    assert "Waits to be judged" in page
+    opened = asked.post("/api/worklist/judged", headers=CSRF)
+    assert opened.status_code == 202
+    status = asked.get(f"/api/uploads/{opened.json()['id']}", params={"wait": 30}).json()
+    assert [answer["status"] for answer in status["answers"]] == ["assessed"]
+    for strange in ("nobody", "..", "%2e%2e", "..%2Fresults"):
+        assert asked.post(f"/api/worklist/{strange}", headers=CSRF).status_code in (404, 409)
+
+
+def test_the_list_of_runs_has_what_can_be_read(asked: TestClient) -> None:
+    assert asked.get("/runs", headers=HTML).status_code == 200
+    assert asked.get("/runs/compare", params={"run": ["one"]}, headers=HTML).status_code == 400
+    assert asked.get("/runs/compare", params={"run": ["one", "two"]}, headers=HTML).status_code == 404
+
+
+def test_the_description_names_every_route_and_loads_nothing_from_elsewhere(asked: TestClient) -> None:
+    described = asked.get("/openapi.json").json()["paths"]
+    page = asked.get("/docs", headers=HTML).text
+    assert "/api/uploads" in described
+    assert all(path in page for path in described)
+    assert "https://" not in page

@@ -1,0 +1,142 @@
+"""A person looks at scans in a browser: each kind of input, scrolling, the window, refusals, a phone, accessibility."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.shared.web.browsing import SCREENS, browser, needs_chromium, page_on, serious_violations, served, shoot
+
+pytestmark = [pytest.mark.slow, needs_chromium]
+SLICE = "#grey[data-slice='{}']"
+
+
+@pytest.fixture(scope="module")
+def address(tiny_model: Path) -> Iterator[str]:
+    with served("medtl", tiny_model) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def opened() -> Iterator[Any]:
+    with browser() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def zipped(scanned: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return Path(shutil.make_archive(str(tmp_path_factory.mktemp("zip") / "scan"), "zip", scanned))
+
+
+def open_scan(page: Any, address: str, chooser: str, given: Any) -> None:
+    page.goto(address)
+    page.set_input_files(chooser, given)
+    page.wait_for_selector(".outcome")
+
+
+def test_each_kind_of_input_is_uploaded_and_shown(opened: Any, address: str, scanned: Path, zipped: Path) -> None:
+    kinds = (
+        ("#choose-files", sorted(scanned.iterdir())[0], 1),
+        ("#choose-files", sorted(scanned.iterdir()), 4),
+        ("#choose-folder", scanned, 4),
+        ("#choose-files", zipped, 4),
+    )
+    with page_on(opened, "wide") as page:
+        for chooser, given, count in kinds:
+            open_scan(page, address, chooser, given)
+            page.wait_for_selector("#grey[data-slice]")
+            assert page.inner_text("#where").partition(" of ")[2].startswith(f"{count},")
+            assert page.inner_text(".verdict") in ("Tumour suspected", "No tumour suspected")
+
+
+def test_a_dropped_file_is_taken(opened: Any, address: str, zipped: Path) -> None:
+    with page_on(opened, "wide") as page:
+        page.goto(address)
+        transfer = page.evaluate_handle(
+            "(bytes) => { const held = new DataTransfer();"
+            " held.items.add(new File([new Uint8Array(bytes)], 'scan.zip')); return held; }",
+            list(zipped.read_bytes()),
+        )
+        page.dispatch_event("#drop", "drop", {"dataTransfer": transfer})
+        page.wait_for_selector("#grey[data-slice]")
+
+
+def test_slices_are_scrolled_and_windowed_by_wheel_keys_and_drag(opened: Any, address: str, scanned: Path) -> None:
+    with page_on(opened, "wide") as page:
+        open_scan(page, address, "#choose-folder", scanned)
+        page.focus(".screen")
+        page.keyboard.press("Home")
+        page.wait_for_selector(SLICE.format(1))
+        page.hover(".screen")
+        page.mouse.wheel(0, 100)
+        page.wait_for_selector(SLICE.format(3))
+        page.keyboard.press("ArrowUp")
+        page.wait_for_selector(SLICE.format(2))
+        page.keyboard.press("End")
+        page.wait_for_selector(SLICE.format(4))
+        before, bright = page.inner_text("#windowed"), pixel_sum(page)
+        box = page.locator(".screen").bounding_box()
+        page.mouse.move(box["x"] + 200, box["y"] + 200)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 120, box["y"] + 120, steps=4)
+        page.mouse.up()
+        page.wait_for_timeout(200)
+        assert page.inner_text("#windowed") != before
+        assert pixel_sum(page) != bright
+        page.keyboard.press("r")
+        assert page.inner_text("#windowed") == before
+        page.locator("#strip").click(position={"x": 5, "y": 20})
+        page.wait_for_selector(SLICE.format(1))
+
+
+def pixel_sum(page: Any) -> int:
+    code = (
+        "const c = document.getElementById('grey');"
+        "c.getContext('2d').getImageData(0, 0, c.width, c.height).data.reduce((a, b) => a + b, 0)"
+    )
+    total: int = page.evaluate(f"(() => {{ {code.replace('c.getContext', 'return c.getContext', 1)} }})()")
+    return total
+
+
+def test_a_refusal_is_read_and_the_upload_deleted(opened: Any, address: str, tmp_path: Path) -> None:
+    (tmp_path / "note.dcm").write_bytes(b"no image")
+    with page_on(opened, "phone") as page:
+        open_scan(page, address, "#choose-files", tmp_path / "note.dcm")
+        assert page.inner_text(".verdict") == "Refused"
+        assert "This input" in page.inner_text(".outcome")
+        shoot(page, "medtl-refused-phone")
+        page.click("#delete")
+        page.wait_for_selector("#drop")
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("screen", SCREENS)
+def test_pages_fit_the_screen_and_have_no_serious_fault_of_accessibility(
+    opened: Any, address: str, scanned: Path, screen: str, dark: bool
+) -> None:
+    found, name = [], f"medtl-{'dark' if dark else 'light'}-{screen}"
+    with page_on(opened, screen, dark=dark) as page:
+        for path in ("", "runs", "docs"):
+            page.goto(address + path)
+            shoot(page, f"{name}-{path or 'home'}")
+            found += serious_violations(page)
+        open_scan(page, address, "#choose-folder", scanned)
+        page.wait_for_selector("#grey[data-slice]")
+        assert page.locator(".caveat").is_visible()
+        shoot(page, f"{name}-scan")
+        found += serious_violations(page)
+    assert found == []
+
+
+def test_the_keyboard_alone_is_enough(opened: Any, address: str, scanned: Path) -> None:
+    with page_on(opened, "wide") as page:
+        open_scan(page, address, "#choose-folder", scanned)
+        reached = set()
+        for _ in range(40):
+            page.keyboard.press("Tab")
+            reached.add(page.evaluate("document.activeElement.id || document.activeElement.className"))
+        assert {"screen", "slice", "level", "width", "reset", "delete", "dicom"} <= reached

@@ -1,0 +1,60 @@
+"""A job so small that a whole training takes a second: bright squares or none, on the smallest network there is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from shared.backbones import build_backbone
+from shared.job import Job, Part
+from shared.network import Network, code_width
+from shared.samples import Belonging, Sample
+from shared.task import Preprocessing
+from shared.trainer import Phase
+
+PHASES = [
+    Phase(2, "none", 1e-2, 1e-3, 1.0, 0.0, "constant"),
+    Phase(3, "all", 1e-2, 1e-2, 0.9, 0.2, "cosine"),
+]
+
+
+class Killed(Exception):
+    pass
+
+
+def small_part(count: int, seed: int) -> Part:
+    random = np.random.default_rng(seed)
+    labels = np.arange(count, dtype=np.int64) % 2
+    images = random.random((count, 1, 32, 32), dtype=np.float32) * 0.5
+    images[labels == 1, :, 8:20, 8:20] += 0.5
+    samples = [Sample(id=f"{seed}-{i}", source="", label=str(labels[i])) for i in range(count)]
+    return Part(samples, list(images), labels, Belonging.of(samples, range(count)))
+
+
+def _noise(image: np.ndarray, seed: int) -> np.ndarray:
+    return image + np.random.default_rng(seed).normal(0, 0.05, image.shape).astype(np.float32)
+
+
+def small_job(folder: Path, progress: object = lambda *_: None) -> Job:
+    backbone = build_backbone("convnet_small", layers=None, seed=0)
+    layers = list(backbone.stages)[-1:]
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = Network(backbone, layers, "avg1", code_width(backbone, layers, "avg1", 1, 32), 2)
+    return Job(
+        network=network,
+        train=small_part(40, 1),
+        validation=small_part(20, 2),
+        classes=("0", "1"),
+        costs=(1.0, 1.0),
+        spec=Preprocessing(32),
+        content_hash="",
+        fingerprint="",
+        augment=_noise,
+        seed=0,
+        device=torch.device("cpu"),
+        folder=folder,
+        progress=progress,  # type: ignore[arg-type]
+    )

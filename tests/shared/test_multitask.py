@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from handwriting.task import TASK
+from shared.answer_words import in_words
+from shared.artifacts import read_json
+from shared.config import load_config, validate
+from shared.errors import ConfigError
+from shared.job import Job, Part
+from shared.network import FurtherHead
+from shared.objective import ClassLoss
+from shared.predictor import Predictor
+from shared.runner import run
+from shared.strategies.multitask import STRATEGY, FurtherTask, Options, Weighting
+from shared.trained import load_trained
+from tests.shared.small_job import Killed, small_job
+
+PHASES = [{"epochs": 6, "train": "all", "lr_head": 1e-2, "lr_backbone": 1e-2}]
+
+
+def _options(**changes: Any) -> Options:
+    tree = {"name": "multitask", "batch_size": 8, "phases": PHASES, "tasks": ["side"], **changes}
+    return validate(Options, tree, origin="strategy")
+
+
+def _labelled(part: Part) -> Part:
+    """Every third image darkened on one side, which is the further label; every fifth label is missing."""
+    samples, images = [], []
+    for i, (sample, image) in enumerate(zip(part.samples, part.images, strict=True)):
+        side = "left" if i % 3 == 0 else "none"
+        image = image.copy()
+        if side == "left":
+            image[:, :, :8] = 1.0
+        samples.append(sample if i % 5 == 4 else replace(sample, further={"side": side}))
+        images.append(image)
+    return replace(part, samples=samples, images=images)
+
+
+def _job(folder: Path, progress: Any = lambda *_: None) -> Job:
+    job = small_job(folder, progress)
+    return replace(job, train=_labelled(job.train), validation=_labelled(job.validation))
+
+
+def test_uncertainty_weighs_as_in_the_paper_and_finds_the_minimum() -> None:
+    """At the minimum of exp(-s) L + s / 2 over s, exp(-s) is 1 / (2 L)."""
+    weighting, losses = Weighting(None, 2), torch.tensor([0.2, 3.0])
+    with torch.no_grad():
+        weighting.log_variances.copy_(torch.tensor([0.3, -0.4]))
+    value = weighting(losses, torch.tensor([True, True]))
+    s = torch.tensor([0.3, -0.4])
+    torch.testing.assert_close(value.detach(), (torch.exp(-s) * losses + s / 2).sum())
+    value.backward()
+    torch.testing.assert_close(weighting.log_variances.grad, 0.5 - torch.exp(-s) * losses)
+    optimiser = torch.optim.LBFGS(weighting.parameters(), max_iter=50, line_search_fn="strong_wolfe")
+
+    def closure() -> torch.Tensor:
+        optimiser.zero_grad()
+        loss = weighting(losses, torch.tensor([True, True]))
+        loss.backward()
+        return loss
+
+    optimiser.step(closure)
+    torch.testing.assert_close(weighting.weights().detach(), 1 / (2 * losses), rtol=1e-3, atol=1e-4)
+
+
+def test_a_task_without_a_label_in_the_batch_moves_no_weight() -> None:
+    weighting = Weighting(None, 2)
+    weighting(torch.tensor([1.0, 0.0]), torch.tensor([True, False])).backward()
+    assert weighting.log_variances.grad.tolist() == [-0.5, 0.0]
+
+
+def test_fixed_weights_are_what_they_say() -> None:
+    weighting = Weighting([0.0, 2.5], 2)
+    assert float(weighting(torch.tensor([9.0, 2.0]), torch.tensor([True, True]))) == 5.0
+    assert list(weighting.parameters()) == []
+
+
+def test_images_without_a_label_have_no_part_in_the_loss() -> None:
+    task = FurtherTask(FurtherHead("side", 3, ("a", "b")), ClassLoss(torch.ones(2)), np.array([0, -1, 1, -1]))
+    codes = torch.randn(3, 3, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    loss, known = task(codes, torch.tensor([3, 2, 0]))
+    expected = torch.nn.functional.cross_entropy(task.head(codes[1:]), torch.tensor([1, 0]))
+    torch.testing.assert_close(loss, expected)
+    loss.backward()
+    assert not codes.grad[0].any()
+    nothing, known = task(codes, torch.tensor([1, 3]))
+    assert (float(nothing.detach()), bool(known)) == (0.0, False)
+    nothing.backward()
+
+
+def test_both_tasks_are_learnt_and_the_head_stays_with_the_network(tmp_path: Path) -> None:
+    job = _job(tmp_path)
+    assert STRATEGY.fit(job, _options())[-1]["validation_accuracy"] > 0.9
+    (head,) = job.network.further
+    assert (head.task, head.classes) == ("side", ("left", "none"))
+    codes = torch.cat(list(STRATEGY.codes(job, job.validation)))
+    truth = np.arange(20) % 3 != 0
+    assert (head(codes).argmax(dim=1).numpy() == truth).mean() > 0.8
+
+
+def test_alone_a_task_is_what_the_checkpoint_is_chosen_by(tmp_path: Path) -> None:
+    job = _job(tmp_path)
+    before = job.network.head.weight.detach().clone()
+    options = _options(weighting="fixed", weights={"class": 0.0}, weight_decay=0.0)
+    history = STRATEGY.fit(job, options)
+    assert history[-1]["validation_accuracy"] > 0.8
+    assert history[-1]["validation_accuracy"] * 16 == pytest.approx(round(history[-1]["validation_accuracy"] * 16))
+    assert torch.equal(job.network.head.weight, before)
+
+
+def test_killed_and_resumed_it_ends_with_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.trainer.CHECKPOINT_SECONDS", 0.0)
+
+    def kill(_what: str, done: int, *_: object) -> None:
+        if done == 12:
+            raise Killed
+
+    whole, resumed = _job(tmp_path / "whole"), _job(tmp_path / "cut")
+    STRATEGY.fit(whole, _options())
+    with pytest.raises(Killed):
+        STRATEGY.fit(_job(tmp_path / "cut", kill), _options())
+    STRATEGY.fit(resumed, _options())
+    found = [job.network.state_dict() for job in (whole, resumed)]
+    assert {"further.0.weight", "head.weight"} <= set(found[0])
+    for name, value in found[0].items():
+        assert torch.equal(value, found[1][name]), name
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"tasks": ["side", "side"]}, "stands twice"),
+        ({"tasks": ["class"]}, "is class"),
+        ({"tasks": ["Patient Name"]}, "pattern"),
+        ({"weighting": "fixed", "weights": {"plane": 1.0}}, "no task plane; there are class, side"),
+        ({"weights": {"side": 1.0}}, "weights are for weighting=fixed"),
+        ({"weighting": "fixed", "weights": {"class": 0.0, "side": 0.0}}, "one is more"),
+    ],
+)
+def test_options_that_cannot_be_meant_are_refused(changes: dict[str, Any], fault: str) -> None:
+    with pytest.raises(ConfigError, match=fault):
+        _options(**changes)
+
+
+def test_a_run_keeps_reports_exports_and_predicts_its_further_task(
+    tmp_path: Path, tiny_words: tuple[str, ...], characters: Path
+) -> None:
+    phase = "{epochs: 4, train: all, lr_head: 0.01, lr_backbone: 0.003}"
+    strategy = (
+        f"{{name: multitask, tasks: [kind], schedule: gradual, augment: false, batch_size: 8, phases: [{phase}]}}"
+    )
+    folder = run(TASK, load_config(None, [*tiny_words, f"strategy={strategy}"]), root=tmp_path, out=tmp_path / "run")
+    resolved = load_config(folder / "config.yaml").strategy
+    assert [phase["train"] for phase in resolved["phases"]] == ["none", "last:1", "all"]
+    report = read_json(folder / "report.json")
+    assert report["test"]["further"]["kind"]["accuracy"]["interval"]
+    assert "<h2>Further tasks</h2>" in (folder / "report.html").read_text(encoding="utf-8")
+    network, record = load_trained(folder)
+    assert record.further == {"kind": ["consonant", "digit"]}
+    (item,) = TASK.items([characters / "digit_0" / "000.png"])
+    predictor = Predictor(folder, TASK.name, TASK.preprocess)
+    answer = predictor.assess(item)
+    image = torch.from_numpy(TASK.preprocess(item.slices[0], record.preprocessing))[None]
+    expected = torch.softmax(network.further[0](network.codes(image)), dim=1)[0].tolist()
+    assert list(answer.further["kind"].values()) == pytest.approx(expected, abs=1e-4)
+    assert answer.to_json(TASK)["further"] == answer.further
+    assert f"  kind: {max(answer.further['kind'], key=answer.further['kind'].get)} (" in in_words(answer, TASK)
