@@ -36,8 +36,8 @@ test: setup ## The default tests, under 10 minutes on two cores
 test-slow: setup ## The tests that take longer
 	$(BIN)/python -m pytest -q -m slow
 
-bench: setup ## Speed as ratios, side by side in one run
-	$(BIN)/python -m benchmarks
+bench: setup ## Speed as ratios, side by side in one run, goals beside them; the table lies in runs/bench.md too
+	$(BIN)/python -m benchmarks --out runs/bench.md
 
 lint: setup ## Format and lint
 	$(BIN)/ruff format --check .

@@ -36,6 +36,7 @@ def main() -> int:
         rows.append(row)
         print("{:110s} {:>8s}   {:8s} {}".format(*row), flush=True)
         if given.out is not None:
+            given.out.parent.mkdir(parents=True, exist_ok=True)
             given.out.write_text("".join(f"| {' | '.join(cells)} |\n" for cells in rows), encoding="utf-8")
     return int(broken)
 

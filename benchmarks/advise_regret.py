@@ -74,7 +74,7 @@ def _advised(trial: Trial, seed: int) -> dict[str, Any]:
         "backbone": advised["name"],
         "recipe": advised["recipe"],
         "value": value,
-        "expected": [advised[key] for key in ("value", "low", "high")],
+        "expected": [tree["expected"][key] for key in ("value", "low", "high")],
         "gains": {one["name"]: one["gain"] for one in tree["candidates"] if one["recipe"] == FINETUNE},
         "linear": {f"{one['name']} {one['recipe']}": one["value"] for one in tree["candidates"]},
         "scenario": tree["scenario"],

@@ -29,6 +29,7 @@ class HandwritingTask:
     inputs_help = "A character image (PNG, JPEG, TIFF, BMP), or a folder or zip of them."
 
     default_options = DEFAULT_OPTIONS
+    augmentations: tuple[str, ...] = ("usual",)
 
     def load(self, source: Path, *, options: Mapping[str, Any]) -> Dataset:
         """Finds the samples in a folder or archive; see `handwriting.datasets`."""
@@ -85,8 +86,8 @@ class HandwritingTask:
 
         return transforms.images(samples, spec, content_hash, datasets.read, progress)
 
-    def augment(self, image: Image, seed: int) -> Image:
-        """A random variation of `image`, a pure function of `image` and `seed`."""
+    def augment(self, image: Image, seed: int, kind: str = "usual") -> Image:
+        """A random variation of `image`, a pure function of its arguments; there is one kind."""
         from handwriting import transforms
 
         return transforms.augment(image, seed)

@@ -29,6 +29,7 @@ class MedtlTask:
     mirrored_is_copy = True
     inputs_help = "A DICOM file, series folder, DICOMDIR or zip, a PNG or JPEG, or a NIfTI volume."
     default_options: Mapping[str, Any] = DEFAULT_OPTIONS
+    augmentations: tuple[str, ...] = ("usual", "mri_physics")
 
     def load(self, source: Path, *, options: Mapping[str, Any]) -> Dataset:
         """Finds the samples in a folder, archive or manifest; see `medtl.datasets`."""
@@ -85,11 +86,11 @@ class MedtlTask:
 
         return transforms.images(samples, spec, datasets.read, progress)
 
-    def augment(self, image: Image, seed: int) -> Image:
-        """A random variation of `image`, a pure function of `image` and `seed`."""
-        from medtl import transforms
+    def augment(self, image: Image, seed: int, kind: str = "usual") -> Image:
+        """A random variation of `image`, a pure function of its arguments; `kind` is one of `augmentations`."""
+        from medtl import mri_physics, transforms
 
-        return transforms.augment(image, seed)
+        return mri_physics.augment(image, seed) if kind == "mri_physics" else transforms.augment(image, seed)
 
     def items(self, paths: Sequence[Path]) -> Iterable[Item]:
         """What a person hands to `predict`, each as an item, damaged ones as refusals."""

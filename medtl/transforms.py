@@ -245,7 +245,20 @@ def augment(image: Image, seed: int) -> Image:
     Returns:
         float32 [1, size, size], 0 to 1; a new array.
     """
-    chain = _augmentation(image.shape[-1], threading.get_ident())
+    return vary(image, seed, _augmentation(image.shape[-1], threading.get_ident()))
+
+
+def vary(image: Image, seed: int, chain: Any) -> Image:
+    """What a chain of MONAI's transforms makes of an image, or of its mirror image, by the draws that `seed` names.
+
+    Args:
+        image: float32 [1, size, size], 0 to 1.
+        seed: 0 to 2**32 - 1.
+        chain: A `Compose`, used by this thread alone.
+
+    Returns:
+        float32 [1, size, size], 0 to 1; a new array.
+    """
     random = np.random.RandomState(seed)
     for transform in chain.transforms:
         transform.set_random_state(state=random)
@@ -253,19 +266,11 @@ def augment(image: Image, seed: int) -> Image:
     return np.clip(np.asarray(chain(mirrored.copy()), dtype=np.float32), 0.0, 1.0)
 
 
-@lru_cache(maxsize=32)
-def _augmentation(size: int, thread: int) -> Any:
-    """MONAI's transforms hold their random state, so each thread has a chain of its own."""
-    from monai.transforms import (
-        Compose,
-        RandAdjustContrast,
-        RandAffine,
-        RandBiasField,
-        RandGaussianNoise,
-        RandHistogramShift,
-    )
+def in_another_place(size: int) -> Any:
+    """MONAI's transform that turns, scales and moves an image a little."""
+    from monai.transforms import RandAffine
 
-    affine = RandAffine(
+    return RandAffine(
         prob=0.75,
         rotate_range=float(np.deg2rad(15)),
         scale_range=(0.1, 0.1),
@@ -275,12 +280,19 @@ def _augmentation(size: int, thread: int) -> Any:
         padding_mode="zeros",
         cache_grid=True,
     )
+
+
+@lru_cache(maxsize=32)
+def _augmentation(size: int, thread: int) -> Any:
+    """MONAI's transforms hold their random state, so each thread has a chain of its own."""
+    from monai.transforms import Compose, RandAdjustContrast, RandBiasField, RandGaussianNoise, RandHistogramShift
+
     # Contrast varies as between T1, T2 and FLAIR: with gamma of 0.75 to 1.35 and no change of the histogram, networks
     # took the contrast of a collection for the class (docs/lab-log.md, 2026-11-25).
     # Gaussian noise, clipped at 0, stands for Rician noise, from which it differs only near 0, at half the time.
     return Compose(
         [
-            affine,
+            in_another_place(size),
             RandBiasField(prob=0.35, degree=2, coeff_range=(-0.15, 0.15)),
             RandAdjustContrast(prob=0.5, gamma=(0.4, 2.5)),
             RandHistogramShift(prob=0.35, num_control_points=(3, 8)),

@@ -77,6 +77,8 @@ def advise_on(setting: Setting, backbones: Sequence[Available]) -> tuple[dict[st
         "candidates": [_candidate(one) for one in (*linear, *tuned)],
         "scenario": _scenario(pool, profiles[base.backbone]),
         "advised": _candidate(advised),
+        # of the linear head also where tuning is advised: that was tried on too few images to promise its gain
+        "expected": base.judge.interval(base.scores),
     }
     return tree, _config(setting, advised)
 

@@ -20,6 +20,7 @@ from shared.job import Part
 from shared.network import Network, code_width
 from shared.pooling import POOLINGS
 from shared.progress import Progress
+from shared.registry import unknown_name
 from shared.samples import Belonging, Dataset
 from shared.seeding import derive_seed
 from shared.task import Preprocessing, Task
@@ -39,6 +40,17 @@ def preprocessing_of(task: Task, config: Config) -> Preprocessing:
     return Preprocessing(
         config.backbone.frame or config.backbone.size, 1, {**task.default_options, **config.data.options}
     )
+
+
+def check_augmentation(task: Task, config: Config) -> None:
+    """Looks up the way in which training images are varied.
+
+    Raises:
+        ConfigError: The application has none of that name.
+    """
+    kind = config.data.augmentation
+    if kind not in task.augmentations:
+        raise ConfigError(f"data.augmentation: {unknown_name('augmentation', kind, list(task.augmentations))}")
 
 
 def device_of(config: Config) -> torch.device:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -121,19 +121,35 @@ def build_app(task: "Task", *, own: Collection[str] = ()) -> typer.Typer:
             list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Over the file, for example seed=1")
         ] = None,
         folds: Annotated[int, typer.Option(min=2, help="Each is the test once.")] = 5,
-        repeats: Annotated[int, typer.Option(min=1, help="How often all is divided anew.")] = 1,
+        repeats: Annotated[
+            int, typer.Option(min=1, help="How often all is divided anew, or trained with another seed.")
+        ] = 1,
+        by: Annotated[
+            Literal["fold", "domain"],
+            typer.Option(help="What is the test once; domain: each scanner or collection, and --folds does not count."),
+        ] = "fold",
         out: Annotated[Path | None, typer.Option(help="Also write crossval.json into this folder.")] = None,
     ) -> None:
-        """Train and test by repeated k-fold cross-validation; groups and duplicates stay together."""
+        """Train and test by repeated k-fold or leave-one-domain-out; groups and duplicates stay together."""
         from shared.artifacts import write_json
-        from shared.crossval import cross_validate, in_words
 
         with reported():
             settings = settings_of(config, overrides)
             make_folder(out)
             with progress_bars() as progress:
-                tree = cross_validate(task, settings, folds=folds, repeats=repeats, root=RUNS, progress=progress)
-            for line in (*tree["caveats"], *in_words(tree)):
+                if by == "domain":
+                    from shared import left_out
+
+                    tree = left_out.leave_domains_out(task, settings, seeds=repeats, root=RUNS, progress=progress)
+                    lines = left_out.in_words(tree)
+                else:
+                    from shared import crossval as by_fold
+
+                    tree = by_fold.cross_validate(
+                        task, settings, folds=folds, repeats=repeats, root=RUNS, progress=progress
+                    )
+                    lines = by_fold.in_words(tree)
+            for line in (*tree["caveats"], *lines):
                 typer.echo(line)
             if out is not None:
                 write_json(out / "crossval.json", tree)

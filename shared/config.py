@@ -56,6 +56,9 @@ class DataSection(Section):
     apart_from: str | None = Field(
         None, description="another dataset: copies of its images are left out, so that this run has seen none of them"
     )
+    augmentation: str = Field(
+        "usual", description="how training images are varied where the strategy varies them, by the application's names"
+    )
     options: dict[str, Any] = Field(default_factory=dict, description="the application's own preprocessing settings")
 
     @model_validator(mode="after")

@@ -263,6 +263,29 @@ def rank_statistics(scores: Values, truth: Flags) -> dict[str, Callable[[Weights
     return {"auc": ranks.auc, "average_precision": ranks.average_precision}
 
 
+def sensitivity_at_specificity(scores: Values, truth: Flags, units: Units, specificity: float) -> dict[str, Any]:
+    """The best sensitivity of a threshold that reaches `specificity` on these very samples: what a ranking is worth.
+
+    No run can promise it elsewhere, for its threshold would have to be known before.
+
+    Args:
+        scores: float64 [N], higher for positive.
+        truth: [N].
+        units: [N] what is independent of the rest.
+        specificity: At least; 0 to 1.
+    """
+    if not truth.any() or truth.all():
+        return _undefined("only one of the two kinds occurs")
+    ranks = _Ranks(scores, truth)
+
+    def statistic(weights: Weights) -> Values:
+        return ranks.sensitivity_at(weights, specificity)
+
+    value = float(statistic(np.ones((1, len(truth))))[0])
+    interval = bootstrap(units, statistic, rarest=_rarest(units, truth, ~truth))
+    return {"value": value, "n": len(truth)} | _bounds(interval, BOOTSTRAP)
+
+
 class _Ranks:
     """Measures of a ranking for many weightings of its samples at once; equal scores share a rank."""
 
@@ -290,6 +313,14 @@ class _Ranks:
         precision = hits / np.maximum(hits + np.cumsum(negatives, axis=1), 1.0)
         # a draw without negatives has no ranking to judge, as in `auc`
         return _divide((positives * precision).sum(axis=1), hits[:, -1] * (negatives.sum(axis=1) > 0))
+
+    def sensitivity_at(self, weights: Weights, specificity: float) -> Values:
+        """Share of positives at or above the lowest score at which `specificity` of negatives lie below: [B]."""
+        positives, negatives = self._weigh(weights)
+        all_positives, all_negatives = positives.sum(axis=1), negatives.sum(axis=1)
+        allowed = (1.0 - specificity) * all_negatives[:, None] + 1e-9  # 0.2 x 5 must allow 1
+        reached = np.where(np.cumsum(negatives, axis=1) <= allowed, np.cumsum(positives, axis=1), 0.0).max(axis=1)
+        return _divide(np.where(all_negatives > 0, reached, np.nan), all_positives)
 
 
 def _balanced_accuracy(predicted: NDArray[np.int64], labels: NDArray[np.int64], units: Units) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ def fit(
         spec=spec,
         content_hash=dataset.content_hash,
         fingerprint=dataset.fingerprint,
-        augment=task.augment,
+        augment=partial(task.augment, kind=config.data.augmentation),
         seed=config.seed,
         device=device,
         folder=folder,

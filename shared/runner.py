@@ -15,7 +15,7 @@ from accelerate import PartialState
 
 from shared.artifacts import check_finished, claimed, is_finished, read_model_record, write_json, write_text
 from shared.backbones import find_backbone
-from shared.building import check_backbone, device_of, preprocessing_of, read_parts
+from shared.building import check_augmentation, check_backbone, device_of, preprocessing_of, read_parts
 from shared.completion import complete
 from shared.config import Config, to_yaml
 from shared.division import divide
@@ -56,6 +56,7 @@ def run(
     task.register()
     spec = preprocessing_of(task, config)
     check_backbone(config)
+    check_augmentation(task, config)
     strategy, options = strategy_of(config)
     if config.data.target is None or config.data.target_labels:
         _refuse_target(config, options)

@@ -14,34 +14,33 @@ Balance = Literal["none", "class", "domain", "class_and_domain"]
 
 
 def balanced_keys(part: Part, balance: Balance) -> NDArray[np.int64]:
-    """The group of each sample, int64 [N]; all groups shall come equally often in training."""
-    classes = part.labels
+    """The group of each sample and its group within that, int64 [N, 2]; alike groups shall come equally often.
+
+    By class and domain, all classes come equally often, and within each the domains that show it: a collection of
+    tumours alone does not make tumours more frequent.
+    """
+    nothing = np.zeros(len(part.labels), dtype=np.int64)
     domains = _numbered([sample.domain for sample in part.samples])
-    if balance == "class":
-        return classes
-    if balance == "domain":
-        return domains
-    if balance == "class_and_domain":
-        return domains * (int(classes.max()) + 1) + classes
-    return np.zeros(len(classes), dtype=np.int64)
+    outer = part.labels if balance in ("class", "class_and_domain") else domains if balance == "domain" else nothing
+    return np.stack([outer, domains if balance == "class_and_domain" else nothing], axis=1)
 
 
 def epoch_order(keys: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.int64]:
-    """Places [N] in the order of one epoch: each key as often as any other, up to one.
+    """Places [N] in the order of one epoch: each group as often as any other, up to one, and so within each.
 
-    Samples of a key come again only after all of it have come; of one key this is a plain shuffle.
+    Samples of a group come again only after all of it have come; of one group this is a plain shuffle.
 
     Args:
-        keys: int64 [N], the group of each sample.
+        keys: int64 [N, 2], as `balanced_keys` gives them.
         random: Of the draw.
     """
-    count = len(keys)
-    groups = [np.flatnonzero(keys == key) for key in np.unique(keys)]
-    if len(groups) == 1:
-        return random.permutation(count)
-    shares = np.full(len(groups), count // len(groups))
-    shares[random.permutation(len(groups))[: count % len(groups)]] += 1
-    drawn = [_repeated(group, int(share), random) for group, share in zip(groups, shares, strict=True)]
+    if len(np.unique(keys, axis=0)) == 1:
+        return random.permutation(len(keys))
+    drawn = []
+    for outer, share in _shared(np.unique(keys[:, 0]), len(keys), random):
+        within = np.flatnonzero(keys[:, 0] == outer)
+        for inner, part in _shared(np.unique(keys[within, 1]), share, random):
+            drawn.append(_repeated(within[keys[within, 1] == inner], part, random))
     return random.permutation(np.concatenate(drawn))
 
 
@@ -57,6 +56,13 @@ def endless(count: int, start: int, length: int, round_of: Callable[[int], np.ra
     first, last = start // count, (start + length - 1) // count
     rounds = [round_of(number).permutation(count) for number in range(first, last + 1)]
     return np.concatenate(rounds)[start - first * count :][:length]
+
+
+def _shared(groups: NDArray[np.int64], count: int, random: np.random.Generator) -> list[tuple[int, int]]:
+    """Groups with how many of `count` each gets: equally many, and what is left by lot."""
+    shares = np.full(len(groups), count // len(groups))
+    shares[random.permutation(len(groups))[: count % len(groups)]] += 1
+    return list(zip(groups.tolist(), shares.tolist(), strict=True))
 
 
 def _repeated(group: NDArray[np.int64], length: int, random: np.random.Generator) -> NDArray[np.int64]:

@@ -75,6 +75,8 @@ class Task(Protocol):
     """What `predict` takes, for its help."""
     default_options: Mapping[str, Any]
     """The defaults, and with that the allowed keys, of `Preprocessing.options`."""
+    augmentations: tuple[str, ...]
+    """Names of the ways in which `augment` varies an image; the first is the usual one."""
 
     def load(self, source: Path, *, options: Mapping[str, Any]) -> Dataset:
         """Finds the samples in a folder, archive or manifest (no pixel is decoded).
@@ -135,8 +137,8 @@ class Task(Protocol):
             progress: Called with (done, total).
         """
 
-    def augment(self, image: Image, seed: int) -> Image:
-        """A random variation of `image` that is a pure function of `image` and `seed`."""
+    def augment(self, image: Image, seed: int, kind: str = "usual") -> Image:
+        """A random variation of `image` that is a pure function of its arguments; `kind` is one of `augmentations`."""
 
     def items(self, paths: Sequence[Path]) -> Iterable[Item]:
         """What a person hands to `predict`, each as an item, damaged ones as refusals. Never raises for bad content."""

@@ -11,9 +11,9 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
+from shared.averaging import averaged
 from shared.errors import RunError
 from shared.freezing import BatchNormPolicy, resolve_stages, set_mode, set_trainable
 from shared.job import Job, Part
@@ -118,6 +119,7 @@ class Settings:
         precision: Of the forward and backward pass; weights and evaluation are float32 always.
         selection: A rule of `shared.selection`; one of those without labels needs `job.target`.
         balance: What comes equally often in an epoch.
+        averaging: Decay of a moving average of the network's weights, which is judged and kept in their place; 0: none.
     """
 
     phases: Sequence[Phase]
@@ -128,6 +130,7 @@ class Settings:
     precision: Precision = "auto"
     selection: str = "loss"
     balance: Balance = "none"
+    averaging: float = 0.0
 
 
 def train(job: Job, objective: Objective, settings: Settings) -> list[dict[str, Any]]:
@@ -167,6 +170,7 @@ class _Loop:
         self.saved_at = time.monotonic()
         self.network: Network = job.network
         self.learner = Learner(job.network, objective)
+        self.average = averaged(job.network, settings.averaging) if settings.averaging else None
         self.all_steps = sum(phase.epochs for phase in self.phases) * self._steps_per_epoch()
         self.stages = list(self.network.backbone.stages)
         self.trained = [resolve_stages(phase.train, self.stages) for phase in self.phases]
@@ -230,6 +234,8 @@ class _Loop:
         optimiser.zero_grad()
         self.accelerator.backward(value)
         optimiser.step()
+        if self.average is not None:
+            self.average.update_parameters(self.network)
         at.loss_sum += float(value.detach())
         at.step += 1
         done = at.epoch * steps_per_epoch + at.step
@@ -244,13 +250,14 @@ class _Loop:
         at = self.position
         rule, labels = self.settings.selection, self.learner.objective.truth(self.job.validation)
         known = labels >= 0
-        probabilities = self._probabilities(self.job.validation, self.learner.objective.answers)[known]
+        judged = self.network if self.average is None else cast(Network, self.average.module)
+        probabilities = self._probabilities(judged, self.job.validation, self.learner.objective.answers)[known]
         target: dict[str, float] = {}
         if self.job.target is not None:
-            of_target = self._probabilities(self.job.target.validation, lambda network, codes: network.head(codes))
+            of_target = self._probabilities(judged, self.job.target.validation, lambda one, codes: one.head(codes))
             target = {name: LABEL_FREE.get(name)(of_target) for name in LABEL_FREE}
         value = target[rule] if rule in LABEL_FREE else RULES.get(rule)(probabilities, labels[known])
-        self.job.watch(self.job, len(self.history))
+        self.job.watch(replace(self.job, network=judged), len(self.history))
         self.history.append(
             {
                 "phase": at.phase + 1,
@@ -264,15 +271,18 @@ class _Loop:
         )
         if at.best_score is None or value > at.best_score:
             at.best_score = value
-            self.best = {name: tensor.detach().cpu().clone() for name, tensor in self.learner.state_dict().items()}
+            kept = self.learner.state_dict() | judged.state_dict(prefix="network.")
+            self.best = {name: tensor.detach().cpu().clone() for name, tensor in kept.items()}
         at.epoch, at.step, at.loss_sum = at.epoch + 1, 0, 0.0
         self._save(optimiser, only_if_due=True)
 
     @torch.no_grad()
-    def _probabilities(self, part: Part, answers: Callable[[Network, Tensor], Tensor]) -> NDArray[np.float64]:
-        with self.learner.objective.judging(self.network, part):
-            blocks = predict_codes(self.network, part, self.accelerator.device)
-            scores = torch.cat([answers(self.network, codes).float().cpu() for codes in blocks])
+    def _probabilities(
+        self, network: Network, part: Part, answers: Callable[[Network, Tensor], Tensor]
+    ) -> NDArray[np.float64]:
+        with self.learner.objective.judging(network, part):
+            blocks = predict_codes(network, part, self.accelerator.device)
+            scores = torch.cat([answers(network, codes).float().cpu() for codes in blocks])
         probabilities: NDArray[np.float64] = torch.softmax(scores, dim=1).double().numpy()
         return probabilities
 
@@ -309,6 +319,7 @@ class _Loop:
             state = {
                 "fingerprint": self.job.fingerprint,
                 "learner": self.learner.state_dict(),
+                "average": None if self.average is None else self.average.state_dict(),
                 "optimiser": optimiser.state_dict(),
                 "position": asdict(self.position),
                 "history": self.history,
@@ -330,6 +341,8 @@ class _Loop:
         if state["fingerprint"] != self.job.fingerprint:
             raise RunError(f"{self.checkpoint} belongs to other data; delete it to start anew, or choose another --out")
         self.learner.load_state_dict(state["learner"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
         self.position = Position(**state["position"])
         self.history, self.best = state["history"], state["best"]
         log.info("resumed at phase %d, epoch %d", self.position.phase + 1, self.position.epoch + 1)

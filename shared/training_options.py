@@ -57,6 +57,9 @@ class TrainingOptions(Section):
     focal_gamma: float = Field(0.0, ge=0, description="how much easy samples count less in the loss; 0: not at all")
     class_weights: Literal["balanced", "none"] = Field("balanced", description="in the loss")
     balance: Balance = Field("none", description="what comes equally often in an epoch, however rare it is")
+    averaging: float = Field(
+        0.0, ge=0, lt=1, description="decay of a moving average of the weights, which is kept in their place; 0: none"
+    )
     batch_norm: BatchNormPolicy = Field(
         "train", description="what trained stages change: all; frozen: not the statistics; fixed: nothing"
     )
@@ -124,6 +127,7 @@ class TrainingOptions(Section):
             precision=self.precision,
             selection=self.selection,
             balance=self.balance,
+            averaging=self.averaging,
         )
 
     def class_loss(self, job: Job) -> ClassLoss:

@@ -82,6 +82,10 @@ def test_its_backbone_has_the_layers_and_stages_it_names(path: Path) -> None:
     _check_backbone(load_config(path))
 
 
+def test_its_augmentation_is_one_that_the_application_has(path: Path) -> None:
+    assert load_config(path).data.augmentation in _task(path).augmentations
+
+
 def test_its_strategy_knows_its_options_and_its_phases_their_stages(path: Path) -> None:
     _check_strategy(load_config(path), path)
 

@@ -57,7 +57,8 @@ def test_advice_is_printed_and_its_configuration_is_what_train_takes(characters:
         assert words in told
     tree = read_json(Path("out/advice.json"))
     assert [one["recipe"] for one in tree["candidates"]] == [PROBE, PROBE_AUTO, FINETUNE]
-    assert tree["advised"]["low"] <= tree["advised"]["value"] <= tree["advised"]["high"]
+    assert tree["expected"]["low"] < tree["expected"]["value"] <= tree["expected"]["high"]
+    assert tree["expected"]["value"] == max(one["value"] for one in tree["candidates"][:2])
     assert tree["data"]["images"] == tree["data"]["used"] < 48
     config = load_config(Path("out/advised.yaml"))
     assert (config.name, config.backbone.weights, config.backbone.size) == ("advised", str(weights), 32)
@@ -85,7 +86,7 @@ def test_a_given_test_is_never_read(
         csv.writer(stream).writerows([("path", "label", "split"), *rows])
     read: list[str] = []
     real = datasets.read
-    monkeypatch.setattr("handwriting.datasets.read", lambda sample: read.append(sample.source) or real(sample))
+    monkeypatch.setattr(datasets, "read", lambda sample: read.append(sample.source) or real(sample))
     found = _call(str(table), "backbone.size=32", "--weights", str(weights))
     assert found.exit_code == 0, found.output
     assert "the data's own test was not looked at" in found.stdout

@@ -10,7 +10,7 @@ from sklearn import metrics
 
 from shared.aggregation import Aggregation
 from shared.errors import DataError
-from shared.evaluation import SMALL_CELL, Stakes, evaluate
+from shared.evaluation import SMALL_CELL, Stakes, evaluate, sensitivity_at_specificity
 from shared.intervals import wilson
 from shared.samples import Belonging, Sample
 
@@ -139,3 +139,35 @@ def test_without_a_positive_class_the_threshold_accepts_and_rejects() -> None:
     assert result["domains"]["paper"]["coverage"]["value"] == 1.0
     assert "coverage" not in result["domains"]["slate"]  # of four images nothing is told
     assert "sensitivity" not in result
+
+
+def test_sensitivity_at_specificity_allows_as_many_false_alarms_as_that_leaves() -> None:
+    truth = np.array([False] * 5 + [True] * 4)
+    scores = np.array([0.1, 0.2, 0.3, 0.4, 0.7, 0.35, 0.5, 0.8, 0.9])
+    found = sensitivity_at_specificity(scores, truth, range(9), 0.8)
+    assert found["value"] == 0.75  # above 0.4: one false alarm, 0.7
+    assert sensitivity_at_specificity(scores, truth, range(9), 1.0)["value"] == 0.5
+    assert sensitivity_at_specificity(scores, truth, range(9), 0.0)["value"] == 1.0
+
+
+def test_sensitivity_at_specificity_counts_equal_scores_as_called_together() -> None:
+    truth = np.array([False, False, True, True])
+    found = sensitivity_at_specificity(np.array([0.1, 0.5, 0.5, 0.9]), truth, range(4), 0.9)
+    assert found["value"] == 0.5
+
+
+def test_sensitivity_at_specificity_has_an_interval_by_groups() -> None:
+    random = np.random.default_rng(0)
+    truth = np.arange(200) % 2 == 0
+    scores = random.normal(size=200) + truth
+    alone = sensitivity_at_specificity(scores, truth, range(200), 0.8)
+    together = sensitivity_at_specificity(scores, truth, [i // 20 for i in range(200)], 0.8)
+    assert alone["low"] < alone["value"] < alone["high"]
+    assert together["value"] == alone["value"]
+    assert (together["low"], together["high"]) != (alone["low"], alone["high"])
+
+
+def test_sensitivity_at_specificity_is_not_defined_without_healthy_samples() -> None:
+    found = sensitivity_at_specificity(np.array([0.1, 0.9]), np.array([True, True]), range(2), 0.8)
+    assert found["value"] is None
+    assert found["reason"]

@@ -366,6 +366,7 @@ def test_a_run_folder_in_use_is_refused(tmp_path: Path, tiny_words: Words) -> No
         ("backbone.layers=[block7]", ConfigError, "no layer 'block7'; convnet_small has block1"),
         ("backbone.copied=[block7]", ConfigError, "no stage 'block7'"),
         ("backbone.pooling=avg7", ConfigError, "backbone.pooling: 'avg7'; allowed: avg1"),
+        ("data.augmentation=physics", ConfigError, "unknown augmentation 'physics'; known: usual"),
     ],
 )
 def test_a_name_that_does_not_exist_is_refused_before_anything_is_written(

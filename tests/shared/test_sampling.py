@@ -15,14 +15,14 @@ def _random(seed: int = 0) -> np.random.Generator:
 
 
 def test_one_key_is_a_plain_shuffle() -> None:
-    order = epoch_order(np.zeros(10, dtype=np.int64), _random())
+    order = epoch_order(np.zeros((10, 2), dtype=np.int64), _random())
     assert sorted(order.tolist()) == list(range(10))
     assert order.tolist() == _random().permutation(10).tolist()
 
 
 def test_rare_keys_come_as_often_as_frequent_ones_and_no_sample_again_before_all_came() -> None:
     keys = np.array([0] * 90 + [1] * 8 + [2] * 3)
-    order = epoch_order(keys, _random())
+    order = epoch_order(np.stack([keys, np.zeros_like(keys)], axis=1), _random())
     assert len(order) == 101
     assert np.ptp(np.bincount(keys[order])) <= 1
     counts = np.bincount(order, minlength=101)
@@ -44,7 +44,19 @@ def test_balance_names_what_is_told_apart(balance: Balance, groups: list[list[in
     labels = np.array([0, 1, 0, 1, 1])
     samples = [Sample(str(i), "", domain="a" if i < 2 else "b") for i in range(5)]
     keys = balanced_keys(Part(samples, [], labels, Belonging.of(samples, range(5))), balance)
-    assert sorted(np.flatnonzero(keys == key).tolist() for key in np.unique(keys)) == groups
+    assert sorted(np.flatnonzero((keys == key).all(axis=1)).tolist() for key in np.unique(keys, axis=0)) == groups
+
+
+def test_a_collection_of_one_class_does_not_make_it_more_frequent() -> None:
+    labels = np.array([0] * 10 + [1] * 40 + [1] * 50)
+    samples = [Sample(str(i), "", domain="both" if i < 50 else "ill") for i in range(100)]
+    part = Part(samples, [], labels, Belonging.of(samples, range(100)))
+    order = epoch_order(balanced_keys(part, "class_and_domain"), _random())
+    assert [int((order < 10).sum()), int(((order >= 10) & (order < 50)).sum()), int((order >= 50).sum())] == [
+        50,
+        25,
+        25,
+    ]
 
 
 def test_the_endless_stream_is_the_same_wherever_it_is_entered() -> None:

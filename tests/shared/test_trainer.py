@@ -50,15 +50,15 @@ def test_the_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
     assert all(torch.equal(a, b) for a, b in zip(_weights(first).values(), _weights(second).values(), strict=True))
 
 
-@pytest.mark.parametrize("kill_after", [1, 10, 24])
+@pytest.mark.parametrize(("kill_after", "averaging"), [(1, 0.0), (10, 0.0), (24, 0.0), (10, 0.9)])
 def test_killed_and_resumed_it_ends_with_the_same_weights(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kill_after: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kill_after: int, averaging: float
 ) -> None:
     monkeypatch.setattr("shared.trainer.CHECKPOINT_SECONDS", 0.0)
     whole = small_job(tmp_path / "whole")
     (tmp_path / "whole").mkdir()
     (tmp_path / "cut").mkdir()
-    history = _train(whole)
+    history = _train(whole, averaging=averaging)
     steps = 0
 
     def kill(*_: object) -> None:
@@ -68,11 +68,20 @@ def test_killed_and_resumed_it_ends_with_the_same_weights(
             raise Killed
 
     with pytest.raises(Killed):
-        _train(small_job(tmp_path / "cut", kill))
+        _train(small_job(tmp_path / "cut", kill), averaging=averaging)
     resumed = small_job(tmp_path / "cut")
-    assert _train(resumed) == history
+    assert _train(resumed, averaging=averaging) == history
     for (name, a), b in zip(_weights(whole).items(), _weights(resumed).values(), strict=True):
         assert torch.equal(a, b), name
+
+
+def test_averaged_weights_are_kept_in_place_of_the_last(tmp_path: Path) -> None:
+    plain, smooth = small_job(tmp_path / "a"), small_job(tmp_path / "b")
+    _train(plain)
+    history = _train(smooth, averaging=0.9)
+    assert history[-1]["validation_accuracy"] == 1.0
+    pairs = zip(plain.network.parameters(), smooth.network.parameters(), strict=True)
+    assert any(not torch.equal(first, second) for first, second in pairs)
 
 
 def test_a_phase_of_the_head_alone_leaves_the_backbone_as_it_was(tmp_path: Path) -> None:
