@@ -54,6 +54,11 @@ class Worker:
         self._work, self._timeout_s, self._memory_bytes = work, timeout_s, memory_bytes
         self._child: SpawnProcess | None = None
         self._pipe: Connection | None = None
+        self._outdated = False
+
+    def renew(self, work: Any) -> None:
+        """Has the next call done by other work, in a new process; a call in progress ends as it began."""
+        self._work, self._outdated = work, True
 
     def call(self, method: str, *given: Any, told: Told = lambda *_: None) -> Any:
         """Calls a method of the work in the process and gives what it gives.
@@ -88,6 +93,9 @@ class Worker:
             child.kill()
 
     def _started(self) -> Connection:
+        if self._outdated:
+            self._outdated = False
+            self.stop()
         if self._pipe is None or self._child is None or not self._child.is_alive():
             context = multiprocessing.get_context("spawn")
             self._pipe, far = context.Pipe()
@@ -136,6 +144,11 @@ class WorkerPool:
         return await asyncio.get_running_loop().run_in_executor(
             self._threads, partial(self._call, method, *given, told=told)
         )
+
+    def renew(self, work: Any) -> None:
+        """As `Worker.renew`, of all processes."""
+        for worker in self._workers:
+            worker.renew(work)
 
     def close(self) -> None:
         """Ends all processes, in whatever they do; what waits is never begun."""

@@ -69,6 +69,25 @@ def test_what_goes_wrong_is_told_without_values_and_the_next_work_is_done(
     assert worker.call("add", 1, 2) == 3
 
 
+@dataclass(frozen=True)
+class OtherWork:
+    """What stands in the place of `Work`."""
+
+    def add(self, one: int, other: int, tell: Callable[..., None]) -> tuple[int, int]:
+        return one + other, os.getpid()
+
+
+def test_renewed_it_does_other_work_in_a_new_process() -> None:
+    worker = Worker(OtherWork(), timeout_s=20)
+    first = worker.call("add", 1, 2)[1]
+    worker.renew(OtherWork())
+    second = worker.call("add", 1, 2)[1]
+    assert first != second == worker.call("add", 1, 2)[1]
+    worker.renew(Work())
+    assert worker.call("add", 1, 2) == 3
+    worker.stop()
+
+
 def test_what_hangs_is_given_up() -> None:
     worker = Worker(Work(), timeout_s=20)
     worker.call("add", 1, 2)
