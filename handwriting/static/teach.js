@@ -4,6 +4,7 @@ const form = document.getElementById("teach"), named = document.getElementById("
 const keepButton = document.getElementById("keep"), learn = document.getElementById("learn"), fault = document.getElementById("teach-fault");
 const fewest = Number(form.dataset.fewest), most = Number(form.dataset.most);
 let drawings = [], learning = false;
+history.scrollRestoration = "manual";  // what was taught stands at the top
 
 function tellFault(words, place = fault) {
   place.textContent = words;

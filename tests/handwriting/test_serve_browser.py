@@ -107,7 +107,7 @@ def test_five_characters_are_drawn_and_read_right_while_one_writes(opened: Any) 
 
 def put_down(page: Any, strokes: list[Points]) -> None:
     """Draws on the canvas with the mouse and waits for nothing."""
-    page.locator("#canvas").scroll_into_view_if_needed()
+    page.locator("#canvas").evaluate("canvas => canvas.scrollIntoView()")
     box = page.locator("#canvas").bounding_box()
     factor = box["width"] / 280
     for stroke in strokes:
@@ -141,6 +141,7 @@ def test_a_is_taught_from_five_drawings_and_then_read_and_taken_back(
                 put_down(page, varied(A_STROKES, seed))
                 page.click("#keep")
         assert page.locator("#kept img").count() == 5
+        page.locator("#learn").scroll_into_view_if_needed()
         shoot(page, f"{name}-five")
         page.click("#learn")
         page.get_by_text("Taught here").wait_for()
