@@ -1,8 +1,8 @@
 """Schemathesis against a served application, half of the time with the name of a real upload in its addresses.
 
-`python -m tests.shared.web.fuzz APPLICATION RUN FILE... [--seconds 300]` serves RUN, uploads FILEs, and ends with 1 where
-a request was answered by a server error or by what the OpenAPI description does not state. Random names find no upload:
-without a real one, nearly all routes of items end at 404.
+`python -m tests.shared.web.fuzz APPLICATION RUN FILE... [--seconds 300]` serves RUN, uploads FILEs, and ends with 1
+where a request was answered by a server error or by what the OpenAPI description does not state. Random names find no
+upload: without a real one, nearly all routes of items end at 404.
 """
 
 from __future__ import annotations
