@@ -23,6 +23,7 @@ from functools import partial
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
+from shared.child import ending
 from shared.errors import MedtlError
 
 if TYPE_CHECKING:
@@ -113,8 +114,7 @@ class Worker:
         if child is None:
             return "stopped"
         child.join(STOP_S)
-        code = child.exitcode
-        return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+        return ending(child.exitcode)
 
 
 class WorkerPool:

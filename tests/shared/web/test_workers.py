@@ -54,7 +54,7 @@ def test_it_gives_what_the_work_gives_and_tells_what_it_tells(worker: Worker) ->
 @pytest.mark.parametrize(
     ("method", "reason"),
     [
-        ("crash", "ended the process that worked on it (signal 6)"),
+        ("crash", "ended the process that worked on it (SIGABRT)"),
         ("fill", "needs more memory than one input may take here"),
         ("fault", "is damaged"),
         ("quote", "cannot be judged (ValueError)"),
