@@ -12,6 +12,7 @@ from fastapi.responses import FileResponse
 
 from handwriting.serve_work import KINDS, SIZES, CharacterWork, picture_name
 from handwriting.task import TASK
+from handwriting.teaching import teaching
 from shared.web.app import build, faults
 from shared.web.guard import Access, Guard
 from shared.web.serving import JUDGING_S, worker_count
@@ -23,6 +24,7 @@ MAX_DRAWING_BYTES = 1 << 18
 """256 KiB: a canvas of 280 x 280 takes 10."""
 DRAWING_S = 20.0
 """A worker is started within; judging takes milliseconds."""
+LINKS = (("/teach", "Teach"),)
 Number = Annotated[int, InPath(ge=0, le=1_000_000)]
 PICTURE: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}}}}
 DRAWING_BODY = {
@@ -46,8 +48,16 @@ def build_app(run: Path, runs: Path, access: Access, store: UploadStore) -> Guar
     # A page takes seconds: who writes meanwhile must not wait for it.
     drawings = WorkerPool(work, 1, DRAWING_S)
     pool = WorkerPool(work, max(1, worker_count() - 1), JUDGING_S)
-    site = Site(TASK, run, runs, access, store, pool, further_pools=(drawings,))
+    site = Site(TASK, run, runs, access, store, pool, LINKS, further_pools=(drawings,))
+
+    def renew(other: Path) -> None:
+        for one in (drawings, pool):
+            one.renew(CharacterWork(TASK, other, threads=1))
+
+    lessons, learner = teaching(site, renew)
+    site.further_pools += (learner,)
     router = APIRouter()
+    router.include_router(lessons)
     router.include_router(_drawings(drawings))
     router.include_router(_pictures(site))
     return build(site, router, _shown, kinds=KINDS)

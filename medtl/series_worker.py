@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from medtl.durable import write_new
 from medtl.spool import RESULT_SUFFIX
+from shared.child import ending
 from shared.errors import MedtlError
 
 if TYPE_CHECKING:
@@ -97,8 +98,7 @@ class SeriesWorker:
         if child is None:
             return "stopped"
         child.join(STOP_S)
-        code = child.exitcode
-        return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+        return ending(child.exitcode)
 
 
 def _serve(pipe: Connection, process: Process) -> None:

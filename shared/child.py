@@ -47,7 +47,8 @@ def in_child(work: Callable[..., Any], *given: Any, progress: Progress = lambda 
                 return told
     except (EOFError, ConnectionResetError):
         child.join(STOP_S)
-        raise ChildFailed(_ending(child.exitcode)) from None
+        said = "; what it said last stands on standard error" if (child.exitcode or 0) > 0 else ""
+        raise ChildFailed(f"the process ended early: {ending(child.exitcode)}{said}") from None
     except KeyboardInterrupt:
         child.terminate()
         raise
@@ -59,11 +60,19 @@ def in_child(work: Callable[..., Any], *given: Any, progress: Progress = lambda 
             child.join()
 
 
-def _ending(code: int | None) -> str:
-    if code is not None and code < 0:
-        name = signal.Signals(-code).name
-        return f"the process was ended by {name}" + (", as where memory runs out" if name == "SIGKILL" else "")
-    return f"the process ended with exit code {code}; what it said last stands on standard error"
+def ending(code: int | None) -> str:
+    """How a process ended, in words.
+
+    Args:
+        code: As `multiprocessing.Process.exitcode`; None where it has not ended in the time it was given.
+    """
+    if code is None:
+        return "not yet"
+    if code >= 0:
+        return f"exit code {code}"
+    known = {one.value: one.name for one in signal.Signals}
+    name = known.get(-code, f"signal {-code}")
+    return f"{name}, as where memory runs out" if name == "SIGKILL" else name
 
 
 def _serve(pipe: Connection, level: int, work: Callable[..., Any], given: tuple[Any, ...]) -> None:

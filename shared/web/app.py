@@ -6,7 +6,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI, HTTPException, Query, Request, Response
@@ -179,7 +178,9 @@ def _uploads(site: Site, kinds: Sequence[str]) -> APIRouter:
 
 def _pages(site: Site, app: FastAPI, context: ResultContext) -> APIRouter:
     router = APIRouter(default_response_class=HTMLResponse, include_in_schema=False)
-    found_runs = partial(find_runs, site.runs, site.task.name, site.run)
+
+    def found_runs() -> dict[str, RunEntry]:
+        return find_runs(site.runs, site.task.name, site.run)
 
     def run_of(name: str) -> RunEntry:
         entry = found_runs().get(name)

@@ -26,7 +26,7 @@ class Site:
 
     Attributes:
         task: The application.
-        run: The finished run that answers.
+        run: The finished run that answers; see `answer_with`.
         runs: Folder of the runs that are listed.
         access: Who may ask.
         store: Of uploads.
@@ -48,7 +48,7 @@ class Site:
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.record = read_model_record(self.run)
+        self.answer_with(self.run)
         self._templates = Environment(
             loader=ChoiceLoader([PackageLoader(self.task.name), PackageLoader("shared.web")]),
             autoescape=select_autoescape(),
@@ -56,6 +56,15 @@ class Site:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+
+    def answer_with(self, run: Path) -> None:
+        """Tells pages of another run; the workers are renewed by who calls this.
+
+        Raises:
+            RunError: It is no finished run.
+        """
+        self.record = read_model_record(run)
+        self.run = run
 
     def close(self) -> None:
         """Ends all processes and deletes all uploads."""

@@ -23,6 +23,7 @@ from functools import partial
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
+from shared.child import ending
 from shared.errors import MedtlError
 
 if TYPE_CHECKING:
@@ -54,6 +55,11 @@ class Worker:
         self._work, self._timeout_s, self._memory_bytes = work, timeout_s, memory_bytes
         self._child: SpawnProcess | None = None
         self._pipe: Connection | None = None
+        self._outdated = False
+
+    def renew(self, work: Any) -> None:
+        """Has the next call done by other work, in a new process; a call in progress ends as it began."""
+        self._work, self._outdated = work, True
 
     def call(self, method: str, *given: Any, told: Told = lambda *_: None) -> Any:
         """Calls a method of the work in the process and gives what it gives.
@@ -88,6 +94,9 @@ class Worker:
             child.kill()
 
     def _started(self) -> Connection:
+        if self._outdated:
+            self._outdated = False
+            self.stop()
         if self._pipe is None or self._child is None or not self._child.is_alive():
             context = multiprocessing.get_context("spawn")
             self._pipe, far = context.Pipe()
@@ -105,8 +114,7 @@ class Worker:
         if child is None:
             return "stopped"
         child.join(STOP_S)
-        code = child.exitcode
-        return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+        return ending(child.exitcode)
 
 
 class WorkerPool:
@@ -136,6 +144,11 @@ class WorkerPool:
         return await asyncio.get_running_loop().run_in_executor(
             self._threads, partial(self._call, method, *given, told=told)
         )
+
+    def renew(self, work: Any) -> None:
+        """As `Worker.renew`, of all processes."""
+        for worker in self._workers:
+            worker.renew(work)
 
     def close(self) -> None:
         """Ends all processes, in whatever they do; what waits is never begun."""

@@ -39,6 +39,23 @@ STROKES: dict[str, list[Points]] = {
 }
 """On a canvas of 280 x 280."""
 STROKE_MS = 100.0
+A_STROKES: list[Points] = [
+    [(40, 50), (245, 50)],
+    [(205, 50), (205, 240)],
+    [*arc(85, 105, 38, 30, -150, 80), (80, 138), *arc(85, 180, 48, 42, -80, 150)],
+    [(120, 140), (205, 140)],
+]
+"""अ, which DHCD does not have: headline, stem, a 3 on the left, and the bar between."""
+
+
+def varied(strokes: list[Points], seed: int) -> list[Points]:
+    """The same character by a less steady hand: moved, leaned, stretched."""
+    random = np.random.default_rng(seed)
+    lean, (x, y), (wide, tall) = random.normal(0, 0.06), random.uniform(-10, 10, 2), random.uniform(0.85, 1.05, 2)
+    return [
+        [(140 + (px - 140) * wide + (py - 140) * lean + x, 140 + (py - 140) * tall + y) for px, py in points]
+        for points in strokes
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +105,62 @@ def test_five_characters_are_drawn_and_read_right_while_one_writes(opened: Any) 
     assert np.median(taken) < STROKE_MS
 
 
+def put_down(page: Any, strokes: list[Points]) -> None:
+    """Draws on the canvas with the mouse and waits for nothing."""
+    page.locator("#canvas").evaluate("canvas => canvas.scrollIntoView()")
+    box = page.locator("#canvas").bounding_box()
+    factor = box["width"] / 280
+    for stroke in strokes:
+        places = [(box["x"] + x * factor, box["y"] + y * factor) for x, y in stroke]
+        page.mouse.move(*places[0])
+        page.mouse.down()
+        for place in places[1:]:
+            page.mouse.move(*place)
+        page.mouse.up()
+
+
+@pytest.mark.parametrize(("screen", "dark"), [("wide", False), ("phone", True)])
+def test_a_is_taught_from_five_drawings_and_then_read_and_taken_back(
+    opened: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, screen: str, dark: bool
+) -> None:
+    run = os.environ.get(RUN_VARIABLE)
+    if not run:
+        pytest.skip(f"{RUN_VARIABLE} names no run on DHCD")
+    monkeypatch.chdir(tmp_path)  # where the folder of runs is made
+    name = f"handwriting-{'dark' if dark else 'light'}-{screen}-teach"
+    with served("handwriting", Path(run)) as address, page_on(opened, screen, dark=dark) as page:
+        page.goto(address + "teach")
+        page.fill("#name", "अ")
+        for seed in range(5):
+            if seed == 3:
+                put_down(page, varied(A_STROKES, seed))
+                shoot(page, f"{name}-drawing")
+                page.focus("#canvas")
+                page.keyboard.press("Enter")
+            else:
+                put_down(page, varied(A_STROKES, seed))
+                page.click("#keep")
+        assert page.locator("#kept img").count() == 5
+        page.locator("#learn").scroll_into_view_if_needed()
+        shoot(page, f"{name}-five")
+        page.click("#learn")
+        page.get_by_text("Taught here").wait_for()
+        assert page.get_by_text("Nothing is certified any more").count() > 0
+        shoot(page, f"{name}-taught")
+        page.goto(address)
+        draw(page, varied(A_STROKES, 100))
+        read = [page.inner_text("#answer")]
+        for strokes in (varied(A_STROKES, 101), STROKES["ma"], STROKES["digit_0"]):
+            draw(page, strokes)
+            read.append(page.inner_text("#answer"))
+        assert read == ["अ a", "अ a", "म ma", "० 0"]
+        shoot(page, f"{name}-read")
+        page.goto(address + "teach")
+        page.click("#take-back")
+        page.wait_for_selector("#take-back", state="detached")
+        assert list((tmp_path / "runs" / "taught").iterdir()) == []
+
+
 def test_a_character_is_drawn_with_the_keyboard_alone_and_cleared(opened: Any, address: str) -> None:
     with page_on(opened, "wide") as page:
         page.goto(address)
@@ -123,9 +196,10 @@ def test_a_page_is_read_with_boxes_in_place_and_fits_the_screen(
     Image.fromarray(sheet).save(tmp_path / "page.png")
     name, found = f"handwriting-{'dark' if dark else 'light'}-{screen}", []
     with page_on(opened, screen, dark=dark) as page:
-        page.goto(address)
-        shoot(page, f"{name}-home")
-        found += serious_violations(page)
+        for path in ("teach", ""):
+            page.goto(address + path)
+            shoot(page, f"{name}-{path or 'home'}")
+            found += serious_violations(page)
         page.set_input_files("#choose-files", tmp_path / "page.png")
         page.wait_for_selector(".page rect")
         shown, box = (page.locator(one).first.bounding_box() for one in (".page img", ".page rect"))

@@ -24,6 +24,7 @@ from shared.predictor import Predictor
 from shared.web.guard import Access
 from shared.web.uploads import Upload, UploadStore
 from shared.web.workers import WorkFailed
+from tests.medtl.planted import Training
 
 BASE = "http://127.0.0.1:8000"
 ACCESS = Access("0123456789abcdef", True, frozenset({"127.0.0.1"}))
@@ -248,6 +249,26 @@ def test_an_explanation_is_told_in_lines_and_ends_with_its_result_or_fault() -> 
 
     assert sorted(kinds(1)) == ["progress", "progress", "result"]
     assert kinds(2)[-1] == "fault"
+
+
+@pytest.mark.slow
+def test_the_process_that_explains_does_so(tmp_path: Path, planted_training: Training) -> None:
+    store = UploadStore(600, tmp_path / "uploads")
+    guard = serve.build_app(planted_training.run, tmp_path / "runs", ACCESS, store, None)
+    path = next(planted_training.data.rglob("*.dcm"))
+    with TestClient(guard, base_url=BASE) as asked:
+        base = f"/api/uploads/{send(asked, ('a.dcm', path.read_bytes()))['id']}/items/0"
+        told = asked.post(f"{base}/slices/1/explanation", headers=CSRF)
+        lines = [json.loads(line) for line in told.text.splitlines()]
+        assert [next(iter(line)) for line in lines] == ["progress"] * (len(lines) - 1) + ["result"]
+        facts = lines[-1]["result"]
+        assert facts == asked.get(f"{base}/slices/1/explanation").json()
+        assert facts["label"] in ("tumour", "no_tumour")
+        assert facts["believable"] is (facts["faults"] == [])
+        values = np.frombuffer(asked.get(f"{base}/maps/1").content, np.int8)
+        assert 2 * values.size == len(asked.get(f"{base}/slices/1").content)
+        assert np.abs(values.astype(int)).max() == 127
+        assert asked.get(f"{base}/maps/2").status_code == 404
 
 
 def test_without_torch_the_page_says_how_to_install_it(

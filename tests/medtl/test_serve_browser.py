@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.medtl.planted import Training
 from tests.shared.web.browsing import SCREENS, browser, needs_chromium, page_on, serious_violations, served, shoot
 
 pytestmark = [pytest.mark.slow, needs_chromium]
@@ -93,13 +94,40 @@ def test_slices_are_scrolled_and_windowed_by_wheel_keys_and_drag(opened: Any, ad
         page.wait_for_selector(SLICE.format(1))
 
 
-def pixel_sum(page: Any) -> int:
+def pixel_sum(page: Any, canvas: str = "grey") -> int:
     code = (
-        "const c = document.getElementById('grey');"
+        f"const c = document.getElementById('{canvas}');"
         "c.getContext('2d').getImageData(0, 0, c.width, c.height).data.reduce((a, b) => a + b, 0)"
     )
     total: int = page.evaluate(f"(() => {{ {code.replace('c.getContext', 'return c.getContext', 1)} }})()")
     return total
+
+
+def test_a_map_is_still_there_when_one_scrolls_away_and_back(opened: Any, planted_training: Training) -> None:
+    folder = next(planted_training.data.rglob("*.dcm")).parent
+    with served("medtl", planted_training.run) as address, page_on(opened, "wide") as page:
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url) if request.method == "POST" else None)
+        open_scan(page, address, "#choose-folder", folder)
+        page.focus(".screen")
+        page.keyboard.press("Home")
+        page.wait_for_selector(SLICE.format(1))
+        page.click("#explain")
+        page.wait_for_selector("#explained:not([hidden])")
+        verdict, laid = page.inner_text("#verdict"), pixel_sum(page, "over")
+        assert verdict.startswith(("This map passed", "Not to be believed"))
+        assert laid > 0
+        shoot(page, "medtl-light-wide-explained")
+        page.focus(".screen")
+        page.keyboard.press("ArrowDown")
+        page.wait_for_selector(SLICE.format(2))
+        assert page.locator("#explained").is_hidden()
+        assert pixel_sum(page, "over") == 0
+        page.keyboard.press("ArrowUp")
+        page.wait_for_selector(SLICE.format(1))
+        assert (page.inner_text("#verdict"), pixel_sum(page, "over")) == (verdict, laid)
+        assert page.locator("#explain").is_hidden()
+        assert sum(address.endswith("/explanation") for address in asked) == 1
 
 
 def test_a_refusal_is_read_and_the_upload_deleted(opened: Any, address: str, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from shared.child import ChildFailed, in_child
+from shared.child import ChildFailed, ending, in_child
 
 WORK = """
 import os, signal
@@ -55,11 +55,29 @@ def test_the_result_and_the_progress_come_from_another_process(work: ModuleType)
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("refuse", "^no such number$"), ("crash", "ended by SIGSEGV"), ("leave", "ended with exit code 7")],
+    [
+        ("refuse", "^no such number$"),
+        ("crash", "ended early: SIGSEGV"),
+        ("leave", "ended early: exit code 7; what it said"),
+    ],
 )
 def test_what_ends_the_child_is_a_reason_and_nothing_more(work: ModuleType, name: str, said: str) -> None:
     with pytest.raises(ChildFailed, match=said):
         in_child(getattr(work, name))
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (0, "exit code 0"),
+        (-6, "SIGABRT"),
+        (-9, "SIGKILL, as where memory runs out"),
+        (-40, "signal 40"),
+        (None, "not yet"),
+    ],
+)
+def test_how_a_process_ended_is_told_in_words(code: int | None, words: str) -> None:
+    assert ending(code) == words
 
 
 def test_an_interrupt_ends_the_child_and_goes_on(work: ModuleType, tmp_path: Path) -> None:

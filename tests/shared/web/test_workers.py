@@ -54,7 +54,7 @@ def test_it_gives_what_the_work_gives_and_tells_what_it_tells(worker: Worker) ->
 @pytest.mark.parametrize(
     ("method", "reason"),
     [
-        ("crash", "ended the process that worked on it (signal 6)"),
+        ("crash", "ended the process that worked on it (SIGABRT)"),
         ("fill", "needs more memory than one input may take here"),
         ("fault", "is damaged"),
         ("quote", "cannot be judged (ValueError)"),
@@ -67,6 +67,25 @@ def test_what_goes_wrong_is_told_without_values_and_the_next_work_is_done(
         worker.call(method)
     assert str(failed.value) == reason
     assert worker.call("add", 1, 2) == 3
+
+
+@dataclass(frozen=True)
+class OtherWork:
+    """What stands in the place of `Work`."""
+
+    def add(self, one: int, other: int, tell: Callable[..., None]) -> tuple[int, int]:
+        return one + other, os.getpid()
+
+
+def test_renewed_it_does_other_work_in_a_new_process() -> None:
+    worker = Worker(OtherWork(), timeout_s=20)
+    first = worker.call("add", 1, 2)[1]
+    worker.renew(OtherWork())
+    second = worker.call("add", 1, 2)[1]
+    assert first != second == worker.call("add", 1, 2)[1]
+    worker.renew(Work())
+    assert worker.call("add", 1, 2) == 3
+    worker.stop()
 
 
 def test_what_hangs_is_given_up() -> None:
