@@ -41,7 +41,13 @@ def add_zeroshot(app: typer.Typer, task: "Task", knowledge: "Callable[[], Knowle
         draw: Annotated[
             int | None, typer.Option(min=1, help="In place of --unseen: so many classes, drawn at random.")
         ] = None,
-        seeds: Annotated[int, typer.Option(min=1, help="With --draw: how often they are drawn.")] = 5,
+        seeds: Annotated[
+            int | None,
+            typer.Option(
+                min=1,
+                help="With --draw how often they are drawn (5); with --unseen how often the data are divided (1).",
+            ),
+        ] = None,
         methods: Annotated[
             str, typer.Option(help="Of dap, eszsl, ale, devise, prototypes, separated by commas; or all.")
         ] = "all",
@@ -57,17 +63,18 @@ def add_zeroshot(app: typer.Typer, task: "Task", knowledge: "Callable[[], Knowle
             settings = settings_of(config, overrides)
             make_folder(out)
             from shared.zero_shot_report import write_study
-            from shared.zero_shot_run import chosen_methods, draw_classes, gather, in_words, study
+            from shared.zero_shot_run import chosen_methods, divisions, draw_classes, gather, in_words, study
 
             known = knowledge()
             names = chosen_methods(methods, known)
             with progress_bars() as progress:
-                data = gather(task, settings, known, root=RUNS, progress=progress)
                 if unseen is not None:
-                    splits = [tuple(name.strip() for name in unseen.split(","))]
+                    wanted = tuple(name.strip() for name in unseen.split(","))
+                    trials = divisions(task, settings, known, wanted, seeds or 1, root=RUNS, progress=progress)
                 else:
-                    splits = [draw_classes(data.classes, draw or 1, seed) for seed in range(seeds)]
-                tree = study(task, data, known, splits, names, progress)
+                    data = gather(task, settings, known, root=RUNS, progress=progress)
+                    trials = ((data, draw_classes(data.classes, draw or 1, seed)) for seed in range(seeds or 5))
+                tree = study(task, known, trials, names, progress)
             for line in (*task.caveats, *in_words(tree)):
                 typer.echo(line)
             if out is not None:
