@@ -62,6 +62,7 @@ def add_zeroshot(app: typer.Typer, task: "Task", knowledge: "Callable[[], Knowle
                 raise UsageError("give --unseen with names, or --draw with a number of classes; one of them")
             settings = settings_of(config, overrides)
             make_folder(out)
+            from shared.wording import caveats
             from shared.zero_shot_report import write_study
             from shared.zero_shot_run import chosen_methods, divisions, draw_classes, gather, in_words, study
 
@@ -75,10 +76,10 @@ def add_zeroshot(app: typer.Typer, task: "Task", knowledge: "Callable[[], Knowle
                     data = gather(task, settings, known, root=RUNS, progress=progress)
                     trials = ((data, draw_classes(data.classes, draw or 1, seed)) for seed in range(seeds or 5))
                 tree = study(task, known, trials, names, progress)
-            for line in (*task.caveats, *in_words(tree)):
+            for line in (*caveats(task, tree["synthetic"]), *in_words(tree)):
                 typer.echo(line)
             if out is not None:
-                write_study(tree, task.title, out)
+                write_study(tree, task, out)
                 typer.echo(f"report: {out / 'zero_shot.html'}")
 
 

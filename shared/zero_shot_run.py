@@ -314,7 +314,7 @@ def in_words(tree: Mapping[str, Any]) -> Iterator[str]:
     count = len(tree["splits"])
     yield f"{count} trial(s); chance {tree['chance']:.3f}; mean and standard deviation over trials"
     if all(len(entry["unseen"]) == 1 for entry in tree["splits"]):
-        yield f"{tree['splits'][0]['unseen'][0]} alone is unseen: t1, told among unseen classes, is 1 whatever is done"
+        yield "one class alone is unseen: t1, told among unseen classes, is 1 whatever is done"
     if tree["chance_called_negative"] is not None:
         yield f"called negative by chance: {tree['chance_called_negative']:.3f}, the share of classes that are negative"
     for name, row in tree["summary"].items():
