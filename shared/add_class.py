@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import nn
 
@@ -31,7 +32,7 @@ from shared.network import Network
 from shared.ood import FILE, NEIGHBOUR, Reference
 from shared.pages import template
 from shared.samples import image_digest
-from shared.task import Image, Task
+from shared.task import Task
 from shared.trained import load_trained
 from shared.wording import caveats
 
@@ -43,7 +44,7 @@ UNTESTED = (
 )
 
 
-def add_class(task: Task, run: Path, name: str, images: Sequence[Image], out: Path) -> Path:
+def add_class(task: Task, run: Path, name: str, raw: Sequence[NDArray[np.float32]], out: Path) -> Path:
     """Writes a run that also knows `name`; the old run stays as it is.
 
     What was certified is void: validation has no image of the new class. The out-of-distribution reference takes up
@@ -53,7 +54,7 @@ def add_class(task: Task, run: Path, name: str, images: Sequence[Image], out: Pa
         task: The application of the run.
         run: A finished run.
         name: Of the class, in any spelling that the application knows.
-        images: Its examples, preprocessed as the run does it; at least one.
+        raw: Its examples as `Item.slices` has them; at least one.
         out: A new folder.
 
     Returns:
@@ -67,7 +68,7 @@ def add_class(task: Task, run: Path, name: str, images: Sequence[Image], out: Pa
     """
     if out.exists():
         raise UsageError(f"{out} exists; name a new folder with --out")
-    if not images:
+    if not raw:
         raise UsageError(f"no example of {name} was given; give at least one image")
     task.register()
     network, record = load_trained(run)
@@ -78,6 +79,7 @@ def add_class(task: Task, run: Path, name: str, images: Sequence[Image], out: Pa
         raise UsageError("the new class has an empty name; give it one")
     if name in record.classes:
         raise UsageError(f"{run} knows the class {name} already; it has {', '.join(record.classes)}")
+    images = [task.preprocess(pixels, record.preprocessing) for pixels in raw]
     pixels = np.stack(images)
     reference = Reference.read(run)
     with torch.inference_mode():
@@ -134,7 +136,7 @@ def _write_report(task: Task, record: ModelRecord, out: Path, said: Sequence[str
     write_text(out / "model_card.md", "\n\n".join(lines) + "\n")
 
 
-def _widen(network: Network, codes: np.ndarray[Any, np.dtype[np.float32]], reference: Reference) -> None:
+def _widen(network: Network, codes: NDArray[np.float32], reference: Reference) -> None:
     """Gives the head one more output."""
     old = network.head
     row = fit_row(codes, reference.codes, old.weight.detach().numpy(), old.bias.detach().numpy())

@@ -96,14 +96,13 @@ def add_add_class(app: typer.Typer, task: "Task") -> None:
         """Add a class to a finished run from a few examples, without training. What was certified is void."""
         with reported():
             from shared.add_class import add_class, in_words
-            from shared.artifacts import check_finished, read_model_record
+            from shared.artifacts import check_finished
 
             check_finished(model)
-            spec = read_model_record(model).preprocessing
             items = list(task.items(images))
             if refused := [item for item in items if item.refusal is not None]:
                 raise UsageError(f"{refused[0].name} {refused[0].refusal}; give examples that can be judged")
-            pictures = [task.preprocess(pixels, spec) for item in items for pixels in item.slices]
+            pictures = [pixels for item in items for pixels in item.slices]
             folder = add_class(task, model, name, pictures, out)
         for line in in_words(task, name, len(pictures)):
             typer.echo(line)

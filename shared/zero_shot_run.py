@@ -33,8 +33,9 @@ EXAMPLES = 6
 FEWEST_SEEN = 3
 """Classes to learn from: one is held out while the strength is chosen, and two must be left to tell apart."""
 MEASURES = ("t1", "random_t1", "unseen", "seen", "harmonic", "random_harmonic", "area", "random_area")
-CALLED = ("unseen_called_negative", "random_called_negative")
-"""Also summed up where a class is the event that must not be missed."""
+CALLED = ("unseen_called_negative", "random_called_negative", "uncalibrated_called_negative", "false_alarms")
+"""Also summed up where a class is the event that must not be missed. False alarms are negative images called positive:
+a calibration that calls all images the unseen class misses none of it, and is of no use."""
 
 
 @dataclass(frozen=True)
@@ -253,18 +254,38 @@ def _one(
     for measure in ("t1", "harmonic", "area"):
         found[f"random_{measure}"] = float(np.mean([one[measure] for one in controls]))
     if task.positive_name is not None:
-        called = [_called_negative(task, data, one, unseen, choice) for one in (model, *random)]
-        found |= dict(zip(CALLED, (called[0], float(np.mean(called[1:]))), strict=True))
+        positive = np.array([task.is_positive(label) for label in data.classes])
+        missed = [_called_negative(data, one, unseen, positive, choice.shift) for one in (model, *random)]
+        plain = _called_negative(data, model, unseen, positive, 0.0)
+        found |= zip(CALLED[:3], (missed[0], float(np.mean(missed[1:])), plain), strict=True)
+        if np.isin(data.parts["test"].labels, np.flatnonzero(~positive)).any():
+            found["false_alarms"] = 1.0 - _called_negative(data, model, unseen, positive, choice.shift, of=~positive)
     if not method.printed:
         found["examples"] = list(_examples(data, knowledge.table, model, unseen))
     return {**found, "penalty": choice.penalty, "shift": choice.shift, "held_out_area": choice.area}
 
 
-def _called_negative(task: Task, data: Data, model: Fitted, unseen: NDArray[np.bool_], choice: Choice) -> float:
-    """Share of the test images of unseen positive classes whose answer among all classes is a negative one."""
-    positive = np.array([task.is_positive(name) for name in data.classes])
-    test = data.parts["test"].of_classes(np.flatnonzero(unseen & positive).tolist())
-    answers = (model.scores(test.codes) - choice.shift * ~unseen).argmax(axis=1)
+def _called_negative(
+    data: Data,
+    model: Fitted,
+    unseen: NDArray[np.bool_],
+    positive: NDArray[np.bool_],
+    shift: float,
+    *,
+    of: NDArray[np.bool_] | None = None,
+) -> float:
+    """Share of test images whose answer among all classes is a negative one; 0 where there are no such images.
+
+    Args:
+        data: Whose test.
+        model: That answers.
+        unseen: bool [classes].
+        positive: bool [classes].
+        shift: Of the calibration.
+        of: bool [classes], whose images; None: of unseen positive classes.
+    """
+    test = data.parts["test"].of_classes(np.flatnonzero(unseen & positive if of is None else of).tolist())
+    answers = (model.scores(test.codes) - shift * ~unseen).argmax(axis=1)
     return float((~positive[answers]).mean()) if len(answers) else 0.0
 
 
@@ -301,7 +322,7 @@ def _examples(data: Data, table: AttributeTable, model: Fitted, unseen: NDArray[
 
 
 def _summary(found: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
-    names = [*MEASURES, *(name for name in CALLED if name in found[0])]
+    names = [*MEASURES, *(name for name in CALLED if all(name in one for one in found))]
     values = {name: np.array([one[name] for one in found]) for name in names}
     return {
         name: {"mean": float(row.mean()), "spread": float(row.std(ddof=1)) if len(row) > 1 else 0.0}

@@ -70,6 +70,9 @@ def test_tumours_that_look_healthy_are_counted_as_called_healthy() -> None:
     for given, share in ((data, 0.0), (hidden, 1.0)):
         tree = study(TUMOURS, Knowledge(table()), [(given, ("pituitary",))], ["eszsl"], lambda *_: None)
         assert tree["summary"]["eszsl"]["unseen_called_negative"]["mean"] == pytest.approx(share, abs=0.05)
+        found = tree["splits"][0]["methods"]["eszsl"]
+        assert found["uncalibrated_called_negative"] >= found["unseen_called_negative"]  # the shift favours unseen ones
+        assert 0.0 <= found["false_alarms"] < 0.5
         assert 0.0 <= tree["summary"]["eszsl"]["random_called_negative"]["mean"] <= 1.0
 
 
