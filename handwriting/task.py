@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from handwriting import labels
 from handwriting.labels import CHARACTERS
 from handwriting.settings import DEFAULT_OPTIONS
 from shared.samples import Dataset, Sample
@@ -52,6 +53,10 @@ class HandwritingTask:
         character = CHARACTERS.get(str(sample.label))
         known = {} if character is None else {"kind": str(character.kind)}
         return known | ({} if sample.group is None else {"writer": sample.group}) | dict(sample.further)
+
+    def canonical(self, name: str) -> str:
+        """The label of a character: of `ka`, `character_1_ka` or `क` it is `ka`."""
+        return labels.canonical(name)
 
     def say(self, label: str) -> str:
         """The character in Unicode and its name (`क ka`); a class that is no character of ours by its label."""

@@ -52,6 +52,10 @@ class MedtlTask:
         known = {} if sample.domain == UNKNOWN_DOMAIN else {"scanner": sample.domain}
         return known | dict(sample.further)
 
+    def canonical(self, name: str) -> str:
+        """The one spelling of a class; a name that is not known counts as a tumour of its own kind."""
+        return labels.canonical(name)
+
     def say(self, label: str) -> str:
         """The label itself: it is what radiologists call it."""
         return label

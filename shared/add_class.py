@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import nn
 
 from shared.artifacts import (
+    ModelRecord,
     claimed,
     file_hash,
     finish,
@@ -21,22 +23,28 @@ from shared.artifacts import (
     write_array,
     write_json,
     write_seen,
+    write_text,
 )
 from shared.errors import UsageError
 from shared.export import export_onnx
 from shared.few_shot import fit_row
 from shared.network import Network
 from shared.ood import FILE, NEIGHBOUR, Reference
+from shared.pages import template
 from shared.samples import image_digest
-from shared.task import Image, Task
+from shared.task import Task
 from shared.trained import load_trained
+from shared.wording import caveats
 
 COPIED = ("config.yaml", "environment.json", "metrics.jsonl")
 VOID = "Nothing is certified: a class was added after validation"
 FEWEST_SURE = 5
+UNTESTED = (
+    "Its own test was not judged again, for that has no image of the new class: `evaluate RUN DATA` judges other data."
+)
 
 
-def add_class(task: Task, run: Path, name: str, images: Sequence[Image], out: Path) -> Path:
+def add_class(task: Task, run: Path, name: str, raw: Sequence[NDArray[np.float32]], out: Path) -> Path:
     """Writes a run that also knows `name`; the old run stays as it is.
 
     What was certified is void: validation has no image of the new class. The out-of-distribution reference takes up
@@ -45,8 +53,8 @@ def add_class(task: Task, run: Path, name: str, images: Sequence[Image], out: Pa
     Args:
         task: The application of the run.
         run: A finished run.
-        name: Of the class, in the application's spelling.
-        images: Its examples, preprocessed as the run does it; at least one.
+        name: Of the class, in any spelling that the application knows.
+        raw: Its examples as `Item.slices` has them; at least one.
         out: A new folder.
 
     Returns:
@@ -54,19 +62,24 @@ def add_class(task: Task, run: Path, name: str, images: Sequence[Image], out: Pa
 
     Raises:
         UsageError: The run knows the class already, there are no images, or `out` exists.
+        DataError: The name cannot be that of a class.
         RunError: The run is damaged.
         ExportError: The exported network differs.
     """
     if out.exists():
         raise UsageError(f"{out} exists; name a new folder with --out")
-    if not images:
+    if not raw:
         raise UsageError(f"no example of {name} was given; give at least one image")
     task.register()
     network, record = load_trained(run)
     if record.task != task.name:
         raise UsageError(f"{run} is a run of {record.task}; `{task.name}` cannot add to it")
+    name = task.canonical(name)
+    if not name:
+        raise UsageError("the new class has an empty name; give it one")
     if name in record.classes:
         raise UsageError(f"{run} knows the class {name} already; it has {', '.join(record.classes)}")
+    images = [task.preprocess(pixels, record.preprocessing) for pixels in raw]
     pixels = np.stack(images)
     reference = Reference.read(run)
     with torch.inference_mode():
@@ -95,14 +108,14 @@ def add_class(task: Task, run: Path, name: str, images: Sequence[Image], out: Pa
         )
         write_json(out / "model.json", changed.to_json())
         write_seen(out, read_seen(run) | {image_digest(image) for image in images})
-        write_json(out / "report.json", {"summary": [*task.caveats, *in_words(task, name, len(images))]})
+        _write_report(task, changed, out, in_words(task, name, len(images)), run.name)
         finish(out, task.name)
     return out
 
 
 def in_words(task: Task, name: str, count: int) -> list[str]:
     """What a person must know of the new run."""
-    said = [f"{task.say(name)} was added from {count} example(s), without training. {VOID}."]
+    said = [f"{task.say(task.canonical(name))} was added from {count} example(s), without training. {VOID}."]
     if count < FEWEST_SURE:
         said.append(
             f"From fewer than {FEWEST_SURE} examples a class is often missed or overcalled: test it before use."
@@ -110,7 +123,20 @@ def in_words(task: Task, name: str, count: int) -> list[str]:
     return said
 
 
-def _widen(network: Network, codes: np.ndarray[Any, np.dtype[np.float32]], reference: Reference) -> None:
+def _write_report(task: Task, record: ModelRecord, out: Path, said: Sequence[str], origin: str) -> None:
+    """Writes `report.json`, `report.html` and `model_card.md`: what is known of a run that no test has judged."""
+    cautions = caveats(task, record.synthetic)
+    notes = [UNTESTED, f"All but the new class is that of the run {origin}; its report tells of its data and its test."]
+    write_json(out / "report.json", {"summary": [*cautions, *said], "notes": notes})
+    classes = [task.say(label) for label in record.classes]
+    page = template("added_class.html")
+    told = {"name": out.name, "title": task.title, "caveats": cautions, "said": said, "notes": notes}
+    write_text(out / "report.html", page.render(**told, classes=classes))
+    lines = [f"# {out.name}", task.title, *cautions, *said, *notes, f"Classes: {', '.join(classes)}."]
+    write_text(out / "model_card.md", "\n\n".join(lines) + "\n")
+
+
+def _widen(network: Network, codes: NDArray[np.float32], reference: Reference) -> None:
     """Gives the head one more output."""
     old = network.head
     row = fit_row(codes, reference.codes, old.weight.detach().numpy(), old.bias.detach().numpy())

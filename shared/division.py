@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -57,6 +57,7 @@ def divide(
     dataset: Dataset,
     *,
     apart_from: Sequence[Sample] = (),
+    test_only: Collection[str] = (),
     seed: int,
     progress: Progress,
 ) -> Divided:
@@ -67,6 +68,7 @@ def divide(
         wanted: The `data` section of the configuration.
         dataset: Labelled samples.
         apart_from: Samples whose copies are left out.
+        test_only: Classes of which nothing is learnt, as of `shared.splits.split`.
         seed: Of the split and of the draws of few labels.
         progress: Called with (what, done, total, note).
 
@@ -114,7 +116,8 @@ def divide(
     units = units[keep]
     fractions = (1.0 - wanted.validation - wanted.test, wanted.validation, wanted.test)
     may_leak = wanted.leaks == "allow"
-    parts = dict(split(_blind(dataset, wanted.target), seed=seed, fractions=fractions, units=units, may_leak=may_leak))
+    samples = _blind(dataset, wanted.target)
+    parts = dict(split(samples, seed=seed, fractions=fractions, units=units, may_leak=may_leak, test_only=test_only))
     before = len(parts["train"])
     parts["train"] = _few_labels(dataset, parts["train"], wanted, seed)
     if len(parts["train"]) < before:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -35,6 +35,7 @@ def split(
     fractions: tuple[float, float, float] = (0.6, 0.2, 0.2),
     units: Indices | None = None,
     may_leak: bool = False,
+    test_only: Collection[str] = (),
 ) -> Mapping[str, Indices]:
     """Divides samples into train, validation and test, stratified by class and then by domain, no group on two sides.
 
@@ -47,6 +48,7 @@ def split(
         fractions: Shares of train, validation and test; sum 1.
         units: [N] of `group_units`: what must not be divided. None: the groups alone.
         may_leak: Lets the data's own split divide a unit; what is drawn here never does.
+        test_only: Classes that may be lacking where the data fixes a test: nothing is learnt of them.
 
     Returns:
         Indices into `samples`, sorted, by the names of `SPLITS`.
@@ -75,7 +77,7 @@ def split(
     parts["train"] = np.setdiff1d(rest, parts["validation"])
     if not may_leak:
         _check_apart(parts, units)
-    _check_classes(parts, samples, units, "test" if fixed_test else None)
+    _check_classes(parts, samples, units, ("test",) if fixed_test else (), test_only if fixed_test else ())
     return {name: np.sort(indices) for name, indices in parts.items()}
 
 
@@ -281,10 +283,17 @@ def _check_apart(parts: Mapping[str, Indices], units: Indices) -> None:
             )
 
 
-def _check_classes(parts: Mapping[str, Indices], samples: Sequence[Sample], units: Indices, exempt: str | None) -> None:
+def _check_classes(
+    parts: Mapping[str, Indices],
+    samples: Sequence[Sample],
+    units: Indices,
+    parts_exempt: Collection[str],
+    classes_exempt: Collection[str],
+) -> None:
     names, kinds = np.unique([str(sample.label) for sample in samples], return_inverse=True)
-    for part in (part for part in SPLITS if part != exempt):
-        for kind in np.flatnonzero(np.bincount(kinds[parts[part]], minlength=len(names)) == 0):
+    needed = ~np.isin(names, list(classes_exempt))
+    for part in (part for part in SPLITS if part not in parts_exempt):
+        for kind in np.flatnonzero(needed & (np.bincount(kinds[parts[part]], minlength=len(names)) == 0)):
             groups = len(np.unique(units[kinds == kind]))
             raise DataError(
                 f"class {names[kind]} has no sample in {part}: its {int((kinds == kind).sum())} samples form {groups} "

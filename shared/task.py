@@ -105,6 +105,13 @@ class Task(Protocol):
         `Sample.further`, and what follows from the rest of the sample; unknown answers are missing.
         """
 
+    def canonical(self, name: str) -> str:
+        """The one spelling of a class that a person named; a name that is not known stands for a class of its own.
+
+        Raises:
+            DataError: The name cannot be that of a class.
+        """
+
     def say(self, label: str) -> str:
         """A class as people are told it, at most a few words: a letter and its name, or the label itself."""
 

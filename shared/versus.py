@@ -114,6 +114,8 @@ def _aucs(one: _Test, two: _Test, samples: list[str]) -> dict[str, Any] | None:
 def _read(run: Path) -> _Test:
     check_finished(run)
     record = read_model_record(run)
+    if not (run / "predictions.csv").exists():
+        raise RunError(f"{run} has no predictions of a test; evaluate it on DATA, or train a run")
     try:
         with (run / "predictions.csv").open(encoding="utf-8", newline="") as stream:
             rows = {row["sample"]: row for row in csv.DictReader(stream) if row["split"] == "test"}

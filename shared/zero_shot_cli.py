@@ -41,7 +41,13 @@ def add_zeroshot(app: typer.Typer, task: "Task", knowledge: "Callable[[], Knowle
         draw: Annotated[
             int | None, typer.Option(min=1, help="In place of --unseen: so many classes, drawn at random.")
         ] = None,
-        seeds: Annotated[int, typer.Option(min=1, help="With --draw: how often they are drawn.")] = 5,
+        seeds: Annotated[
+            int | None,
+            typer.Option(
+                min=1,
+                help="With --draw how often they are drawn (5); with --unseen how often the data are divided (1).",
+            ),
+        ] = None,
         methods: Annotated[
             str, typer.Option(help="Of dap, eszsl, ale, devise, prototypes, separated by commas; or all.")
         ] = "all",
@@ -56,22 +62,24 @@ def add_zeroshot(app: typer.Typer, task: "Task", knowledge: "Callable[[], Knowle
                 raise UsageError("give --unseen with names, or --draw with a number of classes; one of them")
             settings = settings_of(config, overrides)
             make_folder(out)
+            from shared.wording import caveats
             from shared.zero_shot_report import write_study
-            from shared.zero_shot_run import chosen_methods, draw_classes, gather, in_words, study
+            from shared.zero_shot_run import chosen_methods, divisions, draw_classes, gather, in_words, study
 
             known = knowledge()
             names = chosen_methods(methods, known)
             with progress_bars() as progress:
-                data = gather(task, settings, known, root=RUNS, progress=progress)
                 if unseen is not None:
-                    splits = [tuple(name.strip() for name in unseen.split(","))]
+                    wanted = tuple(name.strip() for name in unseen.split(","))
+                    trials = divisions(task, settings, known, wanted, seeds or 1, root=RUNS, progress=progress)
                 else:
-                    splits = [draw_classes(data.classes, draw or 1, seed) for seed in range(seeds)]
-                tree = study(task, data, known, splits, names, progress)
-            for line in (*task.caveats, *in_words(tree)):
+                    data = gather(task, settings, known, root=RUNS, progress=progress)
+                    trials = ((data, draw_classes(data.classes, draw or 1, seed)) for seed in range(seeds or 5))
+                tree = study(task, known, trials, names, progress)
+            for line in (*caveats(task, tree["synthetic"]), *in_words(tree)):
                 typer.echo(line)
             if out is not None:
-                write_study(tree, task.title, out)
+                write_study(tree, task, out)
                 typer.echo(f"report: {out / 'zero_shot.html'}")
 
 
@@ -88,14 +96,13 @@ def add_add_class(app: typer.Typer, task: "Task") -> None:
         """Add a class to a finished run from a few examples, without training. What was certified is void."""
         with reported():
             from shared.add_class import add_class, in_words
-            from shared.artifacts import check_finished, read_model_record
+            from shared.artifacts import check_finished
 
             check_finished(model)
-            spec = read_model_record(model).preprocessing
             items = list(task.items(images))
             if refused := [item for item in items if item.refusal is not None]:
                 raise UsageError(f"{refused[0].name} {refused[0].refusal}; give examples that can be judged")
-            pictures = [task.preprocess(pixels, spec) for item in items for pixels in item.slices]
+            pictures = [pixels for item in items for pixels in item.slices]
             folder = add_class(task, model, name, pictures, out)
         for line in in_words(task, name, len(pictures)):
             typer.echo(line)

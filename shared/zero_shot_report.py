@@ -8,26 +8,33 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, select_autoescape
-
 from shared.artifacts import write_bytes, write_json, write_text
+from shared.pages import template
+from shared.task import Task
+from shared.wording import caveats
 from shared.zero_shot_run import in_words
 
 
-def write_study(tree: Mapping[str, Any], title: str, out: Path) -> None:
+def write_study(tree: Mapping[str, Any], task: Task, out: Path) -> None:
     """Writes `zero_shot.json`, `zero_shot.html` and `zero_shot.png`.
 
     Args:
         tree: As `shared.zero_shot_run.study` gives it.
-        title: Of the application.
+        task: The application.
         out: The folder.
     """
     write_json(out / "zero_shot.json", tree)
     picture = _picture(tree)
     write_bytes(out / "zero_shot.png", picture)
-    page = Environment(loader=PackageLoader("shared"), autoescape=select_autoescape()).get_template("zero_shot.html")
-    encoded = base64.b64encode(picture).decode()
-    write_text(out / "zero_shot.html", page.render(title=title, tree=tree, lines=list(in_words(tree)), picture=encoded))
+    page = template("zero_shot.html").render(
+        name="Zero-shot",
+        title=task.title,
+        caveats=caveats(task, tree["synthetic"]),
+        tree=tree,
+        lines=list(in_words(tree)),
+        picture=base64.b64encode(picture).decode(),
+    )
+    write_text(out / "zero_shot.html", page)
 
 
 def _picture(tree: Mapping[str, Any]) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -30,7 +30,12 @@ from shared.zero_shot_study import METHODS, Choice, Coded, Fitted, Known, choose
 CONTROLS = 5
 """Random tables that each number is compared with."""
 EXAMPLES = 6
-MEASURES = ("t1", "random_t1", "unseen", "seen", "harmonic", "random_harmonic", "area")
+FEWEST_SEEN = 3
+"""Classes to learn from: one is held out while the strength is chosen, and two must be left to tell apart."""
+MEASURES = ("t1", "random_t1", "unseen", "seen", "harmonic", "random_harmonic", "area", "random_area")
+CALLED = ("unseen_called_negative", "random_called_negative", "uncalibrated_called_negative", "false_alarms")
+"""Also summed up where a class is the event that must not be missed. False alarms are negative images called positive:
+a calibration that calls all images the unseen class misses none of it, and is of no use."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +77,18 @@ class Data:
     synthetic: bool
 
 
-def gather(task: Task, config: Config, knowledge: Knowledge, *, root: Path, progress: Progress) -> Data:
+def gather(
+    task: Task, config: Config, knowledge: Knowledge, *, unseen: Collection[str] = (), root: Path, progress: Progress
+) -> Data:
     """Reads and divides the data as a training does, and takes the codes of the configuration's backbone.
+
+    Args:
+        task: The application.
+        config: Of a training.
+        knowledge: What the application knows of its classes.
+        unseen: Classes that need stand in the test alone.
+        root: Where synthetic data lie.
+        progress: Called with (what, done, total, note).
 
     Raises:
         MedtlError: As of a training; or a class is not in the attribute table.
@@ -85,7 +100,7 @@ def gather(task: Task, config: Config, knowledge: Knowledge, *, root: Path, prog
     device = device_of(config)
     dataset = load_dataset(task, config.data, spec, root, progress)
     knowledge.table.of(dataset.classes)
-    divided = divide(task, config.data, dataset, seed=config.seed, progress=progress)
+    divided = divide(task, config.data, dataset, test_only=unseen, seed=config.seed, progress=progress)
     parts = read_parts(task, divided, spec, progress)
     if config.backbone.layers == "auto":
         raise ConfigError("backbone.layers: auto is chosen by images of all classes; name the layers for zero-shot")
@@ -110,6 +125,26 @@ def gather(task: Task, config: Config, knowledge: Knowledge, *, root: Path, prog
         printed = np.stack([each[of == name].mean(axis=0) for name in dataset.classes])
     known = Known.of(dataset.classes, knowledge.table, printed)
     return Data(dataset.classes, coded, known, divided.notes, dataset.synthetic)
+
+
+def divisions(
+    task: Task,
+    config: Config,
+    knowledge: Knowledge,
+    unseen: Sequence[str],
+    count: int,
+    *,
+    root: Path,
+    progress: Progress,
+) -> Iterator[tuple[Data, Sequence[str]]]:
+    """The same unseen classes on data divided by one seed after the other, from that of the configuration on.
+
+    Raises:
+        MedtlError: As of `gather`.
+    """
+    for seed in range(config.seed, config.seed + count):
+        again = config.model_copy(update={"seed": seed})
+        yield gather(task, again, knowledge, unseen=unseen, root=root, progress=progress), unseen
 
 
 def _codes_told(progress: Progress, what: str, done: int, total: int) -> None:
@@ -137,19 +172,17 @@ def draw_classes(among: Sequence[str], count: int, seed: int) -> tuple[str, ...]
 
 def study(
     task: Task,
-    data: Data,
     knowledge: Knowledge,
-    splits: Sequence[Sequence[str]],
+    trials: Iterable[tuple[Data, Sequence[str]]],
     methods: Sequence[str],
     progress: Progress,
 ) -> dict[str, Any]:
-    """Every method on every choice of unseen classes, each beside its control and chance.
+    """Every method in every trial, each beside its control and chance.
 
     Args:
         task: Says which classes are the event that must not be missed.
-        data: As `gather` gives it.
         knowledge: Gives the table that controls are drawn from.
-        splits: Unseen classes of each.
+        trials: Data as `gather` gives them, and which classes are unseen; at least one.
         methods: Of `METHODS`.
         progress: Called with (what, done, total, note).
 
@@ -157,21 +190,24 @@ def study(
         Plain data: `splits`, each with its methods' measures, and `summary`, mean and spread of each measure.
 
     Raises:
-        UsageError: An unseen class is not in the data, or fewer than three classes are left to learn from.
+        UsageError: An unseen class is not in the data or not in its test, or fewer than three classes are left to
+            learn from.
     """
     runs: list[dict[str, Any]] = []
-    for number, names in enumerate(splits):
-        unseen = _flags(data.classes, names)
+    for number, (data, names) in enumerate(trials):
+        unseen = _flags(data, names)
         entry: dict[str, Any] = {"unseen": list(names), "chance": 1 / len(names), "methods": {}}
         for done, name in enumerate(methods):
-            progress("zero-shot", number * len(methods) + done, len(splits) * len(methods), name)
+            progress(f"zero-shot, trial {number + 1}", done, len(methods), name)
             entry["methods"][name] = _one(task, data, knowledge, unseen, name, seed=number)
+        progress(f"zero-shot, trial {number + 1}", len(methods), len(methods), "")
         runs.append(entry)
-    progress("zero-shot", len(splits) * len(methods), len(splits) * len(methods), "")
     summary = {name: _summary([run["methods"][name] for run in runs]) for name in methods}
+    negative = None if task.positive_name is None else float(np.mean([not task.is_positive(c) for c in data.classes]))
     return {
         "classes": list(data.classes),
         "chance": float(np.mean([run["chance"] for run in runs])),
+        "chance_called_negative": negative,
         "summary": summary,
         "splits": runs,
         "notes": list(data.notes),
@@ -179,14 +215,26 @@ def study(
     }
 
 
-def _flags(classes: Sequence[str], names: Sequence[str]) -> NDArray[np.bool_]:
+def _flags(data: Data, names: Sequence[str]) -> NDArray[np.bool_]:
+    classes = data.classes
     if strange := sorted(set(names) - set(classes)):
         raise UsageError(f"--unseen: no class {', '.join(strange)} in the data; it has {', '.join(classes)}")
-    if len(classes) - len(set(names)) < 3:
+    unseen = np.isin(np.array(classes), list(names))
+    learnt = np.intersect1d(np.unique(data.parts["train"].labels), np.flatnonzero(~unseen))
+    if len(learnt) < FEWEST_SEEN:
         raise UsageError(
-            f"{len(set(names))} of {len(classes)} classes are unseen; at least 3 must be left to learn from"
+            f"with {', '.join(names)} unseen, {len(learnt)} classes have training images; at least {FEWEST_SEEN} must"
         )
-    return np.isin(np.array(classes), list(names))
+    tested = np.isin(np.arange(len(classes)), data.parts["test"].labels)
+    if lacking := [name for name, blank in zip(classes, unseen & ~tested, strict=True) if blank]:
+        raise UsageError(
+            f"the test has no image of {', '.join(lacking)}; give data or a division (data.split) that has"
+        )
+    if not (tested & ~unseen).any():
+        raise UsageError(
+            "the test has images of unseen classes alone; give data or a division (data.split) with others"
+        )
+    return unseen
 
 
 def _one(
@@ -198,29 +246,46 @@ def _one(
     choice = choose(method, train, validation, data.known, int(unseen.sum()), seed)
     model = fitted(method, frame, train, data.known, choice.penalty)
     found = measured(model, data.parts["test"], unseen, choice.shift)
-    controls = [
-        measured(
-            fitted(method, frame, train, data.known.shuffled(knowledge.table, 100 * seed + draw), choice.penalty),
-            data.parts["test"],
-            unseen,
-            choice.shift,
-        )
+    random = [
+        fitted(method, frame, train, data.known.shuffled(knowledge.table, 100 * seed + draw), choice.penalty)
         for draw in range(CONTROLS)
     ]
-    found["random_t1"] = float(np.mean([one["t1"] for one in controls]))
-    found["random_harmonic"] = float(np.mean([one["harmonic"] for one in controls]))
+    controls = [measured(one, data.parts["test"], unseen, choice.shift) for one in random]
+    for measure in ("t1", "harmonic", "area"):
+        found[f"random_{measure}"] = float(np.mean([one[measure] for one in controls]))
     if task.positive_name is not None:
-        found["unseen_called_negative"] = _called_negative(task, data, model, unseen, choice)
+        positive = np.array([task.is_positive(label) for label in data.classes])
+        missed = [_called_negative(data, one, unseen, positive, choice.shift) for one in (model, *random)]
+        plain = _called_negative(data, model, unseen, positive, 0.0)
+        found |= zip(CALLED[:3], (missed[0], float(np.mean(missed[1:])), plain), strict=True)
+        if np.isin(data.parts["test"].labels, np.flatnonzero(~positive)).any():
+            found["false_alarms"] = 1.0 - _called_negative(data, model, unseen, positive, choice.shift, of=~positive)
     if not method.printed:
         found["examples"] = list(_examples(data, knowledge.table, model, unseen))
     return {**found, "penalty": choice.penalty, "shift": choice.shift, "held_out_area": choice.area}
 
 
-def _called_negative(task: Task, data: Data, model: Fitted, unseen: NDArray[np.bool_], choice: Choice) -> float:
-    """Share of the test images of unseen positive classes whose answer among all classes is a negative one."""
-    positive = np.array([task.is_positive(name) for name in data.classes])
-    test = data.parts["test"].of_classes(np.flatnonzero(unseen & positive).tolist())
-    answers = (model.scores(test.codes) - choice.shift * ~unseen).argmax(axis=1)
+def _called_negative(
+    data: Data,
+    model: Fitted,
+    unseen: NDArray[np.bool_],
+    positive: NDArray[np.bool_],
+    shift: float,
+    *,
+    of: NDArray[np.bool_] | None = None,
+) -> float:
+    """Share of test images whose answer among all classes is a negative one; 0 where there are no such images.
+
+    Args:
+        data: Whose test.
+        model: That answers.
+        unseen: bool [classes].
+        positive: bool [classes].
+        shift: Of the calibration.
+        of: bool [classes], whose images; None: of unseen positive classes.
+    """
+    test = data.parts["test"].of_classes(np.flatnonzero(unseen & positive if of is None else of).tolist())
+    answers = (model.scores(test.codes) - shift * ~unseen).argmax(axis=1)
     return float((~positive[answers]).mean()) if len(answers) else 0.0
 
 
@@ -257,7 +322,7 @@ def _examples(data: Data, table: AttributeTable, model: Fitted, unseen: NDArray[
 
 
 def _summary(found: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
-    names = [*MEASURES, *(["unseen_called_negative"] if "unseen_called_negative" in found[0] else [])]
+    names = [*MEASURES, *(name for name in CALLED if all(name in one for one in found))]
     values = {name: np.array([one[name] for one in found]) for name in names}
     return {
         name: {"mean": float(row.mean()), "spread": float(row.std(ddof=1)) if len(row) > 1 else 0.0}
@@ -268,7 +333,11 @@ def _summary(found: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
 def in_words(tree: Mapping[str, Any]) -> Iterator[str]:
     """What was found, for a person, a line each."""
     count = len(tree["splits"])
-    yield f"{count} choice(s) of unseen classes; chance {tree['chance']:.3f}; mean and standard deviation over choices"
+    yield f"{count} trial(s); chance {tree['chance']:.3f}; mean and standard deviation over trials"
+    if all(len(entry["unseen"]) == 1 for entry in tree["splits"]):
+        yield "one class alone is unseen: t1, told among unseen classes, is 1 whatever is done"
+    if tree["chance_called_negative"] is not None:
+        yield f"called negative by chance: {tree['chance_called_negative']:.3f}, the share of classes that are negative"
     for name, row in tree["summary"].items():
         said = ", ".join(f"{key} {row[key]['mean']:.3f} ({row[key]['spread']:.3f})" for key in row)
         yield f"{name}: {said}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -60,3 +61,14 @@ def test_every_version_floor_has_its_reason() -> None:
     without = [line for line in runtime if "#" not in line and not re.match(r'^    "(pytest|ruff)', line)]
     assert floors
     assert not without
+
+
+@pytest.mark.parametrize("name", ["medtl/attributes.csv", "handwriting/attributes.csv", "shared/templates"])
+def test_files_that_code_reads_go_into_the_wheel(name: str) -> None:
+    """The builder takes what lies in the packages and git does not ignore."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert settings == {"packages": ["medtl", "handwriting", "shared"]}
+    paths = sorted(path for path in [ROOT / name, *(ROOT / name).glob("*")] if path.is_file())
+    assert paths
+    ignored = subprocess.run(["git", "check-ignore", *paths], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ignored.stdout == ""

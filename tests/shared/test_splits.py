@@ -150,3 +150,17 @@ def test_k_shot_takes_k_of_each_class() -> None:
     assert len(set(kept.tolist())) == 8
     with pytest.raises(DataError, match="class class 0 has 20 training images; 21 were asked for"):
         k_shot(rows, labels, 21, 0)
+
+
+def test_a_class_of_which_nothing_is_learnt_may_stand_in_the_test_alone() -> None:
+    samples = [replace(one, split="train") for one in _patients(12)]
+    unseen = [Sample(f"new{i}", "", "new", f"new {i}", "domain 0", split="test") for i in range(4)]
+    beside = [replace(one, id=f"t{one.id}", group=f"t{one.group}", split="test") for one in _patients(4)]
+    together = [*samples, *unseen, *beside]
+    with pytest.raises(DataError, match="class new has no sample in"):
+        split(together, seed=0)
+    parts = split(together, seed=0, test_only=["new"])
+    assert set(range(60, 64)) <= set(parts["test"].tolist())
+    # where the data fixes no test, one is drawn, and no class is let off
+    with pytest.raises(DataError, match="class new has no sample in"):
+        split([*samples[:5], *samples[5:], replace(unseen[0], split=None)], seed=0, test_only=["new"])

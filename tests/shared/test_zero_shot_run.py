@@ -1,0 +1,126 @@
+"""From codes to what is told of them: controls, what was called healthy, refusals."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from handwriting.task import TASK as CHARACTERS
+from medtl.task import TASK as TUMOURS
+from medtl.zero_shot import table
+from shared.errors import UsageError
+from shared.zero_shot_report import write_study
+from shared.zero_shot_run import Data, Knowledge, chosen_methods, draw_classes, in_words, study
+from shared.zero_shot_study import Coded, Known
+
+CLASSES = ("no_tumour", "glioma", "meningioma", "pituitary", "metastasis")
+
+
+def coded(seed: int, each: int = 25) -> Coded:
+    mix = np.random.default_rng(7).normal(size=(len(table().names), 24))
+    labels = np.repeat(np.arange(len(CLASSES)), each)
+    noise = np.random.default_rng(seed).normal(0, 0.5, (len(labels), 24))
+    return Coded((table().of(CLASSES)[labels] @ mix * 2 + noise).astype(np.float32), labels)
+
+
+def gathered() -> Data:
+    parts = {name: coded(seed) for seed, name in enumerate(("train", "validation", "test"))}
+    return Data(CLASSES, parts, Known.of(CLASSES, table(), None), ("a note",), synthetic=True)
+
+
+def scrambled(part: Coded, unseen: list[int]) -> Coded:
+    """The labels of unseen images exchanged among themselves."""
+    labels = part.labels.copy()
+    rows = np.isin(labels, unseen)
+    labels[rows] = np.random.default_rng(0).permutation(labels[rows])
+    return Coded(part.codes, labels)
+
+
+def test_labels_of_unseen_images_change_no_chosen_setting() -> None:
+    data, unseen = gathered(), ("glioma", "pituitary")
+    other = replace(data, parts={name: scrambled(part, [1, 3]) for name, part in data.parts.items()})
+    one, two = (
+        study(TUMOURS, Knowledge(table()), [(given, unseen)], ["dap", "eszsl"], lambda *_: None)["splits"][0]["methods"]
+        for given in (data, other)
+    )
+    for name, found in one.items():
+        assert all(found[key] == two[name][key] for key in ("penalty", "shift", "held_out_area"))
+        assert found["t1"] != two[name]["t1"]
+
+
+def test_a_study_tells_unseen_tumours_called_healthy_beside_control_and_chance() -> None:
+    trials = [(gathered(), ("pituitary",)), (gathered(), ("metastasis",))]
+    tree = study(TUMOURS, Knowledge(table()), trials, ["eszsl"], lambda *_: None)
+    summary = tree["summary"]["eszsl"]
+    assert tree["chance_called_negative"] == pytest.approx(0.2)
+    assert summary["area"]["mean"] > summary["random_area"]["mean"]
+    lines = list(in_words(tree))
+    assert any("t1, told among unseen classes, is 1 whatever is done" in line for line in lines)
+    assert any("called negative by chance: 0.200" in line for line in lines)
+
+
+def test_tumours_that_look_healthy_are_counted_as_called_healthy() -> None:
+    data = gathered()
+    test = data.parts["test"]
+    codes = test.codes.copy()
+    codes[test.labels == 3] = codes[test.labels == 0]
+    hidden = replace(data, parts={**data.parts, "test": Coded(codes, test.labels)})
+    for given, share in ((data, 0.0), (hidden, 1.0)):
+        tree = study(TUMOURS, Knowledge(table()), [(given, ("pituitary",))], ["eszsl"], lambda *_: None)
+        assert tree["summary"]["eszsl"]["unseen_called_negative"]["mean"] == pytest.approx(share, abs=0.05)
+        found = tree["splits"][0]["methods"]["eszsl"]
+        assert found["uncalibrated_called_negative"] >= found["unseen_called_negative"]  # the shift favours unseen ones
+        assert 0.0 <= found["false_alarms"] < 0.5
+        assert 0.0 <= tree["summary"]["eszsl"]["random_called_negative"]["mean"] <= 1.0
+
+
+def test_what_cannot_be_studied_is_refused() -> None:
+    def said(data: Data, names: tuple[str, ...]) -> str:
+        with pytest.raises(UsageError) as caught:
+            study(TUMOURS, Knowledge(table()), [(data, names)], ["eszsl"], lambda *_: None)
+        return str(caught.value)
+
+    data = gathered()
+    assert "no class kidney in the data" in said(data, ("kidney",))
+    assert "2 classes have training images; at least 3" in said(data, CLASSES[:3])
+    lacking = replace(data, parts={**data.parts, "test": data.parts["test"].of_classes([0, 1, 2])})
+    assert "the test has no image of pituitary" in said(lacking, ("pituitary",))
+    alone = replace(data, parts={**data.parts, "test": data.parts["test"].of_classes([3])})
+    assert "images of unseen classes alone" in said(alone, ("pituitary",))
+
+
+def test_methods_that_need_print_are_offered_only_where_there_is_some() -> None:
+    assert chosen_methods("all", Knowledge(table())) == ["dap", "eszsl", "ale", "devise"]
+    assert chosen_methods("dap, devise", Knowledge(table())) == ["dap", "devise"]
+    with pytest.raises(UsageError, match="prototypes cannot be used here"):
+        chosen_methods("dap,prototypes", Knowledge(table()))
+
+
+def test_drawn_classes_depend_on_the_seed_alone() -> None:
+    draws = {draw_classes("abcdefgh", 3, seed) for seed in range(6)}
+    assert len(draws) > 1
+    assert all(len(set(one)) == 3 for one in draws)
+    assert draw_classes("abcdefgh", 3, 1) == draw_classes("abcdefgh", 3, 1)
+
+
+def test_the_report_stands_alone_and_names_what_decided(tmp_path) -> None:
+    tree = study(TUMOURS, Knowledge(table()), [(gathered(), ("glioma", "pituitary"))], ["eszsl"], lambda *_: None)
+    write_study(tree, TUMOURS, tmp_path)
+    page = (tmp_path / "zero_shot.html").read_text(encoding="utf-8")
+    assert "data:image/png;base64," in page
+    assert "http" not in page
+    assert "Research use only" in page
+    assert "Synthetic data" in page
+    assert "unseen_called_negative" in page
+    assert "a note" in page
+    decided = tree["splits"][0]["methods"]["eszsl"]["examples"][0]["attributes"][0]["name"]
+    assert decided in page
+    assert (tmp_path / "zero_shot.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_characters_have_no_class_that_must_not_be_missed() -> None:
+    tree = study(CHARACTERS, Knowledge(table()), [(gathered(), ("pituitary",))], ["eszsl"], lambda *_: None)
+    assert tree["chance_called_negative"] is None
+    assert "unseen_called_negative" not in tree["summary"]["eszsl"]

@@ -1,0 +1,83 @@
+"""The protocol: what is chosen, and that unseen classes have no say in it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from shared.attributes import AttributeTable
+from shared.zero_shot import Frame
+from shared.zero_shot_study import METHODS, Coded, Known, choose, fitted, measured
+
+CLASSES = tuple("abcdefgh")
+ATTRIBUTES = 6
+VALUES = np.array([[(number >> bit) & 1 for bit in range(3)] for number in range(8)], dtype=np.float64)
+TABLE = AttributeTable(
+    CLASSES,
+    tuple("uvwxyz"),
+    ("",) * ATTRIBUTES,
+    ("",) * ATTRIBUTES,
+    np.concatenate([VALUES, 1 - VALUES[:, ::-1]], axis=1) * 0.9 + 0.05,
+)
+SEEN, UNSEEN = [0, 1, 2, 4, 5, 7], [3, 6]
+FLAGS = np.isin(np.arange(8), UNSEEN)
+ATTRIBUTE_METHODS = [name for name, method in METHODS.items() if not method.printed]
+
+
+def drawn(seed: int, each: int = 30) -> Coded:
+    """Codes that are a fixed linear map of the attributes, with noise."""
+    mix = np.random.default_rng(99).normal(size=(ATTRIBUTES, 20))
+    labels = np.repeat(np.arange(8), each)
+    noise = np.random.default_rng(seed).normal(0, 0.8, (len(labels), 20))
+    return Coded((TABLE.values[labels] @ mix * 2 + noise).astype(np.float32), labels)
+
+
+def known(printed: bool = False) -> Known:
+    means = np.stack([drawn(5).of_classes([number]).codes.mean(axis=0) for number in range(8)])
+    return Known.of(CLASSES, TABLE, means + 0.5 if printed else None)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_unseen_classes_have_no_say_in_what_is_chosen(name: str) -> None:
+    method, train, validation = METHODS[name], drawn(0), drawn(1)
+    facts = known(printed=method.printed)
+    chosen = choose(method, train.of_classes(SEEN), validation.of_classes(SEEN), facts, 2, seed=0)
+    table, printed = facts.table.copy(), facts.printed
+    table[UNSEEN] = table[UNSEEN[::-1]] * 0.3
+    if printed is not None:
+        printed = printed.copy()
+        printed[UNSEEN] = 100.0
+    scrambled = replace(facts, table=table, printed=printed)
+    assert choose(method, train.of_classes(SEEN), validation.of_classes(SEEN), scrambled, 2, seed=0) == chosen
+    assert 0.2 < chosen.area <= 1.0
+
+
+@pytest.mark.parametrize("name", ATTRIBUTE_METHODS)
+def test_each_method_tells_unseen_classes_and_a_random_table_does_not(name: str) -> None:
+    method, train = METHODS[name], drawn(0).of_classes(SEEN)
+    frame = Frame.of(train.codes)
+    found = measured(fitted(method, frame, train, known(), 1e-2), drawn(2), FLAGS, shift=0.0)
+    assert found["t1"] > 0.9
+    random = [
+        measured(fitted(method, frame, train, known().shuffled(TABLE, seed), 1e-2), drawn(2), FLAGS, shift=0.0)["t1"]
+        for seed in range(12)
+    ]
+    assert 0.2 < np.mean(random) < 0.8  # chance is a half
+
+
+def test_devise_weighs_violations_alike_and_ale_by_rank() -> None:
+    train = drawn(0).of_classes(SEEN)
+    frame = Frame.of(train.codes)
+    one, other = (fitted(METHODS[name], frame, train, known(), 1e-3).model.matrix for name in ("ale", "devise"))
+    assert not np.allclose(one, other)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_fitted_method_is_a_linear_head(name: str) -> None:
+    train = drawn(0).of_classes(SEEN)
+    model = fitted(METHODS[name], Frame.of(train.codes), train, known(printed=METHODS[name].printed), 1e-2)
+    weight, bias = model.head(0.7, FLAGS)
+    codes = drawn(3).codes
+    np.testing.assert_allclose(codes @ weight.T + bias, model.scores(codes) - 0.7 * ~FLAGS, atol=1e-3, rtol=1e-3)
