@@ -11,7 +11,9 @@ import typer
 
 from handwriting.task import TASK
 from shared.adapt_cli import add_adapt
-from shared.cli import (
+from shared.cli import build_app
+from shared.cli_judging import judge, prepare_serving
+from shared.cli_support import (
     RUNS,
     ExplainOption,
     HostOption,
@@ -20,9 +22,6 @@ from shared.cli import (
     ModelOption,
     PortOption,
     PredictionsOption,
-    build_app,
-    judge,
-    prepare_serving,
     reported,
 )
 from shared.errors import UsageError

@@ -14,7 +14,8 @@ from handwriting.inputs import items
 from handwriting.labels import CHARACTERS
 from handwriting.page import Page, draw_boxes, read_page
 from shared.answer_words import printable
-from shared.cli import exit_code, json_line, make_folder, open_predictor, write_predictions
+from shared.cli_judging import open_predictor
+from shared.cli_support import exit_code, json_line, make_folder, write_predictions
 from shared.errors import DataError
 from shared.predictor import SYNTHETIC_NOTE, Predictor
 from shared.task import Item, Task

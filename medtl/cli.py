@@ -12,7 +12,9 @@ import typer
 
 from medtl.task import TASK
 from shared.adapt_cli import add_adapt
-from shared.cli import (
+from shared.cli import audit_data, build_app
+from shared.cli_judging import judge, open_predictor, prepare_serving
+from shared.cli_support import (
     EXIT_REFUSED,
     RUNS,
     AuditOption,
@@ -24,11 +26,6 @@ from shared.cli import (
     ModelOption,
     PortOption,
     PredictionsOption,
-    audit_data,
-    build_app,
-    judge,
-    open_predictor,
-    prepare_serving,
     reported,
 )
 from shared.progress import progress_bars

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shared.cli import RUNS, reported, settings_of
+from shared.cli_support import RUNS, reported, settings_of
 from shared.errors import ConfigError, UsageError
 from shared.progress import progress_bars
 

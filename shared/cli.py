@@ -4,58 +4,38 @@ Annotations are evaluated here at once, not kept as strings: typer reads those o
 are the task's own.
 """
 
-import json
 import logging
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from shared.answer_words import in_words
-from shared.errors import MedtlError, UsageError
-from shared.progress import Lines, progress_bars
+from shared.cli_judging import judge
+from shared.cli_support import (
+    EXIT_FAULT,
+    EXIT_REFUSED,
+    EXPLAINED,
+    METHOD_NAMES,
+    RUNS,
+    AuditOption,
+    DataArgument,
+    JsonOption,
+    ModelOption,
+    make_folder,
+    reported,
+    settings_of,
+)
+from shared.errors import UsageError
+from shared.progress import progress_bars
 from shared.sources import require_paths
 from shared.strategies import strategy_names
 
 if TYPE_CHECKING:
-    from shared.artifacts import ModelRecord
-    from shared.config import Config
-    from shared.explaining import Explainer, Explanation
-    from shared.predictor import Answer, Predictor
     from shared.progress import Progress
     from shared.samples import Dataset
-    from shared.task import Item, Task
-    from shared.web.guard import Access
-    from shared.web.uploads import UploadStore
-
-    Serving = tuple[Access, Path, UploadStore]
-    Further = Callable[[Item, Answer, ModelRecord, Sequence[Explanation]], tuple[dict[str, Any], list[str]]]
-    """Takes one answer; gives plain data to add to its JSON, and lines for a person."""
-
-RUNS, EXPLAINED = Path("runs"), Path("explained")
-ModelOption = Annotated[Path | None, typer.Option(help="A finished run; without it, the newest under runs/.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line for each input.")]
-DataArgument = Annotated[Path, typer.Argument(metavar="DATA", help="A folder, zip or manifest.")]
-AuditOption = Annotated[
-    Path | None, typer.Option(help="Also write audit.json, pairs.csv and pairs.png into this folder.")
-]
-PredictionsOption = Annotated[Path | None, typer.Option(help="Also write predictions.jsonl into this folder.")]
-ExplainOption = Annotated[
-    bool, typer.Option("--explain", help="Also write checked attributions of each answer into --out; needs torch.")
-]
-PortOption = Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0: any that is free.")]
-HostOption = Annotated[
-    str, typer.Option(help="Address to listen on; 0.0.0.0 is all of this machine, and then a token is needed.")
-]
-KeepOption = Annotated[
-    float, typer.Option(min=1, max=10_080, metavar="MINUTES", help="Uploads are deleted so long after they came.")
-]
-EXIT_FAULT, EXIT_USAGE, EXIT_REFUSED, EXIT_NOT_ASSESSED = 1, 2, 3, 4
-METHOD_NAMES = ("integrated-gradients", "gradient-shap", "occlusion", "grad-cam", "guided-grad-cam")
-"""Those of `shared.explain`, which imports torch."""
+    from shared.task import Task
 
 
 def build_app(task: "Task", *, own: Collection[str] = ()) -> typer.Typer:
@@ -323,132 +303,6 @@ def build_app(task: "Task", *, own: Collection[str] = ()) -> typer.Typer:
     return app
 
 
-def settings_of(config: Path | None, overrides: list[str] | None) -> "Config":
-    """The configuration of a file and the words over it; the first word may stand where the file would."""
-    from shared.config import load_config
-
-    words = list(overrides or [])
-    if config is not None and "=" in str(config) and not config.exists():
-        words.insert(0, str(config))
-        config = None
-    return load_config(config, words)
-
-
-def judge(
-    task: "Task",
-    paths: list[Path],
-    model: Path | None,
-    as_json: bool,
-    out: Path | None,
-    explaining: Mapping[str, Any] | None = None,
-    further: "Further | None" = None,
-) -> int:
-    """Judges what was named and tells it; gives the exit code: refused before not assessed before 0.
-
-    Args:
-        task: The application.
-        paths: What to judge.
-        model: A finished run; None: the newest.
-        as_json: Whether to tell one JSON object a line for each input.
-        out: Folder for `predictions.jsonl`, or None.
-        explaining: How answers are explained, the options of `shared.explaining.Explainer`; None: they are not.
-        further: What the application does with each answer beside telling it.
-
-    Raises:
-        UsageError: There is nowhere to write explanations to, or nothing to judge or to judge with.
-    """
-    if explaining is not None and out is None:
-        raise UsageError("--explain writes pictures; name a folder for them with --out")
-    predictor, opening = open_predictor(task, model)
-    items = task.items(paths)
-    explainer = None if explaining is None or out is None else _explainer(task, predictor, out, explaining)
-    make_folder(out)
-    for line in () if as_json else opening:
-        typer.echo(line)
-    lines, told = [], set()
-    for item in items:
-        answer = predictor.assess(item)
-        told.add(answer.status)
-        tree, words, found = answer.to_json(task), [in_words(answer, task)], list["Explanation"]()
-        if explainer is not None:
-            found = explainer.explain(item, answer)
-            tree["explanations"] = [one.to_json() for one in found]
-            words += [one.in_words(task) for one in found]
-        if further is not None:
-            more, said = further(item, answer, predictor.record, found)
-            tree, words = tree | more, words + said
-        line = json_line(tree)
-        typer.echo(line if as_json else "\n".join(words))
-        lines.append(line)
-    write_predictions(out, lines)
-    if not as_json:
-        for caveat in task.caveats:
-            typer.echo(caveat)
-        if explainer is not None:
-            typer.echo("Attributions show which pixels moved the score; they are no localisation.")
-    return exit_code(told)
-
-
-def json_line(tree: Mapping[str, Any]) -> str:
-    """One answer as a line of JSON."""
-    line = json.dumps(tree, ensure_ascii=False, allow_nan=False)
-    return line.encode("utf-8", "backslashreplace").decode()  # a file name need not be UTF-8; JSON knows \udcff
-
-
-def exit_code(told: Collection[str]) -> int:
-    """What all answers come to, from the `status` of each: refused before not assessed before 0."""
-    return EXIT_REFUSED if "refused" in told else EXIT_NOT_ASSESSED if "not assessed" in told else 0
-
-
-def _explainer(task: "Task", predictor: "Predictor", out: Path, explaining: Mapping[str, Any]) -> "Explainer":
-    try:
-        from shared.explaining import Explainer
-    except ModuleNotFoundError as error:
-        raise UsageError(f"explaining needs {error.name}; install it with: pip install 'medtl[train]'") from None
-    # lines and no bars: answers are printed in between
-    return Explainer(task, predictor.run, out, progress=Lines(), **explaining)
-
-
-def open_predictor(task: "Task", model: Path | None) -> tuple["Predictor", list[str]]:
-    """The run that is to answer, the newest where none was named, and the lines that say which it is."""
-    from shared.artifacts import newest_run
-    from shared.predictor import Predictor
-
-    run = model or newest_run(RUNS, task.name)
-    predictor = Predictor(run, task.name, task.preprocess)
-    lines = [f"model: {run}" if model else f"model: {run} (the newest; another by --model)"]
-    if (rejection := predictor.record.rejection) is not None:
-        lines.append(f"accepted from a probability of {predictor.record.threshold:.4f}: {rejection['statement']}")
-    return predictor, lines
-
-
-def prepare_serving(task: "Task", model: Path | None, host: str, keep_minutes: float) -> "Serving":
-    """What the pages of an application need: who may ask, the run that answers, and a place for uploads.
-
-    Raises:
-        UsageError: What they are made with is not installed, or the run or the place cannot be used.
-    """
-    from importlib.util import find_spec
-
-    if lacking := [name for name in ("fastapi", "uvicorn", "python_multipart", "jinja2") if find_spec(name) is None]:
-        raise UsageError(f"`serve` needs {' and '.join(lacking)}; install with: pip install 'medtl[serve]'")
-    from shared.web.guard import Access
-    from shared.web.uploads import UploadStore
-
-    predictor, lines = open_predictor(task, model)  # here only to say at once what is wrong with the run
-    for line in (*lines, *task.caveats):
-        typer.echo(line)
-    return Access.of(host), predictor.run.resolve(), UploadStore(60 * keep_minutes)
-
-
-def write_predictions(out: Path | None, lines: list[str]) -> None:
-    """Writes `predictions.jsonl` into the folder, where one was named."""
-    from shared.artifacts import write_text
-
-    if out is not None:
-        write_text(out / "predictions.jsonl", "".join(f"{line}\n" for line in lines))
-
-
 def _evaluate(
     task: "Task",
     run: Path,
@@ -486,14 +340,6 @@ def _evaluate(
         typer.echo(line)
     if out is not None:
         write_json(out / "evaluation.json", tree)
-
-
-def make_folder(out: Path | None) -> None:
-    """Makes the folder for results before anything long begins."""
-    if out is not None:
-        if out.exists() and not out.is_dir():
-            raise UsageError(f"{out} is a file; name a folder for what is written")
-        out.mkdir(parents=True, exist_ok=True)
 
 
 def audit_data(
@@ -538,26 +384,3 @@ def show_summary(run: Path) -> None:
     for line in read_json(run / "report.json")["summary"]:
         typer.echo(line)
     typer.echo(f"report: {run / 'report.html'}")
-
-
-@contextmanager
-def reported() -> Iterator[None]:
-    """Turns the engine's faults into one line on standard error and an exit code."""
-    from shared.errors import ConfigError, UnknownNameError
-
-    try:
-        yield
-    except (ConfigError, UnknownNameError, UsageError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(EXIT_USAGE) from None
-    except MedtlError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(EXIT_FAULT) from None
-    except BrokenPipeError:
-        raise  # the reader of the output, such as `head`, has had enough: click ends in silence
-    except OSError as error:
-        typer.echo(f"error: {error.filename}: {error.strerror}; choose a place that can be written", err=True)
-        raise typer.Exit(EXIT_USAGE) from None
-    except KeyboardInterrupt:
-        typer.echo("interrupted; the same command resumes it", err=True)
-        raise typer.Exit(130) from None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shared.cli import RUNS, make_folder, reported, settings_of
+from shared.cli_support import RUNS, make_folder, reported, settings_of
 from shared.errors import UsageError
 from shared.progress import progress_bars
 

@@ -184,7 +184,7 @@ def _complaints(item) -> list[str]:
 
 def _complaints_of_answer(answer, item) -> list[str]:
     from medtl.task import TASK
-    from shared.cli import in_words
+    from shared.answer_words import in_words
 
     told = in_words(answer, TASK) + json.dumps(answer.to_json(TASK), allow_nan=False)
     faults = [f"the answer names the planted person: {told[:600]!r}"] if marks_in(told.encode()) else []

@@ -121,7 +121,7 @@ def test_an_unknown_method_is_answered_with_those_there_are() -> None:
 
 
 def test_the_command_line_knows_all_methods() -> None:
-    from shared.cli import METHOD_NAMES
+    from shared.cli_support import METHOD_NAMES
 
     assert tuple(METHODS) == METHOD_NAMES
 
