@@ -45,6 +45,9 @@ class ExplainWork(Judge):
         Raises:
             MedtlError: It cannot be explained, for a reason that may be shown.
         """
+        folder = item_folder(results, index)
+        if (known := map_facts(folder, number)) is not None:
+            return known  # asked for again while it was computed
         tell("reading")
         item, _ = self.item(files, index)
         answer = self.predictor.assess(item)
@@ -54,7 +57,6 @@ class ExplainWork(Judge):
         # alone in its item, yet towards the class of the whole answer
         alone = replace(item, slices=(pixels,)), replace(answer, slices=answer.slices[number - 1 : number])
         tell("loading the network")
-        folder = item_folder(results, index)
         self._explainer.out = folder
         tell("computing the map and its checks; this takes some seconds")
         (found,) = self._explainer.explain(*alone)

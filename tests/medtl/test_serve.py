@@ -18,6 +18,8 @@ from starlette.testclient import TestClient
 
 from medtl import serve
 from medtl.series_judge import SeriesJudge
+from medtl.serve_explaining import ExplainWork, facts_name
+from medtl.serve_work import item_folder
 from medtl.spool import Spool
 from medtl.task import TASK
 from shared.predictor import Predictor
@@ -249,6 +251,17 @@ def test_an_explanation_is_told_in_lines_and_ends_with_its_result_or_fault() -> 
 
     assert sorted(kinds(1)) == ["progress", "progress", "result"]
     assert kinds(2)[-1] == "fault"
+
+
+def test_a_slice_is_explained_once(tmp_path: Path, tiny_model: Path) -> None:
+    folder = item_folder(tmp_path / "results", 0)
+    folder.mkdir(parents=True)
+    (folder / facts_name(1)).write_text('{"label": "tumour"}', encoding="utf-8")
+    work = ExplainWork(TASK, tiny_model, threads=1)
+    nothing = tmp_path / "files"  # is not there: nothing may be read
+    assert work.explain(nothing, tmp_path / "results", 0, 1, lambda *_: None) == {"label": "tumour"}
+    with pytest.raises(FileNotFoundError):
+        work.explain(nothing, tmp_path / "results", 0, 2, lambda *_: None)
 
 
 @pytest.mark.slow

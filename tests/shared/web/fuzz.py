@@ -23,6 +23,8 @@ from tests.shared.web.browsing import served
 
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
 JUDGED_S = 30.0
+ANSWERED_S = 120
+"""An explanation on a busy machine."""
 SEEDED = """
 [parameters]
 "path.name" = "{name}"
@@ -61,6 +63,7 @@ def fuzz(application: str, run: Path, files: list[Path], seconds: int, *, seeded
         command = [str(Path(sys.executable).with_name("schemathesis")), "run", f"{address}/openapi.json"]
         command += ["-H", f"Authorization: Bearer {token}", "--checks", CHECKS, "--max-time", str(seconds)]
         command += ["--phases", "coverage,fuzzing,stateful", "--continue-on-failure", "--warnings", "off"]
+        command += ["--request-timeout", str(ANSWERED_S)]
         return subprocess.run([*command, "--no-color"], cwd=folder, check=False).returncode
 
 
