@@ -25,7 +25,7 @@ from shared.seeding import generator
 from shared.task import Image, Preprocessing, Task
 from shared.weights import require_weights
 from shared.zero_shot import Frame
-from shared.zero_shot_study import METHODS, Choice, Coded, Fitted, Known, choose, fitted, measured
+from shared.zero_shot_study import METHODS, Coded, Fitted, Known, choose, fitted, measured
 
 CONTROLS = 5
 """Random tables that each number is compared with."""
