@@ -140,9 +140,9 @@ def test_a_character_is_added_and_its_run_serves_as_any_other(
     names = ("character_1_ka", "digit_0", "digit_1", "digit_7")
     data = draw_characters(tmp_path / "data", each=24, seed=5, names=names)
     for path in (data / "digit_7").iterdir():  # no stroke but a filled square
-        pixels = np.random.default_rng(int(path.stem)).integers(0, 20, (32, 32))
-        at = int(path.stem) % 5
-        pixels[6 + at : 20 + at, 8 : 20 + at] = 220
+        random, at = np.random.default_rng(int(path.stem)), int(path.stem) % 5
+        pixels = random.integers(0, 20, (32, 32))
+        pixels[6 + at : 20 + at, 8 : 20 + at] = random.integers(180, 256, (14, 12 + at))
         Image.fromarray(pixels.astype(np.uint8)).save(path)
     examples, rest = sorted((data / "digit_7").iterdir())[:6], sorted((data / "digit_7").iterdir())[6:]
     before = {path.name: path.read_bytes() for path in tiny_run.iterdir()}
