@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handwriting.inputs import judgeable
-from shared.artifacts import read_model_record
 from shared.errors import InputRefused
 from shared.task import Task
 
@@ -44,15 +43,14 @@ class TeachWork:
         """
         from shared.add_class import add_class, in_words
 
-        spec = read_model_record(run).preprocessing
         items = [judgeable(path.name, path.read_bytes()) for path in sorted(drawings.iterdir())]
         for number, item in enumerate(items, start=1):
             if item.refusal is not None:
                 raise InputRefused(f"drawing {number} {item.refusal}")
-        images = [self.task.preprocess(pixels, spec) for item in items for pixels in item.slices]
+        drawn = [pixels for item in items for pixels in item.slices]
         try:
-            add_class(self.task, run, label, images, out)
+            add_class(self.task, run, label, drawn, out)
         except BaseException:
             shutil.rmtree(out, ignore_errors=True)
             raise
-        return in_words(self.task, label, len(images))
+        return in_words(self.task, label, len(drawn))

@@ -538,8 +538,9 @@ def test_an_unfinished_model_and_a_port_in_use_are_said(tmp_path: Path, tiny_mod
         result = CliRunner().invoke(app, ["listen", *spool, "--port", port, "--model", str(tiny_model)])
     assert result.exit_code == 2
     assert f"cannot listen on port {port} of 127.0.0.1 (Address already in use)" in result.output
-    (tiny_model / "config.yaml").touch()
-    (tiny_model / "done").unlink()
-    result = CliRunner().invoke(app, ["listen", *spool, "--model", str(tiny_model)])
+    half = shutil.copytree(tiny_model, tmp_path / "half")
+    (half / "config.yaml").touch()
+    (half / "done").unlink()
+    result = CliRunner().invoke(app, ["listen", *spool, "--model", str(half)])
     assert result.exit_code == 2
     assert "is not finished" in result.output
