@@ -12,7 +12,7 @@ from shared.artifacts import write_bytes, write_json, write_text
 from shared.pages import template
 from shared.task import Task
 from shared.wording import caveats
-from shared.zero_shot_run import in_words
+from shared.zero_shot_run import NAMES, in_words, mean_in_words
 
 
 def write_study(tree: Mapping[str, Any], task: Task, out: Path) -> None:
@@ -32,6 +32,8 @@ def write_study(tree: Mapping[str, Any], task: Task, out: Path) -> None:
         caveats=caveats(task, tree["synthetic"]),
         tree=tree,
         lines=list(in_words(tree)),
+        names=NAMES,
+        mean_in_words=mean_in_words,
         picture=base64.b64encode(picture).decode(),
     )
     write_text(out / "zero_shot.html", page)

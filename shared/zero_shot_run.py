@@ -37,6 +37,21 @@ CALLED = ("unseen_called_negative", "random_called_negative", "uncalibrated_call
 """Also summed up where a class is the event that must not be missed. False alarms are negative images called positive:
 a calibration that calls all images the unseen class misses none of it, and is of no use."""
 
+NAMES = {
+    "t1": "T1",
+    "random_t1": "T1 of a random table",
+    "unseen": "u",
+    "seen": "s",
+    "harmonic": "H",
+    "random_harmonic": "H of a random table",
+    "random_area": "area of a random table",
+    "unseen_called_negative": "unseen called negative",
+    "random_called_negative": "the same by a random table",
+    "uncalibrated_called_negative": "the same uncalibrated",
+    "false_alarms": "false alarms",
+}
+"""Measures as Xian et al. 2018 name them, and as people are told them."""
+
 
 @dataclass(frozen=True)
 class Prints:
@@ -321,25 +336,31 @@ def _examples(data: Data, table: AttributeTable, model: Fitted, unseen: NDArray[
         }
 
 
-def _summary(found: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+def _summary(found: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float | None]]:
     names = [*MEASURES, *(name for name in CALLED if all(name in one for one in found))]
     values = {name: np.array([one[name] for one in found]) for name in names}
     return {
-        name: {"mean": float(row.mean()), "spread": float(row.std(ddof=1)) if len(row) > 1 else 0.0}
+        name: {"mean": float(row.mean()), "spread": float(row.std(ddof=1)) if len(row) > 1 else None}
         for name, row in values.items()
     }
+
+
+def mean_in_words(cell: Mapping[str, float | None]) -> str:
+    """A mean with its standard deviation; of one trial there is none."""
+    return f"{cell['mean']:.3f}" + ("" if cell["spread"] is None else f" ({cell['spread']:.3f})")
 
 
 def in_words(tree: Mapping[str, Any]) -> Iterator[str]:
     """What was found, for a person, a line each."""
     count = len(tree["splits"])
-    yield f"{count} trial(s); chance {tree['chance']:.3f}; mean and standard deviation over trials"
+    trials = "one trial" if count == 1 else f"{count} trials, mean and standard deviation"
+    yield f"{trials}; chance {tree['chance']:.3f}"
     if all(len(entry["unseen"]) == 1 for entry in tree["splits"]):
         yield "one class alone is unseen: t1, told among unseen classes, is 1 whatever is done"
     if tree["chance_called_negative"] is not None:
         yield f"called negative by chance: {tree['chance_called_negative']:.3f}, the share of classes that are negative"
     for name, row in tree["summary"].items():
-        said = ", ".join(f"{key} {row[key]['mean']:.3f} ({row[key]['spread']:.3f})" for key in row)
+        said = ", ".join(f"{NAMES.get(key, key)} {mean_in_words(row[key])}" for key in row)
         yield f"{name}: {said}"
     for entry in tree["splits"][:1]:
         for name, one in entry["methods"].items():

@@ -66,8 +66,8 @@ def test_medtl_zeroshot_tells_what_becomes_of_an_unseen_tumour(heads: Path) -> N
     result = call(tumours_app, *words, "--seeds", 2, "--out", "zs")
     assert result.exit_code == 0, result.output
     assert "Research use only" in result.stdout
-    assert "2 trial(s)" in result.stdout
-    assert "unseen_called_negative" in result.stdout
+    assert "2 trials, mean and standard deviation; chance" in result.stdout
+    assert "unseen called negative" in result.stdout
     tree = read_json(Path("zs/zero_shot.json"))
     assert [entry["unseen"] for entry in tree["splits"]] == [["pituitary"]] * 2
     one, two = (entry["methods"]["eszsl"] for entry in tree["splits"])

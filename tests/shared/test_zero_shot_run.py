@@ -113,7 +113,7 @@ def test_the_report_stands_alone_and_names_what_decided(tmp_path) -> None:
     assert "http" not in page
     assert "Research use only" in page
     assert "Synthetic data" in page
-    assert "unseen_called_negative" in page
+    assert "unseen called negative" in page
     assert "a note" in page
     decided = tree["splits"][0]["methods"]["eszsl"]["examples"][0]["attributes"][0]["name"]
     assert decided in page
