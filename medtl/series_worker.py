@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import logging
-import multiprocessing
 import os
 import signal
 import sys
@@ -20,19 +19,16 @@ from typing import TYPE_CHECKING
 
 from medtl.durable import write_new
 from medtl.spool import RESULT_SUFFIX
-from shared.child import ending
 from shared.errors import MedtlError
+from shared.kept_process import KeptProcess
 
 if TYPE_CHECKING:
-    from multiprocessing.context import SpawnProcess
-
     from pydicom import Dataset
 
 Process = Callable[[Path], "Sequence[Dataset]"]
 """Judges a folder that holds one series and gives the result objects. It is pickled once, to be called in the child."""
 TIMEOUT_S = 900.0
 """More than the longest series takes on a slow machine; what takes longer hangs."""
-STOP_S = 5.0
 
 
 class SeriesFailed(MedtlError):
@@ -49,8 +45,7 @@ class SeriesWorker:
 
     def __init__(self, process: Process, timeout_s: float = TIMEOUT_S) -> None:
         self._process, self._timeout_s = process, timeout_s
-        self._child: SpawnProcess | None = None
-        self._pipe: Connection | None = None
+        self._kept = KeptProcess(_serve)
 
     def judge(self, folder: Path, out: Path) -> list[str]:
         """Judges the series in `folder` and writes its results into `out`, synced, in their order.
@@ -61,7 +56,7 @@ class SeriesWorker:
         Raises:
             SeriesFailed: It cannot be judged, took too long, or ended the child.
         """
-        pipe = self._started()
+        pipe = self._kept.pipe(self._process)
         try:
             pipe.send((folder, out))
             if not pipe.poll(self._timeout_s):
@@ -69,36 +64,14 @@ class SeriesWorker:
                 raise SeriesFailed(f"took more than {self._timeout_s:g} s")
             uids, reason = pipe.recv()
         except (EOFError, OSError):
-            raise SeriesFailed(f"ended the process that judged it ({self._ending()})") from None
+            raise SeriesFailed(f"ended the process that judged it ({self._kept.end()})") from None
         if reason is not None:
             raise SeriesFailed(reason)
         return list(uids)
 
     def stop(self) -> None:
         """Ends the child, also in the middle of a series."""
-        if self._child is not None:
-            self._child.kill()
-            self._ending()
-
-    def _started(self) -> Connection:
-        if self._pipe is None or self._child is None or not self._child.is_alive():
-            context = multiprocessing.get_context("spawn")
-            self._pipe, far = context.Pipe()
-            self._child = context.Process(target=_serve, args=(far, self._process), daemon=True)
-            self._child.start()
-            far.close()
-        return self._pipe
-
-    def _ending(self) -> str:
-        """How the child ended, after it was waited for."""
-        child, self._child = self._child, None
-        if self._pipe is not None:
-            self._pipe.close()
-            self._pipe = None
-        if child is None:
-            return "stopped"
-        child.join(STOP_S)
-        return ending(child.exitcode)
+        self._kept.stop()
 
 
 def _serve(pipe: Connection, process: Process) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import multiprocessing
 import os
 import queue
 import resource
@@ -21,18 +20,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from shared.child import ending
 from shared.errors import MedtlError
-
-if TYPE_CHECKING:
-    from multiprocessing.context import SpawnProcess
+from shared.kept_process import KeptProcess
 
 MEMORY_BYTES = 6 << 30
 """For the data of one process: the largest picture that is read takes 768 MB as numbers, and is held three times; torch
 itself takes 2 GB of address space."""
-STOP_S = 5.0
 
 Told = Callable[..., None]
 """Is called in the process with what has been done so far; the arguments reach the server."""
@@ -53,8 +48,7 @@ class Worker:
 
     def __init__(self, work: Any, timeout_s: float, memory_bytes: int = MEMORY_BYTES) -> None:
         self._work, self._timeout_s, self._memory_bytes = work, timeout_s, memory_bytes
-        self._child: SpawnProcess | None = None
-        self._pipe: Connection | None = None
+        self._kept = KeptProcess(_serve)
         self._outdated = False
 
     def renew(self, work: Any) -> None:
@@ -79,42 +73,23 @@ class Worker:
                 else:
                     return answer
         except (EOFError, OSError):
-            raise WorkFailed(f"ended the process that worked on it ({self._ending()})") from None
+            raise WorkFailed(f"ended the process that worked on it ({self._kept.end()})") from None
         self.stop()
         raise WorkFailed(f"took more than {self._timeout_s:g} s")
 
     def stop(self) -> None:
         """Ends the process and waits for its end."""
-        self.kill()
-        self._ending()
+        self._kept.stop()
 
     def kill(self) -> None:
         """Ends the process, also from another thread in the middle of a call, which fails then."""
-        if (child := self._child) is not None:
-            child.kill()
+        self._kept.kill()
 
     def _started(self) -> Connection:
         if self._outdated:
             self._outdated = False
-            self.stop()
-        if self._pipe is None or self._child is None or not self._child.is_alive():
-            context = multiprocessing.get_context("spawn")
-            self._pipe, far = context.Pipe()
-            self._child = context.Process(target=_serve, args=(far, self._work, self._memory_bytes), daemon=True)
-            self._child.start()
-            far.close()
-        return self._pipe
-
-    def _ending(self) -> str:
-        """How the process ended, after it was waited for."""
-        child, self._child = self._child, None
-        if self._pipe is not None:
-            self._pipe.close()
-            self._pipe = None
-        if child is None:
-            return "stopped"
-        child.join(STOP_S)
-        return ending(child.exitcode)
+            self._kept.stop()
+        return self._kept.pipe(self._work, self._memory_bytes)
 
 
 class WorkerPool:
