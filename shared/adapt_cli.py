@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shared.cli_support import RUNS, reported, settings_of
+from shared.cli_support import RUNS, WordsArgument, reported, settings_of
 from shared.errors import ConfigError, UsageError
 from shared.progress import progress_bars
 
@@ -38,9 +38,7 @@ def add_adapt(app: typer.Typer, task: "Task") -> None:
         config: Annotated[
             Path | None, typer.Argument(metavar="[CONFIG]", help="A YAML file, as configs/*/adapt.yaml.")
         ] = None,
-        overrides: Annotated[
-            list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Over the file, for example seed=1")
-        ] = None,
+        overrides: WordsArgument = None,
         source: Annotated[str | None, typer.Option(help=f"With labels. {NAMED}")] = None,
         target: Annotated[str | None, typer.Option(help=f"Its labels only judge. {NAMED}")] = None,
         method: Annotated[

@@ -20,9 +20,11 @@ from shared.cli_support import (
     METHOD_NAMES,
     RUNS,
     AuditOption,
+    ConfigArgument,
     DataArgument,
     JsonOption,
     ModelOption,
+    WordsArgument,
     make_folder,
     reported,
     settings_of,
@@ -67,13 +69,8 @@ def build_app(task: "Task", *, own: Collection[str] = ()) -> typer.Typer:
 
     @app.command(epilog=f"Strategies: {', '.join(strategy_names())}. All keys: `{task.name} options`.")
     def train(
-        config: Annotated[
-            Path | None, typer.Argument(metavar="[CONFIG]", help="A YAML file; without it, the defaults.")
-        ] = None,
-        overrides: Annotated[
-            list[str] | None,
-            typer.Argument(metavar="[KEY=VALUE]...", help="Over the file, for example seed=1 backbone.name=vgg16"),
-        ] = None,
+        config: ConfigArgument = None,
+        overrides: WordsArgument = None,
         out: Annotated[Path | None, typer.Option(help="Run folder; without it, one under runs/.")] = None,
         drop_leaks: Annotated[bool, typer.Option("--drop-leaks", help="Test without copies: data.leaks=drop.")] = False,
         allow_leaks: Annotated[
@@ -94,12 +91,8 @@ def build_app(task: "Task", *, own: Collection[str] = ()) -> typer.Typer:
 
     @app.command()
     def crossval(
-        config: Annotated[
-            Path | None, typer.Argument(metavar="[CONFIG]", help="A YAML file; without it, the defaults.")
-        ] = None,
-        overrides: Annotated[
-            list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Over the file, for example seed=1")
-        ] = None,
+        config: ConfigArgument = None,
+        overrides: WordsArgument = None,
         folds: Annotated[int, typer.Option(min=2, help="Each is the test once.")] = 5,
         repeats: Annotated[
             int, typer.Option(min=1, help="How often all is divided anew, or trained with another seed.")

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 RUNS, EXPLAINED = Path("runs"), Path("explained")
 ModelOption = Annotated[Path | None, typer.Option(help="A finished run; without it, the newest under runs/.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line for each input.")]
+ConfigArgument = Annotated[
+    Path | None, typer.Argument(metavar="[CONFIG]", help="A YAML file; without it, the defaults.")
+]
+WordsArgument = Annotated[
+    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Over the file, for example seed=1")
+]
 DataArgument = Annotated[Path, typer.Argument(metavar="DATA", help="A folder, zip or manifest.")]
 AuditOption = Annotated[
     Path | None, typer.Option(help="Also write audit.json, pairs.csv and pairs.png into this folder.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shared.cli_support import RUNS, make_folder, reported, settings_of
+from shared.cli_support import RUNS, ConfigArgument, WordsArgument, make_folder, reported, settings_of
 from shared.errors import UsageError
 from shared.progress import progress_bars
 
@@ -29,12 +29,8 @@ def add_zeroshot(app: typer.Typer, task: "Task", knowledge: "Callable[[], Knowle
 
     @app.command()
     def zeroshot(
-        config: Annotated[
-            Path | None, typer.Argument(metavar="[CONFIG]", help="A YAML file; without it, the defaults.")
-        ] = None,
-        overrides: Annotated[
-            list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Over the file, for example seed=1")
-        ] = None,
+        config: ConfigArgument = None,
+        overrides: WordsArgument = None,
         unseen: Annotated[
             str | None, typer.Option(metavar="A,B,...", help="Classes of which no image is learnt from.")
         ] = None,
