@@ -20,6 +20,7 @@ from handwriting.labels import CHARACTERS, canonical
 from handwriting.serve_teaching import TeachWork
 from shared.errors import RunError
 from shared.web.app import faults
+from shared.web.description import form_of_files
 from shared.web.receiving import UploadRefused, receive
 from shared.web.site import Site
 from shared.web.uploads import StoreFull
@@ -38,28 +39,7 @@ MAX_STEM = 60
 """Characters of the first run's name that stand in the name of a folder."""
 TEACH_S = 300.0
 """torch is loaded and a network exported: seconds, on a busy machine a minute."""
-FORM_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["name", "files"],
-                    "properties": {
-                        "name": {"type": "string", "minLength": 1, "maxLength": MAX_NAME},
-                        "files": {
-                            "type": "array",
-                            "minItems": FEWEST,
-                            "maxItems": MOST,
-                            "items": {"type": "string", "format": "binary"},
-                        },
-                    },
-                }
-            }
-        },
-    }
-}
+FORM_BODY = form_of_files(FEWEST, MOST, name={"type": "string", "minLength": 1, "maxLength": MAX_NAME})
 
 
 class Answering(BaseModel):

@@ -14,7 +14,7 @@ from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from shared.web.description import described
+from shared.web.description import described, form_of_files
 from shared.web.guard import REPORT_POLICY, Guard
 from shared.web.judging import ANSWERS
 from shared.web.receiving import MAX_BYTES, UploadRefused, receive
@@ -25,22 +25,7 @@ from shared.web.uploads import StoreFull, Upload
 MAX_WAIT_S = 30.0
 ResultContext = Callable[[Request, Upload, list[dict[str, Any]]], dict[str, Any]]
 """What an application's `upload.html` shows of answers beside them."""
-FORM_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["files"],
-                    "properties": {
-                        "files": {"type": "array", "minItems": 1, "items": {"type": "string", "format": "binary"}}
-                    },
-                }
-            }
-        },
-    }
-}
+FORM_BODY = form_of_files(1)
 
 
 class Fault(BaseModel):

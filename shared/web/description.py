@@ -22,6 +22,21 @@ def described(openapi: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+def form_of_files(fewest: int, most: int | None = None, **fields: Mapping[str, Any]) -> dict[str, Any]:
+    """What `openapi_extra` says of a form with files, whose body the route reads itself.
+
+    Args:
+        fewest: Files that it must have.
+        most: That it may have; None: the route's own bounds are told when they are passed.
+        fields: By name, the schema of what else it must have.
+    """
+    files = {"type": "array", "minItems": fewest, "items": {"type": "string", "format": "binary"}}
+    if most is not None:
+        files["maxItems"] = most
+    schema = {"type": "object", "required": [*fields, "files"], "properties": {**fields, "files": files}}
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
+
+
 def _parameter(stated: Mapping[str, Any]) -> dict[str, str]:
     schema = stated.get("schema", {})
     bounds = [f"{word} {schema[key]:g}" for key, word in (("minimum", "from"), ("maximum", "to")) if key in schema]
