@@ -65,7 +65,7 @@ class Answer:
         certified_sensitivity: What validation certifies at this threshold; None where nothing was certified.
         ood_score: How unlike the training images the input is, 0 to 2; see `shared.ood`. None when refused.
         ood_threshold: Above which it is not assessed.
-        further: By further task that the model has learnt (plane, kind of character), the probabilities of its answers,
+        further: By further task that the model has learnt, the probabilities of its answers,
             averaged over slices; they were not calibrated.
         slices: One answer a slice, in the order of the series.
         notes: What to know beside the answer.

@@ -196,7 +196,7 @@ def prototypes(
     Args:
         codes: As of `dap`.
         labels: As of `dap`; every class of `signatures` has some.
-        signatures: float64 [classes, code], mean codes of printed characters in the axes of `codes`.
+        signatures: float64 [classes, code], mean codes of printed classes in the axes of `codes`.
         penalty: Of the ridge.
         shrinkage: Share of the mean variance that is added to the spread, 0 to 1.
 

@@ -28,7 +28,7 @@ class Method:
 
     Attributes:
         fit: One of `shared.zero_shot`.
-        printed: Whether signatures are mean codes of printed characters, and not rows of the table.
+        printed: Whether signatures are mean codes of printed classes, and not rows of the table.
         centred: Whether rows of the table are centred on the seen classes and brought to unit length.
         penalties: Strengths to choose among.
     """

@@ -35,7 +35,7 @@ class Options(TrainingOptions):
     name: Literal["multitask"] = Field("multitask", description="fine-tuning on further labels beside the classes")
     tasks: tuple[TaskName, ...] = Field(
         min_length=1,
-        description="further labels: of medtl scanner, type; of handwriting kind, writer; of both any "
+        description="further labels: those that the application knows of its samples (a wrong name lists them), any "
         "column label:NAME of a table",
     )
     weighting: Literal["uncertainty", "fixed"] = Field("uncertainty", description="of the losses: learnt, or as below")
