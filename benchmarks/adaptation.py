@@ -15,8 +15,9 @@ import torch
 from numpy.typing import NDArray
 
 from shared.backbones import build_backbone
+from shared.calibration import softmax
 from shared.config import validate
-from shared.evidence import DRAWS, softmax
+from shared.evidence import DRAWS
 from shared.intervals import bootstrap
 from shared.job import Job, Part, Target, unlabelled
 from shared.label_shift import estimate_prior

@@ -18,12 +18,11 @@ import numpy as np
 
 from benchmarks.adaptation import Measures, Scores, Study, summary
 from medtl.task import TASK
-from shared.calibration import fit_temperature
+from shared.calibration import fit_temperature, softmax
 from shared.config import DataSection
 from shared.decision import decide
 from shared.division import divide
 from shared.evaluation import evaluate
-from shared.evidence import softmax
 from shared.job import Part
 from shared.loading import load_dataset
 from shared.samples import SPLITS, Belonging

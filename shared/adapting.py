@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 
 from shared.artifacts import read_model_record
-from shared.calibration import fit_temperature
+from shared.calibration import fit_temperature, softmax
 from shared.config import Config
 from shared.decision import decide
 from shared.errors import ConfigError
 from shared.evaluation import evaluate
-from shared.evidence import REVERSE_RULE, Run, better_by, oracle_epoch, rule_value, setting_rules, softmax
+from shared.evidence import REVERSE_RULE, Run, better_by, oracle_epoch, rule_value, setting_rules
 from shared.label_shift import estimate_prior
 from shared.progress import Progress
 from shared.registry import unknown_name

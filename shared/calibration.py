@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
+from scipy.special import softmax as scipy_softmax
 
 LOG_RANGE = (-4.0, 4.0)
 """Natural logarithms of the smallest and largest temperature tried: 0.018 to 55."""
@@ -29,3 +30,9 @@ def fit_temperature(scores: NDArray[np.floating], labels: NDArray[np.integer]) -
         return float(-rows[np.arange(len(labels)), labels].mean())
 
     return float(np.exp(minimize_scalar(loss, bounds=LOG_RANGE, method="bounded").x))
+
+
+def softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Probabilities [N, classes] of class scores [N, classes]."""
+    probabilities: NDArray[np.float64] = scipy_softmax(scores, axis=1)
+    return probabilities

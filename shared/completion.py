@@ -30,7 +30,7 @@ from shared.artifacts import (
     write_seen,
     write_text,
 )
-from shared.calibration import fit_temperature
+from shared.calibration import fit_temperature, softmax
 from shared.config import Config, to_yaml
 from shared.decision import Decision, decide
 from shared.division import Divided
@@ -93,7 +93,7 @@ def complete(
     temperature = fit_temperature(scores["validation"], parts["validation"].labels)
     with torch.no_grad():
         network.temperature.fill_(temperature)
-    probabilities = {name: _softmax(rows / temperature) for name, rows in scores.items()}
+    probabilities = {name: softmax(rows / temperature) for name, rows in scores.items()}
     decision = decide(
         probabilities["validation"],
         parts["validation"].labels,
@@ -140,7 +140,7 @@ def complete(
         notes=(*divided.notes, *told),
         parts=parts,
         probabilities=probabilities,
-        uncalibrated=_softmax(scores["test"]),
+        uncalibrated=softmax(scores["test"]),
         results=results,
         history=history,
         environment=environment,
@@ -196,7 +196,7 @@ def _further(
     """How each further task does on a part."""
     return {
         name: evaluate_further(
-            _softmax(rows), further_labels(part.samples, job.further, name, record.further[name]), part.belonging
+            softmax(rows), further_labels(part.samples, job.further, name, record.further[name]), part.belonging
         )
         for name, rows in scores.items()
     }
@@ -290,12 +290,6 @@ def _evaluate(
         stakes=stakes,
     )
     return {**result, "abstention": abstention(probabilities, ood, part.labels, part.samples, part.belonging, record)}
-
-
-def _softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    quotient: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
-    return quotient
 
 
 def _tensors(network: Network) -> dict[str, torch.Tensor]:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.artifacts import read_json
+from shared.calibration import softmax
 from shared.intervals import Weights, bootstrap
 from shared.reverse_validation import REVERSE
 from shared.selection import LABEL_FREE, RULES
@@ -103,13 +104,6 @@ def oracle_epoch(run: Run, rule: str) -> tuple[int, float]:
     values = [RULES.get(rule)(softmax(scores), run.target.labels) for scores in run.target.scores]
     best = int(np.argmax(values))
     return best, values[best]
-
-
-def softmax(scores: Values) -> Values:
-    """Probabilities [N, classes] of class scores."""
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    quotient: Values = powers / powers.sum(axis=1, keepdims=True)
-    return quotient
 
 
 def _judge(run: Run, rule: str) -> tuple[Callable[[NDArray[np.int64]], float], tuple[int, ...]]:
