@@ -120,6 +120,7 @@ class Settings:
         selection: A rule of `shared.selection`; one of those without labels needs `job.target`.
         balance: What comes equally often in an epoch.
         averaging: Decay of a moving average of the network's weights, which is judged and kept in their place; 0: none.
+        clip_norm: Gradients of a step with a larger norm, over all trained weights, are scaled down to it; 0: never.
     """
 
     phases: Sequence[Phase]
@@ -131,6 +132,7 @@ class Settings:
     selection: str = "loss"
     balance: Balance = "none"
     averaging: float = 0.0
+    clip_norm: float = 0.0
 
 
 def train(job: Job, objective: Objective, settings: Settings) -> list[dict[str, Any]]:
@@ -233,6 +235,8 @@ class _Loop:
             raise RunError(f"the loss became {value.item()} in epoch {at.epoch + 1}; lower lr_head and lr_backbone")
         optimiser.zero_grad()
         self.accelerator.backward(value)
+        if self.settings.clip_norm:
+            self.accelerator.clip_grad_norm_(model.parameters(), self.settings.clip_norm)
         optimiser.step()
         if self.average is not None:
             self.average.update_parameters(self.network)

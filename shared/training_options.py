@@ -60,6 +60,7 @@ class TrainingOptions(Section):
     averaging: float = Field(
         0.0, ge=0, lt=1, description="decay of a moving average of the weights, which is kept in their place; 0: none"
     )
+    clip_norm: float = Field(0.0, ge=0, description="largest norm of the gradients of a step; 0: as they come")
     batch_norm: BatchNormPolicy = Field(
         "train", description="what trained stages change: all; frozen: not the statistics; fixed: nothing"
     )
@@ -128,6 +129,7 @@ class TrainingOptions(Section):
             selection=self.selection,
             balance=self.balance,
             averaging=self.averaging,
+            clip_norm=self.clip_norm,
         )
 
     def class_loss(self, job: Job) -> ClassLoss:
