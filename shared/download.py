@@ -54,9 +54,8 @@ def download(
     try:
         expected = _fetch(url, partial, progress)
     except (OSError, http.client.HTTPException) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(
-            f"{url} could not be fetched ({reason}); the same command goes on where it broke off, or place the file "
+            f"{url} could not be fetched ({reason_of(error)}); the same command goes on where it broke off, or place the file "
             f"by hand as {to}"
         ) from None
     got = partial.stat().st_size
@@ -108,3 +107,12 @@ def _check(path: Path, name: Path, url: str, size: int | None, sha256: str | Non
         path.unlink()
         raise DataError(f"what came from {url} {fault}; try again, or place the file by hand as {name}")
     raise DataError(f"{name} is not the file from {url}: it {fault}; delete it and fetch it again")
+
+
+def reason_of(error: Exception) -> str:
+    """Why nothing came, in the words of the network or the server and without those of Python."""
+    cause = getattr(error, "reason", None)
+    if isinstance(cause, OSError):
+        error = cause
+    said = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return " ".join(said.split()) or type(error).__name__

@@ -19,6 +19,7 @@ from torch import Tensor
 from shared.artifacts import check_finished, file_hash, read_json
 from shared.backbone import Backbone
 from shared.backbones import BackboneRecord
+from shared.download import reason_of
 from shared.errors import WeightsError
 
 log = logging.getLogger(__name__)
@@ -227,9 +228,8 @@ def _download(record: BackboneRecord) -> Path:
         torch.hub.download_url_to_file(url, str(partial), hash_prefix=digest, progress=sys.stderr.isatty())
         partial.replace(path)
     except (OSError, RuntimeError, http.client.HTTPException) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
         raise WeightsError(
-            f"the ImageNet weights of {record.name} could not be fetched ({reason}); "
+            f"the ImageNet weights of {record.name} could not be fetched ({reason_of(error)}); "
             f"place {path.name} from {url} in {folder} by hand, or name a file with backbone.weights=FILE"
         ) from None
     finally:
