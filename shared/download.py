@@ -55,8 +55,8 @@ def download(
         expected = _fetch(url, partial, progress)
     except (OSError, http.client.HTTPException) as error:
         raise DataError(
-            f"{url} could not be fetched ({reason_of(error)}); the same command goes on where it broke off, or place the file "
-            f"by hand as {to}"
+            f"{url} could not be fetched ({reason_of(error)}); the same command goes on where it broke off, or place "
+            f"the file by hand as {to}"
         ) from None
     got = partial.stat().st_size
     if expected is not None and got < expected:
