@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import sys
+import urllib.error
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -228,6 +229,8 @@ def _download(record: BackboneRecord) -> Path:
         torch.hub.download_url_to_file(url, str(partial), hash_prefix=digest, progress=sys.stderr.isatty())
         partial.replace(path)
     except (OSError, RuntimeError, http.client.HTTPException) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()  # it holds the connection
         raise WeightsError(
             f"the ImageNet weights of {record.name} could not be fetched ({reason_of(error)}); "
             f"place {path.name} from {url} in {folder} by hand, or name a file with backbone.weights=FILE"
