@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from handwriting import labels
 from handwriting.labels import CHARACTERS
 from handwriting.settings import DEFAULT_OPTIONS
-from shared.samples import Dataset, Sample
+from shared.samples import UNKNOWN_DOMAIN, Dataset, Sample
 from shared.task import Image, Item, Preprocessing, Task
 
 if TYPE_CHECKING:
@@ -37,6 +37,10 @@ class HandwritingTask:
         from handwriting import datasets
 
         return datasets.load(source, options)
+
+    def embedded_domains(self) -> tuple[str, ...]:
+        """One: all come from fonts."""
+        return (UNKNOWN_DOMAIN,)
 
     def embedded(self, root: Path, progress: Callable[[int, int], None]) -> Path:
         """Characters made from the system's fonts, under `root`, written now if they are not there."""

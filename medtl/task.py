@@ -37,6 +37,12 @@ class MedtlTask:
 
         return datasets.load(source, options)
 
+    def embedded_domains(self) -> tuple[str, ...]:
+        """The scanners of the phantom."""
+        from medtl import phantom
+
+        return phantom.embedded_domains()
+
     def embedded(self, root: Path, progress: Callable[[int, int], None]) -> Path:
         """The phantom under `root`, written now if it is not there."""
         from medtl import phantom

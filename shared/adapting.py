@@ -18,9 +18,10 @@ from shared.artifacts import read_model_record
 from shared.calibration import fit_temperature, softmax
 from shared.config import Config
 from shared.decision import decide
-from shared.errors import ConfigError
+from shared.errors import ConfigError, DataError
 from shared.evaluation import evaluate
 from shared.evidence import REVERSE_RULE, Run, better_by, oracle_epoch, rule_value, setting_rules
+from shared.fitting import strategy_of
 from shared.label_shift import estimate_prior
 from shared.progress import Progress
 from shared.registry import unknown_name
@@ -59,7 +60,7 @@ class Plan:
         """Looks up every name.
 
         Raises:
-            ConfigError: No such rule, or a method that is none.
+            ConfigError: No such rule, a method that is none, or weights that no method has.
             UnknownNameError: No such strategy.
         """
         if self.rule not in setting_rules():
@@ -67,6 +68,8 @@ class Plan:
         for method in self.methods:
             if method in ("finetune", "linear_probe") or find_strategy(method) is None:
                 raise ConfigError(f"{method} adapts to nothing; it is what adaptation is compared with")
+        if self.weights and not any(_has_weight(method) for method in self.methods):
+            raise ConfigError(f"{' and '.join(self.methods)} has no weight; leave out --weight")
 
 
 def adapt(task: Task, config: Config, plan: Plan, folder: Path, *, root: Path, progress: Progress) -> dict[str, Any]:
@@ -81,7 +84,8 @@ def adapt(task: Task, config: Config, plan: Plan, folder: Path, *, root: Path, p
         progress: Called with (what, done, total, note).
 
     Returns:
-        Plain data: `settings`, `columns` (each judged on the test, by domain), `chosen`, `kept`, `statement`, `prior`.
+        Plain data: `settings`, `columns` (each judged on the test, by domain), `chosen`, `kept`, `statement`, `prior`,
+        and under `no_bound` why there is no bound, or None.
 
     Raises:
         ConfigError: There is no target, or no such rule or method.
@@ -102,11 +106,18 @@ def adapt(task: Task, config: Config, plan: Plan, folder: Path, *, root: Path, p
         train_run(task, changed, root=root, out=path, progress=lambda what, *rest: progress(f"{name}: {what}", *rest))
         return Run.read(name, path)
 
+    for _, options in _settings(config, plan, None):
+        strategy_of(config.model_copy(update={"strategy": options}))  # faults of all before the first is trained
     source = trained(SOURCE_ONLY, _options(config, "finetune"))
     prior = _prior(source)
     shares = tuple(round(share, 6) for share in prior["estimated"]) if plan.label_shift else None
     adapted = [trained(name, options) for name, options in _settings(config, plan, shares)]
-    bound = trained(BOUND, _of_bound(config), labels=True) if plan.bound else None
+    bound, no_bound = None, None
+    if plan.bound:
+        try:
+            bound = trained(BOUND, _of_bound(config), labels=True)
+        except DataError as error:  # a target of few images or one class may well be adapted to
+            no_bound = str(error)
     values = {run.name: rule_value(run, plan.rule) for run in (source, *adapted)}
     chosen = max(adapted, key=lambda run: values[run.name])
     gain, interval = better_by(chosen, source, plan.rule)
@@ -124,11 +135,13 @@ def adapt(task: Task, config: Config, plan: Plan, folder: Path, *, root: Path, p
     return {
         "target": config.data.target,
         "rule": plan.rule,
+        "oracle_rule": main,
         "settings": [_setting(run, values[run.name], main) for run in (source, *adapted)],
         "chosen": chosen.name,
         "kept": kept.name,
         "statement": statement(chosen.name, plan.rule, gain, interval),
         "prior": prior,
+        "no_bound": no_bound,
         "columns": {name: _judged(run, epoch, config) for name, (run, epoch) in columns.items()},
         "runs": {run.name: str(run.path.name) for run in (source, *adapted)},
     }
@@ -164,7 +177,7 @@ def _settings(config: Config, plan: Plan, shares: Sequence[float] | None) -> lis
     more: dict[str, Any] = {} if shares is None else {"target_prior": list(shares)}
     found = []
     for method in plan.methods:
-        if plan.weights and "weight" in find_strategy(method).options.model_fields:
+        if plan.weights and _has_weight(method):
             found += [
                 (f"{method} weight={weight:g}", _options(config, method, weight=weight, **more))
                 for weight in plan.weights
@@ -172,6 +185,10 @@ def _settings(config: Config, plan: Plan, shares: Sequence[float] | None) -> lis
         else:
             found.append((method, _options(config, method, **more)))
     return found
+
+
+def _has_weight(method: str) -> bool:
+    return "weight" in find_strategy(method).options.model_fields
 
 
 def _prior(source: Run) -> dict[str, Any]:
@@ -194,7 +211,7 @@ def _shares(labels: Any, classes: int) -> list[float]:
 
 
 def _setting(run: Run, value: float, main: str) -> dict[str, Any]:
-    """What is told of one setting: the rule's value, and the oracle's of the same weights and of its best epoch."""
+    """What is told of one setting: the rule's value of the weights it kept, and the oracle's of its best epoch."""
     epoch, best = oracle_epoch(run, main)
     return {
         "name": run.name,

@@ -33,7 +33,7 @@ class Run:
     Attributes:
         name: Of the setting ("dann weight=0.3").
         path: Its folder.
-        history: Rows of `metrics.jsonl`.
+        history: Rows of `metrics.jsonl`, one an epoch; without those of what was tried before training.
     """
 
     name: str
@@ -44,7 +44,8 @@ class Run:
     def read(cls, name: str, path: Path) -> Run:
         """Reads the history of a finished run."""
         lines = (path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-        return cls(name, path, tuple(json.loads(line) for line in lines))
+        rows = [json.loads(line) for line in lines]
+        return cls(name, path, tuple(row for row in rows if "phase" in row))
 
     @cached_property
     def validation(self) -> Watched:

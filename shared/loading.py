@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,13 +37,10 @@ def load_dataset(task: Task, wanted: DataSection, spec: Preprocessing, root: Pat
 
     Raises:
         DataError: A layout is not known, or nothing is left to learn from.
-        ConfigError: A domain is asked for that the data do not have.
+        ConfigError: A domain is asked for that the data do not have; of synthetic data, before they are made.
     """
     dataset = _whole(task, wanted, spec, root, progress)
-    known = sorted({sample.domain for sample in dataset.samples})
-    missing = [domain for domain in wanted.domains if domain not in known]
-    if missing:
-        raise ConfigError(f"data.domains: no {', '.join(missing)} in the data; it has {', '.join(known)}")
+    require_domains(wanted, {sample.domain for sample in dataset.samples})
     kept = tuple(
         replace(sample, split=None) if wanted.split == "drawn" else sample
         for sample in dataset.samples
@@ -51,9 +48,32 @@ def load_dataset(task: Task, wanted: DataSection, spec: Preprocessing, root: Pat
     )
     if not kept:
         raise DataError("the data holds no labelled sample")
-    if len(held := {sample.label for sample in kept}) == 1:
-        raise DataError(f"all {len(kept)} samples are of class {held.pop()}; at least two classes are needed")
+    learned = [sample for sample in kept if (sample.domain == wanted.target) == wanted.target_labels]
+    if len(held := {sample.label for sample in learned}) == 1:
+        raise DataError(
+            f"all {len(learned)} samples to learn from are of class {held.pop()}; at least two classes are needed"
+        )
     return replace(dataset, samples=kept)
+
+
+def require_domains(wanted: DataSection, known: Collection[str]) -> None:
+    """Checks that the domains exist that a configuration names, and that something is left beside a target.
+
+    Args:
+        wanted: The `data` section of the configuration.
+        known: Domains of the data.
+
+    Raises:
+        ConfigError: One does not, or nothing is left.
+    """
+    missing = [domain for domain in wanted.domains if domain not in known]
+    if missing:
+        raise ConfigError(f"data.domains: no {', '.join(missing)} in the data; it has {', '.join(sorted(known))}")
+    kept = {domain for domain in known if not wanted.domains or domain in wanted.domains}
+    for key, chosen in (("target", wanted.target), ("left_out", wanted.left_out)):
+        if chosen is not None and (chosen not in kept or len(kept) < 2):
+            told = ", ".join(sorted(kept))
+            raise ConfigError(f"data.{key} is {chosen!r}; it must be one of several domains; there are {told}")
 
 
 def joined(collections: Mapping[str, Dataset]) -> Dataset:
@@ -93,5 +113,6 @@ def _whole(task: Task, wanted: DataSection, spec: Preprocessing, root: Path, pro
         return joined({name: task.load(Path(path), options=spec.options) for name, path in named})
     if wanted.source:
         return task.load(Path(wanted.source), options=spec.options)
+    require_domains(wanted, task.embedded_domains())
     made = task.embedded(root, lambda done, total: progress("synthetic data", done, total, ""))
     return task.load(made, options=spec.options)

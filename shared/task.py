@@ -85,6 +85,9 @@ class Task(Protocol):
             DataError: The layout is not recognised, or a file is missing or contradictory.
         """
 
+    def embedded_domains(self) -> tuple[str, ...]:
+        """Domains of the synthetic dataset, known without making it."""
+
     def embedded(self, root: Path, progress: Callable[[int, int], None]) -> Path:
         """The synthetic dataset that is used where a configuration names no source.
 

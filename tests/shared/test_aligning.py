@@ -227,6 +227,14 @@ def test_each_method_moves_the_network_elsewhere_than_the_source_alone(
     assert ("domain_accuracy" in history[0]) == (name in ("dann", "cdan"))
 
 
+@pytest.mark.parametrize("name", ["dann", "adabn"])
+def test_a_head_that_is_solved_first_is_solved_for_them_too(name: str, pictures: Job) -> None:
+    options = _options(name, head="solved", selection="mutual_information")
+    history = find_strategy(name).fit(pictures, options)
+    assert "phase" not in history[0]
+    assert [row["epoch"] for row in history if "phase" in row] == [1, 2]
+
+
 def test_a_wide_product_is_projected(pictures: Job) -> None:
     from shared.strategies.cdan import Conditional
 

@@ -27,8 +27,9 @@ def _run(root: Path, right: tuple[float, ...], seed: int, *, extra: bool = False
             answers = np.where(random.random(COUNT) < share, labels, 1 - labels)
             sureness = 4.0 * share * random.uniform(0.8, 1.2, (COUNT, 1))
             np.save(folder / f"{epoch:03d}-{part}.npy", sureness * np.eye(2)[answers])
-    history = [{"epoch": i + 1, "validation_score": share} for i, share in enumerate(right)]
-    lines = history[:-1] if extra else history
+    history = [{"phase": 1, "epoch": i + 1, "validation_score": share} for i, share in enumerate(right)]
+    tried = [{"layers": ["block1"], "accuracy": 1.0}]
+    lines = tried + (history[:-1] if extra else history)
     (root / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in lines))
     hits = random.random(COUNT) < right[-1]
     (root / "reverse.json").write_text(json.dumps({"hits": hits.tolist(), "accuracy": float(hits.mean())}))
@@ -36,6 +37,7 @@ def _run(root: Path, right: tuple[float, ...], seed: int, *, extra: bool = False
 
 
 def test_the_kept_epoch_is_the_best_by_the_rule_or_what_followed_on_training(tmp_path: Path) -> None:
+    """What was tried before training, a layer or a head, is no epoch of it."""
     assert _run(tmp_path / "a", (0.5, 0.9, 0.7), 0).kept == 1
     assert _run(tmp_path / "b", (0.9, 0.5, 0.7), 0, extra=True).kept == 2
 
