@@ -32,11 +32,11 @@ class HandwritingTask:
     default_options = DEFAULT_OPTIONS
     augmentations: tuple[str, ...] = ("usual",)
 
-    def load(self, source: Path, *, options: Mapping[str, Any]) -> Dataset:
+    def load(self, source: Path, *, options: Mapping[str, Any], unlabelled: bool = False) -> Dataset:
         """Finds the samples in a folder or archive; see `handwriting.datasets`."""
         from handwriting import datasets
 
-        return datasets.load(source, options)
+        return datasets.load(source, options, unlabelled=unlabelled)
 
     def embedded_domains(self) -> tuple[str, ...]:
         """One: all come from fonts."""

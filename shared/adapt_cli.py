@@ -54,6 +54,9 @@ def add_adapt(app: typer.Typer, task: "Task") -> None:
         label_shift: Annotated[
             bool, typer.Option("--label-shift", help="Estimate how often each class occurs in the target; use it.")
         ] = False,
+        unlabelled: Annotated[
+            bool, typer.Option("--unlabelled", help="The target has no labels; all images in it count, nothing judges.")
+        ] = False,
         bound: Annotated[
             bool, typer.Option("--bound/--no-bound", help="Whether to train on the target's labels too, to compare.")
         ] = True,
@@ -65,7 +68,7 @@ def add_adapt(app: typer.Typer, task: "Task") -> None:
         have chosen beside. The report is OUT/adapt.html; the same command again resumes.
         """
         with reported():
-            settings = between(settings_of(config, overrides), source, target)
+            settings = between(settings_of(config, overrides), source, target, unlabelled=unlabelled)
             from shared.adapting import KEPT, Plan
             from shared.adapting import adapt as adapt_to
             from shared.adapting_report import write_adaptation
@@ -87,20 +90,29 @@ def folder_name(config: "Config") -> str:
     return re.sub(r"[^A-Za-z0-9._+-]+", "-", name)
 
 
-def between(config: "Config", source: str | None, target: str | None) -> "Config":
+def between(config: "Config", source: str | None, target: str | None, *, unlabelled: bool = False) -> "Config":
     """The configuration for one source and one target: two domains of its data, or two datasets.
+
+    Args:
+        config: As it was given.
+        source: A domain, a path, or None: as configured.
+        target: The same.
+        unlabelled: Whether the target has no labels.
 
     Raises:
         UsageError: One is a path and the other is none, or both are the same.
         ConfigError: They are two datasets, and the configuration names others.
     """
+    data = config.data
+    if unlabelled:
+        data = data.model_copy(update={"target_unlabelled": True})
+        config = config.model_copy(update={"data": data})
     if target is None:
         if source is not None:
             raise UsageError("--source needs a --target")
         return config
     if source is not None and Path(source).resolve() == Path(target).resolve():
         raise UsageError(f"--source and --target are both {target!r}; there is nothing to adapt to")
-    data = config.data
     if not Path(target).exists():
         if _like_a_path(target) or (source is not None and Path(source).exists()):
             raise UsageError(f"--target {target!r} does not exist; name two paths or two domains")

@@ -85,7 +85,7 @@ def adapt(task: Task, config: Config, plan: Plan, folder: Path, *, root: Path, p
 
     Returns:
         Plain data: `settings`, `columns` (each judged on the test, by domain), `chosen`, `kept`, `statement`, `prior`,
-        and under `no_bound` why there is no bound, or None.
+        and under `no_bound` why there is no bound, or None. Of a target without labels there is no oracle either.
 
     Raises:
         ConfigError: There is no target, or no such rule or method.
@@ -112,8 +112,9 @@ def adapt(task: Task, config: Config, plan: Plan, folder: Path, *, root: Path, p
     prior = _prior(source)
     shares = tuple(round(share, 6) for share in prior["estimated"]) if plan.label_shift else None
     adapted = [trained(name, options) for name, options in _settings(config, plan, shares)]
-    bound, no_bound = None, None
-    if plan.bound:
+    labelled = not config.data.target_unlabelled
+    bound, no_bound = None, None if labelled else "the target has no labels"
+    if plan.bound and labelled:
         try:
             bound = trained(BOUND, _of_bound(config), labels=True)
         except DataError as error:  # a target of few images or one class may well be adapted to
@@ -124,19 +125,21 @@ def adapt(task: Task, config: Config, plan: Plan, folder: Path, *, root: Path, p
     kept = chosen if interval is not None and interval[0] > 0 else source
     _copy(kept.path, folder / KEPT)
     main = "loss" if task.positive_name is not None else "balanced_accuracy"
-    best = max(((run, *oracle_epoch(run, main)) for run in (source, *adapted)), key=lambda found: found[2])
     columns = {
         SOURCE_ONLY: (source, source.kept),
         "label-free": (kept, kept.kept),
         "adapted, whatever speaks for it": (chosen, chosen.kept),
-        "oracle": best[:2],
-        **({BOUND: (bound, bound.kept)} if bound is not None else {}),
     }
+    if labelled:
+        best = max(((run, *oracle_epoch(run, main)) for run in (source, *adapted)), key=lambda found: found[2])
+        columns["oracle"] = best[:2]
+    if bound is not None:
+        columns[BOUND] = (bound, bound.kept)
     return {
         "target": config.data.target,
         "rule": plan.rule,
         "oracle_rule": main,
-        "settings": [_setting(run, values[run.name], main) for run in (source, *adapted)],
+        "settings": [_setting(run, values[run.name], main if labelled else None) for run in (source, *adapted)],
         "chosen": chosen.name,
         "kept": kept.name,
         "statement": statement(chosen.name, plan.rule, gain, interval),
@@ -196,13 +199,15 @@ def _prior(source: Run) -> dict[str, Any]:
     classes = read_model_record(source.path).classes
     probabilities, target = (softmax(part.scores[source.kept]) for part in (source.validation, source.target))
     estimated = estimate_prior(probabilities, source.validation.labels, target)
-    return {
+    shares = {
         "classes": list(classes),
         "source": _shares(source.validation.labels, len(classes)),
         "estimated": estimated.tolist(),
         "answered": target.mean(axis=0).tolist(),
-        "true, for the oracle alone": _shares(source.target.labels, len(classes)),
     }
+    if (source.target.labels >= 0).all():
+        shares["true, for the oracle alone"] = _shares(source.target.labels, len(classes))
+    return shares
 
 
 def _shares(labels: Any, classes: int) -> list[float]:
@@ -210,17 +215,18 @@ def _shares(labels: Any, classes: int) -> list[float]:
     return shares
 
 
-def _setting(run: Run, value: float, main: str) -> dict[str, Any]:
+def _setting(run: Run, value: float, main: str | None) -> dict[str, Any]:
     """What is told of one setting: the rule's value of the weights it kept, and the oracle's of its best epoch."""
-    epoch, best = oracle_epoch(run, main)
-    return {
+    told: dict[str, Any] = {
         "name": run.name,
         "rule": value,
         "epoch": run.kept + 1,
-        "oracle_epoch": epoch + 1,
-        "oracle": best,
         "domain_accuracy": [row["domain_accuracy"] for row in run.history if "domain_accuracy" in row],
     }
+    if main is not None:
+        epoch, told["oracle"] = oracle_epoch(run, main)
+        told["oracle_epoch"] = epoch + 1
+    return told
 
 
 def _judged(run: Run, epoch: int, config: Config) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.adapting import BOUND
 from shared.artifacts import read_model_record, write_json, write_text
 from shared.evidence import Run
 from shared.figures import ACCENT, INK, MUTED, address, new_figure
@@ -21,6 +22,7 @@ MEASURES = ("accuracy", "balanced_accuracy", "auc", "sensitivity", "specificity"
 MAPPED = 400
 """Images on a map, of each domain: more hide each other, and t-SNE takes seconds for twice as many."""
 MANY_COLOURS = 20
+UNLABELLED = "(no label)"
 HALVINGS = 5
 """Of one halving alone the distance of some 20 codes errs by 0.2 or more."""
 ORACLE_WORDS = {"loss": "mean log-likelihood", "balanced_accuracy": "balanced accuracy"}
@@ -52,7 +54,8 @@ def write_adaptation(task: Task, tree: dict[str, Any], folder: Path) -> list[str
         tables=_tables(tree),
         chosen_by={name: f"{one['run']}, epoch {one['epoch']}" for name, one in tree["columns"].items()},
         rule=tree["rule"],
-        oracle_rule=ORACLE_WORDS[tree["oracle_rule"]],
+        oracle_rule=ORACLE_WORDS[tree["oracle_rule"]] if "oracle" in tree["columns"] else None,
+        bound=BOUND in tree["columns"],
         no_bound=tree["no_bound"],
         settings=tree["settings"],
         prior=tree["prior"] if len(record.classes) <= MANY_COLOURS else None,
@@ -173,7 +176,7 @@ def _maps(run: Run) -> tuple[str, str]:
     points = np.concatenate(codes)
     perplexity = min(30.0, (len(points) - 1) / 3)
     flat = TSNE(perplexity=perplexity, init="pca", random_state=0).fit_transform(points)
-    names = np.array(read_model_record(run.path).classes)
+    names = np.array([*read_model_record(run.path).classes, UNLABELLED])  # the last of which is -1
     return _scatter(flat, np.array(domains)), _scatter(flat, names[np.concatenate(labels)])
 
 

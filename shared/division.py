@@ -117,6 +117,8 @@ def divide(
     may_leak = wanted.leaks == "allow"
     samples = _blind(dataset, wanted.target)
     parts = dict(split(samples, seed=seed, fractions=fractions, units=units, may_leak=may_leak, test_only=test_only))
+    if wanted.target_unlabelled:
+        parts = _unjudged(dataset, parts, units, wanted.target)
     before = len(parts["train"])
     parts["train"] = _few_labels(dataset, parts["train"], wanted, seed)
     if len(parts["train"]) < before:
@@ -225,6 +227,16 @@ def _copies_in_target(dataset: Dataset, result: AuditResult, target: str) -> NDA
             f"all {int(inside.sum())} images of the target are copies of labelled ones; there is nothing to adapt to"
         )
     return np.flatnonzero(copies)
+
+
+def _unjudged(
+    dataset: Dataset, parts: Mapping[str, NDArray[np.int64]], units: NDArray[np.int64], target: str | None
+) -> dict[str, NDArray[np.int64]]:
+    """The parts with a target that nothing can judge: its share of the test is learned from, but for others' units."""
+    inside = np.array([sample.domain == target for sample in dataset.samples])
+    test, free = parts["test"], ~np.isin(units, units[~inside])
+    learned = np.sort(np.concatenate([parts["train"], test[(inside & free)[test]]]))
+    return {**parts, "train": learned, "test": test[~inside[test]]}
 
 
 def _blind(dataset: Dataset, target: str | None) -> list[Sample]:

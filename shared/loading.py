@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from shared.config import DataSection
 from shared.errors import ConfigError, DataError
 from shared.progress import Progress
-from shared.samples import Dataset
+from shared.samples import Dataset, Sample
 from shared.sources import require_paths
 from shared.task import Preprocessing, Task
 
@@ -43,12 +43,13 @@ def load_dataset(task: Task, wanted: DataSection, spec: Preprocessing, root: Pat
     require_domains(wanted, {sample.domain for sample in dataset.samples})
     kept = tuple(
         replace(sample, split=None) if wanted.split == "drawn" else sample
-        for sample in dataset.samples
-        if sample.label is not None and (not wanted.domains or sample.domain in wanted.domains)
+        for sample in _hidden(dataset.samples, wanted)
+        if (sample.label is not None or (wanted.target_unlabelled and sample.domain == wanted.target))
+        and (not wanted.domains or sample.domain in wanted.domains)
     )
-    if not kept:
-        raise DataError("the data holds no labelled sample")
     learned = [sample for sample in kept if (sample.domain == wanted.target) == wanted.target_labels]
+    if not learned:
+        raise DataError("the data holds no labelled sample to learn from")
     if len(held := {sample.label for sample in learned}) == 1:
         raise DataError(
             f"all {len(learned)} samples to learn from are of class {held.pop()}; at least two classes are needed"
@@ -107,10 +108,20 @@ def joined(collections: Mapping[str, Dataset]) -> Dataset:
     )
 
 
+def _hidden(samples: Sequence[Sample], wanted: DataSection) -> Iterator[Sample]:
+    """The samples, those of a target without labels without what a table says of them all the same."""
+    for sample in samples:
+        hidden = wanted.target_unlabelled and sample.domain == wanted.target
+        yield replace(sample, label=None, mask=None, further={}) if hidden else sample
+
+
 def _whole(task: Task, wanted: DataSection, spec: Preprocessing, root: Path, progress: Progress) -> Dataset:
     if wanted.collections:
         named = wanted.collections.items()
-        return joined({name: task.load(Path(path), options=spec.options) for name, path in named})
+        without = wanted.target if wanted.target_unlabelled else None
+        return joined(
+            {name: task.load(Path(path), options=spec.options, unlabelled=name == without) for name, path in named}
+        )
     if wanted.source:
         return task.load(Path(wanted.source), options=spec.options)
     require_domains(wanted, task.embedded_domains())

@@ -14,11 +14,14 @@ from shared.adapt_cli import RULE_NAMES, between, folder_name
 from shared.adapting import KEPT, Plan, adapt, statement
 from shared.adapting_report import proxy_a_distance, write_adaptation
 from shared.artifacts import check_finished, read_json, read_model_record
-from shared.config import Config, load_config
+from shared.config import Config, DataSection, load_config
+from shared.division import divide
 from shared.errors import ConfigError, UsageError
 from shared.evidence import Run, setting_rules
+from shared.loading import load_dataset
 from shared.runner import run
 from shared.targeting import FOLDER
+from shared.task import Preprocessing
 
 Draw = Callable[..., Path]
 STRATEGY = (
@@ -90,6 +93,31 @@ def test_labels_of_the_target_change_nothing_but_what_is_told_of_them(
     assert told["true"]["columns"]["oracle"] != told["turned"]["columns"]["oracle"]
     without = [_without_oracle(tree) for tree in told.values()]
     assert without[0] == without[1]
+
+
+@pytest.mark.usefixtures("quick_ending")
+def test_a_target_without_labels_is_adapted_to_and_judged_by_nothing(
+    config: Config, tmp_path: Path, draw_characters: Draw
+) -> None:
+    """Its images lie in folders called by anything, beside a list."""
+    drawn = draw_characters(tmp_path / "boxes", each=14, seed=1, names=("box 1", "box 2", "box 3"))
+    (drawn / "readme.txt").write_text("scanned in May")
+    base = config.model_copy(update={"data": DataSection()})
+    unlabelled = between(base, config.data.collections["near"], str(drawn), unlabelled=True)
+    tree = adapt(TASK, unlabelled, Plan(), tmp_path / "out", root=tmp_path, progress=lambda *_: None)
+    lines = write_adaptation(TASK, tree, tmp_path / "out")
+    assert list(tree["columns"]) == ["source only", "label-free", "adapted, whatever speaks for it"]
+    assert all(set(column["domains"]) == {"near"} for column in tree["columns"].values())
+    assert tree["no_bound"] == "the target has no labels"
+    assert not any("oracle" in line for line in lines)
+    assert "oracle" not in (tmp_path / "out" / "adapt.html").read_text()
+    assert set(Run.read("", tmp_path / "out" / "dann").target.labels.tolist()) == {-1}
+    learned = DataSection(**unlabelled.data.model_dump())
+    dataset = load_dataset(TASK, learned, Preprocessing(32, 1, TASK.default_options), tmp_path, lambda *_: None)
+    assert set(dataset.classes) == {"ka", "digit_0", "digit_1"}
+    parts = divide(TASK, learned, dataset, seed=0, progress=lambda *_: None).parts
+    assert {dataset.samples[i].domain for i in parts["test"]} == {"near"}
+    assert sum(dataset.samples[i].domain == "boxes" for i in (*parts["train"], *parts["validation"])) == 42
 
 
 def _without_oracle(tree: dict[str, Any]) -> dict[str, Any]:

@@ -216,7 +216,7 @@ def test_one_class_alone_is_nothing_to_learn(tmp_path: Path, tiny_words: Words, 
         shutil.rmtree(data / name, ignore_errors=True)
     for extra in [path for path in data.iterdir() if path.name != "digit_0"]:
         shutil.rmtree(extra)
-    with pytest.raises(DataError, match="all 12 samples are of class digit_0"):
+    with pytest.raises(DataError, match="all 12 samples to learn from are of class digit_0"):
         _run(tmp_path, tiny_words, f"data.source={data}", HEAD_ALONE)
 
 

@@ -129,6 +129,7 @@ def test_the_bound_learns_from_the_target_alone() -> None:
 
 
 def test_what_contradicts_a_target_is_refused() -> None:
-    for words in (("data.target=a", "data.left_out=b"), ("data.target_labels=true",)):
+    both = ("data.target=a", "data.target_labels=true", "data.target_unlabelled=true")
+    for words in (("data.target=a", "data.left_out=b"), ("data.target_labels=true",), both):
         with pytest.raises(ConfigError, match="target"):
             load_config(None, words)
