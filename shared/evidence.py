@@ -107,6 +107,22 @@ def oracle_epoch(run: Run, rule: str) -> tuple[int, float]:
     return best, values[best]
 
 
+def oracle_note(run: Run, rule: str, domain: str) -> str:
+    """What the target's labels would have kept of one run, beside what was kept without them, in a sentence.
+
+    Args:
+        run: That has ended; `history` may stand for its `metrics.jsonl`.
+        rule: By which it chose its checkpoint.
+        domain: The target.
+    """
+    best, value = oracle_epoch(run, "balanced_accuracy")
+    kept = RULES.get("balanced_accuracy")(softmax(run.target.scores[run.kept]), run.target.labels)
+    return (
+        f"Target {domain}: {rule} kept epoch {run.kept + 1} without its labels; these, as an oracle, would have kept "
+        f"epoch {best + 1} (balanced accuracy on its validation {value:.3f}, of the kept epoch {kept:.3f})."
+    )
+
+
 def _judge(run: Run, rule: str) -> tuple[Callable[[NDArray[np.int64]], float], tuple[int, ...]]:
     """The rule's value on chosen images of what it looks at, and the units of those images."""
     if rule == REVERSE_RULE:

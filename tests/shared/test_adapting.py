@@ -137,6 +137,8 @@ def test_the_way_back_is_judged_on_the_source_and_told(config: Config, tmp_path:
     assert len(told["hits"]) == len(Run.read("", folder).validation.labels)
     assert told["accuracy"] == pytest.approx(np.mean(told["hits"]))
     assert not (folder / "reverse").exists()
+    notes = read_json(folder / "report.json")["notes"]
+    assert any(note.startswith("Target far: loss kept epoch") and "as an oracle" in note for note in notes)
 
 
 def test_the_alarm_is_raised_unless_the_whole_interval_speaks_for_adapting() -> None:

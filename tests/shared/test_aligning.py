@@ -137,6 +137,27 @@ def test_the_reversed_gradient_is_minus_strength_and_the_value_stays() -> None:
     assert x.grad.tolist() == [-0.75, -1.25]
 
 
+def test_the_network_gets_the_class_gradient_less_strength_times_that_of_the_domains(pictures: Job) -> None:
+    """And the classifier of domains gets its own whole, however weak the strength."""
+    options, network, batch = _options("dann", weight=0.5), pictures.network.train(), _batch(pictures, progress=0.1)
+    objective = Aligned(pictures, options, lambda shape: find_strategy("dann").make(options, shape))  # type: ignore[attr-defined]
+    classifier = objective.between.classifier
+    ours, theirs = (list(one.parameters()) for one in (network.backbone, classifier))
+    found = torch.autograd.grad(objective(network, batch), [*ours, *theirs])
+    codes = network.codes(batch.images)
+    of_classes = objective.of_classes.of(network.head(codes[:6]), batch.labels)
+    domains = torch.tensor([0] * 6 + [1] * 6)
+    of_domains = nn.functional.cross_entropy(classifier.layers(codes), domains)
+    class_part = torch.autograd.grad(of_classes, ours, retain_graph=True)
+    domain_part = torch.autograd.grad(of_domains, [*ours, *theirs])
+    strength = 0.5 * (2 / (1 + np.exp(-1.0)) - 1)
+    for got, one, other in zip(found, class_part, domain_part, strict=False):
+        assert torch.allclose(got, one - strength * other, atol=1e-6)
+    for got, whole in zip(found[len(ours) :], domain_part[len(ours) :], strict=True):
+        assert torch.allclose(got, whole, atol=1e-6)
+    assert max(float(one.abs().max()) for one in domain_part[: len(ours)]) > 1e-4
+
+
 def test_one_pass_shows_source_and_target_and_their_domains(pictures: Job) -> None:
     passes = []
     pictures.network.backbone.register_forward_hook(lambda *_: passes.append(1))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from shared.evidence import REVERSE_RULE, Run, better_by, oracle_epoch, rule_value, setting_rules
+from shared.evidence import REVERSE_RULE, Run, better_by, oracle_epoch, oracle_note, rule_value, setting_rules
 from shared.targeting import FOLDER
 
 COUNT = 120
@@ -57,6 +58,13 @@ def test_a_run_is_not_better_than_itself(tmp_path: Path) -> None:
     gain, interval = better_by(run, run, REVERSE_RULE)
     assert gain == 0
     assert interval is None or interval[0] <= 0
+
+
+def test_what_the_oracle_would_have_kept_is_said_beside(tmp_path: Path) -> None:
+    run = _run(tmp_path / "run", (0.55, 0.95, 0.7), 4)
+    note = oracle_note(replace(run, history=tuple({"validation_score": value} for value in (1, 2, 3))), "loss", "mars")
+    assert note.startswith("Target mars: loss kept epoch 3 without its labels")
+    assert "as an oracle, would have kept epoch 2 (balanced accuracy on its validation 0.9" in note
 
 
 def test_the_oracle_may_prefer_another_epoch_than_the_rule(tmp_path: Path) -> None:
