@@ -121,7 +121,7 @@ def adapt(task: Task, config: Config, plan: Plan, folder: Path, *, root: Path, p
             no_bound = str(error)
     values = {run.name: rule_value(run, plan.rule) for run in (source, *adapted)}
     chosen = max(adapted, key=lambda run: values[run.name])
-    gain, interval = better_by(chosen, source, plan.rule)
+    gain, interval = better_by(chosen, source, plan.rule, choices=len(adapted))
     kept = chosen if interval is not None and interval[0] > 0 else source
     _copy(kept.path, folder / KEPT)
     main = "loss" if task.positive_name is not None else "balanced_accuracy"
@@ -142,7 +142,7 @@ def adapt(task: Task, config: Config, plan: Plan, folder: Path, *, root: Path, p
         "settings": [_setting(run, values[run.name], main if labelled else None) for run in (source, *adapted)],
         "chosen": chosen.name,
         "kept": kept.name,
-        "statement": statement(chosen.name, plan.rule, gain, interval),
+        "statement": statement(chosen.name, plan.rule, gain, interval, choices=len(adapted)),
         "prior": prior,
         "no_bound": no_bound,
         "columns": {name: _judged(run, epoch, config) for name, (run, epoch) in columns.items()},
@@ -150,11 +150,21 @@ def adapt(task: Task, config: Config, plan: Plan, folder: Path, *, root: Path, p
     }
 
 
-def statement(chosen: str, rule: str, gain: float, interval: tuple[float, float] | None) -> str:
-    """Which model is kept, and why, in a sentence."""
+def statement(chosen: str, rule: str, gain: float, interval: tuple[float, float] | None, *, choices: int = 1) -> str:
+    """Which model is kept, and why, in a sentence.
+
+    Args:
+        chosen: The setting that the rule prefers.
+        rule: By which.
+        gain: As of `shared.evidence.better_by`.
+        interval: The same.
+        choices: Among how many settings it was chosen.
+    """
     if interval is None:
         return f"Source only is kept: too few units for {rule} to say whether {chosen} is better ({gain:+.3f})."
     said = f"{rule} differs by {gain:+.3f} [{interval[0]:+.3f}, {interval[1]:+.3f}] from source only"
+    if choices > 1:
+        said += f" (an interval that allows for the choice among {choices})"
     if interval[0] > 0:
         return f"{chosen} is kept: {said}."
     return f"NEGATIVE TRANSFER ALARM: source only is kept; nothing without labels says that {chosen} is better: {said}."

@@ -14,14 +14,16 @@ from numpy.typing import NDArray
 
 from shared.artifacts import read_json
 from shared.calibration import softmax
-from shared.intervals import Weights, bootstrap
+from shared.intervals import LEVEL, Weights, bootstrap
 from shared.reverse_validation import REVERSE
 from shared.selection import LABEL_FREE, RULES
 from shared.targeting import Watched, watched
 
 REVERSE_RULE = "reverse_validation"
 DRAWS = 200
-"""Resamples of a difference between two runs; a rule over all pairs of images takes milliseconds for each."""
+"""Resamples of a difference between two runs, for each that was tried; a rule over all pairs of images takes
+milliseconds for each.
+"""
 
 Values = NDArray[np.float64]
 
@@ -85,10 +87,17 @@ def rule_value(run: Run, rule: str) -> float:
     return judge(np.arange(len(units)))
 
 
-def better_by(run: Run, reference: Run, rule: str) -> tuple[float, tuple[float, float] | None]:
+def better_by(run: Run, reference: Run, rule: str, *, choices: int = 1) -> tuple[float, tuple[float, float] | None]:
     """By how much the rule prefers `run`, and the 95 % interval of that over the units of what it looks at.
 
     Where there are too few units for an interval it is None.
+
+    Args:
+        run: What is judged.
+        reference: What it is compared with.
+        rule: Of `setting_rules`.
+        choices: Among how many runs the rule chose this one; the interval is as much wider (Bonferroni), or the
+            luckiest of many settings that are worth nothing would seem to be worth something.
     """
     (judge, units), (of_reference, _) = _judge(run, rule), _judge(reference, rule)
 
@@ -97,7 +106,9 @@ def better_by(run: Run, reference: Run, rule: str) -> tuple[float, tuple[float, 
         return np.array([judge(chosen) - of_reference(chosen) for chosen in drawn])
 
     every = np.arange(len(units))
-    return judge(every) - of_reference(every), bootstrap(units, differences, draws=DRAWS)
+    return judge(every) - of_reference(every), bootstrap(
+        units, differences, level=1.0 - (1.0 - LEVEL) / choices, draws=DRAWS * choices
+    )
 
 
 def oracle_epoch(run: Run, rule: str) -> tuple[int, float]:

@@ -144,6 +144,7 @@ def test_the_way_back_is_judged_on_the_source_and_told(config: Config, tmp_path:
 def test_the_alarm_is_raised_unless_the_whole_interval_speaks_for_adapting() -> None:
     assert statement("dann", "entropy", 0.2, (0.1, 0.3)).startswith("dann is kept")
     assert "ALARM: source only is kept" in statement("dann", "entropy", 0.2, (-0.1, 0.5))
+    assert statement("dann", "entropy", 0.2, (0.1, 0.3), choices=4).endswith("the choice among 4).")
     assert statement("dann", "entropy", 0.2, None).startswith("Source only is kept: too few")
 
 

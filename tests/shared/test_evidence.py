@@ -53,6 +53,14 @@ def test_every_rule_prefers_the_run_that_is_better_and_surer(rule: str, tmp_path
     assert interval[0] < gain < interval[1]
 
 
+def test_the_luckiest_of_many_must_be_better_by_more(tmp_path: Path) -> None:
+    good, bad = _run(tmp_path / "good", (0.5, 0.95), 1), _run(tmp_path / "bad", (0.5, 0.6), 2)
+    (_, alone), (_, of_ten) = (better_by(good, bad, REVERSE_RULE, choices=count) for count in (1, 10))
+    assert alone is not None
+    assert of_ten is not None
+    assert of_ten[0] < alone[0] < alone[1] < of_ten[1]
+
+
 def test_a_run_is_not_better_than_itself(tmp_path: Path) -> None:
     run = _run(tmp_path / "run", (0.5, 0.8), 3)
     gain, interval = better_by(run, run, REVERSE_RULE)
