@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -246,6 +247,34 @@ def test_each_method_moves_the_network_elsewhere_than_the_source_alone(
     assert changed & statistics
     assert {"entropy", "mutual_information", "soft_neighbourhood_density"} <= history[0].keys()
     assert ("domain_accuracy" in history[0]) == (name in ("dann", "cdan"))
+
+
+@pytest.mark.parametrize("name", ["dann", "adabn"])
+def test_a_training_that_is_killed_ends_with_the_same_weights_statistics_and_history(
+    name: str, pictures: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.trainer.CHECKPOINT_SECONDS", 0.0)
+    options = _options(name, **({"batch_norm": "per_domain"} if name == "dann" else {}))
+
+    def die(what: str, done: int, total: int, note: str) -> None:
+        if done == 5:
+            raise KeyboardInterrupt
+
+    def fresh(**more: Any) -> Job:
+        return replace(pictures, network=deepcopy(pictures.network), folder=tmp_path / "killed", kept={}, **more)
+
+    with pytest.raises(KeyboardInterrupt):
+        find_strategy(name).fit(fresh(progress=die), options)
+    resumed = fresh()
+    history = find_strategy(name).fit(resumed, options)
+    undisturbed = replace(fresh(), folder=tmp_path / "whole")
+    assert history == find_strategy(name).fit(undisturbed, options)
+    for key in ("network", "statistics"):
+        one, other = (
+            (job.network if key == "network" else job.kept[key]).state_dict() for job in (resumed, undisturbed)
+        )
+        assert one.keys() == other.keys()
+        assert all(torch.equal(value, other[entry]) for entry, value in one.items())
 
 
 @pytest.mark.parametrize("name", ["dann", "adabn"])
