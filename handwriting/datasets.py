@@ -47,29 +47,35 @@ SEARCH = Search(
 )
 
 
-def load(source: Path, options: Mapping[str, Any]) -> Dataset:
+def load(source: Path, options: Mapping[str, Any], *, unlabelled: bool = False) -> Dataset:
     """Finds the samples in a folder, zip or table; no pixel is decoded.
+
+    Args:
+        source: Where.
+        options: Of handwriting's preprocessing.
+        unlabelled: Whether all images count, and labels are not read; blocks of a class are then not known either.
 
     Raises:
         DataError: No layout is recognised, or anything is missing or contradictory; all faults are counted.
         ConfigError: `options` are not those of handwriting's preprocessing.
     """
     settings = Settings.of(options)
-    layout = find_layout(source, SEARCH)
-    if layout.table is None:
+    layout = find_layout(source, SEARCH, unlabelled=unlabelled)
+    if layout.table is None and not unlabelled:
         _refuse_nested(layout.rows)
     pseudonym = Pseudonymiser.of_this_user()
     samples = collect(layout, lambda row: [_sample(row, layout, pseudonym)])
-    if settings.blocks:
+    if settings.blocks and not unlabelled:
         samples = _in_blocks(samples, pseudonym)
-    unknown = sorted({str(sample.label) for sample in samples if not labels.is_known(str(sample.label))})
+    named = {sample.label for sample in samples if sample.label is not None}
+    unknown = sorted(name for name in named if not labels.is_known(name))
     notes = [f"Class {name!r} is no Devanagari character that handwriting knows." for name in unknown]
     mark = synthetic_mark(layout, SYNTHETIC_MARK)
     if mark is not None:
         notes.append(f"The images are synthetic, made from {mark.get('fonts')} printed fonts: no hand wrote them.")
     return Dataset(
         samples=tuple(samples),
-        classes=labels.ordered(str(sample.label) for sample in samples),
+        classes=labels.ordered(named),
         content_hash=hash_sources(sample.source for sample in samples),
         synthetic=mark is not None,
         notes=(*layout.notes, *notes),
@@ -93,7 +99,8 @@ def _sample(row: Row, layout: Layout, pseudonym: Pseudonymiser) -> Sample:
         DataError: What the row says cannot be.
     """
     source = layout.file(row.path)
-    label, domain, writer = _from_table(row) if layout.table else _from_folders(row)
+    said = _from_nothing if layout.unlabelled else _from_table if layout.table else _from_folders
+    label, domain, writer = said(row)
     return Sample(
         id=pseudonym("image", row.path),
         source=source,
@@ -103,6 +110,11 @@ def _sample(row: Row, layout: Layout, pseudonym: Pseudonymiser) -> Sample:
         split=table_split(row.split),
         further=row.further,
     )
+
+
+def _from_nothing(row: Row) -> tuple[None, str, str]:
+    """As `_from_table`, of images without labels."""
+    return None, row.cell("domain"), row.cell("group")
 
 
 def _from_table(row: Row) -> tuple[str, str, str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from handwriting import labels
 from handwriting.labels import CHARACTERS
 from handwriting.settings import DEFAULT_OPTIONS
-from shared.samples import Dataset, Sample
+from shared.samples import UNKNOWN_DOMAIN, Dataset, Sample
 from shared.task import Image, Item, Preprocessing, Task
 
 if TYPE_CHECKING:
@@ -32,11 +32,15 @@ class HandwritingTask:
     default_options = DEFAULT_OPTIONS
     augmentations: tuple[str, ...] = ("usual",)
 
-    def load(self, source: Path, *, options: Mapping[str, Any]) -> Dataset:
+    def load(self, source: Path, *, options: Mapping[str, Any], unlabelled: bool = False) -> Dataset:
         """Finds the samples in a folder or archive; see `handwriting.datasets`."""
         from handwriting import datasets
 
-        return datasets.load(source, options)
+        return datasets.load(source, options, unlabelled=unlabelled)
+
+    def embedded_domains(self) -> tuple[str, ...]:
+        """One: all come from fonts."""
+        return (UNKNOWN_DOMAIN,)
 
     def embedded(self, root: Path, progress: Callable[[int, int], None]) -> Path:
         """Characters made from the system's fonts, under `root`, written now if they are not there."""

@@ -95,22 +95,27 @@ SEARCH = Search(
 )
 
 
-def load(source: Path, options: Mapping[str, Any]) -> Dataset:
+def load(source: Path, options: Mapping[str, Any], *, unlabelled: bool = False) -> Dataset:
     """Finds the samples in a folder, zip or table. Headers are read, pixels are not.
+
+    Args:
+        source: Where.
+        options: Of medtl's preprocessing.
+        unlabelled: Whether all images count, and labels are not read.
 
     Raises:
         DataError: No layout is recognised, or anything is missing or contradictory; all faults are counted.
         ConfigError: `options` are not those of medtl's preprocessing.
     """
     settings = Settings.of(options)
-    layout = find_layout(source, SEARCH)
-    if layout.table is None:
+    layout = find_layout(source, SEARCH, unlabelled=unlabelled)
+    if layout.table is None and not unlabelled:
         _refuse_nested_classes(layout.rows)
     pseudonym = Pseudonymiser.of_this_user()
     counts = Counter[str]()
     samples = collect(layout, lambda row: _samples(row, layout, pseudonym, counts))
     notes = [*layout.notes, *(text.format(count=count) for text, count in counts.items()), *_unknown_classes(samples)]
-    if settings.labels == "binary":
+    if settings.labels == "binary" and not unlabelled:
         samples = [_without_type(sample) for sample in samples]
     masks = dict.fromkeys(sample.mask for sample in samples if sample.mask)
     return Dataset(
@@ -197,14 +202,14 @@ def _samples(row: Row, layout: Layout, pseudonym: Pseudonymiser, notes: Counter[
     Raises:
         DataError: What the row says cannot be.
     """
-    label, split = labels.canonical(row.label), table_split(row.split)
+    label, split = None if layout.unlabelled else labels.canonical(row.label), table_split(row.split)
     source = layout.file(row.path)
     mask = layout.file(table_path(row.cell("mask")), "mask") if row.cell("mask") else None
     origin = _origin(source)
     _note_contradictions(row, origin, layout, notes)
     group = _group(row, origin)
     series = _series(row, origin)
-    for frame in _frames(row, origin, notes):
+    for frame in _frames(row, origin, Counter() if layout.unlabelled else notes):
         yield Sample(
             id=pseudonym("image", f"{row.path}#{frame}" if frame else row.path),
             source=source,

@@ -37,6 +37,7 @@ from medtl.phantom_base import FACE_BELOW_MM, paint_face, paint_posterior_fossa
 from medtl.phantom_canvas import Canvas, Field
 from medtl.phantom_physics import SCANNERS, Scanner, acquire, draw_spread, receive_field, signals
 from medtl.phantom_tumours import KINDS, Lesion, displaced, draw_lesions, paint_lesions
+from medtl.scanners import scanner_of_header
 from shared.artifacts import read_json
 from shared.errors import DataError
 from shared.registry import unknown_name
@@ -139,6 +140,11 @@ def write_phantom(
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return out
+
+
+def embedded_domains() -> tuple[str, ...]:
+    """The scanners of `embedded`, as its headers name them."""
+    return tuple(scanner_of_header(SCANNERS[name].manufacturer, SCANNERS[name].model) for name in EMBEDDED_SCANNERS)
 
 
 def embedded(root: Path, progress: Callable[[int, int], None]) -> Path:

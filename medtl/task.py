@@ -31,11 +31,17 @@ class MedtlTask:
     default_options: Mapping[str, Any] = DEFAULT_OPTIONS
     augmentations: tuple[str, ...] = ("usual", "mri_physics")
 
-    def load(self, source: Path, *, options: Mapping[str, Any]) -> Dataset:
+    def load(self, source: Path, *, options: Mapping[str, Any], unlabelled: bool = False) -> Dataset:
         """Finds the samples in a folder, archive or manifest; see `medtl.datasets`."""
         from medtl import datasets
 
-        return datasets.load(source, options)
+        return datasets.load(source, options, unlabelled=unlabelled)
+
+    def embedded_domains(self) -> tuple[str, ...]:
+        """The scanners of the phantom."""
+        from medtl import phantom
+
+        return phantom.embedded_domains()
 
     def embedded(self, root: Path, progress: Callable[[int, int], None]) -> Path:
         """The phantom under `root`, written now if it is not there."""

@@ -3,6 +3,7 @@
 Annotations are evaluated here at once, not kept as strings: typer reads those of the inner function.
 """
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -53,6 +54,9 @@ def add_adapt(app: typer.Typer, task: "Task") -> None:
         label_shift: Annotated[
             bool, typer.Option("--label-shift", help="Estimate how often each class occurs in the target; use it.")
         ] = False,
+        unlabelled: Annotated[
+            bool, typer.Option("--unlabelled", help="The target has no labels; all images in it count, nothing judges.")
+        ] = False,
         bound: Annotated[
             bool, typer.Option("--bound/--no-bound", help="Whether to train on the target's labels too, to compare.")
         ] = True,
@@ -64,15 +68,13 @@ def add_adapt(app: typer.Typer, task: "Task") -> None:
         have chosen beside. The report is OUT/adapt.html; the same command again resumes.
         """
         with reported():
-            settings = between(settings_of(config, overrides), source, target)
+            settings = between(settings_of(config, overrides), source, target, unlabelled=unlabelled)
             from shared.adapting import KEPT, Plan
             from shared.adapting import adapt as adapt_to
             from shared.adapting_report import write_adaptation
 
             plan = Plan(tuple(method or ("dann",)), tuple(weight or ()), rule, label_shift, bound)
-            folder = out or RUNS / FOLDER / f"{settings.name}-to-{settings.data.target}-seed{settings.seed}".replace(
-                " ", "-"
-            )
+            folder = out or RUNS / FOLDER / folder_name(settings)
             with progress_bars() as progress:
                 tree = adapt_to(task, settings, plan, folder, root=RUNS, progress=progress)
             for line in write_adaptation(task, tree, folder):
@@ -80,23 +82,40 @@ def add_adapt(app: typer.Typer, task: "Task") -> None:
             typer.echo(f"model: {folder / KEPT}, report: {folder / 'adapt.html'}")
 
 
-def between(config: "Config", source: str | None, target: str | None) -> "Config":
+def folder_name(config: "Config") -> str:
+    """Of an adaptation: from where to where, so that each pair of domains has a folder of its own."""
+    data = config.data
+    origin = "+".join(name for name in data.collections or data.domains if name != data.target)
+    name = f"{config.name}-{origin or 'all'}-to-{data.target}-seed{config.seed}"
+    return re.sub(r"[^A-Za-z0-9._+-]+", "-", name)
+
+
+def between(config: "Config", source: str | None, target: str | None, *, unlabelled: bool = False) -> "Config":
     """The configuration for one source and one target: two domains of its data, or two datasets.
 
+    Args:
+        config: As it was given.
+        source: A domain, a path, or None: as configured.
+        target: The same.
+        unlabelled: Whether the target has no labels.
+
     Raises:
-        UsageError: One is a path and the other is none.
+        UsageError: One is a path and the other is none, or both are the same.
         ConfigError: They are two datasets, and the configuration names others.
     """
+    data = config.data
+    if unlabelled:
+        data = data.model_copy(update={"target_unlabelled": True})
+        config = config.model_copy(update={"data": data})
     if target is None:
         if source is not None:
             raise UsageError("--source needs a --target")
         return config
-    data = config.data
+    if source is not None and Path(source).resolve() == Path(target).resolve():
+        raise UsageError(f"--source and --target are both {target!r}; there is nothing to adapt to")
     if not Path(target).exists():
-        if source is not None and Path(source).exists():
-            raise UsageError(
-                f"--source is a path and --target {target!r} does not exist; name two paths or two domains"
-            )
+        if _like_a_path(target) or (source is not None and Path(source).exists()):
+            raise UsageError(f"--target {target!r} does not exist; name two paths or two domains")
         domains = data.domains if source is None else (source, target)
         return config.model_copy(update={"data": data.model_copy(update={"domains": domains, "target": target})})
     if source is None or not Path(source).exists():
@@ -109,3 +128,8 @@ def between(config: "Config", source: str | None, target: str | None) -> "Config
     collections = dict(zip(names, (source, target), strict=True))
     changed = data.model_copy(update={"collections": collections, "target": names[1]})
     return config.model_copy(update={"data": changed})
+
+
+def _like_a_path(name: str) -> bool:
+    """Whether it can only be meant as a path; domains are named in words."""
+    return name.startswith(("/", ".", "~")) or name.endswith((".zip", ".csv", "/"))

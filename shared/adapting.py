@@ -18,9 +18,10 @@ from shared.artifacts import read_model_record
 from shared.calibration import fit_temperature, softmax
 from shared.config import Config
 from shared.decision import decide
-from shared.errors import ConfigError
+from shared.errors import ConfigError, DataError
 from shared.evaluation import evaluate
 from shared.evidence import REVERSE_RULE, Run, better_by, oracle_epoch, rule_value, setting_rules
+from shared.fitting import strategy_of
 from shared.label_shift import estimate_prior
 from shared.progress import Progress
 from shared.registry import unknown_name
@@ -59,7 +60,7 @@ class Plan:
         """Looks up every name.
 
         Raises:
-            ConfigError: No such rule, or a method that is none.
+            ConfigError: No such rule, a method that is none, or weights that no method has.
             UnknownNameError: No such strategy.
         """
         if self.rule not in setting_rules():
@@ -67,6 +68,8 @@ class Plan:
         for method in self.methods:
             if method in ("finetune", "linear_probe") or find_strategy(method) is None:
                 raise ConfigError(f"{method} adapts to nothing; it is what adaptation is compared with")
+        if self.weights and not any(_has_weight(method) for method in self.methods):
+            raise ConfigError(f"{' and '.join(self.methods)} has no weight; leave out --weight")
 
 
 def adapt(task: Task, config: Config, plan: Plan, folder: Path, *, root: Path, progress: Progress) -> dict[str, Any]:
@@ -81,7 +84,8 @@ def adapt(task: Task, config: Config, plan: Plan, folder: Path, *, root: Path, p
         progress: Called with (what, done, total, note).
 
     Returns:
-        Plain data: `settings`, `columns` (each judged on the test, by domain), `chosen`, `kept`, `statement`, `prior`.
+        Plain data: `settings`, `columns` (each judged on the test, by domain), `chosen`, `kept`, `statement`, `prior`,
+        and under `no_bound` why there is no bound, or None. Of a target without labels there is no oracle either.
 
     Raises:
         ConfigError: There is no target, or no such rule or method.
@@ -102,43 +106,65 @@ def adapt(task: Task, config: Config, plan: Plan, folder: Path, *, root: Path, p
         train_run(task, changed, root=root, out=path, progress=lambda what, *rest: progress(f"{name}: {what}", *rest))
         return Run.read(name, path)
 
+    for _, options in _settings(config, plan, None):
+        strategy_of(config.model_copy(update={"strategy": options}))  # faults of all before the first is trained
     source = trained(SOURCE_ONLY, _options(config, "finetune"))
     prior = _prior(source)
     shares = tuple(round(share, 6) for share in prior["estimated"]) if plan.label_shift else None
     adapted = [trained(name, options) for name, options in _settings(config, plan, shares)]
-    bound = trained(BOUND, _of_bound(config), labels=True) if plan.bound else None
+    labelled = not config.data.target_unlabelled
+    bound, no_bound = None, None if labelled else "the target has no labels"
+    if plan.bound and labelled:
+        try:
+            bound = trained(BOUND, _of_bound(config), labels=True)
+        except DataError as error:  # a target of few images or one class may well be adapted to
+            no_bound = str(error)
     values = {run.name: rule_value(run, plan.rule) for run in (source, *adapted)}
     chosen = max(adapted, key=lambda run: values[run.name])
-    gain, interval = better_by(chosen, source, plan.rule)
+    gain, interval = better_by(chosen, source, plan.rule, choices=len(adapted))
     kept = chosen if interval is not None and interval[0] > 0 else source
     _copy(kept.path, folder / KEPT)
     main = "loss" if task.positive_name is not None else "balanced_accuracy"
-    best = max(((run, *oracle_epoch(run, main)) for run in (source, *adapted)), key=lambda found: found[2])
     columns = {
         SOURCE_ONLY: (source, source.kept),
         "label-free": (kept, kept.kept),
         "adapted, whatever speaks for it": (chosen, chosen.kept),
-        "oracle": best[:2],
-        **({BOUND: (bound, bound.kept)} if bound is not None else {}),
     }
+    if labelled:
+        best = max(((run, *oracle_epoch(run, main)) for run in (source, *adapted)), key=lambda found: found[2])
+        columns["oracle"] = best[:2]
+    if bound is not None:
+        columns[BOUND] = (bound, bound.kept)
     return {
         "target": config.data.target,
         "rule": plan.rule,
-        "settings": [_setting(run, values[run.name], main) for run in (source, *adapted)],
+        "oracle_rule": main,
+        "settings": [_setting(run, values[run.name], main if labelled else None) for run in (source, *adapted)],
         "chosen": chosen.name,
         "kept": kept.name,
-        "statement": statement(chosen.name, plan.rule, gain, interval),
+        "statement": statement(chosen.name, plan.rule, gain, interval, choices=len(adapted)),
         "prior": prior,
+        "no_bound": no_bound,
         "columns": {name: _judged(run, epoch, config) for name, (run, epoch) in columns.items()},
         "runs": {run.name: str(run.path.name) for run in (source, *adapted)},
     }
 
 
-def statement(chosen: str, rule: str, gain: float, interval: tuple[float, float] | None) -> str:
-    """Which model is kept, and why, in a sentence."""
+def statement(chosen: str, rule: str, gain: float, interval: tuple[float, float] | None, *, choices: int = 1) -> str:
+    """Which model is kept, and why, in a sentence.
+
+    Args:
+        chosen: The setting that the rule prefers.
+        rule: By which.
+        gain: As of `shared.evidence.better_by`.
+        interval: The same.
+        choices: Among how many settings it was chosen.
+    """
     if interval is None:
         return f"Source only is kept: too few units for {rule} to say whether {chosen} is better ({gain:+.3f})."
     said = f"{rule} differs by {gain:+.3f} [{interval[0]:+.3f}, {interval[1]:+.3f}] from source only"
+    if choices > 1:
+        said += f" (an interval that allows for the choice among {choices})"
     if interval[0] > 0:
         return f"{chosen} is kept: {said}."
     return f"NEGATIVE TRANSFER ALARM: source only is kept; nothing without labels says that {chosen} is better: {said}."
@@ -164,7 +190,7 @@ def _settings(config: Config, plan: Plan, shares: Sequence[float] | None) -> lis
     more: dict[str, Any] = {} if shares is None else {"target_prior": list(shares)}
     found = []
     for method in plan.methods:
-        if plan.weights and "weight" in find_strategy(method).options.model_fields:
+        if plan.weights and _has_weight(method):
             found += [
                 (f"{method} weight={weight:g}", _options(config, method, weight=weight, **more))
                 for weight in plan.weights
@@ -174,18 +200,24 @@ def _settings(config: Config, plan: Plan, shares: Sequence[float] | None) -> lis
     return found
 
 
+def _has_weight(method: str) -> bool:
+    return "weight" in find_strategy(method).options.model_fields
+
+
 def _prior(source: Run) -> dict[str, Any]:
     """What is thought of the target's class shares, and what they are on its validation."""
     classes = read_model_record(source.path).classes
     probabilities, target = (softmax(part.scores[source.kept]) for part in (source.validation, source.target))
     estimated = estimate_prior(probabilities, source.validation.labels, target)
-    return {
+    shares = {
         "classes": list(classes),
         "source": _shares(source.validation.labels, len(classes)),
         "estimated": estimated.tolist(),
         "answered": target.mean(axis=0).tolist(),
-        "true, for the oracle alone": _shares(source.target.labels, len(classes)),
     }
+    if (source.target.labels >= 0).all():
+        shares["true, for the oracle alone"] = _shares(source.target.labels, len(classes))
+    return shares
 
 
 def _shares(labels: Any, classes: int) -> list[float]:
@@ -193,17 +225,18 @@ def _shares(labels: Any, classes: int) -> list[float]:
     return shares
 
 
-def _setting(run: Run, value: float, main: str) -> dict[str, Any]:
-    """What is told of one setting: the rule's value, and the oracle's of the same weights and of its best epoch."""
-    epoch, best = oracle_epoch(run, main)
-    return {
+def _setting(run: Run, value: float, main: str | None) -> dict[str, Any]:
+    """What is told of one setting: the rule's value of the weights it kept, and the oracle's of its best epoch."""
+    told: dict[str, Any] = {
         "name": run.name,
         "rule": value,
         "epoch": run.kept + 1,
-        "oracle_epoch": epoch + 1,
-        "oracle": best,
         "domain_accuracy": [row["domain_accuracy"] for row in run.history if "domain_accuracy" in row],
     }
+    if main is not None:
+        epoch, told["oracle"] = oracle_epoch(run, main)
+        told["oracle_epoch"] = epoch + 1
+    return told
 
 
 def _judged(run: Run, epoch: int, config: Config) -> dict[str, Any]:

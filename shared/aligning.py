@@ -24,7 +24,8 @@ from shared.objective import Batch, Objective
 from shared.pooling import pool
 from shared.schedules import ramp
 from shared.seeding import derive_seed
-from shared.trainer import predict_codes, stack_images, train
+from shared.strategies.finetune import train_in_phases
+from shared.trainer import predict_codes, stack_images
 from shared.training_options import TrainingOptions
 
 
@@ -168,7 +169,7 @@ class Aligner:
         objective = Aligned(job, options, lambda shape: self.make(options, shape))
         if objective.statistics is not None:
             job.kept["statistics"] = objective.statistics
-        return train(job, objective, options.settings())
+        return train_in_phases(job, objective, options)
 
     def codes(self, job: Job, part: Part) -> Iterator[Tensor]:
         """Codes of the network, by the statistics of each image's own domain where each has its own."""

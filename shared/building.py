@@ -122,7 +122,7 @@ def part_of(
     """
     index = {name: number for number, name in enumerate(dataset.classes)}
     samples = [dataset.samples[i] for i in indices]
-    labels = np.array([index[str(sample.label)] for sample in samples], dtype=np.int64)
+    labels = np.array([-1 if one.label is None else index[one.label] for one in samples], dtype=np.int64)
     images = task.images(samples, spec, dataset.content_hash, partial(_reading, progress, name))
     return Part(samples, images, labels, Belonging.of(samples, units[indices].tolist()))
 

@@ -47,6 +47,11 @@ class DataSection(Section):
     target_labels: bool = Field(
         False, description="learn from the target with its labels and from nothing else: the bound of any adaptation"
     )
+    target_unlabelled: bool = Field(
+        False,
+        description="the target has no labels: every image in it counts, whatever its folder is called, and it is "
+        "judged by nothing that needs one",
+    )
     validation: float = Field(0.2, gt=0, lt=0.5, description="share of groups for validation")
     test: float = Field(0.2, gt=0, lt=0.5, description="share of groups for the test, where the data has none")
     leaks: Literal["refuse", "drop", "keep_test", "allow"] = Field(
@@ -69,8 +74,10 @@ class DataSection(Section):
             raise ValueError("folds and left_out both choose the test; give one of them")
         if self.target is not None and self.left_out is not None:
             raise ValueError("target is seen without labels and left_out is not seen at all; give one of them")
-        if self.target_labels and self.target is None:
-            raise ValueError("target_labels needs a target")
+        if (self.target_labels or self.target_unlabelled) and self.target is None:
+            raise ValueError("target_labels and target_unlabelled need a target")
+        if self.target_labels and self.target_unlabelled:
+            raise ValueError("target_labels learns from labels that a target_unlabelled does not have")
         if self.folds is not None and self.fold >= self.folds:
             raise ValueError(f"fold is {self.fold}; of {self.folds} folds it is 0 to {self.folds - 1}")
         return self

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from shared.audit import AuditResult, audit
 from shared.config import DataSection
-from shared.errors import ConfigError, DataError, LeakError
+from shared.errors import DataError, LeakError
 from shared.leaks import Leak, find_leaks
 from shared.progress import Progress
 from shared.samples import Dataset, Sample, group_mark
@@ -74,7 +74,6 @@ def divide(
 
     Raises:
         DataError: An image cannot be read, or a class has too few groups.
-        ConfigError: The chosen test does not exist.
         LeakError: Test images are copies of others, and the configuration does not say what to do.
     """
     own = len(dataset.samples)
@@ -118,6 +117,8 @@ def divide(
     may_leak = wanted.leaks == "allow"
     samples = _blind(dataset, wanted.target)
     parts = dict(split(samples, seed=seed, fractions=fractions, units=units, may_leak=may_leak, test_only=test_only))
+    if wanted.target_unlabelled:
+        parts = _unjudged(dataset, parts, units, wanted.target)
     before = len(parts["train"])
     parts["train"] = _few_labels(dataset, parts["train"], wanted, seed)
     if len(parts["train"]) < before:
@@ -161,21 +162,13 @@ def _refuse_unreadable(result: AuditResult, dataset: Dataset) -> None:
 def _with_chosen_test(
     dataset: Dataset, units: NDArray[np.int64], wanted: DataSection, seed: int
 ) -> tuple[Dataset, list[int]]:
-    """The dataset with the test that the configuration chooses in place of its own, and what must then stay out.
-
-    Raises:
-        ConfigError: There is no such domain, or no other.
-    """
+    """The dataset with the test that the configuration chooses in place of its own, and what must then stay out."""
     if wanted.folds is None and wanted.left_out is None:
         return dataset, []
     if wanted.folds is not None:
         tested = fold_numbers(dataset.samples, units, wanted.folds, seed) == wanted.fold
     else:
-        domains = np.array([sample.domain for sample in dataset.samples])
-        tested = domains == wanted.left_out
-        if not tested.any() or tested.all():
-            known = ", ".join(sorted(set(domains.tolist())))
-            raise ConfigError(f"data.left_out is {wanted.left_out!r}; it must be one of several; there are {known}")
+        tested = np.array([sample.domain == wanted.left_out for sample in dataset.samples])
     beside = np.flatnonzero(~tested & np.isin(units, units[tested])).tolist()
     sent = np.where(tested, "test", "").tolist()
     samples = tuple(replace(one, split=part or None) for one, part in zip(dataset.samples, sent, strict=True))
@@ -210,28 +203,40 @@ def _by_rule(leaks: Sequence[Leak], rule: str) -> tuple[list[int], list[str]]:
 
 
 def _few_labels(dataset: Dataset, train: NDArray[np.int64], wanted: DataSection, seed: int) -> NDArray[np.int64]:
-    """The training part, cut down to the labels that the configuration grants."""
+    """The training part, cut down to the labels that the configuration grants; a target, without any, stays whole."""
+    beside = np.array([sample.domain == wanted.target for sample in dataset.samples], dtype=np.bool_)[train]
+    train, of_target = train[~beside], train[beside]
     if wanted.train_groups is not None:
         train = few_groups(dataset.samples, train, wanted.train_groups, seed)
     if wanted.labels_per_class is not None:
-        target = np.array([sample.domain == wanted.target for sample in dataset.samples])[train]
         labels = [str(sample.label) for sample in dataset.samples]
-        train = np.union1d(k_shot(train[~target], labels, wanted.labels_per_class, seed), train[target])
-    return train
+        train = k_shot(train, labels, wanted.labels_per_class, seed)
+    return np.union1d(train, of_target)
 
 
 def _copies_in_target(dataset: Dataset, result: AuditResult, target: str) -> NDArray[np.int64]:
     """Images of the target of which others show the label: what is learned of them would pass for adaptation.
 
     Raises:
-        ConfigError: There is no such domain, or no other.
+        DataError: All of them are.
     """
-    domains = np.array([sample.domain for sample in dataset.samples])
-    inside = domains == target
-    if not inside.any() or inside.all():
-        known = ", ".join(sorted(set(domains.tolist())))
-        raise ConfigError(f"data.target is {target!r}; it must be one of several domains; there are {known}")
-    return np.flatnonzero(inside & np.isin(result.clusters, result.clusters[~inside]))
+    inside = np.array([sample.domain == target for sample in dataset.samples])
+    copies = inside & np.isin(result.clusters, result.clusters[~inside])
+    if (copies == inside).all():
+        raise DataError(
+            f"all {int(inside.sum())} images of the target are copies of labelled ones; there is nothing to adapt to"
+        )
+    return np.flatnonzero(copies)
+
+
+def _unjudged(
+    dataset: Dataset, parts: Mapping[str, NDArray[np.int64]], units: NDArray[np.int64], target: str | None
+) -> dict[str, NDArray[np.int64]]:
+    """The parts with a target that nothing can judge: its share of the test is learned from, but for others' units."""
+    inside = np.array([sample.domain == target for sample in dataset.samples])
+    test, free = parts["test"], ~np.isin(units, units[~inside])
+    learned = np.sort(np.concatenate([parts["train"], test[(inside & free)[test]]]))
+    return {**parts, "train": learned, "test": test[~inside[test]]}
 
 
 def _blind(dataset: Dataset, target: str | None) -> list[Sample]:

@@ -18,6 +18,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from shared.job import Part
 from shared.network import Network
+from shared.seeding import generator
 from shared.trainer import EVALUATION_BATCH, stack_images
 
 
@@ -72,7 +73,10 @@ class SourceStatistics(nn.Module):
 
 @torch.no_grad()
 def learn_statistics(network: Network, part: Part, device: torch.device) -> None:
-    """Gives every BatchNorm the statistics of the images of a part, each image counting once; no weight changes."""
+    """Gives every BatchNorm the statistics of the images of a part, each image counting once; no weight changes.
+
+    The images come in a drawn order: files often lie class by class, and the variance within one class is too small.
+    """
     norms = batch_norms(network)
     network.to(device).eval()
     momenta = [norm.momentum for norm in norms]
@@ -80,10 +84,11 @@ def learn_statistics(network: Network, part: Part, device: torch.device) -> None
         norm.reset_running_stats()
         norm.momentum = None  # the plain mean over batches
         norm.train()
+    drawn = part.of(generator(0, "BatchNorm statistics").permutation(len(part.samples)))
     for start in range(0, len(part.samples), EVALUATION_BATCH):
         stop = min(start + EVALUATION_BATCH, len(part.samples))
         if start == 0 or stop - start == EVALUATION_BATCH:  # a short last batch would count as much as a whole one
-            network.codes(stack_images(part, start, stop).to(device))
+            network.codes(stack_images(drawn, start, stop).to(device))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     network.eval()

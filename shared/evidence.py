@@ -14,14 +14,16 @@ from numpy.typing import NDArray
 
 from shared.artifacts import read_json
 from shared.calibration import softmax
-from shared.intervals import Weights, bootstrap
+from shared.intervals import LEVEL, Weights, bootstrap
 from shared.reverse_validation import REVERSE
 from shared.selection import LABEL_FREE, RULES
 from shared.targeting import Watched, watched
 
 REVERSE_RULE = "reverse_validation"
 DRAWS = 200
-"""Resamples of a difference between two runs; a rule over all pairs of images takes milliseconds for each."""
+"""Resamples of a difference between two runs, for each that was tried; a rule over all pairs of images takes
+milliseconds for each.
+"""
 
 Values = NDArray[np.float64]
 
@@ -33,7 +35,7 @@ class Run:
     Attributes:
         name: Of the setting ("dann weight=0.3").
         path: Its folder.
-        history: Rows of `metrics.jsonl`.
+        history: Rows of `metrics.jsonl`, one an epoch; without those of what was tried before training.
     """
 
     name: str
@@ -44,7 +46,8 @@ class Run:
     def read(cls, name: str, path: Path) -> Run:
         """Reads the history of a finished run."""
         lines = (path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-        return cls(name, path, tuple(json.loads(line) for line in lines))
+        rows = [json.loads(line) for line in lines]
+        return cls(name, path, tuple(row for row in rows if "phase" in row))
 
     @cached_property
     def validation(self) -> Watched:
@@ -84,10 +87,17 @@ def rule_value(run: Run, rule: str) -> float:
     return judge(np.arange(len(units)))
 
 
-def better_by(run: Run, reference: Run, rule: str) -> tuple[float, tuple[float, float] | None]:
+def better_by(run: Run, reference: Run, rule: str, *, choices: int = 1) -> tuple[float, tuple[float, float] | None]:
     """By how much the rule prefers `run`, and the 95 % interval of that over the units of what it looks at.
 
     Where there are too few units for an interval it is None.
+
+    Args:
+        run: What is judged.
+        reference: What it is compared with.
+        rule: Of `setting_rules`.
+        choices: Among how many runs the rule chose this one; the interval is as much wider (Bonferroni), or the
+            luckiest of many settings that are worth nothing would seem to be worth something.
     """
     (judge, units), (of_reference, _) = _judge(run, rule), _judge(reference, rule)
 
@@ -96,7 +106,9 @@ def better_by(run: Run, reference: Run, rule: str) -> tuple[float, tuple[float, 
         return np.array([judge(chosen) - of_reference(chosen) for chosen in drawn])
 
     every = np.arange(len(units))
-    return judge(every) - of_reference(every), bootstrap(units, differences, draws=DRAWS)
+    return judge(every) - of_reference(every), bootstrap(
+        units, differences, level=1.0 - (1.0 - LEVEL) / choices, draws=DRAWS * choices
+    )
 
 
 def oracle_epoch(run: Run, rule: str) -> tuple[int, float]:
@@ -104,6 +116,22 @@ def oracle_epoch(run: Run, rule: str) -> tuple[int, float]:
     values = [RULES.get(rule)(softmax(scores), run.target.labels) for scores in run.target.scores]
     best = int(np.argmax(values))
     return best, values[best]
+
+
+def oracle_note(run: Run, rule: str, domain: str) -> str:
+    """What the target's labels would have kept of one run, beside what was kept without them, in a sentence.
+
+    Args:
+        run: That has ended; `history` may stand for its `metrics.jsonl`.
+        rule: By which it chose its checkpoint.
+        domain: The target.
+    """
+    best, value = oracle_epoch(run, "balanced_accuracy")
+    kept = RULES.get("balanced_accuracy")(softmax(run.target.scores[run.kept]), run.target.labels)
+    return (
+        f"Target {domain}: {rule} kept epoch {run.kept + 1} without its labels; these, as an oracle, would have kept "
+        f"epoch {best + 1} (balanced accuracy on its validation {value:.3f}, of the kept epoch {kept:.3f})."
+    )
 
 
 def _judge(run: Run, rule: str) -> tuple[Callable[[NDArray[np.int64]], float], tuple[int, ...]]:

@@ -96,6 +96,7 @@ class Layout:
         table: Name of the table below `root`, or None of folders by class.
         notes: What was left out, in plain sentences.
         listed: The sources below `root` by name, as far as they were listed.
+        unlabelled: Whether labels were neither asked for nor taken.
     """
 
     rows: Sequence[Row]
@@ -104,6 +105,7 @@ class Layout:
     table: str | None = None
     notes: tuple[str, ...] = ()
     listed: Mapping[str, str] = field(default_factory=dict)
+    unlabelled: bool = False
 
     def source(self, path: str) -> str:
         """The source of a file, whether it is there or not."""
@@ -124,8 +126,14 @@ class Layout:
         return source
 
 
-def find_layout(source: Path, search: Search) -> Layout:
+def find_layout(source: Path, search: Search, *, unlabelled: bool = False) -> Layout:
     """Recognises a table given by its path, a tree with a table at most one folder down, or else folders by class.
+
+    Args:
+        source: Folder, zip or table.
+        search: What is looked for.
+        unlabelled: Whether no label is asked for: a table needs no column of them, and without a table every image
+            counts, whatever its folder is called.
 
     Raises:
         DataError: It is none of these, or the table is damaged.
@@ -133,17 +141,18 @@ def find_layout(source: Path, search: Search) -> Layout:
     if source.suffix.lower() == ".csv":
         if not source.is_file():
             raise DataError(f"{source} does not exist; give a folder, a .zip or a manifest .csv")
-        return Layout(read_table(read_source(str(source)), search.columns), source.parent, table=source.name)
+        rows = read_table(read_source(str(source)), search.columns, unlabelled=unlabelled)
+        return Layout(rows, source.parent, table=source.name, unlabelled=unlabelled)
     listed = {str(relative_name(name, source)): name for name in list_sources(source)}
     tables = [name for name in listed if name.count("/") <= 1 and PurePosixPath(name).name.lower() in TABLE_NAMES]
     shallow = [name for name in tables if name.count("/") == min(table.count("/") for table in tables)]
     if len(shallow) > 1:
         raise DataError(f"{source.name} has several tables: {', '.join(shallow)}; give the path of one of them")
     if not shallow:
-        return _by_class(source, listed, search)
+        return (_all_images if unlabelled else _by_class)(source, listed, search)
     table = shallow[0]
-    rows = read_table(read_source(listed[table]), search.columns)
-    return Layout(rows, source, table[: table.rfind("/") + 1], table, listed=listed)
+    rows = read_table(read_source(listed[table]), search.columns, unlabelled=unlabelled)
+    return Layout(rows, source, table[: table.rfind("/") + 1], table, listed=listed, unlabelled=unlabelled)
 
 
 def collect(layout: Layout, samples_of: Callable[[Row], Iterable[Sample]]) -> list[Sample]:
@@ -232,13 +241,14 @@ def class_folders(names: Iterable[str], folder: str) -> list[Row]:
     return found
 
 
-def read_table(data: bytes, columns: Mapping[str, Sequence[str]]) -> list[Row]:
+def read_table(data: bytes, columns: Mapping[str, Sequence[str]], *, unlabelled: bool = False) -> list[Row]:
     """Reads a table that lists files: comma or semicolon, UTF-8, one heading line.
 
     Args:
         data: The bytes of the file.
         columns: What is read, and the headings under which to look for it; `path` and `label` must be among them
             and in the table. Other columns are left alone, but for further labels (`label:plane`).
+        unlabelled: Whether `label` is neither needed nor read.
 
     Raises:
         DataError: It is no such table, lacks a column for path or label, or has no row.
@@ -252,6 +262,8 @@ def read_table(data: bytes, columns: Mapping[str, Sequence[str]]) -> list[Row]:
     try:
         reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, restval="")
         headings = {name.strip().lower(): name for name in reader.fieldnames or ()}
+        if unlabelled:
+            columns = {column: names for column, names in columns.items() if column != "label"}
         found = _find_columns(headings, columns)
         further = {match[1]: name for low, name in headings.items() if (match := FURTHER.fullmatch(low))}
         lines = list(reader)
@@ -268,7 +280,7 @@ def read_table(data: bytes, columns: Mapping[str, Sequence[str]]) -> list[Row]:
 def _row(number: int, cells: Mapping[str, str], further: Mapping[str, str]) -> Row:
     said = {name: text for name, text in further.items() if text}
     path, split = table_path(cells["path"]), cells.get("split", "")
-    return Row(f"row {number}", path, cells["label"], split, cells=cells, further=said)
+    return Row(f"row {number}", path, cells.get("label", ""), split, cells=cells, further=said)
 
 
 def _cells(line: Mapping[str, str], columns: Mapping[str, str]) -> dict[str, str]:
@@ -289,6 +301,16 @@ def table_split(text: str) -> str | None:
     if text and split_name(text) is None:
         raise DataError(f"the split is {text!r}; allowed are train, validation, test or nothing")
     return split_name(text)
+
+
+def _all_images(source: Path, listed: Mapping[str, str], search: Search) -> Layout:
+    names = sorted((name for name in listed if search.is_image(name)), key=natural)
+    if not names:
+        raise DataError(f"{source.name} has no image; give a folder, a zip or a manifest .csv with the column path")
+    rows = [Row(f"file {number} (by name)", name, "") for number, name in enumerate(names, start=1)]
+    skipped = len(listed) - len(rows)
+    notes = (f"{skipped} files that are no image were left out.",) if skipped else ()
+    return Layout(rows, source, notes=notes, listed=listed, unlabelled=True)
 
 
 def _by_class(source: Path, listed: Mapping[str, str], search: Search) -> Layout:
@@ -315,7 +337,7 @@ def _find_columns(headings: Mapping[str, str], columns: Mapping[str, Sequence[st
         if present:
             found[column] = present[0]
     for column in ("path", "label"):
-        if column not in found:
+        if column in columns and column not in found:
             wanted = " or ".join(columns[column])
             raise DataError(f"the table has no column {wanted}; its heading is {', '.join(headings) or 'empty'}")
     return found

@@ -17,6 +17,7 @@ from shared.evaluation import sensitivity_at_specificity
 from shared.loading import load_dataset
 from shared.progress import Progress
 from shared.runner import run
+from shared.samples import Dataset
 from shared.task import Task
 from shared.wording import caveats
 
@@ -41,7 +42,7 @@ def leave_domains_out(task: Task, config: Config, *, seeds: int, root: Path, pro
 
     Raises:
         ConfigError: The configuration chooses a test of its own.
-        DataError: The data hold one domain only.
+        DataError: The data hold one domain only, or a class that only one of them shows.
 
     Returns:
         `caveats` (sentences), `domains` (for each the rows of its seeds), `runs` (names). A row has `seed`, `run` and
@@ -54,6 +55,7 @@ def leave_domains_out(task: Task, config: Config, *, seeds: int, root: Path, pro
     domains = sorted({sample.domain for sample in dataset.samples})
     if len(domains) < 2:
         raise DataError(f"the data hold one domain, {domains[0]!r}; leaving one out needs at least two")
+    _require_taught(dataset)
     found: dict[str, list[dict[str, Any]]] = {}
     done = 0
     for domain in domains:
@@ -79,6 +81,17 @@ def in_words(tree: Mapping[str, Any]) -> list[str]:
     if defined:
         lines.append(f"AUC, mean over the {len(defined)} domains that define one: {np.mean(defined):.3f}")
     return lines
+
+
+def _require_taught(dataset: Dataset) -> None:
+    """Whatever domain is left out, the others must show every class; said before the first of them is trained on."""
+    shown: dict[str, set[str]] = {}
+    for sample in dataset.samples:
+        shown.setdefault(str(sample.label), set()).add(sample.domain)
+    alone = sorted((label, domains.pop()) for label, domains in shown.items() if len(domains) == 1)
+    if alone:
+        said = "; ".join(f"class {label} is in {domain} alone" for label, domain in alone)
+        raise DataError(f"{said}: without that domain nothing teaches it; leave the class out, or add such images")
 
 
 def _measures(folder: Path) -> dict[str, Any]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from shared.config import DataSection
 from shared.errors import ConfigError, DataError
 from shared.progress import Progress
-from shared.samples import Dataset
+from shared.samples import Dataset, Sample
 from shared.sources import require_paths
 from shared.task import Preprocessing, Task
 
@@ -37,23 +37,44 @@ def load_dataset(task: Task, wanted: DataSection, spec: Preprocessing, root: Pat
 
     Raises:
         DataError: A layout is not known, or nothing is left to learn from.
-        ConfigError: A domain is asked for that the data do not have.
+        ConfigError: A domain is asked for that the data do not have; of synthetic data, before they are made.
     """
     dataset = _whole(task, wanted, spec, root, progress)
-    known = sorted({sample.domain for sample in dataset.samples})
-    missing = [domain for domain in wanted.domains if domain not in known]
-    if missing:
-        raise ConfigError(f"data.domains: no {', '.join(missing)} in the data; it has {', '.join(known)}")
+    require_domains(wanted, {sample.domain for sample in dataset.samples})
     kept = tuple(
         replace(sample, split=None) if wanted.split == "drawn" else sample
-        for sample in dataset.samples
-        if sample.label is not None and (not wanted.domains or sample.domain in wanted.domains)
+        for sample in _hidden(dataset.samples, wanted)
+        if (sample.label is not None or (wanted.target_unlabelled and sample.domain == wanted.target))
+        and (not wanted.domains or sample.domain in wanted.domains)
     )
-    if not kept:
-        raise DataError("the data holds no labelled sample")
-    if len(held := {sample.label for sample in kept}) == 1:
-        raise DataError(f"all {len(kept)} samples are of class {held.pop()}; at least two classes are needed")
+    learned = [sample for sample in kept if (sample.domain == wanted.target) == wanted.target_labels]
+    if not learned:
+        raise DataError("the data holds no labelled sample to learn from")
+    if len(held := {sample.label for sample in learned}) == 1:
+        raise DataError(
+            f"all {len(learned)} samples to learn from are of class {held.pop()}; at least two classes are needed"
+        )
     return replace(dataset, samples=kept)
+
+
+def require_domains(wanted: DataSection, known: Collection[str]) -> None:
+    """Checks that the domains exist that a configuration names, and that something is left beside a target.
+
+    Args:
+        wanted: The `data` section of the configuration.
+        known: Domains of the data.
+
+    Raises:
+        ConfigError: One does not, or nothing is left.
+    """
+    missing = [domain for domain in wanted.domains if domain not in known]
+    if missing:
+        raise ConfigError(f"data.domains: no {', '.join(missing)} in the data; it has {', '.join(sorted(known))}")
+    kept = {domain for domain in known if not wanted.domains or domain in wanted.domains}
+    for key, chosen in (("target", wanted.target), ("left_out", wanted.left_out)):
+        if chosen is not None and (chosen not in kept or len(kept) < 2):
+            told = ", ".join(sorted(kept))
+            raise ConfigError(f"data.{key} is {chosen!r}; it must be one of several domains; there are {told}")
 
 
 def joined(collections: Mapping[str, Dataset]) -> Dataset:
@@ -87,11 +108,22 @@ def joined(collections: Mapping[str, Dataset]) -> Dataset:
     )
 
 
+def _hidden(samples: Sequence[Sample], wanted: DataSection) -> Iterator[Sample]:
+    """The samples, those of a target without labels without what a table says of them all the same."""
+    for sample in samples:
+        hidden = wanted.target_unlabelled and sample.domain == wanted.target
+        yield replace(sample, label=None, mask=None, further={}) if hidden else sample
+
+
 def _whole(task: Task, wanted: DataSection, spec: Preprocessing, root: Path, progress: Progress) -> Dataset:
     if wanted.collections:
         named = wanted.collections.items()
-        return joined({name: task.load(Path(path), options=spec.options) for name, path in named})
+        without = wanted.target if wanted.target_unlabelled else None
+        return joined(
+            {name: task.load(Path(path), options=spec.options, unlabelled=name == without) for name, path in named}
+        )
     if wanted.source:
         return task.load(Path(wanted.source), options=spec.options)
+    require_domains(wanted, task.embedded_domains())
     made = task.embedded(root, lambda done, total: progress("synthetic data", done, total, ""))
     return task.load(made, options=spec.options)

@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from shared.completion import complete
 from shared.config import Config, to_yaml
 from shared.division import divide
 from shared.errors import ConfigError
+from shared.evidence import Run, oracle_note
 from shared.fitting import fit, fresh_network, strategy_of
 from shared.job import Job, Part, Target
 from shared.loading import load_dataset, require_data
@@ -103,6 +105,9 @@ def run(
                 of_target = with_target(seen, domain, labels=True)[0]["validation"]
                 truth = {"validation": parts["validation"], "target": of_target, "test": parts["test"]}
                 write_truth(job, strategy, truth)
+                ended = Run(folder.name, folder, tuple(row for row in history if "phase" in row))
+                if job.target is not None and ended.history and not config.data.target_unlabelled:
+                    divided = replace(divided, notes=(*divided.notes, oracle_note(ended, options.selection, domain)))
             complete(task, config, strategy, divided, parts, job, loaded, history, started, seen=seen)
     return folder
 

@@ -56,8 +56,12 @@ def mutual_information(probabilities: NDArray[np.float64]) -> float:
 def soft_neighbourhood_density(probabilities: NDArray[np.float64]) -> float:
     """Mean entropy of the similarities of each answer to the others: high where answers lie in dense clusters.
 
+    One answer alone has no neighbours, and 0.
+
     Source: Saito et al., arXiv 2108.10860, equations 2 and 3.
     """
+    if len(probabilities) < 2:
+        return 0.0
     directions = probabilities / np.linalg.norm(probabilities, axis=1, keepdims=True)
     similar = directions @ directions.T / NEIGHBOUR_TEMPERATURE
     np.fill_diagonal(similar, -np.inf)

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from shared.artifacts import read_json, write_array, write_json
+from shared.errors import DataError
 from shared.job import Job, Part, Target, unlabelled
 from shared.samples import Belonging
 from shared.strategies.base import Strategy
@@ -30,10 +31,19 @@ def with_target(parts: Mapping[str, Part], domain: str, *, labels: bool) -> tupl
     Returns:
         The parts to learn from and to choose by: of the source alone, or with `labels` of the target alone; the test
         holds both. And the target without labels, or None with `labels`.
+
+    Raises:
+        DataError: The target, or all else, has nothing in training or validation.
     """
     inside = {name: np.array([sample.domain == domain for sample in part.samples]) for name, part in parts.items()}
     own = {name: parts[name].of(np.flatnonzero(inside[name])) for name in ("train", "validation")}
     other = {name: parts[name].of(np.flatnonzero(~inside[name])) for name in ("train", "validation")}
+    for which, of in ((f"target {domain}", own), ("source", other)):
+        lacking = [name for name, part in of.items() if not part.samples]
+        if lacking:
+            raise DataError(
+                f"the {which} has no image in {' and '.join(lacking)}; give more of it, or data.split=drawn"
+            )
     if labels:
         return {**own, "test": parts["test"]}, None
     return {**other, "test": parts["test"]}, Target(unlabelled(own["train"]), unlabelled(own["validation"]))

@@ -78,12 +78,20 @@ class Task(Protocol):
     augmentations: tuple[str, ...]
     """Names of the ways in which `augment` varies an image; the first is the usual one."""
 
-    def load(self, source: Path, *, options: Mapping[str, Any]) -> Dataset:
+    def load(self, source: Path, *, options: Mapping[str, Any], unlabelled: bool = False) -> Dataset:
         """Finds the samples in a folder, archive or manifest (no pixel is decoded).
+
+        Args:
+            source: Where.
+            options: The application's own.
+            unlabelled: Whether all images count, and labels are not read.
 
         Raises:
             DataError: The layout is not recognised, or a file is missing or contradictory.
         """
+
+    def embedded_domains(self) -> tuple[str, ...]:
+        """Domains of the synthetic dataset, known without making it."""
 
     def embedded(self, root: Path, progress: Callable[[int, int], None]) -> Path:
         """The synthetic dataset that is used where a configuration names no source.

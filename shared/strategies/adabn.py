@@ -12,7 +12,7 @@ from shared.aligning import domain_codes
 from shared.domain_norm import SourceStatistics, batch_norms, learn_statistics
 from shared.errors import ConfigError
 from shared.job import Job, Part
-from shared.trainer import train
+from shared.strategies.finetune import train_in_phases
 from shared.training_options import TrainingOptions
 
 
@@ -44,7 +44,7 @@ class AdaBN:
             raise ConfigError("strategy adabn takes the statistics of a target; set data.target")
         if not batch_norms(job.network):
             raise ConfigError("strategy adabn: this backbone has no BatchNorm; use dann, cdan or coral")
-        history = train(job, options.class_loss(job), options.settings())
+        history = train_in_phases(job, options.class_loss(job), options)
         job.kept["statistics"] = SourceStatistics(job.network).to(job.device)
         learn_statistics(job.network, job.target.train, job.device)
         job.watch(job, len(history))

@@ -132,6 +132,7 @@ def test_embedded_data_are_written_once_and_have_the_classes_of_dhcd(
     assert TASK.embedded(tmp_path, lambda *now: seen.append(now)) == out == tmp_path / "glyphs"
     assert len(seen) == before
     assert load(out, {}).classes == LABELS
+    assert {sample.domain for sample in load(out, {}).samples} == set(TASK.embedded_domains())
 
 
 def test_data_of_another_version_are_refused(tmp_path: Path) -> None:

@@ -227,6 +227,30 @@ def test_unknown_layouts_are_refused_with_advice(tmp_path: Path) -> None:
         load(tmp_path / "nothing.csv", {})
 
 
+def test_without_labels_every_image_counts_and_tags_still_say_who_and_where(tmp_path: Path) -> None:
+    for number, patient in enumerate(("P1", "P1", "P2")):
+        dicom(tmp_path / "export" / patient / f"IM{number}", patient)
+    picture(tmp_path / "export" / "glioma" / "1.png")
+    volume(tmp_path / "export" / "v.nii")
+    (tmp_path / "export" / "notes.txt").write_text("x")
+    dataset = load(tmp_path / "export", {"labels": "binary"}, unlabelled=True)
+    assert (len(dataset.samples), dataset.classes) == (4 + 6, ())
+    assert {sample.label for sample in dataset.samples} == {None}
+    scanned = [sample for sample in dataset.samples if sample.known_person]
+    assert len({sample.group for sample in scanned}) == 2
+    assert {sample.domain for sample in scanned} == {"siemens"}
+    assert dataset.notes == ("1 files that are no image were left out.",)
+
+
+def test_a_table_without_labels_needs_none(tmp_path: Path) -> None:
+    picture(tmp_path / "1.png")
+    listed = table(tmp_path / "m.csv", "path,patient", "1.png,7")
+    (sample,) = load(listed, {}, unlabelled=True).samples
+    assert (sample.label, sample.group is None) == (None, False)
+    with pytest.raises(DataError, match="no column label"):
+        load(listed, {})
+
+
 @pytest.mark.parametrize("zipped", [False, True])
 def test_damaged_image_is_refused_when_read_and_can_be_found(tmp_path: Path, zipped: bool) -> None:
     root = tmp_path / "set"

@@ -15,11 +15,15 @@ from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
 
 from medtl.datasets import load, read
 from medtl.labels import NO_TUMOUR
-from medtl.phantom import COLUMNS, MIN_TUMOUR_MM2, write_phantom
+from medtl.phantom import COLUMNS, EMBEDDED_SCANNERS, MIN_TUMOUR_MM2, write_phantom
 from medtl.phantom_montage import montage
 from medtl.phantom_physics import SCANNERS
 from medtl.phantom_tumours import KINDS
-from shared.errors import DataError
+from medtl.task import TASK
+from shared.config import DataSection
+from shared.errors import ConfigError, DataError
+from shared.loading import load_dataset
+from shared.task import Preprocessing
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +111,16 @@ def test_loader_knows_it_as_synthetic_with_one_group_a_patient(phantom: Path) ->
     assert len({sample.group for sample in dataset.samples}) == 10
     assert not [note for note in dataset.notes if "believed" in note]
     assert np.isfinite(read(dataset.samples[0])).all()
+
+
+def test_scanners_of_the_embedded_data_are_known_before_they_are_made(tmp_path: Path) -> None:
+    told = TASK.embedded_domains()
+    made = write_phantom(tmp_path / "made", patients=1, slices=1, scanners=EMBEDDED_SCANNERS)
+    assert {sample.domain for sample in load(made, {}).samples} == set(told)
+    for wanted in (DataSection(domains=(told[0], "phantom nowhere")), DataSection(target="phantom nowhere")):
+        with pytest.raises(ConfigError, match="phantom atlas, phantom borealis"):
+            load_dataset(TASK, wanted, Preprocessing(32, 1, TASK.default_options), tmp_path / "root", lambda *_: None)
+    assert not (tmp_path / "root").exists()
 
 
 def test_mark_tells_how_it_was_made(phantom: Path) -> None:

@@ -10,15 +10,18 @@ import numpy as np
 import pytest
 
 from handwriting.task import TASK
-from shared.adapt_cli import RULE_NAMES, between
+from shared.adapt_cli import RULE_NAMES, between, folder_name
 from shared.adapting import KEPT, Plan, adapt, statement
 from shared.adapting_report import proxy_a_distance, write_adaptation
 from shared.artifacts import check_finished, read_json, read_model_record
-from shared.config import Config, load_config
+from shared.config import Config, DataSection, load_config
+from shared.division import divide
 from shared.errors import ConfigError, UsageError
 from shared.evidence import Run, setting_rules
+from shared.loading import load_dataset
 from shared.runner import run
 from shared.targeting import FOLDER
+from shared.task import Preprocessing
 
 Draw = Callable[..., Path]
 STRATEGY = (
@@ -75,14 +78,55 @@ def test_labels_of_the_target_change_nothing_but_what_is_told_of_them(
         )
         return replace(dataset, samples=samples)
 
-    run(TASK, config, root=tmp_path, out=tmp_path / "true")
-    monkeypatch.setattr(shared.runner, "load_dataset", turned)
-    run(TASK, config, root=tmp_path, out=tmp_path / "turned")
+    told = {}
+    plan = Plan(label_shift=True, bound=False)
+    for name in ("true", "turned"):
+        told[name] = adapt(TASK, config, plan, tmp_path / name, root=tmp_path, progress=lambda *_: None)
+        monkeypatch.setattr(shared.runner, "load_dataset", turned)
     for name in ("model.safetensors", "metrics.jsonl"):
-        assert (tmp_path / "true" / name).read_bytes() == (tmp_path / "turned" / name).read_bytes()
-    true, other = (Run.read(name, tmp_path / name) for name in ("true", "turned"))
+        for of in ("source-only", "dann", KEPT):
+            true_bytes, turned_bytes = ((tmp_path / side / of / name).read_bytes() for side in told)
+            assert true_bytes == turned_bytes
+    true, other = (Run.read(side, tmp_path / side / "dann") for side in told)
     assert (true.target.labels != other.target.labels).all()
     assert all((a == b).all() for a, b in zip(true.target.scores, other.target.scores, strict=True))
+    assert told["true"]["columns"]["oracle"] != told["turned"]["columns"]["oracle"]
+    without = [_without_oracle(tree) for tree in told.values()]
+    assert without[0] == without[1]
+
+
+@pytest.mark.usefixtures("quick_ending")
+def test_a_target_without_labels_is_adapted_to_and_judged_by_nothing(
+    config: Config, tmp_path: Path, draw_characters: Draw
+) -> None:
+    """Its images lie in folders called by anything, beside a list."""
+    drawn = draw_characters(tmp_path / "boxes", each=14, seed=1, names=("box 1", "box 2", "box 3"))
+    (drawn / "readme.txt").write_text("scanned in May")
+    base = config.model_copy(update={"data": DataSection()})
+    unlabelled = between(base, config.data.collections["near"], str(drawn), unlabelled=True)
+    tree = adapt(TASK, unlabelled, Plan(), tmp_path / "out", root=tmp_path, progress=lambda *_: None)
+    lines = write_adaptation(TASK, tree, tmp_path / "out")
+    assert list(tree["columns"]) == ["source only", "label-free", "adapted, whatever speaks for it"]
+    assert all(set(column["domains"]) == {"near"} for column in tree["columns"].values())
+    assert tree["no_bound"] == "the target has no labels"
+    assert not any("oracle" in line for line in lines)
+    assert "oracle" not in (tmp_path / "out" / "adapt.html").read_text()
+    assert set(Run.read("", tmp_path / "out" / "dann").target.labels.tolist()) == {-1}
+    learned = DataSection(**unlabelled.data.model_dump())
+    dataset = load_dataset(TASK, learned, Preprocessing(32, 1, TASK.default_options), tmp_path, lambda *_: None)
+    assert set(dataset.classes) == {"ka", "digit_0", "digit_1"}
+    parts = divide(TASK, learned, dataset, seed=0, progress=lambda *_: None).parts
+    assert {dataset.samples[i].domain for i in parts["test"]} == {"near"}
+    assert sum(dataset.samples[i].domain == "boxes" for i in (*parts["train"], *parts["validation"])) == 42
+
+
+def _without_oracle(tree: dict[str, Any]) -> dict[str, Any]:
+    """What is chosen, estimated and told without labels of the target, thresholds included."""
+    told = {key: tree[key] for key in ("chosen", "kept", "statement", "rule")}
+    settings = [{key: one[key] for key in ("name", "rule", "epoch", "domain_accuracy")} for one in tree["settings"]]
+    prior = {key: value for key, value in tree["prior"].items() if "oracle" not in key}
+    near = {name: column["domains"]["near"] for name, column in tree["columns"].items() if name != "oracle"}
+    return {**told, "settings": settings, "prior": prior, "near": near}
 
 
 @pytest.mark.usefixtures("quick_ending")
@@ -93,19 +137,38 @@ def test_the_way_back_is_judged_on_the_source_and_told(config: Config, tmp_path:
     assert len(told["hits"]) == len(Run.read("", folder).validation.labels)
     assert told["accuracy"] == pytest.approx(np.mean(told["hits"]))
     assert not (folder / "reverse").exists()
+    notes = read_json(folder / "report.json")["notes"]
+    assert any(note.startswith("Target far: loss kept epoch") and "as an oracle" in note for note in notes)
 
 
 def test_the_alarm_is_raised_unless_the_whole_interval_speaks_for_adapting() -> None:
     assert statement("dann", "entropy", 0.2, (0.1, 0.3)).startswith("dann is kept")
     assert "ALARM: source only is kept" in statement("dann", "entropy", 0.2, (-0.1, 0.5))
+    assert statement("dann", "entropy", 0.2, (0.1, 0.3), choices=4).endswith("the choice among 4).")
     assert statement("dann", "entropy", 0.2, None).startswith("Source only is kept: too few")
 
 
 def test_proxy_a_distance_is_0_of_one_domain_and_2_of_two() -> None:
     random = np.random.default_rng(0)
     codes = random.normal(size=(800, 8)).astype(np.float32)
-    assert proxy_a_distance(codes[:400], codes[400:]) < 0.4
-    assert proxy_a_distance(codes[:400], codes[400:] + 5) == pytest.approx(2.0, abs=0.02)
+    units = [range(400), range(400, 800)]
+    near, far = (proxy_a_distance(codes[:400], codes[400:] + shift, units) for shift in (0, 5))
+    assert near is not None
+    assert near < 0.4
+    assert far == pytest.approx(2.0, abs=0.02)
+
+
+def test_proxy_a_distance_does_not_know_patients_again_and_says_nothing_of_one() -> None:
+    """Slices of a patient are alike here, and domains are not told apart by anything else."""
+    random = np.random.default_rng(0)
+    patients = np.repeat(np.arange(80), 10)
+    codes = (random.normal(size=(80, 60))[patients] + random.normal(size=(800, 60)) * 0.01).astype(np.float32)
+    by_patient = proxy_a_distance(codes[:400], codes[400:], [patients[:400].tolist(), patients[400:].tolist()])
+    by_slice = proxy_a_distance(codes[:400], codes[400:], [range(400), range(400, 800)])
+    assert by_patient is not None
+    assert by_slice is not None
+    assert by_patient < 0.5 < by_slice
+    assert proxy_a_distance(codes[:400], codes[400:], [[1] * 400, range(400)]) is None
 
 
 def test_two_domains_or_two_paths_are_named_and_nothing_between(tmp_path: Path) -> None:
@@ -116,9 +179,18 @@ def test_two_domains_or_two_paths_are_named_and_nothing_between(tmp_path: Path) 
     (tmp_path / "y").mkdir()
     paths = between(config, str(tmp_path / "x"), str(tmp_path / "y")).data
     assert (list(paths.collections), paths.target) == (["x", "y"], "y")
-    for source, target in ((str(tmp_path / "x"), "b"), ("a", str(tmp_path / "y")), ("a", None)):
+    lacking = (("a", str(tmp_path / "y")), ("a", None), ("a.zip", "b.zip"), (str(tmp_path / "x"), "b"))
+    alike = (("a", "a"), (str(tmp_path / "x"), f"{tmp_path}/y/../x"))
+    for source, target in (*lacking, *alike):
         with pytest.raises(UsageError):
             between(config, source, target)
+
+
+def test_each_pair_of_domains_has_a_folder_of_its_own() -> None:
+    config = load_config(None, ("name=mri",))
+    there, back = (between(config, *pair) for pair in (("ge signa", "siemens"), ("siemens", "ge signa")))
+    assert folder_name(there) == "mri-ge-signa-to-siemens-seed0"
+    assert folder_name(back) == "mri-siemens-to-ge-signa-seed0"
 
 
 def test_the_command_names_the_rules_that_there_are() -> None:
@@ -127,9 +199,13 @@ def test_the_command_names_the_rules_that_there_are() -> None:
 
 
 def test_a_plan_names_rules_and_methods_that_there_are(config: Config, tmp_path: Path) -> None:
-    for plan in (Plan(rule="luck"), Plan(methods=("finetune",))):
+    for plan in (Plan(rule="luck"), Plan(methods=("finetune",)), Plan(methods=("adabn",), weights=(0.3,))):
         with pytest.raises(ConfigError):
             adapt(TASK, config, plan, tmp_path, root=tmp_path, progress=lambda *_: None)
+    for strategy in ({**config.strategy, "layer": "block9"}, {**config.strategy, "hidden": 0}):
+        changed = config.model_copy(update={"strategy": strategy})
+        with pytest.raises(ConfigError):
+            adapt(TASK, changed, Plan(), tmp_path, root=tmp_path, progress=lambda *_: None)
     assert not list(tmp_path.iterdir())
 
 

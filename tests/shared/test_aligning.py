@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,27 @@ def test_the_reversed_gradient_is_minus_strength_and_the_value_stays() -> None:
     assert x.grad.tolist() == [-0.75, -1.25]
 
 
+def test_the_network_gets_the_class_gradient_less_strength_times_that_of_the_domains(pictures: Job) -> None:
+    """And the classifier of domains gets its own whole, however weak the strength."""
+    options, network, batch = _options("dann", weight=0.5), pictures.network.train(), _batch(pictures, progress=0.1)
+    objective = Aligned(pictures, options, lambda shape: find_strategy("dann").make(options, shape))  # type: ignore[attr-defined]
+    classifier = objective.between.classifier
+    ours, theirs = (list(one.parameters()) for one in (network.backbone, classifier))
+    found = torch.autograd.grad(objective(network, batch), [*ours, *theirs])
+    codes = network.codes(batch.images)
+    of_classes = objective.of_classes.of(network.head(codes[:6]), batch.labels)
+    domains = torch.tensor([0] * 6 + [1] * 6)
+    of_domains = nn.functional.cross_entropy(classifier.layers(codes), domains)
+    class_part = torch.autograd.grad(of_classes, ours, retain_graph=True)
+    domain_part = torch.autograd.grad(of_domains, [*ours, *theirs])
+    strength = 0.5 * (2 / (1 + np.exp(-1.0)) - 1)
+    for got, one, other in zip(found, class_part, domain_part, strict=False):
+        assert torch.allclose(got, one - strength * other, atol=1e-6)
+    for got, whole in zip(found[len(ours) :], domain_part[len(ours) :], strict=True):
+        assert torch.allclose(got, whole, atol=1e-6)
+    assert max(float(one.abs().max()) for one in domain_part[: len(ours)]) > 1e-4
+
+
 def test_one_pass_shows_source_and_target_and_their_domains(pictures: Job) -> None:
     passes = []
     pictures.network.backbone.register_forward_hook(lambda *_: passes.append(1))
@@ -225,6 +247,42 @@ def test_each_method_moves_the_network_elsewhere_than_the_source_alone(
     assert changed & statistics
     assert {"entropy", "mutual_information", "soft_neighbourhood_density"} <= history[0].keys()
     assert ("domain_accuracy" in history[0]) == (name in ("dann", "cdan"))
+
+
+@pytest.mark.parametrize("name", ["dann", "adabn"])
+def test_a_training_that_is_killed_ends_with_the_same_weights_statistics_and_history(
+    name: str, pictures: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.trainer.CHECKPOINT_SECONDS", 0.0)
+    options = _options(name, **({"batch_norm": "per_domain"} if name == "dann" else {}))
+
+    def die(what: str, done: int, total: int, note: str) -> None:
+        if done == 5:
+            raise KeyboardInterrupt
+
+    def fresh(**more: Any) -> Job:
+        return replace(pictures, network=deepcopy(pictures.network), folder=tmp_path / "killed", kept={}, **more)
+
+    with pytest.raises(KeyboardInterrupt):
+        find_strategy(name).fit(fresh(progress=die), options)
+    resumed = fresh()
+    history = find_strategy(name).fit(resumed, options)
+    undisturbed = replace(fresh(), folder=tmp_path / "whole")
+    assert history == find_strategy(name).fit(undisturbed, options)
+    for key in ("network", "statistics"):
+        one, other = (
+            (job.network if key == "network" else job.kept[key]).state_dict() for job in (resumed, undisturbed)
+        )
+        assert one.keys() == other.keys()
+        assert all(torch.equal(value, other[entry]) for entry, value in one.items())
+
+
+@pytest.mark.parametrize("name", ["dann", "adabn"])
+def test_a_head_that_is_solved_first_is_solved_for_them_too(name: str, pictures: Job) -> None:
+    options = _options(name, head="solved", selection="mutual_information")
+    history = find_strategy(name).fit(pictures, options)
+    assert "phase" not in history[0]
+    assert [row["epoch"] for row in history if "phase" in row] == [1, 2]
 
 
 def test_a_wide_product_is_projected(pictures: Job) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
@@ -32,6 +34,19 @@ def test_learned_statistics_are_those_of_the_images_and_no_weight_moves() -> Non
     assert norm.momentum == 0.1
     assert not network.training
     assert all(torch.equal(value, before[name]) for name, value in network.named_parameters())
+
+
+def test_images_that_lie_class_by_class_do_not_make_the_variance_that_of_one_class() -> None:
+    """Within each of the four batches of a sorted part all images would be equally bright."""
+    network, part = _network(), _part(256)
+    bright = [(image + number // 64).astype(np.float32) for number, image in enumerate(part.images)]
+    learn_statistics(network, replace(part, images=bright), torch.device("cpu"))
+    first = network.backbone.stages["block1"][0]
+    with torch.no_grad():
+        maps = first(network.backbone.adapted(torch.from_numpy(np.stack(bright))))
+    found = batch_norms(network)[0].running_var
+    assert found is not None
+    assert torch.allclose(found, maps.var(dim=(0, 2, 3)), rtol=0.05)
 
 
 def test_the_source_judges_by_its_own_statistics_and_the_target_comes_back() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from shared.evidence import REVERSE_RULE, Run, better_by, oracle_epoch, rule_value, setting_rules
+from shared.evidence import REVERSE_RULE, Run, better_by, oracle_epoch, oracle_note, rule_value, setting_rules
 from shared.targeting import FOLDER
 
 COUNT = 120
@@ -27,8 +28,9 @@ def _run(root: Path, right: tuple[float, ...], seed: int, *, extra: bool = False
             answers = np.where(random.random(COUNT) < share, labels, 1 - labels)
             sureness = 4.0 * share * random.uniform(0.8, 1.2, (COUNT, 1))
             np.save(folder / f"{epoch:03d}-{part}.npy", sureness * np.eye(2)[answers])
-    history = [{"epoch": i + 1, "validation_score": share} for i, share in enumerate(right)]
-    lines = history[:-1] if extra else history
+    history = [{"phase": 1, "epoch": i + 1, "validation_score": share} for i, share in enumerate(right)]
+    tried = [{"layers": ["block1"], "accuracy": 1.0}]
+    lines = tried + (history[:-1] if extra else history)
     (root / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in lines))
     hits = random.random(COUNT) < right[-1]
     (root / "reverse.json").write_text(json.dumps({"hits": hits.tolist(), "accuracy": float(hits.mean())}))
@@ -36,6 +38,7 @@ def _run(root: Path, right: tuple[float, ...], seed: int, *, extra: bool = False
 
 
 def test_the_kept_epoch_is_the_best_by_the_rule_or_what_followed_on_training(tmp_path: Path) -> None:
+    """What was tried before training, a layer or a head, is no epoch of it."""
     assert _run(tmp_path / "a", (0.5, 0.9, 0.7), 0).kept == 1
     assert _run(tmp_path / "b", (0.9, 0.5, 0.7), 0, extra=True).kept == 2
 
@@ -50,11 +53,26 @@ def test_every_rule_prefers_the_run_that_is_better_and_surer(rule: str, tmp_path
     assert interval[0] < gain < interval[1]
 
 
+def test_the_luckiest_of_many_must_be_better_by_more(tmp_path: Path) -> None:
+    good, bad = _run(tmp_path / "good", (0.5, 0.95), 1), _run(tmp_path / "bad", (0.5, 0.6), 2)
+    (_, alone), (_, of_ten) = (better_by(good, bad, REVERSE_RULE, choices=count) for count in (1, 10))
+    assert alone is not None
+    assert of_ten is not None
+    assert of_ten[0] < alone[0] < alone[1] < of_ten[1]
+
+
 def test_a_run_is_not_better_than_itself(tmp_path: Path) -> None:
     run = _run(tmp_path / "run", (0.5, 0.8), 3)
     gain, interval = better_by(run, run, REVERSE_RULE)
     assert gain == 0
     assert interval is None or interval[0] <= 0
+
+
+def test_what_the_oracle_would_have_kept_is_said_beside(tmp_path: Path) -> None:
+    run = _run(tmp_path / "run", (0.55, 0.95, 0.7), 4)
+    note = oracle_note(replace(run, history=tuple({"validation_score": value} for value in (1, 2, 3))), "loss", "mars")
+    assert note.startswith("Target mars: loss kept epoch 3 without its labels")
+    assert "as an oracle, would have kept epoch 2 (balanced accuracy on its validation 0.9" in note
 
 
 def test_the_oracle_may_prefer_another_epoch_than_the_rule(tmp_path: Path) -> None:

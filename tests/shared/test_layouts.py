@@ -81,6 +81,18 @@ def test_folders_by_class_are_found_with_a_note_of_what_was_left_out(tmp_path: P
     assert Path(layout.file("a/1.png")).read_bytes() == b"set/a/1.png"
 
 
+def test_without_labels_folders_are_no_classes(tmp_path: Path) -> None:
+    layout = find_layout(fill(tmp_path, "a/10.png", "a/9.png", "1.png", "a/info.txt"), SEARCH, unlabelled=True)
+    assert [(row.place, row.path, row.label, row.folders) for row in layout.rows] == [
+        ("file 1 (by name)", "1.png", "", ()),
+        ("file 2 (by name)", "a/9.png", "", ()),
+        ("file 3 (by name)", "a/10.png", "", ()),
+    ]
+    assert layout.unlabelled
+    with pytest.raises(DataError, match="has no image"):
+        find_layout(fill(tmp_path / "empty", "info.txt"), SEARCH, unlabelled=True)
+
+
 def test_table_is_found_by_its_own_path_and_in_a_tree(tmp_path: Path) -> None:
     table = fill(tmp_path, "tree/x/1.png") / "tree" / "labels.csv"
     table.write_text("Image;Class;Pen;Other\nx\\1.png; a ;blue;z\n")

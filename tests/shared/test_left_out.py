@@ -28,6 +28,18 @@ def test_data_of_one_domain_are_refused(tmp_path: Path, tiny_words: tuple[str, .
         leave_domains_out(TASK, config, seeds=1, root=tmp_path, progress=lambda *_: None)
 
 
+def test_a_class_that_one_domain_alone_shows_is_refused_before_any_training(
+    tmp_path: Path, tiny_words: tuple[str, ...], draw_characters: Draw
+) -> None:
+    one = draw_characters(tmp_path / "one", each=6, names=("digit_0", "digit_1"))
+    two = draw_characters(tmp_path / "two", each=6, seed=1, names=("digit_0", "digit_1", "digit_2"))
+    without_source = [word for word in tiny_words if not word.startswith("data.source=")]
+    words = (*without_source, f"data.collections.one={one}", f"data.collections.two={two}")
+    with pytest.raises(DataError, match="class digit_2 is in two alone"):
+        leave_domains_out(TASK, load_config(None, words), seeds=1, root=tmp_path / "runs", progress=lambda *_: None)
+    assert not (tmp_path / "runs").exists()
+
+
 def test_words_name_the_domain_and_say_what_is_not_defined() -> None:
     rate = {"value": 0.5, "low": 0.4, "high": 0.6}
     none = {"value": None, "reason": "only one of the two kinds occurs"}

@@ -11,7 +11,7 @@ import pytest
 from handwriting.task import TASK
 from shared.artifacts import read_json
 from shared.config import DataSection, load_config
-from shared.errors import ConfigError, UsageError
+from shared.errors import ConfigError, DataError, UsageError
 from shared.loading import joined, load_dataset, require_data
 from shared.runner import run
 from shared.samples import Dataset, Sample
@@ -54,6 +54,22 @@ def test_notes_and_the_synthetic_mark_are_kept() -> None:
     both = joined({"real": real, "made": replace(real, synthetic=True, notes=())})
     assert both.synthetic
     assert both.notes == ("real: a file was skipped",)
+
+
+def test_a_source_of_one_class_is_nothing_to_learn_from_whatever_the_target_has(
+    tmp_path: Path, draw_characters: Draw
+) -> None:
+    one = draw_characters(tmp_path / "one", each=3, names=("digit_0",))
+    all_ = draw_characters(tmp_path / "all", each=3, seed=1)
+    named = {"one": str(one), "all": str(all_)}
+    with pytest.raises(DataError, match="all 3 samples to learn from are of class digit_0"):
+        _load(DataSection(collections=named, target="all"), tmp_path)
+    assert len(_load(DataSection(collections=named, target="one"), tmp_path).samples) == 12
+    hidden = DataSection(collections=named, target="all", target_unlabelled=True)
+    with pytest.raises(DataError, match="all 3 samples to learn from"):
+        _load(hidden, tmp_path)
+    seen = _load(hidden.model_copy(update={"target": "one"}), tmp_path).samples
+    assert {sample.label for sample in seen if sample.domain == "one"} == {None}
 
 
 def test_source_and_collections_exclude_each_other_and_must_exist(tmp_path: Path) -> None:

@@ -216,7 +216,7 @@ def test_one_class_alone_is_nothing_to_learn(tmp_path: Path, tiny_words: Words, 
         shutil.rmtree(data / name, ignore_errors=True)
     for extra in [path for path in data.iterdir() if path.name != "digit_0"]:
         shutil.rmtree(extra)
-    with pytest.raises(DataError, match="all 12 samples are of class digit_0"):
+    with pytest.raises(DataError, match="all 12 samples to learn from are of class digit_0"):
         _run(tmp_path, tiny_words, f"data.source={data}", HEAD_ALONE)
 
 
@@ -316,7 +316,7 @@ def test_a_domain_that_is_left_out_is_the_test_and_its_copies_do_not_teach(
     assert {row["domain"] for row in _table(folder) if row["split"] == "test"} == {"there"}
     assert read_json(folder / "model.json")["domains"] == ["here"]
     assert len((folder / "seen.txt").read_text().split()) == 27
-    with pytest.raises(ConfigError, match="one of several; there are here, there"):
+    with pytest.raises(ConfigError, match="one of several domains; there are here, there"):
         _run(tmp_path, tiny_words, *words, "data.left_out=mars", out=tmp_path / "none")
 
 

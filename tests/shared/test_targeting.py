@@ -13,7 +13,7 @@ import pytest
 from handwriting.task import TASK
 from shared.config import DataSection, load_config
 from shared.division import divide
-from shared.errors import ConfigError
+from shared.errors import ConfigError, DataError
 from shared.job import Part
 from shared.loading import load_dataset
 from shared.samples import Belonging, Dataset, Sample
@@ -65,6 +65,41 @@ def test_few_labels_are_drawn_from_the_source_alone(joined: tuple[DataSection, D
     assert domains.count("far") == [whole.dataset.samples[i].domain for i in whole.parts["train"]].count("far")
 
 
+def test_few_groups_are_drawn_from_the_source_alone(joined: tuple[DataSection, Dataset]) -> None:
+    """Also where labels of the target would make another draw the better one."""
+    wanted, dataset = joined
+    few = wanted.model_copy(update={"train_groups": 6})
+    other = replace(
+        dataset,
+        samples=tuple(replace(one, label="ka") if one.domain == "far" else one for one in dataset.samples),
+    )
+    first, second, whole = (
+        divide(TASK, given, data, seed=0, progress=_quiet)
+        for given, data in ((few, dataset), (few, other), (wanted, dataset))
+    )
+    domains = [first.dataset.samples[i].domain for i in first.parts["train"]]
+    assert domains.count("near") == 6
+    assert domains.count("far") == [whole.dataset.samples[i].domain for i in whole.parts["train"]].count("far")
+    assert np.array_equal(first.parts["train"], second.parts["train"])
+
+
+def test_a_target_of_copies_is_refused(joined: tuple[DataSection, Dataset]) -> None:
+    wanted, dataset = joined
+    again = tuple(replace(one, id=f"again-{one.id}", domain="far") for one in dataset.samples if one.domain == "near")
+    near = tuple(one for one in dataset.samples if one.domain == "near")
+    with pytest.raises(DataError, match="all 36 images of the target are copies of labelled ones"):
+        divide(TASK, wanted, replace(dataset, samples=(*near, *again)), seed=0, progress=_quiet)
+
+
+def test_a_target_without_images_in_a_part_is_refused() -> None:
+    lacking = _part().of(np.arange(4))
+    parts = {"train": _part(), "validation": lacking, "test": _part()}
+    with pytest.raises(DataError, match="the target far has no image in validation"):
+        with_target(parts, "far", labels=False)
+    with pytest.raises(DataError, match="the source has no image in train"):
+        with_target({**parts, "train": _part().of(np.arange(4, 8)), "validation": _part()}, "far", labels=False)
+
+
 def _part() -> Part:
     samples = [
         Sample(id=str(i), source="", label="ab"[i % 2], domain=("near", "far")[i // 4], further={"writer": "x"})
@@ -94,6 +129,7 @@ def test_the_bound_learns_from_the_target_alone() -> None:
 
 
 def test_what_contradicts_a_target_is_refused() -> None:
-    for words in (("data.target=a", "data.left_out=b"), ("data.target_labels=true",)):
+    both = ("data.target=a", "data.target_labels=true", "data.target_unlabelled=true")
+    for words in (("data.target=a", "data.left_out=b"), ("data.target_labels=true",), both):
         with pytest.raises(ConfigError, match="target"):
             load_config(None, words)
