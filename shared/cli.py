@@ -149,7 +149,7 @@ def build_app(task: "Task", *, own: Collection[str] = ()) -> typer.Typer:
         from shared.comparison import load_comparison
 
         with reported():
-            plan = load_comparison(comparison, overrides or ())
+            plan = load_comparison(task, comparison, overrides or ())
             from shared.compare import FOLDER, run_comparison
             from shared.compare_report import write_comparison
             from shared.compare_words import as_text
