@@ -50,11 +50,12 @@ def run_comparison(
         `shared.compare_table`), and `published` (sentences).
 
     Raises:
-        UsageError: Finished cells are of different states of the data.
+        UsageError: Finished cells are of another state of the data than the rest, or than the data are in now.
     """
     folder = root / FOLDER / plan.name
     workers = workers or OneByOne()
     finished, failures = _found(plan, folder)
+    _check_unchanged(task, finished, root, progress)
     todo = [cell for cell in plan.cells if cell not in finished and cell not in failures]
     errands = [_errand(task, cell, folder / cell.folder, root) for cell in todo]
     started = len(plan.cells) - len(todo)
@@ -120,18 +121,56 @@ def _train(task: Task, config: Config, run: Path, root: Path, progress: Progress
     train(task, config, root=root, out=run, progress=progress)
 
 
+def _check_unchanged(task: Task, finished: Mapping[Cell, Path], root: Path, progress: Progress) -> None:
+    """Finished cells are taken as they lie; before hours are spent beside them, the data must be as they were then."""
+    by_data = _by_data(finished)
+    examples = [next(iter(cells)).config for cells in by_data.values()]
+    states = in_child(_states_now, task, examples, root, progress=progress) if examples else []
+    for cells, now in zip(by_data.values(), states, strict=True):
+        older = [run for run in cells.values() if now not in (None, read_model_record(run).data_hash)]
+        if older:
+            more = f" and {len(older) - 1} more" if len(older) > 1 else ""
+            raise UsageError(
+                f"the data changed since {older[0]}{more} of its cells were trained; delete those of the older state, "
+                "or name the comparison anew"
+            )
+
+
+def _states_now(task: Task, configs: Sequence[Config], root: Path, progress: Progress) -> list[str | None]:
+    """Fingerprints of the data of each configuration; None where they cannot be read, which is for cells to tell."""
+    from shared.building import preprocessing_of
+    from shared.loading import load_dataset, require_data
+
+    found = list[str | None]()
+    for config in configs:
+        try:
+            require_data(config.data)
+            spec = preprocessing_of(task, config)
+            found.append(load_dataset(task, config.data, spec, root, progress).fingerprint)
+        except MedtlError as error:
+            log.warning("whether the data are still those of finished cells cannot be told: %s", error)
+            found.append(None)
+    return found
+
+
 def _check_data(finished: Mapping[Cell, Path]) -> None:
-    """Finished cells are taken as they lie; between two calls the data may have changed."""
-    states: dict[str, dict[str, str]] = {}
+    """Between two cells the data may have changed."""
+    for cells in _by_data(finished).values():
+        states = {read_model_record(run).data_hash: run.name for run in cells.values()}
+        if len(states) > 1:
+            raise UsageError(
+                f"the data changed between {' and '.join(states.values())}; delete the cells of the older state, or "
+                "name the comparison anew"
+            )
+
+
+def _by_data(finished: Mapping[Cell, Path]) -> dict[str, dict[Cell, Path]]:
+    """Finished cells by all that a configuration says of their data but the label budget."""
+    found: dict[str, dict[Cell, Path]] = {}
     for cell, run in finished.items():
         data = cell.config.data.model_copy(update={"labels_per_class": None}).model_dump_json()
-        states.setdefault(data, {}).setdefault(read_model_record(run).data_hash, run.name)
-    for runs in states.values():
-        if len(runs) > 1:
-            raise UsageError(
-                f"the data changed between {' and '.join(runs.values())}; delete the cells of the older state, or name "
-                "the comparison anew"
-            )
+        found.setdefault(data, {})[cell] = run
+    return found
 
 
 def _add_costs(

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from handwriting.cli import app
 from handwriting.task import TASK
 from shared.artifacts import finish, is_finished, newest_run, read_json, write_json
-from shared.compare import _measure, run_comparison
+from shared.compare import _measure, _states_now, run_comparison
 from shared.compare_report import write_comparison
 from shared.compare_words import as_csv, as_latex, as_text
 from shared.comparison import Plan, load_comparison
@@ -55,6 +55,8 @@ def trained(monkeypatch: pytest.MonkeyPatch, quick_ending: None) -> list[str]:
         if work is _measure:
             costs = {"parameters": 1_000_000, "flops": 2_000_000_000, "images_a_second": 50.0, "latency_ms": 20.0}
             return [costs for _ in given[1]]
+        if work is _states_now:
+            return work(*given, progress)
         names.append(given[2].name)
         return work(*given, progress)
 
@@ -123,13 +125,42 @@ def test_an_interrupt_stops_all_of_it(plan: Plan, monkeypatch: pytest.MonkeyPatc
     assert len(calls) == 1
 
 
-def test_cells_of_another_state_of_the_data_are_refused(plan: Plan, trained: list[str], tmp_path: Path) -> None:
+def test_finished_cells_of_data_that_changed_since_are_refused_before_any_is_trained(
+    plan: Plan, trained: list[str], tmp_path: Path
+) -> None:
     run_comparison(TASK, plan, root=tmp_path, progress=_quiet)
     run = tmp_path / "compare" / "tiny" / trained[0]
     write_json(run / "model.json", read_json(run / "model.json") | {"data_hash": "another"})
     finish(run, "handwriting")
-    with pytest.raises(UsageError, match="the data changed between"):
+    trained.clear()
+    with pytest.raises(UsageError, match=f"the data changed since .*{run.name} of its cells"):
         run_comparison(TASK, plan, root=tmp_path, progress=_quiet)
+    assert trained == []
+
+
+def test_cells_between_which_the_data_changed_are_refused(plan: Plan, trained: list[str], tmp_path: Path) -> None:
+    def change(what: str, done: int, total: int, note: str) -> None:
+        if what == "cells" and done == total:
+            run = tmp_path / "compare" / "tiny" / trained[0]
+            write_json(run / "model.json", read_json(run / "model.json") | {"data_hash": "another"})
+            finish(run, "handwriting")
+
+    with pytest.raises(UsageError, match="the data changed between"):
+        run_comparison(TASK, plan, root=tmp_path, progress=change)
+
+
+def test_a_table_is_made_of_finished_cells_whose_data_are_gone(
+    plan: Plan, trained: list[str], tmp_path: Path, characters: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    few = Plan(plan.name, plan.base, plan.cells[:1])
+    tree = run_comparison(TASK, few, root=tmp_path, progress=_quiet)
+    elsewhere = characters.rename(characters.parent / "elsewhere")
+    try:
+        again = run_comparison(TASK, few, root=tmp_path, progress=_quiet)
+    finally:
+        elsewhere.rename(characters)
+    assert again["rows"][0]["measures"] == tree["rows"][0]["measures"]
+    assert "whether the data are still those of finished cells cannot be told" in caplog.text
 
 
 MEASURE = {"value": 0.9, "spread": 0.01, "low": 0.85, "high": 0.94, "n": 100}
