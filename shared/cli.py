@@ -160,6 +160,7 @@ def build_app(task: "Task", *, own: Collection[str] = ()) -> typer.Typer:
 
                 workers = RayWorkers(cluster)
             folder = RUNS / FOLDER / plan.name
+            make_folder(folder)
             with progress_bars() as progress:
                 tree = run_comparison(task, plan, root=RUNS, progress=progress, workers=workers)
             write_comparison(tree, task.title, folder)

@@ -4,7 +4,7 @@ import csv
 import io
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,12 @@ from typer.testing import CliRunner
 from handwriting.cli import app
 from handwriting.task import TASK
 from shared.artifacts import finish, is_finished, newest_run, read_json, write_json
-from shared.compare import _measure, _states_now, run_comparison
+from shared.compare import _measure, run_comparison
 from shared.compare_report import write_comparison
 from shared.compare_words import as_csv, as_latex, as_text
 from shared.comparison import Plan, load_comparison
-from shared.errors import UsageError
+from shared.errors import UsageError, WeightsError
+from shared.workers import Errand, Workers
 
 TINY = """
 name: tiny
@@ -55,13 +56,12 @@ def trained(monkeypatch: pytest.MonkeyPatch, quick_ending: None) -> list[str]:
         if work is _measure:
             costs = {"parameters": 1_000_000, "flops": 2_000_000_000, "images_a_second": 50.0, "latency_ms": 20.0}
             return [costs for _ in given[1]]
-        if work is _states_now:
-            return work(*given, progress)
         names.append(given[2].name)
         return work(*given, progress)
 
     monkeypatch.setattr("shared.compare.in_child", here)
     monkeypatch.setattr("shared.workers.in_child", here)
+    monkeypatch.setattr("shared.compare_state.in_child", lambda work, *given, progress: work(*given, progress))
     return names
 
 
@@ -161,6 +161,41 @@ def test_a_table_is_made_of_finished_cells_whose_data_are_gone(
         elsewhere.rename(characters)
     assert again["rows"][0]["measures"] == tree["rows"][0]["measures"]
     assert "whether the data are still those of finished cells cannot be told" in caplog.text
+
+
+class _Elsewhere:
+    """Other machines, which all break down."""
+
+    def run(self, errands: Sequence[Errand], progress: Any) -> Iterator[tuple[int, Any]]:
+        return ((place, UsageError("broke down")) for place, _ in enumerate(errands))
+
+
+@pytest.mark.parametrize(
+    ("weights", "workers", "said"),
+    [
+        ("nowhere.pth", None, "weights 'nowhere.pth': no such file or run"),
+        ("nowhere.pth", _Elsewhere(), "weights 'nowhere.pth': no such file or run"),
+        ("imagenet", None, "not fetched"),
+        ("imagenet", _Elsewhere(), "broke down"),
+    ],
+)
+def test_weights_that_are_not_here_are_told_without_a_process_for_each_cell(
+    weights: str,
+    workers: Workers | None,
+    said: str,
+    trained: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def offline(*_: object) -> None:
+        raise WeightsError("not fetched")
+
+    monkeypatch.setattr("shared.weights._download", offline)
+    (tmp_path / "tiny.yaml").write_text(TINY, encoding="utf-8")
+    plan = load_comparison(TASK, tmp_path / "tiny.yaml", [f"backbone.weights={weights}"])
+    tree = run_comparison(TASK, plan, root=tmp_path, progress=_quiet, workers=workers)
+    assert trained == []
+    assert all(row["failures"]["0"].startswith(said) for row in tree["rows"])
 
 
 MEASURE = {"value": 0.9, "spread": 0.01, "low": 0.85, "high": 0.94, "n": 100}
