@@ -51,7 +51,7 @@ def why(tree: Mapping[str, Any]) -> str:
         told = f"{base} does best, and fine-tuning {best['name']} changes that by {gain['value']:+.3f}{error}"
     agreed = tree["scenario"]["calls_for"] == advised["recipe"]
     rule = "as CS231n's scenario has it" if agreed else f"where CS231n's scenario has {tree['scenario']['words']}"
-    return f"{told} on the same {best['images']} images, each judged by a model that saw nothing of its group; {rule}."
+    return f"{told} on the same {best['images']} images, each judged by a model that saw no label of its group; {rule}."
 
 
 def as_yaml(tree: Mapping[str, Any], config: Config) -> str:

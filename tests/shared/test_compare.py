@@ -269,6 +269,18 @@ def test_a_fault_in_the_file_is_one_line_and_exit_2(tmp_path: Path) -> None:
     assert "strategies: field required" in result.stderr
 
 
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_trained(
+    tmp_path: Path, characters: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny.yaml").write_text(TINY.replace("SOURCE", str(characters)), encoding="utf-8")
+    (tmp_path / "runs").touch()
+    monkeypatch.setattr("shared.compare.run_comparison", lambda *_, **__: pytest.fail("cells were begun"))
+    result = CliRunner().invoke(app, ["compare", "tiny.yaml"])
+    assert result.exit_code == 2
+    assert result.stderr == "error: runs/compare/tiny: Not a directory; choose a place that can be written\n"
+
+
 @pytest.mark.parametrize(("lost", "code"), [(set(), 0), ({1}, 1)])
 def test_rows_that_failed_show_in_the_exit_code(
     lost: set[int], code: int, tmp_path: Path, characters: Path, monkeypatch: pytest.MonkeyPatch
