@@ -8,14 +8,13 @@ from typing import Any
 import yaml
 
 from shared.config import Config
-from shared.recipes import FINETUNE, FINETUNE_LAST, PROBE, PROBE_AUTO
-from shared.wording import MEASURES, in_words
+from shared.recipes import FINETUNE, PROBE, PROBE_AUTO
+from shared.wording import in_words, short_name
 
 RECIPE_WORDS = {
     PROBE: "a linear head on the last layer",
     PROBE_AUTO: "a linear head on layer {layer} under {pooling}",
     FINETUNE: "fine-tuning of all layers",
-    FINETUNE_LAST: "fine-tuning of the last layers",
 }
 MANY = 8
 """Classes and missing files that are named; of more the number is told."""
@@ -31,7 +30,7 @@ def as_text(tree: Mapping[str, Any], config: Config) -> list[str]:
         *_candidate_lines(tree),
         f"scenario: {_scenario(tree['scenario'])}",
         f"advice: {_advice(tree, config)}",
-        f"expected {_measure(tree)}: {in_words(tree['expected'])} {_of_what(tree)}",
+        f"expected {short_name(tree['measure'])}: {in_words(tree['expected'])} {_of_what(tree)}",
         f"why: {why(tree)}",
         f"measured in {tree['seconds']:.0f} s",
     ]
@@ -52,7 +51,7 @@ def why(tree: Mapping[str, Any]) -> str:
         told = f"{base} does best, and fine-tuning {best['name']} changes that by {gain['value']:+.3f}{error}"
     agreed = tree["scenario"]["calls_for"] == advised["recipe"]
     rule = "as CS231n's scenario has it" if agreed else f"where CS231n's scenario has {tree['scenario']['words']}"
-    return f"{told} on the same {best['images']} images, each judged by a model that saw nothing of its group; {rule}."
+    return f"{told} on the same {best['images']} images, each judged by a model that saw no label of its group; {rule}."
 
 
 def as_yaml(tree: Mapping[str, Any], config: Config) -> str:
@@ -83,7 +82,7 @@ def _backbone_lines(one: Mapping[str, Any], measure: str) -> list[str]:
     over_depth = ", ".join(f"{t['layer']} {t['value']:.3f}" for t in one["layers"] if t["pooling"] == "avg1")
     return [
         f"{one['name']} ({one['weights']}): LogME {one['log_me']:.3f}, H-score {one['h_score']:.2f}",
-        f"    linear {dict(MEASURES)[measure].split(',')[0]} over depth: {over_depth}",
+        f"    linear {short_name(measure)} over depth: {over_depth}",
     ]
 
 
@@ -135,10 +134,6 @@ def _advice(tree: Mapping[str, Any], config: Config) -> str:
 
 def _recipe(one: Mapping[str, Any]) -> str:
     return RECIPE_WORDS[one["recipe"]].format(layer=one["layer"], pooling=one["pooling"])
-
-
-def _measure(tree: Mapping[str, Any]) -> str:
-    return dict(MEASURES)[tree["measure"]].split(",")[0]
 
 
 def _of_what(tree: Mapping[str, Any]) -> str:

@@ -149,7 +149,7 @@ def build_app(task: "Task", *, own: Collection[str] = ()) -> typer.Typer:
         from shared.comparison import load_comparison
 
         with reported():
-            plan = load_comparison(comparison, overrides or ())
+            plan = load_comparison(task, comparison, overrides or ())
             from shared.compare import FOLDER, run_comparison
             from shared.compare_report import write_comparison
             from shared.compare_words import as_text
@@ -160,6 +160,7 @@ def build_app(task: "Task", *, own: Collection[str] = ()) -> typer.Typer:
 
                 workers = RayWorkers(cluster)
             folder = RUNS / FOLDER / plan.name
+            make_folder(folder)
             with progress_bars() as progress:
                 tree = run_comparison(task, plan, root=RUNS, progress=progress, workers=workers)
             write_comparison(tree, task.title, folder)

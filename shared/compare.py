@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shared.artifacts import check_finished, is_finished, read_model_record
+from shared.artifacts import is_finished, read_model_record
 from shared.child import in_child
 from shared.compare_published import published_lines
+from shared.compare_state import check_one_state, check_unchanged, finished_cells, without_weights
 from shared.compare_table import table_row
 from shared.compare_tests import paired_tests
 from shared.comparison import Cell, Plan
-from shared.errors import MedtlError, UsageError
+from shared.errors import MedtlError
 from shared.progress import Progress
 from shared.wording import caveats
 from shared.workers import Errand, OneByOne, Workers
@@ -50,11 +51,14 @@ def run_comparison(
         `shared.compare_table`), and `published` (sentences).
 
     Raises:
-        UsageError: Finished cells are of different states of the data.
+        UsageError: Finished cells are of another state of the data than the rest, or than the data are in now.
     """
     folder = root / FOLDER / plan.name
+    finished, failures = finished_cells(plan, folder)
+    check_unchanged(task, finished, root, progress)
+    unfinished = [cell for cell in plan.cells if cell not in finished and cell not in failures]
+    failures |= without_weights(unfinished, fetch=workers is None)
     workers = workers or OneByOne()
-    finished, failures = _found(plan, folder)
     todo = [cell for cell in plan.cells if cell not in finished and cell not in failures]
     errands = [_errand(task, cell, folder / cell.folder, root) for cell in todo]
     started = len(plan.cells) - len(todo)
@@ -69,7 +73,7 @@ def run_comparison(
         else:
             failures[cell] = f"it was trained, but {run} is not finished here: the cluster needs one shared file system"
     progress("cells", len(plan.cells), len(plan.cells), "")
-    _check_data(finished)
+    check_one_state(finished)
     main = "auc" if task.positive_name is not None else "accuracy"
     rows = [
         table_row(cells, finished, failures, main, screening=task.positive_name is not None) for cells in plan.rows()
@@ -89,22 +93,6 @@ def run_comparison(
     }
 
 
-def _found(plan: Plan, folder: Path) -> tuple[dict[Cell, Path], dict[Cell, str]]:
-    """The cells that are finished already, and those of them that were changed since, with what is wrong."""
-    finished, failures = dict[Cell, Path](), dict[Cell, str]()
-    for cell in plan.cells:
-        run = folder / cell.folder
-        if not is_finished(run):
-            continue
-        try:
-            check_finished(run)
-            finished[cell] = run
-        except MedtlError as error:
-            failures[cell] = str(error)
-            log.warning("%s failed: %s", cell.name, error)
-    return finished, failures
-
-
 def _errand(task: Task, cell: Cell, run: Path, root: Path) -> Errand:
     return Errand(cell.name, _train, (task, cell.config, run, root), gpu=cell.config.device != "cpu")
 
@@ -118,20 +106,6 @@ def _train(task: Task, config: Config, run: Path, root: Path, progress: Progress
     from shared.runner import run as train
 
     train(task, config, root=root, out=run, progress=progress)
-
-
-def _check_data(finished: Mapping[Cell, Path]) -> None:
-    """Finished cells are taken as they lie; between two calls the data may have changed."""
-    states: dict[str, dict[str, str]] = {}
-    for cell, run in finished.items():
-        data = cell.config.data.model_copy(update={"labels_per_class": None}).model_dump_json()
-        states.setdefault(data, {}).setdefault(read_model_record(run).data_hash, run.name)
-    for runs in states.values():
-        if len(runs) > 1:
-            raise UsageError(
-                f"the data changed between {' and '.join(runs.values())}; delete the cells of the older state, or name "
-                "the comparison anew"
-            )
 
 
 def _add_costs(

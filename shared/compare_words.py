@@ -8,10 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shared.comparison import budget_in_words
-from shared.wording import MEASURES
+from shared.wording import short_name
 
 SHOWN = ("auc", "sensitivity", "specificity", "accuracy")
-SAID = dict(MEASURES)
 LATEX = str.maketrans(
     {
         "\\": r"\textbackslash{}",
@@ -23,9 +22,10 @@ LATEX = str.maketrans(
 NOTES = (
     "Measures of the test are means over seeds, each of which may divide the data anew; in brackets the means of their "
     "95% bounds, which seeds do not narrow; ± is the standard deviation over seeds.",
-    "Best (*): by validation, for each label budget. p: every row against the best of its budget on the same test "
-    "images (DeLong for AUC, exact flips of signs of units for accuracy), the largest over seeds, corrected by Holm "
-    "over the whole table.",
+    "Best (*): by validation, for each label budget. Against best: the difference of the AUC where there is one, else "
+    "of the accuracy, on the same test images; for AUC copies of a picture, and all images of a patient, count as one. "
+    "p: of that difference (DeLong for AUC, exact flips of signs of units for accuracy), the largest over seeds, "
+    "corrected by Holm over the whole table.",
     "Seconds (mean over seeds) and peak memory (largest) are those of the whole run in a process of its own, reading "
     "and export too: less where an earlier run left codes in the cache, and of the last start where one was resumed.",
     "Images a second and latency: by ONNX Runtime on this machine, shortest times, with the out-of-distribution score, "
@@ -40,7 +40,7 @@ def headings(tree: Mapping[str, Any]) -> list[str]:
         "labels",
         "backbone",
         "strategy",
-        *(SAID[name].split(",")[0] for name in _measures(tree)),
+        *(short_name(name) for name in _measures(tree)),
         "against best",
         "p (Holm)",
         "seconds",

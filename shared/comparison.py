@@ -6,15 +6,17 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, field_validator
 
 from shared.config import Config, Section, apply_override, faults_of, read_yaml, to_yaml, validate
 from shared.errors import ConfigError
-from shared.registry import unknown_name
-from shared.strategies import strategy_names
+
+if TYPE_CHECKING:
+    from shared.task import Task
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 OWN = {"seed": "seeds", "data.labels_per_class": "labels_per_class"}
@@ -99,8 +101,15 @@ class Plan:
         return [tuple(row) for row in rows.values()]
 
 
-def load_comparison(path: Path, words: Sequence[str] = ()) -> Plan:
+def load_comparison(task: Task, path: Path, words: Sequence[str] = ()) -> Plan:
     """Reads a comparison, applies `key.sub=value` words over its base, and checks every configuration it asks for.
+
+    Whether data and weights are there is for each cell to find out.
+
+    Args:
+        task: The application that it is for.
+        path: Of the YAML file.
+        words: As on the command line.
 
     Raises:
         ConfigError: With every fault in one message.
@@ -114,7 +123,7 @@ def load_comparison(path: Path, words: Sequence[str] = ()) -> Plan:
     faults = faults_of(Comparison, tree)
     sections = [base, tree.get("backbones"), tree.get("strategies")]
     if all(isinstance(section, dict) for section in sections):
-        faults += _faults(*sections)
+        faults += _faults(task, *sections)
     if faults:
         raise ConfigError(f"{path}: " + "; ".join(faults))
     wanted = validate(Comparison, tree, origin=str(path))
@@ -163,41 +172,51 @@ def _config(wanted: Comparison, backbone: str, strategy: str, labels: int | None
     return validate(Config, merged(tree, own), origin=name)
 
 
-def _faults(base: Mapping[str, Any], backbones: Mapping[str, Any], strategies: Mapping[str, Any]) -> list[str]:
-    """Of the base, then what each override adds to them, then what only two of them together have.
+def _faults(
+    task: Task, base: Mapping[str, Any], backbones: Mapping[str, Any], strategies: Mapping[str, Any]
+) -> list[str]:
+    """Of all that cells are made of, each told once, of the least that has it: base, one override, or two together.
 
-    Overrides that are no mappings are faults of the comparison itself and passed over here.
+    Overrides that are no mappings are faults of the comparison itself and count as empty here.
     """
-    known = _faults_of(base)
-    faults = [f"base: {fault}" for fault in known]
-    overrides = {
-        kind: {name: over for name, over in entries.items() if isinstance(over, dict)}
-        for kind, entries in (("backbones", backbones), ("strategies", strategies))
-    }
-    for kind, entries in overrides.items():
-        for name, over in entries.items():
-            found = [fault for fault in _faults_of(merged(base, over)) if fault not in known]
-            found += ["name: is that of the comparison"] if "name" in over else []
-            faults += [f"{kind}.{name}: {fault}" for fault in found]
-    if faults:
-        return faults
-    for backbone, first in overrides["backbones"].items():
-        for strategy, second in overrides["strategies"].items():
-            found = _faults_of(merged(merged(base, first), second))
-            faults += [f"backbones.{backbone} with strategies.{strategy}: {fault}" for fault in found]
-    return faults
+    task.register()
+    first, second = ({name: _mapping(over) for name, over in entries.items()} for entries in (backbones, strategies))
+    told = [f"base: {fault}" for fault in faults_of(Config, base)]
+    for kind, entries in (("backbones", first), ("strategies", second)):
+        told += [f"{kind}.{name}: name: is that of the comparison" for name, over in entries.items() if "name" in over]
+    alone = _faults_of(task, base)
+    of_backbone = {name: _faults_of(task, merged(base, over)) for name, over in first.items()}
+    of_strategy = {name: _faults_of(task, merged(base, over)) for name, over in second.items()}
+    for backbone, strategy in product(first, second):
+        for fault in _faults_of(task, merged(merged(base, first[backbone]), second[strategy])):
+            if fault in alone:
+                told.append(f"base: {fault}")
+            elif fault in of_backbone[backbone]:
+                told.append(f"backbones.{backbone}: {fault}")
+            elif fault in of_strategy[strategy]:
+                told.append(f"strategies.{strategy}: {fault}")
+            else:
+                told.append(f"backbones.{backbone} with strategies.{strategy}: {fault}")
+    return list(dict.fromkeys(told))
 
 
-def _faults_of(tree: Mapping[str, Any]) -> list[str]:
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _faults_of(task: Task, tree: Mapping[str, Any]) -> list[str]:
+    """Of one configuration; of names that depend on others only where nothing else is wrong."""
+    from shared.checking import faults_of_run, faults_of_strategy
+
     faults = faults_of(Config, tree)
+    if faults:
+        faults += faults_of_strategy(_mapping(tree.get("strategy")))
+    else:
+        faults = faults_of_run(task, Config.model_validate(tree))
     for key, own in OWN.items():
         node: Any = tree
         for part in key.split("."):
-            node = node.get(part) if isinstance(node, Mapping) else None
+            node = _mapping(node).get(part)
         if node is not None:
             faults.append(f"{key}: is set by the comparison's own key {own}; leave it out")
-    strategy = tree.get("strategy")
-    name = strategy.get("name") if isinstance(strategy, Mapping) else None
-    if name is not None and name not in strategy_names():
-        faults.append(f"strategy.name: {unknown_name('strategy', str(name), strategy_names())}")
     return faults

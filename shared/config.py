@@ -16,6 +16,11 @@ from shared.errors import ConfigError
 from shared.registry import unknown_name
 
 Model = TypeVar("Model", bound=BaseModel)
+IN_YAML = {
+    **dict.fromkeys(("dict_type", "model_type"), "input should be a mapping"),
+    "tuple_type": "input should be a list",
+}
+"""Faults by pydantic's names whose words are Python's and not YAML's."""
 
 
 class Section(BaseModel):
@@ -251,7 +256,21 @@ def read_yaml(path: Path) -> dict[str, Any]:
         return {}
     if not isinstance(tree, dict):
         raise ConfigError(f"{path}: holds a {type(tree).__name__}; a mapping of keys to values is needed")
+    if faults := list(_keys_not_text(tree)):
+        raise ConfigError(f"{path}: keys must be text; put in quotes: {', '.join(faults)}")
     return tree
+
+
+def _keys_not_text(node: Any, above: str = "") -> Iterator[str]:
+    """Full names of keys that YAML reads as a number, a truth value or nothing."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if not isinstance(key, str):
+                yield f"{above}{key}"
+            yield from _keys_not_text(value, f"{above}{key}.")
+    elif isinstance(node, list):
+        for value in node:
+            yield from _keys_not_text(value, above)
 
 
 def apply_override(tree: dict[str, Any], override: str) -> None:
@@ -283,7 +302,9 @@ def _describe(fault: Any, model: type[BaseModel]) -> str:
         return f"{where}: {unknown_name('key', str(fault['loc'][-1]), _keys_at(model, fault['loc'][:-1]))}"
     if fault["type"] == "value_error":
         return f"{where}: {fault['msg'].removeprefix('Value error, ')}"
-    return f"{where}: {fault['msg'].lower()}, got {fault['input']!r}"
+    if fault["type"] == "missing":
+        return f"{where}: field required"
+    return f"{where}: {IN_YAML.get(fault['type'], fault['msg'].lower())}, got {fault['input']!r}"
 
 
 def _keys_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:

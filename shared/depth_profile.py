@@ -32,7 +32,7 @@ class Tried:
         layer: Of the backbone.
         pooling: Of its maps.
         depth: Of the layer, 0 for the first and 1 for the last.
-        scores: [N, classes], each image by a classifier that saw nothing of its fold.
+        scores: [N, classes], each image by a classifier that saw no label of its fold.
         value: What the judge says of them.
     """
 

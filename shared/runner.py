@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from accelerate import PartialState
 
 from shared.artifacts import check_finished, claimed, is_finished, read_model_record, write_json, write_text
 from shared.backbones import find_backbone
-from shared.building import check_augmentation, check_backbone, device_of, preprocessing_of, read_parts
+from shared.building import device_of, preprocessing_of, read_parts
+from shared.checking import faults_of_run
 from shared.completion import complete
 from shared.config import Config, to_yaml
 from shared.division import divide
@@ -28,7 +28,6 @@ from shared.loading import load_dataset, require_data
 from shared.progress import Progress
 from shared.reverse_validation import REVERSE, reverse_validation
 from shared.samples import Dataset
-from shared.selection import LABEL_FREE
 from shared.strategies.base import Strategy
 from shared.targeting import Watch, with_target, write_truth
 from shared.task import Task
@@ -56,12 +55,10 @@ def run(
         MedtlError: One of its leaves, with a message for the person who started the run.
     """
     task.register()
+    if faults := faults_of_run(task, config):
+        raise ConfigError("; ".join(faults))
     spec = preprocessing_of(task, config)
-    check_backbone(config)
-    check_augmentation(task, config)
     strategy, options = strategy_of(config)
-    if config.data.target is None or config.data.target_labels:
-        _refuse_target(config, options)
     require_data(config.data)
     config = config.model_copy(update={"strategy": options.model_dump(mode="json")})
     processes = PartialState(cpu=device_of(config).type == "cpu")
@@ -125,11 +122,3 @@ def _watch(
     if config.data.target is None:
         return lambda *_: None
     return Watch(strategy, parts if target is None else {**parts, "target": target.validation})
-
-
-def _refuse_target(config: Config, options: Any) -> None:
-    """What only an unlabelled target can answer must not be asked without one."""
-    if config.reverse_validation:
-        raise ConfigError("reverse_validation needs data.target, and without its labels")
-    if getattr(options, "selection", None) in LABEL_FREE:
-        raise ConfigError(f"strategy.selection: {options.selection} judges unlabelled images; it needs data.target")

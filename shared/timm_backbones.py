@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from functools import cache
 from typing import Any
 
 from shared.backbones import BackboneRecord
@@ -13,6 +14,7 @@ TOLERANCE = 1e-4
 NO_CHAIN = "is no chain of modules with feature maps; choose one of the ResNet, RegNet or EfficientNet kind"
 
 
+@cache  # it takes a second or more, and is asked for again by each check of a configuration
 def timm_record(name: str) -> BackboneRecord:
     """The record of a timm model whose features come from a chain of modules (its `feature_info` names them).
 

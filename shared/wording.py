@@ -63,6 +63,11 @@ def rows_of(results: Mapping[str, Mapping[str, Any]]) -> list[dict[str, str]]:
     return rows
 
 
+def short_name(measure: str) -> str:
+    """A measure as a heading says it, without how it is counted: `accuracy` for the accuracy of the likeliest class."""
+    return dict(MEASURES)[measure].split(",")[0]
+
+
 def in_words(measure: Any) -> str:
     """A measure with its interval, as a person reads it: `0.953 [0.91, 0.98]`, or why it is not defined."""
     if not isinstance(measure, Mapping):

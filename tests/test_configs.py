@@ -92,7 +92,7 @@ def test_its_strategy_knows_its_options_and_its_phases_their_stages(path: Path) 
 
 @pytest.fixture(params=COMPARISONS, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def plan(request: pytest.FixtureRequest) -> Plan:
-    return load_comparison(request.param)
+    return load_comparison(_task(request.param), request.param)
 
 
 def test_each_application_has_a_comparison() -> None:
@@ -111,14 +111,18 @@ def test_a_comparison_names_no_place_on_anyones_disk(plan: Plan) -> None:
 
 
 def test_the_paper_is_compared_by_its_seven_backbones() -> None:
-    plan = load_comparison(ROOT / "handwriting" / "compare_aneja2019.yaml")
+    plan = load_comparison(
+        _task(ROOT / "handwriting" / "compare_aneja2019.yaml"), ROOT / "handwriting" / "compare_aneja2019.yaml"
+    )
     assert len({cell.config.backbone.name for cell in plan.cells}) == 7
     assert set(plan.base.published) < {cell.config.backbone.name for cell in plan.cells}
     assert all(cell.config.strategy == plan.base.strategy for cell in plan.cells)
 
 
 def test_the_comparison_of_saxena_has_all_that_its_abstract_says() -> None:
-    plan = load_comparison(ROOT / "medtl" / "compare_saxena2019.yaml")
+    plan = load_comparison(
+        _task(ROOT / "medtl" / "compare_saxena2019.yaml"), ROOT / "medtl" / "compare_saxena2019.yaml"
+    )
     said = {name: one.accuracy for name, one in plan.base.published.items()}
     assert said == {"resnet50": 0.95, "vgg16": 0.90, "inception_v3": 0.55}
     assert {cell.config.backbone.name for cell in plan.cells} == set(said)

@@ -4,7 +4,7 @@ import csv
 import io
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ from shared.compare import _measure, run_comparison
 from shared.compare_report import write_comparison
 from shared.compare_words import as_csv, as_latex, as_text
 from shared.comparison import Plan, load_comparison
-from shared.errors import UsageError
+from shared.errors import UsageError, WeightsError
+from shared.workers import Errand, Workers
 
 TINY = """
 name: tiny
@@ -32,7 +33,7 @@ base:
     vgg16: {source: Nobody 1900, accuracy: 0.5}
 backbones:
   small: {}
-  lost: {backbone.name: resnet18}
+  lost: {backbone: {name: resnet18, layers: []}, data.source: SOURCE-lost}
 strategies:
   frozen: {}
 labels_per_class: [3, null]
@@ -43,7 +44,7 @@ labels_per_class: [3, null]
 def plan(tmp_path: Path, characters: Path) -> Plan:
     path = tmp_path / "tiny.yaml"
     path.write_text(TINY.replace("SOURCE", str(characters)), encoding="utf-8")
-    return load_comparison(path)
+    return load_comparison(TASK, path)
 
 
 @pytest.fixture
@@ -60,6 +61,7 @@ def trained(monkeypatch: pytest.MonkeyPatch, quick_ending: None) -> list[str]:
 
     monkeypatch.setattr("shared.compare.in_child", here)
     monkeypatch.setattr("shared.workers.in_child", here)
+    monkeypatch.setattr("shared.compare_state.in_child", lambda work, *given, progress: work(*given, progress))
     return names
 
 
@@ -71,7 +73,7 @@ def test_cells_are_trained_once_and_a_failed_one_stops_nothing(plan: Plan, train
     tree = run_comparison(TASK, plan, root=tmp_path / "runs", progress=_quiet)
     few, lost, every, _ = tree["rows"]
     assert [row["labels_per_class"] for row in tree["rows"]] == [3, 3, None, None]
-    assert "no layer 'block1'" in lost["failures"]["0"]
+    assert "-lost" in lost["failures"]["0"]
     assert lost["measures"] == {}
     assert few["best"]
     assert few["peak_memory_mib"] > 50
@@ -105,7 +107,8 @@ def _check_published(tree: dict[str, Any]) -> None:
     assert found.startswith("convnet_small: published accuracy 0.5 (Nobody 1900); small x frozen ")
     assert found.endswith(f": {said} (of other images)")
     assert "resnet18" in failed
-    assert ": not testable here, backbone.layers: no layer 'block1'" in failed
+    assert ": not testable here, " in failed
+    assert "-lost" in failed
     assert absent.startswith("vgg16: published accuracy 0.5 (Nobody 1900): not testable here, no row")
 
 
@@ -122,13 +125,77 @@ def test_an_interrupt_stops_all_of_it(plan: Plan, monkeypatch: pytest.MonkeyPatc
     assert len(calls) == 1
 
 
-def test_cells_of_another_state_of_the_data_are_refused(plan: Plan, trained: list[str], tmp_path: Path) -> None:
+def test_finished_cells_of_data_that_changed_since_are_refused_before_any_is_trained(
+    plan: Plan, trained: list[str], tmp_path: Path
+) -> None:
     run_comparison(TASK, plan, root=tmp_path, progress=_quiet)
     run = tmp_path / "compare" / "tiny" / trained[0]
     write_json(run / "model.json", read_json(run / "model.json") | {"data_hash": "another"})
     finish(run, "handwriting")
-    with pytest.raises(UsageError, match="the data changed between"):
+    trained.clear()
+    with pytest.raises(UsageError, match=f"the data changed since .*{run.name} of its cells"):
         run_comparison(TASK, plan, root=tmp_path, progress=_quiet)
+    assert trained == []
+
+
+def test_cells_between_which_the_data_changed_are_refused(plan: Plan, trained: list[str], tmp_path: Path) -> None:
+    def change(what: str, done: int, total: int, note: str) -> None:
+        if what == "cells" and done == total:
+            run = tmp_path / "compare" / "tiny" / trained[0]
+            write_json(run / "model.json", read_json(run / "model.json") | {"data_hash": "another"})
+            finish(run, "handwriting")
+
+    with pytest.raises(UsageError, match="the data changed between"):
+        run_comparison(TASK, plan, root=tmp_path, progress=change)
+
+
+def test_a_table_is_made_of_finished_cells_whose_data_are_gone(
+    plan: Plan, trained: list[str], tmp_path: Path, characters: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    few = Plan(plan.name, plan.base, plan.cells[:1])
+    tree = run_comparison(TASK, few, root=tmp_path, progress=_quiet)
+    elsewhere = characters.rename(characters.parent / "elsewhere")
+    try:
+        again = run_comparison(TASK, few, root=tmp_path, progress=_quiet)
+    finally:
+        elsewhere.rename(characters)
+    assert again["rows"][0]["measures"] == tree["rows"][0]["measures"]
+    assert "whether the data are still those of finished cells cannot be told" in caplog.text
+
+
+class _Elsewhere:
+    """Other machines, which all break down."""
+
+    def run(self, errands: Sequence[Errand], progress: Any) -> Iterator[tuple[int, Any]]:
+        return ((place, UsageError("broke down")) for place, _ in enumerate(errands))
+
+
+@pytest.mark.parametrize(
+    ("weights", "workers", "said"),
+    [
+        ("nowhere.pth", None, "weights 'nowhere.pth': no such file or run"),
+        ("nowhere.pth", _Elsewhere(), "weights 'nowhere.pth': no such file or run"),
+        ("imagenet", None, "not fetched"),
+        ("imagenet", _Elsewhere(), "broke down"),
+    ],
+)
+def test_weights_that_are_not_here_are_told_without_a_process_for_each_cell(
+    weights: str,
+    workers: Workers | None,
+    said: str,
+    trained: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def offline(*_: object) -> None:
+        raise WeightsError("not fetched")
+
+    monkeypatch.setattr("shared.weights._download", offline)
+    (tmp_path / "tiny.yaml").write_text(TINY, encoding="utf-8")
+    plan = load_comparison(TASK, tmp_path / "tiny.yaml", [f"backbone.weights={weights}"])
+    tree = run_comparison(TASK, plan, root=tmp_path, progress=_quiet, workers=workers)
+    assert trained == []
+    assert all(row["failures"]["0"].startswith(said) for row in tree["rows"])
 
 
 MEASURE = {"value": 0.9, "spread": 0.01, "low": 0.85, "high": 0.94, "n": 100}
@@ -200,6 +267,18 @@ def test_a_fault_in_the_file_is_one_line_and_exit_2(tmp_path: Path) -> None:
     assert result.stderr.startswith("error: ")
     assert len(result.stderr.splitlines()) == 1
     assert "strategies: field required" in result.stderr
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_trained(
+    tmp_path: Path, characters: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny.yaml").write_text(TINY.replace("SOURCE", str(characters)), encoding="utf-8")
+    (tmp_path / "runs").touch()
+    monkeypatch.setattr("shared.compare.run_comparison", lambda *_, **__: pytest.fail("cells were begun"))
+    result = CliRunner().invoke(app, ["compare", "tiny.yaml"])
+    assert result.exit_code == 2
+    assert result.stderr == "error: runs/compare/tiny: Not a directory; choose a place that can be written\n"
 
 
 @pytest.mark.parametrize(("lost", "code"), [(set(), 0), ({1}, 1)])

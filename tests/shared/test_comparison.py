@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from handwriting.task import TASK
 from shared.comparison import load_comparison, merged
 from shared.config import to_yaml
 from shared.errors import ConfigError
@@ -32,7 +33,7 @@ def _write(folder: Path, text: str) -> Path:
 
 
 def test_every_combination_is_a_cell_and_seeds_stand_together(tmp_path: Path) -> None:
-    plan = load_comparison(_write(tmp_path, SMALL))
+    plan = load_comparison(TASK, _write(tmp_path, SMALL))
     assert len({cell.folder for cell in plan.cells}) == len(plan.cells) == 16
     assert [[cell.seed for cell in row] for row in plan.rows()] == [[0, 3]] * 8
     cell = plan.cells[5]
@@ -43,7 +44,7 @@ def test_every_combination_is_a_cell_and_seeds_stand_together(tmp_path: Path) ->
 
 
 def test_another_strategy_takes_no_options_of_the_base(tmp_path: Path) -> None:
-    frozen, finetune = (load_comparison(_write(tmp_path, SMALL)).cells[i].config.strategy for i in (0, 2))
+    frozen, finetune = (load_comparison(TASK, _write(tmp_path, SMALL)).cells[i].config.strategy for i in (0, 2))
     assert frozen == {"name": "linear_probe"}
     assert finetune == {"name": "finetune", "batch_size": 8, "batch_norm": "frozen"}
 
@@ -60,17 +61,17 @@ def test_overrides_leave_what_they_are_laid_over_alone() -> None:
 def test_the_base_may_be_a_file_beside_it_and_words_lie_over_it(tmp_path: Path) -> None:
     (tmp_path / "base.yaml").write_text("name: other\nbackbone: {name: resnet18, size: 64}\n", encoding="utf-8")
     path = _write(tmp_path, "name: x\nbase: base.yaml\nbackbones: {a: {}}\nstrategies: {s: {}}\n")
-    (cell,) = load_comparison(path, ["backbone.pooling=avg2", "data.source=d.zip"]).cells
+    (cell,) = load_comparison(TASK, path, ["backbone.pooling=avg2", "data.source=d.zip"]).cells
     assert (cell.config.backbone.size, cell.config.backbone.pooling, cell.config.data.source) == (64, "avg2", "d.zip")
     assert cell.config.name == "x-a-s"
 
 
 def test_a_cell_of_another_configuration_has_another_folder(tmp_path: Path) -> None:
     path = _write(tmp_path, SMALL)
-    one, two = (load_comparison(path, words).cells[0] for words in ([], ["data.test=0.3"]))
+    one, two = (load_comparison(TASK, path, words).cells[0] for words in ([], ["data.test=0.3"]))
     assert one.name == two.name
     assert one.folder != two.folder
-    assert to_yaml(load_comparison(path).cells[0].config) == to_yaml(one.config)
+    assert to_yaml(load_comparison(TASK, path).cells[0].config) == to_yaml(one.config)
 
 
 @pytest.mark.parametrize(
@@ -82,6 +83,13 @@ def test_a_cell_of_another_configuration_has_another_folder(tmp_path: Path) -> N
         (("seeds: [0, 3]", "seeds: []"), "seeds: "),
         (("{backbone.name: vgg11}", "{backbone.nam: vgg11}"), "backbones.dotted: backbone.nam: unknown key 'nam'"),
         (("{name: linear_probe}", "{name: linear}"), "strategies.frozen: strategy.name: unknown strategy 'linear'"),
+        (("linear_probe}", "linear_probe, layers: auto}"), "strategies.frozen: strategy.layers: unknown key 'layers'"),
+        (("{batch_norm: frozen}", "{batch_norm: cold}"), "strategies.finetune: strategy.batch_norm: "),
+        (("{strategy: {batch_norm: frozen}}", "{strategy: linear_probe}"), "strategies.finetune: strategy: "),
+        (("{backbone.name: vgg11}", "{backbone.name: vgg1}"), "backbones.dotted: unknown backbone 'vgg1'"),
+        (("{backbone.name: vgg11}", "{backbone.layers: [x]}"), "backbones.dotted: backbone.layers: no layer 'x'"),
+        (("base: {", "base: {data: {options: {crop: 1}}, "), "base: data.options: unknown crop"),
+        (("base: {", "base: {data: {augmentation: none}, "), "base: data.augmentation: unknown augmentation 'none'"),
         (("{backbone.name: vgg11}", "{seed: 4}"), "backbones.dotted: seed: is set by the comparison's own key seeds"),
         (("base: {", "base: {data: {labels_per_class: 4}, "), "base: data.labels_per_class: is set by"),
         (("{backbone.name: vgg11}", "{name: a}"), "backbones.dotted: name: is that of the comparison"),
@@ -90,14 +98,14 @@ def test_a_cell_of_another_configuration_has_another_folder(tmp_path: Path) -> N
 )
 def test_a_fault_is_one_clear_line(tmp_path: Path, change: tuple[str, str], said: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(said)) as fault:
-        load_comparison(_write(tmp_path, SMALL.replace(*change)))
+        load_comparison(TASK, _write(tmp_path, SMALL.replace(*change)))
     assert "\n" not in str(fault.value)
 
 
 def test_all_faults_are_told_at_once_and_those_of_the_base_once(tmp_path: Path) -> None:
     text = SMALL.replace("size: 64", "sise: 64").replace("{backbone.name: vgg11}", "{device: tpu}")
     with pytest.raises(ConfigError) as fault:
-        load_comparison(_write(tmp_path, text.replace("seeds: [0, 3]", "seeds: [-1]")))
+        load_comparison(TASK, _write(tmp_path, text.replace("seeds: [0, 3]", "seeds: [-1]")))
     assert str(fault.value).count("unknown key 'sise'") == 1
     assert "backbones.dotted: device" in str(fault.value)
     assert "seeds.0: " in str(fault.value)
@@ -108,7 +116,30 @@ def test_faults_that_only_two_overrides_together_have_are_found(tmp_path: Path) 
         "{strategy: {batch_norm: frozen}}", "{backbone.size: 32}"
     )
     with pytest.raises(ConfigError, match=r"backbones\.dotted with strategies\.finetune: backbone: frame is 48"):
-        load_comparison(_write(tmp_path, text))
+        load_comparison(TASK, _write(tmp_path, text))
+
+
+def test_faults_of_strategies_and_backbones_are_told_at_once_and_once_each(tmp_path: Path) -> None:
+    text = SMALL.replace("linear_probe}", "linear_probe, layers: auto}").replace("vgg11", "vgg1")
+    with pytest.raises(ConfigError) as fault:
+        load_comparison(TASK, _write(tmp_path, text.replace("frozen}}", "frozen, batches: 2}}")))
+    for said in ("strategy.layers: unknown key", "strategy.batches: unknown key", "unknown backbone 'vgg1'"):
+        assert str(fault.value).count(said) == 1
+
+
+def test_a_stage_that_one_backbone_lacks_is_told_with_both(tmp_path: Path) -> None:
+    phases = "{phases: [{epochs: 1, train: [layer4]}]}"
+    text = SMALL.replace("{batch_norm: frozen}", phases).replace("{backbone.name: vgg11}", "{}")
+    said = "backbones.tree with strategies.finetune: train: no stage layer4; this backbone has conv1"
+    with pytest.raises(ConfigError, match=re.escape(said)) as fault:
+        load_comparison(TASK, _write(tmp_path, text))
+    assert "dotted" not in str(fault.value)
+
+
+def test_a_base_that_only_its_overrides_complete_is_no_fault(tmp_path: Path) -> None:
+    text = SMALL.replace("{name: finetune, batch_size: 8}", "{name: conservative, batch_size: 8}")
+    path = _write(tmp_path, text.replace("{batch_norm: frozen}", "{parameters: {strength: 0.1}}"))
+    assert load_comparison(TASK, path).cells[2].config.strategy["parameters"] == {"strength": 0.1}
 
 
 def test_reading_a_comparison_imports_nothing_heavy() -> None:

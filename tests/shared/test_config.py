@@ -56,6 +56,22 @@ def test_a_file_that_is_no_mapping_is_one_line(tmp_path: Path, text: str) -> Non
     assert "\n" not in str(fault.value)
 
 
+def test_keys_that_are_no_text_are_named_where_they_stand(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text("strategy: {phases: [{1: 2}], on: 3}\npublished: {50: {source: x}}\n")
+    with pytest.raises(ConfigError, match=r"c\.yaml: keys must be text; put in quotes: (.*)$") as fault:
+        load_config(path)
+    assert str(fault.value).endswith(": strategy.phases.1, strategy.True, published.50")
+
+
+def test_a_fault_of_form_is_told_in_the_words_of_yaml_without_all_that_stands_around() -> None:
+    with pytest.raises(ConfigError) as fault:
+        load_config(None, ["data=here", "backbone.sizes=32", "published.vgg16={accuracy: 0.5}"])
+    assert "data: input should be a mapping, got 'here'" in str(fault.value)
+    assert "backbone.sizes: input should be a list, got 32" in str(fault.value)
+    assert str(fault.value).endswith("published.vgg16.source: field required")
+
+
 def test_the_resolved_configuration_reads_back_as_itself() -> None:
     config = load_config(None, ["data.source=x", "backbone.layers=[fire5]"])
     assert Config.model_validate(yaml.safe_load(to_yaml(config))) == config
