@@ -124,7 +124,7 @@ def test_an_unseen_class_may_stand_in_the_test_alone(draw_characters, tmp_path: 
         (("--unseen", "pituitary", "--draw", "1"), "one of them"),
         (("--unseen", "pituitary", "--methods", "prototypes"), "prototypes cannot be used here"),
         (("--unseen", "kidney"), "no class kidney in the data"),
-        (("--unseen", "pituitary,glioma"), "at least 3 must"),
+        (("--unseen", "pituitary,glioma,meningioma"), "at least 2 must"),
     ],
 )
 def test_a_wrong_call_is_one_line(heads: Path, words: tuple[str, ...], said: str) -> None:

@@ -61,6 +61,26 @@ def test_a_study_tells_unseen_tumours_called_healthy_beside_control_and_chance()
     assert any("called negative by chance: 0.200" in line for line in lines)
 
 
+def test_the_healthy_class_never_stands_for_an_unseen_one() -> None:
+    tree = study(TUMOURS, Knowledge(table()), [(gathered(), ("pituitary",))], ["eszsl"], lambda *_: None)
+    turns = sorted(tree["splits"][0]["held_out"])
+    assert turns == [["glioma"], ["meningioma"], ["metastasis"]]
+    assert any("glioma, meningioma, metastasis held out in turn" in line for line in in_words(tree))
+    tree = study(CHARACTERS, Knowledge(table()), [(gathered(), ("pituitary",))], ["eszsl"], lambda *_: None)
+    assert ["no_tumour"] in tree["splits"][0]["held_out"]
+
+
+def test_a_study_that_cannot_be_calibrated_says_so(tmp_path) -> None:
+    unseen = ("meningioma", "pituitary", "metastasis")
+    tree = study(TUMOURS, Knowledge(table()), [(gathered(), unseen)], ["dap", "eszsl"], lambda *_: None)
+    assert {found["shift"] for found in tree["splits"][0]["methods"].values()} == {0.0}
+    assert any("not calibrated, for fewer than two seen classes" in line for line in in_words(tree))
+    write_study(tree, TUMOURS, tmp_path)
+    page = (tmp_path / "zero_shot.html").read_text(encoding="utf-8")
+    assert "not calibrated" in page
+    assert "calibrated on held-out" not in page
+
+
 def test_tumours_that_look_healthy_are_counted_as_called_healthy() -> None:
     data = gathered()
     test = data.parts["test"]
@@ -84,7 +104,7 @@ def test_what_cannot_be_studied_is_refused() -> None:
 
     data = gathered()
     assert "no class kidney in the data" in said(data, ("kidney",))
-    assert "2 classes have training images; at least 3" in said(data, CLASSES[:3])
+    assert "1 classes have training images; at least 2" in said(data, CLASSES[:4])
     lacking = replace(data, parts={**data.parts, "test": data.parts["test"].of_classes([0, 1, 2])})
     assert "the test has no image of pituitary" in said(lacking, ("pituitary",))
     alone = replace(data, parts={**data.parts, "test": data.parts["test"].of_classes([3])})

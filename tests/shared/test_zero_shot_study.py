@@ -9,7 +9,7 @@ import pytest
 
 from shared.attributes import AttributeTable
 from shared.zero_shot import Frame
-from shared.zero_shot_study import METHODS, Coded, Known, choose, fitted, measured
+from shared.zero_shot_study import METHODS, MOST_TURNS, Coded, Known, choose, fitted, held_out, measured
 
 CLASSES = tuple("abcdefgh")
 ATTRIBUTES = 6
@@ -24,6 +24,9 @@ TABLE = AttributeTable(
 SEEN, UNSEEN = [0, 1, 2, 4, 5, 7], [3, 6]
 FLAGS = np.isin(np.arange(8), UNSEEN)
 ATTRIBUTE_METHODS = [name for name, method in METHODS.items() if not method.printed]
+
+
+NONE = np.array([], dtype=np.int64)
 
 
 def drawn(seed: int, each: int = 30) -> Coded:
@@ -43,15 +46,44 @@ def known(printed: bool = False) -> Known:
 def test_unseen_classes_have_no_say_in_what_is_chosen(name: str) -> None:
     method, train, validation = METHODS[name], drawn(0), drawn(1)
     facts = known(printed=method.printed)
-    chosen = choose(method, train.of_classes(SEEN), validation.of_classes(SEEN), facts, 2, seed=0)
+    turns = held_out(np.array(SEEN), 2, NONE, seed=0)
+    chosen = choose(method, train.of_classes(SEEN), validation.of_classes(SEEN), facts, turns)
     table, printed = facts.table.copy(), facts.printed
     table[UNSEEN] = table[UNSEEN[::-1]] * 0.3
     if printed is not None:
         printed = printed.copy()
         printed[UNSEEN] = 100.0
     scrambled = replace(facts, table=table, printed=printed)
-    assert choose(method, train.of_classes(SEEN), validation.of_classes(SEEN), scrambled, 2, seed=0) == chosen
+    assert choose(method, train.of_classes(SEEN), validation.of_classes(SEEN), scrambled, turns) == chosen
+    assert chosen.area is not None
     assert 0.2 < chosen.area <= 1.0
+
+
+def test_of_few_classes_each_is_held_out_once_but_those_that_are_kept() -> None:
+    turns = held_out(np.array([0, 1, 2, 4]), 1, np.array([0]), seed=3)
+    assert sorted(int(number) for turn in turns for number in turn) == [1, 2, 4]
+    assert all(len(turn) == 1 for turn in turns)
+
+
+def test_as_many_classes_are_held_out_as_are_unseen_and_none_twice() -> None:
+    turns = held_out(np.arange(36), 10, NONE, seed=0)
+    assert [len(turn) for turn in turns] == [10, 10, 10]
+    assert len(np.unique(np.concatenate(turns))) == 30
+    assert [len(turn) for turn in held_out(np.arange(36), 30, NONE, seed=0)] == [12, 12, 12]
+    assert len(held_out(np.arange(36), 1, NONE, seed=0)) == MOST_TURNS
+
+
+@pytest.mark.parametrize(("seen", "kept"), [([0, 1], [0]), ([0, 1], []), ([0, 1, 2], [0, 1])])
+def test_nothing_is_held_out_where_not_two_turns_are_possible(seen: list[int], kept: list[int]) -> None:
+    assert held_out(np.array(seen), 1, np.array(kept, dtype=np.int64), seed=0) == ()
+
+
+def test_without_turns_nothing_is_calibrated_and_seen_classes_choose_the_strength() -> None:
+    two = [0, 5]
+    train, validation = drawn(0).of_classes(two), drawn(1).of_classes(two)
+    chosen = choose(METHODS["eszsl"], train, validation, known(), ())
+    assert (chosen.shift, chosen.area) == (0.0, None)
+    assert chosen.penalty in METHODS["eszsl"].penalties
 
 
 @pytest.mark.parametrize("name", ATTRIBUTE_METHODS)
