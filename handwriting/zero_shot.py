@@ -17,7 +17,7 @@ from handwriting.transforms import preprocess
 from shared.attributes import AttributeTable, read_table
 from shared.seeding import generator
 from shared.task import Preprocessing
-from shared.zero_shot_run import Knowledge, Prints
+from shared.zero_shot_codes import Knowledge, Prints
 
 TABLE = Path(__file__).with_name("attributes.csv")
 HANDS = 4
@@ -53,5 +53,5 @@ def prints(labels: Sequence[str], spec: Preprocessing) -> Prints:
 
 
 def knowledge() -> Knowledge:
-    """For `shared.zero_shot_run`."""
+    """For `shared.zero_shot_codes`."""
     return Knowledge(table(), prints)

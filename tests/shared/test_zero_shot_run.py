@@ -11,8 +11,9 @@ from handwriting.task import TASK as CHARACTERS
 from medtl.task import TASK as TUMOURS
 from medtl.zero_shot import table
 from shared.errors import UsageError
+from shared.zero_shot_codes import Data, Knowledge
 from shared.zero_shot_report import write_study
-from shared.zero_shot_run import Data, Knowledge, chosen_methods, draw_classes, in_words, study
+from shared.zero_shot_run import chosen_methods, draw_classes, in_words, study
 from shared.zero_shot_study import Coded, Known
 
 CLASSES = ("no_tumour", "glioma", "meningioma", "pituitary", "metastasis")
@@ -116,6 +117,26 @@ def test_methods_that_need_print_are_offered_only_where_there_is_some() -> None:
     assert chosen_methods("dap, devise", Knowledge(table())) == ["dap", "devise"]
     with pytest.raises(UsageError, match="prototypes cannot be used here"):
         chosen_methods("dap,prototypes", Knowledge(table()))
+
+
+def test_no_more_classes_are_drawn_than_there_are() -> None:
+    with pytest.raises(UsageError, match="--draw 4: 3 classes"):
+        draw_classes("abc", 4, 0)
+
+
+def test_classes_are_told_as_people_are_told_them(tmp_path) -> None:
+    labels = ("ka", "kha", "digit_4", "vowel_1", "vowel_2")
+    characters = replace(table(), classes=labels)
+    facts = Known.of(labels, characters, None)
+    data = replace(gathered(), classes=labels, known=facts)
+    tree = study(CHARACTERS, Knowledge(characters), [(data, ("ka", "vowel_1"))], ["dap"], lambda *_: None)
+    write_study(tree, CHARACTERS, tmp_path)  # the picture draws no character that its font lacks, which would warn
+    page = (tmp_path / "zero_shot.html").read_text(encoding="utf-8")
+    for told in ("\n".join(in_words(tree)), page):
+        assert "an image of क ka taken for " in told
+        assert "vowel_1" not in told
+    assert "<li>क ka, अ a</li>" in page
+    assert tree["splits"][0]["unseen"] == ["ka", "vowel_1"]
 
 
 def test_drawn_classes_depend_on_the_seed_alone() -> None:
