@@ -28,7 +28,7 @@ from shared.errors import UsageError
 from shared.zero_shot_cli import add_add_class, add_zeroshot
 
 if TYPE_CHECKING:
-    from shared.zero_shot_run import Knowledge
+    from shared.zero_shot_codes import Knowledge
 
 
 class Dataset(StrEnum):

@@ -8,16 +8,17 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from handwriting.glyph_dataset import PRINTED_SIDE, SIDE
 from handwriting.glyph_strokes import redraw, trace
-from handwriting.glyphs import find_fonts, render
+from handwriting.glyphs import Font, find_fonts, render
 from handwriting.labels import CHARACTERS
 from handwriting.transforms import preprocess
 from shared.attributes import AttributeTable, read_table
 from shared.seeding import generator
 from shared.task import Preprocessing
-from shared.zero_shot_run import Knowledge, Prints
+from shared.zero_shot_codes import Knowledge, Prints
 
 TABLE = Path(__file__).with_name("attributes.csv")
 HANDS = 4
@@ -40,18 +41,21 @@ def prints(labels: Sequence[str], spec: Preprocessing) -> Prints:
         DataError: No font has all characters.
     """
     fonts = find_fonts()
-    images, shown = [], []
-    for label in labels:
-        for font in fonts:
-            path = trace(render(CHARACTERS[label].symbol, font, PRINTED_SIDE))
-            for hand in range(HANDS):
-                ink = redraw(path, SIDE, generator(0, "print", font.name, label, hand))
-                images.append(preprocess(np.rint(ink * 255).astype(np.float32), spec))
-                shown.append(label)
+    pictures = {label: [picture for font in fonts for picture in _redrawn(label, font)] for label in labels}
+    images = [preprocess(picture, spec) for label in labels for picture in pictures[label]]
+    shown = [label for label in labels for _ in pictures[label]]
     facts = repr((VERSION, [font.name for font in fonts], shown)).encode()
     return Prints(images, shown, hashlib.sha256(facts).hexdigest())
 
 
+@cache
+def _redrawn(label: str, font: Font) -> tuple[NDArray[np.float32], ...]:
+    """A character of a font in each hand, 0 to 255; kept, for each division of a study asks for the same."""
+    path = trace(render(CHARACTERS[label].symbol, font, PRINTED_SIDE))
+    inks = (redraw(path, SIDE, generator(0, "print", font.name, label, hand)) for hand in range(HANDS))
+    return tuple(np.rint(ink * 255).astype(np.float32) for ink in inks)
+
+
 def knowledge() -> Knowledge:
-    """For `shared.zero_shot_run`."""
+    """For `shared.zero_shot_codes`."""
     return Knowledge(table(), prints)

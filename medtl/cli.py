@@ -34,7 +34,7 @@ from shared.zero_shot_cli import add_add_class, add_zeroshot
 if TYPE_CHECKING:
     from shared.progress import Progress
     from shared.samples import Dataset
-    from shared.zero_shot_run import Knowledge
+    from shared.zero_shot_codes import Knowledge
 
 app = build_app(TASK, own={"audit"})
 add_adapt(app, TASK)

@@ -50,6 +50,8 @@ def _bars() -> Iterator[Progress]:
         def show(what: str, done: int, total: int, note: str) -> None:
             if what not in bars:
                 bars[what] = display.add_task(what, total=total, rate="", note="")
+            elif done < display.tasks[bars[what]].completed:
+                display.reset(bars[what])
             speed = display.tasks[bars[what]].speed
             rate = _rate(speed) if speed else ""
             display.update(bars[what], completed=done, total=total, note=note, rate=rate)
@@ -68,7 +70,7 @@ class Lines:
     def __call__(self, what: str, done: int, total: int, note: str) -> None:
         """Prints a line if one is due."""
         now = self._clock()
-        if what not in self._begun:
+        if what not in self._begun or done < self._said[what][1]:  # fewer than before: it begins again
             self._begun[what] = (now, done)
         else:
             last, said = self._said[what]

@@ -26,7 +26,7 @@ FRAMED = 1_000
 SMALLEST = 1e-6
 """Share of the largest variance below which a component is rounding."""
 CLIP = 0.05
-"""Least and largest prior of an attribute: one that all seen classes share must not count without bound."""
+"""Least and largest value of an attribute to DAP, which else is ever surer of one that all seen classes share."""
 EPOCHS, BATCH, MARGIN = 30, 128, 0.1
 """Of the ranking loss."""
 
@@ -93,7 +93,8 @@ def dap(codes: Values, labels: Labels, signatures: Values, penalty: float) -> Co
     """Direct attribute prediction: a logistic regression for each attribute, then Bayes over the attributes.
 
     With p = sigmoid(z), log p(a|x) = a z - softplus(z): the second term is alike for all classes, so that only the
-    log odds z and the priors remain.
+    log odds z and the priors remain. Attributes are told as at least `CLIP` and at most 1 - `CLIP`, in training as in
+    the prior: one that all seen classes share is then predicted as its prior and decides nothing.
 
     Args:
         codes: float64 [N, code] of images of seen classes.
@@ -105,7 +106,8 @@ def dap(codes: Values, labels: Labels, signatures: Values, penalty: float) -> Co
     """
     count, width = codes.shape
     padded = np.concatenate([codes, np.ones((count, 1))], axis=1)
-    wanted = signatures[labels]
+    told = signatures.clip(CLIP, 1 - CLIP)
+    wanted = told[labels]
     weights = (1.0 / np.bincount(labels, minlength=len(signatures)).clip(1))[labels, np.newaxis]
     weights = weights / weights.sum()
 
@@ -120,7 +122,7 @@ def dap(codes: Values, labels: Labels, signatures: Values, penalty: float) -> Co
 
     start = np.zeros(signatures.shape[1] * (width + 1))
     found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 60}).x.reshape(-1, width + 1)
-    prior = signatures.mean(axis=0).clip(CLIP, 1 - CLIP)
+    prior = told.mean(axis=0)
 
     def offset(rows: Values) -> Values:
         return rows @ np.log(prior) + (1 - rows) @ np.log1p(-prior)

@@ -15,7 +15,7 @@ from shared.progress import progress_bars
 
 if TYPE_CHECKING:
     from shared.task import Task
-    from shared.zero_shot_run import Knowledge
+    from shared.zero_shot_codes import Knowledge
 
 
 def add_zeroshot(app: typer.Typer, task: "Task", knowledge: "Callable[[], Knowledge]") -> None:
@@ -44,6 +44,14 @@ def add_zeroshot(app: typer.Typer, task: "Task", knowledge: "Callable[[], Knowle
                 help="With --draw how often they are drawn (5); with --unseen how often the data are divided (1).",
             ),
         ] = None,
+        model: Annotated[
+            Path | None,
+            typer.Option(
+                metavar="RUN",
+                help="Codes of a finished run at its own layers, in place of the configuration's backbone. Classes "
+                "that it learnt cannot be unseen.",
+            ),
+        ] = None,
         methods: Annotated[
             str, typer.Option(help="Of dap, eszsl, ale, devise, prototypes, separated by commas; or all.")
         ] = "all",
@@ -59,18 +67,22 @@ def add_zeroshot(app: typer.Typer, task: "Task", knowledge: "Callable[[], Knowle
             settings = settings_of(config, overrides)
             make_folder(out)
             from shared.wording import caveats
+            from shared.zero_shot_codes import coder_of, divisions, gather
             from shared.zero_shot_report import write_study
-            from shared.zero_shot_run import chosen_methods, divisions, draw_classes, gather, in_words, study
+            from shared.zero_shot_run import chosen_methods, draw_classes, in_words, study
 
             known = knowledge()
             names = chosen_methods(methods, known)
+            coder = coder_of(task, settings, model)
             with progress_bars() as progress:
                 if unseen is not None:
-                    wanted = tuple(name.strip() for name in unseen.split(","))
-                    trials = divisions(task, settings, known, wanted, seeds or 1, root=RUNS, progress=progress)
+                    wanted = tuple(task.canonical(name) for name in unseen.split(","))
+                    coder.check_unseen(wanted)
+                    trials = divisions(task, settings, known, coder, wanted, seeds or 1, root=RUNS, progress=progress)
                 else:
-                    data = gather(task, settings, known, root=RUNS, progress=progress)
-                    trials = ((data, draw_classes(data.classes, draw or 1, seed)) for seed in range(seeds or 5))
+                    data = gather(task, settings, known, coder, root=RUNS, progress=progress)
+                    among = [name for name in data.classes if name not in coder.learnt]
+                    trials = ((data, draw_classes(among, draw or 1, seed)) for seed in range(seeds or 5))
                 tree = study(task, known, trials, names, progress)
             for line in (*caveats(task, tree["synthetic"]), *in_words(tree)):
                 typer.echo(line)

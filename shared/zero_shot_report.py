@@ -43,7 +43,7 @@ def _picture(tree: Mapping[str, Any]) -> bytes:
     """PNG of the first choice of unseen classes: the seen-unseen curves, then what decided some answers."""
     from matplotlib.figure import Figure
 
-    methods = tree["splits"][0]["methods"]
+    methods, said = tree["splits"][0]["methods"], _drawable(tree["said"])
     told: list[Any] = next((one["examples"][:3] for one in methods.values() if one.get("examples")), [])
     figure = Figure(figsize=(4.2 * (1 + len(told)), 3.6), layout="constrained")
     axes = figure.subplots(1, 1 + len(told), squeeze=False)[0]
@@ -55,11 +55,17 @@ def _picture(tree: Mapping[str, Any]) -> bytes:
         rows = example["attributes"][::-1]
         places = range(len(rows))
         axis.barh(places, [row["predicted"] for row in rows], color="0.7", label="predicted")
-        axis.plot([row["answer"] for row in rows], places, "o", label=f"table, {example['answer']}")
-        axis.plot([row["second"] for row in rows], places, "x", label=f"table, {example['second']}")
+        label, answer, second = (said[example[key]] for key in ("label", "answer", "second"))
+        axis.plot([row["answer"] for row in rows], places, "o", label=f"table, {answer}")
+        axis.plot([row["second"] for row in rows], places, "x", label=f"table, {second}")
         axis.set_yticks(places, [row["name"] for row in rows], fontsize=7)
-        axis.set_title(f"{example['label']} taken for {example['answer']}", fontsize=9)
+        axis.set_title(f"{label} taken for {answer}", fontsize=9)
         axis.legend(fontsize=7)
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=90)
     return stream.getvalue()
+
+
+def _drawable(said: Mapping[str, str]) -> dict[str, str]:
+    """What the picture calls classes: of a character its name alone, for the font of pictures has no Devanagari."""
+    return {label: " ".join(word for word in words.split() if word.isascii()) or label for label, words in said.items()}

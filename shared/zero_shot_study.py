@@ -13,12 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.attributes import AttributeTable
-from shared.generalised import Flags, Labels, Point, area, at_shift, curve, unseen_accuracy
+from shared.generalised import (
+    Flags,
+    Labels,
+    area,
+    at_shift,
+    class_accuracy,
+    curve,
+    shift_of_most_harmony,
+    unseen_accuracy,
+)
 from shared.seeding import generator
 from shared.zero_shot import Compatibility, Frame, Values, dap, eszsl, prototypes, ranked
 
-HELD_OUT_DRAWS = 2
-"""Choices of seen classes that stand for unseen ones while a strength is chosen."""
+MOST_TURNS = 5
+"""Choices of seen classes that stand for unseen ones, at most: each costs a fit of every strength."""
 Fit = Callable[[Values, Labels, Values, float], Compatibility]
 
 
@@ -144,46 +153,80 @@ class Choice:
 
     Attributes:
         penalty: The strength.
-        shift: Of the calibration.
-        area: Under the seen-unseen curve on the held-out classes.
+        shift: Of the calibration; 0 where no class could be held out.
+        area: Under the seen-unseen curve on the held-out classes; None where there are none.
     """
 
     penalty: float
     shift: float
-    area: float
+    area: float | None
 
 
-def choose(method: Method, train: Coded, validation: Coded, known: Known, unseen_count: int, seed: int) -> Choice:
+def held_out(seen: Labels, unseen_count: int, kept: Labels, seed: int) -> tuple[Labels, ...]:
+    """Which seen classes stand for unseen ones, in turn, while strength and calibration are chosen.
+
+    Each turn is like what is asked for: as many classes are held out as are unseen, but at most a third of the seen
+    ones, so that enough are left to learn from. Of few classes each is held out once.
+
+    Args:
+        seen: int64, the classes that are learnt from.
+        unseen_count: How many are unseen in truth.
+        kept: Classes that are never held out, for they are never unseen: in medicine the healthy one, that all others
+            lie near; a shift that finds it again would call every image unseen.
+        seed: Of the order.
+
+    Returns:
+        Classes of each turn; empty where there are not two turns that leave two classes to tell apart, for one turn
+        says nothing of how far its answer can be trusted.
+    """
+    candidates = np.setdiff1d(seen, kept)
+    count = max(1, min(unseen_count, len(seen) // 3))
+    turns = min(len(candidates) // count, MOST_TURNS)
+    if turns < 2 or len(seen) - count < 2:
+        return ()
+    order = generator(seed, "held-out classes").permutation(candidates)
+    return tuple(np.sort(order[turn * count : (turn + 1) * count]) for turn in range(turns))
+
+
+def choose(method: Method, train: Coded, validation: Coded, known: Known, turns: Sequence[Labels]) -> Choice:
     """Strength and calibration, by seen classes that are held out as if they had not been seen.
+
+    The strength is that of the largest mean area under the seen-unseen curve, the shift that of the highest mean H.
+    Without turns the strength is that which tells seen validation images best, and nothing is calibrated.
 
     Args:
         method: Whose strength is chosen.
         train: Images of seen classes.
         validation: Further images of the same classes.
         known: Of all classes; nothing of unseen ones is used.
-        unseen_count: As many are held out, at most a third of the seen ones.
-        seed: Of the draws.
+        turns: As `held_out` gives them.
     """
-    seen = np.unique(train.labels)
-    count = max(1, min(unseen_count, len(seen) // 3))
-    order = generator(seed, "held-out classes").permutation(seen)
-    trials: dict[float, list[tuple[float, Point]]] = {penalty: [] for penalty in method.penalties}
-    for draw in range(HELD_OUT_DRAWS):
-        held = np.roll(order, -draw * count)[:count]
-        rest = np.setdiff1d(seen, held)
-        part, judged = train.of_classes(rest.tolist()), validation.of_classes(rest.tolist())
-        judged = judged.also(train.of_classes(held.tolist()))
+    if not turns:
+        return Choice(_strength_of_seen(method, train, validation, known), 0.0, None)
+    seen, classes = np.unique(train.labels), np.arange(len(known.classes))
+    problems: dict[float, list[tuple[Values, Labels, Flags]]] = {penalty: [] for penalty in method.penalties}
+    for held in turns:
+        rest = np.setdiff1d(seen, held).tolist()
+        part = train.of_classes(rest)
+        judged = validation.of_classes(rest).also(train.of_classes(held.tolist()))
         frame = Frame.of(part.codes)
-        for penalty, found in trials.items():
-            model = fitted(method, frame, part, known, penalty)
-            unseen = np.isin(np.arange(len(known.classes)), held)
+        for penalty, found in problems.items():
+            scores = fitted(method, frame, part, known, penalty).scores(judged.codes)
             # classes that are unseen in truth are no candidates here
-            scores = np.where(np.isin(np.arange(len(known.classes)), seen), model.scores(judged.codes), -np.inf)
-            points = curve(scores, judged.labels, unseen)
-            found.append((area(points), max(points, key=lambda point: point.harmonic)))
-    best = max(trials, key=lambda penalty: float(np.mean([one for one, _ in trials[penalty]])))
-    shift = float(np.mean([point.shift for _, point in trials[best]]))
-    return Choice(best, shift, float(np.mean([one for one, _ in trials[best]])))
+            found.append((np.where(np.isin(classes, seen), scores, -np.inf), judged.labels, np.isin(classes, held)))
+    areas = {penalty: float(np.mean([area(curve(*one)) for one in found])) for penalty, found in problems.items()}
+    best = max(areas, key=lambda penalty: areas[penalty])
+    return Choice(best, shift_of_most_harmony(problems[best]), areas[best])
+
+
+def _strength_of_seen(method: Method, train: Coded, validation: Coded, known: Known) -> float:
+    frame, seen = Frame.of(train.codes), np.isin(np.arange(len(known.classes)), train.labels)
+
+    def told(penalty: float) -> float:
+        scores = fitted(method, frame, train, known, penalty).scores(validation.codes)
+        return class_accuracy(np.where(seen, scores, -np.inf).argmax(axis=1), validation.labels)
+
+    return max(method.penalties, key=told)
 
 
 def measured(model: Fitted, test: Coded, unseen: Flags, shift: float) -> dict[str, Any]:

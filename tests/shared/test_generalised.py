@@ -1,7 +1,16 @@
 import numpy as np
 import pytest
 
-from shared.generalised import Point, area, at_shift, class_accuracy, curve, unseen_accuracy
+from shared.generalised import (
+    Point,
+    area,
+    at_shift,
+    class_accuracy,
+    curve,
+    leads,
+    shift_of_most_harmony,
+    unseen_accuracy,
+)
 
 UNSEEN = np.array([False, False, True, True])
 
@@ -44,3 +53,32 @@ def test_area_of_faultless_scores_is_one():
 def test_harmonic_mean_is_zero_where_one_side_is():
     assert Point(0, 0.0, 1.0).harmonic == 0
     assert Point(0, 0.5, 1.0).harmonic == pytest.approx(2 / 3)
+
+
+def test_a_lead_is_the_shift_that_turns_an_answer():
+    scores, _ = rows()
+    lead = float(leads(scores, UNSEEN)[0])
+    for shift, is_unseen in ((lead - 1e-6, False), (lead + 1e-6, True)):
+        assert UNSEEN[(scores[0] - shift * ~UNSEEN).argmax()] == is_unseen
+
+
+def test_one_shift_serves_all_problems():
+    problems = [(*rows(seed=seed), UNSEEN) for seed in range(3)]
+
+    def mean(shift):
+        return np.mean([at_shift(*problem, shift).harmonic for problem in problems])
+
+    chosen = shift_of_most_harmony(problems)
+    assert mean(chosen) > mean(0.0)
+    assert mean(chosen) > max(mean(shift) for shift in np.linspace(0, 6, 200)) - 0.01
+    # one problem in which nothing helps but to call all images unseen does not carry the shift away
+    scores, labels = rows(seed=3)
+    hopeless = (scores + 50.0 * ~UNSEEN, labels, UNSEEN)
+    assert shift_of_most_harmony([*problems, hopeless]) == pytest.approx(chosen, abs=0.5)
+
+
+def test_seen_classes_are_never_favoured_further():
+    scores, labels = rows()
+    scores[:, UNSEEN] += 5.0
+    assert max(curve(scores, labels, UNSEEN), key=lambda point: point.harmonic).shift < 0
+    assert shift_of_most_harmony([(scores, labels, UNSEEN)]) == 0.0

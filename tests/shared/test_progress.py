@@ -45,6 +45,17 @@ def test_what_is_finished_at_once_takes_one_line(capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().err == "codes: 5/5\n"
 
 
+def test_what_begins_again_is_timed_anew(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = Clock()
+    lines = Lines(clock)
+    for start in (0.0, 1000.0):
+        clock.now = start
+        lines("reading", 1, 3, "")
+        clock.now = start + 4.0
+        lines("reading", 3, 3, "")
+    assert capsys.readouterr().err.splitlines() == ["reading: 1/3", "reading: 3/3, 30.0/min, in 4 s"] * 2
+
+
 def test_without_a_terminal_there_are_lines_and_standard_output_stays_empty(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -58,6 +69,7 @@ def test_in_a_terminal_there_are_bars(monkeypatch: pytest.MonkeyPatch, capsys: p
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     with progress_bars() as show:
         show("reading", 2, 2, "all")
+        show("reading", 1, 2, "again")
     captured = capsys.readouterr()
     assert "reading" in captured.err
     assert "━" in captured.err

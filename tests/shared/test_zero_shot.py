@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from shared.zero_shot import Frame, dap, eszsl, prototypes, ranked
+from shared.zero_shot import CLIP, Frame, dap, eszsl, prototypes, ranked
 
 SEEN = np.array([[1, 0, 0, 1], [0, 1, 0, 1], [0, 0, 1, 0], [1, 1, 0, 0], [0, 1, 1, 1], [1, 0, 1, 0.5]])
 UNSEEN = np.array([[0, 0, 0, 1], [1, 1, 1, 0]])
@@ -51,10 +51,18 @@ def test_dap_is_lamperts_rule():
     model = dap(codes, labels, SEEN, 1e-2)
     odds = model.predicted(codes[:5])
     p = 1 / (1 + np.exp(-odds))
-    prior = SEEN.mean(axis=0)
+    prior = SEEN.clip(CLIP, 1 - CLIP).mean(axis=0)
     each = [(row * np.log(p / prior) + (1 - row) * np.log((1 - p) / (1 - prior))).sum(axis=1) for row in UNSEEN]
     ours = model.scores(codes[:5], UNSEEN)
     np.testing.assert_allclose(ours[:, 0] - ours[:, 1], each[0] - each[1], atol=1e-9)
+
+
+def test_an_attribute_that_all_seen_classes_share_decides_nothing_in_dap():
+    shared = np.concatenate([SEEN, np.zeros((len(SEEN), 1))], axis=1)
+    codes, labels = drawn(SEEN)
+    model = dap(codes, labels, shared, 1e-2)
+    without, having = (np.append(UNSEEN[0], value)[np.newaxis] for value in (0.0, 1.0))
+    np.testing.assert_allclose(model.scores(codes, having), model.scores(codes, without), atol=0.05)
 
 
 def test_prototypes_close_a_gap_between_print_and_hand():

@@ -11,8 +11,9 @@ from handwriting.task import TASK as CHARACTERS
 from medtl.task import TASK as TUMOURS
 from medtl.zero_shot import table
 from shared.errors import UsageError
+from shared.zero_shot_codes import Data, Knowledge
 from shared.zero_shot_report import write_study
-from shared.zero_shot_run import Data, Knowledge, chosen_methods, draw_classes, in_words, study
+from shared.zero_shot_run import chosen_methods, draw_classes, in_words, study
 from shared.zero_shot_study import Coded, Known
 
 CLASSES = ("no_tumour", "glioma", "meningioma", "pituitary", "metastasis")
@@ -61,6 +62,26 @@ def test_a_study_tells_unseen_tumours_called_healthy_beside_control_and_chance()
     assert any("called negative by chance: 0.200" in line for line in lines)
 
 
+def test_the_healthy_class_never_stands_for_an_unseen_one() -> None:
+    tree = study(TUMOURS, Knowledge(table()), [(gathered(), ("pituitary",))], ["eszsl"], lambda *_: None)
+    turns = sorted(tree["splits"][0]["held_out"])
+    assert turns == [["glioma"], ["meningioma"], ["metastasis"]]
+    assert any("glioma, meningioma, metastasis held out in turn" in line for line in in_words(tree))
+    tree = study(CHARACTERS, Knowledge(table()), [(gathered(), ("pituitary",))], ["eszsl"], lambda *_: None)
+    assert ["no_tumour"] in tree["splits"][0]["held_out"]
+
+
+def test_a_study_that_cannot_be_calibrated_says_so(tmp_path) -> None:
+    unseen = ("meningioma", "pituitary", "metastasis")
+    tree = study(TUMOURS, Knowledge(table()), [(gathered(), unseen)], ["dap", "eszsl"], lambda *_: None)
+    assert {found["shift"] for found in tree["splits"][0]["methods"].values()} == {0.0}
+    assert any("not calibrated, for fewer than two seen classes" in line for line in in_words(tree))
+    write_study(tree, TUMOURS, tmp_path)
+    page = (tmp_path / "zero_shot.html").read_text(encoding="utf-8")
+    assert "not calibrated" in page
+    assert "calibrated on held-out" not in page
+
+
 def test_tumours_that_look_healthy_are_counted_as_called_healthy() -> None:
     data = gathered()
     test = data.parts["test"]
@@ -84,7 +105,7 @@ def test_what_cannot_be_studied_is_refused() -> None:
 
     data = gathered()
     assert "no class kidney in the data" in said(data, ("kidney",))
-    assert "2 classes have training images; at least 3" in said(data, CLASSES[:3])
+    assert "1 classes have training images; at least 2" in said(data, CLASSES[:4])
     lacking = replace(data, parts={**data.parts, "test": data.parts["test"].of_classes([0, 1, 2])})
     assert "the test has no image of pituitary" in said(lacking, ("pituitary",))
     alone = replace(data, parts={**data.parts, "test": data.parts["test"].of_classes([3])})
@@ -96,6 +117,26 @@ def test_methods_that_need_print_are_offered_only_where_there_is_some() -> None:
     assert chosen_methods("dap, devise", Knowledge(table())) == ["dap", "devise"]
     with pytest.raises(UsageError, match="prototypes cannot be used here"):
         chosen_methods("dap,prototypes", Knowledge(table()))
+
+
+def test_no_more_classes_are_drawn_than_there_are() -> None:
+    with pytest.raises(UsageError, match="--draw 4: 3 classes"):
+        draw_classes("abc", 4, 0)
+
+
+def test_classes_are_told_as_people_are_told_them(tmp_path) -> None:
+    labels = ("ka", "kha", "digit_4", "vowel_1", "vowel_2")
+    characters = replace(table(), classes=labels)
+    facts = Known.of(labels, characters, None)
+    data = replace(gathered(), classes=labels, known=facts)
+    tree = study(CHARACTERS, Knowledge(characters), [(data, ("ka", "vowel_1"))], ["dap"], lambda *_: None)
+    write_study(tree, CHARACTERS, tmp_path)  # the picture draws no character that its font lacks, which would warn
+    page = (tmp_path / "zero_shot.html").read_text(encoding="utf-8")
+    for told in ("\n".join(in_words(tree)), page):
+        assert "an image of क ka taken for " in told
+        assert "vowel_1" not in told
+    assert "<li>क ka, अ a</li>" in page
+    assert tree["splits"][0]["unseen"] == ["ka", "vowel_1"]
 
 
 def test_drawn_classes_depend_on_the_seed_alone() -> None:
