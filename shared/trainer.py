@@ -236,7 +236,9 @@ class _Loop:
         optimiser.zero_grad()
         self.accelerator.backward(value)
         if self.settings.clip_norm:
-            self.accelerator.clip_grad_norm_(model.parameters(), self.settings.clip_norm)
+            # what an earlier phase trained and this one does not still holds its last gradients
+            trained = [weight for group in optimiser.param_groups for weight in group["params"]]
+            self.accelerator.clip_grad_norm_(trained, self.settings.clip_norm)
         optimiser.step()
         if self.average is not None:
             self.average.update_parameters(self.network)

@@ -50,24 +50,37 @@ def test_the_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
     assert all(torch.equal(a, b) for a, b in zip(_weights(first).values(), _weights(second).values(), strict=True))
 
 
-def test_gradients_of_a_step_are_scaled_down_to_the_norm_that_is_asked_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    norms: list[float] = []
+@pytest.fixture
+def norms(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The norm of the gradients that the optimiser is given, a value a step."""
+    found: list[float] = []
     step = torch.optim.AdamW.step
 
     def watched(optimiser: torch.optim.AdamW, *args: Any, **kwargs: Any) -> Any:
         gradients = [p.grad for group in optimiser.param_groups for p in group["params"] if p.grad is not None]
-        norms.append(float(torch.linalg.vector_norm(torch.cat([gradient.flatten() for gradient in gradients]))))
+        found.append(float(torch.linalg.vector_norm(torch.cat([gradient.flatten() for gradient in gradients]))))
         return step(optimiser, *args, **kwargs)
 
     monkeypatch.setattr("torch.optim.AdamW.step", watched)
+    return found
+
+
+def test_gradients_of_a_step_are_scaled_down_to_the_norm_that_is_asked_for(tmp_path: Path, norms: list[float]) -> None:
     _train(small_job(tmp_path / "as-they-come"))
     limit = sorted(norms)[len(norms) // 2]
     norms.clear()
     _train(small_job(tmp_path / "clipped"), clip_norm=limit)
     assert max(norms) == pytest.approx(limit, rel=1e-4)
     assert min(norms) < 0.9 * limit
+
+
+def test_gradients_that_an_earlier_phase_left_do_not_count_in_the_norm(tmp_path: Path, norms: list[float]) -> None:
+    slow = [replace(phase, lr_head=1e-7, lr_backbone=1e-7) for phase in reversed(PHASES)]
+    _train(small_job(tmp_path / "as-they-come"), phases=slow)
+    of_head = norms[-10:]  # of two epochs of five steps
+    norms.clear()
+    _train(small_job(tmp_path / "clipped"), phases=slow, clip_norm=1.05 * max(of_head))
+    assert norms[-10:] == pytest.approx(of_head, rel=1e-3)
 
 
 @pytest.mark.parametrize(("kill_after", "averaging"), [(1, 0.0), (10, 0.0), (24, 0.0), (10, 0.9)])
