@@ -88,8 +88,9 @@ def proxy_a_distance(
 ) -> float | None:
     """How well a linear classifier tells the codes [N, width] of two domains apart: 0 (not at all) to 2 (always).
 
-    Half of the units of each domain train it, the other half judge it, for a patient is known again in any scanner;
-    the mean error over several such halves counts. Of a domain with one unit nothing is known: None.
+    Half of the units of each domain train it, the other half judge it, for what belongs together is known again
+    whatever the domain; the mean error over several such halves counts. Of a domain with one unit nothing is known:
+    None.
 
     Args:
         source: Codes.

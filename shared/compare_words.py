@@ -23,7 +23,7 @@ NOTES = (
     "Measures of the test are means over seeds, each of which may divide the data anew; in brackets the means of their "
     "95% bounds, which seeds do not narrow; ± is the standard deviation over seeds.",
     "Best (*): by validation, for each label budget. Against best: the difference of the AUC where there is one, else "
-    "of the accuracy, on the same test images; for AUC copies of a picture, and all images of a patient, count as one. "
+    "of the accuracy, on the same test images; for AUC copies of a picture, and all images of a group, count as one. "
     "p: of that difference (DeLong for AUC, exact flips of signs of units for accuracy), the largest over seeds, "
     "corrected by Holm over the whole table.",
     "Seconds (mean over seeds) and peak memory (largest) are those of the whole run in a process of its own, reading "

@@ -171,8 +171,8 @@ def held_out(seen: Labels, unseen_count: int, kept: Labels, seed: int) -> tuple[
     Args:
         seen: int64, the classes that are learnt from.
         unseen_count: How many are unseen in truth.
-        kept: Classes that are never held out, for they are never unseen: in medicine the healthy one, that all others
-            lie near; a shift that finds it again would call every image unseen.
+        kept: Classes that are never held out, for they are never unseen: those without the event that must not be
+            missed, which all others lie near; a shift that finds them again would call every image unseen.
         seed: Of the order.
 
     Returns:
