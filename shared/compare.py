@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from shared.artifacts import is_finished, read_model_record
 from shared.child import in_child
 from shared.compare_published import published_lines
-from shared.compare_state import check_one_state, check_unchanged, finished_cells, without_weights
+from shared.compare_state import check_one_state, check_unchanged, finished_cells, without_data, without_weights
 from shared.compare_table import table_row
 from shared.compare_tests import paired_tests
 from shared.comparison import Cell, Plan
@@ -57,7 +57,8 @@ def run_comparison(
     finished, failures = finished_cells(plan, folder)
     check_unchanged(task, finished, root, progress)
     unfinished = [cell for cell in plan.cells if cell not in finished and cell not in failures]
-    failures |= without_weights(unfinished, fetch=workers is None)
+    failures |= without_data(unfinished)
+    failures |= without_weights([cell for cell in unfinished if cell not in failures], fetch=workers is None)
     workers = workers or OneByOne()
     todo = [cell for cell in plan.cells if cell not in finished and cell not in failures]
     errands = [_errand(task, cell, folder / cell.folder, root) for cell in todo]

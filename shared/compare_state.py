@@ -102,6 +102,30 @@ def _by_data(finished: Mapping[Cell, Path]) -> dict[str, dict[Cell, Path]]:
     return found
 
 
+def without_data(cells: Sequence[Cell]) -> dict[Cell, str]:
+    """Cells whose data do not exist, and which: looked up once, and not by each in a process of its own.
+
+    Args:
+        cells: Not finished.
+    """
+    from shared.loading import require_data
+
+    reasons, failures = dict[str, str | None](), dict[Cell, str]()
+    for cell in cells:
+        data = cell.config.data.model_copy(update={"labels_per_class": None})
+        key = data.model_dump_json()
+        if key not in reasons:
+            try:
+                require_data(data)
+                reasons[key] = None
+            except MedtlError as error:
+                reasons[key] = str(error)
+                log.warning("all cells on these data failed: %s", error)
+        if reason := reasons[key]:
+            failures[cell] = reason
+    return failures
+
+
 def without_weights(cells: Sequence[Cell], *, fetch: bool) -> dict[Cell, str]:
     """Cells whose weights are not here, and why: looked up once, and not by each in a process of its own.
 

@@ -43,6 +43,7 @@ labels_per_class: [3, null]
 @pytest.fixture
 def plan(tmp_path: Path, characters: Path) -> Plan:
     path = tmp_path / "tiny.yaml"
+    characters.with_name(f"{characters.name}-lost").mkdir(exist_ok=True)
     path.write_text(TINY.replace("SOURCE", str(characters)), encoding="utf-8")
     return load_comparison(TASK, path)
 
@@ -163,6 +164,16 @@ def test_a_table_is_made_of_finished_cells_whose_data_are_gone(
     assert "whether the data are still those of finished cells cannot be told" in caplog.text
 
 
+def test_data_that_do_not_exist_are_told_without_a_process_for_each_cell(
+    trained: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "tiny.yaml").write_text(TINY.replace("SOURCE", "nowhere"), encoding="utf-8")
+    tree = run_comparison(TASK, load_comparison(TASK, tmp_path / "tiny.yaml"), root=tmp_path, progress=_quiet)
+    assert trained == []
+    assert all(row["failures"]["0"].startswith("nowhere") for row in tree["rows"])
+    assert caplog.text.count("all cells on these data failed: nowhere does not exist") == 1
+
+
 class _Elsewhere:
     """Other machines, which all break down."""
 
@@ -183,6 +194,7 @@ def test_weights_that_are_not_here_are_told_without_a_process_for_each_cell(
     weights: str,
     workers: Workers | None,
     said: str,
+    plan: Plan,
     trained: list[str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -191,7 +203,6 @@ def test_weights_that_are_not_here_are_told_without_a_process_for_each_cell(
         raise WeightsError("not fetched")
 
     monkeypatch.setattr("shared.weights._download", offline)
-    (tmp_path / "tiny.yaml").write_text(TINY, encoding="utf-8")
     plan = load_comparison(TASK, tmp_path / "tiny.yaml", [f"backbone.weights={weights}"])
     tree = run_comparison(TASK, plan, root=tmp_path, progress=_quiet, workers=workers)
     assert trained == []
