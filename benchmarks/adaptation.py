@@ -27,9 +27,9 @@ from shared.seeding import derive_seed
 from shared.selection import LABEL_FREE, RULES
 from shared.strategies import find_strategy
 from shared.strategies.base import Strategy
-from shared.task import Preprocessing
+from shared.task import Image, Preprocessing
 
-TRAINING: Mapping[str, Any] = {"batch_size": 64, "augment": False, "class_weights": "none", "precision": "bf16"}
+TRAINING: Mapping[str, Any] = {"batch_size": 64, "class_weights": "none", "precision": "bf16"}
 ALIGNING: Mapping[str, Any] = {"batch_norm": "per_domain", "weight": 1.0}
 PHASE: Mapping[str, Any] = {"train": "all", "lr_head": 3e-3, "lr_backbone": 1e-3, "lr_decay": 1.0, "warmup": 0.0}
 ESTIMATED = "estimated"
@@ -67,6 +67,7 @@ class Study:
         seed: Of weights and draws.
         side: Of the images.
         backbone: LeNet, unless told otherwise.
+        augment: Varies training images of both domains, from an image and a seed; None: they stay as they are.
     """
 
     source: Parts
@@ -76,6 +77,7 @@ class Study:
     seed: int
     side: int
     backbone: str = "lenet"
+    augment: Callable[[Image, int], Image] | None = None
 
     def network(self) -> Network:
         """With random weights."""
@@ -111,7 +113,7 @@ class Study:
                 spec=Preprocessing(self.side),
                 content_hash="",
                 fingerprint="",
-                augment=lambda image, _: image,
+                augment=self.augment or (lambda image, _: image),
                 seed=self.seed,
                 device=torch.device("cpu"),
                 folder=Path(folder),
@@ -128,7 +130,7 @@ class Study:
     ) -> dict[str, Any]:
         """Every column: each method by name, what the rule keeps, the oracle, and training on the target."""
         phases = [{**PHASE, "epochs": epochs, "shape": "annealed"}]
-        plain = {**TRAINING, "phases": phases, "selection": rule}
+        plain = {**TRAINING, "phases": phases, "selection": rule, "augment": self.augment is not None}
         found: dict[str, dict[str, Any]] = {}
         for name, (method, options) in {"source only": ("finetune", {}), **methods}.items():
             started = time.process_time()

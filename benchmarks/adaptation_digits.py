@@ -50,6 +50,16 @@ def skewed(part: Part, seed: int, share: float) -> Part:
     return part.of(np.flatnonzero(~rare))
 
 
+def varied(image: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
+    """A digit [1, side, side] turned, sheared, scaled and moved a little; never mirrored."""
+    random = np.random.default_rng(seed)
+    matrix = np.eye(2) + random.normal(0.0, 0.1, (2, 2))
+    middle = (SIDE - 1) / 2
+    shift = middle + random.uniform(-2.0, 2.0, 2) - matrix @ (middle, middle)
+    moved = cv2.warpAffine(image[0], np.column_stack([matrix, shift]), (SIDE, SIDE), flags=cv2.INTER_LINEAR)
+    return np.asarray(moved, dtype=np.float32)[None]
+
+
 def _part(images: NDArray[np.uint8], labels: NDArray[np.integer], domain: str) -> Part:
     enlarged = [cv2.resize(image, (SIDE, SIDE)).astype(np.float32)[None] / 255 for image in images]
     samples = [Sample(id=f"{domain}{i}", source="", label=str(label), domain=domain) for i, label in enumerate(labels)]
@@ -68,6 +78,7 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", default=["dann"])
     parser.add_argument("--rule", choices=tuple(LABEL_FREE), default="mutual_information")
     parser.add_argument("--back", action="store_true", help="also reverse validation, which doubles the time")
+    parser.add_argument("--vary", action="store_true", help="training images are turned, scaled and moved at random")
     parser.add_argument("--skew", type=float, default=1.0, help="share that the target keeps of digits 0 to 4")
     parser.add_argument("--summary", type=Path, nargs="+")
     args = parser.parse_args()
@@ -77,7 +88,7 @@ def main() -> None:
     names = (args.source, "mnist" if args.source == "usps" else "usps")
     source, target = (load_parts(args.data, name, args.seed, args.times) for name in names)
     target = {name: skewed(part, args.seed, args.skew) for name, part in target.items()}
-    study = Study(source, target, CLASSES, accuracy, args.seed, SIDE)
+    study = Study(source, target, CLASSES, accuracy, args.seed, SIDE, augment=varied if args.vary else None)
     methods = {name: (name, {"weight": args.weight}) for name in args.methods}
     if args.skew < 1:
         methods["dann, balanced source"] = ("dann", {"weight": args.weight, "balance": "class"})

@@ -6,7 +6,7 @@ A method is one module, from what the pass gave (`Seen`) to the loss between dom
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,17 +15,16 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from shared.config import Section
-from shared.domain_norm import SourceStatistics
 from shared.errors import ConfigError
 from shared.freezing import resolve_stages
-from shared.job import Job, Part
+from shared.job import Job
 from shared.network import Network
-from shared.objective import Batch, Objective
+from shared.objective import Batch
 from shared.pooling import pool
 from shared.schedules import ramp
 from shared.seeding import derive_seed
-from shared.strategies.finetune import train_in_phases
-from shared.trainer import predict_codes, stack_images
+from shared.toward_target import Adapting, TowardTarget
+from shared.trainer import stack_images
 from shared.training_options import TrainingOptions
 
 
@@ -39,6 +38,12 @@ class AligningOptions(TrainingOptions):
         description="share of each class in the target, as `adapt --label-shift` estimates it: source images then "
         "count between domains as if their classes had these shares",
     )
+
+    def check_names(self, stages: Sequence[str]) -> None:
+        """Looks up the stages of each phase, the aligned one, and the rule of selection."""
+        super().check_names(stages)
+        if self.layer is not None:
+            resolve_stages([self.layer], stages)
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,7 @@ class Between(nn.Module):
         return {}
 
 
-class Aligned(Objective):
+class Aligned(TowardTarget):
     """The class loss of the labelled images, and what a method adds, of one forward pass.
 
     Raises:
@@ -94,11 +99,8 @@ class Aligned(Objective):
     class_weights: Tensor
 
     def __init__(self, job: Job, options: AligningOptions, make: Callable[[Shape], Between]) -> None:
-        super().__init__()
-        self.beside = None if job.target is None else job.target.train
-        self.of_classes = options.class_loss(job)
+        super().__init__(job, options)
         self.layer, self.weight = options.layer, options.weight
-        self.target = None if job.target is None else job.target.domain
         if self.layer is not None and self.layer not in job.network.backbone.stages:
             raise ConfigError(f"strategy.layer: {self.layer!r}; built are {', '.join(job.network.backbone.stages)}")
         names = sorted({sample.domain for sample in job.train.samples})
@@ -110,9 +112,6 @@ class Aligned(Objective):
         self.register_buffer("domain_of", numbers, persistent=False)
         self.register_buffer("class_weights", _class_weights(job, options.target_prior), persistent=False)
         self.target_number = len(names)
-        self.statistics = SourceStatistics(job.network) if options.batch_norm == "per_domain" else None
-        if self.statistics is not None and self.target is None:
-            raise ConfigError("strategy.batch_norm: per_domain keeps statistics of a target; set data.target")
         shape = Shape(_width(job, self.layer), len(job.classes), len(names) + (self.target is not None))
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(derive_seed(job.seed, "between domains"))
@@ -121,10 +120,8 @@ class Aligned(Objective):
     def forward(self, network: Network, batch: Batch) -> Tensor:
         """Cross-entropy on the source, plus the loss between domains on all."""
         count = len(batch.labels)
-        with ExitStack() as stack:
-            if self.statistics is not None:
-                stack.enter_context(self.statistics.apart(network, count))
-            inside, codes = stack.enter_context(_observed(network, self.layer))(batch.images)
+        with self.normalised(network, count), _observed(network, self.layer) as seen_by:
+            inside, codes = seen_by(batch.images)
         scores = network.head(codes)
         weights = torch.ones(len(batch.images), device=codes.device)
         weights[:count] = self.class_weights[batch.labels]
@@ -139,58 +136,15 @@ class Aligned(Objective):
         """What the method measured."""
         return self.between.measured()
 
-    def judging(self, network: Network, part: Part) -> AbstractContextManager[None]:
-        """By the statistics of the part's own domain, where each has its own."""
-        if self.statistics is None or part.samples[0].domain == self.target:
-            return nullcontext()
-        return self.statistics.in_place(network)
 
-
-@dataclass(frozen=True)
-class Aligner:
+def aligner(options: type[Section], make: Callable[[Any, Shape], Between]) -> Adapting:
     """The strategy of a method: fine-tuning with its loss beside.
 
-    Attributes:
+    Args:
         options: Of the method.
         make: Builds it.
     """
-
-    options: type[Section]
-    make: Callable[[Any, Shape], Between]
-
-    def check(self, options: Any, stages: Sequence[str]) -> None:
-        """Looks up the stages of each phase, the aligned one, and the rule of selection."""
-        options.check_names(stages)
-        if options.layer is not None:
-            resolve_stages([options.layer], stages)
-
-    def fit(self, job: Job, options: Any) -> list[dict[str, Any]]:
-        """Runs the phases; the checkpoint that the rule prefers is the result."""
-        objective = Aligned(job, options, lambda shape: self.make(options, shape))
-        if objective.statistics is not None:
-            job.kept["statistics"] = objective.statistics
-        return train_in_phases(job, objective, options)
-
-    def codes(self, job: Job, part: Part) -> Iterator[Tensor]:
-        """Codes of the network, by the statistics of each image's own domain where each has its own."""
-        return domain_codes(job, part)
-
-
-def domain_codes(job: Job, part: Part) -> Iterator[Tensor]:
-    """As `Strategy.codes`, where `job.kept` may hold statistics of the source."""
-    statistics: SourceStatistics | None = job.kept.get("statistics")
-    if statistics is None or job.target is None:
-        yield from predict_codes(job.network, part, job.device)
-        return
-    inside = torch.tensor([sample.domain == job.target.domain for sample in part.samples])
-    rows = torch.empty(len(inside), job.network.head.in_features, device=job.device)
-    for of_target in (True, False):
-        chosen = torch.nonzero(inside == of_target)[:, 0]
-        if len(chosen):
-            with nullcontext() if of_target else statistics.in_place(job.network):
-                blocks = predict_codes(job.network, part.of(chosen.numpy()), job.device)
-                rows[chosen.to(job.device)] = torch.cat(list(blocks))
-    yield rows
+    return Adapting(options, lambda job, given: Aligned(job, given, lambda shape: make(given, shape)))
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from shared.aligning import Aligner, AligningOptions, Between, Seen, Shape
+from shared.aligning import AligningOptions, Between, Seen, Shape, aligner
 from shared.domain_classifier import DomainClassifier
 
 LARGEST = 4096
@@ -72,4 +72,4 @@ def _mean_one(weights: Tensor, domains: Tensor) -> Tensor:
     return weights / means[domains]
 
 
-STRATEGY = Aligner(Options, Conditional)
+STRATEGY = aligner(Options, Conditional)

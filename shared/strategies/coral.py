@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from shared.aligning import Aligner, AligningOptions, Between, Seen, Shape
+from shared.aligning import AligningOptions, Between, Seen, Shape, aligner
 
 
 class Options(AligningOptions):
@@ -47,4 +47,4 @@ def _covariance(seen: Seen, chosen: Tensor) -> Tensor:
     return centred.T @ (weights * centred)
 
 
-STRATEGY = Aligner(Options, Covariances)
+STRATEGY = aligner(Options, Covariances)

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor
 
-from shared.aligning import Aligner, AligningOptions, Between, Seen, Shape
+from shared.aligning import AligningOptions, Between, Seen, Shape, aligner
 from shared.domain_classifier import DomainClassifier
 
 
@@ -40,4 +40,4 @@ class Adversary(Between):
         return self.classifier.measured()
 
 
-STRATEGY = Aligner(Options, Adversary)
+STRATEGY = aligner(Options, Adversary)

@@ -24,6 +24,7 @@ from shared.network import Network
 from shared.objective import Batch
 from shared.samples import Belonging, Sample
 from shared.strategies import find_strategy
+from shared.strategies.dann import Adversary
 from shared.task import Preprocessing
 from shared.trainer import predict_codes
 
@@ -141,7 +142,7 @@ def test_the_reversed_gradient_is_minus_strength_and_the_value_stays() -> None:
 def test_the_network_gets_the_class_gradient_less_strength_times_that_of_the_domains(pictures: Job) -> None:
     """And the classifier of domains gets its own whole, however weak the strength."""
     options, network, batch = _options("dann", weight=0.5), pictures.network.train(), _batch(pictures, progress=0.1)
-    objective = Aligned(pictures, options, lambda shape: find_strategy("dann").make(options, shape))  # type: ignore[attr-defined]
+    objective = Aligned(pictures, options, lambda shape: Adversary(options, shape))
     classifier = objective.between.classifier
     ours, theirs = (list(one.parameters()) for one in (network.backbone, classifier))
     found = torch.autograd.grad(objective(network, batch), [*ours, *theirs])
@@ -230,12 +231,12 @@ def test_statistics_per_domain_end_in_the_network_as_those_of_the_target(picture
         assert torch.equal(norm.running_mean, after)
 
 
-@pytest.mark.parametrize("name", ["dann", "cdan", "coral", "adabn"])
+@pytest.mark.parametrize("name", ["dann", "cdan", "coral", "adabn", "mean_teacher"])
 def test_each_method_moves_the_network_elsewhere_than_the_source_alone(
     name: str, pictures: Job, tmp_path: Path
 ) -> None:
     state = {key: value.clone() for key, value in pictures.network.state_dict().items()}
-    history = find_strategy(name).fit(pictures, _options(name))
+    history = find_strategy(name).fit(pictures, _options(name, **({"sure": 0.5} if name == "mean_teacher" else {})))
     adapted = {key: value.clone() for key, value in pictures.network.state_dict().items()}
     pictures.network.load_state_dict(state)
     alone = replace(pictures, folder=tmp_path / "alone", kept={})
@@ -247,14 +248,16 @@ def test_each_method_moves_the_network_elsewhere_than_the_source_alone(
     assert changed & statistics
     assert {"entropy", "mutual_information", "soft_neighbourhood_density"} <= history[0].keys()
     assert ("domain_accuracy" in history[0]) == (name in ("dann", "cdan"))
+    assert ("believed" in history[0]) == (name == "mean_teacher")
 
 
-@pytest.mark.parametrize("name", ["dann", "adabn"])
+@pytest.mark.parametrize("name", ["dann", "adabn", "mean_teacher"])
 def test_a_training_that_is_killed_ends_with_the_same_weights_statistics_and_history(
     name: str, pictures: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shared.trainer.CHECKPOINT_SECONDS", 0.0)
-    options = _options(name, **({"batch_norm": "per_domain"} if name == "dann" else {}))
+    more = {"dann": {"batch_norm": "per_domain"}, "mean_teacher": {"batch_norm": "per_domain", "sure": 0.5}}
+    options = _options(name, **more.get(name, {}))
 
     def die(what: str, done: int, total: int, note: str) -> None:
         if done == 5:
@@ -277,7 +280,7 @@ def test_a_training_that_is_killed_ends_with_the_same_weights_statistics_and_his
         assert all(torch.equal(value, other[entry]) for entry, value in one.items())
 
 
-@pytest.mark.parametrize("name", ["dann", "adabn"])
+@pytest.mark.parametrize("name", ["dann", "adabn", "mean_teacher"])
 def test_a_head_that_is_solved_first_is_solved_for_them_too(name: str, pictures: Job) -> None:
     options = _options(name, head="solved", selection="mutual_information")
     history = find_strategy(name).fit(pictures, options)

@@ -1,0 +1,80 @@
+"""Self-ensembling: the network's own average says what target images are, and varied ones must get the same answer."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812 - the field's usual name
+
+from shared.averaging import averaged
+from shared.errors import ConfigError
+from shared.job import Job
+from shared.network import Network
+from shared.objective import Batch
+from shared.schedules import ramp
+from shared.toward_target import Adapting, TowardTarget
+from shared.trainer import stack_images
+from shared.training_options import TrainingOptions
+
+
+class Options(TrainingOptions):
+    """Options of the mean teacher."""
+
+    name: Literal["mean_teacher"] = Field(
+        "mean_teacher", description="finetune, and target images named by an average of the network"
+    )
+    weight: float = Field(1.0, gt=0, description="of the loss on target images, once its ramp has risen")
+    sure: float = Field(0.9, ge=0, lt=1, description="probability from which on the teacher is believed")
+    teacher: float = Field(0.99, ge=0, lt=1, description="decay of the moving average of weights that teaches")
+
+
+class Taught(TowardTarget):
+    """Class loss of the labelled images, and of varied target images against what the teacher says of plain ones.
+
+    The teacher is a moving average of the network. Where it is not sure enough it says nothing.
+
+    Source: French et al., arXiv 1706.05208, sections 3.1 to 3.3; with the likeliest class in place of all
+    probabilities, Sohn et al., arXiv 2001.07685, equation 4.
+
+    Raises:
+        ConfigError: There is no target.
+    """
+
+    def __init__(self, job: Job, options: Options) -> None:
+        super().__init__(job, options)
+        if job.target is None:
+            raise ConfigError("strategy mean_teacher learns from images of a target; set data.target")
+        self.plain = job.target.train
+        self.weight, self.sure = options.weight, options.sure
+        self.teacher = averaged(job.network, options.teacher).requires_grad_(False)
+        self.believed: list[float] = []
+
+    def forward(self, network: Network, batch: Batch) -> Tensor:
+        """Of one step; the teacher has learned from the steps before it."""
+        self.teacher.update_parameters(network)
+        count = len(batch.labels)
+        with self.normalised(network, count):
+            scores = network(batch.images).float()
+        classes, believed = self._taught(batch.places[count:])
+        self.believed.append(float(believed.mean()))
+        of_target = (believed * F.cross_entropy(scores[count:], classes, reduction="none")).mean()
+        return self.of_classes.of(scores[:count], batch.labels) + self.weight * ramp(batch.progress) * of_target
+
+    @torch.no_grad()
+    def _taught(self, places: Tensor) -> tuple[Tensor, Tensor]:
+        """What the teacher says of target images: classes int64 [B], and float32 [B], 1 where it is believed."""
+        plain = stack_images(self.plain.of(places.cpu().numpy()), 0, len(places)).to(places.device)
+        self.teacher.eval()
+        probability, classes = torch.softmax(self.teacher(plain).float(), dim=1).max(dim=1)
+        return classes, (probability >= self.sure).float()
+
+    def measured(self) -> dict[str, float]:
+        """How often the teacher was believed."""
+        believed, self.believed = self.believed, []
+        return {"believed": sum(believed) / len(believed)} if believed else {}
+
+
+STRATEGY = Adapting(Options, Taught)

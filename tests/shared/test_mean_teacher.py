@@ -1,0 +1,112 @@
+"""A network that is taught about the target by its own average."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from shared.backbones import build_backbone
+from shared.config import validate
+from shared.errors import ConfigError
+from shared.job import Job, Part, Target, unlabelled
+from shared.network import Network
+from shared.objective import Batch
+from shared.samples import Belonging, Sample
+from shared.strategies import find_strategy
+from shared.strategies.mean_teacher import STRATEGY, Options, Taught
+from shared.task import Preprocessing
+
+
+def _part(count: int, seed: int, domain: str) -> Part:
+    """Class 1 has a bright square; the target is brighter all over."""
+    labels = np.arange(count, dtype=np.int64) % 2
+    images = np.random.default_rng(seed).random((count, 1, 16, 16)).astype(np.float32) * (0.4 + 0.2 * (domain == "b"))
+    images[labels == 1, :, 4:10, 4:10] += 0.4
+    samples = [Sample(id=f"{domain}{i}", source="", label=str(label), domain=domain) for i, label in enumerate(labels)]
+    return Part(samples, list(images), labels, Belonging.of(samples, range(count)))
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    torch.manual_seed(0)
+    return Job(
+        network=Network(build_backbone("convnet_small", layers=["block2"], seed=0), ["block2"], "avg1", 64, 2),
+        train=_part(24, 1, "a"),
+        validation=_part(24, 2, "a"),
+        classes=("0", "1"),
+        costs=(1.0, 1.0),
+        spec=Preprocessing(16),
+        content_hash="",
+        fingerprint="",
+        augment=lambda image, _: 1.0 - image,
+        seed=0,
+        device=torch.device("cpu"),
+        folder=tmp_path,
+        progress=lambda *_: None,
+        target=Target(unlabelled(_part(24, 3, "b")), unlabelled(_part(24, 4, "b"))),
+    )
+
+
+def _options(**more: Any) -> Options:
+    return validate(Options, {"name": "mean_teacher", "class_weights": "none", **more}, origin="test")
+
+
+def _batch(job: Job, progress: float) -> Batch:
+    assert job.target is not None
+    images = np.stack([*job.train.images[:6], *(job.augment(job.target.train.images[i], 0) for i in range(6))])
+    return Batch(torch.from_numpy(images), torch.from_numpy(job.train.labels[:6]), torch.arange(6).repeat(2), progress)
+
+
+def test_the_loss_is_that_of_labels_and_of_what_the_teacher_says_of_plain_images(job: Job) -> None:
+    assert job.target is not None
+    job.network.eval()  # statistics of a batch would make the sum depend on which images are together
+    with torch.no_grad():
+        job.network.head.weight.mul_(20.0)
+        plain = torch.from_numpy(np.stack([job.target.train.images[i] for i in range(6)]))
+        probability, said = torch.softmax(job.network(plain), dim=1).max(dim=1)
+        sure = float(probability.sort().values[2:4].mean())
+        batch = _batch(job, 1.0)
+        scores = job.network(batch.images)
+        of_source = torch.nn.functional.cross_entropy(scores[:6], batch.labels)
+        each = torch.nn.functional.cross_entropy(scores[6:], said, reduction="none")
+        expected = of_source + 0.5 * (each * (probability >= sure)).sum() / 6
+    objective = Taught(job, _options(sure=sure, weight=0.5))
+    assert float(objective(job.network, batch).detach()) == pytest.approx(float(expected), rel=1e-3)
+    assert objective.measured() == {"believed": 0.5}
+    assert objective.measured() == {}
+
+
+def test_at_first_only_labels_count_and_no_gradient_reaches_the_teacher(job: Job) -> None:
+    objective = Taught(job, _options(sure=0.0))
+    loss = objective(job.network, _batch(job, 0.0))
+    alone = objective.of_classes.of(job.network(_batch(job, 0.0).images)[:6], _batch(job, 0.0).labels)
+    assert float(loss.detach()) == pytest.approx(float(alone.detach()), rel=1e-5)
+    objective(job.network, _batch(job, 1.0)).backward()
+    assert all(weight.grad is None for weight in objective.teacher.parameters())
+    assert not any(weight.requires_grad for weight in objective.teacher.parameters())
+    assert job.network.head.weight.grad is not None
+
+
+def test_a_teacher_that_is_never_sure_leaves_plain_fine_tuning(job: Job, tmp_path: Path) -> None:
+    phase = {"epochs": 2, "train": "all", "lr_head": 1e-2, "lr_backbone": 1e-2, "warmup": 0.0}
+    given = {"batch_size": 8, "batch_norm": "frozen", "augment": False, "class_weights": "none", "phases": [phase]}
+    weights, believed = {}, {}
+    for name, more in {"never": {"sure": 0.999999}, "often": {"sure": 0.5}, "finetune": {}}.items():
+        own = replace(job, network=deepcopy(job.network), folder=tmp_path / name, kept={})
+        strategy = find_strategy("finetune" if name == "finetune" else "mean_teacher")
+        history = strategy.fit(own, validate(strategy.options, {**given, **more}, origin="test"))
+        weights[name], believed[name] = own.network.head.weight, history[-1].get("believed")
+    assert believed == {"never": 0.0, "often": pytest.approx(1.0, abs=0.5), "finetune": None}
+    assert torch.allclose(weights["never"], weights["finetune"], atol=1e-5)
+    assert not torch.allclose(weights["often"], weights["finetune"], atol=1e-3)
+
+
+def test_without_a_target_there_is_nothing_to_teach(job: Job) -> None:
+    with pytest.raises(ConfigError, match=r"set data\.target"):
+        STRATEGY.fit(replace(job, target=None), _options())
