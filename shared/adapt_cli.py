@@ -43,10 +43,11 @@ def add_adapt(app: typer.Typer, task: "Task") -> None:
         source: Annotated[str | None, typer.Option(help=f"With labels. {NAMED}")] = None,
         target: Annotated[str | None, typer.Option(help=f"Its labels only judge. {NAMED}")] = None,
         method: Annotated[
-            list[str] | None, typer.Option(help="dann, cdan, coral or adabn; several may be given. dann without it.")
+            list[str] | None,
+            typer.Option(help="dann, cdan, coral, adabn or mean_teacher; several may be given. dann without it."),
         ] = None,
         weight: Annotated[
-            list[float] | None, typer.Option(help="Of the loss between domains; several may be given.")
+            list[float] | None, typer.Option(help="Of the loss that looks at the target; several may be given.")
         ] = None,
         rule: Annotated[
             str, typer.Option(help=f"What chooses without labels of the target: {', '.join(RULE_NAMES)}.")

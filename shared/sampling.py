@@ -14,10 +14,11 @@ Balance = Literal["none", "class", "domain", "class_and_domain"]
 
 
 def balanced_keys(part: Part, balance: Balance) -> NDArray[np.int64]:
-    """The group of each sample and its group within that, int64 [N, 2]; alike groups shall come equally often.
+    """The group of each sample and its group within that, int64 [N, 2], as `epoch_order` takes them.
 
-    By class and domain, all classes come equally often, and within each the domains that show it: a collection of
-    tumours alone does not make tumours more frequent.
+    By class and domain, all classes come equally often, and within each the domains that show it by the square root of
+    how often they do: a collection of tumours alone does not make tumours more frequent, and one of few patients is
+    not learnt by heart.
     """
     nothing = np.zeros(len(part.labels), dtype=np.int64)
     domains = _numbered([sample.domain for sample in part.samples])
@@ -26,9 +27,10 @@ def balanced_keys(part: Part, balance: Balance) -> NDArray[np.int64]:
 
 
 def epoch_order(keys: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.int64]:
-    """Places [N] in the order of one epoch: each group as often as any other, up to one, and so within each.
+    """Places [N] in the order of one epoch: each group as often as any other, up to one.
 
-    Samples of a group come again only after all of it have come; of one group this is a plain shuffle.
+    Within a group, shares follow the square roots of sizes. Samples come again only after all of theirs have come; of
+    one group this is a plain shuffle.
 
     Args:
         keys: int64 [N, 2], as `balanced_keys` gives them.
@@ -37,9 +39,11 @@ def epoch_order(keys: NDArray[np.int64], random: np.random.Generator) -> NDArray
     if len(np.unique(keys, axis=0)) == 1:
         return random.permutation(len(keys))
     drawn = []
-    for outer, share in _shared(np.unique(keys[:, 0]), len(keys), random):
+    groups = np.unique(keys[:, 0])
+    for outer, share in _shared(groups, np.ones(len(groups)), len(keys), random):
         within = np.flatnonzero(keys[:, 0] == outer)
-        for inner, part in _shared(np.unique(keys[within, 1]), share, random):
+        parts, sizes = np.unique(keys[within, 1], return_counts=True)
+        for inner, part in _shared(parts, np.sqrt(sizes), share, random):
             drawn.append(_repeated(within[keys[within, 1] == inner], part, random))
     return random.permutation(np.concatenate(drawn))
 
@@ -58,10 +62,12 @@ def endless(count: int, start: int, length: int, round_of: Callable[[int], np.ra
     return np.concatenate(rounds)[start - first * count :][:length]
 
 
-def _shared(groups: NDArray[np.int64], count: int, random: np.random.Generator) -> list[tuple[int, int]]:
-    """Groups with how many of `count` each gets: equally many, and what is left by lot."""
-    shares = np.full(len(groups), count // len(groups))
-    shares[random.permutation(len(groups))[: count % len(groups)]] += 1
+def _shared(
+    groups: NDArray[np.int64], weights: NDArray[np.float64], count: int, random: np.random.Generator
+) -> list[tuple[int, int]]:
+    """Groups with how many of `count` each gets, by its weight; what is left goes by lot, one to a group."""
+    shares = np.floor(count * weights / weights.sum()).astype(np.int64)
+    shares[random.permutation(len(groups))[: count - shares.sum()]] += 1
     return list(zip(groups.tolist(), shares.tolist(), strict=True))
 
 

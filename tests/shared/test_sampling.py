@@ -47,16 +47,14 @@ def test_balance_names_what_is_told_apart(balance: Balance, groups: list[list[in
     assert sorted(np.flatnonzero((keys == key).all(axis=1)).tolist() for key in np.unique(keys, axis=0)) == groups
 
 
-def test_a_collection_of_one_class_does_not_make_it_more_frequent() -> None:
-    labels = np.array([0] * 10 + [1] * 40 + [1] * 50)
-    samples = [Sample(str(i), "", domain="both" if i < 50 else "ill") for i in range(100)]
+def test_a_collection_of_one_class_does_not_make_it_more_frequent_and_small_ones_are_not_drowned() -> None:
+    labels = np.array([0] * 10 + [1] * 9 + [1] * 81)
+    samples = [Sample(str(i), "", domain="both" if i < 19 else "ill") for i in range(100)]
     part = Part(samples, [], labels, Belonging.of(samples, range(100)))
     order = epoch_order(balanced_keys(part, "class_and_domain"), _random())
-    assert [int((order < 10).sum()), int(((order >= 10) & (order < 50)).sum()), int((order >= 50).sum())] == [
-        50,
-        25,
-        25,
-    ]
+    assert int((order < 10).sum()) == 50
+    assert int(((order >= 10) & (order < 19)).sum()) in (12, 13)  # 9 and 81 images: one to three
+    assert int((order >= 19).sum()) in (37, 38)
 
 
 def test_the_endless_stream_is_the_same_wherever_it_is_entered() -> None:
