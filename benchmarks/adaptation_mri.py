@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +97,7 @@ def main() -> None:
     parser.add_argument("--weight", type=float, default=1.0)
     parser.add_argument("--methods", nargs="+", default=["dann"])
     parser.add_argument("--rule", choices=tuple(LABEL_FREE), default="mutual_information")
+    parser.add_argument("--vary", action="store_true", help="training images are varied as between scanners")
     parser.add_argument("--back", action="store_true")
     parser.add_argument("--summary", type=Path, nargs="+")
     args = parser.parse_args()
@@ -110,7 +112,8 @@ def main() -> None:
         domains = (args.source, args.target)
         wanted = DataSection(source=str(args.data[0]), domains=domains, target=args.target, options=options)
     source, target = load_parts(wanted, args.seed, args.side)
-    study = Study(source, target, 2, screening, args.seed, args.side)
+    augment = partial(TASK.augment, kind="mri_physics") if args.vary else None
+    study = Study(source, target, 2, screening, args.seed, args.side, augment=augment)
     methods = {name: (name, {"weight": args.weight}) for name in args.methods}
     told = study.columns(methods, args.epochs, args.rule, back=args.back)
     direction = f"{args.source or args.data[0].name} to {args.target or args.data[1].name}"
