@@ -21,6 +21,8 @@ LabelFreeRule = Callable[[NDArray[np.float64]], float]
 
 RULES: Registry[Rule] = Registry("selection rule")
 LABEL_FREE: Registry[LabelFreeRule] = Registry("selection rule")
+LAST = "last"
+"""In place of a rule: no choice, the last epoch. Validation cannot say which checkpoint is best elsewhere."""
 NEIGHBOUR_TEMPERATURE = 0.05
 """Source: Saito et al., arXiv 2108.10860, section 3.2."""
 

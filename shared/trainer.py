@@ -33,7 +33,7 @@ from shared.param_groups import parameter_groups
 from shared.sampling import Balance, balanced_keys, endless, epoch_order
 from shared.schedules import Shape, multiplier
 from shared.seeding import derive_seed, generator
-from shared.selection import LABEL_FREE, RULES
+from shared.selection import LABEL_FREE, LAST, RULES
 from shared.task import Image
 
 CHECKPOINT_SECONDS = 20.0
@@ -117,7 +117,7 @@ class Settings:
         batch_norm: What of their BatchNorm trained stages change: all, not the statistics, or nothing.
         augment: Whether `job.augment` varies the training images.
         precision: Of the forward and backward pass; weights and evaluation are float32 always.
-        selection: A rule of `shared.selection`; one of those without labels needs `job.target`.
+        selection: A rule of `shared.selection`, or `LAST`; one of those without labels needs `job.target`.
         balance: What comes equally often in an epoch.
         averaging: Decay of a moving average of the network's weights, which is judged and kept in their place; 0: none.
         clip_norm: Gradients of a step with a larger norm, over all trained weights, are scaled down to it; 0: never.
@@ -262,7 +262,10 @@ class _Loop:
         if self.job.target is not None:
             of_target = self._probabilities(judged, self.job.target.validation, lambda one, codes: one.head(codes))
             target = {name: LABEL_FREE.get(name)(of_target) for name in LABEL_FREE}
-        value = target[rule] if rule in LABEL_FREE else RULES.get(rule)(probabilities, labels[known])
+        if rule == LAST:
+            value = float(len(self.history))
+        else:
+            value = target[rule] if rule in LABEL_FREE else RULES.get(rule)(probabilities, labels[known])
         self.job.watch(replace(self.job, network=judged), len(self.history))
         self.history.append(
             {

@@ -15,7 +15,7 @@ from shared.losses import class_weights
 from shared.objective import ClassLoss
 from shared.sampling import Balance
 from shared.schedules import Shape
-from shared.selection import LABEL_FREE, RULES
+from shared.selection import LABEL_FREE, LAST, RULES
 from shared.trainer import Phase, Settings
 
 
@@ -70,8 +70,8 @@ class TrainingOptions(Section):
     )
     selection: str = Field(
         "loss",
-        description="which checkpoint validation prefers: loss or balanced_accuracy; or, with data.target, the "
-        "unlabelled target: entropy, mutual_information or soft_neighbourhood_density",
+        description="which checkpoint validation prefers: loss or balanced_accuracy; last: none, the last is kept; or, "
+        "with data.target, the unlabelled target: entropy, mutual_information or soft_neighbourhood_density",
     )
 
     @model_validator(mode="after")
@@ -114,7 +114,7 @@ class TrainingOptions(Section):
         """As `check`, whatever is done with BatchNorm."""
         for phase in self.phases:
             resolve_stages(phase.train, stages)
-        if self.selection not in LABEL_FREE:
+        if self.selection not in (LAST, *LABEL_FREE):
             RULES.get(self.selection)
 
     def settings(self) -> Settings:

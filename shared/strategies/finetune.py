@@ -10,7 +10,7 @@ from torch import Tensor
 
 from shared.job import Job, Part
 from shared.objective import Objective
-from shared.selection import LABEL_FREE
+from shared.selection import LABEL_FREE, LAST
 from shared.strategies import linear_probe
 from shared.trainer import predict_codes, train
 from shared.training_options import TrainingOptions
@@ -20,8 +20,8 @@ def train_in_phases(job: Job, objective: Objective, options: TrainingOptions) ->
     """Solves the head first where that is asked for, then runs the phases; the history of both."""
     solved: list[dict[str, Any]] = []
     if options.head == "solved":
-        # a rule that judges the target needs the network's answers there; the probe sees the source alone
-        selection = "loss" if options.selection in LABEL_FREE else options.selection
+        # the probe sees the source alone, and what it tries are no epochs
+        selection = "loss" if options.selection in (LAST, *LABEL_FREE) else options.selection
         probe = linear_probe.Options(class_weights=options.class_weights, selection=selection)
         solved = linear_probe.STRATEGY.fit(job, probe)
     return [*solved, *train(job, objective, options.settings())]

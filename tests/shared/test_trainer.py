@@ -117,6 +117,21 @@ def test_averaged_weights_are_kept_in_place_of_the_last(tmp_path: Path) -> None:
     assert any(not torch.equal(first, second) for first, second in pairs)
 
 
+def test_the_last_epoch_is_kept_where_nothing_shall_be_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    falling = iter(range(0, -100, -1))
+    monkeypatch.setattr("shared.trainer.RULES.get", lambda _: lambda *__: float(next(falling)))
+    ends: dict[int, dict[str, torch.Tensor]] = {}
+    for selection in ("last", "loss"):
+        job = replace(
+            small_job(tmp_path / selection),
+            watch=lambda seen, epoch: ends.update({epoch: {k: v.clone() for k, v in _weights(seen).items()}}),
+        )
+        history = _train(job, selection=selection)
+        kept = len(history) - 1 if selection == "last" else 0
+        assert all(torch.equal(value, ends[kept][name]) for name, value in _weights(job).items())
+    assert any(not torch.equal(value, ends[0][name]) for name, value in ends[len(history) - 1].items())
+
+
 def test_a_phase_of_the_head_alone_leaves_the_backbone_as_it_was(tmp_path: Path) -> None:
     job = small_job(tmp_path)
     before = {name: value.clone() for name, value in job.network.backbone.state_dict().items()}
