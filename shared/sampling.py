@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from typing import Literal
 
@@ -18,10 +19,10 @@ def balanced_keys(part: Part, balance: Balance) -> NDArray[np.int64]:
 
     By class and domain, all classes come equally often, and within each the domains that show it by the square root of
     how often they do: a collection of tumours alone does not make tumours more frequent, and one of few patients is
-    not learnt by heart.
+    not learnt by heart. What a larger domain holds too is its own: then the rest of the smaller one is not lost in it.
     """
     nothing = np.zeros(len(part.labels), dtype=np.int64)
-    domains = _numbered([sample.domain for sample in part.samples])
+    domains = _numbered(_domains_without_copies(part))
     outer = part.labels if balance in ("class", "class_and_domain") else domains if balance == "domain" else nothing
     return np.stack([outer, domains if balance == "class_and_domain" else nothing], axis=1)
 
@@ -60,6 +61,22 @@ def endless(count: int, start: int, length: int, round_of: Callable[[int], np.ra
     first, last = start // count, (start + length - 1) // count
     rounds = [round_of(number).permutation(count) for number in range(first, last + 1)]
     return np.concatenate(rounds)[start - first * count :][:length]
+
+
+def _domains_without_copies(part: Part) -> list[str]:
+    """Of each sample; where copies join those of several domains, the largest of these domains.
+
+    A group that itself lies in several domains, a patient of two scanners, is no copy.
+    """
+    domains = [sample.domain for sample in part.samples]
+    sizes = Counter(domains)
+    where, by_group = defaultdict[int, set[str]](set), defaultdict[str, set[str]](set)
+    for domain, group, unit in zip(domains, part.belonging.groups, part.belonging.units, strict=True):
+        where[unit].add(domain)
+        by_group[group].add(domain)
+    largest = {unit: max(sorted(names), key=sizes.__getitem__) for unit, names in where.items()}
+    belonging = zip(domains, part.belonging.groups, part.belonging.units, strict=True)
+    return [domain if len(by_group[group]) > 1 else largest[unit] for domain, group, unit in belonging]
 
 
 def _shared(

@@ -57,6 +57,20 @@ def test_a_collection_of_one_class_does_not_make_it_more_frequent_and_small_ones
     assert int((order >= 19).sum()) in (37, 38)
 
 
+def test_what_a_larger_domain_holds_too_is_its_own_but_not_a_patient_of_two_scanners() -> None:
+    domains = ["large"] * 4 + ["small"] * 3 + ["third"] * 2
+    groups: list[str | None] = [None] * 7 + ["one patient"] * 2
+    domains[7] = "large"
+    samples = [Sample(str(i), "", domain=d, group=g) for i, (d, g) in enumerate(zip(domains, groups, strict=True))]
+    units = [0, 1, 2, 3, 0, 1, 4, 5, 5]  # two of the small one are copies
+    keys = balanced_keys(Part(samples, [], np.ones(9, dtype=np.int64), Belonging.of(samples, units)), "domain")[:, 0]
+    assert [names.tolist() for names in (np.flatnonzero(keys == key) for key in np.unique(keys))] == [
+        [0, 1, 2, 3, 4, 5, 7],
+        [6],
+        [8],
+    ]
+
+
 def test_the_endless_stream_is_the_same_wherever_it_is_entered() -> None:
     whole = endless(7, 0, 50, _random)
     assert [sorted(whole[start : start + 7].tolist()) for start in range(0, 49, 7)] == [list(range(7))] * 7
