@@ -11,7 +11,7 @@ from shared.comparison import Plan, load_comparison
 from shared.config import Config, load_config, to_yaml, validate
 from shared.freezing import resolve_stages
 from shared.pooling import POOLINGS
-from shared.selection import RULES
+from shared.selection import LAST, RULES
 from shared.strategies import find_strategy, strategy_names
 from shared.task import Task
 
@@ -72,7 +72,7 @@ def _check_backbone(config: Config) -> None:
 def _check_strategy(config: Config, path: Path) -> None:
     assert config.strategy["name"] in strategy_names()
     options = validate(find_strategy(config.strategy["name"]).options, config.strategy, origin=str(path))
-    assert options.selection in RULES  # type: ignore[attr-defined]
+    assert options.selection in (LAST, *RULES)  # type: ignore[attr-defined]
     for phase in getattr(options, "phases", ()):
         trained = resolve_stages(phase.train, _stages(config))
         assert trained or phase.train == "none"
