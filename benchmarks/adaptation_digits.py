@@ -94,7 +94,12 @@ def main() -> None:
         methods["dann, balanced source"] = ("dann", {"weight": args.weight, "balance": "class"})
         methods["dann, estimated prior"] = ("dann", {"weight": args.weight, "target_prior": ESTIMATED})
     told = study.columns(methods, args.epochs, args.rule, back=args.back)
-    print(json.dumps({"direction": " to ".join(names), "seed": args.seed, "skew": args.skew, **told}), flush=True)
+    print(
+        json.dumps(
+            {"direction": " to ".join(names), "seed": args.seed, "skew": args.skew, "varied": args.vary, **told}
+        ),
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

@@ -117,7 +117,7 @@ def main() -> None:
     methods = {name: (name, {"weight": args.weight}) for name in args.methods}
     told = study.columns(methods, args.epochs, args.rule, back=args.back)
     direction = f"{args.source or args.data[0].name} to {args.target or args.data[1].name}"
-    print(json.dumps({"direction": direction, "seed": args.seed, **told}), flush=True)
+    print(json.dumps({"direction": direction, "seed": args.seed, "varied": args.vary, **told}), flush=True)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ RULE_NAMES = (
     "balanced_accuracy",
 )
 """Those of `shared.evidence`, which imports torch; the last two judge by the labelled validation of the source."""
+METHODS = ("dann", "cdan", "coral", "adabn", "mean_teacher")
 FOLDER = "adapt"
 """Under the folder of runs: none of what is only tried must be the newest run that `predict` takes."""
 NAMED = "A domain of the data (a scanner), or a folder, zip or manifest of its own."
@@ -44,7 +45,7 @@ def add_adapt(app: typer.Typer, task: "Task") -> None:
         target: Annotated[str | None, typer.Option(help=f"Its labels only judge. {NAMED}")] = None,
         method: Annotated[
             list[str] | None,
-            typer.Option(help="dann, cdan, coral, adabn or mean_teacher; several may be given. dann without it."),
+            typer.Option(help=f"{', '.join(METHODS)}; several may be given. Without it that of CONFIG, or dann."),
         ] = None,
         weight: Annotated[
             list[float] | None, typer.Option(help="Of the loss that looks at the target; several may be given.")
@@ -74,7 +75,9 @@ def add_adapt(app: typer.Typer, task: "Task") -> None:
             from shared.adapting import adapt as adapt_to
             from shared.adapting_report import write_adaptation
 
-            plan = Plan(tuple(method or ("dann",)), tuple(weight or ()), rule, label_shift, bound)
+            configured = str(settings.strategy.get("name"))
+            methods = tuple(method or (configured if configured in METHODS else METHODS[0],))
+            plan = Plan(methods, tuple(weight or ()), rule, label_shift, bound)
             folder = out or RUNS / FOLDER / folder_name(settings)
             with progress_bars() as progress:
                 tree = adapt_to(task, settings, plan, folder, root=RUNS, progress=progress)

@@ -26,8 +26,8 @@ from shared.label_shift import estimate_prior
 from shared.progress import Progress
 from shared.registry import unknown_name
 from shared.runner import run as train_run
-from shared.selection import LABEL_FREE
-from shared.strategies import find_strategy
+from shared.selection import LABEL_FREE, LAST
+from shared.strategies import find_strategy, strategy_names
 from shared.targeting import FOLDER
 from shared.task import Task
 
@@ -42,10 +42,10 @@ class Plan:
 
     Attributes:
         methods: Strategies that adapt.
-        weights: Of what is between domains, each tried with each method that has one; empty: as configured.
+        weights: Of the loss that looks at the target, each tried with each method that has one; empty: as configured.
         rule: Of `shared.evidence.setting_rules`, by which the setting is chosen; one that judges the unlabelled target
-            chooses the checkpoint of each run too. The default is right on digits where entropy and density are not
-            (docs/lab-log.md, 2026-11-26).
+            chooses the checkpoint of each run too, unless the last shall be kept. The default is right on digits where
+            entropy and density are not (docs/lab-log.md, 2026-11-26).
         label_shift: Whether source images count as if their classes had the shares that are estimated of the target.
         bound: Whether to train on the target's labels too.
     """
@@ -60,7 +60,7 @@ class Plan:
         """Looks up every name.
 
         Raises:
-            ConfigError: No such rule, a method that is none, or weights that no method has.
+            ConfigError: No such rule, a method that is none, or weights or class shares that no method has.
             UnknownNameError: No such strategy.
         """
         if self.rule not in setting_rules():
@@ -68,8 +68,10 @@ class Plan:
         for method in self.methods:
             if method in ("finetune", "linear_probe") or find_strategy(method) is None:
                 raise ConfigError(f"{method} adapts to nothing; it is what adaptation is compared with")
-        if self.weights and not any(_has_weight(method) for method in self.methods):
+        if self.weights and not any(_has(method, "weight") for method in self.methods):
             raise ConfigError(f"{' and '.join(self.methods)} has no weight; leave out --weight")
+        if self.label_shift and not any(_has(method, "target_prior") for method in self.methods):
+            raise ConfigError(f"{' and '.join(self.methods)} weighs no classes; leave out --label-shift")
 
 
 def adapt(task: Task, config: Config, plan: Plan, folder: Path, *, root: Path, progress: Progress) -> dict[str, Any]:
@@ -88,14 +90,15 @@ def adapt(task: Task, config: Config, plan: Plan, folder: Path, *, root: Path, p
         and under `no_bound` why there is no bound, or None. Of a target without labels there is no oracle either.
 
     Raises:
-        ConfigError: There is no target, or no such rule or method.
+        ConfigError: There is no target, or no such rule, method or option.
         MedtlError: A run cannot be trained.
     """
     plan.check()
     if config.data.target is None:
         raise ConfigError("nothing to adapt to: name the target's domain (--target, or data.target)")
 
-    if plan.rule in LABEL_FREE:
+    _check_options(config)
+    if plan.rule in LABEL_FREE and config.strategy.get("selection") != LAST:
         config = config.model_copy(update={"strategy": {**config.strategy, "selection": plan.rule}})
 
     def trained(name: str, strategy: Mapping[str, Any], labels: bool = False) -> Run:
@@ -170,6 +173,18 @@ def statement(chosen: str, rule: str, gain: float, interval: tuple[float, float]
     return f"NEGATIVE TRANSFER ALARM: source only is kept; nothing without labels says that {chosen} is better: {said}."
 
 
+def _check_options(config: Config) -> None:
+    """One configuration serves all methods, so an option of any is no fault of another; a misspelt one is.
+
+    Raises:
+        ConfigError: No strategy has such an option.
+    """
+    known = sorted({option for name in strategy_names() for option in find_strategy(name).options.model_fields})
+    for option in config.strategy:
+        if option not in known:
+            raise ConfigError(unknown_name("option of a strategy", option, known))
+
+
 def _options(config: Config, method: str, **more: Any) -> dict[str, Any]:
     """The options of the configuration as far as a strategy has them."""
     known = find_strategy(method).options.model_fields
@@ -190,7 +205,7 @@ def _settings(config: Config, plan: Plan, shares: Sequence[float] | None) -> lis
     more: dict[str, Any] = {} if shares is None else {"target_prior": list(shares)}
     found = []
     for method in plan.methods:
-        if plan.weights and _has_weight(method):
+        if plan.weights and _has(method, "weight"):
             found += [
                 (f"{method} weight={weight:g}", _options(config, method, weight=weight, **more))
                 for weight in plan.weights
@@ -200,8 +215,8 @@ def _settings(config: Config, plan: Plan, shares: Sequence[float] | None) -> lis
     return found
 
 
-def _has_weight(method: str) -> bool:
-    return "weight" in find_strategy(method).options.model_fields
+def _has(method: str, option: str) -> bool:
+    return option in find_strategy(method).options.model_fields
 
 
 def _prior(source: Run) -> dict[str, Any]:

@@ -15,6 +15,9 @@ from shared.selection import LABEL_FREE
 from shared.strategies import find_strategy, strategy_names
 from shared.task import Task
 
+OF_TARGET = ("adabn", "mean_teacher")
+"""Strategies that can do nothing without a target; the others align the domains that there are."""
+
 
 def faults_of_run(task: Task, config: Config) -> list[str]:
     """What keeps a run from being begun, a line a fault; whether data and weights are there is not asked.
@@ -59,6 +62,10 @@ def _check_strategy(config: Config) -> None:
         return
     if config.reverse_validation:
         raise ConfigError("reverse_validation needs data.target, and without its labels")
+    if options.name in OF_TARGET:
+        raise ConfigError(f"strategy.name: {options.name} learns from images of a target; set data.target")
+    if getattr(options, "batch_norm", None) == "per_domain":
+        raise ConfigError("strategy.batch_norm: per_domain keeps statistics of a target; set data.target")
     selection = getattr(options, "selection", None)
     if selection in LABEL_FREE:
         raise ConfigError(f"strategy.selection: {selection} judges unlabelled images; it needs data.target")

@@ -7,7 +7,7 @@ import io
 import json
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -46,6 +46,7 @@ from shared.peak_memory import peak_memory_mib
 from shared.report import Finished, write_report
 from shared.samples import SPLITS, group_mark, image_digest
 from shared.seeding import generator
+from shared.selection import LAST
 from shared.strategies.base import Strategy
 from shared.task import Task
 from shared.weights import WeightsReport
@@ -102,7 +103,7 @@ def complete(
         target=config.sensitivity,
         error_rate=config.error_rate,
         threshold=config.threshold,
-        choices=max(1, len(history)),
+        choices=_tried(config, history),
     )
     familiar = _one_of_each(ood["validation"], parts["validation"], config.seed)
     if job.target is not None:  # inputs of the domain adapted to are familiar too; that takes no label
@@ -172,6 +173,13 @@ def _reference(config: Config, strategy: Strategy, job: Job) -> Reference:
 
 def _one_of_each(scores: NDArray[np.float64], part: Part, seed: int) -> NDArray[np.float64]:
     return one_of_each(scores, [sample.judged_as for sample in part.samples], part.belonging.units, seed)
+
+
+def _tried(config: Config, history: Sequence[Mapping[str, Any]]) -> int:
+    """Among how many models validation chose: heads that were solved, and epochs unless the last is kept anyway."""
+    heads = sum("phase" not in row for row in history)
+    epochs = 1 if config.strategy.get("selection") == LAST else len(history) - heads
+    return max(1, heads + epochs)
 
 
 @torch.no_grad()

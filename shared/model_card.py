@@ -116,8 +116,8 @@ def _evaluation(
     by_group: Sequence[Mapping[str, str]],
     misses: int | None,
 ) -> Iterator[str]:
-    yield "Checkpoint, temperature, aggregation and threshold were chosen on validation; the test was used once, after."
-    yield "In brackets: 95% intervals."
+    yield "Whatever was chosen (checkpoint, temperature, aggregation, threshold) was chosen on validation; the test was"
+    yield "used once, after. In brackets: 95% intervals."
     for unit, table in (("by image", rows), ("by patient or other group", by_group)):
         if table:
             yield from ("", f"| {unit} | validation | test |", "|---|---|---|")

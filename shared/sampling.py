@@ -89,7 +89,7 @@ def _shared(
 
 
 def _repeated(group: NDArray[np.int64], length: int, random: np.random.Generator) -> NDArray[np.int64]:
-    rounds = -(-length // len(group))
+    rounds = max(1, -(-length // len(group)))  # a share may be 0, and there is no empty list of rounds
     return np.concatenate([random.permutation(group) for _ in range(rounds)])[:length]
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from shared.config import Section
-from shared.domain_norm import SourceStatistics
+from shared.domain_norm import SourceStatistics, batch_norms
 from shared.errors import ConfigError
 from shared.job import Job, Part
 from shared.network import Network
@@ -25,7 +25,7 @@ class TowardTarget(Objective):
     """The class loss of labelled images, target images beside them, and for each, if asked for, statistics of its own.
 
     Raises:
-        ConfigError: Statistics are asked for of a target, and there is none.
+        ConfigError: Statistics of a target are asked for, and there is no target or no BatchNorm.
     """
 
     def __init__(self, job: Job, options: TrainingOptions) -> None:
@@ -36,6 +36,8 @@ class TowardTarget(Objective):
         self.statistics = SourceStatistics(job.network) if options.batch_norm == "per_domain" else None
         if self.statistics is not None and self.target is None:
             raise ConfigError("strategy.batch_norm: per_domain keeps statistics of a target; set data.target")
+        if self.statistics is not None and not batch_norms(job.network):
+            raise ConfigError("strategy.batch_norm: per_domain needs BatchNorm, and this backbone has none")
 
     def normalised(self, network: Network, labelled: int) -> AbstractContextManager[None]:
         """Within it the first `labelled` images of a batch are the source's, where each has statistics of its own."""

@@ -118,7 +118,7 @@ class Settings:
         augment: Whether `job.augment` varies the training images.
         precision: Of the forward and backward pass; weights and evaluation are float32 always.
         selection: A rule of `shared.selection`, or `LAST`; one of those without labels needs `job.target`.
-        balance: What comes equally often in an epoch.
+        balance: What comes equally often in an epoch, as `shared.sampling` says.
         averaging: Decay of a moving average of the network's weights, which is judged and kept in their place; 0: none.
         clip_norm: Gradients of a step with a larger norm, over all trained weights, are scaled down to it; 0: never.
     """

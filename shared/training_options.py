@@ -56,7 +56,11 @@ class TrainingOptions(Section):
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the label that goes to all classes alike")
     focal_gamma: float = Field(0.0, ge=0, description="how much easy samples count less in the loss; 0: not at all")
     class_weights: Literal["balanced", "none"] = Field("balanced", description="in the loss")
-    balance: Balance = Field("none", description="what comes equally often in an epoch, however rare it is")
+    balance: Balance = Field(
+        "none",
+        description="what comes equally often in an epoch; class_and_domain: classes, and in each the domains by the "
+        "square root of their sizes",
+    )
     averaging: float = Field(
         0.0, ge=0, lt=1, description="decay of a moving average of the weights, which is kept in their place; 0: none"
     )
@@ -107,7 +111,7 @@ class TrainingOptions(Section):
             UnknownNameError: A rule that there is not.
         """
         if self.batch_norm == "per_domain":
-            raise ConfigError("strategy.batch_norm: per_domain is for strategies that align domains, such as dann")
+            raise ConfigError("strategy.batch_norm: per_domain is for strategies that see a target, such as dann")
         self.check_names(stages)
 
     def check_names(self, stages: Sequence[str]) -> None:

@@ -43,6 +43,8 @@ class Taught(TowardTarget):
         ConfigError: There is no target.
     """
 
+    believed: Tensor
+
     def __init__(self, job: Job, options: Options) -> None:
         super().__init__(job, options)
         if job.target is None:
@@ -50,7 +52,8 @@ class Taught(TowardTarget):
         self.plain = job.target.train
         self.weight, self.sure = options.weight, options.sure
         self.teacher = averaged(job.network, options.teacher).requires_grad_(False)
-        self.believed: list[float] = []
+        # kept in checkpoints, so that a training that was interrupted tells the same
+        self.register_buffer("believed", torch.zeros(2))
 
     def forward(self, network: Network, batch: Batch) -> Tensor:
         """Of one step; the teacher has learned from the steps before it."""
@@ -59,7 +62,7 @@ class Taught(TowardTarget):
         with self.normalised(network, count):
             scores = network(batch.images).float()
         classes, believed = self._taught(batch.places[count:])
-        self.believed.append(float(believed.mean()))
+        self.believed += torch.stack([believed.sum(), torch.tensor(len(believed), device=believed.device)])
         of_target = (believed * F.cross_entropy(scores[count:], classes, reduction="none")).mean()
         return self.of_classes.of(scores[:count], batch.labels) + self.weight * ramp(batch.progress) * of_target
 
@@ -73,8 +76,9 @@ class Taught(TowardTarget):
 
     def measured(self) -> dict[str, float]:
         """How often the teacher was believed."""
-        believed, self.believed = self.believed, []
-        return {"believed": sum(believed) / len(believed)} if believed else {}
+        believed, total = self.believed.tolist()
+        self.believed.zero_()
+        return {"believed": believed / total} if total else {}
 
 
 STRATEGY = Adapting(Options, Taught)

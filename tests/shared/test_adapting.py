@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from handwriting.task import TASK
-from shared.adapt_cli import RULE_NAMES, between, folder_name
+from shared.adapt_cli import METHODS, RULE_NAMES, between, folder_name
 from shared.adapting import KEPT, Plan, adapt, statement
 from shared.adapting_report import proxy_a_distance, write_adaptation
 from shared.artifacts import check_finished, read_json, read_model_record
+from shared.checking import faults_of_run
 from shared.config import Config, DataSection, load_config
 from shared.division import divide
 from shared.errors import ConfigError, UsageError
@@ -196,13 +197,16 @@ def test_each_pair_of_domains_has_a_folder_of_its_own() -> None:
 def test_the_command_names_the_rules_that_there_are() -> None:
     assert set(RULE_NAMES) == set(setting_rules())
     assert Plan().rule == RULE_NAMES[0]
+    assert Plan().methods == METHODS[:1]
+    Plan(methods=METHODS).check()
 
 
 def test_a_plan_names_rules_and_methods_that_there_are(config: Config, tmp_path: Path) -> None:
-    for plan in (Plan(rule="luck"), Plan(methods=("finetune",)), Plan(methods=("adabn",), weights=(0.3,))):
+    named = (Plan(rule="luck"), Plan(methods=("finetune",)), Plan(methods=("adabn",), weights=(0.3,)))
+    for plan in (*named, Plan(methods=("mean_teacher",), label_shift=True)):
         with pytest.raises(ConfigError):
             adapt(TASK, config, plan, tmp_path, root=tmp_path, progress=lambda *_: None)
-    for strategy in ({**config.strategy, "layer": "block9"}, {**config.strategy, "hidden": 0}):
+    for strategy in ({**config.strategy, **more} for more in ({"layer": "block9"}, {"hidden": 0}, {"suer": 0.5})):
         changed = config.model_copy(update={"strategy": strategy})
         with pytest.raises(ConfigError):
             adapt(TASK, changed, Plan(), tmp_path, root=tmp_path, progress=lambda *_: None)
@@ -220,3 +224,6 @@ def test_a_rule_without_labels_needs_a_target(config: Config, tmp_path: Path) ->
     strategy = {**config.strategy, "name": "finetune", "selection": "entropy", "batch_norm": "train"}
     with pytest.raises(ConfigError, match=r"it needs data\.target"):
         run(TASK, config.model_copy(update={"data": data, "strategy": strategy}), root=tmp_path)
+    for more in ({"name": "mean_teacher"}, {"name": "adabn"}, {"name": "dann", "batch_norm": "per_domain"}):
+        changed = config.model_copy(update={"data": data, "strategy": {**strategy, "selection": "loss", **more}})
+        assert ["set data.target" in fault for fault in faults_of_run(TASK, changed)] == [True]

@@ -57,6 +57,14 @@ def test_a_collection_of_one_class_does_not_make_it_more_frequent_and_small_ones
     assert int((order >= 19).sum()) in (37, 38)
 
 
+def test_a_share_may_be_nothing() -> None:
+    keys = np.array([[0, 0]] * 9 + [[0, 1]] + [[outer, 0] for outer in (1, 2, 3)])
+    for seed in range(20):
+        order = epoch_order(keys, _random(seed))
+        assert len(order) == 13
+        assert np.ptp(np.bincount(keys[order, 0])) <= 1
+
+
 def test_what_a_larger_domain_holds_too_is_its_own_but_not_a_patient_of_two_scanners() -> None:
     domains = ["large"] * 4 + ["small"] * 3 + ["third"] * 2
     groups: list[str | None] = [None] * 7 + ["one patient"] * 2

@@ -1,0 +1,19 @@
+"""From a trained network to a finished run; the run itself is tested with the runner."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.completion import _tried
+from shared.config import load_config
+
+
+@pytest.mark.parametrize(
+    ("selection", "heads", "epochs", "models"),
+    [("loss", 0, 5, 5), ("loss", 3, 5, 8), ("last", 0, 5, 1), ("last", 3, 5, 4), ("loss", 0, 0, 1)],
+)
+def test_a_certificate_allows_for_what_was_chosen_among_and_no_more(
+    selection: str, heads: int, epochs: int, models: int
+) -> None:
+    history = [{"penalty": 1.0}] * heads + [{"phase": 1}] * epochs
+    assert _tried(load_config(None, (f"strategy.selection={selection}",)), history) == models
