@@ -18,8 +18,8 @@ def balanced_keys(part: Part, balance: Balance) -> NDArray[np.int64]:
     """The group of each sample and its group within that, int64 [N, 2], as `epoch_order` takes them.
 
     By class and domain, all classes come equally often, and within each the domains that show it by the square root of
-    how often they do: a collection of tumours alone does not make tumours more frequent, and one of few patients is
-    not learnt by heart. What a larger domain holds too is its own: then the rest of the smaller one is not lost in it.
+    how often they do: a domain of one class alone does not make that class more frequent, and a small one is not learnt
+    by heart. What a larger domain holds too is its own: then the rest of the smaller one is not lost in it.
     """
     nothing = np.zeros(len(part.labels), dtype=np.int64)
     domains = _numbered(_domains_without_copies(part))
@@ -66,7 +66,7 @@ def endless(count: int, start: int, length: int, round_of: Callable[[int], np.ra
 def _domains_without_copies(part: Part) -> list[str]:
     """Of each sample; where copies join those of several domains, the largest of these domains.
 
-    A group that itself lies in several domains, a patient of two scanners, is no copy.
+    A group that itself lies in several domains is no copy: it was seen in each of them.
     """
     domains = [sample.domain for sample in part.samples]
     sizes = Counter(domains)
