@@ -41,7 +41,8 @@ class DomainClassifier(nn.Module):
         scores = self.layers(reversed_gradient(features, seen.strength))
         losses = F.cross_entropy(scores, seen.domains, reduction="none")
         with torch.no_grad():
-            self.hits += torch.stack([(scores.argmax(1) == seen.domains).sum(), torch.tensor(len(losses))]).float()
+            self.hits[0] += (scores.argmax(1) == seen.domains).sum()
+            self.hits[1] += len(losses)
         return (losses * (seen.weights if weights is None else weights)).mean()
 
     def measured(self) -> dict[str, float]:

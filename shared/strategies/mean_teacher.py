@@ -62,7 +62,8 @@ class Taught(TowardTarget):
         with self.normalised(network, count):
             scores = network(batch.images).float()
         classes, believed = self._taught(batch.places[count:])
-        self.believed += torch.stack([believed.sum(), torch.tensor(len(believed), device=believed.device)])
+        self.believed[0] += believed.sum()
+        self.believed[1] += len(believed)
         of_target = (believed * F.cross_entropy(scores[count:], classes, reduction="none")).mean()
         return self.of_classes.of(scores[:count], batch.labels) + self.weight * ramp(batch.progress) * of_target
 
