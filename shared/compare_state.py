@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -97,9 +97,13 @@ def _by_data(finished: Mapping[Cell, Path]) -> dict[str, dict[Cell, Path]]:
     """Finished cells by all that a configuration says of their data but the label budget."""
     found: dict[str, dict[Cell, Path]] = {}
     for cell, run in finished.items():
-        data = cell.config.data.model_copy(update={"labels_per_class": None}).model_dump_json()
-        found.setdefault(data, {})[cell] = run
+        found.setdefault(_data_of(cell), {})[cell] = run
     return found
+
+
+def _data_of(cell: Cell) -> str:
+    """All that a configuration says of its data but the label budget."""
+    return cell.config.data.model_copy(update={"labels_per_class": None}).model_dump_json()
 
 
 def without_data(cells: Sequence[Cell]) -> dict[Cell, str]:
@@ -110,20 +114,8 @@ def without_data(cells: Sequence[Cell]) -> dict[Cell, str]:
     """
     from shared.loading import require_data
 
-    reasons, failures = dict[str, str | None](), dict[Cell, str]()
-    for cell in cells:
-        data = cell.config.data.model_copy(update={"labels_per_class": None})
-        key = data.model_dump_json()
-        if key not in reasons:
-            try:
-                require_data(data)
-                reasons[key] = None
-            except MedtlError as error:
-                reasons[key] = str(error)
-                log.warning("all cells on these data failed: %s", error)
-        if reason := reasons[key]:
-            failures[cell] = reason
-    return failures
+    named = {cell: (_data_of(cell), "on these data") for cell in cells}
+    return _failing(named, lambda cell: require_data(cell.config.data))
 
 
 def without_weights(cells: Sequence[Cell], *, fetch: bool) -> dict[Cell, str]:
@@ -136,17 +128,29 @@ def without_weights(cells: Sequence[Cell], *, fetch: bool) -> dict[Cell, str]:
     from shared.backbones import find_backbone
     from shared.weights import require_weights
 
-    reasons, failures = dict[tuple[str, str], str | None](), dict[Cell, str]()
-    for cell in cells:
-        wanted = cell.config.backbone
-        key = (wanted.name, wanted.weights)
-        if key not in reasons and (fetch or wanted.weights != "imagenet"):
+    wanted = {cell: cell.config.backbone for cell in cells if fetch or cell.config.backbone.weights != "imagenet"}
+    named = {
+        cell: (f"{one.name} {one.weights}", f"of {one.name} with weights {one.weights}") for cell, one in wanted.items()
+    }
+    return _failing(named, lambda cell: require_weights(find_backbone(wanted[cell].name), wanted[cell].weights))
+
+
+def _failing(named: Mapping[Cell, tuple[str, str]], check: Callable[[Cell], object]) -> dict[Cell, str]:
+    """Cells that a check refuses, and why; it is asked once for all that need the same.
+
+    Args:
+        named: For each cell a key of what it needs, and which cells these are in words.
+        check: Raises a `MedtlError` where that is not here.
+    """
+    reasons, failures = dict[str, str | None](), dict[Cell, str]()
+    for cell, (key, words) in named.items():
+        if key not in reasons:
             try:
-                require_weights(find_backbone(wanted.name), wanted.weights)
+                check(cell)
                 reasons[key] = None
             except MedtlError as error:
                 reasons[key] = str(error)
-                log.warning("all of %s with weights %s failed: %s", wanted.name, wanted.weights, error)
-        if reason := reasons.get(key):
+                log.warning("all cells %s failed: %s", words, error)
+        if reason := reasons[key]:
             failures[cell] = reason
     return failures

@@ -263,9 +263,11 @@ class _Loop:
             of_target = self._probabilities(judged, self.job.target.validation, lambda one, codes: one.head(codes))
             target = {name: LABEL_FREE.get(name)(of_target) for name in LABEL_FREE}
         if rule == LAST:
-            value = float(len(self.history))
+            value = float(len(self.history))  # which rises with every epoch
+        elif rule in LABEL_FREE:
+            value = target[rule]
         else:
-            value = target[rule] if rule in LABEL_FREE else RULES.get(rule)(probabilities, labels[known])
+            value = RULES.get(rule)(probabilities, labels[known])
         self.job.watch(replace(self.job, network=judged), len(self.history))
         self.history.append(
             {
