@@ -12,6 +12,7 @@ import typer
 from shared.cli_support import RUNS, WordsArgument, reported, settings_of
 from shared.errors import ConfigError, UsageError
 from shared.progress import progress_bars
+from shared.strategies import ADAPTING
 
 if TYPE_CHECKING:
     from shared.config import Config
@@ -26,7 +27,6 @@ RULE_NAMES = (
     "balanced_accuracy",
 )
 """Those of `shared.evidence`, which imports torch; the last two judge by the labelled validation of the source."""
-METHODS = ("dann", "cdan", "coral", "adabn", "mean_teacher")
 FOLDER = "adapt"
 """Under the folder of runs: none of what is only tried must be the newest run that `predict` takes."""
 NAMED = "A domain of the data (a scanner), or a folder, zip or manifest of its own."
@@ -45,7 +45,7 @@ def add_adapt(app: typer.Typer, task: "Task") -> None:
         target: Annotated[str | None, typer.Option(help=f"Its labels only judge. {NAMED}")] = None,
         method: Annotated[
             list[str] | None,
-            typer.Option(help=f"{', '.join(METHODS)}; several may be given. Without it that of CONFIG, or dann."),
+            typer.Option(help=f"{', '.join(ADAPTING)}; several may be given. Without it that of CONFIG, or dann."),
         ] = None,
         weight: Annotated[
             list[float] | None, typer.Option(help="Of the loss that looks at the target; several may be given.")
@@ -76,7 +76,7 @@ def add_adapt(app: typer.Typer, task: "Task") -> None:
             from shared.adapting_report import write_adaptation
 
             configured = str(settings.strategy.get("name"))
-            methods = tuple(method or (configured if configured in METHODS else METHODS[0],))
+            methods = tuple(method or (configured if configured in ADAPTING else ADAPTING[0],))
             plan = Plan(methods, tuple(weight or ()), rule, label_shift, bound)
             folder = out or RUNS / FOLDER / folder_name(settings)
             with progress_bars() as progress:

@@ -27,7 +27,7 @@ from shared.progress import Progress
 from shared.registry import unknown_name
 from shared.runner import run as train_run
 from shared.selection import LABEL_FREE, LAST
-from shared.strategies import find_strategy, strategy_names
+from shared.strategies import ADAPTING, find_strategy, strategy_names
 from shared.targeting import FOLDER
 from shared.task import Task
 
@@ -66,8 +66,9 @@ class Plan:
         if self.rule not in setting_rules():
             raise ConfigError(unknown_name("selection rule", self.rule, setting_rules()))
         for method in self.methods:
-            if method in ("finetune", "linear_probe") or find_strategy(method) is None:
-                raise ConfigError(f"{method} adapts to nothing; it is what adaptation is compared with")
+            find_strategy(method)
+            if method not in ADAPTING:
+                raise ConfigError(f"{method} learns nothing from a target; methods are {', '.join(ADAPTING)}")
         if self.weights and not any(_has(method, "weight") for method in self.methods):
             raise ConfigError(f"{' and '.join(self.methods)} has no weight; leave out --weight")
         if self.label_shift and not any(_has(method, "target_prior") for method in self.methods):

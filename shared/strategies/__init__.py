@@ -12,6 +12,9 @@ from shared.registry import unknown_name
 if TYPE_CHECKING:
     from shared.strategies.base import Strategy
 
+ADAPTING = ("dann", "cdan", "coral", "adabn", "mean_teacher")
+"""Those that learn from unlabelled images of a target."""
+
 
 def strategy_names() -> list[str]:
     """Names of all strategies, found without importing any."""

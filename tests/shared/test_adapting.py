@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from handwriting.task import TASK
-from shared.adapt_cli import METHODS, RULE_NAMES, between, folder_name
+from shared.adapt_cli import RULE_NAMES, between, folder_name
 from shared.adapting import KEPT, Plan, adapt, statement
 from shared.adapting_report import proxy_a_distance, write_adaptation
 from shared.artifacts import check_finished, read_json, read_model_record
@@ -21,6 +21,7 @@ from shared.errors import ConfigError, UsageError
 from shared.evidence import Run, setting_rules
 from shared.loading import load_dataset
 from shared.runner import run
+from shared.strategies import ADAPTING
 from shared.targeting import FOLDER
 from shared.task import Preprocessing
 
@@ -197,12 +198,17 @@ def test_each_pair_of_domains_has_a_folder_of_its_own() -> None:
 def test_the_command_names_the_rules_that_there_are() -> None:
     assert set(RULE_NAMES) == set(setting_rules())
     assert Plan().rule == RULE_NAMES[0]
-    assert Plan().methods == METHODS[:1]
-    Plan(methods=METHODS).check()
+    assert Plan().methods == ADAPTING[:1]
+    Plan(methods=ADAPTING).check()
 
 
 def test_a_plan_names_rules_and_methods_that_there_are(config: Config, tmp_path: Path) -> None:
-    named = (Plan(rule="luck"), Plan(methods=("finetune",)), Plan(methods=("adabn",), weights=(0.3,)))
+    named = (
+        Plan(rule="luck"),
+        Plan(methods=("finetune",)),
+        Plan(methods=("conservative",)),
+        Plan(methods=("adabn",), weights=(0.3,)),
+    )
     for plan in (*named, Plan(methods=("mean_teacher",), label_shift=True)):
         with pytest.raises(ConfigError):
             adapt(TASK, config, plan, tmp_path, root=tmp_path, progress=lambda *_: None)
