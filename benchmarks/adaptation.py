@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from shared.backbones import build_backbone
 from shared.calibration import softmax
 from shared.config import validate
+from shared.data.part import Part, unlabelled
 from shared.evidence import DRAWS
 from shared.intervals import bootstrap
-from shared.job import Job, Part, Target, unlabelled
+from shared.job import Job, Target
 from shared.label_shift import estimate_prior
 from shared.network import Network, code_width
 from shared.reverse_validation import reverse_validation

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.adaptation import ESTIMATED, Study, accuracy, summary
-from shared.job import Part
+from shared.data.part import Part
 from shared.samples import Belonging, Sample
 from shared.seeding import generator
 from shared.selection import LABEL_FREE

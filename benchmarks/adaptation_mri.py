@@ -21,10 +21,10 @@ from benchmarks.adaptation import Measures, Scores, Study, summary
 from medtl.task import TASK
 from shared.calibration import fit_temperature, softmax
 from shared.config import DataSection
+from shared.data.part import Part
 from shared.decision import decide
 from shared.division import divide
 from shared.evaluation import evaluate
-from shared.job import Part
 from shared.loading import load_dataset
 from shared.samples import SPLITS, Belonging
 from shared.selection import LABEL_FREE

@@ -13,7 +13,8 @@ from benchmarks.side_by_side import best_seconds
 from shared.aligning import Aligned
 from shared.backbones import build_backbone
 from shared.config import validate
-from shared.job import Job, Part, Target, unlabelled
+from shared.data.part import Part, unlabelled
+from shared.job import Job, Target
 from shared.network import Network
 from shared.objective import Batch, ClassLoss, Objective
 from shared.samples import Belonging, Sample

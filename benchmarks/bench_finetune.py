@@ -10,7 +10,8 @@ import torch
 
 from benchmarks.side_by_side import best_seconds
 from shared.backbones import build_backbone
-from shared.job import Job, Part
+from shared.data.part import Part
+from shared.job import Job
 from shared.network import Network, code_width
 from shared.objective import ClassLoss
 from shared.param_groups import parameter_groups

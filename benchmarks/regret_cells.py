@@ -25,14 +25,14 @@ from sklearn.metrics import roc_auc_score
 from benchmarks.regret_tasks import HELD, TUNED, Draw, Trial, draw
 from shared.backbones import find_backbone
 from shared.building import part_of, preprocessing_of
-from shared.completion import positive_classes
 from shared.config import Config, validate
+from shared.data.part import Part
 from shared.fitting import fit
-from shared.job import Part
 from shared.recipes import RECIPES, recipe
 from shared.samples import Dataset
 from shared.splits import split
 from shared.strategies import find_strategy
+from shared.task import positive_classes
 
 FILES = {"squeezenet1_1": "squeezenet1_1-imagenet.pth", "mobilenet_v2": "mobilenet_v2-imagenet-bnfolded.pth"}
 

@@ -21,8 +21,8 @@ from handwriting.datasets import SYNTHETIC_MARK
 from handwriting.glyph_strokes import redraw, trace
 from handwriting.glyphs import FOLDERS, Font, find_fonts, render
 from handwriting.labels import CHARACTERS
-from shared.artifacts import read_json
 from shared.errors import DataError
+from shared.io.atomic import read_json
 from shared.seeding import generator
 
 COLUMNS = ("path", "label", "group", "split")

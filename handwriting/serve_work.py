@@ -12,7 +12,7 @@ from PIL import Image as PillowImage
 
 from handwriting.inputs import judgeable
 from handwriting.reading import read_item
-from shared.artifacts import write_bytes, write_json
+from shared.io.atomic import write_bytes, write_json
 from shared.predictor import Answer
 from shared.task import Item
 from shared.web.judging import ANSWERS, Judge

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from medtl.datasets import read
 from medtl.dicom_reader import read_header
 from medtl.pixels import is_volume
-from shared.artifacts import write_text
 from shared.errors import DataError, InputRefused
 from shared.images import is_picture
+from shared.io.atomic import write_text
 from shared.samples import Sample
 from shared.sources import read_source
 

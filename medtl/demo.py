@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from medtl.task import TASK
-from shared.artifacts import read_json
 from shared.config import load_config
+from shared.io.atomic import read_json
 from shared.progress import Progress
 from shared.runner import run
 from shared.wording import in_words

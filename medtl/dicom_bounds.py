@@ -13,7 +13,7 @@ from shared.errors import InputRefused
 from shared.sources import most_unpacked
 
 if TYPE_CHECKING:
-    from medtl.dicom_reader import DicomHeader
+    from medtl.dicom.header import DicomHeader
 
 MAX_PIXELS = 1 << 28
 """Pixels of one object, or samples where a pixel has three: 1 GiB as float32, above the largest volumes of clinical MR

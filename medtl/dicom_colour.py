@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from shared.errors import InputRefused
 
 if TYPE_CHECKING:
-    from medtl.dicom_reader import DicomHeader
+    from medtl.dicom.header import DicomHeader
 
 COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 """Photometric interpretations with three samples a pixel that are read. Source: DICOM PS3.3, C.7.6.3.1.2."""

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from typing import Any
 
 from medtl.dicom_source import Sources
-from shared.artifacts import ModelRecord
+from shared.runs.record import ModelRecord
 
 UID_ROOT = "2.25."
 """The root under which anyone may use a UUID as a UID. Source: DICOM PS3.5, B.2, after ITU-T X.667."""

@@ -21,9 +21,9 @@ from medtl.dicom_identity import Identity, signed
 from medtl.dicom_source import building, read_sources
 from medtl.durable import write_new
 from medtl.transforms import restore
-from shared.artifacts import ModelRecord
 from shared.errors import DataError, UsageError
 from shared.predictor import Answer
+from shared.runs.record import ModelRecord
 from shared.task import Item
 
 try:

@@ -16,7 +16,7 @@ from medtl.mosaic import cut_tiles
 from shared.errors import InputRefused
 
 if TYPE_CHECKING:
-    from medtl.dicom_reader import DicomHeader
+    from medtl.dicom.header import DicomHeader
 
 Pixels = NDArray[np.float32]
 

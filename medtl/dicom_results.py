@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medtl.dicom_output import result_objects, write_objects
-from shared.artifacts import ModelRecord
 from shared.errors import DataError
 from shared.predictor import Answer
+from shared.runs.record import ModelRecord
 from shared.task import Item
 
 if TYPE_CHECKING:

@@ -9,14 +9,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from pydicom.config import IGNORE
-from pydicom.uid import UID
-
 from medtl.dicom_colour import check_photometric
 from shared.errors import InputRefused
 
 if TYPE_CHECKING:
-    from medtl.dicom_reader import DicomHeader
+    from medtl.dicom.header import DicomHeader
+from medtl.dicom_values import uid_name
 
 MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
 """The SOP class of a DICOMDIR. Source: DICOM PS3.6, table A-1, as are the other UIDs here."""
@@ -109,12 +107,6 @@ def cautions(header: DicomHeader) -> tuple[str, ...]:
     if {"R", "REAL"} & set(header.image_type[2:]) or header.complex_component == "REAL":
         notes.append("is the real part of the signal: its background is not black, unlike in magnitude images")
     return tuple(notes)
-
-
-def uid_name(uid: str) -> str:
-    """What the DICOM standard calls a UID; empty where it does not know it, for then it may be that of a person."""
-    name = str(UID(uid, validation_mode=IGNORE).name)
-    return "" if name == uid else name
 
 
 def _check_kind(header: DicomHeader) -> None:

@@ -14,7 +14,8 @@ from typing import Any
 
 from pydicom.valuerep import DA, TM
 
-from medtl.dicom_reader import DicomHeader, read_attributes, read_header
+from medtl.dicom.header import DicomHeader
+from medtl.dicom_reader import read_attributes, read_header
 from medtl.dicom_rules import MR_IMAGES
 from medtl.dicom_values import Vector, functional_groups
 from shared.errors import DataError, InputRefused, MedtlError

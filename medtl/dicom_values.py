@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydicom.config import IGNORE
+from pydicom.uid import UID
 
 from shared.errors import InputRefused
+
+if TYPE_CHECKING:
+    pass
+
 
 Vector = tuple[float, ...]
 
@@ -78,3 +84,9 @@ def functional_groups(dataset: Any, frames: int) -> Any:
         return [fallback if (found := first(group)) is None else found for group in own] if own else single
 
     return groups
+
+
+def uid_name(uid: str) -> str:
+    """What the DICOM standard calls a UID; empty where it does not know it, for then it may be that of a person."""
+    name = str(UID(uid, validation_mode=IGNORE).name)
+    return "" if name == uid else name

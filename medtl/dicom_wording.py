@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from medtl.task import TASK
-from shared.artifacts import ModelRecord
 from shared.predictor import SYNTHETIC_NOTE, Answer
+from shared.runs.record import ModelRecord
 
 WARNING = "RESEARCH USE ONLY - NOT FOR DIAGNOSIS"
 MOST = 3

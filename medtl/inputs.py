@@ -15,8 +15,9 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
+from medtl.dicom.header import DicomHeader
 from medtl.dicom_bounds import MAX_PIXELS
-from medtl.dicom_reader import DicomHeader, foreign_code, read_dicom, read_file_ids, read_header
+from medtl.dicom_reader import foreign_code, read_dicom, read_file_ids, read_header
 from medtl.dicom_rules import MEDIA_DIRECTORY, cautions, check_suitable
 from medtl.pixels import is_volume, read_volume
 from medtl.scanners import scanner_of_header

@@ -38,8 +38,8 @@ from medtl.phantom_canvas import Canvas, Field
 from medtl.phantom_physics import SCANNERS, Scanner, acquire, draw_spread, receive_field, signals
 from medtl.phantom_tumours import KINDS, Lesion, displaced, draw_lesions, paint_lesions
 from medtl.scanners import scanner_of_header
-from shared.artifacts import read_json
 from shared.errors import DataError
+from shared.io.atomic import read_json
 from shared.registry import unknown_name
 from shared.seeding import generator
 

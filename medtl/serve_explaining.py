@@ -13,8 +13,8 @@ import numpy as np
 from medtl.result_picture import smoothed
 from medtl.serve_work import item_folder
 from medtl.transforms import restore
-from shared.artifacts import write_bytes, write_json
 from shared.errors import InputRefused
+from shared.io.atomic import write_bytes, write_json
 from shared.web.judging import Judge
 
 if TYPE_CHECKING:

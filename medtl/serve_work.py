@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medtl.transforms import LUMINANCE
-from shared.artifacts import write_bytes, write_json
 from shared.errors import DataError
+from shared.io.atomic import write_bytes, write_json
 from shared.predictor import Answer
 from shared.task import Item
 from shared.web.judging import Judge

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.artifacts import ModelRecord
 from shared.evaluation import evaluate
 from shared.intervals import group_codes
 from shared.ood_threshold import HIGHEST, by_series
+from shared.runs.record import ModelRecord
 from shared.samples import Belonging, Sample
 
 RATES = ("accuracy", "auc", "sensitivity", "specificity")

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from shared.artifacts import read_model_record
 from shared.calibration import fit_temperature, softmax
 from shared.config import Config
 from shared.decision import decide
@@ -26,6 +25,7 @@ from shared.label_shift import estimate_prior
 from shared.progress import Progress
 from shared.registry import unknown_name
 from shared.runner import run as train_run
+from shared.runs.record import read_model_record
 from shared.selection import LABEL_FREE, LAST
 from shared.strategies import ADAPTING, find_strategy, strategy_names
 from shared.targeting import FOLDER

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.adapting import BOUND
-from shared.artifacts import read_model_record, write_json, write_text
 from shared.evidence import Run
 from shared.figures import ACCENT, INK, MUTED, address, new_figure
+from shared.io.atomic import write_json, write_text
 from shared.pages import template
+from shared.runs.record import read_model_record
 from shared.seeding import generator
 from shared.task import Task
 from shared.wording import caveats, in_words

@@ -14,23 +14,15 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import nn
 
-from shared.artifacts import (
-    ModelRecord,
-    claimed,
-    file_hash,
-    finish,
-    read_seen,
-    write_array,
-    write_json,
-    write_seen,
-    write_text,
-)
+from shared.artifacts import claimed, finish, read_seen, write_seen
 from shared.errors import UsageError
 from shared.export import export_onnx
 from shared.few_shot import fit_row
+from shared.io.atomic import file_hash, write_array, write_json, write_text
 from shared.network import Network
 from shared.ood import FILE, NEIGHBOUR, Reference
 from shared.pages import template
+from shared.runs.record import ModelRecord
 from shared.samples import image_digest
 from shared.task import Task
 from shared.trained import load_trained

@@ -16,13 +16,12 @@ from shared.available import Available
 from shared.backbone import Backbone
 from shared.backbones import build_backbone, find_backbone
 from shared.building import device_of, part_of, preprocessing_of
-from shared.completion import positive_classes
 from shared.config import Config, validate
+from shared.data.part import Part
 from shared.errors import DataError
-from shared.job import Part
 from shared.progress import Progress
 from shared.splits import fold_numbers
-from shared.task import Preprocessing, Task
+from shared.task import Preprocessing, Task, positive_classes
 from shared.weights import load_weights
 
 FOLDS = 5

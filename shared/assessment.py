@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.abstention import abstention, abstention_in_words
-from shared.artifacts import ModelRecord
 from shared.division import audit_note, audited
 from shared.errors import DataError, InputRefused
 from shared.evaluation import Stakes, evaluate
 from shared.predictor import Predictor
 from shared.progress import Progress
+from shared.runs.record import ModelRecord
 from shared.samples import Belonging, Sample, group_mark, image_digest
 from shared.splits import group_units
 from shared.task import Task

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from shared.artifacts import write_json, write_text
 from shared.audit import AuditResult, Pair
 from shared.figures import pair_sheet
+from shared.io.atomic import write_json, write_text
 from shared.leaks import find_leaks
 from shared.samples import Dataset, Sample
 from shared.sources import read_source

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared.artifacts import check_finished, read_json
+from shared.artifacts import check_finished
 from shared.backbones import BACKBONES
 from shared.errors import UsageError, WeightsError
+from shared.io.atomic import read_json
 from shared.weights import SUFFIXES, cached_path
 
 FOLDER = "MEDTL_WEIGHTS"

@@ -14,9 +14,9 @@ from shared.backbone import Backbone
 from shared.backbones import build_backbone, find_backbone
 from shared.code_choice import Code, choose_code
 from shared.config import Config
+from shared.data.part import Part
 from shared.division import Divided
 from shared.errors import ConfigError
-from shared.job import Part
 from shared.network import Network, code_width
 from shared.pooling import POOLINGS
 from shared.progress import Progress

@@ -104,7 +104,7 @@ def build_app(task: "Task", *, own: Collection[str] = ()) -> typer.Typer:
         out: Annotated[Path | None, typer.Option(help="Also write crossval.json into this folder.")] = None,
     ) -> None:
         """Train and test by repeated k-fold or leave-one-domain-out; groups and duplicates stay together."""
-        from shared.artifacts import write_json
+        from shared.io.atomic import write_json
 
         with reported():
             settings = settings_of(config, overrides)
@@ -195,7 +195,7 @@ def build_app(task: "Task", *, own: Collection[str] = ()) -> typer.Typer:
             make_folder(out)
             from shared.advice_words import as_text, as_yaml
             from shared.advise import advise as measure
-            from shared.artifacts import write_json, write_text
+            from shared.io.atomic import write_json, write_text
 
             settings = advised_settings(task, data, overrides or ())
             with progress_bars() as progress:
@@ -307,7 +307,8 @@ def _evaluate(
     known_only: bool,
     versus: Path | None,
 ) -> None:
-    from shared.artifacts import check_finished, read_json, write_json
+    from shared.artifacts import check_finished
+    from shared.io.atomic import read_json, write_json
 
     if data is not None and versus is not None:
         raise UsageError("--versus compares on the test of the runs; give it without DATA")
@@ -373,7 +374,7 @@ def audit_data(
 
 def show_summary(run: Path) -> None:
     """Prints the main results of a finished run, and where its report is."""
-    from shared.artifacts import read_json
+    from shared.io.atomic import read_json
 
     for line in read_json(run / "report.json")["summary"]:
         typer.echo(line)

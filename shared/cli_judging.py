@@ -12,9 +12,9 @@ from shared.errors import UsageError
 from shared.progress import Lines
 
 if TYPE_CHECKING:
-    from shared.artifacts import ModelRecord
     from shared.explaining import Explainer, Explanation
     from shared.predictor import Answer, Predictor
+    from shared.runs.record import ModelRecord
     from shared.task import Item, Task
     from shared.web.guard import Access
     from shared.web.uploads import UploadStore

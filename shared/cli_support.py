@@ -97,7 +97,7 @@ def exit_code(told: Collection[str]) -> int:
 
 def write_predictions(out: Path | None, lines: list[str]) -> None:
     """Writes `predictions.jsonl` into the folder, where one was named."""
-    from shared.artifacts import write_text
+    from shared.io.atomic import write_text
 
     if out is not None:
         write_text(out / "predictions.jsonl", "".join(f"{line}\n" for line in lines))

@@ -14,10 +14,10 @@ from scipy.special import softmax
 
 from shared.backbone import Backbone
 from shared.calibration import fit_temperature
+from shared.data.part import Part
 from shared.features import Codes, codes_of_layers
 from shared.head_solver import Held
 from shared.heads import LinearHead, fit_path
-from shared.job import Part
 from shared.pieces import Rows
 from shared.progress import Progress
 from shared.seeding import generator

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shared.artifacts import is_finished, read_model_record
+from shared.artifacts import is_finished
 from shared.child import in_child
 from shared.compare_published import published_lines
 from shared.compare_state import check_one_state, check_unchanged, finished_cells, without_data, without_weights
@@ -16,6 +16,7 @@ from shared.compare_tests import paired_tests
 from shared.comparison import Cell, Plan
 from shared.errors import MedtlError
 from shared.progress import Progress
+from shared.runs.record import read_model_record
 from shared.wording import caveats
 from shared.workers import Errand, OneByOne, Workers
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from shared.artifacts import write_json, write_text
 from shared.compare_figures import learning_curves, pareto_plot
 from shared.compare_words import NOTES, as_csv, as_latex, failures_of, headings, lines_of
+from shared.io.atomic import write_json, write_text
 from shared.pages import template
 
 

@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shared.artifacts import check_finished, is_finished, read_model_record
+from shared.artifacts import check_finished, is_finished
 from shared.child import in_child
 from shared.comparison import Cell, Plan
 from shared.errors import MedtlError, UsageError
 from shared.progress import Progress
+from shared.runs.record import read_model_record
 
 if TYPE_CHECKING:
     from shared.config import Config

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from shared.artifacts import read_json
 from shared.comparison import Cell
+from shared.io.atomic import read_json
 from shared.repeats import mean_of_repeats
 
 SCREENING = ("auc", "sensitivity", "specificity")

@@ -19,36 +19,30 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 
 from shared.abstention import abstention
-from shared.artifacts import (
-    ModelRecord,
-    file_hash,
-    finish,
-    is_finished,
-    read_seen,
-    write_array,
-    write_json,
-    write_seen,
-    write_text,
-)
+from shared.artifacts import finish, is_finished, read_seen, write_seen
 from shared.calibration import fit_temperature, softmax
 from shared.config import Config, to_yaml
+from shared.data.part import Part
 from shared.decision import Decision, decide
 from shared.division import Divided
 from shared.evaluation import Stakes, evaluate
+from shared.evaluation_auxiliary import evaluate_further
 from shared.export import export_onnx
-from shared.further import evaluate_further, further_labels
-from shared.job import Job, Part
+from shared.further import further_labels
+from shared.io.atomic import file_hash, write_array, write_json, write_text
+from shared.job import Job
 from shared.network import Network
 from shared.ood import FILE, KEPT, Reference
 from shared.ood_threshold import choose_threshold, one_of_each
 from shared.operating_point import OperatingPoint
 from shared.peak_memory import peak_memory_mib
 from shared.report import Finished, write_report
+from shared.runs.record import ModelRecord
 from shared.samples import SPLITS, group_mark, image_digest
 from shared.seeding import generator
 from shared.selection import LAST
 from shared.strategies.base import Strategy
-from shared.task import Task
+from shared.task import Task, positive_classes
 from shared.weights import WeightsReport
 
 PACKAGES = ("numpy", "torch", "torchvision", "onnxruntime", "pydicom", "monai", "accelerate", "captum")
@@ -152,11 +146,6 @@ def complete(
     write_report(task, folder, done, job.progress)
     (folder / "checkpoint.pt").unlink(missing_ok=True)
     finish(folder, task.name)
-
-
-def positive_classes(task: Task, classes: tuple[str, ...]) -> tuple[bool, ...]:
-    """For each class, whether it is the event that must not be missed."""
-    return tuple(task.positive_name is not None and task.is_positive(name) for name in classes)
 
 
 def _reference(config: Config, strategy: Strategy, job: Job) -> Reference:

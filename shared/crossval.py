@@ -12,14 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.artifacts import read_json, read_model_record
 from shared.config import Config
 from shared.errors import ConfigError
 from shared.evaluation import Rate
+from shared.io.atomic import read_json
 from shared.judging import judge_series
 from shared.progress import Progress
 from shared.repeats import mean_of_repeats
 from shared.runner import run
+from shared.runs.record import read_model_record
 from shared.samples import Belonging
 from shared.task import Task
 from shared.wording import caveats

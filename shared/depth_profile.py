@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from shared.advice_quality import Judge, Values
 from shared.backbone import Backbone
+from shared.data.part import Part
 from shared.features import codes_of_layers
-from shared.job import Part
 from shared.progress import Progress
 from shared.ridge import out_of_fold
 from shared.task import Preprocessing

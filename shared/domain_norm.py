@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the field's usual name
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from shared.job import Part
+from shared.data.part import Part
 from shared.network import Network
 from shared.seeding import generator
 from shared.trainer import EVALUATION_BATCH, stack_images

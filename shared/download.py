@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from shared.artifacts import file_hash
 from shared.errors import DataError
+from shared.io.atomic import file_hash
 
 BLOCK = 1 << 18
 TIMEOUT_S = 30.0

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.artifacts import read_json
 from shared.calibration import softmax
 from shared.intervals import LEVEL, Weights, bootstrap
+from shared.io.atomic import read_json
 from shared.reverse_validation import REVERSE
 from shared.selection import LABEL_FREE, RULES
 from shared.targeting import Watched, watched

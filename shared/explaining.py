@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from shared.artifacts import write_array, write_bytes
 from shared.errors import UsageError
 from shared.explain import DEFAULT_METHOD, methods_for
 from shared.figures import explanation_picture
+from shared.io.atomic import write_array, write_bytes
 from shared.predictor import Answer
 from shared.progress import Progress
 from shared.saliency_checks import Explained, Verdict, check_map

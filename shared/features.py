@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from shared.backbone import Backbone
-from shared.job import Chosen
+from shared.data.part import Chosen
 from shared.network import Network
 from shared.pieces import Rows, Store, cache_folder
 from shared.pooling import pool

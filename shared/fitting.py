@@ -10,15 +10,15 @@ from typing import Any
 from shared.backbones import find_backbone
 from shared.building import build_network, device_of, find_code, preprocessing_of, stages_built
 from shared.code_choice import Code
-from shared.completion import positive_classes
 from shared.config import Config, validate
-from shared.job import Job, Part, Target
+from shared.data.part import Part
+from shared.job import Job, Target
 from shared.network import Network
 from shared.progress import Progress
 from shared.samples import Dataset
 from shared.strategies import find_strategy
 from shared.strategies.base import Strategy
-from shared.task import Task
+from shared.task import Task, positive_classes
 from shared.training_options import TrainingOptions
 from shared.weights import WeightsReport
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import ConfigError
-from shared.evaluation import Rate
-from shared.samples import Belonging, Sample
+from shared.samples import Sample
 
 MISSING = -1
 Further = Callable[[Sample], Mapping[str, str]]
@@ -35,18 +33,3 @@ def further_labels(samples: Sequence[Sample], further: Further, name: str, class
     """The answer to a further task of each sample, int64 [N]; -1 where it is not known or not among `classes`."""
     number = {answer: index for index, answer in enumerate(classes)}
     return np.array([number.get(further(sample).get(name, ""), MISSING) for sample in samples], dtype=np.int64)
-
-
-def evaluate_further(
-    probabilities: NDArray[np.float64], labels: NDArray[np.int64], belonging: Belonging
-) -> dict[str, Any]:
-    """Accuracy over the labelled samples, with its interval, and how many are not labelled.
-
-    Args:
-        probabilities: [N, answers].
-        labels: int64 [N], -1 where missing.
-        belonging: Of each sample.
-    """
-    known = labels >= 0
-    right = probabilities.argmax(axis=1) == labels
-    return {"accuracy": Rate(belonging.units)(right, known), "unlabelled": int((~known).sum())}

@@ -6,9 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from shared.head_solver import CodeSource, Frame, Loss, minimise
@@ -103,15 +101,6 @@ class _Tried:
     score: float
     solution: Tensor
     head: LinearHead
-
-
-def balanced_weights(labels: NDArray[np.int64], classes: int) -> Tensor:
-    """Class weights [classes] inverse to frequency, with mean 1 over the samples; absent classes get 0."""
-    counts = np.bincount(labels, minlength=classes).astype(np.float64)
-    present = counts > 0
-    weights = np.zeros(classes)
-    weights[present] = len(labels) / (present.sum() * counts[present])
-    return torch.tensor(weights, dtype=torch.float32)
 
 
 def _unstandardised(solution: Tensor, frame: Frame, penalty: float, objective: float) -> LinearHead:

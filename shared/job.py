@@ -2,70 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from shared.data.part import Part
 from shared.network import Network
 from shared.progress import Progress
-from shared.samples import Belonging, Sample
+from shared.samples import Sample
 from shared.task import Image, Preprocessing
-
-
-@dataclass(frozen=True)
-class Part:
-    """The samples of one split, with their images.
-
-    Attributes:
-        samples: Of this split, in a fixed order.
-        images: float32 [channels, size, size] each, in the order of `samples`.
-        labels: int64 [N], indices into the run's classes; -1 where that must not be known.
-        belonging: To which series, groups and independent units they belong.
-    """
-
-    samples: Sequence[Sample]
-    images: Sequence[Image]
-    labels: NDArray[np.int64]
-    belonging: Belonging
-
-    def of(self, indices: NDArray[np.int64]) -> Part:
-        """Those samples alone, in that order."""
-        chosen = indices.tolist()
-        whole = self.belonging
-        belonging = Belonging(*(tuple(x[i] for i in chosen) for x in (whole.series, whole.groups, whole.units)))
-        return Part([self.samples[i] for i in chosen], Chosen(self.images, chosen), self.labels[indices], belonging)
-
-
-def unlabelled(part: Part) -> Part:
-    """The same images, of which nothing says any more what they show."""
-    samples = [replace(sample, label=None, mask=None, further={}) for sample in part.samples]
-    return replace(part, samples=samples, labels=np.full(len(samples), -1, dtype=np.int64))
-
-
-class Chosen(Sequence[Image]):
-    """Some of a sequence of images, in an order of their own; none is copied."""
-
-    def __init__(self, images: Sequence[Image], indices: Sequence[int]) -> None:
-        self.images, self.indices = images, indices
-
-    def __len__(self) -> int:
-        return len(self.indices)
-
-    @overload
-    def __getitem__(self, index: int) -> Image: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Chosen: ...
-
-    def __getitem__(self, index: int | slice) -> Image | Chosen:
-        if isinstance(index, slice):
-            return Chosen(self.images, self.indices[index])
-        return self.images[self.indices[index]]
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from shared.artifacts import read_json, read_model_record
 from shared.building import preprocessing_of
 from shared.config import Config
 from shared.errors import ConfigError, DataError
 from shared.evaluation import sensitivity_at_specificity
+from shared.io.atomic import read_json
 from shared.loading import load_dataset
 from shared.progress import Progress
 from shared.runner import run
+from shared.runs.record import read_model_record
 from shared.samples import Dataset
 from shared.task import Task
 from shared.wording import caveats

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the field's usual name
 
-from shared.heads import balanced_weights
-
 
 def class_weights(labels: NDArray[np.int64], costs: Sequence[float], *, balanced: bool) -> Tensor:
     """Weights of the classes in a loss, float32 [classes], with mean 1 over the samples.
@@ -47,3 +45,12 @@ def weighted_loss(
         losses = losses * (1.0 - right) ** focal_gamma
     # by the size of the batch, not by its own weight: that would undo, batch by batch, part of what the weights say
     return losses.mean()
+
+
+def balanced_weights(labels: NDArray[np.int64], classes: int) -> Tensor:
+    """Class weights [classes] inverse to frequency, with mean 1 over the samples; absent classes get 0."""
+    counts = np.bincount(labels, minlength=classes).astype(np.float64)
+    present = counts > 0
+    weights = np.zeros(classes)
+    weights[present] = len(labels) / (present.sum() * counts[present])
+    return torch.tensor(weights, dtype=torch.float32)

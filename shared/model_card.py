@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from shared.artifacts import ModelRecord
+from shared.runs.record import ModelRecord
 from shared.wording import MANY_CLASSES
 
 UNKNOWN = "Unknown: the run does not record it."

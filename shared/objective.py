@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from shared.job import Part
+from shared.data.part import Part
 from shared.losses import weighted_loss
 from shared.network import Network
 

@@ -13,9 +13,10 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from shared.aggregation import Values, aggregate
-from shared.artifacts import check_finished, read_model_record, read_seen
+from shared.artifacts import check_finished, read_seen
 from shared.errors import DataError, InputRefused, UsageError
 from shared.ood import Reference, of_series
+from shared.runs.record import read_model_record
 from shared.samples import UNKNOWN_DOMAIN, image_digest
 from shared.task import Image, Item, Preprocessing, Task
 

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from shared.abstention import abstention_in_words
-from shared.artifacts import ModelRecord, write_json, write_text
+from shared.data.part import Part
 from shared.evaluation import Stakes
 from shared.explain import DEFAULT_METHOD, attribute
 from shared.features import nearest_codes
@@ -25,7 +25,7 @@ from shared.figures import (
     roc_curve,
     training_curve,
 )
-from shared.job import Part
+from shared.io.atomic import write_json, write_text
 from shared.model_card import model_card
 from shared.network import Network
 from shared.pages import template
@@ -42,6 +42,7 @@ from shared.report_classes import (
     shaded,
     with_bars,
 )
+from shared.runs.record import ModelRecord
 from shared.seeding import generator
 from shared.task import Task
 from shared.wording import MANY_CLASSES, beside_published, caveats, in_words, rows_of, summary_lines

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.data.part import Part
 from shared.figures import reject_curve, thumbnail
-from shared.job import Part
 from shared.rejection import risk_coverage
 
 PAIRS = 12

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from shared.job import Job, Part, Target, unlabelled
+from shared.data.part import Part, unlabelled
+from shared.job import Job, Target
 from shared.network import Network
 from shared.strategies.base import Strategy
 

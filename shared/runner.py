@@ -13,20 +13,23 @@ from pathlib import Path
 
 from accelerate import PartialState
 
-from shared.artifacts import check_finished, claimed, is_finished, read_model_record, write_json, write_text
+from shared.artifacts import check_finished, claimed, is_finished
 from shared.backbones import find_backbone
 from shared.building import device_of, preprocessing_of, read_parts
 from shared.checking import faults_of_run
 from shared.completion import complete
 from shared.config import Config, to_yaml
+from shared.data.part import Part
 from shared.division import divide
 from shared.errors import ConfigError
 from shared.evidence import Run, oracle_note
 from shared.fitting import fit, fresh_network, strategy_of
-from shared.job import Job, Part, Target
+from shared.io.atomic import write_json, write_text
+from shared.job import Job, Target
 from shared.loading import load_dataset, require_data
 from shared.progress import Progress
 from shared.reverse_validation import REVERSE, reverse_validation
+from shared.runs.record import read_model_record
 from shared.samples import Dataset
 from shared.strategies.base import Strategy
 from shared.targeting import Watch, with_target, write_truth

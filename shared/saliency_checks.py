@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from scipy.stats import rankdata
 
-from shared.artifacts import ModelRecord
 from shared.explain import attribute
 from shared.network import Network
+from shared.runs.record import ModelRecord
 from shared.seeding import derive_seed, generator
 from shared.trained import build_network
 

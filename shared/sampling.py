@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.job import Part
+from shared.data.part import Part
 
 Balance = Literal["none", "class", "domain", "class_and_domain"]
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from shared.advice_quality import Values
 from shared.config import Config
+from shared.data.part import Part
 from shared.fitting import fit
-from shared.job import Part
 from shared.progress import Progress
 from shared.recipes import epochs_for
 from shared.samples import Dataset

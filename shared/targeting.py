@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from shared.artifacts import read_json, write_array, write_json
+from shared.data.part import Part, unlabelled
 from shared.errors import DataError
-from shared.job import Job, Part, Target, unlabelled
+from shared.io.atomic import read_json, write_array, write_json
+from shared.job import Job, Target
 from shared.samples import Belonging
 from shared.strategies.base import Strategy
 

@@ -12,6 +12,8 @@ from shared.samples import UNKNOWN_DOMAIN, Dataset, Sample
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+import numpy as np
+from numpy.typing import NDArray
 
 Image: TypeAlias = "NDArray[np.float32]"
 """A preprocessed image, float32 [channels, size, size], values in 0..1."""
@@ -160,3 +162,8 @@ class Task(Protocol):
 
     def register(self) -> None:
         """Adds the application's own backbones to the registries (called once by the runner)."""
+
+
+def positive_classes(task: Task, classes: tuple[str, ...]) -> tuple[bool, ...]:
+    """For each class, whether it is the event that must not be missed."""
+    return tuple(task.positive_name is not None and task.is_positive(name) for name in classes)

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from shared.config import Section
+from shared.data.part import Part
 from shared.domain_norm import SourceStatistics, batch_norms
 from shared.errors import ConfigError
-from shared.job import Job, Part
+from shared.job import Job
 from shared.network import Network
 from shared.objective import Objective
 from shared.strategies.finetune import train_in_phases

@@ -7,10 +7,11 @@ from pathlib import Path
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from shared.artifacts import ModelRecord, check_finished, read_model_record
+from shared.artifacts import check_finished
 from shared.backbones import build_backbone
 from shared.errors import RunError
 from shared.network import FurtherHead, Network
+from shared.runs.record import ModelRecord, read_model_record
 
 
 def load_trained(run: Path) -> tuple[Network, ModelRecord]:

@@ -24,9 +24,10 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from shared.averaging import averaged
+from shared.data.part import Part
 from shared.errors import RunError
 from shared.freezing import BatchNormPolicy, resolve_stages, set_mode, set_trainable
-from shared.job import Job, Part
+from shared.job import Job
 from shared.network import Network
 from shared.objective import Batch, Learner, Objective
 from shared.param_groups import parameter_groups

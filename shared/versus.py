@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.aggregation import Aggregation
-from shared.artifacts import check_finished, read_model_record
+from shared.artifacts import check_finished
 from shared.delong import compare_aucs
 from shared.errors import DataError, RunError, UsageError
 from shared.intervals import bootstrap, group_codes
 from shared.judging import judge_series
+from shared.runs.record import read_model_record
 from shared.samples import Belonging
 from shared.sign_flips import sign_flip_p
 

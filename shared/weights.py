@@ -17,11 +17,12 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from shared.artifacts import check_finished, file_hash, read_json
+from shared.artifacts import check_finished
 from shared.backbone import Backbone
 from shared.backbones import BackboneRecord
 from shared.download import reason_of
 from shared.errors import WeightsError
+from shared.io.atomic import file_hash, read_json
 
 log = logging.getLogger(__name__)
 SUFFIXES = (".pth", ".pt", ".safetensors")

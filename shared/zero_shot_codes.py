@@ -10,20 +10,21 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.artifacts import is_finished, read_model_record, read_seen
+from shared.artifacts import is_finished, read_seen
 from shared.attributes import AttributeTable
 from shared.backbones import find_backbone
 from shared.building import build_network, check_backbone, device_of, preprocessing_of, read_parts
 from shared.code_choice import Code
 from shared.config import Config
+from shared.data.part import Part
 from shared.division import divide
 from shared.errors import ConfigError, UsageError
 from shared.features import cached_codes
 from shared.generalised import Flags
-from shared.job import Part
 from shared.loading import load_dataset
 from shared.network import Network
 from shared.progress import Progress
+from shared.runs.record import read_model_record
 from shared.samples import Sample, group_mark, image_digest
 from shared.task import Image, Preprocessing, Task
 from shared.trained import load_trained

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from shared.artifacts import write_bytes, write_json, write_text
+from shared.io.atomic import write_bytes, write_json, write_text
 from shared.pages import template
 from shared.task import Task
 from shared.wording import caveats

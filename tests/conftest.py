@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from shared.aggregation import Aggregation
-from shared.artifacts import ModelRecord
+from shared.runs.record import ModelRecord
 from shared.task import Preprocessing
 
 # networks in tests are tiny: a second thread costs more in waiting than it computes, most of all on a busy machine

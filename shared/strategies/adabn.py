@@ -8,9 +8,10 @@ from typing import Any, Literal
 from pydantic import Field
 from torch import Tensor
 
+from shared.data.part import Part
 from shared.domain_norm import SourceStatistics, batch_norms, learn_statistics
 from shared.errors import ConfigError
-from shared.job import Job, Part
+from shared.job import Job
 from shared.strategies.finetune import train_in_phases
 from shared.toward_target import domain_codes
 from shared.training_options import TrainingOptions

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from shared.config import Section
-from shared.job import Job, Part
+from shared.data.part import Part
+from shared.job import Job
 
 
 class Strategy(Protocol):

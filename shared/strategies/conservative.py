@@ -9,8 +9,9 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from shared.config import Section
+from shared.data.part import Part
 from shared.freezing import resolve_stages
-from shared.job import Job, Part
+from shared.job import Job
 from shared.network import Network
 from shared.objective import Batch, ClassLoss, Objective
 from shared.source_outputs import SourceOutputs

@@ -8,7 +8,8 @@ from typing import Any, Literal
 from pydantic import Field
 from torch import Tensor
 
-from shared.job import Job, Part
+from shared.data.part import Part
+from shared.job import Job
 from shared.objective import Objective
 from shared.selection import LABEL_FREE, LAST
 from shared.strategies import linear_probe

@@ -14,11 +14,12 @@ from torch import Tensor
 
 from shared.calibration import fit_temperature
 from shared.config import Section
+from shared.data.part import Part
 from shared.features import Codes, cached_codes
 from shared.head_epochs import fit_epochs
 from shared.head_solver import BLOCK_VALUES, CodeSource, Held
 from shared.heads import LinearHead, fit_path
-from shared.job import Job, Part
+from shared.job import Job
 from shared.losses import class_weights
 from shared.selection import RULES
 

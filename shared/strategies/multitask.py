@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from shared.data.part import Part
 from shared.errors import ConfigError
 from shared.further import further_classes, further_labels
-from shared.job import Job, Part
+from shared.job import Job
 from shared.losses import class_weights
 from shared.network import FurtherHead, Network
 from shared.objective import Batch, ClassLoss, Objective

@@ -9,8 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from shared.artifacts import write_json
 from shared.errors import InputRefused
+from shared.io.atomic import write_json
 from shared.predictor import Answer, Predictor
 from shared.sources import archive_bytes, is_archive
 from shared.task import Item, Task

@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from shared.artifacts import DONE, ModelRecord, is_finished, read_json, read_model_record
+from shared.artifacts import DONE, is_finished
 from shared.errors import MedtlError
+from shared.io.atomic import read_json
+from shared.runs.record import ModelRecord, read_model_record
 from shared.wording import rows_of
 
 REPORT = "report.html"

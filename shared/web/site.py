@@ -13,7 +13,7 @@ from fastapi import HTTPException, Request
 from fastapi.responses import HTMLResponse
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from shared.artifacts import ModelRecord, read_model_record
+from shared.runs.record import ModelRecord, read_model_record
 from shared.task import Task
 from shared.web.guard import Access
 from shared.web.uploads import Upload, UploadStore

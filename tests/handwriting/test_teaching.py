@@ -17,8 +17,9 @@ from starlette.testclient import TestClient
 from handwriting import serve, teaching
 from handwriting.serve_teaching import TeachWork
 from handwriting.task import TASK
-from shared.artifacts import is_finished, read_model_record
+from shared.artifacts import is_finished
 from shared.errors import InputRefused, MedtlError
+from shared.runs.record import read_model_record
 from shared.web.guard import Access
 from shared.web.uploads import UploadStore
 from shared.web.workers import WorkerPool, WorkFailed

@@ -19,9 +19,11 @@ from medtl.inputs import items
 from medtl.phantom import write_phantom
 from medtl.settings import DEFAULT_OPTIONS
 from shared.aggregation import Aggregation
-from shared.artifacts import ModelRecord, finish, write_array, write_json, write_seen
+from shared.artifacts import finish, write_seen
+from shared.io.atomic import write_array, write_json
 from shared.ood import FILE, Reference
 from shared.predictor import Answer, SliceAnswer
+from shared.runs.record import ModelRecord
 from shared.task import Item, Preprocessing
 
 SIZE = 32

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from medtl.demo import run_demo
-from shared.artifacts import is_finished, newest_run, read_json
+from shared.artifacts import is_finished, newest_run
+from shared.io.atomic import read_json
 
 PATIENTS = 12
 WORDS = (

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from shared.backbones import build_backbone
-from shared.job import Job, Part
+from shared.data.part import Part
+from shared.job import Job
 from shared.network import Network, code_width
 from shared.samples import Belonging, Sample
 from shared.task import Preprocessing

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from shared.abstention import abstention, abstention_in_words
-from shared.artifacts import ModelRecord
 from shared.ood_threshold import HIGHEST
+from shared.runs.record import ModelRecord
 from shared.samples import Belonging, Sample
 
 # three series of two slices each: healthy, tumour, tumour; the last is strange

@@ -13,14 +13,16 @@ from handwriting.task import TASK
 from shared.adapt_cli import RULE_NAMES, between, folder_name
 from shared.adapting import KEPT, Plan, adapt, statement
 from shared.adapting_report import proxy_a_distance, write_adaptation
-from shared.artifacts import check_finished, read_json, read_model_record
+from shared.artifacts import check_finished
 from shared.checking import faults_of_run
 from shared.config import Config, DataSection, load_config
 from shared.division import divide
 from shared.errors import ConfigError, UsageError
 from shared.evidence import Run, setting_rules
+from shared.io.atomic import read_json
 from shared.loading import load_dataset
 from shared.runner import run
+from shared.runs.record import read_model_record
 from shared.strategies import ADAPTING
 from shared.targeting import FOLDER
 from shared.task import Preprocessing

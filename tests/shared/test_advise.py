@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 from handwriting import datasets
 from handwriting.cli import app
 from shared.advised_settings import sides_for
-from shared.artifacts import read_json
 from shared.backbones import find_backbone
 from shared.config import load_config
+from shared.io.atomic import read_json
 from shared.recipes import FINETUNE, PROBE, PROBE_AUTO
 
 

@@ -16,9 +16,10 @@ from torch import nn
 from shared.aligning import Aligned, AligningOptions, Between, Seen, Shape
 from shared.backbones import build_backbone
 from shared.config import validate
+from shared.data.part import Part, unlabelled
 from shared.domain_classifier import reversed_gradient
 from shared.errors import ConfigError
-from shared.job import Job, Part, Target, unlabelled
+from shared.job import Job, Target
 from shared.mlp import multilayer_perceptron
 from shared.network import Network
 from shared.objective import Batch

@@ -8,17 +8,10 @@ from pathlib import Path
 import pytest
 
 from shared.aggregation import Aggregation
-from shared.artifacts import (
-    MODEL_FILES,
-    ModelRecord,
-    check_finished,
-    claimed,
-    finish,
-    newest_run,
-    read_model_record,
-    write_json,
-)
+from shared.artifacts import MODEL_FILES, check_finished, claimed, finish, newest_run
 from shared.errors import RunError, UsageError
+from shared.io.atomic import write_json
+from shared.runs.record import ModelRecord, read_model_record
 from shared.task import Preprocessing
 
 RECORD = ModelRecord(

@@ -10,7 +10,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from handwriting.cli import app
-from shared.artifacts import read_json
+from shared.io.atomic import read_json
 
 Draw = Callable[..., Path]
 SAID_OF_BOTH = "of 6 test images 1 are pixel-identical to training images, 2 are duplicates in all"

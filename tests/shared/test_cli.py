@@ -20,7 +20,8 @@ from handwriting.cli import app
 from handwriting.task import TASK as CHARACTERS
 from medtl.task import TASK
 from shared.answer_words import in_words
-from shared.artifacts import claimed, is_finished, read_json
+from shared.artifacts import claimed, is_finished
+from shared.io.atomic import read_json
 from shared.predictor import Answer, SliceAnswer
 
 RUNNER = CliRunner()

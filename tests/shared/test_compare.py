@@ -13,12 +13,13 @@ from typer.testing import CliRunner
 
 from handwriting.cli import app
 from handwriting.task import TASK
-from shared.artifacts import finish, is_finished, newest_run, read_json, write_json
+from shared.artifacts import finish, is_finished, newest_run
 from shared.compare import _measure, run_comparison
 from shared.compare_report import write_comparison
 from shared.compare_words import as_csv, as_latex, as_text
 from shared.comparison import Plan, load_comparison
 from shared.errors import UsageError, WeightsError
+from shared.io.atomic import read_json, write_json
 from shared.workers import Errand, Workers
 
 TINY = """

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from shared.backbones import build_backbone
+from shared.data.part import Part
 from shared.domain_norm import SourceStatistics, batch_norms, learn_statistics
-from shared.job import Part
 from shared.network import Network
 from shared.samples import Belonging, Sample
 

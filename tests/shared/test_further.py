@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from shared.errors import ConfigError
-from shared.further import evaluate_further, further_classes, further_labels
+from shared.evaluation_auxiliary import evaluate_further
+from shared.further import further_classes, further_labels
 from shared.samples import Belonging, Sample
 
 SAMPLES = [

@@ -7,7 +7,8 @@ from sklearn.datasets import make_classification
 
 from shared.calibration import fit_temperature
 from shared.head_solver import Held
-from shared.heads import balanced_weights, fit_path
+from shared.heads import fit_path
+from shared.losses import balanced_weights
 
 
 def _problem(classes: int = 3) -> tuple[np.ndarray, np.ndarray]:

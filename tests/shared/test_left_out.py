@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from handwriting.task import TASK
-from shared.artifacts import read_json
 from shared.config import load_config
 from shared.errors import ConfigError, DataError
+from shared.io.atomic import read_json
 from shared.left_out import in_words, leave_domains_out
 
 Draw = Callable[..., Path]

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from handwriting.task import TASK
-from shared.artifacts import read_json
 from shared.config import DataSection, load_config
 from shared.errors import ConfigError, DataError, UsageError
+from shared.io.atomic import read_json
 from shared.loading import joined, load_dataset, require_data
 from shared.runner import run
 from shared.samples import Dataset, Sample

@@ -13,8 +13,9 @@ import torch
 
 from shared.backbones import build_backbone
 from shared.config import validate
+from shared.data.part import Part, unlabelled
 from shared.errors import ConfigError
-from shared.job import Job, Part, Target, unlabelled
+from shared.job import Job, Target
 from shared.network import Network
 from shared.objective import Batch
 from shared.samples import Belonging, Sample

@@ -10,10 +10,11 @@ import torch
 
 from handwriting.task import TASK
 from shared.answer_words import in_words
-from shared.artifacts import read_json
 from shared.config import load_config, validate
+from shared.data.part import Part
 from shared.errors import ConfigError
-from shared.job import Job, Part
+from shared.io.atomic import read_json
+from shared.job import Job
 from shared.network import FurtherHead
 from shared.objective import ClassLoss
 from shared.predictor import Predictor

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shared.artifacts import write_array
 from shared.errors import RunError
+from shared.io.atomic import write_array
 from shared.ood import FILE, NEIGHBOUR, Reference, of_series
 from shared.ood_threshold import HIGHEST, by_series, choose_threshold, one_of_each
 

@@ -18,11 +18,11 @@ from safetensors.torch import load_file
 
 from handwriting.task import TASK
 from medtl.task import TASK as MEDTL
-from shared.artifacts import read_model_record
 from shared.backbones import build_backbone
 from shared.errors import RunError, UsageError
 from shared.network import Calibrated, Network, code_width
 from shared.predictor import Answer, Predictor, SliceAnswer
+from shared.runs.record import read_model_record
 from shared.task import Item
 
 KEYS = {"input", "status", "reason", "label", "probabilities", "threshold", "certified_sensitivity", "slices"}

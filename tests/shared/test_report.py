@@ -15,13 +15,14 @@ import pytest
 from handwriting.task import TASK, HandwritingTask
 from shared.abstention import abstention
 from shared.aggregation import Aggregation
-from shared.artifacts import ModelRecord, read_json
 from shared.backbones import build_backbone
+from shared.data.part import Part
 from shared.evaluation import Stakes, evaluate
-from shared.job import Part
+from shared.io.atomic import read_json
 from shared.model_card import UNKNOWN, UNKNOWN_FIELDS
 from shared.network import Network, code_width
 from shared.report import Finished, write_report
+from shared.runs.record import ModelRecord
 from shared.samples import Belonging, Sample
 from shared.task import Preprocessing
 from shared.wording import beside_published, in_words

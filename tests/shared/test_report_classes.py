@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from shared.data.part import Part
 from shared.evaluation import evaluate
-from shared.job import Part
 from shared.report_classes import (
     EXAMPLES,
     class_rows,

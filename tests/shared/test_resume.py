@@ -18,8 +18,9 @@ import numpy as np
 import pytest
 
 from handwriting.task import TASK
-from shared.artifacts import is_finished, read_json
+from shared.artifacts import is_finished
 from shared.config import load_config
+from shared.io.atomic import read_json
 from shared.predictor import Predictor
 from shared.runner import run
 

@@ -15,12 +15,13 @@ from PIL import Image, ImageOps
 from safetensors.torch import load_file
 
 from handwriting.task import TASK
-from shared.artifacts import claimed, is_finished, newest_run, read_json, read_seen
+from shared.artifacts import claimed, is_finished, newest_run, read_seen
 from shared.assessment import assess_data
 from shared.audit import AuditResult, Pair
 from shared.config import load_config
 from shared.errors import ConfigError, DataError, LeakError, MedtlError, RunError, UsageError
 from shared.evaluation import Stakes
+from shared.io.atomic import read_json
 from shared.rejection import choose_rejection
 from shared.runner import run
 

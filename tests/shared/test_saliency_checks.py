@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from shared.artifacts import ModelRecord
 from shared.explain import attribute
 from shared.network import Network
+from shared.runs.record import ModelRecord
 from shared.saliency_checks import GRID, ORDERS, STEPS, Explained, cells, check_map, rank_correlation
 from shared.trained import build_network
 

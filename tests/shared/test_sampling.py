@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shared.job import Part
+from shared.data.part import Part
 from shared.samples import Belonging, Sample
 from shared.sampling import Balance, balanced_keys, endless, epoch_order
 

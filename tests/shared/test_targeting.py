@@ -12,9 +12,9 @@ import pytest
 
 from handwriting.task import TASK
 from shared.config import DataSection, load_config
+from shared.data.part import Part
 from shared.division import divide
 from shared.errors import ConfigError, DataError
-from shared.job import Part
 from shared.loading import load_dataset
 from shared.samples import Belonging, Dataset, Sample
 from shared.targeting import with_target

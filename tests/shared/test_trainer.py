@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import torch
 
+from shared.data.part import Part
 from shared.errors import RunError
-from shared.job import Job, Part
+from shared.job import Job
 from shared.network import Network
 from shared.objective import Batch, ClassLoss, Objective
 from shared.trainer import Settings, train

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shared.artifacts import finish, read_json, write_json
+from shared.artifacts import finish
 from shared.delong import compare_aucs
 from shared.errors import DataError, UsageError
+from shared.io.atomic import read_json, write_json
 from shared.versus import compare_runs
 
 Rewrite = Callable[[dict[str, str]], dict[str, str]]

@@ -14,8 +14,9 @@ from typer.testing import CliRunner
 
 from handwriting.cli import app as characters_app
 from medtl.cli import app as tumours_app
-from shared.artifacts import read_json, read_model_record
+from shared.io.atomic import read_json
 from shared.predictor import Predictor
+from shared.runs.record import read_model_record
 
 RUNNER = CliRunner()
 BACKBONE = "backbone={name: convnet_small, weights: random, size: 32, layers: [block2], pooling: avg2}"

@@ -1,0 +1,1 @@
+"""Bytes of strangers become heads in space: reading DICOM."""

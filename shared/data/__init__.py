@@ -1,0 +1,1 @@
+"""Datasets: layouts, divisions, copies and leaks."""

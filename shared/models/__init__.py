@@ -1,0 +1,1 @@
+"""Networks: backbones, weights, pooling, export."""

@@ -1,0 +1,96 @@
+"""`model.json`: everything that prediction needs beside the network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from shared.aggregation import Aggregation
+from shared.errors import RunError
+from shared.io.atomic import read_json
+from shared.task import Preprocessing
+
+FORMAT = 5
+"""Version of the run folder. A reader refuses another one."""
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """`model.json`: all that prediction needs beside the network itself.
+
+    Attributes:
+        task: Name of the application that trained it.
+        classes: In the order of the network's outputs.
+        positive: For each class, whether it is the event that must not be missed.
+        preprocessing: What turns raw pixels into the network's input.
+        threshold: Positive probability from which an input is called positive; without a positive class, probability of
+            the likeliest class from which an answer is accepted.
+        operating_point: How the threshold was chosen and what was missed on validation; None without a positive class.
+        rejection: How the threshold was chosen and what was wrong above it on validation; None with a positive class.
+        aggregation: How the slices of a series become one probability.
+        certified_sensitivity: What validation certifies at this threshold; None where nothing was certified.
+        certified_error: The same of the error among accepted answers, without a positive class.
+        ood: The `threshold` of the out-of-distribution score above which nothing is assessed, the `rate` at which
+            inputs like those of validation exceed it, and of how many independent `units` it was taken.
+        temperature: Already inside `model.onnx`; recorded for the reader.
+        backbone: Its record's name, layers, pooling and where its weights came from.
+        domains: Names of the domains it was trained on.
+        synthetic: Whether it was trained on synthetic images.
+        data_hash: SHA-256 over the content of the data.
+        weights_hash: SHA-256 of `model.safetensors`.
+        further: The answers of each further task, in the order of the output of `model.onnx` that is named after it
+            (`further_plane`).
+        format: Version of the run folder.
+    """
+
+    task: str
+    classes: tuple[str, ...]
+    positive: tuple[bool, ...]
+    preprocessing: Preprocessing
+    threshold: float
+    operating_point: Mapping[str, Any] | None
+    rejection: Mapping[str, Any] | None
+    aggregation: Aggregation
+    certified_sensitivity: float | None
+    certified_error: float | None
+    ood: Mapping[str, Any]
+    temperature: float
+    backbone: Mapping[str, Any]
+    domains: tuple[str, ...]
+    synthetic: bool
+    data_hash: str
+    weights_hash: str
+    further: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    format: int = FORMAT
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for `model.json`."""
+        return asdict(self)
+
+
+def read_model_record(run: Path) -> ModelRecord:
+    """Reads `model.json` of a run.
+
+    Raises:
+        RunError: It is missing, damaged, or of another format.
+    """
+    tree = read_json(run / "model.json")
+    _check_format(run, tree)
+    try:
+        spec = Preprocessing(**tree.pop("preprocessing"))
+        pooled = tree.pop("aggregation")
+        aggregation = Aggregation(tuple(pooled["pools"]), tuple(pooled["weights"]), float(pooled["bias"]))
+        lists: dict[str, Any] = {key: tuple(tree.pop(key)) for key in ("classes", "positive", "domains")}
+        return ModelRecord(preprocessing=spec, aggregation=aggregation, **lists, **tree)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise RunError(f"{run}/model.json does not have the fields of a model record ({error})") from None
+
+
+def _check_format(run: Path, tree: Mapping[str, Any]) -> None:
+    if tree.get("format") != FORMAT:
+        raise RunError(
+            f"{run}/model.json has format {tree.get('format')!r}; this version reads {FORMAT}: train again, or update "
+            "where the format is a later one"
+        )

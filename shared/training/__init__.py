@@ -1,0 +1,1 @@
+"""Training a network: the job, the loop, rates, freezing and selection."""
