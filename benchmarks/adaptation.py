@@ -14,21 +14,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from shared.backbones import build_backbone
-from shared.calibration import softmax
+from shared.adaptation.criteria import DRAWS
+from shared.adaptation.label_shift import estimate_prior
+from shared.adaptation.reverse_validation import reverse_validation
 from shared.config import validate
 from shared.data.part import Part, unlabelled
-from shared.evidence import DRAWS
-from shared.intervals import bootstrap
-from shared.job import Job, Target
-from shared.label_shift import estimate_prior
-from shared.network import Network, code_width
-from shared.reverse_validation import reverse_validation
+from shared.evaluation.decision.temperature import softmax
+from shared.evaluation.statistics.intervals import bootstrap
+from shared.models.backbones.build import build_backbone
+from shared.models.network import Network, code_width
 from shared.seeding import derive_seed
-from shared.selection import LABEL_FREE, RULES
 from shared.strategies import find_strategy
 from shared.strategies.base import Strategy
 from shared.task import Image, Preprocessing
+from shared.training.job import Job, Target
+from shared.training.selection import LABEL_FREE, RULES
 
 TRAINING: Mapping[str, Any] = {"batch_size": 64, "class_weights": "none", "precision": "bf16"}
 ALIGNING: Mapping[str, Any] = {"batch_norm": "per_domain", "weight": 1.0}

@@ -23,7 +23,7 @@ from benchmarks.adaptation import ESTIMATED, Study, accuracy, summary
 from shared.data.part import Part
 from shared.samples import Belonging, Sample
 from shared.seeding import generator
-from shared.selection import LABEL_FREE
+from shared.training.selection import LABEL_FREE
 
 IMAGES = {"mnist": 2000, "usps": 1800}
 TESTED = 1000

@@ -19,16 +19,16 @@ import numpy as np
 
 from benchmarks.adaptation import Measures, Scores, Study, summary
 from medtl.task import TASK
-from shared.calibration import fit_temperature, softmax
 from shared.config import DataSection
+from shared.data.loading import load_dataset
 from shared.data.part import Part
-from shared.decision import decide
-from shared.division import divide
-from shared.evaluation import evaluate
-from shared.loading import load_dataset
+from shared.data.partition import divide
+from shared.evaluation.decision.decide import decide
+from shared.evaluation.decision.temperature import fit_temperature, softmax
+from shared.evaluation.measures import evaluate
 from shared.samples import SPLITS, Belonging
-from shared.selection import LABEL_FREE
 from shared.task import Preprocessing
+from shared.training.selection import LABEL_FREE
 
 SENSITIVITY = 0.98
 POSITIVE = np.array([False, True])

@@ -24,11 +24,11 @@ import torch
 
 from benchmarks.regret_cells import FILES, config_of, parts_of, read_cells, score
 from benchmarks.regret_tasks import HELD, TUNED, Draw, Trial, draw
-from shared.advice_data import Pool
-from shared.advice_setting import Setting
-from shared.advise import advise_on
-from shared.available import Available
-from shared.recipes import FINETUNE, PROBE, RECIPES
+from shared.experiments.advice.advise import advise_on
+from shared.experiments.advice.pool import Pool
+from shared.experiments.advice.recipes import FINETUNE, PROBE, RECIPES
+from shared.experiments.advice.setting import Setting
+from shared.models.local_weights import Available
 
 POINTS = 100
 

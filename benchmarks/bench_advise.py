@@ -9,8 +9,8 @@ from pathlib import Path
 
 from benchmarks.side_by_side import empty_cache
 from medtl.task import TASK
-from shared.advise import advise
-from shared.advised_settings import advised_settings
+from shared.experiments.advice.advise import advise
+from shared.experiments.advice.config import advised_settings
 
 GOAL_S = 240.0
 """Two cores for two minutes."""

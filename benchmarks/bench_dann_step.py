@@ -10,16 +10,16 @@ import numpy as np
 import torch
 
 from benchmarks.side_by_side import best_seconds
-from shared.aligning import Aligned
-from shared.backbones import build_backbone
 from shared.config import validate
 from shared.data.part import Part, unlabelled
-from shared.job import Job, Target
-from shared.network import Network
-from shared.objective import Batch, ClassLoss, Objective
+from shared.models.backbones.build import build_backbone
+from shared.models.network import Network
 from shared.samples import Belonging, Sample
+from shared.strategies._alignment import Aligned
 from shared.strategies.dann import Adversary, Options
 from shared.task import Preprocessing
+from shared.training.job import Job, Target
+from shared.training.objective import Batch, ClassLoss, Objective
 
 SIDE, HALF = 64, 16
 

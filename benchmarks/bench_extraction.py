@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.side_by_side import best_seconds, empty_cache
-from shared.backbones import build_backbone
-from shared.features import BATCH, codes_of_layers
-from shared.network import Network, code_width
+from shared.features.cache import BATCH, codes_of_layers
+from shared.models.backbones.build import build_backbone
+from shared.models.network import Network, code_width
 from shared.samples import Sample
 from shared.task import Image, Preprocessing
 

@@ -9,16 +9,16 @@ import numpy as np
 import torch
 
 from benchmarks.side_by_side import best_seconds
-from shared.backbones import build_backbone
 from shared.data.part import Part
-from shared.job import Job
-from shared.network import Network, code_width
-from shared.objective import ClassLoss
-from shared.param_groups import parameter_groups
-from shared.precision import fast_precision
+from shared.models.backbones.build import build_backbone
+from shared.models.network import Network, code_width
 from shared.samples import Belonging, Sample
 from shared.task import Preprocessing
-from shared.trainer import Phase, Settings, train
+from shared.training.job import Job
+from shared.training.objective import ClassLoss
+from shared.training.param_groups import parameter_groups
+from shared.training.precision import fast_precision
+from shared.training.trainer import Phase, Settings, train
 
 NAME, SIZE, IMAGES, BATCH, CLASSES, JUDGED = "squeezenet1_1", 96, 640, 32, 4, 32
 

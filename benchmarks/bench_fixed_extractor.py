@@ -18,15 +18,15 @@ from torch.utils.data import Dataset as TorchDataset
 
 from benchmarks.side_by_side import empty_cache
 from handwriting.task import TASK
-from shared.backbones import build_backbone
-from shared.features import cached_codes
-from shared.head_epochs import fit_epochs
-from shared.head_solver import Held
-from shared.network import Network, code_width
+from shared.features.adam import fit_epochs
+from shared.features.cache import cached_codes
+from shared.features.lbfgs import Held
+from shared.models.backbones.build import build_backbone
+from shared.models.network import Network, code_width
+from shared.models.weights import load_weights
 from shared.samples import Sample
 from shared.seeding import generator
 from shared.task import Preprocessing
-from shared.weights import load_weights
 
 A_CLASS, TEST, EPOCHS, BATCH, WARM_UP = 60, 1_000, 15, 32, 128
 FRAME, SIZE, LAYER, POOLING = 32, 64, "fire5", "avg3"

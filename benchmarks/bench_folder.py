@@ -7,7 +7,7 @@ import numpy as np
 from benchmarks.made_run import made_run, made_series
 from benchmarks.side_by_side import best_seconds
 from medtl.task import TASK
-from shared.predictor import BATCH, Predictor
+from shared.prediction.predictor import BATCH, Predictor
 
 SLICES = 400
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from benchmarks.side_by_side import best_seconds
-from shared.head_solver import Frame, Held, minimise
+from shared.features.lbfgs import Frame, Held, minimise
 
 CODES, WIDTH, CLASSES, PENALTY = 16_384, 2_304, 46, 1e-2
 TOLERANCE = 1e-5

@@ -26,7 +26,7 @@ import numpy as np
 
 from benchmarks.made_run import made_run
 from medtl.task import TASK
-from shared.predictor import Predictor
+from shared.prediction.predictor import Predictor
 
 SCANS = ("siemens_t1_enhanced", "philips_t1_mprage", "axial_t1_implicit_vr", "siemens_t1_sagittal")
 """Folders of `dicom.zip`: one Enhanced MR of 96 slices, three classic series of 43, 48 and 35."""

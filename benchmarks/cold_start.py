@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks.made_run import made_run, made_series
 from benchmarks.side_by_side import best_seconds
-from shared.cli_support import EXIT_NOT_ASSESSED
+from shared.cli.support import EXIT_NOT_ASSESSED
 
 REPEATS = 7
 

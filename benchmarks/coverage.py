@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from shared.evaluation import rank_statistics
-from shared.intervals import Weights, bootstrap, wilson, wilson_grouped
+from shared.evaluation.measures import rank_statistics
+from shared.evaluation.statistics.intervals import Weights, bootstrap, wilson, wilson_grouped
 
 DRAWS = 2000
 RATES = (0.6, 0.7, 0.8, 0.9, 0.95)

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from medtl.phantom import write_phantom
+from medtl.phantom.dataset import write_phantom
 from medtl.task import TASK
 from shared.config import load_config
-from shared.runner import run
+from shared.pipeline.train import run
 
 
 @contextmanager

@@ -17,9 +17,9 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
 from handwriting.labels import CHARACTERS, dhcd_label
-from handwriting.page import Page, read_page
-from shared.images import read_picture
-from shared.sources import list_sources, read_source
+from handwriting.page.page import Page, read_page
+from shared.io.archives import list_sources, read_source
+from shared.io.pictures import read_picture
 
 Pixels = NDArray[np.float32]
 Owners = NDArray[np.int16]
@@ -27,7 +27,7 @@ Owners = NDArray[np.int16]
 
 PAGES = 24
 FIRST_SEED = 2000
-"""The costs of `handwriting.cutting` were chosen on seeds 200 to 239, those of binarisation looked at up to 1023."""
+"""Costs of `handwriting.page.segmentation`: chosen on seeds 200 to 239; those of binarisation: looked at up to 1023."""
 MIN_OVERLAP = 0.5
 """Intersection over union of boxes from which a character counts as cut."""
 STRETCH = (0.68, 1.12)

@@ -23,14 +23,14 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from benchmarks.regret_tasks import HELD, TUNED, Draw, Trial, draw
-from shared.backbones import find_backbone
-from shared.building import part_of, preprocessing_of
 from shared.config import Config, validate
 from shared.data.part import Part
-from shared.fitting import fit
-from shared.recipes import RECIPES, recipe
+from shared.data.splits import split
+from shared.experiments.advice.recipes import RECIPES, recipe
+from shared.models.backbones.build import find_backbone
+from shared.pipeline.build import part_of, preprocessing_of
+from shared.pipeline.fit import fit
 from shared.samples import Dataset
-from shared.splits import split
 from shared.strategies import find_strategy
 from shared.task import positive_classes
 

@@ -19,11 +19,11 @@ from handwriting.labels import CHARACTERS
 from handwriting.task import TASK as HANDWRITING
 from medtl.task import TASK as MEDTL
 from shared.config import DataSection
-from shared.division import divide
-from shared.loading import load_dataset
+from shared.data.loading import load_dataset
+from shared.data.partition import divide
+from shared.data.splits import k_shot
 from shared.samples import Dataset
 from shared.seeding import generator
-from shared.splits import k_shot
 from shared.task import Preprocessing, Task
 
 MOST_TESTED = 600
@@ -86,7 +86,7 @@ class Draw:
 
     Attributes:
         pool: Labelled, no split.
-        units: [N] of the pool, as in `shared.division.Divided`.
+        units: [N] of the pool, as in `shared.data.partition.Divided`.
         test: Of the same classes.
         test_units: The same of the test.
     """

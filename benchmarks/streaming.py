@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from shared.features import Codes
-from shared.head_solver import Frame, minimise
-from shared.pieces import Store
+from shared.features.cache import Codes
+from shared.features.lbfgs import Frame, minimise
+from shared.io.array_store import Store
 from shared.strategies.linear_probe import reachable
 
 WIDTH, CLASSES, ITERATIONS, BLOCK = 2_304, 46, 10, 8_192

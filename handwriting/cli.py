@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from handwriting.task import TASK
-from shared.adapt_cli import add_adapt
-from shared.cli import build_app
-from shared.cli_judging import judge, prepare_serving
-from shared.cli_support import (
+from shared.cli.adapt import add_adapt
+from shared.cli.app import build_app
+from shared.cli.judge import judge, prepare_serving
+from shared.cli.support import (
     RUNS,
     ExplainOption,
     HostOption,
@@ -24,11 +24,11 @@ from shared.cli_support import (
     PredictionsOption,
     reported,
 )
+from shared.cli.zeroshot import add_add_class, add_zeroshot
 from shared.errors import UsageError
-from shared.zero_shot_cli import add_add_class, add_zeroshot
 
 if TYPE_CHECKING:
-    from shared.zero_shot_codes import Knowledge
+    from shared.zero_shot.features import Knowledge
 
 
 class Dataset(StrEnum):
@@ -62,7 +62,7 @@ def predict(
         if page and explain:
             raise UsageError("--explain and --page exclude each other; explain the picture of one character")
         if page:
-            from handwriting.reading import judge_pages
+            from handwriting.page.reading import judge_pages
 
             code = judge_pages(TASK, paths, model, as_json, out)
         else:
@@ -83,7 +83,7 @@ def serve(
     """
     with reported():
         access, run, store = prepare_serving(TASK, model, host, keep)
-        from handwriting.serve import build_app as build_pages
+        from handwriting.web.app import build_app as build_pages
         from shared.web.serving import run_server
 
         run_server(build_pages(run, RUNS, access, store), access, host, port, typer.echo)

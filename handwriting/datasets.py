@@ -25,12 +25,12 @@ from numpy.typing import NDArray
 from handwriting import labels
 from handwriting.blocks import blocks, file_number
 from handwriting.settings import Settings
+from shared.data.layouts import COLUMNS, Layout, Row, Search, collect, find_layout, synthetic_mark, table_split
+from shared.data.pseudonyms import Pseudonymiser
 from shared.errors import DataError
-from shared.images import is_picture, read_picture
-from shared.layouts import COLUMNS, Layout, Row, Search, collect, find_layout, synthetic_mark, table_split
-from shared.privacy import Pseudonymiser
+from shared.io.archives import faults_error, hash_sources, naming, read_source
+from shared.io.pictures import is_picture, read_picture
 from shared.samples import UNKNOWN_DOMAIN, Dataset, Sample
-from shared.sources import faults_error, hash_sources, naming, read_source
 
 SYNTHETIC_MARK = "glyphs.json"
 

@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from handwriting.datasets import load, read
-from shared.download import Progress, download
 from shared.errors import DataError
+from shared.io.download import Progress, download
 from shared.samples import Sample
 
 URL = "https://archive.ics.uci.edu/static/public/389/devanagari+handwritten+character+dataset.zip"

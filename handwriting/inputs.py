@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from shared.errors import DataError
-from shared.images import read_picture
-from shared.sources import is_archive, is_side_file, list_sources, nothing_to_judge, read_source, require_paths
+from shared.io.archives import is_archive, is_side_file, list_sources, nothing_to_judge, read_source, require_paths
+from shared.io.pictures import read_picture
 from shared.task import Item
 
 MIN_SIDE = 8

@@ -44,7 +44,7 @@ class HandwritingTask:
 
     def embedded(self, root: Path, progress: Callable[[int, int], None]) -> Path:
         """Characters made from the system's fonts, under `root`, written now if they are not there."""
-        from handwriting import glyph_dataset
+        from handwriting.glyphs import dataset as glyph_dataset
 
         return glyph_dataset.embedded(root, progress)
 

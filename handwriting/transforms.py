@@ -23,10 +23,10 @@ from PIL import Image as PillowImage
 
 from handwriting.settings import Settings
 from shared.errors import ConfigError, DataError
-from shared.pieces import Rows, Store, cache_folder
+from shared.io.archives import faults_error, naming
+from shared.io.array_store import Rows, Store, cache_folder
 from shared.samples import Sample
 from shared.seeding import derive_seed
-from shared.sources import faults_error, naming
 from shared.task import Image, Preprocessing
 
 Pixels = NDArray[np.float32]

@@ -10,15 +10,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from handwriting.glyph_dataset import PRINTED_SIDE, SIDE
-from handwriting.glyph_strokes import redraw, trace
-from handwriting.glyphs import Font, find_fonts, render
+from handwriting.glyphs.dataset import PRINTED_SIDE, SIDE
+from handwriting.glyphs.fonts import Font, find_fonts, render
+from handwriting.glyphs.strokes import redraw, trace
 from handwriting.labels import CHARACTERS
 from handwriting.transforms import preprocess
-from shared.attributes import AttributeTable, read_table
 from shared.seeding import generator
 from shared.task import Preprocessing
-from shared.zero_shot_codes import Knowledge, Prints
+from shared.zero_shot.attributes import AttributeTable, read_table
+from shared.zero_shot.features import Knowledge, Prints
 
 TABLE = Path(__file__).with_name("attributes.csv")
 HANDS = 4
@@ -57,5 +57,5 @@ def _redrawn(label: str, font: Font) -> tuple[NDArray[np.float32], ...]:
 
 
 def knowledge() -> Knowledge:
-    """For `shared.zero_shot_codes`."""
+    """For `shared.zero_shot.features`."""
     return Knowledge(table(), prints)

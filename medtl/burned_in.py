@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medtl.datasets import read
-from medtl.dicom_reader import read_header
-from medtl.pixels import is_volume
+from medtl.dicom.reader import read_header
+from medtl.nifti import is_volume
 from shared.errors import DataError, InputRefused
-from shared.images import is_picture
+from shared.io.archives import read_source
 from shared.io.atomic import write_text
+from shared.io.pictures import is_picture
 from shared.samples import Sample
-from shared.sources import read_source
 
 HEIGHTS = (5, 40)
 """Pixels of the small letters of the smallest fonts that can be read, and of the largest that consoles write."""

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medtl.task import TASK
-from shared.adapt_cli import add_adapt
-from shared.cli import audit_data, build_app
-from shared.cli_judging import judge, open_predictor, prepare_serving
-from shared.cli_support import (
+from shared.cli.adapt import add_adapt
+from shared.cli.app import audit_data, build_app
+from shared.cli.judge import judge, open_predictor, prepare_serving
+from shared.cli.support import (
     EXIT_REFUSED,
     RUNS,
     AuditOption,
@@ -28,13 +28,13 @@ from shared.cli_support import (
     PredictionsOption,
     reported,
 )
+from shared.cli.zeroshot import add_add_class, add_zeroshot
 from shared.progress import progress_bars
-from shared.zero_shot_cli import add_add_class, add_zeroshot
 
 if TYPE_CHECKING:
     from shared.progress import Progress
     from shared.samples import Dataset
-    from shared.zero_shot_codes import Knowledge
+    from shared.zero_shot.features import Knowledge
 
 app = build_app(TASK, own={"audit"})
 add_adapt(app, TASK)
@@ -60,7 +60,7 @@ def predict(
     with reported():
         further = None
         if dicom is not None:
-            from medtl.dicom_results import writer
+            from medtl.results.writer import writer
 
             further = writer(dicom)
         code = judge(TASK, paths, model, as_json, out, {} if explain else None, further)
@@ -108,8 +108,8 @@ def phantom(
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same files.")] = 0,
 ) -> None:
     """Write a synthetic multi-scanner head-MRI dataset as DICOM series with masks and labels.csv."""
-    from medtl.phantom import write_phantom
-    from medtl.phantom_physics import SCANNERS
+    from medtl.phantom.dataset import write_phantom
+    from medtl.phantom.physics import SCANNERS
 
     with reported():
         chosen = list(SCANNERS) if scanners == "all" else [name.strip() for name in scanners.split(",")]
@@ -160,16 +160,16 @@ def listen(
     """Receive series by DICOM (C-STORE, C-ECHO), judge them, and send the results on. Ends on SIGTERM or Ctrl-C."""
     from importlib.util import find_spec
 
-    from shared.artifacts import newest_run
     from shared.errors import UsageError
+    from shared.runs.folder import newest_run
 
     with reported():
         if lacking := [name for name in ("pynetdicom", "highdicom") if find_spec(name) is None]:
             raise UsageError(f"`listen` needs {' and '.join(lacking)}; install with: pip install 'medtl[listen]'")
-        from medtl.listener import ListenerSettings
-        from medtl.listener import listen as listen_until_stopped
-        from medtl.series_judge import SeriesJudge
-        from medtl.spool import Spool
+        from medtl.node.judge import SeriesJudge
+        from medtl.node.listener import ListenerSettings
+        from medtl.node.listener import listen as listen_until_stopped
+        from medtl.node.spool import Spool
 
         settings = ListenerSettings.checked(port, host, ae_title, forward, quiet, keep)
         run = (model or newest_run(RUNS, TASK.name)).resolve()
@@ -201,7 +201,7 @@ def serve(
         access, run, store = prepare_serving(TASK, model, host, keep)
         if spool is not None and not (spool / "series").is_dir():
             raise UsageError(f"{spool} is no spool of `medtl listen`; name its folder")
-        from medtl.serve import build_app as build_pages
+        from medtl.web.app import build_app as build_pages
         from shared.web.serving import run_server
 
         pages = build_pages(run, RUNS, access, store, spool)

@@ -27,15 +27,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medtl import labels
-from medtl.dicom_reader import read_dicom, read_header
-from medtl.dicom_rules import check_suitable
-from medtl.pixels import Pixels, is_volume, read_volume, volume_shape
+from medtl.dicom.reader import read_dicom, read_header
+from medtl.dicom.rules import check_suitable
+from medtl.nifti import Pixels, is_volume, read_volume, volume_shape
 from medtl.scanners import scanner_name, scanner_of_header
 from medtl.settings import Settings
 from medtl.transforms import preprocess_mask
-from shared.errors import DataError, InputRefused
-from shared.images import is_picture, read_picture
-from shared.layouts import (
+from shared.data.layouts import (
     COLUMNS,
     Layout,
     Row,
@@ -47,9 +45,11 @@ from shared.layouts import (
     table_path,
     table_split,
 )
-from shared.privacy import Pseudonymiser
+from shared.data.pseudonyms import Pseudonymiser
+from shared.errors import DataError, InputRefused
+from shared.io.archives import faults_error, hash_sources, naming, read_source
+from shared.io.pictures import is_picture, read_picture
 from shared.samples import UNKNOWN_DOMAIN, Dataset, Sample
-from shared.sources import faults_error, hash_sources, naming, read_source
 from shared.task import Preprocessing
 
 SYNTHETIC_MARK = "phantom.json"

@@ -8,10 +8,10 @@ from typing import Any
 
 from medtl.task import TASK
 from shared.config import load_config
+from shared.evaluation.text import in_words
 from shared.io.atomic import read_json
+from shared.pipeline.train import run
 from shared.progress import Progress
-from shared.runner import run
-from shared.wording import in_words
 
 CONFIGS = Path(__file__).parents[1] / "configs" / "medtl"
 

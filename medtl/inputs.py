@@ -15,18 +15,16 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
+from medtl.dicom.bounds import MAX_PIXELS
 from medtl.dicom.header import DicomHeader
-from medtl.dicom_bounds import MAX_PIXELS
-from medtl.dicom_reader import foreign_code, read_dicom, read_file_ids, read_header
-from medtl.dicom_rules import MEDIA_DIRECTORY, cautions, check_suitable
-from medtl.pixels import is_volume, read_volume
+from medtl.dicom.reader import foreign_code, read_dicom, read_file_ids, read_header
+from medtl.dicom.rules import MEDIA_DIRECTORY, cautions, check_suitable
+from medtl.dicom.series import Slice, order_slices
+from medtl.nifti import is_volume, read_volume
 from medtl.scanners import scanner_of_header
-from medtl.series import Slice, order_slices
+from shared.data.layouts import COLUMNS, TABLE_NAMES, read_table, table_path
 from shared.errors import DataError, InputRefused
-from shared.images import SIGNATURES, read_picture
-from shared.layouts import COLUMNS, TABLE_NAMES, read_table, table_path
-from shared.samples import UNKNOWN_DOMAIN
-from shared.sources import (
+from shared.io.archives import (
     SEPARATOR,
     is_archive,
     is_side_file,
@@ -35,7 +33,9 @@ from shared.sources import (
     read_source,
     require_paths,
 )
-from shared.sources import SIDE_FILES as COMMON_SIDE_FILES
+from shared.io.archives import SIDE_FILES as COMMON_SIDE_FILES
+from shared.io.pictures import SIGNATURES, read_picture
+from shared.samples import UNKNOWN_DOMAIN
 from shared.task import Item
 
 UNSTATED = "the file does not say what it shows: that it is a head MRI was not checked"

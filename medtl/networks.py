@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared.backbones import BACKBONES, UNIT_MEAN, UNIT_STD, BackboneRecord
+from shared.models.backbones.record import BACKBONES, UNIT_MEAN, UNIT_STD, BackboneRecord
 
 _LICENCE = "Apache-2.0 (MONAI)"
 

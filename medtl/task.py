@@ -39,13 +39,13 @@ class MedtlTask:
 
     def embedded_domains(self) -> tuple[str, ...]:
         """The scanners of the phantom."""
-        from medtl import phantom
+        from medtl.phantom import dataset as phantom
 
         return phantom.embedded_domains()
 
     def embedded(self, root: Path, progress: Callable[[int, int], None]) -> Path:
         """The phantom under `root`, written now if it is not there."""
-        from medtl import phantom
+        from medtl.phantom import dataset as phantom
 
         return phantom.embedded(root, progress)
 
@@ -98,7 +98,8 @@ class MedtlTask:
 
     def augment(self, image: Image, seed: int, kind: str = "usual") -> Image:
         """A random variation of `image`, a pure function of its arguments; `kind` is one of `augmentations`."""
-        from medtl import mri_physics, transforms
+        from medtl import augmentation as mri_physics
+        from medtl import transforms
 
         return mri_physics.augment(image, seed) if kind == "mri_physics" else transforms.augment(image, seed)
 

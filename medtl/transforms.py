@@ -20,8 +20,8 @@ from PIL import Image as PillowImage
 
 from medtl.settings import Settings
 from shared.errors import ConfigError, DataError
+from shared.io.archives import faults_error, naming
 from shared.samples import Sample
-from shared.sources import faults_error, naming
 from shared.task import Image, Preprocessing
 
 Pixels = NDArray[np.float32]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from shared.attributes import AttributeTable, read_table
-from shared.zero_shot_codes import Knowledge
+from shared.zero_shot.attributes import AttributeTable, read_table
+from shared.zero_shot.features import Knowledge
 
 TABLE = Path(__file__).with_name("attributes.csv")
 
@@ -18,5 +18,5 @@ def table() -> AttributeTable:
 
 
 def knowledge() -> Knowledge:
-    """For `shared.zero_shot_codes`; tumours cannot be printed."""
+    """For `shared.zero_shot.features`; tumours cannot be printed."""
     return Knowledge(table())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import importlib
+import pkgutil
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
@@ -16,10 +18,13 @@ class Registry(Generic[Record]):
 
     Args:
         kind: What is registered, as it should read in a message ("backbone").
+        package: Dotted name of a package whose modules add records when they are imported, all at the first look-up;
+            None: whoever has records adds them.
     """
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, package: str | None = None) -> None:
         self.kind = kind
+        self._package = package
         self._records: dict[str, Record] = {}
 
     def add(self, name: str, record: Record) -> Record:
@@ -39,18 +44,31 @@ class Registry(Generic[Record]):
         Raises:
             UnknownNameError: No such record; the message lists the nearest names, or all when none is near.
         """
+        self._load()
         if name in self._records:
             return self._records[name]
         raise UnknownNameError(unknown_name(self.kind, name, list(self._records)))
 
     def __contains__(self, name: object) -> bool:
+        self._load()
         return name in self._records
 
     def __iter__(self) -> Iterator[str]:
+        self._load()
         return iter(self._records)
 
     def __len__(self) -> int:
+        self._load()
         return len(self._records)
+
+    def _load(self) -> None:
+        """Imports the modules that hold the records, once; those that begin with `_` hold none."""
+        if self._package is None:
+            return
+        package, self._package = importlib.import_module(self._package), None
+        for module in sorted(pkgutil.iter_modules(package.__path__)):
+            if not module.name.startswith("_"):
+                importlib.import_module(f"{package.__name__}.{module.name}")
 
 
 def unknown_name(kind: str, name: str, known: list[str]) -> str:

@@ -29,9 +29,9 @@ class Item:
         refusal: Why it must not be judged, in one line without identifiers; `slices` is then empty.
         notes: What the person should know although the item was judged (a gap between slices, say).
         domains: Whence its slices come, in the words of `Sample.domain`.
-        origins: Where each slice was read, in their order: the source as `shared.sources.read_source` takes it, and the
-            frame within it, from 0. Of a refused item, the first frame of each file that was to be judged. Empty where
-            it is not known.
+        origins: Where each slice was read, in their order: the source as `shared.io.archives.read_source` takes it, and
+            the frame within it, from 0. Of a refused item, the first frame of each file that was to be judged. Empty
+            where it is not known.
     """
 
     name: str

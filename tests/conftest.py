@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from shared.aggregation import Aggregation
+from shared.evaluation.decision.aggregation import Aggregation
 from shared.runs.record import ModelRecord
 from shared.task import Preprocessing
 
@@ -105,7 +105,7 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory, tiny_words: tuple[str, ..
     """A finished run of handwriting, nothing left out or replaced. Read it only; copy it to change it."""
     from handwriting.task import TASK
     from shared.config import load_config
-    from shared.runner import run
+    from shared.pipeline.train import run
 
     with pytest.MonkeyPatch.context() as patch:
         # made before the home of the test that asks for it first
@@ -156,6 +156,6 @@ def quick_ending(monkeypatch: pytest.MonkeyPatch) -> None:
         path.write_bytes(b"not exported")
         return 0.0
 
-    monkeypatch.setattr("shared.completion.export_onnx", export)
-    monkeypatch.setattr("shared.report.attribute", lambda network, images, *_: images[:, 0])
-    monkeypatch.setattr("shared.report.attribution_sheet", lambda *_: "data:,")
+    monkeypatch.setattr("shared.pipeline.finish.export_onnx", export)
+    monkeypatch.setattr("shared.reporting.run_report.attribute", lambda network, images, *_: images[:, 0])
+    monkeypatch.setattr("shared.reporting.run_report.attribution_sheet", lambda *_: "data:,")

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from shared.backbones import find_backbone
-from shared.comparison import Plan, load_comparison
 from shared.config import Config, load_config, to_yaml, validate
-from shared.freezing import resolve_stages
-from shared.pooling import POOLINGS
-from shared.selection import LAST, RULES
+from shared.experiments.comparison.plan import Plan, load_comparison
+from shared.models.backbones.build import find_backbone
+from shared.models.pooling import POOLINGS
 from shared.strategies import find_strategy, strategy_names
 from shared.task import Task
+from shared.training.freezing import resolve_stages
+from shared.training.selection import LAST, RULES
 
 ROOT = Path(__file__).parents[1] / "configs"
 COMPARISONS = sorted(ROOT.rglob("compare*.yaml"))

@@ -41,7 +41,9 @@ def test_help_imports_nothing_heavy(command: str) -> None:
     assert not _modules_after(code) & set(HEAVY)
 
 
-@pytest.mark.parametrize("module", ["shared.predictor", "medtl.inputs", "medtl.transforms", "handwriting.inputs"])
+@pytest.mark.parametrize(
+    "module", ["shared.prediction.predictor", "medtl.inputs", "medtl.transforms", "handwriting.inputs"]
+)
 def test_prediction_needs_neither_torch_nor_monai(module: str) -> None:
     assert not _modules_after(f"import {module}") & {"torch", "monai", "albumentations", "captum", "matplotlib"}
 

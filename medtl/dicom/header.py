@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from medtl.dicom_values import Vector, float_of, floats_of, functional_groups, integer_of, text_of, texts_of, uid_name
-from medtl.mosaic import Mosaic, is_mosaic, read_mosaic
-from medtl.series import Contrast
+from medtl.dicom.mosaic import Mosaic, is_mosaic, read_mosaic
+from medtl.dicom.series import Contrast
+from medtl.dicom.values import Vector, float_of, floats_of, functional_groups, integer_of, text_of, texts_of, uid_name
 from shared.errors import InputRefused
 
 Number = TypeVar("Number", int, float)

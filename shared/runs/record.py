@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from shared.aggregation import Aggregation
 from shared.errors import RunError
+from shared.evaluation.decision.aggregation import Aggregation
 from shared.io.atomic import read_json
 from shared.task import Preprocessing
 

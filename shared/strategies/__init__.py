@@ -18,7 +18,11 @@ ADAPTING = ("dann", "cdan", "coral", "adabn", "mean_teacher")
 
 def strategy_names() -> list[str]:
     """Names of all strategies, found without importing any."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name != "base")
+    return sorted(
+        module.name
+        for module in pkgutil.iter_modules(__path__)
+        if module.name != "base" and not module.name.startswith("_")
+    )
 
 
 def find_strategy(name: str) -> Strategy:

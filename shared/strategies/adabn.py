@@ -9,12 +9,12 @@ from pydantic import Field
 from torch import Tensor
 
 from shared.data.part import Part
-from shared.domain_norm import SourceStatistics, batch_norms, learn_statistics
 from shared.errors import ConfigError
-from shared.job import Job
+from shared.strategies._domain_batchnorm import SourceStatistics, batch_norms, learn_statistics
+from shared.strategies._target_aware import domain_codes
 from shared.strategies.finetune import train_in_phases
-from shared.toward_target import domain_codes
-from shared.training_options import TrainingOptions
+from shared.training.job import Job
+from shared.training.options import TrainingOptions
 
 
 class Options(TrainingOptions):

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from shared.config import Section
 from shared.data.part import Part
-from shared.job import Job
+from shared.training.job import Job
 
 
 class Strategy(Protocol):

@@ -8,8 +8,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from shared.aligning import AligningOptions, Between, Seen, Shape, aligner
-from shared.domain_classifier import DomainClassifier
+from shared.strategies._alignment import AligningOptions, Between, Seen, Shape, aligner
+from shared.strategies._domain_classifier import DomainClassifier
 
 LARGEST = 4096
 """Width of the product from which random projections stand for it.

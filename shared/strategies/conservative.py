@@ -10,15 +10,15 @@ from torch import Tensor
 
 from shared.config import Section
 from shared.data.part import Part
-from shared.freezing import resolve_stages
-from shared.job import Job
-from shared.network import Network
-from shared.objective import Batch, ClassLoss, Objective
-from shared.source_outputs import SourceOutputs
-from shared.source_parameters import SourceParameters
+from shared.models.network import Network
+from shared.strategies._distillation import SourceOutputs
+from shared.strategies._l2_sp import SourceParameters
 from shared.strategies.finetune import train_in_phases
-from shared.trainer import predict_codes
-from shared.training_options import TrainingOptions
+from shared.training.freezing import resolve_stages
+from shared.training.job import Job
+from shared.training.objective import Batch, ClassLoss, Objective
+from shared.training.options import TrainingOptions
+from shared.training.trainer import predict_codes
 
 
 class ParameterOptions(Section):

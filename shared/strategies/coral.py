@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from shared.aligning import AligningOptions, Between, Seen, Shape, aligner
+from shared.strategies._alignment import AligningOptions, Between, Seen, Shape, aligner
 
 
 class Options(AligningOptions):

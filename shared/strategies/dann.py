@@ -7,8 +7,8 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor
 
-from shared.aligning import AligningOptions, Between, Seen, Shape, aligner
-from shared.domain_classifier import DomainClassifier
+from shared.strategies._alignment import AligningOptions, Between, Seen, Shape, aligner
+from shared.strategies._domain_classifier import DomainClassifier
 
 
 class Options(AligningOptions):

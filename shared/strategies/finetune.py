@@ -9,12 +9,12 @@ from pydantic import Field
 from torch import Tensor
 
 from shared.data.part import Part
-from shared.job import Job
-from shared.objective import Objective
-from shared.selection import LABEL_FREE, LAST
 from shared.strategies import linear_probe
-from shared.trainer import predict_codes, train
-from shared.training_options import TrainingOptions
+from shared.training.job import Job
+from shared.training.objective import Objective
+from shared.training.options import TrainingOptions
+from shared.training.selection import LABEL_FREE, LAST
+from shared.training.trainer import predict_codes, train
 
 
 def train_in_phases(job: Job, objective: Objective, options: TrainingOptions) -> list[dict[str, Any]]:

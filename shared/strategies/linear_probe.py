@@ -12,16 +12,16 @@ from pydantic import Field
 from scipy.special import softmax
 from torch import Tensor
 
-from shared.calibration import fit_temperature
 from shared.config import Section
 from shared.data.part import Part
-from shared.features import Codes, cached_codes
-from shared.head_epochs import fit_epochs
-from shared.head_solver import BLOCK_VALUES, CodeSource, Held
-from shared.heads import LinearHead, fit_path
-from shared.job import Job
-from shared.losses import class_weights
-from shared.selection import RULES
+from shared.evaluation.decision.temperature import fit_temperature
+from shared.features.adam import fit_epochs
+from shared.features.cache import Codes, cached_codes
+from shared.features.lbfgs import BLOCK_VALUES, CodeSource, Held
+from shared.features.linear import LinearHead, fit_path
+from shared.training.job import Job
+from shared.training.losses import class_weights
+from shared.training.selection import RULES
 
 IN_MEMORY = 1 << 31
 """Bytes of training codes that are held; beyond, they are read for each pass, so that 4 GiB are not passed."""

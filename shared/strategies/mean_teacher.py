@@ -9,15 +9,15 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the field's usual name
 
-from shared.averaging import averaged
 from shared.errors import ConfigError
-from shared.job import Job
-from shared.network import Network
-from shared.objective import Batch
-from shared.schedules import ramp
-from shared.toward_target import Adapting, TowardTarget
-from shared.trainer import stack_images
-from shared.training_options import TrainingOptions
+from shared.models.network import Network
+from shared.strategies._target_aware import Adapting, TowardTarget
+from shared.training.ema import averaged
+from shared.training.job import Job
+from shared.training.objective import Batch
+from shared.training.options import TrainingOptions
+from shared.training.schedules import ramp
+from shared.training.trainer import stack_images
 
 
 class Options(TrainingOptions):

@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from shared.data.auxiliary_labels import further_classes, further_labels
 from shared.data.part import Part
 from shared.errors import ConfigError
-from shared.further import further_classes, further_labels
-from shared.job import Job
-from shared.losses import class_weights
-from shared.network import FurtherHead, Network
-from shared.objective import Batch, ClassLoss, Objective
+from shared.models.network import FurtherHead, Network
 from shared.seeding import derive_seed
 from shared.strategies.finetune import train_in_phases
-from shared.trainer import predict_codes
-from shared.training_options import TrainingOptions
+from shared.training.job import Job
+from shared.training.losses import class_weights
+from shared.training.objective import Batch, ClassLoss, Objective
+from shared.training.options import TrainingOptions
+from shared.training.trainer import predict_codes
 
 CLASS = "class"
 """What the task of the run's classes is called among the others."""

@@ -14,9 +14,9 @@ from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from shared.web.description import described, form_of_files
 from shared.web.guard import REPORT_POLICY, Guard
 from shared.web.judging import ANSWERS
+from shared.web.openapi import described, form_of_files
 from shared.web.receiving import MAX_BYTES, UploadRefused, receive
 from shared.web.runs import REPORT, RunEntry, find_runs, side_by_side
 from shared.web.site import Site
@@ -95,7 +95,7 @@ def build(site: Site, router: APIRouter, context: ResultContext, kinds: Sequence
     app.include_router(_uploads(site, kinds))
     app.include_router(_pages(site, app, context))
     app.include_router(router)
-    app.mount("/static/app", StaticFiles(packages=[(site.task.name, "static")]))
+    app.mount("/static/app", StaticFiles(packages=[(f"{site.task.name}.web", "static")]))
     app.mount("/static", StaticFiles(packages=[("shared.web", "static")]))
 
     @app.exception_handler(StarletteHTTPException)

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from shared.errors import InputRefused
+from shared.io.archives import archive_bytes, is_archive
 from shared.io.atomic import write_json
-from shared.predictor import Answer, Predictor
-from shared.sources import archive_bytes, is_archive
+from shared.prediction.predictor import Answer, Predictor
 from shared.task import Item, Task
 
 MAX_UNPACKED_BYTES = 4 << 30

@@ -16,7 +16,7 @@ from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from shared.errors import MedtlError
-from shared.sources import SEPARATOR
+from shared.io.archives import SEPARATOR
 
 FIELD = "files"
 MAX_BYTES = 2 << 30

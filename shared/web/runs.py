@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from shared.artifacts import DONE, is_finished
 from shared.errors import MedtlError
+from shared.evaluation.text import rows_of
 from shared.io.atomic import read_json
+from shared.runs.folder import DONE, is_finished
 from shared.runs.record import ModelRecord, read_model_record
-from shared.wording import rows_of
 
 REPORT = "report.html"
 MAX_RUNS = 500

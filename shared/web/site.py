@@ -50,7 +50,7 @@ class Site:
     def __post_init__(self) -> None:
         self.answer_with(self.run)
         self._templates = Environment(
-            loader=ChoiceLoader([PackageLoader(self.task.name), PackageLoader("shared.web")]),
+            loader=ChoiceLoader([PackageLoader(f"{self.task.name}.web"), PackageLoader("shared.web")]),
             autoescape=select_autoescape(),
             undefined=StrictUndefined,
             trim_blocks=True,

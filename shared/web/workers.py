@@ -23,7 +23,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from shared.errors import MedtlError
-from shared.kept_process import KeptProcess
+from shared.processes.persistent import KeptProcess
 
 MEMORY_BYTES = 6 << 30
 """For the data of one process: the largest picture that is read takes 768 MB as numbers, and is held three times; torch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from handwriting.glyphs import Font, find_fonts
+from handwriting.glyphs.fonts import Font, find_fonts
 from shared.errors import DataError
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from handwriting.binarise import MIN_RANGE, SAUVOLA_K, ink_mask, is_light_ink, sauvola
+from handwriting.page.binarise import MIN_RANGE, SAUVOLA_K, ink_mask, is_light_ink, sauvola
 
 
 def strokes() -> NDArray[np.bool_]:

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from handwriting.cutting import Cut, cut_line
-from handwriting.textlines import Components
+from handwriting.page.lines import Components
+from handwriting.page.segmentation import Cut, cut_line
 
 HEIGHT, STROKE = 40, 5.0
 

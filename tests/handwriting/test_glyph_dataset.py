@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from handwriting import glyph_dataset
 from handwriting.datasets import load, read
-from handwriting.glyph_dataset import COLUMNS, LABELS, write_glyphs
-from handwriting.glyphs import Font
+from handwriting.glyphs import dataset as glyph_dataset
+from handwriting.glyphs.dataset import COLUMNS, LABELS, write_glyphs
+from handwriting.glyphs.fonts import Font
 from handwriting.task import TASK
 from shared.errors import DataError
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from handwriting.glyph_strokes import MARGIN, redraw, trace
+from handwriting.glyphs.strokes import MARGIN, redraw, trace
 
 SIZE = 96
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from fontTools.ttLib import TTCollection, TTFont
 
-from handwriting.glyphs import Font, find_fonts, render
+from handwriting.glyphs.fonts import Font, find_fonts, render
 from handwriting.labels import CHARACTERS
 from shared.errors import DataError
 
@@ -37,7 +37,7 @@ def test_a_font_without_the_letters_and_a_file_that_is_none_are_passed_over(tmp_
 
 
 def test_without_raqm_nothing_is_drawn_wrongly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("handwriting.glyphs.features.check", lambda feature: False)
+    monkeypatch.setattr("handwriting.glyphs.fonts.features.check", lambda feature: False)
     with pytest.raises(DataError, match="install libraqm"):
         find_fonts()
 

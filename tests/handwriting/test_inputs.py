@@ -79,7 +79,7 @@ def test_archive_bomb_is_refused_by_its_directory(tmp_path: Path, monkeypatch: p
     bomb = tmp_path / "bomb.zip"
     with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("a.png", bytes(200_000))
-    monkeypatch.setattr("shared.sources.MAX_ARCHIVE_BYTES", 100_000)
+    monkeypatch.setattr("shared.io.archives.MAX_ARCHIVE_BYTES", 100_000)
     (item,) = items([bomb])
     assert "unpacks to more" in str(item.refusal)
 

@@ -24,7 +24,7 @@ from benchmarks.pages import (
     type_page,
 )
 from handwriting.labels import CHARACTERS
-from handwriting.page import MAX_PIXELS, draw_boxes, read_page
+from handwriting.page.page import MAX_PIXELS, draw_boxes, read_page
 from handwriting.transforms import preprocess
 from shared.errors import DataError
 from shared.task import Preprocessing

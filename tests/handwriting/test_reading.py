@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from handwriting.cli import app
 from handwriting.labels import CHARACTERS
-from handwriting.reading import UNREAD, Reading, as_text
+from handwriting.page.reading import UNREAD, Reading, as_text
 
 RUNNER = CliRunner()
 
@@ -71,7 +71,7 @@ def test_what_is_unlike_the_training_images_is_not_read(
     tiny_run: Path, characters: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scores = np.array([0.0, 2.0, 0.0])
-    monkeypatch.setattr("shared.ood.Reference.scores", lambda _, codes: scores[: len(codes)])
+    monkeypatch.setattr("shared.evaluation.decision.ood.Reference.scores", lambda _, codes: scores[: len(codes)])
     page = _page(characters, tmp_path / "page.png")
     told = _predict(page, "--model", tiny_run, "--json")
     tree = json.loads(told.stdout)
@@ -110,6 +110,6 @@ def test_a_path_that_does_not_exist_is_wrong_usage(tiny_run: Path, page: bool) -
 
 
 def test_reading_needs_no_torch() -> None:
-    code = "import sys, handwriting.reading; print([m for m in ('torch', 'albumentations') if m in sys.modules])"
+    code = "import sys, handwriting.page.reading; print([m for m in ('torch', 'albumentations') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from handwriting import serve
 from handwriting.task import TASK
-from shared.predictor import Predictor
+from handwriting.web import app as serve
+from shared.prediction.predictor import Predictor
 from shared.web.guard import Access
 from shared.web.uploads import UploadStore
 

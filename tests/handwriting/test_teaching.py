@@ -14,11 +14,12 @@ import pytest
 from PIL import Image, ImageDraw
 from starlette.testclient import TestClient
 
-from handwriting import serve, teaching
-from handwriting.serve_teaching import TeachWork
 from handwriting.task import TASK
-from shared.artifacts import is_finished
+from handwriting.web import app as serve
+from handwriting.web import teach as teaching
+from handwriting.web.teach_work import TeachWork
 from shared.errors import InputRefused, MedtlError
+from shared.runs.folder import is_finished
 from shared.runs.record import read_model_record
 from shared.web.guard import Access
 from shared.web.uploads import UploadStore
@@ -193,7 +194,7 @@ def test_half_a_run_is_not_left(tiny_run: Path, tmp_path: Path, monkeypatch: pyt
         (out / "config.yaml").touch()
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("shared.add_class.add_class", full)
+    monkeypatch.setattr("shared.pipeline.add_class.add_class", full)
     with pytest.raises(OSError, match="no space"):
         TeachWork(TASK).teach(tiny_run, "vowel_1", tmp_path / "drawings", tmp_path / "out", lambda *_: None)
     assert not (tmp_path / "out").exists()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from handwriting.textlines import Components, find_lines, text_height, without_specks
+from handwriting.page.lines import Components, find_lines, text_height, without_specks
 
 
 def marks(places: list[tuple[int, int, int, int]]) -> np.ndarray:

@@ -18,8 +18,8 @@ from handwriting.datasets import load, read
 from handwriting.labels import CHARACTERS
 from handwriting.transforms import augment, images, preprocess
 from shared.errors import ConfigError, DataError
+from shared.io.archives import list_sources
 from shared.samples import Sample
-from shared.sources import list_sources
 from shared.task import Preprocessing
 
 SPEC = Preprocessing(32)

@@ -16,7 +16,7 @@ from tests.medtl.mutation_seeds import dicom_seeds, picture_seeds
 from tests.medtl.mutations import CODINGS, Coding, walk
 
 PIXELS = 1 << 28
-"""As many as one object may have (`medtl.dicom_bounds.MAX_PIXELS`)."""
+"""As many as one object may have (`medtl.dicom.bounds.MAX_PIXELS`)."""
 SIDE = 1 << 14
 FRAME_SIDE = 1 << 12
 """The largest square frame that is read."""

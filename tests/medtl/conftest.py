@@ -16,13 +16,13 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
 
 from medtl.inputs import items
-from medtl.phantom import write_phantom
+from medtl.phantom.dataset import write_phantom
 from medtl.settings import DEFAULT_OPTIONS
-from shared.aggregation import Aggregation
-from shared.artifacts import finish, write_seen
+from shared.evaluation.decision.aggregation import Aggregation
+from shared.evaluation.decision.ood import FILE, Reference
 from shared.io.atomic import write_array, write_json
-from shared.ood import FILE, Reference
-from shared.predictor import Answer, SliceAnswer
+from shared.prediction.predictor import Answer, SliceAnswer
+from shared.runs.folder import finish, write_seen
 from shared.runs.record import ModelRecord
 from shared.task import Item, Preprocessing
 

@@ -27,7 +27,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from medtl.phantom import write_phantom
+from medtl.phantom.dataset import write_phantom
 
 PLANTED: Mapping[str, str] = {
     "PatientName": "Planted^Person",

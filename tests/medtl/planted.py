@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pydicom
 
-from medtl.phantom import write_phantom
+from medtl.phantom.dataset import write_phantom
 from tests.medtl.mutation_seeds import MARKS, PLANTED, marks_in
 
 FOLDER = "Folderperson"
@@ -52,9 +52,9 @@ def leaks(root: Path, marks: Iterable[str] = MARKS) -> Iterator[str]:
 
 
 PROGRAM = """
-import shared.report
-shared.report.attribute = lambda network, images, *_: images[:, 0]
-shared.report.attribution_sheet = lambda *_: "data:,"
+import shared.reporting.run_report
+shared.reporting.run_report.attribute = lambda network, images, *_: images[:, 0]
+shared.reporting.run_report.attribution_sheet = lambda *_: "data:,"
 from medtl.cli import main
 main()
 """

@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 from medtl.burned_in import text_rows
 from medtl.cli import app
-from medtl.dicom_reader import read_dicom
-from medtl.phantom import write_phantom
-from shared.images import read_picture
+from medtl.dicom.reader import read_dicom
+from medtl.phantom.dataset import write_phantom
+from shared.io.pictures import read_picture
 
 WORDS = ("DOE JANE", "1951-12-24", "ID 4711", "St. Mary Hospital", "W 953 : L 437")
 

@@ -11,8 +11,8 @@ import numpy as np
 import pydicom
 import pytest
 
-from medtl import csa_header
-from medtl.csa_header import read_csa
+from medtl.dicom import csa_header
+from medtl.dicom.csa_header import read_csa
 from shared.errors import InputRefused
 
 ELEMENTS = {

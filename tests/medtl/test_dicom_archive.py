@@ -16,7 +16,7 @@ from typing import Any
 import pydicom
 import pytest
 
-from medtl.dicom_output import result_objects, write_objects
+from medtl.results.objects import result_objects, write_objects
 
 ORTHANC = shutil.which("Orthanc", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
 START_SECONDS = 20

@@ -14,8 +14,8 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import UID, ExplicitVRBigEndian, JPEG2000Lossless, JPEGBaseline8Bit, RLELossless
 
-from medtl import dicom_bounds
-from medtl.dicom_reader import read_dicom
+from medtl.dicom import bounds as dicom_bounds
+from medtl.dicom.reader import read_dicom
 from medtl.inputs import items
 from shared.errors import InputRefused
 

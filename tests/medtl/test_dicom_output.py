@@ -18,11 +18,11 @@ import pytest
 from highdicom import sr
 from pydicom.uid import Comprehensive3DSRStorage, ParametricMapStorage, SecondaryCaptureImageStorage
 
-from medtl.dicom_output import result_objects, write_objects
 from medtl.inputs import items
+from medtl.results.objects import result_objects, write_objects
 from medtl.transforms import restore
 from shared.errors import DataError, UsageError
-from shared.predictor import Answer
+from shared.prediction.predictor import Answer
 
 NAME = "Żółć^Zażółć"
 
@@ -340,9 +340,9 @@ def test_missing_highdicom_is_said_with_the_remedy(monkeypatch: pytest.MonkeyPat
     for name in ("output", "attribution", "overlay", "report"):
         monkeypatch.delitem(sys.modules, f"medtl.dicom_{name}")
     with pytest.raises(UsageError, match=r"medtl\[dicom-out\]"):
-        importlib.import_module("medtl.dicom_output")
+        importlib.import_module("medtl.results.objects")
 
 
 def test_objects_are_made_without_torch() -> None:
-    program = "import sys, medtl.dicom_output; sys.exit('torch' in sys.modules or 'monai' in sys.modules)"
+    program = "import sys, medtl.results.objects; sys.exit('torch' in sys.modules or 'monai' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode == 0

@@ -25,9 +25,9 @@ from pydicom.uid import (
     generate_uid,
 )
 
-from medtl import dicom_bounds
-from medtl.dicom_reader import foreign_code, read_dicom, read_header
-from medtl.series import Contrast
+from medtl.dicom import bounds as dicom_bounds
+from medtl.dicom.reader import foreign_code, read_dicom, read_header
+from medtl.dicom.series import Contrast
 from shared.errors import InputRefused
 from tests.medtl.mutation_seeds import dicom_seeds
 

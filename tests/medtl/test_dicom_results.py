@@ -10,9 +10,9 @@ import numpy as np
 import pydicom
 import pytest
 
-from medtl.dicom_results import writer
-from shared.explaining import Explanation
-from shared.saliency_checks import Verdict
+from medtl.results.writer import writer
+from shared.explanation.sanity_checks import Verdict
+from shared.reporting.explainer import Explanation
 
 PARAMETRIC_MAP = "1.2.840.10008.5.1.4.1.1.30"
 
@@ -77,7 +77,7 @@ def test_the_command_writes_them(judged: Any, tmp_path: Path, monkeypatch: pytes
         def assess(self, item: Any) -> Any:
             return replace(judged.answer, input=item.name)
 
-    monkeypatch.setattr("shared.cli_judging.open_predictor", lambda *_: (Told(), ["model: run-1"]))
+    monkeypatch.setattr("shared.cli.judge.open_predictor", lambda *_: (Told(), ["model: run-1"]))
     result = CliRunner().invoke(app, ["predict", str(judged.folder), "--dicom", str(tmp_path / "out")])
     assert result.exit_code == 0, result.output
     assert result.stdout.count("  DICOM: ") == 4 == len(list((tmp_path / "out").iterdir()))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from medtl.forwarder import Target
+from medtl.node.forwarder import Target
 from shared.errors import UsageError
 
 

@@ -20,7 +20,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from medtl.inputs import items
 from shared.errors import UsageError
-from shared.sources import read_source
+from shared.io.archives import read_source
 from shared.task import Item
 
 SIDE = 40
@@ -387,7 +387,7 @@ def test_volume_that_unpacks_to_far_more_than_its_size_is_refused(
 ) -> None:
     whole = nibabel.Nifti1Image(np.zeros((200, 200, 40), np.uint8), np.eye(4)).to_bytes()
     (tmp_path / "zeros.nii.gz").write_bytes(gzip.compress(whole))
-    monkeypatch.setattr("shared.sources.FREE_BYTES", 1000)
+    monkeypatch.setattr("shared.io.archives.FREE_BYTES", 1000)
     assert "as no image of its size does" in refusal(tmp_path / "zeros.nii.gz")
 
 

@@ -34,10 +34,10 @@ from pynetdicom.sop_class import (
 from typer.testing import CliRunner
 
 from medtl.cli import app
-from medtl.forwarder import why_no_association
-from medtl.phantom import write_phantom
-from medtl.phantom_dicom import Series
-from medtl.phantom_physics import SCANNERS
+from medtl.node.forwarder import why_no_association
+from medtl.phantom.dataset import write_phantom
+from medtl.phantom.dicom import Series
+from medtl.phantom.physics import SCANNERS
 
 LISTENER = '''
 import hashlib, logging, os, sys
@@ -46,9 +46,9 @@ import numpy as np
 import pydicom
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import BasicTextSRStorage, ExplicitVRLittleEndian
-from medtl.listener import ListenerSettings, listen
-from medtl.forwarder import Target
-from medtl.spool import Spool
+from medtl.node.listener import ListenerSettings, listen
+from medtl.node.forwarder import Target
+from medtl.node.spool import Spool
 
 
 def judge(folder):

@@ -14,8 +14,8 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
-from medtl.dicom_pixels import decode
-from medtl.dicom_reader import read_dicom, read_header
+from medtl.dicom.pixels import decode
+from medtl.dicom.reader import read_dicom, read_header
 from medtl.inputs import items
 from shared.errors import InputRefused
 

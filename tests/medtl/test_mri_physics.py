@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from medtl.mri_physics import AIR, RandomContrast, augment
+from medtl.augmentation import AIR, RandomContrast, augment
 
 SIZE = 48
 

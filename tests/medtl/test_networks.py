@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from medtl import networks
-from shared.backbones import BACKBONES, build_backbone, find_backbone
+from shared.models.backbones.build import build_backbone, find_backbone
+from shared.models.backbones.record import BACKBONES
 
 MONAI = ["monai/densenet121", "monai/resnet18"]
 
@@ -22,7 +23,7 @@ def _registered() -> None:
 
 def test_registering_loads_nothing_heavy_and_may_be_repeated() -> None:
     code = (
-        "import sys; from medtl import networks; from shared.backbones import BACKBONES;"
+        "import sys; from medtl import networks; from shared.models.backbones.record import BACKBONES;"
         "networks.register(); networks.register();"
         "print([n for n in BACKBONES if n.startswith('monai/')], [m for m in ('torch', 'monai') if m in sys.modules])"
     )

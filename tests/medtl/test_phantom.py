@@ -15,14 +15,14 @@ from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
 
 from medtl.datasets import load, read
 from medtl.labels import NO_TUMOUR
-from medtl.phantom import COLUMNS, EMBEDDED_SCANNERS, MIN_TUMOUR_MM2, write_phantom
-from medtl.phantom_montage import montage
-from medtl.phantom_physics import SCANNERS
-from medtl.phantom_tumours import KINDS
+from medtl.phantom.dataset import COLUMNS, EMBEDDED_SCANNERS, MIN_TUMOUR_MM2, write_phantom
+from medtl.phantom.montage import montage
+from medtl.phantom.physics import SCANNERS
+from medtl.phantom.tumours import KINDS
 from medtl.task import TASK
 from shared.config import DataSection
+from shared.data.loading import load_dataset
 from shared.errors import ConfigError, DataError
-from shared.loading import load_dataset
 from shared.task import Preprocessing
 
 

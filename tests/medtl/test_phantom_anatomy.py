@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from medtl.phantom import draw_slice
-from medtl.phantom_anatomy import Head, draw_head
-from medtl.phantom_canvas import Canvas, Noise, capsule, ellipse
-from medtl.phantom_physics import SCANNERS, signals
-from medtl.phantom_tumours import KINDS, RADII_MM, Lesion, displaced, draw_lesions
+from medtl.phantom.anatomy import Head, draw_head
+from medtl.phantom.canvas import Canvas, Noise, capsule, ellipse
+from medtl.phantom.dataset import draw_slice
+from medtl.phantom.physics import SCANNERS, signals
+from medtl.phantom.tumours import KINDS, RADII_MM, Lesion, displaced, draw_lesions
 
 ATLAS = SCANNERS["atlas"]
 SIGNAL = signals(ATLAS, 0.6)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from medtl.phantom_physics import SCANNERS, Scanner, acquire, enhanced_t1_ms, receive_field, signals
+from medtl.phantom.physics import SCANNERS, Scanner, acquire, enhanced_t1_ms, receive_field, signals
 
 every_scanner = pytest.mark.parametrize("scanner", SCANNERS.values(), ids=list(SCANNERS))
 

@@ -110,7 +110,7 @@ def test_dicom_objects_alone_carry_the_person(planted_training: Training, tmp_pa
 def test_evaluation_and_report_say_nothing_of_the_person(
     words: list[str], planted_training: Training, tmp_path: Path, said: Heard
 ) -> None:
-    from medtl.phantom import write_phantom
+    from medtl.phantom.dataset import write_phantom
 
     others = write_phantom(tmp_path / "data", patients=4, scanners=["cirrus"], slices=3, seed=7)
     for number, path in enumerate(sorted(others.rglob("*.dcm"))):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from medtl.result_picture import AGAINST_RGB, FOR_RGB, NARROWEST, Overlay, draw_slice, smoothed
+from medtl.results.slice_picture import AGAINST_RGB, FOR_RGB, NARROWEST, Overlay, draw_slice, smoothed
 
 WARNING = "RESEARCH USE ONLY"
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from medtl.series import Contrast, Slice, order_slices
+from medtl.dicom.series import Contrast, Slice, order_slices
 from shared.errors import InputRefused
 
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)

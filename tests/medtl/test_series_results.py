@@ -10,11 +10,11 @@ import pytest
 from pydicom import Dataset
 from pydicom.uid import BasicTextSRStorage, Comprehensive3DSRStorage, CTImageStorage, SecondaryCaptureImageStorage
 
-from medtl.phantom import write_phantom
-from medtl.series_results import results_of
+from medtl.node.results import results_of
+from medtl.phantom.dataset import write_phantom
 from medtl.task import TASK
 from shared.errors import DataError
-from shared.predictor import Answer
+from shared.prediction.predictor import Answer
 from shared.task import Item
 
 
@@ -57,7 +57,7 @@ def no_objects(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise DataError("no structured report can be made from these images")
 
-    monkeypatch.setattr("medtl.series_results.result_objects", refuse)
+    monkeypatch.setattr("medtl.node.results.result_objects", refuse)
 
 
 def only(folder: Path, oracle: Any = None) -> Dataset:

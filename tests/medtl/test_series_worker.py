@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from medtl.series_worker import SeriesFailed, SeriesWorker
+from medtl.node.worker import SeriesFailed, SeriesWorker
 
 
 def test_a_fault_is_told_by_its_kind_and_the_next_series_is_judged(tmp_path: Path) -> None:

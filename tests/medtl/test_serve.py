@@ -16,13 +16,13 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from medtl import serve
-from medtl.series_judge import SeriesJudge
-from medtl.serve_explaining import ExplainWork, facts_name
-from medtl.serve_work import item_folder
-from medtl.spool import Spool
+from medtl.node.judge import SeriesJudge
+from medtl.node.spool import Spool
 from medtl.task import TASK
-from shared.predictor import Predictor
+from medtl.web import app as serve
+from medtl.web.explain import ExplainWork, facts_name
+from medtl.web.work import item_folder
+from shared.prediction.predictor import Predictor
 from shared.web.guard import Access
 from shared.web.uploads import Upload, UploadStore
 from shared.web.workers import WorkFailed

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from medtl.spool import Batch, Spool
+from medtl.node.spool import Batch, Spool
 from shared.errors import UsageError
 
 SERIES, OTHER = "aa", "bb"
@@ -246,7 +246,7 @@ def test_a_folder_that_is_something_else_is_left_alone(tmp_path: Path) -> None:
 KILLED_AT_EVERY_STEP = '''
 import os, shutil, signal, sys
 from pathlib import Path
-from medtl.spool import Spool
+from medtl.node.spool import Spool
 
 ROOT = Path(sys.argv[1])
 RECEIVER = ROOT / "receiver"  # a line for each delivery; flushed at once, as a target that took it

@@ -13,7 +13,7 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
 
-from medtl.dicom_reader import read_dicom
+from medtl.dicom.reader import read_dicom
 
 SIDE = 64
 Make = Callable[..., Any]

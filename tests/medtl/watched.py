@@ -114,7 +114,7 @@ def _computed_seconds(pid: int | None) -> float:
 def _serve(pipe: Connection, run: Path | None) -> None:
     from medtl.inputs import items
     from medtl.task import TASK
-    from shared.predictor import Predictor
+    from shared.prediction.predictor import Predictor
 
     predictor = Predictor(run, TASK.name, TASK.preprocess) if run else None
 
@@ -184,7 +184,7 @@ def _complaints(item) -> list[str]:
 
 def _complaints_of_answer(answer, item) -> list[str]:
     from medtl.task import TASK
-    from shared.answer_words import in_words
+    from shared.prediction.text import in_words
 
     told = in_words(answer, TASK) + json.dumps(answer.to_json(TASK), allow_nan=False)
     faults = [f"the answer names the planted person: {told[:600]!r}"] if marks_in(told.encode()) else []

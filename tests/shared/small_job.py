@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from shared.backbones import build_backbone
 from shared.data.part import Part
-from shared.job import Job
-from shared.network import Network, code_width
+from shared.models.backbones.build import build_backbone
+from shared.models.network import Network, code_width
 from shared.samples import Belonging, Sample
 from shared.task import Preprocessing
-from shared.trainer import Phase
+from shared.training.job import Job
+from shared.training.trainer import Phase
 
 PHASES = [
     Phase(2, "none", 1e-2, 1e-3, 1.0, 0.0, "constant"),

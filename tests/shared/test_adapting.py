@@ -10,21 +10,21 @@ import numpy as np
 import pytest
 
 from handwriting.task import TASK
-from shared.adapt_cli import RULE_NAMES, between, folder_name
-from shared.adapting import KEPT, Plan, adapt, statement
-from shared.adapting_report import proxy_a_distance, write_adaptation
-from shared.artifacts import check_finished
-from shared.checking import faults_of_run
+from shared.adaptation.criteria import Run, setting_rules
+from shared.adaptation.target import FOLDER
+from shared.cli.adapt import RULE_NAMES, between, folder_name
 from shared.config import Config, DataSection, load_config
-from shared.division import divide
+from shared.data.loading import load_dataset
+from shared.data.partition import divide
 from shared.errors import ConfigError, UsageError
-from shared.evidence import Run, setting_rules
+from shared.experiments.adaptation import KEPT, Plan, adapt, statement
+from shared.experiments.adaptation_report import proxy_a_distance, write_adaptation
 from shared.io.atomic import read_json
-from shared.loading import load_dataset
-from shared.runner import run
+from shared.pipeline.preflight import faults_of_run
+from shared.pipeline.train import run
+from shared.runs.folder import check_finished
 from shared.runs.record import read_model_record
 from shared.strategies import ADAPTING
-from shared.targeting import FOLDER
 from shared.task import Preprocessing
 
 Draw = Callable[..., Path]
@@ -66,10 +66,10 @@ def test_labels_of_the_target_change_nothing_but_what_is_told_of_them(
     config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same images under other labels give the same weights, epochs and evidence, bit by bit."""
-    import shared.runner
+    import shared.pipeline.train
     from shared.samples import Dataset
 
-    loaded = shared.runner.load_dataset
+    loaded = shared.pipeline.train.load_dataset
 
     def turned(*given: Any) -> Dataset:
         from dataclasses import replace
@@ -86,7 +86,7 @@ def test_labels_of_the_target_change_nothing_but_what_is_told_of_them(
     plan = Plan(label_shift=True, bound=False)
     for name in ("true", "turned"):
         told[name] = adapt(TASK, config, plan, tmp_path / name, root=tmp_path, progress=lambda *_: None)
-        monkeypatch.setattr(shared.runner, "load_dataset", turned)
+        monkeypatch.setattr(shared.pipeline.train, "load_dataset", turned)
     for name in ("model.safetensors", "metrics.jsonl"):
         for of in ("source-only", "dann", KEPT):
             true_bytes, turned_bytes = ((tmp_path / side / of / name).read_bytes() for side in told)

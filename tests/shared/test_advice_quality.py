@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from shared.advice_quality import Judge
+from shared.experiments.advice.judge import Judge
 
 
 def _judge(count: int, positive: tuple[bool, ...]) -> Judge:

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from shared.advice_rules import SCENARIOS, is_alike, size_of, tuning_pays
-from shared.recipes import FINETUNE, PROBE, PROBE_AUTO
+from shared.experiments.advice.recipes import FINETUNE, PROBE, PROBE_AUTO
+from shared.experiments.advice.rules import SCENARIOS, is_alike, size_of, tuning_pays
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,11 @@ from typer.testing import CliRunner
 
 from handwriting import datasets
 from handwriting.cli import app
-from shared.advised_settings import sides_for
-from shared.backbones import find_backbone
 from shared.config import load_config
+from shared.experiments.advice.config import sides_for
+from shared.experiments.advice.recipes import FINETUNE, PROBE, PROBE_AUTO
 from shared.io.atomic import read_json
-from shared.recipes import FINETUNE, PROBE, PROBE_AUTO
+from shared.models.backbones.build import find_backbone
 
 
 @pytest.fixture(autouse=True)
@@ -23,8 +23,8 @@ def brief(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Two epochs on one fold, and no weights but those that a test names."""
     monkeypatch.delenv("MEDTL_WEIGHTS", raising=False)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    monkeypatch.setattr("shared.recipes.MOST_EPOCHS", 2)
-    monkeypatch.setattr("shared.short_probe.PASSES", 1)
+    monkeypatch.setattr("shared.experiments.advice.recipes.MOST_EPOCHS", 2)
+    monkeypatch.setattr("shared.experiments.advice.short_finetune.PASSES", 1)
     monkeypatch.chdir(tmp_path)
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shared.aggregation import POOLS, Aggregation, aggregate
+from shared.evaluation.decision.aggregation import POOLS, Aggregation, aggregate
 
 TUMOURS = np.array([True, True, False])
 PLAIN = Aggregation()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from shared.aggregation import Aggregation
-from shared.aggregation_choice import CANDIDATES, LEAST, Choice, choose_aggregation
-from shared.intervals import group_codes
+from shared.evaluation.decision.aggregation import Aggregation
+from shared.evaluation.decision.fit_aggregation import CANDIDATES, LEAST, Choice, choose_aggregation
+from shared.evaluation.statistics.intervals import group_codes
 from shared.samples import Belonging
 
 

@@ -13,21 +13,21 @@ import pytest
 import torch
 from torch import nn
 
-from shared.aligning import Aligned, AligningOptions, Between, Seen, Shape
-from shared.backbones import build_backbone
 from shared.config import validate
 from shared.data.part import Part, unlabelled
-from shared.domain_classifier import reversed_gradient
 from shared.errors import ConfigError
-from shared.job import Job, Target
-from shared.mlp import multilayer_perceptron
-from shared.network import Network
-from shared.objective import Batch
+from shared.models.backbones.build import build_backbone
+from shared.models.backbones.mlp import multilayer_perceptron
+from shared.models.network import Network
 from shared.samples import Belonging, Sample
 from shared.strategies import find_strategy
+from shared.strategies._alignment import Aligned, AligningOptions, Between, Seen, Shape
+from shared.strategies._domain_classifier import reversed_gradient
 from shared.strategies.dann import Adversary
 from shared.task import Preprocessing
-from shared.trainer import predict_codes
+from shared.training.job import Job, Target
+from shared.training.objective import Batch
+from shared.training.trainer import predict_codes
 
 CPU = torch.device("cpu")
 WORDS, SHARED, CUES = 5000, 40, 40
@@ -256,7 +256,7 @@ def test_each_method_moves_the_network_elsewhere_than_the_source_alone(
 def test_a_training_that_is_killed_ends_with_the_same_weights_statistics_and_history(
     name: str, pictures: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.trainer.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("shared.training.trainer.CHECKPOINT_SECONDS", 0.0)
     more = {"dann": {"batch_norm": "per_domain"}, "mean_teacher": {"batch_norm": "per_domain", "sure": 0.7}}
     options = _options(name, **more.get(name, {}))
 

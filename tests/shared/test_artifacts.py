@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from shared.aggregation import Aggregation
-from shared.artifacts import MODEL_FILES, check_finished, claimed, finish, newest_run
 from shared.errors import RunError, UsageError
+from shared.evaluation.decision.aggregation import Aggregation
 from shared.io.atomic import write_json
+from shared.runs.folder import MODEL_FILES, check_finished, claimed, finish, newest_run
 from shared.runs.record import ModelRecord, read_model_record
 from shared.task import Preprocessing
 

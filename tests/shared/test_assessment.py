@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from handwriting.task import TASK
-from shared.assessment import _in_common, assess_data
 from shared.errors import DataError
-from shared.evaluation import Stakes
+from shared.evaluation.measures import Stakes
 from shared.io.atomic import read_json
+from shared.prediction.external import _in_common, assess_data
 from shared.samples import Sample
 
 Draw = Callable[..., Path]

@@ -5,8 +5,8 @@ from handwriting import zero_shot as characters
 from handwriting.labels import CHARACTERS
 from medtl import zero_shot as tumours
 from medtl.labels import KNOWN_CLASSES, TUMOUR
-from shared.attributes import read_table
 from shared.errors import DataError, UnknownNameError
+from shared.zero_shot.attributes import read_table
 
 GOOD = "class,bar,loop\nmeaning,a bar,a loop\nsource,book,book\nka,1,1\nga,1,0\nra,0,0.5\n"
 

@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from shared import audit as module
-from shared.audit import NEAR, AuditResult, audit
+from shared.data import audit as module
+from shared.data.audit import NEAR, AuditResult, audit
 from shared.errors import DataError
 from shared.samples import Sample
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.available import FOLDER, Available, available_backbones, backbone_of_file
 from shared.errors import UsageError, WeightsError
+from shared.models.local_weights import FOLDER, Available, available_backbones, backbone_of_file
 
 
 @pytest.fixture(autouse=True)

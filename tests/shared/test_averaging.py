@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from shared.averaging import averaged
-from shared.backbones import build_backbone
-from shared.network import Network, code_width
+from shared.models.backbones.build import build_backbone
+from shared.models.network import Network, code_width
+from shared.training.ema import averaged
 
 
 @pytest.fixture

@@ -12,10 +12,11 @@ import torch
 from torch import Tensor, nn
 from torchvision import models
 
-from shared import backbones
-from shared.backbones import BACKBONES, IMAGENET_MEAN, IMAGENET_STD, BackboneRecord, build_backbone, find_backbone
 from shared.errors import UnknownNameError
-from shared.network import Calibrated, Network, code_width
+from shared.models.backbones.build import build_backbone, find_backbone
+from shared.models.backbones.record import BACKBONES, IMAGENET_MEAN, IMAGENET_STD, BackboneRecord
+from shared.models.backbones.records import torchvision as backbones
+from shared.models.network import Calibrated, Network, code_width
 
 TORCHVISION = [name for name in BACKBONES if "/" not in name and name not in ("convnet_small", "lenet")]
 LARGE = 1_000_000
@@ -58,7 +59,7 @@ def _normalised(record: BackboneRecord, images: Tensor) -> Tensor:
 
 def test_names_and_stages_are_known_without_torch() -> None:
     code = (
-        "import sys; from shared.backbones import BACKBONES, find_backbone;"
+        "import sys; from shared.models.backbones.build import BACKBONES, find_backbone;"
         "print(find_backbone('vgg16').stages[-1], [m for m in ('torch', 'torchvision', 'timm') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -269,7 +270,7 @@ EXPORTED = [
 def test_codes_survive_the_export(name: str, pooling: str, tmp_path: Path) -> None:
     import onnxruntime
 
-    from shared.export import _export
+    from shared.models.onnx_export import _export
 
     record = find_backbone(name)
     size, layers = record.min_size + 1, [record.default_layer]

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from handwriting.task import TASK
-from shared.checking import faults_of_run
 from shared.config import Config
+from shared.pipeline.preflight import faults_of_run
 
 
 def _faults(**sections: Any) -> list[str]:

@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from shared.child import ChildFailed, ending, in_child
+from shared.processes.child import ChildFailed, ending, in_child
 
 WORK = """
 import os, signal

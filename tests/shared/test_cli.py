@@ -19,10 +19,10 @@ from typer.testing import CliRunner
 from handwriting.cli import app
 from handwriting.task import TASK as CHARACTERS
 from medtl.task import TASK
-from shared.answer_words import in_words
-from shared.artifacts import claimed, is_finished
 from shared.io.atomic import read_json
-from shared.predictor import Answer, SliceAnswer
+from shared.prediction.predictor import Answer, SliceAnswer
+from shared.prediction.text import in_words
+from shared.runs.folder import claimed, is_finished
 
 RUNNER = CliRunner()
 KEYS = {"input", "status", "reason", "label", "probabilities", "threshold", "certified_sensitivity", "slices"}
@@ -258,7 +258,7 @@ def test_an_interrupt_is_said_and_exits_130(
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("shared.division.audit", interrupt)
+    monkeypatch.setattr("shared.data.partition.audit", interrupt)
     result = _call("train", *tiny_words)
     assert result.exit_code == 130
     assert "the same command resumes it" in result.stderr

@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from handwriting.task import TASK
-from shared.backbone import Backbone
-from shared.backbones import build_backbone, find_backbone
-from shared.code_choice import Code, choose_code
 from shared.config import load_config
 from shared.data.part import Part
 from shared.errors import ConfigError
-from shared.runner import run
+from shared.features.layer_search import Code, choose_code
+from shared.models.backbones.build import build_backbone, find_backbone
+from shared.models.backbones.module import Backbone
+from shared.pipeline.train import run
 from shared.runs.record import read_model_record
 from shared.samples import Belonging, Sample
 from shared.task import Preprocessing

@@ -13,14 +13,14 @@ from typer.testing import CliRunner
 
 from handwriting.cli import app
 from handwriting.task import TASK
-from shared.artifacts import finish, is_finished, newest_run
-from shared.compare import _measure, run_comparison
-from shared.compare_report import write_comparison
-from shared.compare_words import as_csv, as_latex, as_text
-from shared.comparison import Plan, load_comparison
 from shared.errors import UsageError, WeightsError
+from shared.experiments.comparison.plan import Plan, load_comparison
+from shared.experiments.comparison.report import write_comparison
+from shared.experiments.comparison.run import _measure, run_comparison
+from shared.experiments.comparison.text import as_csv, as_latex, as_text
 from shared.io.atomic import read_json, write_json
-from shared.workers import Errand, Workers
+from shared.processes.jobs import Errand, Workers
+from shared.runs.folder import finish, is_finished, newest_run
 
 TINY = """
 name: tiny
@@ -61,9 +61,11 @@ def trained(monkeypatch: pytest.MonkeyPatch, quick_ending: None) -> list[str]:
         names.append(given[2].name)
         return work(*given, progress)
 
-    monkeypatch.setattr("shared.compare.in_child", here)
-    monkeypatch.setattr("shared.workers.in_child", here)
-    monkeypatch.setattr("shared.compare_state.in_child", lambda work, *given, progress: work(*given, progress))
+    monkeypatch.setattr("shared.experiments.comparison.run.in_child", here)
+    monkeypatch.setattr("shared.processes.jobs.in_child", here)
+    monkeypatch.setattr(
+        "shared.experiments.comparison.preflight.in_child", lambda work, *given, progress: work(*given, progress)
+    )
     return names
 
 
@@ -121,7 +123,7 @@ def test_an_interrupt_stops_all_of_it(plan: Plan, monkeypatch: pytest.MonkeyPatc
         calls.append(1)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("shared.workers.in_child", interrupted)
+    monkeypatch.setattr("shared.processes.jobs.in_child", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run_comparison(TASK, plan, root=tmp_path, progress=_quiet)
     assert len(calls) == 1
@@ -203,7 +205,7 @@ def test_weights_that_are_not_here_are_told_without_a_process_for_each_cell(
     def offline(*_: object) -> None:
         raise WeightsError("not fetched")
 
-    monkeypatch.setattr("shared.weights._download", offline)
+    monkeypatch.setattr("shared.models.weights._download", offline)
     plan = load_comparison(TASK, tmp_path / "tiny.yaml", [f"backbone.weights={weights}"])
     tree = run_comparison(TASK, plan, root=tmp_path, progress=_quiet, workers=workers)
     assert trained == []
@@ -287,7 +289,9 @@ def test_a_folder_that_cannot_be_written_is_told_before_anything_is_trained(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tiny.yaml").write_text(TINY.replace("SOURCE", str(characters)), encoding="utf-8")
     (tmp_path / "runs").touch()
-    monkeypatch.setattr("shared.compare.run_comparison", lambda *_, **__: pytest.fail("cells were begun"))
+    monkeypatch.setattr(
+        "shared.experiments.comparison.run.run_comparison", lambda *_, **__: pytest.fail("cells were begun")
+    )
     result = CliRunner().invoke(app, ["compare", "tiny.yaml"])
     assert result.exit_code == 2
     assert result.stderr == "error: runs/compare/tiny: Not a directory; choose a place that can be written\n"
@@ -300,9 +304,9 @@ def test_rows_that_failed_show_in_the_exit_code(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tiny.yaml").write_text(TINY.replace("SOURCE", str(characters)), encoding="utf-8")
     rows = [{"failures": {"0": "no weights"} if number in lost else {}} for number in range(3)]
-    monkeypatch.setattr("shared.compare.run_comparison", lambda *_, **__: {"rows": rows})
-    monkeypatch.setattr("shared.compare_report.write_comparison", lambda *_: None)
-    monkeypatch.setattr("shared.compare_words.as_text", lambda _: ["a table"])
+    monkeypatch.setattr("shared.experiments.comparison.run.run_comparison", lambda *_, **__: {"rows": rows})
+    monkeypatch.setattr("shared.experiments.comparison.report.write_comparison", lambda *_: None)
+    monkeypatch.setattr("shared.experiments.comparison.text.as_text", lambda _: ["a table"])
     result = CliRunner().invoke(app, ["compare", "tiny.yaml"])
     assert result.exit_code == code, result.output
     assert result.stdout.splitlines()[-1] == "report: runs/compare/tiny/compare.html"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared.compare_figures import learning_curves, pareto_front, pareto_plot
+from shared.experiments.comparison.figures import learning_curves, pareto_front, pareto_plot
 
 
 def _tree(*budgets: int | None, costs: bool = True) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from shared.compare_tests import holm, over_seeds, paired_tests
-from shared.comparison import Cell
 from shared.config import Config
+from shared.experiments.comparison.plan import Cell
+from shared.experiments.comparison.significance import holm, over_seeds, paired_tests
 
 Row = dict[str, str]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from handwriting.task import TASK
-from shared.comparison import load_comparison, merged
 from shared.config import to_yaml
 from shared.errors import ConfigError
+from shared.experiments.comparison.plan import load_comparison, merged
 
 SMALL = """
 name: small
@@ -143,5 +143,6 @@ def test_a_base_that_only_its_overrides_complete_is_no_fault(tmp_path: Path) -> 
 
 
 def test_reading_a_comparison_imports_nothing_heavy() -> None:
-    code = "import sys, shared.comparison; print(sorted({'torch', 'matplotlib', 'scipy'} & set(sys.modules)))"
+    heavy = "sorted({'torch', 'matplotlib', 'scipy'} & set(sys.modules))"
+    code = f"import sys, shared.experiments.comparison.plan; print({heavy})"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"

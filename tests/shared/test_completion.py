@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from shared.completion import _tried
 from shared.config import load_config
+from shared.pipeline.finish import _tried
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import torch
 
 from shared.config import to_yaml, validate
 from shared.errors import ConfigError
-from shared.job import Job
 from shared.strategies.conservative import STRATEGY, Options
+from shared.training.job import Job
 from tests.shared.small_job import Killed, small_job
 
 PHASES = [{"epochs": 3, "train": "all", "lr_head": 1e-2, "lr_backbone": 1e-2}]
@@ -68,13 +68,13 @@ def test_held_to_the_outputs_it_resumes_to_the_same_weights(
     tmp_path: Path, tiny_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The source must be that of the weights, not the half-trained network of the checkpoint."""
-    from shared.network import Network, code_width
-    from shared.weights import load_weights
+    from shared.models.network import Network, code_width
+    from shared.models.weights import load_weights
 
-    monkeypatch.setattr("shared.trainer.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("shared.training.trainer.CHECKPOINT_SECONDS", 0.0)
 
     def job(name: str, progress: Any = lambda *_: None) -> Job:
-        from shared.backbones import build_backbone
+        from shared.models.backbones.build import build_backbone
 
         plain = small_job(tmp_path / name, progress)
         backbone = build_backbone("convnet_small", layers=("block2",), seed=0)

@@ -7,8 +7,8 @@ import torch
 from safetensors.torch import load_file
 
 from handwriting.task import TASK
-from shared.costs import measure_costs
-from shared.trained import load_trained
+from shared.experiments.comparison.costs import measure_costs
+from shared.models.restore import load_trained
 
 
 def _multiply_adds(run: Path) -> int:

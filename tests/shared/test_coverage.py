@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from benchmarks.coverage import SCENES, coverage
-from shared.decision import decide
-from shared.judging import judge_series
+from shared.evaluation.decision.decide import decide
+from shared.evaluation.decision.series import judge_series
 from shared.samples import Belonging
 
 POSITIVE = np.array([False, True])

@@ -8,9 +8,9 @@ import pytest
 
 from handwriting.task import TASK
 from shared.config import load_config
-from shared.crossval import _Calls, _pooled, _Tested, cross_validate, in_words
-from shared.intervals import wilson
-from shared.repeats import mean_of_repeats
+from shared.evaluation.statistics.intervals import wilson
+from shared.evaluation.statistics.repeats import mean_of_repeats
+from shared.experiments.crossval import _Calls, _pooled, _Tested, cross_validate, in_words
 
 
 def _flags(text: str) -> np.ndarray:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shared.decision import Decision, decide
-from shared.operating_point import OperatingPoint
-from shared.rejection import Rejection
+from shared.evaluation.decision.decide import Decision, decide
+from shared.evaluation.decision.operating_point import OperatingPoint
+from shared.evaluation.decision.selective import Rejection
 from shared.samples import Belonging, Sample
 
 COUNT = 1000

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from shared.delong import compare_aucs
+from shared.evaluation.statistics.delong import compare_aucs
 
 
 def _cases(seed: int, first: float, second: float, count: int = 120) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

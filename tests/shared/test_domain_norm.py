@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from shared.backbones import build_backbone
 from shared.data.part import Part
-from shared.domain_norm import SourceStatistics, batch_norms, learn_statistics
-from shared.network import Network
+from shared.models.backbones.build import build_backbone
+from shared.models.network import Network
 from shared.samples import Belonging, Sample
+from shared.strategies._domain_batchnorm import SourceStatistics, batch_norms, learn_statistics
 
 
 def _network() -> Network:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.download import download
 from shared.errors import DataError
+from shared.io.download import download
 
 CONTENT = bytes(range(256)) * 4096
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from shared.aggregation import Aggregation
 from shared.errors import DataError
-from shared.evaluation import SMALL_CELL, Stakes, evaluate, sensitivity_at_specificity
-from shared.intervals import wilson
+from shared.evaluation.decision.aggregation import Aggregation
+from shared.evaluation.measures import SMALL_CELL, Stakes, evaluate, sensitivity_at_specificity
+from shared.evaluation.statistics.intervals import wilson
 from shared.samples import Belonging, Sample
 
 CLASSES = ("healthy", "tumour")

@@ -9,8 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shared.evidence import REVERSE_RULE, Run, better_by, oracle_epoch, oracle_note, rule_value, setting_rules
-from shared.targeting import FOLDER
+from shared.adaptation.criteria import (
+    REVERSE_RULE,
+    Run,
+    better_by,
+    oracle_epoch,
+    oracle_note,
+    rule_value,
+    setting_rules,
+)
+from shared.adaptation.target import FOLDER
 
 COUNT = 120
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from shared.backbones import build_backbone
 from shared.errors import UsageError
-from shared.explain import METHODS, attribute, methods_for
-from shared.network import Network, code_width
+from shared.explanation.attribution import METHODS, attribute, methods_for
+from shared.models.backbones.build import build_backbone
+from shared.models.network import Network, code_width
 
 CPU = torch.device("cpu")
 SIZE = 32
@@ -121,7 +121,7 @@ def test_an_unknown_method_is_answered_with_those_there_are() -> None:
 
 
 def test_the_command_line_knows_all_methods() -> None:
-    from shared.cli_support import METHOD_NAMES
+    from shared.cli.support import METHOD_NAMES
 
     assert tuple(METHODS) == METHOD_NAMES
 

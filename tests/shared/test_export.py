@@ -11,10 +11,10 @@ import onnxruntime
 import pytest
 import torch
 
-from shared.backbones import build_backbone
 from shared.errors import ExportError
-from shared.export import TOLERANCE, export_onnx
-from shared.network import Calibrated, Network, code_width
+from shared.models.backbones.build import build_backbone
+from shared.models.network import Calibrated, Network, code_width
+from shared.models.onnx_export import TOLERANCE, export_onnx
 from shared.task import Preprocessing
 
 SPEC = Preprocessing(32)
@@ -64,7 +64,7 @@ def test_any_batch_gives_what_torch_gives(exported: Path, count: int) -> None:
 def test_a_file_that_gives_other_numbers_is_refused_and_removed(
     exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.export._export", lambda model, example, path: shutil.copy(exported, path))
+    monkeypatch.setattr("shared.models.onnx_export._export", lambda model, example, path: shutil.copy(exported, path))
     with pytest.raises(ExportError, match="differs from torch"):
         export_onnx(_network(seed=1), SPEC, tmp_path / "model.onnx", _images(8))
     assert not list(tmp_path.iterdir())
@@ -73,7 +73,7 @@ def test_a_file_that_gives_other_numbers_is_refused_and_removed(
 def test_what_was_there_stays_when_the_check_fails(
     exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.export._export", lambda model, example, path: shutil.copy(exported, path))
+    monkeypatch.setattr("shared.models.onnx_export._export", lambda model, example, path: shutil.copy(exported, path))
     (tmp_path / "model.onnx").write_bytes(b"before")
     with pytest.raises(ExportError):
         export_onnx(_network(seed=1), SPEC, tmp_path / "model.onnx", _images(8))
@@ -96,7 +96,7 @@ def test_an_output_that_is_no_number_is_a_difference(
             is_one = len(rows) == 1
             return [np.full_like(rows, np.nan) if is_one == (wrong_for == "one") else rows, codes]
 
-    monkeypatch.setattr("shared.export._export", lambda model, example, path: shutil.copy(exported, path))
+    monkeypatch.setattr("shared.models.onnx_export._export", lambda model, example, path: shutil.copy(exported, path))
     monkeypatch.setattr("onnxruntime.InferenceSession", Session)
     with pytest.raises(ExportError):
         export_onnx(_network(), SPEC, tmp_path / "model.onnx", _images(8))
@@ -117,7 +117,7 @@ def test_a_graph_that_knows_one_batch_only_is_caught(tmp_path: Path, monkeypatch
                 rows, codes = (part.numpy() for part in Calibrated(_network()).eval()(images))
             return [rows if len(rows) > 1 else rows[:, ::-1], codes]
 
-    monkeypatch.setattr("shared.export._export", export)
+    monkeypatch.setattr("shared.models.onnx_export._export", export)
     monkeypatch.setattr("onnxruntime.InferenceSession", Session)
     with pytest.raises(ExportError, match="differs"):
         export_onnx(_network(), SPEC, tmp_path / "model.onnx", _images(8))

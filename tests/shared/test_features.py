@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from shared.backbones import build_backbone
-from shared.features import BATCH, cached_codes, codes_of_layers, layer_keys
-from shared.network import Network, code_width
-from shared.pieces import cache_folder
+from shared.features.cache import BATCH, cached_codes, codes_of_layers, layer_keys
+from shared.io.array_store import cache_folder
+from shared.models.backbones.build import build_backbone
+from shared.models.network import Network, code_width
 from shared.samples import Sample
 from shared.task import Preprocessing
 

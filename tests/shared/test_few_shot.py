@@ -1,6 +1,6 @@
 import numpy as np
 
-from shared.few_shot import fit_row
+from shared.features.few_shot import fit_row
 
 
 def test_a_new_row_wins_on_its_class_and_leaves_old_images_to_the_old_rows():

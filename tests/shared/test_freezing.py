@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from shared.errors import ConfigError
-from shared.freezing import resolve_stages, set_mode, set_trainable
-from shared.param_groups import parameter_groups
+from shared.training.freezing import resolve_stages, set_mode, set_trainable
+from shared.training.param_groups import parameter_groups
 
 STAGES = ("stem", "middle", "top")
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from shared.data.auxiliary_labels import further_classes, further_labels
 from shared.errors import ConfigError
-from shared.evaluation_auxiliary import evaluate_further
-from shared.further import further_classes, further_labels
+from shared.evaluation.auxiliary import evaluate_further
 from shared.samples import Belonging, Sample
 
 SAMPLES = [

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from shared.generalised import (
+from shared.zero_shot.metrics import (
     Point,
     area,
     at_shift,

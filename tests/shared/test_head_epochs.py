@@ -4,11 +4,11 @@ import pytest
 import torch
 from sklearn.datasets import make_classification
 
-from shared import head_solver
-from shared.figures import training_curve
-from shared.head_epochs import fit_epochs
-from shared.head_solver import Held
-from shared.heads import LinearHead, fit_path
+from shared.features import lbfgs as head_solver
+from shared.features.adam import fit_epochs
+from shared.features.lbfgs import Held
+from shared.features.linear import LinearHead, fit_path
+from shared.reporting.figures import training_curve
 
 
 def _problem() -> tuple[Held, torch.Tensor]:

@@ -7,8 +7,8 @@ from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
-from shared import head_solver
-from shared.head_solver import Frame, Held, Loss, minimise
+from shared.features import lbfgs as head_solver
+from shared.features.lbfgs import Frame, Held, Loss, minimise
 
 
 def _problem(classes: int = 3) -> tuple[torch.Tensor, torch.Tensor]:

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from shared import images
 from shared.errors import DataError
-from shared.images import is_picture, read_picture
+from shared.io import pictures as images
+from shared.io.pictures import is_picture, read_picture
 
 GREY = np.arange(60, dtype=np.uint8).reshape(6, 10) * 4
 

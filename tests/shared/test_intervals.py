@@ -5,7 +5,13 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import beta, norm
 
-from shared.intervals import bootstrap, clopper_pearson_lower, clopper_pearson_upper, wilson, wilson_grouped
+from shared.evaluation.statistics.intervals import (
+    bootstrap,
+    clopper_pearson_lower,
+    clopper_pearson_upper,
+    wilson,
+    wilson_grouped,
+)
 
 
 # Newcombe, Stat Med 17:857, 1998, table I, method 3
@@ -77,7 +83,7 @@ def test_weights_count_how_often_each_sample_was_drawn() -> None:
 
 def test_blocks_of_draws_change_nothing_about_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.arange(10.0)
-    monkeypatch.setattr("shared.intervals.BLOCK_VALUES", 70)
+    monkeypatch.setattr("shared.evaluation.statistics.intervals.BLOCK_VALUES", 70)
     sizes: list[int] = []
 
     def statistic(weights: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from shared.aggregation import Aggregation
-from shared.judging import judge_series, slices_of
+from shared.evaluation.decision.aggregation import Aggregation
+from shared.evaluation.decision.series import judge_series, slices_of
 from shared.samples import Belonging
 
 BELONGING = Belonging(("s1", "s2", "s1", "s3"), ("p", "p", "p", "q"), (0, 0, 0, 0))

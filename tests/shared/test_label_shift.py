@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shared.label_shift import estimate_prior
+from shared.adaptation.label_shift import estimate_prior
 
 CONFUSION = np.array([[0.8, 0.1, 0.1], [0.15, 0.7, 0.15], [0.05, 0.25, 0.7]])
 """[true, answered]"""

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.errors import DataError
-from shared.layouts import (
+from shared.data.layouts import (
     COLUMNS,
     Layout,
     Row,
@@ -18,6 +17,7 @@ from shared.layouts import (
     split_name,
     wrapping_folder,
 )
+from shared.errors import DataError
 from shared.samples import Sample
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from shared.leaks import Leak, find_leaks
+from shared.data.leaks import Leak, find_leaks
+from shared.data.splits import group_units
 from shared.samples import Sample
-from shared.splits import group_units
 
 
 def _find(rows: list[tuple[str, str | None, int]]) -> tuple[Leak, ...]:

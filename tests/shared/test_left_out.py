@@ -10,8 +10,8 @@ import pytest
 from handwriting.task import TASK
 from shared.config import load_config
 from shared.errors import ConfigError, DataError
+from shared.experiments.leave_domain_out import in_words, leave_domains_out
 from shared.io.atomic import read_json
-from shared.left_out import in_words, leave_domains_out
 
 Draw = Callable[..., Path]
 

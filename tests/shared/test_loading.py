@@ -10,10 +10,10 @@ import pytest
 
 from handwriting.task import TASK
 from shared.config import DataSection, load_config
+from shared.data.loading import joined, load_dataset, require_data
 from shared.errors import ConfigError, DataError, UsageError
 from shared.io.atomic import read_json
-from shared.loading import joined, load_dataset, require_data
-from shared.runner import run
+from shared.pipeline.train import run
 from shared.samples import Dataset, Sample
 from shared.task import Preprocessing
 

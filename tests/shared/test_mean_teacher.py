@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 import torch
 
-from shared.backbones import build_backbone
 from shared.config import validate
 from shared.data.part import Part, unlabelled
 from shared.errors import ConfigError
-from shared.job import Job, Target
-from shared.network import Network
-from shared.objective import Batch
+from shared.models.backbones.build import build_backbone
+from shared.models.network import Network
 from shared.samples import Belonging, Sample
 from shared.strategies import find_strategy
 from shared.strategies.mean_teacher import STRATEGY, Options, Taught
 from shared.task import Preprocessing
+from shared.training.job import Job, Target
+from shared.training.objective import Batch
 
 
 def _part(count: int, seed: int, domain: str) -> Part:

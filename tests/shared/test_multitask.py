@@ -9,18 +9,18 @@ import pytest
 import torch
 
 from handwriting.task import TASK
-from shared.answer_words import in_words
 from shared.config import load_config, validate
 from shared.data.part import Part
 from shared.errors import ConfigError
 from shared.io.atomic import read_json
-from shared.job import Job
-from shared.network import FurtherHead
-from shared.objective import ClassLoss
-from shared.predictor import Predictor
-from shared.runner import run
+from shared.models.network import FurtherHead
+from shared.models.restore import load_trained
+from shared.pipeline.train import run
+from shared.prediction.predictor import Predictor
+from shared.prediction.text import in_words
 from shared.strategies.multitask import STRATEGY, FurtherTask, Options, Weighting
-from shared.trained import load_trained
+from shared.training.job import Job
+from shared.training.objective import ClassLoss
 from tests.shared.small_job import Killed, small_job
 
 PHASES = [{"epochs": 6, "train": "all", "lr_head": 1e-2, "lr_backbone": 1e-2}]
@@ -117,7 +117,7 @@ def test_alone_a_task_is_what_the_checkpoint_is_chosen_by(tmp_path: Path) -> Non
 
 
 def test_killed_and_resumed_it_ends_with_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.trainer.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("shared.training.trainer.CHECKPOINT_SECONDS", 0.0)
 
     def kill(_what: str, done: int, *_: object) -> None:
         if done == 12:

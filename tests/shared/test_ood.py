@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from shared.errors import RunError
+from shared.evaluation.decision.ood import FILE, NEIGHBOUR, Reference, of_series
+from shared.evaluation.decision.ood_threshold import HIGHEST, by_series, choose_threshold, one_of_each
 from shared.io.atomic import write_array
-from shared.ood import FILE, NEIGHBOUR, Reference, of_series
-from shared.ood_threshold import HIGHEST, by_series, choose_threshold, one_of_each
 
 
 def _cone(random: np.random.Generator, count: int, axis: int, width: int = 16) -> np.ndarray:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from shared.errors import DataError
-from shared.judging import Judged
-from shared.operating_point import OperatingPoint, certify, choose
+from shared.evaluation.decision.operating_point import OperatingPoint, certify, choose
+from shared.evaluation.decision.series import Judged
 
 
 def _judged(scores: np.ndarray, truth: np.ndarray, units: list[int] | None = None, length: int = 4) -> Judged:

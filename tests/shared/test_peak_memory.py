@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from shared import peak_memory
-from shared.peak_memory import peak_memory_mib
+from shared.processes import memory as peak_memory
+from shared.processes.memory import peak_memory_mib
 
-CODE = "from shared.peak_memory import peak_memory_mib; {}; print(peak_memory_mib())"
+CODE = "from shared.processes.memory import peak_memory_mib; {}; print(peak_memory_mib())"
 
 
 def _peak_after(code: str) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from shared.errors import RunError
-from shared.pieces import Store, cache_folder
+from shared.io.array_store import Store, cache_folder
 
 NAMES = [f"row-{i}" for i in range(6)]
 ROWS = np.arange(12, dtype=np.float32).reshape(6, 2)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from shared.backbones import build_backbone
-from shared.network import Network, code_width
-from shared.pointing import agreement, point
+from shared.explanation.pointing_game import agreement, point
+from shared.models.backbones.build import build_backbone
+from shared.models.network import Network, code_width
 
 SIZE = 64
 
@@ -55,7 +55,7 @@ def test_agreement_counts_each_method_and_chance(monkeypatch: pytest.MonkeyPatch
         right = method == "occlusion"
         return np.where(mask == right, 1.0, 0.0)[None].astype(np.float32)
 
-    monkeypatch.setattr("shared.pointing.attribute", pointing)
+    monkeypatch.setattr("shared.explanation.pointing_game.attribute", pointing)
     images = [np.full((1, SIZE, SIZE), 0.5, np.float32)] * 8
     calls: list[tuple[str, int, int, str]] = []
     found = agreement(

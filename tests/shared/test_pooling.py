@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import adaptive_avg_pool2d, adaptive_max_pool2d
 
-from shared.pooling import POOLINGS, pool
+from shared.models.pooling import POOLINGS, pool
 
 SIZES = [(1, 1), (2, 3), (4, 4), (7, 7), (13, 8)]
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from shared import precision
+from shared.training import precision
 
 
 @pytest.mark.parametrize(("flags", "found"), [("avx2 avx512_bf16", "bf16"), ("avx2 amx_bf16x", "auto"), (None, "auto")])

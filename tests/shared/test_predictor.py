@@ -18,10 +18,10 @@ from safetensors.torch import load_file
 
 from handwriting.task import TASK
 from medtl.task import TASK as MEDTL
-from shared.backbones import build_backbone
 from shared.errors import RunError, UsageError
-from shared.network import Calibrated, Network, code_width
-from shared.predictor import Answer, Predictor, SliceAnswer
+from shared.models.backbones.build import build_backbone
+from shared.models.network import Calibrated, Network, code_width
+from shared.prediction.predictor import Answer, Predictor, SliceAnswer
 from shared.runs.record import read_model_record
 from shared.task import Item
 
@@ -47,7 +47,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from {task}.task import TASK
-from shared.predictor import Predictor
+from shared.prediction.predictor import Predictor
 {body}
 print(sorted(set({left_out}) & set(sys.modules)))
 """

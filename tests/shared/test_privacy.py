@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from shared.data.pseudonyms import Pseudonymiser, salt_file
 from shared.errors import ConfigError
-from shared.privacy import Pseudonymiser, salt_file
 
 
 def test_pseudonym_is_twelve_hex_digits_and_stable() -> None:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from shared.quiet import quiet_libraries, quiet_loggers
+from shared.io.quiet import quiet_libraries, quiet_loggers
 
 
 def test_what_is_written_past_python_is_not_seen(capfd: pytest.CaptureFixture[str]) -> None:
@@ -25,7 +25,9 @@ def test_standard_error_comes_back_after_a_fault(capfd: pytest.CaptureFixture[st
 
 
 def test_closed_standard_error_is_no_fault() -> None:
-    program = "import os; os.close(2)\nfrom shared.quiet import quiet_libraries\nwith quiet_libraries(): print('ran')"
+    program = (
+        "import os; os.close(2)\nfrom shared.io.quiet import quiet_libraries\nwith quiet_libraries(): print('ran')"
+    )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert result.stdout.strip() == b"ran"
 

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from handwriting.task import TASK
-from shared.artifacts import is_finished
-from shared.compare import run_comparison
-from shared.comparison import load_comparison
 from shared.errors import UsageError
-from shared.ray_workers import RayWorkers
+from shared.experiments.comparison.plan import load_comparison
+from shared.experiments.comparison.run import run_comparison
+from shared.processes.ray import RayWorkers
+from shared.runs.folder import is_finished
 
 TINY = """
 name: tiny

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from shared.backbones import find_backbone
 from shared.config import Config, validate
-from shared.recipes import FINETUNE, FINETUNE_LAST, PROBE, RECIPES, epochs_for, recipe
+from shared.experiments.advice.recipes import FINETUNE, FINETUNE_LAST, PROBE, RECIPES, epochs_for, recipe
+from shared.models.backbones.build import find_backbone
 from shared.strategies import find_strategy
 
 STAGES = find_backbone("squeezenet1_1").stages

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import beta
 
 from shared.errors import DataError
-from shared.rejection import COVERAGES, choose_rejection, risk_coverage
+from shared.evaluation.decision.selective import COVERAGES, choose_rejection, risk_coverage
 
 
 def _draw(random: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:

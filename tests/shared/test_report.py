@@ -13,19 +13,19 @@ import numpy as np
 import pytest
 
 from handwriting.task import TASK, HandwritingTask
-from shared.abstention import abstention
-from shared.aggregation import Aggregation
-from shared.backbones import build_backbone
 from shared.data.part import Part
-from shared.evaluation import Stakes, evaluate
+from shared.evaluation.abstention import abstention
+from shared.evaluation.decision.aggregation import Aggregation
+from shared.evaluation.measures import Stakes, evaluate
+from shared.evaluation.text import beside_published, in_words
 from shared.io.atomic import read_json
-from shared.model_card import UNKNOWN, UNKNOWN_FIELDS
-from shared.network import Network, code_width
-from shared.report import Finished, write_report
+from shared.models.backbones.build import build_backbone
+from shared.models.network import Network, code_width
+from shared.reporting.model_card import UNKNOWN, UNKNOWN_FIELDS
+from shared.reporting.run_report import Finished, write_report
 from shared.runs.record import ModelRecord
 from shared.samples import Belonging, Sample
 from shared.task import Preprocessing
-from shared.wording import beside_published, in_words
 
 SPEC = Preprocessing(32)
 CLASSES = ("healthy", "<b>lesion</b>")
@@ -150,8 +150,8 @@ def _finished(**changes: Any) -> Finished:
 @pytest.fixture
 def quick_sheet(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without its two slow parts: one test here, and every finished run, goes through them."""
-    monkeypatch.setattr("shared.report.attribute", lambda network, images, *_: images[:, 0])
-    monkeypatch.setattr("shared.report.attribution_sheet", lambda *_: "data:,")
+    monkeypatch.setattr("shared.reporting.run_report.attribute", lambda network, images, *_: images[:, 0])
+    monkeypatch.setattr("shared.reporting.run_report.attribution_sheet", lambda *_: "data:,")
 
 
 def _shown(run: Path) -> str:

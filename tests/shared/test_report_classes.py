@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from shared.data.part import Part
-from shared.evaluation import evaluate
-from shared.report_classes import (
+from shared.evaluation.measures import evaluate
+from shared.reporting.class_report import (
     EXAMPLES,
     class_rows,
     confusion_pictures,

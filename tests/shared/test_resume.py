@@ -18,11 +18,11 @@ import numpy as np
 import pytest
 
 from handwriting.task import TASK
-from shared.artifacts import is_finished
 from shared.config import load_config
 from shared.io.atomic import read_json
-from shared.predictor import Predictor
-from shared.runner import run
+from shared.pipeline.train import run
+from shared.prediction.predictor import Predictor
+from shared.runs.folder import is_finished
 
 Words = tuple[str, ...]
 CHECKPOINT_SECONDS = 0.1
@@ -34,10 +34,10 @@ DEADLINE_SECONDS = 300
 DRIVER = """
 import sys
 from pathlib import Path
-import shared.trainer
+import shared.training.trainer
 from handwriting.task import TASK
 from shared.config import load_config
-from shared.runner import run
+from shared.pipeline.train import run
 
 def progress(what, done, total, note):
     if done == total and what == "reading images, test":
@@ -45,7 +45,7 @@ def progress(what, done, total, note):
     if done == total and what.startswith("training, phase 2"):
         print("trained", flush=True)
 
-shared.trainer.CHECKPOINT_SECONDS = float(sys.argv[1])
+shared.training.trainer.CHECKPOINT_SECONDS = float(sys.argv[1])
 run(TASK, load_config(None, sys.argv[3:]), root=Path(), out=Path(sys.argv[2]), progress=progress)
 """
 PARALLEL_DRIVER = """
@@ -54,7 +54,7 @@ from pathlib import Path
 import torch
 from handwriting.task import TASK
 from shared.config import load_config
-from shared.runner import run
+from shared.pipeline.train import run
 
 folder, written = sys.argv[1], []
 
@@ -126,7 +126,7 @@ def test_killed_at_a_random_moment_it_resumes_to_the_same_weights(
             time.sleep(0.01)
         _kill(process, share * (moments[-1] - moments[0]) - CHECKPOINT_SECONDS)
     assert not is_finished(tmp_path / "cut")
-    with caplog.at_level(logging.INFO, "shared.trainer"):
+    with caplog.at_level(logging.INFO, "shared.training.trainer"):
         resumed = train(tmp_path / "cut")
     assert "resumed at phase" in caplog.text
     _assert_same_run(whole, resumed)

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shared import ridge
-from shared.ridge import out_of_fold
+from shared.features import ridge
+from shared.features.ridge import out_of_fold
 
 
 def _codes(pull: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

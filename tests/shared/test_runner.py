@@ -15,15 +15,15 @@ from PIL import Image, ImageOps
 from safetensors.torch import load_file
 
 from handwriting.task import TASK
-from shared.artifacts import claimed, is_finished, newest_run, read_seen
-from shared.assessment import assess_data
-from shared.audit import AuditResult, Pair
 from shared.config import load_config
+from shared.data.audit import AuditResult, Pair
 from shared.errors import ConfigError, DataError, LeakError, MedtlError, RunError, UsageError
-from shared.evaluation import Stakes
+from shared.evaluation.decision.selective import choose_rejection
+from shared.evaluation.measures import Stakes
 from shared.io.atomic import read_json
-from shared.rejection import choose_rejection
-from shared.runner import run
+from shared.pipeline.train import run
+from shared.prediction.external import assess_data
+from shared.runs.folder import claimed, is_finished, newest_run, read_seen
 
 Words = tuple[str, ...]
 Draw = Callable[..., Path]
@@ -60,7 +60,7 @@ def _break_off(folder: Path, words: Words, monkeypatch: pytest.MonkeyPatch) -> N
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("shared.runner.complete", stop)
+        patch.setattr("shared.pipeline.train.complete", stop)
         with pytest.raises(KeyboardInterrupt):
             _run(folder.parent, words, out=folder)
     assert (folder / "checkpoint.pt").is_file()
@@ -163,7 +163,7 @@ def test_a_finished_run_on_other_data_is_not_passed_off_as_this_one(
 def test_a_checkpoint_of_another_configuration_is_not_taken_up(
     tmp_path: Path, tiny_words: Words, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.trainer.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("shared.training.trainer.CHECKPOINT_SECONDS", 0.0)
     _break_off(tmp_path / "run", tiny_words, monkeypatch)
     with pytest.raises(ConfigError, match="run of another configuration"):
         _run(tmp_path, tiny_words, "seed=1", out=tmp_path / "run")
@@ -172,7 +172,7 @@ def test_a_checkpoint_of_another_configuration_is_not_taken_up(
 def test_a_checkpoint_on_other_data_is_not_taken_up(
     tmp_path: Path, tiny_words: Words, draw_characters: Draw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.trainer.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("shared.training.trainer.CHECKPOINT_SECONDS", 0.0)
     words = (*tiny_words, f"data.source={draw_characters(tmp_path / 'data', each=12)}")
     _break_off(tmp_path / "run", words, monkeypatch)
     shutil.rmtree(tmp_path / "data")
@@ -270,7 +270,7 @@ def test_copies_of_copies_are_dropped_with_the_leak(
         pairs = [Pair(*sorted(pair), "near", 0.995) for pair in ((learning, first), (first, second))]
         return AuditResult(tuple(pairs), clusters, (), ())
 
-    monkeypatch.setattr("shared.division.audit", found)
+    monkeypatch.setattr("shared.data.partition.audit", found)
     folder = _run(tmp_path, tiny_words, f"data.source={tmp_path}", "data.leaks=drop", HEAD_ALONE, out=tmp_path / "run")
     assert read_json(folder / "report.json")["test"]["n"] == 13
 

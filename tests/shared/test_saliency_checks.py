@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from shared.explain import attribute
-from shared.network import Network
+from shared.explanation.attribution import attribute
+from shared.explanation.sanity_checks import GRID, ORDERS, STEPS, Explained, cells, check_map, rank_correlation
+from shared.models.network import Network
+from shared.models.restore import build_network
 from shared.runs.record import ModelRecord
-from shared.saliency_checks import GRID, ORDERS, STEPS, Explained, cells, check_map, rank_correlation
-from shared.trained import build_network
 
 CPU = torch.device("cpu")
 SIZE = 32
@@ -69,7 +69,7 @@ def test_a_map_that_does_not_depend_on_the_weights_does_not_pass(
     trained: Network, model_record: ModelRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image = _scene(7, yes=True, place=(16, 18))
-    monkeypatch.setattr("shared.saliency_checks.attribute", lambda network, images, *_: images[:, 0])
+    monkeypatch.setattr("shared.explanation.sanity_checks.attribute", lambda network, images, *_: images[:, 0])
     verdict = check_map(Explained(trained, model_record, image, 1, "the image itself", CPU), image[0])
     assert verdict.similarity == pytest.approx((1.0, 1.0, 1.0))
     assert "a network with random weights gives a map like it (rank correlation 1.00, at most 0.5)" in verdict.faults
@@ -98,7 +98,7 @@ def test_random_networks_without_a_map_are_no_comparison(
 ) -> None:
     image = _scene(7, yes=True, place=(16, 18))
     found = attribute(trained, image[None], np.array([1]), CPU, "grad-cam")[0]
-    monkeypatch.setattr("shared.saliency_checks.attribute", lambda *_: np.zeros((1, SIZE, SIZE), np.float32))
+    monkeypatch.setattr("shared.explanation.sanity_checks.attribute", lambda *_: np.zeros((1, SIZE, SIZE), np.float32))
     verdict = check_map(Explained(trained, model_record, image, 1, "grad-cam", CPU), found)
     assert verdict.similarity == (-1.0, -1.0, -1.0)
     assert "none of 10 networks with random weights gave a map to compare with" in verdict.faults

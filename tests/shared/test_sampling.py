@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from shared.data.order import Balance, balanced_keys, endless, epoch_order
 from shared.data.part import Part
 from shared.samples import Belonging, Sample
-from shared.sampling import Balance, balanced_keys, endless, epoch_order
 
 
 def _random(seed: int = 0) -> np.random.Generator:

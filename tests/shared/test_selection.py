@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shared.selection import LABEL_FREE, RULES, certainty, mutual_information, soft_neighbourhood_density
+from shared.training.selection import LABEL_FREE, RULES, certainty, mutual_information, soft_neighbourhood_density
 
 SURE = np.array([[0.98, 0.01, 0.01], [0.01, 0.98, 0.01], [0.01, 0.01, 0.98]] * 20)
 UNSURE = np.full((60, 3), 1 / 3)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from shared.sign_flips import sign_flip_p
+from shared.evaluation.statistics.permutation import sign_flip_p
 
 
 def test_it_counts_every_flip_of_signs() -> None:

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torchvision import models
 
-from shared.backbones import build_backbone
 from shared.errors import ConfigError, WeightsError
-from shared.network import Network, code_width
-from shared.source_outputs import SourceHead, SourceOutputs
-from shared.weights import load_classifier, load_weights
+from shared.models.backbones.build import build_backbone
+from shared.models.network import Network, code_width
+from shared.models.weights import load_classifier, load_weights
+from shared.strategies._distillation import SourceHead, SourceOutputs
 
 SIDE = 64
 

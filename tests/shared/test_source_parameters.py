@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from shared.source_parameters import SourceParameters
+from shared.strategies._l2_sp import SourceParameters
 from tests.shared.small_job import small_job
 
 

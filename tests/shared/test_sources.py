@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from shared import sources
 from shared.errors import DataError
+from shared.io import archives as sources
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.data.splits import few_groups, group_units, k_shot, split
 from shared.errors import DataError, LeakError
 from shared.samples import SPLITS, Sample
-from shared.splits import few_groups, group_units, k_shot, split
 
 FRACTIONS = (0.6, 0.2, 0.2)
 

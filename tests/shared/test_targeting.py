@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from handwriting.task import TASK
+from shared.adaptation.target import with_target
 from shared.config import DataSection, load_config
+from shared.data.loading import load_dataset
 from shared.data.part import Part
-from shared.division import divide
+from shared.data.partition import divide
 from shared.errors import ConfigError, DataError
-from shared.loading import load_dataset
 from shared.samples import Belonging, Dataset, Sample
-from shared.targeting import with_target
 from shared.task import Preprocessing
 
 Draw = Callable[..., Path]

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from handwriting.task import TASK
-from shared.artifacts import finish
 from shared.errors import RunError
-from shared.predictor import Predictor
-from shared.trained import load_trained
+from shared.models.restore import load_trained
+from shared.prediction.predictor import Predictor
+from shared.runs.folder import finish
 
 
 def test_it_gives_what_the_exported_network_gives(tiny_run: Path) -> None:

@@ -11,10 +11,10 @@ import torch
 
 from shared.data.part import Part
 from shared.errors import RunError
-from shared.job import Job
-from shared.network import Network
-from shared.objective import Batch, ClassLoss, Objective
-from shared.trainer import Settings, train
+from shared.models.network import Network
+from shared.training.job import Job
+from shared.training.objective import Batch, ClassLoss, Objective
+from shared.training.trainer import Settings, train
 from tests.shared.small_job import PHASES, Killed, small_job, small_part
 
 
@@ -88,7 +88,7 @@ def test_gradients_that_an_earlier_phase_left_do_not_count_in_the_norm(tmp_path:
 def test_killed_and_resumed_it_ends_with_the_same_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kill_after: int, averaging: float
 ) -> None:
-    monkeypatch.setattr("shared.trainer.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("shared.training.trainer.CHECKPOINT_SECONDS", 0.0)
     whole = small_job(tmp_path / "whole")
     (tmp_path / "whole").mkdir()
     (tmp_path / "cut").mkdir()
@@ -120,7 +120,7 @@ def test_averaged_weights_are_kept_in_place_of_the_last(tmp_path: Path) -> None:
 
 def test_the_last_epoch_is_kept_where_nothing_shall_be_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     falling = iter(range(0, -100, -1))
-    monkeypatch.setattr("shared.trainer.RULES.get", lambda _: lambda *__: float(next(falling)))
+    monkeypatch.setattr("shared.training.trainer.RULES.get", lambda _: lambda *__: float(next(falling)))
     ends: dict[int, dict[str, torch.Tensor]] = {}
     for selection in ("last", "loss"):
         job = replace(
@@ -196,7 +196,7 @@ def test_images_beside_the_training_part_come_without_labels_in_the_same_batch(t
 def test_what_an_objective_learns_is_resumed_to_the_same_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.trainer.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("shared.training.trainer.CHECKPOINT_SECONDS", 0.0)
     whole = small_job(tmp_path / "whole")
     learnt = _confusing(whole)
     before = learnt.known.weight.detach().clone()

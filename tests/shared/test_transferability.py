@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from shared.transferability import evidence, h_score, log_me
+from shared.features.transferability import evidence, h_score, log_me
 
 
 def _codes(count: int, width: int, pull: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

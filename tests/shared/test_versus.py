@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shared.artifacts import finish
-from shared.delong import compare_aucs
 from shared.errors import DataError, UsageError
+from shared.evaluation.statistics.delong import compare_aucs
+from shared.experiments.comparison.pairwise import compare_runs
 from shared.io.atomic import read_json, write_json
-from shared.versus import compare_runs
+from shared.runs.folder import finish
 
 Rewrite = Callable[[dict[str, str]], dict[str, str]]
 

@@ -18,12 +18,12 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torchvision import models
 
-from shared.artifacts import finish
-from shared.backbone import Backbone
-from shared.backbones import build_backbone, find_backbone
 from shared.errors import RunError, UsageError, WeightsError
 from shared.io.atomic import write_json
-from shared.weights import load_weights
+from shared.models.backbones.build import build_backbone, find_backbone
+from shared.models.backbones.module import Backbone
+from shared.models.weights import load_weights
+from shared.runs.folder import finish
 
 RESNET_STAGES = ("stem", "layer1", "layer2", "layer3", "layer4")
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from shared.errors import DataError
-from shared.workers import Errand, OneByOne
+from shared.processes.jobs import Errand, OneByOne
 
 
 def _errands() -> list[Errand]:
@@ -19,7 +19,7 @@ def test_what_one_errand_raises_does_not_stop_the_others(monkeypatch: pytest.Mon
             raise DataError("no such letter")
         return int(work(name))
 
-    monkeypatch.setattr("shared.workers.in_child", here)
+    monkeypatch.setattr("shared.processes.jobs.in_child", here)
     told: list[tuple[Any, ...]] = []
     found = list(OneByOne().run(_errands(), lambda *one: told.append(one)))
     assert [place for place, _ in found] == [0, 1, 2]

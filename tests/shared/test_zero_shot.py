@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from shared.zero_shot import CLIP, Frame, dap, eszsl, prototypes, ranked
+from shared.zero_shot.methods import CLIP, Frame, dap, eszsl, prototypes, ranked
 
 SEEN = np.array([[1, 0, 0, 1], [0, 1, 0, 1], [0, 0, 1, 0], [1, 1, 0, 0], [0, 1, 1, 1], [1, 0, 1, 0.5]])
 UNSEEN = np.array([[0, 0, 0, 1], [1, 1, 1, 0]])

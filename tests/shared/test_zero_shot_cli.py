@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from handwriting.cli import app as characters_app
 from medtl.cli import app as tumours_app
 from shared.io.atomic import read_json
-from shared.predictor import Predictor
+from shared.prediction.predictor import Predictor
 from shared.runs.record import read_model_record
 
 RUNNER = CliRunner()

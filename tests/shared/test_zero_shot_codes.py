@@ -12,8 +12,8 @@ from handwriting.task import TASK as CHARACTERS
 from medtl.task import TASK as TUMOURS
 from shared.config import Config
 from shared.errors import ConfigError, UsageError
-from shared.trained import load_trained
-from shared.zero_shot_codes import coder_of
+from shared.models.restore import load_trained
+from shared.zero_shot.features import coder_of
 
 
 def config(**backbone: object) -> Config:

@@ -11,10 +11,10 @@ from handwriting.task import TASK as CHARACTERS
 from medtl.task import TASK as TUMOURS
 from medtl.zero_shot import table
 from shared.errors import UsageError
-from shared.zero_shot_codes import Data, Knowledge
-from shared.zero_shot_report import write_study
-from shared.zero_shot_run import chosen_methods, draw_classes, in_words, study
-from shared.zero_shot_study import Coded, Known
+from shared.zero_shot.features import Data, Knowledge
+from shared.zero_shot.protocol import Coded, Known
+from shared.zero_shot.report import write_study
+from shared.zero_shot.study import chosen_methods, draw_classes, in_words, study
 
 CLASSES = ("no_tumour", "glioma", "meningioma", "pituitary", "metastasis")
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from shared.attributes import AttributeTable
-from shared.zero_shot import Frame
-from shared.zero_shot_study import METHODS, MOST_TURNS, Coded, Known, choose, fitted, held_out, measured
+from shared.zero_shot.attributes import AttributeTable
+from shared.zero_shot.methods import Frame
+from shared.zero_shot.protocol import METHODS, MOST_TURNS, Coded, Known, choose, fitted, held_out, measured
 
 CLASSES = tuple("abcdefgh")
 ATTRIBUTES = 6

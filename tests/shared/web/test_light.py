@@ -11,8 +11,8 @@ import pytest
 @pytest.mark.parametrize(
     ("modules", "heavy"),
     [
-        ("medtl.serve, medtl.serve_work", "torch monai"),
-        ("handwriting.serve, handwriting.serve_work", "torch monai"),
+        ("medtl.web.app, medtl.web.work", "torch monai"),
+        ("handwriting.web.app, handwriting.web.work", "torch monai"),
         ("medtl.cli, handwriting.cli", "torch fastapi uvicorn starlette jinja2"),
     ],
 )

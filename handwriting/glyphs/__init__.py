@@ -1,0 +1,1 @@
+"""Synthetic characters, made from fonts and strokes."""

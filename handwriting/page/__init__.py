@@ -1,0 +1,1 @@
+"""A page cut into lines, words and characters, and read."""

@@ -1,0 +1,162 @@
+"""Pages read: cut into characters, each judged by a run, and told as text."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from handwriting.inputs import items
+from handwriting.labels import CHARACTERS
+from handwriting.page.page import Page, draw_boxes, read_page
+from shared.cli.judge import open_predictor
+from shared.cli.support import exit_code, json_line, make_folder, write_predictions
+from shared.errors import DataError
+from shared.prediction.predictor import SYNTHETIC_NOTE, Predictor
+from shared.prediction.text import printable
+from shared.task import Item, Task
+
+UNREAD = "▢"
+"""Stands for a character that was rejected, or not assessed."""
+NOT_ASSESSED = "not assessed"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One character of a page, as a run judged it.
+
+    Attributes:
+        number: In reading order, from 1, as on the drawing.
+        line: From 1.
+        word: In its line, from 1.
+        box: row0, column0, row1, column1 on the straightened page, in pixels.
+        label: The most probable class.
+        symbol: It in Unicode, the label itself where no character is known by it.
+        probability: Of that class.
+        decision: "accepted", "rejected", or "not assessed": unlike the training images, as a blot is.
+        ood_score: How unlike the training images it is.
+    """
+
+    number: int
+    line: int
+    word: int
+    box: tuple[int, int, int, int]
+    label: str
+    symbol: str
+    probability: float
+    decision: str
+    ood_score: float
+
+
+def judge_pages(task: Task, paths: Sequence[Path], model: Path | None, as_json: bool, out: Path | None) -> int:
+    """Reads photographs of pages and tells them; gives the exit code.
+
+    Args:
+        task: The application.
+        paths: Pictures, folders and zips of them.
+        model: A finished run; None: the newest.
+        as_json: Whether to tell one JSON object a line for each page.
+        out: Folder for `predictions.jsonl` and a drawing of each page, or None.
+    """
+    make_folder(out)
+    predictor, opening = open_predictor(task, model)
+    pictures = items(paths)
+    for line in () if as_json else opening:
+        typer.echo(line)
+    lines, told = [], set()
+    for count, item in enumerate(pictures, start=1):
+        tree, page = read_item(item, predictor)
+        if page is None:
+            words = f"{printable(item.name)}: refused: {tree['reason']}"
+        else:
+            words = _in_words(item.name, tree)
+            if out is not None:
+                (out / f"page-{count}.png").write_bytes(draw_boxes(page))
+        told.add(tree["status"])
+        line = json_line(tree)
+        typer.echo(line if as_json else words)
+        lines.append(line)
+    write_predictions(out, lines)
+    if not as_json:
+        for caveat in task.caveats:
+            typer.echo(caveat)
+    return exit_code(told)
+
+
+def read_item(item: Item, predictor: Predictor) -> tuple[dict[str, Any], Page | None]:
+    """One page read: plain data for `--json`, and the page as it was cut; None where it was refused."""
+    tree: dict[str, Any] = {"input": item.name, "model": predictor.name}
+    try:
+        page = _cut(item)
+        readings = read_characters(page, predictor)
+    except DataError as error:
+        return tree | {"status": "refused", "reason": str(error)}, None
+    strange = all(one.decision == NOT_ASSESSED for one in readings)
+    tree |= {
+        "status": NOT_ASSESSED if strange else "assessed",
+        "text": as_text(readings),
+        "angle_degrees": page.angle_degrees,
+        "characters": [asdict(one) for one in readings],
+        "synthetic_model": predictor.record.synthetic,
+    }
+    return tree, page
+
+
+def read_characters(page: Page, predictor: Predictor) -> list[Reading]:
+    """Every character of a page as a run judges it, in reading order.
+
+    Raises:
+        DataError: A character cannot be judged.
+    """
+    places = [
+        (row, column, character)
+        for row, line in enumerate(page.lines, start=1)
+        for column, word in enumerate(line, start=1)
+        for character in word.characters
+    ]
+    answers = predictor.each([character.pixels for *_, character in places])
+    highest = predictor.record.ood["threshold"]
+    return [
+        Reading(
+            number,
+            row,
+            column,
+            character.box,
+            answer.label,
+            CHARACTERS[answer.label].symbol if answer.label in CHARACTERS else answer.label,
+            answer.probabilities[answer.label],
+            NOT_ASSESSED if answer.ood_score > highest else answer.decision,
+            answer.ood_score,
+        )
+        for number, ((row, column, character), answer) in enumerate(zip(places, answers, strict=True), start=1)
+    ]
+
+
+def as_text(readings: Sequence[Reading]) -> str:
+    """The page in Unicode: a line a line, words apart, `UNREAD` where a character was not accepted."""
+    lines: dict[int, dict[int, str]] = {}
+    for one in readings:
+        words = lines.setdefault(one.line, {})
+        words[one.word] = words.get(one.word, "") + (one.symbol if one.decision == "accepted" else UNREAD)
+    return "\n".join(" ".join(words.values()) for words in lines.values())
+
+
+def _cut(item: Item) -> Page:
+    if item.refusal is not None:
+        raise DataError(item.refusal)
+    return read_page(item.slices[0])
+
+
+def _in_words(name: str, tree: dict[str, Any]) -> str:
+    characters = tree["characters"]
+    counts = Counter(one["decision"] for one in characters)
+    unread = [f"{counts[decision]} {decision}" for decision in ("rejected", NOT_ASSESSED) if counts[decision]]
+    head = f"{printable(name)}: {len(characters)} {'character' if len(characters) == 1 else 'characters'}"
+    if unread:
+        head += f", {', '.join(unread)} ({UNREAD})"
+    notes = [f"  note: {SYNTHETIC_NOTE}"] if tree["synthetic_model"] else []
+    return "\n".join([head, *(f"  {line}" for line in tree["text"].splitlines()), *notes])

@@ -1,0 +1,110 @@
+"""The pages of handwriting: a canvas that is read while one writes, and pictures and pages with what they say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi import Path as InPath
+from fastapi.responses import FileResponse
+
+from handwriting.task import TASK
+from handwriting.web.teach import teaching
+from handwriting.web.work import KINDS, SIZES, CharacterWork, picture_name
+from shared.web.app import build, faults
+from shared.web.guard import Access, Guard
+from shared.web.serving import JUDGING_S, worker_count
+from shared.web.site import Site
+from shared.web.uploads import Upload, UploadStore
+from shared.web.workers import WorkerPool, WorkFailed
+
+MAX_DRAWING_BYTES = 1 << 18
+"""256 KiB: a canvas of 280 x 280 takes 10."""
+DRAWING_S = 20.0
+"""A worker is started within; judging takes milliseconds."""
+LINKS = (("/teach", "Teach"),)
+Number = Annotated[int, InPath(ge=0, le=1_000_000)]
+PICTURE: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}}}}
+DRAWING_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {"image/png": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+
+
+def build_app(run: Path, runs: Path, access: Access, store: UploadStore) -> Guard:
+    """The application.
+
+    Args:
+        run: A finished run, which answers.
+        runs: Folder of the runs that are listed.
+        access: Who may ask.
+        store: Of uploads.
+    """
+    work = CharacterWork(TASK, run, threads=1)
+    # A page takes seconds: who writes meanwhile must not wait for it.
+    drawings = WorkerPool(work, 1, DRAWING_S)
+    pool = WorkerPool(work, max(1, worker_count() - 1), JUDGING_S)
+    site = Site(TASK, run, runs, access, store, pool, LINKS, further_pools=(drawings,))
+
+    def renew(other: Path) -> None:
+        for one in (drawings, pool):
+            one.renew(CharacterWork(TASK, other, threads=1))
+
+    lessons, learner = teaching(site, renew)
+    site.further_pools += (learner,)
+    router = APIRouter()
+    router.include_router(lessons)
+    router.include_router(_drawings(drawings))
+    router.include_router(_pictures(site))
+    return build(site, router, _shown, kinds=KINDS)
+
+
+def _shown(request: Request, upload: Upload, answers: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the page of results shows of each answer beside it: its picture, and of a page the size of it."""
+    sizes = upload.results / SIZES
+    return {
+        "pictures": [(upload.results / picture_name(index)).is_file() for index in range(len(answers))],
+        "sizes": json.loads(sizes.read_bytes()) if sizes.is_file() else [],
+    }
+
+
+def _drawings(drawings: WorkerPool) -> APIRouter:
+    router = APIRouter(tags=["drawings"])
+
+    @router.post("/api/drawings", openapi_extra=DRAWING_BODY, responses=faults(400, 413))
+    async def judge(request: Request) -> dict[str, Any]:
+        """Judges the picture of one character (PNG, JPEG, BMP, TIFF); nothing is kept of it."""
+        data = bytearray()
+        async for chunk in request.stream():
+            data += chunk
+            if len(data) > MAX_DRAWING_BYTES:
+                raise HTTPException(
+                    413, f"the drawing is larger than {MAX_DRAWING_BYTES >> 10} KiB; send it as an upload"
+                )
+        try:
+            found: dict[str, Any] = await drawings.call("drawing", bytes(data))
+        except WorkFailed as error:
+            raise HTTPException(400, f"the drawing {error}") from None
+        return found
+
+    return router
+
+
+def _pictures(site: Site) -> APIRouter:
+    router = APIRouter(tags=["pictures"])
+
+    @router.get(
+        "/api/uploads/{name}/items/{index}/picture.png", response_class=Response, responses=PICTURE | faults(404, 409)
+    )
+    def picture(name: str, index: Number) -> FileResponse:
+        """A page as it was straightened, or the picture of a character."""
+        path = site.finished_upload(name).results / picture_name(index)
+        if not path.is_file():
+            raise HTTPException(404, "there is no such picture")
+        return FileResponse(path, media_type="image/png")
+
+    return router

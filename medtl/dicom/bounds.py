@@ -1,0 +1,186 @@
+"""Bounds that are checked before a byte of an image is decoded, so that a small file cannot fill the memory."""
+
+from __future__ import annotations
+
+import io
+import re
+import zlib
+from typing import TYPE_CHECKING
+
+from pydicom.encaps import generate_frames
+
+from shared.errors import InputRefused
+from shared.io.archives import most_unpacked
+
+if TYPE_CHECKING:
+    from medtl.dicom.header import DicomHeader
+
+MAX_PIXELS = 1 << 28
+"""Pixels of one object, or samples where a pixel has three: 1 GiB as float32, above the largest volumes of clinical MR
+(640 x 640 x 512)."""
+MAX_FRAME_PIXELS = 1 << 24
+"""Pixels of one frame: 4096 x 4096, sixteen times the finest matrix of clinical MR (1024 x 1024)."""
+READINGS, READ_ANYWAY = 8, 1 << 20
+"""Times the size of a file, and bytes beside, that may be read of it: a sound one is read once, its tags twice."""
+DEFLATED = "1.2.840.10008.1.2.1.99"
+EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
+BITS_ALLOCATED = (8, 16, 32)
+"""Source: DICOM PS3.5, 8.1.1: a multiple of 8; 16 and rarely 8 in MR. On others GDCM writes beside its memory."""
+END_OF_IMAGE = b"\xff\xd9"
+"""Last marker of all three. Source: ITU-T T.81, table B.1; ITU-T T.87, annex C; ITU-T T.800, table A.2."""
+END_BYTES = 16
+"""How far from the end it is looked for: writers fill up to even lengths, some with more than one byte."""
+LOSSLESS_JPEG = ("1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70")
+"""Here every pixel has a Huffman code of one bit at least. Source: ITU-T T.81, H.1.2.2."""
+JPEG_FRAME_MARKERS = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
+"""Markers whose segment states the size of the picture. Source: ITU-T T.81, table B.1; ITU-T T.87, table C.1."""
+
+
+class Metered(io.BytesIO):
+    """A file in memory of which only so much may be read, going back and reading again included.
+
+    On lengths without an end pydicom scans the rest of the file, again for every element: minutes for some 100 KiB.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self._left = READINGS * len(data) + READ_ANYWAY
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """As every file does.
+
+        Raises:
+            InputRefused: All that may be read has been.
+        """
+        found = super().read(size)
+        self._left -= len(found)
+        if self._left < 0:
+            raise InputRefused("is damaged: lengths in it have no end")
+        return found
+
+
+def inflated(data: bytes) -> bytes:
+    """A deflated object as it would be without that, in Explicit VR Little Endian; any other as it is.
+
+    pydicom itself would fill the memory without a bound.
+
+    Raises:
+        InputRefused: It unpacks to more than any image of its size does, or is cut.
+    """
+    stated = data.find(DEFLATED.encode(), 132, 1024)
+    if stated < 0 or data[132:136] != b"\x02\x00\x00\x00":
+        return data
+    start = 144 + int.from_bytes(data[140:144], "little")
+    inflater, rest, size = zlib.decompressobj(-zlib.MAX_WBITS), data[start:], 0
+    most = most_unpacked(len(rest))
+    # a UID may be filled up to its length (PS3.5, 9.1), so that no length in the meta header changes
+    meta = data[:start].replace(DEFLATED.encode(), EXPLICIT_LITTLE_ENDIAN.encode().ljust(len(DEFLATED), b"\0"), 1)
+    parts = [meta]
+    while rest and not inflater.eof:
+        parts.append(inflater.decompress(rest, 1 << 24))
+        size += len(parts[-1])
+        rest = inflater.unconsumed_tail
+        if size > most:
+            raise InputRefused(f"inflates to more than {most} bytes, as no image of its size does")
+    if not inflater.eof:
+        raise InputRefused("is truncated: its deflated part has no end")
+    return b"".join(parts)
+
+
+def check_size(header: DicomHeader) -> None:
+    """Refuses more pixels than are ever decoded, and bits that no image has."""
+    if header.bits_allocated not in BITS_ALLOCATED or not 0 < header.bits_stored <= header.bits_allocated:
+        raise InputRefused(
+            f"states {header.bits_stored} bits in {header.bits_allocated} for a pixel; "
+            f"allocated may be {', '.join(map(str, BITS_ALLOCATED))}, and stored up to as many"
+        )
+    samples = header.rows * header.columns * header.frames * header.samples_per_pixel
+    if samples > MAX_PIXELS:
+        colour = "" if header.samples_per_pixel == 1 else f" with {header.samples_per_pixel} samples each"
+        raise InputRefused(
+            f"states {header.frames} frames of {header.rows} x {header.columns} pixels{colour}; at most {MAX_PIXELS} "
+            "are read"
+        )
+    if header.rows * header.columns > MAX_FRAME_PIXELS:
+        raise InputRefused(
+            f"states a frame of {header.rows} x {header.columns} pixels; at most {MAX_FRAME_PIXELS} pixels are read"
+        )
+
+
+def check_length(pixels: bytes, header: DicomHeader) -> None:
+    """Refuses uncompressed pixels that end too early."""
+    # Of four samples of red and blue differences one pair is stored for two pixels. Source: PS3.3, C.7.6.3.1.2.
+    samples = 2 if header.photometric == "YBR_FULL_422" else header.samples_per_pixel
+    expected = header.rows * header.columns * header.frames * samples * header.bits_allocated // 8
+    if len(pixels) < expected:
+        raise InputRefused(f"is truncated: {len(pixels)} of {expected} bytes of pixels are there")
+
+
+def check_codestreams(pixels: bytes, header: DicomHeader) -> None:
+    """A codec makes room for the size that the codestream states, not for the one that the header states.
+
+    Raises:
+        InputRefused: The sizes differ, the image is cut, or it unpacks to more than any image does.
+    """
+    unpacked, most = (
+        header.rows * header.columns * header.frames * header.bits_allocated // 8,
+        most_unpacked(len(pixels)),
+    )
+    if unpacked > most:
+        raise InputRefused(f"unpacks to {unpacked} bytes, as no image of its size does; at most {most} are read")
+    if "RLE" in header.transfer_syntax_name:
+        return
+    for frame in generate_frames(pixels, number_of_frames=header.frames):
+        stated = _codestream_shape(frame)
+        if stated is None or stated[:3] != (header.rows, header.columns, header.samples_per_pixel):
+            raise InputRefused(
+                "is damaged: the compressed image is not of the size, or has not the samples, that the header states"
+            )
+        if stated[3] > header.bits_allocated:
+            raise InputRefused("is damaged: the compressed image has more bits than the header states")
+        # Codecs fill up what is missing with grey, in silence.
+        if END_OF_IMAGE not in frame[-END_BYTES:]:
+            raise InputRefused("is truncated: the compressed image has no end")
+        if header.transfer_syntax in LOSSLESS_JPEG and header.rows * header.columns > 8 * len(frame):
+            raise InputRefused("is truncated: the compressed image has too few bytes for its pixels")
+        if (lacking := _lacking_tiles(frame)) > 0:
+            raise InputRefused(f"is truncated: the compressed image lacks {lacking} of its tiles")
+
+
+def _codestream_shape(frame: bytes) -> tuple[int, int, int, int] | None:
+    """Rows, columns, samples and bits of a JPEG, JPEG-LS or JPEG 2000 picture by its own header; None without one."""
+    start = _start_2000(frame)
+    if start >= 0:
+        # ITU-T T.800, A.5.1: the extent of the reference grid less the offset of the image in it; the first component.
+        right, bottom, left, top = (int.from_bytes(frame[start + at : start + at + 4]) for at in (8, 12, 16, 20))
+        samples, bits = int.from_bytes(frame[start + 40 : start + 42]), frame[start + 42 : start + 43]
+        return bottom - top, right - left, samples, (bits[0] & 0x7F) + 1 if bits else 0
+    at = 2
+    while at + 10 <= len(frame) and frame[at] == 0xFF:
+        marker = frame[at + 1]
+        if marker in JPEG_FRAME_MARKERS:
+            rows, columns = int.from_bytes(frame[at + 5 : at + 7]), int.from_bytes(frame[at + 7 : at + 9])
+            return rows, columns, frame[at + 9], frame[at + 4]
+        # 0xFF may be repeated before a marker as filling; every other marker here has a length of at least 2.
+        at += 1 if marker == 0xFF else 2 + max(2, int.from_bytes(frame[at + 2 : at + 4]))
+    return None
+
+
+def _start_2000(frame: bytes) -> int:
+    """Where a JPEG 2000 codestream starts; -1 where there is none."""
+    return -1 if frame.startswith(b"\xff\xd8") else frame.find(b"\xff\x4f\xff\x51")
+
+
+def _lacking_tiles(frame: bytes) -> int:
+    """How many tiles of a JPEG 2000 picture have no part in it. Source: ITU-T T.800, A.4.2 and A.5.1, equation B-5."""
+    start = _start_2000(frame)
+    if start < 0:
+        return 0
+    right, bottom, _, _, width, height, left, top = (
+        int.from_bytes(frame[start + at : start + at + 4]) for at in range(8, 40, 4)
+    )
+    if not width or not height:
+        raise InputRefused("is damaged: the compressed image has tiles of no size")
+    # no marker of this value stands in the coded data itself (T.800, A.1)
+    there = {found[1] for found in re.finditer(rb"\xff\x90\x00\x0a(..)", frame[start:], re.DOTALL)}
+    return -(-(right - left) // width) * -(-(bottom - top) // height) - len(there)

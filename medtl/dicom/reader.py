@@ -1,0 +1,142 @@
+"""Reading one DICOM object without trusting it.
+
+The bytes come from strangers: every fault, whatever pydicom or a codec makes of it, leaves as `InputRefused` with one
+line that names nobody. Only MR images of the head are decoded, to grey; what else arrives is told apart and refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+
+from medtl.dicom.bounds import Metered, check_size, inflated
+from medtl.dicom.header import DicomHeader, _header, _sop_class
+from medtl.dicom.pixels import decode
+from medtl.dicom.rules import MEDIA_DIRECTORY, check_suitable
+from medtl.dicom.values import text_of, texts_of
+from shared.errors import InputRefused, MedtlError
+from shared.io.quiet import quiet_libraries, quiet_loggers
+
+TALKATIVE = ("pydicom", "nibabel.global")
+"""Loggers that quote damaged values, which may be a name or a date of birth."""
+NO_IMAGE = "is neither DICOM nor a picture or volume that is known"
+FIRST_GROUPS = (b"\x02\0", b"\x08\0", b"\0\x08")
+"""Groups that a file without preamble begins with, the last in big endian: of anything else pydicom would try to make
+elements for minutes. Source: DICOM PS3.10, 7.1, and PS3.6: the tags of group 0008 are the lowest of an image."""
+
+
+@dataclass(frozen=True)
+class DicomImage:
+    """A decoded object.
+
+    Attributes:
+        header: What it says of itself.
+        frames: float32 [slices, rows, columns] after rescale slope and intercept; bright is a high value also where
+            the file is MONOCHROME1. A mosaic is cut into its slices; grey that is stored as colour is grey again.
+    """
+
+    header: DicomHeader
+    frames: NDArray[np.float32]
+
+
+def read_header(data: bytes) -> DicomHeader:
+    """Reads what a DICOM object says of itself, whatever kind of object it is; no pixel is decoded.
+
+    Raises:
+        InputRefused: It is not DICOM, or is damaged.
+    """
+    with foreign_code():
+        return _header(_parse(data, stop_before_pixels=True))
+
+
+def read_dicom(data: bytes, *, header: DicomHeader | None = None, allow_blank: bool = False) -> DicomImage:
+    """Decodes an MR image, single slice, multi-frame or mosaic, in any transfer syntax that pydicom and GDCM know.
+
+    Args:
+        data: The bytes of one file.
+        header: What `read_header` made of them, where that is known: half of the time goes into it.
+        allow_blank: Whether an image without any contrast is accepted: in a series, a slice beside the head may be so.
+
+    Raises:
+        InputRefused: It is not DICOM, damaged, blank, too large, compressed in a way that cannot be decoded, or is
+            something else than an MR image of the head, or a map in colour.
+    """
+    header = header or read_header(data)
+    check_suitable(header)
+    check_size(header)
+    with foreign_code(), quiet_libraries():
+        frames = decode(_parse(data, stop_before_pixels=False), header)
+    if not np.isfinite(frames).all():
+        raise InputRefused("has pixel values that are not finite")
+    if not allow_blank and frames.min() == frames.max():
+        raise InputRefused("is blank: all pixels have the same value")
+    return DicomImage(header, frames)
+
+
+def read_file_ids(data: bytes) -> list[tuple[str, ...]]:
+    """The files that a DICOMDIR refers to, each as the parts of a path relative to it.
+
+    Source: DICOM PS3.3, F.3.2.2 (Referenced File ID).
+
+    Raises:
+        InputRefused: It is no DICOMDIR, or is damaged.
+    """
+    with foreign_code():
+        dataset = _parse(data, stop_before_pixels=True)
+        if _sop_class(dataset) != MEDIA_DIRECTORY:
+            raise InputRefused("is not a DICOMDIR")
+        listed = (texts_of(record, "ReferencedFileID") for record in dataset.get("DirectoryRecordSequence") or ())
+        return [parts for parts in listed if parts]
+
+
+def read_attributes(data: bytes) -> Any:
+    """All that a DICOM object states beside its pixels, as a pydicom dataset whose values are still unread.
+
+    Raises:
+        InputRefused: It is not DICOM, or is damaged.
+    """
+    with foreign_code():
+        return _parse(data, stop_before_pixels=True)
+
+
+@contextmanager
+def foreign_code() -> Iterator[None]:
+    """Runs a decoder on bytes from a stranger: its warnings and log stay inside, its faults become refusals.
+
+    Raises:
+        InputRefused: Whatever was raised inside.
+    """
+    with quiet_loggers(*TALKATIVE):
+        try:
+            yield
+        except MedtlError:
+            raise
+        except MemoryError:
+            raise InputRefused("needs more memory than there is") from None
+        # The one broad catch of the readers. pydicom, the codecs and nibabel raise nearly every kind on damaged bytes
+        # (AttributeError, KeyError, struct.error, RecursionError ...); their messages may quote the patient.
+        except Exception as error:
+            raise InputRefused(f"is damaged and cannot be decoded ({type(error).__name__})") from None
+
+
+def _parse(data: bytes, *, stop_before_pixels: bool) -> Any:
+    """A pydicom dataset; also without preamble, if what then comes out looks like DICOM."""
+    marked = data[128:132] == b"DICM"
+    if not marked and data[:2] not in FIRST_GROUPS:
+        raise InputRefused(NO_IMAGE)
+    try:
+        dataset = pydicom.dcmread(Metered(inflated(data)), stop_before_pixels=stop_before_pixels, force=True)
+        plausible = marked or _sop_class(dataset).startswith("1.2.840.10008.") or bool(text_of(dataset, "Modality"))
+    except Exception:
+        if marked:
+            raise
+        plausible = False
+    if not plausible:
+        raise InputRefused(NO_IMAGE)
+    return dataset

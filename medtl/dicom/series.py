@@ -1,0 +1,215 @@
+"""Putting the slices of one DICOM series in order, and saying what its geometry reveals."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.errors import InputRefused
+
+COSINE_TOLERANCE = 0.05
+"""Direction cosines that differ by less (3 degrees) are one orientation: scanners round, people tilt by more."""
+SAME_PLACE_MM = 0.01
+"""Below any slice spacing and above the rounding of a decimal string of 16 characters."""
+GAP_FACTOR = 1.5
+"""A step this much wider than the usual one has room for a slice that is not there."""
+MAX_UNSEEN = 1 / 3
+"""Of the extent of a series: with as much in gaps, most findings could lie where nobody looked."""
+MAX_MISSING = 0.2
+"""Of the slices that instance numbers count."""
+SAME_ECHO_MS = 0.5
+"""Echo times of one contrast differ by rounding only. Of the shortest usual pair, fat against and with water at 3 T,
+they lie 1.1 ms apart."""
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """What tells images of one place apart; None where it is not stated.
+
+    Attributes:
+        echo_time_ms: Echo time.
+        time_point: Number of the time point.
+        acquisition: Number of the acquisition.
+    """
+
+    echo_time_ms: float | None = None
+    time_point: int | None = None
+    acquisition: int | None = None
+
+
+@dataclass(frozen=True)
+class Slice:
+    """One slice of a series.
+
+    Attributes:
+        pixels: float32 [rows, columns].
+        position: Of the first pixel, three numbers in mm (LPS), or None.
+        orientation: Direction cosines of rows and columns, six numbers (LPS), or None.
+        number: Instance number (or None) and frame, the order where there is no position.
+        origin: The source that it was read from, as of `shared.io.archives`, and its frame there, from 0.
+        contrast: Echo time, time point and acquisition.
+    """
+
+    pixels: NDArray[np.float32]
+    position: tuple[float, ...] | None
+    orientation: tuple[float, ...] | None
+    number: tuple[int | None, int]
+    origin: tuple[str, int]
+    contrast: Contrast = Contrast()
+
+
+def order_slices(slices: Sequence[Slice]) -> tuple[list[Slice], tuple[str, ...]]:
+    """Sorts the slices of one stack along their normal, never by file name; drops copies.
+
+    A model answers for a stack in which each place was imaged once. Were echoes or time points judged side by side, a
+    series would have several times the slices that its threshold was certified for, some of a weighting that no model
+    has seen: they are refused, not judged with a note.
+
+    The normal is the cross product of row and column direction: an axial series runs from the feet up.
+    Source: DICOM PS3.3, C.7.6.2.1.1.
+
+    Returns:
+        Those that are kept, in order, and what the person should know: copies, gaps, missing geometry.
+
+    Raises:
+        InputRefused: They are not one stack: they differ in size or stand at angles, show one place several times, have
+            several echo times or time points; or so many are missing that the answer would be half of one.
+    """
+    _check_sizes(slices)
+    _check_contrasts(slices)
+    _check_numbers(slices)
+    placed = [one for one in slices if one.position is not None and one.orientation is not None]
+    if len(placed) < len(slices):
+        return _order_by_number(slices, len(slices) - len(placed))
+    normal = _normal(placed)
+    pairs = [(float(np.dot(normal, one.position or ())), one) for one in _by_number(placed)]
+    pairs.sort(key=lambda pair: pair[0])
+    kept = _without_copies([pair[1] for pair in pairs], [pair[0] for pair in pairs])
+    notes = _copy_notes(len(pairs) - len(kept))
+    distances, ordered = [pairs[index][0] for index in kept], [pairs[index][1] for index in kept]
+    _check_places(ordered, distances)
+    _check_extent(distances)
+    return ordered, (*notes, *_gap_notes(distances))
+
+
+def _order_by_number(slices: Sequence[Slice], unplaced: int) -> tuple[list[Slice], tuple[str, ...]]:
+    ordered = _by_number(slices)
+    kept = [ordered[index] for index in _without_copies(ordered, [0.0] * len(ordered))]
+    notes = []
+    if len(slices) > 1:
+        notes.append(
+            f"{unplaced} of {len(slices)} slices state no position: they are in the order of their instance numbers, "
+            "and gaps between them cannot be noticed"
+        )
+    return kept, (*notes, *_copy_notes(len(ordered) - len(kept)))
+
+
+def _check_sizes(slices: Sequence[Slice]) -> None:
+    sizes = sorted({one.pixels.shape for one in slices})
+    if len(sizes) > 1:
+        words = " to ".join(f"{rows} x {columns}" for rows, columns in (sizes[0], sizes[-1]))
+        raise InputRefused(f"mixes slices of {len(sizes)} sizes ({words} pixels); give one size at a time")
+
+
+def _check_contrasts(slices: Sequence[Slice]) -> None:
+    echoes = sorted({one.contrast.echo_time_ms for one in slices if one.contrast.echo_time_ms is not None})
+    count = 1 + int((np.diff(echoes) > SAME_ECHO_MS).sum())
+    if count > 1:
+        raise InputRefused(
+            f"mixes images of {count} echo times ({echoes[0]:g} to {echoes[-1]:g} ms); give one echo at a time"
+        )
+    points = {one.contrast.time_point for one in slices if one.contrast.time_point is not None}
+    if len(points) > 1:
+        raise InputRefused(f"mixes images of {len(points)} time points; give one time point at a time")
+
+
+def _check_places(ordered: Sequence[Slice], distances: Sequence[float]) -> None:
+    """Refuses what shows a place more than once, copies aside."""
+    twice = int((np.diff(distances) <= SAME_PLACE_MM).sum())
+    if not twice:
+        return
+    acquisitions = {one.contrast.acquisition for one in ordered if one.contrast.acquisition is not None}
+    by = f" ({len(acquisitions)} acquisitions)" if len(acquisitions) > 1 else ""
+    raise InputRefused(
+        f"shows {twice} of its places more than once{by}, with different pixels, as echoes, time points or weightings "
+        "do; give one of them at a time"
+    )
+
+
+def _check_extent(distances: Sequence[float]) -> None:
+    steps, usual = _steps(distances)
+    unseen = float((steps[steps > GAP_FACTOR * usual] - usual).sum())
+    if unseen and unseen >= MAX_UNSEEN * steps.sum():
+        raise InputRefused(
+            f"has gaps of {unseen:.0f} of {steps.sum():.0f} mm between its first and last slice; give the whole series"
+        )
+
+
+def _check_numbers(slices: Sequence[Slice]) -> None:
+    """By instance numbers; their usual step need not be 1, for some scanners count all echoes or phases."""
+    numbers = sorted({one.number[0] for one in slices if one.number[0] is not None})
+    steps, usual = _steps(numbers)
+    missing = int(sum(round(step / usual) - 1 for step in steps))
+    if missing > MAX_MISSING * (missing + len(numbers)):
+        raise InputRefused(
+            f"misses {missing} of {missing + len(numbers)} slices by its instance numbers; give the whole series"
+        )
+
+
+def _steps(places: Sequence[float]) -> tuple[NDArray[np.float64], float]:
+    """Steps between sorted places, and the usual one: the lower median, so that one of two gaps is not usual."""
+    steps = np.diff(np.asarray(places, dtype=np.float64))
+    return steps, float(np.sort(steps)[(len(steps) - 1) // 2]) if len(steps) else 1.0
+
+
+def _copy_notes(copies: int) -> tuple[str, ...]:
+    return (f"{copies} slices are copies of others and were judged once",) if copies else ()
+
+
+def _by_number(slices: Sequence[Slice]) -> list[Slice]:
+    return sorted(slices, key=lambda one: (one.number[0] is None, one.number[0] or 0, one.number[1]))
+
+
+def _normal(slices: Sequence[Slice]) -> NDArray[np.float64]:
+    cosines = np.array([one.orientation for one in slices], dtype=np.float64)
+    representatives: list[NDArray[np.float64]] = []
+    for one in cosines:
+        if not any(np.abs(one - other).max() < COSINE_TOLERANCE for other in representatives):
+            representatives.append(one)
+    if len(representatives) > 1:
+        raise InputRefused(
+            f"mixes slices of {len(representatives)} orientations, as localizers do; give one orientation at a time"
+        )
+    normal = np.cross(cosines[0, :3], cosines[0, 3:])
+    length = float(np.linalg.norm(normal))
+    if abs(length - 1.0) > COSINE_TOLERANCE:
+        raise InputRefused("has a damaged ImageOrientationPatient: rows and columns are not at right angles")
+    return np.asarray(normal / length)
+
+
+def _without_copies(slices: Sequence[Slice], distances: Sequence[float]) -> list[int]:
+    """Indices of the slices that are not pixel for pixel what was already seen at the same place."""
+    seen: set[tuple[int, tuple[int, ...], bytes]] = set()
+    kept = []
+    for index, (one, distance) in enumerate(zip(slices, distances, strict=True)):
+        content = hashlib.sha256(np.ascontiguousarray(one.pixels).tobytes()).digest()
+        key = (round(distance / SAME_PLACE_MM), one.pixels.shape, content)
+        if key not in seen:
+            seen.add(key)
+            kept.append(index)
+    return kept
+
+
+def _gap_notes(distances: Sequence[float]) -> tuple[str, ...]:
+    steps, usual = _steps(distances)
+    gaps = int((steps > GAP_FACTOR * usual).sum())
+    if not gaps:
+        return ()
+    return (
+        f"{gaps} {'gap' if gaps == 1 else 'gaps'} in the series (usual step {usual:.1f} mm, widest "
+        f"{steps.max():.1f} mm): what lies there was not seen",
+    )

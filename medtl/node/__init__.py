@@ -1,0 +1,1 @@
+"""The DICOM node: receives series, judges them, sends results."""

@@ -1,0 +1,297 @@
+"""A DICOM node: series come in by C-STORE, are judged when they are whole, and results go out.
+
+An instance is acknowledged when it survives a power cut, not before. Logs hold counts and keyed hashes, never what an
+object says.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+import pydicom
+from pydicom.uid import AllTransferSyntaxes
+from pynetdicom import AE, AllStoragePresentationContexts, evt
+from pynetdicom.events import Event
+from pynetdicom.transport import ThreadedAssociationServer
+
+from medtl.dicom.bounds import Metered, inflated
+from medtl.dicom.reader import foreign_code
+from medtl.node.forwarder import Forwarder, Target, check_ae_title, check_port
+from medtl.node.spool import Batch, Spool
+from medtl.node.worker import Process, SeriesFailed, SeriesWorker
+from shared.errors import InputRefused, UsageError
+from shared.io.quiet import quiet_loggers
+
+LOGGER = logging.getLogger(__name__)
+VERIFICATION = "1.2.840.10008.1.1"
+SUCCESS, OUT_OF_RESOURCES, MISMATCH, CANNOT_UNDERSTAND = 0x0000, 0xA700, 0xA900, 0xC000
+"""What a C-STORE is answered with. Source: DICOM PS3.4, table B.2-1."""
+MAX_ASSOCIATIONS = 16
+"""At once; each holds one object in memory."""
+NETWORK_TIMEOUT_S = 60.0
+ATTEMPTS = 3
+RETRY_S = 30.0
+"""Between attempts on a series that could not be judged: a lack of memory is over by then, a damaged file is not."""
+POLL_S = 0.2
+CLEAN_EVERY_S = 1.0
+GRACE_S = 10.0
+"""For open associations and for the series that is being judged, when the listener is to stop."""
+DAY_S = 86_400.0
+
+
+@dataclass(frozen=True)
+class ListenerSettings:
+    """How a listener works.
+
+    Attributes:
+        port: TCP port.
+        host: Address that it is bound to.
+        ae_title: Its own, towards senders and target.
+        target: To which results are sent; None leaves them in the spool, where nothing is deleted then.
+        quiet_s: A series is whole when nothing was added to it for so many seconds.
+        keep_days: After forwarding, until instances and results are deleted.
+        retry_s: Between attempts on a series that could not be judged.
+    """
+
+    port: int
+    host: str = "127.0.0.1"
+    ae_title: str = "MEDTL"
+    target: Target | None = None
+    quiet_s: float = 10.0
+    keep_days: float = 1.0
+    retry_s: float = RETRY_S
+
+    @classmethod
+    def checked(
+        cls, port: int, host: str, ae_title: str, forward: str | None, quiet_s: float, keep_days: float | None
+    ) -> ListenerSettings:
+        """The settings as a person gives them; `forward` is `AE@host:port`.
+
+        Raises:
+            UsageError: One of them cannot be.
+        """
+        check_port(port, "--port")
+        check_ae_title(ae_title, "--ae-title")
+        target = None if forward is None else Target.parse(forward)
+        if not 0 < quiet_s < math.inf:
+            raise UsageError(f"--quiet {quiet_s:g} is not allowed; give a number of seconds above 0, for example 10")
+        if keep_days is None:
+            return cls(port, host, ae_title, target, quiet_s)
+        if target is None:
+            raise UsageError("--keep counts from forwarding; give it with --forward (without, nothing is deleted)")
+        if not 0 <= keep_days < math.inf:
+            raise UsageError(f"--keep {keep_days:g} is not allowed; give a number of days, 0 to delete at once")
+        return cls(port, host, ae_title, target, quiet_s, keep_days)
+
+    def __str__(self) -> str:
+        goes = "results stay in the spool" if self.target is None else f"results go to {self.target}"
+        return f"{Target(self.ae_title, self.host, self.port)}, {goes}"
+
+
+def listen(spool: Spool, process: Process, settings: ListenerSettings, ready: Callable[[], None]) -> None:
+    """Listens until SIGTERM or SIGINT; whatever is then unfinished goes on at the next start.
+
+    Args:
+        spool: Where all is kept.
+        process: Judges the folder of one series, in a child process.
+        settings: Of the listener.
+        ready: Called when it listens.
+
+    Raises:
+        UsageError: The port is in use, or the address is none of this machine.
+    """
+    stop = threading.Event()
+    with _silent(), _stopped_by_signals(stop):
+        listener = Listener(spool, process, settings)
+        listener.start()
+        try:
+            ready()
+            stop.wait()
+        finally:
+            listener.stop()
+
+
+class Listener:
+    """Receives, judges and sends, each in threads of its own."""
+
+    def __init__(self, spool: Spool, process: Process, settings: ListenerSettings) -> None:
+        self._spool, self._settings = spool, settings
+        self._worker = SeriesWorker(process)
+        self._stopping = threading.Event()
+        self._judging = threading.Thread(target=self._judge_all, name="judge", daemon=True)
+        self._forwarder = None
+        if settings.target is not None:
+            self._forwarder = Forwarder(spool, settings.target, settings.ae_title, self._stopping)
+        self._server: ThreadedAssociationServer | None = None
+
+    def start(self) -> None:
+        """Begins to listen.
+
+        Raises:
+            UsageError: The port is in use, or the address is none of this machine.
+        """
+        place = self._settings.host, self._settings.port
+        try:
+            self._server = _entity(self._settings.ae_title).start_server(
+                place, block=False, evt_handlers=[(evt.EVT_C_STORE, self._receive)]
+            )
+        except OSError as error:
+            raise UsageError(
+                f"cannot listen on port {place[1]} of {place[0]} ({error.strerror}); choose another --port or --host, "
+                "or end the program that listens there"
+            ) from None
+        LOGGER.info("in the spool: %d series to judge, %d results to send, %d failures", *self._spool.counts())
+        self._judging.start()
+        if self._forwarder is not None:
+            self._forwarder.start()
+
+    def stop(self) -> None:
+        """Takes no more associations, lets those that are open and the running series end, and stops."""
+        self._stopping.set()
+        end = time.monotonic() + GRACE_S
+        if self._server is not None:
+            server, self._server = self._server, None
+            server.shutdown()
+            while server.active_associations and time.monotonic() < end:
+                time.sleep(POLL_S)
+            for association in server.active_associations:
+                association.abort()
+        if self._judging.is_alive():
+            self._judging.join(max(0.0, end - time.monotonic()))
+        self._worker.stop()
+        for thread in (self._judging, self._forwarder):
+            if thread is not None and thread.is_alive():
+                thread.join(GRACE_S)
+        counts = self._spool.counts()
+        level = logging.WARNING if any(counts) else logging.INFO
+        words = "stopped; in the spool: %d series to judge, %d results to send, %d failures; the next start goes on"
+        LOGGER.log(level, words, *counts)
+
+    def _receive(self, event: Event) -> int:
+        """The handler of C-STORE: gives the status of the answer."""
+        try:
+            instance = str(event.request.AffectedSOPInstanceUID)
+            data = event.encoded_dataset()
+            stated, *series = _identifiers(data)
+            if stated != instance or not series[-1]:
+                LOGGER.warning("an object was refused: it does not state the UIDs that it was sent under")
+                return MISMATCH
+            name, of_instance = self._spool.name(*series), self._spool.name(instance)
+            if self._spool.is_own(of_instance):
+                LOGGER.info("a result came back and was not judged")
+                return SUCCESS
+            new = self._spool.store(name, of_instance, data)
+            LOGGER.debug("series %s: an instance was %s", name, "stored" if new else "sent again")
+            return SUCCESS
+        except InputRefused as error:
+            LOGGER.warning("an object was refused: it %s", error)
+            return CANNOT_UNDERSTAND
+        except (OSError, MemoryError) as error:
+            LOGGER.error("an object could not be stored (%s)", type(error).__name__)
+            return OUT_OF_RESOURCES
+        # pynetdicom would log the traceback, with what the object says
+        except Exception as error:
+            LOGGER.error("an object could not be received (%s)", type(error).__name__)
+            return CANNOT_UNDERSTAND
+
+    def _judge_all(self) -> None:
+        cleaned = -CLEAN_EVERY_S
+        while not self._stopping.wait(POLL_S):
+            try:
+                while not self._stopping.is_set() and (batch := self._spool.take(self._settings.quiet_s)) is not None:
+                    self._judge(batch)
+                if self._settings.target is not None and time.monotonic() - cleaned >= CLEAN_EVERY_S:
+                    cleaned = time.monotonic()
+                    self._spool.clean(self._settings.keep_days * DAY_S)
+            # The thread must not end: series would be received and never judged. A full disk may be over tomorrow.
+            except Exception as error:
+                LOGGER.error("the spool cannot be worked on (%s)", type(error).__name__)
+                self._stopping.wait(self._settings.retry_s)
+
+    def _judge(self, batch: Batch) -> None:
+        series, begun = batch.revision.series, time.monotonic()
+        if self._spool.given_up(batch, ATTEMPTS):
+            self._spool.give_up(batch)
+            return
+        try:
+            uids = self._worker.judge(batch.folder, batch.out)
+            self._spool.commit(batch, [self._spool.name(uid) for uid in uids])
+        except SeriesFailed as error:
+            self._failed(batch, str(error))
+        except Exception:
+            self._spool.put_back(batch, self._settings.retry_s)
+            raise
+        else:
+            seconds, count = time.monotonic() - begun, len(batch.instances)
+            words = series, batch.revision.number, seconds, count, len(uids)
+            LOGGER.info("series %s, revision %d: judged in %.1f s, instances %d, results %d", *words)
+
+    def _failed(self, batch: Batch, reason: str) -> None:
+        if self._stopping.is_set():  # the child was ended, and not by the series
+            self._spool.put_back(batch)
+            return
+        attempts = self._spool.fail(batch, reason)
+        LOGGER.warning("series %s: attempt %d of %d failed: %s", batch.revision.series, attempts, ATTEMPTS, reason)
+        if attempts < ATTEMPTS:
+            self._spool.put_back(batch, self._settings.retry_s)
+        else:
+            self._spool.give_up(batch)
+
+
+def _entity(ae_title: str) -> AE:
+    """Verification and all storage, in every transfer syntax: what is no MR image gets a refusal as its result."""
+    entity = AE(ae_title=ae_title)
+    entity.maximum_associations = MAX_ASSOCIATIONS
+    entity.network_timeout = NETWORK_TIMEOUT_S
+    entity.add_supported_context(VERIFICATION)
+    for context in AllStoragePresentationContexts:
+        entity.add_supported_context(context.abstract_syntax, AllTransferSyntaxes)
+    return entity
+
+
+def _identifiers(data: bytes) -> tuple[str, str, str, str]:
+    """SOP Instance UID, then what keeps series apart: Patient ID, Study and Series Instance UID.
+
+    Raises:
+        InputRefused: The object is damaged.
+    """
+    keywords = ["SOPInstanceUID", "PatientID", "StudyInstanceUID", "SeriesInstanceUID"]
+    with foreign_code():
+        dataset = pydicom.dcmread(Metered(inflated(data)), stop_before_pixels=True, specific_tags=keywords)
+        instance, patient, study, series = (str(dataset.get(keyword) or "").strip() for keyword in keywords)
+    return instance, patient, study, series
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Keeps quiet what would quote objects: the loggers of pynetdicom and pydicom, warnings, tracebacks of threads."""
+    hook = threading.excepthook
+    with quiet_loggers("pynetdicom", "pydicom"):
+        threading.excepthook = lambda fault: LOGGER.error("a thread ended (%s)", fault.exc_type.__name__)
+        try:
+            yield
+        finally:
+            threading.excepthook = hook
+
+
+@contextmanager
+def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
+    """Sets `stop` on SIGTERM and SIGINT."""
+
+    def set_stop(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    previous = {number: signal.signal(number, set_stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -1,0 +1,125 @@
+"""What is sent back for one series: `medtl.results.objects`, and where those cannot be made a plain report.
+
+They are about MR images only. Whatever else a sender sends has its answer too: a Basic Text SR with the reason for the
+refusal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+import pydicom
+from pydicom import Dataset
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import BasicTextSRStorage, ExplicitVRLittleEndian
+
+from medtl.dicom.reader import foreign_code
+from medtl.results.identity import derive_uid
+from medtl.results.objects import result_objects
+from medtl.results.source_images import MAY_BE_EMPTY
+from medtl.results.text import finding, remarks
+from shared.errors import DataError
+from shared.prediction.predictor import Answer, Predictor
+from shared.task import Task
+
+Code = tuple[str, str, str]
+REPORT: Code = ("18748-4", "LN", "Diagnostic imaging report")
+FINDING: Code = ("121071", "DCM", "Finding")
+COMMENT: Code = ("121106", "DCM", "Comment")
+"""Source: DICOM PS3.16, context groups 7000 and 7002, and annex D."""
+INHERITED = (*MAY_BE_EMPTY, "SpecificCharacterSet", "IssuerOfPatientID", "StudyInstanceUID")
+
+
+def results_of(folder: Path, predictor: Predictor, task: Task) -> list[Dataset]:
+    """Judges the one series in a folder.
+
+    Args:
+        folder: Holds the instances of one series.
+        predictor: Judges it.
+        task: Reads it.
+
+    Returns:
+        The result objects, with UIDs that depend on the instances and the model alone.
+
+    Raises:
+        InputRefused: An instance is damaged.
+    """
+    answers = [(item, predictor.assess(item)) for item in task.items([folder])]
+    try:
+        return [one for item, answer in answers for one in result_objects(item, answer, predictor.record)]
+    except DataError:
+        return [_plain_report(folder, [answer for _, answer in answers], predictor)]
+
+
+def _plain_report(folder: Path, answers: Sequence[Answer], predictor: Predictor) -> Dataset:
+    keywords = [*INHERITED, "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID"]
+    with foreign_code():
+        sources = [
+            pydicom.dcmread(path, stop_before_pixels=True, specific_tags=keywords) for path in sorted(folder.iterdir())
+        ]
+        sources.sort(key=lambda source: str(source.SOPInstanceUID))
+    said = [(FINDING, finding(answer)) for answer in answers]
+    told = dict.fromkeys(line for answer in answers for line in remarks(answer, predictor.record))
+    said += [(COMMENT, text) for text in (*told, f"Model {predictor.name}")]
+    with foreign_code():
+        return _report(sources, said, predictor.record.weights_hash)
+
+
+def _report(sources: Sequence[Dataset], said: Sequence[tuple[Code, str]], model: str) -> Dataset:
+    """The SR document. Source: DICOM PS3.3, A.35.1 (Basic Text SR IOD)."""
+    instances = [str(source.SOPInstanceUID) for source in sources]
+    document = Dataset()
+    for keyword in INHERITED:
+        if keyword in sources[0]:
+            document.add(sources[0][keyword])
+    for keyword in MAY_BE_EMPTY:
+        if keyword not in document:
+            setattr(document, keyword, "")
+    document.SOPClassUID, document.SOPInstanceUID = BasicTextSRStorage, derive_uid("plain report", model, *instances)
+    document.SeriesInstanceUID, document.SeriesNumber = derive_uid("series of a plain report", model, *instances), 1
+    document.Modality, document.InstanceNumber, document.Manufacturer = "SR", 1, "medtl"
+    document.ReferencedPerformedProcedureStepSequence, document.PerformedProcedureCodeSequence = [], []
+    now = datetime.now()
+    document.ContentDate, document.ContentTime = now.strftime("%Y%m%d"), now.strftime("%H%M%S")
+    document.CompletionFlag, document.VerificationFlag = "COMPLETE", "UNVERIFIED"
+    document.CurrentRequestedProcedureEvidenceSequence = [_evidence(sources)]
+    document.ValueType, document.ContinuityOfContent = "CONTAINER", "SEPARATE"
+    document.ConceptNameCodeSequence = [_code(REPORT)]
+    document.ContentSequence = [_text(concept, text) for concept, text in said]
+    document.file_meta = FileMetaDataset()
+    document.file_meta.MediaStorageSOPClassUID = document.SOPClassUID
+    document.file_meta.MediaStorageSOPInstanceUID = document.SOPInstanceUID
+    document.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    return document
+
+
+def _evidence(sources: Sequence[Dataset]) -> Dataset:
+    """The instances that were judged. Source: DICOM PS3.3, table C.17-3b."""
+    study, series = Dataset(), Dataset()
+    series.SeriesInstanceUID = sources[0].SeriesInstanceUID
+    series.ReferencedSOPSequence = []
+    for source in sources:
+        reference = Dataset()
+        reference.ReferencedSOPClassUID = source.SOPClassUID
+        reference.ReferencedSOPInstanceUID = source.SOPInstanceUID
+        series.ReferencedSOPSequence.append(reference)
+    study.StudyInstanceUID = sources[0].StudyInstanceUID
+    study.ReferencedSeriesSequence = [series]
+    return study
+
+
+def _text(concept: Code, text: str) -> Dataset:
+    item = Dataset()
+    item.RelationshipType, item.ValueType = "CONTAINS", "TEXT"
+    item.ConceptNameCodeSequence = [_code(concept)]
+    # Only ASCII is sure to be in the character set of the study.
+    item.TextValue = text.encode("ascii", "replace").decode()
+    return item
+
+
+def _code(code: Code) -> Dataset:
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = code
+    return item

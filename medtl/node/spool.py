@@ -1,0 +1,374 @@
+"""The spool: what was received, judged and sent, kept on disk so that a crash between any two steps loses nothing.
+
+    key                          names are made with it
+    lock                         held by the one process that works here
+    partial/                     whatever is unfinished; emptied at every start
+    series/SERIES/INSTANCE       instances as they were received
+    results/SERIES/REVISION/     record.json (which instances were judged), the results, and `forwarded` once taken
+    failures/SERIES              how often a series could not be judged, and why
+
+Names are keyed hashes of UIDs and tell nobody who it is. The state of a series is nothing but what lies there, and each
+step is one rename: an instance is received when it has its name, a series is judged when its revision has its name, a
+revision is forwarded when its marker is there.
+
+A series is judged again, as a new revision, when an instance arrives that no revision has judged; an instance that is
+sent again changes nothing, not even when its file was deleted meanwhile. Where the new instance arrives after the files
+of the others were deleted, the series waits until it was sent again as a whole: half a series gets no answer.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shared.errors import UsageError
+from shared.io.durable import make_folder, move, sync_folder, write_new
+
+KEY_BYTES = 32
+NAME_BYTES = 16
+"""Hashes of 128 bits: no two instances of any archive share one by chance."""
+FOLDERS = ("partial", "series", "results", "failures")
+RECORD, FORWARDED, RESULT_SUFFIX = "record.json", "forwarded", ".dcm"
+
+
+@dataclass(frozen=True, order=True)
+class Revision:
+    """One judgement of a series: the first, or a later one because instances arrived late."""
+
+    series: str
+    number: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A series to be judged, as it was at one moment.
+
+    Attributes:
+        revision: What the results will be.
+        instances: Names of the instances.
+        folder: Holds just these; what arrives meanwhile does not enter.
+        out: An empty folder for the results, which becomes the revision.
+    """
+
+    revision: Revision
+    instances: frozenset[str]
+    folder: Path
+    out: Path
+
+
+class Spool:
+    """A spool on disk. Methods may be called from several threads.
+
+    Args:
+        root: A new or empty folder, or a spool.
+
+    Raises:
+        UsageError: The folder holds something else, is open to others, or another process works in it.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._guard = threading.Lock()
+        _prepare(root)
+        self._lock = _locked(root)
+        self._key = _key(root)
+        for name in FOLDERS:
+            make_folder(root / name)
+        for leftover in (root / "partial").iterdir():
+            _remove(leftover)
+        self._arrived = dict.fromkeys(sorted(_names(root / "series")), time.monotonic())
+        self._unsent: list[Revision] = []
+        self._sent: dict[Revision, float] = {}
+        self._own: set[str] = set()
+        self._recall()
+
+    def close(self) -> None:
+        """Lets another process work here."""
+        os.close(self._lock)
+
+    def name(self, *identifiers: str) -> str:
+        """The name that stands for identifiers: the same for the same ones, and of use to nobody without the key."""
+        text = json.dumps(identifiers).encode()
+        return hashlib.blake2b(text, key=self._key, digest_size=NAME_BYTES).hexdigest()
+
+    def is_own(self, instance: str) -> bool:
+        """Whether an instance is a result of this spool, sent back by whoever took it."""
+        with self._guard:
+            return instance in self._own
+
+    def store(self, series: str, instance: str, data: bytes) -> bool:
+        """Keeps an instance; when this returns, it survives a power cut.
+
+        The first one to arrive under a name stays: a SOP Instance UID never names two contents (PS3.5, section 9).
+
+        Returns:
+            Whether it is new; one that is held already is not written again.
+        """
+        folder, draft = self.root / "series" / series, self._draft()
+        place = folder / instance
+        if not place.exists():
+            write_new(draft, data)
+        with self._guard:
+            make_folder(folder)
+            if new := not place.exists():
+                if not draft.exists():  # what was there has just been cleared away
+                    write_new(draft, data)
+                move(draft, place)
+            else:
+                draft.unlink(missing_ok=True)
+                sync_folder(folder)
+            self._arrived[series] = time.monotonic()
+        return new
+
+    def take(self, quiet_s: float) -> Batch | None:
+        """The series that is to be judged next: one to which nothing was added for `quiet_s` seconds.
+
+        Not beside another `take` or `clean`: these two belong to one thread.
+        """
+        while (series := self._next(quiet_s)) is not None:
+            try:
+                batch = self._batch(series)
+            except OSError:
+                with self._guard:
+                    self._arrived.setdefault(series, time.monotonic())
+                raise
+            if batch is not None:
+                return batch
+        return None
+
+    def put_back(self, batch: Batch, delay_s: float = 0.0) -> None:
+        """Gives up an attempt; the series is taken again, at the soonest after `delay_s` seconds."""
+        self._discard(batch)
+        with self._guard:
+            self._arrived[batch.revision.series] = time.monotonic() + delay_s
+
+    def commit(self, batch: Batch, results: Iterable[str] = ()) -> Revision:
+        """Makes what lies in `batch.out` the results of the series, all at one stroke.
+
+        Args:
+            batch: Whose files in `out` are synced.
+            results: The names, by `name`, of the results.
+        """
+        own = sorted(results)
+        record = {"instances": sorted(batch.instances), "results": own}
+        write_new(batch.out / RECORD, json.dumps(record).encode())
+        sync_folder(batch.out)
+        place = self._place(batch.revision)
+        make_folder(place.parent)
+        move(batch.out, place)
+        with self._guard:
+            self._unsent.append(batch.revision)
+            self._own.update(own)
+        (self.root / "failures" / batch.revision.series).unlink(missing_ok=True)
+        self._discard(batch)
+        return batch.revision
+
+    def fail(self, batch: Batch, reason: str) -> int:
+        """Records that a series could not be judged.
+
+        Args:
+            batch: It is still to be put back, or discarded.
+            reason: One line without identifiers.
+
+        Returns:
+            How many attempts on these instances have failed.
+        """
+        attempts = self._attempts(batch) + 1
+        self._write_failure(batch.revision.series, batch.instances, attempts, reason)
+        return attempts
+
+    def give_up(self, batch: Batch) -> None:
+        """Leaves a series alone until an instance arrives that it did not have."""
+        self._discard(batch)
+
+    def given_up(self, batch: Batch, limit: int) -> bool:
+        """Whether so many attempts on just these instances have failed already."""
+        return self._attempts(batch) >= limit
+
+    def unsent(self) -> list[Revision]:
+        """The revisions that nobody has taken, oldest first."""
+        with self._guard:
+            return list(self._unsent)
+
+    def results(self, revision: Revision) -> list[Path]:
+        """The files of a revision, in order."""
+        return sorted(self._place(revision).glob(f"*{RESULT_SUFFIX}"))
+
+    def mark_forwarded(self, revision: Revision) -> None:
+        """Records that the results of a revision were taken; they are never sent again."""
+        marker = self._place(revision) / FORWARDED
+        if not marker.exists():
+            write_new(marker, b"")
+            sync_folder(marker.parent)
+        with self._guard:
+            self._unsent.remove(revision)
+            self._sent[revision] = marker.stat().st_mtime
+
+    def clean(self, keep_s: float) -> int:
+        """Deletes what was forwarded at least `keep_s` seconds ago: instances and results; only records stay.
+
+        Returns:
+            How many revisions were cleared away.
+        """
+        with self._guard:
+            due = [revision for revision, since in self._sent.items() if time.time() - since >= keep_s]
+        for revision in sorted(due):
+            self._clear(revision)
+        return len(due)
+
+    def counts(self) -> tuple[int, int, int]:
+        """How many series wait to be judged, revisions to be sent, and series could not be judged."""
+        with self._guard:
+            return len(self._arrived), len(self._unsent), len(_names(self.root / "failures"))
+
+    def _recall(self) -> None:
+        """Finds out which revisions there are, and which of them were sent."""
+        unsent = []
+        for place in self.root.glob("results/*/*/"):
+            revision = Revision(place.parent.name, int(place.name))
+            self._own.update(_read(place / RECORD)["results"])
+            if (marker := place / FORWARDED).exists():
+                self._sent[revision] = marker.stat().st_mtime
+            else:
+                unsent.append((place.stat().st_mtime, revision))
+        self._unsent = [revision for _, revision in sorted(unsent)]
+
+    def _next(self, quiet_s: float) -> str | None:
+        with self._guard:
+            series = min(self._arrived, key=self._arrived.__getitem__, default=None)
+            if series is None or time.monotonic() - self._arrived[series] < quiet_s:
+                return None
+            del self._arrived[series]
+            return series
+
+    def _batch(self, series: str) -> Batch | None:
+        """The series as it lies there now; None where nothing is to be judged."""
+        folder = self.root / "series" / series
+        try:
+            held = _names(folder)
+        except FileNotFoundError:
+            return None
+        last, judged = self._last(series)
+        if held <= judged:
+            self._resent(last)
+            (self.root / "failures" / series).unlink(missing_ok=True)
+            return None
+        if missing := judged - held:
+            self._write_failure(
+                series,
+                held,
+                0,
+                f"{len(held - judged)} instances arrived after {len(missing)} of {len(judged)} others were judged and "
+                "deleted; send the whole series again",
+            )
+            return None
+        batch = Batch(Revision(series, last.number + 1), held, self._draft(), self._draft())
+        batch.folder.mkdir(mode=0o700)
+        batch.out.mkdir(mode=0o700)
+        for name in held:
+            (batch.folder / f"{name}{RESULT_SUFFIX}").hardlink_to(folder / name)
+        return batch
+
+    def _last(self, series: str) -> tuple[Revision, frozenset[str]]:
+        """The last revision and what it judged; number 0 where there is none."""
+        numbers = (int(place.name) for place in (self.root / "results" / series).glob("*"))
+        last = Revision(series, max(numbers, default=0))
+        return last, frozenset(_read(self._place(last) / RECORD)["instances"]) if last.number else frozenset()
+
+    def _resent(self, last: Revision) -> None:
+        """What was sent again after it was deleted is deleted again."""
+        marker = self._place(last) / FORWARDED
+        if last.number and marker.exists():
+            with self._guard:
+                self._sent[last] = marker.stat().st_mtime
+
+    def _clear(self, revision: Revision) -> None:
+        for path in self.results(revision):
+            path.unlink(missing_ok=True)
+        last, judged = self._last(revision.series)
+        folder = self.root / "series" / revision.series
+        with self._guard:
+            del self._sent[revision]
+            # A series in which something new waits keeps all that it has: the next revision needs it.
+            if last == revision and folder.exists() and _names(folder) <= judged:
+                shutil.rmtree(folder)
+                self._arrived.pop(revision.series, None)
+
+    def _attempts(self, batch: Batch) -> int:
+        path = self.root / "failures" / batch.revision.series
+        failure = _read(path) if path.exists() else {}
+        return int(failure["attempts"]) if failure.get("instances") == _digest(batch.instances) else 0
+
+    def _write_failure(self, series: str, instances: Iterable[str], attempts: int, reason: str) -> None:
+        tree = {"instances": _digest(instances), "attempts": attempts, "reason": reason}
+        draft = self._draft()
+        write_new(draft, json.dumps(tree).encode())
+        move(draft, self.root / "failures" / series)
+
+    def _discard(self, batch: Batch) -> None:
+        _remove(batch.folder)
+        _remove(batch.out)
+
+    def _draft(self) -> Path:
+        return self.root / "partial" / secrets.token_hex(8)
+
+    def _place(self, revision: Revision) -> Path:
+        return self.root / "results" / revision.series / f"{revision.number}"
+
+
+def _prepare(root: Path) -> None:
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not (root / "lock").exists() and any(root.iterdir()):
+        raise UsageError(f"the folder {root} is no spool and not empty; name a new one by --spool")
+    mode = root.stat().st_mode & 0o777
+    if mode & 0o077:
+        raise UsageError(f"the spool {root} has mode {mode:o}, so others can read it; run: chmod 700 {root}")
+
+
+def _locked(root: Path) -> int:
+    handle = os.open(root / "lock", os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        raise UsageError(f"the spool {root} is in use by another process; name another one by --spool") from None
+    return handle
+
+
+def _key(root: Path) -> bytes:
+    path, draft = root / "key", root / "key.draft"
+    if not path.exists():
+        draft.unlink(missing_ok=True)
+        write_new(draft, secrets.token_bytes(KEY_BYTES))
+        move(draft, path)
+    return path.read_bytes()
+
+
+def _names(folder: Path) -> frozenset[str]:
+    return frozenset(path.name for path in folder.iterdir())
+
+
+def _digest(instances: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(sorted(instances)).encode()).hexdigest()
+
+
+def _read(path: Path) -> dict[str, Any]:
+    tree: dict[str, Any] = json.loads(path.read_bytes())
+    return tree
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

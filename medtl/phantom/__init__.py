@@ -1,0 +1,1 @@
+"""Synthetic heads, made by a program."""

@@ -1,0 +1,116 @@
+"""The most suspicious slices as pictures that any viewer shows: Secondary Captures with words and overlay burned in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from highdicom.sc import SCImage
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.sr.codedict import codes
+from pydicom.uid import ExplicitVRLittleEndian
+
+from medtl.results.identity import Identity
+from medtl.results.slice_picture import Overlay, Rgb, draw_slice, smoothed
+from medtl.results.source_images import SourceFrame, building
+from medtl.results.text import WARNING, captions, most_suspicious
+from shared.prediction.predictor import Answer
+
+DESCRIPTION = "medtl slices (RESEARCH USE ONLY)"
+FULL_PERCENTILE = 99.0
+"""Of the magnitudes of all maps, as smoothed: shown at full opacity, so that one pixel does not fade the rest."""
+DIRECTIONS = (("L", "R"), ("P", "A"), ("H", "F"))
+"""Where x, y and z grow and fall to. Source: DICOM PS3.3, C.7.6.1.1.1."""
+
+
+def captures(
+    identity: Identity,
+    answer: Answer,
+    slices: Mapping[int, NDArray[np.float32]],
+    maps: Mapping[int, NDArray[np.float32]],
+    towards: str,
+) -> list[Any]:
+    """A Secondary Capture of each of the most suspicious slices, and of each with a map.
+
+    Args:
+        identity: Of the result.
+        answer: Of the whole series.
+        slices: Raw pixels [rows, columns], by number.
+        maps: Attributions on the same grids, by number.
+        towards: The class whose score the maps explain.
+
+    Raises:
+        DataError: The source images do not allow one.
+    """
+    shown = {number: smoothed(values) for number, values in maps.items()}
+    full = _full(shown.values())
+    objects = []
+    for place, number in enumerate(sorted({*maps, *most_suspicious(answer)}), start=1):
+        frame = identity.sources.frames[number - 1]
+        overlay = Overlay(shown[number], full) if number in maps else None
+        lines = captions(answer, identity.record, number, towards if overlay else None)
+        picture = draw_slice(slices[number], _aspect(frame), WARNING, lines, overlay)
+        objects.append(_capture(identity, frame, picture, place))
+    return objects
+
+
+def _full(maps: Iterable[NDArray[np.float32]]) -> float:
+    magnitudes = [np.abs(one[one != 0]) for one in maps]
+    together = np.concatenate([np.zeros(0, dtype=np.float32), *magnitudes])
+    return float(np.percentile(together, FULL_PERCENTILE)) if len(together) else 1.0
+
+
+def _capture(identity: Identity, frame: SourceFrame, picture: Rgb, number: int) -> Any:
+    with building("secondary capture"):
+        image = SCImage.from_ref_dataset(
+            frame.instance,
+            picture,
+            "RGB",
+            bits_allocated=8,
+            coordinate_system="PATIENT",
+            patient_orientation=_letters(frame) or ("L", "P"),
+            transfer_syntax_uid=ExplicitVRLittleEndian,
+            **identity.attributes("SC", DESCRIPTION, number),
+        )
+        image.copy_patient_and_study_information(frame.instance)
+        if frame.orientation is None:
+            image.PatientOrientation = None
+        image.BurnedInAnnotation = "YES"
+        image.ConversionType = "WSD"
+        image.DerivationDescription = f"{WARNING}: answer of a program over an enlarged slice; not for measuring"
+        image.SourceImageSequence = [_reference(frame)]
+        return image
+
+
+def _reference(frame: SourceFrame) -> Dataset:
+    """An item of Source Image Sequence. Source: DICOM PS3.3, C.7.6.1."""
+    item, purpose = Dataset(), Dataset()
+    item.ReferencedSOPClassUID = frame.instance.SOPClassUID
+    item.ReferencedSOPInstanceUID = frame.instance.SOPInstanceUID
+    if int(frame.instance.get("NumberOfFrames") or 1) > 1:
+        item.ReferencedFrameNumber = frame.number
+    code = codes.DCM.SourceImageForImageProcessingOperation
+    purpose.CodeValue, purpose.CodingSchemeDesignator, purpose.CodeMeaning = (
+        code.value,
+        code.scheme_designator,
+        code.meaning,
+    )
+    item.PurposeOfReferenceCodeSequence = [purpose]
+    return item
+
+
+def _aspect(frame: SourceFrame) -> float:
+    return 1.0 if frame.spacing_mm is None else frame.spacing_mm[0] / frame.spacing_mm[1]
+
+
+def _letters(frame: SourceFrame) -> tuple[str, str] | None:
+    """Where rows and columns of the picture run to, by the nearest axis of the body."""
+    if frame.orientation is None:
+        return None
+    nearest = []
+    for cosines in (frame.orientation[:3], frame.orientation[3:]):
+        axis = int(np.abs(cosines).argmax())
+        nearest.append(DIRECTIONS[axis][0 if cosines[axis] > 0 else 1])
+    return nearest[0], nearest[1]

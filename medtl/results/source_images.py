@@ -1,0 +1,190 @@
+"""The MR images that a result is about, read once more for what new DICOM objects take from them.
+
+New objects stand beside their sources in the same study of the same patient. What highdicom copies must be there, if
+only empty, and what it says of damaged values must not reach a log, for it quotes them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from pydicom.valuerep import DA, TM
+
+from medtl.dicom.header import DicomHeader
+from medtl.dicom.reader import read_attributes, read_header
+from medtl.dicom.rules import MR_IMAGES
+from medtl.dicom.values import Vector, functional_groups
+from shared.errors import DataError, InputRefused, MedtlError
+from shared.io.archives import read_source
+from shared.io.quiet import quiet_loggers
+from shared.task import Item
+
+logger = logging.getLogger(__name__)
+
+IDENTITY = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
+"""Without these nothing can refer to an image."""
+MAY_BE_EMPTY = (
+    "PatientID",
+    "PatientName",
+    "PatientBirthDate",
+    "PatientSex",
+    "AccessionNumber",
+    "StudyID",
+    "StudyDate",
+    "StudyTime",
+    "ReferringPhysicianName",
+)
+"""Attributes of type 2 of patient and study: always there, at times empty. Source: DICOM PS3.3, C.7.1.1 and C.7.2.1."""
+SEXES = ("M", "F", "O")
+TALKATIVE = ("highdicom", "pydicom")
+
+
+@dataclass(frozen=True)
+class SourceFrame:
+    """Where one slice lies.
+
+    Attributes:
+        instance: The object that holds it, a pydicom dataset without pixels.
+        number: Its frame there, from 1.
+        position: Of the first pixel, three numbers in mm (LPS), or None.
+        orientation: Direction cosines of rows and columns, six numbers (LPS), or None.
+        spacing_mm: Between rows and between columns, or None.
+        thickness_mm: Of the slice, or None.
+    """
+
+    instance: Any
+    number: int
+    position: Vector | None
+    orientation: Vector | None
+    spacing_mm: Vector | None
+    thickness_mm: float | None
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The source images of one result: at least one, all of one series.
+
+    Attributes:
+        frames: Of each slice in order; of a refused item, the first one of each file.
+        instances: The objects that hold them, each once, in the order in which they first occur.
+    """
+
+    frames: tuple[SourceFrame, ...]
+    instances: tuple[Any, ...]
+
+
+def read_sources(item: Item) -> Sources:
+    """Reads what the images behind an item state beside their pixels.
+
+    Raises:
+        DataError: The item was not read from DICOM, its files cannot be read again, are no MR images, or lack a UID
+            that a reference needs.
+    """
+    if not item.origins:
+        raise DataError("was not read from DICOM images that can be read: no DICOM object can refer to it")
+    held = {source: _read(source) for source in dict.fromkeys(source for source, _ in item.origins)}
+    frames = tuple(held[source][index] for source, index in item.origins)
+    instances = tuple(frames_of_one[0].instance for frames_of_one in held.values())
+    with building("reference"):
+        emptied = sorted({keyword for instance in instances for keyword in _complete(instance)})
+    for keyword in emptied:
+        logger.warning("the source images have an invalid %s; it is left empty in what is written", keyword)
+    return Sources(frames, instances)
+
+
+@contextmanager
+def building(what: str) -> Iterator[None]:
+    """Runs highdicom on what a stranger's scanner wrote: its warnings stay inside, its faults become one of ours.
+
+    Args:
+        what: The object that is made ("structured report").
+
+    Raises:
+        DataError: It cannot be made.
+    """
+    with quiet_loggers(*TALKATIVE):
+        try:
+            yield
+        except MedtlError:
+            raise
+        # Broad as in `medtl.dicom.reader.foreign_code`, and for the same reason: the values come from strangers, and
+        # the messages may quote the patient.
+        except Exception as error:
+            raise DataError(f"no {what} can be made from these images ({type(error).__name__})") from None
+
+
+def _read(source: str) -> list[SourceFrame]:
+    """All frames of one file."""
+    try:
+        data = read_source(source)
+        header, dataset = read_header(data), read_attributes(data)
+    except InputRefused as error:
+        raise DataError(f"a source image {error}") from None
+    if header.modality not in ("MR", "") or header.sop_class not in MR_IMAGES:
+        raise DataError("is no MR image: DICOM objects are written about MR images only")
+    if header.mosaic is not None:
+        raise DataError("is a Siemens mosaic: a DICOM object cannot refer to one of the slices in it")
+    with building("reference"):
+        dataset.SOPClassUID = header.sop_class
+        missing = next((keyword for keyword in IDENTITY if not dataset.get(keyword)), None)
+    if missing is not None:
+        raise DataError(f"a source image states no {missing}: no DICOM object can refer to it")
+    return _frames(dataset, header)
+
+
+def _complete(dataset: Any) -> list[str]:
+    """Adds what must at least be empty, and empties what DICOM does not allow, as highdicom refuses it.
+
+    Returns:
+        What was emptied.
+    """
+    emptied = []
+    for keyword in MAY_BE_EMPTY:
+        if keyword not in dataset:
+            setattr(dataset, keyword, None)
+        elif not _is_valid(keyword, dataset[keyword].value):
+            setattr(dataset, keyword, None)
+            emptied.append(keyword)
+    return emptied
+
+
+def _is_valid(keyword: str, value: Any) -> bool:
+    if not value:
+        return True
+    if keyword == "PatientSex":
+        return value in SEXES
+    kind = {"Date": DA, "Time": TM}.get(keyword[-4:])
+    if kind is None:
+        return True
+    try:
+        kind(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _frames(dataset: Any, header: DicomHeader) -> list[SourceFrame]:
+    with building("reference"):
+        return [
+            SourceFrame(
+                dataset,
+                index + 1,
+                header.positions[index],
+                header.orientations[index],
+                _positive(measures.get("PixelSpacing"), 2),
+                next(iter(_positive(measures.get("SliceThickness"), 1) or ()), None),
+            )
+            for index, measures in enumerate(functional_groups(dataset, header.frames)("PixelMeasuresSequence"))
+        ]
+
+
+def _positive(value: Any, count: int) -> Vector | None:
+    """`count` numbers above zero, or None where nothing of the kind is stated."""
+    if value is None or value == "":
+        return None
+    numbers = tuple(float(one) for one in (value if count > 1 else (value,)))
+    return numbers if len(numbers) == count and min(numbers) > 0 else None

@@ -1,0 +1,81 @@
+"""An answer in the words that stand in reports and pictures: short, and without anything that names a person."""
+
+from __future__ import annotations
+
+from medtl.task import TASK
+from shared.prediction.predictor import SYNTHETIC_NOTE, Answer
+from shared.runs.record import ModelRecord
+
+WARNING = "RESEARCH USE ONLY - NOT FOR DIAGNOSIS"
+MOST = 3
+"""Slices that are pointed out: the most suspicious ones."""
+DECISIONS = {"positive": "Tumour suspected", "negative": "No tumour suspected"}
+
+
+def finding(answer: Answer) -> str:
+    """The finding in a sentence, with its probability or the reason why there is none."""
+    if answer.decision is None:
+        return f"Not assessed: {answer.reason}"
+    return f"{DECISIONS[answer.decision]}: {_weighed(answer)}"
+
+
+def most_suspicious(answer: Answer) -> list[int]:
+    """Numbers of the most suspicious slices, from 1, the worst first."""
+    ordered = sorted(answer.slices, key=lambda one: -(one.positive_probability or 0.0))
+    return [one.number for one in ordered[:MOST]]
+
+
+def remarks(answer: Answer, record: ModelRecord) -> list[str]:
+    """What else a reader must know, a sentence each."""
+    lines = [WARNING, *TASK.caveats]
+    if answer.decision is not None:
+        lines += _particulars(answer, record)
+    return lines + [f"Note: {note}" for note in answer.notes]
+
+
+def _weighed(answer: Answer) -> str:
+    return f"tumour probability {answer.positive_probability:.3f}, suspected from {answer.threshold:.3f}"
+
+
+def _particulars(answer: Answer, record: ModelRecord) -> list[str]:
+    label = answer.label or ""
+    lines = [f"Likeliest class: {label} ({(answer.probabilities or {})[label]:.3f})"]
+    if len(answer.slices) > 1:
+        told = (f"{n} ({answer.slices[n - 1].positive_probability:.3f})" for n in most_suspicious(answer))
+        lines.append(
+            f"Most suspicious of {len(answer.slices)} slices, by number in the order of the series: {', '.join(told)}"
+        )
+    if answer.certified_sensitivity is None:
+        lines.append("No sensitivity is certified for this input")
+    elif record.operating_point is not None:
+        lines.append(f"Operating point: {record.operating_point['statement']}")
+    return lines
+
+
+def captions(answer: Answer, record: ModelRecord, number: int, towards: str | None) -> list[str]:
+    """What stands below the picture of one slice.
+
+    Args:
+        answer: Of the whole series.
+        record: Of the model.
+        number: Of the slice, from 1.
+        towards: The class whose score the overlay explains; None without one.
+    """
+    one = answer.slices[number - 1]
+    lines = [
+        DECISIONS[answer.decision or ""],
+        f"Whole input: {_weighed(answer)}",
+        f"Slice {number} of {len(answer.slices)}: tumour probability {one.positive_probability:.3f}",
+    ]
+    if answer.ood_threshold is not None and one.ood_score > answer.ood_threshold:
+        lines.append("This slice is unlike the images that the model was trained on")
+    if towards is not None:
+        lines.append(attribution(towards))
+    if answer.synthetic_model:
+        lines.append(f"Note: {SYNTHETIC_NOTE}")
+    return [*lines, f"Model {answer.model}, weights {record.weights_hash[:12]}"]
+
+
+def attribution(towards: str) -> str:
+    """What a map is called wherever it is shown."""
+    return f"Attribution to {towards} (not a localisation)"

@@ -1,0 +1,223 @@
+"""The pages of medtl: scans with slices and answers, DICOM objects to take away, the worklist of `medtl listen`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi import Path as InPath
+from fastapi.responses import FileResponse, HTMLResponse, StreamingResponse
+from pydantic import BaseModel
+
+from medtl.node.worklist import Worklist
+from medtl.results.text import DECISIONS
+from medtl.task import TASK
+from medtl.web.explain import ExplainWork, map_facts, map_name
+from medtl.web.work import DICOM, SLICES, VIEW, ScanWork, item_folder
+from shared.errors import DataError
+from shared.web.app import UploadStatus, build, faults
+from shared.web.guard import Access, Guard
+from shared.web.serving import JUDGING_S, worker_count
+from shared.web.site import Site
+from shared.web.uploads import StoreFull, Upload, UploadStore
+from shared.web.workers import WorkerPool, WorkFailed
+
+GREY_BYTES = 2
+Number = Annotated[int, InPath(ge=0, le=1_000_000)]
+BINARY: dict[int | str, dict[str, Any]] = {200: {"content": {"application/octet-stream": {}}}}
+ZIP: dict[int | str, dict[str, Any]] = {200: {"content": {"application/zip": {}}}}
+LINES: dict[int | str, dict[str, Any]] = {200: {"content": {"application/x-ndjson": {}}}}
+
+
+class MapFacts(BaseModel):
+    """What is known of the attribution of one slice.
+
+    Attributes:
+        label: The class whose score it explains.
+        method: Of attribution.
+        status: Of the answer.
+        believable: Whether it passed its checks.
+        faults: Which ones it did not pass, in words.
+    """
+
+    label: str
+    method: str
+    status: str
+    believable: bool
+    faults: list[str]
+
+
+def build_app(run: Path, runs: Path, access: Access, store: UploadStore, spool: Path | None) -> Guard:
+    """The application.
+
+    Args:
+        run: A finished run, which answers.
+        runs: Folder of the runs that are listed.
+        access: Who may ask.
+        store: Of uploads.
+        spool: Of `medtl listen`; None: no worklist.
+    """
+    pool = WorkerPool(ScanWork(TASK, run, threads=1), worker_count(), JUDGING_S)
+    explainers = (
+        WorkerPool(ExplainWork(TASK, run, threads=worker_count()), 1, JUDGING_S) if find_spec("torch") else None
+    )
+    links = (("/worklist", "Worklist"),) if spool else ()
+    site = Site(TASK, run, runs, access, store, pool, links, further_pools=(explainers,) if explainers else ())
+    router = APIRouter()
+    router.include_router(_scans(site))
+    router.include_router(_explanations(site, explainers))
+    if spool is not None:
+        router.include_router(_worklist(site, Worklist(spool)))
+
+    def context(request: Request, upload: Upload, answers: list[dict[str, Any]]) -> dict[str, Any]:
+        return _shown(request, upload, answers) | {"can_explain": explainers is not None}
+
+    return build(site, router, context)
+
+
+def _shown(request: Request, upload: Upload, answers: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the page of results shows: one item of the upload, and the list of all."""
+    asked = request.query_params.get("item", "")
+    index = int(asked) if asked.isdecimal() and int(asked) < len(answers) else _first(answers)
+    answer = answers[index]
+    view = json.loads((item_folder(upload.results, index) / VIEW).read_bytes())
+    slices = answer["slices"]
+    ranked = sorted(slices, key=lambda one: -(one["tumour_probability"] or 0.0))
+    return {
+        "index": index,
+        "answer": answer,
+        "view": view,
+        "decisions": DECISIONS,
+        "start": ranked[0]["number"] if ranked else (view["slices"] + 1) // 2,
+        "suspicious": [one["number"] for one in ranked[:3]] if answer["decision"] == "positive" else [],
+        "has_dicom_output": find_spec("highdicom") is not None,
+    }
+
+
+def _first(answers: list[dict[str, Any]]) -> int:
+    """The item that is shown first: one that was assessed, where there is one."""
+    return next((index for index, answer in enumerate(answers) if answer["status"] == "assessed"), 0)
+
+
+def _scans(site: Site) -> APIRouter:
+    router = APIRouter(prefix="/api/uploads/{name}/items/{index}", tags=["scans"])
+
+    def item_of(name: str, index: int) -> tuple[Upload, Path, dict[str, Any]]:
+        upload = site.finished_upload(name)
+        folder = item_folder(upload.results, index)
+        if not (folder / VIEW).is_file():
+            raise HTTPException(404, "the upload has no such item")
+        return upload, folder, json.loads((folder / VIEW).read_bytes())
+
+    @router.get("/slices/{number}", response_class=Response, responses=BINARY | faults(404, 409))
+    def one_slice(name: str, index: Number, number: Number) -> Response:
+        """One slice, numbered from 1: rows x columns grey values of 16 bits, little endian."""
+        _, folder, view = item_of(name, index)
+        if not 1 <= number <= view["slices"]:
+            raise HTTPException(404, "the item has no such slice")
+        size = view["rows"] * view["columns"] * GREY_BYTES
+        with (folder / SLICES).open("rb") as stream:
+            data = os.pread(stream.fileno(), size, (number - 1) * size)
+        return Response(data, media_type="application/octet-stream")
+
+    @router.get("/maps/{number}", response_class=Response, responses=BINARY | faults(404, 409))
+    def one_map(name: str, index: Number, number: Number) -> Response:
+        """The attribution of one slice that was explained: rows x columns signed bytes, 127 the strongest."""
+        _, folder, _ = item_of(name, index)
+        if map_facts(folder, number) is None:
+            raise HTTPException(404, "this slice was not explained")
+        return Response((folder / map_name(number)).read_bytes(), media_type="application/octet-stream")
+
+    @router.get("/dicom.zip", response_class=Response, responses=ZIP | faults(404, 409, 501))
+    async def dicom(name: str, index: Number) -> Response:
+        """The answer as DICOM objects: a structured report, and pictures of the most suspicious slices."""
+        upload, folder, _ = await asyncio.to_thread(item_of, name, index)
+        if find_spec("highdicom") is None:
+            raise HTTPException(501, "DICOM output needs highdicom; install it with: pip install 'medtl[dicom-out]'")
+        if not (folder / DICOM).is_file():
+            try:
+                await site.pool.call("dicom", upload.files, upload.results, index)
+            except WorkFailed as error:
+                raise HTTPException(409, f"no DICOM objects: {error}") from None
+        return FileResponse(folder / DICOM, media_type="application/zip", filename="medtl-results.zip")
+
+    return router
+
+
+def _explanations(site: Site, explainers: WorkerPool | None) -> APIRouter:
+    router = APIRouter(prefix="/api/uploads/{name}/items/{index}/slices/{number}/explanation", tags=["explanations"])
+
+    @router.get("", responses=faults(404, 409))
+    def known(name: str, index: Number, number: Number) -> MapFacts:
+        """What is known of the attribution of a slice that was explained."""
+        upload = site.finished_upload(name)
+        found = map_facts(item_folder(upload.results, index), number)
+        if found is None:
+            raise HTTPException(404, "this slice was not explained")
+        return MapFacts(**found)
+
+    @router.post("", response_class=StreamingResponse, responses=LINES | faults(404, 409, 501))
+    async def explain(name: str, index: Number, number: Number) -> StreamingResponse:
+        """Explains one slice: lines of JSON, `progress` in words, at the end `result` or `fault`."""
+        upload = site.finished_upload(name)
+        folder = item_folder(upload.results, index)
+        if not (folder / SLICES).is_file():
+            raise HTTPException(404, "the upload has no such item, or there is nothing to be explained")
+        if explainers is None:
+            raise HTTPException(501, "explaining needs torch; install it with: pip install 'medtl[train]'")
+        return StreamingResponse(_lines(site, explainers, upload, index, number), media_type="application/x-ndjson")
+
+    return router
+
+
+async def _lines(site: Site, explainers: WorkerPool, upload: Upload, index: int, number: int) -> AsyncIterator[str]:
+    loop, said = asyncio.get_running_loop(), asyncio.Queue[dict[str, Any]]()
+
+    def told(words: str) -> None:
+        loop.call_soon_threadsafe(said.put_nowait, {"progress": words})
+
+    async def work() -> None:
+        try:
+            found = await explainers.call("explain", upload.files, upload.results, index, number, told=told)
+        except WorkFailed as error:
+            loop.call_soon(said.put_nowait, {"fault": str(error)})
+        else:
+            loop.call_soon(said.put_nowait, {"result": found})  # behind what was told before
+
+    site.start(work())
+    yield json.dumps({"progress": "waiting for the process that explains"}) + "\n"
+    while True:
+        line = await said.get()
+        yield json.dumps(line) + "\n"
+        if "progress" not in line:
+            return
+
+
+def _worklist(site: Site, worklist: Worklist) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/worklist", include_in_schema=False)
+    def page(request: Request) -> HTMLResponse:
+        return site.page(request, "worklist.html", entries=worklist.entries())
+
+    @router.post("/api/worklist/{series}", status_code=202, tags=["worklist"], responses=faults(409, 503))
+    async def look(series: str) -> UploadStatus:
+        """Takes the images of a received series from the spool, to be looked at like an upload."""
+        try:
+            upload = site.store.new()
+            await asyncio.to_thread(worklist.copy_instances, series, upload.files / "series")
+        except StoreFull as error:
+            raise HTTPException(503, str(error)) from None
+        except DataError as error:
+            site.store.delete(upload)
+            raise HTTPException(409, str(error)) from None
+        site.start_judging(upload)
+        return UploadStatus.of(upload)
+
+    return router

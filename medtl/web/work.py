@@ -1,0 +1,116 @@
+"""What the workers of `medtl serve` do: judge scans, keep their slices for the viewer, write DICOM objects."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medtl.transforms import LUMINANCE
+from shared.errors import DataError
+from shared.io.atomic import write_bytes, write_json
+from shared.prediction.predictor import Answer
+from shared.task import Item
+from shared.web.judging import Judge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Tell = Callable[..., None]
+
+LEVELS = 65535
+"""Grey levels of the viewer: as many as 16 bits hold, which is what scanners store at most."""
+WINDOW_PERCENTILES = (0.5, 99.7)
+"""Of all slices, black and white at first, as in `medtl.results.slice_picture`."""
+SAMPLED = 500_000
+"""So many pixels tell the percentiles as well as all."""
+VIEW, SLICES, DICOM = "view.json", "slices.bin", "dicom.zip"
+
+
+class ScanWork(Judge):
+    """The work of one worker; see `shared.web.workers`."""
+
+    def judge(self, files: Path, results: Path, kind: str, tell: Tell) -> None:
+        """Judges all scans of an upload and keeps what the viewer needs."""
+
+        def keep(index: int, item: Item, answer: Answer) -> None:
+            folder = item_folder(results, index)
+            folder.mkdir(mode=0o700)
+            write_json(folder / VIEW, _keep_slices(item, folder))
+
+        self.judge_all(files, results, keep, tell)
+
+    def dicom(self, files: Path, results: Path, index: int, tell: Tell) -> None:
+        """Writes the DICOM objects of one answer as a zip.
+
+        Raises:
+            MedtlError: They cannot be made, for a reason that may be shown.
+        """
+        from medtl.results.objects import result_objects, write_objects
+
+        item, name = self.item(files, index)
+        answer = replace(self.predictor.assess(item), input=name)
+        folder = item_folder(results, index)
+        written = write_objects(result_objects(item, answer, self.predictor.record), folder / "dicom")
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            for path in written:
+                archive.write(path, path.name)
+        write_bytes(folder / DICOM, packed.getvalue())
+
+
+def item_folder(results: Path, index: int) -> Path:
+    """Where what was found of one item lies."""
+    return results / f"item-{index:04d}"
+
+
+def _keep_slices(item: Item, folder: Path) -> dict[str, Any]:
+    """Writes the slices of an item as 16-bit grey, and says how to read them.
+
+    Returns:
+        `slices`, `rows`, `columns`; `low` and `high`, the values in the file's own unit that 0 and 65535 stand for;
+        `window`, the values that are black and white at first; `aspect`, the height of a pixel in widths of it.
+    """
+    if not item.slices:
+        return {"slices": 0}
+    greys = [_grey(pixels) for pixels in item.slices]
+    rows, columns = greys[0].shape
+    if any(grey.shape != (rows, columns) for grey in greys):
+        return {"slices": 0}  # a viewer scrolls through one stack
+    low, high = min(float(grey.min()) for grey in greys), max(float(grey.max()) for grey in greys)
+    scale = LEVELS / (high - low) if high > low else 0.0
+    with (folder / SLICES).open("wb") as stream:
+        for grey in greys:
+            stream.write(np.rint((grey - low) * scale).astype("<u2").tobytes())
+    step = max(1, rows * columns * len(greys) // SAMPLED)
+    sampled = np.concatenate([grey.reshape(-1)[index % step :: step] for index, grey in enumerate(greys)])
+    window = [float(value) for value in np.percentile(sampled, WINDOW_PERCENTILES)]
+    return {
+        "slices": len(greys),
+        "rows": rows,
+        "columns": columns,
+        "low": low,
+        "high": high,
+        "window": window if window[1] > window[0] else [low, high],
+        "aspect": _aspect(item),
+    }
+
+
+def _grey(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    return pixels @ LUMINANCE if pixels.ndim == 3 else pixels
+
+
+def _aspect(item: Item) -> float:
+    """Height of a pixel in widths of it, by the first slice; 1 where the file does not say."""
+    from medtl.results.source_images import read_sources
+
+    try:
+        spacing = read_sources(replace(item, origins=item.origins[:1])).frames[0].spacing_mm
+    except DataError:
+        return 1.0
+    return 1.0 if spacing is None else spacing[0] / spacing[1]

@@ -1,0 +1,128 @@
+"""A run with a target: what of it a training may see, and what is written down of each epoch for judging it later."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from shared.data.part import Part, unlabelled
+from shared.errors import DataError
+from shared.io.atomic import read_json, write_array, write_json
+from shared.samples import Belonging
+from shared.strategies.base import Strategy
+from shared.training.job import Job, Target
+
+FOLDER = "epochs"
+"""Within the run folder: class scores after each epoch, `NNN-<part>.npy`; at the end what is true, and the codes."""
+
+
+def with_target(parts: Mapping[str, Part], domain: str, *, labels: bool) -> tuple[dict[str, Part], Target | None]:
+    """The parts of a training that adapts to a domain, and what it sees of that domain.
+
+    Args:
+        parts: By split, all domains in each.
+        domain: The target.
+        labels: Whether the target is learned from with its labels, and nothing else is.
+
+    Returns:
+        The parts to learn from and to choose by: of the source alone, or with `labels` of the target alone; the test
+        holds both. And the target without labels, or None with `labels`.
+
+    Raises:
+        DataError: The target, or all else, has nothing in training or validation.
+    """
+    inside = {name: np.array([sample.domain == domain for sample in part.samples]) for name, part in parts.items()}
+    own = {name: parts[name].of(np.flatnonzero(inside[name])) for name in ("train", "validation")}
+    other = {name: parts[name].of(np.flatnonzero(~inside[name])) for name in ("train", "validation")}
+    for which, of in ((f"target {domain}", own), ("source", other)):
+        lacking = [name for name, part in of.items() if not part.samples]
+        if lacking:
+            raise DataError(
+                f"the {which} has no image in {' and '.join(lacking)}; give more of it, or data.split=drawn"
+            )
+    if labels:
+        return {**own, "test": parts["test"]}, None
+    return {**other, "test": parts["test"]}, Target(unlabelled(own["train"]), unlabelled(own["validation"]))
+
+
+class Watch:
+    """Writes the class scores of some parts into the run folder after each epoch; training reads nothing there.
+
+    Args:
+        strategy: By which the network judges.
+        parts: By name; the training part is passed over.
+    """
+
+    def __init__(self, strategy: Strategy, parts: Mapping[str, Part]) -> None:
+        self.strategy = strategy
+        self.parts = {name: part for name, part in parts.items() if name != "train"}
+
+    @torch.no_grad()
+    def __call__(self, job: Job, epoch: int) -> None:
+        """After epoch number `epoch`, from 0."""
+        head = job.network.to(job.device).head
+        for name, part in self.parts.items():
+            rows = [head(codes).float().cpu().numpy() for codes in self.strategy.codes(job, part)]
+            write_array(job.folder / FOLDER / f"{epoch:03d}-{name}.npy", np.concatenate(rows))
+
+
+def write_truth(job: Job, strategy: Strategy, parts: Mapping[str, Part]) -> None:
+    """Writes what is needed to judge the epochs and the codes: labels, domains and belonging of each part.
+
+    Called when training is over: before that, no label of the target is anywhere in the run folder.
+
+    Args:
+        job: The training.
+        strategy: By which.
+        parts: By name, with their labels; codes are kept of all but the test.
+    """
+    for name, part in parts.items():
+        tree = {
+            "labels": part.labels.tolist(),
+            "domains": [sample.domain for sample in part.samples],
+            "series": part.belonging.series,
+            "groups": part.belonging.groups,
+            "units": part.belonging.units,
+        }
+        write_json(job.folder / FOLDER / f"{name}.json", tree)
+        if name != "test":
+            codes = torch.cat([block.float().cpu() for block in strategy.codes(job, part)]).numpy()
+            write_array(job.folder / FOLDER / f"codes-{name}.npy", codes.astype(np.float16))
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What was written of one part of a run.
+
+    Attributes:
+        scores: float64 [N, classes], before the softmax, after each epoch.
+        labels: int64 [N].
+        domains: Of each image.
+        belonging: To what each belongs.
+        codes: float32 [N, width] of the network that was kept; None of the test.
+    """
+
+    scores: Sequence[NDArray[np.float64]]
+    labels: NDArray[np.int64]
+    domains: tuple[str, ...]
+    belonging: Belonging
+    codes: NDArray[np.float32] | None
+
+
+def watched(run: Path, part: str) -> Watched:
+    """Reads it."""
+    folder = run / FOLDER
+    tree = read_json(folder / f"{part}.json")
+    codes = folder / f"codes-{part}.npy"
+    return Watched(
+        scores=[np.load(path).astype(np.float64) for path in sorted(folder.glob(f"[0-9]*-{part}.npy"))],
+        labels=np.array(tree["labels"], dtype=np.int64),
+        domains=tuple(tree["domains"]),
+        belonging=Belonging(*(tuple(tree[key]) for key in ("series", "groups", "units"))),
+        codes=np.load(codes).astype(np.float32) if codes.is_file() else None,
+    )

@@ -1,0 +1,1 @@
+"""Judging predictions: measures, calibration, decisions."""

@@ -1,0 +1,82 @@
+"""What a run would not assess because it is unlike its training images: how much, how many positives, and the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.evaluation.decision.ood_threshold import HIGHEST, by_series
+from shared.evaluation.measures import evaluate
+from shared.evaluation.statistics.intervals import group_codes
+from shared.runs.record import ModelRecord
+from shared.samples import Belonging, Sample
+
+RATES = ("accuracy", "auc", "sensitivity", "specificity")
+
+
+def abstention(
+    probabilities: NDArray[np.float64],
+    ood: NDArray[np.float64],
+    labels: NDArray[np.int64],
+    samples: Sequence[Sample],
+    belonging: Belonging,
+    record: ModelRecord,
+) -> dict[str, Any]:
+    """Counts the inputs (series, and images on their own) above the threshold, and judges the images of the others.
+
+    The measures of `shared.evaluation.measures.evaluate` leave nothing out: abstention must not make a model look
+    better.
+
+    Args:
+        probabilities: [N, classes] of images.
+        ood: [N] their out-of-distribution scores.
+        labels: [N] true classes, indices into the columns of `probabilities`.
+        samples: The images.
+        belonging: Of each of them.
+        record: Of the run.
+
+    Returns:
+        `threshold`, `inputs`, `not_assessed`, `not_assessed_positive` (None without a positive class), `coverage`, and
+        `assessed`: the rates of the images that are left, empty where none or all are.
+    """
+    inputs = [sample.judged_as for sample in samples]
+    beyond = by_series(ood, inputs) > record.ood["threshold"]
+    owners = group_codes(inputs)
+    out = beyond[owners]
+    positive = np.array(record.positive)
+    ill = np.zeros(len(beyond), dtype=np.bool_)
+    np.logical_or.at(ill, owners, positive[labels])
+    tree: dict[str, Any] = {
+        "threshold": record.ood["threshold"],
+        "inputs": len(beyond),
+        "not_assessed": int(beyond.sum()),
+        "not_assessed_positive": int((beyond & ill).sum()) if positive.any() else None,
+        "coverage": float(1.0 - beyond.mean()),
+        "assessed": {},
+    }
+    if out.any() and not out.all():
+        rest = evaluate(
+            probabilities[~out],
+            labels[~out],
+            record.classes,
+            positive=positive,
+            belonging=belonging.of_those(~out),
+            domains=["all"] * int((~out).sum()),
+            threshold=record.threshold,
+            aggregation=record.aggregation,
+        )
+        tree["assessed"] = {name: rest[name] for name in RATES if name in rest}
+    return tree
+
+
+def abstention_in_words(tree: dict[str, Any], positive_name: str | None) -> str:
+    """One sentence for a person."""
+    if tree["threshold"] >= HIGHEST:
+        return "validation is too small to tell what is unlike the training images: every input would be assessed"
+    said = f"{tree['not_assessed']} of {tree['inputs']} inputs are unlike the training images and would not be assessed"
+    if positive_name is not None and tree["not_assessed"]:
+        said += f", {tree['not_assessed_positive']} of them with a {positive_name}"
+    return f"{said} (out-of-distribution score above {tree['threshold']:.3f}); the measures leave none out"

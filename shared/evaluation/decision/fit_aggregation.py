@@ -1,0 +1,111 @@
+"""How slices are put together, chosen and calibrated on the patients of validation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from shared.evaluation.decision.aggregation import POOLS, Aggregation, Values, pooled_logits
+from shared.evaluation.decision.series import Judged, gather, slices_of
+from shared.evaluation.statistics.intervals import group_codes
+from shared.samples import Belonging
+
+CANDIDATES = (*((name,) for name in POOLS), ("max", "top3", "mean"))
+"""Each pool alone, and three of them together (learned)."""
+LEAST = 8
+"""Units of each kind from which a choice is made; with fewer, the default stands."""
+FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was chosen.
+
+    Attributes:
+        aggregation: The mean of the fits that gave the scores. One fit to all units would know each of them, and lie
+            further from what the scores certify.
+        judged: The series, each with a score from a fit that did not see its unit.
+        tried: Aggregations among which the data chose.
+        losses: Mean negative log-likelihood over series of each candidate, cross-fitted; empty where none was made.
+    """
+
+    aggregation: Aggregation
+    judged: Judged
+    tried: int
+    losses: dict[str, float]
+
+
+def choose_aggregation(scores: Values, truth: NDArray[np.bool_], belonging: Belonging) -> Choice:
+    """The aggregation with the smallest cross-fitted loss over series.
+
+    Args:
+        scores: [N] positive probability of each slice of validation.
+        truth: [N] whether the slice is positive; a series is where one of its slices is.
+        belonging: To which series and unit each slice belongs.
+    """
+    series = slices_of(belonging.series)
+    values = [scores[rows] for rows in series]
+    default = Aggregation()
+    plain = gather(np.array([default.probability(slices) for slices in values]), truth, belonging, series)
+    several = len(series) < len(scores)
+    ill = plain.by_unit()[1]
+    if not several or min(int(ill.sum()), int((~ill).sum())) < LEAST:
+        return Choice(default, plain, 1, {})
+    folds = _folds(ill)[group_codes(plain.units)]
+    fitted = {pools: _cross_fitted(values, plain.truth, pools, folds) for pools in CANDIDATES}
+    losses = {pools: _loss(rows, plain.truth) for pools, (rows, _) in fitted.items()}
+    best = min(CANDIDATES, key=lambda pools: losses[pools])
+    named = {"+".join(pools): loss for pools, loss in losses.items()}
+    rows, fits = fitted[best]
+    return Choice(_mean(fits), replace(plain, scores=rows), len(CANDIDATES), named)
+
+
+def _folds(positive: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """A fold for each unit, both kinds spread evenly; the order of the units is as good as random."""
+    folds = np.empty(len(positive), dtype=np.int64)
+    for kind in (positive, ~positive):
+        folds[kind] = np.arange(kind.sum()) % FOLDS
+    return folds
+
+
+def _cross_fitted(
+    series: Sequence[Values], positive: NDArray[np.bool_], pools: tuple[str, ...], folds: NDArray[np.int64]
+) -> tuple[Values, list[Aggregation]]:
+    """The score of each series from a fit that did not see its unit, and the fits."""
+    scores, fits = np.empty(len(series)), []
+    for fold in range(FOLDS):
+        inside = np.flatnonzero(folds != fold).tolist()
+        fitted = _fit([series[i] for i in inside], positive[inside], pools)
+        for i in np.flatnonzero(folds == fold).tolist():
+            scores[i] = fitted.probability(series[i])
+        fits.append(fitted)
+    return scores, fits
+
+
+def _mean(fits: Sequence[Aggregation]) -> Aggregation:
+    weights = np.mean([fit.weights for fit in fits], axis=0)
+    return Aggregation(fits[0].pools, tuple(map(float, weights)), float(np.mean([fit.bias for fit in fits])))
+
+
+def _fit(series: Sequence[Values], positive: NDArray[np.bool_], pools: tuple[str, ...]) -> Aggregation:
+    """Logistic regression on pooled logits, drawn with unit strength towards leaving them as they are."""
+    rows = np.stack([pooled_logits(slices, pools) for slices in series])
+    signs = np.where(positive, 1.0, -1.0)
+    start = np.array([1.0 / len(pools)] * len(pools) + [0.0])
+
+    def loss(values: Values) -> float:
+        margins = signs * (rows @ values[:-1] + values[-1])
+        return float(np.logaddexp(0.0, -margins).sum() + 0.5 * ((values - start) ** 2).sum())
+
+    # a weight below 0 would call a patient healthier for a more suspicious slice
+    bounds = [(0.0, None)] * len(pools) + [(None, None)]
+    found = minimize(loss, start, method="L-BFGS-B", bounds=bounds).x
+    return Aggregation(pools, tuple(map(float, found[:-1])), float(found[-1]))
+
+
+def _loss(scores: Values, positive: NDArray[np.bool_]) -> float:
+    return float(-np.log(np.where(positive, scores, 1.0 - scores)).mean())

@@ -1,0 +1,149 @@
+"""The probability of the likeliest class below which an answer is rejected: chosen on validation for an error rate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.errors import DataError
+from shared.evaluation.statistics.intervals import LEVEL, clopper_pearson_upper, group_codes
+
+COVERAGES = 50
+"""Thresholds tried, at steps of 2% of coverage. Each takes its part of the error of the bound, which costs little: of
+100 wrong ones in 16,000 the bound is 0.74% for one threshold, 0.84% for 50 and 0.86% for 100."""
+
+Flags = NDArray[np.bool_]
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """A threshold and what is known of it, counted by image: each answer is wrong or right for itself.
+
+    Attributes:
+        threshold: Probability of the likeliest class from which an answer is accepted.
+        target: The error rate among accepted answers that was asked for.
+        images: In validation.
+        accepted: Those of them at the threshold or above.
+        wrong: Those of the accepted whose likeliest class is not the true one.
+        thresholds: Among which the same validation data chose this one.
+        choices: Models among which they chose.
+        certified: With 95% confidence the error rate among accepted answers on such data is not above it.
+    """
+
+    threshold: float
+    target: float
+    images: int
+    accepted: int
+    wrong: int
+    thresholds: int
+    choices: int
+    certified: float
+
+    @property
+    def statement(self) -> str:
+        """What the validation data certify, and whether that is less than was asked for."""
+        said = (
+            f"{self.accepted} of {self.images} images of validation ({self.accepted / self.images:.1%}) are accepted, "
+            f"{self.wrong} of them wrong; this certifies an error of at most {self.certified:.2%} among accepted "
+            "answers on such images (95% confidence"
+        )
+        among = [(self.thresholds, "thresholds"), (self.choices, "models")]
+        if chosen := " and ".join(f"{count} {noun}" for count, noun in among if count > 1):
+            said += f", allowing for a choice among {chosen}"
+        said += ")"
+        if self.certified > self.target:
+            said += f"; {self.target:.2%} was asked for, which validation cannot certify"
+        return said
+
+
+def choose_rejection(
+    confidence: Values,
+    wrong: Flags,
+    units: Sequence[int],
+    target: float,
+    *,
+    threshold: float | None = None,
+    choices: int = 1,
+) -> Rejection:
+    """The threshold that accepts most, among those whose error is certified to be at most `target`.
+
+    Tried are thresholds that accept given shares of validation, fixed before any error is looked at. Below each other
+    lie nested sets: of the k images above the (k + 1)-th largest confidence, given that value, the errors follow a
+    binomial law with the true error rate above it, so that the upper bound of Clopper and Pearson holds although the
+    threshold was read off the same images. Each bound is taken at its part of the 5% (Bonferroni), so all hold
+    together, and the chosen one does, whichever it is. Where none keeps to the target, the one with the lowest bound
+    stands, and says so.
+
+    That is the risk control of Geifman and El-Yaniv with a fixed list in place of their binary search, whose steps
+    depend on the errors. It holds for images drawn as those of validation; where images come in units (writers, copies
+    of a picture), the bound allows for them and holds approximately. The temperature, one number that was fitted to
+    the same images, is not allowed for.
+
+    Args:
+        confidence: [N] probability of the likeliest class.
+        wrong: [N] whether that is not the true class.
+        units: [N] what each image belongs to that is independent of the rest.
+        target: Error rate among accepted answers, over 0 and below 1.
+        threshold: Used in place of one chosen for the target.
+        choices: Models among which the same data chose; at least 1.
+
+    Raises:
+        DataError: There is no image.
+
+    Source: Geifman & El-Yaniv, Selective classification for deep neural networks, NeurIPS 2017, section 3 (the bound is
+    that of Gascuel & Caraux 1992, which is Clopper and Pearson's).
+    """
+    count = len(confidence)
+    if not count:
+        raise DataError("validation holds no image: no threshold can be chosen for an error rate")
+    tried = _thresholds(confidence) if threshold is None else [threshold]
+    level = 1.0 - (1.0 - LEVEL) / (len(tried) * choices)
+    codes, found = group_codes(units), []
+    for at in tried:
+        accepted = confidence >= at
+        found.append(
+            Rejection(
+                threshold=at,
+                target=target,
+                images=count,
+                accepted=int(accepted.sum()),
+                wrong=int(wrong[accepted].sum()),
+                thresholds=len(tried),
+                choices=choices,
+                certified=_bound(wrong[accepted], codes[accepted], level),
+            )
+        )
+    kept = [one for one in found if one.certified <= target]
+    return max(kept, key=lambda one: one.accepted) if kept else min(found, key=lambda one: one.certified)
+
+
+def risk_coverage(confidence: Values, wrong: Flags) -> tuple[Values, Values, Values]:
+    """Threshold, share accepted and error among the accepted [T] at each distinct confidence, from the highest down.
+
+    Source: El-Yaniv & Wiener, JMLR 11:1605, 2010 (the risk-coverage curve).
+    """
+    order = np.argsort(-confidence, kind="stable")
+    ordered = confidence[order]
+    # only the last of equal confidences is a set that a threshold can accept
+    last = np.flatnonzero(np.diff(ordered, append=-np.inf))
+    accepted = last + 1.0
+    return ordered[last], accepted / len(confidence), np.cumsum(wrong[order])[last] / accepted
+
+
+def _thresholds(confidence: Values) -> list[float]:
+    """One for each share, from all images down; it accepts what is above the first that is left out."""
+    count, descending = len(confidence), np.sort(confidence)[::-1]
+    accepted = sorted({-(-count * step // COVERAGES) for step in range(1, COVERAGES + 1)}, reverse=True)
+    return [0.0 if kept == count else float(np.nextafter(descending[kept], 2.0)) for kept in accepted]
+
+
+def _bound(wrong: Flags, codes: NDArray[np.int64], level: float) -> float:
+    if not len(wrong):
+        return 1.0
+    hits, trials = (np.bincount(codes, kind).astype(np.float64) for kind in (wrong, np.ones(len(wrong))))
+    held = trials > 0
+    return clopper_pearson_upper(hits[held], trials[held], level)

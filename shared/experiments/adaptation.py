@@ -1,0 +1,293 @@
+"""Adapts to a target without its labels, chooses without them, and keeps the source alone where nothing speaks for it.
+
+The source alone is always trained. What target labels would have chosen (the oracle) and what training on them would
+have given (the bound) are told beside, and decide nothing.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from shared.adaptation.criteria import REVERSE_RULE, Run, better_by, oracle_epoch, rule_value, setting_rules
+from shared.adaptation.label_shift import estimate_prior
+from shared.adaptation.target import FOLDER
+from shared.config import Config
+from shared.errors import ConfigError, DataError
+from shared.evaluation.decision.decide import decide
+from shared.evaluation.decision.temperature import fit_temperature, softmax
+from shared.evaluation.measures import evaluate
+from shared.pipeline.fit import strategy_of
+from shared.pipeline.train import run as train_run
+from shared.progress import Progress
+from shared.registry import unknown_name
+from shared.runs.record import read_model_record
+from shared.strategies import ADAPTING, find_strategy, strategy_names
+from shared.task import Task
+from shared.training.selection import LABEL_FREE, LAST
+
+SOURCE_ONLY, BOUND = "source only", "trained on target labels"
+KEPT = "kept"
+"""The folder of the model that is kept."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is tried and how it is chosen.
+
+    Attributes:
+        methods: Strategies that adapt.
+        weights: Of the loss that looks at the target, each tried with each method that has one; empty: as configured.
+        rule: Of `shared.adaptation.criteria.setting_rules`, by which the setting is chosen; one that judges the
+            unlabelled target chooses the checkpoint of each run too, unless the last shall be kept. The default is
+            right on digits where entropy and density are not (docs/lab-log.md, 2026-11-26).
+        label_shift: Whether source images count as if their classes had the shares that are estimated of the target.
+        bound: Whether to train on the target's labels too.
+    """
+
+    methods: tuple[str, ...] = ("dann",)
+    weights: tuple[float, ...] = ()
+    rule: str = "mutual_information"
+    label_shift: bool = False
+    bound: bool = True
+
+    def check(self) -> None:
+        """Looks up every name.
+
+        Raises:
+            ConfigError: No such rule, a method that is none, or weights or class shares that no method has.
+            UnknownNameError: No such strategy.
+        """
+        if self.rule not in setting_rules():
+            raise ConfigError(unknown_name("selection rule", self.rule, setting_rules()))
+        for method in self.methods:
+            find_strategy(method)
+            if method not in ADAPTING:
+                raise ConfigError(f"{method} learns nothing from a target; methods are {', '.join(ADAPTING)}")
+        if self.weights and not any(_has(method, "weight") for method in self.methods):
+            raise ConfigError(f"{' and '.join(self.methods)} has no weight; leave out --weight")
+        if self.label_shift and not any(_has(method, "target_prior") for method in self.methods):
+            raise ConfigError(f"{' and '.join(self.methods)} weighs no classes; leave out --label-shift")
+
+
+def adapt(task: Task, config: Config, plan: Plan, folder: Path, *, root: Path, progress: Progress) -> dict[str, Any]:
+    """Trains the source alone and every setting, chooses, judges the test, and copies what is kept to `folder/kept`.
+
+    Args:
+        task: The application.
+        config: Of every run; `data.target` names the target, `strategy` what all methods share.
+        plan: What is tried.
+        folder: Of all that is written; finished runs in it are used again.
+        root: Where synthetic data lie.
+        progress: Called with (what, done, total, note).
+
+    Returns:
+        Plain data: `settings`, `columns` (each judged on the test, by domain), `chosen`, `kept`, `statement`, `prior`,
+        and under `no_bound` why there is no bound, or None. Of a target without labels there is no oracle either.
+
+    Raises:
+        ConfigError: There is no target, or no such rule, method or option.
+        MedtlError: A run cannot be trained.
+    """
+    plan.check()
+    if config.data.target is None:
+        raise ConfigError("nothing to adapt to: name the target's domain (--target, or data.target)")
+
+    _check_options(config)
+    if plan.rule in LABEL_FREE and config.strategy.get("selection") != LAST:
+        config = config.model_copy(update={"strategy": {**config.strategy, "selection": plan.rule}})
+
+    def trained(name: str, strategy: Mapping[str, Any], labels: bool = False) -> Run:
+        data = config.data.model_copy(update={"target_labels": labels})
+        back = plan.rule == REVERSE_RULE and not labels
+        changed = config.model_copy(update={"data": data, "strategy": dict(strategy), "reverse_validation": back})
+        path = folder / name.replace(" ", "-").replace("=", "-")
+        train_run(task, changed, root=root, out=path, progress=lambda what, *rest: progress(f"{name}: {what}", *rest))
+        return Run.read(name, path)
+
+    for _, options in _settings(config, plan, None):
+        strategy_of(config.model_copy(update={"strategy": options}))  # faults of all before the first is trained
+    source = trained(SOURCE_ONLY, _options(config, "finetune"))
+    prior = _prior(source)
+    shares = tuple(round(share, 6) for share in prior["estimated"]) if plan.label_shift else None
+    adapted = [trained(name, options) for name, options in _settings(config, plan, shares)]
+    labelled = not config.data.target_unlabelled
+    bound, no_bound = None, None if labelled else "the target has no labels"
+    if plan.bound and labelled:
+        try:
+            bound = trained(BOUND, _of_bound(config), labels=True)
+        except DataError as error:  # a target of few images or one class may well be adapted to
+            no_bound = str(error)
+    values = {run.name: rule_value(run, plan.rule) for run in (source, *adapted)}
+    chosen = max(adapted, key=lambda run: values[run.name])
+    gain, interval = better_by(chosen, source, plan.rule, choices=len(adapted))
+    kept = chosen if interval is not None and interval[0] > 0 else source
+    _copy(kept.path, folder / KEPT)
+    main = "loss" if task.positive_name is not None else "balanced_accuracy"
+    columns = {
+        SOURCE_ONLY: (source, source.kept),
+        "label-free": (kept, kept.kept),
+        "adapted, whatever speaks for it": (chosen, chosen.kept),
+    }
+    if labelled:
+        best = max(((run, *oracle_epoch(run, main)) for run in (source, *adapted)), key=lambda found: found[2])
+        columns["oracle"] = best[:2]
+    if bound is not None:
+        columns[BOUND] = (bound, bound.kept)
+    return {
+        "target": config.data.target,
+        "rule": plan.rule,
+        "oracle_rule": main,
+        "settings": [_setting(run, values[run.name], main if labelled else None) for run in (source, *adapted)],
+        "chosen": chosen.name,
+        "kept": kept.name,
+        "statement": statement(chosen.name, plan.rule, gain, interval, choices=len(adapted)),
+        "prior": prior,
+        "no_bound": no_bound,
+        "columns": {name: _judged(run, epoch, config) for name, (run, epoch) in columns.items()},
+        "runs": {run.name: str(run.path.name) for run in (source, *adapted)},
+    }
+
+
+def statement(chosen: str, rule: str, gain: float, interval: tuple[float, float] | None, *, choices: int = 1) -> str:
+    """Which model is kept, and why, in a sentence.
+
+    Args:
+        chosen: The setting that the rule prefers.
+        rule: By which.
+        gain: As of `shared.adaptation.criteria.better_by`.
+        interval: The same.
+        choices: Among how many settings it was chosen.
+    """
+    if interval is None:
+        return f"Source only is kept: too few units for {rule} to say whether {chosen} is better ({gain:+.3f})."
+    said = f"{rule} differs by {gain:+.3f} [{interval[0]:+.3f}, {interval[1]:+.3f}] from source only"
+    if choices > 1:
+        said += f" (an interval that allows for the choice among {choices})"
+    if interval[0] > 0:
+        return f"{chosen} is kept: {said}."
+    return f"NEGATIVE TRANSFER ALARM: source only is kept; nothing without labels says that {chosen} is better: {said}."
+
+
+def _check_options(config: Config) -> None:
+    """One configuration serves all methods, so an option of any is no fault of another; a misspelt one is.
+
+    Raises:
+        ConfigError: No strategy has such an option.
+    """
+    known = sorted({option for name in strategy_names() for option in find_strategy(name).options.model_fields})
+    for option in config.strategy:
+        if option not in known:
+            raise ConfigError(unknown_name("option of a strategy", option, known))
+
+
+def _options(config: Config, method: str, **more: Any) -> dict[str, Any]:
+    """The options of the configuration as far as a strategy has them."""
+    known = find_strategy(method).options.model_fields
+    options = {key: value for key, value in config.strategy.items() if key in known}
+    if method in ("finetune", "adabn") and options.get("batch_norm") == "per_domain":
+        options["batch_norm"] = "train"
+    return {**options, "name": method, **{key: value for key, value in more.items() if key in known}}
+
+
+def _of_bound(config: Config) -> dict[str, Any]:
+    """Fine-tuning that chooses by the labels it has, for to it the target is not unlabelled."""
+    options = _options(config, "finetune")
+    return {**options, "selection": "loss"} if options.get("selection") in LABEL_FREE else options
+
+
+def _settings(config: Config, plan: Plan, shares: Sequence[float] | None) -> list[tuple[str, dict[str, Any]]]:
+    """Name and options of all that is tried."""
+    more: dict[str, Any] = {} if shares is None else {"target_prior": list(shares)}
+    found = []
+    for method in plan.methods:
+        if plan.weights and _has(method, "weight"):
+            found += [
+                (f"{method} weight={weight:g}", _options(config, method, weight=weight, **more))
+                for weight in plan.weights
+            ]
+        else:
+            found.append((method, _options(config, method, **more)))
+    return found
+
+
+def _has(method: str, option: str) -> bool:
+    return option in find_strategy(method).options.model_fields
+
+
+def _prior(source: Run) -> dict[str, Any]:
+    """What is thought of the target's class shares, and what they are on its validation."""
+    classes = read_model_record(source.path).classes
+    probabilities, target = (softmax(part.scores[source.kept]) for part in (source.validation, source.target))
+    estimated = estimate_prior(probabilities, source.validation.labels, target)
+    shares = {
+        "classes": list(classes),
+        "source": _shares(source.validation.labels, len(classes)),
+        "estimated": estimated.tolist(),
+        "answered": target.mean(axis=0).tolist(),
+    }
+    if (source.target.labels >= 0).all():
+        shares["true, for the oracle alone"] = _shares(source.target.labels, len(classes))
+    return shares
+
+
+def _shares(labels: Any, classes: int) -> list[float]:
+    shares: list[float] = (np.bincount(labels, minlength=classes) / len(labels)).tolist()
+    return shares
+
+
+def _setting(run: Run, value: float, main: str | None) -> dict[str, Any]:
+    """What is told of one setting: the rule's value of the weights it kept, and the oracle's of its best epoch."""
+    told: dict[str, Any] = {
+        "name": run.name,
+        "rule": value,
+        "epoch": run.kept + 1,
+        "domain_accuracy": [row["domain_accuracy"] for row in run.history if "domain_accuracy" in row],
+    }
+    if main is not None:
+        epoch, told["oracle"] = oracle_epoch(run, main)
+        told["oracle_epoch"] = epoch + 1
+    return told
+
+
+def _judged(run: Run, epoch: int, config: Config) -> dict[str, Any]:
+    """The test by domain, decided as validation of that run chooses after that epoch."""
+    record, validation, test = read_model_record(run.path), run.validation, run.test
+    temperature = fit_temperature(validation.scores[epoch], validation.labels)
+    probabilities = softmax(validation.scores[epoch] / temperature)
+    positive = np.array(record.positive)
+    decision = decide(
+        probabilities,
+        validation.labels,
+        validation.belonging,
+        positive,
+        target=config.sensitivity,
+        error_rate=config.error_rate,
+        threshold=config.threshold,
+        choices=1,
+    )
+    found: dict[str, Any] = {"run": run.name, "epoch": epoch + 1, "domains": {}}
+    for domain in sorted(set(test.domains)):
+        inside = np.array([name == domain for name in test.domains])
+        found["domains"][domain] = evaluate(
+            softmax(test.scores[epoch][inside] / temperature),
+            test.labels[inside],
+            record.classes,
+            positive=positive,
+            belonging=test.belonging.of_those(inside),
+            domains=[domain] * int(inside.sum()),
+            threshold=decision.chosen.threshold,
+            aggregation=decision.aggregation,
+        )
+    return found
+
+
+def _copy(run: Path, kept: Path) -> None:
+    """The run as any other, without what only the choice needed."""
+    shutil.rmtree(kept, ignore_errors=True)
+    shutil.copytree(run, kept, ignore=shutil.ignore_patterns(FOLDER, ".lock"))

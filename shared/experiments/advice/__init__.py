@@ -1,0 +1,1 @@
+"""Which backbone, strategy and layer to begin with, measured on the data."""

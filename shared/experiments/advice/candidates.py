@@ -1,0 +1,124 @@
+"""The recipes and backbones among which advice chooses, each judged on images that it did not learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from shared.experiments.advice.depth_profile import Profile, depth_profile
+from shared.experiments.advice.judge import Judge, Values
+from shared.experiments.advice.recipes import FINETUNE, PROBE, PROBE_AUTO, recipe
+from shared.experiments.advice.setting import Setting
+from shared.experiments.advice.short_finetune import finetuned_scores, folds_to_run
+from shared.features.cache import codes_of_layers
+from shared.features.ridge import out_of_fold
+from shared.models.backbones.build import find_backbone
+from shared.models.local_weights import Available
+from shared.training.precision import fast_precision
+
+MOST_TUNED = 2
+"""Backbones that are fine-tuned: those under which linear classifiers do best."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One recipe on one backbone.
+
+    Attributes:
+        backbone: With its weights.
+        recipe: One of `shared.experiments.advice.recipes.RECIPES`.
+        layer: Whose output is the code.
+        pooling: Of it.
+        judge: Of the images it was judged on.
+        scores: Of those, [N, classes].
+        side: Of the network's input there, in pixels.
+        gain: Of fine-tuning over the best linear classifier on the same images, and its standard error; None: not
+            compared.
+    """
+
+    backbone: Available
+    recipe: str
+    layer: str
+    pooling: str
+    judge: Judge
+    scores: Values
+    side: int
+    gain: tuple[float, float] | None = None
+
+    @property
+    def value(self) -> float:
+        """The measure."""
+        return self.judge.value(self.scores)
+
+
+def profiles_of(setting: Setting, backbones: Sequence[Available]) -> dict[Available, Profile]:
+    """How linear classifiers do over the depth of each backbone."""
+    return {
+        one: depth_profile(
+            setting.backbone(one, setting.config.backbone.size),
+            setting.part,
+            setting.folds,
+            setting.judge,
+            setting.spec,
+            content_hash=setting.pool.dataset.content_hash,
+            device=setting.device,
+            progress=setting.progress,
+        )
+        for one in backbones
+    }
+
+
+def linear_candidates(setting: Setting, profiles: Mapping[Available, Profile]) -> list[Candidate]:
+    """A linear head on the default code of each backbone, and on its best."""
+    side = setting.config.backbone.size
+    return [
+        Candidate(one, name, code.layer, code.pooling, setting.judge, code.scores, side)
+        for one, profile in profiles.items()
+        for name, code in ((PROBE, profile.last), (PROBE_AUTO, profile.best))
+    ]
+
+
+def tuned_candidates(setting: Setting, linear: Sequence[Candidate], base: Candidate) -> list[Candidate]:
+    """Fine-tuning of the backbones of the best linear candidates, beside `base` on the same images."""
+    order = sorted(linear, key=lambda one: -one.value)
+    backbones = list(dict.fromkeys(one.backbone for one in order))[:MOST_TUNED]
+    brief = setting.briefer()
+    beside = _scores_again(brief, base)
+    return [_tuned(brief, one, beside) for one in backbones]
+
+
+def _tuned(setting: Setting, one: Available, beside: Values) -> Candidate:
+    record = find_backbone(one.name)
+    precision = fast_precision()
+    rows, scores = finetuned_scores(
+        setting.task,
+        lambda images: setting.configured(one, recipe(FINETUNE, images, record.stages, precision=precision)),
+        setting.pool.dataset,
+        setting.part,
+        setting.folds,
+        folds_to_run(len(setting.folds), setting.folds),
+        lambda what, done, total, note: setting.progress(f"{one.name}, {what}", done, total, note),
+    )
+    judge = setting.judge.of(rows)
+    gain = judge.gain(scores, beside[rows])
+    layer, pooling = record.default_layer, setting.config.backbone.pooling
+    return Candidate(one, FINETUNE, layer, pooling, judge, scores, setting.config.backbone.size, gain)
+
+
+def _scores_again(setting: Setting, base: Candidate) -> Values:
+    """A linear candidate on the images of another setting."""
+    wanted = (base.layer, base.pooling)
+    rows = codes_of_layers(
+        setting.backbone(base.backbone, setting.config.backbone.size),
+        [wanted],
+        setting.part.images,
+        setting.part.samples,
+        setting.spec,
+        content_hash=setting.pool.dataset.content_hash,
+        device=setting.device,
+        progress=lambda done, total: setting.progress("codes of smaller images", done, total, ""),
+    )
+    codes = rows[wanted].block(0, len(setting.folds))
+    return out_of_fold(codes, setting.part.labels, len(setting.judge.positive), np.asarray(setting.folds))

@@ -1,0 +1,123 @@
+"""What advice may look at: the data without their test, and no more images than it has time for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.config import Config
+from shared.data.leaks import with_their_group
+from shared.data.loading import load_dataset
+from shared.data.partition import divide
+from shared.data.splits import group_units
+from shared.errors import ConfigError, DataError
+from shared.progress import Progress
+from shared.samples import Dataset
+from shared.seeding import generator
+from shared.task import Preprocessing, Task
+
+MOST_DRAWN, MOST = 2_000, 1_200
+"""Images that are looked at for copies where a test is given (else all must be, for the split), and learned from."""
+LEAST_A_CLASS = 10
+"""A draw keeps so many of each class that has them, however rare it is."""
+OWN_TEST = ("folds", "left_out", "labels_per_class", "train_groups", "apart_from")
+"""Keys of `data` that would change what a run learns from or is tested on after the advice."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """What advice learns from.
+
+    Attributes:
+        dataset: Labelled samples, none of which is of the test.
+        units: [N] number of what each sample belongs to and cannot be told apart from: groups joined with copies.
+        images: How many the data have beside the test.
+        counts: Of those, images by class.
+        groups: Of those, how many patients, writers or single images.
+        test: How the test was left out, a sentence.
+        notes: What must be said of the data.
+    """
+
+    dataset: Dataset
+    units: NDArray[np.int64]
+    images: int
+    counts: dict[str, int]
+    groups: int
+    test: str
+    notes: tuple[str, ...]
+
+    def fewer(self, most: int, seed: int) -> Pool:
+        """With at most about `most` of its images."""
+        return _kept(self, _few(self.dataset, most, seed))
+
+
+def learning_pool(task: Task, config: Config, spec: Preprocessing, *, root: Path, progress: Progress) -> Pool:
+    """The samples of a configuration's data without the test that the data give, or that its seed will draw.
+
+    Args:
+        task: The application.
+        config: Of the run that is to be advised.
+        spec: Of its preprocessing.
+        root: Where the synthetic data lie.
+        progress: Called with (what, done, total, note).
+
+    Raises:
+        ConfigError: The configuration chooses a test or few labels of its own.
+        DataError: There is nothing to learn from, or it cannot be read.
+    """
+    chosen = [f"data.{key}" for key in OWN_TEST if getattr(config.data, key) is not None]
+    if chosen:
+        raise ConfigError(f"{', '.join(chosen)}: advice looks at all that training may see; leave it out")
+    dataset = load_dataset(task, config.data, spec, root, progress)
+    sides = np.array([sample.split or "" for sample in dataset.samples])
+    sides = with_their_group(sides, group_units(dataset.samples))
+    given = bool((sides == "test").any())
+    learnt = np.flatnonzero(sides != "test")
+    if given and not len(learnt):
+        raise DataError("all images of the data are of its test; nothing is left to learn from")
+    whole = replace(dataset, samples=tuple(dataset.samples[i] for i in learnt))
+    drawn = _few(whole, MOST_DRAWN, config.seed) if given else whole
+    divided = divide(task, config.data, drawn, seed=config.seed, progress=progress)
+    samples, units = divided.dataset.samples, divided.units
+    if given:
+        test, parts = "the data's own test was not looked at", tuple(divided.parts)
+    else:
+        test = f"the test that training draws with seed={config.seed} was left out"
+        parts = ("train", "validation")
+    rows = np.sort(np.concatenate([divided.parts[part] for part in parts]))
+    kept = replace(divided.dataset, samples=tuple(samples[i] for i in rows))
+    seen = whole if given else kept
+    pool = Pool(
+        dataset=kept,
+        units=units[rows],
+        images=len(seen.samples),
+        counts={name: sum(sample.label == name for sample in seen.samples) for name in seen.classes},
+        groups=len(np.unique(group_units(seen.samples))),
+        test=test,
+        notes=divided.notes,
+    )
+    return pool.fewer(MOST, config.seed)
+
+
+def _kept(pool: Pool, dataset: Dataset) -> Pool:
+    """The pool with some of its samples."""
+    kept = {sample.id for sample in dataset.samples}
+    return replace(pool, dataset=dataset, units=pool.units[[sample.id in kept for sample in pool.dataset.samples]])
+
+
+def _few(dataset: Dataset, most: int, seed: int) -> Dataset:
+    """At most about `most` samples, each class in its share but for the rare ones."""
+    count = len(dataset.samples)
+    if count <= most:
+        return dataset
+    random = generator(seed, "advice, draw", most)
+    labels = np.array([sample.label for sample in dataset.samples])
+    rows = []
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        rows.append(random.permutation(members)[: max(LEAST_A_CLASS, round(most * len(members) / count))])
+    chosen = np.sort(np.concatenate(rows))
+    return replace(dataset, samples=tuple(dataset.samples[i] for i in chosen))

@@ -1,0 +1,101 @@
+"""What all that advice measures shares: images, their folds and their judge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from shared.config import Config, validate
+from shared.data.part import Part
+from shared.data.splits import fold_numbers
+from shared.errors import DataError
+from shared.experiments.advice.judge import Judge
+from shared.experiments.advice.pool import Pool
+from shared.models.backbones.build import build_backbone, find_backbone
+from shared.models.backbones.module import Backbone
+from shared.models.local_weights import Available
+from shared.models.weights import load_weights
+from shared.pipeline.build import device_of, part_of, preprocessing_of
+from shared.progress import Progress
+from shared.task import Preprocessing, Task, positive_classes
+
+FOLDS = 5
+BRIEF_SIDE, BRIEF_IMAGES = 96, 800
+"""Fine-tuning is tried at this side at most, and on so many images: with MobileNetV2 some 30 s on two cores."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The images that are measured on.
+
+    Attributes:
+        task: The application.
+        config: Of the run that is to be advised; what it says of backbone and strategy, but the sides, is not used.
+        spec: Of its preprocessing.
+        pool: Where the images come from.
+        part: The images.
+        folds: [N] number of the fold of each; no group stands in two.
+        judge: Of the images.
+        progress: Called with (what, done, total, note).
+    """
+
+    task: Task
+    config: Config
+    spec: Preprocessing
+    pool: Pool
+    part: Part
+    folds: NDArray[np.int64]
+    judge: Judge
+    progress: Progress
+
+    @classmethod
+    def read(cls, task: Task, config: Config, pool: Pool, progress: Progress) -> Setting:
+        """Reads the images of a pool and divides them into folds.
+
+        Raises:
+            DataError: They are all of one group.
+        """
+        spec = preprocessing_of(task, config)
+        samples = pool.dataset.samples
+        groups = len(np.unique(pool.units))
+        if groups < 2:
+            raise DataError(f"all {len(samples)} images are of one group (patient, writer); advice needs two or more")
+        folds = fold_numbers(samples, pool.units, min(FOLDS, groups), config.seed)
+        part = part_of(task, pool.dataset, np.arange(len(samples)), pool.units, spec, progress, "for advice")
+        judge = Judge(part.labels, np.array(positive_classes(task, pool.dataset.classes)), pool.units)
+        return cls(task, config, spec, pool, part, folds, judge, progress)
+
+    @property
+    def device(self) -> torch.device:
+        """Where to compute."""
+        return device_of(self.config)
+
+    def backbone(self, one: Available, side: int) -> Backbone:
+        """Pretrained, with all stages, for a side of the network's input."""
+        layers = find_backbone(one.name).code_layers
+        input_size = None if side == self.spec.size else side
+        backbone = build_backbone(one.name, layers=layers, seed=self.config.seed, input_size=input_size)
+        load_weights(backbone, one.weights)
+        return backbone.to(memory_format=torch.channels_last)
+
+    def configured(self, one: Available, sections: Mapping[str, Any]) -> Config:
+        """The configuration that a recipe makes of this one, for a backbone."""
+        tree = self.config.model_dump(mode="json", exclude_unset=True)
+        backbone: dict[str, Any] = {"size": self.config.backbone.size, "frame": self.config.backbone.frame}
+        backbone |= {"name": one.name, "weights": one.weights, **sections.get("backbone", {})}
+        return validate(Config, {**tree, "backbone": backbone, "strategy": sections["strategy"]}, origin="advice")
+
+    def briefer(self) -> Setting:
+        """Fewer and smaller images, for what takes long; itself where it is small already."""
+        size, frame = self.config.backbone.size, self.config.backbone.frame
+        if size <= BRIEF_SIDE and len(self.folds) <= BRIEF_IMAGES:
+            return self
+        side = min(size, BRIEF_SIDE)
+        sides = {"size": side, "frame": frame if frame is not None and frame <= side else None}
+        config = self.config.model_copy(update={"backbone": self.config.backbone.model_copy(update=sides)})
+        return Setting.read(self.task, config, self.pool.fewer(BRIEF_IMAGES, self.config.seed), self.progress)

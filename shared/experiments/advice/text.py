@@ -1,0 +1,143 @@
+"""Advice as a person reads it, and the configuration file that goes with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from shared.config import Config
+from shared.evaluation.text import in_words, short_name
+from shared.experiments.advice.recipes import FINETUNE, PROBE, PROBE_AUTO
+
+RECIPE_WORDS = {
+    PROBE: "a linear head on the last layer",
+    PROBE_AUTO: "a linear head on layer {layer} under {pooling}",
+    FINETUNE: "fine-tuning of all layers",
+}
+MANY = 8
+"""Classes and missing files that are named; of more the number is told."""
+
+
+def as_text(tree: Mapping[str, Any], config: Config) -> list[str]:
+    """What is printed: the data, what was measured, the advice and why."""
+    return [
+        *(["Synthetic data: these images were made by a program."] if tree["synthetic"] else []),
+        *_data_lines(tree["data"]),
+        *(line for one in tree["backbones"] for line in _backbone_lines(one, tree["measure"])),
+        *_missing_lines(tree),
+        *_candidate_lines(tree),
+        f"scenario: {_scenario(tree['scenario'])}",
+        f"advice: {_advice(tree, config)}",
+        f"expected {short_name(tree['measure'])}: {in_words(tree['expected'])} {_of_what(tree)}",
+        f"why: {why(tree)}",
+        f"measured in {tree['seconds']:.0f} s",
+    ]
+
+
+def why(tree: Mapping[str, Any]) -> str:
+    """The reason, in a sentence of what was measured."""
+    advised = tree["advised"]
+    tuned = [one for one in tree["candidates"] if one["recipe"] == FINETUNE]
+    linear = max((one for one in tree["candidates"] if one["recipe"] != FINETUNE), key=lambda one: one["value"])
+    best = advised if advised["recipe"] == FINETUNE else max(tuned, key=lambda one: one["gain"]["value"])
+    gain = best["gain"]
+    error = "" if gain["error"] is None else f" ± {gain['error']:.3f}"
+    base = f"{linear['name']} with {_recipe(linear)}"
+    if best is advised:
+        told = f"fine-tuning {best['name']} gains {gain['value']:+.3f}{error} over {base}"
+    else:
+        told = f"{base} does best, and fine-tuning {best['name']} changes that by {gain['value']:+.3f}{error}"
+    agreed = tree["scenario"]["calls_for"] == advised["recipe"]
+    rule = "as CS231n's scenario has it" if agreed else f"where CS231n's scenario has {tree['scenario']['words']}"
+    return f"{told} on the same {best['images']} images, each judged by a model that saw no label of its group; {rule}."
+
+
+def as_yaml(tree: Mapping[str, Any], config: Config) -> str:
+    """The configuration with the reason above it, as `train` takes it."""
+    keys = config.model_dump(mode="json", exclude_unset=True)
+    text = yaml.safe_dump({"name": "advised", **keys}, sort_keys=False, allow_unicode=True)
+    head = [f"Advised by `{tree['task']} advise`: {_advice(tree, config)}.", why(tree)]
+    return "".join(f"# {line}\n" for line in head) + text
+
+
+def _data_lines(data: Mapping[str, Any]) -> list[str]:
+    counts = data["counts"]
+    each = ", ".join(f"{name} {count}" for name, count in counts.items())
+    told = each if len(counts) <= MANY else f"{min(counts.values())} to {max(counts.values())} images each"
+    lines = [
+        f"data: {data['images']} images of {data['groups']} groups (patients, writers or single pictures), "
+        f"{len(counts)} classes: {told}; {data['test']}"
+    ]
+    if data["used"] < data["images"]:
+        lines.append(
+            f"measured on {data['used']} of them, drawn at random by class: with all of them results will be better, "
+            "those of fine-tuning most of all"
+        )
+    return [*lines, *data["notes"]]
+
+
+def _backbone_lines(one: Mapping[str, Any], measure: str) -> list[str]:
+    over_depth = ", ".join(f"{t['layer']} {t['value']:.3f}" for t in one["layers"] if t["pooling"] == "avg1")
+    return [
+        f"{one['name']} ({one['weights']}): LogME {one['log_me']:.3f}, H-score {one['h_score']:.2f}",
+        f"    linear {short_name(measure)} over depth: {over_depth}",
+    ]
+
+
+def _missing_lines(tree: Mapping[str, Any]) -> list[str]:
+    lines = []
+    if tree["too_small_for"]:
+        lines.append(
+            f"not tried, for images of {tree['data']['side']} pixels are too small: {', '.join(tree['too_small_for'])}"
+        )
+    if missing := tree["missing"]:
+        named = ", ".join(f"{one['name']} ({one['file']})" for one in missing[:MANY])
+        more = f" and {len(missing) - MANY} more" if len(missing) > MANY else ""
+        lines.append(f"not tried, for their weights are not here: {named}{more}")
+    return lines
+
+
+def _candidate_lines(tree: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for one in tree["candidates"]:
+        gain = one["gain"]
+        more = "" if gain is None else f", {gain['value']:+.3f} against the best linear head on the same images"
+        lines.append(
+            f"tried: {one['name']}, {_recipe(one)}: {in_words(one)} ({one['images']} images at {one['side']} px{more})"
+        )
+    return lines
+
+
+def _scenario(scenario: Mapping[str, Any]) -> str:
+    last, best = scenario["last"], scenario["best"]
+    like = "like" if scenario["alike"] else "unlike"
+    return (
+        f"{scenario['size']} data, {like} ImageNet (last layer {last['layer']} {last['value']:.3f}, best "
+        f"{best['layer']} {best['pooling']} {best['value']:.3f} at {best['depth']:.0%} of the depth); CS231n: "
+        f"{scenario['words']}"
+    )
+
+
+def _advice(tree: Mapping[str, Any], config: Config) -> str:
+    advised = tree["advised"]
+    told = f"{advised['name']}, {_recipe(advised)}"
+    if advised["recipe"] != FINETUNE:
+        return f"{told}, solved to convergence: no learning rate"
+    *_, last = config.strategy["phases"]
+    return (
+        f"{told}: the head alone first, then {last['epochs']} epochs at {last['lr_head']:g} (head) and "
+        f"{last['lr_backbone']:g} (backbone, times {last['lr_decay']:g} for each stage further down)"
+    )
+
+
+def _recipe(one: Mapping[str, Any]) -> str:
+    return RECIPE_WORDS[one["recipe"]].format(layer=one["layer"], pooling=one["pooling"])
+
+
+def _of_what(tree: Mapping[str, Any]) -> str:
+    unseen = f"on images of people or pictures not seen before, at {tree['data']['side']} px"
+    if tree["advised"]["recipe"] != FINETUNE:
+        return unseen
+    return f"{unseen}, or better: so does the best linear head, and fine-tuning gained on what it was tried on"

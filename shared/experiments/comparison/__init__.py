@@ -1,0 +1,1 @@
+"""Backbones, strategies, label budgets and seeds side by side."""

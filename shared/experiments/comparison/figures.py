@@ -1,0 +1,105 @@
+"""The pictures of a comparison: quality against latency, and quality over label budgets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import cycle
+from typing import Any
+
+from shared.evaluation.text import MEASURES
+from shared.experiments.comparison.plan import budget_in_words
+from shared.reporting.figures import MUTED, address, new_figure
+
+COLOURS = ("#1d2733", "#b3261e", "#0072b2", "#009e73", "#e69f00", "#cc79a7", "#56b4e9", "#8a94a0")
+"""By backbone. Source: Okabe & Ito, Color Universal Design, 2008, after the two colours of all our pictures."""
+MARKERS, DASHES = ("o", "s", "^", "D", "v", "P"), ("-", "--", ":", "-.")
+"""By strategy."""
+
+
+def pareto_plot(tree: Mapping[str, Any]) -> tuple[str, str] | None:
+    """The main measure against the latency of one image, at the largest label budget that has both.
+
+    Returns:
+        The budget in words and the picture; None where no row has both.
+    """
+    main = tree["main"]
+    rows = [row for row in tree["rows"] if row["costs"] is not None and main in row["measures"]]
+    if not rows:
+        return None
+    largest = max((row["labels_per_class"] for row in rows), key=_budget)
+    rows = [row for row in rows if row["labels_per_class"] == largest]
+    looks = _looks(tree)
+    figure, axes = new_figure(7.4, 3.6)
+    points = [(row["costs"]["latency_ms"], row["measures"][main]["value"]) for row in rows]
+    front = pareto_front(points)
+    axes.step(*zip(*front, strict=True), where="post", color=MUTED, linewidth=0.9, zorder=1, label="not dominated")
+    for row, point in zip(rows, points, strict=True):
+        colour, marker, _ = looks[row["backbone"], row["strategy"]]
+        label = f"{row['backbone']} x {row['strategy']}"
+        _with_interval(axes, point[0], row["measures"][main], colour)
+        axes.plot(*point, marker, color=colour, markersize=6, linestyle="none", label=label)
+    # from zero, so that a difference that is only noise does not look like one
+    axes.set_xlim(0.0, 1.12 * max(latency for latency, _ in points))
+    axes.set_xlabel("latency of one image, ms (to the left is better)")
+    axes.set_ylabel(f"test {dict(MEASURES)[main]}")
+    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0), fontsize=8)
+    return budget_in_words(largest), address(figure)
+
+
+def pareto_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The points (cost, quality) that no other beats in one and equals in the other, by rising cost."""
+    front = list[tuple[float, float]]()
+    for cost, quality in sorted(points, key=lambda point: (point[0], -point[1])):
+        if not front or quality > front[-1][1]:
+            front.append((cost, quality))
+    return front
+
+
+def learning_curves(tree: Mapping[str, Any]) -> str | None:
+    """The main measure over label budgets, a line for each backbone and strategy; None with one budget."""
+    main = tree["main"]
+    rows = [row for row in tree["rows"] if main in row["measures"]]
+    budgets = sorted({row["labels_per_class"] for row in rows}, key=_budget)
+    if len(budgets) < 2:
+        return None
+    figure, axes = new_figure(7.4, 3.6)
+    looks = _looks(tree)
+    count = len(looks)
+    for number, ((backbone, strategy), (colour, marker, dash)) in enumerate(looks.items()):
+        own = {
+            row["labels_per_class"]: row for row in rows if (row["backbone"], row["strategy"]) == (backbone, strategy)
+        }
+        # a little apart, so that no interval hides another
+        aside = 0.16 * ((number + 0.5) / count - 0.5)
+        found = [(place + aside, own[labels]) for place, labels in enumerate(budgets) if labels in own]
+        for place, row in found:
+            _with_interval(axes, place, row["measures"][main], colour)
+        values = [row["measures"][main]["value"] for _, row in found]
+        places = [place for place, _ in found]
+        axes.plot(places, values, dash, marker=marker, markersize=4, color=colour, label=f"{backbone} x {strategy}")
+    axes.set_xticks(range(len(budgets)), ["all" if labels is None else str(labels) for labels in budgets])
+    axes.set_xlabel("training labels a class")
+    axes.set_ylabel(f"test {dict(MEASURES)[main]}")
+    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0), fontsize=8)
+    return address(figure)
+
+
+def _with_interval(axes: Any, place: float, measure: Mapping[str, Any], colour: str) -> None:
+    if measure["low"] is not None:
+        axes.plot([place, place], [measure["low"], measure["high"]], color=colour, linewidth=0.8, alpha=0.6)
+
+
+def _looks(tree: Mapping[str, Any]) -> dict[tuple[str, str], tuple[str, str, str]]:
+    """Colour, marker and dash of each backbone and strategy, alike in both pictures."""
+    colours = dict(zip(dict.fromkeys(row["backbone"] for row in tree["rows"]), cycle(COLOURS), strict=False))
+    strategies = list(dict.fromkeys(row["strategy"] for row in tree["rows"]))
+    markers, dashes = (
+        dict(zip(strategies, cycle(MARKERS), strict=False)),
+        dict(zip(strategies, cycle(DASHES), strict=False)),
+    )
+    pairs = dict.fromkeys((row["backbone"], row["strategy"]) for row in tree["rows"])
+    return {(one, two): (colours[one], markers[two], dashes[two]) for one, two in pairs}
+
+
+def _budget(labels: int | None) -> float:
+    return float("inf") if labels is None else labels

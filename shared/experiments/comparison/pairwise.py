@@ -1,0 +1,126 @@
+"""Two finished runs put beside each other on the test images that both were judged on."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.errors import DataError, RunError, UsageError
+from shared.evaluation.decision.aggregation import Aggregation
+from shared.evaluation.decision.series import judge_series
+from shared.evaluation.statistics.delong import compare_aucs
+from shared.evaluation.statistics.intervals import bootstrap, group_codes
+from shared.evaluation.statistics.permutation import sign_flip_p
+from shared.runs.folder import check_finished
+from shared.runs.record import read_model_record
+from shared.samples import Belonging
+
+FEWEST = 2
+"""Units of each kind from which DeLong's variance exists."""
+
+
+@dataclass(frozen=True)
+class _Test:
+    """The test of a run, as its `predictions.csv` has it."""
+
+    task: str
+    rows: dict[str, dict[str, str]]
+    positive: tuple[str, ...]
+    aggregation: Aggregation
+
+    def by_unit(self, samples: list[str]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Scores and truth of the units, each as the run itself puts slices together."""
+        rows = [self.rows[name] for name in samples]
+        scores = np.array([sum(float(row[label]) for label in self.positive) for row in rows])
+        truth = np.array([row["label"] in self.positive for row in rows])
+        owners = zip(*((row["series"], row["group"], int(row["unit"])) for row in rows), strict=True)
+        return judge_series(scores, truth, Belonging(*owners), self.aggregation).by_unit()
+
+    def right(self, samples: list[str]) -> NDArray[np.float64]:
+        """1 where the likeliest class is the true one."""
+        return np.array([float(self.rows[name]["label"] == self.rows[name]["predicted"]) for name in samples])
+
+
+def compare_runs(run: Path, other: Path) -> dict[str, Any]:
+    """Accuracy and, where a class is positive, AUC of two runs on the images that stand in the tests of both.
+
+    The AUC counts units (patients, or images where nobody is known), their slices put together as each run does it, and
+    is compared by DeLong's test; accuracy counts images, and its difference is bootstrapped over units.
+
+    Returns:
+        `summary` (sentences), `n`, `units`, `accuracy` and, or None, `auc`; each with `first`, `second`, and `low` and
+        `high` of the 95% interval of first - second (None where there is none), and `p`.
+
+    Raises:
+        UsageError: A run is unfinished, or the two are of different applications.
+        DataError: Their tests share no image, or name it differently.
+    """
+    one, two = _read(run), _read(other)
+    if one.task != two.task:
+        raise UsageError(f"{run} and {other} are runs of different applications")
+    shared = [name for name in one.rows if name in two.rows]
+    if not shared:
+        raise DataError(f"the tests of {run} and {other} share no image; divide both alike (same data, split and seed)")
+    if any(one.rows[name]["label"] != two.rows[name]["label"] for name in shared):
+        raise DataError(f"{run} and {other} give the same image different labels; they are of different data")
+    units = [int(one.rows[name]["unit"]) for name in shared]
+    accuracy, auc = _accuracies(one.right(shared), two.right(shared), units), _aucs(one, two, shared)
+    apart = len(one.rows) + len(two.rows) - 2 * len(shared)
+    lines = [
+        f"{run.name} against {other.name}, {len(shared)} test images in common, of {len(set(units))} independent units"
+        + (f" ({apart} images stand in one test only)" if apart else "")
+    ]
+    if auc is not None:
+        lines.append(f"AUC by unit: {_difference(auc)}, p = {auc['p']:.3g} (DeLong)")
+    lines.append(f"accuracy, likeliest class: {_difference(accuracy)}, p = {accuracy['p']:.3g} (sign flips of units)")
+    return {"summary": lines, "n": len(shared), "units": len(set(units)), "accuracy": accuracy, "auc": auc}
+
+
+def _difference(measure: dict[str, Any]) -> str:
+    gap = measure["first"] - measure["second"]
+    known = "no interval" if measure["low"] is None else f"[{measure['low']:+.3f}, {measure['high']:+.3f}]"
+    return f"{measure['first']:.3f} against {measure['second']:.3f}, difference {gap:+.3f} {known}"
+
+
+def _accuracies(one: NDArray[np.float64], two: NDArray[np.float64], units: list[int]) -> dict[str, Any]:
+    gaps = one - two
+    interval = bootstrap(units, lambda weights: (weights @ gaps) / weights.sum(axis=1))
+    low, high = interval or (None, None)
+    codes = group_codes(units)
+    by_unit = np.zeros(int(codes.max()) + 1, dtype=np.int64)
+    np.add.at(by_unit, codes, gaps.astype(np.int64))
+    return {
+        "first": float(one.mean()),
+        "second": float(two.mean()),
+        "low": low,
+        "high": high,
+        "p": sign_flip_p(by_unit),
+    }
+
+
+def _aucs(one: _Test, two: _Test, samples: list[str]) -> dict[str, Any] | None:
+    if not one.positive or not two.positive:
+        return None
+    (first, ill), (second, _) = one.by_unit(samples), two.by_unit(samples)
+    if min(int(ill.sum()), int((~ill).sum())) < FEWEST:
+        return None
+    return asdict(compare_aucs(first, second, ill))
+
+
+def _read(run: Path) -> _Test:
+    check_finished(run)
+    record = read_model_record(run)
+    if not (run / "predictions.csv").exists():
+        raise RunError(f"{run} has no predictions of a test; evaluate it on DATA, or train a run")
+    try:
+        with (run / "predictions.csv").open(encoding="utf-8", newline="") as stream:
+            rows = {row["sample"]: row for row in csv.DictReader(stream) if row["split"] == "test"}
+    except (OSError, KeyError, UnicodeDecodeError) as error:
+        raise RunError(f"{run}/predictions.csv cannot be read ({type(error).__name__}); train again") from None
+    positive = tuple(name for name, flag in zip(record.classes, record.positive, strict=True) if flag)
+    return _Test(record.task, rows, positive, record.aggregation)

@@ -1,0 +1,119 @@
+"""Paired tests of a comparison: every row against the best one of its label budget, corrected for all of them."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from shared.experiments.comparison.pairwise import compare_runs
+from shared.experiments.comparison.plan import Cell, budget_in_words
+
+
+def paired_tests(
+    rows: Sequence[dict[str, Any]], cells: Sequence[Sequence[Cell]], finished: Mapping[Cell, Path], main: str
+) -> list[str]:
+    """Adds to each row `best`, whether it is what the others of its budget are tested against, and `against_best`.
+
+    The best is chosen by the mean of the main measure on validation, among the rows that lack the fewest seeds; the
+    test has no part in it. `against_best` is None for the best itself and where nothing could be tested; else
+    `difference`, `low` and `high` (means over seeds), `by_seed` (the p-value of each), `p` and `p_holm`.
+
+    Args:
+        rows: Of the table.
+        cells: Those of each row.
+        finished: Runs.
+        main: "auc" (DeLong's test over units) or "accuracy" (sign flips of units).
+
+    Returns:
+        Sentences on what could not be tested, and why.
+    """
+    notes, tested = list[str](), list[dict[str, Any]]()
+    runs = [{cell.seed: finished[cell] for cell in row if cell in finished} for row in cells]
+    for row in rows:
+        row |= {"best": False, "against_best": None}
+    for labels in dict.fromkeys(row["labels_per_class"] for row in rows):
+        here = [i for i, row in enumerate(rows) if row["labels_per_class"] == labels and row["validation"] is not None]
+        if not here:
+            continue
+        if fault := _unlike(rows, here, runs):
+            notes.append(f"{budget_in_words(labels)}: no paired test, for {fault}.")
+            continue
+        best = min(here, key=lambda i: (-len(runs[i]), -rows[i]["validation"]))
+        rows[best]["best"] = True
+        for i in here:
+            if i == best:
+                continue
+            rows[i]["against_best"] = found = _over_seeds(runs[i], runs[best], main)
+            if found is None:
+                notes.append(
+                    f"{rows[i]['backbone']} x {rows[i]['strategy']}, {budget_in_words(labels)}: no paired test, for no "
+                    f"seed has both runs with the {main} defined."
+                )
+            else:
+                tested.append(found)
+    for found, corrected in zip(tested, holm([found["p"] for found in tested]), strict=True):
+        found["p_holm"] = corrected
+    return notes
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """Holm's corrected p-values: the chance of any false finding among all tests stays below the level.
+
+    Source: Holm, Scand J Statist 6:65, 1979.
+    """
+    order = sorted(range(len(p)), key=lambda i: p[i])
+    corrected, least = [0.0] * len(p), 0.0
+    for rank, i in enumerate(order):
+        least = max(least, min(1.0, (len(p) - rank) * p[i]))
+        corrected[i] = least
+    return corrected
+
+
+def over_seeds(differences: Sequence[float], p: Sequence[float]) -> float:
+    """One p-value for tests of the same pair, one a seed.
+
+    The largest of them, and 1 where the differences disagree in direction: a difference counts where every seed shows
+    it. Seeds judge the same or overlapping images, so methods that take tests as independent would claim too much; the
+    largest is valid however they depend on each other.
+
+    Source: Berger, Technometrics 24:295, 1982 (intersection-union test), once for each direction.
+    """
+    return max(p) if len({difference > 0 for difference in differences if difference}) <= 1 else 1.0
+
+
+def _over_seeds(runs: Mapping[int, Path], best: Mapping[int, Path], main: str) -> dict[str, Any] | None:
+    found = {seed: compare_runs(run, best[seed])[main] for seed, run in runs.items() if seed in best}
+    tests = {seed: test for seed, test in found.items() if test is not None}
+    if not tests:
+        return None
+    differences = [test["first"] - test["second"] for test in tests.values()]
+    bounds = [(test["low"], test["high"]) for test in tests.values() if test["low"] is not None]
+    return {
+        "difference": float(np.mean(differences)),
+        "low": float(np.mean([low for low, _ in bounds])) if bounds else None,
+        "high": float(np.mean([high for _, high in bounds])) if bounds else None,
+        "by_seed": {str(seed): test["p"] for seed, test in tests.items()},
+        "p": over_seeds(differences, [test["p"] for test in tests.values()]),
+    }
+
+
+def _unlike(rows: Sequence[Mapping[str, Any]], here: Sequence[int], runs: Sequence[Mapping[int, Path]]) -> str | None:
+    """Which two rows were not tested on the same images, if any."""
+    first: dict[int, tuple[int, frozenset[str]]] = {}
+    for i in here:
+        for seed, run in runs[i].items():
+            images = _tested(run)
+            other, known = first.setdefault(seed, (i, images))
+            if images != known:
+                one, two = (f"{rows[k]['backbone']} x {rows[k]['strategy']}" for k in (other, i))
+                return f"{one} and {two} were tested on different images (seed {seed})"
+    return None
+
+
+def _tested(run: Path) -> frozenset[str]:
+    with (run / "predictions.csv").open(encoding="utf-8", newline="") as stream:
+        return frozenset(row["sample"] for row in csv.DictReader(stream) if row["split"] == "test")

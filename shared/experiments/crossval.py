@@ -1,0 +1,175 @@
+"""Repeated grouped cross-validation: every image is tested once in each repeat, by a model that never saw its group."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.config import Config
+from shared.errors import ConfigError
+from shared.evaluation.decision.series import judge_series
+from shared.evaluation.measures import Rate
+from shared.evaluation.statistics.repeats import mean_of_repeats
+from shared.evaluation.text import caveats
+from shared.io.atomic import read_json
+from shared.pipeline.train import run
+from shared.progress import Progress
+from shared.runs.record import read_model_record
+from shared.samples import Belonging
+from shared.task import Task
+
+Flags = NDArray[np.bool_]
+ABSTAINED = ("inputs", "not_assessed", "not_assessed_positive")
+
+
+def cross_validate(
+    task: Task, config: Config, *, folds: int, repeats: int, root: Path, progress: Progress
+) -> dict[str, Any]:
+    """Trains a run for each fold of each repeat and pools what each said of its test.
+
+    Every fold decides at its own operating point, chosen on its own validation part. What is finished under `root` is
+    used again.
+
+    Args:
+        task: The application.
+        config: Of each run; the repeat adds to its seed.
+        folds: At least 2.
+        repeats: How often all is divided anew.
+        root: Where the runs lie.
+        progress: Called with (what, done, total, note).
+
+    Raises:
+        ConfigError: The configuration chooses a test of its own.
+
+    Returns:
+        `caveats` (sentences), `repeats` (the pooled measures of each, with their 95% intervals), `mean` (over repeats,
+        with `spread`, their standard deviation, and the means of the bounds: repeats do not narrow an interval),
+        `abstention` (inputs over all folds and repeats, and how many of them would not be assessed), `runs` (names).
+    """
+    if config.data.folds is not None or config.data.left_out is not None:
+        raise ConfigError("data.folds and data.left_out choose one test; crossval divides by itself: leave them out")
+    rows, names, cautions, abstained = [], [], list[str](), Counter[str]()
+    for repeat in range(repeats):
+        tests = []
+        for fold in range(folds):
+            data = config.data.model_copy(update={"folds": folds, "fold": fold})
+            of_fold = config.model_copy(update={"seed": config.seed + repeat, "data": data})
+            # apart from the other runs: a model of one fold must not be the newest that `predict` takes
+            folder = run(task, of_fold, root=root / "crossval", progress=lambda *_: None)
+            cautions = caveats(task, read_model_record(folder).synthetic)
+            tests.append(_test(folder))
+            abstention = read_json(folder / "report.json")["test"]["abstention"]
+            abstained.update({name: abstention[name] for name in ABSTAINED if abstention[name] is not None})
+            names.append(folder.name)
+            progress("folds", repeat * folds + fold + 1, repeats * folds, "")
+        rows.append(_pooled(tests))
+    return {
+        "caveats": cautions,
+        "folds": folds,
+        "repeats": rows,
+        "mean": mean_of_repeats(rows),
+        "abstention": dict(abstained),
+        "runs": names,
+    }
+
+
+def in_words(tree: dict[str, Any]) -> list[str]:
+    """A line a measure."""
+    count = len(tree["repeats"])
+    lines = [f"{count} x {tree['folds']} folds, groups and duplicates kept together"]
+    for name, block in tree["mean"].items():
+        interval = "no interval" if block["low"] is None else f"[{block['low']:.3f}, {block['high']:.3f}]"
+        lines.append(
+            f"{name}: {block['value']:.3f} {interval}, standard deviation over repeats {block['spread']:.3f}, "
+            f"n {block['n']}"
+        )
+    total, none, ill = (tree["abstention"].get(name) for name in ABSTAINED)
+    told = "" if ill is None else f", {ill} of them positive"
+    lines.append(f"not assessed, as unlike the training images: {none} of {total} inputs{told}")
+    return lines
+
+
+@dataclass(frozen=True)
+class _Calls:
+    """What was said of test images, or of test patients.
+
+    Attributes:
+        positive: [N] truth.
+        called: [N] whether called positive at the run's own threshold.
+        units: [N] what is independent of the rest; numbers mean the same in every fold.
+    """
+
+    positive: Flags
+    called: Flags
+    units: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class _Tested:
+    """The test of one run: its images, its patients where a class is positive, and what the likeliest class says."""
+
+    images: _Calls
+    groups: _Calls | None
+    likely: Flags
+    right: Flags
+
+
+def _test(folder: Path) -> _Tested:
+    record = read_model_record(folder)
+    with (folder / "predictions.csv").open(encoding="utf-8", newline="") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["split"] == "test"]
+    flags = dict(zip(record.classes, record.positive, strict=True))
+    dangerous = [name for name in record.classes if flags[name]]
+    raw = np.array([sum(float(row[name]) for name in dangerous) for row in rows])
+    truth = np.array([flags[row["label"]] for row in rows])
+    units = tuple(int(row["unit"]) for row in rows)
+    called = record.aggregation.each(raw) >= record.threshold if dangerous else np.zeros(len(rows), dtype=np.bool_)
+    groups = None
+    belonging = Belonging(tuple(row["series"] for row in rows), tuple(row["group"] for row in rows), units)
+    if dangerous:
+        scores, ill, of_groups = judge_series(raw, truth, belonging, record.aggregation).by_group()
+        groups = _Calls(ill, scores >= record.threshold, of_groups)
+    return _Tested(
+        images=_Calls(truth, called, units),
+        groups=groups,
+        likely=np.array([flags[row["predicted"]] for row in rows]),
+        right=np.array([row["label"] == row["predicted"] for row in rows]),
+    )
+
+
+def _pooled(tests: Sequence[_Tested]) -> dict[str, dict[str, Any]]:
+    images = _joined([test.images for test in tests])
+    every = np.ones(len(images.units), dtype=np.bool_)
+    rates = {"accuracy, likeliest class": Rate(images.units)(np.concatenate([test.right for test in tests]), every)}
+    if images.positive.any():
+        likely = np.concatenate([test.likely for test in tests])
+        rates |= _of(images, "")
+        rates["false-negative rate, likeliest class"] = Rate(images.units)(~likely, images.positive)
+    by_group = [test.groups for test in tests if test.groups is not None]
+    if sum(len(calls.units) for calls in by_group) < len(images.units) and by_group:
+        rates |= _of(_joined(by_group), ", by patient or group")
+    return {name: rate for name, rate in rates.items() if rate["value"] is not None}
+
+
+def _of(calls: _Calls, unit: str) -> dict[str, dict[str, Any]]:
+    rate, every = Rate(calls.units), np.ones(len(calls.units), dtype=np.bool_)
+    return {
+        f"accuracy, positive or not, at the operating point{unit}": rate(calls.called == calls.positive, every),
+        f"false-negative rate{unit}": rate(~calls.called, calls.positive),
+        f"specificity{unit}": rate(~calls.called, ~calls.positive),
+    }
+
+
+def _joined(calls: Sequence[_Calls]) -> _Calls:
+    return _Calls(
+        np.concatenate([one.positive for one in calls]),
+        np.concatenate([one.called for one in calls]),
+        tuple(unit for one in calls for unit in one.units),
+    )

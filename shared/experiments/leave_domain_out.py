@@ -1,0 +1,118 @@
+"""Leave-one-domain-out: every domain (scanner, collection) is the test of a run that saw nothing of it."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from shared.config import Config
+from shared.data.loading import load_dataset
+from shared.errors import ConfigError, DataError
+from shared.evaluation.measures import sensitivity_at_specificity
+from shared.evaluation.text import caveats
+from shared.io.atomic import read_json
+from shared.pipeline.build import preprocessing_of
+from shared.pipeline.train import run
+from shared.progress import Progress
+from shared.runs.record import read_model_record
+from shared.samples import Dataset
+from shared.task import Task
+
+SPECIFICITY = 0.8
+"""At which sensitivity is given beside that of the run's own threshold, which mixes ranking and calibration."""
+MEASURES = ("auc", "sensitivity", "specificity", "accuracy")
+
+
+def leave_domains_out(task: Task, config: Config, *, seeds: int, root: Path, progress: Progress) -> dict[str, Any]:
+    """Trains a run for each domain and seed without that domain, and tests it there.
+
+    Copies of the test's pictures and its patients are left out of training (`data.left_out`). Settings that are
+    chosen by looking at these numbers are chosen on the test: choose them on other domains. What is finished under
+    `root` is used again.
+
+    Args:
+        task: The application.
+        config: Of each run.
+        seeds: So many, from the configuration's own on.
+        root: Where the runs lie.
+        progress: Called with (what, done, total, note).
+
+    Raises:
+        ConfigError: The configuration chooses a test of its own.
+        DataError: The data hold one domain only, or a class that only one of them shows.
+
+    Returns:
+        `caveats` (sentences), `domains` (for each the rows of its seeds), `runs` (names). A row has `seed`, `run` and
+        the measures of the run's test with their 95% intervals; one that the domain does not define (an AUC without
+        healthy images) says why.
+    """
+    if config.data.folds is not None or config.data.left_out is not None:
+        raise ConfigError("data.folds and data.left_out choose one test; --by domain chooses each in turn: leave them")
+    dataset = load_dataset(task, config.data, preprocessing_of(task, config), root, progress)
+    domains = sorted({sample.domain for sample in dataset.samples})
+    if len(domains) < 2:
+        raise DataError(f"the data hold one domain, {domains[0]!r}; leaving one out needs at least two")
+    _require_taught(dataset)
+    found: dict[str, list[dict[str, Any]]] = {}
+    done = 0
+    for domain in domains:
+        for seed in range(config.seed, config.seed + seeds):
+            data = config.data.model_copy(update={"left_out": domain})
+            wanted = config.model_copy(update={"seed": seed, "data": data})
+            folder = run(task, wanted, root=root / "left_out", progress=lambda *_: None)
+            found.setdefault(domain, []).append({"seed": seed, "run": folder.name} | _measures(folder))
+            done += 1
+            progress("domains left out", done, len(domains) * seeds, domain)
+    return {"caveats": caveats(task, dataset.synthetic), "domains": found}
+
+
+def in_words(tree: Mapping[str, Any]) -> list[str]:
+    """A line for each domain and seed, and the mean over domains of what all of them define."""
+    lines = []
+    for domain, rows in tree["domains"].items():
+        for row in rows:
+            said = [f"{name.replace('_', ' ')} {_said(row[name])}" for name in row if name not in ("seed", "run", "n")]
+            lines.append(f"{domain} left out, seed {row['seed']}, n {row['n']}: {', '.join(said)}")
+    aucs = [[row["auc"]["value"] for row in rows] for rows in tree["domains"].values() if "auc" in rows[0]]
+    defined = [np.mean(values) for values in aucs if None not in values]
+    if defined:
+        lines.append(f"AUC, mean over the {len(defined)} domains that define one: {np.mean(defined):.3f}")
+    return lines
+
+
+def _require_taught(dataset: Dataset) -> None:
+    """Whatever domain is left out, the others must show every class; said before the first of them is trained on."""
+    shown: dict[str, set[str]] = {}
+    for sample in dataset.samples:
+        shown.setdefault(str(sample.label), set()).add(sample.domain)
+    alone = sorted((label, domains.pop()) for label, domains in shown.items() if len(domains) == 1)
+    if alone:
+        said = "; ".join(f"class {label} is in {domain} alone" for label, domain in alone)
+        raise DataError(f"{said}: without that domain nothing teaches it; leave the class out, or add such images")
+
+
+def _measures(folder: Path) -> dict[str, Any]:
+    test = read_json(folder / "report.json")["test"]
+    measures = {"n": test["n"]} | {name: test[name] for name in MEASURES if name in test}
+    record = read_model_record(folder)
+    dangerous = [name for name, flag in zip(record.classes, record.positive, strict=True) if flag]
+    if dangerous:
+        with (folder / "predictions.csv").open(encoding="utf-8", newline="") as stream:
+            rows = [row for row in csv.DictReader(stream) if row["split"] == "test"]
+        scores = np.array([sum(float(row[name]) for name in dangerous) for row in rows])
+        truth = np.array([row["label"] in dangerous for row in rows])
+        units = [int(row["unit"]) for row in rows]
+        name = f"sensitivity_at_specificity_{SPECIFICITY}"
+        measures[name] = sensitivity_at_specificity(scores, truth, units, SPECIFICITY)
+    return measures
+
+
+def _said(measure: Mapping[str, Any]) -> str:
+    if measure["value"] is None:
+        return f"not defined ({measure['reason']})"
+    interval = "no interval" if measure["low"] is None else f"[{measure['low']:.3f}, {measure['high']:.3f}]"
+    return f"{measure['value']:.3f} {interval}"

@@ -1,0 +1,1 @@
+"""Attribution maps, and checks of them."""

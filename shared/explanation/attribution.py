@@ -1,0 +1,192 @@
+"""Attributions: which pixels moved the score of a class, by Captum. Never called localisation."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from captum.attr import GradientShap, GuidedGradCam, IntegratedGradients, LayerGradCam, Occlusion
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from shared.errors import UsageError
+from shared.models.network import Network
+
+STEPS = 32
+"""Points on the path of integrated gradients; the trapezoid error on the networks here is under 2% of the score."""
+SHAP_SAMPLES = 32
+SHAP_NOISE = 0.05
+"""Standard deviation of the noise, of a range of 1: what smoothing gradients took for the best of 5% to 20%.
+Source: Smilkov et al., arXiv 1706.03825, section 3."""
+WINDOWS = 8
+"""Windows of occlusion along a side, each moved by half of itself: 225 passes an image. It was not tuned."""
+OCCLUDED_AT_ONCE = 15
+"""Covered copies in one pass, a row of windows: memory stays near that of a training step."""
+OTHER_ACTIVATIONS = (nn.SiLU, nn.Hardswish, nn.GELU, nn.ELU, nn.LeakyReLU, nn.Sigmoid, nn.Hardsigmoid, nn.Tanh)
+
+Method = Callable[[Network, Tensor, int], Tensor]
+"""Takes a network in evaluation mode, one image [1, channels, size, size] and a class; gives [1, *, size, size]."""
+
+
+def attribute(
+    network: Network, images: NDArray[np.float32], targets: NDArray[np.int64], device: torch.device, method: str
+) -> NDArray[np.float32]:
+    """Signed attributions, float32 [N, size, size], summed over channels.
+
+    Args:
+        network: It is put on `device` and into evaluation mode.
+        images: float32 [N, channels, size, size] in 0..1.
+        targets: [N] the class whose score is explained, for each image.
+        device: Where to compute.
+        method: A name in `METHODS`.
+
+    Raises:
+        UsageError: No such method, or the network is none that it is made for.
+    """
+    if method not in METHODS:
+        raise UsageError(f"no method {method!r}; allowed are {', '.join(METHODS)}")
+    network.to(device).eval()
+    rows = []
+    for image, target in zip(images, targets, strict=True):
+        pixels = torch.tensor(image[None]).to(device)  # a copy: images of a cache are read-only
+        found = METHODS[method](network, pixels, int(target)).detach()
+        rows.append(found.sum(dim=1)[0].float().cpu().numpy())
+    return np.stack(rows).astype(np.float32)
+
+
+def _integrated_gradients(network: Network, image: Tensor, target: int) -> Tensor:
+    """Against a black image. Source: Sundararajan, Taly & Yan, arXiv 1703.01365."""
+    method = IntegratedGradients(network)
+    return method.attribute(image, target=target, n_steps=STEPS, internal_batch_size=STEPS)
+
+
+def _gradient_shap(network: Network, image: Tensor, target: int) -> Tensor:
+    """Against a black image and the image's own mean, always by the same draws.
+
+    Source: Lundberg & Lee, arXiv 1705.07874, as expected gradients.
+    """
+    baselines = torch.cat([torch.zeros_like(image), torch.ones_like(image) * image.mean()])
+    with _fixed_draws():
+        return GradientShap(network).attribute(
+            image, baselines, n_samples=SHAP_SAMPLES, stdevs=SHAP_NOISE, target=target
+        )
+
+
+def _occlusion(network: Network, image: Tensor, target: int) -> Tensor:
+    """What painting a square over in the image's mean costs the score. Source: Zeiler & Fergus, arXiv 1311.2901."""
+    channels, side = image.shape[1], max(2, image.shape[-1] // WINDOWS)
+    stride = max(1, side // 2)
+    with torch.no_grad():
+        return Occlusion(network).attribute(
+            image,
+            sliding_window_shapes=(channels, side, side),
+            strides=(channels, stride, stride),
+            baselines=float(image.mean()),
+            target=target,
+            perturbations_per_eval=OCCLUDED_AT_ONCE,
+        )
+
+
+def _grad_cam(network: Network, image: Tensor, target: int) -> Tensor:
+    """Of the deepest feature maps, enlarged. Source: Selvaraju et al., arXiv 1610.02391."""
+    maps = LayerGradCam(network, _deepest_maps(network, image)).attribute(image, target=target, relu_attributions=True)
+    return nn.functional.interpolate(maps, image.shape[-2:], mode="bilinear", align_corners=False)
+
+
+def _guided_grad_cam(network: Network, image: Tensor, target: int) -> Tensor:
+    """Grad-CAM times guided backpropagation. Source: Selvaraju et al., arXiv 1610.02391, section 3.2."""
+    guided = _with_plain_relu(network)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Captum announces its hooks each time
+        return GuidedGradCam(guided, _deepest_maps(guided, image)).attribute(
+            image, target=target, interpolate_mode="bilinear"
+        )
+
+
+METHODS: Mapping[str, Method] = {
+    "integrated-gradients": _integrated_gradients,
+    "gradient-shap": _gradient_shap,
+    "occlusion": _occlusion,
+    "grad-cam": _grad_cam,
+    "guided-grad-cam": _guided_grad_cam,
+}
+DEFAULT_METHOD = "occlusion"
+"""It is defined for every network, and of the five passes the checks of `shared.explanation.sanity_checks` most often:
+on 8 real slices 7, Grad-CAM 5, guided Grad-CAM 4, integrated gradients 2, gradient SHAP 1 (docs/lab-log.md)."""
+
+
+def methods_for(network: Network) -> tuple[str, ...]:
+    """The methods that are defined for a network."""
+    return tuple(name for name in METHODS if name != "guided-grad-cam" or _why_not_guided(network) is None)
+
+
+def _deepest_maps(network: Network, image: Tensor) -> nn.Module:
+    """The last stage that gives feature maps and not a vector."""
+    backbone = network.backbone
+    shapes: dict[str, int] = {}
+    with torch.no_grad():
+        x = backbone.adapted(image)
+        for name, stage in backbone.stages.items():
+            x = stage(x)
+            shapes[name] = x.ndim
+    deepest = [name for name, dimensions in shapes.items() if dimensions == 4][-1]
+    return backbone.stages[deepest]
+
+
+def _why_not_guided(network: Network) -> str | None:
+    """Why guided backpropagation is not defined for a network; None where it is."""
+    modules = list(network.modules())
+    if any(isinstance(module, OTHER_ACTIVATIONS) for module in modules):
+        return "has other activations than ReLU"
+    stages = network.backbone.stages.values()
+    convolving = [stage for stage in stages if any(isinstance(part, nn.Conv2d) for part in stage.modules())]
+    if not all(any(isinstance(part, (nn.ReLU, nn.ReLU6)) for part in stage.modules()) for stage in convolving):
+        return "calls ReLU as a function, out of the reach of hooks"
+    return None
+
+
+class _PlainReLU6(nn.Module):
+    """ReLU6 by way of a ReLU module, which is what Captum guides."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.relu = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.relu(x).clamp(max=6.0)
+
+
+def _with_plain_relu(network: Network) -> Network:
+    """A copy whose activations are ReLU modules that do not work in place, for hooks to see both of their sides.
+
+    Raises:
+        UsageError: The network has other activations.
+    """
+    if (reason := _why_not_guided(network)) is not None:
+        name = network.backbone.record.name
+        raise UsageError(f"guided-grad-cam is defined for networks of ReLU modules; {name} {reason}: use grad-cam")
+    guided = copy.deepcopy(network)
+    for module in list(guided.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, nn.ReLU6):
+                setattr(module, name, _PlainReLU6())
+            elif isinstance(child, nn.ReLU):
+                setattr(module, name, nn.ReLU())
+    return guided
+
+
+@contextmanager
+def _fixed_draws() -> Iterator[None]:
+    """Captum draws from the global generators: they are seeded inside and left as they were."""
+    state = np.random.get_state()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        np.random.seed(0)
+        try:
+            yield
+        finally:
+            np.random.set_state(state)

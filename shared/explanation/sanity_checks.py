@@ -1,0 +1,242 @@
+"""Whether a map of attributions is to be believed: it must depend on what was learnt, and on it the score must hang.
+
+Two checks, each of which a map can fail:
+
+- Randomisation (Adebayo et al., arXiv 1810.03292): the map of a network whose weights were drawn at random, from the
+  head downwards, must look different. One that stays is drawn by the image and the architecture, like an edge filter.
+- Deletion and insertion (Petsiuk et al., arXiv 1806.07421): painting over the cells with the highest attribution first,
+  in the image's mean, must lower the score faster than random maps do; uncovering them first must raise it faster. The
+  random maps are the map itself, moved and turned: scattered cells would be beaten by any smooth map.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+from scipy.stats import rankdata
+
+from shared.explanation.attribution import attribute
+from shared.models.network import Network
+from shared.models.restore import build_network
+from shared.runs.record import ModelRecord
+from shared.seeding import derive_seed, generator
+
+GRID, STEPS = 16, 16
+"""Cells along a side, and steps of deletion and insertion: 16 cells a step. Single pixels would be no fair unit: random
+ones erase texture everywhere at once."""
+ORDERS = 19
+"""Random maps: one that beats all of them does so by chance once in twenty."""
+SIMILAR = 0.5
+"""Rank correlation with the map of a random network above which a map does not show what was learnt. Source of the
+measure: Adebayo et al., section 3; the bound is ours, see docs/lab-log.md for what the methods reach."""
+DRAWS, TRIES = 3, 10
+"""Wholly random networks over which the correlation is averaged, and how many are tried: the maps of some are empty."""
+LEAST_CHANGE = 0.01
+"""Of the probability over all steps: below, deletion and insertion say nothing."""
+BLUR = 0.08
+"""Standard deviation of the blur that insertion starts from, as a fraction of the side: no shape is left."""
+BLACK = 0.02
+"""Mean of a cell below which it is background, of which no map has anything to say."""
+FEWEST_CELLS = 16
+"""Fewer cells that are not background rank nothing: then all count."""
+BATCH = 16
+"""Images that go through the network at once; see `shared.features.cache.BATCH`."""
+
+Cells = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the checks found of one map.
+
+    Attributes:
+        similarity: Rank correlation, without its sign, of the absolute map with those of networks with a random head,
+            with the later half of the stages random too, and with everything random, 0 to 1; -1 where no random
+            network gave a map.
+        deletion: Area under the score while cells are painted over, 0 to 1; low is good.
+        insertion: Area under the score while cells are uncovered from a blur, 0 to 1; high is good.
+        random_deletion: Mean over random maps.
+        random_insertion: Mean over random maps.
+        beaten: Of the `ORDERS` random maps, how many have a smaller insertion less deletion than the map.
+        curves: The score at each step: "deletion", "insertion", and the means of the random maps.
+        faults: Why it is not to be believed, one line each; empty where it passes.
+    """
+
+    similarity: tuple[float, ...]
+    deletion: float
+    insertion: float
+    random_deletion: float
+    random_insertion: float
+    beaten: int
+    curves: dict[str, tuple[float, ...]]
+    faults: tuple[str, ...]
+
+    @property
+    def believable(self) -> bool:
+        """Whether every check was passed."""
+        return not self.faults
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What was explained, and how, so that other networks can be explained likewise.
+
+    Attributes:
+        network: On `device` and in evaluation mode.
+        record: Of its run.
+        image: float32 [channels, size, size] in 0..1.
+        target: The class whose score was explained.
+        method: A name in `shared.explanation.attribution.METHODS`.
+        device: Where to compute.
+    """
+
+    network: Network
+    record: ModelRecord
+    image: NDArray[np.float32]
+    target: int
+    method: str
+    device: torch.device
+
+    def attribution(self, network: Network) -> NDArray[np.float32]:
+        """What the method gives of a network, float32 [size, size], signed."""
+        return attribute(network, self.image[None], np.array([self.target]), self.device, self.method)[0]
+
+
+def check_map(explained: Explained, attribution: NDArray[np.float32]) -> Verdict:
+    """Checks one map, float32 [size, size], signed, of what was explained."""
+    similarity = _similarity(explained, attribution)
+    image = explained.image
+    own = cells(attribution)
+    orders = [_order(grid.ravel()) for grid in (own, *_moved(own))]
+    deleted = _curves(explained, orders, np.full_like(image, image.mean()), insert=False)
+    inserted = _curves(explained, orders, _blurred(image), insert=True)
+    deletion, insertion = deleted.mean(axis=1), inserted.mean(axis=1)
+    gain = insertion - deletion
+    beaten = int((gain[1:] < gain[0]).sum())
+    return Verdict(
+        similarity=tuple(similarity),
+        deletion=float(deletion[0]),
+        insertion=float(insertion[0]),
+        random_deletion=float(deletion[1:].mean()),
+        random_insertion=float(insertion[1:].mean()),
+        beaten=beaten,
+        curves={
+            "deletion": tuple(deleted[0].tolist()),
+            "insertion": tuple(inserted[0].tolist()),
+            "random deletion": tuple(deleted[1:].mean(axis=0).tolist()),
+            "random insertion": tuple(inserted[1:].mean(axis=0).tolist()),
+        },
+        faults=tuple(_faults(attribution, similarity[-1], beaten, float(np.ptp([deleted, inserted])))),
+    )
+
+
+def cells(pixels: NDArray[np.floating]) -> Cells:
+    """Means over a grid, [GRID, GRID], of [size, size]; no backbone takes a side below `GRID`."""
+    owner = _owners(pixels.shape[0]).ravel()
+    sums = np.bincount(owner, weights=pixels.ravel(), minlength=GRID * GRID)
+    return (sums / np.bincount(owner, minlength=GRID * GRID)).reshape(GRID, GRID)
+
+
+def _owners(size: int) -> NDArray[np.int64]:
+    """The number of the cell, [size, size], to which each pixel belongs."""
+    along = np.arange(size) * GRID // size
+    return along[:, None] * GRID + along[None, :]
+
+
+def rank_correlation(first: Cells, second: Cells, image: NDArray[np.float32]) -> float:
+    """Spearman's correlation of two grids over the cells where the image is not black; 0 where one is constant."""
+    seen = cells(image.mean(axis=0)) > BLACK
+    if seen.sum() < FEWEST_CELLS:
+        seen = np.ones_like(seen)
+    ranks = [rankdata(grid[seen]) for grid in (first, second)]
+    if any(np.ptp(row) == 0 for row in ranks):
+        return 0.0
+    return float(np.corrcoef(*ranks)[0, 1])
+
+
+def _faults(attribution: NDArray[np.float32], similarity: float, beaten: int, change: float) -> list[str]:
+    if not np.abs(attribution).max() > 0:
+        return ["the method attributes nothing to any pixel"]
+    faults = []
+    if similarity < 0:
+        faults.append(f"none of {TRIES} networks with random weights gave a map to compare with")
+    if similarity > SIMILAR:
+        faults.append(
+            f"a network with random weights gives a map like it (rank correlation {similarity:.2f}, at most {SIMILAR})"
+        )
+    if change < LEAST_CHANGE:
+        faults.append(f"the score moves by less than {LEAST_CHANGE}: deletion and insertion say nothing")
+    elif beaten < ORDERS:
+        faults.append(f"deletion and insertion beat only {beaten} of {ORDERS} random maps")
+    return faults
+
+
+def _similarity(explained: Explained, attribution: NDArray[np.float32]) -> list[float]:
+    """The correlation at each depth of randomisation, from the head alone to everything."""
+    stages, own = list(explained.network.backbone.stages), cells(np.abs(attribution))
+
+    def correlation(randomised: Sequence[str], draws: int) -> float:
+        found: list[float] = []
+        for draw in range(TRIES):
+            random = _randomised(explained.network, explained.record, randomised, draw)
+            other = cells(np.abs(explained.attribution(random)))
+            if np.ptp(other) > 0:
+                found.append(abs(rank_correlation(own, other, explained.image)))
+            if len(found) == draws:
+                break
+        return float(np.mean(found)) if found else -1.0
+
+    return [correlation((), 1), correlation(stages[len(stages) // 2 :], 1), correlation(stages, DRAWS)]
+
+
+def _randomised(network: Network, record: ModelRecord, stages: Sequence[str], draw: int) -> Network:
+    """The network with a random head and random weights in some stages, buffers included."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(derive_seed(draw, "random head"))
+        random = build_network(record, network.head.in_features, seed=derive_seed(draw, "random network"))
+    for name, stage in network.backbone.stages.items():
+        if name not in stages:
+            random.backbone.stages[name].load_state_dict(stage.state_dict())
+    return random
+
+
+def _order(values: Cells) -> NDArray[np.int64]:
+    return np.argsort(-values, kind="stable")
+
+
+def _moved(grid: Cells) -> list[Cells]:
+    """The map moved around the edges, turned and mirrored at random: as smooth as it is, and somewhere else."""
+    found = []
+    for draw in range(ORDERS):
+        random = generator(draw, "moved map")
+        turned = np.rot90(grid.T if random.random() < 0.5 else grid, int(random.integers(4)))
+        found.append(np.roll(turned, random.integers(1, GRID, size=2), axis=(0, 1)))
+    return found
+
+
+def _blurred(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    sigma = BLUR * image.shape[-1]
+    return gaussian_filter(image, sigma=(0, sigma, sigma))
+
+
+@torch.inference_mode()
+def _curves(
+    explained: Explained, orders: Sequence[NDArray[np.int64]], ground: NDArray[np.float32], *, insert: bool
+) -> Cells:
+    """The probability of the class, [orders, STEPS + 1], while cells go from image to ground, or the other way."""
+    network, image = explained.network, explained.image
+    owners = _owners(image.shape[-1])
+    turned = [np.argsort(order)[owners] for order in orders]
+    bounds = np.linspace(0, GRID * GRID, STEPS + 1)
+    covered = [(ranks < bound) != insert for ranks in turned for bound in bounds]
+    rows = []
+    for start in range(0, len(covered), BATCH):
+        batch = np.stack([np.where(one, ground, image) for one in covered[start : start + BATCH]])
+        scores = network(torch.from_numpy(batch.astype(np.float32)).to(explained.device)) / network.temperature
+        rows.append(torch.softmax(scores.float(), dim=1)[:, explained.target].cpu().numpy())
+    return np.concatenate(rows).reshape(len(orders), STEPS + 1).astype(np.float64)

@@ -1,0 +1,1 @@
+"""Features of frozen networks: extraction, cache, linear classifiers on them."""

@@ -1,0 +1,135 @@
+"""Pixels of one picture file, whoever sent it: bounded, upright, flattened; what is doubtful is refused in one line."""
+
+from __future__ import annotations
+
+import io
+import threading
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+
+from shared.errors import DataError
+from shared.io.quiet import quiet_libraries
+
+Pixels = NDArray[np.float32]
+
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*")
+"""How files of `FORMATS` begin. Source: PNG 5.2; ITU-T T.81 B.1.1.3; the headers of BMP and of TIFF 6.0, section 2."""
+MAX_PIXELS = 64_000_000
+"""768 MB as float32 colour: above a slice (2048 x 2048) or a photographed page (50 million), below a full memory."""
+ORIENTATION = 0x0112
+"""The EXIF tag that says how the camera was held. Source: TIFF 6.0, section 8, Orientation."""
+TURNED = (5, 6, 7, 8)
+"""Its values that stand for a quarter turn."""
+BAND = 256
+"""Rows that are converted at once."""
+WHITE = 255
+DEEP_GREY = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
+"""Pillow's modes of grey with more than 8 bits; converting them to 8 would clip."""
+
+_OPENING = threading.Lock()
+"""Python's warning filters belong to all threads: only one at a time may set them aside."""
+
+
+def is_picture(name: str) -> bool:
+    """Whether a file name ends like that of a picture that `read_picture` takes."""
+    return name.lower().endswith(SUFFIXES)
+
+
+def read_picture(data: bytes) -> Pixels:
+    """Decodes a PNG, JPEG, BMP or TIFF and turns it upright.
+
+    Transparent parts become white, as on paper, or black where all that is drawn is white; palettes and CMYK become
+    RGB.
+
+    Args:
+        data: The bytes of the file.
+
+    Returns:
+        float32 [rows, columns], or [rows, columns, 3] for colour (red, green, blue); 0 to 255, and grey with more
+        than 8 bits in the file's own unit.
+
+    Raises:
+        DataError: It is damaged, of another format, too large, of several pages, or has values that are not finite.
+    """
+    if not data:
+        raise DataError("the file is empty")
+    if not data.startswith(SIGNATURES):
+        raise DataError(f"the file is not a picture in one of the formats {', '.join(FORMATS)}")
+    try:
+        with quiet_libraries(), _open(data) as image:
+            _check(image)
+            image.load()
+            # After loading: Pillow itself turns a TIFF upright then, and takes the tag away.
+            return _pixels(image, image.getexif().get(ORIENTATION, 1))
+    except DataError:
+        raise
+    except Exception as error:  # a codec fed with hostile bytes may raise anything
+        raise DataError(f"the picture is damaged ({type(error).__name__})") from None
+
+
+def _open(data: bytes) -> PillowImage.Image:
+    # Pillow warns of sizes (checked here in `_check`) and of odd metadata, which do not touch the pixels.
+    with _OPENING, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return PillowImage.open(io.BytesIO(data), formats=FORMATS)
+
+
+def _check(image: PillowImage.Image) -> None:
+    """Refuses by the header alone, before any pixel is decoded."""
+    if image.width * image.height > MAX_PIXELS:
+        raise DataError(f"the picture has {image.width} x {image.height} pixels; at most {MAX_PIXELS} are read")
+    # Phones add a depth map or preview to a JPEG behind the picture itself, so for JPEG the first one is meant.
+    pages = getattr(image, "n_frames", 1) if image.format in ("TIFF", "PNG") else 1
+    if pages > 1:
+        raise DataError(f"the picture has {pages} pages; save each one as a file of its own")
+
+
+def _pixels(image: PillowImage.Image, orientation: object) -> Pixels:
+    """Flattened and upright. Band by band, for the whole in several forms at once would fill the memory."""
+    lying: tuple[int, ...] = (image.height, image.width)
+    upright = lying[::-1] if orientation in TURNED else lying
+    mode = "F" if image.mode in DEEP_GREY else "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
+    pixels = np.empty((*upright, 3) if mode == "RGB" else upright, dtype=np.float32)
+    view = _lying(pixels, orientation)
+    _fill(view, image, mode, "white")
+    if mode != "F" and image.has_transparency_data and pixels.min() == WHITE:
+        # white strokes on nothing, as drawing programs in dark colours save them: on white they would vanish
+        _fill(view, image, mode, "black")
+    if mode == "F" and not np.isfinite(pixels).all():
+        raise DataError("the picture has pixel values that are not finite")
+    return pixels
+
+
+def _fill(view: Pixels, image: PillowImage.Image, mode: str, paper: str) -> None:
+    for top in range(0, image.height, BAND):
+        bottom = min(image.height, top + BAND)
+        view[top:bottom] = _flat(image.crop((0, top, image.width, bottom)), mode, paper)
+
+
+def _flat(band: PillowImage.Image, mode: str, paper: str) -> NDArray[np.generic]:
+    if mode == "F":
+        pixels = np.asarray(band, dtype=np.float32)
+        clear = band.info.get("transparency")
+        # In a 16-bit grey PNG one value may stand for transparent (PNG, 11.3.2.1).
+        return np.where(pixels == clear, np.float32(65535), pixels) if isinstance(clear, int) else pixels
+    if band.has_transparency_data:
+        behind = PillowImage.new("RGBA", band.size, paper)
+        band = PillowImage.alpha_composite(behind, band.convert("RGBA"))
+    return np.asarray(band.convert(mode))
+
+
+def _lying(upright: Pixels, orientation: object) -> Pixels:
+    """A view of an upright picture in which it lies as the camera stored it, by the orientation of EXIF.
+
+    An unknown value means that it was stored upright (EXIF 2.32, 4.6.4).
+    """
+    if orientation in (2, 3, 6, 7):
+        upright = upright[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        upright = upright[::-1]
+    return upright.swapaxes(0, 1) if orientation in TURNED else upright

@@ -1,0 +1,64 @@
+"""Looking a backbone up by its name, and building it with random weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from shared.errors import UnknownNameError, WeightsError
+from shared.seeding import derive_seed
+
+if TYPE_CHECKING:
+    from shared.models.backbones.module import Backbone
+from shared.models.backbones.record import BACKBONES, BackboneRecord
+
+
+def find_backbone(name: str) -> BackboneRecord:
+    """The record called `name`; `timm/<name>` is made on the spot where timm is installed.
+
+    Raises:
+        UnknownNameError: No such backbone, or timm is not installed.
+    """
+    if name.startswith("timm/") and name not in BACKBONES:
+        if find_spec("timm") is None:
+            raise UnknownNameError(f"backbone {name!r} needs timm; install it with: pip install 'medtl[timm]'")
+        from shared.models.backbones.timm import timm_record
+
+        return timm_record(name.removeprefix("timm/"))
+    return BACKBONES.get(name)
+
+
+def build_backbone(name: str, *, layers: Sequence[str] | None, seed: int, input_size: int | None = None) -> Backbone:
+    """A backbone with random weights that depend only on `seed`, cut off after the deepest of `layers`.
+
+    Args:
+        name: Of a record.
+        layers: Whose outputs are wanted; None: the record's default.
+        seed: Of the random initialisation; torch's own generator is left as it was.
+        input_size: Side to which the backbone itself brings images; None: they come as they shall be.
+
+    Raises:
+        UnknownNameError: No such backbone or layer.
+    """
+    import torch
+
+    from shared.models.backbones.module import Backbone
+
+    record = find_backbone(name)
+    wanted = tuple(layers or (record.default_layer,))
+    unknown = [layer for layer in wanted if layer not in record.code_layers]
+    if unknown:
+        known = ", ".join(record.code_layers)
+        raise UnknownNameError(f"{name} has no layer {', '.join(unknown)}; its code layers are {known}")
+    with torch.random.fork_rng(devices=[]):
+        # not torch.manual_seed: that would also reseed every GPU
+        torch.default_generator.manual_seed(derive_seed(seed, "backbone", name))
+        original = record.build()
+    modules = record.split(original)
+    if tuple(modules) != record.stages:
+        raise WeightsError(f"{name}: this version of its library has other stages than its record says")
+    depth = max(record.stages.index(layer) for layer in wanted)
+    return Backbone(
+        record, {stage: modules[stage] for stage in record.stages[: depth + 1]}, original, wanted, input_size
+    )

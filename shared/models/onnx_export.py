@@ -1,0 +1,95 @@
+"""The trained network as ONNX, checked against torch before anything relies on it."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from shared.errors import ExportError
+from shared.models.network import Calibrated, Network
+from shared.task import Preprocessing
+
+TOLERANCE = 1e-4
+"""Largest difference of a probability, or of a code by its length, between torch and ONNX Runtime."""
+OPSET = 18
+
+
+def export_onnx(network: Network, spec: Preprocessing, path: Path, check: NDArray[np.float32]) -> float:
+    """Writes `path` (inputs `images`; outputs `probabilities`, `codes` and those of further tasks) and checks it.
+
+    The size of a batch is free; the probabilities of the further task `plane` are the output `further_plane`.
+
+    Args:
+        network: On the CPU, in evaluation mode.
+        spec: Gives the shape of the input.
+        path: Where the ONNX file goes; it appears only when the check has passed.
+        check: Images float32 [N, channels, size, size] to compare on.
+
+    Returns:
+        The largest difference of a probability, or of a code by its length.
+
+    Raises:
+        ExportError: The difference exceeds 1e-4.
+    """
+    model = Calibrated(network).cpu().eval()
+    partial = path.with_suffix(".partial.onnx")
+    example = torch.zeros(2, spec.channels, spec.size, spec.size)
+    try:
+        _export(model, example, partial)
+        difference = _difference(model, partial, check)
+        if not difference <= TOLERANCE:
+            raise ExportError(
+                f"the exported network differs from torch by {difference:.2e}; at most {TOLERANCE} is let"
+            )
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return difference
+
+
+def _export(model: Calibrated, example: torch.Tensor, path: Path) -> None:
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter warns of its own internals
+        program = torch.onnx.export(
+            model,
+            (example,),
+            dynamo=True,
+            input_names=["images"],
+            output_names=_outputs(model),
+            dynamic_shapes=({0: torch.export.Dim("batch", min=1, max=4096)},),
+            opset_version=OPSET,
+            verbose=False,
+        )
+    if program is None:
+        raise ExportError("the exporter returned nothing")
+    program.save(str(path), external_data=False)
+
+
+def _difference(model: Calibrated, path: Path, check: NDArray[np.float32]) -> float:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(str(path), sess_options=options, providers=["CPUExecutionProvider"])
+    with torch.inference_mode():
+        expected = [part.numpy() for part in model(torch.from_numpy(check))]
+    # codes by what the out-of-distribution score would see of it
+    length = float(np.linalg.norm(expected[1], axis=1).max()) or 1.0
+    scales = [1.0, length, *(1.0 for _ in expected[2:])]
+    differences = []
+    # one image and many take the same path through a graph whose batch size is free
+    for images in (check, check[:1]):
+        found = session.run(_outputs(model), {"images": images})
+        for ours, theirs, scale in zip(expected, found, scales, strict=True):
+            differences.append(np.abs(ours[: len(images)] - theirs).max() / scale)
+    return float(np.max(differences))  # NumPy's maximum keeps NaN, which Python's drops
+
+
+def _outputs(model: Calibrated) -> list[str]:
+    return ["probabilities", "codes", *(f"further_{head.task}" for head in model.network.further_heads())]

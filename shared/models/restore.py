@@ -1,0 +1,57 @@
+"""The torch network of a finished run, read back without unpickling anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from shared.errors import RunError
+from shared.models.backbones.build import build_backbone
+from shared.models.network import FurtherHead, Network
+from shared.runs.folder import check_finished
+from shared.runs.record import ModelRecord, read_model_record
+
+
+def load_trained(run: Path) -> tuple[Network, ModelRecord]:
+    """The network of a run, on the CPU and in evaluation mode, and its record.
+
+    The backbones of the run's application must be registered.
+
+    Raises:
+        UsageError: The run is unfinished.
+        RunError: It is damaged, or its tensors are not those of its network.
+    """
+    check_finished(run)
+    record = read_model_record(run)
+    try:
+        tensors = load_file(run / "model.safetensors")
+        width = tensors["head.weight"].shape[1]
+        network = build_network(record, width)
+        network.load_state_dict(tensors)
+    except (SafetensorError, KeyError, RuntimeError) as error:
+        raise RunError(
+            f"{run}/model.safetensors does not hold the network of its record ({type(error).__name__})"
+        ) from None
+    return network.eval(), record
+
+
+def build_network(record: ModelRecord, width: int, *, seed: int = 0) -> Network:
+    """A network like that of a run with random weights, which depend on `seed` alone.
+
+    Args:
+        record: Of the run.
+        width: Of its code.
+        seed: Of the initialisation.
+
+    Raises:
+        KeyError: The record lacks what describes its network.
+    """
+    stated, size = record.backbone, record.preprocessing.size
+    input_size = None if stated["size"] == size else stated["size"]
+    backbone = build_backbone(stated["name"], layers=stated["layers"], seed=seed, input_size=input_size)
+    network = Network(backbone, stated["layers"], stated["pooling"], width, len(record.classes))
+    for name, answers in record.further.items():
+        network.further.append(FurtherHead(name, width, answers))
+    return network

@@ -1,0 +1,328 @@
+"""From a trained network to a finished run folder: decision, export, record, evaluation, report."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import save_file
+
+from shared.config import Config, to_yaml
+from shared.data.auxiliary_labels import further_labels
+from shared.data.part import Part
+from shared.data.partition import Divided
+from shared.evaluation.abstention import abstention
+from shared.evaluation.auxiliary import evaluate_further
+from shared.evaluation.decision.decide import Decision, decide
+from shared.evaluation.decision.ood import FILE, KEPT, Reference
+from shared.evaluation.decision.ood_threshold import choose_threshold, one_of_each
+from shared.evaluation.decision.operating_point import OperatingPoint
+from shared.evaluation.decision.temperature import fit_temperature, softmax
+from shared.evaluation.measures import Stakes, evaluate
+from shared.io.atomic import file_hash, write_array, write_json, write_text
+from shared.models.network import Network
+from shared.models.onnx_export import export_onnx
+from shared.models.weights import WeightsReport
+from shared.processes.memory import peak_memory_mib
+from shared.reporting.run_report import Finished, write_report
+from shared.runs.folder import finish, is_finished, read_seen, write_seen
+from shared.runs.record import ModelRecord
+from shared.samples import SPLITS, group_mark, image_digest
+from shared.seeding import generator
+from shared.strategies.base import Strategy
+from shared.task import Task, positive_classes
+from shared.training.job import Job
+from shared.training.selection import LAST
+
+PACKAGES = ("numpy", "torch", "torchvision", "onnxruntime", "pydicom", "monai", "accelerate", "captum")
+EXPORT_CHECK_IMAGES = 8
+VOID = "Nothing is certified: images or patients of validation were seen in training"
+
+
+def complete(
+    task: Task,
+    config: Config,
+    strategy: Strategy,
+    divided: Divided,
+    parts: Mapping[str, Part],
+    job: Job,
+    weights: WeightsReport,
+    history: list[dict[str, Any]],
+    started: float,
+    *,
+    seen: Mapping[str, Part],
+) -> None:
+    """Chooses what a run decides by on validation, judges the test set once, and writes the run folder.
+
+    Args:
+        task: The application.
+        config: The resolved configuration.
+        strategy: By which `job.network` was trained.
+        divided: The data and how they were divided.
+        parts: By split.
+        job: The training that has ended.
+        weights: Where the network's weights came from.
+        history: Rows of `metrics.jsonl`.
+        started: `time.monotonic()` when the run began.
+        seen: By split, what the network has seen, with labels or without.
+
+    Raises:
+        MedtlError: The export disagrees with the network, or validation holds nothing to decide by.
+    """
+    folder, network = job.folder, job.network
+    reference = _reference(config, strategy, job)
+    scores, ood, further = {}, {}, {}
+    for name in SPLITS[1:]:
+        scores[name], ood[name], further[name] = _judge(strategy, job, parts[name], reference)
+    temperature = fit_temperature(scores["validation"], parts["validation"].labels)
+    with torch.no_grad():
+        network.temperature.fill_(temperature)
+    probabilities = {name: softmax(rows / temperature) for name, rows in scores.items()}
+    decision = decide(
+        probabilities["validation"],
+        parts["validation"].labels,
+        parts["validation"].belonging,
+        np.array(positive_classes(task, job.classes)),
+        target=config.sensitivity,
+        error_rate=config.error_rate,
+        threshold=config.threshold,
+        choices=_tried(config, history),
+    )
+    familiar = _one_of_each(ood["validation"], parts["validation"], config.seed)
+    if job.target is not None:  # inputs of the domain adapted to are familiar too; that takes no label
+        of_target = _judge(strategy, job, job.target.validation, reference)[1]
+        familiar = np.concatenate([familiar, _one_of_each(of_target, job.target.validation, config.seed)])
+    threshold = choose_threshold(familiar, config.ood_rate)
+    beyond = {"threshold": threshold, "rate": config.ood_rate, "units": len(familiar)}
+    network.cpu().eval()
+    save_file(_tensors(network), folder / "model.safetensors")
+    write_array(folder / FILE, reference.codes)
+    check = np.stack(
+        [parts["validation"].images[i] for i in range(min(EXPORT_CHECK_IMAGES, len(scores["validation"])))]
+    )
+    difference = export_onnx(network, job.spec, folder / "model.onnx", check)
+    before = _seen_before(config)
+    sound = divided.sound and not _marks(parts["validation"]) & before
+    record = _record(task, config, divided, job, weights, temperature, decision, beyond, sound=sound)
+    write_json(folder / "model.json", record.to_json())
+    write_seen(folder, before.union(*(_marks(seen[name]) for name in SPLITS[:2])))
+    again = len(_marks(parts["test"]) & before)
+    told = (f"LEAK: {again} test images or patients were seen by the run that the weights come from.",) if again else ()
+    write_text(folder / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in history))
+    write_text(folder / "predictions.csv", _predictions(job.classes, parts, probabilities, ood))
+    environment = _environment(job.device, difference, time.monotonic() - started)
+    write_json(folder / "environment.json", environment)
+    stakes = Stakes(config.prevalence, config.miss_cost)
+    results = {name: _evaluate(parts[name], probabilities[name], ood[name], record, stakes) for name in SPLITS[1:]}
+    for name, found in further.items():
+        if found:
+            results[name]["further"] = _further(found, parts[name], job, record)
+    done = Finished(
+        record=record,
+        config=_without_folders(config),
+        stakes=stakes,
+        notes=(*divided.notes, *told),
+        parts=parts,
+        probabilities=probabilities,
+        uncalibrated=softmax(scores["test"]),
+        results=results,
+        history=history,
+        environment=environment,
+        network=network,
+        masked_images=config.masked_images,
+        published=said.model_dump() if (said := config.published.get(config.backbone.name)) else None,
+    )
+    write_report(task, folder, done, job.progress)
+    (folder / "checkpoint.pt").unlink(missing_ok=True)
+    finish(folder, task.name)
+
+
+def _reference(config: Config, strategy: Strategy, job: Job) -> Reference:
+    """The codes of some training images, of a target as many as of what is labelled, by the trained network."""
+    seen = [job.train] if job.target is None else [job.train, job.target.train]
+    blocks = []
+    for part in seen:
+        drawn = generator(config.seed, "reference codes").permutation(len(part.samples))[: KEPT // len(seen)]
+        blocks += [codes.float().cpu().numpy() for codes in strategy.codes(job, part.of(np.sort(drawn)))]
+    codes = np.concatenate(blocks)
+    # in no order: neighbours in the file must not be slices of one patient
+    return Reference.of(codes[generator(config.seed, "reference order").permutation(len(codes))])
+
+
+def _one_of_each(scores: NDArray[np.float64], part: Part, seed: int) -> NDArray[np.float64]:
+    return one_of_each(scores, [sample.judged_as for sample in part.samples], part.belonging.units, seed)
+
+
+def _tried(config: Config, history: Sequence[Mapping[str, Any]]) -> int:
+    """Among how many models validation chose: heads that were solved, and epochs unless the last is kept anyway."""
+    heads = sum("phase" not in row for row in history)
+    epochs = 1 if config.strategy.get("selection") == LAST else len(history) - heads
+    return max(1, heads + epochs)
+
+
+@torch.no_grad()
+def _judge(
+    strategy: Strategy, job: Job, part: Part, reference: Reference
+) -> tuple[NDArray[np.float64], NDArray[np.float64], dict[str, NDArray[np.float64]]]:
+    """Class scores [N, classes], out-of-distribution scores [N] and scores of further tasks [N, answers] of a part."""
+    head, others = job.network.head.to(job.device), job.network.to(job.device).further_heads()
+    rows, ood = [], []
+    further: dict[str, list[NDArray[np.float64]]] = {other.task: [] for other in others}
+    for codes in strategy.codes(job, part):
+        rows.append(head(codes).double().cpu().numpy())
+        ood.append(reference.scores(codes.float().cpu().numpy()))
+        for other in others:
+            further[other.task].append(other(codes).double().cpu().numpy())
+    return np.concatenate(rows), np.concatenate(ood), {name: np.concatenate(of) for name, of in further.items()}
+
+
+def _further(
+    scores: Mapping[str, NDArray[np.float64]], part: Part, job: Job, record: ModelRecord
+) -> dict[str, dict[str, Any]]:
+    """How each further task does on a part."""
+    return {
+        name: evaluate_further(
+            softmax(rows), further_labels(part.samples, job.further, name, record.further[name]), part.belonging
+        )
+        for name, rows in scores.items()
+    }
+
+
+def _seen_before(config: Config) -> frozenset[str]:
+    """What the run has seen from which the weights come; nothing where they come from elsewhere."""
+    source = Path(config.backbone.weights)
+    return read_seen(source) if is_finished(source) else frozenset()
+
+
+def _without_folders(config: Config) -> str:
+    """The configuration for a report, which may travel: data and weights by the last part of their paths."""
+    data = config.data
+    names: dict[str, Any] = {
+        "source": data.source and Path(data.source).name,
+        "apart_from": data.apart_from and Path(data.apart_from).name,
+        "collections": {name: Path(path).name for name, path in data.collections.items()},
+    }
+    backbone = config.backbone.model_copy(update={"weights": Path(config.backbone.weights).name})
+    return to_yaml(config.model_copy(update={"data": data.model_copy(update=names), "backbone": backbone}))
+
+
+def _marks(part: Part) -> set[str]:
+    """What is remembered of a part: its images by their pixels, and its groups."""
+    groups = {mark for sample in part.samples if (mark := group_mark(sample)) is not None}
+    return groups | {image_digest(image) for image in part.images}
+
+
+def _record(
+    task: Task,
+    config: Config,
+    divided: Divided,
+    job: Job,
+    weights: WeightsReport,
+    temperature: float,
+    decision: Decision,
+    beyond: Mapping[str, Any],
+    *,
+    sound: bool,
+) -> ModelRecord:
+    chosen = decision.chosen
+    screening = isinstance(chosen, OperatingPoint)
+    certified = chosen.certified if sound else None
+    domains = sorted({sample.domain for sample in job.validation.samples})
+    told = {**asdict(chosen), "domains": domains, "statement": chosen.statement if sound else VOID}
+    return ModelRecord(
+        task=task.name,
+        classes=job.classes,
+        positive=positive_classes(task, job.classes),
+        preprocessing=job.spec,
+        threshold=chosen.threshold,
+        operating_point=told if screening else None,
+        rejection=None if screening else told,
+        aggregation=decision.aggregation,
+        certified_sensitivity=certified if screening else None,
+        certified_error=None if screening else certified,
+        ood=beyond,
+        temperature=temperature,
+        backbone={
+            "name": config.backbone.name,
+            "layers": list(job.network.layers),
+            "pooling": job.network.pooling,
+            "size": job.network.backbone.input_size or job.spec.size,
+            "weights": weights.to_json(),
+        },
+        domains=tuple(sorted({sample.domain for sample in job.train.samples})),
+        synthetic=divided.dataset.synthetic,
+        data_hash=job.fingerprint,
+        weights_hash=file_hash(job.folder / "model.safetensors"),
+        further={head.task: head.classes for head in job.network.further_heads()},
+    )
+
+
+def _evaluate(
+    part: Part,
+    probabilities: NDArray[np.float64],
+    ood: NDArray[np.float64],
+    record: ModelRecord,
+    stakes: Stakes,
+) -> dict[str, Any]:
+    result = evaluate(
+        probabilities,
+        part.labels,
+        record.classes,
+        positive=np.array(record.positive),
+        belonging=part.belonging,
+        domains=[sample.domain for sample in part.samples],
+        threshold=record.threshold,
+        aggregation=record.aggregation,
+        stakes=stakes,
+    )
+    return {**result, "abstention": abstention(probabilities, ood, part.labels, part.samples, part.belonging, record)}
+
+
+def _tensors(network: Network) -> dict[str, torch.Tensor]:
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+
+
+def _predictions(
+    classes: tuple[str, ...],
+    parts: Mapping[str, Part],
+    probabilities: Mapping[str, NDArray[np.float64]],
+    ood: Mapping[str, NDArray[np.float64]],
+) -> str:
+    stream = io.StringIO()
+    table = csv.writer(stream, lineterminator="\n")
+    table.writerow(
+        ["split", "sample", "series", "group", "unit", "domain", "label", "predicted", "ood_score", *classes]
+    )
+    for name, rows in probabilities.items():
+        belonging = parts[name].belonging
+        owners = zip(belonging.series, belonging.groups, belonging.units, strict=True)
+        for sample, owner, row, strange in zip(parts[name].samples, owners, rows, ood[name], strict=True):
+            predicted = classes[int(row.argmax())]
+            facts = [name, sample.id, *owner, sample.domain, str(sample.label), predicted, f"{strange:.6g}"]
+            table.writerow([*facts, *(f"{value:.9g}" for value in row)])
+    return stream.getvalue()
+
+
+def _environment(device: torch.device, difference: float, seconds: float) -> dict[str, Any]:
+    return {
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "threads": torch.get_num_threads(),
+        "packages": {name: version(name) for name in PACKAGES},
+        "onnx_difference": difference,
+        "seconds": round(seconds, 1),
+        "peak_memory_mib": round(peak_memory_mib(), 1),
+    }

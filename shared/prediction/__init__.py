@@ -1,0 +1,1 @@
+"""Answers for new inputs, without torch."""

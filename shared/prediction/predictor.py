@@ -1,0 +1,298 @@
+"""Prediction from a run folder by ONNX Runtime. Nothing here imports torch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from shared.errors import DataError, InputRefused, UsageError
+from shared.evaluation.decision.aggregation import Values, aggregate
+from shared.evaluation.decision.ood import Reference, of_series
+from shared.runs.folder import check_finished, read_seen
+from shared.runs.record import read_model_record
+from shared.samples import UNKNOWN_DOMAIN, image_digest
+from shared.task import Image, Item, Preprocessing, Task
+
+BATCH, OOD_BATCH = 16, 512
+"""Images that go through the network at once, and codes that are compared at once: one product of large matrices in
+place of many small ones, between which ONNX Runtime's threads hold the cores."""
+LENGTH_FACTOR = 2
+"""A series up to so much shorter or longer than those of validation counts as one of their kind."""
+LIKELIEST = 5
+"""Classes that are told of one answer, where there are many."""
+SYNTHETIC_NOTE = "this model was trained on synthetic images only; its answer on a real one means nothing"
+
+Preprocess = Callable[[NDArray[np.float32], Preprocessing], Image]
+
+
+@dataclass(frozen=True)
+class SliceAnswer:
+    """What was found on one slice."""
+
+    number: int
+    """In the order of the series, from 1."""
+    label: str
+    probabilities: dict[str, float]
+    positive_probability: float | None
+    decision: str
+    """That of the slice as if it had been given alone and lay within the distribution."""
+    ood_score: float
+    """How unlike the training images it is."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer of `predict`.
+
+    Attributes:
+        input: As the person named it.
+        model: Name of the run that answers.
+        status: "assessed"; "refused", where the input is none that may be judged; or "not assessed", where the model
+            knows nothing like it.
+        reason: One line, without identifiers; None when assessed.
+        label: The most probable class.
+        decision: At the threshold: "positive" or "negative"; where the task has no positive class, "accepted" or
+            "rejected" (too unsure to be relied on). None, as what follows, when not assessed.
+        probabilities: By class, for the whole input.
+        positive_probability: Probability of the positive event; None where the task has none.
+        threshold: From which `positive_probability` means "positive", or the probability of `label` "accepted".
+        certified_sensitivity: What validation certifies at this threshold; None where nothing was certified.
+        ood_score: How unlike the training images the input is, 0 to 2; see
+            `shared.evaluation.decision.ood`. None when refused.
+        ood_threshold: Above which it is not assessed.
+        further: By further task that the model has learnt, the probabilities of its answers,
+            averaged over slices; they were not calibrated.
+        slices: One answer a slice, in the order of the series.
+        notes: What to know beside the answer.
+        synthetic_model: Whether the model has only ever seen synthetic images.
+    """
+
+    input: str
+    model: str
+    status: Literal["assessed", "refused", "not assessed"]
+    reason: str | None = None
+    label: str | None = None
+    decision: str | None = None
+    probabilities: dict[str, float] | None = None
+    positive_probability: float | None = None
+    threshold: float | None = None
+    certified_sensitivity: float | None = None
+    ood_score: float | None = None
+    ood_threshold: float | None = None
+    further: dict[str, dict[str, float]] = field(default_factory=dict)
+    slices: tuple[SliceAnswer, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+    synthetic_model: bool = False
+
+    def likeliest(self) -> list[tuple[str, float]]:
+        """The likeliest classes with their probabilities, from the top; none when refused."""
+        return sorted((self.probabilities or {}).items(), key=lambda entry: -entry[1])[:LIKELIEST]
+
+    def to_json(self, task: Task) -> dict[str, Any]:
+        """Plain data for `--json`: the fields, with the positive event under its own name (`tumour_probability`).
+
+        Where the task has none, `top` lists the likeliest classes, as `label`, as people are told it and with its
+        `probability`.
+        """
+        tree = asdict(self)
+        for node in (tree, *tree["slices"]):
+            value = node.pop("positive_probability")
+            if task.positive_name is not None:
+                node[f"{task.positive_name}_probability"] = value
+        if task.positive_name is None:
+            tree["top"] = [
+                {"label": label, "said": task.say(label), "probability": value} for label, value in self.likeliest()
+            ]
+        return tree
+
+
+class Predictor:
+    """A finished run, ready to judge.
+
+    Args:
+        run: A finished run folder; its files are checked against the hashes in `done`.
+        task: The application that asks; a run of another one is refused.
+        preprocess: The application's deterministic preprocessing.
+        threads: Of the network; None: as many as there are cores.
+
+    Raises:
+        UsageError: The run is unfinished or belongs to another application.
+        RunError: The run is damaged.
+    """
+
+    def __init__(self, run: Path, task: str, preprocess: Preprocess, *, threads: int | None = None) -> None:
+        check_finished(run)
+        self.run, self.name = run, run.resolve().name
+        self.record = read_model_record(run)
+        if self.record.task != task:
+            raise UsageError(f"{run} is a run of {self.record.task}; `{task}` cannot use it")
+        self.seen, self.reference = read_seen(run), Reference.read(run)
+        self.preprocess = preprocess
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+        options.intra_op_num_threads = threads or cores
+        self.session = onnxruntime.InferenceSession(
+            str(run / "model.onnx"), sess_options=options, providers=["CPUExecutionProvider"]
+        )
+
+    def each(self, slices: Sequence[NDArray[np.float32]]) -> tuple[SliceAnswer, ...]:
+        """What is found on each of some raw images, every one taken for itself.
+
+        Raises:
+            DataError: One cannot be judged.
+        """
+        return self._slices(*self.judge([self.preprocess(pixels, self.record.preprocessing) for pixels in slices]))
+
+    def judge(self, images: Sequence[Image]) -> tuple[Values, Values]:
+        """Class probabilities [images, classes] and out-of-distribution scores [images] of preprocessed images."""
+        rows, ood = [], []
+        for start in range(0, len(images), OOD_BATCH):
+            found = [
+                self.session.run(["probabilities", "codes"], {"images": np.stack(images[at : at + BATCH])})
+                for at in range(start, min(start + OOD_BATCH, len(images)), BATCH)
+            ]
+            rows += [probabilities for probabilities, _ in found]
+            ood.append(self.reference.scores(np.concatenate([codes for _, codes in found])))
+        return np.concatenate(rows).astype(np.float64), np.concatenate(ood)
+
+    def further(self, images: Sequence[Image]) -> dict[str, dict[str, float]]:
+        """The answers to further tasks, as `Answer.further`; a pass of its own, where the model knows any."""
+        if not self.record.further:
+            return {}
+        names = [f"further_{name}" for name in self.record.further]
+        batches = [
+            self.session.run(names, {"images": np.stack(images[at : at + BATCH])})
+            for at in range(0, len(images), BATCH)
+        ]
+        means = [np.concatenate(rows).mean(axis=0).tolist() for rows in zip(*batches, strict=True)]
+        answers = self.record.further.items()
+        return {name: dict(zip(said, mean, strict=True)) for (name, said), mean in zip(answers, means, strict=True)}
+
+    def assess(self, item: Item) -> Answer:
+        """Judges one item; what cannot be judged comes back as refused."""
+        if item.refusal is not None:
+            return self._refused(item, item.refusal)
+        if not item.slices:
+            return self._refused(item, "holds no image")
+        try:
+            images = [self.preprocess(pixels, self.record.preprocessing) for pixels in item.slices]
+            rows, ood = self.judge(images)
+        except (InputRefused, DataError) as error:
+            return self._refused(item, str(error))
+        if not (np.isfinite(rows).all() and np.isfinite(ood).all()):
+            return self._refused(item, "the network gave no finite probability")
+        if of_series(ood) > self.record.ood["threshold"]:
+            return self._not_assessed(item, of_series(ood))
+        return replace(self._assessed(item, rows, ood, self._acquainted(images)), further=self.further(images))
+
+    def _refused(self, item: Item, reason: str) -> Answer:
+        return Answer(
+            item.name, self.name, "refused", reason, notes=self._notes(item), synthetic_model=self.record.synthetic
+        )
+
+    def _not_assessed(self, item: Item, score: float) -> Answer:
+        threshold = self.record.ood["threshold"]
+        return Answer(
+            item.name,
+            self.name,
+            "not assessed",
+            f"is unlike the images that the model was trained on (out-of-distribution score {score:.3f}, at most "
+            f"{threshold:.3f}): no answer of it would mean anything",
+            ood_score=score,
+            ood_threshold=threshold,
+            notes=self._notes(item),
+            synthetic_model=self.record.synthetic,
+        )
+
+    def _assessed(self, item: Item, rows: Values, ood: Values, notes: tuple[str, ...]) -> Answer:
+        flags = np.array(self.record.positive, dtype=bool)
+        whole = aggregate(rows, flags, self.record.aggregation)
+        positive = self.record.aggregation.probability(rows[:, flags].sum(axis=1)) if flags.any() else None
+        doubts = self._doubts(item) if flags.any() else []
+        threshold = self.record.ood["threshold"]
+        strange = int((ood > threshold).sum())
+        if strange:
+            notes = (*notes, f"{strange} of {len(ood)} slices (~) are unlike the images that the model was trained on")
+        return Answer(
+            item.name,
+            self.name,
+            "assessed",
+            label=self._label(whole),
+            decision=self._decision(float(whole.max()) if positive is None else positive),
+            probabilities=self._by_class(whole),
+            positive_probability=positive,
+            threshold=self.record.threshold,
+            certified_sensitivity=None if doubts else self.record.certified_sensitivity,
+            ood_score=of_series(ood),
+            ood_threshold=threshold,
+            slices=self._slices(rows, ood),
+            notes=(*self._notes(item), *notes, *doubts),
+            synthetic_model=self.record.synthetic,
+        )
+
+    def _slices(self, rows: Values, ood: Values) -> tuple[SliceAnswer, ...]:
+        return tuple(
+            SliceAnswer(
+                number, self._label(row), self._by_class(row), self._positive(row), self._alone(row), float(strange)
+            )
+            for number, (row, strange) in enumerate(zip(rows, ood, strict=True), start=1)
+        )
+
+    def _notes(self, item: Item) -> tuple[str, ...]:
+        return (*item.notes, SYNTHETIC_NOTE) if self.record.synthetic else item.notes
+
+    def _acquainted(self, images: Sequence[Image]) -> tuple[str, ...]:
+        again = sum(image_digest(image) in self.seen for image in images)
+        return (f"{again} of {len(images)} image(s) stood in training or validation of this model",) if again else ()
+
+    def _doubts(self, item: Item) -> list[str]:
+        """Why what was certified on validation says nothing of this item; empty where it does."""
+        point, doubts = self.record.operating_point, []
+        if point is None or self.record.certified_sensitivity is None:
+            return ["no sensitivity was certified for this model"]
+        count, (shortest, longest) = len(item.slices), point["lengths"]
+        lowest = 1 if shortest == 1 else max(2, shortest / LENGTH_FACTOR)
+        if not lowest <= count <= (1 if longest == 1 else longest * LENGTH_FACTOR):
+            usual = f"{shortest}" if shortest == longest else f"{shortest} to {longest}"
+            doubts.append(
+                f"the sensitivity was certified for inputs of {usual} image(s) and says nothing of one of {count}"
+            )
+        if strange := sorted(set(item.domains) - set(point["domains"])):
+            known, others = (", ".join(map(_origin, domains)) for domains in (point["domains"], strange))
+            doubts.append(f"the sensitivity was certified for {known} and says nothing of {others}")
+        return doubts
+
+    def _decision(self, value: float) -> str:
+        """Of the positive probability; without a positive class, of that of the likeliest class."""
+        yes, no = ("positive", "negative") if any(self.record.positive) else ("accepted", "rejected")
+        return yes if value >= self.record.threshold else no
+
+    def _alone(self, row: Values) -> str:
+        value = self._positive(row)
+        if value is None:
+            return self._decision(float(row.max()))
+        return self._decision(float(self.record.aggregation.each(np.array([value]))[0]))
+
+    def _label(self, row: Values) -> str:
+        return self.record.classes[int(row.argmax())]
+
+    def _by_class(self, row: Values) -> dict[str, float]:
+        return {name: float(value) for name, value in zip(self.record.classes, row, strict=True)}
+
+    def _positive(self, row: Values) -> float | None:
+        if not any(self.record.positive):
+            return None
+        return float(row[np.array(self.record.positive)].sum())
+
+
+def _origin(domain: str) -> str:
+    """A domain as it is told."""
+    return "images of unknown origin" if domain == UNKNOWN_DOMAIN else domain

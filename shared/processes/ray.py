@@ -1,0 +1,114 @@
+"""Errands on a Ray cluster: as many at once as its processors and GPUs allow; a worker that is killed is replaced.
+
+All machines need this package, and one file system under the same paths: what is read and written are files.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from shared.errors import MedtlError, UsageError
+from shared.processes.child import ChildFailed
+from shared.processes.jobs import Errand
+from shared.progress import Progress
+
+RETRIES = 3
+"""How often an errand is begun anew whose worker or machine was lost. Source: Ray's own default for tasks."""
+CONNECT_S = 10.0
+"""For the cluster to answer. Asked before Ray is, which would try for minutes and then end this process."""
+
+
+class RayWorkers:
+    """A cluster that is running.
+
+    Args:
+        address: "auto" on one of its machines, "host:6379", or "ray://host:10001" from elsewhere.
+
+    Raises:
+        UsageError: Ray is not installed.
+    """
+
+    def __init__(self, address: str) -> None:
+        try:
+            import ray
+        except ModuleNotFoundError:
+            raise UsageError("--cluster needs Ray; install it with: pip install 'medtl[ray]'") from None
+        self.address, self.ray = address, ray
+
+    def run(self, errands: Sequence[Errand], progress: Progress) -> Iterator[tuple[int, Any]]:
+        """See `shared.processes.jobs.Workers`; of an errand that is going on nothing is reported.
+
+        Raises:
+            UsageError: No cluster answers.
+        """
+        with self._connected():
+            gpus = self.ray.cluster_resources().get("GPU", 0)
+            # a process for each errand: its peak of memory is its own, and a GPU's memory is given back
+            begin = self.ray.remote(max_calls=1, max_retries=RETRIES, retry_exceptions=False)(_serve)
+            level, here = logging.getLogger().level, str(Path.cwd())
+            waiting = {
+                begin.options(num_gpus=int(errand.gpu and gpus >= 1), name=errand.name).remote(
+                    errand.work, errand.given, here, level
+                ): place
+                for place, errand in enumerate(errands)
+            }
+            while waiting:
+                progress("errands", len(errands) - len(waiting), len(errands), f"{len(waiting)} left on the cluster")
+                (ended,), _ = self.ray.wait(list(waiting), num_returns=1)
+                yield waiting.pop(ended), self._result(ended)
+
+    def _result(self, ended: Any) -> Any:
+        try:
+            kind, told = self.ray.get(ended)
+        except self.ray.exceptions.RayTaskError as error:
+            return ChildFailed(f"it broke off with {error.cause!r}")
+        except self.ray.exceptions.RayError as error:
+            reason = " ".join(str(error).split())[:200]
+            return ChildFailed(f"its worker was lost {RETRIES + 1} times ({type(error).__name__}: {reason})")
+        return ChildFailed(told) if kind == "fault" else told
+
+    @contextmanager
+    def _connected(self) -> Iterator[None]:
+        """Leaves the cluster in the end, which also ends there what is still going on."""
+        try:
+            _require_listening(self.address)
+            self.ray.init(self.address, log_to_driver=False, logging_level=logging.ERROR)
+        except (OSError, RuntimeError, ValueError, self.ray.exceptions.RayError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise UsageError(
+                f"--cluster {self.address}: no Ray cluster answers ({reason}); give auto, host:6379 or "
+                "ray://host:10001, and begin one with: ray start --head"
+            ) from None
+        try:
+            yield
+        finally:
+            self.ray.shutdown()
+
+
+def _require_listening(address: str) -> None:
+    """Raises OSError or ValueError unless something listens at an address; "auto" Ray finds by itself."""
+    if address == "auto":
+        return
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not host or not port.isdigit():
+        raise ValueError("this is no host:port")
+    socket.create_connection((host, int(port)), CONNECT_S).close()
+
+
+def _serve(work: Callable[..., Any], given: tuple[Any, ...], folder: str, level: int) -> tuple[str, Any]:
+    """On a machine of the cluster: does the errand in the folder in which the command was given."""
+    logging.basicConfig(level=level, format="%(name)s: %(message)s")
+    try:
+        os.chdir(folder)
+    except OSError:
+        return "fault", f"{socket.gethostname()} has no folder {folder}: the cluster needs one shared file system"
+    try:
+        return "result", work(*given, lambda *_: None)
+    except MedtlError as error:
+        return "fault", str(error)

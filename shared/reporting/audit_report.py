@@ -1,0 +1,153 @@
+"""What an audit found: as counts, in words, as a table of pairs and as a sheet of the worst of them."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+
+from shared.data.audit import AuditResult, Pair
+from shared.data.leaks import find_leaks
+from shared.data.splits import group_units
+from shared.io.archives import read_source
+from shared.io.atomic import write_json, write_text
+from shared.reporting.figures import pair_sheet
+from shared.samples import Dataset, Sample
+from shared.task import Task
+
+SHEET_PAIRS = 24
+TILE = 160
+"""Pixels a side of a picture on the sheet."""
+
+
+def findings(dataset: Dataset, result: AuditResult) -> dict[str, Any]:
+    """Counts, ready for JSON; `across_split` only where the data has a test of its own."""
+    tree: dict[str, Any] = result.counts()
+    tree["distinct_images"] = len(np.unique(result.clusters))
+    tree["copies_by_bytes"] = _equal_bytes(dataset.samples)
+    tree["classes"] = dict(Counter(str(sample.label) for sample in dataset.samples))
+    learning, testing = _sides(dataset)
+    if len(learning) and len(testing):
+        across = result.across(learning, testing)
+        exact = {i for pair in across if pair.kind == "pixels" for i in (pair.i, pair.j)} & set(testing.tolist())
+        tree["across_split"] = {
+            "test_images": len(testing),
+            "pixel_identical_to_training": len(exact),
+            "duplicates_of_training": len(result.leaked(learning, testing)),
+            "pairs": len(across),
+            "groups_on_both_sides": len(_groups(dataset.samples, learning) & _groups(dataset.samples, testing)),
+        }
+    tree["refusals"] = _refusals(dataset, result)
+    return tree
+
+
+def _refusals(dataset: Dataset, result: AuditResult) -> list[str]:
+    """For which training would refuse the data as they are; blank images it leaves out."""
+    compared = np.ones(len(dataset.samples), dtype=bool)
+    compared[list(result.blank)] = False
+    units = group_units(dataset.samples, result.clusters)
+    found = [leak.sentence for leak in find_leaks(dataset.samples, result.clusters, units, compared)]
+    return [f"{len(result.unreadable)} images cannot be read", *found] if result.unreadable else found
+
+
+def in_words(tree: dict[str, Any]) -> list[str]:
+    """The findings as a person reads them; what training would refuse comes last."""
+    kinds = ", ".join(f"{name} {count}" for name, count in sorted(tree["classes"].items()))
+    lines = [
+        f"{tree['images']} images ({kinds})" if len(tree["classes"]) <= 8 else f"{tree['images']} images",
+        f"{tree['unreadable']} cannot be read, {tree['blank']} are blank",
+        f"{tree['distinct_images']} distinct images; {tree['copies']} copies could go and no picture would be lost",
+        f"pairs: {tree['pairs_pixels']} alike to the last pixel, {tree['pairs_near']} near duplicates, "
+        f"{tree['pairs_mirrored']} mirrored; {tree['copies_by_bytes']} files repeat another byte for byte",
+        f"{tree['contradictions']} pairs carry different labels",
+    ]
+    if across := tree.get("across_split"):
+        lines.append(
+            f"of {across['test_images']} test images {across['pixel_identical_to_training']} are pixel-identical to "
+            f"training images, {across['duplicates_of_training']} are duplicates in all"
+        )
+        lines.append(f"{across['groups_on_both_sides']} groups (patients) stand in training and in test")
+    return [*lines, *(f"training would refuse: {reason}" for reason in tree["refusals"])]
+
+
+def write_audit(task: Task, dataset: Dataset, result: AuditResult, tree: dict[str, Any], out: Path) -> None:
+    """Writes `audit.json` and `pairs.csv`, and where there are any, `pairs.png` and `unreadable.csv`.
+
+    The tables name files: they belong with the data.
+    """
+    write_json(out / "audit.json", tree)
+    write_text(out / "pairs.csv", _table(dataset.samples, result.pairs))
+    if result.unreadable:
+        names = [dataset.samples[i].source for i in result.unreadable]
+        write_text(out / "unreadable.csv", "".join(f"{name}\n" for name in ["path", *names]))
+    worst = worst_pairs(dataset, result)
+    if worst:
+        pictures = [[_tile(task.read(dataset.samples[i])) for i in (pair.i, pair.j)] for pair in worst]
+        titles = [[_title(dataset.samples[i], pair) for i in (pair.i, pair.j)] for pair in worst]
+        (out / "pairs.png").write_bytes(pair_sheet(np.array(pictures), titles))
+
+
+def worst_pairs(dataset: Dataset, result: AuditResult, count: int = SHEET_PAIRS) -> list[Pair]:
+    """First those of different labels, then those across the split, then the rest; the least alike of each first."""
+    learning, testing = _sides(dataset)
+    contradictions, across = set(result.contradictions), set(result.across(learning, testing))
+    return sorted(
+        result.pairs,
+        key=lambda pair: (pair not in contradictions, pair not in across, pair.correlation, pair.i, pair.j),
+    )[:count]
+
+
+def _sides(dataset: Dataset) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    fixed = np.array([sample.split or "" for sample in dataset.samples])
+    return np.flatnonzero(fixed != "test"), np.flatnonzero(fixed == "test")
+
+
+def _groups(samples: Sequence[Sample], indices: NDArray[np.int64]) -> set[str]:
+    return {group for i in indices if (group := samples[i].group) is not None}
+
+
+def _equal_bytes(samples: Sequence[Sample]) -> int:
+    """Files that repeat an earlier one byte for byte."""
+    sources = dict.fromkeys(sample.source for sample in samples)
+    digests = {hashlib.blake2b(read_source(source), digest_size=16).digest() for source in sources}
+    return len(sources) - len(digests)
+
+
+def _table(samples: Sequence[Sample], pairs: Sequence[Pair]) -> str:
+    stream = io.StringIO()
+    rows = csv.writer(stream, lineterminator="\n")
+    rows.writerow(
+        ["first", "second", "kind", "correlation", "first_label", "second_label", "first_split", "second_split"]
+    )
+    for pair in pairs:
+        first, second = samples[pair.i], samples[pair.j]
+        labels = (first.label or "", second.label or "", first.split or "", second.split or "")
+        rows.writerow([first.source, second.source, pair.kind, f"{pair.correlation:.4f}", *labels])
+    return stream.getvalue()
+
+
+def _title(sample: Sample, pair: Pair) -> str:
+    where = f", {sample.split}" if sample.split else ""
+    return f"{sample.label}{where}\n{pair.kind} {pair.correlation:.3f}"
+
+
+def _tile(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The picture in grey, 0 to 1, made square without being cut."""
+    grey = pixels if pixels.ndim == 2 else pixels.mean(axis=2)
+    low, high = float(grey.min()), float(grey.max())
+    scaled = (grey - low) / (high - low) if high > low else np.zeros_like(grey)
+    picture = PillowImage.fromarray(np.ascontiguousarray(scaled, dtype=np.float32))
+    picture.thumbnail((TILE, TILE), PillowImage.Resampling.BILINEAR)
+    square = np.zeros((TILE, TILE), dtype=np.float32)
+    rows, columns = picture.height, picture.width
+    top, left = (TILE - rows) // 2, (TILE - columns) // 2
+    square[top : top + rows, left : left + columns] = np.asarray(picture)
+    return square

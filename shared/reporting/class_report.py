@@ -1,0 +1,204 @@
+"""What a report says of a task without a positive class: how far answers can be accepted, which classes are hard, which
+are taken for which, and what that looks like.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.data.part import Part
+from shared.evaluation.decision.selective import risk_coverage
+from shared.reporting.figures import reject_curve, thumbnail
+
+PAIRS = 12
+"""Confused pairs that are shown."""
+EXAMPLES = 4
+"""Images shown of each side of a pair."""
+CURVE_STEPS = 100
+"""Points of a curve in `report.json`."""
+
+Say = Callable[[str], str]
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """A class that was taken for another.
+
+    Attributes:
+        truth: The true class, by its number.
+        called: What it was taken for.
+        count: How often.
+        mistaken: Images of it, the surest first.
+        right: Images of `called` that were recognised, the surest first.
+    """
+
+    truth: int
+    called: int
+    count: int
+    mistaken: tuple[int, ...]
+    right: tuple[int, ...]
+
+
+def class_rows(result: Mapping[str, Any], classes: Sequence[str], say: Say) -> list[dict[str, Any]]:
+    """A row a class, that of the lowest recall first: its `recall` and `precision` with intervals, and `taken_for`.
+
+    Args:
+        result: What `shared.evaluation.measures.evaluate` said.
+        classes: Their labels.
+        say: How people are told a label.
+    """
+    rows = []
+    for number, label in enumerate(classes):
+        counts = np.array(result["confusion"][number])
+        counts[number] = 0
+        rows.append(
+            {
+                "label": label,
+                "said": say(label),
+                "recall": result["recall"][label],
+                "precision": result["precision"][label],
+                "taken_for": [
+                    {"label": classes[k], "said": say(classes[k]), "count": int(counts[k])}
+                    for k in np.argsort(-counts, kind="stable")[:2].tolist()
+                    if counts[k]
+                ],
+            }
+        )
+    # a class without an image has no recall and comes last
+    return sorted(rows, key=lambda row: 2.0 if row["recall"]["value"] is None else row["recall"]["value"])
+
+
+def with_bars(rows: Sequence[Mapping[str, Any]]) -> tuple[float, list[dict[str, Any]]]:
+    """The rows of `class_rows`, each with its `bar`, and the share at which their common scale begins.
+
+    A bar says in percent of the scale where the interval begins (`low`), how wide it is, and where the `value` is; it
+    is None where there is no interval.
+    """
+    bounds = [row["recall"]["low"] for row in rows if row["recall"].get("low") is not None]
+    start = min(np.floor(10.0 * min(bounds, default=0.0)) / 10.0, 0.9)
+
+    def bar(measure: Mapping[str, Any]) -> dict[str, float] | None:
+        if measure.get("low") is None:
+            return None
+        low, value, high = (100.0 * (measure[key] - start) / (1.0 - start) for key in ("low", "value", "high"))
+        return {"low": round(low, 1), "width": round(high - low, 1), "value": round(value, 1)}
+
+    return round(float(start), 1), [{**row, "bar": bar(row["recall"])} for row in rows]
+
+
+def find_confusions(probabilities: Values, labels: NDArray[np.int64]) -> list[Confusion]:
+    """The pairs that are confused most often, with examples; at most `PAIRS`.
+
+    Args:
+        probabilities: [N, classes].
+        labels: [N] true classes.
+    """
+    predicted, size = probabilities.argmax(axis=1), probabilities.shape[1]
+    counts = np.zeros((size, size), dtype=np.int64)
+    np.add.at(counts, (labels, predicted), 1)
+    np.fill_diagonal(counts, 0)
+    surest = np.argsort(-probabilities.max(axis=1), kind="stable")
+
+    def examples(truth: int, called: int) -> tuple[int, ...]:
+        found = surest[(labels[surest] == truth) & (predicted[surest] == called)]
+        return tuple(found[:EXAMPLES].tolist())
+
+    found = []
+    for flat in np.argsort(-counts, axis=None, kind="stable")[:PAIRS].tolist():
+        truth, called = divmod(flat, size)
+        if counts[truth, called]:
+            count = int(counts[truth, called])
+            found.append(Confusion(truth, called, count, examples(truth, called), examples(called, called)))
+    return found
+
+
+def confusion_tree(
+    confusions: Sequence[Confusion], part: Part, probabilities: Values, classes: Sequence[str], say: Say
+) -> list[dict[str, Any]]:
+    """The confused pairs as plain data, examples by the ids of their samples."""
+
+    def sample(i: int) -> dict[str, Any]:
+        return {"sample": part.samples[i].id, "probability": float(probabilities[i].max())}
+
+    return [
+        {
+            "truth": {"label": classes[one.truth], "said": say(classes[one.truth])},
+            "called": {"label": classes[one.called], "said": say(classes[one.called])},
+            "count": one.count,
+            "of": int((part.labels == one.truth).sum()),
+            "mistaken": [sample(i) for i in one.mistaken],
+            "right": [sample(i) for i in one.right],
+        }
+        for one in confusions
+    ]
+
+
+def confusion_pictures(
+    tree: Sequence[Mapping[str, Any]], confusions: Sequence[Confusion], part: Part, threshold: float
+) -> list[dict[str, Any]]:
+    """The pairs of `confusion_tree` with the pictures of their examples, and whether each answer was accepted."""
+    cards = []
+    for told, one in zip(tree, confusions, strict=True):
+        sides = {
+            side: [
+                {
+                    "image": thumbnail(part.images[i].mean(axis=0)),
+                    "probability": f"{facts['probability']:.2f}",
+                    "accepted": facts["probability"] >= threshold,
+                }
+                for i, facts in zip(indices, told[side], strict=True)
+            ]
+            for side, indices in (("mistaken", one.mistaken), ("right", one.right))
+        }
+        cards.append({**told, **sides})
+    return cards
+
+
+def shaded(confusion: Sequence[Sequence[int]]) -> list[list[dict[str, Any]]]:
+    """The cells of a confusion matrix, each with its `count` and a `shade` of 0 to 1: its share among the mistakes of
+    the row that has the largest; on the diagonal 0.
+    """
+    counts = np.array(confusion, dtype=np.float64)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1.0)
+    np.fill_diagonal(shares, 0.0)
+    shades = shares / max(float(shares.max()), np.finfo(float).tiny)
+    return [
+        [{"count": int(count), "shade": round(float(shade), 3)} for count, shade in zip(*row, strict=True)]
+        for row in zip(counts, shades, strict=True)
+    ]
+
+
+def curve_tree(probabilities: Mapping[str, Values], parts: Mapping[str, Part]) -> dict[str, list[dict[str, float]]]:
+    """Error among accepted answers against coverage, for each part, at about `CURVE_STEPS` thresholds."""
+    tree = {}
+    for name, rows in probabilities.items():
+        points = list(zip(*_curve(rows, parts[name].labels), strict=True))
+        chosen = np.unique(np.linspace(0, len(points) - 1, CURVE_STEPS).astype(int)).tolist()
+        tree[name] = [dict(zip(("threshold", "coverage", "error"), map(float, points[i]), strict=True)) for i in chosen]
+    return tree
+
+
+def curve_picture(
+    probabilities: Mapping[str, Values],
+    parts: Mapping[str, Part],
+    results: Mapping[str, Mapping[str, Any]],
+    target: float,
+) -> str:
+    """The same as a picture, with the points of the threshold."""
+    curves = {name: _curve(rows, parts[name].labels)[1:] for name, rows in probabilities.items()}
+    points = {
+        name: (result["coverage"]["value"], result["selective_error"]["value"])
+        for name, result in results.items()
+        if result["selective_error"]["value"] is not None
+    }
+    return reject_curve(curves, points, target)
+
+
+def _curve(probabilities: Values, labels: NDArray[np.int64]) -> tuple[Values, Values, Values]:
+    return risk_coverage(probabilities.max(axis=1), probabilities.argmax(axis=1) != labels)

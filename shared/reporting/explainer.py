@@ -1,0 +1,207 @@
+"""Answers explained: for the slices that matter the attribution as a picture and as raw numbers, with its checks."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from shared.errors import UsageError
+from shared.explanation.attribution import DEFAULT_METHOD, methods_for
+from shared.explanation.sanity_checks import Explained, Verdict, check_map
+from shared.io.atomic import write_array, write_bytes
+from shared.models.restore import load_trained
+from shared.prediction.predictor import Answer
+from shared.progress import Progress
+from shared.reporting.figures import explanation_picture
+from shared.task import Item, Task
+
+NOT_BELIEVED = "not to be believed"
+WORDS_WIDE = 110
+"""Characters of a warning on one line of a picture."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One slice explained.
+
+    Attributes:
+        slice: Its number in the series, from 1.
+        label: The class whose score is explained.
+        status: Of the answer: what was "not assessed" is shown, and no probability told.
+        probability: Of that class on this slice; None where it was not assessed.
+        method: Of attribution.
+        attribution: float32 [size, size], signed, on the grid that the network sees.
+        verdict: Of the checks; None where they were left out.
+        picture: File of the overlay.
+        raw: File of the attribution, as NumPy writes it.
+    """
+
+    slice: int
+    label: str
+    status: str
+    probability: float | None
+    method: str
+    attribution: NDArray[np.float32]
+    verdict: Verdict | None
+    picture: Path
+    raw: Path
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data beside an answer; the files by their names alone."""
+        checks = None if self.verdict is None else {**asdict(self.verdict), "believable": self.verdict.believable}
+        return {
+            "slice": self.slice,
+            "label": self.label,
+            "status": self.status,
+            "probability": self.probability,
+            "method": self.method,
+            "checks": checks,
+            "picture": self.picture.name,
+            "raw": self.raw.name,
+        }
+
+    def in_words(self, task: Task) -> str:
+        """One line for a person."""
+        if self.probability is None:
+            judged = f"{self.status}: what the network looks at, no finding"
+        elif self.verdict is None:
+            judged = "unchecked"
+        elif self.verdict.believable:
+            judged = "passed its checks"
+        else:
+            judged = f"{NOT_BELIEVED}: {'; '.join(self.verdict.faults)}"
+        value = "" if self.probability is None else f" {self.probability:.2f}"
+        explained = f"{self.method}, slice {self.slice}, {task.say(self.label)}{value}"
+        return f"  {explained}: {judged}; {self.picture}"
+
+
+class Explainer:
+    """Explains answers of one run and writes the pictures into a folder.
+
+    Args:
+        task: The application.
+        run: A finished run.
+        out: Where pictures and maps go; it exists.
+        method: One of `shared.explanation.attribution.methods_for`; None: the default.
+        target: The class to explain; None: the likeliest, and where the answer is positive the likeliest positive one.
+        slices: Of a series, how many are explained, the most suspicious (or surest) first.
+        checks: Whether each map is checked.
+        progress: Called with (what, done, total, note).
+
+    Raises:
+        UsageError: No such class, or no such method for the run's network.
+        RunError: The run is damaged.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        run: Path,
+        out: Path,
+        *,
+        method: str | None = None,
+        target: str | None = None,
+        slices: int = 3,
+        checks: bool = True,
+        progress: Progress = lambda *_: None,
+    ) -> None:
+        task.register()
+        self.task, self.out, self.slices, self.checks = task, out, slices, checks
+        self.network, self.record = load_trained(run)
+        self.method = method or DEFAULT_METHOD
+        if self.method not in (defined := methods_for(self.network)):
+            name = self.network.backbone.record.name
+            raise UsageError(f"no method {self.method!r} for {name}; allowed are {', '.join(defined)}")
+        if target is not None and target not in self.record.classes:
+            raise UsageError(f"no class {target!r} in this run; it has {', '.join(self.record.classes)}")
+        self.target = target
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.network.to(self.device)
+        self.count, self.progress = 0, progress
+
+    def explain(self, item: Item, answer: Answer) -> list[Explanation]:
+        """Explains one answer; what was refused has nothing to be explained.
+
+        What was not assessed is explained too, and says so: it may show what misleads the network.
+        """
+        self.count += 1
+        if answer.status == "refused":
+            return []
+        rows = self._rows(item, answer)
+        target = self._target(rows, answer)
+        weights = rows[:, target] if self.target or not any(self.record.positive) else self._suspicion(rows)
+        chosen = np.sort(np.argsort(-weights, kind="stable")[: self.slices]).tolist()
+        found = []
+        for done, number in enumerate(chosen, start=1):
+            found.append(self._slice(number, self._image(item, number), rows[number], target, answer))
+            self.progress(f"explaining input {self.count}", done, len(chosen), "")
+        return found
+
+    def _image(self, item: Item, number: int) -> NDArray[np.float32]:
+        return self.task.preprocess(item.slices[number], self.record.preprocessing)
+
+    def _rows(self, item: Item, answer: Answer) -> NDArray[np.float64]:
+        """Class probabilities of the slices, [slices, classes]."""
+        if answer.slices:
+            return np.array([[one.probabilities[name] for name in self.record.classes] for one in answer.slices])
+        images = (self._image(item, number) for number in range(len(item.slices)))
+        with torch.inference_mode():
+            scores = [self.network(torch.from_numpy(image[None]).to(self.device)) for image in images]
+            rows = [one / self.network.temperature for one in scores]
+            return torch.softmax(torch.cat(rows).double(), dim=1).cpu().numpy()
+
+    def _target(self, rows: NDArray[np.float64], answer: Answer) -> int:
+        if self.target is not None:
+            return self.record.classes.index(self.target)
+        told = answer.probabilities
+        whole = rows.mean(axis=0) if told is None else np.array([told[name] for name in self.record.classes])
+        if answer.decision == "positive":
+            whole = np.where(self.record.positive, whole, -1.0)
+        return int(whole.argmax())
+
+    def _suspicion(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(rows[:, np.array(self.record.positive)].sum(axis=1))
+
+    def _slice(
+        self, number: int, image: NDArray[np.float32], row: NDArray[np.float64], index: int, answer: Answer
+    ) -> Explanation:
+        explained = Explained(self.network, self.record, image, index, self.method, self.device)
+        found = explained.attribution(self.network)
+        verdict = check_map(explained, found) if self.checks else None
+        stem = f"{self.count:03d}-slice{number + 1:03d}-{self.method}"
+        explanation = Explanation(
+            slice=number + 1,
+            label=self.record.classes[index],
+            status=answer.status,
+            # a probability of what was not assessed would be taken for an answer
+            probability=float(row[index]) if answer.status == "assessed" else None,
+            method=self.method,
+            attribution=found,
+            verdict=verdict,
+            picture=self.out / f"{stem}.png",
+            raw=self.out / f"{stem}.npy",
+        )
+        write_bytes(explanation.picture, self._picture(image, explanation, answer))
+        write_array(explanation.raw, found)
+        return explanation
+
+    def _picture(self, image: NDArray[np.float32], explained: Explanation, answer: Answer) -> bytes:
+        verdict = explained.verdict
+        value = "" if explained.probability is None else f" {explained.probability:.2f}"
+        title = f"{self.task.name}: towards {explained.label}{value}, slice {explained.slice}, {explained.method}"
+        refusal = "" if answer.status == "assessed" else f"{answer.status}: {answer.reason}"
+        warnings = textwrap.wrap(refusal, WORDS_WIDE)
+        if verdict is None:
+            warnings.append("unchecked")
+        elif not verdict.believable:
+            warnings.append(f"{NOT_BELIEVED}: " + "\n".join(verdict.faults))
+        curves = None if verdict is None else verdict.curves
+        return explanation_picture(
+            image.mean(axis=0), explained.attribution, title, curves, "\n".join(warnings) or None
+        )

@@ -1,0 +1,111 @@
+"""BatchNorm with statistics for each of two domains and one scale and shift for both.
+
+The modules of the network themselves keep the statistics of the target, so that what is exported is one plain network;
+those of the source lie beside them, and are used where source images are judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - the field's usual name
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from shared.data.part import Part
+from shared.models.network import Network
+from shared.seeding import generator
+from shared.training.trainer import EVALUATION_BATCH, stack_images
+
+
+class SourceStatistics(nn.Module):
+    """Means and variances of the source for each BatchNorm of a network, at first those that it has.
+
+    Source: Li et al., AdaBN, arXiv 1603.04779; with both domains in training Chang et al., arXiv 1906.03950.
+    """
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.count = 0
+        for norm in batch_norms(network):
+            for name, statistic in zip(("mean", "variance"), _statistics(norm), strict=True):
+                self.register_buffer(f"{name}{self.count}", statistic.clone())
+            self.count += 1
+
+    @contextmanager
+    def apart(self, network: Network, labelled: int) -> Iterator[None]:
+        """Within it the first `labelled` images of a batch are normalised by the source's statistics, the rest by the
+        target's; in training mode each half by its own, which the statistics follow.
+        """
+        norms = batch_norms(network)
+        for number, norm in enumerate(norms):
+            norm.forward = partial(_in_halves, norm, self._of(number), labelled)  # type: ignore[method-assign]
+        try:
+            yield
+        finally:
+            for norm in norms:
+                del norm.forward
+
+    @contextmanager
+    def in_place(self, network: Network) -> Iterator[None]:
+        """Within it the network judges by the statistics of the source."""
+        self._swap(network)
+        try:
+            yield
+        finally:
+            self._swap(network)
+
+    @torch.no_grad()
+    def _swap(self, network: Network) -> None:
+        for number, norm in enumerate(batch_norms(network)):
+            for own, other in zip(_statistics(norm), self._of(number), strict=True):
+                kept = own.clone()
+                own.copy_(other)
+                other.copy_(kept)
+
+    def _of(self, number: int) -> tuple[Tensor, Tensor]:
+        return cast(Tensor, getattr(self, f"mean{number}")), cast(Tensor, getattr(self, f"variance{number}"))
+
+
+@torch.no_grad()
+def learn_statistics(network: Network, part: Part, device: torch.device) -> None:
+    """Gives every BatchNorm the statistics of the images of a part, each image counting once; no weight changes.
+
+    The images come in a drawn order: files often lie class by class, and the variance within one class is too small.
+    """
+    norms = batch_norms(network)
+    network.to(device).eval()
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the plain mean over batches
+        norm.train()
+    drawn = part.of(generator(0, "BatchNorm statistics").permutation(len(part.samples)))
+    for start in range(0, len(part.samples), EVALUATION_BATCH):
+        stop = min(start + EVALUATION_BATCH, len(part.samples))
+        if start == 0 or stop - start == EVALUATION_BATCH:  # a short last batch would count as much as a whole one
+            network.codes(stack_images(drawn, start, stop).to(device))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    network.eval()
+
+
+def batch_norms(network: Network) -> list[_BatchNorm]:
+    """The BatchNorm modules that keep statistics, in a fixed order."""
+    return [one for one in network.modules() if isinstance(one, _BatchNorm) and one.running_mean is not None]
+
+
+def _statistics(norm: _BatchNorm) -> tuple[Tensor, Tensor]:
+    return cast(Tensor, norm.running_mean), cast(Tensor, norm.running_var)
+
+
+def _in_halves(norm: _BatchNorm, source: tuple[Tensor, Tensor], labelled: int, x: Tensor) -> Tensor:
+    halves = []
+    for half, (mean, variance) in ((x[:labelled], source), (x[labelled:], _statistics(norm))):
+        momentum = 0.1 if norm.momentum is None else norm.momentum
+        halves.append(F.batch_norm(half, mean, variance, norm.weight, norm.bias, norm.training, momentum, norm.eps))
+    return torch.cat(halves)

@@ -1,0 +1,96 @@
+"""What all strategies share that see unlabelled images of a target in training: BatchNorm, judging, codes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from shared.config import Section
+from shared.data.part import Part
+from shared.errors import ConfigError
+from shared.models.network import Network
+from shared.strategies._domain_batchnorm import SourceStatistics, batch_norms
+from shared.strategies.finetune import train_in_phases
+from shared.training.job import Job
+from shared.training.objective import Objective
+from shared.training.options import TrainingOptions
+from shared.training.trainer import predict_codes
+
+
+class TowardTarget(Objective):
+    """The class loss of labelled images, target images beside them, and for each, if asked for, statistics of its own.
+
+    Raises:
+        ConfigError: Statistics of a target are asked for, and there is no target or no BatchNorm.
+    """
+
+    def __init__(self, job: Job, options: TrainingOptions) -> None:
+        super().__init__()
+        self.target = None if job.target is None else job.target.domain
+        self.beside = None if job.target is None else job.target.train
+        self.of_classes = options.class_loss(job)
+        self.statistics = SourceStatistics(job.network) if options.batch_norm == "per_domain" else None
+        if self.statistics is not None and self.target is None:
+            raise ConfigError("strategy.batch_norm: per_domain keeps statistics of a target; set data.target")
+        if self.statistics is not None and not batch_norms(job.network):
+            raise ConfigError("strategy.batch_norm: per_domain needs BatchNorm, and this backbone has none")
+
+    def normalised(self, network: Network, labelled: int) -> AbstractContextManager[None]:
+        """Within it the first `labelled` images of a batch are the source's, where each has statistics of its own."""
+        return nullcontext() if self.statistics is None else self.statistics.apart(network, labelled)
+
+    def judging(self, network: Network, part: Part) -> AbstractContextManager[None]:
+        """By the statistics of the part's own domain, where each has its own."""
+        if self.statistics is None or part.samples[0].domain == self.target:
+            return nullcontext()
+        return self.statistics.in_place(network)
+
+
+@dataclass(frozen=True)
+class Adapting:
+    """The strategy of such an objective: fine-tuning of it.
+
+    Attributes:
+        options: Those of training, and the objective's own.
+        objective: Of a job and checked options.
+    """
+
+    options: type[Section]
+    objective: Callable[[Job, Any], TowardTarget]
+
+    def check(self, options: Any, stages: Sequence[str]) -> None:
+        """Looks up the stages that the options name, and the rule of selection."""
+        options.check_names(stages)
+
+    def fit(self, job: Job, options: Any) -> list[dict[str, Any]]:
+        """Runs the phases; the checkpoint that the rule prefers is the result."""
+        objective = self.objective(job, options)
+        if objective.statistics is not None:
+            job.kept["statistics"] = objective.statistics
+        return train_in_phases(job, objective, options)
+
+    def codes(self, job: Job, part: Part) -> Iterator[Tensor]:
+        """Codes of the network, by the statistics of each image's own domain where each has its own."""
+        return domain_codes(job, part)
+
+
+def domain_codes(job: Job, part: Part) -> Iterator[Tensor]:
+    """As `Strategy.codes`, where `job.kept` may hold statistics of the source."""
+    statistics: SourceStatistics | None = job.kept.get("statistics")
+    if statistics is None or job.target is None:
+        yield from predict_codes(job.network, part, job.device)
+        return
+    inside = torch.tensor([sample.domain == job.target.domain for sample in part.samples])
+    rows = torch.empty(len(inside), job.network.head.in_features, device=job.device)
+    for of_target in (True, False):
+        chosen = torch.nonzero(inside == of_target)[:, 0]
+        if len(chosen):
+            with nullcontext() if of_target else statistics.in_place(job.network):
+                blocks = predict_codes(job.network, part.of(chosen.numpy()), job.device)
+                rows[chosen.to(job.device)] = torch.cat(list(blocks))
+    yield rows

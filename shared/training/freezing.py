@@ -1,0 +1,74 @@
+"""Which stages train, as data, and how a network is brought into that state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+from shared.errors import ConfigError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+BatchNormPolicy = Literal["train", "frozen", "fixed", "per_domain"]
+
+
+def resolve_stages(rule: str | Sequence[str], stages: Sequence[str]) -> tuple[str, ...]:
+    """The stages that train: "all", "none", "last:2", or their names.
+
+    Args:
+        rule: The rule as written in a configuration.
+        stages: All stages of the backbone, from input to output.
+
+    Raises:
+        ConfigError: A name that is no stage of this backbone, or a rule of another form.
+    """
+    if rule == "all":
+        return tuple(stages)
+    if rule == "none":
+        return ()
+    if isinstance(rule, str):
+        word, _, count = rule.partition(":")
+        if word != "last" or not count.isdigit() or not 1 <= int(count) <= len(stages):
+            raise ConfigError(f"train: {rule!r}; allowed: all, none, last:1 to last:{len(stages)}, or a list of stages")
+        return tuple(stages[-int(count) :])
+    unknown = [name for name in rule if name not in stages]
+    if unknown:
+        raise ConfigError(f"train: no stage {', '.join(unknown)}; this backbone has {', '.join(stages)}")
+    return tuple(name for name in stages if name in rule)
+
+
+def set_trainable(
+    stages: nn.ModuleDict, head: nn.Module, train: Sequence[str], batch_norm: BatchNormPolicy = "train"
+) -> None:
+    """Lets the head and the named stages receive gradients, and no other parameter.
+
+    With `batch_norm="fixed"` the scale and shift of BatchNorm stay too.
+    """
+    head.requires_grad_(True)
+    for name, stage in stages.items():
+        stage.requires_grad_(name in train)
+        if batch_norm == "fixed":
+            for norm in _batch_norms(stage):
+                norm.requires_grad_(False)
+
+
+def set_mode(stages: nn.ModuleDict, head: nn.Module, train: Sequence[str], batch_norm: BatchNormPolicy) -> None:
+    """Puts the trained parts into training mode and the frozen parts into evaluation mode.
+
+    A frozen stage keeps its BatchNorm statistics and drops nothing. With `batch_norm` "frozen" or "fixed" the
+    statistics of the trained stages stay too: what few images or folded weights need. Statistics per domain are
+    kept by `shared.strategies._domain_batchnorm`; for the modules themselves that is training as ever.
+    """
+    head.train()
+    for name, stage in stages.items():
+        stage.train(name in train)
+        if batch_norm in ("frozen", "fixed"):
+            for norm in _batch_norms(stage):
+                norm.eval()
+
+
+def _batch_norms(stage: nn.Module) -> list[nn.Module]:
+    from torch.nn.modules.batchnorm import _BatchNorm
+
+    return [module for module in stage.modules() if isinstance(module, _BatchNorm)]

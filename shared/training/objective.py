@@ -1,0 +1,106 @@
+"""What training minimises, as a module: what it learns beside the network is trained and kept with it."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from shared.data.part import Part
+from shared.models.network import Network
+from shared.training.losses import weighted_loss
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one step of training sees.
+
+    Attributes:
+        images: float32 [M, channels, size, size]; the labelled ones first, then those of `Objective.beside`.
+        labels: int64 [B], B <= M, of the labelled ones.
+        places: int64 [M], the place of each image in its part.
+        progress: Share of all steps of all phases that have been taken, 0..1.
+    """
+
+    images: Tensor
+    labels: Tensor
+    places: Tensor
+    progress: float
+
+
+class Objective(nn.Module):
+    """Network and batch to the loss of one step; parameters of its own learn at the rate of the head.
+
+    Attributes:
+        beside: Images that every batch holds as many of as labelled ones; their labels are never seen. None: none.
+    """
+
+    beside: Part | None = None
+
+    def forward(self, network: Network, batch: Batch) -> Tensor:
+        """The loss, a scalar, under autocast where precision is reduced; the network has not seen the batch yet."""
+        raise NotImplementedError
+
+    def answers(self, network: Network, codes: Tensor) -> Tensor:
+        """The scores, of codes [N, width], by which validation chooses a checkpoint: those of the classes."""
+        scores: Tensor = network.head(codes)
+        return scores
+
+    def truth(self, validation: Part) -> NDArray[np.int64]:
+        """What those scores should say, int64 [N]; -1 where it is not known."""
+        return validation.labels
+
+    def measured(self) -> dict[str, float]:
+        """What was measured since the last call, for the history."""
+        return {}
+
+    def judging(self, network: Network, part: Part) -> AbstractContextManager[None]:
+        """Within it the network stands as it shall judge a part; as it is, where nothing depends on the part."""
+        return nullcontext()
+
+
+class ClassLoss(Objective):
+    """Cross-entropy of the class scores: plain supervised training.
+
+    Args:
+        weights: float32 [classes], with mean 1 over the training samples.
+        label_smoothing: As in `weighted_loss`.
+        focal_gamma: The same.
+    """
+
+    weights: Tensor
+
+    def __init__(self, weights: Tensor, *, label_smoothing: float = 0.0, focal_gamma: float = 0.0) -> None:
+        super().__init__()
+        self.register_buffer("weights", weights, persistent=False)
+        self.label_smoothing, self.focal_gamma = label_smoothing, focal_gamma
+
+    def forward(self, network: Network, batch: Batch) -> Tensor:
+        """Mean over the labelled images."""
+        return self.of(network(batch.images[: len(batch.labels)]), batch.labels)
+
+    def of(self, scores: Tensor, labels: Tensor) -> Tensor:
+        """That of class scores [B, classes] that are known already."""
+        return weighted_loss(
+            scores.float(),
+            labels,
+            self.weights,
+            label_smoothing=self.label_smoothing,
+            focal_gamma=self.focal_gamma,
+        )
+
+
+class Learner(nn.Module):
+    """Network and objective as one module whose output is the loss: what is trained, also over several processes."""
+
+    def __init__(self, network: Network, objective: Objective) -> None:
+        super().__init__()
+        self.network, self.objective = network, objective
+
+    def forward(self, batch: Batch) -> Tensor:
+        """The loss of one step."""
+        loss: Tensor = self.objective(self.network, batch)
+        return loss

@@ -1,0 +1,83 @@
+"""How a checkpoint is chosen, as named rules over validation; none looks at the test set or at target labels.
+
+Some rules judge by the labelled validation of the source, others by the probabilities of unlabelled target images. What
+target labels would have chosen is no rule here: `shared.experiments.adaptation` shows it separately, as the oracle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.registry import Registry
+
+Rule = Callable[[NDArray[np.float64], NDArray[np.int64]], float]
+"""(probabilities [N, classes], labels [N]) of the validation set -> score, higher is better."""
+
+LabelFreeRule = Callable[[NDArray[np.float64]], float]
+"""probabilities [N, classes] of unlabelled target images -> score, higher is better."""
+
+RULES: Registry[Rule] = Registry("selection rule")
+LABEL_FREE: Registry[LabelFreeRule] = Registry("selection rule")
+LAST = "last"
+"""In place of a rule: no choice, the last epoch. Validation cannot say which checkpoint is best elsewhere."""
+NEIGHBOUR_TEMPERATURE = 0.05
+"""Source: Saito et al., arXiv 2108.10860, section 3.2."""
+
+
+def negative_log_likelihood(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
+    """Minus the mean negative log-likelihood: smooth, so it separates checkpoints that a rate calls equal."""
+    chosen = probabilities[np.arange(len(labels)), labels]
+    return float(np.log(np.clip(chosen, 1e-12, 1.0)).mean())
+
+
+def balanced_accuracy(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
+    """Mean recall over the classes that occur."""
+    hits = probabilities.argmax(axis=1) == labels
+    return float(np.mean([hits[labels == label].mean() for label in np.unique(labels)]))
+
+
+def certainty(probabilities: NDArray[np.float64]) -> float:
+    """Minus the mean entropy of the answers, in nats. All answers alike would please it too.
+
+    Source: Morerio et al., arXiv 1711.10288, section 4.
+    """
+    return -float(_entropies(probabilities).mean())
+
+
+def mutual_information(probabilities: NDArray[np.float64]) -> float:
+    """Entropy of the mean answer less the mean entropy: sure answers, and not all the same, in nats.
+
+    Source: Bridle et al., NIPS 1991; as a rule of selection Musgrave et al., arXiv 2208.07360.
+    """
+    return float(_entropies(probabilities.mean(axis=0, keepdims=True))[0] - _entropies(probabilities).mean())
+
+
+def soft_neighbourhood_density(probabilities: NDArray[np.float64]) -> float:
+    """Mean entropy of the similarities of each answer to the others: high where answers lie in dense clusters.
+
+    One answer alone has no neighbours, and 0.
+
+    Source: Saito et al., arXiv 2108.10860, equations 2 and 3.
+    """
+    if len(probabilities) < 2:
+        return 0.0
+    directions = probabilities / np.linalg.norm(probabilities, axis=1, keepdims=True)
+    similar = directions @ directions.T / NEIGHBOUR_TEMPERATURE
+    np.fill_diagonal(similar, -np.inf)
+    powers = np.exp(similar - similar.max(axis=1, keepdims=True))
+    return float(_entropies(powers / powers.sum(axis=1, keepdims=True)).mean())
+
+
+def _entropies(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    entropies: NDArray[np.float64] = -(probabilities * np.log(np.clip(probabilities, 1e-12, 1.0))).sum(axis=1)
+    return entropies
+
+
+RULES.add("loss", negative_log_likelihood)
+RULES.add("balanced_accuracy", balanced_accuracy)
+LABEL_FREE.add("entropy", certainty)
+LABEL_FREE.add("mutual_information", mutual_information)
+LABEL_FREE.add("soft_neighbourhood_density", soft_neighbourhood_density)

@@ -1,0 +1,1 @@
+"""Classes of which no image was seen: methods, protocol, study."""

@@ -1,0 +1,246 @@
+"""From data to what zero-shot works on: codes of a configuration's backbone or of a finished run, and their classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.config import Config
+from shared.data.loading import load_dataset
+from shared.data.part import Part
+from shared.data.partition import divide
+from shared.errors import ConfigError, UsageError
+from shared.features.cache import cached_codes
+from shared.features.layer_search import Code
+from shared.models.backbones.build import find_backbone
+from shared.models.network import Network
+from shared.models.restore import load_trained
+from shared.models.weights import require_weights
+from shared.pipeline.build import build_network, check_backbone, device_of, preprocessing_of, read_parts
+from shared.progress import Progress
+from shared.runs.folder import is_finished, read_seen
+from shared.runs.record import read_model_record
+from shared.samples import Sample, group_mark, image_digest
+from shared.task import Image, Preprocessing, Task
+from shared.zero_shot.attributes import AttributeTable
+from shared.zero_shot.metrics import Flags
+from shared.zero_shot.protocol import Coded, Known
+
+
+@dataclass(frozen=True)
+class Prints:
+    """Printed images of classes.
+
+    Attributes:
+        images: As the task preprocesses them.
+        labels: Class of each.
+        digest: Over all that determines the images, for the cache of their codes.
+    """
+
+    images: Sequence[Image]
+    labels: Sequence[str]
+    digest: str
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What an application knows of its classes without a picture of them.
+
+    Attributes:
+        table: Attributes of all classes.
+        prints: Prints of some classes on the grid of a preprocessing; None where classes cannot be printed.
+    """
+
+    table: AttributeTable
+    prints: Callable[[Sequence[str], Preprocessing], Prints] | None = None
+
+
+@dataclass(frozen=True)
+class Data:
+    """Codes by split, and what is known of their classes.
+
+    Attributes:
+        classes: All of the data.
+        parts: By split.
+        known: Of the classes.
+        notes: What must be said of the data and of what coded them.
+        synthetic: Whether images or network are of synthetic data.
+    """
+
+    classes: tuple[str, ...]
+    parts: Mapping[str, Coded]
+    known: Known
+    notes: tuple[str, ...]
+    synthetic: bool
+
+
+@dataclass(frozen=True)
+class Coder:
+    """What turns images into codes.
+
+    Attributes:
+        network: Its code is taken, its head is not used.
+        spec: The preprocessing of its images.
+        run: Name of the finished run that its weights are of; None where they are of none.
+        learnt: Classes that this run learnt: they are unseen no more.
+        marks: What it has seen, as `shared.runs.folder.read_seen` gives it.
+        synthetic: Whether it was trained on synthetic images.
+    """
+
+    network: Network
+    spec: Preprocessing
+    run: str | None = None
+    learnt: frozenset[str] = frozenset()
+    marks: frozenset[str] = frozenset()
+    synthetic: bool = False
+
+    def check_unseen(self, names: Collection[str]) -> None:
+        """Sees to it that classes can be unseen.
+
+        Raises:
+            UsageError: The network learnt from images of one.
+        """
+        if known := sorted(self.learnt & set(names)):
+            raise UsageError(
+                f"the run {self.run} learnt {', '.join(known)}, which can then not be unseen; name classes that it "
+                "does not know, or a run that did not learn these"
+            )
+
+
+def coder_of(task: Task, config: Config, model: Path | None = None) -> Coder:
+    """The network of a finished run at its own layers, or the backbone that a configuration describes.
+
+    Args:
+        task: The application.
+        config: Of a training.
+        model: A finished run, in place of the configuration's backbone and `data.options`; None: the configuration.
+
+    Raises:
+        MedtlError: As of a training; or the run is unfinished, damaged or of another application.
+    """
+    task.register()
+    if model is not None:
+        network, record = load_trained(model)
+        if record.task != task.name:
+            raise UsageError(f"{model} is a run of {record.task}; name one of {task.name} with --model")
+        return _of_run(network, record.preprocessing, model)
+    wanted, spec = config.backbone, preprocessing_of(task, config)
+    check_backbone(config)
+    backbone = find_backbone(wanted.name)
+    require_weights(backbone, wanted.weights)
+    if wanted.layers == "auto":
+        raise ConfigError("backbone.layers: auto is chosen by images of all classes; name the layers for zero-shot")
+    code = Code(wanted.layers or (backbone.default_layer,), wanted.pooling, wanted.size)
+    network, _ = build_network(config, code, spec, classes=1)
+    source = Path(wanted.weights)
+    return _of_run(network, spec, source) if is_finished(source) else Coder(network, spec)
+
+
+def _of_run(network: Network, spec: Preprocessing, run: Path) -> Coder:
+    record = read_model_record(run)
+    return Coder(network, spec, run.name, frozenset(record.classes), read_seen(run), record.synthetic)
+
+
+def gather(
+    task: Task,
+    config: Config,
+    knowledge: Knowledge,
+    coder: Coder,
+    *,
+    unseen: Collection[str] = (),
+    root: Path,
+    progress: Progress,
+) -> Data:
+    """Reads and divides the data as a training does, and takes the codes of a network.
+
+    Test images that the run behind the network has seen are left out: it would be surer of them than of others.
+
+    Args:
+        task: The application.
+        config: Of a training; of its backbone nothing is used.
+        knowledge: What the application knows of its classes.
+        coder: Takes the codes.
+        unseen: Classes that need stand in the test alone.
+        root: Where synthetic data lie.
+        progress: Called with (what, done, total, note).
+
+    Raises:
+        UsageError: A class that shall be unseen is not.
+        MedtlError: As of a training; or a class is not in the attribute table.
+    """
+    coder.check_unseen(unseen)
+    network, spec, device = coder.network, coder.spec, device_of(config)
+    dataset = load_dataset(task, config.data, spec, root, progress)
+    knowledge.table.of(dataset.classes)
+    divided = divide(task, config.data, dataset, test_only=unseen, seed=config.seed, progress=progress)
+    parts = read_parts(task, divided, spec, progress)
+
+    def codes(images: Sequence[Image], samples: Sequence[Sample], digest: str, what: str) -> NDArray[np.float32]:
+        said = partial(_codes_told, progress, what)
+        found = cached_codes(network, images, samples, spec, content_hash=digest, device=device, progress=said)
+        return np.asarray(found.block(0, len(samples)).numpy())
+
+    coded = {
+        name: Coded(codes(part.images, part.samples, dataset.content_hash, f"codes, {name}"), part.labels)
+        for name, part in parts.items()
+    }
+    notes = list(divided.notes)
+    if coder.run is not None:
+        again = {name: _seen_before(parts[name], coder.marks) for name in ("validation", "test")}
+        coded["test"] = Coded(coded["test"].codes[~again["test"]], coded["test"].labels[~again["test"]])
+        notes.append(_run_in_words(coder, again))
+    printed = None
+    if knowledge.prints is not None:
+        prints = knowledge.prints(dataset.classes, spec)
+        names = [Sample(id=f"print-{number}", source="") for number in range(len(prints.images))]
+        each = codes(prints.images, names, prints.digest, "codes, print")
+        of = np.array(prints.labels)
+        printed = np.stack([each[of == name].mean(axis=0) for name in dataset.classes])
+    known = Known.of(dataset.classes, knowledge.table, printed)
+    return Data(dataset.classes, coded, known, tuple(notes), dataset.synthetic or coder.synthetic)
+
+
+def _seen_before(part: Part, marks: frozenset[str]) -> Flags:
+    pairs = zip(part.samples, part.images, strict=True)
+    return np.array([group_mark(one) in marks or image_digest(image) in marks for one, image in pairs], dtype=np.bool_)
+
+
+def _run_in_words(coder: Coder, again: Mapping[str, Flags]) -> str:
+    """What the run behind the codes means for the numbers."""
+    network, (validation, test) = coder.network, (again[name] for name in ("validation", "test"))
+    return (
+        f"Codes are those of the run {coder.run} ({', '.join(network.layers)}, {network.pooling}), which learnt "
+        f"{len(coder.learnt)} classes. It has seen {int(test.sum())} of {len(test)} test images, which were left out, "
+        f"and {int(validation.sum())} of {len(validation)} of validation, by which strength and calibration are "
+        "chosen: classes that are held out for that are less strange to it than unseen ones."
+    )
+
+
+def divisions(
+    task: Task,
+    config: Config,
+    knowledge: Knowledge,
+    coder: Coder,
+    unseen: Sequence[str],
+    count: int,
+    *,
+    root: Path,
+    progress: Progress,
+) -> Iterator[tuple[Data, Sequence[str]]]:
+    """The same unseen classes on data divided by one seed after the other, from that of the configuration on.
+
+    Raises:
+        MedtlError: As of `gather`.
+    """
+    for seed in range(config.seed, config.seed + count):
+        again = config.model_copy(update={"seed": seed})
+        yield gather(task, again, knowledge, coder, unseen=unseen, root=root, progress=progress), unseen
+
+
+def _codes_told(progress: Progress, what: str, done: int, total: int) -> None:
+    progress(what, done, total, "")
