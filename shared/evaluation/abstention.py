@@ -2,19 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.evaluation.decision.aggregation import Aggregation
 from shared.evaluation.decision.ood_threshold import HIGHEST, by_series
 from shared.evaluation.measures import evaluate
 from shared.evaluation.statistics.intervals import group_codes
-from shared.runs.record import ModelRecord
 from shared.samples import Belonging, Sample
 
 RATES = ("accuracy", "auc", "sensitivity", "specificity")
+
+
+class DecisionRule(Protocol):
+    """How probabilities become answers: what of a model's record decides."""
+
+    @property
+    def classes(self) -> Sequence[str]:
+        """Names in the order of the network's outputs."""
+
+    @property
+    def positive(self) -> Sequence[bool]:
+        """For each class, whether it is the event that must not be missed."""
+
+    @property
+    def threshold(self) -> float:
+        """Probability from which an input is positive, or an answer accepted."""
+
+    @property
+    def aggregation(self) -> Aggregation:
+        """How the slices of a series become one probability."""
+
+    @property
+    def ood(self) -> Mapping[str, Any]:
+        """The `threshold` of the out-of-distribution score above which nothing is assessed."""
 
 
 def abstention(
@@ -23,7 +47,7 @@ def abstention(
     labels: NDArray[np.int64],
     samples: Sequence[Sample],
     belonging: Belonging,
-    record: ModelRecord,
+    rule: DecisionRule,
 ) -> dict[str, Any]:
     """Counts the inputs (series, and images on their own) above the threshold, and judges the images of the others.
 
@@ -36,21 +60,21 @@ def abstention(
         labels: [N] true classes, indices into the columns of `probabilities`.
         samples: The images.
         belonging: Of each of them.
-        record: Of the run.
+        rule: How the run decides, for example its `ModelRecord`.
 
     Returns:
         `threshold`, `inputs`, `not_assessed`, `not_assessed_positive` (None without a positive class), `coverage`, and
         `assessed`: the rates of the images that are left, empty where none or all are.
     """
     inputs = [sample.judged_as for sample in samples]
-    beyond = by_series(ood, inputs) > record.ood["threshold"]
+    beyond = by_series(ood, inputs) > rule.ood["threshold"]
     owners = group_codes(inputs)
     out = beyond[owners]
-    positive = np.array(record.positive)
+    positive = np.array(rule.positive)
     ill = np.zeros(len(beyond), dtype=np.bool_)
     np.logical_or.at(ill, owners, positive[labels])
     tree: dict[str, Any] = {
-        "threshold": record.ood["threshold"],
+        "threshold": rule.ood["threshold"],
         "inputs": len(beyond),
         "not_assessed": int(beyond.sum()),
         "not_assessed_positive": int((beyond & ill).sum()) if positive.any() else None,
@@ -61,12 +85,12 @@ def abstention(
         rest = evaluate(
             probabilities[~out],
             labels[~out],
-            record.classes,
+            rule.classes,
             positive=positive,
             belonging=belonging.of_those(~out),
             domains=["all"] * int((~out).sum()),
-            threshold=record.threshold,
-            aggregation=record.aggregation,
+            threshold=rule.threshold,
+            aggregation=rule.aggregation,
         )
         tree["assessed"] = {name: rest[name] for name in RATES if name in rest}
     return tree
