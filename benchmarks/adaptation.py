@@ -19,7 +19,7 @@ from shared.adaptation.label_shift import estimate_prior
 from shared.adaptation.reverse_validation import reverse_validation
 from shared.config import validate
 from shared.data.part import Part, unlabelled
-from shared.evaluation.decision.temperature import softmax
+from shared.evaluation.calibration import softmax
 from shared.evaluation.statistics.intervals import bootstrap
 from shared.models.backbones.build import build_backbone
 from shared.models.network import Network, code_width

@@ -23,8 +23,8 @@ from shared.config import DataSection
 from shared.data.loading import load_dataset
 from shared.data.part import Part
 from shared.data.partition import divide
+from shared.evaluation.calibration import fit_temperature, softmax
 from shared.evaluation.decision.decide import decide
-from shared.evaluation.decision.temperature import fit_temperature, softmax
 from shared.evaluation.measures import evaluate
 from shared.samples import SPLITS, Belonging
 from shared.task import Preprocessing

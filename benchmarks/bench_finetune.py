@@ -16,8 +16,8 @@ from shared.samples import Belonging, Sample
 from shared.task import Preprocessing
 from shared.training.job import Job
 from shared.training.objective import ClassLoss
-from shared.training.param_groups import parameter_groups
 from shared.training.precision import fast_precision
+from shared.training.rates import parameter_groups
 from shared.training.trainer import Phase, Settings, train
 
 NAME, SIZE, IMAGES, BATCH, CLASSES, JUDGED = "squeezenet1_1", 96, 640, 32, 4, 32

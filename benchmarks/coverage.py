@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from shared.evaluation.measures import rank_statistics
+from shared.evaluation.ranking import rank_statistics
 from shared.evaluation.statistics.intervals import Weights, bootstrap, wilson, wilson_grouped
 
 DRAWS = 2000

@@ -14,7 +14,7 @@ class Settings:
     """The options of handwriting's preprocessing; their defaults are `DEFAULT_OPTIONS`.
 
     Attributes:
-        blocks: Whether DHCD's images are grouped by blocks of file numbers (`handwriting.blocks`), which its official
+        blocks: Whether DHCD's images are grouped by blocks of file numbers (`handwriting.dhcd`), which its official
             split cuts through: for a split that is drawn.
         margin: Share of the frame left empty on each side, 0 to 0.4; DHCD's images have 2 of 32 pixels.
     """

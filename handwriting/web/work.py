@@ -13,7 +13,7 @@ from PIL import Image as PillowImage
 from handwriting.inputs import judgeable
 from handwriting.page.reading import read_item
 from shared.io.atomic import write_bytes, write_json
-from shared.prediction.predictor import Answer
+from shared.prediction.answer import Answer
 from shared.task import Item
 from shared.web.judging import ANSWERS, Judge
 

@@ -21,7 +21,8 @@ from medtl.results.objects import result_objects
 from medtl.results.source_images import MAY_BE_EMPTY
 from medtl.results.text import finding, remarks
 from shared.errors import DataError
-from shared.prediction.predictor import Answer, Predictor
+from shared.prediction.answer import Answer
+from shared.prediction.predictor import Predictor
 from shared.task import Task
 
 Code = tuple[str, str, str]

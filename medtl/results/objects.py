@@ -22,7 +22,7 @@ from medtl.results.source_images import building, read_sources
 from medtl.transforms import restore
 from shared.errors import DataError, UsageError
 from shared.io.durable import write_new
-from shared.prediction.predictor import Answer
+from shared.prediction.answer import Answer
 from shared.runs.record import ModelRecord
 from shared.task import Item
 

@@ -16,7 +16,7 @@ from medtl.results.identity import Identity
 from medtl.results.slice_picture import Overlay, Rgb, draw_slice, smoothed
 from medtl.results.source_images import SourceFrame, building
 from medtl.results.text import WARNING, captions, most_suspicious
-from shared.prediction.predictor import Answer
+from shared.prediction.answer import Answer
 
 DESCRIPTION = "medtl slices (RESEARCH USE ONLY)"
 FULL_PERCENTILE = 99.0

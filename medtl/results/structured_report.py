@@ -16,7 +16,7 @@ from pydicom.sr.coding import Code
 from medtl.results.identity import Identity
 from medtl.results.source_images import Sources, building
 from medtl.results.text import finding, remarks
-from shared.prediction.predictor import Answer
+from shared.prediction.answer import Answer
 
 SCHEME = "99MEDTL"
 """Its code values have at most 16 characters (VR SH)."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from medtl.task import TASK
-from shared.prediction.predictor import SYNTHETIC_NOTE, Answer
+from shared.prediction.answer import Answer
+from shared.prediction.predictor import SYNTHETIC_NOTE
 from shared.runs.record import ModelRecord
 
 WARNING = "RESEARCH USE ONLY - NOT FOR DIAGNOSIS"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from medtl.results.objects import result_objects, write_objects
 from shared.errors import DataError
-from shared.prediction.predictor import Answer
+from shared.prediction.answer import Answer
 from shared.runs.record import ModelRecord
 from shared.task import Item
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from medtl.transforms import LUMINANCE
 from shared.errors import DataError
 from shared.io.atomic import write_bytes, write_json
-from shared.prediction.predictor import Answer
+from shared.prediction.answer import Answer
 from shared.task import Item
 from shared.web.judging import Judge
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from shared.adaptation.reverse_validation import REVERSE
 from shared.adaptation.target import Watched, watched
-from shared.evaluation.decision.temperature import softmax
+from shared.evaluation.calibration import softmax
 from shared.evaluation.statistics.intervals import LEVEL, Weights, bootstrap
 from shared.io.atomic import read_json
 from shared.training.selection import LABEL_FREE, RULES

@@ -12,7 +12,8 @@ from shared.prediction.text import in_words
 from shared.progress import Lines
 
 if TYPE_CHECKING:
-    from shared.prediction.predictor import Answer, Predictor
+    from shared.prediction.answer import Answer
+    from shared.prediction.predictor import Predictor
     from shared.reporting.explainer import Explainer, Explanation
     from shared.runs.record import ModelRecord
     from shared.task import Item, Task

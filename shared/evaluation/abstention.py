@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.evaluation.decision.aggregation import Aggregation
-from shared.evaluation.decision.ood_threshold import HIGHEST, by_series
+from shared.evaluation.decision.ood import HIGHEST, by_series
 from shared.evaluation.measures import evaluate
 from shared.evaluation.statistics.intervals import group_codes
 from shared.samples import Belonging, Sample

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.evaluation.measures import Rate
+from shared.evaluation.rates import Rate
 from shared.samples import Belonging
 
 

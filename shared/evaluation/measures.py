@@ -14,10 +14,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import DataError
-from shared.evaluation.calibration_error import brier_score, expected_calibration_error, judged
+from shared.evaluation.calibration import brier_score, expected_calibration_error, judged
 from shared.evaluation.decision.aggregation import Aggregation
 from shared.evaluation.decision.series import judge_series
-from shared.evaluation.statistics.intervals import Weights, bootstrap, group_codes, wilson, wilson_grouped
+from shared.evaluation.ranking import ranking
+from shared.evaluation.rates import (
+    BOOTSTRAP,
+    Flags,
+    Rate,
+    Units,
+    Values,
+    divide,
+    rarest_kind,
+    too_few,
+    undefined,
+    with_interval,
+)
+from shared.evaluation.statistics.intervals import Weights, bootstrap
 from shared.samples import Belonging
 
 BETA = 2.0
@@ -26,15 +39,6 @@ SMALL_CELL = 5
 """Below this many samples no rate of a domain is given: it would say nothing and might point at a person."""
 SMALLEST_PROBABILITY = 1e-12
 """Where the logarithm is cut, so that one certain mistake does not make the mean infinite."""
-
-WILSON = "Wilson"
-WILSON_GROUPED = "Wilson, for as many trials as the variance between groups leaves"
-BOOTSTRAP = "bootstrap over groups"
-
-Flags = NDArray[np.bool_]
-Values = NDArray[np.float64]
-Units = Sequence[int]
-"""[N] what each sample belongs to that is independent of the rest."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,7 @@ def evaluate(
     scores = aggregation.each(raw)
     called = scores >= threshold
     if positive.any():
-        result |= _ranking(scores, truth, units) | _calls(called, truth, rate) | _counts(called, truth)
+        result |= ranking(scores, truth, units) | _calls(called, truth, rate) | _counts(called, truth)
         result |= _weighed(called, truth, units, stakes)
         if len(set(belonging.groups)) < len(labels):
             result["by_group"] = _by_group(raw, truth, belonging, threshold, aggregation, stakes)
@@ -123,7 +127,7 @@ def evaluate(
         owners = belonging.of_those(inside)
         block = _domain(predicted[inside] == labels[inside], owners)
         if positive.any() and inside.sum() >= SMALL_CELL:
-            block |= _ranking(scores[inside], truth[inside], owners.units, SMALL_CELL)
+            block |= ranking(scores[inside], truth[inside], owners.units, SMALL_CELL)
             block |= _calls(called[inside], truth[inside], Rate(owners.units, SMALL_CELL))
         elif inside.sum() >= SMALL_CELL:
             wrong = (predicted != labels)[inside]
@@ -147,30 +151,7 @@ def _by_group(
     called = whole >= threshold
     rates = _calls(called, positive, Rate(units)) | _counts(called, positive)
     rates |= _weighed(called, positive, units, stakes)
-    return {"n": len(whole)} | _ranking(whole, positive, units) | rates
-
-
-class Rate:
-    """A rate with Wilson's interval, which allows for groups where samples share one (a unit)."""
-
-    def __init__(self, units: Units, least: int = 1) -> None:
-        self.units = np.asarray(units)
-        self.least = least
-
-    def __call__(self, hits: Flags, among: Flags) -> dict[str, Any]:
-        """How many of the samples `among` [N] are `hits` [N]."""
-        trials, successes = int(among.sum()), int((hits & among).sum())
-        if trials < self.least:
-            return _undefined(_too_few(self.least))
-        codes = group_codes(self.units[among].tolist())
-        count = int(codes.max()) + 1
-        measure = {"value": successes / trials, "successes": successes, "n": trials}
-        if count == trials:
-            return measure | _bounds(wilson(successes, trials), WILSON)
-        if count == 1 and 0 < successes < trials:
-            return measure | _bounds(None, WILSON_GROUPED)
-        right, all_ = (np.bincount(codes, kind[among]).astype(np.float64) for kind in (hits, among))
-        return measure | _bounds(wilson_grouped(right, all_), WILSON_GROUPED)
+    return {"n": len(whole)} | ranking(whole, positive, units) | rates
 
 
 def _calls(called: Flags, truth: Flags, rate: Rate) -> dict[str, Any]:
@@ -204,30 +185,28 @@ def _weighed(called: Flags, truth: Flags, units: Units, stakes: Stakes) -> dict[
 
         value = float(of_draws(np.ones((1, len(truth))))[0])
         if np.isnan(value):
-            return _undefined("one of the two kinds does not occur")
-        rarest = _rarest(units, *kinds) if kinds else None
-        return {"value": value, "n": len(truth)} | _bounds(bootstrap(units, of_draws, rarest=rarest), BOOTSTRAP)
+            return undefined("one of the two kinds does not occur")
+        rarest = rarest_kind(units, *kinds) if kinds else None
+        return {"value": value, "n": len(truth)} | with_interval(bootstrap(units, of_draws, rarest=rarest), BOOTSTRAP)
 
     square = BETA**2
     found = {
-        "f_beta": measured(
-            lambda tp, fp, fn, _: _divide((1 + square) * tp, (1 + square) * tp + square * fn + fp), truth
-        )
+        "f_beta": measured(lambda tp, fp, fn, _: divide((1 + square) * tp, (1 + square) * tp + square * fn + fp), truth)
         | {"beta": BETA}
     }
-    found["cost"] = measured(lambda tp, fp, fn, tn: _divide(stakes.miss_cost * fn + fp, tp + fp + fn + tn)) | {
+    found["cost"] = measured(lambda tp, fp, fn, tn: divide(stakes.miss_cost * fn + fp, tp + fp + fn + tn)) | {
         "miss_cost": stakes.miss_cost
     }
     if (prevalence := stakes.prevalence) is not None:
         ill, well = prevalence, 1.0 - prevalence
 
         def ppv(tp: Values, fp: Values, fn: Values, tn: Values) -> Values:
-            hits, alarms = ill * _divide(tp, tp + fn), well * _divide(fp, tn + fp)
-            return _divide(hits, hits + alarms)
+            hits, alarms = ill * divide(tp, tp + fn), well * divide(fp, tn + fp)
+            return divide(hits, hits + alarms)
 
         def npv(tp: Values, fp: Values, fn: Values, tn: Values) -> Values:
-            cleared, misses = well * _divide(tn, tn + fp), ill * _divide(fn, tp + fn)
-            return _divide(cleared, cleared + misses)
+            cleared, misses = well * divide(tn, tn + fp), ill * divide(fn, tp + fn)
+            return divide(cleared, cleared + misses)
 
         found["ppv_at_prevalence"] = measured(ppv, truth, ~truth) | {"prevalence": prevalence}
         found["npv_at_prevalence"] = measured(npv, truth, ~truth) | {"prevalence": prevalence}
@@ -240,144 +219,40 @@ def _counts(called: Flags, truth: Flags) -> dict[str, int]:
 
 def _domain(right: Flags, belonging: Belonging) -> dict[str, Any]:
     if len(right) < SMALL_CELL:
-        return {"n": None, "reason": _too_few(SMALL_CELL)}
+        return {"n": None, "reason": too_few(SMALL_CELL)}
     every = np.ones(len(right), dtype=np.bool_)
     return {"n": len(right), "groups": len(set(belonging.groups)), "accuracy": Rate(belonging.units)(right, every)}
-
-
-def _ranking(scores: Values, truth: Flags, units: Units, least: int = 1) -> dict[str, Any]:
-    """AUC and average precision; `least` is the number of samples wanted of each of the two kinds."""
-    if min(int(truth.sum()), int((~truth).sum())) < least:
-        measure = _undefined("only one of the two kinds occurs" if least == 1 else f"{_too_few(least)} of one kind")
-        return {"auc": measure, "average_precision": measure}
-    return {
-        name: {"value": float(statistic(np.ones((1, len(truth))))[0]), "n": len(truth)}
-        | _bounds(bootstrap(units, statistic, rarest=_rarest(units, truth, ~truth)), BOOTSTRAP)
-        for name, statistic in rank_statistics(scores, truth).items()
-    }
-
-
-def rank_statistics(scores: Values, truth: Flags) -> dict[str, Callable[[Weights], Values]]:
-    """AUC and average precision of N samples as functions of their weights [B, N], for the bootstrap of intervals."""
-    ranks = _Ranks(scores, truth)
-    return {"auc": ranks.auc, "average_precision": ranks.average_precision}
-
-
-def sensitivity_at_specificity(scores: Values, truth: Flags, units: Units, specificity: float) -> dict[str, Any]:
-    """The best sensitivity of a threshold that reaches `specificity` on these very samples: what a ranking is worth.
-
-    No run can promise it elsewhere, for its threshold would have to be known before.
-
-    Args:
-        scores: float64 [N], higher for positive.
-        truth: [N].
-        units: [N] what is independent of the rest.
-        specificity: At least; 0 to 1.
-    """
-    if not truth.any() or truth.all():
-        return _undefined("only one of the two kinds occurs")
-    ranks = _Ranks(scores, truth)
-
-    def statistic(weights: Weights) -> Values:
-        return ranks.sensitivity_at(weights, specificity)
-
-    value = float(statistic(np.ones((1, len(truth))))[0])
-    interval = bootstrap(units, statistic, rarest=_rarest(units, truth, ~truth))
-    return {"value": value, "n": len(truth)} | _bounds(interval, BOOTSTRAP)
-
-
-class _Ranks:
-    """Measures of a ranking for many weightings of its samples at once; equal scores share a rank."""
-
-    def __init__(self, scores: Values, truth: Flags) -> None:
-        self.order = np.argsort(-scores, kind="stable")
-        self.truth = truth[self.order].astype(np.float64)
-        self.starts = np.flatnonzero(np.diff(scores[self.order], prepend=np.inf))
-
-    def _weigh(self, weights: Weights) -> tuple[Values, Values]:
-        """Positive and negative weight at each distinct score, from the highest down, each [B, scores]."""
-        ordered = weights[:, self.order]
-        positives = np.add.reduceat(ordered * self.truth, self.starts, axis=1)
-        return positives, np.add.reduceat(ordered, self.starts, axis=1) - positives
-
-    def auc(self, weights: Weights) -> Values:
-        """Chance that a positive sample scores above a negative one, ties halved: float64 [B]."""
-        positives, negatives = self._weigh(weights)
-        beaten = negatives.sum(axis=1, keepdims=True) - np.cumsum(negatives, axis=1) + negatives / 2
-        return _divide((positives * beaten).sum(axis=1), positives.sum(axis=1) * negatives.sum(axis=1))
-
-    def average_precision(self, weights: Weights) -> Values:
-        """Precision at each distinct score, weighted by the recall gained there, without interpolation: [B]."""
-        positives, negatives = self._weigh(weights)
-        hits = np.cumsum(positives, axis=1)
-        precision = hits / np.maximum(hits + np.cumsum(negatives, axis=1), 1.0)
-        # a draw without negatives has no ranking to judge, as in `auc`
-        return _divide((positives * precision).sum(axis=1), hits[:, -1] * (negatives.sum(axis=1) > 0))
-
-    def sensitivity_at(self, weights: Weights, specificity: float) -> Values:
-        """Share of positives at or above the lowest score at which `specificity` of negatives lie below: [B]."""
-        positives, negatives = self._weigh(weights)
-        all_positives, all_negatives = positives.sum(axis=1), negatives.sum(axis=1)
-        allowed = (1.0 - specificity) * all_negatives[:, None] + 1e-9  # 0.2 x 5 must allow 1
-        reached = np.where(np.cumsum(negatives, axis=1) <= allowed, np.cumsum(positives, axis=1), 0.0).max(axis=1)
-        return _divide(np.where(all_negatives > 0, reached, np.nan), all_positives)
 
 
 def _balanced_accuracy(predicted: NDArray[np.int64], labels: NDArray[np.int64], units: Units) -> dict[str, Any]:
     """Mean recall over the classes that occur."""
     if not len(labels):
-        return _undefined("no such sample")
+        return undefined("no such sample")
     members = (labels[:, None] == np.unique(labels)).astype(np.float64)
     hits = members * (predicted == labels)[:, None]
 
     def statistic(weights: Weights) -> Values:
-        return _divide(weights @ hits, weights @ members).mean(axis=1)
+        return divide(weights @ hits, weights @ members).mean(axis=1)
 
     value = float(statistic(np.ones((1, len(labels))))[0])
-    rarest = _rarest(units, *(members.T > 0))
-    return {"value": value, "n": len(labels)} | _bounds(bootstrap(units, statistic, rarest=rarest), BOOTSTRAP)
+    rarest = rarest_kind(units, *(members.T > 0))
+    return {"value": value, "n": len(labels)} | with_interval(bootstrap(units, statistic, rarest=rarest), BOOTSTRAP)
 
 
 def _brier(probabilities: Values, labels: NDArray[np.int64], positive: Flags, units: Units) -> dict[str, Any]:
     """Of the positive event; without one, of the answer being right."""
     if not len(labels):
-        return _undefined("no such sample")
+        return undefined("no such sample")
     scores, truth = judged(probabilities, labels, positive)
     losses = (scores - truth) ** 2
     interval = bootstrap(units, lambda weights: (weights @ losses) / weights.sum(axis=1))
-    return {"value": brier_score(scores, truth), "n": len(labels)} | _bounds(interval, BOOTSTRAP)
+    return {"value": brier_score(scores, truth), "n": len(labels)} | with_interval(interval, BOOTSTRAP)
 
 
 def _negative_log_likelihood(probabilities: Values, labels: NDArray[np.int64], units: Units) -> dict[str, Any]:
     """Mean over samples, in nats."""
     if not len(labels):
-        return _undefined("no such sample")
+        return undefined("no such sample")
     losses = -np.log(np.clip(probabilities[np.arange(len(labels)), labels], SMALLEST_PROBABILITY, 1.0))
     interval = bootstrap(units, lambda weights: (weights @ losses) / weights.sum(axis=1))
-    return {"value": float(losses.mean()), "n": len(labels)} | _bounds(interval, BOOTSTRAP)
-
-
-def _rarest(units: Units, *kinds: Flags) -> int:
-    """How many units hold the kind of sample that the fewest hold."""
-    owners = np.asarray(units)
-    return min(len(np.unique(owners[kind])) for kind in kinds)
-
-
-def _divide(above: Values, below: Values) -> Values:
-    """The quotient, NaN where it is not defined: `bootstrap` leaves those draws out."""
-    return np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0)
-
-
-def _bounds(interval: tuple[float, float] | None, method: str) -> dict[str, Any]:
-    if interval is None:
-        reason = "too few groups, or too many draws on which the measure is not defined"
-        return {"low": None, "high": None, "interval": None, "interval_reason": reason}
-    return {"low": interval[0], "high": interval[1], "interval": method}
-
-
-def _undefined(reason: str) -> dict[str, Any]:
-    return {"value": None, "reason": reason}
-
-
-def _too_few(least: int) -> str:
-    return f"fewer than {least} samples" if least > 1 else "no such sample"
+    return {"value": float(losses.mean()), "n": len(labels)} | with_interval(interval, BOOTSTRAP)

@@ -19,8 +19,8 @@ from shared.adaptation.label_shift import estimate_prior
 from shared.adaptation.target import FOLDER
 from shared.config import Config
 from shared.errors import ConfigError, DataError
+from shared.evaluation.calibration import fit_temperature, softmax
 from shared.evaluation.decision.decide import decide
-from shared.evaluation.decision.temperature import fit_temperature, softmax
 from shared.evaluation.measures import evaluate
 from shared.pipeline.fit import strategy_of
 from shared.pipeline.train import run as train_run

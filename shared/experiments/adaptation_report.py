@@ -13,7 +13,7 @@ from shared.adaptation.criteria import Run
 from shared.evaluation.text import caveats, in_words
 from shared.experiments.adaptation import BOUND
 from shared.io.atomic import write_json, write_text
-from shared.reporting.figures import ACCENT, INK, MUTED, address, new_figure
+from shared.reporting.figures.canvas import ACCENT, INK, MUTED, address, new_figure
 from shared.reporting.html import template
 from shared.runs.record import read_model_record
 from shared.seeding import generator

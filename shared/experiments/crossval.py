@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from shared.config import Config
 from shared.errors import ConfigError
 from shared.evaluation.decision.series import judge_series
-from shared.evaluation.measures import Rate
+from shared.evaluation.rates import Rate
 from shared.evaluation.statistics.repeats import mean_of_repeats
 from shared.evaluation.text import caveats
 from shared.io.atomic import read_json

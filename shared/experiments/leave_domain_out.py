@@ -12,7 +12,7 @@ import numpy as np
 from shared.config import Config
 from shared.data.loading import load_dataset
 from shared.errors import ConfigError, DataError
-from shared.evaluation.measures import sensitivity_at_specificity
+from shared.evaluation.ranking import sensitivity_at_specificity
 from shared.evaluation.text import caveats
 from shared.io.atomic import read_json
 from shared.pipeline.build import preprocessing_of

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from shared.data.part import Part
-from shared.evaluation.decision.temperature import fit_temperature
+from shared.evaluation.calibration import fit_temperature
 from shared.features.cache import Codes, codes_of_layers
 from shared.features.lbfgs import Held
 from shared.features.linear import LinearHead, fit_path

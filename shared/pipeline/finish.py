@@ -24,11 +24,10 @@ from shared.data.part import Part
 from shared.data.partition import Divided
 from shared.evaluation.abstention import abstention
 from shared.evaluation.auxiliary import evaluate_further
+from shared.evaluation.calibration import fit_temperature, softmax
 from shared.evaluation.decision.decide import Decision, decide
-from shared.evaluation.decision.ood import FILE, KEPT, Reference
-from shared.evaluation.decision.ood_threshold import choose_threshold, one_of_each
+from shared.evaluation.decision.ood import FILE, KEPT, Reference, choose_threshold, one_of_each
 from shared.evaluation.decision.operating_point import OperatingPoint
-from shared.evaluation.decision.temperature import fit_temperature, softmax
 from shared.evaluation.measures import Stakes, evaluate
 from shared.io.atomic import file_hash, write_array, write_json, write_text
 from shared.models.network import Network

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from shared.prediction.predictor import Answer, SliceAnswer
+    from shared.prediction.answer import Answer, SliceAnswer
     from shared.task import Task
 
 SLICES_A_LINE = 4

@@ -19,7 +19,7 @@ from shared.data.leaks import find_leaks
 from shared.data.splits import group_units
 from shared.io.archives import read_source
 from shared.io.atomic import write_json, write_text
-from shared.reporting.figures import pair_sheet
+from shared.reporting.figures.sheets import pair_sheet
 from shared.samples import Dataset, Sample
 from shared.task import Task
 

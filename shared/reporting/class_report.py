@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from shared.data.part import Part
 from shared.evaluation.decision.selective import risk_coverage
-from shared.reporting.figures import reject_curve, thumbnail
+from shared.reporting.figures.curves import reject_curve
+from shared.reporting.figures.sheets import thumbnail
 
 PAIRS = 12
 """Confused pairs that are shown."""

@@ -16,9 +16,9 @@ from shared.explanation.attribution import DEFAULT_METHOD, methods_for
 from shared.explanation.sanity_checks import Explained, Verdict, check_map
 from shared.io.atomic import write_array, write_bytes
 from shared.models.restore import load_trained
-from shared.prediction.predictor import Answer
+from shared.prediction.answer import Answer
 from shared.progress import Progress
-from shared.reporting.figures import explanation_picture
+from shared.reporting.figures.sheets import explanation_picture
 from shared.task import Item, Task
 
 NOT_BELIEVED = "not to be believed"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from shared.data.part import Part
 from shared.evaluation.abstention import abstention_in_words
-from shared.evaluation.calibration_error import judged, reliability_bins
+from shared.evaluation.calibration import judged, reliability_bins
 from shared.evaluation.measures import Stakes
 from shared.evaluation.text import MANY_CLASSES, beside_published, caveats, in_words, rows_of, summary_lines
 from shared.explanation.attribution import DEFAULT_METHOD, attribute
@@ -32,15 +32,14 @@ from shared.reporting.class_report import (
     shaded,
     with_bars,
 )
-from shared.reporting.figures import (
-    attribution_sheet,
+from shared.reporting.figures.curves import (
     decision_curve,
-    miss_sheet,
     precision_recall_curve,
     reliability_plot,
     roc_curve,
     training_curve,
 )
+from shared.reporting.figures.sheets import attribution_sheet, miss_sheet
 from shared.reporting.html import template
 from shared.reporting.model_card import model_card
 from shared.runs.record import ModelRecord

@@ -24,7 +24,7 @@ from shared.training.freezing import resolve_stages
 from shared.training.job import Job
 from shared.training.objective import Batch
 from shared.training.options import TrainingOptions
-from shared.training.schedules import ramp
+from shared.training.rates import ramp
 from shared.training.trainer import stack_images
 
 

@@ -14,13 +14,13 @@ from torch import Tensor
 
 from shared.config import Section
 from shared.data.part import Part
-from shared.evaluation.decision.temperature import fit_temperature
+from shared.evaluation.calibration import fit_temperature
 from shared.features.adam import fit_epochs
 from shared.features.cache import Codes, cached_codes
 from shared.features.lbfgs import BLOCK_VALUES, CodeSource, Held
 from shared.features.linear import LinearHead, fit_path
 from shared.training.job import Job
-from shared.training.losses import class_weights
+from shared.training.objective import class_weights
 from shared.training.selection import RULES
 
 IN_MEMORY = 1 << 31

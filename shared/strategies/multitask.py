@@ -19,8 +19,7 @@ from shared.models.network import FurtherHead, Network
 from shared.seeding import derive_seed
 from shared.strategies.finetune import train_in_phases
 from shared.training.job import Job
-from shared.training.losses import class_weights
-from shared.training.objective import Batch, ClassLoss, Objective
+from shared.training.objective import Batch, ClassLoss, Objective, class_weights
 from shared.training.options import TrainingOptions
 from shared.training.trainer import predict_codes
 

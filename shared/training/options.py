@@ -12,9 +12,8 @@ from shared.data.order import Balance
 from shared.errors import ConfigError
 from shared.training.freezing import BatchNormPolicy, resolve_stages
 from shared.training.job import Job
-from shared.training.losses import class_weights
-from shared.training.objective import ClassLoss
-from shared.training.schedules import Shape
+from shared.training.objective import ClassLoss, class_weights
+from shared.training.rates import Shape
 from shared.training.selection import LABEL_FREE, LAST, RULES
 from shared.training.trainer import Phase, Settings
 

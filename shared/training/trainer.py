@@ -10,7 +10,6 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -21,20 +20,18 @@ from accelerate import Accelerator
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader
-from torch.utils.data import Dataset as TorchDataset
 
 from shared.data.order import Balance, balanced_keys, endless, epoch_order
 from shared.data.part import Part
 from shared.errors import RunError
 from shared.models.network import Network
 from shared.seeding import derive_seed, generator
-from shared.task import Image
+from shared.training.augmented import Augmented
 from shared.training.ema import averaged
 from shared.training.freezing import BatchNormPolicy, resolve_stages, set_mode, set_trainable
 from shared.training.job import Job
 from shared.training.objective import Batch, Learner, Objective
-from shared.training.param_groups import parameter_groups
-from shared.training.schedules import Shape, multiplier
+from shared.training.rates import Shape, multiplier, parameter_groups
 from shared.training.selection import LABEL_FREE, LAST, RULES
 
 CHECKPOINT_SECONDS = 20.0
@@ -67,44 +64,6 @@ class Position:
     step: int = 0
     best_score: float | None = None
     loss_sum: float = 0.0
-
-
-class Augmented(TorchDataset[tuple[Tensor, int, int]]):
-    """Training images and those beside them, varied by a draw that depends only on (seed, phase, epoch, index)."""
-
-    def __init__(
-        self, part: Part, beside: Part | None, augment: Callable[[Image, int], Image] | None, seed: int
-    ) -> None:
-        self.part, self.beside, self.augment, self.seed = part, beside, augment, seed
-
-    def __getitem__(self, key: tuple[int, int, int]) -> tuple[Tensor, int, int]:
-        """Image [channels, size, size], label and place of key (phase, epoch, index).
-
-        Indices from the size of the training part on are of the images beside it, whose label reads as -1.
-        """
-        phase, epoch, index = key
-        count = len(self.part.samples)
-        place = index if index < count else index - count
-        if index < count:
-            image, label = self.part.images[place], int(self.part.labels[place])
-        else:
-            assert self.beside is not None  # else no such index is drawn
-            image, label = self.beside.images[place], -1
-        if self.augment is not None:
-            with _one_thread():
-                image = self.augment(image, derive_seed(self.seed, "augment", phase, epoch, index))
-        return torch.from_numpy(np.array(image, dtype=np.float32)), label, place
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """For small tensors: two threads wait for each other longer than one computes (a fifth of the time, measured)."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from typing import Any
 from shared.errors import InputRefused
 from shared.io.archives import archive_bytes, is_archive
 from shared.io.atomic import write_json
-from shared.prediction.predictor import Answer, Predictor
+from shared.prediction.answer import Answer
+from shared.prediction.predictor import Predictor
 from shared.task import Item, Task
 
 MAX_UNPACKED_BYTES = 4 << 30

@@ -21,7 +21,7 @@ from medtl.settings import DEFAULT_OPTIONS
 from shared.evaluation.decision.aggregation import Aggregation
 from shared.evaluation.decision.ood import FILE, Reference
 from shared.io.atomic import write_array, write_json
-from shared.prediction.predictor import Answer, SliceAnswer
+from shared.prediction.answer import Answer, SliceAnswer
 from shared.runs.folder import finish, write_seen
 from shared.runs.record import ModelRecord
 from shared.task import Item, Preprocessing

@@ -1,23 +1,19 @@
-"""How unlike the images of training an image is: its distance to their codes. NumPy alone: prediction imports this.
-
-A network answers whatever it is shown, as surely for a knee as for a head. The score is one less the cosine between an
-image's code and the code of its tenth nearest training image: 0 is alike, 1 is unrelated. Of a series it is the median
-of its slices. What lies above a threshold that validation sets is not assessed.
-
-Source: Sun et al., Out-of-Distribution Detection with Deep Nearest Neighbors, arXiv 2204.06507 (codes of unit length,
-the k-th nearest, a part of the training images is enough).
-"""
+"""How unlike the training images an input is, and from which score on nothing is assessed."""
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import t
 
 from shared.errors import RunError
+from shared.evaluation.statistics.intervals import group_codes
+from shared.seeding import generator
 
 FILE = "codes.npy"
 NEIGHBOUR = 10
@@ -83,3 +79,60 @@ def _directions(codes: NDArray[np.floating]) -> NDArray[np.float32]:
     lengths = np.linalg.norm(codes, axis=1, keepdims=True)
     # a code of zeros has no direction and is like nothing
     return np.asarray(codes / np.maximum(lengths, np.finfo(np.float32).tiny), dtype=np.float32)
+
+
+HIGHEST = 2.0
+"""No score is higher: one less the cosine of opposite codes."""
+FAR, SMALLEST = 10.0, 1e-4
+"""Scores below the median by this factor, or below what codes kept as float16 can tell from 0, count as that much."""
+
+
+def by_series(slices: Values, series: Sequence[Hashable]) -> Values:
+    """The score of each series, in the order in which they first occur, from those of samples [N]."""
+    owners = group_codes(series)
+    bounds = np.cumsum(np.bincount(owners))[:-1]
+    return np.array([of_series(own) for own in np.split(slices[np.argsort(owners, kind="stable")], bounds)])
+
+
+def one_of_each(scores: Values, inputs: Sequence[Hashable], units: Sequence[int], seed: int) -> Values:
+    """The score of one input of each unit, drawn at random: several series of a patient are no independent ones.
+
+    Args:
+        scores: [N] of images.
+        inputs: [N] what `predict` would judge each as a part of.
+        units: [N] what is independent of the rest.
+        seed: Of the draw.
+    """
+    first = np.unique(group_codes(inputs), return_index=True)[1]
+    of_inputs, owners = by_series(scores, inputs), np.asarray(units)[first]
+    order = generator(seed, "one input of each unit").permutation(len(of_inputs))
+    chosen = order[np.unique(owners[order], return_index=True)[1]]
+    return of_inputs[np.sort(chosen)]
+
+
+def choose_threshold(scores: Values, rate: float) -> float:
+    """A threshold that a like input exceeds with a probability of at most `rate`.
+
+    With enough scores it is an order statistic, for which that holds whatever their distribution (split conformal
+    prediction), as far as they are independent. Fewer than 1 / rate scores have no such quantile: then it is the
+    one-sided prediction limit of their logarithms, taken as normal, so about right at best. Of one score nothing is
+    known: the threshold is `HIGHEST`, which leaves nothing unassessed.
+
+    Args:
+        scores: [N] of independent inputs of validation.
+        rate: Over 0 and below 1.
+
+    Source: Vovk, Gammerman & Shafer, Algorithmic Learning in a Random World, 2005, section 2.2; Hahn & Meeker,
+    Statistical Intervals, 1991, section 4.8.
+    """
+    count = len(scores)
+    rank = int(np.ceil((count + 1) * (1.0 - rate)))
+    if rank <= count:
+        return float(np.sort(scores)[rank - 1])
+    if count < 2:
+        return HIGHEST
+    # copies of training images score about 0, and their logarithms would stretch the spread without end
+    floor = max(float(np.median(scores)) / FAR, SMALLEST)
+    logarithms = np.log(np.maximum(scores, floor))
+    reach = float(t.ppf(1.0 - rate, count - 1)) * np.sqrt(1.0 + 1.0 / count)
+    return min(float(np.exp(logarithms.mean() + reach * logarithms.std(ddof=1))), HIGHEST)

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from shared.evaluation.measures import Rate, rank_statistics
+from shared.evaluation.ranking import rank_statistics
+from shared.evaluation.rates import Rate
 from shared.evaluation.statistics.intervals import LEVEL, Weights, bootstrap
 
 Values = NDArray[np.float64]

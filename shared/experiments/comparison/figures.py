@@ -8,7 +8,7 @@ from typing import Any
 
 from shared.evaluation.text import MEASURES
 from shared.experiments.comparison.plan import budget_in_words
-from shared.reporting.figures import MUTED, address, new_figure
+from shared.reporting.figures.canvas import MUTED, address, new_figure
 
 COLOURS = ("#1d2733", "#b3261e", "#0072b2", "#009e73", "#e69f00", "#cc79a7", "#56b4e9", "#8a94a0")
 """By backbone. Source: Okabe & Ito, Color Universal Design, 2008, after the two colours of all our pictures."""

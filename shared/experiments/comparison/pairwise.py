@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from shared.errors import DataError, RunError, UsageError
 from shared.evaluation.decision.aggregation import Aggregation
 from shared.evaluation.decision.series import judge_series
-from shared.evaluation.statistics.delong import compare_aucs
 from shared.evaluation.statistics.intervals import bootstrap, group_codes
-from shared.evaluation.statistics.permutation import sign_flip_p
+from shared.evaluation.statistics.paired import compare_aucs, sign_flip_p
 from shared.runs.folder import check_finished
 from shared.runs.record import read_model_record
 from shared.samples import Belonging

@@ -17,7 +17,7 @@ from shared.experiments.comparison.preflight import (
     without_data,
     without_weights,
 )
-from shared.experiments.comparison.published import published_lines
+from shared.experiments.comparison.report import published_lines
 from shared.experiments.comparison.significance import paired_tests
 from shared.experiments.comparison.table import table_row
 from shared.processes.child import in_child

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from shared.evaluation.statistics.paired import holm, over_seeds
 from shared.experiments.comparison.pairwise import compare_runs
 from shared.experiments.comparison.plan import Cell, budget_in_words
 
@@ -58,31 +59,6 @@ def paired_tests(
     for found, corrected in zip(tested, holm([found["p"] for found in tested]), strict=True):
         found["p_holm"] = corrected
     return notes
-
-
-def holm(p: Sequence[float]) -> list[float]:
-    """Holm's corrected p-values: the chance of any false finding among all tests stays below the level.
-
-    Source: Holm, Scand J Statist 6:65, 1979.
-    """
-    order = sorted(range(len(p)), key=lambda i: p[i])
-    corrected, least = [0.0] * len(p), 0.0
-    for rank, i in enumerate(order):
-        least = max(least, min(1.0, (len(p) - rank) * p[i]))
-        corrected[i] = least
-    return corrected
-
-
-def over_seeds(differences: Sequence[float], p: Sequence[float]) -> float:
-    """One p-value for tests of the same pair, one a seed.
-
-    The largest of them, and 1 where the differences disagree in direction: a difference counts where every seed shows
-    it. Seeds judge the same or overlapping images, so methods that take tests as independent would claim too much; the
-    largest is valid however they depend on each other.
-
-    Source: Berger, Technometrics 24:295, 1982 (intersection-union test), once for each direction.
-    """
-    return max(p) if len({difference > 0 for difference in differences if difference}) <= 1 else 1.0
 
 
 def _over_seeds(runs: Mapping[int, Path], best: Mapping[int, Path], main: str) -> dict[str, Any] | None:

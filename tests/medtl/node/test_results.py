@@ -14,7 +14,7 @@ from medtl.node.results import results_of
 from medtl.phantom.dataset import write_phantom
 from medtl.task import TASK
 from shared.errors import DataError
-from shared.prediction.predictor import Answer
+from shared.prediction.answer import Answer
 from shared.task import Item
 
 

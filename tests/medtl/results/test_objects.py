@@ -22,7 +22,7 @@ from medtl.inputs import items
 from medtl.results.objects import result_objects, write_objects
 from medtl.transforms import restore
 from shared.errors import DataError, UsageError
-from shared.prediction.predictor import Answer
+from shared.prediction.answer import Answer
 
 NAME = "Żółć^Zażółć"
 

@@ -20,7 +20,7 @@ from handwriting.cli import app
 from handwriting.task import TASK as CHARACTERS
 from medtl.task import TASK
 from shared.io.atomic import read_json
-from shared.prediction.predictor import Answer, SliceAnswer
+from shared.prediction.answer import Answer, SliceAnswer
 from shared.prediction.text import in_words
 from shared.runs.folder import claimed, is_finished
 

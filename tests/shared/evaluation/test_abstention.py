@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from shared.evaluation.abstention import abstention, abstention_in_words
-from shared.evaluation.decision.ood_threshold import HIGHEST
+from shared.evaluation.decision.ood import HIGHEST
 from shared.runs.record import ModelRecord
 from shared.samples import Belonging, Sample
 

@@ -10,7 +10,8 @@ from sklearn import metrics
 
 from shared.errors import DataError
 from shared.evaluation.decision.aggregation import Aggregation
-from shared.evaluation.measures import SMALL_CELL, Stakes, evaluate, sensitivity_at_specificity
+from shared.evaluation.measures import SMALL_CELL, Stakes, evaluate
+from shared.evaluation.ranking import sensitivity_at_specificity
 from shared.evaluation.statistics.intervals import wilson
 from shared.samples import Belonging, Sample
 

@@ -8,7 +8,7 @@ from shared.features import lbfgs as head_solver
 from shared.features.adam import fit_epochs
 from shared.features.lbfgs import Held
 from shared.features.linear import LinearHead, fit_path
-from shared.reporting.figures import training_curve
+from shared.reporting.figures.curves import training_curve
 
 
 def _problem() -> tuple[Held, torch.Tensor]:

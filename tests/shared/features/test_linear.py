@@ -5,10 +5,10 @@ import pytest
 import torch
 from sklearn.datasets import make_classification
 
-from shared.evaluation.decision.temperature import fit_temperature
+from shared.evaluation.calibration import fit_temperature
 from shared.features.lbfgs import Held
 from shared.features.linear import fit_path
-from shared.training.losses import balanced_weights
+from shared.training.objective import balanced_weights
 
 
 def _problem(classes: int = 3) -> tuple[np.ndarray, np.ndarray]:

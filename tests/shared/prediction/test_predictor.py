@@ -21,7 +21,8 @@ from medtl.task import TASK as MEDTL
 from shared.errors import RunError, UsageError
 from shared.models.backbones.build import build_backbone
 from shared.models.network import Calibrated, Network, code_width
-from shared.prediction.predictor import Answer, Predictor, SliceAnswer
+from shared.prediction.answer import Answer, SliceAnswer
+from shared.prediction.predictor import Predictor
 from shared.runs.record import read_model_record
 from shared.task import Item
 

@@ -6,7 +6,7 @@ from torch import nn
 
 from shared.errors import ConfigError
 from shared.training.freezing import resolve_stages, set_mode, set_trainable
-from shared.training.param_groups import parameter_groups
+from shared.training.rates import parameter_groups
 
 STAGES = ("stem", "middle", "top")
 

@@ -8,8 +8,16 @@ import numpy as np
 import pytest
 
 from shared.errors import RunError
-from shared.evaluation.decision.ood import FILE, NEIGHBOUR, Reference, of_series
-from shared.evaluation.decision.ood_threshold import HIGHEST, by_series, choose_threshold, one_of_each
+from shared.evaluation.decision.ood import (
+    FILE,
+    HIGHEST,
+    NEIGHBOUR,
+    Reference,
+    by_series,
+    choose_threshold,
+    of_series,
+    one_of_each,
+)
 from shared.io.atomic import write_array
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from shared.errors import DataError, UsageError
-from shared.evaluation.statistics.delong import compare_aucs
+from shared.evaluation.statistics.paired import compare_aucs
 from shared.experiments.comparison.pairwise import compare_runs
 from shared.io.atomic import read_json, write_json
 from shared.runs.folder import finish

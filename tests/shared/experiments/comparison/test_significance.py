@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from shared.config import Config
+from shared.evaluation.statistics.paired import holm, over_seeds
 from shared.experiments.comparison.plan import Cell
-from shared.experiments.comparison.significance import holm, over_seeds, paired_tests
+from shared.experiments.comparison.significance import paired_tests
 
 Row = dict[str, str]
 

@@ -7,7 +7,7 @@ import pytest
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss
 
-from shared.evaluation.calibration_error import brier_score, expected_calibration_error, net_benefit, reliability_bins
+from shared.evaluation.calibration import brier_score, expected_calibration_error, net_benefit, reliability_bins
 
 
 def _calibrated(count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812 - the field's usual name
 
-from shared.training.losses import class_weights, weighted_loss
+from shared.training.objective import class_weights, weighted_loss
 
 SCORES = torch.tensor([[2.0, 0.0], [0.5, 0.0], [-1.0, 1.0]])
 LABELS = torch.tensor([0, 1, 1])

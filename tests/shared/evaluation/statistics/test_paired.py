@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 
-from shared.evaluation.statistics.delong import compare_aucs
+from shared.evaluation.statistics.paired import compare_aucs, sign_flip_p
 
 
 def _cases(seed: int, first: float, second: float, count: int = 120) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -58,3 +61,22 @@ def test_the_same_scores_do_not_differ() -> None:
 def test_one_case_of_a_kind_is_refused() -> None:
     with pytest.raises(ValueError, match="two cases of each kind"):
         compare_aucs(np.arange(3.0), np.arange(3.0), np.array([True, False, False]))
+
+
+def test_it_counts_every_flip_of_signs() -> None:
+    gaps = np.array([3, -1, 2, 0, 5, -2])
+    flips = [abs(int((gaps * signs).sum())) for signs in itertools.product((-1, 1), repeat=len(gaps))]
+    expected = np.mean([total >= abs(gaps.sum()) for total in flips])
+    assert sign_flip_p(gaps) == pytest.approx(expected)
+    assert sign_flip_p(-gaps) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("better", "worse"), [(9, 1), (40, 22), (300, 200)])
+def test_of_single_images_it_is_mcnemars_exact_test(better: int, worse: int) -> None:
+    gaps = np.array([1] * better + [-1] * worse + [0] * 50)
+    assert sign_flip_p(gaps) == pytest.approx(binomtest(better, better + worse).pvalue, abs=1e-12)
+
+
+def test_no_difference_gives_one() -> None:
+    assert sign_flip_p(np.zeros(4, dtype=np.int64)) == 1.0
+    assert sign_flip_p(np.array([1, -1])) == 1.0

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.training.schedules import multiplier, ramp
+from shared.training.rates import multiplier, ramp
 
 
 def test_warm_up_rises_to_the_peak_and_cosine_falls_to_nothing() -> None:

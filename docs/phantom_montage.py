@@ -1,8 +1,9 @@
-"""A picture of the phantom: one row a patient, its tumour in the middle, for documents and for eyes."""
+"""Draws docs/phantom.png from a phantom, one row a patient: `python docs/phantom_montage.py PHANTOM OUT.png`."""
 
 from __future__ import annotations
 
 import csv
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -47,3 +48,7 @@ def _tile(path: Path) -> NDArray[np.uint8]:
     grey = np.clip(pixels / np.percentile(pixels, BRIGHTEST_PERCENTILE), 0.0, 1.0) * 255.0
     tile = PillowImage.fromarray(grey.astype(np.uint8)).resize((TILE, TILE), PillowImage.Resampling.BICUBIC)
     return np.asarray(tile)
+
+
+if __name__ == "__main__":
+    montage(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,99 @@
+"""Measures of the order of scores: AUC, average precision, sensitivity at a specificity."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from shared.evaluation.rates import (
+    BOOTSTRAP,
+    Flags,
+    Units,
+    Values,
+    divide,
+    rarest_kind,
+    too_few,
+    undefined,
+    with_interval,
+)
+from shared.evaluation.statistics.intervals import Weights, bootstrap
+
+
+def ranking(scores: Values, truth: Flags, units: Units, least: int = 1) -> dict[str, Any]:
+    """AUC and average precision; `least` is the number of samples wanted of each of the two kinds."""
+    if min(int(truth.sum()), int((~truth).sum())) < least:
+        measure = undefined("only one of the two kinds occurs" if least == 1 else f"{too_few(least)} of one kind")
+        return {"auc": measure, "average_precision": measure}
+    return {
+        name: {"value": float(statistic(np.ones((1, len(truth))))[0]), "n": len(truth)}
+        | with_interval(bootstrap(units, statistic, rarest=rarest_kind(units, truth, ~truth)), BOOTSTRAP)
+        for name, statistic in rank_statistics(scores, truth).items()
+    }
+
+
+def rank_statistics(scores: Values, truth: Flags) -> dict[str, Callable[[Weights], Values]]:
+    """AUC and average precision of N samples as functions of their weights [B, N], for the bootstrap of intervals."""
+    ranks = _Ranks(scores, truth)
+    return {"auc": ranks.auc, "average_precision": ranks.average_precision}
+
+
+def sensitivity_at_specificity(scores: Values, truth: Flags, units: Units, specificity: float) -> dict[str, Any]:
+    """The best sensitivity of a threshold that reaches `specificity` on these very samples: what a ranking is worth.
+
+    No run can promise it elsewhere, for its threshold would have to be known before.
+
+    Args:
+        scores: float64 [N], higher for positive.
+        truth: [N].
+        units: [N] what is independent of the rest.
+        specificity: At least; 0 to 1.
+    """
+    if not truth.any() or truth.all():
+        return undefined("only one of the two kinds occurs")
+    ranks = _Ranks(scores, truth)
+
+    def statistic(weights: Weights) -> Values:
+        return ranks.sensitivity_at(weights, specificity)
+
+    value = float(statistic(np.ones((1, len(truth))))[0])
+    interval = bootstrap(units, statistic, rarest=rarest_kind(units, truth, ~truth))
+    return {"value": value, "n": len(truth)} | with_interval(interval, BOOTSTRAP)
+
+
+class _Ranks:
+    """Measures of a ranking for many weightings of its samples at once; equal scores share a rank."""
+
+    def __init__(self, scores: Values, truth: Flags) -> None:
+        self.order = np.argsort(-scores, kind="stable")
+        self.truth = truth[self.order].astype(np.float64)
+        self.starts = np.flatnonzero(np.diff(scores[self.order], prepend=np.inf))
+
+    def _weigh(self, weights: Weights) -> tuple[Values, Values]:
+        """Positive and negative weight at each distinct score, from the highest down, each [B, scores]."""
+        ordered = weights[:, self.order]
+        positives = np.add.reduceat(ordered * self.truth, self.starts, axis=1)
+        return positives, np.add.reduceat(ordered, self.starts, axis=1) - positives
+
+    def auc(self, weights: Weights) -> Values:
+        """Chance that a positive sample scores above a negative one, ties halved: float64 [B]."""
+        positives, negatives = self._weigh(weights)
+        beaten = negatives.sum(axis=1, keepdims=True) - np.cumsum(negatives, axis=1) + negatives / 2
+        return divide((positives * beaten).sum(axis=1), positives.sum(axis=1) * negatives.sum(axis=1))
+
+    def average_precision(self, weights: Weights) -> Values:
+        """Precision at each distinct score, weighted by the recall gained there, without interpolation: [B]."""
+        positives, negatives = self._weigh(weights)
+        hits = np.cumsum(positives, axis=1)
+        precision = hits / np.maximum(hits + np.cumsum(negatives, axis=1), 1.0)
+        # a draw without negatives has no ranking to judge, as in `auc`
+        return divide((positives * precision).sum(axis=1), hits[:, -1] * (negatives.sum(axis=1) > 0))
+
+    def sensitivity_at(self, weights: Weights, specificity: float) -> Values:
+        """Share of positives at or above the lowest score at which `specificity` of negatives lie below: [B]."""
+        positives, negatives = self._weigh(weights)
+        all_positives, all_negatives = positives.sum(axis=1), negatives.sum(axis=1)
+        allowed = (1.0 - specificity) * all_negatives[:, None] + 1e-9  # 0.2 x 5 must allow 1
+        reached = np.where(np.cumsum(negatives, axis=1) <= allowed, np.cumsum(positives, axis=1), 0.0).max(axis=1)
+        return divide(np.where(all_negatives > 0, reached, np.nan), all_positives)

@@ -1,0 +1,145 @@
+"""Curves of a report: training, ROC, precision and recall, reliability, decision, rejection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.evaluation.calibration import Bin, net_benefit
+from shared.reporting.figures.canvas import ACCENT, INK, MUTED, address, new_figure
+
+
+def training_curve(history: Sequence[Mapping[str, Any]]) -> str | None:
+    """Loss and what validation says over the epochs of a network or a head; None where there were no epochs."""
+    epochs = [row for row in history if "epoch" in row]
+    if not epochs:
+        return None
+    figure, axes = new_figure(6.4, 2.6)
+    steps = np.arange(1, len(epochs) + 1)
+    # a head is judged by the rule of its selection alone
+    judged = "validation_accuracy" if "validation_accuracy" in epochs[0] else "validation_score"
+    axes.plot(steps, [row["train_loss"] for row in epochs], color=INK, label="training loss")
+    axes.plot(steps, [row[judged] for row in epochs], color=ACCENT, label=judged.replace("_", " "))
+    axes.set_xlabel("epoch")
+    axes.legend(frameon=False)
+    return address(figure)
+
+
+def roc_curve(scores: NDArray[np.float64], positive: NDArray[np.bool_], threshold: float, name: str) -> str | None:
+    """ROC of the positive event with the operating point marked; None where one of the two kinds is absent."""
+    if positive.all() or not positive.any():
+        return None
+    from sklearn.metrics import roc_curve as curve
+
+    false_rate, true_rate, _ = curve(positive, scores)
+    figure, axes = new_figure(3.6, 3.6)
+    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=":")
+    axes.plot(false_rate, true_rate, color=INK)
+    called = scores >= threshold
+    axes.plot(called[~positive].mean(), called[positive].mean(), "o", color=ACCENT, label=f"threshold {threshold:.3g}")
+    axes.set_xlabel("1 - specificity")
+    axes.set_ylabel(f"sensitivity for {name}")
+    axes.legend(frameon=False, loc="lower right")
+    return address(figure)
+
+
+def precision_recall_curve(
+    scores: NDArray[np.float64], positive: NDArray[np.bool_], threshold: float, name: str
+) -> str | None:
+    """Precision against sensitivity with the operating point marked; None where one of the two kinds is absent."""
+    if positive.all() or not positive.any():
+        return None
+    from sklearn.metrics import precision_recall_curve as curve
+
+    precision, recall, _ = curve(positive, scores)
+    figure, axes = new_figure(3.6, 3.6)
+    axes.step(recall, precision, where="post", color=INK)
+    axes.axhline(positive.mean(), color=MUTED, linewidth=0.8, linestyle=":")
+    called = scores >= threshold
+    if called.any():
+        axes.plot(
+            called[positive].mean(), positive[called].mean(), "o", color=ACCENT, label=f"threshold {threshold:.3g}"
+        )
+        axes.legend(frameon=False, loc="lower left")
+    axes.set_ylim(0.0, 1.03)
+    axes.set_xlabel(f"sensitivity for {name}")
+    axes.set_ylabel("precision (PPV)")
+    return address(figure)
+
+
+def reliability_plot(before: Sequence[Bin], after: Sequence[Bin]) -> str:
+    """Observed against predicted share, before and after the temperature, with Wilson intervals."""
+    figure, axes = new_figure(3.6, 3.6)
+    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=":")
+    for bins, colour, label in ((before, MUTED, "before"), (after, INK, "after")):
+        observed = np.array([one.observed for one in bins])
+        reach = np.abs(np.array([[one.low for one in bins], [one.high for one in bins]]) - observed)
+        axes.errorbar(
+            [one.predicted for one in bins],
+            observed,
+            yerr=reach,
+            fmt="o-",
+            markersize=3,
+            linewidth=1,
+            elinewidth=0.6,
+            color=colour,
+            label=f"{label} calibration",
+        )
+    axes.set_xlabel("predicted probability")
+    axes.set_ylabel("observed share")
+    axes.legend(frameon=False, loc="upper left")
+    return address(figure)
+
+
+def decision_curve(
+    scores: NDArray[np.float64], positive: NDArray[np.bool_], threshold: float, miss_cost: float
+) -> str | None:
+    """Net benefit of the model, of calling all positive and of calling none; None where one kind is absent."""
+    if positive.all() or not positive.any():
+        return None
+    thresholds = np.linspace(0.01, 0.6, 60)
+    figure, axes = new_figure(6.4, 2.8)
+    benefit = net_benefit(scores, positive, thresholds)
+    everyone = net_benefit(np.ones(len(scores)), positive, thresholds)
+    axes.plot(thresholds, benefit, color=INK, label="model")
+    axes.plot(thresholds, everyone, color=MUTED, label="all called positive")
+    axes.axhline(0.0, color=MUTED, linewidth=0.8, linestyle=":", label="none called positive")
+    if threshold <= thresholds[-1]:
+        axes.axvline(threshold, color=ACCENT, linewidth=0.8, label="operating point")
+    stated = 1.0 / (1.0 + miss_cost)
+    axes.axvline(stated, color=MUTED, linewidth=0.8, linestyle="--", label=f"a miss costs {miss_cost:g} false alarms")
+    axes.set_ylim(min(-0.05, float(benefit.min())), float(max(benefit.max(), everyone.max())) * 1.1)
+    axes.set_xlabel("threshold t: a miss costs (1 - t) / t false alarms")
+    axes.set_ylabel("net benefit")
+    axes.legend(frameon=False)
+    return address(figure)
+
+
+def reject_curve(
+    curves: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]],
+    points: Mapping[str, tuple[float, float]],
+    target: float,
+) -> str:
+    """Error among accepted answers against the share that is accepted.
+
+    Args:
+        curves: Coverage and error [T] of validation and test, by name.
+        points: Coverage and error of each at the threshold; none where nothing is accepted there.
+        target: The error rate that was asked for.
+    """
+    figure, axes = new_figure(6.4, 2.8)
+    axes.axhline(target, color=MUTED, linewidth=0.8, linestyle=":", label=f"asked for: {target:g}")
+    for (name, (coverage, error)), colour in zip(curves.items(), (MUTED, INK), strict=True):
+        axes.plot(coverage, error, color=colour, linewidth=1.2, label=name)
+    for number, point in enumerate(points.values()):
+        axes.plot(*point, "o", color=ACCENT, markersize=4, label=None if number else "at the threshold")
+    # of the few surest answers one mistake is a large share; that says nothing and would flatten the rest
+    highest = max(float(error[-1]) for _, error in curves.values())
+    axes.set_ylim(0.0, 1.1 * max(highest, target))
+    axes.set_xlabel("coverage: share of answers accepted")
+    axes.set_ylabel("error among accepted")
+    axes.legend(frameon=False, loc="upper left")
+    return address(figure)
