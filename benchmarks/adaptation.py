@@ -22,7 +22,7 @@ from shared.data.part import Part, unlabelled
 from shared.evaluation.calibration import softmax
 from shared.evaluation.statistics.intervals import bootstrap
 from shared.models.backbones.build import build_backbone
-from shared.models.network import Network, code_width
+from shared.models.network import Network, feature_width
 from shared.seeding import derive_seed
 from shared.strategies import find_strategy
 from shared.strategies.base import Strategy
@@ -52,7 +52,7 @@ class Watched:
     def __call__(self, job: Job, epoch: int) -> None:
         """After epoch number `epoch`."""
         for name, part in self.parts.items():
-            rows = torch.cat([job.network.head(codes) for codes in self.strategy.codes(job, part)])
+            rows = torch.cat([job.network.head(features) for features in self.strategy.features(job, part)])
             self.scores.setdefault(name, []).append(rows.double().numpy())
 
 
@@ -85,7 +85,7 @@ class Study:
         backbone = build_backbone(self.backbone, layers=None, seed=self.seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(self.seed, "head"))
-            width = code_width(backbone, backbone.layers, "avg1", 1, self.side)
+            width = feature_width(backbone, backbone.layers, "avg1", 1, self.side)
             network = Network(backbone, backbone.layers, "avg1", width, self.classes)
         return network.to(memory_format=torch.channels_last)
 
@@ -110,7 +110,7 @@ class Study:
                 train=own["train"],
                 validation=own["validation"],
                 classes=tuple(str(i) for i in range(self.classes)),
-                costs=(1.0,) * self.classes,
+                miss_costs=(1.0,) * self.classes,
                 spec=Preprocessing(self.side),
                 content_hash="",
                 fingerprint="",
@@ -120,7 +120,7 @@ class Study:
                 folder=Path(folder),
                 progress=lambda *_: None,
                 target=hidden,
-                watch=watch,
+                on_epoch_end=watch,
             )
             history = strategy.fit(job, settings)
             told = reverse_validation(job, strategy, settings, self.network())["accuracy"] if back else None

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from benchmarks.adaptation import ESTIMATED, Study, accuracy, summary
 from shared.data.part import Part
-from shared.samples import Belonging, Sample
+from shared.samples import Grouping, Sample
 from shared.seeding import generator
 from shared.training.selection import LABEL_FREE
 
@@ -63,7 +63,7 @@ def varied(image: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
 def _part(images: NDArray[np.uint8], labels: NDArray[np.integer], domain: str) -> Part:
     enlarged = [cv2.resize(image, (SIDE, SIDE)).astype(np.float32)[None] / 255 for image in images]
     samples = [Sample(id=f"{domain}{i}", source="", label=str(label), domain=domain) for i, label in enumerate(labels)]
-    return Part(samples, enlarged, labels.astype(np.int64), Belonging.of(samples, range(len(samples))))
+    return Part(samples, enlarged, labels.astype(np.int64), Grouping.of(samples, range(len(samples))))
 
 
 def main() -> None:

@@ -26,7 +26,7 @@ from shared.data.partition import divide
 from shared.evaluation.calibration import fit_temperature, softmax
 from shared.evaluation.decision.decide import decide
 from shared.evaluation.measures import evaluate
-from shared.samples import SPLITS, Belonging
+from shared.samples import SPLITS, Grouping
 from shared.task import Preprocessing
 from shared.training.selection import LABEL_FREE
 
@@ -46,7 +46,7 @@ def load_parts(wanted: DataSection, seed: int, side: int) -> tuple[dict[str, Par
         for part, chosen in ((sides[0], indices[~inside]), (sides[1], indices[inside])):
             samples = [divided.dataset.samples[i] for i in chosen]
             labels = np.array([divided.dataset.classes.index(str(sample.label)) for sample in samples], dtype=np.int64)
-            belonging = Belonging.of(samples, divided.units[chosen].tolist())
+            belonging = Grouping.of(samples, divided.units[chosen].tolist())
             images = TASK.images(samples, spec, divided.dataset.content_hash)
             part[name] = Part(samples, images, labels, belonging)
     print(list(divided.notes), {n: [len(s[n].samples) for s in sides] for n in SPLITS}, file=sys.stderr)

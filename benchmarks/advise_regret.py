@@ -28,7 +28,7 @@ from shared.experiments.advice.advise import advise_on
 from shared.experiments.advice.pool import Pool
 from shared.experiments.advice.recipes import FINETUNE, PROBE, RECIPES
 from shared.experiments.advice.setting import Setting
-from shared.models.local_weights import Available
+from shared.models.local_weights import LocalWeights
 
 POINTS = 100
 
@@ -56,8 +56,8 @@ def main() -> None:
 
 
 def _advised(trial: Trial, seed: int) -> dict[str, Any]:
-    trial.task.register()
-    backbones = [Available(name, str(Path(os.environ["MEDTL_WEIGHTS"]) / file)) for name, file in FILES.items()]
+    trial.task.register_backbones()
+    backbones = [LocalWeights(name, str(Path(os.environ["MEDTL_WEIGHTS"]) / file)) for name, file in FILES.items()]
     with tempfile.TemporaryDirectory() as scratch:
         drawn = draw(trial, Path(os.environ["MEDTL_DATA"]), Path(scratch), seed)
         started = time.process_time()

@@ -14,9 +14,9 @@ from shared.config import validate
 from shared.data.part import Part, unlabelled
 from shared.models.backbones.build import build_backbone
 from shared.models.network import Network
-from shared.samples import Belonging, Sample
+from shared.samples import Grouping, Sample
 from shared.strategies._alignment import Aligned
-from shared.strategies.dann import Adversary, Options
+from shared.strategies.dann import DannLoss, Options
 from shared.task import Preprocessing
 from shared.training.job import Job, Target
 from shared.training.objective import Batch, ClassLoss, Objective
@@ -44,7 +44,7 @@ def _dann_step(network: Network) -> Callable[[], None]:
             train=_part("source"),
             validation=_part("source"),
             classes=("0", "1"),
-            costs=(1.0, 1.0),
+            miss_costs=(1.0, 1.0),
             spec=Preprocessing(SIDE),
             content_hash="",
             fingerprint="",
@@ -55,7 +55,7 @@ def _dann_step(network: Network) -> Callable[[], None]:
             progress=lambda *_: None,
             target=Target(unlabelled(_part("target")), unlabelled(_part("target"))),
         )
-    return _step(network, Aligned(job, options, lambda shape: Adversary(options, shape)), HALF)
+    return _step(network, Aligned(job, options, lambda shape: DannLoss(options, shape)), HALF)
 
 
 def _step(network: Network, objective: Objective, labelled: int) -> Callable[[], None]:
@@ -75,4 +75,4 @@ def _part(domain: str) -> Part:
     labels = np.arange(HALF, dtype=np.int64) % 2
     samples = [Sample(id=f"{domain}{i}", source="", label=str(label), domain=domain) for i, label in enumerate(labels)]
     images = np.random.default_rng(0).random((HALF, 1, SIDE, SIDE), dtype=np.float32)
-    return Part(samples, list(images), labels, Belonging.of(samples, range(HALF)))
+    return Part(samples, list(images), labels, Grouping.of(samples, range(HALF)))

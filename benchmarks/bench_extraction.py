@@ -1,4 +1,4 @@
-"""Code extraction against the bare forward pass of the same network on random tensors of the same shape."""
+"""FeatureSpec extraction against the bare forward pass of the same network on random tensors of the same shape."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.side_by_side import best_seconds, empty_cache
-from shared.features.cache import BATCH, codes_of_layers
+from shared.features.cache import BATCH, features_of_layers
 from shared.models.backbones.build import build_backbone
-from shared.models.network import Network, code_width
+from shared.models.network import Network, feature_width
 from shared.samples import Sample
 from shared.task import Image, Preprocessing
 
@@ -40,7 +40,7 @@ def measure() -> tuple[str, float, str]:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     backbone = build_backbone("squeezenet1_1", layers=["fire6"], seed=0, input_size=SIZE)
     backbone = backbone.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-    network = Network(backbone, ["fire6"], "avg3", code_width(backbone.cpu(), ["fire6"], "avg3", 1, FRAME), 46)
+    network = Network(backbone, ["fire6"], "avg3", feature_width(backbone.cpu(), ["fire6"], "avg3", 1, FRAME), 46)
     network.to(device).eval()
     size = BATCH if device.type == "cpu" else 1024
     batch = torch.rand(size, 3, SIZE, SIZE, device=device).contiguous(memory_format=torch.channels_last)
@@ -49,11 +49,11 @@ def measure() -> tuple[str, float, str]:
     def bare() -> None:
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             for _ in range(IMAGES // size):
-                network.codes(batch)
+                network.features(batch)
 
     def extraction() -> None:
         with empty_cache():
-            codes_of_layers(
+            features_of_layers(
                 backbone,
                 [("fire6", "avg3")],
                 images,
@@ -65,4 +65,4 @@ def measure() -> tuple[str, float, str]:
             )
 
     bare_seconds, seconds = best_seconds(bare, extraction)
-    return f"extraction of codes, share of the bare forward rate ({device.type})", bare_seconds / seconds, ">= 0.95"
+    return f"extraction of features, share of the bare forward rate ({device.type})", bare_seconds / seconds, ">= 0.95"

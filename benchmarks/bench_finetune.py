@@ -11,8 +11,8 @@ import torch
 from benchmarks.side_by_side import best_seconds
 from shared.data.part import Part
 from shared.models.backbones.build import build_backbone
-from shared.models.network import Network, code_width
-from shared.samples import Belonging, Sample
+from shared.models.network import Network, feature_width
+from shared.samples import Grouping, Sample
 from shared.task import Preprocessing
 from shared.training.job import Job
 from shared.training.objective import ClassLoss
@@ -71,20 +71,20 @@ def measure() -> tuple[str, float, str]:
 
 def _network() -> Network:
     backbone = build_backbone(NAME, layers=None, seed=0)
-    width = code_width(backbone, backbone.layers, "avg1", 1, SIZE)
+    width = feature_width(backbone, backbone.layers, "avg1", 1, SIZE)
     return Network(backbone, backbone.layers, "avg1", width, CLASSES).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def _job(network: Network, images: np.ndarray, labels: np.ndarray, device: torch.device, folder: Path) -> Job:
     names = [str(i) for i in range(IMAGES)]
     samples = [Sample(id=name, source="") for name in names]
-    whole = Part(samples, list(images), labels, Belonging(tuple(names), tuple(names), tuple(range(IMAGES))))
+    whole = Part(samples, list(images), labels, Grouping(tuple(names), tuple(names), tuple(range(IMAGES))))
     return Job(
         network=network,
         train=whole,
         validation=whole.of(np.arange(JUDGED)),
         classes=tuple(str(k) for k in range(CLASSES)),
-        costs=(1.0,) * CLASSES,
+        miss_costs=(1.0,) * CLASSES,
         spec=Preprocessing(SIZE),
         content_hash="random",
         fingerprint="random",

@@ -1,4 +1,4 @@
-"""A fixed extractor trained for 15 epochs: from cached codes, against a frozen network run anew in each epoch.
+"""A fixed extractor trained for 15 epochs: from cached features, against a frozen network run anew in each epoch.
 
 Needs the real characters (`MEDTL_DATA`) and ImageNet weights (`MEDTL_WEIGHTS`); both ways see the same images of the
 same size, take the same code, and are judged on the same test images.
@@ -19,10 +19,10 @@ from torch.utils.data import Dataset as TorchDataset
 from benchmarks.side_by_side import empty_cache
 from handwriting.task import TASK
 from shared.features.adam import fit_epochs
-from shared.features.cache import cached_codes
-from shared.features.lbfgs import Held
+from shared.features.cache import cached_features
+from shared.features.lbfgs import InMemoryFeatures
 from shared.models.backbones.build import build_backbone
-from shared.models.network import Network, code_width
+from shared.models.network import Network, feature_width
 from shared.models.weights import load_weights
 from shared.samples import Sample
 from shared.seeding import generator
@@ -93,15 +93,15 @@ def _draw(source: Path) -> tuple[list[Sample], list[Sample], Labels, Labels, int
 def _network(classes: int) -> Network:
     backbone = build_backbone("squeezenet1_1", layers=[LAYER], seed=0, input_size=SIZE)
     load_weights(backbone, str(Path(os.environ["MEDTL_WEIGHTS"]) / "squeezenet1_1-imagenet.pth"))
-    width = code_width(backbone, [LAYER], POOLING, 1, FRAME)
+    width = feature_width(backbone, [LAYER], POOLING, 1, FRAME)
     network = Network(backbone, [LAYER], POOLING, width, classes).eval()
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 def _ours(network: Network, samples: list[Sample], labels: Labels, content_hash: str) -> None:
-    """Images decoded once, codes computed once, and the same epochs of Adam on them."""
+    """Images decoded once, features computed once, and the same epochs of Adam on them."""
     images = TASK.images(samples, SPEC, content_hash)
-    codes = cached_codes(
+    features = cached_features(
         network,
         images,
         samples,
@@ -111,7 +111,7 @@ def _ours(network: Network, samples: list[Sample], labels: Labels, content_hash:
         progress=lambda *_: None,
     )
     head, _ = fit_epochs(
-        Held(codes.block(0, len(samples))),
+        InMemoryFeatures(features.block(0, len(samples))),
         torch.from_numpy(labels),
         network.head.out_features,
         loss="softmax",

@@ -16,7 +16,7 @@ def measure() -> tuple[str, float, str]:
     """Returns (what, share of the bare rate, goal)."""
     with made_run() as run, made_series(SLICES) as series:
         predictor = Predictor(run, TASK.name, TASK.preprocess)
-        (item,) = TASK.items([series])
+        (item,) = TASK.read_inputs([series])
         images = [TASK.preprocess(pixels, predictor.record.preprocessing) for pixels in item.slices]
 
         def bare() -> None:
@@ -24,7 +24,7 @@ def measure() -> tuple[str, float, str]:
                 predictor.session.run(["probabilities"], {"images": np.stack(images[start : start + BATCH])})
 
         def whole() -> None:
-            for found in TASK.items([series]):
+            for found in TASK.read_inputs([series]):
                 predictor.assess(found)
 
         bare_seconds, seconds = best_seconds(bare, whole)

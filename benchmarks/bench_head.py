@@ -1,4 +1,4 @@
-"""The softmax head against scikit-learn's LogisticRegression: the same codes, penalty and value of the objective."""
+"""The softmax head against scikit-learn's LogisticRegression: the same features, penalty and value of the objective."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from benchmarks.side_by_side import best_seconds
-from shared.features.lbfgs import Frame, Held, minimise
+from shared.features.lbfgs import InMemoryFeatures, Standardiser, minimise
 
 CODES, WIDTH, CLASSES, PENALTY = 16_384, 2_304, 46, 1e-2
 TOLERANCE = 1e-5
@@ -22,14 +22,14 @@ def measure() -> tuple[str, float, str]:
     Raises:
         RuntimeError: Our objective is more than `ALIKE` above scikit-learn's.
     """
-    codes, labels = _codes()
-    frame = Frame(torch.zeros(WIDTH), torch.ones(WIDTH))
+    features, labels = _features()
+    frame = Standardiser(torch.zeros(WIDTH), torch.ones(WIDTH))
     found: dict[str, float] = {}
 
     def ours() -> None:
         start = torch.zeros(CLASSES, WIDTH + 1)
         solution, _ = minimise(
-            Held(torch.from_numpy(codes)),
+            InMemoryFeatures(torch.from_numpy(features)),
             torch.from_numpy(labels),
             start,
             "softmax",
@@ -37,11 +37,11 @@ def measure() -> tuple[str, float, str]:
             frame=frame,
             tolerance=TOLERANCE,
         )
-        found["ours"] = _objective(codes, labels, solution[:, :-1].numpy(), solution[:, -1].numpy())
+        found["ours"] = _objective(features, labels, solution[:, :-1].numpy(), solution[:, -1].numpy())
 
     def theirs() -> None:
-        model = LogisticRegression(C=1 / (PENALTY * len(labels)), max_iter=1000).fit(codes, labels)
-        found["theirs"] = _objective(codes, labels, model.coef_, model.intercept_)
+        model = LogisticRegression(C=1 / (PENALTY * len(labels)), max_iter=1000).fit(features, labels)
+        found["theirs"] = _objective(features, labels, model.coef_, model.intercept_)
 
     seconds, reference = best_seconds(ours, theirs, repeats=2)
     if found["ours"] > found["theirs"] * (1 + ALIKE):
@@ -50,8 +50,8 @@ def measure() -> tuple[str, float, str]:
     return what, reference / seconds, ">= 3"
 
 
-def _codes() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Standardised codes like those of a network: correlated, about a mean of their class."""
+def _features() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Standardised features like those of a network: correlated, about a mean of their class."""
     random = np.random.default_rng(0)
     labels = random.integers(CLASSES, size=CODES)
     hidden = random.normal(size=(CLASSES, 64))[labels] + 1.2 * random.normal(size=(CODES, 64))
@@ -60,9 +60,9 @@ def _codes() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
 
 
 def _objective(
-    codes: NDArray[np.float32], labels: NDArray[np.int64], weight: NDArray[np.floating], bias: NDArray[np.floating]
+    features: NDArray[np.float32], labels: NDArray[np.int64], weight: NDArray[np.floating], bias: NDArray[np.floating]
 ) -> float:
-    scores = (codes @ weight.T.astype(np.float32) + bias).astype(np.float64)
+    scores = (features @ weight.T.astype(np.float32) + bias).astype(np.float64)
     scores -= scores.max(axis=1, keepdims=True)
     losses = np.log(np.exp(scores).sum(axis=1)) - scores[np.arange(len(labels)), labels]
     return float(losses.mean() + PENALTY / 2 * np.square(weight, dtype=np.float64).sum())

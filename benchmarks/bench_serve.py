@@ -98,7 +98,7 @@ def _bare(run: Path, scans: list[Path]) -> tuple[float, float]:
     predictor, count = Predictor(run, TASK.name, TASK.preprocess), 0
     begun, cpu_before = time.monotonic(), time.process_time()
     while time.monotonic() - begun < BARE_S:
-        for item in TASK.items([scans[count % len(scans)]]):
+        for item in TASK.read_inputs([scans[count % len(scans)]]):
             predictor.assess(item)
         count += 1
     return count / (time.monotonic() - begun), (time.process_time() - cpu_before) / count

@@ -74,7 +74,7 @@ def key(cell: Mapping[str, Any]) -> tuple[str, int, str, str]:
 
 
 def _cells(trial: Trial, seed: int, wanted: list[tuple[str, str]], data: Path, scratch: Path, out: Path) -> None:
-    trial.task.register()
+    trial.task.register_backbones()
     drawn = draw(trial, data, scratch, seed)
     parts = parts_of(trial, drawn, seed)
     count = len(drawn.pool.samples)
@@ -116,7 +116,7 @@ def score(trial: Trial, parts: Mapping[str, Part], dataset: Dataset, config: Con
     job, _, _ = fit(trial.task, config, dataset, parts, folder=folder, progress=_quiet)
     strategy = find_strategy(config.strategy["name"])
     with torch.no_grad():
-        scores = torch.cat([job.network.head(codes).cpu() for codes in strategy.codes(job, parts["test"])])
+        scores = torch.cat([job.network.head(features).cpu() for features in strategy.features(job, parts["test"])])
     probabilities = torch.softmax(scores.double(), dim=1).numpy()
     return quality(probabilities, parts["test"].labels, np.array(positive_classes(trial.task, dataset.classes)))
 

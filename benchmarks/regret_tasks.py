@@ -86,7 +86,7 @@ class Draw:
 
     Attributes:
         pool: Labelled, no split.
-        units: [N] of the pool, as in `shared.data.partition.Divided`.
+        units: [N] of the pool, as in `shared.data.partition.SplitData`.
         test: Of the same classes.
         test_units: The same of the test.
     """

@@ -26,7 +26,7 @@ def best_seconds(*actions: Callable[[], object], repeats: int = REPEATS) -> list
 
 @contextmanager
 def empty_cache() -> Iterator[None]:
-    """An empty cache of codes and images for the time being."""
+    """An empty cache of features and images for the time being."""
     before = os.environ.get("XDG_CACHE_HOME")
     with tempfile.TemporaryDirectory() as folder:
         os.environ["XDG_CACHE_HOME"] = folder

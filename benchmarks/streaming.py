@@ -1,6 +1,6 @@
-"""Training a head on more codes than memory holds: `python -m benchmarks.streaming [ROWS ...]`.
+"""Training a head on more features than memory holds: `python -m benchmarks.streaming [ROWS ...]`.
 
-For each number of rows a process of its own writes random codes of width 2,304 to disk, fits a softmax head of 46
+For each number of rows a process of its own writes random features of width 2,304 to disk, fits a softmax head of 46
 classes by 10 iterations over them, and tells its time and its peak resident memory. By default 10,000, 100,000 and
 1,000,000 rows, which take 9.2 GB of disk. The exponent of time over rows is told at the end.
 """
@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from shared.features.cache import Codes
-from shared.features.lbfgs import Frame, minimise
-from shared.io.array_store import Store
-from shared.strategies.linear_probe import reachable
+from shared.features.cache import FeatureBlocks
+from shared.features.lbfgs import Standardiser, minimise
+from shared.io.array_store import ArrayStore
+from shared.strategies.linear_probe import open_features
 
 WIDTH, CLASSES, ITERATIONS, BLOCK = 2_304, 46, 10, 8_192
 ROWS = (10_000, 100_000, 1_000_000)
@@ -33,17 +33,17 @@ def fit(rows: int) -> None:
     labels = random.integers(CLASSES, size=rows)
     names = [str(i) for i in range(rows)]
     with tempfile.TemporaryDirectory() as folder:
-        store = Store(Path(folder))
+        store = ArrayStore(Path(folder))
         with store.adding(names) as add:
             for start in range(0, rows, BLOCK):
                 few = labels[start : start + BLOCK]
                 add(centres[few] + random.standard_normal((len(few), WIDTH), dtype=np.float32))
-        codes = reachable(Codes([store.rows(names)]), torch.device("cpu"))
+        features = open_features(FeatureBlocks([store.rows(names)]), torch.device("cpu"))
         started = time.perf_counter()
-        frame = Frame.of(codes)
+        frame = Standardiser.of(features)
         start = torch.zeros(CLASSES, WIDTH + 1)
         truth = torch.from_numpy(labels)
-        minimise(codes, truth, start, "softmax", 1e-2, frame=frame, max_iterations=ITERATIONS, tolerance=0.0)
+        minimise(features, truth, start, "softmax", 1e-2, frame=frame, max_iterations=ITERATIONS, tolerance=0.0)
         seconds = time.perf_counter() - started
     print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 

@@ -28,7 +28,7 @@ from shared.cli.zeroshot import add_add_class, add_zeroshot
 from shared.errors import UsageError
 
 if TYPE_CHECKING:
-    from shared.zero_shot.features import Knowledge
+    from shared.zero_shot.features import SideInformation
 
 
 class Dataset(StrEnum):
@@ -112,7 +112,7 @@ def download(
     typer.echo(f"{path}: whole; train with data.source={path}")
 
 
-def _knowledge() -> "Knowledge":
+def _knowledge() -> "SideInformation":
     from handwriting.zero_shot import knowledge
 
     return knowledge()

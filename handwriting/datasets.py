@@ -7,7 +7,7 @@ Found without being told which it is, in a folder or a `.zip`, below at most one
 - any folders by class, with or without Training and Testing above them;
 - a tree with `labels.csv` or `manifest.csv`, or such a table given by its own path, file names relative to it.
 
-Columns of a table: path (or image), label, and where known group (or writer), domain, split, and further labels under
+Columns of a table: path (or image), label, and where known group (or writer), domain, split, and auxiliary labels under
 headings such as `label:hand`.
 """
 
@@ -108,7 +108,7 @@ def _sample(row: Row, layout: Layout, pseudonym: Pseudonymiser) -> Sample:
         group=pseudonym("writer", writer) if writer else None,
         domain=domain or UNKNOWN_DOMAIN,
         split=table_split(row.split),
-        further=row.further,
+        auxiliary=row.auxiliary,
     )
 
 

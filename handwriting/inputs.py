@@ -14,7 +14,7 @@ MIN_SIDE = 8
 """Rows and columns of the smallest picture that is judged; the smallest in use for characters are of 16."""
 
 
-def items(paths: Sequence[Path]) -> Iterator[Item]:
+def read_inputs(paths: Sequence[Path]) -> Iterator[Item]:
     """Everything that was asked for, one picture (PNG, JPEG, TIFF, BMP) an item, those in folders and zips too.
 
     Raises:

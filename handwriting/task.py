@@ -23,10 +23,10 @@ class HandwritingTask:
     name = "handwriting"
     title = "Devanagari character recognition"
     positive_name: str | None = None
-    caveats: tuple[str, ...] = (
+    disclaimers: tuple[str, ...] = (
         "Isolated handwritten characters only: no vowel signs and no conjuncts but क्ष, त्र and ज्ञ.",
     )
-    mirrored_is_copy = False
+    flip_invariant = False
     inputs_help = "A character image (PNG, JPEG, TIFF, BMP), or a folder or zip of them."
 
     default_options = DEFAULT_OPTIONS
@@ -38,31 +38,31 @@ class HandwritingTask:
 
         return datasets.load(source, options, unlabelled=unlabelled)
 
-    def embedded_domains(self) -> tuple[str, ...]:
+    def synthetic_domains(self) -> tuple[str, ...]:
         """One: all come from fonts."""
         return (UNKNOWN_DOMAIN,)
 
-    def embedded(self, root: Path, progress: Callable[[int, int], None]) -> Path:
+    def synthetic_dataset(self, root: Path, progress: Callable[[int, int], None]) -> Path:
         """Characters made from the system's fonts, under `root`, written now if they are not there."""
         from handwriting.glyphs import dataset as glyph_dataset
 
-        return glyph_dataset.embedded(root, progress)
+        return glyph_dataset.synthetic_dataset(root, progress)
 
     def is_positive(self, label: str) -> bool:
         """No character is more dangerous to miss than another."""
         return False
 
-    def further(self, sample: Sample) -> Mapping[str, str]:
+    def auxiliary(self, sample: Sample) -> Mapping[str, str]:
         """What the data say, `kind` (consonant, digit, vowel) and `writer`: the group, maybe a block of files."""
         character = CHARACTERS.get(str(sample.label))
         known = {} if character is None else {"kind": str(character.kind)}
-        return known | ({} if sample.group is None else {"writer": sample.group}) | dict(sample.further)
+        return known | ({} if sample.group is None else {"writer": sample.group}) | dict(sample.auxiliary)
 
     def canonical(self, name: str) -> str:
         """The label of a character: of `ka`, `character_1_ka` or `क` it is `ka`."""
         return labels.canonical(name)
 
-    def say(self, label: str) -> str:
+    def display_name(self, label: str) -> str:
         """The character in Unicode and its name (`क ka`); a class that is no character of ours by its label."""
         character = CHARACTERS.get(label)
         return label if character is None else f"{character.symbol} {character.name}"
@@ -101,13 +101,13 @@ class HandwritingTask:
 
         return transforms.augment(image, seed)
 
-    def items(self, paths: Sequence[Path]) -> Iterable[Item]:
+    def read_inputs(self, paths: Sequence[Path]) -> Iterable[Item]:
         """What a person hands to `predict`, each as an item, damaged ones as refusals."""
         from handwriting import inputs
 
-        return inputs.items(paths)
+        return inputs.read_inputs(paths)
 
-    def register(self) -> None:
+    def register_backbones(self) -> None:
         """There is nothing to add: the engine's backbones serve."""
 
 

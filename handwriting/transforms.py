@@ -24,7 +24,7 @@ from PIL import Image as PillowImage
 from handwriting.settings import Settings
 from shared.errors import ConfigError, DataError
 from shared.io.archives import faults_error, naming
-from shared.io.array_store import Rows, Store, cache_folder
+from shared.io.array_store import ArrayStore, ArrayView, cache_folder
 from shared.samples import Sample
 from shared.seeding import derive_seed
 from shared.task import Image, Preprocessing
@@ -133,7 +133,7 @@ def _framed(box: Pixels, size: int, margin: float) -> Pixels:
 class CharacterImages(Sequence[Image]):
     """Preprocessed images that lie as uint8 [size, size] in memory-mapped files, given as float32 [1, size, size]."""
 
-    def __init__(self, rows: Rows) -> None:
+    def __init__(self, rows: ArrayView) -> None:
         self._rows = rows
 
     def __len__(self) -> int:
@@ -176,7 +176,7 @@ def images(
         DataError: Files are damaged; the message counts them and says of the first five what is wrong.
     """
     facts = [version("medtl"), "handwriting", spec.size, dict(spec.options), content_hash]
-    store = Store(cache_folder("images") / hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest())
+    store = ArrayStore(cache_folder("images") / hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest())
     names = [sample.id for sample in samples]
     missing = store.missing(names)
     if missing:

@@ -18,7 +18,7 @@ from handwriting.transforms import preprocess
 from shared.seeding import generator
 from shared.task import Preprocessing
 from shared.zero_shot.attributes import AttributeTable, read_table
-from shared.zero_shot.features import Knowledge, Prints
+from shared.zero_shot.features import RenderedPrototypes, SideInformation
 
 TABLE = Path(__file__).with_name("attributes.csv")
 HANDS = 4
@@ -34,7 +34,7 @@ def table() -> AttributeTable:
     return read_table(TABLE)
 
 
-def prints(labels: Sequence[str], spec: Preprocessing) -> Prints:
+def prints(labels: Sequence[str], spec: Preprocessing) -> RenderedPrototypes:
     """Each character in each of the system's fonts, drawn again by a pen.
 
     Raises:
@@ -45,7 +45,7 @@ def prints(labels: Sequence[str], spec: Preprocessing) -> Prints:
     images = [preprocess(picture, spec) for label in labels for picture in pictures[label]]
     shown = [label for label in labels for _ in pictures[label]]
     facts = repr((VERSION, [font.name for font in fonts], shown)).encode()
-    return Prints(images, shown, hashlib.sha256(facts).hexdigest())
+    return RenderedPrototypes(images, shown, hashlib.sha256(facts).hexdigest())
 
 
 @cache
@@ -56,6 +56,6 @@ def _redrawn(label: str, font: Font) -> tuple[NDArray[np.float32], ...]:
     return tuple(np.rint(ink * 255).astype(np.float32) for ink in inks)
 
 
-def knowledge() -> Knowledge:
+def knowledge() -> SideInformation:
     """For `shared.zero_shot.features`."""
-    return Knowledge(table(), prints)
+    return SideInformation(table(), prints)

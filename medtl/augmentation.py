@@ -24,7 +24,7 @@ KNOTS = (3, 7)
 """Points of a random curve from old to new brightness, ends included, fewest and one more than most."""
 AIR = 0.06
 """Below this is background, which stays dark in every sequence."""
-KEPT = (0.2, 0.6)
+KEPT_SHARE = (0.2, 0.6)
 """Share of the old brightness that stays in a random curve."""
 SHARES = {"kept": 0.4, "gamma": 0.2, "rising": 0.28, "any": 0.12}
 """How often contrast stays, is raised to a power, follows a rising curve, or any curve.
@@ -77,7 +77,7 @@ class RandomContrast:
         if rising:
             new = np.sort(new)
         # a curve that is flat where most tissue lies would leave nothing to see
-        kept = self.random.uniform(*KEPT)
+        kept = self.random.uniform(*KEPT_SHARE)
         new = kept * old + (1.0 - kept) * new
         new = AIR + (1.0 - AIR) * (new - new.min()) / float(np.ptp(new))
         xs, ys = np.concatenate([[0.0], old]), np.concatenate([[0.0], new])

@@ -34,7 +34,7 @@ from shared.progress import progress_bars
 if TYPE_CHECKING:
     from shared.progress import Progress
     from shared.samples import Dataset
-    from shared.zero_shot.features import Knowledge
+    from shared.zero_shot.features import SideInformation
 
 app = build_app(TASK, own={"audit"})
 add_adapt(app, TASK)
@@ -58,12 +58,12 @@ def predict(
     assessed; 2: wrong usage. With --dicom and --explain, maps that passed their checks stand in the DICOM objects too.
     """
     with reported():
-        further = None
+        on_answer = None
         if dicom is not None:
             from medtl.results.writer import writer
 
-            further = writer(dicom)
-        code = judge(TASK, paths, model, as_json, out, {} if explain else None, further)
+            on_answer = writer(dicom)
+        code = judge(TASK, paths, model, as_json, out, {} if explain else None, on_answer)
     raise typer.Exit(code)
 
 
@@ -208,7 +208,7 @@ def serve(
         run_server(pages, access, host, port, typer.echo)
 
 
-def _knowledge() -> "Knowledge":
+def _knowledge() -> "SideInformation":
     from medtl.zero_shot import knowledge
 
     return knowledge()

@@ -7,7 +7,7 @@ Found without being told which it is, in a folder or a `.zip`, below at most one
 - such a table given by its own path, file names relative to it.
 
 Columns of a table: path (or image), label, and where known group, patient, domain, scanner, split, mask, slice, and
-further labels under headings such as `label:plane`. Of a DICOM file the tags say who and where: a column `patient` or
+auxiliary labels under headings such as `label:plane`. Of a DICOM file the tags say who and where: a column `patient` or
 `scanner` that contradicts them is outvoted and a note says so. `group` and `domain` are the person's own choice and
 stand. A volume gives one sample a slice; with a column `slice` (from 0, from the feet up) only that one, else all
 slices under the label of the volume.
@@ -181,8 +181,8 @@ def _without_type(sample: Sample) -> Sample:
     """A sample whose class is only whether there is a tumour; the type stands beside it, where it is known."""
     label = sample.label or ""
     plain = labels.binary(label)
-    further = sample.further if label == plain else {"type": label, **sample.further}
-    return replace(sample, label=plain, further=further)
+    further = sample.auxiliary if label == plain else {"type": label, **sample.auxiliary}
+    return replace(sample, label=plain, auxiliary=further)
 
 
 def _refuse_nested_classes(rows: Sequence[Row]) -> None:
@@ -220,8 +220,8 @@ def _samples(row: Row, layout: Layout, pseudonym: Pseudonymiser, notes: Counter[
             mask=mask,
             frame=frame,
             series=None if series is None else pseudonym(*series),
-            known_person=bool(origin.patient) and not row.cell("group"),
-            further=row.further,
+            has_global_group_id=bool(origin.patient) and not row.cell("group"),
+            auxiliary=row.auxiliary,
         )
 
 

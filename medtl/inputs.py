@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from medtl.dicom.bounds import MAX_PIXELS
 from medtl.dicom.header import DicomHeader
-from medtl.dicom.reader import foreign_code, read_dicom, read_file_ids, read_header
-from medtl.dicom.rules import MEDIA_DIRECTORY, cautions, check_suitable
+from medtl.dicom.reader import read_dicom, read_file_ids, read_header, untrusted_decoding
+from medtl.dicom.rules import MEDIA_DIRECTORY, check_suitable, warnings_of
 from medtl.dicom.series import Slice, order_slices
 from medtl.nifti import is_volume, read_volume
 from medtl.scanners import scanner_of_header
@@ -71,7 +71,7 @@ class _Content:
         return [entry for entry in self.entries if isinstance(entry, _Series)]
 
 
-def items(paths: Sequence[Path]) -> Iterator[Item]:
+def read_inputs(paths: Sequence[Path]) -> Iterator[Item]:
     """Everything that was asked for, one item at a time; what cannot be judged comes as a refusal.
 
     A DICOM file, picture (PNG, JPEG, TIFF, BMP) or NIfTI volume is one item; a folder, zip or DICOMDIR gives one item
@@ -246,7 +246,7 @@ def _series_item(name: str, series: _Series) -> Item:
     try:
         _check_series(series)
         slices, notes = order_slices(_read_series(series))
-        warned = (note for _, header in series.files for note in cautions(header))
+        warned = (note for _, header in series.files for note in warnings_of(header))
         scanners = {scanner_of_header(header.manufacturer, header.model) for _, header in series.files}
         pixels, origins = [one.pixels for one in slices], tuple(one.origin for one in slices)
         item = _judgeable(name, pixels, tuple(dict.fromkeys([*series.notes, *warned, *notes])), origins)
@@ -303,7 +303,7 @@ def _single(source: str) -> Item:
             return _series_item(source, _Series([(source, read_header(data))]))
         if kind == "gzip":
             raise InputRefused("is compressed by gzip; unpack it first (NIfTI may stay compressed as .nii.gz)")
-        with foreign_code():
+        with untrusted_decoding():
             slices = [read_picture(data)] if kind == "picture" else list(read_volume(data))
         return _judgeable(source, slices, (UNSTATED,))
     except (DataError, InputRefused) as error:

@@ -9,7 +9,7 @@ from shared.models.backbones.record import BACKBONES, UNIT_MEAN, UNIT_STD, Backb
 _LICENCE = "Apache-2.0 (MONAI)"
 
 
-def register() -> None:
+def register_backbones() -> None:
     """Adds MONAI's networks to the registry of backbones, once."""
     if "monai/densenet121" in BACKBONES:
         return

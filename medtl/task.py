@@ -22,11 +22,11 @@ class MedtlTask:
     name = "medtl"
     title = "Brain-MRI tumour classification"
     positive_name: str | None = "tumour"
-    caveats: tuple[str, ...] = (
+    disclaimers: tuple[str, ...] = (
         "Research use only: not a medical device, and not for decisions about patients.",
         "Judged slice by slice from image intensities; what lies outside the slices given was not looked at.",
     )
-    mirrored_is_copy = True
+    flip_invariant = True
     inputs_help = "A DICOM file, series folder, DICOMDIR or zip, a PNG or JPEG, or a NIfTI volume."
     default_options: Mapping[str, Any] = DEFAULT_OPTIONS
     augmentations: tuple[str, ...] = ("usual", "mri_physics")
@@ -37,32 +37,32 @@ class MedtlTask:
 
         return datasets.load(source, options, unlabelled=unlabelled)
 
-    def embedded_domains(self) -> tuple[str, ...]:
+    def synthetic_domains(self) -> tuple[str, ...]:
         """The scanners of the phantom."""
         from medtl.phantom import dataset as phantom
 
-        return phantom.embedded_domains()
+        return phantom.synthetic_domains()
 
-    def embedded(self, root: Path, progress: Callable[[int, int], None]) -> Path:
+    def synthetic_dataset(self, root: Path, progress: Callable[[int, int], None]) -> Path:
         """The phantom under `root`, written now if it is not there."""
         from medtl.phantom import dataset as phantom
 
-        return phantom.embedded(root, progress)
+        return phantom.synthetic_dataset(root, progress)
 
     def is_positive(self, label: str) -> bool:
         """Whether a class counts as tumour; every class does that is not known to be healthy."""
         return labels.is_positive(label)
 
-    def further(self, sample: Sample) -> Mapping[str, str]:
+    def auxiliary(self, sample: Sample) -> Mapping[str, str]:
         """What the data say, and `scanner`: the domain, where it is known."""
         known = {} if sample.domain == UNKNOWN_DOMAIN else {"scanner": sample.domain}
-        return known | dict(sample.further)
+        return known | dict(sample.auxiliary)
 
     def canonical(self, name: str) -> str:
         """The one spelling of a class; a name that is not known counts as a tumour of its own kind."""
         return labels.canonical(name)
 
-    def say(self, label: str) -> str:
+    def display_name(self, label: str) -> str:
         """The label itself: it is what radiologists call it."""
         return label
 
@@ -103,17 +103,17 @@ class MedtlTask:
 
         return mri_physics.augment(image, seed) if kind == "mri_physics" else transforms.augment(image, seed)
 
-    def items(self, paths: Sequence[Path]) -> Iterable[Item]:
+    def read_inputs(self, paths: Sequence[Path]) -> Iterable[Item]:
         """What a person hands to `predict`, each as an item, damaged ones as refusals."""
         from medtl import inputs
 
-        return inputs.items(paths)
+        return inputs.read_inputs(paths)
 
-    def register(self) -> None:
+    def register_backbones(self) -> None:
         """Adds MONAI's networks to the registries."""
         from medtl import networks
 
-        networks.register()
+        networks.register_backbones()
 
 
 TASK: Task = MedtlTask()

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from shared.zero_shot.attributes import AttributeTable, read_table
-from shared.zero_shot.features import Knowledge
+from shared.zero_shot.features import SideInformation
 
 TABLE = Path(__file__).with_name("attributes.csv")
 
@@ -17,6 +17,6 @@ def table() -> AttributeTable:
     return read_table(TABLE)
 
 
-def knowledge() -> Knowledge:
+def knowledge() -> SideInformation:
     """For `shared.zero_shot.features`; tumours cannot be printed."""
-    return Knowledge(table())
+    return SideInformation(table())

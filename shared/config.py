@@ -32,7 +32,9 @@ class Section(BaseModel):
 class DataSection(Section):
     """Where the samples come from, and how they are divided."""
 
-    source: str | None = Field(None, description="folder, .zip or manifest .csv; none: the embedded synthetic data")
+    source: str | None = Field(
+        None, description="folder, .zip or manifest .csv; none: the synthetic data of the application"
+    )
     collections: dict[str, str] = Field(
         default_factory=dict,
         description="in place of source: several datasets by a name, each of which counts as one domain",

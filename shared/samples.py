@@ -31,10 +31,9 @@ class Sample:
         frame: Which frame or slice of `source`, from 0.
         series: The series or volume that it is a slice of, pseudonymous, where `predict` judges that as one. None: no
             file says; images of one group then count as one series.
-        known_person: Whether the group is a person by an identifier that holds beyond this dataset (a DICOM PatientID),
-            and not a name within it such as "1".
-        further: What the data say of it beside its class, by the name of the question ("plane": "axial"); without those
-            of which they say nothing.
+        has_global_group_id: Whether `group` names the same one in every dataset (a DICOM PatientID does, "1" does not).
+        auxiliary: What the data say of it beside its class, by the name of the question ("plane": "axial");
+            questions without an answer are missing.
     """
 
     id: str
@@ -46,17 +45,17 @@ class Sample:
     mask: str | None = None
     frame: int = 0
     series: str | None = None
-    known_person: bool = False
-    further: Mapping[str, str] = field(default_factory=dict, hash=False)
+    has_global_group_id: bool = False
+    auxiliary: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
-    def judged_as(self) -> str:
+    def series_key(self) -> str:
         """What `predict` would take it for a part of: its series, or the image on its own."""
         return self.series or self.id
 
 
 @dataclass(frozen=True)
-class Belonging:
+class Grouping:
     """What the samples of a part belong to, a name or number each.
 
     Attributes:
@@ -70,7 +69,7 @@ class Belonging:
     units: tuple[int, ...]
 
     @classmethod
-    def of(cls, samples: Sequence[Sample], units: Sequence[int]) -> Belonging:
+    def of(cls, samples: Sequence[Sample], units: Sequence[int]) -> Grouping:
         """That of samples whose units are known."""
         return cls(
             tuple(sample.series or sample.group or sample.id for sample in samples),
@@ -78,9 +77,9 @@ class Belonging:
             tuple(units),
         )
 
-    def of_those(self, chosen: Sequence[bool] | NDArray[np.bool_]) -> Belonging:
+    def of_those(self, chosen: Sequence[bool] | NDArray[np.bool_]) -> Grouping:
         """That of the samples where `chosen` is true."""
-        return Belonging(
+        return Grouping(
             tuple(compress(self.series, chosen)),
             tuple(compress(self.groups, chosen)),
             tuple(compress(self.units, chosen)),
@@ -116,14 +115,14 @@ class Dataset:
         for one in self.samples:
             group = None if one.group is None else numbers.setdefault(one.group, len(numbers))
             total.update(repr((one.label, group, one.domain, one.split, one.frame)).encode())
-            if one.further:
-                total.update(repr(sorted(one.further.items())).encode())
+            if one.auxiliary:
+                total.update(repr(sorted(one.auxiliary.items())).encode())
         return total.hexdigest()
 
 
-def group_mark(sample: Sample) -> str | None:
+def global_group_digest(sample: Sample) -> str | None:
     """Names a person among image digests; None where another dataset may call somebody else the same."""
-    return f"group:{sample.group}" if sample.known_person else None
+    return f"group:{sample.group}" if sample.has_global_group_id else None
 
 
 def image_digest(image: NDArray[np.float32]) -> str:

@@ -69,9 +69,9 @@ class Task(Protocol):
     """One line for headings and help."""
     positive_name: str | None
     """What the positive event is called ("tumour"), or None where no class is more dangerous to miss than another."""
-    caveats: tuple[str, ...]
+    disclaimers: tuple[str, ...]
     """Sentences every answer and report must carry ("research use only")."""
-    mirrored_is_copy: bool
+    flip_invariant: bool
     """Whether an image and its mirror image show the same thing, so that one in training and one in test is a leak."""
     inputs_help: str
     """What `predict` takes, for its help."""
@@ -92,10 +92,10 @@ class Task(Protocol):
             DataError: The layout is not recognised, or a file is missing or contradictory.
         """
 
-    def embedded_domains(self) -> tuple[str, ...]:
+    def synthetic_domains(self) -> tuple[str, ...]:
         """Domains of the synthetic dataset, known without making it."""
 
-    def embedded(self, root: Path, progress: Callable[[int, int], None]) -> Path:
+    def synthetic_dataset(self, root: Path, progress: Callable[[int, int], None]) -> Path:
         """The synthetic dataset that is used where a configuration names no source.
 
         Args:
@@ -109,10 +109,10 @@ class Task(Protocol):
     def is_positive(self, label: str) -> bool:
         """Whether this class is the event that must not be missed."""
 
-    def further(self, sample: Sample) -> Mapping[str, str]:
+    def auxiliary(self, sample: Sample) -> Mapping[str, str]:
         """What is known of a sample beside its class, by the name of the question: what several tasks can learn from.
 
-        `Sample.further`, and what follows from the rest of the sample; unknown answers are missing.
+        `Sample.auxiliary`, and what follows from the rest of the sample; unknown answers are missing.
         """
 
     def canonical(self, name: str) -> str:
@@ -122,7 +122,7 @@ class Task(Protocol):
             DataError: The name cannot be that of a class.
         """
 
-    def say(self, label: str) -> str:
+    def display_name(self, label: str) -> str:
         """A class as people are told it, at most a few words: a letter and its name, or the label itself."""
 
     def read(self, sample: Sample) -> NDArray[np.float32]:
@@ -157,10 +157,10 @@ class Task(Protocol):
     def augment(self, image: Image, seed: int, kind: str = "usual") -> Image:
         """A random variation of `image` that is a pure function of its arguments; `kind` is one of `augmentations`."""
 
-    def items(self, paths: Sequence[Path]) -> Iterable[Item]:
+    def read_inputs(self, paths: Sequence[Path]) -> Iterable[Item]:
         """What a person hands to `predict`, each as an item, damaged ones as refusals. Never raises for bad content."""
 
-    def register(self) -> None:
+    def register_backbones(self) -> None:
         """Adds the application's own backbones to the registries (called once by the runner)."""
 
 

@@ -24,7 +24,7 @@ def test_every_goal_is_judged_and_one_that_breaks_off_stops_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     modules = {
-        "benchmarks.bench_extraction": _Module("codes", 0.97, ">= 0.95"),
+        "benchmarks.bench_extraction": _Module("features", 0.97, ">= 0.95"),
         "benchmarks.bench_cold_torch": _Module("cold", 0.40, "<= 0.35"),
         "benchmarks.bench_head": _Module(),
         "benchmarks.bench_fixed_extractor": _Module(None),
@@ -37,7 +37,7 @@ def test_every_goal_is_judged_and_one_that_breaks_off_stops_nothing(
     assert out.read_text().splitlines() == [
         "| what | ratio | goal |  |",
         "| --- | ---: | --- | --- |",
-        "| codes | 0.970 | >= 0.95 | reached |",
+        "| features | 0.970 | >= 0.95 | reached |",
         "| cold | 0.400 | <= 0.35 | missed |",
         "| head |  |  | broke off: RuntimeError: no such thing |",
         "| fixed_extractor |  |  | needs MEDTL_DATA and MEDTL_WEIGHTS |",

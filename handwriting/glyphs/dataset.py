@@ -93,7 +93,7 @@ def write_glyphs(
     return out
 
 
-def embedded(root: Path, progress: Callable[[int, int], None]) -> Path:
+def synthetic_dataset(root: Path, progress: Callable[[int, int], None]) -> Path:
     """The dataset that is used where none is named: `root/glyphs`, written unless it is there and complete.
 
     Raises:

@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from handwriting.inputs import items
+from handwriting.inputs import read_inputs
 from handwriting.labels import CHARACTERS
 from handwriting.page.page import Page, draw_boxes, read_page
 from shared.cli.judge import open_predictor
@@ -64,7 +64,7 @@ def judge_pages(task: Task, paths: Sequence[Path], model: Path | None, as_json: 
     """
     make_folder(out)
     predictor, opening = open_predictor(task, model)
-    pictures = items(paths)
+    pictures = read_inputs(paths)
     for line in () if as_json else opening:
         typer.echo(line)
     lines, told = [], set()
@@ -82,8 +82,8 @@ def judge_pages(task: Task, paths: Sequence[Path], model: Path | None, as_json: 
         lines.append(line)
     write_predictions(out, lines)
     if not as_json:
-        for caveat in task.caveats:
-            typer.echo(caveat)
+        for disclaimer in task.disclaimers:
+            typer.echo(disclaimer)
     return exit_code(told)
 
 

@@ -48,14 +48,14 @@ def build_app(run: Path, runs: Path, access: Access, store: UploadStore) -> Guar
     # A page takes seconds: who writes meanwhile must not wait for it.
     drawings = WorkerPool(work, 1, DRAWING_S)
     pool = WorkerPool(work, max(1, worker_count() - 1), JUDGING_S)
-    site = Site(TASK, run, runs, access, store, pool, LINKS, further_pools=(drawings,))
+    site = Site(TASK, run, runs, access, store, pool, LINKS, extra_pools=(drawings,))
 
     def renew(other: Path) -> None:
         for one in (drawings, pool):
             one.renew(CharacterWork(TASK, other, threads=1))
 
     lessons, learner = teaching(site, renew)
-    site.further_pools += (learner,)
+    site.extra_pools += (learner,)
     router = APIRouter()
     router.include_router(lessons)
     router.include_router(_drawings(drawings))

@@ -28,9 +28,9 @@ from shared.web.workers import WorkerPool, WorkFailed
 
 FOLDER = "taught"
 """Below the folder of runs, where neither the newest run nor the list of runs is looked for."""
-FEWEST, MOST = 5, 20
+MIN_DRAWINGS, MAX_DRAWINGS = 5, 20
 """Drawings. Fewer than five: docs/lab-log.md, 2026-11-26; more than twenty nobody draws."""
-MAX_BYTES = MOST << 18
+MAX_BYTES = MAX_DRAWINGS << 18
 """256 KiB a drawing: a canvas of 280 x 280 takes 10."""
 MAX_TAUGHT = 50
 """Characters in one life of a server; each is a run folder."""
@@ -39,7 +39,7 @@ MAX_STEM = 60
 """Characters of the first run's name that stand in the name of a folder."""
 TEACH_S = 300.0
 """torch is loaded and a network exported: seconds, on a busy machine a minute."""
-FORM_BODY = form_of_files(FEWEST, MOST, name={"type": "string", "minLength": 1, "maxLength": MAX_NAME})
+FORM_BODY = form_of_files(MIN_DRAWINGS, MAX_DRAWINGS, name={"type": "string", "minLength": 1, "maxLength": MAX_NAME})
 
 
 class Answering(BaseModel):
@@ -77,7 +77,7 @@ class Lessons:
     @property
     def said(self) -> list[str]:
         """The characters that were taught, as people are told them."""
-        return [self.site.task.say(label) for _, label in self.before]
+        return [self.site.task.display_name(label) for _, label in self.before]
 
     def check(self, name: str) -> str:
         """The label of a character that can be taught.
@@ -89,7 +89,9 @@ class Lessons:
         if not 0 < len(label) <= MAX_NAME or not label.isprintable() or not any(map(str.isalnum, label)):
             raise HTTPException(400, f"name the character by 1 to {MAX_NAME} signs, a letter or digit among them")
         if label in self.site.record.classes:
-            raise HTTPException(409, f"the model reads {self.site.task.say(label)} already; teach one it does not know")
+            raise HTTPException(
+                409, f"the model reads {self.site.task.display_name(label)} already; teach one it does not know"
+            )
         if len(self.before) >= MAX_TAUGHT:
             raise HTTPException(409, f"{MAX_TAUGHT} characters were taught; take one back, or start the server again")
         return label
@@ -164,8 +166,8 @@ def _page(lessons: Lessons) -> APIRouter:
             unknown=[one for one in CHARACTERS.values() if one.label not in known],
             taught=lessons.said,
             first=(lessons.before[0][0] if lessons.before else lessons.site.run).name,
-            fewest=FEWEST,
-            most=MOST,
+            fewest=MIN_DRAWINGS,
+            most=MAX_DRAWINGS,
         )
 
     return router
@@ -214,8 +216,10 @@ async def _taught(lessons: Lessons, request: Request) -> Answering:
         fields = await receive(aiter(request.stream()), content_type, held.files, MAX_BYTES)
         label = lessons.check(fields.get("name", ""))
         count = sum(path.is_file() for path in held.files.iterdir())
-        if not FEWEST <= count <= MOST:
-            raise HTTPException(400, f"{count} drawings came; send {FEWEST} to {MOST} of the one character")
+        if not MIN_DRAWINGS <= count <= MAX_DRAWINGS:
+            raise HTTPException(
+                400, f"{count} drawings came; send {MIN_DRAWINGS} to {MAX_DRAWINGS} of the one character"
+            )
         return await lessons.teach(label, held.files)
     except UploadRefused as error:
         raise HTTPException(error.status, str(error)) from None

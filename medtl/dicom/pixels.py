@@ -35,7 +35,7 @@ def decode(dataset: Any, header: DicomHeader) -> Pixels:
 
     Raises:
         InputRefused: It is truncated, is stored in a way that is not read, or is in colour. What else goes wrong is
-            left to `medtl.dicom.reader.foreign_code`.
+            left to `medtl.dicom.reader.untrusted_decoding`.
     """
     decoder = _decoder(header)
     if "PixelData" not in dataset:

@@ -21,9 +21,9 @@ from medtl.dicom.pixels import decode
 from medtl.dicom.rules import MEDIA_DIRECTORY, check_suitable
 from medtl.dicom.values import text_of, texts_of
 from shared.errors import InputRefused, MedtlError
-from shared.io.quiet import quiet_libraries, quiet_loggers
+from shared.io.quiet import quiet_loggers, suppressed_native_stderr
 
-TALKATIVE = ("pydicom", "nibabel.global")
+LOGGERS_THAT_QUOTE_VALUES = ("pydicom", "nibabel.global")
 """Loggers that quote damaged values, which may be a name or a date of birth."""
 NO_IMAGE = "is neither DICOM nor a picture or volume that is known"
 FIRST_GROUPS = (b"\x02\0", b"\x08\0", b"\0\x08")
@@ -51,7 +51,7 @@ def read_header(data: bytes) -> DicomHeader:
     Raises:
         InputRefused: It is not DICOM, or is damaged.
     """
-    with foreign_code():
+    with untrusted_decoding():
         return _header(_parse(data, stop_before_pixels=True))
 
 
@@ -70,7 +70,7 @@ def read_dicom(data: bytes, *, header: DicomHeader | None = None, allow_blank: b
     header = header or read_header(data)
     check_suitable(header)
     check_size(header)
-    with foreign_code(), quiet_libraries():
+    with untrusted_decoding(), suppressed_native_stderr():
         frames = decode(_parse(data, stop_before_pixels=False), header)
     if not np.isfinite(frames).all():
         raise InputRefused("has pixel values that are not finite")
@@ -87,7 +87,7 @@ def read_file_ids(data: bytes) -> list[tuple[str, ...]]:
     Raises:
         InputRefused: It is no DICOMDIR, or is damaged.
     """
-    with foreign_code():
+    with untrusted_decoding():
         dataset = _parse(data, stop_before_pixels=True)
         if _sop_class(dataset) != MEDIA_DIRECTORY:
             raise InputRefused("is not a DICOMDIR")
@@ -101,18 +101,18 @@ def read_attributes(data: bytes) -> Any:
     Raises:
         InputRefused: It is not DICOM, or is damaged.
     """
-    with foreign_code():
+    with untrusted_decoding():
         return _parse(data, stop_before_pixels=True)
 
 
 @contextmanager
-def foreign_code() -> Iterator[None]:
+def untrusted_decoding() -> Iterator[None]:
     """Runs a decoder on bytes from a stranger: its warnings and log stay inside, its faults become refusals.
 
     Raises:
         InputRefused: Whatever was raised inside.
     """
-    with quiet_loggers(*TALKATIVE):
+    with quiet_loggers(*LOGGERS_THAT_QUOTE_VALUES):
         try:
             yield
         except MedtlError:

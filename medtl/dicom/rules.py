@@ -99,7 +99,7 @@ def check_suitable(header: DicomHeader) -> None:
         raise InputRefused(header.mosaic_fault)
 
 
-def cautions(header: DicomHeader) -> tuple[str, ...]:
+def warnings_of(header: DicomHeader) -> tuple[str, ...]:
     """What the person should know of an image that `check_suitable` passes."""
     notes = []
     if _silent(header):

@@ -23,7 +23,7 @@ from pynetdicom.events import Event
 from pynetdicom.transport import ThreadedAssociationServer
 
 from medtl.dicom.bounds import Metered, inflated
-from medtl.dicom.reader import foreign_code
+from medtl.dicom.reader import untrusted_decoding
 from medtl.node.forwarder import Forwarder, Target, check_ae_title, check_port
 from medtl.node.spool import Batch, Spool
 from medtl.node.worker import Process, SeriesFailed, SeriesWorker
@@ -264,7 +264,7 @@ def _identifiers(data: bytes) -> tuple[str, str, str, str]:
         InputRefused: The object is damaged.
     """
     keywords = ["SOPInstanceUID", "PatientID", "StudyInstanceUID", "SeriesInstanceUID"]
-    with foreign_code():
+    with untrusted_decoding():
         dataset = pydicom.dcmread(Metered(inflated(data)), stop_before_pixels=True, specific_tags=keywords)
         instance, patient, study, series = (str(dataset.get(keyword) or "").strip() for keyword in keywords)
     return instance, patient, study, series

@@ -15,7 +15,7 @@ from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import BasicTextSRStorage, ExplicitVRLittleEndian
 
-from medtl.dicom.reader import foreign_code
+from medtl.dicom.reader import untrusted_decoding
 from medtl.results.identity import derive_uid
 from medtl.results.objects import result_objects
 from medtl.results.source_images import MAY_BE_EMPTY
@@ -47,7 +47,7 @@ def results_of(folder: Path, predictor: Predictor, task: Task) -> list[Dataset]:
     Raises:
         InputRefused: An instance is damaged.
     """
-    answers = [(item, predictor.assess(item)) for item in task.items([folder])]
+    answers = [(item, predictor.assess(item)) for item in task.read_inputs([folder])]
     try:
         return [one for item, answer in answers for one in result_objects(item, answer, predictor.record)]
     except DataError:
@@ -56,7 +56,7 @@ def results_of(folder: Path, predictor: Predictor, task: Task) -> list[Dataset]:
 
 def _plain_report(folder: Path, answers: Sequence[Answer], predictor: Predictor) -> Dataset:
     keywords = [*INHERITED, "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID"]
-    with foreign_code():
+    with untrusted_decoding():
         sources = [
             pydicom.dcmread(path, stop_before_pixels=True, specific_tags=keywords) for path in sorted(folder.iterdir())
         ]
@@ -64,7 +64,7 @@ def _plain_report(folder: Path, answers: Sequence[Answer], predictor: Predictor)
     said = [(FINDING, finding(answer)) for answer in answers]
     told = dict.fromkeys(line for answer in answers for line in remarks(answer, predictor.record))
     said += [(COMMENT, text) for text in (*told, f"Model {predictor.name}")]
-    with foreign_code():
+    with untrusted_decoding():
         return _report(sources, said, predictor.record.weights_hash)
 
 

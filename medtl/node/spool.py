@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.errors import UsageError
-from shared.io.durable import make_folder, move, sync_folder, write_new
+from shared.io.durable import mkdir_durably, rename_durably, sync_folder, write_durably
 
 KEY_BYTES = 32
 NAME_BYTES = 16
@@ -83,7 +83,7 @@ class Spool:
         self._lock = _locked(root)
         self._key = _key(root)
         for name in FOLDERS:
-            make_folder(root / name)
+            mkdir_durably(root / name)
         for leftover in (root / "partial").iterdir():
             _remove(leftover)
         self._arrived = dict.fromkeys(sorted(_names(root / "series")), time.monotonic())
@@ -117,13 +117,13 @@ class Spool:
         folder, draft = self.root / "series" / series, self._draft()
         place = folder / instance
         if not place.exists():
-            write_new(draft, data)
+            write_durably(draft, data)
         with self._guard:
-            make_folder(folder)
+            mkdir_durably(folder)
             if new := not place.exists():
                 if not draft.exists():  # what was there has just been cleared away
-                    write_new(draft, data)
-                move(draft, place)
+                    write_durably(draft, data)
+                rename_durably(draft, place)
             else:
                 draft.unlink(missing_ok=True)
                 sync_folder(folder)
@@ -161,11 +161,11 @@ class Spool:
         """
         own = sorted(results)
         record = {"instances": sorted(batch.instances), "results": own}
-        write_new(batch.out / RECORD, json.dumps(record).encode())
+        write_durably(batch.out / RECORD, json.dumps(record).encode())
         sync_folder(batch.out)
         place = self._place(batch.revision)
-        make_folder(place.parent)
-        move(batch.out, place)
+        mkdir_durably(place.parent)
+        rename_durably(batch.out, place)
         with self._guard:
             self._unsent.append(batch.revision)
             self._own.update(own)
@@ -208,7 +208,7 @@ class Spool:
         """Records that the results of a revision were taken; they are never sent again."""
         marker = self._place(revision) / FORWARDED
         if not marker.exists():
-            write_new(marker, b"")
+            write_durably(marker, b"")
             sync_folder(marker.parent)
         with self._guard:
             self._unsent.remove(revision)
@@ -312,8 +312,8 @@ class Spool:
     def _write_failure(self, series: str, instances: Iterable[str], attempts: int, reason: str) -> None:
         tree = {"instances": _digest(instances), "attempts": attempts, "reason": reason}
         draft = self._draft()
-        write_new(draft, json.dumps(tree).encode())
-        move(draft, self.root / "failures" / series)
+        write_durably(draft, json.dumps(tree).encode())
+        rename_durably(draft, self.root / "failures" / series)
 
     def _discard(self, batch: Batch) -> None:
         _remove(batch.folder)
@@ -349,8 +349,8 @@ def _key(root: Path) -> bytes:
     path, draft = root / "key", root / "key.draft"
     if not path.exists():
         draft.unlink(missing_ok=True)
-        write_new(draft, secrets.token_bytes(KEY_BYTES))
-        move(draft, path)
+        write_durably(draft, secrets.token_bytes(KEY_BYTES))
+        rename_durably(draft, path)
     return path.read_bytes()
 
 

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 
 from medtl.node.spool import RESULT_SUFFIX
 from shared.errors import MedtlError
-from shared.io.durable import write_new
-from shared.processes.persistent import KeptProcess
+from shared.io.durable import write_durably
+from shared.processes.persistent import PersistentWorker
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -45,7 +45,7 @@ class SeriesWorker:
 
     def __init__(self, process: Process, timeout_s: float = TIMEOUT_S) -> None:
         self._process, self._timeout_s = process, timeout_s
-        self._kept = KeptProcess(_serve)
+        self._kept = PersistentWorker(_serve)
 
     def judge(self, folder: Path, out: Path) -> list[str]:
         """Judges the series in `folder` and writes its results into `out`, synced, in their order.
@@ -107,5 +107,5 @@ def _write(results: Sequence[Dataset], out: Path) -> list[str]:
     for number, dataset in enumerate(results, start=1):
         stream = io.BytesIO()
         dataset.save_as(stream, enforce_file_format=True)
-        write_new(out / f"{number:03d}{RESULT_SUFFIX}", stream.getvalue())
+        write_durably(out / f"{number:03d}{RESULT_SUFFIX}", stream.getvalue())
     return [str(dataset.SOPInstanceUID) for dataset in results]

@@ -17,7 +17,7 @@ from typing import Any
 
 import pydicom
 
-from medtl.dicom.reader import foreign_code
+from medtl.dicom.reader import untrusted_decoding
 from medtl.node.spool import FORWARDED, RECORD, RESULT_SUFFIX
 from medtl.results.text import DECISIONS
 from shared.errors import DataError, MedtlError
@@ -125,7 +125,7 @@ def _read(path: Path) -> dict[str, Any]:
 def _finding(revision: Path) -> str:
     """The finding in the reports of a revision, which never changes once it has its name."""
     for path in sorted(revision.glob(f"*{RESULT_SUFFIX}")):
-        with suppress(MedtlError), foreign_code():
+        with suppress(MedtlError), untrusted_decoding():
             said = _said(pydicom.dcmread(path, stop_before_pixels=True))
             if said is not None:
                 return said

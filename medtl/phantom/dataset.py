@@ -142,12 +142,12 @@ def write_phantom(
     return out
 
 
-def embedded_domains() -> tuple[str, ...]:
-    """The scanners of `embedded`, as its headers name them."""
+def synthetic_domains() -> tuple[str, ...]:
+    """The scanners of `synthetic_dataset`, as its headers name them."""
     return tuple(scanner_of_header(SCANNERS[name].manufacturer, SCANNERS[name].model) for name in EMBEDDED_SCANNERS)
 
 
-def embedded(root: Path, progress: Callable[[int, int], None]) -> Path:
+def synthetic_dataset(root: Path, progress: Callable[[int, int], None]) -> Path:
     """The dataset that is used where none is named: `root/phantom`, written unless it is there and complete.
 
     Raises:

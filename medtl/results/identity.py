@@ -90,7 +90,7 @@ def clipped(text: str) -> str:
     return text.replace("\\", "/")[:LONG_STRING]
 
 
-def signed(objects: Iterable[Any]) -> None:
+def stamp_implementation(objects: Iterable[Any]) -> None:
     """States in the file meta headers who wrote them."""
     for one in objects:
         one.file_meta.ImplementationClassUID = derive_uid("implementation")

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from medtl.results.identity import Identity, signed
+from medtl.results.identity import Identity, stamp_implementation
 from medtl.results.source_images import building, read_sources
 from medtl.transforms import restore
 from shared.errors import DataError, UsageError
-from shared.io.durable import write_new
+from shared.io.durable import write_durably
 from shared.prediction.answer import Answer
 from shared.runs.record import ModelRecord
 from shared.task import Item
@@ -84,7 +84,7 @@ def result_objects(
         objects += captures(identity, answer, slices, restored, towards)
         if restored:
             objects += _attributions(identity, restored, towards)
-    signed(objects)
+    stamp_implementation(objects)
     return objects
 
 
@@ -144,4 +144,4 @@ def _write(one: Any, partial: Path) -> None:
     encoded = io.BytesIO()
     with building("DICOM file"):
         one.save_as(encoded, enforce_file_format=True)
-    write_new(partial, encoded.getvalue())
+    write_durably(partial, encoded.getvalue())

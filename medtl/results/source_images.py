@@ -40,7 +40,7 @@ MAY_BE_EMPTY = (
 )
 """Attributes of type 2 of patient and study: always there, at times empty. Source: DICOM PS3.3, C.7.1.1 and C.7.2.1."""
 SEXES = ("M", "F", "O")
-TALKATIVE = ("highdicom", "pydicom")
+LOGGERS_THAT_QUOTE_VALUES = ("highdicom", "pydicom")
 
 
 @dataclass(frozen=True)
@@ -106,12 +106,12 @@ def building(what: str) -> Iterator[None]:
     Raises:
         DataError: It cannot be made.
     """
-    with quiet_loggers(*TALKATIVE):
+    with quiet_loggers(*LOGGERS_THAT_QUOTE_VALUES):
         try:
             yield
         except MedtlError:
             raise
-        # Broad as in `medtl.dicom.reader.foreign_code`, and for the same reason: the values come from strangers, and
+        # Broad as in `medtl.dicom.reader.untrusted_decoding`, for the same reason: the values come from strangers, and
         # the messages may quote the patient.
         except Exception as error:
             raise DataError(f"no {what} can be made from these images ({type(error).__name__})") from None

@@ -8,7 +8,7 @@ from shared.prediction.predictor import SYNTHETIC_NOTE
 from shared.runs.record import ModelRecord
 
 WARNING = "RESEARCH USE ONLY - NOT FOR DIAGNOSIS"
-MOST = 3
+MAX_SHOWN = 3
 """Slices that are pointed out: the most suspicious ones."""
 DECISIONS = {"positive": "Tumour suspected", "negative": "No tumour suspected"}
 
@@ -23,12 +23,12 @@ def finding(answer: Answer) -> str:
 def most_suspicious(answer: Answer) -> list[int]:
     """Numbers of the most suspicious slices, from 1, the worst first."""
     ordered = sorted(answer.slices, key=lambda one: -(one.positive_probability or 0.0))
-    return [one.number for one in ordered[:MOST]]
+    return [one.number for one in ordered[:MAX_SHOWN]]
 
 
 def remarks(answer: Answer, record: ModelRecord) -> list[str]:
     """What else a reader must know, a sentence each."""
-    lines = [WARNING, *TASK.caveats]
+    lines = [WARNING, *TASK.disclaimers]
     if answer.decision is not None:
         lines += _particulars(answer, record)
     return lines + [f"Note: {note}" for note in answer.notes]

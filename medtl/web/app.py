@@ -68,7 +68,7 @@ def build_app(run: Path, runs: Path, access: Access, store: UploadStore, spool: 
         WorkerPool(ExplainWork(TASK, run, threads=worker_count()), 1, JUDGING_S) if find_spec("torch") else None
     )
     links = (("/worklist", "Worklist"),) if spool else ()
-    site = Site(TASK, run, runs, access, store, pool, links, further_pools=(explainers,) if explainers else ())
+    site = Site(TASK, run, runs, access, store, pool, links, extra_pools=(explainers,) if explainers else ())
     router = APIRouter()
     router.include_router(_scans(site))
     router.include_router(_explanations(site, explainers))

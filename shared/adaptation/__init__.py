@@ -1,1 +1,1 @@
-"""Adapting to a domain without labels: what may be seen of it, and how a run is chosen."""
+"""TargetStrategy to a domain without labels: what may be seen of it, and how a run is chosen."""

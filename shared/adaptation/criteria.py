@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.adaptation.reverse_validation import REVERSE
-from shared.adaptation.target import Watched, watched
+from shared.adaptation.target import EpochScores, read_epochs
 from shared.evaluation.calibration import softmax
 from shared.evaluation.statistics.intervals import LEVEL, Weights, bootstrap
 from shared.io.atomic import read_json
@@ -50,19 +50,19 @@ class Run:
         return cls(name, path, tuple(row for row in rows if "phase" in row))
 
     @cached_property
-    def validation(self) -> Watched:
+    def validation(self) -> EpochScores:
         """Labelled validation of what it learned from."""
-        return watched(self.path, "validation")
+        return read_epochs(self.path, "validation")
 
     @cached_property
-    def target(self) -> Watched:
+    def target(self) -> EpochScores:
         """Validation of the target; its labels are for the oracle alone."""
-        return watched(self.path, "target")
+        return read_epochs(self.path, "target")
 
     @cached_property
-    def test(self) -> Watched:
+    def test(self) -> EpochScores:
         """The test, both domains."""
-        return watched(self.path, "test")
+        return read_epochs(self.path, "test")
 
     @property
     def kept(self) -> int:
@@ -77,7 +77,7 @@ def setting_rules() -> list[str]:
     return [REVERSE_RULE, *LABEL_FREE, *RULES]
 
 
-def rule_value(run: Run, rule: str) -> float:
+def score_run(run: Run, rule: str) -> float:
     """What the rule says of the kept weights; higher is better.
 
     Raises:
@@ -87,7 +87,9 @@ def rule_value(run: Run, rule: str) -> float:
     return judge(np.arange(len(units)))
 
 
-def better_by(run: Run, reference: Run, rule: str, *, choices: int = 1) -> tuple[float, tuple[float, float] | None]:
+def bootstrap_gain(
+    run: Run, reference: Run, rule: str, *, choices: int = 1
+) -> tuple[float, tuple[float, float] | None]:
     """By how much the rule prefers `run`, and the 95 % interval of that over the units of what it looks at.
 
     Where there are too few units for an interval it is None.

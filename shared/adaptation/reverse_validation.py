@@ -50,8 +50,8 @@ def reverse_validation(job: Job, strategy: Strategy, options: Any, fresh: Networ
         validation=chosen_by,
         target=Target(_as_target(job.train), _as_target(job.validation)),
         folder=folder,
-        watch=lambda *_: None,
-        kept={},
+        on_epoch_end=lambda *_: None,
+        state={},
     )
     if getattr(options, "target_prior", None) is not None:
         options = options.model_copy(update={"target_prior": None})  # it is that of the way there
@@ -65,7 +65,7 @@ def reverse_validation(job: Job, strategy: Strategy, options: Any, fresh: Networ
 def _answers(job: Job, strategy: Strategy, part: Part) -> NDArray[np.int64]:
     """The likeliest class of each image."""
     head = job.network.to(job.device).head
-    rows = [head(codes).argmax(dim=1).cpu().numpy() for codes in strategy.codes(job, part)]
+    rows = [head(features).argmax(dim=1).cpu().numpy() for features in strategy.features(job, part)]
     return np.concatenate(rows).astype(np.int64)
 
 

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from shared.data.part import Part, unlabelled
 from shared.errors import DataError
 from shared.io.atomic import read_json, write_array, write_json
-from shared.samples import Belonging
+from shared.samples import Grouping
 from shared.strategies.base import Strategy
 from shared.training.job import Job, Target
 
 FOLDER = "epochs"
-"""Within the run folder: class scores after each epoch, `NNN-<part>.npy`; at the end what is true, and the codes."""
+"""Within the run folder: class scores after each epoch, `NNN-<part>.npy`; at the end what is true, and the features."""
 
 
 def with_target(parts: Mapping[str, Part], domain: str, *, labels: bool) -> tuple[dict[str, Part], Target | None]:
@@ -50,7 +50,7 @@ def with_target(parts: Mapping[str, Part], domain: str, *, labels: bool) -> tupl
     return {**other, "test": parts["test"]}, Target(unlabelled(own["train"]), unlabelled(own["validation"]))
 
 
-class Watch:
+class EpochRecorder:
     """Writes the class scores of some parts into the run folder after each epoch; training reads nothing there.
 
     Args:
@@ -67,19 +67,19 @@ class Watch:
         """After epoch number `epoch`, from 0."""
         head = job.network.to(job.device).head
         for name, part in self.parts.items():
-            rows = [head(codes).float().cpu().numpy() for codes in self.strategy.codes(job, part)]
+            rows = [head(features).float().cpu().numpy() for features in self.strategy.features(job, part)]
             write_array(job.folder / FOLDER / f"{epoch:03d}-{name}.npy", np.concatenate(rows))
 
 
 def write_truth(job: Job, strategy: Strategy, parts: Mapping[str, Part]) -> None:
-    """Writes what is needed to judge the epochs and the codes: labels, domains and belonging of each part.
+    """Writes what is needed to judge the epochs and the features: labels, domains and belonging of each part.
 
     Called when training is over: before that, no label of the target is anywhere in the run folder.
 
     Args:
         job: The training.
         strategy: By which.
-        parts: By name, with their labels; codes are kept of all but the test.
+        parts: By name, with their labels; features are kept of all but the test.
     """
     for name, part in parts.items():
         tree = {
@@ -91,12 +91,12 @@ def write_truth(job: Job, strategy: Strategy, parts: Mapping[str, Part]) -> None
         }
         write_json(job.folder / FOLDER / f"{name}.json", tree)
         if name != "test":
-            codes = torch.cat([block.float().cpu() for block in strategy.codes(job, part)]).numpy()
-            write_array(job.folder / FOLDER / f"codes-{name}.npy", codes.astype(np.float16))
+            features = torch.cat([block.float().cpu() for block in strategy.features(job, part)]).numpy()
+            write_array(job.folder / FOLDER / f"features-{name}.npy", features.astype(np.float16))
 
 
 @dataclass(frozen=True)
-class Watched:
+class EpochScores:
     """What was written of one part of a run.
 
     Attributes:
@@ -104,25 +104,25 @@ class Watched:
         labels: int64 [N].
         domains: Of each image.
         belonging: To what each belongs.
-        codes: float32 [N, width] of the network that was kept; None of the test.
+        features: float32 [N, width] of the network that was kept; None of the test.
     """
 
     scores: Sequence[NDArray[np.float64]]
     labels: NDArray[np.int64]
     domains: tuple[str, ...]
-    belonging: Belonging
-    codes: NDArray[np.float32] | None
+    belonging: Grouping
+    features: NDArray[np.float32] | None
 
 
-def watched(run: Path, part: str) -> Watched:
+def read_epochs(run: Path, part: str) -> EpochScores:
     """Reads it."""
     folder = run / FOLDER
     tree = read_json(folder / f"{part}.json")
-    codes = folder / f"codes-{part}.npy"
-    return Watched(
+    features = folder / f"features-{part}.npy"
+    return EpochScores(
         scores=[np.load(path).astype(np.float64) for path in sorted(folder.glob(f"[0-9]*-{part}.npy"))],
         labels=np.array(tree["labels"], dtype=np.int64),
         domains=tuple(tree["domains"]),
-        belonging=Belonging(*(tuple(tree[key]) for key in ("series", "groups", "units"))),
-        codes=np.load(codes).astype(np.float32) if codes.is_file() else None,
+        belonging=Grouping(*(tuple(tree[key]) for key in ("series", "groups", "units"))),
+        features=np.load(features).astype(np.float32) if features.is_file() else None,
     )

@@ -71,7 +71,7 @@ def add_adapt(app: typer.Typer, task: "Task") -> None:
         """
         with reported():
             settings = between(settings_of(config, overrides), source, target, unlabelled=unlabelled)
-            from shared.experiments.adaptation import KEPT, Plan
+            from shared.experiments.adaptation import SELECTED, Plan
             from shared.experiments.adaptation import adapt as adapt_to
             from shared.experiments.adaptation_report import write_adaptation
 
@@ -83,7 +83,7 @@ def add_adapt(app: typer.Typer, task: "Task") -> None:
                 tree = adapt_to(task, settings, plan, folder, root=RUNS, progress=progress)
             for line in write_adaptation(task, tree, folder):
                 typer.echo(line)
-            typer.echo(f"model: {folder / KEPT}, report: {folder / 'adapt.html'}")
+            typer.echo(f"model: {folder / SELECTED}, report: {folder / 'adapt.html'}")
 
 
 def folder_name(config: "Config") -> str:

@@ -122,7 +122,7 @@ def build_app(task: "Task", *, own: Collection[str] = ()) -> typer.Typer:
                         task, settings, folds=folds, repeats=repeats, root=RUNS, progress=progress
                     )
                     lines = by_fold.in_words(tree)
-            for line in (*tree["caveats"], *lines):
+            for line in (*tree["disclaimers"], *lines):
                 typer.echo(line)
             if out is not None:
                 write_json(out / "crossval.json", tree)
@@ -200,7 +200,7 @@ def build_app(task: "Task", *, own: Collection[str] = ()) -> typer.Typer:
             settings = advised_settings(task, data, overrides or ())
             with progress_bars() as progress:
                 tree, config = measure(task, settings, weights=weights or (), root=RUNS, progress=progress)
-            for line in (*task.caveats, *as_text(tree, config)):
+            for line in (*task.disclaimers, *as_text(tree, config)):
                 typer.echo(line)
             if out is not None:
                 write_json(out / "advice.json", tree)
@@ -286,7 +286,7 @@ def build_app(task: "Task", *, own: Collection[str] = ()) -> typer.Typer:
         from shared.models.backbones.record import BACKBONES
 
         with reported():
-            task.register()
+            task.register_backbones()
             for name in BACKBONES:
                 record = BACKBONES.get(name)
                 typer.echo(
@@ -321,10 +321,10 @@ def _evaluate(
             raise UsageError("--prevalence, --miss-cost and --known-only need DATA; they are about other data")
         tree = read_json(run / "report.json")
     else:
-        from shared.evaluation.measures import Stakes
+        from shared.evaluation.measures import UsageContext
         from shared.prediction.external import assess_data
 
-        stakes = Stakes(prevalence, miss_cost)
+        stakes = UsageContext(prevalence, miss_cost)
         with progress_bars() as progress:
             tree = assess_data(task, run, data, stakes=stakes, progress=progress, known_only=known_only)
     if versus is not None:

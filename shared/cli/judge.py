@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from shared.web.uploads import UploadStore
 
     Serving = tuple[Access, Path, UploadStore]
-    Further = Callable[[Item, Answer, ModelRecord, Sequence[Explanation]], tuple[dict[str, Any], list[str]]]
+    OnAnswer = Callable[[Item, Answer, ModelRecord, Sequence[Explanation]], tuple[dict[str, Any], list[str]]]
     """Takes one answer; gives plain data to add to its JSON, and lines for a person."""
 
 
@@ -45,7 +45,7 @@ def judge(
     as_json: bool,
     out: Path | None,
     explaining: Mapping[str, Any] | None = None,
-    further: "Further | None" = None,
+    on_answer: "OnAnswer | None" = None,
 ) -> int:
     """Judges what was named and tells it; gives the exit code: refused before not assessed before 0.
 
@@ -56,7 +56,7 @@ def judge(
         as_json: Whether to tell one JSON object a line for each input.
         out: Folder for `predictions.jsonl`, or None.
         explaining: Options of `shared.reporting.explainer.Explainer`; None: answers are not explained.
-        further: What the application does with each answer beside telling it.
+        on_answer: What the application does with each answer beside telling it.
 
     Raises:
         UsageError: There is nowhere to write explanations to, or nothing to judge or to judge with.
@@ -64,7 +64,7 @@ def judge(
     if explaining is not None and out is None:
         raise UsageError("--explain writes pictures; name a folder for them with --out")
     predictor, opening = open_predictor(task, model)
-    items = task.items(paths)
+    items = task.read_inputs(paths)
     explainer = None if explaining is None or out is None else _explainer(task, predictor, out, explaining)
     make_folder(out)
     for line in () if as_json else opening:
@@ -78,16 +78,16 @@ def judge(
             found = explainer.explain(item, answer)
             tree["explanations"] = [one.to_json() for one in found]
             words += [one.in_words(task) for one in found]
-        if further is not None:
-            more, said = further(item, answer, predictor.record, found)
+        if on_answer is not None:
+            more, said = on_answer(item, answer, predictor.record, found)
             tree, words = tree | more, words + said
         line = json_line(tree)
         typer.echo(line if as_json else "\n".join(words))
         lines.append(line)
     write_predictions(out, lines)
     if not as_json:
-        for caveat in task.caveats:
-            typer.echo(caveat)
+        for disclaimer in task.disclaimers:
+            typer.echo(disclaimer)
         if explainer is not None:
             typer.echo("Attributions show which pixels moved the score; they are no localisation.")
     return exit_code(told)
@@ -116,6 +116,6 @@ def prepare_serving(task: "Task", model: Path | None, host: str, keep_minutes: f
     from shared.web.uploads import UploadStore
 
     predictor, lines = open_predictor(task, model)  # here only to say at once what is wrong with the run
-    for line in (*lines, *task.caveats):
+    for line in (*lines, *task.disclaimers):
         typer.echo(line)
     return Access.of(host), predictor.run.resolve(), UploadStore(60 * keep_minutes)

@@ -15,10 +15,10 @@ from shared.progress import progress_bars
 
 if TYPE_CHECKING:
     from shared.task import Task
-    from shared.zero_shot.features import Knowledge
+    from shared.zero_shot.features import SideInformation
 
 
-def add_zeroshot(app: typer.Typer, task: "Task", knowledge: "Callable[[], Knowledge]") -> None:
+def add_zeroshot(app: typer.Typer, task: "Task", knowledge: "Callable[[], SideInformation]") -> None:
     """Adds the command to an application.
 
     Args:
@@ -66,25 +66,27 @@ def add_zeroshot(app: typer.Typer, task: "Task", knowledge: "Callable[[], Knowle
                 raise UsageError("give --unseen with names, or --draw with a number of classes; one of them")
             settings = settings_of(config, overrides)
             make_folder(out)
-            from shared.evaluation.text import caveats
-            from shared.zero_shot.features import coder_of, divisions, gather
+            from shared.evaluation.text import disclaimers
+            from shared.zero_shot.features import divisions, extractor_of, gather
             from shared.zero_shot.report import write_study
             from shared.zero_shot.study import chosen_methods, draw_classes, in_words, study
 
             known = knowledge()
             names = chosen_methods(methods, known)
-            coder = coder_of(task, settings, model)
+            extractor = extractor_of(task, settings, model)
             with progress_bars() as progress:
                 if unseen is not None:
                     wanted = tuple(task.canonical(name) for name in unseen.split(","))
-                    coder.check_unseen(wanted)
-                    trials = divisions(task, settings, known, coder, wanted, seeds or 1, root=RUNS, progress=progress)
+                    extractor.check_unseen(wanted)
+                    trials = divisions(
+                        task, settings, known, extractor, wanted, seeds or 1, root=RUNS, progress=progress
+                    )
                 else:
-                    data = gather(task, settings, known, coder, root=RUNS, progress=progress)
-                    among = [name for name in data.classes if name not in coder.learnt]
+                    data = gather(task, settings, known, extractor, root=RUNS, progress=progress)
+                    among = [name for name in data.classes if name not in extractor.learnt]
                     trials = ((data, draw_classes(among, draw or 1, seed)) for seed in range(seeds or 5))
                 tree = study(task, known, trials, names, progress)
-            for line in (*caveats(task, tree["synthetic"]), *in_words(tree)):
+            for line in (*disclaimers(task, tree["synthetic"]), *in_words(tree)):
                 typer.echo(line)
             if out is not None:
                 write_study(tree, task, out)
@@ -107,7 +109,7 @@ def add_add_class(app: typer.Typer, task: "Task") -> None:
             from shared.runs.folder import check_finished
 
             check_finished(model)
-            items = list(task.items(images))
+            items = list(task.read_inputs(images))
             if refused := [item for item in items if item.refusal is not None]:
                 raise UsageError(f"{refused[0].name} {refused[0].refusal}; give examples that can be judged")
             pictures = [pixels for item in items for pixels in item.slices]

@@ -19,7 +19,7 @@ from shared.errors import DataError, InputRefused
 from shared.samples import Sample
 
 THUMBNAIL = 32
-NEAR = 0.992
+COPY_CORRELATION = 0.992
 """Correlation of 32 x 32 thumbnails from which two images are the same picture.
 
 Set by looking at pairs of four real collections. From 0.9925 up all that were looked at are one picture, cropped,
@@ -191,8 +191,8 @@ def _alike(
     """Pairs of rows that are the same picture: whether to the last pixel, correlation as it is and with one mirrored.
 
     Candidates come from the lowest frequencies alone. An orthonormal transform keeps distances and leaving out
-    coefficients can only shorten them, so no pair with a correlation of NEAR, which is a squared distance of
-    2 - 2 NEAR, escapes; and comparing 64 numbers in place of 1,024 makes the search fast.
+    coefficients can only shorten them, so no pair with the correlation COPY_CORRELATION, a squared distance of
+    2 - 2 COPY_CORRELATION, escapes; and comparing 64 numbers in place of 1,024 makes the search fast.
     """
     for i, j in _candidates(thumbnails, mirrored):
         straight = np.einsum("pyx,pyx->p", thumbnails[i], thumbnails[j])
@@ -200,7 +200,7 @@ def _alike(
         if mirrored:
             flipped = np.einsum("pyx,pyx->p", thumbnails[i], thumbnails[j][:, :, ::-1])
         exact = digests[i] == digests[j]
-        same = exact | (np.maximum(straight, flipped) >= NEAR)
+        same = exact | (np.maximum(straight, flipped) >= COPY_CORRELATION)
         yield from zip(*(fact[same].tolist() for fact in (i, j, exact, straight, flipped)), strict=True)
 
 
@@ -215,7 +215,7 @@ def _candidates(thumbnails: NDArray[np.float32], mirrored: bool) -> Iterator[tup
     # with these two columns more, one product gives minus half the squared distance
     left = np.hstack([codes.reshape(len(codes), -1), -half, ones])
     rights = [np.hstack([part.reshape(len(codes), -1), ones, -half]) for part in (codes, codes * signs)[: 1 + mirrored]]
-    farthest = np.float32(NEAR - 1 - ROUNDING)
+    farthest = np.float32(COPY_CORRELATION - 1 - ROUNDING)
     for top in range(0, len(codes), ROWS):
         for first in range(top, len(codes), COLUMNS):
             close = np.logical_or.reduce(

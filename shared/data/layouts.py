@@ -29,8 +29,8 @@ COLUMNS = {
     "split": ("split",),
 }
 """What every application reads of a table, and the headings under which it is looked for."""
-FURTHER = re.compile(r"label:\s*([a-z][a-z0-9_]*)")
-"""Headings, in small letters, of further labels: `label:plane`. Nothing else of a table can become one by accident."""
+AUXILIARY = re.compile(r"label:\s*([a-z][a-z0-9_]*)")
+"""Lower-case headings of auxiliary labels: `label:plane`. No other column can become one by accident."""
 
 _SPLITS = {
     "train": "train training",
@@ -69,7 +69,7 @@ class Row:
         split: As the table spells it; of folders "train", "validation" or "test"; empty where nothing is said.
         folders: The folders from the class down to the file; none of a table.
         cells: All that the table says, by the keys of `Search.columns`.
-        further: What the table says under headings such as `label:plane`, by their names; no empty fields.
+        auxiliary: What the table says under headings such as `label:plane`, by their names; no empty fields.
     """
 
     place: str
@@ -78,7 +78,7 @@ class Row:
     split: str = ""
     folders: tuple[str, ...] = ()
     cells: Mapping[str, str] = field(default_factory=dict)
-    further: Mapping[str, str] = field(default_factory=dict)
+    auxiliary: Mapping[str, str] = field(default_factory=dict)
 
     def cell(self, column: str) -> str:
         """What the table says under a column, empty where it says nothing."""
@@ -247,7 +247,7 @@ def read_table(data: bytes, columns: Mapping[str, Sequence[str]], *, unlabelled:
     Args:
         data: The bytes of the file.
         columns: What is read, and the headings under which to look for it; `path` and `label` must be among them
-            and in the table. Other columns are left alone, but for further labels (`label:plane`).
+            and in the table. Other columns are left alone, but for auxiliary labels (`label:plane`).
         unlabelled: Whether `label` is neither needed nor read.
 
     Raises:
@@ -265,7 +265,7 @@ def read_table(data: bytes, columns: Mapping[str, Sequence[str]], *, unlabelled:
         if unlabelled:
             columns = {column: names for column, names in columns.items() if column != "label"}
         found = _find_columns(headings, columns)
-        further = {match[1]: name for low, name in headings.items() if (match := FURTHER.fullmatch(low))}
+        auxiliary = {match[1]: name for low, name in headings.items() if (match := AUXILIARY.fullmatch(low))}
         lines = list(reader)
     except csv.Error as error:
         raise DataError(f"the table is damaged: {error}") from None
@@ -274,13 +274,13 @@ def read_table(data: bytes, columns: Mapping[str, Sequence[str]], *, unlabelled:
     wide = [number for number, line in enumerate(lines, start=2) if None in line]
     if wide:
         raise DataError(f"{len(wide)} rows of the table have more fields than its heading, row {wide[0]} first")
-    return [_row(number, _cells(line, found), _cells(line, further)) for number, line in enumerate(lines, start=2)]
+    return [_row(number, _cells(line, found), _cells(line, auxiliary)) for number, line in enumerate(lines, start=2)]
 
 
-def _row(number: int, cells: Mapping[str, str], further: Mapping[str, str]) -> Row:
-    said = {name: text for name, text in further.items() if text}
+def _row(number: int, cells: Mapping[str, str], auxiliary: Mapping[str, str]) -> Row:
+    said = {name: text for name, text in auxiliary.items() if text}
     path, split = table_path(cells["path"]), cells.get("split", "")
-    return Row(f"row {number}", path, cells.get("label", ""), split, cells=cells, further=said)
+    return Row(f"row {number}", path, cells.get("label", ""), split, cells=cells, auxiliary=said)
 
 
 def _cells(line: Mapping[str, str], columns: Mapping[str, str]) -> dict[str, str]:

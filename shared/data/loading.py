@@ -92,7 +92,7 @@ def joined(collections: Mapping[str, Dataset]) -> Dataset:
             id=f"{name}/{one.id}",
             domain=name,
             split=None,
-            group=one.group if one.known_person or one.group is None else f"{name}/{one.group}",
+            group=one.group if one.has_global_group_id or one.group is None else f"{name}/{one.group}",
             series=one.series and f"{name}/{one.series}",
         )
         for name, dataset in collections.items()
@@ -112,7 +112,7 @@ def _hidden(samples: Sequence[Sample], wanted: DataSection) -> Iterator[Sample]:
     """The samples, those of a target without labels without what a table says of them all the same."""
     for sample in samples:
         hidden = wanted.target_unlabelled and sample.domain == wanted.target
-        yield replace(sample, label=None, mask=None, further={}) if hidden else sample
+        yield replace(sample, label=None, mask=None, auxiliary={}) if hidden else sample
 
 
 def _whole(task: Task, wanted: DataSection, spec: Preprocessing, root: Path, progress: Progress) -> Dataset:
@@ -124,6 +124,6 @@ def _whole(task: Task, wanted: DataSection, spec: Preprocessing, root: Path, pro
         )
     if wanted.source:
         return task.load(Path(wanted.source), options=spec.options)
-    require_domains(wanted, task.embedded_domains())
-    made = task.embedded(root, lambda done, total: progress("synthetic data", done, total, ""))
+    require_domains(wanted, task.synthetic_domains())
+    made = task.synthetic_dataset(root, lambda done, total: progress("synthetic data", done, total, ""))
     return task.load(made, options=spec.options)

@@ -9,7 +9,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.samples import Belonging, Sample
+from shared.samples import Grouping, Sample
 from shared.task import Image
 
 
@@ -27,19 +27,19 @@ class Part:
     samples: Sequence[Sample]
     images: Sequence[Image]
     labels: NDArray[np.int64]
-    belonging: Belonging
+    belonging: Grouping
 
     def of(self, indices: NDArray[np.int64]) -> Part:
         """Those samples alone, in that order."""
         chosen = indices.tolist()
         whole = self.belonging
-        belonging = Belonging(*(tuple(x[i] for i in chosen) for x in (whole.series, whole.groups, whole.units)))
+        belonging = Grouping(*(tuple(x[i] for i in chosen) for x in (whole.series, whole.groups, whole.units)))
         return Part([self.samples[i] for i in chosen], Chosen(self.images, chosen), self.labels[indices], belonging)
 
 
 def unlabelled(part: Part) -> Part:
     """The same images, of which nothing says any more what they show."""
-    samples = [replace(sample, label=None, mask=None, further={}) for sample in part.samples]
+    samples = [replace(sample, label=None, mask=None, auxiliary={}) for sample in part.samples]
     return replace(part, samples=samples, labels=np.full(len(samples), -1, dtype=np.int64))
 
 

@@ -14,12 +14,12 @@ from shared.data.leaks import Leak, find_leaks
 from shared.data.splits import few_groups, fold_numbers, group_units, k_shot, split
 from shared.errors import DataError, LeakError
 from shared.progress import Progress
-from shared.samples import Dataset, Sample, group_mark
+from shared.samples import Dataset, Sample, global_group_digest
 from shared.task import Task
 
 
 @dataclass(frozen=True)
-class Divided:
+class SplitData:
     """A dataset with its splits and what the audit did to it.
 
     Attributes:
@@ -46,7 +46,7 @@ def audited(task: Task, dataset: Dataset, progress: Progress) -> AuditResult:
     return audit(
         dataset.samples,
         task.read,
-        mirrored=task.mirrored_is_copy,
+        mirrored=task.flip_invariant,
         progress=lambda done, total: progress("looking for duplicates", done, total, ""),
     )
 
@@ -60,7 +60,7 @@ def divide(
     test_only: Collection[str] = (),
     seed: int,
     progress: Progress,
-) -> Divided:
+) -> SplitData:
     """Looks for duplicates, leaves out what must not stand in a part, and splits the rest.
 
     Args:
@@ -87,8 +87,8 @@ def divide(
         notes.append(f"{len(result.blank)} blank images (all pixels alike) were left out.")
     if apart_from:
         copies = together.leaked(range(own, own + len(apart_from)), range(own))
-        people = {mark for sample in apart_from if (mark := group_mark(sample)) is not None}
-        known = [i for i, sample in enumerate(dataset.samples) if group_mark(sample) in people]
+        people = {mark for sample in apart_from if (mark := global_group_digest(sample)) is not None}
+        known = [i for i, sample in enumerate(dataset.samples) if global_group_digest(sample) in people]
         keep[copies + known] = False
         notes.append(
             f"{len(copies)} images are copies of some in data.apart_from, {len(known)} are of patients there; they "
@@ -127,7 +127,7 @@ def divide(
             "validation, which choose checkpoint and threshold, kept all their labels."
         )
     sound = not (may_leak and any(leak.part == "validation" for leak in leaks))
-    return Divided(dataset, parts, units, tuple(notes), sound)
+    return SplitData(dataset, parts, units, tuple(notes), sound)
 
 
 def audit_note(result: AuditResult) -> str:

@@ -12,7 +12,7 @@ from shared.evaluation.decision.aggregation import Aggregation
 from shared.evaluation.decision.ood import HIGHEST, by_series
 from shared.evaluation.measures import evaluate
 from shared.evaluation.statistics.intervals import group_codes
-from shared.samples import Belonging, Sample
+from shared.samples import Grouping, Sample
 
 RATES = ("accuracy", "auc", "sensitivity", "specificity")
 
@@ -46,7 +46,7 @@ def abstention(
     ood: NDArray[np.float64],
     labels: NDArray[np.int64],
     samples: Sequence[Sample],
-    belonging: Belonging,
+    belonging: Grouping,
     rule: DecisionRule,
 ) -> dict[str, Any]:
     """Counts the inputs (series, and images on their own) above the threshold, and judges the images of the others.
@@ -66,7 +66,7 @@ def abstention(
         `threshold`, `inputs`, `not_assessed`, `not_assessed_positive` (None without a positive class), `coverage`, and
         `assessed`: the rates of the images that are left, empty where none or all are.
     """
-    inputs = [sample.judged_as for sample in samples]
+    inputs = [sample.series_key for sample in samples]
     beyond = by_series(ood, inputs) > rule.ood["threshold"]
     owners = group_codes(inputs)
     out = beyond[owners]

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.evaluation.rates import Rate
-from shared.samples import Belonging
+from shared.samples import Grouping
 
 
-def evaluate_further(
-    probabilities: NDArray[np.float64], labels: NDArray[np.int64], belonging: Belonging
+def evaluate_auxiliary(
+    probabilities: NDArray[np.float64], labels: NDArray[np.int64], belonging: Grouping
 ) -> dict[str, Any]:
     """Accuracy over the labelled samples, with its interval, and how many are not labelled.
 

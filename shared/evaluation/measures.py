@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from shared.errors import DataError
 from shared.evaluation.calibration import brier_score, expected_calibration_error, judged
 from shared.evaluation.decision.aggregation import Aggregation
-from shared.evaluation.decision.series import judge_series
+from shared.evaluation.decision.series import score_series
 from shared.evaluation.ranking import ranking
 from shared.evaluation.rates import (
     BOOTSTRAP,
@@ -31,7 +31,7 @@ from shared.evaluation.rates import (
     with_interval,
 )
 from shared.evaluation.statistics.intervals import Weights, bootstrap
-from shared.samples import Belonging
+from shared.samples import Grouping
 
 BETA = 2.0
 """Sensitivity counts twice as much as precision: a miss is the worse mistake here."""
@@ -42,7 +42,7 @@ SMALLEST_PROBABILITY = 1e-12
 
 
 @dataclass(frozen=True)
-class Stakes:
+class UsageContext:
     """What depends on where a model is used, and not on the model.
 
     Attributes:
@@ -60,11 +60,11 @@ def evaluate(
     classes: Sequence[str],
     *,
     positive: Flags,
-    belonging: Belonging,
+    belonging: Grouping,
     domains: Sequence[str],
     threshold: float,
     aggregation: Aggregation = Aggregation(),  # noqa: B008 - frozen
-    stakes: Stakes = Stakes(),
+    stakes: UsageContext = UsageContext(),
 ) -> dict[str, Any]:
     """All measures of one part of the data, ready for JSON.
 
@@ -139,15 +139,15 @@ def evaluate(
 def _by_group(
     scores: Values,
     truth: Flags,
-    belonging: Belonging,
+    belonging: Grouping,
     threshold: float,
     aggregation: Aggregation,
-    stakes: Stakes,
+    stakes: UsageContext,
 ) -> dict[str, Any]:
     """The same measures with a group (patient) as the unit: positive where one of its samples is, called positive
     where one of its series is.
     """
-    whole, positive, units = judge_series(scores, truth, belonging, aggregation).by_group()
+    whole, positive, units = score_series(scores, truth, belonging, aggregation).by_group()
     called = whole >= threshold
     rates = _calls(called, positive, Rate(units)) | _counts(called, positive)
     rates |= _weighed(called, positive, units, stakes)
@@ -175,7 +175,7 @@ def _selective(accepted: Flags, wrong: Flags, rate: Rate) -> dict[str, Any]:
     }
 
 
-def _weighed(called: Flags, truth: Flags, units: Units, stakes: Stakes) -> dict[str, Any]:
+def _weighed(called: Flags, truth: Flags, units: Units, stakes: UsageContext) -> dict[str, Any]:
     """F-beta, what mistakes cost, and PPV and NPV at a stated prevalence (Bayes)."""
     cells = np.stack([called & truth, called & ~truth, ~called & truth, ~called & ~truth], axis=1).astype(np.float64)
 
@@ -217,7 +217,7 @@ def _counts(called: Flags, truth: Flags) -> dict[str, int]:
     return {"false_negatives": int((~called & truth).sum()), "positives": int(truth.sum())}
 
 
-def _domain(right: Flags, belonging: Belonging) -> dict[str, Any]:
+def _domain(right: Flags, belonging: Grouping) -> dict[str, Any]:
     if len(right) < SMALL_CELL:
         return {"n": None, "reason": too_few(SMALL_CELL)}
     every = np.ones(len(right), dtype=np.bool_)

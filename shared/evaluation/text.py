@@ -45,10 +45,10 @@ MANY_CLASSES = 12
 """With more classes no table has a column for each."""
 
 
-def caveats(task: Task, synthetic: bool) -> list[str]:
+def disclaimers(task: Task, synthetic: bool) -> list[str]:
     """What must stand before every result of a model, and that it was trained on synthetic images where it was."""
     return [
-        *task.caveats,
+        *task.disclaimers,
         *(["Synthetic data: the model was trained on images made by a program."] if synthetic else []),
     ]
 
@@ -111,6 +111,6 @@ def beside_published(
         found.append(f"accuracy {published['accuracy']:.2f}, here {in_words(test['accuracy'])}")
     seconds = [row["seconds"] for row in history if "seconds" in row]
     if published["minutes_an_epoch"] is not None:
-        here = f", here {sum(seconds) / len(seconds) / 60:.2g} once the codes are computed" if seconds else ""
+        here = f", here {sum(seconds) / len(seconds) / 60:.2g} once the features are computed" if seconds else ""
         found.append(f"{published['minutes_an_epoch']:g} minutes an epoch on its machine{here}")
     return f"published ({published['source']}): {'; '.join(found)}"

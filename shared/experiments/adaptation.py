@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from shared.adaptation.criteria import REVERSE_RULE, Run, better_by, oracle_epoch, rule_value, setting_rules
+from shared.adaptation.criteria import REVERSE_RULE, Run, bootstrap_gain, oracle_epoch, score_run, setting_rules
 from shared.adaptation.label_shift import estimate_prior
 from shared.adaptation.target import FOLDER
 from shared.config import Config
@@ -31,8 +31,8 @@ from shared.strategies import ADAPTING, find_strategy, strategy_names
 from shared.task import Task
 from shared.training.selection import LABEL_FREE, LAST
 
-SOURCE_ONLY, BOUND = "source only", "trained on target labels"
-KEPT = "kept"
+SOURCE_ONLY, UPPER_BOUND = "source only", "trained on target labels"
+SELECTED = "kept"
 """The folder of the model that is kept."""
 
 
@@ -47,14 +47,14 @@ class Plan:
             unlabelled target chooses the checkpoint of each run too, unless the last shall be kept. The default is
             right on digits where entropy and density are not (docs/lab-log.md, 2026-11-26).
         label_shift: Whether source images count as if their classes had the shares that are estimated of the target.
-        bound: Whether to train on the target's labels too.
+        upper_bound: Whether to train on the target's labels too.
     """
 
     methods: tuple[str, ...] = ("dann",)
     weights: tuple[float, ...] = ()
     rule: str = "mutual_information"
     label_shift: bool = False
-    bound: bool = True
+    upper_bound: bool = True
 
     def check(self) -> None:
         """Looks up every name.
@@ -118,16 +118,16 @@ def adapt(task: Task, config: Config, plan: Plan, folder: Path, *, root: Path, p
     adapted = [trained(name, options) for name, options in _settings(config, plan, shares)]
     labelled = not config.data.target_unlabelled
     bound, no_bound = None, None if labelled else "the target has no labels"
-    if plan.bound and labelled:
+    if plan.upper_bound and labelled:
         try:
-            bound = trained(BOUND, _of_bound(config), labels=True)
+            bound = trained(UPPER_BOUND, _trained_on_target(config), labels=True)
         except DataError as error:  # a target of few images or one class may well be adapted to
             no_bound = str(error)
-    values = {run.name: rule_value(run, plan.rule) for run in (source, *adapted)}
+    values = {run.name: score_run(run, plan.rule) for run in (source, *adapted)}
     chosen = max(adapted, key=lambda run: values[run.name])
-    gain, interval = better_by(chosen, source, plan.rule, choices=len(adapted))
+    gain, interval = bootstrap_gain(chosen, source, plan.rule, choices=len(adapted))
     kept = chosen if interval is not None and interval[0] > 0 else source
-    _copy(kept.path, folder / KEPT)
+    _copy(kept.path, folder / SELECTED)
     main = "loss" if task.positive_name is not None else "balanced_accuracy"
     columns = {
         SOURCE_ONLY: (source, source.kept),
@@ -138,7 +138,7 @@ def adapt(task: Task, config: Config, plan: Plan, folder: Path, *, root: Path, p
         best = max(((run, *oracle_epoch(run, main)) for run in (source, *adapted)), key=lambda found: found[2])
         columns["oracle"] = best[:2]
     if bound is not None:
-        columns[BOUND] = (bound, bound.kept)
+        columns[UPPER_BOUND] = (bound, bound.kept)
     return {
         "target": config.data.target,
         "rule": plan.rule,
@@ -160,7 +160,7 @@ def statement(chosen: str, rule: str, gain: float, interval: tuple[float, float]
     Args:
         chosen: The setting that the rule prefers.
         rule: By which.
-        gain: As of `shared.adaptation.criteria.better_by`.
+        gain: As of `shared.adaptation.criteria.bootstrap_gain`.
         interval: The same.
         choices: Among how many settings it was chosen.
     """
@@ -195,7 +195,7 @@ def _options(config: Config, method: str, **more: Any) -> dict[str, Any]:
     return {**options, "name": method, **{key: value for key, value in more.items() if key in known}}
 
 
-def _of_bound(config: Config) -> dict[str, Any]:
+def _trained_on_target(config: Config) -> dict[str, Any]:
     """Fine-tuning that chooses by the labels it has, for to it the target is not unlabelled."""
     options = _options(config, "finetune")
     return {**options, "selection": "loss"} if options.get("selection") in LABEL_FREE else options

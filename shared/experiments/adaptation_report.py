@@ -1,4 +1,4 @@
-"""What an adaptation leaves in its folder: `adapt.json`, and a page with both columns, distances and maps of codes."""
+"""What an adaptation leaves in its folder: `adapt.json`, and a page with columns, distances and maps of features."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.adaptation.criteria import Run
-from shared.evaluation.text import caveats, in_words
-from shared.experiments.adaptation import BOUND
+from shared.evaluation.text import disclaimers, in_words
+from shared.experiments.adaptation import UPPER_BOUND
 from shared.io.atomic import write_json, write_text
 from shared.reporting.figures.canvas import ACCENT, INK, MUTED, address, new_figure
 from shared.reporting.html import template
@@ -25,7 +25,7 @@ MAPPED = 400
 MANY_COLOURS = 20
 UNLABELLED = "(no label)"
 HALVINGS = 5
-"""Of one halving alone the distance of some 20 codes errs by 0.2 or more."""
+"""Of one halving alone the distance of some 20 features errs by 0.2 or more."""
 ORACLE_WORDS = {"loss": "mean log-likelihood", "balanced_accuracy": "balanced accuracy"}
 
 
@@ -34,7 +34,7 @@ def write_adaptation(task: Task, tree: dict[str, Any], folder: Path) -> list[str
 
     Args:
         task: The application.
-        tree: As `shared.experiments.adaptation.adapt` gives it; what is measured on codes is added to it.
+        tree: As `shared.experiments.adaptation.adapt` gives it; what is measured on features is added to it.
         folder: Of the adaptation, with its runs.
     """
     before, after = (
@@ -47,7 +47,7 @@ def write_adaptation(task: Task, tree: dict[str, Any], folder: Path) -> list[str
     html = template("adapt.html").render(
         name=folder.name,
         title=task.title,
-        caveats=caveats(task, record.synthetic),
+        disclaimers=disclaimers(task, record.synthetic),
         statement=tree["statement"],
         alarm=tree["kept"] == before.name,
         target=tree["target"],
@@ -56,7 +56,7 @@ def write_adaptation(task: Task, tree: dict[str, Any], folder: Path) -> list[str
         chosen_by={name: f"{one['run']}, epoch {one['epoch']}" for name, one in tree["columns"].items()},
         rule=tree["rule"],
         oracle_rule=ORACLE_WORDS[tree["oracle_rule"]] if "oracle" in tree["columns"] else None,
-        bound=BOUND in tree["columns"],
+        bound=UPPER_BOUND in tree["columns"],
         no_bound=tree["no_bound"],
         settings=tree["settings"],
         prior=tree["prior"] if len(record.classes) <= MANY_COLOURS else None,
@@ -87,15 +87,15 @@ def lines_of(tree: Mapping[str, Any]) -> list[str]:
 def proxy_a_distance(
     source: NDArray[np.float32], target: NDArray[np.float32], units: Sequence[Sequence[int]]
 ) -> float | None:
-    """How well a linear classifier tells the codes [N, width] of two domains apart: 0 (not at all) to 2 (always).
+    """How well a linear classifier tells the features [N, width] of two domains apart: 0 (not at all) to 2 (always).
 
     Half of the units of each domain train it, the other half judge it, for what belongs together is known again
     whatever the domain; the mean error over several such halves counts. Of a domain with one unit nothing is known:
     None.
 
     Args:
-        source: Codes.
-        target: Codes.
+        source: Features of it.
+        target: Features of it.
         units: Of each code of the source, and of the target: what is independent of the rest.
 
     Source: Ben-David et al., NIPS 2006; computed as in Ganin et al., JMLR 17(59), 2016, section 5.1.5.
@@ -105,16 +105,16 @@ def proxy_a_distance(
 
     if min(len(set(own)) for own in units) < 2:
         return None
-    codes = np.concatenate([source, target])
+    features = np.concatenate([source, target])
     truth = np.repeat([0, 1], [len(source), len(target)])
     errors = []
     for halving in range(HALVINGS):
         random = generator(0, "proxy A-distance", halving)
         learn = np.concatenate([_half(own, random) for own in units])
-        scaler = StandardScaler().fit(codes[learn])
+        scaler = StandardScaler().fit(features[learn])
         classifier = LogisticRegression(C=0.01, class_weight="balanced", max_iter=1000)
-        classifier.fit(scaler.transform(codes[learn]), truth[learn])
-        wrong = classifier.predict(scaler.transform(codes[~learn])) != truth[~learn]
+        classifier.fit(scaler.transform(features[learn]), truth[learn])
+        wrong = classifier.predict(scaler.transform(features[~learn])) != truth[~learn]
         errors.append(np.mean([wrong[truth[~learn] == side].mean() for side in (0, 1)]))
     return float(max(0.0, 2.0 * (1.0 - 2.0 * np.mean(errors))))
 
@@ -126,11 +126,11 @@ def _half(units: Sequence[int], random: np.random.Generator) -> NDArray[np.bool_
 
 
 def _distance_of(run: Run) -> float | None:
-    return proxy_a_distance(*_codes(run), [run.validation.belonging.units, run.target.belonging.units])
+    return proxy_a_distance(*_features(run), [run.validation.belonging.units, run.target.belonging.units])
 
 
-def _codes(run: Run) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    source, target = run.validation.codes, run.target.codes
+def _features(run: Run) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    source, target = run.validation.features, run.target.features
     assert source is not None and target is not None  # noqa: PT018 - runs of `adapt` write both
     return source, target
 
@@ -166,16 +166,16 @@ def _domain_curve(settings: Sequence[Mapping[str, Any]]) -> str | None:
 
 
 def _maps(run: Run) -> tuple[str, str]:
-    """Two pictures of the same t-SNE of validation codes: coloured by domain, and by class."""
+    """Two pictures of the same t-SNE of validation features: coloured by domain, and by class."""
     from sklearn.manifold import TSNE
 
-    codes, domains, labels = [], list[str](), []
-    for part, of_run in ((run.validation, _codes(run)[0]), (run.target, _codes(run)[1])):
+    features, domains, labels = [], list[str](), []
+    for part, of_run in ((run.validation, _features(run)[0]), (run.target, _features(run)[1])):
         chosen = generator(0, "map").permutation(len(of_run))[:MAPPED]
-        codes.append(of_run[chosen])
+        features.append(of_run[chosen])
         domains += [part.domains[i] for i in chosen]
         labels.append(part.labels[chosen])
-    points = np.concatenate(codes)
+    points = np.concatenate(features)
     perplexity = min(30.0, (len(points) - 1) / 3)
     flat = TSNE(perplexity=perplexity, init="pca", random_state=0).fit_transform(points)
     names = np.array([*read_model_record(run.path).classes, UNLABELLED])  # the last of which is -1

@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 
 from shared.config import Config
 from shared.errors import ConfigError
-from shared.evaluation.decision.series import judge_series
+from shared.evaluation.decision.series import score_series
 from shared.evaluation.rates import Rate
 from shared.evaluation.statistics.repeats import mean_of_repeats
-from shared.evaluation.text import caveats
+from shared.evaluation.text import disclaimers
 from shared.io.atomic import read_json
 from shared.pipeline.train import run
 from shared.progress import Progress
 from shared.runs.record import read_model_record
-from shared.samples import Belonging
+from shared.samples import Grouping
 from shared.task import Task
 
 Flags = NDArray[np.bool_]
@@ -49,13 +49,13 @@ def cross_validate(
         ConfigError: The configuration chooses a test of its own.
 
     Returns:
-        `caveats` (sentences), `repeats` (the pooled measures of each, with their 95% intervals), `mean` (over repeats,
-        with `spread`, their standard deviation, and the means of the bounds: repeats do not narrow an interval),
+        `disclaimers` (sentences), `repeats` (the pooled measures of each, with their 95% intervals), `mean` (over
+        repeats, with `spread`, their standard deviation, and the means of the bounds: repeats narrow no interval),
         `abstention` (inputs over all folds and repeats, and how many of them would not be assessed), `runs` (names).
     """
     if config.data.folds is not None or config.data.left_out is not None:
         raise ConfigError("data.folds and data.left_out choose one test; crossval divides by itself: leave them out")
-    rows, names, cautions, abstained = [], [], list[str](), Counter[str]()
+    rows, names, warnings, abstained = [], [], list[str](), Counter[str]()
     for repeat in range(repeats):
         tests = []
         for fold in range(folds):
@@ -63,7 +63,7 @@ def cross_validate(
             of_fold = config.model_copy(update={"seed": config.seed + repeat, "data": data})
             # apart from the other runs: a model of one fold must not be the newest that `predict` takes
             folder = run(task, of_fold, root=root / "crossval", progress=lambda *_: None)
-            cautions = caveats(task, read_model_record(folder).synthetic)
+            warnings = disclaimers(task, read_model_record(folder).synthetic)
             tests.append(_test(folder))
             abstention = read_json(folder / "report.json")["test"]["abstention"]
             abstained.update({name: abstention[name] for name in ABSTAINED if abstention[name] is not None})
@@ -71,7 +71,7 @@ def cross_validate(
             progress("folds", repeat * folds + fold + 1, repeats * folds, "")
         rows.append(_pooled(tests))
     return {
-        "caveats": cautions,
+        "disclaimers": warnings,
         "folds": folds,
         "repeats": rows,
         "mean": mean_of_repeats(rows),
@@ -132,9 +132,9 @@ def _test(folder: Path) -> _Tested:
     units = tuple(int(row["unit"]) for row in rows)
     called = record.aggregation.each(raw) >= record.threshold if dangerous else np.zeros(len(rows), dtype=np.bool_)
     groups = None
-    belonging = Belonging(tuple(row["series"] for row in rows), tuple(row["group"] for row in rows), units)
+    belonging = Grouping(tuple(row["series"] for row in rows), tuple(row["group"] for row in rows), units)
     if dangerous:
-        scores, ill, of_groups = judge_series(raw, truth, belonging, record.aggregation).by_group()
+        scores, ill, of_groups = score_series(raw, truth, belonging, record.aggregation).by_group()
         groups = _Calls(ill, scores >= record.threshold, of_groups)
     return _Tested(
         images=_Calls(truth, called, units),

@@ -13,7 +13,7 @@ from shared.config import Config
 from shared.data.loading import load_dataset
 from shared.errors import ConfigError, DataError
 from shared.evaluation.ranking import sensitivity_at_specificity
-from shared.evaluation.text import caveats
+from shared.evaluation.text import disclaimers
 from shared.io.atomic import read_json
 from shared.pipeline.build import preprocessing_of
 from shared.pipeline.train import run
@@ -46,9 +46,9 @@ def leave_domains_out(task: Task, config: Config, *, seeds: int, root: Path, pro
         DataError: The data hold one domain only, or a class that only one of them shows.
 
     Returns:
-        `caveats` (sentences), `domains` (for each the rows of its seeds), `runs` (names). A row has `seed`, `run` and
-        the measures of the run's test with their 95% intervals; one that the domain does not define (an AUC without
-        healthy images) says why.
+        `disclaimers` (sentences), `domains` (for each the rows of its seeds), `runs` (names). A row has `seed`,
+        `run` and the measures of the run's test with their 95% intervals; one that the domain does not define (an AUC
+        without healthy images) says why.
     """
     if config.data.folds is not None or config.data.left_out is not None:
         raise ConfigError("data.folds and data.left_out choose one test; --by domain chooses each in turn: leave them")
@@ -67,7 +67,7 @@ def leave_domains_out(task: Task, config: Config, *, seeds: int, root: Path, pro
             found.setdefault(domain, []).append({"seed": seed, "run": folder.name} | _measures(folder))
             done += 1
             progress("domains left out", done, len(domains) * seeds, domain)
-    return {"caveats": caveats(task, dataset.synthetic), "domains": found}
+    return {"disclaimers": disclaimers(task, dataset.synthetic), "domains": found}
 
 
 def in_words(tree: Mapping[str, Any]) -> list[str]:

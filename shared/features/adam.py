@@ -1,4 +1,4 @@
-"""A linear head trained epoch by epoch, as papers do it, on codes that were computed once."""
+"""A linear head trained epoch by epoch, as papers do it, on features that were computed once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from shared.features.lbfgs import LOSSES, CodeSource, Frame, Loss, bounds
+from shared.features.lbfgs import LOSSES, FeatureSource, Loss, Standardiser, bounds
 from shared.features.linear import LinearHead
 from shared.seeding import generator
 
@@ -19,7 +19,7 @@ LEARNING_RATE = 1e-3
 
 
 def fit_epochs(
-    codes: CodeSource,
+    features: FeatureSource,
     labels: Tensor,
     classes: int,
     *,
@@ -29,16 +29,16 @@ def fit_epochs(
     seed: int,
     class_weights: Tensor | None = None,
 ) -> tuple[LinearHead, list[dict[str, Any]]]:
-    """The head of the epoch that scores best, trained by Adam in batches of `BATCH` on standardised codes.
+    """The head of the epoch that scores best, trained by Adam in batches of `BATCH` on standardised features.
 
-    Codes beyond memory are read block by block; the order of blocks, and that within each, is drawn for each epoch.
+    Features beyond memory are read block by block; the order of blocks, and that within each, is drawn for each epoch.
 
     Args:
-        codes: float32 [N, width].
+        features: float32 [N, width].
         labels: int64 [N].
         classes: Number of classes.
         loss: "softmax" or "svm", as of `shared.features.lbfgs.minimise`.
-        epochs: Passes over all codes.
+        epochs: Passes over all features.
         score: Judges a head on data it was not fitted to; higher is better.
         seed: Of the order.
         class_weights: float32 [classes], mean 1 over the samples; none: all alike.
@@ -46,10 +46,10 @@ def fit_epochs(
     Returns:
         The head, and a row an epoch: `epoch`, `train_loss`, `validation_score`, `seconds` (without the judging).
     """
-    frame = Frame.of(codes)
-    solution = torch.zeros(classes, codes.shape[1] + 1, device=frame.mean.device, requires_grad=True)
+    frame = Standardiser.of(features)
+    solution = torch.zeros(classes, features.shape[1] + 1, device=frame.mean.device, requires_grad=True)
     optimiser = torch.optim.Adam([solution], lr=LEARNING_RATE)
-    blocks = list(bounds(codes))
+    blocks = list(bounds(features))
     best: tuple[float, LinearHead] | None = None
     rows = []
     for epoch in range(1, epochs + 1):
@@ -57,12 +57,12 @@ def fit_epochs(
         random = generator(seed, "head", epoch)
         for number in random.permutation(len(blocks)):
             start, stop = blocks[number]
-            block, truth = (codes.block(start, stop) - frame.mean) / frame.scale, labels[start:stop]
+            block, truth = (features.block(start, stop) - frame.mean) / frame.scale, labels[start:stop]
             order = torch.from_numpy(random.permutation(stop - start)).to(block.device)
             for few in torch.split(order, BATCH):
                 total += _step(optimiser, solution, block[few], truth[few], loss, class_weights)
         seconds = time.perf_counter() - started
-        mean_loss = total / codes.shape[0]
+        mean_loss = total / features.shape[0]
         weight = solution.detach()[:, :-1] / frame.scale
         head = LinearHead(weight, solution.detach()[:, -1] - weight @ frame.mean, 0.0, mean_loss)
         value = score(head)

@@ -1,4 +1,4 @@
-"""Codes of a frozen network, computed once and kept on disk."""
+"""Features of a frozen network, computed once and kept on disk."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from shared.data.part import Chosen
-from shared.io.array_store import Rows, Store, cache_folder
+from shared.io.array_store import ArrayStore, ArrayView, cache_folder
 from shared.models.backbones.module import Backbone
 from shared.models.network import Network
 from shared.models.pooling import pool
@@ -40,14 +40,14 @@ class ByteImages(Protocol):
         """Those at `indices`, [N, channels, size, size]."""
 
 
-class Codes:
-    """Codes [N, width] that lie on disk, those of several layers side by side; only what is asked for is read.
+class FeatureBlocks:
+    """Features [N, width] that lie on disk, those of several layers side by side; only what is asked for is read.
 
     Args:
         rows: Of each layer, [N, its width].
     """
 
-    def __init__(self, rows: Sequence[Rows]) -> None:
+    def __init__(self, rows: Sequence[ArrayView]) -> None:
         self.rows = tuple(rows)
         self.shape = (len(rows[0]), sum(part.shape[1] for part in rows))
 
@@ -55,12 +55,12 @@ class Codes:
         return self.shape[0]
 
     def block(self, start: int, stop: int) -> torch.Tensor:
-        """Codes start to stop, float32 [stop - start, width]."""
+        """Features start to stop, float32 [stop - start, width]."""
         parts = [torch.from_numpy(part.block(start, stop)) for part in self.rows]
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
 
-def cached_codes(
+def cached_features(
     network: Network,
     images: Sequence[Image],
     samples: Sequence[Sample],
@@ -69,10 +69,10 @@ def cached_codes(
     content_hash: str,
     device: torch.device,
     progress: Progress,
-) -> Codes:
-    """Codes of a network, from the cache where they are there, computed and added to it where not."""
+) -> FeatureBlocks:
+    """Features of a network, from the cache where they are there, computed and added to it where not."""
     wanted = [(layer, network.pooling) for layer in network.layers]
-    rows = codes_of_layers(
+    rows = features_of_layers(
         network.backbone,
         wanted,
         images,
@@ -82,10 +82,10 @@ def cached_codes(
         device=device,
         progress=progress,
     )
-    return Codes([rows[one] for one in wanted])
+    return FeatureBlocks([rows[one] for one in wanted])
 
 
-def codes_of_layers(
+def features_of_layers(
     backbone: Backbone,
     wanted: Sequence[tuple[str, str]],
     images: Sequence[Image],
@@ -95,7 +95,7 @@ def codes_of_layers(
     content_hash: str,
     device: torch.device,
     progress: Progress,
-) -> dict[tuple[str, str], Rows]:
+) -> dict[tuple[str, str], ArrayView]:
     """Pooled outputs of several layers, all of them in one pass over the images.
 
     Args:
@@ -113,10 +113,10 @@ def codes_of_layers(
     """
     names = [f"{sample.id}:{sample.frame}" for sample in samples]
     keys = layer_keys(backbone, spec, content_hash)
-    stores = {one: Store(cache_folder("codes") / f"{keys[one[0]]}-{one[1]}") for one in wanted}
+    stores = {one: ArrayStore(cache_folder("features") / f"{keys[one[0]]}-{one[1]}") for one in wanted}
     lacks = {one: store.missing(names) for one, store in stores.items()}
     todo = sorted(set().union(*lacks.values()))
-    log.info("codes: %d of %d taken from the cache", len(names) - len(todo), len(names))
+    log.info("features: %d of %d taken from the cache", len(names) - len(todo), len(names))
     if todo:
         with ExitStack() as stack:
             adders = {
@@ -133,13 +133,15 @@ def codes_of_layers(
 
 
 @torch.no_grad()
-def nearest_codes(network: Network, images: Sequence[Image], among: Sequence[Image], count: int) -> NDArray[np.int64]:
-    """Indices [images, count] into `among` of the images with the most similar codes (cosine), nearest first."""
+def nearest_features(
+    network: Network, images: Sequence[Image], among: Sequence[Image], count: int
+) -> NDArray[np.int64]:
+    """Indices [images, count] into `among` of the images with the most similar features (cosine), nearest first."""
     network.eval()
 
     def directions(pictures: Sequence[Image]) -> torch.Tensor:
         bounds = [range(start, min(start + BATCH, len(pictures))) for start in range(0, len(pictures), BATCH)]
-        rows = [network.codes(unit_range(stacked(pictures, batch))) for batch in bounds]
+        rows = [network.features(unit_range(stacked(pictures, batch))) for batch in bounds]
         return torch.nn.functional.normalize(torch.cat(rows).float(), dim=1)
 
     similar = directions(images) @ directions(among).T
@@ -149,7 +151,7 @@ def nearest_codes(network: Network, images: Sequence[Image], among: Sequence[Ima
 def layer_keys(backbone: Backbone, spec: Preprocessing, content_hash: str) -> dict[str, str]:
     """For each stage, SHA-256 over everything that determines its output: all tensors up to it, data, and release.
 
-    A backbone that was cut off earlier has the same keys, so it finds the same codes.
+    A backbone that was cut off earlier has the same keys, so it finds the same features.
     """
     facts = [
         version("medtl"),

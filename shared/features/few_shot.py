@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 Values = NDArray[np.float64]
 PENALTY = 1.0
-"""Of the ridge, as a share of the mean squared length of the codes; 0.1 to 5 are alike on
+"""Of the ridge, as a share of the mean squared length of the features; 0.1 to 5 are alike on
 DHCD (docs/lab-log.md, 2026-11-26)."""
 
 
@@ -40,28 +40,28 @@ def fit_row(
     margin is the median lead of the best old score on old images, so that the row speaks in the scale of the others.
 
     Args:
-        examples: [k, width], codes of the new class.
-        reference: [M, width], directions (or codes) of old images; they are taken at the mean length of the examples.
+        examples: [k, width], features of the new class.
+        reference: [M, width], directions (or features) of old images, taken at the mean length of the examples.
         weight: [classes, width] of the head.
         bias: [classes].
         penalty: On the squared weights.
 
-    Source: a new row from the codes of few examples, by way of least squares: Qi, Brown & Lowe, CVPR 2018 (imprinted
+    Source: a new row from the features of few examples, by way of least squares: Qi, Brown & Lowe, CVPR 2018 (imprinted
         weights); Bertinetto et al., ICLR 2019 (ridge regression in its dual form).
     """
     new = examples.astype(np.float64)
     old = reference.astype(np.float64)
     old *= np.linalg.norm(new, axis=1).mean() / np.linalg.norm(old, axis=1, keepdims=True).clip(1e-12)
-    scores = [codes @ weight.T.astype(np.float64) + bias for codes in (old, new)]
+    scores = [features @ weight.T.astype(np.float64) + bias for features in (old, new)]
     ordered = np.sort(scores[0], axis=1)
     margin = float(np.median(ordered[:, -1] - ordered[:, -2]))
     wanted = np.concatenate([ordered[:, -1] - margin, scores[1].max(axis=1) + margin])
     of_a_class = max(1.0, len(old) / len(weight))
     weights = np.sqrt(np.concatenate([np.ones(len(old)), np.full(len(new), of_a_class / len(new))]))[:, np.newaxis]
-    codes = np.concatenate([old, new])
-    centre = (weights**2 * codes).sum(axis=0) / (weights**2).sum()
+    features = np.concatenate([old, new])
+    centre = (weights**2 * features).sum(axis=0) / (weights**2).sum()
     level = float((weights[:, 0] ** 2 * wanted).sum() / (weights**2).sum())
-    scaled = weights * (codes - centre)
+    scaled = weights * (features - centre)
     gram = scaled @ scaled.T
     strength = penalty * float(np.trace(gram)) / len(gram)
     # dual: there are fewer images than numbers of a code

@@ -14,10 +14,10 @@ from scipy.special import softmax
 
 from shared.data.part import Part
 from shared.evaluation.calibration import fit_temperature
-from shared.features.cache import Codes, codes_of_layers
-from shared.features.lbfgs import Held
-from shared.features.linear import LinearHead, fit_path
-from shared.io.array_store import Rows
+from shared.features.cache import FeatureBlocks, features_of_layers
+from shared.features.lbfgs import InMemoryFeatures
+from shared.features.linear import LinearHead, regularisation_path
+from shared.io.array_store import ArrayView
 from shared.models.backbones.module import Backbone
 from shared.progress import Progress
 from shared.seeding import generator
@@ -31,7 +31,7 @@ TRAIN_A_CLASS, VALIDATION = 60, 2_000
 
 
 @dataclass(frozen=True)
-class Code:
+class FeatureSpec:
     """What a code is made of.
 
     Attributes:
@@ -45,7 +45,7 @@ class Code:
     size: int
 
 
-def choose_code(
+def search_layers(
     build: Callable[[int], Backbone],
     sizes: Sequence[int],
     train: Part,
@@ -57,7 +57,7 @@ def choose_code(
     seed: int,
     device: torch.device,
     progress: Progress,
-) -> tuple[Code, list[dict[str, Any]]]:
+) -> tuple[FeatureSpec, list[dict[str, Any]]]:
     """The code under which a linear softmax does best on validation.
 
     Every stage of the backbone is tried alone under each pooling, at each size, all stages in one pass over the
@@ -80,13 +80,13 @@ def choose_code(
     """
     learnt, judged = _few_a_class(train, TRAIN_A_CLASS, seed), _few(validation, VALIDATION, seed)
     rows: list[dict[str, Any]] = []
-    best: tuple[float, Code] | None = None
+    best: tuple[float, FeatureSpec] | None = None
     for size in sizes:
         backbone = build(size)
         singles = list(_singles(backbone, size))
         wanted = [(code.layers[0], code.pooling) for code in singles]
         tables = [
-            codes_of_layers(
+            features_of_layers(
                 backbone,
                 wanted,
                 part.images,
@@ -114,11 +114,11 @@ def choose_code(
 
 
 class _Trial:
-    """Heads on codes that lie in the cache."""
+    """Heads on features that lie in the cache."""
 
     def __init__(
         self,
-        tables: Sequence[dict[tuple[str, str], Rows]],
+        tables: Sequence[dict[tuple[str, str], ArrayView]],
         train_labels: NDArray[np.int64],
         validation_labels: NDArray[np.int64],
         classes: int,
@@ -128,10 +128,10 @@ class _Trial:
         self.train_labels = torch.from_numpy(train_labels).to(device)
         self.validation_labels = validation_labels
 
-    def score(self, code: Code) -> float:
+    def score(self, code: FeatureSpec) -> float:
         """What the rule `loss` says of the best head on a code."""
         train, validation = (
-            Codes([table[layer, code.pooling] for layer in code.layers]).block(0, 1 << 62).to(self.device)
+            FeatureBlocks([table[layer, code.pooling] for layer in code.layers]).block(0, 1 << 62).to(self.device)
             for table in self.tables
         )
 
@@ -140,31 +140,31 @@ class _Trial:
             temperature = fit_temperature(scores, self.validation_labels)
             return RULES.get("loss")(softmax(scores / temperature, axis=1), self.validation_labels)
 
-        _, rows = fit_path(
-            Held(train), self.train_labels, self.classes, loss="softmax", score=judge, penalties=PENALTIES
+        _, rows = regularisation_path(
+            InMemoryFeatures(train), self.train_labels, self.classes, loss="softmax", score=judge, penalties=PENALTIES
         )
         return max(float(row["validation_score"]) for row in rows)
 
 
-def _singles(backbone: Backbone, size: int) -> Iterator[Code]:
+def _singles(backbone: Backbone, size: int) -> Iterator[FeatureSpec]:
     """Every stage alone; those that end in vectors have nothing to pool."""
     for layer, is_map in backbone.gives_maps(size).items():
         for pooling in POOLINGS if is_map else POOLINGS[:1]:
-            yield Code((layer,), pooling, size)
+            yield FeatureSpec((layer,), pooling, size)
 
 
 def _reading(progress: Progress, size: int, done: int, total: int) -> None:
-    progress(f"codes of all layers at {size} px", done, total, "")
+    progress(f"features of all layers at {size} px", done, total, "")
 
 
-def _row(code: Code) -> dict[str, Any]:
+def _row(code: FeatureSpec) -> dict[str, Any]:
     return {"layers": list(code.layers), "pooling": code.pooling, "size": code.size}
 
 
-def _told(codes: Sequence[Code], progress: Progress, what: str) -> Iterator[Code]:
-    for done, code in enumerate(codes, start=1):
+def _told(features: Sequence[FeatureSpec], progress: Progress, what: str) -> Iterator[FeatureSpec]:
+    for done, code in enumerate(features, start=1):
         yield code
-        progress(what, done, len(codes), f"{'+'.join(code.layers)} {code.pooling}")
+        progress(what, done, len(features), f"{'+'.join(code.layers)} {code.pooling}")
 
 
 def _few_a_class(part: Part, count: int, seed: int) -> Part:

@@ -1,6 +1,6 @@
-"""The minimum of a linear head's penalised loss, over codes that may be far larger than memory.
+"""The minimum of a linear head's penalised loss, over features that may be far larger than memory.
 
-L-BFGS on all codes, read block by block; codes are never standardised or copied, the weights are.
+L-BFGS on all features, read block by block; features are never standardised or copied, the weights are.
 """
 
 from __future__ import annotations
@@ -16,48 +16,48 @@ from torch.nn import functional as F  # noqa: N812 - the field's usual name
 Loss = Literal["softmax", "svm"]
 
 BLOCK_VALUES = 1 << 24
-"""Values of codes held at once: 64 MiB as float32."""
+"""Values of features held at once: 64 MiB as float32."""
 MAX_ITERATIONS = 300
 HISTORY = 10
 STRIDE, EVALUATIONS = 5, 25
 """Iterations after which progress is judged (one alone may gain little, and the next much), and what they may cost."""
-SMALLEST = 1e-3
+MIN_VALUE = 1e-3
 """An objective below that is as good as 0: progress is then judged by this in its place."""
 
 
-class CodeSource(Protocol):
-    """Codes [N, width] that are given block by block."""
+class FeatureSource(Protocol):
+    """Features [N, width] that are given block by block."""
 
     @property
     def shape(self) -> tuple[int, ...]:
         """N and width."""
 
     def block(self, start: int, stop: int) -> Tensor:
-        """Codes start to stop, float [stop - start, width], on the device of the solver."""
+        """Features start to stop, float [stop - start, width], on the device of the solver."""
 
 
 @dataclass(frozen=True)
-class Held:
-    """Codes that are in memory."""
+class InMemoryFeatures:
+    """Features that are in memory."""
 
-    codes: Tensor
+    features: Tensor
 
     @property
     def shape(self) -> tuple[int, ...]:
         """N and width."""
-        return tuple(self.codes.shape)
+        return tuple(self.features.shape)
 
     def block(self, start: int, stop: int) -> Tensor:
-        """Codes start to stop; a view."""
-        return self.codes[start:stop]
+        """Features start to stop; a view."""
+        return self.features[start:stop]
 
 
 @dataclass(frozen=True)
-class Frame:
-    """The coordinates in which the penalty counts: standardised codes.
+class Standardiser:
+    """The coordinates in which the penalty counts: standardised features.
 
     Attributes:
-        mean: [width] of the codes.
+        mean: [width] of the features.
         scale: [width], by which they are divided: the standard deviation, 1 where a column hardly varies.
     """
 
@@ -65,14 +65,14 @@ class Frame:
     scale: Tensor
 
     @classmethod
-    def of(cls, codes: CodeSource) -> Frame:
-        """That of all codes, in one pass."""
-        count, width = codes.shape
-        first = codes.block(0, 1)
+    def of(cls, features: FeatureSource) -> Standardiser:
+        """That of all features, in one pass."""
+        count, width = features.shape
+        first = features.block(0, 1)
         total, squares = (torch.zeros(width, dtype=torch.float64, device=first.device) for _ in range(2))
         shift = first[0]  # keeps the squares small where a column lies far from 0
-        for start, stop in bounds(codes):
-            block = codes.block(start, stop) - shift
+        for start, stop in bounds(features):
+            block = features.block(start, stop) - shift
             total += block.sum(dim=0, dtype=torch.float64)
             squares += block.square().sum(dim=0, dtype=torch.float64)
         mean = total / count
@@ -82,26 +82,26 @@ class Frame:
 
 
 def minimise(
-    codes: CodeSource,
+    features: FeatureSource,
     labels: Tensor,
     start: Tensor,
     loss: Loss,
     penalty: float,
     *,
-    frame: Frame,
+    frame: Standardiser,
     class_weights: Tensor | None = None,
     max_iterations: int = MAX_ITERATIONS,
     tolerance: float = 3e-4,
 ) -> tuple[Tensor, float]:
-    """The minimum of mean loss + penalty / 2 * |W|^2 on standardised codes (the bias is free).
+    """The minimum of mean loss + penalty / 2 * |W|^2 on standardised features (the bias is free).
 
     Args:
-        codes: [N, width].
+        features: [N, width].
         labels: int64 [N].
-        start: [classes, width + 1], weights for standardised codes and bias, where the search begins.
+        start: [classes, width + 1], weights for standardised features and bias, where the search begins.
         loss: "softmax" (cross-entropy) or "svm" (one against the rest, squared hinge).
         penalty: L2 strength.
-        frame: Of the codes.
+        frame: Of the features.
         class_weights: [classes], mean 1 over the samples; none: all alike.
         max_iterations: Of L-BFGS.
         tolerance: Ends the search when an iteration lowers the objective by less, as a share of it.
@@ -111,7 +111,7 @@ def minimise(
 
     Source: L-BFGS: Liu & Nocedal, Math Program 45:503, 1989.
     """
-    problem = _Problem(codes, labels, loss, penalty, frame, class_weights)
+    problem = _Problem(features, labels, loss, penalty, frame, class_weights)
     solution = _search(problem, start, max_iterations, tolerance)
     return solution, problem.at(solution)[0]
 
@@ -120,22 +120,22 @@ def minimise(
 class _Problem:
     """The objective."""
 
-    codes: CodeSource
+    features: FeatureSource
     labels: Tensor
     loss: Loss
     penalty: float
-    frame: Frame
+    frame: Standardiser
     class_weights: Tensor | None
 
     @torch.no_grad()
     def at(self, solution: Tensor) -> tuple[float, Tensor]:
-        """Value and gradient, the latter in the form of `solution`. Not the codes are standardised: the weights are."""
-        frame, count = self.frame, self.codes.shape[0]
+        """Value and gradient, the latter shaped as `solution`. Weights are standardised in place of features."""
+        frame, count = self.frame, self.features.shape[0]
         weight = solution[:, :-1] / frame.scale
         bias = solution[:, -1] - weight @ frame.mean
         value, slope, offset = 0.0, torch.zeros_like(weight), torch.zeros_like(bias)
-        for start, stop in bounds(self.codes):
-            block, truth = self.codes.block(start, stop), self.labels[start:stop]
+        for start, stop in bounds(self.features):
+            block, truth = self.features.block(start, stop), self.labels[start:stop]
             scores = (weight @ block.T).T + bias  # half as fast again as the other way round
             losses, pull = LOSSES[self.loss](scores, truth)
             if self.class_weights is not None:
@@ -176,14 +176,14 @@ def _search(problem: _Problem, start: Tensor, max_iterations: int, tolerance: fl
     for _ in range(max_iterations // STRIDE):
         before = value
         optimiser.step(closure)  # type: ignore[no-untyped-call]
-        if before - value <= STRIDE * tolerance * max(value, SMALLEST):
+        if before - value <= STRIDE * tolerance * max(value, MIN_VALUE):
             break
     return point.detach()
 
 
-def bounds(codes: CodeSource) -> Iterator[tuple[int, int]]:
+def bounds(features: FeatureSource) -> Iterator[tuple[int, int]]:
     """The bounds of blocks of `BLOCK_VALUES`."""
-    count, width = codes.shape
+    count, width = features.shape
     step = max(1, BLOCK_VALUES // width)
     return ((start, min(start + step, count)) for start in range(0, count, step))
 

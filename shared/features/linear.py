@@ -1,4 +1,4 @@
-"""Linear heads on codes: softmax regression and the linear SVM, solved along a path of penalties."""
+"""Linear heads on features: softmax regression and the linear SVM, solved along a path of penalties."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from shared.features.lbfgs import CodeSource, Frame, Loss, minimise
+from shared.features.lbfgs import FeatureSource, Loss, Standardiser, minimise
 
 PENALTIES = tuple(10.0**exponent for exponent in range(1, -7, -1))
 """L2 strengths tried, strong to weak, so that each solution starts the next."""
@@ -19,10 +19,10 @@ STEP_BETWEEN = 10.0**0.5
 
 @dataclass(frozen=True)
 class LinearHead:
-    """A fitted linear map from codes to class scores.
+    """A fitted linear map from features to class scores.
 
     Attributes:
-        weight: float32 [classes, width], for codes as the backbone gives them (standardisation is folded in).
+        weight: float32 [classes, width], for features as the backbone gives them (standardisation is folded in).
         bias: float32 [classes].
         penalty: The L2 strength it was fitted with.
         objective: Final value of the penalised mean training loss.
@@ -33,13 +33,13 @@ class LinearHead:
     penalty: float
     objective: float
 
-    def scores(self, codes: Tensor) -> Tensor:
-        """Class scores [N, classes] of codes [N, width]."""
-        return codes @ self.weight.T + self.bias
+    def scores(self, features: Tensor) -> Tensor:
+        """Class scores [N, classes] of features [N, width]."""
+        return features @ self.weight.T + self.bias
 
 
-def fit_path(
-    codes: CodeSource,
+def regularisation_path(
+    features: FeatureSource,
     labels: Tensor,
     classes: int,
     *,
@@ -54,7 +54,7 @@ def fit_path(
     Strengths on both sides of the best one, half a step away, are tried at the end.
 
     Args:
-        codes: float32 [N, width], in memory (`Held`) or on disk.
+        features: float32 [N, width], in memory (`InMemoryFeatures`) or on disk.
         labels: int64 [N].
         classes: Number of classes.
         loss: "softmax" (cross-entropy) or "svm" (one against the rest, squared hinge).
@@ -70,11 +70,11 @@ def fit_path(
     """
     if not penalties:
         raise ValueError("penalties is empty")
-    frame = Frame.of(codes)
-    start = torch.zeros(classes, codes.shape[1] + 1, device=frame.mean.device, dtype=frame.mean.dtype)
+    frame = Standardiser.of(features)
+    start = torch.zeros(classes, features.shape[1] + 1, device=frame.mean.device, dtype=frame.mean.dtype)
 
     def fitted(penalty: float, start: Tensor) -> _Tried:
-        solution, objective = minimise(codes, labels, start, loss, penalty, frame=frame, class_weights=class_weights)
+        solution, objective = minimise(features, labels, start, loss, penalty, frame=frame, class_weights=class_weights)
         head = _unstandardised(solution, frame, penalty, objective)
         return _Tried(score(head), solution, head)
 
@@ -103,6 +103,6 @@ class _Tried:
     head: LinearHead
 
 
-def _unstandardised(solution: Tensor, frame: Frame, penalty: float, objective: float) -> LinearHead:
+def _unstandardised(solution: Tensor, frame: Standardiser, penalty: float, objective: float) -> LinearHead:
     weight = solution[:, :-1] / frame.scale
     return LinearHead(weight, solution[:, -1] - weight @ frame.mean, penalty, objective)

@@ -1,4 +1,4 @@
-"""Linear classifiers on codes by least squares, in closed form: quick enough to try every layer on every fold."""
+"""Linear classifiers on features by least squares, in closed form: quick enough to try every layer on every fold."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ Values = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
 
-def out_of_fold(codes: NDArray[np.floating], labels: Labels, classes: int, folds: Labels) -> Values:
+def out_of_fold(features: NDArray[np.floating], labels: Labels, classes: int, folds: Labels) -> Values:
     """Class scores [N, classes] of each sample by a classifier that saw no label of its fold.
 
-    Codes are standardised over all samples, those of the fold too, so that one kernel serves all folds: on few samples
-    this flatters wide, sparse codes (160 slices, last layer of SqueezeNet 1.1 at 32 px: AUC 0.88 in place of 0.84).
+    Features are standardised over all samples, those of the fold too, so that one kernel serves all folds: on few
+    samples this flatters wide, sparse features (160 slices, last layer of SqueezeNet 1.1 at 32 px: AUC 0.88 in place of 0.84).
     Class counts are weighed out. The penalty of each fold is the one whose errors at leaving out one sample are least,
     among the samples it learns from.
 
     Args:
-        codes: [N, width].
+        features: [N, width].
         labels: [N], 0 to classes - 1.
         classes: Number of classes.
         folds: [N] number of the fold of each sample.
     """
-    scale = codes.std(axis=0)
-    standard = (codes - codes.mean(axis=0)) / np.where(scale > 1e-6 * scale.max(initial=1e-12), scale, 1.0)
-    kernel = (standard @ standard.T).astype(np.float64) / codes.shape[1]
+    scale = features.std(axis=0)
+    standard = (features - features.mean(axis=0)) / np.where(scale > 1e-6 * scale.max(initial=1e-12), scale, 1.0)
+    kernel = (standard @ standard.T).astype(np.float64) / features.shape[1]
     scores = np.zeros((len(labels), classes))
     for fold in np.unique(folds):
         inside = folds == fold

@@ -1,25 +1,26 @@
-"""How well codes explain labels, from the codes alone: LogME and the H-score, without training anything."""
+"""How well features explain labels, from the features alone: LogME and the H-score, without training anything."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-Codes = NDArray[np.floating]
+Features = NDArray[np.floating]
 Labels = NDArray[np.int64]
 ITERATIONS, TOLERANCE = 100, 1e-5
 """Of the fixed point of LogME; it takes a handful. Source: You et al., arXiv 2110.10545, section 4."""
-SMALLEST = 1e-10
-"""Keeps the two precisions finite where codes explain labels fully, or not at all."""
+EPSILON = 1e-10
+"""Keeps the two precisions finite where features explain labels fully, or not at all."""
 
 
-def log_me(codes: Codes, labels: Labels) -> float:
+def log_me(features: Features, labels: Labels) -> float:
     """Logarithm of the maximum evidence a sample, mean over classes; higher is better, and it may be above 0.
 
-    Each class is a linear regression of 0 and 1 on the codes, whose prior and noise precisions maximise the evidence.
+    Each class is a linear regression of 0 and 1 on the features, with the precisions that maximise the
+    evidence.
 
     Args:
-        codes: [N, width].
+        features: [N, width].
         labels: [N], at least two classes.
 
     Raises:
@@ -28,8 +29,8 @@ def log_me(codes: Codes, labels: Labels) -> float:
     Source: You et al., arXiv 2102.11005, equation 2; its fixed point by singular values, arXiv 2110.10545, algorithm 3.
     """
     kinds = _kinds(labels)
-    left, values, _ = np.linalg.svd(codes.astype(np.float64), full_matrices=False)
-    evidences = [evidence(left, values**2, codes.shape[1], (labels == kind).astype(np.float64))[0] for kind in kinds]
+    left, values, _ = np.linalg.svd(features.astype(np.float64), full_matrices=False)
+    evidences = [evidence(left, values**2, features.shape[1], (labels == kind).astype(np.float64))[0] for kind in kinds]
     return float(np.mean(evidences)) / len(labels)
 
 
@@ -39,9 +40,9 @@ def evidence(
     """The largest logarithm of the evidence of one linear regression, and the precisions of prior and noise there.
 
     Args:
-        left: [N, R] left singular vectors of the codes.
+        left: [N, R] left singular vectors of the features.
         squares: [R] their squared singular values.
-        width: Of the codes.
+        width: Of the features.
         target: [N].
     """
     count = len(target)
@@ -65,19 +66,19 @@ def evidence(
         if abs(value - before) <= TOLERANCE * max(1.0, abs(value)):
             break
         before = value
-        alpha, beta = known / max(weight, SMALLEST), (count - known) / max(error, SMALLEST)
-        alpha, beta = max(alpha, SMALLEST), max(beta, SMALLEST)
+        alpha, beta = known / max(weight, EPSILON), (count - known) / max(error, EPSILON)
+        alpha, beta = max(alpha, EPSILON), max(beta, EPSILON)
     return float(value), alpha, beta
 
 
-def h_score(codes: Codes, labels: Labels) -> float:
-    """Variance between classes over that of the codes, 0 to classes - 1; higher is better.
+def h_score(features: Features, labels: Labels) -> float:
+    """Variance between classes over that of the features, 0 to classes - 1; higher is better.
 
     The covariance is shrunk towards a multiple of the identity: with fewer samples than values a code, the unshrunk
-    score says classes - 1 of any codes.
+    score says classes - 1 of any features.
 
     Args:
-        codes: [N, width].
+        features: [N, width].
         labels: [N], at least two classes.
 
     Raises:
@@ -89,7 +90,7 @@ def h_score(codes: Codes, labels: Labels) -> float:
     from sklearn.covariance import ledoit_wolf_shrinkage
 
     kinds = _kinds(labels)
-    centred = codes.astype(np.float64) - codes.mean(axis=0, dtype=np.float64)
+    centred = features.astype(np.float64) - features.mean(axis=0, dtype=np.float64)
     count, width = centred.shape
     shrinkage = float(ledoit_wolf_shrinkage(centred, assume_centered=True))
     _, values, right = np.linalg.svd(centred, full_matrices=False)

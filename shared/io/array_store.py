@@ -1,4 +1,4 @@
-"""Rows of numbers by name, computed once and kept on disk in pieces, read back without filling the memory."""
+"""ArrayView of numbers by name, computed once and kept on disk in pieces, read back without filling the memory."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def cache_folder(kind: str) -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "medtl" / kind
 
 
-class Rows:
-    """Rows that lie in files, in an order of their own; only what is asked for is read.
+class ArrayView:
+    """ArrayView that lie in files, in an order of their own; only what is asked for is read.
 
     Blocks are read, not mapped: pages of a map count as memory of the process for as long as they stay.
 
@@ -53,7 +53,7 @@ class Rows:
         return self._maps[int(self.file[index])][int(self.row[index])]
 
     def block(self, start: int, stop: int) -> Array:
-        """Rows start to stop as a new array [stop - start, ...]."""
+        """ArrayView start to stop as a new array [stop - start, ...]."""
         return self.take(np.arange(start, min(stop, len(self))))
 
     def take(self, indices: NDArray[np.int64]) -> Array:
@@ -68,9 +68,9 @@ class Rows:
                 self._read(int(file[begin]), int(row[begin]) * width, raw[begin * width : end * width])
         return result
 
-    def subset(self, indices: NDArray[np.int64]) -> Rows:
+    def subset(self, indices: NDArray[np.int64]) -> ArrayView:
         """Those rows alone, in that order; nothing is read."""
-        return Rows(self.files, self.file[indices], self.row[indices])
+        return ArrayView(self.files, self.file[indices], self.row[indices])
 
     def _read(self, number: int, start: int, raw: NDArray[np.uint8]) -> None:
         with self.files[number].open("rb", buffering=0) as stream:
@@ -83,7 +83,7 @@ class Rows:
                 done += got
 
 
-class Store:
+class ArrayStore:
     """A folder of pieces: rows that were all computed in the same way, by name.
 
     Whoever misses names adds one piece of them, so every split of the same data finds what another one left.
@@ -128,10 +128,10 @@ class Store:
             partial.unlink(missing_ok=True)
         self._take_up(path, names)
 
-    def rows(self, names: Sequence[str]) -> Rows:
+    def rows(self, names: Sequence[str]) -> ArrayView:
         """The rows of `names`, all of which are there."""
         where = np.array([self._where[name] for name in names], dtype=np.int64)
-        return Rows(self._files, where[:, 0], where[:, 1])
+        return ArrayView(self._files, where[:, 0], where[:, 1])
 
     def _take_up(self, path: Path, names: Sequence[str]) -> None:
         self._where.update({name: (len(self._files), row) for row, name in enumerate(names)})

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 
-def write_new(path: Path, data: bytes) -> None:
+def write_durably(path: Path, data: bytes) -> None:
     """Writes a new file and waits until the disk holds its bytes; its name is durable when its folder is synced."""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
         stream.write(data)
@@ -27,14 +27,14 @@ def sync_folder(path: Path) -> None:
         os.close(handle)
 
 
-def make_folder(path: Path) -> None:
+def mkdir_durably(path: Path) -> None:
     """Makes a folder whose parent exists, and waits until the disk holds its name."""
     path.mkdir(mode=0o700, exist_ok=True)
     # Also where it exists: whoever made it may have been stopped before it was synced.
     sync_folder(path.parent)
 
 
-def move(source: Path, target: Path) -> None:
+def rename_durably(source: Path, target: Path) -> None:
     """Gives a file or folder its final name at one stroke, and waits until the disk holds it."""
     source.rename(target)
     sync_folder(target.parent)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from shared.errors import DataError
-from shared.io.quiet import quiet_libraries
+from shared.io.quiet import suppressed_native_stderr
 
 Pixels = NDArray[np.float32]
 
@@ -23,7 +23,7 @@ MAX_PIXELS = 64_000_000
 """768 MB as float32 colour: above a slice (2048 x 2048) or a photographed page (50 million), below a full memory."""
 ORIENTATION = 0x0112
 """The EXIF tag that says how the camera was held. Source: TIFF 6.0, section 8, Orientation."""
-TURNED = (5, 6, 7, 8)
+TRANSPOSED_ORIENTATIONS = (5, 6, 7, 8)
 """Its values that stand for a quarter turn."""
 BAND = 256
 """Rows that are converted at once."""
@@ -61,7 +61,7 @@ def read_picture(data: bytes) -> Pixels:
     if not data.startswith(SIGNATURES):
         raise DataError(f"the file is not a picture in one of the formats {', '.join(FORMATS)}")
     try:
-        with quiet_libraries(), _open(data) as image:
+        with suppressed_native_stderr(), _open(data) as image:
             _check(image)
             image.load()
             # After loading: Pillow itself turns a TIFF upright then, and takes the tag away.
@@ -92,7 +92,7 @@ def _check(image: PillowImage.Image) -> None:
 def _pixels(image: PillowImage.Image, orientation: object) -> Pixels:
     """Flattened and upright. Band by band, for the whole in several forms at once would fill the memory."""
     lying: tuple[int, ...] = (image.height, image.width)
-    upright = lying[::-1] if orientation in TURNED else lying
+    upright = lying[::-1] if orientation in TRANSPOSED_ORIENTATIONS else lying
     mode = "F" if image.mode in DEEP_GREY else "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
     pixels = np.empty((*upright, 3) if mode == "RGB" else upright, dtype=np.float32)
     view = _lying(pixels, orientation)
@@ -132,4 +132,4 @@ def _lying(upright: Pixels, orientation: object) -> Pixels:
         upright = upright[:, ::-1]
     if orientation in (3, 4, 7, 8):
         upright = upright[::-1]
-    return upright.swapaxes(0, 1) if orientation in TURNED else upright
+    return upright.swapaxes(0, 1) if orientation in TRANSPOSED_ORIENTATIONS else upright

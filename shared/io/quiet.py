@@ -19,7 +19,7 @@ _muted: dict[str, tuple[int, int]] = {}
 
 
 @contextmanager
-def quiet_libraries() -> Iterator[None]:
+def suppressed_native_stderr() -> Iterator[None]:
     """Sends nowhere what libtiff, GDCM and other codecs write to standard error while they decode bytes of a stranger.
 
     Their words are for programmers, may quote the file, and come beside a refusal that says the same in one line. What

@@ -18,7 +18,7 @@ FOLDER = "MEDTL_WEIGHTS"
 
 
 @dataclass(frozen=True)
-class Available:
+class LocalWeights:
     """A backbone whose weights are here.
 
     Attributes:
@@ -31,7 +31,7 @@ class Available:
 
 
 @dataclass(frozen=True)
-class Missing:
+class MissingWeights:
     """A backbone whose ImageNet weights are published but not here.
 
     Attributes:
@@ -43,7 +43,7 @@ class Missing:
     file: str
 
 
-def available_backbones(named: Sequence[Path] = ()) -> tuple[list[Available], list[Missing]]:
+def available_backbones(named: Sequence[Path] = ()) -> tuple[list[LocalWeights], list[MissingWeights]]:
     """What `named`, the folder `MEDTL_WEIGHTS` and torch's cache hold, the first of them for each backbone.
 
     Every file and run of `named` counts, also several of one backbone.
@@ -64,7 +64,7 @@ def available_backbones(named: Sequence[Path] = ()) -> tuple[list[Available], li
             found.append(one)
     here = {one.name for one in found}
     missing = [
-        Missing(name, cached_path(BACKBONES.get(name)).name)
+        MissingWeights(name, cached_path(BACKBONES.get(name)).name)
         for name in BACKBONES
         if name not in here and BACKBONES.get(name).weights_url is not None
     ]
@@ -82,7 +82,7 @@ def backbone_of_file(path: Path) -> str | None:
     return max(fitting, key=len, default=None)
 
 
-def _named(path: Path) -> Iterator[Available]:
+def _named(path: Path) -> Iterator[LocalWeights]:
     if path.is_file():
         name = backbone_of_file(path)
         if name is None or path.suffix not in SUFFIXES:
@@ -90,25 +90,25 @@ def _named(path: Path) -> Iterator[Available]:
                 f"{path.name}: its name does not say of which backbone it is; call it as `backbones` lists them, for "
                 "example squeezenet1_1-mine.pth"
             )
-        yield Available(name, str(path))
+        yield LocalWeights(name, str(path))
     elif (path / "model.json").is_file():
         check_finished(path)
-        yield Available(str(read_json(path / "model.json")["backbone"]["name"]), str(path))
+        yield LocalWeights(str(read_json(path / "model.json")["backbone"]["name"]), str(path))
     elif path.is_dir() and (held := list(_in_folder(path))):
         yield from held
     else:
         raise UsageError(f"--weights {path}: no such file or finished run, and no folder that holds weights files")
 
 
-def _in_folder(folder: Path) -> Iterator[Available]:
+def _in_folder(folder: Path) -> Iterator[LocalWeights]:
     for path in sorted(folder.iterdir()):
         name = backbone_of_file(path)
         if path.suffix in SUFFIXES and name is not None:
-            yield Available(name, str(path))
+            yield LocalWeights(name, str(path))
 
 
-def _in_cache() -> Iterator[Available]:
+def _in_cache() -> Iterator[LocalWeights]:
     for name in BACKBONES:
         record = BACKBONES.get(name)
         if record.weights_url is not None and cached_path(record).is_file():
-            yield Available(name, "imagenet")
+            yield LocalWeights(name, "imagenet")

@@ -18,68 +18,70 @@ class Network(nn.Module):
         backbone: Gives the feature maps of `layers`.
         layers: Their pooled outputs, concatenated, are the code.
         pooling: One of `shared.models.pooling.POOLINGS`.
-        code_width: Width of the code.
+        feature_width: Width of the code.
         classes: Number of outputs.
     """
 
-    def __init__(self, backbone: Backbone, layers: Sequence[str], pooling: str, code_width: int, classes: int) -> None:
+    def __init__(
+        self, backbone: Backbone, layers: Sequence[str], pooling: str, feature_width: int, classes: int
+    ) -> None:
         super().__init__()
         self.backbone = backbone
         self.layers = tuple(layers)
         self.pooling = pooling
-        self.head = nn.Linear(code_width, classes)
-        self.further = nn.ModuleList()  # a `FurtherHead` for each further task that it learnt
+        self.head = nn.Linear(feature_width, classes)
+        self.auxiliary = nn.ModuleList()  # a `AuxiliaryHead` for each auxiliary task that it learnt
         self.temperature: Tensor
         self.register_buffer("temperature", torch.ones(()))
 
-    def further_heads(self) -> list[FurtherHead]:
-        """Those of the further tasks, in the order in which they were asked for."""
-        return [head for head in self.further if isinstance(head, FurtherHead)]
+    def auxiliary_heads(self) -> list[AuxiliaryHead]:
+        """Those of the auxiliary tasks, in the order in which they were asked for."""
+        return [head for head in self.auxiliary if isinstance(head, AuxiliaryHead)]
 
-    def codes(self, images: Tensor) -> Tensor:
-        """Codes, float32 [N, code_width], of images [N, channels, size, size] in 0..1."""
-        return self.code_of(self.backbone(images))
+    def features(self, images: Tensor) -> Tensor:
+        """Features, float32 [N, feature_width], of images [N, channels, size, size] in 0..1."""
+        return self.features_of(self.backbone(images))
 
-    def code_of(self, maps: Mapping[str, Tensor]) -> Tensor:
-        """Codes, float32 [N, code_width], of the backbone's outputs."""
+    def features_of(self, maps: Mapping[str, Tensor]) -> Tensor:
+        """Features, float32 [N, feature_width], of the backbone's outputs."""
         return torch.cat([pool(maps[layer], self.pooling) for layer in self.layers], dim=1)
 
     def forward(self, images: Tensor) -> Tensor:
         """Class scores (logits before the temperature), float32 [N, classes]."""
-        logits: Tensor = self.head(self.codes(images))
+        logits: Tensor = self.head(self.features(images))
         return logits
 
 
-class FurtherHead(nn.Linear):
-    """Code to the scores of another task than the classes.
+class AuxiliaryHead(nn.Linear):
+    """FeatureSpec to the scores of another task than the classes.
 
     Args:
         task: Its name.
-        code_width: Width of the code.
+        feature_width: Width of the code.
         classes: Names of its answers, in the order of its outputs.
     """
 
-    def __init__(self, task: str, code_width: int, classes: Sequence[str]) -> None:
-        super().__init__(code_width, len(classes))
+    def __init__(self, task: str, feature_width: int, classes: Sequence[str]) -> None:
+        super().__init__(feature_width, len(classes))
         self.task, self.classes = task, tuple(classes)
 
 
 class Calibrated(nn.Module):
-    """What is exported: images to class probabilities and codes, the temperature inside."""
+    """What is exported: images to class probabilities and features, the temperature inside."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Probabilities [N, classes] that sum to 1, codes [N, code_width], and probabilities of each further task."""
-        codes = self.network.codes(images)
-        further = [torch.softmax(head(codes), dim=1) for head in self.network.further_heads()]
-        return torch.softmax(self.network.head(codes) / self.network.temperature, dim=1), codes, *further
+        """Probabilities [N, classes], features [N, feature_width], and probabilities of each auxiliary task."""
+        features = self.network.features(images)
+        auxiliary = [torch.softmax(head(features), dim=1) for head in self.network.auxiliary_heads()]
+        return torch.softmax(self.network.head(features) / self.network.temperature, dim=1), features, *auxiliary
 
 
 @torch.no_grad()
-def code_width(backbone: Backbone, layers: Sequence[str], pooling: str, channels: int, size: int) -> int:
+def feature_width(backbone: Backbone, layers: Sequence[str], pooling: str, channels: int, size: int) -> int:
     """Width of the concatenated pooled code, found by one forward pass of a black image."""
     was_training = backbone.training
     backbone.eval()

@@ -20,9 +20,9 @@ OPSET = 18
 
 
 def export_onnx(network: Network, spec: Preprocessing, path: Path, check: NDArray[np.float32]) -> float:
-    """Writes `path` (inputs `images`; outputs `probabilities`, `codes` and those of further tasks) and checks it.
+    """Writes `path` (inputs `images`; outputs `probabilities`, `features` and those of auxiliary tasks) and checks it.
 
-    The size of a batch is free; the probabilities of the further task `plane` are the output `further_plane`.
+    The size of a batch is free; the probabilities of the auxiliary task `plane` are the output `auxiliary_plane`.
 
     Args:
         network: On the CPU, in evaluation mode.
@@ -79,7 +79,7 @@ def _difference(model: Calibrated, path: Path, check: NDArray[np.float32]) -> fl
     session = onnxruntime.InferenceSession(str(path), sess_options=options, providers=["CPUExecutionProvider"])
     with torch.inference_mode():
         expected = [part.numpy() for part in model(torch.from_numpy(check))]
-    # codes by what the out-of-distribution score would see of it
+    # features by what the out-of-distribution score would see of it
     length = float(np.linalg.norm(expected[1], axis=1).max()) or 1.0
     scales = [1.0, length, *(1.0 for _ in expected[2:])]
     differences = []
@@ -92,4 +92,4 @@ def _difference(model: Calibrated, path: Path, check: NDArray[np.float32]) -> fl
 
 
 def _outputs(model: Calibrated) -> list[str]:
-    return ["probabilities", "codes", *(f"further_{head.task}" for head in model.network.further_heads())]
+    return ["probabilities", "features", *(f"auxiliary_{head.task}" for head in model.network.auxiliary_heads())]

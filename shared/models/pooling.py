@@ -12,7 +12,7 @@ POOLINGS = ("avg1", "avg2", "avg3", "max1", "avgmax")
 
 
 def pool(maps: Tensor, pooling: str) -> Tensor:
-    """Code vectors, float [N, width], of feature maps [N, C, H, W]; vectors [N, C] pass as they are.
+    """FeatureSpec vectors, float [N, width], of feature maps [N, C, H, W]; vectors [N, C] pass as they are.
 
     The grid is cut from the map's own size (which a trained network fixes), so the exporter sees plain slices.
 

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from shared.errors import RunError
 from shared.models.backbones.build import build_backbone
-from shared.models.network import FurtherHead, Network
+from shared.models.network import AuxiliaryHead, Network
 from shared.runs.folder import check_finished
 from shared.runs.record import ModelRecord, read_model_record
 
@@ -52,6 +52,6 @@ def build_network(record: ModelRecord, width: int, *, seed: int = 0) -> Network:
     input_size = None if stated["size"] == size else stated["size"]
     backbone = build_backbone(stated["name"], layers=stated["layers"], seed=seed, input_size=input_size)
     network = Network(backbone, stated["layers"], stated["pooling"], width, len(record.classes))
-    for name, answers in record.further.items():
-        network.further.append(FurtherHead(name, width, answers))
+    for name, answers in record.auxiliary.items():
+        network.auxiliary.append(AuxiliaryHead(name, width, answers))
     return network

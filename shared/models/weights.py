@@ -105,7 +105,7 @@ class Classifier:
     """The one layer that stood on a backbone where its weights were trained.
 
     Attributes:
-        weight: float32 [classes, width] on codes, or [classes, width, 1, 1] where maps are classified, as SqueezeNet's.
+        weight: float32 [classes, width] on features, or [classes, width, 1, 1] on maps, as SqueezeNet's.
         bias: float32 [classes].
         layers: Whose outputs were its input.
         pooling: How they became a code.

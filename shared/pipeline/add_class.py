@@ -16,21 +16,21 @@ from torch import nn
 
 from shared.errors import UsageError
 from shared.evaluation.decision.ood import FILE, NEIGHBOUR, Reference
-from shared.evaluation.text import caveats
+from shared.evaluation.text import disclaimers
 from shared.features.few_shot import fit_row
 from shared.io.atomic import file_hash, write_array, write_json, write_text
 from shared.models.network import Network
 from shared.models.onnx_export import export_onnx
 from shared.models.restore import load_trained
 from shared.reporting.html import template
-from shared.runs.folder import claimed, finish, read_seen, write_seen
+from shared.runs.folder import finish, locked, read_training_digests, write_training_digests
 from shared.runs.record import ModelRecord
 from shared.samples import image_digest
 from shared.task import Task
 
 COPIED = ("config.yaml", "environment.json", "metrics.jsonl")
-VOID = "Nothing is certified: a class was added after validation"
-FEWEST_SURE = 5
+NOT_CERTIFIED = "Nothing is certified: a class was added after validation"
+MIN_EXAMPLES_FOR_TRUST = 5
 UNTESTED = (
     "Its own test was not judged again, for that has no image of the new class: `evaluate RUN DATA` judges other data."
 )
@@ -62,7 +62,7 @@ def add_class(task: Task, run: Path, name: str, raw: Sequence[NDArray[np.float32
         raise UsageError(f"{out} exists; name a new folder with --out")
     if not raw:
         raise UsageError(f"no example of {name} was given; give at least one image")
-    task.register()
+    task.register_backbones()
     network, record = load_trained(run)
     if record.task != task.name:
         raise UsageError(f"{run} is a run of {record.task}; `{task.name}` cannot add to it")
@@ -75,9 +75,9 @@ def add_class(task: Task, run: Path, name: str, raw: Sequence[NDArray[np.float32
     pixels = np.stack(images)
     reference = Reference.read(run)
     with torch.inference_mode():
-        codes = network.codes(torch.from_numpy(pixels)).numpy()
-    _widen(network, codes, reference)
-    with claimed(out):
+        features = network.features(torch.from_numpy(pixels)).numpy()
+    _widen(network, features, reference)
+    with locked(out):
         for file in COPIED:
             shutil.copyfile(run / file, out / file)
         save_file(
@@ -85,8 +85,8 @@ def add_class(task: Task, run: Path, name: str, raw: Sequence[NDArray[np.float32
             out / "model.safetensors",
         )
         export_onnx(network, record.preprocessing, out / "model.onnx", pixels[:8])
-        near = np.repeat(Reference.of(codes).codes, NEIGHBOUR, axis=0)
-        write_array(out / FILE, np.concatenate([reference.codes, near]))
+        near = np.repeat(Reference.of(features).features, NEIGHBOUR, axis=0)
+        write_array(out / FILE, np.concatenate([reference.features, near]))
         positive = task.positive_name is not None and task.is_positive(name)
         changed = replace(
             record,
@@ -99,7 +99,7 @@ def add_class(task: Task, run: Path, name: str, raw: Sequence[NDArray[np.float32
             weights_hash=file_hash(out / "model.safetensors"),
         )
         write_json(out / "model.json", changed.to_json())
-        write_seen(out, read_seen(run) | {image_digest(image) for image in images})
+        write_training_digests(out, read_training_digests(run) | {image_digest(image) for image in images})
         _write_report(task, changed, out, in_words(task, name, len(images)), run.name)
         finish(out, task.name)
     return out
@@ -107,31 +107,32 @@ def add_class(task: Task, run: Path, name: str, raw: Sequence[NDArray[np.float32
 
 def in_words(task: Task, name: str, count: int) -> list[str]:
     """What a person must know of the new run."""
-    said = [f"{task.say(task.canonical(name))} was added from {count} example(s), without training. {VOID}."]
-    if count < FEWEST_SURE:
+    shown = task.display_name(task.canonical(name))
+    said = [f"{shown} was added from {count} example(s), without training. {NOT_CERTIFIED}."]
+    if count < MIN_EXAMPLES_FOR_TRUST:
         said.append(
-            f"From fewer than {FEWEST_SURE} examples a class is often missed or overcalled: test it before use."
+            f"With fewer than {MIN_EXAMPLES_FOR_TRUST} examples a class is often missed or overcalled: test it first."
         )
     return said
 
 
 def _write_report(task: Task, record: ModelRecord, out: Path, said: Sequence[str], origin: str) -> None:
     """Writes `report.json`, `report.html` and `model_card.md`: what is known of a run that no test has judged."""
-    cautions = caveats(task, record.synthetic)
+    warnings = disclaimers(task, record.synthetic)
     notes = [UNTESTED, f"All but the new class is that of the run {origin}; its report tells of its data and its test."]
-    write_json(out / "report.json", {"summary": [*cautions, *said], "notes": notes})
-    classes = [task.say(label) for label in record.classes]
+    write_json(out / "report.json", {"summary": [*warnings, *said], "notes": notes})
+    classes = [task.display_name(label) for label in record.classes]
     page = template("added_class.html")
-    told = {"name": out.name, "title": task.title, "caveats": cautions, "said": said, "notes": notes}
+    told = {"name": out.name, "title": task.title, "disclaimers": warnings, "said": said, "notes": notes}
     write_text(out / "report.html", page.render(**told, classes=classes))
-    lines = [f"# {out.name}", task.title, *cautions, *said, *notes, f"Classes: {', '.join(classes)}."]
+    lines = [f"# {out.name}", task.title, *warnings, *said, *notes, f"Classes: {', '.join(classes)}."]
     write_text(out / "model_card.md", "\n\n".join(lines) + "\n")
 
 
-def _widen(network: Network, codes: NDArray[np.float32], reference: Reference) -> None:
+def _widen(network: Network, features: NDArray[np.float32], reference: Reference) -> None:
     """Gives the head one more output."""
     old = network.head
-    row = fit_row(codes, reference.codes, old.weight.detach().numpy(), old.bias.detach().numpy())
+    row = fit_row(features, reference.features, old.weight.detach().numpy(), old.bias.detach().numpy())
     head = nn.Linear(old.in_features, old.out_features + 1)
     with torch.no_grad():
         head.weight.copy_(torch.cat([old.weight, torch.tensor(row.weight[np.newaxis], dtype=torch.float32)]))
@@ -140,4 +141,4 @@ def _widen(network: Network, codes: NDArray[np.float32], reference: Reference) -
 
 
 def _void(told: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    return None if told is None else {**told, "statement": VOID, "certified": None}
+    return None if told is None else {**told, "statement": NOT_CERTIFIED, "certified": None}

@@ -1,4 +1,4 @@
-"""What a configuration asks for, built: preprocessing, device, parts with their images, code, network."""
+"""What a configuration asks for, built: preprocessing, device, parts with their images, feature_spec, network."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 
 from shared.config import Config
 from shared.data.part import Part
-from shared.data.partition import Divided
+from shared.data.partition import SplitData
 from shared.errors import ConfigError
-from shared.features.layer_search import Code, choose_code
+from shared.features.layer_search import FeatureSpec, search_layers
 from shared.models.backbones.build import build_backbone, find_backbone
 from shared.models.backbones.module import Backbone
-from shared.models.network import Network, code_width
+from shared.models.network import Network, feature_width
 from shared.models.pooling import POOLINGS
 from shared.models.weights import WeightsReport, load_weights
 from shared.progress import Progress
 from shared.registry import unknown_name
-from shared.samples import Belonging, Dataset
+from shared.samples import Dataset, Grouping
 from shared.seeding import derive_seed
 from shared.task import Preprocessing, Task
 
@@ -76,8 +76,10 @@ def check_backbone(config: Config) -> None:
         if size < record.min_size:
             raise ConfigError(f"backbone.size: {size}; {record.name} needs at least {record.min_size} pixels")
     for layer in () if wanted.layers == "auto" else wanted.layers:
-        if layer not in record.code_layers:
-            raise ConfigError(f"backbone.layers: no layer {layer!r}; {record.name} has {', '.join(record.code_layers)}")
+        if layer not in record.feature_layers:
+            raise ConfigError(
+                f"backbone.layers: no layer {layer!r}; {record.name} has {', '.join(record.feature_layers)}"
+            )
     for stage in wanted.copied or ():
         if stage not in record.stages:
             raise ConfigError(f"backbone.copied: no stage {stage!r}; {record.name} has {', '.join(record.stages)}")
@@ -92,7 +94,7 @@ def stages_built(config: Config) -> tuple[str, ...]:
     return record.stages[: max(deepest) + 1]
 
 
-def read_parts(task: Task, divided: Divided, spec: Preprocessing, progress: Progress) -> dict[str, Part]:
+def read_parts(task: Task, divided: SplitData, spec: Preprocessing, progress: Progress) -> dict[str, Part]:
     """The divided samples with their images, by split."""
     return {
         name: part_of(task, divided.dataset, indices, divided.units, spec, progress, name)
@@ -115,7 +117,7 @@ def part_of(
         task: The application.
         dataset: Of all samples.
         indices: Into its samples.
-        units: [N] of all samples, as in `shared.data.partition.Divided`.
+        units: [N] of all samples, as in `shared.data.partition.SplitData`.
         spec: Of the preprocessing.
         progress: Called with (what, done, total, note).
         name: Of the part, for the progress.
@@ -124,31 +126,31 @@ def part_of(
     samples = [dataset.samples[i] for i in indices]
     labels = np.array([-1 if one.label is None else index[one.label] for one in samples], dtype=np.int64)
     images = task.images(samples, spec, dataset.content_hash, partial(_reading, progress, name))
-    return Part(samples, images, labels, Belonging.of(samples, units[indices].tolist()))
+    return Part(samples, images, labels, Grouping.of(samples, units[indices].tolist()))
 
 
 def _reading(progress: Progress, name: str, done: int, total: int) -> None:
     progress(f"reading images, {name}", done, total, "")
 
 
-def find_code(
+def find_features(
     config: Config,
     parts: Mapping[str, Part],
     spec: Preprocessing,
     dataset: Dataset,
     device: torch.device,
     progress: Progress,
-) -> tuple[Code, list[dict[str, Any]]]:
-    """What the code is made of, and what was tried where validation chose it."""
+) -> tuple[FeatureSpec, list[dict[str, Any]]]:
+    """What the feature_spec is made of, and what was tried where validation chose it."""
     wanted = config.backbone
     record = find_backbone(wanted.name)
     if wanted.layers != "auto":
-        return Code(wanted.layers or (record.default_layer,), wanted.pooling, wanted.size), []
+        return FeatureSpec(wanted.layers or (record.default_layer,), wanted.pooling, wanted.size), []
 
     def build(size: int) -> Backbone:
-        return _backbone(config, record.code_layers, size, spec)[0]
+        return _backbone(config, record.feature_layers, size, spec)[0]
 
-    return choose_code(
+    return search_layers(
         build,
         wanted.sizes or (wanted.size,),
         parts["train"],
@@ -172,11 +174,13 @@ def _backbone(
     return backbone.to(memory_format=torch.channels_last), report
 
 
-def build_network(config: Config, code: Code, spec: Preprocessing, classes: int) -> tuple[Network, WeightsReport]:
+def build_network(
+    config: Config, feature_spec: FeatureSpec, spec: Preprocessing, classes: int
+) -> tuple[Network, WeightsReport]:
     """The network of a configuration with its weights loaded and a new head, and what was loaded."""
-    backbone, report = _backbone(config, code.layers, code.size, spec)
-    width = code_width(backbone, code.layers, code.pooling, spec.channels, spec.size)
+    backbone, report = _backbone(config, feature_spec.layers, feature_spec.size, spec)
+    width = feature_width(backbone, feature_spec.layers, feature_spec.pooling, spec.channels, spec.size)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(derive_seed(config.seed, "head"))
-        network = Network(backbone, code.layers, code.pooling, width, classes)
+        network = Network(backbone, feature_spec.layers, feature_spec.pooling, width, classes)
     return network.to(memory_format=torch.channels_last), report

@@ -19,25 +19,25 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 
 from shared.config import Config, to_yaml
-from shared.data.auxiliary_labels import further_labels
+from shared.data.auxiliary_labels import auxiliary_labels
 from shared.data.part import Part
-from shared.data.partition import Divided
+from shared.data.partition import SplitData
 from shared.evaluation.abstention import abstention
-from shared.evaluation.auxiliary import evaluate_further
+from shared.evaluation.auxiliary import evaluate_auxiliary
 from shared.evaluation.calibration import fit_temperature, softmax
 from shared.evaluation.decision.decide import Decision, decide
-from shared.evaluation.decision.ood import FILE, KEPT, Reference, choose_threshold, one_of_each
+from shared.evaluation.decision.ood import FILE, REFERENCE_SIZE, Reference, choose_threshold, one_of_each
 from shared.evaluation.decision.operating_point import OperatingPoint
-from shared.evaluation.measures import Stakes, evaluate
+from shared.evaluation.measures import UsageContext, evaluate
 from shared.io.atomic import file_hash, write_array, write_json, write_text
 from shared.models.network import Network
 from shared.models.onnx_export import export_onnx
 from shared.models.weights import WeightsReport
 from shared.processes.memory import peak_memory_mib
 from shared.reporting.run_report import Finished, write_report
-from shared.runs.folder import finish, is_finished, read_seen, write_seen
+from shared.runs.folder import finish, is_finished, read_training_digests, write_training_digests
 from shared.runs.record import ModelRecord
-from shared.samples import SPLITS, group_mark, image_digest
+from shared.samples import SPLITS, global_group_digest, image_digest
 from shared.seeding import generator
 from shared.strategies.base import Strategy
 from shared.task import Task, positive_classes
@@ -46,14 +46,14 @@ from shared.training.selection import LAST
 
 PACKAGES = ("numpy", "torch", "torchvision", "onnxruntime", "pydicom", "monai", "accelerate", "captum")
 EXPORT_CHECK_IMAGES = 8
-VOID = "Nothing is certified: images or patients of validation were seen in training"
+NOT_CERTIFIED = "Nothing is certified: images or patients of validation were seen in training"
 
 
 def complete(
     task: Task,
     config: Config,
     strategy: Strategy,
-    divided: Divided,
+    divided: SplitData,
     parts: Mapping[str, Part],
     job: Job,
     weights: WeightsReport,
@@ -81,9 +81,9 @@ def complete(
     """
     folder, network = job.folder, job.network
     reference = _reference(config, strategy, job)
-    scores, ood, further = {}, {}, {}
+    scores, ood, auxiliary = {}, {}, {}
     for name in SPLITS[1:]:
-        scores[name], ood[name], further[name] = _judge(strategy, job, parts[name], reference)
+        scores[name], ood[name], auxiliary[name] = _judge(strategy, job, parts[name], reference)
     temperature = fit_temperature(scores["validation"], parts["validation"].labels)
     with torch.no_grad():
         network.temperature.fill_(temperature)
@@ -106,7 +106,7 @@ def complete(
     beyond = {"threshold": threshold, "rate": config.ood_rate, "units": len(familiar)}
     network.cpu().eval()
     save_file(_tensors(network), folder / "model.safetensors")
-    write_array(folder / FILE, reference.codes)
+    write_array(folder / FILE, reference.features)
     check = np.stack(
         [parts["validation"].images[i] for i in range(min(EXPORT_CHECK_IMAGES, len(scores["validation"])))]
     )
@@ -115,18 +115,18 @@ def complete(
     sound = divided.sound and not _marks(parts["validation"]) & before
     record = _record(task, config, divided, job, weights, temperature, decision, beyond, sound=sound)
     write_json(folder / "model.json", record.to_json())
-    write_seen(folder, before.union(*(_marks(seen[name]) for name in SPLITS[:2])))
+    write_training_digests(folder, before.union(*(_marks(seen[name]) for name in SPLITS[:2])))
     again = len(_marks(parts["test"]) & before)
     told = (f"LEAK: {again} test images or patients were seen by the run that the weights come from.",) if again else ()
     write_text(folder / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in history))
     write_text(folder / "predictions.csv", _predictions(job.classes, parts, probabilities, ood))
     environment = _environment(job.device, difference, time.monotonic() - started)
     write_json(folder / "environment.json", environment)
-    stakes = Stakes(config.prevalence, config.miss_cost)
+    stakes = UsageContext(config.prevalence, config.miss_cost)
     results = {name: _evaluate(parts[name], probabilities[name], ood[name], record, stakes) for name in SPLITS[1:]}
-    for name, found in further.items():
+    for name, found in auxiliary.items():
         if found:
-            results[name]["further"] = _further(found, parts[name], job, record)
+            results[name]["auxiliary"] = _auxiliary(found, parts[name], job, record)
     done = Finished(
         record=record,
         config=_without_folders(config),
@@ -148,19 +148,19 @@ def complete(
 
 
 def _reference(config: Config, strategy: Strategy, job: Job) -> Reference:
-    """The codes of some training images, of a target as many as of what is labelled, by the trained network."""
+    """The features of some training images, of a target as many as of what is labelled, by the trained network."""
     seen = [job.train] if job.target is None else [job.train, job.target.train]
     blocks = []
     for part in seen:
-        drawn = generator(config.seed, "reference codes").permutation(len(part.samples))[: KEPT // len(seen)]
-        blocks += [codes.float().cpu().numpy() for codes in strategy.codes(job, part.of(np.sort(drawn)))]
-    codes = np.concatenate(blocks)
+        drawn = generator(config.seed, "reference codes").permutation(len(part.samples))[: REFERENCE_SIZE // len(seen)]
+        blocks += [features.float().cpu().numpy() for features in strategy.features(job, part.of(np.sort(drawn)))]
+    features = np.concatenate(blocks)
     # in no order: neighbours in the file must not be slices of one patient
-    return Reference.of(codes[generator(config.seed, "reference order").permutation(len(codes))])
+    return Reference.of(features[generator(config.seed, "reference order").permutation(len(features))])
 
 
 def _one_of_each(scores: NDArray[np.float64], part: Part, seed: int) -> NDArray[np.float64]:
-    return one_of_each(scores, [sample.judged_as for sample in part.samples], part.belonging.units, seed)
+    return one_of_each(scores, [sample.series_key for sample in part.samples], part.belonging.units, seed)
 
 
 def _tried(config: Config, history: Sequence[Mapping[str, Any]]) -> int:
@@ -174,25 +174,25 @@ def _tried(config: Config, history: Sequence[Mapping[str, Any]]) -> int:
 def _judge(
     strategy: Strategy, job: Job, part: Part, reference: Reference
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], dict[str, NDArray[np.float64]]]:
-    """Class scores [N, classes], out-of-distribution scores [N] and scores of further tasks [N, answers] of a part."""
-    head, others = job.network.head.to(job.device), job.network.to(job.device).further_heads()
+    """Class scores [N, classes], out-of-distribution scores [N], auxiliary scores [N, answers] of a part."""
+    head, others = job.network.head.to(job.device), job.network.to(job.device).auxiliary_heads()
     rows, ood = [], []
-    further: dict[str, list[NDArray[np.float64]]] = {other.task: [] for other in others}
-    for codes in strategy.codes(job, part):
-        rows.append(head(codes).double().cpu().numpy())
-        ood.append(reference.scores(codes.float().cpu().numpy()))
+    auxiliary: dict[str, list[NDArray[np.float64]]] = {other.task: [] for other in others}
+    for features in strategy.features(job, part):
+        rows.append(head(features).double().cpu().numpy())
+        ood.append(reference.scores(features.float().cpu().numpy()))
         for other in others:
-            further[other.task].append(other(codes).double().cpu().numpy())
-    return np.concatenate(rows), np.concatenate(ood), {name: np.concatenate(of) for name, of in further.items()}
+            auxiliary[other.task].append(other(features).double().cpu().numpy())
+    return np.concatenate(rows), np.concatenate(ood), {name: np.concatenate(of) for name, of in auxiliary.items()}
 
 
-def _further(
+def _auxiliary(
     scores: Mapping[str, NDArray[np.float64]], part: Part, job: Job, record: ModelRecord
 ) -> dict[str, dict[str, Any]]:
-    """How each further task does on a part."""
+    """How each auxiliary task does on a part."""
     return {
-        name: evaluate_further(
-            softmax(rows), further_labels(part.samples, job.further, name, record.further[name]), part.belonging
+        name: evaluate_auxiliary(
+            softmax(rows), auxiliary_labels(part.samples, job.auxiliary, name, record.auxiliary[name]), part.belonging
         )
         for name, rows in scores.items()
     }
@@ -201,7 +201,7 @@ def _further(
 def _seen_before(config: Config) -> frozenset[str]:
     """What the run has seen from which the weights come; nothing where they come from elsewhere."""
     source = Path(config.backbone.weights)
-    return read_seen(source) if is_finished(source) else frozenset()
+    return read_training_digests(source) if is_finished(source) else frozenset()
 
 
 def _without_folders(config: Config) -> str:
@@ -218,14 +218,14 @@ def _without_folders(config: Config) -> str:
 
 def _marks(part: Part) -> set[str]:
     """What is remembered of a part: its images by their pixels, and its groups."""
-    groups = {mark for sample in part.samples if (mark := group_mark(sample)) is not None}
+    groups = {mark for sample in part.samples if (mark := global_group_digest(sample)) is not None}
     return groups | {image_digest(image) for image in part.images}
 
 
 def _record(
     task: Task,
     config: Config,
-    divided: Divided,
+    divided: SplitData,
     job: Job,
     weights: WeightsReport,
     temperature: float,
@@ -238,7 +238,7 @@ def _record(
     screening = isinstance(chosen, OperatingPoint)
     certified = chosen.certified if sound else None
     domains = sorted({sample.domain for sample in job.validation.samples})
-    told = {**asdict(chosen), "domains": domains, "statement": chosen.statement if sound else VOID}
+    told = {**asdict(chosen), "domains": domains, "statement": chosen.statement if sound else NOT_CERTIFIED}
     return ModelRecord(
         task=task.name,
         classes=job.classes,
@@ -263,7 +263,7 @@ def _record(
         synthetic=divided.dataset.synthetic,
         data_hash=job.fingerprint,
         weights_hash=file_hash(job.folder / "model.safetensors"),
-        further={head.task: head.classes for head in job.network.further_heads()},
+        auxiliary={head.task: head.classes for head in job.network.auxiliary_heads()},
     )
 
 
@@ -272,7 +272,7 @@ def _evaluate(
     probabilities: NDArray[np.float64],
     ood: NDArray[np.float64],
     record: ModelRecord,
-    stakes: Stakes,
+    stakes: UsageContext,
 ) -> dict[str, Any]:
     result = evaluate(
         probabilities,

@@ -9,11 +9,11 @@ from typing import Any
 
 from shared.config import Config, validate
 from shared.data.part import Part
-from shared.features.layer_search import Code
+from shared.features.layer_search import FeatureSpec
 from shared.models.backbones.build import find_backbone
 from shared.models.network import Network
 from shared.models.weights import WeightsReport
-from shared.pipeline.build import build_network, device_of, find_code, preprocessing_of, stages_built
+from shared.pipeline.build import build_network, device_of, find_features, preprocessing_of, stages_built
 from shared.progress import Progress
 from shared.samples import Dataset
 from shared.strategies import find_strategy
@@ -58,21 +58,21 @@ def fit(
         folder: Where an interrupted training is kept.
         progress: Called with (what, done, total, note).
         target: What is seen of a domain to adapt to, or None.
-        watch: As `Job.watch`.
+        watch: As `Job.on_epoch_end`.
 
     Returns:
         What was fitted, the network in it; what became of its weights; and the history.
     """
     strategy, options = strategy_of(config)
     spec, device = preprocessing_of(task, config), device_of(config)
-    code, tried = find_code(config, parts, spec, dataset, device, progress)
-    network, loaded = build_network(config, code, spec, len(dataset.classes))
+    feature_spec, tried = find_features(config, parts, spec, dataset, device, progress)
+    network, loaded = build_network(config, feature_spec, spec, len(dataset.classes))
     job = Job(
         network=network,
         train=parts["train"],
         validation=parts["validation"],
         classes=dataset.classes,
-        costs=tuple(config.miss_cost if one else 1.0 for one in positive_classes(task, dataset.classes)),
+        miss_costs=tuple(config.miss_cost if one else 1.0 for one in positive_classes(task, dataset.classes)),
         spec=spec,
         content_hash=dataset.content_hash,
         fingerprint=dataset.fingerprint,
@@ -82,9 +82,9 @@ def fit(
         folder=folder,
         progress=progress,
         weights=config.backbone.weights,
-        further=task.further,
+        auxiliary=task.auxiliary,
         target=target,
-        watch=watch,
+        on_epoch_end=watch,
     )
     return job, loaded, [*tried, *strategy.fit(job, options)]
 
@@ -92,5 +92,5 @@ def fit(
 def fresh_network(config: Config, job: Job) -> Network:
     """The network that a fitted job began with."""
     network = job.network
-    code = Code(network.layers, network.pooling, network.backbone.input_size or job.spec.size)
-    return build_network(config, code, job.spec, len(job.classes))[0]
+    feature_spec = FeatureSpec(network.layers, network.pooling, network.backbone.input_size or job.spec.size)
+    return build_network(config, feature_spec, job.spec, len(job.classes))[0]

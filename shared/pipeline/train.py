@@ -15,7 +15,7 @@ from accelerate import PartialState
 
 from shared.adaptation.criteria import Run, oracle_note
 from shared.adaptation.reverse_validation import REVERSE, reverse_validation
-from shared.adaptation.target import Watch, with_target, write_truth
+from shared.adaptation.target import EpochRecorder, with_target, write_truth
 from shared.config import Config, to_yaml
 from shared.data.loading import load_dataset, require_data
 from shared.data.part import Part
@@ -29,7 +29,7 @@ from shared.pipeline.finish import complete
 from shared.pipeline.fit import fit, fresh_network, strategy_of
 from shared.pipeline.preflight import faults_of_run
 from shared.progress import Progress
-from shared.runs.folder import check_finished, claimed, is_finished
+from shared.runs.folder import check_finished, is_finished, locked
 from shared.runs.record import read_model_record
 from shared.samples import Dataset
 from shared.strategies.base import Strategy
@@ -57,7 +57,7 @@ def run(
     Raises:
         MedtlError: One of its leaves, with a message for the person who started the run.
     """
-    task.register()
+    task.register_backbones()
     if faults := faults_of_run(task, config):
         raise ConfigError("; ".join(faults))
     spec = preprocessing_of(task, config)
@@ -83,7 +83,7 @@ def run(
             raise ConfigError(f"{folder} holds a run on other data; choose another --out")
         log.warning("%s is finished already; nothing is trained again", folder)
         return folder
-    with claimed(folder) if processes.is_main_process else nullcontext():
+    with locked(folder) if processes.is_main_process else nullcontext():
         started = time.monotonic()
         if processes.is_main_process:
             write_text(folder / "config.yaml", to_yaml(config))
@@ -121,7 +121,7 @@ def run_name(task: Task, config: Config, dataset: Dataset) -> str:
 def _watch(
     config: Config, strategy: Strategy, parts: Mapping[str, Part], target: Target | None
 ) -> Callable[[Job, int], None]:
-    """Writes down what a run with a target says after each epoch; any other is not watched."""
+    """Writes down what a run with a target says after each epoch; any other is not read_epochs."""
     if config.data.target is None:
         return lambda *_: None
-    return Watch(strategy, parts if target is None else {**parts, "target": target.validation})
+    return EpochRecorder(strategy, parts if target is None else {**parts, "target": target.validation})

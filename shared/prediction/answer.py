@@ -43,7 +43,7 @@ class Answer:
         ood_score: How unlike the training images the input is, 0 to 2; see
             `shared.evaluation.decision.ood`. None when refused.
         ood_threshold: Above which it is not assessed.
-        further: By further task that the model has learnt, the probabilities of its answers,
+        auxiliary: By auxiliary task that the model has learnt, the probabilities of its answers,
             averaged over slices; they were not calibrated.
         slices: One answer a slice, in the order of the series.
         notes: What to know beside the answer.
@@ -62,7 +62,7 @@ class Answer:
     certified_sensitivity: float | None = None
     ood_score: float | None = None
     ood_threshold: float | None = None
-    further: dict[str, dict[str, float]] = field(default_factory=dict)
+    auxiliary: dict[str, dict[str, float]] = field(default_factory=dict)
     slices: tuple[SliceAnswer, ...] = ()
     notes: tuple[str, ...] = field(default=())
     synthetic_model: bool = False
@@ -84,7 +84,8 @@ class Answer:
                 node[f"{task.positive_name}_probability"] = value
         if task.positive_name is None:
             tree["top"] = [
-                {"label": label, "said": task.say(label), "probability": value} for label, value in self.likeliest()
+                {"label": label, "said": task.display_name(label), "probability": value}
+                for label, value in self.likeliest()
             ]
         return tree
 

@@ -14,17 +14,17 @@ from shared.data.partition import audit_note, audited
 from shared.data.splits import group_units
 from shared.errors import DataError, InputRefused
 from shared.evaluation.abstention import abstention, abstention_in_words
-from shared.evaluation.measures import Stakes, evaluate
-from shared.evaluation.text import caveats, rows_of, summary_lines
+from shared.evaluation.measures import UsageContext, evaluate
+from shared.evaluation.text import disclaimers, rows_of, summary_lines
 from shared.prediction.predictor import Predictor
 from shared.progress import Progress
 from shared.runs.record import ModelRecord
-from shared.samples import Belonging, Sample, group_mark, image_digest
+from shared.samples import Grouping, Sample, global_group_digest, image_digest
 from shared.task import Task
 
 
 def assess_data(
-    task: Task, run: Path, source: Path, *, stakes: Stakes, progress: Progress, known_only: bool = False
+    task: Task, run: Path, source: Path, *, stakes: UsageContext, progress: Progress, known_only: bool = False
 ) -> dict[str, Any]:
     """Evaluates a run on labelled data at its own threshold; images that it has seen are left out.
 
@@ -52,7 +52,7 @@ def assess_data(
     rows: list[NDArray[np.float64]] = []
     ood: list[float] = []
     refused: list[Sample] = []
-    copies = acquainted = 0
+    copies = same_group = 0
     for done, sample in enumerate(samples, start=1):
         try:
             pixels = task.read(sample)
@@ -62,8 +62,8 @@ def assess_data(
         except (DataError, InputRefused):
             refused.append(sample)
         else:
-            if group_mark(sample) in seen:
-                acquainted += 1
+            if global_group_digest(sample) in seen:
+                same_group += 1
             elif image_digest(image) in seen:
                 copies += 1
             else:
@@ -74,12 +74,12 @@ def assess_data(
         progress("judging", done, len(samples), "")
     if not kept:
         raise DataError(
-            f"none of {len(samples)} images is left: {copies} were seen in training, {acquainted} are of patients or "
+            f"none of {len(samples)} images is left: {copies} were seen in training, {same_group} are of patients or "
             f"other groups that were, {len(refused)} refused"
         )
     found = audited(task, replace(dataset, samples=tuple(kept)), progress)
     probabilities, labels, classes, positive = _in_common(task, record, np.stack(rows), kept)
-    belonging = Belonging.of(kept, group_units(kept, found.clusters).tolist())
+    belonging = Grouping.of(kept, group_units(kept, found.clusters).tolist())
     result = evaluate(
         probabilities,
         labels,
@@ -98,12 +98,12 @@ def assess_data(
         "refused": len(refused),
         "refused_positive": sum(task.is_positive(str(sample.label)) for sample in refused),
         "seen_in_training": copies,
-        "group_seen_in_training": acquainted,
+        "group_seen_in_training": same_group,
     }
     notes = [
         *dataset.notes,
         f"{copies} of {len(samples)} images stood in training or validation of the run, pixel for pixel, and "
-        f"{acquainted} are of groups (patients) that did; they were left out. Near duplicates were not looked for, and "
+        f"{same_group} are of groups (patients) that did; they were left out. Near duplicates were not looked for, and "
         "patients are known again by their DICOM PatientID only, under the same salt.",
         audit_note(found),
         *([f"{len(labelled) - len(samples)} images of other classes were left out."] if known_only else []),
@@ -112,7 +112,7 @@ def assess_data(
     ]
     summary = summary_lines(rows_of({"test": result}), rows_of({"test": result.get("by_group", {})}))
     return {
-        "summary": [*caveats(task, record.synthetic), *summary],
+        "summary": [*disclaimers(task, record.synthetic), *summary],
         "notes": notes,
         "coverage": coverage,
         "test": result,

@@ -15,13 +15,13 @@ from shared.errors import DataError, InputRefused, UsageError
 from shared.evaluation.decision.aggregation import Values, aggregate
 from shared.evaluation.decision.ood import Reference, of_series
 from shared.prediction.answer import Answer, SliceAnswer
-from shared.runs.folder import check_finished, read_seen
+from shared.runs.folder import check_finished, read_training_digests
 from shared.runs.record import read_model_record
 from shared.samples import UNKNOWN_DOMAIN, image_digest
 from shared.task import Image, Item, Preprocessing
 
 BATCH, OOD_BATCH = 16, 512
-"""Images that go through the network at once, and codes that are compared at once: one product of large matrices in
+"""Images that go through the network at once, and features that are compared at once: one product of large matrices in
 place of many small ones, between which ONNX Runtime's threads hold the cores."""
 LENGTH_FACTOR = 2
 """A series up to so much shorter or longer than those of validation counts as one of their kind."""
@@ -50,7 +50,7 @@ class Predictor:
         self.record = read_model_record(run)
         if self.record.task != task:
             raise UsageError(f"{run} is a run of {self.record.task}; `{task}` cannot use it")
-        self.seen, self.reference = read_seen(run), Reference.read(run)
+        self.seen, self.reference = read_training_digests(run), Reference.read(run)
         self.preprocess = preprocess
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
@@ -73,24 +73,24 @@ class Predictor:
         rows, ood = [], []
         for start in range(0, len(images), OOD_BATCH):
             found = [
-                self.session.run(["probabilities", "codes"], {"images": np.stack(images[at : at + BATCH])})
+                self.session.run(["probabilities", "features"], {"images": np.stack(images[at : at + BATCH])})
                 for at in range(start, min(start + OOD_BATCH, len(images)), BATCH)
             ]
             rows += [probabilities for probabilities, _ in found]
-            ood.append(self.reference.scores(np.concatenate([codes for _, codes in found])))
+            ood.append(self.reference.scores(np.concatenate([features for _, features in found])))
         return np.concatenate(rows).astype(np.float64), np.concatenate(ood)
 
-    def further(self, images: Sequence[Image]) -> dict[str, dict[str, float]]:
-        """The answers to further tasks, as `Answer.further`; a pass of its own, where the model knows any."""
-        if not self.record.further:
+    def auxiliary(self, images: Sequence[Image]) -> dict[str, dict[str, float]]:
+        """The answers to auxiliary tasks, as `Answer.auxiliary`; a pass of its own, where the model knows any."""
+        if not self.record.auxiliary:
             return {}
-        names = [f"further_{name}" for name in self.record.further]
+        names = [f"auxiliary_{name}" for name in self.record.auxiliary]
         batches = [
             self.session.run(names, {"images": np.stack(images[at : at + BATCH])})
             for at in range(0, len(images), BATCH)
         ]
         means = [np.concatenate(rows).mean(axis=0).tolist() for rows in zip(*batches, strict=True)]
-        answers = self.record.further.items()
+        answers = self.record.auxiliary.items()
         return {name: dict(zip(said, mean, strict=True)) for (name, said), mean in zip(answers, means, strict=True)}
 
     def assess(self, item: Item) -> Answer:
@@ -108,7 +108,7 @@ class Predictor:
             return self._refused(item, "the network gave no finite probability")
         if of_series(ood) > self.record.ood["threshold"]:
             return self._not_assessed(item, of_series(ood))
-        return replace(self._assessed(item, rows, ood, self._acquainted(images)), further=self.further(images))
+        return replace(self._assessed(item, rows, ood, self._acquainted(images)), auxiliary=self.auxiliary(images))
 
     def _refused(self, item: Item, reason: str) -> Answer:
         return Answer(

@@ -18,10 +18,10 @@ def in_words(answer: Answer, task: Task) -> str:
         return f"{name}: {answer.status}: {answer.reason}"
     probabilities = answer.probabilities or {}
     label = answer.label or ""
-    told = f"{task.say(label)} ({probabilities[label]:.3f})"
+    told = f"{task.display_name(label)} ({probabilities[label]:.3f})"
     if answer.positive_probability is None:
         doubt = "rejected, likeliest class " if answer.decision == "rejected" else ""
-        top = ", ".join(f"{task.say(class_name)} {value:.3f}" for class_name, value in answer.likeliest())
+        top = ", ".join(f"{task.display_name(class_name)} {value:.3f}" for class_name, value in answer.likeliest())
         lines = [f"{name}: {doubt}{told}", f"  likeliest: {top}"]
     else:
         value, certified = answer.positive_probability, answer.certified_sensitivity
@@ -33,7 +33,7 @@ def in_words(answer: Answer, task: Task) -> str:
         ]
     if len(answer.slices) > 1:
         lines += _slices_in_words(answer, task)
-    for task_name, shares in answer.further.items():
+    for task_name, shares in answer.auxiliary.items():
         likeliest = max(shares, key=lambda name: shares[name])
         lines.append(f"  {task_name}: {likeliest} ({shares[likeliest]:.3f})")
     lines.append(f"  out-of-distribution score {answer.ood_score:.3f}; up to {answer.ood_threshold:.3f} is assessed")
@@ -65,6 +65,6 @@ def _is_strange(one: SliceAnswer, answer: Answer) -> bool:
 def _slice_in_words(one: SliceAnswer, task: Task) -> str:
     if one.positive_probability is None:
         mark = "?" if one.decision == "rejected" else " "
-        return f"{one.number:3d} {one.probabilities[one.label]:.2f}{mark} {task.say(one.label)}"
+        return f"{one.number:3d} {one.probabilities[one.label]:.2f}{mark} {task.display_name(one.label)}"
     mark = "+" if one.decision == "positive" else " "
-    return f"{one.number:3d} {one.positive_probability:.2f}{mark} {task.say(one.label)}"
+    return f"{one.number:3d} {one.positive_probability:.2f}{mark} {task.display_name(one.label)}"

@@ -16,11 +16,11 @@ STOP_S = 10.0
 """For a process to end when it is asked to; after that it is killed."""
 
 
-class ChildFailed(MedtlError):
+class SubprocessFailed(MedtlError):
     """The work was refused or its process ended; the message is the reason."""
 
 
-def in_child(work: Callable[..., Any], *given: Any, progress: Progress = lambda *_: None) -> Any:
+def run_in_subprocess(work: Callable[..., Any], *given: Any, progress: Progress = lambda *_: None) -> Any:
     """Calls `work(*given, progress)` in a new process and gives what it gives.
 
     Args:
@@ -29,7 +29,7 @@ def in_child(work: Callable[..., Any], *given: Any, progress: Progress = lambda 
         progress: Is called here with what the work reports there.
 
     Raises:
-        ChildFailed: The work raised a `MedtlError`, or its process ended without a result (a crash, no memory).
+        SubprocessFailed: The work raised a `MedtlError`, or its process ended without a result (a crash, no memory).
     """
     context = multiprocessing.get_context("spawn")
     near, far = context.Pipe()
@@ -42,13 +42,13 @@ def in_child(work: Callable[..., Any], *given: Any, progress: Progress = lambda 
             if kind == "progress":
                 progress(*told)
             elif kind == "fault":
-                raise ChildFailed(told)
+                raise SubprocessFailed(told)
             else:
                 return told
     except (EOFError, ConnectionResetError):
         child.join(STOP_S)
         said = "; what it said last stands on standard error" if (child.exitcode or 0) > 0 else ""
-        raise ChildFailed(f"the process ended early: {ending(child.exitcode)}{said}") from None
+        raise SubprocessFailed(f"the process ended early: {describe_exit(child.exitcode)}{said}") from None
     except KeyboardInterrupt:
         child.terminate()
         raise
@@ -60,7 +60,7 @@ def in_child(work: Callable[..., Any], *given: Any, progress: Progress = lambda 
             child.join()
 
 
-def ending(code: int | None) -> str:
+def describe_exit(code: int | None) -> str:
     """How a process ended, in words.
 
     Args:

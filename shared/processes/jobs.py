@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from shared.errors import MedtlError
-from shared.processes.child import in_child
+from shared.processes.child import run_in_subprocess
 from shared.progress import Progress
 
 
 @dataclass(frozen=True)
-class Errand:
+class WorkItem:
     """One piece of work.
 
     Attributes:
@@ -29,31 +29,31 @@ class Errand:
 
 
 class Workers(Protocol):
-    """Runs errands; what one of them raises, or the end of its process, does not stop the others."""
+    """Runs items; what one of them raises, or the end of its process, does not stop the others."""
 
-    def run(self, errands: Sequence[Errand], progress: Progress) -> Iterator[tuple[int, Any]]:
+    def run(self, items: Sequence[WorkItem], progress: Progress) -> Iterator[tuple[int, Any]]:
         """Gives (place of the errand, what it gave or the `MedtlError` that ended it), in the order in which they end.
 
         Args:
-            errands: In the order in which they are begun.
-            progress: Called with ("errands", ended, all, what is going on).
+            items: In the order in which they are begun.
+            progress: Called with ("items", ended, all, what is going on).
         """
 
 
-class OneByOne:
+class SerialExecutor:
     """Each errand in a new process on this machine, one after another."""
 
-    def run(self, errands: Sequence[Errand], progress: Progress) -> Iterator[tuple[int, Any]]:
+    def run(self, items: Sequence[WorkItem], progress: Progress) -> Iterator[tuple[int, Any]]:
         """See `Workers`."""
-        for place, errand in enumerate(errands):
-            progress("errands", place, len(errands), errand.name)
+        for place, errand in enumerate(items):
+            progress("items", place, len(items), errand.name)
             try:
-                yield place, in_child(errand.work, *errand.given, progress=_noted(progress, place, errands))
+                yield place, run_in_subprocess(errand.work, *errand.given, progress=_noted(progress, place, items))
             except MedtlError as error:
                 yield place, error
 
 
-def _noted(progress: Progress, place: int, errands: Sequence[Errand]) -> Progress:
+def _noted(progress: Progress, place: int, items: Sequence[WorkItem]) -> Progress:
     """What an errand reports, as a note beside how many have ended."""
-    name = errands[place].name
-    return lambda what, done, total, _: progress("errands", place, len(errands), f"{name}: {what} {done}/{total}")
+    name = items[place].name
+    return lambda what, done, total, _: progress("items", place, len(items), f"{name}: {what} {done}/{total}")

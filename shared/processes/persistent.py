@@ -7,7 +7,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
-from shared.processes.child import ending
+from shared.processes.child import describe_exit
 
 if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
@@ -16,7 +16,7 @@ STOP_S = 5.0
 """For a process that was killed, or closed its pipe, to be gone."""
 
 
-class KeptProcess:
+class PersistentWorker:
     """One spawned process at a time, at the other end of a pipe.
 
     Args:
@@ -58,4 +58,4 @@ class KeptProcess:
         if child is None:
             return "stopped"
         child.join(STOP_S)
-        return ending(child.exitcode)
+        return describe_exit(child.exitcode)

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from shared.errors import MedtlError, UsageError
-from shared.processes.child import ChildFailed
-from shared.processes.jobs import Errand
+from shared.processes.child import SubprocessFailed
+from shared.processes.jobs import WorkItem
 from shared.progress import Progress
 
 RETRIES = 3
@@ -41,7 +41,7 @@ class RayWorkers:
             raise UsageError("--cluster needs Ray; install it with: pip install 'medtl[ray]'") from None
         self.address, self.ray = address, ray
 
-    def run(self, errands: Sequence[Errand], progress: Progress) -> Iterator[tuple[int, Any]]:
+    def run(self, items: Sequence[WorkItem], progress: Progress) -> Iterator[tuple[int, Any]]:
         """See `shared.processes.jobs.Workers`; of an errand that is going on nothing is reported.
 
         Raises:
@@ -56,10 +56,10 @@ class RayWorkers:
                 begin.options(num_gpus=int(errand.gpu and gpus >= 1), name=errand.name).remote(
                     errand.work, errand.given, here, level
                 ): place
-                for place, errand in enumerate(errands)
+                for place, errand in enumerate(items)
             }
             while waiting:
-                progress("errands", len(errands) - len(waiting), len(errands), f"{len(waiting)} left on the cluster")
+                progress("items", len(items) - len(waiting), len(items), f"{len(waiting)} left on the cluster")
                 (ended,), _ = self.ray.wait(list(waiting), num_returns=1)
                 yield waiting.pop(ended), self._result(ended)
 
@@ -67,11 +67,11 @@ class RayWorkers:
         try:
             kind, told = self.ray.get(ended)
         except self.ray.exceptions.RayTaskError as error:
-            return ChildFailed(f"it broke off with {error.cause!r}")
+            return SubprocessFailed(f"it broke off with {error.cause!r}")
         except self.ray.exceptions.RayError as error:
             reason = " ".join(str(error).split())[:200]
-            return ChildFailed(f"its worker was lost {RETRIES + 1} times ({type(error).__name__}: {reason})")
-        return ChildFailed(told) if kind == "fault" else told
+            return SubprocessFailed(f"its worker was lost {RETRIES + 1} times ({type(error).__name__}: {reason})")
+        return SubprocessFailed(told) if kind == "fault" else told
 
     @contextmanager
     def _connected(self) -> Iterator[None]:

@@ -23,7 +23,7 @@ EXAMPLES = 4
 CURVE_STEPS = 100
 """Points of a curve in `report.json`."""
 
-Say = Callable[[str], str]
+DisplayName = Callable[[str], str]
 Values = NDArray[np.float64]
 
 
@@ -46,13 +46,13 @@ class Confusion:
     right: tuple[int, ...]
 
 
-def class_rows(result: Mapping[str, Any], classes: Sequence[str], say: Say) -> list[dict[str, Any]]:
+def class_rows(result: Mapping[str, Any], classes: Sequence[str], display_name: DisplayName) -> list[dict[str, Any]]:
     """A row a class, that of the lowest recall first: its `recall` and `precision` with intervals, and `taken_for`.
 
     Args:
         result: What `shared.evaluation.measures.evaluate` said.
         classes: Their labels.
-        say: How people are told a label.
+        display_name: How people are told a label.
     """
     rows = []
     for number, label in enumerate(classes):
@@ -61,11 +61,11 @@ def class_rows(result: Mapping[str, Any], classes: Sequence[str], say: Say) -> l
         rows.append(
             {
                 "label": label,
-                "said": say(label),
+                "said": display_name(label),
                 "recall": result["recall"][label],
                 "precision": result["precision"][label],
                 "taken_for": [
-                    {"label": classes[k], "said": say(classes[k]), "count": int(counts[k])}
+                    {"label": classes[k], "said": display_name(classes[k]), "count": int(counts[k])}
                     for k in np.argsort(-counts, kind="stable")[:2].tolist()
                     if counts[k]
                 ],
@@ -120,7 +120,11 @@ def find_confusions(probabilities: Values, labels: NDArray[np.int64]) -> list[Co
 
 
 def confusion_tree(
-    confusions: Sequence[Confusion], part: Part, probabilities: Values, classes: Sequence[str], say: Say
+    confusions: Sequence[Confusion],
+    part: Part,
+    probabilities: Values,
+    classes: Sequence[str],
+    display_name: DisplayName,
 ) -> list[dict[str, Any]]:
     """The confused pairs as plain data, examples by the ids of their samples."""
 
@@ -129,8 +133,8 @@ def confusion_tree(
 
     return [
         {
-            "truth": {"label": classes[one.truth], "said": say(classes[one.truth])},
-            "called": {"label": classes[one.called], "said": say(classes[one.called])},
+            "truth": {"label": classes[one.truth], "said": display_name(classes[one.truth])},
+            "called": {"label": classes[one.called], "said": display_name(classes[one.called])},
             "count": one.count,
             "of": int((part.labels == one.truth).sum()),
             "mistaken": [sample(i) for i in one.mistaken],

@@ -77,7 +77,7 @@ class Explanation:
         else:
             judged = f"{NOT_BELIEVED}: {'; '.join(self.verdict.faults)}"
         value = "" if self.probability is None else f" {self.probability:.2f}"
-        explained = f"{self.method}, slice {self.slice}, {task.say(self.label)}{value}"
+        explained = f"{self.method}, slice {self.slice}, {task.display_name(self.label)}{value}"
         return f"  {explained}: {judged}; {self.picture}"
 
 
@@ -111,7 +111,7 @@ class Explainer:
         checks: bool = True,
         progress: Progress = lambda *_: None,
     ) -> None:
-        task.register()
+        task.register_backbones()
         self.task, self.out, self.slices, self.checks = task, out, slices, checks
         self.network, self.record = load_trained(run)
         self.method = method or DEFAULT_METHOD

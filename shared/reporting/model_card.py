@@ -40,7 +40,7 @@ def model_card(
     *,
     name: str,
     title: str,
-    cautions: Sequence[str],
+    disclaimers: Sequence[str],
     record: ModelRecord,
     config: str,
     parts: Sequence[Mapping[str, Any]],
@@ -55,7 +55,7 @@ def model_card(
     Args:
         name: Of the run.
         title: Of the application.
-        cautions: Sentences that must stand before every result.
+        disclaimers: Sentences that must stand before every result.
         record: The run's model record.
         config: The resolved configuration, YAML.
         parts: A row a split: `split`, `images`, `groups`, `counts` by class.
@@ -67,7 +67,7 @@ def model_card(
     """
     sections = {
         "Study and people": _unknown("Study and people"),
-        "Intended use": _use(record, cautions),
+        "Intended use": _use(record, disclaimers),
         "Data": [*_data(record, parts, notes), *_unknown("Data")],
         "Model": [f"- {key}: {value}" for key, value in facts],
         "Training": ["The whole configuration:", "", "```yaml", config.rstrip(), "```"],
@@ -83,9 +83,9 @@ def _unknown(section: str) -> list[str]:
     return [f"- {field}. {UNKNOWN}" for field in UNKNOWN_FIELDS[section]]
 
 
-def _use(record: ModelRecord, cautions: Sequence[str]) -> Iterator[str]:
-    for caution in cautions:
-        yield f"- {caution}"
+def _use(record: ModelRecord, disclaimers: Sequence[str]) -> Iterator[str]:
+    for disclaimer in disclaimers:
+        yield f"- {disclaimer}"
     yield f"- Input: one image or series, brought to {record.preprocessing.size} x {record.preprocessing.size} pixels."
     yield f"- Output: probabilities of {', '.join(record.classes)}."
     if any(record.positive):

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from shared.data.part import Part
 from shared.evaluation.abstention import abstention_in_words
 from shared.evaluation.calibration import judged, reliability_bins
-from shared.evaluation.measures import Stakes
-from shared.evaluation.text import MANY_CLASSES, beside_published, caveats, in_words, rows_of, summary_lines
+from shared.evaluation.measures import UsageContext
+from shared.evaluation.text import MANY_CLASSES, beside_published, disclaimers, in_words, rows_of, summary_lines
 from shared.explanation.attribution import DEFAULT_METHOD, attribute
 from shared.explanation.pointing_game import agreement
-from shared.features.cache import nearest_codes
+from shared.features.cache import nearest_features
 from shared.io.atomic import write_json, write_text
 from shared.models.network import Network
 from shared.progress import Progress
@@ -73,7 +73,7 @@ class Finished:
 
     record: ModelRecord
     config: str
-    stakes: Stakes
+    stakes: UsageContext
     notes: tuple[str, ...]
     parts: Mapping[str, Part]
     probabilities: Mapping[str, NDArray[np.float64]]
@@ -90,14 +90,14 @@ def write_report(task: Task, folder: Path, done: Finished, progress: Progress = 
     """Writes `report.json`, `report.html` and `model_card.md` into the run folder."""
     rows = rows_of(done.results)
     by_group = rows_of({name: result.get("by_group", {}) for name, result in done.results.items()})
-    cautions = caveats(task, done.record.synthetic)
+    warnings = disclaimers(task, done.record.synthetic)
     point, rejection = done.record.operating_point, done.record.rejection
     chosen = point or rejection
     told, shown = ({}, None) if rejection is None else _by_class(task, done, rejection)
     test = done.parts["test"]
     pointing = _pointing(task, done, test, progress)
     tree = {
-        "summary": [*cautions, *summary_lines(rows, by_group), *_statements(task, done, chosen)],
+        "summary": [*warnings, *summary_lines(rows, by_group), *_statements(task, done, chosen)],
         "notes": list(done.notes),
         "operating_point": point,
         **done.results,
@@ -113,7 +113,7 @@ def write_report(task: Task, folder: Path, done: Finished, progress: Progress = 
     html = page.render(
         name=folder.name,
         title=task.title,
-        caveats=cautions,
+        disclaimers=warnings,
         rows=rows,
         by_group=by_group,
         point=point,
@@ -126,14 +126,14 @@ def write_report(task: Task, folder: Path, done: Finished, progress: Progress = 
         abstained=abstention_in_words(done.results["test"]["abstention"], task.positive_name),
         domains=_domains(domains),
         domain_measures=[key for key in DOMAIN_MEASURES if any(key in block for block in domains.values())],
-        further=[
+        auxiliary=[
             {
                 "task": name,
-                **{part: in_words(result["further"][name]["accuracy"]) for part, result in done.results.items()},
+                **{part: in_words(result["auxiliary"][name]["accuracy"]) for part, result in done.results.items()},
             }
-            for name in done.record.further
+            for name in done.record.auxiliary
         ],
-        classes=[task.say(label) for label in done.record.classes],
+        classes=[task.display_name(label) for label in done.record.classes],
         confusion=done.results["test"]["confusion"],
         matrix=shaded(done.results["test"]["confusion"]),
         curves=_curves(task, done, flags, test),
@@ -152,7 +152,7 @@ def write_report(task: Task, folder: Path, done: Finished, progress: Progress = 
     card = model_card(
         name=folder.name,
         title=task.title,
-        cautions=cautions,
+        disclaimers=warnings,
         record=done.record,
         config=done.config,
         parts=counts,
@@ -169,8 +169,8 @@ def _by_class(task: Task, done: Finished, rejection: Mapping[str, Any]) -> tuple
     """What only a task without a positive class has, for `report.json` and for the page."""
     test, rows, names = done.parts["test"], done.probabilities["test"], done.record.classes
     confusions = find_confusions(rows, test.labels)
-    by_class = class_rows(done.results["test"], names, task.say)
-    pairs = confusion_tree(confusions, test, rows, names, task.say)
+    by_class = class_rows(done.results["test"], names, task.display_name)
+    pairs = confusion_tree(confusions, test, rows, names, task.display_name)
     told = {
         "rejection": rejection,
         "risk_coverage": curve_tree(done.probabilities, done.parts),
@@ -227,7 +227,7 @@ def _curves(task: Task, done: Finished, flags: NDArray[np.bool_], test: Part) ->
 
 
 def _miss_sheet(done: Finished, flags: NDArray[np.bool_], test: Part) -> dict[str, Any] | None:
-    """Positive test images below the threshold, least suspicious first, with the training images of nearest codes."""
+    """Positive test images below the threshold, least suspicious first, with the nearest training images."""
     raw, truth = judged(done.probabilities["test"], test.labels, flags)
     scores = done.record.aggregation.each(raw)
     missed = np.flatnonzero(truth & (scores < done.record.threshold)) if flags.any() else np.empty(0, dtype=np.int64)
@@ -235,7 +235,7 @@ def _miss_sheet(done: Finished, flags: NDArray[np.bool_], test: Part) -> dict[st
         return None
     shown = missed[np.argsort(scores[missed], kind="stable")][:MISSES].tolist()
     train, names = done.parts["train"], done.record.classes
-    nearest = nearest_codes(done.network, [test.images[i] for i in shown], train.images, NEIGHBOURS)
+    nearest = nearest_features(done.network, [test.images[i] for i in shown], train.images, NEIGHBOURS)
     sheet = miss_sheet(
         np.stack([test.images[i].mean(axis=0) for i in shown]),
         np.stack([np.stack([train.images[int(j)].mean(axis=0) for j in row]) for row in nearest]),

@@ -13,7 +13,7 @@ from shared.runs.record import _check_format
 
 DONE = "done"
 SEEN = "seen.txt"
-MODEL_FILES = ("model.json", "model.onnx", "model.safetensors", "codes.npy")
+MODEL_FILES = ("model.json", "model.onnx", "model.safetensors", "features.npy")
 
 
 def is_finished(run: Path) -> bool:
@@ -60,13 +60,13 @@ def finish(run: Path, task: str) -> None:
     write_json(run / DONE, {"task": task, "files": {name: file_hash(run / name) for name in MODEL_FILES}})
 
 
-def write_seen(run: Path, marks: Iterable[str]) -> None:
+def write_training_digests(run: Path, marks: Iterable[str]) -> None:
     """Writes what training and validation saw: images by the digests of their pixels, groups by their pseudonyms."""
     write_text(run / SEEN, "".join(f"{mark}\n" for mark in sorted(set(marks))))
 
 
-def read_seen(run: Path) -> frozenset[str]:
-    """The marks that `write_seen` wrote.
+def read_training_digests(run: Path) -> frozenset[str]:
+    """The marks that `write_training_digests` wrote.
 
     Raises:
         RunError: The file is missing.
@@ -78,7 +78,7 @@ def read_seen(run: Path) -> frozenset[str]:
 
 
 @contextmanager
-def claimed(run: Path) -> Iterator[None]:
+def locked(run: Path) -> Iterator[None]:
     """Holds a run folder against a second process that would train in it.
 
     Raises:

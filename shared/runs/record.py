@@ -12,7 +12,7 @@ from shared.evaluation.decision.aggregation import Aggregation
 from shared.io.atomic import read_json
 from shared.task import Preprocessing
 
-FORMAT = 5
+FORMAT = 6
 """Version of the run folder. A reader refuses another one."""
 
 
@@ -40,8 +40,8 @@ class ModelRecord:
         synthetic: Whether it was trained on synthetic images.
         data_hash: SHA-256 over the content of the data.
         weights_hash: SHA-256 of `model.safetensors`.
-        further: The answers of each further task, in the order of the output of `model.onnx` that is named after it
-            (`further_plane`).
+        auxiliary: The answers of each auxiliary task, in the order of the output of `model.onnx` that is named after it
+            (`auxiliary_plane`).
         format: Version of the run folder.
     """
 
@@ -62,7 +62,7 @@ class ModelRecord:
     synthetic: bool
     data_hash: str
     weights_hash: str
-    further: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    auxiliary: Mapping[str, Sequence[str]] = field(default_factory=dict)
     format: int = FORMAT
 
     def to_json(self) -> dict[str, Any]:

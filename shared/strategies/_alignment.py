@@ -1,6 +1,6 @@
 """What all strategies share that bring domains together: labelled and target images in one pass, one loss beside.
 
-A method is one module, from what the pass gave (`Seen`) to the loss between domains; the rest is fine-tuning.
+A method is one module, from what the pass gave (`AlignmentBatch`) to the loss between domains; the rest is fine-tuning.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from shared.errors import ConfigError
 from shared.models.network import Network
 from shared.models.pooling import pool
 from shared.seeding import derive_seed
-from shared.strategies._target_aware import Adapting, TowardTarget
+from shared.strategies._target_aware import TargetAwareObjective, TargetStrategy
 from shared.training.freezing import resolve_stages
 from shared.training.job import Job
 from shared.training.objective import Batch
@@ -28,7 +28,7 @@ from shared.training.rates import ramp
 from shared.training.trainer import stack_images
 
 
-class AligningOptions(TrainingOptions):
+class AlignmentOptions(TrainingOptions):
     """Options of every strategy that brings domains together, beside those of training."""
 
     layer: str | None = Field(None, description="the stage whose output is aligned; none: the code, before the head")
@@ -47,24 +47,24 @@ class AligningOptions(TrainingOptions):
 
 
 @dataclass(frozen=True)
-class Seen:
+class AlignmentBatch:
     """What one forward pass gives a method; M images, the B labelled ones first.
 
     Attributes:
-        inside: float32 [M, width], pooled output of the layer that is aligned.
+        features: float32 [M, width], pooled output of the layer that is aligned.
         scores: float32 [M, classes], before the softmax.
         domains: int64 [M], number of each image's domain; the target, where there is one, is the last.
         weights: float32 [M], how much each counts between domains; mean about 1 in each.
         labelled: B.
-        strength: Of the ramp and the option `weight` together, from 0 on.
+        lambda_: Of the ramp and the option `weight` together, from 0 on.
     """
 
-    inside: Tensor
+    features: Tensor
     scores: Tensor
     domains: Tensor
     weights: Tensor
     labelled: int
-    strength: float
+    lambda_: float
 
 
 @dataclass(frozen=True)
@@ -76,19 +76,19 @@ class Shape:
     domains: int
 
 
-class Between(nn.Module):
+class DomainLoss(nn.Module):
     """A method: the loss between domains, a scalar, its strength inside; it may learn parameters of its own."""
 
-    def forward(self, seen: Seen) -> Tensor:
+    def forward(self, seen: AlignmentBatch) -> Tensor:
         """Of one step."""
         raise NotImplementedError
 
-    def measured(self) -> dict[str, float]:
+    def metrics(self) -> dict[str, float]:
         """What was measured since the last call, for the history."""
         return {}
 
 
-class Aligned(TowardTarget):
+class Aligned(TargetAwareObjective):
     """The class loss of the labelled images, and what a method adds, of one forward pass.
 
     Raises:
@@ -98,7 +98,7 @@ class Aligned(TowardTarget):
     domain_of: Tensor
     class_weights: Tensor
 
-    def __init__(self, job: Job, options: AligningOptions, make: Callable[[Shape], Between]) -> None:
+    def __init__(self, job: Job, options: AlignmentOptions, make: Callable[[Shape], DomainLoss]) -> None:
         super().__init__(job, options)
         self.layer, self.weight = options.layer, options.weight
         if self.layer is not None and self.layer not in job.network.backbone.stages:
@@ -115,36 +115,38 @@ class Aligned(TowardTarget):
         shape = Shape(_width(job, self.layer), len(job.classes), len(names) + (self.target is not None))
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(derive_seed(job.seed, "between domains"))
-            self.between = make(shape)
+            self.domain_loss = make(shape)
 
     def forward(self, network: Network, batch: Batch) -> Tensor:
         """Cross-entropy on the source, plus the loss between domains on all."""
         count = len(batch.labels)
         with self.normalised(network, count), _observed(network, self.layer) as seen_by:
-            inside, codes = seen_by(batch.images)
-        scores = network.head(codes)
-        weights = torch.ones(len(batch.images), device=codes.device)
+            inside, features = seen_by(batch.images)
+        scores = network.head(features)
+        weights = torch.ones(len(batch.images), device=features.device)
         weights[:count] = self.class_weights[batch.labels]
         domains = torch.full_like(batch.places, self.target_number)
         domains[:count] = self.domain_of[batch.places[:count]]
-        seen = Seen(inside.float(), scores.float(), domains, weights, count, self.weight * ramp(batch.progress))
-        with torch.autocast(codes.device.type, enabled=False):
-            loss: Tensor = self.of_classes.of(scores[:count], batch.labels) + self.between(seen)
+        seen = AlignmentBatch(
+            inside.float(), scores.float(), domains, weights, count, self.weight * ramp(batch.progress)
+        )
+        with torch.autocast(features.device.type, enabled=False):
+            loss: Tensor = self.of_classes.of(scores[:count], batch.labels) + self.domain_loss(seen)
         return loss
 
-    def measured(self) -> dict[str, float]:
+    def metrics(self) -> dict[str, float]:
         """What the method measured."""
-        return self.between.measured()
+        return self.domain_loss.metrics()
 
 
-def aligner(options: type[Section], make: Callable[[Any, Shape], Between]) -> Adapting:
+def aligner(options: type[Section], make: Callable[[Any, Shape], DomainLoss]) -> TargetStrategy:
     """The strategy of a method: fine-tuning with its loss beside.
 
     Args:
         options: Of the method.
         make: Builds it.
     """
-    return Adapting(options, lambda job, given: Aligned(job, given, lambda shape: make(given, shape)))
+    return TargetStrategy(options, lambda job, given: Aligned(job, given, lambda shape: make(given, shape)))
 
 
 @contextmanager
@@ -156,8 +158,8 @@ def _observed(network: Network, layer: str | None) -> Iterator[Callable[[Tensor]
         hook = network.backbone.stages[layer].register_forward_hook(lambda _, __, output: caught.append(output))
 
     def seen(images: Tensor) -> tuple[Tensor, Tensor]:
-        codes = network.codes(images)
-        return (pool(caught.pop(), network.pooling), codes) if caught else (codes, codes)
+        features = network.features(images)
+        return (pool(caught.pop(), network.pooling), features) if caught else (features, features)
 
     try:
         yield seen

@@ -28,7 +28,7 @@ class SourceHead(nn.Module):
         """Scores, float [N, classes], of what the backbone of `network` gave."""
         if self.weight.ndim == 4:
             return F.relu(F.conv2d(maps[network.layers[-1]], self.weight, self.bias)).mean(dim=(2, 3))
-        return F.linear(network.code_of(maps), self.weight, self.bias)
+        return F.linear(network.features_of(maps), self.weight, self.bias)
 
 
 class SourceOutputs(nn.Module):

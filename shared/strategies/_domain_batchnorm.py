@@ -88,7 +88,7 @@ def learn_statistics(network: Network, part: Part, device: torch.device) -> None
     for start in range(0, len(part.samples), EVALUATION_BATCH):
         stop = min(start + EVALUATION_BATCH, len(part.samples))
         if start == 0 or stop - start == EVALUATION_BATCH:  # a short last batch would count as much as a whole one
-            network.codes(stack_images(drawn, start, stop).to(device))
+            network.features(stack_images(drawn, start, stop).to(device))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     network.eval()

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the field's usual name
 
-from shared.strategies._alignment import Seen
+from shared.strategies._alignment import AlignmentBatch
 
 
 class DomainClassifier(nn.Module):
@@ -30,7 +30,7 @@ class DomainClassifier(nn.Module):
         # kept in checkpoints, so that a training that was interrupted tells the same
         self.register_buffer("hits", torch.zeros(2))
 
-    def forward(self, features: Tensor, seen: Seen, weights: Tensor | None = None) -> Tensor:
+    def forward(self, features: Tensor, seen: AlignmentBatch, weights: Tensor | None = None) -> Tensor:
         """Mean cross-entropy of the domains of features [M, width], each image by its weight.
 
         Args:
@@ -38,14 +38,14 @@ class DomainClassifier(nn.Module):
             seen: Whose features they are; its strength multiplies the gradient that goes back into them.
             weights: float32 [M] in place of those of `seen`.
         """
-        scores = self.layers(reversed_gradient(features, seen.strength))
+        scores = self.layers(reversed_gradient(features, seen.lambda_))
         losses = F.cross_entropy(scores, seen.domains, reduction="none")
         with torch.no_grad():
             self.hits[0] += (scores.argmax(1) == seen.domains).sum()
             self.hits[1] += len(losses)
         return (losses * (seen.weights if weights is None else weights)).mean()
 
-    def measured(self) -> dict[str, float]:
+    def metrics(self) -> dict[str, float]:
         """Its accuracy in training since the last call, while it learned."""
         right, total = self.hits.tolist()
         self.hits.zero_()

@@ -1,4 +1,4 @@
-"""What all strategies share that see unlabelled images of a target in training: BatchNorm, judging, codes."""
+"""What all strategies share that see unlabelled images of a target in training: BatchNorm, judging, features."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from shared.strategies.finetune import train_in_phases
 from shared.training.job import Job
 from shared.training.objective import Objective
 from shared.training.options import TrainingOptions
-from shared.training.trainer import predict_codes
+from shared.training.trainer import predict_features
 
 
-class TowardTarget(Objective):
+class TargetAwareObjective(Objective):
     """The class loss of labelled images, target images beside them, and for each, if asked for, statistics of its own.
 
     Raises:
@@ -32,7 +32,7 @@ class TowardTarget(Objective):
     def __init__(self, job: Job, options: TrainingOptions) -> None:
         super().__init__()
         self.target = None if job.target is None else job.target.domain
-        self.beside = None if job.target is None else job.target.train
+        self.unlabelled = None if job.target is None else job.target.train
         self.of_classes = options.class_loss(job)
         self.statistics = SourceStatistics(job.network) if options.batch_norm == "per_domain" else None
         if self.statistics is not None and self.target is None:
@@ -44,7 +44,7 @@ class TowardTarget(Objective):
         """Within it the first `labelled` images of a batch are the source's, where each has statistics of its own."""
         return nullcontext() if self.statistics is None else self.statistics.apart(network, labelled)
 
-    def judging(self, network: Network, part: Part) -> AbstractContextManager[None]:
+    def evaluation_statistics(self, network: Network, part: Part) -> AbstractContextManager[None]:
         """By the statistics of the part's own domain, where each has its own."""
         if self.statistics is None or part.samples[0].domain == self.target:
             return nullcontext()
@@ -52,7 +52,7 @@ class TowardTarget(Objective):
 
 
 @dataclass(frozen=True)
-class Adapting:
+class TargetStrategy:
     """The strategy of such an objective: fine-tuning of it.
 
     Attributes:
@@ -61,7 +61,7 @@ class Adapting:
     """
 
     options: type[Section]
-    objective: Callable[[Job, Any], TowardTarget]
+    objective: Callable[[Job, Any], TargetAwareObjective]
 
     def check(self, options: Any, stages: Sequence[str]) -> None:
         """Looks up the stages that the options name, and the rule of selection."""
@@ -71,19 +71,19 @@ class Adapting:
         """Runs the phases; the checkpoint that the rule prefers is the result."""
         objective = self.objective(job, options)
         if objective.statistics is not None:
-            job.kept["statistics"] = objective.statistics
+            job.state["statistics"] = objective.statistics
         return train_in_phases(job, objective, options)
 
-    def codes(self, job: Job, part: Part) -> Iterator[Tensor]:
-        """Codes of the network, by the statistics of each image's own domain where each has its own."""
-        return domain_codes(job, part)
+    def features(self, job: Job, part: Part) -> Iterator[Tensor]:
+        """Features of the network, by the statistics of each image's own domain where each has its own."""
+        return domain_features(job, part)
 
 
-def domain_codes(job: Job, part: Part) -> Iterator[Tensor]:
-    """As `Strategy.codes`, where `job.kept` may hold statistics of the source."""
-    statistics: SourceStatistics | None = job.kept.get("statistics")
+def domain_features(job: Job, part: Part) -> Iterator[Tensor]:
+    """As `Strategy.features`, where `job.state` may hold statistics of the source."""
+    statistics: SourceStatistics | None = job.state.get("statistics")
     if statistics is None or job.target is None:
-        yield from predict_codes(job.network, part, job.device)
+        yield from predict_features(job.network, part, job.device)
         return
     inside = torch.tensor([sample.domain == job.target.domain for sample in part.samples])
     rows = torch.empty(len(inside), job.network.head.in_features, device=job.device)
@@ -91,6 +91,6 @@ def domain_codes(job: Job, part: Part) -> Iterator[Tensor]:
         chosen = torch.nonzero(inside == of_target)[:, 0]
         if len(chosen):
             with nullcontext() if of_target else statistics.in_place(job.network):
-                blocks = predict_codes(job.network, part.of(chosen.numpy()), job.device)
+                blocks = predict_features(job.network, part.of(chosen.numpy()), job.device)
                 rows[chosen.to(job.device)] = torch.cat(list(blocks))
     yield rows

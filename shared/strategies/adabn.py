@@ -11,7 +11,7 @@ from torch import Tensor
 from shared.data.part import Part
 from shared.errors import ConfigError
 from shared.strategies._domain_batchnorm import SourceStatistics, batch_norms, learn_statistics
-from shared.strategies._target_aware import domain_codes
+from shared.strategies._target_aware import domain_features
 from shared.strategies.finetune import train_in_phases
 from shared.training.job import Job
 from shared.training.options import TrainingOptions
@@ -46,14 +46,14 @@ class AdaBN:
         if not batch_norms(job.network):
             raise ConfigError("strategy adabn: this backbone has no BatchNorm; use dann, cdan or coral")
         history = train_in_phases(job, options.class_loss(job), options)
-        job.kept["statistics"] = SourceStatistics(job.network).to(job.device)
+        job.state["statistics"] = SourceStatistics(job.network).to(job.device)
         learn_statistics(job.network, job.target.train, job.device)
-        job.watch(job, len(history))
+        job.on_epoch_end(job, len(history))
         return history
 
-    def codes(self, job: Job, part: Part) -> Iterator[Tensor]:
-        """Codes by the statistics of each image's own domain."""
-        return domain_codes(job, part)
+    def features(self, job: Job, part: Part) -> Iterator[Tensor]:
+        """Features by the statistics of each image's own domain."""
+        return domain_features(job, part)
 
 
 STRATEGY = AdaBN()

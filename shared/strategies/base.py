@@ -29,5 +29,5 @@ class Strategy(Protocol):
     def fit(self, job: Job, options: Any) -> list[dict[str, Any]]:
         """Trains `job.network` in place, chooses by validation, and returns the history as JSON-ready rows."""
 
-    def codes(self, job: Job, part: Part) -> Iterator[Tensor]:
-        """Codes of a part by the trained network, block by block in its order, float32 [n, width] on the device."""
+    def features(self, job: Job, part: Part) -> Iterator[Tensor]:
+        """Features of a part by the trained network, block by block in its order, float32 [n, width] on the device."""

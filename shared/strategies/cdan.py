@@ -1,4 +1,4 @@
-"""Conditional adversarial training: the classifier of domains sees the code together with what it was taken for."""
+"""CdanLoss adversarial training: the classifier of domains sees the code together with what it was taken for."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from shared.strategies._alignment import AligningOptions, Between, Seen, Shape, aligner
+from shared.strategies._alignment import AlignmentBatch, AlignmentOptions, DomainLoss, Shape, aligner
 from shared.strategies._domain_classifier import DomainClassifier
 
 LARGEST = 4096
@@ -19,7 +19,7 @@ Source: Long et al., arXiv 1705.10667, section 3.2.
 PROJECTED = 1024
 
 
-class Options(AligningOptions):
+class Options(AlignmentOptions):
     """Options of CDAN."""
 
     name: Literal["cdan"] = Field("cdan", description="dann, with the class probabilities beside the code")
@@ -27,13 +27,13 @@ class Options(AligningOptions):
     entropy: bool = Field(True, description="whether sure answers count more between domains (CDAN+E)")
 
 
-class Conditional(Between):
+class CdanLoss(DomainLoss):
     """The loss of a domain classifier on the product of aligned layer and class probabilities.
 
     Source: Long et al., arXiv 1705.10667, equations 3 to 7.
     """
 
-    of_code: Tensor
+    of_feature: Tensor
     of_classes: Tensor
 
     def __init__(self, options: Options, shape: Shape) -> None:
@@ -41,18 +41,18 @@ class Conditional(Between):
         self.entropy = options.entropy
         self.projected = shape.width * shape.classes > LARGEST
         if self.projected:
-            self.register_buffer("of_code", torch.randn(shape.width, PROJECTED))
+            self.register_buffer("of_feature", torch.randn(shape.width, PROJECTED))
             self.register_buffer("of_classes", torch.randn(shape.classes, PROJECTED))
         width = PROJECTED if self.projected else shape.width * shape.classes
         self.classifier = DomainClassifier(width, options.hidden, shape.domains)
 
-    def forward(self, seen: Seen) -> Tensor:
+    def forward(self, seen: AlignmentBatch) -> Tensor:
         """Cross-entropy over domains; the probabilities themselves get no gradient from it."""
         probabilities = torch.softmax(seen.scores, dim=1).detach()
         if self.projected:
-            joint = (seen.inside @ self.of_code) * (probabilities @ self.of_classes) / PROJECTED**0.5
+            joint = (seen.features @ self.of_feature) * (probabilities @ self.of_classes) / PROJECTED**0.5
         else:
-            joint = (probabilities[:, :, None] * seen.inside[:, None, :]).flatten(1)
+            joint = (probabilities[:, :, None] * seen.features[:, None, :]).flatten(1)
         weights = seen.weights
         if self.entropy:
             entropies = -(probabilities * probabilities.clamp_min(1e-6).log()).sum(dim=1)
@@ -60,9 +60,9 @@ class Conditional(Between):
         loss: Tensor = self.classifier(joint, seen, weights)
         return loss
 
-    def measured(self) -> dict[str, float]:
+    def metrics(self) -> dict[str, float]:
         """How often the classifier was right."""
-        return self.classifier.measured()
+        return self.classifier.metrics()
 
 
 def _mean_one(weights: Tensor, domains: Tensor) -> Tensor:
@@ -72,4 +72,4 @@ def _mean_one(weights: Tensor, domains: Tensor) -> Tensor:
     return weights / means[domains]
 
 
-STRATEGY = aligner(Options, Conditional)
+STRATEGY = aligner(Options, CdanLoss)

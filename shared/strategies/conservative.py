@@ -18,7 +18,7 @@ from shared.training.freezing import resolve_stages
 from shared.training.job import Job
 from shared.training.objective import Batch, ClassLoss, Objective
 from shared.training.options import TrainingOptions
-from shared.training.trainer import predict_codes
+from shared.training.trainer import predict_features
 
 
 class ParameterOptions(Section):
@@ -78,7 +78,7 @@ class NearSource(Objective):
         """The sum, over the labelled images."""
         images = batch.images[: len(batch.labels)]
         maps = network.backbone(images)
-        loss = self.classes.of(network.head(network.code_of(maps)), batch.labels)
+        loss = self.classes.of(network.head(network.features_of(maps)), batch.labels)
         if self.output_distance is not None:
             loss = loss + self.outputs_strength * self.output_distance(network, images, maps)
         if self.parameter_distance is not None:
@@ -109,9 +109,9 @@ class Conservative:
         )
         return train_in_phases(job, objective, options)
 
-    def codes(self, job: Job, part: Part) -> Iterator[Tensor]:
-        """Codes of the network of the images as they are."""
-        return predict_codes(job.network, part, job.device)
+    def features(self, job: Job, part: Part) -> Iterator[Tensor]:
+        """Features of the network of the images as they are."""
+        return predict_features(job.network, part, job.device)
 
 
 STRATEGY = Conservative()

@@ -7,18 +7,18 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor
 
-from shared.strategies._alignment import AligningOptions, Between, Seen, Shape, aligner
+from shared.strategies._alignment import AlignmentBatch, AlignmentOptions, DomainLoss, Shape, aligner
 from shared.strategies._domain_classifier import DomainClassifier
 
 
-class Options(AligningOptions):
+class Options(AlignmentOptions):
     """Options of DANN."""
 
     name: Literal["dann"] = Field("dann", description="finetune, and a classifier of domains to be deceived")
     hidden: int = Field(100, ge=1, description="width of the two hidden layers of the classifier of domains")
 
 
-class Adversary(Between):
+class DannLoss(DomainLoss):
     """The loss of the domain classifier on the aligned layer, whose gradient is reversed there.
 
     Two domains or more; each image counts by its weight.
@@ -30,14 +30,14 @@ class Adversary(Between):
         super().__init__()
         self.classifier = DomainClassifier(shape.width, options.hidden, shape.domains)
 
-    def forward(self, seen: Seen) -> Tensor:
+    def forward(self, seen: AlignmentBatch) -> Tensor:
         """Cross-entropy over domains; the strength acts on what flows back into the network alone."""
-        loss: Tensor = self.classifier(seen.inside, seen)
+        loss: Tensor = self.classifier(seen.features, seen)
         return loss
 
-    def measured(self) -> dict[str, float]:
+    def metrics(self) -> dict[str, float]:
         """How often the classifier was right."""
-        return self.classifier.measured()
+        return self.classifier.metrics()
 
 
-STRATEGY = aligner(Options, Adversary)
+STRATEGY = aligner(Options, DannLoss)

@@ -14,7 +14,7 @@ from shared.training.job import Job
 from shared.training.objective import Objective
 from shared.training.options import TrainingOptions
 from shared.training.selection import LABEL_FREE, LAST
-from shared.training.trainer import predict_codes, train
+from shared.training.trainer import predict_features, train
 
 
 def train_in_phases(job: Job, objective: Objective, options: TrainingOptions) -> list[dict[str, Any]]:
@@ -47,9 +47,9 @@ class FineTune:
         """Runs the phases; the checkpoint that validation prefers is the result."""
         return train_in_phases(job, options.class_loss(job), options)
 
-    def codes(self, job: Job, part: Part) -> Iterator[Tensor]:
-        """Codes of the network of the images as they are."""
-        return predict_codes(job.network, part, job.device)
+    def features(self, job: Job, part: Part) -> Iterator[Tensor]:
+        """Features of the network of the images as they are."""
+        return predict_features(job.network, part, job.device)
 
 
 STRATEGY = FineTune()

@@ -1,4 +1,4 @@
-"""Fixed extractor: frozen codes, cached, under a linear softmax or a linear SVM."""
+"""Fixed extractor: frozen features, cached, under a linear softmax or a linear SVM."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from shared.config import Section
 from shared.data.part import Part
 from shared.evaluation.calibration import fit_temperature
 from shared.features.adam import fit_epochs
-from shared.features.cache import Codes, cached_codes
-from shared.features.lbfgs import BLOCK_VALUES, CodeSource, Held
-from shared.features.linear import LinearHead, fit_path
+from shared.features.cache import FeatureBlocks, cached_features
+from shared.features.lbfgs import BLOCK_VALUES, FeatureSource, InMemoryFeatures
+from shared.features.linear import LinearHead, regularisation_path
 from shared.training.job import Job
 from shared.training.objective import class_weights
 from shared.training.selection import RULES
 
 IN_MEMORY = 1 << 31
-"""Bytes of training codes that are held; beyond, they are read for each pass, so that 4 GiB are not passed."""
+"""Bytes of training features that are held; beyond, they are read for each pass, so that 4 GiB are not passed."""
 
 
 class Options(Section):
     """Options of the fixed extractor."""
 
-    name: Literal["linear_probe"] = Field("linear_probe", description="frozen codes under a linear head")
+    name: Literal["linear_probe"] = Field("linear_probe", description="frozen features under a linear head")
     head: Literal["softmax", "svm"] = Field("softmax", description="the loss")
     epochs: int | None = Field(
         None, ge=1, description="so many epochs of Adam, as papers do it; none: solved to convergence by L-BFGS"
@@ -52,12 +52,12 @@ class LinearProbe:
 
     def fit(self, job: Job, options: Options) -> list[dict[str, Any]]:
         """Fits the head, and keeps the L2 strength or the epoch that validation prefers."""
-        train = reachable(_codes(job, job.train, "codes, training"), job.device)
-        validation = _codes(job, job.validation, "codes, validation").block(0, len(job.validation.labels))
+        train = open_features(_features(job, job.train, "features, training"), job.device)
+        validation = _features(job, job.validation, "features, validation").block(0, len(job.validation.labels))
         validation = validation.to(job.device)
         rule = RULES.get(options.selection)
         labels = torch.from_numpy(job.train.labels).to(job.device)
-        weights = class_weights(job.train.labels, job.costs, balanced=options.class_weights == "balanced")
+        weights = class_weights(job.train.labels, job.miss_costs, balanced=options.class_weights == "balanced")
         weights = weights.to(job.device)
 
         def score(head: LinearHead) -> float:
@@ -78,44 +78,46 @@ class LinearProbe:
                 class_weights=weights,
             )
         else:
-            head, history = fit_path(train, labels, classes, loss=loss, score=score, class_weights=weights)
+            head, history = regularisation_path(train, labels, classes, loss=loss, score=score, class_weights=weights)
         with torch.no_grad():
             job.network.head.weight.copy_(head.weight)
             job.network.head.bias.copy_(head.bias)
         return history
 
-    def codes(self, job: Job, part: Part) -> Iterator[Tensor]:
-        """Codes from the cache: the backbone was never changed."""
-        codes = _codes(job, part, "codes, to be judged")
-        step = max(1, BLOCK_VALUES // codes.shape[1])
-        return (codes.block(start, start + step).to(job.device) for start in range(0, len(codes), step))
+    def features(self, job: Job, part: Part) -> Iterator[Tensor]:
+        """Features from the cache: the backbone was never changed."""
+        features = _features(job, part, "features, to be judged")
+        step = max(1, BLOCK_VALUES // features.shape[1])
+        return (features.block(start, start + step).to(job.device) for start in range(0, len(features), step))
 
 
 @dataclass(frozen=True)
-class _OnDisk:
-    """Codes that are read for each pass, because they would not fit into memory."""
+class OnDiskFeatures:
+    """Features that are read for each pass, because they would not fit into memory."""
 
-    codes: Codes
+    features: FeatureBlocks
     device: torch.device
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return self.codes.shape
+        """Rows and width."""
+        return self.features.shape
 
     def block(self, start: int, stop: int) -> Tensor:
-        return self.codes.block(start, stop).to(self.device)
+        """Rows `start` to `stop`, float32 [n, width], on the device."""
+        return self.features.block(start, stop).to(self.device)
 
 
-def reachable(codes: Codes, device: torch.device) -> CodeSource:
+def open_features(features: FeatureBlocks, device: torch.device) -> FeatureSource:
     """In memory where they fit, else as they lie on disk."""
-    count, width = codes.shape
+    count, width = features.shape
     if count * width * 4 > IN_MEMORY:
-        return _OnDisk(codes, device)
-    return Held(codes.block(0, count).to(device))
+        return OnDiskFeatures(features, device)
+    return InMemoryFeatures(features.block(0, count).to(device))
 
 
-def _codes(job: Job, part: Part, what: str) -> Codes:
-    return cached_codes(
+def _features(job: Job, part: Part, what: str) -> FeatureBlocks:
+    return cached_features(
         job.network,
         part.images,
         part.samples,

@@ -11,8 +11,8 @@ from torch.nn import functional as F  # noqa: N812 - the field's usual name
 
 from shared.errors import ConfigError
 from shared.models.network import Network
-from shared.strategies._target_aware import Adapting, TowardTarget
-from shared.training.ema import averaged
+from shared.strategies._target_aware import TargetAwareObjective, TargetStrategy
+from shared.training.ema import exponential_average
 from shared.training.job import Job
 from shared.training.objective import Batch
 from shared.training.options import TrainingOptions
@@ -27,11 +27,15 @@ class Options(TrainingOptions):
         "mean_teacher", description="finetune, and target images named by an average of the network"
     )
     weight: float = Field(1.0, gt=0, description="of the loss on target images, once its ramp has risen")
-    sure: float = Field(0.9, ge=0, lt=1, description="probability from which on the teacher is believed")
-    teacher: float = Field(0.99, ge=0, lt=1, description="decay of the moving average of weights that teaches")
+    confidence_threshold: float = Field(
+        0.9, ge=0, lt=1, description="smallest probability at which the teacher's class is used as a pseudo-label"
+    )
+    ema_decay: float = Field(
+        0.99, ge=0, lt=1, description="decay of the exponential moving average of weights that is the teacher"
+    )
 
 
-class Taught(TowardTarget):
+class MeanTeacherLoss(TargetAwareObjective):
     """Class loss of the labelled images, and of varied target images against what the teacher says of plain ones.
 
     The teacher is a moving average of the network. Where it is not sure enough it says nothing.
@@ -43,17 +47,17 @@ class Taught(TowardTarget):
         ConfigError: There is no target.
     """
 
-    believed: Tensor
+    pseudo_labelled: Tensor
 
     def __init__(self, job: Job, options: Options) -> None:
         super().__init__(job, options)
         if job.target is None:
             raise ConfigError("strategy mean_teacher learns from images of a target; set data.target")
         self.plain = job.target.train
-        self.weight, self.sure = options.weight, options.sure
-        self.teacher = averaged(job.network, options.teacher).requires_grad_(False)
+        self.weight, self.confidence_threshold = options.weight, options.confidence_threshold
+        self.teacher = exponential_average(job.network, options.ema_decay).requires_grad_(False)
         # kept in checkpoints, so that a training that was interrupted tells the same
-        self.register_buffer("believed", torch.zeros(2))
+        self.register_buffer("pseudo_labelled", torch.zeros(2))
 
     def forward(self, network: Network, batch: Batch) -> Tensor:
         """Of one step; the teacher has learned from the steps before it."""
@@ -61,25 +65,25 @@ class Taught(TowardTarget):
         count = len(batch.labels)
         with self.normalised(network, count):
             scores = network(batch.images).float()
-        classes, believed = self._taught(batch.places[count:])
-        self.believed[0] += believed.sum()
-        self.believed[1] += len(believed)
-        of_target = (believed * F.cross_entropy(scores[count:], classes, reduction="none")).mean()
+        classes, confident = self._pseudo_labels(batch.places[count:])
+        self.pseudo_labelled[0] += confident.sum()
+        self.pseudo_labelled[1] += len(confident)
+        of_target = (confident * F.cross_entropy(scores[count:], classes, reduction="none")).mean()
         return self.of_classes.of(scores[:count], batch.labels) + self.weight * ramp(batch.progress) * of_target
 
     @torch.no_grad()
-    def _taught(self, places: Tensor) -> tuple[Tensor, Tensor]:
-        """What the teacher says of target images: classes int64 [B], and float32 [B], 1 where it is believed."""
+    def _pseudo_labels(self, places: Tensor) -> tuple[Tensor, Tensor]:
+        """Pseudo-labels of target images: classes int64 [B], float32 [B], 1 where the teacher is confident enough."""
         plain = stack_images(self.plain.of(places.cpu().numpy()), 0, len(places)).to(places.device)
         self.teacher.eval()
         probability, classes = torch.softmax(self.teacher(plain).float(), dim=1).max(dim=1)
-        return classes, (probability >= self.sure).float()
+        return classes, (probability >= self.confidence_threshold).float()
 
-    def measured(self) -> dict[str, float]:
-        """How often the teacher was believed."""
-        believed, total = self.believed.tolist()
-        self.believed.zero_()
-        return {"believed": believed / total} if total else {}
+    def metrics(self) -> dict[str, float]:
+        """`pseudo_label_rate`: the share of target images whose pseudo-label was used since the last call."""
+        pseudo_labelled, total = self.pseudo_labelled.tolist()
+        self.pseudo_labelled.zero_()
+        return {"pseudo_label_rate": pseudo_labelled / total} if total else {}
 
 
-STRATEGY = Adapting(Options, Taught)
+STRATEGY = TargetStrategy(Options, MeanTeacherLoss)

@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from shared.data.auxiliary_labels import further_classes, further_labels
+from shared.data.auxiliary_labels import auxiliary_classes, auxiliary_labels
 from shared.data.part import Part
 from shared.errors import ConfigError
-from shared.models.network import FurtherHead, Network
+from shared.models.network import AuxiliaryHead, Network
 from shared.seeding import derive_seed
 from shared.strategies.finetune import train_in_phases
 from shared.training.job import Job
 from shared.training.objective import Batch, ClassLoss, Objective, class_weights
 from shared.training.options import TrainingOptions
-from shared.training.trainer import predict_codes
+from shared.training.trainer import predict_features
 
 CLASS = "class"
 """What the task of the run's classes is called among the others."""
@@ -32,10 +32,10 @@ TaskName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 class Options(TrainingOptions):
     """Options of training on several tasks."""
 
-    name: Literal["multitask"] = Field("multitask", description="fine-tuning on further labels beside the classes")
+    name: Literal["multitask"] = Field("multitask", description="fine-tuning on auxiliary labels beside the classes")
     tasks: tuple[TaskName, ...] = Field(
         min_length=1,
-        description="further labels: those that the application knows of its samples (a wrong name lists them), any "
+        description="auxiliary labels: those that the application knows of its samples (a wrong name lists them), any "
         "column label:NAME of a table",
     )
     weighting: Literal["uncertainty", "fixed"] = Field("uncertainty", description="of the losses: learnt, or as below")
@@ -91,7 +91,7 @@ class Weighting(nn.Module):
 
 
 class FurtherTask(nn.Module):
-    """A head on the codes, and the loss of what it says of training images that have a label.
+    """A head on the features, and the loss of what it says of training images that have a label.
 
     Args:
         head: Of this task.
@@ -101,31 +101,31 @@ class FurtherTask(nn.Module):
 
     labels: Tensor
 
-    def __init__(self, head: FurtherHead, loss: ClassLoss, labels: NDArray[np.int64]) -> None:
+    def __init__(self, head: AuxiliaryHead, loss: ClassLoss, labels: NDArray[np.int64]) -> None:
         super().__init__()
         self.head, self.loss = head, loss
         self.register_buffer("labels", torch.from_numpy(labels), persistent=False)
 
-    def forward(self, codes: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, features: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
         """Mean loss over the images that have a label, 0 where none has, and whether one has.
 
         Args:
-            codes: [B, width].
+            features: [B, width].
             places: int64 [B], of the images in the training part.
         """
         labels = self.labels[places]
         known = labels >= 0
-        scores = self.head(codes)
+        scores = self.head(features)
         loss = self.loss.of(scores[known], labels[known]) if known.any() else 0.0 * scores.float().sum()
         return loss, known.any()
 
 
 class SeveralTasks(Objective):
-    """The losses of the classes and of each further task, weighed.
+    """The losses of the classes and of each auxiliary task, weighed.
 
     Args:
         classes: The loss of the classes.
-        tasks: The further ones.
+        tasks: The auxiliary ones.
         weighting: Of the losses, that of the classes first.
         chosen_by: By which of them a checkpoint is chosen; None: by the classes.
         truth: Its labels of validation, int64 [N], -1 where missing.
@@ -147,26 +147,26 @@ class SeveralTasks(Objective):
     def forward(self, network: Network, batch: Batch) -> Tensor:
         """The weighed sum."""
         count = len(batch.labels)
-        codes = network.codes(batch.images[:count])
-        losses = [self.classes.of(network.head(codes), batch.labels)]
-        present = [torch.ones((), dtype=torch.bool, device=codes.device)]
+        features = network.features(batch.images[:count])
+        losses = [self.classes.of(network.head(features), batch.labels)]
+        present = [torch.ones((), dtype=torch.bool, device=features.device)]
         for task in self.tasks:
-            loss, known = task(codes, batch.places[:count])
+            loss, known = task(features, batch.places[:count])
             losses.append(loss)
             present.append(known)
         weighed: Tensor = self.weighting(torch.stack(losses), torch.stack(present))
         return weighed
 
-    def answers(self, network: Network, codes: Tensor) -> Tensor:
-        """Those of the classes; where these are left out, of the first further task that counts."""
+    def logits(self, network: Network, features: Tensor) -> Tensor:
+        """Those of the classes; where these are left out, of the first auxiliary task that counts."""
         if self.chosen_by is None:
-            return super().answers(network, codes)
-        scores: Tensor = self.chosen_by(codes)
+            return super().logits(network, features)
+        scores: Tensor = self.chosen_by(features)
         return scores
 
-    def truth(self, validation: Part) -> NDArray[np.int64]:
+    def labels(self, validation: Part) -> NDArray[np.int64]:
         """Their labels."""
-        return super().truth(validation) if self.known_truth is None else self.known_truth
+        return super().labels(validation) if self.known_truth is None else self.known_truth
 
 
 class MultiTask:
@@ -179,7 +179,7 @@ class MultiTask:
         options.check(stages)
 
     def fit(self, job: Job, options: Options) -> list[dict[str, Any]]:
-        """Runs the phases; the further heads stay with the network.
+        """Runs the phases; the auxiliary heads stay with the network.
 
         Raises:
             ConfigError: Training images, or those of validation by which a checkpoint is chosen, have no such label.
@@ -192,37 +192,37 @@ class MultiTask:
         if first == CLASS:
             objective = SeveralTasks(options.class_loss(job), [*tasks.values()], weighting)
         else:
-            truth = further_labels(job.validation.samples, job.further, first, tasks[first].head.classes)
+            truth = auxiliary_labels(job.validation.samples, job.auxiliary, first, tasks[first].head.classes)
             if (truth < 0).all():
                 raise ConfigError(
                     f"strategy.weights: no validation image has a label {first}, which alone would choose"
                 )
             objective = SeveralTasks(options.class_loss(job), [*tasks.values()], weighting, tasks[first], truth)
         history = train_in_phases(job, objective, options)
-        job.network.further = nn.ModuleList(task.head for task in tasks.values())
+        job.network.auxiliary = nn.ModuleList(task.head for task in tasks.values())
         weights = zip(names, weighting.weights().tolist(), strict=True)
         log.info("weights of the losses: %s", ", ".join(f"{name} {weight:.3g}" for name, weight in weights))
         return history
 
-    def codes(self, job: Job, part: Part) -> Iterator[Tensor]:
-        """Codes of the network of the images as they are."""
-        return predict_codes(job.network, part, job.device)
+    def features(self, job: Job, part: Part) -> Iterator[Tensor]:
+        """Features of the network of the images as they are."""
+        return predict_features(job.network, part, job.device)
 
 
 def _task(job: Job, options: Options, name: str) -> FurtherTask:
-    """A further task with a new head.
+    """A auxiliary task with a new head.
 
     Raises:
         ConfigError: Fewer than two answers to it occur in training.
     """
-    answers = further_classes(job.train.samples, job.further, name)
-    labels = further_labels(job.train.samples, job.further, name, answers)
+    answers = auxiliary_classes(job.train.samples, job.auxiliary, name)
+    labels = auxiliary_labels(job.train.samples, job.auxiliary, name, answers)
     costs = [1.0] * len(answers)
     weights = class_weights(labels[labels >= 0], costs, balanced=options.class_weights == "balanced")
     loss = ClassLoss(weights, label_smoothing=options.label_smoothing, focal_gamma=options.focal_gamma)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(derive_seed(job.seed, "head", name))
-        head = FurtherHead(name, job.network.head.in_features, answers)
+        head = AuxiliaryHead(name, job.network.head.in_features, answers)
     return FurtherTask(head, loss, labels)
 
 

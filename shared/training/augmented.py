@@ -21,7 +21,7 @@ class Augmented(TorchDataset[tuple[Tensor, int, int]]):
     def __init__(
         self, part: Part, beside: Part | None, augment: Callable[[Image, int], Image] | None, seed: int
     ) -> None:
-        self.part, self.beside, self.augment, self.seed = part, beside, augment, seed
+        self.part, self.unlabelled, self.augment, self.seed = part, beside, augment, seed
 
     def __getitem__(self, key: tuple[int, int, int]) -> tuple[Tensor, int, int]:
         """Image [channels, size, size], label and place of key (phase, epoch, index).
@@ -34,8 +34,8 @@ class Augmented(TorchDataset[tuple[Tensor, int, int]]):
         if index < count:
             image, label = self.part.images[place], int(self.part.labels[place])
         else:
-            assert self.beside is not None  # else no such index is drawn
-            image, label = self.beside.images[place], -1
+            assert self.unlabelled is not None  # else no such index is drawn
+            image, label = self.unlabelled.images[place], -1
         if self.augment is not None:
             with _one_thread():
                 image = self.augment(image, derive_seed(self.seed, "augment", phase, epoch, index))

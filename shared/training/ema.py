@@ -11,7 +11,7 @@ WARMUP = 10
 """Steps after which the average forgets as slowly as it may: a start in random weights must not be kept for long."""
 
 
-def averaged(network: Network, decay: float) -> AveragedModel:
+def exponential_average(network: Network, decay: float) -> AveragedModel:
     """The average, to be told of each step by `update_parameters`; buffers (BatchNorm statistics) are the network's.
 
     Args:

@@ -42,7 +42,7 @@ class Job:
     train: Part
     validation: Part
     classes: tuple[str, ...]
-    costs: tuple[float, ...]
+    miss_costs: tuple[float, ...]
     """What a mistake on a sample of each class costs, in false alarms."""
     spec: Preprocessing
     content_hash: str
@@ -56,11 +56,11 @@ class Job:
     progress: Progress
     target: Target | None = None
     """The domain to adapt to; None: there is none."""
-    watch: Callable[[Job, int], None] = lambda *_: None
+    on_epoch_end: Callable[[Job, int], None] = lambda *_: None
     """Called with the job and the number of the epoch, from 0, after each; for judging afterwards, not to learn."""
-    kept: dict[str, Any] = field(default_factory=dict)
-    """What a strategy's `fit` leaves for its `codes`."""
+    state: dict[str, Any] = field(default_factory=dict)
+    """What a strategy's `fit` leaves for its `features`."""
     weights: str = "random"
     """Where those of the backbone come from, as `shared.models.weights.load_weights` takes it."""
-    further: Callable[[Sample], Mapping[str, str]] = lambda sample: sample.further
+    auxiliary: Callable[[Sample], Mapping[str, str]] = lambda sample: sample.auxiliary
     """What is known of a sample beside its class, by the name of the question."""

@@ -21,7 +21,7 @@ class Batch:
     """What one step of training sees.
 
     Attributes:
-        images: float32 [M, channels, size, size]; the labelled ones first, then those of `Objective.beside`.
+        images: float32 [M, channels, size, size]; the labelled ones first, then those of `Objective.unlabelled`.
         labels: int64 [B], B <= M, of the labelled ones.
         places: int64 [M], the place of each image in its part.
         progress: Share of all steps of all phases that have been taken, 0..1.
@@ -40,26 +40,26 @@ class Objective(nn.Module):
         beside: Images that every batch holds as many of as labelled ones; their labels are never seen. None: none.
     """
 
-    beside: Part | None = None
+    unlabelled: Part | None = None
 
     def forward(self, network: Network, batch: Batch) -> Tensor:
         """The loss, a scalar, under autocast where precision is reduced; the network has not seen the batch yet."""
         raise NotImplementedError
 
-    def answers(self, network: Network, codes: Tensor) -> Tensor:
-        """The scores, of codes [N, width], by which validation chooses a checkpoint: those of the classes."""
-        scores: Tensor = network.head(codes)
+    def logits(self, network: Network, features: Tensor) -> Tensor:
+        """The scores, of features [N, width], by which validation chooses a checkpoint: those of the classes."""
+        scores: Tensor = network.head(features)
         return scores
 
-    def truth(self, validation: Part) -> NDArray[np.int64]:
+    def labels(self, validation: Part) -> NDArray[np.int64]:
         """What those scores should say, int64 [N]; -1 where it is not known."""
         return validation.labels
 
-    def measured(self) -> dict[str, float]:
+    def metrics(self) -> dict[str, float]:
         """What was measured since the last call, for the history."""
         return {}
 
-    def judging(self, network: Network, part: Part) -> AbstractContextManager[None]:
+    def evaluation_statistics(self, network: Network, part: Part) -> AbstractContextManager[None]:
         """Within it the network stands as it shall judge a part; as it is, where nothing depends on the part."""
         return nullcontext()
 
@@ -95,7 +95,7 @@ class ClassLoss(Objective):
         )
 
 
-class Learner(nn.Module):
+class LossModule(nn.Module):
     """Network and objective as one module whose output is the loss: what is trained, also over several processes."""
 
     def __init__(self, network: Network, objective: Objective) -> None:

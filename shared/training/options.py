@@ -48,7 +48,7 @@ class TrainingOptions(Section):
         description="one after the other; without any, the head alone for 3 epochs, then all for 10",
     )
     head: Literal["drawn", "solved"] = Field(
-        "drawn", description="how the head begins: at random, or solved on frozen codes as linear_probe does"
+        "drawn", description="how the head begins: at random, or solved on frozen features as linear_probe does"
     )
     batch_size: int = Field(32, ge=2, description="over all processes together")
     weight_decay: float = Field(1e-4, ge=0, description="of AdamW, on matrices and kernels")
@@ -137,5 +137,5 @@ class TrainingOptions(Section):
 
     def class_loss(self, job: Job) -> ClassLoss:
         """The supervised loss that they ask for."""
-        weights = class_weights(job.train.labels, job.costs, balanced=self.class_weights == "balanced")
+        weights = class_weights(job.train.labels, job.miss_costs, balanced=self.class_weights == "balanced")
         return ClassLoss(weights, label_smoothing=self.label_smoothing, focal_gamma=self.focal_gamma)

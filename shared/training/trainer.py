@@ -27,10 +27,10 @@ from shared.errors import RunError
 from shared.models.network import Network
 from shared.seeding import derive_seed, generator
 from shared.training.augmented import Augmented
-from shared.training.ema import averaged
+from shared.training.ema import exponential_average
 from shared.training.freezing import BatchNormPolicy, resolve_stages, set_mode, set_trainable
 from shared.training.job import Job
-from shared.training.objective import Batch, Learner, Objective
+from shared.training.objective import Batch, LossModule, Objective
 from shared.training.rates import Shape, multiplier, parameter_groups
 from shared.training.selection import LABEL_FREE, LAST, RULES
 
@@ -121,8 +121,8 @@ class _Loop:
         self.job, self.settings, self.phases = job, settings, settings.phases
         self.batch_size = min(settings.batch_size, len(job.train.samples))
         self.keys = balanced_keys(job.train, settings.balance)
-        self.beside = 0 if objective.beside is None else len(objective.beside.samples)
-        self.dataset = Augmented(job.train, objective.beside, job.augment if settings.augment else None, job.seed)
+        self.unlabelled = 0 if objective.unlabelled is None else len(objective.unlabelled.samples)
+        self.dataset = Augmented(job.train, objective.unlabelled, job.augment if settings.augment else None, job.seed)
         self.workers = 0 if on_cpu else min(8, os.cpu_count() or 1)
         self.position = Position()
         self.history: list[dict[str, Any]] = []
@@ -131,8 +131,8 @@ class _Loop:
         self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
         self.saved_at = time.monotonic()
         self.network: Network = job.network
-        self.learner = Learner(job.network, objective)
-        self.average = averaged(job.network, settings.averaging) if settings.averaging else None
+        self.learner = LossModule(job.network, objective)
+        self.average = exponential_average(job.network, settings.averaging) if settings.averaging else None
         self.all_steps = sum(phase.epochs for phase in self.phases) * self._steps_per_epoch()
         self.stages = list(self.network.backbone.stages)
         self.trained = [resolve_stages(phase.train, self.stages) for phase in self.phases]
@@ -214,13 +214,15 @@ class _Loop:
 
     def _end_epoch(self, optimiser: Any, steps: int) -> None:
         at = self.position
-        rule, labels = self.settings.selection, self.learner.objective.truth(self.job.validation)
+        rule, labels = self.settings.selection, self.learner.objective.labels(self.job.validation)
         known = labels >= 0
         judged = self.network if self.average is None else cast(Network, self.average.module)
-        probabilities = self._probabilities(judged, self.job.validation, self.learner.objective.answers)[known]
+        probabilities = self._probabilities(judged, self.job.validation, self.learner.objective.logits)[known]
         target: dict[str, float] = {}
         if self.job.target is not None:
-            of_target = self._probabilities(judged, self.job.target.validation, lambda one, codes: one.head(codes))
+            of_target = self._probabilities(
+                judged, self.job.target.validation, lambda one, features: one.head(features)
+            )
             target = {name: LABEL_FREE.get(name)(of_target) for name in LABEL_FREE}
         if rule == LAST:
             value = float(len(self.history))  # which rises with every epoch
@@ -228,7 +230,7 @@ class _Loop:
             value = target[rule]
         else:
             value = RULES.get(rule)(probabilities, labels[known])
-        self.job.watch(replace(self.job, network=judged), len(self.history))
+        self.job.on_epoch_end(replace(self.job, network=judged), len(self.history))
         self.history.append(
             {
                 "phase": at.phase + 1,
@@ -237,7 +239,7 @@ class _Loop:
                 "validation_score": value,
                 "validation_accuracy": float((probabilities.argmax(1) == labels[known]).mean()),
                 **target,
-                **self.learner.objective.measured(),
+                **self.learner.objective.metrics(),
             }
         )
         if at.best_score is None or value > at.best_score:
@@ -251,9 +253,9 @@ class _Loop:
     def _probabilities(
         self, network: Network, part: Part, answers: Callable[[Network, Tensor], Tensor]
     ) -> NDArray[np.float64]:
-        with self.learner.objective.judging(network, part):
-            blocks = predict_codes(network, part, self.accelerator.device)
-            scores = torch.cat([answers(network, codes).float().cpu() for codes in blocks])
+        with self.learner.objective.evaluation_statistics(network, part):
+            blocks = predict_features(network, part, self.accelerator.device)
+            scores = torch.cat([answers(network, features).float().cpu() for features in blocks])
         probabilities: NDArray[np.float64] = torch.softmax(scores, dim=1).double().numpy()
         return probabilities
 
@@ -268,7 +270,7 @@ class _Loop:
         batches = []
         for step in range(at.step, steps):
             drawn = [order[step * size : (step + 1) * size][rank::world]]
-            if self.beside:
+            if self.unlabelled:
                 drawn.append(len(order) + self._beside(at.epoch * steps + step)[rank::world])
             batches.append([(at.phase, at.epoch, int(index)) for index in np.concatenate(drawn)])
         return iter(DataLoader(self.dataset, batch_sampler=batches, num_workers=self.workers))
@@ -277,7 +279,7 @@ class _Loop:
         """Places of the images that are seen beside those of a step, counted from the beginning of the phase."""
         seed, phase = self.job.seed, self.position.phase
         return endless(
-            self.beside,
+            self.unlabelled,
             step * self.batch_size,
             self.batch_size,
             lambda number: generator(seed, "beside", phase, number),
@@ -322,12 +324,12 @@ class _Loop:
 
 
 @torch.no_grad()
-def predict_codes(network: Network, part: Part, device: torch.device) -> Iterator[Tensor]:
-    """Codes of all images of a part, block by block, float32 [n, width] on the device, in evaluation mode."""
+def predict_features(network: Network, part: Part, device: torch.device) -> Iterator[Tensor]:
+    """Features of all images of a part, block by block, float32 [n, width] on the device, in evaluation mode."""
     network.to(device).eval()
     for start in range(0, len(part.samples), EVALUATION_BATCH):
         stop = min(start + EVALUATION_BATCH, len(part.samples))
-        yield network.codes(stack_images(part, start, stop).to(device))
+        yield network.features(stack_images(part, start, stop).to(device))
 
 
 def stack_images(part: Part, start: int, stop: int) -> Tensor:

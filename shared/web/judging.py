@@ -53,7 +53,7 @@ class Judge:
         top = sorted(files.iterdir())
         # Loose files may be the slices of one series: only together, as a folder, are they read as one.
         paths = top if len(top) == 1 else [files]
-        for count, item in enumerate(self.task.items(paths)):
+        for count, item in enumerate(self.task.read_inputs(paths)):
             if count >= MAX_ITEMS:
                 raise InputRefused(f"holds more than {MAX_ITEMS} series and pictures; send fewer at a time")
             yield item, known_as(item.name, files)

@@ -32,7 +32,7 @@ class Site:
         store: Of uploads.
         pool: Workers whose work has a method `judge(files, results, kind)`.
         links: Further pages of the application: address and words.
-        further_pools: Workers for other work, which end with the server.
+        extra_pools: Workers for other work, which end with the server.
     """
 
     task: Task
@@ -42,7 +42,7 @@ class Site:
     store: UploadStore
     pool: WorkerPool
     links: tuple[tuple[str, str], ...] = ()
-    further_pools: tuple[WorkerPool, ...] = ()
+    extra_pools: tuple[WorkerPool, ...] = ()
     record: ModelRecord = field(init=False)
     _templates: Environment = field(init=False)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -68,7 +68,7 @@ class Site:
 
     def close(self) -> None:
         """Ends all processes and deletes all uploads."""
-        for pool in (self.pool, *self.further_pools):
+        for pool in (self.pool, *self.extra_pools):
             pool.close()
         self.store.close()
 

@@ -23,7 +23,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from shared.errors import MedtlError
-from shared.processes.persistent import KeptProcess
+from shared.processes.persistent import PersistentWorker
 
 MEMORY_BYTES = 6 << 30
 """For the data of one process: the largest picture that is read takes 768 MB as numbers, and is held three times; torch
@@ -48,7 +48,7 @@ class Worker:
 
     def __init__(self, work: Any, timeout_s: float, memory_bytes: int = MEMORY_BYTES) -> None:
         self._work, self._timeout_s, self._memory_bytes = work, timeout_s, memory_bytes
-        self._kept = KeptProcess(_serve)
+        self._kept = PersistentWorker(_serve)
         self._outdated = False
 
     def renew(self, work: Any) -> None:

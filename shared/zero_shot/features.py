@@ -1,4 +1,4 @@
-"""From data to what zero-shot works on: codes of a configuration's backbone or of a finished run, and their classes."""
+"""From data to what zero-shot works on: features of a backbone or of a finished run, and their classes."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from shared.data.loading import load_dataset
 from shared.data.part import Part
 from shared.data.partition import divide
 from shared.errors import ConfigError, UsageError
-from shared.features.cache import cached_codes
-from shared.features.layer_search import Code
+from shared.features.cache import cached_features
+from shared.features.layer_search import FeatureSpec
 from shared.models.backbones.build import find_backbone
 from shared.models.network import Network
 from shared.models.restore import load_trained
 from shared.models.weights import require_weights
 from shared.pipeline.build import build_network, check_backbone, device_of, preprocessing_of, read_parts
 from shared.progress import Progress
-from shared.runs.folder import is_finished, read_seen
+from shared.runs.folder import is_finished, read_training_digests
 from shared.runs.record import read_model_record
-from shared.samples import Sample, group_mark, image_digest
+from shared.samples import Sample, global_group_digest, image_digest
 from shared.task import Image, Preprocessing, Task
 from shared.zero_shot.attributes import AttributeTable
 from shared.zero_shot.metrics import Flags
-from shared.zero_shot.protocol import Coded, Known
+from shared.zero_shot.protocol import ClassSemantics, FeatureSet
 
 
 @dataclass(frozen=True)
-class Prints:
+class RenderedPrototypes:
     """Printed images of classes.
 
     Attributes:
         images: As the task preprocesses them.
         labels: Class of each.
-        digest: Over all that determines the images, for the cache of their codes.
+        digest: Over all that determines the images, for the cache of their features.
     """
 
     images: Sequence[Image]
@@ -48,21 +48,21 @@ class Prints:
 
 
 @dataclass(frozen=True)
-class Knowledge:
+class SideInformation:
     """What an application knows of its classes without a picture of them.
 
     Attributes:
         table: Attributes of all classes.
-        prints: Prints of some classes on the grid of a preprocessing; None where classes cannot be printed.
+        prints: RenderedPrototypes of some classes on the grid of a preprocessing; None where classes cannot be printed.
     """
 
     table: AttributeTable
-    prints: Callable[[Sequence[str], Preprocessing], Prints] | None = None
+    prints: Callable[[Sequence[str], Preprocessing], RenderedPrototypes] | None = None
 
 
 @dataclass(frozen=True)
 class Data:
-    """Codes by split, and what is known of their classes.
+    """Features by split, and what is known of their classes.
 
     Attributes:
         classes: All of the data.
@@ -73,22 +73,22 @@ class Data:
     """
 
     classes: tuple[str, ...]
-    parts: Mapping[str, Coded]
-    known: Known
+    parts: Mapping[str, FeatureSet]
+    known: ClassSemantics
     notes: tuple[str, ...]
     synthetic: bool
 
 
 @dataclass(frozen=True)
-class Coder:
-    """What turns images into codes.
+class FeatureExtractor:
+    """What turns images into features.
 
     Attributes:
         network: Its code is taken, its head is not used.
         spec: The preprocessing of its images.
         run: Name of the finished run that its weights are of; None where they are of none.
         learnt: Classes that this run learnt: they are unseen no more.
-        marks: What it has seen, as `shared.runs.folder.read_seen` gives it.
+        digests: What it has seen, as `shared.runs.folder.read_training_digests` gives it.
         synthetic: Whether it was trained on synthetic images.
     """
 
@@ -96,7 +96,7 @@ class Coder:
     spec: Preprocessing
     run: str | None = None
     learnt: frozenset[str] = frozenset()
-    marks: frozenset[str] = frozenset()
+    digests: frozenset[str] = frozenset()
     synthetic: bool = False
 
     def check_unseen(self, names: Collection[str]) -> None:
@@ -112,7 +112,7 @@ class Coder:
             )
 
 
-def coder_of(task: Task, config: Config, model: Path | None = None) -> Coder:
+def extractor_of(task: Task, config: Config, model: Path | None = None) -> FeatureExtractor:
     """The network of a finished run at its own layers, or the backbone that a configuration describes.
 
     Args:
@@ -123,7 +123,7 @@ def coder_of(task: Task, config: Config, model: Path | None = None) -> Coder:
     Raises:
         MedtlError: As of a training; or the run is unfinished, damaged or of another application.
     """
-    task.register()
+    task.register_backbones()
     if model is not None:
         network, record = load_trained(model)
         if record.task != task.name:
@@ -135,28 +135,30 @@ def coder_of(task: Task, config: Config, model: Path | None = None) -> Coder:
     require_weights(backbone, wanted.weights)
     if wanted.layers == "auto":
         raise ConfigError("backbone.layers: auto is chosen by images of all classes; name the layers for zero-shot")
-    code = Code(wanted.layers or (backbone.default_layer,), wanted.pooling, wanted.size)
+    code = FeatureSpec(wanted.layers or (backbone.default_layer,), wanted.pooling, wanted.size)
     network, _ = build_network(config, code, spec, classes=1)
     source = Path(wanted.weights)
-    return _of_run(network, spec, source) if is_finished(source) else Coder(network, spec)
+    return _of_run(network, spec, source) if is_finished(source) else FeatureExtractor(network, spec)
 
 
-def _of_run(network: Network, spec: Preprocessing, run: Path) -> Coder:
+def _of_run(network: Network, spec: Preprocessing, run: Path) -> FeatureExtractor:
     record = read_model_record(run)
-    return Coder(network, spec, run.name, frozenset(record.classes), read_seen(run), record.synthetic)
+    return FeatureExtractor(
+        network, spec, run.name, frozenset(record.classes), read_training_digests(run), record.synthetic
+    )
 
 
 def gather(
     task: Task,
     config: Config,
-    knowledge: Knowledge,
-    coder: Coder,
+    knowledge: SideInformation,
+    extractor: FeatureExtractor,
     *,
     unseen: Collection[str] = (),
     root: Path,
     progress: Progress,
 ) -> Data:
-    """Reads and divides the data as a training does, and takes the codes of a network.
+    """Reads and divides the data as a training does, and takes the features of a network.
 
     Test images that the run behind the network has seen are left out: it would be surer of them than of others.
 
@@ -164,7 +166,7 @@ def gather(
         task: The application.
         config: Of a training; of its backbone nothing is used.
         knowledge: What the application knows of its classes.
-        coder: Takes the codes.
+        extractor: Takes the features.
         unseen: Classes that need stand in the test alone.
         root: Where synthetic data lie.
         progress: Called with (what, done, total, note).
@@ -173,50 +175,52 @@ def gather(
         UsageError: A class that shall be unseen is not.
         MedtlError: As of a training; or a class is not in the attribute table.
     """
-    coder.check_unseen(unseen)
-    network, spec, device = coder.network, coder.spec, device_of(config)
+    extractor.check_unseen(unseen)
+    network, spec, device = extractor.network, extractor.spec, device_of(config)
     dataset = load_dataset(task, config.data, spec, root, progress)
     knowledge.table.of(dataset.classes)
     divided = divide(task, config.data, dataset, test_only=unseen, seed=config.seed, progress=progress)
     parts = read_parts(task, divided, spec, progress)
 
-    def codes(images: Sequence[Image], samples: Sequence[Sample], digest: str, what: str) -> NDArray[np.float32]:
-        said = partial(_codes_told, progress, what)
-        found = cached_codes(network, images, samples, spec, content_hash=digest, device=device, progress=said)
+    def features(images: Sequence[Image], samples: Sequence[Sample], digest: str, what: str) -> NDArray[np.float32]:
+        said = partial(_features_told, progress, what)
+        found = cached_features(network, images, samples, spec, content_hash=digest, device=device, progress=said)
         return np.asarray(found.block(0, len(samples)).numpy())
 
     coded = {
-        name: Coded(codes(part.images, part.samples, dataset.content_hash, f"codes, {name}"), part.labels)
+        name: FeatureSet(features(part.images, part.samples, dataset.content_hash, f"features, {name}"), part.labels)
         for name, part in parts.items()
     }
     notes = list(divided.notes)
-    if coder.run is not None:
-        again = {name: _seen_before(parts[name], coder.marks) for name in ("validation", "test")}
-        coded["test"] = Coded(coded["test"].codes[~again["test"]], coded["test"].labels[~again["test"]])
-        notes.append(_run_in_words(coder, again))
+    if extractor.run is not None:
+        again = {name: _seen_before(parts[name], extractor.digests) for name in ("validation", "test")}
+        coded["test"] = FeatureSet(coded["test"].features[~again["test"]], coded["test"].labels[~again["test"]])
+        notes.append(_run_in_words(extractor, again))
     printed = None
     if knowledge.prints is not None:
         prints = knowledge.prints(dataset.classes, spec)
         names = [Sample(id=f"print-{number}", source="") for number in range(len(prints.images))]
-        each = codes(prints.images, names, prints.digest, "codes, print")
+        each = features(prints.images, names, prints.digest, "features, print")
         of = np.array(prints.labels)
         printed = np.stack([each[of == name].mean(axis=0) for name in dataset.classes])
-    known = Known.of(dataset.classes, knowledge.table, printed)
-    return Data(dataset.classes, coded, known, tuple(notes), dataset.synthetic or coder.synthetic)
+    known = ClassSemantics.of(dataset.classes, knowledge.table, printed)
+    return Data(dataset.classes, coded, known, tuple(notes), dataset.synthetic or extractor.synthetic)
 
 
-def _seen_before(part: Part, marks: frozenset[str]) -> Flags:
+def _seen_before(part: Part, digests: frozenset[str]) -> Flags:
     pairs = zip(part.samples, part.images, strict=True)
-    return np.array([group_mark(one) in marks or image_digest(image) in marks for one, image in pairs], dtype=np.bool_)
+    return np.array(
+        [global_group_digest(one) in digests or image_digest(image) in digests for one, image in pairs], dtype=np.bool_
+    )
 
 
-def _run_in_words(coder: Coder, again: Mapping[str, Flags]) -> str:
-    """What the run behind the codes means for the numbers."""
-    network, (validation, test) = coder.network, (again[name] for name in ("validation", "test"))
+def _run_in_words(extractor: FeatureExtractor, again: Mapping[str, Flags]) -> str:
+    """What the run behind the features means for the numbers."""
+    network, (validation, test) = extractor.network, (again[name] for name in ("validation", "test"))
     return (
-        f"Codes are those of the run {coder.run} ({', '.join(network.layers)}, {network.pooling}), which learnt "
-        f"{len(coder.learnt)} classes. It has seen {int(test.sum())} of {len(test)} test images, which were left out, "
-        f"and {int(validation.sum())} of {len(validation)} of validation, by which strength and calibration are "
+        f"Features are those of the run {extractor.run} ({', '.join(network.layers)}, {network.pooling}), which learnt "
+        f"{len(extractor.learnt)} classes. It has seen {int(test.sum())} of {len(test)} test images, which were left "
+        f"out, and {int(validation.sum())} of {len(validation)} of validation, by which strength and calibration are "
         "chosen: classes that are held out for that are less strange to it than unseen ones."
     )
 
@@ -224,8 +228,8 @@ def _run_in_words(coder: Coder, again: Mapping[str, Flags]) -> str:
 def divisions(
     task: Task,
     config: Config,
-    knowledge: Knowledge,
-    coder: Coder,
+    knowledge: SideInformation,
+    extractor: FeatureExtractor,
     unseen: Sequence[str],
     count: int,
     *,
@@ -239,8 +243,8 @@ def divisions(
     """
     for seed in range(config.seed, config.seed + count):
         again = config.model_copy(update={"seed": seed})
-        yield gather(task, again, knowledge, coder, unseen=unseen, root=root, progress=progress), unseen
+        yield gather(task, again, knowledge, extractor, unseen=unseen, root=root, progress=progress), unseen
 
 
-def _codes_told(progress: Progress, what: str, done: int, total: int) -> None:
+def _features_told(progress: Progress, what: str, done: int, total: int) -> None:
     progress(what, done, total, "")

@@ -55,7 +55,7 @@ class Point:
         return 2 * self.unseen * self.seen / total if total else 0.0
 
 
-def leads(scores: Values, unseen: Flags) -> Values:
+def seen_margin(scores: Values, unseen: Flags) -> Values:
     """How far the best seen class is ahead of the best unseen one, float64 [N]: the shift that turns each answer."""
     best = [np.where(side, scores, -np.inf).max(axis=1) for side in (~unseen, unseen)]
     return np.asarray(best[0] - best[1], dtype=np.float64)
@@ -68,7 +68,7 @@ def curve(scores: Values, labels: Labels, unseen: Flags) -> list[Point]:
 
     Source: Chao et al., ECCV 2016, section 3: calibrated stacking and the seen-unseen accuracy curve.
     """
-    turns, is_unseen = leads(scores, unseen), unseen[labels]
+    turns, is_unseen = seen_margin(scores, unseen), unseen[labels]
     found = [np.where(side, scores, -np.inf).argmax(axis=1) for side in (unseen, ~unseen)]
     right = np.where(is_unseen, *found) == labels
     counts = np.bincount(labels, minlength=len(unseen))
@@ -99,18 +99,18 @@ def area(points: list[Point]) -> float:
     return float(np.sum(np.diff(seen) * (unseen[1:] + unseen[:-1]) / 2))
 
 
-def at_shift(scores: Values, labels: Labels, unseen: Flags, shift: float) -> Point:
+def evaluate_at(scores: Values, labels: Labels, unseen: Flags, shift: float) -> Point:
     """What a calibration chosen elsewhere gives here."""
     found = (scores - shift * ~unseen).argmax(axis=1)
     rows = unseen[labels]
     return Point(shift, class_accuracy(found[rows], labels[rows]), class_accuracy(found[~rows], labels[~rows]))
 
 
-def shift_of_most_harmony(problems: Sequence[tuple[Values, Labels, Flags]], steps: int = 100) -> float:
+def best_stacking_shift(problems: Sequence[tuple[Values, Labels, Flags]], steps: int = 100) -> float:
     """The one shift under which H, averaged over several problems, is highest; the smallest of equals.
 
     The highest shift of each problem alone is no guide: where few classes are seen it differs by a factor of five, and
-    a mean of them leaves the range in which the others are of use. The grid lies within the leads of the problems'
+    a mean of them leaves the range in which the others are of use. The grid lies within the seen margins of all
     images, by quantiles, and does not fall below 0: classes that were learnt from are never favoured further.
 
     Args:
@@ -120,7 +120,7 @@ def shift_of_most_harmony(problems: Sequence[tuple[Values, Labels, Flags]], step
     Source: a shift chosen by cross-validation over held-out classes: Chao et al., ECCV 2016, section 3; H as the
         measure of generalised zero-shot learning: Xian et al., IEEE TPAMI 41(9):2251, 2019.
     """
-    turns = np.concatenate([leads(scores, unseen) for scores, _, unseen in problems])
+    turns = np.concatenate([seen_margin(scores, unseen) for scores, _, unseen in problems])
     grid = np.unique(np.append(0.0, np.quantile(turns, np.linspace(0, 1, steps + 1)).clip(0.0)))
-    found = [np.mean([at_shift(*problem, shift).harmonic for problem in problems]) for shift in grid]
+    found = [np.mean([evaluate_at(*problem, shift).harmonic for problem in problems]) for shift in grid]
     return float(grid[int(np.argmax(found))])

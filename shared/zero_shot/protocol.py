@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 
 from shared.seeding import generator
 from shared.zero_shot.attributes import AttributeTable
-from shared.zero_shot.methods import Compatibility, Frame, Values, dap, eszsl, prototypes, ranked
+from shared.zero_shot.methods import Compatibility, PrincipalAxes, Values, dap, eszsl, prototypes, ranked
 from shared.zero_shot.metrics import (
     Flags,
     Labels,
     area,
-    at_shift,
+    best_stacking_shift,
     class_accuracy,
     curve,
-    shift_of_most_harmony,
+    evaluate_at,
     unseen_accuracy,
 )
 
@@ -33,11 +33,11 @@ Fit = Callable[[Values, Labels, Values, float], Compatibility]
 
 @dataclass(frozen=True)
 class Method:
-    """A way from codes to classes.
+    """A way from features to classes.
 
     Attributes:
         fit: One of `shared.zero_shot.methods`.
-        printed: Whether signatures are mean codes of printed classes, and not rows of the table.
+        printed: Whether signatures are mean features of printed classes, and not rows of the table.
         centred: Whether rows of the table are centred on the seen classes and brought to unit length.
         penalties: Strengths to choose among.
     """
@@ -58,35 +58,35 @@ METHODS: Mapping[str, Method] = {
 
 
 @dataclass(frozen=True)
-class Coded:
-    """Codes of images and what they show.
+class FeatureSet:
+    """Features of images and what they show.
 
     Attributes:
-        codes: float32 [N, width].
+        features: float32 [N, width].
         labels: int64 [N], indices into the classes of the study.
     """
 
-    codes: NDArray[np.float32]
+    features: NDArray[np.float32]
     labels: Labels
 
-    def of_classes(self, classes: Sequence[int]) -> Coded:
+    def of_classes(self, classes: Sequence[int]) -> FeatureSet:
         """The images of some classes alone."""
         rows = np.isin(self.labels, classes)
-        return Coded(self.codes[rows], self.labels[rows])
+        return FeatureSet(self.features[rows], self.labels[rows])
 
-    def also(self, other: Coded) -> Coded:
+    def also(self, other: FeatureSet) -> FeatureSet:
         """These and others."""
-        return Coded(np.concatenate([self.codes, other.codes]), np.concatenate([self.labels, other.labels]))
+        return FeatureSet(np.concatenate([self.features, other.features]), np.concatenate([self.labels, other.labels]))
 
 
 @dataclass(frozen=True)
-class Known:
+class ClassSemantics:
     """What is known of every class, seen or not.
 
     Attributes:
         classes: Names.
         table: float64 [classes, attributes].
-        printed: float32 [classes, width], mean codes of each as print shows it; None where there is none.
+        printed: float32 [classes, width], mean features of each as print shows it; None where there is none.
     """
 
     classes: tuple[str, ...]
@@ -94,44 +94,44 @@ class Known:
     printed: NDArray[np.float32] | None
 
     @classmethod
-    def of(cls, classes: Sequence[str], table: AttributeTable, printed: NDArray[np.float32] | None) -> Known:
+    def of(cls, classes: Sequence[str], table: AttributeTable, printed: NDArray[np.float32] | None) -> ClassSemantics:
         """Of the classes of a dataset."""
         return cls(tuple(classes), table.of(classes), printed)
 
-    def shuffled(self, table: AttributeTable, seed: int) -> Known:
+    def shuffled(self, table: AttributeTable, seed: int) -> ClassSemantics:
         """The control: signatures that say nothing of their classes."""
         order = generator(seed, "random signatures").permutation(len(self.classes))
         printed = None if self.printed is None else self.printed[order]
-        return Known(self.classes, table.randomised(seed).of(self.classes), printed)
+        return ClassSemantics(self.classes, table.randomised(seed).of(self.classes), printed)
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FittedMethod:
     """A method fitted to the images of seen classes.
 
     Attributes:
-        frame: The axes of its codes.
+        frame: The axes of its features.
         model: The compatibility.
         signatures: float64 [classes, signature], of all classes as the model takes them.
     """
 
-    frame: Frame
+    frame: PrincipalAxes
     model: Compatibility
     signatures: Values
 
-    def scores(self, codes: NDArray[np.floating]) -> Values:
+    def scores(self, features: NDArray[np.floating]) -> Values:
         """Float64 [N, classes]."""
-        return self.model.scores(self.frame(codes), self.signatures)
+        return self.model.scores(self.frame(features), self.signatures)
 
     def head(self, shift: float, unseen: Flags) -> tuple[Values, Values]:
-        """The same as a linear head over codes, calibrated: weight [classes, width] and bias [classes]."""
+        """The same as a linear head over features, calibrated: weight [classes, width] and bias [classes]."""
         mixed = self.signatures @ self.model.matrix
         weight = mixed @ self.frame.axes.T.astype(np.float64)
         bias = self.signatures @ self.model.bias - self.model.offset(self.signatures) - weight @ self.frame.mean
         return weight, bias - shift * ~unseen
 
 
-def fitted(method: Method, frame: Frame, train: Coded, known: Known, penalty: float) -> Fitted:
+def fit(method: Method, frame: PrincipalAxes, train: FeatureSet, known: ClassSemantics, penalty: float) -> FittedMethod:
     """A method fitted to images; the classes they show are the seen ones."""
     seen = np.unique(train.labels)
     if method.printed:
@@ -144,7 +144,7 @@ def fitted(method: Method, frame: Frame, train: Coded, known: Known, penalty: fl
         signatures = signatures - signatures[seen].mean(axis=0)
         signatures = signatures / np.linalg.norm(signatures, axis=1, keepdims=True).clip(1e-9)
     own = np.searchsorted(seen, train.labels)
-    return Fitted(frame, method.fit(frame(train.codes), own, signatures[seen], penalty), signatures)
+    return FittedMethod(frame, method.fit(frame(train.features), own, signatures[seen], penalty), signatures)
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,9 @@ def held_out(seen: Labels, unseen_count: int, kept: Labels, seed: int) -> tuple[
     return tuple(np.sort(order[turn * count : (turn + 1) * count]) for turn in range(turns))
 
 
-def choose(method: Method, train: Coded, validation: Coded, known: Known, turns: Sequence[Labels]) -> Choice:
+def choose(
+    method: Method, train: FeatureSet, validation: FeatureSet, known: ClassSemantics, turns: Sequence[Labels]
+) -> Choice:
     """Strength and calibration, by seen classes that are held out as if they had not been seen.
 
     The strength is that of the largest mean area under the seen-unseen curve, the shift that of the highest mean H.
@@ -209,30 +211,30 @@ def choose(method: Method, train: Coded, validation: Coded, known: Known, turns:
         rest = np.setdiff1d(seen, held).tolist()
         part = train.of_classes(rest)
         judged = validation.of_classes(rest).also(train.of_classes(held.tolist()))
-        frame = Frame.of(part.codes)
+        frame = PrincipalAxes.of(part.features)
         for penalty, found in problems.items():
-            scores = fitted(method, frame, part, known, penalty).scores(judged.codes)
+            scores = fit(method, frame, part, known, penalty).scores(judged.features)
             # classes that are unseen in truth are no candidates here
             found.append((np.where(np.isin(classes, seen), scores, -np.inf), judged.labels, np.isin(classes, held)))
     areas = {penalty: float(np.mean([area(curve(*one)) for one in found])) for penalty, found in problems.items()}
     best = max(areas, key=lambda penalty: areas[penalty])
-    return Choice(best, shift_of_most_harmony(problems[best]), areas[best])
+    return Choice(best, best_stacking_shift(problems[best]), areas[best])
 
 
-def _strength_of_seen(method: Method, train: Coded, validation: Coded, known: Known) -> float:
-    frame, seen = Frame.of(train.codes), np.isin(np.arange(len(known.classes)), train.labels)
+def _strength_of_seen(method: Method, train: FeatureSet, validation: FeatureSet, known: ClassSemantics) -> float:
+    frame, seen = PrincipalAxes.of(train.features), np.isin(np.arange(len(known.classes)), train.labels)
 
     def told(penalty: float) -> float:
-        scores = fitted(method, frame, train, known, penalty).scores(validation.codes)
+        scores = fit(method, frame, train, known, penalty).scores(validation.features)
         return class_accuracy(np.where(seen, scores, -np.inf).argmax(axis=1), validation.labels)
 
     return max(method.penalties, key=told)
 
 
-def measured(model: Fitted, test: Coded, unseen: Flags, shift: float) -> dict[str, Any]:
+def evaluate(model: FittedMethod, test: FeatureSet, unseen: Flags, shift: float) -> dict[str, Any]:
     """T1, u, s, H and the area under the seen-unseen curve, on test images of seen and unseen classes."""
-    scores = model.scores(test.codes)
-    point, points = at_shift(scores, test.labels, unseen, shift), curve(scores, test.labels, unseen)
+    scores = model.scores(test.features)
+    point, points = evaluate_at(scores, test.labels, unseen, shift), curve(scores, test.labels, unseen)
     return {
         "t1": unseen_accuracy(scores, test.labels, unseen),
         "unseen": point.unseen,

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from shared.evaluation.text import caveats
+from shared.evaluation.text import disclaimers
 from shared.io.atomic import write_bytes, write_json, write_text
 from shared.reporting.html import template
 from shared.task import Task
@@ -29,7 +29,7 @@ def write_study(tree: Mapping[str, Any], task: Task, out: Path) -> None:
     page = template("zero_shot.html").render(
         name="Zero-shot",
         title=task.title,
-        caveats=caveats(task, tree["synthetic"]),
+        disclaimers=disclaimers(task, tree["synthetic"]),
         tree=tree,
         lines=list(in_words(tree)),
         names=NAMES,

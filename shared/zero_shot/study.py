@@ -1,4 +1,4 @@
-"""From codes to what zero-shot gives on them: choices, measures, controls, words."""
+"""From features to what zero-shot gives on them: choices, measures, controls, words."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from shared.samples import SPLITS
 from shared.seeding import generator
 from shared.task import Task
 from shared.zero_shot.attributes import AttributeTable
-from shared.zero_shot.features import Data, Knowledge
-from shared.zero_shot.methods import Frame
+from shared.zero_shot.features import Data, SideInformation
+from shared.zero_shot.methods import PrincipalAxes
 from shared.zero_shot.metrics import Flags, Labels
-from shared.zero_shot.protocol import METHODS, Fitted, choose, fitted, held_out, measured
+from shared.zero_shot.protocol import METHODS, FittedMethod, choose, evaluate, fit, held_out
 
 CONTROLS = 5
 """Random tables that each number is compared with."""
@@ -24,7 +24,12 @@ EXAMPLES = 6
 FEWEST_SEEN = 2
 """Classes to learn from: with one there is nothing to tell apart."""
 MEASURES = ("t1", "random_t1", "unseen", "seen", "harmonic", "random_harmonic", "area", "random_area")
-CALLED = ("unseen_called_negative", "random_called_negative", "uncalibrated_called_negative", "false_alarms")
+CONFUSION_MEASURES = (
+    "unseen_called_negative",
+    "random_called_negative",
+    "uncalibrated_called_negative",
+    "false_alarms",
+)
 """Also summed up where a class is the event that must not be missed. False alarms are negative images called positive:
 a calibration that calls all images the unseen class misses none of it, and is of no use."""
 
@@ -44,7 +49,7 @@ NAMES = {
 """Measures as Xian et al. 2018 name them, and as people are told them."""
 
 
-def chosen_methods(text: str, knowledge: Knowledge) -> list[str]:
+def chosen_methods(text: str, knowledge: SideInformation) -> list[str]:
     """The methods that a person named, separated by commas; `all`: those that the application's knowledge allows.
 
     Raises:
@@ -73,7 +78,7 @@ def draw_classes(among: Sequence[str], count: int, seed: int) -> tuple[str, ...]
 
 def study(
     task: Task,
-    knowledge: Knowledge,
+    knowledge: SideInformation,
     trials: Iterable[tuple[Data, Sequence[str]]],
     methods: Sequence[str],
     progress: Progress,
@@ -110,7 +115,7 @@ def study(
     negative = None if task.positive_name is None else float(np.mean([not task.is_positive(c) for c in data.classes]))
     return {
         "classes": list(data.classes),
-        "said": {label: task.say(label) for label in data.classes},
+        "said": {label: task.display_name(label) for label in data.classes},
         "chance": float(np.mean([run["chance"] for run in runs])),
         "chance_called_negative": negative,
         "summary": summary,
@@ -156,7 +161,7 @@ def _kept(task: Task, data: Data) -> Labels:
 def _one(
     task: Task,
     data: Data,
-    knowledge: Knowledge,
+    knowledge: SideInformation,
     unseen: Flags,
     name: str,
     turns: Sequence[Labels],
@@ -165,22 +170,22 @@ def _one(
 ) -> dict[str, Any]:
     seen = np.flatnonzero(~unseen).tolist()
     train, validation = (data.parts[part].of_classes(seen) for part in SPLITS[:2])
-    method, frame = METHODS[name], Frame.of(train.codes)
+    method, frame = METHODS[name], PrincipalAxes.of(train.features)
     choice = choose(method, train, validation, data.known, turns)
-    model = fitted(method, frame, train, data.known, choice.penalty)
-    found = measured(model, data.parts["test"], unseen, choice.shift)
+    model = fit(method, frame, train, data.known, choice.penalty)
+    found = evaluate(model, data.parts["test"], unseen, choice.shift)
     random = [
-        fitted(method, frame, train, data.known.shuffled(knowledge.table, 100 * seed + draw), choice.penalty)
+        fit(method, frame, train, data.known.shuffled(knowledge.table, 100 * seed + draw), choice.penalty)
         for draw in range(CONTROLS)
     ]
-    controls = [measured(one, data.parts["test"], unseen, choice.shift) for one in random]
+    controls = [evaluate(one, data.parts["test"], unseen, choice.shift) for one in random]
     for measure in ("t1", "harmonic", "area"):
         found[f"random_{measure}"] = float(np.mean([one[measure] for one in controls]))
     if task.positive_name is not None:
         positive = np.array([task.is_positive(label) for label in data.classes])
         missed = [_called_negative(data, one, unseen, positive, choice.shift) for one in (model, *random)]
         plain = _called_negative(data, model, unseen, positive, 0.0)
-        found |= zip(CALLED[:3], (missed[0], float(np.mean(missed[1:])), plain), strict=True)
+        found |= zip(CONFUSION_MEASURES[:3], (missed[0], float(np.mean(missed[1:])), plain), strict=True)
         if np.isin(data.parts["test"].labels, np.flatnonzero(~positive)).any():
             found["false_alarms"] = 1.0 - _called_negative(data, model, unseen, positive, choice.shift, of=~positive)
     if not method.printed:
@@ -190,7 +195,7 @@ def _one(
 
 def _called_negative(
     data: Data,
-    model: Fitted,
+    model: FittedMethod,
     unseen: Flags,
     positive: Flags,
     shift: float,
@@ -208,19 +213,19 @@ def _called_negative(
         of: bool [classes], whose images; None: of unseen positive classes.
     """
     test = data.parts["test"].of_classes(np.flatnonzero(unseen & positive if of is None else of).tolist())
-    answers = (model.scores(test.codes) - shift * ~unseen).argmax(axis=1)
+    answers = (model.scores(test.features) - shift * ~unseen).argmax(axis=1)
     return float((~positive[answers]).mean()) if len(answers) else 0.0
 
 
-def _examples(data: Data, table: AttributeTable, model: Fitted, unseen: Flags) -> Iterator[dict[str, Any]]:
+def _examples(data: Data, table: AttributeTable, model: FittedMethod, unseen: Flags) -> Iterator[dict[str, Any]]:
     """Some answers among unseen classes, with the attributes that decided between the first and the second."""
     test = data.parts["test"].of_classes(np.flatnonzero(unseen).tolist())
     if unseen.sum() < 2:
         return
     rows = np.linspace(0, len(test.labels) - 1, EXAMPLES).astype(int)
-    codes = model.frame(test.codes[rows])
-    scores = np.where(unseen, model.model.scores(codes, model.signatures), -np.inf)
-    predicted = model.model.predicted(codes)
+    features = model.frame(test.features[rows])
+    scores = np.where(unseen, model.model.scores(features, model.signatures), -np.inf)
+    predicted = model.model.predicted(features)
     for row, score, said in zip(rows, scores, predicted, strict=True):
         first, second = np.argsort(-score)[:2]
         share = (model.signatures[first] - model.signatures[second]) * said
@@ -245,7 +250,7 @@ def _examples(data: Data, table: AttributeTable, model: Fitted, unseen: Flags) -
 
 
 def _summary(found: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float | None]]:
-    names = [*MEASURES, *(name for name in CALLED if all(name in one for one in found))]
+    names = [*MEASURES, *(name for name in CONFUSION_MEASURES if all(name in one for one in found))]
     values = {name: np.array([one[name] for one in found]) for name in names}
     return {
         name: {"mean": float(row.mean()), "spread": float(row.std(ddof=1)) if len(row) > 1 else None}

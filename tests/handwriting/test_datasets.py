@@ -195,4 +195,4 @@ def test_further_labels_of_a_table_come_with_the_sample(tmp_path: Path) -> None:
     for number in (1, 2):
         picture(tmp_path / f"{number}.png", 100 + number)
     path = table(tmp_path / "labels.csv", "path,label,label:pen", "1.png,ka,ball", "2.png,kha,")
-    assert [dict(s.further) for s in load(path, {}).samples] == [{"pen": "ball"}, {}]
+    assert [dict(s.auxiliary) for s in load(path, {}).samples] == [{"pen": "ball"}, {}]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from handwriting.inputs import items
+from handwriting.inputs import read_inputs
 from shared.errors import UsageError
 
 
@@ -22,14 +22,14 @@ def picture(path: Path, kind: str | None = None) -> Path:
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".tif"])
 def test_each_format_is_one_item_with_one_slice(tmp_path: Path, suffix: str) -> None:
     path = picture(tmp_path / f"letter{suffix}")
-    (item,) = items([path])
+    (item,) = read_inputs([path])
     assert (item.name, item.refusal, len(item.slices)) == (str(path), None, 1)
     assert item.slices[0].shape == (20, 16)
     assert item.slices[0].dtype == np.float32
 
 
 def test_content_counts_and_not_the_name(tmp_path: Path) -> None:
-    (item,) = items([picture(tmp_path / "letter.dat", "PNG")])
+    (item,) = read_inputs([picture(tmp_path / "letter.dat", "PNG")])
     assert item.refusal is None
 
 
@@ -43,14 +43,14 @@ def test_folders_and_zips_give_an_item_a_file_and_pass_over_what_lies_beside(tmp
         for path in (tmp_path / "set").rglob("*"):
             file.write(path, path.relative_to(tmp_path / "set"))
     for root, joint in ((tmp_path / "set", "/"), (archive, "::")):
-        found = list(items([root]))
+        found = list(read_inputs([root]))
         assert [item.name for item in found] == [f"{root}{joint}{name}" for name in ("a/c.jpg", "b.png", "film.gif")]
         assert [item.refusal is None for item in found] == [True, True, False]
 
 
 def test_missing_path_is_an_error_before_anything_is_read(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="does not exist"):
-        items([picture(tmp_path / "a.png"), tmp_path / "b.png"])
+        read_inputs([picture(tmp_path / "a.png"), tmp_path / "b.png"])
 
 
 def test_whatever_else_is_given_is_refused_in_one_line(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_whatever_else_is_given_is_refused_in_one_line(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "hollow.zip", "w"):
         pass
     given = sorted(path for path in tmp_path.iterdir() if path.name != "whole.png")
-    found = list(items(given))
+    found = list(read_inputs(given))
     assert [item.name for item in found] == [str(path) for path in given]
     for item in found:
         assert item.refusal, item.name
@@ -80,7 +80,7 @@ def test_archive_bomb_is_refused_by_its_directory(tmp_path: Path, monkeypatch: p
     with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("a.png", bytes(200_000))
     monkeypatch.setattr("shared.io.archives.MAX_ARCHIVE_BYTES", 100_000)
-    (item,) = items([bomb])
+    (item,) = read_inputs([bomb])
     assert "unpacks to more" in str(item.refusal)
 
 
@@ -90,5 +90,5 @@ def test_random_bytes_behind_any_signature_never_raise(tmp_path: Path, seed: int
     head = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", b"BM", b"II*\0", b"MM\0*", b"PK\x03\x04")[seed % 6]
     path = tmp_path / "x"
     path.write_bytes(head + rng.bytes(300))
-    (item,) = items([path])
+    (item,) = read_inputs([path])
     assert item.refusal

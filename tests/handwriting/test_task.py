@@ -21,7 +21,7 @@ def test_importing_the_task_loads_nothing_heavy() -> None:
 def test_prediction_needs_neither_torch_nor_albumentations() -> None:
     code = (
         "import sys, numpy as np; from handwriting.task import TASK; from shared.task import Preprocessing;"
-        "list(TASK.items([])); TASK.preprocess(np.eye(9, dtype=np.float32), Preprocessing(32));"
+        "list(TASK.read_inputs([])); TASK.preprocess(np.eye(9, dtype=np.float32), Preprocessing(32));"
         "print([m for m in ('torch', 'albumentations', 'scipy') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -31,12 +31,12 @@ def test_prediction_needs_neither_torch_nor_albumentations() -> None:
 def test_task_says_what_it_must() -> None:
     assert TASK.name == "handwriting"
     assert TASK.positive_name is None
-    assert TASK.caveats
+    assert TASK.disclaimers
     assert not TASK.is_positive("ka")
 
 
 def test_a_character_is_told_by_symbol_and_name() -> None:
-    assert [TASK.say(label) for label in ("chhya", "digit_7", "vowel_1", "scribble")] == [
+    assert [TASK.display_name(label) for label in ("chhya", "digit_7", "vowel_1", "scribble")] == [
         "क्ष kssa",
         "७ 7",
         "अ a",
@@ -66,7 +66,7 @@ def test_task_goes_from_folder_to_augmented_image(tmp_path) -> None:
 
 
 def test_kind_writer_and_what_the_data_say_can_be_learnt_beside_the_class() -> None:
-    sample = Sample("a", "a.png", "digit_3", group="w1", further={"pen": "ball"})
-    assert TASK.further(sample) == {"kind": "digit", "writer": "w1", "pen": "ball"}
-    assert TASK.further(Sample("a", "a.png", "ka")) == {"kind": "consonant"}
-    assert TASK.further(Sample("a", "a.png", "martian")) == {}
+    sample = Sample("a", "a.png", "digit_3", group="w1", auxiliary={"pen": "ball"})
+    assert TASK.auxiliary(sample) == {"kind": "digit", "writer": "w1", "pen": "ball"}
+    assert TASK.auxiliary(Sample("a", "a.png", "ka")) == {"kind": "consonant"}
+    assert TASK.auxiliary(Sample("a", "a.png", "martian")) == {}

@@ -15,14 +15,14 @@ import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
 
-from medtl.inputs import items
+from medtl.inputs import read_inputs
 from medtl.phantom.dataset import write_phantom
 from medtl.settings import DEFAULT_OPTIONS
 from shared.evaluation.decision.aggregation import Aggregation
 from shared.evaluation.decision.ood import FILE, Reference
 from shared.io.atomic import write_array, write_json
 from shared.prediction.answer import Answer, SliceAnswer
-from shared.runs.folder import finish, write_seen
+from shared.runs.folder import finish, write_training_digests
 from shared.runs.record import ModelRecord
 from shared.task import Item, Preprocessing
 
@@ -57,7 +57,7 @@ def judged(scanned: Path) -> Judged:
 
 def judge(folder: Path) -> Judged:
     """A series of up to four slices, as if a model had answered."""
-    (item,) = items([folder])
+    (item,) = read_inputs([folder])
     record = ModelRecord(
         task="medtl",
         classes=("no_tumour", "glioma"),
@@ -199,8 +199,8 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     images = helper.make_tensor_value_info("images", TensorProto.FLOAT, ["n", 1, 32, 32])
     out = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", 2])
     nodes = [
-        helper.make_node("Flatten", ["images"], ["codes"], axis=1),
-        helper.make_node("ReduceMean", ["codes", "axes"], ["tumour"], keepdims=1),
+        helper.make_node("Flatten", ["images"], ["features"], axis=1),
+        helper.make_node("ReduceMean", ["features", "axes"], ["tumour"], keepdims=1),
         helper.make_node("Sub", ["one", "tumour"], ["healthy"]),
         helper.make_node("Concat", ["healthy", "tumour"], ["probabilities"], axis=1),
     ]
@@ -208,8 +208,8 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         helper.make_tensor("axes", TensorProto.INT64, [1], [1]),
         helper.make_tensor("one", TensorProto.FLOAT, [1], [1.0]),
     ]
-    codes = helper.make_tensor_value_info("codes", TensorProto.FLOAT, ["n", 1024])
-    graph = helper.make_graph(nodes, "bright", [images], [out, codes], constants)
+    features = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", 1024])
+    graph = helper.make_graph(nodes, "bright", [images], [out, features], constants)
     run = tmp_path_factory.mktemp("run")
     save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), run / "model.onnx")
     record = ModelRecord(
@@ -233,7 +233,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     write_json(run / "model.json", record.to_json())
     (run / "model.safetensors").touch()
-    write_seen(run, [])
-    write_array(run / FILE, Reference.of(np.ones((1, 1024))).codes)
+    write_training_digests(run, [])
+    write_array(run / FILE, Reference.of(np.ones((1, 1024))).features)
     finish(run, "medtl")
     return run

@@ -236,7 +236,7 @@ def test_without_labels_every_image_counts_and_tags_still_say_who_and_where(tmp_
     dataset = load(tmp_path / "export", {"labels": "binary"}, unlabelled=True)
     assert (len(dataset.samples), dataset.classes) == (4 + 6, ())
     assert {sample.label for sample in dataset.samples} == {None}
-    scanned = [sample for sample in dataset.samples if sample.known_person]
+    scanned = [sample for sample in dataset.samples if sample.has_global_group_id]
     assert len({sample.group for sample in scanned}) == 2
     assert {sample.domain for sample in scanned} == {"siemens"}
     assert dataset.notes == ("1 files that are no image were left out.",)
@@ -331,13 +331,13 @@ def test_the_type_stands_beside_a_class_that_only_says_whether_there_is_a_tumour
     rows = ("1.png,glioma,axial", "2.png,pituitary,", "3.png,yes,coronal", "4.png,no,axial")
     path = table(tmp_path / "labels.csv", "path,label,label:plane", *rows)
     plain, binary = load(path, {}), load(path, {"labels": "binary"})
-    assert [dict(s.further) for s in plain.samples] == [
+    assert [dict(s.auxiliary) for s in plain.samples] == [
         {"plane": "axial"},
         {},
         {"plane": "coronal"},
         {"plane": "axial"},
     ]
-    assert [dict(s.further) for s in binary.samples] == [
+    assert [dict(s.auxiliary) for s in binary.samples] == [
         {"type": "glioma", "plane": "axial"},
         {"type": "pituitary"},
         {"plane": "coronal"},

@@ -18,7 +18,7 @@ from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
-from medtl.inputs import items
+from medtl.inputs import read_inputs
 from shared.errors import UsageError
 from shared.io.archives import read_source
 from shared.task import Item
@@ -67,7 +67,7 @@ def known(item: Item) -> list[int]:
 
 
 def only(path: Path) -> Item:
-    (item,) = items([path])
+    (item,) = read_inputs([path])
     assert item.refusal is None or ("\n" not in item.refusal and not item.slices)
     assert "4711" not in f"{item.refusal} {item.notes}"
     return item
@@ -81,7 +81,7 @@ def refusal(path: Path) -> str:
 
 def test_path_that_does_not_exist_is_wrong_usage(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="does not exist"):
-        items([tmp_path / "nothing.dcm"])
+        read_inputs([tmp_path / "nothing.dcm"])
 
 
 def test_single_slice_is_one_item_named_as_given(tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_series_with_a_damaged_slice_is_refused(tmp_path: Path, kept_bytes: int)
 def test_series_are_told_apart_and_counted_without_uids(tmp_path: Path) -> None:
     write_series(tmp_path / "b", [1, 2], series="1.2.77")
     write_series(tmp_path / "a", [3, 4], series="1.2.99")
-    first, second = items([tmp_path])
+    first, second = read_inputs([tmp_path])
     assert (first.name, second.name) == (str(tmp_path / "a"), str(tmp_path / "b"))
     assert (known(first), known(second)) == ([3, 4], [1, 2])
 
@@ -205,7 +205,7 @@ def test_damaged_file_beside_several_series_is_refused_and_noted(tmp_path: Path)
     write_slice(tmp_path / "a.dcm", 1, series="1.2.77")
     write_slice(tmp_path / "b.dcm", 2, series="1.2.99")
     (tmp_path / "c.dcm").write_bytes(b"nothing")
-    first, second, broken = items([tmp_path])
+    first, second, broken = read_inputs([tmp_path])
     assert broken.name == str(tmp_path / "c.dcm")
     assert broken.refusal is not None
     assert all("a slice may be missing" in one.notes[0] for one in (first, second))
@@ -321,7 +321,8 @@ def test_dicomdir_never_leads_outside_of_its_folder(tmp_path: Path) -> None:
 def test_dicomdir_says_which_files_are_missing(tmp_path: Path) -> None:
     write_slice(tmp_path / "IM1", 1)
     lacking, found = sorted(
-        items([write_directory(tmp_path / "DICOMDIR", [("IM1",), ("IM2",)])]), key=lambda item: item.refusal is None
+        read_inputs([write_directory(tmp_path / "DICOMDIR", [("IM1",), ("IM2",)])]),
+        key=lambda item: item.refusal is None,
     )
     assert lacking.refusal is not None
     assert "1 of 2 files" in lacking.refusal
@@ -333,7 +334,7 @@ def test_folder_of_pictures_gives_one_item_a_file(tmp_path: Path) -> None:
     for name in ("b.png", "a.bmp", "c.tif"):
         Image.fromarray(grey).save(tmp_path / name)
     Image.fromarray(grey).save(tmp_path / "d.jpg")
-    found = list(items([tmp_path]))
+    found = list(read_inputs([tmp_path]))
     assert [Path(item.name).name for item in found] == ["a.bmp", "b.png", "c.tif", "d.jpg"]
     for item in found[:3]:
         np.testing.assert_array_equal(item.slices[0], grey)
@@ -408,7 +409,7 @@ def test_other_gzip_is_refused(tmp_path: Path) -> None:
 
 def test_one_item_is_read_at_a_time(tmp_path: Path) -> None:
     first, second = write_slice(tmp_path / "a.dcm", 1), write_slice(tmp_path / "b.dcm", 2)
-    stream = items([first, second])
+    stream = read_inputs([first, second])
     assert next(stream).refusal is None
     second.write_bytes(b"changed meanwhile")
     assert next(stream).refusal is not None
@@ -425,7 +426,7 @@ def test_every_real_file_gives_items_or_one_line(data_dir: Path, tmp_path: Path)
         archive.extractall(tmp_path)
     assessed: dict[str, int] = {}
     for path in sorted(path for path in tmp_path.rglob("*") if path.is_file()):
-        for item in items([path]):
+        for item in read_inputs([path]):
             if item.refusal is None:
                 assert item.slices
                 assessed[path.parent.name] = assessed.get(path.parent.name, 0) + 1
@@ -444,7 +445,7 @@ def test_every_real_file_gives_items_or_one_line(data_dir: Path, tmp_path: Path)
 
 @pytest.mark.data
 def test_zip_of_all_real_files_gives_the_series(data_dir: Path) -> None:
-    slices = sorted(len(item.slices) for item in items([data_dir / "dicom.zip"]) if item.refusal is None)
+    slices = sorted(len(item.slices) for item in read_inputs([data_dir / "dicom.zip"]) if item.refusal is None)
     assert slices[-4:] == [35, 43, 48, 96]
 
 
@@ -453,11 +454,11 @@ def test_masks_that_a_table_names_are_not_judged(tmp_path: Path) -> None:
     (tmp_path / "masks").mkdir()
     Image.new("L", (64, 64), 0).save(tmp_path / "masks" / "a.png")
     (tmp_path / "labels.csv").write_text("path,label,mask\na/1.dcm,glioma,masks/a.png\na/2.dcm,no_tumour,\n")
-    (item,) = items([tmp_path])
+    (item,) = read_inputs([tmp_path])
     assert known(item) == [1, 2]
 
 
 def test_a_picture_does_not_say_what_it_shows(tmp_path: Path) -> None:
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64)).astype(np.uint8)).save(tmp_path / "a.png")
-    (item,) = items([tmp_path / "a.png"])
+    (item,) = read_inputs([tmp_path / "a.png"])
     assert "was not checked" in item.notes[0]

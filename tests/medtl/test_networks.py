@@ -18,13 +18,13 @@ MONAI = ["monai/densenet121", "monai/resnet18"]
 
 @pytest.fixture(autouse=True)
 def _registered() -> None:
-    networks.register()
+    networks.register_backbones()
 
 
 def test_registering_loads_nothing_heavy_and_may_be_repeated() -> None:
     code = (
         "import sys; from medtl import networks; from shared.models.backbones.record import BACKBONES;"
-        "networks.register(); networks.register();"
+        "networks.register_backbones(); networks.register_backbones();"
         "print([n for n in BACKBONES if n.startswith('monai/')], [m for m in ('torch', 'monai') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -86,6 +86,6 @@ def test_one_channel_in_and_colour_averaged(name: str) -> None:
 @pytest.mark.parametrize("name", MONAI)
 def test_the_smallest_size_passes_through(name: str) -> None:
     record = find_backbone(name)
-    codes = build_backbone(name, layers=None, seed=0).eval()(torch.rand(1, 1, record.min_size, record.min_size))
-    assert torch.isfinite(codes[record.default_layer]).all()
-    assert codes[record.default_layer].shape[2:] == (1, 1)
+    features = build_backbone(name, layers=None, seed=0).eval()(torch.rand(1, 1, record.min_size, record.min_size))
+    assert torch.isfinite(features[record.default_layer]).all()
+    assert features[record.default_layer].shape[2:] == (1, 1)

@@ -21,8 +21,8 @@ def test_importing_the_task_loads_nothing_heavy() -> None:
 def test_task_says_what_it_must() -> None:
     assert TASK.name == "medtl"
     assert TASK.positive_name == "tumour"
-    assert TASK.say("glioma") == "glioma"
-    assert any("Research use only" in caveat for caveat in TASK.caveats)
+    assert TASK.display_name("glioma") == "glioma"
+    assert any("Research use only" in disclaimer for disclaimer in TASK.disclaimers)
     assert TASK.is_positive("glioma")
     assert not TASK.is_positive("no_tumour")
 
@@ -49,6 +49,6 @@ def test_task_goes_from_folder_to_augmented_image(tmp_path) -> None:
 
 
 def test_the_scanner_and_what_the_data_say_can_be_learnt_beside_the_class() -> None:
-    sample = Sample("a", "a.png", "glioma", domain="siemens aera", further={"plane": "axial"})
-    assert TASK.further(sample) == {"scanner": "siemens aera", "plane": "axial"}
-    assert TASK.further(Sample("a", "a.png", "glioma")) == {}
+    sample = Sample("a", "a.png", "glioma", domain="siemens aera", auxiliary={"plane": "axial"})
+    assert TASK.auxiliary(sample) == {"scanner": "siemens aera", "plane": "axial"}
+    assert TASK.auxiliary(Sample("a", "a.png", "glioma")) == {}

@@ -46,7 +46,7 @@ class Outcome:
 
 
 class Watched:
-    """Reads files with `medtl.inputs.items` in another process, which is started again after it was lost.
+    """Reads files with `medtl.inputs.read_inputs` in another process, which is started again after it was lost.
 
     Args:
         run: A finished run that judges what was read, if any.
@@ -112,7 +112,7 @@ def _computed_seconds(pid: int | None) -> float:
 
 
 def _serve(pipe: Connection, run: Path | None) -> None:
-    from medtl.inputs import items
+    from medtl.inputs import read_inputs
     from medtl.task import TASK
     from shared.prediction.predictor import Predictor
 
@@ -123,7 +123,7 @@ def _serve(pipe: Connection, run: Path | None) -> None:
         # what C libraries write goes past sys.stderr
         os.dup2(said.fileno(), 1)
         os.dup2(said.fileno(), 2)
-        list(items([Path(__file__)]))  # imports what is imported late
+        list(read_inputs([Path(__file__)]))  # imports what is imported late
         before = _peak_bytes()
         pipe.send("ready")
         while True:
@@ -131,10 +131,10 @@ def _serve(pipe: Connection, run: Path | None) -> None:
                 path = Path(pipe.recv())
             except EOFError:
                 return
-            pipe.send(_watch(items, path, before, said, predictor))
+            pipe.send(_watch(read_inputs, path, before, said, predictor))
 
 
-def _watch(items, path: Path, before: int, said, predictor) -> Outcome:
+def _watch(read_inputs, path: Path, before: int, said, predictor) -> Outcome:
     said.seek(0)
     said.truncate()
     judged = refused = 0
@@ -143,7 +143,7 @@ def _watch(items, path: Path, before: int, said, predictor) -> Outcome:
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         try:
-            for item in items([path]):
+            for item in read_inputs([path]):
                 judged += item.refusal is None
                 refused += item.refusal is not None
                 faults += _complaints(item)

@@ -9,8 +9,8 @@ import torch
 
 from shared.data.part import Part
 from shared.models.backbones.build import build_backbone
-from shared.models.network import Network, code_width
-from shared.samples import Belonging, Sample
+from shared.models.network import Network, feature_width
+from shared.samples import Grouping, Sample
 from shared.task import Preprocessing
 from shared.training.job import Job
 from shared.training.trainer import Phase
@@ -31,7 +31,7 @@ def small_part(count: int, seed: int) -> Part:
     images = random.random((count, 1, 32, 32), dtype=np.float32) * 0.5
     images[labels == 1, :, 8:20, 8:20] += 0.5
     samples = [Sample(id=f"{seed}-{i}", source="", label=str(labels[i])) for i in range(count)]
-    return Part(samples, list(images), labels, Belonging.of(samples, range(count)))
+    return Part(samples, list(images), labels, Grouping.of(samples, range(count)))
 
 
 def _noise(image: np.ndarray, seed: int) -> np.ndarray:
@@ -43,13 +43,13 @@ def small_job(folder: Path, progress: object = lambda *_: None) -> Job:
     layers = list(backbone.stages)[-1:]
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = Network(backbone, layers, "avg1", code_width(backbone, layers, "avg1", 1, 32), 2)
+        network = Network(backbone, layers, "avg1", feature_width(backbone, layers, "avg1", 1, 32), 2)
     return Job(
         network=network,
         train=small_part(40, 1),
         validation=small_part(20, 2),
         classes=("0", "1"),
-        costs=(1.0, 1.0),
+        miss_costs=(1.0, 1.0),
         spec=Preprocessing(32),
         content_hash="",
         fingerprint="",

@@ -13,7 +13,7 @@ from shared.evaluation.decision.aggregation import Aggregation, Values
 from shared.evaluation.decision.fit_aggregation import choose_aggregation
 from shared.evaluation.decision.operating_point import OperatingPoint, certify, choose
 from shared.evaluation.decision.selective import Rejection, choose_rejection
-from shared.samples import Belonging
+from shared.samples import Grouping
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Decision:
 def decide(
     probabilities: Values,
     labels: NDArray[np.int64],
-    belonging: Belonging,
+    belonging: Grouping,
     positive: NDArray[np.bool_],
     *,
     target: float,

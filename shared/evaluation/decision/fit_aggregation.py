@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from shared.evaluation.decision.aggregation import POOLS, Aggregation, Values, pooled_logits
-from shared.evaluation.decision.series import Judged, gather, slices_of
+from shared.evaluation.decision.series import SeriesScores, group_slices, slices_of
 from shared.evaluation.statistics.intervals import group_codes
-from shared.samples import Belonging
+from shared.samples import Grouping
 
 CANDIDATES = (*((name,) for name in POOLS), ("max", "top3", "mean"))
 """Each pool alone, and three of them together (learned)."""
@@ -34,12 +34,12 @@ class Choice:
     """
 
     aggregation: Aggregation
-    judged: Judged
+    judged: SeriesScores
     tried: int
     losses: dict[str, float]
 
 
-def choose_aggregation(scores: Values, truth: NDArray[np.bool_], belonging: Belonging) -> Choice:
+def choose_aggregation(scores: Values, truth: NDArray[np.bool_], belonging: Grouping) -> Choice:
     """The aggregation with the smallest cross-fitted loss over series.
 
     Args:
@@ -50,7 +50,7 @@ def choose_aggregation(scores: Values, truth: NDArray[np.bool_], belonging: Belo
     series = slices_of(belonging.series)
     values = [scores[rows] for rows in series]
     default = Aggregation()
-    plain = gather(np.array([default.probability(slices) for slices in values]), truth, belonging, series)
+    plain = group_slices(np.array([default.probability(slices) for slices in values]), truth, belonging, series)
     several = len(series) < len(scores)
     ill = plain.by_unit()[1]
     if not several or min(int(ill.sum()), int((~ill).sum())) < LEAST:

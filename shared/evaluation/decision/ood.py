@@ -15,30 +15,30 @@ from shared.errors import RunError
 from shared.evaluation.statistics.intervals import group_codes
 from shared.seeding import generator
 
-FILE = "codes.npy"
+FILE = "features.npy"
 NEIGHBOUR = 10
-"""Codes of a fine-tuned SqueezeNet tell a knee and a CT from heads best with it (docs/lab-log.md). It was chosen on
+"""Features of a fine-tuned SqueezeNet tell a knee and a CT from heads best with it (docs/lab-log.md). It was chosen on
 the very images that the log reports: its rates flatter."""
-KEPT = 2048
-"""Training images whose codes are kept, drawn at random: some MiB. Source: Sun et al., section 5, find 1% enough."""
+REFERENCE_SIZE = 2048
+"""Training images whose features are kept, drawn at random: some MiB. Source: Sun et al., section 5, find 1% enough."""
 
 Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Reference:
-    """Codes of training images.
+    """Features of training images.
 
     Attributes:
-        codes: float16 [M, width], of unit length.
+        features: float16 [M, width], of unit length.
     """
 
-    codes: NDArray[np.float16]
+    features: NDArray[np.float16]
 
     @classmethod
-    def of(cls, codes: NDArray[np.floating]) -> Reference:
-        """Of codes [M, width] as the network gives them."""
-        return cls(_directions(codes).astype(np.float16))
+    def of(cls, features: NDArray[np.floating]) -> Reference:
+        """Of features [M, width] as the network gives them."""
+        return cls(_directions(features).astype(np.float16))
 
     @classmethod
     def read(cls, run: Path) -> Reference:
@@ -48,22 +48,22 @@ class Reference:
             RunError: The file is damaged.
         """
         try:
-            codes = np.load(run / FILE, allow_pickle=False)
+            features = np.load(run / FILE, allow_pickle=False)
         except (OSError, ValueError) as error:
             raise RunError(f"{run / FILE} cannot be read ({type(error).__name__}); train again") from None
-        if codes.ndim != 2 or codes.dtype != np.float16 or not len(codes):
-            raise RunError(f"{run / FILE} does not hold codes; train again")
-        return cls(codes)
+        if features.ndim != 2 or features.dtype != np.float16 or not len(features):
+            raise RunError(f"{run / FILE} does not hold features; train again")
+        return cls(features)
 
     @cached_property
     def _columns(self) -> NDArray[np.float32]:
         """Their transpose, [width, M], converted once: products of float16 have no fast routine."""
-        return np.ascontiguousarray(self.codes.T, dtype=np.float32)
+        return np.ascontiguousarray(self.features.T, dtype=np.float32)
 
-    def scores(self, codes: NDArray[np.floating]) -> Values:
-        """The score of each of some codes [N, width], float64 [N] in 0..2."""
-        similar = _directions(codes) @ self._columns
-        nearest = min(NEIGHBOUR, len(self.codes))
+    def scores(self, features: NDArray[np.floating]) -> Values:
+        """The score of each of some features [N, width], float64 [N] in 0..2."""
+        similar = _directions(features) @ self._columns
+        nearest = min(NEIGHBOUR, len(self.features))
         return np.asarray(1.0 - np.partition(similar, -nearest, axis=1)[:, -nearest], dtype=np.float64)
 
 
@@ -75,16 +75,16 @@ def of_series(slices: Values) -> float:
     return float(np.median(slices))
 
 
-def _directions(codes: NDArray[np.floating]) -> NDArray[np.float32]:
-    lengths = np.linalg.norm(codes, axis=1, keepdims=True)
+def _directions(features: NDArray[np.floating]) -> NDArray[np.float32]:
+    lengths = np.linalg.norm(features, axis=1, keepdims=True)
     # a code of zeros has no direction and is like nothing
-    return np.asarray(codes / np.maximum(lengths, np.finfo(np.float32).tiny), dtype=np.float32)
+    return np.asarray(features / np.maximum(lengths, np.finfo(np.float32).tiny), dtype=np.float32)
 
 
 HIGHEST = 2.0
-"""No score is higher: one less the cosine of opposite codes."""
+"""No score is higher: one less the cosine of opposite features."""
 FAR, SMALLEST = 10.0, 1e-4
-"""Scores below the median by this factor, or below what codes kept as float16 can tell from 0, count as that much."""
+"""Scores below the median by this factor, or below what float16 features can tell from 0, count as that much."""
 
 
 def by_series(slices: Values, series: Sequence[Hashable]) -> Values:

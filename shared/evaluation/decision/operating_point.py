@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import DataError
-from shared.evaluation.decision.series import Judged
+from shared.evaluation.decision.series import SeriesScores
 from shared.evaluation.statistics.intervals import LEVEL, clopper_pearson_lower
 
 HIGHEST = 0.5
@@ -80,7 +80,9 @@ def choose(scores: NDArray[np.float64], positive: NDArray[np.bool_], target: flo
     return min(float(ordered[_allowed(len(ordered), target)]) * (1.0 - MARGIN), HIGHEST)
 
 
-def certify(judged: Judged, threshold: float, target: float, *, chosen_here: bool, choices: int = 1) -> OperatingPoint:
+def certify(
+    judged: SeriesScores, threshold: float, target: float, *, chosen_here: bool, choices: int = 1
+) -> OperatingPoint:
     """What validation certifies of a threshold, counted over units that are independent of each other.
 
     A threshold that `choose` took from the same units is the (m + 1)-th smallest score of the n positive ones, where

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from shared.evaluation.decision.aggregation import Aggregation, Values
 from shared.evaluation.statistics.intervals import group_codes
-from shared.samples import Belonging
+from shared.samples import Grouping
 
 Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Judged:
+class SeriesScores:
     """Series, each with one score.
 
     Attributes:
@@ -57,7 +57,7 @@ class Judged:
         return scores, truth, tuple(self.units[i] for i in first)
 
 
-def judge_series(scores: Values, truth: Flags, belonging: Belonging, aggregation: Aggregation) -> Judged:
+def score_series(scores: Values, truth: Flags, belonging: Grouping, aggregation: Aggregation) -> SeriesScores:
     """The series of N slices, as prediction judges them.
 
     Args:
@@ -67,13 +67,15 @@ def judge_series(scores: Values, truth: Flags, belonging: Belonging, aggregation
         aggregation: Puts the slices of a series together.
     """
     series = slices_of(belonging.series)
-    return gather(np.array([aggregation.probability(scores[rows]) for rows in series]), truth, belonging, series)
+    return group_slices(np.array([aggregation.probability(scores[rows]) for rows in series]), truth, belonging, series)
 
 
-def gather(scores: Values, truth: Flags, belonging: Belonging, series: Sequence[NDArray[np.int64]]) -> Judged:
-    """Series whose scores [S] are known; the rest as of `judge_series`."""
+def group_slices(
+    scores: Values, truth: Flags, belonging: Grouping, series: Sequence[NDArray[np.int64]]
+) -> SeriesScores:
+    """Series whose scores [S] are known; the rest as of `score_series`."""
     first = [int(rows[0]) for rows in series]
-    return Judged(
+    return SeriesScores(
         scores,
         np.array([bool(truth[rows].any()) for rows in series]),
         np.array([len(rows) for rows in series], dtype=np.int64),

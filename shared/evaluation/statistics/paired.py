@@ -15,7 +15,7 @@ Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Comparison:
+class AucComparison:
     """Two AUCs and their difference.
 
     Attributes:
@@ -33,7 +33,7 @@ class Comparison:
     p: float
 
 
-def compare_aucs(first: Values, second: Values, positive: NDArray[np.bool_]) -> Comparison:
+def compare_aucs(first: Values, second: Values, positive: NDArray[np.bool_]) -> AucComparison:
     """DeLong's comparison of two paired AUCs.
 
     Args:
@@ -57,7 +57,7 @@ def compare_aucs(first: Values, second: Values, positive: NDArray[np.bool_]) -> 
     difference = aucs[0] - aucs[1]
     margin = float(norm.ppf((1 + LEVEL) / 2)) * spread
     p = float(2 * norm.sf(abs(difference) / spread)) if spread > 0 else float(difference == 0.0)
-    return Comparison(aucs[0], aucs[1], difference - margin, difference + margin, p)
+    return AucComparison(aucs[0], aucs[1], difference - margin, difference + margin, p)
 
 
 def _placements(scores: Values, positive: NDArray[np.bool_]) -> tuple[Values, Values]:

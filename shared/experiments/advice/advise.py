@@ -17,7 +17,7 @@ from shared.experiments.advice.recipes import FINETUNE, PROBE, recipe
 from shared.experiments.advice.rules import SCENARIOS, is_alike, size_of, tuning_pays
 from shared.experiments.advice.setting import Setting
 from shared.models.backbones.build import find_backbone
-from shared.models.local_weights import Available, available_backbones
+from shared.models.local_weights import LocalWeights, available_backbones
 from shared.pipeline.build import preprocessing_of
 from shared.progress import Progress
 from shared.task import Task
@@ -43,7 +43,7 @@ def advise(
         MedtlError: One of its leaves: no data, no weights, or too few groups for folds.
     """
     started = time.monotonic()
-    task.register()
+    task.register_backbones()
     found, missing = available_backbones(weights)
     size = config.backbone.size
     fitting = [one for one in found if find_backbone(one.name).min_size <= size]
@@ -58,7 +58,7 @@ def advise(
     return tree, advised
 
 
-def advise_on(setting: Setting, backbones: Sequence[Available]) -> tuple[dict[str, Any], Config]:
+def advise_on(setting: Setting, backbones: Sequence[LocalWeights]) -> tuple[dict[str, Any], Config]:
     """The same on images that were read already."""
     profiles = profiles_of(setting, backbones)
     linear = linear_candidates(setting, profiles)
@@ -107,7 +107,7 @@ def _data(pool: Pool, setting: Setting) -> dict[str, Any]:
     }
 
 
-def _backbone(one: Available, profile: Profile) -> dict[str, Any]:
+def _backbone(one: LocalWeights, profile: Profile) -> dict[str, Any]:
     tried = [{"layer": t.layer, "pooling": t.pooling, "depth": t.depth, "value": t.value} for t in profile.tried]
     return {**asdict(one), "log_me": profile.log_me, "h_score": profile.h_score, "layers": tried}
 

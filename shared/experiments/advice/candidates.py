@@ -12,13 +12,13 @@ from shared.experiments.advice.judge import Judge, Values
 from shared.experiments.advice.recipes import FINETUNE, PROBE, PROBE_AUTO, recipe
 from shared.experiments.advice.setting import Setting
 from shared.experiments.advice.short_finetune import finetuned_scores, folds_to_run
-from shared.features.cache import codes_of_layers
+from shared.features.cache import features_of_layers
 from shared.features.ridge import out_of_fold
 from shared.models.backbones.build import find_backbone
-from shared.models.local_weights import Available
+from shared.models.local_weights import LocalWeights
 from shared.training.precision import fast_precision
 
-MOST_TUNED = 2
+MAX_FINE_TUNED = 2
 """Backbones that are fine-tuned: those under which linear classifiers do best."""
 
 
@@ -38,7 +38,7 @@ class Candidate:
             compared.
     """
 
-    backbone: Available
+    backbone: LocalWeights
     recipe: str
     layer: str
     pooling: str
@@ -53,7 +53,7 @@ class Candidate:
         return self.judge.value(self.scores)
 
 
-def profiles_of(setting: Setting, backbones: Sequence[Available]) -> dict[Available, Profile]:
+def profiles_of(setting: Setting, backbones: Sequence[LocalWeights]) -> dict[LocalWeights, Profile]:
     """How linear classifiers do over the depth of each backbone."""
     return {
         one: depth_profile(
@@ -70,7 +70,7 @@ def profiles_of(setting: Setting, backbones: Sequence[Available]) -> dict[Availa
     }
 
 
-def linear_candidates(setting: Setting, profiles: Mapping[Available, Profile]) -> list[Candidate]:
+def linear_candidates(setting: Setting, profiles: Mapping[LocalWeights, Profile]) -> list[Candidate]:
     """A linear head on the default code of each backbone, and on its best."""
     side = setting.config.backbone.size
     return [
@@ -83,13 +83,13 @@ def linear_candidates(setting: Setting, profiles: Mapping[Available, Profile]) -
 def tuned_candidates(setting: Setting, linear: Sequence[Candidate], base: Candidate) -> list[Candidate]:
     """Fine-tuning of the backbones of the best linear candidates, beside `base` on the same images."""
     order = sorted(linear, key=lambda one: -one.value)
-    backbones = list(dict.fromkeys(one.backbone for one in order))[:MOST_TUNED]
+    backbones = list(dict.fromkeys(one.backbone for one in order))[:MAX_FINE_TUNED]
     brief = setting.briefer()
     beside = _scores_again(brief, base)
     return [_tuned(brief, one, beside) for one in backbones]
 
 
-def _tuned(setting: Setting, one: Available, beside: Values) -> Candidate:
+def _tuned(setting: Setting, one: LocalWeights, beside: Values) -> Candidate:
     record = find_backbone(one.name)
     precision = fast_precision()
     rows, scores = finetuned_scores(
@@ -110,7 +110,7 @@ def _tuned(setting: Setting, one: Available, beside: Values) -> Candidate:
 def _scores_again(setting: Setting, base: Candidate) -> Values:
     """A linear candidate on the images of another setting."""
     wanted = (base.layer, base.pooling)
-    rows = codes_of_layers(
+    rows = features_of_layers(
         setting.backbone(base.backbone, setting.config.backbone.size),
         [wanted],
         setting.part.images,
@@ -118,7 +118,7 @@ def _scores_again(setting: Setting, base: Candidate) -> Values:
         setting.spec,
         content_hash=setting.pool.dataset.content_hash,
         device=setting.device,
-        progress=lambda done, total: setting.progress("codes of smaller images", done, total, ""),
+        progress=lambda done, total: setting.progress("features of smaller images", done, total, ""),
     )
-    codes = rows[wanted].block(0, len(setting.folds))
-    return out_of_fold(codes, setting.part.labels, len(setting.judge.positive), np.asarray(setting.folds))
+    features = rows[wanted].block(0, len(setting.folds))
+    return out_of_fold(features, setting.part.labels, len(setting.judge.positive), np.asarray(setting.folds))

@@ -1,4 +1,4 @@
-"""How well a linear classifier does on the codes of a backbone, from its first layers to its last."""
+"""How well a linear classifier does on the features of a backbone, from its first layers to its last."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from shared.data.part import Part
 from shared.experiments.advice.judge import Judge, Values
-from shared.features.cache import codes_of_layers
+from shared.features.cache import features_of_layers
 from shared.features.ridge import out_of_fold
 from shared.features.transferability import h_score, log_me
 from shared.models.backbones.module import Backbone
@@ -48,7 +48,7 @@ class Profile:
     """A backbone without training.
 
     Attributes:
-        tried: All codes, in the order of depth.
+        tried: All features, in the order of depth.
         log_me: Of its default code.
         h_score: Of its default code.
     """
@@ -88,14 +88,14 @@ def depth_profile(
         judge: Of these images.
         spec: Their preprocessing.
         content_hash: Of the bytes of the data.
-        device: Where to compute codes.
+        device: Where to compute features.
         progress: Called with (what, done, total, note).
     """
     name, side = backbone.record.name, backbone.input_size or spec.size
     maps = backbone.gives_maps(side)
     names = _spread(list(backbone.stages), MOST_LAYERS)
     wanted = [(layer, pooling) for layer in names for pooling in ((GLOBAL, *LAYOUTS) if maps[layer] else (GLOBAL,))]
-    rows = codes_of_layers(
+    rows = features_of_layers(
         backbone,
         wanted,
         part.images,
@@ -108,8 +108,8 @@ def depth_profile(
     classes = len(judge.positive)
 
     def tried(layer: str, pooling: str) -> Tried:
-        codes = rows[layer, pooling].block(0, len(part.samples))
-        scores = out_of_fold(codes, part.labels, classes, folds)
+        features = rows[layer, pooling].block(0, len(part.samples))
+        scores = out_of_fold(features, part.labels, classes, folds)
         depth = list(backbone.stages).index(layer) / max(1, len(backbone.stages) - 1)
         return Tried(layer, pooling, depth, scores, judge.value(scores))
 
@@ -138,4 +138,4 @@ def _finer(found: Sequence[Tried]) -> list[Tried]:
 
 
 def _reading(progress: Progress, name: str, done: int, total: int) -> None:
-    progress(f"codes of {name}", done, total, "")
+    progress(f"features of {name}", done, total, "")

@@ -19,9 +19,9 @@ from shared.samples import Dataset
 from shared.seeding import generator
 from shared.task import Preprocessing, Task
 
-MOST_DRAWN, MOST = 2_000, 1_200
+MAX_DRAWN, MAX_IMAGES = 2_000, 1_200
 """Images that are looked at for copies where a test is given (else all must be, for the split), and learned from."""
-LEAST_A_CLASS = 10
+MIN_PER_CLASS = 10
 """A draw keeps so many of each class that has them, however rare it is."""
 OWN_TEST = ("folds", "left_out", "labels_per_class", "train_groups", "apart_from")
 """Keys of `data` that would change what a run learns from or is tested on after the advice."""
@@ -79,7 +79,7 @@ def learning_pool(task: Task, config: Config, spec: Preprocessing, *, root: Path
     if given and not len(learnt):
         raise DataError("all images of the data are of its test; nothing is left to learn from")
     whole = replace(dataset, samples=tuple(dataset.samples[i] for i in learnt))
-    drawn = _few(whole, MOST_DRAWN, config.seed) if given else whole
+    drawn = _few(whole, MAX_DRAWN, config.seed) if given else whole
     divided = divide(task, config.data, drawn, seed=config.seed, progress=progress)
     samples, units = divided.dataset.samples, divided.units
     if given:
@@ -99,7 +99,7 @@ def learning_pool(task: Task, config: Config, spec: Preprocessing, *, root: Path
         test=test,
         notes=divided.notes,
     )
-    return pool.fewer(MOST, config.seed)
+    return pool.fewer(MAX_IMAGES, config.seed)
 
 
 def _kept(pool: Pool, dataset: Dataset) -> Pool:
@@ -118,6 +118,6 @@ def _few(dataset: Dataset, most: int, seed: int) -> Dataset:
     rows = []
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
-        rows.append(random.permutation(members)[: max(LEAST_A_CLASS, round(most * len(members) / count))])
+        rows.append(random.permutation(members)[: max(MIN_PER_CLASS, round(most * len(members) / count))])
     chosen = np.sort(np.concatenate(rows))
     return replace(dataset, samples=tuple(dataset.samples[i] for i in chosen))

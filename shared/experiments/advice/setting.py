@@ -18,7 +18,7 @@ from shared.experiments.advice.judge import Judge
 from shared.experiments.advice.pool import Pool
 from shared.models.backbones.build import build_backbone, find_backbone
 from shared.models.backbones.module import Backbone
-from shared.models.local_weights import Available
+from shared.models.local_weights import LocalWeights
 from shared.models.weights import load_weights
 from shared.pipeline.build import device_of, part_of, preprocessing_of
 from shared.progress import Progress
@@ -75,15 +75,15 @@ class Setting:
         """Where to compute."""
         return device_of(self.config)
 
-    def backbone(self, one: Available, side: int) -> Backbone:
+    def backbone(self, one: LocalWeights, side: int) -> Backbone:
         """Pretrained, with all stages, for a side of the network's input."""
-        layers = find_backbone(one.name).code_layers
+        layers = find_backbone(one.name).feature_layers
         input_size = None if side == self.spec.size else side
         backbone = build_backbone(one.name, layers=layers, seed=self.config.seed, input_size=input_size)
         load_weights(backbone, one.weights)
         return backbone.to(memory_format=torch.channels_last)
 
-    def configured(self, one: Available, sections: Mapping[str, Any]) -> Config:
+    def configured(self, one: LocalWeights, sections: Mapping[str, Any]) -> Config:
         """The configuration that a recipe makes of this one, for a backbone."""
         tree = self.config.model_dump(mode="json", exclude_unset=True)
         backbone: dict[str, Any] = {"size": self.config.backbone.size, "frame": self.config.backbone.frame}

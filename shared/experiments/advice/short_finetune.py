@@ -68,7 +68,7 @@ def finetuned_scores(
             strategy = find_strategy(str(config.strategy["name"]))
             with torch.no_grad():
                 found = torch.cat(
-                    [job.network.head(codes).float().cpu() for codes in strategy.codes(job, part.of(inside))]
+                    [job.network.head(features).float().cpu() for features in strategy.features(job, part.of(inside))]
                 )
         rows.append(inside)
         scores.append(torch.softmax(found.double(), dim=1).numpy())

@@ -21,7 +21,7 @@ from shared.task import Preprocessing, Task
 
 IMAGES = 2 * BATCH
 """Images that are judged together for a rate."""
-FEWEST, SECONDS = 5, 1.0
+MIN_RUNS, SECONDS = 5, 1.0
 """A time is taken at least so often and for so long; the shortest is told, for what else the machine does only adds.
 Source: the Python standard library's notes on `timeit.Timer.repeat`."""
 
@@ -36,7 +36,7 @@ def measure_costs(task: Task, runs: Sequence[Path], progress: Progress) -> list[
         `images_a_second` and `latency_ms` of the exported network under ONNX Runtime, with the distance to the
         training images that every answer has beside it. None for a run that cannot be read.
     """
-    task.register()
+    task.register_backbones()
     found = list[dict[str, Any] | None]()
     for number, run in enumerate(runs):
         progress("measuring costs", number, len(runs), "")
@@ -80,7 +80,7 @@ def _noise(count: int, spec: Preprocessing) -> list[Any]:
 def _shortest(act: Callable[[], Any]) -> float:
     """Seconds that `act` takes, the shortest of several."""
     taken = list[float]()
-    while len(taken) < FEWEST or sum(taken) < SECONDS:
+    while len(taken) < MIN_RUNS or sum(taken) < SECONDS:
         start = time.perf_counter()
         act()
         taken.append(time.perf_counter() - start)

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from shared.errors import DataError, RunError, UsageError
 from shared.evaluation.decision.aggregation import Aggregation
-from shared.evaluation.decision.series import judge_series
+from shared.evaluation.decision.series import score_series
 from shared.evaluation.statistics.intervals import bootstrap, group_codes
 from shared.evaluation.statistics.paired import compare_aucs, sign_flip_p
 from shared.runs.folder import check_finished
 from shared.runs.record import read_model_record
-from shared.samples import Belonging
+from shared.samples import Grouping
 
-FEWEST = 2
+MIN_OF_EACH_KIND = 2
 """Units of each kind from which DeLong's variance exists."""
 
 
@@ -38,7 +38,7 @@ class _Test:
         scores = np.array([sum(float(row[label]) for label in self.positive) for row in rows])
         truth = np.array([row["label"] in self.positive for row in rows])
         owners = zip(*((row["series"], row["group"], int(row["unit"])) for row in rows), strict=True)
-        return judge_series(scores, truth, Belonging(*owners), self.aggregation).by_unit()
+        return score_series(scores, truth, Grouping(*owners), self.aggregation).by_unit()
 
     def right(self, samples: list[str]) -> NDArray[np.float64]:
         """1 where the likeliest class is the true one."""
@@ -106,7 +106,7 @@ def _aucs(one: _Test, two: _Test, samples: list[str]) -> dict[str, Any] | None:
     if not one.positive or not two.positive:
         return None
     (first, ill), (second, _) = one.by_unit(samples), two.by_unit(samples)
-    if min(int(ill.sum()), int((~ill).sum())) < FEWEST:
+    if min(int(ill.sum()), int((~ill).sum())) < MIN_OF_EACH_KIND:
         return None
     return asdict(compare_aucs(first, second, ill))
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from shared.task import Task
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
-OWN = {"seed": "seeds", "data.labels_per_class": "labels_per_class"}
+PLAN_KEYS = {"seed": "seeds", "data.labels_per_class": "labels_per_class"}
 """Keys of a configuration that a comparison sets itself, and by which of its own."""
 
 
@@ -179,7 +179,7 @@ def _faults(
 
     Overrides that are no mappings are faults of the comparison itself and count as empty here.
     """
-    task.register()
+    task.register_backbones()
     first, second = ({name: _mapping(over) for name, over in entries.items()} for entries in (backbones, strategies))
     told = [f"base: {fault}" for fault in faults_of(Config, base)]
     for kind, entries in (("backbones", first), ("strategies", second)):
@@ -213,7 +213,7 @@ def _faults_of(task: Task, tree: Mapping[str, Any]) -> list[str]:
         faults += faults_of_strategy(_mapping(tree.get("strategy")))
     else:
         faults = faults_of_run(task, Config.model_validate(tree))
-    for key, own in OWN.items():
+    for key, own in PLAN_KEYS.items():
         node: Any = tree
         for part in key.split("."):
             node = _mapping(node).get(part)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from shared.errors import MedtlError, UsageError
 from shared.experiments.comparison.plan import Cell, Plan
-from shared.processes.child import in_child
+from shared.processes.child import run_in_subprocess
 from shared.progress import Progress
 from shared.runs.folder import check_finished, is_finished
 from shared.runs.record import read_model_record
@@ -51,7 +51,7 @@ def check_unchanged(task: Task, finished: Mapping[Cell, Path], root: Path, progr
     """
     by_data = _by_data(finished)
     examples = [next(iter(cells)).config for cells in by_data.values()]
-    states = in_child(_states_now, task, examples, root, progress=progress) if examples else []
+    states = run_in_subprocess(_states_now, task, examples, root, progress=progress) if examples else []
     for cells, now in zip(by_data.values(), states, strict=True):
         older = [run for run in cells.values() if now not in (None, read_model_record(run).data_hash)]
         if older:

@@ -30,7 +30,7 @@ def write_comparison(tree: Mapping[str, Any], title: str, folder: Path) -> None:
     html = page.render(
         name=tree["name"],
         title=title,
-        caveats=tree["caveats"],
+        disclaimers=tree["disclaimers"],
         headings=headings(tree),
         lines=lines_of(tree),
         best=[row["best"] for row in tree["rows"]],

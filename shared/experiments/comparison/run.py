@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shared.errors import MedtlError
-from shared.evaluation.text import caveats
+from shared.evaluation.text import disclaimers
 from shared.experiments.comparison.plan import Cell, Plan
 from shared.experiments.comparison.preflight import (
     check_one_state,
@@ -20,8 +20,8 @@ from shared.experiments.comparison.preflight import (
 from shared.experiments.comparison.report import published_lines
 from shared.experiments.comparison.significance import paired_tests
 from shared.experiments.comparison.table import table_row
-from shared.processes.child import in_child
-from shared.processes.jobs import Errand, OneByOne, Workers
+from shared.processes.child import run_in_subprocess
+from shared.processes.jobs import SerialExecutor, Workers, WorkItem
 from shared.progress import Progress
 from shared.runs.folder import is_finished
 from shared.runs.record import read_model_record
@@ -54,8 +54,8 @@ def run_comparison(
         workers: Where cells are trained; None: here, one after another. Costs are always measured here.
 
     Returns:
-        `name`, `task`, `caveats` and `notes` (sentences), `main` (the measure that rows are compared by), `rows` (see
-        `shared.experiments.comparison.table`), and `published` (sentences).
+        `name`, `task`, `disclaimers` and `notes` (sentences), `main` (the measure that rows are compared by), `rows`
+        (see `shared.experiments.comparison.table`), and `published` (sentences).
 
     Raises:
         UsageError: Finished cells are of another state of the data than the rest, or than the data are in now.
@@ -66,12 +66,12 @@ def run_comparison(
     unfinished = [cell for cell in plan.cells if cell not in finished and cell not in failures]
     failures |= without_data(unfinished)
     failures |= without_weights([cell for cell in unfinished if cell not in failures], fetch=workers is None)
-    workers = workers or OneByOne()
+    workers = workers or SerialExecutor()
     todo = [cell for cell in plan.cells if cell not in finished and cell not in failures]
-    errands = [_errand(task, cell, folder / cell.folder, root) for cell in todo]
+    items = [_errand(task, cell, folder / cell.folder, root) for cell in todo]
     started = len(plan.cells) - len(todo)
     within = _within(progress, started, len(plan.cells))
-    for place, result in workers.run(errands, within):
+    for place, result in workers.run(items, within):
         cell, run = todo[place], folder / todo[place].folder
         if isinstance(result, MedtlError):
             failures[cell] = str(result)
@@ -93,7 +93,7 @@ def run_comparison(
     return {
         "name": plan.name,
         "task": task.name,
-        "caveats": caveats(task, synthetic),
+        "disclaimers": disclaimers(task, synthetic),
         "notes": notes,
         "main": main,
         "rows": rows,
@@ -101,12 +101,12 @@ def run_comparison(
     }
 
 
-def _errand(task: Task, cell: Cell, run: Path, root: Path) -> Errand:
-    return Errand(cell.name, _train, (task, cell.config, run, root), gpu=cell.config.device != "cpu")
+def _errand(task: Task, cell: Cell, run: Path, root: Path) -> WorkItem:
+    return WorkItem(cell.name, _train, (task, cell.config, run, root), gpu=cell.config.device != "cpu")
 
 
 def _within(progress: Progress, started: int, count: int) -> Progress:
-    """Progress of the errands left, as that of all cells: a bar for each step of each cell would fill the screen."""
+    """Progress of the items left, as that of all cells: a bar for each step of each cell would fill the screen."""
     return lambda _what, done, _total, note: progress("cells", started + done, count, note)
 
 
@@ -129,7 +129,7 @@ def _add_costs(
     found: list[dict[str, Any] | None] = [None] * len(runs)
     if runs:
         try:
-            found = in_child(_measure, task, runs, progress=progress)
+            found = run_in_subprocess(_measure, task, runs, progress=progress)
         except MedtlError as error:
             log.warning("no costs were measured: %s", error)
     costs = dict(zip(runs, found, strict=True))

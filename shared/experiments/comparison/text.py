@@ -27,7 +27,7 @@ NOTES = (
     "p: of that difference (DeLong for AUC, exact flips of signs of units for accuracy), the largest over seeds, "
     "corrected by Holm over the whole table.",
     "Seconds (mean over seeds) and peak memory (largest) are those of the whole run in a process of its own, reading "
-    "and export too: less where an earlier run left codes in the cache, and of the last start where one was resumed.",
+    "and export too: less where an earlier run left features in the cache, and of the last start of a resumed run.",
     "Images a second and latency: by ONNX Runtime on this machine, shortest times, with the out-of-distribution score, "
     "which takes longer the more training images it compares with. FLOPs: of one image, multiply and add apart.",
 )
@@ -75,7 +75,7 @@ def as_text(tree: Mapping[str, Any]) -> list[str]:
     widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
     rows = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table]
     return [
-        *tree["caveats"],
+        *tree["disclaimers"],
         "",
         *rows,
         "",
@@ -121,7 +121,7 @@ def as_latex(tree: Mapping[str, Any]) -> str:
         *tree["notes"],
         *(f"failed: {line}" for line in failures_of(tree)),
         *tree["published"],
-        *tree["caveats"],
+        *tree["disclaimers"],
     )
     return "\n".join(
         [

@@ -47,9 +47,9 @@ def build_backbone(name: str, *, layers: Sequence[str] | None, seed: int, input_
 
     record = find_backbone(name)
     wanted = tuple(layers or (record.default_layer,))
-    unknown = [layer for layer in wanted if layer not in record.code_layers]
+    unknown = [layer for layer in wanted if layer not in record.feature_layers]
     if unknown:
-        known = ", ".join(record.code_layers)
+        known = ", ".join(record.feature_layers)
         raise UnknownNameError(f"{name} has no layer {', '.join(unknown)}; its code layers are {known}")
     with torch.random.fork_rng(devices=[]):
         # not torch.manual_seed: that would also reseed every GPU

@@ -1,4 +1,4 @@
-"""A backbone as a module: input adaptation, then stages whose outputs can be taken as codes."""
+"""A backbone as a module: input adaptation, then stages whose outputs can be taken as features."""
 
 from __future__ import annotations
 

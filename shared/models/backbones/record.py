@@ -21,7 +21,7 @@ class BackboneRecord:
     Attributes:
         name: As in a configuration.
         stages: From input to output; what freeze schedules and layer transfer speak of.
-        code_layers: Stages whose output may be taken as a code.
+        feature_layers: Stages whose output may be taken as a code.
         default_layer: The code where the configuration names none.
         classifier: Prefix, in the original state dict, of the classifier that is cut off.
         build: Gives the original network without weights.
@@ -52,11 +52,11 @@ class BackboneRecord:
     std: tuple[float, ...] = IMAGENET_STD
     weights_url: Callable[[], str] | None = None
     renamed: tuple[str, str] | None = None
-    code_layers: tuple[str, ...] = field(default=())
+    feature_layers: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
-        if not self.code_layers:
-            object.__setattr__(self, "code_layers", self.stages)
+        if not self.feature_layers:
+            object.__setattr__(self, "feature_layers", self.stages)
 
 
 BACKBONES: Registry[BackboneRecord] = Registry("backbone", "shared.models.backbones.records")

@@ -32,7 +32,7 @@ def miss_sheet(
     titles: Sequence[str],
     captions: Sequence[Sequence[str]],
 ) -> str:
-    """Each missed image beside the training images with the nearest codes.
+    """Each missed image beside the training images with the nearest features.
 
     Args:
         misses: float32 [N, size, size] in 0..1.

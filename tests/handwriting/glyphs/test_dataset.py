@@ -106,7 +106,7 @@ def test_a_folder_that_holds_something_is_refused_and_left_alone(tmp_path: Path)
     (tmp_path / "glyphs").mkdir()
     (tmp_path / "glyphs" / "mine.txt").write_text("kept")
     with pytest.raises(DataError, match="not an empty folder"):
-        TASK.embedded(tmp_path, lambda *_: None)
+        TASK.synthetic_dataset(tmp_path, lambda *_: None)
     assert (tmp_path / "glyphs" / "mine.txt").read_text() == "kept"
 
 
@@ -126,20 +126,20 @@ def test_embedded_data_are_written_once_and_have_the_classes_of_dhcd(
     each = len({font.family for font in fonts})
     monkeypatch.setattr(glyph_dataset, "EACH", each)
     seen: list[tuple[int, int]] = []
-    out = TASK.embedded(tmp_path, lambda *now: seen.append(now))
+    out = TASK.synthetic_dataset(tmp_path, lambda *now: seen.append(now))
     assert seen[-1] == (46 * each, 46 * each)
     before = len(seen)
-    assert TASK.embedded(tmp_path, lambda *now: seen.append(now)) == out == tmp_path / "glyphs"
+    assert TASK.synthetic_dataset(tmp_path, lambda *now: seen.append(now)) == out == tmp_path / "glyphs"
     assert len(seen) == before
     assert load(out, {}).classes == LABELS
-    assert {sample.domain for sample in load(out, {}).samples} == set(TASK.embedded_domains())
+    assert {sample.domain for sample in load(out, {}).samples} == set(TASK.synthetic_domains())
 
 
 def test_data_of_another_version_are_refused(tmp_path: Path) -> None:
     (tmp_path / "glyphs").mkdir()
     (tmp_path / "glyphs" / "glyphs.json").write_text('{"synthetic": true, "version": 0, "images_per_class": 70}')
     with pytest.raises(DataError, match="another version of handwriting; delete it"):
-        TASK.embedded(tmp_path, lambda *_: None)
+        TASK.synthetic_dataset(tmp_path, lambda *_: None)
 
 
 def test_a_damaged_mark_is_no_reason_to_take_them_for_real(glyphs: Path, tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def test_what_is_unlike_the_training_images_is_not_read(
     tiny_run: Path, characters: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scores = np.array([0.0, 2.0, 0.0])
-    monkeypatch.setattr("shared.evaluation.decision.ood.Reference.scores", lambda _, codes: scores[: len(codes)])
+    monkeypatch.setattr("shared.evaluation.decision.ood.Reference.scores", lambda _, features: scores[: len(features)])
     page = _page(characters, tmp_path / "page.png")
     told = _predict(page, "--model", tiny_run, "--json")
     tree = json.loads(told.stdout)

@@ -60,7 +60,7 @@ def page(character: Path) -> bytes:
 
 
 def test_a_drawing_is_answered_as_predict_answers_it(asked: TestClient, character: Path, tiny_run: Path) -> None:
-    (item,) = TASK.items([character])
+    (item,) = TASK.read_inputs([character])
     expected = Predictor(tiny_run, TASK.name, TASK.preprocess).assess(item).to_json(TASK) | {"input": "drawing"}
     told = asked.post("/api/drawings", content=character.read_bytes(), headers=CSRF)
     assert told.status_code == 200

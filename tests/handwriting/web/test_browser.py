@@ -144,7 +144,7 @@ def test_a_is_taught_from_five_drawings_and_then_read_and_taken_back(
         page.locator("#learn").scroll_into_view_if_needed()
         shoot(page, f"{name}-five")
         page.click("#learn")
-        page.get_by_text("Taught here").wait_for()
+        page.get_by_text("MeanTeacherLoss here").wait_for()
         assert page.get_by_text("Nothing is certified any more").count() > 0
         shoot(page, f"{name}-taught")
         page.goto(address)

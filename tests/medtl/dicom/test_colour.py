@@ -16,7 +16,7 @@ from pydicom.uid import UID, ExplicitVRBigEndian, JPEG2000Lossless, JPEGBaseline
 
 from medtl.dicom import bounds as dicom_bounds
 from medtl.dicom.reader import read_dicom
-from medtl.inputs import items
+from medtl.inputs import read_inputs
 from shared.errors import InputRefused
 
 ROWS, COLUMNS = 40, 48
@@ -195,5 +195,5 @@ def test_series_of_maps_in_colour_is_refused_with_one_reason(make_mr: Make, to_b
         dataset = in_rgb(make_mr, COLOURED)
         dataset.ImagePositionPatient, dataset.ImageOrientationPatient = [0, 0, 5 * index], [1, 0, 0, 0, 1, 0]
         (tmp_path / f"{index}.dcm").write_bytes(to_bytes(dataset))
-    (item,) = items([tmp_path])
+    (item,) = read_inputs([tmp_path])
     assert item.refusal == "is a derived map in colour; only grey MR images are judged"

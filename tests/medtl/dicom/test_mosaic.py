@@ -16,7 +16,7 @@ from pydicom.dataset import Dataset
 
 from medtl.dicom.pixels import decode
 from medtl.dicom.reader import read_dicom, read_header
-from medtl.inputs import items
+from medtl.inputs import read_inputs
 from shared.errors import InputRefused
 
 SIDE = 32
@@ -75,7 +75,7 @@ def test_slices_lie_along_the_stated_normal(make: Make, to_bytes: Make) -> None:
 def test_series_runs_from_the_feet_up_whichever_way_the_tiles_run(make: Make, to_bytes: Make, tmp_path: Path) -> None:
     path = tmp_path / "a.dcm"
     path.write_bytes(to_bytes(make(normal=("0", "0", "-1"))))
-    (item,) = items([path])
+    (item,) = read_inputs([path])
     assert item.notes == ()
     np.testing.assert_array_equal(item.slices, TILES[::-1])
     assert item.origins == tuple((str(path), index) for index in reversed(range(SLICES)))

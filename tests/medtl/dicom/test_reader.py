@@ -26,7 +26,7 @@ from pydicom.uid import (
 )
 
 from medtl.dicom import bounds as dicom_bounds
-from medtl.dicom.reader import foreign_code, read_dicom, read_header
+from medtl.dicom.reader import read_dicom, read_header, untrusted_decoding
 from medtl.dicom.series import Contrast
 from shared.errors import InputRefused
 from tests.medtl.mutation_seeds import dicom_seeds
@@ -359,14 +359,14 @@ def test_nothing_but_a_refusal_leaves_for_damaged_bytes() -> None:
 
 @pytest.mark.parametrize("fault", [RecursionError, MemoryError, KeyError, zlib.error])
 def test_faults_of_decoders_become_refusals_without_their_message(fault: Callable[[str], Exception]) -> None:
-    with pytest.raises(InputRefused) as caught, foreign_code():
+    with pytest.raises(InputRefused) as caught, untrusted_decoding():
         raise fault(NAME)
     assert "Doe" not in str(caught.value)
 
 
 def test_logs_of_decoders_stay_inside(caplog: pytest.LogCaptureFixture) -> None:
     logger = logging.getLogger("pydicom")
-    with foreign_code():
+    with untrusted_decoding():
         logger.warning(NAME)
     logger.warning("afterwards")
     assert [record.message for record in caplog.records] == ["afterwards"]

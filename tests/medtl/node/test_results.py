@@ -85,7 +85,7 @@ def copied(series: Path, folder: Path, **tags: Any) -> Path:
 def test_the_report_says_the_decision_and_joins_the_study(series: Path) -> None:
     document, source = only(series), pydicom.dcmread(next(series.glob("*.dcm")))
     assert texts(document)[0] == "Tumour suspected: tumour probability 0.750, suspected from 0.500"
-    told = {"Note: 2 slices", *TASK.caveats, "Model run-7", "Operating point: 0 misses in 9 patients"}
+    told = {"Note: 2 slices", *TASK.disclaimers, "Model run-7", "Operating point: 0 misses in 9 patients"}
     assert told | {"RESEARCH USE ONLY - NOT FOR DIAGNOSIS"} <= set(texts(document))
     for keyword in ("PatientID", "PatientName", "StudyInstanceUID", "StudyDate"):
         assert document[keyword].value == source[keyword].value

@@ -113,7 +113,7 @@ def test_loader_knows_it_as_synthetic_with_one_group_a_patient(phantom: Path) ->
 
 
 def test_scanners_of_the_embedded_data_are_known_before_they_are_made(tmp_path: Path) -> None:
-    told = TASK.embedded_domains()
+    told = TASK.synthetic_domains()
     made = write_phantom(tmp_path / "made", patients=1, slices=1, scanners=EMBEDDED_SCANNERS)
     assert {sample.domain for sample in load(made, {}).samples} == set(told)
     for wanted in (DataSection(domains=(told[0], "phantom nowhere")), DataSection(target="phantom nowhere")):

@@ -18,7 +18,7 @@ import pytest
 from highdicom import sr
 from pydicom.uid import Comprehensive3DSRStorage, ParametricMapStorage, SecondaryCaptureImageStorage
 
-from medtl.inputs import items
+from medtl.inputs import read_inputs
 from medtl.results.objects import result_objects, write_objects
 from medtl.transforms import restore
 from shared.errors import DataError, UsageError
@@ -63,7 +63,7 @@ def changed(judged: Any, folder: Path, change: Callable[[Any], None]) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             dataset.save_as(folder / path.name)
-    (item,) = items([folder])
+    (item,) = read_inputs([folder])
     return replace(judged, folder=folder, item=item)
 
 
@@ -88,7 +88,7 @@ def multiframe(judged: Any, path: Path, *, shared: bool) -> Any:
     for keyword in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness"):
         del made[keyword]
     made.save_as(path)
-    (item,) = items([path])
+    (item,) = read_inputs([path])
     return replace(judged, folder=path, item=item)
 
 

@@ -95,14 +95,14 @@ def packed(*members: tuple[str, bytes], link: bool = False) -> bytes:
 
 
 def test_a_folder_is_answered_as_predict_answers_it(uploaded: dict[str, Any], scanned: Path, tiny_model: Path) -> None:
-    (item,) = TASK.items([scanned])
+    (item,) = TASK.read_inputs([scanned])
     expected = Predictor(tiny_model, TASK.name, TASK.preprocess).assess(item).to_json(TASK)
     (answer,) = uploaded["answers"]
     assert answer == json.loads(json.dumps(expected)) | {"input": "scan"}
 
 
 def test_the_slices_are_those_of_the_scan(asked: TestClient, uploaded: dict[str, Any], scanned: Path) -> None:
-    (item,) = TASK.items([scanned])
+    (item,) = TASK.read_inputs([scanned])
     base = f"/api/uploads/{uploaded['id']}/items/0/slices"
     low, high = min(one.min() for one in item.slices), max(one.max() for one in item.slices)
     for number, pixels in enumerate(item.slices, start=1):
@@ -119,7 +119,7 @@ def test_the_page_tells_the_decision_and_keeps_names_out_of_title_and_address(
     assert page.status_code == 200
     assert any(words in page.text for words in ("Tumour suspected", "No tumour suspected"))
     assert "No sensitivity is certified for this input" in page.text
-    assert TASK.caveats[0] in page.text
+    assert TASK.disclaimers[0] in page.text
     assert page.text.partition("<title>")[2].startswith("Answer")
     assert "<script>" not in page.text
     assert "style=" not in page.text

@@ -154,7 +154,7 @@ def test_pages_fit_the_screen_and_have_no_serious_fault_of_accessibility(
             found += serious_violations(page)
         open_scan(page, address, "#choose-folder", scanned)
         page.wait_for_selector("#grey[data-slice]")
-        assert page.locator(".caveat").is_visible()
+        assert page.locator(".disclaimer").is_visible()
         shoot(page, f"{name}-scan")
         found += serious_violations(page)
     assert found == []

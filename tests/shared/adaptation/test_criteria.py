@@ -12,10 +12,10 @@ import pytest
 from shared.adaptation.criteria import (
     REVERSE_RULE,
     Run,
-    better_by,
+    bootstrap_gain,
     oracle_epoch,
     oracle_note,
-    rule_value,
+    score_run,
     setting_rules,
 )
 from shared.adaptation.target import FOLDER
@@ -54,8 +54,8 @@ def test_the_kept_epoch_is_the_best_by_the_rule_or_what_followed_on_training(tmp
 @pytest.mark.parametrize("rule", setting_rules())
 def test_every_rule_prefers_the_run_that_is_better_and_surer(rule: str, tmp_path: Path) -> None:
     good, bad = _run(tmp_path / "good", (0.5, 0.95), 1), _run(tmp_path / "bad", (0.5, 0.6), 2)
-    gain, interval = better_by(good, bad, rule)
-    assert gain == pytest.approx(rule_value(good, rule) - rule_value(bad, rule))
+    gain, interval = bootstrap_gain(good, bad, rule)
+    assert gain == pytest.approx(score_run(good, rule) - score_run(bad, rule))
     assert gain > 0
     assert interval is not None
     assert interval[0] < gain < interval[1]
@@ -63,7 +63,7 @@ def test_every_rule_prefers_the_run_that_is_better_and_surer(rule: str, tmp_path
 
 def test_the_luckiest_of_many_must_be_better_by_more(tmp_path: Path) -> None:
     good, bad = _run(tmp_path / "good", (0.5, 0.95), 1), _run(tmp_path / "bad", (0.5, 0.6), 2)
-    (_, alone), (_, of_ten) = (better_by(good, bad, REVERSE_RULE, choices=count) for count in (1, 10))
+    (_, alone), (_, of_ten) = (bootstrap_gain(good, bad, REVERSE_RULE, choices=count) for count in (1, 10))
     assert alone is not None
     assert of_ten is not None
     assert of_ten[0] < alone[0] < alone[1] < of_ten[1]
@@ -71,7 +71,7 @@ def test_the_luckiest_of_many_must_be_better_by_more(tmp_path: Path) -> None:
 
 def test_a_run_is_not_better_than_itself(tmp_path: Path) -> None:
     run = _run(tmp_path / "run", (0.5, 0.8), 3)
-    gain, interval = better_by(run, run, REVERSE_RULE)
+    gain, interval = bootstrap_gain(run, run, REVERSE_RULE)
     assert gain == 0
     assert interval is None or interval[0] <= 0
 

@@ -17,7 +17,7 @@ from shared.data.loading import load_dataset
 from shared.data.part import Part
 from shared.data.partition import divide
 from shared.errors import ConfigError, DataError
-from shared.samples import Belonging, Dataset, Sample
+from shared.samples import Dataset, Grouping, Sample
 from shared.task import Preprocessing
 
 Draw = Callable[..., Path]
@@ -102,11 +102,11 @@ def test_a_target_without_images_in_a_part_is_refused() -> None:
 
 def _part() -> Part:
     samples = [
-        Sample(id=str(i), source="", label="ab"[i % 2], domain=("near", "far")[i // 4], further={"writer": "x"})
+        Sample(id=str(i), source="", label="ab"[i % 2], domain=("near", "far")[i // 4], auxiliary={"writer": "x"})
         for i in range(8)
     ]
     images = [np.full((1, 2, 2), i, dtype=np.float32) for i in range(8)]
-    return Part(samples, images, np.arange(8, dtype=np.int64) % 2, Belonging.of(samples, range(8)))
+    return Part(samples, images, np.arange(8, dtype=np.int64) % 2, Grouping.of(samples, range(8)))
 
 
 def test_a_training_sees_images_of_the_target_and_nothing_that_is_said_of_them() -> None:
@@ -117,7 +117,7 @@ def test_a_training_sees_images_of_the_target_and_nothing_that_is_said_of_them()
     for part in (target.train, target.validation):
         assert [float(image[0, 0, 0]) for image in part.images] == [4.0, 5.0, 6.0, 7.0]
         assert set(part.labels.tolist()) == {-1}
-        assert all(one.label is None and not one.further and one.mask is None for one in part.samples)
+        assert all(one.label is None and not one.auxiliary and one.mask is None for one in part.samples)
     assert target.domain == "far"
 
 

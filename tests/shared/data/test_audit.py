@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from shared.data import audit as module
-from shared.data.audit import NEAR, AuditResult, audit
+from shared.data.audit import COPY_CORRELATION, AuditResult, audit
 from shared.errors import DataError
 from shared.samples import Sample
 
@@ -72,7 +72,7 @@ def test_the_search_finds_what_comparing_all_thumbnails_finds(monkeypatch: pytes
     thumbnails = np.stack([module._thumbnail(picture) for picture in pictures if picture is not None])
     straight = np.einsum("iyx,jyx->ij", thumbnails, thumbnails)
     flipped = np.einsum("iyx,jyx->ij", thumbnails, thumbnails[:, :, ::-1])
-    expected = {(int(i), int(j)) for i, j in np.argwhere(np.triu(np.maximum(straight, flipped) >= NEAR, 1))}
+    expected = {(int(i), int(j)) for i, j in np.argwhere(np.triu(np.maximum(straight, flipped) >= COPY_CORRELATION, 1))}
     assert 10 < len(expected) < 60
     assert set(_kinds(_audit(pictures))) == expected
 

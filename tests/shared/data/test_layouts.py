@@ -148,4 +148,4 @@ def test_further_labels_are_read_under_headings_that_say_so_and_nothing_else_is(
     table = "path,label,Label: Plane,label:side,patient name\n1.png,a,axial,,Jane\n2.png,b,,left,Jane\n"
     (tmp_path / "labels.csv").write_text(table)
     rows = find_layout(tmp_path / "labels.csv", SEARCH).rows
-    assert [dict(row.further) for row in rows] == [{"plane": "axial"}, {"side": "left"}]
+    assert [dict(row.auxiliary) for row in rows] == [{"plane": "axial"}, {"side": "left"}]

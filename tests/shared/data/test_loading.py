@@ -40,7 +40,7 @@ def test_collections_become_domains_and_forget_their_own_split(tmp_path: Path, d
 
 def test_groups_of_two_collections_are_the_same_only_where_they_are_known_persons() -> None:
     sample = Sample("x", "x.png", label="digit_0", group="1", series="s")
-    person = replace(sample, id="y", known_person=True)
+    person = replace(sample, id="y", has_global_group_id=True)
     dataset = Dataset((sample, person), ("digit_0",), "hash")
     both = joined({"a": dataset, "b": dataset})
     assert [one.group for one in both.samples] == ["a/1", "1", "b/1", "1"]

@@ -10,12 +10,12 @@ import pytest
 from shared.evaluation.abstention import abstention, abstention_in_words
 from shared.evaluation.decision.ood import HIGHEST
 from shared.runs.record import ModelRecord
-from shared.samples import Belonging, Sample
+from shared.samples import Grouping, Sample
 
 # three series of two slices each: healthy, tumour, tumour; the last is strange
 SAMPLES = [Sample(id=f"i{i}", source="", series=f"s{i // 2}", group=f"g{i // 2}") for i in range(6)]
 LABELS = np.array([0, 0, 1, 0, 1, 1])
-BELONGING = Belonging.of(SAMPLES, [0, 0, 1, 1, 2, 2])
+BELONGING = Grouping.of(SAMPLES, [0, 0, 1, 1, 2, 2])
 PROBABILITIES = np.array([[0.9, 0.1], [0.8, 0.2], [0.2, 0.8], [0.9, 0.1], [0.9, 0.1], [0.7, 0.3]])
 
 

@@ -10,19 +10,19 @@ from sklearn import metrics
 
 from shared.errors import DataError
 from shared.evaluation.decision.aggregation import Aggregation
-from shared.evaluation.measures import SMALL_CELL, Stakes, evaluate
+from shared.evaluation.measures import SMALL_CELL, UsageContext, evaluate
 from shared.evaluation.ranking import sensitivity_at_specificity
 from shared.evaluation.statistics.intervals import wilson
-from shared.samples import Belonging, Sample
+from shared.samples import Grouping, Sample
 
 CLASSES = ("healthy", "tumour")
 
 
-def _alone(count: int) -> Belonging:
-    return Belonging.of([Sample(str(i), "") for i in range(count)], range(count))
+def _alone(count: int) -> Grouping:
+    return Grouping.of([Sample(str(i), "") for i in range(count)], range(count))
 
 
-def _evaluate(scores: Any, truth: Any, threshold: float = 0.5, belonging: Belonging | None = None, **rest: Any) -> dict:
+def _evaluate(scores: Any, truth: Any, threshold: float = 0.5, belonging: Grouping | None = None, **rest: Any) -> dict:
     values = np.asarray(scores, dtype=float)
     return evaluate(
         np.stack([1 - values, values], axis=1),
@@ -54,7 +54,7 @@ def test_the_rates_are_those_of_a_published_table() -> None:
 def test_predictive_values_at_another_prevalence_are_those_of_the_publication() -> None:
     """Altman & Bland, BMJ 309:102, 1994: the same scans at a prevalence of 0.25 give 0.45 and 0.95."""
     scores = [0.9] * 231 + [0.1] * 27 + [0.9] * 32 + [0.1] * 54
-    found = _evaluate(scores, [1] * 258 + [0] * 86, stakes=Stakes(prevalence=0.25))
+    found = _evaluate(scores, [1] * 258 + [0] * 86, stakes=UsageContext(prevalence=0.25))
     assert round(found["ppv_at_prevalence"]["value"], 2) == 0.45
     assert round(found["npv_at_prevalence"]["value"], 2) == 0.95
 
@@ -64,7 +64,7 @@ def test_measures_agree_with_scikit_learn() -> None:
     truth = random.integers(0, 2, 200)
     scores = np.clip(0.3 * truth + 0.7 * random.random(200), 0, 1).round(2)  # with ties
     called = scores >= 0.4
-    found = _evaluate(scores, truth, 0.4, stakes=Stakes(miss_cost=5.0))
+    found = _evaluate(scores, truth, 0.4, stakes=UsageContext(miss_cost=5.0))
     assert found["auc"]["value"] == pytest.approx(metrics.roc_auc_score(truth, scores))
     assert found["average_precision"]["value"] == pytest.approx(metrics.average_precision_score(truth, scores))
     assert found["f_beta"]["value"] == pytest.approx(metrics.fbeta_score(truth, called, beta=2))
@@ -82,7 +82,7 @@ def test_a_patient_is_called_where_one_of_the_series_is() -> None:
     found = _evaluate(
         [0.9, 0.9, 0.1, 0.1, 0.1, 0.1, 0.9, 0.9],
         [1, 0, 0, 0, 0, 0, 0, 0],
-        belonging=Belonging.of(samples, [0] * 4 + [1] * 4),
+        belonging=Grouping.of(samples, [0] * 4 + [1] * 4),
         aggregation=Aggregation(("mean",)),
     )["by_group"]
     assert found["n"] == 2
@@ -94,7 +94,7 @@ def test_copies_do_not_narrow_an_interval() -> None:
     """Ten pictures of which each stands in the data twenty times over are ten pictures."""
     scores, truth = np.array([0.9] * 8 + [0.1] * 2), np.ones(10, dtype=int)
     once = _evaluate(scores, truth)["sensitivity"]
-    units = Belonging.of([Sample(str(i), "") for i in range(200)], np.repeat(np.arange(10), 20).tolist())
+    units = Grouping.of([Sample(str(i), "") for i in range(200)], np.repeat(np.arange(10), 20).tolist())
     often = _evaluate(np.repeat(scores, 20), np.repeat(truth, 20), belonging=units)["sensitivity"]
     assert often["value"] == once["value"]
     assert often["high"] - often["low"] >= once["high"] - once["low"]
@@ -129,7 +129,7 @@ def test_without_a_positive_class_the_threshold_accepts_and_rejects() -> None:
         labels,
         ("a", "b"),
         positive=np.zeros(2, dtype=bool),
-        belonging=Belonging.of(samples, range(10)),
+        belonging=Grouping.of(samples, range(10)),
         domains=["paper"] * 6 + ["slate"] * 4,
         threshold=0.9,
     )

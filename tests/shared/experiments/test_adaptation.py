@@ -17,7 +17,7 @@ from shared.config import Config, DataSection, load_config
 from shared.data.loading import load_dataset
 from shared.data.partition import divide
 from shared.errors import ConfigError, UsageError
-from shared.experiments.adaptation import KEPT, Plan, adapt, statement
+from shared.experiments.adaptation import SELECTED, Plan, adapt, statement
 from shared.experiments.adaptation_report import proxy_a_distance, write_adaptation
 from shared.io.atomic import read_json
 from shared.pipeline.preflight import faults_of_run
@@ -56,9 +56,9 @@ def test_it_tries_chooses_and_tells_both_columns(config: Config, tmp_path: Path)
     assert "oracle" in html
     assert html.count("data:image/png") == 5
     assert read_json(tmp_path / "adapt.json")["proxy_a_distance"].keys() == {"source only", tree["chosen"]}
-    check_finished(tmp_path / KEPT)
-    assert not (tmp_path / KEPT / FOLDER).exists()
-    assert set(read_model_record(tmp_path / KEPT).classes) == {"ka", "digit_0", "digit_1"}
+    check_finished(tmp_path / SELECTED)
+    assert not (tmp_path / SELECTED / FOLDER).exists()
+    assert set(read_model_record(tmp_path / SELECTED).classes) == {"ka", "digit_0", "digit_1"}
 
 
 @pytest.mark.usefixtures("quick_ending")
@@ -83,12 +83,12 @@ def test_labels_of_the_target_change_nothing_but_what_is_told_of_them(
         return replace(dataset, samples=samples)
 
     told = {}
-    plan = Plan(label_shift=True, bound=False)
+    plan = Plan(label_shift=True, upper_bound=False)
     for name in ("true", "turned"):
         told[name] = adapt(TASK, config, plan, tmp_path / name, root=tmp_path, progress=lambda *_: None)
         monkeypatch.setattr(shared.pipeline.train, "load_dataset", turned)
     for name in ("model.safetensors", "metrics.jsonl"):
-        for of in ("source-only", "dann", KEPT):
+        for of in ("source-only", "dann", SELECTED):
             true_bytes, turned_bytes = ((tmp_path / side / of / name).read_bytes() for side in told)
             assert true_bytes == turned_bytes
     true, other = (Run.read(side, tmp_path / side / "dann") for side in told)
@@ -154,9 +154,9 @@ def test_the_alarm_is_raised_unless_the_whole_interval_speaks_for_adapting() -> 
 
 def test_proxy_a_distance_is_0_of_one_domain_and_2_of_two() -> None:
     random = np.random.default_rng(0)
-    codes = random.normal(size=(800, 8)).astype(np.float32)
+    features = random.normal(size=(800, 8)).astype(np.float32)
     units = [range(400), range(400, 800)]
-    near, far = (proxy_a_distance(codes[:400], codes[400:] + shift, units) for shift in (0, 5))
+    near, far = (proxy_a_distance(features[:400], features[400:] + shift, units) for shift in (0, 5))
     assert near is not None
     assert near < 0.4
     assert far == pytest.approx(2.0, abs=0.02)
@@ -166,13 +166,13 @@ def test_proxy_a_distance_does_not_know_patients_again_and_says_nothing_of_one()
     """Slices of a patient are alike here, and domains are not told apart by anything else."""
     random = np.random.default_rng(0)
     patients = np.repeat(np.arange(80), 10)
-    codes = (random.normal(size=(80, 60))[patients] + random.normal(size=(800, 60)) * 0.01).astype(np.float32)
-    by_patient = proxy_a_distance(codes[:400], codes[400:], [patients[:400].tolist(), patients[400:].tolist()])
-    by_slice = proxy_a_distance(codes[:400], codes[400:], [range(400), range(400, 800)])
+    features = (random.normal(size=(80, 60))[patients] + random.normal(size=(800, 60)) * 0.01).astype(np.float32)
+    by_patient = proxy_a_distance(features[:400], features[400:], [patients[:400].tolist(), patients[400:].tolist()])
+    by_slice = proxy_a_distance(features[:400], features[400:], [range(400), range(400, 800)])
     assert by_patient is not None
     assert by_slice is not None
     assert by_patient < 0.5 < by_slice
-    assert proxy_a_distance(codes[:400], codes[400:], [[1] * 400, range(400)]) is None
+    assert proxy_a_distance(features[:400], features[400:], [[1] * 400, range(400)]) is None
 
 
 def test_two_domains_or_two_paths_are_named_and_nothing_between(tmp_path: Path) -> None:

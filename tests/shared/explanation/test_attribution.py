@@ -9,7 +9,7 @@ import torch
 from shared.errors import UsageError
 from shared.explanation.attribution import METHODS, attribute, methods_for
 from shared.models.backbones.build import build_backbone
-from shared.models.network import Network, code_width
+from shared.models.network import Network, feature_width
 
 CPU = torch.device("cpu")
 SIZE = 32
@@ -17,7 +17,7 @@ SIZE = 32
 
 def _network(name: str = "convnet_small", size: int = SIZE, classes: int = 2) -> Network:
     backbone = build_backbone(name, layers=None, seed=0)
-    width = code_width(backbone, backbone.layers, "avg1", 1, size)
+    width = feature_width(backbone, backbone.layers, "avg1", 1, size)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         return Network(backbone, backbone.layers, "avg1", width, classes).eval()

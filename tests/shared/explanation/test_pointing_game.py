@@ -8,7 +8,7 @@ import torch
 
 from shared.explanation.pointing_game import agreement, point
 from shared.models.backbones.build import build_backbone
-from shared.models.network import Network, code_width
+from shared.models.network import Network, feature_width
 
 SIZE = 64
 
@@ -48,7 +48,7 @@ def test_what_speaks_against_the_class_points_at_nothing() -> None:
 
 def test_agreement_counts_each_method_and_chance(monkeypatch: pytest.MonkeyPatch) -> None:
     backbone = build_backbone("convnet_small", layers=None, seed=0)
-    network = Network(backbone, backbone.layers, "avg1", code_width(backbone, backbone.layers, "avg1", 1, SIZE), 2)
+    network = Network(backbone, backbone.layers, "avg1", feature_width(backbone, backbone.layers, "avg1", 1, SIZE), 2)
     mask = _mask()
 
     def pointing(network: Network, images: np.ndarray, targets: np.ndarray, device: object, method: str) -> np.ndarray:

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from shared.features.cache import BATCH, cached_codes, codes_of_layers, layer_keys
+from shared.features.cache import BATCH, cached_features, features_of_layers, layer_keys
 from shared.io.array_store import cache_folder
 from shared.models.backbones.build import build_backbone
-from shared.models.network import Network, code_width
+from shared.models.network import Network, feature_width
 from shared.samples import Sample
 from shared.task import Preprocessing
 
@@ -43,17 +43,17 @@ class Counted(Sequence):
 
 def _network(*, seed: int = 0, layers: tuple[str, ...] = ("block2",), pooling: str = "avg1") -> Network:
     backbone = build_backbone("convnet_small", layers=layers, seed=seed)
-    return Network(backbone, layers, pooling, code_width(backbone, layers, pooling, 1, 32), 2)
+    return Network(backbone, layers, pooling, feature_width(backbone, layers, pooling, 1, 32), 2)
 
 
-def _codes(
+def _features(
     network: Network,
     images: Counted,
     samples: Sequence[Sample] = SAMPLES,
     spec: Preprocessing = SPEC,
     content_hash: str = "data",
 ) -> np.ndarray:
-    codes = cached_codes(
+    features = cached_features(
         network,
         images,
         samples,
@@ -62,21 +62,21 @@ def _codes(
         device=torch.device("cpu"),
         progress=lambda done, total: None,
     )
-    return codes.block(0, len(codes)).numpy()
+    return features.block(0, len(features)).numpy()
 
 
 def test_codes_are_those_of_the_network() -> None:
     network, images = _network(), Counted()
-    codes = _codes(network, images)
+    features = _features(network, images)
     with torch.inference_mode():
-        expected = network.eval().codes(torch.from_numpy(images.pixels)).numpy()
-    np.testing.assert_allclose(codes, expected, atol=1e-6)
+        expected = network.eval().features(torch.from_numpy(images.pixels)).numpy()
+    np.testing.assert_allclose(features, expected, atol=1e-6)
 
 
 def test_the_second_time_no_image_is_read() -> None:
     network, images = _network(), Counted()
-    first, reads = _codes(network, images), images.reads
-    again = _codes(network, images)
+    first, reads = _features(network, images), images.reads
+    again = _features(network, images)
     assert (reads, images.reads) == (COUNT, COUNT)
     assert np.array_equal(first, again)
 
@@ -85,8 +85,8 @@ def test_another_head_finds_the_same_codes() -> None:
     images = Counted()
     first, second = _network(), _network()
     torch.nn.init.ones_(second.head.weight)
-    _codes(first, images)
-    _codes(second, images)
+    _features(first, images)
+    _features(second, images)
     assert images.reads == COUNT
 
 
@@ -120,23 +120,23 @@ OTHERS: dict[str, Callable[[], dict[str, Any]]] = {
 def test_whatever_changes_a_code_misses_the_cache(change: str) -> None:
     images = Counted()
     asked = {"network": _network(), **OTHERS[change]()}
-    _codes(_network(), images)
-    _codes(asked.pop("network"), images, **asked)
+    _features(_network(), images)
+    _features(asked.pop("network"), images, **asked)
     assert images.reads == 2 * COUNT
 
 
 def test_another_order_and_a_part_find_the_same_codes() -> None:
     network, images = _network(), Counted()
-    whole = np.array(_codes(network, images))
-    assert np.array_equal(_codes(network, images, SAMPLES[::-1]), whole[::-1])
+    whole = np.array(_features(network, images))
+    assert np.array_equal(_features(network, images, SAMPLES[::-1]), whole[::-1])
     assert images.reads == COUNT
 
 
 def test_only_what_is_missing_is_computed() -> None:
     network, images = _network(), Counted()
-    whole = np.array(_codes(network, images))
+    whole = np.array(_features(network, images))
     added = [*SAMPLES[:-1], replace(SAMPLES[-1], frame=1)]
-    assert np.allclose(_codes(network, images, added), whole, atol=1e-6)
+    assert np.allclose(_features(network, images, added), whole, atol=1e-6)
     assert images.reads == COUNT + 1
 
 
@@ -152,43 +152,43 @@ def test_the_key_is_the_same_in_another_process() -> None:
 def test_an_interrupted_computation_leaves_nothing_to_be_taken_up() -> None:
     network = _network()
     with pytest.raises(KeyboardInterrupt):
-        _codes(network, Counted(break_at=BATCH + 2))
-    assert not [path for path in cache_folder("codes").rglob("*") if path.is_file()]
+        _features(network, Counted(break_at=BATCH + 2))
+    assert not [path for path in cache_folder("features").rglob("*") if path.is_file()]
     images = Counted()
-    codes = _codes(network, images)
+    features = _features(network, images)
     assert images.reads == COUNT
-    assert (np.abs(codes).sum(axis=1) > 0).all()
+    assert (np.abs(features).sum(axis=1) > 0).all()
 
 
 def test_what_a_killed_process_left_is_not_taken_up() -> None:
     network, images = _network(), Counted()
-    folder = cache_folder("codes") / f"{layer_keys(network.backbone, SPEC, 'data')['block2']}-avg1"
+    folder = cache_folder("features") / f"{layer_keys(network.backbone, SPEC, 'data')['block2']}-avg1"
     folder.mkdir(parents=True)
     np.save(folder / "half.npy", np.zeros((COUNT, 64), np.float32))
     (folder / "half.npy").rename(folder / "half.1.partial")
-    assert np.abs(_codes(network, images)).sum() > 0
+    assert np.abs(_features(network, images)).sum() > 0
     assert images.reads == COUNT
 
 
 @pytest.mark.parametrize("damage", [lambda content: content[:-64], lambda content: b"", lambda content: b"junk" * 50])
 def test_a_damaged_cache_is_computed_anew(damage: Callable[[bytes], bytes]) -> None:
     network, images = _network(), Counted()
-    whole = np.array(_codes(network, images))
-    (path,) = cache_folder("codes").rglob("*.npy")
+    whole = np.array(_features(network, images))
+    (path,) = cache_folder("features").rglob("*.npy")
     path.write_bytes(damage(path.read_bytes()))
-    assert np.array_equal(_codes(network, images), whole)
+    assert np.array_equal(_features(network, images), whole)
 
 
 def test_the_cache_lies_where_the_user_wants_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache_folder("codes") == tmp_path / "medtl" / "codes"
+    assert cache_folder("features") == tmp_path / "medtl" / "features"
 
 
 def test_all_layers_come_in_one_pass_and_a_shorter_backbone_finds_them() -> None:
     images = Counted()
     wanted = [("block1", "avg2"), ("block2", "avg1"), ("block3", "max1")]
     whole = build_backbone("convnet_small", layers=("block1", "block2", "block3"), seed=0)
-    rows = codes_of_layers(
+    rows = features_of_layers(
         whole,
         wanted,
         images,
@@ -200,14 +200,14 @@ def test_all_layers_come_in_one_pass_and_a_shorter_backbone_finds_them() -> None
     )
     assert images.reads == COUNT
     assert [rows[one].shape for one in wanted] == [(COUNT, 128), (COUNT, 64), (COUNT, 128)]
-    short = _codes(_network(layers=("block2",)), images)
+    short = _features(_network(layers=("block2",)), images)
     assert images.reads == COUNT
     assert np.array_equal(short, rows["block2", "avg1"].block(0, COUNT))
 
 
 def test_several_layers_lie_side_by_side() -> None:
     images = Counted()
-    both = _codes(_network(layers=("block1", "block2")), images)
-    parts = [_codes(_network(layers=(layer,)), images) for layer in ("block1", "block2")]
+    both = _features(_network(layers=("block1", "block2")), images)
+    parts = [_features(_network(layers=(layer,)), images) for layer in ("block1", "block2")]
     assert images.reads == COUNT
     assert np.array_equal(both, np.concatenate(parts, axis=1))

@@ -11,12 +11,12 @@ from handwriting.task import TASK
 from shared.config import load_config
 from shared.data.part import Part
 from shared.errors import ConfigError
-from shared.features.layer_search import Code, choose_code
+from shared.features.layer_search import FeatureSpec, search_layers
 from shared.models.backbones.build import build_backbone, find_backbone
 from shared.models.backbones.module import Backbone
 from shared.pipeline.train import run
 from shared.runs.record import read_model_record
-from shared.samples import Belonging, Sample
+from shared.samples import Grouping, Sample
 from shared.task import Preprocessing
 
 SIDE = 16
@@ -31,7 +31,7 @@ def _part(name: str, count: int, seed: int) -> Part:
         row, column = divmod(int(label), 2)
         image[0, row * 8 : row * 8 + 8, column * 8 : column * 8 + 8] += 0.1
     samples = [Sample(f"{name}-{i}", "") for i in range(count)]
-    return Part(samples, images, labels, Belonging.of(samples, list(range(count))))
+    return Part(samples, images, labels, Grouping.of(samples, list(range(count))))
 
 
 def _build(size: int) -> Backbone:
@@ -39,8 +39,8 @@ def _build(size: int) -> Backbone:
     return build_backbone("convnet_small", layers=layers, seed=0, input_size=None if size == SIDE else size)
 
 
-def _choose(sizes: tuple[int, ...], seed: int = 0) -> tuple[Code, list[dict]]:
-    return choose_code(
+def _choose(sizes: tuple[int, ...], seed: int = 0) -> tuple[FeatureSpec, list[dict]]:
+    return search_layers(
         _build,
         sizes,
         _part("train", 80, 1),

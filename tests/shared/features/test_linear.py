@@ -6,8 +6,8 @@ import torch
 from sklearn.datasets import make_classification
 
 from shared.evaluation.calibration import fit_temperature
-from shared.features.lbfgs import Held
-from shared.features.linear import fit_path
+from shared.features.lbfgs import InMemoryFeatures
+from shared.features.linear import regularisation_path
 from shared.training.objective import balanced_weights
 
 
@@ -18,26 +18,26 @@ def _problem(classes: int = 3) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_the_path_keeps_the_head_that_scores_best() -> None:
-    codes, labels = _problem()
-    tensor = torch.tensor(codes, dtype=torch.float32)
+    features, labels = _problem()
+    tensor = torch.tensor(features, dtype=torch.float32)
     seen: list[float] = []
 
     def score(head: object) -> float:
         seen.append(head.penalty)  # type: ignore[attr-defined]
         return (0.1, 0.2, 0.3, 1.0)[len(seen) - 1] if len(seen) <= 4 else 0.0
 
-    head, _ = fit_path(Held(tensor), torch.tensor(labels), 3, loss="softmax", score=score)
+    head, _ = regularisation_path(InMemoryFeatures(tensor), torch.tensor(labels), 3, loss="softmax", score=score)
     assert head.penalty == seen[3]
     # two weaker ones were tried, then patience ended the path; then those half a step to both sides
     assert seen[3:] == pytest.approx([1e-2, 1e-3, 1e-4, 1e-2 * 10**0.5, 1e-2 / 10**0.5])
 
 
 def test_a_strength_between_the_steps_is_found() -> None:
-    codes, labels = _problem()
-    tensor = torch.tensor(codes, dtype=torch.float32)
+    features, labels = _problem()
+    tensor = torch.tensor(features, dtype=torch.float32)
     best = 10**-1.5
-    head, _ = fit_path(
-        Held(tensor),
+    head, _ = regularisation_path(
+        InMemoryFeatures(tensor),
         torch.tensor(labels),
         3,
         loss="softmax",
@@ -47,21 +47,27 @@ def test_a_strength_between_the_steps_is_found() -> None:
 
 
 def test_standardisation_is_folded_in() -> None:
-    codes, labels = _problem()
-    shifted = torch.tensor(codes * 50 + 1000, dtype=torch.float32)
-    plain = torch.tensor(codes, dtype=torch.float32)
+    features, labels = _problem()
+    shifted = torch.tensor(features * 50 + 1000, dtype=torch.float32)
+    plain = torch.tensor(features, dtype=torch.float32)
     heads = [
-        fit_path(Held(c), torch.tensor(labels), 3, loss="softmax", score=lambda _: 0.0, penalties=(0.1,))[0]
+        regularisation_path(
+            InMemoryFeatures(c), torch.tensor(labels), 3, loss="softmax", score=lambda _: 0.0, penalties=(0.1,)
+        )[0]
         for c in (shifted, plain)
     ]
     torch.testing.assert_close(heads[0].scores(shifted), heads[1].scores(plain), atol=2e-2, rtol=1e-2)
 
 
 def test_a_constant_code_column_is_harmless() -> None:
-    codes, labels = _problem()
-    codes[:, 3] = 7.0
-    head, _ = fit_path(
-        Held(torch.tensor(codes, dtype=torch.float32)), torch.tensor(labels), 3, loss="softmax", score=lambda _: 0.0
+    features, labels = _problem()
+    features[:, 3] = 7.0
+    head, _ = regularisation_path(
+        InMemoryFeatures(torch.tensor(features, dtype=torch.float32)),
+        torch.tensor(labels),
+        3,
+        loss="softmax",
+        score=lambda _: 0.0,
     )
     assert torch.isfinite(head.weight).all()
 
@@ -83,9 +89,9 @@ def test_temperature_undoes_a_known_overconfidence() -> None:
 
 
 def test_the_rows_of_the_path_tell_what_was_tried() -> None:
-    codes, labels = _problem()
-    head, rows = fit_path(
-        Held(torch.tensor(codes, dtype=torch.float32)),
+    features, labels = _problem()
+    head, rows = regularisation_path(
+        InMemoryFeatures(torch.tensor(features, dtype=torch.float32)),
         torch.tensor(labels),
         3,
         loss="softmax",

@@ -7,19 +7,19 @@ from shared.features import ridge
 from shared.features.ridge import out_of_fold
 
 
-def _codes(pull: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _features(pull: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     random = np.random.default_rng(0)
     labels = random.integers(0, 3, 90)
-    codes = random.normal(size=(90, 20))
-    codes[np.arange(90), labels] += pull
-    return codes, labels, np.arange(90) % 3
+    features = random.normal(size=(90, 20))
+    features[np.arange(90), labels] += pull
+    return features, labels, np.arange(90) % 3
 
 
 def test_scores_are_those_of_weighted_ridge_regression_solved_directly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ridge, "PENALTIES", (0.1,))
-    codes, labels, folds = _codes(1.0)
-    found = out_of_fold(codes, labels, 3, folds)
-    standard = (codes - codes.mean(0)) / codes.std(0) / np.sqrt(20)
+    features, labels, folds = _features(1.0)
+    found = out_of_fold(features, labels, 3, folds)
+    standard = (features - features.mean(0)) / features.std(0) / np.sqrt(20)
     learnt, asked = folds != 0, folds == 0
     level = np.mean(np.sum(standard[learnt] ** 2, axis=1))
     features = np.hstack([standard, np.full((90, 1), np.sqrt(10.0 * level))])
@@ -36,12 +36,12 @@ def test_scores_are_those_of_weighted_ridge_regression_solved_directly(monkeypat
 
 def test_classes_that_codes_tell_apart_are_found_and_others_are_not() -> None:
     for pull, low, high in ((4.0, 0.95, 1.0), (0.0, 0.15, 0.5)):
-        codes, labels, folds = _codes(pull)
-        assert low <= (out_of_fold(codes, labels, 3, folds).argmax(1) == labels).mean() <= high
+        features, labels, folds = _features(pull)
+        assert low <= (out_of_fold(features, labels, 3, folds).argmax(1) == labels).mean() <= high
 
 
 def test_a_fold_has_no_part_in_its_own_scores() -> None:
-    codes, labels, folds = _codes(1.0)
+    features, labels, folds = _features(1.0)
     other = np.where(folds == 1, (labels + 1) % 3, labels)
     same = folds == 1
-    assert out_of_fold(codes, labels, 3, folds)[same] == pytest.approx(out_of_fold(codes, other, 3, folds)[same])
+    assert out_of_fold(features, labels, 3, folds)[same] == pytest.approx(out_of_fold(features, other, 3, folds)[same])

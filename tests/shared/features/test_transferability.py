@@ -7,23 +7,23 @@ from scipy.stats import multivariate_normal
 from shared.features.transferability import evidence, h_score, log_me
 
 
-def _codes(count: int, width: int, pull: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def _features(count: int, width: int, pull: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     random = np.random.default_rng(seed)
     labels = np.arange(count) % 3
-    codes = random.normal(size=(count, width))
-    codes[np.arange(count), labels] += pull
-    return codes, labels
+    features = random.normal(size=(count, width))
+    features[np.arange(count), labels] += pull
+    return features, labels
 
 
 @pytest.mark.parametrize(("count", "width"), [(40, 8), (20, 50)])
 def test_the_evidence_is_that_of_the_gaussian_it_stands_for_and_the_largest(count: int, width: int) -> None:
-    codes, labels = _codes(count, width, 2.0)
+    features, labels = _features(count, width, 2.0)
     target = (labels == 0).astype(np.float64)
-    left, values, _ = np.linalg.svd(codes, full_matrices=False)
+    left, values, _ = np.linalg.svd(features, full_matrices=False)
     value, alpha, beta = evidence(left, values**2, width, target)
 
     def direct(alpha: float, beta: float) -> float:
-        covariance = codes @ codes.T / alpha + np.eye(count) / beta
+        covariance = features @ features.T / alpha + np.eye(count) / beta
         return float(multivariate_normal(np.zeros(count), covariance).logpdf(target))
 
     assert value == pytest.approx(direct(alpha, beta), rel=1e-9)
@@ -33,12 +33,12 @@ def test_the_evidence_is_that_of_the_gaussian_it_stands_for_and_the_largest(coun
 
 
 def test_log_me_is_the_mean_over_classes_and_higher_where_codes_tell_them_apart() -> None:
-    codes, labels = _codes(60, 10, 3.0)
-    left, values, _ = np.linalg.svd(codes, full_matrices=False)
+    features, labels = _features(60, 10, 3.0)
+    left, values, _ = np.linalg.svd(features, full_matrices=False)
     each = [evidence(left, values**2, 10, (labels == k).astype(np.float64))[0] for k in range(3)]
-    assert log_me(codes, labels) == pytest.approx(np.mean(each) / 60)
-    noise, _ = _codes(60, 10, 0.0)
-    assert log_me(codes, labels) > log_me(noise, labels) + 0.1
+    assert log_me(features, labels) == pytest.approx(np.mean(each) / 60)
+    noise, _ = _features(60, 10, 0.0)
+    assert log_me(features, labels) > log_me(noise, labels) + 0.1
 
 
 def test_the_h_score_of_one_value_is_the_correlation_ratio() -> None:
@@ -50,8 +50,8 @@ def test_the_h_score_of_one_value_is_the_correlation_ratio() -> None:
 
 
 def test_the_h_score_of_noise_stays_small_with_more_values_than_samples() -> None:
-    noise, labels = _codes(30, 200, 0.0)
-    told, _ = _codes(30, 200, 12.0)
+    noise, labels = _features(30, 200, 0.0)
+    told, _ = _features(30, 200, 12.0)
     assert 0 <= h_score(noise, labels) < 0.7 < 1.0 < h_score(told, labels) <= 2.0
     assert h_score(np.ones((30, 4)), labels) == 0.0
 

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 
 from shared.errors import RunError
-from shared.io.array_store import Store, cache_folder
+from shared.io.array_store import ArrayStore, cache_folder
 
 NAMES = [f"row-{i}" for i in range(6)]
 ROWS = np.arange(12, dtype=np.float32).reshape(6, 2)
 
 
-def _filled(folder: Path) -> Store:
+def _filled(folder: Path) -> ArrayStore:
     """A store with its rows in two pieces."""
-    store = Store(folder)
+    store = ArrayStore(folder)
     with store.adding(NAMES[:4]) as add:
         add(ROWS[:1])
         add(ROWS[1:4])
@@ -27,7 +27,7 @@ def _filled(folder: Path) -> Store:
 def test_rows_come_back_in_any_order_from_any_piece(tmp_path: Path) -> None:
     _filled(tmp_path)
     order = [5, 0, 1, 2, 4]
-    rows = Store(tmp_path).rows([NAMES[i] for i in order])
+    rows = ArrayStore(tmp_path).rows([NAMES[i] for i in order])
     assert (rows.shape, rows.dtype) == ((5, 2), np.float32)
     assert np.array_equal(rows.block(0, 99), ROWS[order])
     assert np.array_equal(rows.block(1, 3), ROWS[[0, 1]])
@@ -39,23 +39,23 @@ def test_rows_come_back_in_any_order_from_any_piece(tmp_path: Path) -> None:
 def test_what_is_missing_is_told(tmp_path: Path) -> None:
     store = _filled(tmp_path)
     assert store.missing(["new", *NAMES, "newer"]) == [0, 7]
-    assert Store(tmp_path / "empty").missing(NAMES) == list(range(6))
+    assert ArrayStore(tmp_path / "empty").missing(NAMES) == list(range(6))
 
 
 def test_an_interrupted_piece_leaves_nothing(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+    store = ArrayStore(tmp_path)
     with pytest.raises(KeyboardInterrupt), store.adding(NAMES) as add:
         add(ROWS[:3])
         raise KeyboardInterrupt
     assert list(tmp_path.iterdir()) == []
-    assert Store(tmp_path).missing(NAMES) == list(range(6))
+    assert ArrayStore(tmp_path).missing(NAMES) == list(range(6))
 
 
 def test_a_piece_that_was_cut_off_is_deleted(tmp_path: Path) -> None:
     _filled(tmp_path)
     (piece,) = [path for path in tmp_path.glob("*.npy") if path.stat().st_size > 128 + 3 * 8]
     piece.write_bytes(piece.read_bytes()[:-4])
-    assert Store(tmp_path).missing(NAMES) == [0, 1, 2, 3]
+    assert ArrayStore(tmp_path).missing(NAMES) == [0, 1, 2, 3]
     assert not piece.exists()
 
 

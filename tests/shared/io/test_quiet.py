@@ -7,18 +7,18 @@ import sys
 
 import pytest
 
-from shared.io.quiet import quiet_libraries, quiet_loggers
+from shared.io.quiet import quiet_loggers, suppressed_native_stderr
 
 
 def test_what_is_written_past_python_is_not_seen(capfd: pytest.CaptureFixture[str]) -> None:
-    with quiet_libraries(), quiet_libraries():
+    with suppressed_native_stderr(), suppressed_native_stderr():
         os.write(2, b"inside")
     os.write(2, b"afterwards")
     assert capfd.readouterr().err == "afterwards"
 
 
 def test_standard_error_comes_back_after_a_fault(capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(KeyError), quiet_libraries():
+    with pytest.raises(KeyError), suppressed_native_stderr():
         raise KeyError
     os.write(2, b"afterwards")
     assert capfd.readouterr().err == "afterwards"
@@ -26,7 +26,9 @@ def test_standard_error_comes_back_after_a_fault(capfd: pytest.CaptureFixture[st
 
 def test_closed_standard_error_is_no_fault() -> None:
     program = (
-        "import os; os.close(2)\nfrom shared.io.quiet import quiet_libraries\nwith quiet_libraries(): print('ran')"
+        "import os; os.close(2)\n"
+        "from shared.io.quiet import suppressed_native_stderr\n"
+        "with suppressed_native_stderr(): print('ran')"
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert result.stdout.strip() == b"ran"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from shared.errors import UsageError, WeightsError
-from shared.models.local_weights import FOLDER, Available, available_backbones, backbone_of_file
+from shared.models.local_weights import FOLDER, LocalWeights, available_backbones, backbone_of_file
 
 
 @pytest.fixture(autouse=True)
@@ -44,9 +44,9 @@ def test_folder_cache_and_named_files_are_found_and_the_rest_is_missing(
     monkeypatch.setenv(FOLDER, str(tmp_path / "weights"))
     found, missing = available_backbones([named])
     assert found == [
-        Available("resnet18", str(named)),
-        Available("squeezenet1_1", str(beside)),
-        Available("alexnet", "imagenet"),
+        LocalWeights("resnet18", str(named)),
+        LocalWeights("squeezenet1_1", str(beside)),
+        LocalWeights("alexnet", "imagenet"),
     ]
     lacking = {one.name: one.file for one in missing}
     assert lacking["vgg16"] == "vgg16-397923af.pth"

@@ -13,7 +13,7 @@ import torch
 
 from shared.errors import ExportError
 from shared.models.backbones.build import build_backbone
-from shared.models.network import Calibrated, Network, code_width
+from shared.models.network import Calibrated, Network, feature_width
 from shared.models.onnx_export import TOLERANCE, export_onnx
 from shared.task import Preprocessing
 
@@ -22,7 +22,7 @@ SPEC = Preprocessing(32)
 
 def _network(seed: int = 0) -> Network:
     backbone = build_backbone("convnet_small", layers=("block1",), seed=seed)
-    network = Network(backbone, ("block1",), "avg1", code_width(backbone, ("block1",), "avg1", 1, 32), 3)
+    network = Network(backbone, ("block1",), "avg1", feature_width(backbone, ("block1",), "avg1", 1, 32), 3)
     with torch.no_grad():
         torch.nn.init.zeros_(network.head.bias)
         torch.nn.init.normal_(network.head.weight, std=5.0, generator=torch.Generator().manual_seed(seed))
@@ -44,7 +44,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_one_file_with_named_ends(exported: Path) -> None:
     session = onnxruntime.InferenceSession(exported, providers=["CPUExecutionProvider"])
     assert [end.name for end in session.get_inputs()] == ["images"]
-    assert [end.name for end in session.get_outputs()] == ["probabilities", "codes"]
+    assert [end.name for end in session.get_outputs()] == ["probabilities", "features"]
     assert session.get_inputs()[0].shape[1:] == [1, 32, 32]
     assert list(exported.parent.iterdir()) == [exported]
 
@@ -54,10 +54,10 @@ def test_any_batch_gives_what_torch_gives(exported: Path, count: int) -> None:
     session = onnxruntime.InferenceSession(exported, providers=["CPUExecutionProvider"])
     images = _images(count)
     with torch.inference_mode():
-        probabilities, codes = Calibrated(_network()).eval()(torch.from_numpy(images))
-    given = session.run(["probabilities", "codes"], {"images": images})
+        probabilities, features = Calibrated(_network()).eval()(torch.from_numpy(images))
+    given = session.run(["probabilities", "features"], {"images": images})
     np.testing.assert_allclose(given[0], probabilities.numpy(), atol=TOLERANCE)
-    np.testing.assert_allclose(given[1], codes.numpy(), atol=1e-4)
+    np.testing.assert_allclose(given[1], features.numpy(), atol=1e-4)
     assert np.ptp(given[0]) > 0.1  # the comparison is of numbers that differ
 
 
@@ -92,9 +92,9 @@ def test_an_output_that_is_no_number_is_a_difference(
 ) -> None:
     class Session(onnxruntime.InferenceSession):
         def run(self, names: Any, inputs: Any, options: Any = None) -> Any:
-            rows, codes = super().run(names, inputs, options)
+            rows, features = super().run(names, inputs, options)
             is_one = len(rows) == 1
-            return [np.full_like(rows, np.nan) if is_one == (wrong_for == "one") else rows, codes]
+            return [np.full_like(rows, np.nan) if is_one == (wrong_for == "one") else rows, features]
 
     monkeypatch.setattr("shared.models.onnx_export._export", lambda model, example, path: shutil.copy(exported, path))
     monkeypatch.setattr("onnxruntime.InferenceSession", Session)
@@ -114,8 +114,8 @@ def test_a_graph_that_knows_one_batch_only_is_caught(tmp_path: Path, monkeypatch
         def run(self, names: Any, inputs: Any) -> Any:
             images = torch.from_numpy(inputs["images"])
             with torch.inference_mode():
-                rows, codes = (part.numpy() for part in Calibrated(_network()).eval()(images))
-            return [rows if len(rows) > 1 else rows[:, ::-1], codes]
+                rows, features = (part.numpy() for part in Calibrated(_network()).eval()(images))
+            return [rows if len(rows) > 1 else rows[:, ::-1], features]
 
     monkeypatch.setattr("shared.models.onnx_export._export", export)
     monkeypatch.setattr("onnxruntime.InferenceSession", Session)

@@ -19,11 +19,11 @@ from shared.config import load_config
 from shared.data.audit import AuditResult, Pair
 from shared.errors import ConfigError, DataError, LeakError, MedtlError, RunError, UsageError
 from shared.evaluation.decision.selective import choose_rejection
-from shared.evaluation.measures import Stakes
+from shared.evaluation.measures import UsageContext
 from shared.io.atomic import read_json
 from shared.pipeline.train import run
 from shared.prediction.external import assess_data
-from shared.runs.folder import claimed, is_finished, newest_run, read_seen
+from shared.runs.folder import is_finished, locked, newest_run, read_training_digests
 
 Words = tuple[str, ...]
 Draw = Callable[..., Path]
@@ -37,7 +37,7 @@ FILES = {
     "model.json",
     "report.html",
     "seen.txt",
-    "codes.npy",
+    "features.npy",
     "report.json",
     "model_card.md",
     "done",
@@ -198,7 +198,7 @@ def test_copies_of_another_dataset_are_left_out_so_that_the_run_can_be_its_sourc
     folder = _run(tmp_path, tiny_words, f"data.source={data}", f"data.apart_from={other}", HEAD_ALONE)
     notes = read_json(folder / "report.json")["notes"]
     assert any(note.startswith("3 images are copies of some in data.apart_from, 0 are of patients") for note in notes)
-    tree = assess_data(TASK, folder, other, stakes=Stakes(), progress=lambda *_: None)
+    tree = assess_data(TASK, folder, other, stakes=UsageContext(), progress=lambda *_: None)
     assert tree["coverage"]["seen_in_training"] == 0
 
 
@@ -339,13 +339,13 @@ def test_what_the_source_run_saw_is_not_new_to_the_transferred_one(
     tmp_path: Path, tiny_words: Words, tiny_run: Path
 ) -> None:
     folder = _run(tmp_path, tiny_words, f"backbone.weights={tiny_run}", "seed=5", HEAD_ALONE)
-    assert read_seen(tiny_run) < read_seen(folder)
+    assert read_training_digests(tiny_run) < read_training_digests(folder)
     notes = read_json(folder / "report.json")["notes"]
     assert any("test images or patients were seen by the run that the weights come from" in note for note in notes)
 
 
 def test_a_run_folder_in_use_is_refused(tmp_path: Path, tiny_words: Words) -> None:
-    with claimed(tmp_path / "run"), pytest.raises(RunError, match="trained by another process"):
+    with locked(tmp_path / "run"), pytest.raises(RunError, match="trained by another process"):
         _run(tmp_path, tiny_words, out=tmp_path / "run")
 
 

@@ -20,7 +20,7 @@ from handwriting.task import TASK
 from medtl.task import TASK as MEDTL
 from shared.errors import RunError, UsageError
 from shared.models.backbones.build import build_backbone
-from shared.models.network import Calibrated, Network, code_width
+from shared.models.network import Calibrated, Network, feature_width
 from shared.prediction.answer import Answer, SliceAnswer
 from shared.prediction.predictor import Predictor
 from shared.runs.record import read_model_record
@@ -54,11 +54,11 @@ print(sorted(set({left_out}) & set(sys.modules)))
 """
 JUDGE = """
 predictor = Predictor(Path(sys.argv[1]), TASK.name, TASK.preprocess)
-assert [predictor.assess(item).status for item in TASK.items([Path(sys.argv[2])])] == ["assessed"] * 16
+assert [predictor.assess(item).status for item in TASK.read_inputs([Path(sys.argv[2])])] == ["assessed"] * 16
 """
 READ_AND_PREPROCESS = """
 from shared.task import Preprocessing
-(item,) = TASK.items([Path(sys.argv[2])])
+(item,) = TASK.read_inputs([Path(sys.argv[2])])
 assert TASK.preprocess(item.slices[0], Preprocessing(32, 1, TASK.default_options)).shape == (1, 32, 32)
 """
 
@@ -70,7 +70,7 @@ def predictor(tiny_run: Path) -> Predictor:
 
 @pytest.fixture
 def pictures(characters: Path) -> list[np.ndarray]:
-    return [item.slices[0] for item in TASK.items([characters])]
+    return [item.slices[0] for item in TASK.read_inputs([characters])]
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def network(tiny_run: Path) -> Calibrated:
     record = read_model_record(tiny_run)
     name, layers, pooling = (record.backbone[key] for key in ("name", "layers", "pooling"))
     backbone = build_backbone(name, layers=layers, seed=99)
-    width = code_width(backbone, layers, pooling, record.preprocessing.channels, record.preprocessing.size)
+    width = feature_width(backbone, layers, pooling, record.preprocessing.channels, record.preprocessing.size)
     rebuilt = Network(backbone, layers, pooling, width, len(record.classes))
     rebuilt.load_state_dict(load_file(tiny_run / "model.safetensors"))
     return Calibrated(rebuilt).eval()
@@ -111,7 +111,7 @@ def test_onnx_and_torch_give_the_same_probabilities(
 
 
 def test_the_answers_are_those_the_run_was_trained_for(predictor: Predictor, characters: Path) -> None:
-    answers = [predictor.assess(item) for item in TASK.items([characters / "digit_0"])]
+    answers = [predictor.assess(item) for item in TASK.read_inputs([characters / "digit_0"])]
     assert np.mean([answer.label == "digit_0" for answer in answers]) > 0.7
 
 
@@ -135,7 +135,7 @@ def test_prediction_never_imports_torch(tiny_run: Path, characters: Path, task: 
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "model.safetensors", "model.json", "codes.npy"])
+@pytest.mark.parametrize("name", ["model.onnx", "model.safetensors", "model.json", "features.npy"])
 def test_a_changed_byte_is_refused(broken: Path, name: str) -> None:
     content = bytearray((broken / name).read_bytes())
     content[len(content) // 2] ^= 1

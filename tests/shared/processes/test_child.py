@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from shared.processes.child import ChildFailed, ending, in_child
+from shared.processes.child import SubprocessFailed, describe_exit, run_in_subprocess
 
 WORK = """
 import os, signal
@@ -47,7 +47,7 @@ def test_the_result_and_the_progress_come_from_another_process(work: ModuleType)
     import os
 
     told: list[tuple[str, int, int, str]] = []
-    total, process = in_child(work.add, 2, 3, progress=lambda *said: told.append(said))
+    total, process = run_in_subprocess(work.add, 2, 3, progress=lambda *said: told.append(said))
     assert total == 5
     assert process != os.getpid()
     assert told == [("adding", 1, 2, "half")]
@@ -62,8 +62,8 @@ def test_the_result_and_the_progress_come_from_another_process(work: ModuleType)
     ],
 )
 def test_what_ends_the_child_is_a_reason_and_nothing_more(work: ModuleType, name: str, said: str) -> None:
-    with pytest.raises(ChildFailed, match=said):
-        in_child(getattr(work, name))
+    with pytest.raises(SubprocessFailed, match=said):
+        run_in_subprocess(getattr(work, name))
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_what_ends_the_child_is_a_reason_and_nothing_more(work: ModuleType, name
     ],
 )
 def test_how_a_process_ended_is_told_in_words(code: int | None, words: str) -> None:
-    assert ending(code) == words
+    assert describe_exit(code) == words
 
 
 def test_an_interrupt_ends_the_child_and_goes_on(work: ModuleType, tmp_path: Path) -> None:
@@ -86,5 +86,5 @@ def test_an_interrupt_ends_the_child_and_goes_on(work: ModuleType, tmp_path: Pat
 
     stopped: Callable[..., None] = interrupt
     with pytest.raises(KeyboardInterrupt):
-        in_child(work.wait, str(tmp_path / "marker"), progress=stopped)
+        run_in_subprocess(work.wait, str(tmp_path / "marker"), progress=stopped)
     assert not (tmp_path / "marker").exists()

@@ -21,7 +21,7 @@ from shared.reporting.class_report import (
     shaded,
     with_bars,
 )
-from shared.samples import Belonging, Sample
+from shared.samples import Grouping, Sample
 
 CLASSES = ("a", "b", "c")
 TRUTH = [0] * 10 + [1] * 10 + [2] * 10
@@ -45,7 +45,7 @@ def probabilities() -> np.ndarray:
 def part() -> Part:
     samples = [Sample(f"image-{i}", "nowhere.png", CLASSES[k]) for i, k in enumerate(TRUTH)]
     images = [np.full((1, 8, 8), i / 30, dtype=np.float32) for i in range(30)]
-    return Part(samples, images, np.array(TRUTH), Belonging.of(samples, range(30)))
+    return Part(samples, images, np.array(TRUTH), Grouping.of(samples, range(30)))
 
 
 @pytest.fixture

@@ -16,15 +16,15 @@ from handwriting.task import TASK, HandwritingTask
 from shared.data.part import Part
 from shared.evaluation.abstention import abstention
 from shared.evaluation.decision.aggregation import Aggregation
-from shared.evaluation.measures import Stakes, evaluate
+from shared.evaluation.measures import UsageContext, evaluate
 from shared.evaluation.text import beside_published, in_words
 from shared.io.atomic import read_json
 from shared.models.backbones.build import build_backbone
-from shared.models.network import Network, code_width
+from shared.models.network import Network, feature_width
 from shared.reporting.model_card import UNKNOWN, UNKNOWN_FIELDS
 from shared.reporting.run_report import Finished, write_report
 from shared.runs.record import ModelRecord
-from shared.samples import Belonging, Sample
+from shared.samples import Grouping, Sample
 from shared.task import Preprocessing
 
 SPEC = Preprocessing(32)
@@ -53,7 +53,7 @@ class Screening(HandwritingTask):
     name = "screening"
     title = "Lesions & others"
     positive_name = "lesion"
-    caveats = ("For tests only.",)
+    disclaimers = ("For tests only.",)
 
     def is_positive(self, label: str) -> bool:
         return label != "healthy"
@@ -71,13 +71,13 @@ def _part(count: int, seed: int) -> Part:
         Sample(f"{seed}-{i}", f"/home/someone/scan-{i}.png", CLASSES[labels[i]], group=f"g{i // 2}", domain="mars")
         for i in range(count)
     ]
-    belonging = Belonging.of(samples, [i // 2 for i in range(count)])
+    belonging = Grouping.of(samples, [i // 2 for i in range(count)])
     return Part(samples, list(random.random((count, 1, 32, 32), dtype=np.float32)), labels, belonging)
 
 
 def _finished(**changes: Any) -> Finished:
     backbone = build_backbone("convnet_small", layers=("block1",), seed=0)
-    network = Network(backbone, ("block1",), "avg1", code_width(backbone, ("block1",), "avg1", 1, 32), 2).eval()
+    network = Network(backbone, ("block1",), "avg1", feature_width(backbone, ("block1",), "avg1", 1, 32), 2).eval()
     parts = {"train": _part(10, 1), "validation": _part(8, 2), "test": _part(12, 3)}
     flags = np.array([False, True])
     probabilities, results = {}, {}
@@ -134,7 +134,7 @@ def _finished(**changes: Any) -> Finished:
     done = Finished(
         record,
         "seed: 0\n",
-        Stakes(miss_cost=4.0),
+        UsageContext(miss_cost=4.0),
         ("3 <i>files</i> left out.",),
         parts,
         probabilities,
@@ -171,7 +171,7 @@ def test_the_confusion_matrix_is_shown_row_by_row(tiny_run: Path) -> None:
     words = " ".join(_shown(tiny_run).split())
     classes = read_json(tiny_run / "model.json")["classes"]
     for name, row in zip(classes, read_json(tiny_run / "report.json")["test"]["confusion"], strict=True):
-        assert f"{TASK.say(name)} {' '.join(map(str, row))}" in words
+        assert f"{TASK.display_name(name)} {' '.join(map(str, row))}" in words
 
 
 def test_the_page_stands_alone(tiny_run: Path) -> None:
@@ -309,7 +309,7 @@ def test_what_a_paper_says_stands_beside_what_was_found() -> None:
     said = {"source": "arXiv 1909.08774", "accuracy": 0.98, "minutes_an_epoch": 2.2}
     assert beside_published(said, test, [{"epoch": 1, "seconds": 6.0}, {"epoch": 2, "seconds": 12.0}]) == (
         "published (arXiv 1909.08774): accuracy 0.98, here 0.953 [0.910, 0.980]; "
-        "2.2 minutes an epoch on its machine, here 0.15 once the codes are computed"
+        "2.2 minutes an epoch on its machine, here 0.15 once the features are computed"
     )
     only_time = {**said, "accuracy": None}
     assert beside_published(only_time, test, []).endswith(": 2.2 minutes an epoch on its machine")

@@ -10,7 +10,7 @@ import pytest
 from shared.errors import RunError, UsageError
 from shared.evaluation.decision.aggregation import Aggregation
 from shared.io.atomic import write_json
-from shared.runs.folder import MODEL_FILES, check_finished, claimed, finish, newest_run
+from shared.runs.folder import MODEL_FILES, check_finished, finish, locked, newest_run
 from shared.runs.record import ModelRecord, read_model_record
 from shared.task import Preprocessing
 
@@ -98,5 +98,5 @@ def test_nothing_is_left_of_a_write_that_fails(tmp_path: Path) -> None:
 
 
 def test_a_folder_in_use_is_not_trained_in_twice(tmp_path: Path) -> None:
-    with claimed(tmp_path / "run"), pytest.raises(RunError, match="another process"), claimed(tmp_path / "run"):
+    with locked(tmp_path / "run"), pytest.raises(RunError, match="another process"), locked(tmp_path / "run"):
         pass

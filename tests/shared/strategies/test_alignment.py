@@ -19,15 +19,15 @@ from shared.errors import ConfigError
 from shared.models.backbones.build import build_backbone
 from shared.models.backbones.mlp import multilayer_perceptron
 from shared.models.network import Network
-from shared.samples import Belonging, Sample
+from shared.samples import Grouping, Sample
 from shared.strategies import find_strategy
-from shared.strategies._alignment import Aligned, AligningOptions, Between, Seen, Shape
+from shared.strategies._alignment import Aligned, AlignmentBatch, AlignmentOptions, DomainLoss, Shape
 from shared.strategies._domain_classifier import reversed_gradient
-from shared.strategies.dann import Adversary
+from shared.strategies.dann import DannLoss
 from shared.task import Preprocessing
 from shared.training.job import Job, Target
 from shared.training.objective import Batch
-from shared.training.trainer import predict_codes
+from shared.training.trainer import predict_features
 
 CPU = torch.device("cpu")
 WORDS, SHARED, CUES = 5000, 40, 40
@@ -37,7 +37,7 @@ Make = Callable[..., Job]
 def _part(images: np.ndarray, labels: np.ndarray, domain: str) -> Part:
     samples = [Sample(id=f"{domain}{i}", source="", label=str(label), domain=domain) for i, label in enumerate(labels)]
     return Part(
-        samples, list(images.astype(np.float32)), labels.astype(np.int64), Belonging.of(samples, range(len(labels)))
+        samples, list(images.astype(np.float32)), labels.astype(np.int64), Grouping.of(samples, range(len(labels)))
     )
 
 
@@ -69,7 +69,7 @@ def _job(folder: Path, network: Network, draw: Callable[[int, int, str], Part], 
         train=draw(count, 1, "books"),
         validation=draw(count, 2, "books"),
         classes=("0", "1"),
-        costs=(1.0, 1.0),
+        miss_costs=(1.0, 1.0),
         spec=Preprocessing(16),
         content_hash="",
         fingerprint="",
@@ -96,27 +96,27 @@ def _options(name: str, **more: Any) -> Any:
 
 
 def _accuracy(job: Job, part: Part) -> float:
-    answers = torch.cat([job.network.head(codes).argmax(1) for codes in predict_codes(job.network, part, CPU)])
+    answers = torch.cat([job.network.head(features).argmax(1) for features in predict_features(job.network, part, CPU)])
     return float((answers.numpy() == part.labels).mean())
 
 
-class Recorded(Between):
+class Recorded(DomainLoss):
     """Keeps what it was shown."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.shown: list[Seen] = []
+        self.shown: list[AlignmentBatch] = []
         self.unused = nn.Parameter(torch.zeros(1))
 
-    def forward(self, seen: Seen) -> torch.Tensor:
+    def forward(self, seen: AlignmentBatch) -> torch.Tensor:
         self.shown.append(seen)
-        return seen.inside.sum() * 0.0
+        return seen.features.sum() * 0.0
 
 
 def _objective(job: Job, **more: Any) -> tuple[Aligned, Recorded, Shape]:
     kept: dict[str, Any] = {}
 
-    def make(shape: Shape) -> Between:
+    def make(shape: Shape) -> DomainLoss:
         kept["shape"], kept["between"] = shape, Recorded()
         return kept["between"]
 
@@ -143,14 +143,14 @@ def test_the_reversed_gradient_is_minus_strength_and_the_value_stays() -> None:
 def test_the_network_gets_the_class_gradient_less_strength_times_that_of_the_domains(pictures: Job) -> None:
     """And the classifier of domains gets its own whole, however weak the strength."""
     options, network, batch = _options("dann", weight=0.5), pictures.network.train(), _batch(pictures, progress=0.1)
-    objective = Aligned(pictures, options, lambda shape: Adversary(options, shape))
+    objective = Aligned(pictures, options, lambda shape: DannLoss(options, shape))
     classifier = objective.between.classifier
     ours, theirs = (list(one.parameters()) for one in (network.backbone, classifier))
     found = torch.autograd.grad(objective(network, batch), [*ours, *theirs])
-    codes = network.codes(batch.images)
-    of_classes = objective.of_classes.of(network.head(codes[:6]), batch.labels)
+    features = network.features(batch.images)
+    of_classes = objective.of_classes.of(network.head(features[:6]), batch.labels)
     domains = torch.tensor([0] * 6 + [1] * 6)
-    of_domains = nn.functional.cross_entropy(classifier.layers(codes), domains)
+    of_domains = nn.functional.cross_entropy(classifier.layers(features), domains)
     class_part = torch.autograd.grad(of_classes, ours, retain_graph=True)
     domain_part = torch.autograd.grad(of_domains, [*ours, *theirs])
     strength = 0.5 * (2 / (1 + np.exp(-1.0)) - 1)
@@ -171,14 +171,14 @@ def test_one_pass_shows_source_and_target_and_their_domains(pictures: Job) -> No
     assert len(passes) == 1
     assert (shape.width, shape.classes, shape.domains) == (64, 2, 2)
     assert seen.domains.tolist() == [0] * 6 + [1] * 6
-    assert seen.inside.shape == (12, 64)
-    assert seen.strength == pytest.approx(2 / (1 + np.exp(-5)) - 1)
+    assert seen.features.shape == (12, 64)
+    assert seen.lambda_ == pytest.approx(2 / (1 + np.exp(-5)) - 1)
 
 
 def test_any_stage_can_be_aligned(pictures: Job) -> None:
     objective, between, shape = _objective(pictures, layer="block1")
     objective(pictures.network, _batch(pictures))
-    assert shape.width == between.shown[0].inside.shape[1] == 32
+    assert shape.width == between.shown[0].features.shape[1] == 32
     assert not pictures.network.backbone.stages["block1"]._forward_hooks
     with pytest.raises(ConfigError, match="built are block1, block2"):
         _objective(pictures, layer="block4")
@@ -224,11 +224,11 @@ def test_statistics_per_domain_end_in_the_network_as_those_of_the_target(picture
     assert not torch.allclose(after, of_source)
     target_alone = pictures.network.backbone.stages["block1"][0](pictures.network.backbone.adapted(batch.images[6:]))
     assert torch.allclose(after, 0.9 * before + 0.1 * target_alone.mean(dim=(0, 2, 3)), atol=1e-6)
-    with objective.judging(pictures.network, pictures.validation):
+    with objective.evaluation_statistics(pictures.network, pictures.validation):
         assert torch.equal(norm.running_mean, of_source)
     assert torch.equal(norm.running_mean, after)
     assert "forward" not in vars(norm)
-    with plain.judging(pictures.network, pictures.validation):
+    with plain.evaluation_statistics(pictures.network, pictures.validation):
         assert torch.equal(norm.running_mean, after)
 
 
@@ -237,10 +237,12 @@ def test_each_method_moves_the_network_elsewhere_than_the_source_alone(
     name: str, pictures: Job, tmp_path: Path
 ) -> None:
     state = {key: value.clone() for key, value in pictures.network.state_dict().items()}
-    history = find_strategy(name).fit(pictures, _options(name, **({"sure": 0.5} if name == "mean_teacher" else {})))
+    history = find_strategy(name).fit(
+        pictures, _options(name, **({"confidence_threshold": 0.5} if name == "mean_teacher" else {}))
+    )
     adapted = {key: value.clone() for key, value in pictures.network.state_dict().items()}
     pictures.network.load_state_dict(state)
-    alone = replace(pictures, folder=tmp_path / "alone", kept={})
+    alone = replace(pictures, folder=tmp_path / "alone", state={})
     find_strategy("finetune").fit(alone, _options("finetune"))
     source = pictures.network.state_dict()
     changed = {key for key in source if not torch.equal(source[key], adapted[key])}
@@ -249,7 +251,7 @@ def test_each_method_moves_the_network_elsewhere_than_the_source_alone(
     assert changed & statistics
     assert {"entropy", "mutual_information", "soft_neighbourhood_density"} <= history[0].keys()
     assert ("domain_accuracy" in history[0]) == (name in ("dann", "cdan"))
-    assert ("believed" in history[0]) == (name == "mean_teacher")
+    assert ("pseudo_label_rate" in history[0]) == (name == "mean_teacher")
 
 
 @pytest.mark.parametrize("name", ["dann", "adabn", "mean_teacher"])
@@ -257,7 +259,10 @@ def test_a_training_that_is_killed_ends_with_the_same_weights_statistics_and_his
     name: str, pictures: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shared.training.trainer.CHECKPOINT_SECONDS", 0.0)
-    more = {"dann": {"batch_norm": "per_domain"}, "mean_teacher": {"batch_norm": "per_domain", "sure": 0.7}}
+    more = {
+        "dann": {"batch_norm": "per_domain"},
+        "mean_teacher": {"batch_norm": "per_domain", "confidence_threshold": 0.7},
+    }
     options = _options(name, **more.get(name, {}))
 
     def die(what: str, done: int, total: int, note: str) -> None:
@@ -265,7 +270,7 @@ def test_a_training_that_is_killed_ends_with_the_same_weights_statistics_and_his
             raise KeyboardInterrupt
 
     def fresh(**more: Any) -> Job:
-        return replace(pictures, network=deepcopy(pictures.network), folder=tmp_path / "killed", kept={}, **more)
+        return replace(pictures, network=deepcopy(pictures.network), folder=tmp_path / "killed", state={}, **more)
 
     with pytest.raises(KeyboardInterrupt):
         find_strategy(name).fit(fresh(progress=die), options)
@@ -275,7 +280,7 @@ def test_a_training_that_is_killed_ends_with_the_same_weights_statistics_and_his
     assert history == find_strategy(name).fit(undisturbed, options)
     for key in ("network", "statistics"):
         one, other = (
-            (job.network if key == "network" else job.kept[key]).state_dict() for job in (resumed, undisturbed)
+            (job.network if key == "network" else job.state[key]).state_dict() for job in (resumed, undisturbed)
         )
         assert one.keys() == other.keys()
         assert all(torch.equal(value, other[entry]) for entry, value in one.items())
@@ -290,20 +295,20 @@ def test_a_head_that_is_solved_first_is_solved_for_them_too(name: str, pictures:
 
 
 def test_a_wide_product_is_projected(pictures: Job) -> None:
-    from shared.strategies.cdan import Conditional
+    from shared.strategies.cdan import CdanLoss
 
-    between = Conditional(_options("cdan"), Shape(3000, 2, 2))
-    seen = Seen(torch.rand(8, 3000), torch.rand(8, 2), torch.arange(8) // 4, torch.ones(8), 4, 1.0)
+    between = CdanLoss(_options("cdan"), Shape(3000, 2, 2))
+    seen = AlignmentBatch(torch.rand(8, 3000), torch.rand(8, 2), torch.arange(8) // 4, torch.ones(8), 4, 1.0)
     assert between(seen).isfinite()
     assert between.classifier.layers[0].in_features == 1024
 
 
 def test_coral_is_0_of_equal_covariances_and_follows_the_definition() -> None:
-    from shared.strategies.coral import Covariances
+    from shared.strategies.coral import CoralLoss
 
-    between, x = Covariances(_options("coral"), Shape(5, 2, 2)), torch.randn(12, 5)
+    between, x = CoralLoss(_options("coral"), Shape(5, 2, 2)), torch.randn(12, 5)
     domains, ones = torch.arange(24) // 12, torch.ones(24)
-    same = Seen(torch.cat([x, x + 3.0]), torch.zeros(24, 2), domains, ones, 12, 1.0)
+    same = AlignmentBatch(torch.cat([x, x + 3.0]), torch.zeros(24, 2), domains, ones, 12, 1.0)
     other = replace(same, inside=torch.cat([x, 2 * x]))
     assert float(between(same)) == pytest.approx(0, abs=1e-9)
     expected = ((3 * torch.cov(x.T, correction=0)) ** 2).sum() / (4 * 25)
@@ -332,4 +337,4 @@ def test_batchnorm_per_domain_is_refused_where_no_domains_are_aligned() -> None:
 
 def test_all_aligning_strategies_share_their_options() -> None:
     for name in ("dann", "cdan", "coral"):
-        assert issubclass(find_strategy(name).options, AligningOptions)
+        assert issubclass(find_strategy(name).options, AlignmentOptions)

@@ -68,7 +68,7 @@ def test_held_to_the_outputs_it_resumes_to_the_same_weights(
     tmp_path: Path, tiny_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The source must be that of the weights, not the half-trained network of the checkpoint."""
-    from shared.models.network import Network, code_width
+    from shared.models.network import Network, feature_width
     from shared.models.weights import load_weights
 
     monkeypatch.setattr("shared.training.trainer.CHECKPOINT_SECONDS", 0.0)
@@ -81,7 +81,7 @@ def test_held_to_the_outputs_it_resumes_to_the_same_weights(
         load_weights(backbone, str(tiny_run))
         with torch.random.fork_rng():
             torch.manual_seed(0)
-            width = code_width(backbone, ("block2",), "avg2", 1, 32)
+            width = feature_width(backbone, ("block2",), "avg2", 1, 32)
             return replace(plain, network=Network(backbone, ("block2",), "avg2", width, 2), weights=str(tiny_run))
 
     def kill(_what: str, done: int, *_: object) -> None:

@@ -10,7 +10,7 @@ from torchvision import models
 
 from shared.errors import ConfigError, WeightsError
 from shared.models.backbones.build import build_backbone
-from shared.models.network import Network, code_width
+from shared.models.network import Network, feature_width
 from shared.models.weights import load_classifier, load_weights
 from shared.strategies._distillation import SourceHead, SourceOutputs
 
@@ -27,7 +27,7 @@ def _source(name: str, folder: Path) -> tuple[Network, Path, torch.nn.Module]:
     backbone = build_backbone(name, layers=None, seed=0)
     load_weights(backbone, str(path))
     layers = backbone.layers
-    return Network(backbone, layers, "avg1", code_width(backbone, layers, "avg1", 3, SIDE), 2).eval(), path, original
+    return Network(backbone, layers, "avg1", feature_width(backbone, layers, "avg1", 3, SIDE), 2).eval(), path, original
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import torch
 from shared.data.part import Part
 from shared.models.backbones.build import build_backbone
 from shared.models.network import Network
-from shared.samples import Belonging, Sample
+from shared.samples import Grouping, Sample
 from shared.strategies._domain_batchnorm import SourceStatistics, batch_norms, learn_statistics
 
 
@@ -19,7 +19,7 @@ def _network() -> Network:
 def _part(count: int) -> Part:
     images = np.random.default_rng(0).random((count, 1, 16, 16), dtype=np.float32)
     samples = [Sample(id=str(i), source="") for i in range(count)]
-    return Part(samples, list(images), np.full(count, -1, dtype=np.int64), Belonging.of(samples, range(count)))
+    return Part(samples, list(images), np.full(count, -1, dtype=np.int64), Grouping.of(samples, range(count)))
 
 
 def test_learned_statistics_are_those_of_the_images_and_no_weight_moves() -> None:

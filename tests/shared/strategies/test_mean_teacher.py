@@ -16,9 +16,9 @@ from shared.data.part import Part, unlabelled
 from shared.errors import ConfigError
 from shared.models.backbones.build import build_backbone
 from shared.models.network import Network
-from shared.samples import Belonging, Sample
+from shared.samples import Grouping, Sample
 from shared.strategies import find_strategy
-from shared.strategies.mean_teacher import STRATEGY, Options, Taught
+from shared.strategies.mean_teacher import STRATEGY, MeanTeacherLoss, Options
 from shared.task import Preprocessing
 from shared.training.job import Job, Target
 from shared.training.objective import Batch
@@ -30,7 +30,7 @@ def _part(count: int, seed: int, domain: str) -> Part:
     images = np.random.default_rng(seed).random((count, 1, 16, 16)).astype(np.float32) * (0.4 + 0.2 * (domain == "b"))
     images[labels == 1, :, 4:10, 4:10] += 0.4
     samples = [Sample(id=f"{domain}{i}", source="", label=str(label), domain=domain) for i, label in enumerate(labels)]
-    return Part(samples, list(images), labels, Belonging.of(samples, range(count)))
+    return Part(samples, list(images), labels, Grouping.of(samples, range(count)))
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def job(tmp_path: Path) -> Job:
         train=_part(24, 1, "a"),
         validation=_part(24, 2, "a"),
         classes=("0", "1"),
-        costs=(1.0, 1.0),
+        miss_costs=(1.0, 1.0),
         spec=Preprocessing(16),
         content_hash="",
         fingerprint="",
@@ -77,14 +77,14 @@ def test_the_loss_is_that_of_labels_and_of_what_the_teacher_says_of_plain_images
         of_source = torch.nn.functional.cross_entropy(scores[:6], batch.labels)
         each = torch.nn.functional.cross_entropy(scores[6:], said, reduction="none")
         expected = of_source + 0.5 * (each * (probability >= sure)).sum() / 6
-    objective = Taught(job, _options(sure=sure, weight=0.5))
+    objective = MeanTeacherLoss(job, _options(confidence_threshold=sure, weight=0.5))
     assert float(objective(job.network, batch).detach()) == pytest.approx(float(expected), rel=1e-3)
-    assert objective.measured() == {"believed": 0.5}
-    assert objective.measured() == {}
+    assert objective.metrics() == {"pseudo_label_rate": 0.5}
+    assert objective.metrics() == {}
 
 
 def test_at_first_only_labels_count_and_no_gradient_reaches_the_teacher(job: Job) -> None:
-    objective = Taught(job, _options(sure=0.0))
+    objective = MeanTeacherLoss(job, _options(confidence_threshold=0.0))
     loss = objective(job.network, _batch(job, 0.0))
     alone = objective.of_classes.of(job.network(_batch(job, 0.0).images)[:6], _batch(job, 0.0).labels)
     assert float(loss.detach()) == pytest.approx(float(alone.detach()), rel=1e-5)
@@ -97,13 +97,17 @@ def test_at_first_only_labels_count_and_no_gradient_reaches_the_teacher(job: Job
 def test_a_teacher_that_is_never_sure_leaves_plain_fine_tuning(job: Job, tmp_path: Path) -> None:
     phase = {"epochs": 2, "train": "all", "lr_head": 1e-2, "lr_backbone": 1e-2, "warmup": 0.0}
     given = {"batch_size": 8, "batch_norm": "frozen", "augment": False, "class_weights": "none", "phases": [phase]}
-    weights, believed = {}, {}
-    for name, more in {"never": {"sure": 0.999999}, "often": {"sure": 0.5}, "finetune": {}}.items():
-        own = replace(job, network=deepcopy(job.network), folder=tmp_path / name, kept={})
+    weights, rates = {}, {}
+    for name, more in {
+        "never": {"confidence_threshold": 0.999999},
+        "often": {"confidence_threshold": 0.5},
+        "finetune": {},
+    }.items():
+        own = replace(job, network=deepcopy(job.network), folder=tmp_path / name, state={})
         strategy = find_strategy("finetune" if name == "finetune" else "mean_teacher")
         history = strategy.fit(own, validate(strategy.options, {**given, **more}, origin="test"))
-        weights[name], believed[name] = own.network.head.weight, history[-1].get("believed")
-    assert believed == {"never": 0.0, "often": pytest.approx(1.0, abs=0.5), "finetune": None}
+        weights[name], rates[name] = own.network.head.weight, history[-1].get("pseudo_label_rate")
+    assert rates == {"never": 0.0, "often": pytest.approx(1.0, abs=0.5), "finetune": None}
     assert torch.allclose(weights["never"], weights["finetune"], atol=1e-5)
     assert not torch.allclose(weights["often"], weights["finetune"], atol=1e-3)
 

@@ -13,7 +13,7 @@ from shared.config import load_config, validate
 from shared.data.part import Part
 from shared.errors import ConfigError
 from shared.io.atomic import read_json
-from shared.models.network import FurtherHead
+from shared.models.network import AuxiliaryHead
 from shared.models.restore import load_trained
 from shared.pipeline.train import run
 from shared.prediction.predictor import Predictor
@@ -32,14 +32,14 @@ def _options(**changes: Any) -> Options:
 
 
 def _labelled(part: Part) -> Part:
-    """Every third image darkened on one side, which is the further label; every fifth label is missing."""
+    """Every third image darkened on one side, which is the auxiliary label; every fifth label is missing."""
     samples, images = [], []
     for i, (sample, image) in enumerate(zip(part.samples, part.images, strict=True)):
         side = "left" if i % 3 == 0 else "none"
         image = image.copy()
         if side == "left":
             image[:, :, :8] = 1.0
-        samples.append(sample if i % 5 == 4 else replace(sample, further={"side": side}))
+        samples.append(sample if i % 5 == 4 else replace(sample, auxiliary={"side": side}))
         images.append(image)
     return replace(part, samples=samples, images=images)
 
@@ -84,14 +84,14 @@ def test_fixed_weights_are_what_they_say() -> None:
 
 
 def test_images_without_a_label_have_no_part_in_the_loss() -> None:
-    task = FurtherTask(FurtherHead("side", 3, ("a", "b")), ClassLoss(torch.ones(2)), np.array([0, -1, 1, -1]))
-    codes = torch.randn(3, 3, generator=torch.Generator().manual_seed(0), requires_grad=True)
-    loss, known = task(codes, torch.tensor([3, 2, 0]))
-    expected = torch.nn.functional.cross_entropy(task.head(codes[1:]), torch.tensor([1, 0]))
+    task = FurtherTask(AuxiliaryHead("side", 3, ("a", "b")), ClassLoss(torch.ones(2)), np.array([0, -1, 1, -1]))
+    features = torch.randn(3, 3, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    loss, known = task(features, torch.tensor([3, 2, 0]))
+    expected = torch.nn.functional.cross_entropy(task.head(features[1:]), torch.tensor([1, 0]))
     torch.testing.assert_close(loss, expected)
     loss.backward()
-    assert not codes.grad[0].any()
-    nothing, known = task(codes, torch.tensor([1, 3]))
+    assert not features.grad[0].any()
+    nothing, known = task(features, torch.tensor([1, 3]))
     assert (float(nothing.detach()), bool(known)) == (0.0, False)
     nothing.backward()
 
@@ -99,11 +99,11 @@ def test_images_without_a_label_have_no_part_in_the_loss() -> None:
 def test_both_tasks_are_learnt_and_the_head_stays_with_the_network(tmp_path: Path) -> None:
     job = _job(tmp_path)
     assert STRATEGY.fit(job, _options())[-1]["validation_accuracy"] > 0.9
-    (head,) = job.network.further
+    (head,) = job.network.auxiliary
     assert (head.task, head.classes) == ("side", ("left", "none"))
-    codes = torch.cat(list(STRATEGY.codes(job, job.validation)))
+    features = torch.cat(list(STRATEGY.features(job, job.validation)))
     truth = np.arange(20) % 3 != 0
-    assert (head(codes).argmax(dim=1).numpy() == truth).mean() > 0.8
+    assert (head(features).argmax(dim=1).numpy() == truth).mean() > 0.8
 
 
 def test_alone_a_task_is_what_the_checkpoint_is_chosen_by(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_killed_and_resumed_it_ends_with_the_same_weights(tmp_path: Path, monkey
         STRATEGY.fit(_job(tmp_path / "cut", kill), _options())
     STRATEGY.fit(resumed, _options())
     found = [job.network.state_dict() for job in (whole, resumed)]
-    assert {"further.0.weight", "head.weight"} <= set(found[0])
+    assert {"auxiliary.0.weight", "head.weight"} <= set(found[0])
     for name, value in found[0].items():
         assert torch.equal(value, found[1][name]), name
 
@@ -161,15 +161,15 @@ def test_a_run_keeps_reports_exports_and_predicts_its_further_task(
     resolved = load_config(folder / "config.yaml").strategy
     assert [phase["train"] for phase in resolved["phases"]] == ["none", "last:1", "all"]
     report = read_json(folder / "report.json")
-    assert report["test"]["further"]["kind"]["accuracy"]["interval"]
-    assert "<h2>Further tasks</h2>" in (folder / "report.html").read_text(encoding="utf-8")
+    assert report["test"]["auxiliary"]["kind"]["accuracy"]["interval"]
+    assert "<h2>Auxiliary tasks</h2>" in (folder / "report.html").read_text(encoding="utf-8")
     network, record = load_trained(folder)
-    assert record.further == {"kind": ["consonant", "digit"]}
-    (item,) = TASK.items([characters / "digit_0" / "000.png"])
+    assert record.auxiliary == {"kind": ["consonant", "digit"]}
+    (item,) = TASK.read_inputs([characters / "digit_0" / "000.png"])
     predictor = Predictor(folder, TASK.name, TASK.preprocess)
     answer = predictor.assess(item)
     image = torch.from_numpy(TASK.preprocess(item.slices[0], record.preprocessing))[None]
-    expected = torch.softmax(network.further[0](network.codes(image)), dim=1)[0].tolist()
-    assert list(answer.further["kind"].values()) == pytest.approx(expected, abs=1e-4)
-    assert answer.to_json(TASK)["further"] == answer.further
-    assert f"  kind: {max(answer.further['kind'], key=answer.further['kind'].get)} (" in in_words(answer, TASK)
+    expected = torch.softmax(network.auxiliary[0](network.features(image)), dim=1)[0].tolist()
+    assert list(answer.auxiliary["kind"].values()) == pytest.approx(expected, abs=1e-4)
+    assert answer.to_json(TASK)["auxiliary"] == answer.auxiliary
+    assert f"  kind: {max(answer.auxiliary['kind'], key=answer.auxiliary['kind'].get)} (" in in_words(answer, TASK)

@@ -6,15 +6,15 @@ import pytest
 import torch
 
 from shared.models.backbones.build import build_backbone
-from shared.models.network import Network, code_width
-from shared.training.ema import averaged
+from shared.models.network import Network, feature_width
+from shared.training.ema import exponential_average
 
 
 @pytest.fixture
 def network() -> Network:
     backbone = build_backbone("convnet_small", layers=None, seed=0)
     layers = list(backbone.stages)[-1:]
-    return Network(backbone, layers, "avg1", code_width(backbone, layers, "avg1", 1, 32), 2)
+    return Network(backbone, layers, "avg1", feature_width(backbone, layers, "avg1", 1, 32), 2)
 
 
 def _bias(network: torch.nn.Module) -> float:
@@ -22,7 +22,7 @@ def _bias(network: torch.nn.Module) -> float:
 
 
 def test_average_follows_slowly_and_forgets_its_start(network: Network) -> None:
-    average = averaged(network, 0.9)
+    average = exponential_average(network, 0.9)
     steps = 400  # beyond the ramp-up
     for step in range(steps):
         with torch.no_grad():
@@ -36,7 +36,7 @@ def test_average_follows_slowly_and_forgets_its_start(network: Network) -> None:
 
 
 def test_the_network_itself_is_not_touched(network: Network) -> None:
-    average = averaged(network, 0.5)
+    average = exponential_average(network, 0.5)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     with torch.no_grad():
         for parameter in average.module.parameters():

@@ -68,6 +68,6 @@ def test_a_solved_head_is_right_before_the_first_step(tmp_path: Path, monkeypatc
     history = STRATEGY.fit(job, _options(schedule="lp_ft").resolved(STAGES))
     assert history[-1] == {"epoch": 1}
     assert "penalty" in history[0]
-    codes = torch.cat(list(STRATEGY.codes(job, job.validation)))
-    right = (codes @ seen[0].T + job.network.head.bias).argmax(dim=1).numpy() == job.validation.labels
+    features = torch.cat(list(STRATEGY.features(job, job.validation)))
+    right = (features @ seen[0].T + job.network.head.bias).argmax(dim=1).numpy() == job.validation.labels
     assert right.mean() > 0.8

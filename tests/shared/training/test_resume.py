@@ -213,4 +213,4 @@ def test_two_processes_make_one_run_and_one_of_them_writes_it(tmp_path: Path, ti
     assert second == []
     assert Predictor(folder, TASK.name, TASK.preprocess).record.task == "handwriting"
     accuracy = read_json(folder / "report.json")["validation"]["accuracy"]["value"]
-    assert accuracy > 0.6 or strategy.endswith("linear_probe}")  # of random codes nothing can be asked
+    assert accuracy > 0.6 or strategy.endswith("linear_probe}")  # of random features nothing can be asked

@@ -125,7 +125,7 @@ def test_the_last_epoch_is_kept_where_nothing_shall_be_chosen(tmp_path: Path, mo
     for selection in ("last", "loss"):
         job = replace(
             small_job(tmp_path / selection),
-            watch=lambda seen, epoch: ends.update({epoch: {k: v.clone() for k, v in _weights(seen).items()}}),
+            on_epoch_end=lambda seen, epoch: ends.update({epoch: {k: v.clone() for k, v in _weights(seen).items()}}),
         )
         history = _train(job, selection=selection)
         kept = len(history) - 1 if selection == "last" else 0
@@ -157,17 +157,17 @@ class Confusing(Objective):
 
     def __init__(self, width: int, beside: Part) -> None:
         super().__init__()
-        self.beside = beside
+        self.unlabelled = beside
         self.known = torch.nn.Linear(width, 2)
         self.classes = ClassLoss(torch.ones(2))
         self.seen: list[Batch] = []
 
     def forward(self, network: Network, batch: Batch) -> torch.Tensor:
         self.seen.append(batch)
-        codes, count = network.codes(batch.images), len(batch.labels)
-        outside = torch.arange(len(codes)) >= count
-        alike = torch.nn.functional.cross_entropy(self.known(codes), outside.long())
-        return self.classes.of(network.head(codes[:count]), batch.labels) + alike
+        features, count = network.features(batch.images), len(batch.labels)
+        outside = torch.arange(len(features)) >= count
+        alike = torch.nn.functional.cross_entropy(self.known(features), outside.long())
+        return self.classes.of(network.head(features[:count]), batch.labels) + alike
 
 
 def _confusing(job: Job) -> Confusing:
@@ -184,7 +184,7 @@ def test_images_beside_the_training_part_come_without_labels_in_the_same_batch(t
     assert {len(batch.images) for batch in objective.seen} == {16}
     for batch in objective.seen:
         for image, place in zip(batch.images[8:], batch.places[8:], strict=True):
-            assert torch.equal(image, torch.from_numpy(objective.beside.images[int(place)]))
+            assert torch.equal(image, torch.from_numpy(objective.unlabelled.images[int(place)]))
     progress = [batch.progress for batch in objective.seen]
     assert progress == sorted(progress)
     assert progress[0] == 0.0

@@ -1,4 +1,4 @@
-"""What takes the codes, and which classes it allows to be unseen; the rest is called by the commands' tests."""
+"""What takes the features, and which classes it allows to be unseen; the rest is called by the commands' tests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from medtl.task import TASK as TUMOURS
 from shared.config import Config
 from shared.errors import ConfigError, UsageError
 from shared.models.restore import load_trained
-from shared.zero_shot.features import coder_of
+from shared.zero_shot.features import extractor_of
 
 
 def config(**backbone: object) -> Config:
@@ -22,35 +22,35 @@ def config(**backbone: object) -> Config:
 
 
 def test_a_configuration_describes_a_network_that_has_learnt_nothing() -> None:
-    coder = coder_of(CHARACTERS, config())
-    assert (coder.network.layers, coder.network.pooling, coder.spec.size) == (("block2",), "avg2", 32)
-    assert (coder.run, coder.learnt, coder.marks) == (None, frozenset(), frozenset())
-    coder.check_unseen(["ka"])
+    extractor = extractor_of(CHARACTERS, config())
+    assert (extractor.network.layers, extractor.network.pooling, extractor.spec.size) == (("block2",), "avg2", 32)
+    assert (extractor.run, extractor.learnt, extractor.digests) == (None, frozenset(), frozenset())
+    extractor.check_unseen(["ka"])
 
 
 def test_a_run_gives_its_network_its_preprocessing_and_what_it_learnt(tiny_run: Path) -> None:
-    coder = coder_of(CHARACTERS, config(size=64), tiny_run)
+    extractor = extractor_of(CHARACTERS, config(size=64), tiny_run)
     network, record = load_trained(tiny_run)
     images = torch.rand(2, 1, record.preprocessing.size, record.preprocessing.size)
     with torch.inference_mode():
-        np.testing.assert_array_equal(coder.network.codes(images), network.codes(images))
-    assert coder.spec == record.preprocessing
-    assert coder.learnt == {"ka", "digit_0", "digit_1"}
-    assert coder.marks
+        np.testing.assert_array_equal(extractor.network.features(images), network.features(images))
+    assert extractor.spec == record.preprocessing
+    assert extractor.learnt == {"ka", "digit_0", "digit_1"}
+    assert extractor.digests
 
 
 def test_weights_of_a_run_bring_what_it_learnt(tiny_run: Path) -> None:
-    coder = coder_of(CHARACTERS, config(weights=str(tiny_run)))
-    assert coder.run == tiny_run.name
+    extractor = extractor_of(CHARACTERS, config(weights=str(tiny_run)))
+    assert extractor.run == tiny_run.name
     with pytest.raises(UsageError, match="learnt digit_0, ka, which can then not be unseen"):
-        coder.check_unseen(["ka", "vowel_1", "digit_0"])
-    coder.check_unseen(["vowel_1"])
+        extractor.check_unseen(["ka", "vowel_1", "digit_0"])
+    extractor.check_unseen(["vowel_1"])
 
 
 def test_what_cannot_code_is_refused(tiny_run: Path, tmp_path: Path) -> None:
     def refused(kind: type[Exception], said: str, *given: object) -> None:
         with pytest.raises(kind, match=said):
-            coder_of(*given)  # type: ignore[arg-type]
+            extractor_of(*given)  # type: ignore[arg-type]
 
     refused(ConfigError, "name the layers for zero-shot", CHARACTERS, config(layers="auto"))
     refused(UsageError, "is a run of handwriting; name one of medtl", TUMOURS, config(), tiny_run)

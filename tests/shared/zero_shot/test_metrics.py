@@ -4,11 +4,11 @@ import pytest
 from shared.zero_shot.metrics import (
     Point,
     area,
-    at_shift,
+    best_stacking_shift,
     class_accuracy,
     curve,
-    leads,
-    shift_of_most_harmony,
+    evaluate_at,
+    seen_margin,
     unseen_accuracy,
 )
 
@@ -41,7 +41,7 @@ def test_curve_says_what_each_shift_gives():
     assert points[-1].unseen == pytest.approx(0)
     assert points[0].unseen == pytest.approx(unseen_accuracy(scores, labels, UNSEEN))
     for point in points[::17]:
-        there = at_shift(scores, labels, UNSEEN, point.shift)
+        there = evaluate_at(scores, labels, UNSEEN, point.shift)
         assert (there.unseen, there.seen) == pytest.approx((point.unseen, point.seen))
 
 
@@ -57,7 +57,7 @@ def test_harmonic_mean_is_zero_where_one_side_is():
 
 def test_a_lead_is_the_shift_that_turns_an_answer():
     scores, _ = rows()
-    lead = float(leads(scores, UNSEEN)[0])
+    lead = float(seen_margin(scores, UNSEEN)[0])
     for shift, is_unseen in ((lead - 1e-6, False), (lead + 1e-6, True)):
         assert UNSEEN[(scores[0] - shift * ~UNSEEN).argmax()] == is_unseen
 
@@ -66,19 +66,19 @@ def test_one_shift_serves_all_problems():
     problems = [(*rows(seed=seed), UNSEEN) for seed in range(3)]
 
     def mean(shift):
-        return np.mean([at_shift(*problem, shift).harmonic for problem in problems])
+        return np.mean([evaluate_at(*problem, shift).harmonic for problem in problems])
 
-    chosen = shift_of_most_harmony(problems)
+    chosen = best_stacking_shift(problems)
     assert mean(chosen) > mean(0.0)
     assert mean(chosen) > max(mean(shift) for shift in np.linspace(0, 6, 200)) - 0.01
     # one problem in which nothing helps but to call all images unseen does not carry the shift away
     scores, labels = rows(seed=3)
     hopeless = (scores + 50.0 * ~UNSEEN, labels, UNSEEN)
-    assert shift_of_most_harmony([*problems, hopeless]) == pytest.approx(chosen, abs=0.5)
+    assert best_stacking_shift([*problems, hopeless]) == pytest.approx(chosen, abs=0.5)
 
 
 def test_seen_classes_are_never_favoured_further():
     scores, labels = rows()
     scores[:, UNSEEN] += 5.0
     assert max(curve(scores, labels, UNSEEN), key=lambda point: point.harmonic).shift < 0
-    assert shift_of_most_harmony([(scores, labels, UNSEEN)]) == 0.0
+    assert best_stacking_shift([(scores, labels, UNSEEN)]) == 0.0

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from shared.zero_shot.attributes import AttributeTable
-from shared.zero_shot.methods import Frame
-from shared.zero_shot.protocol import METHODS, MOST_TURNS, Coded, Known, choose, fitted, held_out, measured
+from shared.zero_shot.methods import PrincipalAxes
+from shared.zero_shot.protocol import METHODS, MOST_TURNS, ClassSemantics, FeatureSet, choose, evaluate, fit, held_out
 
 CLASSES = tuple("abcdefgh")
 ATTRIBUTES = 6
@@ -29,17 +29,17 @@ ATTRIBUTE_METHODS = [name for name, method in METHODS.items() if not method.prin
 NONE = np.array([], dtype=np.int64)
 
 
-def drawn(seed: int, each: int = 30) -> Coded:
-    """Codes that are a fixed linear map of the attributes, with noise."""
+def drawn(seed: int, each: int = 30) -> FeatureSet:
+    """Features that are a fixed linear map of the attributes, with noise."""
     mix = np.random.default_rng(99).normal(size=(ATTRIBUTES, 20))
     labels = np.repeat(np.arange(8), each)
     noise = np.random.default_rng(seed).normal(0, 0.8, (len(labels), 20))
-    return Coded((TABLE.values[labels] @ mix * 2 + noise).astype(np.float32), labels)
+    return FeatureSet((TABLE.values[labels] @ mix * 2 + noise).astype(np.float32), labels)
 
 
-def known(printed: bool = False) -> Known:
-    means = np.stack([drawn(5).of_classes([number]).codes.mean(axis=0) for number in range(8)])
-    return Known.of(CLASSES, TABLE, means + 0.5 if printed else None)
+def known(printed: bool = False) -> ClassSemantics:
+    means = np.stack([drawn(5).of_classes([number]).features.mean(axis=0) for number in range(8)])
+    return ClassSemantics.of(CLASSES, TABLE, means + 0.5 if printed else None)
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -89,11 +89,11 @@ def test_without_turns_nothing_is_calibrated_and_seen_classes_choose_the_strengt
 @pytest.mark.parametrize("name", ATTRIBUTE_METHODS)
 def test_each_method_tells_unseen_classes_and_a_random_table_does_not(name: str) -> None:
     method, train = METHODS[name], drawn(0).of_classes(SEEN)
-    frame = Frame.of(train.codes)
-    found = measured(fitted(method, frame, train, known(), 1e-2), drawn(2), FLAGS, shift=0.0)
+    frame = PrincipalAxes.of(train.features)
+    found = evaluate(fit(method, frame, train, known(), 1e-2), drawn(2), FLAGS, shift=0.0)
     assert found["t1"] > 0.9
     random = [
-        measured(fitted(method, frame, train, known().shuffled(TABLE, seed), 1e-2), drawn(2), FLAGS, shift=0.0)["t1"]
+        evaluate(fit(method, frame, train, known().shuffled(TABLE, seed), 1e-2), drawn(2), FLAGS, shift=0.0)["t1"]
         for seed in range(12)
     ]
     assert 0.2 < np.mean(random) < 0.8  # chance is a half
@@ -101,21 +101,21 @@ def test_each_method_tells_unseen_classes_and_a_random_table_does_not(name: str)
 
 def test_devise_weighs_violations_alike_and_ale_by_rank() -> None:
     train = drawn(0).of_classes(SEEN)
-    frame = Frame.of(train.codes)
-    one, other = (fitted(METHODS[name], frame, train, known(), 1e-3).model.matrix for name in ("ale", "devise"))
+    frame = PrincipalAxes.of(train.features)
+    one, other = (fit(METHODS[name], frame, train, known(), 1e-3).model.matrix for name in ("ale", "devise"))
     assert not np.allclose(one, other)
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_fitted_method_is_a_linear_head(name: str) -> None:
     train = drawn(0).of_classes(SEEN)
-    model = fitted(METHODS[name], Frame.of(train.codes), train, known(printed=METHODS[name].printed), 1e-2)
+    model = fit(METHODS[name], PrincipalAxes.of(train.features), train, known(printed=METHODS[name].printed), 1e-2)
     weight, bias = model.head(0.7, FLAGS)
-    codes = drawn(3).codes
-    np.testing.assert_allclose(codes @ weight.T + bias, model.scores(codes) - 0.7 * ~FLAGS, atol=1e-3, rtol=1e-3)
+    features = drawn(3).features
+    np.testing.assert_allclose(features @ weight.T + bias, model.scores(features) - 0.7 * ~FLAGS, atol=1e-3, rtol=1e-3)
 
 
-def synthetic_world(seed: int, repeats: tuple[int, ...]) -> tuple[Known, Coded, Coded, np.ndarray]:
+def synthetic_world(seed: int, repeats: tuple[int, ...]) -> tuple[ClassSemantics, FeatureSet, FeatureSet, np.ndarray]:
     """A synthetic table: 32 classes of as many hidden traits as `repeats`, each told by so many attributes, all but 8%
     of them alike; images for training and test, and which 8 classes are unseen.
     """
@@ -126,11 +126,11 @@ def synthetic_world(seed: int, repeats: tuple[int, ...]) -> tuple[Known, Coded, 
     table = np.stack([np.where(random.random(count) < 0.08, 1 - column, column) for column in columns], axis=1)
     mix, labels = random.normal(size=(traits, 30)), np.repeat(np.arange(count), 15)
 
-    def images() -> Coded:
+    def images() -> FeatureSet:
         shown = 2 * hidden[labels] - 1 + random.normal(0, 1.0, (len(labels), traits))
-        return Coded((shown @ mix + random.normal(0, 0.3, (len(labels), 30))).astype(np.float32), labels)
+        return FeatureSet((shown @ mix + random.normal(0, 0.3, (len(labels), 30))).astype(np.float32), labels)
 
-    known = Known(tuple(str(number) for number in range(count)), table, None)
+    known = ClassSemantics(tuple(str(number) for number in range(count)), table, None)
     return known, images(), images(), np.arange(count) >= count - 8
 
 
@@ -140,10 +140,10 @@ def lead_of_eszsl(repeats: tuple[int, ...]) -> float:
     for seed in range(8):
         facts, train, test, unseen = synthetic_world(seed, repeats)
         train = train.of_classes(np.flatnonzero(~unseen).tolist())
-        frame = Frame.of(train.codes)
+        frame = PrincipalAxes.of(train.features)
         best = {
             name: max(
-                measured(fitted(METHODS[name], frame, train, facts, penalty), test, unseen, 0.0)["t1"]
+                evaluate(fit(METHODS[name], frame, train, facts, penalty), test, unseen, 0.0)["t1"]
                 for penalty in METHODS[name].penalties
             )
             for name in ("dap", "eszsl")

@@ -1,4 +1,4 @@
-"""From codes to what is told of them: controls, what was called healthy, refusals."""
+"""From features to what is told of them: controls, what was called healthy, refusals."""
 
 from __future__ import annotations
 
@@ -11,39 +11,41 @@ from handwriting.task import TASK as CHARACTERS
 from medtl.task import TASK as TUMOURS
 from medtl.zero_shot import table
 from shared.errors import UsageError
-from shared.zero_shot.features import Data, Knowledge
-from shared.zero_shot.protocol import Coded, Known
+from shared.zero_shot.features import Data, SideInformation
+from shared.zero_shot.protocol import ClassSemantics, FeatureSet
 from shared.zero_shot.report import write_study
 from shared.zero_shot.study import chosen_methods, draw_classes, in_words, study
 
 CLASSES = ("no_tumour", "glioma", "meningioma", "pituitary", "metastasis")
 
 
-def coded(seed: int, each: int = 25) -> Coded:
+def coded(seed: int, each: int = 25) -> FeatureSet:
     mix = np.random.default_rng(7).normal(size=(len(table().names), 24))
     labels = np.repeat(np.arange(len(CLASSES)), each)
     noise = np.random.default_rng(seed).normal(0, 0.5, (len(labels), 24))
-    return Coded((table().of(CLASSES)[labels] @ mix * 2 + noise).astype(np.float32), labels)
+    return FeatureSet((table().of(CLASSES)[labels] @ mix * 2 + noise).astype(np.float32), labels)
 
 
 def gathered() -> Data:
     parts = {name: coded(seed) for seed, name in enumerate(("train", "validation", "test"))}
-    return Data(CLASSES, parts, Known.of(CLASSES, table(), None), ("a note",), synthetic=True)
+    return Data(CLASSES, parts, ClassSemantics.of(CLASSES, table(), None), ("a note",), synthetic=True)
 
 
-def scrambled(part: Coded, unseen: list[int]) -> Coded:
+def scrambled(part: FeatureSet, unseen: list[int]) -> FeatureSet:
     """The labels of unseen images exchanged among themselves."""
     labels = part.labels.copy()
     rows = np.isin(labels, unseen)
     labels[rows] = np.random.default_rng(0).permutation(labels[rows])
-    return Coded(part.codes, labels)
+    return FeatureSet(part.features, labels)
 
 
 def test_labels_of_unseen_images_change_no_chosen_setting() -> None:
     data, unseen = gathered(), ("glioma", "pituitary")
     other = replace(data, parts={name: scrambled(part, [1, 3]) for name, part in data.parts.items()})
     one, two = (
-        study(TUMOURS, Knowledge(table()), [(given, unseen)], ["dap", "eszsl"], lambda *_: None)["splits"][0]["methods"]
+        study(TUMOURS, SideInformation(table()), [(given, unseen)], ["dap", "eszsl"], lambda *_: None)["splits"][0][
+            "methods"
+        ]
         for given in (data, other)
     )
     for name, found in one.items():
@@ -53,7 +55,7 @@ def test_labels_of_unseen_images_change_no_chosen_setting() -> None:
 
 def test_a_study_tells_unseen_tumours_called_healthy_beside_control_and_chance() -> None:
     trials = [(gathered(), ("pituitary",)), (gathered(), ("metastasis",))]
-    tree = study(TUMOURS, Knowledge(table()), trials, ["eszsl"], lambda *_: None)
+    tree = study(TUMOURS, SideInformation(table()), trials, ["eszsl"], lambda *_: None)
     summary = tree["summary"]["eszsl"]
     assert tree["chance_called_negative"] == pytest.approx(0.2)
     assert summary["area"]["mean"] > summary["random_area"]["mean"]
@@ -63,17 +65,17 @@ def test_a_study_tells_unseen_tumours_called_healthy_beside_control_and_chance()
 
 
 def test_the_healthy_class_never_stands_for_an_unseen_one() -> None:
-    tree = study(TUMOURS, Knowledge(table()), [(gathered(), ("pituitary",))], ["eszsl"], lambda *_: None)
+    tree = study(TUMOURS, SideInformation(table()), [(gathered(), ("pituitary",))], ["eszsl"], lambda *_: None)
     turns = sorted(tree["splits"][0]["held_out"])
     assert turns == [["glioma"], ["meningioma"], ["metastasis"]]
     assert any("glioma, meningioma, metastasis held out in turn" in line for line in in_words(tree))
-    tree = study(CHARACTERS, Knowledge(table()), [(gathered(), ("pituitary",))], ["eszsl"], lambda *_: None)
+    tree = study(CHARACTERS, SideInformation(table()), [(gathered(), ("pituitary",))], ["eszsl"], lambda *_: None)
     assert ["no_tumour"] in tree["splits"][0]["held_out"]
 
 
 def test_a_study_that_cannot_be_calibrated_says_so(tmp_path) -> None:
     unseen = ("meningioma", "pituitary", "metastasis")
-    tree = study(TUMOURS, Knowledge(table()), [(gathered(), unseen)], ["dap", "eszsl"], lambda *_: None)
+    tree = study(TUMOURS, SideInformation(table()), [(gathered(), unseen)], ["dap", "eszsl"], lambda *_: None)
     assert {found["shift"] for found in tree["splits"][0]["methods"].values()} == {0.0}
     assert any("not calibrated, for fewer than two seen classes" in line for line in in_words(tree))
     write_study(tree, TUMOURS, tmp_path)
@@ -85,11 +87,11 @@ def test_a_study_that_cannot_be_calibrated_says_so(tmp_path) -> None:
 def test_tumours_that_look_healthy_are_counted_as_called_healthy() -> None:
     data = gathered()
     test = data.parts["test"]
-    codes = test.codes.copy()
-    codes[test.labels == 3] = codes[test.labels == 0]
-    hidden = replace(data, parts={**data.parts, "test": Coded(codes, test.labels)})
+    features = test.features.copy()
+    features[test.labels == 3] = features[test.labels == 0]
+    hidden = replace(data, parts={**data.parts, "test": FeatureSet(features, test.labels)})
     for given, share in ((data, 0.0), (hidden, 1.0)):
-        tree = study(TUMOURS, Knowledge(table()), [(given, ("pituitary",))], ["eszsl"], lambda *_: None)
+        tree = study(TUMOURS, SideInformation(table()), [(given, ("pituitary",))], ["eszsl"], lambda *_: None)
         assert tree["summary"]["eszsl"]["unseen_called_negative"]["mean"] == pytest.approx(share, abs=0.05)
         found = tree["splits"][0]["methods"]["eszsl"]
         assert found["uncalibrated_called_negative"] >= found["unseen_called_negative"]  # the shift favours unseen ones
@@ -100,7 +102,7 @@ def test_tumours_that_look_healthy_are_counted_as_called_healthy() -> None:
 def test_what_cannot_be_studied_is_refused() -> None:
     def said(data: Data, names: tuple[str, ...]) -> str:
         with pytest.raises(UsageError) as caught:
-            study(TUMOURS, Knowledge(table()), [(data, names)], ["eszsl"], lambda *_: None)
+            study(TUMOURS, SideInformation(table()), [(data, names)], ["eszsl"], lambda *_: None)
         return str(caught.value)
 
     data = gathered()
@@ -113,10 +115,10 @@ def test_what_cannot_be_studied_is_refused() -> None:
 
 
 def test_methods_that_need_print_are_offered_only_where_there_is_some() -> None:
-    assert chosen_methods("all", Knowledge(table())) == ["dap", "eszsl", "ale", "devise"]
-    assert chosen_methods("dap, devise", Knowledge(table())) == ["dap", "devise"]
+    assert chosen_methods("all", SideInformation(table())) == ["dap", "eszsl", "ale", "devise"]
+    assert chosen_methods("dap, devise", SideInformation(table())) == ["dap", "devise"]
     with pytest.raises(UsageError, match="prototypes cannot be used here"):
-        chosen_methods("dap,prototypes", Knowledge(table()))
+        chosen_methods("dap,prototypes", SideInformation(table()))
 
 
 def test_no_more_classes_are_drawn_than_there_are() -> None:
@@ -127,9 +129,9 @@ def test_no_more_classes_are_drawn_than_there_are() -> None:
 def test_classes_are_told_as_people_are_told_them(tmp_path) -> None:
     labels = ("ka", "kha", "digit_4", "vowel_1", "vowel_2")
     characters = replace(table(), classes=labels)
-    facts = Known.of(labels, characters, None)
+    facts = ClassSemantics.of(labels, characters, None)
     data = replace(gathered(), classes=labels, known=facts)
-    tree = study(CHARACTERS, Knowledge(characters), [(data, ("ka", "vowel_1"))], ["dap"], lambda *_: None)
+    tree = study(CHARACTERS, SideInformation(characters), [(data, ("ka", "vowel_1"))], ["dap"], lambda *_: None)
     write_study(tree, CHARACTERS, tmp_path)  # the picture draws no character that its font lacks, which would warn
     page = (tmp_path / "zero_shot.html").read_text(encoding="utf-8")
     for told in ("\n".join(in_words(tree)), page):
@@ -147,7 +149,7 @@ def test_drawn_classes_depend_on_the_seed_alone() -> None:
 
 
 def test_the_report_stands_alone_and_names_what_decided(tmp_path) -> None:
-    tree = study(TUMOURS, Knowledge(table()), [(gathered(), ("glioma", "pituitary"))], ["eszsl"], lambda *_: None)
+    tree = study(TUMOURS, SideInformation(table()), [(gathered(), ("glioma", "pituitary"))], ["eszsl"], lambda *_: None)
     write_study(tree, TUMOURS, tmp_path)
     page = (tmp_path / "zero_shot.html").read_text(encoding="utf-8")
     assert "data:image/png;base64," in page
@@ -162,6 +164,6 @@ def test_the_report_stands_alone_and_names_what_decided(tmp_path) -> None:
 
 
 def test_characters_have_no_class_that_must_not_be_missed() -> None:
-    tree = study(CHARACTERS, Knowledge(table()), [(gathered(), ("pituitary",))], ["eszsl"], lambda *_: None)
+    tree = study(CHARACTERS, SideInformation(table()), [(gathered(), ("pituitary",))], ["eszsl"], lambda *_: None)
     assert tree["chance_called_negative"] is None
     assert "unseen_called_negative" not in tree["summary"]["eszsl"]

@@ -10,7 +10,7 @@ import pytest
 from shared.evaluation.decision.decide import Decision, decide
 from shared.evaluation.decision.operating_point import OperatingPoint
 from shared.evaluation.decision.selective import Rejection
-from shared.samples import Belonging, Sample
+from shared.samples import Grouping, Sample
 
 COUNT = 1000
 
@@ -22,7 +22,7 @@ def _decide(positive: bool, **changes: Any) -> Decision:
     return decide(
         np.stack([likeliest, 1.0 - likeliest], axis=1),
         labels,
-        Belonging.of([Sample(str(i), "") for i in range(COUNT)], range(COUNT)),
+        Grouping.of([Sample(str(i), "") for i in range(COUNT)], range(COUNT)),
         np.array([False, positive]),
         **{"target": 0.9, "error_rate": 0.05, "threshold": None, "choices": 1, **changes},
     )

@@ -7,12 +7,12 @@ import numpy as np
 from shared.evaluation.decision.aggregation import Aggregation
 from shared.evaluation.decision.fit_aggregation import CANDIDATES, LEAST, Choice, choose_aggregation
 from shared.evaluation.statistics.intervals import group_codes
-from shared.samples import Belonging
+from shared.samples import Grouping
 
 
 def _patients(
     seed: int, count: int, slices: int, bright: int, noise: float = 0.5
-) -> tuple[np.ndarray, np.ndarray, Belonging]:
+) -> tuple[np.ndarray, np.ndarray, Grouping]:
     """Slices of `count` patients, half with a finding that shows on `bright` slices."""
     random = np.random.default_rng(seed)
     scores, truth, groups = [], [], []
@@ -26,8 +26,8 @@ def _patients(
     return np.array(scores), np.array(truth), _owned(groups)
 
 
-def _owned(groups: list[str]) -> Belonging:
-    return Belonging(tuple(groups), tuple(groups), tuple(group_codes(groups).tolist()))
+def _owned(groups: list[str]) -> Grouping:
+    return Grouping(tuple(groups), tuple(groups), tuple(group_codes(groups).tolist()))
 
 
 def _choose(*shape: int, noise: float = 0.5, seed: int = 0) -> Choice:

@@ -22,9 +22,9 @@ from shared.io.atomic import write_array
 
 
 def _cone(random: np.random.Generator, count: int, axis: int, width: int = 16) -> np.ndarray:
-    codes = random.normal(0, 0.1, (count, width))
-    codes[:, axis] += 1.0
-    return codes.astype(np.float32)
+    features = random.normal(0, 0.1, (count, width))
+    features[:, axis] += 1.0
+    return features.astype(np.float32)
 
 
 def test_codes_of_another_direction_score_higher_whatever_their_length() -> None:
@@ -32,8 +32,8 @@ def test_codes_of_another_direction_score_higher_whatever_their_length() -> None
     reference = Reference.of(_cone(random, 200, axis=0))
     like, unlike = reference.scores(_cone(random, 50, axis=0)), reference.scores(_cone(random, 50, axis=1))
     assert like.max() < unlike.min()
-    codes = _cone(random, 50, axis=0)
-    np.testing.assert_allclose(reference.scores(codes), reference.scores(1000 * codes), atol=1e-5)
+    features = _cone(random, 50, axis=0)
+    np.testing.assert_allclose(reference.scores(features), reference.scores(1000 * features), atol=1e-5)
 
 
 def test_the_score_is_one_less_the_cosine_to_the_tenth_nearest() -> None:
@@ -99,14 +99,14 @@ def test_series_of_one_patient_count_once() -> None:
 
 def test_codes_are_read_back_as_they_were_written(tmp_path: Path) -> None:
     reference = Reference.of(np.random.default_rng(4).normal(size=(7, 5)))
-    write_array(tmp_path / FILE, reference.codes)
-    assert np.array_equal(Reference.read(tmp_path).codes, reference.codes)
+    write_array(tmp_path / FILE, reference.features)
+    assert np.array_equal(Reference.read(tmp_path).features, reference.features)
 
 
 @pytest.mark.parametrize("array", [np.zeros(3, np.float16), np.zeros((0, 3), np.float16), np.zeros((2, 3))])
 def test_a_file_that_holds_no_codes_is_refused(tmp_path: Path, array: np.ndarray) -> None:
     write_array(tmp_path / FILE, array)
-    with pytest.raises(RunError, match="does not hold codes"):
+    with pytest.raises(RunError, match="does not hold features"):
         Reference.read(tmp_path)
 
 

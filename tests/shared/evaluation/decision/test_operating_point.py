@@ -7,13 +7,13 @@ import pytest
 
 from shared.errors import DataError
 from shared.evaluation.decision.operating_point import OperatingPoint, certify, choose
-from shared.evaluation.decision.series import Judged
+from shared.evaluation.decision.series import SeriesScores
 
 
-def _judged(scores: np.ndarray, truth: np.ndarray, units: list[int] | None = None, length: int = 4) -> Judged:
+def _judged(scores: np.ndarray, truth: np.ndarray, units: list[int] | None = None, length: int = 4) -> SeriesScores:
     count = len(scores)
     names = tuple(str(i) for i in range(count))
-    return Judged(scores, truth, np.full(count, length), names, tuple(range(count) if units is None else units))
+    return SeriesScores(scores, truth, np.full(count, length), names, tuple(range(count) if units is None else units))
 
 
 def _point(positives: list[float], negatives: list[float], target: float, choices: int = 1) -> OperatingPoint:

@@ -7,8 +7,8 @@ import pytest
 
 from benchmarks.coverage import SCENES, coverage
 from shared.evaluation.decision.decide import decide
-from shared.evaluation.decision.series import judge_series
-from shared.samples import Belonging
+from shared.evaluation.decision.series import score_series
+from shared.samples import Grouping
 
 POSITIVE = np.array([False, True])
 
@@ -20,7 +20,7 @@ def test_intervals_of_95_percent_contain_the_truth_in_93_to_97_percent_of_2000_d
     assert all(0.93 <= share <= 0.97 for share in found.values()), found
 
 
-def _patients(random: np.random.Generator, ill: int, healthy: int) -> tuple[np.ndarray, np.ndarray, Belonging]:
+def _patients(random: np.random.Generator, ill: int, healthy: int) -> tuple[np.ndarray, np.ndarray, Grouping]:
     """Probabilities of slices, truth, and whose they are: a finding shows on a tenth of an ill patient's slices."""
     scores, truth, owners = [], [], []
     for patient in range(ill + healthy):
@@ -33,7 +33,7 @@ def _patients(random: np.random.Generator, ill: int, healthy: int) -> tuple[np.n
         truth.append(marks)
         owners += [patient] * count
     names = tuple(map(str, owners))
-    return np.concatenate(scores), np.concatenate(truth), Belonging(names, names, tuple(owners))
+    return np.concatenate(scores), np.concatenate(truth), Grouping(names, names, tuple(owners))
 
 
 @pytest.mark.slow
@@ -48,6 +48,6 @@ def test_what_is_certified_of_series_holds_for_new_patients() -> None:
         decision = decide(
             rows, truth.astype(np.int64), belonging, POSITIVE, target=0.9, error_rate=0.1, threshold=None, choices=1
         )
-        whole = judge_series(*fresh, decision.aggregation).scores
+        whole = score_series(*fresh, decision.aggregation).scores
         held.append(np.mean(whole >= decision.chosen.threshold) >= decision.chosen.certified)
     assert np.mean(held) >= 0.95

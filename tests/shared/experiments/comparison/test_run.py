@@ -19,7 +19,7 @@ from shared.experiments.comparison.report import write_comparison
 from shared.experiments.comparison.run import _measure, run_comparison
 from shared.experiments.comparison.text import as_csv, as_latex, as_text
 from shared.io.atomic import read_json, write_json
-from shared.processes.jobs import Errand, Workers
+from shared.processes.jobs import Workers, WorkItem
 from shared.runs.folder import finish, is_finished, newest_run
 
 TINY = """
@@ -61,10 +61,11 @@ def trained(monkeypatch: pytest.MonkeyPatch, quick_ending: None) -> list[str]:
         names.append(given[2].name)
         return work(*given, progress)
 
-    monkeypatch.setattr("shared.experiments.comparison.run.in_child", here)
-    monkeypatch.setattr("shared.processes.jobs.in_child", here)
+    monkeypatch.setattr("shared.experiments.comparison.run.run_in_subprocess", here)
+    monkeypatch.setattr("shared.processes.jobs.run_in_subprocess", here)
     monkeypatch.setattr(
-        "shared.experiments.comparison.preflight.in_child", lambda work, *given, progress: work(*given, progress)
+        "shared.experiments.comparison.preflight.run_in_subprocess",
+        lambda work, *given, progress: work(*given, progress),
     )
     return names
 
@@ -123,7 +124,7 @@ def test_an_interrupt_stops_all_of_it(plan: Plan, monkeypatch: pytest.MonkeyPatc
         calls.append(1)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("shared.processes.jobs.in_child", interrupted)
+    monkeypatch.setattr("shared.processes.jobs.run_in_subprocess", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run_comparison(TASK, plan, root=tmp_path, progress=_quiet)
     assert len(calls) == 1
@@ -180,8 +181,8 @@ def test_data_that_do_not_exist_are_told_without_a_process_for_each_cell(
 class _Elsewhere:
     """Other machines, which all break down."""
 
-    def run(self, errands: Sequence[Errand], progress: Any) -> Iterator[tuple[int, Any]]:
-        return ((place, UsageError("broke down")) for place, _ in enumerate(errands))
+    def run(self, items: Sequence[WorkItem], progress: Any) -> Iterator[tuple[int, Any]]:
+        return ((place, UsageError("broke down")) for place, _ in enumerate(items))
 
 
 @pytest.mark.parametrize(
@@ -244,7 +245,7 @@ LOST = ROW | {
 }
 TREE = {
     "name": "x",
-    "caveats": ["Research use only."],
+    "disclaimers": ["Research use only."],
     "notes": [],
     "main": "accuracy",
     "rows": [ROW, WORSE, LOST],

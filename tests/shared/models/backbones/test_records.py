@@ -16,7 +16,7 @@ from shared.errors import UnknownNameError
 from shared.models.backbones.build import build_backbone, find_backbone
 from shared.models.backbones.record import BACKBONES, IMAGENET_MEAN, IMAGENET_STD, BackboneRecord
 from shared.models.backbones.records import torchvision as backbones
-from shared.models.network import Calibrated, Network, code_width
+from shared.models.network import Calibrated, Network, feature_width
 
 TORCHVISION = [name for name in BACKBONES if "/" not in name and name not in ("convnet_small", "lenet")]
 LARGE = 1_000_000
@@ -83,8 +83,8 @@ def test_stages_hold_every_tensor_but_those_of_the_classifier(name: str) -> None
     stages = record.split(original)
     assert tuple(stages) == record.stages
     assert len(set(record.stages)) == len(record.stages)
-    assert set(record.code_layers) <= set(record.stages)
-    assert record.default_layer in record.code_layers
+    assert set(record.feature_layers) <= set(record.stages)
+    assert record.default_layer in record.feature_layers
     kept = [id(tensor) for stage in stages.values() for tensor in (*stage.parameters(), *stage.buffers())]
     assert len(kept) == len(set(kept))
     tensors = [*original.named_parameters(), *original.named_buffers()]
@@ -164,10 +164,10 @@ def test_input_is_normalised_with_the_statistics_of_the_record() -> None:
 @pytest.mark.parametrize("name", ["alexnet", "squeezenet1_1", "mobilenet_v2", "densenet121", "convnet_small"])
 def test_a_layer_is_the_same_whether_or_not_deeper_ones_are_wanted(name: str) -> None:
     record = find_backbone(name)
-    together = build_backbone(name, layers=record.code_layers, seed=0).eval()
+    together = build_backbone(name, layers=record.feature_layers, seed=0).eval()
     x = images = torch.rand(1, record.channels, record.min_size, record.min_size)
     outputs = together(images)
-    assert list(outputs) == list(record.code_layers)
+    assert list(outputs) == list(record.feature_layers)
     x = _normalised(record, images)
     for layer, stage in together.stages.items():
         x = stage(x.clone())  # a later stage that works in place would show
@@ -188,7 +188,7 @@ def test_fire5_is_index_7_of_the_original() -> None:
 
 def test_dense_layers_are_codes() -> None:
     for name in ("alexnet", "vgg16"):
-        assert find_backbone(name).code_layers[-2:] == ("fc6", "fc7")
+        assert find_backbone(name).feature_layers[-2:] == ("fc6", "fc7")
     backbone = build_backbone("alexnet", layers=["fc6"], seed=0).eval()
     assert backbone(torch.rand(2, 1, 63, 63))["fc6"].shape == (2, 4096)
 
@@ -276,21 +276,21 @@ def test_codes_survive_the_export(name: str, pooling: str, tmp_path: Path) -> No
     size, layers = record.min_size + 1, [record.default_layer]
     backbone = build_backbone(name, layers=layers, seed=0)
     _settle(backbone, torch.rand(8, 1, size, size))
-    network = Network(backbone, layers, pooling, code_width(backbone, layers, pooling, 1, size), 3)
+    network = Network(backbone, layers, pooling, feature_width(backbone, layers, pooling, 1, size), 3)
     model = Calibrated(network).eval()
     _export(model, torch.zeros(2, 1, size, size), tmp_path / "model.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
     for count in (1, 3):
         images = torch.rand(count, 1, size, size)
         expected = model(images)[1].numpy()
-        codes = session.run(["codes"], {"images": images.numpy()})[0]
-        assert codes.shape == expected.shape
+        features = session.run(["features"], {"images": images.numpy()})[0]
+        assert features.shape == expected.shape
         assert float(np.abs(expected).max()) > 1e-3
-        assert float(np.abs(codes - expected).max()) <= 1e-4 * float(np.abs(expected).max())
+        assert float(np.abs(features - expected).max()) <= 1e-4 * float(np.abs(expected).max())
 
 
 def _settle(backbone: nn.Module, images: Tensor) -> None:
-    """Fits BatchNorm's statistics to random weights: without that, deep codes vanish and any two would agree."""
+    """Fits BatchNorm's statistics to random weights: without that, deep features vanish and any two would agree."""
     for module in backbone.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = 1.0
