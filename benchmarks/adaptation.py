@@ -1,4 +1,4 @@
-"""What the studies of adaptation share: every column of one seed, from parts to accuracies; nothing is written."""
+"""What the studies of adaptation share: every column of one seed, from splits to accuracies; nothing is written."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from shared.adaptation.criteria import DRAWS
 from shared.adaptation.label_shift import estimate_prior
 from shared.adaptation.reverse_validation import reverse_validation
 from shared.config import validate
-from shared.data.part import Part, unlabelled
+from shared.data.split import Split, unlabelled
 from shared.evaluation.calibration import softmax
 from shared.evaluation.statistics.intervals import bootstrap
 from shared.models.backbones.build import build_backbone
@@ -35,7 +35,7 @@ ALIGNING: Mapping[str, Any] = {"batch_norm": "per_domain", "weight": 1.0}
 PHASE: Mapping[str, Any] = {"train": "all", "lr_head": 3e-3, "lr_backbone": 1e-3, "lr_decay": 1.0, "warmup": 0.0}
 ESTIMATED = "estimated"
 """In place of a prior of the target: that which the source alone gives."""
-Parts = Mapping[str, Part]
+Parts = Mapping[str, Split]
 Scores = NDArray[np.float64]
 Measures = dict[str, float]
 
@@ -44,15 +44,15 @@ Measures = dict[str, float]
 class Watched:
     """Class scores after each epoch."""
 
-    parts: Parts
+    splits: Parts
     strategy: Strategy
     scores: dict[str, list[Scores]] = field(default_factory=dict)
 
     @torch.no_grad()
     def __call__(self, job: Job, epoch: int) -> None:
         """After epoch number `epoch`."""
-        for name, part in self.parts.items():
-            rows = torch.cat([job.network.head(features) for features in self.strategy.features(job, part)])
+        for name, split in self.splits.items():
+            rows = torch.cat([job.network.head(features) for features in self.strategy.features(job, split)])
             self.scores.setdefault(name, []).append(rows.double().numpy())
 
 
@@ -64,7 +64,7 @@ class Study:
         source: Parts "train", "validation" and "test" with labels.
         target: The same; only the oracle and the bound look at its labels.
         classes: How many.
-        measure: What is told of test scores [N, classes], given those of validation, both parts known.
+        measure: What is told of test scores [N, classes], given those of validation, both splits known.
         seed: Of weights and draws.
         side: Of the images.
         backbone: LeNet, unless told otherwise.
@@ -74,7 +74,7 @@ class Study:
     source: Parts
     target: Parts
     classes: int
-    measure: Callable[[Scores, Part, Scores, Part], Measures]
+    measure: Callable[[Scores, Split, Scores, Split], Measures]
     seed: int
     side: int
     backbone: str = "lenet"
@@ -103,7 +103,7 @@ class Study:
         hidden = None
         if not bound:
             hidden = Target(*(unlabelled(self.target[name]) for name in ("train", "validation")))
-            watch.parts = {**watch.parts, "target": hidden.validation}
+            watch.splits = {**watch.splits, "target": hidden.validation}
         with tempfile.TemporaryDirectory() as folder:
             job = Job(
                 network=self.network(),
@@ -191,7 +191,7 @@ class Study:
         )
 
 
-def accuracy(_: Scores, __: Part, scores: Scores, test: Part) -> Measures:
+def accuracy(_: Scores, __: Split, scores: Scores, test: Split) -> Measures:
     """Of the likeliest class on the test."""
     return {"accuracy": float((scores.argmax(axis=1) == test.labels).mean())}
 

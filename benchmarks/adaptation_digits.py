@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.adaptation import ESTIMATED, Study, accuracy, summary
-from shared.data.part import Part
+from shared.data.split import Split
 from shared.samples import Grouping, Sample
 from shared.seeding import generator
 from shared.training.selection import LABEL_FREE
@@ -30,7 +30,7 @@ TESTED = 1000
 SIDE, CLASSES = 28, 10
 
 
-def load_parts(path: Path, name: str, seed: int, times: int) -> dict[str, Part]:
+def load_parts(path: Path, name: str, seed: int, times: int) -> dict[str, Split]:
     """A fifth of the drawn images is validation."""
     with np.load(path) as file:
         kept = {key: file[f"{name}_{key}"] for key in ("train_images", "train_labels", "test_images", "test_labels")}
@@ -44,10 +44,10 @@ def load_parts(path: Path, name: str, seed: int, times: int) -> dict[str, Part]:
     }
 
 
-def skewed(part: Part, seed: int, share: float) -> Part:
+def skewed(split: Split, seed: int, share: float) -> Split:
     """Classes 0 to 4 keep this share of their images: another prior, the same digits."""
-    rare = (part.labels < CLASSES // 2) & (generator(seed, "skew").random(len(part.labels)) >= share)
-    return part.of(np.flatnonzero(~rare))
+    rare = (split.labels < CLASSES // 2) & (generator(seed, "skew").random(len(split.labels)) >= share)
+    return split.of(np.flatnonzero(~rare))
 
 
 def varied(image: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
@@ -60,10 +60,10 @@ def varied(image: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
     return np.asarray(moved, dtype=np.float32)[None]
 
 
-def _part(images: NDArray[np.uint8], labels: NDArray[np.integer], domain: str) -> Part:
+def _part(images: NDArray[np.uint8], labels: NDArray[np.integer], domain: str) -> Split:
     enlarged = [cv2.resize(image, (SIDE, SIDE)).astype(np.float32)[None] / 255 for image in images]
     samples = [Sample(id=f"{domain}{i}", source="", label=str(label), domain=domain) for i, label in enumerate(labels)]
-    return Part(samples, enlarged, labels.astype(np.int64), Grouping.of(samples, range(len(samples))))
+    return Split(samples, enlarged, labels.astype(np.int64), Grouping.of(samples, range(len(samples))))
 
 
 def main() -> None:
@@ -87,7 +87,7 @@ def main() -> None:
         return
     names = (args.source, "mnist" if args.source == "usps" else "usps")
     source, target = (load_parts(args.data, name, args.seed, args.times) for name in names)
-    target = {name: skewed(part, args.seed, args.skew) for name, part in target.items()}
+    target = {name: skewed(split, args.seed, args.skew) for name, split in target.items()}
     study = Study(source, target, CLASSES, accuracy, args.seed, SIDE, augment=varied if args.vary else None)
     methods = {name: (name, {"weight": args.weight}) for name in args.methods}
     if args.skew < 1:

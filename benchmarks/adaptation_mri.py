@@ -21,8 +21,8 @@ from benchmarks.adaptation import Measures, Scores, Study, summary
 from medtl.task import TASK
 from shared.config import DataSection
 from shared.data.loading import load_dataset
-from shared.data.part import Part
-from shared.data.partition import divide
+from shared.data.partition import split_data
+from shared.data.split import Split
 from shared.evaluation.calibration import fit_temperature, softmax
 from shared.evaluation.decision.decide import decide
 from shared.evaluation.measures import evaluate
@@ -34,26 +34,26 @@ SENSITIVITY = 0.98
 POSITIVE = np.array([False, True])
 
 
-def load_parts(wanted: DataSection, seed: int, side: int) -> tuple[dict[str, Part], dict[str, Part]]:
+def load_parts(wanted: DataSection, seed: int, side: int) -> tuple[dict[str, Split], dict[str, Split]]:
     """Source and target, each by split, divided as a run divides them."""
     spec = Preprocessing(side, 1, {**TASK.default_options, **wanted.options})
     dataset = load_dataset(TASK, wanted, spec, Path("runs"), lambda *_: None)
-    divided = divide(TASK, wanted, dataset, seed=seed, progress=lambda *_: None)
-    sides: tuple[dict[str, Part], dict[str, Part]] = ({}, {})
+    divided = split_data(TASK, wanted, dataset, seed=seed, progress=lambda *_: None)
+    sides: tuple[dict[str, Split], dict[str, Split]] = ({}, {})
     for name in SPLITS:
-        indices = divided.parts[name]
+        indices = divided.splits[name]
         inside = np.array([divided.dataset.samples[i].domain == wanted.target for i in indices])
-        for part, chosen in ((sides[0], indices[~inside]), (sides[1], indices[inside])):
+        for split, chosen in ((sides[0], indices[~inside]), (sides[1], indices[inside])):
             samples = [divided.dataset.samples[i] for i in chosen]
             labels = np.array([divided.dataset.classes.index(str(sample.label)) for sample in samples], dtype=np.int64)
             belonging = Grouping.of(samples, divided.units[chosen].tolist())
             images = TASK.images(samples, spec, divided.dataset.content_hash)
-            part[name] = Part(samples, images, labels, belonging)
+            split[name] = Split(samples, images, labels, belonging)
     print(list(divided.notes), {n: [len(s[n].samples) for s in sides] for n in SPLITS}, file=sys.stderr)
     return sides
 
 
-def screening(scores: Scores, validation: Part, tested: Scores, test: Part) -> Measures:
+def screening(scores: Scores, validation: Split, tested: Scores, test: Split) -> Measures:
     """AUC, and what the threshold of that validation gives."""
     temperature = fit_temperature(scores, validation.labels)
     decision = decide(

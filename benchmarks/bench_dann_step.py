@@ -11,7 +11,7 @@ import torch
 
 from benchmarks.side_by_side import best_seconds
 from shared.config import validate
-from shared.data.part import Part, unlabelled
+from shared.data.split import Split, unlabelled
 from shared.models.backbones.build import build_backbone
 from shared.models.network import Network
 from shared.samples import Grouping, Sample
@@ -71,8 +71,8 @@ def _step(network: Network, objective: Objective, labelled: int) -> Callable[[],
     return step
 
 
-def _part(domain: str) -> Part:
+def _part(domain: str) -> Split:
     labels = np.arange(HALF, dtype=np.int64) % 2
     samples = [Sample(id=f"{domain}{i}", source="", label=str(label), domain=domain) for i, label in enumerate(labels)]
     images = np.random.default_rng(0).random((HALF, 1, SIDE, SIDE), dtype=np.float32)
-    return Part(samples, list(images), labels, Grouping.of(samples, range(HALF)))
+    return Split(samples, list(images), labels, Grouping.of(samples, range(HALF)))

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from benchmarks.side_by_side import best_seconds
-from shared.data.part import Part
+from shared.data.split import Split
 from shared.models.backbones.build import build_backbone
 from shared.models.network import Network, feature_width
 from shared.samples import Grouping, Sample
@@ -78,7 +78,7 @@ def _network() -> Network:
 def _job(network: Network, images: np.ndarray, labels: np.ndarray, device: torch.device, folder: Path) -> Job:
     names = [str(i) for i in range(IMAGES)]
     samples = [Sample(id=name, source="") for name in names]
-    whole = Part(samples, list(images), labels, Grouping(tuple(names), tuple(names), tuple(range(IMAGES))))
+    whole = Split(samples, list(images), labels, Grouping(tuple(names), tuple(names), tuple(range(IMAGES))))
     return Job(
         network=network,
         train=whole,

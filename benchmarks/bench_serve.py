@@ -178,13 +178,13 @@ def _ask(
 def _form(folder: Path) -> tuple[str, bytes]:
     """The files of a folder as a form: its content type and its body."""
     boundary = uuid.uuid4().hex
-    parts = [
+    splits = [
         f'--{boundary}\r\nContent-Disposition: form-data; name="files"; filename="{folder.name}/{path.name}"'.encode()
         + b"\r\n\r\n"
         + path.read_bytes()
         for path in sorted(folder.iterdir())
     ]
-    return f"multipart/form-data; boundary={boundary}", b"\r\n".join(parts) + f"\r\n--{boundary}--\r\n".encode()
+    return f"multipart/form-data; boundary={boundary}", b"\r\n".join(splits) + f"\r\n--{boundary}--\r\n".encode()
 
 
 def _processes(pid: int) -> list[int]:

@@ -196,11 +196,11 @@ def _draw_headline(canvas: Pixels, row: int, start: int, stop: int, style: Style
 
 
 def _beside(words: Sequence[tuple[Pixels, Owners]], style: Style, random: np.random.Generator) -> tuple[Pixels, Owners]:
-    parts = []
+    splits = []
     for ink, owners in words:
         gap = round(style.height * random.uniform(0.8, 1.3))
-        parts.append(tuple(np.pad(part, ((0, 0), (0, gap))) for part in (ink, owners)))
-    return np.hstack([ink for ink, _ in parts]), np.hstack([owners for _, owners in parts])
+        splits.append(tuple(np.pad(part, ((0, 0), (0, gap))) for part in (ink, owners)))
+    return np.hstack([ink for ink, _ in splits]), np.hstack([owners for _, owners in splits])
 
 
 def _below(lines: Sequence[tuple[Pixels, Owners]], style: Style, random: np.random.Generator) -> tuple[Pixels, Owners]:

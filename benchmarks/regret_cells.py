@@ -24,11 +24,11 @@ from sklearn.metrics import roc_auc_score
 
 from benchmarks.regret_tasks import HELD, TUNED, Draw, Trial, draw
 from shared.config import Config, validate
-from shared.data.part import Part
-from shared.data.splits import split
+from shared.data.group_split import draw_split
+from shared.data.split import Split
 from shared.experiments.advice.recipes import RECIPES, recipe
 from shared.models.backbones.build import find_backbone
-from shared.pipeline.build import part_of, preprocessing_of
+from shared.pipeline.build import preprocessing_of, split_of
 from shared.pipeline.fit import fit
 from shared.samples import Dataset
 from shared.strategies import find_strategy
@@ -76,12 +76,12 @@ def key(cell: Mapping[str, Any]) -> tuple[str, int, str, str]:
 def _cells(trial: Trial, seed: int, wanted: list[tuple[str, str]], data: Path, scratch: Path, out: Path) -> None:
     trial.task.register_backbones()
     drawn = draw(trial, data, scratch, seed)
-    parts = parts_of(trial, drawn, seed)
+    splits = parts_of(trial, drawn, seed)
     count = len(drawn.pool.samples)
     for number, (backbone, name) in enumerate(wanted):
         started = time.process_time()
         config = config_of(trial, backbone, name, count, seed)
-        value = score(trial, parts, drawn.pool, config, scratch / str(number))
+        value = score(trial, splits, drawn.pool, config, scratch / str(number))
         cell = {"task": trial.name, "seed": seed, "backbone": backbone, "recipe": name, "value": value}
         cell |= {"cpu_seconds": time.process_time() - started, "pool": count, "test": len(drawn.test.samples)}
         with out.open("a") as stream:
@@ -97,28 +97,28 @@ def config_of(trial: Trial, backbone: str, name: str, images: int, seed: int) ->
     return validate(Config, {"seed": seed, "data": {"options": dict(trial.options)}, **tree}, origin=trial.name)
 
 
-def parts_of(trial: Trial, drawn: Draw, seed: int) -> dict[str, Part]:
+def parts_of(trial: Trial, drawn: Draw, seed: int) -> dict[str, Split]:
     """Training and validation as a run would divide what may be learnt from, and the test."""
     spec = preprocessing_of(trial.task, config_of(trial, next(iter(FILES)), RECIPES[0], 1, seed))
-    halves = split(drawn.pool.samples, seed=seed, units=drawn.units)
+    halves = draw_split(drawn.pool.samples, seed=seed, units=drawn.units)
     # no test is needed of the pool: what would be one learns too
     train = np.sort(np.concatenate([halves["train"], halves["test"]]))
     every = np.arange(len(drawn.test.samples))
     return {
-        "train": part_of(trial.task, drawn.pool, train, drawn.units, spec, _quiet, "train"),
-        "validation": part_of(trial.task, drawn.pool, halves["validation"], drawn.units, spec, _quiet, "validation"),
-        "test": part_of(trial.task, drawn.test, every, drawn.test_units, spec, _quiet, "test"),
+        "train": split_of(trial.task, drawn.pool, train, drawn.units, spec, _quiet, "train"),
+        "validation": split_of(trial.task, drawn.pool, halves["validation"], drawn.units, spec, _quiet, "validation"),
+        "test": split_of(trial.task, drawn.test, every, drawn.test_units, spec, _quiet, "test"),
     }
 
 
-def score(trial: Trial, parts: Mapping[str, Part], dataset: Dataset, config: Config, folder: Path) -> float:
+def score(trial: Trial, splits: Mapping[str, Split], dataset: Dataset, config: Config, folder: Path) -> float:
     """What the fitted network is worth on the test: see `quality`."""
-    job, _, _ = fit(trial.task, config, dataset, parts, folder=folder, progress=_quiet)
+    job, _, _ = fit(trial.task, config, dataset, splits, folder=folder, progress=_quiet)
     strategy = find_strategy(config.strategy["name"])
     with torch.no_grad():
-        scores = torch.cat([job.network.head(features).cpu() for features in strategy.features(job, parts["test"])])
+        scores = torch.cat([job.network.head(features).cpu() for features in strategy.features(job, splits["test"])])
     probabilities = torch.softmax(scores.double(), dim=1).numpy()
-    return quality(probabilities, parts["test"].labels, np.array(positive_classes(trial.task, dataset.classes)))
+    return quality(probabilities, splits["test"].labels, np.array(positive_classes(trial.task, dataset.classes)))
 
 
 def quality(probabilities: NDArray[np.float64], labels: NDArray[np.int64], positive: NDArray[np.bool_]) -> float:

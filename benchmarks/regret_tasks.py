@@ -19,9 +19,8 @@ from handwriting.labels import CHARACTERS
 from handwriting.task import TASK as HANDWRITING
 from medtl.task import TASK as MEDTL
 from shared.config import DataSection
+from shared.data.group_split import k_shot
 from shared.data.loading import load_dataset
-from shared.data.partition import divide
-from shared.data.splits import k_shot
 from shared.samples import Dataset
 from shared.seeding import generator
 from shared.task import Preprocessing, Task
@@ -107,13 +106,13 @@ def draw(trial: Trial, data: Path, scratch: Path, seed: int) -> Draw:
         kept = tuple(one for one in dataset.samples if one.label in trial.classes)
         dataset = replace(dataset, samples=kept, classes=tuple(c for c in dataset.classes if c in trial.classes))
     dataset = _fewer(dataset, trial, seed)
-    divided = divide(trial.task, wanted, dataset, seed=seed, progress=_quiet)
+    divided = split_data(trial.task, wanted, dataset, seed=seed, progress=_quiet)
     samples = divided.dataset.samples
-    pool = np.sort(np.concatenate([divided.parts["train"], divided.parts["validation"]]))
+    pool = np.sort(np.concatenate([divided.splits["train"], divided.splits["validation"]]))
     labels = [str(sample.label) for sample in samples]
     few = min(trial.labels, min(np.unique([labels[i] for i in pool], return_counts=True)[1]))
     pool = np.sort(k_shot(pool, labels, int(few), seed))
-    tested = np.sort(generator(seed, "regret, test").permutation(divided.parts["test"])[:MOST_TESTED])
+    tested = np.sort(generator(seed, "regret, test").permutation(divided.splits["test"])[:MOST_TESTED])
     halves = [replace(divided.dataset, samples=tuple(samples[i] for i in rows)) for rows in (pool, tested)]
     return Draw(halves[0], divided.units[pool], halves[1], divided.units[tested])
 

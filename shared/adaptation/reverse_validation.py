@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from shared.data.part import Part, unlabelled
+from shared.data.split import Split, unlabelled
 from shared.models.network import Network
 from shared.strategies.base import Strategy
 from shared.training.job import Job, Target
@@ -41,7 +41,7 @@ def reverse_validation(job: Job, strategy: Strategy, options: Any, fresh: Networ
     assert job.target is not None  # the runner refuses it
     folder = job.folder / "reverse"
     learned, chosen_by = (
-        _labelled(part, _answers(job, strategy, part)) for part in (job.target.train, job.target.validation)
+        _labelled(split, _answers(job, strategy, split)) for split in (job.target.train, job.target.validation)
     )
     back = replace(
         job,
@@ -62,18 +62,18 @@ def reverse_validation(job: Job, strategy: Strategy, options: Any, fresh: Networ
 
 
 @torch.no_grad()
-def _answers(job: Job, strategy: Strategy, part: Part) -> NDArray[np.int64]:
+def _answers(job: Job, strategy: Strategy, split: Split) -> NDArray[np.int64]:
     """The likeliest class of each image."""
     head = job.network.to(job.device).head
-    rows = [head(features).argmax(dim=1).cpu().numpy() for features in strategy.features(job, part)]
+    rows = [head(features).argmax(dim=1).cpu().numpy() for features in strategy.features(job, split)]
     return np.concatenate(rows).astype(np.int64)
 
 
-def _labelled(part: Part, labels: NDArray[np.int64]) -> Part:
-    return replace(part, labels=labels)
+def _labelled(split: Split, labels: NDArray[np.int64]) -> Split:
+    return replace(split, labels=labels)
 
 
-def _as_target(part: Part) -> Part:
+def _as_target(split: Split) -> Split:
     """The source, however many domains it has, as the one target of the way back."""
-    hidden = unlabelled(part)
+    hidden = unlabelled(split)
     return replace(hidden, samples=[replace(sample, domain=SOURCE) for sample in hidden.samples])

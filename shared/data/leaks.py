@@ -16,17 +16,17 @@ LEARNING = ("train", "validation")
 
 @dataclass(frozen=True)
 class Leak:
-    """Two parts that are not independent.
+    """Two splits that are not independent.
 
     Attributes:
-        part: The part that judges: "test" or "validation".
-        earlier: Indices of the samples, in the parts before it, that belong with some of its own.
+        split: The split that judges: "test" or "validation".
+        earlier: Indices of the samples, in the splits before it, that belong with some of its own.
         later: Indices of its samples that belong with some of those.
         duplicates: How many of `later` are copies; the rest are of the same group.
-        size: Samples in the part.
+        size: Samples in the split.
     """
 
-    part: str
+    split: str
     earlier: Indices
     later: Indices
     duplicates: int
@@ -35,8 +35,8 @@ class Leak:
     @property
     def sentence(self) -> str:
         """What was found, in words."""
-        before = "training" if self.part == "validation" else "training or validation"
-        found = f"{self.duplicates} of {self.size} {self.part} images are duplicates of {before} images"
+        before = "training" if self.split == "validation" else "training or validation"
+        found = f"{self.duplicates} of {self.size} {self.split} images are duplicates of {before} images"
         if others := len(self.later) - self.duplicates:
             found += f", {others} more are of the same groups (patients)"
         return found

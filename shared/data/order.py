@@ -9,21 +9,21 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.data.part import Part
+from shared.data.split import Split
 
 Balance = Literal["none", "class", "domain", "class_and_domain"]
 
 
-def balanced_keys(part: Part, balance: Balance) -> NDArray[np.int64]:
+def balanced_keys(split: Split, balance: Balance) -> NDArray[np.int64]:
     """The group of each sample and its group within that, int64 [N, 2], as `epoch_order` takes them.
 
     By class and domain, all classes come equally often, and within each the domains that show it by the square root of
     how often they do: a domain of one class alone does not make that class more frequent, and a small one is not learnt
     by heart. What a larger domain holds too is its own: then the rest of the smaller one is not lost in it.
     """
-    nothing = np.zeros(len(part.labels), dtype=np.int64)
-    domains = _numbered(_domains_without_copies(part))
-    outer = part.labels if balance in ("class", "class_and_domain") else domains if balance == "domain" else nothing
+    nothing = np.zeros(len(split.labels), dtype=np.int64)
+    domains = _numbered(_domains_without_copies(split))
+    outer = split.labels if balance in ("class", "class_and_domain") else domains if balance == "domain" else nothing
     return np.stack([outer, domains if balance == "class_and_domain" else nothing], axis=1)
 
 
@@ -43,9 +43,9 @@ def epoch_order(keys: NDArray[np.int64], random: np.random.Generator) -> NDArray
     groups = np.unique(keys[:, 0])
     for outer, share in _shared(groups, np.ones(len(groups)), len(keys), random):
         within = np.flatnonzero(keys[:, 0] == outer)
-        parts, sizes = np.unique(keys[within, 1], return_counts=True)
-        for inner, part in _shared(parts, np.sqrt(sizes), share, random):
-            drawn.append(_repeated(within[keys[within, 1] == inner], part, random))
+        inner_groups, sizes = np.unique(keys[within, 1], return_counts=True)
+        for inner, count in _shared(inner_groups, np.sqrt(sizes), share, random):
+            drawn.append(_repeated(within[keys[within, 1] == inner], count, random))
     return random.permutation(np.concatenate(drawn))
 
 
@@ -63,19 +63,19 @@ def endless(count: int, start: int, length: int, round_of: Callable[[int], np.ra
     return np.concatenate(rounds)[start - first * count :][:length]
 
 
-def _domains_without_copies(part: Part) -> list[str]:
+def _domains_without_copies(split: Split) -> list[str]:
     """Of each sample; where copies join those of several domains, the largest of these domains.
 
     A group that itself lies in several domains is no copy: it was seen in each of them.
     """
-    domains = [sample.domain for sample in part.samples]
+    domains = [sample.domain for sample in split.samples]
     sizes = Counter(domains)
     where, by_group = defaultdict[int, set[str]](set), defaultdict[str, set[str]](set)
-    for domain, group, unit in zip(domains, part.belonging.groups, part.belonging.units, strict=True):
+    for domain, group, unit in zip(domains, split.belonging.groups, split.belonging.units, strict=True):
         where[unit].add(domain)
         by_group[group].add(domain)
     largest = {unit: max(sorted(names), key=sizes.__getitem__) for unit, names in where.items()}
-    belonging = zip(domains, part.belonging.groups, part.belonging.units, strict=True)
+    belonging = zip(domains, split.belonging.groups, split.belonging.units, strict=True)
     return [domain if len(by_group[group]) > 1 else largest[unit] for domain, group, unit in belonging]
 
 

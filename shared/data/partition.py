@@ -1,4 +1,4 @@
-"""From a dataset to its parts: audited, cleaned of what leaks, split so that no group stands on two sides."""
+"""From a dataset to its splits: audited, cleaned of what leaks, split so that no group stands on two sides."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from shared.config import DataSection
 from shared.data.audit import AuditResult, audit
+from shared.data.group_split import draw_split, few_groups, fold_numbers, group_units, k_shot
 from shared.data.leaks import Leak, find_leaks
-from shared.data.splits import few_groups, fold_numbers, group_units, k_shot, split
 from shared.errors import DataError, LeakError
 from shared.progress import Progress
 from shared.samples import Dataset, Sample, global_group_digest
@@ -24,14 +24,14 @@ class SplitData:
 
     Attributes:
         dataset: What was kept.
-        parts: Indices into its samples, by split.
+        splits: Indices into its samples, by split.
         units: [N] number of what each sample belongs to and cannot be told apart from: its group, joined with copies.
         notes: What must be said of the data.
         sound: Whether validation shares nothing with training, so that it can certify.
     """
 
     dataset: Dataset
-    parts: Mapping[str, NDArray[np.int64]]
+    splits: Mapping[str, NDArray[np.int64]]
     units: NDArray[np.int64]
     notes: tuple[str, ...]
     sound: bool
@@ -51,7 +51,7 @@ def audited(task: Task, dataset: Dataset, progress: Progress) -> AuditResult:
     )
 
 
-def divide(
+def split_data(
     task: Task,
     wanted: DataSection,
     dataset: Dataset,
@@ -68,7 +68,7 @@ def divide(
         wanted: The `data` section of the configuration.
         dataset: Labelled samples.
         apart_from: Samples whose copies are left out.
-        test_only: Classes of which nothing is learnt, as of `shared.data.splits.split`.
+        test_only: Classes of which nothing is learnt, as of `shared.data.group_split.draw_split`.
         seed: Of the split and of the draws of few labels.
         progress: Called with (what, done, total, note).
 
@@ -116,18 +116,20 @@ def divide(
     fractions = (1.0 - wanted.validation - wanted.test, wanted.validation, wanted.test)
     may_leak = wanted.leaks == "allow"
     samples = _blind(dataset, wanted.target)
-    parts = dict(split(samples, seed=seed, fractions=fractions, units=units, may_leak=may_leak, test_only=test_only))
+    splits = dict(
+        draw_split(samples, seed=seed, fractions=fractions, units=units, may_leak=may_leak, test_only=test_only)
+    )
     if wanted.target_unlabelled:
-        parts = _unjudged(dataset, parts, units, wanted.target)
-    before = len(parts["train"])
-    parts["train"] = _few_labels(dataset, parts["train"], wanted, seed)
-    if len(parts["train"]) < before:
+        splits = _unjudged(dataset, splits, units, wanted.target)
+    before = len(splits["train"])
+    splits["train"] = _few_labels(dataset, splits["train"], wanted, seed)
+    if len(splits["train"]) < before:
         notes.append(
-            f"Few labels: training kept {len(parts['train'])} of {before} images; the {len(parts['validation'])} of "
+            f"Few labels: training kept {len(splits['train'])} of {before} images; the {len(splits['validation'])} of "
             "validation, which choose checkpoint and threshold, kept all their labels."
         )
-    sound = not (may_leak and any(leak.part == "validation" for leak in leaks))
-    return SplitData(dataset, parts, units, tuple(notes), sound)
+    sound = not (may_leak and any(leak.split == "validation" for leak in leaks))
+    return SplitData(dataset, splits, units, tuple(notes), sound)
 
 
 def audit_note(result: AuditResult) -> str:
@@ -191,14 +193,14 @@ def _by_rule(leaks: Sequence[Leak], rule: str) -> tuple[list[int], list[str]]:
     for leak in leaks:
         if rule == "drop":
             left_out += leak.later.tolist()
-            said.append(f"{leak.sentence}: these {len(leak.later)} were left out of {leak.part}.")
+            said.append(f"{leak.sentence}: these {len(leak.later)} were left out of {leak.split}.")
         elif rule == "keep_test":
             left_out += leak.earlier.tolist()
             said.append(
-                f"{leak.sentence}: the {len(leak.earlier)} that they belong with were left out, {leak.part} is whole."
+                f"{leak.sentence}: the {len(leak.earlier)} that they belong with were left out, {leak.split} is whole."
             )
         else:
-            said.append(f"LEAK ALLOWED: {leak.sentence}; the numbers of {leak.part} flatter.")
+            said.append(f"LEAK ALLOWED: {leak.sentence}; the numbers of {leak.split} flatter.")
     return left_out, said
 
 
@@ -230,13 +232,13 @@ def _copies_in_target(dataset: Dataset, result: AuditResult, target: str) -> NDA
 
 
 def _unjudged(
-    dataset: Dataset, parts: Mapping[str, NDArray[np.int64]], units: NDArray[np.int64], target: str | None
+    dataset: Dataset, splits: Mapping[str, NDArray[np.int64]], units: NDArray[np.int64], target: str | None
 ) -> dict[str, NDArray[np.int64]]:
-    """The parts with a target that nothing can judge: its share of the test is learned from, but for others' units."""
+    """The splits with a target that nothing can judge: its share of the test is learned from, but for others' units."""
     inside = np.array([sample.domain == target for sample in dataset.samples])
-    test, free = parts["test"], ~np.isin(units, units[~inside])
-    learned = np.sort(np.concatenate([parts["train"], test[(inside & free)[test]]]))
-    return {**parts, "train": learned, "test": test[~inside[test]]}
+    test, free = splits["test"], ~np.isin(units, units[~inside])
+    learned = np.sort(np.concatenate([splits["train"], test[(inside & free)[test]]]))
+    return {**splits, "train": learned, "test": test[~inside[test]]}
 
 
 def _blind(dataset: Dataset, target: str | None) -> list[Sample]:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from shared.data.part import Chosen
+from shared.data.split import Chosen
 from shared.io.array_store import ArrayStore, ArrayView, cache_folder
 from shared.models.backbones.module import Backbone
 from shared.models.network import Network

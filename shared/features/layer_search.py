@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from shared.data.part import Part
+from shared.data.split import Split
 from shared.evaluation.calibration import fit_temperature
 from shared.features.cache import FeatureBlocks, features_of_layers
 from shared.features.lbfgs import InMemoryFeatures
@@ -48,8 +48,8 @@ class FeatureSpec:
 def search_layers(
     build: Callable[[int], Backbone],
     sizes: Sequence[int],
-    train: Part,
-    validation: Part,
+    train: Split,
+    validation: Split,
     classes: int,
     spec: Preprocessing,
     *,
@@ -89,14 +89,14 @@ def search_layers(
             features_of_layers(
                 backbone,
                 wanted,
-                part.images,
-                part.samples,
+                split.images,
+                split.samples,
                 spec,
                 content_hash=content_hash,
                 device=device,
                 progress=partial(_reading, progress, size),
             )
-            for part in (learnt, judged)
+            for split in (learnt, judged)
         ]
         trial = _Trial(tables, learnt.labels, judged.labels, classes, device)
         found = [(trial.score(code), code) for code in _told(singles, progress, f"layers at {size} px")]
@@ -167,15 +167,15 @@ def _told(features: Sequence[FeatureSpec], progress: Progress, what: str) -> Ite
         progress(what, done, len(features), f"{'+'.join(code.layers)} {code.pooling}")
 
 
-def _few_a_class(part: Part, count: int, seed: int) -> Part:
+def _few_a_class(split: Split, count: int, seed: int) -> Split:
     random = generator(seed, "code choice, training")
     rows = []
-    for label in np.unique(part.labels):
-        members = np.flatnonzero(part.labels == label)
+    for label in np.unique(split.labels):
+        members = np.flatnonzero(split.labels == label)
         rows.append(random.permutation(members)[:count])
-    return part.of(np.sort(np.concatenate(rows)))
+    return split.of(np.sort(np.concatenate(rows)))
 
 
-def _few(part: Part, count: int, seed: int) -> Part:
-    order = generator(seed, "code choice, validation").permutation(len(part.samples))
-    return part.of(np.sort(order[:count]))
+def _few(split: Split, count: int, seed: int) -> Split:
+    order = generator(seed, "code choice, validation").permutation(len(split.samples))
+    return split.of(np.sort(order[:count]))

@@ -16,7 +16,7 @@ def out_of_fold(features: NDArray[np.floating], labels: Labels, classes: int, fo
     """Class scores [N, classes] of each sample by a classifier that saw no label of its fold.
 
     Features are standardised over all samples, those of the fold too, so that one kernel serves all folds: on few
-    samples this flatters wide, sparse features (160 slices, last layer of SqueezeNet 1.1 at 32 px: AUC 0.88 in place of 0.84).
+    samples this flatters wide, sparse features (160 slices, last layer of SqueezeNet 1.1 at 32 px: AUC 0.88, not 0.84).
     Class counts are weighed out. The penalty of each fold is the one whose errors at leaving out one sample are least,
     among the samples it learns from.
 

@@ -1,4 +1,4 @@
-"""What a configuration asks for, built: preprocessing, device, parts with their images, feature_spec, network."""
+"""What a configuration asks for, built: preprocessing, device, splits with their images, feature_spec, network."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from shared.config import Config
-from shared.data.part import Part
 from shared.data.partition import SplitData
+from shared.data.split import Split
 from shared.errors import ConfigError
 from shared.features.layer_search import FeatureSpec, search_layers
 from shared.models.backbones.build import build_backbone, find_backbone
@@ -94,15 +94,15 @@ def stages_built(config: Config) -> tuple[str, ...]:
     return record.stages[: max(deepest) + 1]
 
 
-def read_parts(task: Task, divided: SplitData, spec: Preprocessing, progress: Progress) -> dict[str, Part]:
+def read_splits(task: Task, divided: SplitData, spec: Preprocessing, progress: Progress) -> dict[str, Split]:
     """The divided samples with their images, by split."""
     return {
-        name: part_of(task, divided.dataset, indices, divided.units, spec, progress, name)
-        for name, indices in divided.parts.items()
+        name: split_of(task, divided.dataset, indices, divided.units, spec, progress, name)
+        for name, indices in divided.splits.items()
     }
 
 
-def part_of(
+def split_of(
     task: Task,
     dataset: Dataset,
     indices: NDArray[np.int64],
@@ -110,7 +110,7 @@ def part_of(
     spec: Preprocessing,
     progress: Progress,
     name: str,
-) -> Part:
+) -> Split:
     """The samples at `indices` with their images, read now.
 
     Args:
@@ -120,13 +120,13 @@ def part_of(
         units: [N] of all samples, as in `shared.data.partition.SplitData`.
         spec: Of the preprocessing.
         progress: Called with (what, done, total, note).
-        name: Of the part, for the progress.
+        name: Of the split, for the progress.
     """
     index = {name: number for number, name in enumerate(dataset.classes)}
     samples = [dataset.samples[i] for i in indices]
     labels = np.array([-1 if one.label is None else index[one.label] for one in samples], dtype=np.int64)
     images = task.images(samples, spec, dataset.content_hash, partial(_reading, progress, name))
-    return Part(samples, images, labels, Grouping.of(samples, units[indices].tolist()))
+    return Split(samples, images, labels, Grouping.of(samples, units[indices].tolist()))
 
 
 def _reading(progress: Progress, name: str, done: int, total: int) -> None:
@@ -135,7 +135,7 @@ def _reading(progress: Progress, name: str, done: int, total: int) -> None:
 
 def find_features(
     config: Config,
-    parts: Mapping[str, Part],
+    splits: Mapping[str, Split],
     spec: Preprocessing,
     dataset: Dataset,
     device: torch.device,
@@ -153,8 +153,8 @@ def find_features(
     return search_layers(
         build,
         wanted.sizes or (wanted.size,),
-        parts["train"],
-        parts["validation"],
+        splits["train"],
+        splits["validation"],
         len(dataset.classes),
         spec,
         content_hash=dataset.content_hash,

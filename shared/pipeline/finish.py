@@ -20,8 +20,8 @@ from safetensors.torch import save_file
 
 from shared.config import Config, to_yaml
 from shared.data.auxiliary_labels import auxiliary_labels
-from shared.data.part import Part
 from shared.data.partition import SplitData
+from shared.data.split import Split
 from shared.evaluation.abstention import abstention
 from shared.evaluation.auxiliary import evaluate_auxiliary
 from shared.evaluation.calibration import fit_temperature, softmax
@@ -54,13 +54,13 @@ def complete(
     config: Config,
     strategy: Strategy,
     divided: SplitData,
-    parts: Mapping[str, Part],
+    splits: Mapping[str, Split],
     job: Job,
     weights: WeightsReport,
     history: list[dict[str, Any]],
     started: float,
     *,
-    seen: Mapping[str, Part],
+    seen: Mapping[str, Split],
 ) -> None:
     """Chooses what a run decides by on validation, judges the test set once, and writes the run folder.
 
@@ -69,7 +69,7 @@ def complete(
         config: The resolved configuration.
         strategy: By which `job.network` was trained.
         divided: The data and how they were divided.
-        parts: By split.
+        splits: By split.
         job: The training that has ended.
         weights: Where the network's weights came from.
         history: Rows of `metrics.jsonl`.
@@ -83,22 +83,22 @@ def complete(
     reference = _reference(config, strategy, job)
     scores, ood, auxiliary = {}, {}, {}
     for name in SPLITS[1:]:
-        scores[name], ood[name], auxiliary[name] = _judge(strategy, job, parts[name], reference)
-    temperature = fit_temperature(scores["validation"], parts["validation"].labels)
+        scores[name], ood[name], auxiliary[name] = _judge(strategy, job, splits[name], reference)
+    temperature = fit_temperature(scores["validation"], splits["validation"].labels)
     with torch.no_grad():
         network.temperature.fill_(temperature)
     probabilities = {name: softmax(rows / temperature) for name, rows in scores.items()}
     decision = decide(
         probabilities["validation"],
-        parts["validation"].labels,
-        parts["validation"].belonging,
+        splits["validation"].labels,
+        splits["validation"].belonging,
         np.array(positive_classes(task, job.classes)),
         target=config.sensitivity,
         error_rate=config.error_rate,
         threshold=config.threshold,
         choices=_tried(config, history),
     )
-    familiar = _one_of_each(ood["validation"], parts["validation"], config.seed)
+    familiar = _one_of_each(ood["validation"], splits["validation"], config.seed)
     if job.target is not None:  # inputs of the domain adapted to are familiar too; that takes no label
         of_target = _judge(strategy, job, job.target.validation, reference)[1]
         familiar = np.concatenate([familiar, _one_of_each(of_target, job.target.validation, config.seed)])
@@ -108,31 +108,31 @@ def complete(
     save_file(_tensors(network), folder / "model.safetensors")
     write_array(folder / FILE, reference.features)
     check = np.stack(
-        [parts["validation"].images[i] for i in range(min(EXPORT_CHECK_IMAGES, len(scores["validation"])))]
+        [splits["validation"].images[i] for i in range(min(EXPORT_CHECK_IMAGES, len(scores["validation"])))]
     )
     difference = export_onnx(network, job.spec, folder / "model.onnx", check)
     before = _seen_before(config)
-    sound = divided.sound and not _marks(parts["validation"]) & before
+    sound = divided.sound and not _marks(splits["validation"]) & before
     record = _record(task, config, divided, job, weights, temperature, decision, beyond, sound=sound)
     write_json(folder / "model.json", record.to_json())
     write_training_digests(folder, before.union(*(_marks(seen[name]) for name in SPLITS[:2])))
-    again = len(_marks(parts["test"]) & before)
+    again = len(_marks(splits["test"]) & before)
     told = (f"LEAK: {again} test images or patients were seen by the run that the weights come from.",) if again else ()
     write_text(folder / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in history))
-    write_text(folder / "predictions.csv", _predictions(job.classes, parts, probabilities, ood))
+    write_text(folder / "predictions.csv", _predictions(job.classes, splits, probabilities, ood))
     environment = _environment(job.device, difference, time.monotonic() - started)
     write_json(folder / "environment.json", environment)
     stakes = UsageContext(config.prevalence, config.miss_cost)
-    results = {name: _evaluate(parts[name], probabilities[name], ood[name], record, stakes) for name in SPLITS[1:]}
+    results = {name: _evaluate(splits[name], probabilities[name], ood[name], record, stakes) for name in SPLITS[1:]}
     for name, found in auxiliary.items():
         if found:
-            results[name]["auxiliary"] = _auxiliary(found, parts[name], job, record)
+            results[name]["auxiliary"] = _auxiliary(found, splits[name], job, record)
     done = Finished(
         record=record,
         config=_without_folders(config),
         stakes=stakes,
         notes=(*divided.notes, *told),
-        parts=parts,
+        splits=splits,
         probabilities=probabilities,
         uncalibrated=softmax(scores["test"]),
         results=results,
@@ -151,16 +151,16 @@ def _reference(config: Config, strategy: Strategy, job: Job) -> Reference:
     """The features of some training images, of a target as many as of what is labelled, by the trained network."""
     seen = [job.train] if job.target is None else [job.train, job.target.train]
     blocks = []
-    for part in seen:
-        drawn = generator(config.seed, "reference codes").permutation(len(part.samples))[: REFERENCE_SIZE // len(seen)]
-        blocks += [features.float().cpu().numpy() for features in strategy.features(job, part.of(np.sort(drawn)))]
+    for split in seen:
+        drawn = generator(config.seed, "reference codes").permutation(len(split.samples))[: REFERENCE_SIZE // len(seen)]
+        blocks += [features.float().cpu().numpy() for features in strategy.features(job, split.of(np.sort(drawn)))]
     features = np.concatenate(blocks)
     # in no order: neighbours in the file must not be slices of one patient
     return Reference.of(features[generator(config.seed, "reference order").permutation(len(features))])
 
 
-def _one_of_each(scores: NDArray[np.float64], part: Part, seed: int) -> NDArray[np.float64]:
-    return one_of_each(scores, [sample.series_key for sample in part.samples], part.belonging.units, seed)
+def _one_of_each(scores: NDArray[np.float64], split: Split, seed: int) -> NDArray[np.float64]:
+    return one_of_each(scores, [sample.series_key for sample in split.samples], split.belonging.units, seed)
 
 
 def _tried(config: Config, history: Sequence[Mapping[str, Any]]) -> int:
@@ -172,13 +172,13 @@ def _tried(config: Config, history: Sequence[Mapping[str, Any]]) -> int:
 
 @torch.no_grad()
 def _judge(
-    strategy: Strategy, job: Job, part: Part, reference: Reference
+    strategy: Strategy, job: Job, split: Split, reference: Reference
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], dict[str, NDArray[np.float64]]]:
-    """Class scores [N, classes], out-of-distribution scores [N], auxiliary scores [N, answers] of a part."""
+    """Class scores [N, classes], out-of-distribution scores [N], auxiliary scores [N, answers] of a split."""
     head, others = job.network.head.to(job.device), job.network.to(job.device).auxiliary_heads()
     rows, ood = [], []
     auxiliary: dict[str, list[NDArray[np.float64]]] = {other.task: [] for other in others}
-    for features in strategy.features(job, part):
+    for features in strategy.features(job, split):
         rows.append(head(features).double().cpu().numpy())
         ood.append(reference.scores(features.float().cpu().numpy()))
         for other in others:
@@ -187,12 +187,12 @@ def _judge(
 
 
 def _auxiliary(
-    scores: Mapping[str, NDArray[np.float64]], part: Part, job: Job, record: ModelRecord
+    scores: Mapping[str, NDArray[np.float64]], split: Split, job: Job, record: ModelRecord
 ) -> dict[str, dict[str, Any]]:
-    """How each auxiliary task does on a part."""
+    """How each auxiliary task does on a split."""
     return {
         name: evaluate_auxiliary(
-            softmax(rows), auxiliary_labels(part.samples, job.auxiliary, name, record.auxiliary[name]), part.belonging
+            softmax(rows), auxiliary_labels(split.samples, job.auxiliary, name, record.auxiliary[name]), split.belonging
         )
         for name, rows in scores.items()
     }
@@ -216,10 +216,10 @@ def _without_folders(config: Config) -> str:
     return to_yaml(config.model_copy(update={"data": data.model_copy(update=names), "backbone": backbone}))
 
 
-def _marks(part: Part) -> set[str]:
-    """What is remembered of a part: its images by their pixels, and its groups."""
-    groups = {mark for sample in part.samples if (mark := global_group_digest(sample)) is not None}
-    return groups | {image_digest(image) for image in part.images}
+def _marks(split: Split) -> set[str]:
+    """What is remembered of a split: its images by their pixels, and its groups."""
+    groups = {mark for sample in split.samples if (mark := global_group_digest(sample)) is not None}
+    return groups | {image_digest(image) for image in split.images}
 
 
 def _record(
@@ -268,7 +268,7 @@ def _record(
 
 
 def _evaluate(
-    part: Part,
+    split: Split,
     probabilities: NDArray[np.float64],
     ood: NDArray[np.float64],
     record: ModelRecord,
@@ -276,16 +276,19 @@ def _evaluate(
 ) -> dict[str, Any]:
     result = evaluate(
         probabilities,
-        part.labels,
+        split.labels,
         record.classes,
         positive=np.array(record.positive),
-        belonging=part.belonging,
-        domains=[sample.domain for sample in part.samples],
+        belonging=split.belonging,
+        domains=[sample.domain for sample in split.samples],
         threshold=record.threshold,
         aggregation=record.aggregation,
         stakes=stakes,
     )
-    return {**result, "abstention": abstention(probabilities, ood, part.labels, part.samples, part.belonging, record)}
+    return {
+        **result,
+        "abstention": abstention(probabilities, ood, split.labels, split.samples, split.belonging, record),
+    }
 
 
 def _tensors(network: Network) -> dict[str, torch.Tensor]:
@@ -294,7 +297,7 @@ def _tensors(network: Network) -> dict[str, torch.Tensor]:
 
 def _predictions(
     classes: tuple[str, ...],
-    parts: Mapping[str, Part],
+    splits: Mapping[str, Split],
     probabilities: Mapping[str, NDArray[np.float64]],
     ood: Mapping[str, NDArray[np.float64]],
 ) -> str:
@@ -304,9 +307,9 @@ def _predictions(
         ["split", "sample", "series", "group", "unit", "domain", "label", "predicted", "ood_score", *classes]
     )
     for name, rows in probabilities.items():
-        belonging = parts[name].belonging
+        belonging = splits[name].belonging
         owners = zip(belonging.series, belonging.groups, belonging.units, strict=True)
-        for sample, owner, row, strange in zip(parts[name].samples, owners, rows, ood[name], strict=True):
+        for sample, owner, row, strange in zip(splits[name].samples, owners, rows, ood[name], strict=True):
             predicted = classes[int(row.argmax())]
             facts = [name, sample.id, *owner, sample.domain, str(sample.label), predicted, f"{strange:.6g}"]
             table.writerow([*facts, *(f"{value:.9g}" for value in row)])

@@ -1,4 +1,4 @@
-"""From parts to a fitted network, without a run folder: what runs, probes and comparisons of settings share."""
+"""From splits to a fitted network, without a run folder: what runs, probes and comparisons of settings share."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.config import Config, validate
-from shared.data.part import Part
+from shared.data.split import Split
 from shared.features.layer_search import FeatureSpec
 from shared.models.backbones.build import find_backbone
 from shared.models.network import Network
@@ -41,20 +41,20 @@ def fit(
     task: Task,
     config: Config,
     dataset: Dataset,
-    parts: Mapping[str, Part],
+    splits: Mapping[str, Split],
     *,
     folder: Path,
     progress: Progress,
     target: Target | None = None,
     watch: Callable[[Job, int], None] = lambda *_: None,
 ) -> tuple[Job, WeightsReport, list[dict[str, Any]]]:
-    """Builds the network that a checked configuration asks for and fits it to "train" and "validation" of `parts`.
+    """Builds the network that a checked configuration asks for and fits it to "train" and "validation" of `splits`.
 
     Args:
         task: The application.
         config: The resolved configuration.
-        dataset: Of the parts.
-        parts: By the names of `SPLITS`; no other is looked at.
+        dataset: Of the splits.
+        splits: By the names of `SPLITS`; no other is looked at.
         folder: Where an interrupted training is kept.
         progress: Called with (what, done, total, note).
         target: What is seen of a domain to adapt to, or None.
@@ -65,12 +65,12 @@ def fit(
     """
     strategy, options = strategy_of(config)
     spec, device = preprocessing_of(task, config), device_of(config)
-    feature_spec, tried = find_features(config, parts, spec, dataset, device, progress)
+    feature_spec, tried = find_features(config, splits, spec, dataset, device, progress)
     network, loaded = build_network(config, feature_spec, spec, len(dataset.classes))
     job = Job(
         network=network,
-        train=parts["train"],
-        validation=parts["validation"],
+        train=splits["train"],
+        validation=splits["validation"],
         classes=dataset.classes,
         miss_costs=tuple(config.miss_cost if one else 1.0 for one in positive_classes(task, dataset.classes)),
         spec=spec,

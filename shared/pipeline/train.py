@@ -18,13 +18,13 @@ from shared.adaptation.reverse_validation import REVERSE, reverse_validation
 from shared.adaptation.target import EpochRecorder, with_target, write_truth
 from shared.config import Config, to_yaml
 from shared.data.loading import load_dataset, require_data
-from shared.data.part import Part
-from shared.data.partition import divide
+from shared.data.partition import split_data
+from shared.data.split import Split
 from shared.errors import ConfigError
 from shared.io.atomic import write_json, write_text
 from shared.models.backbones.build import find_backbone
 from shared.models.weights import require_weights
-from shared.pipeline.build import device_of, preprocessing_of, read_parts
+from shared.pipeline.build import device_of, preprocessing_of, read_splits
 from shared.pipeline.finish import complete
 from shared.pipeline.fit import fit, fresh_network, strategy_of
 from shared.pipeline.preflight import faults_of_run
@@ -89,26 +89,26 @@ def run(
             write_text(folder / "config.yaml", to_yaml(config))
         other = config.data.apart_from
         apart_from = () if other is None else task.load(Path(other), options=spec.options).samples
-        divided = divide(task, config.data, dataset, apart_from=apart_from, seed=config.seed, progress=progress)
-        parts = read_parts(task, divided, spec, progress)
-        seen, target = parts, None
+        divided = split_data(task, config.data, dataset, apart_from=apart_from, seed=config.seed, progress=progress)
+        splits = read_splits(task, divided, spec, progress)
+        seen, target = splits, None
         if config.data.target is not None:
-            parts, target = with_target(parts, config.data.target, labels=config.data.target_labels)
-        watch = _watch(config, strategy, parts, target)
+            splits, target = with_target(splits, config.data.target, labels=config.data.target_labels)
+        watch = _watch(config, strategy, splits, target)
         job, loaded, history = fit(
-            task, config, dataset, parts, folder=folder, progress=progress, target=target, watch=watch
+            task, config, dataset, splits, folder=folder, progress=progress, target=target, watch=watch
         )
         if processes.is_main_process:
             if config.reverse_validation:
                 write_json(folder / REVERSE, reverse_validation(job, strategy, options, fresh_network(config, job)))
             if (domain := config.data.target) is not None:
                 of_target = with_target(seen, domain, labels=True)[0]["validation"]
-                truth = {"validation": parts["validation"], "target": of_target, "test": parts["test"]}
+                truth = {"validation": splits["validation"], "target": of_target, "test": splits["test"]}
                 write_truth(job, strategy, truth)
                 ended = Run(folder.name, folder, tuple(row for row in history if "phase" in row))
                 if job.target is not None and ended.history and not config.data.target_unlabelled:
                     divided = replace(divided, notes=(*divided.notes, oracle_note(ended, options.selection, domain)))
-            complete(task, config, strategy, divided, parts, job, loaded, history, started, seen=seen)
+            complete(task, config, strategy, divided, splits, job, loaded, history, started, seen=seen)
     return folder
 
 
@@ -119,9 +119,9 @@ def run_name(task: Task, config: Config, dataset: Dataset) -> str:
 
 
 def _watch(
-    config: Config, strategy: Strategy, parts: Mapping[str, Part], target: Target | None
+    config: Config, strategy: Strategy, splits: Mapping[str, Split], target: Target | None
 ) -> Callable[[Job, int], None]:
     """Writes down what a run with a target says after each epoch; any other is not read_epochs."""
     if config.data.target is None:
         return lambda *_: None
-    return EpochRecorder(strategy, parts if target is None else {**parts, "target": target.validation})
+    return EpochRecorder(strategy, splits if target is None else {**splits, "target": target.validation})

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.data.group_split import group_units
 from shared.data.partition import audit_note, audited
-from shared.data.splits import group_units
 from shared.errors import DataError, InputRefused
 from shared.evaluation.abstention import abstention, abstention_in_words
 from shared.evaluation.measures import UsageContext, evaluate

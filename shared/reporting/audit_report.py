@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from shared.data.audit import AuditResult, Pair
+from shared.data.group_split import group_units
 from shared.data.leaks import find_leaks
-from shared.data.splits import group_units
 from shared.io.archives import read_source
 from shared.io.atomic import write_json, write_text
 from shared.reporting.figures.sheets import pair_sheet

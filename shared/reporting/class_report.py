@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.data.part import Part
+from shared.data.split import Split
 from shared.evaluation.decision.selective import risk_coverage
 from shared.reporting.figures.curves import reject_curve
 from shared.reporting.figures.sheets import thumbnail
@@ -121,7 +121,7 @@ def find_confusions(probabilities: Values, labels: NDArray[np.int64]) -> list[Co
 
 def confusion_tree(
     confusions: Sequence[Confusion],
-    part: Part,
+    split: Split,
     probabilities: Values,
     classes: Sequence[str],
     display_name: DisplayName,
@@ -129,14 +129,14 @@ def confusion_tree(
     """The confused pairs as plain data, examples by the ids of their samples."""
 
     def sample(i: int) -> dict[str, Any]:
-        return {"sample": part.samples[i].id, "probability": float(probabilities[i].max())}
+        return {"sample": split.samples[i].id, "probability": float(probabilities[i].max())}
 
     return [
         {
             "truth": {"label": classes[one.truth], "said": display_name(classes[one.truth])},
             "called": {"label": classes[one.called], "said": display_name(classes[one.called])},
             "count": one.count,
-            "of": int((part.labels == one.truth).sum()),
+            "of": int((split.labels == one.truth).sum()),
             "mistaken": [sample(i) for i in one.mistaken],
             "right": [sample(i) for i in one.right],
         }
@@ -145,7 +145,7 @@ def confusion_tree(
 
 
 def confusion_pictures(
-    tree: Sequence[Mapping[str, Any]], confusions: Sequence[Confusion], part: Part, threshold: float
+    tree: Sequence[Mapping[str, Any]], confusions: Sequence[Confusion], split: Split, threshold: float
 ) -> list[dict[str, Any]]:
     """The pairs of `confusion_tree` with the pictures of their examples, and whether each answer was accepted."""
     cards = []
@@ -153,7 +153,7 @@ def confusion_pictures(
         sides = {
             side: [
                 {
-                    "image": thumbnail(part.images[i].mean(axis=0)),
+                    "image": thumbnail(split.images[i].mean(axis=0)),
                     "probability": f"{facts['probability']:.2f}",
                     "accepted": facts["probability"] >= threshold,
                 }
@@ -179,11 +179,11 @@ def shaded(confusion: Sequence[Sequence[int]]) -> list[list[dict[str, Any]]]:
     ]
 
 
-def curve_tree(probabilities: Mapping[str, Values], parts: Mapping[str, Part]) -> dict[str, list[dict[str, float]]]:
-    """Error among accepted answers against coverage, for each part, at about `CURVE_STEPS` thresholds."""
+def curve_tree(probabilities: Mapping[str, Values], splits: Mapping[str, Split]) -> dict[str, list[dict[str, float]]]:
+    """Error among accepted answers against coverage, for each split, at about `CURVE_STEPS` thresholds."""
     tree = {}
     for name, rows in probabilities.items():
-        points = list(zip(*_curve(rows, parts[name].labels), strict=True))
+        points = list(zip(*_curve(rows, splits[name].labels), strict=True))
         chosen = np.unique(np.linspace(0, len(points) - 1, CURVE_STEPS).astype(int)).tolist()
         tree[name] = [dict(zip(("threshold", "coverage", "error"), map(float, points[i]), strict=True)) for i in chosen]
     return tree
@@ -191,12 +191,12 @@ def curve_tree(probabilities: Mapping[str, Values], parts: Mapping[str, Part]) -
 
 def curve_picture(
     probabilities: Mapping[str, Values],
-    parts: Mapping[str, Part],
+    splits: Mapping[str, Split],
     results: Mapping[str, Mapping[str, Any]],
     target: float,
 ) -> str:
     """The same as a picture, with the points of the threshold."""
-    curves = {name: _curve(rows, parts[name].labels)[1:] for name, rows in probabilities.items()}
+    curves = {name: _curve(rows, splits[name].labels)[1:] for name, rows in probabilities.items()}
     points = {
         name: (result["coverage"]["value"], result["selective_error"]["value"])
         for name, result in results.items()

@@ -43,7 +43,7 @@ def model_card(
     disclaimers: Sequence[str],
     record: ModelRecord,
     config: str,
-    parts: Sequence[Mapping[str, Any]],
+    splits: Sequence[Mapping[str, Any]],
     notes: Sequence[str],
     rows: Sequence[Mapping[str, str]],
     by_group: Sequence[Mapping[str, str]],
@@ -58,7 +58,7 @@ def model_card(
         disclaimers: Sentences that must stand before every result.
         record: The run's model record.
         config: The resolved configuration, YAML.
-        parts: A row a split: `split`, `images`, `groups`, `counts` by class.
+        splits: A row a split: `split`, `images`, `groups`, `counts` by class.
         notes: Sentences about the data.
         rows: As `shared.evaluation.text.rows_of` gives them, by image.
         by_group: The same by group; empty where there are none.
@@ -68,7 +68,7 @@ def model_card(
     sections = {
         "Study and people": _unknown("Study and people"),
         "Intended use": _use(record, disclaimers),
-        "Data": [*_data(record, parts, notes), *_unknown("Data")],
+        "Data": [*_data(record, splits, notes), *_unknown("Data")],
         "Model": [f"- {key}: {value}" for key, value in facts],
         "Training": ["The whole configuration:", "", "```yaml", config.rstrip(), "```"],
         "Evaluation": [*_evaluation(record, rows, by_group, misses), "", *_unknown("Evaluation")],
@@ -95,14 +95,14 @@ def _use(record: ModelRecord, disclaimers: Sequence[str]) -> Iterator[str]:
         yield f"- Rejected: answers whose likeliest class has a probability below {record.threshold:.4f}."
 
 
-def _data(record: ModelRecord, parts: Sequence[Mapping[str, Any]], notes: Sequence[str]) -> Iterator[str]:
+def _data(record: ModelRecord, splits: Sequence[Mapping[str, Any]], notes: Sequence[str]) -> Iterator[str]:
     many = len(record.classes) > MANY_CLASSES
     columns = ["fewest of a class", "most of a class"] if many else record.classes
     yield f"| split | images | groups | {' | '.join(columns)} |"
     yield "|---" * (3 + len(columns)) + "|"
-    for part in parts:
-        counts = [min(part["counts"]), max(part["counts"])] if many else part["counts"]
-        yield f"| {part['split']} | {part['images']} | {part['groups']} | {' | '.join(map(str, counts))} |"
+    for split in splits:
+        counts = [min(split["counts"]), max(split["counts"])] if many else split["counts"]
+        yield f"| {split['split']} | {split['images']} | {split['groups']} | {' | '.join(map(str, counts))} |"
     yield ""
     yield f"- Domains in training: {', '.join(record.domains)}."
     yield "- Patients are known by keyed pseudonyms only; no identifier is in the run."

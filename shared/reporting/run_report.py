@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from shared.data.part import Part
+from shared.data.split import Split
 from shared.evaluation.abstention import abstention_in_words
 from shared.evaluation.calibration import judged, reliability_bins
 from shared.evaluation.measures import UsageContext
@@ -60,7 +60,7 @@ class Finished:
         config: The resolved configuration, YAML.
         stakes: Of the use that the model is meant for.
         notes: Sentences about the data that must be shown.
-        parts: By split.
+        splits: By split.
         probabilities: float64 [N, classes] for "validation" and "test".
         uncalibrated: float64 [N, classes] of "test", before the temperature.
         results: What `shared.evaluation.measures.evaluate` said of each of the two.
@@ -75,7 +75,7 @@ class Finished:
     config: str
     stakes: UsageContext
     notes: tuple[str, ...]
-    parts: Mapping[str, Part]
+    splits: Mapping[str, Split]
     probabilities: Mapping[str, NDArray[np.float64]]
     uncalibrated: NDArray[np.float64]
     results: Mapping[str, Mapping[str, Any]]
@@ -94,7 +94,7 @@ def write_report(task: Task, folder: Path, done: Finished, progress: Progress = 
     point, rejection = done.record.operating_point, done.record.rejection
     chosen = point or rejection
     told, shown = ({}, None) if rejection is None else _by_class(task, done, rejection)
-    test = done.parts["test"]
+    test = done.splits["test"]
     pointing = _pointing(task, done, test, progress)
     tree = {
         "summary": [*warnings, *summary_lines(rows, by_group), *_statements(task, done, chosen)],
@@ -106,7 +106,7 @@ def write_report(task: Task, folder: Path, done: Finished, progress: Progress = 
     }
     write_json(folder / "report.json", tree)
     flags = np.array(done.record.positive)
-    counts = [_counts(name, part, len(done.record.classes)) for name, part in done.parts.items()]
+    counts = [_counts(name, split, len(done.record.classes)) for name, split in done.splits.items()]
     facts = _facts(done)
     page = template("report.html")
     domains = done.results["test"]["domains"]
@@ -129,7 +129,7 @@ def write_report(task: Task, folder: Path, done: Finished, progress: Progress = 
         auxiliary=[
             {
                 "task": name,
-                **{part: in_words(result["auxiliary"][name]["accuracy"]) for part, result in done.results.items()},
+                **{split: in_words(result["auxiliary"][name]["accuracy"]) for split, result in done.results.items()},
             }
             for name in done.record.auxiliary
         ],
@@ -155,7 +155,7 @@ def write_report(task: Task, folder: Path, done: Finished, progress: Progress = 
         disclaimers=warnings,
         record=done.record,
         config=done.config,
-        parts=counts,
+        splits=counts,
         notes=done.notes,
         rows=rows,
         by_group=by_group,
@@ -167,13 +167,13 @@ def write_report(task: Task, folder: Path, done: Finished, progress: Progress = 
 
 def _by_class(task: Task, done: Finished, rejection: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """What only a task without a positive class has, for `report.json` and for the page."""
-    test, rows, names = done.parts["test"], done.probabilities["test"], done.record.classes
+    test, rows, names = done.splits["test"], done.probabilities["test"], done.record.classes
     confusions = find_confusions(rows, test.labels)
     by_class = class_rows(done.results["test"], names, task.display_name)
     pairs = confusion_tree(confusions, test, rows, names, task.display_name)
     told = {
         "rejection": rejection,
-        "risk_coverage": curve_tree(done.probabilities, done.parts),
+        "risk_coverage": curve_tree(done.probabilities, done.splits),
         "classes": by_class,
         "confused_pairs": pairs,
     }
@@ -182,7 +182,7 @@ def _by_class(task: Task, done: Finished, rejection: Mapping[str, Any]) -> tuple
         "rows": bars,
         "from": start,
         "pairs": confusion_pictures(pairs, confusions, test, done.record.threshold),
-        "curve": curve_picture(done.probabilities, done.parts, done.results, rejection["target"]),
+        "curve": curve_picture(done.probabilities, done.splits, done.results, rejection["target"]),
     }
     return told, shown
 
@@ -205,7 +205,7 @@ def _domains(domains: Mapping[str, Mapping[str, Any]]) -> list[dict[str, str]]:
     return rows
 
 
-def _curves(task: Task, done: Finished, flags: NDArray[np.bool_], test: Part) -> list[dict[str, str]]:
+def _curves(task: Task, done: Finished, flags: NDArray[np.bool_], test: Split) -> list[dict[str, str]]:
     """The pictures of the ranking, the calibration and the decision on the test set."""
     raw, truth = judged(done.probabilities["test"], test.labels, flags)
     scores = done.record.aggregation.each(raw)
@@ -226,7 +226,7 @@ def _curves(task: Task, done: Finished, flags: NDArray[np.bool_], test: Part) ->
     return [{"title": title, "image": image} for title, image in found if image]
 
 
-def _miss_sheet(done: Finished, flags: NDArray[np.bool_], test: Part) -> dict[str, Any] | None:
+def _miss_sheet(done: Finished, flags: NDArray[np.bool_], test: Split) -> dict[str, Any] | None:
     """Positive test images below the threshold, least suspicious first, with the nearest training images."""
     raw, truth = judged(done.probabilities["test"], test.labels, flags)
     scores = done.record.aggregation.each(raw)
@@ -234,7 +234,7 @@ def _miss_sheet(done: Finished, flags: NDArray[np.bool_], test: Part) -> dict[st
     if not len(missed):
         return None
     shown = missed[np.argsort(scores[missed], kind="stable")][:MISSES].tolist()
-    train, names = done.parts["train"], done.record.classes
+    train, names = done.splits["train"], done.record.classes
     nearest = nearest_features(done.network, [test.images[i] for i in shown], train.images, NEIGHBOURS)
     sheet = miss_sheet(
         np.stack([test.images[i].mean(axis=0) for i in shown]),
@@ -245,7 +245,7 @@ def _miss_sheet(done: Finished, flags: NDArray[np.bool_], test: Part) -> dict[st
     return {"count": len(missed), "shown": len(shown), "image": sheet}
 
 
-def _sheet(task: Task, done: Finished, test: Part) -> str | None:
+def _sheet(task: Task, done: Finished, test: Split) -> str | None:
     chosen = _chosen(done, test)
     images = np.stack([test.images[i] for i in chosen])
     predicted = done.probabilities["test"][chosen].argmax(axis=1)
@@ -259,7 +259,7 @@ def _sheet(task: Task, done: Finished, test: Part) -> str | None:
     return attribution_sheet(images.mean(axis=1), maps, masks, titles)
 
 
-def _pointing(task: Task, done: Finished, test: Part, progress: Progress) -> dict[str, Any] | None:
+def _pointing(task: Task, done: Finished, test: Split, progress: Progress) -> dict[str, Any] | None:
     """How each method agrees with the masks of test images, one image of each unit; None where none has a mask."""
     images: list[NDArray[np.float32]] = []
     masks: list[NDArray[np.bool_]] = []
@@ -280,7 +280,7 @@ def _pointing(task: Task, done: Finished, test: Part, progress: Progress) -> dic
     return agreement(done.network, images, masks, targets, torch.device("cpu"), progress)
 
 
-def _chosen(done: Finished, test: Part) -> list[int]:
+def _chosen(done: Finished, test: Split) -> list[int]:
     """Test images for the sheet: the surest mistakes first, then the surest hits of each class."""
     rows = done.probabilities["test"]
     wrong = rows.argmax(axis=1) != test.labels
@@ -292,10 +292,10 @@ def _chosen(done: Finished, test: Part) -> list[int]:
     return (mistakes + hits)[:SHEET_IMAGES] or [0]
 
 
-def _counts(name: str, part: Part, classes: int) -> dict[str, Any]:
-    groups = set(part.belonging.groups)
-    counts = np.bincount(part.labels, minlength=classes).tolist()
-    return {"split": name, "images": len(part.samples), "groups": len(groups), "counts": counts}
+def _counts(name: str, split: Split, classes: int) -> dict[str, Any]:
+    groups = set(split.belonging.groups)
+    counts = np.bincount(split.labels, minlength=classes).tolist()
+    return {"split": name, "images": len(split.samples), "groups": len(groups), "counts": counts}
 
 
 def _facts(done: Finished) -> list[tuple[str, Any]]:

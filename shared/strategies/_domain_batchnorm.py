@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the field's usual name
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from shared.data.part import Part
+from shared.data.split import Split
 from shared.models.network import Network
 from shared.seeding import generator
 from shared.training.trainer import EVALUATION_BATCH, stack_images
@@ -72,8 +72,8 @@ class SourceStatistics(nn.Module):
 
 
 @torch.no_grad()
-def learn_statistics(network: Network, part: Part, device: torch.device) -> None:
-    """Gives every BatchNorm the statistics of the images of a part, each image counting once; no weight changes.
+def learn_statistics(network: Network, split: Split, device: torch.device) -> None:
+    """Gives every BatchNorm the statistics of the images of a split, each image counting once; no weight changes.
 
     The images come in a drawn order: files often lie class by class, and the variance within one class is too small.
     """
@@ -84,9 +84,9 @@ def learn_statistics(network: Network, part: Part, device: torch.device) -> None
         norm.reset_running_stats()
         norm.momentum = None  # the plain mean over batches
         norm.train()
-    drawn = part.of(generator(0, "BatchNorm statistics").permutation(len(part.samples)))
-    for start in range(0, len(part.samples), EVALUATION_BATCH):
-        stop = min(start + EVALUATION_BATCH, len(part.samples))
+    drawn = split.of(generator(0, "BatchNorm statistics").permutation(len(split.samples)))
+    for start in range(0, len(split.samples), EVALUATION_BATCH):
+        stop = min(start + EVALUATION_BATCH, len(split.samples))
         if start == 0 or stop - start == EVALUATION_BATCH:  # a short last batch would count as much as a whole one
             network.features(stack_images(drawn, start, stop).to(device))
     for norm, momentum in zip(norms, momenta, strict=True):

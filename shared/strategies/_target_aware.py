@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from shared.config import Section
-from shared.data.part import Part
+from shared.data.split import Split
 from shared.errors import ConfigError
 from shared.models.network import Network
 from shared.strategies._domain_batchnorm import SourceStatistics, batch_norms
@@ -44,9 +44,9 @@ class TargetAwareObjective(Objective):
         """Within it the first `labelled` images of a batch are the source's, where each has statistics of its own."""
         return nullcontext() if self.statistics is None else self.statistics.apart(network, labelled)
 
-    def evaluation_statistics(self, network: Network, part: Part) -> AbstractContextManager[None]:
+    def evaluation_statistics(self, network: Network, split: Split) -> AbstractContextManager[None]:
         """By the statistics of the part's own domain, where each has its own."""
-        if self.statistics is None or part.samples[0].domain == self.target:
+        if self.statistics is None or split.samples[0].domain == self.target:
             return nullcontext()
         return self.statistics.in_place(network)
 
@@ -74,23 +74,23 @@ class TargetStrategy:
             job.state["statistics"] = objective.statistics
         return train_in_phases(job, objective, options)
 
-    def features(self, job: Job, part: Part) -> Iterator[Tensor]:
+    def features(self, job: Job, split: Split) -> Iterator[Tensor]:
         """Features of the network, by the statistics of each image's own domain where each has its own."""
-        return domain_features(job, part)
+        return domain_features(job, split)
 
 
-def domain_features(job: Job, part: Part) -> Iterator[Tensor]:
+def domain_features(job: Job, split: Split) -> Iterator[Tensor]:
     """As `Strategy.features`, where `job.state` may hold statistics of the source."""
     statistics: SourceStatistics | None = job.state.get("statistics")
     if statistics is None or job.target is None:
-        yield from predict_features(job.network, part, job.device)
+        yield from predict_features(job.network, split, job.device)
         return
-    inside = torch.tensor([sample.domain == job.target.domain for sample in part.samples])
+    inside = torch.tensor([sample.domain == job.target.domain for sample in split.samples])
     rows = torch.empty(len(inside), job.network.head.in_features, device=job.device)
     for of_target in (True, False):
         chosen = torch.nonzero(inside == of_target)[:, 0]
         if len(chosen):
             with nullcontext() if of_target else statistics.in_place(job.network):
-                blocks = predict_features(job.network, part.of(chosen.numpy()), job.device)
+                blocks = predict_features(job.network, split.of(chosen.numpy()), job.device)
                 rows[chosen.to(job.device)] = torch.cat(list(blocks))
     yield rows

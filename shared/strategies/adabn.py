@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 from torch import Tensor
 
-from shared.data.part import Part
+from shared.data.split import Split
 from shared.errors import ConfigError
 from shared.strategies._domain_batchnorm import SourceStatistics, batch_norms, learn_statistics
 from shared.strategies._target_aware import domain_features
@@ -51,9 +51,9 @@ class AdaBN:
         job.on_epoch_end(job, len(history))
         return history
 
-    def features(self, job: Job, part: Part) -> Iterator[Tensor]:
+    def features(self, job: Job, split: Split) -> Iterator[Tensor]:
         """Features by the statistics of each image's own domain."""
-        return domain_features(job, part)
+        return domain_features(job, split)
 
 
 STRATEGY = AdaBN()

@@ -8,12 +8,12 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from shared.config import Section
-from shared.data.part import Part
+from shared.data.split import Split
 from shared.training.job import Job
 
 
 class Strategy(Protocol):
-    """A way to make the network of a job fit its training part."""
+    """A way to make the network of a job fit its training split."""
 
     options: type[Section]
     """The schema of the strategy's options in a configuration."""
@@ -29,5 +29,5 @@ class Strategy(Protocol):
     def fit(self, job: Job, options: Any) -> list[dict[str, Any]]:
         """Trains `job.network` in place, chooses by validation, and returns the history as JSON-ready rows."""
 
-    def features(self, job: Job, part: Part) -> Iterator[Tensor]:
-        """Features of a part by the trained network, block by block in its order, float32 [n, width] on the device."""
+    def features(self, job: Job, split: Split) -> Iterator[Tensor]:
+        """Features of a split by the trained network, block by block in its order, float32 [n, width] on the device."""

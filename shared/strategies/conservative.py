@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from shared.config import Section
-from shared.data.part import Part
+from shared.data.split import Split
 from shared.models.network import Network
 from shared.strategies._distillation import SourceOutputs
 from shared.strategies._l2_sp import SourceParameters
@@ -109,9 +109,9 @@ class Conservative:
         )
         return train_in_phases(job, objective, options)
 
-    def features(self, job: Job, part: Part) -> Iterator[Tensor]:
+    def features(self, job: Job, split: Split) -> Iterator[Tensor]:
         """Features of the network of the images as they are."""
-        return predict_features(job.network, part, job.device)
+        return predict_features(job.network, split, job.device)
 
 
 STRATEGY = Conservative()

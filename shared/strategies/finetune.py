@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 from torch import Tensor
 
-from shared.data.part import Part
+from shared.data.split import Split
 from shared.strategies import linear_probe
 from shared.training.job import Job
 from shared.training.objective import Objective
@@ -35,7 +35,7 @@ class Options(TrainingOptions):
 
 
 class FineTune:
-    """The network learns end to end, part by part."""
+    """The network learns end to end, split by split."""
 
     options = Options
 
@@ -47,9 +47,9 @@ class FineTune:
         """Runs the phases; the checkpoint that validation prefers is the result."""
         return train_in_phases(job, options.class_loss(job), options)
 
-    def features(self, job: Job, part: Part) -> Iterator[Tensor]:
+    def features(self, job: Job, split: Split) -> Iterator[Tensor]:
         """Features of the network of the images as they are."""
-        return predict_features(job.network, part, job.device)
+        return predict_features(job.network, split, job.device)
 
 
 STRATEGY = FineTune()

@@ -13,7 +13,7 @@ from scipy.special import softmax
 from torch import Tensor
 
 from shared.config import Section
-from shared.data.part import Part
+from shared.data.split import Split
 from shared.evaluation.calibration import fit_temperature
 from shared.features.adam import fit_epochs
 from shared.features.cache import FeatureBlocks, cached_features
@@ -84,9 +84,9 @@ class LinearProbe:
             job.network.head.bias.copy_(head.bias)
         return history
 
-    def features(self, job: Job, part: Part) -> Iterator[Tensor]:
+    def features(self, job: Job, split: Split) -> Iterator[Tensor]:
         """Features from the cache: the backbone was never changed."""
-        features = _features(job, part, "features, to be judged")
+        features = _features(job, split, "features, to be judged")
         step = max(1, BLOCK_VALUES // features.shape[1])
         return (features.block(start, start + step).to(job.device) for start in range(0, len(features), step))
 
@@ -116,11 +116,11 @@ def open_features(features: FeatureBlocks, device: torch.device) -> FeatureSourc
     return InMemoryFeatures(features.block(0, count).to(device))
 
 
-def _features(job: Job, part: Part, what: str) -> FeatureBlocks:
+def _features(job: Job, split: Split, what: str) -> FeatureBlocks:
     return cached_features(
         job.network,
-        part.images,
-        part.samples,
+        split.images,
+        split.samples,
         job.spec,
         content_hash=job.content_hash,
         device=job.device,

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from shared.data.auxiliary_labels import auxiliary_classes, auxiliary_labels
-from shared.data.part import Part
+from shared.data.split import Split
 from shared.errors import ConfigError
 from shared.models.network import AuxiliaryHead, Network
 from shared.seeding import derive_seed
@@ -111,7 +111,7 @@ class FurtherTask(nn.Module):
 
         Args:
             features: [B, width].
-            places: int64 [B], of the images in the training part.
+            places: int64 [B], of the images in the training split.
         """
         labels = self.labels[places]
         known = labels >= 0
@@ -164,7 +164,7 @@ class SeveralTasks(Objective):
         scores: Tensor = self.chosen_by(features)
         return scores
 
-    def labels(self, validation: Part) -> NDArray[np.int64]:
+    def labels(self, validation: Split) -> NDArray[np.int64]:
         """Their labels."""
         return super().labels(validation) if self.known_truth is None else self.known_truth
 
@@ -204,9 +204,9 @@ class MultiTask:
         log.info("weights of the losses: %s", ", ".join(f"{name} {weight:.3g}" for name, weight in weights))
         return history
 
-    def features(self, job: Job, part: Part) -> Iterator[Tensor]:
+    def features(self, job: Job, split: Split) -> Iterator[Tensor]:
         """Features of the network of the images as they are."""
-        return predict_features(job.network, part, job.device)
+        return predict_features(job.network, split, job.device)
 
 
 def _task(job: Job, options: Options, name: str) -> FurtherTask:

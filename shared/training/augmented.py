@@ -10,29 +10,29 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
 
-from shared.data.part import Part
+from shared.data.split import Split
 from shared.seeding import derive_seed
 from shared.task import Image
 
 
 class Augmented(TorchDataset[tuple[Tensor, int, int]]):
-    """Training images and those beside them, varied by a draw that depends only on (seed, phase, epoch, index)."""
+    """Training images, labelled and unlabelled, augmented by a draw that depends only on (seed, phase, epoch, index)."""
 
     def __init__(
-        self, part: Part, beside: Part | None, augment: Callable[[Image, int], Image] | None, seed: int
+        self, split: Split, unlabelled: Split | None, augment: Callable[[Image, int], Image] | None, seed: int
     ) -> None:
-        self.part, self.unlabelled, self.augment, self.seed = part, beside, augment, seed
+        self.split, self.unlabelled, self.augment, self.seed = split, unlabelled, augment, seed
 
     def __getitem__(self, key: tuple[int, int, int]) -> tuple[Tensor, int, int]:
         """Image [channels, size, size], label and place of key (phase, epoch, index).
 
-        Indices from the size of the training part on are of the images beside it, whose label reads as -1.
+        Indices from the size of the training split on are of the unlabelled images, whose label reads as -1.
         """
         phase, epoch, index = key
-        count = len(self.part.samples)
+        count = len(self.split.samples)
         place = index if index < count else index - count
         if index < count:
-            image, label = self.part.images[place], int(self.part.labels[place])
+            image, label = self.split.images[place], int(self.split.labels[place])
         else:
             assert self.unlabelled is not None  # else no such index is drawn
             image, label = self.unlabelled.images[place], -1

@@ -1,4 +1,4 @@
-"""What one training is given: a network, and the parts of the data that it may see."""
+"""What one training is given: a network, and the splits of the data that it may see."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from shared.data.part import Part
+from shared.data.split import Split
 from shared.models.network import Network
 from shared.progress import Progress
 from shared.samples import Sample
@@ -25,8 +25,8 @@ class Target:
         validation: The same, to choose by.
     """
 
-    train: Part
-    validation: Part
+    train: Split
+    validation: Split
 
     @property
     def domain(self) -> str:
@@ -39,8 +39,8 @@ class Job:
     """One training, as a strategy sees it. The test set is not in it."""
 
     network: Network
-    train: Part
-    validation: Part
+    train: Split
+    validation: Split
     classes: tuple[str, ...]
     miss_costs: tuple[float, ...]
     """What a mistake on a sample of each class costs, in false alarms."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the field's usual name
 
-from shared.data.part import Part
+from shared.data.split import Split
 from shared.models.network import Network
 
 
@@ -23,7 +23,7 @@ class Batch:
     Attributes:
         images: float32 [M, channels, size, size]; the labelled ones first, then those of `Objective.unlabelled`.
         labels: int64 [B], B <= M, of the labelled ones.
-        places: int64 [M], the place of each image in its part.
+        places: int64 [M], the place of each image in its split.
         progress: Share of all steps of all phases that have been taken, 0..1.
     """
 
@@ -37,10 +37,10 @@ class Objective(nn.Module):
     """Network and batch to the loss of one step; parameters of its own learn at the rate of the head.
 
     Attributes:
-        beside: Images that every batch holds as many of as labelled ones; their labels are never seen. None: none.
+        unlabelled: Images of which every batch holds as many as labelled ones; their labels are never read. None: none.
     """
 
-    unlabelled: Part | None = None
+    unlabelled: Split | None = None
 
     def forward(self, network: Network, batch: Batch) -> Tensor:
         """The loss, a scalar, under autocast where precision is reduced; the network has not seen the batch yet."""
@@ -51,7 +51,7 @@ class Objective(nn.Module):
         scores: Tensor = network.head(features)
         return scores
 
-    def labels(self, validation: Part) -> NDArray[np.int64]:
+    def labels(self, validation: Split) -> NDArray[np.int64]:
         """What those scores should say, int64 [N]; -1 where it is not known."""
         return validation.labels
 
@@ -59,8 +59,8 @@ class Objective(nn.Module):
         """What was measured since the last call, for the history."""
         return {}
 
-    def evaluation_statistics(self, network: Network, part: Part) -> AbstractContextManager[None]:
-        """Within it the network stands as it shall judge a part; as it is, where nothing depends on the part."""
+    def evaluation_statistics(self, network: Network, split: Split) -> AbstractContextManager[None]:
+        """Within it the network stands as it shall judge a split; as it is, where nothing depends on the split."""
         return nullcontext()
 
 

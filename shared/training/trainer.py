@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from shared.data.order import Balance, balanced_keys, endless, epoch_order
-from shared.data.part import Part
+from shared.data.split import Split
 from shared.errors import RunError
 from shared.models.network import Network
 from shared.seeding import derive_seed, generator
@@ -99,7 +99,7 @@ def train(job: Job, objective: Objective, settings: Settings) -> list[dict[str, 
     """Trains `job.network` in place and leaves the checkpoint that validation prefers in it.
 
     Args:
-        job: Network, training and validation parts, seed, folder for the checkpoint.
+        job: Network, training and validation splits, seed, folder for the checkpoint.
         objective: What is minimised; what it learns itself is left in it, of the same checkpoint.
         settings: How.
 
@@ -251,10 +251,10 @@ class _Loop:
 
     @torch.no_grad()
     def _probabilities(
-        self, network: Network, part: Part, answers: Callable[[Network, Tensor], Tensor]
+        self, network: Network, split: Split, answers: Callable[[Network, Tensor], Tensor]
     ) -> NDArray[np.float64]:
-        with self.learner.objective.evaluation_statistics(network, part):
-            blocks = predict_features(network, part, self.accelerator.device)
+        with self.learner.objective.evaluation_statistics(network, split):
+            blocks = predict_features(network, split, self.accelerator.device)
             scores = torch.cat([answers(network, features).float().cpu() for features in blocks])
         probabilities: NDArray[np.float64] = torch.softmax(scores, dim=1).double().numpy()
         return probabilities
@@ -271,11 +271,11 @@ class _Loop:
         for step in range(at.step, steps):
             drawn = [order[step * size : (step + 1) * size][rank::world]]
             if self.unlabelled:
-                drawn.append(len(order) + self._beside(at.epoch * steps + step)[rank::world])
+                drawn.append(len(order) + self._unlabelled(at.epoch * steps + step)[rank::world])
             batches.append([(at.phase, at.epoch, int(index)) for index in np.concatenate(drawn)])
         return iter(DataLoader(self.dataset, batch_sampler=batches, num_workers=self.workers))
 
-    def _beside(self, step: int) -> NDArray[np.int64]:
+    def _unlabelled(self, step: int) -> NDArray[np.int64]:
         """Places of the images that are seen beside those of a step, counted from the beginning of the phase."""
         seed, phase = self.job.seed, self.position.phase
         return endless(
@@ -324,14 +324,14 @@ class _Loop:
 
 
 @torch.no_grad()
-def predict_features(network: Network, part: Part, device: torch.device) -> Iterator[Tensor]:
-    """Features of all images of a part, block by block, float32 [n, width] on the device, in evaluation mode."""
+def predict_features(network: Network, split: Split, device: torch.device) -> Iterator[Tensor]:
+    """Features of all images of a split, block by block, float32 [n, width] on the device, in evaluation mode."""
     network.to(device).eval()
-    for start in range(0, len(part.samples), EVALUATION_BATCH):
-        stop = min(start + EVALUATION_BATCH, len(part.samples))
-        yield network.features(stack_images(part, start, stop).to(device))
+    for start in range(0, len(split.samples), EVALUATION_BATCH):
+        stop = min(start + EVALUATION_BATCH, len(split.samples))
+        yield network.features(stack_images(split, start, stop).to(device))
 
 
-def stack_images(part: Part, start: int, stop: int) -> Tensor:
-    """Images `start` to `stop` of a part as one tensor, float32 [stop - start, channels, size, size]."""
-    return torch.from_numpy(np.stack([part.images[i] for i in range(start, stop)]))
+def stack_images(split: Split, start: int, stop: int) -> Tensor:
+    """Images `start` to `stop` of a split as one tensor, float32 [stop - start, channels, size, size]."""
+    return torch.from_numpy(np.stack([split.images[i] for i in range(start, stop)]))

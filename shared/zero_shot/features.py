@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from shared.config import Config
 from shared.data.loading import load_dataset
-from shared.data.part import Part
-from shared.data.partition import divide
+from shared.data.partition import split_data
+from shared.data.split import Split
 from shared.errors import ConfigError, UsageError
 from shared.features.cache import cached_features
 from shared.features.layer_search import FeatureSpec
@@ -21,7 +21,7 @@ from shared.models.backbones.build import find_backbone
 from shared.models.network import Network
 from shared.models.restore import load_trained
 from shared.models.weights import require_weights
-from shared.pipeline.build import build_network, check_backbone, device_of, preprocessing_of, read_parts
+from shared.pipeline.build import build_network, check_backbone, device_of, preprocessing_of, read_splits
 from shared.progress import Progress
 from shared.runs.folder import is_finished, read_training_digests
 from shared.runs.record import read_model_record
@@ -66,14 +66,14 @@ class Data:
 
     Attributes:
         classes: All of the data.
-        parts: By split.
+        splits: By split.
         known: Of the classes.
         notes: What must be said of the data and of what coded them.
         synthetic: Whether images or network are of synthetic data.
     """
 
     classes: tuple[str, ...]
-    parts: Mapping[str, FeatureSet]
+    splits: Mapping[str, FeatureSet]
     known: ClassSemantics
     notes: tuple[str, ...]
     synthetic: bool
@@ -179,8 +179,8 @@ def gather(
     network, spec, device = extractor.network, extractor.spec, device_of(config)
     dataset = load_dataset(task, config.data, spec, root, progress)
     knowledge.table.of(dataset.classes)
-    divided = divide(task, config.data, dataset, test_only=unseen, seed=config.seed, progress=progress)
-    parts = read_parts(task, divided, spec, progress)
+    divided = split_data(task, config.data, dataset, test_only=unseen, seed=config.seed, progress=progress)
+    splits = read_splits(task, divided, spec, progress)
 
     def features(images: Sequence[Image], samples: Sequence[Sample], digest: str, what: str) -> NDArray[np.float32]:
         said = partial(_features_told, progress, what)
@@ -188,12 +188,12 @@ def gather(
         return np.asarray(found.block(0, len(samples)).numpy())
 
     coded = {
-        name: FeatureSet(features(part.images, part.samples, dataset.content_hash, f"features, {name}"), part.labels)
-        for name, part in parts.items()
+        name: FeatureSet(features(split.images, split.samples, dataset.content_hash, f"features, {name}"), split.labels)
+        for name, split in splits.items()
     }
     notes = list(divided.notes)
     if extractor.run is not None:
-        again = {name: _seen_before(parts[name], extractor.digests) for name in ("validation", "test")}
+        again = {name: _seen_before(splits[name], extractor.digests) for name in ("validation", "test")}
         coded["test"] = FeatureSet(coded["test"].features[~again["test"]], coded["test"].labels[~again["test"]])
         notes.append(_run_in_words(extractor, again))
     printed = None
@@ -207,8 +207,8 @@ def gather(
     return Data(dataset.classes, coded, known, tuple(notes), dataset.synthetic or extractor.synthetic)
 
 
-def _seen_before(part: Part, digests: frozenset[str]) -> Flags:
-    pairs = zip(part.samples, part.images, strict=True)
+def _seen_before(split: Split, digests: frozenset[str]) -> Flags:
+    pairs = zip(split.samples, split.images, strict=True)
     return np.array(
         [global_group_digest(one) in digests or image_digest(image) in digests for one, image in pairs], dtype=np.bool_
     )

@@ -135,7 +135,7 @@ def _flags(data: Data, names: Sequence[str]) -> Flags:
         raise UsageError(
             f"with {', '.join(names)} unseen, {len(learnt)} classes have training images; at least {FEWEST_SEEN} must"
         )
-    tested = np.isin(np.arange(len(classes)), data.parts["test"].labels)
+    tested = np.isin(np.arange(len(classes)), data.splits["test"].labels)
     if lacking := [name for name, blank in zip(classes, unseen & ~tested, strict=True) if blank]:
         raise UsageError(
             f"the test has no image of {', '.join(lacking)}; give data or a division (data.split) that has"
@@ -148,7 +148,7 @@ def _flags(data: Data, names: Sequence[str]) -> Flags:
 
 
 def _learnt(data: Data, unseen: Flags) -> Labels:
-    return np.intersect1d(np.unique(data.parts["train"].labels), np.flatnonzero(~unseen))
+    return np.intersect1d(np.unique(data.splits["train"].labels), np.flatnonzero(~unseen))
 
 
 def _kept(task: Task, data: Data) -> Labels:
@@ -169,16 +169,16 @@ def _one(
     seed: int,
 ) -> dict[str, Any]:
     seen = np.flatnonzero(~unseen).tolist()
-    train, validation = (data.parts[part].of_classes(seen) for part in SPLITS[:2])
+    train, validation = (data.splits[part].of_classes(seen) for part in SPLITS[:2])
     method, frame = METHODS[name], PrincipalAxes.of(train.features)
     choice = choose(method, train, validation, data.known, turns)
     model = fit(method, frame, train, data.known, choice.penalty)
-    found = evaluate(model, data.parts["test"], unseen, choice.shift)
+    found = evaluate(model, data.splits["test"], unseen, choice.shift)
     random = [
         fit(method, frame, train, data.known.shuffled(knowledge.table, 100 * seed + draw), choice.penalty)
         for draw in range(CONTROLS)
     ]
-    controls = [evaluate(one, data.parts["test"], unseen, choice.shift) for one in random]
+    controls = [evaluate(one, data.splits["test"], unseen, choice.shift) for one in random]
     for measure in ("t1", "harmonic", "area"):
         found[f"random_{measure}"] = float(np.mean([one[measure] for one in controls]))
     if task.positive_name is not None:
@@ -186,7 +186,7 @@ def _one(
         missed = [_called_negative(data, one, unseen, positive, choice.shift) for one in (model, *random)]
         plain = _called_negative(data, model, unseen, positive, 0.0)
         found |= zip(CONFUSION_MEASURES[:3], (missed[0], float(np.mean(missed[1:])), plain), strict=True)
-        if np.isin(data.parts["test"].labels, np.flatnonzero(~positive)).any():
+        if np.isin(data.splits["test"].labels, np.flatnonzero(~positive)).any():
             found["false_alarms"] = 1.0 - _called_negative(data, model, unseen, positive, choice.shift, of=~positive)
     if not method.printed:
         found["examples"] = list(_examples(data, knowledge.table, model, unseen))
@@ -212,14 +212,14 @@ def _called_negative(
         shift: Of the calibration.
         of: bool [classes], whose images; None: of unseen positive classes.
     """
-    test = data.parts["test"].of_classes(np.flatnonzero(unseen & positive if of is None else of).tolist())
+    test = data.splits["test"].of_classes(np.flatnonzero(unseen & positive if of is None else of).tolist())
     answers = (model.scores(test.features) - shift * ~unseen).argmax(axis=1)
     return float((~positive[answers]).mean()) if len(answers) else 0.0
 
 
 def _examples(data: Data, table: AttributeTable, model: FittedMethod, unseen: Flags) -> Iterator[dict[str, Any]]:
     """Some answers among unseen classes, with the attributes that decided between the first and the second."""
-    test = data.parts["test"].of_classes(np.flatnonzero(unseen).tolist())
+    test = data.splits["test"].of_classes(np.flatnonzero(unseen).tolist())
     if unseen.sum() < 2:
         return
     rows = np.linspace(0, len(test.labels) - 1, EXAMPLES).astype(int)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from shared.data.part import Part
+from shared.data.split import Split
 from shared.models.backbones.build import build_backbone
 from shared.models.network import Network, feature_width
 from shared.samples import Grouping, Sample
@@ -25,13 +25,13 @@ class Killed(Exception):
     pass
 
 
-def small_part(count: int, seed: int) -> Part:
+def small_part(count: int, seed: int) -> Split:
     random = np.random.default_rng(seed)
     labels = np.arange(count, dtype=np.int64) % 2
     images = random.random((count, 1, 32, 32), dtype=np.float32) * 0.5
     images[labels == 1, :, 8:20, 8:20] += 0.5
     samples = [Sample(id=f"{seed}-{i}", source="", label=str(labels[i])) for i in range(count)]
-    return Part(samples, list(images), labels, Grouping.of(samples, range(count)))
+    return Split(samples, list(images), labels, Grouping.of(samples, range(count)))
 
 
 def _noise(image: np.ndarray, seed: int) -> np.ndarray:

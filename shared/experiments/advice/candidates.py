@@ -58,7 +58,7 @@ def profiles_of(setting: Setting, backbones: Sequence[LocalWeights]) -> dict[Loc
     return {
         one: depth_profile(
             setting.backbone(one, setting.config.backbone.size),
-            setting.part,
+            setting.split,
             setting.folds,
             setting.judge,
             setting.spec,
@@ -96,7 +96,7 @@ def _tuned(setting: Setting, one: LocalWeights, beside: Values) -> Candidate:
         setting.task,
         lambda images: setting.configured(one, recipe(FINETUNE, images, record.stages, precision=precision)),
         setting.pool.dataset,
-        setting.part,
+        setting.split,
         setting.folds,
         folds_to_run(len(setting.folds), setting.folds),
         lambda what, done, total, note: setting.progress(f"{one.name}, {what}", done, total, note),
@@ -113,12 +113,12 @@ def _scores_again(setting: Setting, base: Candidate) -> Values:
     rows = features_of_layers(
         setting.backbone(base.backbone, setting.config.backbone.size),
         [wanted],
-        setting.part.images,
-        setting.part.samples,
+        setting.split.images,
+        setting.split.samples,
         setting.spec,
         content_hash=setting.pool.dataset.content_hash,
         device=setting.device,
         progress=lambda done, total: setting.progress("features of smaller images", done, total, ""),
     )
     features = rows[wanted].block(0, len(setting.folds))
-    return out_of_fold(features, setting.part.labels, len(setting.judge.positive), np.asarray(setting.folds))
+    return out_of_fold(features, setting.split.labels, len(setting.judge.positive), np.asarray(setting.folds))

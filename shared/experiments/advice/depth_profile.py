@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from shared.data.part import Part
+from shared.data.split import Split
 from shared.experiments.advice.judge import Judge, Values
 from shared.features.cache import features_of_layers
 from shared.features.ridge import out_of_fold
@@ -70,7 +70,7 @@ class Profile:
 
 def depth_profile(
     backbone: Backbone,
-    part: Part,
+    split: Split,
     folds: NDArray[np.int64],
     judge: Judge,
     spec: Preprocessing,
@@ -83,7 +83,7 @@ def depth_profile(
 
     Args:
         backbone: Its default layer is its last.
-        part: The images.
+        split: The images.
         folds: [N] number of the fold of each; no group stands in two.
         judge: Of these images.
         spec: Their preprocessing.
@@ -98,8 +98,8 @@ def depth_profile(
     rows = features_of_layers(
         backbone,
         wanted,
-        part.images,
-        part.samples,
+        split.images,
+        split.samples,
         spec,
         content_hash=content_hash,
         device=device,
@@ -108,8 +108,8 @@ def depth_profile(
     classes = len(judge.positive)
 
     def tried(layer: str, pooling: str) -> Tried:
-        features = rows[layer, pooling].block(0, len(part.samples))
-        scores = out_of_fold(features, part.labels, classes, folds)
+        features = rows[layer, pooling].block(0, len(split.samples))
+        scores = out_of_fold(features, split.labels, classes, folds)
         depth = list(backbone.stages).index(layer) / max(1, len(backbone.stages) - 1)
         return Tried(layer, pooling, depth, scores, judge.value(scores))
 
@@ -121,9 +121,9 @@ def depth_profile(
         progress(f"linear classifiers on {name}", len(names) + done, len(names) + FINER, one.layer)
         found += [tried(one.layer, pooling) for pooling in LAYOUTS if (one.layer, pooling) in rows]
     progress(f"linear classifiers on {name}", len(names) + FINER, len(names) + FINER, "")
-    usual = rows[names[-1], GLOBAL].block(0, len(part.samples))
+    usual = rows[names[-1], GLOBAL].block(0, len(split.samples))
     found.sort(key=lambda one: (one.depth, one.pooling))
-    return Profile(tuple(found), log_me(usual, part.labels), h_score(usual, part.labels))
+    return Profile(tuple(found), log_me(usual, split.labels), h_score(usual, split.labels))
 
 
 def _spread(names: Sequence[str], most: int) -> list[str]:

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.config import Config
+from shared.data.group_split import group_units
 from shared.data.leaks import with_their_group
 from shared.data.loading import load_dataset
-from shared.data.partition import divide
-from shared.data.splits import group_units
+from shared.data.partition import split_data
 from shared.errors import ConfigError, DataError
 from shared.progress import Progress
 from shared.samples import Dataset
@@ -80,14 +80,14 @@ def learning_pool(task: Task, config: Config, spec: Preprocessing, *, root: Path
         raise DataError("all images of the data are of its test; nothing is left to learn from")
     whole = replace(dataset, samples=tuple(dataset.samples[i] for i in learnt))
     drawn = _few(whole, MAX_DRAWN, config.seed) if given else whole
-    divided = divide(task, config.data, drawn, seed=config.seed, progress=progress)
+    divided = split_data(task, config.data, drawn, seed=config.seed, progress=progress)
     samples, units = divided.dataset.samples, divided.units
     if given:
-        test, parts = "the data's own test was not looked at", tuple(divided.parts)
+        test, splits = "the data's own test was not looked at", tuple(divided.splits)
     else:
         test = f"the test that training draws with seed={config.seed} was left out"
-        parts = ("train", "validation")
-    rows = np.sort(np.concatenate([divided.parts[part] for part in parts]))
+        splits = ("train", "validation")
+    rows = np.sort(np.concatenate([divided.splits[part] for part in splits]))
     kept = replace(divided.dataset, samples=tuple(samples[i] for i in rows))
     seen = whole if given else kept
     pool = Pool(

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from shared.config import Config, validate
-from shared.data.part import Part
-from shared.data.splits import fold_numbers
+from shared.data.group_split import fold_numbers
+from shared.data.split import Split
 from shared.errors import DataError
 from shared.experiments.advice.judge import Judge
 from shared.experiments.advice.pool import Pool
@@ -20,7 +20,7 @@ from shared.models.backbones.build import build_backbone, find_backbone
 from shared.models.backbones.module import Backbone
 from shared.models.local_weights import LocalWeights
 from shared.models.weights import load_weights
-from shared.pipeline.build import device_of, part_of, preprocessing_of
+from shared.pipeline.build import device_of, preprocessing_of, split_of
 from shared.progress import Progress
 from shared.task import Preprocessing, Task, positive_classes
 
@@ -38,7 +38,7 @@ class Setting:
         config: Of the run that is to be advised; what it says of backbone and strategy, but the sides, is not used.
         spec: Of its preprocessing.
         pool: Where the images come from.
-        part: The images.
+        split: The images.
         folds: [N] number of the fold of each; no group stands in two.
         judge: Of the images.
         progress: Called with (what, done, total, note).
@@ -48,7 +48,7 @@ class Setting:
     config: Config
     spec: Preprocessing
     pool: Pool
-    part: Part
+    split: Split
     folds: NDArray[np.int64]
     judge: Judge
     progress: Progress
@@ -66,9 +66,9 @@ class Setting:
         if groups < 2:
             raise DataError(f"all {len(samples)} images are of one group (patient, writer); advice needs two or more")
         folds = fold_numbers(samples, pool.units, min(FOLDS, groups), config.seed)
-        part = part_of(task, pool.dataset, np.arange(len(samples)), pool.units, spec, progress, "for advice")
-        judge = Judge(part.labels, np.array(positive_classes(task, pool.dataset.classes)), pool.units)
-        return cls(task, config, spec, pool, part, folds, judge, progress)
+        split = split_of(task, pool.dataset, np.arange(len(samples)), pool.units, spec, progress, "for advice")
+        judge = Judge(split.labels, np.array(positive_classes(task, pool.dataset.classes)), pool.units)
+        return cls(task, config, spec, pool, split, folds, judge, progress)
 
     @property
     def device(self) -> torch.device:

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from shared.config import Config
-from shared.data.part import Part
+from shared.data.split import Split
 from shared.experiments.advice.judge import Values
 from shared.experiments.advice.recipes import epochs_for
 from shared.pipeline.fit import fit
@@ -37,7 +37,7 @@ def finetuned_scores(
     task: Task,
     configure: Callable[[int], Config],
     dataset: Dataset,
-    part: Part,
+    split: Split,
     folds: NDArray[np.int64],
     run: Sequence[int],
     progress: Progress,
@@ -48,7 +48,7 @@ def finetuned_scores(
         task: The application.
         configure: Gives the configuration for a number of training images.
         dataset: Of the images.
-        part: The images.
+        split: The images.
         folds: [N] number of the fold of each.
         run: Which folds are judged.
         progress: Called with (what, done, total, note).
@@ -61,14 +61,14 @@ def finetuned_scores(
         inside = np.flatnonzero(folds == number)
         learnt = np.flatnonzero(folds != number)
         config = configure(len(learnt))
-        standing_in = part.of(learnt[np.linspace(0, len(learnt) - 1, min(STANDING_IN, len(learnt))).astype(int)])
-        parts = {"train": part.of(learnt), "validation": standing_in}
+        standing_in = split.of(learnt[np.linspace(0, len(learnt) - 1, min(STANDING_IN, len(learnt))).astype(int)])
+        splits = {"train": split.of(learnt), "validation": standing_in}
         with tempfile.TemporaryDirectory() as folder, torch.random.fork_rng(devices=[]):
-            job, _, _ = fit(task, config, dataset, parts, folder=Path(folder), progress=progress)
+            job, _, _ = fit(task, config, dataset, splits, folder=Path(folder), progress=progress)
             strategy = find_strategy(str(config.strategy["name"]))
             with torch.no_grad():
                 found = torch.cat(
-                    [job.network.head(features).float().cpu() for features in strategy.features(job, part.of(inside))]
+                    [job.network.head(features).float().cpu() for features in strategy.features(job, split.of(inside))]
                 )
         rows.append(inside)
         scores.append(torch.softmax(found.double(), dim=1).numpy())

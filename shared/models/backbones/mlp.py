@@ -16,7 +16,7 @@ from shared.seeding import derive_seed
 def multilayer_perceptron(width: int, hidden: tuple[int, ...], *, seed: int) -> Backbone:
     """Hidden layers on vectors float32 [N, width], random weights; each is a stage, `hidden1` the first.
 
-    The images of a `shared.data.part.Part` are then vectors float32 [width], which nothing scales: bring them to
+    The images of a `shared.data.split.Split` are then vectors float32 [width], which nothing scales: bring them to
     about one.
 
     Args:

@@ -14,8 +14,8 @@ from handwriting.task import TASK
 from shared.adaptation.target import with_target
 from shared.config import DataSection, load_config
 from shared.data.loading import load_dataset
-from shared.data.part import Part
-from shared.data.partition import divide
+from shared.data.partition import split_data
+from shared.data.split import Split
 from shared.errors import ConfigError, DataError
 from shared.samples import Dataset, Grouping, Sample
 from shared.task import Preprocessing
@@ -40,7 +40,7 @@ def joined(tmp_path_factory: pytest.TempPathFactory, draw_characters: Draw) -> t
 
 def test_copies_of_labelled_images_are_left_out_of_the_target(joined: tuple[DataSection, Dataset]) -> None:
     wanted, dataset = joined
-    divided = divide(TASK, wanted, dataset, seed=0, progress=_quiet)
+    divided = split_data(TASK, wanted, dataset, seed=0, progress=_quiet)
     assert sum(sample.domain == "far" for sample in divided.dataset.samples) == 36
     assert sum(sample.domain == "near" for sample in divided.dataset.samples) == 36
     assert any("3 images of the target are copies" in note for note in divided.notes)
@@ -52,17 +52,17 @@ def test_the_division_does_not_depend_on_labels_of_the_target(joined: tuple[Data
         dataset,
         samples=tuple(replace(one, label="ka") if one.domain == "far" else one for one in dataset.samples),
     )
-    first, second = (divide(TASK, wanted, one, seed=3, progress=_quiet) for one in (dataset, other))
-    assert all(np.array_equal(first.parts[name], second.parts[name]) for name in first.parts)
+    first, second = (split_data(TASK, wanted, one, seed=3, progress=_quiet) for one in (dataset, other))
+    assert all(np.array_equal(first.splits[name], second.splits[name]) for name in first.splits)
 
 
 def test_few_labels_are_drawn_from_the_source_alone(joined: tuple[DataSection, Dataset]) -> None:
     wanted, dataset = joined
     few = wanted.model_copy(update={"labels_per_class": 2})
-    whole, cut = (divide(TASK, one, dataset, seed=0, progress=_quiet) for one in (wanted, few))
-    domains = [cut.dataset.samples[i].domain for i in cut.parts["train"]]
+    whole, cut = (split_data(TASK, one, dataset, seed=0, progress=_quiet) for one in (wanted, few))
+    domains = [cut.dataset.samples[i].domain for i in cut.splits["train"]]
     assert domains.count("near") == 6
-    assert domains.count("far") == [whole.dataset.samples[i].domain for i in whole.parts["train"]].count("far")
+    assert domains.count("far") == [whole.dataset.samples[i].domain for i in whole.splits["train"]].count("far")
 
 
 def test_few_groups_are_drawn_from_the_source_alone(joined: tuple[DataSection, Dataset]) -> None:
@@ -74,13 +74,13 @@ def test_few_groups_are_drawn_from_the_source_alone(joined: tuple[DataSection, D
         samples=tuple(replace(one, label="ka") if one.domain == "far" else one for one in dataset.samples),
     )
     first, second, whole = (
-        divide(TASK, given, data, seed=0, progress=_quiet)
+        split_data(TASK, given, data, seed=0, progress=_quiet)
         for given, data in ((few, dataset), (few, other), (wanted, dataset))
     )
-    domains = [first.dataset.samples[i].domain for i in first.parts["train"]]
+    domains = [first.dataset.samples[i].domain for i in first.splits["train"]]
     assert domains.count("near") == 6
-    assert domains.count("far") == [whole.dataset.samples[i].domain for i in whole.parts["train"]].count("far")
-    assert np.array_equal(first.parts["train"], second.parts["train"])
+    assert domains.count("far") == [whole.dataset.samples[i].domain for i in whole.splits["train"]].count("far")
+    assert np.array_equal(first.splits["train"], second.splits["train"])
 
 
 def test_a_target_of_copies_is_refused(joined: tuple[DataSection, Dataset]) -> None:
@@ -88,44 +88,44 @@ def test_a_target_of_copies_is_refused(joined: tuple[DataSection, Dataset]) -> N
     again = tuple(replace(one, id=f"again-{one.id}", domain="far") for one in dataset.samples if one.domain == "near")
     near = tuple(one for one in dataset.samples if one.domain == "near")
     with pytest.raises(DataError, match="all 36 images of the target are copies of labelled ones"):
-        divide(TASK, wanted, replace(dataset, samples=(*near, *again)), seed=0, progress=_quiet)
+        split_data(TASK, wanted, replace(dataset, samples=(*near, *again)), seed=0, progress=_quiet)
 
 
 def test_a_target_without_images_in_a_part_is_refused() -> None:
     lacking = _part().of(np.arange(4))
-    parts = {"train": _part(), "validation": lacking, "test": _part()}
+    splits = {"train": _part(), "validation": lacking, "test": _part()}
     with pytest.raises(DataError, match="the target far has no image in validation"):
-        with_target(parts, "far", labels=False)
+        with_target(splits, "far", labels=False)
     with pytest.raises(DataError, match="the source has no image in train"):
-        with_target({**parts, "train": _part().of(np.arange(4, 8)), "validation": _part()}, "far", labels=False)
+        with_target({**splits, "train": _part().of(np.arange(4, 8)), "validation": _part()}, "far", labels=False)
 
 
-def _part() -> Part:
+def _part() -> Split:
     samples = [
         Sample(id=str(i), source="", label="ab"[i % 2], domain=("near", "far")[i // 4], auxiliary={"writer": "x"})
         for i in range(8)
     ]
     images = [np.full((1, 2, 2), i, dtype=np.float32) for i in range(8)]
-    return Part(samples, images, np.arange(8, dtype=np.int64) % 2, Grouping.of(samples, range(8)))
+    return Split(samples, images, np.arange(8, dtype=np.int64) % 2, Grouping.of(samples, range(8)))
 
 
 def test_a_training_sees_images_of_the_target_and_nothing_that_is_said_of_them() -> None:
-    parts, target = with_target({name: _part() for name in ("train", "validation", "test")}, "far", labels=False)
+    splits, target = with_target({name: _part() for name in ("train", "validation", "test")}, "far", labels=False)
     assert target is not None
-    assert {sample.domain for sample in parts["train"].samples} == {"near"}
-    assert len(parts["test"].samples) == 8
-    for part in (target.train, target.validation):
-        assert [float(image[0, 0, 0]) for image in part.images] == [4.0, 5.0, 6.0, 7.0]
-        assert set(part.labels.tolist()) == {-1}
-        assert all(one.label is None and not one.auxiliary and one.mask is None for one in part.samples)
+    assert {sample.domain for sample in splits["train"].samples} == {"near"}
+    assert len(splits["test"].samples) == 8
+    for split in (target.train, target.validation):
+        assert [float(image[0, 0, 0]) for image in split.images] == [4.0, 5.0, 6.0, 7.0]
+        assert set(split.labels.tolist()) == {-1}
+        assert all(one.label is None and not one.auxiliary and one.mask is None for one in split.samples)
     assert target.domain == "far"
 
 
 def test_the_bound_learns_from_the_target_alone() -> None:
-    parts, target = with_target({name: _part() for name in ("train", "validation", "test")}, "far", labels=True)
+    splits, target = with_target({name: _part() for name in ("train", "validation", "test")}, "far", labels=True)
     assert target is None
-    assert {sample.domain for sample in parts["train"].samples} == {"far"}
-    assert parts["validation"].labels.tolist() == [0, 1, 0, 1]
+    assert {sample.domain for sample in splits["train"].samples} == {"far"}
+    assert splits["validation"].labels.tolist() == [0, 1, 0, 1]
 
 
 def test_what_contradicts_a_target_is_refused() -> None:

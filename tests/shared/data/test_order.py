@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from shared.data.order import Balance, balanced_keys, endless, epoch_order
-from shared.data.part import Part
+from shared.data.split import Split
 from shared.samples import Grouping, Sample
 
 
@@ -43,15 +43,15 @@ def test_rare_keys_come_as_often_as_frequent_ones_and_no_sample_again_before_all
 def test_balance_names_what_is_told_apart(balance: Balance, groups: list[list[int]]) -> None:
     labels = np.array([0, 1, 0, 1, 1])
     samples = [Sample(str(i), "", domain="a" if i < 2 else "b") for i in range(5)]
-    keys = balanced_keys(Part(samples, [], labels, Grouping.of(samples, range(5))), balance)
+    keys = balanced_keys(Split(samples, [], labels, Grouping.of(samples, range(5))), balance)
     assert sorted(np.flatnonzero((keys == key).all(axis=1)).tolist() for key in np.unique(keys, axis=0)) == groups
 
 
 def test_a_collection_of_one_class_does_not_make_it_more_frequent_and_small_ones_are_not_drowned() -> None:
     labels = np.array([0] * 10 + [1] * 9 + [1] * 81)
     samples = [Sample(str(i), "", domain="both" if i < 19 else "ill") for i in range(100)]
-    part = Part(samples, [], labels, Grouping.of(samples, range(100)))
-    order = epoch_order(balanced_keys(part, "class_and_domain"), _random())
+    split = Split(samples, [], labels, Grouping.of(samples, range(100)))
+    order = epoch_order(balanced_keys(split, "class_and_domain"), _random())
     assert int((order < 10).sum()) == 50
     assert int(((order >= 10) & (order < 19)).sum()) in (12, 13)  # 9 and 81 images: one to three
     assert int((order >= 19).sum()) in (37, 38)
@@ -71,7 +71,7 @@ def test_what_a_larger_domain_holds_too_is_its_own_but_not_a_patient_of_two_scan
     domains[7] = "large"
     samples = [Sample(str(i), "", domain=d, group=g) for i, (d, g) in enumerate(zip(domains, groups, strict=True))]
     units = [0, 1, 2, 3, 0, 1, 4, 5, 5]  # two of the small one are copies
-    keys = balanced_keys(Part(samples, [], np.ones(9, dtype=np.int64), Grouping.of(samples, units)), "domain")[:, 0]
+    keys = balanced_keys(Split(samples, [], np.ones(9, dtype=np.int64), Grouping.of(samples, units)), "domain")[:, 0]
     assert [names.tolist() for names in (np.flatnonzero(keys == key) for key in np.unique(keys))] == [
         [0, 1, 2, 3, 4, 5, 7],
         [6],

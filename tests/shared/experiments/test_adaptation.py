@@ -15,7 +15,7 @@ from shared.adaptation.target import FOLDER
 from shared.cli.adapt import RULE_NAMES, between, folder_name
 from shared.config import Config, DataSection, load_config
 from shared.data.loading import load_dataset
-from shared.data.partition import divide
+from shared.data.partition import split_data
 from shared.errors import ConfigError, UsageError
 from shared.experiments.adaptation import SELECTED, Plan, adapt, statement
 from shared.experiments.adaptation_report import proxy_a_distance, write_adaptation
@@ -119,9 +119,9 @@ def test_a_target_without_labels_is_adapted_to_and_judged_by_nothing(
     learned = DataSection(**unlabelled.data.model_dump())
     dataset = load_dataset(TASK, learned, Preprocessing(32, 1, TASK.default_options), tmp_path, lambda *_: None)
     assert set(dataset.classes) == {"ka", "digit_0", "digit_1"}
-    parts = divide(TASK, learned, dataset, seed=0, progress=lambda *_: None).parts
-    assert {dataset.samples[i].domain for i in parts["test"]} == {"near"}
-    assert sum(dataset.samples[i].domain == "boxes" for i in (*parts["train"], *parts["validation"])) == 42
+    splits = split_data(TASK, learned, dataset, seed=0, progress=lambda *_: None).splits
+    assert {dataset.samples[i].domain for i in splits["test"]} == {"near"}
+    assert sum(dataset.samples[i].domain == "boxes" for i in (*splits["train"], *splits["validation"])) == 42
 
 
 def _without_oracle(tree: dict[str, Any]) -> dict[str, Any]:

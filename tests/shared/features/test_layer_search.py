@@ -9,7 +9,7 @@ import torch
 
 from handwriting.task import TASK
 from shared.config import load_config
-from shared.data.part import Part
+from shared.data.split import Split
 from shared.errors import ConfigError
 from shared.features.layer_search import FeatureSpec, search_layers
 from shared.models.backbones.build import build_backbone, find_backbone
@@ -22,7 +22,7 @@ from shared.task import Preprocessing
 SIDE = 16
 
 
-def _part(name: str, count: int, seed: int) -> Part:
+def _part(name: str, count: int, seed: int) -> Split:
     """Images whose class shows only where a bright corner lies: layers that keep places win."""
     random = np.random.default_rng(seed)
     labels = np.arange(count) % 4
@@ -31,7 +31,7 @@ def _part(name: str, count: int, seed: int) -> Part:
         row, column = divmod(int(label), 2)
         image[0, row * 8 : row * 8 + 8, column * 8 : column * 8 + 8] += 0.1
     samples = [Sample(f"{name}-{i}", "") for i in range(count)]
-    return Part(samples, images, labels, Grouping.of(samples, list(range(count))))
+    return Split(samples, images, labels, Grouping.of(samples, list(range(count))))
 
 
 def _build(size: int) -> Backbone:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from shared.data.part import Part
+from shared.data.split import Split
 from shared.evaluation.measures import evaluate
 from shared.reporting.class_report import (
     EXAMPLES,
@@ -42,20 +42,20 @@ def probabilities() -> np.ndarray:
 
 
 @pytest.fixture
-def part() -> Part:
+def split() -> Split:
     samples = [Sample(f"image-{i}", "nowhere.png", CLASSES[k]) for i, k in enumerate(TRUTH)]
     images = [np.full((1, 8, 8), i / 30, dtype=np.float32) for i in range(30)]
-    return Part(samples, images, np.array(TRUTH), Grouping.of(samples, range(30)))
+    return Split(samples, images, np.array(TRUTH), Grouping.of(samples, range(30)))
 
 
 @pytest.fixture
-def result(probabilities: np.ndarray, part: Part) -> dict:
+def result(probabilities: np.ndarray, split: Split) -> dict:
     return evaluate(
         probabilities,
-        part.labels,
+        split.labels,
         CLASSES,
         positive=np.zeros(3, dtype=bool),
-        belonging=part.belonging,
+        belonging=split.belonging,
         domains=["x"] * 30,
         threshold=0.75,
     )
@@ -90,8 +90,8 @@ def test_bars_lie_on_one_scale_that_ends_at_1(result: dict) -> None:
         assert bar["low"] + bar["width"] == pytest.approx(100 * (rate["high"] - 0.1) / 0.9, abs=0.11)
 
 
-def test_confused_pairs_come_by_number_with_their_surest_examples(probabilities: np.ndarray, part: Part) -> None:
-    first, second = find_confusions(probabilities, part.labels)
+def test_confused_pairs_come_by_number_with_their_surest_examples(probabilities: np.ndarray, split: Split) -> None:
+    first, second = find_confusions(probabilities, split.labels)
     assert (first.truth, first.called, first.count) == (1, 2, 6)
     assert first.mistaken == (19, 18, 17, 16)
     assert first.right == (27, 26, 25, 24)
@@ -99,20 +99,20 @@ def test_confused_pairs_come_by_number_with_their_surest_examples(probabilities:
     assert len(first.right) == EXAMPLES
 
 
-def test_no_mistake_is_no_pair(part: Part) -> None:
-    assert find_confusions(np.eye(3)[part.labels], part.labels) == []
+def test_no_mistake_is_no_pair(split: Split) -> None:
+    assert find_confusions(np.eye(3)[split.labels], split.labels) == []
 
 
 def test_the_pictures_are_those_of_the_samples_named_and_say_what_was_accepted(
-    probabilities: np.ndarray, part: Part
+    probabilities: np.ndarray, split: Split
 ) -> None:
-    confusions = find_confusions(probabilities, part.labels)
-    tree = confusion_tree(confusions, part, probabilities, CLASSES, _say)
+    confusions = find_confusions(probabilities, split.labels)
+    tree = confusion_tree(confusions, split, probabilities, CLASSES, _say)
     assert tree[0]["truth"] == {"label": "b", "said": "<b>"}
     assert tree[0]["of"] == 10
     assert [one["sample"] for one in tree[0]["mistaken"]] == ["image-19", "image-18", "image-17", "image-16"]
     threshold = tree[0]["mistaken"][1]["probability"]
-    card = confusion_pictures(tree, confusions, part, threshold)[0]
+    card = confusion_pictures(tree, confusions, split, threshold)[0]
     assert [one["accepted"] for one in card["mistaken"]] == [True, True, False, False]
     png = base64.b64decode(card["mistaken"][0]["image"].removeprefix("data:image/png;base64,"))
     assert np.unique(np.asarray(Image.open(io.BytesIO(png)))).tolist() == [round(255 * 19 / 30)]
@@ -124,8 +124,8 @@ def test_the_matrix_is_shaded_by_the_share_of_a_row() -> None:
     assert [[cell["shade"] for cell in row] for row in cells] == [[0, 0.2, 0], [1, 0, 0], [0, 0, 0]]
 
 
-def test_the_curve_of_the_json_ends_with_all_answers(probabilities: np.ndarray, part: Part) -> None:
-    points = curve_tree({"test": probabilities}, {"test": part})["test"]
+def test_the_curve_of_the_json_ends_with_all_answers(probabilities: np.ndarray, split: Split) -> None:
+    points = curve_tree({"test": probabilities}, {"test": split})["test"]
     assert points[-1]["coverage"] == 1.0
     assert points[-1]["error"] == pytest.approx(8 / 30)
     assert all(set(point) == {"threshold", "coverage", "error"} for point in points)

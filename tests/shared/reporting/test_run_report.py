@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from handwriting.task import TASK, HandwritingTask
-from shared.data.part import Part
+from shared.data.split import Split
 from shared.evaluation.abstention import abstention
 from shared.evaluation.decision.aggregation import Aggregation
 from shared.evaluation.measures import UsageContext, evaluate
@@ -64,7 +64,7 @@ class Screening(HandwritingTask):
         return mask
 
 
-def _part(count: int, seed: int) -> Part:
+def _part(count: int, seed: int) -> Split:
     random = np.random.default_rng(seed)
     labels = np.arange(count, dtype=np.int64) % 2
     samples = [
@@ -72,26 +72,26 @@ def _part(count: int, seed: int) -> Part:
         for i in range(count)
     ]
     belonging = Grouping.of(samples, [i // 2 for i in range(count)])
-    return Part(samples, list(random.random((count, 1, 32, 32), dtype=np.float32)), labels, belonging)
+    return Split(samples, list(random.random((count, 1, 32, 32), dtype=np.float32)), labels, belonging)
 
 
 def _finished(**changes: Any) -> Finished:
     backbone = build_backbone("convnet_small", layers=("block1",), seed=0)
     network = Network(backbone, ("block1",), "avg1", feature_width(backbone, ("block1",), "avg1", 1, 32), 2).eval()
-    parts = {"train": _part(10, 1), "validation": _part(8, 2), "test": _part(12, 3)}
+    splits = {"train": _part(10, 1), "validation": _part(8, 2), "test": _part(12, 3)}
     flags = np.array([False, True])
     probabilities, results = {}, {}
     for name in ("validation", "test"):
-        part = parts[name]
-        lesion = np.clip(0.3 + 0.4 * part.labels + np.random.default_rng(4).normal(0, 0.2, len(part.labels)), 0, 1)
+        split = splits[name]
+        lesion = np.clip(0.3 + 0.4 * split.labels + np.random.default_rng(4).normal(0, 0.2, len(split.labels)), 0, 1)
         probabilities[name] = np.stack([1 - lesion, lesion], axis=1)
         results[name] = evaluate(
             probabilities[name],
-            part.labels,
+            split.labels,
             CLASSES,
             positive=flags,
-            belonging=part.belonging,
-            domains=[sample.domain for sample in part.samples],
+            belonging=split.belonging,
+            domains=[sample.domain for sample in split.samples],
             threshold=THRESHOLD,
         )
     record = ModelRecord(
@@ -125,9 +125,9 @@ def _finished(**changes: Any) -> Finished:
         weights_hash="e" * 64,
     )
     for name in ("validation", "test"):
-        part, strange = parts[name], np.linspace(0.0, 0.11, len(parts[name].labels))
+        split, strange = splits[name], np.linspace(0.0, 0.11, len(splits[name].labels))
         results[name]["abstention"] = abstention(
-            probabilities[name], strange, part.labels, part.samples, part.belonging, record
+            probabilities[name], strange, split.labels, split.samples, split.belonging, record
         )
     environment = {"packages": {"numpy": "2"}, "onnx_difference": 1e-7, "device": "cpu", "seconds": 1.0}
     history = [{"epoch": 1, "train_loss": 0.7, "validation_accuracy": 0.5}]
@@ -136,7 +136,7 @@ def _finished(**changes: Any) -> Finished:
         "seed: 0\n",
         UsageContext(miss_cost=4.0),
         ("3 <i>files</i> left out.",),
-        parts,
+        splits,
         probabilities,
         probabilities["test"],
         results,
@@ -149,7 +149,7 @@ def _finished(**changes: Any) -> Finished:
 
 @pytest.fixture
 def quick_sheet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without its two slow parts: one test here, and every finished run, goes through them."""
+    """Without its two slow splits: one test here, and every finished run, goes through them."""
     monkeypatch.setattr("shared.reporting.run_report.attribute", lambda network, images, *_: images[:, 0])
     monkeypatch.setattr("shared.reporting.run_report.attribution_sheet", lambda *_: "data:,")
 
@@ -162,9 +162,9 @@ def _shown(run: Path) -> str:
 @pytest.mark.parametrize("name", ["report.html", "model_card.md"])
 def test_the_numbers_shown_are_those_of_report_json(tiny_run: Path, name: str) -> None:
     report, text = read_json(tiny_run / "report.json"), (tiny_run / name).read_text(encoding="utf-8")
-    for part in ("validation", "test"):
+    for split in ("validation", "test"):
         for measure in ("accuracy", "balanced_accuracy"):
-            assert in_words(report[part][measure]) in text
+            assert in_words(report[split][measure]) in text
 
 
 def test_the_confusion_matrix_is_shown_row_by_row(tiny_run: Path) -> None:
@@ -200,10 +200,10 @@ def test_a_task_without_a_positive_event_tells_what_is_rejected_and_confused(tin
     assert f"accepted from a probability of {record['threshold']:.4f}" in words
     assert record["rejection"]["statement"] in words
     assert record["rejection"]["statement"] in report["summary"]
-    for part in ("validation", "test"):
+    for split in ("validation", "test"):
         for measure in ("coverage", "selective_error"):
-            assert in_words(report[part][measure]) in words
-        assert report["risk_coverage"][part][-1]["coverage"] == 1.0
+            assert in_words(report[split][measure]) in words
+        assert report["risk_coverage"][split][-1]["coverage"] == 1.0
     for row in report["classes"]:
         assert f"{row['said']} {row['recall']['successes']} of {row['recall']['n']}" in words
     for pair in report["confused_pairs"]:

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from shared.config import validate
-from shared.data.part import Part, unlabelled
+from shared.data.split import Split, unlabelled
 from shared.errors import ConfigError
 from shared.models.backbones.build import build_backbone
 from shared.models.backbones.mlp import multilayer_perceptron
@@ -34,14 +34,14 @@ WORDS, SHARED, CUES = 5000, 40, 40
 Make = Callable[..., Job]
 
 
-def _part(images: np.ndarray, labels: np.ndarray, domain: str) -> Part:
+def _part(images: np.ndarray, labels: np.ndarray, domain: str) -> Split:
     samples = [Sample(id=f"{domain}{i}", source="", label=str(label), domain=domain) for i, label in enumerate(labels)]
-    return Part(
+    return Split(
         samples, list(images.astype(np.float32)), labels.astype(np.int64), Grouping.of(samples, range(len(labels)))
     )
 
 
-def _texts(count: int, seed: int, domain: str) -> Part:
+def _texts(count: int, seed: int, domain: str) -> Split:
     """Word counts: some words speak of the class everywhere, and in the source alone others do so more plainly."""
     random = np.random.default_rng([seed, domain == "books"])
     labels = np.arange(count) % 2
@@ -55,7 +55,7 @@ def _texts(count: int, seed: int, domain: str) -> Part:
     return _part(np.log1p(random.poisson(rates)), labels, domain)
 
 
-def _pictures(count: int, seed: int, domain: str) -> Part:
+def _pictures(count: int, seed: int, domain: str) -> Split:
     random = np.random.default_rng([seed, len(domain)])
     labels = np.arange(count) % 2
     images = random.random((count, 1, 16, 16)) * (0.4 if domain == "books" else 0.6)
@@ -63,7 +63,7 @@ def _pictures(count: int, seed: int, domain: str) -> Part:
     return _part(images, labels, domain)
 
 
-def _job(folder: Path, network: Network, draw: Callable[[int, int, str], Part], count: int = 24) -> Job:
+def _job(folder: Path, network: Network, draw: Callable[[int, int, str], Split], count: int = 24) -> Job:
     return Job(
         network=network,
         train=draw(count, 1, "books"),
@@ -95,9 +95,11 @@ def _options(name: str, **more: Any) -> Any:
     return validate(find_strategy(name).options, given, origin="test")
 
 
-def _accuracy(job: Job, part: Part) -> float:
-    answers = torch.cat([job.network.head(features).argmax(1) for features in predict_features(job.network, part, CPU)])
-    return float((answers.numpy() == part.labels).mean())
+def _accuracy(job: Job, split: Split) -> float:
+    answers = torch.cat(
+        [job.network.head(features).argmax(1) for features in predict_features(job.network, split, CPU)]
+    )
+    return float((answers.numpy() == split.labels).mean())
 
 
 class Recorded(DomainLoss):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from shared.data.part import Part
+from shared.data.split import Split
 from shared.models.backbones.build import build_backbone
 from shared.models.network import Network
 from shared.samples import Grouping, Sample
@@ -16,18 +16,18 @@ def _network() -> Network:
     return Network(build_backbone("convnet_small", layers=["block1"], seed=0), ["block1"], "avg1", 32, 2)
 
 
-def _part(count: int) -> Part:
+def _part(count: int) -> Split:
     images = np.random.default_rng(0).random((count, 1, 16, 16), dtype=np.float32)
     samples = [Sample(id=str(i), source="") for i in range(count)]
-    return Part(samples, list(images), np.full(count, -1, dtype=np.int64), Grouping.of(samples, range(count)))
+    return Split(samples, list(images), np.full(count, -1, dtype=np.int64), Grouping.of(samples, range(count)))
 
 
 def test_learned_statistics_are_those_of_the_images_and_no_weight_moves() -> None:
-    network, part = _network(), _part(64)
+    network, split = _network(), _part(64)
     before = {name: value.clone() for name, value in network.named_parameters()}
-    learn_statistics(network, part, torch.device("cpu"))
+    learn_statistics(network, split, torch.device("cpu"))
     first = network.backbone.stages["block1"][0]
-    maps = first(network.backbone.adapted(torch.from_numpy(np.stack(list(part.images)))))
+    maps = first(network.backbone.adapted(torch.from_numpy(np.stack(list(split.images)))))
     norm = batch_norms(network)[0]
     assert norm.running_mean is not None
     assert torch.allclose(norm.running_mean, maps.mean(dim=(0, 2, 3)), atol=1e-5)
@@ -37,10 +37,10 @@ def test_learned_statistics_are_those_of_the_images_and_no_weight_moves() -> Non
 
 
 def test_images_that_lie_class_by_class_do_not_make_the_variance_that_of_one_class() -> None:
-    """Within each of the four batches of a sorted part all images would be equally bright."""
-    network, part = _network(), _part(256)
-    bright = [(image + number // 64).astype(np.float32) for number, image in enumerate(part.images)]
-    learn_statistics(network, replace(part, images=bright), torch.device("cpu"))
+    """Within each of the four batches of a sorted split all images would be equally bright."""
+    network, split = _network(), _part(256)
+    bright = [(image + number // 64).astype(np.float32) for number, image in enumerate(split.images)]
+    learn_statistics(network, replace(split, images=bright), torch.device("cpu"))
     first = network.backbone.stages["block1"][0]
     with torch.no_grad():
         maps = first(network.backbone.adapted(torch.from_numpy(np.stack(bright))))

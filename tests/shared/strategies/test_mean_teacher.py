@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from shared.config import validate
-from shared.data.part import Part, unlabelled
+from shared.data.split import Split, unlabelled
 from shared.errors import ConfigError
 from shared.models.backbones.build import build_backbone
 from shared.models.network import Network
@@ -24,13 +24,13 @@ from shared.training.job import Job, Target
 from shared.training.objective import Batch
 
 
-def _part(count: int, seed: int, domain: str) -> Part:
+def _part(count: int, seed: int, domain: str) -> Split:
     """Class 1 has a bright square; the target is brighter all over."""
     labels = np.arange(count, dtype=np.int64) % 2
     images = np.random.default_rng(seed).random((count, 1, 16, 16)).astype(np.float32) * (0.4 + 0.2 * (domain == "b"))
     images[labels == 1, :, 4:10, 4:10] += 0.4
     samples = [Sample(id=f"{domain}{i}", source="", label=str(label), domain=domain) for i, label in enumerate(labels)]
-    return Part(samples, list(images), labels, Grouping.of(samples, range(count)))
+    return Split(samples, list(images), labels, Grouping.of(samples, range(count)))
 
 
 @pytest.fixture

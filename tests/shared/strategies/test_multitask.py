@@ -10,7 +10,7 @@ import torch
 
 from handwriting.task import TASK
 from shared.config import load_config, validate
-from shared.data.part import Part
+from shared.data.split import Split
 from shared.errors import ConfigError
 from shared.io.atomic import read_json
 from shared.models.network import AuxiliaryHead
@@ -31,17 +31,17 @@ def _options(**changes: Any) -> Options:
     return validate(Options, tree, origin="strategy")
 
 
-def _labelled(part: Part) -> Part:
+def _labelled(split: Split) -> Split:
     """Every third image darkened on one side, which is the auxiliary label; every fifth label is missing."""
     samples, images = [], []
-    for i, (sample, image) in enumerate(zip(part.samples, part.images, strict=True)):
+    for i, (sample, image) in enumerate(zip(split.samples, split.images, strict=True)):
         side = "left" if i % 3 == 0 else "none"
         image = image.copy()
         if side == "left":
             image[:, :, :8] = 1.0
         samples.append(sample if i % 5 == 4 else replace(sample, auxiliary={"side": side}))
         images.append(image)
-    return replace(part, samples=samples, images=images)
+    return replace(split, samples=samples, images=images)
 
 
 def _job(folder: Path, progress: Any = lambda *_: None) -> Job:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from shared.data.part import Part
+from shared.data.split import Split
 from shared.errors import RunError
 from shared.models.network import Network
 from shared.training.job import Job
@@ -153,9 +153,9 @@ def test_a_damaged_checkpoint_is_said_in_one_line(tmp_path: Path) -> None:
 
 
 class Confusing(Objective):
-    """Classes, and beside them whether an image is of the training part: something of its own to learn."""
+    """Classes, and beside them whether an image is of the training split: something of its own to learn."""
 
-    def __init__(self, width: int, beside: Part) -> None:
+    def __init__(self, width: int, beside: Split) -> None:
         super().__init__()
         self.unlabelled = beside
         self.known = torch.nn.Linear(width, 2)

@@ -27,8 +27,8 @@ def coded(seed: int, each: int = 25) -> FeatureSet:
 
 
 def gathered() -> Data:
-    parts = {name: coded(seed) for seed, name in enumerate(("train", "validation", "test"))}
-    return Data(CLASSES, parts, ClassSemantics.of(CLASSES, table(), None), ("a note",), synthetic=True)
+    splits = {name: coded(seed) for seed, name in enumerate(("train", "validation", "test"))}
+    return Data(CLASSES, splits, ClassSemantics.of(CLASSES, table(), None), ("a note",), synthetic=True)
 
 
 def scrambled(part: FeatureSet, unseen: list[int]) -> FeatureSet:
@@ -41,7 +41,7 @@ def scrambled(part: FeatureSet, unseen: list[int]) -> FeatureSet:
 
 def test_labels_of_unseen_images_change_no_chosen_setting() -> None:
     data, unseen = gathered(), ("glioma", "pituitary")
-    other = replace(data, parts={name: scrambled(part, [1, 3]) for name, part in data.parts.items()})
+    other = replace(data, splits={name: scrambled(part, [1, 3]) for name, part in data.splits.items()})
     one, two = (
         study(TUMOURS, SideInformation(table()), [(given, unseen)], ["dap", "eszsl"], lambda *_: None)["splits"][0][
             "methods"
@@ -86,10 +86,10 @@ def test_a_study_that_cannot_be_calibrated_says_so(tmp_path) -> None:
 
 def test_tumours_that_look_healthy_are_counted_as_called_healthy() -> None:
     data = gathered()
-    test = data.parts["test"]
+    test = data.splits["test"]
     features = test.features.copy()
     features[test.labels == 3] = features[test.labels == 0]
-    hidden = replace(data, parts={**data.parts, "test": FeatureSet(features, test.labels)})
+    hidden = replace(data, splits={**data.splits, "test": FeatureSet(features, test.labels)})
     for given, share in ((data, 0.0), (hidden, 1.0)):
         tree = study(TUMOURS, SideInformation(table()), [(given, ("pituitary",))], ["eszsl"], lambda *_: None)
         assert tree["summary"]["eszsl"]["unseen_called_negative"]["mean"] == pytest.approx(share, abs=0.05)
@@ -108,9 +108,9 @@ def test_what_cannot_be_studied_is_refused() -> None:
     data = gathered()
     assert "no class kidney in the data" in said(data, ("kidney",))
     assert "1 classes have training images; at least 2" in said(data, CLASSES[:4])
-    lacking = replace(data, parts={**data.parts, "test": data.parts["test"].of_classes([0, 1, 2])})
+    lacking = replace(data, splits={**data.splits, "test": data.splits["test"].of_classes([0, 1, 2])})
     assert "the test has no image of pituitary" in said(lacking, ("pituitary",))
-    alone = replace(data, parts={**data.parts, "test": data.parts["test"].of_classes([3])})
+    alone = replace(data, splits={**data.splits, "test": data.splits["test"].of_classes([3])})
     assert "images of unseen classes alone" in said(alone, ("pituitary",))
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.data.splits import few_groups, group_units, k_shot, split
+from shared.data.group_split import draw_split, few_groups, group_units, k_shot
 from shared.errors import DataError, LeakError
 from shared.samples import SPLITS, Sample
 
@@ -30,17 +30,17 @@ def _patients(count: int, slices: int = 5, **shape: int) -> list[Sample]:
 
 
 def _split(samples: Sequence[Sample], seed: int = 0, clusters: Sequence[int] | None = None) -> dict[str, list[int]]:
-    parts = split(samples, seed=seed, fractions=FRACTIONS, units=group_units(samples, clusters))
-    return {name: [int(i) for i in parts[name]] for name in SPLITS}
+    splits = draw_split(samples, seed=seed, fractions=FRACTIONS, units=group_units(samples, clusters))
+    return {name: [int(i) for i in splits[name]] for name in SPLITS}
 
 
 @settings(deadline=None, max_examples=40)
 @given(st.lists(st.integers(0, 30), min_size=60, max_size=120), st.integers(0, 1000))
 def test_a_group_is_never_divided_and_no_sample_is_lost(groups: list[int], seed: int) -> None:
     samples = _samples([*range(12), *groups])
-    parts = _split(samples, seed)
-    assert sorted(i for rows in parts.values() for i in rows) == list(range(len(samples)))
-    held = [{samples[i].group for i in rows} for rows in parts.values()]
+    splits = _split(samples, seed)
+    assert sorted(i for rows in splits.values() for i in rows) == list(range(len(samples)))
+    held = [{samples[i].group for i in rows} for rows in splits.values()]
     assert not held[0] & held[1]
     assert not held[0] & held[2]
     assert not held[1] & held[2]
@@ -54,19 +54,19 @@ def test_duplicates_join_their_groups_through_others() -> None:
     assert len(set(units[:6].tolist())) == 1
     assert len(set(units.tolist())) == 18
     for seed in range(5):
-        parts = _split(samples, seed, clusters)
-        assert sum(bool({0, 1, 2, 3, 4, 5} & set(rows)) for rows in parts.values()) == 1
+        splits = _split(samples, seed, clusters)
+        assert sum(bool({0, 1, 2, 3, 4, 5} & set(rows)) for rows in splits.values()) == 1
 
 
 def test_each_part_holds_every_class_and_about_its_share_of_each_domain() -> None:
     samples = _patients(60, classes=3, domains=2)
-    parts = _split(samples)
+    splits = _split(samples)
     for name, share in zip(SPLITS, FRACTIONS, strict=True):
         for kind in range(3):
             for domain in range(2):
                 found = [
                     i
-                    for i in parts[name]
+                    for i in splits[name]
                     if (samples[i].label, samples[i].domain) == (f"class {kind}", f"domain {domain}")
                 ]
                 assert len(found) == pytest.approx(share * len(samples) / 6, abs=10)
@@ -75,8 +75,8 @@ def test_each_part_holds_every_class_and_about_its_share_of_each_domain() -> Non
 def test_a_rare_class_reaches_every_part() -> None:
     samples = [*_samples(range(0, 200, 2)), *(Sample(f"rare{i}", "", "rare", f"rare {i}") for i in range(3))]
     for seed in range(10):
-        parts = _split(samples, seed)
-        assert all(any(samples[i].label == "rare" for i in rows) for rows in parts.values())
+        splits = _split(samples, seed)
+        assert all(any(samples[i].label == "rare" for i in rows) for rows in splits.values())
 
 
 def test_a_class_with_too_few_groups_is_refused_by_name() -> None:
@@ -87,9 +87,9 @@ def test_a_class_with_too_few_groups_is_refused_by_name() -> None:
 
 def test_the_split_of_the_data_is_kept() -> None:
     samples = [replace(sample, split="test" if i < 20 else "train") for i, sample in enumerate(_patients(30))]
-    parts = _split(samples)
-    assert parts["test"] == list(range(20))
-    assert parts["validation"]
+    splits = _split(samples)
+    assert splits["test"] == list(range(20))
+    assert splits["validation"]
 
 
 def test_a_group_in_two_given_splits_is_a_leak() -> None:
@@ -158,9 +158,9 @@ def test_a_class_of_which_nothing_is_learnt_may_stand_in_the_test_alone() -> Non
     beside = [replace(one, id=f"t{one.id}", group=f"t{one.group}", split="test") for one in _patients(4)]
     together = [*samples, *unseen, *beside]
     with pytest.raises(DataError, match="class new has no sample in"):
-        split(together, seed=0)
-    parts = split(together, seed=0, test_only=["new"])
-    assert set(range(60, 64)) <= set(parts["test"].tolist())
+        draw_split(together, seed=0)
+    splits = draw_split(together, seed=0, test_only=["new"])
+    assert set(range(60, 64)) <= set(splits["test"].tolist())
     # where the data fixes no test, one is drawn, and no class is let off
     with pytest.raises(DataError, match="class new has no sample in"):
-        split([*samples[:5], *samples[5:], replace(unseen[0], split=None)], seed=0, test_only=["new"])
+        draw_split([*samples[:5], *samples[5:], replace(unseen[0], split=None)], seed=0, test_only=["new"])

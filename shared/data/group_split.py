@@ -28,7 +28,7 @@ UNITS_VISITED = 100_000
 Indices = NDArray[np.int64]
 
 
-def split(
+def draw_split(
     samples: Sequence[Sample],
     *,
     seed: int,
@@ -65,20 +65,20 @@ def split(
     if unknown:
         raise DataError(f"unknown split {unknown[0]!r}; allowed: {', '.join(SPLITS)}, or none")
     fixed = with_their_group(fixed, units)
-    parts = {name: np.flatnonzero(fixed == name) for name in SPLITS}
-    fixed_test, fixed_validation = bool(len(parts["test"])), bool(len(parts["validation"]))
+    splits = {name: np.flatnonzero(fixed == name) for name in SPLITS}
+    fixed_test, fixed_validation = bool(len(splits["test"])), bool(len(splits["validation"]))
     rest = np.flatnonzero((fixed == "") | (fixed == "train"))
     if not fixed_test:
-        parts["test"] = _cut(samples, units, rest, fractions[2], 1 if fixed_validation else 2, seed, "test")
-        rest = np.setdiff1d(rest, parts["test"])
+        splits["test"] = _cut(samples, units, rest, fractions[2], 1 if fixed_validation else 2, seed, "test")
+        rest = np.setdiff1d(rest, splits["test"])
     if not fixed_validation:
         share = fractions[1] / (fractions[0] + fractions[1])
-        parts["validation"] = _cut(samples, units, rest, share, 1, seed, "validation")
-    parts["train"] = np.setdiff1d(rest, parts["validation"])
+        splits["validation"] = _cut(samples, units, rest, share, 1, seed, "validation")
+    splits["train"] = np.setdiff1d(rest, splits["validation"])
     if not may_leak:
-        _check_apart(parts, units)
-    _check_classes(parts, samples, units, ("test",) if fixed_test else (), test_only if fixed_test else ())
-    return {name: np.sort(indices) for name, indices in parts.items()}
+        _check_apart(splits, units)
+    _check_classes(splits, samples, units, ("test",) if fixed_test else (), test_only if fixed_test else ())
+    return {name: np.sort(indices) for name, indices in splits.items()}
 
 
 def group_units(samples: Sequence[Sample], clusters: Sequence[int] | Indices | None = None) -> Indices:
@@ -176,7 +176,7 @@ def _cut(
         units: The unit of each.
         pool: Indices of those to divide.
         share: What to take of each class and domain.
-        keep: How many units of each class must be left over for the other parts.
+        keep: How many units of each class must be left over for the other splits.
         seed: Of the draws.
         purpose: Names the draws.
     """
@@ -273,9 +273,9 @@ def _fill(
                     spare[column] -= 1
 
 
-def _check_apart(parts: Mapping[str, Indices], units: Indices) -> None:
+def _check_apart(splits: Mapping[str, Indices], units: Indices) -> None:
     for first, second in (("train", "validation"), ("train", "test"), ("validation", "test")):
-        shared = np.intersect1d(units[parts[first]], units[parts[second]])
+        shared = np.intersect1d(units[splits[first]], units[splits[second]])
         if len(shared):
             raise LeakError(
                 f"the data's own split puts {len(shared)} groups or sets of duplicates into both {first} and {second}; "
@@ -284,7 +284,7 @@ def _check_apart(parts: Mapping[str, Indices], units: Indices) -> None:
 
 
 def _check_classes(
-    parts: Mapping[str, Indices],
+    splits: Mapping[str, Indices],
     samples: Sequence[Sample],
     units: Indices,
     parts_exempt: Collection[str],
@@ -293,7 +293,7 @@ def _check_classes(
     names, kinds = np.unique([str(sample.label) for sample in samples], return_inverse=True)
     needed = ~np.isin(names, list(classes_exempt))
     for part in (part for part in SPLITS if part not in parts_exempt):
-        for kind in np.flatnonzero(needed & (np.bincount(kinds[parts[part]], minlength=len(names)) == 0)):
+        for kind in np.flatnonzero(needed & (np.bincount(kinds[splits[part]], minlength=len(names)) == 0)):
             groups = len(np.unique(units[kinds == kind]))
             raise DataError(
                 f"class {names[kind]} has no sample in {part}: its {int((kinds == kind).sum())} samples form {groups} "

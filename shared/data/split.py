@@ -14,7 +14,7 @@ from shared.task import Image
 
 
 @dataclass(frozen=True)
-class Part:
+class Split:
     """The samples of one split, with their images.
 
     Attributes:
@@ -29,18 +29,18 @@ class Part:
     labels: NDArray[np.int64]
     belonging: Grouping
 
-    def of(self, indices: NDArray[np.int64]) -> Part:
+    def of(self, indices: NDArray[np.int64]) -> Split:
         """Those samples alone, in that order."""
         chosen = indices.tolist()
         whole = self.belonging
         belonging = Grouping(*(tuple(x[i] for i in chosen) for x in (whole.series, whole.groups, whole.units)))
-        return Part([self.samples[i] for i in chosen], Chosen(self.images, chosen), self.labels[indices], belonging)
+        return Split([self.samples[i] for i in chosen], Chosen(self.images, chosen), self.labels[indices], belonging)
 
 
-def unlabelled(part: Part) -> Part:
+def unlabelled(split: Split) -> Split:
     """The same images, of which nothing says any more what they show."""
-    samples = [replace(sample, label=None, mask=None, auxiliary={}) for sample in part.samples]
-    return replace(part, samples=samples, labels=np.full(len(samples), -1, dtype=np.int64))
+    samples = [replace(sample, label=None, mask=None, auxiliary={}) for sample in split.samples]
+    return replace(split, samples=samples, labels=np.full(len(samples), -1, dtype=np.int64))
 
 
 class Chosen(Sequence[Image]):
