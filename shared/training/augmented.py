@@ -16,7 +16,7 @@ from shared.task import Image
 
 
 class Augmented(TorchDataset[tuple[Tensor, int, int]]):
-    """Training images, labelled and unlabelled, augmented by a draw that depends only on (seed, phase, epoch, index)."""
+    """Training images, labelled and unlabelled, augmented by a draw from (seed, phase, epoch, index) alone."""
 
     def __init__(
         self, split: Split, unlabelled: Split | None, augment: Callable[[Image, int], Image] | None, seed: int
