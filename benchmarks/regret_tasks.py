@@ -21,6 +21,7 @@ from medtl.task import TASK as MEDTL
 from shared.config import DataSection
 from shared.data.group_split import k_shot
 from shared.data.loading import load_dataset
+from shared.data.partition import split_data
 from shared.samples import Dataset
 from shared.seeding import generator
 from shared.task import Preprocessing, Task
