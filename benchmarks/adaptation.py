@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from shared.adaptation.criteria import DRAWS
 from shared.adaptation.label_shift import estimate_prior
 from shared.adaptation.reverse_validation import reverse_validation
-from shared.config import validate
+from shared.config.read import validate
 from shared.data.split import Split, unlabelled
 from shared.evaluation.calibration import softmax
 from shared.evaluation.statistics.intervals import bootstrap
@@ -85,8 +85,8 @@ class Study:
         backbone = build_backbone(self.backbone, layers=None, seed=self.seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(self.seed, "head"))
-            width = feature_width(backbone, backbone.layers, "avg1", 1, self.side)
-            network = Network(backbone, backbone.layers, "avg1", width, self.classes)
+            width = feature_width(backbone, backbone.layers, "avg_1x1", 1, self.side)
+            network = Network(backbone, backbone.layers, "avg_1x1", width, self.classes)
         return network.to(memory_format=torch.channels_last)
 
     def trained(
@@ -114,7 +114,7 @@ class Study:
                 spec=Preprocessing(self.side),
                 content_hash="",
                 fingerprint="",
-                augment=self.augment or (lambda image, _: image),
+                augment=self.augment,
                 seed=self.seed,
                 device=torch.device("cpu"),
                 folder=Path(folder),

@@ -91,7 +91,7 @@ def main() -> None:
     study = Study(source, target, CLASSES, accuracy, args.seed, SIDE, augment=varied if args.vary else None)
     methods = {name: (name, {"weight": args.weight}) for name in args.methods}
     if args.skew < 1:
-        methods["dann, balanced source"] = ("dann", {"weight": args.weight, "balance": "class"})
+        methods["dann, balanced source"] = ("dann", {"weight": args.weight, "sampling": "class"})
         methods["dann, estimated prior"] = ("dann", {"weight": args.weight, "target_prior": ESTIMATED})
     told = study.columns(methods, args.epochs, args.rule, back=args.back)
     print(

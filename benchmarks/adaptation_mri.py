@@ -19,7 +19,7 @@ import numpy as np
 
 from benchmarks.adaptation import Measures, Scores, Study, summary
 from medtl.task import TASK
-from shared.config import DataSection
+from shared.config.schema import DataSection, TargetSection
 from shared.data.loading import load_dataset
 from shared.data.partition import split_data
 from shared.data.split import Split
@@ -42,7 +42,7 @@ def load_parts(wanted: DataSection, seed: int, side: int) -> tuple[dict[str, Spl
     sides: tuple[dict[str, Split], dict[str, Split]] = ({}, {})
     for name in SPLITS:
         indices = divided.splits[name]
-        inside = np.array([divided.dataset.samples[i].domain == wanted.target for i in indices])
+        inside = np.array([divided.dataset.samples[i].domain == wanted.target_domain for i in indices])
         for split, chosen in ((sides[0], indices[~inside]), (sides[1], indices[inside])):
             samples = [divided.dataset.samples[i] for i in chosen]
             labels = np.array([divided.dataset.classes.index(str(sample.label)) for sample in samples], dtype=np.int64)
@@ -107,10 +107,10 @@ def main() -> None:
     options = {"labels": "binary"}
     if len(args.data) == 2:
         collections = {"source": str(args.data[0]), "target": str(args.data[1])}
-        wanted = DataSection(collections=collections, target="target", options=options)
+        wanted = DataSection(collections=collections, target=TargetSection(domain="target"), options=options)
     else:
-        domains = (args.source, args.target)
-        wanted = DataSection(source=str(args.data[0]), domains=domains, target=args.target, options=options)
+        domains, target_section = (args.source, args.target), TargetSection(domain=args.target)
+        wanted = DataSection(source=str(args.data[0]), domains=domains, target=target_section, options=options)
     source, target = load_parts(wanted, args.seed, args.side)
     augment = partial(TASK.augment, kind="mri_physics") if args.vary else None
     study = Study(source, target, 2, screening, args.seed, args.side, augment=augment)

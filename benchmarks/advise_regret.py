@@ -22,13 +22,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.regret_cells import FILES, config_of, parts_of, read_cells, score
+from benchmarks.regret_cells import FILES, RECIPES, config_of, parts_of, read_cells, score
 from benchmarks.regret_tasks import HELD, TUNED, Draw, Trial, draw
 from shared.experiments.advice.advise import advise_on
 from shared.experiments.advice.pool import Pool
-from shared.experiments.advice.recipes import FINETUNE, PROBE, RECIPES
+from shared.experiments.advice.recipes import FINETUNE, PROBE
 from shared.experiments.advice.setting import Setting
 from shared.models.local_weights import LocalWeights
+from shared.pipeline.preflight import preflight
 
 POINTS = 100
 
@@ -62,7 +63,7 @@ def _advised(trial: Trial, seed: int) -> dict[str, Any]:
         drawn = draw(trial, Path(os.environ["MEDTL_DATA"]), Path(scratch), seed)
         started = time.process_time()
         base = config_of(trial, backbones[0].name, PROBE, len(drawn.pool.samples), seed)
-        setting = Setting.read(trial.task, base, _pool(drawn), lambda *_: None)
+        setting = Setting.read(preflight(trial.task, base), _pool(drawn), lambda *_: None)
         tree, config = advise_on(setting, backbones)
         seconds = time.process_time() - started
         # the images of the test were read by `draw` for copies; advice was given none of them

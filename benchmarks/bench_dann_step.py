@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from benchmarks.side_by_side import best_seconds
-from shared.config import validate
+from shared.config.read import validate
 from shared.data.split import Split, unlabelled
 from shared.models.backbones.build import build_backbone
 from shared.models.network import Network
@@ -26,7 +26,7 @@ SIDE, HALF = 64, 16
 
 def measure() -> tuple[str, float, str]:
     """Returns (what, DANN's time over the supervised one's, goal)."""
-    network = Network(build_backbone("resnet18", layers=None, seed=0), ["layer4"], "avg1", 512, 2)
+    network = Network(build_backbone("resnet18", layers=None, seed=0), ["layer4"], "avg_1x1", 512, 2)
     supervised, adversarial = _step(network, ClassLoss(torch.ones(2)), 2 * HALF), _dann_step(network)
     plain, adapted = best_seconds(supervised, adversarial, repeats=7)
     return (
@@ -48,7 +48,7 @@ def _dann_step(network: Network) -> Callable[[], None]:
             spec=Preprocessing(SIDE),
             content_hash="",
             fingerprint="",
-            augment=lambda image, _: image,
+            augment=None,
             seed=0,
             device=torch.device("cpu"),
             folder=Path(folder),

@@ -40,7 +40,7 @@ def measure() -> tuple[str, float, str]:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     backbone = build_backbone("squeezenet1_1", layers=["fire6"], seed=0, input_size=SIZE)
     backbone = backbone.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-    network = Network(backbone, ["fire6"], "avg3", feature_width(backbone.cpu(), ["fire6"], "avg3", 1, FRAME), 46)
+    network = Network(backbone, ["fire6"], "avg_3x3", feature_width(backbone.cpu(), ["fire6"], "avg_3x3", 1, FRAME), 46)
     network.to(device).eval()
     size = BATCH if device.type == "cpu" else 1024
     batch = torch.rand(size, 3, SIZE, SIZE, device=device).contiguous(memory_format=torch.channels_last)
@@ -55,7 +55,7 @@ def measure() -> tuple[str, float, str]:
         with empty_cache():
             features_of_layers(
                 backbone,
-                [("fire6", "avg3")],
+                [("fire6", "avg_3x3")],
                 images,
                 samples,
                 Preprocessing(FRAME),

@@ -58,7 +58,6 @@ def measure() -> tuple[str, float, str]:
             settings = Settings(
                 phases=[Phase(1, "all", 1e-4, 1e-4, 1.0, 0.1, "cosine")],
                 batch_size=BATCH,
-                augment=False,
                 precision="bf16" if bf16 else "fp32",
             )
             train(_job(network, images, labels, device, Path(folder)), ClassLoss(torch.ones(CLASSES)), settings)
@@ -71,8 +70,8 @@ def measure() -> tuple[str, float, str]:
 
 def _network() -> Network:
     backbone = build_backbone(NAME, layers=None, seed=0)
-    width = feature_width(backbone, backbone.layers, "avg1", 1, SIZE)
-    return Network(backbone, backbone.layers, "avg1", width, CLASSES).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    width = feature_width(backbone, backbone.layers, "avg_1x1", 1, SIZE)
+    return Network(backbone, backbone.layers, "avg_1x1", width, CLASSES).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def _job(network: Network, images: np.ndarray, labels: np.ndarray, device: torch.device, folder: Path) -> Job:
@@ -88,7 +87,7 @@ def _job(network: Network, images: np.ndarray, labels: np.ndarray, device: torch
         spec=Preprocessing(SIZE),
         content_hash="random",
         fingerprint="random",
-        augment=lambda image, _: image,
+        augment=None,
         seed=0,
         device=device,
         folder=folder,

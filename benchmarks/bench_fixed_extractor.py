@@ -29,7 +29,7 @@ from shared.seeding import generator
 from shared.task import Preprocessing
 
 A_CLASS, TEST, EPOCHS, BATCH, WARM_UP = 60, 1_000, 15, 32, 128
-FRAME, SIZE, LAYER, POOLING = 32, 64, "fire5", "avg3"
+FRAME, SIZE, LAYER, POOLING = 32, 64, "fire5", "avg_3x3"
 ALIKE = 0.002
 SPEC = Preprocessing(FRAME, 1, TASK.default_options)
 Labels = NDArray[np.int64]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from medtl.phantom.dataset import write_phantom
 from medtl.task import TASK
-from shared.config import load_config
+from shared.config.read import load_config
 from shared.pipeline.train import run
 
 

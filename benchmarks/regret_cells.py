@@ -23,17 +23,18 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from benchmarks.regret_tasks import HELD, TUNED, Draw, Trial, draw
-from shared.config import Config, validate
+from shared.config.read import validate
+from shared.config.schema import Config
 from shared.data.group_split import draw_split
 from shared.data.split import Split
-from shared.experiments.advice.recipes import RECIPES, recipe
-from shared.models.backbones.build import find_backbone
-from shared.pipeline.build import preprocessing_of, split_of
+from shared.experiments.advice.recipes import FINETUNE, PROBE, PROBE_AUTO, recipe
+from shared.pipeline.build import split_of
 from shared.pipeline.fit import fit
+from shared.pipeline.preflight import preflight
 from shared.samples import Dataset
-from shared.strategies import find_strategy
 from shared.task import positive_classes
 
+RECIPES = (PROBE, PROBE_AUTO, FINETUNE)
 FILES = {"squeezenet1_1": "squeezenet1_1-imagenet.pth", "mobilenet_v2": "mobilenet_v2-imagenet-bnfolded.pth"}
 
 
@@ -91,7 +92,7 @@ def _cells(trial: Trial, seed: int, wanted: list[tuple[str, str]], data: Path, s
 
 def config_of(trial: Trial, backbone: str, name: str, images: int, seed: int) -> Config:
     """The configuration of a cell."""
-    tree = recipe(name, images, find_backbone(backbone).stages, precision="bf16")
+    tree = recipe(name, images, precision="bf16")
     weights = str(Path(os.environ["MEDTL_WEIGHTS"]) / FILES[backbone])
     tree["backbone"] = {"name": backbone, "weights": weights, **trial.backbone, **tree.get("backbone", {})}
     return validate(Config, {"seed": seed, "data": {"options": dict(trial.options)}, **tree}, origin=trial.name)
@@ -99,7 +100,7 @@ def config_of(trial: Trial, backbone: str, name: str, images: int, seed: int) ->
 
 def parts_of(trial: Trial, drawn: Draw, seed: int) -> dict[str, Split]:
     """Training and validation as a run would divide what may be learnt from, and the test."""
-    spec = preprocessing_of(trial.task, config_of(trial, next(iter(FILES)), RECIPES[0], 1, seed))
+    spec = preflight(trial.task, config_of(trial, next(iter(FILES)), RECIPES[0], 1, seed)).spec
     halves = draw_split(drawn.pool.samples, seed=seed, units=drawn.units)
     # no test is needed of the pool: what would be one learns too
     train = np.sort(np.concatenate([halves["train"], halves["test"]]))
@@ -113,10 +114,12 @@ def parts_of(trial: Trial, drawn: Draw, seed: int) -> dict[str, Split]:
 
 def score(trial: Trial, splits: Mapping[str, Split], dataset: Dataset, config: Config, folder: Path) -> float:
     """What the fitted network is worth on the test: see `quality`."""
-    job, _, _ = fit(trial.task, config, dataset, splits, folder=folder, progress=_quiet)
-    strategy = find_strategy(config.strategy["name"])
+    experiment = preflight(trial.task, config)
+    job, _, _ = fit(experiment, dataset, splits, folder=folder, progress=_quiet)
     with torch.no_grad():
-        scores = torch.cat([job.network.head(features).cpu() for features in strategy.features(job, splits["test"])])
+        scores = torch.cat(
+            [job.network.head(features).cpu() for features in experiment.strategy.features(job, splits["test"])]
+        )
     probabilities = torch.softmax(scores.double(), dim=1).numpy()
     return quality(probabilities, splits["test"].labels, np.array(positive_classes(trial.task, dataset.classes)))
 

@@ -18,7 +18,7 @@ from PIL import Image
 from handwriting.labels import CHARACTERS
 from handwriting.task import TASK as HANDWRITING
 from medtl.task import TASK as MEDTL
-from shared.config import DataSection
+from shared.config.schema import DataSection, GivenSplit
 from shared.data.group_split import k_shot
 from shared.data.loading import load_dataset
 from shared.data.partition import split_data
@@ -53,7 +53,7 @@ class Trial:
     @property
     def backbone(self) -> dict[str, int]:
         """Sides: small, so that a full comparison fits a processor."""
-        return {"size": 80} if self.task is MEDTL else {"frame": 32, "size": 64}
+        return {"size": 80} if self.task is MEDTL else {"store_size": 32, "size": 64}
 
 
 def _of_kind(kind: str) -> tuple[str, ...]:
@@ -101,7 +101,7 @@ def draw(trial: Trial, data: Path, scratch: Path, seed: int) -> Draw:
     """One draw of a task."""
     source = _digits(data / trial.source, scratch) if trial.source.endswith(".npz") else data / trial.source
     spec = Preprocessing(32, 1, {**trial.task.default_options, **trial.options})
-    wanted = DataSection(source=str(source), split="drawn", options=dict(trial.options), test=0.4)
+    wanted = DataSection(source=str(source), split=GivenSplit(how="drawn", test=0.4), options=dict(trial.options))
     dataset = load_dataset(trial.task, wanted, spec, scratch, _quiet)
     if trial.classes:
         kept = tuple(one for one in dataset.samples if one.label in trial.classes)

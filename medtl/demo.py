@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from medtl.task import TASK
-from shared.config import load_config
+from shared.config.read import load_config
 from shared.evaluation.text import in_words
 from shared.io.atomic import read_json
 from shared.pipeline.train import run

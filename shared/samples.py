@@ -77,6 +77,14 @@ class Grouping:
             tuple(units),
         )
 
+    def at(self, rows: Sequence[int]) -> Grouping:
+        """The grouping of the samples at `rows`, in that order."""
+        return Grouping(
+            tuple(self.series[i] for i in rows),
+            tuple(self.groups[i] for i in rows),
+            tuple(self.units[i] for i in rows),
+        )
+
     def of_those(self, chosen: Sequence[bool] | NDArray[np.bool_]) -> Grouping:
         """That of the samples where `chosen` is true."""
         return Grouping(

@@ -94,8 +94,8 @@ def tiny_words(characters: Path) -> tuple[str, ...]:
     """The configuration of a training of a few seconds, as `key=value` words."""
     return (
         f"data.source={characters}",
-        "backbone={name: convnet_small, weights: random, size: 32, layers: [block2], pooling: avg2}",
-        "strategy={name: finetune, augment: false, batch_size: 8, phases: [{epochs: 8, train: all, "
+        "backbone={name: convnet_small, weights: random, size: 32, layers: [block2], pooling: avg_2x2}",
+        "strategy={name: finetune, augmentation: none, batch_size: 8, phases: [{epochs: 8, train: all, "
         "lr_head: 0.01, lr_backbone: 0.003}]}",
     )
 
@@ -104,7 +104,7 @@ def tiny_words(characters: Path) -> tuple[str, ...]:
 def tiny_run(tmp_path_factory: pytest.TempPathFactory, tiny_words: tuple[str, ...]) -> Path:
     """A finished run of handwriting, nothing left out or replaced. Read it only; copy it to change it."""
     from handwriting.task import TASK
-    from shared.config import load_config
+    from shared.config.read import load_config
     from shared.pipeline.train import run
 
     with pytest.MonkeyPatch.context() as patch:
@@ -132,7 +132,7 @@ def model_record() -> ModelRecord:
         certified_error=None,
         ood={"threshold": 1.0},
         temperature=1.0,
-        backbone={"name": "convnet_small", "layers": ["block2"], "pooling": "max1", "size": SIDE, "weights": {}},
+        backbone={"name": "convnet_small", "layers": ["block2"], "pooling": "max_1x1", "size": SIDE, "weights": {}},
         domains=(),
         synthetic=True,
         data_hash="",

@@ -6,14 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from shared.config import Config, load_config, to_yaml, validate
+from shared.config.describe import to_yaml
+from shared.config.read import load_config
+from shared.config.schema import DataSection, TargetSection
 from shared.experiments.comparison.plan import Plan, load_comparison
 from shared.models.backbones.build import find_backbone
-from shared.models.pooling import POOLINGS
-from shared.strategies import find_strategy, strategy_names
+from shared.pipeline.preflight import faults_of_run
 from shared.task import Task
-from shared.training.freezing import resolve_stages
-from shared.training.selection import LAST, RULES
 
 ROOT = Path(__file__).parents[1] / "configs"
 COMPARISONS = sorted(ROOT.rglob("compare*.yaml"))
@@ -25,15 +24,6 @@ def _task(path: Path) -> Task:
 
     task: Task = import_module(f"{path.parent.name}.task").TASK
     return task
-
-
-def _stages(config: Config) -> tuple[str, ...]:
-    """The stages that are built: up to the deepest layer that is wanted."""
-    record = find_backbone(config.backbone.name)
-    layers = config.backbone.layers or (record.default_layer,)
-    if layers == "auto":
-        layers = record.code_layers
-    return record.stages[: max(record.stages.index(layer) for layer in layers) + 1]
 
 
 @pytest.fixture(params=PATHS, ids=lambda path: f"{path.parent.name}-{path.stem}")
@@ -59,35 +49,16 @@ def test_it_opens_with_a_line_that_says_what_it_is_for(path: Path) -> None:
     assert len(first) > 20
 
 
-def _check_backbone(config: Config) -> None:
-    wanted = config.backbone
-    record = find_backbone(wanted.name)
-    assert wanted.layers == "auto" or set(wanted.layers) <= set(record.code_layers)
-    assert set(wanted.copied or ()) <= set(_stages(config))
-    assert wanted.size >= record.min_size
-    assert wanted.pooling in POOLINGS
-    assert wanted.weights != "imagenet" or record.weights_url is not None
+def test_nothing_in_it_keeps_a_run_from_being_begun(path: Path) -> None:
+    config = load_config(path)
+    if path.stem == "adapt":  # its target is named on the command line
+        config = config.model_copy(update={"data": DataSection(target=TargetSection(domain="a scanner"))})
+    assert faults_of_run(_task(path), config) == []
 
 
-def _check_strategy(config: Config, path: Path) -> None:
-    assert config.strategy["name"] in strategy_names()
-    options = validate(find_strategy(config.strategy["name"]).options, config.strategy, origin=str(path))
-    assert options.selection in (LAST, *RULES)  # type: ignore[attr-defined]
-    for phase in getattr(options, "phases", ()):
-        trained = resolve_stages(phase.train, _stages(config))
-        assert trained or phase.train == "none"
-
-
-def test_its_backbone_has_the_layers_and_stages_it_names(path: Path) -> None:
-    _check_backbone(load_config(path))
-
-
-def test_its_augmentation_is_one_that_the_application_has(path: Path) -> None:
-    assert load_config(path).data.augmentation in _task(path).augmentations
-
-
-def test_its_strategy_knows_its_options_and_its_phases_their_stages(path: Path) -> None:
-    _check_strategy(load_config(path), path)
+def test_its_weights_exist_somewhere(path: Path) -> None:
+    wanted = load_config(path).backbone
+    assert wanted.weights == "random" or find_backbone(wanted.name).weights_url is not None
 
 
 @pytest.fixture(params=COMPARISONS, ids=lambda path: f"{path.parent.name}-{path.stem}")
@@ -97,12 +68,6 @@ def plan(request: pytest.FixtureRequest) -> Plan:
 
 def test_each_application_has_a_comparison() -> None:
     assert {path.parent.name for path in COMPARISONS} == {"handwriting", "medtl"}
-
-
-def test_every_cell_of_a_comparison_can_be_built(plan: Plan) -> None:
-    for cells in plan.rows():
-        _check_backbone(cells[0].config)
-        _check_strategy(cells[0].config, Path(plan.name))
 
 
 def test_a_comparison_names_no_place_on_anyones_disk(plan: Plan) -> None:
@@ -143,6 +108,7 @@ def test_it_names_no_place_on_anyones_disk(path: Path) -> None:
     assert config.backbone.weights in ("imagenet", "random")
 
 
-def test_names_do_not_collide_within_an_application(path: Path) -> None:
-    names = [load_config(other).name for other in PATHS if other.parent == path.parent]
+@pytest.mark.parametrize("application", ["handwriting", "medtl"])
+def test_names_do_not_collide_within_an_application(application: str) -> None:
+    names = [load_config(path).name for path in PATHS if path.parent.name == application]
     assert len(set(names)) == len(names)

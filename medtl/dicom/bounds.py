@@ -19,7 +19,7 @@ MAX_PIXELS = 1 << 28
 """Pixels of one object, or samples where a pixel has three: 1 GiB as float32, above the largest volumes of clinical MR
 (640 x 640 x 512)."""
 MAX_FRAME_PIXELS = 1 << 24
-"""Pixels of one frame: 4096 x 4096, sixteen times the finest matrix of clinical MR (1024 x 1024)."""
+"""Pixels of one store_size: 4096 x 4096, sixteen times the finest matrix of clinical MR (1024 x 1024)."""
 READINGS, READ_ANYWAY = 8, 1 << 20
 """Times the size of a file, and bytes beside, that may be read of it: a sound one is read once, its tags twice."""
 DEFLATED = "1.2.840.10008.1.2.1.99"

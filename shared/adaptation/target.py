@@ -43,7 +43,7 @@ def with_target(splits: Mapping[str, Split], domain: str, *, labels: bool) -> tu
         lacking = [name for name, split in of.items() if not split.samples]
         if lacking:
             raise DataError(
-                f"the {which} has no image in {' and '.join(lacking)}; give more of it, or data.split=drawn"
+                f"the {which} has no image in {' and '.join(lacking)}; give more of it, or data.split.how=drawn"
             )
     if labels:
         return {**own, "test": splits["test"]}, None

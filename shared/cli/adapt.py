@@ -12,10 +12,9 @@ import typer
 from shared.cli.support import RUNS, WordsArgument, reported, settings_of
 from shared.errors import ConfigError, UsageError
 from shared.progress import progress_bars
-from shared.strategies import ADAPTING
 
 if TYPE_CHECKING:
-    from shared.config import Config
+    from shared.config.schema import Config
     from shared.task import Task
 
 RULE_NAMES = (
@@ -23,7 +22,7 @@ RULE_NAMES = (
     "reverse_validation",
     "entropy",
     "soft_neighbourhood_density",
-    "loss",
+    "log_likelihood",
     "balanced_accuracy",
 )
 """Those of `shared.adaptation.criteria`, which imports torch; the last two judge by labelled source validation."""
@@ -43,12 +42,14 @@ def add_adapt(app: typer.Typer, task: "Task") -> None:
         overrides: WordsArgument = None,
         source: Annotated[str | None, typer.Option(help=f"With labels. {NAMED}")] = None,
         target: Annotated[str | None, typer.Option(help=f"Its labels only judge. {NAMED}")] = None,
-        method: Annotated[
+        strategy: Annotated[
             list[str] | None,
-            typer.Option(help=f"{', '.join(ADAPTING)}; several may be given. Without it that of CONFIG, or dann."),
+            typer.Option(
+                help="A strategy that learns from a target; may be repeated. Default: that of CONFIG, or dann."
+            ),
         ] = None,
-        weight: Annotated[
-            list[float] | None, typer.Option(help="Of the loss that looks at the target; several may be given.")
+        loss_weight: Annotated[
+            list[float] | None, typer.Option(help="Weight of the adaptation loss; may be repeated.")
         ] = None,
         rule: Annotated[
             str, typer.Option(help=f"What chooses without labels of the target: {', '.join(RULE_NAMES)}.")
@@ -57,10 +58,12 @@ def add_adapt(app: typer.Typer, task: "Task") -> None:
             bool, typer.Option("--label-shift", help="Estimate how often each class occurs in the target; use it.")
         ] = False,
         unlabelled: Annotated[
-            bool, typer.Option("--unlabelled", help="The target has no labels; all images in it count, nothing judges.")
+            bool,
+            typer.Option("--unlabelled", help="Target is unlabelled: use every image, skip evaluation on it."),
         ] = False,
-        bound: Annotated[
-            bool, typer.Option("--bound/--no-bound", help="Whether to train on the target's labels too, to compare.")
+        train_on_target: Annotated[
+            bool,
+            typer.Option(help="Whether to train on the target's labels too, as the upper bound of adaptation."),
         ] = True,
         out: Annotated[Path | None, typer.Option(help="Folder; without it, one under runs/adapt/.")] = None,
     ) -> None:
@@ -74,10 +77,11 @@ def add_adapt(app: typer.Typer, task: "Task") -> None:
             from shared.experiments.adaptation import SELECTED, Plan
             from shared.experiments.adaptation import adapt as adapt_to
             from shared.experiments.adaptation_report import write_adaptation
+            from shared.strategies import target_strategies
 
             configured = str(settings.strategy.get("name"))
-            methods = tuple(method or (configured if configured in ADAPTING else ADAPTING[0],))
-            plan = Plan(methods, tuple(weight or ()), rule, label_shift, bound)
+            usual = configured if configured in target_strategies() else Plan.strategies[0]
+            plan = Plan(tuple(strategy or (usual,)), tuple(loss_weight or ()), rule, label_shift, train_on_target)
             folder = out or RUNS / FOLDER / folder_name(settings)
             with progress_bars() as progress:
                 tree = adapt_to(task, settings, plan, folder, root=RUNS, progress=progress)
@@ -89,8 +93,8 @@ def add_adapt(app: typer.Typer, task: "Task") -> None:
 def folder_name(config: "Config") -> str:
     """Of an adaptation: from where to where, so that each pair of domains has a folder of its own."""
     data = config.data
-    origin = "+".join(name for name in data.collections or data.domains if name != data.target)
-    name = f"{config.name}-{origin or 'all'}-to-{data.target}-seed{config.seed}"
+    origin = "+".join(name for name in data.collections or data.domains if name != data.target_domain)
+    name = f"{config.name}-{origin or 'all'}-to-{data.target_domain}-seed{config.seed}"
     return re.sub(r"[^A-Za-z0-9._+-]+", "-", name)
 
 
@@ -108,20 +112,18 @@ def between(config: "Config", source: str | None, target: str | None, *, unlabel
         ConfigError: They are two datasets, and the configuration names others.
     """
     data = config.data
-    if unlabelled:
-        data = data.model_copy(update={"target_unlabelled": True})
-        config = config.model_copy(update={"data": data})
     if target is None:
         if source is not None:
             raise UsageError("--source needs a --target")
-        return config
+        return _with_target(config, data.target_domain, unlabelled=unlabelled) if data.target else config
     if source is not None and Path(source).resolve() == Path(target).resolve():
         raise UsageError(f"--source and --target are both {target!r}; there is nothing to adapt to")
     if not Path(target).exists():
         if _like_a_path(target) or (source is not None and Path(source).exists()):
             raise UsageError(f"--target {target!r} does not exist; name two paths or two domains")
         domains = data.domains if source is None else (source, target)
-        return config.model_copy(update={"data": data.model_copy(update={"domains": domains, "target": target})})
+        changed = config.model_copy(update={"data": data.model_copy(update={"domains": domains})})
+        return _with_target(changed, target, unlabelled=unlabelled)
     if source is None or not Path(source).exists():
         raise UsageError(f"--target is a path; name the path of the labelled data with --source, not {source!r}")
     if data.source is not None or data.collections:
@@ -130,8 +132,18 @@ def between(config: "Config", source: str | None, target: str | None, *, unlabel
     if names[0] == names[1]:
         names = ["source", "target"]
     collections = dict(zip(names, (source, target), strict=True))
-    changed = data.model_copy(update={"collections": collections, "target": names[1]})
-    return config.model_copy(update={"data": changed})
+    changed = config.model_copy(update={"data": data.model_copy(update={"collections": collections})})
+    return _with_target(changed, names[1], unlabelled=unlabelled)
+
+
+def _with_target(config: "Config", domain: str | None, *, unlabelled: bool) -> "Config":
+    """The configuration with a target of that name, whose labels are hidden as configured, or absent."""
+    from shared.config.schema import TargetSection
+
+    stated = config.data.target
+    labels = "absent" if unlabelled else "hidden" if stated is None else stated.labels
+    section = TargetSection(domain=str(domain), labels=labels)
+    return config.model_copy(update={"data": config.data.model_copy(update={"target": section})})
 
 
 def _like_a_path(name: str) -> bool:

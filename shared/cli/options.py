@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
-from shared.config import Config, describe
+from shared.config.describe import describe
+from shared.config.schema import Config
 from shared.experiments.comparison.plan import Comparison
 from shared.strategies import find_strategy, strategy_names
 

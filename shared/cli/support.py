@@ -11,7 +11,7 @@ import typer
 from shared.errors import MedtlError, UsageError
 
 if TYPE_CHECKING:
-    from shared.config import Config
+    from shared.config.schema import Config
 
 RUNS, EXPLAINED = Path("runs"), Path("explained")
 ModelOption = Annotated[Path | None, typer.Option(help="A finished run; without it, the newest under runs/.")]
@@ -44,7 +44,7 @@ METHOD_NAMES = ("integrated-gradients", "gradient-shap", "occlusion", "grad-cam"
 
 def settings_of(config: Path | None, overrides: list[str] | None) -> "Config":
     """The configuration of a file and the words over it; the first word may stand where the file would."""
-    from shared.config import load_config
+    from shared.config.read import load_config
 
     words = list(overrides or [])
     if config is not None and "=" in str(config) and not config.exists():

@@ -67,22 +67,22 @@ def add_zeroshot(app: typer.Typer, task: "Task", knowledge: "Callable[[], SideIn
             settings = settings_of(config, overrides)
             make_folder(out)
             from shared.evaluation.text import disclaimers
+            from shared.pipeline.preflight import preflight
             from shared.zero_shot.features import divisions, extractor_of, gather
             from shared.zero_shot.report import write_study
             from shared.zero_shot.study import chosen_methods, draw_classes, in_words, study
 
             known = knowledge()
             names = chosen_methods(methods, known)
-            extractor = extractor_of(task, settings, model)
+            experiment = preflight(task, settings)
+            extractor = extractor_of(experiment, model)
             with progress_bars() as progress:
                 if unseen is not None:
                     wanted = tuple(task.canonical(name) for name in unseen.split(","))
                     extractor.check_unseen(wanted)
-                    trials = divisions(
-                        task, settings, known, extractor, wanted, seeds or 1, root=RUNS, progress=progress
-                    )
+                    trials = divisions(experiment, known, extractor, wanted, seeds or 1, root=RUNS, progress=progress)
                 else:
-                    data = gather(task, settings, known, extractor, root=RUNS, progress=progress)
+                    data = gather(experiment, known, extractor, root=RUNS, progress=progress)
                     among = [name for name in data.classes if name not in extractor.learnt]
                     trials = ((data, draw_classes(among, draw or 1, seed)) for seed in range(seeds or 5))
                 tree = study(task, known, trials, names, progress)

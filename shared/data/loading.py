@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from shared.config import DataSection
+from shared.config.schema import DataSection, GivenSplit, HeldOutSplit
 from shared.errors import ConfigError, DataError
 from shared.io.archives import require_paths
 from shared.progress import Progress
@@ -21,7 +21,7 @@ def require_data(wanted: DataSection) -> None:
     Raises:
         UsageError: A path does not.
     """
-    named = [source for source in (wanted.source, *wanted.collections.values(), wanted.apart_from) if source]
+    named = [source for source in (wanted.source, *wanted.collections.values(), wanted.exclude_copies_of) if source]
     require_paths([Path(source) for source in named], "a folder, zip or manifest")
 
 
@@ -42,19 +42,37 @@ def load_dataset(task: Task, wanted: DataSection, spec: Preprocessing, root: Pat
     dataset = _whole(task, wanted, spec, root, progress)
     require_domains(wanted, {sample.domain for sample in dataset.samples})
     kept = tuple(
-        replace(sample, split=None) if wanted.split == "drawn" else sample
+        replace(sample, split=None) if wanted.split.how == "drawn" else sample
         for sample in _hidden(dataset.samples, wanted)
-        if (sample.label is not None or (wanted.target_unlabelled and sample.domain == wanted.target))
+        if (sample.label is not None or (wanted.target_is_unlabelled and sample.domain == wanted.target_domain))
         and (not wanted.domains or sample.domain in wanted.domains)
     )
-    learned = [sample for sample in kept if (sample.domain == wanted.target) == wanted.target_labels]
+    learns_from_target = wanted.target is not None and wanted.target.labels == "used"
+    learned = [sample for sample in kept if (sample.domain == wanted.target_domain) == learns_from_target]
     if not learned:
         raise DataError("the data holds no labelled sample to learn from")
     if len(held := {sample.label for sample in learned}) == 1:
         raise DataError(
             f"all {len(learned)} samples to learn from are of class {held.pop()}; at least two classes are needed"
         )
+    _check_shares(wanted, kept)
     return replace(dataset, samples=kept)
+
+
+def _check_shares(wanted: DataSection, samples: Sequence[Sample]) -> None:
+    """Refuses a share of groups where the data say themselves what is validation or test.
+
+    Raises:
+        ConfigError: Such a share would do nothing.
+    """
+    if not isinstance(wanted.split, GivenSplit):
+        return
+    for name, share in (("validation", wanted.split.validation), ("test", wanted.split.test)):
+        if share is not None and any(sample.split == name for sample in samples):
+            raise ConfigError(
+                f"data.split.{name} is {share}; the data have a {name} split of their own, so it does nothing: leave "
+                "it out, or set data.split.how=drawn"
+            )
 
 
 def require_domains(wanted: DataSection, known: Collection[str]) -> None:
@@ -71,7 +89,8 @@ def require_domains(wanted: DataSection, known: Collection[str]) -> None:
     if missing:
         raise ConfigError(f"data.domains: no {', '.join(missing)} in the data; it has {', '.join(sorted(known))}")
     kept = {domain for domain in known if not wanted.domains or domain in wanted.domains}
-    for key, chosen in (("target", wanted.target), ("left_out", wanted.left_out)):
+    held_out = wanted.split.held_out_domain if isinstance(wanted.split, HeldOutSplit) else None
+    for key, chosen in (("target.domain", wanted.target_domain), ("split.held_out_domain", held_out)):
         if chosen is not None and (chosen not in kept or len(kept) < 2):
             told = ", ".join(sorted(kept))
             raise ConfigError(f"data.{key} is {chosen!r}; it must be one of several domains; there are {told}")
@@ -111,14 +130,14 @@ def joined(collections: Mapping[str, Dataset]) -> Dataset:
 def _hidden(samples: Sequence[Sample], wanted: DataSection) -> Iterator[Sample]:
     """The samples, those of a target without labels without what a table says of them all the same."""
     for sample in samples:
-        hidden = wanted.target_unlabelled and sample.domain == wanted.target
+        hidden = wanted.target_is_unlabelled and sample.domain == wanted.target_domain
         yield replace(sample, label=None, mask=None, auxiliary={}) if hidden else sample
 
 
 def _whole(task: Task, wanted: DataSection, spec: Preprocessing, root: Path, progress: Progress) -> Dataset:
     if wanted.collections:
         named = wanted.collections.items()
-        without = wanted.target if wanted.target_unlabelled else None
+        without = wanted.target_domain if wanted.target_is_unlabelled else None
         return joined(
             {name: task.load(Path(path), options=spec.options, unlabelled=name == without) for name, path in named}
         )

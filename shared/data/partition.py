@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.config import DataSection
+from shared.config.schema import BudgetSection, DataSection, FoldSplit, HeldOutSplit, SplitSection, split_shares
 from shared.data.audit import AuditResult, audit
 from shared.data.group_split import draw_split, few_groups, fold_numbers, group_units, k_shot
 from shared.data.leaks import Leak, find_leaks
@@ -91,18 +91,19 @@ def split_data(
         known = [i for i, sample in enumerate(dataset.samples) if global_group_digest(sample) in people]
         keep[copies + known] = False
         notes.append(
-            f"{len(copies)} images are copies of some in data.apart_from, {len(known)} are of patients there; they "
-            "were left out."
+            f"{len(copies)} images are copies of some in data.exclude_copies_of, {len(known)} are of patients there; "
+            "they were left out."
         )
-    if wanted.target is not None:
-        known_labels = _copies_in_target(dataset, result, wanted.target)
+    target = wanted.target_domain
+    if target is not None:
+        known_labels = _copies_in_target(dataset, result, target)
         keep[known_labels] = False
         if len(known_labels):
             notes.append(
                 f"{len(known_labels)} images of the target are copies of labelled ones; they were left out of it."
             )
     units = group_units(dataset.samples, result.clusters)
-    dataset, outside = _with_chosen_test(dataset, units, wanted, seed)
+    dataset, outside = _with_chosen_test(dataset, units, wanted.split, seed)
     keep[outside] = False
     if outside:
         notes.append(f"{len(outside)} images whose patient or picture is in the test were left out of training.")
@@ -113,16 +114,22 @@ def split_data(
     _refuse_vanished(dataset, keep)
     dataset = replace(dataset, samples=tuple(np.array(dataset.samples, dtype=object)[keep]))
     units = units[keep]
-    fractions = (1.0 - wanted.validation - wanted.test, wanted.validation, wanted.test)
     may_leak = wanted.leaks == "allow"
-    samples = _blind(dataset, wanted.target)
+    samples = _blind(dataset, target)
     splits = dict(
-        draw_split(samples, seed=seed, fractions=fractions, units=units, may_leak=may_leak, test_only=test_only)
+        draw_split(
+            samples,
+            seed=seed,
+            fractions=split_shares(wanted.split),
+            units=units,
+            may_leak=may_leak,
+            test_only=test_only,
+        )
     )
-    if wanted.target_unlabelled:
-        splits = _unjudged(dataset, splits, units, wanted.target)
+    if wanted.target_is_unlabelled:
+        splits = _unjudged(dataset, splits, units, target)
     before = len(splits["train"])
-    splits["train"] = _few_labels(dataset, splits["train"], wanted, seed)
+    splits["train"] = _few_labels(dataset, splits["train"], wanted.budget, target, seed)
     if len(splits["train"]) < before:
         notes.append(
             f"Few labels: training kept {len(splits['train'])} of {before} images; the {len(splits['validation'])} of "
@@ -149,7 +156,7 @@ def _refuse_vanished(dataset: Dataset, keep: NDArray[np.bool_]) -> None:
         if (named == part).any() and not (keep & (named == part)).any():
             raise DataError(
                 f"nothing is left of the {int((named == part).sum())} {part} images of the data: all are blank or "
-                "copies; data.leaks=keep_test keeps them, data.split=drawn divides anew"
+                "copies; data.leaks=keep_test keeps them, data.split.how=drawn divides anew"
             )
 
 
@@ -162,15 +169,15 @@ def _refuse_unreadable(result: AuditResult, dataset: Dataset) -> None:
 
 
 def _with_chosen_test(
-    dataset: Dataset, units: NDArray[np.int64], wanted: DataSection, seed: int
+    dataset: Dataset, units: NDArray[np.int64], split: SplitSection, seed: int
 ) -> tuple[Dataset, list[int]]:
     """The dataset with the test that the configuration chooses in place of its own, and what must then stay out."""
-    if wanted.folds is None and wanted.left_out is None:
-        return dataset, []
-    if wanted.folds is not None:
-        tested = fold_numbers(dataset.samples, units, wanted.folds, seed) == wanted.fold
+    if isinstance(split, FoldSplit):
+        tested = fold_numbers(dataset.samples, units, split.folds, seed) == split.fold
+    elif isinstance(split, HeldOutSplit):
+        tested = np.array([sample.domain == split.held_out_domain for sample in dataset.samples])
     else:
-        tested = np.array([sample.domain == wanted.left_out for sample in dataset.samples])
+        return dataset, []
     beside = np.flatnonzero(~tested & np.isin(units, units[tested])).tolist()
     sent = np.where(tested, "test", "").tolist()
     samples = tuple(replace(one, split=part or None) for one, part in zip(dataset.samples, sent, strict=True))
@@ -185,8 +192,8 @@ def _by_rule(leaks: Sequence[Leak], rule: str) -> tuple[list[int], list[str]]:
     """
     if leaks and rule == "refuse":
         raise LeakError(
-            f"{'; '.join(leak.sentence for leak in leaks)}; add --drop-leaks (data.leaks=drop) to leave them out, "
-            "data.leaks=keep_test to leave their copies out of training, or --allow-leaks, which every report will say"
+            f"{'; '.join(leak.sentence for leak in leaks)}; set data.leaks=drop to leave them out of the test, "
+            "data.leaks=keep_test to leave their copies out of training, or data.leaks=allow, which every report says"
         )
     left_out: list[int] = []
     said = []
@@ -204,16 +211,18 @@ def _by_rule(leaks: Sequence[Leak], rule: str) -> tuple[list[int], list[str]]:
     return left_out, said
 
 
-def _few_labels(dataset: Dataset, train: NDArray[np.int64], wanted: DataSection, seed: int) -> NDArray[np.int64]:
+def _few_labels(
+    dataset: Dataset, train: NDArray[np.int64], budget: BudgetSection, target: str | None, seed: int
+) -> NDArray[np.int64]:
     """The training part, cut down to the labels that the configuration grants; a target, without any, stays whole."""
-    beside = np.array([sample.domain == wanted.target for sample in dataset.samples], dtype=np.bool_)[train]
-    train, of_target = train[~beside], train[beside]
-    if wanted.train_groups is not None:
-        train = few_groups(dataset.samples, train, wanted.train_groups, seed)
-    if wanted.labels_per_class is not None:
+    of_target = np.array([sample.domain == target for sample in dataset.samples], dtype=np.bool_)[train]
+    train, unlabelled = train[~of_target], train[of_target]
+    if budget.train_groups is not None:
+        train = few_groups(dataset.samples, train, budget.train_groups, seed)
+    if budget.labels_per_class is not None:
         labels = [str(sample.label) for sample in dataset.samples]
-        train = k_shot(train, labels, wanted.labels_per_class, seed)
-    return np.union1d(train, of_target)
+        train = k_shot(train, labels, budget.labels_per_class, seed)
+    return np.union1d(train, unlabelled)
 
 
 def _copies_in_target(dataset: Dataset, result: AuditResult, target: str) -> NDArray[np.int64]:

@@ -32,8 +32,7 @@ class Split:
     def of(self, indices: NDArray[np.int64]) -> Split:
         """Those samples alone, in that order."""
         chosen = indices.tolist()
-        whole = self.belonging
-        belonging = Grouping(*(tuple(x[i] for i in chosen) for x in (whole.series, whole.groups, whole.units)))
+        belonging = self.belonging.at(chosen)
         return Split([self.samples[i] for i in chosen], Chosen(self.images, chosen), self.labels[indices], belonging)
 
 

@@ -106,7 +106,7 @@ def evaluate(
         "confusion": confusion.tolist(),
         "brier_score": _brier(probabilities, labels, positive, units),
         "expected_calibration_error": expected_calibration_error(*judged(probabilities, labels, positive)),
-        "negative_log_likelihood": _negative_log_likelihood(probabilities, labels, units),
+        "negative_log_likelihood": _mean_log_likelihood(probabilities, labels, units),
         "threshold": threshold,
         "domains": {},
     }
@@ -249,7 +249,7 @@ def _brier(probabilities: Values, labels: NDArray[np.int64], positive: Flags, un
     return {"value": brier_score(scores, truth), "n": len(labels)} | with_interval(interval, BOOTSTRAP)
 
 
-def _negative_log_likelihood(probabilities: Values, labels: NDArray[np.int64], units: Units) -> dict[str, Any]:
+def _mean_log_likelihood(probabilities: Values, labels: NDArray[np.int64], units: Units) -> dict[str, Any]:
     """Mean over samples, in nats."""
     if not len(labels):
         return undefined("no such sample")

@@ -26,7 +26,7 @@ MANY_COLOURS = 20
 UNLABELLED = "(no label)"
 HALVINGS = 5
 """Of one halving alone the distance of some 20 features errs by 0.2 or more."""
-ORACLE_WORDS = {"loss": "mean log-likelihood", "balanced_accuracy": "balanced accuracy"}
+ORACLE_WORDS = {"log_likelihood": "mean log-likelihood", "balanced_accuracy": "balanced accuracy"}
 
 
 def write_adaptation(task: Task, tree: dict[str, Any], folder: Path) -> list[str]:

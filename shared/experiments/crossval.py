@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,17 +11,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.config import Config
+from shared.config.schema import Config, FoldSplit, GivenSplit
 from shared.errors import ConfigError
 from shared.evaluation.decision.series import score_series
 from shared.evaluation.rates import Rate
 from shared.evaluation.statistics.repeats import mean_of_repeats
 from shared.evaluation.text import disclaimers
 from shared.io.atomic import read_json
-from shared.pipeline.train import run
+from shared.pipeline.preflight import preflight
+from shared.pipeline.train import run_experiment
 from shared.progress import Progress
+from shared.runs.predictions import read_predictions
 from shared.runs.record import read_model_record
-from shared.samples import Grouping
 from shared.task import Task
 
 Flags = NDArray[np.bool_]
@@ -53,16 +53,17 @@ def cross_validate(
         repeats, with `spread`, their standard deviation, and the means of the bounds: repeats narrow no interval),
         `abstention` (inputs over all folds and repeats, and how many of them would not be assessed), `runs` (names).
     """
-    if config.data.folds is not None or config.data.left_out is not None:
-        raise ConfigError("data.folds and data.left_out choose one test; crossval divides by itself: leave them out")
+    require_no_chosen_test(config, "crossval divides by itself")
+    experiment = preflight(task, config)
     rows, names, warnings, abstained = [], [], list[str](), Counter[str]()
     for repeat in range(repeats):
         tests = []
         for fold in range(folds):
-            data = config.data.model_copy(update={"folds": folds, "fold": fold})
-            of_fold = config.model_copy(update={"seed": config.seed + repeat, "data": data})
+            split = FoldSplit(folds=folds, fold=fold, validation=config.data.split.validation)
+            data = config.data.model_copy(update={"split": split})
             # apart from the other runs: a model of one fold must not be the newest that `predict` takes
-            folder = run(task, of_fold, root=root / "crossval", progress=lambda *_: None)
+            of_fold = experiment.varied(seed=config.seed + repeat, data=data)
+            folder = run_experiment(of_fold, root=root / "crossval", progress=lambda *_: None)
             warnings = disclaimers(task, read_model_record(folder).synthetic)
             tests.append(_test(folder))
             abstention = read_json(folder / "report.json")["test"]["abstention"]
@@ -78,6 +79,20 @@ def cross_validate(
         "abstention": dict(abstained),
         "runs": names,
     }
+
+
+def require_no_chosen_test(config: Config, why: str) -> None:
+    """Refuses a configuration that chooses its own test.
+
+    Args:
+        config: The configuration.
+        why: Why the test must not be chosen there.
+
+    Raises:
+        ConfigError: `data.split` names a fold or a held-out domain.
+    """
+    if not isinstance(config.data.split, GivenSplit):
+        raise ConfigError(f"data.split.how={config.data.split.how} chooses one test; {why}: leave it out")
 
 
 def in_words(tree: dict[str, Any]) -> list[str]:
@@ -122,25 +137,20 @@ class _Tested:
 
 
 def _test(folder: Path) -> _Tested:
-    record = read_model_record(folder)
-    with (folder / "predictions.csv").open(encoding="utf-8", newline="") as stream:
-        rows = [row for row in csv.DictReader(stream) if row["split"] == "test"]
+    record, test = read_model_record(folder), read_predictions(folder)
     flags = dict(zip(record.classes, record.positive, strict=True))
-    dangerous = [name for name in record.classes if flags[name]]
-    raw = np.array([sum(float(row[name]) for name in dangerous) for row in rows])
-    truth = np.array([flags[row["label"]] for row in rows])
-    units = tuple(int(row["unit"]) for row in rows)
-    called = record.aggregation.each(raw) >= record.threshold if dangerous else np.zeros(len(rows), dtype=np.bool_)
+    screening, units = any(record.positive), test.belonging.units
+    raw, truth = test.positive(record)
+    called = record.aggregation.each(raw) >= record.threshold if screening else np.zeros(len(raw), dtype=np.bool_)
     groups = None
-    belonging = Grouping(tuple(row["series"] for row in rows), tuple(row["group"] for row in rows), units)
-    if dangerous:
-        scores, ill, of_groups = score_series(raw, truth, belonging, record.aggregation).by_group()
+    if screening:
+        scores, ill, of_groups = score_series(raw, truth, test.belonging, record.aggregation).by_group()
         groups = _Calls(ill, scores >= record.threshold, of_groups)
     return _Tested(
         images=_Calls(truth, called, units),
         groups=groups,
-        likely=np.array([flags[row["predicted"]] for row in rows]),
-        right=np.array([row["label"] == row["predicted"] for row in rows]),
+        likely=np.array([flags[label] for label in test.predicted]),
+        right=test.right(),
     )
 
 

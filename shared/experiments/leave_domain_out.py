@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from shared.config import Config
+from shared.config.schema import Config, HeldOutSplit
 from shared.data.loading import load_dataset
-from shared.errors import ConfigError, DataError
+from shared.errors import DataError
 from shared.evaluation.ranking import sensitivity_at_specificity
 from shared.evaluation.text import disclaimers
+from shared.experiments.crossval import require_no_chosen_test
 from shared.io.atomic import read_json
-from shared.pipeline.build import preprocessing_of
-from shared.pipeline.train import run
+from shared.pipeline.preflight import preflight
+from shared.pipeline.train import run_experiment
 from shared.progress import Progress
+from shared.runs.predictions import read_predictions
 from shared.runs.record import read_model_record
 from shared.samples import Dataset
 from shared.task import Task
@@ -30,8 +31,8 @@ MEASURES = ("auc", "sensitivity", "specificity", "accuracy")
 def leave_domains_out(task: Task, config: Config, *, seeds: int, root: Path, progress: Progress) -> dict[str, Any]:
     """Trains a run for each domain and seed without that domain, and tests it there.
 
-    Copies of the test's pictures and its patients are left out of training (`data.left_out`). Settings that are
-    chosen by looking at these numbers are chosen on the test: choose them on other domains. What is finished under
+    Copies of the test's images and its patients are left out of training. Settings that are chosen by looking at
+    these numbers are chosen on the test: choose them on other domains. What is finished under
     `root` is used again.
 
     Args:
@@ -50,9 +51,9 @@ def leave_domains_out(task: Task, config: Config, *, seeds: int, root: Path, pro
         `run` and the measures of the run's test with their 95% intervals; one that the domain does not define (an AUC
         without healthy images) says why.
     """
-    if config.data.folds is not None or config.data.left_out is not None:
-        raise ConfigError("data.folds and data.left_out choose one test; --by domain chooses each in turn: leave them")
-    dataset = load_dataset(task, config.data, preprocessing_of(task, config), root, progress)
+    require_no_chosen_test(config, "--leave-out domain chooses each domain in turn")
+    experiment = preflight(task, config)
+    dataset = load_dataset(task, config.data, experiment.spec, root, progress)
     domains = sorted({sample.domain for sample in dataset.samples})
     if len(domains) < 2:
         raise DataError(f"the data hold one domain, {domains[0]!r}; leaving one out needs at least two")
@@ -61,9 +62,10 @@ def leave_domains_out(task: Task, config: Config, *, seeds: int, root: Path, pro
     done = 0
     for domain in domains:
         for seed in range(config.seed, config.seed + seeds):
-            data = config.data.model_copy(update={"left_out": domain})
-            wanted = config.model_copy(update={"seed": seed, "data": data})
-            folder = run(task, wanted, root=root / "left_out", progress=lambda *_: None)
+            split = HeldOutSplit(held_out_domain=domain, validation=config.data.split.validation)
+            data = config.data.model_copy(update={"split": split})
+            held_out = experiment.varied(seed=seed, data=data)
+            folder = run_experiment(held_out, root=root / "left_out", progress=lambda *_: None)
             found.setdefault(domain, []).append({"seed": seed, "run": folder.name} | _measures(folder))
             done += 1
             progress("domains left out", done, len(domains) * seeds, domain)
@@ -99,15 +101,11 @@ def _measures(folder: Path) -> dict[str, Any]:
     test = read_json(folder / "report.json")["test"]
     measures = {"n": test["n"]} | {name: test[name] for name in MEASURES if name in test}
     record = read_model_record(folder)
-    dangerous = [name for name, flag in zip(record.classes, record.positive, strict=True) if flag]
-    if dangerous:
-        with (folder / "predictions.csv").open(encoding="utf-8", newline="") as stream:
-            rows = [row for row in csv.DictReader(stream) if row["split"] == "test"]
-        scores = np.array([sum(float(row[name]) for name in dangerous) for row in rows])
-        truth = np.array([row["label"] in dangerous for row in rows])
-        units = [int(row["unit"]) for row in rows]
+    if any(record.positive):
+        found = read_predictions(folder)
+        scores, truth = found.positive(record)
         name = f"sensitivity_at_specificity_{SPECIFICITY}"
-        measures[name] = sensitivity_at_specificity(scores, truth, units, SPECIFICITY)
+        measures[name] = sensitivity_at_specificity(scores, truth, found.belonging.units, SPECIFICITY)
     return measures
 
 

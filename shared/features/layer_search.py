@@ -24,7 +24,7 @@ from shared.seeding import generator
 from shared.task import Preprocessing
 from shared.training.selection import RULES
 
-POOLINGS = ("avg1", "avg2", "avg3")
+POOLINGS = ("avg_1x1", "avg_2x2", "avg_3x3")
 PENALTIES = (1e-1, 1e-2, 1e-3)
 TRAIN_A_CLASS, VALIDATION = 60, 2_000
 """Images of a choice: heads on 60 a class rank layers of DHCD as heads on 1,700 do (docs/lab-log.md, 2026-11-25)."""
@@ -129,7 +129,7 @@ class _Trial:
         self.validation_labels = validation_labels
 
     def score(self, code: FeatureSpec) -> float:
-        """What the rule `loss` says of the best head on a code."""
+        """Mean log-likelihood on validation of the best head on some features."""
         train, validation = (
             FeatureBlocks([table[layer, code.pooling] for layer in code.layers]).block(0, 1 << 62).to(self.device)
             for table in self.tables
@@ -138,7 +138,7 @@ class _Trial:
         def judge(head: LinearHead) -> float:
             scores = head.scores(validation).cpu().numpy().astype(np.float64)
             temperature = fit_temperature(scores, self.validation_labels)
-            return RULES.get("loss")(softmax(scores / temperature, axis=1), self.validation_labels)
+            return RULES.get("log_likelihood")(softmax(scores / temperature, axis=1), self.validation_labels)
 
         _, rows = regularisation_path(
             InMemoryFeatures(train), self.train_labels, self.classes, loss="softmax", score=judge, penalties=PENALTIES

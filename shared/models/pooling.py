@@ -1,4 +1,4 @@
-"""From feature maps to code vectors."""
+"""From feature maps to feature vectors."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-POOLINGS = ("avg1", "avg2", "avg3", "max1", "avgmax")
-"""avgK: average over a K x K grid; max1: global maximum; avgmax: global average beside global maximum."""
+POOLINGS = ("avg_1x1", "avg_2x2", "avg_3x3", "max_1x1", "avg_max")
+"""avg_KxK: average over a K x K grid; max_1x1: global maximum; avg_max: global average and global maximum, joined."""
 
 
 def pool(maps: Tensor, pooling: str) -> Tensor:
-    """FeatureSpec vectors, float [N, width], of feature maps [N, C, H, W]; vectors [N, C] pass as they are.
+    """Feature vectors, float [N, width], of feature maps [N, C, H, W]; vectors [N, C] pass as they are.
 
     The grid is cut from the map's own size (which a trained network fixes), so the exporter sees plain slices.
 
@@ -24,11 +24,11 @@ def pool(maps: Tensor, pooling: str) -> Tensor:
 
     if maps.ndim == 2:
         return maps
-    if pooling == "max1":
+    if pooling == "max_1x1":
         return maps.amax(dim=(2, 3))
-    if pooling == "avgmax":
+    if pooling == "avg_max":
         return torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1)
-    cells = int(pooling.removeprefix("avg"))
+    cells = int(pooling.removeprefix("avg_").partition("x")[0])
     rows, columns = _edges(maps.shape[2], cells), _edges(maps.shape[3], cells)
     grid = [maps[:, :, r0:r1, c0:c1].mean(dim=(2, 3)) for r0, r1 in rows for c0, c1 in columns]
     return torch.stack(grid, dim=2).flatten(1)

@@ -143,7 +143,7 @@ def load_classifier(backbone: Backbone, spec: str) -> Classifier:
     if is_run:
         code = read_json(path.with_name("model.json"))["backbone"]
         return Classifier(weights[0], biases[0], tuple(code["layers"]), code["pooling"])
-    return Classifier(weights[0], biases[0], (backbone.record.default_layer,), "avg1")
+    return Classifier(weights[0], biases[0], (backbone.record.default_layer,), "avg_1x1")
 
 
 def require_weights(record: BackboneRecord, spec: str, *, source: Path | None = None) -> None:
@@ -192,8 +192,8 @@ def _wanted(backbone: Backbone, copied: Sequence[str] | None) -> tuple[str, ...]
     absent = [stage for stage in copied or () if stage not in stages]
     if absent:
         raise WeightsError(
-            f"backbone.copied: {', '.join(absent)} not in this network, which ends at {backbone.record.name}'s "
-            f"stage {stages[-1]}; its stages: {', '.join(stages)}"
+            f"backbone.transfer_stages: {', '.join(absent)} not in this network, which ends at "
+            f"{backbone.record.name}'s stage {stages[-1]}; its stages: {', '.join(stages)}"
         )
     return stages if copied is None else tuple(copied)
 
@@ -291,7 +291,8 @@ def _check(path: Path, name: str, own: Mapping[str, Tensor], tensors: Mapping[st
     parts += [f"has other shapes in {_listed(wrong)}"] if wrong else []
     if parts:
         raise WeightsError(
-            f"{path.name} does not fit {name}: it {'; it '.join(parts)}; leave those stages out of backbone.copied"
+            f"{path.name} does not fit {name}: it {'; it '.join(parts)}; leave those stages out of "
+            "backbone.transfer_stages"
         )
     broken = [key for key in found if not bool(torch.isfinite(tensors[key]).all())]
     if broken:

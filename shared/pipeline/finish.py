@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import platform
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,8 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
-from shared.config import Config, to_yaml
+from shared.config.describe import to_yaml
+from shared.config.schema import Config, Screening, Selective
 from shared.data.auxiliary_labels import auxiliary_labels
 from shared.data.partition import SplitData
 from shared.data.split import Split
@@ -26,164 +25,276 @@ from shared.evaluation.abstention import abstention
 from shared.evaluation.auxiliary import evaluate_auxiliary
 from shared.evaluation.calibration import fit_temperature, softmax
 from shared.evaluation.decision.decide import Decision, decide
-from shared.evaluation.decision.ood import FILE, REFERENCE_SIZE, Reference, choose_threshold, one_of_each
+from shared.evaluation.decision.ood import FILE, Reference, choose_threshold
 from shared.evaluation.decision.operating_point import OperatingPoint
 from shared.evaluation.measures import UsageContext, evaluate
 from shared.io.atomic import file_hash, write_array, write_json, write_text
-from shared.models.network import Network
 from shared.models.onnx_export import export_onnx
 from shared.models.weights import WeightsReport
+from shared.pipeline.preflight import Experiment
+from shared.pipeline.scores import Scores, familiar_scores, reference_features, score_split
 from shared.processes.memory import peak_memory_mib
 from shared.reporting.run_report import Finished, write_report
 from shared.runs.folder import finish, is_finished, read_training_digests, write_training_digests
+from shared.runs.predictions import write_predictions
 from shared.runs.record import ModelRecord
 from shared.samples import SPLITS, global_group_digest, image_digest
-from shared.seeding import generator
-from shared.strategies.base import Strategy
-from shared.task import Task, positive_classes
+from shared.task import positive_classes
 from shared.training.job import Job
 from shared.training.selection import LAST
 
 PACKAGES = ("numpy", "torch", "torchvision", "onnxruntime", "pydicom", "monai", "accelerate", "captum")
 EXPORT_CHECK_IMAGES = 8
 NOT_CERTIFIED = "Nothing is certified: images or patients of validation were seen in training"
+JUDGED = SPLITS[1:]
+"""Validation and test."""
 
 
-def complete(
-    task: Task,
-    config: Config,
-    strategy: Strategy,
-    divided: SplitData,
-    splits: Mapping[str, Split],
-    job: Job,
-    weights: WeightsReport,
-    history: list[dict[str, Any]],
-    started: float,
-    *,
-    seen: Mapping[str, Split],
-) -> None:
-    """Chooses what a run decides by on validation, judges the test set once, and writes the run folder.
+@dataclass(frozen=True)
+class Trained:
+    """A training that has ended, and the data of it.
+
+    Attributes:
+        data: The samples and how they were divided.
+        splits: What the network learned from, was chosen by and is tested on, by split.
+        seen: Everything that the network has seen, with labels or without, by split.
+        job: The training.
+        weights: What was loaded of pretrained weights.
+        history: Rows of `metrics.jsonl`.
+    """
+
+    data: SplitData
+    splits: Mapping[str, Split]
+    seen: Mapping[str, Split]
+    job: Job
+    weights: WeightsReport
+    history: list[dict[str, Any]]
+
+
+def complete(experiment: Experiment, trained: Trained, started: float) -> None:
+    """Chooses on validation how the run decides, judges the test set once, and writes the run folder.
 
     Args:
-        task: The application.
-        config: The resolved configuration.
-        strategy: By which `job.network` was trained.
-        divided: The data and how they were divided.
-        splits: By split.
-        job: The training that has ended.
-        weights: Where the network's weights came from.
-        history: Rows of `metrics.jsonl`.
+        experiment: The experiment.
+        trained: Its training.
         started: `time.monotonic()` when the run began.
-        seen: By split, what the network has seen, with labels or without.
 
     Raises:
         MedtlError: The export disagrees with the network, or validation holds nothing to decide by.
     """
-    folder, network = job.folder, job.network
-    reference = _reference(config, strategy, job)
-    scores, ood, auxiliary = {}, {}, {}
-    for name in SPLITS[1:]:
-        scores[name], ood[name], auxiliary[name] = _judge(strategy, job, splits[name], reference)
-    temperature = fit_temperature(scores["validation"], splits["validation"].labels)
+    job, splits = trained.job, trained.splits
+    reference = reference_features(experiment.strategy, job, experiment.config.seed)
+    scores = {name: score_split(experiment.strategy, job, splits[name], reference) for name in JUDGED}
+    temperature = fit_temperature(scores["validation"].classes, splits["validation"].labels)
     with torch.no_grad():
-        network.temperature.fill_(temperature)
-    probabilities = {name: softmax(rows / temperature) for name, rows in scores.items()}
-    decision = decide(
-        probabilities["validation"],
-        splits["validation"].labels,
-        splits["validation"].belonging,
-        np.array(positive_classes(task, job.classes)),
-        target=config.sensitivity,
-        error_rate=config.error_rate,
-        threshold=config.threshold,
-        choices=_tried(config, history),
-    )
-    familiar = _one_of_each(ood["validation"], splits["validation"], config.seed)
-    if job.target is not None:  # inputs of the domain adapted to are familiar too; that takes no label
-        of_target = _judge(strategy, job, job.target.validation, reference)[1]
-        familiar = np.concatenate([familiar, _one_of_each(of_target, job.target.validation, config.seed)])
-    threshold = choose_threshold(familiar, config.ood_rate)
-    beyond = {"threshold": threshold, "rate": config.ood_rate, "units": len(familiar)}
-    network.cpu().eval()
-    save_file(_tensors(network), folder / "model.safetensors")
-    write_array(folder / FILE, reference.features)
-    check = np.stack(
-        [splits["validation"].images[i] for i in range(min(EXPORT_CHECK_IMAGES, len(scores["validation"])))]
-    )
-    difference = export_onnx(network, job.spec, folder / "model.onnx", check)
-    before = _seen_before(config)
-    sound = divided.sound and not _marks(splits["validation"]) & before
-    record = _record(task, config, divided, job, weights, temperature, decision, beyond, sound=sound)
-    write_json(folder / "model.json", record.to_json())
-    write_training_digests(folder, before.union(*(_marks(seen[name]) for name in SPLITS[:2])))
-    again = len(_marks(splits["test"]) & before)
-    told = (f"LEAK: {again} test images or patients were seen by the run that the weights come from.",) if again else ()
-    write_text(folder / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in history))
-    write_text(folder / "predictions.csv", _predictions(job.classes, splits, probabilities, ood))
+        job.network.temperature.fill_(temperature)
+    probabilities = {name: softmax(found.classes / temperature) for name, found in scores.items()}
+    decision = _decide(experiment, trained, probabilities["validation"])
+    ood_rule = _ood_rule(experiment, trained, scores["validation"].ood, reference)
+    difference = _export(job, splits["validation"], reference)
+    before = _seen_before(experiment.config)
+    sound = trained.data.sound and not _digests(splits["validation"]) & before
+    record = _record(experiment, trained, temperature, decision, ood_rule, sound=sound)
     environment = _environment(job.device, difference, time.monotonic() - started)
-    write_json(folder / "environment.json", environment)
-    stakes = UsageContext(config.prevalence, config.miss_cost)
-    results = {name: _evaluate(splits[name], probabilities[name], ood[name], record, stakes) for name in SPLITS[1:]}
-    for name, found in auxiliary.items():
-        if found:
-            results[name]["auxiliary"] = _auxiliary(found, splits[name], job, record)
+    _write(trained, record, probabilities, scores, before, environment)
+    context = _context(experiment)
     done = Finished(
         record=record,
-        config=_without_folders(config),
-        stakes=stakes,
-        notes=(*divided.notes, *told),
+        config=_without_folders(experiment.config),
+        stakes=context,
+        notes=(*trained.data.notes, *_leaks_of_weights(splits["test"], before)),
         splits=splits,
         probabilities=probabilities,
-        uncalibrated=softmax(scores["test"]),
-        results=results,
-        history=history,
+        uncalibrated=softmax(scores["test"].classes),
+        results=_results(trained, record, probabilities, scores, context),
+        history=trained.history,
         environment=environment,
-        network=network,
-        masked_images=config.masked_images,
-        published=said.model_dump() if (said := config.published.get(config.backbone.name)) else None,
+        network=job.network,
+        explained_images=experiment.explained_images,
+        published=_published(experiment.config),
     )
-    write_report(task, folder, done, job.progress)
-    (folder / "checkpoint.pt").unlink(missing_ok=True)
-    finish(folder, task.name)
+    write_report(experiment.task, job.folder, done, job.progress)
+    (job.folder / "checkpoint.pt").unlink(missing_ok=True)
+    finish(job.folder, experiment.task.name)
 
 
-def _reference(config: Config, strategy: Strategy, job: Job) -> Reference:
-    """The features of some training images, of a target as many as of what is labelled, by the trained network."""
-    seen = [job.train] if job.target is None else [job.train, job.target.train]
-    blocks = []
-    for split in seen:
-        drawn = generator(config.seed, "reference codes").permutation(len(split.samples))[: REFERENCE_SIZE // len(seen)]
-        blocks += [features.float().cpu().numpy() for features in strategy.features(job, split.of(np.sort(drawn)))]
-    features = np.concatenate(blocks)
-    # in no order: neighbours in the file must not be slices of one patient
-    return Reference.of(features[generator(config.seed, "reference order").permutation(len(features))])
+def _decide(experiment: Experiment, trained: Trained, probabilities: NDArray[np.float64]) -> Decision:
+    """Threshold, aggregation and certificate, by validation."""
+    validation, rule = trained.splits["validation"], experiment.decision
+    return decide(
+        probabilities,
+        validation.labels,
+        validation.belonging,
+        np.array(positive_classes(experiment.task, trained.job.classes)),
+        choices=models_tried(experiment.config, trained.history),
+        **decision_targets(rule),
+    )
 
 
-def _one_of_each(scores: NDArray[np.float64], split: Split, seed: int) -> NDArray[np.float64]:
-    return one_of_each(scores, [sample.series_key for sample in split.samples], split.belonging.units, seed)
+def decision_targets(rule: Screening | Selective) -> dict[str, Any]:
+    """What `decide` must reach, of either kind of decision."""
+    screening = rule if isinstance(rule, Screening) else Screening()
+    selective = rule if isinstance(rule, Selective) else Selective()
+    return {
+        "target": screening.sensitivity,
+        "error_rate": selective.max_selective_risk,
+        "threshold": rule.threshold,
+    }
 
 
-def _tried(config: Config, history: Sequence[Mapping[str, Any]]) -> int:
-    """Among how many models validation chose: heads that were solved, and epochs unless the last is kept anyway."""
+def models_tried(config: Config, history: Sequence[Mapping[str, Any]]) -> int:
+    """Among how many models validation chose: heads that were fitted, and epochs unless the last is kept anyway."""
     heads = sum("phase" not in row for row in history)
     epochs = 1 if config.strategy.get("selection") == LAST else len(history) - heads
     return max(1, heads + epochs)
 
 
-@torch.no_grad()
-def _judge(
-    strategy: Strategy, job: Job, split: Split, reference: Reference
-) -> tuple[NDArray[np.float64], NDArray[np.float64], dict[str, NDArray[np.float64]]]:
-    """Class scores [N, classes], out-of-distribution scores [N], auxiliary scores [N, answers] of a split."""
-    head, others = job.network.head.to(job.device), job.network.to(job.device).auxiliary_heads()
-    rows, ood = [], []
-    auxiliary: dict[str, list[NDArray[np.float64]]] = {other.task: [] for other in others}
-    for features in strategy.features(job, split):
-        rows.append(head(features).double().cpu().numpy())
-        ood.append(reference.scores(features.float().cpu().numpy()))
-        for other in others:
-            auxiliary[other.task].append(other(features).double().cpu().numpy())
-    return np.concatenate(rows), np.concatenate(ood), {name: np.concatenate(of) for name, of in auxiliary.items()}
+def _ood_rule(
+    experiment: Experiment, trained: Trained, validation: NDArray[np.float64], reference: Reference
+) -> dict[str, Any]:
+    """From which out-of-distribution score on an input is not assessed, by validation."""
+    seed, rate, target = experiment.config.seed, experiment.decision.ood_false_positive_rate, trained.job.target
+    familiar = familiar_scores(validation, trained.splits["validation"], seed)
+    if target is not None:  # inputs of the domain adapted to are familiar too; that takes no label
+        of_target = score_split(experiment.strategy, trained.job, target.validation, reference).ood
+        familiar = np.concatenate([familiar, familiar_scores(of_target, target.validation, seed)])
+    return {"threshold": choose_threshold(familiar, rate), "rate": rate, "units": len(familiar)}
+
+
+def _export(job: Job, validation: Split, reference: Reference) -> float:
+    """Writes the network in both forms and the reference; gives the largest difference between the forms."""
+    network, folder = job.network.cpu().eval(), job.folder
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    save_file(tensors, folder / "model.safetensors")
+    write_array(folder / FILE, reference.features)
+    count = min(EXPORT_CHECK_IMAGES, len(validation.samples))
+    check = np.stack([validation.images[i] for i in range(count)])
+    return export_onnx(network, job.spec, folder / "model.onnx", check)
+
+
+def _seen_before(config: Config) -> frozenset[str]:
+    """Digests of what the run has seen whose weights this one began with; empty where they are of no run."""
+    source = Path(config.backbone.weights)
+    return read_training_digests(source) if is_finished(source) else frozenset()
+
+
+def _digests(split: Split) -> set[str]:
+    """Digests of the images of a split, and of its groups where these have a name beyond the dataset."""
+    groups = {digest for sample in split.samples if (digest := global_group_digest(sample)) is not None}
+    return groups | {image_digest(image) for image in split.images}
+
+
+def _leaks_of_weights(test: Split, before: frozenset[str]) -> tuple[str, ...]:
+    again = len(_digests(test) & before)
+    return (f"LEAK: {again} test images or patients were seen by the run that the weights come from.",) if again else ()
+
+
+def _record(
+    experiment: Experiment,
+    trained: Trained,
+    temperature: float,
+    decision: Decision,
+    ood_rule: Mapping[str, Any],
+    *,
+    sound: bool,
+) -> ModelRecord:
+    """`model.json`; nothing is certified where validation is not sound."""
+    job, chosen = trained.job, decision.chosen
+    screening = isinstance(chosen, OperatingPoint)
+    certified = chosen.certified if sound else None
+    domains = sorted({sample.domain for sample in job.validation.samples})
+    point = {**asdict(chosen), "domains": domains, "statement": chosen.statement if sound else NOT_CERTIFIED}
+    return ModelRecord(
+        task=experiment.task.name,
+        classes=job.classes,
+        positive=positive_classes(experiment.task, job.classes),
+        preprocessing=job.spec,
+        threshold=chosen.threshold,
+        operating_point=point if screening else None,
+        rejection=None if screening else point,
+        aggregation=decision.aggregation,
+        certified_sensitivity=certified if screening else None,
+        certified_error=None if screening else certified,
+        ood=ood_rule,
+        temperature=temperature,
+        backbone={
+            "name": experiment.backbone.name,
+            "layers": list(job.network.layers),
+            "pooling": job.network.pooling,
+            "size": job.network.backbone.input_size or job.spec.size,
+            "weights": trained.weights.to_json(),
+        },
+        domains=tuple(sorted({sample.domain for sample in job.train.samples})),
+        synthetic=trained.data.dataset.synthetic,
+        data_hash=job.fingerprint,
+        weights_hash=file_hash(job.folder / "model.safetensors"),
+        auxiliary={head.task: head.classes for head in job.network.auxiliary_heads()},
+    )
+
+
+def _write(
+    trained: Trained,
+    record: ModelRecord,
+    probabilities: Mapping[str, NDArray[np.float64]],
+    scores: Mapping[str, Scores],
+    before: frozenset[str],
+    environment: Mapping[str, Any],
+) -> None:
+    """Writes what the run folder holds beside the network and the report."""
+    folder, splits = trained.job.folder, trained.splits
+    write_json(folder / "model.json", record.to_json())
+    write_training_digests(folder, before.union(*(_digests(trained.seen[name]) for name in SPLITS[:2])))
+    write_text(folder / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in trained.history))
+    write_predictions(
+        folder,
+        record.classes,
+        {name: splits[name].samples for name in JUDGED},
+        {name: splits[name].belonging for name in JUDGED},
+        probabilities,
+        {name: found.ood for name, found in scores.items()},
+    )
+    write_json(folder / "environment.json", environment)
+
+
+def _results(
+    trained: Trained,
+    record: ModelRecord,
+    probabilities: Mapping[str, NDArray[np.float64]],
+    scores: Mapping[str, Scores],
+    context: UsageContext,
+) -> dict[str, dict[str, Any]]:
+    """The measures of validation and test."""
+    results = {}
+    for name in JUDGED:
+        split, found = trained.splits[name], scores[name]
+        results[name] = _evaluate(split, probabilities[name], found.ood, record, context)
+        if found.auxiliary:
+            results[name]["auxiliary"] = _auxiliary(found.auxiliary, split, trained.job, record)
+    return results
+
+
+def _evaluate(
+    split: Split,
+    probabilities: NDArray[np.float64],
+    ood: NDArray[np.float64],
+    record: ModelRecord,
+    context: UsageContext,
+) -> dict[str, Any]:
+    result = evaluate(
+        probabilities,
+        split.labels,
+        record.classes,
+        positive=np.array(record.positive),
+        belonging=split.belonging,
+        domains=[sample.domain for sample in split.samples],
+        threshold=record.threshold,
+        aggregation=record.aggregation,
+        stakes=context,
+    )
+    return {
+        **result,
+        "abstention": abstention(probabilities, ood, split.labels, split.samples, split.belonging, record),
+    }
 
 
 def _auxiliary(
@@ -198,10 +309,16 @@ def _auxiliary(
     }
 
 
-def _seen_before(config: Config) -> frozenset[str]:
-    """What the run has seen from which the weights come; nothing where they come from elsewhere."""
-    source = Path(config.backbone.weights)
-    return read_training_digests(source) if is_finished(source) else frozenset()
+def _context(experiment: Experiment) -> UsageContext:
+    """Prevalence and cost where the model will be used."""
+    rule = experiment.decision
+    return UsageContext(rule.prevalence, rule.miss_cost) if isinstance(rule, Screening) else UsageContext()
+
+
+def _published(config: Config) -> dict[str, Any] | None:
+    """What a paper reports of this backbone."""
+    found = config.published.get(config.backbone.name)
+    return None if found is None else found.model_dump()
 
 
 def _without_folders(config: Config) -> str:
@@ -209,111 +326,11 @@ def _without_folders(config: Config) -> str:
     data = config.data
     names: dict[str, Any] = {
         "source": data.source and Path(data.source).name,
-        "apart_from": data.apart_from and Path(data.apart_from).name,
+        "exclude_copies_of": data.exclude_copies_of and Path(data.exclude_copies_of).name,
         "collections": {name: Path(path).name for name, path in data.collections.items()},
     }
     backbone = config.backbone.model_copy(update={"weights": Path(config.backbone.weights).name})
     return to_yaml(config.model_copy(update={"data": data.model_copy(update=names), "backbone": backbone}))
-
-
-def _marks(split: Split) -> set[str]:
-    """What is remembered of a split: its images by their pixels, and its groups."""
-    groups = {mark for sample in split.samples if (mark := global_group_digest(sample)) is not None}
-    return groups | {image_digest(image) for image in split.images}
-
-
-def _record(
-    task: Task,
-    config: Config,
-    divided: SplitData,
-    job: Job,
-    weights: WeightsReport,
-    temperature: float,
-    decision: Decision,
-    beyond: Mapping[str, Any],
-    *,
-    sound: bool,
-) -> ModelRecord:
-    chosen = decision.chosen
-    screening = isinstance(chosen, OperatingPoint)
-    certified = chosen.certified if sound else None
-    domains = sorted({sample.domain for sample in job.validation.samples})
-    told = {**asdict(chosen), "domains": domains, "statement": chosen.statement if sound else NOT_CERTIFIED}
-    return ModelRecord(
-        task=task.name,
-        classes=job.classes,
-        positive=positive_classes(task, job.classes),
-        preprocessing=job.spec,
-        threshold=chosen.threshold,
-        operating_point=told if screening else None,
-        rejection=None if screening else told,
-        aggregation=decision.aggregation,
-        certified_sensitivity=certified if screening else None,
-        certified_error=None if screening else certified,
-        ood=beyond,
-        temperature=temperature,
-        backbone={
-            "name": config.backbone.name,
-            "layers": list(job.network.layers),
-            "pooling": job.network.pooling,
-            "size": job.network.backbone.input_size or job.spec.size,
-            "weights": weights.to_json(),
-        },
-        domains=tuple(sorted({sample.domain for sample in job.train.samples})),
-        synthetic=divided.dataset.synthetic,
-        data_hash=job.fingerprint,
-        weights_hash=file_hash(job.folder / "model.safetensors"),
-        auxiliary={head.task: head.classes for head in job.network.auxiliary_heads()},
-    )
-
-
-def _evaluate(
-    split: Split,
-    probabilities: NDArray[np.float64],
-    ood: NDArray[np.float64],
-    record: ModelRecord,
-    stakes: UsageContext,
-) -> dict[str, Any]:
-    result = evaluate(
-        probabilities,
-        split.labels,
-        record.classes,
-        positive=np.array(record.positive),
-        belonging=split.belonging,
-        domains=[sample.domain for sample in split.samples],
-        threshold=record.threshold,
-        aggregation=record.aggregation,
-        stakes=stakes,
-    )
-    return {
-        **result,
-        "abstention": abstention(probabilities, ood, split.labels, split.samples, split.belonging, record),
-    }
-
-
-def _tensors(network: Network) -> dict[str, torch.Tensor]:
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-
-
-def _predictions(
-    classes: tuple[str, ...],
-    splits: Mapping[str, Split],
-    probabilities: Mapping[str, NDArray[np.float64]],
-    ood: Mapping[str, NDArray[np.float64]],
-) -> str:
-    stream = io.StringIO()
-    table = csv.writer(stream, lineterminator="\n")
-    table.writerow(
-        ["split", "sample", "series", "group", "unit", "domain", "label", "predicted", "ood_score", *classes]
-    )
-    for name, rows in probabilities.items():
-        belonging = splits[name].belonging
-        owners = zip(belonging.series, belonging.groups, belonging.units, strict=True)
-        for sample, owner, row, strange in zip(splits[name].samples, owners, rows, ood[name], strict=True):
-            predicted = classes[int(row.argmax())]
-            facts = [name, sample.id, *owner, sample.domain, str(sample.label), predicted, f"{strange:.6g}"]
-            table.writerow([*facts, *(f"{value:.9g}" for value in row)])
-    return stream.getvalue()
 
 
 def _environment(device: torch.device, difference: float, seconds: float) -> dict[str, Any]:

@@ -7,90 +7,76 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from shared.config import Config, validate
 from shared.data.split import Split
 from shared.features.layer_search import FeatureSpec
-from shared.models.backbones.build import find_backbone
 from shared.models.network import Network
 from shared.models.weights import WeightsReport
-from shared.pipeline.build import build_network, device_of, find_features, preprocessing_of, stages_built
+from shared.pipeline.build import build_network, find_features
+from shared.pipeline.preflight import Experiment
 from shared.progress import Progress
 from shared.samples import Dataset
-from shared.strategies import find_strategy
-from shared.strategies.base import Strategy
-from shared.task import Task, positive_classes
+from shared.task import Image
 from shared.training.job import Job, Target
-from shared.training.options import TrainingOptions
-
-
-def strategy_of(config: Config) -> tuple[Strategy, Any]:
-    """The strategy that a configuration names, and its options: checked, and with every default filled in.
-
-    Raises:
-        MedtlError: There is no such strategy, or an option is faulty.
-    """
-    strategy = find_strategy(str(config.strategy.get("name", "finetune")))
-    options = validate(strategy.options, config.strategy, origin="strategy")
-    strategy.check(options, find_backbone(config.backbone.name).stages)
-    if isinstance(options, TrainingOptions):
-        options = options.resolved(stages_built(config))
-    return strategy, options
+from shared.training.options import NO_AUGMENTATION
 
 
 def fit(
-    task: Task,
-    config: Config,
+    experiment: Experiment,
     dataset: Dataset,
     splits: Mapping[str, Split],
     *,
     folder: Path,
     progress: Progress,
     target: Target | None = None,
-    watch: Callable[[Job, int], None] = lambda *_: None,
+    on_epoch_end: Callable[[Job, int], None] = lambda *_: None,
 ) -> tuple[Job, WeightsReport, list[dict[str, Any]]]:
-    """Builds the network that a checked configuration asks for and fits it to "train" and "validation" of `splits`.
+    """Builds the network of an experiment and fits it to "train" and "validation" of `splits`.
 
     Args:
-        task: The application.
-        config: The resolved configuration.
-        dataset: Of the splits.
+        experiment: The experiment.
+        dataset: The dataset that the splits are of.
         splits: By the names of `SPLITS`; no other is looked at.
         folder: Where an interrupted training is kept.
         progress: Called with (what, done, total, note).
-        target: What is seen of a domain to adapt to, or None.
-        watch: As `Job.on_epoch_end`.
+        target: What may be seen of a domain to adapt to, or None.
+        on_epoch_end: As `Job.on_epoch_end`.
 
     Returns:
-        What was fitted, the network in it; what became of its weights; and the history.
+        The job with its fitted network; what became of the pretrained weights; and the history, a row an epoch.
     """
-    strategy, options = strategy_of(config)
-    spec, device = preprocessing_of(task, config), device_of(config)
-    feature_spec, tried = find_features(config, splits, spec, dataset, device, progress)
-    network, loaded = build_network(config, feature_spec, spec, len(dataset.classes))
+    features, tried = find_features(experiment, splits, dataset, progress)
+    network, loaded = build_network(experiment, features, len(dataset.classes))
+    config = experiment.config
     job = Job(
         network=network,
         train=splits["train"],
         validation=splits["validation"],
         classes=dataset.classes,
-        miss_costs=tuple(config.miss_cost if one else 1.0 for one in positive_classes(task, dataset.classes)),
-        spec=spec,
+        miss_costs=experiment.miss_costs(dataset.classes),
+        spec=experiment.spec,
         content_hash=dataset.content_hash,
         fingerprint=dataset.fingerprint,
-        augment=partial(task.augment, kind=config.data.augmentation),
+        augment=_augment(experiment),
         seed=config.seed,
-        device=device,
+        device=experiment.device,
         folder=folder,
         progress=progress,
         weights=config.backbone.weights,
-        auxiliary=task.auxiliary,
+        auxiliary=experiment.task.auxiliary,
         target=target,
-        on_epoch_end=watch,
+        on_epoch_end=on_epoch_end,
     )
-    return job, loaded, [*tried, *strategy.fit(job, options)]
+    return job, loaded, [*tried, *experiment.strategy.fit(job, experiment.options)]
 
 
-def fresh_network(config: Config, job: Job) -> Network:
+def _augment(experiment: Experiment) -> Callable[[Image, int], Image] | None:
+    """The random variation of training images that the options name; None where they ask for none."""
+    kind = getattr(experiment.options, "augmentation", NO_AUGMENTATION)
+    return None if kind == NO_AUGMENTATION else partial(experiment.task.augment, kind=kind)
+
+
+def fresh_network(experiment: Experiment, job: Job) -> Network:
     """The network that a fitted job began with."""
     network = job.network
-    feature_spec = FeatureSpec(network.layers, network.pooling, network.backbone.input_size or job.spec.size)
-    return build_network(config, feature_spec, job.spec, len(job.classes))[0]
+    features = FeatureSpec(network.layers, network.pooling, network.backbone.input_size or job.spec.size)
+    return build_network(experiment, features, len(job.classes))[0]

@@ -67,7 +67,7 @@ class Finished:
         history: Rows of `metrics.jsonl`.
         environment: As in `environment.json`.
         network: On the CPU, in evaluation mode.
-        masked_images: At most so many test images with masks are explained by every method.
+        explained_images: At most so many test images with masks are explained by every method.
         published: What a paper says of this setting, as in a configuration, or None.
     """
 
@@ -82,7 +82,7 @@ class Finished:
     history: Sequence[Mapping[str, Any]]
     environment: Mapping[str, Any]
     network: Network
-    masked_images: int = 0
+    explained_images: int = 0
     published: Mapping[str, Any] | None = None
 
 
@@ -267,7 +267,7 @@ def _pointing(task: Task, done: Finished, test: Split, progress: Progress) -> di
     units: set[str] = set()
     for index in generator(0, "masked images").permutation(len(test.samples)).tolist():
         unit, sample = test.belonging.units[index], test.samples[index]
-        if len(images) == done.masked_images or sample.mask is None or unit in units:
+        if len(images) == done.explained_images or sample.mask is None or unit in units:
             continue
         mask = task.read_mask(sample, done.record.preprocessing)
         if mask is not None and mask.any():

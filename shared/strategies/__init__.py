@@ -12,9 +12,6 @@ from shared.registry import unknown_name
 if TYPE_CHECKING:
     from shared.strategies.base import Strategy
 
-ADAPTING = ("dann", "cdan", "coral", "adabn", "mean_teacher")
-"""Those that learn from unlabelled images of a target."""
-
 
 def strategy_names() -> list[str]:
     """Names of all strategies, found without importing any."""
@@ -35,3 +32,8 @@ def find_strategy(name: str) -> Strategy:
         raise UnknownNameError(unknown_name("strategy", name, strategy_names()))
     strategy: Strategy = importlib.import_module(f"shared.strategies.{name}").STRATEGY
     return strategy
+
+
+def target_strategies() -> list[str]:
+    """Names of the strategies that learn from unlabelled images of a target."""
+    return [name for name in strategy_names() if find_strategy(name).learns_from_target]

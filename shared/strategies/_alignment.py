@@ -14,21 +14,20 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from shared.config import Section
+from shared.config.schema import Section
 from shared.errors import ConfigError
 from shared.models.network import Network
 from shared.models.pooling import pool
 from shared.seeding import derive_seed
-from shared.strategies._target_aware import TargetAwareObjective, TargetStrategy
+from shared.strategies._target_aware import TargetAwareObjective, TargetOptions, TargetStrategy
 from shared.training.freezing import resolve_stages
 from shared.training.job import Job
 from shared.training.objective import Batch
-from shared.training.options import TrainingOptions
 from shared.training.rates import ramp
 from shared.training.trainer import stack_images
 
 
-class AlignmentOptions(TrainingOptions):
+class AlignmentOptions(TargetOptions):
     """Options of every strategy that brings domains together, beside those of training."""
 
     layer: str | None = Field(None, description="the stage whose output is aligned; none: the code, before the head")
@@ -39,9 +38,9 @@ class AlignmentOptions(TrainingOptions):
         "count between domains as if their classes had these shares",
     )
 
-    def check_names(self, stages: Sequence[str]) -> None:
+    def check(self, stages: Sequence[str]) -> None:
         """Looks up the stages of each phase, the aligned one, and the rule of selection."""
-        super().check_names(stages)
+        super().check(stages)
         if self.layer is not None:
             resolve_stages([self.layer], stages)
 
@@ -106,7 +105,7 @@ class Aligned(TargetAwareObjective):
         names = sorted({sample.domain for sample in job.train.samples})
         if len(names) + (self.target is not None) < 2:
             raise ConfigError(
-                f"there is one domain, {names[0]}, and nothing to bring it together with; set data.target"
+                f"there is one domain, {names[0]}, and nothing to bring it together with; set data.target.domain"
             )
         numbers = torch.tensor([names.index(sample.domain) for sample in job.train.samples])
         self.register_buffer("domain_of", numbers, persistent=False)

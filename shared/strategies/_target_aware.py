@@ -8,18 +8,31 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
-from shared.config import Section
+from shared.config.schema import Section
 from shared.data.split import Split
 from shared.errors import ConfigError
 from shared.models.network import Network
 from shared.strategies._domain_batchnorm import SourceStatistics, batch_norms
 from shared.strategies.finetune import train_in_phases
+from shared.training.freezing import DomainBatchNormPolicy
 from shared.training.job import Job
 from shared.training.objective import Objective
 from shared.training.options import TrainingOptions
 from shared.training.trainer import predict_features
+
+
+class TargetOptions(TrainingOptions):
+    """Options of every strategy that sees a target, on top of those of training."""
+
+    # wider than in the options that it extends: statistics by domain need a second domain
+    batch_norm: DomainBatchNormPolicy = Field(  # type: ignore[assignment]
+        "train",
+        description="BatchNorm of trained stages: train statistics and weights; freeze_stats: weights alone; "
+        "freeze_all: neither; per_domain: statistics of the source and of the target apart",
+    )
 
 
 class TargetAwareObjective(Objective):
@@ -29,14 +42,14 @@ class TargetAwareObjective(Objective):
         ConfigError: Statistics of a target are asked for, and there is no target or no BatchNorm.
     """
 
-    def __init__(self, job: Job, options: TrainingOptions) -> None:
+    def __init__(self, job: Job, options: TargetOptions) -> None:
         super().__init__()
         self.target = None if job.target is None else job.target.domain
         self.unlabelled = None if job.target is None else job.target.train
         self.of_classes = options.class_loss(job)
         self.statistics = SourceStatistics(job.network) if options.batch_norm == "per_domain" else None
         if self.statistics is not None and self.target is None:
-            raise ConfigError("strategy.batch_norm: per_domain keeps statistics of a target; set data.target")
+            raise ConfigError("strategy.batch_norm: per_domain keeps statistics of a target; set data.target.domain")
         if self.statistics is not None and not batch_norms(job.network):
             raise ConfigError("strategy.batch_norm: per_domain needs BatchNorm, and this backbone has none")
 
@@ -56,16 +69,22 @@ class TargetStrategy:
     """The strategy of such an objective: fine-tuning of it.
 
     Attributes:
-        options: Those of training, and the objective's own.
-        objective: Of a job and checked options.
+        options: The schema of its options.
+        objective: Makes the objective of a job and its options.
+        needs_target: Whether it can do nothing without a target; else it brings the domains together that there are.
+        needs_augmentation: Whether it learns nothing from images that are not varied.
     """
 
     options: type[Section]
     objective: Callable[[Job, Any], TargetAwareObjective]
+    needs_target: bool = False
+    needs_augmentation: bool = False
+    learns_from_target = True
+    works_on_vectors = True
 
     def check(self, options: Any, stages: Sequence[str]) -> None:
         """Looks up the stages that the options name, and the rule of selection."""
-        options.check_names(stages)
+        options.check(stages)
 
     def fit(self, job: Job, options: Any) -> list[dict[str, Any]]:
         """Runs the phases; the checkpoint that the rule prefers is the result."""

@@ -30,6 +30,10 @@ class AdaBN:
     """
 
     options = Options
+    learns_from_target = True
+    needs_target = True
+    needs_augmentation = False
+    works_on_vectors = False
 
     def check(self, options: Options, stages: Sequence[str]) -> None:
         """Looks up the stages of each phase and the rule of selection."""
@@ -42,7 +46,7 @@ class AdaBN:
             ConfigError: There is no target, or no BatchNorm.
         """
         if job.target is None:
-            raise ConfigError("strategy adabn takes the statistics of a target; set data.target")
+            raise ConfigError("strategy adabn takes the statistics of a target; set data.target.domain")
         if not batch_norms(job.network):
             raise ConfigError("strategy adabn: this backbone has no BatchNorm; use dann, cdan or coral")
         history = train_in_phases(job, options.class_loss(job), options)

@@ -1,4 +1,4 @@
-"""What a strategy must do with a job."""
+"""What a strategy says of itself, and what it must do with a job."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-from shared.config import Section
+from shared.config.schema import Section
 from shared.data.split import Split
 from shared.training.job import Job
 
@@ -17,6 +17,14 @@ class Strategy(Protocol):
 
     options: type[Section]
     """The schema of the strategy's options in a configuration."""
+    learns_from_target: bool
+    """Whether unlabelled images of a target change what it learns."""
+    needs_target: bool
+    """Whether it can do nothing without a target."""
+    needs_augmentation: bool
+    """Whether it learns nothing from images that are not varied."""
+    works_on_vectors: bool
+    """Whether the inputs may be vectors in place of images."""
 
     def check(self, options: Any, stages: Sequence[str]) -> None:
         """Looks up every name in the options before anything is read or written.

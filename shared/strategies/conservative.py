@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from shared.config import Section
+from shared.config.schema import Section
 from shared.data.split import Split
 from shared.models.network import Network
 from shared.strategies._distillation import SourceOutputs
@@ -90,6 +90,10 @@ class Conservative:
     """Fine-tuning whose loss grows with the distance from the source."""
 
     options = Options
+    learns_from_target = False
+    needs_target = False
+    needs_augmentation = False
+    works_on_vectors = True
 
     def check(self, options: Options, stages: Sequence[str]) -> None:
         """Looks up the stages of each phase and of each strength, and the rule of selection."""

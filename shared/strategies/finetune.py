@@ -18,11 +18,11 @@ from shared.training.trainer import predict_features, train
 
 
 def train_in_phases(job: Job, objective: Objective, options: TrainingOptions) -> list[dict[str, Any]]:
-    """Solves the head first where that is asked for, then runs the phases; the history of both."""
+    """Fits the head first where that is asked for, then runs the phases; returns the history of both."""
     solved: list[dict[str, Any]] = []
-    if options.head == "solved":
+    if options.head == "probe":
         # the probe sees the source alone, and what it tries are no epochs
-        selection = "loss" if options.selection in (LAST, *LABEL_FREE) else options.selection
+        selection = "log_likelihood" if options.selection in (LAST, *LABEL_FREE) else options.selection
         probe = linear_probe.Options(class_weights=options.class_weights, selection=selection)
         solved = linear_probe.STRATEGY.fit(job, probe)
     return [*solved, *train(job, objective, options.settings())]
@@ -38,6 +38,10 @@ class FineTune:
     """The network learns end to end, split by split."""
 
     options = Options
+    learns_from_target = False
+    needs_target = False
+    needs_augmentation = False
+    works_on_vectors = True
 
     def check(self, options: Options, stages: Sequence[str]) -> None:
         """Looks up the stages of each phase and the rule of selection."""

@@ -12,7 +12,7 @@ from pydantic import Field
 from scipy.special import softmax
 from torch import Tensor
 
-from shared.config import Section
+from shared.config.schema import Section
 from shared.data.split import Split
 from shared.evaluation.calibration import fit_temperature
 from shared.features.adam import fit_epochs
@@ -37,7 +37,8 @@ class Options(Section):
     )
     class_weights: Literal["balanced", "none"] = Field("balanced", description="in the loss")
     selection: str = Field(
-        "loss", description="which L2 strength or epoch validation prefers: loss or balanced_accuracy"
+        "log_likelihood",
+        description="which L2 strength or epoch is kept: log_likelihood or balanced_accuracy of validation",
     )
 
 
@@ -45,6 +46,10 @@ class LinearProbe:
     """The backbone stays as it is; only a linear head is solved for."""
 
     options = Options
+    learns_from_target = False
+    needs_target = False
+    needs_augmentation = False
+    works_on_vectors = True
 
     def check(self, options: Options, stages: Sequence[str]) -> None:
         """Looks up the rule of selection."""

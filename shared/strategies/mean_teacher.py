@@ -11,16 +11,15 @@ from torch.nn import functional as F  # noqa: N812 - the field's usual name
 
 from shared.errors import ConfigError
 from shared.models.network import Network
-from shared.strategies._target_aware import TargetAwareObjective, TargetStrategy
+from shared.strategies._target_aware import TargetAwareObjective, TargetOptions, TargetStrategy
 from shared.training.ema import exponential_average
 from shared.training.job import Job
 from shared.training.objective import Batch
-from shared.training.options import TrainingOptions
 from shared.training.rates import ramp
 from shared.training.trainer import stack_images
 
 
-class Options(TrainingOptions):
+class Options(TargetOptions):
     """Options of the mean teacher."""
 
     name: Literal["mean_teacher"] = Field(
@@ -52,7 +51,7 @@ class MeanTeacherLoss(TargetAwareObjective):
     def __init__(self, job: Job, options: Options) -> None:
         super().__init__(job, options)
         if job.target is None:
-            raise ConfigError("strategy mean_teacher learns from images of a target; set data.target")
+            raise ConfigError("strategy mean_teacher learns from images of a target; set data.target.domain")
         self.plain = job.target.train
         self.weight, self.confidence_threshold = options.weight, options.confidence_threshold
         self.teacher = exponential_average(job.network, options.ema_decay).requires_grad_(False)
@@ -86,4 +85,4 @@ class MeanTeacherLoss(TargetAwareObjective):
         return {"pseudo_label_rate": pseudo_labelled / total} if total else {}
 
 
-STRATEGY = TargetStrategy(Options, MeanTeacherLoss)
+STRATEGY = TargetStrategy(Options, MeanTeacherLoss, needs_target=True, needs_augmentation=True)

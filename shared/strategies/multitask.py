@@ -173,6 +173,10 @@ class MultiTask:
     """One trunk learns the classes and what else is known of an image."""
 
     options = Options
+    learns_from_target = False
+    needs_target = False
+    needs_augmentation = False
+    works_on_vectors = True
 
     def check(self, options: Options, stages: Sequence[str]) -> None:
         """Looks up the stages of each phase and the rule of selection."""

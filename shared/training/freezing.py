@@ -10,7 +10,10 @@ from shared.errors import ConfigError
 if TYPE_CHECKING:
     from torch import nn
 
-BatchNormPolicy = Literal["train", "frozen", "fixed", "per_domain"]
+BatchNormPolicy = Literal["train", "freeze_stats", "freeze_all"]
+"""What trained stages change of BatchNorm: statistics and weights, weights alone, or neither."""
+DomainBatchNormPolicy = Literal["train", "freeze_stats", "freeze_all", "per_domain"]
+"""The same, or statistics for each domain, for strategies that see a target."""
 
 
 def resolve_stages(rule: str | Sequence[str], stages: Sequence[str]) -> tuple[str, ...]:
@@ -39,31 +42,31 @@ def resolve_stages(rule: str | Sequence[str], stages: Sequence[str]) -> tuple[st
 
 
 def set_trainable(
-    stages: nn.ModuleDict, head: nn.Module, train: Sequence[str], batch_norm: BatchNormPolicy = "train"
+    stages: nn.ModuleDict, head: nn.Module, train: Sequence[str], batch_norm: DomainBatchNormPolicy = "train"
 ) -> None:
     """Lets the head and the named stages receive gradients, and no other parameter.
 
-    With `batch_norm="fixed"` the scale and shift of BatchNorm stay too.
+    With `batch_norm="freeze_all"` the scale and shift of BatchNorm stay too.
     """
     head.requires_grad_(True)
     for name, stage in stages.items():
         stage.requires_grad_(name in train)
-        if batch_norm == "fixed":
+        if batch_norm == "freeze_all":
             for norm in _batch_norms(stage):
                 norm.requires_grad_(False)
 
 
-def set_mode(stages: nn.ModuleDict, head: nn.Module, train: Sequence[str], batch_norm: BatchNormPolicy) -> None:
+def set_mode(stages: nn.ModuleDict, head: nn.Module, train: Sequence[str], batch_norm: DomainBatchNormPolicy) -> None:
     """Puts the trained parts into training mode and the frozen parts into evaluation mode.
 
-    A frozen stage keeps its BatchNorm statistics and drops nothing. With `batch_norm` "frozen" or "fixed" the
-    statistics of the trained stages stay too: what few images or folded weights need. Statistics per domain are
+    A frozen stage keeps its BatchNorm statistics and drops nothing. With `batch_norm` "freeze_stats" or "freeze_all"
+    the statistics of the trained stages stay too: what few images or folded weights need. Statistics per domain are
     kept by `shared.strategies._domain_batchnorm`; for the modules themselves that is training as ever.
     """
     head.train()
     for name, stage in stages.items():
         stage.train(name in train)
-        if batch_norm in ("frozen", "fixed"):
+        if batch_norm in ("freeze_stats", "freeze_all"):
             for norm in _batch_norms(stage):
                 norm.eval()
 

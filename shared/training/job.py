@@ -49,7 +49,8 @@ class Job:
     """Of the bytes of the data, for caches."""
     fingerprint: str
     """Of the whole dataset, labels and groups included, for what must not be taken up on another one."""
-    augment: Callable[[Image, int], Image]
+    augment: Callable[[Image, int], Image] | None
+    """Random variation of a training image by a seed; None: images are not varied."""
     seed: int
     device: torch.device
     folder: Path

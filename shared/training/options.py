@@ -7,9 +7,8 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from shared.config import Section
+from shared.config.schema import Section
 from shared.data.order import Balance
-from shared.errors import ConfigError
 from shared.training.freezing import BatchNormPolicy, resolve_stages
 from shared.training.job import Job
 from shared.training.objective import ClassLoss, class_weights
@@ -30,6 +29,8 @@ class PhaseOptions(Section):
     shape: Shape = Field("cosine", description="how the rates fall after that")
 
 
+NO_AUGMENTATION = "none"
+"""In place of the name of an augmentation: training images are not varied."""
 Schedule = Literal["phases", "gradual", "lp_ft"]
 
 
@@ -39,7 +40,7 @@ class TrainingOptions(Section):
     schedule: Schedule = Field(
         "phases",
         description="phases: as they stand; gradual: one phase, before which the head, then the last 1, 2, 4, ... "
-        "stages train for an epoch each; lp_ft: one phase, before which the head is solved. "
+        "stages train for an epoch each; lp_ft: one phase, before which the head is fitted as linear_probe does. "
         "The run's config.yaml shows what the word became",
     )
     phases: tuple[PhaseOptions, ...] = Field(
@@ -47,34 +48,38 @@ class TrainingOptions(Section):
         min_length=1,
         description="one after the other; without any, the head alone for 3 epochs, then all for 10",
     )
-    head: Literal["drawn", "solved"] = Field(
-        "drawn", description="how the head begins: at random, or solved on frozen features as linear_probe does"
+    head: Literal["random", "probe"] = Field(
+        "random", description="how the head begins: random weights, or those that linear_probe fits to frozen features"
     )
     batch_size: int = Field(32, ge=2, description="over all processes together")
     weight_decay: float = Field(1e-4, ge=0, description="of AdamW, on matrices and kernels")
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the label that goes to all classes alike")
     focal_gamma: float = Field(0.0, ge=0, description="how much easy samples count less in the loss; 0: not at all")
     class_weights: Literal["balanced", "none"] = Field("balanced", description="in the loss")
-    balance: Balance = Field(
+    sampling: Balance = Field(
         "none",
         description="what comes equally often in an epoch; class_and_domain: classes, and in each the domains by the "
         "square root of their sizes",
     )
-    averaging: float = Field(
-        0.0, ge=0, lt=1, description="decay of a moving average of the weights, which is kept in their place; 0: none"
+    ema_decay: float = Field(
+        0.0, ge=0, lt=1, description="decay of the exponential moving average of weights that is kept; 0: no average"
     )
     clip_norm: float = Field(0.0, ge=0, description="largest norm of the gradients of a step; 0: as they come")
     batch_norm: BatchNormPolicy = Field(
-        "train", description="what trained stages change: all; frozen: not the statistics; fixed: nothing"
+        "train",
+        description="BatchNorm of trained stages: train statistics and weights; freeze_stats: weights alone; "
+        "freeze_all: neither",
     )
-    augment: bool = Field(True, description="whether training images are varied at random")
+    augmentation: str = Field(
+        "usual", description="how training images are varied at random, by the application's names; or none"
+    )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="auto: bf16 on a GPU, else fp32; bf16 is twice as fast on CPUs that have AVX512-BF16"
     )
     selection: str = Field(
-        "loss",
-        description="which checkpoint validation prefers: loss or balanced_accuracy; last: none, the last is kept; or, "
-        "with data.target, the unlabelled target: entropy, mutual_information or soft_neighbourhood_density",
+        "log_likelihood",
+        description="which checkpoint is kept: log_likelihood or balanced_accuracy of validation; last: the last one; "
+        "with data.target also by its unlabelled images: entropy, mutual_information or soft_neighbourhood_density",
     )
 
     @model_validator(mode="after")
@@ -96,7 +101,7 @@ class TrainingOptions(Section):
         if self.schedule == "phases":
             return self
         if self.schedule == "lp_ft":
-            return self.model_copy(update={"schedule": "phases", "head": "solved", "phases": (last,)})
+            return self.model_copy(update={"schedule": "phases", "head": "probe", "phases": (last,)})
         wanted = len(resolve_stages(last.train, stages))
         rungs = ["none", *(f"last:{2**k}" for k in range(wanted.bit_length()) if 2**k < wanted)]
         before = [last.model_copy(update={"epochs": 1, "train": rung}) for rung in rungs]
@@ -106,15 +111,9 @@ class TrainingOptions(Section):
         """Looks up the stages of each phase and the rule of selection.
 
         Raises:
-            ConfigError: A stage that the backbone does not have, or BatchNorm per domain, which needs two of them.
+            ConfigError: A stage that the backbone does not have.
             UnknownNameError: A rule that there is not.
         """
-        if self.batch_norm == "per_domain":
-            raise ConfigError("strategy.batch_norm: per_domain is for strategies that see a target, such as dann")
-        self.check_names(stages)
-
-    def check_names(self, stages: Sequence[str]) -> None:
-        """As `check`, whatever is done with BatchNorm."""
         for phase in self.phases:
             resolve_stages(phase.train, stages)
         if self.selection not in (LAST, *LABEL_FREE):
@@ -127,11 +126,10 @@ class TrainingOptions(Section):
             batch_size=self.batch_size,
             weight_decay=self.weight_decay,
             batch_norm=self.batch_norm,
-            augment=self.augment,
             precision=self.precision,
             selection=self.selection,
-            balance=self.balance,
-            averaging=self.averaging,
+            sampling=self.sampling,
+            ema_decay=self.ema_decay,
             clip_norm=self.clip_norm,
         )
 

@@ -27,8 +27,8 @@ NEIGHBOUR_TEMPERATURE = 0.05
 """Source: Saito et al., arXiv 2108.10860, section 3.2."""
 
 
-def negative_log_likelihood(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
-    """Minus the mean negative log-likelihood: smooth, so it separates checkpoints that a rate calls equal."""
+def mean_log_likelihood(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
+    """Mean log-likelihood of the true classes: smooth, so it separates checkpoints that a rate calls equal."""
     chosen = probabilities[np.arange(len(labels)), labels]
     return float(np.log(np.clip(chosen, 1e-12, 1.0)).mean())
 
@@ -76,7 +76,7 @@ def _entropies(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
     return entropies
 
 
-RULES.add("loss", negative_log_likelihood)
+RULES.add("log_likelihood", mean_log_likelihood)
 RULES.add("balanced_accuracy", balanced_accuracy)
 LABEL_FREE.add("entropy", certainty)
 LABEL_FREE.add("mutual_information", mutual_information)

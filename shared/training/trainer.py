@@ -75,11 +75,10 @@ class Settings:
         batch_size: Labelled images of a step, over all processes together.
         weight_decay: Of AdamW, on matrices and kernels.
         batch_norm: What of their BatchNorm trained stages change: all, not the statistics, or nothing.
-        augment: Whether `job.augment` varies the training images.
         precision: Of the forward and backward pass; weights and evaluation are float32 always.
         selection: A rule of `shared.training.selection`, or `LAST`; one of those without labels needs `job.target`.
-        balance: What comes equally often in an epoch, as `shared.data.order` says.
-        averaging: Decay of a moving average of the network's weights, which is judged and kept in their place; 0: none.
+        sampling: What comes equally often in an epoch, as in `shared.data.order`.
+        ema_decay: Decay of the exponential moving average of weights that is judged and kept; 0: no average.
         clip_norm: Gradients of a step with a larger norm, over all trained weights, are scaled down to it; 0: never.
     """
 
@@ -87,11 +86,10 @@ class Settings:
     batch_size: int = 32
     weight_decay: float = 1e-4
     batch_norm: BatchNormPolicy = "train"
-    augment: bool = True
     precision: Precision = "auto"
-    selection: str = "loss"
-    balance: Balance = "none"
-    averaging: float = 0.0
+    selection: str = "log_likelihood"
+    sampling: Balance = "none"
+    ema_decay: float = 0.0
     clip_norm: float = 0.0
 
 
@@ -120,9 +118,9 @@ class _Loop:
         self.reduced = settings.precision == "bf16" or (settings.precision == "auto" and not on_cpu)
         self.job, self.settings, self.phases = job, settings, settings.phases
         self.batch_size = min(settings.batch_size, len(job.train.samples))
-        self.keys = balanced_keys(job.train, settings.balance)
+        self.keys = balanced_keys(job.train, settings.sampling)
         self.unlabelled = 0 if objective.unlabelled is None else len(objective.unlabelled.samples)
-        self.dataset = Augmented(job.train, objective.unlabelled, job.augment if settings.augment else None, job.seed)
+        self.dataset = Augmented(job.train, objective.unlabelled, job.augment, job.seed)
         self.workers = 0 if on_cpu else min(8, os.cpu_count() or 1)
         self.position = Position()
         self.history: list[dict[str, Any]] = []
@@ -132,7 +130,7 @@ class _Loop:
         self.saved_at = time.monotonic()
         self.network: Network = job.network
         self.learner = LossModule(job.network, objective)
-        self.average = exponential_average(job.network, settings.averaging) if settings.averaging else None
+        self.average = exponential_average(job.network, settings.ema_decay) if settings.ema_decay else None
         self.all_steps = sum(phase.epochs for phase in self.phases) * self._steps_per_epoch()
         self.stages = list(self.network.backbone.stages)
         self.trained = [resolve_stages(phase.train, self.stages) for phase in self.phases]

@@ -10,23 +10,21 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.config import Config
 from shared.data.loading import load_dataset
 from shared.data.partition import split_data
 from shared.data.split import Split
 from shared.errors import ConfigError, UsageError
 from shared.features.cache import cached_features
-from shared.features.layer_search import FeatureSpec
-from shared.models.backbones.build import find_backbone
 from shared.models.network import Network
 from shared.models.restore import load_trained
 from shared.models.weights import require_weights
-from shared.pipeline.build import build_network, check_backbone, device_of, preprocessing_of, read_splits
+from shared.pipeline.build import build_network, read_splits, stated_features
+from shared.pipeline.preflight import Experiment
 from shared.progress import Progress
 from shared.runs.folder import is_finished, read_training_digests
 from shared.runs.record import read_model_record
 from shared.samples import Sample, global_group_digest, image_digest
-from shared.task import Image, Preprocessing, Task
+from shared.task import Image, Preprocessing
 from shared.zero_shot.attributes import AttributeTable
 from shared.zero_shot.metrics import Flags
 from shared.zero_shot.protocol import ClassSemantics, FeatureSet
@@ -112,31 +110,27 @@ class FeatureExtractor:
             )
 
 
-def extractor_of(task: Task, config: Config, model: Path | None = None) -> FeatureExtractor:
+def extractor_of(experiment: Experiment, model: Path | None = None) -> FeatureExtractor:
     """The network of a finished run at its own layers, or the backbone that a configuration describes.
 
     Args:
-        task: The application.
-        config: Of a training.
-        model: A finished run, in place of the configuration's backbone and `data.options`; None: the configuration.
+        experiment: A training.
+        model: A finished run, in place of the experiment's backbone and `data.options`; None: the experiment.
 
     Raises:
         MedtlError: As of a training; or the run is unfinished, damaged or of another application.
     """
-    task.register_backbones()
+    task = experiment.task
     if model is not None:
         network, record = load_trained(model)
         if record.task != task.name:
             raise UsageError(f"{model} is a run of {record.task}; name one of {task.name} with --model")
         return _of_run(network, record.preprocessing, model)
-    wanted, spec = config.backbone, preprocessing_of(task, config)
-    check_backbone(config)
-    backbone = find_backbone(wanted.name)
-    require_weights(backbone, wanted.weights)
+    wanted, spec = experiment.config.backbone, experiment.spec
+    require_weights(experiment.backbone, wanted.weights)
     if wanted.layers == "auto":
         raise ConfigError("backbone.layers: auto is chosen by images of all classes; name the layers for zero-shot")
-    code = FeatureSpec(wanted.layers or (backbone.default_layer,), wanted.pooling, wanted.size)
-    network, _ = build_network(config, code, spec, classes=1)
+    network, _ = build_network(experiment, stated_features(experiment), classes=1)
     source = Path(wanted.weights)
     return _of_run(network, spec, source) if is_finished(source) else FeatureExtractor(network, spec)
 
@@ -149,8 +143,7 @@ def _of_run(network: Network, spec: Preprocessing, run: Path) -> FeatureExtracto
 
 
 def gather(
-    task: Task,
-    config: Config,
+    experiment: Experiment,
     knowledge: SideInformation,
     extractor: FeatureExtractor,
     *,
@@ -163,8 +156,7 @@ def gather(
     Test images that the run behind the network has seen are left out: it would be surer of them than of others.
 
     Args:
-        task: The application.
-        config: Of a training; of its backbone nothing is used.
+        experiment: A training; its backbone is not used.
         knowledge: What the application knows of its classes.
         extractor: Takes the features.
         unseen: Classes that need stand in the test alone.
@@ -176,7 +168,8 @@ def gather(
         MedtlError: As of a training; or a class is not in the attribute table.
     """
     extractor.check_unseen(unseen)
-    network, spec, device = extractor.network, extractor.spec, device_of(config)
+    task, config = experiment.task, experiment.config
+    network, spec, device = extractor.network, extractor.spec, experiment.device
     dataset = load_dataset(task, config.data, spec, root, progress)
     knowledge.table.of(dataset.classes)
     divided = split_data(task, config.data, dataset, test_only=unseen, seed=config.seed, progress=progress)
@@ -226,8 +219,7 @@ def _run_in_words(extractor: FeatureExtractor, again: Mapping[str, Flags]) -> st
 
 
 def divisions(
-    task: Task,
-    config: Config,
+    experiment: Experiment,
     knowledge: SideInformation,
     extractor: FeatureExtractor,
     unseen: Sequence[str],
@@ -241,9 +233,10 @@ def divisions(
     Raises:
         MedtlError: As of `gather`.
     """
-    for seed in range(config.seed, config.seed + count):
-        again = config.model_copy(update={"seed": seed})
-        yield gather(task, again, knowledge, extractor, unseen=unseen, root=root, progress=progress), unseen
+    first = experiment.config.seed
+    for seed in range(first, first + count):
+        again = experiment.varied(seed=seed)
+        yield gather(again, knowledge, extractor, unseen=unseen, root=root, progress=progress), unseen
 
 
 def _features_told(progress: Progress, what: str, done: int, total: int) -> None:

@@ -17,8 +17,8 @@ from tests.medtl.mutation_seeds import MARKS, PLANTED, marks_in
 FOLDER = "Folderperson"
 """In the names of folders and files, which only the person's own terminal may show again."""
 TRAINING = (
-    "backbone={name: convnet_small, weights: random, size: 32, layers: [block2], pooling: avg2}",
-    "strategy={name: finetune, augment: false, batch_size: 8, phases: [{epochs: 1, train: all, "
+    "backbone={name: convnet_small, weights: random, size: 32, layers: [block2], pooling: avg_2x2}",
+    "strategy={name: finetune, augmentation: none, batch_size: 8, phases: [{epochs: 1, train: all, "
     "lr_head: 0.01, lr_backbone: 0.003}]}",
     "data.options={labels: binary}",
 )

@@ -15,7 +15,7 @@ from shared.runs.folder import is_finished, newest_run
 PATIENTS = 12
 WORDS = (
     "backbone={name: convnet_small, weights: random, size: 32}",
-    "strategy={name: finetune, augment: false, phases: [{epochs: 1, train: all}]}",
+    "strategy={name: finetune, augmentation: none, phases: [{epochs: 1, train: all}]}",
 )
 
 

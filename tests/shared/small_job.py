@@ -43,7 +43,7 @@ def small_job(folder: Path, progress: object = lambda *_: None) -> Job:
     layers = list(backbone.stages)[-1:]
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = Network(backbone, layers, "avg1", feature_width(backbone, layers, "avg1", 1, 32), 2)
+        network = Network(backbone, layers, "avg_1x1", feature_width(backbone, layers, "avg_1x1", 1, 32), 2)
     return Job(
         network=network,
         train=small_part(40, 1),

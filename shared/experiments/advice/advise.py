@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from shared.config import Config
+from shared.config.schema import Config, split_shares
 from shared.errors import UsageError
 from shared.experiments.advice.candidates import Candidate, linear_candidates, profiles_of, tuned_candidates
 from shared.experiments.advice.depth_profile import Profile
@@ -18,7 +18,7 @@ from shared.experiments.advice.rules import SCENARIOS, is_alike, size_of, tuning
 from shared.experiments.advice.setting import Setting
 from shared.models.backbones.build import find_backbone
 from shared.models.local_weights import LocalWeights, available_backbones
-from shared.pipeline.build import preprocessing_of
+from shared.pipeline.preflight import preflight
 from shared.progress import Progress
 from shared.task import Task
 from shared.training.precision import fast_precision
@@ -50,12 +50,18 @@ def advise(
     if not fitting:
         least = min(find_backbone(one.name).min_size for one in found)
         raise UsageError(f"backbone.size is {size}; the backbones whose weights are here need at least {least} pixels")
-    pool = learning_pool(task, config, preprocessing_of(task, config), root=root, progress=progress)
-    tree, advised = advise_on(Setting.read(task, config, pool, progress), fitting)
+    experiment = preflight(task, _with_any_backbone(config, fitting[0]))
+    pool = learning_pool(experiment, root=root, progress=progress)
+    tree, advised = advise_on(Setting.read(experiment, pool, progress), fitting)
     tree["missing"] = [asdict(one) for one in missing]
     tree["too_small_for"] = sorted({one.name for one in found} - {one.name for one in fitting})
     tree["seconds"] = time.monotonic() - started
     return tree, advised
+
+
+def _with_any_backbone(config: Config, one: LocalWeights) -> Config:
+    """The configuration on a backbone that is here, so that it can be checked; advice chooses among all."""
+    return config.model_copy(update={"backbone": config.backbone.model_copy(update={"name": one.name})})
 
 
 def advise_on(setting: Setting, backbones: Sequence[LocalWeights]) -> tuple[dict[str, Any], Config]:
@@ -69,7 +75,7 @@ def advise_on(setting: Setting, backbones: Sequence[LocalWeights]) -> tuple[dict
     advised = best if pays else base
     pool = setting.pool
     tree = {
-        "task": setting.task.name,
+        "task": setting.experiment.task.name,
         "synthetic": pool.dataset.synthetic,
         "data": _data(pool, setting),
         "measure": setting.judge.measure,
@@ -86,10 +92,10 @@ def advise_on(setting: Setting, backbones: Sequence[LocalWeights]) -> tuple[dict
 def _config(setting: Setting, advised: Candidate) -> Config:
     """What `train` takes; training gets the images that are neither of the test nor of validation."""
     wanted = setting.config.data
-    images = round(setting.pool.images * (1 - wanted.validation))
-    stages = find_backbone(advised.backbone.name).stages
+    _, validation, _ = split_shares(wanted.split)
+    images = round(setting.pool.images * (1 - validation))
     name = FINETUNE if advised.recipe == FINETUNE else PROBE
-    sections = recipe(name, images, stages, precision=fast_precision())
+    sections = recipe(name, images, precision=fast_precision())
     if advised.recipe != FINETUNE:
         sections["backbone"] = {"layers": [advised.layer], "pooling": advised.pooling}
     return setting.configured(advised.backbone, sections)

@@ -16,6 +16,7 @@ from shared.features.cache import features_of_layers
 from shared.features.ridge import out_of_fold
 from shared.models.backbones.build import find_backbone
 from shared.models.local_weights import LocalWeights
+from shared.pipeline.preflight import preflight
 from shared.training.precision import fast_precision
 
 MAX_FINE_TUNED = 2
@@ -28,7 +29,7 @@ class Candidate:
 
     Attributes:
         backbone: With its weights.
-        recipe: One of `shared.experiments.advice.recipes.RECIPES`.
+        recipe: One of `shared.experiments.advice.recipes`.
         layer: Whose output is the code.
         pooling: Of it.
         judge: Of the images it was judged on.
@@ -74,9 +75,9 @@ def linear_candidates(setting: Setting, profiles: Mapping[LocalWeights, Profile]
     """A linear head on the default code of each backbone, and on its best."""
     side = setting.config.backbone.size
     return [
-        Candidate(one, name, code.layer, code.pooling, setting.judge, code.scores, side)
+        Candidate(one, name, tried.layer, tried.pooling, setting.judge, tried.scores, side)
         for one, profile in profiles.items()
-        for name, code in ((PROBE, profile.last), (PROBE_AUTO, profile.best))
+        for name, tried in ((PROBE, profile.last), (PROBE_AUTO, profile.best))
     ]
 
 
@@ -93,8 +94,10 @@ def _tuned(setting: Setting, one: LocalWeights, beside: Values) -> Candidate:
     record = find_backbone(one.name)
     precision = fast_precision()
     rows, scores = finetuned_scores(
-        setting.task,
-        lambda images: setting.configured(one, recipe(FINETUNE, images, record.stages, precision=precision)),
+        lambda images: preflight(
+            setting.experiment.task,
+            setting.configured(one, recipe(FINETUNE, images, precision=precision)),
+        ),
         setting.pool.dataset,
         setting.split,
         setting.folds,

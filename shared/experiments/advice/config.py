@@ -7,14 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from shared.config import Config, apply_override, validate
+from shared.config.read import apply_override, validate
+from shared.config.schema import Config
 from shared.errors import ConfigError
 from shared.task import Task
 
-ALLOWED = ("data", "seed", "device", "backbone.size", "backbone.frame")
+ALLOWED = ("data", "seed", "device", "backbone.size", "backbone.store_size")
 LOOKED_AT = 32
 """Images whose size is read."""
-SIDES = ((48, {"frame": 32, "size": 64}), (128, {"size": 96}))
+SIDES = ((48, {"store_size": 32, "size": 64}), (128, {"size": 96}))
 LARGE = {"size": 160}
 """By the longest side of the usual image, in pixels: the sides of configs/, which lab-log.md's runs were made with."""
 
@@ -54,6 +55,6 @@ def _given(tree: dict[str, object]) -> dict[str, object]:
 def _longest_side(task: Task, config: Config) -> float:
     """The median of some images that are not of the test."""
     dataset = task.load(Path(str(config.data.source)), options={**task.default_options, **config.data.options})
-    samples = [sample for sample in dataset.samples if sample.split != "test" or config.data.split == "drawn"]
+    samples = [sample for sample in dataset.samples if sample.split != "test" or config.data.split.how == "drawn"]
     step = max(1, len(samples) // LOOKED_AT)
     return float(np.median([max(task.read(sample).shape[:2]) for sample in samples[::step][:LOOKED_AT]]))

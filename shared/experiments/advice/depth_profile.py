@@ -21,7 +21,7 @@ from shared.task import Preprocessing
 
 MOST_LAYERS, FINER = 8, 3
 """Layers that are tried under a global average, and how many of the best are tried with some layout kept too."""
-GLOBAL, LAYOUTS = "avg1", ("avg2", "avg3")
+GLOBAL, LAYOUTS = "avg_1x1", ("avg_2x2", "avg_3x3")
 
 
 @dataclass(frozen=True)

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.config import Config
+from shared.config.schema import DataSection, GivenSplit
 from shared.data.group_split import group_units
 from shared.data.leaks import with_their_group
 from shared.data.loading import load_dataset
 from shared.data.partition import split_data
 from shared.errors import ConfigError, DataError
+from shared.pipeline.preflight import Experiment
 from shared.progress import Progress
 from shared.samples import Dataset
 from shared.seeding import generator
-from shared.task import Preprocessing, Task
 
 MAX_DRAWN, MAX_IMAGES = 2_000, 1_200
 """Images that are looked at for copies where a test is given (else all must be, for the split), and learned from."""
 MIN_PER_CLASS = 10
 """A draw keeps so many of each class that has them, however rare it is."""
-OWN_TEST = ("folds", "left_out", "labels_per_class", "train_groups", "apart_from")
-"""Keys of `data` that would change what a run learns from or is tested on after the advice."""
 
 
 @dataclass(frozen=True)
@@ -54,13 +53,11 @@ class Pool:
         return _kept(self, _few(self.dataset, most, seed))
 
 
-def learning_pool(task: Task, config: Config, spec: Preprocessing, *, root: Path, progress: Progress) -> Pool:
+def learning_pool(experiment: Experiment, *, root: Path, progress: Progress) -> Pool:
     """The samples of a configuration's data without the test that the data give, or that its seed will draw.
 
     Args:
-        task: The application.
-        config: Of the run that is to be advised.
-        spec: Of its preprocessing.
+        experiment: The run that is to be advised.
         root: Where the synthetic data lie.
         progress: Called with (what, done, total, note).
 
@@ -68,10 +65,10 @@ def learning_pool(task: Task, config: Config, spec: Preprocessing, *, root: Path
         ConfigError: The configuration chooses a test or few labels of its own.
         DataError: There is nothing to learn from, or it cannot be read.
     """
-    chosen = [f"data.{key}" for key in OWN_TEST if getattr(config.data, key) is not None]
-    if chosen:
+    task, config = experiment.task, experiment.config
+    if chosen := list(_own_choices(config.data)):
         raise ConfigError(f"{', '.join(chosen)}: advice looks at all that training may see; leave it out")
-    dataset = load_dataset(task, config.data, spec, root, progress)
+    dataset = load_dataset(task, config.data, experiment.spec, root, progress)
     sides = np.array([sample.split or "" for sample in dataset.samples])
     sides = with_their_group(sides, group_units(dataset.samples))
     given = bool((sides == "test").any())
@@ -100,6 +97,15 @@ def learning_pool(task: Task, config: Config, spec: Preprocessing, *, root: Path
         notes=divided.notes,
     )
     return pool.fewer(MAX_IMAGES, config.seed)
+
+
+def _own_choices(data: DataSection) -> Iterator[str]:
+    """Keys by which a run would learn from, or be tested on, other images than advice."""
+    if not isinstance(data.split, GivenSplit):
+        yield f"data.split.how={data.split.how}"
+    yield from (f"data.budget.{key}" for key, value in data.budget if value is not None)
+    if data.exclude_copies_of is not None:
+        yield "data.exclude_copies_of"
 
 
 def _kept(pool: Pool, dataset: Dataset) -> Pool:

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from shared.config import Config, validate
+from shared.config.read import validate
+from shared.config.schema import Config
 from shared.data.group_split import fold_numbers
 from shared.data.split import Split
 from shared.errors import DataError
@@ -20,9 +21,10 @@ from shared.models.backbones.build import build_backbone, find_backbone
 from shared.models.backbones.module import Backbone
 from shared.models.local_weights import LocalWeights
 from shared.models.weights import load_weights
-from shared.pipeline.build import device_of, preprocessing_of, split_of
+from shared.pipeline.build import split_of
+from shared.pipeline.preflight import Experiment, preflight
 from shared.progress import Progress
-from shared.task import Preprocessing, Task, positive_classes
+from shared.task import Preprocessing, positive_classes
 
 FOLDS = 5
 BRIEF_SIDE, BRIEF_IMAGES = 96, 800
@@ -34,9 +36,7 @@ class Setting:
     """The images that are measured on.
 
     Attributes:
-        task: The application.
-        config: Of the run that is to be advised; what it says of backbone and strategy, but the sides, is not used.
-        spec: Of its preprocessing.
+        experiment: The run that is to be advised; of its backbone and strategy the sides alone are used.
         pool: Where the images come from.
         split: The images.
         folds: [N] number of the fold of each; no group stands in two.
@@ -44,9 +44,7 @@ class Setting:
         progress: Called with (what, done, total, note).
     """
 
-    task: Task
-    config: Config
-    spec: Preprocessing
+    experiment: Experiment
     pool: Pool
     split: Split
     folds: NDArray[np.int64]
@@ -54,26 +52,36 @@ class Setting:
     progress: Progress
 
     @classmethod
-    def read(cls, task: Task, config: Config, pool: Pool, progress: Progress) -> Setting:
+    def read(cls, experiment: Experiment, pool: Pool, progress: Progress) -> Setting:
         """Reads the images of a pool and divides them into folds.
 
         Raises:
             DataError: They are all of one group.
         """
-        spec = preprocessing_of(task, config)
+        task, spec = experiment.task, experiment.spec
         samples = pool.dataset.samples
         groups = len(np.unique(pool.units))
         if groups < 2:
             raise DataError(f"all {len(samples)} images are of one group (patient, writer); advice needs two or more")
-        folds = fold_numbers(samples, pool.units, min(FOLDS, groups), config.seed)
+        folds = fold_numbers(samples, pool.units, min(FOLDS, groups), experiment.config.seed)
         split = split_of(task, pool.dataset, np.arange(len(samples)), pool.units, spec, progress, "for advice")
         judge = Judge(split.labels, np.array(positive_classes(task, pool.dataset.classes)), pool.units)
-        return cls(task, config, spec, pool, split, folds, judge, progress)
+        return cls(experiment, pool, split, folds, judge, progress)
+
+    @property
+    def config(self) -> Config:
+        """The configuration of the run that is to be advised."""
+        return self.experiment.config
+
+    @property
+    def spec(self) -> Preprocessing:
+        """The preprocessing of the images."""
+        return self.experiment.spec
 
     @property
     def device(self) -> torch.device:
         """Where to compute."""
-        return device_of(self.config)
+        return self.experiment.device
 
     def backbone(self, one: LocalWeights, side: int) -> Backbone:
         """Pretrained, with all stages, for a side of the network's input."""
@@ -86,16 +94,18 @@ class Setting:
     def configured(self, one: LocalWeights, sections: Mapping[str, Any]) -> Config:
         """The configuration that a recipe makes of this one, for a backbone."""
         tree = self.config.model_dump(mode="json", exclude_unset=True)
-        backbone: dict[str, Any] = {"size": self.config.backbone.size, "frame": self.config.backbone.frame}
+        sides = self.config.backbone
+        backbone: dict[str, Any] = {"size": sides.size, "store_size": sides.store_size}
         backbone |= {"name": one.name, "weights": one.weights, **sections.get("backbone", {})}
         return validate(Config, {**tree, "backbone": backbone, "strategy": sections["strategy"]}, origin="advice")
 
     def briefer(self) -> Setting:
         """Fewer and smaller images, for what takes long; itself where it is small already."""
-        size, frame = self.config.backbone.size, self.config.backbone.frame
+        size, stored = self.config.backbone.size, self.config.backbone.store_size
         if size <= BRIEF_SIDE and len(self.folds) <= BRIEF_IMAGES:
             return self
         side = min(size, BRIEF_SIDE)
-        sides = {"size": side, "frame": frame if frame is not None and frame <= side else None}
+        sides = {"size": side, "store_size": stored if stored is not None and stored <= side else None}
         config = self.config.model_copy(update={"backbone": self.config.backbone.model_copy(update=sides)})
-        return Setting.read(self.task, config, self.pool.fewer(BRIEF_IMAGES, self.config.seed), self.progress)
+        briefer = preflight(self.experiment.task, config)
+        return Setting.read(briefer, self.pool.fewer(BRIEF_IMAGES, self.config.seed), self.progress)

@@ -10,15 +10,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from shared.config import Config
 from shared.data.split import Split
 from shared.experiments.advice.judge import Values
 from shared.experiments.advice.recipes import epochs_for
 from shared.pipeline.fit import fit
+from shared.pipeline.preflight import Experiment
 from shared.progress import Progress
 from shared.samples import Dataset
-from shared.strategies import find_strategy
-from shared.task import Task
 
 PASSES = 2_500
 """Images that all fine-tuning of one backbone may see: on two cores some 20 s at 96 pixels a side, with MobileNetV2."""
@@ -34,8 +32,7 @@ def folds_to_run(images: int, folds: NDArray[np.int64]) -> list[int]:
 
 
 def finetuned_scores(
-    task: Task,
-    configure: Callable[[int], Config],
+    configure: Callable[[int], Experiment],
     dataset: Dataset,
     split: Split,
     folds: NDArray[np.int64],
@@ -45,8 +42,7 @@ def finetuned_scores(
     """Probabilities of the images of some folds, each by a network that was fine-tuned on the other folds.
 
     Args:
-        task: The application.
-        configure: Gives the configuration for a number of training images.
+        configure: Gives the experiment for a number of training images.
         dataset: Of the images.
         split: The images.
         folds: [N] number of the fold of each.
@@ -60,16 +56,14 @@ def finetuned_scores(
     for number in run:
         inside = np.flatnonzero(folds == number)
         learnt = np.flatnonzero(folds != number)
-        config = configure(len(learnt))
+        experiment = configure(len(learnt))
         standing_in = split.of(learnt[np.linspace(0, len(learnt) - 1, min(STANDING_IN, len(learnt))).astype(int)])
         splits = {"train": split.of(learnt), "validation": standing_in}
         with tempfile.TemporaryDirectory() as folder, torch.random.fork_rng(devices=[]):
-            job, _, _ = fit(task, config, dataset, splits, folder=Path(folder), progress=progress)
-            strategy = find_strategy(str(config.strategy["name"]))
+            job, _, _ = fit(experiment, dataset, splits, folder=Path(folder), progress=progress)
             with torch.no_grad():
-                found = torch.cat(
-                    [job.network.head(features).float().cpu() for features in strategy.features(job, split.of(inside))]
-                )
+                blocks = experiment.strategy.features(job, split.of(inside))
+                found = torch.cat([job.network.head(features).float().cpu() for features in blocks])
         rows.append(inside)
         scores.append(torch.softmax(found.double(), dim=1).numpy())
     return np.concatenate(rows), np.concatenate(scores)

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from shared.config import Config
+from shared.config.schema import Config
 from shared.evaluation.text import in_words, short_name
 from shared.experiments.advice.recipes import FINETUNE, PROBE, PROBE_AUTO
 
@@ -79,7 +79,7 @@ def _data_lines(data: Mapping[str, Any]) -> list[str]:
 
 
 def _backbone_lines(one: Mapping[str, Any], measure: str) -> list[str]:
-    over_depth = ", ".join(f"{t['layer']} {t['value']:.3f}" for t in one["layers"] if t["pooling"] == "avg1")
+    over_depth = ", ".join(f"{t['layer']} {t['value']:.3f}" for t in one["layers"] if t["pooling"] == "avg_1x1")
     return [
         f"{one['name']} ({one['weights']}): LogME {one['log_me']:.3f}, H-score {one['h_score']:.2f}",
         f"    linear {short_name(measure)} over depth: {over_depth}",

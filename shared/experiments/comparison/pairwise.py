@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import DataError, RunError, UsageError
-from shared.evaluation.decision.aggregation import Aggregation
 from shared.evaluation.decision.series import score_series
 from shared.evaluation.statistics.intervals import bootstrap, group_codes
 from shared.evaluation.statistics.paired import compare_aucs, sign_flip_p
 from shared.runs.folder import check_finished
-from shared.runs.record import read_model_record
-from shared.samples import Grouping
+from shared.runs.predictions import FILE, Predictions, read_predictions
+from shared.runs.record import ModelRecord, read_model_record
 
 MIN_OF_EACH_KIND = 2
 """Units of each kind from which DeLong's variance exists."""
@@ -25,24 +23,34 @@ MIN_OF_EACH_KIND = 2
 
 @dataclass(frozen=True)
 class _Test:
-    """The test of a run, as its `predictions.csv` has it."""
+    """The test of a run: its predictions, and what puts slices together."""
 
-    task: str
-    rows: dict[str, dict[str, str]]
-    positive: tuple[str, ...]
-    aggregation: Aggregation
+    record: ModelRecord
+    predictions: Predictions
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """True class by sample."""
+        return dict(zip(self.predictions.samples, self.predictions.labels, strict=True))
 
     def by_unit(self, samples: list[str]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Scores and truth of the units, each as the run itself puts slices together."""
-        rows = [self.rows[name] for name in samples]
-        scores = np.array([sum(float(row[label]) for label in self.positive) for row in rows])
-        truth = np.array([row["label"] in self.positive for row in rows])
-        owners = zip(*((row["series"], row["group"], int(row["unit"])) for row in rows), strict=True)
-        return score_series(scores, truth, Grouping(*owners), self.aggregation).by_unit()
+        rows = self._rows(samples)
+        scores, truth = self.predictions.positive(self.record)
+        belonging = self.predictions.belonging.at(rows)
+        return score_series(scores[rows], truth[rows], belonging, self.record.aggregation).by_unit()
+
+    def units(self, samples: list[str]) -> list[int]:
+        """Independent unit of each sample."""
+        return [self.predictions.belonging.units[i] for i in self._rows(samples)]
 
     def right(self, samples: list[str]) -> NDArray[np.float64]:
         """1 where the likeliest class is the true one."""
-        return np.array([float(self.rows[name]["label"] == self.rows[name]["predicted"]) for name in samples])
+        return self.predictions.right()[self._rows(samples)].astype(np.float64)
+
+    def _rows(self, samples: list[str]) -> list[int]:
+        place = {name: row for row, name in enumerate(self.predictions.samples)}
+        return [place[name] for name in samples]
 
 
 def compare_runs(run: Path, other: Path) -> dict[str, Any]:
@@ -60,16 +68,17 @@ def compare_runs(run: Path, other: Path) -> dict[str, Any]:
         DataError: Their tests share no image, or name it differently.
     """
     one, two = _read(run), _read(other)
-    if one.task != two.task:
+    if one.record.task != two.record.task:
         raise UsageError(f"{run} and {other} are runs of different applications")
-    shared = [name for name in one.rows if name in two.rows]
+    first, second = one.labels, two.labels
+    shared = [name for name in first if name in second]
     if not shared:
         raise DataError(f"the tests of {run} and {other} share no image; divide both alike (same data, split and seed)")
-    if any(one.rows[name]["label"] != two.rows[name]["label"] for name in shared):
+    if any(first[name] != second[name] for name in shared):
         raise DataError(f"{run} and {other} give the same image different labels; they are of different data")
-    units = [int(one.rows[name]["unit"]) for name in shared]
+    units = one.units(shared)
     accuracy, auc = _accuracies(one.right(shared), two.right(shared), units), _aucs(one, two, shared)
-    apart = len(one.rows) + len(two.rows) - 2 * len(shared)
+    apart = len(first) + len(second) - 2 * len(shared)
     lines = [
         f"{run.name} against {other.name}, {len(shared)} test images in common, of {len(set(units))} independent units"
         + (f" ({apart} images stand in one test only)" if apart else "")
@@ -103,7 +112,7 @@ def _accuracies(one: NDArray[np.float64], two: NDArray[np.float64], units: list[
 
 
 def _aucs(one: _Test, two: _Test, samples: list[str]) -> dict[str, Any] | None:
-    if not one.positive or not two.positive:
+    if not any(one.record.positive) or not any(two.record.positive):
         return None
     (first, ill), (second, _) = one.by_unit(samples), two.by_unit(samples)
     if min(int(ill.sum()), int((~ill).sum())) < MIN_OF_EACH_KIND:
@@ -113,13 +122,6 @@ def _aucs(one: _Test, two: _Test, samples: list[str]) -> dict[str, Any] | None:
 
 def _read(run: Path) -> _Test:
     check_finished(run)
-    record = read_model_record(run)
-    if not (run / "predictions.csv").exists():
+    if not (run / FILE).exists():
         raise RunError(f"{run} has no predictions of a test; evaluate it on DATA, or train a run")
-    try:
-        with (run / "predictions.csv").open(encoding="utf-8", newline="") as stream:
-            rows = {row["sample"]: row for row in csv.DictReader(stream) if row["split"] == "test"}
-    except (OSError, KeyError, UnicodeDecodeError) as error:
-        raise RunError(f"{run}/predictions.csv cannot be read ({type(error).__name__}); train again") from None
-    positive = tuple(name for name, flag in zip(record.classes, record.positive, strict=True) if flag)
-    return _Test(record.task, rows, positive, record.aggregation)
+    return _Test(read_model_record(run), read_predictions(run))

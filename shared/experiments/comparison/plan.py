@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, field_validator
 
-from shared.config import Config, Section, apply_override, faults_of, read_yaml, to_yaml, validate
+from shared.config.describe import to_yaml
+from shared.config.read import apply_override, faults_of, read_yaml, validate
+from shared.config.schema import Config, Section
 from shared.errors import ConfigError
 
 if TYPE_CHECKING:
     from shared.task import Task
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
-PLAN_KEYS = {"seed": "seeds", "data.labels_per_class": "labels_per_class"}
+PLAN_KEYS = {"seed": "seeds", "data.budget.labels_per_class": "labels_per_class"}
 """Keys of a configuration that a comparison sets itself, and by which of its own."""
 
 
@@ -168,7 +170,7 @@ def _is_another(old: Any, new: Mapping[str, Any]) -> bool:
 def _config(wanted: Comparison, backbone: str, strategy: str, labels: int | None, seed: int) -> Config:
     tree = merged(merged(wanted.base, wanted.backbones[backbone]), wanted.strategies[strategy])
     name = f"{wanted.name}-{backbone}-{strategy}"
-    own = {"name": name, "seed": seed, "data": {"labels_per_class": labels}}
+    own = {"name": name, "seed": seed, "data": {"budget": {"labels_per_class": labels}}}
     return validate(Config, merged(tree, own), origin=name)
 
 

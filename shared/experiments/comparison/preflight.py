@@ -15,7 +15,7 @@ from shared.runs.folder import check_finished, is_finished
 from shared.runs.record import read_model_record
 
 if TYPE_CHECKING:
-    from shared.config import Config
+    from shared.config.schema import Config
     from shared.task import Task
 
 log = logging.getLogger(__name__)
@@ -65,13 +65,13 @@ def check_unchanged(task: Task, finished: Mapping[Cell, Path], root: Path, progr
 def _states_now(task: Task, configs: Sequence[Config], root: Path, progress: Progress) -> list[str | None]:
     """Fingerprints of the data of each configuration; None where they cannot be read, which is for cells to tell."""
     from shared.data.loading import load_dataset, require_data
-    from shared.pipeline.build import preprocessing_of
+    from shared.pipeline.preflight import preflight
 
     found = list[str | None]()
     for config in configs:
         try:
             require_data(config.data)
-            spec = preprocessing_of(task, config)
+            spec = preflight(task, config).spec
             found.append(load_dataset(task, config.data, spec, root, progress).fingerprint)
         except MedtlError as error:
             log.warning("whether the data are still those of finished cells cannot be told: %s", error)
@@ -104,7 +104,9 @@ def _by_data(finished: Mapping[Cell, Path]) -> dict[str, dict[Cell, Path]]:
 
 def _data_of(cell: Cell) -> str:
     """All that a configuration says of its data but the label budget."""
-    return cell.config.data.model_copy(update={"labels_per_class": None}).model_dump_json()
+    data = cell.config.data
+    whole = data.budget.model_copy(update={"labels_per_class": None})
+    return data.model_copy(update={"budget": whole}).model_dump_json()
 
 
 def without_data(cells: Sequence[Cell]) -> dict[Cell, str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from shared.config import Published
+from shared.config.schema import Published
 from shared.evaluation.text import in_words
 from shared.experiments.comparison.figures import learning_curves, pareto_plot
 from shared.experiments.comparison.plan import Cell, Plan

@@ -27,7 +27,7 @@ from shared.runs.folder import is_finished
 from shared.runs.record import read_model_record
 
 if TYPE_CHECKING:
-    from shared.config import Config
+    from shared.config.schema import Config
     from shared.task import Task
 
 FOLDER = "compare"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 from shared.evaluation.statistics.paired import holm, over_seeds
 from shared.experiments.comparison.pairwise import compare_runs
 from shared.experiments.comparison.plan import Cell, budget_in_words
+from shared.runs.predictions import read_predictions
 
 
 def paired_tests(
@@ -82,14 +82,9 @@ def _unlike(rows: Sequence[Mapping[str, Any]], here: Sequence[int], runs: Sequen
     first: dict[int, tuple[int, frozenset[str]]] = {}
     for i in here:
         for seed, run in runs[i].items():
-            images = _tested(run)
+            images = frozenset(read_predictions(run).samples)
             other, known = first.setdefault(seed, (i, images))
             if images != known:
                 one, two = (f"{rows[k]['backbone']} x {rows[k]['strategy']}" for k in (other, i))
                 return f"{one} and {two} were tested on different images (seed {seed})"
     return None
-
-
-def _tested(run: Path) -> frozenset[str]:
-    with (run / "predictions.csv").open(encoding="utf-8", newline="") as stream:
-        return frozenset(row["sample"] for row in csv.DictReader(stream) if row["split"] == "test")

@@ -29,11 +29,13 @@ def find_backbone(name: str) -> BackboneRecord:
     return BACKBONES.get(name)
 
 
-def build_backbone(name: str, *, layers: Sequence[str] | None, seed: int, input_size: int | None = None) -> Backbone:
+def build_backbone(
+    backbone: BackboneRecord | str, *, layers: Sequence[str] | None, seed: int, input_size: int | None = None
+) -> Backbone:
     """A backbone with random weights that depend only on `seed`, cut off after the deepest of `layers`.
 
     Args:
-        name: Of a record.
+        backbone: A record, or its name.
         layers: Whose outputs are wanted; None: the record's default.
         seed: Of the random initialisation; torch's own generator is left as it was.
         input_size: Side to which the backbone itself brings images; None: they come as they shall be.
@@ -45,7 +47,8 @@ def build_backbone(name: str, *, layers: Sequence[str] | None, seed: int, input_
 
     from shared.models.backbones.module import Backbone
 
-    record = find_backbone(name)
+    record = find_backbone(backbone) if isinstance(backbone, str) else backbone
+    name = record.name
     wanted = tuple(layers or (record.default_layer,))
     unknown = [layer for layer in wanted if layer not in record.feature_layers]
     if unknown:

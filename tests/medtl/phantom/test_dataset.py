@@ -19,7 +19,7 @@ from medtl.phantom.dataset import COLUMNS, EMBEDDED_SCANNERS, MIN_TUMOUR_MM2, wr
 from medtl.phantom.physics import SCANNERS
 from medtl.phantom.tumours import KINDS
 from medtl.task import TASK
-from shared.config import DataSection
+from shared.config.schema import DataSection, TargetSection
 from shared.data.loading import load_dataset
 from shared.errors import ConfigError, DataError
 from shared.task import Preprocessing
@@ -116,7 +116,8 @@ def test_scanners_of_the_embedded_data_are_known_before_they_are_made(tmp_path: 
     told = TASK.synthetic_domains()
     made = write_phantom(tmp_path / "made", patients=1, slices=1, scanners=EMBEDDED_SCANNERS)
     assert {sample.domain for sample in load(made, {}).samples} == set(told)
-    for wanted in (DataSection(domains=(told[0], "phantom nowhere")), DataSection(target="phantom nowhere")):
+    nowhere = "phantom nowhere"
+    for wanted in (DataSection(domains=(told[0], nowhere)), DataSection(target=TargetSection(domain=nowhere))):
         with pytest.raises(ConfigError, match="phantom atlas, phantom borealis"):
             load_dataset(TASK, wanted, Preprocessing(32, 1, TASK.default_options), tmp_path / "root", lambda *_: None)
     assert not (tmp_path / "root").exists()

@@ -12,7 +12,8 @@ import pytest
 
 from handwriting.task import TASK
 from shared.adaptation.target import with_target
-from shared.config import DataSection, load_config
+from shared.config.read import load_config
+from shared.config.schema import BudgetSection, DataSection, TargetSection
 from shared.data.loading import load_dataset
 from shared.data.partition import split_data
 from shared.data.split import Split
@@ -34,7 +35,7 @@ def joined(tmp_path_factory: pytest.TempPathFactory, draw_characters: Draw) -> t
     near, far = (draw_characters(root / name, each=12, seed=seed) for seed, name in enumerate(("near", "far")))
     for index in range(3):
         shutil.copy(near / "digit_0" / f"{index:03d}.png", far / "digit_0" / f"copy{index}.png")
-    wanted = DataSection(collections={"near": str(near), "far": str(far)}, target="far")
+    wanted = DataSection(collections={"near": str(near), "far": str(far)}, target=TargetSection(domain="far"))
     return wanted, load_dataset(TASK, wanted, Preprocessing(32, 1, TASK.default_options), root, _quiet)
 
 
@@ -58,7 +59,7 @@ def test_the_division_does_not_depend_on_labels_of_the_target(joined: tuple[Data
 
 def test_few_labels_are_drawn_from_the_source_alone(joined: tuple[DataSection, Dataset]) -> None:
     wanted, dataset = joined
-    few = wanted.model_copy(update={"labels_per_class": 2})
+    few = wanted.model_copy(update={"budget": BudgetSection(labels_per_class=2)})
     whole, cut = (split_data(TASK, one, dataset, seed=0, progress=_quiet) for one in (wanted, few))
     domains = [cut.dataset.samples[i].domain for i in cut.splits["train"]]
     assert domains.count("near") == 6
@@ -68,7 +69,7 @@ def test_few_labels_are_drawn_from_the_source_alone(joined: tuple[DataSection, D
 def test_few_groups_are_drawn_from_the_source_alone(joined: tuple[DataSection, Dataset]) -> None:
     """Also where labels of the target would make another draw the better one."""
     wanted, dataset = joined
-    few = wanted.model_copy(update={"train_groups": 6})
+    few = wanted.model_copy(update={"budget": BudgetSection(train_groups=6)})
     other = replace(
         dataset,
         samples=tuple(replace(one, label="ka") if one.domain == "far" else one for one in dataset.samples),
@@ -129,7 +130,7 @@ def test_the_bound_learns_from_the_target_alone() -> None:
 
 
 def test_what_contradicts_a_target_is_refused() -> None:
-    both = ("data.target=a", "data.target_labels=true", "data.target_unlabelled=true")
-    for words in (("data.target=a", "data.left_out=b"), ("data.target_labels=true",), both):
+    both = ("data.target.domain=a", "data.target.labels=used", "data.target.labels=absent")
+    for words in (("data.target.domain=a", "data.split.held_out_domain=b"), ("data.target.labels=used",), both):
         with pytest.raises(ConfigError, match="target"):
             load_config(None, words)

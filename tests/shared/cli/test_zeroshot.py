@@ -19,9 +19,9 @@ from shared.prediction.predictor import Predictor
 from shared.runs.record import read_model_record
 
 RUNNER = CliRunner()
-BACKBONE = "backbone={name: convnet_small, weights: random, size: 32, layers: [block2], pooling: avg2}"
+BACKBONE = "backbone={name: convnet_small, weights: random, size: 32, layers: [block2], pooling: avg_2x2}"
 FINETUNE = (
-    "strategy={name: finetune, augment: false, batch_size: 8, phases: [{epochs: 8, train: all, lr_head: 0.01, "
+    "strategy={name: finetune, augmentation: none, batch_size: 8, phases: [{epochs: 8, train: all, lr_head: 0.01, "
     "lr_backbone: 0.003}]}"
 )
 PLACES = {"no_tumor": None, "glioma": (9, 12, 4), "meningioma": (24, 9, 3), "pituitary": (16, 23, 2)}
@@ -61,7 +61,7 @@ def trained_heads(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that knows no pituitary tumour, of images of which some stand in `heads` too."""
     root = tmp_path_factory.mktemp("trained")
     places = {name: place for name, place in PLACES.items() if name != "pituitary"}
-    words = (f"data.source={draw_heads(root / 'data', places, each=14)}", "data.split=drawn", "seed=5")
+    words = (f"data.source={draw_heads(root / 'data', places, each=14)}", "data.split.how=drawn", "seed=5")
     run = root / "run"
     trained = call(tumours_app, "train", *words, BACKBONE, FINETUNE.replace("epochs: 8", "epochs: 1"), "--out", run)
     assert trained.exit_code == 0, trained.output

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from handwriting.task import TASK
-from shared.config import DataSection, load_config
+from shared.config.read import load_config
+from shared.config.schema import DataSection, TargetSection
 from shared.data.loading import joined, load_dataset, require_data
 from shared.errors import ConfigError, DataError, UsageError
 from shared.io.atomic import read_json
@@ -63,12 +64,12 @@ def test_a_source_of_one_class_is_nothing_to_learn_from_whatever_the_target_has(
     all_ = draw_characters(tmp_path / "all", each=3, seed=1)
     named = {"one": str(one), "all": str(all_)}
     with pytest.raises(DataError, match="all 3 samples to learn from are of class digit_0"):
-        _load(DataSection(collections=named, target="all"), tmp_path)
-    assert len(_load(DataSection(collections=named, target="one"), tmp_path).samples) == 12
-    hidden = DataSection(collections=named, target="all", target_unlabelled=True)
+        _load(DataSection(collections=named, target=TargetSection(domain="all")), tmp_path)
+    assert len(_load(DataSection(collections=named, target=TargetSection(domain="one")), tmp_path).samples) == 12
+    hidden = DataSection(collections=named, target=TargetSection(domain="all", labels="absent"))
     with pytest.raises(DataError, match="all 3 samples to learn from"):
         _load(hidden, tmp_path)
-    seen = _load(hidden.model_copy(update={"target": "one"}), tmp_path).samples
+    seen = _load(hidden.model_copy(update={"target": TargetSection(domain="one", labels="absent")}), tmp_path).samples
     assert {sample.label for sample in seen if sample.domain == "one"} == {None}
 
 
@@ -86,7 +87,11 @@ def test_a_collection_can_be_left_out_and_no_folder_reaches_the_report(
     for number, name in enumerate(("here", "there")):
         draw_characters(tmp_path / "private" / name, each=12, seed=number)
     named = f"data.collections={{here: {tmp_path}/private/here, there: {tmp_path}/private/there}}"
-    words = (*(word for word in tiny_words if not word.startswith("data.source")), named, "data.left_out=there")
+    words = (
+        *(word for word in tiny_words if not word.startswith("data.source")),
+        named,
+        "data.split.held_out_domain=there",
+    )
     folder = run(
         TASK, load_config(None, (*words, "strategy={name: linear_probe}")), root=tmp_path, out=tmp_path / "run"
     )

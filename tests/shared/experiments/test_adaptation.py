@@ -13,7 +13,8 @@ from handwriting.task import TASK
 from shared.adaptation.criteria import Run, setting_rules
 from shared.adaptation.target import FOLDER
 from shared.cli.adapt import RULE_NAMES, between, folder_name
-from shared.config import Config, DataSection, load_config
+from shared.config.read import load_config
+from shared.config.schema import Config, DataSection, TargetSection
 from shared.data.loading import load_dataset
 from shared.data.partition import split_data
 from shared.errors import ConfigError, UsageError
@@ -24,15 +25,15 @@ from shared.pipeline.preflight import faults_of_run
 from shared.pipeline.train import run
 from shared.runs.folder import check_finished
 from shared.runs.record import read_model_record
-from shared.strategies import ADAPTING
+from shared.strategies import target_strategies
 from shared.task import Preprocessing
 
 Draw = Callable[..., Path]
 STRATEGY = (
-    "strategy={name: dann, batch_norm: per_domain, augment: false, batch_size: 8, phases: [{epochs: 2, train: all, "
+    "strategy={name: dann, batch_norm: per_domain, augmentation: none, batch_size: 8, phases: [{epochs: 2, train: all, "
     "lr_head: 0.01, lr_backbone: 0.003, shape: annealed}]}"
 )
-BACKBONE = "backbone={name: convnet_small, weights: random, size: 32, layers: [block2], pooling: avg2}"
+BACKBONE = "backbone={name: convnet_small, weights: random, size: 32, layers: [block2], pooling: avg_2x2}"
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,7 @@ def config(tmp_path_factory: pytest.TempPathFactory, draw_characters: Draw) -> C
 
 @pytest.mark.usefixtures("quick_ending")
 def test_it_tries_chooses_and_tells_both_columns(config: Config, tmp_path: Path) -> None:
-    plan = Plan(methods=("dann", "adabn"), weights=(0.5,), rule="mutual_information")
+    plan = Plan(strategies=("dann", "adabn"), loss_weights=(0.5,), rule="mutual_information")
     tree = adapt(TASK, config, plan, tmp_path, root=tmp_path, progress=lambda *_: None)
     lines = write_adaptation(TASK, tree, tmp_path)
     assert [one["name"] for one in tree["settings"]] == ["source only", "dann weight=0.5", "adabn"]
@@ -178,11 +179,11 @@ def test_proxy_a_distance_does_not_know_patients_again_and_says_nothing_of_one()
 def test_two_domains_or_two_paths_are_named_and_nothing_between(tmp_path: Path) -> None:
     config = load_config(None, ())
     named = between(config, "a", "b").data
-    assert (named.domains, named.target) == (("a", "b"), "b")
+    assert (named.domains, named.target_domain) == (("a", "b"), "b")
     (tmp_path / "x").mkdir()
     (tmp_path / "y").mkdir()
     paths = between(config, str(tmp_path / "x"), str(tmp_path / "y")).data
-    assert (list(paths.collections), paths.target) == (["x", "y"], "y")
+    assert (list(paths.collections), paths.target_domain) == (["x", "y"], "y")
     lacking = (("a", str(tmp_path / "y")), ("a", None), ("a.zip", "b.zip"), (str(tmp_path / "x"), "b"))
     alike = (("a", "a"), (str(tmp_path / "x"), f"{tmp_path}/y/../x"))
     for source, target in (*lacking, *alike):
@@ -200,18 +201,18 @@ def test_each_pair_of_domains_has_a_folder_of_its_own() -> None:
 def test_the_command_names_the_rules_that_there_are() -> None:
     assert set(RULE_NAMES) == set(setting_rules())
     assert Plan().rule == RULE_NAMES[0]
-    assert Plan().methods == ADAPTING[:1]
-    Plan(methods=ADAPTING).check()
+    assert Plan().strategies == ("dann",)
+    Plan(strategies=tuple(target_strategies())).check()
 
 
 def test_a_plan_names_rules_and_methods_that_there_are(config: Config, tmp_path: Path) -> None:
     named = (
         Plan(rule="luck"),
-        Plan(methods=("finetune",)),
-        Plan(methods=("conservative",)),
-        Plan(methods=("adabn",), weights=(0.3,)),
+        Plan(strategies=("finetune",)),
+        Plan(strategies=("conservative",)),
+        Plan(strategies=("adabn",), loss_weights=(0.3,)),
     )
-    for plan in (*named, Plan(methods=("mean_teacher",), label_shift=True)):
+    for plan in (*named, Plan(strategies=("mean_teacher",), label_shift=True)):
         with pytest.raises(ConfigError):
             adapt(TASK, config, plan, tmp_path, root=tmp_path, progress=lambda *_: None)
     for strategy in ({**config.strategy, **more} for more in ({"layer": "block9"}, {"hidden": 0}, {"suer": 0.5})):
@@ -222,7 +223,7 @@ def test_a_plan_names_rules_and_methods_that_there_are(config: Config, tmp_path:
 
 
 def test_a_target_that_is_no_domain_is_refused(config: Config, tmp_path: Path) -> None:
-    data = config.data.model_copy(update={"target": "elsewhere"})
+    data = config.data.model_copy(update={"target": TargetSection(domain="elsewhere")})
     with pytest.raises(ConfigError, match="it must be one of several domains; there are far, near"):
         run(TASK, config.model_copy(update={"data": data}), root=tmp_path)
 
@@ -230,8 +231,10 @@ def test_a_target_that_is_no_domain_is_refused(config: Config, tmp_path: Path) -
 def test_a_rule_without_labels_needs_a_target(config: Config, tmp_path: Path) -> None:
     data = config.data.model_copy(update={"target": None})
     strategy = {**config.strategy, "name": "finetune", "selection": "entropy", "batch_norm": "train"}
-    with pytest.raises(ConfigError, match=r"it needs data\.target"):
+    with pytest.raises(ConfigError, match=r"set data\.target\.domain"):
         run(TASK, config.model_copy(update={"data": data, "strategy": strategy}), root=tmp_path)
     for more in ({"name": "mean_teacher"}, {"name": "adabn"}, {"name": "dann", "batch_norm": "per_domain"}):
-        changed = config.model_copy(update={"data": data, "strategy": {**strategy, "selection": "loss", **more}})
-        assert ["set data.target" in fault for fault in faults_of_run(TASK, changed)] == [True]
+        changed = config.model_copy(
+            update={"data": data, "strategy": {**strategy, "selection": "log_likelihood", **more}}
+        )
+        assert ["set data.target.domain" in fault for fault in faults_of_run(TASK, changed)] == [True]

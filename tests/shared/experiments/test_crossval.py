@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from handwriting.task import TASK
-from shared.config import load_config
+from shared.config.read import load_config
 from shared.evaluation.statistics.intervals import wilson
 from shared.evaluation.statistics.repeats import mean_of_repeats
 from shared.experiments.crossval import _Calls, _pooled, _Tested, cross_validate, in_words

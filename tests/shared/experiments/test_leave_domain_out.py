@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from handwriting.task import TASK
-from shared.config import load_config
+from shared.config.read import load_config
 from shared.errors import ConfigError, DataError
 from shared.experiments.leave_domain_out import in_words, leave_domains_out
 from shared.io.atomic import read_json
@@ -17,7 +17,7 @@ Draw = Callable[..., Path]
 
 
 def test_a_test_that_the_configuration_chooses_is_refused(tmp_path: Path, tiny_words: tuple[str, ...]) -> None:
-    config = load_config(None, (*tiny_words, "data.left_out=one"))
+    config = load_config(None, (*tiny_words, "data.split.held_out_domain=one"))
     with pytest.raises(ConfigError, match="--by domain"):
         leave_domains_out(TASK, config, seeds=1, root=tmp_path, progress=lambda *_: None)
 

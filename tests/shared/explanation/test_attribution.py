@@ -17,10 +17,10 @@ SIZE = 32
 
 def _network(name: str = "convnet_small", size: int = SIZE, classes: int = 2) -> Network:
     backbone = build_backbone(name, layers=None, seed=0)
-    width = feature_width(backbone, backbone.layers, "avg1", 1, size)
+    width = feature_width(backbone, backbone.layers, "avg_1x1", 1, size)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return Network(backbone, backbone.layers, "avg1", width, classes).eval()
+        return Network(backbone, backbone.layers, "avg_1x1", width, classes).eval()
 
 
 def _corner_network() -> Network:
@@ -30,7 +30,7 @@ def _corner_network() -> Network:
         if isinstance(module, torch.nn.Conv2d):
             torch.nn.init.zeros_(module.weight)
             module.weight.data[0, 0, 1, 1] = 1.0
-    network.pooling = "avg2"
+    network.pooling = "avg_2x2"
     network.head = torch.nn.Linear(network.head.in_features * 4, 2)
     torch.nn.init.zeros_(network.head.weight)
     torch.nn.init.zeros_(network.head.bias)

@@ -48,7 +48,9 @@ def test_what_speaks_against_the_class_points_at_nothing() -> None:
 
 def test_agreement_counts_each_method_and_chance(monkeypatch: pytest.MonkeyPatch) -> None:
     backbone = build_backbone("convnet_small", layers=None, seed=0)
-    network = Network(backbone, backbone.layers, "avg1", feature_width(backbone, backbone.layers, "avg1", 1, SIZE), 2)
+    network = Network(
+        backbone, backbone.layers, "avg_1x1", feature_width(backbone, backbone.layers, "avg_1x1", 1, SIZE), 2
+    )
     mask = _mask()
 
     def pointing(network: Network, images: np.ndarray, targets: np.ndarray, device: object, method: str) -> np.ndarray:

@@ -41,7 +41,7 @@ class Counted(Sequence):
         return self.pixels[index]
 
 
-def _network(*, seed: int = 0, layers: tuple[str, ...] = ("block2",), pooling: str = "avg1") -> Network:
+def _network(*, seed: int = 0, layers: tuple[str, ...] = ("block2",), pooling: str = "avg_1x1") -> Network:
     backbone = build_backbone("convnet_small", layers=layers, seed=seed)
     return Network(backbone, layers, pooling, feature_width(backbone, layers, pooling, 1, 32), 2)
 
@@ -107,7 +107,7 @@ OTHERS: dict[str, Callable[[], dict[str, Any]]] = {
     "another weight": lambda: {"network": _one_weight_nudged()},
     "another BatchNorm statistic": lambda: {"network": _one_statistic_nudged()},
     "another layer": lambda: {"network": _network(layers=("block1",))},
-    "another pooling": lambda: {"network": _network(pooling="max1")},
+    "another pooling": lambda: {"network": _network(pooling="max_1x1")},
     "another option of preprocessing": lambda: {"spec": replace(SPEC, options={"margin": 0.2})},
     "another size": lambda: {"spec": replace(SPEC, size=48)},
     "another content": lambda: {"content_hash": "other"},
@@ -162,7 +162,7 @@ def test_an_interrupted_computation_leaves_nothing_to_be_taken_up() -> None:
 
 def test_what_a_killed_process_left_is_not_taken_up() -> None:
     network, images = _network(), Counted()
-    folder = cache_folder("features") / f"{layer_keys(network.backbone, SPEC, 'data')['block2']}-avg1"
+    folder = cache_folder("features") / f"{layer_keys(network.backbone, SPEC, 'data')['block2']}-avg_1x1"
     folder.mkdir(parents=True)
     np.save(folder / "half.npy", np.zeros((COUNT, 64), np.float32))
     (folder / "half.npy").rename(folder / "half.1.partial")
@@ -186,7 +186,7 @@ def test_the_cache_lies_where_the_user_wants_it(monkeypatch: pytest.MonkeyPatch,
 
 def test_all_layers_come_in_one_pass_and_a_shorter_backbone_finds_them() -> None:
     images = Counted()
-    wanted = [("block1", "avg2"), ("block2", "avg1"), ("block3", "max1")]
+    wanted = [("block1", "avg_2x2"), ("block2", "avg_1x1"), ("block3", "max_1x1")]
     whole = build_backbone("convnet_small", layers=("block1", "block2", "block3"), seed=0)
     rows = features_of_layers(
         whole,
@@ -202,7 +202,7 @@ def test_all_layers_come_in_one_pass_and_a_shorter_backbone_finds_them() -> None
     assert [rows[one].shape for one in wanted] == [(COUNT, 128), (COUNT, 64), (COUNT, 128)]
     short = _features(_network(layers=("block2",)), images)
     assert images.reads == COUNT
-    assert np.array_equal(short, rows["block2", "avg1"].block(0, COUNT))
+    assert np.array_equal(short, rows["block2", "avg_1x1"].block(0, COUNT))
 
 
 def test_several_layers_lie_side_by_side() -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from handwriting.task import TASK
-from shared.config import load_config
+from shared.config.read import load_config
 from shared.data.split import Split
 from shared.errors import ConfigError
 from shared.features.layer_search import FeatureSpec, search_layers
@@ -56,10 +56,10 @@ def _choose(sizes: tuple[int, ...], seed: int = 0) -> tuple[FeatureSpec, list[di
 
 def test_a_code_that_keeps_places_is_chosen_where_only_places_tell() -> None:
     code, rows = _choose((SIDE,))
-    assert code.pooling != "avg1"
+    assert code.pooling != "avg_1x1"
     best = max(rows, key=lambda row: row["validation_score"])
     assert (list(code.layers), code.pooling, code.size) == (best["layers"], best["pooling"], best["size"])
-    globally = max(row["validation_score"] for row in rows if row["pooling"] == "avg1")
+    globally = max(row["validation_score"] for row in rows if row["pooling"] == "avg_1x1")
     assert best["validation_score"] > globally
 
 
@@ -70,7 +70,7 @@ def test_every_stage_is_tried_under_every_pooling_and_the_best_in_pairs() -> Non
             (row["layers"][0], row["pooling"]) for row in rows if row["size"] == size and len(row["layers"]) == 1
         }
         stages = find_backbone("convnet_small").stages
-        assert singles == {(stage, pooling) for stage in stages for pooling in ("avg1", "avg2", "avg3")}
+        assert singles == {(stage, pooling) for stage in stages for pooling in ("avg_1x1", "avg_2x2", "avg_3x3")}
         assert sum(row["size"] == size and len(row["layers"]) == 2 for row in rows) == len(stages) - 1
 
 
@@ -83,8 +83,18 @@ def test_a_run_takes_up_the_choice(
 ) -> None:
     data = draw_characters(tmp_path / "data", each=12, seed=3)
     words = [word for word in tiny_words if not word.startswith(("data.source", "backbone", "strategy"))]
-    words += ["backbone.name=convnet_small", "backbone.weights=random", "backbone.layers=auto", "backbone.frame=32"]
-    words += [f"data.source={data}", "backbone.size=32", "backbone.sizes=[32,40]", "strategy={name: linear_probe}"]
+    words += [
+        "backbone.name=convnet_small",
+        "backbone.weights=random",
+        "backbone.layers=auto",
+        "backbone.store_size=32",
+    ]
+    words += [
+        f"data.source={data}",
+        "backbone.size=32",
+        "backbone.candidate_sizes=[32,40]",
+        "strategy={name: linear_probe}",
+    ]
     folder = run(TASK, load_config(None, words), root=tmp_path / "runs")
     record = read_model_record(folder)
     assert record.backbone["layers"]
@@ -95,9 +105,9 @@ def test_a_run_takes_up_the_choice(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["backbone.sizes=[64]"], "layers=auto"),
-        (["backbone.layers=auto", "backbone.sizes=[64]"], "need a frame"),
-        (["backbone.frame=300"], "only enlarged"),
+        (["backbone.candidate_sizes=[64]"], "layers=auto"),
+        (["backbone.layers=auto", "backbone.candidate_sizes=[64]"], "need a store_size"),
+        (["backbone.store_size=300"], "only enlarged"),
     ],
 )
 def test_sizes_that_make_no_sense_are_refused(words: list[str], said: str) -> None:

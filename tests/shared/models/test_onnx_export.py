@@ -22,7 +22,7 @@ SPEC = Preprocessing(32)
 
 def _network(seed: int = 0) -> Network:
     backbone = build_backbone("convnet_small", layers=("block1",), seed=seed)
-    network = Network(backbone, ("block1",), "avg1", feature_width(backbone, ("block1",), "avg1", 1, 32), 3)
+    network = Network(backbone, ("block1",), "avg_1x1", feature_width(backbone, ("block1",), "avg_1x1", 1, 32), 3)
     with torch.no_grad():
         torch.nn.init.zeros_(network.head.bias)
         torch.nn.init.normal_(network.head.weight, std=5.0, generator=torch.Generator().manual_seed(seed))

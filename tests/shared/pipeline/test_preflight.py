@@ -5,8 +5,11 @@ from typing import Any
 import pytest
 
 from handwriting.task import TASK
-from shared.config import Config
-from shared.pipeline.preflight import faults_of_run
+from medtl.task import TASK as MRI
+from shared.config.schema import Config
+from shared.errors import ConfigError
+from shared.pipeline.preflight import faults_of_run, preflight
+from shared.task import Task
 
 
 def _faults(**sections: Any) -> list[str]:
@@ -19,15 +22,14 @@ def test_the_defaults_have_no_fault() -> None:
 
 def test_all_faults_are_told_each_once() -> None:
     found = _faults(
-        data={"options": {"crop": 1}, "augmentation": "none"},
+        data={"options": {"crop": 1}},
         backbone={"name": "resnet81"},
         strategy={"name": "linear_probe", "layers": "auto", "head": "tree"},
     )
-    head, layers, options, augmentation, backbone = found
+    head, layers, options, backbone = found
     assert head.startswith("strategy.head: ")
     assert layers.startswith("strategy.layers: unknown key 'layers'")
     assert options.startswith("data.options: unknown crop")
-    assert augmentation.startswith("data.augmentation: unknown augmentation 'none'")
     assert backbone.startswith("unknown backbone 'resnet81'; did you mean resnet18")
 
 
@@ -37,15 +39,68 @@ def test_a_stage_is_looked_up_in_the_backbone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sections", "said"),
+    ("strategy", "said"),
     [
-        ({"strategy": {"selection": "entropy"}}, "strategy.selection: entropy judges unlabelled images"),
-        ({"reverse_validation": True}, "reverse_validation needs data.target"),
+        ({"selection": "entropy"}, "strategy.selection: entropy judges unlabelled images"),
+        ({"name": "adabn"}, "strategy.name: adabn learns from images of a target"),
+        ({"name": "dann", "batch_norm": "per_domain"}, "strategy.batch_norm: per_domain keeps statistics of a target"),
     ],
 )
-def test_what_needs_a_target_without_labels_is_refused_without_one(sections: dict[str, Any], said: str) -> None:
-    (fault,) = _faults(**sections)
+def test_what_needs_a_target_without_labels_is_refused_without_one(strategy: dict[str, Any], said: str) -> None:
+    (fault,) = _faults(strategy=strategy)
     assert fault.startswith(said)
-    (fault,) = _faults(**sections, data={"target": "here", "target_labels": True})
+    (fault,) = _faults(strategy=strategy, data={"target": {"domain": "here", "labels": "used"}})
     assert fault.startswith(said)
-    assert _faults(**sections, data={"target": "here"}) == []
+    assert _faults(strategy=strategy, data={"target": {"domain": "here"}}) == []
+
+
+def test_an_augmentation_is_looked_up_and_a_strategy_that_needs_one_gets_one() -> None:
+    (fault,) = _faults(strategy={"augmentation": "elastic"})
+    assert fault == "strategy.augmentation: unknown augmentation 'elastic'; known: none, usual"
+    assert _faults(strategy={"augmentation": "none"}) == []
+    target = {"target": {"domain": "here"}}
+    assert _faults(strategy={"name": "mean_teacher"}, data=target) == []
+    (fault,) = _faults(strategy={"name": "mean_teacher", "augmentation": "none"}, data=target)
+    assert fault == "strategy.augmentation: mean_teacher learns from varied images; choose one of usual"
+
+
+@pytest.mark.parametrize(
+    ("task", "key", "value"),
+    [
+        (TASK, "sensitivity", 0.5),
+        (TASK, "prevalence", 0.3),
+        (TASK, "miss_cost", 9),
+        (MRI, "max_selective_risk", 0.5),
+    ],
+)
+def test_a_key_of_the_other_kind_of_decision_is_refused(task: Task, key: str, value: float) -> None:
+    (fault,) = faults_of_run(task, Config.model_validate({"decision": {key: value}}))
+    assert fault.startswith(f"decision.{key}: does nothing in {task.name}, which ")
+    other = MRI if task is TASK else TASK
+    assert faults_of_run(other, Config.model_validate({"decision": {key: value}})) == []
+
+
+def test_an_experiment_has_every_name_looked_up_and_every_default_filled_in() -> None:
+    config = Config.model_validate({"backbone": {"name": "convnet_small", "size": 32}, "seed": 3})
+    experiment = preflight(TASK, config)
+    assert (experiment.backbone.name, experiment.spec.size) == ("convnet_small", 32)
+    assert experiment.config.strategy == experiment.options.model_dump(mode="json")
+    assert experiment.config.decision == {
+        "threshold": None,
+        "ood_false_positive_rate": 0.01,
+        "max_selective_risk": 0.01,
+    }
+    assert experiment.miss_costs(("ka", "kha")) == (1.0, 1.0)
+    assert preflight(TASK, experiment.config) == experiment
+    assert experiment.varied(seed=4).config.seed == 4
+
+
+def test_a_missed_tumour_costs_what_the_configuration_says() -> None:
+    config = Config.model_validate({"decision": {"miss_cost": 5.0}})
+    assert preflight(MRI, config).miss_costs(("glioma", "no_tumour")) == (5.0, 1.0)
+
+
+def test_all_faults_stand_in_one_message() -> None:
+    config = Config.model_validate({"backbone": {"name": "resnet81"}, "decision": {"sensitivity": 0.5}})
+    with pytest.raises(ConfigError, match=r"decision\.sensitivity: .*; unknown backbone 'resnet81'"):
+        preflight(TASK, config)

@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 from safetensors.torch import load_file
 
 from handwriting.task import TASK
-from shared.config import load_config
+from shared.config.read import load_config
 from shared.data.audit import AuditResult, Pair
 from shared.errors import ConfigError, DataError, LeakError, MedtlError, RunError, UsageError
 from shared.evaluation.decision.selective import choose_rejection
@@ -42,7 +42,9 @@ FILES = {
     "model_card.md",
     "done",
 }
-HEAD_ALONE = "strategy={name: finetune, augment: false, batch_norm: frozen, phases: [{epochs: 1, train: none}]}"
+HEAD_ALONE = (
+    "strategy={name: finetune, augmentation: none, batch_norm: freeze_stats, phases: [{epochs: 1, train: none}]}"
+)
 
 
 def _run(root: Path, words: Words, *more: str, out: Path | None = None) -> Path:
@@ -109,7 +111,7 @@ def test_the_run_tells_no_path_of_its_samples(tiny_run: Path, characters: Path) 
 
 @pytest.mark.usefixtures("quick_ending")
 def test_the_seed_alone_decides_the_weights(tmp_path: Path, tiny_words: Words) -> None:
-    words = (*tiny_words, "strategy.phases=[{epochs: 2, train: all}]", "strategy.augment=true")
+    words = (*tiny_words, "strategy.phases=[{epochs: 2, train: all}]", "strategy.augmentation=usual")
     first, again = _run(tmp_path / "a", words), _run(tmp_path / "b", words)
     assert _weights(first) == _weights(again)
     assert (first / "metrics.jsonl").read_text() == (again / "metrics.jsonl").read_text()
@@ -195,9 +197,11 @@ def test_copies_of_another_dataset_are_left_out_so_that_the_run_can_be_its_sourc
     other = draw_characters(tmp_path / "other", each=2, seed=2)
     for index in range(3):
         shutil.copy(data / "digit_0" / f"{index:03d}.png", other / "digit_1" / f"1{index:02d}.png")
-    folder = _run(tmp_path, tiny_words, f"data.source={data}", f"data.apart_from={other}", HEAD_ALONE)
+    folder = _run(tmp_path, tiny_words, f"data.source={data}", f"data.exclude_copies_of={other}", HEAD_ALONE)
     notes = read_json(folder / "report.json")["notes"]
-    assert any(note.startswith("3 images are copies of some in data.apart_from, 0 are of patients") for note in notes)
+    assert any(
+        note.startswith("3 images are copies of some in data.exclude_copies_of, 0 are of patients") for note in notes
+    )
     tree = assess_data(TASK, folder, other, stakes=UsageContext(), progress=lambda *_: None)
     assert tree["coverage"]["seen_in_training"] == 0
 
@@ -293,12 +297,12 @@ def test_the_folds_test_each_image_once_and_copies_together(
     shutil.copy(data / "digit_0" / "000.png", data / "digit_0" / "100.png")
     tested: list[set[str]] = []
     for fold in range(3):
-        chosen = (f"data.source={data}", "data.folds=3", f"data.fold={fold}", HEAD_ALONE)
+        chosen = (f"data.source={data}", "data.split.folds=3", f"data.split.fold={fold}", HEAD_ALONE)
         folder = _run(tmp_path, tiny_words, *chosen, out=tmp_path / str(fold))
         tested.append({row["sample"] for row in _table(folder) if row["split"] == "test"})
     assert sum(map(len, tested)) == len(set.union(*tested)) == 28
     with pytest.raises(ConfigError, match="of 3 folds it is 0 to 2"):
-        _run(tmp_path, tiny_words, *chosen, "data.fold=3", out=tmp_path / "none")
+        _run(tmp_path, tiny_words, *chosen, "data.split.fold=3", out=tmp_path / "none")
 
 
 @pytest.mark.usefixtures("quick_ending")
@@ -313,12 +317,12 @@ def test_a_domain_that_is_left_out_is_the_test_and_its_copies_do_not_teach(
         rows.append(f"{path.relative_to(data)},{path.parent.name},{'there' if there else 'here'}")
     (data / "labels.csv").write_text("\n".join(rows) + "\n")
     words = (f"data.source={data / 'labels.csv'}", HEAD_ALONE)
-    folder = _run(tmp_path, tiny_words, *words, "data.left_out=there", out=tmp_path / "run")
+    folder = _run(tmp_path, tiny_words, *words, "data.split.held_out_domain=there", out=tmp_path / "run")
     assert {row["domain"] for row in _table(folder) if row["split"] == "test"} == {"there"}
     assert read_json(folder / "model.json")["domains"] == ["here"]
     assert len((folder / "seen.txt").read_text().split()) == 27
     with pytest.raises(ConfigError, match="one of several domains; there are here, there"):
-        _run(tmp_path, tiny_words, *words, "data.left_out=mars", out=tmp_path / "none")
+        _run(tmp_path, tiny_words, *words, "data.split.held_out_domain=mars", out=tmp_path / "none")
 
 
 def test_a_corrected_label_makes_it_another_dataset(characters: Path, tmp_path: Path) -> None:
@@ -365,9 +369,9 @@ def test_a_run_folder_in_use_is_refused(tmp_path: Path, tiny_words: Words) -> No
         pytest.param("strategy.phases=[{epochs: 1, train: [block7]}]", ConfigError, "no stage block7"),
         ("backbone.name=convnet_smal", ConfigError, "did you mean convnet_small"),
         ("backbone.layers=[block7]", ConfigError, "no layer 'block7'; convnet_small has block1"),
-        ("backbone.copied=[block7]", ConfigError, "no stage 'block7'"),
-        ("backbone.pooling=avg7", ConfigError, "backbone.pooling: 'avg7'; allowed: avg1"),
-        ("data.augmentation=physics", ConfigError, "unknown augmentation 'physics'; known: usual"),
+        ("backbone.transfer_stages=[block7]", ConfigError, "no stage 'block7'"),
+        ("backbone.pooling=avg7", ConfigError, "backbone.pooling: 'avg7'; allowed: avg_1x1"),
+        ("strategy.augmentation=physics", ConfigError, "unknown augmentation 'physics'; known: none, usual"),
     ],
 )
 def test_a_name_that_does_not_exist_is_refused_before_anything_is_written(
@@ -402,7 +406,7 @@ def test_transfer_copies_the_backbone_of_a_run_and_not_its_head(
 
 @pytest.mark.usefixtures("quick_ending")
 def test_transfer_copies_only_the_stages_that_are_named(tmp_path: Path, tiny_words: Words, tiny_run: Path) -> None:
-    words = ("seed=5", HEAD_ALONE, f"backbone.weights={tiny_run}", "backbone.copied=[block1]")
+    words = ("seed=5", HEAD_ALONE, f"backbone.weights={tiny_run}", "backbone.transfer_stages=[block1]")
     target = _run(tmp_path, tiny_words, *words)
     before, after = load_file(tiny_run / "model.safetensors"), load_file(target / "model.safetensors")
     assert torch.equal(before["backbone.stages.block1.0.weight"], after["backbone.stages.block1.0.weight"])
@@ -437,10 +441,10 @@ def test_the_fixed_extractor_makes_a_run_too(tmp_path: Path, tiny_words: Words, 
 
 @pytest.mark.usefixtures("quick_ending")
 def test_few_labels_shrink_the_training_part_only(tmp_path: Path, tiny_words: Words, tiny_run: Path) -> None:
-    folder = _run(tmp_path, tiny_words, "data.labels_per_class=3", HEAD_ALONE)
+    folder = _run(tmp_path, tiny_words, "data.budget.labels_per_class=3", HEAD_ALONE)
     assert read_json(folder / "report.json")["test"]["n"] == read_json(tiny_run / "report.json")["test"]["n"]
     with pytest.raises(DataError, match="40 were asked for"):
-        _run(tmp_path, tiny_words, "data.labels_per_class=40")
+        _run(tmp_path, tiny_words, "data.budget.labels_per_class=40")
 
 
 @pytest.mark.usefixtures("quick_ending")

@@ -21,7 +21,7 @@ TINY = """
 name: tiny
 base:
   data: {source: SOURCE}
-  backbone: {name: convnet_small, weights: random, size: 32, layers: [block1], pooling: avg2}
+  backbone: {name: convnet_small, weights: random, size: 32, layers: [block1], pooling: avg_2x2}
   strategy: {name: linear_probe}
 backbones:
   small: {}

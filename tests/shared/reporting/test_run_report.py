@@ -77,7 +77,9 @@ def _part(count: int, seed: int) -> Split:
 
 def _finished(**changes: Any) -> Finished:
     backbone = build_backbone("convnet_small", layers=("block1",), seed=0)
-    network = Network(backbone, ("block1",), "avg1", feature_width(backbone, ("block1",), "avg1", 1, 32), 2).eval()
+    network = Network(
+        backbone, ("block1",), "avg_1x1", feature_width(backbone, ("block1",), "avg_1x1", 1, 32), 2
+    ).eval()
     splits = {"train": _part(10, 1), "validation": _part(8, 2), "test": _part(12, 3)}
     flags = np.array([False, True])
     probabilities, results = {}, {}
@@ -115,7 +117,7 @@ def _finished(**changes: Any) -> Finished:
         backbone={
             "name": "convnet_small",
             "layers": ["block1"],
-            "pooling": "avg1",
+            "pooling": "avg_1x1",
             "size": 64,
             "weights": {"spec": "random"},
         },

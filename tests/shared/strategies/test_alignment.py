@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import nn
 
-from shared.config import validate
+from shared.config.read import validate
 from shared.data.split import Split, unlabelled
 from shared.errors import ConfigError
 from shared.models.backbones.build import build_backbone
@@ -86,12 +86,12 @@ def _job(folder: Path, network: Network, draw: Callable[[int, int, str], Split],
 def pictures(tmp_path: Path) -> Job:
     torch.manual_seed(0)
     backbone = build_backbone("convnet_small", layers=["block2"], seed=0)
-    return _job(tmp_path, Network(backbone, ["block2"], "avg1", 64, 2), _pictures)
+    return _job(tmp_path, Network(backbone, ["block2"], "avg_1x1", 64, 2), _pictures)
 
 
 def _options(name: str, **more: Any) -> Any:
     phase = {"epochs": 2, "train": "all", "lr_head": 1e-2, "lr_backbone": 1e-2, "lr_decay": 1.0, "shape": "annealed"}
-    given = {"name": name, "batch_size": 8, "augment": False, "phases": [phase], **more}
+    given = {"name": name, "batch_size": 8, "augmentation": "none", "phases": [phase], **more}
     return validate(find_strategy(name).options, given, origin="test")
 
 
@@ -146,7 +146,7 @@ def test_the_network_gets_the_class_gradient_less_strength_times_that_of_the_dom
     """And the classifier of domains gets its own whole, however weak the strength."""
     options, network, batch = _options("dann", weight=0.5), pictures.network.train(), _batch(pictures, progress=0.1)
     objective = Aligned(pictures, options, lambda shape: DannLoss(options, shape))
-    classifier = objective.between.classifier
+    classifier = objective.domain_loss.classifier
     ours, theirs = (list(one.parameters()) for one in (network.backbone, classifier))
     found = torch.autograd.grad(objective(network, batch), [*ours, *theirs])
     features = network.features(batch.images)
@@ -290,7 +290,7 @@ def test_a_training_that_is_killed_ends_with_the_same_weights_statistics_and_his
 
 @pytest.mark.parametrize("name", ["dann", "adabn", "mean_teacher"])
 def test_a_head_that_is_solved_first_is_solved_for_them_too(name: str, pictures: Job) -> None:
-    options = _options(name, head="solved", selection="mutual_information")
+    options = _options(name, head="probe", selection="mutual_information")
     history = find_strategy(name).fit(pictures, options)
     assert "phase" not in history[0]
     assert [row["epoch"] for row in history if "phase" in row] == [1, 2]
@@ -311,7 +311,7 @@ def test_coral_is_0_of_equal_covariances_and_follows_the_definition() -> None:
     between, x = CoralLoss(_options("coral"), Shape(5, 2, 2)), torch.randn(12, 5)
     domains, ones = torch.arange(24) // 12, torch.ones(24)
     same = AlignmentBatch(torch.cat([x, x + 3.0]), torch.zeros(24, 2), domains, ones, 12, 1.0)
-    other = replace(same, inside=torch.cat([x, 2 * x]))
+    other = replace(same, features=torch.cat([x, 2 * x]))
     assert float(between(same)) == pytest.approx(0, abs=1e-9)
     expected = ((3 * torch.cov(x.T, correction=0)) ** 2).sum() / (4 * 25)
     assert float(between(other)) == pytest.approx(float(expected), rel=1e-4)
@@ -322,7 +322,7 @@ def test_word_counts_through_one_hidden_layer_adapt_as_pictures_do(tmp_path: Pat
     tested = _texts(400, 9, "films")
     phase = {"epochs": 12, "train": "all", "lr_head": 3e-3, "lr_backbone": 3e-3, "lr_decay": 1.0, "shape": "annealed"}
     for name in ("finetune", "dann"):
-        network = Network(multilayer_perceptron(WORDS, (50,), seed=0), ["hidden1"], "avg1", 50, 2)
+        network = Network(multilayer_perceptron(WORDS, (50,), seed=0), ["hidden1"], "avg_1x1", 50, 2)
         torch.manual_seed(0)
         nn.init.normal_(network.head.weight, std=0.1)
         job = _job(tmp_path / name, network, _texts, 400)
@@ -333,8 +333,8 @@ def test_word_counts_through_one_hidden_layer_adapt_as_pictures_do(tmp_path: Pat
 
 
 def test_batchnorm_per_domain_is_refused_where_no_domains_are_aligned() -> None:
-    with pytest.raises(ConfigError, match="for strategies that see a target"):
-        find_strategy("finetune").check(_options("finetune", batch_norm="per_domain"), ("block1",))
+    with pytest.raises(ConfigError, match="batch_norm: input should be 'train', 'freeze_stats' or 'freeze_all'"):
+        _options("finetune", batch_norm="per_domain")
 
 
 def test_all_aligning_strategies_share_their_options() -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from shared.config import to_yaml, validate
+from shared.config.describe import to_yaml
+from shared.config.read import validate
 from shared.errors import ConfigError
 from shared.strategies.conservative import STRATEGY, Options
 from shared.training.job import Job
@@ -81,8 +82,8 @@ def test_held_to_the_outputs_it_resumes_to_the_same_weights(
         load_weights(backbone, str(tiny_run))
         with torch.random.fork_rng():
             torch.manual_seed(0)
-            width = feature_width(backbone, ("block2",), "avg2", 1, 32)
-            return replace(plain, network=Network(backbone, ("block2",), "avg2", width, 2), weights=str(tiny_run))
+            width = feature_width(backbone, ("block2",), "avg_2x2", 1, 32)
+            return replace(plain, network=Network(backbone, ("block2",), "avg_2x2", width, 2), weights=str(tiny_run))
 
     def kill(_what: str, done: int, *_: object) -> None:
         if done == 7:

@@ -27,7 +27,11 @@ def _source(name: str, folder: Path) -> tuple[Network, Path, torch.nn.Module]:
     backbone = build_backbone(name, layers=None, seed=0)
     load_weights(backbone, str(path))
     layers = backbone.layers
-    return Network(backbone, layers, "avg1", feature_width(backbone, layers, "avg1", 3, SIDE), 2).eval(), path, original
+    return (
+        Network(backbone, layers, "avg_1x1", feature_width(backbone, layers, "avg_1x1", 3, SIDE), 2).eval(),
+        path,
+        original,
+    )
 
 
 @pytest.fixture
@@ -79,8 +83,8 @@ def test_the_source_stays_when_the_network_moves_and_is_in_no_checkpoint(
 
 def test_another_code_than_that_of_the_source_is_refused(squeezenet: tuple[Network, Path, torch.nn.Module]) -> None:
     network, path, _ = squeezenet
-    network.pooling = "max1"
-    with pytest.raises(ConfigError, match=r"fire9 under avg1; set backbone\.layers and backbone\.pooling so"):
+    network.pooling = "max_1x1"
+    with pytest.raises(ConfigError, match=r"fire9 under avg_1x1; set backbone\.layers and backbone\.pooling so"):
         SourceOutputs(network, str(path), temperature=2.0)
 
 
@@ -99,4 +103,4 @@ def test_the_classifier_of_a_run_is_its_head(tiny_run: Path) -> None:
     backbone = build_backbone("convnet_small", layers=("block2",), seed=0)
     found = load_classifier(backbone, str(tiny_run))
     assert torch.equal(found.weight, load_file(tiny_run / "model.safetensors")["head.weight"])
-    assert (found.layers, found.pooling) == (("block2",), "avg2")
+    assert (found.layers, found.pooling) == (("block2",), "avg_2x2")

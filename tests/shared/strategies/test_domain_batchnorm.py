@@ -13,7 +13,7 @@ from shared.strategies._domain_batchnorm import SourceStatistics, batch_norms, l
 
 
 def _network() -> Network:
-    return Network(build_backbone("convnet_small", layers=["block1"], seed=0), ["block1"], "avg1", 32, 2)
+    return Network(build_backbone("convnet_small", layers=["block1"], seed=0), ["block1"], "avg_1x1", 32, 2)
 
 
 def _part(count: int) -> Split:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from shared.config import validate
+from shared.config.read import validate
 from shared.data.split import Split, unlabelled
 from shared.errors import ConfigError
 from shared.models.backbones.build import build_backbone
@@ -37,7 +37,7 @@ def _part(count: int, seed: int, domain: str) -> Split:
 def job(tmp_path: Path) -> Job:
     torch.manual_seed(0)
     return Job(
-        network=Network(build_backbone("convnet_small", layers=["block2"], seed=0), ["block2"], "avg1", 64, 2),
+        network=Network(build_backbone("convnet_small", layers=["block2"], seed=0), ["block2"], "avg_1x1", 64, 2),
         train=_part(24, 1, "a"),
         validation=_part(24, 2, "a"),
         classes=("0", "1"),
@@ -96,14 +96,19 @@ def test_at_first_only_labels_count_and_no_gradient_reaches_the_teacher(job: Job
 
 def test_a_teacher_that_is_never_sure_leaves_plain_fine_tuning(job: Job, tmp_path: Path) -> None:
     phase = {"epochs": 2, "train": "all", "lr_head": 1e-2, "lr_backbone": 1e-2, "warmup": 0.0}
-    given = {"batch_size": 8, "batch_norm": "frozen", "augment": False, "class_weights": "none", "phases": [phase]}
+    given = {
+        "batch_size": 8,
+        "batch_norm": "freeze_stats",
+        "class_weights": "none",
+        "phases": [phase],
+    }
     weights, rates = {}, {}
     for name, more in {
         "never": {"confidence_threshold": 0.999999},
         "often": {"confidence_threshold": 0.5},
         "finetune": {},
     }.items():
-        own = replace(job, network=deepcopy(job.network), folder=tmp_path / name, state={})
+        own = replace(job, network=deepcopy(job.network), folder=tmp_path / name, state={}, augment=None)
         strategy = find_strategy("finetune" if name == "finetune" else "mean_teacher")
         history = strategy.fit(own, validate(strategy.options, {**given, **more}, origin="test"))
         weights[name], rates[name] = own.network.head.weight, history[-1].get("pseudo_label_rate")

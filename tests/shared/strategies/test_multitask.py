@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from handwriting.task import TASK
-from shared.config import load_config, validate
+from shared.config.read import load_config, validate
 from shared.data.split import Split
 from shared.errors import ConfigError
 from shared.io.atomic import read_json
@@ -155,7 +155,7 @@ def test_a_run_keeps_reports_exports_and_predicts_its_further_task(
 ) -> None:
     phase = "{epochs: 4, train: all, lr_head: 0.01, lr_backbone: 0.003}"
     strategy = (
-        f"{{name: multitask, tasks: [kind], schedule: gradual, augment: false, batch_size: 8, phases: [{phase}]}}"
+        f"{{name: multitask, tasks: [kind], schedule: gradual, augmentation: none, batch_size: 8, phases: [{phase}]}}"
     )
     folder = run(TASK, load_config(None, [*tiny_words, f"strategy={strategy}"]), root=tmp_path, out=tmp_path / "run")
     resolved = load_config(folder / "config.yaml").strategy

@@ -14,7 +14,7 @@ from shared.training.ema import exponential_average
 def network() -> Network:
     backbone = build_backbone("convnet_small", layers=None, seed=0)
     layers = list(backbone.stages)[-1:]
-    return Network(backbone, layers, "avg1", feature_width(backbone, layers, "avg1", 1, 32), 2)
+    return Network(backbone, layers, "avg_1x1", feature_width(backbone, layers, "avg_1x1", 1, 32), 2)
 
 
 def _bias(network: torch.nn.Module) -> float:

@@ -58,7 +58,7 @@ def test_frozen_stages_keep_weights_and_statistics_and_the_rest_moves() -> None:
 def test_frozen_batch_norm_keeps_statistics_while_its_scale_learns() -> None:
     stages, head = _network()
     set_trainable(stages, head, STAGES)
-    set_mode(stages, head, STAGES, "frozen")
+    set_mode(stages, head, STAGES, "freeze_stats")
     before = stages["top"][1].running_mean.clone()
     _forward(stages, head).sum().backward()
     assert torch.equal(stages["top"][1].running_mean, before)
@@ -81,8 +81,8 @@ def test_rates_fall_towards_the_input() -> None:
 
 def test_fixed_batch_norm_keeps_scale_and_shift_too_and_the_rest_learns() -> None:
     stages, head = _network()
-    set_trainable(stages, head, STAGES, "fixed")
-    set_mode(stages, head, STAGES, "fixed")
+    set_trainable(stages, head, STAGES, "freeze_all")
+    set_mode(stages, head, STAGES, "freeze_all")
     before = {name: value.clone() for name, value in stages["top"][1].state_dict().items()}
     groups = parameter_groups(
         stages, {"head": head}, STAGES, lr_head=0.1, lr_backbone=0.1, lr_decay=1.0, weight_decay=0.1

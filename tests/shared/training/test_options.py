@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from shared.config import validate
+from shared.config.read import validate
 from shared.errors import ConfigError
 from shared.strategies.finetune import STRATEGY, Options
 from tests.shared.small_job import small_job
@@ -39,7 +39,7 @@ def test_it_stops_where_the_phase_stops() -> None:
 
 def test_lp_ft_solves_the_head_and_then_trains_all() -> None:
     found = _options(schedule="lp_ft").resolved(STAGES)
-    assert found.head == "solved"
+    assert found.head == "probe"
     assert [phase.train for phase in found.phases] == ["all"]
 
 

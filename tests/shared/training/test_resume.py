@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from handwriting.task import TASK
-from shared.config import load_config
+from shared.config.read import load_config
 from shared.io.atomic import read_json
 from shared.pipeline.train import run
 from shared.prediction.predictor import Predictor
@@ -158,7 +158,7 @@ def test_killed_ten_times_at_random_moments_it_ends_with_the_same_weights(tmp_pa
 
     So they hit the start, either phase, checkpoints half written, the export and the report.
     """
-    words = (*_long(tiny_words, 200), "strategy.augment=true")
+    words = (*_long(tiny_words, 200), "strategy.augmentation=usual")
     line = _undisturbed(tmp_path / "whole", words)
     cut, killed = tmp_path / "cut", 0
     shares = (np.arange(KILLS) + np.random.default_rng(11).random(KILLS)) / KILLS

@@ -84,15 +84,15 @@ def test_gradients_that_an_earlier_phase_left_do_not_count_in_the_norm(tmp_path:
     assert norms[-10:] == pytest.approx(of_head, rel=1e-3)
 
 
-@pytest.mark.parametrize(("kill_after", "averaging"), [(1, 0.0), (10, 0.0), (24, 0.0), (10, 0.9)])
+@pytest.mark.parametrize(("kill_after", "ema_decay"), [(1, 0.0), (10, 0.0), (24, 0.0), (10, 0.9)])
 def test_killed_and_resumed_it_ends_with_the_same_weights(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kill_after: int, averaging: float
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kill_after: int, ema_decay: float
 ) -> None:
     monkeypatch.setattr("shared.training.trainer.CHECKPOINT_SECONDS", 0.0)
     whole = small_job(tmp_path / "whole")
     (tmp_path / "whole").mkdir()
     (tmp_path / "cut").mkdir()
-    history = _train(whole, averaging=averaging)
+    history = _train(whole, ema_decay=ema_decay)
     steps = 0
 
     def kill(*_: object) -> None:
@@ -102,9 +102,9 @@ def test_killed_and_resumed_it_ends_with_the_same_weights(
             raise Killed
 
     with pytest.raises(Killed):
-        _train(small_job(tmp_path / "cut", kill), averaging=averaging)
+        _train(small_job(tmp_path / "cut", kill), ema_decay=ema_decay)
     resumed = small_job(tmp_path / "cut")
-    assert _train(resumed, averaging=averaging) == history
+    assert _train(resumed, ema_decay=ema_decay) == history
     for (name, a), b in zip(_weights(whole).items(), _weights(resumed).values(), strict=True):
         assert torch.equal(a, b), name
 
@@ -112,7 +112,7 @@ def test_killed_and_resumed_it_ends_with_the_same_weights(
 def test_averaged_weights_are_kept_in_place_of_the_last(tmp_path: Path) -> None:
     plain, smooth = small_job(tmp_path / "a"), small_job(tmp_path / "b")
     _train(plain)
-    history = _train(smooth, averaging=0.9)
+    history = _train(smooth, ema_decay=0.9)
     assert history[-1]["validation_accuracy"] == 1.0
     pairs = zip(plain.network.parameters(), smooth.network.parameters(), strict=True)
     assert any(not torch.equal(first, second) for first, second in pairs)
@@ -134,9 +134,9 @@ def test_the_last_epoch_is_kept_where_nothing_shall_be_chosen(tmp_path: Path, mo
 
 
 def test_a_phase_of_the_head_alone_leaves_the_backbone_as_it_was(tmp_path: Path) -> None:
-    job = small_job(tmp_path)
+    job = replace(small_job(tmp_path), augment=None)
     before = {name: value.clone() for name, value in job.network.backbone.state_dict().items()}
-    _train(job, phases=PHASES[:1], weight_decay=0.1, augment=False)
+    _train(job, phases=PHASES[:1], weight_decay=0.1)
     for name, value in job.network.backbone.state_dict().items():
         assert torch.equal(value, before[name]), name
 
@@ -177,9 +177,9 @@ def _confusing(job: Job) -> Confusing:
 
 
 def test_images_beside_the_training_part_come_without_labels_in_the_same_batch(tmp_path: Path) -> None:
-    job = small_job(tmp_path)
+    job = replace(small_job(tmp_path), augment=None)
     objective = _confusing(job)
-    _train(job, objective, augment=False)
+    _train(job, objective)
     assert {len(batch.labels) for batch in objective.seen} == {8}
     assert {len(batch.images) for batch in objective.seen} == {16}
     for batch in objective.seen:

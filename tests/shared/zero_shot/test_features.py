@@ -10,26 +10,28 @@ import torch
 
 from handwriting.task import TASK as CHARACTERS
 from medtl.task import TASK as TUMOURS
-from shared.config import Config
+from shared.config.schema import Config
 from shared.errors import ConfigError, UsageError
 from shared.models.restore import load_trained
+from shared.pipeline.preflight import preflight
+from shared.task import Task
 from shared.zero_shot.features import extractor_of
 
 
 def config(**backbone: object) -> Config:
-    small = {"name": "convnet_small", "weights": "random", "size": 32, "layers": ["block2"], "pooling": "avg2"}
+    small = {"name": "convnet_small", "weights": "random", "size": 32, "layers": ["block2"], "pooling": "avg_2x2"}
     return Config.model_validate({"backbone": small | backbone})
 
 
 def test_a_configuration_describes_a_network_that_has_learnt_nothing() -> None:
-    extractor = extractor_of(CHARACTERS, config())
-    assert (extractor.network.layers, extractor.network.pooling, extractor.spec.size) == (("block2",), "avg2", 32)
+    extractor = extractor_of(preflight(CHARACTERS, config()))
+    assert (extractor.network.layers, extractor.network.pooling, extractor.spec.size) == (("block2",), "avg_2x2", 32)
     assert (extractor.run, extractor.learnt, extractor.digests) == (None, frozenset(), frozenset())
     extractor.check_unseen(["ka"])
 
 
 def test_a_run_gives_its_network_its_preprocessing_and_what_it_learnt(tiny_run: Path) -> None:
-    extractor = extractor_of(CHARACTERS, config(size=64), tiny_run)
+    extractor = extractor_of(preflight(CHARACTERS, config(size=64)), tiny_run)
     network, record = load_trained(tiny_run)
     images = torch.rand(2, 1, record.preprocessing.size, record.preprocessing.size)
     with torch.inference_mode():
@@ -40,7 +42,7 @@ def test_a_run_gives_its_network_its_preprocessing_and_what_it_learnt(tiny_run: 
 
 
 def test_weights_of_a_run_bring_what_it_learnt(tiny_run: Path) -> None:
-    extractor = extractor_of(CHARACTERS, config(weights=str(tiny_run)))
+    extractor = extractor_of(preflight(CHARACTERS, config(weights=str(tiny_run))))
     assert extractor.run == tiny_run.name
     with pytest.raises(UsageError, match="learnt digit_0, ka, which can then not be unseen"):
         extractor.check_unseen(["ka", "vowel_1", "digit_0"])
@@ -48,9 +50,9 @@ def test_weights_of_a_run_bring_what_it_learnt(tiny_run: Path) -> None:
 
 
 def test_what_cannot_code_is_refused(tiny_run: Path, tmp_path: Path) -> None:
-    def refused(kind: type[Exception], said: str, *given: object) -> None:
+    def refused(kind: type[Exception], said: str, task: Task, stated: Config, *run: Path) -> None:
         with pytest.raises(kind, match=said):
-            extractor_of(*given)  # type: ignore[arg-type]
+            extractor_of(preflight(task, stated), *run)
 
     refused(ConfigError, "name the layers for zero-shot", CHARACTERS, config(layers="auto"))
     refused(UsageError, "is a run of handwriting; name one of medtl", TUMOURS, config(), tiny_run)

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from handwriting import datasets
 from handwriting.cli import app
-from shared.config import load_config
+from shared.config.read import load_config
 from shared.experiments.advice.config import sides_for
 from shared.experiments.advice.recipes import FINETUNE, PROBE, PROBE_AUTO
 from shared.io.atomic import read_json
@@ -99,7 +99,7 @@ def test_a_given_test_is_never_read(
     [
         (["backbone.name=vgg16"], "advice is given on the rest; allowed are data, seed"),
         (["strategy.name=finetune"], "advice is given on the rest"),
-        (["data.labels_per_class=3"], "data.labels_per_class: advice looks at all"),
+        (["data.budget.labels_per_class=3"], "data.budget.labels_per_class: advice looks at all"),
         (["seed=x"], "seed: input should be a valid integer"),
     ],
 )
@@ -124,6 +124,6 @@ def test_no_data_no_weights_or_too_small_an_image_is_one_line(characters: Path, 
 
 
 def test_sides_follow_the_images() -> None:
-    assert sides_for(28) == {"frame": 32, "size": 64}
+    assert sides_for(28) == {"store_size": 32, "size": 64}
     assert sides_for(100) == {"size": 96}
     assert sides_for(512) == {"size": 160}

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from shared.config import Config, validate
+from shared.config.read import validate
+from shared.config.schema import Config
 from shared.experiments.advice.recipes import FINETUNE, FINETUNE_LAST, PROBE, RECIPES, epochs_for, recipe
 from shared.models.backbones.build import find_backbone
 from shared.strategies import find_strategy

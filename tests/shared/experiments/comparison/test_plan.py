@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from handwriting.task import TASK
-from shared.config import to_yaml
+from shared.config.describe import to_yaml
 from shared.errors import ConfigError
 from shared.experiments.comparison.plan import load_comparison, merged
 
@@ -20,7 +20,7 @@ backbones:
   tree: {backbone: {name: alexnet, size: 96}}
 strategies:
   frozen: {strategy: {name: linear_probe}}
-  finetune: {strategy: {batch_norm: frozen}}
+  finetune: {strategy: {batch_norm: freeze_stats}}
 labels_per_class: [5, null]
 seeds: [0, 3]
 """
@@ -38,7 +38,7 @@ def test_every_combination_is_a_cell_and_seeds_stand_together(tmp_path: Path) ->
     assert [[cell.seed for cell in row] for row in plan.rows()] == [[0, 3]] * 8
     cell = plan.cells[5]
     assert (cell.backbone, cell.strategy, cell.labels, cell.seed) == ("tree", "frozen", 5, 3)
-    assert (cell.config.seed, cell.config.data.labels_per_class) == (3, 5)
+    assert (cell.config.seed, cell.config.data.budget.labels_per_class) == (3, 5)
     assert (cell.config.backbone.name, cell.config.backbone.size) == ("alexnet", 96)
     assert plan.cells[0].config.backbone.size == 64
 
@@ -46,7 +46,7 @@ def test_every_combination_is_a_cell_and_seeds_stand_together(tmp_path: Path) ->
 def test_another_strategy_takes_no_options_of_the_base(tmp_path: Path) -> None:
     frozen, finetune = (load_comparison(TASK, _write(tmp_path, SMALL)).cells[i].config.strategy for i in (0, 2))
     assert frozen == {"name": "linear_probe"}
-    assert finetune == {"name": "finetune", "batch_size": 8, "batch_norm": "frozen"}
+    assert finetune == {"name": "finetune", "batch_size": 8, "batch_norm": "freeze_stats"}
 
 
 def test_overrides_leave_what_they_are_laid_over_alone() -> None:
@@ -61,14 +61,18 @@ def test_overrides_leave_what_they_are_laid_over_alone() -> None:
 def test_the_base_may_be_a_file_beside_it_and_words_lie_over_it(tmp_path: Path) -> None:
     (tmp_path / "base.yaml").write_text("name: other\nbackbone: {name: resnet18, size: 64}\n", encoding="utf-8")
     path = _write(tmp_path, "name: x\nbase: base.yaml\nbackbones: {a: {}}\nstrategies: {s: {}}\n")
-    (cell,) = load_comparison(TASK, path, ["backbone.pooling=avg2", "data.source=d.zip"]).cells
-    assert (cell.config.backbone.size, cell.config.backbone.pooling, cell.config.data.source) == (64, "avg2", "d.zip")
+    (cell,) = load_comparison(TASK, path, ["backbone.pooling=avg_2x2", "data.source=d.zip"]).cells
+    assert (cell.config.backbone.size, cell.config.backbone.pooling, cell.config.data.source) == (
+        64,
+        "avg_2x2",
+        "d.zip",
+    )
     assert cell.config.name == "x-a-s"
 
 
 def test_a_cell_of_another_configuration_has_another_folder(tmp_path: Path) -> None:
     path = _write(tmp_path, SMALL)
-    one, two = (load_comparison(TASK, path, words).cells[0] for words in ([], ["data.test=0.3"]))
+    one, two = (load_comparison(TASK, path, words).cells[0] for words in ([], ["data.split.test=0.3"]))
     assert one.name == two.name
     assert one.folder != two.folder
     assert to_yaml(load_comparison(TASK, path).cells[0].config) == to_yaml(one.config)
@@ -84,14 +88,17 @@ def test_a_cell_of_another_configuration_has_another_folder(tmp_path: Path) -> N
         (("{backbone.name: vgg11}", "{backbone.nam: vgg11}"), "backbones.dotted: backbone.nam: unknown key 'nam'"),
         (("{name: linear_probe}", "{name: linear}"), "strategies.frozen: strategy.name: unknown strategy 'linear'"),
         (("linear_probe}", "linear_probe, layers: auto}"), "strategies.frozen: strategy.layers: unknown key 'layers'"),
-        (("{batch_norm: frozen}", "{batch_norm: cold}"), "strategies.finetune: strategy.batch_norm: "),
-        (("{strategy: {batch_norm: frozen}}", "{strategy: linear_probe}"), "strategies.finetune: strategy: "),
+        (("{batch_norm: freeze_stats}", "{batch_norm: cold}"), "strategies.finetune: strategy.batch_norm: "),
+        (("{strategy: {batch_norm: freeze_stats}}", "{strategy: linear_probe}"), "strategies.finetune: strategy: "),
         (("{backbone.name: vgg11}", "{backbone.name: vgg1}"), "backbones.dotted: unknown backbone 'vgg1'"),
         (("{backbone.name: vgg11}", "{backbone.layers: [x]}"), "backbones.dotted: backbone.layers: no layer 'x'"),
         (("base: {", "base: {data: {options: {crop: 1}}, "), "base: data.options: unknown crop"),
-        (("base: {", "base: {data: {augmentation: none}, "), "base: data.augmentation: unknown augmentation 'none'"),
+        (
+            ("base: {", "base: {data: {augmentation: none}, "),
+            "base: strategy.augmentation: unknown augmentation 'none'",
+        ),
         (("{backbone.name: vgg11}", "{seed: 4}"), "backbones.dotted: seed: is set by the comparison's own key seeds"),
-        (("base: {", "base: {data: {labels_per_class: 4}, "), "base: data.labels_per_class: is set by"),
+        (("base: {", "base: {data: {labels_per_class: 4}, "), "base: data.budget.labels_per_class: is set by"),
         (("{backbone.name: vgg11}", "{name: a}"), "backbones.dotted: name: is that of the comparison"),
         (("dotted:", "a/b:"), "backbones.a/b"),
     ],
@@ -112,8 +119,8 @@ def test_all_faults_are_told_at_once_and_those_of_the_base_once(tmp_path: Path) 
 
 
 def test_faults_that_only_two_overrides_together_have_are_found(tmp_path: Path) -> None:
-    text = SMALL.replace("{backbone.name: vgg11}", "{backbone.frame: 48}").replace(
-        "{strategy: {batch_norm: frozen}}", "{backbone.size: 32}"
+    text = SMALL.replace("{backbone.name: vgg11}", "{backbone.store_size: 48}").replace(
+        "{strategy: {batch_norm: freeze_stats}}", "{backbone.size: 32}"
     )
     with pytest.raises(ConfigError, match=r"backbones\.dotted with strategies\.finetune: backbone: frame is 48"):
         load_comparison(TASK, _write(tmp_path, text))
@@ -129,7 +136,7 @@ def test_faults_of_strategies_and_backbones_are_told_at_once_and_once_each(tmp_p
 
 def test_a_stage_that_one_backbone_lacks_is_told_with_both(tmp_path: Path) -> None:
     phases = "{phases: [{epochs: 1, train: [layer4]}]}"
-    text = SMALL.replace("{batch_norm: frozen}", phases).replace("{backbone.name: vgg11}", "{}")
+    text = SMALL.replace("{batch_norm: freeze_stats}", phases).replace("{backbone.name: vgg11}", "{}")
     said = "backbones.tree with strategies.finetune: train: no stage layer4; this backbone has conv1"
     with pytest.raises(ConfigError, match=re.escape(said)) as fault:
         load_comparison(TASK, _write(tmp_path, text))
@@ -138,7 +145,7 @@ def test_a_stage_that_one_backbone_lacks_is_told_with_both(tmp_path: Path) -> No
 
 def test_a_base_that_only_its_overrides_complete_is_no_fault(tmp_path: Path) -> None:
     text = SMALL.replace("{name: finetune, batch_size: 8}", "{name: conservative, batch_size: 8}")
-    path = _write(tmp_path, text.replace("{batch_norm: frozen}", "{parameters: {strength: 0.1}}"))
+    path = _write(tmp_path, text.replace("{batch_norm: freeze_stats}", "{parameters: {strength: 0.1}}"))
     assert load_comparison(TASK, path).cells[2].config.strategy["parameters"] == {"strength": 0.1}
 
 

@@ -26,7 +26,7 @@ TINY = """
 name: tiny
 base:
   data: {source: SOURCE}
-  backbone: {name: convnet_small, weights: random, size: 32, layers: [block1], pooling: avg2}
+  backbone: {name: convnet_small, weights: random, size: 32, layers: [block1], pooling: avg_2x2}
   strategy: {name: linear_probe}
   published:
     convnet_small: {source: Nobody 1900, accuracy: 0.5, note: 'of other images'}

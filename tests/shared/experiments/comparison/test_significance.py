@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shared.config import Config
+from shared.config.schema import Config
 from shared.evaluation.statistics.paired import holm, over_seeds
 from shared.experiments.comparison.plan import Cell
 from shared.experiments.comparison.significance import paired_tests

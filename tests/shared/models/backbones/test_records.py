@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torchvision import models
 
 from shared.errors import UnknownNameError
+from shared.models.backbones import build
 from shared.models.backbones.build import build_backbone, find_backbone
 from shared.models.backbones.record import BACKBONES, IMAGENET_MEAN, IMAGENET_STD, BackboneRecord
-from shared.models.backbones.records import torchvision as backbones
 from shared.models.network import Calibrated, Network, feature_width
 
 TORCHVISION = [name for name in BACKBONES if "/" not in name and name not in ("convnet_small", "lenet")]
@@ -216,7 +216,7 @@ def test_an_unknown_layer_is_answered_with_the_layers() -> None:
 
 
 def test_timm_that_is_not_installed_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backbones, "find_spec", lambda _: None)
+    monkeypatch.setattr(build, "find_spec", lambda _: None)
     with pytest.raises(UnknownNameError, match=r"pip install 'medtl\[timm\]'"):
         find_backbone("timm/resnet18")
 
@@ -251,17 +251,17 @@ def test_a_timm_model_that_cannot_be_used_is_refused(name: str, said: str) -> No
 
 
 EXPORTED = [
-    ("convnet_small", "avg2"),
-    ("lenet", "avg1"),
-    pytest.param("squeezenet1_1", "avgmax", marks=pytest.mark.slow),
-    pytest.param("alexnet", "avg1", marks=pytest.mark.slow),
-    pytest.param("vgg11_bn", "avg1", marks=pytest.mark.slow),
-    pytest.param("resnet18", "avg3", marks=pytest.mark.slow),
-    pytest.param("densenet121", "avg1", marks=pytest.mark.slow),
-    pytest.param("inception_v3", "max1", marks=pytest.mark.slow),
-    pytest.param("mobilenet_v2", "avg3", marks=pytest.mark.slow),
-    pytest.param("mobilenet_v3_small", "avg1", marks=pytest.mark.slow),
-    pytest.param("efficientnet_b0", "avg1", marks=pytest.mark.slow),
+    ("convnet_small", "avg_2x2"),
+    ("lenet", "avg_1x1"),
+    pytest.param("squeezenet1_1", "avg_max", marks=pytest.mark.slow),
+    pytest.param("alexnet", "avg_1x1", marks=pytest.mark.slow),
+    pytest.param("vgg11_bn", "avg_1x1", marks=pytest.mark.slow),
+    pytest.param("resnet18", "avg_3x3", marks=pytest.mark.slow),
+    pytest.param("densenet121", "avg_1x1", marks=pytest.mark.slow),
+    pytest.param("inception_v3", "max_1x1", marks=pytest.mark.slow),
+    pytest.param("mobilenet_v2", "avg_3x3", marks=pytest.mark.slow),
+    pytest.param("mobilenet_v3_small", "avg_1x1", marks=pytest.mark.slow),
+    pytest.param("efficientnet_b0", "avg_1x1", marks=pytest.mark.slow),
 ]
 
 

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from shared.config import Config, load_config, to_yaml
+from shared.config.describe import to_yaml
+from shared.config.read import load_config
+from shared.config.schema import Config
 from shared.errors import ConfigError
 
 
@@ -66,9 +68,9 @@ def test_keys_that_are_no_text_are_named_where_they_stand(tmp_path: Path) -> Non
 
 def test_a_fault_of_form_is_told_in_the_words_of_yaml_without_all_that_stands_around() -> None:
     with pytest.raises(ConfigError) as fault:
-        load_config(None, ["data=here", "backbone.sizes=32", "published.vgg16={accuracy: 0.5}"])
+        load_config(None, ["data=here", "backbone.candidate_sizes=32", "published.vgg16={accuracy: 0.5}"])
     assert "data: input should be a mapping, got 'here'" in str(fault.value)
-    assert "backbone.sizes: input should be a list, got 32" in str(fault.value)
+    assert "backbone.candidate_sizes: input should be a list, got 32" in str(fault.value)
     assert str(fault.value).endswith("published.vgg16.source: field required")
 
 

@@ -1,0 +1,116 @@
+"""`predictions.csv`: what a run said of each image of validation and test, written once and read back."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.errors import RunError
+from shared.io.atomic import write_text
+from shared.runs.record import ModelRecord
+from shared.samples import Grouping, Sample
+
+FILE = "predictions.csv"
+COLUMNS = ("split", "sample", "series", "group", "unit", "domain", "label", "predicted", "ood_score")
+"""Before one column for each class."""
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a run said of the N images of one split.
+
+    Attributes:
+        samples: Id of each image.
+        domains: Domain of each image.
+        labels: True class of each image.
+        predicted: Likeliest class of each image.
+        probabilities: float64 [N, classes], calibrated.
+        belonging: Series, group and independent unit of each image.
+    """
+
+    samples: tuple[str, ...]
+    domains: tuple[str, ...]
+    labels: tuple[str, ...]
+    predicted: tuple[str, ...]
+    probabilities: NDArray[np.float64]
+    belonging: Grouping
+
+    def positive(self, record: ModelRecord) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Probability of the positive event float64 [N], and whether each image shows it bool [N]."""
+        flags = dict(zip(record.classes, record.positive, strict=True))
+        # column by column, in the order of the classes, as the run itself adds them up
+        raw = sum(
+            (self.probabilities[:, i] for i, name in enumerate(record.classes) if flags[name]),
+            np.zeros(len(self.labels)),
+        )
+        return raw, np.array([flags[label] for label in self.labels], dtype=np.bool_)
+
+    def right(self) -> NDArray[np.bool_]:
+        """Whether the likeliest class of each image is the true one, bool [N]."""
+        return np.array([one == other for one, other in zip(self.labels, self.predicted, strict=True)], dtype=np.bool_)
+
+
+def write_predictions(
+    run: Path,
+    classes: Sequence[str],
+    samples: Mapping[str, Sequence[Sample]],
+    belonging: Mapping[str, Grouping],
+    probabilities: Mapping[str, NDArray[np.float64]],
+    ood: Mapping[str, NDArray[np.float64]],
+) -> None:
+    """Writes the file, whole or not at all.
+
+    Args:
+        run: The run folder.
+        classes: Names, in the order of the columns of `probabilities`.
+        samples: The images, by split.
+        belonging: What they belong to, by split.
+        probabilities: float64 [N, classes] by split; the splits that are written.
+        ood: Out-of-distribution scores float64 [N] by split.
+    """
+    stream = io.StringIO()
+    table = csv.writer(stream, lineterminator="\n")
+    table.writerow([*COLUMNS, *classes])
+    for name, rows in probabilities.items():
+        owners = zip(belonging[name].series, belonging[name].groups, belonging[name].units, strict=True)
+        for sample, owner, row, strange in zip(samples[name], owners, rows, ood[name], strict=True):
+            predicted = classes[int(row.argmax())]
+            facts = [name, sample.id, *owner, sample.domain, str(sample.label), predicted, f"{strange:.6g}"]
+            table.writerow([*facts, *(f"{value:.9g}" for value in row)])
+    write_text(run / FILE, stream.getvalue())
+
+
+def read_predictions(run: Path, split: str = "test") -> Predictions:
+    """Reads what a finished run said of one split.
+
+    Args:
+        run: The run folder.
+        split: "validation" or "test".
+
+    Raises:
+        RunError: The file is missing or damaged.
+    """
+    try:
+        with (run / FILE).open(encoding="utf-8", newline="") as stream:
+            table = csv.DictReader(stream)
+            classes = (table.fieldnames or [])[len(COLUMNS) :]
+            rows = [row for row in table if row["split"] == split]
+        probabilities = np.array([[float(row[name]) for name in classes] for row in rows], dtype=np.float64)
+        units = tuple(int(row["unit"]) for row in rows)
+    except (OSError, KeyError, ValueError, TypeError, UnicodeDecodeError, csv.Error) as error:
+        raise RunError(f"{run / FILE} cannot be read ({type(error).__name__}); train again") from None
+    column = {name: tuple(row[name] for row in rows) for name in COLUMNS}
+    return Predictions(
+        samples=column["sample"],
+        domains=column["domain"],
+        labels=column["label"],
+        predicted=column["predicted"],
+        probabilities=probabilities.reshape(len(rows), len(classes)),
+        belonging=Grouping(column["series"], column["group"], units),
+    )
