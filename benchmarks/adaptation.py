@@ -131,7 +131,7 @@ class Study:
     ) -> dict[str, Any]:
         """Every column: each method by name, what the rule keeps, the oracle, and training on the target."""
         phases = [{**PHASE, "epochs": epochs, "shape": "annealed"}]
-        plain = {**TRAINING, "phases": phases, "selection": rule, "augment": self.augment is not None}
+        plain = {**TRAINING, "phases": phases, "selection": rule}
         found: dict[str, dict[str, Any]] = {}
         for name, (method, options) in {"source only": ("finetune", {}), **methods}.items():
             started = time.process_time()
