@@ -56,12 +56,7 @@ def measure() -> tuple[str, float, str]:
             features_of_layers(
                 backbone,
                 [("fire6", "avg_3x3")],
-                images,
-                samples,
-                Preprocessing(FRAME),
-                content_hash="random",
-                device=device,
-                progress=lambda *_: None,
+                FeatureRequest(images, samples, Preprocessing(FRAME), "random", device),
             )
 
     bare_seconds, seconds = best_seconds(bare, extraction)

@@ -19,7 +19,7 @@ from torch.utils.data import Dataset as TorchDataset
 from benchmarks.side_by_side import empty_cache
 from handwriting.task import TASK
 from shared.features.adam import fit_epochs
-from shared.features.cache import cached_features
+from shared.features.cache import FeatureRequest, cached_features
 from shared.features.lbfgs import InMemoryFeatures
 from shared.models.backbones.build import build_backbone
 from shared.models.network import Network, feature_width
@@ -101,15 +101,7 @@ def _network(classes: int) -> Network:
 def _ours(network: Network, samples: list[Sample], labels: Labels, content_hash: str) -> None:
     """Images decoded once, features computed once, and the same epochs of Adam on them."""
     images = TASK.images(samples, SPEC, content_hash)
-    features = cached_features(
-        network,
-        images,
-        samples,
-        SPEC,
-        content_hash=content_hash,
-        device=torch.device("cpu"),
-        progress=lambda *_: None,
-    )
+    features = cached_features(network, FeatureRequest(images, samples, SPEC, content_hash, torch.device("cpu")))
     head, _ = fit_epochs(
         InMemoryFeatures(features.block(0, len(samples))),
         torch.from_numpy(labels),

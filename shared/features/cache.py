@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Protocol, runtime_checkable
 
@@ -60,59 +61,49 @@ class FeatureBlocks:
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
 
-def cached_features(
-    network: Network,
-    images: Sequence[Image],
-    samples: Sequence[Sample],
-    spec: Preprocessing,
-    *,
-    content_hash: str,
-    device: torch.device,
-    progress: Progress,
-) -> FeatureBlocks:
-    """Features of a network, from the cache where they are there, computed and added to it where not."""
+@dataclass(frozen=True)
+class FeatureRequest:
+    """Images whose features are wanted, and where they are computed.
+
+    Attributes:
+        images: float32 [channels, size, size] each.
+        samples: The sample of each image; they name the rows in the cache.
+        spec: The preprocessing of the images.
+        content_hash: Hash over the bytes of the data, for the keys of the cache.
+        device: Where to compute.
+        progress: Called with (done, total).
+    """
+
+    images: Sequence[Image]
+    samples: Sequence[Sample]
+    spec: Preprocessing
+    content_hash: str
+    device: torch.device
+    progress: Progress = lambda *_: None
+
+
+def cached_features(network: Network, request: FeatureRequest) -> FeatureBlocks:
+    """Takes the features of a network from the cache; those that are missing are computed and added to it."""
     wanted = [(layer, network.pooling) for layer in network.layers]
-    rows = features_of_layers(
-        network.backbone,
-        wanted,
-        images,
-        samples,
-        spec,
-        content_hash=content_hash,
-        device=device,
-        progress=progress,
-    )
+    rows = features_of_layers(network.backbone, wanted, request)
     return FeatureBlocks([rows[one] for one in wanted])
 
 
 def features_of_layers(
-    backbone: Backbone,
-    wanted: Sequence[tuple[str, str]],
-    images: Sequence[Image],
-    samples: Sequence[Sample],
-    spec: Preprocessing,
-    *,
-    content_hash: str,
-    device: torch.device,
-    progress: Progress,
+    backbone: Backbone, wanted: Sequence[tuple[str, str]], request: FeatureRequest
 ) -> dict[tuple[str, str], ArrayView]:
-    """Pooled outputs of several layers, all of them in one pass over the images.
+    """Computes the pooled outputs of several layers, all of them in one pass over the images; cached as above.
 
     Args:
-        backbone: With all the layers that are wanted.
-        wanted: (layer, pooling) of each code.
-        images: float32 [channels, size, size] each.
-        samples: Theirs; they name the rows in the cache.
-        spec: Their preprocessing.
-        content_hash: Of the bytes of the data.
-        device: Where to compute.
-        progress: Called with (done, total).
+        backbone: Has all the layers that are wanted.
+        wanted: Pairs (layer, pooling).
+        request: The images.
 
     Returns:
-        float32 rows [N, width] for each of `wanted`.
+        For each of `wanted`, float32 rows [N, width].
     """
-    names = [f"{sample.id}:{sample.frame}" for sample in samples]
-    keys = layer_keys(backbone, spec, content_hash)
+    names = [f"{sample.id}:{sample.frame}" for sample in request.samples]
+    keys = layer_keys(backbone, request.spec, request.content_hash)
     stores = {one: ArrayStore(cache_folder("features") / f"{keys[one[0]]}-{one[1]}") for one in wanted}
     lacks = {one: store.missing(names) for one, store in stores.items()}
     todo = sorted(set().union(*lacks.values()))
@@ -124,11 +115,11 @@ def features_of_layers(
                 for one, lacking in lacks.items()
                 if lacking
             }
-            for chosen, maps in _passes(backbone, images, todo, device, lambda done: progress(done, len(todo))):
+            for chosen, maps in _passes(backbone, request, todo):
                 for (layer, pooling), (add, lacking) in adders.items():
                     keep = [row for row, i in enumerate(chosen) if i in lacking]
                     add(pool(maps[layer][keep], pooling).float().cpu().numpy())
-    progress(len(names), len(names))
+    request.progress(len(names), len(names))
     return {one: store.rows(names) for one, store in stores.items()}
 
 
@@ -174,28 +165,25 @@ def layer_keys(backbone: Backbone, spec: Preprocessing, content_hash: str) -> di
 
 @torch.inference_mode()
 def _passes(
-    backbone: Backbone,
-    images: Sequence[Image],
-    indices: Sequence[int],
-    device: torch.device,
-    progress: Callable[[int], None],
+    backbone: Backbone, request: FeatureRequest, indices: Sequence[int]
 ) -> Iterator[tuple[list[int], dict[str, torch.Tensor]]]:
-    """The maps of all layers for the images at `indices`, batch by batch, with the indices of each batch.
+    """Computes the maps of all layers for the images at `indices`, batch by batch, with the indices of each batch.
 
     On a GPU images that are kept as bytes go there as bytes, many batches at once; scaling, enlarging and the step to
     three channels happen on the device, in bfloat16.
     """
+    device = request.device
     backbone.to(device).eval()
     on_gpu = device.type == "cuda"
     size, at_once = (GPU_BATCH, GPU_IMAGES) if on_gpu else (BATCH, BATCH)
     for first in range(0, len(indices), at_once):
         group = list(indices[first : first + at_once])
-        pixels = stacked(images, group).to(device)
+        pixels = stacked(request.images, group).to(device)
         for start in range(0, len(group), size):
             batch = unit_range(pixels[start : start + size]).contiguous(memory_format=torch.channels_last)
             with torch.autocast(device.type, torch.bfloat16, enabled=on_gpu):
                 yield group[start : start + size], backbone(batch)
-            progress(first + min(start + size, len(group)))
+            request.progress(first + min(start + size, len(group)), len(indices))
 
 
 def stacked(images: Sequence[Image], indices: Sequence[int]) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Which layer, pooling and input size give the best code, found by linear heads that validation judges."""
+"""Finds the layers, pooling and input size whose features serve a linear head best on validation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scipy.special import softmax
 
 from shared.data.split import Split
 from shared.evaluation.calibration import fit_temperature
-from shared.features.cache import FeatureBlocks, features_of_layers
+from shared.features.cache import FeatureBlocks, FeatureRequest, features_of_layers
 from shared.features.lbfgs import InMemoryFeatures
 from shared.features.linear import LinearHead, regularisation_path
 from shared.io.array_store import ArrayView
@@ -32,10 +32,10 @@ TRAIN_A_CLASS, VALIDATION = 60, 2_000
 
 @dataclass(frozen=True)
 class FeatureSpec:
-    """What a code is made of.
+    """Which outputs of a backbone are the features.
 
     Attributes:
-        layers: Of the backbone, side by side.
+        layers: Stages whose pooled outputs are concatenated.
         pooling: One of `shared.models.pooling.POOLINGS`.
         size: Side of the network's input, in pixels.
     """
@@ -45,72 +45,66 @@ class FeatureSpec:
     size: int
 
 
-def search_layers(
-    build: Callable[[int], Backbone],
-    sizes: Sequence[int],
-    train: Split,
-    validation: Split,
-    classes: int,
-    spec: Preprocessing,
-    *,
-    content_hash: str,
-    seed: int,
-    device: torch.device,
-    progress: Progress,
-) -> tuple[FeatureSpec, list[dict[str, Any]]]:
-    """The code under which a linear softmax does best on validation.
+@dataclass(frozen=True)
+class LayerSearch:
+    """A search for the features under which a linear softmax does best on validation.
 
-    Every stage of the backbone is tried alone under each pooling, at each size, all stages in one pass over the
-    images; then the best is tried beside each other stage.
-
-    Args:
-        build: Gives the pretrained backbone with all its stages, for an input size.
-        sizes: Sides of the network's input to try.
+    Attributes:
         train: Heads are fitted to up to `TRAIN_A_CLASS` images a class of it.
         validation: Up to `VALIDATION` images of it judge them.
         classes: Number of classes.
         spec: Preprocessing of the images.
-        content_hash: Of the bytes of the data.
-        seed: Of the draw of images.
+        content_hash: Hash over the bytes of the data.
+        seed: Seed of the draw of images.
         device: Where to compute.
         progress: Called with (what, done, total, note).
-
-    Returns:
-        The code, and a row for each one tried: layers, pooling, size and validation score.
     """
-    learnt, judged = _few_a_class(train, TRAIN_A_CLASS, seed), _few(validation, VALIDATION, seed)
-    rows: list[dict[str, Any]] = []
-    best: tuple[float, FeatureSpec] | None = None
-    for size in sizes:
-        backbone = build(size)
+
+    train: Split
+    validation: Split
+    classes: int
+    spec: Preprocessing
+    content_hash: str
+    seed: int
+    device: torch.device
+    progress: Progress
+
+    def best(self, build: Callable[[int], Backbone], sizes: Sequence[int]) -> tuple[FeatureSpec, list[dict[str, Any]]]:
+        """Tries every layer alone and the best one with each other, under each pooling and at each size.
+
+        Args:
+            build: Gives the pretrained backbone with all its stages, for an input size.
+            sizes: Sides of the network's input to try; at least one.
+
+        Returns:
+            The best features, and a row for each that was tried: layers, pooling, size and validation score.
+        """
+        learnt = _few_a_class(self.train, TRAIN_A_CLASS, self.seed)
+        judged = _few(self.validation, VALIDATION, self.seed)
+        found = [pair for size in sizes for pair in self._at_size(build(size), size, learnt, judged)]
+        best = max(found, key=lambda pair: pair[0])[1]
+        return best, [{**_row(spec), "validation_score": score} for score, spec in found]
+
+    def _at_size(self, backbone: Backbone, size: int, learnt: Split, judged: Split) -> list[tuple[float, FeatureSpec]]:
+        """Scores at one size: of all stages alone, in one pass over the images, and of pairs with the best of them."""
         singles = list(_singles(backbone, size))
-        wanted = [(code.layers[0], code.pooling) for code in singles]
+        wanted = [(spec.layers[0], spec.pooling) for spec in singles]
+        reading = partial(_reading, self.progress, size)
         tables = [
             features_of_layers(
                 backbone,
                 wanted,
-                split.images,
-                split.samples,
-                spec,
-                content_hash=content_hash,
-                device=device,
-                progress=partial(_reading, progress, size),
+                FeatureRequest(split.images, split.samples, self.spec, self.content_hash, self.device, reading),
             )
             for split in (learnt, judged)
         ]
-        trial = _Trial(tables, learnt.labels, judged.labels, classes, device)
-        found = [(trial.score(code), code) for code in _told(singles, progress, f"layers at {size} px")]
+        trial = _Trial(tables, learnt.labels, judged.labels, self.classes, self.device)
+        found = [(trial.score(spec), spec) for spec in _shown(singles, self.progress, f"layers at {size} px")]
         top = max(found, key=lambda pair: pair[0])[1]
         pairs = [replace(top, layers=(top.layers[0], other)) for other in backbone.stages if other != top.layers[0]]
-        pairs = [code for code in pairs if (code.layers[1], code.pooling) in tables[0]]
-        found += [(trial.score(code), code) for code in _told(pairs, progress, f"pairs of layers at {size} px")]
-        rows += [{**_row(code), "validation_score": score} for score, code in found]
-        winner = max(found, key=lambda pair: pair[0])
-        if best is None or winner[0] > best[0]:
-            best = winner
-    if best is None:
-        raise ValueError("sizes is empty")
-    return best[1], rows
+        pairs = [spec for spec in pairs if (spec.layers[1], spec.pooling) in tables[0]]
+        shown = _shown(pairs, self.progress, f"pairs of layers at {size} px")
+        return found + [(trial.score(spec), spec) for spec in shown]
 
 
 class _Trial:
@@ -128,10 +122,10 @@ class _Trial:
         self.train_labels = torch.from_numpy(train_labels).to(device)
         self.validation_labels = validation_labels
 
-    def score(self, code: FeatureSpec) -> float:
+    def score(self, spec: FeatureSpec) -> float:
         """Mean log-likelihood on validation of the best head on some features."""
         train, validation = (
-            FeatureBlocks([table[layer, code.pooling] for layer in code.layers]).block(0, 1 << 62).to(self.device)
+            FeatureBlocks([table[layer, spec.pooling] for layer in spec.layers]).block(0, 1 << 62).to(self.device)
             for table in self.tables
         )
 
@@ -157,14 +151,15 @@ def _reading(progress: Progress, size: int, done: int, total: int) -> None:
     progress(f"features of all layers at {size} px", done, total, "")
 
 
-def _row(code: FeatureSpec) -> dict[str, Any]:
-    return {"layers": list(code.layers), "pooling": code.pooling, "size": code.size}
+def _row(spec: FeatureSpec) -> dict[str, Any]:
+    return {"layers": list(spec.layers), "pooling": spec.pooling, "size": spec.size}
 
 
-def _told(features: Sequence[FeatureSpec], progress: Progress, what: str) -> Iterator[FeatureSpec]:
-    for done, code in enumerate(features, start=1):
-        yield code
-        progress(what, done, len(features), f"{'+'.join(code.layers)} {code.pooling}")
+def _shown(specs: Sequence[FeatureSpec], progress: Progress, what: str) -> Iterator[FeatureSpec]:
+    """Gives the features one after the other, and reports each as done when the next is asked for."""
+    for done, spec in enumerate(specs, start=1):
+        yield spec
+        progress(what, done, len(specs), f"{'+'.join(spec.layers)} {spec.pooling}")
 
 
 def _few_a_class(split: Split, count: int, seed: int) -> Split:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from shared.data.partition import SplitData
 from shared.data.split import Split
-from shared.features.layer_search import FeatureSpec, search_layers
+from shared.features.layer_search import FeatureSpec, LayerSearch
 from shared.models.backbones.build import build_backbone
 from shared.models.backbones.module import Backbone
 from shared.models.network import Network, feature_width
@@ -78,18 +78,17 @@ def find_features(
     def build(size: int) -> Backbone:
         return _backbone(experiment, record.feature_layers, size)[0]
 
-    return search_layers(
-        build,
-        wanted.candidate_sizes or (wanted.size,),
-        splits["train"],
-        splits["validation"],
-        len(dataset.classes),
-        experiment.spec,
+    search = LayerSearch(
+        train=splits["train"],
+        validation=splits["validation"],
+        classes=len(dataset.classes),
+        spec=experiment.spec,
         content_hash=dataset.content_hash,
         seed=experiment.config.seed,
         device=experiment.device,
         progress=progress,
     )
+    return search.best(build, wanted.candidate_sizes or (wanted.size,))
 
 
 def stated_features(experiment: Experiment) -> FeatureSpec:

@@ -16,7 +16,7 @@ from shared.config.schema import Section
 from shared.data.split import Split
 from shared.evaluation.calibration import fit_temperature
 from shared.features.adam import fit_epochs
-from shared.features.cache import FeatureBlocks, cached_features
+from shared.features.cache import FeatureBlocks, FeatureRequest, cached_features
 from shared.features.lbfgs import BLOCK_VALUES, FeatureSource, InMemoryFeatures
 from shared.features.linear import LinearHead, regularisation_path
 from shared.training.job import Job
@@ -122,15 +122,11 @@ def open_features(features: FeatureBlocks, device: torch.device) -> FeatureSourc
 
 
 def _features(job: Job, split: Split, what: str) -> FeatureBlocks:
-    return cached_features(
-        job.network,
-        split.images,
-        split.samples,
-        job.spec,
-        content_hash=job.content_hash,
-        device=job.device,
-        progress=lambda done, total: job.progress(what, done, total, ""),
-    )
+    def progress(done: int, total: int) -> None:
+        job.progress(what, done, total, "")
+
+    request = FeatureRequest(split.images, split.samples, job.spec, job.content_hash, job.device, progress)
+    return cached_features(job.network, request)
 
 
 STRATEGY = LinearProbe()

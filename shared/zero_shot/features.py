@@ -14,7 +14,7 @@ from shared.data.loading import load_dataset
 from shared.data.partition import split_data
 from shared.data.split import Split
 from shared.errors import ConfigError, UsageError
-from shared.features.cache import cached_features
+from shared.features.cache import FeatureRequest, cached_features
 from shared.models.network import Network
 from shared.models.restore import load_trained
 from shared.models.weights import require_weights
@@ -177,7 +177,7 @@ def gather(
 
     def features(images: Sequence[Image], samples: Sequence[Sample], digest: str, what: str) -> NDArray[np.float32]:
         said = partial(_features_told, progress, what)
-        found = cached_features(network, images, samples, spec, content_hash=digest, device=device, progress=said)
+        found = cached_features(network, FeatureRequest(images, samples, spec, digest, device, said))
         return np.asarray(found.block(0, len(samples)).numpy())
 
     coded = {

@@ -12,7 +12,7 @@ from shared.experiments.advice.judge import Judge, Values
 from shared.experiments.advice.recipes import FINETUNE, PROBE, PROBE_AUTO, recipe
 from shared.experiments.advice.setting import Setting
 from shared.experiments.advice.short_finetune import finetuned_scores, folds_to_run
-from shared.features.cache import features_of_layers
+from shared.features.cache import FeatureRequest, features_of_layers
 from shared.features.ridge import out_of_fold
 from shared.models.backbones.build import find_backbone
 from shared.models.local_weights import LocalWeights
@@ -113,15 +113,14 @@ def _tuned(setting: Setting, one: LocalWeights, beside: Values) -> Candidate:
 def _scores_again(setting: Setting, base: Candidate) -> Values:
     """A linear candidate on the images of another setting."""
     wanted = (base.layer, base.pooling)
-    rows = features_of_layers(
-        setting.backbone(base.backbone, setting.config.backbone.size),
-        [wanted],
+    request = FeatureRequest(
         setting.split.images,
         setting.split.samples,
         setting.spec,
-        content_hash=setting.pool.dataset.content_hash,
-        device=setting.device,
-        progress=lambda done, total: setting.progress("features of smaller images", done, total, ""),
+        setting.pool.dataset.content_hash,
+        setting.device,
+        lambda done, total: setting.progress("features of smaller images", done, total, ""),
     )
+    rows = features_of_layers(setting.backbone(base.backbone, setting.config.backbone.size), [wanted], request)
     features = rows[wanted].block(0, len(setting.folds))
     return out_of_fold(features, setting.split.labels, len(setting.judge.positive), np.asarray(setting.folds))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from shared.data.split import Split
 from shared.experiments.advice.judge import Judge, Values
-from shared.features.cache import features_of_layers
+from shared.features.cache import FeatureRequest, features_of_layers
 from shared.features.ridge import out_of_fold
 from shared.features.transferability import h_score, log_me
 from shared.models.backbones.module import Backbone
@@ -95,16 +95,9 @@ def depth_profile(
     maps = backbone.gives_maps(side)
     names = _spread(list(backbone.stages), MOST_LAYERS)
     wanted = [(layer, pooling) for layer in names for pooling in ((GLOBAL, *LAYOUTS) if maps[layer] else (GLOBAL,))]
-    rows = features_of_layers(
-        backbone,
-        wanted,
-        split.images,
-        split.samples,
-        spec,
-        content_hash=content_hash,
-        device=device,
-        progress=partial(_reading, progress, name),
-    )
+    reading = partial(_reading, progress, name)
+    request = FeatureRequest(split.images, split.samples, spec, content_hash, device, reading)
+    rows = features_of_layers(backbone, wanted, request)
     classes = len(judge.positive)
 
     def tried(layer: str, pooling: str) -> Tried:

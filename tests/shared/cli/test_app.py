@@ -22,7 +22,7 @@ from medtl.task import TASK
 from shared.io.atomic import read_json
 from shared.prediction.answer import Answer, SliceAnswer
 from shared.prediction.text import in_words
-from shared.runs.folder import claimed, is_finished
+from shared.runs.folder import is_finished, locked
 
 RUNNER = CliRunner()
 KEYS = {"input", "status", "reason", "label", "probabilities", "threshold", "certified_sensitivity", "slices"}
@@ -235,7 +235,7 @@ def test_a_damaged_run_is_said_in_one_line(tiny_run: Path, characters: Path, tmp
 
 
 def test_a_run_folder_in_use_is_said_in_one_line(tiny_words: tuple[str, ...], tmp_path: Path) -> None:
-    with claimed(tmp_path / "run"):
+    with locked(tmp_path / "run"):
         result = _call("train", *tiny_words, "--out", "run")
     assert result.exit_code == 1
     assert _is_one_line(result, "trained by another process")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from shared.features.cache import BATCH, cached_features, features_of_layers, layer_keys
+from shared.features.cache import BATCH, FeatureRequest, cached_features, features_of_layers, layer_keys
 from shared.io.array_store import cache_folder
 from shared.models.backbones.build import build_backbone
 from shared.models.network import Network, feature_width
@@ -53,15 +53,8 @@ def _features(
     spec: Preprocessing = SPEC,
     content_hash: str = "data",
 ) -> np.ndarray:
-    features = cached_features(
-        network,
-        images,
-        samples,
-        spec,
-        content_hash=content_hash,
-        device=torch.device("cpu"),
-        progress=lambda done, total: None,
-    )
+    request = FeatureRequest(images, samples, spec, content_hash, torch.device("cpu"))
+    features = cached_features(network, request)
     return features.block(0, len(features)).numpy()
 
 
@@ -188,16 +181,8 @@ def test_all_layers_come_in_one_pass_and_a_shorter_backbone_finds_them() -> None
     images = Counted()
     wanted = [("block1", "avg_2x2"), ("block2", "avg_1x1"), ("block3", "max_1x1")]
     whole = build_backbone("convnet_small", layers=("block1", "block2", "block3"), seed=0)
-    rows = features_of_layers(
-        whole,
-        wanted,
-        images,
-        SAMPLES,
-        SPEC,
-        content_hash="data",
-        device=torch.device("cpu"),
-        progress=lambda done, total: None,
-    )
+    request = FeatureRequest(images, SAMPLES, SPEC, "data", torch.device("cpu"))
+    rows = features_of_layers(whole, wanted, request)
     assert images.reads == COUNT
     assert [rows[one].shape for one in wanted] == [(COUNT, 128), (COUNT, 64), (COUNT, 128)]
     short = _features(_network(layers=("block2",)), images)

@@ -11,7 +11,7 @@ from handwriting.task import TASK
 from shared.config.read import load_config
 from shared.data.split import Split
 from shared.errors import ConfigError
-from shared.features.layer_search import FeatureSpec, search_layers
+from shared.features.layer_search import FeatureSpec, LayerSearch
 from shared.models.backbones.build import build_backbone, find_backbone
 from shared.models.backbones.module import Backbone
 from shared.pipeline.train import run
@@ -40,9 +40,7 @@ def _build(size: int) -> Backbone:
 
 
 def _choose(sizes: tuple[int, ...], seed: int = 0) -> tuple[FeatureSpec, list[dict]]:
-    return search_layers(
-        _build,
-        sizes,
+    search = LayerSearch(
         _part("train", 80, 1),
         _part("validation", 40, 2),
         4,
@@ -52,6 +50,7 @@ def _choose(sizes: tuple[int, ...], seed: int = 0) -> tuple[FeatureSpec, list[di
         device=torch.device("cpu"),
         progress=lambda *_: None,
     )
+    return search.best(_build, sizes)
 
 
 def test_a_code_that_keeps_places_is_chosen_where_only_places_tell() -> None:
