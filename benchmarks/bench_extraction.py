@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.side_by_side import best_seconds, empty_cache
-from shared.features.cache import BATCH, features_of_layers
+from shared.features.cache import BATCH, FeatureRequest, features_of_layers
 from shared.models.backbones.build import build_backbone
 from shared.models.network import Network, feature_width
 from shared.samples import Sample
