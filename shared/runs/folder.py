@@ -12,7 +12,7 @@ from shared.io.atomic import file_hash, read_json, write_json, write_text
 from shared.runs.record import _check_format
 
 DONE = "done"
-SEEN = "seen.txt"
+TRAINING_DIGESTS = "training_digests.txt"
 MODEL_FILES = ("model.json", "model.onnx", "model.safetensors", "features.npy")
 
 
@@ -62,7 +62,7 @@ def finish(run: Path, task: str) -> None:
 
 def write_training_digests(run: Path, marks: Iterable[str]) -> None:
     """Writes what training and validation saw: images by the digests of their pixels, groups by their pseudonyms."""
-    write_text(run / SEEN, "".join(f"{mark}\n" for mark in sorted(set(marks))))
+    write_text(run / TRAINING_DIGESTS, "".join(f"{mark}\n" for mark in sorted(set(marks))))
 
 
 def read_training_digests(run: Path) -> frozenset[str]:
@@ -72,9 +72,9 @@ def read_training_digests(run: Path) -> frozenset[str]:
         RunError: The file is missing.
     """
     try:
-        return frozenset((run / SEEN).read_text(encoding="utf-8").split())
+        return frozenset((run / TRAINING_DIGESTS).read_text(encoding="utf-8").split())
     except (OSError, UnicodeDecodeError) as error:
-        raise RunError(f"{run / SEEN} cannot be read ({type(error).__name__}); train again") from None
+        raise RunError(f"{run / TRAINING_DIGESTS} cannot be read ({type(error).__name__}); train again") from None
 
 
 @contextmanager

@@ -36,7 +36,7 @@ FILES = {
     "model.onnx",
     "model.json",
     "report.html",
-    "seen.txt",
+    "training_digests.txt",
     "features.npy",
     "report.json",
     "model_card.md",
@@ -320,7 +320,7 @@ def test_a_domain_that_is_left_out_is_the_test_and_its_copies_do_not_teach(
     folder = _run(tmp_path, tiny_words, *words, "data.split.held_out_domain=there", out=tmp_path / "run")
     assert {row["domain"] for row in _table(folder) if row["split"] == "test"} == {"there"}
     assert read_json(folder / "model.json")["domains"] == ["here"]
-    assert len((folder / "seen.txt").read_text().split()) == 27
+    assert len((folder / "training_digests.txt").read_text().split()) == 27
     with pytest.raises(ConfigError, match="one of several domains; there are here, there"):
         _run(tmp_path, tiny_words, *words, "data.split.held_out_domain=mars", out=tmp_path / "none")
 
