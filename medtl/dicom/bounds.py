@@ -5,15 +5,12 @@ from __future__ import annotations
 import io
 import re
 import zlib
-from typing import TYPE_CHECKING
 
 from pydicom.encaps import generate_frames
 
+from medtl.dicom.layout import EXPLICIT_LITTLE_ENDIAN, PixelLayout
 from shared.errors import InputRefused
 from shared.io.archives import most_unpacked
-
-if TYPE_CHECKING:
-    from medtl.dicom.header import DicomHeader
 
 MAX_PIXELS = 1 << 28
 """Pixels of one object, or samples where a pixel has three: 1 GiB as float32, above the largest volumes of clinical MR
@@ -23,7 +20,6 @@ MAX_FRAME_PIXELS = 1 << 24
 READINGS, READ_ANYWAY = 8, 1 << 20
 """Times the size of a file, and bytes beside, that may be read of it: a sound one is read once, its tags twice."""
 DEFLATED = "1.2.840.10008.1.2.1.99"
-EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 BITS_ALLOCATED = (8, 16, 32)
 """Source: DICOM PS3.5, 8.1.1: a multiple of 8; 16 and rarely 8 in MR. On others GDCM writes beside its memory."""
 END_OF_IMAGE = b"\xff\xd9"
@@ -87,61 +83,61 @@ def inflated(data: bytes) -> bytes:
     return b"".join(parts)
 
 
-def check_size(header: DicomHeader) -> None:
+def check_size(layout: PixelLayout) -> None:
     """Refuses more pixels than are ever decoded, and bits that no image has."""
-    if header.bits_allocated not in BITS_ALLOCATED or not 0 < header.bits_stored <= header.bits_allocated:
+    if layout.bits_allocated not in BITS_ALLOCATED or not 0 < layout.bits_stored <= layout.bits_allocated:
         raise InputRefused(
-            f"states {header.bits_stored} bits in {header.bits_allocated} for a pixel; "
+            f"states {layout.bits_stored} bits in {layout.bits_allocated} for a pixel; "
             f"allocated may be {', '.join(map(str, BITS_ALLOCATED))}, and stored up to as many"
         )
-    samples = header.rows * header.columns * header.frames * header.samples_per_pixel
+    samples = layout.pixels * layout.samples_per_pixel
     if samples > MAX_PIXELS:
-        colour = "" if header.samples_per_pixel == 1 else f" with {header.samples_per_pixel} samples each"
+        colour = "" if layout.samples_per_pixel == 1 else f" with {layout.samples_per_pixel} samples each"
         raise InputRefused(
-            f"states {header.frames} frames of {header.rows} x {header.columns} pixels{colour}; at most {MAX_PIXELS} "
+            f"states {layout.frames} frames of {layout.rows} x {layout.columns} pixels{colour}; at most {MAX_PIXELS} "
             "are read"
         )
-    if header.rows * header.columns > MAX_FRAME_PIXELS:
+    if layout.frame_pixels > MAX_FRAME_PIXELS:
         raise InputRefused(
-            f"states a frame of {header.rows} x {header.columns} pixels; at most {MAX_FRAME_PIXELS} pixels are read"
+            f"states a frame of {layout.rows} x {layout.columns} pixels; at most {MAX_FRAME_PIXELS} pixels are read"
         )
 
 
-def check_length(pixels: bytes, header: DicomHeader) -> None:
+def check_length(pixels: bytes, layout: PixelLayout) -> None:
     """Refuses uncompressed pixels that end too early."""
     # Of four samples of red and blue differences one pair is stored for two pixels. Source: PS3.3, C.7.6.3.1.2.
-    samples = 2 if header.photometric == "YBR_FULL_422" else header.samples_per_pixel
-    expected = header.rows * header.columns * header.frames * samples * header.bits_allocated // 8
+    samples = 2 if layout.photometric == "YBR_FULL_422" else layout.samples_per_pixel
+    expected = layout.pixels * samples * layout.bits_allocated // 8
     if len(pixels) < expected:
         raise InputRefused(f"is truncated: {len(pixels)} of {expected} bytes of pixels are there")
 
 
-def check_codestreams(pixels: bytes, header: DicomHeader) -> None:
+def check_codestreams(pixels: bytes, layout: PixelLayout) -> None:
     """A codec makes room for the size that the codestream states, not for the one that the header states.
 
     Raises:
         InputRefused: The sizes differ, the image is cut, or it unpacks to more than any image does.
     """
     unpacked, most = (
-        header.rows * header.columns * header.frames * header.bits_allocated // 8,
+        layout.pixels * layout.bits_allocated // 8,
         most_unpacked(len(pixels)),
     )
     if unpacked > most:
         raise InputRefused(f"unpacks to {unpacked} bytes, as no image of its size does; at most {most} are read")
-    if "RLE" in header.transfer_syntax_name:
+    if "RLE" in layout.transfer_syntax_name:
         return
-    for frame in generate_frames(pixels, number_of_frames=header.frames):
+    for frame in generate_frames(pixels, number_of_frames=layout.frames):
         stated = _codestream_shape(frame)
-        if stated is None or stated[:3] != (header.rows, header.columns, header.samples_per_pixel):
+        if stated is None or stated[:3] != (layout.rows, layout.columns, layout.samples_per_pixel):
             raise InputRefused(
                 "is damaged: the compressed image is not of the size, or has not the samples, that the header states"
             )
-        if stated[3] > header.bits_allocated:
+        if stated[3] > layout.bits_allocated:
             raise InputRefused("is damaged: the compressed image has more bits than the header states")
         # Codecs fill up what is missing with grey, in silence.
         if END_OF_IMAGE not in frame[-END_BYTES:]:
             raise InputRefused("is truncated: the compressed image has no end")
-        if header.transfer_syntax in LOSSLESS_JPEG and header.rows * header.columns > 8 * len(frame):
+        if layout.transfer_syntax in LOSSLESS_JPEG and layout.frame_pixels > 8 * len(frame):
             raise InputRefused("is truncated: the compressed image has too few bytes for its pixels")
         if (lacking := _lacking_tiles(frame)) > 0:
             raise InputRefused(f"is truncated: the compressed image lacks {lacking} of its tiles")

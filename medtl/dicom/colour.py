@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from medtl.dicom.layout import PixelLayout
 from shared.errors import InputRefused
-
-if TYPE_CHECKING:
-    from medtl.dicom.header import DicomHeader
 
 COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 """Photometric interpretations with three samples a pixel that are read. Source: DICOM PS3.3, C.7.6.3.1.2."""
@@ -40,24 +38,24 @@ class Palette:
         return self.table[np.clip(stored.astype(np.int64) - self.first, 0, len(self.table) - 1)]
 
 
-def is_colour(header: DicomHeader) -> bool:
+def is_colour(layout: PixelLayout) -> bool:
     """Whether pixels have a colour, by themselves or by a palette."""
-    return not header.photometric.startswith("MONOCHROME")
+    return not layout.photometric.startswith("MONOCHROME")
 
 
-def check_photometric(header: DicomHeader) -> None:
+def check_photometric(layout: PixelLayout) -> None:
     """Passes grey, palettes, RGB and YBR, with the samples a pixel that belong to them.
 
     Raises:
         InputRefused: It is another one, or the header contradicts itself.
     """
     expected = {"MONOCHROME1": 1, "MONOCHROME2": 1, "PALETTE COLOR": 1} | dict.fromkeys(COLOURS, 3)
-    samples = expected.get(header.photometric)
+    samples = expected.get(layout.photometric)
     if samples is None:
         raise InputRefused("has a photometric interpretation that is not read; export it in grey")
-    if samples != header.samples_per_pixel:
+    if samples != layout.samples_per_pixel:
         raise InputRefused(
-            f"contradicts itself: {header.samples_per_pixel} samples a pixel where {header.photometric} has {samples}"
+            f"contradicts itself: {layout.samples_per_pixel} samples a pixel where {layout.photometric} has {samples}"
         )
 
 

@@ -16,7 +16,7 @@ import pydicom
 from numpy.typing import NDArray
 
 from medtl.dicom.bounds import Metered, check_size, inflated
-from medtl.dicom.header import DicomHeader, _header, _sop_class
+from medtl.dicom.header import DicomHeader, parse_header, sop_class_of
 from medtl.dicom.pixels import decode
 from medtl.dicom.rules import MEDIA_DIRECTORY, check_suitable
 from medtl.dicom.values import text_of, texts_of
@@ -52,7 +52,7 @@ def read_header(data: bytes) -> DicomHeader:
         InputRefused: It is not DICOM, or is damaged.
     """
     with untrusted_decoding():
-        return _header(_parse(data, stop_before_pixels=True))
+        return parse_header(_parse(data, stop_before_pixels=True))
 
 
 def read_dicom(data: bytes, *, header: DicomHeader | None = None, allow_blank: bool = False) -> DicomImage:
@@ -69,9 +69,9 @@ def read_dicom(data: bytes, *, header: DicomHeader | None = None, allow_blank: b
     """
     header = header or read_header(data)
     check_suitable(header)
-    check_size(header)
+    check_size(header.layout)
     with untrusted_decoding(), suppressed_native_stderr():
-        frames = decode(_parse(data, stop_before_pixels=False), header)
+        frames = decode(_parse(data, stop_before_pixels=False), header.layout)
     if not np.isfinite(frames).all():
         raise InputRefused("has pixel values that are not finite")
     if not allow_blank and frames.min() == frames.max():
@@ -89,7 +89,7 @@ def read_file_ids(data: bytes) -> list[tuple[str, ...]]:
     """
     with untrusted_decoding():
         dataset = _parse(data, stop_before_pixels=True)
-        if _sop_class(dataset) != MEDIA_DIRECTORY:
+        if sop_class_of(dataset) != MEDIA_DIRECTORY:
             raise InputRefused("is not a DICOMDIR")
         listed = (texts_of(record, "ReferencedFileID") for record in dataset.get("DirectoryRecordSequence") or ())
         return [parts for parts in listed if parts]
@@ -132,7 +132,7 @@ def _parse(data: bytes, *, stop_before_pixels: bool) -> Any:
         raise InputRefused(NO_IMAGE)
     try:
         dataset = pydicom.dcmread(Metered(inflated(data)), stop_before_pixels=stop_before_pixels, force=True)
-        plausible = marked or _sop_class(dataset).startswith("1.2.840.10008.") or bool(text_of(dataset, "Modality"))
+        plausible = marked or sop_class_of(dataset).startswith("1.2.840.10008.") or bool(text_of(dataset, "Modality"))
     except Exception:
         if marked:
             raise

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from pydicom.config import IGNORE
 from pydicom.uid import UID
 
 from shared.errors import InputRefused
-
-if TYPE_CHECKING:
-    pass
-
 
 Vector = tuple[float, ...]
 

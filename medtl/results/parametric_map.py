@@ -50,8 +50,8 @@ def parametric_map(identity: Identity, maps: Mapping[int, NDArray[np.float32]], 
             contains_recognizable_visual_features=False,
             real_world_value_mappings=[_mapping(words, largest)],
             voi_lut_transformations=[hd.VOILUTTransformation(window_center=0.0, window_width=2 * largest)],
-            plane_positions=[hd.PlanePositionSequence("PATIENT", frame.position or ()) for frame in frames],
-            plane_orientation=hd.PlaneOrientationSequence("PATIENT", frames[0].orientation or ()),
+            plane_positions=[hd.PlanePositionSequence("PATIENT", frame.plane.position_mm or ()) for frame in frames],
+            plane_orientation=hd.PlaneOrientationSequence("PATIENT", frames[0].plane.orientation or ()),
             pixel_measures=hd.PixelMeasuresSequence(frames[0].spacing_mm or (), frames[0].thickness_mm),
             content_label="ATTRIBUTION",
             content_description=clipped(words),
@@ -67,8 +67,8 @@ def _check_geometry(frames: Sequence[SourceFrame], shapes: Sequence[tuple[int, .
     def refuse(why: str) -> DataError:
         return DataError(f"no parametric map can be made: {why}")
 
-    positions = [frame.position for frame in frames if frame.position is not None]
-    orientations = [frame.orientation for frame in frames if frame.orientation is not None]
+    positions = [frame.plane.position_mm for frame in frames if frame.plane.position_mm is not None]
+    orientations = [frame.plane.orientation for frame in frames if frame.plane.orientation is not None]
     spacings = [frame.spacing_mm for frame in frames if frame.spacing_mm is not None]
     stated = min(map(len, (positions, orientations, spacings))) == len(frames)
     if not stated or not frames[0].instance.get("FrameOfReferenceUID"):
@@ -92,11 +92,11 @@ def _stand_ins(frames: Sequence[SourceFrame]) -> list[Any]:
         instance = copy(frame.instance)
         if "SharedFunctionalGroupsSequence" in instance:
             group = copy(instance.SharedFunctionalGroupsSequence[0])
-            group.PlaneOrientationSequence = hd.PlaneOrientationSequence("PATIENT", first.orientation or ())
+            group.PlaneOrientationSequence = hd.PlaneOrientationSequence("PATIENT", first.plane.orientation or ())
             group.PixelMeasuresSequence = hd.PixelMeasuresSequence(first.spacing_mm or (), first.thickness_mm)
             instance.SharedFunctionalGroupsSequence = DicomSequence([group])
         else:
-            instance.ImageOrientationPatient = list(first.orientation or ())
+            instance.ImageOrientationPatient = list(first.plane.orientation or ())
             instance.PixelSpacing = list(first.spacing_mm or ())
             instance.SliceThickness = first.thickness_mm
         found[frame.instance.SOPInstanceUID] = instance

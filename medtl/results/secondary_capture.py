@@ -75,7 +75,7 @@ def _capture(identity: Identity, frame: SourceFrame, picture: Rgb, number: int) 
             **identity.attributes("SC", DESCRIPTION, number),
         )
         image.copy_patient_and_study_information(frame.instance)
-        if frame.orientation is None:
+        if frame.plane.orientation is None:
             image.PatientOrientation = None
         image.BurnedInAnnotation = "YES"
         image.ConversionType = "WSD"
@@ -107,10 +107,10 @@ def _aspect(frame: SourceFrame) -> float:
 
 def _letters(frame: SourceFrame) -> tuple[str, str] | None:
     """Where rows and columns of the picture run to, by the nearest axis of the body."""
-    if frame.orientation is None:
+    if frame.plane.orientation is None:
         return None
     nearest = []
-    for cosines in (frame.orientation[:3], frame.orientation[3:]):
+    for cosines in (frame.plane.orientation[:3], frame.plane.orientation[3:]):
         axis = int(np.abs(cosines).argmax())
         nearest.append(DIRECTIONS[axis][0 if cosines[axis] > 0 else 1])
     return nearest[0], nearest[1]

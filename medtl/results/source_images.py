@@ -14,6 +14,7 @@ from typing import Any
 
 from pydicom.valuerep import DA, TM
 
+from medtl.dicom.geometry import ImagePlane
 from medtl.dicom.header import DicomHeader
 from medtl.dicom.reader import read_attributes, read_header
 from medtl.dicom.rules import MR_IMAGES
@@ -50,16 +51,14 @@ class SourceFrame:
     Attributes:
         instance: The object that holds it, a pydicom dataset without pixels.
         number: Its frame there, from 1.
-        position: Of the first pixel, three numbers in mm (LPS), or None.
-        orientation: Direction cosines of rows and columns, six numbers (LPS), or None.
-        spacing_mm: Between rows and between columns, or None.
-        thickness_mm: Of the slice, or None.
+        plane: Position and orientation in the patient.
+        spacing_mm: Pixel Spacing: between rows and between columns; None where not stated.
+        thickness_mm: Slice Thickness; None where not stated.
     """
 
     instance: Any
     number: int
-    position: Vector | None
-    orientation: Vector | None
+    plane: ImagePlane
     spacing_mm: Vector | None
     thickness_mm: float | None
 
@@ -126,7 +125,7 @@ def _read(source: str) -> list[SourceFrame]:
         raise DataError(f"a source image {error}") from None
     if header.modality not in ("MR", "") or header.sop_class not in MR_IMAGES:
         raise DataError("is no MR image: DICOM objects are written about MR images only")
-    if header.mosaic is not None:
+    if header.layout.mosaic is not None:
         raise DataError("is a Siemens mosaic: a DICOM object cannot refer to one of the slices in it")
     with building("reference"):
         dataset.SOPClassUID = header.sop_class
@@ -173,12 +172,11 @@ def _frames(dataset: Any, header: DicomHeader) -> list[SourceFrame]:
             SourceFrame(
                 dataset,
                 index + 1,
-                header.positions[index],
-                header.orientations[index],
+                header.geometry.planes[index],
                 _positive(measures.get("PixelSpacing"), 2),
                 next(iter(_positive(measures.get("SliceThickness"), 1) or ()), None),
             )
-            for index, measures in enumerate(functional_groups(dataset, header.frames)("PixelMeasuresSequence"))
+            for index, measures in enumerate(functional_groups(dataset, header.layout.frames)("PixelMeasuresSequence"))
         ]
 
 

@@ -337,8 +337,8 @@ def test_one_object_that_cannot_be_encoded_leaves_no_file(judged: Any, tmp_path:
 
 def test_missing_highdicom_is_said_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "highdicom", None)
-    for name in ("output", "attribution", "overlay", "report"):
-        monkeypatch.delitem(sys.modules, f"medtl.dicom_{name}")
+    for name in ("objects", "parametric_map", "secondary_capture", "structured_report"):
+        monkeypatch.delitem(sys.modules, f"medtl.results.{name}")
     with pytest.raises(UsageError, match=r"medtl\[dicom-out\]"):
         importlib.import_module("medtl.results.objects")
 
