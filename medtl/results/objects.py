@@ -6,22 +6,17 @@ the import raises a UsageError that says how to install it.
 
 from __future__ import annotations
 
-import hashlib
-import io
 import logging
-import os
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medtl.results.identity import Identity, stamp_implementation
-from medtl.results.source_images import building, read_sources
+from medtl.results.source_images import read_sources
 from medtl.transforms import restore
 from shared.errors import DataError, UsageError
-from shared.io.durable import write_durably
 from shared.prediction.answer import Answer
 from shared.runs.record import ModelRecord
 from shared.task import Item
@@ -36,13 +31,6 @@ except ModuleNotFoundError as error:
     raise UsageError("DICOM output needs highdicom; install it with: pip install 'medtl[dicom-out]'") from None
 
 logger = logging.getLogger(__name__)
-
-PREFIXES = {
-    "1.2.840.10008.5.1.4.1.1.88.34": "report",
-    "1.2.840.10008.5.1.4.1.1.7": "slice",
-    "1.2.840.10008.5.1.4.1.1.30": "attribution",
-}
-"""Names of files by SOP class. Source: DICOM PS3.6, table A-1."""
 
 
 def result_objects(
@@ -88,32 +76,6 @@ def result_objects(
     return objects
 
 
-def write_objects(objects: Sequence[Any], folder: Path) -> list[Path]:
-    """Writes DICOM files that only their owner can read, all of them whole or none at all.
-
-    Their names are the kind of object and a hash, so that several results share a folder and none names a patient.
-
-    Returns:
-        The files, in the order of `objects`.
-
-    Raises:
-        DataError: An object cannot be encoded.
-        OSError: The folder cannot be written to.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / _file_name(one) for one in objects]
-    partials = [path.with_name(f".{path.name}.{os.getpid()}.partial") for path in paths]
-    try:
-        for one, partial in zip(objects, partials, strict=True):
-            _write(one, partial)
-        for partial, path in zip(partials, paths, strict=True):
-            partial.replace(path)
-    finally:
-        for partial in partials:
-            partial.unlink(missing_ok=True)
-    return paths
-
-
 def _restored(
     item: Item, record: ModelRecord, maps: Mapping[int, NDArray[np.float32]]
 ) -> dict[int, NDArray[np.float32]]:
@@ -133,15 +95,3 @@ def _attributions(identity: Identity, maps: Mapping[int, NDArray[np.float32]], t
         # The report and the pictures say the same; they need no geometry.
         logger.warning("%s", error)
         return []
-
-
-def _file_name(one: Any) -> str:
-    digest = hashlib.sha256(str(one.SOPInstanceUID).encode()).hexdigest()[:16]
-    return f"{PREFIXES[one.SOPClassUID]}-{digest}.dcm"
-
-
-def _write(one: Any, partial: Path) -> None:
-    encoded = io.BytesIO()
-    with building("DICOM file"):
-        one.save_as(encoded, enforce_file_format=True)
-    write_durably(partial, encoded.getvalue())

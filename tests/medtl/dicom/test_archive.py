@@ -16,7 +16,8 @@ from typing import Any
 import pydicom
 import pytest
 
-from medtl.results.objects import result_objects, write_objects
+from medtl.results.objects import result_objects
+from medtl.results.writer import write_objects
 
 ORTHANC = shutil.which("Orthanc", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
 START_SECONDS = 20
