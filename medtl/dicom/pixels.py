@@ -22,18 +22,18 @@ JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
 
 
 def decode(dataset: Any, layout: PixelLayout) -> Pixels:
-    """Decodes all frames, one at a time: beside the result only one frame in colour is in memory.
+    """Decodes all frames of a DICOM object to grey, one at a time, so that no more than one is in memory in colour.
 
     Args:
         dataset: A pydicom dataset with its pixels.
         layout: What `medtl.dicom.layout.read_layout` read from it.
 
     Returns:
-        float32 [slices, rows, columns], grey, bright is a high value.
+        float32 [slices, rows, columns] after rescale slope and intercept; bright is a high value.
 
     Raises:
-        InputRefused: It is truncated, is stored in a way that is not read, or is in colour. What else goes wrong is
-            left to `medtl.dicom.reader.untrusted_decoding`.
+        InputRefused: The pixels are truncated, are stored in a way that is not read, or are a map in colour. What else
+            goes wrong is left to `medtl.dicom.reader.untrusted_decoding`.
     """
     decoder = _decoder(layout)
     if "PixelData" not in dataset:

@@ -61,7 +61,7 @@ class OtherFile:
 
     Attributes:
         source: The file, as `shared.io.archives` names it.
-        kind: What `scan` was told that it is.
+        kind: Its kind by `kind_of`, such as "picture".
     """
 
     source: str

@@ -1,4 +1,4 @@
-"""Putting the slices of one DICOM series in order, and saying what its geometry reveals."""
+"""Ordering the slices of one DICOM series in space, and refusing what is not one whole stack."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from medtl.dicom.geometry import COSINE_TOLERANCE, ImagePlane, slice_normal
 from shared.errors import InputRefused
 
 SAME_PLACE_MM = 0.01
-"""Below any slice spacing and above the rounding of a decimal string of 16 characters."""
+"""Slices that are this close lie in one place: below any slice spacing, above the rounding of a decimal string."""
 GAP_FACTOR = 1.5
 """A step this much wider than the usual one has room for a slice that is not there."""
 MAX_UNSEEN = 1 / 3
-"""Of the extent of a series: with as much in gaps, most findings could lie where nobody looked."""
+"""Share of the extent of a series that may lie in gaps: with more, most findings could lie where nobody looked."""
 MAX_MISSING = 0.2
-"""Of the slices that instance numbers count."""
+"""Share of the slices that may be missing, by the count of their instance numbers."""
 SAME_ECHO_MS = 0.5
-"""Echo times of one contrast differ by rounding only. Of the shortest usual pair, fat against and with water at 3 T,
-they lie 1.1 ms apart."""
+"""Echo times that differ by no more are one contrast: scanners round. The closest pair in use, fat out of and in phase
+with water at 3 T, is 1.1 ms apart."""
 
 
 @dataclass(frozen=True)
@@ -53,21 +53,24 @@ class Slice:
 
 
 def order_slices(slices: Sequence[Slice]) -> tuple[list[Slice], tuple[str, ...]]:
-    """Sorts the slices of one stack along their normal, never by file name; drops copies.
+    """Sorts the slices of one stack along their normal and drops copies.
 
-    A model answers for a stack in which each place was imaged once. Were echoes or time points judged side by side, a
+    A model answers for a stack in which each place was imaged once. Were echoes or time points judged together, a
     series would have several times the slices that its threshold was certified for, some of a weighting that no model
     has seen: they are refused, not judged with a note.
 
-    The normal is the cross product of row and column direction: an axial series runs from the feet up.
-    Source: DICOM PS3.3, C.7.6.2.1.1.
+    An axial series runs from the feet up, in the direction of `medtl.dicom.geometry.slice_normal`. Slices without
+    position are sorted by instance number; file names never count.
+
+    Args:
+        slices: At least one.
 
     Returns:
-        Those that are kept, in order, and what the person should know: copies, gaps, missing geometry.
+        The slices that are kept, in order, and warnings about copies, gaps and missing positions.
 
     Raises:
-        InputRefused: They are not one stack: they differ in size or stand at angles, show one place several times, have
-            several echo times or time points; or so many are missing that the answer would be half of one.
+        InputRefused: The slices are not one whole stack: they differ in size or orientation, show one place several
+            times, have several echo times or time points, or too many are missing.
     """
     _check_sizes(slices)
     _check_contrasts(slices)
@@ -118,7 +121,7 @@ def _check_contrasts(slices: Sequence[Slice]) -> None:
 
 
 def _check_places(ordered: Sequence[Slice], distances: Sequence[float]) -> None:
-    """Refuses what shows a place more than once, copies aside."""
+    """Refuses a stack that shows a place more than once; copies were dropped before."""
     twice = int((np.diff(distances) <= SAME_PLACE_MM).sum())
     if not twice:
         return
@@ -140,7 +143,10 @@ def _check_extent(distances: Sequence[float]) -> None:
 
 
 def _check_numbers(slices: Sequence[Slice]) -> None:
-    """By instance numbers; their usual step need not be 1, for some scanners count all echoes or phases."""
+    """Refuses a stack that lacks too many instance numbers.
+
+    Their usual step need not be 1, for some scanners count all echoes or phases.
+    """
     numbers = sorted({one.instance_number for one in slices if one.instance_number is not None})
     steps, usual = _steps(numbers)
     missing = int(sum(round(step / usual) - 1 for step in steps))
@@ -151,7 +157,7 @@ def _check_numbers(slices: Sequence[Slice]) -> None:
 
 
 def _steps(places: Sequence[float]) -> tuple[NDArray[np.float64], float]:
-    """Steps between sorted places, and the usual one: the lower median, so that one of two gaps is not usual."""
+    """Steps between sorted places, and the usual step: the lower median, so that one of two gaps is not usual."""
     steps = np.diff(np.asarray(places, dtype=np.float64))
     return steps, float(np.sort(steps)[(len(steps) - 1) // 2]) if len(steps) else 1.0
 
