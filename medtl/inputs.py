@@ -1,4 +1,4 @@
-"""What a person hands to `predict`, brought into one form: named items with slices, or with the reason for refusal.
+"""Reading what `predict` is asked to judge: named items, each with slices or with the reason for its refusal.
 
 A folder, zip or DICOMDIR is read twice: first the headers, which say what belongs to which series; then, series by
 series, the pixels. So at most one series is in memory.
@@ -38,9 +38,9 @@ from shared.task import Item
 
 UNSTATED = "the file does not say what it shows: that it is a head MRI was not checked"
 MIN_SIDE = 32
-"""Rows and columns of the smallest slice that is judged; below that only icons and test objects are found."""
+"""Fewest rows and columns of a slice that is judged; smaller ones are icons and test objects."""
 NIFTI_MAGIC = {(344, b"n+1\0"), (4, b"n+2\0")}
-"""Where a NIfTI-1 and a NIfTI-2 file say what they are. Source: nifti1.h and nifti2.h of the NIfTI standard."""
+"""Offset and bytes that mark NIfTI-1 and NIfTI-2 files. Source: nifti1.h and nifti2.h of the NIfTI standard."""
 SIDE_FILES = COMMON_SIDE_FILES | {".bval", ".bvec"}
 """Diffusion volumes come with the strength and the direction of their gradients in files of their own."""
 

@@ -1,7 +1,7 @@
 """Which DICOM objects may be judged at all, from their headers alone.
 
 A model that was trained on anatomical MR of the head answers for anything that it is shown, a knee as readily as a
-brain. What the header rules out is therefore refused before a pixel is decoded; what the header leaves open is not guessed.
+brain. What the header rules out is therefore refused before a pixel is decoded; what it leaves open is not guessed.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medtl.results.objects import result_objects
-from medtl.results.source_images import building
+from medtl.results.source_images import untrusted_building
 from shared.errors import DataError
 from shared.io.durable import write_durably
 from shared.prediction.answer import Answer
@@ -97,6 +97,6 @@ def _file_name(one: Any) -> str:
 
 def _write(one: Any, partial: Path) -> None:
     encoded = io.BytesIO()
-    with building("DICOM file"):
+    with untrusted_building("DICOM file"):
         one.save_as(encoded, enforce_file_format=True)
     write_durably(partial, encoded.getvalue())
