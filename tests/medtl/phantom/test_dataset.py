@@ -15,7 +15,7 @@ from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
 
 from medtl.datasets import load, read
 from medtl.labels import NO_TUMOUR
-from medtl.phantom.dataset import COLUMNS, EMBEDDED_SCANNERS, MIN_TUMOUR_MM2, write_phantom
+from medtl.phantom.dataset import COLUMNS, MIN_TUMOUR_MM2, SYNTHETIC_SCANNERS, write_phantom
 from medtl.phantom.physics import SCANNERS
 from medtl.phantom.tumours import KINDS
 from medtl.task import TASK
@@ -114,7 +114,7 @@ def test_loader_knows_it_as_synthetic_with_one_group_a_patient(phantom: Path) ->
 
 def test_scanners_of_the_embedded_data_are_known_before_they_are_made(tmp_path: Path) -> None:
     told = TASK.synthetic_domains()
-    made = write_phantom(tmp_path / "made", patients=1, slices=1, scanners=EMBEDDED_SCANNERS)
+    made = write_phantom(tmp_path / "made", patients=1, slices=1, scanners=SYNTHETIC_SCANNERS)
     assert {sample.domain for sample in load(made, {}).samples} == set(told)
     for wanted in (DataSection(domains=(told[0], "phantom nowhere")), DataSection(target="phantom nowhere")):
         with pytest.raises(ConfigError, match="phantom atlas, phantom borealis"):

@@ -232,7 +232,7 @@ def test_without_geometry_there_is_no_map_and_that_is_said(
     stripped = changed(judged, tmp_path / "in", strip)
     objects = objects_of(stripped)
     assert {one.SOPClassUID for one in objects} == {Comprehensive3DSRStorage, SecondaryCaptureImageStorage}
-    assert "do not say where they lie" in caplog.text
+    assert "do not state position" in caplog.text
 
 
 def test_two_slices_in_one_place_make_no_map(judged: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
