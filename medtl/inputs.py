@@ -105,7 +105,7 @@ def _read_dicomdir(name: str, listed: Sequence[str | None]) -> Iterator[Item]:
 
 
 def _scan(sources: Sequence[str]) -> Contents:
-    """Sorts files into series and others, without masks and what commonly lies beside images."""
+    """Sorts files into series and others, and passes over masks and side files."""
     masks = _masks(sources)
     wanted = [source for source in sources if source not in masks and not is_side_file(source, SIDE_FILES)]
     contents = scan(wanted, _kind)
@@ -171,7 +171,7 @@ def _read_file(source: str) -> Item:
 
 
 def _kind(source: str, data: bytes) -> Kind:
-    """What the bytes are; the name counts only where they cannot tell."""
+    """The kind of a file by its bytes; its name counts only where they do not show the kind."""
     if _is_dicom(data):
         return "dicom"
     if data.startswith(SIGNATURES):

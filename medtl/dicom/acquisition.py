@@ -17,7 +17,7 @@ LOCALIZER = re.compile(r"locali[sz]er|scout|survey|\bpilot", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Contrast:
-    """What tells images of one place in the patient apart; None where it is not stated.
+    """The properties by which images of one place in the patient differ; None where one is not stated.
 
     Attributes:
         echo_time_ms: Echo time in milliseconds.

@@ -1,4 +1,4 @@
-"""What a DICOM object states beside its pixels: one record, made of smaller ones by subject."""
+"""The header of a DICOM object, all that it states apart from its pixels: one record for each subject."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ DESCRIPTIONS = (
 
 @dataclass(frozen=True)
 class Identifiers:
-    """What identifies a person: hash it before it enters any file or message. Empty where nothing is stated.
+    """Identifiers of patient, study, series and instance; they identify a person.
+
+    Hash them before they enter any file or message. They are empty where nothing is stated.
 
     Attributes:
         patient_id: Patient ID, raw.
@@ -52,7 +54,7 @@ class Equipment:
 
 @dataclass(frozen=True)
 class Examination:
-    """What was examined.
+    """Body part and descriptions of the examination.
 
     Attributes:
         body_part: Body Part Examined, or else the meaning of the anatomic region's code.
@@ -66,7 +68,7 @@ class Examination:
 
 @dataclass(frozen=True)
 class DicomHeader:
-    """What a DICOM object states beside its pixels; texts are stripped, and empty where nothing is stated.
+    """The header of a DICOM object; texts are stripped, and empty where nothing is stated.
 
     Attributes:
         sop_class: SOP Class UID, the kind of the object.

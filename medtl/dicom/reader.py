@@ -36,7 +36,7 @@ class DicomImage:
     """A decoded DICOM object.
 
     Attributes:
-        header: What the object states beside its pixels.
+        header: The header of the object.
         frames: float32 [slices, rows, columns] after rescale slope and intercept; bright is a high value also where
             the file is MONOCHROME1. A mosaic is cut into its slices; grey that is stored as colour is grey again.
     """

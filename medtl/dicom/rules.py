@@ -68,7 +68,7 @@ PROJECTIONS = {"PROJECTION IMAGE", "MIP", "MNIP", "MINIP", "VOLUME RENDER"}
 def check_suitable(header: DicomHeader) -> None:
     """Passes headers of anatomical MR images of the head, and refuses all others.
 
-    Whether colours are grey only the pixels tell; `medtl.dicom.colour` checks it when they are decoded.
+    Colours that are no grey show only in the pixels; `medtl.dicom.colour` refuses them when they are decoded.
 
     Raises:
         InputRefused: The object is something else; the message says what.
@@ -81,7 +81,7 @@ def check_suitable(header: DicomHeader) -> None:
 
 
 def warnings_of(header: DicomHeader) -> tuple[str, ...]:
-    """The warnings that an answer about an image must carry although `check_suitable` passes it."""
+    """Lists what an answer about an image must warn of although `check_suitable` passes the image."""
     notes = []
     if not _states_body_part(header.examination):
         notes.append("the header does not state the body part: that it shows a head was not checked")

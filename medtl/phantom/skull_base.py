@@ -108,8 +108,7 @@ def paint_posterior_fossa(canvas: Canvas, head: Head, inside: Field, x: Field, y
     """
     if z > 6.0:
         return
-    low = smoothstep(-z, -4.0, 26.0)
-    _paint_cerebellum(canvas, head, inside, x, y, z, low)
+    _paint_cerebellum(canvas, head, inside, x, y, z)
     cistern = ellipse(x, y - 4.0, 20.5, 16.0)
     canvas.paint("csf", np.minimum(cistern, inside), smoothstep(-z, -5.0, 2.0))
     if -16.0 < z < 0.0:
@@ -132,7 +131,8 @@ def paint_posterior_fossa(canvas: Canvas, head: Head, inside: Field, x: Field, y
     _paint_sella(canvas, z)
 
 
-def _paint_cerebellum(canvas: Canvas, head: Head, inside: Field, x: Field, y: Field, z: float, low: float) -> None:
+def _paint_cerebellum(canvas: Canvas, head: Head, inside: Field, x: Field, y: Field, z: float) -> None:
+    low = smoothstep(-z, -4.0, 26.0)
     if low <= 0.02:
         return
     tent = ellipse(x, y - 30.0 - 10.0 * low, 12.0 + 44.0 * low, 12.0 + 28.0 * low)

@@ -1,4 +1,4 @@
-"""What other programs make of the objects: dcmtk's readers, and an archive that receives them beside the images."""
+"""What other programs make of the objects: dcmtk's readers, and an archive that receives them after the images."""
 
 from __future__ import annotations
 
