@@ -1,8 +1,8 @@
-"""Random variations of a preprocessed slice as other scanners and sequences would show it.
+"""Augmentation by MRI physics: a preprocessed slice as other scanners and sequences would show it.
 
-What differs between scanners is how tissue becomes brightness (field strength, T1, T2 or FLAIR weighting, contrast
-agent), how evenly the coil receives, how fine the matrix is, and how much noise there is. A network that saw all of it
-vary at random cannot take one scanner's look for a class.
+Scanners differ in how tissue becomes brightness (field strength, T1, T2 or FLAIR weighting, contrast agent), how evenly
+the coil receives, how fine the matrix is, and how much noise there is. A network that was trained while all of this
+varied at random cannot take one scanner's look for a class.
 
 Source: Billot et al., SynthSeg, Med. Image Anal. 86 (2023) 102789, section 3.2 (random contrast, bias and resolution).
 """
@@ -15,19 +15,19 @@ from typing import Any
 
 import numpy as np
 
-from medtl.transforms import in_another_place, vary
+from medtl.transforms import apply_chain, random_affine
 from shared.task import Image
 
 GAMMA = 2.2
-"""Contrast is raised to at most this power, or its inverse; beyond, grey matter of T1 is black or white."""
+"""Brightness is raised to at most this power, and at least its inverse; beyond, grey matter of T1 is black or white."""
 KNOTS = (3, 7)
-"""Points of a random curve from old to new brightness, ends included, fewest and one more than most."""
+"""Number of points of a random curve from old to new brightness, ends included: from the first to below the second."""
 AIR = 0.06
-"""Below this is background, which stays dark in every sequence."""
+"""Brightness below which a pixel is background, which stays dark in every sequence."""
 KEPT_SHARE = (0.2, 0.6)
 """Share of the old brightness that stays in a random curve."""
 SHARES = {"kept": 0.4, "gamma": 0.2, "rising": 0.28, "any": 0.12}
-"""How often contrast stays, is raised to a power, follows a rising curve, or any curve.
+"""Probability that contrast stays, is raised to a power, follows a rising curve, or follows any curve.
 
 A rising curve keeps which tissue is brighter, so a finding keeps its sign. Any curve turns T1 into something like T2 or
 FLAIR, and hides one finding or the other where two tissues become alike.
@@ -35,33 +35,33 @@ FLAIR, and hides one finding or the other where two tissues become alike.
 
 
 def augment(image: Image, seed: int) -> Image:
-    """A random variation of a preprocessed slice: position, contrast, bias field, resolution and noise.
+    """Varies a preprocessed slice at random: position, contrast, bias field, resolution and noise.
 
     A pure function of its arguments.
 
     Args:
         image: float32 [1, size, size], 0 to 1.
-        seed: 0 to 2**32 - 1.
+        seed: Names the draws; 0 to 2**32 - 1.
 
     Returns:
         float32 [1, size, size], 0 to 1; a new array.
     """
-    return vary(image, seed, _chain(image.shape[-1], threading.get_ident()))
+    return apply_chain(image, seed, _chain(image.shape[-1], threading.get_ident()))
 
 
 class RandomContrast:
-    """Another relation between tissue and brightness, drawn anew for every image; a transform as MONAI's are."""
+    """Transform that changes the relation between tissue and brightness at random, with the interface of MONAI's."""
 
     def __init__(self) -> None:
         self.random = np.random.RandomState()
 
     def set_random_state(self, seed: int | None = None, state: np.random.RandomState | None = None) -> RandomContrast:
-        """Takes over a source of randomness, as MONAI's transforms do."""
+        """Sets the random state by a seed, or shares `state`, as MONAI's transforms do."""
         self.random = np.random.RandomState(seed) if state is None else state
         return self
 
     def __call__(self, image: Any) -> Any:
-        """Image of the same shape and range; background stays dark."""
+        """Changes the contrast of an image of 0 to 1; shape and range stay, and background stays dark."""
         kind = self.random.choice(list(SHARES), p=list(SHARES.values()))
         if kind == "kept":
             return image
@@ -112,7 +112,7 @@ def _chain(size: int, thread: int) -> Any:
     )
     return Compose(
         [
-            in_another_place(size),
+            random_affine(size),
             RandomContrast(),
             RandBiasField(prob=0.4, degree=3, coeff_range=(-0.2, 0.2)),
             sharpness,

@@ -1,9 +1,9 @@
-"""Text that stands in the pixels themselves: a name or a date there outlives every header that is cleaned.
+"""Finding text that is burned into the pixels: a name or a date there survives every cleaning of headers.
 
-A heuristic whose finds are to be looked at: rows of letters beside the head, bright on dark. It does not find text over
-the head, single letters (the marks of sides), dark or dim text, letters that touch each other or the edge, and letters
-below 5 pixels. So nothing found does not mean that nothing is there: of the Navoneel pictures that carry words it finds
-about half (docs/lab-log.md).
+A heuristic, whose finds a person must look at: rows of letters outside of the head, bright on dark. It does not find
+text over the head, single letters (the marks of sides), dark or dim text, letters that touch each other or the edge,
+and letters below 5 pixels. So nothing found does not mean that nothing is there: of the Navoneel pictures that carry
+words it finds about half (docs/lab-log.md).
 """
 
 from __future__ import annotations
@@ -26,32 +26,33 @@ from shared.io.atomic import write_text
 from shared.io.pictures import is_picture
 from shared.samples import Sample
 
-HEIGHTS = (5, 40)
-"""Pixels of the small letters of the smallest fonts that can be read, and of the largest that consoles write."""
-LETTERS = 3
+LETTER_HEIGHTS = (5, 40)
+"""Lowest and highest letters in pixels: small letters of the smallest legible fonts, and the largest of consoles."""
+MIN_LETTERS = 3
 """Fewest letters of a row: one or two stand for a side or an orientation."""
-WIDEST = 1.6
-"""Width of a letter (M, W) by its height."""
-THINNEST = 0.12
-"""Share of its box that a letter fills at least; a slanted stroke fills less."""
-THICKEST = 0.85
-"""Share of its box that a letter fills at most; vessels and noise are blobs that fill more."""
-STROKE = 0.4
-"""Half the width of a stroke by the height of its letter: blobs have more."""
-BASELINE = 0.2
-"""By the height: how far letters of one row may stand above or below each other."""
-SAME_HEIGHT = 1.6
-"""Small letters are this much lower than capitals."""
-GAP = 1.2
-"""By the height: the widest space between two letters of a row; between words stands about half a height."""
+MAX_WIDTH = 1.6
+"""Largest width of a letter (M, W) in its heights."""
+MIN_FILL = 0.12
+"""Smallest share of its box that a letter fills; a slanted stroke fills less."""
+MAX_FILL = 0.85
+"""Largest share of its box that a letter fills; vessels and noise are blobs that fill more."""
+MAX_STROKE = 0.4
+"""Largest half width of a stroke in heights of its letter: blobs have more."""
+BASELINE_SHIFT = 0.2
+"""How far letters of one row may stand above or below each other, in heights."""
+HEIGHT_RATIO = 1.6
+"""Largest ratio of heights in a row: small letters are this much lower than capitals."""
+MAX_GAP = 1.2
+"""Widest space between two letters of a row, in heights; between words there is about half a height."""
 BRIGHT = 0.4
-"""Of the brightest in the image: text is written at or near it, and loses half of it where a picture was reduced."""
+"""Lowest brightness of text, as a share of the brightest pixel: text is written at or near it, and loses half of it
+where a picture was reduced."""
 DARK = 0.3
-"""Of the brightest: around the letters it is darker than that."""
-MOST_PIECES, PIECES_A_LETTER = 20, 3
-"""Bright pieces in the image and for each letter up to which it is no noise."""
+"""Highest brightness of the ground around a letter, as a share of the brightest pixel."""
+MAX_PIECES, PIECES_A_LETTER = 20, 3
+"""Most bright pieces of an image that is not noise: so many, and so many more for each letter."""
 HEAD_PART = 0.02
-"""Of the largest bright region: others this large are parts of the head too. A line of text has no region at all."""
+"""Smallest part of the head, as a share of the largest bright region. A line of text has no region at all."""
 
 Pixels = NDArray[np.float32]
 Box = tuple[int, int, int, int]
@@ -62,9 +63,9 @@ class Suspect:
     """An image that text may be burned into.
 
     Attributes:
-        source: File as it lies.
-        frame: Slice of it, from 0.
-        reason: What points to it, in words.
+        source: The file, as `shared.io.archives` names it.
+        frame: Index of the slice in the file, from 0.
+        reason: The evidence, as a clause.
     """
 
     source: str
@@ -73,7 +74,14 @@ class Suspect:
 
 
 def find_suspects(samples: Sequence[Sample], progress: Callable[[int, int], None]) -> list[Suspect]:
-    """Looks at every image; those that cannot be read are passed over, for the audit tells of them."""
+    """Finds the images that text seems to be burned into, by their headers and their pixels.
+
+    Images that cannot be read are passed over; the audit reports them.
+
+    Args:
+        samples: The images.
+        progress: Called with (images done, images in all).
+    """
     stated: dict[str, bool] = {}
     found = []
     for done, sample in enumerate(samples, start=1):
@@ -88,7 +96,12 @@ def find_suspects(samples: Sequence[Sample], progress: Callable[[int, int], None
 
 
 def in_words(suspects: Sequence[Suspect], images: int) -> list[str]:
-    """A line for each suspect, by the name of its file as it lies, and one that counts them."""
+    """Describes each suspect in a line, by the name of its file, and counts them in a last line.
+
+    Args:
+        suspects: The images that text may be burned into.
+        images: Number of images that were looked at.
+    """
     lines = [f"text suspected in {_name(one)}: {one.reason}" for one in suspects]
     return [
         *lines,
@@ -101,7 +114,7 @@ def _name(suspect: Suspect) -> str:
 
 
 def write_suspects(suspects: Sequence[Suspect], out: Path) -> None:
-    """Writes `burned_in.csv`; it names files and belongs with the data."""
+    """Writes the suspects to `burned_in.csv` in the folder `out`; it names files, so keep it with the data."""
     stream = io.StringIO()
     rows = csv.writer(stream, lineterminator="\n")
     rows.writerow(["path", "frame", "reason"])
@@ -110,10 +123,10 @@ def write_suspects(suspects: Sequence[Suspect], out: Path) -> None:
 
 
 def text_rows(pixels: Pixels) -> list[Box]:
-    """Where rows of letters seem to stand beside the head.
+    """Finds rows of bright letters outside of the head.
 
     Args:
-        pixels: Finite, [rows, columns] or [rows, columns, 3], in any unit.
+        pixels: Finite values, [rows, columns] or [rows, columns, 3], in any unit.
 
     Returns:
         Left, top, right and bottom of each row, in pixels, from the top down.
@@ -131,7 +144,7 @@ def _counted(rows: int) -> str:
 
 
 def _is_stated(source: str) -> bool:
-    """Whether the header itself says so. Source: DICOM PS3.3, C.7.6.1.1, Burned In Annotation (0028,0301)."""
+    """Whether the header states burned-in text. Source: DICOM PS3.3, C.7.6.1.1, Burned In Annotation (0028,0301)."""
     if is_picture(source) or is_volume(source):
         return False
     try:
@@ -149,7 +162,7 @@ def _rows_of(sample: Sample) -> list[Box]:
 
 
 def _letters(grey: NDArray[np.uint8]) -> list[Box]:
-    """Bright, thin pieces of a letter's size that stand apart from the head on dark ground."""
+    """Boxes of the bright, thin pieces of a letter's size outside of the head, on dark ground."""
     import cv2
 
     head = _head(grey)
@@ -158,19 +171,19 @@ def _letters(grey: NDArray[np.uint8]) -> list[Box]:
     found = []
     for label in range(1, count):
         left, top, width, height, area = (int(value) for value in stats[label])
-        if not HEIGHTS[0] <= height <= HEIGHTS[1] or width > WIDEST * height:
+        if not LETTER_HEIGHTS[0] <= height <= LETTER_HEIGHTS[1] or width > MAX_WIDTH * height:
             continue
         # an upright stroke such as I or 1 fills its box altogether
-        if area < THINNEST * width * height or (area > THICKEST * width * height and width > 0.4 * height):
+        if area < MIN_FILL * width * height or (area > MAX_FILL * width * height and width > 0.4 * height):
             continue
         piece = np.pad((labels[top : top + height, left : left + width] == label).astype(np.uint8), 1)
-        if cv2.distanceTransform(piece, cv2.DIST_L2, 3).max() > STROKE * height + 0.5:
+        if cv2.distanceTransform(piece, cv2.DIST_L2, 3).max() > MAX_STROKE * height + 0.5:
             continue
         around = grey[max(0, top - 2) : top + height + 2, max(0, left - 2) : left + width + 2]
         if np.percentile(around, 25) <= DARK * 255:
             found.append((left, top, left + width, top + height))
-    # beside true letters lie few other bright pieces (points, rulers); where most are none, it is noise
-    return found if count <= MOST_PIECES + PIECES_A_LETTER * len(found) else []
+    # around true letters there are few other bright pieces (points, rulers); an image of many more is noise
+    return found if count <= MAX_PIECES + PIECES_A_LETTER * len(found) else []
 
 
 def _head(grey: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -192,7 +205,7 @@ def _head(grey: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 
 def _rows(letters: Sequence[Box]) -> list[Box]:
-    """Letters that stand beside each other on one baseline, as the boxes of their rows."""
+    """Boxes of the rows of letters, whose letters follow each other on one baseline."""
     rows: list[list[Box]] = []
     for letter in sorted(letters):
         row = next((row for row in rows if _follows(row[-1], letter)), None)
@@ -203,7 +216,7 @@ def _rows(letters: Sequence[Box]) -> list[Box]:
     return [
         (row[0][0], min(one[1] for one in row), row[-1][2], max(one[3] for one in row))
         for row in rows
-        if len(row) >= LETTERS
+        if len(row) >= MIN_LETTERS
     ]
 
 
@@ -211,7 +224,7 @@ def _follows(before: Box, letter: Box) -> bool:
     heights = before[3] - before[1], letter[3] - letter[1]
     tall = max(heights)
     return (
-        tall <= SAME_HEIGHT * min(heights)
-        and abs(before[3] - letter[3]) <= max(1.0, BASELINE * tall)
-        and -1 <= letter[0] - before[2] <= GAP * tall
+        tall <= HEIGHT_RATIO * min(heights)
+        and abs(before[3] - letter[3]) <= max(1.0, BASELINE_SHIFT * tall)
+        and -1 <= letter[0] - before[2] <= MAX_GAP * tall
     )

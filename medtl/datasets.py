@@ -242,10 +242,10 @@ def _origin(source: str) -> _Origin:
     except InputRefused as refusal:
         raise DataError(str(refusal)) from None
     return _Origin(
-        frames=header.slices,
-        patient=(header.patient_id or "").strip(),
-        series=header.series_uid or "",
-        scanner=scanner_of_header(header.manufacturer, header.model),
+        frames=header.layout.slices,
+        patient=header.identifiers.patient_id.strip(),
+        series=header.identifiers.series_uid,
+        scanner=scanner_of_header(header.equipment.manufacturer, header.equipment.model),
     )
 
 

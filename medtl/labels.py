@@ -29,12 +29,12 @@ _CANONICAL = {spelling: name for name in KNOWN_CLASSES for spelling in (name, *_
 
 
 def canonical(name: str) -> str:
-    """The one spelling of a class: of `No Tumor`, `notumor` or `healthy` it is `no_tumour`.
+    """Brings the name of a class to its one spelling: `No Tumor`, `notumor` and `healthy` become `no_tumour`.
 
     A name that is not in the table comes back in lower case, with blanks and hyphens as underscores.
 
     Raises:
-        DataError: The name is empty or only a number, which says nothing about who is healthy.
+        DataError: The name is empty or only a number, which does not say who is healthy.
     """
     plain = re.sub(r"[\s\-_]+", "_", name.strip().lower()).strip("_")
     if not plain:
@@ -45,21 +45,21 @@ def canonical(name: str) -> str:
 
 
 def is_known(name: str) -> bool:
-    """Whether a class, in its one spelling, is in the table."""
+    """Whether a class, in the spelling of `canonical`, is one of `KNOWN_CLASSES`."""
     return name in KNOWN_CLASSES
 
 
 def is_positive(label: str) -> bool:
-    """Whether a class counts as tumour: every class does that is not known to be healthy."""
+    """Whether a class counts as tumour: every class but `no_tumour`, in any of its spellings."""
     return canonical(label) != NO_TUMOUR
 
 
 def binary(label: str) -> str:
-    """`tumour` for every class that counts as one, else `no_tumour`."""
+    """Reduces a class to `tumour` or `no_tumour`."""
     return TUMOUR if is_positive(label) else NO_TUMOUR
 
 
 def ordered(labels: Iterable[str]) -> tuple[str, ...]:
-    """The distinct classes in the order of a network's outputs: known ones as in the table, then the rest by name."""
+    """Sorts the distinct classes into the order of a network's outputs: `KNOWN_CLASSES` first, the rest by name."""
     distinct = set(labels)
     return (*(name for name in KNOWN_CLASSES if name in distinct), *sorted(distinct - set(KNOWN_CLASSES)))

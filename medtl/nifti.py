@@ -1,4 +1,4 @@
-"""Raw pixels of NIfTI volumes. DICOM has a reader of its own; pictures are read by `shared.io.pictures`."""
+"""Reading the raw pixels of NIfTI volumes, within bounds."""
 
 from __future__ import annotations
 
@@ -17,21 +17,24 @@ from shared.io.archives import MAX_FILE_BYTES, most_unpacked
 
 VOLUMES = (".nii", ".nii.gz")
 HEADER_BYTES = 1 << 20
-"""More than a NIfTI header (540 bytes in NIfTI-2) with any extension that is written in practice."""
+"""Bytes that hold a NIfTI header (540 bytes in NIfTI-2) with any extension that is written in practice."""
 
 Pixels = NDArray[np.float32]
 
 
 def is_volume(name: str) -> bool:
-    """Whether a file name is that of a NIfTI volume."""
+    """Whether a file is a NIfTI volume by its name."""
     return name.lower().endswith(VOLUMES)
 
 
 def volume_shape(data: bytes) -> tuple[int, int, int]:
-    """Rows, columns and slices that `read_volume` will give, from the header alone.
+    """Reads rows, columns and number of slices of a NIfTI volume as `read_volume` returns them, from the header alone.
+
+    Args:
+        data: The bytes of a `.nii` or `.nii.gz` file.
 
     Raises:
-        DataError: It is no NIfTI volume of three dimensions.
+        DataError: The file is no NIfTI volume of three dimensions, is damaged or too large.
     """
     image = _nifti(_unpacked(data, HEADER_BYTES))
     shape, axes = _shape(image), _orientation(image)[:, 0].astype(int)
@@ -40,13 +43,16 @@ def volume_shape(data: bytes) -> tuple[int, int, int]:
 
 
 def read_volume(data: bytes) -> Pixels:
-    """Decodes a NIfTI volume into axial slices as a radiologist sees them: from the front, patient's right on the left.
+    """Decodes a NIfTI volume into axial slices as a radiologist sees them: nose up, patient's right on the left.
+
+    Args:
+        data: The bytes of a `.nii` or `.nii.gz` file.
 
     Returns:
         float32 [slices, rows, columns], from the feet up, scaled by slope and intercept.
 
     Raises:
-        DataError: It is damaged, too large, or has not three dimensions.
+        DataError: The volume is damaged, too large, or has not three dimensions.
     """
     import nibabel
 

@@ -1,4 +1,4 @@
-"""One spelling for each scanner, from what makers and tables write: scanners are medtl's domains."""
+"""Names of scanners, which are medtl's domains: one spelling for each, whatever headers and tables write."""
 
 from __future__ import annotations
 
@@ -30,16 +30,25 @@ MODEL_WORDS = re.compile(
 
 
 def scanner_name(manufacturer: str, model: str = "") -> str:
-    """One spelling of a scanner: `siemens` for `SIEMENS` and `Siemens Healthineers`, then the model if known."""
+    """Brings the name of a scanner to one spelling: `siemens` for `SIEMENS` and `Siemens Healthineers`, then the model.
+
+    Args:
+        manufacturer: Name of the maker; one that is not in `VENDORS` is kept in lower case.
+        model: Name of the model; may be empty.
+    """
     text = " ".join(manufacturer.lower().split())
     return f"{_vendor(text) or text} {' '.join(model.lower().split())}".strip()
 
 
 def scanner_of_header(manufacturer: str, model: str) -> str:
-    """The scanner that a DICOM header names, in words that are known here; empty where the maker is none of them.
+    """Names the scanner of a DICOM header in known words only; empty where the maker is not known.
 
-    The name stands in answers, reports and tables, and whoever damages or fills in a header badly may have put a
-    person there. So nothing is taken over that is not known to be the name of a maker or a model.
+    The name is shown in answers, reports and tables, and a damaged or badly filled header may hold the name of a person
+    instead. So nothing is taken over that is not known to be the name of a maker or a model.
+
+    Args:
+        manufacturer: Manufacturer (0008,0070).
+        model: Manufacturer's Model Name (0008,1090).
     """
     vendor = _vendor(" ".join(manufacturer.lower().split()))
     words = model.lower().replace("_", " ").split()

@@ -1,4 +1,4 @@
-"""The options of medtl's preprocessing, checked; light enough for `--help`."""
+"""The options of medtl's preprocessing, checked. Nothing heavy is imported here, for `--help` needs them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Settings:
         labels: "kind" keeps the classes, "binary" makes one class, tumour, of all that are not healthy.
         crop: Whether to cut out the head.
         margin: Rim kept around the head on each side, as a fraction of its longer side, 0 to 1.
-        lower_percentile: Percentile of the image's intensities that becomes 0. Of the whole image, for beside a very
-            bright tumour the head's threshold may lie above healthy tissue, which must not turn black.
+        lower_percentile: Percentile of the whole image's intensities that becomes 0; background counts, for next to a
+            very bright tumour the head's threshold may lie above healthy tissue, which must not turn black.
         upper_percentile: Percentile of the head's intensities, background left out, that becomes 1.
     """
 
@@ -43,7 +43,7 @@ class Settings:
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Settings:
-        """The settings with `options` over the defaults.
+        """Makes settings of `options`, with the defaults for what they leave out.
 
         Raises:
             ConfigError: An option is unknown or its value is not allowed.

@@ -1,4 +1,4 @@
-"""From raw pixels to the network's input, and the random variations of it that training sees.
+"""Preprocessing of raw pixels into the network's input, and augmentation of it for training.
 
 The deterministic part is NumPy, OpenCV and Pillow only, the same code in training and prediction. The random part is
 MONAI's and is imported when it is first used.
@@ -27,20 +27,20 @@ from shared.task import Image, Preprocessing
 Pixels = NDArray[np.float32]
 
 ANALYSIS_SIDE = 128
-"""Pixels on the longer side of the reduced copy in which head and intensities are measured."""
+"""Most pixels on the longer side of the reduced copy in which head and intensities are measured."""
 OTSU_FRACTION = 0.5
 """Otsu's threshold parts bright tissue from the rest; half of it keeps dark tissue with the head."""
 PART_OF_HEAD = 0.1
-"""A bright component at least this large beside the largest one belongs to the head (brain within a dark skull)."""
+"""Smallest bright component that belongs to the head (brain within a dark skull), as a share of the largest one."""
 MIN_CROP_FRACTION = 0.4
-"""No crop is narrower than this part of the image, or the vertex of the head would be blown up to a whole brain."""
+"""Smallest side of a crop as a share of the image: else the vertex of the head would be blown up to a whole brain."""
 LUMINANCE = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 """Weights of red, green and blue. Source: ITU-R BT.601-7, section 2.5.1."""
 
 
 @dataclass(frozen=True)
 class Box:
-    """A square region in pixels; it may reach beyond the image."""
+    """A square region of an image, in pixels; it may reach beyond the image."""
 
     top: int
     left: int
@@ -61,7 +61,7 @@ def preprocess(pixels: Pixels, spec: Preprocessing) -> Image:
 
     Args:
         pixels: Finite, [rows, columns] or [rows, columns, 3], in any unit.
-        spec: Side of the result and options.
+        spec: Side of the result, and the options of `medtl.settings.Settings`.
 
     Returns:
         float32 [1, size, size], 0 (background) to 1.
@@ -83,19 +83,30 @@ def preprocess(pixels: Pixels, spec: Preprocessing) -> Image:
 
 
 def crop_box(pixels: Pixels, spec: Preprocessing) -> Box:
-    """The region of `pixels` that `preprocess` keeps, so that masks and attributions can follow it.
+    """Finds the square region of an image that `preprocess` keeps, so that masks and attributions can follow it.
+
+    Args:
+        pixels: Finite, [rows, columns] or [rows, columns, 3], in any unit.
+        spec: What the image is preprocessed with.
 
     Raises:
-        DataError, ConfigError: As `preprocess`.
+        DataError: `pixels` has another shape, no pixel, or values that are not finite.
+        ConfigError: `spec` has an option that does not exist.
     """
     grey = _grey(pixels)
     return _box(_view(grey), grey.shape, Settings.of(spec.options))
 
 
 def preprocess_mask(mask: NDArray[np.bool_], pixels: Pixels, spec: Preprocessing) -> NDArray[np.bool_]:
-    """Brings the mask [rows, columns] of `pixels` onto the grid [size, size] of the preprocessed image.
+    """Brings the mask of an image onto the grid of the preprocessed image.
 
-    A pixel of the result is set where at least half of it is covered.
+    Args:
+        mask: bool [rows, columns].
+        pixels: The raw image, [rows, columns] or [rows, columns, 3].
+        spec: What the image is preprocessed with.
+
+    Returns:
+        bool [size, size]; a pixel is set where the mask covers at least half of it.
 
     Raises:
         DataError: Mask and image differ in shape, or the image is damaged.
@@ -110,7 +121,7 @@ def preprocess_mask(mask: NDArray[np.bool_], pixels: Pixels, spec: Preprocessing
 
 
 def restore(grid: Pixels, pixels: Pixels, spec: Preprocessing) -> Pixels:
-    """Brings a map of the preprocessed image back onto the grid of the raw image that it was made of.
+    """Brings a map on the grid of the preprocessed image back onto the grid of the raw image.
 
     Args:
         grid: float32 [size, size], such as an attribution; values stay as they are, only interpolated.
@@ -122,7 +133,7 @@ def restore(grid: Pixels, pixels: Pixels, spec: Preprocessing) -> Pixels:
 
     Raises:
         DataError: `grid` has another shape, or the image is damaged.
-        ConfigError: As `preprocess`.
+        ConfigError: `spec` has an option that does not exist.
     """
     if grid.shape != (spec.size, spec.size):
         raise DataError(f"the map has shape {grid.shape}; the preprocessed image has {(spec.size, spec.size)}")
@@ -179,7 +190,7 @@ def _otsu(pixels: Pixels) -> float | None:
 
 
 def _range(view: _View, settings: Settings) -> tuple[float, float]:
-    """The intensities that become 0 and 1."""
+    """The intensities that become 0 and 1 in the preprocessed image."""
     inside = view.pixels[view.head] if view.head.any() else view.pixels
     low = np.percentile(view.pixels, settings.lower_percentile)
     high = np.percentile(inside, settings.upper_percentile)
@@ -234,26 +245,26 @@ def _resize(square: Pixels, size: int) -> Pixels:
 
 
 def augment(image: Image, seed: int) -> Image:
-    """A random variation of a preprocessed image: position, bias field, contrast and noise.
+    """Varies a preprocessed image at random: position, bias field, contrast and noise.
 
     A pure function of its arguments. Mirrored left to right but never top to bottom: heads come upright.
 
     Args:
         image: float32 [1, size, size], 0 to 1.
-        seed: 0 to 2**32 - 1.
+        seed: Names the draws; 0 to 2**32 - 1.
 
     Returns:
         float32 [1, size, size], 0 to 1; a new array.
     """
-    return vary(image, seed, _augmentation(image.shape[-1], threading.get_ident()))
+    return apply_chain(image, seed, _augmentation(image.shape[-1], threading.get_ident()))
 
 
-def vary(image: Image, seed: int, chain: Any) -> Image:
-    """What a chain of MONAI's transforms makes of an image, or of its mirror image, by the draws that `seed` names.
+def apply_chain(image: Image, seed: int, chain: Any) -> Image:
+    """Applies a chain of MONAI's random transforms to an image, or at random to its mirror image.
 
     Args:
         image: float32 [1, size, size], 0 to 1.
-        seed: 0 to 2**32 - 1.
+        seed: Names the draws; 0 to 2**32 - 1.
         chain: A `Compose`, used by this thread alone.
 
     Returns:
@@ -266,8 +277,8 @@ def vary(image: Image, seed: int, chain: Any) -> Image:
     return np.clip(np.asarray(chain(mirrored.copy()), dtype=np.float32), 0.0, 1.0)
 
 
-def in_another_place(size: int) -> Any:
-    """MONAI's transform that turns, scales and moves an image a little."""
+def random_affine(size: int) -> Any:
+    """Makes MONAI's transform that rotates, scales and shifts an image of `size` pixels a side a little."""
     from monai.transforms import RandAffine
 
     return RandAffine(
@@ -292,7 +303,7 @@ def _augmentation(size: int, thread: int) -> Any:
     # Gaussian noise, clipped at 0, stands for Rician noise, from which it differs only near 0, at half the time.
     return Compose(
         [
-            in_another_place(size),
+            random_affine(size),
             RandBiasField(prob=0.35, degree=2, coeff_range=(-0.15, 0.15)),
             RandAdjustContrast(prob=0.5, gamma=(0.4, 2.5)),
             RandHistogramShift(prob=0.35, num_control_points=(3, 8)),
@@ -320,7 +331,13 @@ def images(
     read: Callable[[Sample], Pixels],
     progress: Callable[[int, int], None] = lambda *_: None,
 ) -> Sequence[Image]:
-    """All samples read and preprocessed once, on two threads, and kept in memory (MONAI's `CacheDataset`).
+    """Reads and preprocesses all samples once, on two threads, and keeps them in memory (MONAI's `CacheDataset`).
+
+    Args:
+        samples: The samples, in the order of the result.
+        spec: What the images are preprocessed with.
+        read: Reads the raw pixels of one sample.
+        progress: Called with (images done, images in all).
 
     Raises:
         DataError: Files are damaged; the message counts them and says of the first five what is wrong.

@@ -1,4 +1,4 @@
-"""What is known of every kind of tumour without a picture of it: radiological attributes."""
+"""Side information for zero-shot learning of tumours: a table of radiological attributes."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ TABLE = Path(__file__).with_name("attributes.csv")
 
 @cache
 def table() -> AttributeTable:
-    """The attributes of healthy brains and of four kinds of tumour."""
+    """Reads the attributes of healthy brains and of four kinds of tumour."""
     return read_table(TABLE)
 
 
 def knowledge() -> SideInformation:
-    """For `shared.zero_shot.features`; tumours cannot be printed."""
+    """Makes the side information for `shared.zero_shot`: attributes alone, for tumours have no printed form."""
     return SideInformation(table())

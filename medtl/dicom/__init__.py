@@ -1,1 +1,1 @@
-"""Bytes of strangers become heads in space: reading DICOM."""
+"""Reading DICOM: from the bytes of strangers to slices of a head in space."""

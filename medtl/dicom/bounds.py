@@ -5,52 +5,51 @@ from __future__ import annotations
 import io
 import re
 import zlib
-from typing import TYPE_CHECKING
 
 from pydicom.encaps import generate_frames
 
+from medtl.dicom.layout import EXPLICIT_LITTLE_ENDIAN, PixelLayout
 from shared.errors import InputRefused
 from shared.io.archives import most_unpacked
-
-if TYPE_CHECKING:
-    from medtl.dicom.header import DicomHeader
 
 MAX_PIXELS = 1 << 28
 """Pixels of one object, or samples where a pixel has three: 1 GiB as float32, above the largest volumes of clinical MR
 (640 x 640 x 512)."""
 MAX_FRAME_PIXELS = 1 << 24
-"""Pixels of one store_size: 4096 x 4096, sixteen times the finest matrix of clinical MR (1024 x 1024)."""
-READINGS, READ_ANYWAY = 8, 1 << 20
-"""Times the size of a file, and bytes beside, that may be read of it: a sound one is read once, its tags twice."""
+"""Pixels of one frame: 4096 x 4096, sixteen times the finest matrix of clinical MR (1024 x 1024)."""
+MAX_READINGS, READ_ALLOWANCE = 8, 1 << 20
+"""A file may be read this many times over, and this many bytes more: a sound one is read once, its tags twice."""
 DEFLATED = "1.2.840.10008.1.2.1.99"
-EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 BITS_ALLOCATED = (8, 16, 32)
-"""Source: DICOM PS3.5, 8.1.1: a multiple of 8; 16 and rarely 8 in MR. On others GDCM writes beside its memory."""
+"""Values of Bits Allocated that are read; with others GDCM writes outside of its memory. Source: DICOM PS3.5, 8.1.1."""
 END_OF_IMAGE = b"\xff\xd9"
-"""Last marker of all three. Source: ITU-T T.81, table B.1; ITU-T T.87, annex C; ITU-T T.800, table A.2."""
+"""Last marker of a JPEG, JPEG-LS or JPEG 2000 codestream.
+
+Source: ITU-T T.81, table B.1; ITU-T T.87, annex C; ITU-T T.800, table A.2.
+"""
 END_BYTES = 16
-"""How far from the end it is looked for: writers fill up to even lengths, some with more than one byte."""
+"""`END_OF_IMAGE` is looked for among this many last bytes: writers fill up to even lengths, some with several bytes."""
 LOSSLESS_JPEG = ("1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70")
-"""Here every pixel has a Huffman code of one bit at least. Source: ITU-T T.81, H.1.2.2."""
+"""Transfer syntaxes in which every pixel has a Huffman code of at least one bit. Source: ITU-T T.81, H.1.2.2."""
 JPEG_FRAME_MARKERS = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
 """Markers whose segment states the size of the picture. Source: ITU-T T.81, table B.1; ITU-T T.87, table C.1."""
 
 
 class Metered(io.BytesIO):
-    """A file in memory of which only so much may be read, going back and reading again included.
+    """A file in memory that may be read a few times over and no more.
 
-    On lengths without an end pydicom scans the rest of the file, again for every element: minutes for some 100 KiB.
+    Where a length has no end, pydicom scans the rest of the file, again for every element: minutes for some 100 KiB.
     """
 
     def __init__(self, data: bytes) -> None:
         super().__init__(data)
-        self._left = READINGS * len(data) + READ_ANYWAY
+        self._left = MAX_READINGS * len(data) + READ_ALLOWANCE
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """As every file does.
+        """Reads up to `size` bytes, or all that are left, as every file does.
 
         Raises:
-            InputRefused: All that may be read has been.
+            InputRefused: More was read in all than a sound file needs.
         """
         found = super().read(size)
         self._left -= len(found)
@@ -60,9 +59,13 @@ class Metered(io.BytesIO):
 
 
 def inflated(data: bytes) -> bytes:
-    """A deflated object as it would be without that, in Explicit VR Little Endian; any other as it is.
+    """Inflates a deflated DICOM file to one in Explicit VR Little Endian, within bounds that pydicom does not have.
 
-    pydicom itself would fill the memory without a bound.
+    Args:
+        data: The bytes of a DICOM file in any transfer syntax.
+
+    Returns:
+        The bytes of the inflated file; `data` itself where it is not deflated.
 
     Raises:
         InputRefused: It unpacks to more than any image of its size does, or is cut.
@@ -87,64 +90,82 @@ def inflated(data: bytes) -> bytes:
     return b"".join(parts)
 
 
-def check_size(header: DicomHeader) -> None:
-    """Refuses more pixels than are ever decoded, and bits that no image has."""
-    if header.bits_allocated not in BITS_ALLOCATED or not 0 < header.bits_stored <= header.bits_allocated:
+def check_size(layout: PixelLayout) -> None:
+    """Checks how many pixels and bits a header states, before anything is decoded.
+
+    Raises:
+        InputRefused: Object or frame has more pixels than are read, or a number of bits that no image has.
+    """
+    if layout.bits_allocated not in BITS_ALLOCATED or not 0 < layout.bits_stored <= layout.bits_allocated:
         raise InputRefused(
-            f"states {header.bits_stored} bits in {header.bits_allocated} for a pixel; "
-            f"allocated may be {', '.join(map(str, BITS_ALLOCATED))}, and stored up to as many"
+            f"states {layout.bits_allocated} bits allocated and {layout.bits_stored} stored for a pixel; allowed are "
+            f"{', '.join(map(str, BITS_ALLOCATED))} bits allocated, and 1 to as many stored"
         )
-    samples = header.rows * header.columns * header.frames * header.samples_per_pixel
+    samples = layout.pixels * layout.samples_per_pixel
     if samples > MAX_PIXELS:
-        colour = "" if header.samples_per_pixel == 1 else f" with {header.samples_per_pixel} samples each"
+        colour = "" if layout.samples_per_pixel == 1 else f" with {layout.samples_per_pixel} samples each"
         raise InputRefused(
-            f"states {header.frames} frames of {header.rows} x {header.columns} pixels{colour}; at most {MAX_PIXELS} "
+            f"states {layout.frames} frames of {layout.rows} x {layout.columns} pixels{colour}; at most {MAX_PIXELS} "
             "are read"
         )
-    if header.rows * header.columns > MAX_FRAME_PIXELS:
+    if layout.frame_pixels > MAX_FRAME_PIXELS:
         raise InputRefused(
-            f"states a frame of {header.rows} x {header.columns} pixels; at most {MAX_FRAME_PIXELS} pixels are read"
+            f"states a frame of {layout.rows} x {layout.columns} pixels; at most {MAX_FRAME_PIXELS} pixels are read"
         )
 
 
-def check_length(pixels: bytes, header: DicomHeader) -> None:
-    """Refuses uncompressed pixels that end too early."""
+def check_length(pixels: bytes, layout: PixelLayout) -> None:
+    """Checks that uncompressed pixels are all there.
+
+    Args:
+        pixels: The value of Pixel Data.
+        layout: How the header says that they are stored.
+
+    Raises:
+        InputRefused: They end too early.
+    """
     # Of four samples of red and blue differences one pair is stored for two pixels. Source: PS3.3, C.7.6.3.1.2.
-    samples = 2 if header.photometric == "YBR_FULL_422" else header.samples_per_pixel
-    expected = header.rows * header.columns * header.frames * samples * header.bits_allocated // 8
+    samples = 2 if layout.photometric == "YBR_FULL_422" else layout.samples_per_pixel
+    expected = layout.pixels * samples * layout.bits_allocated // 8
     if len(pixels) < expected:
         raise InputRefused(f"is truncated: {len(pixels)} of {expected} bytes of pixels are there")
 
 
-def check_codestreams(pixels: bytes, header: DicomHeader) -> None:
-    """A codec makes room for the size that the codestream states, not for the one that the header states.
+def check_codestreams(pixels: bytes, layout: PixelLayout) -> None:
+    """Checks compressed pixels before a codec sees them: it would make room for the size that the codestream states.
+
+    Args:
+        pixels: The value of Pixel Data, encapsulated.
+        layout: How the header says that they are stored.
 
     Raises:
-        InputRefused: The sizes differ, the image is cut, or it unpacks to more than any image does.
+        InputRefused: Codestream and header differ in size, samples or bits, the image is cut, or it unpacks to more
+            than any image does.
     """
-    unpacked, most = (
-        header.rows * header.columns * header.frames * header.bits_allocated // 8,
-        most_unpacked(len(pixels)),
-    )
+    unpacked, most = layout.pixels * layout.bits_allocated // 8, most_unpacked(len(pixels))
     if unpacked > most:
         raise InputRefused(f"unpacks to {unpacked} bytes, as no image of its size does; at most {most} are read")
-    if "RLE" in header.transfer_syntax_name:
+    if "RLE" in layout.transfer_syntax_name:
         return
-    for frame in generate_frames(pixels, number_of_frames=header.frames):
+    for frame in generate_frames(pixels, number_of_frames=layout.frames):
         stated = _codestream_shape(frame)
-        if stated is None or stated[:3] != (header.rows, header.columns, header.samples_per_pixel):
+        if stated is None or stated[:3] != (layout.rows, layout.columns, layout.samples_per_pixel):
             raise InputRefused(
                 "is damaged: the compressed image is not of the size, or has not the samples, that the header states"
             )
-        if stated[3] > header.bits_allocated:
+        if stated[3] > layout.bits_allocated:
             raise InputRefused("is damaged: the compressed image has more bits than the header states")
-        # Codecs fill up what is missing with grey, in silence.
-        if END_OF_IMAGE not in frame[-END_BYTES:]:
-            raise InputRefused("is truncated: the compressed image has no end")
-        if header.transfer_syntax in LOSSLESS_JPEG and header.rows * header.columns > 8 * len(frame):
-            raise InputRefused("is truncated: the compressed image has too few bytes for its pixels")
-        if (lacking := _lacking_tiles(frame)) > 0:
-            raise InputRefused(f"is truncated: the compressed image lacks {lacking} of its tiles")
+        _check_whole(frame, layout)
+
+
+def _check_whole(frame: bytes, layout: PixelLayout) -> None:
+    """Refuses a compressed frame that is cut: codecs fill up what is missing with grey, in silence."""
+    if END_OF_IMAGE not in frame[-END_BYTES:]:
+        raise InputRefused("is truncated: the compressed image has no end")
+    if layout.transfer_syntax in LOSSLESS_JPEG and layout.frame_pixels > 8 * len(frame):
+        raise InputRefused("is truncated: the compressed image has too few bytes for its pixels")
+    if (missing := _missing_tiles(frame)) > 0:
+        raise InputRefused(f"is truncated: the compressed image lacks {missing} of its tiles")
 
 
 def _codestream_shape(frame: bytes) -> tuple[int, int, int, int] | None:
@@ -167,12 +188,12 @@ def _codestream_shape(frame: bytes) -> tuple[int, int, int, int] | None:
 
 
 def _start_2000(frame: bytes) -> int:
-    """Where a JPEG 2000 codestream starts; -1 where there is none."""
+    """Byte at which a JPEG 2000 codestream starts; -1 where there is none."""
     return -1 if frame.startswith(b"\xff\xd8") else frame.find(b"\xff\x4f\xff\x51")
 
 
-def _lacking_tiles(frame: bytes) -> int:
-    """How many tiles of a JPEG 2000 picture have no part in it. Source: ITU-T T.800, A.4.2 and A.5.1, equation B-5."""
+def _missing_tiles(frame: bytes) -> int:
+    """Number of tiles that a JPEG 2000 picture lacks. Source: ITU-T T.800, A.4.2 and A.5.1, equation B-5."""
     start = _start_2000(frame)
     if start < 0:
         return 0

@@ -1,34 +1,34 @@
-"""Grey images that are stored as colour, told apart from maps in colour."""
+"""Grey images that are stored as colour, and colour maps, which are refused."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from medtl.dicom.layout import PixelLayout
 from shared.errors import InputRefused
-
-if TYPE_CHECKING:
-    from medtl.dicom.header import DicomHeader
 
 COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 """Photometric interpretations with three samples a pixel that are read. Source: DICOM PS3.3, C.7.6.3.1.2."""
 GREY_TOLERANCE = 0.01
-"""Of the range, 2 of 255: room for codecs that round each channel for itself. Those here do not: 100 Cheng slices as
-JPEG (three qualities, YBR and RGB), lossy JPEG 2000 and YBR came back with equal channels."""
+"""Largest difference of the channels of a grey pixel, as a share of the range (2 of 255): room for codecs that round
+each channel for itself. GDCM's do not: 100 Cheng slices as JPEG (three qualities, YBR and RGB), lossy JPEG 2000 and YBR
+came back with equal channels."""
 CHANNELS = ("Red", "Green", "Blue")
 
 
 @dataclass(frozen=True)
 class Palette:
-    """A colour for each stored value.
+    """The palette of an image: a colour for each stored value.
 
     Attributes:
-        table: uint8 or uint16 [entries, 3].
-        first: The stored value of the first entry; lower ones have its colour, and higher ones that of the last.
-        bits: Bits of an entry.
+        table: uint8 or uint16 [entries, 3], red, green and blue.
+        first: The stored value of the first entry. Lower values have its colour, those past the last entry that of the
+            last.
+        bits: Bits of an entry, 8 or 16.
     """
 
     table: NDArray[Any]
@@ -36,36 +36,36 @@ class Palette:
     bits: int
 
     def colours(self, stored: NDArray[Any]) -> NDArray[Any]:
-        """The colours [rows, columns, 3] of stored values [rows, columns]."""
+        """Looks up the colours, [rows, columns, 3], of stored values [rows, columns]."""
         return self.table[np.clip(stored.astype(np.int64) - self.first, 0, len(self.table) - 1)]
 
 
-def is_colour(header: DicomHeader) -> bool:
-    """Whether pixels have a colour, by themselves or by a palette."""
-    return not header.photometric.startswith("MONOCHROME")
+def is_colour(layout: PixelLayout) -> bool:
+    """Whether pixels are stored as colours, by three samples each or by a palette."""
+    return not layout.photometric.startswith("MONOCHROME")
 
 
-def check_photometric(header: DicomHeader) -> None:
-    """Passes grey, palettes, RGB and YBR, with the samples a pixel that belong to them.
+def check_photometric(layout: PixelLayout) -> None:
+    """Checks that the photometric interpretation is one that is read: grey, palette, RGB or YBR.
 
     Raises:
-        InputRefused: It is another one, or the header contradicts itself.
+        InputRefused: It is another one, or has not the samples a pixel that the header states.
     """
     expected = {"MONOCHROME1": 1, "MONOCHROME2": 1, "PALETTE COLOR": 1} | dict.fromkeys(COLOURS, 3)
-    samples = expected.get(header.photometric)
+    samples = expected.get(layout.photometric)
     if samples is None:
         raise InputRefused("has a photometric interpretation that is not read; export it in grey")
-    if samples != header.samples_per_pixel:
+    if samples != layout.samples_per_pixel:
         raise InputRefused(
-            f"contradicts itself: {header.samples_per_pixel} samples a pixel where {header.photometric} has {samples}"
+            f"contradicts itself: {layout.samples_per_pixel} samples a pixel where {layout.photometric} has {samples}"
         )
 
 
 def read_palette(dataset: Any) -> Palette:
-    """The palette of an image. Source: DICOM PS3.3, C.7.6.3.1.5 and C.7.6.3.1.6.
+    """Reads the palette of an image. Source: DICOM PS3.3, C.7.6.3.1.5 and C.7.6.3.1.6.
 
     Raises:
-        InputRefused: It has none, a segmented one, or a damaged one.
+        InputRefused: The image has no palette, a segmented one, or a damaged one.
     """
     if "SegmentedRedPaletteColorLookupTableData" in dataset:
         raise InputRefused("has a segmented palette, which is not read; export it in grey")
@@ -93,15 +93,18 @@ def read_palette(dataset: Any) -> Palette:
 
 
 def as_grey(colours: NDArray[Any], bits_stored: int, palette: Palette | None) -> NDArray[np.float32]:
-    """One frame in grey.
+    """Brings a frame whose red, green and blue are equal back to grey.
 
     Args:
         colours: Whole numbers [rows, columns, 3].
-        bits_stored: Bits of a sample.
-        palette: What gave the colours, if anything.
+        bits_stored: Bits of a sample in the file.
+        palette: The palette that gave the colours; None where pixels have three samples.
+
+    Returns:
+        float32 [rows, columns], in the unit of `colours`.
 
     Raises:
-        InputRefused: Red, green and blue differ, so that it is no picture of the signal.
+        InputRefused: Red, green and blue differ: the frame is a map in colour, not a picture of the signal.
     """
     largest = 2.0 ** (bits_stored if palette is None else palette.bits) - 1.0
     low, high = colours.min(axis=2), colours.max(axis=2)

@@ -1,4 +1,4 @@
-"""The private header of Siemens MR images ("CSA"), which alone says how the slices of a mosaic follow each other.
+"""The private "CSA" header of Siemens MR images, the only one that states the order of the slices of a mosaic.
 
 A list of named elements, each with a list of texts, all numbers little-endian. No length in it is believed: what
 reaches beyond the bytes, or would be read more than once, is damage.
@@ -12,9 +12,9 @@ from shared.errors import InputRefused
 CSA2 = b"SV10"
 """How the second version begins; the first one begins with the number of its elements."""
 MAX_ELEMENTS = 1024
-"""The 39 real images at hand have 65 to 101 in a header."""
+"""Most elements of a header; the 39 real images at hand have 65 to 101."""
 MAX_ITEMS = 1 << 14
-"""Of all elements together; the 39 real images at hand have 138 to 378 in a header."""
+"""Most items of all elements together; the 39 real images at hand have 138 to 378."""
 NAME_BYTES = 64
 ELEMENT_BYTES = NAME_BYTES + 20
 """Name, then multiplicity, representation, a number of Syngo's, number of items, and a mark; four bytes each."""
@@ -32,7 +32,7 @@ def read_csa(data: bytes) -> dict[str, tuple[str, ...]]:
         The texts of each element that has any, in order, stripped, by its name.
 
     Raises:
-        InputRefused: It is damaged or no CSA header.
+        InputRefused: The header is damaged, or is no CSA header.
     """
     second = data.startswith(CSA2)
     at = 8 if second else 0

@@ -24,12 +24,12 @@ PERPENDICULAR = 0.99
 
 @dataclass(frozen=True)
 class Mosaic:
-    """How a mosaic is cut.
+    """How a mosaic is cut into slices, and where these lie.
 
     Attributes:
         count: Number of slices.
-        across: Tiles in a row of the mosaic, and rows of tiles.
-        positions: Image Position (Patient) that each slice would have of its own, three numbers in mm (LPS).
+        across: Number of tiles in a row of the mosaic, and of rows of tiles.
+        positions: Image Position (Patient) that each slice would have as an image of its own: x, y, z in mm (LPS).
     """
 
     count: int
@@ -38,15 +38,20 @@ class Mosaic:
 
 
 def is_mosaic(image_type: tuple[str, ...]) -> bool:
-    """Whether Image Type says so."""
+    """Whether the values of Image Type, upper case, name the image a mosaic."""
     return "MOSAIC" in image_type[2:]
 
 
 def read_mosaic(dataset: Any, rows: int, columns: int) -> Mosaic:
-    """How the slices lie in a mosaic of `rows` x `columns` pixels, and in the patient.
+    """Reads how the slices of a Siemens mosaic lie in its picture and in the patient.
+
+    Args:
+        dataset: A pydicom dataset of one frame.
+        rows: Rows of the whole mosaic.
+        columns: Columns of the whole mosaic.
 
     Raises:
-        InputRefused: The header does not say it, or contradicts itself.
+        InputRefused: The header does not state it, or contradicts itself.
     """
     csa = _csa(dataset)
     count = _count(dataset, csa)
@@ -73,7 +78,7 @@ def read_mosaic(dataset: Any, rows: int, columns: int) -> Mosaic:
 
 
 def cut_tiles(picture: NDArray[np.float32], mosaic: Mosaic) -> NDArray[np.float32]:
-    """Cuts one mosaic, float32 [rows, columns], into its slices, float32 [slices, rows, columns]."""
+    """Cuts the picture of a mosaic, float32 [rows, columns], into its slices, float32 [slices, rows, columns]."""
     rows, columns = (side // mosaic.across for side in picture.shape)
     tiles = picture.reshape(mosaic.across, rows, mosaic.across, columns).swapaxes(1, 2)
     return np.ascontiguousarray(tiles.reshape(-1, rows, columns)[: mosaic.count])

@@ -1,8 +1,8 @@
-"""Decoding the pixels of a DICOM object whose header has been checked."""
+"""Decoding the pixels of a DICOM object whose header was checked before."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,78 +11,76 @@ from pydicom.uid import UID
 
 from medtl.dicom.bounds import check_codestreams, check_length
 from medtl.dicom.colour import as_grey, is_colour, read_palette
+from medtl.dicom.layout import PixelLayout
 from medtl.dicom.mosaic import cut_tiles
 from medtl.dicom.values import floats_of, functional_groups, integer_of
 from shared.errors import InputRefused
-
-if TYPE_CHECKING:
-    from medtl.dicom.header import DicomHeader
 
 Pixels = NDArray[np.float32]
 
 JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
 
 
-def decode(dataset: Any, header: DicomHeader) -> Pixels:
-    """Decodes all frames, one at a time: beside the result only one frame in colour is in memory.
+def decode(dataset: Any, layout: PixelLayout) -> Pixels:
+    """Decodes all frames of a DICOM object to grey, one at a time, so that no more than one is in memory in colour.
 
     Args:
         dataset: A pydicom dataset with its pixels.
-        header: What was read from it before.
+        layout: What `medtl.dicom.layout.read_layout` read from it.
 
     Returns:
-        float32 [slices, rows, columns], grey, bright is a high value.
+        float32 [slices, rows, columns] after rescale slope and intercept; bright is a high value.
 
     Raises:
-        InputRefused: It is truncated, is stored in a way that is not read, or is in colour. What else goes wrong is
-            left to `medtl.dicom.reader.untrusted_decoding`.
+        InputRefused: The pixels are truncated, are stored in a way that is not read, or are a map in colour. What else
+            goes wrong is left to `medtl.dicom.reader.untrusted_decoding`.
     """
-    decoder = _decoder(header)
+    decoder = _decoder(layout)
     if "PixelData" not in dataset:
         raise InputRefused("contains no pixels")
-    if UID(header.transfer_syntax).is_encapsulated:
-        check_codestreams(dataset.PixelData, header)
+    if UID(layout.transfer_syntax).is_encapsulated:
+        check_codestreams(dataset.PixelData, layout)
     else:
-        check_length(dataset.PixelData, header)
-    scales = _scales(dataset, header.frames)
-    palette = read_palette(dataset) if header.photometric == "PALETTE COLOR" else None
-    frames = np.empty((header.frames, header.rows, header.columns), np.float32)
+        check_length(dataset.PixelData, layout)
+    scales = _scales(dataset, layout.frames)
+    palette = read_palette(dataset) if layout.photometric == "PALETTE COLOR" else None
+    frames = np.empty((layout.frames, layout.rows, layout.columns), np.float32)
     decoded = 0
     # Not raw, pydicom brings the samples of a pixel together and turns YBR into RGB.
-    for index, (stored, _) in enumerate(decoder.iter_array(dataset, raw=header.samples_per_pixel == 1)):
-        if is_colour(header):
-            values = as_grey(stored if palette is None else palette.colours(stored), header.bits_stored, palette)
+    for index, (stored, _) in enumerate(decoder.iter_array(dataset, raw=layout.samples_per_pixel == 1)):
+        if is_colour(layout):
+            values = as_grey(stored if palette is None else palette.colours(stored), layout.bits_stored, palette)
         else:
-            values = _grey(stored, header, signed=bool(integer_of(dataset, "PixelRepresentation")))
+            values = _grey(stored, layout, signed=bool(integer_of(dataset, "PixelRepresentation")))
         slope, intercept = scales[index]
         frames[index] = values * slope + intercept
         decoded += 1
-    if decoded != header.frames:
-        raise InputRefused(f"is truncated: {decoded} of {header.frames} frames are there")
-    return frames if header.mosaic is None else cut_tiles(frames[0], header.mosaic)
+    if decoded != layout.frames:
+        raise InputRefused(f"is truncated: {decoded} of {layout.frames} frames are there")
+    return frames if layout.mosaic is None else cut_tiles(frames[0], layout.mosaic)
 
 
-def _decoder(header: DicomHeader) -> Any:
+def _decoder(layout: PixelLayout) -> Any:
     try:
-        decoder = get_decoder(UID(header.transfer_syntax))
+        decoder = get_decoder(UID(layout.transfer_syntax))
     except NotImplementedError:
         decoder = None
     if decoder is None or not decoder.is_available:
         raise InputRefused(
-            f"is stored as {header.transfer_syntax_name}, which cannot be decoded here; export it uncompressed"
+            f"is stored as {layout.transfer_syntax_name}, which cannot be decoded here; export it uncompressed"
         )
-    if header.transfer_syntax == JPEG_EXTENDED and header.bits_stored > 8:
+    if layout.transfer_syntax == JPEG_EXTENDED and layout.bits_stored > 8:
         raise InputRefused(
-            f"is stored as JPEG Extended with {header.bits_stored} bits, which cannot be decoded here; "
+            f"is stored as JPEG Extended with {layout.bits_stored} bits, which cannot be decoded here; "
             "export it uncompressed"
         )
     return decoder
 
 
-def _grey(stored: NDArray[Any], header: DicomHeader, *, signed: bool) -> Pixels:
+def _grey(stored: NDArray[Any], layout: PixelLayout, *, signed: bool) -> Pixels:
     values = stored.astype(np.float32)
-    if header.photometric == "MONOCHROME1":
-        values = (-1.0 if signed else 2.0**header.bits_stored - 1.0) - values
+    if layout.photometric == "MONOCHROME1":
+        values = (-1.0 if signed else 2.0**layout.bits_stored - 1.0) - values
     return values
 
 

@@ -1,7 +1,7 @@
 """Reading one DICOM object without trusting it.
 
 The bytes come from strangers: every fault, whatever pydicom or a codec makes of it, leaves as `InputRefused` with one
-line that names nobody. Only MR images of the head are decoded, to grey; what else arrives is told apart and refused.
+line that names nobody. Only MR images of the head are decoded, to grey; all else is recognised and refused.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pydicom
 from numpy.typing import NDArray
 
 from medtl.dicom.bounds import Metered, check_size, inflated
-from medtl.dicom.header import DicomHeader, _header, _sop_class
+from medtl.dicom.header import DicomHeader, parse_header, sop_class_of
 from medtl.dicom.pixels import decode
 from medtl.dicom.rules import MEDIA_DIRECTORY, check_suitable
 from medtl.dicom.values import text_of, texts_of
@@ -25,18 +25,18 @@ from shared.io.quiet import quiet_loggers, suppressed_native_stderr
 
 LOGGERS_THAT_QUOTE_VALUES = ("pydicom", "nibabel.global")
 """Loggers that quote damaged values, which may be a name or a date of birth."""
-NO_IMAGE = "is neither DICOM nor a picture or volume that is known"
+NOT_RECOGNISED = "is neither DICOM nor a picture or volume that is known"
 FIRST_GROUPS = (b"\x02\0", b"\x08\0", b"\0\x08")
-"""Groups that a file without preamble begins with, the last in big endian: of anything else pydicom would try to make
-elements for minutes. Source: DICOM PS3.10, 7.1, and PS3.6: the tags of group 0008 are the lowest of an image."""
+"""Groups that a file without preamble begins with, the last in big endian: from any other bytes pydicom would try to
+make elements for minutes. Source: DICOM PS3.10, 7.1, and PS3.6: the tags of group 0008 are the lowest of an image."""
 
 
 @dataclass(frozen=True)
 class DicomImage:
-    """A decoded object.
+    """A decoded DICOM object.
 
     Attributes:
-        header: What it says of itself.
+        header: The header of the object.
         frames: float32 [slices, rows, columns] after rescale slope and intercept; bright is a high value also where
             the file is MONOCHROME1. A mosaic is cut into its slices; grey that is stored as colour is grey again.
     """
@@ -46,32 +46,35 @@ class DicomImage:
 
 
 def read_header(data: bytes) -> DicomHeader:
-    """Reads what a DICOM object says of itself, whatever kind of object it is; no pixel is decoded.
-
-    Raises:
-        InputRefused: It is not DICOM, or is damaged.
-    """
-    with untrusted_decoding():
-        return _header(_parse(data, stop_before_pixels=True))
-
-
-def read_dicom(data: bytes, *, header: DicomHeader | None = None, allow_blank: bool = False) -> DicomImage:
-    """Decodes an MR image, single slice, multi-frame or mosaic, in any transfer syntax that pydicom and GDCM know.
+    """Reads the header of a DICOM object of any kind, and decodes no pixel.
 
     Args:
         data: The bytes of one file.
-        header: What `read_header` made of them, where that is known: half of the time goes into it.
-        allow_blank: Whether an image without any contrast is accepted: in a series, a slice beside the head may be so.
 
     Raises:
-        InputRefused: It is not DICOM, damaged, blank, too large, compressed in a way that cannot be decoded, or is
-            something else than an MR image of the head, or a map in colour.
+        InputRefused: The file is not DICOM, or is damaged.
+    """
+    with untrusted_decoding():
+        return parse_header(_parse(data, stop_before_pixels=True))
+
+
+def read_dicom(data: bytes, *, header: DicomHeader | None = None, allow_blank: bool = False) -> DicomImage:
+    """Decodes an MR image of the head: a single slice, several frames, or a mosaic.
+
+    Args:
+        data: The bytes of one file.
+        header: What `read_header` returned for `data`, where it was called before: half of the time goes into it.
+        allow_blank: Whether an image without any contrast is accepted: the outer slices of a series may have none.
+
+    Raises:
+        InputRefused: The file is not DICOM, is damaged, blank or too large, is compressed in a way that neither
+            pydicom nor GDCM decodes, or is something else than an MR image of the head in grey.
     """
     header = header or read_header(data)
     check_suitable(header)
-    check_size(header)
+    check_size(header.layout)
     with untrusted_decoding(), suppressed_native_stderr():
-        frames = decode(_parse(data, stop_before_pixels=False), header)
+        frames = decode(_parse(data, stop_before_pixels=False), header.layout)
     if not np.isfinite(frames).all():
         raise InputRefused("has pixel values that are not finite")
     if not allow_blank and frames.min() == frames.max():
@@ -80,26 +83,35 @@ def read_dicom(data: bytes, *, header: DicomHeader | None = None, allow_blank: b
 
 
 def read_file_ids(data: bytes) -> list[tuple[str, ...]]:
-    """The files that a DICOMDIR refers to, each as the parts of a path relative to it.
+    """Reads which files a DICOMDIR lists.
+
+    Args:
+        data: The bytes of the DICOMDIR.
+
+    Returns:
+        Each file as the parts of its path, relative to the folder of the DICOMDIR.
 
     Source: DICOM PS3.3, F.3.2.2 (Referenced File ID).
 
     Raises:
-        InputRefused: It is no DICOMDIR, or is damaged.
+        InputRefused: The file is no DICOMDIR, or is damaged.
     """
     with untrusted_decoding():
         dataset = _parse(data, stop_before_pixels=True)
-        if _sop_class(dataset) != MEDIA_DIRECTORY:
+        if sop_class_of(dataset) != MEDIA_DIRECTORY:
             raise InputRefused("is not a DICOMDIR")
         listed = (texts_of(record, "ReferencedFileID") for record in dataset.get("DirectoryRecordSequence") or ())
         return [parts for parts in listed if parts]
 
 
 def read_attributes(data: bytes) -> Any:
-    """All that a DICOM object states beside its pixels, as a pydicom dataset whose values are still unread.
+    """Reads all elements of a DICOM object but its pixels, as a pydicom dataset that interprets values when asked.
+
+    Args:
+        data: The bytes of one file.
 
     Raises:
-        InputRefused: It is not DICOM, or is damaged.
+        InputRefused: The file is not DICOM, or is damaged.
     """
     with untrusted_decoding():
         return _parse(data, stop_before_pixels=True)
@@ -107,10 +119,10 @@ def read_attributes(data: bytes) -> Any:
 
 @contextmanager
 def untrusted_decoding() -> Iterator[None]:
-    """Runs a decoder on bytes from a stranger: its warnings and log stay inside, its faults become refusals.
+    """Context for decoders on bytes of strangers: their warnings and logs stay inside, their faults become refusals.
 
     Raises:
-        InputRefused: Whatever was raised inside.
+        InputRefused: Anything was raised inside; the message names its type, never its text.
     """
     with quiet_loggers(*LOGGERS_THAT_QUOTE_VALUES):
         try:
@@ -126,17 +138,17 @@ def untrusted_decoding() -> Iterator[None]:
 
 
 def _parse(data: bytes, *, stop_before_pixels: bool) -> Any:
-    """A pydicom dataset; also without preamble, if what then comes out looks like DICOM."""
+    """A pydicom dataset, also of a file without preamble where what then comes out looks like DICOM."""
     marked = data[128:132] == b"DICM"
     if not marked and data[:2] not in FIRST_GROUPS:
-        raise InputRefused(NO_IMAGE)
+        raise InputRefused(NOT_RECOGNISED)
     try:
         dataset = pydicom.dcmread(Metered(inflated(data)), stop_before_pixels=stop_before_pixels, force=True)
-        plausible = marked or _sop_class(dataset).startswith("1.2.840.10008.") or bool(text_of(dataset, "Modality"))
+        plausible = marked or sop_class_of(dataset).startswith("1.2.840.10008.") or bool(text_of(dataset, "Modality"))
     except Exception:
         if marked:
             raise
         plausible = False
     if not plausible:
-        raise InputRefused(NO_IMAGE)
+        raise InputRefused(NOT_RECOGNISED)
     return dataset

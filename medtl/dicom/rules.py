@@ -1,20 +1,18 @@
 """Which DICOM objects may be judged at all, from their headers alone.
 
-A model trained on anatomical MR of the head answers anything it is shown, a knee as readily as a brain. What the header
-rules out is therefore refused before a pixel is decoded; what the header leaves open is not guessed.
+A model that was trained on anatomical MR of the head answers for anything that it is shown, a knee as readily as a
+brain. What the header rules out is therefore refused before a pixel is decoded; what it leaves open is not guessed.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
+from medtl.dicom.acquisition import Acquisition
 from medtl.dicom.colour import check_photometric
-from shared.errors import InputRefused
-
-if TYPE_CHECKING:
-    from medtl.dicom.header import DicomHeader
+from medtl.dicom.header import DicomHeader, Examination
 from medtl.dicom.values import uid_name
+from shared.errors import InputRefused
 
 MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
 """The SOP class of a DICOMDIR. Source: DICOM PS3.6, table A-1, as are the other UIDs here."""
@@ -68,53 +66,38 @@ PROJECTIONS = {"PROJECTION IMAGE", "MIP", "MNIP", "MINIP", "VOLUME RENDER"}
 
 
 def check_suitable(header: DicomHeader) -> None:
-    """Passes headers of anatomical MR images of the head; whether colours are grey only the pixels tell.
+    """Passes headers of anatomical MR images of the head, and refuses all others.
+
+    Colours that are no grey show only in the pixels; `medtl.dicom.colour` refuses them when they are decoded.
 
     Raises:
-        InputRefused: It is something else; the message says what.
+        InputRefused: The object is something else; the message says what.
     """
     _check_kind(header)
-    values = {text.replace("_", " ") for text in header.image_type[2:]}
-    if header.is_localizer:
-        raise InputRefused("is a localizer, not a diagnostic series")
-    for name, words in MAPS.items():
-        if values & words:
-            raise InputRefused(f"is a {name} image or map; only anatomical images are judged")
-    if header.complex_component in ("PHASE", "IMAGINARY", "MIXED"):
-        raise InputRefused(f"has the complex component {header.complex_component}; only magnitude images are judged")
-    if header.is_diffusion:
-        raise InputRefused("is a diffusion image or map; only anatomical images are judged")
-    if header.is_echo_planar:
-        raise InputRefused(
-            "is an echo-planar image, as diffusion, perfusion and functional series are; only anatomical images are "
-            "judged"
-        )
-    if values & PROJECTIONS:
-        raise InputRefused("is a projection, not a slice")
-    if not _silent(header) and not HEAD.search(header.body_part):
-        raise InputRefused(f"shows {_word(header.body_part, BODY_PARTS, 'another body part')}; only the head is judged")
-    if part := _described_part(header):
-        raise InputRefused(f"shows {part} by its descriptions; only the head is judged")
-    if header.mosaic_fault:
-        raise InputRefused(header.mosaic_fault)
+    _check_acquisition(header.acquisition)
+    _check_body_part(header.examination)
+    if header.layout.mosaic_fault:
+        raise InputRefused(header.layout.mosaic_fault)
 
 
 def warnings_of(header: DicomHeader) -> tuple[str, ...]:
-    """What the person should know of an image that `check_suitable` passes."""
+    """Lists what an answer about an image must warn of although `check_suitable` passes the image."""
     notes = []
-    if _silent(header):
+    if not _states_body_part(header.examination):
         notes.append("the header does not state the body part: that it shows a head was not checked")
-    if {"R", "REAL"} & set(header.image_type[2:]) or header.complex_component == "REAL":
+    acquisition = header.acquisition
+    if {"R", "REAL"} & set(acquisition.image_type[2:]) or acquisition.complex_component == "REAL":
         notes.append("is the real part of the signal: its background is not black, unlike in magnitude images")
     return tuple(notes)
 
 
 def _check_kind(header: DicomHeader) -> None:
+    """Refuses objects that are no MR image, or hold no pixels."""
     if header.sop_class == MEDIA_DIRECTORY:
         raise InputRefused("is a DICOMDIR, an index without pixels; give it by its own path")
     if header.modality != "MR" and (header.modality or header.sop_class not in MR_IMAGES):
         stated = (
-            f"has the modality {_word(header.modality, MODALITIES, 'unknown')}"
+            f"has the modality {_coded(header.modality, MODALITIES, 'unknown')}"
             if header.modality
             else "states no modality"
         )
@@ -123,24 +106,50 @@ def _check_kind(header: DicomHeader) -> None:
         name = uid_name(header.sop_class)
         kind = f"an object of the kind {name}" if name else "of an unknown kind"
         raise InputRefused(f"is {kind}, not an MR image")
-    if not header.rows:
+    if not header.layout.rows:
         raise InputRefused("contains no image")
-    check_photometric(header)
+    check_photometric(header.layout)
 
 
-def _described_part(header: DicomHeader) -> str:
-    """What free texts name instead of the head, where no coded value says it; empty where they name the head too."""
-    if not _silent(header) or HEAD.search(header.described):
-        return ""
-    return next((part for part, words in OTHER_PARTS.items() if re.search(words, header.described, re.IGNORECASE)), "")
+def _check_acquisition(acquisition: Acquisition) -> None:
+    """Refuses localizers, maps, projections, and what shows something else than anatomy."""
+    values = {text.replace("_", " ") for text in acquisition.image_type[2:]}
+    if acquisition.is_localizer:
+        raise InputRefused("is a localizer, not a diagnostic series")
+    for name, words in MAPS.items():
+        if values & words:
+            raise InputRefused(f"is a {name} image or map; only anatomical images are judged")
+    component = acquisition.complex_component
+    if component in ("PHASE", "IMAGINARY", "MIXED"):
+        raise InputRefused(f"has the complex component {component}; only magnitude images are judged")
+    if acquisition.is_diffusion:
+        raise InputRefused("is a diffusion image or map; only anatomical images are judged")
+    if acquisition.is_echo_planar:
+        raise InputRefused(
+            "is an echo-planar image, as diffusion, perfusion and functional series are; only anatomical images are "
+            "judged"
+        )
+    if values & PROJECTIONS:
+        raise InputRefused("is a projection, not a slice")
 
 
-def _silent(header: DicomHeader) -> bool:
-    """Whether the body part is not stated."""
-    return header.body_part.strip().upper() in NOT_STATED
+def _check_body_part(examination: Examination) -> None:
+    """Refuses what shows another part than the head: by Body Part Examined, or by descriptions where that is empty."""
+    if _states_body_part(examination):
+        if not HEAD.search(examination.body_part):
+            part = _coded(examination.body_part, BODY_PARTS, "another body part")
+            raise InputRefused(f"shows {part}; only the head is judged")
+    elif not HEAD.search(examination.descriptions):
+        for part, words in OTHER_PARTS.items():
+            if re.search(words, examination.descriptions, re.IGNORECASE):
+                raise InputRefused(f"shows {part} by its descriptions; only the head is judged")
 
 
-def _word(text: str, known: re.Pattern[str], otherwise: str) -> str:
-    """A coded value as it may be shown: in known words only, so that nobody's name slips through a wrong field."""
+def _states_body_part(examination: Examination) -> bool:
+    return examination.body_part.strip().upper() not in NOT_STATED
+
+
+def _coded(text: str, known: re.Pattern[str], otherwise: str) -> str:
+    """A coded value as it may be shown: in known words only, for a person's name may stand in a wrong field."""
     words = text.upper().split()
     return " ".join(words) if words and all(map(known.fullmatch, words)) else otherwise

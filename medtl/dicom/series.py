@@ -1,92 +1,85 @@
-"""Putting the slices of one DICOM series in order, and saying what its geometry reveals."""
+"""Ordering the slices of one DICOM series in space, and refusing what is not one whole stack."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from medtl.dicom.acquisition import Contrast
+from medtl.dicom.geometry import COSINE_TOLERANCE, ImagePlane, slice_normal
 from shared.errors import InputRefused
 
-COSINE_TOLERANCE = 0.05
-"""Direction cosines that differ by less (3 degrees) are one orientation: scanners round, people tilt by more."""
 SAME_PLACE_MM = 0.01
-"""Below any slice spacing and above the rounding of a decimal string of 16 characters."""
+"""Slices that are this close lie in one place: below any slice spacing, above the rounding of a decimal string."""
 GAP_FACTOR = 1.5
 """A step this much wider than the usual one has room for a slice that is not there."""
 MAX_UNSEEN = 1 / 3
-"""Of the extent of a series: with as much in gaps, most findings could lie where nobody looked."""
+"""Share of the extent of a series that may lie in gaps: with more, most findings could lie where nobody looked."""
 MAX_MISSING = 0.2
-"""Of the slices that instance numbers count."""
+"""Share of the slices that may be missing, by the count of their instance numbers."""
 SAME_ECHO_MS = 0.5
-"""Echo times of one contrast differ by rounding only. Of the shortest usual pair, fat against and with water at 3 T,
-they lie 1.1 ms apart."""
-
-
-@dataclass(frozen=True)
-class Contrast:
-    """What tells images of one place apart; None where it is not stated.
-
-    Attributes:
-        echo_time_ms: Echo time.
-        time_point: Number of the time point.
-        acquisition: Number of the acquisition.
-    """
-
-    echo_time_ms: float | None = None
-    time_point: int | None = None
-    acquisition: int | None = None
+"""Echo times that differ by no more are one contrast: scanners round. The closest pair in use, fat out of and in phase
+with water at 3 T, is 1.1 ms apart."""
 
 
 @dataclass(frozen=True)
 class Slice:
-    """One slice of a series.
+    """One decoded slice of a series.
 
     Attributes:
         pixels: float32 [rows, columns].
-        position: Of the first pixel, three numbers in mm (LPS), or None.
-        orientation: Direction cosines of rows and columns, six numbers (LPS), or None.
-        number: Instance number (or None) and frame, the order where there is no position.
-        origin: The source that it was read from, as of `shared.io.archives`, and its frame there, from 0.
+        plane: Position and orientation in the patient.
+        source: The file that it was read from, as `shared.io.archives` names it.
+        frame: Its index among the slices of that file, from 0.
+        instance_number: Instance Number of the file, or None; with `frame` the order where there is no position.
         contrast: Echo time, time point and acquisition.
     """
 
     pixels: NDArray[np.float32]
-    position: tuple[float, ...] | None
-    orientation: tuple[float, ...] | None
-    number: tuple[int | None, int]
-    origin: tuple[str, int]
-    contrast: Contrast = Contrast()
+    plane: ImagePlane
+    source: str
+    frame: int
+    instance_number: int | None = None
+    contrast: Contrast = field(default_factory=Contrast)
+
+    @property
+    def origin(self) -> tuple[str, int]:
+        """Source and frame, as `shared.task.Item.origins` lists them."""
+        return self.source, self.frame
 
 
 def order_slices(slices: Sequence[Slice]) -> tuple[list[Slice], tuple[str, ...]]:
-    """Sorts the slices of one stack along their normal, never by file name; drops copies.
+    """Sorts the slices of one stack along their normal and drops copies.
 
-    A model answers for a stack in which each place was imaged once. Were echoes or time points judged side by side, a
+    A model answers for a stack in which each place was imaged once. Were echoes or time points judged together, a
     series would have several times the slices that its threshold was certified for, some of a weighting that no model
     has seen: they are refused, not judged with a note.
 
-    The normal is the cross product of row and column direction: an axial series runs from the feet up.
-    Source: DICOM PS3.3, C.7.6.2.1.1.
+    An axial series runs from the feet up, in the direction of `medtl.dicom.geometry.slice_normal`. Slices without
+    position are sorted by instance number; file names never count.
+
+    Args:
+        slices: At least one.
 
     Returns:
-        Those that are kept, in order, and what the person should know: copies, gaps, missing geometry.
+        The slices that are kept, in order, and warnings about copies, gaps and missing positions.
 
     Raises:
-        InputRefused: They are not one stack: they differ in size or stand at angles, show one place several times, have
-            several echo times or time points; or so many are missing that the answer would be half of one.
+        InputRefused: The slices are not one whole stack: they differ in size or orientation, show one place several
+            times, have several echo times or time points, or too many are missing.
     """
     _check_sizes(slices)
     _check_contrasts(slices)
     _check_numbers(slices)
-    placed = [one for one in slices if one.position is not None and one.orientation is not None]
-    if len(placed) < len(slices):
-        return _order_by_number(slices, len(slices) - len(placed))
-    normal = _normal(placed)
-    pairs = [(float(np.dot(normal, one.position or ())), one) for one in _by_number(placed)]
+    unplaced = sum(one.plane.position_mm is None or one.plane.orientation is None for one in slices)
+    if unplaced:
+        return _order_by_number(slices, unplaced)
+    normal = _common_normal(slices)
+    pairs = [(float(np.dot(normal, one.plane.position_mm or ())), one) for one in _by_number(slices)]
     pairs.sort(key=lambda pair: pair[0])
     kept = _without_copies([pair[1] for pair in pairs], [pair[0] for pair in pairs])
     notes = _copy_notes(len(pairs) - len(kept))
@@ -128,7 +121,7 @@ def _check_contrasts(slices: Sequence[Slice]) -> None:
 
 
 def _check_places(ordered: Sequence[Slice], distances: Sequence[float]) -> None:
-    """Refuses what shows a place more than once, copies aside."""
+    """Refuses a stack that shows a place more than once; copies were dropped before."""
     twice = int((np.diff(distances) <= SAME_PLACE_MM).sum())
     if not twice:
         return
@@ -150,8 +143,11 @@ def _check_extent(distances: Sequence[float]) -> None:
 
 
 def _check_numbers(slices: Sequence[Slice]) -> None:
-    """By instance numbers; their usual step need not be 1, for some scanners count all echoes or phases."""
-    numbers = sorted({one.number[0] for one in slices if one.number[0] is not None})
+    """Refuses a stack that lacks too many instance numbers.
+
+    Their usual step need not be 1, for some scanners count all echoes or phases.
+    """
+    numbers = sorted({one.instance_number for one in slices if one.instance_number is not None})
     steps, usual = _steps(numbers)
     missing = int(sum(round(step / usual) - 1 for step in steps))
     if missing > MAX_MISSING * (missing + len(numbers)):
@@ -161,7 +157,7 @@ def _check_numbers(slices: Sequence[Slice]) -> None:
 
 
 def _steps(places: Sequence[float]) -> tuple[NDArray[np.float64], float]:
-    """Steps between sorted places, and the usual one: the lower median, so that one of two gaps is not usual."""
+    """Steps between sorted places, and the usual step: the lower median, so that one of two gaps is not usual."""
     steps = np.diff(np.asarray(places, dtype=np.float64))
     return steps, float(np.sort(steps)[(len(steps) - 1) // 2]) if len(steps) else 1.0
 
@@ -171,24 +167,21 @@ def _copy_notes(copies: int) -> tuple[str, ...]:
 
 
 def _by_number(slices: Sequence[Slice]) -> list[Slice]:
-    return sorted(slices, key=lambda one: (one.number[0] is None, one.number[0] or 0, one.number[1]))
+    return sorted(slices, key=lambda one: (one.instance_number is None, one.instance_number or 0, one.frame))
 
 
-def _normal(slices: Sequence[Slice]) -> NDArray[np.float64]:
-    cosines = np.array([one.orientation for one in slices], dtype=np.float64)
-    representatives: list[NDArray[np.float64]] = []
-    for one in cosines:
-        if not any(np.abs(one - other).max() < COSINE_TOLERANCE for other in representatives):
-            representatives.append(one)
-    if len(representatives) > 1:
+def _common_normal(slices: Sequence[Slice]) -> NDArray[np.float64]:
+    """The normal of slices that share one orientation."""
+    orientations = [one.plane.orientation or () for one in slices]
+    distinct: list[NDArray[np.float64]] = []
+    for one in np.array(orientations, dtype=np.float64):
+        if not any(np.abs(one - other).max() < COSINE_TOLERANCE for other in distinct):
+            distinct.append(one)
+    if len(distinct) > 1:
         raise InputRefused(
-            f"mixes slices of {len(representatives)} orientations, as localizers do; give one orientation at a time"
+            f"mixes slices of {len(distinct)} orientations, as localizers do; give one orientation at a time"
         )
-    normal = np.cross(cosines[0, :3], cosines[0, 3:])
-    length = float(np.linalg.norm(normal))
-    if abs(length - 1.0) > COSINE_TOLERANCE:
-        raise InputRefused("has a damaged ImageOrientationPatient: rows and columns are not at right angles")
-    return np.asarray(normal / length)
+    return slice_normal(orientations[0])
 
 
 def _without_copies(slices: Sequence[Slice], distances: Sequence[float]) -> list[int]:

@@ -1,8 +1,8 @@
-"""Values of a pydicom dataset as plain Python, whoever wrote it."""
+"""Values of a pydicom dataset as plain Python values: stripped texts, finite numbers, None where nothing is stated."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from pydicom.config import IGNORE
@@ -10,18 +10,18 @@ from pydicom.uid import UID
 
 from shared.errors import InputRefused
 
-if TYPE_CHECKING:
-    pass
-
-
 Vector = tuple[float, ...]
 
 
 def texts_of(dataset: Any, keyword: str) -> tuple[str, ...]:
-    """All values of an element, stripped; none where nothing is stated.
+    """Reads all values of an element as stripped texts; an empty tuple where nothing is stated.
+
+    Args:
+        dataset: A pydicom dataset, or a dict of elements.
+        keyword: DICOM keyword of the element, such as "PatientID".
 
     Raises:
-        InputRefused: pydicom cannot make anything of it.
+        InputRefused: pydicom cannot interpret the element.
     """
     try:
         value = dataset.get(keyword)
@@ -34,15 +34,15 @@ def texts_of(dataset: Any, keyword: str) -> tuple[str, ...]:
 
 
 def text_of(dataset: Any, keyword: str) -> str:
-    """The values of an element with spaces between; empty where nothing is stated."""
+    """Reads the values of an element as one text, joined by blanks; empty where nothing is stated."""
     return " ".join(texts_of(dataset, keyword))
 
 
 def floats_of(dataset: Any, keyword: str, count: int) -> Vector | None:
-    """`count` finite numbers, or None where nothing is stated.
+    """Reads an element of `count` finite numbers; None where nothing is stated.
 
     Raises:
-        InputRefused: There are more or fewer, or they are not finite.
+        InputRefused: There are more or fewer numbers, or they are not finite.
     """
     texts = [text for text in texts_of(dataset, keyword) if text]
     if not texts:
@@ -54,20 +54,28 @@ def floats_of(dataset: Any, keyword: str, count: int) -> Vector | None:
 
 
 def float_of(dataset: Any, keyword: str) -> float | None:
-    """One finite number, or None where nothing is stated."""
+    """Reads an element of one finite number; None where nothing is stated."""
     return next(iter(floats_of(dataset, keyword, 1) or ()), None)
 
 
 def integer_of(dataset: Any, keyword: str) -> int | None:
-    """One whole number, or None where nothing is stated."""
+    """Reads an element of one whole number; None where nothing is stated."""
     text = text_of(dataset, keyword)
     return int(text) if text else None
 
 
 def functional_groups(dataset: Any, frames: int) -> Any:
-    """A function from a functional group to what states it for each frame: the frame, all frames, or the top level.
+    """Makes a function that looks up a functional group of each frame, such as "PlanePositionSequence".
 
+    The group of a frame is its own, else that of all frames together, else the object itself, as in single slices.
     Source: DICOM PS3.3, C.7.6.16 (Multi-frame Functional Groups).
+
+    Args:
+        dataset: A pydicom dataset, with functional groups or without.
+        frames: Number of its frames.
+
+    Returns:
+        A function from the keyword of a group to a list of `frames` datasets, in the order of the frames.
     """
     own = list(dataset.get("PerFrameFunctionalGroupsSequence") or ())
     if len(own) != frames:
@@ -87,6 +95,6 @@ def functional_groups(dataset: Any, frames: int) -> Any:
 
 
 def uid_name(uid: str) -> str:
-    """What the DICOM standard calls a UID; empty where it does not know it, for then it may be that of a person."""
+    """Name that the DICOM standard gives a UID; empty for any other UID, which may be that of a person."""
     name = str(UID(uid, validation_mode=IGNORE).name)
     return "" if name == uid else name

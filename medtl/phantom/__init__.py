@@ -1,1 +1,1 @@
-"""Synthetic heads, made by a program."""
+"""The phantom: a synthetic head-MRI dataset of several scanners, drawn and written as DICOM."""

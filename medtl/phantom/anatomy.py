@@ -12,29 +12,35 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from medtl.phantom.canvas import Canvas, Field, Noise, capsule, ellipse, ramp
+from medtl.phantom.canvas import Canvas, Field, Noise, capsule, ellipse, smoothstep
 
 LOWEST_MM, HIGHEST_MM = -42.0, 64.0
-"""First and last slice."""
+"""Heights of the first and the last slice."""
 CORTEX_MM = 2.8
-"""Source: Fischl & Dale, PNAS 97:11050, 2000: the human cortex is 1 to 4.5 mm thick, 2.5 mm on average."""
+"""Thickness of the cortex: 1 to 4.5 mm, 2.5 mm on average. Source: Fischl & Dale, PNAS 97:11050, 2000."""
 
 
 @dataclass(frozen=True)
 class Head:
-    """What is particular to one head, drawn once for all its slices. Lengths in millimetres.
+    """Size and shape of one head, drawn once for all its slices. Lengths in millimetres.
 
     Attributes:
-        half_width: Of the cranial cavity at its widest.
-        half_length: Likewise, along the midline.
+        half_width: Half the width of the cranial cavity at its widest.
+        half_length: Half the length of the cranial cavity along the midline.
+        scalp: Thickness of the scalp.
+        skull: Thickness of the skull.
+        tilt_rad: Rotation of the head in the axial plane, in radians.
+        shift: Offset of the head from the centre of the scanner, along x and y.
         ventricles: Size of the ventricles relative to the usual.
         atrophy: Width of sulci and of the space around the brain relative to the usual.
         temporalis: Thickness of the muscle at the temple.
-        wobble: [orders, 2] amplitude and phase of the skull's departure from an oval.
-        veins: [veins, 4] angle, lowest and highest height, radius of cortical veins.
-        spots: [spots, 4] x, y, height and radius of vessels in white matter that tumours can be taken for.
-        grey_spots: [spots, 4] likewise, of dark spots in white matter as older people have them.
-        folds, texture, shape: Noise for the sulci, for the grain of tissues, for all else that is irregular.
+        wobble: Departure of the skull from an oval, amplitude and phase of its harmonics, [orders, 2].
+        veins: Cortical veins: angle, lowest and highest height, and radius of each, [veins, 4].
+        spots: Vessels in white matter that look like small tumours: x, y, height and radius of each, [spots, 4].
+        grey_spots: Dark spots in white matter, as older people have them: x, y, height and radius of each, [spots, 4].
+        folds: Noise for the sulci.
+        texture: Noise for the grain of tissues.
+        shape: Noise for all else that is irregular.
     """
 
     half_width: float
@@ -99,7 +105,14 @@ def _draw_spots(random: np.random.Generator, count: int, radii: tuple[float, flo
 
 
 def oval(head: Head, x: Field, y: Field, z: float) -> Field:
-    """Depth inside the inner table of the vault, as if it went on below the brain without a base."""
+    """Computes the depth inside the inner table of the skull's vault, as if it went on below the brain without a base.
+
+    Args:
+        head: The head.
+        x: x of each point in mm, [rows, columns].
+        y: y of each point in mm.
+        z: Height of the slice in mm.
+    """
     size = (1.0 - abs(max(z - 8.0, 0.0) / 70.0) ** 2.5) ** (1.0 / 2.2)
     size *= 1.0 - 0.10 * (max(8.0 - z, 0.0) / 50.0) ** 2
     a, b = head.half_width * size, head.half_length * size
@@ -110,7 +123,7 @@ def oval(head: Head, x: Field, y: Field, z: float) -> Field:
 
 
 def _wobble(head: Head, x: Field, y: Field) -> Field:
-    """The departure from the oval: harmonics of the angle, by powers of the unit vector, for cosines are slow."""
+    """Departure from the oval at each point: harmonics of the angle, as powers of the unit vector, for speed."""
     unit = (x + 1j * y) / np.maximum(np.sqrt(x * x + y * y), 1e-3)
     power, total = unit.astype(np.complex64), np.zeros_like(x)
     for amplitude, phase in head.wobble:
@@ -120,19 +133,19 @@ def _wobble(head: Head, x: Field, y: Field) -> Field:
 
 
 def cavity(head: Head, vault: Field, x: Field, y: Field, z: float) -> Field:
-    """Depth inside the cranial cavity. Low down it parts into the middle fossae and the posterior fossa.
+    """Computes the depth inside the cranial cavity, which low down parts into middle fossae and posterior fossa.
 
     Args:
-        head: Whose cavity.
-        vault: What `oval` says of the same points.
-        x: Points of the slice.
-        y: Likewise.
-        z: Height of the slice.
+        head: The head.
+        vault: Depth inside the vault at the same points, from `oval`.
+        x: x of each point in mm, [rows, columns].
+        y: y of each point in mm.
+        z: Height of the slice in mm.
     """
-    low = ramp(-z, 4.0, 22.0)
+    low = smoothstep(-z, 4.0, 22.0)
     if low == 0.0:
         return vault
-    deep = ramp(-z, 12.0, 48.0)
+    deep = smoothstep(-z, 12.0, 48.0)
     wide = head.half_width / 66.0
     middle = ellipse(
         np.abs(x) - (34.0 + 3.0 * deep) * wide, y + 12.0, (26.0 - 6.0 * deep) * wide, 31.0 - 9.0 * deep, 0.25
@@ -144,19 +157,31 @@ def cavity(head: Head, vault: Field, x: Field, y: Field, z: float) -> Field:
 
 
 def paint_vault(canvas: Canvas, head: Head, inner: Field, z: float) -> Field:
-    """Paints skin, fat, muscle and skull over `inner`, the oval; returns the depth inside the head's surface."""
+    """Paints skin, fat, muscle and skull around the vault.
+
+    Args:
+        canvas: The empty canvas.
+        head: The head.
+        inner: Depth inside the vault, from `oval`.
+        z: Height of the slice in mm.
+
+    Returns:
+        Depth inside the head's surface.
+    """
     x, y = canvas.x, canvas.y
     temple = (
-        np.exp(-(((y + 28.0) / 24.0) ** 2)) * np.clip(np.abs(x) / 40.0 - 0.5, 0.0, 1.0) * (1.0 - ramp(z, 0.0, 34.0))
+        np.exp(-(((y + 28.0) / 24.0) ** 2))
+        * np.clip(np.abs(x) / 40.0 - 0.5, 0.0, 1.0)
+        * (1.0 - smoothstep(z, 0.0, 34.0))
     )
     uneven = 1.0 + 0.11 * head.shape.at(x, y, z)
     scalp = head.scalp * uneven * (1.0 + 0.35 * np.clip(y / 90.0, -0.4, 1.0))
     # Near the vertex the slice cuts scalp and skull at a slant.
-    slant = 1.0 + 0.6 * ramp(z, 40.0, 70.0)
+    slant = 1.0 + 0.6 * smoothstep(z, 40.0, 70.0)
     skull = head.skull * slant
     surface = inner + skull + (scalp + head.temporalis * temple) * slant
     if z < -4.0:
-        cheeks = ramp(-z, 4.0, 18.0)
+        cheeks = smoothstep(-z, 4.0, 18.0)
         surface = np.maximum(surface, ellipse(x, y + 46.0, 48.0 + 14.0 * cheeks, 36.0 + 12.0 * cheeks))
     if z < -14.0:
         surface = np.maximum(surface, _nose_and_ears(x, y, z))
@@ -171,7 +196,7 @@ def paint_vault(canvas: Canvas, head: Head, inner: Field, z: float) -> Field:
 
 
 def _nose_and_ears(x: Field, y: Field, z: float) -> Field:
-    low = ramp(-z, 14.0, 42.0)
+    low = smoothstep(-z, 14.0, 42.0)
     nose = ellipse(x, y + 86.0, 11.0 + 4.0 * low - 0.12 * np.clip(-86.0 - y, 0.0, 30.0), 12.0 + 11.0 * low)
     ear = ellipse(np.abs(x) - 75.0, y - 10.0, 3.2, 13.0, 0.5)
     return np.maximum(nose, ear) if z < -20.0 else nose
@@ -181,12 +206,12 @@ def paint_brain(canvas: Canvas, head: Head, inside: Field, x: Field, y: Field, z
     """Paints the cerebrum and the fluid around it.
 
     Args:
-        canvas: With the skull on it.
-        head: Whose brain.
-        inside: Depth inside the cranial cavity.
-        x: Where the tissue of each pixel would lie had no tumour moved it.
-        y: Likewise.
-        z: Height of the slice.
+        canvas: The canvas with the skull on it.
+        head: The head.
+        inside: Depth inside the cranial cavity, from `cavity`.
+        x: x in mm at which the tissue of each pixel would lie had no tumour moved it, [rows, columns].
+        y: y of the same places in mm.
+        z: Height of the slice in mm.
 
     Returns:
         Depth inside white matter.
@@ -236,12 +261,12 @@ def _clefts(head: Head, x: Field, y: Field, z: float) -> Field:
     middle = np.abs(wander) - half
     if z < 30.0:
         # The corpus callosum and what lies below it join the hemispheres.
-        join = 31.0 - 14.0 * ramp(abs(z - 8.0), 12.0, 24.0)
+        join = 31.0 - 14.0 * smoothstep(abs(z - 8.0), 12.0, 24.0)
         middle = np.hypot(middle, np.maximum(join - np.abs(y), 0.0))
     side = np.abs(x)
     if not -12.0 < z < 26.0:
         return np.asarray(middle, dtype=np.float32)
-    thick = 0.6 + 0.9 * head.atrophy * (1.0 - ramp(z, 8.0, 26.0))
+    thick = 0.6 + 0.9 * head.atrophy * (1.0 - smoothstep(z, 8.0, 26.0))
     bend = 1.8 * head.shape.at(x, y + 40.0, z) + 0.8 * head.texture.at(x, y, z)
     across, along = side + bend, y + bend
     mouth = capsule(across, along, (66.0, -21.0), (47.0, -18.0), thick * 0.9)
@@ -262,11 +287,11 @@ def _paint_deep_grey(canvas: Canvas, x: Field, y: Field, z: float) -> None:
 
 def _paint_ventricles(canvas: Canvas, head: Head, x: Field, y: Field, z: float) -> None:
     size, side = head.ventricles, np.abs(x - 0.5)
-    roof = 1.0 - ramp(z, 20.0, 34.0)
+    roof = 1.0 - smoothstep(z, 20.0, 34.0)
     if roof <= 0.0:
         return
     if z > -2.0:
-        up = ramp(z, 8.0, 24.0)
+        up = smoothstep(z, 8.0, 24.0)
         horn = capsule(side, y, (3.6 + 4.0 * up, -13.0), (9.0 + 4.0 * up, -29.0), 2.6 * size * roof)
         canvas.paint("csf", horn)
         if up > 0.05:
@@ -276,9 +301,9 @@ def _paint_ventricles(canvas: Canvas, head: Head, x: Field, y: Field, z: float) 
             canvas.paint("csf", body)
         canvas.paint("white", 0.6 - np.abs(x - 0.5) + np.minimum(ellipse(x, y + 21.0, 3.0, 11.0), 0.0))
     if 0.0 < z < 30.0:
-        away = 1.0 - ramp(z, 14.0, 30.0)
+        away = 1.0 - smoothstep(z, 14.0, 30.0)
         atrium = capsule(
-            side, y, (19.0 - 2.0 * ramp(z, 6.0, 24.0), 22.0), (24.0, 30.0 + 14.0 * away), 3.6 * size * roof
+            side, y, (19.0 - 2.0 * smoothstep(z, 6.0, 24.0), 22.0), (24.0, 30.0 + 14.0 * away), 3.6 * size * roof
         )
         canvas.paint("csf", atrium)
         if z < 20.0:
@@ -292,7 +317,7 @@ def _paint_ventricles(canvas: Canvas, head: Head, x: Field, y: Field, z: float) 
 
 
 def paint_vessels(canvas: Canvas, head: Head, inside: Field, z: float) -> None:
-    """Paints what takes up contrast agent in a healthy head: sinuses, falx, veins."""
+    """Paints the vessels of a healthy head, which take up contrast agent: sinuses, falx, veins."""
     x, y = canvas.x, canvas.y
     if z > -8.0:
         fissure = (np.abs(y) > 33.0) | (z > 34.0)

@@ -1,4 +1,4 @@
-"""A slice on which tissues are painted one over another, and the shapes and noise that they are made of.
+"""A slice on which tissues are painted one over another, with the shapes and the noise for it.
 
 Lengths are millimetres. `x` grows to the patient's left and `y` to the back, as columns and rows of an axial slice do.
 A shape is a field that says of each pixel how deep it lies inside, negative outside; so edges can be soft and shapes
@@ -15,21 +15,22 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 Field = NDArray[np.floating[Any]]
-"""Of a slice: float32 [rows, columns]."""
+"""Values of the pixels of one slice: float32 [rows, columns]."""
 
 NOISE_CELLS = 64
+"""Cells of the noise along each axis."""
 NOISE_SPACING_MM = 3.0
-"""The noise repeats after 192 mm, about a head."""
+"""Side of a cell: the noise repeats after 192 mm, about a head."""
 
 
 class Canvas:
-    """An axial slice in the making.
+    """An axial slice on which tissues are painted.
 
     Args:
-        x: [rows, columns] in the frame of the head.
-        y: Likewise.
-        spacing_mm: Of its pixels.
-        signal: Of each tissue by name.
+        x: x of each pixel in the frame of the head, in mm, float32 [rows, columns].
+        y: y of each pixel, likewise.
+        spacing_mm: Distance of neighbouring pixels.
+        signal: Signal of each tissue, by name.
     """
 
     def __init__(self, x: Field, y: Field, spacing_mm: float, signal: Mapping[str, float]) -> None:
@@ -37,12 +38,18 @@ class Canvas:
         self.image: Field = np.zeros_like(x)
 
     def paint(self, tissue: str, inside: Field, strength: float | Field = 1.0) -> None:
-        """Lays a tissue over what is there; a pixel that the edge cuts gets its part of both."""
+        """Paints a tissue over what is there; a pixel that the edge cuts gets its part of both.
+
+        Args:
+            tissue: Name of the tissue.
+            inside: Depth inside the tissue in mm, negative outside, [rows, columns].
+            strength: Opacity, 0 to 1.
+        """
         cover = np.clip(inside / self.spacing_mm + 0.5, 0.0, 1.0) * strength
         self.image += cover * (np.float32(self.signal[tissue]) - self.image)
 
     def dot(self, tissue: str, x: float, y: float, radius: float) -> None:
-        """A round spot, painted where it is and nowhere else: vessels are many."""
+        """Paints a disc of a tissue: centre and radius in mm."""
         self.paint(tissue, radius - np.hypot(self.x - x, self.y - y))
 
 
@@ -50,7 +57,7 @@ class Noise:
     """Smooth noise in space with mean 0 and standard deviation 1, different for each head.
 
     Args:
-        random: Draws it.
+        random: Generator that draws the noise.
         scale_mm: Standard deviation of the smoothing: about a quarter of the distance between hills.
     """
 
@@ -60,7 +67,7 @@ class Noise:
         self._cells: Field = smooth / smooth.std()
 
     def at(self, x: Field, y: Field, z: float) -> Field:
-        """The noise at points [rows, columns] of a slice at height z, linear between cells."""
+        """Interpolates the noise at the points x, y, [rows, columns], of a slice at height z; all in mm."""
         level, up = _cell(np.float32(z))
         plane = (1.0 - up) * self._cells[level] + up * self._cells[(level + 1) % NOISE_CELLS]
         values = plane.astype(np.float32).ravel()
@@ -74,14 +81,17 @@ class Noise:
 
 
 def _cell(place_mm: Field | np.float32) -> tuple[NDArray[np.int32], Field]:
-    """Which cell of the noise a place lies in, and how far towards the next."""
+    """Index of the cell of the noise that holds a place, and the way to the next one, 0 to 1."""
     cells = np.asarray(place_mm, dtype=np.float32) / np.float32(NOISE_SPACING_MM)
     whole = np.floor(cells)
     return whole.astype(np.int32) % NOISE_CELLS, cells - whole
 
 
 def ellipse(x: Field, y: Field, a: float, b: float, angle_rad: float = 0.0) -> Field:
-    """Depth inside an ellipse about the origin with half axes a and b, turned by an angle; exact near its edge."""
+    """Computes the depth inside an ellipse about the origin with half axes a and b, turned by an angle.
+
+    Exact near the edge, where it matters. All lengths in mm.
+    """
     if angle_rad:
         cosine, sine = np.float32(np.cos(angle_rad)), np.float32(np.sin(angle_rad))
         x, y = cosine * x + sine * y, cosine * y - sine * x
@@ -92,7 +102,7 @@ def ellipse(x: Field, y: Field, a: float, b: float, angle_rad: float = 0.0) -> F
 
 
 def capsule(x: Field, y: Field, start: tuple[float, float], end: tuple[float, float], radius: float) -> Field:
-    """Depth inside a rod with round ends."""
+    """Computes the depth inside a rod with round ends, from `start` to `end`; all lengths in mm."""
     along_x, along_y = end[0] - start[0], end[1] - start[1]
     length = max(along_x**2 + along_y**2, 1e-6)
     part = np.clip(((x - start[0]) * along_x + (y - start[1]) * along_y) / length, 0.0, 1.0)
@@ -100,7 +110,7 @@ def capsule(x: Field, y: Field, start: tuple[float, float], end: tuple[float, fl
     return np.asarray(radius - np.sqrt(away_x * away_x + away_y * away_y), dtype=np.float32)
 
 
-def ramp(value: float, start: float, end: float) -> float:
-    """From 0 at `start` to 1 at `end`, smoothly, and flat beyond."""
+def smoothstep(value: float, start: float, end: float) -> float:
+    """Rises smoothly from 0 at `start` to 1 at `end`, and is flat beyond (Hermite's smoothstep)."""
     t = min(max((value - start) / (end - start), 0.0), 1.0)
     return t * t * (3.0 - 2.0 * t)

@@ -45,21 +45,22 @@ from shared.seeding import generator
 
 COLUMNS = ("path", "mask", "patient", "scanner", "date", "slice", "label", "tumour_pixels", "kind")
 VERSION = 2
-"""Counts up when the same seed gives other pictures."""
+"""Version of the pictures; to be counted up when the same seed gives others."""
 MIN_TUMOUR_MM2 = 20.0
-"""A slice with less tumour is labelled no_tumour: a spot of 5 mm, as a vessel has it, is no finding."""
+"""Smallest area of tumour that labels a slice; with less it is no_tumour: a spot of 5 mm is no finding."""
 FULL_SCALE = 1000.0
-"""Stored value of white matter, about that of clinical magnitude images."""
+"""Stored value of white matter at the usual gain, about that of clinical magnitude images."""
 GADOLINIUM_MM = (0.5, 0.9)
-"""Contrast agent in blood minutes after the usual dose of 0.1 mmol/kg, which fills about 0.2 l/kg."""
+"""Smallest and largest concentration of contrast agent in blood, in millimole a litre, minutes after the usual dose of
+0.1 mmol/kg, which spreads in about 0.2 l/kg."""
 DATE = "20000101"
-"""Of all studies; nobody was scanned that day."""
-FEWEST_FOR_PROCESSES = 16
-"""Patients; a process takes about a second to start, a patient half of one."""
-EMBEDDED_SCANNERS = ("atlas", "borealis")
-"""From the first the demo transfers to the second: another field strength, another sequence."""
-EMBEDDED_PATIENTS = 120
-"""A scanner: enough for AUC 0.97 on the first, in minutes (docs/lab-log.md)."""
+"""Study Date of all series; nobody was scanned that day."""
+MIN_PATIENTS_FOR_PROCESSES = 16
+"""Fewest patients that are worth several processes: one takes about a second to start, a patient half of one."""
+SYNTHETIC_SCANNERS = ("atlas", "borealis")
+"""Scanners of `synthetic_dataset`. The demo transfers from the first to the second, with another field and sequence."""
+SYNTHETIC_PATIENTS = 120
+"""Patients a scanner of `synthetic_dataset`: enough for AUC 0.97 on the first, in minutes (docs/lab-log.md)."""
 
 
 @dataclass(frozen=True)
@@ -98,15 +99,15 @@ def write_phantom(
     healthy_share: float = 1 / 3,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Writes the dataset; the folder appears only when it is complete, and the same seed gives the same bytes.
+    """Writes a synthetic dataset; the folder appears only when it is complete, and the same seed gives the same bytes.
 
     Args:
         out: A folder that does not exist or is empty.
-        patients: For each scanner.
-        scanners: Names in `SCANNERS`.
-        slices: Axial slices of each patient, from the pons to near the vertex.
-        seed: Of all that is drawn.
-        kinds: Tumour kinds that occur, from `KINDS`, in turn.
+        patients: Number of patients for each scanner.
+        scanners: Names of scanners, from `SCANNERS`.
+        slices: Number of axial slices of each patient, from the pons to near the vertex.
+        seed: Seed of all random draws.
+        kinds: Tumour kinds that occur, from `KINDS`; patients get them in turn.
         healthy_share: Share of patients without a tumour, 0 to 1.
         progress: Called with (patients done, patients in all).
 
@@ -143,12 +144,19 @@ def write_phantom(
 
 
 def synthetic_domains() -> tuple[str, ...]:
-    """The scanners of `synthetic_dataset`, as its headers name them."""
-    return tuple(scanner_of_header(SCANNERS[name].manufacturer, SCANNERS[name].model) for name in EMBEDDED_SCANNERS)
+    """Names the scanners of `synthetic_dataset`, as they are read from its headers."""
+    return tuple(scanner_of_header(SCANNERS[name].manufacturer, SCANNERS[name].model) for name in SYNTHETIC_SCANNERS)
 
 
 def synthetic_dataset(root: Path, progress: Callable[[int, int], None]) -> Path:
-    """The dataset that is used where none is named: `root/phantom`, written unless it is there and complete.
+    """Makes sure of the synthetic dataset that is used where none is named, and writes it where it is missing.
+
+    Args:
+        root: Folder in which the dataset is the folder `phantom`.
+        progress: Called with (patients done, patients in all) while it is written.
+
+    Returns:
+        The folder of the dataset.
 
     Raises:
         DataError: What is there was written by another version.
@@ -156,9 +164,9 @@ def synthetic_dataset(root: Path, progress: Callable[[int, int], None]) -> Path:
     """
     out = root / "phantom"
     if not (out / "phantom.json").is_file():
-        write_phantom(out, patients=EMBEDDED_PATIENTS, scanners=EMBEDDED_SCANNERS, progress=progress)
+        write_phantom(out, patients=SYNTHETIC_PATIENTS, scanners=SYNTHETIC_SCANNERS, progress=progress)
     facts = read_json(out / "phantom.json")
-    if (facts.get("version"), facts.get("patients_per_scanner")) != (VERSION, EMBEDDED_PATIENTS):
+    if (facts.get("version"), facts.get("patients_per_scanner")) != (VERSION, SYNTHETIC_PATIENTS):
         raise DataError(f"{out} was written by another version of medtl; delete it, and it is written anew")
     return out
 
@@ -184,7 +192,7 @@ def _check(
 
 
 def _kind(number: int, kinds: Sequence[str], healthy_share: float) -> str:
-    """The healthy are spread evenly among the patients and the kinds take turns, so small sets have of everything."""
+    """Kind of a patient: the healthy are spread evenly and the kinds take turns, so that small sets have all kinds."""
     healthy_before, healthy_with = int(number * healthy_share + 1e-9), int((number + 1) * healthy_share + 1e-9)
     if healthy_with > healthy_before:
         return NO_TUMOUR
@@ -209,8 +217,8 @@ def _draw_patient(scanner: Scanner, number: int, kind: str, seed: int) -> _Patie
 
 
 def _written(jobs: Sequence[_Job]) -> Iterator[list[dict[str, object]]]:
-    """The rows of each patient, in order, as they are written: side by side where that is worth starting processes."""
-    if len(jobs) < FEWEST_FOR_PROCESSES:
+    """Writes all patients and yields the rows of each, in order; in several processes where that saves time."""
+    if len(jobs) < MIN_PATIENTS_FOR_PROCESSES:
         yield from map(_write_patient, jobs)
         return
     with ProcessPoolExecutor(min(os.cpu_count() or 1, len(jobs)), mp_context=get_context("spawn")) as pool:
@@ -258,14 +266,17 @@ def _write_patient(job: _Job) -> list[dict[str, object]]:
 def draw_slice(
     scanner: Scanner, head: Head, lesions: list[Lesion], signal: dict[str, float], height_mm: float
 ) -> tuple[Field, NDArray[np.bool_]]:
-    """True signals of an axial slice on the scanner's grid, and where tumour is; both [matrix, matrix].
+    """Draws an axial slice of a head on the scanner's grid, as true signals without noise.
 
     Args:
-        scanner: Gives the grid.
-        head: Of the patient.
-        lesions: Of the patient; none of the healthy.
-        signal: Of each tissue.
-        height_mm: Of the slice over the plane through the commissures.
+        scanner: The scanner, for its matrix and pixel spacing.
+        head: The head of the patient.
+        lesions: The tumours of the patient; empty for the healthy.
+        signal: Signal of each tissue, from `medtl.phantom.physics.signals`.
+        height_mm: Height of the slice over the plane through the commissures.
+
+    Returns:
+        The signals, float32 [matrix, matrix], and a bool mask of the same shape, true where there is tumour.
     """
     place = ((np.arange(scanner.matrix) - 0.5 * (scanner.matrix - 1)) * scanner.pixel_spacing_mm).astype(np.float32)
     across, down = place[np.newaxis, :] - head.shift[0], place[:, np.newaxis] - head.shift[1]

@@ -1,4 +1,4 @@
-"""From tissues to a magnitude image: relaxation, the signal equations, and what a scanner does to a picture.
+"""MRI physics of the phantom: relaxation, signal equations, receive field, k-space and noise.
 
 Sources: grey and white matter at 1.5 T, and proton densities, as in the digital phantom of Kwan et al., IEEE Trans Med
 Imaging 18:1085, 1999; at 3 T Wansapura et al., J Magn Reson Imaging 9:531, 1999; muscle and blood Stanisz et al.,
@@ -20,12 +20,12 @@ from medtl.phantom.canvas import Field
 
 @dataclass(frozen=True)
 class Tissue:
-    """What makes a tissue's signal.
+    """Properties of a tissue that its signal depends on.
 
     Attributes:
         density: Proton density relative to water.
-        t1_ms: At 1.5 T and 3 T.
-        t2_ms: Likewise.
+        t1_ms: T1 at 1.5 T and at 3 T.
+        t2_ms: T2 at 1.5 T and at 3 T.
         uptake: Concentration of contrast agent relative to that in blood.
     """
 
@@ -59,7 +59,7 @@ FIELDS_T = (1.5, 3.0)
 RELAXIVITY_PER_MM_S = (4.78, 4.97)
 """r1 of gadobutrol in plasma at 1.5 T and 3 T in 1/(mM s). Source: Szomolanyi et al., Invest Radiol 54:559, 2019."""
 NORMAL_SPREAD = 0.05
-"""Relaxation times of one tissue differ by about so much between people, as a share; Stanisz gives 3 to 8 %."""
+"""Standard deviation of the logarithm of T1 between people; Stanisz gives 3 to 8 %."""
 
 
 @dataclass(frozen=True)
@@ -67,17 +67,17 @@ class Scanner:
     """One scanner with its T1-weighted protocol after contrast agent.
 
     Attributes:
-        name: By which it is asked for.
-        manufacturer: Written into the DICOM tags; names no real firm.
-        model: Likewise.
+        name: Name of the scanner in options and reports.
+        manufacturer: Manufacturer in the DICOM headers; no real firm.
+        model: Manufacturer's Model Name in the DICOM headers.
         field_strength_t: 1.5 or 3, in tesla.
-        sequence: Which signal equation holds.
+        sequence: Pulse sequence, which decides the signal equation.
         tr_ms: Repetition time.
         te_ms: Echo time.
         flip_deg: Flip angle; a spin echo has 90.
-        pixel_spacing_mm: Of the written image.
+        pixel_spacing_mm: Distance of neighbouring pixels of the written image.
         matrix: Rows and columns of the written image.
-        resolution_mm: What the measured part of k-space resolves; the image is interpolated from it.
+        resolution_mm: Resolution of the measured part of k-space; the image is interpolated from it.
         noise: Standard deviation in each channel as a share of the signal of white matter.
         bias_strength: Natural logarithm of the receive field at its extremes.
     """
@@ -108,12 +108,12 @@ SCANNERS = {
 
 
 def signals(scanner: Scanner, gadolinium_mm: float, spread: dict[str, float] | None = None) -> dict[str, float]:
-    """Signal of each tissue, relative to full magnetisation.
+    """Computes the signal of each tissue, relative to full magnetisation.
 
     Args:
-        scanner: Gives sequence, times and field.
+        scanner: The scanner, for its pulse sequence, times and field strength.
         gadolinium_mm: Contrast agent in blood, in millimole a litre.
-        spread: By which factor the T1 of a tissue differs in this person; 1 where it says nothing.
+        spread: Factor on the T1 of tissues in this person, by tissue; 1 for tissues that it leaves out.
 
     Source: Bernstein, King & Zhou, Handbook of MRI Pulse Sequences, 2004, sections 14.1 (spoiled gradient echo) and
     14.3 (spin echo).
@@ -128,13 +128,13 @@ def signals(scanner: Scanner, gadolinium_mm: float, spread: dict[str, float] | N
 
 
 def enhanced_t1_ms(t1_ms: float, gadolinium_mm: float, field_strength_t: float) -> float:
-    """T1 with contrast agent: the rate 1/T1 grows by relaxivity times concentration."""
+    """Computes T1 with contrast agent: the rate 1/T1 grows by relaxivity times concentration (in millimole a litre)."""
     relaxivity = RELAXIVITY_PER_MM_S[FIELDS_T.index(field_strength_t)]
     return 1.0 / (1.0 / t1_ms + relaxivity * gadolinium_mm / 1000.0)
 
 
 def draw_spread(random: np.random.Generator) -> dict[str, float]:
-    """By which factor the T1 of each tissue differs in one person."""
+    """Draws the factors on the T1 of each tissue in one person."""
     return {name: float(np.exp(random.normal(0.0, NORMAL_SPREAD))) for name in TISSUES}
 
 
@@ -147,7 +147,7 @@ def _steady_state(scanner: Scanner, t1_ms: float) -> float:
 
 
 def receive_field(scanner: Scanner, random: np.random.Generator) -> Field:
-    """A smooth field [matrix, matrix] around 1, between exp(-bias_strength) and exp(bias_strength)."""
+    """Draws the receive field of a coil: smooth, float32 [matrix, matrix], within exp(-/+ bias_strength)."""
     place = np.linspace(-1.0, 1.0, scanner.matrix, dtype=np.float32)
     # Polynomials up to the second order: the field of a coil around the head has no finer detail.
     row, column = place[:, np.newaxis], place[np.newaxis, :]
@@ -157,16 +157,19 @@ def receive_field(scanner: Scanner, random: np.random.Generator) -> Field:
 
 
 def acquire(truth: Field, scanner: Scanner, sigma: float, random: np.random.Generator) -> Field:
-    """The magnitude image of true signals: the measured part of k-space, with noise in both channels.
+    """Simulates the magnitude image of true signals, from the measured part of k-space and noise in both channels.
 
     The magnitude of a complex signal with Gaussian noise follows Rice's distribution, as in a real scanner
     (Gudbjartsson & Patz, Magn Reson Med 34:910, 1995).
 
     Args:
-        truth: [matrix, matrix] signals, receive field included.
-        scanner: Gives the measured part of k-space.
-        sigma: Standard deviation of the noise in each channel of the image.
-        random: Draws the noise.
+        truth: True signals with the receive field, float32 [matrix, matrix].
+        scanner: The scanner, for the measured part of k-space.
+        sigma: Standard deviation of the noise in each channel of the image, in the unit of `truth`.
+        random: Generator that draws the noise.
+
+    Returns:
+        float32 [matrix, matrix], at least 0, in the unit of `truth`.
     """
     window = _k_space_window(scanner)
     # White noise passes the window too; it is drawn larger by what the window takes away.
@@ -177,7 +180,7 @@ def acquire(truth: Field, scanner: Scanner, sigma: float, random: np.random.Gene
 
 
 def _k_space_window(scanner: Scanner) -> NDArray[np.float32]:
-    """1 in the middle, falling smoothly to 0 at the edge of what was measured: little ringing remains."""
+    """Window on k-space: 1 in the middle, falling smoothly to 0 at the edge of the measured part, against ringing."""
     frequency = np.abs(np.fft.fftfreq(scanner.matrix, scanner.pixel_spacing_mm)) * 2.0 * scanner.resolution_mm
     taper = np.cos(0.5 * np.pi * np.clip((frequency - 0.6) / 0.4, 0.0, 1.0)) ** 2
     return np.outer(taper, taper).astype(np.float32)

@@ -5,28 +5,28 @@ from __future__ import annotations
 import numpy as np
 
 from medtl.phantom.anatomy import Head
-from medtl.phantom.canvas import Canvas, Field, capsule, ellipse, ramp
+from medtl.phantom.canvas import Canvas, Field, capsule, ellipse, smoothstep
 
 FACE_BELOW_MM = -3.0
-"""Higher slices show nothing of the face but the scalp."""
+"""Height below which a slice shows more of the face than the scalp."""
 
 
 def paint_face(canvas: Canvas, head: Head, surface: Field, vault: Field, inside: Field, z: float) -> None:
-    """Paints what lies before and below the cranial cavity: orbits, nose and sinuses, petrous bones.
+    """Paints the face and the skull base: orbits, nose and sinuses, petrous bones.
 
     Args:
-        canvas: With skin and skull on it.
-        head: Whose face.
-        surface: Depth inside the head.
-        vault: Depth inside the oval of the skull.
-        inside: Depth inside the cranial cavity.
-        z: Height of the slice.
+        canvas: The canvas with skin and skull on it.
+        head: The head.
+        surface: Depth inside the head's surface, from `paint_vault`.
+        vault: Depth inside the vault, from `oval`.
+        inside: Depth inside the cranial cavity, from `cavity`.
+        z: Height of the slice in mm.
     """
     x, y = canvas.x, canvas.y
     side = np.abs(x)
     soft = np.minimum(surface - head.scalp, -inside)
     grain = head.texture.at(x * 1.5, y * 1.5, z)
-    amount = ramp(-z, 3.0, 12.0)
+    amount = smoothstep(-z, 3.0, 12.0)
     canvas.paint("bone", np.minimum(np.minimum(vault, -inside), np.float32(9.0)))
     canvas.paint("muscle", np.minimum(soft, -inside - 5.0), 0.75 * amount)
     canvas.paint("fat", np.minimum(np.minimum(soft, -inside - 4.0), 2.0 * grain - 0.6), 0.7 * amount)
@@ -40,7 +40,7 @@ def _paint_petrous(canvas: Canvas, side: Field, inside: Field, grain: Field, z: 
     if z > -14.0:
         return
     y = canvas.y
-    wedge = capsule(side, y, (16.0, 4.0), (58.0, 20.0), 5.0 + 5.0 * ramp(-z, 20.0, 42.0))
+    wedge = capsule(side, y, (16.0, 4.0), (58.0, 20.0), 5.0 + 5.0 * smoothstep(-z, 20.0, 42.0))
     canvas.paint("bone", np.minimum(wedge, 2.0 - inside))
     cells = ellipse(side - 54.0, y - 19.0, 10.0, 10.0)
     canvas.paint("air", np.minimum(np.minimum(cells, -inside - 1.0), 2.0 * np.abs(grain) + 0.2), 0.85)
@@ -96,13 +96,21 @@ def _paint_orbits(canvas: Canvas, surface: Field, z: float) -> None:
 
 
 def paint_posterior_fossa(canvas: Canvas, head: Head, inside: Field, x: Field, y: Field, z: float) -> None:
-    """Paints cisterns, brainstem, cerebellum and the contents of the sella."""
+    """Paints cisterns, brainstem, cerebellum and the contents of the sella.
+
+    Args:
+        canvas: The canvas with the cerebrum on it.
+        head: The head.
+        inside: Depth inside the cranial cavity, from `cavity`.
+        x: x in mm at which the tissue of each pixel would lie had no tumour moved it, [rows, columns].
+        y: y of the same places in mm.
+        z: Height of the slice in mm.
+    """
     if z > 6.0:
         return
-    low = ramp(-z, -4.0, 26.0)
-    _paint_cerebellum(canvas, head, inside, x, y, z, low)
+    _paint_cerebellum(canvas, head, inside, x, y, z)
     cistern = ellipse(x, y - 4.0, 20.5, 16.0)
-    canvas.paint("csf", np.minimum(cistern, inside), ramp(-z, -5.0, 2.0))
+    canvas.paint("csf", np.minimum(cistern, inside), smoothstep(-z, -5.0, 2.0))
     if -16.0 < z < 0.0:
         bend = 2.0 * head.shape.at(x, y, z)
         arms = capsule(np.abs(x) + bend, y + bend, (6.0, -14.0), (34.0, -19.0), 0.9)
@@ -110,20 +118,21 @@ def paint_posterior_fossa(canvas: Canvas, head: Head, inside: Field, x: Field, y
         canvas.paint("csf", np.minimum(star, inside))
         canvas.paint("white", capsule(np.abs(x), y, (0.0, -14.0), (6.0, -19.0), 1.6), 0.8)
     if z < 4.0:
-        pons = ramp(-z, 8.0, 20.0)
-        medulla = ramp(-z, 34.0, 48.0)
+        pons = smoothstep(-z, 8.0, 20.0)
+        medulla = smoothstep(-z, 34.0, 48.0)
         peduncles = capsule(np.abs(x), y, (4.0, 7.0), (10.0 - 4.0 * pons, 0.0), 8.5)
         stem = np.maximum(
             peduncles, ellipse(x, y - 8.0, (15.0 + 3.0 * pons) * (1.0 - 0.45 * medulla), 10.0 + 3.0 * pons)
         )
-        canvas.paint("stem", np.minimum(stem, inside), ramp(-z, -4.0, 2.0))
-        canvas.paint("stem", capsule(np.abs(x), y, (12.0, 12.0), (24.0, 24.0), 6.0), ramp(-z, 16.0, 24.0))
+        canvas.paint("stem", np.minimum(stem, inside), smoothstep(-z, -4.0, 2.0))
+        canvas.paint("stem", capsule(np.abs(x), y, (12.0, 12.0), (24.0, 24.0), 6.0), smoothstep(-z, 16.0, 24.0))
         canvas.paint("csf", ellipse(x, y - 16.0 - 6.0 * pons, 1.2 + 6.0 * pons, 1.4 + 3.6 * pons))
         canvas.dot("vessel", 0.6, -8.5 - 2.0 * pons, 1.5)
     _paint_sella(canvas, z)
 
 
-def _paint_cerebellum(canvas: Canvas, head: Head, inside: Field, x: Field, y: Field, z: float, low: float) -> None:
+def _paint_cerebellum(canvas: Canvas, head: Head, inside: Field, x: Field, y: Field, z: float) -> None:
+    low = smoothstep(-z, -4.0, 26.0)
     if low <= 0.02:
         return
     tent = ellipse(x, y - 30.0 - 10.0 * low, 12.0 + 44.0 * low, 12.0 + 28.0 * low)

@@ -12,7 +12,8 @@ from medtl.phantom.canvas import Canvas, Field
 
 KINDS = ("glioma", "meningioma", "pituitary", "metastasis")
 RADII_MM = {"glioma": (13.0, 24.0), "meningioma": (11.0, 22.0), "pituitary": (8.5, 15.0), "metastasis": (5.0, 10.0)}
-"""Glioblastomas are found at 3 to 5 cm, meningiomas from 2 cm, pituitary macroadenomas from 1.5 cm."""
+"""Smallest and largest radius of each kind: glioblastomas are found at 3 to 5 cm, meningiomas from 2 cm, pituitary
+macroadenomas from 1.5 cm."""
 ROUGHNESS = {"glioma": 0.20, "meningioma": 0.06, "pituitary": 0.08, "metastasis": 0.07}
 """Departure of the border from a ball, as a share of the radius for noise of one standard deviation."""
 PUSH = {"glioma": 0.40, "meningioma": 0.45, "pituitary": 0.15, "metastasis": 0.15}
@@ -24,11 +25,15 @@ class Lesion:
     """One tumour. Lengths in millimetres, in the frame of the head.
 
     Attributes:
-        radius: Half its size.
+        kind: One of `KINDS`.
+        x: Position of its centre, towards the patient's left.
+        y: Position of its centre, towards the back.
+        z: Height of its centre.
+        radius: Half its diameter.
         core: Thickness of the enhancing rim around necrosis as a share of the radius; 1 for a solid tumour.
         oedema: Reach of the oedema beyond the border as a share of the radius.
-        uptake: Contrast agent in it relative to vessels.
-        offset: Where in the noise its border is read, so that two tumours differ.
+        uptake: Opacity of the enhancing tissue, 0 to 1.
+        offset: Shift of the noise for its border, so that two tumours differ.
     """
 
     kind: str
@@ -43,7 +48,7 @@ class Lesion:
 
 
 def draw_lesions(kind: str, head: Head, random: np.random.Generator) -> list[Lesion]:
-    """The tumours of one patient: one of its kind, or two to five metastases."""
+    """Draws the tumours of one patient: one of a kind, or two to five metastases."""
     count = int(random.integers(2, 6)) if kind == "metastasis" else 1
     return [_draw_lesion(kind, head, random) for _ in range(count)]
 
@@ -84,7 +89,14 @@ def _place(kind: str, radius: float, head: Head, random: np.random.Generator) ->
 
 
 def displaced(lesions: list[Lesion], x: Field, y: Field, z: float) -> tuple[Field, Field]:
-    """Where the tissue of each pixel lay before the tumours pushed it aside."""
+    """Computes x and y at which the tissue of each pixel lay before the tumours pushed it aside; all in mm.
+
+    Args:
+        lesions: The tumours of the patient.
+        x: x of each pixel, [rows, columns].
+        y: y of each pixel.
+        z: Height of the slice.
+    """
     for lesion in lesions:
         near = np.exp(-(((z - lesion.z) / (1.5 * lesion.radius)) ** 2))
         dx, dy = x - lesion.x, y - lesion.y
@@ -98,15 +110,18 @@ def displaced(lesions: list[Lesion], x: Field, y: Field, z: float) -> tuple[Fiel
 def paint_lesions(
     canvas: Canvas, head: Head, lesions: list[Lesion], inside: Field, white: Field, z: float
 ) -> NDArray[np.bool_]:
-    """Paints the tumours of a slice; returns where tumour is, necrosis included and oedema not.
+    """Paints the tumours that a slice cuts.
 
     Args:
-        canvas: With the brain on it.
-        head: Gives the noise of the borders.
-        lesions: Of the patient.
-        inside: Depth inside the cranial cavity.
-        white: Depth inside white matter.
-        z: Height of the slice.
+        canvas: The canvas with the brain on it.
+        head: The head, whose noise makes the borders.
+        lesions: The tumours of the patient.
+        inside: Depth inside the cranial cavity, from `cavity`.
+        white: Depth inside white matter, from `paint_brain`.
+        z: Height of the slice in mm.
+
+    Returns:
+        bool [rows, columns], true where there is tumour, necrosis included and oedema not.
     """
     mask = np.zeros(inside.shape, dtype=bool)
     for lesion in lesions:

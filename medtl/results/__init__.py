@@ -1,1 +1,1 @@
-"""DICOM objects that carry an answer."""
+"""Answers as DICOM objects: structured report, secondary captures, parametric map."""

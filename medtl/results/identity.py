@@ -1,4 +1,4 @@
-"""Who made a DICOM object, and by which UIDs it is known: the same result is always the same object."""
+"""UIDs and maker of the DICOM objects of a result: the same result always gives objects of the same UIDs."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from shared.runs.record import ModelRecord
 UID_ROOT = "2.25."
 """The root under which anyone may use a UUID as a UID. Source: DICOM PS3.5, B.2, after ITU-T X.667."""
 NAMESPACE = uuid.UUID("80f59878-3aa5-4ace-96d9-f0faceaa3e3e")
-"""Drawn once for this project; a UID is derived in it from a name (RFC 9562, version 5)."""
+"""Namespace of this project, drawn once: UIDs are derived in it from names (RFC 9562, version 5)."""
 SERIES_NUMBERS = {"SR": 9701, "SC": 9702, "PM": 9703}
-"""Above those that scanners count up to, so that results stand behind the images in a list."""
+"""Series numbers by kind of object, above those of scanners, so that results come last in a list of series."""
 MANUFACTURER = "medtl"
 LONG_STRING = 64
-"""Characters of a value of VR LO. Source: DICOM PS3.5, table 6.2-1."""
+"""Most characters of a value of VR LO. Source: DICOM PS3.5, table 6.2-1."""
 
 
 def derive_uid(*names: str) -> str:
-    """The UID of what goes by these names; other names, or another order, give another one."""
+    """Derives a UID from names; the same names in the same order always give the same UID."""
     return f"{UID_ROOT}{uuid.uuid5(NAMESPACE, json.dumps(names)).int}"
 
 
 @dataclass(frozen=True)
-class Identity:
-    """One model that judged one series.
+class ResultIdentity:
+    """Everything that the objects of one result depend on, and the UIDs that follow from it.
 
     Attributes:
-        sources: What was judged.
-        record: Of the model.
-        model: Name of its run.
-        context: What else the objects depend on: the answer's own words, and of which slices there are maps.
+        sources: The images that were judged.
+        record: Record of the model that judged them.
+        model: Name of the model's run.
+        context: Status and reason of the answer, and the numbers of the slices with maps.
     """
 
     sources: Sources
@@ -48,27 +48,27 @@ class Identity:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over the source images, the model with its threshold, and this version of the program."""
+        """SHA-256, in hexadecimal, of the source images, the model with its threshold, and this version of medtl."""
         images = sorted(str(instance.SOPInstanceUID) for instance in self.sources.instances)
         facts = [images, self.record.to_json(), self.model, self.context, version("medtl")]
         return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
 
     def uid(self, *names: str) -> str:
-        """The UID of one thing about this result, such as a series or an object."""
+        """Derives the UID of a part of this result, such as a series or an object, from names of the part."""
         return derive_uid(self.digest, *names)
 
     @property
     def device_uid(self) -> str:
-        """The UID of the model as a device."""
+        """UID of the model as a device, the same for all its results."""
         return derive_uid("device", self.record.weights_hash, self.model)
 
     def attributes(self, kind: str, description: str, number: int = 1) -> dict[str, Any]:
-        """What highdicom is told of every object.
+        """Makes the arguments that highdicom takes for an object of any kind: UIDs, numbers, maker and character set.
 
         Args:
             kind: "SR", "SC" or "PM": each has a series of its own.
-            description: Of the series, at most 64 characters.
-            number: Of the object within it, from 1.
+            description: Series Description, at most 64 characters.
+            number: Instance number of the object within its series, from 1.
         """
         return {
             "series_instance_uid": self.uid("series", kind),
@@ -86,12 +86,12 @@ class Identity:
 
 
 def clipped(text: str) -> str:
-    """A text as a value of VR LO can hold it."""
+    """Shortens a text to what a value of VR LO may hold, with slashes for backslashes."""
     return text.replace("\\", "/")[:LONG_STRING]
 
 
 def stamp_implementation(objects: Iterable[Any]) -> None:
-    """States in the file meta headers who wrote them."""
+    """Writes the name and UID of medtl into the file meta header of each object, in place."""
     for one in objects:
         one.file_meta.ImplementationClassUID = derive_uid("implementation")
         one.file_meta.ImplementationVersionName = f"MEDTL_{version('medtl')}"[:16]

@@ -1,27 +1,22 @@
-"""Answers as DICOM objects that stand in the patient's study beside the images: report, pictures, attribution map.
+"""Answers as DICOM objects in the study of the images: structured report, secondary captures, parametric map.
 
-To import this module takes a second, for highdicom: import it where objects are made. Where highdicom is not installed,
-the import raises a UsageError that says how to install it.
+Importing this module takes a second, because of highdicom: import it where objects are made. Where highdicom is not
+installed, the import raises a UsageError that says how to install it.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
 import logging
-import os
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from medtl.results.identity import Identity, stamp_implementation
-from medtl.results.source_images import building, read_sources
+from medtl.results.identity import ResultIdentity, stamp_implementation
+from medtl.results.source_images import read_sources
 from medtl.transforms import restore
 from shared.errors import DataError, UsageError
-from shared.io.durable import write_durably
 from shared.prediction.answer import Answer
 from shared.runs.record import ModelRecord
 from shared.task import Item
@@ -37,13 +32,6 @@ except ModuleNotFoundError as error:
 
 logger = logging.getLogger(__name__)
 
-PREFIXES = {
-    "1.2.840.10008.5.1.4.1.1.88.34": "report",
-    "1.2.840.10008.5.1.4.1.1.7": "slice",
-    "1.2.840.10008.5.1.4.1.1.30": "attribution",
-}
-"""Names of files by SOP class. Source: DICOM PS3.6, table A-1."""
-
 
 def result_objects(
     item: Item,
@@ -57,26 +45,27 @@ def result_objects(
     The same series judged by the same model gives objects of the same UIDs, so that an archive keeps one of them.
 
     Args:
-        item: What was judged, with its origins.
-        answer: Of `item`.
-        record: Of the model that answered.
-        maps: Attributions of some slices, by the slice's number from 1: float32 [size, size] on the grid of the
-            preprocessed image, as `shared.explanation.attribution` computes them.
-        map_label: The class whose score they explain; the likeliest one where it is not given.
+        item: The series that was judged, with its origins.
+        answer: The answer about `item`.
+        record: Record of the model that answered.
+        maps: Attributions of some slices, by slice number from 1: float32 [size, size] on the grid of the preprocessed
+            image, as `shared.explanation.attribution` computes them.
+        map_label: The class whose score the maps explain; None stands for the likeliest class.
 
     Returns:
         pydicom datasets: a Comprehensive 3D SR; Secondary Captures of the most suspicious slices and of those
         with maps; with maps also a Parametric Map, unless the sources lack the geometry, which is then logged.
-        Of a refused answer the report alone.
+        A refused answer gives the report alone.
 
     Raises:
-        DataError: The item was not read from DICOM MR images, they lack what any object needs, or a map does not fit.
+        DataError: The item was not read from DICOM MR images, the images lack an element that every object needs, or a
+            map has no slice or is not finite.
     """
     sources = read_sources(item)
     towards = map_label or answer.label or ""
     maps = maps or {}
     context = (answer.status, answer.reason or "", towards if maps else "", *map(str, sorted(maps)))
-    identity = Identity(sources, record, answer.model, context)
+    identity = ResultIdentity(sources, record, answer.model, context)
     objects = [report(identity, answer)]
     if answer.status == "assessed":
         restored = _restored(item, record, maps)
@@ -88,36 +77,10 @@ def result_objects(
     return objects
 
 
-def write_objects(objects: Sequence[Any], folder: Path) -> list[Path]:
-    """Writes DICOM files that only their owner can read, all of them whole or none at all.
-
-    Their names are the kind of object and a hash, so that several results share a folder and none names a patient.
-
-    Returns:
-        The files, in the order of `objects`.
-
-    Raises:
-        DataError: An object cannot be encoded.
-        OSError: The folder cannot be written to.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / _file_name(one) for one in objects]
-    partials = [path.with_name(f".{path.name}.{os.getpid()}.partial") for path in paths]
-    try:
-        for one, partial in zip(objects, partials, strict=True):
-            _write(one, partial)
-        for partial, path in zip(partials, paths, strict=True):
-            partial.replace(path)
-    finally:
-        for partial in partials:
-            partial.unlink(missing_ok=True)
-    return paths
-
-
 def _restored(
     item: Item, record: ModelRecord, maps: Mapping[int, NDArray[np.float32]]
 ) -> dict[int, NDArray[np.float32]]:
-    """The maps on the grids of their slices."""
+    """Brings the maps onto the grids of their slices."""
     strange = sorted(set(maps) - set(range(1, len(item.slices) + 1)))
     if strange:
         raise DataError(f"there is a map of slice {strange[0]}; the input has slices 1 to {len(item.slices)}")
@@ -126,22 +89,10 @@ def _restored(
     return {number: restore(one, item.slices[number - 1], record.preprocessing) for number, one in maps.items()}
 
 
-def _attributions(identity: Identity, maps: Mapping[int, NDArray[np.float32]], towards: str) -> list[Any]:
+def _attributions(identity: ResultIdentity, maps: Mapping[int, NDArray[np.float32]], towards: str) -> list[Any]:
     try:
         return [parametric_map(identity, maps, towards)]
     except DataError as error:
         # The report and the pictures say the same; they need no geometry.
         logger.warning("%s", error)
         return []
-
-
-def _file_name(one: Any) -> str:
-    digest = hashlib.sha256(str(one.SOPInstanceUID).encode()).hexdigest()[:16]
-    return f"{PREFIXES[one.SOPClassUID]}-{digest}.dcm"
-
-
-def _write(one: Any, partial: Path) -> None:
-    encoded = io.BytesIO()
-    with building("DICOM file"):
-        one.save_as(encoded, enforce_file_format=True)
-    write_durably(partial, encoded.getvalue())

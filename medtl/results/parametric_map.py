@@ -1,4 +1,4 @@
-"""Attributions as a Parametric Map: float values on the very grid of the source slices, for viewers that can fuse."""
+"""Attributions as a Parametric Map: float values on the grid of the source slices, for viewers that can fuse."""
 
 from __future__ import annotations
 
@@ -14,28 +14,31 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as DicomSequence
 from pydicom.sr.codedict import codes
 
-from medtl.results.identity import Identity, clipped
-from medtl.results.source_images import SourceFrame, building
+from medtl.dicom.series import SAME_PLACE_MM
+from medtl.results.identity import ResultIdentity, clipped
+from medtl.results.source_images import SourceFrame, untrusted_building
 from medtl.results.text import WARNING, attribution
 from shared.errors import DataError
 
 DESCRIPTION = "medtl attribution (RESEARCH USE ONLY)"
 PARALLEL = 1e-3
-"""Direction cosines of one map differ by no more: it has one orientation for all its frames."""
-APART_MM = 0.01
-"""As `medtl.dicom.series.SAME_PLACE_MM`."""
+"""Largest difference of direction cosines, and relative one of spacings, within one map, which has one of each."""
 
 
-def parametric_map(identity: Identity, maps: Mapping[int, NDArray[np.float32]], towards: str) -> Any:
-    """The maps in the geometry of their slices.
+def parametric_map(identity: ResultIdentity, maps: Mapping[int, NDArray[np.float32]], towards: str) -> Any:
+    """Makes a DICOM Parametric Map of attributions, in the geometry of their slices.
 
     Args:
-        identity: Of the result.
-        maps: At least one attribution, float32 [rows, columns] on the grid of its slice, by the slice's number.
-        towards: The class whose score they explain.
+        identity: Identity of the result.
+        maps: At least one attribution, float32 [rows, columns] on the grid of its slice, by slice number from 1.
+        towards: The class whose score the maps explain.
+
+    Returns:
+        A pydicom dataset.
 
     Raises:
-        DataError: The source images do not say where they lie, or lie so that one map cannot hold them.
+        DataError: The source images do not state where they lie, or one map cannot hold them: they differ in size or
+            spacing, are not parallel, or lie in one place.
     """
     numbers = sorted(maps)
     frames = [identity.sources.frames[number - 1] for number in numbers]
@@ -43,15 +46,15 @@ def parametric_map(identity: Identity, maps: Mapping[int, NDArray[np.float32]], 
     values = np.stack([maps[number] for number in numbers]).astype(np.float32)
     largest = float(np.abs(values).max()) or 1.0
     words = attribution(towards)
-    with building("parametric map"):
+    with untrusted_building("parametric map"):
         made = ParametricMap(
             source_images=_stand_ins(frames),
             pixel_array=values,
             contains_recognizable_visual_features=False,
             real_world_value_mappings=[_mapping(words, largest)],
             voi_lut_transformations=[hd.VOILUTTransformation(window_center=0.0, window_width=2 * largest)],
-            plane_positions=[hd.PlanePositionSequence("PATIENT", frame.position or ()) for frame in frames],
-            plane_orientation=hd.PlaneOrientationSequence("PATIENT", frames[0].orientation or ()),
+            plane_positions=[hd.PlanePositionSequence("PATIENT", frame.plane.position_mm or ()) for frame in frames],
+            plane_orientation=hd.PlaneOrientationSequence("PATIENT", frames[0].plane.orientation or ()),
             pixel_measures=hd.PixelMeasuresSequence(frames[0].spacing_mm or (), frames[0].thickness_mm),
             content_label="ATTRIBUTION",
             content_description=clipped(words),
@@ -67,23 +70,23 @@ def _check_geometry(frames: Sequence[SourceFrame], shapes: Sequence[tuple[int, .
     def refuse(why: str) -> DataError:
         return DataError(f"no parametric map can be made: {why}")
 
-    positions = [frame.position for frame in frames if frame.position is not None]
-    orientations = [frame.orientation for frame in frames if frame.orientation is not None]
+    positions = [frame.plane.position_mm for frame in frames if frame.plane.position_mm is not None]
+    orientations = [frame.plane.orientation for frame in frames if frame.plane.orientation is not None]
     spacings = [frame.spacing_mm for frame in frames if frame.spacing_mm is not None]
     stated = min(map(len, (positions, orientations, spacings))) == len(frames)
     if not stated or not frames[0].instance.get("FrameOfReferenceUID"):
-        raise refuse("the source images do not say where they lie (position, orientation, spacing, frame of reference)")
+        raise refuse("the source images do not state position, orientation, spacing and frame of reference")
     if len(set(shapes)) > 1 or not np.allclose(spacings, spacings[0], rtol=PARALLEL):
         raise refuse("the source slices differ in size or pixel spacing")
     if not np.allclose(orientations, orientations[0], rtol=0, atol=PARALLEL):
         raise refuse("the source slices are not parallel")
     normal = np.cross(orientations[0][:3], orientations[0][3:])
-    if (np.diff(np.sort(np.array(positions) @ normal)) < APART_MM).any():
+    if (np.diff(np.sort(np.array(positions) @ normal)) < SAME_PLACE_MM).any():
         raise refuse("several source slices lie in one place (echoes or time points)")
 
 
 def _stand_ins(frames: Sequence[SourceFrame]) -> list[Any]:
-    """The source objects with the geometry where highdicom looks for it.
+    """Copies of the source objects with the geometry where highdicom looks for it.
 
     Scanners state the geometry that all frames share for each frame, and round it differently from slice to slice.
     """
@@ -92,11 +95,11 @@ def _stand_ins(frames: Sequence[SourceFrame]) -> list[Any]:
         instance = copy(frame.instance)
         if "SharedFunctionalGroupsSequence" in instance:
             group = copy(instance.SharedFunctionalGroupsSequence[0])
-            group.PlaneOrientationSequence = hd.PlaneOrientationSequence("PATIENT", first.orientation or ())
+            group.PlaneOrientationSequence = hd.PlaneOrientationSequence("PATIENT", first.plane.orientation or ())
             group.PixelMeasuresSequence = hd.PixelMeasuresSequence(first.spacing_mm or (), first.thickness_mm)
             instance.SharedFunctionalGroupsSequence = DicomSequence([group])
         else:
-            instance.ImageOrientationPatient = list(first.orientation or ())
+            instance.ImageOrientationPatient = list(first.plane.orientation or ())
             instance.PixelSpacing = list(first.spacing_mm or ())
             instance.SliceThickness = first.thickness_mm
         found[frame.instance.SOPInstanceUID] = instance
@@ -114,6 +117,6 @@ def _mapping(words: str, largest: float) -> Any:
 
 
 def _rename_dimensions(made: Dataset, uid: str) -> None:
-    """Gives the dimensions a UID that is the same whenever the map is made; highdicom draws one."""
+    """Gives the dimensions a UID that is the same whenever the map is made; that of highdicom is random."""
     for item in (*made.DimensionOrganizationSequence, *made.DimensionIndexSequence):
         item.DimensionOrganizationUID = uid

@@ -1,4 +1,4 @@
-"""The most suspicious slices as pictures that any viewer shows: Secondary Captures with words and overlay burned in."""
+"""The most suspicious slices as Secondary Captures: pictures for any viewer, with text and overlay burned in."""
 
 from __future__ import annotations
 
@@ -12,37 +12,40 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.uid import ExplicitVRLittleEndian
 
-from medtl.results.identity import Identity
+from medtl.results.identity import ResultIdentity
 from medtl.results.slice_picture import Overlay, Rgb, draw_slice, smoothed
-from medtl.results.source_images import SourceFrame, building
+from medtl.results.source_images import SourceFrame, untrusted_building
 from medtl.results.text import WARNING, captions, most_suspicious
 from shared.prediction.answer import Answer
 
 DESCRIPTION = "medtl slices (RESEARCH USE ONLY)"
 FULL_PERCENTILE = 99.0
-"""Of the magnitudes of all maps, as smoothed: shown at full opacity, so that one pixel does not fade the rest."""
+"""Percentile of the magnitudes of all smoothed maps that is shown at full opacity: one pixel must not fade the rest."""
 DIRECTIONS = (("L", "R"), ("P", "A"), ("H", "F"))
-"""Where x, y and z grow and fall to. Source: DICOM PS3.3, C.7.6.1.1.1."""
+"""Sides of the body to which x, y and z grow and fall. Source: DICOM PS3.3, C.7.6.1.1.1."""
 
 
 def captures(
-    identity: Identity,
+    identity: ResultIdentity,
     answer: Answer,
     slices: Mapping[int, NDArray[np.float32]],
     maps: Mapping[int, NDArray[np.float32]],
     towards: str,
 ) -> list[Any]:
-    """A Secondary Capture of each of the most suspicious slices, and of each with a map.
+    """Makes a Secondary Capture of each of the most suspicious slices, and of each slice with a map.
 
     Args:
-        identity: Of the result.
-        answer: Of the whole series.
-        slices: Raw pixels [rows, columns], by number.
-        maps: Attributions on the same grids, by number.
+        identity: Identity of the result.
+        answer: The answer about the whole series.
+        slices: Raw pixels of all slices, float32 [rows, columns], by slice number from 1.
+        maps: Attributions of some slices, float32 [rows, columns] on the same grids, by slice number.
         towards: The class whose score the maps explain.
 
+    Returns:
+        pydicom datasets, in the order of the slices.
+
     Raises:
-        DataError: The source images do not allow one.
+        DataError: Values of the source images keep highdicom from making one.
     """
     shown = {number: smoothed(values) for number, values in maps.items()}
     full = _full(shown.values())
@@ -62,8 +65,8 @@ def _full(maps: Iterable[NDArray[np.float32]]) -> float:
     return float(np.percentile(together, FULL_PERCENTILE)) if len(together) else 1.0
 
 
-def _capture(identity: Identity, frame: SourceFrame, picture: Rgb, number: int) -> Any:
-    with building("secondary capture"):
+def _capture(identity: ResultIdentity, frame: SourceFrame, picture: Rgb, number: int) -> Any:
+    with untrusted_building("secondary capture"):
         image = SCImage.from_ref_dataset(
             frame.instance,
             picture,
@@ -75,7 +78,7 @@ def _capture(identity: Identity, frame: SourceFrame, picture: Rgb, number: int) 
             **identity.attributes("SC", DESCRIPTION, number),
         )
         image.copy_patient_and_study_information(frame.instance)
-        if frame.orientation is None:
+        if frame.plane.orientation is None:
             image.PatientOrientation = None
         image.BurnedInAnnotation = "YES"
         image.ConversionType = "WSD"
@@ -106,11 +109,11 @@ def _aspect(frame: SourceFrame) -> float:
 
 
 def _letters(frame: SourceFrame) -> tuple[str, str] | None:
-    """Where rows and columns of the picture run to, by the nearest axis of the body."""
-    if frame.orientation is None:
+    """Sides of the body to which rows and columns of the picture run, by the nearest axis; None where not stated."""
+    if frame.plane.orientation is None:
         return None
     nearest = []
-    for cosines in (frame.orientation[:3], frame.orientation[3:]):
+    for cosines in (frame.plane.orientation[:3], frame.plane.orientation[3:]):
         axis = int(np.abs(cosines).argmax())
         nearest.append(DIRECTIONS[axis][0 if cosines[axis] > 0 else 1])
     return nearest[0], nearest[1]

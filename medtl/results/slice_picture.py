@@ -1,7 +1,7 @@
-"""The picture of one judged slice: the slice, beside it the attribution over it, and around them what must be read.
+"""The picture of one judged slice: the slice, a second panel with the attribution over it, and bands of text.
 
-Words stand in bands above and below the slice, never on it, sized by the width of the picture: as legible on a slice of
-64 pixels as on one of 1024.
+Text stands above and below the slice, never on it, and grows with the width of the picture: it is as legible on a slice
+of 64 pixels as on one of 1024.
 """
 
 from __future__ import annotations
@@ -16,26 +16,27 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
-PANEL = 512
-"""Least pixels of the longer side of a panel; smaller slices are enlarged."""
-NARROWEST = 512
-"""Pixels of the whole picture in which all words have room, however narrow the slice."""
+MIN_PANEL = 512
+"""Fewest pixels of the longer side of a panel; smaller slices are enlarged."""
+MIN_WIDTH = 512
+"""Fewest pixels of the width of the whole picture, so that all text has room however narrow the slice is."""
 GAP = 16
-WARNING, HEADLINE, DETAIL = 22, 18, 34
-"""Widths of the picture in sizes of the text: of the warning, of the first line below, of the others."""
-LINE = 1.35
-"""Height of a line in sizes of its text."""
+"""Pixels between panels, and between text and the edge."""
+WARNING_SIZES, HEADLINE_SIZES, DETAIL_SIZES = 22, 18, 34
+"""Font sizes that fit into the width of the picture: for the warning, the first line below, and the other lines."""
+LINE_HEIGHT = 1.35
+"""Height of a line in font sizes."""
 WINDOW_PERCENTILES = (0.5, 99.7)
-"""Of the slice, shown as black and white."""
+"""Percentiles of the slice that are shown as black and as white."""
 STRONGEST_ALPHA = 0.85
 """Opacity of the strongest attribution; the anatomy stays visible under it."""
 BLUR = 0.01
-"""Of the width: attributions vary from pixel to pixel more than an eye can follow. For show only."""
-FOR_RGB = (255, 140, 0)
+"""Standard deviation of the smoothing of maps, as a share of their width: they vary from pixel to pixel more than an
+eye can follow. For show only."""
 DIMMED = 0.7
 """Brightness of the slice below an overlay, so that colour shows on white."""
-AGAINST_RGB = (86, 180, 233)
-"""Orange and sky blue, told apart with any colour vision. Source: Okabe & Ito, Color Universal Design, 2008."""
+FOR_RGB, AGAINST_RGB = (255, 140, 0), (86, 180, 233)
+"""Orange and sky blue, which differ for any colour vision. Source: Okabe & Ito, Color Universal Design, 2008."""
 BAND_RGB, ALARM_RGB, TEXT_RGB = (24, 24, 24), (176, 0, 32), (235, 235, 235)
 
 Rgb = NDArray[np.uint8]
@@ -43,10 +44,10 @@ Rgb = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Overlay:
-    """An attribution to be laid over a slice.
+    """An attribution that is drawn over a slice.
 
     Attributes:
-        values: float32 [rows, columns] on the grid of the slice.
+        values: float32 [rows, columns] on the grid of the slice; positive speaks for the class, negative against it.
         full: The magnitude that is shown at full opacity; above zero.
     """
 
@@ -57,31 +58,31 @@ class Overlay:
 def draw_slice(
     pixels: NDArray[np.float32], aspect: float, warning: str, lines: Sequence[str], overlay: Overlay | None = None
 ) -> Rgb:
-    """Draws one slice with its words.
+    """Draws the picture of one slice: warning above, panels side by side, lines of text below.
 
     Args:
-        pixels: [rows, columns].
-        aspect: Height of a pixel in widths of it.
-        warning: Stands above, in large letters.
-        lines: Stand below, the first one larger.
-        overlay: Drawn in a second panel beside the plain slice.
+        pixels: The slice, float32 [rows, columns], in any unit.
+        aspect: Height of a pixel divided by its width.
+        warning: Text above the panels, in large letters.
+        lines: Lines below the panels, the first one larger.
+        overlay: Attribution over the slice in a second panel; None draws the plain slice alone.
 
     Returns:
-        uint8 [height, width, 3].
+        RGB, uint8 [height, width, 3].
     """
     size = _panel_size(pixels.shape, aspect)
     plain = _windowed(pixels, size)
     panels = [plain] if overlay is None else [plain, _overlaid(plain, overlay, size)]
     taken = len(panels) * size[0] + (len(panels) - 1) * GAP
-    width = max(taken, NARROWEST)
+    width = max(taken, MIN_WIDTH)
     body = Image.new("RGB", (width, size[1]))
     for index, panel in enumerate(panels):
         body.paste(panel, ((width - taken) // 2 + index * (size[0] + GAP), 0))
-    bands = [_band(warning, width, ALARM_RGB, width // WARNING), body]
+    bands = [_band(warning, width, ALARM_RGB, width // WARNING_SIZES), body]
     if overlay is not None:
         bands.append(_colour_bar(width))
     for index, line in enumerate(lines):
-        bands.append(_band(line, width, BAND_RGB, width // (DETAIL if index else HEADLINE)))
+        bands.append(_band(line, width, BAND_RGB, width // (DETAIL_SIZES if index else HEADLINE_SIZES)))
     picture = Image.new("RGB", (width, sum(band.height for band in bands)))
     top = 0
     for band in bands:
@@ -91,14 +92,14 @@ def draw_slice(
 
 
 def smoothed(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """An attribution [rows, columns] without what varies from pixel to pixel, as `Overlay` wants it."""
+    """Smooths an attribution, float32 [rows, columns], for an `Overlay`: without what varies from pixel to pixel."""
     return np.asarray(ndimage.gaussian_filter(values, BLUR * values.shape[1]))
 
 
 def _panel_size(shape: tuple[int, ...], aspect: float) -> tuple[int, int]:
-    """Width and height in pixels that are square."""
+    """Width and height of a panel in square pixels."""
     height, width = shape[0] * aspect, float(shape[1])
-    factor = max(1.0, PANEL / max(height, width))
+    factor = max(1.0, MIN_PANEL / max(height, width))
     return max(1, round(width * factor)), max(1, round(height * factor))
 
 
@@ -115,7 +116,7 @@ def _overlaid(plain: Image.Image, overlay: Overlay, size: tuple[int, int]) -> Im
 
 
 def _blend(picture: NDArray[np.float32], strength: NDArray[np.float32]) -> Rgb:
-    """Colours `picture` [rows, columns, 3] by `strength` [rows, columns], of which -1 to 1 is told apart."""
+    """Colours `picture`, [rows, columns, 3], by `strength`, [rows, columns], clipped to -1 to 1."""
     speaks_for = strength[..., np.newaxis] > 0
     colour = np.where(speaks_for, np.array(FOR_RGB, np.float32), np.array(AGAINST_RGB, np.float32))
     alpha = STRONGEST_ALPHA * np.clip(np.abs(strength), 0, 1)[..., np.newaxis]
@@ -123,10 +124,10 @@ def _blend(picture: NDArray[np.float32], strength: NDArray[np.float32]) -> Rgb:
 
 
 def _band(text: str, width: int, background: tuple[int, int, int], size: int) -> Image.Image:
-    """Text over the whole width, in lines where one is not enough."""
+    """A band of text over the whole width, in several lines where one is not enough."""
     font = _font(size)
     lines = _wrapped(text, font, width - 2 * GAP)
-    step = round(font.size * LINE)
+    step = round(font.size * LINE_HEIGHT)
     band = Image.new("RGB", (width, step * len(lines)), background)
     pen = ImageDraw.Draw(band)
     for index, line in enumerate(lines):
@@ -135,7 +136,7 @@ def _band(text: str, width: int, background: tuple[int, int, int], size: int) ->
 
 
 def _wrapped(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
-    """Lines of whole words that are no wider than `width`; a word that is wider is cut."""
+    """Lines of whole words, at most `width` pixels wide; a wider word is cut."""
     lines: list[str] = []
     for word in text.split():
         while len(word) > 1 and font.getlength(word) > width:
@@ -154,9 +155,9 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
 
 
 def _colour_bar(width: int) -> Image.Image:
-    """The scale of the overlay, with what its ends mean."""
-    font = _font(width // DETAIL)
-    height = round(font.size * LINE)
+    """The colour scale of the overlay, with the meaning of its ends."""
+    font = _font(width // DETAIL_SIZES)
+    height = round(font.size * LINE_HEIGHT)
     ramp = np.tile(np.linspace(-1, 1, width // 3, dtype=np.float32), (height // 2, 1))
     grey = np.full((*ramp.shape, 3), 40, dtype=np.float32)
     bar = Image.new("RGB", (width, height), BAND_RGB)

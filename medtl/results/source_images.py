@@ -1,7 +1,7 @@
-"""The MR images that a result is about, read once more for what new DICOM objects take from them.
+"""The MR images that a result is about, read once more for the elements that new DICOM objects copy from them.
 
-New objects stand beside their sources in the same study of the same patient. What highdicom copies must be there, if
-only empty, and what it says of damaged values must not reach a log, for it quotes them.
+New objects belong to the study and the patient of their sources. highdicom needs every element that it copies, if only
+empty, and quotes damaged values in its messages, which must therefore not reach a log.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 from pydicom.valuerep import DA, TM
 
+from medtl.dicom.geometry import ImagePlane
 from medtl.dicom.header import DicomHeader
 from medtl.dicom.reader import read_attributes, read_header
 from medtl.dicom.rules import MR_IMAGES
@@ -26,7 +27,7 @@ from shared.task import Item
 logger = logging.getLogger(__name__)
 
 IDENTITY = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
-"""Without these nothing can refer to an image."""
+"""Elements without which no object can refer to an image."""
 MAY_BE_EMPTY = (
     "PatientID",
     "PatientName",
@@ -45,21 +46,19 @@ LOGGERS_THAT_QUOTE_VALUES = ("highdicom", "pydicom")
 
 @dataclass(frozen=True)
 class SourceFrame:
-    """Where one slice lies.
+    """One slice of the source images: which frame it is, and where it lies.
 
     Attributes:
-        instance: The object that holds it, a pydicom dataset without pixels.
-        number: Its frame there, from 1.
-        position: Of the first pixel, three numbers in mm (LPS), or None.
-        orientation: Direction cosines of rows and columns, six numbers (LPS), or None.
-        spacing_mm: Between rows and between columns, or None.
-        thickness_mm: Of the slice, or None.
+        instance: The object that holds the slice, a pydicom dataset without pixels.
+        number: Number of its frame in that object, from 1.
+        plane: Position and orientation in the patient.
+        spacing_mm: Pixel Spacing: between rows and between columns; None where not stated.
+        thickness_mm: Slice Thickness; None where not stated.
     """
 
     instance: Any
     number: int
-    position: Vector | None
-    orientation: Vector | None
+    plane: ImagePlane
     spacing_mm: Vector | None
     thickness_mm: float | None
 
@@ -69,8 +68,8 @@ class Sources:
     """The source images of one result: at least one, all of one series.
 
     Attributes:
-        frames: Of each slice in order; of a refused item, the first one of each file.
-        instances: The objects that hold them, each once, in the order in which they first occur.
+        frames: The frame of each slice, in order; for a refused item the first frame of each file.
+        instances: The objects that hold these frames, each once, in the order in which they first occur.
     """
 
     frames: tuple[SourceFrame, ...]
@@ -78,10 +77,12 @@ class Sources:
 
 
 def read_sources(item: Item) -> Sources:
-    """Reads what the images behind an item state beside their pixels.
+    """Reads the elements, without pixels, of the DICOM images that an item was read from.
+
+    Elements of patient and study that are missing or invalid are made empty; invalid ones are logged by name.
 
     Raises:
-        DataError: The item was not read from DICOM, its files cannot be read again, are no MR images, or lack a UID
+        DataError: The item was not read from DICOM, or its files cannot be read again, are no MR images, or lack a UID
             that a reference needs.
     """
     if not item.origins:
@@ -89,7 +90,7 @@ def read_sources(item: Item) -> Sources:
     held = {source: _read(source) for source in dict.fromkeys(source for source, _ in item.origins)}
     frames = tuple(held[source][index] for source, index in item.origins)
     instances = tuple(frames_of_one[0].instance for frames_of_one in held.values())
-    with building("reference"):
+    with untrusted_building("reference"):
         emptied = sorted({keyword for instance in instances for keyword in _complete(instance)})
     for keyword in emptied:
         logger.warning("the source images have an invalid %s; it is left empty in what is written", keyword)
@@ -97,14 +98,14 @@ def read_sources(item: Item) -> Sources:
 
 
 @contextmanager
-def building(what: str) -> Iterator[None]:
-    """Runs highdicom on what a stranger's scanner wrote: its warnings stay inside, its faults become one of ours.
+def untrusted_building(what: str) -> Iterator[None]:
+    """Context for highdicom on values of strangers: its warnings and logs stay inside, its faults become a DataError.
 
     Args:
-        what: The object that is made ("structured report").
+        what: Name of the object that is made, for the message ("structured report").
 
     Raises:
-        DataError: It cannot be made.
+        DataError: Anything was raised inside; the message names its type, never its text.
     """
     with quiet_loggers(*LOGGERS_THAT_QUOTE_VALUES):
         try:
@@ -118,7 +119,7 @@ def building(what: str) -> Iterator[None]:
 
 
 def _read(source: str) -> list[SourceFrame]:
-    """All frames of one file."""
+    """Reads all frames of one file."""
     try:
         data = read_source(source)
         header, dataset = read_header(data), read_attributes(data)
@@ -126,9 +127,9 @@ def _read(source: str) -> list[SourceFrame]:
         raise DataError(f"a source image {error}") from None
     if header.modality not in ("MR", "") or header.sop_class not in MR_IMAGES:
         raise DataError("is no MR image: DICOM objects are written about MR images only")
-    if header.mosaic is not None:
+    if header.layout.mosaic is not None:
         raise DataError("is a Siemens mosaic: a DICOM object cannot refer to one of the slices in it")
-    with building("reference"):
+    with untrusted_building("reference"):
         dataset.SOPClassUID = header.sop_class
         missing = next((keyword for keyword in IDENTITY if not dataset.get(keyword)), None)
     if missing is not None:
@@ -137,10 +138,10 @@ def _read(source: str) -> list[SourceFrame]:
 
 
 def _complete(dataset: Any) -> list[str]:
-    """Adds what must at least be empty, and empties what DICOM does not allow, as highdicom refuses it.
+    """Adds missing elements of `MAY_BE_EMPTY` as empty, and empties invalid ones, which highdicom refuses.
 
     Returns:
-        What was emptied.
+        Keywords of the invalid ones.
     """
     emptied = []
     for keyword in MAY_BE_EMPTY:
@@ -168,22 +169,21 @@ def _is_valid(keyword: str, value: Any) -> bool:
 
 
 def _frames(dataset: Any, header: DicomHeader) -> list[SourceFrame]:
-    with building("reference"):
+    with untrusted_building("reference"):
         return [
             SourceFrame(
                 dataset,
                 index + 1,
-                header.positions[index],
-                header.orientations[index],
+                header.geometry.planes[index],
                 _positive(measures.get("PixelSpacing"), 2),
                 next(iter(_positive(measures.get("SliceThickness"), 1) or ()), None),
             )
-            for index, measures in enumerate(functional_groups(dataset, header.frames)("PixelMeasuresSequence"))
+            for index, measures in enumerate(functional_groups(dataset, header.layout.frames)("PixelMeasuresSequence"))
         ]
 
 
 def _positive(value: Any, count: int) -> Vector | None:
-    """`count` numbers above zero, or None where nothing of the kind is stated."""
+    """Reads `count` numbers above zero; None where they are not stated, or are not all above zero."""
     if value is None or value == "":
         return None
     numbers = tuple(float(one) for one in (value if count > 1 else (value,)))

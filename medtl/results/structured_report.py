@@ -1,4 +1,4 @@
-"""The answer as a structured report: finding, probability, operating point, model and source images, in codes.
+"""The answer as a DICOM structured report: finding, probability, operating point, model and source images, in codes.
 
 The template is TID 1500 of DICOM PS3.16 in a Comprehensive 3D SR. Concepts that no standard scheme has are in the
 private scheme 99MEDTL; those codes never change their meaning.
@@ -13,13 +13,13 @@ from highdicom.coding_schemes import CodingSchemeIdentificationItem
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
-from medtl.results.identity import Identity
-from medtl.results.source_images import Sources, building
+from medtl.results.identity import ResultIdentity
+from medtl.results.source_images import Sources, untrusted_building
 from medtl.results.text import finding, remarks
 from shared.prediction.answer import Answer
 
 SCHEME = "99MEDTL"
-"""Its code values have at most 16 characters (VR SH)."""
+"""Designator of the private coding scheme; its code values have at most 16 characters (VR SH)."""
 SUSPECTED = Code("T-SUSPECTED", SCHEME, "Tumour suspected")
 NOT_SUSPECTED = Code("T-NOT-SUSPECTED", SCHEME, "No tumour suspected")
 NOT_ASSESSED = Code("373121007", "SCT", "Not evaluated")
@@ -33,14 +33,17 @@ FINDINGS = {"positive": SUSPECTED, "negative": NOT_SUSPECTED, None: NOT_ASSESSED
 TITLE = "medtl report (RESEARCH USE ONLY)"
 
 
-def report(identity: Identity, answer: Answer) -> Any:
-    """The structured report of one answer, assessed or refused.
+def report(identity: ResultIdentity, answer: Answer) -> Any:
+    """Makes the structured report of one answer, assessed or refused.
+
+    Returns:
+        A Comprehensive 3D SR, as a pydicom dataset.
 
     Raises:
-        DataError: The source images do not allow one.
+        DataError: Values of the source images keep highdicom from making it.
     """
     sources = identity.sources
-    with building("structured report"):
+    with untrusted_building("structured report"):
         return sr.Comprehensive3DSR(
             evidence=list(sources.instances),
             content=_document(identity, answer),
@@ -52,7 +55,7 @@ def report(identity: Identity, answer: Answer) -> Any:
         )
 
 
-def _document(identity: Identity, answer: Answer) -> Any:
+def _document(identity: ResultIdentity, answer: Answer) -> Any:
     device = sr.DeviceObserverIdentifyingAttributes(
         uid=identity.device_uid, name="medtl", manufacturer_name="medtl", model_name=identity.model
     )
@@ -76,7 +79,7 @@ def _document(identity: Identity, answer: Answer) -> Any:
     )
 
 
-def _algorithm(identity: Identity) -> Any:
+def _algorithm(identity: ResultIdentity) -> Any:
     record = identity.record
     parameters = [
         f"weights SHA-256 {record.weights_hash}",
@@ -100,7 +103,7 @@ def _measurements(answer: Answer) -> list[Any]:
 
 
 def _references(sources: Sources, *, by_frame: bool) -> list[Any]:
-    """Each source object once; of one with several frames, which of them, unless it was refused as a whole."""
+    """References to each source object, with the numbers of its frames where it has several and `by_frame`."""
     found = []
     for instance in sources.instances:
         numbers = sorted(frame.number for frame in sources.frames if frame.instance is instance)

@@ -1,4 +1,4 @@
-"""An answer in the words that stand in reports and pictures: short, and without anything that names a person."""
+"""The sentences about an answer in reports and pictures: short, and without anything that names a person."""
 
 from __future__ import annotations
 
@@ -9,42 +9,42 @@ from shared.runs.record import ModelRecord
 
 WARNING = "RESEARCH USE ONLY - NOT FOR DIAGNOSIS"
 MAX_SHOWN = 3
-"""Slices that are pointed out: the most suspicious ones."""
+"""Number of slices that are pointed out, the most suspicious ones."""
 DECISIONS = {"positive": "Tumour suspected", "negative": "No tumour suspected"}
 
 
 def finding(answer: Answer) -> str:
-    """The finding in a sentence, with its probability or the reason why there is none."""
+    """Writes the finding as a sentence, with its probability, or with the reason why nothing was assessed."""
     if answer.decision is None:
         return f"Not assessed: {answer.reason}"
-    return f"{DECISIONS[answer.decision]}: {_weighed(answer)}"
+    return f"{DECISIONS[answer.decision]}: {_probability(answer)}"
 
 
 def most_suspicious(answer: Answer) -> list[int]:
-    """Numbers of the most suspicious slices, from 1, the worst first."""
+    """Lists the numbers of the most suspicious slices, from 1, the most suspicious first."""
     ordered = sorted(answer.slices, key=lambda one: -(one.positive_probability or 0.0))
     return [one.number for one in ordered[:MAX_SHOWN]]
 
 
 def remarks(answer: Answer, record: ModelRecord) -> list[str]:
-    """What else a reader must know, a sentence each."""
+    """Writes what a reader must know besides the finding: warning, likeliest class, slices, operating point, notes."""
     lines = [WARNING, *TASK.disclaimers]
     if answer.decision is not None:
-        lines += _particulars(answer, record)
+        lines += _details(answer, record)
     return lines + [f"Note: {note}" for note in answer.notes]
 
 
-def _weighed(answer: Answer) -> str:
+def _probability(answer: Answer) -> str:
     return f"tumour probability {answer.positive_probability:.3f}, suspected from {answer.threshold:.3f}"
 
 
-def _particulars(answer: Answer, record: ModelRecord) -> list[str]:
+def _details(answer: Answer, record: ModelRecord) -> list[str]:
     label = answer.label or ""
     lines = [f"Likeliest class: {label} ({(answer.probabilities or {})[label]:.3f})"]
     if len(answer.slices) > 1:
-        told = (f"{n} ({answer.slices[n - 1].positive_probability:.3f})" for n in most_suspicious(answer))
+        listed = (f"{n} ({answer.slices[n - 1].positive_probability:.3f})" for n in most_suspicious(answer))
         lines.append(
-            f"Most suspicious of {len(answer.slices)} slices, by number in the order of the series: {', '.join(told)}"
+            f"Most suspicious of {len(answer.slices)} slices, by number in the order of the series: {', '.join(listed)}"
         )
     if answer.certified_sensitivity is None:
         lines.append("No sensitivity is certified for this input")
@@ -54,18 +54,18 @@ def _particulars(answer: Answer, record: ModelRecord) -> list[str]:
 
 
 def captions(answer: Answer, record: ModelRecord, number: int, towards: str | None) -> list[str]:
-    """What stands below the picture of one slice.
+    """Writes the lines below the picture of one slice.
 
     Args:
-        answer: Of the whole series.
-        record: Of the model.
-        number: Of the slice, from 1.
-        towards: The class whose score the overlay explains; None without one.
+        answer: The answer about the whole series, not refused.
+        record: Record of the model that answered.
+        number: Number of the slice, from 1.
+        towards: The class whose score the overlay explains; None where the picture has no overlay.
     """
     one = answer.slices[number - 1]
     lines = [
         DECISIONS[answer.decision or ""],
-        f"Whole input: {_weighed(answer)}",
+        f"Whole input: {_probability(answer)}",
         f"Slice {number} of {len(answer.slices)}: tumour probability {one.positive_probability:.3f}",
     ]
     if answer.ood_threshold is not None and one.ood_score > answer.ood_threshold:
@@ -78,5 +78,5 @@ def captions(answer: Answer, record: ModelRecord, number: int, towards: str | No
 
 
 def attribution(towards: str) -> str:
-    """What a map is called wherever it is shown."""
+    """Names the attribution to a class; every map that is shown carries this name."""
     return f"Attribution to {towards} (not a localisation)"

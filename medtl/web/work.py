@@ -51,7 +51,8 @@ class ScanWork(Judge):
         Raises:
             MedtlError: They cannot be made, for a reason that may be shown.
         """
-        from medtl.results.objects import result_objects, write_objects
+        from medtl.results.objects import result_objects
+        from medtl.results.writer import write_objects
 
         item, name = self.item(files, index)
         answer = replace(self.predictor.assess(item), input=name)

@@ -21,7 +21,7 @@ WORDS = (
 
 @pytest.mark.slow
 def test_the_demo_ends_with_a_table_of_three_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("medtl.phantom.dataset.EMBEDDED_PATIENTS", PATIENTS)
+    monkeypatch.setattr("medtl.phantom.dataset.SYNTHETIC_PATIENTS", PATIENTS)
     seen: set[str] = set()
     lines = run_demo(tmp_path, WORDS, lambda what, *_: seen.add(what))
     head, source, transfer, alone, gain, report = lines

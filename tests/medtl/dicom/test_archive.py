@@ -1,4 +1,4 @@
-"""What other programs make of the objects: dcmtk's readers, and an archive that receives them beside the images."""
+"""What other programs make of the objects: dcmtk's readers, and an archive that receives them after the images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from typing import Any
 import pydicom
 import pytest
 
-from medtl.results.objects import result_objects, write_objects
+from medtl.results.objects import result_objects
+from medtl.results.writer import write_objects
 
 ORTHANC = shutil.which("Orthanc", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
 START_SECONDS = 20

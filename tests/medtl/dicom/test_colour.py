@@ -1,4 +1,4 @@
-"""Grey images in every colour encoding that MR images come in, and true colour beside them."""
+"""Grey images in every colour encoding that MR images come in, and true colour."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
+from medtl.dicom.header import DicomHeader
 from medtl.dicom.pixels import decode
 from medtl.dicom.reader import read_dicom, read_header
 from medtl.inputs import read_inputs
@@ -60,14 +61,18 @@ def refusal(data: bytes) -> str:
     return str(caught.value)
 
 
+def positions_mm(header: DicomHeader) -> list[Any]:
+    return [plane.position_mm for plane in header.geometry.planes]
+
+
 def test_tiles_become_slices_in_their_order_and_leftover_tiles_none(make: Make, to_bytes: Make) -> None:
     image = read_dicom(to_bytes(make()))
     np.testing.assert_array_equal(image.frames, TILES)
-    assert image.header.slices == SLICES
+    assert image.header.layout.slices == SLICES
 
 
 def test_slices_lie_along_the_stated_normal(make: Make, to_bytes: Make) -> None:
-    up, down = (read_header(to_bytes(make(normal=("0", "0", sign)))).positions for sign in ("1", "-1"))
+    up, down = (positions_mm(read_header(to_bytes(make(normal=("0", "0", sign))))) for sign in ("1", "-1"))
     np.testing.assert_allclose(up, [(*FIRST_MM[:2], FIRST_MM[2] + 5.5 * index) for index in range(SLICES)])
     np.testing.assert_allclose(down[1], (*FIRST_MM[:2], FIRST_MM[2] - 5.5))
 
@@ -118,7 +123,7 @@ def test_mosaic_that_does_not_say_how_it_lies_is_refused(
     data = to_bytes(make(**changes))
     assert reason in refusal(data)
     # Its header can be read all the same: a series is not broken by it, but refused.
-    assert read_header(data).mosaic is None
+    assert read_header(data).layout.mosaic is None
 
 
 def test_damaged_csa_header_is_said(make: Make, to_bytes: Make) -> None:
@@ -135,11 +140,11 @@ def test_real_mosaics_are_cut_where_the_heads_are_and_refused_as_echo_planar(dat
             data = archive.read(name)
             assert "echo-planar" in refusal(data)
             header = read_header(data)
-            slices = decode(pydicom.dcmread(io.BytesIO(data)), header)
-            assert slices.shape == (header.slices, header.rows // 6, header.columns // 6)
+            slices = decode(pydicom.dcmread(io.BytesIO(data)), header.layout)
+            assert slices.shape == (header.layout.slices, header.layout.rows // 6, header.layout.columns // 6)
             # The scanner puts the middle of the stack near that of the magnet, and each tile's middle is the head's.
-            middle = np.mean([header.positions[0], header.positions[-1]], axis=0)
-            side = np.array(header.orientations[0]).reshape(2, 3).sum(axis=0) * 1.0
+            middle = np.mean([positions_mm(header)[0], positions_mm(header)[-1]], axis=0)
+            side = np.array(header.geometry.planes[0].orientation).reshape(2, 3).sum(axis=0) * 1.0
             extent = {64: 3.25 * 64, 86: 2.6976745 * 86}[slices.shape[1]]
             assert np.abs(middle + side * extent / 2).max() < 45
             likeness = [np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in pairwise(slices)]

@@ -26,8 +26,10 @@ from pydicom.uid import (
 )
 
 from medtl.dicom import bounds as dicom_bounds
+from medtl.dicom.acquisition import Contrast
+from medtl.dicom.geometry import ImagePlane
+from medtl.dicom.header import Equipment, Identifiers
 from medtl.dicom.reader import read_dicom, read_header, untrusted_decoding
-from medtl.dicom.series import Contrast
 from shared.errors import InputRefused
 from tests.medtl.mutation_seeds import dicom_seeds
 
@@ -101,16 +103,12 @@ def test_run_length_encoding_is_decoded() -> None:
 
 def test_header_says_where_and_what() -> None:
     header = read_header(to_bytes(mr()))
-    assert (header.modality, header.manufacturer, header.body_part, header.patient_id) == (
-        "MR",
-        "SIEMENS",
-        "BRAIN",
-        "4711",
-    )
-    assert header.position == (1.0, 2.0, 3.5)
-    assert header.orientation == (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
-    assert (header.instance_number, header.field_strength_t, header.frames) == (7, 1.5, 1)
-    assert header.transfer_syntax_name == "Explicit VR Little Endian"
+    assert (header.modality, header.equipment) == ("MR", Equipment("SIEMENS", ""))
+    assert header.examination.body_part == "BRAIN"
+    assert header.identifiers == Identifiers("4711", "", "1.2.3", 7)
+    assert header.geometry.planes == (ImagePlane((1.0, 2.0, 3.5), (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)),)
+    assert (header.acquisition.field_strength_t, header.layout.frames) == (1.5, 1)
+    assert header.layout.transfer_syntax_name == "Explicit VR Little Endian"
 
 
 def test_header_of_other_objects_is_read_too() -> None:
@@ -153,8 +151,8 @@ def enhanced(per_frame: int = 3) -> Dataset:
 def test_enhanced_frames_have_their_own_place_and_scale() -> None:
     image = read_dicom(to_bytes(enhanced()))
     np.testing.assert_array_equal(image.frames[2], (STORED + 2) * 3.0)
-    assert image.header.positions == ((0.0, 0.0, 0.0), (0.0, 0.0, 5.0), (0.0, 0.0, 10.0))
-    assert image.header.orientations == ((1.0, 0.0, 0.0, 0.0, 1.0, 0.0),) * 3
+    axial = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+    assert image.header.geometry.planes == tuple(ImagePlane((0.0, 0.0, 5.0 * index), axial) for index in range(3))
 
 
 def test_frames_say_what_tells_images_of_one_place_apart() -> None:
@@ -163,9 +161,11 @@ def test_frames_say_what_tells_images_of_one_place_apart() -> None:
         echo, content = Dataset(), Dataset()
         echo.EffectiveEchoTime, content.TemporalPositionIndex, content.FrameAcquisitionNumber = 10.0 * index, index, 5
         group.MREchoSequence, group.FrameContentSequence = [echo], [content]
-    assert read_header(to_bytes(dataset)).contrasts == tuple(Contrast(10.0 * index, index, 5) for index in range(3))
+    assert read_header(to_bytes(dataset)).acquisition.contrasts == tuple(
+        Contrast(10.0 * index, index, 5) for index in range(3)
+    )
     single = mr(EchoTime="14", TemporalPositionIdentifier=2, AcquisitionNumber=3)
-    assert read_header(to_bytes(single)).contrasts == (Contrast(14.0, 2, 3),)
+    assert read_header(to_bytes(single)).acquisition.contrasts == (Contrast(14.0, 2, 3),)
 
 
 @pytest.mark.parametrize("b_value", [0.0, 1000.0])
@@ -173,7 +173,7 @@ def test_enhanced_object_is_weighted_by_diffusion_if_one_frame_is(b_value: float
     dataset, weighting = enhanced(), Dataset()
     weighting.DiffusionBValue = b_value
     dataset.PerFrameFunctionalGroupsSequence[1].MRDiffusionSequence = [weighting]
-    assert read_header(to_bytes(dataset)).is_diffusion is bool(b_value)
+    assert read_header(to_bytes(dataset)).acquisition.is_diffusion is bool(b_value)
 
 
 def test_enhanced_frames_that_are_not_all_described_are_refused() -> None:

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from medtl.dicom.series import Contrast, Slice, order_slices
+from medtl.dicom.acquisition import Contrast
+from medtl.dicom.geometry import ImagePlane
+from medtl.dicom.series import Slice, order_slices
 from shared.errors import InputRefused
 
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
@@ -17,8 +19,8 @@ def at(place_mm: float | None, number: int | None = None, value: float | None = 
     """A slice whose first pixel says where it is, unless it has a `value` of its own."""
     pixels = np.zeros((4, 5), np.float32)
     pixels[0, 0] = place_mm if value is None else value
-    position = None if place_mm is None else (0.0, 0.0, place_mm)
-    fields = {"pixels": pixels, "position": position, "orientation": AXIAL, "number": (number, 0), "origin": ("a", 0)}
+    plane = ImagePlane(None if place_mm is None else (0.0, 0.0, place_mm), AXIAL)
+    fields = {"pixels": pixels, "plane": plane, "source": "a", "frame": 0, "instance_number": number}
     return Slice(**(fields | changes))
 
 
@@ -94,7 +96,9 @@ def test_sizes_are_not_mixed() -> None:
 
 
 def test_orientations_are_not_mixed() -> None:
-    assert "2 orientations" in refusal([at(0.0), at(1.0, orientation=(0.0, 1.0, 0.0, 0.0, 0.0, -1.0))])
+    assert "2 orientations" in refusal(
+        [at(0.0), at(1.0, plane=ImagePlane((0.0, 0.0, 1.0), (0.0, 1.0, 0.0, 0.0, 0.0, -1.0)))]
+    )
 
 
 def test_narrow_gaps_are_said() -> None:

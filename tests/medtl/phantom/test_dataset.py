@@ -15,7 +15,7 @@ from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
 
 from medtl.datasets import load, read
 from medtl.labels import NO_TUMOUR
-from medtl.phantom.dataset import COLUMNS, EMBEDDED_SCANNERS, MIN_TUMOUR_MM2, write_phantom
+from medtl.phantom.dataset import COLUMNS, MIN_TUMOUR_MM2, SYNTHETIC_SCANNERS, write_phantom
 from medtl.phantom.physics import SCANNERS
 from medtl.phantom.tumours import KINDS
 from medtl.task import TASK
@@ -86,8 +86,8 @@ def test_headers_say_scanner_geometry_and_synthetic(phantom: Path, rows: list[di
     assert first.BodyPartExamined == "BRAIN"
     assert str(first.PatientName).startswith("PHANTOM^")
     assert (first.Manufacturer, first.ManufacturerModelName) == (scanner.manufacturer, scanner.model)
-    told = (first.MagneticFieldStrength, first.RepetitionTime, first.EchoTime, first.FlipAngle)
-    assert told == (scanner.field_strength_t, scanner.tr_ms, scanner.te_ms, scanner.flip_deg)
+    stated = (first.MagneticFieldStrength, first.RepetitionTime, first.EchoTime, first.FlipAngle)
+    assert stated == (scanner.field_strength_t, scanner.tr_ms, scanner.te_ms, scanner.flip_deg)
     assert [file.InstanceNumber for file in files] == list(range(1, 13))
     heights = [float(file.ImagePositionPatient[2]) for file in files]
     np.testing.assert_allclose(np.diff(heights), float(first.SpacingBetweenSlices), atol=1e-3)
@@ -113,11 +113,11 @@ def test_loader_knows_it_as_synthetic_with_one_group_a_patient(phantom: Path) ->
 
 
 def test_scanners_of_the_embedded_data_are_known_before_they_are_made(tmp_path: Path) -> None:
-    told = TASK.synthetic_domains()
-    made = write_phantom(tmp_path / "made", patients=1, slices=1, scanners=EMBEDDED_SCANNERS)
-    assert {sample.domain for sample in load(made, {}).samples} == set(told)
+    domains = TASK.synthetic_domains()
+    made = write_phantom(tmp_path / "made", patients=1, slices=1, scanners=SYNTHETIC_SCANNERS)
+    assert {sample.domain for sample in load(made, {}).samples} == set(domains)
     nowhere = "phantom nowhere"
-    for wanted in (DataSection(domains=(told[0], nowhere)), DataSection(target=TargetSection(domain=nowhere))):
+    for wanted in (DataSection(domains=(domains[0], nowhere)), DataSection(target=TargetSection(domain=nowhere))):
         with pytest.raises(ConfigError, match="phantom atlas, phantom borealis"):
             load_dataset(TASK, wanted, Preprocessing(32, 1, TASK.default_options), tmp_path / "root", lambda *_: None)
     assert not (tmp_path / "root").exists()

@@ -19,7 +19,8 @@ from highdicom import sr
 from pydicom.uid import Comprehensive3DSRStorage, ParametricMapStorage, SecondaryCaptureImageStorage
 
 from medtl.inputs import read_inputs
-from medtl.results.objects import result_objects, write_objects
+from medtl.results.objects import result_objects
+from medtl.results.writer import write_objects
 from medtl.transforms import restore
 from shared.errors import DataError, UsageError
 from shared.prediction.answer import Answer
@@ -231,7 +232,7 @@ def test_without_geometry_there_is_no_map_and_that_is_said(
     stripped = changed(judged, tmp_path / "in", strip)
     objects = objects_of(stripped)
     assert {one.SOPClassUID for one in objects} == {Comprehensive3DSRStorage, SecondaryCaptureImageStorage}
-    assert "do not say where they lie" in caplog.text
+    assert "do not state position" in caplog.text
 
 
 def test_two_slices_in_one_place_make_no_map(judged: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -315,30 +316,10 @@ def test_names_in_other_scripts_survive(judged: Any, tmp_path: Path, charset: st
         assert read.StudyDescription == "Głowa"
 
 
-def test_files_are_private_read_back_and_named_by_kind(judged: Any, tmp_path: Path) -> None:
-    objects = objects_of(judged)
-    paths = write_objects(objects, tmp_path / "new" / "out")
-    assert [path.name.split("-")[0] for path in paths] == ["report", "slice", "slice", "slice", "attribution"]
-    for path, one in zip(paths, objects, strict=True):
-        assert path.stat().st_mode & 0o777 == 0o600
-        read = pydicom.dcmread(path)
-        assert read.SOPInstanceUID == one.SOPInstanceUID == read.file_meta.MediaStorageSOPInstanceUID
-    assert sorted(paths) == sorted((tmp_path / "new" / "out").iterdir())
-    assert write_objects(objects, tmp_path / "new" / "out") == paths
-
-
-def test_one_object_that_cannot_be_encoded_leaves_no_file(judged: Any, tmp_path: Path) -> None:
-    objects = objects_of(judged)
-    del objects[-1].file_meta.TransferSyntaxUID
-    with pytest.raises(DataError, match="DICOM file"):
-        write_objects(objects, tmp_path)
-    assert not list(tmp_path.iterdir())
-
-
 def test_missing_highdicom_is_said_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "highdicom", None)
-    for name in ("output", "attribution", "overlay", "report"):
-        monkeypatch.delitem(sys.modules, f"medtl.dicom_{name}")
+    for name in ("objects", "parametric_map", "secondary_capture", "structured_report"):
+        monkeypatch.delitem(sys.modules, f"medtl.results.{name}")
     with pytest.raises(UsageError, match=r"medtl\[dicom-out\]"):
         importlib.import_module("medtl.results.objects")
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from medtl.results.slice_picture import AGAINST_RGB, FOR_RGB, NARROWEST, Overlay, draw_slice, smoothed
+from medtl.results.slice_picture import AGAINST_RGB, FOR_RGB, MIN_WIDTH, Overlay, draw_slice, smoothed
 
 WARNING = "RESEARCH USE ONLY"
 
@@ -22,7 +22,7 @@ def height_of_words(picture: np.ndarray) -> int:
 def test_warning_is_legible_at_any_size(shape: tuple[int, int]) -> None:
     picture = draw_slice(ramp(*shape), 1.0, WARNING, ["finding"])
     assert picture.dtype == np.uint8
-    assert picture.shape[1] >= NARROWEST
+    assert picture.shape[1] >= MIN_WIDTH
     assert height_of_words(picture) > picture.shape[1] / 40
 
 

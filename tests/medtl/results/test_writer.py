@@ -1,5 +1,3 @@
-"""What `predict --dicom` writes beside each answer."""
-
 from __future__ import annotations
 
 from dataclasses import replace
@@ -10,7 +8,9 @@ import numpy as np
 import pydicom
 import pytest
 
-from medtl.results.writer import writer
+from medtl.results.objects import result_objects
+from medtl.results.writer import write_objects, writer
+from shared.errors import DataError
 from shared.explanation.sanity_checks import Verdict
 from shared.reporting.explainer import Explanation
 
@@ -81,3 +81,23 @@ def test_the_command_writes_them(judged: Any, tmp_path: Path, monkeypatch: pytes
     result = CliRunner().invoke(app, ["predict", str(judged.folder), "--dicom", str(tmp_path / "out")])
     assert result.exit_code == 0, result.output
     assert result.stdout.count("  DICOM: ") == 4 == len(list((tmp_path / "out").iterdir()))
+
+
+def test_files_are_private_read_back_and_named_by_kind(judged: Any, tmp_path: Path) -> None:
+    objects = result_objects(judged.item, judged.answer, judged.record, judged.maps)
+    paths = write_objects(objects, tmp_path / "new" / "out")
+    assert [path.name.split("-")[0] for path in paths] == ["report", "slice", "slice", "slice", "attribution"]
+    for path, one in zip(paths, objects, strict=True):
+        assert path.stat().st_mode & 0o777 == 0o600
+        read = pydicom.dcmread(path)
+        assert read.SOPInstanceUID == one.SOPInstanceUID == read.file_meta.MediaStorageSOPInstanceUID
+    assert sorted(paths) == sorted((tmp_path / "new" / "out").iterdir())
+    assert write_objects(objects, tmp_path / "new" / "out") == paths
+
+
+def test_one_object_that_cannot_be_encoded_leaves_no_file(judged: Any, tmp_path: Path) -> None:
+    objects = result_objects(judged.item, judged.answer, judged.record, judged.maps)
+    del objects[-1].file_meta.TransferSyntaxUID
+    with pytest.raises(DataError, match="DICOM file"):
+        write_objects(objects, tmp_path)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,86 @@
+"""Where the slices of a DICOM object lie in the patient.
+
+Coordinates are those of DICOM's patient system (LPS): x grows to the patient's left, y to the back, z to the head.
+Source: DICOM PS3.3, C.7.6.2 (Image Plane) and C.7.6.16.2.3, C.7.6.16.2.4 (plane position and orientation of frames).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medtl.dicom.mosaic import Mosaic
+from medtl.dicom.values import Vector, floats_of, functional_groups
+from shared.errors import InputRefused
+
+COSINE_TOLERANCE = 0.05
+"""Direction cosines that differ by less (3 degrees) are one orientation: scanners round, people tilt by more."""
+
+
+@dataclass(frozen=True)
+class ImagePlane:
+    """Position and orientation of one slice in the patient.
+
+    Attributes:
+        position_mm: Image Position (Patient), the centre of the first pixel: x, y, z in mm (LPS). None where it is not
+            stated.
+        orientation: Image Orientation (Patient): six direction cosines (LPS), three along the rows, three down the
+            columns. None where it is not stated.
+    """
+
+    position_mm: Vector | None = None
+    orientation: Vector | None = None
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """The image planes of one DICOM object.
+
+    Attributes:
+        planes: One for each slice: for each frame, or for each tile of a mosaic.
+    """
+
+    planes: tuple[ImagePlane, ...]
+
+
+def read_geometry(dataset: Any, frames: int, mosaic: Mosaic | None) -> Geometry:
+    """Reads the image plane of each slice of a DICOM object.
+
+    Args:
+        dataset: A pydicom dataset.
+        frames: Number of frames of the object.
+        mosaic: How the object is cut into slices, which then have positions of their own; None where it is no mosaic.
+
+    Raises:
+        InputRefused: A position or an orientation is damaged.
+    """
+    groups = functional_groups(dataset, frames)
+    positions = [floats_of(group, "ImagePositionPatient", 3) for group in groups("PlanePositionSequence")]
+    orientations = [floats_of(group, "ImageOrientationPatient", 6) for group in groups("PlaneOrientationSequence")]
+    if mosaic is not None:
+        positions, orientations = [*mosaic.positions], orientations * mosaic.count
+    return Geometry(tuple(ImagePlane(*place) for place in zip(positions, orientations, strict=True)))
+
+
+def slice_normal(orientation: Vector) -> NDArray[np.float64]:
+    """Computes the unit normal of a slice: the cross product of row and column direction.
+
+    Of an axial slice as radiologists see it, it points to the head. Source: DICOM PS3.3, C.7.6.2.1.1.
+
+    Args:
+        orientation: Six direction cosines (LPS), as `ImagePlane.orientation`.
+
+    Returns:
+        float64 [3] of length 1 (LPS).
+
+    Raises:
+        InputRefused: Rows and columns are not at right angles, or are no directions.
+    """
+    normal = np.cross(orientation[:3], orientation[3:])
+    length = float(np.linalg.norm(normal))
+    if abs(length - 1.0) > COSINE_TOLERANCE:
+        raise InputRefused("has a damaged ImageOrientationPatient: rows and columns are not at right angles")
+    return np.asarray(normal / length)

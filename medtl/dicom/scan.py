@@ -1,0 +1,245 @@
+"""Finding DICOM series among files: headers first, which say what belongs together; then, on demand, the pixels.
+
+So a folder of any size is sorted while at most one series is in memory.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from medtl.dicom.bounds import MAX_PIXELS
+from medtl.dicom.header import DicomHeader
+from medtl.dicom.reader import read_dicom, read_header
+from medtl.dicom.rules import MEDIA_DIRECTORY, check_suitable, warnings_of
+from medtl.dicom.series import Slice, order_slices
+from shared.errors import DataError, InputRefused
+from shared.io.archives import read_source
+
+
+@dataclass
+class SeriesFiles:
+    """The files of one series, their pixels still unread.
+
+    Attributes:
+        files: Source and header of each file.
+        unreadable: Number of damaged files that seem to belong to the series.
+        notes: Warnings about the files, for the answer about the series.
+    """
+
+    files: list[tuple[str, DicomHeader]] = field(default_factory=list)
+    unreadable: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    def folders(self) -> set[str]:
+        """The folders that its files lie in."""
+        return {folder_of(source) for source, _ in self.files}
+
+    def pixels(self) -> int:
+        """Number of pixels of all files."""
+        return sum(header.layout.pixels for _, header in self.files)
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A file that cannot be read and belongs to no series.
+
+    Attributes:
+        source: The file, as `shared.io.archives` names it.
+        reason: What is wrong, in one line that names nobody.
+    """
+
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class OtherFile:
+    """A file that is no DICOM.
+
+    Attributes:
+        source: The file, as `shared.io.archives` names it.
+        kind: Its kind by `kind_of`, such as "picture".
+    """
+
+    source: str
+    kind: str
+
+
+@dataclass
+class Contents:
+    """What was found among files, in their order.
+
+    Attributes:
+        entries: A series at its first file, a file that is no DICOM, or a damaged file; the last come last.
+        passed_over: Number of files that need no answer.
+    """
+
+    entries: list[SeriesFiles | OtherFile | Refused] = field(default_factory=list)
+    passed_over: int = 0
+
+    def series(self) -> list[SeriesFiles]:
+        """The series among the entries."""
+        return [entry for entry in self.entries if isinstance(entry, SeriesFiles)]
+
+
+def scan(sources: Iterable[str], kind_of: Callable[[str, bytes], str]) -> Contents:
+    """Sorts files into series by their headers.
+
+    A file without a Series Instance UID is a series of its own, for nothing says that it belongs to another. A damaged
+    file counts as unreadable in the series of its folder where it can only belong to that one.
+
+    Args:
+        sources: The files, as `shared.io.archives` names them.
+        kind_of: Says what a source is, by its name and bytes; "dicom" is read here, all else is left to the caller.
+    """
+    contents, damaged = Contents(), list[Refused]()
+    by_key: dict[tuple[str, ...], SeriesFiles] = {}
+    for source in sources:
+        try:
+            data = read_source(source)
+            if (kind := kind_of(source, data)) != "dicom":
+                contents.entries.append(OtherFile(source, kind))
+                continue
+            header = read_header(data)
+        except (DataError, InputRefused) as error:
+            damaged.append(Refused(source, str(error)))
+            continue
+        if header.sop_class == MEDIA_DIRECTORY:
+            contents.passed_over += 1
+            continue
+        named = header.identifiers
+        key = named.patient_id, named.study_uid, named.series_uid or source
+        if key not in by_key:
+            by_key[key] = SeriesFiles()
+            contents.entries.append(by_key[key])
+        by_key[key].files.append((source, header))
+    for file in damaged:
+        _place_damaged(file, contents)
+    return contents
+
+
+def name_series(name: str, series: Sequence[SeriesFiles]) -> Iterator[str]:
+    """Names the series that were found in one place, in their order.
+
+    A single one has the name of the place; several have those of their folders, or numbers where they share a folder.
+
+    Args:
+        name: Name of the folder, archive or DICOMDIR that they were found in.
+        series: The series; each has a file.
+    """
+    if len(series) == 1:
+        yield name
+        return
+    holders = Counter(folder for one in series for folder in one.folders())
+    for number, one in enumerate(series, start=1):
+        (folder, *others) = sorted(one.folders())
+        yield f"{name} (series {number})" if others or holders[folder] > 1 else folder
+
+
+def decode_series(series: SeriesFiles) -> tuple[list[Slice], tuple[str, ...]]:
+    """Decodes a series into one stack of slices.
+
+    Returns:
+        The slices in order, and the warnings for the answer about them.
+
+    Raises:
+        InputRefused: The series must not be judged, a file of it cannot be read, or it is not one stack.
+    """
+    _check_headers(series)
+    slices, notes = order_slices(_decode_files(series))
+    warnings = (note for _, header in series.files for note in warnings_of(header))
+    return slices, tuple(dict.fromkeys([*series.notes, *warnings, *notes]))
+
+
+def resolve_file_ids(root: Path, file_ids: Sequence[tuple[str, ...]]) -> list[str | None]:
+    """Finds the files that a DICOMDIR lists, in whatever case a copied disc has their names.
+
+    Args:
+        root: The folder of the DICOMDIR.
+        file_ids: Its Referenced File IDs, as `medtl.dicom.reader.read_file_ids` reads them.
+
+    Returns:
+        The path of each file; None where there is none, or where it would lie outside of `root`.
+    """
+    top = root.resolve()
+    found: list[str | None] = []
+    for parts in file_ids:
+        place: Path | None = root
+        for part in parts:
+            place = _child(place, part) if place is not None else None
+        inside = place is not None and place.is_file() and place.resolve().is_relative_to(top)
+        found.append(str(place) if inside else None)
+    return found
+
+
+def folder_of(source: str) -> str:
+    """The folder of a source, in its archive where it lies in one."""
+    return str(PurePosixPath(source).parent)
+
+
+def _child(folder: Path, name: str) -> Path | None:
+    """The entry of that name, in any case; None where there is none, or where the name leads out of the folder."""
+    if not name or name in (".", "..") or "/" in name or "\\" in name or "\0" in name:
+        return None
+    if (folder / name).exists():
+        return folder / name
+    if not folder.is_dir():
+        return None
+    return next((child for child in sorted(folder.iterdir()) if child.name.lower() == name.lower()), None)
+
+
+def _place_damaged(file: Refused, contents: Contents) -> None:
+    """A file that cannot be read may be a slice: the series in its folder is then not whole."""
+    neighbours = [series for series in contents.series() if folder_of(file.source) in series.folders()]
+    suffixes = {PurePosixPath(name).suffix for series in neighbours for name, _ in series.files}
+    like_dicom = PurePosixPath(file.source).suffix in suffixes
+    if len(neighbours) == 1 and like_dicom:
+        neighbours[0].unreadable += 1
+        return
+    contents.entries.append(file)
+    if like_dicom:
+        for series in neighbours:
+            series.notes.append("a file in the folder of this series cannot be read: a slice may be missing")
+
+
+def _check_headers(series: SeriesFiles) -> None:
+    """Refuses by headers alone, before any pixel is decoded."""
+    reasons = Counter[str]()
+    for _, header in series.files:
+        try:
+            check_suitable(header)
+        except InputRefused as error:
+            reasons[str(error)] += 1
+    total = len(series.files)
+    for reason, count in reasons.most_common(1):
+        raise InputRefused(reason if count == total else f"{count} of {total} files of the series: {reason}")
+    if (pixels := series.pixels()) > MAX_PIXELS:
+        raise InputRefused(f"has {pixels} pixels in one series; at most {MAX_PIXELS} are read")
+
+
+def _decode_files(series: SeriesFiles) -> list[Slice]:
+    slices: list[Slice] = []
+    faults: list[str] = []
+    for source, header in series.files:
+        try:
+            slices += _decode_file(source, header)
+        except (DataError, InputRefused) as error:
+            faults.append(str(error))
+    total = len(series.files) + series.unreadable
+    if len(faults) == total and len(set(faults)) == 1:
+        raise InputRefused(faults[0])
+    if lost := len(faults) + series.unreadable:
+        # A tumour could be on the very slice that cannot be read: no answer is better than half of one.
+        first = f" (the first one {faults[0]})" if faults else ""
+        raise InputRefused(f"{lost} of {total} slices cannot be read{first}")
+    return slices
+
+
+def _decode_file(source: str, header: DicomHeader) -> Iterator[Slice]:
+    frames = read_dicom(read_source(source), header=header, allow_blank=True).frames
+    number, contrasts, planes = header.identifiers.instance_number, header.acquisition.contrasts, header.geometry.planes
+    for frame, (pixels, plane, contrast) in enumerate(zip(frames, planes, contrasts, strict=True)):
+        yield Slice(pixels, plane, source, frame, number, contrast)

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from pydicom.dataset import Dataset
+
+from medtl.dicom.geometry import ImagePlane, read_geometry, slice_normal
+from medtl.dicom.mosaic import Mosaic
+from shared.errors import InputRefused
+
+AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+
+
+def placed(position: list[float] | None = None) -> Dataset:
+    dataset = Dataset()
+    dataset.ImageOrientationPatient = list(AXIAL)
+    if position is not None:
+        dataset.ImagePositionPatient = position
+    return dataset
+
+
+@pytest.mark.parametrize(
+    ("orientation", "normal"),
+    [(AXIAL, (0, 0, 1)), ((0.0, 1.0, 0.0, 0.0, 0.0, -1.0), (-1, 0, 0)), ((1.0, 0.0, 0.0, 0.0, 0.0, -1.0), (0, 1, 0))],
+)
+def test_normal_points_to_head_right_and_back(orientation: tuple[float, ...], normal: tuple[int, ...]) -> None:
+    np.testing.assert_array_equal(slice_normal(orientation), normal)
+
+
+def test_normal_has_length_one_where_cosines_are_rounded() -> None:
+    assert np.linalg.norm(slice_normal((0.99, 0.0, 0.0, 0.0, 1.0, 0.0))) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("orientation", [(1.0, 0.0, 0.0, 1.0, 0.0, 0.0), (0.0,) * 6, (2.0, 0.0, 0.0, 0.0, 1.0, 0.0)])
+def test_rows_and_columns_that_are_not_at_right_angles_are_refused(orientation: tuple[float, ...]) -> None:
+    with pytest.raises(InputRefused, match="not at right angles"):
+        slice_normal(orientation)
+
+
+def test_plane_that_is_not_stated_is_not_made_up() -> None:
+    assert read_geometry(Dataset(), 2, None).planes == (ImagePlane(), ImagePlane())
+    assert read_geometry(placed(), 1, None).planes == (ImagePlane(None, AXIAL),)
+
+
+def test_only_the_first_of_several_frames_has_the_plane_of_an_object_without_functional_groups() -> None:
+    assert read_geometry(placed([1, 2, 3]), 2, None).planes == (ImagePlane((1.0, 2.0, 3.0), AXIAL), ImagePlane())
+
+
+def test_tiles_of_a_mosaic_have_places_of_their_own_in_one_orientation() -> None:
+    places = ((0.0, 0.0, 0.0), (0.0, 0.0, 4.0))
+    planes = read_geometry(placed([-90, -90, 0]), 1, Mosaic(2, 2, places)).planes
+    assert planes == tuple(ImagePlane(place, AXIAL) for place in places)
+
+
+def test_position_of_two_numbers_is_refused() -> None:
+    dataset = placed([1, 2])
+    with pytest.raises(InputRefused, match="damaged ImagePositionPatient"):
+        read_geometry(dataset, 1, None)
