@@ -13,12 +13,13 @@ from fastapi.responses import FileResponse
 from handwriting.task import TASK
 from handwriting.web.teach import teaching
 from handwriting.web.work import KINDS, SIZES, CharacterWork, picture_name
+from shared.processes.worker import WorkFailed
 from shared.web.app import build, faults
 from shared.web.guard import Access, Guard
 from shared.web.serving import JUDGING_S, worker_count
 from shared.web.site import Site
 from shared.web.uploads import Upload, UploadStore
-from shared.web.workers import WorkerPool, WorkFailed
+from shared.web.workers import WorkerPool
 
 MAX_DRAWING_BYTES = 1 << 18
 """256 KiB: a canvas of 280 x 280 takes 10."""

@@ -19,12 +19,13 @@ from pydantic import BaseModel
 from handwriting.labels import CHARACTERS, canonical
 from handwriting.web.teach_work import TeachWork
 from shared.errors import RunError
+from shared.processes.worker import WorkFailed
 from shared.web.app import faults
 from shared.web.openapi import form_of_files
 from shared.web.receiving import UploadRefused, receive
 from shared.web.site import Site
 from shared.web.uploads import StoreFull
-from shared.web.workers import WorkerPool, WorkFailed
+from shared.web.workers import WorkerPool
 
 FOLDER = "taught"
 """Below the folder of runs, where neither the newest run nor the list of runs is looked for."""

@@ -25,10 +25,11 @@ from pynetdicom.transport import ThreadedAssociationServer
 from medtl.dicom.bounds import Metered, inflated
 from medtl.dicom.reader import untrusted_decoding
 from medtl.node.forwarder import Forwarder, Target, check_ae_title, check_port
+from medtl.node.judge import Judge
 from medtl.node.spool import Batch, Spool
-from medtl.node.worker import Process, SeriesFailed, SeriesWorker
 from shared.errors import InputRefused, UsageError
 from shared.io.quiet import quiet_loggers
+from shared.processes.worker import Worker, WorkFailed
 
 LOGGER = logging.getLogger(__name__)
 VERIFICATION = "1.2.840.10008.1.1"
@@ -45,6 +46,8 @@ CLEAN_EVERY_S = 1.0
 GRACE_S = 10.0
 """For open associations and for the series that is being judged, when the listener is to stop."""
 DAY_S = 86_400.0
+TIMEOUT_S = 900.0
+"""For one series: more than the longest takes on a slow machine; a call that takes longer hangs."""
 
 
 @dataclass(frozen=True)
@@ -96,12 +99,12 @@ class ListenerSettings:
         return f"{Target(self.ae_title, self.host, self.port)}, {goes}"
 
 
-def listen(spool: Spool, process: Process, settings: ListenerSettings, ready: Callable[[], None]) -> None:
+def listen(spool: Spool, judge: Judge, settings: ListenerSettings, ready: Callable[[], None]) -> None:
     """Listens until SIGTERM or SIGINT; whatever is then unfinished goes on at the next start.
 
     Args:
         spool: Where all is kept.
-        process: Judges the folder of one series, in a child process.
+        judge: Judges the folder of one series, in a child process.
         settings: Of the listener.
         ready: Called when it listens.
 
@@ -110,7 +113,7 @@ def listen(spool: Spool, process: Process, settings: ListenerSettings, ready: Ca
     """
     stop = threading.Event()
     with _silent(), _stopped_by_signals(stop):
-        listener = Listener(spool, process, settings)
+        listener = Listener(spool, judge, settings)
         listener.start()
         try:
             ready()
@@ -122,9 +125,9 @@ def listen(spool: Spool, process: Process, settings: ListenerSettings, ready: Ca
 class Listener:
     """Receives, judges and sends, each in threads of its own."""
 
-    def __init__(self, spool: Spool, process: Process, settings: ListenerSettings) -> None:
+    def __init__(self, spool: Spool, judge: Judge, settings: ListenerSettings) -> None:
         self._spool, self._settings = spool, settings
-        self._worker = SeriesWorker(process)
+        self._worker = Worker(judge, TIMEOUT_S)
         self._stopping = threading.Event()
         self._judging = threading.Thread(target=self._judge_all, name="judge", daemon=True)
         self._forwarder = None
@@ -222,9 +225,9 @@ class Listener:
             self._spool.give_up(batch)
             return
         try:
-            uids = self._worker.judge(batch.folder, batch.out)
+            uids: list[str] = self._worker.call("judge", batch.folder, batch.out)
             self._spool.commit(batch, [self._spool.name(uid) for uid in uids])
-        except SeriesFailed as error:
+        except WorkFailed as error:
             self._failed(batch, str(error))
         except Exception:
             self._spool.put_back(batch, self._settings.retry_s)

@@ -21,12 +21,13 @@ from medtl.task import TASK
 from medtl.web.explain import ExplainWork, map_facts, map_name
 from medtl.web.work import DICOM, SLICES, VIEW, ScanWork, item_folder
 from shared.errors import DataError
+from shared.processes.worker import WorkFailed
 from shared.web.app import UploadStatus, build, faults
 from shared.web.guard import Access, Guard
 from shared.web.serving import JUDGING_S, worker_count
 from shared.web.site import Site
 from shared.web.uploads import StoreFull, Upload, UploadStore
-from shared.web.workers import WorkerPool, WorkFailed
+from shared.web.workers import WorkerPool
 
 GREY_BYTES = 2
 Number = Annotated[int, InPath(ge=0, le=1_000_000)]
@@ -177,23 +178,23 @@ def _explanations(site: Site, explainers: WorkerPool | None) -> APIRouter:
 
 
 async def _lines(site: Site, explainers: WorkerPool, upload: Upload, index: int, number: int) -> AsyncIterator[str]:
-    loop, said = asyncio.get_running_loop(), asyncio.Queue[dict[str, Any]]()
+    loop, lines = asyncio.get_running_loop(), asyncio.Queue[dict[str, Any]]()
 
-    def told(words: str) -> None:
-        loop.call_soon_threadsafe(said.put_nowait, {"progress": words})
+    def show(words: str) -> None:
+        loop.call_soon_threadsafe(lines.put_nowait, {"progress": words})
 
     async def work() -> None:
         try:
-            found = await explainers.call("explain", upload.files, upload.results, index, number, told=told)
+            found = await explainers.call("explain", upload.files, upload.results, index, number, progress=show)
         except WorkFailed as error:
-            loop.call_soon(said.put_nowait, {"fault": str(error)})
+            loop.call_soon(lines.put_nowait, {"fault": str(error)})
         else:
-            loop.call_soon(said.put_nowait, {"result": found})  # behind what was told before
+            loop.call_soon(lines.put_nowait, {"result": found})  # after all progress
 
     site.start(work())
     yield json.dumps({"progress": "waiting for the process that explains"}) + "\n"
     while True:
-        line = await said.get()
+        line = await lines.get()
         yield json.dumps(line) + "\n"
         if "progress" not in line:
             return

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from shared.errors import MedtlError
-from shared.processes.child import run_in_subprocess
+from shared.processes.worker import run_in_subprocess
 from shared.progress import Progress
 
 

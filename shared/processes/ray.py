@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from shared.errors import MedtlError, UsageError
-from shared.processes.child import SubprocessFailed
 from shared.processes.jobs import WorkItem
+from shared.processes.worker import WorkFailed
 from shared.progress import Progress
 
 RETRIES = 3
@@ -67,11 +67,11 @@ class RayWorkers:
         try:
             kind, told = self.ray.get(ended)
         except self.ray.exceptions.RayTaskError as error:
-            return SubprocessFailed(f"it broke off with {error.cause!r}")
+            return WorkFailed(f"it broke off with {error.cause!r}")
         except self.ray.exceptions.RayError as error:
             reason = " ".join(str(error).split())[:200]
-            return SubprocessFailed(f"its worker was lost {RETRIES + 1} times ({type(error).__name__}: {reason})")
-        return SubprocessFailed(told) if kind == "fault" else told
+            return WorkFailed(f"its worker was lost {RETRIES + 1} times ({type(error).__name__}: {reason})")
+        return WorkFailed(told) if kind == "fault" else told
 
     @contextmanager
     def _connected(self) -> Iterator[None]:

@@ -13,11 +13,12 @@ from fastapi import HTTPException, Request
 from fastapi.responses import HTMLResponse
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from shared.processes.worker import WorkFailed
 from shared.runs.record import ModelRecord, read_model_record
 from shared.task import Task
 from shared.web.guard import Access
 from shared.web.uploads import Upload, UploadStore
-from shared.web.workers import WorkerPool, WorkFailed
+from shared.web.workers import WorkerPool
 
 
 @dataclass
@@ -119,11 +120,11 @@ class Site:
         task.add_done_callback(self._tasks.discard)
 
     async def _judge(self, upload: Upload) -> None:
-        def told(done: str) -> None:
+        def show(done: str) -> None:
             upload.state, upload.done = "running", done
 
         try:
-            await self.pool.call("judge", upload.files, upload.results, upload.kind, told=told)
+            await self.pool.call("judge", upload.files, upload.results, upload.kind, progress=show)
         except WorkFailed as error:
             upload.finish(str(error))
         else:

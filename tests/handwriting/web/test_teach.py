@@ -19,11 +19,12 @@ from handwriting.web import app as serve
 from handwriting.web import teach as teaching
 from handwriting.web.teach_work import TeachWork
 from shared.errors import InputRefused, MedtlError
+from shared.processes.worker import WorkFailed
 from shared.runs.folder import is_finished
 from shared.runs.record import read_model_record
 from shared.web.guard import Access
 from shared.web.uploads import UploadStore
-from shared.web.workers import WorkerPool, WorkFailed
+from shared.web.workers import WorkerPool
 
 BASE = "http://127.0.0.1:8000"
 ACCESS = Access("0123456789abcdef", True, frozenset({"127.0.0.1"}))

@@ -48,11 +48,19 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import BasicTextSRStorage, ExplicitVRLittleEndian
 from medtl.node.listener import ListenerSettings, listen
 from medtl.node.forwarder import Target
+from medtl.node.judge import write_results
 from medtl.node.spool import Spool
 
 
-def judge(folder):
-    """Stands for the model: an SR that counts the instances; some numbers of series stand for faults."""
+class Judge:
+    """Stands for the model."""
+
+    def judge(self, folder, out, report):
+        return write_results(results_of(folder), out)
+
+
+def results_of(folder):
+    """An SR that counts the instances; some numbers of series stand for faults."""
     sources = sorted((pydicom.dcmread(path) for path in folder.iterdir()), key=lambda one: one.SOPInstanceUID)
     digest = hashlib.sha256(" ".join(one.SOPInstanceUID for one in sources).encode()).digest()
     if sources[0].SeriesNumber == 66:
@@ -78,7 +86,7 @@ if __name__ == "__main__":
     settings = ListenerSettings(
         int(port), target=Target.parse(target), quiet_s=float(quiet), keep_days=float(keep), retry_s=0.2
     )
-    listen(Spool(Path(spool)), judge, settings, lambda: print("listening", flush=True))
+    listen(Spool(Path(spool)), Judge(), settings, lambda: print("listening", flush=True))
 '''
 
 
@@ -329,7 +337,7 @@ def test_a_series_at_fault_is_tried_three_times_and_stops_nobody(site: Site) -> 
     site.results(8, 1)
     assert echo(site.node.port) == 0
     assert site.told().count("failed: cannot be judged (ValueError)") == 3
-    assert site.told().count("failed: ended the process that judged it (SIGABRT)") == 3
+    assert site.told().count("failed: ended the process that worked on it (SIGABRT)") == 3
     assert not [word for number in (66, 67) for word in identifiers(number) if word in site.told()]
 
 

@@ -23,9 +23,9 @@ from medtl.web import app as serve
 from medtl.web.explain import ExplainWork, facts_name
 from medtl.web.work import item_folder
 from shared.prediction.predictor import Predictor
+from shared.processes.worker import WorkFailed
 from shared.web.guard import Access
 from shared.web.uploads import Upload, UploadStore
-from shared.web.workers import WorkFailed
 from tests.medtl.planted import Training
 
 BASE = "http://127.0.0.1:8000"
@@ -43,8 +43,7 @@ def spool(tmp_path_factory: pytest.TempPathFactory, scanned: Path, tiny_model: P
         spool.store("judged", f"{number}", path.read_bytes())
     batch = spool.take(0)
     assert batch is not None
-    for number, one in enumerate(SeriesJudge(tiny_model)(batch.folder)):
-        one.save_as(batch.out / f"{number:03d}.dcm", enforce_file_format=True)
+    SeriesJudge(tiny_model).judge(batch.folder, batch.out, lambda *_: None)
     spool.commit(batch)
     spool.store("failing", "0", b"x")
     failing = spool.take(0)
@@ -231,8 +230,8 @@ def test_an_explanation_is_told_in_lines_and_ends_with_its_result_or_fault() -> 
     """Told by something in place of the process that explains, which would take seconds to import torch."""
 
     class Explainers:
-        async def call(self, method: str, *given: object, told: Callable[[str], None]) -> dict[str, Any]:
-            told("reading")
+        async def call(self, method: str, *given: object, progress: Callable[[str], None]) -> dict[str, Any]:
+            progress("reading")
             if given[-1] == 2:
                 raise WorkFailed("is damaged")
             return {"label": "tumour"}
