@@ -25,6 +25,7 @@ from handwriting.settings import Settings
 from shared.errors import ConfigError, DataError
 from shared.io.archives import faults_error, naming
 from shared.io.array_store import ArrayStore, ArrayView, cache_folder
+from shared.io.grey import between_class_variance, check_pixels, to_grey
 from shared.samples import Sample
 from shared.seeding import derive_seed
 from shared.task import Image, Preprocessing
@@ -37,8 +38,6 @@ FULL_INK = 0.75
 """Quantile of the ink's intensities that becomes 1: the core of a stroke, not a speck of glare on it."""
 SPECK = 0.004
 """A spot smaller than this share of all ink is dirt; the dots that belong to letters are ten times larger."""
-LUMINANCE = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-"""Weights of red, green and blue. Source: ITU-R BT.601-7, section 2.5.1."""
 ELASTIC_SIGMA = 0.08
 """Over how much of the side elastic shifts hang together: half a letter bends, a stroke does not fray."""
 ELASTIC_SHIFT = 0.025
@@ -71,14 +70,11 @@ def preprocess(pixels: Pixels, spec: Preprocessing) -> Image:
 
 
 def _grey(pixels: Pixels) -> Pixels:
-    if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] != 3) or 0 in pixels.shape:
-        raise DataError(f"the image has shape {pixels.shape}; allowed are [rows, columns] and [rows, columns, 3]")
-    if not np.isfinite(pixels).all():
-        raise DataError("the image has values that are not finite (NaN or infinite)")
-    grey = pixels @ LUMINANCE if pixels.ndim == 3 else pixels
+    check_pixels(pixels)
+    grey = to_grey(pixels)
     if grey.min() == grey.max():
         raise DataError("the image is blank: all pixels have the same value")
-    return np.ascontiguousarray(grey, dtype=np.float32)
+    return grey
 
 
 def _ink(grey: Pixels) -> tuple[Pixels, NDArray[np.bool_]]:
@@ -97,14 +93,9 @@ def _ink(grey: Pixels) -> tuple[Pixels, NDArray[np.bool_]]:
 
 
 def _otsu(scaled: NDArray[np.float64]) -> float:
-    """The threshold that parts values of 0 to 1 with the least variance within both parts.
-
-    Source: Otsu, IEEE Trans. SMC 9 (1979), equation 18.
-    """
+    """Otsu's threshold of values of 0 to 1, which lies between both."""
     counts = np.bincount(np.minimum(scaled * LEVELS, LEVELS - 1).astype(np.int64).ravel(), minlength=LEVELS)
-    share = counts / counts.sum()
-    below, mean = np.cumsum(share), np.cumsum(share * np.arange(LEVELS))
-    between = (mean[-1] * below - mean)[:-1] ** 2 / np.maximum(below * (1 - below), 1e-12)[:-1]
+    between = between_class_variance(counts)
     # Between two clean levels any threshold is as good: the middle one keeps the soft edge of a stroke.
     best = np.flatnonzero(between >= between.max() * (1 - 1e-9))
     return float(best.mean() + 1) / LEVELS

@@ -8,8 +8,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -22,7 +20,7 @@ from handwriting.glyphs.fonts import FOLDERS, Font, find_fonts, render
 from handwriting.glyphs.strokes import redraw, trace
 from handwriting.labels import CHARACTERS
 from shared.errors import DataError
-from shared.io.atomic import read_json
+from shared.io.atomic import new_folder, read_json
 from shared.seeding import generator
 
 COLUMNS = ("path", "label", "group", "split")
@@ -66,30 +64,22 @@ def write_glyphs(
     Raises:
         DataError: `out` holds something, or there are too few fonts or images.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise DataError(f"{out} exists and is not an empty folder; give a new one")
-    families = _families(find_fonts(folders))
-    if each < len(families):
-        raise DataError(f"images a class are {each}; at least one of each of {len(families)} font families is needed")
-    partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
-    try:
+    with new_folder(out) as folder:
+        families = _families(find_fonts(folders))
+        if each < len(families):
+            raise DataError(f"images per class are {each}; at least {len(families)} are needed, one per font family")
         rows = []
         for row, pixels in _drawn(labels, each, families, seed):
-            path = partial / row["path"]
+            path = folder / row["path"]
             path.parent.mkdir(parents=True, exist_ok=True)
             PillowImage.fromarray(pixels).save(path)
             rows.append(row)
             progress(len(rows), len(labels) * each)
-        _write_table(partial / "manifest.csv", rows)
+        _write_table(folder / "manifest.csv", rows)
         fonts = [font.name for faces in families.values() for font in faces]
         facts = {"synthetic": True, "version": VERSION, "seed": seed, "images_per_class": each}
         counts = {"fonts": len(fonts), "families": len(families), "names": fonts}
-        (partial / SYNTHETIC_MARK).write_text(json.dumps(facts | counts, indent=2, ensure_ascii=False) + "\n", "utf-8")
-        if out.exists():
-            out.rmdir()
-        partial.replace(out)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        (folder / SYNTHETIC_MARK).write_text(json.dumps(facts | counts, indent=2, ensure_ascii=False) + "\n", "utf-8")
     return out
 
 

@@ -15,8 +15,8 @@ from PIL import ImageDraw, ImageFont
 from handwriting.page.binarise import ink_mask, is_light_ink
 from handwriting.page.lines import Components, find_lines, text_height, without_specks
 from handwriting.page.segmentation import Box, Cut, cut_line
-from handwriting.transforms import LUMINANCE
 from shared.errors import DataError
+from shared.io.grey import check_pixels, to_grey
 
 Pixels = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -122,7 +122,8 @@ def read_page(pixels: Pixels) -> Page:
     Raises:
         DataError: The picture is of another shape, too small, too large or blank, or no character is found on it.
     """
-    grey = _grey(pixels)
+    _check(pixels)
+    grey = to_grey(pixels)
     levels = _levels(grey)
     light_ink = is_light_ink(levels)
     ink = _ink(levels, light_ink)
@@ -136,22 +137,13 @@ def read_page(pixels: Pixels) -> Page:
     return Page(picture, lines, angle, light_ink, placement)
 
 
-def _grey(pixels: Pixels) -> Pixels:
-    """Luminance, float32 [rows, columns].
-
-    Raises:
-        DataError: See `read_page`.
-    """
-    if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] != 3):
-        raise DataError(f"the page has shape {pixels.shape}; allowed are [rows, columns] and [rows, columns, 3]")
+def _check(pixels: Pixels) -> None:
+    check_pixels(pixels, "page")
     rows, columns = pixels.shape[:2]
     if min(rows, columns) < MIN_SIDE:
         raise DataError(f"the page has {rows} x {columns} pixels; at least {MIN_SIDE} x {MIN_SIDE} are needed")
     if rows * columns > MAX_PIXELS:
         raise DataError(f"the page has {rows} x {columns} pixels; at most {MAX_PIXELS} are cut; scale it down")
-    if not np.isfinite(pixels).all():
-        raise DataError("the page has values that are not finite (NaN or infinite)")
-    return np.ascontiguousarray(pixels @ LUMINANCE if pixels.ndim == 3 else pixels, dtype=np.float32)
 
 
 def _levels(grey: Pixels) -> NDArray[np.uint8]:

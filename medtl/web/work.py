@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from medtl.transforms import LUMINANCE
 from shared.errors import DataError
 from shared.io.atomic import write_bytes, write_json
+from shared.io.grey import to_grey
 from shared.prediction.answer import Answer
 from shared.processes.worker import Report
 from shared.task import Item
@@ -74,7 +73,7 @@ def _keep_slices(item: Item, folder: Path) -> dict[str, Any]:
     """
     if not item.slices:
         return {"slices": 0}
-    greys = [_grey(pixels) for pixels in item.slices]
+    greys = [to_grey(pixels) for pixels in item.slices]
     rows, columns = greys[0].shape
     if any(grey.shape != (rows, columns) for grey in greys):
         return {"slices": 0}  # a viewer scrolls through one stack
@@ -95,10 +94,6 @@ def _keep_slices(item: Item, folder: Path) -> dict[str, Any]:
         "window": window if window[1] > window[0] else [low, high],
         "aspect": _aspect(item),
     }
-
-
-def _grey(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-    return pixels @ LUMINANCE if pixels.ndim == 3 else pixels
 
 
 def _aspect(item: Item) -> float:
