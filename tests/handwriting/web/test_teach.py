@@ -116,7 +116,7 @@ def test_a_second_character_stands_on_the_first_and_is_taken_back_alone(asked: T
     assert second.json()["taught"] == ["अ a", "hook"]
     page = asked.get("/teach", headers=HTML).text
     assert "Take back hook" in page
-    assert "Nothing is certified any more" in page
+    assert "This model has no certified error rate" in page
     assert asked.delete("/api/characters", headers=CSRF).json()["taught"] == ["अ a"]
     assert len(list((runs / "taught").iterdir())) == 1
 
@@ -124,13 +124,13 @@ def test_a_second_character_stands_on_the_first_and_is_taken_back_alone(asked: T
 @pytest.mark.parametrize(
     ("name", "count", "status", "reason"),
     [
-        ("अ", 4, 400, "4 drawings came; send 5 to 20"),
-        ("अ", 21, 400, "21 drawings came; send 5 to 20"),
-        ("", 5, 400, "name the character by 1 to 40 signs"),
-        ("x" * 41, 5, 400, "name the character by 1 to 40 signs"),
+        ("अ", 4, 400, "4 drawings were sent; send 5 to 20"),
+        ("अ", 21, 400, "21 drawings were sent; send 5 to 20"),
+        ("", 5, 400, "give 1 to 40 printable characters"),
+        ("x" * 41, 5, 400, "give 1 to 40 printable characters"),
         ("../..", 5, 400, "a letter or digit among them"),
         ("a\nb", 5, 400, "name the character"),
-        ("क", 5, 409, "the model reads क ka already"),
+        ("क", 5, 409, "the model already reads क ka"),
     ],
 )
 def test_what_cannot_be_taught_is_refused(

@@ -22,7 +22,7 @@ def test_a_target_is_read_and_said_alike(text: str, target: Target) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("ARCHIVE", "not of the form AE@host:port"),
+        ("ARCHIVE", "give AE@host:port"),
         ("ARCHIVE@host", "not of the form"),
         ("@host:104", "not of the form"),
         ("A@::1:104", "not of the form"),

@@ -226,8 +226,8 @@ def test_items_and_maps_that_are_not_there_are_not_found(asked: TestClient, uplo
     assert asked.post(f"{base}/7/slices/1/explanation", headers=CSRF).status_code == 404
 
 
-def test_an_explanation_is_told_in_lines_and_ends_with_its_result_or_fault() -> None:
-    """Told by something in place of the process that explains, which would take seconds to import torch."""
+def test_an_explanation_streams_lines_and_ends_with_its_result_or_fault() -> None:
+    """Uses a stand-in for the explaining process, which would take seconds to import torch."""
 
     class Explainers:
         async def call(self, method: str, *given: object, progress: Callable[[str], None]) -> dict[str, Any]:
@@ -303,7 +303,7 @@ def test_the_worklist_shows_what_was_received_and_opens_it(asked: TestClient) ->
     page = asked.get("/worklist", headers=HTML).text
     assert "umour suspected: tumour probability" in page
     assert "took more than 900 s" in page
-    assert "Waits to be judged" in page
+    assert "Waiting to be judged" in page
     opened = asked.post("/api/worklist/judged", headers=CSRF)
     assert opened.status_code == 202
     status = asked.get(f"/api/uploads/{opened.json()['id']}", params={"wait": 30}).json()
