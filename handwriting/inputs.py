@@ -39,7 +39,7 @@ def _items(path: Path) -> Iterator[Item]:
     yield from map(_single, kept)
 
 
-def judgeable(name: str, data: bytes) -> Item:
+def character_item(name: str, data: bytes) -> Item:
     """Decodes the picture of a character into an item, with a refusal where it cannot be judged.
 
     Args:
@@ -60,6 +60,6 @@ def judgeable(name: str, data: bytes) -> Item:
 
 def _single(source: str) -> Item:
     try:
-        return judgeable(source, read_source(source))
+        return character_item(source, read_source(source))
     except DataError as error:
         return Item(source, refusal=str(error))

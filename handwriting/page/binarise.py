@@ -14,7 +14,7 @@ SAUVOLA_K = 0.25
 0.5, which loses pencil; at 0.2 printed ruling is taken for ink."""
 FULL_INK = 0.95
 """Quantile of the darkness of ink that is taken as its full darkness."""
-FAINTEST = 0.4
+MIN_DARKNESS = 0.4
 """Share of the full darkness from which a pixel is ink: grain of paper and smears on a blackboard have less."""
 MIN_RANGE = 12.0
 """Smallest dynamic range, in levels of 255: the paper's grain, all that a blank page has, reaches 10."""
@@ -72,7 +72,7 @@ def ink_mask(grey: Grey, window: int, *, light_ink: bool) -> Mask:
     if not mask.any():
         return mask
     full = 255 - float(np.quantile(even[mask], 1 - FULL_INK))
-    return np.asarray(mask & (255 - even >= FAINTEST * full))
+    return np.asarray(mask & (255 - even >= MIN_DARKNESS * full))
 
 
 def _evenly_lit(smooth: Grey, window: int, light_ink: bool) -> Grey:

@@ -39,7 +39,7 @@ class Components:
     areas: NDArray[np.int64]
 
     @classmethod
-    def of(cls, mask: Mask) -> Components:
+    def from_mask(cls, mask: Mask) -> Components:
         """Finds the components of a mask [rows, columns]."""
         _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
         left, top, width, height, area = stats.astype(np.int64).T
@@ -63,7 +63,7 @@ def text_height(components: Components) -> float:
 
 def without_specks(mask: Mask) -> Mask:
     """Removes dirt from a mask: components that are small for the height of the writing."""
-    components = Components.of(mask)
+    components = Components.from_mask(mask)
     keep = components.areas >= (SPECK * text_height(components)) ** 2
     keep[0] = False
     return np.asarray(keep[components.labels])

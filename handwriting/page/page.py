@@ -158,7 +158,7 @@ def _levels(grey: Pixels) -> NDArray[np.uint8]:
 def _ink(levels: NDArray[np.uint8], light_ink: bool) -> Mask:
     """Finds ink without specks: first with a window for the page, then with one for the height of the writing."""
     window = min(levels.shape) // FIRST_WINDOW | 1
-    height = text_height(Components.of(ink_mask(levels, max(window, MIN_SIDE | 1), light_ink=light_ink)))
+    height = text_height(Components.from_mask(ink_mask(levels, max(window, MIN_SIDE | 1), light_ink=light_ink)))
     # If the first pass found noise or nothing, a small window may still find faint writing.
     height = max(height, 2.0 * MIN_HEIGHT)
     return without_specks(ink_mask(levels, round(height * WINDOW) | 1, light_ink=light_ink))
@@ -210,7 +210,7 @@ def _turned(grey: Pixels, placement: NDArray[np.float64], size: tuple[int, int])
 
 def _cut_lines(ink: Mask) -> list[tuple[list[Cut], float]]:
     """Cuts each line into characters, and returns them with its height."""
-    components = Components.of(ink)
+    components = Components.from_mask(ink)
     stroke = 4 * float(cv2.distanceTransform(ink.astype(np.uint8), cv2.DIST_L2, 3)[ink].mean()) if ink.any() else 0.0
     height = text_height(components)
     if height < MIN_HEIGHT:

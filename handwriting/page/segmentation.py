@@ -36,9 +36,9 @@ WIDTH = 0.78
 `benchmarks.pages` (seeds 200 to 239, by random search, then rounded), and are measured there on others."""
 NARROWER, WIDER = 0.26, 0.4
 """Text heights below and above the usual width that cost 1; the cost is quadratic."""
-TOO_WIDE = 1.3
-"""Width in text heights from which one piece is two characters that touch."""
-HALF_LEAST = 0.35
+MAX_WIDTH = 1.3
+"""Largest width of one character, in text heights; a wider piece is two characters that touch."""
+MIN_HALF_WIDTH = 0.35
 """Smallest width, in text heights, on each side of a cut through ink."""
 MERGE, MERGE_GAP = 0.7, 16.0
 """Cost of grouping over a gap: of any gap, and for each text height of its width."""
@@ -51,7 +51,7 @@ BAR_PURE = 0.85
 """Smallest share of a bar's rows that cross one stroke only; the rest allows a serif or a loop."""
 LOOSE = 0.3
 """Text heights to the side within which a broken headline belongs to a character."""
-LONGEST = 6
+MAX_PIECES = 6
 """Largest number of pieces in one character."""
 
 
@@ -172,9 +172,9 @@ def _split(ink: Labels, body: Labels, numbers: list[int], height: float, stroke:
     profile = own.sum(axis=0)
     inked = np.flatnonzero(profile)
     start, stop = int(inked[0]), int(inked[-1]) + 1
-    if stop - start <= TOO_WIDE * height:
+    if stop - start <= MAX_WIDTH * height:
         return [_piece(ink, own, numbers, height, stroke)]
-    margin = round(HALF_LEAST * height)
+    margin = round(MIN_HALF_WIDTH * height)
     at = start + margin + int(np.argmin(profile[start + margin : stop - margin]))
     crossing = float(profile[at]) / stroke
     right = own & (np.arange(own.shape[1]) >= at)
@@ -206,7 +206,7 @@ def _grouped(pieces: Sequence[_Piece], height: float) -> list[Sequence[_Piece]]:
     best, origin = [0.0], [0]
     for stop in range(1, len(pieces) + 1):
         costs = [
-            (best[start] + _cost(pieces[start:stop], height), start) for start in range(max(0, stop - LONGEST), stop)
+            (best[start] + _cost(pieces[start:stop], height), start) for start in range(max(0, stop - MAX_PIECES), stop)
         ]
         cost, start = min(costs)
         best.append(cost)

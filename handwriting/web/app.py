@@ -11,7 +11,7 @@ from fastapi import Path as InPath
 from fastapi.responses import FileResponse
 
 from handwriting.task import TASK
-from handwriting.web.teach import teaching
+from handwriting.web.teach import teaching_routes
 from handwriting.web.work import KINDS, SIZES, CharacterWork, picture_name
 from shared.processes.worker import WorkFailed
 from shared.web.app import build, faults
@@ -55,7 +55,7 @@ def build_app(run: Path, runs: Path, access: Access, store: UploadStore) -> Guar
         for one in (drawings, pool):
             one.renew(CharacterWork(TASK, other, threads=1))
 
-    lessons, learner = teaching(site, renew)
+    lessons, learner = teaching_routes(site, renew)
     site.extra_pools += (learner,)
     router = APIRouter()
     router.include_router(lessons)

@@ -146,7 +146,7 @@ class Lessons:
         return f"{first.name[:MAX_STEM]}-taught-{len(self.before) + 1}-{plain}-{when:%Y%m%d-%H%M%S-%f}"
 
 
-def teaching(site: Site, renew: Callable[[Path], None]) -> tuple[APIRouter, WorkerPool]:
+def teaching_routes(site: Site, renew: Callable[[Path], None]) -> tuple[APIRouter, WorkerPool]:
     """Makes the routes for teaching, and the pool of their process.
 
     Args:

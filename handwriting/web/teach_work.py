@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from handwriting.inputs import judgeable
+from handwriting.inputs import character_item
 from shared.errors import InputRefused
 from shared.processes.worker import Report
 from shared.task import Task
@@ -40,7 +40,7 @@ class TeachWork:
         """
         from shared.pipeline.add_class import add_class, in_words
 
-        items = [judgeable(path.name, path.read_bytes()) for path in sorted(drawings.iterdir())]
+        items = [character_item(path.name, path.read_bytes()) for path in sorted(drawings.iterdir())]
         for number, item in enumerate(items, start=1):
             if item.refusal is not None:
                 raise InputRefused(f"drawing {number} {item.refusal}")

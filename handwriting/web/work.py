@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from handwriting.inputs import judgeable
+from handwriting.inputs import character_item
 from handwriting.page.reading import read_item
 from shared.io.atomic import write_bytes, write_json
 from shared.prediction.answer import Answer
 from shared.processes.worker import Report
 from shared.task import Item
-from shared.web.judging import ANSWERS, Judge
+from shared.web.upload_work import ANSWERS, UploadWork
 
 PAGE, CHARACTER = KINDS = "page", "character"
 SHOWN_SIDE = 2000
@@ -26,7 +26,7 @@ SIZES = "sizes.json"
 """File with the rows and columns of each straightened page; boxes of characters are in its pixels."""
 
 
-class CharacterWork(Judge):
+class CharacterWork(UploadWork):
     """The work of one worker process; its methods are called through `shared.processes.worker`."""
 
     def drawing(self, data: bytes, report: Report) -> dict[str, Any]:
@@ -39,7 +39,7 @@ class CharacterWork(Judge):
         Returns:
             The answer as `predict --json` prints it.
         """
-        return self.predictor.assess(judgeable(DRAWING, data)).to_json(self.task)
+        return self.predictor.assess(character_item(DRAWING, data)).to_json(self.task)
 
     def judge(self, files: Path, results: Path, kind: str, report: Report) -> None:
         """Judges all pictures of an upload.

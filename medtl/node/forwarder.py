@@ -141,14 +141,14 @@ class Forwarder(threading.Thread):
             entity.add_requested_context(kind, syntax)
         association = entity.associate(self._target.host, self._target.port, ae_title=self._target.ae_title)
         if not association.is_established:
-            raise NotAccepted(why_no_association(association))
+            raise NotAccepted(describe_refusal(association))
         try:
             yield association
         finally:
             association.release()
 
 
-def why_no_association(association: Association) -> str:
+def describe_refusal(association: Association) -> str:
     """Describes why no association with a target was made."""
     if association.is_rejected:
         return "refuses the association"

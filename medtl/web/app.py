@@ -219,6 +219,6 @@ def _worklist(site: Site, worklist: Worklist) -> APIRouter:
             site.store.delete(upload)
             raise HTTPException(409, str(error)) from None
         site.start_judging(upload)
-        return UploadStatus.of(upload)
+        return UploadStatus.from_upload(upload)
 
     return router

@@ -16,7 +16,7 @@ from medtl.web.work import item_folder
 from shared.errors import InputRefused
 from shared.io.atomic import write_bytes, write_json
 from shared.processes.worker import Report
-from shared.web.judging import Judge
+from shared.web.upload_work import UploadWork
 
 if TYPE_CHECKING:
     from shared.reporting.explainer import Explanation
@@ -25,7 +25,7 @@ LEVELS = 127
 """Largest value of a map, a signed byte: the overlay's opacity needs no finer steps."""
 
 
-class ExplainWork(Judge):
+class ExplainWork(UploadWork):
     """The work of the explaining process; its methods are called through `shared.processes.worker`."""
 
     def explain(self, files: Path, results: Path, index: int, number: int, report: Report) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from shared.io.grey import to_grey
 from shared.prediction.answer import Answer
 from shared.processes.worker import Report
 from shared.task import Item
-from shared.web.judging import Judge
+from shared.web.upload_work import UploadWork
 
 LEVELS = 65535
 """Grey levels of the viewer: as many as 16 bits hold, which is what scanners store at most."""
@@ -27,7 +27,7 @@ SAMPLED = 500_000
 VIEW, SLICES, DICOM = "view.json", "slices.bin", "dicom.zip"
 
 
-class ScanWork(Judge):
+class ScanWork(UploadWork):
     """The work of one worker process; its methods are called through `shared.processes.worker`."""
 
     def judge(self, files: Path, results: Path, kind: str, report: Report) -> None:

@@ -66,19 +66,21 @@ class Worker:
         Raises:
             WorkFailed: The method raised an error, took more than `timeout_s`, or ended the child.
         """
-        deadline = None if self._timeout_s is None else time.monotonic() + self._timeout_s
         pipe = self._started()
-        # a child that ended while it started is noticed when its answer is awaited
-        with suppress(OSError):
+        deadline = None if self._timeout_s is None else time.monotonic() + self._timeout_s
+        with suppress(OSError):  # a dead child is noticed below
             pipe.send((method, arguments))
-        while True:
-            kind, content = self._receive(pipe, deadline)
-            if kind == "progress":
+        kind, content = self._receive(pipe, deadline)
+        while kind == "progress":
+            try:
                 progress(*content)
-            elif kind == "fault":
-                raise WorkFailed(content)
-            else:
-                return content
+            except BaseException:
+                self.stop()  # or its answer would be taken for that of the next call
+                raise
+            kind, content = self._receive(pipe, deadline)
+        if kind == "fault":
+            raise WorkFailed(content)
+        return content
 
     def renew(self, work: Any) -> None:
         """Replaces the work: the next call is made in a new child; a call in progress ends with the old work."""
@@ -133,11 +135,11 @@ class Worker:
                 return message
         except (EOFError, OSError):
             ended = self.close()
-            raise WorkFailed(
-                f"ended the process that worked on it ({ended})"
-                if self._untrusted
-                else f"the process ended early: {ended}"
-            ) from None
+            untrusted = f"ended the process that worked on it ({ended})"
+            raise WorkFailed(untrusted if self._untrusted else f"the process ended early: {ended}") from None
+        except KeyboardInterrupt:
+            self.stop()
+            raise
         self.stop()
         raise WorkFailed(f"took more than {self._timeout_s:g} s")
 
@@ -156,9 +158,6 @@ def run_in_subprocess(work: Callable[..., Any], *arguments: Any, progress: Repor
     worker = Worker(work, untrusted=False)
     try:
         return worker.call("__call__", *arguments, progress=progress)
-    except KeyboardInterrupt:
-        worker.kill()
-        raise
     finally:
         worker.close()
 

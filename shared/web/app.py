@@ -15,11 +15,11 @@ from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from shared.web.guard import REPORT_POLICY, Guard
-from shared.web.judging import ANSWERS
-from shared.web.openapi import described, form_of_files
+from shared.web.openapi import form_of_files, list_operations
 from shared.web.receiving import MAX_BYTES, UploadRefused, receive
-from shared.web.runs import REPORT, RunEntry, find_runs, side_by_side
+from shared.web.runs import REPORT, RunEntry, compare_runs, find_runs
 from shared.web.site import Site
+from shared.web.upload_work import ANSWERS
 from shared.web.uploads import StoreFull, Upload
 
 MAX_WAIT_S = 30.0
@@ -55,7 +55,7 @@ class UploadStatus(BaseModel):
     answers: list[dict[str, Any]]
 
     @classmethod
-    def of(cls, upload: Upload) -> UploadStatus:
+    def from_upload(cls, upload: Upload) -> UploadStatus:
         """Returns the present status of an upload."""
         return cls(
             id=upload.name,
@@ -143,7 +143,7 @@ def _uploads(site: Site, kinds: Sequence[str]) -> APIRouter:
             site.store.delete(upload)
             raise
         site.start_judging(upload)
-        return UploadStatus.of(upload)
+        return UploadStatus.from_upload(upload)
 
     @router.get("/{name}", responses=faults(404))
     async def status(name: str, wait: Annotated[float, Query(ge=0, le=MAX_WAIT_S)] = 0) -> UploadStatus:
@@ -151,7 +151,7 @@ def _uploads(site: Site, kinds: Sequence[str]) -> APIRouter:
         upload = site.upload(name)
         if wait:
             await site.wait(upload, wait)
-        return UploadStatus.of(upload)
+        return UploadStatus.from_upload(upload)
 
     @router.delete("/{name}", status_code=204, responses=faults(404))
     async def delete(name: str) -> None:
@@ -195,7 +195,7 @@ def _pages(site: Site, app: FastAPI, context: ResultContext) -> APIRouter:
             raise HTTPException(400, "choose two runs to compare")
         left, right = map(run_of, run)
         same_data = left.record.data_hash == right.record.data_hash
-        rows = side_by_side(left, right)
+        rows = compare_runs(left, right)
         return site.page(request, "compare_runs.html", left=left, right=right, rows=rows, same_data=same_data)
 
     @router.get("/runs/{name}/report")
@@ -207,6 +207,6 @@ def _pages(site: Site, app: FastAPI, context: ResultContext) -> APIRouter:
 
     @router.get("/docs")
     async def docs(request: Request) -> HTMLResponse:
-        return site.page(request, "docs.html", operations=described(app.openapi()))
+        return site.page(request, "docs.html", operations=list_operations(app.openapi()))
 
     return router

@@ -87,7 +87,7 @@ class Access:
     hosts: frozenset[str]
 
     @classmethod
-    def of(cls, host: str) -> Access:
+    def for_host(cls, host: str) -> Access:
         """Makes the rules of a server on `host`, with the token of `MEDTL_TOKEN` or else a new one.
 
         Raises:
@@ -115,7 +115,7 @@ class Access:
         return self.derived("csrf")
 
 
-def same(given: str, expected: str) -> bool:
+def equal_secrets(given: str, expected: str) -> bool:
     """Whether two secrets are equal; compared in constant time."""
     return hmac.compare_digest(given.encode(errors="replace"), expected.encode())
 
@@ -172,7 +172,7 @@ class Guard:
             return _refused(
                 401, "a token is needed, as `Authorization: Bearer TOKEN`; the server printed it when it started"
             )
-        proven = bearer or same(headers.get(CSRF_HEADER, ""), self.access.csrf)
+        proven = bearer or equal_secrets(headers.get(CSRF_HEADER, ""), self.access.csrf)
         if scope["method"] not in SAFE_METHODS and not proven:
             return _refused(403, "the request did not come from a page of this server; reload it, or send the token")
         return None
@@ -183,7 +183,7 @@ class Guard:
         given = [value for name, value in fields if name == TOKEN_QUERY]
         if scope["method"] != "GET" or not given:
             return None
-        if not same(given[0], self.access.token):
+        if not equal_secrets(given[0], self.access.token):
             return HTMLResponse(ENTRANCE, 401)
         rest = urlencode([(name, value) for name, value in fields if name != TOKEN_QUERY])
         # One slash: an address that starts with two would lead to another host.
@@ -194,14 +194,14 @@ class Guard:
 
     def _has_bearer(self, headers: Headers) -> bool:
         kind, _, given = headers.get("authorization", "").partition(" ")
-        return kind.lower() == "bearer" and same(given.strip(), self.access.token)
+        return kind.lower() == "bearer" and equal_secrets(given.strip(), self.access.token)
 
     def _has_cookie(self, headers: Headers) -> bool:
         try:
             held = SimpleCookie(headers.get("cookie", "")).get(self.cookie)
         except CookieError:
             return False
-        return held is not None and same(held.value, self.access.derived("session"))
+        return held is not None and equal_secrets(held.value, self.access.derived("session"))
 
 
 def _name(host: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def described(openapi: Mapping[str, Any]) -> list[dict[str, Any]]:
+def list_operations(openapi: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Lists the operations of an OpenAPI document: `method`, `path`, `words`, `takes`, `parameters`, `responses`."""
     return [
         {

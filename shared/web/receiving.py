@@ -86,7 +86,7 @@ async def receive(
     return writer.fields
 
 
-def place(folder: Path, name: str) -> Path:
+def upload_path(folder: Path, name: str) -> Path:
     """Returns the path in `folder` of an uploaded file with the given name.
 
     Raises:
@@ -191,7 +191,7 @@ class _Writer:
         self.files += 1
         if self.files > MAX_FILES:
             raise UploadRefused(f"the upload has more than {MAX_FILES} files", 413)
-        path = place(self.folder, file_name)
+        path = upload_path(self.folder, file_name)
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._stream = path.open("xb")

@@ -66,7 +66,7 @@ def find_runs(root: Path, task: str, also: Path) -> dict[str, RunEntry]:
     return {entry.name: entry for entry in found[:MAX_RUNS]}
 
 
-def side_by_side(left: RunEntry, right: RunEntry) -> list[dict[str, str]]:
+def compare_runs(left: RunEntry, right: RunEntry) -> list[dict[str, str]]:
     """Compares two runs in rows of facts and test results, each with `measure`, `left` and `right` in words."""
     facts = [
         {"measure": name, "left": a, "right": b} for (name, a), (_, b) in zip(_facts(left), _facts(right), strict=True)

@@ -129,7 +129,7 @@ def test_a_second_character_stands_on_the_first_and_is_taken_back_alone(asked: T
         ("", 5, 400, "give 1 to 40 printable characters"),
         ("x" * 41, 5, 400, "give 1 to 40 printable characters"),
         ("../..", 5, 400, "a letter or digit among them"),
-        ("a\nb", 5, 400, "name the character"),
+        ("a\nb", 5, 400, "the name is not allowed"),
         ("क", 5, 409, "the model already reads क ka"),
     ],
 )

@@ -34,7 +34,7 @@ from pynetdicom.sop_class import (
 from typer.testing import CliRunner
 
 from medtl.cli import app
-from medtl.node.forwarder import why_no_association
+from medtl.node.forwarder import describe_refusal
 from medtl.phantom.dataset import write_phantom
 from medtl.phantom.dicom import Series
 from medtl.phantom.physics import SCANNERS
@@ -524,7 +524,7 @@ def test_the_command_judges_a_phantom_and_sends_the_report(tmp_path: Path, tiny_
 )
 def test_it_is_said_why_there_is_no_association(rejected: bool, contexts: list[str], said: str) -> None:
     association: Any = SimpleNamespace(is_rejected=rejected, rejected_contexts=contexts)
-    assert why_no_association(association) == said
+    assert describe_refusal(association) == said
 
 
 def test_without_forward_results_stay_in_the_spool(tmp_path: Path, tiny_model: Path) -> None:

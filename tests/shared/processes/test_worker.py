@@ -133,7 +133,7 @@ def test_untrusted_work_is_silent(worker: Worker, capfd: pytest.CaptureFixture[s
     assert captured.out + captured.err == ""
 
 
-def test_an_error_of_the_progress_function_is_no_failure_of_the_work() -> None:
+def test_an_error_of_the_progress_function_is_raised_and_the_next_call_gets_its_own_answer() -> None:
     def full(*_: object) -> None:
         raise OSError("the disk is full")
 
@@ -141,6 +141,7 @@ def test_an_error_of_the_progress_function_is_no_failure_of_the_work() -> None:
     try:
         with pytest.raises(OSError, match="the disk is full"):
             worker.call("add", 1, 2, progress=full)
+        assert worker.call("add", 3, 4) == 7
     finally:
         worker.stop()
 

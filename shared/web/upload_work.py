@@ -26,8 +26,8 @@ ANSWERS = "answers.json"
 
 
 @dataclass(frozen=True)
-class Judge:
-    """Judges uploads with a run, which is opened in the process that first needs it.
+class UploadWork:
+    """The work of a process that judges uploads with a run, which is opened in the process that first needs it.
 
     Attributes:
         task: The application.
