@@ -1,4 +1,4 @@
-"""Blocks of DHCD's file numbers: the nearest thing to writers that its files tell."""
+"""Finds blocks of DHCD's file numbers, which stand for its unrecorded writers when a split is drawn."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ from pathlib import PurePosixPath
 
 
 def blocks(numbers: Sequence[int], classes: Sequence[str]) -> list[int]:
-    """The block of each file, from 0 in the order of file numbers.
+    """Assigns each file to a block, numbered from 0 in the order of file numbers.
 
-    DHCD numbers its files across all classes. Sorted by number, the classes come one after the other, each in one run,
-    and then from the start again: the sheets were cut batch by batch. A block is a stretch of numbers within which no
-    class comes back. The 92,000 images fall into 34 blocks of 39 to 11,879; who wrote them is recorded nowhere, but
-    whoever wrote a sheet is in one block, but for a batch that was cut in the middle.
+    DHCD numbers its files across all classes. Sorted by number, the classes follow one another, each in one run, and
+    then start again, because the sheets were cut batch by batch. A block is a range of numbers in which no class
+    returns. The 92,000 images fall into 34 blocks of 39 to 11,879. The writers are not recorded, but one sheet lies in
+    one block, unless its batch was cut in the middle.
 
     Args:
         numbers: [N] file numbers.
         classes: [N] classes of the files.
+
+    Returns:
+        [N] block of each file.
     """
     order = sorted(range(len(numbers)), key=lambda i: (numbers[i], classes[i]))
     found, block, current, seen = [0] * len(numbers), 0, "", set[str]()
@@ -32,6 +35,6 @@ def blocks(numbers: Sequence[int], classes: Sequence[str]) -> list[int]:
 
 
 def file_number(path: str) -> int | None:
-    """The number that is a file's whole name (`Train/character_1_ka/10962.png`), or None where it is none."""
+    """Parses the number that is a file's whole name (`Train/character_1_ka/10962.png`); None: it is no number."""
     match = re.fullmatch(r"[0-9]{1,9}", PurePosixPath(path).stem)
     return int(match.group()) if match else None

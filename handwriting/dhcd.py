@@ -1,4 +1,4 @@
-"""The Devanagari Handwritten Character Dataset, fetched from where it is published and checked by what it shows."""
+"""Downloads the Devanagari Handwritten Character Dataset (DHCD) and checks that it is complete."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ PIXELS = "9025d5f68132bec38df3e4321c65440aafd78ede2c9d088fc4512133b332ad64"
 
 
 def fetch(folder: Path, *, progress: Progress, checking: Progress) -> Path:
-    """Fetches the dataset into a folder and checks that it is whole.
+    """Downloads the dataset as `dhcd.zip` into a folder and checks that it is complete.
 
     Args:
-        folder: Where `dhcd.zip` shall lie.
-        progress: Told of bytes, done and in all.
-        checking: Told of images, done and in all.
+        folder: Folder of the archive.
+        progress: Called with (bytes done, total bytes).
+        checking: Called with (images checked, total images).
 
     Returns:
-        The archive, as `load` takes it.
+        The path of the archive, which `handwriting.datasets.load` reads.
 
     Raises:
-        DataError: It cannot be fetched, or shows something else than the dataset.
+        DataError: The archive cannot be downloaded, or its images are not those of the dataset.
     """
     path = download(URL, folder / "dhcd.zip", progress=progress)
     check(path, checking)
@@ -44,10 +44,10 @@ def fetch(folder: Path, *, progress: Progress, checking: Progress) -> Path:
 
 
 def check(path: Path, progress: Progress = lambda *_: None) -> None:
-    """Compares the classes, their counts and every pixel with what was published.
+    """Compares the classes, their counts and every pixel with the published dataset.
 
     Raises:
-        DataError: Something differs.
+        DataError: A class, a count or a pixel differs.
     """
     samples = load(path, {}).samples
     counts = Counter((sample.split, sample.label) for sample in samples)
@@ -58,11 +58,11 @@ def check(path: Path, progress: Progress = lambda *_: None) -> None:
             f"classes of {TRAIN} for training and {TEST} for the test; delete it and fetch it again"
         )
     if pixel_digest(samples, progress) != PIXELS:
-        raise DataError(f"{path} shows other pixels than DHCD; delete it and fetch it again")
+        raise DataError(f"{path} has other pixels than DHCD; delete it and fetch it again")
 
 
 def pixel_digest(samples: Sequence[Sample], progress: Progress = lambda *_: None) -> str:
-    """SHA-256 over split, class, file name and decoded pixels of all images, however they are packed."""
+    """Returns the SHA-256 of split, class, file name and decoded pixels of all images, whatever their packing."""
     digest = hashlib.sha256()
     named = sorted(samples, key=lambda one: (str(one.split), str(one.label), PurePosixPath(one.source).name))
     for done, sample in enumerate(named, start=1):

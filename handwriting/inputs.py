@@ -1,4 +1,4 @@
-"""What a person hands to `predict`, brought into one form: a named item for each character image, or its refusal."""
+"""Reads the inputs of `predict`: one named item for each picture of a character, or its refusal."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from shared.io.pictures import read_picture
 from shared.task import Item
 
 MIN_SIDE = 8
-"""Rows and columns of the smallest picture that is judged; the smallest in use for characters are of 16."""
+"""Smallest number of rows and of columns of a picture that is judged; the smallest in use have 16."""
 
 
 def read_inputs(paths: Sequence[Path]) -> Iterator[Item]:
-    """Everything that was asked for, one picture (PNG, JPEG, TIFF, BMP) an item, those in folders and zips too.
+    """Reads pictures (PNG, JPEG, TIFF, BMP), also those in folders and zips; yields one item for each.
 
     Raises:
         UsageError: A path does not exist; nothing has been read then.
@@ -39,12 +39,12 @@ def _items(path: Path) -> Iterator[Item]:
     yield from map(_single, kept)
 
 
-def judgeable(name: str, data: bytes) -> Item:
-    """The picture of a character as an item, or its refusal.
+def character_item(name: str, data: bytes) -> Item:
+    """Decodes the picture of a character into an item, with a refusal where it cannot be judged.
 
     Args:
-        name: Of the item.
-        data: The bytes of a picture file.
+        name: Name of the item.
+        data: Bytes of a picture file.
     """
     try:
         pixels = read_picture(data)
@@ -60,6 +60,6 @@ def judgeable(name: str, data: bytes) -> Item:
 
 def _single(source: str) -> Item:
     try:
-        return judgeable(source, read_source(source))
+        return character_item(source, read_source(source))
     except DataError as error:
         return Item(source, refusal=str(error))

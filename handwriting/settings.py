@@ -1,4 +1,4 @@
-"""The options of handwriting's preprocessing, checked; light enough for `--help`."""
+"""The checked options of handwriting's preprocessing, without heavy imports, so that `--help` is quick."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class Settings:
     """The options of handwriting's preprocessing; their defaults are `DEFAULT_OPTIONS`.
 
     Attributes:
-        blocks: Whether DHCD's images are grouped by blocks of file numbers (`handwriting.dhcd`), which its official
-            split cuts through: for a split that is drawn.
+        blocks: Whether DHCD's images are grouped by blocks of file numbers (`handwriting.blocks`), for a split that is
+            drawn; its official split cuts through blocks.
         margin: Share of the frame left empty on each side, 0 to 0.4; DHCD's images have 2 of 32 pixels.
     """
 
@@ -30,7 +30,7 @@ class Settings:
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Settings:
-        """The settings with `options` over the defaults.
+        """Makes settings from `options`, with the defaults for the others.
 
         Raises:
             ConfigError: An option is unknown or its value is not allowed.

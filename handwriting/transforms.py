@@ -1,7 +1,7 @@
-"""From raw pixels to the network's input, and the random variations of it that training sees.
+"""Preprocesses raw pixels into the network's input, and augments it for training.
 
-The deterministic part is NumPy, OpenCV and Pillow only, the same code in training and prediction. The random part is
-that of Albumentations and is imported when it is first used.
+Preprocessing uses only NumPy, OpenCV and Pillow, with the same code in training and prediction. Augmentation is that of
+Albumentations, which is imported when it is first used.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from handwriting.settings import Settings
 from shared.errors import ConfigError, DataError
 from shared.io.archives import faults_error, naming
 from shared.io.array_store import ArrayStore, ArrayView, cache_folder
+from shared.io.grey import between_class_variance, check_pixels, to_grey
 from shared.samples import Sample
 from shared.seeding import derive_seed
 from shared.task import Image, Preprocessing
@@ -32,15 +33,13 @@ from shared.task import Image, Preprocessing
 Pixels = NDArray[np.float32]
 
 LEVELS = 256
-"""Bins of the histogram from which Otsu's threshold is taken; scans have 8 bits."""
+"""Bins of the histogram from which Otsu's threshold is computed; scans have 8 bits."""
 FULL_INK = 0.75
 """Quantile of the ink's intensities that becomes 1: the core of a stroke, not a speck of glare on it."""
 SPECK = 0.004
 """A spot smaller than this share of all ink is dirt; the dots that belong to letters are ten times larger."""
-LUMINANCE = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-"""Weights of red, green and blue. Source: ITU-R BT.601-7, section 2.5.1."""
 ELASTIC_SIGMA = 0.08
-"""Over how much of the side elastic shifts hang together: half a letter bends, a stroke does not fray."""
+"""Smoothing of elastic shifts (standard deviation, share of the side): half a letter bends, no stroke frays."""
 ELASTIC_SHIFT = 0.025
 """Standard deviation of elastic shifts, as a share of the side: about a third of a stroke."""
 STROKE_STEP = 1 / 20
@@ -48,7 +47,7 @@ STROKE_STEP = 1 / 20
 
 
 def preprocess(pixels: Pixels, spec: Preprocessing) -> Image:
-    """Makes the network's input from raw pixels: light ink on black, the ink's box scaled into the frame.
+    """Preprocesses raw pixels into the network's input: light ink on black, the box of the ink scaled into the frame.
 
     Args:
         pixels: Finite, [rows, columns] or [rows, columns, 3], in any unit, ink lighter or darker than the paper.
@@ -71,23 +70,20 @@ def preprocess(pixels: Pixels, spec: Preprocessing) -> Image:
 
 
 def _grey(pixels: Pixels) -> Pixels:
-    if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] != 3) or 0 in pixels.shape:
-        raise DataError(f"the image has shape {pixels.shape}; allowed are [rows, columns] and [rows, columns, 3]")
-    if not np.isfinite(pixels).all():
-        raise DataError("the image has values that are not finite (NaN or infinite)")
-    grey = pixels @ LUMINANCE if pixels.ndim == 3 else pixels
+    check_pixels(pixels)
+    grey = to_grey(pixels)
     if grey.min() == grey.max():
         raise DataError("the image is blank: all pixels have the same value")
-    return np.ascontiguousarray(grey, dtype=np.float32)
+    return grey
 
 
 def _ink(grey: Pixels) -> tuple[Pixels, NDArray[np.bool_]]:
-    """Ink from 0 to 1 whatever the polarity, and which pixels are ink: Otsu's threshold, without specks."""
+    """Scales ink to 0 to 1 for either polarity, and finds its pixels by Otsu's threshold, without specks."""
     low, high = float(grey.min()), float(grey.max())
     scaled = (grey.astype(np.float64) - low) / (high - low)
     threshold = _otsu(scaled)
     rim = np.concatenate([scaled[0], scaled[-1], scaled[1:-1, 0], scaled[1:-1, -1]])
-    # Paper is what most of the border shows, even where a tight crop lets the headline run along it.
+    # most of the border is paper, even where a tight crop lets the headline run along it
     if np.count_nonzero(rim > threshold) * 2 > rim.size:
         scaled, threshold = 1.0 - scaled, 1.0 - threshold
     mask = _without_specks(scaled > threshold)
@@ -97,15 +93,10 @@ def _ink(grey: Pixels) -> tuple[Pixels, NDArray[np.bool_]]:
 
 
 def _otsu(scaled: NDArray[np.float64]) -> float:
-    """The threshold that parts values of 0 to 1 with the least variance within both parts.
-
-    Source: Otsu, IEEE Trans. SMC 9 (1979), equation 18.
-    """
+    """Computes Otsu's threshold of values from 0 to 1."""
     counts = np.bincount(np.minimum(scaled * LEVELS, LEVELS - 1).astype(np.int64).ravel(), minlength=LEVELS)
-    share = counts / counts.sum()
-    below, mean = np.cumsum(share), np.cumsum(share * np.arange(LEVELS))
-    between = (mean[-1] * below - mean)[:-1] ** 2 / np.maximum(below * (1 - below), 1e-12)[:-1]
-    # Between two clean levels any threshold is as good: the middle one keeps the soft edge of a stroke.
+    between = between_class_variance(counts)
+    # between two clean levels all thresholds are equally good: the middle one keeps the soft edge of a stroke
     best = np.flatnonzero(between >= between.max() * (1 - 1e-9))
     return float(best.mean() + 1) / LEVELS
 
@@ -131,7 +122,7 @@ def _framed(box: Pixels, size: int, margin: float) -> Pixels:
 
 
 class CharacterImages(Sequence[Image]):
-    """Preprocessed images that lie as uint8 [size, size] in memory-mapped files, given as float32 [1, size, size]."""
+    """Preprocessed images, stored as uint8 [size, size] in memory-mapped files, read as float32 [1, size, size]."""
 
     def __init__(self, rows: ArrayView) -> None:
         self._rows = rows
@@ -152,7 +143,7 @@ class CharacterImages(Sequence[Image]):
         return pixels
 
     def as_bytes(self, indices: Sequence[int]) -> NDArray[np.uint8]:
-        """Those at `indices`, [N, 1, size, size], 255 for ink."""
+        """Returns the images at `indices` as uint8 [N, 1, size, size], 255 for ink."""
         return self._rows.take(np.asarray(indices, dtype=np.int64))[:, np.newaxis]
 
 
@@ -163,17 +154,17 @@ def images(
     read: Callable[[Sample], Pixels],
     progress: Callable[[int, int], None] = lambda *_: None,
 ) -> CharacterImages:
-    """All samples read and preprocessed once for all runs, and kept on disk as bytes: 1 KiB for 32 x 32 pixels.
+    """Reads and preprocesses all samples once for all runs, and caches them on disk: 1 KiB for 32 x 32 pixels.
 
     Args:
-        samples: In any order; each has its own place in the cache, whatever the split.
-        spec: Of the preprocessing; what another one made is not taken up.
-        content_hash: Of the bytes of the dataset they are of.
-        read: Gives the pixels of a sample.
+        samples: Samples in any order; each has its own place in the cache, whatever the split.
+        spec: Preprocessing; images of another one are not used.
+        content_hash: Hash of the bytes of the dataset.
+        read: Reads the pixels of a sample.
         progress: Called with (done, total).
 
     Raises:
-        DataError: Files are damaged; the message counts them and says of the first five what is wrong.
+        DataError: Files are damaged; the message counts them and describes the first five.
     """
     facts = [version("medtl"), "handwriting", spec.size, dict(spec.options), content_hash]
     store = ArrayStore(cache_folder("images") / hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest())
@@ -193,7 +184,7 @@ def _preprocessed(
     read: Callable[[Sample], Pixels],
     progress: Callable[[int, int], None],
 ) -> NDArray[np.uint8]:
-    """uint8 [N, size, size]."""
+    """Reads and preprocesses samples into uint8 [N, size, size]."""
     made = np.zeros((len(samples), spec.size, spec.size), dtype=np.uint8)
     faults = []
     for index, sample in enumerate(samples):
@@ -210,9 +201,9 @@ def _preprocessed(
 
 
 def augment(image: Image, seed: int) -> Image:
-    """A random variation of a preprocessed image: position, slant, bending, thickness of the pen. Never mirrored.
+    """Varies a preprocessed image at random: position, slant, bending, thickness of the pen; it is never mirrored.
 
-    A pure function of its arguments.
+    The result depends on the arguments alone.
 
     Args:
         image: float32 [1, size, size], 0 to 1.
@@ -232,7 +223,7 @@ def augment(image: Image, seed: int) -> Image:
 
 @lru_cache(maxsize=32)
 def _augmentation(size: int, thread: int) -> tuple[tuple[str, Any], ...]:
-    """The steps hold their random state, so each thread has its own."""
+    """Makes the steps of augmentation; they hold their random state, so each thread has its own."""
     with _quiet_import():
         from albumentations import Affine, ElasticTransform, Morphological, OneOf
 
@@ -255,7 +246,7 @@ def _augmentation(size: int, thread: int) -> tuple[tuple[str, Any], ...]:
 
 @contextmanager
 def _quiet_import() -> Iterator[None]:
-    """Keeps Albumentations from asking the network for a newer release, which it does when it is imported."""
+    """Keeps Albumentations from searching the network for a newer release when it is imported."""
     before = os.environ.get("NO_ALBUMENTATIONS_UPDATE")
     os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
     try:

@@ -1,4 +1,4 @@
-"""What is known of every character without a handwritten picture of it: attributes, and how fonts print it."""
+"""Side information for zero-shot learning: attributes of every character, and prototypes rendered from fonts."""
 
 from __future__ import annotations
 
@@ -22,20 +22,24 @@ from shared.zero_shot.features import RenderedPrototypes, SideInformation
 
 TABLE = Path(__file__).with_name("attributes.csv")
 HANDS = 4
-"""Pictures of a character in each font: thinned and drawn again as by so many hands, which come nearer to writing than
-print itself does (docs/lab-log.md, 2026-11-26)."""
+"""Pictures of a character for each font: thinned and drawn again by so many hands, which resemble writing more
+than print does (docs/lab-log.md, 2026-11-26)."""
 VERSION = 1
 """Counts up when the same fonts give other pictures."""
 
 
 @cache
 def table() -> AttributeTable:
-    """The attributes of all 58 characters."""
+    """Reads the attributes of all 58 characters."""
     return read_table(TABLE)
 
 
 def prints(labels: Sequence[str], spec: Preprocessing) -> RenderedPrototypes:
-    """Each character in each of the system's fonts, drawn again by a pen.
+    """Renders prototypes of the classes: each character in each of the system's fonts, drawn again by a simulated pen.
+
+    Args:
+        labels: Classes to render.
+        spec: Preprocessing of the pictures.
 
     Raises:
         DataError: No font has all characters.
@@ -50,12 +54,12 @@ def prints(labels: Sequence[str], spec: Preprocessing) -> RenderedPrototypes:
 
 @cache
 def _redrawn(label: str, font: Font) -> tuple[NDArray[np.float32], ...]:
-    """A character of a font in each hand, 0 to 255; kept, for each division of a study asks for the same."""
+    """Draws a character of a font in each hand, 0 to 255; cached, because each split of a study needs the same."""
     path = trace(render(CHARACTERS[label].symbol, font, PRINTED_SIDE))
     inks = (redraw(path, SIDE, generator(0, "print", font.name, label, hand)) for hand in range(HANDS))
     return tuple(np.rint(ink * 255).astype(np.float32) for ink in inks)
 
 
 def knowledge() -> SideInformation:
-    """For `shared.zero_shot.features`."""
+    """Returns the attributes and the renderer that `shared.zero_shot.features` needs."""
     return SideInformation(table(), prints)

@@ -21,6 +21,7 @@ from PIL import Image as PillowImage
 from medtl.settings import Settings
 from shared.errors import ConfigError, DataError
 from shared.io.archives import faults_error, naming
+from shared.io.grey import between_class_variance, check_pixels, to_grey
 from shared.samples import Sample
 from shared.task import Image, Preprocessing
 
@@ -34,8 +35,8 @@ PART_OF_HEAD = 0.1
 """Smallest bright component that belongs to the head (brain within a dark skull), as a share of the largest one."""
 MIN_CROP_FRACTION = 0.4
 """Smallest side of a crop as a share of the image: else the vertex of the head would be blown up to a whole brain."""
-LUMINANCE = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-"""Weights of red, green and blue. Source: ITU-R BT.601-7, section 2.5.1."""
+LEVELS = 64
+"""Bins of the histogram from which Otsu's threshold is taken."""
 
 
 @dataclass(frozen=True)
@@ -148,45 +149,33 @@ def restore(grid: Pixels, pixels: Pixels, spec: Preprocessing) -> Pixels:
 
 
 def _grey(pixels: Pixels) -> Pixels:
-    if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] != 3) or 0 in pixels.shape:
-        raise DataError(f"the image has shape {pixels.shape}; allowed are [rows, columns] and [rows, columns, 3]")
-    if not np.isfinite(pixels).all():
-        raise DataError("the image has values that are not finite (NaN or infinite)")
-    grey = pixels @ LUMINANCE if pixels.ndim == 3 else pixels
-    return np.ascontiguousarray(grey, dtype=np.float32)
+    check_pixels(pixels)
+    return to_grey(pixels)
 
 
 def _view(grey: Pixels) -> _View:
     factor = max(1, -(-max(grey.shape) // ANALYSIS_SIDE))
     small = np.asarray(PillowImage.fromarray(grey).reduce(factor)) if factor > 1 else grey
-    threshold = _otsu(small)
+    threshold = _background_threshold(small)
     head = small > threshold if threshold is not None else np.zeros(small.shape, dtype=bool)
     return _View(small, head, factor)
 
 
-def _otsu(pixels: Pixels) -> float | None:
-    """The level above which a pixel is not background; None for a constant image.
+def _background_threshold(pixels: Pixels) -> float | None:
+    """The level above which a pixel is not background, by Otsu's criterion; None for a constant image.
 
-    Source: Otsu, IEEE Trans. Syst. Man Cybern. 9 (1979) 62-66, equation 18, on 64 levels; the brightest 1 % (fat,
-    vessels, text) are clipped first because they draw the threshold up.
+    The brightest 1 % (fat, vessels, text) are clipped first, because they draw the threshold up.
     """
-    levels = 64
     low = float(pixels.min())
     high = float(np.percentile(pixels, 99)) or float(pixels.max())
     if high <= low:
         high = float(pixels.max())
     if high <= low:
         return None
-    bins = ((np.minimum(pixels, high).astype(np.float64) - low) * ((levels - 1) / (high - low))).astype(np.intp)
-    weights = np.bincount(bins.ravel(), minlength=levels) / pixels.size
-    below = np.cumsum(weights)
-    mean_below = np.cumsum(weights * np.arange(levels))
-    inner = (below > 0) & (below < 1)
-    between = np.zeros(levels)
-    spread = (mean_below[-1] * below[inner] - mean_below[inner]) ** 2
-    between[inner] = spread / (below[inner] * (1 - below[inner]))
-    # Bin k holds what lies below (k + 1) / (levels - 1) of the range.
-    return low + OTSU_FRACTION * (float(between.argmax()) + 1) * (high - low) / (levels - 1)
+    bins = ((np.minimum(pixels, high).astype(np.float64) - low) * ((LEVELS - 1) / (high - low))).astype(np.intp)
+    between = between_class_variance(np.bincount(bins.ravel(), minlength=LEVELS))
+    # Bin k holds the values below (k + 1) / (LEVELS - 1) of the range.
+    return low + OTSU_FRACTION * (float(between.argmax()) + 1) * (high - low) / (LEVELS - 1)
 
 
 def _range(view: _View, settings: Settings) -> tuple[float, float]:

@@ -1,6 +1,6 @@
-"""A synthetic set of characters, as hands may write what the system's fonts print: PNG by class, and `manifest.csv`.
+"""Writes a synthetic dataset of characters, drawn from the system's fonts like writing: PNG by class, `manifest.csv`.
 
-A group is a family of fonts, and stands in one split only. `glyphs.json` marks the set as synthetic.
+A group is a family of fonts and is in one split only. `glyphs.json` marks the dataset as synthetic.
 """
 
 from __future__ import annotations
@@ -8,8 +8,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -22,23 +20,23 @@ from handwriting.glyphs.fonts import FOLDERS, Font, find_fonts, render
 from handwriting.glyphs.strokes import redraw, trace
 from handwriting.labels import CHARACTERS
 from shared.errors import DataError
-from shared.io.atomic import read_json
+from shared.io.atomic import new_folder, read_json
 from shared.seeding import generator
 
 COLUMNS = ("path", "label", "group", "split")
 VERSION = 1
-"""Counts up when the same seed and fonts give other pictures."""
+"""Increased when the same seed and fonts give other pictures."""
 SIDE = 32
 """Pixels, as DHCD has them."""
 PRINTED_SIDE = 96
 """Pixels of the printed character that is thinned: strokes are 6 to 15 pixels wide, and have a middle."""
 EACH = 70
-"""Images a class: 7 of each family where Debian's fonts-deva gives 10."""
+"""Images per class: 7 of each family when Debian's fonts-deva provides 10 families."""
 LABELS = tuple(character.label for character in CHARACTERS.values() if character.kind != "vowel")
-"""The 46 classes of DHCD, so that a model of the one can be tested on the other."""
+"""The 46 classes of DHCD, so that a model of one dataset can be tested on the other."""
 HELD_OUT = 0.2
-"""Share of the families that validates, and share that tests; of each at least one family."""
-FEWEST_FAMILIES = 3
+"""Share of the families in the validation split, and in the test split; at least one family each."""
+MIN_FAMILIES = 3
 
 
 def write_glyphs(
@@ -50,54 +48,46 @@ def write_glyphs(
     seed: int = 0,
     progress: Callable[[int, int], None] = lambda *_: None,
 ) -> Path:
-    """Writes the dataset; the folder appears only when it is complete. Same seed and fonts, same bytes.
+    """Writes the dataset whole or not at all; the same seed and fonts give the same bytes.
 
     Args:
         out: A folder that does not exist or is empty.
         labels: Classes, from `CHARACTERS`.
-        each: Images a class; families of fonts take turns.
-        folders: Where fonts are looked for.
-        seed: Of all that is drawn, and of the split.
-        progress: Called with (images done, images in all).
+        each: Images per class; the font families take turns.
+        folders: Folders in which fonts are searched.
+        seed: Seed of the drawings and of the split.
+        progress: Called with (images done, total images).
 
     Returns:
         `out`.
 
     Raises:
-        DataError: `out` holds something, or there are too few fonts or images.
+        DataError: `out` is not empty, or there are too few fonts or images.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise DataError(f"{out} exists and is not an empty folder; give a new one")
-    families = _families(find_fonts(folders))
-    if each < len(families):
-        raise DataError(f"images a class are {each}; at least one of each of {len(families)} font families is needed")
-    partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
-    try:
+    with new_folder(out) as folder:
+        families = _families(find_fonts(folders))
+        if each < len(families):
+            raise DataError(f"images per class are {each}; at least {len(families)} are needed, one per font family")
         rows = []
         for row, pixels in _drawn(labels, each, families, seed):
-            path = partial / row["path"]
+            path = folder / row["path"]
             path.parent.mkdir(parents=True, exist_ok=True)
             PillowImage.fromarray(pixels).save(path)
             rows.append(row)
             progress(len(rows), len(labels) * each)
-        _write_table(partial / "manifest.csv", rows)
+        _write_table(folder / "manifest.csv", rows)
         fonts = [font.name for faces in families.values() for font in faces]
         facts = {"synthetic": True, "version": VERSION, "seed": seed, "images_per_class": each}
         counts = {"fonts": len(fonts), "families": len(families), "names": fonts}
-        (partial / SYNTHETIC_MARK).write_text(json.dumps(facts | counts, indent=2, ensure_ascii=False) + "\n", "utf-8")
-        if out.exists():
-            out.rmdir()
-        partial.replace(out)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        (folder / SYNTHETIC_MARK).write_text(json.dumps(facts | counts, indent=2, ensure_ascii=False) + "\n", "utf-8")
     return out
 
 
 def synthetic_dataset(root: Path, progress: Callable[[int, int], None]) -> Path:
-    """The dataset that is used where none is named: `root/glyphs`, written unless it is there and complete.
+    """Returns the dataset that is used when none is named, `root/glyphs`, and writes it if it does not exist.
 
     Raises:
-        DataError: There are too few fonts to write it, or what is there was written by another version.
+        DataError: There are too few fonts to write it, or the existing one was written by another version.
         RunError: `glyphs.json` is damaged.
     """
     out = root / "glyphs"
@@ -105,29 +95,29 @@ def synthetic_dataset(root: Path, progress: Callable[[int, int], None]) -> Path:
         write_glyphs(out, each=EACH, progress=progress)
     facts = read_json(out / SYNTHETIC_MARK)
     if (facts.get("version"), facts.get("images_per_class")) != (VERSION, EACH):
-        raise DataError(f"{out} was written by another version of handwriting; delete it, and it is written anew")
+        raise DataError(f"{out} was written by another version of handwriting; delete it, and it is written again")
     return out
 
 
 def _families(fonts: Sequence[Font]) -> Mapping[str, Sequence[Font]]:
-    """Fonts by family, as many as a split needs.
+    """Groups fonts by family.
 
     Raises:
-        DataError: They are fewer.
+        DataError: There are fewer families than a split needs.
     """
     families: dict[str, list[Font]] = {}
     for font in fonts:
         families.setdefault(font.family, []).append(font)
-    if len(families) < FEWEST_FAMILIES:
+    if len(families) < MIN_FAMILIES:
         raise DataError(
-            f"Devanagari fonts found are of {len(families)} families ({', '.join(families)}); {FEWEST_FAMILIES} are "
+            f"the Devanagari fonts found are of {len(families)} families ({', '.join(families)}); {MIN_FAMILIES} are "
             "needed, for training, validation and test; install more (Debian: fonts-deva), or give data.source=DATA"
         )
     return families
 
 
 def _splits(families: Sequence[str], seed: int) -> dict[str, str]:
-    """The split of each family: drawn, and the same whatever the order."""
+    """Draws the split of each family, which does not depend on the order of the families."""
     drawn = [sorted(families)[index] for index in generator(seed, "glyph split").permutation(len(families))]
     held = max(1, round(HELD_OUT * len(drawn)))
     return {
@@ -139,7 +129,7 @@ def _splits(families: Sequence[str], seed: int) -> dict[str, str]:
 def _drawn(
     labels: Sequence[str], each: int, families: Mapping[str, Sequence[Font]], seed: int
 ) -> Iterator[tuple[dict[str, str], NDArray[np.uint8]]]:
-    """The row and the pixels, uint8 [SIDE, SIDE], of each image; the families and the faces of each take turns."""
+    """Yields the row and the pixels, uint8 [SIDE, SIDE], of each image; the families, and their faces, take turns."""
     names = list(families)
     splits = _splits(names, seed)
     for label in labels:

@@ -1,4 +1,4 @@
-"""Characters as the system's fonts print them: which fonts have them all, and pictures of single characters."""
+"""Finds the system's fonts that have all characters, and renders single characters."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from handwriting.labels import CHARACTERS
 from shared.errors import DataError
 
 FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.local/share/fonts", "~/.fonts", "/Library/Fonts")
-"""Where Linux and macOS keep the fonts of all users and of one."""
+"""Folders in which Linux and macOS keep the fonts of all users and of one."""
 SUFFIXES = (".ttf", ".otf", ".ttc", ".otc")
 MARGIN = 2 / 32
 """Share of the frame left empty on each side, as in DHCD."""
@@ -27,7 +27,7 @@ OVERSAMPLING = 4
 VIRAMA = "\u094d"
 """The sign between the letters of a cluster."""
 NON_JOINER, JOINER = "\u200c", "\u200d"
-"""Behind a virama: keep the letters apart and show the sign; take the half form of the first."""
+"""After a virama: the first keeps the letters apart and shows the sign, the second takes the half form."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,10 @@ class Font:
     """One face of a font file.
 
     Attributes:
-        path: The file.
-        index: Of the face in a collection; 0 in any other file.
-        name: In full ("Annapurna SIL Bold").
-        family: Without weight and width ("Annapurna SIL"): faces of one family draw letters alike.
+        path: The font file.
+        index: Index of the face in a collection; 0 in any other file.
+        name: Full name ("Annapurna SIL Bold").
+        family: Name without weight and width ("Annapurna SIL"): faces of one family draw letters alike.
     """
 
     path: Path
@@ -48,17 +48,17 @@ class Font:
 
 
 def find_fonts(folders: Sequence[str | Path] = FOLDERS) -> tuple[Font, ...]:
-    """The fonts that have all `CHARACTERS` and join the letters of clusters, by name; each name once.
+    """Finds the fonts that have all `CHARACTERS` and join the letters of clusters, sorted by name; each name once.
 
     Args:
-        folders: Where to look, below too; those that do not exist are passed over.
+        folders: Folders to search with those below them; missing ones are skipped.
 
     Raises:
-        DataError: There is none, or Pillow cannot join letters here.
+        DataError: No font was found, or Pillow cannot join letters here.
     """
     if not features.check("raqm"):
         raise DataError(
-            "Pillow is without raqm here, which joins the letters of clusters such as क्ष; install libraqm and fribidi, "
+            "Pillow has no raqm here, which joins the letters of clusters such as क्ष; install libraqm and fribidi, "
             "or give data.source=DATA"
         )
     letters = {ord(letter) for character in CHARACTERS.values() for letter in character.symbol}
@@ -77,12 +77,12 @@ def find_fonts(folders: Sequence[str | Path] = FOLDERS) -> tuple[Font, ...]:
 
 
 def render(symbol: str, font: Font, size: int) -> NDArray[np.float32]:
-    """A character as a font prints it, as large as the frame without `MARGIN` allows, in the middle.
+    """Renders a character in a font, centred and as large as the frame without `MARGIN` allows.
 
     Args:
-        symbol: As in `handwriting.labels.Character`; the font should have its letters.
-        font: One of `find_fonts`.
-        size: Pixels a side, at least 8.
+        symbol: The character's `symbol` (`handwriting.labels.Character`); the font should have its letters.
+        font: A font that `find_fonts` returned.
+        size: Side of the picture in pixels, at least 8.
 
     Returns:
         float32 [size, size], 0 to 1, light ink on black.
@@ -95,7 +95,7 @@ def render(symbol: str, font: Font, size: int) -> NDArray[np.float32]:
     ImageDraw.Draw(canvas).text((em, em), symbol, fill=255, font=_loaded(font, em))
     box = canvas.getbbox()
     if box is None:
-        raise DataError(f"font {font.name} draws nothing for {symbol!r}; take one with all Devanagari letters")
+        raise DataError(f"font {font.name} draws nothing for {symbol!r}; use one with all Devanagari letters")
     ink = canvas.crop(box)
     scale = (size - 2 * max(1, round(MARGIN * size))) / max(ink.size)
     width, height = (max(1, round(side * scale)) for side in ink.size)
@@ -113,7 +113,7 @@ def _files(folders: Iterable[str | Path]) -> Iterator[Path]:
 
 
 def _faces(path: Path, letters: set[int]) -> list[Font]:
-    """The faces of a file that have the letters; none of a file that is no font or damaged, as systems have some."""
+    """Reads the faces of a file that have the letters; a damaged file, as systems have some, has none."""
     try:
         with path.open("rb") as stream:
             collection = path.suffix.lower() in (".ttc", ".otc")
@@ -128,13 +128,13 @@ def _faces(path: Path, letters: set[int]) -> list[Font]:
 
 
 def _named(face: TTFont, path: Path, index: int) -> Font:
-    # Numbers of the name table: 1 the family as style menus of four show it, 16 the typographic one, 4 in full.
+    # Numbers of the name table: 1 family in menus of four styles, 16 typographic family, 4 full name.
     name = face["name"].getDebugName
     return Font(path, index, name(4) or f"{path.stem} {index}", name(16) or name(1) or path.stem)
 
 
 def _joins(font: Font, cluster: str) -> bool:
-    """Whether a cluster has a shape of its own: neither a visible virama nor a half letter beside a whole one."""
+    """Whether a cluster has its own shape: neither a visible virama nor a half letter next to a whole one."""
     first, second = cluster.split(VIRAMA)
     apart = (f"{first}{VIRAMA}{control}{second}" for control in (NON_JOINER, JOINER))
     try:

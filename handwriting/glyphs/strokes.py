@@ -1,4 +1,4 @@
-"""Printed characters turned into something like writing: thinned to the path of a pen, bent, and drawn again."""
+"""Turns printed characters into simulated writing: thins them to the path of a pen, bends it, and draws it again."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ Mask = NDArray[np.bool_]
 Points = NDArray[np.float64]
 
 SPUR = 0.05
-"""Of the frame: branches of a thinned glyph that are shorter come from serifs and corners, not from a pen."""
+"""Share of the frame: shorter branches of a thinned glyph come from serifs and corners, not from a pen."""
 SMOOTHING = (4, 30)
-"""Rounds in which each point of the path moves half way to its neighbours: more makes rounder corners."""
+"""Smallest and largest number of rounds in which each point moves half way to its neighbours, for rounder corners."""
 WIDTH = (1.3 / 32, 4.2 / 32)
-"""Of the frame: widths of pens, even on a logarithmic scale; ink covers as much as in DHCD (docs/lab-log.md)."""
+"""Shares of the frame: widths of pens, uniform on a logarithmic scale; ink covers as much as in DHCD
+(docs/lab-log.md)."""
 PRESSURE = 0.2
-"""Standard deviation of a stroke's width along its way, relative."""
+"""Relative standard deviation of a stroke's width along its path."""
 DOT = 1.5
 """Width of a dot relative to that of a stroke."""
 BENDS = ((3, 0.05), (5, 0.022))
-"""Of each displacement: points a side of its grid, and standard deviation as a share of the frame."""
+"""For each displacement: points on a side of its grid, and standard deviation as a share of the frame."""
 SLANT = (0.1, 0.2)
 """Mean and standard deviation of the shear along x; hands lean forward."""
 TURN = 0.08
@@ -31,22 +32,22 @@ TURN = 0.08
 ASPECT = 0.18
 """Standard deviation of the logarithm of width over height, before the box is stretched."""
 STRETCH = (0.6, 1.0)
-"""How far the box of the writing is stretched to fill its frame both ways; DHCD's are in full."""
+"""How far the box of the writing is stretched to fill the frame in both directions; DHCD's fill it (1)."""
 MARGIN = 2 / 32
 """Share of the frame left empty on each side, as in DHCD."""
 OVERSAMPLING = 4
-"""Drawn so many times larger and reduced: OpenCV's lines are whole pixels wide."""
+"""Factor by which pictures are drawn larger and then reduced: OpenCV's lines are whole pixels wide."""
 NEIGHBOURS = np.array([[1, 2, 4], [128, 0, 8], [64, 32, 16]], dtype=np.float32)
 """Bits of the neighbours of a pixel, clockwise from the upper left."""
 
 
 @dataclass(frozen=True)
 class PenPath:
-    """The way of a pen.
+    """The path of a pen.
 
     Attributes:
         points: float64 [N, 2], x and y as shares of the frame, 0 to 1.
-        edges: int64 [M, 2], the points that the pen joins.
+        edges: int64 [M, 2], indices of the points that the pen joins.
     """
 
     points: Points
@@ -54,11 +55,10 @@ class PenPath:
 
 
 def trace(glyph: NDArray[np.float32]) -> PenPath:
-    """The middle of the strokes of a printed character.
+    """Finds the path of a pen along the middle of the strokes of a printed character.
 
     Args:
-        glyph: float32 [size, size], 0 to 1, light ink on black; of 64 pixels or more,
-            so that strokes have a middle.
+        glyph: float32 [size, size], 0 to 1, light ink on black; size 64 or more, so that strokes have a middle.
     """
     size = glyph.shape[0]
     line = _pruned(_thinned(glyph > 0.5), round(SPUR * size))
@@ -75,15 +75,15 @@ def trace(glyph: NDArray[np.float32]) -> PenPath:
 
 
 def redraw(path: PenPath, size: int, random: np.random.Generator) -> NDArray[np.float32]:
-    """The path as one hand may write it: bent, slanted, with a pen of some width.
+    """Draws a path as a hand may write it: bent, slanted, with a pen of a random width.
 
     Args:
-        path: Of a character.
-        size: Pixels a side.
-        random: All that varies is drawn from it.
+        path: Path of a character.
+        size: Side of the picture in pixels.
+        random: Generator of all variation.
 
     Returns:
-        float32 [size, size], 0 to 1, light ink on black, within the margin that DHCD has.
+        float32 [size, size], 0 to 1, light ink on black, with DHCD's margin.
     """
     points = _smoothed(path, int(random.integers(SMOOTHING[0], SMOOTHING[1] + 1)))
     points = _bent(points, random)
@@ -98,10 +98,10 @@ def redraw(path: PenPath, size: int, random: np.random.Generator) -> NDArray[np.
 
 
 def _thinned(mask: Mask) -> Mask:
-    """Lines one pixel wide in the middle of the ink; a spot becomes a pixel.
+    """Thins ink to lines of one pixel in its middle; a spot becomes a pixel.
 
-    Source: Guo and Hall, Comm. ACM 32 (1989), algorithm A1; that of Zhang and Suen (1984), better known, eats diagonal
-    lines of two pixels, which hairlines of fonts are.
+    Source: Guo and Hall, Comm. ACM 32 (1989), algorithm A1. The better known one of Zhang and Suen (1984) removes
+    diagonal lines of two pixels, such as hairlines of fonts.
     """
     line = np.pad(mask, 1)
     while True:
@@ -114,7 +114,7 @@ def _thinned(mask: Mask) -> Mask:
 
 
 def _with_spots(line: Mask, mask: Mask) -> Mask:
-    """The middle of each spot of ink of which thinning left nothing, as it does of squares."""
+    """Adds the middle of each spot of ink that thinning has removed completely, as it does with squares."""
     spots, count = ndimage.label(mask, structure=np.ones((3, 3)))
     lost = sorted(set(range(1, count + 1)) - set(np.unique(spots[line]).tolist()))
     for row, column in ndimage.center_of_mass(mask, spots, lost):
@@ -123,13 +123,13 @@ def _with_spots(line: Mask, mask: Mask) -> Mask:
 
 
 def _around(line: Mask) -> NDArray[np.uint8]:
-    """The neighbours of each pixel as bits, those of `NEIGHBOURS`."""
+    """Encodes the neighbours of each pixel in the bits of `NEIGHBOURS`."""
     bits = cv2.filter2D(line.astype(np.float32), -1, NEIGHBOURS, borderType=cv2.BORDER_CONSTANT)
     return np.rint(bits).astype(np.uint8)
 
 
 def _removable() -> tuple[Mask, Mask]:
-    """For each of the two steps of thinning and each set of neighbours, whether the pixel goes."""
+    """Tabulates for both steps of thinning, and each set of neighbours, whether the pixel is removed."""
     sets = (np.arange(256)[:, np.newaxis] >> np.arange(8) & 1).astype(bool)
     northwest, north, northeast, east, southeast, south, southwest, west = sets.T
     pairs = (north, northeast | east), (east, southeast | south), (south, southwest | west), (west, northwest | north)
@@ -146,7 +146,7 @@ _REMOVABLE = _removable()
 
 
 def _pruned(line: Mask, length: int) -> Mask:
-    """The line without branches up to `length` pixels, strokes that stand alone kept."""
+    """Removes branches of up to `length` pixels; isolated strokes stay."""
     kept = line.copy()
     for _ in range(length):
         kept &= ~_ends(kept)
@@ -160,7 +160,7 @@ def _pruned(line: Mask, length: int) -> Mask:
 
 
 def _ends(line: Mask) -> Mask:
-    """Pixels with one neighbour, or with two that touch each other."""
+    """Finds the ends of lines: pixels with one neighbour, or with two that touch each other."""
     return line & _IS_END[_around(line)]
 
 
@@ -175,7 +175,7 @@ _IS_END = _end_table()
 
 
 def _smoothed(path: PenPath, rounds: int) -> Points:
-    """Points moved half way to the middle of their neighbours, over and over; ends and dots stay."""
+    """Moves points half way to the mean of their neighbours, repeatedly; ends and dots stay."""
     points, (one, other) = path.points.copy(), path.edges.T
     degree = np.bincount(path.edges.ravel(), minlength=len(points))
     moving = degree >= 2
@@ -188,7 +188,7 @@ def _smoothed(path: PenPath, rounds: int) -> Points:
 
 
 def _field(points: Points, side: int, random: np.random.Generator) -> Points:
-    """A smooth random field of unit variance at the grid's points, at each point; float64 [N]."""
+    """Samples a smooth random field, of unit variance at the points of its grid, at each point; float64 [N]."""
     place = np.clip(points.T[::-1], 0.0, 1.0) * (side - 1)
     return ndimage.map_coordinates(random.normal(size=(side, side)), place, order=3, mode="nearest")
 
@@ -205,7 +205,7 @@ def _bent(points: Points, random: np.random.Generator) -> Points:
 
 
 def _boxed(points: Points, width: float, stretch: float) -> Points:
-    """Points moved and stretched so that ink of a stroke `width` fills the frame up to its margin."""
+    """Moves and stretches points so that strokes of the given width fill the frame up to its margin."""
     low, high = points.min(axis=0), points.max(axis=0)
     extent = np.maximum(high - low, 1e-3)
     room = 1.0 - 2 * MARGIN - width

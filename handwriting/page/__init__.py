@@ -1,1 +1,1 @@
-"""A page cut into lines, words and characters, and read."""
+"""Cuts a page into lines, words and characters, and reads them."""

@@ -1,4 +1,4 @@
-"""Which pixels of a photographed page are ink, whatever the light, the paper and the polarity."""
+"""Finds the ink on a photographed page, for any light, paper and polarity."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ Grey = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
 SAUVOLA_K = 0.25
-"""How far below its surroundings ink must lie where nothing else is. Sauvola and Pietikäinen use 0.5, which loses
-pencil; at 0.2 printed lines come through."""
+"""Sauvola's k: how far below its surroundings ink must lie where there is no other ink. Sauvola and Pietikäinen use
+0.5, which loses pencil; at 0.2 printed ruling is taken for ink."""
 FULL_INK = 0.95
-"""Quantile of the darkness of ink that counts as its full darkness."""
-FAINTEST = 0.4
-"""Share of the full darkness from which a pixel is ink: the paper's grain, or the smear on a blackboard, has less."""
+"""Quantile of the darkness of ink that is taken as its full darkness."""
+MIN_DARKNESS = 0.4
+"""Share of the full darkness from which a pixel is ink: grain of paper and smears on a blackboard have less."""
 MIN_RANGE = 12.0
-"""Levels of 255: without it the range of a blank page would be that of its paper's grain, which has up to 10."""
+"""Smallest dynamic range, in levels of 255: the paper's grain, all that a blank page has, reaches 10."""
 SMOOTHING = 0.9
-"""Standard deviation in pixels of the blur before thresholding: sensor noise is white, strokes are 3 pixels or more."""
+"""Standard deviation, in pixels, of the blur before thresholding: noise is white, strokes have 3 pixels or more."""
 OVERVIEW = 600
-"""Longest side at which the polarity is judged; strokes may blur there, the share of ink remains."""
+"""Longest side, in pixels, at which the polarity is determined; strokes may blur, the share of ink remains."""
 CALM_WINDOW = 16
-"""The window holds so many of those in which the paper's noise is averaged."""
+"""The threshold window divided by the window in which the paper's noise is averaged."""
 DARK_LEVEL, BOARD_LEVEL = 20, 55
-"""Levels of 255 added before dividing: in black, noise would else be as large as what it is divided by; and a
-blackboard is black everywhere."""
+"""Levels of 255 that are added before dividing, for dark and for light ink: in black parts, and all over a blackboard,
+noise would be as large as the divisor without them."""
 POLARITY_WINDOW = 6
-"""The overview's shorter side holds so many windows: each wide enough for strokes to be the minority in it."""
+"""Windows along the overview's shorter side: each is wide enough for strokes to be the minority in it."""
 POLARITY_CONTRAST = 4.0
-"""Levels of 255: windows of less hold bare paper."""
+"""Smallest standard deviation of a window with ink, in levels of 255; others are bare paper."""
 
 
 def is_light_ink(grey: Grey) -> bool:
     """Whether ink is lighter than paper, as on a blackboard.
 
-    Ink is the minority around each place, so that the local skewness has its sign. The edge of a shadow or of the
-    table counts on one side as much as on the other.
+    Ink is the minority around each pixel, so its polarity is the sign of the local skewness. The two sides of the edge
+    of a shadow or of the table cancel out.
 
     Args:
         grey: uint8 [rows, columns].
@@ -56,11 +56,11 @@ def is_light_ink(grey: Grey) -> bool:
 
 
 def ink_mask(grey: Grey, window: int, *, light_ink: bool) -> Mask:
-    """Pixels that are ink: Sauvola's threshold on the page as if it were evenly lit.
+    """Finds the pixels that are ink, by Sauvola's threshold on the evenly lit page.
 
     Args:
         grey: uint8 [rows, columns].
-        window: Side in pixels, odd; above twice the stroke, or thick strokes become hollow.
+        window: Side of the window in pixels, odd; more than twice the stroke, or thick strokes become hollow.
         light_ink: Whether ink is lighter than paper.
 
     Returns:
@@ -72,17 +72,17 @@ def ink_mask(grey: Grey, window: int, *, light_ink: bool) -> Mask:
     if not mask.any():
         return mask
     full = 255 - float(np.quantile(even[mask], 1 - FULL_INK))
-    return np.asarray(mask & (255 - even >= FAINTEST * full))
+    return np.asarray(mask & (255 - even >= MIN_DARKNESS * full))
 
 
 def _evenly_lit(smooth: Grey, window: int, light_ink: bool) -> Grey:
-    """The page with paper near 255 and dark ink.
+    """Removes the lighting: paper becomes nearly 255, and ink dark.
 
-    Light multiplies, so the paper's level is divided away. A closing (an opening below chalk) wipes out ink and keeps
-    the edges of shadows where they are.
+    Light multiplies, so the page is divided by the paper's level. A closing (for chalk an opening) removes ink and
+    keeps the edges of shadows in place.
     """
     operation = cv2.MORPH_OPEN if light_ink else cv2.MORPH_CLOSE
-    # Of noise the closing would take the lightest pixel; a median averages it and keeps edges too.
+    # The closing would take the lightest pixel of noise; a median averages noise and keeps edges too.
     calm = cv2.medianBlur(smooth, max(3, window // CALM_WINDOW | 1))
     paper = cv2.morphologyEx(calm, operation, np.ones((window, window), np.uint8))
     darker, lighter, level = (paper, smooth, BOARD_LEVEL) if light_ink else (smooth, paper, DARK_LEVEL)
@@ -90,7 +90,7 @@ def _evenly_lit(smooth: Grey, window: int, light_ink: bool) -> Grey:
 
 
 def sauvola(grey: Grey, window: int) -> Mask:
-    """Dark ink: pixels below the local threshold m (1 - k (1 - s / R)), m and s the mean and deviation in a window.
+    """Finds dark ink: pixels below the local threshold m (1 - k (1 - s / R)), m and s mean and deviation in a window.
 
     R is the largest deviation on this page instead of the constant 128, so that faint ink on a dim page counts.
 
@@ -101,6 +101,6 @@ def sauvola(grey: Grey, window: int) -> Mask:
     mean = cv2.boxFilter(grey, cv2.CV_32F, size, borderType=cv2.BORDER_REFLECT)
     square = cv2.sqrBoxFilter(grey, cv2.CV_32F, size, borderType=cv2.BORDER_REFLECT)
     deviation = np.sqrt(np.maximum(square - mean * mean, 0))
-    # The last thousandth: a spot of dirt is no measure.
+    # without the last thousandth, which may be a spot of dirt
     dynamic = max(MIN_RANGE, float(np.quantile(deviation[::4, ::4], 0.999)))
     return np.asarray(grey < mean * (1 - SAUVOLA_K * (1 - deviation / dynamic)))

@@ -1,4 +1,4 @@
-"""The lines of text among the connected pieces of a deskewed page's ink."""
+"""Finds lines of text among the connected components of a deskewed page's ink."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ Mask = NDArray[np.bool_]
 Labels = NDArray[np.int32]
 
 SPECK = 0.08
-"""Heights: a spot below this squared is dirt; the dot of ङ has at least 0.1."""
+"""Side, in text heights, of the largest spot that is dirt; the dot of ङ has at least 0.1."""
 LARGE = 0.5
-"""Heights from which a component makes a line; lower ones (dots, dashes, headlines broken off) join one."""
+"""Text heights from which a component starts a line; lower ones (dots, dashes, broken headlines) join one."""
 SAME_LINE = 0.5
-"""Heights by which the centres of neighbours in one line may differ."""
+"""Text heights by which the centres of neighbours in one line may differ."""
 RECALLED = 3
-"""Last members of a line whose centre the next one is compared with: a line may bend, but not jump."""
+"""Last members of a line with whose mean centre the next one is compared: a line may bend, but not jump."""
 STRAY = 0.8
-"""Heights beyond which what is small belongs to no line."""
+"""Text heights from a line beyond which a small component belongs to no line."""
 
 
 @dataclass(frozen=True)
 class Components:
-    """The connected pieces of ink (8 neighbours).
+    """The connected components of ink (8 neighbours).
 
     Attributes:
         labels: int32 [rows, columns], 0 for paper, else the index of a component.
-        boxes: int [N + 1, 4], row0, column0, row1, column1 of each; the first is the page itself.
-        areas: int [N + 1], pixels.
+        boxes: int [N + 1, 4], row0, column0, row1, column1 of each component; the first is the page itself.
+        areas: int [N + 1], pixels of each component.
     """
 
     labels: Labels
@@ -39,20 +39,20 @@ class Components:
     areas: NDArray[np.int64]
 
     @classmethod
-    def of(cls, mask: Mask) -> Components:
-        """Those of a mask [rows, columns]."""
+    def from_mask(cls, mask: Mask) -> Components:
+        """Finds the components of a mask [rows, columns]."""
         _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
         left, top, width, height, area = stats.astype(np.int64).T
         return cls(labels, np.stack([top, left, top + height, left + width], axis=1), area)
 
     @property
     def heights(self) -> NDArray[np.int64]:
-        """Rows of each, int [N + 1]."""
+        """Rows of each component, int [N + 1]."""
         return self.boxes[:, 2] - self.boxes[:, 0]
 
 
 def text_height(components: Components) -> float:
-    """Rows of a typical character, 0.0 without ink: the median of heights, each pixel of ink having one vote."""
+    """Returns the rows of a typical character: the median height, weighted by pixels of ink; 0.0 without ink."""
     heights, areas = components.heights[1:], components.areas[1:]
     if len(heights) == 0:
         return 0.0
@@ -62,18 +62,18 @@ def text_height(components: Components) -> float:
 
 
 def without_specks(mask: Mask) -> Mask:
-    """The mask without dirt, judged by the height of what is written."""
-    components = Components.of(mask)
+    """Removes dirt from a mask: components that are small for the height of the writing."""
+    components = Components.from_mask(mask)
     keep = components.areas >= (SPECK * text_height(components)) ** 2
     keep[0] = False
     return np.asarray(keep[components.labels])
 
 
 def find_lines(components: Components) -> list[list[int]]:
-    """The components of each line, from the topmost line down.
+    """Groups components into lines, from the topmost line down.
 
-    From left to right each large component joins the line whose last members lie at its height, or begins one: a line
-    may bend, and its neighbours may reach into its rows.
+    From left to right, each large component joins the line whose last members are at its height, or starts a new one.
+    So a line may bend, and its neighbours may reach into its rows.
     """
     height = text_height(components)
     boxes = components.boxes
@@ -104,7 +104,7 @@ def _join_small(components: Components, lines: Sequence[list[int]], small: Seque
 
 
 def _distance(box: NDArray[np.int64], others: NDArray[np.int64]) -> float:
-    """Between a box and the nearest of others, in pixels; 0 where they touch."""
+    """Returns the distance between a box and the nearest of others, in pixels; 0: they touch."""
     rows = np.maximum(np.maximum(others[:, 0] - box[2], box[0] - others[:, 2]), 0)
     columns = np.maximum(np.maximum(others[:, 1] - box[3], box[1] - others[:, 3]), 0)
     return float(np.hypot(rows, columns).min())

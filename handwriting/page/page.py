@@ -1,4 +1,4 @@
-"""A photographed page, cut into its characters: deskewed, in lines and words, each word below its shirorekha."""
+"""Cuts a photographed page into characters: deskews it, and finds lines, words and the shirorekha of each word."""
 
 from __future__ import annotations
 
@@ -15,45 +15,45 @@ from PIL import ImageDraw, ImageFont
 from handwriting.page.binarise import ink_mask, is_light_ink
 from handwriting.page.lines import Components, find_lines, text_height, without_specks
 from handwriting.page.segmentation import Box, Cut, cut_line
-from handwriting.transforms import LUMINANCE
 from shared.errors import DataError
+from shared.io.grey import check_pixels, to_grey
 
 Pixels = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
 MAX_PIXELS = 36_000_000
-"""A4 at 600 dpi has 34.8 million; cutting them takes 7 s and 0.8 GB (23 bytes for each)."""
+"""Largest page: A4 at 600 dpi has 34.8 million pixels; cutting them takes 7 s and 0.8 GB (23 bytes each)."""
 MIN_SIDE = 16
-"""Pixels; a character of fewer has no strokes that could be told apart."""
+"""Smallest side of a page in pixels: the strokes of a smaller character cannot be distinguished."""
 MIN_HEIGHT = 12
-"""Pixels of the lowest line of text: DHCD's images have 28, and below half of that letters run together."""
+"""Smallest height of text in pixels: DHCD's images have 28, and below half of that letters run together."""
 MAX_SKEW_DEGREES = 15.0
-"""Beyond, the slanted bars of letters compete with the lines; nobody holds a camera so."""
+"""Largest skew: beyond it, the slanted bars of letters compete with the lines, and no camera is held so."""
 COARSE_DEGREES, FINE_DEGREES = 1.0, 0.1
-"""Steps of the search; a tenth of a degree moves the end of a line of 1,000 pixels by 2."""
+"""Steps of the search for the skew; 0.1 degrees move the end of a line of 1,000 pixels by 2."""
 ANGLE_POINTS = 40_000
-"""So many pixels of ink tell the angle as well as all."""
+"""Pixels of ink from which the skew is measured: as good as all of them."""
 WORD_GAP = 0.55
-"""Heights between characters of two words; within a word gaps are below 0.45."""
+"""Text heights between characters of two words; within a word gaps are below 0.45."""
 BROKEN_HEADLINE = 0.25
-"""Heights between the shirorekhas of two words. One that joins its characters ends with the word, and printed words
-stand closer (0.44 in Lohit) than characters that are written apart."""
+"""Text heights between the shirorekhas of two words. A shirorekha that joins its characters ends with the word, and
+printed words are closer (0.44 in Lohit) than characters that are written separately."""
 FIRST_WINDOW = 12
-"""The page's shorter side holds so many windows at first, before the height of the writing is known."""
+"""Windows along the page's shorter side in the first pass, before the height of the writing is known."""
 WINDOW = 1.2
-"""Heights: the window holds a character and the paper beside it."""
+"""Side of the window in text heights: it contains a character and the paper around."""
 BORDER_BLUR = 41
-"""Pixels along a border over which the paper behind it is averaged."""
+"""Pixels over which the paper beyond a border is averaged."""
 HEADLINE_SHARE = 0.7
-"""Share of a word's columns in which its shirorekha is seen; the bars that end in it take the rest."""
+"""Smallest share of a word's columns with a shirorekha; the bars that end in it take the rest."""
 HEADLINE_SPREAD = 0.05
-"""Heights by which it may leave a straight line on average; the arcs of numerals leave it by more."""
+"""Largest mean deviation of a shirorekha from a straight line, in text heights; arcs of numerals exceed it."""
 COLOURS = ("#e03030", "#3080ff", "#20a040")
-"""Neighbouring boxes differ; each is seen on paper and on a blackboard."""
+"""Colours of neighbouring boxes; each is visible on paper and on a blackboard."""
 NUMBER_SIZE = 0.3
-"""Heights of the numbers on the drawing."""
+"""Size of the numbers on the drawing, in text heights."""
 PAPER = 0.15
-"""Heights of paper around a character's crop: `transforms.preprocess` finds the paper by what the border shows."""
+"""Paper around a character's crop, in text heights: `transforms.preprocess` finds the paper by the border."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,9 @@ class Character:
     """One character on a page.
 
     Attributes:
-        box: Of its ink on the deskewed page.
-        pixels: float32 [rows, columns], grey in the photograph's unit: the box with paper around, and the ink of its
-            neighbours painted over, as `transforms.preprocess` takes it.
+        box: Box of its ink on the deskewed page.
+        pixels: float32 [rows, columns], grey in the photograph's unit: the box with paper around, without the ink of
+            its neighbours; an input of `transforms.preprocess`.
     """
 
     box: Box
@@ -72,11 +72,11 @@ class Character:
 
 @dataclass(frozen=True)
 class Word:
-    """Characters that belong together, from left to right.
+    """A word.
 
     Attributes:
-        characters: At least one.
-        headline_row: Where on the deskewed page its shirorekha lies, or None where it has none, as a number has.
+        characters: Its characters from left to right, at least one.
+        headline_row: Row of its shirorekha on the deskewed page; None: it has none, like a number.
     """
 
     characters: tuple[Character, ...]
@@ -85,14 +85,14 @@ class Word:
 
 @dataclass(frozen=True)
 class Page:
-    """What was found.
+    """A page that was cut into characters.
 
     Attributes:
         picture: float32 [rows, columns], the deskewed page in grey, in the photograph's unit.
-        lines: From top to bottom, each its words from left to right.
-        angle_degrees: By which the writing was turned counter-clockwise on the photograph.
+        lines: Lines from top to bottom, each with its words from left to right.
+        angle_degrees: Counter-clockwise rotation of the writing on the photograph.
         light_ink: Whether ink is lighter than paper.
-        placement: float64 [2, 3], from the photograph's (column, row, 1) to the deskewed page's (column, row).
+        placement: float64 [2, 3], maps (column, row, 1) of the photograph to (column, row) of the deskewed page.
     """
 
     picture: Pixels
@@ -103,26 +103,27 @@ class Page:
 
     @property
     def characters(self) -> tuple[Character, ...]:
-        """All in reading order."""
+        """All characters in reading order."""
         return tuple(one for line in self.lines for word in line for one in word.characters)
 
     def straighten(self, layer: NDArray[np.int16]) -> NDArray[np.int16]:
-        """Turns a map that belongs to the photograph (whose pixel is it, 0 for nobody's) like the page."""
+        """Deskews a label map of the photograph, with 0 for no label, like the page."""
         size = (self.picture.shape[1], self.picture.shape[0])
         return np.asarray(cv2.warpAffine(layer, self.placement, size, flags=cv2.INTER_NEAREST))
 
 
 def read_page(pixels: Pixels) -> Page:
-    """Finds the characters on a photograph of a page or a line.
+    """Cuts a photograph of a page or a line into characters.
 
     Args:
         pixels: Finite, [rows, columns] or [rows, columns, 3] (red, green, blue), in any unit, ink darker or lighter
             than the paper, turned by at most `MAX_SKEW_DEGREES`.
 
     Raises:
-        DataError: The picture is of another shape, too small, too large or blank, or no character is found on it.
+        DataError: The picture has another shape, is too small, too large or blank, or has no character.
     """
-    grey = _grey(pixels)
+    _check(pixels)
+    grey = to_grey(pixels)
     levels = _levels(grey)
     light_ink = is_light_ink(levels)
     ink = _ink(levels, light_ink)
@@ -132,30 +133,21 @@ def read_page(pixels: Pixels) -> Page:
     turned = cv2.warpAffine(ink.astype(np.uint8) * 255, placement, size, flags=cv2.INTER_LINEAR) > 127
     lines = tuple(_words(cuts, picture, height) for cuts, height in _cut_lines(turned))
     if not lines:
-        raise DataError("no character is found on the page; write larger, or photograph closer and in better light")
+        raise DataError("no character was found on the page; write larger, or photograph closer and in better light")
     return Page(picture, lines, angle, light_ink, placement)
 
 
-def _grey(pixels: Pixels) -> Pixels:
-    """Luminance, float32 [rows, columns].
-
-    Raises:
-        DataError: See `read_page`.
-    """
-    if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] != 3):
-        raise DataError(f"the page has shape {pixels.shape}; allowed are [rows, columns] and [rows, columns, 3]")
+def _check(pixels: Pixels) -> None:
+    check_pixels(pixels, "page")
     rows, columns = pixels.shape[:2]
     if min(rows, columns) < MIN_SIDE:
         raise DataError(f"the page has {rows} x {columns} pixels; at least {MIN_SIDE} x {MIN_SIDE} are needed")
     if rows * columns > MAX_PIXELS:
-        raise DataError(f"the page has {rows} x {columns} pixels; at most {MAX_PIXELS} are cut; scale it down")
-    if not np.isfinite(pixels).all():
-        raise DataError("the page has values that are not finite (NaN or infinite)")
-    return np.ascontiguousarray(pixels @ LUMINANCE if pixels.ndim == 3 else pixels, dtype=np.float32)
+        raise DataError(f"the page has {rows} x {columns} pixels; at most {MAX_PIXELS} are allowed; scale it down")
 
 
 def _levels(grey: Pixels) -> NDArray[np.uint8]:
-    """The page in 256 levels, its lightest pixel 255; 0 stays black, for contrast is a share of the light."""
+    """Scales the page to 256 levels, its lightest pixel 255; 0 stays black: contrast is a share of the light."""
     low, high = float(grey.min()), float(grey.max())
     if low == high:
         raise DataError("the page is blank: all pixels have the same value")
@@ -164,19 +156,19 @@ def _levels(grey: Pixels) -> NDArray[np.uint8]:
 
 
 def _ink(levels: NDArray[np.uint8], light_ink: bool) -> Mask:
-    """Ink without specks: binarised with a window for the page at first, then with one for the writing's height."""
+    """Finds ink without specks: first with a window for the page, then with one for the height of the writing."""
     window = min(levels.shape) // FIRST_WINDOW | 1
-    height = text_height(Components.of(ink_mask(levels, max(window, MIN_SIDE | 1), light_ink=light_ink)))
-    # Where only noise or nothing was seen, faint writing may still appear with a small window.
+    height = text_height(Components.from_mask(ink_mask(levels, max(window, MIN_SIDE | 1), light_ink=light_ink)))
+    # If the first pass found noise or nothing, a small window may still find faint writing.
     height = max(height, 2.0 * MIN_HEIGHT)
     return without_specks(ink_mask(levels, round(height * WINDOW) | 1, light_ink=light_ink))
 
 
 def skew_degrees(ink: Mask) -> float:
-    """By which the lines are turned counter-clockwise, -15 to 15.
+    """Measures the counter-clockwise rotation of the lines, -15 to 15 degrees.
 
-    Rows through upright lines are either full of ink (most of all at the headlines) or empty: the angle at which the
-    squares of the rows' sums of ink are largest.
+    Rows through level lines are either full of ink (most of all at the headlines) or empty. The skew is the angle at
+    which the sum of the squared ink of the rows is largest.
 
     Source: Postl, ICPR 1986, "Detection of linear oblique structures and skew scan in digitized documents".
     """
@@ -198,7 +190,7 @@ def _sharpness(rows: NDArray[np.float64], columns: NDArray[np.float64], degrees:
 
 
 def _placement(shape: tuple[int, ...], degrees: float) -> tuple[NDArray[np.float64], tuple[int, int]]:
-    """The turn that makes lines level, and the size (columns, rows) of a page that holds all of it."""
+    """Computes the rotation that makes lines level, and the size (columns, rows) of a page that contains all of it."""
     rows, columns = shape[:2]
     matrix = cv2.getRotationMatrix2D((columns / 2, rows / 2), -degrees, 1.0)
     cosine, sine = abs(matrix[0, 0]), abs(matrix[0, 1])
@@ -208,7 +200,7 @@ def _placement(shape: tuple[int, ...], degrees: float) -> tuple[NDArray[np.float
 
 
 def _turned(grey: Pixels, placement: NDArray[np.float64], size: tuple[int, int]) -> Pixels:
-    """The photograph turned; behind its borders lies their paper, smoothed so that noise leaves no streaks."""
+    """Rotates the photograph; beyond its borders their paper continues, smoothed so that noise leaves no streaks."""
     turned = cv2.warpAffine(grey, placement, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     smooth = cv2.blur(grey, (BORDER_BLUR, BORDER_BLUR), borderType=cv2.BORDER_REPLICATE)
     beyond = cv2.warpAffine(smooth, placement, size, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
@@ -217,8 +209,8 @@ def _turned(grey: Pixels, placement: NDArray[np.float64], size: tuple[int, int])
 
 
 def _cut_lines(ink: Mask) -> list[tuple[list[Cut], float]]:
-    """The characters of each line, and its height."""
-    components = Components.of(ink)
+    """Cuts each line into characters, and returns them with its height."""
+    components = Components.from_mask(ink)
     stroke = 4 * float(cv2.distanceTransform(ink.astype(np.uint8), cv2.DIST_L2, 3)[ink].mean()) if ink.any() else 0.0
     height = text_height(components)
     if height < MIN_HEIGHT:
@@ -243,7 +235,7 @@ def _words(cuts: list[Cut], picture: Pixels, height: float) -> tuple[Word, ...]:
 
 
 def _runs(cuts: list[Cut]) -> list[list[Cut]]:
-    """Neighbours that touch, as those do that a shirorekha joins."""
+    """Groups neighbours that touch, such as those that a shirorekha joins."""
     runs = [[cuts[0]]]
     for before, after in pairwise(cuts):
         if after.box[1] > before.box[3]:
@@ -253,7 +245,7 @@ def _runs(cuts: list[Cut]) -> list[list[Cut]]:
 
 
 def _headline_row(word: list[Cut], height: float) -> int | None:
-    """Where thin topmost strokes run through most of the word and along one line."""
+    """Finds the row of a shirorekha: thin topmost strokes through most of the word and along one line."""
     columns, rows = [], []
     for cut in word:
         inked = np.flatnonzero(cut.headline.any(axis=0))
@@ -269,21 +261,21 @@ def _headline_row(word: list[Cut], height: float) -> int | None:
 
 
 def _character(cut: Cut, picture: Pixels, height: float) -> Character:
-    """The crop with paper around; what is not this character's ink becomes paper."""
+    """Crops a character with paper around; the ink of others becomes paper."""
     around = max(2, round(PAPER * height))
     row0, column0, row1, column1 = cut.box
     own = np.pad(cut.ink, around).astype(np.uint8)
     rows = np.clip(np.arange(row0 - around, row1 + around), 0, picture.shape[0] - 1)
     columns = np.clip(np.arange(column0 - around, column1 + around), 0, picture.shape[1] - 1)
     crop = picture[np.ix_(rows, columns)]
-    # Two pixels more than the ink: the soft edge of a stroke belongs to it.
+    # two pixels more than the ink: the soft edge of a stroke belongs to it
     near = cv2.dilate(own, np.ones((5, 5), np.uint8)) > 0
     paper = np.median(crop[~near])
     return Character(cut.box, np.where(near, crop, paper).astype(np.float32))
 
 
 def draw_boxes(page: Page) -> bytes:
-    """A PNG of the deskewed page with each character's box and its number in reading order, for people to look at.
+    """Draws the box and number of each character, in reading order, on the deskewed page, as PNG.
 
     Headlines are drawn in orange.
     """

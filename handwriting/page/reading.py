@@ -1,4 +1,4 @@
-"""Pages read: cut into characters, each judged by a run, and told as text."""
+"""Reads pages: cuts them into characters, judges each with a run, and prints the text."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from shared.prediction.text import printable
 from shared.task import Item, Task
 
 UNREAD = "▢"
-"""Stands for a character that was rejected, or not assessed."""
+"""Replaces a character that was rejected or not assessed."""
 NOT_ASSESSED = "not assessed"
 
 
@@ -30,15 +30,15 @@ class Reading:
     """One character of a page, as a run judged it.
 
     Attributes:
-        number: In reading order, from 1, as on the drawing.
-        line: From 1.
-        word: In its line, from 1.
-        box: row0, column0, row1, column1 on the straightened page, in pixels.
+        number: Number in reading order, from 1, as on the drawing.
+        line: Number of the line, from 1.
+        word: Number of the word in its line, from 1.
+        box: row0, column0, row1, column1 on the deskewed page, in pixels.
         label: The most probable class.
-        symbol: It in Unicode, the label itself where no character is known by it.
-        probability: Of that class.
-        decision: "accepted", "rejected", or "not assessed": unlike the training images, as a blot is.
-        ood_score: How unlike the training images it is.
+        symbol: The character in Unicode; the label where no known character has it.
+        probability: Probability of the class.
+        decision: "accepted", "rejected", or "not assessed": unlike the training images, such as a blot.
+        ood_score: Out-of-distribution score: the larger, the less like the training images.
     """
 
     number: int
@@ -53,21 +53,21 @@ class Reading:
 
 
 def judge_pages(task: Task, paths: Sequence[Path], model: Path | None, as_json: bool, out: Path | None) -> int:
-    """Reads photographs of pages and tells them; gives the exit code.
+    """Reads photographs of pages, prints their text, and returns the exit code.
 
     Args:
         task: The application.
         paths: Pictures, folders and zips of them.
-        model: A finished run; None: the newest.
-        as_json: Whether to tell one JSON object a line for each page.
-        out: Folder for `predictions.jsonl` and a drawing of each page, or None.
+        model: Folder of a finished run; None: the newest.
+        as_json: Whether to print one JSON object per page, each on a line.
+        out: Folder for `predictions.jsonl` and a drawing of each page; None: neither is written.
     """
     make_folder(out)
     predictor, opening = open_predictor(task, model)
     pictures = read_inputs(paths)
     for line in () if as_json else opening:
         typer.echo(line)
-    lines, told = [], set()
+    lines, statuses = [], set()
     for count, item in enumerate(pictures, start=1):
         tree, page = read_item(item, predictor)
         if page is None:
@@ -76,7 +76,7 @@ def judge_pages(task: Task, paths: Sequence[Path], model: Path | None, as_json: 
             words = _in_words(item.name, tree)
             if out is not None:
                 (out / f"page-{count}.png").write_bytes(draw_boxes(page))
-        told.add(tree["status"])
+        statuses.add(tree["status"])
         line = json_line(tree)
         typer.echo(line if as_json else words)
         lines.append(line)
@@ -84,11 +84,11 @@ def judge_pages(task: Task, paths: Sequence[Path], model: Path | None, as_json: 
     if not as_json:
         for disclaimer in task.disclaimers:
             typer.echo(disclaimer)
-    return exit_code(told)
+    return exit_code(statuses)
 
 
 def read_item(item: Item, predictor: Predictor) -> tuple[dict[str, Any], Page | None]:
-    """One page read: plain data for `--json`, and the page as it was cut; None where it was refused."""
+    """Reads one page: returns plain data for `--json`, and the page that was cut; None: it was refused."""
     tree: dict[str, Any] = {"input": item.name, "model": predictor.name}
     try:
         page = _cut(item)
@@ -107,7 +107,7 @@ def read_item(item: Item, predictor: Predictor) -> tuple[dict[str, Any], Page | 
 
 
 def read_characters(page: Page, predictor: Predictor) -> list[Reading]:
-    """Every character of a page as a run judges it, in reading order.
+    """Judges every character of a page, in reading order.
 
     Raises:
         DataError: A character cannot be judged.
@@ -137,7 +137,7 @@ def read_characters(page: Page, predictor: Predictor) -> list[Reading]:
 
 
 def as_text(readings: Sequence[Reading]) -> str:
-    """The page in Unicode: a line a line, words apart, `UNREAD` where a character was not accepted."""
+    """Writes the page in Unicode, line by line, with spaces between words and `UNREAD` for unaccepted characters."""
     lines: dict[int, dict[int, str]] = {}
     for one in readings:
         words = lines.setdefault(one.line, {})

@@ -1,8 +1,8 @@
-"""A line of text cut into characters below its shirorekha.
+"""Cuts a line of text into characters below its shirorekha.
 
-The headline is taken away column by column, where it is the topmost stroke and as thin as a stroke. What is left
-falls apart into pieces: characters, or parts of one (the bar of ग, the dot of ङ). Which neighbouring pieces make a
-character is found for the whole line at once, as the grouping of least cost.
+The headline is removed column by column, where it is the topmost stroke and as thin as a stroke. The rest falls apart
+into pieces: characters, or parts of one (the bar of ग, the dot of ङ). The grouping of neighbouring pieces into
+characters is the one of least cost for the whole line.
 """
 
 from __future__ import annotations
@@ -19,40 +19,40 @@ from scipy import ndimage
 from handwriting.page.lines import Components
 
 Box = tuple[int, int, int, int]
-"""row0, column0, row1, column1 in pixels; the latter two are the first outside."""
+"""row0, column0, row1, column1 in pixels; row1 and column1 are the first outside."""
 Mask = NDArray[np.bool_]
 Labels = NDArray[np.int32]
 
 THIN = 1.7
-"""Strokes: a run of ink in a column up to this thick may be headline; more is a bar below it."""
+"""Largest thickness of a headline in strokes: a thicker run of ink in a column is a bar below it."""
 HEADLINE_REACH = 0.35
-"""Heights below the highest ink within one height to the sides, slope and waves included."""
+"""Text heights that a headline may lie below the highest ink within one height to the sides: slope and waves."""
 SAME_COLUMNS = 0.5
-"""Pieces that share this part of the narrower one's columns lie above each other and are one."""
+"""Share of the narrower piece's columns from which two pieces lie above each other and are one."""
 CRUMB = 0.004
-"""Squared heights: smaller remains of a headline are no piece."""
+"""Area in squared text heights: smaller remains of a headline are no piece."""
 WIDTH = 0.78
-"""Heights: what a character usually measures without its headline. This and the costs were chosen on 80 pages of
+"""Usual width of a character without its headline, in text heights. This and the costs were chosen on 80 pages of
 `benchmarks.pages` (seeds 200 to 239, by random search, then rounded), and are measured there on others."""
 NARROWER, WIDER = 0.26, 0.4
-"""Heights below and above the usual width that cost 1, and twice that 4."""
-TOO_WIDE = 1.3
-"""Heights from which one piece is two characters that touch."""
-HALF_LEAST = 0.35
-"""Heights that remain on each side of a cut through ink."""
+"""Text heights below and above the usual width that cost 1; the cost is quadratic."""
+MAX_WIDTH = 1.3
+"""Largest width of one character, in text heights; a wider piece is two characters that touch."""
+MIN_HALF_WIDTH = 0.35
+"""Smallest width, in text heights, on each side of a cut through ink."""
 MERGE, MERGE_GAP = 0.7, 16.0
-"""Cost of grouping over a gap: of any, and for each height that it is wide."""
+"""Cost of grouping over a gap: of any gap, and for each text height of its width."""
 ALONE, LEADING = 2.0, 1.6
-"""Cost of a bar or dot that is a character by itself, or begins one: in Devanagari the bar ends a letter."""
+"""Cost of a bar or dot that is a character by itself, or starts one: in Devanagari the bar ends a letter."""
 BAR_HEIGHT, BAR_WIDTH = 0.5, 0.4
 DOT = 0.33
-"""Heights: limits of bars and dots."""
+"""Limits of bars and dots in text heights."""
 BAR_PURE = 0.85
-"""Share of a bar's rows that cross one stroke only; the rest allows a serif or a loop."""
+"""Smallest share of a bar's rows that cross one stroke only; the rest allows a serif or a loop."""
 LOOSE = 0.3
-"""Heights to the side from which a headline that has broken off is taken for a character's."""
-LONGEST = 6
-"""Pieces in one character at most."""
+"""Text heights to the side within which a broken headline belongs to a character."""
+MAX_PIECES = 6
+"""Largest number of pieces in one character."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,9 @@ class Cut:
     """One character's ink.
 
     Attributes:
-        box: On the deskewed page.
-        ink: bool, of the box.
-        headline: bool, of the box: the part of `ink` that may be headline.
+        box: Its box on the deskewed page.
+        ink: bool [rows, columns] of the box.
+        headline: bool [rows, columns] of the box: the part of `ink` that may be headline.
     """
 
     box: Box
@@ -76,12 +76,12 @@ class _Piece:
 
     Attributes:
         start: First column.
-        stop: First column behind it.
-        numbers: Of the parts of `body` it is made of.
-        component: On which it lies; pieces of one component hang on one headline.
-        is_bar: Whether it is no more than an upright stroke.
-        is_dot: Whether it is no more than a dot.
-        crossing: Strokes of ink that a cut before it goes through; 0.0 at a true gap.
+        stop: First column after it.
+        numbers: Labels of its parts in `body`.
+        components: Components on which it lies; pieces of one component hang on one headline.
+        is_bar: Whether it is only an upright stroke.
+        is_dot: Whether it is only a dot.
+        crossing: Strokes of ink through which the cut before it goes; 0.0 at a true gap.
     """
 
     start: int
@@ -97,8 +97,8 @@ def cut_line(components: Components, line: Sequence[int], *, height: float, stro
     """Cuts one line of text into characters, from left to right.
 
     Args:
-        components: Of the deskewed page.
-        line: Which of them belong to this line.
+        components: Components of the deskewed page.
+        line: Indices of the components of this line.
         height: Rows of a typical character.
         stroke: Thickness of the pen in pixels.
     """
@@ -122,7 +122,7 @@ def _cut(ink: Mask, headline: Mask, origin: tuple[int, int]) -> Cut:
 
 
 def _headlines(ink: Labels, height: float, stroke: float) -> Mask:
-    """The topmost run of each column, where it is thin and close to the top of the line around it."""
+    """Finds the topmost run of each column, where it is thin and close to the top of the line around it."""
     own = np.isin(ink, _no_dots(ink, height))
     rows = len(own)
     depth = np.arange(rows)[:, np.newaxis]
@@ -134,14 +134,14 @@ def _headlines(ink: Labels, height: float, stroke: float) -> Mask:
 
 
 def _no_dots(ink: Labels, height: float) -> list[int]:
-    """The components that are larger than a dot, which is as thin as a headline all over."""
+    """Lists the components that are larger than a dot, which is as thin as a headline everywhere."""
     places = enumerate(ndimage.find_objects(ink), start=1)
     sides = {number: [one.stop - one.start for one in place] for number, place in places if place is not None}
     return [number for number, side in sides.items() if max(side) > DOT * height]
 
 
 def _pieces(ink: Labels, headline: Mask, height: float, stroke: float) -> tuple[Labels, list[_Piece]]:
-    """The map of what lies below the headline, and its pieces from left to right."""
+    """Labels the ink below the headline, and finds its pieces from left to right."""
     below = ((ink > 0) & ~headline).astype(np.uint8)
     _, body, stats, _ = cv2.connectedComponentsWithStats(below, connectivity=8)
     body[stats[body, cv2.CC_STAT_AREA] < CRUMB * height**2] = 0
@@ -152,7 +152,7 @@ def _pieces(ink: Labels, headline: Mask, height: float, stroke: float) -> tuple[
 
 
 def _above_each_other(stats: NDArray[np.int32], numbers: Sequence[int]) -> list[list[int]]:
-    """Parts that share columns, together."""
+    """Groups parts that share columns."""
     groups: list[tuple[int, int, list[int]]] = []
     for number in sorted(numbers, key=lambda one: int(stats[one, cv2.CC_STAT_LEFT])):
         start = int(stats[number, cv2.CC_STAT_LEFT])
@@ -167,14 +167,14 @@ def _above_each_other(stats: NDArray[np.int32], numbers: Sequence[int]) -> list[
 
 
 def _split(ink: Labels, body: Labels, numbers: list[int], height: float, stroke: float) -> list[_Piece]:
-    """The piece of these parts, cut at its thinnest column as long as it is too wide; the right side is renumbered."""
+    """Makes a piece of parts, cut at its thinnest column while it is too wide; the right side gets a new label."""
     own = np.isin(body, numbers)
     profile = own.sum(axis=0)
     inked = np.flatnonzero(profile)
     start, stop = int(inked[0]), int(inked[-1]) + 1
-    if stop - start <= TOO_WIDE * height:
+    if stop - start <= MAX_WIDTH * height:
         return [_piece(ink, own, numbers, height, stroke)]
-    margin = round(HALF_LEAST * height)
+    margin = round(MIN_HALF_WIDTH * height)
     at = start + margin + int(np.argmin(profile[start + margin : stop - margin]))
     crossing = float(profile[at]) / stroke
     right = own & (np.arange(own.shape[1]) >= at)
@@ -202,11 +202,11 @@ def _piece(ink: Labels, own: Mask, numbers: Sequence[int], height: float, stroke
 
 
 def _grouped(pieces: Sequence[_Piece], height: float) -> list[Sequence[_Piece]]:
-    """Neighbours put together into characters: the grouping whose costs add up to least."""
+    """Groups neighbouring pieces into characters, with the least sum of costs."""
     best, origin = [0.0], [0]
     for stop in range(1, len(pieces) + 1):
         costs = [
-            (best[start] + _cost(pieces[start:stop], height), start) for start in range(max(0, stop - LONGEST), stop)
+            (best[start] + _cost(pieces[start:stop], height), start) for start in range(max(0, stop - MAX_PIECES), stop)
         ]
         cost, start = min(costs)
         best.append(cost)
@@ -220,11 +220,11 @@ def _grouped(pieces: Sequence[_Piece], height: float) -> list[Sequence[_Piece]]:
 
 
 def _cost(group: Sequence[_Piece], height: float) -> float:
-    """Of taking these pieces for one character."""
+    """Computes the cost of grouping pieces into one character."""
     width = (max(piece.stop for piece in group) - min(piece.start for piece in group)) / height
     cost = max((WIDTH - width) / NARROWER, (width - WIDTH) / WIDER) ** 2 + group[0].crossing
     for before, after in pairwise(group):
-        # Over a cut that was only tried, through ink, there is no gap to bridge.
+        # at a cut through ink there is no gap to bridge
         cost += 0.0 if after.crossing else MERGE + MERGE_GAP * max(0, after.start - before.stop) / height
     if all(piece.is_bar or piece.is_dot for piece in group):
         return cost + ALONE
@@ -232,7 +232,7 @@ def _cost(group: Sequence[_Piece], height: float) -> float:
 
 
 def _owners(ink: Labels, body: Labels, groups: Sequence[Sequence[_Piece]], height: float) -> Labels:
-    """Whose ink each pixel is: a group's number from 1, or 0. Headlines go to the nearest group that hangs on them."""
+    """Assigns each pixel of ink to a group, numbered from 1; headlines go to the nearest group that hangs on them."""
     owners = np.zeros(ink.shape, dtype=np.int32)
     if not groups:
         return owners

@@ -1,4 +1,4 @@
-"""The pages of handwriting: a canvas that is read while one writes, and pictures and pages with what they say."""
+"""The web application of handwriting: a canvas that is read while the user writes, and uploaded pictures and pages."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from fastapi import Path as InPath
 from fastapi.responses import FileResponse
 
 from handwriting.task import TASK
-from handwriting.web.teach import teaching
+from handwriting.web.teach import teaching_routes
 from handwriting.web.work import KINDS, SIZES, CharacterWork, picture_name
+from shared.processes.worker import WorkFailed
 from shared.web.app import build, faults
 from shared.web.guard import Access, Guard
 from shared.web.serving import JUDGING_S, worker_count
 from shared.web.site import Site
 from shared.web.uploads import Upload, UploadStore
-from shared.web.workers import WorkerPool, WorkFailed
+from shared.web.workers import WorkerPool
 
 MAX_DRAWING_BYTES = 1 << 18
 """256 KiB: a canvas of 280 x 280 takes 10."""
 DRAWING_S = 20.0
-"""A worker is started within; judging takes milliseconds."""
+"""Seconds for one drawing, with the start of a worker; judging takes milliseconds."""
 LINKS = (("/teach", "Teach"),)
 Number = Annotated[int, InPath(ge=0, le=1_000_000)]
 PICTURE: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}}}}
@@ -36,16 +37,16 @@ DRAWING_BODY = {
 
 
 def build_app(run: Path, runs: Path, access: Access, store: UploadStore) -> Guard:
-    """The application.
+    """Builds the web application.
 
     Args:
-        run: A finished run, which answers.
+        run: Folder of the finished run that answers.
         runs: Folder of the runs that are listed.
-        access: Who may ask.
-        store: Of uploads.
+        access: Rules of admission.
+        store: Stores the uploads.
     """
     work = CharacterWork(TASK, run, threads=1)
-    # A page takes seconds: who writes meanwhile must not wait for it.
+    # A page takes seconds: a drawing must not wait for it.
     drawings = WorkerPool(work, 1, DRAWING_S)
     pool = WorkerPool(work, max(1, worker_count() - 1), JUDGING_S)
     site = Site(TASK, run, runs, access, store, pool, LINKS, extra_pools=(drawings,))
@@ -54,7 +55,7 @@ def build_app(run: Path, runs: Path, access: Access, store: UploadStore) -> Guar
         for one in (drawings, pool):
             one.renew(CharacterWork(TASK, other, threads=1))
 
-    lessons, learner = teaching(site, renew)
+    lessons, learner = teaching_routes(site, renew)
     site.extra_pools += (learner,)
     router = APIRouter()
     router.include_router(lessons)
@@ -64,7 +65,7 @@ def build_app(run: Path, runs: Path, access: Access, store: UploadStore) -> Guar
 
 
 def _shown(request: Request, upload: Upload, answers: list[dict[str, Any]]) -> dict[str, Any]:
-    """What the page of results shows of each answer beside it: its picture, and of a page the size of it."""
+    """Computes which answers have a picture, and the sizes of straightened pages, for the page of results."""
     sizes = upload.results / SIZES
     return {
         "pictures": [(upload.results / picture_name(index)).is_file() for index in range(len(answers))],
@@ -77,7 +78,7 @@ def _drawings(drawings: WorkerPool) -> APIRouter:
 
     @router.post("/api/drawings", openapi_extra=DRAWING_BODY, responses=faults(400, 413))
     async def judge(request: Request) -> dict[str, Any]:
-        """Judges the picture of one character (PNG, JPEG, BMP, TIFF); nothing is kept of it."""
+        """Judges the picture of one character (PNG, JPEG, BMP, TIFF), which is not stored."""
         data = bytearray()
         async for chunk in request.stream():
             data += chunk
@@ -101,7 +102,7 @@ def _pictures(site: Site) -> APIRouter:
         "/api/uploads/{name}/items/{index}/picture.png", response_class=Response, responses=PICTURE | faults(404, 409)
     )
     def picture(name: str, index: Number) -> FileResponse:
-        """A page as it was straightened, or the picture of a character."""
+        """Returns a straightened page, or the picture of a character."""
         path = site.finished_upload(name).results / picture_name(index)
         if not path.is_file():
             raise HTTPException(404, "there is no such picture")

@@ -1,4 +1,4 @@
-"""Routes by which a person teaches a character that the model does not know, and takes it back."""
+"""Routes by which a user adds a new character to the model from drawings, and removes it again."""
 
 from __future__ import annotations
 
@@ -19,36 +19,37 @@ from pydantic import BaseModel
 from handwriting.labels import CHARACTERS, canonical
 from handwriting.web.teach_work import TeachWork
 from shared.errors import RunError
+from shared.processes.worker import WorkFailed
 from shared.web.app import faults
 from shared.web.openapi import form_of_files
 from shared.web.receiving import UploadRefused, receive
 from shared.web.site import Site
 from shared.web.uploads import StoreFull
-from shared.web.workers import WorkerPool, WorkFailed
+from shared.web.workers import WorkerPool
 
 FOLDER = "taught"
-"""Below the folder of runs, where neither the newest run nor the list of runs is looked for."""
+"""Folder below that of the runs, in which neither the newest run nor the list of runs is searched."""
 MIN_DRAWINGS, MAX_DRAWINGS = 5, 20
-"""Drawings. Fewer than five: docs/lab-log.md, 2026-11-26; more than twenty nobody draws."""
+"""Number of drawings. The smallest was measured (docs/lab-log.md, 2026-11-26); nobody draws more than twenty."""
 MAX_BYTES = MAX_DRAWINGS << 18
 """256 KiB a drawing: a canvas of 280 x 280 takes 10."""
 MAX_TAUGHT = 50
-"""Characters in one life of a server; each is a run folder."""
+"""Characters that one server teaches until it is restarted; each is a run folder."""
 MAX_NAME = 40
 MAX_STEM = 60
-"""Characters of the first run's name that stand in the name of a folder."""
+"""Length to which the first run's name is cut in the name of a folder."""
 TEACH_S = 300.0
-"""torch is loaded and a network exported: seconds, on a busy machine a minute."""
+"""Seconds for one character: torch is loaded and a network exported, on a busy machine in a minute."""
 FORM_BODY = form_of_files(MIN_DRAWINGS, MAX_DRAWINGS, name={"type": "string", "minLength": 1, "maxLength": MAX_NAME})
 
 
 class Answering(BaseModel):
-    """Which model answers now.
+    """The model that answers now.
 
     Attributes:
         model: Name of its run.
-        taught: The characters that were taught here, as people are told them, the last one last.
-        notes: What must be known of it, a sentence each.
+        taught: Display names of the characters that were taught here, the last one last.
+        notes: Notes about the model for the user, one sentence each.
     """
 
     model: str
@@ -58,14 +59,14 @@ class Answering(BaseModel):
 
 @dataclass
 class Lessons:
-    """What has been taught while the server lives.
+    """The characters that were taught since the server started.
 
     Attributes:
-        site: The server.
-        pool: The process that learns.
-        renew: Has the workers answer with another run.
-        before: The runs that answered before, the first one first, each with the label that came after it.
-        busy: Whether a character is being taught or taken back.
+        site: State of the server.
+        pool: The teaching process.
+        renew: Makes the workers answer with another run.
+        before: The runs that answered before, the first one first, each with the label that was taught next.
+        busy: Whether a character is being taught or removed.
     """
 
     site: Site
@@ -75,59 +76,65 @@ class Lessons:
     busy: bool = False
 
     @property
-    def said(self) -> list[str]:
-        """The characters that were taught, as people are told them."""
+    def display_names(self) -> list[str]:
+        """Display names of the characters that were taught, the last one last."""
         return [self.site.task.display_name(label) for _, label in self.before]
 
     def check(self, name: str) -> str:
-        """The label of a character that can be taught.
+        """Checks the name of a character to teach, and returns its label.
 
         Raises:
-            HTTPException: It is no name, or the model knows it.
+            HTTPException: The name is not allowed, the model knows the character, or too many were taught.
         """
         label = canonical(name)
         if not 0 < len(label) <= MAX_NAME or not label.isprintable() or not any(map(str.isalnum, label)):
-            raise HTTPException(400, f"name the character by 1 to {MAX_NAME} signs, a letter or digit among them")
+            raise HTTPException(
+                400,
+                f"the name is not allowed; give 1 to {MAX_NAME} printable characters with a letter or digit among them",
+            )
         if label in self.site.record.classes:
             raise HTTPException(
-                409, f"the model reads {self.site.task.display_name(label)} already; teach one it does not know"
+                409, f"the model already reads {self.site.task.display_name(label)}; teach one that it does not know"
             )
         if len(self.before) >= MAX_TAUGHT:
-            raise HTTPException(409, f"{MAX_TAUGHT} characters were taught; take one back, or start the server again")
+            raise HTTPException(
+                409,
+                f"{MAX_TAUGHT} characters were taught, and more are not allowed; take one back, or restart the server",
+            )
         return label
 
     async def teach(self, label: str, drawings: Path) -> Answering:
-        """Teaches a character; from then on the new run answers.
+        """Teaches a character and makes the new run answer.
 
         Raises:
-            HTTPException: It cannot be taught.
+            HTTPException: The character cannot be taught.
         """
         out = self.site.runs.resolve() / FOLDER / self._folder_name(label)
         try:
             notes = await self.pool.call("teach", self.site.run, label, drawings, out)
         except WorkFailed as error:
-            await asyncio.to_thread(shutil.rmtree, out, ignore_errors=True)  # of a process that was ended
+            await asyncio.to_thread(shutil.rmtree, out, ignore_errors=True)  # left by a killed process
             raise HTTPException(400, f"not taught: {error}") from None
         self.before.append((self.site.run, label))
         self._answer_with(out)
-        return Answering(model=out.name, taught=self.said, notes=notes)
+        return Answering(model=out.name, taught=self.display_names, notes=notes)
 
     async def take_back(self) -> Answering:
-        """Has the run before answer again, and deletes the one that was taught last.
+        """Makes the previous run answer again, and deletes the run that was taught last.
 
         Raises:
-            HTTPException: Nothing was taught, or the run before is not there any more.
+            HTTPException: No character was taught, or the previous run cannot be read.
         """
         if not self.before:
-            raise HTTPException(404, "no character was taught here, so there is none to take back")
+            raise HTTPException(404, "no character was taught here, so none can be taken back")
         taught, (run, _) = self.site.run, self.before[-1]
         try:
             self._answer_with(run)
         except RunError:
-            raise HTTPException(409, "not taken back: the model before cannot be read any more") from None
+            raise HTTPException(409, "not taken back: the previous model can no longer be read") from None
         self.before.pop()
         await asyncio.to_thread(shutil.rmtree, taught, ignore_errors=True)
-        return Answering(model=run.name, taught=self.said, notes=[])
+        return Answering(model=run.name, taught=self.display_names, notes=[])
 
     def _answer_with(self, run: Path) -> None:
         self.site.answer_with(run)
@@ -139,12 +146,12 @@ class Lessons:
         return f"{first.name[:MAX_STEM]}-taught-{len(self.before) + 1}-{plain}-{when:%Y%m%d-%H%M%S-%f}"
 
 
-def teaching(site: Site, renew: Callable[[Path], None]) -> tuple[APIRouter, WorkerPool]:
-    """The routes, and the process behind them.
+def teaching_routes(site: Site, renew: Callable[[Path], None]) -> tuple[APIRouter, WorkerPool]:
+    """Makes the routes for teaching, and the pool of their process.
 
     Args:
-        site: The server.
-        renew: Has its workers answer with another run.
+        site: State of the server.
+        renew: Makes the server's workers answer with another run.
     """
     lessons = Lessons(site, WorkerPool(TeachWork(site.task), 1, TEACH_S), renew)
     router = APIRouter()
@@ -164,7 +171,7 @@ def _page(lessons: Lessons) -> APIRouter:
             "teach.html",
             can_teach=find_spec("torch") is not None,
             unknown=[one for one in CHARACTERS.values() if one.label not in known],
-            taught=lessons.said,
+            taught=lessons.display_names,
             first=(lessons.before[0][0] if lessons.before else lessons.site.run).name,
             fewest=MIN_DRAWINGS,
             most=MAX_DRAWINGS,
@@ -178,9 +185,9 @@ def _routes(lessons: Lessons) -> APIRouter:
 
     @router.post("", status_code=201, openapi_extra=FORM_BODY, responses=faults(400, 408, 409, 413, 415, 501, 503))
     async def teach(request: Request) -> Answering:
-        """Teaches a character from five drawings or more, as a form: `name`, and parts named `files`.
+        """Teaches a character from at least five drawings, sent as a form: `name`, and parts named `files`.
 
-        From then on the model that knows it answers. Nothing is certified any more; the drawings are not kept.
+        The model that knows the character answers from then on. It has no certified error rate; drawings are deleted.
         """
         if find_spec("torch") is None:
             raise HTTPException(501, "teaching needs torch; install it with: pip install 'medtl[train]'")
@@ -188,7 +195,7 @@ def _routes(lessons: Lessons) -> APIRouter:
 
     @router.delete("", responses=faults(404, 409))
     async def take_back() -> Answering:
-        """Takes back the character that was taught last: the model before it answers again."""
+        """Takes back the character that was taught last: the previous model answers again."""
         return await _alone(lessons, lessons.take_back)
 
     return router
@@ -196,7 +203,7 @@ def _routes(lessons: Lessons) -> APIRouter:
 
 async def _alone(lessons: Lessons, work: Callable[[], Any]) -> Answering:
     if lessons.busy:
-        raise HTTPException(409, "another character is being taught at this moment; try again when that is done")
+        raise HTTPException(409, "another character is being taught now; try again when that is done")
     lessons.busy = True
     try:
         found: Answering = await work()
@@ -218,7 +225,7 @@ async def _taught(lessons: Lessons, request: Request) -> Answering:
         count = sum(path.is_file() for path in held.files.iterdir())
         if not MIN_DRAWINGS <= count <= MAX_DRAWINGS:
             raise HTTPException(
-                400, f"{count} drawings came; send {MIN_DRAWINGS} to {MAX_DRAWINGS} of the one character"
+                400, f"{count} drawings were sent; send {MIN_DRAWINGS} to {MAX_DRAWINGS} drawings of one character"
             )
         return await lessons.teach(label, held.files)
     except UploadRefused as error:

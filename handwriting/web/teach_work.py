@@ -1,23 +1,20 @@
-"""What the process that learns does for `handwriting serve`: a character from some drawings. It needs torch."""
+"""The work of the teaching process of `handwriting serve`: adds a class from a few drawings. It needs torch."""
 
 from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from handwriting.inputs import judgeable
+from handwriting.inputs import character_item
 from shared.errors import InputRefused
+from shared.processes.worker import Report
 from shared.task import Task
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 @dataclass(frozen=True)
 class TeachWork:
-    """The work of the process that learns; see `shared.web.workers`.
+    """The work of the teaching process; its methods are called through `shared.processes.worker`.
 
     Attributes:
         task: The application.
@@ -25,25 +22,25 @@ class TeachWork:
 
     task: Task
 
-    def teach(self, run: Path, label: str, drawings: Path, out: Path, tell: Callable[..., None]) -> list[str]:
-        """Writes a run that also knows a character.
+    def teach(self, run: Path, label: str, drawings: Path, out: Path, report: Report) -> list[str]:
+        """Writes a copy of a run with one more class, learned from drawings.
 
         Args:
-            run: A finished run; it stays as it is.
-            label: Of the character.
-            drawings: Folder of its pictures.
-            out: A new folder; nothing is left of it where this fails.
-            tell: Is not needed.
+            run: A finished run; it is not changed.
+            label: Label of the new character.
+            drawings: Folder with pictures of the character.
+            out: Folder of the new run, which must not exist; it is deleted when teaching fails.
+            report: Not called: teaching has no steps.
 
         Returns:
-            What a person must know of the new run, a sentence each.
+            Notes about the new run for the user, one sentence each.
 
         Raises:
-            MedtlError: It cannot be taught, for a reason that may be shown.
+            MedtlError: The character cannot be taught; the reason may be shown.
         """
         from shared.pipeline.add_class import add_class, in_words
 
-        items = [judgeable(path.name, path.read_bytes()) for path in sorted(drawings.iterdir())]
+        items = [character_item(path.name, path.read_bytes()) for path in sorted(drawings.iterdir())]
         for number, item in enumerate(items, start=1):
             if item.refusal is not None:
                 raise InputRefused(f"drawing {number} {item.refusal}")

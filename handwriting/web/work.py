@@ -1,71 +1,67 @@
-"""What the workers of `handwriting serve` do: judge drawings and pictures, read pages, keep what is shown."""
+"""The work of the worker processes of `handwriting serve`: judges drawings and pictures, and reads pages."""
 
 from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from handwriting.inputs import judgeable
+from handwriting.inputs import character_item
 from handwriting.page.reading import read_item
 from shared.io.atomic import write_bytes, write_json
 from shared.prediction.answer import Answer
+from shared.processes.worker import Report
 from shared.task import Item
-from shared.web.judging import ANSWERS, Judge
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Tell = Callable[..., None]
+from shared.web.upload_work import ANSWERS, UploadWork
 
 PAGE, CHARACTER = KINDS = "page", "character"
 SHOWN_SIDE = 2000
-"""Pixels of the longer side of a picture that is shown: more than a screen has, and few bytes of a photograph."""
+"""Longer side, in pixels, of a picture that a page shows: more than a screen has, fewer than a photograph."""
 DRAWING = "drawing"
 SIZES = "sizes.json"
-"""Rows and columns of each straightened page, in which its boxes are told."""
+"""File with the rows and columns of each straightened page; boxes of characters are in its pixels."""
 
 
-class CharacterWork(Judge):
-    """The work of one worker; see `shared.web.workers`."""
+class CharacterWork(UploadWork):
+    """The work of one worker process; its methods are called through `shared.processes.worker`."""
 
-    def drawing(self, data: bytes, tell: Tell) -> dict[str, Any]:
+    def drawing(self, data: bytes, report: Report) -> dict[str, Any]:
         """Judges the picture of one character.
 
         Args:
             data: The bytes of a picture file.
-            tell: Is not needed.
+            report: Not called: one picture has no steps.
 
         Returns:
-            What `predict --json` tells.
+            The answer as `predict --json` prints it.
         """
-        return self.predictor.assess(judgeable(DRAWING, data)).to_json(self.task)
+        return self.predictor.assess(character_item(DRAWING, data)).to_json(self.task)
 
-    def judge(self, files: Path, results: Path, kind: str, tell: Tell) -> None:
+    def judge(self, files: Path, results: Path, kind: str, report: Report) -> None:
         """Judges all pictures of an upload.
 
         Args:
-            files: What was uploaded.
-            results: Folder for what was found.
-            kind: `PAGE`, or `CHARACTER` where each picture shows one.
-            tell: Is called with how far it is.
+            files: Folder of the uploaded files.
+            results: Folder for the results.
+            kind: `PAGE`, or `CHARACTER` where each picture shows one character.
+            report: Called with the number of judged pictures in words.
         """
         if kind == PAGE:
-            self._read_pages(files, results, tell)
+            self._read_pages(files, results, report)
             return
 
         def keep(index: int, item: Item, answer: Answer) -> None:
             if item.slices:
                 write_bytes(results / picture_name(index), _png(item.slices[0]))
 
-        self.judge_all(files, results, keep, tell)
+        self.judge_all(files, results, keep, report)
 
-    def _read_pages(self, files: Path, results: Path, tell: Tell) -> None:
-        tell("cutting the page")
+    def _read_pages(self, files: Path, results: Path, report: Report) -> None:
+        report("cutting the page")
         answers, sizes = [], []
         for index, (item, name) in enumerate(self.items(files)):
             tree, page = read_item(item, self.predictor)
@@ -76,18 +72,18 @@ class CharacterWork(Judge):
                 write_bytes(results / picture_name(index), _png(item.slices[0]))
             answers.append(tree)
             sizes.append(page.picture.shape if page is not None else (0, 0))
-            tell(f"{index + 1} read")
+            report(f"{index + 1} read")
         write_json(results / SIZES, sizes)
         write_json(results / ANSWERS, answers)
 
 
 def picture_name(index: int) -> str:
-    """The file of an item's picture: a page as it was straightened, a character as it came."""
+    """Names the file with an item's picture: a straightened page, or a character as it was uploaded."""
     return f"picture-{index:04d}.png"
 
 
 def _png(pixels: NDArray[np.float32]) -> bytes:
-    """The picture for a browser, its darkest value black and its lightest white."""
+    """Encodes a picture as PNG for a browser, its darkest value black and its lightest white."""
     low, high = float(pixels.min()), float(pixels.max())
     levels = np.rint((pixels - low) * (255 / (high - low if high > low else 1.0))).astype(np.uint8)
     image = PillowImage.fromarray(levels)

@@ -1,4 +1,4 @@
-"""Sending results by C-STORE until the target has taken them."""
+"""Sends results by C-STORE until the target has accepted them."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from shared.errors import MedtlError, UsageError
 LOGGER = logging.getLogger(__name__)
 POLL_S = 0.2
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 60.0
-"""Between attempts on a target that does not take results; doubled each time up to the longest."""
+"""Seconds between attempts to send to a target that does not accept; doubled each time up to the longest."""
 TIMEOUT_S = 30.0
 WARNINGS = {0x0001, 0x0107, 0x0116}
-"""Statuses other than 0xBxxx that say the target took an object. Source: DICOM PS3.7, annex C."""
+"""Warning statuses other than 0xBxxx, with which a target has accepted an object. Source: DICOM PS3.7, annex C."""
 AE_TITLE = re.compile(r"(?=.*[^ ])[\x20-\x5b\x5d-\x7e]{1,16}")
 """Up to 16 characters without backslash, not only spaces. Source: DICOM PS3.5, table 6.2-1."""
 MAX_PORT = 65535
 
 
-class NotTaken(MedtlError):
-    """A target did not take a result; the message says why."""
+class NotAccepted(MedtlError):
+    """A target did not accept a result; the message is the reason."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,14 @@ class Target:
 
     @classmethod
     def parse(cls, text: str) -> Target:
-        """Reads `AE@host:port`; an IPv6 address stands in brackets.
+        """Parses `AE@host:port`; an IPv6 address is written in brackets.
 
         Raises:
-            UsageError: It is not of this form.
+            UsageError: The text has another form.
         """
         found = re.fullmatch(r"(?P<title>[^@]+)@(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[^@:\s]+)):(?P<port>\d+)", text)
         if found is None:
-            raise UsageError(f"--forward {text!r} is not of the form AE@host:port, for example ARCHIVE@127.0.0.1:104")
+            raise UsageError(f"--forward {text!r} is not allowed; give AE@host:port, for example ARCHIVE@127.0.0.1:104")
         title, host = check_ae_title(found["title"], "--forward"), found["six"] or found["host"]
         return cls(title, host, check_port(int(found["port"]), "--forward"))
 
@@ -59,10 +59,10 @@ class Target:
 
 
 def check_ae_title(title: str, option: str) -> str:
-    """An AE title that DICOM allows.
+    """Checks an application entity title and returns it; `option` is named in the message.
 
     Raises:
-        UsageError: It is not one.
+        UsageError: DICOM does not allow the title.
     """
     if not AE_TITLE.fullmatch(title):
         raise UsageError(
@@ -73,10 +73,10 @@ def check_ae_title(title: str, option: str) -> str:
 
 
 def check_port(port: int, option: str) -> int:
-    """A TCP port.
+    """Checks a TCP port and returns it; `option` is named in the message.
 
     Raises:
-        UsageError: It is not one.
+        UsageError: The number is no port.
     """
     if not 1 <= port <= MAX_PORT:
         raise UsageError(f"{option}: the port {port} is not allowed; it is 1 to {MAX_PORT}")
@@ -84,9 +84,9 @@ def check_port(port: int, option: str) -> int:
 
 
 class Forwarder(threading.Thread):
-    """Sends every revision that was not taken yet, oldest first, until it is stopped.
+    """Sends every revision that was not accepted yet, the oldest first, until it is stopped.
 
-    One that the target refuses does not hold up the others; all are tried again, ever more slowly.
+    A refused revision does not delay the others; all are tried again at growing intervals.
     """
 
     def __init__(self, spool: Spool, target: Target, ae_title: str, stop: threading.Event) -> None:
@@ -105,15 +105,15 @@ class Forwarder(threading.Thread):
             wait_s = min(2 * wait_s, LONGEST_WAIT_S)
 
     def _send_all(self, revisions: Sequence[Revision]) -> bool:
-        """Whether all were taken."""
+        """Sends revisions; returns whether all were accepted."""
         try:
             loaded = {revision: self._spool.results(revision) for revision in revisions}
             with self._association([path for paths in loaded.values() for path in paths]) as association:
-                taken = [self._send(association, revision, paths) for revision, paths in loaded.items()]
-            return all(taken)
-        except NotTaken as error:
+                accepted = [self._send(association, revision, paths) for revision, paths in loaded.items()]
+            return all(accepted)
+        except NotAccepted as error:
             LOGGER.warning("%s %s", self._target, error)
-        # The thread must not end: what it does not know today may be over tomorrow (a full disk, a host without name).
+        # The thread must not end: an unexpected error may be over tomorrow (a full disk, a host without a name).
         except Exception as error:
             LOGGER.warning("results cannot be sent to %s (%s)", self._target, type(error).__name__)
         return False
@@ -124,7 +124,7 @@ class Forwarder(threading.Thread):
         try:
             for path in paths:
                 _store(association, dcmread(path))
-        except NotTaken as error:
+        except NotAccepted as error:
             LOGGER.warning("series %s: %s %s", revision.series, self._target, error)
             return False
         self._spool.mark_forwarded(revision)
@@ -141,15 +141,15 @@ class Forwarder(threading.Thread):
             entity.add_requested_context(kind, syntax)
         association = entity.associate(self._target.host, self._target.port, ae_title=self._target.ae_title)
         if not association.is_established:
-            raise NotTaken(why_no_association(association))
+            raise NotAccepted(describe_refusal(association))
         try:
             yield association
         finally:
             association.release()
 
 
-def why_no_association(association: Association) -> str:
-    """Why a target could not be spoken to."""
+def describe_refusal(association: Association) -> str:
+    """Describes why no association with a target was made."""
     if association.is_rejected:
         return "refuses the association"
     return "accepts none of these kinds of objects" if association.rejected_contexts else "cannot be reached"
@@ -159,14 +159,14 @@ def _store(association: Association, dataset: Dataset) -> None:
     """Sends one object.
 
     Raises:
-        NotTaken: The target did not say that it took it.
+        NotAccepted: The target did not confirm that it stored the object.
     """
     try:
         answer = association.send_c_store(dataset)
-    except (ValueError, RuntimeError):  # of pynetdicom: no context accepted, association lost
-        raise NotTaken("does not accept this kind of object, or has ended the association") from None
+    except (ValueError, RuntimeError):  # pynetdicom raises them: no context accepted, association lost
+        raise NotAccepted("does not accept this kind of object, or has ended the association") from None
     status = answer.get("Status")
     if status is None:
-        raise NotTaken("did not answer")
+        raise NotAccepted("did not answer")
     if status != 0 and status not in WARNINGS and status >> 12 != 0xB:
-        raise NotTaken(f"answers with status 0x{status:04X}")
+        raise NotAccepted(f"answers with status 0x{status:04X}")

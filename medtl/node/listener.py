@@ -1,7 +1,7 @@
-"""A DICOM node: series come in by C-STORE, are judged when they are whole, and results go out.
+"""A DICOM node: receives series by C-STORE, judges them when they are complete, and sends the results on.
 
-An instance is acknowledged when it survives a power cut, not before. Logs hold counts and keyed hashes, never what an
-object says.
+An instance is acknowledged only when it survives a power cut. Logs hold counts and keyed hashes, never values of an
+object.
 """
 
 from __future__ import annotations
@@ -25,40 +25,43 @@ from pynetdicom.transport import ThreadedAssociationServer
 from medtl.dicom.bounds import Metered, inflated
 from medtl.dicom.reader import untrusted_decoding
 from medtl.node.forwarder import Forwarder, Target, check_ae_title, check_port
+from medtl.node.judge import Judge
 from medtl.node.spool import Batch, Spool
-from medtl.node.worker import Process, SeriesFailed, SeriesWorker
 from shared.errors import InputRefused, UsageError
 from shared.io.quiet import quiet_loggers
+from shared.processes.worker import Worker, WorkFailed
 
 LOGGER = logging.getLogger(__name__)
 VERIFICATION = "1.2.840.10008.1.1"
 SUCCESS, OUT_OF_RESOURCES, MISMATCH, CANNOT_UNDERSTAND = 0x0000, 0xA700, 0xA900, 0xC000
-"""What a C-STORE is answered with. Source: DICOM PS3.4, table B.2-1."""
+"""Statuses of the response to a C-STORE. Source: DICOM PS3.4, table B.2-1."""
 MAX_ASSOCIATIONS = 16
-"""At once; each holds one object in memory."""
+"""Largest number of open associations; each holds one object in memory."""
 NETWORK_TIMEOUT_S = 60.0
 ATTEMPTS = 3
 RETRY_S = 30.0
-"""Between attempts on a series that could not be judged: a lack of memory is over by then, a damaged file is not."""
+"""Seconds between attempts to judge a series: a lack of memory is over by then, a damaged file is not."""
 POLL_S = 0.2
 CLEAN_EVERY_S = 1.0
 GRACE_S = 10.0
-"""For open associations and for the series that is being judged, when the listener is to stop."""
+"""Seconds that open associations and the running judgement may take when the listener stops."""
 DAY_S = 86_400.0
+TIMEOUT_S = 900.0
+"""For one series: more than the longest takes on a slow machine; a call that takes longer hangs."""
 
 
 @dataclass(frozen=True)
 class ListenerSettings:
-    """How a listener works.
+    """Settings of a listener.
 
     Attributes:
-        port: TCP port.
-        host: Address that it is bound to.
-        ae_title: Its own, towards senders and target.
-        target: To which results are sent; None leaves them in the spool, where nothing is deleted then.
-        quiet_s: A series is whole when nothing was added to it for so many seconds.
-        keep_days: After forwarding, until instances and results are deleted.
-        retry_s: Between attempts on a series that could not be judged.
+        port: TCP port to listen on.
+        host: Address to listen on.
+        ae_title: Application entity title of the listener, for senders and the target.
+        target: Application entity to which results are sent; None: they stay in the spool, and nothing is deleted.
+        quiet_s: Seconds without a new instance after which a series counts as complete.
+        keep_days: Days from forwarding to the deletion of instances and results.
+        retry_s: Seconds between attempts to judge a series.
     """
 
     port: int
@@ -73,10 +76,18 @@ class ListenerSettings:
     def checked(
         cls, port: int, host: str, ae_title: str, forward: str | None, quiet_s: float, keep_days: float | None
     ) -> ListenerSettings:
-        """The settings as a person gives them; `forward` is `AE@host:port`.
+        """Checks the values of the command line and makes the settings.
+
+        Args:
+            port: Value of `--port`.
+            host: Value of `--host`.
+            ae_title: Value of `--ae-title`.
+            forward: Value of `--forward`, `AE@host:port`; None: results are not sent.
+            quiet_s: Value of `--quiet`.
+            keep_days: Value of `--keep`; None: the default.
 
         Raises:
-            UsageError: One of them cannot be.
+            UsageError: A value is not allowed.
         """
         check_port(port, "--port")
         check_ae_title(ae_title, "--ae-title")
@@ -86,7 +97,7 @@ class ListenerSettings:
         if keep_days is None:
             return cls(port, host, ae_title, target, quiet_s)
         if target is None:
-            raise UsageError("--keep counts from forwarding; give it with --forward (without, nothing is deleted)")
+            raise UsageError("--keep counts from forwarding; give --forward too (without it nothing is deleted)")
         if not 0 <= keep_days < math.inf:
             raise UsageError(f"--keep {keep_days:g} is not allowed; give a number of days, 0 to delete at once")
         return cls(port, host, ae_title, target, quiet_s, keep_days)
@@ -96,21 +107,21 @@ class ListenerSettings:
         return f"{Target(self.ae_title, self.host, self.port)}, {goes}"
 
 
-def listen(spool: Spool, process: Process, settings: ListenerSettings, ready: Callable[[], None]) -> None:
-    """Listens until SIGTERM or SIGINT; whatever is then unfinished goes on at the next start.
+def listen(spool: Spool, judge: Judge, settings: ListenerSettings, ready: Callable[[], None]) -> None:
+    """Listens until SIGTERM or SIGINT; unfinished work is continued at the next start.
 
     Args:
-        spool: Where all is kept.
-        process: Judges the folder of one series, in a child process.
-        settings: Of the listener.
-        ready: Called when it listens.
+        spool: Stores instances and results.
+        judge: Judges the folder of one series, in a child process.
+        settings: Settings of the listener.
+        ready: Called when the listener accepts associations.
 
     Raises:
-        UsageError: The port is in use, or the address is none of this machine.
+        UsageError: The port is in use, or the address does not belong to this machine.
     """
     stop = threading.Event()
     with _silent(), _stopped_by_signals(stop):
-        listener = Listener(spool, process, settings)
+        listener = Listener(spool, judge, settings)
         listener.start()
         try:
             ready()
@@ -120,11 +131,11 @@ def listen(spool: Spool, process: Process, settings: ListenerSettings, ready: Ca
 
 
 class Listener:
-    """Receives, judges and sends, each in threads of its own."""
+    """Receives, judges and sends series, each in its own threads."""
 
-    def __init__(self, spool: Spool, process: Process, settings: ListenerSettings) -> None:
+    def __init__(self, spool: Spool, judge: Judge, settings: ListenerSettings) -> None:
         self._spool, self._settings = spool, settings
-        self._worker = SeriesWorker(process)
+        self._worker = Worker(judge, TIMEOUT_S)
         self._stopping = threading.Event()
         self._judging = threading.Thread(target=self._judge_all, name="judge", daemon=True)
         self._forwarder = None
@@ -133,10 +144,10 @@ class Listener:
         self._server: ThreadedAssociationServer | None = None
 
     def start(self) -> None:
-        """Begins to listen.
+        """Starts to listen.
 
         Raises:
-            UsageError: The port is in use, or the address is none of this machine.
+            UsageError: The port is in use, or the address does not belong to this machine.
         """
         place = self._settings.host, self._settings.port
         try:
@@ -154,7 +165,7 @@ class Listener:
             self._forwarder.start()
 
     def stop(self) -> None:
-        """Takes no more associations, lets those that are open and the running series end, and stops."""
+        """Refuses new associations, waits up to `GRACE_S` for open ones and the running judgement, and stops."""
         self._stopping.set()
         end = time.monotonic() + GRACE_S
         if self._server is not None:
@@ -166,27 +177,28 @@ class Listener:
                 association.abort()
         if self._judging.is_alive():
             self._judging.join(max(0.0, end - time.monotonic()))
-        self._worker.stop()
+        self._worker.kill()
         for thread in (self._judging, self._forwarder):
             if thread is not None and thread.is_alive():
                 thread.join(GRACE_S)
+        self._worker.stop()
         counts = self._spool.counts()
         level = logging.WARNING if any(counts) else logging.INFO
-        words = "stopped; in the spool: %d series to judge, %d results to send, %d failures; the next start goes on"
+        words = "stopped; in the spool: %d series to judge, %d results to send, %d failures; the next start continues"
         LOGGER.log(level, words, *counts)
 
     def _receive(self, event: Event) -> int:
-        """The handler of C-STORE: gives the status of the answer."""
+        """Handles a C-STORE request and returns the status of its response."""
         try:
             instance = str(event.request.AffectedSOPInstanceUID)
             data = event.encoded_dataset()
             stated, *series = _identifiers(data)
             if stated != instance or not series[-1]:
-                LOGGER.warning("an object was refused: it does not state the UIDs that it was sent under")
+                LOGGER.warning("an object was refused: its UIDs differ from those of the request, or are missing")
                 return MISMATCH
             name, of_instance = self._spool.name(*series), self._spool.name(instance)
             if self._spool.is_own(of_instance):
-                LOGGER.info("a result came back and was not judged")
+                LOGGER.info("a result of this listener was received and not judged")
                 return SUCCESS
             new = self._spool.store(name, of_instance, data)
             LOGGER.debug("series %s: an instance was %s", name, "stored" if new else "sent again")
@@ -197,7 +209,7 @@ class Listener:
         except (OSError, MemoryError) as error:
             LOGGER.error("an object could not be stored (%s)", type(error).__name__)
             return OUT_OF_RESOURCES
-        # pynetdicom would log the traceback, with what the object says
+        # pynetdicom would log the traceback, with values of the object
         except Exception as error:
             LOGGER.error("an object could not be received (%s)", type(error).__name__)
             return CANNOT_UNDERSTAND
@@ -211,7 +223,7 @@ class Listener:
                 if self._settings.target is not None and time.monotonic() - cleaned >= CLEAN_EVERY_S:
                     cleaned = time.monotonic()
                     self._spool.clean(self._settings.keep_days * DAY_S)
-            # The thread must not end: series would be received and never judged. A full disk may be over tomorrow.
+            # The thread must not end: series would be received and never judged. A full disk may be freed tomorrow.
             except Exception as error:
                 LOGGER.error("the spool cannot be worked on (%s)", type(error).__name__)
                 self._stopping.wait(self._settings.retry_s)
@@ -222,9 +234,9 @@ class Listener:
             self._spool.give_up(batch)
             return
         try:
-            uids = self._worker.judge(batch.folder, batch.out)
+            uids: list[str] = self._worker.call("judge", batch.folder, batch.out)
             self._spool.commit(batch, [self._spool.name(uid) for uid in uids])
-        except SeriesFailed as error:
+        except WorkFailed as error:
             self._failed(batch, str(error))
         except Exception:
             self._spool.put_back(batch, self._settings.retry_s)
@@ -235,7 +247,7 @@ class Listener:
             LOGGER.info("series %s, revision %d: judged in %.1f s, instances %d, results %d", *words)
 
     def _failed(self, batch: Batch, reason: str) -> None:
-        if self._stopping.is_set():  # the child was ended, and not by the series
+        if self._stopping.is_set():  # the listener ended the child, not the series
             self._spool.put_back(batch)
             return
         attempts = self._spool.fail(batch, reason)
@@ -247,7 +259,7 @@ class Listener:
 
 
 def _entity(ae_title: str) -> AE:
-    """Verification and all storage, in every transfer syntax: what is no MR image gets a refusal as its result."""
+    """Offers verification and all storage classes in every transfer syntax; a refusal is the result of any but MR."""
     entity = AE(ae_title=ae_title)
     entity.maximum_associations = MAX_ASSOCIATIONS
     entity.network_timeout = NETWORK_TIMEOUT_S
@@ -258,7 +270,7 @@ def _entity(ae_title: str) -> AE:
 
 
 def _identifiers(data: bytes) -> tuple[str, str, str, str]:
-    """SOP Instance UID, then what keeps series apart: Patient ID, Study and Series Instance UID.
+    """Reads the SOP Instance UID, then the identity of the series: Patient ID, Study and Series Instance UID.
 
     Raises:
         InputRefused: The object is damaged.
@@ -272,7 +284,7 @@ def _identifiers(data: bytes) -> tuple[str, str, str, str]:
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    """Keeps quiet what would quote objects: the loggers of pynetdicom and pydicom, warnings, tracebacks of threads."""
+    """Silences what would quote objects: the loggers of pynetdicom and pydicom, warnings, tracebacks of threads."""
     hook = threading.excepthook
     with quiet_loggers("pynetdicom", "pydicom"):
         threading.excepthook = lambda fault: LOGGER.error("a thread ended (%s)", fault.exc_type.__name__)

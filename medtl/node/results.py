@@ -1,7 +1,6 @@
-"""What is sent back for one series: `medtl.results.objects`, and where those cannot be made a plain report.
+"""Makes the DICOM results of one series: those of `medtl.results.objects`, or a plain report where they cannot be made.
 
-They are about MR images only. Whatever else a sender sends has its answer too: a Basic Text SR with the reason for the
-refusal.
+The objects describe MR images only. Any other series is answered by a Basic Text SR with the reason of its refusal.
 """
 
 from __future__ import annotations
@@ -34,15 +33,15 @@ INHERITED = (*MAY_BE_EMPTY, "SpecificCharacterSet", "IssuerOfPatientID", "StudyI
 
 
 def results_of(folder: Path, predictor: Predictor, task: Task) -> list[Dataset]:
-    """Judges the one series in a folder.
+    """Judges the one series in a folder and makes its result objects.
 
     Args:
-        folder: Holds the instances of one series.
-        predictor: Judges it.
-        task: Reads it.
+        folder: Folder with the instances of one series.
+        predictor: The opened run that judges.
+        task: The application, which reads the instances.
 
     Returns:
-        The result objects, with UIDs that depend on the instances and the model alone.
+        The result objects; their UIDs depend only on the instances and the model.
 
     Raises:
         InputRefused: An instance is damaged.
@@ -61,15 +60,15 @@ def _plain_report(folder: Path, answers: Sequence[Answer], predictor: Predictor)
             pydicom.dcmread(path, stop_before_pixels=True, specific_tags=keywords) for path in sorted(folder.iterdir())
         ]
         sources.sort(key=lambda source: str(source.SOPInstanceUID))
-    said = [(FINDING, finding(answer)) for answer in answers]
-    told = dict.fromkeys(line for answer in answers for line in remarks(answer, predictor.record))
-    said += [(COMMENT, text) for text in (*told, f"Model {predictor.name}")]
+    content = [(FINDING, finding(answer)) for answer in answers]
+    comments = dict.fromkeys(line for answer in answers for line in remarks(answer, predictor.record))
+    content += [(COMMENT, text) for text in (*comments, f"Model {predictor.name}")]
     with untrusted_decoding():
-        return _report(sources, said, predictor.record.weights_hash)
+        return _report(sources, content, predictor.record.weights_hash)
 
 
-def _report(sources: Sequence[Dataset], said: Sequence[tuple[Code, str]], model: str) -> Dataset:
-    """The SR document. Source: DICOM PS3.3, A.35.1 (Basic Text SR IOD)."""
+def _report(sources: Sequence[Dataset], content: Sequence[tuple[Code, str]], model: str) -> Dataset:
+    """Makes the SR document. Source: DICOM PS3.3, A.35.1 (Basic Text SR IOD)."""
     instances = [str(source.SOPInstanceUID) for source in sources]
     document = Dataset()
     for keyword in INHERITED:
@@ -88,7 +87,7 @@ def _report(sources: Sequence[Dataset], said: Sequence[tuple[Code, str]], model:
     document.CurrentRequestedProcedureEvidenceSequence = [_evidence(sources)]
     document.ValueType, document.ContinuityOfContent = "CONTAINER", "SEPARATE"
     document.ConceptNameCodeSequence = [_code(REPORT)]
-    document.ContentSequence = [_text(concept, text) for concept, text in said]
+    document.ContentSequence = [_text(concept, text) for concept, text in content]
     document.file_meta = FileMetaDataset()
     document.file_meta.MediaStorageSOPClassUID = document.SOPClassUID
     document.file_meta.MediaStorageSOPInstanceUID = document.SOPInstanceUID
@@ -97,7 +96,7 @@ def _report(sources: Sequence[Dataset], said: Sequence[tuple[Code, str]], model:
 
 
 def _evidence(sources: Sequence[Dataset]) -> Dataset:
-    """The instances that were judged. Source: DICOM PS3.3, table C.17-3b."""
+    """References the judged instances. Source: DICOM PS3.3, table C.17-3b."""
     study, series = Dataset(), Dataset()
     series.SeriesInstanceUID = sources[0].SeriesInstanceUID
     series.ReferencedSOPSequence = []
@@ -115,7 +114,7 @@ def _text(concept: Code, text: str) -> Dataset:
     item = Dataset()
     item.RelationshipType, item.ValueType = "CONTAINS", "TEXT"
     item.ConceptNameCodeSequence = [_code(concept)]
-    # Only ASCII is sure to be in the character set of the study.
+    # only ASCII is certainly in the character set of the study
     item.TextValue = text.encode("ascii", "replace").decode()
     return item
 

@@ -1,19 +1,19 @@
-"""The spool: what was received, judged and sent, kept on disk so that a crash between any two steps loses nothing.
+"""The spool: keeps received, judged and sent series on disk, so that a crash between any two steps loses nothing.
 
-    key                          names are made with it
+    key                          key of the hashes that are names
     lock                         held by the one process that works here
-    partial/                     whatever is unfinished; emptied at every start
+    partial/                     unfinished files and folders; emptied at every start
     series/SERIES/INSTANCE       instances as they were received
-    results/SERIES/REVISION/     record.json (which instances were judged), the results, and `forwarded` once taken
-    failures/SERIES              how often a series could not be judged, and why
+    results/SERIES/REVISION/     record.json (the judged instances), the results, and `forwarded` once accepted
+    failures/SERIES              number of failed attempts to judge a series, and the reason
 
-Names are keyed hashes of UIDs and tell nobody who it is. The state of a series is nothing but what lies there, and each
-step is one rename: an instance is received when it has its name, a series is judged when its revision has its name, a
-revision is forwarded when its marker is there.
+Names are keyed hashes of UIDs and identify nobody without the key. The files are the whole state, and each step is one
+rename: an instance is received when it has its name, a series is judged when its revision has its name, a revision is
+forwarded when its marker exists.
 
-A series is judged again, as a new revision, when an instance arrives that no revision has judged; an instance that is
-sent again changes nothing, not even when its file was deleted meanwhile. Where the new instance arrives after the files
-of the others were deleted, the series waits until it was sent again as a whole: half a series gets no answer.
+A series is judged again, as a new revision, when an instance arrives that no revision has judged. An instance that is
+sent again changes nothing, not even when its file was deleted meanwhile. If a new instance arrives after the files of
+the others were deleted, the series waits until all of it is sent again: half a series gets no answer.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ from shared.io.durable import mkdir_durably, rename_durably, sync_folder, write_
 
 KEY_BYTES = 32
 NAME_BYTES = 16
-"""Hashes of 128 bits: no two instances of any archive share one by chance."""
+"""Length of the hashes, 128 bits: no two instances of any archive share one by chance."""
 FOLDERS = ("partial", "series", "results", "failures")
 RECORD, FORWARDED, RESULT_SUFFIX = "record.json", "forwarded", ".dcm"
 
 
 @dataclass(frozen=True, order=True)
 class Revision:
-    """One judgement of a series: the first, or a later one because instances arrived late."""
+    """One judgement of a series: the first, or a later one after further instances arrived."""
 
     series: str
     number: int
@@ -54,10 +54,10 @@ class Batch:
     """A series to be judged, as it was at one moment.
 
     Attributes:
-        revision: What the results will be.
+        revision: The revision that the results will be.
         instances: Names of the instances.
-        folder: Holds just these; what arrives meanwhile does not enter.
-        out: An empty folder for the results, which becomes the revision.
+        folder: Folder with exactly these instances; later ones are not added.
+        out: Empty folder for the results, which becomes the revision.
     """
 
     revision: Revision
@@ -67,13 +67,13 @@ class Batch:
 
 
 class Spool:
-    """A spool on disk. Methods may be called from several threads.
+    """A spool on disk; its methods may be called from several threads.
 
     Args:
         root: A new or empty folder, or a spool.
 
     Raises:
-        UsageError: The folder holds something else, is open to others, or another process works in it.
+        UsageError: The folder holds something else, other users can read it, or another process works in it.
     """
 
     def __init__(self, root: Path) -> None:
@@ -93,26 +93,27 @@ class Spool:
         self._recall()
 
     def close(self) -> None:
-        """Lets another process work here."""
+        """Releases the lock, so that another process can use the spool."""
         os.close(self._lock)
 
     def name(self, *identifiers: str) -> str:
-        """The name that stands for identifiers: the same for the same ones, and of use to nobody without the key."""
+        """Returns the keyed hash of identifiers, which names them in the spool; equal ones have equal names."""
         text = json.dumps(identifiers).encode()
         return hashlib.blake2b(text, key=self._key, digest_size=NAME_BYTES).hexdigest()
 
     def is_own(self, instance: str) -> bool:
-        """Whether an instance is a result of this spool, sent back by whoever took it."""
+        """Whether an instance is a result of this spool that its receiver sent back."""
         with self._guard:
             return instance in self._own
 
     def store(self, series: str, instance: str, data: bytes) -> bool:
-        """Keeps an instance; when this returns, it survives a power cut.
+        """Stores an instance; when this returns, it survives a power cut.
 
-        The first one to arrive under a name stays: a SOP Instance UID never names two contents (PS3.5, section 9).
+        The first instance that arrives under a name stays: a SOP Instance UID never names two contents (PS3.5, section
+        9).
 
         Returns:
-            Whether it is new; one that is held already is not written again.
+            Whether the instance is new; a stored one is not written again.
         """
         folder, draft = self.root / "series" / series, self._draft()
         place = folder / instance
@@ -121,7 +122,7 @@ class Spool:
         with self._guard:
             mkdir_durably(folder)
             if new := not place.exists():
-                if not draft.exists():  # what was there has just been cleared away
+                if not draft.exists():  # the stored one has just been deleted
                     write_durably(draft, data)
                 rename_durably(draft, place)
             else:
@@ -131,9 +132,9 @@ class Spool:
         return new
 
     def take(self, quiet_s: float) -> Batch | None:
-        """The series that is to be judged next: one to which nothing was added for `quiet_s` seconds.
+        """Returns the next series to judge: the first without a new instance for `quiet_s` seconds; None: no series.
 
-        Not beside another `take` or `clean`: these two belong to one thread.
+        `take` and `clean` must be called from one thread.
         """
         while (series := self._next(quiet_s)) is not None:
             try:
@@ -147,17 +148,17 @@ class Spool:
         return None
 
     def put_back(self, batch: Batch, delay_s: float = 0.0) -> None:
-        """Gives up an attempt; the series is taken again, at the soonest after `delay_s` seconds."""
+        """Ends an attempt without a result; the series is taken again after `delay_s` seconds or later."""
         self._discard(batch)
         with self._guard:
             self._arrived[batch.revision.series] = time.monotonic() + delay_s
 
     def commit(self, batch: Batch, results: Iterable[str] = ()) -> Revision:
-        """Makes what lies in `batch.out` the results of the series, all at one stroke.
+        """Makes the files in `batch.out` the results of the series, in one step, and returns their revision.
 
         Args:
-            batch: Whose files in `out` are synced.
-            results: The names, by `name`, of the results.
+            batch: The judged series; its files in `out` are synced.
+            results: Names of the results, made by `name`.
         """
         own = sorted(results)
         record = {"instances": sorted(batch.instances), "results": own}
@@ -174,38 +175,38 @@ class Spool:
         return batch.revision
 
     def fail(self, batch: Batch, reason: str) -> int:
-        """Records that a series could not be judged.
+        """Records a failed attempt to judge a series; the caller then calls `put_back` or `give_up`.
 
         Args:
-            batch: It is still to be put back, or discarded.
+            batch: The series.
             reason: One line without identifiers.
 
         Returns:
-            How many attempts on these instances have failed.
+            Number of failed attempts on these instances.
         """
         attempts = self._attempts(batch) + 1
         self._write_failure(batch.revision.series, batch.instances, attempts, reason)
         return attempts
 
     def give_up(self, batch: Batch) -> None:
-        """Leaves a series alone until an instance arrives that it did not have."""
+        """Ends the attempts on a series until it receives a new instance."""
         self._discard(batch)
 
     def given_up(self, batch: Batch, limit: int) -> bool:
-        """Whether so many attempts on just these instances have failed already."""
+        """Whether `limit` attempts on exactly these instances have failed."""
         return self._attempts(batch) >= limit
 
     def unsent(self) -> list[Revision]:
-        """The revisions that nobody has taken, oldest first."""
+        """Returns the revisions that were not forwarded yet, the oldest first."""
         with self._guard:
             return list(self._unsent)
 
     def results(self, revision: Revision) -> list[Path]:
-        """The files of a revision, in order."""
+        """Returns the result files of a revision, in order."""
         return sorted(self._place(revision).glob(f"*{RESULT_SUFFIX}"))
 
     def mark_forwarded(self, revision: Revision) -> None:
-        """Records that the results of a revision were taken; they are never sent again."""
+        """Records that the target has accepted a revision; it is never sent again."""
         marker = self._place(revision) / FORWARDED
         if not marker.exists():
             write_durably(marker, b"")
@@ -215,10 +216,10 @@ class Spool:
             self._sent[revision] = marker.stat().st_mtime
 
     def clean(self, keep_s: float) -> int:
-        """Deletes what was forwarded at least `keep_s` seconds ago: instances and results; only records stay.
+        """Deletes instances and results that were forwarded at least `keep_s` seconds ago; their records stay.
 
         Returns:
-            How many revisions were cleared away.
+            Number of revisions that were cleaned.
         """
         with self._guard:
             due = [revision for revision, since in self._sent.items() if time.time() - since >= keep_s]
@@ -227,12 +228,12 @@ class Spool:
         return len(due)
 
     def counts(self) -> tuple[int, int, int]:
-        """How many series wait to be judged, revisions to be sent, and series could not be judged."""
+        """Counts the series to judge, the revisions to send, and the series that could not be judged."""
         with self._guard:
             return len(self._arrived), len(self._unsent), len(_names(self.root / "failures"))
 
     def _recall(self) -> None:
-        """Finds out which revisions there are, and which of them were sent."""
+        """Reads from disk which revisions exist, and which were forwarded."""
         unsent = []
         for place in self.root.glob("results/*/*/"):
             revision = Revision(place.parent.name, int(place.name))
@@ -252,7 +253,7 @@ class Spool:
             return series
 
     def _batch(self, series: str) -> Batch | None:
-        """The series as it lies there now; None where nothing is to be judged."""
+        """Copies the series as it is now, by links; None: it has no instance to judge."""
         folder = self.root / "series" / series
         try:
             held = _names(folder)
@@ -280,13 +281,13 @@ class Spool:
         return batch
 
     def _last(self, series: str) -> tuple[Revision, frozenset[str]]:
-        """The last revision and what it judged; number 0 where there is none."""
+        """Returns the last revision and the instances that it judged; number 0: no revision."""
         numbers = (int(place.name) for place in (self.root / "results" / series).glob("*"))
         last = Revision(series, max(numbers, default=0))
         return last, frozenset(_read(self._place(last) / RECORD)["instances"]) if last.number else frozenset()
 
     def _resent(self, last: Revision) -> None:
-        """What was sent again after it was deleted is deleted again."""
+        """Queues instances for deletion again that were deleted and then sent again."""
         marker = self._place(last) / FORWARDED
         if last.number and marker.exists():
             with self._guard:
@@ -299,7 +300,7 @@ class Spool:
         folder = self.root / "series" / revision.series
         with self._guard:
             del self._sent[revision]
-            # A series in which something new waits keeps all that it has: the next revision needs it.
+            # A series with a new instance keeps all instances: the next revision needs them.
             if last == revision and folder.exists() and _names(folder) <= judged:
                 shutil.rmtree(folder)
                 self._arrived.pop(revision.series, None)
@@ -329,10 +330,10 @@ class Spool:
 def _prepare(root: Path) -> None:
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not (root / "lock").exists() and any(root.iterdir()):
-        raise UsageError(f"the folder {root} is no spool and not empty; name a new one by --spool")
+        raise UsageError(f"the folder {root} is not empty and no spool; give another --spool")
     mode = root.stat().st_mode & 0o777
     if mode & 0o077:
-        raise UsageError(f"the spool {root} has mode {mode:o}, so others can read it; run: chmod 700 {root}")
+        raise UsageError(f"the spool {root} has mode {mode:o}, so other users can read it; run: chmod 700 {root}")
 
 
 def _locked(root: Path) -> int:
@@ -341,7 +342,7 @@ def _locked(root: Path) -> int:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(handle)
-        raise UsageError(f"the spool {root} is in use by another process; name another one by --spool") from None
+        raise UsageError(f"the spool {root} is in use by another process; give another --spool") from None
     return handle
 
 

@@ -1,6 +1,6 @@
-"""The series that `medtl listen` has received, judged and sent, read from its spool while it works there.
+"""Lists the series that `medtl listen` has received, judged and sent, read from its spool while it runs.
 
-Only what lies there is read and nothing is written, so no lock is needed: each step of the spool is one rename.
+Nothing is written, so no lock is needed: each step of the spool is one rename.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ from medtl.results.text import DECISIONS
 from shared.errors import DataError, MedtlError
 
 FINDINGS = (*DECISIONS.values(), "Not assessed:")
-"""How the sentence begins that tells a finding in our reports."""
+"""First words of the sentence with the finding in our reports."""
 MAX_SERIES = 200
-"""Shown at most, the latest ones."""
+"""Largest number of series that are listed, the latest first."""
 SHORT = 8
-"""Digits of a series' name that are shown."""
+"""Digits of the name of a series that are shown."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One series.
+    """One series of the worklist.
 
     Attributes:
-        series: Its name in the spool, a keyed hash.
+        series: Name of the series in the spool, a keyed hash.
         state: "waiting", "judged", "sent on" or "not judged".
-        at: When that was.
-        instances: How many it has.
-        finding: Of its last judgement in a sentence, or why there is none; "" while it waits.
-        can_open: Whether its images still lie there.
+        at: Time of the last change of state.
+        instances: Number of its instances.
+        finding: The finding of its last judgement in a sentence, or why there is none; "" while it waits.
+        can_open: Whether its images are still in the spool.
     """
 
     series: str
@@ -52,26 +52,26 @@ class Entry:
 
     @property
     def short(self) -> str:
-        """The name as it is shown."""
+        """The shortened name that pages show."""
         return self.series[:SHORT]
 
 
 class Worklist:
-    """What lies in a spool.
+    """Reads the worklist from a spool.
 
     Args:
-        spool: Its folder; it need not exist yet.
+        spool: Folder of the spool; it need not exist yet.
     """
 
     def __init__(self, spool: Path) -> None:
         self.spool = spool
 
     def entries(self) -> list[Entry]:
-        """The series, the latest first."""
+        """Returns the series, the latest first."""
         names = {path.name for folder in ("series", "results", "failures") for path in _inside(self.spool / folder)}
         found = []
         for name in names:
-            with suppress(OSError, ValueError, KeyError):  # it is cleared away at this moment
+            with suppress(OSError, ValueError, KeyError):  # the listener deletes it at this moment
                 found.append(self._entry(name))
         return sorted(found, key=lambda entry: entry.at, reverse=True)[:MAX_SERIES]
 
@@ -79,12 +79,12 @@ class Worklist:
         """Copies the images of a series into a folder.
 
         Raises:
-            DataError: There is no such series, or its images were deleted.
+            DataError: The spool has no such series, or its images were deleted.
         """
         held = next((path for path in _inside(self.spool / "series") if path.name == series), None)
         files = [path for path in _inside(held) if path.is_file() and not path.is_symlink()] if held else []
         if not files:
-            raise DataError("the images of this series do not lie in the spool any more; send it again")
+            raise DataError("the images of this series are no longer in the spool; send it again")
         to.mkdir(mode=0o700)
         for path in files:
             shutil.copyfile(path, to / f"{path.name}{RESULT_SUFFIX}")
@@ -123,17 +123,17 @@ def _read(path: Path) -> dict[str, Any]:
 
 @lru_cache(maxsize=4 * MAX_SERIES)
 def _finding(revision: Path) -> str:
-    """The finding in the reports of a revision, which never changes once it has its name."""
+    """Reads the finding in the reports of a revision, which never changes once it has its name."""
     for path in sorted(revision.glob(f"*{RESULT_SUFFIX}")):
         with suppress(MedtlError), untrusted_decoding():
-            said = _said(pydicom.dcmread(path, stop_before_pixels=True))
-            if said is not None:
-                return said
+            text = _finding_text(pydicom.dcmread(path, stop_before_pixels=True))
+            if text is not None:
+                return text
     return "the results were deleted after they were sent on"
 
 
-def _said(node: pydicom.Dataset) -> str | None:
+def _finding_text(node: pydicom.Dataset) -> str | None:
     text = str(node.get("TextValue", ""))
     if text.startswith(FINDINGS):
         return text
-    return next((said for one in node.get("ContentSequence", ()) if (said := _said(one)) is not None), None)
+    return next((found for one in node.get("ContentSequence", ()) if (found := _finding_text(one)) is not None), None)

@@ -10,7 +10,6 @@ import csv
 import io
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -39,7 +38,7 @@ from medtl.phantom.skull_base import FACE_BELOW_MM, paint_face, paint_posterior_
 from medtl.phantom.tumours import KINDS, Lesion, displaced, draw_lesions, paint_lesions
 from medtl.scanners import scanner_of_header
 from shared.errors import DataError
-from shared.io.atomic import read_json
+from shared.io.atomic import new_folder, read_json
 from shared.registry import unknown_name
 from shared.seeding import generator
 
@@ -117,13 +116,12 @@ def write_phantom(
     Raises:
         DataError: `out` holds something, a name is unknown, or a number is out of range.
     """
-    _check(out, patients, scanners, slices, kinds, healthy_share)
-    partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
+    _check(patients, scanners, slices, kinds, healthy_share)
     rows: list[dict[str, object]] = []
-    try:
-        (partial / "masks").mkdir(parents=True)
+    with new_folder(out) as folder:
+        (folder / "masks").mkdir()
         jobs = [
-            _Job(partial, name, number, _kind(number, kinds, healthy_share), slices, seed)
+            _Job(folder, name, number, _kind(number, kinds, healthy_share), slices, seed)
             for name in scanners
             for number in range(patients)
         ]
@@ -131,15 +129,10 @@ def write_phantom(
             rows += of_patient
             if progress is not None:
                 progress(done, len(jobs))
-        _write_table(partial / "labels.csv", rows)
+        _write_table(folder / "labels.csv", rows)
         facts = {"synthetic": True, "version": VERSION, "seed": seed, "scanners": [*scanners], "kinds": [*kinds]}
         counts = {"patients_per_scanner": patients, "slices": slices, "healthy_share": healthy_share}
-        (partial / "phantom.json").write_text(json.dumps(facts | counts, indent=2) + "\n")
-        if out.exists():
-            out.rmdir()
-        partial.replace(out)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        (folder / "phantom.json").write_text(json.dumps(facts | counts, indent=2) + "\n")
     return out
 
 
@@ -171,9 +164,7 @@ def synthetic_dataset(root: Path, progress: Callable[[int, int], None]) -> Path:
     return out
 
 
-def _check(
-    out: Path, patients: int, scanners: Sequence[str], slices: int, kinds: Sequence[str], healthy_share: float
-) -> None:
+def _check(patients: int, scanners: Sequence[str], slices: int, kinds: Sequence[str], healthy_share: float) -> None:
     for what, names, known in (("scanner", scanners, SCANNERS), ("tumour kind", kinds, KINDS)):
         if len(set(names)) != len(names) or (not names and what == "scanner"):
             raise DataError(f"{what}s are {', '.join(names) or 'none'}; name one or more, each once")
@@ -187,8 +178,6 @@ def _check(
             raise DataError(f"{what} is {count}; at least 1 is needed")
     if not 0.0 <= healthy_share <= 1.0:
         raise DataError(f"the healthy share is {healthy_share}; allowed is 0 to 1")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise DataError(f"{out} exists and is not an empty folder; give a new one")
 
 
 def _kind(number: int, kinds: Sequence[str], healthy_share: float) -> str:

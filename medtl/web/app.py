@@ -1,4 +1,4 @@
-"""The pages of medtl: scans with slices and answers, DICOM objects to take away, the worklist of `medtl listen`."""
+"""The web application of medtl: scans with slices and answers, DICOM results, and the worklist of `medtl listen`."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ from medtl.task import TASK
 from medtl.web.explain import ExplainWork, map_facts, map_name
 from medtl.web.work import DICOM, SLICES, VIEW, ScanWork, item_folder
 from shared.errors import DataError
+from shared.processes.worker import WorkFailed
 from shared.web.app import UploadStatus, build, faults
 from shared.web.guard import Access, Guard
 from shared.web.serving import JUDGING_S, worker_count
 from shared.web.site import Site
 from shared.web.uploads import StoreFull, Upload, UploadStore
-from shared.web.workers import WorkerPool, WorkFailed
+from shared.web.workers import WorkerPool
 
 GREY_BYTES = 2
 Number = Annotated[int, InPath(ge=0, le=1_000_000)]
@@ -36,14 +37,14 @@ LINES: dict[int | str, dict[str, Any]] = {200: {"content": {"application/x-ndjso
 
 
 class MapFacts(BaseModel):
-    """What is known of the attribution of one slice.
+    """Facts about the attribution map of one slice.
 
     Attributes:
-        label: The class whose score it explains.
-        method: Of attribution.
-        status: Of the answer.
-        believable: Whether it passed its checks.
-        faults: Which ones it did not pass, in words.
+        label: Class whose score the map explains.
+        method: Name of the attribution method.
+        status: Status of the answer.
+        believable: Whether the map passed its checks.
+        faults: The failed checks, in words.
     """
 
     label: str
@@ -54,14 +55,14 @@ class MapFacts(BaseModel):
 
 
 def build_app(run: Path, runs: Path, access: Access, store: UploadStore, spool: Path | None) -> Guard:
-    """The application.
+    """Builds the web application.
 
     Args:
-        run: A finished run, which answers.
+        run: Folder of the finished run that answers.
         runs: Folder of the runs that are listed.
-        access: Who may ask.
-        store: Of uploads.
-        spool: Of `medtl listen`; None: no worklist.
+        access: Rules of admission.
+        store: Stores the uploads.
+        spool: Spool of `medtl listen`; None: no worklist.
     """
     pool = WorkerPool(ScanWork(TASK, run, threads=1), worker_count(), JUDGING_S)
     explainers = (
@@ -82,9 +83,9 @@ def build_app(run: Path, runs: Path, access: Access, store: UploadStore, spool: 
 
 
 def _shown(request: Request, upload: Upload, answers: list[dict[str, Any]]) -> dict[str, Any]:
-    """What the page of results shows: one item of the upload, and the list of all."""
-    asked = request.query_params.get("item", "")
-    index = int(asked) if asked.isdecimal() and int(asked) < len(answers) else _first(answers)
+    """Computes the variables of the page of results: one item of the upload, and the list of all."""
+    item = request.query_params.get("item", "")
+    index = int(item) if item.isdecimal() and int(item) < len(answers) else _first(answers)
     answer = answers[index]
     view = json.loads((item_folder(upload.results, index) / VIEW).read_bytes())
     slices = answer["slices"]
@@ -101,7 +102,7 @@ def _shown(request: Request, upload: Upload, answers: list[dict[str, Any]]) -> d
 
 
 def _first(answers: list[dict[str, Any]]) -> int:
-    """The item that is shown first: one that was assessed, where there is one."""
+    """Returns the index of the item to show first: one that was assessed, where there is one."""
     return next((index for index, answer in enumerate(answers) if answer["status"] == "assessed"), 0)
 
 
@@ -117,7 +118,7 @@ def _scans(site: Site) -> APIRouter:
 
     @router.get("/slices/{number}", response_class=Response, responses=BINARY | faults(404, 409))
     def one_slice(name: str, index: Number, number: Number) -> Response:
-        """One slice, numbered from 1: rows x columns grey values of 16 bits, little endian."""
+        """Returns one slice, numbered from 1: rows x columns grey values of 16 bits, little endian."""
         _, folder, view = item_of(name, index)
         if not 1 <= number <= view["slices"]:
             raise HTTPException(404, "the item has no such slice")
@@ -128,7 +129,7 @@ def _scans(site: Site) -> APIRouter:
 
     @router.get("/maps/{number}", response_class=Response, responses=BINARY | faults(404, 409))
     def one_map(name: str, index: Number, number: Number) -> Response:
-        """The attribution of one slice that was explained: rows x columns signed bytes, 127 the strongest."""
+        """Returns the attribution map of an explained slice: rows x columns signed bytes, -127 to 127."""
         _, folder, _ = item_of(name, index)
         if map_facts(folder, number) is None:
             raise HTTPException(404, "this slice was not explained")
@@ -136,7 +137,7 @@ def _scans(site: Site) -> APIRouter:
 
     @router.get("/dicom.zip", response_class=Response, responses=ZIP | faults(404, 409, 501))
     async def dicom(name: str, index: Number) -> Response:
-        """The answer as DICOM objects: a structured report, and pictures of the most suspicious slices."""
+        """Returns the answer as DICOM objects: a structured report, and pictures of the most suspicious slices."""
         upload, folder, _ = await asyncio.to_thread(item_of, name, index)
         if find_spec("highdicom") is None:
             raise HTTPException(501, "DICOM output needs highdicom; install it with: pip install 'medtl[dicom-out]'")
@@ -154,8 +155,8 @@ def _explanations(site: Site, explainers: WorkerPool | None) -> APIRouter:
     router = APIRouter(prefix="/api/uploads/{name}/items/{index}/slices/{number}/explanation", tags=["explanations"])
 
     @router.get("", responses=faults(404, 409))
-    def known(name: str, index: Number, number: Number) -> MapFacts:
-        """What is known of the attribution of a slice that was explained."""
+    def facts(name: str, index: Number, number: Number) -> MapFacts:
+        """Returns the facts about the attribution map of an explained slice."""
         upload = site.finished_upload(name)
         found = map_facts(item_folder(upload.results, index), number)
         if found is None:
@@ -164,11 +165,11 @@ def _explanations(site: Site, explainers: WorkerPool | None) -> APIRouter:
 
     @router.post("", response_class=StreamingResponse, responses=LINES | faults(404, 409, 501))
     async def explain(name: str, index: Number, number: Number) -> StreamingResponse:
-        """Explains one slice: lines of JSON, `progress` in words, at the end `result` or `fault`."""
+        """Explains one slice: streams lines of JSON, `progress` in words, at the end `result` or `fault`."""
         upload = site.finished_upload(name)
         folder = item_folder(upload.results, index)
         if not (folder / SLICES).is_file():
-            raise HTTPException(404, "the upload has no such item, or there is nothing to be explained")
+            raise HTTPException(404, "the upload has no such item, or the item has no slice to explain")
         if explainers is None:
             raise HTTPException(501, "explaining needs torch; install it with: pip install 'medtl[train]'")
         return StreamingResponse(_lines(site, explainers, upload, index, number), media_type="application/x-ndjson")
@@ -177,23 +178,23 @@ def _explanations(site: Site, explainers: WorkerPool | None) -> APIRouter:
 
 
 async def _lines(site: Site, explainers: WorkerPool, upload: Upload, index: int, number: int) -> AsyncIterator[str]:
-    loop, said = asyncio.get_running_loop(), asyncio.Queue[dict[str, Any]]()
+    loop, lines = asyncio.get_running_loop(), asyncio.Queue[dict[str, Any]]()
 
-    def told(words: str) -> None:
-        loop.call_soon_threadsafe(said.put_nowait, {"progress": words})
+    def show(words: str) -> None:
+        loop.call_soon_threadsafe(lines.put_nowait, {"progress": words})
 
     async def work() -> None:
         try:
-            found = await explainers.call("explain", upload.files, upload.results, index, number, told=told)
+            found = await explainers.call("explain", upload.files, upload.results, index, number, progress=show)
         except WorkFailed as error:
-            loop.call_soon(said.put_nowait, {"fault": str(error)})
+            loop.call_soon(lines.put_nowait, {"fault": str(error)})
         else:
-            loop.call_soon(said.put_nowait, {"result": found})  # behind what was told before
+            loop.call_soon(lines.put_nowait, {"result": found})  # after all progress
 
     site.start(work())
-    yield json.dumps({"progress": "waiting for the process that explains"}) + "\n"
+    yield json.dumps({"progress": "waiting for the explaining process"}) + "\n"
     while True:
-        line = await said.get()
+        line = await lines.get()
         yield json.dumps(line) + "\n"
         if "progress" not in line:
             return
@@ -207,8 +208,8 @@ def _worklist(site: Site, worklist: Worklist) -> APIRouter:
         return site.page(request, "worklist.html", entries=worklist.entries())
 
     @router.post("/api/worklist/{series}", status_code=202, tags=["worklist"], responses=faults(409, 503))
-    async def look(series: str) -> UploadStatus:
-        """Takes the images of a received series from the spool, to be looked at like an upload."""
+    async def open_series(series: str) -> UploadStatus:
+        """Copies the images of a received series from the spool into an upload, and judges it."""
         try:
             upload = site.store.new()
             await asyncio.to_thread(worklist.copy_instances, series, upload.files / "series")
@@ -218,6 +219,6 @@ def _worklist(site: Site, worklist: Worklist) -> APIRouter:
             site.store.delete(upload)
             raise HTTPException(409, str(error)) from None
         site.start_judging(upload)
-        return UploadStatus.of(upload)
+        return UploadStatus.from_upload(upload)
 
     return router

@@ -1,4 +1,4 @@
-"""What the process that explains does for `medtl serve`: the attribution of one slice, checked. It needs torch."""
+"""The work of the explaining process of `medtl serve`: a checked attribution map of one slice. It needs torch."""
 
 from __future__ import annotations
 
@@ -15,50 +15,49 @@ from medtl.transforms import restore
 from medtl.web.work import item_folder
 from shared.errors import InputRefused
 from shared.io.atomic import write_bytes, write_json
-from shared.web.judging import Judge
+from shared.processes.worker import Report
+from shared.web.upload_work import UploadWork
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from shared.reporting.explainer import Explanation
 
 LEVELS = 127
-"""Of a signed byte: the overlay's opacity needs no finer steps."""
+"""Largest value of a map, a signed byte: the overlay's opacity needs no finer steps."""
 
 
-class ExplainWork(Judge):
-    """The work of the process that explains; see `shared.web.workers`."""
+class ExplainWork(UploadWork):
+    """The work of the explaining process; its methods are called through `shared.processes.worker`."""
 
-    def explain(self, files: Path, results: Path, index: int, number: int, tell: Callable[..., None]) -> dict[str, Any]:
+    def explain(self, files: Path, results: Path, index: int, number: int, report: Report) -> dict[str, Any]:
         """Explains one slice and writes the map for the viewer.
 
         Args:
-            files: What was uploaded.
-            results: Folder for what was found.
-            index: Of the item, from 0.
-            number: Of the slice, from 1.
-            tell: Is called with what is being done.
+            files: Folder of the uploaded files.
+            results: Folder of the results.
+            index: Number of the item, from 0.
+            number: Number of the slice, from 1.
+            report: Called with the current step in words.
 
         Returns:
-            As `map_facts` reads it.
+            The facts that `map_facts` reads.
 
         Raises:
-            MedtlError: It cannot be explained, for a reason that may be shown.
+            MedtlError: The slice cannot be explained; the reason may be shown.
         """
         folder = item_folder(results, index)
         if (known := map_facts(folder, number)) is not None:
-            return known  # asked for again while it was computed
-        tell("reading")
+            return known  # requested again while it was computed
+        report("reading")
         item, _ = self.item(files, index)
         answer = self.predictor.assess(item)
         if answer.status == "refused" or not 1 <= number <= len(item.slices):
             raise InputRefused("has no such slice to be explained")
         pixels = item.slices[number - 1]
-        # alone in its item, yet towards the class of the whole answer
+        # the slice alone, explained towards the class of the whole answer
         alone = replace(item, slices=(pixels,)), replace(answer, slices=answer.slices[number - 1 : number])
-        tell("loading the network")
+        report("loading the network")
         self._explainer.out = folder
-        tell("computing the map and its checks; this takes some seconds")
+        report("computing the map and its checks; this takes some seconds")
         (found,) = self._explainer.explain(*alone)
         values = smoothed(restore(found.attribution, pixels, self.predictor.record.preprocessing))
         full = float(np.abs(values).max())
@@ -78,17 +77,21 @@ class ExplainWork(Judge):
 
 
 def map_name(number: int) -> str:
-    """The file of the map of a slice: int8 [rows, columns], 127 the strongest."""
+    """Names the file with the map of a slice: int8 [rows, columns], -127 to 127."""
     return f"map-{number:05d}.bin"
 
 
 def facts_name(number: int) -> str:
-    """The file of what is known of that map."""
+    """Names the file with the facts about the map of a slice."""
     return f"map-{number:05d}.json"
 
 
 def map_facts(folder: Path, number: int) -> dict[str, Any] | None:
-    """What is known of the map of a slice: `label`, `method`, `believable`, `faults`; None where there is no map."""
+    """Reads the facts about the map of a slice.
+
+    Returns:
+        `label`, `method`, `status`, `believable`, `faults`; None where the slice has not been explained.
+    """
     path = folder / facts_name(number)
     found: dict[str, Any] | None = json.loads(path.read_bytes()) if path.is_file() else None
     return found

@@ -1,4 +1,4 @@
-"""What the workers of `medtl serve` do: judge scans, keep their slices for the viewer, write DICOM objects."""
+"""The work of the worker processes of `medtl serve`: judges scans, writes slices for the viewer and DICOM objects."""
 
 from __future__ import annotations
 
@@ -6,50 +6,45 @@ import io
 import zipfile
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from medtl.transforms import LUMINANCE
 from shared.errors import DataError
 from shared.io.atomic import write_bytes, write_json
+from shared.io.grey import to_grey
 from shared.prediction.answer import Answer
+from shared.processes.worker import Report
 from shared.task import Item
-from shared.web.judging import Judge
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Tell = Callable[..., None]
+from shared.web.upload_work import UploadWork
 
 LEVELS = 65535
 """Grey levels of the viewer: as many as 16 bits hold, which is what scanners store at most."""
 WINDOW_PERCENTILES = (0.5, 99.7)
-"""Of all slices, black and white at first, as in `medtl.results.slice_picture`."""
+"""Percentiles of all slices that are black and white at first, as in `medtl.results.slice_picture`."""
 SAMPLED = 500_000
-"""So many pixels tell the percentiles as well as all."""
+"""Pixels from which the percentiles are estimated: as good as all of them."""
 VIEW, SLICES, DICOM = "view.json", "slices.bin", "dicom.zip"
 
 
-class ScanWork(Judge):
-    """The work of one worker; see `shared.web.workers`."""
+class ScanWork(UploadWork):
+    """The work of one worker process; its methods are called through `shared.processes.worker`."""
 
-    def judge(self, files: Path, results: Path, kind: str, tell: Tell) -> None:
-        """Judges all scans of an upload and keeps what the viewer needs."""
+    def judge(self, files: Path, results: Path, kind: str, report: Report) -> None:
+        """Judges all scans of an upload and writes their slices for the viewer; `kind` is not used."""
 
         def keep(index: int, item: Item, answer: Answer) -> None:
             folder = item_folder(results, index)
             folder.mkdir(mode=0o700)
             write_json(folder / VIEW, _keep_slices(item, folder))
 
-        self.judge_all(files, results, keep, tell)
+        self.judge_all(files, results, keep, report)
 
-    def dicom(self, files: Path, results: Path, index: int, tell: Tell) -> None:
+    def dicom(self, files: Path, results: Path, index: int, report: Report) -> None:
         """Writes the DICOM objects of one answer as a zip.
 
         Raises:
-            MedtlError: They cannot be made, for a reason that may be shown.
+            MedtlError: The objects cannot be made; the reason may be shown.
         """
         from medtl.results.objects import result_objects
         from medtl.results.writer import write_objects
@@ -66,12 +61,12 @@ class ScanWork(Judge):
 
 
 def item_folder(results: Path, index: int) -> Path:
-    """Where what was found of one item lies."""
+    """Folder with the results of one item."""
     return results / f"item-{index:04d}"
 
 
 def _keep_slices(item: Item, folder: Path) -> dict[str, Any]:
-    """Writes the slices of an item as 16-bit grey, and says how to read them.
+    """Writes the slices of an item as 16-bit grey, and returns how to read them.
 
     Returns:
         `slices`, `rows`, `columns`; `low` and `high`, the values in the file's own unit that 0 and 65535 stand for;
@@ -79,7 +74,7 @@ def _keep_slices(item: Item, folder: Path) -> dict[str, Any]:
     """
     if not item.slices:
         return {"slices": 0}
-    greys = [_grey(pixels) for pixels in item.slices]
+    greys = [to_grey(pixels) for pixels in item.slices]
     rows, columns = greys[0].shape
     if any(grey.shape != (rows, columns) for grey in greys):
         return {"slices": 0}  # a viewer scrolls through one stack
@@ -100,10 +95,6 @@ def _keep_slices(item: Item, folder: Path) -> dict[str, Any]:
         "window": window if window[1] > window[0] else [low, high],
         "aspect": _aspect(item),
     }
-
-
-def _grey(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-    return pixels @ LUMINANCE if pixels.ndim == 3 else pixels
 
 
 def _aspect(item: Item) -> float:

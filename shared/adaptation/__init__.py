@@ -1,1 +1,1 @@
-"""TargetStrategy to a domain without labels: what may be seen of it, and how a run is chosen."""
+"""Adapting to a domain without labels: what may be seen of it, and how a run is chosen."""

@@ -118,4 +118,4 @@ def prepare_serving(task: "Task", model: Path | None, host: str, keep_minutes: f
     predictor, lines = open_predictor(task, model)  # here only to say at once what is wrong with the run
     for line in (*lines, *task.disclaimers):
         typer.echo(line)
-    return Access.of(host), predictor.run.resolve(), UploadStore(60 * keep_minutes)
+    return Access.for_host(host), predictor.run.resolve(), UploadStore(60 * keep_minutes)

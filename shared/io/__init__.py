@@ -1,1 +1,1 @@
-"""Bytes in and out of files: bounded, and written whole or not at all."""
+"""Reads files within bounds, and writes them whole or not at all."""

@@ -1,7 +1,7 @@
 """Reading files by name from folders and zip archives alike, within bounds.
 
-A *source* is a path, or `archive.zip::member`. Nothing is unpacked to disk, so a path inside an archive can lead
-nowhere; sizes are checked against the archive's directory before a byte is decompressed.
+A *source* is a path, or `archive.zip::member`. Nothing is unpacked to disk, so a path inside an archive cannot leave
+it; sizes are checked against the archive's directory before a byte is decompressed.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ MAX_ARCHIVE_BYTES = 64 << 30
 """64 GiB unpacked: above any study, below a zip bomb."""
 MAX_ARCHIVE_MEMBERS = 1_000_000
 FREE_BYTES = 64 << 20
-"""So much any file may unpack to: a mask or a blank volume shrinks to nothing, and this much does no harm."""
+"""Bytes to which any file may unpack: a mask or a blank volume shrinks to nothing, and this much does no harm."""
 MAX_RATIO = 100
-"""Times its size that a file may unpack to beyond `FREE_BYTES`. Images shrink to a tenth or so; Deflate can do 1032."""
+"""Times its packed size to which a larger file may unpack. Images shrink to about a tenth; Deflate can reach 1032."""
 FAULTS_SHOWN = 5
-"""As many faults as one reads before mending them; the rest is counted."""
+"""Faults that a message quotes; the rest is counted."""
 SIDE_FILES = frozenset({".csv", ".txt", ".json", ".md", ".html", ".xml", ".pdf", ".yaml", ".yml", ".log"})
-"""What commonly lies beside images and is never one; passed over in folders, refused when it is asked for by name."""
+"""Suffixes of files that are never images: skipped in folders, refused when named on the command line."""
 
 
 def is_zip(path: Path) -> bool:
@@ -39,7 +39,7 @@ def is_zip(path: Path) -> bool:
 
 
 def is_archive(path: Path) -> bool:
-    """Whether a file is a zip and nothing else: an image may end in a zip, but does not start like one."""
+    """Whether a file is a zip archive: an image may end with a zip, but does not start like one."""
     try:
         if not path.is_file():
             return False
@@ -50,11 +50,11 @@ def is_archive(path: Path) -> bool:
 
 
 def require_paths(paths: Iterable[Path], advice: str) -> None:
-    """Checks what was asked for before anything of it is read.
+    """Checks that all paths exist, before any of them is read.
 
     Args:
-        paths: As the person gave them.
-        advice: What may be given.
+        paths: Paths that the user gave.
+        advice: What may be given, for the message.
 
     Raises:
         UsageError: A path does not exist.
@@ -65,15 +65,15 @@ def require_paths(paths: Iterable[Path], advice: str) -> None:
 
 
 def list_sources(root: Path) -> list[str]:
-    """All files under a folder, or all members of a zip, as sources in sorted order.
+    """Lists all files below a folder, or all members of a zip, as sources in sorted order.
 
-    Hidden files and the folder that macOS adds to archives (`__MACOSX`) are left out; links are not followed.
+    Hidden files and the folder `__MACOSX` that macOS adds to archives are left out; links are not followed.
 
     Raises:
         DataError: `root` does not exist, is no folder or zip, cannot be listed, or the archive breaks a bound.
     """
     if SEPARATOR in str(root):
-        raise DataError(f"{root} has {SEPARATOR!r} in its name, which parts an archive from its member; rename it")
+        raise DataError(f"{root} has {SEPARATOR!r} in its name, which separates an archive from its member; rename it")
     try:
         if root.is_dir():
             names = (p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file() and not p.is_symlink())
@@ -88,7 +88,7 @@ def list_sources(root: Path) -> list[str]:
 
 
 def archive_bytes(path: Path) -> tuple[int, int]:
-    """Bytes to which a zip unpacks by its directory, and the number of its files.
+    """Reads from a zip's directory to how many bytes it unpacks, and how many files it has.
 
     Raises:
         DataError: It is damaged or breaks a bound.
@@ -98,35 +98,35 @@ def archive_bytes(path: Path) -> tuple[int, int]:
 
 
 def most_unpacked(packed: int) -> int:
-    """Bytes that may be unpacked from `packed` ones: a small file must not be able to fill the memory."""
+    """Returns how many bytes may be unpacked from `packed` bytes, so that a small file cannot fill the memory."""
     return min(MAX_FILE_BYTES, max(FREE_BYTES, MAX_RATIO * packed))
 
 
 def is_side_file(source: str, suffixes: Collection[str] = SIDE_FILES) -> bool:
-    """Whether a file lies beside images, by its name."""
+    """Whether a file is no image, by the suffix of its name."""
     return PurePosixPath(source).suffix.lower() in suffixes
 
 
 def nothing_to_judge(passed_over: int) -> str:
-    """Why a folder or zip is refused that holds only side files, or nothing."""
+    """Words the refusal of a folder or zip without any image; `passed_over` other files are counted."""
     others = f" ({passed_over} other files)" if passed_over else ""
     return f"contains nothing that can be judged{others}"
 
 
 def relative_name(source: str, root: Path) -> PurePosixPath:
-    """The name of `source` below `root` (a folder or a zip)."""
+    """Returns the name of `source` below `root` (a folder or a zip)."""
     if SEPARATOR in source:
         return PurePosixPath(source.split(SEPARATOR, 1)[1])
     return PurePosixPath(Path(source).relative_to(root).as_posix())
 
 
 def join(root: Path, name: str) -> str:
-    """The source called `name` below `root` (a folder or a zip)."""
+    """Returns the source with the name `name` below `root` (a folder or a zip)."""
     return f"{root}{SEPARATOR}{name}" if is_zip(root) else str(root / name)
 
 
 def exists(source: str) -> bool:
-    """Whether a source is there to be read."""
+    """Whether a source exists."""
     archive, separator, member = source.partition(SEPARATOR)
     if not separator:
         return Path(source).is_file()
@@ -134,11 +134,11 @@ def exists(source: str) -> bool:
 
 
 def read_source(source: str) -> bytes:
-    """The bytes of one source.
+    """Reads the bytes of one source.
 
     Raises:
-        DataError: It is missing, too large, or its archive is damaged. The message does not name the source, for
-            its name may identify a patient; where the person must find the file, `naming` adds it.
+        DataError: The source is missing, too large, or its archive is damaged. The message does not name the source,
+            because its name may identify a patient; `naming` adds it where the user must find the file.
     """
     archive, separator, member = source.partition(SEPARATOR)
     try:
@@ -164,25 +164,25 @@ def read_source(source: str) -> bytes:
 
 @contextmanager
 def naming(source: str) -> Iterator[None]:
-    """Adds to a fault which source it is in, so that the person can find the file.
+    """Adds the name of the source to a `DataError`, so that the user can find the file.
 
-    For the terminal only: a file name may be a patient's, and enters no file of a run.
+    For the terminal only: a file name may be that of a patient, and must not enter a file of a run.
 
     Raises:
-        DataError: One was raised inside.
+        DataError: The block raised one.
     """
     try:
         yield
     except DataError as error:
-        # As repr: the name of a member of a foreign archive may hold line breaks and control characters.
+        # As repr: the name of a member of a stranger's archive may hold line breaks and control characters.
         raise DataError(f"{error}, in {source!r}") from None
 
 
 def hash_sources(sources: Iterable[str]) -> str:
-    """SHA-256 over the bytes of all sources, in the order given.
+    """Returns the SHA-256 of the bytes of all sources, in the order given.
 
     Raises:
-        DataError: One cannot be read; the message names it.
+        DataError: A source cannot be read; the message names it.
     """
     total = hashlib.sha256()
     for source in sources:
@@ -192,11 +192,11 @@ def hash_sources(sources: Iterable[str]) -> str:
 
 
 def faults_error(what: str, faults: Sequence[str]) -> DataError:
-    """One error for all faults found in a collection: their number, and the first few in full.
+    """Makes one error of all faults found in a collection: their number, and the first few in full.
 
     Args:
-        what: What they have in common ("rows of labels.csv are wrong").
-        faults: At least one line each naming its place.
+        what: What the faults have in common ("rows of labels.csv are wrong").
+        faults: At least one line, each with the place of its fault.
     """
     more = f"; and {len(faults) - FAULTS_SHOWN} more" if len(faults) > FAULTS_SHOWN else ""
     return DataError(f"{len(faults)} {what}: " + "; ".join(faults[:FAULTS_SHOWN]) + more)
@@ -222,7 +222,7 @@ def _members(path: Path) -> dict[str, zipfile.ZipInfo]:
 
 @lru_cache(maxsize=8)
 def _archive(path: Path, stamp: tuple[int, int], process: int) -> zipfile.ZipFile:
-    """An archive kept open, one for each process: forked workers would share the position in one file."""
+    """Keeps an archive open, once for each process: forked workers would share the position in one file."""
     return zipfile.ZipFile(path)
 
 

@@ -1,4 +1,4 @@
-"""ArrayView of numbers by name, computed once and kept on disk in pieces, read back without filling the memory."""
+"""Stores rows of numbers by name on disk, computed once, and reads them back without filling the memory."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ Array = NDArray[Any]
 
 
 def cache_folder(kind: str) -> Path:
-    """Where rows of a kind are kept: `medtl/<kind>` under `XDG_CACHE_HOME` (default `~/.cache`)."""
+    """Returns the folder of cached rows of a kind: `medtl/<kind>` under `XDG_CACHE_HOME` (default `~/.cache`)."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "medtl" / kind
 
 
 class ArrayView:
-    """ArrayView that lie in files, in an order of their own; only what is asked for is read.
+    """Reads rows of several `.npy` files in any order, as if they were one array; only requested rows are read.
 
     Blocks are read, not mapped: pages of a map count as memory of the process for as long as they stay.
 
     Args:
-        files: `.npy` files, alike in dtype and in shape beyond the first axis.
-        file: [N] in which of them each row lies.
-        row: [N] and where there.
+        files: `.npy` files with the same dtype and the same shape beyond the first axis.
+        file: [N] index in `files` of the file of each row.
+        row: [N] index of each row in its file.
     """
 
     def __init__(self, files: Sequence[Path], file: NDArray[np.int64], row: NDArray[np.int64]) -> None:
@@ -49,15 +49,15 @@ class ArrayView:
         return len(self.file)
 
     def at(self, index: int) -> Array:
-        """One row as a view of its file; the system keeps in memory what it has room for."""
+        """Returns one row as a memory-mapped view of its file."""
         return self._maps[int(self.file[index])][int(self.row[index])]
 
     def block(self, start: int, stop: int) -> Array:
-        """ArrayView start to stop as a new array [stop - start, ...]."""
+        """Returns the rows from start to stop as a new array [stop - start, ...]."""
         return self.take(np.arange(start, min(stop, len(self))))
 
     def take(self, indices: NDArray[np.int64]) -> Array:
-        """The rows at `indices`, in that order, as a new array [len(indices), ...]."""
+        """Returns the rows at `indices`, in that order, as a new array [len(indices), ...]."""
         result = np.empty((len(indices), *self.shape[1:]), self.dtype)
         raw = result.reshape(-1).view(np.uint8)
         file, row, width = self.file[indices], self.row[indices], self._bytes_a_row
@@ -69,7 +69,7 @@ class ArrayView:
         return result
 
     def subset(self, indices: NDArray[np.int64]) -> ArrayView:
-        """Those rows alone, in that order; nothing is read."""
+        """Returns a view of the rows at `indices`, in that order; nothing is read."""
         return ArrayView(self.files, self.file[indices], self.row[indices])
 
     def _read(self, number: int, start: int, raw: NDArray[np.uint8]) -> None:
@@ -79,17 +79,19 @@ class ArrayView:
             while done < len(raw):  # the system reads at most 2 GiB at once
                 got = stream.readinto(raw[done:].data)
                 if not got:
-                    raise RunError(f"{self.files[number].name} in the cache was cut off meanwhile; start again")
+                    raise RunError(
+                        f"{self.files[number].name} in the cache became shorter while it was read; start again"
+                    )
                 done += got
 
 
 class ArrayStore:
-    """A folder of pieces: rows that were all computed in the same way, by name.
+    """A folder of rows by name, all computed in the same way, in one `.npy` file for each call of `adding`.
 
-    Whoever misses names adds one piece of them, so every split of the same data finds what another one left.
+    Every split of the same data finds the rows that another split left here.
 
     Args:
-        folder: Need not be there yet.
+        folder: The folder; it need not exist yet.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -100,12 +102,12 @@ class ArrayStore:
             self._take_up(path, names)
 
     def missing(self, names: Sequence[str]) -> list[int]:
-        """Indices of the names whose rows are not there."""
+        """Returns the indices of the names whose rows are not stored."""
         return [i for i, name in enumerate(names) if name not in self._where]
 
     @contextmanager
     def adding(self, names: Sequence[str]) -> Iterator[Callable[[Array], None]]:
-        """Gives a function that takes the rows of `names` in order, block by block; all or none of them are kept."""
+        """Gives a function that stores the rows of `names` in order, block by block; all of them are kept or none."""
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"{hashlib.sha256(json.dumps(names).encode()).hexdigest()[:32]}.npy"
         partial = path.with_suffix(f".{os.getpid()}.partial")
@@ -129,7 +131,7 @@ class ArrayStore:
         self._take_up(path, names)
 
     def rows(self, names: Sequence[str]) -> ArrayView:
-        """The rows of `names`, all of which are there."""
+        """Returns a view of the rows of `names`, all of which must be stored."""
         where = np.array([self._where[name] for name in names], dtype=np.int64)
         return ArrayView(self._files, where[:, 0], where[:, 1])
 
@@ -139,7 +141,7 @@ class ArrayStore:
 
 
 def _pieces(folder: Path) -> Iterator[tuple[Path, list[str]]]:
-    """Each piece and the names of its rows; one that is damaged is deleted, for it can be computed again."""
+    """Yields each file and the names of its rows; a damaged one is deleted, because it can be computed again."""
     for path in sorted(folder.glob("*.npy")):
         try:
             names = json.loads(path.with_suffix(".json").read_text())
@@ -149,5 +151,5 @@ def _pieces(folder: Path) -> Iterator[tuple[Path, list[str]]]:
         if isinstance(names, list) and len(names) == rows:
             yield path, names
         else:
-            log.warning("a damaged piece of the cache is deleted and computed anew")
+            log.warning("a damaged file of the cache is deleted and computed again")
             path.unlink(missing_ok=True)

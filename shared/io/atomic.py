@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and JSON that is read back."""
+"""Writes files and folders whole or not at all, and reads JSON back."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import hashlib
 import io
 import json
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.errors import RunError
+from shared.errors import DataError, RunError
 
 
 def write_text(path: Path, text: str) -> None:
@@ -32,15 +35,38 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_array(path: Path, array: NDArray[Any]) -> None:
-    """Writes an array as NumPy does, whole or not at all; nothing in it can hold code."""
+    """Writes an array as `.npy`, whole or not at all; arrays of objects, which could hold code, are refused."""
     stream = io.BytesIO()
     np.save(stream, array, allow_pickle=False)
     write_bytes(path, stream.getvalue())
 
 
 def write_json(path: Path, tree: Any) -> None:
-    """Writes JSON whole or not at all; NaN and infinity are refused, as JSON has no word for them."""
+    """Writes JSON whole or not at all; NaN and infinity, which JSON does not have, are refused."""
     write_text(path, json.dumps(tree, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Gives a folder to write into, which becomes `path` when the block ends, and is deleted when the block fails.
+
+    Args:
+        path: A folder that does not exist or is empty.
+
+    Raises:
+        DataError: `path` is a file or holds something.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise DataError(f"{path} exists and is not an empty folder; give a new one")
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        if path.exists():
+            path.rmdir()
+        partial.replace(path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -59,6 +85,6 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def file_hash(path: Path) -> str:
-    """SHA-256 of a file."""
+    """Returns the SHA-256 of a file in hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,7 +1,7 @@
-"""Writing so that what was said to be stored is still there after a crash or a power cut.
+"""Writes files and folders so that they survive a crash or a power cut.
 
-Data is durable once the file is synced, a name once its folder is (fsync(2), open(2)). All is readable by its owner
-alone.
+Data is durable once the file is synced, a name once its folder is (fsync(2), open(2)). Only the owner can read what is
+written here.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ def sync_folder(path: Path) -> None:
 def mkdir_durably(path: Path) -> None:
     """Makes a folder whose parent exists, and waits until the disk holds its name."""
     path.mkdir(mode=0o700, exist_ok=True)
-    # Also where it exists: whoever made it may have been stopped before it was synced.
+    # Also when it exists: the process that made it may have been stopped before it was synced.
     sync_folder(path.parent)
 
 
 def rename_durably(source: Path, target: Path) -> None:
-    """Gives a file or folder its final name at one stroke, and waits until the disk holds it."""
+    """Renames a file or folder in one step, and waits until the disk holds the new name."""
     source.rename(target)
     sync_folder(target.parent)

@@ -1,4 +1,4 @@
-"""Pixels of one picture file, whoever sent it: bounded, upright, flattened; what is doubtful is refused in one line."""
+"""Decodes one picture file from anyone: within bounds, upright, without transparency; refuses doubtful ones."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MAX_PIXELS = 64_000_000
 ORIENTATION = 0x0112
 """The EXIF tag that says how the camera was held. Source: TIFF 6.0, section 8, Orientation."""
 TRANSPOSED_ORIENTATIONS = (5, 6, 7, 8)
-"""Its values that stand for a quarter turn."""
+"""Values of `ORIENTATION` that mean a quarter turn."""
 BAND = 256
 """Rows that are converted at once."""
 WHITE = 255
@@ -32,19 +32,18 @@ DEEP_GREY = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 """Pillow's modes of grey with more than 8 bits; converting them to 8 would clip."""
 
 _OPENING = threading.Lock()
-"""Python's warning filters belong to all threads: only one at a time may set them aside."""
+"""Python's warning filters belong to all threads: only one thread at a time may change them."""
 
 
 def is_picture(name: str) -> bool:
-    """Whether a file name ends like that of a picture that `read_picture` takes."""
+    """Whether a file name has a suffix of the formats that `read_picture` decodes."""
     return name.lower().endswith(SUFFIXES)
 
 
 def read_picture(data: bytes) -> Pixels:
     """Decodes a PNG, JPEG, BMP or TIFF and turns it upright.
 
-    Transparent parts become white, as on paper, or black where all that is drawn is white; palettes and CMYK become
-    RGB.
+    Transparent parts become white, as on paper, or black where everything drawn is white; palettes and CMYK become RGB.
 
     Args:
         data: The bytes of the file.
@@ -54,7 +53,8 @@ def read_picture(data: bytes) -> Pixels:
         than 8 bits in the file's own unit.
 
     Raises:
-        DataError: It is damaged, of another format, too large, of several pages, or has values that are not finite.
+        DataError: The picture is damaged, of another format, too large, of several pages, or has values that are not
+            finite.
     """
     if not data:
         raise DataError("the file is empty")
@@ -80,7 +80,7 @@ def _open(data: bytes) -> PillowImage.Image:
 
 
 def _check(image: PillowImage.Image) -> None:
-    """Refuses by the header alone, before any pixel is decoded."""
+    """Checks size and number of pages by the header alone, before any pixel is decoded."""
     if image.width * image.height > MAX_PIXELS:
         raise DataError(f"the picture has {image.width} x {image.height} pixels; at most {MAX_PIXELS} are read")
     # Phones add a depth map or preview to a JPEG behind the picture itself, so for JPEG the first one is meant.
@@ -90,7 +90,7 @@ def _check(image: PillowImage.Image) -> None:
 
 
 def _pixels(image: PillowImage.Image, orientation: object) -> Pixels:
-    """Flattened and upright. Band by band, for the whole in several forms at once would fill the memory."""
+    """Flattens the picture band by band into an upright array: several forms of the whole would fill the memory."""
     lying: tuple[int, ...] = (image.height, image.width)
     upright = lying[::-1] if orientation in TRANSPOSED_ORIENTATIONS else lying
     mode = "F" if image.mode in DEEP_GREY else "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
@@ -124,7 +124,7 @@ def _flat(band: PillowImage.Image, mode: str, paper: str) -> NDArray[np.generic]
 
 
 def _lying(upright: Pixels, orientation: object) -> Pixels:
-    """A view of an upright picture in which it lies as the camera stored it, by the orientation of EXIF.
+    """Returns a view of an upright array turned as the camera stored the picture, by the orientation of EXIF.
 
     An unknown value means that it was stored upright (EXIF 2.32, 4.6.4).
     """

@@ -1,4 +1,4 @@
-"""Keeping libraries quiet that speak of what they read: their words may quote a patient."""
+"""Silences libraries that write about what they read: their messages may quote a patient."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from contextlib import contextmanager
 STANDARD_ERROR = 2
 
 _SWITCHING = threading.RLock()
-"""There is one standard error for all threads: only one of them at a time may turn it away."""
+"""There is one standard error for all threads: only one thread at a time may redirect it."""
 _MUTING = threading.Lock()
 _muted: dict[str, tuple[int, int]] = {}
-"""How many ask for silence of a logger now, and its level before: the last one that leaves gives it back."""
+"""By logger, how many callers silence it now, and its level before: the last caller to leave restores the level."""
 
 
 @contextmanager
 def suppressed_native_stderr() -> Iterator[None]:
-    """Sends nowhere what libtiff, GDCM and other codecs write to standard error while they decode bytes of a stranger.
+    """Discards what libtiff, GDCM and other codecs write to standard error while they decode a stranger's bytes.
 
-    Their words are for programmers, may quote the file, and come beside a refusal that says the same in one line. What
-    another thread writes meanwhile is lost too: keep this around the decoding and nothing else.
+    Their messages are for programmers, may quote the file, and repeat a refusal that is one line here. What another
+    thread writes meanwhile is lost too, so keep this around the decoding and nothing else.
     """
     with _SWITCHING:
         try:
             kept = os.dup(STANDARD_ERROR)
-        except OSError:  # it is closed, as under some services: nobody hears them
+        except OSError:  # it is closed, as under some services
             yield
             return
         try:
@@ -43,7 +43,7 @@ def suppressed_native_stderr() -> Iterator[None]:
 
 @contextmanager
 def quiet_loggers(*names: str) -> Iterator[None]:
-    """Keeps Python's warnings, and what these loggers and those below them say, inside; in any number of threads."""
+    """Silences Python's warnings, and these loggers with those below them; in any number of threads."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for name in names:

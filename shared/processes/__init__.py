@@ -1,1 +1,1 @@
-"""Work in other processes, which may die."""
+"""Runs work in other processes, which may die without ending this one."""

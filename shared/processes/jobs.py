@@ -1,4 +1,4 @@
-"""Runs independent pieces of work: one process after another here, or a cluster (`shared.processes.ray`)."""
+"""Runs independent pieces of work: in one process after another here, or on a cluster (`shared.processes.ray`)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from shared.errors import MedtlError
-from shared.processes.child import run_in_subprocess
+from shared.processes.worker import run_in_subprocess
 from shared.progress import Progress
 
 
@@ -16,44 +16,44 @@ class WorkItem:
     """One piece of work.
 
     Attributes:
-        name: As people are told it.
-        work: A function of an importable module; called as `work(*given, progress)` in a process of its own.
-        given: Its arguments, which can be pickled, as can what it gives.
+        name: Name that progress and reports show.
+        work: A function of an importable module; called as `work(*arguments, progress)` in a process of its own.
+        arguments: Its arguments; they are pickled, as is its result.
         gpu: Whether it uses a GPU where there is one.
     """
 
     name: str
     work: Callable[..., Any]
-    given: tuple[Any, ...]
+    arguments: tuple[Any, ...]
     gpu: bool
 
 
 class Workers(Protocol):
-    """Runs items; what one of them raises, or the end of its process, does not stop the others."""
+    """Runs work items; an error of one, or the end of its process, does not stop the others."""
 
     def run(self, items: Sequence[WorkItem], progress: Progress) -> Iterator[tuple[int, Any]]:
-        """Gives (place of the errand, what it gave or the `MedtlError` that ended it), in the order in which they end.
+        """Runs the items and yields (index, result or `MedtlError`) of each, in the order in which they end.
 
         Args:
-            items: In the order in which they are begun.
-            progress: Called with ("items", ended, all, what is going on).
+            items: The items, in the order in which they are begun.
+            progress: Called with ("items", finished, total, name of the running item).
         """
 
 
 class SerialExecutor:
-    """Each errand in a new process on this machine, one after another."""
+    """Runs each item in a new process on this machine, one after another."""
 
     def run(self, items: Sequence[WorkItem], progress: Progress) -> Iterator[tuple[int, Any]]:
         """See `Workers`."""
-        for place, errand in enumerate(items):
-            progress("items", place, len(items), errand.name)
+        for index, item in enumerate(items):
+            progress("items", index, len(items), item.name)
             try:
-                yield place, run_in_subprocess(errand.work, *errand.given, progress=_noted(progress, place, items))
+                yield index, run_in_subprocess(item.work, *item.arguments, progress=_as_note(progress, index, items))
             except MedtlError as error:
-                yield place, error
+                yield index, error
 
 
-def _noted(progress: Progress, place: int, items: Sequence[WorkItem]) -> Progress:
-    """What an errand reports, as a note beside how many have ended."""
-    name = items[place].name
-    return lambda what, done, total, _: progress("items", place, len(items), f"{name}: {what} {done}/{total}")
+def _as_note(progress: Progress, index: int, items: Sequence[WorkItem]) -> Progress:
+    """Turns the progress of one item into the note of the progress of all."""
+    name = items[index].name
+    return lambda what, done, total, _: progress("items", index, len(items), f"{name}: {what} {done}/{total}")

@@ -1,4 +1,4 @@
-"""The most memory that a process has held."""
+"""Measures the peak memory of a process."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ STATUS = Path("/proc/self/status")
 
 
 def peak_memory_mib() -> float:
-    """Peak resident memory of this process so far, in MiB; of one piece of work only where the process did no other.
+    """Returns the peak resident memory of this process so far, in MiB.
 
-    Linux tells it in `/proc`, of this program alone: what `getrusage` says there begins at the peak of the process
-    that started this one.
+    It is that of one piece of work only where the process did nothing else. On Linux it is read from `/proc`, because
+    the figure of `getrusage` begins at the peak of the process that started this one.
     """
     try:
         lines = STATUS.read_text(encoding="ascii").splitlines()

@@ -1,6 +1,6 @@
-"""Errands on a Ray cluster: as many at once as its processors and GPUs allow; a worker that is killed is replaced.
+"""Runs work items on a Ray cluster: as many at once as its processors and GPUs allow; a killed worker is replaced.
 
-All machines need this package, and one file system under the same paths: what is read and written are files.
+All machines need this package and one file system under the same paths, because items read and write files.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from pathlib import Path
 from typing import Any
 
 from shared.errors import MedtlError, UsageError
-from shared.processes.child import SubprocessFailed
 from shared.processes.jobs import WorkItem
+from shared.processes.worker import WorkFailed
 from shared.progress import Progress
 
 RETRIES = 3
-"""How often an errand is begun anew whose worker or machine was lost. Source: Ray's own default for tasks."""
+"""How often an item is started again whose worker or machine was lost. Source: Ray's own default for tasks."""
 CONNECT_S = 10.0
-"""For the cluster to answer. Asked before Ray is, which would try for minutes and then end this process."""
+"""Seconds within which the cluster must answer; tried before Ray, which tries for minutes and then exits."""
 
 
 class RayWorkers:
-    """A cluster that is running.
+    """Runs work items on a running Ray cluster.
 
     Args:
-        address: "auto" on one of its machines, "host:6379", or "ray://host:10001" from elsewhere.
+        address: "auto" on a machine of the cluster, "host:6379", or "ray://host:10001" from elsewhere.
 
     Raises:
         UsageError: Ray is not installed.
@@ -42,21 +42,21 @@ class RayWorkers:
         self.address, self.ray = address, ray
 
     def run(self, items: Sequence[WorkItem], progress: Progress) -> Iterator[tuple[int, Any]]:
-        """See `shared.processes.jobs.Workers`; of an errand that is going on nothing is reported.
+        """See `shared.processes.jobs.Workers`; running items report no progress.
 
         Raises:
             UsageError: No cluster answers.
         """
         with self._connected():
             gpus = self.ray.cluster_resources().get("GPU", 0)
-            # a process for each errand: its peak of memory is its own, and a GPU's memory is given back
-            begin = self.ray.remote(max_calls=1, max_retries=RETRIES, retry_exceptions=False)(_serve)
+            # a new process for each item: its peak memory is its own, and a GPU's memory is freed
+            begin = self.ray.remote(max_calls=1, max_retries=RETRIES, retry_exceptions=False)(_run)
             level, here = logging.getLogger().level, str(Path.cwd())
             waiting = {
-                begin.options(num_gpus=int(errand.gpu and gpus >= 1), name=errand.name).remote(
-                    errand.work, errand.given, here, level
-                ): place
-                for place, errand in enumerate(items)
+                begin.options(num_gpus=int(item.gpu and gpus >= 1), name=item.name).remote(
+                    item.work, item.arguments, here, level
+                ): index
+                for index, item in enumerate(items)
             }
             while waiting:
                 progress("items", len(items) - len(waiting), len(items), f"{len(waiting)} left on the cluster")
@@ -65,17 +65,17 @@ class RayWorkers:
 
     def _result(self, ended: Any) -> Any:
         try:
-            kind, told = self.ray.get(ended)
+            kind, content = self.ray.get(ended)
         except self.ray.exceptions.RayTaskError as error:
-            return SubprocessFailed(f"it broke off with {error.cause!r}")
+            return WorkFailed(f"the process ended early with {error.cause!r}")
         except self.ray.exceptions.RayError as error:
             reason = " ".join(str(error).split())[:200]
-            return SubprocessFailed(f"its worker was lost {RETRIES + 1} times ({type(error).__name__}: {reason})")
-        return SubprocessFailed(told) if kind == "fault" else told
+            return WorkFailed(f"its worker process was lost {RETRIES + 1} times ({type(error).__name__}: {reason})")
+        return WorkFailed(content) if kind == "fault" else content
 
     @contextmanager
     def _connected(self) -> Iterator[None]:
-        """Leaves the cluster in the end, which also ends there what is still going on."""
+        """Connects to the cluster, and disconnects in the end, which also ends running items."""
         try:
             _require_listening(self.address)
             self.ray.init(self.address, log_to_driver=False, logging_level=logging.ERROR)
@@ -83,7 +83,7 @@ class RayWorkers:
             reason = " ".join(str(error).split())[:200]
             raise UsageError(
                 f"--cluster {self.address}: no Ray cluster answers ({reason}); give auto, host:6379 or "
-                "ray://host:10001, and begin one with: ray start --head"
+                "ray://host:10001, and start one with: ray start --head"
             ) from None
         try:
             yield
@@ -92,23 +92,23 @@ class RayWorkers:
 
 
 def _require_listening(address: str) -> None:
-    """Raises OSError or ValueError unless something listens at an address; "auto" Ray finds by itself."""
+    """Checks that something listens at an address, or raises OSError or ValueError; "auto" is left to Ray."""
     if address == "auto":
         return
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if not colon or not host or not port.isdigit():
-        raise ValueError("this is no host:port")
+        raise ValueError("it is not host:port")
     socket.create_connection((host, int(port)), CONNECT_S).close()
 
 
-def _serve(work: Callable[..., Any], given: tuple[Any, ...], folder: str, level: int) -> tuple[str, Any]:
-    """On a machine of the cluster: does the errand in the folder in which the command was given."""
+def _run(work: Callable[..., Any], arguments: tuple[Any, ...], folder: str, level: int) -> tuple[str, Any]:
+    """Runs on a machine of the cluster: does the work in the folder in which the command was given."""
     logging.basicConfig(level=level, format="%(name)s: %(message)s")
     try:
         os.chdir(folder)
     except OSError:
         return "fault", f"{socket.gethostname()} has no folder {folder}: the cluster needs one shared file system"
     try:
-        return "result", work(*given, lambda *_: None)
+        return "result", work(*arguments, lambda *_: None)
     except MedtlError as error:
         return "fault", str(error)

@@ -1,1 +1,1 @@
-"""The local web application of both packages: pages for people, the JSON of `predict --json` for programs."""
+"""The local web application of both packages: pages for people, and JSON for programs as `predict --json` prints it."""

@@ -1,4 +1,4 @@
-"""The web application that both packages share: uploads, their answers, runs, and the description for programs."""
+"""Builds the web application that both packages share: uploads, answers, runs, and the API description."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from shared.web.guard import REPORT_POLICY, Guard
-from shared.web.judging import ANSWERS
-from shared.web.openapi import described, form_of_files
+from shared.web.openapi import form_of_files, list_operations
 from shared.web.receiving import MAX_BYTES, UploadRefused, receive
-from shared.web.runs import REPORT, RunEntry, find_runs, side_by_side
+from shared.web.runs import REPORT, RunEntry, compare_runs, find_runs
 from shared.web.site import Site
+from shared.web.upload_work import ANSWERS
 from shared.web.uploads import StoreFull, Upload
 
 MAX_WAIT_S = 30.0
 ResultContext = Callable[[Request, Upload, list[dict[str, Any]]], dict[str, Any]]
-"""What an application's `upload.html` shows of answers beside them."""
+"""Computes the variables that an application's `upload.html` needs beyond the answers."""
 FORM_BODY = form_of_files(1)
 
 
 class Fault(BaseModel):
-    """Why a request was refused."""
+    """The reason for which a request was refused."""
 
     detail: str
 
 
 class UploadStatus(BaseModel):
-    """How far an upload is, and what was found.
+    """State of an upload, and its answers.
 
     Attributes:
-        id: Its random name.
+        id: Random identifier of the upload.
         state: `waiting`, `running`, `done` or `failed`.
-        done: How far it is, in words.
-        reason: Why it failed.
-        deleted_in_s: Seconds until it is deleted.
-        answers: What `predict --json` tells of each thing in it; empty until it is done.
+        done: Progress in words.
+        reason: Reason of a failure.
+        deleted_in_s: Seconds until the upload is deleted.
+        answers: One answer for each item, as `predict --json` prints it; empty until the state is `done`.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -55,8 +55,8 @@ class UploadStatus(BaseModel):
     answers: list[dict[str, Any]]
 
     @classmethod
-    def of(cls, upload: Upload) -> UploadStatus:
-        """The status of an upload now."""
+    def from_upload(cls, upload: Upload) -> UploadStatus:
+        """Returns the present status of an upload."""
         return cls(
             id=upload.name,
             state=upload.state,
@@ -68,18 +68,18 @@ class UploadStatus(BaseModel):
 
 
 def faults(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The refusals of a route, for its description."""
+    """Returns the refusals of a route for its API description: those of every route, and `statuses`."""
     return {status: {"model": Fault} for status in (401, 403, 421, *statuses)}
 
 
 def build(site: Site, router: APIRouter, context: ResultContext, kinds: Sequence[str] = ("",)) -> Guard:
-    """The whole application of a site.
+    """Builds the application of a site.
 
     Args:
-        site: What it serves.
-        router: What only this application has.
-        context: For its page of results.
-        kinds: What an upload may be said to be, the first one where nothing is said.
+        site: Run, uploads, workers and templates.
+        router: Routes that only this application has.
+        context: Computes the variables of its page of results.
+        kinds: Kinds of uploads that a sender may state; the first one is the default.
     """
 
     @asynccontextmanager
@@ -110,7 +110,7 @@ def build(site: Site, router: APIRouter, context: ResultContext, kinds: Sequence
 
 
 def read_answers(upload: Upload) -> list[dict[str, Any]]:
-    """What was found in an upload; empty before it is done."""
+    """Reads the answers of an upload; empty before it is done."""
     path = upload.results / ANSWERS
     found: list[dict[str, Any]] = json.loads(path.read_bytes()) if upload.state == "done" and path.exists() else []
     return found
@@ -121,7 +121,7 @@ def _uploads(site: Site, kinds: Sequence[str]) -> APIRouter:
 
     @router.post("", status_code=202, openapi_extra=FORM_BODY, responses=faults(400, 408, 413, 415, 503))
     async def send(request: Request) -> UploadStatus:
-        """Sends files to be judged, as a form with parts named `files`; their names may have folders in them."""
+        """Sends files to be judged, as a form with parts named `files`; file names may contain folders."""
         most = min(MAX_BYTES, site.store.free_bytes)
         stated = request.headers.get("content-length", "")
         if stated.isdigit() and int(stated) > most:
@@ -139,23 +139,23 @@ def _uploads(site: Site, kinds: Sequence[str]) -> APIRouter:
         except UploadRefused as error:
             site.store.delete(upload)
             raise HTTPException(error.status, str(error)) from None
-        except BaseException:  # the sender is gone, or the disk is full
+        except BaseException:  # the sender has disconnected, or the disk is full
             site.store.delete(upload)
             raise
         site.start_judging(upload)
-        return UploadStatus.of(upload)
+        return UploadStatus.from_upload(upload)
 
     @router.get("/{name}", responses=faults(404))
-    async def ask(name: str, wait: Annotated[float, Query(ge=0, le=MAX_WAIT_S)] = 0) -> UploadStatus:
-        """How far an upload is; with `wait` the answer comes when it is judged, at most so many seconds later."""
+    async def status(name: str, wait: Annotated[float, Query(ge=0, le=MAX_WAIT_S)] = 0) -> UploadStatus:
+        """Returns the state of an upload; with `wait`, waits up to so many seconds until it is judged."""
         upload = site.upload(name)
         if wait:
             await site.wait(upload, wait)
-        return UploadStatus.of(upload)
+        return UploadStatus.from_upload(upload)
 
     @router.delete("/{name}", status_code=204, responses=faults(404))
     async def delete(name: str) -> None:
-        """Deletes an upload and what was found in it, now."""
+        """Deletes an upload and its results now."""
         await asyncio.to_thread(site.store.delete, site.upload(name))
 
     return router
@@ -181,9 +181,9 @@ def _pages(site: Site, app: FastAPI, context: ResultContext) -> APIRouter:
     def upload_page(request: Request, name: str) -> HTMLResponse:
         upload = site.upload(name)
         answers = read_answers(upload)
-        told = context(request, upload, answers) if upload.state == "done" else {}
+        variables = context(request, upload, answers) if upload.state == "done" else {}
         template = "upload.html" if upload.state == "done" else "waiting.html"
-        return site.page(request, template, upload=upload, answers=answers, **told)
+        return site.page(request, template, upload=upload, answers=answers, **variables)
 
     @router.get("/runs")
     def runs(request: Request) -> HTMLResponse:
@@ -195,7 +195,7 @@ def _pages(site: Site, app: FastAPI, context: ResultContext) -> APIRouter:
             raise HTTPException(400, "choose two runs to compare")
         left, right = map(run_of, run)
         same_data = left.record.data_hash == right.record.data_hash
-        rows = side_by_side(left, right)
+        rows = compare_runs(left, right)
         return site.page(request, "compare_runs.html", left=left, right=right, rows=rows, same_data=same_data)
 
     @router.get("/runs/{name}/report")
@@ -207,6 +207,6 @@ def _pages(site: Site, app: FastAPI, context: ResultContext) -> APIRouter:
 
     @router.get("/docs")
     async def docs(request: Request) -> HTMLResponse:
-        return site.page(request, "docs.html", operations=described(app.openapi()))
+        return site.page(request, "docs.html", operations=list_operations(app.openapi()))
 
     return router

@@ -1,6 +1,7 @@
-"""Who may ask, and what a browser may do with the answer: token, CSRF, host names and the headers of every response.
+"""Access control of the web server: token, CSRF, allowed host names, and security headers of every response.
 
-Plain ASGI around the whole application, so that no route can be forgotten and no body is held back.
+It is plain ASGI around the whole application, so that no route can be forgotten and no body is buffered. Starlette's
+`TrustedHostMiddleware` is not used: it answers 400 in plain text, and older releases cannot read an IPv6 host.
 """
 
 from __future__ import annotations
@@ -30,18 +31,18 @@ MIN_TOKEN_CHARACTERS = 16
 """64 bits even when it is written in hexadecimal."""
 TOKEN_BYTES = 32
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-"""Those that change nothing. Source: RFC 9110, section 9.2.1."""
+"""Methods that change nothing. Source: RFC 9110, section 9.2.1."""
 CSRF_HEADER = "x-csrf-token"
 TOKEN_QUERY = "token"
 EVERYWHERE = ("0.0.0.0", "::", "")
-"""Addresses that mean all of this machine: by which of its names it is called, nobody knows."""
+"""Addresses that mean all interfaces: the names by which clients call this machine are not known then."""
 
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 REPORT_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
-"""For reports, which carry their style and pictures inside and have no script."""
+"""Policy of reports, which contain their style and pictures and have no script."""
 HEADERS = {
     "content-security-policy": PAGE_POLICY,
     "x-content-type-options": "nosniff",
@@ -55,13 +56,13 @@ HEADERS = {
 """Source: OWASP, HTTP Security Response Headers Cheat Sheet. `no-store`: scans stay out of the browser's cache."""
 
 ENTRANCE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Token needed</title></head><body>
-<h1>This page needs its token</h1><p>It was printed where the server was started.</p>
+<h1>This page needs a token</h1><p>The server printed it when it started.</p>
 <form method="get" action="/"><label>Token <input name="token" type="password" autocomplete="off" required></label>
 <button>Open</button></form></body></html>"""
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach an address to listen on."""
+    """Whether an address to listen on can be reached from this machine only."""
     if host == "localhost":
         return True
     try:
@@ -72,13 +73,13 @@ def is_loopback(host: str) -> bool:
 
 @dataclass(frozen=True)
 class Access:
-    """What lets a request in.
+    """The rules by which requests are admitted.
 
     Attributes:
-        token: The secret of this server, as printed where it was started.
-        open: Whether pages may be read without it: only this machine can ask.
-        hosts: Names by which the server may be called; empty: any. A foreign name that leads here (DNS rebinding)
-            would let a foreign page read ours.
+        token: The secret of this server, printed where it was started.
+        open: Whether pages may be read without the token, because only this machine can reach them.
+        hosts: Host names that requests may state; empty: any. A foreign name that leads here (DNS rebinding) would let
+            a foreign page read ours.
     """
 
     token: str = field(repr=False)
@@ -86,8 +87,8 @@ class Access:
     hosts: frozenset[str]
 
     @classmethod
-    def of(cls, host: str) -> Access:
-        """The access to a server on `host`, with the token of `MEDTL_TOKEN` or else a new one.
+    def for_host(cls, host: str) -> Access:
+        """Makes the rules of a server on `host`, with the token of `MEDTL_TOKEN` or else a new one.
 
         Raises:
             ConfigError: `MEDTL_TOKEN` is too short.
@@ -98,34 +99,34 @@ class Access:
         elif len(token) < MIN_TOKEN_CHARACTERS:
             raise ConfigError(
                 f"{TOKEN_VARIABLE} has {len(token)} characters; give at least {MIN_TOKEN_CHARACTERS}, or unset it to "
-                "have one made"
+                "get a new one"
             )
         local = is_loopback(host)
         names = frozenset() if host in EVERYWHERE else frozenset({host.lower(), *(("localhost",) if local else ())})
         return cls(token, local, names)
 
     def derived(self, purpose: str) -> str:
-        """A value that only who knows the token can make."""
+        """Derives a value for a purpose that cannot be made without the token."""
         return hmac.new(self.token.encode(), purpose.encode(), hashlib.sha256).hexdigest()
 
     @property
     def csrf(self) -> str:
-        """What a page of ours sends with every request that changes something."""
+        """The value that our pages send with every request that changes something."""
         return self.derived("csrf")
 
 
-def same(given: str, expected: str) -> bool:
-    """Whether two secrets are equal, in a time that does not tell how much of them is."""
+def equal_secrets(given: str, expected: str) -> bool:
+    """Whether two secrets are equal; compared in constant time."""
     return hmac.compare_digest(given.encode(errors="replace"), expected.encode())
 
 
 class Guard:
-    """Lets in what `Access` allows and adds `HEADERS` to what goes out.
+    """Admits the requests that `Access` allows, and adds `HEADERS` to every response.
 
     Args:
-        app: What it guards.
-        access: To it.
-        cookie: Name of the cookie that stands for the token after its first use.
+        app: The guarded application.
+        access: The rules of admission.
+        cookie: Name of the cookie that replaces the token after its first use.
     """
 
     def __init__(self, app: ASGIApp, access: Access, cookie: str) -> None:
@@ -140,10 +141,10 @@ class Guard:
 
         async def armed(message: Message) -> None:
             if message["type"] == "http.response.start":
-                stated = {name.lower() for name, _ in message["headers"]}
+                present = {name.lower() for name, _ in message["headers"]}
                 message["headers"] = [
                     *message["headers"],
-                    *((k.encode(), v.encode()) for k, v in HEADERS.items() if k.encode() not in stated),
+                    *((k.encode(), v.encode()) for k, v in HEADERS.items() if k.encode() not in present),
                 ]
                 began.append(True)
             await send(message)
@@ -155,34 +156,34 @@ class Guard:
             # without its message and address, which may quote a patient
             logger.error("a request failed: %s at %s", type(error).__name__, _place(error))
             if not began:
-                await _refused(500, "this request failed here; the reason stands in the server's log")(
-                    scope, receive, armed
-                )
+                await _refused(500, "this request failed; the server's log has the reason")(scope, receive, armed)
 
     def _refusal(self, scope: Scope) -> Response | None:
-        """What is answered in place of the application; None where it may answer."""
+        """Returns the response to a request that is not admitted; None: the application answers."""
         headers = Headers(scope=scope)
         if self.access.hosts and _name(headers.get("host", "")) not in self.access.hosts:
-            return _refused(421, "this server is not called so; use the address that it printed")
+            return _refused(421, "this host name is not allowed; use the address that the server printed")
         if (entered := self._entering(scope, headers)) is not None:
             return entered
         bearer = self._has_bearer(headers)
         if not (self.access.open or bearer or self._has_cookie(headers)):
             if "text/html" in headers.get("accept", ""):
                 return HTMLResponse(ENTRANCE, 401)
-            return _refused(401, "a token is needed, as `Authorization: Bearer TOKEN`; it was printed at the start")
-        proven = bearer or same(headers.get(CSRF_HEADER, ""), self.access.csrf)
+            return _refused(
+                401, "a token is needed, as `Authorization: Bearer TOKEN`; the server printed it when it started"
+            )
+        proven = bearer or equal_secrets(headers.get(CSRF_HEADER, ""), self.access.csrf)
         if scope["method"] not in SAFE_METHODS and not proven:
             return _refused(403, "the request did not come from a page of this server; reload it, or send the token")
         return None
 
     def _entering(self, scope: Scope, headers: Headers) -> Response | None:
-        """A page asked for with the token in its address: a cookie takes its place, and the address loses it."""
+        """Answers a page request with the token in its address: sets a cookie, and redirects without the token."""
         fields = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         given = [value for name, value in fields if name == TOKEN_QUERY]
         if scope["method"] != "GET" or not given:
             return None
-        if not same(given[0], self.access.token):
+        if not equal_secrets(given[0], self.access.token):
             return HTMLResponse(ENTRANCE, 401)
         rest = urlencode([(name, value) for name, value in fields if name != TOKEN_QUERY])
         # One slash: an address that starts with two would lead to another host.
@@ -193,25 +194,25 @@ class Guard:
 
     def _has_bearer(self, headers: Headers) -> bool:
         kind, _, given = headers.get("authorization", "").partition(" ")
-        return kind.lower() == "bearer" and same(given.strip(), self.access.token)
+        return kind.lower() == "bearer" and equal_secrets(given.strip(), self.access.token)
 
     def _has_cookie(self, headers: Headers) -> bool:
         try:
             held = SimpleCookie(headers.get("cookie", "")).get(self.cookie)
         except CookieError:
             return False
-        return held is not None and same(held.value, self.access.derived("session"))
+        return held is not None and equal_secrets(held.value, self.access.derived("session"))
 
 
 def _name(host: str) -> str:
-    """The name in a Host header, without its port and without the brackets of IPv6."""
+    """Returns the name in a Host header, without its port and without the brackets of IPv6."""
     if host.startswith("["):
         return host[1:].partition("]")[0].lower()
     return host.partition(":")[0].lower()
 
 
 def _place(error: Exception) -> str:
-    """Where an error was raised, without values."""
+    """Returns the file and line in which an error was raised, without values."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     return f"{PurePath(last.filename).name}:{last.lineno}"
 

@@ -1,4 +1,4 @@
-"""The OpenAPI description as a page of ours shows it: the usual pages load scripts from other hosts."""
+"""Prepares the OpenAPI description for a page of ours: the usual pages load scripts from other hosts."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def described(openapi: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The operations of an OpenAPI document, each with `method`, `path`, `words`, `parameters` and `responses`."""
+def list_operations(openapi: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Lists the operations of an OpenAPI document: `method`, `path`, `words`, `takes`, `parameters`, `responses`."""
     return [
         {
             "method": method.upper(),
@@ -23,12 +23,12 @@ def described(openapi: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def form_of_files(fewest: int, most: int | None = None, **fields: Mapping[str, Any]) -> dict[str, Any]:
-    """What `openapi_extra` says of a form with files, whose body the route reads itself.
+    """Makes the `openapi_extra` of a route that takes a form with files and reads its body itself.
 
     Args:
-        fewest: Files that it must have.
-        most: That it may have; None: the route's own bounds are told when they are passed.
-        fields: By name, the schema of what else it must have.
+        fewest: Smallest number of files.
+        most: Largest number of files; None: not stated.
+        fields: By name, the schemas of the other fields, all of which are required.
     """
     files = {"type": "array", "minItems": fewest, "items": {"type": "string", "format": "binary"}}
     if most is not None:

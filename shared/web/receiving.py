@@ -1,7 +1,7 @@
-"""An upload as it comes in: `multipart/form-data` (RFC 7578) written to its folder chunk by chunk, within bounds.
+"""Receives an upload: writes `multipart/form-data` (RFC 7578) into its folder chunk by chunk, within bounds.
 
-Nothing is held in memory, and no bound is checked only after it was broken. A name leads nowhere but into the folder of
-its upload: each part of it must be a plain name, and no link is ever made there.
+No file is held in memory, and every bound is checked before it is exceeded. No file name leads out of the folder of the
+upload: each part of it must be a plain name, and no link is ever made there.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ MAX_BYTES = 2 << 30
 MAX_FILES = 10_000
 MAX_PARTS = MAX_FILES + 8
 MAX_HEADER_BYTES = 8192
-"""Of one part, names included."""
+"""Largest header of one part, names included."""
 MAX_NAME_BYTES = 200
-"""Of one part of a path; file systems take 255, and some bytes are left for partial names."""
+"""Longest name of a file or folder; file systems take 255, and some bytes are left for partial names."""
 MAX_DEPTH = 16
 STALLED_S = 30.0
-"""Without a byte for so long, nobody is sending any more."""
+"""Seconds without a byte after which the sender counts as lost."""
 
 
 class UploadRefused(MedtlError):
-    """An upload cannot be taken; the message says why.
+    """An upload was refused; the message is the reason.
 
     Attributes:
-        status: Of HTTP.
+        status: The HTTP status of the response.
     """
 
     def __init__(self, message: str, status: int = 400) -> None:
@@ -51,15 +51,15 @@ async def receive(
 
     Args:
         body: Chunks of the request's body.
-        content_type: As the request states it.
-        folder: Empty; nothing is written outside of it.
-        max_bytes: Of the whole body.
+        content_type: The `Content-Type` that the request states.
+        folder: An empty folder; nothing is written outside of it.
+        max_bytes: Largest number of bytes of the whole body.
 
     Returns:
-        The fields that are no files, by name.
+        The values of the other fields, by name.
 
     Raises:
-        UploadRefused: It is no multipart form, breaks a bound, has no file, or names one that must not be written.
+        UploadRefused: The body is no multipart form, exceeds a bound, has no file, or a file name is not allowed.
     """
     kind, options = parse_options_header(content_type)
     boundary = options.get(b"boundary", b"")
@@ -86,15 +86,17 @@ async def receive(
     return writer.fields
 
 
-def place(folder: Path, name: str) -> Path:
-    """Where a file of that name goes.
+def upload_path(folder: Path, name: str) -> Path:
+    """Returns the path in `folder` of an uploaded file with the given name.
 
     Raises:
-        UploadRefused: The name leads out of the folder, or is one that no file can have.
+        UploadRefused: The name leads out of the folder, or no file can have it.
     """
     parts = name.split("/")
     if len(parts) > MAX_DEPTH or any(_is_odd(part) for part in parts):
-        raise UploadRefused("a file has a name that is not allowed (an absolute path, `..`, `::`, or control signs)")
+        raise UploadRefused(
+            "a file has a name that is not allowed (an absolute path, `..`, `::`, or control characters)"
+        )
     return folder / PurePosixPath(*parts)
 
 
@@ -114,7 +116,7 @@ async def _unstalled(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             async with asyncio.timeout(STALLED_S):
                 chunk = await anext(body, None)
         except TimeoutError:
-            raise UploadRefused(f"nothing came for {STALLED_S:g} s", 408) from None
+            raise UploadRefused(f"no byte arrived for {STALLED_S:g} s; send the files again", 408) from None
         if chunk is None:
             return
         yield chunk
@@ -122,7 +124,7 @@ async def _unstalled(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 @dataclass
 class _Writer:
-    """What the parser calls: writes each file part to its place."""
+    """Receives the parser's callbacks and writes each file part to its path."""
 
     folder: Path
     files: int = 0
@@ -174,7 +176,7 @@ class _Writer:
             self._disposition = value
 
     def _open(self) -> None:
-        """Finds out from its header what the part is."""
+        """Opens a file or a field for the part, by its header."""
         _, options = parse_options_header(self._disposition)
         try:
             name = options.get(b"name", b"").decode()
@@ -189,7 +191,7 @@ class _Writer:
         self.files += 1
         if self.files > MAX_FILES:
             raise UploadRefused(f"the upload has more than {MAX_FILES} files", 413)
-        path = place(self.folder, file_name)
+        path = upload_path(self.folder, file_name)
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._stream = path.open("xb")

@@ -1,4 +1,4 @@
-"""Finished runs and what their reports say, as a list and two side by side."""
+"""Lists finished runs with the summaries of their reports, and compares two of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from shared.runs.record import ModelRecord, read_model_record
 
 REPORT = "report.html"
 MAX_RUNS = 500
-"""Shown at most, the newest ones."""
+"""Largest number of runs that are listed, the newest first."""
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,11 @@ class RunEntry:
     """One finished run.
 
     Attributes:
-        name: Of its folder.
-        folder: It.
-        finished: When its training ended.
-        record: Of its model.
-        summary: What its report says first, a sentence each.
+        name: Name of its folder.
+        folder: Its folder.
+        finished: Time at which its training ended.
+        record: Record of its model.
+        summary: First sentences of its report.
     """
 
     name: str
@@ -39,17 +39,17 @@ class RunEntry:
 
     @property
     def has_report(self) -> bool:
-        """Whether there is a report to be shown."""
+        """Whether the run has a report as a page."""
         return (self.folder / REPORT).is_file()
 
 
 def find_runs(root: Path, task: str, also: Path) -> dict[str, RunEntry]:
-    """The finished runs of an application by name, the newest first; what cannot be read is left out.
+    """Finds the finished runs of an application by name, the newest first; unreadable ones are left out.
 
     Args:
         root: Folder of runs; it need not exist.
-        task: The application.
-        also: A run that may lie elsewhere: the one that answers.
+        task: Name of the application.
+        also: A run that may be in another folder: the one that answers.
     """
     folders = {folder.name: folder for folder in root.iterdir() if is_finished(folder)} if root.is_dir() else {}
     folders[also.name] = also
@@ -66,8 +66,8 @@ def find_runs(root: Path, task: str, also: Path) -> dict[str, RunEntry]:
     return {entry.name: entry for entry in found[:MAX_RUNS]}
 
 
-def side_by_side(left: RunEntry, right: RunEntry) -> list[dict[str, str]]:
-    """Rows of what two runs are and found on their tests, each with `measure`, `left` and `right` in words."""
+def compare_runs(left: RunEntry, right: RunEntry) -> list[dict[str, str]]:
+    """Compares two runs in rows of facts and test results, each with `measure`, `left` and `right` in words."""
     facts = [
         {"measure": name, "left": a, "right": b} for (name, a), (_, b) in zip(_facts(left), _facts(right), strict=True)
     ]

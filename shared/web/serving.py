@@ -1,4 +1,4 @@
-"""A server that runs until it is stopped."""
+"""Runs the web server until it is stopped."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from shared.errors import UsageError
 from shared.web.guard import Access
 
 MAX_AT_ONCE = 128
-"""Requests that are served at the same time; more are answered 503."""
+"""Requests that are served at the same time; further ones get status 503."""
 JUDGING_S = 600.0
-"""More than the longest series takes on a slow machine; what takes longer hangs."""
+"""Seconds for one upload: more than the longest series takes on a slow machine; a call that takes longer hangs."""
 
 
 def worker_count() -> int:
-    """As many workers as there are cores for them."""
+    """Returns the number of cores that this process may use, one for each worker."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def run_server(app: ASGIApp, access: Access, host: str, port: int, say: Callable[[str], None]) -> None:
-    """Serves until SIGTERM or Ctrl-C.
+    """Serves an application until SIGTERM or Ctrl-C.
 
     Args:
-        app: What is served.
-        access: To it.
+        app: The application.
+        access: Its rules of admission.
         host: Address to listen on.
         port: TCP port; 0: any free one.
-        say: Is called with the lines that tell where it can be opened.
+        say: Called with the lines that name the address to open.
 
     Raises:
-        UsageError: The port cannot be listened on.
+        UsageError: The server cannot listen on the port.
     """
     config = uvicorn.Config(
         app,
         host=host,
         port=port,
-        access_log=False,  # addresses of requests are nobody's business
+        access_log=False,  # addresses of requests are private
         log_level=logging.WARNING,
         log_config=None,
         server_header=False,
@@ -52,9 +52,9 @@ def run_server(app: ASGIApp, access: Access, host: str, port: int, say: Callable
     try:
         socket = config.bind_socket()
     except (OSError, SystemExit):
-        raise UsageError(f"{host} port {port} cannot be listened on; choose another by --port") from None
+        raise UsageError(f"cannot listen on port {port} of {host}; choose another --port or --host") from None
     try:
-        socket.listen(config.backlog)  # before it is told: who hears of the address may call at once
+        socket.listen(config.backlog)  # before the address is printed: a reader may open it at once
         for line in _lines(access, host, socket.getsockname()[1]):
             say(line)
         uvicorn.Server(config).run(sockets=[socket])
@@ -69,5 +69,5 @@ def _lines(access: Access, host: str, port: int) -> list[str]:
         return [f"open {address} (this machine only; programs send the header `Authorization: Bearer {access.token}`)"]
     return [
         f"open {address}?token={access.token}",
-        "whoever has this address can read what is uploaded; the connection is not encrypted: trusted networks only",
+        "anyone with this address can read all uploads, and nothing is encrypted: for trusted networks only",
     ]

@@ -1,4 +1,4 @@
-"""What all pages and routes of one server have at hand: the application, its run, uploads, workers and templates."""
+"""The state of one server that all pages and routes share: application, run, uploads, workers and templates."""
 
 from __future__ import annotations
 
@@ -13,26 +13,28 @@ from fastapi import HTTPException, Request
 from fastapi.responses import HTMLResponse
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from shared.processes.worker import WorkFailed
 from shared.runs.record import ModelRecord, read_model_record
 from shared.task import Task
 from shared.web.guard import Access
 from shared.web.uploads import Upload, UploadStore
-from shared.web.workers import WorkerPool, WorkFailed
+from shared.web.workers import WorkerPool
 
 
 @dataclass
 class Site:
-    """One server.
+    """The state of one server.
 
     Attributes:
         task: The application.
-        run: The finished run that answers; see `answer_with`.
+        run: Folder of the finished run that answers; see `answer_with`.
         runs: Folder of the runs that are listed.
-        access: Who may ask.
-        store: Of uploads.
-        pool: Workers whose work has a method `judge(files, results, kind)`.
-        links: Further pages of the application: address and words.
-        extra_pools: Workers for other work, which end with the server.
+        access: Rules of admission.
+        store: The uploads.
+        pool: Workers whose work has a method `judge(files, results, kind, report)`.
+        links: Further pages of the application, each (address, title).
+        extra_pools: Workers for other work; they end with the server.
+        record: Record of the model that answers.
     """
 
     task: Task
@@ -58,10 +60,10 @@ class Site:
         )
 
     def answer_with(self, run: Path) -> None:
-        """Tells pages of another run; the workers are renewed by who calls this.
+        """Makes another run the one that pages show; the caller renews the workers.
 
         Raises:
-            RunError: It is no finished run.
+            RunError: The folder is no finished run.
         """
         self.record = read_model_record(run)
         self.run = run
@@ -72,8 +74,8 @@ class Site:
             pool.close()
         self.store.close()
 
-    def page(self, request: Request, template: str, status: int = 200, **told: Any) -> HTMLResponse:
-        """A page of the template, with what every page shows."""
+    def page(self, request: Request, template: str, status: int = 200, **variables: Any) -> HTMLResponse:
+        """Renders a template with its variables and those of every page."""
         common: Mapping[str, Any] = {
             "task": self.task,
             "model": self.run.name,
@@ -83,54 +85,54 @@ class Site:
             "here": request.url.path,
             "keep_minutes": self.store.keep_s / 60,
         }
-        return HTMLResponse(self._templates.get_template(template).render({**common, **told}), status)
+        return HTMLResponse(self._templates.get_template(template).render({**common, **variables}), status)
 
     def upload(self, name: str) -> Upload:
-        """The upload of that name.
+        """Returns the upload with the given name.
 
         Raises:
-            HTTPException: 404.
+            HTTPException: 404 where there is none.
         """
         upload = self.store.get(name)
         if upload is None:
-            raise HTTPException(404, "there is no such upload, or its time is over and it was deleted")
+            raise HTTPException(404, "there is no such upload, or it was deleted")
         return upload
 
     def finished_upload(self, name: str) -> Upload:
-        """The upload of that name, judged.
+        """Returns the judged upload with the given name.
 
         Raises:
-            HTTPException: 404, or 409 where it is not judged.
+            HTTPException: 404 where there is none, 409 where it is not judged.
         """
         upload = self.upload(name)
         if upload.state != "done":
-            raise HTTPException(409, "the upload is not judged yet, or could not be")
+            raise HTTPException(409, "the upload is not judged yet, or judging it failed")
         return upload
 
     def start_judging(self, upload: Upload) -> None:
-        """Has an upload judged as soon as a worker is free."""
+        """Queues an upload for the next free worker."""
         upload.state = "waiting"
         self.start(self._judge(upload))
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Has work done that no request waits for."""
+        """Starts a coroutine in the background; no request waits for it."""
         task = asyncio.create_task(work)
-        self._tasks.add(task)  # asyncio itself keeps no hold of it
+        self._tasks.add(task)  # asyncio itself keeps no reference to it
         task.add_done_callback(self._tasks.discard)
 
     async def _judge(self, upload: Upload) -> None:
-        def told(done: str) -> None:
+        def show(done: str) -> None:
             upload.state, upload.done = "running", done
 
         try:
-            await self.pool.call("judge", upload.files, upload.results, upload.kind, told=told)
+            await self.pool.call("judge", upload.files, upload.results, upload.kind, progress=show)
         except WorkFailed as error:
             upload.finish(str(error))
         else:
             upload.finish()
 
     async def wait(self, upload: Upload, seconds: float) -> None:
-        """Waits until an upload is judged, at most so long."""
+        """Waits until an upload is judged, or until the seconds are over."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await upload.finished.wait()

@@ -1,10 +1,10 @@
-"""Where uploads lie until their time is over: private folders with random names, bounded in number and size.
+"""Stores uploads until they expire, in private folders with random names, bounded in number and size.
 
-    ROOT/<instance>/lock                 held while that server lives; what a dead one left is deleted by the next
-    ROOT/<instance>/<upload>/files/      what was sent, as it was named
-    ROOT/<instance>/<upload>/results/    what was found
+    ROOT/<instance>/lock                 held while that server lives; the next server deletes the uploads of a dead one
+    ROOT/<instance>/<upload>/files/      the uploaded files under their own names
+    ROOT/<instance>/<upload>/results/    the results
 
-Random names of 128 bits: whoever does not know one cannot ask for it, and it tells nobody who it is.
+Names are random with 128 bits: nobody can guess one, and they identify nobody.
 """
 
 from __future__ import annotations
@@ -27,31 +27,31 @@ from shared.errors import MedtlError, UsageError
 NAME_BYTES = 16
 MAX_UPLOADS = 500
 MAX_STORE_BYTES = 16 << 30
-"""All uploads and what was found in them; more would fill a small disk."""
+"""Largest size of all uploads and their results; more would fill a small disk."""
 SWEEP_S = 5.0
-"""Between two looks for what is due to be deleted."""
+"""Seconds between two searches for expired uploads."""
 
 State = Literal["receiving", "waiting", "running", "done", "failed"]
 
 
 class StoreFull(MedtlError):
-    """No more uploads are taken until some are deleted."""
+    """The store takes no more uploads until some are deleted."""
 
 
 @dataclass
 class Upload:
-    """What one person sent at one time.
+    """The files that a user sent at one time.
 
     Attributes:
-        name: Random; stands in addresses.
-        folder: Holds `files` and `results`.
-        kind: What the person said it is, in the application's own words; "" where there is one kind.
-        deleted_at: In the seconds of `time.monotonic`.
-        state: How far it is.
-        reason: Why it failed, one line without identifiers.
-        done: What has been judged so far, in words.
-        bytes: It takes.
-        finished: Set when it is done or failed.
+        name: Random name, used in addresses.
+        folder: Folder of `files` and `results`.
+        kind: Kind that the user stated, one of the application's `kinds`; "" where there is one kind.
+        deleted_at: Time of deletion in the seconds of `time.monotonic`.
+        state: Present state.
+        reason: Reason of a failure, one line without identifiers.
+        done: Progress in words.
+        bytes: Size on disk, known when it is finished.
+        finished: Set when the state is `done` or `failed`.
     """
 
     name: str
@@ -66,21 +66,21 @@ class Upload:
 
     @property
     def files(self) -> Path:
-        """Where what was sent lies."""
+        """Folder of the uploaded files."""
         return self.folder / "files"
 
     @property
     def results(self) -> Path:
-        """Where what was found lies."""
+        """Folder of the results."""
         return self.folder / "results"
 
     @property
     def left_s(self) -> float:
-        """Seconds until it is deleted."""
+        """Seconds until the upload is deleted."""
         return max(0.0, self.deleted_at - time.monotonic())
 
     def finish(self, reason: str | None = None) -> None:
-        """Records that it is done, or why it failed."""
+        """Sets the state to `done`, or to `failed` for a reason."""
         self.state, self.reason = ("done" if reason is None else "failed"), reason
         self.bytes = folder_bytes(self.folder)
         self.finished.set()
@@ -90,11 +90,11 @@ class UploadStore:
     """The uploads of one server.
 
     Args:
-        keep_s: After which each is deleted.
-        root: Where servers of this user keep theirs; None: a folder of this user among the temporary ones.
+        keep_s: Seconds after which each upload is deleted.
+        root: Folder for the uploads of all servers of this user; None: one in the folder of temporary files.
 
     Raises:
-        UsageError: The folder is open to others.
+        UsageError: The folder can be read by other users.
     """
 
     def __init__(self, keep_s: float, root: Path | None = None) -> None:
@@ -109,10 +109,10 @@ class UploadStore:
         self._uploads: dict[str, Upload] = {}
 
     def new(self, kind: str = "") -> Upload:
-        """Makes room for an upload.
+        """Adds an empty upload.
 
         Raises:
-            StoreFull: Too many are held.
+            StoreFull: The store holds `MAX_UPLOADS` uploads.
         """
         if len(self._uploads) >= MAX_UPLOADS:
             raise StoreFull(f"{MAX_UPLOADS} uploads are held; delete some, or wait until they are deleted")
@@ -124,16 +124,16 @@ class UploadStore:
         return upload
 
     def get(self, name: str) -> Upload | None:
-        """The upload of that name; None where there is none, or no more."""
+        """Returns the upload with the given name; None where there is none."""
         return self._uploads.get(name)
 
     @property
     def free_bytes(self) -> int:
-        """So much more is taken."""
+        """Bytes that may still be stored."""
         return MAX_STORE_BYTES - sum(upload.bytes for upload in self._uploads.values())
 
     def delete(self, upload: Upload) -> None:
-        """Deletes an upload and what was found in it; what still works on it fails."""
+        """Deletes an upload and its results; a worker that still works on it fails."""
         self._uploads.pop(upload.name, None)
         shutil.rmtree(upload.folder, ignore_errors=True)
         if not upload.finished.is_set():
@@ -141,7 +141,7 @@ class UploadStore:
             upload.finished.set()
 
     def sweep(self) -> None:
-        """Deletes what is due."""
+        """Deletes expired uploads."""
         for upload in [one for one in self._uploads.values() if one.left_s <= 0]:
             self.delete(upload)
         # a worker may have written a file while the folder was being deleted
@@ -150,20 +150,20 @@ class UploadStore:
                 shutil.rmtree(leftover, ignore_errors=True)
 
     async def sweep_forever(self) -> None:
-        """Deletes what is due, until it is cancelled."""
+        """Deletes expired uploads until the task is cancelled."""
         while True:
             await asyncio.sleep(SWEEP_S)
             self.sweep()
 
     def close(self) -> None:
-        """Deletes everything."""
+        """Deletes all uploads."""
         self._uploads.clear()
         shutil.rmtree(self.folder, ignore_errors=True)
         os.close(self._lock)
 
 
 def folder_bytes(folder: Path) -> int:
-    """Bytes of all files below a folder."""
+    """Returns the bytes of all files below a folder."""
     total = 0
     with suppress(OSError):  # it may be deleted meanwhile
         total = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
@@ -174,11 +174,13 @@ def _prepare(root: Path) -> None:
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     status = root.stat()
     if status.st_uid != os.getuid() or status.st_mode & 0o077 or root.is_symlink():
-        raise UsageError(f"the folder {root} for uploads is open to others; delete it, or run: chmod 700 {root}")
+        raise UsageError(
+            f"the folder {root} for uploads can be read by other users; delete it, or run: chmod 700 {root}"
+        )
 
 
 def _clear_dead(root: Path) -> None:
-    """Deletes what servers left that were killed."""
+    """Deletes the uploads of servers that were killed."""
     for folder in _folders(root):
         try:
             lock = os.open(folder / "lock", os.O_WRONLY)

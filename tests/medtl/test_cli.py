@@ -52,11 +52,11 @@ def test_a_wrong_call_is_one_line_and_a_code(
     [
         (["--port", "0"], "--port: the port 0 is not allowed"),
         (["--port", "70000"], "--port: the port 70000 is not allowed"),
-        (["--forward", "ARCHIVE"], "not of the form AE@host:port"),
+        (["--forward", "ARCHIVE"], "give AE@host:port"),
         (["--ae-title", "MORE_THAN_SIXTEEN_LETTERS"], "1 to 16"),
         (["--quiet", "0"], "--quiet 0 is not allowed"),
         (["--quiet", "nan"], "--quiet nan is not allowed"),
-        (["--keep", "1"], "give it with --forward"),
+        (["--keep", "1"], "give --forward too"),
         (["--keep", "-1", "--forward", "A@b:1"], "--keep -1 is not allowed"),
         (["--model", "nowhere"], "nowhere is not a run folder"),
         ([], "no finished medtl run"),

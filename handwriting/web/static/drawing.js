@@ -1,4 +1,4 @@
-// What is on the canvas is read by the server while one writes: the newest picture only, one request at a time.
+// Sends the canvas to the server while the user draws: only the newest picture, one request at a time.
 "use strict";
 const answer = document.getElementById("answer"), top5 = document.getElementById("top"), doubt = document.getElementById("doubt");
 let asking = false, again = false;
@@ -11,9 +11,9 @@ async function ask() {
   const began = performance.now();
   try {
     const body = picture();
-    const told = await fetch("/api/drawings", { method: "POST", body, headers: { "X-CSRF-Token": token, "Content-Type": "image/png" } });
-    const found = await told.json();
-    if (!told.ok) throw new Error(found.detail);
+    const response = await fetch("/api/drawings", { method: "POST", body, headers: { "X-CSRF-Token": token, "Content-Type": "image/png" } });
+    const found = await response.json();
+    if (!response.ok) throw new Error(found.detail);
     if (strokes.length) show(found);
     canvas.dataset.milliseconds = performance.now() - began;
   } catch (error) {
@@ -23,7 +23,7 @@ async function ask() {
   if (again) { again = false; ask(); } else canvas.dataset.asked = strokes.length;
 }
 
-function show(found, words = "Nothing is written yet.") {
+function show(found, words = "Nothing is drawn yet.") {
   const known = found?.status === "assessed";
   answer.textContent = known ? found.top[0].said : found ? `${found.status === "refused" ? "Refused" : "Not assessed"}: this drawing ${found.reason}.` : words;
   answer.classList.toggle("none", !known);
@@ -37,7 +37,7 @@ function show(found, words = "Nothing is written yet.") {
   }) : [];
   top5.replaceChildren(...rows);
   doubt.hidden = !(known && found.decision === "rejected");
-  if (!doubt.hidden) doubt.textContent = `Too unsure to be relied on: accepted from ${found.threshold.toFixed(3)}.`;
+  if (!doubt.hidden) doubt.textContent = `Too uncertain: answers are accepted from ${found.threshold.toFixed(3)}.`;
 }
 
 canvas.addEventListener("drawn", (event) => { if (!(event.detail.unfinished && asking)) ask(); });

@@ -1,4 +1,4 @@
-// A character in the list and its box on the page point at each other.
+// Highlights a character in the list together with its box on the page.
 "use strict";
 function show(item, number, scroll) {
   for (const one of document.querySelectorAll(".now")) one.classList.remove("now");

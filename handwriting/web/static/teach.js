@@ -1,12 +1,12 @@
-// Drawings of a new character are kept one by one and sent together; the page then tells what has been taught.
+// Keeps drawings of a new character and sends them together; the reloaded page lists the taught characters.
 "use strict";
 const form = document.getElementById("teach"), named = document.getElementById("name"), list = document.getElementById("kept");
 const keepButton = document.getElementById("keep"), learn = document.getElementById("learn"), fault = document.getElementById("teach-fault");
 const fewest = Number(form.dataset.fewest), most = Number(form.dataset.most);
 let drawings = [], learning = false;
-history.scrollRestoration = "manual";  // what was taught stands at the top
+history.scrollRestoration = "manual";  // the taught characters are listed at the top
 
-function tellFault(words, place = fault) {
+function showFault(words, place = fault) {
   place.textContent = words;
   place.hidden = !words;
 }
@@ -31,8 +31,8 @@ function show() {
     return empty;
   }));
   const lacking = fewest - drawings.length;
-  const tell = lacking > 0 ? `${drawings.length} of ${fewest} drawings.` : `${drawings.length} drawings; more help, up to ${most}.`;
-  document.getElementById("count").textContent = tell;
+  const words = lacking > 0 ? `${drawings.length} of ${fewest} drawings.` : `${drawings.length} drawings; you may add more, up to ${most}.`;
+  document.getElementById("count").textContent = words;
   keepButton.disabled = learning || !strokes.length || drawings.length >= most;
   learn.disabled = learning || lacking > 0 || !named.value.trim();
 }
@@ -44,7 +44,7 @@ function keep() {
   clear();
 }
 
-async function asked(method, body) {
+async function send(method, body) {
   const answer = await fetch("/api/characters", { method, body, headers: { "X-CSRF-Token": token } });
   if (!answer.ok) throw new Error((await answer.json()).detail);
 }
@@ -56,14 +56,14 @@ form.addEventListener("submit", async (event) => {
   body.append("name", named.value);
   drawings.forEach((drawing, at) => body.append("files", drawing.blob, `${String(at + 1).padStart(2, "0")}.png`));
   learning = true;
-  tellFault("");
+  showFault("");
   status.textContent = "Learning; this takes some seconds …";
   show();
   try {
-    await asked("POST", body);
+    await send("POST", body);
     location.reload();
   } catch (error) {
-    tellFault(`The character was not taught: ${error.message}.`);
+    showFault(`The character was not taught: ${error.message}.`);
     status.textContent = "";
     learning = false;
     show();
@@ -72,10 +72,10 @@ form.addEventListener("submit", async (event) => {
 document.getElementById("take-back")?.addEventListener("click", async (event) => {
   event.currentTarget.disabled = true;
   try {
-    await asked("DELETE");
+    await send("DELETE");
     location.reload();
   } catch (error) {
-    tellFault(`Not taken back: ${error.message}.`, document.getElementById("take-back-fault"));
+    showFault(`Not taken back: ${error.message}.`, document.getElementById("take-back-fault"));
   }
 });
 keepButton.addEventListener("click", () => { keep(); canvas.focus({ focusVisible: false }); });

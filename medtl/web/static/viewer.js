@@ -1,4 +1,4 @@
-// The slices of one item: fetched as 16-bit grey, windowed here, with the map of what moved the score over them.
+// Shows the slices of one item: fetched as 16-bit grey, windowed here, with the attribution map over them.
 "use strict";
 const viewer = document.querySelector(".viewer");
 const csrf = document.querySelector("meta[name=csrf]").content;
@@ -47,7 +47,7 @@ if (viewer) {
     try {
       pixels = await slice(wanted);
     } catch {
-      element("where").textContent = "This slice is not there any more: the upload was deleted.";
+      element("where").textContent = "This slice is gone: the upload was deleted.";
       return;
     }
     if (wanted !== number) return;
@@ -85,18 +85,18 @@ if (viewer) {
     over.dataset.slice = number;
     element("towards").textContent = found.facts.label;
     const verdict = element("verdict"), { believable, faults, status } = found.facts;
-    verdict.textContent = believable ? "This map passed its checks." : `Not to be believed: ${faults.join("; ")}.`;
-    if (status !== "assessed") verdict.textContent += " The input was not assessed: this is what the network looks at, and no finding.";
+    verdict.textContent = believable ? "This map passed its checks." : `Not reliable: ${faults.join("; ")}.`;
+    if (status !== "assessed") verdict.textContent += " The input was not assessed, so the map is no finding.";
     verdict.className = believable && status === "assessed" ? "good" : "fault";
   }
 
-  function tellWhere() {
+  function showPlace() {
     const one = judged[number - 1];
-    const told = one ? `, ${one.tumour_probability.toFixed(2)} ${one.decision}${one.ood_score > strangeFrom ? ", unlike training" : ""}` : "";
-    element("where").textContent = `Slice ${number} of ${view.slices}${told}`;
+    const verdict = one ? `, ${one.tumour_probability.toFixed(2)} ${one.decision}${one.ood_score > strangeFrom ? ", unlike the training images" : ""}` : "";
+    element("where").textContent = `Slice ${number} of ${view.slices}${verdict}`;
   }
 
-  function tellWindow() {
+  function showWindow() {
     const digits = view.high - view.low > 20 ? 0 : 3;
     element("windowed").textContent = `W ${((span / FULL) * (view.high - view.low)).toFixed(digits)} L ${unit(middle).toFixed(digits)}`;
     level.value = 1000 * middle / FULL;
@@ -109,7 +109,7 @@ if (viewer) {
   function go(to) {
     number = Math.min(view.slices, Math.max(1, to));
     if (slider) slider.value = number;
-    tellWhere();
+    showPlace();
     mark();
     redraw();
     lay();
@@ -118,7 +118,7 @@ if (viewer) {
   function windowTo(newMiddle, newSpan) {
     middle = Math.min(FULL, Math.max(0, newMiddle));
     span = Math.min(FULL, Math.max(FULL / 1000, newSpan));
-    tellWindow();
+    showWindow();
     redraw();
   }
 
@@ -212,14 +212,14 @@ if (viewer) {
 
   async function take(asked, facts) {
     const answer = await fetch(`${item}/maps/${asked}`);
-    if (!answer.ok) throw new Error("the map is not there any more");
+    if (!answer.ok) throw new Error("the map is gone: the upload was deleted");
     maps.set(asked, { facts, values: new Int8Array(await answer.arrayBuffer()) });
   }
   element("explain")?.addEventListener("click", explain);
 
   drawStrip();
   fit();
-  tellWindow();
+  showWindow();
   go(number);
 }
 

@@ -7,9 +7,9 @@ for (const button of document.querySelectorAll(".look")) {
     const headers = {"X-CSRF-Token": document.querySelector("meta[name=csrf]").content};
     try {
       const answer = await fetch(`/api/worklist/${button.dataset.series}`, {method: "POST", headers});
-      const told = await answer.json();
-      if (answer.ok) return location.assign(`/uploads/${told.id}`);
-      fault.textContent = `Not opened: ${told.detail}.`;
+      const status = await answer.json();
+      if (answer.ok) return location.assign(`/uploads/${status.id}`);
+      fault.textContent = `Not opened: ${status.detail}.`;
     } catch {
       fault.textContent = "The server cannot be reached.";
     }

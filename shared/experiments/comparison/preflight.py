@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from shared.errors import MedtlError, UsageError
 from shared.experiments.comparison.plan import Cell, Plan
-from shared.processes.child import run_in_subprocess
+from shared.processes.worker import run_in_subprocess
 from shared.progress import Progress
 from shared.runs.folder import check_finished, is_finished
 from shared.runs.record import read_model_record

@@ -20,8 +20,8 @@ from shared.experiments.comparison.preflight import (
 from shared.experiments.comparison.report import published_lines
 from shared.experiments.comparison.significance import paired_tests
 from shared.experiments.comparison.table import table_row
-from shared.processes.child import run_in_subprocess
 from shared.processes.jobs import SerialExecutor, Workers, WorkItem
+from shared.processes.worker import run_in_subprocess
 from shared.progress import Progress
 from shared.runs.folder import is_finished
 from shared.runs.record import read_model_record

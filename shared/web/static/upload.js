@@ -1,18 +1,18 @@
-// Sends what is dropped, chosen or pasted to the server, with the names below the folder that was dropped.
+// Uploads dropped, chosen or pasted files with their names below the dropped folder.
 "use strict";
 const form = document.getElementById("drop");
 const csrf = document.querySelector("meta[name=csrf]").content;
 const sending = document.getElementById("sending"), sent = document.getElementById("sent"), fault = document.getElementById("drop-fault");
 let request = null;
 
-function tell(words) {
+function showFault(words) {
   fault.textContent = words;
   fault.hidden = !words;
 }
 
 function send(files) {
   if (!files.length || request) return;
-  tell("");
+  showFault("");
   const body = new FormData();
   const kind = form.querySelector("input[name=kind]:checked");
   if (kind) body.append("kind", kind.value);
@@ -24,9 +24,9 @@ function send(files) {
   request.upload.onprogress = (event) => { if (event.lengthComputable) sent.value = event.loaded / event.total; };
   request.onload = () => {
     if (request.status === 202) location.assign(`/uploads/${request.response.id}`);
-    else ended(`Not taken: ${request.response?.detail ?? `the server answered ${request.status}`}.`);
+    else ended(`Not accepted: ${request.response?.detail ?? `the server answered ${request.status}`}.`);
   };
-  request.onerror = () => ended("The server cannot be reached, or broke off.");
+  request.onerror = () => ended("The server cannot be reached, or the connection broke.");
   request.onabort = () => ended("");
   sent.value = 0;
   sending.hidden = false;
@@ -36,7 +36,7 @@ function send(files) {
 function ended(words) {
   request = null;
   sending.hidden = true;
-  tell(words);
+  showFault(words);
 }
 
 async function entries(entry) {
@@ -74,7 +74,7 @@ document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) fo
 document.addEventListener("drop", async (event) => {
   event.preventDefault();
   form.classList.remove("over");
-  try { send(await dropped(event.dataTransfer)); } catch { tell("What was dropped cannot be read."); }
+  try { send(await dropped(event.dataTransfer)); } catch { showFault("The dropped files cannot be read."); }
 });
 document.addEventListener("paste", (event) => {
   const files = [...event.clipboardData.files];

@@ -1,4 +1,4 @@
-// Waits until an upload is judged, then shows what was found.
+// Waits until an upload is judged, then shows its results.
 "use strict";
 const waiting = document.getElementById("waiting"), words = document.getElementById("how-far");
 

@@ -98,7 +98,7 @@ def test_fonts_of_too_few_families_are_refused(fonts: tuple[Font, ...], tmp_path
 
 
 def test_fewer_images_than_families_are_refused(fonts: tuple[Font, ...], tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="images a class are 2"):
+    with pytest.raises(DataError, match="images per class are 2"):
         write_glyphs(tmp_path / "out", each=2)
 
 

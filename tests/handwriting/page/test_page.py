@@ -178,9 +178,9 @@ def blank(noise: float, shadow: bool = False) -> NDArray[np.float32]:
     ("pixels", "words"),
     [
         (np.full((40, 40), 7, np.float32), "blank"),
-        (blank(2), "no character is found"),
-        (blank(12), "no character is found"),
-        (blank(4, shadow=True), "no character is found"),
+        (blank(2), "no character was found"),
+        (blank(12), "no character was found"),
+        (blank(4, shadow=True), "no character was found"),
         (np.zeros((8, 300), np.float32), "at least 16 x 16"),
         (np.full((40, 40), np.nan, np.float32), "not finite"),
         (np.zeros((40, 40, 2), np.float32), "shape"),

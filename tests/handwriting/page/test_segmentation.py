@@ -34,7 +34,7 @@ def word(*letters: str, gap: int = 8, headline: bool = True) -> np.ndarray:
 
 
 def cut(mask: np.ndarray) -> list[Cut]:
-    components = Components.of(mask)
+    components = Components.from_mask(mask)
     return cut_line(components, range(1, len(components.boxes)), height=HEIGHT, stroke=STROKE)
 
 

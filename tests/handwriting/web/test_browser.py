@@ -144,8 +144,8 @@ def test_a_is_taught_from_five_drawings_and_then_read_and_taken_back(
         page.locator("#learn").scroll_into_view_if_needed()
         shoot(page, f"{name}-five")
         page.click("#learn")
-        page.get_by_text("MeanTeacherLoss here").wait_for()
-        assert page.get_by_text("Nothing is certified any more").count() > 0
+        page.get_by_text("Taught here").wait_for()
+        assert page.get_by_text("no certified error rate").count() > 0
         shoot(page, f"{name}-taught")
         page.goto(address)
         draw(page, varied(A_STROKES, 100))
@@ -170,9 +170,9 @@ def test_a_character_is_drawn_with_the_keyboard_alone_and_cleared(opened: Any, a
             page.keyboard.press("ArrowDown")
         page.keyboard.press(" ")
         page.wait_for_selector("#canvas[data-asked='1']")
-        assert page.inner_text("#answer") != "Nothing is written yet."
+        assert page.inner_text("#answer") != "Nothing is drawn yet."
         page.keyboard.press("Escape")
-        page.get_by_text("Nothing is written yet.").wait_for()
+        page.get_by_text("Nothing is drawn yet.").wait_for()
 
 
 def test_a_finger_draws_on_a_phone(opened: Any, address: str) -> None:

@@ -19,11 +19,12 @@ from handwriting.web import app as serve
 from handwriting.web import teach as teaching
 from handwriting.web.teach_work import TeachWork
 from shared.errors import InputRefused, MedtlError
+from shared.processes.worker import WorkFailed
 from shared.runs.folder import is_finished
 from shared.runs.record import read_model_record
 from shared.web.guard import Access
 from shared.web.uploads import UploadStore
-from shared.web.workers import WorkerPool, WorkFailed
+from shared.web.workers import WorkerPool
 
 BASE = "http://127.0.0.1:8000"
 ACCESS = Access("0123456789abcdef", True, frozenset({"127.0.0.1"}))
@@ -115,7 +116,7 @@ def test_a_second_character_stands_on_the_first_and_is_taken_back_alone(asked: T
     assert second.json()["taught"] == ["अ a", "hook"]
     page = asked.get("/teach", headers=HTML).text
     assert "Take back hook" in page
-    assert "Nothing is certified any more" in page
+    assert "This model has no certified error rate" in page
     assert asked.delete("/api/characters", headers=CSRF).json()["taught"] == ["अ a"]
     assert len(list((runs / "taught").iterdir())) == 1
 
@@ -123,13 +124,13 @@ def test_a_second_character_stands_on_the_first_and_is_taken_back_alone(asked: T
 @pytest.mark.parametrize(
     ("name", "count", "status", "reason"),
     [
-        ("अ", 4, 400, "4 drawings came; send 5 to 20"),
-        ("अ", 21, 400, "21 drawings came; send 5 to 20"),
-        ("", 5, 400, "name the character by 1 to 40 signs"),
-        ("x" * 41, 5, 400, "name the character by 1 to 40 signs"),
+        ("अ", 4, 400, "4 drawings were sent; send 5 to 20"),
+        ("अ", 21, 400, "21 drawings were sent; send 5 to 20"),
+        ("", 5, 400, "give 1 to 40 printable characters"),
+        ("x" * 41, 5, 400, "give 1 to 40 printable characters"),
         ("../..", 5, 400, "a letter or digit among them"),
-        ("a\nb", 5, 400, "name the character"),
-        ("क", 5, 409, "the model reads क ka already"),
+        ("a\nb", 5, 400, "the name is not allowed"),
+        ("क", 5, 409, "the model already reads क ka"),
     ],
 )
 def test_what_cannot_be_taught_is_refused(

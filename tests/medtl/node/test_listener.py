@@ -34,7 +34,7 @@ from pynetdicom.sop_class import (
 from typer.testing import CliRunner
 
 from medtl.cli import app
-from medtl.node.forwarder import why_no_association
+from medtl.node.forwarder import describe_refusal
 from medtl.phantom.dataset import write_phantom
 from medtl.phantom.dicom import Series
 from medtl.phantom.physics import SCANNERS
@@ -48,11 +48,19 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import BasicTextSRStorage, ExplicitVRLittleEndian
 from medtl.node.listener import ListenerSettings, listen
 from medtl.node.forwarder import Target
+from medtl.node.judge import write_results
 from medtl.node.spool import Spool
 
 
-def judge(folder):
-    """Stands for the model: an SR that counts the instances; some numbers of series stand for faults."""
+class Judge:
+    """Stands for the model."""
+
+    def judge(self, folder, out, report):
+        return write_results(results_of(folder), out)
+
+
+def results_of(folder):
+    """An SR that counts the instances; some numbers of series stand for faults."""
     sources = sorted((pydicom.dcmread(path) for path in folder.iterdir()), key=lambda one: one.SOPInstanceUID)
     digest = hashlib.sha256(" ".join(one.SOPInstanceUID for one in sources).encode()).digest()
     if sources[0].SeriesNumber == 66:
@@ -78,7 +86,7 @@ if __name__ == "__main__":
     settings = ListenerSettings(
         int(port), target=Target.parse(target), quiet_s=float(quiet), keep_days=float(keep), retry_s=0.2
     )
-    listen(Spool(Path(spool)), judge, settings, lambda: print("listening", flush=True))
+    listen(Spool(Path(spool)), Judge(), settings, lambda: print("listening", flush=True))
 '''
 
 
@@ -329,7 +337,7 @@ def test_a_series_at_fault_is_tried_three_times_and_stops_nobody(site: Site) -> 
     site.results(8, 1)
     assert echo(site.node.port) == 0
     assert site.told().count("failed: cannot be judged (ValueError)") == 3
-    assert site.told().count("failed: ended the process that judged it (SIGABRT)") == 3
+    assert site.told().count("failed: ended the process that worked on it (SIGABRT)") == 3
     assert not [word for number in (66, 67) for word in identifiers(number) if word in site.told()]
 
 
@@ -516,7 +524,7 @@ def test_the_command_judges_a_phantom_and_sends_the_report(tmp_path: Path, tiny_
 )
 def test_it_is_said_why_there_is_no_association(rejected: bool, contexts: list[str], said: str) -> None:
     association: Any = SimpleNamespace(is_rejected=rejected, rejected_contexts=contexts)
-    assert why_no_association(association) == said
+    assert describe_refusal(association) == said
 
 
 def test_without_forward_results_stay_in_the_spool(tmp_path: Path, tiny_model: Path) -> None:

@@ -23,9 +23,9 @@ from medtl.web import app as serve
 from medtl.web.explain import ExplainWork, facts_name
 from medtl.web.work import item_folder
 from shared.prediction.predictor import Predictor
+from shared.processes.worker import WorkFailed
 from shared.web.guard import Access
 from shared.web.uploads import Upload, UploadStore
-from shared.web.workers import WorkFailed
 from tests.medtl.planted import Training
 
 BASE = "http://127.0.0.1:8000"
@@ -43,8 +43,7 @@ def spool(tmp_path_factory: pytest.TempPathFactory, scanned: Path, tiny_model: P
         spool.store("judged", f"{number}", path.read_bytes())
     batch = spool.take(0)
     assert batch is not None
-    for number, one in enumerate(SeriesJudge(tiny_model)(batch.folder)):
-        one.save_as(batch.out / f"{number:03d}.dcm", enforce_file_format=True)
+    SeriesJudge(tiny_model).judge(batch.folder, batch.out, lambda *_: None)
     spool.commit(batch)
     spool.store("failing", "0", b"x")
     failing = spool.take(0)
@@ -227,12 +226,12 @@ def test_items_and_maps_that_are_not_there_are_not_found(asked: TestClient, uplo
     assert asked.post(f"{base}/7/slices/1/explanation", headers=CSRF).status_code == 404
 
 
-def test_an_explanation_is_told_in_lines_and_ends_with_its_result_or_fault() -> None:
-    """Told by something in place of the process that explains, which would take seconds to import torch."""
+def test_an_explanation_streams_lines_and_ends_with_its_result_or_fault() -> None:
+    """Uses a stand-in for the explaining process, which would take seconds to import torch."""
 
     class Explainers:
-        async def call(self, method: str, *given: object, told: Callable[[str], None]) -> dict[str, Any]:
-            told("reading")
+        async def call(self, method: str, *given: object, progress: Callable[[str], None]) -> dict[str, Any]:
+            progress("reading")
             if given[-1] == 2:
                 raise WorkFailed("is damaged")
             return {"label": "tumour"}
@@ -304,7 +303,7 @@ def test_the_worklist_shows_what_was_received_and_opens_it(asked: TestClient) ->
     page = asked.get("/worklist", headers=HTML).text
     assert "umour suspected: tumour probability" in page
     assert "took more than 900 s" in page
-    assert "Waits to be judged" in page
+    assert "Waiting to be judged" in page
     opened = asked.post("/api/worklist/judged", headers=CSRF)
     assert opened.status_code == 202
     status = asked.get(f"/api/uploads/{opened.json()['id']}", params={"wait": 30}).json()

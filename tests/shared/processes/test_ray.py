@@ -32,7 +32,7 @@ seeds: [0, 1]
 """
 
 
-def test_without_ray_the_remedy_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_ray_the_message_names_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
     with pytest.raises(UsageError, match=r"pip install 'medtl\[ray\]'"):
         RayWorkers("auto")
@@ -94,8 +94,8 @@ def test_a_killed_worker_is_replaced_and_a_failed_cell_stops_nothing(
 
 
 @pytest.mark.filterwarnings("ignore::Warning")
-@pytest.mark.parametrize(("address", "reason"), [("127.0.0.1:9", "Connection refused"), ("here", "no host:port")])
-def test_an_address_that_nobody_answers_is_one_line(address: str, reason: str) -> None:
+@pytest.mark.parametrize(("address", "reason"), [("127.0.0.1:9", "Connection refused"), ("here", "not host:port")])
+def test_an_address_without_an_answer_gives_one_line(address: str, reason: str) -> None:
     pytest.importorskip("ray")
     with pytest.raises(UsageError, match=f"^--cluster {address}: no Ray cluster answers .*{reason}") as caught:
         list(RayWorkers(address).run([], lambda *_: None))

@@ -24,7 +24,7 @@ def client(host: str, monkeypatch: pytest.MonkeyPatch, called: str | None = None
 
     monkeypatch.setenv("MEDTL_TOKEN", TOKEN)
     app = Starlette(routes=[Route("/", greet, methods=["GET", "POST"]), Route("/fail", fail)])
-    guard = Guard(app, Access.of(host), "session")
+    guard = Guard(app, Access.for_host(host), "session")
     return TestClient(guard, base_url=f"http://{called or host}:8000", follow_redirects=False)
 
 
@@ -46,7 +46,7 @@ def test_a_failure_tells_neither_the_browser_nor_the_log_what_it_was_about(
 
 def test_on_loopback_pages_are_open_and_changes_need_the_page_or_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = client("127.0.0.1", monkeypatch)
-    csrf = Access.of("127.0.0.1").csrf
+    csrf = Access.for_host("127.0.0.1").csrf
     assert asked.get("/").status_code == 200
     assert asked.post("/").status_code == 403
     assert asked.post("/", headers={"x-csrf-token": "0" * len(csrf)}).status_code == 403
@@ -76,7 +76,7 @@ def test_beyond_loopback_the_token_is_needed_once_and_leaves_the_address(
     assert TOKEN not in cookie
     assert asked.get("/").status_code == 200
     assert asked.post("/").status_code == 403
-    assert asked.post("/", headers={"x-csrf-token": Access.of(host).csrf}).status_code == 200
+    assert asked.post("/", headers={"x-csrf-token": Access.for_host(host).csrf}).status_code == 200
 
 
 def test_a_wrong_cookie_does_not_enter(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,12 +93,12 @@ def test_the_address_after_entering_stays_on_this_server(monkeypatch: pytest.Mon
 def test_a_short_token_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEDTL_TOKEN", "short")
     with pytest.raises(ConfigError, match="MEDTL_TOKEN has 5 characters; give at least 16"):
-        Access.of("127.0.0.1")
+        Access.for_host("127.0.0.1")
 
 
 def test_without_a_token_given_each_server_makes_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MEDTL_TOKEN", raising=False)
-    first, second = Access.of("0.0.0.0"), Access.of("0.0.0.0")
+    first, second = Access.for_host("0.0.0.0"), Access.for_host("0.0.0.0")
     assert first.token != second.token
     assert len(first.token) >= 32
     assert first.token not in repr(first)

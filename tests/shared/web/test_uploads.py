@@ -1,4 +1,4 @@
-"""Uploads are private, bounded, and gone when their time is over."""
+"""Uploads are private, bounded, and deleted when they expire."""
 
 from __future__ import annotations
 
@@ -69,5 +69,5 @@ def test_all_is_deleted_at_the_end(tmp_path: Path) -> None:
 
 def test_a_folder_that_others_can_read_is_not_used(tmp_path: Path) -> None:
     (tmp_path / "root").mkdir(mode=0o755)
-    with pytest.raises(UsageError, match="open to others"):
+    with pytest.raises(UsageError, match="read by other users"):
         UploadStore(60, tmp_path / "root")

@@ -1,4 +1,4 @@
-"""What the work of every application shares: the run, bounds of an upload, names without the server's folders."""
+"""The work of a web worker that both applications share: opens the run, reads an upload, and judges it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from shared.io.archives import archive_bytes, is_archive
 from shared.io.atomic import write_json
 from shared.prediction.answer import Answer
 from shared.prediction.predictor import Predictor
+from shared.processes.worker import Report
 from shared.task import Item, Task
 
 MAX_UNPACKED_BYTES = 4 << 30
-"""All archives of one upload together; twice what may be sent."""
+"""Bytes to which all archives of one upload may unpack together: twice the largest upload."""
 MAX_MEMBERS = 20_000
 MAX_ITEMS = 500
 """Series, pictures and volumes in one upload."""
@@ -25,13 +26,13 @@ ANSWERS = "answers.json"
 
 
 @dataclass(frozen=True)
-class Judge:
-    """A run that judges what was uploaded; opened in the process that first needs it.
+class UploadWork:
+    """The work of a process that judges uploads with a run, which is opened in the process that first needs it.
 
     Attributes:
         task: The application.
-        run: A finished run.
-        threads: Of the network.
+        run: Folder of a finished run.
+        threads: Number of threads of the network.
     """
 
     task: Task
@@ -40,11 +41,11 @@ class Judge:
 
     @cached_property
     def predictor(self) -> Predictor:
-        """The run, open."""
+        """The opened run."""
         return Predictor(self.run, self.task.name, self.task.preprocess, threads=self.threads)
 
     def items(self, files: Path) -> Iterator[tuple[Item, str]]:
-        """Everything in an upload, each with the name by which the person knows it.
+        """Reads every item of an upload; yields (item, its name as the user sent it).
 
         Raises:
             InputRefused: An archive unpacks to too much, or there are too many items.
@@ -56,51 +57,49 @@ class Judge:
         for count, item in enumerate(self.task.read_inputs(paths)):
             if count >= MAX_ITEMS:
                 raise InputRefused(f"holds more than {MAX_ITEMS} series and pictures; send fewer at a time")
-            yield item, known_as(item.name, files)
+            yield item, name_in_upload(item.name, files)
 
     def item(self, files: Path, index: int) -> tuple[Item, str]:
-        """One of them, read again.
+        """Reads one item of an upload again, and its name as the user sent it.
 
         Raises:
-            InputRefused: There is none of that number.
+            InputRefused: There is no item of that number.
         """
         for at, (item, name) in enumerate(self.items(files)):
             if at == index:
                 return item, name
         raise InputRefused("is not there any more")
 
-    def judge_all(
-        self, files: Path, results: Path, keep: Callable[[int, Item, Answer], None], tell: Callable[..., None]
-    ) -> None:
-        """Judges an upload and writes `ANSWERS`: a list of what `predict --json` tells.
+    def judge_all(self, files: Path, results: Path, keep: Callable[[int, Item, Answer], None], report: Report) -> None:
+        """Judges an upload and writes `ANSWERS`: a list of answers as `predict --json` prints them.
 
         Args:
-            files: What was uploaded.
-            results: Folder for what was found.
-            keep: Is called with each item's number from 0, the item and its answer.
-            tell: Is called with how far it is, in words.
+            files: Folder of the uploaded files.
+            results: Folder for the results.
+            keep: Called with (number from 0, item, answer) of each item.
+            report: Called with the number of judged items in words.
         """
-        tell("reading")
+        report("reading")
         answers: list[dict[str, Any]] = []
         for index, (item, name) in enumerate(self.items(files)):
             answer = self.predictor.assess(item)
             keep(index, item, answer)
             answers.append(answer.to_json(self.task) | {"input": name})
-            tell(f"{index + 1} judged")
+            report(f"{index + 1} judged")
         write_json(results / ANSWERS, answers)
 
 
-def known_as(name: str, files: Path) -> str:
-    """The name of an item without the folder in which this server keeps it."""
+def name_in_upload(name: str, files: Path) -> str:
+    """Removes the server's folder from the name of an item."""
     within = name.removeprefix(f"{files}{os.sep}")
     return within if within != name else name.replace(str(files), "upload", 1)
 
 
 def check_archives(files: Path) -> None:
-    """Checks by their directories what the archives of an upload unpack to, before anything is unpacked.
+    """Checks by their directories how much the archives of an upload unpack to, before anything is unpacked.
 
     Raises:
-        InputRefused: It is too much.
+        InputRefused: They unpack to too many bytes or files.
         DataError: An archive is damaged.
     """
     unpacked = members = 0

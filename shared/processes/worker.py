@@ -1,0 +1,230 @@
+"""Work in a process of its own: a crash, a hang or a lack of memory ends that process, and not this one."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import resource
+import signal
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shared.errors import MedtlError
+
+if TYPE_CHECKING:
+    from multiprocessing.context import SpawnProcess
+
+STOP_S = 10.0
+"""Seconds that a process may take to exit; then it is killed."""
+
+Report = Callable[..., None]
+"""Called in the child with anything that can be pickled; `progress` is called in the parent with the same."""
+
+
+class WorkFailed(MedtlError):
+    """A call in a child process was refused, took too long, or ended the process; the message is the reason."""
+
+
+class Worker:
+    """Calls methods of an object in a child process, which is started when first needed and again when it was lost.
+
+    Untrusted work reads bytes of strangers. Its child prints and logs nothing and writes no core file. Of an unexpected
+    exception the caller learns the type alone, because its message may quote a patient. The child of trusted work logs
+    to standard error at the parent's level, may start processes, and ends with a traceback.
+
+    Args:
+        work: A function or an object of an importable module, pickled; its methods take their arguments and then a
+            `Report`.
+        timeout_s: Seconds that one call may take; None: no limit.
+        memory_bytes: Limit of the child's data (RLIMIT_DATA); None: no limit.
+        untrusted: Whether the work reads bytes of strangers.
+    """
+
+    def __init__(
+        self, work: Any, timeout_s: float | None = None, memory_bytes: int | None = None, *, untrusted: bool = True
+    ) -> None:
+        self._work, self._timeout_s, self._memory_bytes, self._untrusted = work, timeout_s, memory_bytes, untrusted
+        self._child: SpawnProcess | None = None
+        self._pipe: Connection | None = None
+        self._outdated = False
+
+    def call(self, method: str, *arguments: Any, progress: Report = lambda *_: None) -> Any:
+        """Calls a method of the work in the child and returns its result.
+
+        Args:
+            method: Its name; `__call__` where the work is a function.
+            arguments: Its arguments without the last one; pickled, as is the result.
+            progress: Receives what the method reports.
+
+        Raises:
+            WorkFailed: The method raised an error, took more than `timeout_s`, or ended the child.
+        """
+        pipe = self._started()
+        deadline = None if self._timeout_s is None else time.monotonic() + self._timeout_s
+        with suppress(OSError):  # a dead child is noticed below
+            pipe.send((method, arguments))
+        kind, content = self._receive(pipe, deadline)
+        while kind == "progress":
+            try:
+                progress(*content)
+            except BaseException:
+                self.stop()  # or its answer would be taken for that of the next call
+                raise
+            kind, content = self._receive(pipe, deadline)
+        if kind == "fault":
+            raise WorkFailed(content)
+        return content
+
+    def renew(self, work: Any) -> None:
+        """Replaces the work: the next call is made in a new child; a call in progress ends with the old work."""
+        self._work, self._outdated = work, True
+
+    def kill(self) -> None:
+        """Kills the child, also from another thread during a call, which fails then."""
+        if (child := self._child) is not None:
+            child.kill()
+
+    def stop(self) -> None:
+        """Kills the child and waits for its end."""
+        self.kill()
+        self.close()
+
+    def close(self) -> str:
+        """Lets the child exit, kills it after `STOP_S`, and returns how it ended, in words."""
+        child, self._child = self._child, None
+        if self._pipe is not None:
+            self._pipe.close()
+            self._pipe = None
+        if child is None:
+            return "stopped"
+        child.join(STOP_S)
+        code = child.exitcode
+        if code is None:
+            child.kill()
+            child.join()
+        hint = "; its last messages are on standard error" if not self._untrusted and (code or 0) > 0 else ""
+        return describe_exit(code) + hint
+
+    def _started(self) -> Connection:
+        if self._outdated:
+            self._outdated = False
+            self.stop()
+        if self._pipe is None or self._child is None or not self._child.is_alive():
+            self.close()
+            context = multiprocessing.get_context("spawn")
+            self._pipe, far = context.Pipe()
+            level = None if self._untrusted else logging.getLogger().level
+            arguments = far, self._work, level, self._memory_bytes
+            # a daemon may have no children of its own, which trusted work needs for loading data
+            self._child = context.Process(target=_serve, args=arguments, daemon=self._untrusted)
+            self._child.start()
+            far.close()
+        return self._pipe
+
+    def _receive(self, pipe: Connection, deadline: float | None) -> tuple[str, Any]:
+        try:
+            if pipe.poll(None if deadline is None else max(0.0, deadline - time.monotonic())):
+                message: tuple[str, Any] = pipe.recv()
+                return message
+        except (EOFError, OSError):
+            ended = self.close()
+            untrusted = f"ended the process that worked on it ({ended})"
+            raise WorkFailed(untrusted if self._untrusted else f"the process ended early: {ended}") from None
+        except KeyboardInterrupt:
+            self.stop()
+            raise
+        self.stop()
+        raise WorkFailed(f"took more than {self._timeout_s:g} s")
+
+
+def run_in_subprocess(work: Callable[..., Any], *arguments: Any, progress: Report = lambda *_: None) -> Any:
+    """Calls `work(*arguments, progress)` in a new process, whose peak of memory is the work's, and returns its result.
+
+    Args:
+        work: A function of an importable module; it is pickled, as are its arguments and its result.
+        arguments: Its arguments without the last one.
+        progress: Called in this process with what the work reports.
+
+    Raises:
+        WorkFailed: The work raised a `MedtlError`, or its process ended without a result (a crash, no memory).
+    """
+    worker = Worker(work, untrusted=False)
+    try:
+        return worker.call("__call__", *arguments, progress=progress)
+    finally:
+        worker.close()
+
+
+def describe_exit(code: int | None) -> str:
+    """Describes in words how a process ended.
+
+    Args:
+        code: `multiprocessing.Process.exitcode`; None: it has not ended yet.
+    """
+    if code is None:
+        return "not yet"
+    if code >= 0:
+        return f"exit code {code}"
+    known = {one.value: one.name for one in signal.Signals}
+    name = known.get(-code, f"signal {-code}")
+    return f"{name}, as when memory runs out" if name == "SIGKILL" else name
+
+
+def _serve(pipe: Connection, work: Any, level: int | None, memory_bytes: int | None) -> None:
+    """The child: answers calls until the parent closes the pipe; a `level` of None means untrusted work."""
+    # Ctrl-C reaches the whole group of processes; the parent decides when this one ends
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if memory_bytes is not None:
+        resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
+    if level is None:
+        _mute()
+    else:
+        logging.basicConfig(level=level, format="%(name)s: %(message)s")
+
+    def report(*content: Any) -> None:
+        pipe.send(("progress", content))
+
+    with suppress(BrokenPipeError):  # the parent is gone: nobody waits for an answer
+        while (call := _next_call(pipe)) is not None:
+            method, arguments = call
+            pipe.send(_answer(getattr(work, method), (*arguments, report), untrusted=level is None))
+
+
+def _mute() -> None:
+    """Silences libraries, which quote values when they warn, and native decoders, which print what they like."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold the images
+    warnings.simplefilter("ignore")
+    logging.disable(logging.CRITICAL)
+    with Path(os.devnull).open("w") as nowhere:
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(nowhere.fileno(), stream.fileno())
+
+
+def _next_call(pipe: Connection) -> tuple[str, tuple[Any, ...]] | None:
+    try:
+        call: tuple[str, tuple[Any, ...]] = pipe.recv()
+    except (EOFError, OSError):
+        return None
+    return call
+
+
+def _answer(method: Callable[..., Any], arguments: tuple[Any, ...], *, untrusted: bool) -> tuple[str, Any]:
+    try:
+        return "result", method(*arguments)
+    except MedtlError as error:
+        return "fault", str(error)
+    # Whatever a decoder raises on damaged bytes: its message may quote the patient, its type does not.
+    except Exception as error:
+        if not untrusted:
+            raise
+        if isinstance(error, MemoryError):
+            return "fault", "needs more memory than one input may take here"
+        return "fault", f"cannot be judged ({type(error).__name__})"
