@@ -30,8 +30,8 @@ train-handwriting: setup ## Train on synthetic characters, or on DATA= (MODEL=, 
 predict: setup ## Judge SCAN= with the newest run
 	$(BIN)/medtl predict "$(SCAN)"
 
-test: setup ## The default tests, under 10 minutes on two cores
-	$(BIN)/python -m pytest -q
+test: setup ## The default tests, under 6 minutes on two idle cores
+	$(BIN)/python -m pytest -q -n auto
 
 test-slow: setup ## The tests that take longer
 	$(BIN)/python -m pytest -q -m slow

@@ -117,6 +117,21 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory, tiny_words: tuple[str, ..
 
 
 @pytest.fixture(scope="session")
+def fonts() -> Any:
+    """The Devanagari fonts of the system, `handwriting.glyphs.fonts.Font` each; at least three families, as a split needs."""
+    from handwriting.glyphs.fonts import find_fonts
+    from shared.errors import DataError
+
+    try:
+        found = find_fonts()
+    except DataError as error:
+        pytest.skip(str(error))
+    if len({font.family for font in found}) < 3:
+        pytest.skip("fewer than three families of Devanagari fonts are installed")
+    return found
+
+
+@pytest.fixture(scope="session")
 def model_record() -> ModelRecord:
     """Of a network of two classes for images of 32 pixels a side; replace what a test is about."""
     return ModelRecord(

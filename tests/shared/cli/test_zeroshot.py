@@ -88,6 +88,7 @@ def test_medtl_zeroshot_tells_what_becomes_of_an_unseen_tumour(heads: Path) -> N
     assert Path("zs/zero_shot.html").is_file()
 
 
+@pytest.mark.usefixtures("fonts")
 def test_handwriting_zeroshot_draws_unseen_classes(draw_characters, tmp_path: Path) -> None:
     names = ("character_1_ka", "digit_0", "digit_1", "digit_2", "digit_7")
     data = draw_characters(tmp_path / "data", each=12, names=names)
@@ -114,6 +115,7 @@ def test_handwriting_zeroshot_draws_unseen_classes(draw_characters, tmp_path: Pa
     assert all(", ".join(tree["said"][name] for name in entry["unseen"]) in page for entry in tree["splits"])
 
 
+@pytest.mark.usefixtures("fonts")
 def test_an_unseen_class_may_stand_in_the_test_alone(draw_characters, tmp_path: Path) -> None:
     names = ("character_1_ka", "digit_0", "digit_1", "vowel_1", "vowel_2")
     data = draw_characters(tmp_path / "data", each=10, names=names)
@@ -132,6 +134,7 @@ def test_an_unseen_class_may_stand_in_the_test_alone(draw_characters, tmp_path: 
     assert "class vowel_2 has no sample in train" in refused.stderr
 
 
+@pytest.mark.usefixtures("fonts")
 def test_handwriting_codes_are_those_of_a_finished_run(tiny_run: Path, draw_characters, tmp_path: Path) -> None:
     names = ("character_1_ka", "digit_0", "digit_1", "vowel_1", "vowel_2")
     data = draw_characters(tmp_path / "data", each=12, seed=4, names=names)
@@ -268,7 +271,9 @@ def test_an_unknown_finding_that_is_added_counts_as_tumour(heads: Path, tmp_path
     assert "a class was added" in record.operating_point["statement"]
     known = call(tumours_app, "add-class", "Pituitary Adenoma", examples[0], "--model", "run", "--out", "again")
     assert is_one_line(known, "knows the class pituitary already")
-    answers = [Predictor(Path("new"), "medtl", _task().preprocess).assess(item) for item in _task().items(examples[5:])]
+    answers = [
+        Predictor(Path("new"), "medtl", _task().preprocess).assess(item) for item in _task().read_inputs(examples[5:])
+    ]
     assert np.mean([answer.label == "craniopharyngioma" for answer in answers]) > 0.5
 
 
