@@ -118,7 +118,7 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory, tiny_words: tuple[str, ..
 
 @pytest.fixture(scope="session")
 def fonts() -> Any:
-    """The Devanagari fonts of the system, `handwriting.glyphs.fonts.Font` each; at least three families, as a split needs."""
+    """The Devanagari fonts of the system; at least three families, as a split needs."""
     from handwriting.glyphs.fonts import find_fonts
     from shared.errors import DataError
 
