@@ -1,10 +1,11 @@
-"""The layouts in which people keep character images, turned into samples; and the pixels of one sample.
+"""From the layouts in which people keep character images to samples; and the pixels of one sample.
 
-Found without being told which it is, in a folder or a `.zip`, below at most one wrapping folder:
+The layout is recognised (`shared.data.layouts`), in a folder or a `.zip`, below at most one wrapping folder:
 
 - DHCD as UCI ships it: Train and Test, in them a folder for each class (`character_1_ka`, `digit_0`);
 - NHCD: `consonants`, `numerals` and `vowels`, in them numbered classes; a file name begins with its writer (`001_`);
 - any folders by class, with or without Training and Testing above them;
+- folders by site, in each folders by class or NHCD's; the site is the domain;
 - a tree with `labels.csv` or `manifest.csv`, or such a table given by its own path, file names relative to it.
 
 Columns of a table: path (or image), label, and where known group (or writer), domain, split, and auxiliary labels under
@@ -25,7 +26,16 @@ from numpy.typing import NDArray
 from handwriting import labels
 from handwriting.blocks import blocks, file_number
 from handwriting.settings import Settings
-from shared.data.layouts import COLUMNS, Layout, Row, Search, collect, find_layout, synthetic_mark, table_split
+from shared.data.layouts import (
+    COLUMNS,
+    ImageEntry,
+    Layout,
+    Search,
+    collect,
+    find_layout,
+    parse_split,
+    synthetic_mark,
+)
 from shared.data.pseudonyms import Pseudonymiser
 from shared.errors import DataError
 from shared.io.archives import faults_error, hash_sources, naming, read_source
@@ -51,20 +61,19 @@ def load(source: Path, options: Mapping[str, Any], *, unlabelled: bool = False) 
     """Finds the samples in a folder, zip or table; no pixel is decoded.
 
     Args:
-        source: Where.
-        options: Of handwriting's preprocessing.
-        unlabelled: Whether all images count, and labels are not read; blocks of a class are then not known either.
+        source: The folder, zip or table.
+        options: Preprocessing options, the fields of `handwriting.settings.Settings`.
+        unlabelled: Whether all images count, and labels are not read; blocks are then not known either.
 
     Raises:
-        DataError: No layout is recognised, or anything is missing or contradictory; all faults are counted.
-        ConfigError: `options` are not those of handwriting's preprocessing.
+        DataError: No layout is recognised, or something is missing or contradictory; all faults are counted.
+        ConfigError: An option is unknown or its value is not allowed.
     """
     settings = Settings.of(options)
     layout = find_layout(source, SEARCH, unlabelled=unlabelled)
-    if layout.table is None and not unlabelled:
-        _refuse_nested(layout.rows)
+    _refuse_nested(layout.entries)
     pseudonym = Pseudonymiser.of_this_user()
-    samples = collect(layout, lambda row: [_sample(row, layout, pseudonym)])
+    samples = collect(layout, lambda entry: [_sample(entry, layout, pseudonym)])
     if settings.blocks and not unlabelled:
         samples = _in_blocks(samples, pseudonym)
     named = {sample.label for sample in samples if sample.label is not None}
@@ -83,7 +92,7 @@ def load(source: Path, options: Mapping[str, Any], *, unlabelled: bool = False) 
 
 
 def read(sample: Sample) -> NDArray[np.float32]:
-    """Raw pixels of one sample, float32 [rows, columns], or [rows, columns, 3] of a colour picture.
+    """Reads the raw pixels of one sample, float32 [rows, columns], or [rows, columns, 3] of a colour picture.
 
     Raises:
         DataError: The file is damaged; the message names it.
@@ -92,47 +101,37 @@ def read(sample: Sample) -> NDArray[np.float32]:
         return read_picture(read_source(sample.source))
 
 
-def _sample(row: Row, layout: Layout, pseudonym: Pseudonymiser) -> Sample:
-    """The sample of one row.
+def _sample(entry: ImageEntry, layout: Layout, pseudonym: Pseudonymiser) -> Sample:
+    """Makes the sample of one entry.
 
     Raises:
-        DataError: What the row says cannot be.
+        DataError: What the entry says cannot be.
     """
-    source = layout.file(row.path)
-    said = _from_nothing if layout.unlabelled else _from_table if layout.table else _from_folders
-    label, domain, writer = said(row)
+    source = layout.file(entry.path)
+    is_nhcd = bool(entry.folders) and labels.is_nhcd_family(entry.folders[0])
+    writer = entry.group or (entry.within_domain(_nhcd_writer(entry.path)) if is_nhcd else "")
+    collection = "nhcd" if is_nhcd else "dhcd" if entry.folders and labels.dhcd_label(entry.label) else UNKNOWN_DOMAIN
     return Sample(
-        id=pseudonym("image", row.path),
+        id=pseudonym("image", entry.path),
         source=source,
-        label=label,
+        label=None if layout.unlabelled else _label(entry, is_nhcd),
         group=pseudonym("writer", writer) if writer else None,
-        domain=domain or UNKNOWN_DOMAIN,
-        split=table_split(row.split),
-        auxiliary=row.auxiliary,
+        domain=entry.domain or collection,
+        split=parse_split(entry.split),
+        auxiliary=entry.auxiliary,
     )
 
 
-def _from_nothing(row: Row) -> tuple[None, str, str]:
-    """As `_from_table`, of images without labels."""
-    return None, row.cell("domain"), row.cell("group")
-
-
-def _from_table(row: Row) -> tuple[str, str, str]:
-    """Label, domain and writer, the latter two empty where they are unknown."""
-    if not row.label:
+def _label(entry: ImageEntry, is_nhcd: bool) -> str | None:
+    if is_nhcd:
+        return labels.nhcd_label(*entry.folders)
+    if not entry.label:
         raise DataError("the label is empty; give a class such as ka, digit_0 or क")
-    return labels.canonical(row.label), row.cell("domain"), row.cell("group")
-
-
-def _from_folders(row: Row) -> tuple[str | None, str, str]:
-    """As `_from_table`."""
-    if labels.is_nhcd_family(row.folders[0]):
-        return labels.nhcd_label(*row.folders), "nhcd", _nhcd_writer(row.path)
-    return labels.canonical(row.label), "dhcd" if labels.dhcd_label(row.label) else "", ""
+    return labels.canonical(entry.label)
 
 
 def _in_blocks(samples: Sequence[Sample], pseudonym: Pseudonymiser) -> list[Sample]:
-    """DHCD's samples grouped by blocks of file numbers, and free to be divided anew, for its own split cuts them.
+    """Groups DHCD's samples by blocks of file numbers and drops its own split, which cuts through them.
 
     Raises:
         DataError: A file's name is not its number, as it is in DHCD.
@@ -156,10 +155,10 @@ def _nhcd_writer(path: str) -> str:
     return match.group(1) if match else ""
 
 
-def _refuse_nested(rows: Iterable[Row]) -> None:
-    """A folder within a class means that the tree is another one than was thought, and the labels would be wrong."""
+def _refuse_nested(entries: Iterable[ImageEntry]) -> None:
+    """Refuses a folder within a class: the tree is another one than was thought, and the labels would be wrong."""
     faults = {}
-    for folders in {row.folders for row in rows}:
+    for folders in {entry.folders for entry in entries if entry.folders}:
         family = labels.is_nhcd_family(folders[0])
         if len(folders) != (2 if family else 1) or (family and labels.nhcd_label(*folders) is None):
             faults[folders] = f"{'/'.join(folders)} is not a folder of one class"

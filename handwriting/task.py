@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from handwriting import labels
 from handwriting.labels import CHARACTERS
-from handwriting.settings import DEFAULT_OPTIONS
+from handwriting.settings import Settings
 from shared.samples import UNKNOWN_DOMAIN, Dataset, Sample
 from shared.task import Image, Item, Preprocessing, Task
 
@@ -28,8 +28,7 @@ class HandwritingTask:
     )
     flip_invariant = False
     inputs_help = "A character image (PNG, JPEG, TIFF, BMP), or a folder or zip of them."
-
-    default_options = DEFAULT_OPTIONS
+    default_options: Mapping[str, Any] = Settings.defaults()
     augmentations: tuple[str, ...] = ("usual",)
 
     def load(self, source: Path, *, options: Mapping[str, Any], unlabelled: bool = False) -> Dataset:

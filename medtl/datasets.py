@@ -1,16 +1,17 @@
-"""The layouts in which people keep brain MRI, turned into samples; and the pixels of one sample.
+"""From the layouts in which people keep brain MRI to samples; and the pixels of one sample.
 
-Found without being told which it is, in a folder or a `.zip`, below at most one wrapping folder:
+The layout is recognised (`shared.data.layouts`), in a folder or a `.zip`, below at most one wrapping folder:
 
 - folders by class, with or without Training and Testing above them: PNG, JPEG, TIFF, BMP or DICOM files;
+- folders by site, in each folders by class; the site is the domain;
 - a tree with `labels.csv`: DICOM files, pictures, NIfTI volumes;
 - such a table given by its own path, file names relative to it.
 
 Columns of a table: path (or image), label, and where known group, patient, domain, scanner, split, mask, slice, and
-auxiliary labels under headings such as `label:plane`. Of a DICOM file the tags say who and where: a column `patient` or
-`scanner` that contradicts them is outvoted and a note says so. `group` and `domain` are the person's own choice and
-stand. A volume gives one sample a slice; with a column `slice` (from 0, from the feet up) only that one, else all
-slices under the label of the volume.
+auxiliary labels under headings such as `label:plane`. The tags of a DICOM file say who and where: a column `patient` or
+`scanner` that contradicts them is outvoted and a note says so. `group`, `domain` and the folder of a site are the
+person's own choice and stand. A volume gives one sample a slice; with a column `slice` (from 0, from the feet up) only
+that one, else all slices under the label of the volume.
 """
 
 from __future__ import annotations
@@ -35,15 +36,15 @@ from medtl.settings import Settings
 from medtl.transforms import preprocess_mask
 from shared.data.layouts import (
     COLUMNS,
+    ImageEntry,
     Layout,
-    Row,
     Search,
     collect,
     find_layout,
+    normal_path,
+    parse_split,
     split_name,
     synthetic_mark,
-    table_path,
-    table_split,
 )
 from shared.data.pseudonyms import Pseudonymiser
 from shared.errors import DataError, InputRefused
@@ -59,7 +60,7 @@ _DECODING = threading.Lock()
 
 @dataclass(frozen=True)
 class _Origin:
-    """What a file itself says: frames in it, and for DICOM the patient, series and scanner."""
+    """What a file itself says: its number of frames, and for DICOM the patient, series and scanner."""
 
     frames: int = 1
     volume: bool = False
@@ -99,21 +100,20 @@ def load(source: Path, options: Mapping[str, Any], *, unlabelled: bool = False) 
     """Finds the samples in a folder, zip or table. Headers are read, pixels are not.
 
     Args:
-        source: Where.
-        options: Of medtl's preprocessing.
+        source: The folder, zip or table.
+        options: Preprocessing options, the fields of `medtl.settings.Settings`.
         unlabelled: Whether all images count, and labels are not read.
 
     Raises:
-        DataError: No layout is recognised, or anything is missing or contradictory; all faults are counted.
-        ConfigError: `options` are not those of medtl's preprocessing.
+        DataError: No layout is recognised, or something is missing or contradictory; all faults are counted.
+        ConfigError: An option is unknown or its value is not allowed.
     """
     settings = Settings.of(options)
     layout = find_layout(source, SEARCH, unlabelled=unlabelled)
-    if layout.table is None and not unlabelled:
-        _refuse_nested_classes(layout.rows)
+    _refuse_nested_classes(layout.entries)
     pseudonym = Pseudonymiser.of_this_user()
     counts = Counter[str]()
-    samples = collect(layout, lambda row: _samples(row, layout, pseudonym, counts))
+    samples = collect(layout, lambda entry: _samples(entry, layout, pseudonym, counts))
     notes = [*layout.notes, *(text.format(count=count) for text, count in counts.items()), *_unknown_classes(samples)]
     if settings.labels == "binary" and not unlabelled:
         samples = [_without_type(sample) for sample in samples]
@@ -128,7 +128,7 @@ def load(source: Path, options: Mapping[str, Any], *, unlabelled: bool = False) 
 
 
 def read(sample: Sample) -> Pixels:
-    """Raw pixels of one sample, float32 [rows, columns], or [rows, columns, 3] of a colour picture.
+    """Reads the raw pixels of one sample, float32 [rows, columns], or [rows, columns, 3] of a colour picture.
 
     Raises:
         DataError: The file is damaged; the message names it.
@@ -137,7 +137,7 @@ def read(sample: Sample) -> Pixels:
 
 
 def read_mask(sample: Sample, spec: Preprocessing) -> NDArray[np.bool_] | None:
-    """The sample's mask [size, size], cut and resized as its image, or None where it has none.
+    """Reads the sample's mask, bool [size, size], cut and resized as its image, or None where it has none.
 
     Raises:
         DataError: Mask or image is damaged, or they differ in shape; the message names the file.
@@ -166,68 +166,68 @@ def _pixels(source: str, frame: int) -> Pixels:
 
 @lru_cache(maxsize=2)
 def _slices(source: str) -> Sequence[Pixels]:
-    """Kept for the slices that are asked for next: a volume is decoded once, not once a slice."""
+    """Decodes all slices of a file; the last files are kept, so that a volume is decoded once, not once a slice."""
     data = read_source(source)
     if is_volume(source):
         return list(read_volume(data))
     try:
-        # Beside the head a series may have slices without any contrast.
+        # A series may have slices outside the head, without any contrast.
         return list(read_dicom(data, allow_blank=True).frames)
     except InputRefused as refusal:
         raise DataError(str(refusal)) from None
 
 
 def _without_type(sample: Sample) -> Sample:
-    """A sample whose class is only whether there is a tumour; the type stands beside it, where it is known."""
+    """Makes the label binary; the type of tumour becomes the auxiliary label `type`, where it is known."""
     label = sample.label or ""
-    plain = labels.binary(label)
-    further = sample.auxiliary if label == plain else {"type": label, **sample.auxiliary}
-    return replace(sample, label=plain, auxiliary=further)
+    binary = labels.binary(label)
+    auxiliary = sample.auxiliary if label == binary else {"type": label, **sample.auxiliary}
+    return replace(sample, label=binary, auxiliary=auxiliary)
 
 
-def _refuse_nested_classes(rows: Sequence[Row]) -> None:
-    """A class within a class means that the tree is another one than was thought, and the labels would be wrong."""
+def _refuse_nested_classes(entries: Sequence[ImageEntry]) -> None:
+    """Refuses a class within a class: the tree is another one than was thought, and the labels would be wrong."""
     faults = {}
-    for row in rows:
-        for folder in PurePosixPath(row.path).parts[1:-1]:
-            if folder != row.label and (split_name(folder) or _is_class_name(folder)):
-                faults[row.label, folder] = f"folder {folder} lies within what looks like the class {row.label}"
+    for entry in entries:
+        for folder in entry.folders[1:]:
+            if folder != entry.label and (split_name(folder) or _is_class_name(folder)):
+                faults[entry.label, folder] = f"folder {folder} lies within what looks like the class {entry.label}"
     if faults:
         raise faults_error("folders contradict each other; give the folder right above the classes", [*faults.values()])
 
 
-def _samples(row: Row, layout: Layout, pseudonym: Pseudonymiser, notes: Counter[str]) -> Iterable[Sample]:
-    """The samples of one row: one, or one a slice.
+def _samples(entry: ImageEntry, layout: Layout, pseudonym: Pseudonymiser, notes: Counter[str]) -> Iterable[Sample]:
+    """Makes the samples of one entry: one, or one a slice.
 
     Raises:
-        DataError: What the row says cannot be.
+        DataError: What the entry says cannot be.
     """
-    label, split = None if layout.unlabelled else labels.canonical(row.label), table_split(row.split)
-    source = layout.file(row.path)
-    mask = layout.file(table_path(row.cell("mask")), "mask") if row.cell("mask") else None
+    label, split = None if layout.unlabelled else labels.canonical(entry.label), parse_split(entry.split)
+    source = layout.file(entry.path)
+    mask = layout.file(normal_path(entry.cell("mask")), "mask") if entry.cell("mask") else None
     origin = _origin(source)
-    _note_contradictions(row, origin, layout, notes)
-    group = _group(row, origin)
-    series = _series(row, origin)
-    for frame in _frames(row, origin, Counter() if layout.unlabelled else notes):
+    _note_contradictions(entry, origin, notes)
+    group = _group(entry, origin)
+    series = _series(entry, origin)
+    for frame in _frames(entry, origin, Counter() if layout.unlabelled else notes):
         yield Sample(
-            id=pseudonym("image", f"{row.path}#{frame}" if frame else row.path),
+            id=pseudonym("image", f"{entry.path}#{frame}" if frame else entry.path),
             source=source,
             label=label,
             group=None if group is None else pseudonym(*group),
-            domain=row.cell("domain") or origin.scanner or scanner_name(row.cell("scanner")) or UNKNOWN_DOMAIN,
+            domain=entry.domain or origin.scanner or scanner_name(entry.cell("scanner")) or UNKNOWN_DOMAIN,
             split=split,
             mask=mask,
             frame=frame,
             series=None if series is None else pseudonym(*series),
-            has_global_group_id=bool(origin.patient) and not row.cell("group"),
-            auxiliary=row.auxiliary,
+            has_global_group_id=bool(origin.patient) and not entry.group,
+            auxiliary=entry.auxiliary,
         )
 
 
-def _patient(row: Row) -> str:
-    """The patient by the table, or by the folder right below that of the class; empty where neither says."""
-    return row.cell("patient") or "".join(row.folders[1:2])
+def _patient(entry: ImageEntry) -> str:
+    """Returns the patient by the table, or by the folder right below that of the class; empty where neither says."""
+    return entry.cell("patient") or entry.within_domain("".join(entry.folders[1:2]))
 
 
 def _origin(source: str) -> _Origin:
@@ -249,41 +249,42 @@ def _origin(source: str) -> _Origin:
     )
 
 
-def _group(row: Row, origin: _Origin) -> tuple[str, str] | None:
-    """Kind and identifier of what must stay together: the person's own grouping, else the patient, else the series."""
-    if patient := row.cell("group") or origin.patient or _patient(row):
+def _group(entry: ImageEntry, origin: _Origin) -> tuple[str, str] | None:
+    """Returns kind and identifier of what must stay together: the group that is given, else the patient or series."""
+    if patient := entry.group or origin.patient or _patient(entry):
         return "patient", patient
-    return _series(row, origin)
+    return _series(entry, origin)
 
 
-def _series(row: Row, origin: _Origin) -> tuple[str, str] | None:
-    """Kind and identifier of what `predict` would judge as one: the DICOM series, the volume, or None for a picture."""
+def _series(entry: ImageEntry, origin: _Origin) -> tuple[str, str] | None:
+    """Returns kind and identifier of what `predict` judges as one: DICOM series or volume; None for a picture."""
     if origin.series:
         return "series", origin.series
-    return ("file", row.path) if origin.volume else None
+    return ("file", entry.path) if origin.volume else None
 
 
-def _frames(row: Row, origin: _Origin, notes: Counter[str]) -> Sequence[int]:
+def _frames(entry: ImageEntry, origin: _Origin, notes: Counter[str]) -> Sequence[int]:
     if origin.frames == 1 and not origin.volume:
         return (0,)  # the column `slice` of a series in single files counts the files
-    if not row.cell("slice"):
+    text = entry.cell("slice")
+    if not text:
         notes["{count} volumes have one label for all slices, also for those that do not cut the finding."] += 1
         return range(origin.frames)
-    if not row.cell("slice").isdecimal() or int(row.cell("slice")) >= origin.frames:
-        raise DataError(f"the slice is {row.cell('slice')!r}; the volume has 0 to {origin.frames - 1}")
-    return (int(row.cell("slice")),)
+    if not text.isdecimal() or int(text) >= origin.frames:
+        raise DataError(f"the slice is {text!r}; the volume has 0 to {origin.frames - 1}")
+    return (int(text),)
 
 
-def _note_contradictions(row: Row, origin: _Origin, layout: Layout, notes: Counter[str]) -> None:
-    patient = _patient(row)
-    if layout.table is None:
+def _note_contradictions(entry: ImageEntry, origin: _Origin, notes: Counter[str]) -> None:
+    patient = _patient(entry)
+    if entry.folders:
         if patient and not origin.patient:
             notes["{count} images take the folder below their class for the patient."] += 1
         return
-    if patient and origin.patient and patient != origin.patient and not row.cell("group"):
+    if patient and origin.patient and patient != origin.patient and not entry.group:
         notes["{count} files carry another PatientID than the table says; the files were believed."] += 1
-    claimed = set(scanner_name(row.cell("scanner")).split())
-    if claimed and origin.scanner and not row.cell("domain") and not claimed & set(origin.scanner.split()):
+    claimed = set(scanner_name(entry.cell("scanner")).split())
+    if claimed and origin.scanner and not entry.domain and not claimed & set(origin.scanner.split()):
         notes["{count} files carry another scanner than the table says; the files were believed."] += 1
 
 

@@ -20,7 +20,8 @@ from medtl.dicom.rules import MEDIA_DIRECTORY
 from medtl.dicom.scan import Contents, Refused, SeriesFiles, decode_series, name_series, resolve_file_ids, scan
 from medtl.nifti import is_volume, read_volume
 from medtl.scanners import scanner_of_header
-from shared.data.layouts import COLUMNS, TABLE_NAMES, read_table, table_path
+from shared.data.layouts import COLUMNS, normal_path
+from shared.data.layouts.table import TABLE_NAMES, read_table
 from shared.errors import DataError, InputRefused
 from shared.io.archives import (
     SEPARATOR,
@@ -120,7 +121,7 @@ def _masks(sources: Sequence[str]) -> set[str]:
         with suppress(DataError):
             rows = read_table(read_source(table), COLUMNS | {"mask": ("mask",)})
             folder = table.removesuffix(PurePosixPath(table).name)
-            masks |= {folder + table_path(row.cell("mask")) for row in rows if row.cell("mask")}
+            masks |= {folder + normal_path(row.cell("mask")) for row in rows if row.cell("mask")}
     return masks
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 from shared.errors import ConfigError
+from shared.task import PreprocessingOptions
 
 
 @dataclass(frozen=True)
-class Settings:
-    """The options of medtl's preprocessing; their defaults are `DEFAULT_OPTIONS`.
+class Settings(PreprocessingOptions):
+    """The options of medtl's preprocessing.
 
     Attributes:
         labels: "kind" keeps the classes, "binary" makes one class, tumour, of all that are not healthy.
@@ -31,8 +30,6 @@ class Settings:
     def __post_init__(self) -> None:
         if self.labels not in ("kind", "binary"):
             raise ConfigError(f"labels is {self.labels!r}; allowed are 'kind' and 'binary'")
-        if not isinstance(self.crop, bool):
-            raise ConfigError(f"crop is {self.crop!r}; allowed are true and false")
         if not 0 <= self.margin <= 1:
             raise ConfigError(f"margin is {self.margin}; allowed are 0 to 1")
         if not 0 <= self.lower_percentile < self.upper_percentile <= 100:
@@ -40,18 +37,3 @@ class Settings:
                 f"lower_percentile {self.lower_percentile} and upper_percentile {self.upper_percentile} "
                 "must rise and lie within 0 to 100"
             )
-
-    @classmethod
-    def of(cls, options: Mapping[str, Any]) -> Settings:
-        """Makes settings of `options`, with the defaults for what they leave out.
-
-        Raises:
-            ConfigError: An option is unknown or its value is not allowed.
-        """
-        unknown = sorted(set(options) - set(DEFAULT_OPTIONS))
-        if unknown:
-            raise ConfigError(f"unknown option {unknown[0]!r}; allowed are {', '.join(DEFAULT_OPTIONS)}")
-        return cls(**options)
-
-
-DEFAULT_OPTIONS: Mapping[str, Any] = {field.name: field.default for field in fields(Settings)}

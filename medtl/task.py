@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medtl import labels
-from medtl.settings import DEFAULT_OPTIONS
+from medtl.settings import Settings
 from shared.samples import UNKNOWN_DOMAIN, Dataset, Sample
 from shared.task import Image, Item, Preprocessing, Task
 
@@ -28,7 +28,7 @@ class MedtlTask:
     )
     flip_invariant = True
     inputs_help = "A DICOM file, series folder, DICOMDIR or zip, a PNG or JPEG, or a NIfTI volume."
-    default_options: Mapping[str, Any] = DEFAULT_OPTIONS
+    default_options: Mapping[str, Any] = Settings.defaults()
     augmentations: tuple[str, ...] = ("usual", "mri_physics")
 
     def load(self, source: Path, *, options: Mapping[str, Any], unlabelled: bool = False) -> Dataset:

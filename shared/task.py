@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias
 
+from shared.errors import ConfigError
 from shared.samples import UNKNOWN_DOMAIN, Dataset, Sample
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-import numpy as np
-from numpy.typing import NDArray
 
 Image: TypeAlias = "NDArray[np.float32]"
 """A preprocessed image, float32 [channels, size, size], values in 0..1."""
@@ -55,6 +54,46 @@ class Preprocessing:
     size: int
     channels: int = 1
     options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PreprocessingOptions:
+    """Base of an application's preprocessing options: the fields of its class are the options, each with a default.
+
+    `of` checks types by the default: true or false, a number, a text. The application's `__post_init__` checks ranges
+    and raises `ConfigError`.
+    """
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Self:
+        """Puts options over the defaults.
+
+        Args:
+            options: Values by the names of the fields, as in `Preprocessing.options`.
+
+        Raises:
+            ConfigError: An option is unknown or its value is not allowed.
+        """
+        known = cls.defaults()
+        unknown = sorted(set(options) - set(known))
+        if unknown:
+            raise ConfigError(f"unknown option {unknown[0]!r}; allowed are {', '.join(known)}")
+        for name, value in options.items():
+            kind = _kind(known[name])
+            if _kind(value) != kind:
+                raise ConfigError(f"{name} is {value!r}; allowed is {kind}")
+        return cls(**options)
+
+    @classmethod
+    def defaults(cls) -> dict[str, Any]:
+        """Returns the default of each option by its name."""
+        return {field.name: field.default for field in fields(cls)}
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, bool):
+        return "true or false"
+    return "a number" if isinstance(value, (int, float)) else "a text" if isinstance(value, str) else "another type"
 
 
 class Task(Protocol):

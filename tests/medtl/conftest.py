@@ -17,7 +17,7 @@ from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
 
 from medtl.inputs import read_inputs
 from medtl.phantom.dataset import write_phantom
-from medtl.settings import DEFAULT_OPTIONS
+from medtl.task import TASK
 from shared.evaluation.decision.aggregation import Aggregation
 from shared.evaluation.decision.ood import FILE, Reference
 from shared.io.atomic import write_array, write_json
@@ -62,7 +62,7 @@ def judge(folder: Path) -> Judged:
         task="medtl",
         classes=("no_tumour", "glioma"),
         positive=(False, True),
-        preprocessing=Preprocessing(SIZE, 1, DEFAULT_OPTIONS),
+        preprocessing=Preprocessing(SIZE, 1, TASK.default_options),
         threshold=0.5,
         operating_point={"statement": "1 misses in 99 positive patients"},
         rejection=None,
@@ -216,7 +216,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         task="medtl",
         classes=("no_tumour", "tumour"),
         positive=(False, True),
-        preprocessing=Preprocessing(32, 1, DEFAULT_OPTIONS),
+        preprocessing=Preprocessing(32, 1, TASK.default_options),
         threshold=0.5,
         operating_point=None,
         rejection=None,

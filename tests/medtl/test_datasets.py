@@ -100,8 +100,24 @@ def test_labels_can_be_made_binary_and_unknown_ones_count_as_tumour(tmp_path: Pa
 def test_a_copy_of_the_tree_inside_itself_is_refused(tmp_path: Path) -> None:
     picture(tmp_path / "yes" / "1.png")
     picture(tmp_path / "brain_tumor_dataset" / "yes" / "1.png")
-    with pytest.raises(DataError, match="lies within"):
+    with pytest.raises(DataError, match="1 images in class, 1 images in site/class"):
         load(tmp_path, {})
+
+
+def test_a_class_within_a_class_is_refused(tmp_path: Path) -> None:
+    picture(tmp_path / "yes" / "1.png")
+    picture(tmp_path / "no" / "glioma" / "1.png")
+    with pytest.raises(DataError, match="folder glioma lies within what looks like the class no"):
+        load(tmp_path, {})
+
+
+def test_the_folder_of_a_site_stands_against_the_scanner_in_the_tags(tmp_path: Path) -> None:
+    for site in ("north", "south"):
+        for name in ("yes", "no"):
+            dicom(tmp_path / site / name / "IM0001", patient=f"{site} {name}")
+    samples = load(tmp_path, {}).samples
+    assert {s.domain for s in samples} == {"north", "south"}
+    assert len({s.group for s in samples}) == 4
 
 
 def test_dicom_tags_say_who_and_where(tmp_path: Path) -> None:

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from medtl.settings import DEFAULT_OPTIONS
+from medtl.task import TASK
 from medtl.transforms import augment, crop_box, images, preprocess, preprocess_mask, restore
 from shared.errors import ConfigError, DataError
 from shared.samples import Sample
 from shared.task import Preprocessing
 
-SPEC = Preprocessing(64, 1, DEFAULT_OPTIONS)
+SPEC = Preprocessing(64, 1, TASK.default_options)
 
 
 def head(rows: int = 200, columns: int = 160, centre: tuple[int, int] = (90, 70), radius: int = 50) -> np.ndarray:
@@ -44,7 +44,7 @@ def test_crop_ignores_lettering_beside_the_head() -> None:
 
 
 def test_aspect_is_kept_without_cropping() -> None:
-    spec = Preprocessing(64, 1, {**DEFAULT_OPTIONS, "crop": False})
+    spec = Preprocessing(64, 1, {**TASK.default_options, "crop": False})
     box = crop_box(head(), spec)
     assert (box.top, box.left, box.side) == (0, -20, 200)
     assert not preprocess(head(), spec)[0, :, :5].any()
@@ -177,7 +177,7 @@ def test_map_comes_back_to_where_its_image_was(shape: tuple[int, int], crop: boo
     pixels, point = head(*shape), (75, 88)
     marked = np.zeros(shape, dtype=bool)
     marked[point[0] - 2 : point[0] + 3, point[1] - 2 : point[1] + 3] = True
-    spec = Preprocessing(64, 1, {**DEFAULT_OPTIONS, "crop": crop})
+    spec = Preprocessing(64, 1, {**TASK.default_options, "crop": crop})
     restored = restore(preprocess_mask(marked, pixels, spec).astype(np.float32), pixels, spec)
     assert restored.shape == shape
     assert restored.dtype == np.float32

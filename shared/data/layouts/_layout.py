@@ -1,0 +1,174 @@
+"""The types that all layouts share: what is looked for, the files that are there, and what a layout makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from shared.errors import DataError
+from shared.io.archives import exists, join, list_sources, relative_name
+from shared.registry import Registry
+
+COLUMNS = {
+    "path": ("path", "image", "file", "filename"),
+    "label": ("label", "class"),
+    "group": ("group",),
+    "domain": ("domain",),
+    "split": ("split",),
+}
+"""The columns that every application reads of a table, each with the headings under which it is looked for."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """What an application looks for.
+
+    Attributes:
+        columns: The columns that are read of a table, each with the headings under which it is looked for: `COLUMNS`
+            and the application's own. Other columns are left alone.
+        is_image: Whether a file may be an image, by its name.
+        is_class: Whether a folder is that of a class which the application knows, by its name.
+        example: Folders by class as the advice in messages shows them ("glioma/, no_tumour/").
+    """
+
+    columns: Mapping[str, Sequence[str]]
+    is_image: Callable[[str], bool]
+    is_class: Callable[[str], bool]
+    example: str
+
+
+@dataclass(frozen=True)
+class ImageEntry:
+    """What a line of a table, or the folders above a file, say of one image; nothing of it is checked yet.
+
+    Attributes:
+        place: Where it is said ("row 17", "file 2 (by name) in Train/glioma"), for messages; identifies nobody.
+        path: File name relative to `Layout.folder`, with slashes and without detours.
+        label: The class as the table or the folder spells it.
+        split: The split as the table spells it; by folders "train", "validation" or "test"; empty where none is named.
+        group: The group (patient, writer) that must stay on one side of a split; empty where none is named.
+        domain: The domain (scanner, site) it comes from; empty where none is named.
+        folders: The folders from that of the class down to the file; empty where no folder says the class.
+        cells: The application's own columns of the table, by the keys of `Search.columns`.
+        auxiliary: Auxiliary labels by name (of the heading `label:plane`: "plane"); empty fields are missing.
+    """
+
+    place: str
+    path: str
+    label: str = ""
+    split: str = ""
+    group: str = ""
+    domain: str = ""
+    folders: tuple[str, ...] = ()
+    cells: Mapping[str, str] = field(default_factory=dict)
+    auxiliary: Mapping[str, str] = field(default_factory=dict)
+
+    def cell(self, column: str) -> str:
+        """Returns the text in one of the application's own columns, empty where there is none."""
+        return self.cells.get(column, "")
+
+    def within_domain(self, name: str) -> str:
+        """Makes the name of a folder or file unique across domains: patient 7 of two sites are two patients."""
+        return f"{self.domain}/{name}" if self.domain and name else name
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The files that a layout is recognised from.
+
+    Attributes:
+        root: The folder or zip that file names are relative to.
+        files: The source of each file below `root`, by name; the file alone where one was given by its own path.
+        given_file: Name of the file that was given by its own path, or None for a folder or zip.
+        unlabelled: Whether labels are not asked for.
+    """
+
+    root: Path
+    files: Mapping[str, str]
+    given_file: str | None = None
+    unlabelled: bool = False
+
+    @classmethod
+    def of(cls, source: Path, *, unlabelled: bool = False) -> Listing:
+        """Lists a folder or zip, or takes a file that some layout accepts by its own path.
+
+        Raises:
+            DataError: `source` is none of these, or cannot be listed.
+        """
+        if source.is_file() and any(source.suffix.lower() in LAYOUTS.get(name).file_suffixes for name in LAYOUTS):
+            return cls(source.parent, {source.name: str(source)}, source.name, unlabelled)
+        files = {str(relative_name(name, source)): name for name in list_sources(source)}
+        return cls(source, files, unlabelled=unlabelled)
+
+    def images(self, search: Search) -> list[str]:
+        """Returns the names of the files that may be images."""
+        return [name for name in self.files if search.is_image(name)]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A layout as recognised: what it says of each image, and how to reach files by name.
+
+    Attributes:
+        entries: One entry an image.
+        root: The folder or zip that file names are relative to.
+        folder: The folder in `root` that file names begin at, with its slash; empty where it is `root` itself.
+        table: Name of the file below `root` that lists the images, or None where the folders do.
+        notes: What was left out or assumed, in plain sentences.
+        files: The source of each file below `root`, by name, as far as they were listed.
+        unlabelled: Whether labels were neither asked for nor read.
+    """
+
+    entries: Sequence[ImageEntry]
+    root: Path
+    folder: str = ""
+    table: str | None = None
+    notes: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+    unlabelled: bool = False
+
+    def source(self, path: str) -> str:
+        """Returns the source of a file, whether it exists or not."""
+        name = f"{self.folder}{path}"
+        return self.files.get(name) or join(self.root, name)
+
+    def file(self, path: str, what: str = "file") -> str:
+        """Returns the source of a file that must exist.
+
+        Args:
+            path: Its name, as in `ImageEntry.path`.
+            what: What the message calls it; it does not show the name, which may be a patient's.
+
+        Raises:
+            DataError: It does not exist, or the path is empty.
+        """
+        if not path:
+            raise DataError("the path is empty")
+        source = self.source(path)
+        if f"{self.folder}{path}" not in self.files and not exists(source):
+            raise DataError(f"the {what} does not exist")
+        return source
+
+
+@dataclass(frozen=True)
+class LayoutRule:
+    """How one layout is recognised.
+
+    Attributes:
+        recognise: Reads a listing and returns the layout, or None where the files are laid out otherwise. Raises
+            DataError where they are laid out so, but not consistently.
+        priority: Rules of a higher priority are asked first. Of two rules with the same priority, at most one may
+            recognise a listing; else it is refused as ambiguous.
+        advice: The layout in a few words, for the message that no layout was recognised; `{example}` stands for
+            `Search.example`. Empty where it cannot be what the person meant.
+        file_suffixes: Endings, in lower case, of files that the rule takes by their own path.
+    """
+
+    recognise: Callable[[Listing, Search], Layout | None]
+    priority: int
+    advice: str = ""
+    file_suffixes: tuple[str, ...] = ()
+
+
+LAYOUTS: Registry[LayoutRule] = Registry("layout", "shared.data.layouts")

@@ -1,0 +1,71 @@
+"""What the names of files and folders say: order, split, and the folder that wraps a collection."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Callable, Iterable
+
+from shared.errors import DataError
+
+_SPLITS = {
+    "train": "train training",
+    "validation": "validation val valid dev",
+    "test": "test testing",
+}
+_SPLIT_NAMES = {spelling: name for name, spellings in _SPLITS.items() for spelling in spellings.split()}
+
+
+def split_name(name: str) -> str | None:
+    """Returns the split that a word such as `Training` or `val` means, or None."""
+    return _SPLIT_NAMES.get(name.strip().lower())
+
+
+def parse_split(text: str) -> str | None:
+    """Returns the split that an entry names, or None where it is empty.
+
+    Raises:
+        DataError: It is another word.
+    """
+    if text and split_name(text) is None:
+        raise DataError(f"the split is {text!r}; allowed are train, validation, test or nothing")
+    return split_name(text)
+
+
+def normal_path(path: str) -> str:
+    """Writes a path of a table with slashes and without detours; an empty one stays empty."""
+    return posixpath.normpath(path.replace("\\", "/")) if path else ""
+
+
+def natural(path: str) -> tuple[tuple[int, int, str], ...]:
+    """Returns a key that sorts `image 10` behind `image 9`."""
+    parts = re.split(r"([0-9]+)", path)
+    return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part)
+
+
+def wrapping_folder(names: Iterable[str], is_class: Callable[[str], bool]) -> str:
+    """Returns the one folder above everything, with its slash (`brain_tumor_dataset/`), or "" where there is none.
+
+    A folder that names a split or a known class wraps nothing, and neither does one that holds files alone.
+    """
+    split_up = [name.split("/") for name in names]
+    tops = {parts[0] for parts in split_up if len(parts) > 1}
+    if len(tops) != 1 or not any(len(parts) > 2 for parts in split_up):
+        return ""
+    top = tops.pop()
+    return "" if split_name(top) is not None or is_class(top) else f"{top}/"
+
+
+def names_below(names: Iterable[str], folder: str) -> list[str]:
+    """Returns the names that begin with a folder, without it, in natural order.
+
+    Args:
+        names: File names with slashes.
+        folder: The folder with its slash, or "" for all names.
+    """
+    return sorted((name.removeprefix(folder) for name in names if name.startswith(folder)), key=natural)
+
+
+def left_out(count: int, what: str) -> tuple[str, ...]:
+    """Writes the note on files that were left out; none where there are none."""
+    return (f"{count} files that are {what} were left out.",) if count else ()

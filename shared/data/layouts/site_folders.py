@@ -1,0 +1,93 @@
+"""A folder for each site and in it one for each class (`hospital_a/glioma/1.png`), as DomainBed and WILDS have them.
+
+The folder of the site becomes the domain. `Train/` and `Test/` may lie above the sites or within each of them.
+A folder above a class is the site's only where every class is one that the application knows.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from shared.data.layouts._layout import LAYOUTS, ImageEntry, Layout, LayoutRule, Listing, Search
+from shared.data.layouts._names import left_out, names_below, split_name, wrapping_folder
+from shared.errors import DataError
+
+SHAPES = (("site", "class"), ("split", "site", "class"), ("site", "split", "class"))
+"""The folders above an image, from the top; below that of the class there may be more (a patient's)."""
+
+
+def recognise(listing: Listing, search: Search) -> Layout | None:
+    """Recognises sites by the known classes below them; files in no folder, or that are no image, are left out.
+
+    One folder above everything is a wrapping folder and no site: nothing says which of the two it is.
+
+    Raises:
+        DataError: Some images lie in sites, and others at another depth.
+    """
+    if listing.unlabelled:
+        return None
+    images = listing.images(search)
+    wrapping = wrapping_folder(images, search.is_class)
+    folders = {name: tuple(name.split("/")[:-1]) for name in names_below(images, wrapping) if "/" in name}
+    shapes = {name: _shape(above, search.is_class) for name, above in folders.items()}
+    if not any(shape in SHAPES for shape in shapes.values()):
+        return None
+    _refuse_mixed(listing.root.name, Counter(shapes.values()))
+    numbers = Counter[str]()
+    entries = [_entry(name, folders[name], shape, numbers) for name, shape in shapes.items()]
+    sites = len({entry.domain for entry in entries})
+    notes = (
+        f"The folders above the classes are taken for sites ({sites}); if they are patients, list the files in "
+        "labels.csv with the column group.",
+        *left_out(len(listing.files) - len(entries), "no image in a folder of a site and a class"),
+    )
+    return Layout(entries, listing.root, wrapping, notes=notes, files=listing.files)
+
+
+def _shape(folders: Sequence[str], is_class: Callable[[str], bool]) -> tuple[str, ...]:
+    """Says of each folder, down to the first known class, what it is; without a class the last is "site" or "split"."""
+    shape: list[str] = []
+    for folder in folders:
+        shape.append("split" if split_name(folder) else "class" if is_class(folder) else "site")
+        if shape[-1] == "class":
+            break
+    return tuple(shape)
+
+
+def _refuse_mixed(root: str, counts: Counter[tuple[str, ...]]) -> None:
+    if len(counts) == 1:
+        return
+    seen = Counter[str]()
+    for shape, count in counts.items():
+        seen["/".join(shape) if shape[-1] == "class" else "folders of no known class"] += count
+    found = ", ".join(f"{count} images in {what}" for what, count in sorted(seen.items()))
+    raise DataError(
+        f"{root} mixes folders of sites with others: {found}; allowed is one of "
+        f"{', '.join('/'.join(shape) for shape in SHAPES)} for all images, with classes that are known; "
+        "move the others, or list all files in labels.csv with the column domain"
+    )
+
+
+def _entry(name: str, folders: tuple[str, ...], shape: tuple[str, ...], numbers: Counter[str]) -> ImageEntry:
+    at = shape.index("class")
+    home = "/".join(folders[: at + 1])  # ends at the class: a folder below may have a patient's name
+    numbers[home] += 1
+    return ImageEntry(
+        place=f"file {numbers[home]} (by name) in {home}",
+        path=name,
+        label=folders[at],
+        split=split_name(folders[shape.index("split")]) or "" if "split" in shape else "",
+        domain=folders[shape.index("site")],
+        folders=folders[at:],
+    )
+
+
+LAYOUTS.add(
+    "site_folders",
+    LayoutRule(
+        recognise,
+        priority=20,  # its trees look like folders by class, with a site for the class
+        advice="folders by site with folders by known class in each (site/class/image)",
+    ),
+)

@@ -1,0 +1,123 @@
+"""A table that lists files: a .csv given by its own path, or `labels.csv` in a tree, at most one folder down."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+
+from shared.data.layouts._layout import COLUMNS, LAYOUTS, ImageEntry, Layout, LayoutRule, Listing, Search
+from shared.data.layouts._names import normal_path
+from shared.errors import DataError
+from shared.io.archives import read_source
+
+TABLE_NAMES = ("labels.csv", "manifest.csv")
+AUXILIARY = re.compile(r"label:\s*([a-z][a-z0-9_]*)")
+"""Lower-case headings of auxiliary labels: `label:plane`. No other column can become one by accident."""
+
+
+def recognise(listing: Listing, search: Search) -> Layout | None:
+    """Recognises the table that was given, or the only table in the tree that is nearest to its root.
+
+    Raises:
+        DataError: There are several, or the table is damaged.
+    """
+    table = listing.given_file or _table_in_tree(listing)
+    if table is None:
+        return None
+    entries = read_table(read_source(listing.files[table]), search.columns, unlabelled=listing.unlabelled)
+    folder = table[: table.rfind("/") + 1]
+    return Layout(entries, listing.root, folder, table, files=listing.files, unlabelled=listing.unlabelled)
+
+
+def read_table(data: bytes, columns: Mapping[str, Sequence[str]], *, unlabelled: bool = False) -> list[ImageEntry]:
+    """Reads a table that lists files: comma or semicolon, UTF-8, one heading line.
+
+    Args:
+        data: The bytes of the file.
+        columns: The columns that are read, each with the headings under which to look for it; `path` and `label` must
+            be among them and in the table. Other columns are left alone, but for auxiliary labels (`label:plane`).
+        unlabelled: Whether `label` is neither needed nor read.
+
+    Raises:
+        DataError: It is no such table, lacks a column for path or label, or has no row.
+    """
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise DataError("the table is not UTF-8 text; save it as CSV in UTF-8") from None
+    heading = text.partition("\n")[0]
+    delimiter = ";" if heading.count(";") > heading.count(",") else ","
+    try:
+        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, restval="")
+        headings = {name.strip().lower(): name for name in reader.fieldnames or ()}
+        if unlabelled:
+            columns = {column: names for column, names in columns.items() if column != "label"}
+        found = _find_columns(headings, columns)
+        auxiliary = {match[1]: name for low, name in headings.items() if (match := AUXILIARY.fullmatch(low))}
+        lines = list(reader)
+    except csv.Error as error:
+        raise DataError(f"the table is damaged: {error}") from None
+    if not lines:
+        raise DataError("the table has no row below its heading")
+    wide = [number for number, line in enumerate(lines, start=2) if None in line]
+    if wide:
+        raise DataError(f"{len(wide)} rows of the table have more fields than its heading, row {wide[0]} first")
+    return [_entry(number, _cells(line, found), _cells(line, auxiliary)) for number, line in enumerate(lines, start=2)]
+
+
+def _table_in_tree(listing: Listing) -> str | None:
+    tables = [name for name in listing.files if name.count("/") <= 1 and _file_name(name).lower() in TABLE_NAMES]
+    highest = [name for name in tables if name.count("/") == min(table.count("/") for table in tables)]
+    if len(highest) > 1:
+        raise DataError(f"{listing.root.name} has several tables: {', '.join(highest)}; give the path of one of them")
+    return highest[0] if highest else None
+
+
+def _file_name(path: str) -> str:
+    return PurePosixPath(path).name
+
+
+def _find_columns(headings: Mapping[str, str], columns: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    found = {}
+    for column, names in columns.items():
+        present = [headings[name] for name in names if name in headings]
+        if len(present) > 1:
+            raise DataError(f"the table has the columns {' and '.join(present)} for one thing; keep one of them")
+        if present:
+            found[column] = present[0]
+    for column in ("path", "label"):
+        if column in columns and column not in found:
+            wanted = " or ".join(columns[column])
+            raise DataError(f"the table has no column {wanted}; its heading is {', '.join(headings) or 'empty'}")
+    return found
+
+
+def _cells(line: Mapping[str, str], columns: Mapping[str, str]) -> dict[str, str]:
+    return {column: line[heading].strip() for column, heading in columns.items()}
+
+
+def _entry(number: int, cells: Mapping[str, str], auxiliary: Mapping[str, str]) -> ImageEntry:
+    return ImageEntry(
+        place=f"row {number}",
+        path=normal_path(cells["path"]),
+        label=cells.get("label", ""),
+        split=cells.get("split", ""),
+        group=cells.get("group", ""),
+        domain=cells.get("domain", ""),
+        cells={column: text for column, text in cells.items() if column not in COLUMNS},
+        auxiliary={name: text for name, text in auxiliary.items() if text},
+    )
+
+
+LAYOUTS.add(
+    "table",
+    LayoutRule(
+        recognise,
+        priority=30,  # a table says more than the folders that it lies in
+        advice="a tree with labels.csv, or a manifest .csv, with the columns path and label",
+        file_suffixes=(".csv",),
+    ),
+)
