@@ -1,4 +1,4 @@
-"""The characters: their classes, what they look like in Unicode, and the folders in which datasets keep them."""
+"""The Devanagari characters: their classes, their Unicode, and the folders in which datasets keep them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _CONSONANTS = (
 )
 _VOWELS = "अ a,आ aa,इ i,ई ii,उ u,ऊ uu,ए e,ऐ ai,ओ o,औ au,अं am,अः ah"
 _FAMILIES: dict[str, Kind] = {"consonants": "consonant", "numerals": "digit", "vowels": "vowel"}
-"""The folders of NHCD's layout."""
+"""The top folders of NHCD's layout, with the kind of the characters in them."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,11 @@ class Character:
     """One character.
 
     Attributes:
-        label: Its class in the engine: of a consonant the word in DHCD's folder name, else `digit_0`, `vowel_1`.
-        symbol: In Unicode; one letter, or a consonant cluster, or a letter with its sign.
-        name: In Latin letters as in the Unicode standard (ट is tta), clusters and signs alike.
-        kind: What it is.
-        number: Its place among its kind, from 1; of a digit its value.
+        label: Its class: for a consonant the word in DHCD's folder name, else `digit_0`, `vowel_1`.
+        symbol: Its Unicode text: a letter, a consonant cluster, or a letter with a sign.
+        name: Its name in Latin letters as in the Unicode standard (ट is tta), for clusters and signs too.
+        kind: Whether it is a consonant, digit or vowel.
+        number: Its place among its kind, from 1; for a digit its value.
     """
 
     label: str
@@ -54,7 +54,7 @@ CHARACTERS = {character.label: character for character in _characters()}
 """All characters by label, in the order of a network's outputs.
 
 The 36 consonants and 10 digits are the classes of DHCD (Acharya et al. 2015); NHCD (Pant et al. 2012) has the same in
-the same order, and the 12 vowels, which DHCD has not.
+the same order, and 12 vowels, which DHCD lacks.
 """
 
 _BY_PLACE = {(character.kind, character.number): character.label for character in CHARACTERS.values()}
@@ -62,7 +62,7 @@ _BY_SYMBOL = {character.symbol: character.label for character in CHARACTERS.valu
 
 
 def dhcd_label(folder: str) -> str | None:
-    """The class of a folder of DHCD (`character_1_ka`, `digit_0`), or None where it is not one."""
+    """Returns the class of a DHCD folder (`character_1_ka`, `digit_0`), or None where it is none."""
     match = re.fullmatch(r"character_([0-9]{1,2})_([a-z]+)|digit_([0-9])", folder.strip().lower())
     if match is None:
         return None
@@ -72,18 +72,18 @@ def dhcd_label(folder: str) -> str | None:
 
 
 def nhcd_label(family: str, folder: str) -> str | None:
-    """The class of a folder of NHCD (`1` in `consonants`), or None where it is not one."""
+    """Returns the class of an NHCD folder (`1` in `consonants`), or None where it is none."""
     kind = _FAMILIES.get(family.strip().lower())
     return _BY_PLACE.get((kind, int(folder))) if kind and re.fullmatch(r"[0-9]{1,2}", folder) else None
 
 
 def is_nhcd_family(folder: str) -> bool:
-    """Whether a folder is one of the three of NHCD's layout."""
+    """Whether a folder is one of the three top folders of NHCD's layout."""
     return folder.strip().lower() in _FAMILIES
 
 
 def canonical(name: str) -> str:
-    """The one spelling of a class: `ka` for `ka`, `character_1_ka` or `क`; an unknown name comes back as it is."""
+    """Returns the one spelling of a class: `ka` for `ka`, `character_1_ka` or `क`; an unknown name is kept."""
     plain = name.strip()
     return dhcd_label(plain) or _BY_SYMBOL.get(plain) or (plain.lower() if is_known(plain.lower()) else plain)
 
@@ -94,6 +94,6 @@ def is_known(label: str) -> bool:
 
 
 def ordered(labels: Iterable[str]) -> tuple[str, ...]:
-    """The distinct classes in the order of a network's outputs: known ones as in the table, then the rest by name."""
+    """Lists the distinct classes in the order of a network's outputs: known ones as in `CHARACTERS`, then by name."""
     distinct = set(labels)
     return (*(label for label in CHARACTERS if label in distinct), *sorted(distinct - set(CHARACTERS)))

@@ -1,4 +1,4 @@
-"""TASK: what handwriting gives the engine. Everything heavy is imported by the method that needs it."""
+"""TASK: handwriting as the engine sees it. Everything heavy is imported by the method that needs it."""
 
 from __future__ import annotations
 
@@ -38,46 +38,49 @@ class HandwritingTask:
         return datasets.load(source, options, unlabelled=unlabelled)
 
     def synthetic_domains(self) -> tuple[str, ...]:
-        """One: all come from fonts."""
+        """Names the one domain: all characters come from fonts."""
         return (UNKNOWN_DOMAIN,)
 
     def synthetic_dataset(self, root: Path, progress: Callable[[int, int], None]) -> Path:
-        """Characters made from the system's fonts, under `root`, written now if they are not there."""
+        """Writes characters in the system's fonts under `root`, unless they lie there, and returns their folder."""
         from handwriting.glyphs import dataset as glyph_dataset
 
         return glyph_dataset.synthetic_dataset(root, progress)
 
     def is_positive(self, label: str) -> bool:
-        """No character is more dangerous to miss than another."""
+        """Always false: no character is more dangerous to miss than another."""
         return False
 
     def auxiliary(self, sample: Sample) -> Mapping[str, str]:
-        """What the data say, `kind` (consonant, digit, vowel) and `writer`: the group, maybe a block of files."""
+        """Returns the auxiliary labels of the data, `kind` (consonant, digit, vowel) and `writer`.
+
+        The writer is the group, which with the option `blocks` is a block of files.
+        """
         character = CHARACTERS.get(str(sample.label))
         known = {} if character is None else {"kind": str(character.kind)}
         return known | ({} if sample.group is None else {"writer": sample.group}) | dict(sample.auxiliary)
 
     def canonical(self, name: str) -> str:
-        """The label of a character: of `ka`, `character_1_ka` or `क` it is `ka`."""
+        """Returns the label of a character: `ka` for `ka`, `character_1_ka` or `क`."""
         return labels.canonical(name)
 
     def display_name(self, label: str) -> str:
-        """The character in Unicode and its name (`क ka`); a class that is no character of ours by its label."""
+        """Returns the character in Unicode and its name (`क ka`), or the label of a class that is none."""
         character = CHARACTERS.get(label)
         return label if character is None else f"{character.symbol} {character.name}"
 
     def read(self, sample: Sample) -> NDArray[np.float32]:
-        """Raw pixels of one sample, float32 [rows, columns] or [rows, columns, 3]."""
+        """Reads the raw pixels of one sample, float32 [rows, columns] or [rows, columns, 3]."""
         from handwriting import datasets
 
         return datasets.read(sample)
 
     def read_mask(self, sample: Sample, spec: Preprocessing) -> NDArray[np.bool_] | None:
-        """Characters have no masks."""
+        """Returns None: characters have no masks."""
         return None
 
     def preprocess(self, pixels: NDArray[np.float32], spec: Preprocessing) -> Image:
-        """Raw pixels to float32 [1, size, size], 0 to 1, light ink on black."""
+        """Turns raw pixels into the network's input, float32 [1, size, size], 0 to 1, light ink on black."""
         from handwriting import transforms
 
         return transforms.preprocess(pixels, spec)
@@ -89,25 +92,25 @@ class HandwritingTask:
         content_hash: str,
         progress: Callable[[int, int], None] = lambda *_: None,
     ) -> Sequence[Image]:
-        """Preprocessed images for training, decoded once and kept on disk as bytes."""
+        """Prepares the preprocessed images of samples for training, decoded once and kept on disk as bytes."""
         from handwriting import datasets, transforms
 
         return transforms.images(samples, spec, content_hash, datasets.read, progress)
 
     def augment(self, image: Image, seed: int, kind: str = "usual") -> Image:
-        """A random variation of `image`, a pure function of its arguments; there is one kind."""
+        """Varies an image at random, as a pure function of its arguments; there is one kind."""
         from handwriting import transforms
 
         return transforms.augment(image, seed)
 
     def read_inputs(self, paths: Sequence[Path]) -> Iterable[Item]:
-        """What a person hands to `predict`, each as an item, damaged ones as refusals."""
+        """Reads the inputs of `predict`, each as an item, damaged ones as refusals."""
         from handwriting import inputs
 
         return inputs.read_inputs(paths)
 
     def register_backbones(self) -> None:
-        """There is nothing to add: the engine's backbones serve."""
+        """Adds nothing: the engine's backbones serve."""
 
 
 TASK: Task = HandwritingTask()

@@ -1,4 +1,4 @@
-"""TASK: what medtl gives the engine. Everything heavy is imported by the method that needs it."""
+"""TASK: medtl as the engine sees it. Everything heavy is imported by the method that needs it."""
 
 from __future__ import annotations
 
@@ -38,48 +38,48 @@ class MedtlTask:
         return datasets.load(source, options, unlabelled=unlabelled)
 
     def synthetic_domains(self) -> tuple[str, ...]:
-        """The scanners of the phantom."""
+        """Names the scanners of the phantom."""
         from medtl.phantom import dataset as phantom
 
         return phantom.synthetic_domains()
 
     def synthetic_dataset(self, root: Path, progress: Callable[[int, int], None]) -> Path:
-        """The phantom under `root`, written now if it is not there."""
+        """Writes the phantom under `root`, unless it lies there, and returns its folder."""
         from medtl.phantom import dataset as phantom
 
         return phantom.synthetic_dataset(root, progress)
 
     def is_positive(self, label: str) -> bool:
-        """Whether a class counts as tumour; every class does that is not known to be healthy."""
+        """Whether a class counts as tumour: every class does that is not known to be healthy."""
         return labels.is_positive(label)
 
     def auxiliary(self, sample: Sample) -> Mapping[str, str]:
-        """What the data say, and `scanner`: the domain, where it is known."""
+        """Returns the auxiliary labels of the data, and as `scanner` the domain, where it is known."""
         known = {} if sample.domain == UNKNOWN_DOMAIN else {"scanner": sample.domain}
         return known | dict(sample.auxiliary)
 
     def canonical(self, name: str) -> str:
-        """The one spelling of a class; a name that is not known counts as a tumour of its own kind."""
+        """Returns the one spelling of a class name; a name that is not known counts as a tumour of its own kind."""
         return labels.canonical(name)
 
     def display_name(self, label: str) -> str:
-        """The label itself: it is what radiologists call it."""
+        """Returns the label itself, which is the word that radiologists use."""
         return label
 
     def read(self, sample: Sample) -> NDArray[np.float32]:
-        """Raw pixels of one sample, float32 [rows, columns] or [rows, columns, 3]."""
+        """Reads the raw pixels of one sample, float32 [rows, columns] or [rows, columns, 3]."""
         from medtl import datasets
 
         return datasets.read(sample)
 
     def read_mask(self, sample: Sample, spec: Preprocessing) -> NDArray[np.bool_] | None:
-        """The sample's mask [size, size] on the grid of the preprocessed image, or None."""
+        """Reads the sample's mask, bool [size, size], on the grid of the preprocessed image; None where it has none."""
         from medtl import datasets
 
         return datasets.read_mask(sample, spec)
 
     def preprocess(self, pixels: NDArray[np.float32], spec: Preprocessing) -> Image:
-        """Raw pixels to float32 [1, size, size], 0 to 1."""
+        """Turns raw pixels into the network's input, float32 [1, size, size], 0 to 1."""
         from medtl import transforms
 
         return transforms.preprocess(pixels, spec)
@@ -91,20 +91,20 @@ class MedtlTask:
         content_hash: str,
         progress: Callable[[int, int], None] = lambda *_: None,
     ) -> Sequence[Image]:
-        """Preprocessed images for training, decoded once a run and kept in memory by MONAI."""
+        """Prepares the preprocessed images of samples for training, decoded once a run and kept in memory by MONAI."""
         from medtl import datasets, transforms
 
         return transforms.images(samples, spec, datasets.read, progress)
 
     def augment(self, image: Image, seed: int, kind: str = "usual") -> Image:
-        """A random variation of `image`, a pure function of its arguments; `kind` is one of `augmentations`."""
+        """Varies an image at random, as a pure function of its arguments; `kind` is one of `augmentations`."""
         from medtl import augmentation as mri_physics
         from medtl import transforms
 
         return mri_physics.augment(image, seed) if kind == "mri_physics" else transforms.augment(image, seed)
 
     def read_inputs(self, paths: Sequence[Path]) -> Iterable[Item]:
-        """What a person hands to `predict`, each as an item, damaged ones as refusals."""
+        """Reads the inputs of `predict`, each as an item, damaged ones as refusals."""
         from medtl import inputs
 
         return inputs.read_inputs(paths)

@@ -1,4 +1,4 @@
-"""What the engine knows of an image before it is read: where it is, what it shows, whom it belongs to."""
+"""Samples and datasets: what the engine knows of an image before it is read."""
 
 from __future__ import annotations
 
@@ -18,22 +18,21 @@ UNKNOWN_DOMAIN = "unknown"
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One image to learn from or to be judged.
+    """One image to train on or to predict.
 
     Attributes:
-        id: Names the image in every file the engine writes; unique, stable, identifies nobody.
-        source: Where the application's reader finds it: a path, or `archive.zip::member`. Never written to a run.
+        id: Name of the image in every file that the engine writes; unique, stable, identifies nobody.
+        source: Place of the file: a path, or `archive.zip::member`. Never written to a run.
         label: Class name, or None where it is unknown.
-        group: Who or what must stay on one side of a split (a patient, a writer), pseudonymous. None: on its own.
-        domain: Name of the domain it comes from (a scanner, a collection of pages).
-        split: "train", "validation" or "test" where the data fixes it, else None.
-        mask: Where its mask is, in the form of `source`, or None.
-        frame: Which frame or slice of `source`, from 0.
-        series: The series or volume that it is a slice of, pseudonymous, where `predict` judges that as one. None: no
-            file says; images of one group then count as one series.
-        has_global_group_id: Whether `group` names the same one in every dataset (a DICOM PatientID does, "1" does not).
-        auxiliary: What the data say of it beside its class, by the name of the question ("plane": "axial");
-            questions without an answer are missing.
+        group: Pseudonym of the patient or writer, whose images stay on one side of a split. None: the image alone.
+        domain: Name of the domain that the image comes from (a scanner, a site, a collection of pages).
+        split: "train", "validation" or "test" where the data fix it, else None.
+        mask: Place of the mask, in the form of `source`, or None.
+        frame: Number of the frame or slice within the file, from 0.
+        series: Pseudonym of the series or volume that the image is a slice of, where `predict` judges that as one.
+            None: not known; images of one group then count as one series.
+        has_global_group_id: Whether `group` is the same patient in every dataset (a DICOM PatientID is, "1" is not).
+        auxiliary: Auxiliary labels by the name of their task ("plane": "axial"); unknown ones are missing.
     """
 
     id: str
@@ -50,18 +49,18 @@ class Sample:
 
     @property
     def series_key(self) -> str:
-        """What `predict` would take it for a part of: its series, or the image on its own."""
+        """Key of the images that `predict` judges together: the series, or the id of an image on its own."""
         return self.series or self.id
 
 
 @dataclass(frozen=True)
 class Grouping:
-    """What the samples of a part belong to, a name or number each.
+    """The series, group and independent unit of each of N samples, in their order.
 
     Attributes:
-        series: What is judged as one.
-        groups: Whose they are (patients, writers).
-        units: What is independent of the rest: groups, joined where they share copies of a picture.
+        series: [N] names of the series; images of one series are judged together.
+        groups: [N] names of the groups (patients, writers).
+        units: [N] numbers of the independent units: groups, joined where they share copies of a picture.
     """
 
     series: tuple[str, ...]
@@ -70,7 +69,7 @@ class Grouping:
 
     @classmethod
     def of(cls, samples: Sequence[Sample], units: Sequence[int]) -> Grouping:
-        """That of samples whose units are known."""
+        """Makes the grouping of samples from the numbers of their units."""
         return cls(
             tuple(sample.series or sample.group or sample.id for sample in samples),
             tuple(sample.group or sample.id for sample in samples),
@@ -78,7 +77,7 @@ class Grouping:
         )
 
     def at(self, rows: Sequence[int]) -> Grouping:
-        """The grouping of the samples at `rows`, in that order."""
+        """Selects the samples at the indices `rows`, in that order."""
         return Grouping(
             tuple(self.series[i] for i in rows),
             tuple(self.groups[i] for i in rows),
@@ -86,7 +85,7 @@ class Grouping:
         )
 
     def of_those(self, chosen: Sequence[bool] | NDArray[np.bool_]) -> Grouping:
-        """That of the samples where `chosen` is true."""
+        """Selects the samples where the mask `chosen`, bool [N], is true."""
         return Grouping(
             tuple(compress(self.series, chosen)),
             tuple(compress(self.groups, chosen)),
@@ -96,14 +95,14 @@ class Grouping:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Samples with what is known about all of them.
+    """Samples, with what is known about all of them.
 
     Attributes:
         samples: In a stable order (by id, not by the file system).
         classes: Class names in the order of the network's outputs.
         content_hash: Hash over the bytes of all sources, for the keys of caches.
-        synthetic: True where the images were made by a program; every report then says so.
-        notes: Plain sentences that reports must show (what was skipped and why), without identifiers.
+        synthetic: Whether the images were made by a program; every report then says so.
+        notes: Sentences that reports must show (what was skipped and why), without identifiers.
     """
 
     samples: tuple[Sample, ...]
@@ -114,9 +113,9 @@ class Dataset:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over the bytes and over what is said of each sample: a corrected label makes it another dataset.
+        """SHA-256 over the bytes and the labels, groups, domains and splits: a corrected label makes another dataset.
 
-        Groups count by who belongs together, not by their names, which differ with the salt.
+        Groups count by which samples share one, not by their names, which differ with the salt.
         """
         numbers: dict[str, int] = {}
         total = hashlib.sha256(self.content_hash.encode())
@@ -129,12 +128,12 @@ class Dataset:
 
 
 def global_group_digest(sample: Sample) -> str | None:
-    """Names a person among image digests; None where another dataset may call somebody else the same."""
+    """Returns the digest of a sample's patient for comparing datasets; None where the group is this dataset's own."""
     return f"group:{sample.group}" if sample.has_global_group_id else None
 
 
 def image_digest(image: NDArray[np.float32]) -> str:
-    """Names a preprocessed image (0 to 1) by its pixels in 256 levels: one name for a picture, however it is stored."""
+    """Hashes a preprocessed image, 0 to 1, by its pixels in 256 levels: the same for a picture however it is stored."""
     import numpy as np
 
     levels = np.rint(image * 255.0).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""All that an application gives the engine: one object, its TASK."""
+"""The protocol between an application and the engine: each application is one object, its TASK."""
 
 from __future__ import annotations
 
@@ -20,17 +20,16 @@ Image: TypeAlias = "NDArray[np.float32]"
 
 @dataclass(frozen=True)
 class Item:
-    """One thing `predict` was asked to judge.
+    """One input of `predict`: an image, a series or a volume.
 
     Attributes:
-        name: How the person named it (the path as given; `archive.zip::member` inside an archive).
+        name: Its path as given; `archive.zip::member` inside an archive.
         slices: Raw images, float32 [rows, columns] (or [rows, columns, 3]), in the order of the series.
         refusal: Why it must not be judged, in one line without identifiers; `slices` is then empty.
-        notes: What the person should know although the item was judged (a gap between slices, say).
-        domains: Whence its slices come, in the words of `Sample.domain`.
-        origins: Where each slice was read, in their order: the source as `shared.io.archives.read_source` takes it, and
-            the frame within it, from 0. Of a refused item, the first frame of each file that was to be judged. Empty
-            where it is not known.
+        notes: Warnings about an item that is judged all the same (a gap between slices, say).
+        domains: Domains of its slices, as in `Sample.domain`.
+        origins: The source of each slice, in their order, as `shared.io.archives.read_source` takes it, and the frame
+            within it, from 0. A refused item has the first frame of each of its files. Empty where it is not known.
     """
 
     name: str
@@ -43,12 +42,12 @@ class Item:
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """Everything that turns raw pixels into the network's input, stored in the run and used again by `predict`.
+    """How raw pixels become the network's input; stored in the run and used again by `predict`.
 
     Attributes:
         size: Side of the square network input, in pixels.
         channels: Channels of the preprocessed image; the network itself expands 1 to 3 where it needs to.
-        options: The application's own settings (for medtl: crop and intensity percentiles), JSON values only.
+        options: The application's own options (for medtl: crop and intensity percentiles), JSON values only.
     """
 
     size: int
@@ -99,7 +98,7 @@ def _kind(value: object) -> str:
 class Task(Protocol):
     """The protocol between an application and the engine.
 
-    Nothing here imports torch at module level; methods may import what they need when they are called.
+    Importing an application's TASK loads nothing heavy; its methods import what they need when they are called.
     """
 
     name: str
@@ -107,24 +106,24 @@ class Task(Protocol):
     title: str
     """One line for headings and help."""
     positive_name: str | None
-    """What the positive event is called ("tumour"), or None where no class is more dangerous to miss than another."""
+    """Name of the positive event ("tumour"), or None where no class is more dangerous to miss than another."""
     disclaimers: tuple[str, ...]
-    """Sentences every answer and report must carry ("research use only")."""
+    """Sentences that every answer and report must carry ("research use only")."""
     flip_invariant: bool
-    """Whether an image and its mirror image show the same thing, so that one in training and one in test is a leak."""
+    """Whether an image and its mirror image show the same: then one in training and the other in the test is a leak."""
     inputs_help: str
-    """What `predict` takes, for its help."""
+    """What `predict` takes, one line for its help."""
     default_options: Mapping[str, Any]
     """The defaults, and with that the allowed keys, of `Preprocessing.options`."""
     augmentations: tuple[str, ...]
-    """Names of the ways in which `augment` varies an image; the first is the usual one."""
+    """Names of the kinds of augmentation that `augment` knows; the first is the default."""
 
     def load(self, source: Path, *, options: Mapping[str, Any], unlabelled: bool = False) -> Dataset:
         """Finds the samples in a folder, archive or manifest (no pixel is decoded).
 
         Args:
-            source: Where.
-            options: The application's own.
+            source: The folder, zip or table.
+            options: The application's own preprocessing options.
             unlabelled: Whether all images count, and labels are not read.
 
         Raises:
@@ -132,13 +131,13 @@ class Task(Protocol):
         """
 
     def synthetic_domains(self) -> tuple[str, ...]:
-        """Domains of the synthetic dataset, known without making it."""
+        """Names the domains of the synthetic dataset, without making it."""
 
     def synthetic_dataset(self, root: Path, progress: Callable[[int, int], None]) -> Path:
-        """The synthetic dataset that is used where a configuration names no source.
+        """Makes the synthetic dataset, which is used where a configuration names no source, and returns its folder.
 
         Args:
-            root: Where it is written, unless it lies there already.
+            root: Folder that it is written to, unless it lies there already.
             progress: Called with (done, total).
 
         Raises:
@@ -149,33 +148,33 @@ class Task(Protocol):
         """Whether this class is the event that must not be missed."""
 
     def auxiliary(self, sample: Sample) -> Mapping[str, str]:
-        """What is known of a sample beside its class, by the name of the question: what several tasks can learn from.
+        """Returns the auxiliary labels of a sample by the name of their task, for multitask learning.
 
-        `Sample.auxiliary`, and what follows from the rest of the sample; unknown answers are missing.
+        They are those of `Sample.auxiliary`, and what follows from the rest of the sample; unknown ones are missing.
         """
 
     def canonical(self, name: str) -> str:
-        """The one spelling of a class that a person named; a name that is not known stands for a class of its own.
+        """Returns the one spelling of a class name; a name that is not known is a class of its own.
 
         Raises:
             DataError: The name cannot be that of a class.
         """
 
     def display_name(self, label: str) -> str:
-        """A class as people are told it, at most a few words: a letter and its name, or the label itself."""
+        """Returns the name of a class for people, at most a few words: a letter and its name, or the label itself."""
 
     def read(self, sample: Sample) -> NDArray[np.float32]:
-        """Raw pixels of one sample, as in `Item.slices`.
+        """Reads the raw pixels of one sample, as in `Item.slices`.
 
         Raises:
             DataError: The file is damaged.
         """
 
     def read_mask(self, sample: Sample, spec: Preprocessing) -> NDArray[np.bool_] | None:
-        """The sample's mask [size, size] on the grid of the preprocessed image, or None where it has none."""
+        """Reads the sample's mask, bool [size, size], on the grid of the preprocessed image; None where it has none."""
 
     def preprocess(self, pixels: NDArray[np.float32], spec: Preprocessing) -> Image:
-        """The deterministic part, NumPy only, the same code in training and prediction."""
+        """Turns raw pixels into the network's input, deterministically, alike in training and prediction."""
 
     def images(
         self,
@@ -184,25 +183,25 @@ class Task(Protocol):
         content_hash: str,
         progress: Callable[[int, int], None] = ...,
     ) -> Sequence[Image]:
-        """Preprocessed images for training, decoded once and cached.
+        """Prepares the preprocessed images of samples for training, decoded once and cached.
 
         Args:
-            samples: In the order of the result.
-            spec: Of the preprocessing.
-            content_hash: `Dataset.content_hash` of the data they are of, for the key of a cache on disk.
+            samples: The samples, in the order of the result.
+            spec: The preprocessing.
+            content_hash: `Dataset.content_hash` of their dataset, for the key of a cache on disk.
             progress: Called with (done, total).
         """
 
     def augment(self, image: Image, seed: int, kind: str = "usual") -> Image:
-        """A random variation of `image` that is a pure function of its arguments; `kind` is one of `augmentations`."""
+        """Varies an image at random, as a pure function of its arguments; `kind` is one of `augmentations`."""
 
     def read_inputs(self, paths: Sequence[Path]) -> Iterable[Item]:
-        """What a person hands to `predict`, each as an item, damaged ones as refusals. Never raises for bad content."""
+        """Reads the inputs of `predict`, each as an item, damaged ones as refusals. Never raises for bad content."""
 
     def register_backbones(self) -> None:
-        """Adds the application's own backbones to the registries (called once by the runner)."""
+        """Adds the application's own backbones to the registry."""
 
 
 def positive_classes(task: Task, classes: tuple[str, ...]) -> tuple[bool, ...]:
-    """For each class, whether it is the event that must not be missed."""
+    """Says for each class, in their order, whether it is the event that must not be missed."""
     return tuple(task.positive_name is not None and task.is_positive(name) for name in classes)

@@ -1,1 +1,1 @@
-"""Datasets: layouts, divisions, copies and leaks."""
+"""Datasets: layouts, loading, copies and leaks, splits."""

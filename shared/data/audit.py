@@ -1,4 +1,4 @@
-"""Exact and near duplicates among images, and which of them stand on two sides of a split."""
+"""The audit: exact and near duplicates among images, unreadable and blank ones, and contradicting labels."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ THUMBNAIL = 32
 COPY_CORRELATION = 0.992
 """Correlation of 32 x 32 thumbnails from which two images are the same picture.
 
-Set by looking at pairs of four real collections. From 0.9925 up all that were looked at are one picture, cropped,
-rescaled or recompressed; the highest of two neighbouring slices was 0.991 (Sartaj), 0.99 in 750 slices of Cheng and
-0.98 in the 440 slices of gbm_dicom, where nothing is found. The price: copies cropped by a few pixels more stay
-unseen, one of 44 in the Navoneel set (0.984).
+Set by looking at pairs of four real collections. From 0.9925 up, all pairs that were looked at are one picture,
+cropped, rescaled or recompressed. The highest correlation of two neighbouring slices was 0.991 (Sartaj), 0.99 in the
+750 slices of Cheng, and 0.98 in the 440 slices of gbm_dicom, which has no copies. The price: copies that are cropped by
+a few pixels more are missed, one of 44 in the Navoneel set (0.984).
 """
-CODE = 8
-"""Frequencies a side that candidates are sought with; they hold nearly all of what a thumbnail shows."""
+FREQUENCIES = 8
+"""Lowest frequencies a side by which candidates are searched; they hold nearly all of what a thumbnail shows."""
 ROUNDING = 1e-5
-"""Added to the bound of the search for float32: it may propose too many, never too few."""
-FLAT = 1e-6
+"""Margin of the search for the rounding of float32: it may propose too many candidates, never too few."""
+FLAT_SPREAD = 1e-6
 """Spread of a thumbnail, as a share of its values, up to which it is rounding of float32 and shows nothing."""
 ROWS, COLUMNS = 1024, 4096
-"""Compared at once, 16 MiB of float32; of the shapes tried with 20,000 images on two cores the fastest."""
+"""Thumbnails compared at once, 16 MiB of float32; the fastest of the shapes tried with 20,000 images on two cores."""
 CONFIRMED_AT_ONCE = 8192
-"""Pairs of thumbnails, 32 MiB each side."""
-MOST_PAIRS = 2_000_000
-"""Hundreds of MiB. A set with more cannot be told apart by thumbnails, and its pairs would fill the memory."""
+"""Candidate pairs confirmed at once, 32 MiB of thumbnails each side."""
+MAX_PAIRS = 2_000_000
+"""Pairs that are kept at most, hundreds of MiB; thumbnails cannot tell the images of a larger set apart."""
 
 Read = Callable[[Sample], NDArray[np.float32]]
 Kind = Literal["pixels", "near", "mirrored"]
@@ -51,8 +51,8 @@ class Pair:
     Attributes:
         i: Index of the first.
         j: Index of the second; i < j.
-        kind: "pixels": alike to the last pixel; "near": rescaled or recompressed; "mirrored": flipped left to right.
-        correlation: Of their thumbnails.
+        kind: "pixels": equal to the last pixel; "near": rescaled or recompressed; "mirrored": flipped left to right.
+        correlation: Correlation of their thumbnails, -1 to 1.
     """
 
     i: int
@@ -63,14 +63,14 @@ class Pair:
 
 @dataclass(frozen=True)
 class AuditResult:
-    """What was found.
+    """What an audit of N samples found.
 
     Attributes:
         pairs: All pairs of duplicates, sorted by index.
         clusters: int64 [N], the number of each sample's cluster of duplicates.
         unreadable: Indices of samples that cannot be read.
-        blank: Indices of samples of one value only.
-        contradictions: Those of `pairs` whose samples carry different labels.
+        blank: Indices of samples whose pixels all have one value.
+        contradictions: The pairs whose samples carry different labels.
     """
 
     pairs: tuple[Pair, ...]
@@ -80,7 +80,7 @@ class AuditResult:
     contradictions: tuple[Pair, ...] = ()
 
     def counts(self) -> dict[str, int]:
-        """What a report says; `copies` is how many images could be left out and no picture would be lost."""
+        """Counts the findings for reports; `copies` is the number of images that add no picture of their own."""
         return {
             "images": len(self.clusters),
             "unreadable": len(self.unreadable),
@@ -91,12 +91,12 @@ class AuditResult:
         }
 
     def across(self, first: Iterable[int], second: Iterable[int]) -> list[Pair]:
-        """The pairs with one sample in each of two sets of indices."""
+        """Lists the pairs with one sample in each of two sets of indices."""
         a, b = {int(i) for i in first}, {int(i) for i in second}
         return [p for p in self.pairs if (p.i in a and p.j in b) or (p.i in b and p.j in a)]
 
     def of_first(self, count: int) -> AuditResult:
-        """What was found among the first `count` samples."""
+        """Restricts the findings to the first `count` samples."""
         return AuditResult(
             tuple(pair for pair in self.pairs if pair.j < count),
             self.clusters[:count],
@@ -106,7 +106,10 @@ class AuditResult:
         )
 
     def leaked(self, learning: Iterable[int], testing: Iterable[int]) -> list[int]:
-        """Which of `testing` share a cluster with one of `learning`, be it through other copies in between; sorted."""
+        """Lists the indices of `testing` that share a cluster with one of `learning`, sorted.
+
+        Two samples share a cluster also through other copies in between.
+        """
         seen = set(self.clusters[np.fromiter(learning, dtype=np.int64)].tolist())
         return sorted(int(i) for i in testing if int(self.clusters[i]) in seen)
 
@@ -118,19 +121,19 @@ def audit(
     mirrored: bool = True,
     progress: Callable[[int, int], None] = lambda *_: None,
 ) -> AuditResult:
-    """Compares every image with every other.
+    """Compares every image with every other and finds duplicates.
 
     Blank images are not compared: two black slices are not a leak. Files that are equal byte for byte need no kind
-    of their own, for their pixels are equal too.
+    of their own, as their pixels are equal too.
 
     Args:
-        samples: What to read.
-        read: Gives raw pixels, float32 or uint8 [rows, columns] or [rows, columns, 3].
-        mirrored: Whether a picture and its mirror image are the same; of written characters they are not.
+        samples: N samples.
+        read: Reads the raw pixels of a sample, float32 or uint8 [rows, columns] or [rows, columns, 3].
+        mirrored: Whether a picture and its mirror image are the same; those of a written character are not.
         progress: Called with (done, total).
 
     Raises:
-        DataError: More than `MOST_PAIRS` pairs are the same picture.
+        DataError: More than `MAX_PAIRS` pairs are the same picture.
     """
     thumbnails = np.zeros((len(samples), THUMBNAIL, THUMBNAIL), dtype=np.float32)
     compared: list[int] = []
@@ -151,11 +154,11 @@ def audit(
     found = _alike(thumbnails[: len(compared)], digests, mirrored)
     pairs = [
         _pair(compared[row], compared[column], exact, straight, flipped)
-        for row, column, exact, straight, flipped in islice(found, MOST_PAIRS + 1)
+        for row, column, exact, straight, flipped in islice(found, MAX_PAIRS + 1)
     ]
-    if len(pairs) > MOST_PAIRS:
+    if len(pairs) > MAX_PAIRS:
         raise DataError(
-            f"more than {MOST_PAIRS:,} pairs of the {len(samples):,} images are the same picture when reduced to "
+            f"more than {MAX_PAIRS:,} pairs of the {len(samples):,} images are the same picture when reduced to "
             f"{THUMBNAIL} x {THUMBNAIL} pixels; leave out the copies"
         )
     pairs.sort(key=lambda pair: (pair.i, pair.j))
@@ -166,7 +169,7 @@ def audit(
 
 
 def _read(sample: Sample, read: Read) -> NDArray[np.float32] | None:
-    """The pixels, or None where there are none to compare."""
+    """Reads the pixels, or returns None where the file is damaged, empty or not finite."""
     try:
         pixels = np.asarray(read(sample), dtype=np.float32)
     except (DataError, InputRefused):
@@ -175,10 +178,10 @@ def _read(sample: Sample, read: Read) -> NDArray[np.float32] | None:
 
 
 def _thumbnail(grey: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A 32 x 32 picture with mean 0 and length 1, so that a dot product is a correlation; all 0 if it shows nothing."""
+    """Makes a 32 x 32 picture with mean 0 and norm 1, so that a dot product is a correlation; all 0 if it is flat."""
     picture = PillowImage.fromarray(np.ascontiguousarray(grey, dtype=np.float32))
     small = np.asarray(picture.resize((THUMBNAIL, THUMBNAIL), PillowImage.Resampling.BOX), dtype=np.float32)
-    if small.max() - small.min() <= FLAT * np.abs(small).max():
+    if small.max() - small.min() <= FLAT_SPREAD * np.abs(small).max():
         # a pattern finer than the thumbnail: stretched to length 1, all rounding would look alike
         return np.zeros_like(small)
     small = small - small.mean()
@@ -188,7 +191,7 @@ def _thumbnail(grey: NDArray[np.float32]) -> NDArray[np.float32]:
 def _alike(
     thumbnails: NDArray[np.float32], digests: NDArray[np.int64], mirrored: bool
 ) -> Iterator[tuple[int, int, bool, float, float]]:
-    """Pairs of rows that are the same picture: whether to the last pixel, correlation as it is and with one mirrored.
+    """Yields pairs of rows that are the same picture: i, j, whether pixels are equal, correlation, mirrored one.
 
     Candidates come from the lowest frequencies alone. An orthonormal transform keeps distances and leaving out
     coefficients can only shorten them, so no pair with the correlation COPY_CORRELATION, a squared distance of
@@ -205,19 +208,21 @@ def _alike(
 
 
 def _candidates(thumbnails: NDArray[np.float32], mirrored: bool) -> Iterator[tuple[NDArray[np.int64], ...]]:
-    """Rows i < j, in batches, that stand so near in their low frequencies that they may be the same picture."""
-    basis = dct(np.eye(THUMBNAIL, dtype=np.float32), axis=0, norm="ortho")[:CODE]
-    codes = basis @ thumbnails @ basis.T
+    """Yields rows i < j, in batches, that are so near in their low frequencies that they may be the same picture."""
+    basis = dct(np.eye(THUMBNAIL, dtype=np.float32), axis=0, norm="ortho")[:FREQUENCIES]
+    spectra = basis @ thumbnails @ basis.T
     # mirroring a picture turns the sign of its odd horizontal frequencies
-    signs = np.where(np.arange(CODE) % 2, -1.0, 1.0).astype(np.float32)
-    half = (codes**2).sum(axis=(1, 2))[:, None] / 2
+    signs = np.where(np.arange(FREQUENCIES) % 2, -1.0, 1.0).astype(np.float32)
+    half = (spectra**2).sum(axis=(1, 2))[:, None] / 2
     ones = np.ones_like(half)
     # with these two columns more, one product gives minus half the squared distance
-    left = np.hstack([codes.reshape(len(codes), -1), -half, ones])
-    rights = [np.hstack([part.reshape(len(codes), -1), ones, -half]) for part in (codes, codes * signs)[: 1 + mirrored]]
+    left = np.hstack([spectra.reshape(len(spectra), -1), -half, ones])
+    rights = [
+        np.hstack([part.reshape(len(spectra), -1), ones, -half]) for part in (spectra, spectra * signs)[: 1 + mirrored]
+    ]
     farthest = np.float32(COPY_CORRELATION - 1 - ROUNDING)
-    for top in range(0, len(codes), ROWS):
-        for first in range(top, len(codes), COLUMNS):
+    for top in range(0, len(spectra), ROWS):
+        for first in range(top, len(spectra), COLUMNS):
             close = np.logical_or.reduce(
                 [left[top : top + ROWS] @ right[first : first + COLUMNS].T >= farthest for right in rights]
             )

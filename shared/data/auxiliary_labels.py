@@ -1,4 +1,4 @@
-"""Auxiliary tasks beside the classes: their labels as numbers, missing ones masked, and how often each is right."""
+"""Labels of auxiliary tasks as numbers, with missing ones masked."""
 
 from __future__ import annotations
 
@@ -15,23 +15,35 @@ Auxiliary = Callable[[Sample], Mapping[str, str]]
 
 
 def auxiliary_classes(samples: Sequence[Sample], auxiliary: Auxiliary, name: str) -> tuple[str, ...]:
-    """The answers to an auxiliary task that occur in training, in the order in which they first do.
+    """Lists the labels of an auxiliary task that occur in training, in the order in which they first do.
+
+    Args:
+        samples: The training samples.
+        auxiliary: Returns the auxiliary labels of a sample by task (`Task.auxiliary`).
+        name: Name of the auxiliary task.
 
     Raises:
-        ConfigError: None of the samples has one, or all have the same.
+        ConfigError: No sample has a label, or all have the same.
     """
-    said = [answers[name] for sample in samples if name in (answers := auxiliary(sample))]
-    if len(set(said)) > 1:
-        # not sorted: answers may be pseudonyms, whose order differs with the salt
-        return tuple(dict.fromkeys(said))
+    found = [labels[name] for sample in samples if name in (labels := auxiliary(sample))]
+    if len(set(found)) > 1:
+        # not sorted: labels may be pseudonyms, whose order differs with the salt
+        return tuple(dict.fromkeys(found))
     known = sorted({key for sample in samples for key in auxiliary(sample)})
-    found = f"all {len(said)} that are labelled are {said[0]!r}" if said else "no training image has that label"
-    raise ConfigError(f"strategy.tasks: {name}: {found}; the data has {', '.join(known) or 'no auxiliary labels'}")
+    fault = f"all {len(found)} that are labelled are {found[0]!r}" if found else "no training image has that label"
+    raise ConfigError(f"strategy.tasks: {name}: {fault}; the data has {', '.join(known) or 'no auxiliary labels'}")
 
 
 def auxiliary_labels(
     samples: Sequence[Sample], auxiliary: Auxiliary, name: str, classes: Sequence[str]
 ) -> NDArray[np.int64]:
-    """The answer to an auxiliary task of each sample, int64 [N]; -1 where it is not known or not among `classes`."""
-    number = {answer: index for index, answer in enumerate(classes)}
+    """Numbers each sample's label of an auxiliary task, int64 [N]; -1 where it is unknown or not among `classes`.
+
+    Args:
+        samples: N samples.
+        auxiliary: Returns the auxiliary labels of a sample by task (`Task.auxiliary`).
+        name: Name of the auxiliary task.
+        classes: Its labels in the order of the head's outputs.
+    """
+    number = {label: index for index, label in enumerate(classes)}
     return np.array([number.get(auxiliary(sample).get(name, ""), MISSING) for sample in samples], dtype=np.int64)

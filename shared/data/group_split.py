@@ -1,4 +1,4 @@
-"""Splits that keep together what belongs together: patients, writers, and images that are the same image."""
+"""Group-safe splits: images of one patient or writer, and copies of one picture, stay on one side."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from shared.samples import SPLITS, Sample
 from shared.seeding import derive_seed, generator
 
 TRIES = 200
-"""Draws begun until some hold every class where it must stand."""
+"""Draws that are begun at most, to find some that hold every class in every split."""
 BEST_OF = 10
-"""Of so many draws that do, the best balanced is kept. With more, every seed would end at the one optimum that a
-dozen patients have, and the spread over seeds would hide what the choice of patients does."""
+"""The best balanced of so many draws that hold every class is kept. With more, every seed would end at the one optimum
+that a dozen patients have, and the spread over seeds would hide what the choice of patients does."""
 UNITS_VISITED = 100_000
-"""Bounds the draws where units are many, to tenths of a second: the more units, the better already the first draw."""
+"""Bounds the time of the draws to tenths of a second: the more units, the better already the first draw."""
 
 Indices = NDArray[np.int64]
 
@@ -39,23 +39,23 @@ def draw_split(
 ) -> Mapping[str, Indices]:
     """Divides samples into train, validation and test, stratified by class and then by domain, no group on two sides.
 
-    A split that the data fixes stays: what it calls test is the test, and where it names no validation, that is cut
-    from its training part. A sample without a split goes where the data sends its group.
+    A split that the data fix stays: their test is the test, and where they name no validation, that is cut from their
+    training split. A sample without a split goes where the data send its group.
 
     Args:
-        samples: All labelled.
-        seed: The same seed and samples give the same split, whatever their order.
+        samples: N labelled samples.
+        seed: Seed of the draws: the same seed and samples give the same split, whatever the names of groups.
         fractions: Shares of train, validation and test; sum 1.
-        units: [N] of `group_units`: what must not be divided. None: the groups alone.
-        may_leak: Lets the data's own split divide a unit; what is drawn here never does.
-        test_only: Classes that may be lacking where the data fixes a test: nothing is learnt of them.
+        units: int64 [N], the units of `group_units`, which are not divided. None: the groups alone.
+        may_leak: Whether the data's own split may divide a unit; what is drawn here never does.
+        test_only: Classes that may be missing from training and validation where the data fix a test.
 
     Returns:
         Indices into `samples`, sorted, by the names of `SPLITS`.
 
     Raises:
         LeakError: The data's own split divides a unit.
-        DataError: A class has too few groups to stand in every part. A test that the data fixes may lack a class.
+        DataError: A class has too few groups to stand in every split; a test that the data fix may lack a class.
     """
     if not samples:
         raise DataError("there is no sample to split")
@@ -82,7 +82,12 @@ def draw_split(
 
 
 def group_units(samples: Sequence[Sample], clusters: Sequence[int] | Indices | None = None) -> Indices:
-    """For each sample the number of the unit that must not be divided: its group joined with its duplicates."""
+    """Numbers the unit of each sample, int64 [N], which must not be divided: its group joined with its duplicates.
+
+    Args:
+        samples: N samples; one without a group is a group of its own.
+        clusters: [N] cluster of duplicates of each sample; None: no duplicates are known.
+    """
     n = len(samples)
     links: list[tuple[int, int]] = []
     owners: list[object] = [sample.group or f"\0{i}" for i, sample in enumerate(samples)]
@@ -96,10 +101,16 @@ def group_units(samples: Sequence[Sample], clusters: Sequence[int] | Indices | N
 
 
 def fold_numbers(samples: Sequence[Sample], units: Indices, folds: int, seed: int) -> Indices:
-    """For each sample the number of its fold, 0 to folds - 1: stratified by class, no unit divided.
+    """Draws the fold of each sample, int64 [N], 0 to folds - 1: stratified by class, no unit divided.
+
+    Args:
+        samples: N labelled samples.
+        units: int64 [N], the units of `group_units`.
+        folds: Number of folds.
+        seed: Seed of the draw.
 
     Raises:
-        DataError: There are fewer units than folds.
+        DataError: There are fewer units than folds, or a fold would stay empty.
 
     Source: scikit-learn's StratifiedGroupKFold.
     """
@@ -111,7 +122,7 @@ def fold_numbers(samples: Sequence[Sample], units: Indices, folds: int, seed: in
     numbers = np.zeros(len(samples), dtype=np.int64)
     divider = StratifiedGroupKFold(folds, shuffle=True, random_state=derive_seed(seed, "folds"))
     with warnings.catch_warnings():
-        # a class with fewer samples than folds: the check of the classes says so in the user's words
+        # a class with fewer samples than folds: `_check_classes` says so more clearly
         warnings.simplefilter("ignore", UserWarning)
         for number, (_, inside) in enumerate(divider.split(labels, labels, units)):
             numbers[inside] = number
@@ -121,7 +132,16 @@ def fold_numbers(samples: Sequence[Sample], units: Indices, folds: int, seed: in
 
 
 def k_shot(indices: Indices, labels: Sequence[str], k: int, seed: int) -> Indices:
-    """Draws k samples of each class from `indices` (which sample, depends on their order).
+    """Draws k samples of each class from `indices`; the draw depends on their order.
+
+    Args:
+        indices: Indices to draw from.
+        labels: The class of each sample of the dataset.
+        k: Samples of each class.
+        seed: Seed of the draw.
+
+    Returns:
+        The indices that were drawn, sorted.
 
     Raises:
         DataError: A class has fewer than k.
@@ -137,7 +157,16 @@ def k_shot(indices: Indices, labels: Sequence[str], k: int, seed: int) -> Indice
 
 
 def few_groups(samples: Sequence[Sample], indices: Indices, count: int, seed: int) -> Indices:
-    """Keeps `count` groups of `indices`: of several draws that hold every class, the one with the nearest shares.
+    """Draws `count` groups: of several draws that hold every class, the one with the nearest class shares.
+
+    Args:
+        samples: All samples of the dataset.
+        indices: Indices of the training samples to draw from.
+        count: Number of groups to keep.
+        seed: Seed of the draws.
+
+    Returns:
+        The indices of the samples in those groups.
 
     Raises:
         DataError: There are fewer groups, or no draw of that many holds every class.
@@ -145,7 +174,7 @@ def few_groups(samples: Sequence[Sample], indices: Indices, count: int, seed: in
     owner = _numbered([samples[i].group or samples[i].id for i in indices])
     groups = int(owner.max()) + 1
     if groups < count:
-        raise DataError(f"the training part has {groups} groups; {count} were asked for (train_groups)")
+        raise DataError(f"the training split has {groups} groups; {count} were asked for (train_groups)")
     counts = _count(owner, [str(samples[i].label) for i in indices])
     shares = counts.sum(axis=0) / counts.sum()
     best, cost, complete = np.zeros(groups, dtype=np.bool_), math.inf, 0
@@ -169,16 +198,16 @@ def few_groups(samples: Sequence[Sample], indices: Indices, count: int, seed: in
 def _cut(
     samples: Sequence[Sample], units: Indices, pool: Indices, share: float, keep: int, seed: int, purpose: str
 ) -> Indices:
-    """The part of `pool` that best holds `share` of each class and domain, in whole units, over several draws.
+    """Draws whole units of `pool` that best hold `share` of each class and domain, over several draws.
 
     Args:
-        samples: All samples.
-        units: The unit of each.
-        pool: Indices of those to divide.
-        share: What to take of each class and domain.
-        keep: How many units of each class must be left over for the other splits.
-        seed: Of the draws.
-        purpose: Names the draws.
+        samples: All samples of the dataset.
+        units: int64, the unit of each sample.
+        pool: Indices of the samples to divide.
+        share: Share to take of each class and domain.
+        keep: Units of each class that must be left over for the other splits.
+        seed: Seed of the draws.
+        purpose: Name of the split, part of the draw.
     """
     if not len(pool):
         return pool
@@ -207,19 +236,19 @@ def _cut(
 
 
 def _numbered(names: Sequence[Hashable]) -> Indices:
-    """Numbers names in the order of the samples: pseudonyms differ with the salt, and a split must not."""
+    """Numbers names by their first occurrence: their own order may differ with the salt, and a split must not."""
     first: dict[Hashable, int] = {}
     return np.array([first.setdefault(name, len(first)) for name in names], dtype=np.int64)
 
 
 def _count(owner: Indices, names: Sequence[str]) -> csr_array:
-    """How many samples of each name each unit has: sparse [units, names], for most units hold one class of many."""
+    """Counts the samples of each name in each unit: sparse [units, names], as most units hold one class of many."""
     kinds, kind = np.unique(names, return_inverse=True)
     return coo_array((np.ones(len(owner)), (owner, kind)), shape=(int(owner.max()) + 1, len(kinds))).tocsr()
 
 
 def _contents(counts: csr_array) -> list[list[tuple[int, float]]]:
-    """The filled cells of each unit. Plain Python is many times faster than NumPy on rows of two numbers."""
+    """Lists the filled cells of each unit: plain Python is many times faster than NumPy on rows of two numbers."""
     cells = list(zip(counts.indices.tolist(), counts.data.tolist(), strict=True))
     return [cells[start:stop] for start, stop in pairwise(counts.indptr.tolist())]
 
@@ -228,7 +257,7 @@ def _one_of_each(by_class: csr_array, keep: int, shuffled: Indices) -> tuple[NDA
     """Takes units in the shuffled order until each class is held, rare classes first, and leaves `keep` of each.
 
     Returns:
-        Which units were taken, and how many more of each class may be; None if no unit was left to take for a class.
+        Which units were taken, and how many more of each class may be taken; None where a class found no unit.
     """
     taken, spare = np.zeros(len(shuffled), dtype=np.bool_), np.diff(by_class.tocsc().indptr) - keep
     complete = True
@@ -287,15 +316,15 @@ def _check_classes(
     splits: Mapping[str, Indices],
     samples: Sequence[Sample],
     units: Indices,
-    parts_exempt: Collection[str],
+    splits_exempt: Collection[str],
     classes_exempt: Collection[str],
 ) -> None:
     names, kinds = np.unique([str(sample.label) for sample in samples], return_inverse=True)
     needed = ~np.isin(names, list(classes_exempt))
-    for part in (part for part in SPLITS if part not in parts_exempt):
-        for kind in np.flatnonzero(needed & (np.bincount(kinds[splits[part]], minlength=len(names)) == 0)):
+    for split in (split for split in SPLITS if split not in splits_exempt):
+        for kind in np.flatnonzero(needed & (np.bincount(kinds[splits[split]], minlength=len(names)) == 0)):
             groups = len(np.unique(units[kinds == kind]))
             raise DataError(
-                f"class {names[kind]} has no sample in {part}: its {int((kinds == kind).sum())} samples form {groups} "
+                f"class {names[kind]} has no sample in {split}: its {int((kinds == kind).sum())} samples form {groups} "
                 f"groups, and no group may be divided; add groups of that class or leave the class out"
             )

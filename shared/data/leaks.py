@@ -1,4 +1,4 @@
-"""Images of one part of the data's own split that belong with images of another: copies, or of the same group."""
+"""Leaks between the splits that the data fix: images that are copies of others, or of the same group."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ LEARNING = ("train", "validation")
 
 @dataclass(frozen=True)
 class Leak:
-    """Two splits that are not independent.
+    """A split that is not independent of those before it.
 
     Attributes:
-        split: The split that judges: "test" or "validation".
-        earlier: Indices of the samples, in the splits before it, that belong with some of its own.
-        later: Indices of its samples that belong with some of those.
-        duplicates: How many of `later` are copies; the rest are of the same group.
-        size: Samples in the split.
+        split: The split that evaluates: "test" or "validation".
+        earlier: Indices of samples in the splits before it that share a unit with samples of the split.
+        later: Indices of samples of the split that share a unit with those.
+        duplicates: Number of `later` that are copies; the rest are of the same group.
+        size: Number of samples in the split.
     """
 
     split: str
@@ -34,7 +34,7 @@ class Leak:
 
     @property
     def sentence(self) -> str:
-        """What was found, in words."""
+        """The leak in one sentence, with its numbers."""
         before = "training" if self.split == "validation" else "training or validation"
         found = f"{self.duplicates} of {self.size} {self.split} images are duplicates of {before} images"
         if others := len(self.later) - self.duplicates:
@@ -43,7 +43,12 @@ class Leak:
 
 
 def with_their_group(named: NDArray[np.str_], units: Indices) -> NDArray[np.str_]:
-    """Sends samples without a split to the validation or test that holds others of their unit."""
+    """Assigns samples without a split to the validation or test split that holds others of their unit.
+
+    Args:
+        named: [N] split of each sample, "" where the data name none.
+        units: int64 [N], unit of each sample.
+    """
     sent = named.copy()
     for name in ("validation", "test"):
         sent[(named == "") & np.isin(units, units[named == name])] = name
@@ -53,16 +58,16 @@ def with_their_group(named: NDArray[np.str_], units: Indices) -> NDArray[np.str_
 def find_leaks(
     samples: Sequence[Sample], clusters: Indices, units: Indices, among: NDArray[np.bool_]
 ) -> tuple[Leak, ...]:
-    """What stands on two sides of the split that the data names; a sample without a split follows its unit.
+    """Finds the units that lie on two sides of the data's own split; a sample without a split follows its unit.
 
     Args:
-        samples: All of them.
-        clusters: [N] cluster of duplicates of each.
-        units: [N] group of each, joined with its duplicates.
-        among: [N] which samples count.
+        samples: N samples.
+        clusters: int64 [N], cluster of duplicates of each sample.
+        units: int64 [N], unit of each sample: its group, joined with duplicates.
+        among: bool [N], the samples that count.
 
     Returns:
-        Of the test against the rest, and of validation against training, those where something was found.
+        The leak from training and validation to the test, and that from training to validation, where there is one.
     """
     named = with_their_group(np.array([sample.split or "" for sample in samples]), units)
     found = []

@@ -1,9 +1,9 @@
-"""The labelled samples that a run asks for: of one dataset, or of several collections that count as domains."""
+"""From the `data` section to the samples of a run: one dataset, or several collections that count as domains."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,95 +15,72 @@ from shared.samples import Dataset, Sample
 from shared.task import Preprocessing, Task
 
 
-def require_data(wanted: DataSection) -> None:
+def require_data(section: DataSection) -> None:
     """Checks that all the data exist that a configuration names.
 
+    Args:
+        section: The `data` section of the configuration.
+
     Raises:
-        UsageError: A path does not.
+        UsageError: A path does not exist.
     """
-    named = [source for source in (wanted.source, *wanted.collections.values(), wanted.exclude_copies_of) if source]
+    named = [source for source in (section.source, *section.collections.values(), section.exclude_copies_of) if source]
     require_paths([Path(source) for source in named], "a folder, zip or manifest")
 
 
-def load_dataset(task: Task, wanted: DataSection, spec: Preprocessing, root: Path, progress: Progress) -> Dataset:
-    """Finds the samples, and keeps those that are labelled and of the domains asked for.
+def load_dataset(task: Task, section: DataSection, spec: Preprocessing, root: Path, progress: Progress) -> Dataset:
+    """Finds the samples of a run: those with a label or of an unlabelled target, in the domains that are asked for.
 
     Args:
         task: The application.
-        wanted: The `data` section of the configuration.
-        spec: Its options are the application's own.
-        root: Where the synthetic data lie or are written, which stand in where nothing is named.
+        section: The `data` section of the configuration.
+        spec: Its options are handed to the application.
+        root: Folder of the synthetic data, which stand in where the section names no data.
         progress: Called with (what, done, total, note).
 
     Raises:
-        DataError: A layout is not known, or nothing is left to learn from.
-        ConfigError: A domain is asked for that the data do not have; of synthetic data, before they are made.
+        DataError: No layout is recognised, or fewer than two classes are left to learn from.
+        ConfigError: A domain is asked for that the data do not have (of synthetic data, before they are made), or a
+            share of groups could not act.
     """
-    dataset = _whole(task, wanted, spec, root, progress)
-    require_domains(wanted, {sample.domain for sample in dataset.samples})
-    kept = tuple(
-        replace(sample, split=None) if wanted.split.how == "drawn" else sample
-        for sample in _hidden(dataset.samples, wanted)
-        if (sample.label is not None or (wanted.target_is_unlabelled and sample.domain == wanted.target_domain))
-        and (not wanted.domains or sample.domain in wanted.domains)
-    )
-    learns_from_target = wanted.target is not None and wanted.target.labels == "used"
-    learned = [sample for sample in kept if (sample.domain == wanted.target_domain) == learns_from_target]
-    if not learned:
-        raise DataError("the data holds no labelled sample to learn from")
-    if len(held := {sample.label for sample in learned}) == 1:
-        raise DataError(
-            f"all {len(learned)} samples to learn from are of class {held.pop()}; at least two classes are needed"
-        )
-    _check_shares(wanted, kept)
-    return replace(dataset, samples=kept)
+    dataset = _load_all(task, section, spec, root, progress)
+    require_domains(section, {sample.domain for sample in dataset.samples})
+    kept = [_as_asked(sample, section) for sample in dataset.samples if _is_asked_for(sample, section)]
+    _refuse_single_class(section, kept)
+    _refuse_unused_shares(section, kept)
+    return replace(dataset, samples=tuple(kept))
 
 
-def _check_shares(wanted: DataSection, samples: Sequence[Sample]) -> None:
-    """Refuses a share of groups where the data say themselves what is validation or test.
-
-    Raises:
-        ConfigError: Such a share would do nothing.
-    """
-    if not isinstance(wanted.split, GivenSplit):
-        return
-    for name, share in (("validation", wanted.split.validation), ("test", wanted.split.test)):
-        if share is not None and any(sample.split == name for sample in samples):
-            raise ConfigError(
-                f"data.split.{name} is {share}; the data have a {name} split of their own, so it does nothing: leave "
-                "it out, or set data.split.how=drawn"
-            )
-
-
-def require_domains(wanted: DataSection, known: Collection[str]) -> None:
-    """Checks that the domains exist that a configuration names, and that something is left beside a target.
+def require_domains(section: DataSection, known: Collection[str]) -> None:
+    """Checks that the domains exist that a configuration names, and that a target or held-out one is not the only one.
 
     Args:
-        wanted: The `data` section of the configuration.
+        section: The `data` section of the configuration.
         known: Domains of the data.
 
     Raises:
-        ConfigError: One does not, or nothing is left.
+        ConfigError: A domain does not exist, or no other is left.
     """
-    missing = [domain for domain in wanted.domains if domain not in known]
+    missing = [domain for domain in section.domains if domain not in known]
     if missing:
         raise ConfigError(f"data.domains: no {', '.join(missing)} in the data; it has {', '.join(sorted(known))}")
-    kept = {domain for domain in known if not wanted.domains or domain in wanted.domains}
-    held_out = wanted.split.held_out_domain if isinstance(wanted.split, HeldOutSplit) else None
-    for key, chosen in (("target.domain", wanted.target_domain), ("split.held_out_domain", held_out)):
+    kept = {domain for domain in known if not section.domains or domain in section.domains}
+    held_out = section.split.held_out_domain if isinstance(section.split, HeldOutSplit) else None
+    for key, chosen in (("target.domain", section.target_domain), ("split.held_out_domain", held_out)):
         if chosen is not None and (chosen not in kept or len(kept) < 2):
-            told = ", ".join(sorted(kept))
-            raise ConfigError(f"data.{key} is {chosen!r}; it must be one of several domains; there are {told}")
+            raise ConfigError(
+                f"data.{key} is {chosen!r}; it must be one of several domains; there are {', '.join(sorted(kept))}"
+            )
 
 
 def joined(collections: Mapping[str, Dataset]) -> Dataset:
-    """Several datasets as one, in which each is a domain of its own.
+    """Joins several datasets to one, in which each is a domain of its own.
 
-    Groups of two collections are the same only where they are known persons (a DICOM PatientID). Scanners within a
-    collection are no longer told apart, and its own split is forgotten: it was not made for all of them together.
+    Groups of two collections are the same only where they are known everywhere (a DICOM PatientID). Scanners within a
+    collection are no longer told apart, and its own split is dropped: it was not made for all of them together.
 
     Args:
-        collections: By name.
+        collections: The datasets by name.
     """
     samples = [
         replace(
@@ -127,22 +104,67 @@ def joined(collections: Mapping[str, Dataset]) -> Dataset:
     )
 
 
-def _hidden(samples: Sequence[Sample], wanted: DataSection) -> Iterator[Sample]:
-    """The samples, those of a target without labels without what a table says of them all the same."""
-    for sample in samples:
-        hidden = wanted.target_is_unlabelled and sample.domain == wanted.target_domain
-        yield replace(sample, label=None, mask=None, auxiliary={}) if hidden else sample
-
-
-def _whole(task: Task, wanted: DataSection, spec: Preprocessing, root: Path, progress: Progress) -> Dataset:
-    if wanted.collections:
-        named = wanted.collections.items()
-        without = wanted.target_domain if wanted.target_is_unlabelled else None
+def _load_all(task: Task, section: DataSection, spec: Preprocessing, root: Path, progress: Progress) -> Dataset:
+    """Loads the collections, the source or the synthetic data; the arguments are those of `load_dataset`."""
+    if section.collections:
+        unlabelled = section.target_domain if section.target_is_unlabelled else None
         return joined(
-            {name: task.load(Path(path), options=spec.options, unlabelled=name == without) for name, path in named}
+            {
+                name: task.load(Path(path), options=spec.options, unlabelled=name == unlabelled)
+                for name, path in section.collections.items()
+            }
         )
-    if wanted.source:
-        return task.load(Path(wanted.source), options=spec.options)
-    require_domains(wanted, task.synthetic_domains())
+    if section.source:
+        return task.load(Path(section.source), options=spec.options)
+    require_domains(section, task.synthetic_domains())
     made = task.synthetic_dataset(root, lambda done, total: progress("synthetic data", done, total, ""))
     return task.load(made, options=spec.options)
+
+
+def _is_asked_for(sample: Sample, section: DataSection) -> bool:
+    usable = sample.label is not None or _is_hidden(sample, section)
+    return usable and (not section.domains or sample.domain in section.domains)
+
+
+def _is_hidden(sample: Sample, section: DataSection) -> bool:
+    """Whether the sample is one of an unlabelled target, so that nothing of what the data say of it may be used."""
+    return section.target_is_unlabelled and sample.domain == section.target_domain
+
+
+def _as_asked(sample: Sample, section: DataSection) -> Sample:
+    """Drops the labels of an unlabelled target, and the data's own split where it is to be drawn anew."""
+    if _is_hidden(sample, section):
+        sample = replace(sample, label=None, mask=None, auxiliary={})
+    return replace(sample, split=None) if section.split.how == "drawn" else sample
+
+
+def _refuse_single_class(section: DataSection, samples: Sequence[Sample]) -> None:
+    """Refuses samples to learn from that have no label, or all the same.
+
+    Raises:
+        DataError: They have; what a target shows does not count, unless its labels are the ones that are used.
+    """
+    from_target = section.target is not None and section.target.labels == "used"
+    labels = [sample.label for sample in samples if (sample.domain == section.target_domain) == from_target]
+    if not labels:
+        raise DataError("the data holds no labelled sample to learn from")
+    if len(set(labels)) == 1:
+        raise DataError(
+            f"all {len(labels)} samples to learn from are of class {labels[0]}; at least two classes are needed"
+        )
+
+
+def _refuse_unused_shares(section: DataSection, samples: Sequence[Sample]) -> None:
+    """Refuses a share of groups for a split that the data fix themselves.
+
+    Raises:
+        ConfigError: There is one, and it would do nothing.
+    """
+    if not isinstance(section.split, GivenSplit):
+        return
+    for name, share in (("validation", section.split.validation), ("test", section.split.test)):
+        if share is not None and any(sample.split == name for sample in samples):
+            raise ConfigError(
+                f"data.split.{name} is {share}; the data have a {name} split of their own, so it does nothing: leave "
+                "it out, or set data.split.how=drawn"
+            )

@@ -1,4 +1,4 @@
-"""In which order an epoch goes through the training images, so that no class or domain drowns another."""
+"""The order of the training images in an epoch, balanced so that no class or domain drowns another."""
 
 from __future__ import annotations
 
@@ -15,11 +15,16 @@ Balance = Literal["none", "class", "domain", "class_and_domain"]
 
 
 def balanced_keys(split: Split, balance: Balance) -> NDArray[np.int64]:
-    """The group of each sample and its group within that, int64 [N, 2], as `epoch_order` takes them.
+    """Returns the group of each sample and its subgroup within that, int64 [N, 2], for `epoch_order`.
 
-    By class and domain, all classes come equally often, and within each the domains that show it by the square root of
-    how often they do: a domain of one class alone does not make that class more frequent, and a small one is not learnt
-    by heart. What a larger domain holds too is its own: then the rest of the smaller one is not lost in it.
+    With "class_and_domain" all classes come equally often, and within a class each domain by the square root of its
+    number of images: a domain of one class alone does not make that class more frequent, and a small domain is not
+    learnt by heart. A picture that several domains hold counts for the largest of them, so that what only the smaller
+    ones hold is not drowned.
+
+    Args:
+        split: The training split.
+        balance: What is balanced; with "none" all samples are one group.
     """
     nothing = np.zeros(len(split.labels), dtype=np.int64)
     domains = _numbered(_domains_without_copies(split))
@@ -28,14 +33,14 @@ def balanced_keys(split: Split, balance: Balance) -> NDArray[np.int64]:
 
 
 def epoch_order(keys: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.int64]:
-    """Places [N] in the order of one epoch: each group as often as any other, up to one.
+    """Draws the indices of one epoch, int64 [N], in which each group comes as often as any other, up to one.
 
-    Within a group, shares follow the square roots of sizes. Samples come again only after all of theirs have come; of
-    one group this is a plain shuffle.
+    Within a group, the shares of subgroups follow the square roots of their sizes. A sample comes again only after all
+    others of its subgroup have come. A single subgroup is shuffled.
 
     Args:
-        keys: int64 [N, 2], as `balanced_keys` gives them.
-        random: Of the draw.
+        keys: int64 [N, 2], the groups and subgroups of `balanced_keys`.
+        random: Generator of the draw.
     """
     if len(np.unique(keys, axis=0)) == 1:
         return random.permutation(len(keys))
@@ -50,13 +55,13 @@ def epoch_order(keys: NDArray[np.int64], random: np.random.Generator) -> NDArray
 
 
 def endless(count: int, start: int, length: int, round_of: Callable[[int], np.random.Generator]) -> NDArray[np.int64]:
-    """Places [length] from `start` on in an endless stream of rounds, each of which shuffles all `count` samples.
+    """Returns indices from an endless stream of rounds, int64 [length]; each round shuffles all samples.
 
     Args:
-        count: Samples of a round.
-        start: How many of the stream have been taken.
-        length: How many are wanted.
-        round_of: The generator that shuffles a round, by its number.
+        count: Number of samples in a round.
+        start: Number of indices of the stream that were taken before.
+        length: Number of indices to return.
+        round_of: Returns the generator that shuffles a round, by its number.
     """
     first, last = start // count, (start + length - 1) // count
     rounds = [round_of(number).permutation(count) for number in range(first, last + 1)]
@@ -64,9 +69,9 @@ def endless(count: int, start: int, length: int, round_of: Callable[[int], np.ra
 
 
 def _domains_without_copies(split: Split) -> list[str]:
-    """Of each sample; where copies join those of several domains, the largest of these domains.
+    """Returns the domain of each sample; where copies join samples of several domains, the largest of these.
 
-    A group that itself lies in several domains is no copy: it was seen in each of them.
+    A group that itself lies in several domains is no copy: it was imaged in each of them.
     """
     domains = [sample.domain for sample in split.samples]
     sizes = Counter(domains)
@@ -82,7 +87,7 @@ def _domains_without_copies(split: Split) -> list[str]:
 def _shared(
     groups: NDArray[np.int64], weights: NDArray[np.float64], count: int, random: np.random.Generator
 ) -> list[tuple[int, int]]:
-    """Groups with how many of `count` each gets, by its weight; what is left goes by lot, one to a group."""
+    """Divides `count` among groups by their weights; what is left goes by lot, one to a group."""
     shares = np.floor(count * weights / weights.sum()).astype(np.int64)
     shares[random.permutation(len(groups))[: count - shares.sum()]] += 1
     return list(zip(groups.tolist(), shares.tolist(), strict=True))

@@ -1,9 +1,10 @@
-"""From a dataset to its splits: audited, cleaned of what leaks, split so that no group stands on two sides."""
+"""From a dataset to its splits: audited, cleaned of copies and leaks, divided so that no group stands on two sides."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,28 +18,44 @@ from shared.progress import Progress
 from shared.samples import Dataset, Sample, global_group_digest
 from shared.task import Task
 
+Splits = Mapping[str, NDArray[np.int64]]
+"""Indices into the samples of a dataset, sorted, by the names of the splits."""
+
 
 @dataclass(frozen=True)
 class SplitData:
-    """A dataset with its splits and what the audit did to it.
+    """A dataset with its splits, and what was done to it on the way.
 
     Attributes:
-        dataset: What was kept.
+        dataset: The dataset without the samples that were left out.
         splits: Indices into its samples, by split.
-        units: [N] number of what each sample belongs to and cannot be told apart from: its group, joined with copies.
-        notes: What must be said of the data.
+        units: int64 [N], the number of the independent unit that each sample belongs to: its group, joined with copies.
+        notes: Sentences that reports must show.
         sound: Whether validation shares nothing with training, so that it can certify.
     """
 
     dataset: Dataset
-    splits: Mapping[str, NDArray[np.int64]]
+    splits: Splits
     units: NDArray[np.int64]
     notes: tuple[str, ...]
     sound: bool
 
 
+@dataclass(frozen=True)
+class _Removal:
+    """Samples that one step leaves out.
+
+    Attributes:
+        indices: Indices of the samples.
+        notes: Sentences that say so.
+    """
+
+    indices: Sequence[int] = ()
+    notes: tuple[str, ...] = ()
+
+
 def audited(task: Task, dataset: Dataset, progress: Progress) -> AuditResult:
-    """Compares all images of a dataset, mirrored too where the task says that this changes nothing.
+    """Compares all images of a dataset with each other, and with mirror images where `task.flip_invariant`.
 
     Raises:
         DataError: Too many of them are the same picture.
@@ -53,94 +70,55 @@ def audited(task: Task, dataset: Dataset, progress: Progress) -> AuditResult:
 
 def split_data(
     task: Task,
-    wanted: DataSection,
+    section: DataSection,
     dataset: Dataset,
     *,
-    apart_from: Sequence[Sample] = (),
+    exclude_copies_of: Sequence[Sample] = (),
     test_only: Collection[str] = (),
     seed: int,
     progress: Progress,
 ) -> SplitData:
-    """Looks for duplicates, leaves out what must not stand in a part, and splits the rest.
+    """Audits a dataset, leaves out what must not stand in a split, and divides the rest.
 
     Args:
-        task: Reads the images.
-        wanted: The `data` section of the configuration.
-        dataset: Labelled samples.
-        apart_from: Samples whose copies are left out.
-        test_only: Classes of which nothing is learnt, as of `shared.data.group_split.draw_split`.
-        seed: Of the split and of the draws of few labels.
+        task: The application, which reads the images.
+        section: The `data` section of the configuration.
+        dataset: Labelled samples, and those of an unlabelled target.
+        exclude_copies_of: Samples whose copies and patients are left out.
+        test_only: Classes that may be missing from training, as in `shared.data.group_split.draw_split`.
+        seed: Seed of the split and of the draws of few labels.
         progress: Called with (what, done, total, note).
 
     Raises:
-        DataError: An image cannot be read, or a class has too few groups.
+        DataError: An image cannot be read, a class has too few groups, or a split has no image left.
         LeakError: Test images are copies of others, and the configuration does not say what to do.
     """
-    own = len(dataset.samples)
-    together = audited(task, replace(dataset, samples=(*dataset.samples, *apart_from)), progress)
-    result = together.of_first(own)
-    _refuse_unreadable(result, dataset)
-    keep = np.ones(len(dataset.samples), dtype=bool)
-    notes = [*dataset.notes, audit_note(result)]
-    if result.blank:
-        keep[list(result.blank)] = False
-        notes.append(f"{len(result.blank)} blank images (all pixels alike) were left out.")
-    if apart_from:
-        copies = together.leaked(range(own, own + len(apart_from)), range(own))
-        people = {mark for sample in apart_from if (mark := global_group_digest(sample)) is not None}
-        known = [i for i, sample in enumerate(dataset.samples) if global_group_digest(sample) in people]
-        keep[copies + known] = False
-        notes.append(
-            f"{len(copies)} images are copies of some in data.exclude_copies_of, {len(known)} are of patients there; "
-            "they were left out."
-        )
-    target = wanted.target_domain
-    if target is not None:
-        known_labels = _copies_in_target(dataset, result, target)
-        keep[known_labels] = False
-        if len(known_labels):
-            notes.append(
-                f"{len(known_labels)} images of the target are copies of labelled ones; they were left out of it."
-            )
+    target = section.target_domain
+    together = audited(task, replace(dataset, samples=(*dataset.samples, *exclude_copies_of)), progress)
+    result = together.of_first(len(dataset.samples))
+    _refuse_unreadable(result)
     units = group_units(dataset.samples, result.clusters)
-    dataset, outside = _with_chosen_test(dataset, units, wanted.split, seed)
-    keep[outside] = False
-    if outside:
-        notes.append(f"{len(outside)} images whose patient or picture is in the test were left out of training.")
-    leaks = find_leaks(dataset.samples, result.clusters, units, keep)
-    left_out, said = _by_rule(leaks, wanted.leaks)
-    keep[left_out] = False
-    notes += said
-    _refuse_vanished(dataset, keep)
-    dataset = replace(dataset, samples=tuple(np.array(dataset.samples, dtype=object)[keep]))
-    units = units[keep]
-    may_leak = wanted.leaks == "allow"
-    samples = _blind(dataset, target)
-    splits = dict(
-        draw_split(
-            samples,
-            seed=seed,
-            fractions=split_shares(wanted.split),
-            units=units,
-            may_leak=may_leak,
-            test_only=test_only,
-        )
-    )
-    if wanted.target_is_unlabelled:
-        splits = _unjudged(dataset, splits, units, target)
-    before = len(splits["train"])
-    splits["train"] = _few_labels(dataset, splits["train"], wanted.budget, target, seed)
-    if len(splits["train"]) < before:
-        notes.append(
-            f"Few labels: training kept {len(splits['train'])} of {before} images; the {len(splits['validation'])} of "
-            "validation, which choose checkpoint and threshold, kept all their labels."
-        )
-    sound = not (may_leak and any(leak.split == "validation" for leak in leaks))
-    return SplitData(dataset, splits, units, tuple(notes), sound)
+    removed = [
+        _blank_images(result),
+        _excluded_copies(dataset, together, exclude_copies_of),
+        _target_copies(dataset, result, target),
+    ]
+    dataset, outside = _with_chosen_test(dataset, units, section.split, seed)
+    removed.append(outside)
+    leaks = find_leaks(dataset.samples, result.clusters, units, _kept(dataset, removed))
+    removed.append(_leaking_images(leaks, section.leaks))
+    keep = _kept(dataset, removed)
+    _refuse_emptied_split(dataset, keep)
+    dataset, units = replace(dataset, samples=tuple(compress(dataset.samples, keep))), units[keep]
+    splits = _divide(dataset, units, section, test_only, seed)
+    splits, few = _within_budget(dataset, splits, section.budget, target, seed)
+    notes = (*dataset.notes, audit_note(result), *(note for one in removed for note in one.notes), *few)
+    sound = section.leaks != "allow" or not any(leak.split == "validation" for leak in leaks)
+    return SplitData(dataset, splits, units, notes, sound)
 
 
 def audit_note(result: AuditResult) -> str:
-    """What an audit found, in the one sentence that reports carry."""
+    """Writes what an audit found as the one sentence that reports carry."""
     counts = result.counts()
     return (
         f"Looked for duplicates among {counts['images']} images: {counts['copies']} are copies of others, "
@@ -149,107 +127,184 @@ def audit_note(result: AuditResult) -> str:
     )
 
 
-def _refuse_vanished(dataset: Dataset, keep: NDArray[np.bool_]) -> None:
-    """A test or validation of the data's own of which nothing is left must not be replaced by another in silence."""
-    named = np.array([sample.split or "" for sample in dataset.samples])
-    for part in ("validation", "test"):
-        if (named == part).any() and not (keep & (named == part)).any():
-            raise DataError(
-                f"nothing is left of the {int((named == part).sum())} {part} images of the data: all are blank or "
-                "copies; data.leaks=keep_test keeps them, data.split.how=drawn divides anew"
-            )
-
-
-def _refuse_unreadable(result: AuditResult, dataset: Dataset) -> None:
+def _refuse_unreadable(result: AuditResult) -> None:
     if result.unreadable:
         raise DataError(
-            f"{len(result.unreadable)} of {len(dataset.samples)} images cannot be read; `audit DATA --out DIR` lists "
+            f"{len(result.unreadable)} of {len(result.clusters)} images cannot be read; `audit DATA --out DIR` lists "
             "them in unreadable.csv; mend or remove them"
         )
 
 
+def _kept(dataset: Dataset, removed: Sequence[_Removal]) -> NDArray[np.bool_]:
+    keep = np.ones(len(dataset.samples), dtype=bool)
+    for one in removed:
+        keep[np.array(one.indices, dtype=np.int64)] = False
+    return keep
+
+
+def _blank_images(result: AuditResult) -> _Removal:
+    if not result.blank:
+        return _Removal()
+    return _Removal(result.blank, (f"{len(result.blank)} blank images (all pixels alike) were left out.",))
+
+
+def _excluded_copies(dataset: Dataset, together: AuditResult, others: Sequence[Sample]) -> _Removal:
+    """Finds the images of a dataset that are copies of others, or of the same patient.
+
+    Args:
+        dataset: Its samples come first in `together`.
+        together: The audit of its samples and the others.
+        others: The samples of `data.exclude_copies_of`.
+    """
+    if not others:
+        return _Removal()
+    own = len(dataset.samples)
+    copies = together.leaked(range(own, own + len(others)), range(own))
+    patients = {digest for sample in others if (digest := global_group_digest(sample)) is not None}
+    known = [i for i, sample in enumerate(dataset.samples) if global_group_digest(sample) in patients]
+    note = (
+        f"{len(copies)} images are copies of some in data.exclude_copies_of, {len(known)} are of patients there; "
+        "they were left out."
+    )
+    return _Removal(copies + known, (note,))
+
+
+def _target_copies(dataset: Dataset, result: AuditResult, target: str | None) -> _Removal:
+    """Finds images of the target whose copies elsewhere carry a label: learning from those would pass for adaptation.
+
+    Raises:
+        DataError: All of them are.
+    """
+    if target is None:
+        return _Removal()
+    inside = _in_domain(dataset, target)
+    copies = inside & np.isin(result.clusters, result.clusters[~inside])
+    if (copies == inside).all():
+        raise DataError(
+            f"all {int(inside.sum())} images of the target are copies of labelled ones; there is nothing to adapt to"
+        )
+    if not copies.any():
+        return _Removal()
+    note = f"{int(copies.sum())} images of the target are copies of labelled ones; they were left out of it."
+    return _Removal(np.flatnonzero(copies).tolist(), (note,))
+
+
 def _with_chosen_test(
     dataset: Dataset, units: NDArray[np.int64], split: SplitSection, seed: int
-) -> tuple[Dataset, list[int]]:
-    """The dataset with the test that the configuration chooses in place of its own, and what must then stay out."""
+) -> tuple[Dataset, _Removal]:
+    """Replaces the dataset's own splits by the test that the configuration chooses: a fold, or a held-out domain.
+
+    Returns:
+        The dataset, and the images outside the test that share a patient or picture with it.
+    """
     if isinstance(split, FoldSplit):
         tested = fold_numbers(dataset.samples, units, split.folds, seed) == split.fold
     elif isinstance(split, HeldOutSplit):
-        tested = np.array([sample.domain == split.held_out_domain for sample in dataset.samples])
+        tested = _in_domain(dataset, split.held_out_domain)
     else:
-        return dataset, []
-    beside = np.flatnonzero(~tested & np.isin(units, units[tested])).tolist()
-    sent = np.where(tested, "test", "").tolist()
-    samples = tuple(replace(one, split=part or None) for one, part in zip(dataset.samples, sent, strict=True))
-    return replace(dataset, samples=samples), beside
+        return dataset, _Removal()
+    samples = tuple(
+        replace(one, split="test" if is_test else None)
+        for one, is_test in zip(dataset.samples, tested.tolist(), strict=True)
+    )
+    shared = np.flatnonzero(~tested & np.isin(units, units[tested])).tolist()
+    note = f"{len(shared)} images whose patient or picture is in the test were left out of training."
+    return replace(dataset, samples=samples), _Removal(shared, (note,) if shared else ())
 
 
-def _by_rule(leaks: Sequence[Leak], rule: str) -> tuple[list[int], list[str]]:
-    """Which samples the rule leaves out for leaking, and what must be said of it.
+def _leaking_images(leaks: Sequence[Leak], rule: str) -> _Removal:
+    """Finds the images that the rule leaves out for leaking.
+
+    Args:
+        leaks: The leaks of the data's own split.
+        rule: `data.leaks` of the configuration: "refuse", "drop", "keep_test" or "allow".
 
     Raises:
-        LeakError: There are leaks, and no rule for them.
+        LeakError: There are leaks, and the rule is "refuse".
     """
     if leaks and rule == "refuse":
         raise LeakError(
             f"{'; '.join(leak.sentence for leak in leaks)}; set data.leaks=drop to leave them out of the test, "
             "data.leaks=keep_test to leave their copies out of training, or data.leaks=allow, which every report says"
         )
-    left_out: list[int] = []
-    said = []
+    indices: list[int] = []
+    notes = []
     for leak in leaks:
         if rule == "drop":
-            left_out += leak.later.tolist()
-            said.append(f"{leak.sentence}: these {len(leak.later)} were left out of {leak.split}.")
+            indices += leak.later.tolist()
+            notes.append(f"{leak.sentence}: these {len(leak.later)} were left out of {leak.split}.")
         elif rule == "keep_test":
-            left_out += leak.earlier.tolist()
-            said.append(
+            indices += leak.earlier.tolist()
+            notes.append(
                 f"{leak.sentence}: the {len(leak.earlier)} that they belong with were left out, {leak.split} is whole."
             )
         else:
-            said.append(f"LEAK ALLOWED: {leak.sentence}; the numbers of {leak.split} flatter.")
-    return left_out, said
+            notes.append(f"LEAK ALLOWED: {leak.sentence}; the numbers of {leak.split} flatter.")
+    return _Removal(indices, tuple(notes))
 
 
-def _few_labels(
-    dataset: Dataset, train: NDArray[np.int64], budget: BudgetSection, target: str | None, seed: int
-) -> NDArray[np.int64]:
-    """The training part, cut down to the labels that the configuration grants; a target, without any, stays whole."""
-    of_target = np.array([sample.domain == target for sample in dataset.samples], dtype=np.bool_)[train]
-    train, unlabelled = train[~of_target], train[of_target]
-    if budget.train_groups is not None:
-        train = few_groups(dataset.samples, train, budget.train_groups, seed)
-    if budget.labels_per_class is not None:
-        labels = [str(sample.label) for sample in dataset.samples]
-        train = k_shot(train, labels, budget.labels_per_class, seed)
-    return np.union1d(train, unlabelled)
+def _refuse_emptied_split(dataset: Dataset, keep: NDArray[np.bool_]) -> None:
+    """Refuses where nothing is left of a validation or test that the data name: a drawn one must not replace it."""
+    named = np.array([sample.split or "" for sample in dataset.samples])
+    for split in ("validation", "test"):
+        if (named == split).any() and not (keep & (named == split)).any():
+            raise DataError(
+                f"nothing is left of the {int((named == split).sum())} {split} images of the data: all are blank or "
+                "copies; data.leaks=keep_test keeps them, data.split.how=drawn divides anew"
+            )
 
 
-def _copies_in_target(dataset: Dataset, result: AuditResult, target: str) -> NDArray[np.int64]:
-    """Images of the target of which others show the label: what is learned of them would pass for adaptation.
+def _divide(
+    dataset: Dataset, units: NDArray[np.int64], section: DataSection, test_only: Collection[str], seed: int
+) -> Splits:
+    """Draws the splits; the arguments are those of `split_data`."""
+    target = section.target_domain
+    # A split by the labels of the target would depend on them: there the target is one class of its own.
+    samples = [replace(one, label=target) if one.domain == target else one for one in dataset.samples]
+    splits = draw_split(
+        samples,
+        seed=seed,
+        fractions=split_shares(section.split),
+        units=units,
+        may_leak=section.leaks == "allow",
+        test_only=test_only,
+    )
+    return _target_test_in_training(dataset, splits, units, target) if section.target_is_unlabelled else splits
 
-    Raises:
-        DataError: All of them are.
-    """
-    inside = np.array([sample.domain == target for sample in dataset.samples])
-    copies = inside & np.isin(result.clusters, result.clusters[~inside])
-    if (copies == inside).all():
-        raise DataError(
-            f"all {int(inside.sum())} images of the target are copies of labelled ones; there is nothing to adapt to"
-        )
-    return np.flatnonzero(copies)
 
-
-def _unjudged(
-    dataset: Dataset, splits: Mapping[str, NDArray[np.int64]], units: NDArray[np.int64], target: str | None
-) -> dict[str, NDArray[np.int64]]:
-    """The splits with a target that nothing can judge: its share of the test is learned from, but for others' units."""
-    inside = np.array([sample.domain == target for sample in dataset.samples])
+def _target_test_in_training(dataset: Dataset, splits: Splits, units: NDArray[np.int64], target: str | None) -> Splits:
+    """Moves the unlabelled target's share of the test to training, but for units that others belong to too."""
+    inside = _in_domain(dataset, target)
     test, free = splits["test"], ~np.isin(units, units[~inside])
     learned = np.sort(np.concatenate([splits["train"], test[(inside & free)[test]]]))
     return {**splits, "train": learned, "test": test[~inside[test]]}
 
 
-def _blind(dataset: Dataset, target: str | None) -> list[Sample]:
-    """The samples, those of a target as one class of their own: a split by their labels would tell of them."""
-    return [replace(one, label=target) if one.domain == target else one for one in dataset.samples]
+def _within_budget(
+    dataset: Dataset, splits: Splits, budget: BudgetSection, target: str | None, seed: int
+) -> tuple[Splits, tuple[str, ...]]:
+    """Cuts the training split down to the groups and labels that the configuration grants; a target stays whole.
+
+    Returns:
+        The splits, and the note that says so where anything was cut.
+    """
+    whole = splits["train"]
+    is_target = _in_domain(dataset, target)[whole]
+    train, of_target = whole[~is_target], whole[is_target]
+    if budget.train_groups is not None:
+        train = few_groups(dataset.samples, train, budget.train_groups, seed)
+    if budget.labels_per_class is not None:
+        labels = [str(sample.label) for sample in dataset.samples]
+        train = k_shot(train, labels, budget.labels_per_class, seed)
+    train = np.union1d(train, of_target)
+    if len(train) == len(whole):
+        return {**splits, "train": train}, ()
+    note = (
+        f"Few labels: training kept {len(train)} of {len(whole)} images; the {len(splits['validation'])} of "
+        "validation, which choose checkpoint and threshold, kept all their labels."
+    )
+    return {**splits, "train": train}, (note,)
+
+
+def _in_domain(dataset: Dataset, domain: str | None) -> NDArray[np.bool_]:
+    return np.array([sample.domain == domain for sample in dataset.samples], dtype=np.bool_)

@@ -1,8 +1,8 @@
-"""Pseudonyms: names that keep apart what belongs apart and tell nobody who it is.
+"""Pseudonyms of patients, series and images: keyed hashes of their identifiers.
 
-A keyed hash, not a plain one: patient numbers are short, and whoever knows the format could otherwise try them all.
-The key (the *salt*) stays on the machine that read the data and is never written into a run, so a run cannot be
-turned back. The same salt gives the same pseudonyms, on this machine next year or on two machines that share it.
+The hash has a key because patient numbers are short: without one, anyone who knows their format could try them all.
+The key (the *salt*) stays on the machine that read the data and is never written into a run, so that a pseudonym
+cannot be turned back into an identifier. The same salt gives the same pseudonyms, next year or on another machine.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Pseudonymiser:
 
     @classmethod
     def of_this_user(cls) -> Pseudonymiser:
-        """The pseudonymiser with the salt of `MEDTL_SALT`, or else of the user's salt file, which is made if needed.
+        """Makes the pseudonymiser from `MEDTL_SALT`, or else from the user's salt file, which is made if needed.
 
         Raises:
             ConfigError: `MEDTL_SALT` is too short, or the salt file cannot be made, is damaged, or others can read it.
@@ -45,13 +45,18 @@ class Pseudonymiser:
         return cls(_salt())
 
     def __call__(self, kind: str, identifier: str) -> str:
-        """The pseudonym of `identifier`; `kind` ("patient", "image") keeps equal texts of two kinds apart."""
+        """Returns the pseudonym of an identifier, 12 hexadecimal digits.
+
+        Args:
+            kind: What is identified ("patient", "image"): equal identifiers of two kinds have two pseudonyms.
+            identifier: The identifier, without regard to surrounding blanks.
+        """
         text = f"{kind}\x1f{identifier.strip()}".encode()
         return hashlib.blake2b(text, key=self.salt, digest_size=PSEUDONYM_BYTES).hexdigest()
 
 
 def salt_file() -> Path:
-    """Where the salt lies: `$XDG_CONFIG_HOME/medtl/salt`, by default below `~/.config`."""
+    """Returns the path of the salt file: `$XDG_CONFIG_HOME/medtl/salt`, by default below `~/.config`."""
     home = os.environ.get("XDG_CONFIG_HOME")
     return (Path(home) if home else Path.home() / ".config") / "medtl" / "salt"
 
@@ -78,7 +83,7 @@ def _salt() -> bytes:
 
 
 def _create(path: Path) -> None:
-    """Writes a new salt beside its place and links it in: whoever reads sees a whole salt, and the first one wins."""
+    """Writes a new salt to a draft and links it into place: readers see a whole salt, and the first writer wins."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

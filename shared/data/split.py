@@ -18,10 +18,10 @@ class Split:
     """The samples of one split, with their images.
 
     Attributes:
-        samples: Of this split, in a fixed order.
-        images: float32 [channels, size, size] each, in the order of `samples`.
-        labels: int64 [N], indices into the run's classes; -1 where that must not be known.
-        belonging: To which series, groups and independent units they belong.
+        samples: The N samples, in a fixed order.
+        images: Preprocessed images, float32 [channels, size, size] each, in the order of `samples`.
+        labels: int64 [N], indices into the run's classes; -1 where the label must not be used.
+        belonging: Series, group and independent unit of each sample.
     """
 
     samples: Sequence[Sample]
@@ -30,20 +30,20 @@ class Split:
     belonging: Grouping
 
     def of(self, indices: NDArray[np.int64]) -> Split:
-        """Those samples alone, in that order."""
+        """Selects the samples at `indices`, int64, in that order."""
         chosen = indices.tolist()
         belonging = self.belonging.at(chosen)
         return Split([self.samples[i] for i in chosen], Chosen(self.images, chosen), self.labels[indices], belonging)
 
 
 def unlabelled(split: Split) -> Split:
-    """The same images, of which nothing says any more what they show."""
+    """Copies a split without its labels, masks and auxiliary labels."""
     samples = [replace(sample, label=None, mask=None, auxiliary={}) for sample in split.samples]
     return replace(split, samples=samples, labels=np.full(len(samples), -1, dtype=np.int64))
 
 
 class Chosen(Sequence[Image]):
-    """Some of a sequence of images, in an order of their own; none is copied."""
+    """A view of the images at some indices, in their order; none is copied."""
 
     def __init__(self, images: Sequence[Image], indices: Sequence[int]) -> None:
         self.images, self.indices = images, indices

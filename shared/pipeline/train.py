@@ -119,7 +119,7 @@ def _train(experiment: Experiment, dataset: Dataset, folder: Path, *, is_main: b
     task, config = experiment.task, experiment.config
     other = config.data.exclude_copies_of
     copies_of = () if other is None else task.load(Path(other), options=experiment.spec.options).samples
-    data = split_data(task, config.data, dataset, apart_from=copies_of, seed=config.seed, progress=progress)
+    data = split_data(task, config.data, dataset, exclude_copies_of=copies_of, seed=config.seed, progress=progress)
     seen = read_splits(task, data, experiment.spec, progress)
     observer = observer_of(config.data.target, experiment.strategy, seen)
     job, loaded, history = fit(
