@@ -7,7 +7,7 @@ A folder above a class is the site's only where every class is one that the appl
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from shared.data.layouts._layout import LAYOUTS, ImageEntry, Layout, LayoutRule, Listing, Search
 from shared.data.layouts._names import left_out, names_below, split_name, wrapping_folder
@@ -29,13 +29,14 @@ def recognise(listing: Listing, search: Search) -> Layout | None:
         return None
     images = listing.images(search)
     wrapping = wrapping_folder(images, search.is_class)
-    folders = {name: tuple(name.split("/")[:-1]) for name in names_below(images, wrapping) if "/" in name}
-    shapes = {name: _shape(above, search.is_class) for name, above in folders.items()}
+    counts = Counter(_folders(name.removeprefix(wrapping)) for name in images if name.startswith(wrapping))
+    del counts[()]
+    shapes = {folders: _shape(folders, search.is_class) for folders in counts}
     if not any(shape in SHAPES for shape in shapes.values()):
         return None
-    _refuse_mixed(listing.root.name, Counter(shapes.values()))
-    numbers = Counter[str]()
-    entries = [_entry(name, folders[name], shape, numbers) for name, shape in shapes.items()]
+    _refuse_mixed(listing.root.name, counts, shapes)
+    names, numbers = names_below(images, wrapping), Counter[str]()
+    entries = [_entry(name, shapes[above], numbers) for name in names if (above := _folders(name))]
     sites = len({entry.domain for entry in entries})
     notes = (
         f"The folders above the classes are taken for sites ({sites}); if they are patients, list the files in "
@@ -43,6 +44,10 @@ def recognise(listing: Listing, search: Search) -> Layout | None:
         *left_out(len(listing.files) - len(entries), "no image in a folder of a site and a class"),
     )
     return Layout(entries, listing.root, wrapping, notes=notes, files=listing.files)
+
+
+def _folders(name: str) -> tuple[str, ...]:
+    return tuple(name.split("/")[:-1])
 
 
 def _shape(folders: Sequence[str], is_class: Callable[[str], bool]) -> tuple[str, ...]:
@@ -55,22 +60,24 @@ def _shape(folders: Sequence[str], is_class: Callable[[str], bool]) -> tuple[str
     return tuple(shape)
 
 
-def _refuse_mixed(root: str, counts: Counter[tuple[str, ...]]) -> None:
-    if len(counts) == 1:
+def _refuse_mixed(
+    root: str, counts: Mapping[tuple[str, ...], int], shapes: Mapping[tuple[str, ...], tuple[str, ...]]
+) -> None:
+    if len(set(shapes.values())) == 1:
         return
     seen = Counter[str]()
-    for shape, count in counts.items():
-        seen["/".join(shape) if shape[-1] == "class" else "folders of no known class"] += count
+    for folders, shape in shapes.items():
+        seen["/".join(shape) if shape[-1] == "class" else "folders of no known class"] += counts[folders]
     found = ", ".join(f"{count} images in {what}" for what, count in sorted(seen.items()))
     raise DataError(
         f"{root} mixes folders of sites with others: {found}; allowed is one of "
-        f"{', '.join('/'.join(shape) for shape in SHAPES)} for all images, with classes that are known; "
-        "move the others, or list all files in labels.csv with the column domain"
+        f"{', '.join('/'.join(shape) for shape in SHAPES)} for all images, with classes that are known and Train, "
+        "Validation or Test for a split; move the others, or list all files in labels.csv with the column domain"
     )
 
 
-def _entry(name: str, folders: tuple[str, ...], shape: tuple[str, ...], numbers: Counter[str]) -> ImageEntry:
-    at = shape.index("class")
+def _entry(name: str, shape: tuple[str, ...], numbers: Counter[str]) -> ImageEntry:
+    folders, at = _folders(name), shape.index("class")
     home = "/".join(folders[: at + 1])  # ends at the class: a folder below may have a patient's name
     numbers[home] += 1
     return ImageEntry(
