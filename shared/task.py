@@ -12,8 +12,6 @@ from shared.samples import UNKNOWN_DOMAIN, Dataset, Sample
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-import numpy as np
-from numpy.typing import NDArray
 
 Image: TypeAlias = "NDArray[np.float32]"
 """A preprocessed image, float32 [channels, size, size], values in 0..1."""
