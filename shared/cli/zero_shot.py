@@ -109,13 +109,18 @@ def add_zero_shot(app: typer.Typer, task: "Task", knowledge: Knowledge) -> None:
 
 
 def _check_model(config: "Config", model: Path | None) -> None:
-    """Refuses a configured backbone beside a run that takes its place.
+    """Refuses a configured backbone, or preprocessing, beside a run that takes their place.
 
     Raises:
         UsageError: Both are given.
     """
-    if model is not None and "backbone" in config.model_fields_set:
-        raise UsageError("--model and the configuration's backbone both give the features; leave out one of them")
+    stated = {
+        "backbone": config.model_fields_set,
+        "data.options": {f"data.{key}" for key in config.data.model_fields_set},
+    }
+    idle = [key for key, keys in stated.items() if key in keys]
+    if model is not None and idle:
+        raise UsageError(f"--model and the configuration's {idle[0]} both say how features are made; give one of them")
 
 
 def _study(

@@ -71,3 +71,17 @@ def test_a_wrong_call_of_listen_is_one_line_before_anything_is_made(
     assert said in result.output
     assert len(result.output.splitlines()) == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_serve_shows_the_series_of_a_spool(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    served: list[tuple[str, int]] = []
+    monkeypatch.setattr(
+        "shared.web.serving.run_server", lambda app, access, host, port, say: served.append((host, port))
+    )
+    words = ["serve", "--model", str(tiny_model), "--port", "0", "--keep-minutes", "5", "--spool", str(tmp_path)]
+    refused = RUNNER.invoke(app, words)
+    assert refused.exit_code == 2
+    assert "is no spool" in refused.stderr
+    (tmp_path / "series").mkdir()
+    assert RUNNER.invoke(app, words).exit_code == 0
+    assert served == [("127.0.0.1", 0)]

@@ -130,7 +130,7 @@ def test_medtl_features_are_those_of_a_finished_run(heads: Path, trained_heads: 
     [
         ((), "give --unseen with names, or --draw"),
         (("--unseen", "pituitary", "--draw", "1"), "one of them"),
-        (("--unseen", "pituitary", "--model", "run"), "leave out one of them"),
+        (("--unseen", "pituitary", "--model", "run"), "--model and the configuration's backbone both say"),
         (("--unseen", "pituitary", "--methods", "prototypes"), "prototypes cannot be used here"),
         (("--unseen", "kidney"), "no class kidney in the data"),
         (("--unseen", "pituitary,glioma,meningioma"), "at least 2 must"),
