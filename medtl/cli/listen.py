@@ -29,7 +29,7 @@ def add(app: typer.Typer, task: "Task") -> None:
     def listen(
         port: Annotated[int, typer.Option(help="TCP port.")] = 11112,
         host: Annotated[
-            str, typer.Option(help="Address to listen on; 0.0.0.0 is all of this machine's.")
+            str, typer.Option(help="Address to listen on; 0.0.0.0 is every network of this machine.")
         ] = "127.0.0.1",
         ae_title: Annotated[str, typer.Option(help="AE title of this node, for senders and for --forward.")] = "MEDTL",
         forward: Annotated[

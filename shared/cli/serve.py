@@ -54,7 +54,7 @@ def add_serve(app: typer.Typer, task: "Task", pages: Pages) -> None:
         host: Annotated[
             str,
             typer.Option(
-                help="Address to listen on; 0.0.0.0 is all of this machine's. Others than localhost need a token."
+                help="Address to listen on; 0.0.0.0 is every network of this machine. Beyond it a token is needed."
             ),
         ] = "127.0.0.1",
         model: ModelOption = None,

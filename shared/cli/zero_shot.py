@@ -83,9 +83,7 @@ def add_zero_shot(app: typer.Typer, task: "Task", knowledge: Knowledge) -> None:
         ] = None,
         methods: Annotated[
             str,
-            typer.Option(
-                metavar="A,B,...", help=f"Zero-shot methods; `{task.name} options zero-shot` lists them. Default: all."
-            ),
+            typer.Option(metavar="A,B,...", help=f"Zero-shot methods; `{task.name} options zero-shot` lists them."),
         ] = ALL_METHODS,
         out: Annotated[
             Path | None, typer.Option(help="Also write zero_shot.json, .html and .png into this folder.")

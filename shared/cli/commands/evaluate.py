@@ -32,7 +32,8 @@ def add(app: typer.Typer, task: "Task") -> None:
             Path | None, typer.Argument(metavar="[DATA]", help="Labelled images; without them, the run's own test set.")
         ] = None,
         known_only: Annotated[
-            bool, typer.Option("--known-only", help="Leave out images of classes that the run does not know.")
+            bool,
+            typer.Option("--known-only", help="Leave out images of classes that the run does not know; needs DATA."),
         ] = False,
         versus: Annotated[
             Path | None, typer.Option(metavar="RUN", help="Compare with this run on the test images that both share.")
