@@ -40,6 +40,7 @@ def test_medtl_says_what_becomes_of_an_unseen_tumour(heads: Path) -> None:
     assert Path("zs/zero_shot.html").is_file()
 
 
+@pytest.mark.usefixtures("fonts")
 def test_handwriting_draws_unseen_classes(draw_characters, tmp_path: Path) -> None:
     names = ("character_1_ka", "digit_0", "digit_1", "digit_2", "digit_7")
     data = draw_characters(tmp_path / "data", each=12, names=names)
@@ -66,6 +67,7 @@ def test_handwriting_draws_unseen_classes(draw_characters, tmp_path: Path) -> No
     assert all(", ".join(tree["said"][name] for name in entry["unseen"]) in page for entry in tree["splits"])
 
 
+@pytest.mark.usefixtures("fonts")
 def test_an_unseen_class_may_stand_in_the_test_alone(draw_characters, tmp_path: Path) -> None:
     names = ("character_1_ka", "digit_0", "digit_1", "vowel_1", "vowel_2")
     data = draw_characters(tmp_path / "data", each=10, names=names)
@@ -84,6 +86,7 @@ def test_an_unseen_class_may_stand_in_the_test_alone(draw_characters, tmp_path: 
     assert "class vowel_2 has no sample in train" in refused.stderr
 
 
+@pytest.mark.usefixtures("fonts")
 def test_handwriting_features_are_those_of_a_finished_run(tiny_run: Path, draw_characters, tmp_path: Path) -> None:
     names = ("character_1_ka", "digit_0", "digit_1", "vowel_1", "vowel_2")
     data = draw_characters(tmp_path / "data", each=12, seed=4, names=names)
