@@ -27,7 +27,8 @@ endif
 train-handwriting: setup ## Train on synthetic characters, or on DATA= (MODEL=, WEIGHTS=, CONFIG= too), then evaluate and report
 	$(BIN)/handwriting train $(or $(CONFIG),configs/handwriting/$(if $(DATA)$(MODEL)$(WEIGHTS),auto,glyphs).yaml) $(if $(DATA),data.source="$(DATA)") $(if $(MODEL),backbone.name=$(MODEL)) $(if $(WEIGHTS),backbone.weights="$(WEIGHTS)")
 
-predict: setup ## Judge SCAN= with the newest run
+predict: setup ## Classify SCAN= with the newest run
+	@test -n "$(SCAN)" || { echo "name what to classify: make predict SCAN=scan.dcm" >&2; exit 2; }
 	$(BIN)/medtl predict "$(SCAN)"
 
 test: setup ## The default tests, under 6 minutes on two idle cores
@@ -36,7 +37,7 @@ test: setup ## The default tests, under 6 minutes on two idle cores
 test-slow: setup ## The tests that take longer
 	$(BIN)/python -m pytest -q -m slow
 
-bench: setup ## Speed as ratios, side by side in one run, goals beside them; the table lies in runs/bench.md too
+bench: setup ## Measure speed as ratios, each against its goal; the table is also runs/bench.md
 	$(BIN)/python -m benchmarks --out runs/bench.md
 
 lint: setup ## Format and lint

@@ -93,13 +93,15 @@ class ListenerSettings:
         check_ae_title(ae_title, "--ae-title")
         target = None if forward is None else Target.parse(forward)
         if not 0 < quiet_s < math.inf:
-            raise UsageError(f"--quiet {quiet_s:g} is not allowed; give a number of seconds above 0, for example 10")
+            raise UsageError(
+                f"--series-timeout {quiet_s:g} is not allowed; give a number of seconds above 0, for example 10"
+            )
         if keep_days is None:
             return cls(port, host, ae_title, target, quiet_s)
         if target is None:
-            raise UsageError("--keep counts from forwarding; give --forward too (without it nothing is deleted)")
+            raise UsageError("--keep-days counts from forwarding; give --forward too (without it nothing is deleted)")
         if not 0 <= keep_days < math.inf:
-            raise UsageError(f"--keep {keep_days:g} is not allowed; give a number of days, 0 to delete at once")
+            raise UsageError(f"--keep-days {keep_days:g} is not allowed; give a number of days, 0 to delete at once")
         return cls(port, host, ae_title, target, quiet_s, keep_days)
 
     def __str__(self) -> str:

@@ -1,8 +1,11 @@
-"""Judging by a finished run on the command line: one answer after the other, as lines or JSON."""
+"""Classifies inputs by a finished run and prints the answers, as lines or JSON: the part of `predict` and `explain`."""
+
+from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import typer
 
@@ -17,16 +20,41 @@ if TYPE_CHECKING:
     from shared.reporting.explainer import Explainer, Explanation
     from shared.runs.record import ModelRecord
     from shared.task import Item, Task
-    from shared.web.guard import Access
-    from shared.web.uploads import UploadStore
 
-    Serving = tuple[Access, Path, UploadStore]
-    OnAnswer = Callable[[Item, Answer, ModelRecord, Sequence[Explanation]], tuple[dict[str, Any], list[str]]]
-    """Takes one answer; gives plain data to add to its JSON, and lines for a person."""
+OnAnswer: TypeAlias = "Callable[[Item, Answer, ModelRecord, Sequence[Explanation]], tuple[dict[str, Any], list[str]]]"
+"""Takes one answer; gives plain data to add to its JSON, and lines for a person."""
 
 
-def open_predictor(task: "Task", model: Path | None) -> tuple["Predictor", list[str]]:
-    """The run that is to answer, the newest where none was named, and the lines that say which it is."""
+@dataclass(frozen=True)
+class Request:
+    """Inputs to classify, and how the answers are given.
+
+    Attributes:
+        paths: Files, folders and archives.
+        model: Folder of a finished run; None: the newest.
+        as_json: Whether to print one JSON object a line for each input.
+        out: Folder for `predictions.jsonl` and attribution maps, or None.
+        explaining: Options of `shared.reporting.explainer.Explainer`; None: answers are not explained.
+    """
+
+    paths: Sequence[Path]
+    model: Path | None = None
+    as_json: bool = False
+    out: Path | None = None
+    explaining: Mapping[str, Any] | None = None
+
+
+def open_predictor(task: Task, model: Path | None) -> tuple[Predictor, list[str]]:
+    """Opens the run that answers, and gives the lines that say which run it is.
+
+    Args:
+        task: The application.
+        model: Folder of a finished run; None: the newest under `RUNS`.
+
+    Raises:
+        UsageError: There is no such run.
+        RunError: The run is unfinished or damaged, or of another application.
+    """
     from shared.prediction.predictor import Predictor
     from shared.runs.folder import newest_run
 
@@ -38,41 +66,32 @@ def open_predictor(task: "Task", model: Path | None) -> tuple["Predictor", list[
     return predictor, lines
 
 
-def judge(
-    task: "Task",
-    paths: list[Path],
-    model: Path | None,
-    as_json: bool,
-    out: Path | None,
-    explaining: Mapping[str, Any] | None = None,
-    on_answer: "OnAnswer | None" = None,
-) -> int:
-    """Judges what was named and tells it; gives the exit code: refused before not assessed before 0.
+def judge(task: Task, request: Request, on_answer: OnAnswer | None = None) -> int:
+    """Classifies the inputs of a request, prints the answers, and gives the exit code.
 
     Args:
         task: The application.
-        paths: What to judge.
-        model: A finished run; None: the newest.
-        as_json: Whether to tell one JSON object a line for each input.
-        out: Folder for `predictions.jsonl`, or None.
-        explaining: Options of `shared.reporting.explainer.Explainer`; None: answers are not explained.
-        on_answer: What the application does with each answer beside telling it.
+        request: What is asked for.
+        on_answer: Called with each answer, for output of the application's own.
 
     Raises:
-        UsageError: There is nowhere to write explanations to, or nothing to judge or to judge with.
+        UsageError: There is no folder for explanations, or no input or run of that name.
     """
-    if explaining is not None and out is None:
+    out, as_json = request.out, request.as_json
+    if request.explaining is not None and out is None:
         raise UsageError("--explain writes pictures; name a folder for them with --out")
-    predictor, opening = open_predictor(task, model)
-    items = task.read_inputs(paths)
-    explainer = None if explaining is None or out is None else _explainer(task, predictor, out, explaining)
+    predictor, opening = open_predictor(task, request.model)
+    items = task.read_inputs(request.paths)
+    explainer = None
+    if request.explaining is not None and out is not None:
+        explainer = _explainer(task, predictor, out, request.explaining)
     make_folder(out)
     for line in () if as_json else opening:
         typer.echo(line)
-    lines, told = [], set()
+    lines, statuses = [], set()
     for item in items:
         answer = predictor.assess(item)
-        told.add(answer.status)
+        statuses.add(answer.status)
         tree, words, found = answer.to_json(task), [in_words(answer, task)], list["Explanation"]()
         if explainer is not None:
             found = explainer.explain(item, answer)
@@ -81,41 +100,19 @@ def judge(
         if on_answer is not None:
             more, said = on_answer(item, answer, predictor.record, found)
             tree, words = tree | more, words + said
-        line = json_line(tree)
-        typer.echo(line if as_json else "\n".join(words))
-        lines.append(line)
+        lines.append(json_line(tree))
+        typer.echo(lines[-1] if as_json else "\n".join(words))
     write_predictions(out, lines)
     if not as_json:
         for disclaimer in task.disclaimers:
             typer.echo(disclaimer)
         if explainer is not None:
             typer.echo("Attributions show which pixels moved the score; they are no localisation.")
-    return exit_code(told)
+    return exit_code(statuses)
 
 
-def _explainer(task: "Task", predictor: "Predictor", out: Path, explaining: Mapping[str, Any]) -> "Explainer":
-    try:
-        from shared.reporting.explainer import Explainer
-    except ModuleNotFoundError as error:
-        raise UsageError(f"explaining needs {error.name}; install it with: pip install 'medtl[train]'") from None
+def _explainer(task: Task, predictor: Predictor, out: Path, explaining: Mapping[str, Any]) -> Explainer:
+    from shared.reporting.explainer import Explainer
+
     # lines and no bars: answers are printed in between
     return Explainer(task, predictor.run, out, progress=Lines(), **explaining)
-
-
-def prepare_serving(task: "Task", model: Path | None, host: str, keep_minutes: float) -> "Serving":
-    """What the pages of an application need: who may ask, the run that answers, and a place for uploads.
-
-    Raises:
-        UsageError: What they are made with is not installed, or the run or the place cannot be used.
-    """
-    from importlib.util import find_spec
-
-    if lacking := [name for name in ("fastapi", "uvicorn", "python_multipart", "jinja2") if find_spec(name) is None]:
-        raise UsageError(f"`serve` needs {' and '.join(lacking)}; install with: pip install 'medtl[serve]'")
-    from shared.web.guard import Access
-    from shared.web.uploads import UploadStore
-
-    predictor, lines = open_predictor(task, model)  # here only to say at once what is wrong with the run
-    for line in (*lines, *task.disclaimers):
-        typer.echo(line)
-    return Access.for_host(host), predictor.run.resolve(), UploadStore(60 * keep_minutes)

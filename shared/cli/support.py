@@ -1,10 +1,16 @@
-"""What commands share: where runs lie, options, exit codes, faults in one line. Nothing heavy is imported here."""
+"""What commands share: where runs lie, exit codes, errors in one line, names that an option takes.
 
+Nothing heavy is imported here.
+"""
+
+from __future__ import annotations
+
+import difflib
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
@@ -13,37 +19,22 @@ from shared.errors import MedtlError, UsageError
 if TYPE_CHECKING:
     from shared.config.schema import Config
 
-RUNS, EXPLAINED = Path("runs"), Path("explained")
-ModelOption = Annotated[Path | None, typer.Option(help="A finished run; without it, the newest under runs/.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line for each input.")]
-ConfigArgument = Annotated[
-    Path | None, typer.Argument(metavar="[CONFIG]", help="A YAML file; without it, the defaults.")
-]
-WordsArgument = Annotated[
-    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Over the file, for example seed=1")
-]
-DataArgument = Annotated[Path, typer.Argument(metavar="DATA", help="A folder, zip or manifest.")]
-AuditOption = Annotated[
-    Path | None, typer.Option(help="Also write audit.json, pairs.csv and pairs.png into this folder.")
-]
-PredictionsOption = Annotated[Path | None, typer.Option(help="Also write predictions.jsonl into this folder.")]
-ExplainOption = Annotated[
-    bool, typer.Option("--explain", help="Also write checked attributions of each answer into --out; needs torch.")
-]
-PortOption = Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0: any that is free.")]
-HostOption = Annotated[
-    str, typer.Option(help="Address to listen on; 0.0.0.0 is all of this machine, and then a token is needed.")
-]
-KeepOption = Annotated[
-    float, typer.Option(min=1, max=10_080, metavar="MINUTES", help="Uploads are deleted so long after they came.")
-]
-EXIT_FAULT, EXIT_USAGE, EXIT_REFUSED, EXIT_NOT_ASSESSED = 1, 2, 3, 4
-METHOD_NAMES = ("integrated-gradients", "gradient-shap", "occlusion", "grad-cam", "guided-grad-cam")
-"""Those of `shared.explanation.attribution`, which imports torch."""
+RUNS = Path("runs")
+EXIT_FAULT, EXIT_USAGE, EXIT_REFUSED, EXIT_NOT_ASSESSED, EXIT_INTERRUPTED = 1, 2, 3, 4, 130
+OURS = ("shared", "medtl", "handwriting")
+"""Packages of this project: one that is missing is a defect of ours, not an extra that was not installed."""
+
+Names = Callable[[], Sequence[str]]
+"""Looks up the names that an option takes; called only when they are needed, for it may import torch."""
+AnyCommand = TypeVar("AnyCommand", bound=Callable[..., None])
 
 
-def settings_of(config: Path | None, overrides: list[str] | None) -> "Config":
-    """The configuration of a file and the words over it; the first word may stand where the file would."""
+def settings_of(config: Path | None, overrides: Sequence[str] | None) -> Config:
+    """Reads a configuration file and the overrides of it; the first override may stand where the file would.
+
+    Raises:
+        ConfigError: The file cannot be read, or a key or value is not allowed.
+    """
     from shared.config.read import load_config
 
     words = list(overrides or [])
@@ -54,7 +45,11 @@ def settings_of(config: Path | None, overrides: list[str] | None) -> "Config":
 
 
 def make_folder(out: Path | None) -> None:
-    """Makes the folder for results before anything long begins."""
+    """Makes the folder for results, if one was named, before anything long begins.
+
+    Raises:
+        UsageError: A file has that name.
+    """
     if out is not None:
         if out.exists() and not out.is_dir():
             raise UsageError(f"{out} is a file; name a folder for what is written")
@@ -63,40 +58,93 @@ def make_folder(out: Path | None) -> None:
 
 @contextmanager
 def reported() -> Iterator[None]:
-    """Turns the engine's faults into one line on standard error and an exit code."""
+    """Turns the engine's errors into one line on standard error and an exit code.
+
+    Raises:
+        typer.Exit: With `EXIT_USAGE` for wrong usage, `EXIT_FAULT` for faulty data, weights or runs, 130 for Ctrl-C.
+    """
     from shared.errors import ConfigError, UnknownNameError
 
     try:
         yield
     except (ConfigError, UnknownNameError, UsageError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(EXIT_USAGE) from None
+        raise _ended(f"error: {error}", EXIT_USAGE) from None
     except MedtlError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(EXIT_FAULT) from None
+        raise _ended(f"error: {error}", EXIT_FAULT) from None
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] in OURS:
+            raise
+        advice = "install it with: pip install 'medtl[train]'"
+        raise _ended(f"error: this command needs {error.name}; {advice}", EXIT_USAGE) from None
     except BrokenPipeError:
         raise  # the reader of the output, such as `head`, has had enough: click ends in silence
     except OSError as error:
-        typer.echo(f"error: {error.filename}: {error.strerror}; choose a place that can be written", err=True)
-        raise typer.Exit(EXIT_USAGE) from None
+        where = f"error: {error.filename}: {error.strerror}; choose a place that can be written"
+        raise _ended(where, EXIT_USAGE) from None
     except KeyboardInterrupt:
-        typer.echo("interrupted; the same command resumes it", err=True)
-        raise typer.Exit(130) from None
+        raise _ended("interrupted; the same command resumes it", EXIT_INTERRUPTED) from None
+
+
+def _ended(line: str, code: int) -> typer.Exit:
+    typer.echo(line, err=True)
+    return typer.Exit(code)
+
+
+def takes_names(**options: Names) -> Callable[[AnyCommand], AnyCommand]:
+    """Says which names options of a command take, so that `options COMMAND` can list them.
+
+    Args:
+        options: By the name of the command's parameter (`method` for `--method`), the look-up of its names.
+    """
+
+    def marked(command: AnyCommand) -> AnyCommand:
+        command.names = options  # type: ignore[attr-defined]
+        return command
+
+    return marked
+
+
+def names_of(command: Callable[..., Any]) -> Mapping[str, Names]:
+    """The options of a command that take names, as `takes_names` marked them; empty where none does."""
+    marked: Mapping[str, Names] = getattr(command, "names", {})
+    return marked
+
+
+def check_names(option: str, given: Sequence[str], allowed: Sequence[str]) -> None:
+    """Refuses names that an option does not take.
+
+    Raises:
+        UsageError: It says the name, the near ones and all that are allowed.
+    """
+    for name in given:
+        if name not in allowed:
+            near = difflib.get_close_matches(name, allowed, n=3, cutoff=0.5)
+            hint = f"did you mean {' or '.join(near)}? " if near else ""
+            raise UsageError(f"{option}: unknown name {name!r}; {hint}allowed are {', '.join(allowed)}")
+
+
+def show_summary(run: Path) -> None:
+    """Prints the main results of a finished run, and where its report is."""
+    from shared.io.atomic import read_json
+
+    for line in read_json(run / "report.json")["summary"]:
+        typer.echo(line)
+    typer.echo(f"report: {run / 'report.html'}")
 
 
 def json_line(tree: Mapping[str, Any]) -> str:
-    """One answer as a line of JSON."""
+    """Writes one answer as a line of JSON."""
     line = json.dumps(tree, ensure_ascii=False, allow_nan=False)
     return line.encode("utf-8", "backslashreplace").decode()  # a file name need not be UTF-8; JSON knows \udcff
 
 
-def exit_code(told: Collection[str]) -> int:
-    """What all answers come to, from the `status` of each: refused before not assessed before 0."""
-    return EXIT_REFUSED if "refused" in told else EXIT_NOT_ASSESSED if "not assessed" in told else 0
+def exit_code(statuses: Collection[str]) -> int:
+    """The exit code for the `status` of all answers: refused comes before not assessed, and that before 0."""
+    return EXIT_REFUSED if "refused" in statuses else EXIT_NOT_ASSESSED if "not assessed" in statuses else 0
 
 
 def write_predictions(out: Path | None, lines: list[str]) -> None:
-    """Writes `predictions.jsonl` into the folder, where one was named."""
+    """Writes `predictions.jsonl` into the folder, if one was named."""
     from shared.io.atomic import write_text
 
     if out is not None:

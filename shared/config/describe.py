@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, get_args
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel
@@ -15,9 +16,10 @@ def to_yaml(config: BaseModel) -> str:
 
 
 def describe(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str, str]]:
-    """Every key of a configuration: its full name, its default in YAML, and what it means.
+    """Lists every key of a configuration: its full name, its default in YAML, and its meaning.
 
-    A key that holds a list of sections is followed by theirs, as `strategy.phases[].epochs`.
+    A key that holds sections is followed by theirs: those of each section that may stand there, one after the other
+    (`data.split.folds`), or those of one entry of a list or mapping (`strategy.phases[].epochs`).
     """
     for name, entry in model.model_fields.items():
         key = f"{prefix}{name}"
@@ -27,8 +29,10 @@ def describe(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, st
             continue
         sections = [part for part in get_args(inner) if isinstance(part, type) and issubclass(part, BaseModel)]
         if sections:
+            several = get_origin(inner) not in (Union, UnionType)
             yield key, "see the next lines", entry.description or ""
-            yield from describe(sections[0], f"{key}[].")
+            for section in sections:
+                yield from describe(section, f"{key}[]." if several else f"{key}.")
             continue
         default = "needed" if entry.is_required() else _in_yaml(entry.get_default(call_default_factory=True))
         choices = [repr(choice) for choice in get_args(inner) if isinstance(choice, str)]

@@ -121,7 +121,7 @@ def faults_of_strategy(section: Mapping[str, Any]) -> list[str]:
 
 def faults_of_decision(task: Task, section: Mapping[str, Any]) -> list[str]:
     """Faults of the section `decision`, a line a fault; keys of the other kind of task do nothing and are refused."""
-    wanted, other = _decision_kinds(task)
+    wanted, other = decision_kinds(task)
     idle = sorted(set(section) & (set(other.model_fields) - set(wanted.model_fields)))
     why = "which has no class that must not be missed" if task.positive_name is None else "which screens for a class"
     faults = [
@@ -130,13 +130,13 @@ def faults_of_decision(task: Task, section: Mapping[str, Any]) -> list[str]:
     return faults + faults_of(wanted, {key: value for key, value in section.items() if key not in idle}, "decision.")
 
 
-def _decision_kinds(task: Task) -> tuple[type[DecisionSection], type[DecisionSection]]:
-    """The kind of decision that fits a task, and the one that does not."""
+def decision_kinds(task: Task) -> tuple[type[DecisionSection], type[DecisionSection]]:
+    """The model of the section `decision` that fits a task, and the one that does not."""
     return (Selective, Screening) if task.positive_name is None else (Screening, Selective)
 
 
 def _decision(task: Task, config: Config) -> Any:
-    return validate(_decision_kinds(task)[0], config.decision, origin="decision")
+    return validate(decision_kinds(task)[0], config.decision, origin="decision")
 
 
 def _fault(check: Callable[[], object]) -> list[str]:

@@ -98,7 +98,7 @@ def dataset(tmp_path: Path, heads: list[np.ndarray]) -> Path:
 
 
 def test_audit_lists_suspects_by_file_and_counts_them(dataset: Path, tmp_path: Path) -> None:
-    result = CliRunner().invoke(app, ["audit", str(dataset), "--phi", "--out", str(tmp_path / "out")])
+    result = CliRunner().invoke(app, ["audit", str(dataset), "--burned-in-text", "--out", str(tmp_path / "out")])
     assert result.exit_code == 3, result.output  # for the picture that cannot be read
     told = [line for line in result.stdout.splitlines() if line.startswith("text suspected in ")]
     assert told == [

@@ -12,13 +12,6 @@ ROOT = Path(__file__).parents[2]
 RUNNER = CliRunner()
 
 
-@pytest.mark.parametrize("command", ["train", "predict", "backbones", "phantom", "demo", "listen"])
-def test_every_command_explains_itself(command: str) -> None:
-    result = RUNNER.invoke(app, [command, "--help"])
-    assert result.exit_code == 0
-    assert "Usage" in result.output
-
-
 def test_train_names_every_strategy_in_its_help() -> None:
     output = RUNNER.invoke(app, ["train", "--help"]).output
     assert all(name in output for name in strategy_names())
@@ -32,6 +25,13 @@ def test_train_names_every_strategy_in_its_help() -> None:
         (["train", "data.source=/nowhere"], 2, "/nowhere does not exist"),
         (["train", "data.source=.", "backbone.name=resnet19"], 2, "did you mean"),
         (["train", "data.source=.", "strategy.name=finetune", "strategy.epochs=3"], 2, "epochs: unknown key"),
+        (["phantom", "out", "--scanners", "atlsa"], 2, "--scanners: unknown name 'atlsa'; did you mean atlas"),
+        (
+            ["phantom", "out", "--kinds", "glioma,cyst"],
+            2,
+            "--kinds: unknown name 'cyst'; allowed are glioma, meningioma",
+        ),
+        (["explain", "x.dcm", "--method", "grad"], 2, "--method: unknown name 'grad'; did you mean grad-cam"),
         (["predict", "x.dcm"], 2, "no finished medtl run"),
         (["predict"], 2, "Missing argument"),
     ],
@@ -54,10 +54,10 @@ def test_a_wrong_call_is_one_line_and_a_code(
         (["--port", "70000"], "--port: the port 70000 is not allowed"),
         (["--forward", "ARCHIVE"], "give AE@host:port"),
         (["--ae-title", "MORE_THAN_SIXTEEN_LETTERS"], "1 to 16"),
-        (["--quiet", "0"], "--quiet 0 is not allowed"),
-        (["--quiet", "nan"], "--quiet nan is not allowed"),
-        (["--keep", "1"], "give --forward too"),
-        (["--keep", "-1", "--forward", "A@b:1"], "--keep -1 is not allowed"),
+        (["--series-timeout", "0"], "--series-timeout 0 is not allowed"),
+        (["--series-timeout", "nan"], "--series-timeout nan is not allowed"),
+        (["--keep-days", "1"], "give --forward too"),
+        (["--keep-days", "-1", "--forward", "A@b:1"], "--keep-days -1 is not allowed"),
         (["--model", "nowhere"], "nowhere is not a run folder"),
         ([], "no finished medtl run"),
     ],
@@ -71,3 +71,17 @@ def test_a_wrong_call_of_listen_is_one_line_before_anything_is_made(
     assert said in result.output
     assert len(result.output.splitlines()) == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_serve_shows_the_series_of_a_spool(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    served: list[tuple[str, int]] = []
+    monkeypatch.setattr(
+        "shared.web.serving.run_server", lambda app, access, host, port, say: served.append((host, port))
+    )
+    words = ["serve", "--model", str(tiny_model), "--port", "0", "--keep-minutes", "5", "--spool", str(tmp_path)]
+    refused = RUNNER.invoke(app, words)
+    assert refused.exit_code == 2
+    assert "is no spool" in refused.stderr
+    (tmp_path / "series").mkdir()
+    assert RUNNER.invoke(app, words).exit_code == 0
+    assert served == [("127.0.0.1", 0)]

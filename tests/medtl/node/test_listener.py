@@ -499,8 +499,17 @@ def test_the_command_judges_a_phantom_and_sends_the_report(tmp_path: Path, tiny_
     sources = [pydicom.dcmread(path) for path in sorted((tmp_path / "phantom").rglob("*.dcm"))]
     receiver, port = Receiver(free_port()), free_port()
     (tmp_path / "command.py").write_text(COMMAND)
-    words = ["-v", "listen", "--port", str(port), "--forward", f"ARCHIVE@127.0.0.1:{receiver.port}", "--quiet", "0.5"]
-    words += ["--spool", str(tmp_path / "spool"), "--model", str(tiny_model), "--ae-title", "JUDGE", "--keep", "0"]
+    words = [
+        "-v",
+        "listen",
+        "--port",
+        str(port),
+        "--forward",
+        f"ARCHIVE@127.0.0.1:{receiver.port}",
+        "--series-timeout",
+        "0.5",
+    ]
+    words += ["--spool", str(tmp_path / "spool"), "--model", str(tiny_model), "--ae-title", "JUDGE", "--keep-days", "0"]
     node = Node([sys.executable, str(tmp_path / "command.py"), *words], port, tmp_path / "log")
     with receiver.running(), node.running():
         assert send(port, sources) == [0] * len(sources)
@@ -531,7 +540,17 @@ def test_without_forward_results_stay_in_the_spool(tmp_path: Path, tiny_model: P
     write_phantom(tmp_path / "phantom", patients=1, scanners=("atlas",), kinds=("glioma",), slices=2)
     (tmp_path / "command.py").write_text(COMMAND)
     port, spool = free_port(), tmp_path / "spool"
-    words = ["listen", "--port", str(port), "--spool", str(spool), "--model", str(tiny_model), "--quiet", "0.3"]
+    words = [
+        "listen",
+        "--port",
+        str(port),
+        "--spool",
+        str(spool),
+        "--model",
+        str(tiny_model),
+        "--series-timeout",
+        "0.3",
+    ]
     node = Node([sys.executable, str(tmp_path / "command.py"), *words], port, tmp_path / "log")
     with node.running():
         send(port, [pydicom.dcmread(path) for path in sorted((tmp_path / "phantom").rglob("*.dcm"))])

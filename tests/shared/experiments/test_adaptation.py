@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from handwriting.task import TASK
-from shared.adaptation.criteria import Run, setting_rules
+from shared.adaptation.criteria import Run
 from shared.adaptation.target import FOLDER
-from shared.cli.adapt import RULE_NAMES, between, folder_name
+from shared.cli.commands.adapt import between
 from shared.config.read import load_config
 from shared.config.schema import Config, DataSection, TargetSection
 from shared.data.loading import load_dataset
 from shared.data.partition import split_data
-from shared.errors import ConfigError, UsageError
+from shared.errors import ConfigError
 from shared.experiments.adaptation import SELECTED, Plan, adapt, statement
 from shared.experiments.adaptation_report import proxy_a_distance, write_adaptation
 from shared.io.atomic import read_json
@@ -25,7 +25,6 @@ from shared.pipeline.preflight import faults_of_run
 from shared.pipeline.train import run
 from shared.runs.folder import check_finished
 from shared.runs.record import read_model_record
-from shared.strategies import target_strategies
 from shared.task import Preprocessing
 
 Draw = Callable[..., Path]
@@ -174,35 +173,6 @@ def test_proxy_a_distance_does_not_know_patients_again_and_says_nothing_of_one()
     assert by_slice is not None
     assert by_patient < 0.5 < by_slice
     assert proxy_a_distance(features[:400], features[400:], [[1] * 400, range(400)]) is None
-
-
-def test_two_domains_or_two_paths_are_named_and_nothing_between(tmp_path: Path) -> None:
-    config = load_config(None, ())
-    named = between(config, "a", "b").data
-    assert (named.domains, named.target_domain) == (("a", "b"), "b")
-    (tmp_path / "x").mkdir()
-    (tmp_path / "y").mkdir()
-    paths = between(config, str(tmp_path / "x"), str(tmp_path / "y")).data
-    assert (list(paths.collections), paths.target_domain) == (["x", "y"], "y")
-    lacking = (("a", str(tmp_path / "y")), ("a", None), ("a.zip", "b.zip"), (str(tmp_path / "x"), "b"))
-    alike = (("a", "a"), (str(tmp_path / "x"), f"{tmp_path}/y/../x"))
-    for source, target in (*lacking, *alike):
-        with pytest.raises(UsageError):
-            between(config, source, target)
-
-
-def test_each_pair_of_domains_has_a_folder_of_its_own() -> None:
-    config = load_config(None, ("name=mri",))
-    there, back = (between(config, *pair) for pair in (("ge signa", "siemens"), ("siemens", "ge signa")))
-    assert folder_name(there) == "mri-ge-signa-to-siemens-seed0"
-    assert folder_name(back) == "mri-siemens-to-ge-signa-seed0"
-
-
-def test_the_command_names_the_rules_that_there_are() -> None:
-    assert set(RULE_NAMES) == set(setting_rules())
-    assert Plan().rule == RULE_NAMES[0]
-    assert Plan().strategies == ("dann",)
-    Plan(strategies=tuple(target_strategies())).check()
 
 
 def test_a_plan_names_rules_and_methods_that_there_are(config: Config, tmp_path: Path) -> None:

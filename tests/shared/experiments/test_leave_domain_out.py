@@ -18,7 +18,7 @@ Draw = Callable[..., Path]
 
 def test_a_test_that_the_configuration_chooses_is_refused(tmp_path: Path, tiny_words: tuple[str, ...]) -> None:
     config = load_config(None, (*tiny_words, "data.split.held_out_domain=one"))
-    with pytest.raises(ConfigError, match="--by domain"):
+    with pytest.raises(ConfigError, match="--leave-out domain"):
         leave_domains_out(TASK, config, seeds=1, root=tmp_path, progress=lambda *_: None)
 
 

@@ -120,12 +120,6 @@ def test_an_unknown_method_is_answered_with_those_there_are() -> None:
         attribute(_network(), _image()[None], np.array([1]), CPU, "saliency")
 
 
-def test_the_command_line_knows_all_methods() -> None:
-    from shared.cli.support import METHOD_NAMES
-
-    assert tuple(METHODS) == METHOD_NAMES
-
-
 def test_images_of_a_cache_are_only_read() -> None:
     image = _image()
     image.flags.writeable = False

@@ -93,7 +93,10 @@ def test_what_was_refused_is_not_explained(tiny_run: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--method", "lime"], "no method 'lime' for convnet_small; allowed are integrated-gradients, gradient-shap"),
+        (
+            ["--method", "lime"],
+            "--method: unknown name 'lime'; allowed are occlusion, integrated-gradients, gradient-shap",
+        ),
         (["--target", "cat"], "no class 'cat' in this run; it has ka, digit_0, digit_1"),
     ],
 )

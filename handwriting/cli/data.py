@@ -1,0 +1,50 @@
+"""The commands `data ...`, which fetch published datasets.
+
+Annotations are evaluated here at once, not kept as strings: typer reads those of the inner function.
+"""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from shared.cli.support import reported
+from shared.progress import progress_bars
+
+if TYPE_CHECKING:
+    from shared.task import Task
+
+
+class Published(StrEnum):
+    """Datasets that can be fetched."""
+
+    DHCD = "dhcd"
+
+
+def add(app: typer.Typer, task: "Task") -> None:
+    """Adds the commands to the application of a task."""
+    data = typer.Typer(help="Fetch published datasets.", no_args_is_help=True, rich_markup_mode=None)
+    app.add_typer(data, name="data")
+
+    @data.command()
+    def download(
+        name: Annotated[
+            Published, typer.Argument(help="The dataset. dhcd: 92,000 Devanagari characters, CC BY 4.0, from UCI.")
+        ],
+        to: Annotated[Path, typer.Option(help="Folder for the archive.")] = Path("data"),
+    ) -> None:
+        """Fetch a dataset and check it pixel by pixel.
+
+        What an earlier call had fetched is kept. Every image is compared with what was published.
+        """
+        with reported():
+            from handwriting import dhcd
+
+            with progress_bars() as progress:
+                path = dhcd.fetch(
+                    to,
+                    progress=lambda done, total: progress(f"fetching {name.value}, bytes", done, total, ""),
+                    checking=lambda done, total: progress(f"checking {name.value}, images", done, total, ""),
+                )
+            typer.echo(f"{path}: whole; train with data.source={path}")

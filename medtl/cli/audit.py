@@ -1,0 +1,48 @@
+"""The command `audit` with a search for text in the pixels.
+
+Annotations are evaluated here at once, not kept as strings: typer reads those of the hook.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from shared.cli.commands import audit
+
+if TYPE_CHECKING:
+    from shared.progress import Progress
+    from shared.samples import Dataset
+    from shared.task import Task
+
+
+def add(app: typer.Typer, task: "Task") -> None:
+    """Adds the command to the application of a task."""
+    audit.add(app, task, _find_text)
+
+
+def _find_text(
+    dataset: "Dataset",
+    out: Path | None,
+    progress: "Progress",
+    *,
+    burned_in_text: Annotated[
+        bool,
+        typer.Option(
+            "--burned-in-text",
+            help="Also list images into whose pixels text, maybe a name, seems to be burned; --out then also gets "
+            "burned_in.csv.",
+        ),
+    ] = False,
+) -> Sequence[str]:
+    if not burned_in_text:
+        return ()
+    from medtl.burned_in import find_suspects, in_words, write_suspects
+
+    suspects = find_suspects(
+        dataset.samples, lambda done, total: progress("looking for burned-in text", done, total, "")
+    )
+    if out is not None:
+        write_suspects(suspects, out)
+    return in_words(suspects, len(dataset.samples))

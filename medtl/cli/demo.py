@@ -1,0 +1,38 @@
+"""The command `demo`.
+
+Annotations are evaluated here at once, not kept as strings: typer reads those of the inner function.
+"""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from shared.cli.support import RUNS, reported
+from shared.progress import progress_bars
+
+if TYPE_CHECKING:
+    from shared.task import Task
+
+
+def add(app: typer.Typer, task: "Task") -> None:
+    """Adds the command to the application of a task."""
+
+    @app.command()
+    def demo(
+        overrides: Annotated[
+            list[str] | None,
+            typer.Argument(metavar="[KEY=VALUE]...", help="Overrides of all three configurations, e.g. seed=1."),
+        ] = None,
+    ) -> None:
+        """Show on synthetic scans what transfer gains.
+
+        A phantom is written, a model trained on one scanner and transferred to another with few labels; a model trained
+        on these few labels alone is compared with it. Minutes on two CPU cores.
+        """
+        with reported():
+            from medtl.demo import run_demo
+
+            with progress_bars() as progress:
+                lines = run_demo(RUNS, tuple(overrides or ()), progress)
+            for line in lines:
+                typer.echo(line)

@@ -1,0 +1,90 @@
+"""The command `phantom`.
+
+Annotations are evaluated here at once, not kept as strings: typer reads those of the inner function.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from shared.cli.support import check_names, reported, takes_names
+from shared.progress import progress_bars
+
+if TYPE_CHECKING:
+    from shared.task import Task
+
+
+USUAL_KINDS = 3
+
+
+def add(app: typer.Typer, task: "Task") -> None:
+    """Adds the command to the application of a task."""
+
+    @app.command()
+    @takes_names(scanners=_scanners, kinds=_kinds)
+    def phantom(
+        out: Annotated[Path, typer.Argument(metavar="OUT", help="A new folder for the dataset.")],
+        patients: Annotated[int, typer.Option(min=1, help="Number of patients for each scanner.")] = 20,
+        scanners: Annotated[
+            str | None, typer.Option(metavar="A,B,...", help=f"Scanners to imitate; {_listed(task)}. Default: all.")
+        ] = None,
+        slices: Annotated[int, typer.Option(min=1, help="Number of axial slices for each patient.")] = 12,
+        kinds: Annotated[
+            str | None,
+            typer.Option(
+                metavar="A,B,...", help=f"Kinds of tumour; {_listed(task)}. Default: the first {USUAL_KINDS}."
+            ),
+        ] = None,
+        seed: Annotated[int, typer.Option(min=0, help="Seed of all that is drawn; the same gives the same files.")] = 0,
+    ) -> None:
+        """Write a synthetic brain-MRI dataset.
+
+        DICOM series of patients with and without tumours on several scanners, with masks and labels.csv.
+        """
+        from medtl.phantom.dataset import write_phantom
+
+        with reported():
+            chosen = _named("--scanners", scanners, _scanners(), _scanners())
+            tumours = _named("--kinds", kinds, _kinds(), _kinds()[:USUAL_KINDS])
+            with progress_bars() as progress:
+                write_phantom(
+                    out,
+                    patients=patients,
+                    scanners=chosen,
+                    slices=slices,
+                    kinds=tumours,
+                    seed=seed,
+                    progress=lambda done, total: progress("phantom patients", done, total, ""),
+                )
+            typer.echo(f"{out}: {patients} synthetic patients on each of {', '.join(chosen)}")
+
+
+def _listed(task: "Task") -> str:
+    return f"`{task.name} options phantom` lists them"
+
+
+def _scanners() -> Sequence[str]:
+    from medtl.phantom.physics import SCANNERS
+
+    return list(SCANNERS)
+
+
+def _kinds() -> Sequence[str]:
+    from medtl.phantom.tumours import KINDS
+
+    return KINDS
+
+
+def _named(option: str, text: str | None, allowed: Sequence[str], usual: Sequence[str]) -> Sequence[str]:
+    """The names in a text, separated by commas, or the usual ones where none is given.
+
+    Raises:
+        UsageError: One is not allowed.
+    """
+    if text is None:
+        return usual
+    names = [name.strip() for name in text.split(",")]
+    check_names(option, names, allowed)
+    return names

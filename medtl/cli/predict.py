@@ -1,0 +1,39 @@
+"""The command `predict` with answers as DICOM objects.
+
+Annotations are evaluated here at once, not kept as strings: typer reads those of the hook.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from shared.cli.commands import predict
+from shared.cli.judge import Request, judge
+
+if TYPE_CHECKING:
+    from shared.task import Task
+
+
+def add(app: typer.Typer, task: "Task") -> None:
+    """Adds the command to the application of a task."""
+    predict.add(app, task, _judge_scans)
+
+
+def _judge_scans(
+    task: "Task",
+    request: Request,
+    *,
+    dicom: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also write each answer into this folder as DICOM objects: a structured report and pictures of "
+            "slices; with --explain, also the attribution maps that passed their checks."
+        ),
+    ] = None,
+) -> int:
+    if dicom is None:
+        return judge(task, request)
+    from medtl.results.writer import writer
+
+    return judge(task, request, writer(dicom))

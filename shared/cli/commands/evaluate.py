@@ -1,0 +1,117 @@
+"""The command `evaluate`.
+
+Annotations are evaluated here at once, not kept as strings: typer reads those of the inner function.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from shared.cli.arguments import RunArgument
+from shared.cli.hooks import adds_options_of, no_options
+from shared.cli.support import make_folder, reported
+from shared.errors import UsageError
+from shared.io.archives import require_paths
+from shared.progress import progress_bars
+
+if TYPE_CHECKING:
+    from shared.task import Task
+
+
+def add(app: typer.Typer, task: "Task") -> None:
+    """Adds the command to the application of a task; without a positive class, nothing can be said of its use."""
+    context = no_options if task.positive_name is None else _usage_context
+
+    @app.command()
+    @adds_options_of(context)
+    def evaluate(
+        run: RunArgument,
+        data: Annotated[
+            Path | None, typer.Argument(metavar="[DATA]", help="Labelled images; without them, the run's own test set.")
+        ] = None,
+        known_only: Annotated[
+            bool,
+            typer.Option("--known-only", help="Leave out images of classes that the run does not know; needs DATA."),
+        ] = False,
+        versus: Annotated[
+            Path | None, typer.Option(metavar="RUN", help="Compare with this run on the test images that both share.")
+        ] = None,
+        out: Annotated[Path | None, typer.Option(help="Also write evaluation.json into this folder.")] = None,
+        **extra: Any,
+    ) -> None:
+        """Evaluate a model on its test or on new data.
+
+        The threshold is that of the run. Images of DATA that the run was trained on are left out.
+        """
+        with reported():
+            stated = context(**extra)
+            _check(data, versus, known_only=known_only, stated=stated)
+            make_folder(out)
+            tree = _own_test(run) if data is None else _on_data(task, run, data, stated, known_only=known_only)
+            if versus is not None:
+                from shared.experiments.comparison.pairwise import compare_runs
+
+                tree["versus"] = compare_runs(run, versus)
+            for line in (*tree["summary"], *tree["notes"], *tree.get("versus", {}).get("summary", [])):
+                typer.echo(line)
+            if out is not None:
+                from shared.io.atomic import write_json
+
+                write_json(out / "evaluation.json", tree)
+
+
+def _usage_context(
+    *,
+    prevalence: Annotated[
+        float | None,
+        typer.Option(
+            min=1e-6, max=0.999999, help="Also give PPV and NPV at this share of positive inputs; needs DATA."
+        ),
+    ] = None,
+    miss_cost: Annotated[
+        float | None,
+        typer.Option(min=1e-6, help="Cost of a missed positive, in false alarms (1 without it); needs DATA."),
+    ] = None,
+) -> Mapping[str, float]:
+    """The stated arguments of `shared.evaluation.measures.UsageContext`."""
+    given = {"prevalence": prevalence, "miss_cost": miss_cost}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _check(data: Path | None, versus: Path | None, *, known_only: bool, stated: Mapping[str, Any]) -> None:
+    """Refuses options that could not act.
+
+    Raises:
+        UsageError: One of them is about data that were not given, or about the test set where data were given.
+    """
+    if data is not None:
+        if versus is not None:
+            raise UsageError("--versus compares on the test sets of the runs; give it without DATA")
+        require_paths([data], "a folder, zip or manifest")
+        return
+    inert = [f"--{name.replace('_', '-')}" for name in stated] + ["--known-only"] * known_only
+    if inert:
+        raise UsageError(f"{' and '.join(inert)} need DATA; the run's own test set is not evaluated again")
+
+
+def _own_test(run: Path) -> dict[str, Any]:
+    """What the run's report says of its test set."""
+    from shared.io.atomic import read_json
+    from shared.runs.folder import check_finished
+
+    check_finished(run)
+    tree: dict[str, Any] = read_json(run / "report.json")
+    return tree
+
+
+def _on_data(task: "Task", run: Path, data: Path, stated: Mapping[str, Any], *, known_only: bool) -> dict[str, Any]:
+    """The evaluation of the run on other data."""
+    from shared.evaluation.measures import UsageContext
+    from shared.prediction.external import assess_data
+    from shared.runs.folder import check_finished
+
+    check_finished(run)
+    with progress_bars() as progress:
+        return assess_data(task, run, data, stakes=UsageContext(**stated), progress=progress, known_only=known_only)

@@ -1,0 +1,45 @@
+"""The command `predict`.
+
+Annotations are evaluated here at once, not kept as strings: typer reads those of the inner function.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from shared.cli.arguments import ExplainOption, JsonOption, ModelOption, PredictionsOption
+from shared.cli.hooks import adds_options_of
+from shared.cli.judge import Request, judge
+from shared.cli.support import reported
+
+if TYPE_CHECKING:
+    from shared.task import Task
+
+Judge = Callable[..., int]
+"""Takes the task, a `Request` and, keyword-only, options of the application; gives the exit code."""
+
+
+def add(app: typer.Typer, task: "Task", judge_inputs: Judge = judge) -> None:
+    """Adds the command to the application of a task."""
+
+    @app.command()
+    @adds_options_of(judge_inputs)
+    def predict(
+        paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help=task.inputs_help)],
+        model: ModelOption = None,
+        as_json: JsonOption = False,
+        explain: ExplainOption = False,
+        out: PredictionsOption = None,
+        **extra: Any,
+    ) -> None:
+        """Classify inputs with a trained model.
+
+        Exit codes: 0 all inputs were assessed; 3 an input was refused; 4 none was refused, but one is too unlike the
+        training images to be assessed; 2 wrong usage.
+        """
+        with reported():
+            request = Request(paths, model, as_json, out, {} if explain else None)
+            code = judge_inputs(task, request, **extra)
+        raise typer.Exit(code)

@@ -1,0 +1,30 @@
+"""The command `report`.
+
+Annotations are evaluated here at once, not kept as strings: typer reads those of the inner function.
+"""
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from shared.cli.arguments import RunArgument
+from shared.cli.support import reported, show_summary
+
+if TYPE_CHECKING:
+    from shared.task import Task
+
+
+def add(app: typer.Typer, task: "Task") -> None:
+    """Adds the command to the application of a task."""
+
+    @app.command()
+    def report(run: RunArgument) -> None:
+        """Print the main results of a run.
+
+        The last line says where its full report (HTML) lies.
+        """
+        from shared.runs.folder import check_finished
+
+        with reported():
+            check_finished(run)
+            show_summary(run)

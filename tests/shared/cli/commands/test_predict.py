@@ -1,0 +1,79 @@
+"""The command `predict`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from handwriting.cli import app
+from shared.io.atomic import read_json
+from tests.shared.cli.calling import call, is_one_line
+
+KEYS = {"input", "status", "reason", "label", "probabilities", "threshold", "certified_sensitivity", "slices"}
+
+
+def test_predict_writes_one_json_object_a_line(tiny_run: Path, characters: Path) -> None:
+    result = call(
+        app, "predict", characters / "digit_0", characters / "digit_1" / "001.png", "--model", tiny_run, "--json"
+    )
+    assert result.exit_code == 0, result.output
+    answers = [json.loads(line) for line in result.stdout.splitlines()]
+    assert len(answers) == 17
+    classes = set(read_json(tiny_run / "model.json")["classes"])
+    for answer in answers:
+        assert set(answer) >= KEYS
+        assert answer["status"] == "assessed"
+        assert set(answer["probabilities"]) == classes
+        assert answer["label"] in classes
+        assert len(answer["slices"]) == 1
+    assert answers[-1]["input"] == str(characters / "digit_1" / "001.png")
+
+
+def test_predict_exits_3_when_one_is_refused_and_judges_the_rest(
+    tiny_run: Path, characters: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    sound = characters / "digit_0" / "000.png"
+    result = call(app, "predict", "broken.png", sound, "--model", tiny_run, "--json")
+    assert result.exit_code == 3
+    first, second = (json.loads(line) for line in result.stdout.splitlines())
+    assert (first["input"], first["status"], second["status"]) == ("broken.png", "refused", "assessed")
+    assert set(first) == set(second) >= KEYS
+    assert first["reason"]
+    assert first["label"] is None
+    in_words_too = call(app, "predict", "broken.png", sound, "--model", tiny_run)
+    assert in_words_too.exit_code == 3
+    model, threshold, answer, *_ = in_words_too.stdout.splitlines()
+    assert model == f"model: {tiny_run}"
+    assert threshold.startswith("accepted from a probability of ")
+    assert answer.startswith("broken.png: refused: ")
+
+
+def test_predict_out_writes_what_json_prints(tiny_run: Path, characters: Path) -> None:
+    words = ("predict", characters / "digit_1", "--model", tiny_run)
+    printed, written = call(app, *words, "--json"), call(app, *words, "--out", "answers/today")
+    assert printed.exit_code == written.exit_code == 0
+    assert Path("answers/today/predictions.jsonl").read_text(encoding="utf-8") == printed.stdout
+    assert "{" not in written.stdout
+
+
+def test_a_path_that_does_not_exist_is_said_before_anything_is_judged(tiny_run: Path, characters: Path) -> None:
+    result = call(app, "predict", characters / "digit_0", "nowhere.png", "--model", tiny_run)
+    assert result.exit_code == 2
+    assert is_one_line(result, "nowhere.png does not exist")
+    assert not result.stdout
+
+
+def test_a_damaged_run_is_said_in_one_line(tiny_run: Path, characters: Path, tmp_path: Path) -> None:
+    broken = shutil.copytree(tiny_run, tmp_path / "broken")
+    with (broken / "model.onnx").open("ab") as stream:
+        stream.write(b"\0")
+    result = call(app, "predict", characters / "digit_0" / "000.png", "--model", broken)
+    assert result.exit_code == 1
+    assert is_one_line(result, "model.onnx is missing or was changed after training")
+
+
+def test_verbose_says_more_on_standard_error_only(tiny_run: Path, characters: Path) -> None:
+    words = ("predict", characters / "digit_0" / "000.png", "--model", tiny_run, "--json")
+    assert call(app, "--verbose", *words).stdout == call(app, *words).stdout

@@ -1,0 +1,27 @@
+"""The command `serve`, without the server that it starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from handwriting.cli import app
+from tests.shared.cli.calling import call, is_wrong_usage
+
+
+def test_pages_are_served_from_the_run(tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    served: list[tuple[str, int]] = []
+    monkeypatch.setattr(
+        "shared.web.serving.run_server", lambda pages, access, host, port, say: served.append((host, port))
+    )
+    result = call(app, "serve", "--model", tiny_run, "--port", 0)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith(f"model: {tiny_run}")
+    assert served == [("127.0.0.1", 0)]
+
+
+def test_a_missing_run_or_package_is_wrong_usage(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert is_wrong_usage(call(app, "serve", "--model", "nowhere"), "nowhere is not a run folder")
+    monkeypatch.setattr("shared.cli.serve.NEEDED", ("fastapi", "not_installed"))
+    assert is_wrong_usage(call(app, "serve"), "`serve` needs not_installed")

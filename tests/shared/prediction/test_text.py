@@ -1,0 +1,66 @@
+"""Answers in words."""
+
+from __future__ import annotations
+
+import pytest
+
+from handwriting.task import TASK as CHARACTERS
+from medtl.task import TASK
+from shared.prediction.answer import Answer, SliceAnswer
+from shared.prediction.text import in_words
+
+
+def _slice(number: int, value: float) -> SliceAnswer:
+    probabilities = {"no_tumour": 1 - value, "tumour": value}
+    label = max(probabilities, key=probabilities.__getitem__)
+    return SliceAnswer(number, label, probabilities, value, "positive" if value >= 0.25 else "negative", 0.05)
+
+
+def test_a_series_is_told_by_decision_probability_and_slice() -> None:
+    answer = Answer(
+        "series",
+        "run",
+        "assessed",
+        label="no_tumour",
+        decision="positive",
+        probabilities={"no_tumour": 0.7, "tumour": 0.3},
+        positive_probability=0.3,
+        threshold=0.25,
+        certified_sensitivity=0.2236,
+        ood_score=0.04,
+        ood_threshold=0.1,
+        slices=tuple(_slice(i, value) for i, value in enumerate((0.1, 0.3, 0.2, 0.1, 0.8), start=1)),
+        notes=("a gap",),
+    )
+    lines = in_words(answer, TASK).splitlines()
+    assert lines[0] == "series: positive, likeliest class no_tumour (0.700)"
+    assert lines[1].endswith("0.300, positive from 0.250; sensitivity certified at this threshold: 0.22")
+    assert lines[2] == "  by slice: number, tumour probability (+ where positive), likeliest class"
+    assert "2 0.30+ no_tumour" in lines[3]
+    assert "3 0.20  no_tumour" in lines[3]
+    assert lines[4].strip() == "5 0.80+ tumour"
+    assert lines[5] == "  out-of-distribution score 0.040; up to 0.100 is assessed"
+    assert lines[6] == "  note: a gap"
+
+
+@pytest.mark.parametrize(
+    ("decision", "said"), [("accepted", "क ka (0.600)"), ("rejected", "rejected, likeliest class क ka (0.600)")]
+)
+def test_a_character_is_told_in_its_script_with_the_likeliest_classes(decision: str, said: str) -> None:
+    shares = {"kha": 0.25, "ka": 0.6, "digit_0": 0.1, "strange": 0.04, "ga": 0.01, "gha": 0.0}
+    answer = Answer(
+        "a.png",
+        "run",
+        "assessed",
+        label="ka",
+        decision=decision,
+        probabilities=shares,
+        threshold=0.7,
+        ood_score=0.2,
+        ood_threshold=0.25,
+    )
+    assert in_words(answer, CHARACTERS).splitlines() == [
+        f"a.png: {said}",
+        "  likeliest: क ka 0.600, ख kha 0.250, ० 0 0.100, strange 0.040, ग ga 0.010",
+        "  out-of-distribution score 0.200; up to 0.250 is assessed",
+    ]
