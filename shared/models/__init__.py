@@ -1,1 +1,1 @@
-"""Networks: backbones, weights, pooling, export."""
+"""Networks: backbones, pretrained weights, pooling, restoring and ONNX export."""

@@ -1,4 +1,4 @@
-"""Which backbones have their weights on this machine, and which files the others lack; nothing is fetched."""
+"""Survey of the weights on this machine: which backbones have some, which files others need; nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from pathlib import Path
 from shared.errors import UsageError, WeightsError
 from shared.io.atomic import read_json
 from shared.models.backbones.record import BACKBONES
-from shared.models.weights import SUFFIXES, cached_path
+from shared.models.imagenet_weights import cached_path
+from shared.models.weight_files import SUFFIXES
 from shared.runs.folder import check_finished
 
-FOLDER = "MEDTL_WEIGHTS"
+WEIGHTS_VARIABLE = "MEDTL_WEIGHTS"
 """The environment variable that names a folder of weights."""
 
 
 @dataclass(frozen=True)
 class LocalWeights:
-    """A backbone whose weights are here.
+    """Weights of a backbone on this machine.
 
     Attributes:
-        name: Of its record.
-        weights: As in `backbone.weights`.
+        name: Name of the backbone.
+        weights: Where they are, as the option `backbone.weights` takes it.
     """
 
     name: str
@@ -32,11 +33,11 @@ class LocalWeights:
 
 @dataclass(frozen=True)
 class MissingWeights:
-    """A backbone whose ImageNet weights are published but not here.
+    """Published ImageNet weights of a backbone that are not on this machine.
 
     Attributes:
-        name: Of its record.
-        file: What the published file is called.
+        name: Name of the backbone.
+        file: Name of the published file.
     """
 
     name: str
@@ -44,51 +45,56 @@ class MissingWeights:
 
 
 def available_backbones(named: Sequence[Path] = ()) -> tuple[list[LocalWeights], list[MissingWeights]]:
-    """What `named`, the folder `MEDTL_WEIGHTS` and torch's cache hold, the first of them for each backbone.
+    """Finds weights at the paths `named`, in the folder that `MEDTL_WEIGHTS` names, and in torch's cache.
 
-    Every file and run of `named` counts, also several of one backbone.
+    Of `named` all files and runs are returned, also several of one backbone. The folder and then the cache add
+    backbones that were not found before.
 
     Args:
         named: Weights files, finished runs, or folders of weights files.
 
+    Returns:
+        The weights that were found, and the published ones of all other backbones.
+
     Raises:
-        UsageError: Nothing is at a named path, or no weights are anywhere.
-        WeightsError: A named file does not say of which backbone it is.
+        UsageError: Nothing is at a named path, or no weights are found at all.
+        WeightsError: The name of a named file does not begin with that of a backbone.
         RunError: A named run is unfinished or was changed.
     """
-    found = [one for path in named for one in _named(path)]
-    folder = os.environ.get(FOLDER)
-    beside = list(_in_folder(Path(folder))) if folder and Path(folder).is_dir() else []
-    for one in (*beside, *_in_cache()):
+    found = [one for path in named for one in _at_path(path)]
+    folder = os.environ.get(WEIGHTS_VARIABLE)
+    in_folder = list(_in_folder(Path(folder))) if folder and Path(folder).is_dir() else []
+    for one in (*in_folder, *_in_cache()):
         if one.name not in {other.name for other in found}:
             found.append(one)
-    here = {one.name for one in found}
+    found_names = {one.name for one in found}
     missing = [
         MissingWeights(name, cached_path(BACKBONES.get(name)).name)
         for name in BACKBONES
-        if name not in here and BACKBONES.get(name).weights_url is not None
+        if name not in found_names and BACKBONES.get(name).weights_url is not None
     ]
     if not found:
         raise UsageError(
-            f"no weights of any backbone are here; place a file such as {missing[0].name}.pth or "
-            f"{missing[0].file} in the folder that {FOLDER} names, or give a file or finished run with --weights"
+            f"no weights of any backbone were found; place a file such as {missing[0].name}.pth or {missing[0].file} "
+            f"in the folder that {WEIGHTS_VARIABLE} names, or give a file or finished run with --weights"
         )
     return found, missing
 
 
 def backbone_of_file(path: Path) -> str | None:
-    """The backbone that a file's name begins with (`vgg16-397923af.pth`, `vgg16.safetensors`), or None."""
+    """Reads a backbone's name from a file's name (`vgg16-397923af.pth`, `vgg16.safetensors`); None: it has none."""
     fitting = [name for name in BACKBONES if path.stem == name or path.stem.startswith(f"{name}-")]
     return max(fitting, key=len, default=None)
 
 
-def _named(path: Path) -> Iterator[LocalWeights]:
+def _at_path(path: Path) -> Iterator[LocalWeights]:
     if path.is_file():
         name = backbone_of_file(path)
         if name is None or path.suffix not in SUFFIXES:
             raise WeightsError(
-                f"{path.name}: its name does not say of which backbone it is; call it as `backbones` lists them, for "
-                "example squeezenet1_1-mine.pth"
+                f"{path.name}: its name does not begin with that of a backbone, or its suffix is none of "
+                f"{', '.join(SUFFIXES)}; rename it, for example to squeezenet1_1-mine.pth (the command `backbones` "
+                "lists the names)"
             )
         yield LocalWeights(name, str(path))
     elif (path / "model.json").is_file():

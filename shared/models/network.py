@@ -1,4 +1,4 @@
-"""Backbone, pooled code and linear head as one network, the form in which every run is stored and exported."""
+"""Backbone, pooling and linear head as one network, the form in which every run is stored and exported."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from shared.models.pooling import pool
 
 
 class Network(nn.Module):
-    """Image to class scores by way of a code.
+    """Maps images to class logits: the pooled outputs of a backbone's layers are the features, a linear head follows.
 
     Args:
         backbone: Gives the feature maps of `layers`.
-        layers: Their pooled outputs, concatenated, are the code.
+        layers: Names of the layers whose pooled outputs are concatenated to the features.
         pooling: One of `shared.models.pooling.POOLINGS`.
-        feature_width: Width of the code.
-        classes: Number of outputs.
+        feature_width: Width of the features.
+        classes: Number of classes.
     """
 
     def __init__(
@@ -30,35 +30,35 @@ class Network(nn.Module):
         self.layers = tuple(layers)
         self.pooling = pooling
         self.head = nn.Linear(feature_width, classes)
-        self.auxiliary = nn.ModuleList()  # a `AuxiliaryHead` for each auxiliary task that it learnt
+        self.auxiliary = nn.ModuleList()  # an `AuxiliaryHead` for each auxiliary task that it learnt
         self.temperature: Tensor
         self.register_buffer("temperature", torch.ones(()))
 
     def auxiliary_heads(self) -> list[AuxiliaryHead]:
-        """Those of the auxiliary tasks, in the order in which they were asked for."""
+        """Lists the heads of the auxiliary tasks, in the order of the option `strategy.tasks`."""
         return [head for head in self.auxiliary if isinstance(head, AuxiliaryHead)]
 
     def features(self, images: Tensor) -> Tensor:
-        """Features, float32 [N, feature_width], of images [N, channels, size, size] in 0..1."""
+        """Computes features, float32 [N, feature_width], of images float32 [N, channels, size, size] in 0..1."""
         return self.features_of(self.backbone(images))
 
     def features_of(self, maps: Mapping[str, Tensor]) -> Tensor:
-        """Features, float32 [N, feature_width], of the backbone's outputs."""
+        """Computes features, float32 [N, feature_width], from the backbone's outputs by layer."""
         return torch.cat([pool(maps[layer], self.pooling) for layer in self.layers], dim=1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Class scores (logits before the temperature), float32 [N, classes]."""
+        """Computes class logits, float32 [N, classes], before the temperature, of images in 0..1."""
         logits: Tensor = self.head(self.features(images))
         return logits
 
 
 class AuxiliaryHead(nn.Linear):
-    """FeatureSpec to the scores of another task than the classes.
+    """The linear head of an auxiliary task, from features to logits.
 
     Args:
-        task: Its name.
-        feature_width: Width of the code.
-        classes: Names of its answers, in the order of its outputs.
+        task: Name of the auxiliary task.
+        feature_width: Width of the features.
+        classes: Names of its classes, in the order of the outputs.
     """
 
     def __init__(self, task: str, feature_width: int, classes: Sequence[str]) -> None:
@@ -67,14 +67,21 @@ class AuxiliaryHead(nn.Linear):
 
 
 class Calibrated(nn.Module):
-    """What is exported: images to class probabilities and features, the temperature inside."""
+    """The network in the form that is exported: from images to calibrated probabilities and features.
+
+    Args:
+        network: The trained network, with its temperature.
+    """
 
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Probabilities [N, classes], features [N, feature_width], and probabilities of each auxiliary task."""
+        """Computes probabilities [N, classes], features [N, feature_width], and probabilities of each auxiliary task.
+
+        The temperature divides the class logits before the softmax.
+        """
         features = self.network.features(images)
         auxiliary = [torch.softmax(head(features), dim=1) for head in self.network.auxiliary_heads()]
         return torch.softmax(self.network.head(features) / self.network.temperature, dim=1), features, *auxiliary
@@ -82,7 +89,15 @@ class Calibrated(nn.Module):
 
 @torch.no_grad()
 def feature_width(backbone: Backbone, layers: Sequence[str], pooling: str, channels: int, size: int) -> int:
-    """Width of the concatenated pooled code, found by one forward pass of a black image."""
+    """Measures the width of the concatenated pooled features by one forward pass of a black image.
+
+    Args:
+        backbone: Gives the outputs of `layers`.
+        layers: Names of the layers.
+        pooling: One of `shared.models.pooling.POOLINGS`.
+        channels: Channels of the image.
+        size: Side of the image, in pixels.
+    """
     was_training = backbone.training
     backbone.eval()
     maps = backbone(torch.zeros(1, channels, size, size))

@@ -1,4 +1,4 @@
-"""The trained network as ONNX, checked against torch before anything relies on it."""
+"""ONNX export of the trained network, checked against torch before anything relies on it."""
 
 from __future__ import annotations
 
@@ -15,26 +15,28 @@ from shared.models.network import Calibrated, Network
 from shared.task import Preprocessing
 
 TOLERANCE = 1e-4
-"""Largest difference of a probability, or of a code by its length, between torch and ONNX Runtime."""
+"""Largest allowed difference between torch and ONNX Runtime: of probabilities, and of features by their length."""
 OPSET = 18
+"""Version of the ONNX operator set."""
 
 
 def export_onnx(network: Network, spec: Preprocessing, path: Path, check: NDArray[np.float32]) -> float:
-    """Writes `path` (inputs `images`; outputs `probabilities`, `features` and those of auxiliary tasks) and checks it.
+    """Exports a network to the ONNX file `path`, and compares its outputs with those of torch.
 
-    The size of a batch is free; the probabilities of the auxiliary task `plane` are the output `auxiliary_plane`.
+    The input is `images`; the outputs are `probabilities`, `features`, and `auxiliary_NAME` for each auxiliary task.
+    The size of a batch is free.
 
     Args:
-        network: On the CPU, in evaluation mode.
-        spec: Gives the shape of the input.
-        path: Where the ONNX file goes; it appears only when the check has passed.
-        check: Images float32 [N, channels, size, size] to compare on.
+        network: The trained network, on the CPU and in evaluation mode.
+        spec: Preprocessing, which gives the shape of the input.
+        path: The file to write; it appears only when the check has passed.
+        check: Images float32 [N, channels, size, size] in 0..1 to compare on.
 
     Returns:
-        The largest difference of a probability, or of a code by its length.
+        The largest difference of a probability, or of features divided by their length.
 
     Raises:
-        ExportError: The difference exceeds 1e-4.
+        ExportError: The difference exceeds `TOLERANCE`.
     """
     model = Calibrated(network).cpu().eval()
     partial = path.with_suffix(".partial.onnx")
@@ -44,7 +46,8 @@ def export_onnx(network: Network, spec: Preprocessing, path: Path, check: NDArra
         difference = _difference(model, partial, check)
         if not difference <= TOLERANCE:
             raise ExportError(
-                f"the exported network differs from torch by {difference:.2e}; at most {TOLERANCE} is let"
+                f"the exported network differs from torch by {difference:.2e}; at most {TOLERANCE} is allowed. Other "
+                "versions of torch and ONNX Runtime may help"
             )
         partial.replace(path)
     finally:
@@ -79,7 +82,7 @@ def _difference(model: Calibrated, path: Path, check: NDArray[np.float32]) -> fl
     session = onnxruntime.InferenceSession(str(path), sess_options=options, providers=["CPUExecutionProvider"])
     with torch.inference_mode():
         expected = [part.numpy() for part in model(torch.from_numpy(check))]
-    # features by what the out-of-distribution score would see of it
+    # the difference of features is divided by their length, as the out-of-distribution score uses directions
     length = float(np.linalg.norm(expected[1], axis=1).max()) or 1.0
     scales = [1.0, length, *(1.0 for _ in expected[2:])]
     differences = []

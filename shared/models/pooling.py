@@ -1,4 +1,4 @@
-"""From feature maps to feature vectors."""
+"""Pooling of feature maps to feature vectors."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ POOLINGS = ("avg_1x1", "avg_2x2", "avg_3x3", "max_1x1", "avg_max")
 
 
 def pool(maps: Tensor, pooling: str) -> Tensor:
-    """Feature vectors, float [N, width], of feature maps [N, C, H, W]; vectors [N, C] pass as they are.
+    """Pools feature maps float [N, C, H, W] to feature vectors [N, width]; vectors [N, C] are returned as they are.
 
-    The grid is cut from the map's own size (which a trained network fixes), so the exporter sees plain slices.
+    The grid is cut from the map's own size (which a trained network fixes), so the ONNX exporter sees plain slices.
 
     Args:
         maps: Feature maps, or the output of a dense layer.
@@ -35,5 +35,5 @@ def pool(maps: Tensor, pooling: str) -> Tensor:
 
 
 def _edges(length: int, cells: int) -> list[tuple[int, int]]:
-    """The bounds of adaptive average pooling: cell i covers floor(i L / K) to ceil((i + 1) L / K)."""
+    """Computes the bounds of adaptive average pooling: cell i covers floor(i L / K) to ceil((i + 1) L / K)."""
     return [(i * length // cells, -(-(i + 1) * length // cells)) for i in range(cells)]

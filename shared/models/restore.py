@@ -1,4 +1,4 @@
-"""The torch network of a finished run, read back without unpickling anything."""
+"""Restoring the torch network of a finished run, without unpickling anything."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ from shared.runs.record import ModelRecord, read_model_record
 
 
 def load_trained(run: Path) -> tuple[Network, ModelRecord]:
-    """The network of a run, on the CPU and in evaluation mode, and its record.
+    """Loads the network of a run, on the CPU and in evaluation mode, and its record.
 
     The backbones of the run's application must be registered.
 
+    Args:
+        run: The run folder.
+
     Raises:
         UsageError: The run is unfinished.
-        RunError: It is damaged, or its tensors are not those of its network.
+        RunError: The run is damaged, or its tensors do not fit the network of its record.
     """
     check_finished(run)
     record = read_model_record(run)
@@ -32,26 +35,26 @@ def load_trained(run: Path) -> tuple[Network, ModelRecord]:
         network.load_state_dict(tensors)
     except (SafetensorError, KeyError, RuntimeError) as error:
         raise RunError(
-            f"{run}/model.safetensors does not hold the network of its record ({type(error).__name__})"
+            f"{run}/model.safetensors does not hold the network of its record ({type(error).__name__}); train it anew"
         ) from None
     return network.eval(), record
 
 
 def build_network(record: ModelRecord, width: int, *, seed: int = 0) -> Network:
-    """A network like that of a run with random weights, which depend on `seed` alone.
+    """Builds a network like that of a run, with random weights that depend on `seed` alone.
 
     Args:
-        record: Of the run.
-        width: Of its code.
-        seed: Of the initialisation.
+        record: Record of the run.
+        width: Width of the features.
+        seed: Seed of the initialisation.
 
     Raises:
-        KeyError: The record lacks what describes its network.
+        KeyError: The record lacks part of the description of its network.
     """
     stated, size = record.backbone, record.preprocessing.size
     input_size = None if stated["size"] == size else stated["size"]
     backbone = build_backbone(stated["name"], layers=stated["layers"], seed=seed, input_size=input_size)
     network = Network(backbone, stated["layers"], stated["pooling"], width, len(record.classes))
-    for name, answers in record.auxiliary.items():
-        network.auxiliary.append(AuxiliaryHead(name, width, answers))
+    for name, classes in record.auxiliary.items():
+        network.auxiliary.append(AuxiliaryHead(name, width, classes))
     return network

@@ -1,4 +1,4 @@
-"""What the source network said, by the classifier it was trained with: outputs that a target network may be held to."""
+"""Distillation from the source network (learning without forgetting): its outputs for the classes it was trained on."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from torch.nn import functional as F  # noqa: N812 - the field's usual name
 
 from shared.errors import ConfigError
 from shared.models.network import Network
-from shared.models.weights import Classifier, load_classifier
+from shared.models.source_classifier import Classifier, load_classifier
 
 
 class SourceHead(nn.Module):
-    """The source's classifier on the outputs of a backbone.
+    """The source's classifier, applied to the outputs of a backbone.
 
-    On maps, as SqueezeNet has it, it is a 1 x 1 convolution, ReLU, then the average over the map.
+    A classifier on feature maps, such as SqueezeNet's, is a 1 x 1 convolution, ReLU, then the average over the map.
+
+    Args:
+        classifier: Weights of the classifier; they are copied.
     """
 
     def __init__(self, classifier: Classifier) -> None:
@@ -25,26 +28,31 @@ class SourceHead(nn.Module):
         self.weight, self.bias = nn.Parameter(classifier.weight.clone()), nn.Parameter(classifier.bias.clone())
 
     def forward(self, network: Network, maps: Mapping[str, Tensor]) -> Tensor:
-        """Scores, float [N, classes], of what the backbone of `network` gave."""
+        """Computes the source's logits, float [N, classes].
+
+        Args:
+            network: Gives layers and pooling.
+            maps: Outputs of its backbone, by layer.
+        """
         if self.weight.ndim == 4:
             return F.relu(F.conv2d(maps[network.layers[-1]], self.weight, self.bias)).mean(dim=(2, 3))
         return F.linear(network.features_of(maps), self.weight, self.bias)
 
 
 class SourceOutputs(nn.Module):
-    """Distance of a network's answers to the source's classes from what the source itself says of the same images.
+    """Distillation loss between a network and the frozen source network, over the source's classes.
 
-    The network has a copy of the source's classifier, which learns with it. The source is frozen; it is no part of this
-    module's state, and so in no checkpoint.
+    The network gets a copy of the source's classifier, which is trained with it. The source is no part of this
+    module's state, and so is in no checkpoint.
 
     Args:
-        network: With the weights of the source, before it is trained.
-        weights: Where they come from, as in `shared.models.weights.load_weights`.
-        temperature: Both are divided by it before the softmax.
+        network: The network with the weights of the source, before it is trained.
+        weights: Source of these weights, as in `shared.models.weights.load_weights`.
+        temperature: Temperature of the softmax over both networks' logits, above 0.
 
     Raises:
-        ConfigError: The network's code is not what the classifier stood on.
-        WeightsError: There is no classifier of one layer.
+        ConfigError: Layers or pooling of the network are not those that the classifier was trained on.
+        WeightsError: The weights have no classifier of one layer.
 
     Source: Li & Hoiem, Learning without forgetting, arXiv 1606.09282, equations 2 and 3; Hinton et al., arXiv
     1503.02531 (temperature; its square keeps the gradients of one size).
@@ -56,20 +64,21 @@ class SourceOutputs(nn.Module):
         classifier = load_classifier(network.backbone, weights)
         if (network.layers, network.pooling) != (classifier.layers, classifier.pooling):
             raise ConfigError(
-                f"strategy.outputs: the source's classifier stood on {', '.join(classifier.layers)} under "
-                f"{classifier.pooling}; set backbone.layers and backbone.pooling so"
+                f"strategy.outputs: the source's classifier was trained on {', '.join(classifier.layers)} under "
+                f"{classifier.pooling}, and the network has {', '.join(network.layers)} under {network.pooling}; set "
+                "backbone.layers and backbone.pooling to those of the source"
             )
         self.head = SourceHead(classifier)
         frozen = deepcopy([network.backbone, self.head])
         self._source = [module.eval().requires_grad_(False) for module in frozen]  # a list: not a part of this module
 
     def forward(self, network: Network, images: Tensor, maps: Mapping[str, Tensor]) -> Tensor:
-        """Mean over a batch of T^2 KL(source, network), a scalar.
+        """Computes T^2 KL(source, network), a scalar, the mean over a batch.
 
         Args:
-            network: That is trained.
-            images: float32 [N, channels, size, size].
-            maps: What its backbone gives of them.
+            network: The network that is trained.
+            images: float32 [N, channels, size, size] in 0..1.
+            maps: Outputs of its backbone for these images, by layer.
         """
         with torch.no_grad():
             backbone, head = (module.to(images.device) for module in self._source)
@@ -77,6 +86,6 @@ class SourceOutputs(nn.Module):
         return self.distance(self.head(network, maps).float(), wanted)
 
     def distance(self, scores: Tensor, wanted: Tensor) -> Tensor:
-        """That of scores [N, classes] that are known already."""
+        """Computes T^2 KL(wanted, scores), a scalar, of logits [N, classes] of the source and of the network."""
         logs, target = (F.log_softmax(one / self.temperature, dim=1) for one in (scores, wanted))
         return self.temperature**2 * F.kl_div(logs, target, reduction="batchmean", log_target=True)

@@ -1,4 +1,4 @@
-"""Looking a backbone up by its name, and building it with random weights."""
+"""Finding a backbone by its name, and building it with random weights."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from shared.models.backbones.record import BACKBONES, BackboneRecord
 
 
 def find_backbone(name: str) -> BackboneRecord:
-    """The record called `name`; `timm/<name>` is made on the spot where timm is installed.
+    """Finds the record of a backbone; that of `timm/<name>` is made here, where timm is installed.
 
     Raises:
-        UnknownNameError: No such backbone, or timm is not installed.
+        UnknownNameError: There is no such backbone, or timm is not installed.
     """
     if name.startswith("timm/") and name not in BACKBONES:
         if find_spec("timm") is None:
@@ -32,16 +32,17 @@ def find_backbone(name: str) -> BackboneRecord:
 def build_backbone(
     backbone: BackboneRecord | str, *, layers: Sequence[str] | None, seed: int, input_size: int | None = None
 ) -> Backbone:
-    """A backbone with random weights that depend only on `seed`, cut off after the deepest of `layers`.
+    """Builds a backbone with random weights that depend only on `seed`, cut off after the deepest of `layers`.
 
     Args:
         backbone: A record, or its name.
-        layers: Whose outputs are wanted; None: the record's default.
-        seed: Of the random initialisation; torch's own generator is left as it was.
-        input_size: Side to which the backbone itself brings images; None: they come as they shall be.
+        layers: Names of the layers whose outputs are wanted; None: the record's default.
+        seed: Seed of the random initialisation; torch's own generator is left as it was.
+        input_size: Side in pixels to which the backbone resizes images; None: it takes them at the size they have.
 
     Raises:
-        UnknownNameError: No such backbone or layer.
+        UnknownNameError: There is no such backbone or layer.
+        WeightsError: The installed version of the backbone's library has other stages than the record.
     """
     import torch
 
@@ -53,14 +54,17 @@ def build_backbone(
     unknown = [layer for layer in wanted if layer not in record.feature_layers]
     if unknown:
         known = ", ".join(record.feature_layers)
-        raise UnknownNameError(f"{name} has no layer {', '.join(unknown)}; its code layers are {known}")
+        raise UnknownNameError(f"{name} has no layer {', '.join(unknown)}; its feature layers are {known}")
     with torch.random.fork_rng(devices=[]):
         # not torch.manual_seed: that would also reseed every GPU
         torch.default_generator.manual_seed(derive_seed(seed, "backbone", name))
         original = record.build()
     modules = record.split(original)
     if tuple(modules) != record.stages:
-        raise WeightsError(f"{name}: this version of its library has other stages than its record says")
+        raise WeightsError(
+            f"{name}: the installed version of its library gives the stages {', '.join(modules)}, its record has "
+            f"{', '.join(record.stages)}; install another version, or choose another backbone"
+        )
     depth = max(record.stages.index(layer) for layer in wanted)
     return Backbone(
         record, {stage: modules[stage] for stage in record.stages[: depth + 1]}, original, wanted, input_size

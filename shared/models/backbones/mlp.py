@@ -1,4 +1,4 @@
-"""Plain vectors, such as word counts, as what a network may learn from: a multilayer perceptron as a backbone."""
+"""A multilayer perceptron as a backbone, for inputs that are vectors, such as word counts."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from shared.seeding import derive_seed
 
 
 def multilayer_perceptron(width: int, hidden: tuple[int, ...], *, seed: int) -> Backbone:
-    """Hidden layers on vectors float32 [N, width], random weights; each is a stage, `hidden1` the first.
+    """Builds a multilayer perceptron with random weights; each hidden layer is a stage, `hidden1` the first.
 
-    The images of a `shared.data.split.Split` are then vectors float32 [width], which nothing scales: bring them to
-    about one.
+    The images of a `shared.data.split.Split` are then vectors float32 [width]. They are not scaled: bring their values
+    to about one.
 
     Args:
-        width: Of the vectors.
-        hidden: Width of each hidden layer; the last is the code.
-        seed: Of the weights; torch's own generator is left as it was.
+        width: Width of the input vectors.
+        hidden: Width of each hidden layer; the output of the last is the features.
+        seed: Seed of the weights; torch's own generator is left as it was.
     """
     names = tuple(f"hidden{number}" for number in range(1, len(hidden) + 1))
     with torch.random.fork_rng(devices=[]):

@@ -1,4 +1,4 @@
-"""A backbone as a module: input adaptation, then stages whose outputs can be taken as features."""
+"""Backbone as a torch module: input adaptation, then stages whose outputs can serve as features."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from shared.models.backbones.record import BackboneRecord
 
 
 class Backbone(nn.Module):
-    """The stages of a network up to the deepest wanted layer.
+    """The stages of a pretrained architecture up to the deepest wanted layer.
 
     Attributes:
-        stages: What is kept, by name, in order.
+        stages: The stages that were kept, by name, from input to output.
         original_names: For each tensor of `stages`, its name in the original network.
-        original_keys: Every name in the original network's state dict, what was cut off included.
+        original_keys: Every name in the original network's state dict, those of parts cut off included.
 
     Args:
-        record: What it is.
-        stages: Modules by stage, in order.
+        record: Record of the architecture.
+        stages: Modules by stage, from input to output.
         original: The network they were cut from, for the names of its parameters.
-        layers: Whose outputs `forward` gives.
-        input_size: Side to which images are enlarged or reduced first (bilinear); None: they come as they shall be.
+        layers: Names of the layers whose outputs `forward` returns.
+        input_size: Side in pixels to which images are resized first (bilinear); None: they keep their size.
     """
 
     def __init__(
@@ -47,7 +47,11 @@ class Backbone(nn.Module):
         self.original_keys = frozenset(original.state_dict())
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """The outputs of the wanted layers, [N, C, H, W] or [N, width], of images [N, 1 or 3, size, size] in 0..1."""
+        """Computes the outputs of the wanted layers of images float32 [N, 1 or 3, size, size] in 0..1.
+
+        Returns:
+            By layer, feature maps float [N, C, H, W] or vectors [N, width].
+        """
         x = self.adapted(images)
         outputs = {}
         for name, stage in self.stages.items():
@@ -58,7 +62,7 @@ class Backbone(nn.Module):
 
     @torch.no_grad()
     def gives_maps(self, size: int) -> dict[str, bool]:
-        """For each wanted layer, whether it gives feature maps of an image of that side, and not vectors."""
+        """Tests for each wanted layer whether it gives feature maps, and not vectors, for images of side `size`."""
         was_training = self.training
         self.eval()
         outputs = self(torch.zeros(1, self.record.channels, size, size))
@@ -66,10 +70,10 @@ class Backbone(nn.Module):
         return {layer: output.ndim == 4 for layer, output in outputs.items()}
 
     def adapted(self, images: Tensor) -> Tensor:
-        """As the first stage takes them; vectors [N, width] come as they are.
+        """Converts images to the input of the first stage; vectors [N, width] are returned as they are.
 
-        Images are brought to the input size; grey becomes three alike channels, colour its mean, as needed; they
-        are then normalised.
+        Images are resized to the input size. Where the number of channels differs, grey is repeated in three channels,
+        and colour becomes the mean of its channels. Then mean and standard deviation are normalised.
         """
         if images.ndim == 2:
             return images
@@ -84,7 +88,7 @@ class Backbone(nn.Module):
 
 
 def _original_names(stages: nn.Module, original: nn.Module) -> dict[str, str]:
-    """Name in `stages` -> name in the original network, found by identity: the tensors are the same objects."""
+    """Maps names in `stages` to names in the original network, by identity: the tensors are the same objects."""
     names = {id(tensor): name for name, tensor in _tensors(original)}
     return {name: names[id(tensor)] for name, tensor in _tensors(stages)}
 

@@ -1,4 +1,4 @@
-"""What is known of a pretrained network before it is built: stages, input, weights, licence."""
+"""Records of architectures: stages, input, weights and licence, known before anything is built."""
 
 from __future__ import annotations
 
@@ -9,31 +9,32 @@ from typing import Any
 from shared.registry import Registry
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of the ImageNet training images in 0..1, as torchvision's weights expect them."""
+"""Mean and standard deviation of each channel of ImageNet in 0..1, as torchvision's weights expect them."""
 UNIT_MEAN, UNIT_STD = (0.5,), (0.5,)
-"""For networks that were trained on nothing yet: 0..1 becomes -1..1."""
+"""Mean and standard deviation for networks without pretrained weights: 0..1 becomes -1..1."""
 
 
 @dataclass(frozen=True)
 class BackboneRecord:
-    """One architecture.
+    """Describes one architecture: its stages, its input, its weights and its licence.
 
     Attributes:
-        name: As in a configuration.
-        stages: From input to output; what freeze schedules and layer transfer speak of.
-        feature_layers: Stages whose output may be taken as a code.
-        default_layer: The code where the configuration names none.
+        name: Name in a configuration.
+        stages: Names of the stages, from input to output; freezing and weight transfer refer to them.
+        feature_layers: Stages whose outputs may serve as features; all of them where none are given.
+        default_layer: The stage whose output is the features where the configuration names none.
         classifier: Prefix, in the original state dict, of the classifier that is cut off.
-        build: Gives the original network without weights.
-        split: Gives the modules of each stage, in order, from the original network.
-        channels: Channels of the network's input.
+        build: Builds the original network without weights.
+        split: Divides the original network into the modules of each stage, in order.
+        channels: Channels of the network's input, 1 or 3.
         input_size: Usual side of the input, in pixels.
-        min_size: Smallest side that passes through all stages.
+        min_size: Smallest side of an input that passes through all stages, in pixels.
         mean: Subtracted from each channel of an input in 0..1.
         std: Divides each channel after that.
-        weights_url: Gives the address of the ImageNet weights; None where there are none.
-        renamed: Pattern and replacement that bring the tensor names of older files up to date; None: never changed.
-        licence: Of code and weights.
+        weights_url: Gives the address of the ImageNet weights; None where none are published.
+        renamed: Pattern and replacement that turn tensor names of older files into the present ones; None: names never
+            changed.
+        licence: Licence of code and weights.
         source: Paper and implementation.
     """
 

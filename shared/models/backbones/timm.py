@@ -1,4 +1,4 @@
-"""Backbones from timm, as `timm/<name>`: one stage for each level of its feature pyramid."""
+"""Backbones from timm, called `timm/<name>`: one stage for each level of the feature pyramid."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from shared.models.backbones.record import BackboneRecord
 
 TOLERANCE = 1e-4
 """Largest relative difference between timm's own features and those of the chain of stages."""
-NO_CHAIN = "is no chain of modules with feature maps; choose one of the ResNet, RegNet or EfficientNet kind"
+NO_CHAIN = "is no chain of modules with feature maps; choose a ResNet, RegNet or EfficientNet"
+"""End of the message that refuses a model."""
 
 
-@cache  # it takes a second or more, and is asked for again by each check of a configuration
+@cache  # it takes a second or more, and each check of a configuration calls it again
 def timm_record(name: str) -> BackboneRecord:
-    """The record of a timm model whose features come from a chain of modules (its `feature_info` names them).
+    """Makes the record of a timm model whose features come from a chain of modules (its `feature_info` names them).
 
     A model is taken only when the chain gives the features that the model itself computes: anything that happens
     between its modules (position embeddings, for one) would otherwise be left out in silence.
@@ -55,7 +56,7 @@ def timm_record(name: str) -> BackboneRecord:
 
 
 def _split(model: Any) -> dict[str, Any]:
-    """Top-level modules in order, gathered so that each stage ends at one level of `feature_info`; empty: cannot be."""
+    """Groups top-level modules into stages that each end at a level of `feature_info`; empty: they form no chain."""
     from torch import nn
 
     ends = _ends(model)
@@ -80,16 +81,18 @@ def _ends(model: Any) -> list[str]:
 
 
 def _same_features(model: Any, stages: dict[str, Any], input_size: tuple[int, int, int]) -> bool:
-    """Whether the chain of stages gives what the model's own forward pass computes at each level."""
+    """Tests whether the chain of stages gives what the model's own forward pass computes at each level."""
     import torch
 
-    seen: list[torch.Tensor] = []
-    hooks = [model.get_submodule(end).register_forward_hook(lambda *call: seen.append(call[2])) for end in _ends(model)]
+    outputs: list[torch.Tensor] = []
+    hooks = [
+        model.get_submodule(end).register_forward_hook(lambda *call: outputs.append(call[2])) for end in _ends(model)
+    ]
     model.eval()
     image = torch.rand(1, *input_size)
     with torch.no_grad():
         model.forward_features(image)
-        expected, x = list(seen), image
+        expected, x = list(outputs), image
         for hook in hooks:
             hook.remove()
         if len(expected) != len(stages):
@@ -97,11 +100,7 @@ def _same_features(model: Any, stages: dict[str, Any], input_size: tuple[int, in
         for wanted, stage, info in zip(expected, stages.values(), model.feature_info, strict=True):
             try:
                 x = stage(x)
-            except (
-                RuntimeError,
-                TypeError,
-                ValueError,
-            ):  # whatever a module says to an input that was not meant for it
+            except (RuntimeError, TypeError, ValueError):  # a module's refusal of an input that it was not made for
                 return False
             if x.ndim != 4 or x.shape != wanted.shape or x.shape[1] != info["num_chs"]:
                 return False

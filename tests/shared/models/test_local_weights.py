@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from shared.errors import UsageError, WeightsError
-from shared.models.local_weights import FOLDER, LocalWeights, available_backbones, backbone_of_file
+from shared.models.local_weights import WEIGHTS_VARIABLE, LocalWeights, available_backbones, backbone_of_file
 
 
 @pytest.fixture(autouse=True)
 def nothing_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv(FOLDER, raising=False)
+    monkeypatch.delenv(WEIGHTS_VARIABLE, raising=False)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
 
 
@@ -29,7 +29,7 @@ def _touch(path: Path) -> Path:
         ("mine.pth", None),
     ],
 )
-def test_a_file_says_of_which_backbone_it_is(name: str, backbone: str | None) -> None:
+def test_the_backbone_is_read_from_the_name_of_a_file(name: str, backbone: str | None) -> None:
     assert backbone_of_file(Path(name)) == backbone
 
 
@@ -37,28 +37,28 @@ def test_folder_cache_and_named_files_are_found_and_the_rest_is_missing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     named = _touch(tmp_path / "mine" / "resnet18-mine.pth")
-    beside = _touch(tmp_path / "weights" / "squeezenet1_1-imagenet.pth")
+    in_folder = _touch(tmp_path / "weights" / "squeezenet1_1-imagenet.pth")
     _touch(tmp_path / "weights" / "resnet18-other.pth")
     _touch(tmp_path / "weights" / "labels.csv")
     _touch(tmp_path / "torch" / "hub" / "checkpoints" / "alexnet-owt-7be5be79.pth")
-    monkeypatch.setenv(FOLDER, str(tmp_path / "weights"))
+    monkeypatch.setenv(WEIGHTS_VARIABLE, str(tmp_path / "weights"))
     found, missing = available_backbones([named])
     assert found == [
         LocalWeights("resnet18", str(named)),
-        LocalWeights("squeezenet1_1", str(beside)),
+        LocalWeights("squeezenet1_1", str(in_folder)),
         LocalWeights("alexnet", "imagenet"),
     ]
-    lacking = {one.name: one.file for one in missing}
-    assert lacking["vgg16"] == "vgg16-397923af.pth"
-    assert not {"resnet18", "squeezenet1_1", "alexnet", "convnet_small"} & set(lacking)
+    missing_files = {one.name: one.file for one in missing}
+    assert missing_files["vgg16"] == "vgg16-397923af.pth"
+    assert not {"resnet18", "squeezenet1_1", "alexnet", "convnet_small"} & set(missing_files)
 
 
-def test_what_is_not_there_or_says_nothing_is_refused_in_one_line(tmp_path: Path) -> None:
+def test_missing_files_and_files_without_a_backbones_name_are_refused_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"no weights of any backbone .* MEDTL_WEIGHTS .* --weights"):
         available_backbones()
     with pytest.raises(UsageError, match="no such file"):
         available_backbones([tmp_path / "nowhere.pth"])
     with pytest.raises(UsageError, match="no folder that holds weights files"):
         available_backbones([tmp_path])
-    with pytest.raises(WeightsError, match=r"mine\.pth: its name does not say .* squeezenet1_1-mine\.pth"):
+    with pytest.raises(WeightsError, match=r"mine\.pth: its name does not begin with .* squeezenet1_1-mine\.pth"):
         available_backbones([_touch(tmp_path / "mine.pth")])

@@ -1,4 +1,4 @@
-"""The ONNX file and the check that nothing relies on it unproven. One real export serves most tests."""
+"""The ONNX file, and its check against torch. One real export serves most tests."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ def test_a_grid_of_averages_is_adaptive_average_pooling(cells: int, size: tuple[
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_maximum_alone_and_beside_the_average(size: tuple[int, int]) -> None:
+def test_maximum_alone_and_joined_with_the_average(size: tuple[int, int]) -> None:
     maps = torch.randn(2, 5, *size)
     largest = adaptive_max_pool2d(maps, 1).flatten(1)
     assert torch.equal(pool(maps, "max_1x1"), largest)

@@ -137,10 +137,10 @@ def test_missing_tensors_are_counted_and_the_first_are_named(tmp_path: Path) -> 
     published = {key: t for key, t in _published().items() if not key.startswith("layer4")}
     with pytest.raises(WeightsError) as caught:
         load_weights(_backbone(), _saved(tmp_path, published))
-    said = str(caught.value)
-    assert "weights.pth does not fit resnet18: it lacks layer4.0.conv1.weight" in said
-    assert said.count("layer4.") == 8
-    assert "and 17 more (25 in all)" in said
+    message = str(caught.value)
+    assert "weights.pth does not fit resnet18: it lacks layer4.0.conv1.weight" in message
+    assert message.count("layer4.") == 8
+    assert "and 17 more (25 in all)" in message
 
 
 def test_tensors_of_another_shape_are_named_with_both_shapes(tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def test_densenet_is_read_from_files_with_the_names_of_old(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"", "is damaged or holds more than tensors"),
         (b"PK\x03\x04 half a file", "is damaged or holds more than tensors"),
@@ -202,13 +202,13 @@ def test_densenet_is_read_from_files_with_the_names_of_old(tmp_path: Path) -> No
         ({"layer": 3}, "does not hold a state dict"),
     ],
 )
-def test_a_damaged_or_foreign_file_is_refused(content: object, said: str, tmp_path: Path) -> None:
+def test_a_damaged_or_foreign_file_is_refused(content: object, message: str, tmp_path: Path) -> None:
     path = tmp_path / "bad.pth"
     if isinstance(content, bytes):
         path.write_bytes(content)
     else:
         torch.save(content, path)
-    with pytest.raises(WeightsError, match=said):
+    with pytest.raises(WeightsError, match=message):
         load_weights(_backbone(layer="stem"), str(path))
 
 
@@ -219,10 +219,10 @@ def test_values_that_are_not_finite_are_refused(tmp_path: Path) -> None:
         load_weights(_backbone(), _saved(tmp_path, published))
 
 
-@pytest.mark.parametrize(("spec", "said"), [("nowhere.pth", "no such file or run"), ("a.bin", "are read from .pth")])
-def test_a_file_that_cannot_be_meant_is_answered(spec: str, said: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("spec", "message"), [("nowhere.pth", "no such file or run"), ("a.bin", "are read from .pth")])
+def test_a_file_that_cannot_be_meant_is_answered(spec: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "a.bin").write_bytes(b"x")
-    with pytest.raises(WeightsError, match=said):
+    with pytest.raises(WeightsError, match=message):
         load_weights(_backbone(layer="stem"), spec, source=tmp_path)
 
 
@@ -272,7 +272,7 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path, str]]:
-    """A folder served over HTTP, and its address; TORCH_HOME is a fresh folder beside it."""
+    """A folder served over HTTP, and its address; TORCH_HOME is another fresh folder."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch-home"))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     served = tmp_path / "served"
@@ -319,9 +319,9 @@ def test_a_failed_download_says_which_file_to_place_where(tmp_path: Path, server
     _, address = server
     with pytest.raises(WeightsError) as caught:
         load_weights(_with_address(_backbone(), f"{address}/resnet18-f37072fd.pth"), "imagenet")
-    said = str(caught.value)
-    assert "could not be fetched (HTTP Error 404: File not found)" in said
-    assert f"place resnet18-f37072fd.pth from {address}/resnet18-f37072fd.pth in {tmp_path}/torch-home/hub" in said
+    message = str(caught.value)
+    assert "could not be fetched (HTTP Error 404: File not found)" in message
+    assert f"place resnet18-f37072fd.pth from {address}/resnet18-f37072fd.pth in {tmp_path}/torch-home/hub" in message
     assert _checkpoints(tmp_path) == []
 
 

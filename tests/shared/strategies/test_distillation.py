@@ -1,4 +1,4 @@
-"""What the source says, against torchvision's own whole networks, and the distance from it in closed form."""
+"""Outputs of the source against torchvision's own whole networks, and the distillation loss in closed form."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from torchvision import models
 from shared.errors import ConfigError, WeightsError
 from shared.models.backbones.build import build_backbone
 from shared.models.network import Network, feature_width
-from shared.models.weights import load_classifier, load_weights
+from shared.models.source_classifier import load_classifier
+from shared.models.weights import load_weights
 from shared.strategies._distillation import SourceHead, SourceOutputs
 
 SIDE = 64
@@ -44,7 +45,7 @@ def _images(count: int) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("name", ["squeezenet1_1", "resnet18"])
-def test_the_source_answers_as_the_whole_original_does(tmp_path: Path, name: str) -> None:
+def test_the_source_gives_the_logits_of_the_whole_original(tmp_path: Path, name: str) -> None:
     network, path, original = _source(name, tmp_path)
     head = SourceHead(load_classifier(network.backbone, str(path)))
     with torch.inference_mode():
@@ -81,10 +82,10 @@ def test_the_source_stays_when_the_network_moves_and_is_in_no_checkpoint(
     assert all(p.grad is None and not p.requires_grad for module in outputs._source for p in module.parameters())
 
 
-def test_another_code_than_that_of_the_source_is_refused(squeezenet: tuple[Network, Path, torch.nn.Module]) -> None:
+def test_features_other_than_those_of_the_source_are_refused(squeezenet: tuple[Network, Path, torch.nn.Module]) -> None:
     network, path, _ = squeezenet
     network.pooling = "max_1x1"
-    with pytest.raises(ConfigError, match=r"fire9 under avg_1x1; set backbone\.layers and backbone\.pooling so"):
+    with pytest.raises(ConfigError, match=r"fire9 under avg_1x1, and the network has fire9 under max_1x1; set"):
         SourceOutputs(network, str(path), temperature=2.0)
 
 

@@ -114,7 +114,7 @@ def test_no_data_no_weights_or_too_small_an_image_is_one_line(characters: Path, 
     torch.save(find_backbone("alexnet").build().state_dict(), tmp_path / "alexnet-x.pth")
     for words, said in (
         (["nowhere"], "nowhere"),
-        ([str(characters)], "no weights of any backbone are here"),
+        ([str(characters)], "no weights of any backbone were found"),
         ([str(characters), "backbone.size=32", "--weights", "alexnet-x.pth"], "need at least 63 pixels"),
     ):
         found = _call(*words)

@@ -206,7 +206,7 @@ def test_weights_that_are_not_here_are_told_without_a_process_for_each_cell(
     def offline(*_: object) -> None:
         raise WeightsError("not fetched")
 
-    monkeypatch.setattr("shared.models.weights._download", offline)
+    monkeypatch.setattr("shared.models.weights.download_weights", offline)
     plan = load_comparison(TASK, tmp_path / "tiny.yaml", [f"backbone.weights={weights}"])
     tree = run_comparison(TASK, plan, root=tmp_path, progress=_quiet, workers=workers)
     assert trained == []

@@ -203,15 +203,15 @@ def test_random_weights_depend_on_the_seed_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("resnet81", "did you mean resnet18"), ("unheard-of-zzz", "known: alexnet, vgg11")]
+    ("name", "message"), [("resnet81", "did you mean resnet18"), ("unheard-of-zzz", "known: alexnet, vgg11")]
 )
-def test_an_unknown_name_is_answered(name: str, said: str) -> None:
-    with pytest.raises(UnknownNameError, match=said):
+def test_an_unknown_name_is_refused(name: str, message: str) -> None:
+    with pytest.raises(UnknownNameError, match=message):
         find_backbone(name)
 
 
 def test_an_unknown_layer_is_answered_with_the_layers() -> None:
-    with pytest.raises(UnknownNameError, match="resnet18 has no layer fc6; its code layers are stem, layer1"):
+    with pytest.raises(UnknownNameError, match="resnet18 has no layer fc6; its feature layers are stem, layer1"):
         build_backbone("resnet18", layers=["fc6"], seed=0)
 
 
@@ -237,16 +237,16 @@ def test_a_timm_model_gives_its_own_features() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("timm/vit_tiny_patch16_224", "is no chain of modules"),
         ("timm/resnet10x", "did you mean timm/resnet10"),
         ("timm/zzzzzz", "list_models"),
     ],
 )
-def test_a_timm_model_that_cannot_be_used_is_refused(name: str, said: str) -> None:
+def test_a_timm_model_that_cannot_be_used_is_refused(name: str, message: str) -> None:
     pytest.importorskip("timm")
-    with pytest.raises(UnknownNameError, match=said):
+    with pytest.raises(UnknownNameError, match=message):
         find_backbone(name)
 
 

@@ -1,0 +1,58 @@
+"""The classifier that pretrained weights were trained with, and that is cut off when they are loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from shared.errors import WeightsError
+from shared.io.atomic import read_json
+from shared.models.backbones.module import Backbone
+from shared.models.weight_files import list_keys, locate_weights, read_tensors
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """The single linear layer that mapped a backbone's features to the classes it was trained on.
+
+    Attributes:
+        weight: float32 [classes, width] on features, or [classes, width, 1, 1] on feature maps, as SqueezeNet's.
+        bias: float32 [classes].
+        layers: Layers of the backbone whose outputs were its input.
+        pooling: Pooling of these outputs.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    layers: tuple[str, ...]
+    pooling: str
+
+
+def load_classifier(backbone: Backbone, spec: str) -> Classifier:
+    """Reads the classifier that the weights of a backbone were trained with.
+
+    Args:
+        backbone: The backbone that the classifier belongs to.
+        spec: Source of the weights, as in `shared.models.weights.load_weights`; the classifier of a run is its head.
+
+    Raises:
+        WeightsError: There is no classifier, or it has more than one layer.
+        RunError: The run is unfinished or was changed.
+    """
+    if spec == "random":
+        raise WeightsError("random weights have no classifier whose outputs could be kept; name others")
+    file = locate_weights(backbone, spec)
+    prefix = "head." if file.is_run else f"{backbone.record.classifier}."
+    found = {name: tensor.float() for name, tensor in read_tensors(file.path).items() if name.startswith(prefix)}
+    weights = [tensor for name, tensor in found.items() if name.endswith(".weight")]
+    biases = [tensor for name, tensor in found.items() if name.endswith(".bias")]
+    if len(found) != 2 or len(weights) != 1 or len(biases) != 1:
+        raise WeightsError(
+            f"{file.path.name} holds no classifier of one layer for {backbone.record.name} (it has "
+            f"{list_keys([*found]) or 'none'}): its outputs cannot be kept; hold the parameters instead"
+        )
+    if file.is_run:
+        trained = read_json(file.path.with_name("model.json"))["backbone"]
+        return Classifier(weights[0], biases[0], tuple(trained["layers"]), trained["pooling"])
+    return Classifier(weights[0], biases[0], (backbone.record.default_layer,), "avg_1x1")

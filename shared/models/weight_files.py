@@ -1,0 +1,105 @@
+"""Files of weights: where a specification points, and reading their tensors without executing anything in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from shared.errors import WeightsError
+from shared.io.atomic import read_json
+from shared.models.backbones.module import Backbone
+from shared.models.imagenet_weights import download_weights
+from shared.runs.folder import check_finished
+
+SUFFIXES = (".pth", ".pt", ".safetensors")
+"""Suffixes of files from which weights are read."""
+MAX_KEYS = 8
+"""Most keys that one message names."""
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """A file of weights for a backbone.
+
+    Attributes:
+        path: The file.
+        names: For each tensor of the backbone's stages, its name in the file.
+        is_run: Whether the file is part of a finished run of this package.
+    """
+
+    path: Path
+    names: Mapping[str, str]
+    is_run: bool
+
+
+def locate_weights(backbone: Backbone, spec: str, source: Path | None = None) -> WeightsFile:
+    """Finds the file of a specification; ImageNet weights are downloaded.
+
+    Args:
+        backbone: The backbone that the weights are for.
+        spec: "imagenet"; a `.pth`, `.pt` or `.safetensors` file; or a finished run folder.
+        source: Folder in which a relative path is looked up; None: the current one.
+
+    Raises:
+        WeightsError: There is no such file or run, the run has another backbone, or the download failed.
+        RunError: The run is unfinished or was changed.
+    """
+    if spec == "imagenet":
+        return WeightsFile(download_weights(backbone.record), backbone.original_names, is_run=False)
+    path = find_weights(spec, source)
+    if path.is_dir():
+        trained = read_json(path / "model.json")["backbone"]["name"]
+        if trained != backbone.record.name:
+            raise WeightsError(f"{spec} was trained with {trained}; backbone.name is {backbone.record.name}")
+        own_names = {name: f"backbone.stages.{name}" for name in backbone.stages.state_dict()}
+        return WeightsFile(path / "model.safetensors", own_names, is_run=True)
+    return WeightsFile(path, backbone.original_names, is_run=False)
+
+
+def find_weights(spec: str, source: Path | None) -> Path:
+    """Finds the file or the finished run folder that `spec` names, relative to `source` or to the current folder.
+
+    Raises:
+        WeightsError: There is no such file or run.
+        RunError: The run is unfinished or was changed.
+    """
+    path = (source or Path()) / spec
+    if path.is_dir():
+        check_finished(path)
+    elif not path.is_file():
+        raise WeightsError(f"weights {spec!r}: no such file or run; allowed: imagenet, random, a file, a finished run")
+    return path
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Reads the tensors of a file by their names, on the CPU; a `state_dict` inside is taken in place of the whole.
+
+    Raises:
+        WeightsError: The file has another suffix, is damaged, or holds more than tensors.
+    """
+    if path.suffix not in SUFFIXES:
+        raise WeightsError(f"{path.name}: weights are read from .pth, .pt and .safetensors files")
+    try:
+        tensors = (
+            load_file(path)
+            if path.suffix == ".safetensors"
+            else torch.load(path, map_location="cpu", weights_only=True)
+        )
+    except Exception as error:  # pickle and zip readers raise many kinds for a damaged file
+        raise WeightsError(f"{path.name} is damaged or holds more than tensors ({type(error).__name__})") from None
+    if isinstance(tensors, dict) and isinstance(tensors.get("state_dict"), dict):
+        tensors = tensors["state_dict"]
+    if not isinstance(tensors, dict) or not all(isinstance(value, Tensor) for value in tensors.values()):
+        raise WeightsError(f"{path.name} does not hold a state dict (names with tensors)")
+    return tensors
+
+
+def list_keys(keys: Sequence[str]) -> str:
+    """Lists the first `MAX_KEYS` keys for a message, with the number of those left out; empty without any."""
+    more = f" and {len(keys) - MAX_KEYS} more ({len(keys)} in all)" if len(keys) > MAX_KEYS else ""
+    return ", ".join(keys[:MAX_KEYS]) + more
