@@ -18,7 +18,7 @@ from shared.training.job import Job
 from shared.training.objective import ClassLoss
 from shared.training.precision import fast_precision
 from shared.training.rates import parameter_groups
-from shared.training.trainer import Phase, Settings, train
+from shared.training.trainer import Phase, TrainerSettings, train
 
 NAME, SIZE, IMAGES, BATCH, CLASSES, JUDGED = "squeezenet1_1", 96, 640, 32, 4, 32
 
@@ -55,7 +55,7 @@ def measure() -> tuple[str, float, str]:
 
     def ours() -> None:
         with tempfile.TemporaryDirectory() as folder:
-            settings = Settings(
+            settings = TrainerSettings(
                 phases=[Phase(1, "all", 1e-4, 1e-4, 1.0, 0.1, "cosine")],
                 batch_size=BATCH,
                 precision="bf16" if bf16 else "fp32",

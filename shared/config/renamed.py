@@ -28,7 +28,7 @@ RENAMED = {
     "strategy.averaging": "strategy.ema_decay",
     "strategy.balance": "strategy.sampling",
     "strategy.sure": "strategy.confidence_threshold",
-    "strategy.teacher": "strategy.ema_decay",
+    "strategy.teacher": "strategy.teacher_ema_decay",
     "threshold": "decision.threshold",
 }
 

@@ -1,4 +1,4 @@
-"""What all strategies share that see unlabelled images of a target in training: BatchNorm, judging, features."""
+"""The parts that all strategies share that train with unlabelled target images: options, BatchNorm, features."""
 
 from __future__ import annotations
 
@@ -25,40 +25,53 @@ from shared.training.trainer import predict_features
 
 
 class TargetOptions(TrainingOptions):
-    """Options of every strategy that sees a target, on top of those of training."""
+    """Options that all strategies share that train with target images, in addition to those of training."""
 
     # wider than in the options that it extends: statistics by domain need a second domain
     batch_norm: DomainBatchNormPolicy = Field(  # type: ignore[assignment]
         "train",
-        description="BatchNorm of trained stages: train statistics and weights; freeze_stats: weights alone; "
-        "freeze_all: neither; per_domain: statistics of the source and of the target apart",
+        description="what trains in the BatchNorm of trained stages; train: statistics and weights; freeze_stats: "
+        "weights alone; freeze_all: neither; per_domain: weights, and separate statistics for source and target",
     )
 
 
 class TargetAwareObjective(Objective):
-    """The class loss of labelled images, target images beside them, and for each, if asked for, statistics of its own.
+    """Base of the objectives that add unlabelled target images to every batch, with BatchNorm per domain if wanted.
+
+    Args:
+        job: The training; without a target, batches hold labelled images alone.
+        options: Options of the strategy.
 
     Raises:
-        ConfigError: Statistics of a target are asked for, and there is no target or no BatchNorm.
+        ConfigError: `batch_norm` is per_domain, and there is no target or no BatchNorm.
     """
 
     def __init__(self, job: Job, options: TargetOptions) -> None:
         super().__init__()
         self.target = None if job.target is None else job.target.domain
         self.unlabelled = None if job.target is None else job.target.train
-        self.of_classes = options.class_loss(job)
+        self.class_loss = options.class_loss(job)
         self.statistics = SourceStatistics(job.network) if options.batch_norm == "per_domain" else None
         if self.statistics is not None and self.target is None:
-            raise ConfigError("strategy.batch_norm: per_domain keeps statistics of a target; set data.target.domain")
+            raise ConfigError(
+                "strategy.batch_norm: per_domain needs a target, and there is none; set data.target.domain, or choose "
+                "train, freeze_stats or freeze_all"
+            )
         if self.statistics is not None and not batch_norms(job.network):
-            raise ConfigError("strategy.batch_norm: per_domain needs BatchNorm, and this backbone has none")
+            raise ConfigError(
+                "strategy.batch_norm: per_domain needs BatchNorm, and this backbone has none; choose another backbone, "
+                "or train"
+            )
 
     def normalised(self, network: Network, labelled: int) -> AbstractContextManager[None]:
-        """Within it the first `labelled` images of a batch are the source's, where each has statistics of its own."""
+        """Normalises the first `labelled` images of a batch as source, the rest as target, within a `with` block.
+
+        Without `batch_norm` per_domain it does nothing.
+        """
         return nullcontext() if self.statistics is None else self.statistics.apart(network, labelled)
 
     def evaluation_statistics(self, network: Network, split: Split) -> AbstractContextManager[None]:
-        """By the statistics of the part's own domain, where each has its own."""
+        """Gives the network the BatchNorm statistics of the domain of a split within a `with` block."""
         if self.statistics is None or split.samples[0].domain == self.target:
             return nullcontext()
         return self.statistics.in_place(network)
@@ -66,13 +79,13 @@ class TargetAwareObjective(Objective):
 
 @dataclass(frozen=True)
 class TargetStrategy:
-    """The strategy of such an objective: fine-tuning of it.
+    """A strategy that fine-tunes with a `TargetAwareObjective`.
 
     Attributes:
         options: The schema of its options.
-        objective: Makes the objective of a job and its options.
-        needs_target: Whether it can do nothing without a target; else it brings the domains together that there are.
-        needs_augmentation: Whether it learns nothing from images that are not varied.
+        objective: Builds the objective from a job and options.
+        needs_target: Whether it requires a target; if not, it aligns the domains of the training images.
+        needs_augmentation: Whether it requires augmented images.
     """
 
     options: type[Section]
@@ -83,33 +96,36 @@ class TargetStrategy:
     works_on_vectors = True
 
     def check(self, options: Any, stages: Sequence[str]) -> None:
-        """Looks up the stages that the options name, and the rule of selection."""
+        """Checks the stages that the options name, and the selection rule."""
         options.check(stages)
 
     def fit(self, job: Job, options: Any) -> list[dict[str, Any]]:
-        """Runs the phases; the checkpoint that the rule prefers is the result."""
+        """Trains the network in phases, leaves the weights that the selection rule prefers, and returns the history."""
         objective = self.objective(job, options)
         if objective.statistics is not None:
             job.state["statistics"] = objective.statistics
         return train_in_phases(job, objective, options)
 
     def features(self, job: Job, split: Split) -> Iterator[Tensor]:
-        """Features of the network, by the statistics of each image's own domain where each has its own."""
+        """Yields the features of a split, each image under the BatchNorm statistics of its own domain."""
         return domain_features(job, split)
 
 
 def domain_features(job: Job, split: Split) -> Iterator[Tensor]:
-    """As `Strategy.features`, where `job.state` may hold statistics of the source."""
+    """Yields the features of a split, each image under the BatchNorm statistics of its own domain.
+
+    Source images use the `SourceStatistics` in `job.state`, if there are any.
+    """
     statistics: SourceStatistics | None = job.state.get("statistics")
     if statistics is None or job.target is None:
         yield from predict_features(job.network, split, job.device)
         return
-    inside = torch.tensor([sample.domain == job.target.domain for sample in split.samples])
-    rows = torch.empty(len(inside), job.network.head.in_features, device=job.device)
-    for of_target in (True, False):
-        chosen = torch.nonzero(inside == of_target)[:, 0]
+    on_target = torch.tensor([sample.domain == job.target.domain for sample in split.samples])
+    rows = torch.empty(len(on_target), job.network.head.in_features, device=job.device)
+    for is_target in (True, False):
+        chosen = torch.nonzero(on_target == is_target)[:, 0]
         if len(chosen):
-            with nullcontext() if of_target else statistics.in_place(job.network):
+            with nullcontext() if is_target else statistics.in_place(job.network):
                 blocks = predict_features(job.network, split.of(chosen.numpy()), job.device)
                 rows[chosen.to(job.device)] = torch.cat(list(blocks))
     yield rows

@@ -1,4 +1,4 @@
-"""Self-ensembling: the network's own average says what target images are, and varied ones must get the same answer."""
+"""Mean teacher: a moving average of the network gives the pseudo-labels of unlabelled target images."""
 
 from __future__ import annotations
 
@@ -23,27 +23,44 @@ class Options(TargetOptions):
     """Options of the mean teacher."""
 
     name: Literal["mean_teacher"] = Field(
-        "mean_teacher", description="finetune, and target images named by an average of the network"
+        "mean_teacher",
+        description="fine-tuning on pseudo-labels of target images, which an average of the network gives (Mean "
+        "Teacher, FixMatch)",
     )
-    weight: float = Field(1.0, gt=0, description="of the loss on target images, once its ramp has risen")
+    weight: float = Field(
+        1.0,
+        gt=0,
+        description="weight of the loss on pseudo-labels, above 0; it rises from 0 to this value during training",
+    )
     confidence_threshold: float = Field(
-        0.9, ge=0, lt=1, description="smallest probability at which the teacher's class is used as a pseudo-label"
+        0.9,
+        ge=0,
+        lt=1,
+        description="FixMatch's tau: smallest probability (0 to 1) at which the teacher's class becomes a pseudo-label",
     )
-    ema_decay: float = Field(
-        0.99, ge=0, lt=1, description="decay of the exponential moving average of weights that is the teacher"
+    teacher_ema_decay: float = Field(
+        0.99,
+        ge=0,
+        lt=1,
+        description="decay (0 to 1) of the exponential moving average of weights that is the teacher",
     )
 
 
 class MeanTeacherLoss(TargetAwareObjective):
-    """Class loss of the labelled images, and of varied target images against what the teacher says of plain ones.
+    """Class loss on labelled images plus cross-entropy of augmented target images with the teacher's pseudo-labels.
 
-    The teacher is a moving average of the network. Where it is not sure enough it says nothing.
+    The teacher, a moving average of the network, sees the target images without augmentation. Pseudo-labels below the
+    confidence threshold are not used.
 
-    Source: French et al., arXiv 1706.05208, sections 3.1 to 3.3; with the likeliest class in place of all
-    probabilities, Sohn et al., arXiv 2001.07685, equation 4.
+    Args:
+        job: The training; its target gives the unlabelled images.
+        options: Options of the strategy.
 
     Raises:
         ConfigError: There is no target.
+
+    Source: French et al., arXiv 1706.05208, sections 3.1 to 3.3; with the likeliest class in place of all
+    probabilities, Sohn et al., arXiv 2001.07685, equation 4.
     """
 
     pseudo_labelled: Tensor
@@ -51,15 +68,15 @@ class MeanTeacherLoss(TargetAwareObjective):
     def __init__(self, job: Job, options: Options) -> None:
         super().__init__(job, options)
         if job.target is None:
-            raise ConfigError("strategy mean_teacher learns from images of a target; set data.target.domain")
+            raise ConfigError("strategy mean_teacher needs a target, and there is none; set data.target.domain")
         self.plain = job.target.train
         self.weight, self.confidence_threshold = options.weight, options.confidence_threshold
-        self.teacher = exponential_average(job.network, options.ema_decay).requires_grad_(False)
-        # kept in checkpoints, so that a training that was interrupted tells the same
+        self.teacher = exponential_average(job.network, options.teacher_ema_decay).requires_grad_(False)
+        # used pseudo-labels and all; a buffer, so that a resumed training reports the same rate
         self.register_buffer("pseudo_labelled", torch.zeros(2))
 
     def forward(self, network: Network, batch: Batch) -> Tensor:
-        """Of one step; the teacher has learned from the steps before it."""
+        """Moves the teacher towards the network, and computes the loss of one step, a scalar."""
         self.teacher.update_parameters(network)
         count = len(batch.labels)
         with self.normalised(network, count):
@@ -67,22 +84,26 @@ class MeanTeacherLoss(TargetAwareObjective):
         classes, confident = self._pseudo_labels(batch.places[count:])
         self.pseudo_labelled[0] += confident.sum()
         self.pseudo_labelled[1] += len(confident)
-        of_target = (confident * F.cross_entropy(scores[count:], classes, reduction="none")).mean()
-        return self.of_classes.of(scores[:count], batch.labels) + self.weight * ramp(batch.progress) * of_target
+        target_loss = (confident * F.cross_entropy(scores[count:], classes, reduction="none")).mean()
+        return self.class_loss.of(scores[:count], batch.labels) + self.weight * ramp(batch.progress) * target_loss
 
     @torch.no_grad()
     def _pseudo_labels(self, places: Tensor) -> tuple[Tensor, Tensor]:
-        """Pseudo-labels of target images: classes int64 [B], float32 [B], 1 where the teacher is confident enough."""
+        """Computes pseudo-labels of the target images at `places`, int64 [B].
+
+        Returns:
+            Classes int64 [B]; float32 [B], 1 where the teacher is confident enough, else 0.
+        """
         plain = stack_images(self.plain.of(places.cpu().numpy()), 0, len(places)).to(places.device)
         self.teacher.eval()
         probability, classes = torch.softmax(self.teacher(plain).float(), dim=1).max(dim=1)
         return classes, (probability >= self.confidence_threshold).float()
 
     def metrics(self) -> dict[str, float]:
-        """`pseudo_label_rate`: the share of target images whose pseudo-label was used since the last call."""
-        pseudo_labelled, total = self.pseudo_labelled.tolist()
+        """Returns `pseudo_label_rate`, 0..1: the share of target images with a pseudo-label since the last call."""
+        used, total = self.pseudo_labelled.tolist()
         self.pseudo_labelled.zero_()
-        return {"pseudo_label_rate": pseudo_labelled / total} if total else {}
+        return {"pseudo_label_rate": used / total} if total else {}
 
 
 STRATEGY = TargetStrategy(Options, MeanTeacherLoss, needs_target=True, needs_augmentation=True)

@@ -1,1 +1,1 @@
-"""Training a network: the job, the loop, rates, freezing and selection."""
+"""Training a network: the job, the loop, objectives, learning rates, freezing and selection."""

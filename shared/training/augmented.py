@@ -1,4 +1,4 @@
-"""The training images of an epoch, varied, in an order that a seed fixes."""
+"""Training images as a torch dataset, augmented at random by a seed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,14 @@ from shared.task import Image
 
 
 class Augmented(TorchDataset[tuple[Tensor, int, int]]):
-    """Training images, labelled and unlabelled, augmented by a draw from (seed, phase, epoch, index) alone."""
+    """Dataset of the labelled and unlabelled training images; each draw depends on (seed, phase, epoch, index) alone.
+
+    Args:
+        split: The labelled images.
+        unlabelled: Further images, whose labels are not read; None: there are none.
+        augment: Varies an image float32 [channels, size, size] by a seed; None: images stay as they are.
+        seed: Seed of the job.
+    """
 
     def __init__(
         self, split: Split, unlabelled: Split | None, augment: Callable[[Image, int], Image] | None, seed: int
@@ -24,9 +31,11 @@ class Augmented(TorchDataset[tuple[Tensor, int, int]]):
         self.split, self.unlabelled, self.augment, self.seed = split, unlabelled, augment, seed
 
     def __getitem__(self, key: tuple[int, int, int]) -> tuple[Tensor, int, int]:
-        """Image [channels, size, size], label and place of key (phase, epoch, index).
+        """Returns an image float32 [channels, size, size], its label and its place in its split.
 
-        Indices from the size of the training split on are of the unlabelled images, whose label reads as -1.
+        Args:
+            key: Phase, epoch and index. Indices from the size of the labelled split on count the unlabelled images,
+                whose label is -1.
         """
         phase, epoch, index = key
         count = len(self.split.samples)
@@ -44,7 +53,7 @@ class Augmented(TorchDataset[tuple[Tensor, int, int]]):
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """For small tensors: two threads wait for each other longer than one computes (a fifth of the time, measured)."""
+    """Limits torch to one thread: on small tensors that takes a fifth of the time (measured once, not recorded)."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,4 +1,4 @@
-"""A moving average of a network's weights: smoother than any step's, and better on what training did not see."""
+"""The exponential moving average (EMA) of a network's weights."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from torch.optim.swa_utils import AveragedModel
 from shared.models.network import Network
 
 WARMUP = 10
-"""Steps after which the average forgets as slowly as it may: a start in random weights must not be kept for long."""
+"""Slows the rise of the decay, (1 + step) / (WARMUP + step) at most: the start, which is random, is soon forgotten."""
 
 
 def exponential_average(network: Network, decay: float) -> AveragedModel:
-    """The average, to be told of each step by `update_parameters`; buffers (BatchNorm statistics) are the network's.
+    """Starts a moving average of a network's weights; call its `update_parameters(network)` after each step.
+
+    Buffers, such as BatchNorm statistics, are copied from the network and not averaged.
 
     Args:
-        network: As it is now, which the average begins with.
-        decay: What remains of the average at each step, 0 to 1, once so many steps have been taken.
+        network: The network whose present weights the average starts from.
+        decay: Share of the average that remains at each step, 0..1, reached after a rise over the first steps.
 
     Source: Tarvainen & Valpola, NeurIPS 2017, equation 4, and their ramp-up of the decay; Cha et al., SWAD, NeurIPS
     2021, on averages under a change of domain.

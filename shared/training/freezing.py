@@ -1,4 +1,4 @@
-"""Which stages train, as data, and how a network is brought into that state."""
+"""Freezing: which stages of a network train, and how a network is put into that state."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ if TYPE_CHECKING:
     from torch import nn
 
 BatchNormPolicy = Literal["train", "freeze_stats", "freeze_all"]
-"""What trained stages change of BatchNorm: statistics and weights, weights alone, or neither."""
+"""What changes in the BatchNorm of trained stages: statistics and weights, weights alone, or neither."""
 DomainBatchNormPolicy = Literal["train", "freeze_stats", "freeze_all", "per_domain"]
-"""The same, or statistics for each domain, for strategies that see a target."""
+"""As `BatchNormPolicy`, or with separate statistics for source and target, for strategies that see a target."""
 
 
 def resolve_stages(rule: str | Sequence[str], stages: Sequence[str]) -> tuple[str, ...]:
-    """The stages that train: "all", "none", "last:2", or their names.
+    """Lists the names of the stages that train, from input to output.
 
     Args:
-        rule: The rule as written in a configuration.
-        stages: All stages of the backbone, from input to output.
+        rule: "all", "none", "last:N", or names of stages, as written in a configuration.
+        stages: Names of all stages of the backbone, from input to output.
 
     Raises:
         ConfigError: A name that is no stage of this backbone, or a rule of another form.
@@ -44,9 +44,9 @@ def resolve_stages(rule: str | Sequence[str], stages: Sequence[str]) -> tuple[st
 def set_trainable(
     stages: nn.ModuleDict, head: nn.Module, train: Sequence[str], batch_norm: DomainBatchNormPolicy = "train"
 ) -> None:
-    """Lets the head and the named stages receive gradients, and no other parameter.
+    """Switches gradients on for the head and the named stages, and off for all other parameters.
 
-    With `batch_norm="freeze_all"` the scale and shift of BatchNorm stay too.
+    With `batch_norm="freeze_all"` gradients of the scale and shift of BatchNorm are off too.
     """
     head.requires_grad_(True)
     for name, stage in stages.items():
@@ -59,9 +59,9 @@ def set_trainable(
 def set_mode(stages: nn.ModuleDict, head: nn.Module, train: Sequence[str], batch_norm: DomainBatchNormPolicy) -> None:
     """Puts the trained parts into training mode and the frozen parts into evaluation mode.
 
-    A frozen stage keeps its BatchNorm statistics and drops nothing. With `batch_norm` "freeze_stats" or "freeze_all"
-    the statistics of the trained stages stay too: what few images or folded weights need. Statistics per domain are
-    kept by `shared.strategies._domain_batchnorm`; for the modules themselves that is training as ever.
+    A frozen stage keeps its BatchNorm statistics and applies no dropout. With `batch_norm` "freeze_stats" or
+    "freeze_all" the statistics of the trained stages stay too: few images, or weights with BatchNorm folded in, need
+    that. "per_domain" is like "train" here; `shared.strategies._domain_batchnorm` keeps those statistics.
     """
     head.train()
     for name, stage in stages.items():

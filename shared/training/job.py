@@ -1,4 +1,4 @@
-"""What one training is given: a network, and the splits of the data that it may see."""
+"""The inputs of one training: a network, the splits of the data that it may see, and where it runs."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from shared.task import Image, Preprocessing
 
 @dataclass(frozen=True)
 class Target:
-    """What a training may see of the domain that it shall adapt to: images, and no label of any.
+    """The unlabelled images of the target domain that a training may see.
 
     Attributes:
-        train: To learn from; labels are -1, and the samples name none.
-        validation: The same, to choose by.
+        train: Images to learn from; all labels are -1, and the samples hold none.
+        validation: Images by which checkpoints and settings are chosen; as unlabelled as `train`.
     """
 
     train: Split
@@ -30,38 +30,51 @@ class Target:
 
     @property
     def domain(self) -> str:
-        """Its name."""
+        """The name of the target domain."""
         return self.train.samples[0].domain
 
 
 @dataclass(frozen=True)
 class Job:
-    """One training, as a strategy sees it. The test set is not in it."""
+    """Everything that a strategy gets for one training; the test set is not part of it.
+
+    Attributes:
+        network: The network to train, with its initial weights.
+        train: Labelled images to learn from.
+        validation: Labelled images by which a checkpoint is chosen.
+        classes: Names of the classes, in the order of the labels.
+        miss_costs: Cost of a mistake on a sample of each class, in false alarms.
+        spec: Preprocessing of the images.
+        content_hash: Hash over the bytes of the data, for keys of caches.
+        fingerprint: Hash over the whole dataset with its labels and groups; a checkpoint with another one is refused.
+        augment: Varies a training image at random by a seed; None: images are not varied.
+        seed: Seed of all draws.
+        device: Device to train on.
+        folder: The run folder.
+        progress: Called with (what, done, total, note).
+        target: Unlabelled images of the domain to adapt to; None: no adaptation.
+        on_epoch_end: Called with the job and the number of the epoch, from 0, after each epoch. It records what is
+            evaluated later; training does not learn from it.
+        state: Values that a strategy's `fit` stores for its `features`.
+        weights: Source of the backbone's weights, as in `shared.models.weights.load_weights`.
+        auxiliary: Gives the auxiliary labels of a sample, by the name of the auxiliary task.
+    """
 
     network: Network
     train: Split
     validation: Split
     classes: tuple[str, ...]
     miss_costs: tuple[float, ...]
-    """What a mistake on a sample of each class costs, in false alarms."""
     spec: Preprocessing
     content_hash: str
-    """Of the bytes of the data, for caches."""
     fingerprint: str
-    """Of the whole dataset, labels and groups included, for what must not be taken up on another one."""
     augment: Callable[[Image, int], Image] | None
-    """Random variation of a training image by a seed; None: images are not varied."""
     seed: int
     device: torch.device
     folder: Path
     progress: Progress
     target: Target | None = None
-    """The domain to adapt to; None: there is none."""
     on_epoch_end: Callable[[Job, int], None] = lambda *_: None
-    """Called with the job and the number of the epoch, from 0, after each; for judging afterwards, not to learn."""
     state: dict[str, Any] = field(default_factory=dict)
-    """What a strategy's `fit` leaves for its `features`."""
     weights: str = "random"
-    """Where those of the backbone come from, as `shared.models.weights.load_weights` takes it."""
     auxiliary: Callable[[Sample], Mapping[str, str]] = lambda sample: sample.auxiliary
-    """What is known of a sample beside its class, by the name of the question."""

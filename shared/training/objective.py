@@ -1,4 +1,4 @@
-"""What training minimises: weighted cross-entropy, and the objective that a strategy may replace."""
+"""Objectives: the loss that training minimises, by default weighted cross-entropy."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from shared.models.network import Network
 
 @dataclass(frozen=True)
 class Batch:
-    """What one step of training sees.
+    """The images of one step of training: B labelled ones, then M - B unlabelled ones.
 
     Attributes:
-        images: float32 [M, channels, size, size]; the labelled ones first, then those of `Objective.unlabelled`.
-        labels: int64 [B], B <= M, of the labelled ones.
+        images: float32 [M, channels, size, size]; the labelled images first, then those of `Objective.unlabelled`.
+        labels: int64 [B], B <= M, the classes of the labelled images.
         places: int64 [M], the place of each image in its split.
         progress: Share of all steps of all phases that have been taken, 0..1.
     """
@@ -34,43 +34,46 @@ class Batch:
 
 
 class Objective(nn.Module):
-    """Network and batch to the loss of one step; parameters of its own learn at the rate of the head.
+    """Base of all objectives: a module that computes the loss of one step from a network and a batch.
+
+    Parameters of its own are trained at the rate of the head.
 
     Attributes:
-        unlabelled: Images of which every batch holds as many as labelled ones; their labels are never read. None: none.
+        unlabelled: Images that are added to every batch, as many as labelled ones; their labels are never read. None:
+            batches hold labelled images alone.
     """
 
     unlabelled: Split | None = None
 
     def forward(self, network: Network, batch: Batch) -> Tensor:
-        """The loss, a scalar, under autocast where precision is reduced; the network has not seen the batch yet."""
+        """Computes the loss of one step, a scalar; it runs the network on the batch itself, under autocast for bf16."""
         raise NotImplementedError
 
     def logits(self, network: Network, features: Tensor) -> Tensor:
-        """The scores, of features [N, width], by which validation chooses a checkpoint: those of the classes."""
+        """Computes the logits, float [N, classes], by which a checkpoint is chosen, from features [N, width]."""
         scores: Tensor = network.head(features)
         return scores
 
     def labels(self, validation: Split) -> NDArray[np.int64]:
-        """What those scores should say, int64 [N]; -1 where it is not known."""
+        """Returns the true labels for those logits, int64 [N]; -1 where a label is not known."""
         return validation.labels
 
     def metrics(self) -> dict[str, float]:
-        """What was measured since the last call, for the history."""
+        """Returns what was measured since the last call, by name; each is a column of the history."""
         return {}
 
     def evaluation_statistics(self, network: Network, split: Split) -> AbstractContextManager[None]:
-        """Within it the network stands as it shall judge a split; as it is, where nothing depends on the split."""
+        """Gives the network the BatchNorm statistics for a split within a `with` block; by default its own."""
         return nullcontext()
 
 
 class ClassLoss(Objective):
-    """Cross-entropy of the class scores: plain supervised training.
+    """Weighted cross-entropy of the class logits: plain supervised training.
 
     Args:
-        weights: float32 [classes], with mean 1 over the training samples.
-        label_smoothing: As in `weighted_loss`.
-        focal_gamma: The same.
+        weights: float32 [classes], weights of the classes, with mean 1 over the training samples.
+        label_smoothing: Share of the label that is spread over all classes, 0..1.
+        focal_gamma: Exponent of the focal loss, at least 0; 0: plain cross-entropy.
     """
 
     weights: Tensor
@@ -81,11 +84,11 @@ class ClassLoss(Objective):
         self.label_smoothing, self.focal_gamma = label_smoothing, focal_gamma
 
     def forward(self, network: Network, batch: Batch) -> Tensor:
-        """Mean over the labelled images."""
+        """Computes the mean loss over the labelled images, a scalar."""
         return self.of(network(batch.images[: len(batch.labels)]), batch.labels)
 
     def of(self, scores: Tensor, labels: Tensor) -> Tensor:
-        """That of class scores [B, classes] that are known already."""
+        """Computes the mean loss, a scalar, of class logits [B, classes] and labels int64 [B]."""
         return weighted_loss(
             scores.float(),
             labels,
@@ -96,25 +99,25 @@ class ClassLoss(Objective):
 
 
 class LossModule(nn.Module):
-    """Network and objective as one module whose output is the loss: what is trained, also over several processes."""
+    """Network and objective as one module whose output is the loss; this is what accelerate wraps and trains."""
 
     def __init__(self, network: Network, objective: Objective) -> None:
         super().__init__()
         self.network, self.objective = network, objective
 
     def forward(self, batch: Batch) -> Tensor:
-        """The loss of one step."""
+        """Computes the loss of one step, a scalar."""
         loss: Tensor = self.objective(self.network, batch)
         return loss
 
 
 def class_weights(labels: NDArray[np.int64], costs: Sequence[float], *, balanced: bool) -> Tensor:
-    """Weights of the classes in a loss, float32 [classes], with mean 1 over the samples.
+    """Computes the weight of each class in the loss, float32 [classes], with mean 1 over the samples.
 
     Args:
-        labels: [N] of the training samples.
-        costs: [classes] what a mistake on a sample of each class costs.
-        balanced: Whether rare classes weigh as much as frequent ones before that.
+        labels: int64 [N], labels of the training samples.
+        costs: [classes], cost of a mistake on a sample of each class.
+        balanced: Whether classes are first weighted by the inverse of their frequency.
     """
     weights = torch.tensor(costs, dtype=torch.float32)
     if balanced:
@@ -125,14 +128,14 @@ def class_weights(labels: NDArray[np.int64], costs: Sequence[float], *, balanced
 def weighted_loss(
     scores: Tensor, labels: Tensor, weights: Tensor, *, label_smoothing: float = 0.0, focal_gamma: float = 0.0
 ) -> Tensor:
-    """Mean cross-entropy over a batch, each sample weighed by its class and by how far it is from being right.
+    """Computes the mean cross-entropy over a batch, with class weights, label smoothing and the focal factor.
 
     Args:
-        scores: float32 [B, classes], before the softmax.
+        scores: float32 [B, classes], logits.
         labels: int64 [B].
-        weights: float32 [classes], with mean 1 over the training samples.
-        label_smoothing: Share of the label that goes to all classes alike.
-        focal_gamma: Exponent of (1 - probability of the true class); 0: plain cross-entropy.
+        weights: float32 [classes], weights of the classes, with mean 1 over the training samples.
+        label_smoothing: Share of the label that is spread over all classes, 0..1.
+        focal_gamma: Exponent of (1 - probability of the true class), at least 0; 0: plain cross-entropy.
 
     Source: Lin et al., Focal Loss for Dense Object Detection, arXiv 1708.02002, equation 5, with softmax.
     """
@@ -140,12 +143,12 @@ def weighted_loss(
     if focal_gamma:
         right = torch.softmax(scores, dim=1).gather(1, labels[:, None])[:, 0]
         losses = losses * (1.0 - right) ** focal_gamma
-    # by the size of the batch, not by its own weight: that would undo, batch by batch, part of what the weights say
+    # divided by the size of the batch, not by its summed weights: that would undo part of the weighting in each batch
     return losses.mean()
 
 
 def balanced_weights(labels: NDArray[np.int64], classes: int) -> Tensor:
-    """Class weights [classes] inverse to frequency, with mean 1 over the samples; absent classes get 0."""
+    """Computes class weights inverse to frequency, float32 [classes]; mean 1 over samples, 0 for absent classes."""
     counts = np.bincount(labels, minlength=classes).astype(np.float64)
     present = counts > 0
     weights = np.zeros(classes)

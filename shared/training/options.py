@@ -1,4 +1,4 @@
-"""The options of every strategy that trains end to end; each adds its own."""
+"""Options that all strategies share that train a network end to end; each strategy adds its own."""
 
 from __future__ import annotations
 
@@ -12,21 +12,33 @@ from shared.data.order import Balance
 from shared.training.freezing import BatchNormPolicy, resolve_stages
 from shared.training.job import Job
 from shared.training.objective import ClassLoss, class_weights
-from shared.training.rates import Shape
+from shared.training.rates import DecayShape
 from shared.training.selection import LABEL_FREE, LAST, RULES
-from shared.training.trainer import Phase, Settings
+from shared.training.trainer import Phase, TrainerSettings
 
 
 class PhaseOptions(Section):
-    """One phase of the schedule."""
+    """Options of one phase of training."""
 
-    epochs: int = Field(ge=1, description="passes over the training images")
-    train: str | tuple[str, ...] = Field("none", description="stages beside the head: all, none, last:N, or names")
-    lr_head: float = Field(1e-3, gt=0, description="learning rate of the head")
-    lr_backbone: float = Field(1e-4, gt=0, description="of the trained stage next to the head")
-    lr_decay: float = Field(0.7, gt=0, le=1, description="factor on the rate for each stage further from the head")
-    warmup: float = Field(0.1, ge=0, lt=1, description="share of the phase over which the rates rise")
-    shape: Shape = Field("cosine", description="how the rates fall after that")
+    epochs: int = Field(ge=1, description="passes over the training images, 1 or more")
+    train: str | tuple[str, ...] = Field(
+        "none", description="backbone stages that train besides the head: all, none, last:N, or their names"
+    )
+    lr_head: float = Field(1e-3, gt=0, description="peak learning rate of the head, above 0")
+    lr_backbone: float = Field(
+        1e-4, gt=0, description="peak learning rate of the trained stage next to the head, above 0"
+    )
+    lr_decay: float = Field(
+        0.7,
+        gt=0,
+        le=1,
+        description="factor on the learning rate from each stage to the one before it, towards the input (0 to 1; 1: "
+        "one rate for all)",
+    )
+    warmup: float = Field(
+        0.1, ge=0, lt=1, description="share of the phase over which learning rates rise to their peak (0 to 1)"
+    )
+    shape: DecayShape = Field("cosine", description="how learning rates fall after the warm-up")
 
 
 NO_AUGMENTATION = "none"
@@ -35,64 +47,89 @@ Schedule = Literal["phases", "gradual", "lp_ft"]
 
 
 class TrainingOptions(Section):
-    """Phases, rates and loss. The default phases are CS231n's recipe: the head alone, then all, ten times slower."""
+    """Options of phases, learning rates, loss and selection.
+
+    The default phases are CS231n's recipe: the head alone, then all stages at a tenth of the rate.
+    """
 
     schedule: Schedule = Field(
         "phases",
-        description="phases: as they stand; gradual: one phase, before which the head, then the last 1, 2, 4, ... "
-        "stages train for an epoch each; lp_ft: one phase, before which the head is fitted as linear_probe does. "
-        "The run's config.yaml shows what the word became",
+        description="phases: those of the option phases; gradual: one phase, and before it the head alone, then the "
+        "last 1, 2, 4, ... stages, for one epoch each (ULMFiT); lp_ft: one phase, and before it the head is fitted as "
+        "linear_probe does (LP-FT). The run's config.yaml lists the phases that resulted",
     )
     phases: tuple[PhaseOptions, ...] = Field(
         (PhaseOptions(epochs=3), PhaseOptions(epochs=10, train="all", lr_head=3e-4)),
         min_length=1,
-        description="one after the other; without any, the head alone for 3 epochs, then all for 10",
+        description="phases of training, in order; by default the head alone for 3 epochs, then all stages for 10",
     )
     head: Literal["random", "probe"] = Field(
-        "random", description="how the head begins: random weights, or those that linear_probe fits to frozen features"
+        "random",
+        description="initial weights of the head; probe: those that linear_probe fits to the frozen features",
     )
-    batch_size: int = Field(32, ge=2, description="over all processes together")
-    weight_decay: float = Field(1e-4, ge=0, description="of AdamW, on matrices and kernels")
-    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the label that goes to all classes alike")
-    focal_gamma: float = Field(0.0, ge=0, description="how much easy samples count less in the loss; 0: not at all")
-    class_weights: Literal["balanced", "none"] = Field("balanced", description="in the loss")
+    batch_size: int = Field(32, ge=2, description="labelled images in a step, over all processes together (2 or more)")
+    weight_decay: float = Field(
+        1e-4, ge=0, description="weight decay of AdamW on matrices and kernels (0 or more; 0: none)"
+    )
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=1, description="label smoothing: share of each label that is spread over all classes (0 to 1)"
+    )
+    focal_gamma: float = Field(
+        0.0, ge=0, description="gamma of the focal loss: the higher, the less easy samples count (0: cross-entropy)"
+    )
+    class_weights: Literal["balanced", "none"] = Field(
+        "balanced", description="weights of the classes in the loss; balanced: inverse to their frequency"
+    )
     sampling: Balance = Field(
         "none",
-        description="what comes equally often in an epoch; class_and_domain: classes, and in each the domains by the "
-        "square root of their sizes",
+        description="what is drawn equally often in an epoch; class_and_domain: each class, and within it the domains "
+        "in proportion to the square root of their sizes",
     )
     ema_decay: float = Field(
-        0.0, ge=0, lt=1, description="decay of the exponential moving average of weights that is kept; 0: no average"
+        0.0,
+        ge=0,
+        lt=1,
+        description="decay of the exponential moving average of weights that is kept in place of the weights (0 to 1; "
+        "0: no average)",
     )
-    clip_norm: float = Field(0.0, ge=0, description="largest norm of the gradients of a step; 0: as they come")
+    clip_norm: float = Field(
+        0.0, ge=0, description="gradient clipping: largest L2 norm of the gradients of a step (0: no clipping)"
+    )
     batch_norm: BatchNormPolicy = Field(
         "train",
-        description="BatchNorm of trained stages: train statistics and weights; freeze_stats: weights alone; "
-        "freeze_all: neither",
+        description="what trains in the BatchNorm of trained stages; train: statistics and weights; freeze_stats: "
+        "weights alone; freeze_all: neither",
     )
     augmentation: str = Field(
-        "usual", description="how training images are varied at random, by the application's names; or none"
+        "usual",
+        description="augmentation of training images, one of the application's names; none: images are not varied",
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="auto: bf16 on a GPU, else fp32; bf16 is twice as fast on CPUs that have AVX512-BF16"
+        "auto",
+        description="precision of training; auto: bf16 on a GPU, else fp32. bf16 is twice as fast on CPUs that have "
+        "AVX512-BF16",
     )
     selection: str = Field(
         "log_likelihood",
-        description="which checkpoint is kept: log_likelihood or balanced_accuracy of validation; last: the last one; "
-        "with data.target also by its unlabelled images: entropy, mutual_information or soft_neighbourhood_density",
+        description="rule that chooses the checkpoint: log_likelihood or balanced_accuracy of validation, or last (the "
+        "last epoch); with data.target also entropy, mutual_information or soft_neighbourhood_density of its "
+        "unlabelled validation images",
     )
 
     @model_validator(mode="after")
     def _one_phase(self) -> Self:
         if self.schedule != "phases" and "phases" in self.model_fields_set and len(self.phases) > 1:
-            raise ValueError(f"schedule {self.schedule} makes the phases before the last one itself; give one, or none")
+            raise ValueError(
+                f"schedule {self.schedule} makes the phases before the last one itself; phases has "
+                f"{len(self.phases)}, give one or none"
+            )
         return self
 
     def resolved(self, stages: Sequence[str]) -> Self:
-        """The same with the word of `schedule` spelled out in phases.
+        """Returns these options with the schedule written out as phases.
 
         Args:
-            stages: That are built, from input to output.
+            stages: Names of the stages of the backbone as built, from input to output.
 
         Source: gradual: Howard & Ruder, arXiv 1801.06146, section 3.3, by doubling; lp_ft: Kumar et al., arXiv
         2202.10054.
@@ -108,20 +145,20 @@ class TrainingOptions(Section):
         return self.model_copy(update={"schedule": "phases", "phases": (*before, last)})
 
     def check(self, stages: Sequence[str]) -> None:
-        """Looks up the stages of each phase and the rule of selection.
+        """Checks the stages of each phase and the selection rule.
 
         Raises:
-            ConfigError: A stage that the backbone does not have.
-            UnknownNameError: A rule that there is not.
+            ConfigError: The backbone has no such stage.
+            UnknownNameError: There is no such selection rule.
         """
         for phase in self.phases:
             resolve_stages(phase.train, stages)
         if self.selection not in (LAST, *LABEL_FREE):
             RULES.get(self.selection)
 
-    def settings(self) -> Settings:
-        """As the trainer takes them."""
-        return Settings(
+    def settings(self) -> TrainerSettings:
+        """Returns the settings of the training loop."""
+        return TrainerSettings(
             phases=[Phase(**phase.model_dump()) for phase in self.phases],
             batch_size=self.batch_size,
             weight_decay=self.weight_decay,
@@ -134,6 +171,6 @@ class TrainingOptions(Section):
         )
 
     def class_loss(self, job: Job) -> ClassLoss:
-        """The supervised loss that they ask for."""
+        """Builds the supervised loss of a job, with the class weights of its training split."""
         weights = class_weights(job.train.labels, job.miss_costs, balanced=self.class_weights == "balanced")
         return ClassLoss(weights, label_smoothing=self.label_smoothing, focal_gamma=self.focal_gamma)

@@ -1,4 +1,4 @@
-"""Which precision is the fastest for training here."""
+"""The fastest precision for training on this machine."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Literal
 
 CPU_FLAGS = Path("/proc/cpuinfo")
 NATIVE = ("avx512_bf16", "amx_bf16")
-"""Flags of processors that multiply bfloat16 themselves; others only imitate it, slower than float32."""
+"""Flags of processors that multiply bfloat16 in hardware; others emulate it, slower than float32."""
 
 
 def fast_precision() -> Literal["auto", "bf16"]:
-    """bf16 where the processor has it; else auto, which means bf16 on a GPU and float32 on a processor."""
+    """Returns "bf16" where the processor multiplies bfloat16 in hardware, else "auto": bf16 on a GPU, fp32 on a CPU."""
     try:
         flags = set(CPU_FLAGS.read_text().split())
     except OSError:  # not Linux

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from torch import nn
 
+DecayShape = Literal["constant", "cosine", "linear", "annealed"]
+"""How the learning rate falls after the warm-up."""
 
-Shape = Literal["constant", "cosine", "linear", "annealed"]
 
-
-def multiplier(step: int, total: int, *, shape: Shape = "cosine", warmup: float = 0.0) -> float:
-    """The factor on the base learning rate at `step` of a phase of `total` steps.
+def multiplier(step: int, total: int, *, shape: DecayShape = "cosine", warmup: float = 0.0) -> float:
+    """Computes the factor on the peak learning rate, 0..1, at `step` of a phase of `total` steps.
 
     Args:
-        step: From 0 to total - 1.
+        step: Number of the step, from 0 to total - 1.
         total: Steps of the phase, at least 1.
-        shape: The decay after the warm-up; cosine and linear end near 0, annealed at 0.17.
-        warmup: Share of the phase (0..1) over which the factor rises linearly to 1.
+        shape: Fall of the factor after the warm-up; cosine and linear end near 0, annealed at 0.17.
+        warmup: Share of the phase over which the factor rises linearly to 1, 0..1.
 
     Source: cosine after Loshchilov & Hutter, arXiv 1608.03983, eq. 5, one cycle; linear warm-up after Goyal et al.,
     arXiv 1706.02677, section 2.2; annealed after Ganin et al., JMLR 17(59), 2016, section 5.2.2.
@@ -39,7 +39,7 @@ def multiplier(step: int, total: int, *, shape: Shape = "cosine", warmup: float 
 
 
 def ramp(progress: float) -> float:
-    """How strongly domains are aligned at `progress` (0..1) of training: from 0 to nearly 1, steeply at first.
+    """Computes DANN's lambda at `progress` (0..1) of training: it rises from 0 to nearly 1, steeply at first.
 
     Source: Ganin et al., JMLR 17(59), 2016, section 5.2.2, lambda with gamma = 10.
     """
@@ -56,17 +56,20 @@ def parameter_groups(
     lr_decay: float,
     weight_decay: float,
 ) -> list[dict[str, Any]]:
-    """Optimiser groups for what is new and for each trained stage.
+    """Makes the parameter groups of the optimiser: one rate for new modules, falling rates for the trained stages.
 
     Args:
         stages: All stages, from input to output.
-        heads: By name, the head and what else is new; each gets `lr_head`.
+        heads: The head and other new modules, by name.
         train: Names of the trained stages, from input to output. The last gets `lr_backbone`, each one before it
             `lr_decay` times the rate of the one after it.
-        lr_head: Peak rate of the heads.
+        lr_head: Peak rate of the modules in `heads`.
         lr_backbone: Peak rate of the last trained stage.
-        lr_decay: In 0..1; 1 gives all stages one rate.
-        weight_decay: On matrices and kernels; biases and normalisation (vectors) are not decayed.
+        lr_decay: Factor on the rate from stage to stage, 0..1; 1 gives all stages one rate.
+        weight_decay: Weight decay of matrices and kernels; biases and normalisation (vectors) are not decayed.
+
+    Returns:
+        Groups as torch's optimisers take them; `peak_lr` is the rate that `multiplier` scales.
 
     Source: Howard & Ruder, arXiv 1801.06146, section 3.2 (discriminative fine-tuning).
     """

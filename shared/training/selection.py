@@ -1,7 +1,7 @@
-"""How a checkpoint is chosen, as named rules over validation; none looks at the test set or at target labels.
+"""Rules that choose a checkpoint by validation; none looks at the test set or at target labels.
 
-Some rules judge by the labelled validation of the source, others by the probabilities of unlabelled target images. What
-target labels would have chosen is no rule here: `shared.experiments.adaptation` shows it separately, as the oracle.
+Some rules score the labelled validation of the source, others the probabilities of unlabelled target images. The
+oracle, which chooses by target labels, is no rule here: `shared.experiments.adaptation` reports it separately.
 """
 
 from __future__ import annotations
@@ -14,33 +14,33 @@ from numpy.typing import NDArray
 from shared.registry import Registry
 
 Rule = Callable[[NDArray[np.float64], NDArray[np.int64]], float]
-"""(probabilities [N, classes], labels [N]) of the validation set -> score, higher is better."""
+"""Maps (probabilities [N, classes], labels [N]) of the validation split to a score; higher is better."""
 
 LabelFreeRule = Callable[[NDArray[np.float64]], float]
-"""probabilities [N, classes] of unlabelled target images -> score, higher is better."""
+"""Maps probabilities [N, classes] of unlabelled target images to a score; higher is better."""
 
 RULES: Registry[Rule] = Registry("selection rule")
 LABEL_FREE: Registry[LabelFreeRule] = Registry("selection rule")
 LAST = "last"
-"""In place of a rule: no choice, the last epoch. Validation cannot say which checkpoint is best elsewhere."""
+"""In place of the name of a rule: the last epoch is kept. Validation of the source need not rank epochs elsewhere."""
 NEIGHBOUR_TEMPERATURE = 0.05
-"""Source: Saito et al., arXiv 2108.10860, section 3.2."""
+"""Temperature of the softmax over similarities. Source: Saito et al., arXiv 2108.10860, section 3.2."""
 
 
 def mean_log_likelihood(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
-    """Mean log-likelihood of the true classes: smooth, so it separates checkpoints that a rate calls equal."""
+    """Computes the mean log-likelihood of the true classes, in nats; it separates checkpoints of equal accuracy."""
     chosen = probabilities[np.arange(len(labels)), labels]
     return float(np.log(np.clip(chosen, 1e-12, 1.0)).mean())
 
 
 def balanced_accuracy(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
-    """Mean recall over the classes that occur."""
+    """Computes the mean recall over the classes that occur in `labels`, 0..1."""
     hits = probabilities.argmax(axis=1) == labels
     return float(np.mean([hits[labels == label].mean() for label in np.unique(labels)]))
 
 
 def certainty(probabilities: NDArray[np.float64]) -> float:
-    """Minus the mean entropy of the answers, in nats. All answers alike would please it too.
+    """Computes minus the mean entropy of the predictions, in nats; predicting one class for all images is best too.
 
     Source: Morerio et al., arXiv 1711.10288, section 4.
     """
@@ -48,7 +48,9 @@ def certainty(probabilities: NDArray[np.float64]) -> float:
 
 
 def mutual_information(probabilities: NDArray[np.float64]) -> float:
-    """Entropy of the mean answer less the mean entropy: sure answers, and not all the same, in nats.
+    """Computes the mutual information of image and prediction, in nats: entropy of the mean less the mean entropy.
+
+    It is high where predictions are confident and differ from image to image.
 
     Source: Bridle et al., NIPS 1991; as a rule of selection Musgrave et al., arXiv 2208.07360.
     """
@@ -56,9 +58,9 @@ def mutual_information(probabilities: NDArray[np.float64]) -> float:
 
 
 def soft_neighbourhood_density(probabilities: NDArray[np.float64]) -> float:
-    """Mean entropy of the similarities of each answer to the others: high where answers lie in dense clusters.
+    """Computes the mean entropy of the similarities of each prediction to the others, in nats: high in dense clusters.
 
-    One answer alone has no neighbours, and 0.
+    One prediction alone has no neighbours, and scores 0.
 
     Source: Saito et al., arXiv 2108.10860, equations 2 and 3.
     """

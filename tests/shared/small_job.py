@@ -1,4 +1,4 @@
-"""A job so small that a whole training takes a second: bright squares or none, on the smallest network there is."""
+"""A job so small that a whole training takes a second: bright squares or none, on the smallest network."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Killed(Exception):
     pass
 
 
-def small_part(count: int, seed: int) -> Split:
+def small_split(count: int, seed: int) -> Split:
     random = np.random.default_rng(seed)
     labels = np.arange(count, dtype=np.int64) % 2
     images = random.random((count, 1, 32, 32), dtype=np.float32) * 0.5
@@ -46,8 +46,8 @@ def small_job(folder: Path, progress: object = lambda *_: None) -> Job:
         network = Network(backbone, layers, "avg_1x1", feature_width(backbone, layers, "avg_1x1", 1, 32), 2)
     return Job(
         network=network,
-        train=small_part(40, 1),
-        validation=small_part(20, 2),
+        train=small_split(40, 1),
+        validation=small_split(20, 2),
         classes=("0", "1"),
         miss_costs=(1.0, 1.0),
         spec=Preprocessing(32),

@@ -1,4 +1,4 @@
-"""A network that is taught about the target by its own average."""
+"""The mean teacher: pseudo-labels of target images by a moving average of the network."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from shared.training.job import Job, Target
 from shared.training.objective import Batch
 
 
-def _part(count: int, seed: int, domain: str) -> Split:
+def _split(count: int, seed: int, domain: str) -> Split:
     """Class 1 has a bright square; the target is brighter all over."""
     labels = np.arange(count, dtype=np.int64) % 2
     images = np.random.default_rng(seed).random((count, 1, 16, 16)).astype(np.float32) * (0.4 + 0.2 * (domain == "b"))
@@ -38,8 +38,8 @@ def job(tmp_path: Path) -> Job:
     torch.manual_seed(0)
     return Job(
         network=Network(build_backbone("convnet_small", layers=["block2"], seed=0), ["block2"], "avg_1x1", 64, 2),
-        train=_part(24, 1, "a"),
-        validation=_part(24, 2, "a"),
+        train=_split(24, 1, "a"),
+        validation=_split(24, 2, "a"),
         classes=("0", "1"),
         miss_costs=(1.0, 1.0),
         spec=Preprocessing(16),
@@ -50,7 +50,7 @@ def job(tmp_path: Path) -> Job:
         device=torch.device("cpu"),
         folder=tmp_path,
         progress=lambda *_: None,
-        target=Target(unlabelled(_part(24, 3, "b")), unlabelled(_part(24, 4, "b"))),
+        target=Target(unlabelled(_split(24, 3, "b")), unlabelled(_split(24, 4, "b"))),
     )
 
 
@@ -64,20 +64,20 @@ def _batch(job: Job, progress: float) -> Batch:
     return Batch(torch.from_numpy(images), torch.from_numpy(job.train.labels[:6]), torch.arange(6).repeat(2), progress)
 
 
-def test_the_loss_is_that_of_labels_and_of_what_the_teacher_says_of_plain_images(job: Job) -> None:
+def test_the_loss_is_that_of_labels_and_of_pseudo_labels_of_plain_images(job: Job) -> None:
     assert job.target is not None
     job.network.eval()  # statistics of a batch would make the sum depend on which images are together
     with torch.no_grad():
         job.network.head.weight.mul_(20.0)
         plain = torch.from_numpy(np.stack([job.target.train.images[i] for i in range(6)]))
-        probability, said = torch.softmax(job.network(plain), dim=1).max(dim=1)
-        sure = float(probability.sort().values[2:4].mean())
+        probability, pseudo_labels = torch.softmax(job.network(plain), dim=1).max(dim=1)
+        threshold = float(probability.sort().values[2:4].mean())
         batch = _batch(job, 1.0)
         scores = job.network(batch.images)
-        of_source = torch.nn.functional.cross_entropy(scores[:6], batch.labels)
-        each = torch.nn.functional.cross_entropy(scores[6:], said, reduction="none")
-        expected = of_source + 0.5 * (each * (probability >= sure)).sum() / 6
-    objective = MeanTeacherLoss(job, _options(confidence_threshold=sure, weight=0.5))
+        source_loss = torch.nn.functional.cross_entropy(scores[:6], batch.labels)
+        target_losses = torch.nn.functional.cross_entropy(scores[6:], pseudo_labels, reduction="none")
+        expected = source_loss + 0.5 * (target_losses * (probability >= threshold)).sum() / 6
+    objective = MeanTeacherLoss(job, _options(confidence_threshold=threshold, weight=0.5))
     assert float(objective(job.network, batch).detach()) == pytest.approx(float(expected), rel=1e-3)
     assert objective.metrics() == {"pseudo_label_rate": 0.5}
     assert objective.metrics() == {}
@@ -86,7 +86,7 @@ def test_the_loss_is_that_of_labels_and_of_what_the_teacher_says_of_plain_images
 def test_at_first_only_labels_count_and_no_gradient_reaches_the_teacher(job: Job) -> None:
     objective = MeanTeacherLoss(job, _options(confidence_threshold=0.0))
     loss = objective(job.network, _batch(job, 0.0))
-    alone = objective.of_classes.of(job.network(_batch(job, 0.0).images)[:6], _batch(job, 0.0).labels)
+    alone = objective.class_loss.of(job.network(_batch(job, 0.0).images)[:6], _batch(job, 0.0).labels)
     assert float(loss.detach()) == pytest.approx(float(alone.detach()), rel=1e-5)
     objective(job.network, _batch(job, 1.0)).backward()
     assert all(weight.grad is None for weight in objective.teacher.parameters())
@@ -94,7 +94,7 @@ def test_at_first_only_labels_count_and_no_gradient_reaches_the_teacher(job: Job
     assert job.network.head.weight.grad is not None
 
 
-def test_a_teacher_that_is_never_sure_leaves_plain_fine_tuning(job: Job, tmp_path: Path) -> None:
+def test_a_teacher_that_is_never_confident_leaves_plain_fine_tuning(job: Job, tmp_path: Path) -> None:
     phase = {"epochs": 2, "train": "all", "lr_head": 1e-2, "lr_backbone": 1e-2, "warmup": 0.0}
     given = {
         "batch_size": 8,
@@ -115,6 +115,12 @@ def test_a_teacher_that_is_never_sure_leaves_plain_fine_tuning(job: Job, tmp_pat
     assert rates == {"never": 0.0, "often": pytest.approx(1.0, abs=0.5), "finetune": None}
     assert torch.allclose(weights["never"], weights["finetune"], atol=1e-5)
     assert not torch.allclose(weights["often"], weights["finetune"], atol=1e-3)
+
+
+def test_the_decay_of_the_teacher_is_not_that_of_the_weights_that_are_kept() -> None:
+    options = _options(teacher_ema_decay=0.9)
+    assert options.settings().ema_decay == 0.0
+    assert _options(ema_decay=0.5).settings().ema_decay == 0.5
 
 
 def test_without_a_target_there_is_nothing_to_teach(job: Job) -> None:

@@ -31,7 +31,7 @@ def test_rules_name_stages_in_network_order() -> None:
 
 
 @pytest.mark.parametrize("rule", ["last:0", "last:9", "last:x", "first", ["stern"]])
-def test_a_wrong_rule_says_what_is_allowed(rule: str | list[str]) -> None:
+def test_the_refusal_of_a_wrong_rule_lists_what_is_allowed(rule: str | list[str]) -> None:
     with pytest.raises(ConfigError, match=r"last:3|stem, middle, top"):
         resolve_stages(rule, STAGES)
 
@@ -55,7 +55,7 @@ def test_frozen_stages_keep_weights_and_statistics_and_the_rest_moves() -> None:
     assert "top.0.weight" in moved
 
 
-def test_frozen_batch_norm_keeps_statistics_while_its_scale_learns() -> None:
+def test_freeze_stats_keeps_statistics_of_batch_norm_while_its_scale_learns() -> None:
     stages, head = _network()
     set_trainable(stages, head, STAGES)
     set_mode(stages, head, STAGES, "freeze_stats")
@@ -79,7 +79,7 @@ def test_rates_fall_towards_the_input() -> None:
     }
 
 
-def test_fixed_batch_norm_keeps_scale_and_shift_too_and_the_rest_learns() -> None:
+def test_freeze_all_keeps_scale_and_shift_of_batch_norm_too_and_the_rest_learns() -> None:
     stages, head = _network()
     set_trainable(stages, head, STAGES, "freeze_all")
     set_mode(stages, head, STAGES, "freeze_all")

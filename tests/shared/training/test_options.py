@@ -37,26 +37,26 @@ def test_it_stops_where_the_phase_stops() -> None:
     assert [phase.train for phase in found.phases] == ["none", "last:1", "last:2"]
 
 
-def test_lp_ft_solves_the_head_and_then_trains_all() -> None:
+def test_lp_ft_fits_the_head_as_a_probe_and_then_trains_all() -> None:
     found = _options(schedule="lp_ft").resolved(STAGES)
     assert found.head == "probe"
     assert [phase.train for phase in found.phases] == ["all"]
 
 
-def test_phases_stay_as_they_are_and_a_spelled_out_word_comes_back() -> None:
+def test_phases_stay_as_they_are_and_a_written_out_schedule_comes_back() -> None:
     assert _options().resolved(STAGES) == _options()
-    for word in ("gradual", "lp_ft"):
-        found = _options(schedule=word).resolved(STAGES)
+    for schedule in ("gradual", "lp_ft"):
+        found = _options(schedule=schedule).resolved(STAGES)
         assert _options(**found.model_dump(mode="json")).resolved(STAGES) == found
 
 
-def test_a_word_takes_one_phase() -> None:
+def test_a_schedule_takes_one_phase() -> None:
     phase = {"epochs": 1}
     with pytest.raises(ConfigError, match="gradual makes the phases before the last one itself"):
         _options(schedule="gradual", phases=[phase, phase])
 
 
-def test_a_solved_head_is_right_before_the_first_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_probed_head_is_right_before_the_first_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job = small_job(tmp_path)
     seen: list[torch.Tensor] = []
 

@@ -27,7 +27,7 @@ def test_a_phase_of_one_step_takes_the_full_rate() -> None:
     assert multiplier(0, 1, shape="cosine", warmup=0.1) == 1.0
 
 
-def test_annealed_and_ramp_are_those_of_the_paper() -> None:
+def test_annealed_rates_and_ramp_are_those_of_the_paper() -> None:
     assert [multiplier(step, 4, shape="annealed") for step in (0, 2)] == pytest.approx([1.0, 6.0**-0.75])
     assert ramp(0.0) == 0.0
     assert ramp(0.1) == pytest.approx(0.46212, abs=1e-5)

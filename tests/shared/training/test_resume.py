@@ -26,10 +26,10 @@ from shared.runs.folder import is_finished
 
 Words = tuple[str, ...]
 CHECKPOINT_SECONDS = 0.1
-"""In place of 20: what a kill may cost must be little beside trainings of seconds."""
+"""In place of 20 s: the work that a kill loses must be little compared with trainings of seconds."""
 KILLS = 10
 LATEST = 0.9
-"""Of the undisturbed duration. A machine that works a little faster than when it was measured must not finish first."""
+"""The latest kill, as a share of the undisturbed duration: a slightly faster training must not finish before it."""
 DEADLINE_SECONDS = 300
 DRIVER = """
 import sys
@@ -134,7 +134,7 @@ def test_killed_at_a_random_moment_it_resumes_to_the_same_weights(
 
 @dataclass(frozen=True)
 class Timeline:
-    """Of an undisturbed training, in seconds from its start."""
+    """Moments of an undisturbed training, in seconds from its start."""
 
     begun: float
     trained: float

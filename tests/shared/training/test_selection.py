@@ -6,18 +6,18 @@ import pytest
 from shared.training.selection import LABEL_FREE, RULES, certainty, mutual_information, soft_neighbourhood_density
 
 SURE = np.array([[0.98, 0.01, 0.01], [0.01, 0.98, 0.01], [0.01, 0.01, 0.98]] * 20)
-UNSURE = np.full((60, 3), 1 / 3)
+UNDECIDED = np.full((60, 3), 1 / 3)
 ALL_ALIKE = np.tile([0.98, 0.01, 0.01], (60, 1))
 
 
 def test_certainty_is_minus_the_mean_entropy() -> None:
-    assert certainty(UNSURE) == pytest.approx(-np.log(3))
-    assert certainty(SURE) == certainty(ALL_ALIKE) > certainty(UNSURE)
+    assert certainty(UNDECIDED) == pytest.approx(-np.log(3))
+    assert certainty(SURE) == certainty(ALL_ALIKE) > certainty(UNDECIDED)
 
 
 def test_mutual_information_is_not_pleased_by_one_answer_for_all() -> None:
     assert mutual_information(ALL_ALIKE) == pytest.approx(0)
-    assert mutual_information(UNSURE) == pytest.approx(0)
+    assert mutual_information(UNDECIDED) == pytest.approx(0)
     assert mutual_information(SURE) > 0.9
 
 

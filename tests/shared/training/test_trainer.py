@@ -14,12 +14,12 @@ from shared.errors import RunError
 from shared.models.network import Network
 from shared.training.job import Job
 from shared.training.objective import Batch, ClassLoss, Objective
-from shared.training.trainer import Settings, train
-from tests.shared.small_job import PHASES, Killed, small_job, small_part
+from shared.training.trainer import TrainerSettings, train
+from tests.shared.small_job import PHASES, Killed, small_job, small_split
 
 
 def _train(job: Job, objective: Objective | None = None, **changes: Any) -> list[dict[str, Any]]:
-    settings = Settings(phases=PHASES, batch_size=8)
+    settings = TrainerSettings(phases=PHASES, batch_size=8)
     return train(job, objective or ClassLoss(torch.ones(2)), replace(settings, **changes))
 
 
@@ -78,10 +78,10 @@ def test_gradients_of_a_step_are_scaled_down_to_the_norm_that_is_asked_for(tmp_p
 def test_gradients_that_an_earlier_phase_left_do_not_count_in_the_norm(tmp_path: Path, norms: list[float]) -> None:
     slow = [replace(phase, lr_head=1e-7, lr_backbone=1e-7) for phase in reversed(PHASES)]
     _train(small_job(tmp_path / "as-they-come"), phases=slow)
-    of_head = norms[-10:]  # of two epochs of five steps
+    head_norms = norms[-10:]  # those of the second phase: two epochs of five steps
     norms.clear()
-    _train(small_job(tmp_path / "clipped"), phases=slow, clip_norm=1.05 * max(of_head))
-    assert norms[-10:] == pytest.approx(of_head, rel=1e-3)
+    _train(small_job(tmp_path / "clipped"), phases=slow, clip_norm=1.05 * max(head_norms))
+    assert norms[-10:] == pytest.approx(head_norms, rel=1e-3)
 
 
 @pytest.mark.parametrize(("kill_after", "ema_decay"), [(1, 0.0), (10, 0.0), (24, 0.0), (10, 0.9)])
@@ -122,7 +122,7 @@ def test_the_last_epoch_is_kept_where_nothing_shall_be_chosen(tmp_path: Path, mo
     falling = iter(range(0, -100, -1))
     monkeypatch.setattr("shared.training.trainer.RULES.get", lambda _: lambda *__: float(next(falling)))
     ends: dict[int, dict[str, torch.Tensor]] = {}
-    for selection in ("last", "loss"):
+    for selection in ("last", "log_likelihood"):
         job = replace(
             small_job(tmp_path / selection),
             on_epoch_end=lambda seen, epoch: ends.update({epoch: {k: v.clone() for k, v in _weights(seen).items()}}),
@@ -146,50 +146,50 @@ def test_a_diverging_loss_stops_with_advice(tmp_path: Path) -> None:
         _train(small_job(tmp_path), ClassLoss(torch.full((2,), float("nan"))))
 
 
-def test_a_damaged_checkpoint_is_said_in_one_line(tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "checkpoint.pt").write_bytes(b"not a checkpoint")
     with pytest.raises(RunError, match="damaged"):
         _train(small_job(tmp_path))
 
 
-class Confusing(Objective):
-    """Classes, and beside them whether an image is of the training split: something of its own to learn."""
+class WithUnlabelled(Objective):
+    """Learns the classes, and by a layer of its own whether an image is labelled."""
 
-    def __init__(self, width: int, beside: Split) -> None:
+    def __init__(self, width: int, unlabelled: Split) -> None:
         super().__init__()
-        self.unlabelled = beside
-        self.known = torch.nn.Linear(width, 2)
-        self.classes = ClassLoss(torch.ones(2))
-        self.seen: list[Batch] = []
+        self.unlabelled = unlabelled
+        self.own_head = torch.nn.Linear(width, 2)
+        self.class_loss = ClassLoss(torch.ones(2))
+        self.batches: list[Batch] = []
 
     def forward(self, network: Network, batch: Batch) -> torch.Tensor:
-        self.seen.append(batch)
+        self.batches.append(batch)
         features, count = network.features(batch.images), len(batch.labels)
-        outside = torch.arange(len(features)) >= count
-        alike = torch.nn.functional.cross_entropy(self.known(features), outside.long())
-        return self.classes.of(network.head(features[:count]), batch.labels) + alike
+        is_unlabelled = torch.arange(len(features)) >= count
+        own_loss = torch.nn.functional.cross_entropy(self.own_head(features), is_unlabelled.long())
+        return self.class_loss.of(network.head(features[:count]), batch.labels) + own_loss
 
 
-def _confusing(job: Job) -> Confusing:
+def _with_unlabelled(job: Job) -> WithUnlabelled:
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        return Confusing(job.network.head.in_features, small_part(20, 5))
+        return WithUnlabelled(job.network.head.in_features, small_split(20, 5))
 
 
-def test_images_beside_the_training_part_come_without_labels_in_the_same_batch(tmp_path: Path) -> None:
+def test_unlabelled_images_come_without_labels_in_the_same_batch(tmp_path: Path) -> None:
     job = replace(small_job(tmp_path), augment=None)
-    objective = _confusing(job)
+    objective = _with_unlabelled(job)
     _train(job, objective)
-    assert {len(batch.labels) for batch in objective.seen} == {8}
-    assert {len(batch.images) for batch in objective.seen} == {16}
-    for batch in objective.seen:
+    assert {len(batch.labels) for batch in objective.batches} == {8}
+    assert {len(batch.images) for batch in objective.batches} == {16}
+    for batch in objective.batches:
         for image, place in zip(batch.images[8:], batch.places[8:], strict=True):
             assert torch.equal(image, torch.from_numpy(objective.unlabelled.images[int(place)]))
-    progress = [batch.progress for batch in objective.seen]
+    progress = [batch.progress for batch in objective.batches]
     assert progress == sorted(progress)
     assert progress[0] == 0.0
     assert progress[-1] == pytest.approx(1.0 - 1.0 / 25)
-    first_round = torch.cat([batch.places[8:] for batch in objective.seen])[:20]
+    first_round = torch.cat([batch.places[8:] for batch in objective.batches])[:20]
     assert sorted(first_round.tolist()) == list(range(20))
 
 
@@ -198,10 +198,10 @@ def test_what_an_objective_learns_is_resumed_to_the_same_weights(
 ) -> None:
     monkeypatch.setattr("shared.training.trainer.CHECKPOINT_SECONDS", 0.0)
     whole = small_job(tmp_path / "whole")
-    learnt = _confusing(whole)
-    before = learnt.known.weight.detach().clone()
+    learnt = _with_unlabelled(whole)
+    before = learnt.own_head.weight.detach().clone()
     _train(whole, learnt)
-    assert not torch.equal(learnt.known.weight, before)
+    assert not torch.equal(learnt.own_head.weight, before)
 
     def kill(_what: str, done: int, _total: int, _note: str) -> None:
         if done == 13:
@@ -209,9 +209,9 @@ def test_what_an_objective_learns_is_resumed_to_the_same_weights(
 
     cut = small_job(tmp_path / "cut", kill)
     with pytest.raises(Killed):
-        _train(cut, _confusing(cut))
+        _train(cut, _with_unlabelled(cut))
     resumed = small_job(tmp_path / "cut")
-    again = _confusing(resumed)
+    again = _with_unlabelled(resumed)
     _train(resumed, again)
-    assert torch.equal(again.known.weight, learnt.known.weight)
+    assert torch.equal(again.own_head.weight, learnt.own_head.weight)
     assert all(torch.equal(a, b) for a, b in zip(_weights(whole).values(), _weights(resumed).values(), strict=True))

@@ -1,0 +1,81 @@
+"""The checkpoint of an interrupted training: written whole or not at all, and read back to the same weights."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from shared.errors import RunError
+
+FILE = "checkpoint.pt"
+"""The file in the run folder."""
+
+
+@dataclass
+class Position:
+    """The next step of a training, and the running values of its current epoch.
+
+    Attributes:
+        phase: Number of the phase, from 0.
+        epoch: Number of the epoch within the phase, from 0.
+        step: Number of the step within the epoch, from 0.
+        best_score: Highest validation score of any epoch so far; None before the first epoch has ended.
+        loss_sum: Sum of the losses of the steps of this epoch.
+    """
+
+    phase: int = 0
+    epoch: int = 0
+    step: int = 0
+    best_score: float | None = None
+    loss_sum: float = 0.0
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Everything that a training needs to go on as if it had not been interrupted.
+
+    Random state is not part of it: every draw depends on the seed of the job and the position alone.
+
+    Attributes:
+        fingerprint: `Job.fingerprint` of the training that wrote it.
+        loss_module: State dict of network and objective.
+        average: State dict of the moving average of weights; None where there is no average.
+        optimiser: State dict of the optimiser of the current phase.
+        position: The next step.
+        history: Rows of the epochs that have ended.
+        best: State dict of network and objective at the epoch with the best score, on the CPU.
+    """
+
+    fingerprint: str
+    loss_module: dict[str, Any]
+    average: dict[str, Any] | None
+    optimiser: dict[str, Any]
+    position: Position
+    history: list[dict[str, Any]]
+    best: dict[str, Tensor]
+
+    def write(self, path: Path) -> None:
+        """Writes the checkpoint to `path`, which holds the old one until the new one is complete."""
+        partial = path.with_suffix(".partial")
+        torch.save({**vars(self), "position": asdict(self.position)}, partial)
+        partial.replace(path)
+
+    @classmethod
+    def read(cls, path: Path, fingerprint: str) -> Self:
+        """Reads the checkpoint at `path`, all tensors on the CPU.
+
+        Raises:
+            RunError: The file is damaged, or `fingerprint` is not that of the training that wrote it.
+        """
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            found = cls(**{**state, "position": Position(**state["position"])})
+        except Exception as error:  # torch raises many kinds for a damaged file; none may pass as a traceback
+            raise RunError(f"{path} is damaged ({type(error).__name__}); delete it to start anew") from None
+        if found.fingerprint != fingerprint:
+            raise RunError(f"{path} belongs to other data; delete it to start anew, or choose another --out")
+        return found
