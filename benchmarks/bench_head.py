@@ -23,7 +23,7 @@ def measure() -> tuple[str, float, str]:
         RuntimeError: Our objective is more than `ALIKE` above scikit-learn's.
     """
     features, labels = _features()
-    frame = Standardiser(torch.zeros(WIDTH), torch.ones(WIDTH))
+    standardiser = Standardiser(torch.zeros(WIDTH), torch.ones(WIDTH))
     found: dict[str, float] = {}
 
     def ours() -> None:
@@ -34,7 +34,7 @@ def measure() -> tuple[str, float, str]:
             start,
             "softmax",
             PENALTY,
-            frame=frame,
+            standardiser=standardiser,
             tolerance=TOLERANCE,
         )
         found["ours"] = _objective(features, labels, solution[:, :-1].numpy(), solution[:, -1].numpy())

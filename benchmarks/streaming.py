@@ -40,10 +40,12 @@ def fit(rows: int) -> None:
                 add(centres[few] + random.standard_normal((len(few), WIDTH), dtype=np.float32))
         features = open_features(FeatureBlocks([store.rows(names)]), torch.device("cpu"))
         started = time.perf_counter()
-        frame = Standardiser.of(features)
+        standardiser = Standardiser.of(features)
         start = torch.zeros(CLASSES, WIDTH + 1)
         truth = torch.from_numpy(labels)
-        minimise(features, truth, start, "softmax", 1e-2, frame=frame, max_iterations=ITERATIONS, tolerance=0.0)
+        minimise(
+            features, truth, start, "softmax", 1e-2, standardiser=standardiser, max_iterations=ITERATIONS, tolerance=0.0
+        )
         seconds = time.perf_counter() - started
     print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 

@@ -1,1 +1,1 @@
-"""Features of frozen networks: extraction, cache, linear classifiers on them."""
+"""Features of frozen networks: extraction, cache, linear heads on them, and transferability scores."""

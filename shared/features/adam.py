@@ -1,4 +1,4 @@
-"""A linear head trained epoch by epoch, as papers do it, on features that were computed once."""
+"""Linear heads trained by Adam, epoch by epoch, on features that were computed once."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from shared.features.linear import LinearHead
 from shared.seeding import generator
 
 BATCH = 32
+"""Samples in a step."""
 LEARNING_RATE = 1e-3
 """Adam's usual rate. Source: Kingma & Ba, arXiv 1412.6980, algorithm 1."""
 
@@ -29,7 +30,7 @@ def fit_epochs(
     seed: int,
     class_weights: Tensor | None = None,
 ) -> tuple[LinearHead, list[dict[str, Any]]]:
-    """The head of the epoch that scores best, trained by Adam in batches of `BATCH` on standardised features.
+    """Trains a linear head by Adam in batches of `BATCH` on standardised features, and returns that of the best epoch.
 
     Features beyond memory are read block by block; the order of blocks, and that within each, is drawn for each epoch.
 
@@ -37,17 +38,20 @@ def fit_epochs(
         features: float32 [N, width].
         labels: int64 [N].
         classes: Number of classes.
-        loss: "softmax" or "svm", as of `shared.features.lbfgs.minimise`.
-        epochs: Passes over all features.
-        score: Judges a head on data it was not fitted to; higher is better.
-        seed: Of the order.
-        class_weights: float32 [classes], mean 1 over the samples; none: all alike.
+        loss: "softmax" (cross-entropy) or "svm" (one against the rest, squared hinge).
+        epochs: Passes over all features, at least 1.
+        score: Scores a head on data it was not fitted to; higher is better.
+        seed: Seed of the order of blocks and samples.
+        class_weights: float32 [classes], weights of the classes, mean 1 over the samples; None: all alike.
 
     Returns:
-        The head, and a row an epoch: `epoch`, `train_loss`, `validation_score`, `seconds` (without the judging).
+        The head, and a row an epoch: `epoch`, `train_loss`, `validation_score`, `seconds` (without the scoring).
+
+    Raises:
+        ValueError: `epochs` is below 1.
     """
-    frame = Standardiser.of(features)
-    solution = torch.zeros(classes, features.shape[1] + 1, device=frame.mean.device, requires_grad=True)
+    standardiser = Standardiser.of(features)
+    solution = torch.zeros(classes, features.shape[1] + 1, device=standardiser.mean.device, requires_grad=True)
     optimiser = torch.optim.Adam([solution], lr=LEARNING_RATE)
     blocks = list(bounds(features))
     best: tuple[float, LinearHead] | None = None
@@ -57,20 +61,20 @@ def fit_epochs(
         random = generator(seed, "head", epoch)
         for number in random.permutation(len(blocks)):
             start, stop = blocks[number]
-            block, truth = (features.block(start, stop) - frame.mean) / frame.scale, labels[start:stop]
+            block, truth = (features.block(start, stop) - standardiser.mean) / standardiser.scale, labels[start:stop]
             order = torch.from_numpy(random.permutation(stop - start)).to(block.device)
-            for few in torch.split(order, BATCH):
-                total += _step(optimiser, solution, block[few], truth[few], loss, class_weights)
+            for batch in torch.split(order, BATCH):
+                total += _step(optimiser, solution, block[batch], truth[batch], loss, class_weights)
         seconds = time.perf_counter() - started
         mean_loss = total / features.shape[0]
-        weight = solution.detach()[:, :-1] / frame.scale
-        head = LinearHead(weight, solution.detach()[:, -1] - weight @ frame.mean, 0.0, mean_loss)
+        weight = solution.detach()[:, :-1] / standardiser.scale
+        head = LinearHead(weight, solution.detach()[:, -1] - weight @ standardiser.mean, 0.0, mean_loss)
         value = score(head)
         rows.append({"epoch": epoch, "train_loss": mean_loss, "validation_score": value, "seconds": seconds})
         if best is None or value > best[0]:
             best = (value, head)
     if best is None:
-        raise ValueError("epochs is 0")
+        raise ValueError(f"epochs is {epochs}; at least 1 is needed")
     return best[1], rows
 
 
@@ -82,12 +86,12 @@ def _step(
     loss: Loss,
     class_weights: Tensor | None,
 ) -> float:
-    """One step down the gradient of a batch; the sum of its losses."""
+    """Takes one step down the gradient of a batch, and returns the sum of its losses."""
     with torch.no_grad():
-        losses, pull = LOSSES[loss](block @ solution[:, :-1].T + solution[:, -1], truth)
+        losses, slopes = LOSSES[loss](block @ solution[:, :-1].T + solution[:, -1], truth)
         if class_weights is not None:
-            of_each = class_weights[truth]
-            losses, pull = losses * of_each, pull * of_each[:, None]
-        solution.grad = torch.cat([pull.T @ block, pull.sum(dim=0)[:, None]], dim=1) / len(truth)
+            sample_weights = class_weights[truth]
+            losses, slopes = losses * sample_weights, slopes * sample_weights[:, None]
+        solution.grad = torch.cat([slopes.T @ block, slopes.sum(dim=0)[:, None]], dim=1) / len(truth)
     optimiser.step()
     return float(losses.sum())

@@ -1,4 +1,4 @@
-"""Features of a frozen network, computed once and kept on disk."""
+"""Cache of the features of a frozen network: computed once, kept on disk."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from shared.samples import Sample
 from shared.task import Image, Preprocessing
 
 BATCH = 16
-"""On two cores faster than 32: the maps of a smaller batch stay in the cache."""
+"""Images of one forward pass on a CPU; faster than 32 on two cores, as maps of a smaller batch stay in its cache."""
 GPU_BATCH, GPU_IMAGES = 1024, 1 << 18
-"""Of small images: enough to fill a GPU at once, and what lies on it together (256 MiB at 32 x 32 bytes)."""
+"""On a GPU: images of one forward pass, and images that are moved there at once (256 MiB at 32 x 32 bytes)."""
 log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
@@ -35,17 +35,17 @@ Progress = Callable[[int, int], None]
 
 @runtime_checkable
 class ByteImages(Protocol):
-    """Images that are kept as bytes, 255 for 1."""
+    """Images that are stored as bytes, where 255 stands for 1."""
 
     def as_bytes(self, indices: Sequence[int]) -> NDArray[np.uint8]:
-        """Those at `indices`, [N, channels, size, size]."""
+        """Reads the images at `indices`, uint8 [N, channels, size, size]."""
 
 
 class FeatureBlocks:
-    """Features [N, width] that lie on disk, those of several layers side by side; only what is asked for is read.
+    """Features float32 [N, width] on disk, those of several layers concatenated; only the blocks asked for are read.
 
     Args:
-        rows: Of each layer, [N, its width].
+        rows: The stored features of each layer, float32 [N, width of the layer].
     """
 
     def __init__(self, rows: Sequence[ArrayView]) -> None:
@@ -56,21 +56,21 @@ class FeatureBlocks:
         return self.shape[0]
 
     def block(self, start: int, stop: int) -> torch.Tensor:
-        """Features start to stop, float32 [stop - start, width]."""
+        """Reads rows `start` to `stop`, float32 [stop - start, width]."""
         parts = [torch.from_numpy(part.block(start, stop)) for part in self.rows]
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
 
 @dataclass(frozen=True)
 class FeatureRequest:
-    """Images whose features are wanted, and where they are computed.
+    """Images whose features are wanted, with the keys of the cache and the device to compute on.
 
     Attributes:
-        images: float32 [channels, size, size] each.
-        samples: The sample of each image; they name the rows in the cache.
+        images: Images float32 [channels, size, size] in 0..1.
+        samples: The sample of each image; its id and frame are the name of the row in the cache.
         spec: The preprocessing of the images.
         content_hash: Hash over the bytes of the data, for the keys of the cache.
-        device: Where to compute.
+        device: Device to compute on.
         progress: Called with (done, total).
     """
 
@@ -83,7 +83,7 @@ class FeatureRequest:
 
 
 def cached_features(network: Network, request: FeatureRequest) -> FeatureBlocks:
-    """Takes the features of a network from the cache; those that are missing are computed and added to it."""
+    """Reads the features of a network from the cache; missing ones are computed and added to it."""
     wanted = [(layer, network.pooling) for layer in network.layers]
     rows = features_of_layers(network.backbone, wanted, request)
     return FeatureBlocks([rows[one] for one in wanted])
@@ -92,32 +92,32 @@ def cached_features(network: Network, request: FeatureRequest) -> FeatureBlocks:
 def features_of_layers(
     backbone: Backbone, wanted: Sequence[tuple[str, str]], request: FeatureRequest
 ) -> dict[tuple[str, str], ArrayView]:
-    """Computes the pooled outputs of several layers, all of them in one pass over the images; cached as above.
+    """Reads the pooled outputs of several layers from the cache; missing ones are computed in one pass over the images.
 
     Args:
-        backbone: Has all the layers that are wanted.
+        backbone: Gives the outputs of all wanted layers.
         wanted: Pairs (layer, pooling).
-        request: The images.
+        request: The images, and where to compute.
 
     Returns:
-        For each of `wanted`, float32 rows [N, width].
+        For each pair of `wanted`, features float32 [N, width].
     """
     names = [f"{sample.id}:{sample.frame}" for sample in request.samples]
     keys = layer_keys(backbone, request.spec, request.content_hash)
     stores = {one: ArrayStore(cache_folder("features") / f"{keys[one[0]]}-{one[1]}") for one in wanted}
-    lacks = {one: store.missing(names) for one, store in stores.items()}
-    todo = sorted(set().union(*lacks.values()))
-    log.info("features: %d of %d taken from the cache", len(names) - len(todo), len(names))
-    if todo:
+    missing = {one: store.missing(names) for one, store in stores.items()}
+    missing_anywhere = sorted(set().union(*missing.values()))
+    log.info("features: %d of %d taken from the cache", len(names) - len(missing_anywhere), len(names))
+    if missing_anywhere:
         with ExitStack() as stack:
             adders = {
-                one: (stack.enter_context(stores[one].adding([names[i] for i in lacking])), set(lacking))
-                for one, lacking in lacks.items()
-                if lacking
+                one: (stack.enter_context(stores[one].adding([names[i] for i in indices])), set(indices))
+                for one, indices in missing.items()
+                if indices
             }
-            for chosen, maps in _passes(backbone, request, todo):
-                for (layer, pooling), (add, lacking) in adders.items():
-                    keep = [row for row, i in enumerate(chosen) if i in lacking]
+            for computed, maps in _forward_passes(backbone, request, missing_anywhere):
+                for (layer, pooling), (add, indices) in adders.items():
+                    keep = [row for row, i in enumerate(computed) if i in indices]
                     add(pool(maps[layer][keep], pooling).float().cpu().numpy())
     request.progress(len(names), len(names))
     return {one: store.rows(names) for one, store in stores.items()}
@@ -127,7 +127,17 @@ def features_of_layers(
 def nearest_features(
     network: Network, images: Sequence[Image], among: Sequence[Image], count: int
 ) -> NDArray[np.int64]:
-    """Indices [images, count] into `among` of the images with the most similar features (cosine), nearest first."""
+    """Finds the images whose features are most similar by cosine.
+
+    Args:
+        network: Gives the features; it is put into evaluation mode.
+        images: Images to find neighbours of, float32 [channels, size, size] in 0..1.
+        among: Images to search, in the same form.
+        count: Neighbours of each image, at least 1.
+
+    Returns:
+        Indices into `among`, int64 [len(images), min(count, len(among))], nearest first.
+    """
     network.eval()
 
     def directions(pictures: Sequence[Image]) -> torch.Tensor:
@@ -140,9 +150,10 @@ def nearest_features(
 
 
 def layer_keys(backbone: Backbone, spec: Preprocessing, content_hash: str) -> dict[str, str]:
-    """For each stage, SHA-256 over everything that determines its output: all tensors up to it, data, and release.
+    """Computes the key of each stage in the cache: SHA-256 over all that determines its output.
 
-    A backbone that was cut off earlier has the same keys, so it finds the same features.
+    That is the tensors of all stages up to it, the data, their preprocessing, and the release of this package. A
+    backbone that is cut off earlier has the same keys, and so finds the same features.
     """
     facts = [
         version("medtl"),
@@ -164,13 +175,13 @@ def layer_keys(backbone: Backbone, spec: Preprocessing, content_hash: str) -> di
 
 
 @torch.inference_mode()
-def _passes(
+def _forward_passes(
     backbone: Backbone, request: FeatureRequest, indices: Sequence[int]
 ) -> Iterator[tuple[list[int], dict[str, torch.Tensor]]]:
-    """Computes the maps of all layers for the images at `indices`, batch by batch, with the indices of each batch.
+    """Yields the indices of each batch and the maps of all layers for its images.
 
-    On a GPU images that are kept as bytes go there as bytes, many batches at once; scaling, enlarging and the step to
-    three channels happen on the device, in bfloat16.
+    Images that are stored as bytes go to a GPU as bytes, many batches at once; they are scaled, enlarged and brought to
+    three channels there, in bfloat16.
     """
     device = request.device
     backbone.to(device).eval()
@@ -187,7 +198,7 @@ def _passes(
 
 
 def stacked(images: Sequence[Image], indices: Sequence[int]) -> torch.Tensor:
-    """Images as one tensor [N, channels, size, size]: uint8 where they are kept as bytes, else float32 in 0..1."""
+    """Stacks images into a tensor [N, channels, size, size]: uint8 if stored as bytes, else float32 in 0..1."""
     if isinstance(images, Chosen):
         return stacked(images.images, [images.indices[i] for i in indices])
     if isinstance(images, ByteImages):
@@ -196,5 +207,5 @@ def stacked(images: Sequence[Image], indices: Sequence[int]) -> torch.Tensor:
 
 
 def unit_range(pixels: torch.Tensor) -> torch.Tensor:
-    """Float32 in 0..1 of images that may be bytes."""
+    """Converts images to float32 in 0..1; uint8 is divided by 255, float32 returned as it is."""
     return pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels

@@ -1,4 +1,4 @@
-"""A row of a linear head for a class of which there are few examples, the other rows left as they are."""
+"""Few-shot learning: a row for a new class in a linear head, fitted to few examples; the other rows stay."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from numpy.typing import NDArray
 
 Values = NDArray[np.float64]
 PENALTY = 1.0
-"""Of the ridge, as a share of the mean squared length of the features; 0.1 to 5 are alike on
-DHCD (docs/lab-log.md, 2026-11-26)."""
+"""Ridge penalty, as a multiple of the mean squared length of the centred features. On DHCD 0.1 to 5 gave like results
+(measured once, not recorded)."""
 
 
 @dataclass(frozen=True)
-class Row:
-    """One output of a linear head.
+class HeadRow:
+    """The weights of one class in a linear head.
 
     Attributes:
         weight: float64 [width].
-        bias: In the scale of the head's other scores.
+        bias: Bias of the class; scores are on the scale of the head's other classes.
     """
 
     weight: Values
@@ -33,18 +33,23 @@ def fit_row(
     bias: NDArray[np.floating],
     *,
     penalty: float = PENALTY,
-) -> Row:
-    """The new row: on examples it beats the best old score, on old images it stays below it, by the usual margin.
+) -> HeadRow:
+    """Fits the row of a new class by ridge regression on few examples of it and on images of the old classes.
 
-    A ridge regression of such scores, in which examples together weigh as much as the images of one old class. The
-    margin is the median lead of the best old score on old images, so that the row speaks in the scale of the others.
+    The regression aims at the best old score plus a margin on examples, and at the best old score minus the margin on
+    old images. The margin is the median lead of the best old score over the second on old images, so that the row is on
+    the scale of the others. All examples together weigh as much as the images of one old class.
 
     Args:
-        examples: [k, width], features of the new class.
-        reference: [M, width], directions (or features) of old images, taken at the mean length of the examples.
-        weight: [classes, width] of the head.
-        bias: [classes].
-        penalty: On the squared weights.
+        examples: float [k, width], features of the new class.
+        reference: float [M, width], features of old images, or their directions; scaled to the mean length of
+            `examples`.
+        weight: float [classes, width], weights of the old head.
+        bias: float [classes], biases of the old head.
+        penalty: Strength of the ridge, as a multiple of the mean squared length of the centred features, above 0.
+
+    Returns:
+        The row; nothing else in the head changes.
 
     Source: a new row from the features of few examples, by way of least squares: Qi, Brown & Lowe, CVPR 2018 (imprinted
         weights); Bertinetto et al., ICLR 2019 (ridge regression in its dual form).
@@ -55,16 +60,16 @@ def fit_row(
     scores = [features @ weight.T.astype(np.float64) + bias for features in (old, new)]
     ordered = np.sort(scores[0], axis=1)
     margin = float(np.median(ordered[:, -1] - ordered[:, -2]))
-    wanted = np.concatenate([ordered[:, -1] - margin, scores[1].max(axis=1) + margin])
-    of_a_class = max(1.0, len(old) / len(weight))
-    weights = np.sqrt(np.concatenate([np.ones(len(old)), np.full(len(new), of_a_class / len(new))]))[:, np.newaxis]
+    targets = np.concatenate([ordered[:, -1] - margin, scores[1].max(axis=1) + margin])
+    class_size = max(1.0, len(old) / len(weight))
+    weights = np.sqrt(np.concatenate([np.ones(len(old)), np.full(len(new), class_size / len(new))]))[:, np.newaxis]
     features = np.concatenate([old, new])
     centre = (weights**2 * features).sum(axis=0) / (weights**2).sum()
-    level = float((weights[:, 0] ** 2 * wanted).sum() / (weights**2).sum())
+    level = float((weights[:, 0] ** 2 * targets).sum() / (weights**2).sum())
     scaled = weights * (features - centre)
     gram = scaled @ scaled.T
     strength = penalty * float(np.trace(gram)) / len(gram)
-    # dual: there are fewer images than numbers of a code
-    mixes = np.linalg.solve(gram + strength * np.eye(len(gram)), weights[:, 0] * (wanted - level))
-    row = scaled.T @ mixes
-    return Row(row, level - float(row @ centre))
+    # the dual form is the smaller one: there are fewer images than features
+    dual = np.linalg.solve(gram + strength * np.eye(len(gram)), weights[:, 0] * (targets - level))
+    row = scaled.T @ dual
+    return HeadRow(row, level - float(row @ centre))

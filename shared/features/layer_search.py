@@ -1,4 +1,4 @@
-"""Finds the layers, pooling and input size whose features serve a linear head best on validation."""
+"""Search for the layers, pooling and input size whose features serve a linear head best on validation."""
 
 from __future__ import annotations
 
@@ -25,14 +25,19 @@ from shared.task import Preprocessing
 from shared.training.selection import RULES
 
 POOLINGS = ("avg_1x1", "avg_2x2", "avg_3x3")
+"""Poolings that are tried."""
 PENALTIES = (1e-1, 1e-2, 1e-3)
+"""L2 strengths that are tried on each layer, strong to weak."""
 TRAIN_A_CLASS, VALIDATION = 60, 2_000
-"""Images of a choice: heads on 60 a class rank layers of DHCD as heads on 1,700 do (docs/lab-log.md, 2026-11-25)."""
+"""Most images a class to fit heads to, and most images to score them on.
+
+On DHCD heads on 60 images a class ranked layers as heads on 1,700 did (measured once, not recorded).
+"""
 
 
 @dataclass(frozen=True)
 class FeatureSpec:
-    """Which outputs of a backbone are the features.
+    """Layers, pooling and input size that define the features of a backbone.
 
     Attributes:
         layers: Stages whose pooled outputs are concatenated.
@@ -47,16 +52,16 @@ class FeatureSpec:
 
 @dataclass(frozen=True)
 class LayerSearch:
-    """A search for the features under which a linear softmax does best on validation.
+    """Searches for the features on which a linear softmax classifier does best on validation.
 
     Attributes:
-        train: Heads are fitted to up to `TRAIN_A_CLASS` images a class of it.
-        validation: Up to `VALIDATION` images of it judge them.
+        train: Images to fit heads to; at most `TRAIN_A_CLASS` a class are drawn.
+        validation: Images to score heads on; at most `VALIDATION` are drawn.
         classes: Number of classes.
         spec: Preprocessing of the images.
         content_hash: Hash over the bytes of the data.
         seed: Seed of the draw of images.
-        device: Where to compute.
+        device: Device to compute on.
         progress: Called with (what, done, total, note).
     """
 
@@ -70,45 +75,47 @@ class LayerSearch:
     progress: Progress
 
     def best(self, build: Callable[[int], Backbone], sizes: Sequence[int]) -> tuple[FeatureSpec, list[dict[str, Any]]]:
-        """Tries every layer alone and the best one with each other, under each pooling and at each size.
+        """Scores every layer alone under each pooling, and then the best one joined with each other, at each size.
 
         Args:
-            build: Gives the pretrained backbone with all its stages, for an input size.
-            sizes: Sides of the network's input to try; at least one.
+            build: Builds the pretrained backbone with all its stages, for an input size.
+            sizes: Sides of the network's input to try, in pixels; at least one.
 
         Returns:
-            The best features, and a row for each that was tried: layers, pooling, size and validation score.
+            The best features, and a row for each candidate: layers, pooling, size and validation score.
         """
-        learnt = _few_a_class(self.train, TRAIN_A_CLASS, self.seed)
-        judged = _few(self.validation, VALIDATION, self.seed)
-        found = [pair for size in sizes for pair in self._at_size(build(size), size, learnt, judged)]
+        train = _draw_a_class(self.train, TRAIN_A_CLASS, self.seed)
+        validation = _draw(self.validation, VALIDATION, self.seed)
+        found = [pair for size in sizes for pair in self._at_size(build(size), size, train, validation)]
         best = max(found, key=lambda pair: pair[0])[1]
         return best, [{**_row(spec), "validation_score": score} for score, spec in found]
 
-    def _at_size(self, backbone: Backbone, size: int, learnt: Split, judged: Split) -> list[tuple[float, FeatureSpec]]:
-        """Scores at one size: of all stages alone, in one pass over the images, and of pairs with the best of them."""
-        singles = list(_singles(backbone, size))
+    def _at_size(
+        self, backbone: Backbone, size: int, train: Split, validation: Split
+    ) -> list[tuple[float, FeatureSpec]]:
+        """Scores all stages alone, in one pass over the images, and then pairs with the best stage, at one size."""
+        singles = list(_single_layers(backbone, size))
         wanted = [(spec.layers[0], spec.pooling) for spec in singles]
-        reading = partial(_reading, self.progress, size)
+        report = partial(_report_extraction, self.progress, size)
         tables = [
             features_of_layers(
                 backbone,
                 wanted,
-                FeatureRequest(split.images, split.samples, self.spec, self.content_hash, self.device, reading),
+                FeatureRequest(split.images, split.samples, self.spec, self.content_hash, self.device, report),
             )
-            for split in (learnt, judged)
+            for split in (train, validation)
         ]
-        trial = _Trial(tables, learnt.labels, judged.labels, self.classes, self.device)
-        found = [(trial.score(spec), spec) for spec in _shown(singles, self.progress, f"layers at {size} px")]
+        trial = _Trial(tables, train.labels, validation.labels, self.classes, self.device)
+        found = [(trial.score(spec), spec) for spec in _reported(singles, self.progress, f"layers at {size} px")]
         top = max(found, key=lambda pair: pair[0])[1]
         pairs = [replace(top, layers=(top.layers[0], other)) for other in backbone.stages if other != top.layers[0]]
         pairs = [spec for spec in pairs if (spec.layers[1], spec.pooling) in tables[0]]
-        shown = _shown(pairs, self.progress, f"pairs of layers at {size} px")
-        return found + [(trial.score(spec), spec) for spec in shown]
+        reported = _reported(pairs, self.progress, f"pairs of layers at {size} px")
+        return found + [(trial.score(spec), spec) for spec in reported]
 
 
 class _Trial:
-    """Heads on features that lie in the cache."""
+    """Fits and scores linear heads on features from the cache; `tables` are those of training and of validation."""
 
     def __init__(
         self,
@@ -123,31 +130,36 @@ class _Trial:
         self.validation_labels = validation_labels
 
     def score(self, spec: FeatureSpec) -> float:
-        """Mean log-likelihood on validation of the best head on some features."""
+        """Computes the mean log-likelihood on validation, in nats, of the best head on the features of `spec`."""
         train, validation = (
             FeatureBlocks([table[layer, spec.pooling] for layer in spec.layers]).block(0, 1 << 62).to(self.device)
             for table in self.tables
         )
 
-        def judge(head: LinearHead) -> float:
+        def score_head(head: LinearHead) -> float:
             scores = head.scores(validation).cpu().numpy().astype(np.float64)
             temperature = fit_temperature(scores, self.validation_labels)
             return RULES.get("log_likelihood")(softmax(scores / temperature, axis=1), self.validation_labels)
 
         _, rows = regularisation_path(
-            InMemoryFeatures(train), self.train_labels, self.classes, loss="softmax", score=judge, penalties=PENALTIES
+            InMemoryFeatures(train),
+            self.train_labels,
+            self.classes,
+            loss="softmax",
+            score=score_head,
+            penalties=PENALTIES,
         )
         return max(float(row["validation_score"]) for row in rows)
 
 
-def _singles(backbone: Backbone, size: int) -> Iterator[FeatureSpec]:
-    """Every stage alone; those that end in vectors have nothing to pool."""
+def _single_layers(backbone: Backbone, size: int) -> Iterator[FeatureSpec]:
+    """Yields every stage alone under each pooling; stages that end in vectors, which are not pooled, come once."""
     for layer, is_map in backbone.gives_maps(size).items():
         for pooling in POOLINGS if is_map else POOLINGS[:1]:
             yield FeatureSpec((layer,), pooling, size)
 
 
-def _reading(progress: Progress, size: int, done: int, total: int) -> None:
+def _report_extraction(progress: Progress, size: int, done: int, total: int) -> None:
     progress(f"features of all layers at {size} px", done, total, "")
 
 
@@ -155,14 +167,15 @@ def _row(spec: FeatureSpec) -> dict[str, Any]:
     return {"layers": list(spec.layers), "pooling": spec.pooling, "size": spec.size}
 
 
-def _shown(specs: Sequence[FeatureSpec], progress: Progress, what: str) -> Iterator[FeatureSpec]:
-    """Gives the features one after the other, and reports each as done when the next is asked for."""
+def _reported(specs: Sequence[FeatureSpec], progress: Progress, what: str) -> Iterator[FeatureSpec]:
+    """Yields the candidates one after the other, and reports each as done when the next one is requested."""
     for done, spec in enumerate(specs, start=1):
         yield spec
         progress(what, done, len(specs), f"{'+'.join(spec.layers)} {spec.pooling}")
 
 
-def _few_a_class(split: Split, count: int, seed: int) -> Split:
+def _draw_a_class(split: Split, count: int, seed: int) -> Split:
+    """Draws up to `count` images of each class."""
     random = generator(seed, "code choice, training")
     rows = []
     for label in np.unique(split.labels):
@@ -171,6 +184,7 @@ def _few_a_class(split: Split, count: int, seed: int) -> Split:
     return split.of(np.sort(np.concatenate(rows)))
 
 
-def _few(split: Split, count: int, seed: int) -> Split:
+def _draw(split: Split, count: int, seed: int) -> Split:
+    """Draws up to `count` images."""
     order = generator(seed, "code choice, validation").permutation(len(split.samples))
     return split.of(np.sort(order[:count]))

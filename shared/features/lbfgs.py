@@ -1,6 +1,6 @@
-"""The minimum of a linear head's penalised loss, over features that may be far larger than memory.
+"""L-BFGS for the penalised loss of a linear head, on features that may be far larger than memory.
 
-L-BFGS on all features, read block by block; features are never standardised or copied, the weights are.
+Features are read block by block. Not they but the weights are standardised, so that no copy of them is made.
 """
 
 from __future__ import annotations
@@ -16,49 +16,55 @@ from torch.nn import functional as F  # noqa: N812 - the field's usual name
 Loss = Literal["softmax", "svm"]
 
 BLOCK_VALUES = 1 << 24
-"""Values of features held at once: 64 MiB as float32."""
+"""Values of features that are in memory at once: 64 MiB as float32."""
 MAX_ITERATIONS = 300
+"""Most iterations of L-BFGS."""
 HISTORY = 10
+"""Past steps from which L-BFGS estimates the curvature."""
 STRIDE, EVALUATIONS = 5, 25
-"""Iterations after which progress is judged (one alone may gain little, and the next much), and what they may cost."""
+"""Iterations between two tests of convergence (one may gain little and the next much), and their most evaluations."""
 MIN_VALUE = 1e-3
-"""An objective below that is as good as 0: progress is then judged by this in its place."""
+"""Smallest value of the objective against which progress is measured; below it the objective is as good as 0."""
 
 
 class FeatureSource(Protocol):
-    """Features [N, width] that are given block by block."""
+    """Features float [N, width] that are read block by block."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """N and width."""
+        """Number of rows N, and width."""
 
     def block(self, start: int, stop: int) -> Tensor:
-        """Features start to stop, float [stop - start, width], on the device of the solver."""
+        """Reads rows `start` to `stop`, float [stop - start, width], on the device of the solver."""
 
 
 @dataclass(frozen=True)
 class InMemoryFeatures:
-    """Features that are in memory."""
+    """Features in memory.
+
+    Attributes:
+        features: float [N, width].
+    """
 
     features: Tensor
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """N and width."""
+        """Number of rows N, and width."""
         return tuple(self.features.shape)
 
     def block(self, start: int, stop: int) -> Tensor:
-        """Features start to stop; a view."""
+        """Returns rows `start` to `stop` as a view, float [stop - start, width]."""
         return self.features[start:stop]
 
 
 @dataclass(frozen=True)
 class Standardiser:
-    """The coordinates in which the penalty counts: standardised features.
+    """Mean and scale by which features are standardised; the penalty applies to weights of standardised features.
 
     Attributes:
-        mean: [width] of the features.
-        scale: [width], by which they are divided: the standard deviation, 1 where a column hardly varies.
+        mean: float [width], mean of each feature.
+        scale: float [width], standard deviation of each feature; 1 where a feature hardly varies.
     """
 
     mean: Tensor
@@ -66,7 +72,7 @@ class Standardiser:
 
     @classmethod
     def of(cls, features: FeatureSource) -> Standardiser:
-        """That of all features, in one pass."""
+        """Computes mean and scale of features in one pass."""
         count, width = features.shape
         first = features.block(0, 1)
         total, squares = (torch.zeros(width, dtype=torch.float64, device=first.device) for _ in range(2))
@@ -88,69 +94,69 @@ def minimise(
     loss: Loss,
     penalty: float,
     *,
-    frame: Standardiser,
+    standardiser: Standardiser,
     class_weights: Tensor | None = None,
     max_iterations: int = MAX_ITERATIONS,
     tolerance: float = 3e-4,
 ) -> tuple[Tensor, float]:
-    """The minimum of mean loss + penalty / 2 * |W|^2 on standardised features (the bias is free).
+    """Minimises mean loss + penalty / 2 * |W|^2 of a linear head on standardised features; the bias is not penalised.
 
     Args:
-        features: [N, width].
+        features: float [N, width], not standardised.
         labels: int64 [N].
-        start: [classes, width + 1], weights for standardised features and bias, where the search begins.
+        start: float [classes, width + 1], weights for standardised features and bias, from which the search starts.
         loss: "softmax" (cross-entropy) or "svm" (one against the rest, squared hinge).
-        penalty: L2 strength.
-        frame: Of the features.
-        class_weights: [classes], mean 1 over the samples; none: all alike.
-        max_iterations: Of L-BFGS.
-        tolerance: Ends the search when an iteration lowers the objective by less, as a share of it.
+        penalty: L2 strength, above 0.
+        standardiser: Mean and scale of the features.
+        class_weights: float [classes], weights of the classes, mean 1 over the samples; None: all alike.
+        max_iterations: Most iterations of L-BFGS.
+        tolerance: The search ends when an iteration lowers the objective by less than this share of it.
 
     Returns:
         The solution in the form of `start`, and the value of the objective there.
 
     Source: L-BFGS: Liu & Nocedal, Math Program 45:503, 1989.
     """
-    problem = _Problem(features, labels, loss, penalty, frame, class_weights)
+    problem = _Problem(features, labels, loss, penalty, standardiser, class_weights)
     solution = _search(problem, start, max_iterations, tolerance)
     return solution, problem.at(solution)[0]
 
 
 @dataclass(frozen=True)
 class _Problem:
-    """The objective."""
+    """The objective of `minimise` as a function of the solution."""
 
     features: FeatureSource
     labels: Tensor
     loss: Loss
     penalty: float
-    frame: Standardiser
+    standardiser: Standardiser
     class_weights: Tensor | None
 
     @torch.no_grad()
     def at(self, solution: Tensor) -> tuple[float, Tensor]:
-        """Value and gradient, the latter shaped as `solution`. Weights are standardised in place of features."""
-        frame, count = self.frame, self.features.shape[0]
-        weight = solution[:, :-1] / frame.scale
-        bias = solution[:, -1] - weight @ frame.mean
-        value, slope, offset = 0.0, torch.zeros_like(weight), torch.zeros_like(bias)
+        """Computes the value and the gradient, shaped as `solution`, with weights standardised in place of features."""
+        mean, scale, count = self.standardiser.mean, self.standardiser.scale, self.features.shape[0]
+        weight = solution[:, :-1] / scale
+        bias = solution[:, -1] - weight @ mean
+        value, weight_slope, bias_slope = 0.0, torch.zeros_like(weight), torch.zeros_like(bias)
         for start, stop in bounds(self.features):
             block, truth = self.features.block(start, stop), self.labels[start:stop]
             scores = (weight @ block.T).T + bias  # half as fast again as the other way round
-            losses, pull = LOSSES[self.loss](scores, truth)
+            losses, slopes = LOSSES[self.loss](scores, truth)
             if self.class_weights is not None:
-                of_each = self.class_weights[truth]
-                losses, pull = losses * of_each, pull * of_each[:, None]
+                sample_weights = self.class_weights[truth]
+                losses, slopes = losses * sample_weights, slopes * sample_weights[:, None]
             value += float(losses.sum(dtype=torch.float64))
-            slope += pull.T @ block
-            offset += pull.sum(dim=0)
-        slope = (slope - offset[:, None] * frame.mean) / (frame.scale * count) + self.penalty * solution[:, :-1]
+            weight_slope += slopes.T @ block
+            bias_slope += slopes.sum(dim=0)
+        weight_slope = (weight_slope - bias_slope[:, None] * mean) / (scale * count) + self.penalty * solution[:, :-1]
         value = value / count + 0.5 * self.penalty * float(solution[:, :-1].square().sum(dtype=torch.float64))
-        return value, torch.cat([slope, offset[:, None] / count], dim=1)
+        return value, torch.cat([weight_slope, bias_slope[:, None] / count], dim=1)
 
 
 def _search(problem: _Problem, start: Tensor, max_iterations: int, tolerance: float) -> Tensor:
-    """Where L-BFGS ends from `start`: `STRIDE` iterations gained less than `tolerance` of the objective each."""
+    """Runs L-BFGS from `start` until `STRIDE` iterations gain less than `tolerance` of the objective each."""
     point = start.clone().requires_grad_(True)
     optimiser = torch.optim.LBFGS(
         [point],
@@ -182,27 +188,27 @@ def _search(problem: _Problem, start: Tensor, max_iterations: int, tolerance: fl
 
 
 def bounds(features: FeatureSource) -> Iterator[tuple[int, int]]:
-    """The bounds of blocks of `BLOCK_VALUES`."""
+    """Yields the bounds (start, stop) of blocks of at most `BLOCK_VALUES` values."""
     count, width = features.shape
     step = max(1, BLOCK_VALUES // width)
     return ((start, min(start + step, count)) for start in range(0, count, step))
 
 
 def _softmax(scores: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
-    """Cross-entropy [B], and its derivative [B, classes] by the scores."""
+    """Computes the cross-entropy [B], and its derivative [B, classes] by the scores."""
     logs = F.log_softmax(scores, dim=1)
     losses = -logs.gather(1, truth[:, None])[:, 0]
-    pull = logs.exp_()
-    pull[torch.arange(len(truth), device=truth.device), truth] -= 1.0
-    return losses, pull
+    slopes = logs.exp_()
+    slopes[torch.arange(len(truth), device=truth.device), truth] -= 1.0
+    return losses, slopes
 
 
 def _squared_hinge(scores: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
-    """Squared hinge of each class against the rest, summed [B], and its derivative [B, classes] by the scores."""
+    """Computes the squared hinge of each class against the rest, summed [B], and its derivative by the scores."""
     signs = torch.full_like(scores, -1.0)
     signs[torch.arange(len(truth), device=truth.device), truth] = 1.0
-    short = F.relu(1.0 - signs * scores)
-    return short.square().sum(dim=1), -2.0 * signs * short
+    shortfall = F.relu(1.0 - signs * scores)
+    return shortfall.square().sum(dim=1), -2.0 * signs * shortfall
 
 
 LOSSES = {"softmax": _softmax, "svm": _squared_hinge}

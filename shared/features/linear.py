@@ -1,4 +1,4 @@
-"""Linear heads on features: softmax regression and the linear SVM, solved along a path of penalties."""
+"""Linear heads on features: softmax regression and the linear SVM, fitted along a regularisation path."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from torch import Tensor
 from shared.features.lbfgs import FeatureSource, Loss, Standardiser, minimise
 
 PENALTIES = tuple(10.0**exponent for exponent in range(1, -7, -1))
-"""L2 strengths tried, strong to weak, so that each solution starts the next."""
-STEP_BETWEEN = 10.0**0.5
-"""The strengths next to the best one that are tried last."""
+"""L2 strengths that are tried, strong to weak, so that each solution starts the next."""
+HALF_STEP = 10.0**0.5
+"""Factor from the best strength to the two strengths next to it that are tried last."""
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,10 @@ class LinearHead:
     """A fitted linear map from features to class scores.
 
     Attributes:
-        weight: float32 [classes, width], for features as the backbone gives them (standardisation is folded in).
+        weight: float32 [classes, width], for features that are not standardised (the scale is folded in).
         bias: float32 [classes].
-        penalty: The L2 strength it was fitted with.
-        objective: Final value of the penalised mean training loss.
+        penalty: L2 strength of the fit.
+        objective: Penalised mean training loss at the end of the fit.
     """
 
     weight: Tensor
@@ -34,7 +34,7 @@ class LinearHead:
     objective: float
 
     def scores(self, features: Tensor) -> Tensor:
-        """Class scores [N, classes] of features [N, width]."""
+        """Computes class scores, float [N, classes], of features [N, width]."""
         return features @ self.weight.T + self.bias
 
 
@@ -49,60 +49,67 @@ def regularisation_path(
     penalties: Sequence[float] = PENALTIES,
     patience: int = 2,
 ) -> tuple[LinearHead, list[dict[str, Any]]]:
-    """Fits heads along a path of falling L2 strength, each from the last, and returns the one that scores best.
+    """Fits heads along a path of falling L2 strength, each started from the last, and returns the best.
 
-    Strengths on both sides of the best one, half a step away, are tried at the end.
+    Last, the two strengths half a step above and below the best one are tried.
 
     Args:
         features: float32 [N, width], in memory (`InMemoryFeatures`) or on disk.
         labels: int64 [N].
         classes: Number of classes.
         loss: "softmax" (cross-entropy) or "svm" (one against the rest, squared hinge).
-        score: Judges a head on data it was not fitted to; higher is better.
-        class_weights: float32 [classes], mean 1 over the samples; none: all alike.
-        penalties: L2 strengths, strong to weak.
-        patience: Stop after so many strengths without a better score.
+        score: Scores a head on data it was not fitted to; higher is better.
+        class_weights: float32 [classes], weights of the classes, mean 1 over the samples; None: all alike.
+        penalties: L2 strengths, strong to weak; at least one.
+        patience: Number of strengths without a better score after which the path ends, at least 1.
 
     Returns:
-        The head, and a row for each one tried: `penalty`, `train_objective`, `validation_score`.
+        The head, and a row for each strength: `penalty`, `train_objective`, `validation_score`.
+
+    Raises:
+        ValueError: `penalties` is empty.
 
     Source: regularisation paths with warm starts: Friedman, Hastie & Tibshirani, J Stat Softw 33(1), 2010.
     """
     if not penalties:
-        raise ValueError("penalties is empty")
-    frame = Standardiser.of(features)
-    start = torch.zeros(classes, features.shape[1] + 1, device=frame.mean.device, dtype=frame.mean.dtype)
+        raise ValueError("penalties is empty; at least one L2 strength is needed")
+    standardiser = Standardiser.of(features)
+    mean = standardiser.mean
+    start = torch.zeros(classes, features.shape[1] + 1, device=mean.device, dtype=mean.dtype)
 
-    def fitted(penalty: float, start: Tensor) -> _Tried:
-        solution, objective = minimise(features, labels, start, loss, penalty, frame=frame, class_weights=class_weights)
-        head = _unstandardised(solution, frame, penalty, objective)
-        return _Tried(score(head), solution, head)
+    def fit(penalty: float, start: Tensor) -> _Candidate:
+        solution, objective = minimise(
+            features, labels, start, loss, penalty, standardiser=standardiser, class_weights=class_weights
+        )
+        head = _unstandardised(solution, standardiser, penalty, objective)
+        return _Candidate(score(head), solution, head)
 
-    tried: list[_Tried] = []
+    candidates: list[_Candidate] = []
     for penalty in penalties:
-        tried.append(fitted(penalty, tried[-1].solution if tried else start))
-        best = max(range(len(tried)), key=lambda i: tried[i].score)
-        if len(tried) - 1 - best == patience:
+        candidates.append(fit(penalty, candidates[-1].solution if candidates else start))
+        best = max(range(len(candidates)), key=lambda i: candidates[i].score)
+        if len(candidates) - 1 - best == patience:
             break
-    top = tried[best]
+    top = candidates[best]
     if len(penalties) > 1:
-        tried += [fitted(top.head.penalty * factor, top.solution) for factor in (STEP_BETWEEN, 1 / STEP_BETWEEN)]
+        candidates += [fit(top.head.penalty * factor, top.solution) for factor in (HALF_STEP, 1 / HALF_STEP)]
     rows = [
         {"penalty": one.head.penalty, "train_objective": one.head.objective, "validation_score": one.score}
-        for one in tried
+        for one in candidates
     ]
-    return max(tried, key=lambda one: one.score).head, rows
+    return max(candidates, key=lambda one: one.score).head, rows
 
 
 @dataclass(frozen=True)
-class _Tried:
-    """A head, its score, and the solution from which the next one starts."""
+class _Candidate:
+    """A head, its score, and the solution from which the next fit starts."""
 
     score: float
     solution: Tensor
     head: LinearHead
 
 
-def _unstandardised(solution: Tensor, frame: Standardiser, penalty: float, objective: float) -> LinearHead:
-    weight = solution[:, :-1] / frame.scale
-    return LinearHead(weight, solution[:, -1] - weight @ frame.mean, penalty, objective)
+def _unstandardised(solution: Tensor, standardiser: Standardiser, penalty: float, objective: float) -> LinearHead:
+    """Turns weights for standardised features into a head for features that are not standardised."""
+    weight = solution[:, :-1] / standardiser.scale
+    return LinearHead(weight, solution[:, -1] - weight @ standardiser.mean, penalty, objective)

@@ -1,4 +1,4 @@
-"""Linear classifiers on features by least squares, in closed form: quick enough to try every layer on every fold."""
+"""Ridge classifiers on features, in closed form: quick enough to try every layer on every fold."""
 
 from __future__ import annotations
 
@@ -6,25 +6,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 PENALTIES = tuple(10.0**exponent for exponent in range(-4, 2))
-"""Times the mean of the kernel's diagonal."""
+"""Ridge penalties that are tried, as multiples of the mean of the kernel's diagonal."""
 
 Values = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
 
 def out_of_fold(features: NDArray[np.floating], labels: Labels, classes: int, folds: Labels) -> Values:
-    """Class scores [N, classes] of each sample by a classifier that saw no label of its fold.
+    """Computes class scores of each sample by a ridge classifier that was fitted to the other folds.
 
     Features are standardised over all samples, those of the fold too, so that one kernel serves all folds: on few
     samples this flatters wide, sparse features (160 slices, last layer of SqueezeNet 1.1 at 32 px: AUC 0.88, not 0.84).
-    Class counts are weighed out. The penalty of each fold is the one whose errors at leaving out one sample are least,
-    among the samples it learns from.
+    Samples are weighted inversely to the frequency of their class. The penalty of each fold is the one with the least
+    leave-one-out error on the other folds.
 
     Args:
-        features: [N, width].
-        labels: [N], 0 to classes - 1.
+        features: float [N, width].
+        labels: int64 [N], 0 to classes - 1.
         classes: Number of classes.
-        folds: [N] number of the fold of each sample.
+        folds: int64 [N], number of the fold of each sample.
+
+    Returns:
+        Class scores, float64 [N, classes].
     """
     scale = features.std(axis=0)
     standard = (features - features.mean(axis=0)) / np.where(scale > 1e-6 * scale.max(initial=1e-12), scale, 1.0)
@@ -38,8 +41,14 @@ def out_of_fold(features: NDArray[np.floating], labels: Labels, classes: int, fo
     return scores
 
 
-def _scores(learnt: Values, asked: Values, labels: Labels, classes: int) -> Values:
-    """Scores of kernel rows `asked` by the classifier of `learnt`.
+def _scores(train: Values, test: Values, labels: Labels, classes: int) -> Values:
+    """Fits a kernel ridge classifier and scores the test samples, float64 [test, classes].
+
+    Args:
+        train: float64 [N, N], kernel of the training samples.
+        test: float64 [test, N], kernel of test and training samples.
+        labels: int64 [N], of the training samples.
+        classes: Number of classes.
 
     Source: leaving one out in closed form: Golub, Heath & Wahba, Technometrics 21:215, 1979.
     """
@@ -47,17 +56,17 @@ def _scores(learnt: Values, asked: Values, labels: Labels, classes: int) -> Valu
     weights = 1.0 / np.maximum(np.bincount(labels, minlength=classes), 1)[labels]
     weights = np.sqrt(weights / weights.mean())
     # the bias: kernel plus one is a feature that is always 1, under a penalty too small to matter
-    level = 10.0 * np.trace(learnt) / len(labels)
-    inner = weights[:, None] * (learnt + level) * weights
-    values, vectors = np.linalg.eigh(inner)
+    level = 10.0 * np.trace(train) / len(labels)
+    weighted = weights[:, None] * (train + level) * weights
+    values, vectors = np.linalg.eigh(weighted)
     values = np.maximum(values, 0.0)
-    turned = vectors.T @ (weights[:, None] * targets)
+    rotated = vectors.T @ (weights[:, None] * targets)
     best, chosen = np.inf, np.zeros_like(targets)
     for penalty in PENALTIES:
-        inverse = 1.0 / (values + penalty * np.trace(learnt) / len(labels))
-        dual = vectors @ (inverse[:, None] * turned)
+        inverse = 1.0 / (values + penalty * np.trace(train) / len(labels))
+        dual = vectors @ (inverse[:, None] * rotated)
         diagonal = (vectors**2) @ inverse
         loss = float(((dual / diagonal[:, None]) ** 2).mean())
         if loss < best:
             best, chosen = loss, weights[:, None] * dual
-    return (asked + level) @ chosen
+    return (test + level) @ chosen

@@ -1,4 +1,4 @@
-"""How well features explain labels, from the features alone: LogME and the H-score, without training anything."""
+"""Transferability scores of features, LogME and the H-score: how well they explain labels, without any training."""
 
 from __future__ import annotations
 
@@ -8,42 +8,49 @@ from numpy.typing import NDArray
 Features = NDArray[np.floating]
 Labels = NDArray[np.int64]
 ITERATIONS, TOLERANCE = 100, 1e-5
-"""Of the fixed point of LogME; it takes a handful. Source: You et al., arXiv 2110.10545, section 4."""
+"""Most iterations of LogME's fixed point, and its relative tolerance; it takes a handful of iterations.
+
+Source: You et al., arXiv 2110.10545, section 4.
+"""
 EPSILON = 1e-10
 """Keeps the two precisions finite where features explain labels fully, or not at all."""
 
 
 def log_me(features: Features, labels: Labels) -> float:
-    """Logarithm of the maximum evidence a sample, mean over classes; higher is better, and it may be above 0.
+    """Computes LogME: the logarithm of the maximum evidence per sample, mean over classes; higher is better.
 
-    Each class is a linear regression of 0 and 1 on the features, with the precisions that maximise the
-    evidence.
+    Each class is a linear regression of 0 and 1 on the features, with the precisions that maximise the evidence. Values
+    may be above 0.
 
     Args:
-        features: [N, width].
-        labels: [N], at least two classes.
+        features: float [N, width].
+        labels: int64 [N], of at least two classes.
 
     Raises:
         ValueError: There are fewer than two classes.
 
     Source: You et al., arXiv 2102.11005, equation 2; its fixed point by singular values, arXiv 2110.10545, algorithm 3.
     """
-    kinds = _kinds(labels)
+    classes = _classes(labels)
     left, values, _ = np.linalg.svd(features.astype(np.float64), full_matrices=False)
-    evidences = [evidence(left, values**2, features.shape[1], (labels == kind).astype(np.float64))[0] for kind in kinds]
+    width = features.shape[1]
+    evidences = [evidence(left, values**2, width, (labels == label).astype(np.float64))[0] for label in classes]
     return float(np.mean(evidences)) / len(labels)
 
 
 def evidence(
     left: NDArray[np.float64], squares: NDArray[np.float64], width: int, target: NDArray[np.float64]
 ) -> tuple[float, float, float]:
-    """The largest logarithm of the evidence of one linear regression, and the precisions of prior and noise there.
+    """Computes the largest log evidence of a Bayesian linear regression, and the precisions at which it is reached.
 
     Args:
-        left: [N, R] left singular vectors of the features.
-        squares: [R] their squared singular values.
-        width: Of the features.
-        target: [N].
+        left: float64 [N, R], left singular vectors of the features.
+        squares: float64 [R], squared singular values of the features.
+        width: Width of the features.
+        target: float64 [N], values to explain.
+
+    Returns:
+        Log evidence in nats; precision of the prior of the weights (alpha); precision of the noise (beta).
     """
     count = len(target)
     inside = (left.T @ target) ** 2
@@ -54,7 +61,7 @@ def evidence(
         ratio = alpha / beta
         weight = float((squares * inside / (ratio + squares) ** 2).sum())
         error = float((inside * (ratio / (ratio + squares)) ** 2).sum()) + outside
-        known = float((squares / (squares + ratio)).sum())
+        effective = float((squares / (squares + ratio)).sum())  # number of well determined parameters
         value = 0.5 * (
             width * np.log(alpha)
             + count * np.log(beta / (2 * np.pi))
@@ -66,20 +73,20 @@ def evidence(
         if abs(value - before) <= TOLERANCE * max(1.0, abs(value)):
             break
         before = value
-        alpha, beta = known / max(weight, EPSILON), (count - known) / max(error, EPSILON)
+        alpha, beta = effective / max(weight, EPSILON), (count - effective) / max(error, EPSILON)
         alpha, beta = max(alpha, EPSILON), max(beta, EPSILON)
     return float(value), alpha, beta
 
 
 def h_score(features: Features, labels: Labels) -> float:
-    """Variance between classes over that of the features, 0 to classes - 1; higher is better.
+    """Computes the H-score: variance between classes over total variance, 0 to classes - 1; higher is better.
 
-    The covariance is shrunk towards a multiple of the identity: with fewer samples than values a code, the unshrunk
-    score says classes - 1 of any features.
+    The covariance is shrunk towards a multiple of the identity: with fewer samples than features, the score without
+    shrinkage is classes - 1 for any features.
 
     Args:
-        features: [N, width].
-        labels: [N], at least two classes.
+        features: float [N, width].
+        labels: int64 [N], of at least two classes.
 
     Raises:
         ValueError: There are fewer than two classes.
@@ -89,7 +96,7 @@ def h_score(features: Features, labels: Labels) -> float:
     """
     from sklearn.covariance import ledoit_wolf_shrinkage
 
-    kinds = _kinds(labels)
+    classes = _classes(labels)
     centred = features.astype(np.float64) - features.mean(axis=0, dtype=np.float64)
     count, width = centred.shape
     shrinkage = float(ledoit_wolf_shrinkage(centred, assume_centered=True))
@@ -99,13 +106,14 @@ def h_score(features: Features, labels: Labels) -> float:
     if not len(variances):
         return 0.0
     spread = (1.0 - shrinkage) * variances + shrinkage * variances.sum() / width
-    means = np.stack([centred[labels == kind].mean(axis=0) for kind in kinds]) @ right.T
-    shares = np.array([(labels == kind).mean() for kind in kinds])
+    means = np.stack([centred[labels == label].mean(axis=0) for label in classes]) @ right.T
+    shares = np.array([(labels == label).mean() for label in classes])
     return float((1.0 - shrinkage) * (shares[:, None] * means**2 / spread).sum())
 
 
-def _kinds(labels: Labels) -> Labels:
-    kinds = np.unique(labels)
-    if len(kinds) < 2:
-        raise ValueError("labels are of one class; a score needs two")
-    return kinds
+def _classes(labels: Labels) -> Labels:
+    """Lists the classes that occur, at least two."""
+    classes = np.unique(labels)
+    if len(classes) < 2:
+        raise ValueError(f"labels are of {len(classes)} class; a transferability score needs two or more")
+    return classes

@@ -4,7 +4,7 @@ import pytest
 import torch
 from sklearn.datasets import make_classification
 
-from shared.features import lbfgs as head_solver
+from shared.features import lbfgs
 from shared.features.adam import fit_epochs
 from shared.features.lbfgs import InMemoryFeatures
 from shared.features.linear import LinearHead, regularisation_path
@@ -25,8 +25,8 @@ def _accuracy(head: LinearHead, features: InMemoryFeatures, labels: torch.Tensor
 def test_many_epochs_come_near_the_converged_head() -> None:
     features, labels = _problem()
     head, rows = fit_epochs(features, labels, 3, loss="softmax", epochs=15, score=lambda h: -h.objective, seed=0)
-    solved, _ = regularisation_path(features, labels, 3, loss="softmax", score=lambda _: 0.0, penalties=(1e-4,))
-    assert _accuracy(head, features, labels) > _accuracy(solved, features, labels) - 0.05
+    converged, _ = regularisation_path(features, labels, 3, loss="softmax", score=lambda _: 0.0, penalties=(1e-4,))
+    assert _accuracy(head, features, labels) > _accuracy(converged, features, labels) - 0.05
     assert [row["epoch"] for row in rows] == list(range(1, 16))
     assert rows[-1]["train_loss"] < rows[0]["train_loss"]
     assert all(row["seconds"] > 0 for row in rows)
@@ -45,7 +45,7 @@ def test_the_epoch_that_scores_best_is_kept() -> None:
 
 
 def test_the_order_depends_on_the_seed_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(head_solver, "BLOCK_VALUES", 12 * 100)
+    monkeypatch.setattr(lbfgs, "BLOCK_VALUES", 12 * 100)
     features, labels = _problem()
     weights = [
         fit_epochs(features, labels, 3, loss="softmax", epochs=2, score=lambda _: 0.0, seed=seed)[0].weight
@@ -55,9 +55,9 @@ def test_the_order_depends_on_the_seed_alone(monkeypatch: pytest.MonkeyPatch) ->
     assert not torch.equal(weights[0], weights[2])
 
 
-def test_its_epochs_can_be_drawn_after_a_choice_of_layers_too() -> None:
+def test_its_epochs_are_drawn_after_a_layer_search_too() -> None:
     features, labels = torch.eye(4), torch.tensor([0, 1, 0, 1])
     _, rows = fit_epochs(InMemoryFeatures(features), labels, 2, loss="softmax", epochs=2, score=lambda _: 0.5, seed=0)
-    tried = {"layers": ["fire5"], "validation_score": -0.2}
-    assert training_curve(rows) == training_curve([tried, *rows]) is not None
-    assert training_curve([tried]) is None
+    layer_row = {"layers": ["fire5"], "validation_score": -0.2}
+    assert training_curve(rows) == training_curve([layer_row, *rows]) is not None
+    assert training_curve([layer_row]) is None

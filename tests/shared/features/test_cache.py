@@ -1,4 +1,4 @@
-"""The code cache: what it takes up, and what it must not."""
+"""The cache of features: what it reuses, and what it must compute anew."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SAMPLES = [Sample(id=f"image-{i}", source="", label="a") for i in range(COUNT)]
 
 
 class Counted(Sequence):
-    """Images that count how often they were asked for, and break where they are told to."""
+    """Images that count how often they are read, and raise KeyboardInterrupt at index `break_at`."""
 
     def __init__(self, break_at: int | None = None) -> None:
         random = np.random.default_rng(0)
@@ -58,7 +58,7 @@ def _features(
     return features.block(0, len(features)).numpy()
 
 
-def test_codes_are_those_of_the_network() -> None:
+def test_features_are_those_of_the_network() -> None:
     network, images = _network(), Counted()
     features = _features(network, images)
     with torch.inference_mode():
@@ -74,7 +74,7 @@ def test_the_second_time_no_image_is_read() -> None:
     assert np.array_equal(first, again)
 
 
-def test_another_head_finds_the_same_codes() -> None:
+def test_another_head_finds_the_same_features() -> None:
     images = Counted()
     first, second = _network(), _network()
     torch.nn.init.ones_(second.head.weight)
@@ -110,7 +110,7 @@ OTHERS: dict[str, Callable[[], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("change", OTHERS)
-def test_whatever_changes_a_code_misses_the_cache(change: str) -> None:
+def test_what_changes_the_features_misses_the_cache(change: str) -> None:
     images = Counted()
     asked = {"network": _network(), **OTHERS[change]()}
     _features(_network(), images)
@@ -118,7 +118,7 @@ def test_whatever_changes_a_code_misses_the_cache(change: str) -> None:
     assert images.reads == 2 * COUNT
 
 
-def test_another_order_and_a_part_find_the_same_codes() -> None:
+def test_another_order_finds_the_same_features() -> None:
     network, images = _network(), Counted()
     whole = np.array(_features(network, images))
     assert np.array_equal(_features(network, images, SAMPLES[::-1]), whole[::-1])

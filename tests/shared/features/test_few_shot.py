@@ -1,9 +1,11 @@
+from __future__ import annotations
+
 import numpy as np
 
 from shared.features.few_shot import fit_row
 
 
-def test_a_new_row_wins_on_its_class_and_leaves_old_images_to_the_old_rows():
+def test_a_new_row_wins_on_its_class_and_leaves_old_images_to_the_old_rows() -> None:
     random = np.random.default_rng(0)
     means = 4 * np.eye(4, 8)
     old = means[:3].repeat(60, axis=0) + random.normal(0, 0.4, (180, 8))

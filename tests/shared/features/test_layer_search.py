@@ -22,8 +22,8 @@ from shared.task import Preprocessing
 SIDE = 16
 
 
-def _part(name: str, count: int, seed: int) -> Split:
-    """Images whose class shows only where a bright corner lies: layers that keep places win."""
+def _split(name: str, count: int, seed: int) -> Split:
+    """Images whose class is the corner that is bright: layers and poolings that keep places win."""
     random = np.random.default_rng(seed)
     labels = np.arange(count) % 4
     images = random.random((count, 1, SIDE, SIDE), dtype=np.float32)
@@ -41,8 +41,8 @@ def _build(size: int) -> Backbone:
 
 def _choose(sizes: tuple[int, ...], seed: int = 0) -> tuple[FeatureSpec, list[dict]]:
     search = LayerSearch(
-        _part("train", 80, 1),
-        _part("validation", 40, 2),
+        _split("train", 80, 1),
+        _split("validation", 40, 2),
         4,
         Preprocessing(SIDE),
         content_hash="corners",
@@ -53,13 +53,13 @@ def _choose(sizes: tuple[int, ...], seed: int = 0) -> tuple[FeatureSpec, list[di
     return search.best(_build, sizes)
 
 
-def test_a_code_that_keeps_places_is_chosen_where_only_places_tell() -> None:
-    code, rows = _choose((SIDE,))
-    assert code.pooling != "avg_1x1"
+def test_features_that_keep_places_are_chosen_where_classes_differ_in_place() -> None:
+    spec, rows = _choose((SIDE,))
+    assert spec.pooling != "avg_1x1"
     best = max(rows, key=lambda row: row["validation_score"])
-    assert (list(code.layers), code.pooling, code.size) == (best["layers"], best["pooling"], best["size"])
-    globally = max(row["validation_score"] for row in rows if row["pooling"] == "avg_1x1")
-    assert best["validation_score"] > globally
+    assert (list(spec.layers), spec.pooling, spec.size) == (best["layers"], best["pooling"], best["size"])
+    best_global = max(row["validation_score"] for row in rows if row["pooling"] == "avg_1x1")
+    assert best["validation_score"] > best_global
 
 
 def test_every_stage_is_tried_under_every_pooling_and_the_best_in_pairs() -> None:
@@ -73,11 +73,11 @@ def test_every_stage_is_tried_under_every_pooling_and_the_best_in_pairs() -> Non
         assert sum(row["size"] == size and len(row["layers"]) == 2 for row in rows) == len(stages) - 1
 
 
-def test_the_choice_repeats() -> None:
+def test_the_search_is_repeatable() -> None:
     assert _choose((SIDE,)) == _choose((SIDE,))
 
 
-def test_a_run_takes_up_the_choice(
+def test_a_run_uses_the_features_that_were_found(
     tmp_path: Path, draw_characters: Callable[..., Path], tiny_words: tuple[str, ...]
 ) -> None:
     data = draw_characters(tmp_path / "data", each=12, seed=3)
@@ -102,13 +102,13 @@ def test_a_run_takes_up_the_choice(
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["backbone.candidate_sizes=[64]"], "layers=auto"),
         (["backbone.layers=auto", "backbone.candidate_sizes=[64]"], "need a store_size"),
         (["backbone.store_size=300"], "only enlarged"),
     ],
 )
-def test_sizes_that_make_no_sense_are_refused(words: list[str], said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
+def test_sizes_that_make_no_sense_are_refused(words: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         load_config(None, words)

@@ -7,7 +7,7 @@ from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
-from shared.features import lbfgs as head_solver
+from shared.features import lbfgs
 from shared.features.lbfgs import InMemoryFeatures, Loss, Standardiser, minimise
 
 
@@ -28,7 +28,7 @@ def test_softmax_reaches_the_minimum_that_scikit_learn_finds() -> None:
     reference = LogisticRegression(C=1 / (penalty * len(labels)), tol=1e-10, max_iter=5000).fit(features, labels)
     start = torch.zeros(3, 13, dtype=torch.float64)
     solution, _ = minimise(
-        InMemoryFeatures(features), labels, start, "softmax", penalty, frame=_plain(features), tolerance=1e-10
+        InMemoryFeatures(features), labels, start, "softmax", penalty, standardiser=_plain(features), tolerance=1e-10
     )
     np.testing.assert_allclose(solution[:, :-1].numpy(), reference.coef_, atol=2e-3)
 
@@ -42,7 +42,7 @@ def test_svm_reaches_the_minimum_that_liblinear_finds() -> None:
     # liblinear minimises 1/2 |w|^2 + C sum(loss), which is ours times 1 / penalty
     start = torch.zeros(2, 13, dtype=torch.float64)
     solution, _ = minimise(
-        InMemoryFeatures(features), labels, start, "svm", penalty, frame=_plain(features), tolerance=1e-10
+        InMemoryFeatures(features), labels, start, "svm", penalty, standardiser=_plain(features), tolerance=1e-10
     )
     np.testing.assert_allclose(solution[1, :-1].numpy(), reference.coef_[0], atol=5e-3)
     np.testing.assert_allclose(solution[0].numpy(), -solution[1].numpy(), atol=5e-3)
@@ -52,7 +52,7 @@ def test_svm_reaches_the_minimum_that_liblinear_finds() -> None:
 def test_the_gradient_is_that_of_the_value(loss: Loss) -> None:
     features, labels = _problem()
     weights = torch.tensor([0.5, 1.0, 1.5], dtype=torch.float64)
-    problem = head_solver._Problem(
+    problem = lbfgs._Problem(
         InMemoryFeatures(features), labels, loss, 0.1, Standardiser.of(InMemoryFeatures(features)), weights
     )
     point = torch.randn(3, 13, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
@@ -64,24 +64,26 @@ def test_the_gradient_is_that_of_the_value(loss: Loss) -> None:
         assert float(gradient[place]) == pytest.approx(slope, abs=1e-6)
 
 
-def test_the_frame_is_that_of_all_codes_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(head_solver, "BLOCK_VALUES", 12 * 7)
+def test_mean_and_scale_are_those_of_all_features_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lbfgs, "BLOCK_VALUES", 12 * 7)
     features = _problem()[0] * 50 + 1000
     features[:, 3] = 7.0
-    frame = Standardiser.of(InMemoryFeatures(features))
-    torch.testing.assert_close(frame.mean, features.mean(dim=0))
+    standardiser = Standardiser.of(InMemoryFeatures(features))
+    torch.testing.assert_close(standardiser.mean, features.mean(dim=0))
     expected = features.std(dim=0, unbiased=False)
     expected[3] = 1.0
-    torch.testing.assert_close(frame.scale, expected)
+    torch.testing.assert_close(standardiser.scale, expected)
 
 
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     features, labels = _problem()
     found = []
     for values in (1 << 24, 12 * 7):
-        monkeypatch.setattr(head_solver, "BLOCK_VALUES", values)
-        frame, start = Standardiser.of(InMemoryFeatures(features)), torch.zeros(3, 13, dtype=torch.float64)
+        monkeypatch.setattr(lbfgs, "BLOCK_VALUES", values)
+        standardiser, start = Standardiser.of(InMemoryFeatures(features)), torch.zeros(3, 13, dtype=torch.float64)
         found.append(
-            minimise(InMemoryFeatures(features), labels, start, "softmax", 1e-2, frame=frame, tolerance=1e-9)[0]
+            minimise(
+                InMemoryFeatures(features), labels, start, "softmax", 1e-2, standardiser=standardiser, tolerance=1e-9
+            )[0]
         )
     torch.testing.assert_close(found[0], found[1], atol=1e-5, rtol=1e-5)

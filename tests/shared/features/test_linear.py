@@ -59,7 +59,7 @@ def test_standardisation_is_folded_in() -> None:
     torch.testing.assert_close(heads[0].scores(shifted), heads[1].scores(plain), atol=2e-2, rtol=1e-2)
 
 
-def test_a_constant_code_column_is_harmless() -> None:
+def test_a_constant_feature_is_harmless() -> None:
     features, labels = _problem()
     features[:, 3] = 7.0
     head, _ = regularisation_path(
@@ -88,7 +88,7 @@ def test_temperature_undoes_a_known_overconfidence() -> None:
     assert fit_temperature(scores * 3.0, labels) == pytest.approx(3.0, rel=0.05)
 
 
-def test_the_rows_of_the_path_tell_what_was_tried() -> None:
+def test_the_rows_of_the_path_list_all_strengths() -> None:
     features, labels = _problem()
     head, rows = regularisation_path(
         InMemoryFeatures(torch.tensor(features, dtype=torch.float32)),

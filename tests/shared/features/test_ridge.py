@@ -7,11 +7,11 @@ from shared.features import ridge
 from shared.features.ridge import out_of_fold
 
 
-def _features(pull: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _features(shift: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     random = np.random.default_rng(0)
     labels = random.integers(0, 3, 90)
     features = random.normal(size=(90, 20))
-    features[np.arange(90), labels] += pull
+    features[np.arange(90), labels] += shift
     return features, labels, np.arange(90) % 3
 
 
@@ -20,23 +20,23 @@ def test_scores_are_those_of_weighted_ridge_regression_solved_directly(monkeypat
     features, labels, folds = _features(1.0)
     found = out_of_fold(features, labels, 3, folds)
     standard = (features - features.mean(0)) / features.std(0) / np.sqrt(20)
-    learnt, asked = folds != 0, folds == 0
-    level = np.mean(np.sum(standard[learnt] ** 2, axis=1))
+    train, test = folds != 0, folds == 0
+    level = np.mean(np.sum(standard[train] ** 2, axis=1))
     features = np.hstack([standard, np.full((90, 1), np.sqrt(10.0 * level))])
-    weights = (1.0 / np.bincount(labels[learnt], minlength=3))[labels[learnt]]
+    weights = (1.0 / np.bincount(labels[train], minlength=3))[labels[train]]
     weights = weights / weights.mean()
-    inner = features[learnt].T @ (weights[:, None] * features[learnt]) + 0.1 * level * np.eye(21)
+    inner = features[train].T @ (weights[:, None] * features[train]) + 0.1 * level * np.eye(21)
     # the square roots of the weights are normalised too, which scales all of them alike
-    root = np.sqrt((1.0 / np.bincount(labels[learnt], minlength=3))[labels[learnt]])
+    root = np.sqrt((1.0 / np.bincount(labels[train], minlength=3))[labels[train]])
     scale = (np.sqrt(root**2 / (root**2).mean()) ** 2).mean()
     assert scale == pytest.approx(1.0)
-    solved = np.linalg.solve(inner, features[learnt].T @ (weights[:, None] * np.eye(3)[labels[learnt]]))
-    assert found[asked] == pytest.approx(features[asked] @ solved)
+    solved = np.linalg.solve(inner, features[train].T @ (weights[:, None] * np.eye(3)[labels[train]]))
+    assert found[test] == pytest.approx(features[test] @ solved)
 
 
-def test_classes_that_codes_tell_apart_are_found_and_others_are_not() -> None:
-    for pull, low, high in ((4.0, 0.95, 1.0), (0.0, 0.15, 0.5)):
-        features, labels, folds = _features(pull)
+def test_separable_classes_are_found_and_others_are_not() -> None:
+    for shift, low, high in ((4.0, 0.95, 1.0), (0.0, 0.15, 0.5)):
+        features, labels, folds = _features(shift)
         assert low <= (out_of_fold(features, labels, 3, folds).argmax(1) == labels).mean() <= high
 
 

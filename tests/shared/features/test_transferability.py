@@ -7,11 +7,11 @@ from scipy.stats import multivariate_normal
 from shared.features.transferability import evidence, h_score, log_me
 
 
-def _features(count: int, width: int, pull: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def _features(count: int, width: int, shift: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     random = np.random.default_rng(seed)
     labels = np.arange(count) % 3
     features = random.normal(size=(count, width))
-    features[np.arange(count), labels] += pull
+    features[np.arange(count), labels] += shift
     return features, labels
 
 
@@ -32,7 +32,7 @@ def test_the_evidence_is_that_of_the_gaussian_it_stands_for_and_the_largest(coun
         assert direct(alpha, beta * factor) < value
 
 
-def test_log_me_is_the_mean_over_classes_and_higher_where_codes_tell_them_apart() -> None:
+def test_log_me_is_the_mean_over_classes_and_higher_for_separable_classes() -> None:
     features, labels = _features(60, 10, 3.0)
     left, values, _ = np.linalg.svd(features, full_matrices=False)
     each = [evidence(left, values**2, 10, (labels == k).astype(np.float64))[0] for k in range(3)]
@@ -51,8 +51,8 @@ def test_the_h_score_of_one_value_is_the_correlation_ratio() -> None:
 
 def test_the_h_score_of_noise_stays_small_with_more_values_than_samples() -> None:
     noise, labels = _features(30, 200, 0.0)
-    told, _ = _features(30, 200, 12.0)
-    assert 0 <= h_score(noise, labels) < 0.7 < 1.0 < h_score(told, labels) <= 2.0
+    separable, _ = _features(30, 200, 12.0)
+    assert 0 <= h_score(noise, labels) < 0.7 < 1.0 < h_score(separable, labels) <= 2.0
     assert h_score(np.ones((30, 4)), labels) == 0.0
 
 
