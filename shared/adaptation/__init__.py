@@ -1,1 +1,1 @@
-"""Adapting to a domain without labels: what may be seen of it, and how a run is chosen."""
+"""Adaptation to an unlabelled target: what a training may see of it, and the criteria that choose among runs."""

@@ -1,4 +1,4 @@
-"""What speaks for one of several runs that adapt to a target, without a label of it; and what its labels would say."""
+"""Criteria that choose among adapted runs without target labels (validators), and the oracle, which uses the labels."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ from shared.io.atomic import read_json
 from shared.training.selection import LABEL_FREE, RULES
 
 REVERSE_RULE = "reverse_validation"
+"""Name of the rule that scores a run by `shared.adaptation.reverse_validation`."""
 DRAWS = 200
-"""Resamples of a difference between two runs, for each that was tried; a rule over all pairs of images takes
-milliseconds for each.
+"""Bootstrap resamples of a difference between two runs, times the runs among which one was chosen.
+
+A rule over all pairs of images takes milliseconds for each.
 """
 
 Values = NDArray[np.float64]
@@ -30,12 +32,12 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run with a target.
+    """A finished training with a target, with what it recorded of each epoch.
 
     Attributes:
-        name: Of the setting ("dann weight=0.3").
-        path: Its folder.
-        history: Rows of `metrics.jsonl`, one an epoch; without those of what was tried before training.
+        name: Name of the setting, such as "dann weight=0.3".
+        path: The run folder.
+        history: Rows of `metrics.jsonl`, one an epoch; those of a layer search or a linear probe are left out.
     """
 
     name: str
@@ -44,89 +46,90 @@ class Run:
 
     @classmethod
     def read(cls, name: str, path: Path) -> Run:
-        """Reads the history of a finished run."""
+        """Reads the history of a finished run in the folder `path`."""
         lines = (path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
         rows = [json.loads(line) for line in lines]
         return cls(name, path, tuple(row for row in rows if "phase" in row))
 
     @cached_property
     def validation(self) -> EpochScores:
-        """Labelled validation of what it learned from."""
+        """The validation split of the source, which is labelled."""
         return read_epochs(self.path, "validation")
 
     @cached_property
     def target(self) -> EpochScores:
-        """Validation of the target; its labels are for the oracle alone."""
+        """The validation split of the target; only the oracle may use its labels."""
         return read_epochs(self.path, "target")
 
     @cached_property
     def test(self) -> EpochScores:
-        """The test, both domains."""
+        """The test split, of source and target."""
         return read_epochs(self.path, "test")
 
     @property
     def kept(self) -> int:
-        """The epoch, from 0, whose weights the run kept: the last one written where something followed on training."""
+        """The epoch, from 0, whose weights the run kept: the best one, or what a strategy recorded after training."""
         if len(self.validation.scores) > len(self.history):
             return len(self.validation.scores) - 1
         return int(np.argmax([row["validation_score"] for row in self.history]))
 
 
 def setting_rules() -> list[str]:
-    """Names of all rules by which settings can be chosen without target labels."""
+    """Lists the names of all rules that choose among settings without target labels."""
     return [REVERSE_RULE, *LABEL_FREE, *RULES]
 
 
 def score_run(run: Run, rule: str) -> float:
-    """What the rule says of the kept weights; higher is better.
+    """Scores the kept weights of a run by a rule of `setting_rules`; higher is better.
 
     Raises:
-        UnknownNameError: No such rule.
+        UnknownNameError: There is no such rule.
     """
-    judge, units = _judge(run, rule)
-    return judge(np.arange(len(units)))
+    score, units = _scorer(run, rule)
+    return score(np.arange(len(units)))
 
 
 def bootstrap_gain(
     run: Run, reference: Run, rule: str, *, choices: int = 1
 ) -> tuple[float, tuple[float, float] | None]:
-    """By how much the rule prefers `run`, and the 95 % interval of that over the units of what it looks at.
-
-    Where there are too few units for an interval it is None.
+    """Computes by how much a rule scores `run` above `reference`, with a bootstrap interval over independent units.
 
     Args:
-        run: What is judged.
-        reference: What it is compared with.
-        rule: Of `setting_rules`.
-        choices: Among how many runs the rule chose this one; the interval is as much wider (Bonferroni), or the
-            luckiest of many settings that are worth nothing would seem to be worth something.
+        run: The run to compare.
+        reference: The run that it is compared with.
+        rule: Name of a rule of `setting_rules`.
+        choices: Number of runs among which the rule chose this one, at least 1. The interval is widened for it
+            (Bonferroni): else the luckiest of many settings without effect would seem to have one.
+
+    Returns:
+        The difference of the scores, and its interval at 95 % over all choices together; None where there are too few
+        units for an interval.
     """
-    (judge, units), (of_reference, _) = _judge(run, rule), _judge(reference, rule)
+    (score, units), (reference_score, _) = _scorer(run, rule), _scorer(reference, rule)
 
     def differences(weights: Weights) -> Values:
         drawn = [np.repeat(np.arange(len(units)), row.astype(np.int64)) for row in weights]
-        return np.array([judge(chosen) - of_reference(chosen) for chosen in drawn])
+        return np.array([score(chosen) - reference_score(chosen) for chosen in drawn])
 
     every = np.arange(len(units))
-    return judge(every) - of_reference(every), bootstrap(
-        units, differences, level=1.0 - (1.0 - LEVEL) / choices, draws=DRAWS * choices
-    )
+    interval = bootstrap(units, differences, level=1.0 - (1.0 - LEVEL) / choices, draws=DRAWS * choices)
+    return score(every) - reference_score(every), interval
 
 
 def oracle_epoch(run: Run, rule: str) -> tuple[int, float]:
-    """The epoch that the labels of the target's validation prefer, and what they say of it."""
+    """Finds the epoch, from 0, that a rule prefers on the labelled target validation, and its score there."""
     values = [RULES.get(rule)(softmax(scores), run.target.labels) for scores in run.target.scores]
     best = int(np.argmax(values))
     return best, values[best]
 
 
 def oracle_note(run: Run, rule: str, domain: str) -> str:
-    """What the target's labels would have kept of one run, beside what was kept without them, in a sentence.
+    """Writes a sentence for the report that compares the kept epoch with the one that target labels would have kept.
 
     Args:
-        run: That has ended; `history` may stand for its `metrics.jsonl`.
-        rule: By which it chose its checkpoint.
-        domain: The target.
+        run: The run, after training.
+        rule: Name of the rule by which it chose its checkpoint.
+        domain: Name of the target domain.
     """
     best, value = oracle_epoch(run, "balanced_accuracy")
     kept = RULES.get("balanced_accuracy")(softmax(run.target.scores[run.kept]), run.target.labels)
@@ -136,14 +139,14 @@ def oracle_note(run: Run, rule: str, domain: str) -> str:
     )
 
 
-def _judge(run: Run, rule: str) -> tuple[Callable[[NDArray[np.int64]], float], tuple[int, ...]]:
-    """The rule's value on chosen images of what it looks at, and the units of those images."""
+def _scorer(run: Run, rule: str) -> tuple[Callable[[NDArray[np.int64]], float], tuple[int, ...]]:
+    """Gives the rule's score as a function of indices of the images that it uses, and the units of these images."""
     if rule == REVERSE_RULE:
         hits = np.array(read_json(run.path / REVERSE)["hits"], dtype=np.float64)
         return lambda chosen: float(hits[chosen].mean()), run.validation.belonging.units
     if rule in LABEL_FREE:
-        of_target = softmax(run.target.scores[run.kept])
-        return lambda chosen: LABEL_FREE.get(rule)(of_target[chosen]), run.target.belonging.units
-    judge, labels = RULES.get(rule), run.validation.labels
+        on_target = softmax(run.target.scores[run.kept])
+        return lambda chosen: LABEL_FREE.get(rule)(on_target[chosen]), run.target.belonging.units
+    score, labels = RULES.get(rule), run.validation.labels
     probabilities = softmax(run.validation.scores[run.kept])
-    return lambda chosen: judge(probabilities[chosen], labels[chosen]), run.validation.belonging.units
+    return lambda chosen: score(probabilities[chosen], labels[chosen]), run.validation.belonging.units

@@ -1,4 +1,4 @@
-"""How often each class occurs in a target without labels, from how a classifier errs on the source."""
+"""Label shift: the class prior of an unlabelled target, estimated from a classifier's confusions on the source."""
 
 from __future__ import annotations
 
@@ -10,28 +10,29 @@ Values = NDArray[np.float64]
 
 
 def estimate_prior(probabilities: Values, labels: NDArray[np.int64], target: Values) -> Values:
-    """The class prior of the target: that under which the source's confusions explain how the target is answered.
+    """Estimates the class prior of the target, under which the source's confusions explain the target's predictions.
 
-    What a class looks like must be the same in both domains; only how often it occurs may differ.
+    It assumes label shift: classes look the same in both domains, and only their frequencies differ.
 
     Args:
-        probabilities: [N, classes] on held-out source images.
-        labels: [N] their classes.
-        target: [M, classes] on target images, by the same classifier.
+        probabilities: float64 [N, classes], predictions for held-out source images.
+        labels: int64 [N], true classes of the source images.
+        target: float64 [M, classes], predictions of the same classifier for target images.
 
     Returns:
-        [classes], sums to 1; of a class without a held-out source image nothing is known, and its share is 0.
+        The share of each class, float64 [classes], sum 1. A class without a held-out source image gets 0: nothing is
+        known of it.
 
-    Source: Lipton et al., arXiv 1802.03916, section 4, with probabilities in place of answers and shares that are not
-    negative.
+    Source: Lipton et al., arXiv 1802.03916, section 4, with probabilities in place of predicted classes, and shares
+    that are not negative.
     """
     classes = probabilities.shape[1]
-    confusion = np.zeros((classes, classes))  # [answered, true]
+    confusion = np.zeros((classes, classes))  # [predicted, true]
     for label in np.unique(labels):
         confusion[:, label] = probabilities[labels == label].mean(axis=0)
     prior, _ = nnls(confusion, target.mean(axis=0))
     total = prior.sum()
-    if total <= 0:  # no mixture of the source's classes is answered like this
+    if total <= 0:  # no mixture of the source's classes gives such predictions
         return np.bincount(labels, minlength=classes) / len(labels)
     shares: Values = prior / total
     return shares

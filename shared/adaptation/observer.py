@@ -1,4 +1,4 @@
-"""Around a training that adapts to a target: what it may see, and what is recorded to judge it later."""
+"""Observers of a training: what it may see of a target, and what is recorded to evaluate adaptation later."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from shared.training.job import Job, Target
 
 
 class Observer(Protocol):
-    """Stands beside a training from its splits to its end."""
+    """Decides what a training may see, and records it from the splits to the end."""
 
     @property
     def splits(self) -> Mapping[str, Split]:
-        """What the training learns from, chooses by and is tested on."""
+        """The splits train, validation and test that the training gets."""
 
     @property
     def target(self) -> Target | None:
-        """What the training may see of a target without labels."""
+        """The unlabelled target images that the training may see; None: no adaptation."""
 
     @property
     def on_epoch_end(self) -> Callable[[Job, int], None]:
-        """Called with the job and the number of the epoch, from 0, after each."""
+        """Called with the job and the number of the epoch, from 0, after each epoch."""
 
     def end(
         self, job: Job, options: Any, history: Sequence[Mapping[str, Any]], fresh: Callable[[], Network]
     ) -> tuple[str, ...]:
-        """Is called when training is over.
+        """Called once when training is over.
 
         Args:
             job: The training that has ended.
             options: The options of its strategy.
-            history: Its rows, one an epoch.
-            fresh: Builds the network that it began with.
+            history: The rows of its history.
+            fresh: Builds the network with the weights from which the training started.
 
         Returns:
             Sentences for the report.
@@ -48,7 +48,11 @@ class Observer(Protocol):
 
 
 class NoTarget:
-    """A training without a target is not observed."""
+    """The observer of a training without a target: it gives all splits and records nothing.
+
+    Args:
+        splits: The splits by name.
+    """
 
     def __init__(self, splits: Mapping[str, Split]) -> None:
         self.splits: Mapping[str, Split] = splits
@@ -56,46 +60,46 @@ class NoTarget:
         self.on_epoch_end: Callable[[Job, int], None] = lambda *_: None
 
     def end(self, job: Job, options: Any, history: Sequence[Mapping[str, Any]], fresh: Any) -> tuple[str, ...]:
-        """Has nothing to say."""
+        """Returns no sentences."""
         return ()
 
 
 class TargetObserver:
-    """Writes down what the network of a run with a target says after each epoch, and at the end the truth.
+    """The observer of a training with a target: it records class scores after each epoch, and the labels at the end.
 
     Args:
-        section: The target, and what its labels are for.
-        strategy: By which the network judges.
-        splits: By split, all domains in each.
+        section: The target domain, and how its labels may be used.
+        strategy: The strategy, which gives the features of the network.
+        splits: The splits by name, with all domains in each.
 
     Raises:
-        DataError: The target, or all else, has nothing in training or validation.
+        DataError: The target or the source has no image in training or validation.
     """
 
     def __init__(self, section: TargetSection, strategy: Strategy, splits: Mapping[str, Split]) -> None:
-        self.section, self.strategy, self._whole = section, strategy, splits
+        self.section, self.strategy, self._all_domains = section, strategy, splits
         used = section.labels == "used"
         self.splits: Mapping[str, Split]
         self.target: Target | None
         self.splits, self.target = with_target(splits, section.domain, labels=used)
-        watched = self.splits if self.target is None else {**self.splits, "target": self.target.validation}
-        self.on_epoch_end: Callable[[Job, int], None] = EpochRecorder(strategy, watched)
+        recorded = self.splits if self.target is None else {**self.splits, "target": self.target.validation}
+        self.on_epoch_end: Callable[[Job, int], None] = EpochRecorder(strategy, recorded)
 
     def end(
         self, job: Job, options: Any, history: Sequence[Mapping[str, Any]], fresh: Callable[[], Network]
     ) -> tuple[str, ...]:
-        """Writes what is needed to judge each epoch, and says what the target's labels would have chosen."""
+        """Writes the labels that scoring the epochs needs, and returns the note of the oracle, if there is one."""
         if self.section.reverse_validation:
             write_json(job.folder / REVERSE, reverse_validation(job, self.strategy, options, fresh()))
-        of_target = with_target(self._whole, self.section.domain, labels=True)[0]["validation"]
-        truth = {"validation": self.splits["validation"], "target": of_target, "test": self.splits["test"]}
-        write_truth(job, self.strategy, truth)
-        ended = Run(job.folder.name, job.folder, tuple(dict(row) for row in history if "phase" in row))
-        if job.target is None or not ended.history or self.section.labels == "absent":
+        target_validation = with_target(self._all_domains, self.section.domain, labels=True)[0]["validation"]
+        labelled = {"validation": self.splits["validation"], "target": target_validation, "test": self.splits["test"]}
+        write_truth(job, self.strategy, labelled)
+        run = Run(job.folder.name, job.folder, tuple(dict(row) for row in history if "phase" in row))
+        if job.target is None or not run.history or self.section.labels == "absent":
             return ()
-        return (oracle_note(ended, options.selection, self.section.domain),)
+        return (oracle_note(run, options.selection, self.section.domain),)
 
 
 def observer_of(target: TargetSection | None, strategy: Strategy, splits: Mapping[str, Split]) -> Observer:
-    """The observer of a training, with a target or without one."""
+    """Makes the observer of a training with or without a target."""
     return NoTarget(splits) if target is None else TargetObserver(target, strategy, splits)

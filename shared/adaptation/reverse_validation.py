@@ -1,7 +1,7 @@
-"""Reverse validation: whoever has learned the target well can teach the way back to the source.
+"""Reverse validation: scores an adaptation without target labels, by adapting back from the target to the source.
 
-The network labels the target; a fresh one is trained from there to the source, by the same strategy and without the
-source's labels, and is judged on the source's validation, where labels are known.
+The adapted network labels the target images. A fresh network is adapted from these labels to the unlabelled source, by
+the same strategy, and is scored on the source's validation split, where labels are known.
 """
 
 from __future__ import annotations
@@ -20,60 +20,58 @@ from shared.strategies.base import Strategy
 from shared.training.job import Job, Target
 
 REVERSE = "reverse.json"
-"""Within the run folder: what `reverse_validation` gave."""
+"""File in the run folder with the result of `reverse_validation`."""
 SOURCE = "source"
+"""Name of the source, of one domain or more, as the target of the reverse training."""
 
 
 def reverse_validation(job: Job, strategy: Strategy, options: Any, fresh: Network) -> dict[str, Any]:
-    """How often the way back is right on the source's validation.
+    """Trains the reverse network, and measures its accuracy on the source's validation split.
 
     Args:
-        job: A training that has ended, with a target.
-        strategy: By which.
-        options: Of the strategy.
-        fresh: A network as the training began with.
+        job: A finished training with a target.
+        strategy: The strategy of both trainings.
+        options: Options of the strategy.
+        fresh: A network with the weights from which the training started.
 
     Returns:
-        `hits`, for each image of the source's validation whether the way back named its class, and `accuracy`.
+        `hits`: for each validation image of the source, whether its class was predicted; `accuracy`: their share.
 
     Source: Zhong et al., ECML PKDD 2010, section 4; Ganin et al., JMLR 17(59), 2016, section 5.1.2.
     """
-    assert job.target is not None  # the runner refuses it
+    assert job.target is not None  # reverse validation is refused without a target
     folder = job.folder / "reverse"
-    learned, chosen_by = (
-        _labelled(split, _answers(job, strategy, split)) for split in (job.target.train, job.target.validation)
+    train, validation = (
+        replace(split, labels=_predicted_labels(job, strategy, split))
+        for split in (job.target.train, job.target.validation)
     )
-    back = replace(
+    reverse = replace(
         job,
         network=fresh,
-        train=learned,
-        validation=chosen_by,
+        train=train,
+        validation=validation,
         target=Target(_as_target(job.train), _as_target(job.validation)),
         folder=folder,
         on_epoch_end=lambda *_: None,
         state={},
     )
     if getattr(options, "target_prior", None) is not None:
-        options = options.model_copy(update={"target_prior": None})  # it is that of the way there
-    strategy.fit(back, options)
-    hits = _answers(back, strategy, _as_target(job.validation)) == job.validation.labels
+        options = options.model_copy(update={"target_prior": None})  # a prior of the target, not of the source
+    strategy.fit(reverse, options)
+    hits = _predicted_labels(reverse, strategy, _as_target(job.validation)) == job.validation.labels
     shutil.rmtree(folder)
     return {"accuracy": float(hits.mean()), "hits": hits.tolist()}
 
 
 @torch.no_grad()
-def _answers(job: Job, strategy: Strategy, split: Split) -> NDArray[np.int64]:
-    """The likeliest class of each image."""
+def _predicted_labels(job: Job, strategy: Strategy, split: Split) -> NDArray[np.int64]:
+    """Predicts the likeliest class of each image, int64 [N]."""
     head = job.network.to(job.device).head
     rows = [head(features).argmax(dim=1).cpu().numpy() for features in strategy.features(job, split)]
     return np.concatenate(rows).astype(np.int64)
 
 
-def _labelled(split: Split, labels: NDArray[np.int64]) -> Split:
-    return replace(split, labels=labels)
-
-
 def _as_target(split: Split) -> Split:
-    """The source, however many domains it has, as the one target of the way back."""
+    """Hides the labels of the source, and joins its domains into the one target of the reverse training."""
     hidden = unlabelled(split)
     return replace(hidden, samples=[replace(sample, domain=SOURCE) for sample in hidden.samples])

@@ -1,4 +1,4 @@
-"""A run with a target: what of it a training may see, and what is written down of each epoch for judging it later."""
+"""The target of a training: the split of source and target, and the class scores recorded after each epoch."""
 
 from __future__ import annotations
 
@@ -17,45 +17,46 @@ from shared.samples import Grouping
 from shared.strategies.base import Strategy
 from shared.training.job import Job, Target
 
-FOLDER = "epochs"
-"""Within the run folder: class scores after each epoch, `NNN-<split>.npy`; at the end the labels, and the features."""
+EPOCHS_FOLDER = "epochs"
+"""Folder in the run folder: class scores after each epoch (`NNN-<split>.npy`), and at the end labels and features."""
 
 
 def with_target(splits: Mapping[str, Split], domain: str, *, labels: bool) -> tuple[dict[str, Split], Target | None]:
-    """The splits of a training that adapts to a domain, and what it sees of that domain.
+    """Divides splits into source and target for a training that adapts to `domain`.
 
     Args:
-        splits: By split, all domains in each.
-        domain: The target.
-        labels: Whether the target is learned from with its labels, and nothing else is.
+        splits: The splits train, validation and test, with all domains in each.
+        domain: Name of the target domain.
+        labels: Whether to train on the labelled target alone, as the upper bound of adaptation.
 
     Returns:
-        The splits to learn from and to choose by: of the source alone, or with `labels` of the target alone; the test
-        holds both. And the target without labels, or None with `labels`.
+        The splits to train on: train and validation of the source alone, or with `labels` of the target alone; test of
+        both. And the unlabelled target; None with `labels`.
 
     Raises:
-        DataError: The target, or all else, has nothing in training or validation.
+        DataError: The target or the source has no image in training or validation.
     """
     inside = {name: np.array([sample.domain == domain for sample in split.samples]) for name, split in splits.items()}
-    own = {name: splits[name].of(np.flatnonzero(inside[name])) for name in ("train", "validation")}
-    other = {name: splits[name].of(np.flatnonzero(~inside[name])) for name in ("train", "validation")}
-    for which, of in ((f"target {domain}", own), ("source", other)):
-        lacking = [name for name, split in of.items() if not split.samples]
-        if lacking:
+    target = {name: splits[name].of(np.flatnonzero(inside[name])) for name in ("train", "validation")}
+    source = {name: splits[name].of(np.flatnonzero(~inside[name])) for name in ("train", "validation")}
+    for which, divided in ((f"target {domain}", target), ("source", source)):
+        empty = [name for name, split in divided.items() if not split.samples]
+        if empty:
             raise DataError(
-                f"the {which} has no image in {' and '.join(lacking)}; give more of it, or data.split.how=drawn"
+                f"the {which} has no image in {' and '.join(empty)}; give more images of it, or set "
+                "data.split.how=drawn"
             )
     if labels:
-        return {**own, "test": splits["test"]}, None
-    return {**other, "test": splits["test"]}, Target(unlabelled(own["train"]), unlabelled(own["validation"]))
+        return {**target, "test": splits["test"]}, None
+    return {**source, "test": splits["test"]}, Target(unlabelled(target["train"]), unlabelled(target["validation"]))
 
 
 class EpochRecorder:
     """Writes the class scores of some splits into the run folder after each epoch; training reads nothing there.
 
     Args:
-        strategy: By which the network judges.
-        splits: By name; the training split is passed over.
+        strategy: The strategy, which gives the features of the network.
+        splits: The splits by name; train is not recorded.
     """
 
     def __init__(self, strategy: Strategy, splits: Mapping[str, Split]) -> None:
@@ -64,22 +65,22 @@ class EpochRecorder:
 
     @torch.no_grad()
     def __call__(self, job: Job, epoch: int) -> None:
-        """After epoch number `epoch`, from 0."""
+        """Writes the class scores float32 [N, classes] of each split after epoch number `epoch`, from 0."""
         head = job.network.to(job.device).head
         for name, split in self.splits.items():
             rows = [head(features).float().cpu().numpy() for features in self.strategy.features(job, split)]
-            write_array(job.folder / FOLDER / f"{epoch:03d}-{name}.npy", np.concatenate(rows))
+            write_array(job.folder / EPOCHS_FOLDER / f"{epoch:03d}-{name}.npy", np.concatenate(rows))
 
 
 def write_truth(job: Job, strategy: Strategy, splits: Mapping[str, Split]) -> None:
-    """Writes what is needed to judge the epochs and the features: labels, domains and belonging of each split.
+    """Writes labels, domains, groups and features of each split, which scoring the epochs needs.
 
     Called when training is over: before that, no label of the target is anywhere in the run folder.
 
     Args:
         job: The training.
-        strategy: By which.
-        splits: By name, with their labels; features are kept of all but the test.
+        strategy: The strategy, which gives the features of the network.
+        splits: The splits by name, with their labels; features are written of all but test.
     """
     for name, split in splits.items():
         tree = {
@@ -89,22 +90,22 @@ def write_truth(job: Job, strategy: Strategy, splits: Mapping[str, Split]) -> No
             "groups": split.belonging.groups,
             "units": split.belonging.units,
         }
-        write_json(job.folder / FOLDER / f"{name}.json", tree)
+        write_json(job.folder / EPOCHS_FOLDER / f"{name}.json", tree)
         if name != "test":
             features = torch.cat([block.float().cpu() for block in strategy.features(job, split)]).numpy()
-            write_array(job.folder / FOLDER / f"features-{name}.npy", features.astype(np.float16))
+            write_array(job.folder / EPOCHS_FOLDER / f"features-{name}.npy", features.astype(np.float16))
 
 
 @dataclass(frozen=True)
 class EpochScores:
-    """What was written of one part of a run.
+    """The record of one split of a run: class scores after each epoch, and the truth.
 
     Attributes:
-        scores: float64 [N, classes], before the softmax, after each epoch.
+        scores: Logits after each epoch, float64 [N, classes].
         labels: int64 [N].
-        domains: Of each image.
-        belonging: To what each belongs.
-        features: float32 [N, width] of the network that was kept; None of the test.
+        domains: Domain of each image.
+        belonging: Series, group and independent unit of each image.
+        features: float32 [N, width], features of the kept network; None for the test split.
     """
 
     scores: Sequence[NDArray[np.float64]]
@@ -115,8 +116,8 @@ class EpochScores:
 
 
 def read_epochs(run: Path, split: str) -> EpochScores:
-    """Reads it."""
-    folder = run / FOLDER
+    """Reads the record of a split from the run folder `run`."""
+    folder = run / EPOCHS_FOLDER
     tree = read_json(folder / f"{split}.json")
     features = folder / f"features-{split}.npy"
     return EpochScores(

@@ -16,7 +16,7 @@ import numpy as np
 
 from shared.adaptation.criteria import REVERSE_RULE, Run, bootstrap_gain, oracle_epoch, score_run, setting_rules
 from shared.adaptation.label_shift import estimate_prior
-from shared.adaptation.target import FOLDER
+from shared.adaptation.target import EPOCHS_FOLDER
 from shared.config.schema import Config
 from shared.errors import ConfigError, DataError
 from shared.evaluation.calibration import fit_temperature, softmax
@@ -354,4 +354,4 @@ def _judged(run: Run, epoch: int, targets: Mapping[str, Any]) -> dict[str, Any]:
 def _copy(run: Path, kept: Path) -> None:
     """The run as any other, without what only the choice needed."""
     shutil.rmtree(kept, ignore_errors=True)
-    shutil.copytree(run, kept, ignore=shutil.ignore_patterns(FOLDER, ".lock"))
+    shutil.copytree(run, kept, ignore=shutil.ignore_patterns(EPOCHS_FOLDER, ".lock"))

@@ -1,4 +1,4 @@
-"""Rules over what runs wrote down of their epochs; no network is trained here."""
+"""Rules on the class scores that runs recorded after each epoch; no network is trained here."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from shared.adaptation.criteria import (
     score_run,
     setting_rules,
 )
-from shared.adaptation.target import FOLDER
+from shared.adaptation.target import EPOCHS_FOLDER
 
 COUNT = 120
 
 
 def _run(root: Path, right: tuple[float, ...], seed: int, *, extra: bool = False) -> Run:
-    """A run whose answers on the target are sure, and right so often, after each epoch."""
+    """A run with the given accuracy after each epoch; its predictions are the more confident the more are right."""
     random, labels = np.random.default_rng(seed), np.arange(COUNT) % 2
-    folder = root / FOLDER
+    folder = root / EPOCHS_FOLDER
     folder.mkdir(parents=True)
     tree = {"labels": labels.tolist(), "domains": ["x"] * COUNT, "units": list(range(COUNT))}
     tree |= {"series": [str(i) for i in range(COUNT)], "groups": [str(i) for i in range(COUNT)]}
@@ -37,8 +37,8 @@ def _run(root: Path, right: tuple[float, ...], seed: int, *, extra: bool = False
             sureness = 4.0 * share * random.uniform(0.8, 1.2, (COUNT, 1))
             np.save(folder / f"{epoch:03d}-{part}.npy", sureness * np.eye(2)[answers])
     history = [{"phase": 1, "epoch": i + 1, "validation_score": share} for i, share in enumerate(right)]
-    tried = [{"layers": ["block1"], "accuracy": 1.0}]
-    lines = tried + (history[:-1] if extra else history)
+    layer_rows = [{"layers": ["block1"], "accuracy": 1.0}]
+    lines = layer_rows + (history[:-1] if extra else history)
     (root / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in lines))
     hits = random.random(COUNT) < right[-1]
     (root / "reverse.json").write_text(json.dumps({"hits": hits.tolist(), "accuracy": float(hits.mean())}))
@@ -46,13 +46,13 @@ def _run(root: Path, right: tuple[float, ...], seed: int, *, extra: bool = False
 
 
 def test_the_kept_epoch_is_the_best_by_the_rule_or_what_followed_on_training(tmp_path: Path) -> None:
-    """What was tried before training, a layer or a head, is no epoch of it."""
+    """Rows of a layer search or a linear probe before training are no epochs."""
     assert _run(tmp_path / "a", (0.5, 0.9, 0.7), 0).kept == 1
     assert _run(tmp_path / "b", (0.9, 0.5, 0.7), 0, extra=True).kept == 2
 
 
 @pytest.mark.parametrize("rule", setting_rules())
-def test_every_rule_prefers_the_run_that_is_better_and_surer(rule: str, tmp_path: Path) -> None:
+def test_every_rule_prefers_the_run_that_is_better_and_more_confident(rule: str, tmp_path: Path) -> None:
     good, bad = _run(tmp_path / "good", (0.5, 0.95), 1), _run(tmp_path / "bad", (0.5, 0.6), 2)
     gain, interval = bootstrap_gain(good, bad, rule)
     assert gain == pytest.approx(score_run(good, rule) - score_run(bad, rule))
@@ -76,10 +76,11 @@ def test_a_run_is_not_better_than_itself(tmp_path: Path) -> None:
     assert interval is None or interval[0] <= 0
 
 
-def test_what_the_oracle_would_have_kept_is_said_beside(tmp_path: Path) -> None:
+def test_the_note_names_the_epoch_that_the_oracle_would_have_kept(tmp_path: Path) -> None:
     run = _run(tmp_path / "run", (0.55, 0.95, 0.7), 4)
-    note = oracle_note(replace(run, history=tuple({"validation_score": value} for value in (1, 2, 3))), "loss", "mars")
-    assert note.startswith("Target mars: loss kept epoch 3 without its labels")
+    history = tuple({"validation_score": value} for value in (1, 2, 3))
+    note = oracle_note(replace(run, history=history), "log_likelihood", "mars")
+    assert note.startswith("Target mars: log_likelihood kept epoch 3 without its labels")
     assert "as an oracle, would have kept epoch 2 (balanced accuracy on its validation 0.9" in note
 
 

@@ -1,4 +1,4 @@
-"""What a training may see of its target, and how the data are divided for that."""
+"""What a training may see of its target, and how the data are split for it."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def joined(tmp_path_factory: pytest.TempPathFactory, draw_characters: Draw) -> t
 
 def test_copies_of_labelled_images_are_left_out_of_the_target(joined: tuple[DataSection, Dataset]) -> None:
     wanted, dataset = joined
-    divided = split_data(TASK, wanted, dataset, seed=0, progress=_quiet)
-    assert sum(sample.domain == "far" for sample in divided.dataset.samples) == 36
-    assert sum(sample.domain == "near" for sample in divided.dataset.samples) == 36
-    assert any("3 images of the target are copies" in note for note in divided.notes)
+    split = split_data(TASK, wanted, dataset, seed=0, progress=_quiet)
+    assert sum(sample.domain == "far" for sample in split.dataset.samples) == 36
+    assert sum(sample.domain == "near" for sample in split.dataset.samples) == 36
+    assert any("3 images of the target are copies" in note for note in split.notes)
 
 
-def test_the_division_does_not_depend_on_labels_of_the_target(joined: tuple[DataSection, Dataset]) -> None:
+def test_the_split_does_not_depend_on_labels_of_the_target(joined: tuple[DataSection, Dataset]) -> None:
     wanted, dataset = joined
     other = replace(
         dataset,
@@ -92,16 +92,16 @@ def test_a_target_of_copies_is_refused(joined: tuple[DataSection, Dataset]) -> N
         split_data(TASK, wanted, replace(dataset, samples=(*near, *again)), seed=0, progress=_quiet)
 
 
-def test_a_target_without_images_in_a_part_is_refused() -> None:
-    lacking = _part().of(np.arange(4))
-    splits = {"train": _part(), "validation": lacking, "test": _part()}
+def test_a_target_without_images_in_a_split_is_refused() -> None:
+    near_alone = _split().of(np.arange(4))
+    splits = {"train": _split(), "validation": near_alone, "test": _split()}
     with pytest.raises(DataError, match="the target far has no image in validation"):
         with_target(splits, "far", labels=False)
     with pytest.raises(DataError, match="the source has no image in train"):
-        with_target({**splits, "train": _part().of(np.arange(4, 8)), "validation": _part()}, "far", labels=False)
+        with_target({**splits, "train": _split().of(np.arange(4, 8)), "validation": _split()}, "far", labels=False)
 
 
-def _part() -> Split:
+def _split() -> Split:
     samples = [
         Sample(id=str(i), source="", label="ab"[i % 2], domain=("near", "far")[i // 4], auxiliary={"writer": "x"})
         for i in range(8)
@@ -110,8 +110,8 @@ def _part() -> Split:
     return Split(samples, images, np.arange(8, dtype=np.int64) % 2, Grouping.of(samples, range(8)))
 
 
-def test_a_training_sees_images_of_the_target_and_nothing_that_is_said_of_them() -> None:
-    splits, target = with_target({name: _part() for name in ("train", "validation", "test")}, "far", labels=False)
+def test_a_training_sees_images_of_the_target_and_none_of_their_labels() -> None:
+    splits, target = with_target({name: _split() for name in ("train", "validation", "test")}, "far", labels=False)
     assert target is not None
     assert {sample.domain for sample in splits["train"].samples} == {"near"}
     assert len(splits["test"].samples) == 8
@@ -122,8 +122,8 @@ def test_a_training_sees_images_of_the_target_and_nothing_that_is_said_of_them()
     assert target.domain == "far"
 
 
-def test_the_bound_learns_from_the_target_alone() -> None:
-    splits, target = with_target({name: _part() for name in ("train", "validation", "test")}, "far", labels=True)
+def test_the_upper_bound_learns_from_the_target_alone() -> None:
+    splits, target = with_target({name: _split() for name in ("train", "validation", "test")}, "far", labels=True)
     assert target is None
     assert {sample.domain for sample in splits["train"].samples} == {"far"}
     assert splits["validation"].labels.tolist() == [0, 1, 0, 1]

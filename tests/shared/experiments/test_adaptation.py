@@ -11,7 +11,7 @@ import pytest
 
 from handwriting.task import TASK
 from shared.adaptation.criteria import Run
-from shared.adaptation.target import FOLDER
+from shared.adaptation.target import EPOCHS_FOLDER
 from shared.cli.commands.adapt import between
 from shared.config.read import load_config
 from shared.config.schema import Config, DataSection, TargetSection
@@ -57,7 +57,7 @@ def test_it_tries_chooses_and_tells_both_columns(config: Config, tmp_path: Path)
     assert html.count("data:image/png") == 5
     assert read_json(tmp_path / "adapt.json")["proxy_a_distance"].keys() == {"source only", tree["chosen"]}
     check_finished(tmp_path / SELECTED)
-    assert not (tmp_path / SELECTED / FOLDER).exists()
+    assert not (tmp_path / SELECTED / EPOCHS_FOLDER).exists()
     assert set(read_model_record(tmp_path / SELECTED).classes) == {"ka", "digit_0", "digit_1"}
 
 
