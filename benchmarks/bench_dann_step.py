@@ -15,7 +15,7 @@ from shared.data.split import Split, unlabelled
 from shared.models.backbones.build import build_backbone
 from shared.models.network import Network
 from shared.samples import Grouping, Sample
-from shared.strategies._alignment import Aligned
+from shared.strategies._alignment import AlignmentObjective
 from shared.strategies.dann import DannLoss, Options
 from shared.task import Preprocessing
 from shared.training.job import Job, Target
@@ -55,7 +55,7 @@ def _dann_step(network: Network) -> Callable[[], None]:
             progress=lambda *_: None,
             target=Target(unlabelled(_part("target")), unlabelled(_part("target"))),
         )
-    return _step(network, Aligned(job, options, lambda shape: DannLoss(options, shape)), HALF)
+    return _step(network, AlignmentObjective(job, options, lambda sizes: DannLoss(options, sizes)), HALF)
 
 
 def _step(network: Network, objective: Objective, labelled: int) -> Callable[[], None]:

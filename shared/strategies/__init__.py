@@ -1,4 +1,4 @@
-"""Transfer strategies, one a file; a file's name is the strategy's name."""
+"""Transfer strategies, one in each file; the name of the file is the name of the strategy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def strategy_names() -> list[str]:
-    """Names of all strategies, found without importing any."""
+    """Lists the names of all strategies without importing any."""
     return sorted(
         module.name
         for module in pkgutil.iter_modules(__path__)
@@ -23,10 +23,10 @@ def strategy_names() -> list[str]:
 
 
 def find_strategy(name: str) -> Strategy:
-    """The strategy called `name`.
+    """Imports the strategy called `name`.
 
     Raises:
-        UnknownNameError: No file of that name; the message lists the near ones.
+        UnknownNameError: There is no such strategy; the message lists similar names.
     """
     if name not in strategy_names():
         raise UnknownNameError(unknown_name("strategy", name, strategy_names()))
@@ -35,5 +35,5 @@ def find_strategy(name: str) -> Strategy:
 
 
 def target_strategies() -> list[str]:
-    """Names of the strategies that learn from unlabelled images of a target."""
+    """Lists the names of the strategies that learn from unlabelled target images."""
     return [name for name in strategy_names() if find_strategy(name).learns_from_target]

@@ -1,6 +1,6 @@
-"""What all strategies share that bring domains together: labelled and target images in one pass, one loss beside.
+"""Domain alignment (DANN, CDAN, CORAL): fine-tuning with a domain loss on labelled and target images in one pass.
 
-A method is one module, from what the pass gave (`AlignmentBatch`) to the loss between domains; the rest is fine-tuning.
+A method is a `DomainLoss`: a module that maps an `AlignmentBatch` to a scalar.
 """
 
 from __future__ import annotations
@@ -28,18 +28,24 @@ from shared.training.trainer import stack_images
 
 
 class AlignmentOptions(TargetOptions):
-    """Options of every strategy that brings domains together, beside those of training."""
+    """Options that all alignment strategies share, in addition to those of training."""
 
-    layer: str | None = Field(None, description="the stage whose output is aligned; none: the code, before the head")
-    weight: float = Field(1.0, gt=0, description="of what is between domains, once its ramp has risen")
+    layer: str | None = Field(
+        None, description="backbone stage whose output is aligned; none: the features that the head receives"
+    )
+    weight: float = Field(
+        1.0,
+        gt=0,
+        description="weight of the domain loss (DANN's lambda), above 0; it rises from 0 to this value during training",
+    )
     target_prior: tuple[float, ...] | None = Field(
         None,
-        description="share of each class in the target, as `adapt --label-shift` estimates it: source images then "
-        "count between domains as if their classes had these shares",
+        description="share of each class in the target, in the order of the classes, as `adapt --label-shift` "
+        "estimates it: source images are weighted in the domain loss as if their classes had these shares",
     )
 
     def check(self, stages: Sequence[str]) -> None:
-        """Looks up the stages of each phase, the aligned one, and the rule of selection."""
+        """Checks the stages of each phase, the aligned stage, and the selection rule."""
         super().check(stages)
         if self.layer is not None:
             resolve_stages([self.layer], stages)
@@ -47,15 +53,15 @@ class AlignmentOptions(TargetOptions):
 
 @dataclass(frozen=True)
 class AlignmentBatch:
-    """What one forward pass gives a method; M images, the B labelled ones first.
+    """The input of a domain loss: M images of one forward pass, the B labelled ones first.
 
     Attributes:
-        features: float32 [M, width], pooled output of the layer that is aligned.
-        scores: float32 [M, classes], before the softmax.
-        domains: int64 [M], number of each image's domain; the target, where there is one, is the last.
-        weights: float32 [M], how much each counts between domains; mean about 1 in each.
-        labelled: B.
-        lambda_: Of the ramp and the option `weight` together, from 0 on.
+        features: float32 [M, width], pooled output of the aligned layer.
+        scores: float32 [M, classes], logits.
+        domains: int64 [M], number of each image's domain; the target, where there is one, has the highest number.
+        weights: float32 [M], weight of each image in the domain loss; mean about 1 in each domain.
+        labelled: Number B of labelled images.
+        lambda_: Weight of the domain loss at this step, 0 or more: the option `weight` times DANN's ramp.
     """
 
     features: Tensor
@@ -67,8 +73,14 @@ class AlignmentBatch:
 
 
 @dataclass(frozen=True)
-class Shape:
-    """What a method is built for: the width of the aligned layer, how many classes, how many domains."""
+class AlignmentSizes:
+    """The sizes for which a domain loss is built.
+
+    Attributes:
+        width: Width of the aligned features.
+        classes: Number of classes.
+        domains: Number of domains, the target included.
+    """
 
     width: int
     classes: int
@@ -76,92 +88,100 @@ class Shape:
 
 
 class DomainLoss(nn.Module):
-    """A method: the loss between domains, a scalar, its strength inside; it may learn parameters of its own."""
+    """Base of all domain losses: a module, possibly with parameters of its own, that maps a batch to a scalar."""
 
-    def forward(self, seen: AlignmentBatch) -> Tensor:
-        """Of one step."""
+    def forward(self, batch: AlignmentBatch) -> Tensor:
+        """Computes the domain loss of one step, a scalar; `batch.lambda_` is applied inside."""
         raise NotImplementedError
 
     def metrics(self) -> dict[str, float]:
-        """What was measured since the last call, for the history."""
+        """Returns what was measured since the last call, by name; each is a column of the history."""
         return {}
 
 
-class Aligned(TargetAwareObjective):
-    """The class loss of the labelled images, and what a method adds, of one forward pass.
+class AlignmentObjective(TargetAwareObjective):
+    """The class loss on labelled images plus a domain loss on labelled and target images, in one forward pass.
+
+    Args:
+        job: The training; its labelled images and its target give the domains.
+        options: Options of the strategy.
+        make: Builds the domain loss.
 
     Raises:
-        ConfigError: There is only one domain, no such layer, or the prior is not one of these classes.
+        ConfigError: There is only one domain, no such layer, or `target_prior` does not fit the classes.
     """
 
     domain_of: Tensor
     class_weights: Tensor
 
-    def __init__(self, job: Job, options: AlignmentOptions, make: Callable[[Shape], DomainLoss]) -> None:
+    def __init__(self, job: Job, options: AlignmentOptions, make: Callable[[AlignmentSizes], DomainLoss]) -> None:
         super().__init__(job, options)
         self.layer, self.weight = options.layer, options.weight
         if self.layer is not None and self.layer not in job.network.backbone.stages:
-            raise ConfigError(f"strategy.layer: {self.layer!r}; built are {', '.join(job.network.backbone.stages)}")
+            raise ConfigError(
+                f"strategy.layer: {self.layer!r} is no stage of this network; allowed: "
+                f"{', '.join(job.network.backbone.stages)}"
+            )
         names = sorted({sample.domain for sample in job.train.samples})
         if len(names) + (self.target is not None) < 2:
             raise ConfigError(
-                f"there is one domain, {names[0]}, and nothing to bring it together with; set data.target.domain"
+                f"domain alignment needs two domains or more, and all images are of {names[0]}; set data.target.domain"
             )
         numbers = torch.tensor([names.index(sample.domain) for sample in job.train.samples])
         self.register_buffer("domain_of", numbers, persistent=False)
         self.register_buffer("class_weights", _class_weights(job, options.target_prior), persistent=False)
         self.target_number = len(names)
-        shape = Shape(_width(job, self.layer), len(job.classes), len(names) + (self.target is not None))
+        sizes = AlignmentSizes(_width(job, self.layer), len(job.classes), len(names) + (self.target is not None))
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(derive_seed(job.seed, "between domains"))
-            self.domain_loss = make(shape)
+            self.domain_loss = make(sizes)
 
     def forward(self, network: Network, batch: Batch) -> Tensor:
-        """Cross-entropy on the source, plus the loss between domains on all."""
+        """Computes the cross-entropy on the source plus the domain loss on all images, a scalar."""
         count = len(batch.labels)
-        with self.normalised(network, count), _observed(network, self.layer) as seen_by:
-            inside, features = seen_by(batch.images)
+        with self.normalised(network, count), _aligned_layer(network, self.layer) as run:
+            aligned, features = run(batch.images)
         scores = network.head(features)
         weights = torch.ones(len(batch.images), device=features.device)
         weights[:count] = self.class_weights[batch.labels]
         domains = torch.full_like(batch.places, self.target_number)
         domains[:count] = self.domain_of[batch.places[:count]]
-        seen = AlignmentBatch(
-            inside.float(), scores.float(), domains, weights, count, self.weight * ramp(batch.progress)
+        to_align = AlignmentBatch(
+            aligned.float(), scores.float(), domains, weights, count, self.weight * ramp(batch.progress)
         )
         with torch.autocast(features.device.type, enabled=False):
-            loss: Tensor = self.of_classes.of(scores[:count], batch.labels) + self.domain_loss(seen)
+            loss: Tensor = self.class_loss.of(scores[:count], batch.labels) + self.domain_loss(to_align)
         return loss
 
     def metrics(self) -> dict[str, float]:
-        """What the method measured."""
+        """Returns what the domain loss measured since the last call."""
         return self.domain_loss.metrics()
 
 
-def aligner(options: type[Section], make: Callable[[Any, Shape], DomainLoss]) -> TargetStrategy:
-    """The strategy of a method: fine-tuning with its loss beside.
+def alignment_strategy(options: type[Section], make: Callable[[Any, AlignmentSizes], DomainLoss]) -> TargetStrategy:
+    """Makes the strategy that fine-tunes with a domain loss.
 
     Args:
-        options: Of the method.
-        make: Builds it.
+        options: The schema of the strategy's options.
+        make: Builds the domain loss from options and sizes.
     """
-    return TargetStrategy(options, lambda job, given: Aligned(job, given, lambda shape: make(given, shape)))
+    return TargetStrategy(options, lambda job, given: AlignmentObjective(job, given, lambda sizes: make(given, sizes)))
 
 
 @contextmanager
-def _observed(network: Network, layer: str | None) -> Iterator[Callable[[Tensor], tuple[Tensor, Tensor]]]:
-    """Gives the function from images to the pooled output of a layer and the code, of one pass."""
+def _aligned_layer(network: Network, layer: str | None) -> Iterator[Callable[[Tensor], tuple[Tensor, Tensor]]]:
+    """Gives a function that runs images through a network once; it returns a layer's pooled output and the features."""
     caught: list[Tensor] = []
     hook = None
     if layer is not None:
         hook = network.backbone.stages[layer].register_forward_hook(lambda _, __, output: caught.append(output))
 
-    def seen(images: Tensor) -> tuple[Tensor, Tensor]:
+    def run(images: Tensor) -> tuple[Tensor, Tensor]:
         features = network.features(images)
         return (pool(caught.pop(), network.pooling), features) if caught else (features, features)
 
     try:
-        yield seen
+        yield run
     finally:
         if hook is not None:
             hook.remove()
@@ -174,14 +194,14 @@ def _width(job: Job, layer: str | None) -> int:
     was_training = job.network.training
     job.network.eval()
     device = next(job.network.parameters()).device
-    with _observed(job.network, layer) as seen:
-        width = int(seen(stack_images(job.train, 0, 1).to(device))[0].shape[1])
+    with _aligned_layer(job.network, layer) as run:
+        width = int(run(stack_images(job.train, 0, 1).to(device))[0].shape[1])
     job.network.train(was_training)
     return width
 
 
 def _class_weights(job: Job, prior: Sequence[float] | None) -> Tensor:
-    """How much a source image of each class counts between domains, so that the classes get these shares.
+    """Computes the weight of a source image of each class in the domain loss, so that the classes get these shares.
 
     Source: Tachet des Combes et al., arXiv 2003.04475, section 3.
     """
@@ -189,8 +209,8 @@ def _class_weights(job: Job, prior: Sequence[float] | None) -> Tensor:
         return torch.ones(len(job.classes))
     if len(prior) != len(job.classes) or min(prior) < 0 or abs(sum(prior) - 1.0) > 1e-3:
         raise ConfigError(
-            f"strategy.target_prior: {len(prior)} values; {len(job.classes)} shares that sum to 1 are needed, of "
-            f"{', '.join(job.classes)}"
+            f"strategy.target_prior: {len(prior)} values with the sum {sum(prior):.3g}; give {len(job.classes)} shares "
+            f"of 0 or more that sum to 1, for {', '.join(job.classes)}"
         )
-    own = torch.bincount(torch.from_numpy(job.train.labels), minlength=len(prior)) / len(job.train.labels)
-    return torch.where(own > 0, torch.tensor(prior) / own.clamp_min(1e-9), 0.0)
+    shares = torch.bincount(torch.from_numpy(job.train.labels), minlength=len(prior)) / len(job.train.labels)
+    return torch.where(shares > 0, torch.tensor(prior) / shares.clamp_min(1e-9), 0.0)

@@ -1,7 +1,7 @@
-"""BatchNorm with statistics for each of two domains and one scale and shift for both.
+"""Domain-specific BatchNorm: statistics for source and target each, one scale and shift for both.
 
-The modules of the network themselves keep the statistics of the target, so that what is exported is one plain network;
-those of the source lie beside them, and are used where source images are judged.
+The modules of the network keep the statistics of the target, so that the exported network is a plain one;
+`SourceStatistics` holds those of the source, for evaluating source images.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ from shared.training.trainer import EVALUATION_BATCH, stack_images
 
 
 class SourceStatistics(nn.Module):
-    """Means and variances of the source for each BatchNorm of a network, at first those that it has.
+    """Means and variances of the source for each BatchNorm of a network, as buffers.
+
+    Args:
+        network: The network whose present statistics they start from.
 
     Source: Li et al., AdaBN, arXiv 1603.04779; with both domains in training Chang et al., arXiv 1906.03950.
     """
@@ -38,8 +41,13 @@ class SourceStatistics(nn.Module):
 
     @contextmanager
     def apart(self, network: Network, labelled: int) -> Iterator[None]:
-        """Within it the first `labelled` images of a batch are normalised by the source's statistics, the rest by the
-        target's; in training mode each half by its own, which the statistics follow.
+        """Normalises source and target images separately, within a `with` block.
+
+        In training mode each part is normalised by its own batch statistics, which update the stored ones.
+
+        Args:
+            network: The network whose BatchNorm modules are changed for that time.
+            labelled: Number of source images, which come first in a batch; the rest are target images.
         """
         norms = batch_norms(network)
         for number, norm in enumerate(norms):
@@ -52,7 +60,7 @@ class SourceStatistics(nn.Module):
 
     @contextmanager
     def in_place(self, network: Network) -> Iterator[None]:
-        """Within it the network judges by the statistics of the source."""
+        """Gives the network the statistics of the source within a `with` block, and then those of the target again."""
         self._swap(network)
         try:
             yield
@@ -73,9 +81,9 @@ class SourceStatistics(nn.Module):
 
 @torch.no_grad()
 def learn_statistics(network: Network, split: Split, device: torch.device) -> None:
-    """Gives every BatchNorm the statistics of the images of a split, each image counting once; no weight changes.
+    """Replaces the statistics of every BatchNorm by those of the images of a split; no weight changes.
 
-    The images come in a drawn order: files often lie class by class, and the variance within one class is too small.
+    The order of the images is drawn: files are often sorted by class, and the variance within one class is too small.
     """
     norms = batch_norms(network)
     network.to(device).eval()
@@ -95,7 +103,7 @@ def learn_statistics(network: Network, split: Split, device: torch.device) -> No
 
 
 def batch_norms(network: Network) -> list[_BatchNorm]:
-    """The BatchNorm modules that keep statistics, in a fixed order."""
+    """Lists the BatchNorm modules of a network that keep statistics, in a fixed order."""
     return [one for one in network.modules() if isinstance(one, _BatchNorm) and one.running_mean is not None]
 
 

@@ -1,4 +1,4 @@
-"""A classifier of domains behind a layer that reverses gradients: what DANN and CDAN share."""
+"""The domain classifier behind a gradient reversal layer, which DANN and CDAN share."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from shared.strategies._alignment import AlignmentBatch
 
 
 class DomainClassifier(nn.Module):
-    """Two hidden layers from features to domains; towards the features its gradient is reversed.
+    """Classifies the domain of features by two hidden layers; the gradient into the features is reversed.
 
     Args:
-        width: Of the features.
-        hidden: Of its hidden layers.
-        domains: How many there are.
+        width: Width of the features.
+        hidden: Width of each hidden layer.
+        domains: Number of domains.
     """
 
     hits: Tensor
@@ -27,46 +27,46 @@ class DomainClassifier(nn.Module):
         self.layers = nn.Sequential(
             nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, domains)
         )
-        # kept in checkpoints, so that a training that was interrupted tells the same
+        # right answers and all; a buffer, so that a resumed training reports the same accuracy
         self.register_buffer("hits", torch.zeros(2))
 
-    def forward(self, features: Tensor, seen: AlignmentBatch, weights: Tensor | None = None) -> Tensor:
-        """Mean cross-entropy of the domains of features [M, width], each image by its weight.
+    def forward(self, features: Tensor, batch: AlignmentBatch, weights: Tensor | None = None) -> Tensor:
+        """Computes the weighted mean cross-entropy of the domains, a scalar.
 
         Args:
-            features: What is told apart.
-            seen: Whose features they are; its strength multiplies the gradient that goes back into them.
-            weights: float32 [M] in place of those of `seen`.
+            features: float32 [M, width], input of the classifier; its gradient is multiplied by minus `batch.lambda_`.
+            batch: The images whose features these are; it gives their domains and weights.
+            weights: float32 [M], weights of the images in place of those of `batch`.
         """
-        scores = self.layers(reversed_gradient(features, seen.lambda_))
-        losses = F.cross_entropy(scores, seen.domains, reduction="none")
+        scores = self.layers(reversed_gradient(features, batch.lambda_))
+        losses = F.cross_entropy(scores, batch.domains, reduction="none")
         with torch.no_grad():
-            self.hits[0] += (scores.argmax(1) == seen.domains).sum()
+            self.hits[0] += (scores.argmax(1) == batch.domains).sum()
             self.hits[1] += len(losses)
-        return (losses * (seen.weights if weights is None else weights)).mean()
+        return (losses * (batch.weights if weights is None else weights)).mean()
 
     def metrics(self) -> dict[str, float]:
-        """Its accuracy in training since the last call, while it learned."""
+        """Returns `domain_accuracy`, 0..1: how often the classifier was right in training since the last call."""
         right, total = self.hits.tolist()
         self.hits.zero_()
         return {"domain_accuracy": right / total} if total else {}
 
 
-def reversed_gradient(features: Tensor, strength: float) -> Tensor:
-    """The features themselves, through which gradients go back multiplied by minus `strength`.
+def reversed_gradient(features: Tensor, lambda_: float) -> Tensor:
+    """Returns the features unchanged; gradients that flow back through them are multiplied by minus `lambda_`.
 
     Source: Ganin et al., JMLR 17(59), 2016, equations 16 and 17.
     """
-    reversed_: Tensor = _Reversal.apply(features, strength)
+    reversed_: Tensor = _GradientReversal.apply(features, lambda_)
     return reversed_
 
 
-class _Reversal(torch.autograd.Function):
+class _GradientReversal(torch.autograd.Function):
     @staticmethod
-    def forward(context: Any, features: Tensor, strength: float) -> Tensor:
-        context.strength = strength
+    def forward(context: Any, features: Tensor, lambda_: float) -> Tensor:
+        context.lambda_ = lambda_
         return features.view_as(features)
 
     @staticmethod
     def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        return -context.strength * gradient, None
+        return -context.lambda_ * gradient, None

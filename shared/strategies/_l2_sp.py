@@ -1,4 +1,4 @@
-"""Where the parameters of a network began, and what it costs to leave that place."""
+"""L2-SP: a penalty on the distance of a network's parameters from those of the source."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ from shared.models.network import Network
 
 
 class SourceParameters(nn.Module):
-    """L2-SP: parameters of the backbone are drawn to those of the source, the new head to 0.
+    """The L2-SP penalty: squared distance of the backbone's parameters from the source, and of the head's from 0.
 
-    The source's parameters are not part of this module's state, and so in no checkpoint: they are those of the network
-    when this is made.
+    The source's parameters are copied when this is made. They are not part of its state, and so are in no checkpoint.
 
     Args:
-        network: With the weights of the source, before it is trained.
-        strengths: By stage; 0 where a stage is free.
-        head: Strength on the head, whose source is 0.
+        network: The network with the weights of the source, before it is trained.
+        strengths: Strength of the penalty (alpha) by stage, 0 or more; 0: the stage is free.
+        head: Strength of the penalty on the head (beta), 0 or more.
 
     Source: Li, Grandvalet & Davoine, arXiv 1802.01483, equation 4 (alpha by stage, beta of the head).
     """
@@ -32,7 +31,7 @@ class SourceParameters(nn.Module):
                 self.register_buffer(_buffer(stage, name), parameter.detach().clone(), persistent=False)
 
     def forward(self, network: Network) -> Tensor:
-        """The sum of strength / 2 times the squared distance, a scalar."""
+        """Computes the penalty, a scalar: the sum of strength / 2 times the squared distance."""
         total = 0.5 * self.head * sum(p.square().sum() for p in network.head.parameters())
         for stage, strength in self.strengths.items():
             named = network.backbone.stages[stage].named_parameters()
@@ -43,5 +42,5 @@ class SourceParameters(nn.Module):
 
 
 def _buffer(stage: str, name: str) -> str:
-    """Names of buffers hold no dots."""
+    """Makes the name of the buffer for a parameter; names of buffers may hold no dots."""
     return f"{stage}.{name}".replace(".", "/")

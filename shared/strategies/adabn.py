@@ -1,4 +1,4 @@
-"""AdaBN: fine-tuning on the source, then BatchNorm statistics of the target; no weight learns from the target."""
+"""AdaBN: fine-tuning on the source, then the BatchNorm statistics of the target; no weight learns from the target."""
 
 from __future__ import annotations
 
@@ -20,11 +20,13 @@ from shared.training.options import TrainingOptions
 class Options(TrainingOptions):
     """Options of AdaBN."""
 
-    name: Literal["adabn"] = Field("adabn", description="finetune, then BatchNorm statistics of the target")
+    name: Literal["adabn"] = Field(
+        "adabn", description="fine-tuning on the source, then BatchNorm statistics of the unlabelled target (AdaBN)"
+    )
 
 
 class AdaBN:
-    """The network of the source under the statistics of the target.
+    """Fine-tunes on the source, then replaces the BatchNorm statistics by those of the target.
 
     Source: Li et al., arXiv 1603.04779, section 3.2.
     """
@@ -36,19 +38,21 @@ class AdaBN:
     works_on_vectors = False
 
     def check(self, options: Options, stages: Sequence[str]) -> None:
-        """Looks up the stages of each phase and the rule of selection."""
+        """Checks the stages of each phase and the selection rule."""
         options.check(stages)
 
     def fit(self, job: Job, options: Options) -> list[dict[str, Any]]:
-        """Trains on the source, then takes the statistics of the unlabelled target.
+        """Trains on the source, takes the BatchNorm statistics of the unlabelled target, and returns the history.
 
         Raises:
-            ConfigError: There is no target, or no BatchNorm.
+            ConfigError: There is no target, or the backbone has no BatchNorm.
         """
         if job.target is None:
-            raise ConfigError("strategy adabn takes the statistics of a target; set data.target.domain")
+            raise ConfigError("strategy adabn needs a target, and there is none; set data.target.domain")
         if not batch_norms(job.network):
-            raise ConfigError("strategy adabn: this backbone has no BatchNorm; use dann, cdan or coral")
+            raise ConfigError(
+                "strategy adabn: this backbone has no BatchNorm; choose another backbone, or dann, cdan or coral"
+            )
         history = train_in_phases(job, options.class_loss(job), options)
         job.state["statistics"] = SourceStatistics(job.network).to(job.device)
         learn_statistics(job.network, job.target.train, job.device)
@@ -56,7 +60,7 @@ class AdaBN:
         return history
 
     def features(self, job: Job, split: Split) -> Iterator[Tensor]:
-        """Features by the statistics of each image's own domain."""
+        """Yields the features of a split, each image under the BatchNorm statistics of its own domain."""
         return domain_features(job, split)
 
 

@@ -1,4 +1,4 @@
-"""What a strategy says of itself, and what it must do with a job."""
+"""The interface of a transfer strategy."""
 
 from __future__ import annotations
 
@@ -13,29 +13,40 @@ from shared.training.job import Job
 
 
 class Strategy(Protocol):
-    """A way to make the network of a job fit its training split."""
+    """Trains the network of a job by one method of transfer learning.
+
+    Attributes:
+        options: The schema of the strategy's options in a configuration.
+        learns_from_target: Whether it learns from unlabelled target images.
+        needs_target: Whether it requires a target.
+        needs_augmentation: Whether it requires augmented images.
+        works_on_vectors: Whether its inputs may be vectors in place of images.
+    """
 
     options: type[Section]
-    """The schema of the strategy's options in a configuration."""
     learns_from_target: bool
-    """Whether unlabelled images of a target change what it learns."""
     needs_target: bool
-    """Whether it can do nothing without a target."""
     needs_augmentation: bool
-    """Whether it learns nothing from images that are not varied."""
     works_on_vectors: bool
-    """Whether the inputs may be vectors in place of images."""
 
     def check(self, options: Any, stages: Sequence[str]) -> None:
-        """Looks up every name in the options before anything is read or written.
+        """Checks every name in the options before anything is read or written.
+
+        Args:
+            options: Options of the strategy's own schema.
+            stages: Names of the stages of the backbone, from input to output.
 
         Raises:
-            ConfigError: A stage that the backbone does not have.
-            UnknownNameError: A rule of selection that there is not.
+            ConfigError: The backbone has no such stage.
+            UnknownNameError: There is no such selection rule.
         """
 
     def fit(self, job: Job, options: Any) -> list[dict[str, Any]]:
-        """Trains `job.network` in place, chooses by validation, and returns the history as JSON-ready rows."""
+        """Trains `job.network` in place, keeps the weights that validation prefers, and returns the history.
+
+        Returns:
+            JSON-ready rows: one an epoch, with `phase`, or one for each setting that was compared.
+        """
 
     def features(self, job: Job, split: Split) -> Iterator[Tensor]:
-        """Features of a split by the trained network, block by block in its order, float32 [n, width] on the device."""
+        """Yields the features of a split by the trained network, block by block, float32 [n, width] on `job.device`."""

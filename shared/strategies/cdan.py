@@ -1,4 +1,4 @@
-"""CdanLoss adversarial training: the classifier of domains sees the code together with what it was taken for."""
+"""CDAN: domain-adversarial training whose domain classifier sees features and class probabilities together."""
 
 from __future__ import annotations
 
@@ -8,23 +8,37 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from shared.strategies._alignment import AlignmentBatch, AlignmentOptions, DomainLoss, Shape, aligner
+from shared.strategies._alignment import (
+    AlignmentBatch,
+    AlignmentOptions,
+    AlignmentSizes,
+    DomainLoss,
+    alignment_strategy,
+)
 from shared.strategies._domain_classifier import DomainClassifier
 
-LARGEST = 4096
-"""Width of the product from which random projections stand for it.
+MAX_PRODUCT = 4096
+"""Largest width of the product of features and probabilities; wider ones are replaced by a random projection.
 
 Source: Long et al., arXiv 1705.10667, section 3.2.
 """
 PROJECTED = 1024
+"""Width of the random projection."""
 
 
 class Options(AlignmentOptions):
     """Options of CDAN."""
 
-    name: Literal["cdan"] = Field("cdan", description="dann, with the class probabilities beside the code")
-    hidden: int = Field(100, ge=1, description="width of the two hidden layers of the classifier of domains")
-    entropy: bool = Field(True, description="whether sure answers count more between domains (CDAN+E)")
+    name: Literal["cdan"] = Field(
+        "cdan", description="domain-adversarial training on features and class probabilities together (CDAN)"
+    )
+    hidden: int = Field(
+        100, ge=1, description="width of each of the two hidden layers of the domain classifier (1 or more)"
+    )
+    entropy: bool = Field(
+        True,
+        description="entropy conditioning (CDAN+E): images with confident predictions count more in the domain loss",
+    )
 
 
 class CdanLoss(DomainLoss):
@@ -33,43 +47,44 @@ class CdanLoss(DomainLoss):
     Source: Long et al., arXiv 1705.10667, equations 3 to 7.
     """
 
-    of_feature: Tensor
-    of_classes: Tensor
+    feature_projection: Tensor
+    class_projection: Tensor
 
-    def __init__(self, options: Options, shape: Shape) -> None:
+    def __init__(self, options: Options, sizes: AlignmentSizes) -> None:
         super().__init__()
         self.entropy = options.entropy
-        self.projected = shape.width * shape.classes > LARGEST
+        self.projected = sizes.width * sizes.classes > MAX_PRODUCT
         if self.projected:
-            self.register_buffer("of_feature", torch.randn(shape.width, PROJECTED))
-            self.register_buffer("of_classes", torch.randn(shape.classes, PROJECTED))
-        width = PROJECTED if self.projected else shape.width * shape.classes
-        self.classifier = DomainClassifier(width, options.hidden, shape.domains)
+            self.register_buffer("feature_projection", torch.randn(sizes.width, PROJECTED))
+            self.register_buffer("class_projection", torch.randn(sizes.classes, PROJECTED))
+        width = PROJECTED if self.projected else sizes.width * sizes.classes
+        self.classifier = DomainClassifier(width, options.hidden, sizes.domains)
 
-    def forward(self, seen: AlignmentBatch) -> Tensor:
-        """Cross-entropy over domains; the probabilities themselves get no gradient from it."""
-        probabilities = torch.softmax(seen.scores, dim=1).detach()
+    def forward(self, batch: AlignmentBatch) -> Tensor:
+        """Computes the cross-entropy over domains, a scalar; the probabilities get no gradient from it."""
+        probabilities = torch.softmax(batch.scores, dim=1).detach()
         if self.projected:
-            joint = (seen.features @ self.of_feature) * (probabilities @ self.of_classes) / PROJECTED**0.5
+            projected = (batch.features @ self.feature_projection) * (probabilities @ self.class_projection)
+            joint = projected / PROJECTED**0.5
         else:
-            joint = (probabilities[:, :, None] * seen.features[:, None, :]).flatten(1)
-        weights = seen.weights
+            joint = (probabilities[:, :, None] * batch.features[:, None, :]).flatten(1)
+        weights = batch.weights
         if self.entropy:
             entropies = -(probabilities * probabilities.clamp_min(1e-6).log()).sum(dim=1)
-            weights = weights * _mean_one(1.0 + torch.exp(-entropies), seen.domains)
-        loss: Tensor = self.classifier(joint, seen, weights)
+            weights = weights * _mean_one(1.0 + torch.exp(-entropies), batch.domains)
+        loss: Tensor = self.classifier(joint, batch, weights)
         return loss
 
     def metrics(self) -> dict[str, float]:
-        """How often the classifier was right."""
+        """Returns `domain_accuracy`, 0..1: how often the domain classifier was right since the last call."""
         return self.classifier.metrics()
 
 
 def _mean_one(weights: Tensor, domains: Tensor) -> Tensor:
-    """Weights [M] divided by their mean in each domain, so that none gains by being surer."""
+    """Divides weights [M] by their mean in each domain, so that no domain counts more for being more confident."""
     counts = torch.bincount(domains).clamp_min(1)
     means = torch.bincount(domains, weights) / counts
     return weights / means[domains]
 
 
-STRATEGY = aligner(Options, CdanLoss)
+STRATEGY = alignment_strategy(Options, CdanLoss)

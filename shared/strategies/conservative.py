@@ -1,4 +1,4 @@
-"""Fine-tuning that stays near the source: its parameters (L2-SP), its outputs (learning without forgetting)."""
+"""Fine-tuning that stays near the source: its parameters (L2-SP) or its outputs (learning without forgetting)."""
 
 from __future__ import annotations
 
@@ -22,63 +22,88 @@ from shared.training.trainer import predict_features
 
 
 class ParameterOptions(Section):
-    """How parameters are held near the source."""
+    """Options of the L2-SP penalty, which keeps parameters near those of the source."""
 
-    strength: float = Field(0.0, ge=0, description="of the pull on each stage (alpha); 0: free")
-    stages: dict[str, float] = Field(default_factory=dict, description="by stage, in place of that strength")
-    head: float = Field(0.0, ge=0, description="of the pull of the new head to 0 (beta)")
+    strength: float = Field(
+        0.0, ge=0, description="L2-SP alpha: strength of the pull of each stage towards the source (0 or more; 0: none)"
+    )
+    stages: dict[str, float] = Field(
+        default_factory=dict, description="L2-SP alpha of single stages, by name, in place of strength (0 or more)"
+    )
+    head: float = Field(
+        0.0, ge=0, description="L2-SP beta: strength of the pull of the new head towards 0 (0 or more; 0: none)"
+    )
 
 
 class OutputOptions(Section):
-    """How answers to the source's classes are held near those of the source."""
+    """Options of distillation, which keeps the outputs for the source's classes near those of the source."""
 
-    strength: float = Field(0.0, ge=0, description="of that loss beside that of the classes; 0: free")
-    temperature: float = Field(2.0, gt=0, description="which softens both answers before they are compared")
+    strength: float = Field(
+        0.0,
+        ge=0,
+        description="weight of the distillation loss (learning without forgetting) added to the class loss (0 or more; "
+        "0: none)",
+    )
+    temperature: float = Field(
+        2.0, gt=0, description="distillation temperature, which softens both networks' predictions (above 0)"
+    )
 
 
 class Options(TrainingOptions):
     """Options of conservative training."""
 
-    name: Literal["conservative"] = Field("conservative", description="fine-tuning that stays near the source")
-    weight_decay: float = Field(0.0, ge=0, description="of AdamW, towards 0; what is held near the source needs none")
+    name: Literal["conservative"] = Field(
+        "conservative",
+        description="fine-tuning that stays near the source network (L2-SP, learning without forgetting)",
+    )
+    weight_decay: float = Field(
+        0.0,
+        ge=0,
+        description="weight decay of AdamW on matrices and kernels, towards 0 (0 or more); L2-SP takes its place",
+    )
     parameters: ParameterOptions = ParameterOptions()
     outputs: OutputOptions = OutputOptions()
 
     @model_validator(mode="after")
-    def _held(self) -> Self:
-        if min(self.parameters.stages.values(), default=0.0) < 0:
-            raise ValueError("parameters.stages: a strength is negative")
+    def _penalised(self) -> Self:
+        negative = {name: value for name, value in self.parameters.stages.items() if value < 0}
+        if negative:
+            listed = ", ".join(f"{name} is {value}" for name, value in negative.items())
+            raise ValueError(f"parameters.stages: {listed}, which is negative; a strength is 0 or more")
         if not (self.parameters.strength or any(self.parameters.stages.values()) or self.outputs.strength):
-            raise ValueError("nothing is held near the source; set parameters.strength or outputs.strength above 0")
+            raise ValueError(
+                "every strength is 0, so that nothing is held near the source; set parameters.strength or "
+                "outputs.strength above 0, or choose strategy finetune"
+            )
         return self
 
 
-class NearSource(Objective):
-    """The loss of the classes, and the distances from the source.
+class ConservativeObjective(Objective):
+    """The class loss plus the penalties for leaving the source.
 
     Args:
-        classes: The former.
-        parameters: Of the parameters; None: free.
-        outputs: Of the outputs; None: free.
-        outputs_strength: Of the latter.
+        class_loss: Loss of the labelled images.
+        parameters: L2-SP penalty on the parameters; None: no penalty.
+        outputs: Distillation loss of the outputs; None: no distillation.
+        outputs_strength: Weight of the distillation loss, 0 or more.
     """
 
     def __init__(
         self,
-        classes: ClassLoss,
+        class_loss: ClassLoss,
         parameters: SourceParameters | None,
         outputs: SourceOutputs | None,
         outputs_strength: float,
     ) -> None:
         super().__init__()
-        self.classes, self.parameter_distance, self.output_distance = classes, parameters, outputs
+        self.class_loss, self.parameter_distance, self.output_distance = class_loss, parameters, outputs
         self.outputs_strength = outputs_strength
 
     def forward(self, network: Network, batch: Batch) -> Tensor:
-        """The sum, over the labelled images."""
+        """Computes the sum of the losses over the labelled images, a scalar."""
         images = batch.images[: len(batch.labels)]
         maps = network.backbone(images)
-        loss = self.classes.of(network.head(network.features_of(maps)), batch.labels)
+        loss = self.class_loss.of(network.head(network.features_of(maps)), batch.labels)
         if self.output_distance is not None:
             loss = loss + self.outputs_strength * self.output_distance(network, images, maps)
         if self.parameter_distance is not None:
@@ -87,7 +112,7 @@ class NearSource(Objective):
 
 
 class Conservative:
-    """Fine-tuning whose loss grows with the distance from the source."""
+    """Fine-tunes with a loss that grows with the distance from the source network."""
 
     options = Options
     learns_from_target = False
@@ -96,25 +121,25 @@ class Conservative:
     works_on_vectors = True
 
     def check(self, options: Options, stages: Sequence[str]) -> None:
-        """Looks up the stages of each phase and of each strength, and the rule of selection."""
+        """Checks the stages of each phase and of each strength, and the selection rule."""
         options.check(stages)
         resolve_stages(tuple(options.parameters.stages), stages)
 
     def fit(self, job: Job, options: Options) -> list[dict[str, Any]]:
-        """Runs the phases; the checkpoint that validation prefers by the classes alone is the result."""
-        near, outputs = options.parameters, options.outputs
-        strengths = {name: near.stages.get(name, near.strength) for name in job.network.backbone.stages}
-        held = any(strengths.values()) or near.head
-        objective = NearSource(
+        """Trains the network in phases and returns the history; validation chooses by the classes alone."""
+        l2_sp, outputs = options.parameters, options.outputs
+        strengths = {name: l2_sp.stages.get(name, l2_sp.strength) for name in job.network.backbone.stages}
+        penalised = any(strengths.values()) or l2_sp.head
+        objective = ConservativeObjective(
             options.class_loss(job),
-            SourceParameters(job.network, strengths, near.head) if held else None,
+            SourceParameters(job.network, strengths, l2_sp.head) if penalised else None,
             SourceOutputs(job.network, job.weights, outputs.temperature) if outputs.strength else None,
             outputs.strength,
         )
         return train_in_phases(job, objective, options)
 
     def features(self, job: Job, split: Split) -> Iterator[Tensor]:
-        """Features of the network of the images as they are."""
+        """Yields the features of the images of a split, not augmented."""
         return predict_features(job.network, split, job.device)
 
 

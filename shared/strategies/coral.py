@@ -1,4 +1,4 @@
-"""Deep CORAL: the aligned layer has the same second moments in both domains."""
+"""Deep CORAL: fine-tuning that aligns the covariances of features between domains."""
 
 from __future__ import annotations
 
@@ -8,43 +8,51 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from shared.strategies._alignment import AlignmentBatch, AlignmentOptions, DomainLoss, Shape, aligner
+from shared.strategies._alignment import (
+    AlignmentBatch,
+    AlignmentOptions,
+    AlignmentSizes,
+    DomainLoss,
+    alignment_strategy,
+)
 
 
 class Options(AlignmentOptions):
     """Options of Deep CORAL."""
 
-    name: Literal["coral"] = Field("coral", description="finetune, and covariances that shall agree between domains")
+    name: Literal["coral"] = Field(
+        "coral", description="fine-tuning that aligns the covariances of features between domains (Deep CORAL)"
+    )
 
 
 class CoralLoss(DomainLoss):
-    """Squared distance of each domain's covariance of the aligned layer to that of the last domain, the target.
+    """Squared distance of each domain's covariance of the aligned features from that of the last domain, the target.
 
     Source: Sun & Saenko, arXiv 1607.01719, equations 1 to 3; with weights of images in the place of counts.
     """
 
-    def __init__(self, options: Options, shape: Shape) -> None:
+    def __init__(self, options: Options, sizes: AlignmentSizes) -> None:
         super().__init__()
-        self.domains = shape.domains
+        self.domains = sizes.domains
 
-    def forward(self, seen: AlignmentBatch) -> Tensor:
-        """Mean over the domains that this batch holds two images or more of."""
-        last = seen.domains == self.domains - 1
-        others = [seen.domains == number for number in range(self.domains - 1)]
-        held = [other for other in others if int(other.sum()) > 1]
-        if int(last.sum()) < 2 or not held:
-            return seen.features.sum() * 0.0
-        goal, width = _covariance(seen, last), seen.features.shape[1]
-        distances = [((_covariance(seen, other) - goal) ** 2).sum() / (4 * width**2) for other in held]
-        return seen.lambda_ * torch.stack(distances).mean()
+    def forward(self, batch: AlignmentBatch) -> Tensor:
+        """Computes the mean distance, a scalar, over the domains with two images or more in this batch."""
+        last = batch.domains == self.domains - 1
+        others = [batch.domains == number for number in range(self.domains - 1)]
+        present = [other for other in others if int(other.sum()) > 1]
+        if int(last.sum()) < 2 or not present:
+            return batch.features.sum() * 0.0
+        goal, width = _covariance(batch, last), batch.features.shape[1]
+        distances = [((_covariance(batch, other) - goal) ** 2).sum() / (4 * width**2) for other in present]
+        return batch.lambda_ * torch.stack(distances).mean()
 
 
-def _covariance(seen: AlignmentBatch, chosen: Tensor) -> Tensor:
-    """Covariance [width, width] of the aligned layer over the chosen images, by their weights."""
-    features, weights = seen.features[chosen], seen.weights[chosen, None]
+def _covariance(batch: AlignmentBatch, chosen: Tensor) -> Tensor:
+    """Computes the covariance [width, width] of the aligned features of chosen images (bool [M]), by their weights."""
+    features, weights = batch.features[chosen], batch.weights[chosen, None]
     weights = weights / weights.sum().clamp_min(1e-9)
     centred = features - (weights * features).sum(dim=0)
     return centred.T @ (weights * centred)
 
 
-STRATEGY = aligner(Options, CoralLoss)
+STRATEGY = alignment_strategy(Options, CoralLoss)

@@ -1,4 +1,4 @@
-"""Domain-adversarial training: a classifier of domains learns from the code, and the code learns to deceive it."""
+"""DANN: domain-adversarial training, in which features learn to deceive a domain classifier."""
 
 from __future__ import annotations
 
@@ -7,37 +7,47 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor
 
-from shared.strategies._alignment import AlignmentBatch, AlignmentOptions, DomainLoss, Shape, aligner
+from shared.strategies._alignment import (
+    AlignmentBatch,
+    AlignmentOptions,
+    AlignmentSizes,
+    DomainLoss,
+    alignment_strategy,
+)
 from shared.strategies._domain_classifier import DomainClassifier
 
 
 class Options(AlignmentOptions):
     """Options of DANN."""
 
-    name: Literal["dann"] = Field("dann", description="finetune, and a classifier of domains to be deceived")
-    hidden: int = Field(100, ge=1, description="width of the two hidden layers of the classifier of domains")
+    name: Literal["dann"] = Field(
+        "dann", description="domain-adversarial training: features learn to deceive a domain classifier (DANN)"
+    )
+    hidden: int = Field(
+        100, ge=1, description="width of each of the two hidden layers of the domain classifier (1 or more)"
+    )
 
 
 class DannLoss(DomainLoss):
-    """The loss of the domain classifier on the aligned layer, whose gradient is reversed there.
+    """The loss of a domain classifier on the aligned features, with its gradient into the features reversed.
 
-    Two domains or more; each image counts by its weight.
+    There may be more than two domains.
 
     Source: Ganin et al., JMLR 17(59), 2016, section 4 and figure 1.
     """
 
-    def __init__(self, options: Options, shape: Shape) -> None:
+    def __init__(self, options: Options, sizes: AlignmentSizes) -> None:
         super().__init__()
-        self.classifier = DomainClassifier(shape.width, options.hidden, shape.domains)
+        self.classifier = DomainClassifier(sizes.width, options.hidden, sizes.domains)
 
-    def forward(self, seen: AlignmentBatch) -> Tensor:
-        """Cross-entropy over domains; the strength acts on what flows back into the network alone."""
-        loss: Tensor = self.classifier(seen.features, seen)
+    def forward(self, batch: AlignmentBatch) -> Tensor:
+        """Computes the cross-entropy over domains, a scalar; lambda scales the reversed gradient alone."""
+        loss: Tensor = self.classifier(batch.features, batch)
         return loss
 
     def metrics(self) -> dict[str, float]:
-        """How often the classifier was right."""
+        """Returns `domain_accuracy`, 0..1: how often the domain classifier was right since the last call."""
         return self.classifier.metrics()
 
 
-STRATEGY = aligner(Options, DannLoss)
+STRATEGY = alignment_strategy(Options, DannLoss)

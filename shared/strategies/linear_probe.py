@@ -1,4 +1,4 @@
-"""Fixed extractor: frozen features, cached, under a linear softmax or a linear SVM."""
+"""Linear probe: a linear softmax classifier or linear SVM on the cached features of the frozen backbone."""
 
 from __future__ import annotations
 
@@ -24,26 +24,35 @@ from shared.training.objective import class_weights
 from shared.training.selection import RULES
 
 IN_MEMORY = 1 << 31
-"""Bytes of training features that are held; beyond, they are read for each pass, so that 4 GiB are not passed."""
+"""Largest size in bytes of training features that are held in memory; larger ones are read from disk in each pass.
+
+The whole process then stays below 4 GiB.
+"""
 
 
 class Options(Section):
-    """Options of the fixed extractor."""
+    """Options of the linear probe."""
 
-    name: Literal["linear_probe"] = Field("linear_probe", description="frozen features under a linear head")
-    head: Literal["softmax", "svm"] = Field("softmax", description="the loss")
-    epochs: int | None = Field(
-        None, ge=1, description="so many epochs of Adam, as papers do it; none: solved to convergence by L-BFGS"
+    name: Literal["linear_probe"] = Field(
+        "linear_probe", description="a linear classifier on the features of the frozen backbone (linear probing)"
     )
-    class_weights: Literal["balanced", "none"] = Field("balanced", description="in the loss")
+    head: Literal["softmax", "svm"] = Field(
+        "softmax", description="loss of the linear classifier; softmax: cross-entropy; svm: squared hinge"
+    )
+    epochs: int | None = Field(
+        None, ge=1, description="epochs of Adam (1 or more); none: L-BFGS to convergence along a path of L2 strengths"
+    )
+    class_weights: Literal["balanced", "none"] = Field(
+        "balanced", description="weights of the classes in the loss; balanced: inverse to their frequency"
+    )
     selection: str = Field(
         "log_likelihood",
-        description="which L2 strength or epoch is kept: log_likelihood or balanced_accuracy of validation",
+        description="rule that chooses the L2 strength or the epoch: log_likelihood or balanced_accuracy of validation",
     )
 
 
 class LinearProbe:
-    """The backbone stays as it is; only a linear head is solved for."""
+    """Fits a linear head to the features of the frozen backbone."""
 
     options = Options
     learns_from_target = False
@@ -52,11 +61,11 @@ class LinearProbe:
     works_on_vectors = True
 
     def check(self, options: Options, stages: Sequence[str]) -> None:
-        """Looks up the rule of selection."""
+        """Checks the selection rule."""
         RULES.get(options.selection)
 
     def fit(self, job: Job, options: Options) -> list[dict[str, Any]]:
-        """Fits the head, and keeps the L2 strength or the epoch that validation prefers."""
+        """Fits the head, keeps the L2 strength or the epoch that validation prefers, and returns the history."""
         train = open_features(_features(job, job.train, "features, training"), job.device)
         validation = _features(job, job.validation, "features, validation").block(0, len(job.validation.labels))
         validation = validation.to(job.device)
@@ -90,31 +99,36 @@ class LinearProbe:
         return history
 
     def features(self, job: Job, split: Split) -> Iterator[Tensor]:
-        """Features from the cache: the backbone was never changed."""
-        features = _features(job, split, "features, to be judged")
+        """Yields the features of a split from the cache; the backbone was never changed."""
+        features = _features(job, split, "features, evaluation")
         step = max(1, BLOCK_VALUES // features.shape[1])
         return (features.block(start, start + step).to(job.device) for start in range(0, len(features), step))
 
 
 @dataclass(frozen=True)
 class OnDiskFeatures:
-    """Features that are read for each pass, because they would not fit into memory."""
+    """Features that are read from disk in each pass, because they do not fit into memory.
+
+    Attributes:
+        features: The features in the cache, float32 [N, width].
+        device: Where blocks are moved.
+    """
 
     features: FeatureBlocks
     device: torch.device
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Rows and width."""
+        """Number of rows, and width."""
         return self.features.shape
 
     def block(self, start: int, stop: int) -> Tensor:
-        """Rows `start` to `stop`, float32 [n, width], on the device."""
+        """Reads rows `start` to `stop`, float32 [stop - start, width], on the device."""
         return self.features.block(start, stop).to(self.device)
 
 
 def open_features(features: FeatureBlocks, device: torch.device) -> FeatureSource:
-    """In memory where they fit, else as they lie on disk."""
+    """Reads features into memory on `device` where they fit (`IN_MEMORY`), else leaves them on disk."""
     count, width = features.shape
     if count * width * 4 > IN_MEMORY:
         return OnDiskFeatures(features, device)

@@ -1,9 +1,9 @@
-"""Several tasks on one trunk: the classes, and what else is known of an image, with a head and a loss each."""
+"""Multi-task learning: one backbone with a head and a loss for the classes and for each auxiliary task."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -24,45 +24,59 @@ from shared.training.options import TrainingOptions
 from shared.training.trainer import predict_features
 
 CLASS = "class"
-"""What the task of the run's classes is called among the others."""
+"""Name of the main task, the classes of the run, among the auxiliary tasks."""
 log = logging.getLogger(__name__)
 TaskName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
 class Options(TrainingOptions):
-    """Options of training on several tasks."""
+    """Options of multi-task learning."""
 
-    name: Literal["multitask"] = Field("multitask", description="fine-tuning on auxiliary labels beside the classes")
+    name: Literal["multitask"] = Field(
+        "multitask", description="fine-tuning on the classes and on auxiliary labels at once (multi-task learning)"
+    )
     tasks: tuple[TaskName, ...] = Field(
         min_length=1,
-        description="auxiliary labels: those that the application knows of its samples (a wrong name lists them), any "
-        "column label:NAME of a table",
+        description="names of the auxiliary tasks, one or more: auxiliary labels that the application gives its "
+        "samples (a wrong name lists them), or NAME for a column label:NAME of a table",
     )
-    weighting: Literal["uncertainty", "fixed"] = Field("uncertainty", description="of the losses: learnt, or as below")
+    weighting: Literal["uncertainty", "fixed"] = Field(
+        "uncertainty",
+        description="weights of the losses of the tasks; uncertainty: learnt (Kendall et al.); fixed: those of the "
+        "option weights",
+    )
     weights: dict[str, float] = Field(
         default_factory=dict,
-        description="fixed ones by task, `class` for the classes, 1 where unnamed; 0 leaves a task out",
+        description="fixed weights of the losses by task, 0 or more, `class` for the classes; 1 where none is given, 0 "
+        "leaves a task out",
     )
 
     @model_validator(mode="after")
-    def _weighed(self) -> Self:
+    def _weighted(self) -> Self:
         names = (CLASS, *self.tasks)
         if len(set(names)) < len(names):
-            raise ValueError("tasks: a name stands twice, or is class, which is learnt anyway")
+            raise ValueError(
+                f"tasks: {', '.join(self.tasks)}: a name stands twice, or is {CLASS}, which is learnt anyway; give "
+                "each auxiliary task once"
+            )
         if unknown := sorted(set(self.weights) - set(names)):
             raise ValueError(f"weights: no task {', '.join(unknown)}; there are {', '.join(names)}")
         if self.weights and self.weighting == "uncertainty":
-            raise ValueError("weights are for weighting=fixed; by uncertainty they are learnt")
+            raise ValueError(
+                "weights are for weighting=fixed, and weighting is uncertainty, which learns them; set "
+                "weighting=fixed, or leave weights out"
+            )
         if min(self.weights.values(), default=0.0) < 0 or not any(self.weights.get(name, 1.0) for name in names):
-            raise ValueError("weights: each is at least 0, and one is more")
+            given = ", ".join(f"{name} {self.weights.get(name, 1.0):g}" for name in names)
+            raise ValueError(f"weights: {given}; each must be 0 or more, and at least one more than 0")
         return self
 
 
 class Weighting(nn.Module):
-    """Losses of several tasks as one.
+    """Weighted sum of the losses of several tasks.
 
     Args:
-        fixed: A weight a task; None: each is learnt from the uncertainty of its task.
+        fixed: A weight for each task, 0 or more; None: weights are learnt from the uncertainty of each task.
         count: Number of tasks.
 
     Source: Kendall, Gal & Cipolla, arXiv 1705.07115, equation 10 with s = log sigma^2: exp(-s) L + s / 2.
@@ -76,27 +90,32 @@ class Weighting(nn.Module):
         self.log_variances = nn.Parameter(torch.zeros(count)) if fixed is None else None
 
     def forward(self, losses: Tensor, present: Tensor) -> Tensor:
-        """One loss of [tasks] losses, of those that are `present` (bool [tasks]): the others have no label here."""
-        weighed = self.weights() * losses
+        """Computes the weighted sum, a scalar.
+
+        Args:
+            losses: float32 [tasks].
+            present: bool [tasks], whether the batch holds a label for the task; other tasks are left out.
+        """
+        weighted = self.weights() * losses
         if self.log_variances is not None:
-            weighed = weighed + 0.5 * self.log_variances
-        return (weighed * present).sum()
+            weighted = weighted + 0.5 * self.log_variances
+        return (weighted * present).sum()
 
     def weights(self) -> Tensor:
-        """That of each loss, float32 [tasks]."""
+        """Returns the present weight of each loss, float32 [tasks]."""
         if self.log_variances is None:
             assert self.fixed is not None  # one of the two is there
             return self.fixed
         return torch.exp(-self.log_variances)
 
 
-class FurtherTask(nn.Module):
-    """A head on the features, and the loss of what it says of training images that have a label.
+class AuxiliaryTask(nn.Module):
+    """A head on the features, and its loss on the training images that have an auxiliary label.
 
     Args:
-        head: Of this task.
-        loss: Of its answers.
-        labels: int64 [N] of the training images; -1 where one is missing.
+        head: Maps features to the logits of this task.
+        loss: Loss of these logits.
+        labels: int64 [N], labels of the training images; -1 where one is missing.
     """
 
     labels: Tensor
@@ -107,11 +126,14 @@ class FurtherTask(nn.Module):
         self.register_buffer("labels", torch.from_numpy(labels), persistent=False)
 
     def forward(self, features: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean loss over the images that have a label, 0 where none has, and whether one has.
+        """Computes the mean loss over the labelled images of a batch.
 
         Args:
-            features: [B, width].
-            places: int64 [B], of the images in the training split.
+            features: float [B, width].
+            places: int64 [B], places of the images in the training split.
+
+        Returns:
+            The loss, a scalar, 0 where no image has a label; whether one has, a bool scalar.
         """
         labels = self.labels[places]
         known = labels >= 0
@@ -120,57 +142,57 @@ class FurtherTask(nn.Module):
         return loss, known.any()
 
 
-class SeveralTasks(Objective):
-    """The losses of the classes and of each auxiliary task, weighed.
+class MultiTaskObjective(Objective):
+    """The weighted sum of the losses of the classes and of the auxiliary tasks.
 
     Args:
-        classes: The loss of the classes.
-        tasks: The auxiliary ones.
-        weighting: Of the losses, that of the classes first.
-        chosen_by: By which of them a checkpoint is chosen; None: by the classes.
-        truth: Its labels of validation, int64 [N], -1 where missing.
+        class_loss: Loss of the classes.
+        tasks: The auxiliary tasks.
+        weighting: Weights the losses, that of the classes first.
+        selected_by: Auxiliary task by which a checkpoint is chosen; None: by the classes.
+        validation_labels: int64 [N], labels of the validation images for `selected_by`; -1 where one is missing.
     """
 
     def __init__(
         self,
-        classes: ClassLoss,
-        tasks: Sequence[FurtherTask],
+        class_loss: ClassLoss,
+        tasks: Sequence[AuxiliaryTask],
         weighting: Weighting,
-        chosen_by: FurtherTask | None = None,
-        truth: NDArray[np.int64] | None = None,
+        selected_by: AuxiliaryTask | None = None,
+        validation_labels: NDArray[np.int64] | None = None,
     ) -> None:
         super().__init__()
-        self.classes, self.tasks, self.weighting = classes, nn.ModuleList(tasks), weighting
-        self.chosen_by = None if chosen_by is None else chosen_by.head
-        self.known_truth = truth
+        self.class_loss, self.tasks, self.weighting = class_loss, nn.ModuleList(tasks), weighting
+        self.selected_by = None if selected_by is None else selected_by.head
+        self.validation_labels = validation_labels
 
     def forward(self, network: Network, batch: Batch) -> Tensor:
-        """The weighed sum."""
+        """Computes the weighted sum of the losses over the labelled images, a scalar."""
         count = len(batch.labels)
         features = network.features(batch.images[:count])
-        losses = [self.classes.of(network.head(features), batch.labels)]
+        losses = [self.class_loss.of(network.head(features), batch.labels)]
         present = [torch.ones((), dtype=torch.bool, device=features.device)]
         for task in self.tasks:
             loss, known = task(features, batch.places[:count])
             losses.append(loss)
             present.append(known)
-        weighed: Tensor = self.weighting(torch.stack(losses), torch.stack(present))
-        return weighed
+        weighted: Tensor = self.weighting(torch.stack(losses), torch.stack(present))
+        return weighted
 
     def logits(self, network: Network, features: Tensor) -> Tensor:
-        """Those of the classes; where these are left out, of the first auxiliary task that counts."""
-        if self.chosen_by is None:
+        """Computes the logits by which a checkpoint is chosen: those of the classes, or of `selected_by`."""
+        if self.selected_by is None:
             return super().logits(network, features)
-        scores: Tensor = self.chosen_by(features)
+        scores: Tensor = self.selected_by(features)
         return scores
 
     def labels(self, validation: Split) -> NDArray[np.int64]:
-        """Their labels."""
-        return super().labels(validation) if self.known_truth is None else self.known_truth
+        """Returns the true labels for those logits, int64 [N]; -1 where one is missing."""
+        return super().labels(validation) if self.validation_labels is None else self.validation_labels
 
 
 class MultiTask:
-    """One trunk learns the classes and what else is known of an image."""
+    """Fine-tunes one backbone on the classes and on auxiliary tasks at once."""
 
     options = Options
     learns_from_target = False
@@ -179,29 +201,23 @@ class MultiTask:
     works_on_vectors = True
 
     def check(self, options: Options, stages: Sequence[str]) -> None:
-        """Looks up the stages of each phase and the rule of selection."""
+        """Checks the stages of each phase and the selection rule."""
         options.check(stages)
 
     def fit(self, job: Job, options: Options) -> list[dict[str, Any]]:
-        """Runs the phases; the auxiliary heads stay with the network.
+        """Trains the network in phases and returns the history; the auxiliary heads stay with the network.
+
+        A checkpoint is chosen by the classes; where their weight is 0, by the first auxiliary task of another weight.
 
         Raises:
-            ConfigError: Training images, or those of validation by which a checkpoint is chosen, have no such label.
+            ConfigError: No training image has a label of a task, or no validation image one of the task by which a
+                checkpoint is chosen.
         """
         tasks = {name: _task(job, options, name) for name in options.tasks}
         names = (CLASS, *options.tasks)
         fixed = [options.weights.get(name, 1.0) for name in names] if options.weighting == "fixed" else None
         weighting = Weighting(fixed, len(names))
-        first = next(name for name in names if options.weights.get(name, 1.0))
-        if first == CLASS:
-            objective = SeveralTasks(options.class_loss(job), [*tasks.values()], weighting)
-        else:
-            truth = auxiliary_labels(job.validation.samples, job.auxiliary, first, tasks[first].head.classes)
-            if (truth < 0).all():
-                raise ConfigError(
-                    f"strategy.weights: no validation image has a label {first}, which alone would choose"
-                )
-            objective = SeveralTasks(options.class_loss(job), [*tasks.values()], weighting, tasks[first], truth)
+        objective = _objective(job, options, tasks, weighting)
         history = train_in_phases(job, objective, options)
         job.network.auxiliary = nn.ModuleList(task.head for task in tasks.values())
         weights = zip(names, weighting.weights().tolist(), strict=True)
@@ -209,25 +225,42 @@ class MultiTask:
         return history
 
     def features(self, job: Job, split: Split) -> Iterator[Tensor]:
-        """Features of the network of the images as they are."""
+        """Yields the features of the images of a split, not augmented."""
         return predict_features(job.network, split, job.device)
 
 
-def _task(job: Job, options: Options, name: str) -> FurtherTask:
-    """A auxiliary task with a new head.
+def _objective(
+    job: Job, options: Options, tasks: Mapping[str, AuxiliaryTask], weighting: Weighting
+) -> MultiTaskObjective:
+    """Builds the objective, with the first task whose weight is not 0 as the one by which a checkpoint is chosen."""
+    class_loss, all_tasks = options.class_loss(job), [*tasks.values()]
+    first = next(name for name in (CLASS, *options.tasks) if options.weights.get(name, 1.0))
+    if first == CLASS:
+        return MultiTaskObjective(class_loss, all_tasks, weighting)
+    labels = auxiliary_labels(job.validation.samples, job.auxiliary, first, tasks[first].head.classes)
+    if (labels < 0).all():
+        raise ConfigError(
+            f"strategy.weights: no validation image has a label {first}, by which the checkpoint would be chosen; give "
+            f"such labels, or {CLASS} a weight above 0"
+        )
+    return MultiTaskObjective(class_loss, all_tasks, weighting, tasks[first], labels)
+
+
+def _task(job: Job, options: Options, name: str) -> AuxiliaryTask:
+    """Makes an auxiliary task with a new head, whose random weights depend on the seed and the name.
 
     Raises:
-        ConfigError: Fewer than two answers to it occur in training.
+        ConfigError: Fewer than two labels of the task occur in training.
     """
-    answers = auxiliary_classes(job.train.samples, job.auxiliary, name)
-    labels = auxiliary_labels(job.train.samples, job.auxiliary, name, answers)
-    costs = [1.0] * len(answers)
+    classes = auxiliary_classes(job.train.samples, job.auxiliary, name)
+    labels = auxiliary_labels(job.train.samples, job.auxiliary, name, classes)
+    costs = [1.0] * len(classes)
     weights = class_weights(labels[labels >= 0], costs, balanced=options.class_weights == "balanced")
     loss = ClassLoss(weights, label_smoothing=options.label_smoothing, focal_gamma=options.focal_gamma)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(derive_seed(job.seed, "head", name))
-        head = AuxiliaryHead(name, job.network.head.in_features, answers)
-    return FurtherTask(head, loss, labels)
+        head = AuxiliaryHead(name, job.network.head.in_features, classes)
+    return AuxiliaryTask(head, loss, labels)
 
 
 STRATEGY = MultiTask()

@@ -1,4 +1,4 @@
-"""Strategies that bring domains together, on a small ConvNet and on word counts through one hidden layer."""
+"""Alignment strategies on a small ConvNet, and on word counts through one hidden layer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,13 @@ from shared.models.backbones.mlp import multilayer_perceptron
 from shared.models.network import Network
 from shared.samples import Grouping, Sample
 from shared.strategies import find_strategy
-from shared.strategies._alignment import Aligned, AlignmentBatch, AlignmentOptions, DomainLoss, Shape
+from shared.strategies._alignment import (
+    AlignmentBatch,
+    AlignmentObjective,
+    AlignmentOptions,
+    AlignmentSizes,
+    DomainLoss,
+)
 from shared.strategies._domain_classifier import reversed_gradient
 from shared.strategies.dann import DannLoss
 from shared.task import Preprocessing
@@ -34,7 +40,7 @@ WORDS, SHARED, CUES = 5000, 40, 40
 Make = Callable[..., Job]
 
 
-def _part(images: np.ndarray, labels: np.ndarray, domain: str) -> Split:
+def _split(images: np.ndarray, labels: np.ndarray, domain: str) -> Split:
     samples = [Sample(id=f"{domain}{i}", source="", label=str(label), domain=domain) for i, label in enumerate(labels)]
     return Split(
         samples, list(images.astype(np.float32)), labels.astype(np.int64), Grouping.of(samples, range(len(labels)))
@@ -42,7 +48,7 @@ def _part(images: np.ndarray, labels: np.ndarray, domain: str) -> Split:
 
 
 def _texts(count: int, seed: int, domain: str) -> Split:
-    """Word counts: some words speak of the class everywhere, and in the source alone others do so more plainly."""
+    """Word counts: some words depend on the class in both domains, others, more strongly, in the source alone."""
     random = np.random.default_rng([seed, domain == "books"])
     labels = np.arange(count) % 2
     rates = np.full((count, WORDS), 0.01)
@@ -52,7 +58,7 @@ def _texts(count: int, seed: int, domain: str) -> Split:
         if domain == "books":
             start = 2 * SHARED + label * CUES
             rates[i, start : start + CUES] = 0.4
-    return _part(np.log1p(random.poisson(rates)), labels, domain)
+    return _split(np.log1p(random.poisson(rates)), labels, domain)
 
 
 def _pictures(count: int, seed: int, domain: str) -> Split:
@@ -60,7 +66,7 @@ def _pictures(count: int, seed: int, domain: str) -> Split:
     labels = np.arange(count) % 2
     images = random.random((count, 1, 16, 16)) * (0.4 if domain == "books" else 0.6)
     images[labels == 1, :, 4:10, 4:10] += 0.4
-    return _part(images, labels, domain)
+    return _split(images, labels, domain)
 
 
 def _job(folder: Path, network: Network, draw: Callable[[int, int, str], Split], count: int = 24) -> Job:
@@ -102,28 +108,28 @@ def _accuracy(job: Job, split: Split) -> float:
     return float((answers.numpy() == split.labels).mean())
 
 
-class Recorded(DomainLoss):
-    """Keeps what it was shown."""
+class RecordingLoss(DomainLoss):
+    """A domain loss of 0 that records its inputs."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.shown: list[AlignmentBatch] = []
+        self.batches: list[AlignmentBatch] = []
         self.unused = nn.Parameter(torch.zeros(1))
 
-    def forward(self, seen: AlignmentBatch) -> torch.Tensor:
-        self.shown.append(seen)
-        return seen.features.sum() * 0.0
+    def forward(self, batch: AlignmentBatch) -> torch.Tensor:
+        self.batches.append(batch)
+        return batch.features.sum() * 0.0
 
 
-def _objective(job: Job, **more: Any) -> tuple[Aligned, Recorded, Shape]:
-    kept: dict[str, Any] = {}
+def _objective(job: Job, **more: Any) -> tuple[AlignmentObjective, RecordingLoss, AlignmentSizes]:
+    made: dict[str, Any] = {}
 
-    def make(shape: Shape) -> DomainLoss:
-        kept["shape"], kept["between"] = shape, Recorded()
-        return kept["between"]
+    def make(sizes: AlignmentSizes) -> DomainLoss:
+        made["sizes"], made["loss"] = sizes, RecordingLoss()
+        return made["loss"]
 
-    objective = Aligned(job, _options("dann", **more), make)
-    return objective, kept["between"], kept["shape"]
+    objective = AlignmentObjective(job, _options("dann", **more), make)
+    return objective, made["loss"], made["sizes"]
 
 
 def _batch(job: Job, progress: float = 0.5) -> Batch:
@@ -133,7 +139,7 @@ def _batch(job: Job, progress: float = 0.5) -> Batch:
     return Batch(torch.from_numpy(images), torch.from_numpy(job.train.labels[:6]), places, progress)
 
 
-def test_the_reversed_gradient_is_minus_strength_and_the_value_stays() -> None:
+def test_the_reversed_gradient_is_minus_lambda_and_the_value_stays() -> None:
     x = torch.tensor([1.0, -2.0], requires_grad=True)
     y = reversed_gradient(x, 0.25)
     assert torch.equal(y, x)
@@ -142,22 +148,22 @@ def test_the_reversed_gradient_is_minus_strength_and_the_value_stays() -> None:
     assert x.grad.tolist() == [-0.75, -1.25]
 
 
-def test_the_network_gets_the_class_gradient_less_strength_times_that_of_the_domains(pictures: Job) -> None:
-    """And the classifier of domains gets its own whole, however weak the strength."""
+def test_the_network_gets_the_class_gradient_less_lambda_times_that_of_the_domains(pictures: Job) -> None:
+    """The domain classifier gets its own gradient whole, however small lambda is."""
     options, network, batch = _options("dann", weight=0.5), pictures.network.train(), _batch(pictures, progress=0.1)
-    objective = Aligned(pictures, options, lambda shape: DannLoss(options, shape))
+    objective = AlignmentObjective(pictures, options, lambda sizes: DannLoss(options, sizes))
     classifier = objective.domain_loss.classifier
     ours, theirs = (list(one.parameters()) for one in (network.backbone, classifier))
     found = torch.autograd.grad(objective(network, batch), [*ours, *theirs])
     features = network.features(batch.images)
-    of_classes = objective.of_classes.of(network.head(features[:6]), batch.labels)
+    class_loss = objective.class_loss.of(network.head(features[:6]), batch.labels)
     domains = torch.tensor([0] * 6 + [1] * 6)
-    of_domains = nn.functional.cross_entropy(classifier.layers(features), domains)
-    class_part = torch.autograd.grad(of_classes, ours, retain_graph=True)
-    domain_part = torch.autograd.grad(of_domains, [*ours, *theirs])
-    strength = 0.5 * (2 / (1 + np.exp(-1.0)) - 1)
+    domain_loss = nn.functional.cross_entropy(classifier.layers(features), domains)
+    class_part = torch.autograd.grad(class_loss, ours, retain_graph=True)
+    domain_part = torch.autograd.grad(domain_loss, [*ours, *theirs])
+    lambda_ = 0.5 * (2 / (1 + np.exp(-1.0)) - 1)
     for got, one, other in zip(found, class_part, domain_part, strict=False):
-        assert torch.allclose(got, one - strength * other, atol=1e-6)
+        assert torch.allclose(got, one - lambda_ * other, atol=1e-6)
     for got, whole in zip(found[len(ours) :], domain_part[len(ours) :], strict=True):
         assert torch.allclose(got, whole, atol=1e-6)
     assert max(float(one.abs().max()) for one in domain_part[: len(ours)]) > 1e-4
@@ -166,33 +172,33 @@ def test_the_network_gets_the_class_gradient_less_strength_times_that_of_the_dom
 def test_one_pass_shows_source_and_target_and_their_domains(pictures: Job) -> None:
     passes = []
     pictures.network.backbone.register_forward_hook(lambda *_: passes.append(1))
-    objective, between, shape = _objective(pictures)
+    objective, loss, sizes = _objective(pictures)
     passes.clear()
     objective(pictures.network, _batch(pictures))
-    seen = between.shown[0]
+    batch = loss.batches[0]
     assert len(passes) == 1
-    assert (shape.width, shape.classes, shape.domains) == (64, 2, 2)
-    assert seen.domains.tolist() == [0] * 6 + [1] * 6
-    assert seen.features.shape == (12, 64)
-    assert seen.lambda_ == pytest.approx(2 / (1 + np.exp(-5)) - 1)
+    assert (sizes.width, sizes.classes, sizes.domains) == (64, 2, 2)
+    assert batch.domains.tolist() == [0] * 6 + [1] * 6
+    assert batch.features.shape == (12, 64)
+    assert batch.lambda_ == pytest.approx(2 / (1 + np.exp(-5)) - 1)
 
 
 def test_any_stage_can_be_aligned(pictures: Job) -> None:
-    objective, between, shape = _objective(pictures, layer="block1")
+    objective, loss, sizes = _objective(pictures, layer="block1")
     objective(pictures.network, _batch(pictures))
-    assert shape.width == between.shown[0].features.shape[1] == 32
+    assert sizes.width == loss.batches[0].features.shape[1] == 32
     assert not pictures.network.backbone.stages["block1"]._forward_hooks
-    with pytest.raises(ConfigError, match="built are block1, block2"):
+    with pytest.raises(ConfigError, match="'block4' is no stage of this network; allowed: block1, block2"):
         _objective(pictures, layer="block4")
 
 
-def test_several_source_domains_and_the_target_are_told_apart(pictures: Job) -> None:
+def test_several_source_domains_and_the_target_are_different_domains(pictures: Job) -> None:
     samples = [replace(one, domain=f"books{i % 3}") for i, one in enumerate(pictures.train.samples)]
     several = replace(pictures, train=replace(pictures.train, samples=samples))
-    objective, between, shape = _objective(several)
+    objective, loss, sizes = _objective(several)
     objective(several.network, _batch(several))
-    assert shape.domains == 4
-    assert between.shown[0].domains.tolist() == [0, 1, 2, 0, 1, 2] + [3] * 6
+    assert sizes.domains == 4
+    assert loss.batches[0].domains.tolist() == [0, 1, 2, 0, 1, 2] + [3] * 6
     without = replace(several, target=None)
     assert _objective(without)[2].domains == 3
 
@@ -203,12 +209,12 @@ def test_one_domain_alone_is_refused(pictures: Job) -> None:
 
 
 def test_a_prior_of_the_target_weighs_the_source_between_domains(pictures: Job) -> None:
-    objective, between, _ = _objective(pictures, target_prior=(0.2, 0.8))
+    objective, loss, _ = _objective(pictures, target_prior=(0.2, 0.8))
     objective(pictures.network, _batch(pictures))
-    weights = between.shown[0].weights
+    weights = loss.batches[0].weights
     assert torch.allclose(weights[:6], torch.tensor([0.4, 1.6] * 3))
     assert weights[6:].tolist() == [1.0] * 6
-    with pytest.raises(ConfigError, match="shares that sum to 1"):
+    with pytest.raises(ConfigError, match="3 values with the sum 1; give 2 shares of 0 or more that sum to 1"):
         _objective(pictures, target_prior=(0.2, 0.2, 0.6))
 
 
@@ -222,12 +228,12 @@ def test_statistics_per_domain_end_in_the_network_as_those_of_the_target(picture
     objective(pictures.network, batch)
     after = norm.running_mean.clone()
     assert objective.statistics is not None
-    of_source = objective.statistics.mean0.clone()
-    assert not torch.allclose(after, of_source)
+    source_mean = objective.statistics.mean0.clone()
+    assert not torch.allclose(after, source_mean)
     target_alone = pictures.network.backbone.stages["block1"][0](pictures.network.backbone.adapted(batch.images[6:]))
     assert torch.allclose(after, 0.9 * before + 0.1 * target_alone.mean(dim=(0, 2, 3)), atol=1e-6)
     with objective.evaluation_statistics(pictures.network, pictures.validation):
-        assert torch.equal(norm.running_mean, of_source)
+        assert torch.equal(norm.running_mean, source_mean)
     assert torch.equal(norm.running_mean, after)
     assert "forward" not in vars(norm)
     with plain.evaluation_statistics(pictures.network, pictures.validation):
@@ -289,7 +295,7 @@ def test_a_training_that_is_killed_ends_with_the_same_weights_statistics_and_his
 
 
 @pytest.mark.parametrize("name", ["dann", "adabn", "mean_teacher"])
-def test_a_head_that_is_solved_first_is_solved_for_them_too(name: str, pictures: Job) -> None:
+def test_a_probed_head_comes_before_their_phases_too(name: str, pictures: Job) -> None:
     options = _options(name, head="probe", selection="mutual_information")
     history = find_strategy(name).fit(pictures, options)
     assert "phase" not in history[0]
@@ -299,22 +305,22 @@ def test_a_head_that_is_solved_first_is_solved_for_them_too(name: str, pictures:
 def test_a_wide_product_is_projected(pictures: Job) -> None:
     from shared.strategies.cdan import CdanLoss
 
-    between = CdanLoss(_options("cdan"), Shape(3000, 2, 2))
-    seen = AlignmentBatch(torch.rand(8, 3000), torch.rand(8, 2), torch.arange(8) // 4, torch.ones(8), 4, 1.0)
-    assert between(seen).isfinite()
-    assert between.classifier.layers[0].in_features == 1024
+    loss = CdanLoss(_options("cdan"), AlignmentSizes(3000, 2, 2))
+    batch = AlignmentBatch(torch.rand(8, 3000), torch.rand(8, 2), torch.arange(8) // 4, torch.ones(8), 4, 1.0)
+    assert loss(batch).isfinite()
+    assert loss.classifier.layers[0].in_features == 1024
 
 
 def test_coral_is_0_of_equal_covariances_and_follows_the_definition() -> None:
     from shared.strategies.coral import CoralLoss
 
-    between, x = CoralLoss(_options("coral"), Shape(5, 2, 2)), torch.randn(12, 5)
+    loss, x = CoralLoss(_options("coral"), AlignmentSizes(5, 2, 2)), torch.randn(12, 5)
     domains, ones = torch.arange(24) // 12, torch.ones(24)
     same = AlignmentBatch(torch.cat([x, x + 3.0]), torch.zeros(24, 2), domains, ones, 12, 1.0)
     other = replace(same, features=torch.cat([x, 2 * x]))
-    assert float(between(same)) == pytest.approx(0, abs=1e-9)
+    assert float(loss(same)) == pytest.approx(0, abs=1e-9)
     expected = ((3 * torch.cov(x.T, correction=0)) ** 2).sum() / (4 * 25)
-    assert float(between(other)) == pytest.approx(float(expected), rel=1e-4)
+    assert float(loss(other)) == pytest.approx(float(expected), rel=1e-4)
 
 
 def test_word_counts_through_one_hidden_layer_adapt_as_pictures_do(tmp_path: Path) -> None:
@@ -337,6 +343,6 @@ def test_batchnorm_per_domain_is_refused_where_no_domains_are_aligned() -> None:
         _options("finetune", batch_norm="per_domain")
 
 
-def test_all_aligning_strategies_share_their_options() -> None:
+def test_all_alignment_strategies_share_their_options() -> None:
     for name in ("dann", "cdan", "coral"):
         assert issubclass(find_strategy(name).options, AlignmentOptions)

@@ -15,15 +15,15 @@ def test_the_pull_is_half_the_strength_times_the_squared_distance_of_each_stage(
         for parameter in network.head.parameters():
             parameter.fill_(0.5)
     pull = SourceParameters(network, {"block1": 0.2, "block3": 3.0, "block4": 0.0}, head=0.01)
-    of_head = sum(p.numel() for p in network.head.parameters())
-    assert pull(network).item() == pytest.approx(0.5 * 0.01 * 0.25 * of_head)
+    head_size = sum(p.numel() for p in network.head.parameters())
+    assert pull(network).item() == pytest.approx(0.5 * 0.01 * 0.25 * head_size)
     shifts = {"block1": 0.1, "block2": 7.0, "block3": -0.2, "block4": 5.0}
     with torch.no_grad():
         for stage, shift in shifts.items():
             for parameter in network.backbone.stages[stage].parameters():
                 parameter.add_(shift)
     counts = {stage: sum(p.numel() for p in network.backbone.stages[stage].parameters()) for stage in shifts}
-    expected = 0.005 * 0.25 * of_head + 0.1 * 0.01 * counts["block1"] + 1.5 * 0.04 * counts["block3"]
+    expected = 0.005 * 0.25 * head_size + 0.1 * 0.01 * counts["block1"] + 1.5 * 0.04 * counts["block3"]
     assert pull(network).item() == pytest.approx(expected, rel=1e-4)
 
 

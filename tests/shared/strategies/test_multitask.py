@@ -18,7 +18,7 @@ from shared.models.restore import load_trained
 from shared.pipeline.train import run
 from shared.prediction.predictor import Predictor
 from shared.prediction.text import in_words
-from shared.strategies.multitask import STRATEGY, FurtherTask, Options, Weighting
+from shared.strategies.multitask import STRATEGY, AuxiliaryTask, Options, Weighting
 from shared.training.job import Job
 from shared.training.objective import ClassLoss
 from tests.shared.small_job import Killed, small_job
@@ -49,7 +49,7 @@ def _job(folder: Path, progress: Any = lambda *_: None) -> Job:
     return replace(job, train=_labelled(job.train), validation=_labelled(job.validation))
 
 
-def test_uncertainty_weighs_as_in_the_paper_and_finds_the_minimum() -> None:
+def test_weighting_by_uncertainty_is_that_of_the_paper_and_finds_the_minimum() -> None:
     """At the minimum of exp(-s) L + s / 2 over s, exp(-s) is 1 / (2 L)."""
     weighting, losses = Weighting(None, 2), torch.tensor([0.2, 3.0])
     with torch.no_grad():
@@ -77,14 +77,14 @@ def test_a_task_without_a_label_in_the_batch_moves_no_weight() -> None:
     assert weighting.log_variances.grad.tolist() == [-0.5, 0.0]
 
 
-def test_fixed_weights_are_what_they_say() -> None:
+def test_fixed_weights_multiply_the_losses() -> None:
     weighting = Weighting([0.0, 2.5], 2)
     assert float(weighting(torch.tensor([9.0, 2.0]), torch.tensor([True, True]))) == 5.0
     assert list(weighting.parameters()) == []
 
 
 def test_images_without_a_label_have_no_part_in_the_loss() -> None:
-    task = FurtherTask(AuxiliaryHead("side", 3, ("a", "b")), ClassLoss(torch.ones(2)), np.array([0, -1, 1, -1]))
+    task = AuxiliaryTask(AuxiliaryHead("side", 3, ("a", "b")), ClassLoss(torch.ones(2)), np.array([0, -1, 1, -1]))
     features = torch.randn(3, 3, generator=torch.Generator().manual_seed(0), requires_grad=True)
     loss, known = task(features, torch.tensor([3, 2, 0]))
     expected = torch.nn.functional.cross_entropy(task.head(features[1:]), torch.tensor([1, 0]))
@@ -106,7 +106,7 @@ def test_both_tasks_are_learnt_and_the_head_stays_with_the_network(tmp_path: Pat
     assert (head(features).argmax(dim=1).numpy() == truth).mean() > 0.8
 
 
-def test_alone_a_task_is_what_the_checkpoint_is_chosen_by(tmp_path: Path) -> None:
+def test_an_auxiliary_task_alone_chooses_the_checkpoint(tmp_path: Path) -> None:
     job = _job(tmp_path)
     before = job.network.head.weight.detach().clone()
     options = _options(weighting="fixed", weights={"class": 0.0}, weight_decay=0.0)
@@ -142,15 +142,15 @@ def test_killed_and_resumed_it_ends_with_the_same_weights(tmp_path: Path, monkey
         ({"tasks": ["Patient Name"]}, "pattern"),
         ({"weighting": "fixed", "weights": {"plane": 1.0}}, "no task plane; there are class, side"),
         ({"weights": {"side": 1.0}}, "weights are for weighting=fixed"),
-        ({"weighting": "fixed", "weights": {"class": 0.0, "side": 0.0}}, "one is more"),
+        ({"weighting": "fixed", "weights": {"class": 0.0, "side": 0.0}}, "class 0, side 0; each must be 0 or more"),
     ],
 )
-def test_options_that_cannot_be_meant_are_refused(changes: dict[str, Any], fault: str) -> None:
+def test_contradictory_options_are_refused(changes: dict[str, Any], fault: str) -> None:
     with pytest.raises(ConfigError, match=fault):
         _options(**changes)
 
 
-def test_a_run_keeps_reports_exports_and_predicts_its_further_task(
+def test_a_run_keeps_reports_exports_and_predicts_its_auxiliary_task(
     tmp_path: Path, tiny_words: tuple[str, ...], characters: Path
 ) -> None:
     phase = "{epochs: 4, train: all, lr_head: 0.01, lr_backbone: 0.003}"
