@@ -130,7 +130,7 @@ def test_the_upper_bound_learns_from_the_target_alone() -> None:
 
 
 def test_what_contradicts_a_target_is_refused() -> None:
-    both = ("data.target.domain=a", "data.target.labels=used", "data.target.labels=absent")
-    for words in (("data.target.domain=a", "data.split.held_out_domain=b"), ("data.target.labels=used",), both):
+    other_use = ("data.target.domain=a", "data.target.labels=some")
+    for words in (("data.target.domain=a", "data.split.held_out_domain=b"), ("data.target.labels=used",), other_use):
         with pytest.raises(ConfigError, match="target"):
             load_config(None, words)
