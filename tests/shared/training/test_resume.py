@@ -36,7 +36,7 @@ import sys
 from pathlib import Path
 import shared.training.trainer
 from handwriting.task import TASK
-from shared.config import load_config
+from shared.config.read import load_config
 from shared.pipeline.train import run
 
 def progress(what, done, total, note):
@@ -53,7 +53,7 @@ import json, os, sys
 from pathlib import Path
 import torch
 from handwriting.task import TASK
-from shared.config import load_config
+from shared.config.read import load_config
 from shared.pipeline.train import run
 
 folder, written = sys.argv[1], []

@@ -203,7 +203,8 @@ def test_random_weights_depend_on_the_seed_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("resnet81", "did you mean resnet18"), ("unheard-of-zzz", "known: alexnet, vgg11")]
+    ("name", "message"),
+    [("resnet81", "did you mean resnet18"), ("unheard-of-zzz", "known: convnet_small, lenet, alexnet, vgg11")],
 )
 def test_an_unknown_name_is_refused(name: str, message: str) -> None:
     with pytest.raises(UnknownNameError, match=message):
