@@ -135,14 +135,16 @@ def _without_oracle(tree: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.usefixtures("quick_ending")
 def test_the_way_back_is_judged_on_the_source_and_told(config: Config, tmp_path: Path) -> None:
-    changed = config.model_copy(update={"reverse_validation": True})
+    assert config.data.target is not None
+    target = config.data.target.model_copy(update={"reverse_validation": True})
+    changed = config.model_copy(update={"data": config.data.model_copy(update={"target": target})})
     folder = run(TASK, changed, root=tmp_path, out=tmp_path / "run")
-    told = read_json(folder / "reverse.json")
-    assert len(told["hits"]) == len(Run.read("", folder).validation.labels)
-    assert told["accuracy"] == pytest.approx(np.mean(told["hits"]))
+    reverse = read_json(folder / "reverse.json")
+    assert len(reverse["hits"]) == len(Run.read("", folder).validation.labels)
+    assert reverse["accuracy"] == pytest.approx(np.mean(reverse["hits"]))
     assert not (folder / "reverse").exists()
     notes = read_json(folder / "report.json")["notes"]
-    assert any(note.startswith("Target far: loss kept epoch") and "as an oracle" in note for note in notes)
+    assert any(note.startswith("Target far: log_likelihood kept epoch") and "as an oracle" in note for note in notes)
 
 
 def test_the_alarm_is_raised_unless_the_whole_interval_speaks_for_adapting() -> None:
