@@ -11,7 +11,7 @@ from PIL import Image
 
 from handwriting.task import TASK
 from shared.errors import DataError
-from shared.evaluation.measures import UsageContext
+from shared.evaluation.cases import UsageContext
 from shared.io.atomic import read_json
 from shared.prediction.external import _in_common, assess_data
 from shared.samples import Sample
@@ -20,7 +20,7 @@ Draw = Callable[..., Path]
 
 
 def _assess(run: Path, data: Path) -> dict:
-    return assess_data(TASK, run, data, stakes=UsageContext(), progress=lambda *_: None)
+    return assess_data(TASK, run, data, usage=UsageContext(), progress=lambda *_: None)
 
 
 def test_other_data_are_judged_whole(tiny_run: Path, tmp_path: Path, draw_characters: Draw) -> None:
@@ -60,7 +60,7 @@ def test_classes_that_the_run_does_not_know_are_named(tiny_run: Path, tmp_path: 
     shutil.move(data / "digit_0", data / "digit_7")
     with pytest.raises(DataError, match=r"does not know digit_7.*--known-only"):
         _assess(tiny_run, data)
-    tree = assess_data(TASK, tiny_run, data, stakes=UsageContext(), progress=lambda *_: None, known_only=True)
+    tree = assess_data(TASK, tiny_run, data, usage=UsageContext(), progress=lambda *_: None, known_only=True)
     assert tree["coverage"]["assessed"] == 6
     assert "3 images of other classes were left out." in tree["notes"]
 
