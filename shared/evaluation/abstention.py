@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.evaluation.cases import DecisionRule
-from shared.evaluation.decision.ood import HIGHEST, by_series
+from shared.evaluation.decision.ood import MAX_SCORE, by_series
 from shared.evaluation.evaluate import evaluate
 from shared.evaluation.measure import Table, measures_in
 from shared.evaluation.statistics.intervals import group_codes
@@ -86,7 +86,7 @@ def abstention_text(tree: Mapping[str, Any], positive_name: str | None) -> str:
         tree: The result of `abstention`.
         positive_name: Name of the positive event; None: the task has none.
     """
-    if tree["threshold"] >= HIGHEST:
+    if tree["threshold"] >= MAX_SCORE:
         return "validation is too small to tell what is unlike the training images: every input would be assessed"
     text = f"{tree['not_assessed']} of {tree['inputs']} inputs are unlike the training images and would not be assessed"
     if positive_name is not None and tree["not_assessed"]:

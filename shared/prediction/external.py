@@ -152,24 +152,33 @@ def _evaluate(
     task: Task, record: ModelRecord, scored: _Scored, belonging: Grouping, usage: UsageContext
 ) -> dict[str, Any]:
     """The measures of the scored images, and their abstention."""
-    probabilities, labels, common = _in_common_classes(task, record, scored)
+    names = [str(sample.label) for sample in scored.samples]
+    probabilities, labels, common = in_common_classes(task, record, np.stack(scored.probabilities), names)
     domains = [sample.domain for sample in scored.samples]
     result = evaluate(probabilities, labels, common, belonging=belonging, domains=domains, usage=usage)
     ood = np.array(scored.ood)
     return result | {"abstention": abstention(probabilities, ood, labels, scored.samples, belonging, common)}
 
 
-def _in_common_classes(
-    task: Task, record: ModelRecord, scored: _Scored
+def in_common_classes(
+    task: Task, record: ModelRecord, probabilities: NDArray[np.float64], names: Sequence[str]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], ModelRecord]:
-    """Probabilities and labels in classes that run and data share, and the record with those classes.
+    """Brings probabilities and labels to classes that run and data share.
 
     Where the data have other classes, only whether an image is positive can be compared.
+
+    Args:
+        task: The application.
+        record: The run's model record.
+        probabilities: float64 [N, classes] of the run, 0 to 1.
+        names: [N] true class of each image.
+
+    Returns:
+        Probabilities and labels in common classes, and the record with those classes.
 
     Raises:
         DataError: The data have other classes, and the task has no positive event.
     """
-    probabilities, names = np.stack(scored.probabilities), [str(sample.label) for sample in scored.samples]
     unknown = sorted(set(names) - set(record.classes))
     if not unknown:
         return probabilities, np.array([record.classes.index(name) for name in names]), record

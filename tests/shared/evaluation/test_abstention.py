@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from shared.evaluation.abstention import abstention, abstention_text
-from shared.evaluation.decision.ood import HIGHEST
+from shared.evaluation.decision.ood import MAX_SCORE
 from shared.runs.record import ModelRecord
 from shared.samples import Grouping, Sample
 
@@ -60,6 +60,6 @@ def test_without_a_positive_class_none_is_counted(record: ModelRecord) -> None:
 
 
 def test_a_threshold_that_nothing_exceeds_is_told_as_none(record: ModelRecord) -> None:
-    blind = replace(record, ood={"threshold": HIGHEST})
+    blind = replace(record, ood={"threshold": MAX_SCORE})
     tree = abstention(PROBABILITIES, np.full(6, 0.6), LABELS, SAMPLES, BELONGING, blind)
     assert abstention_text(tree, "tumour").startswith("validation is too small")
