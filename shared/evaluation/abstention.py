@@ -12,7 +12,7 @@ from shared.evaluation.cases import DecisionRule
 from shared.evaluation.decision.ood import MAX_SCORE, by_series
 from shared.evaluation.evaluate import evaluate
 from shared.evaluation.measure import Table, measures_in
-from shared.evaluation.statistics.intervals import group_codes
+from shared.evaluation.statistics.groups import group_codes
 from shared.samples import Grouping, Sample
 
 

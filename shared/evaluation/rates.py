@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.evaluation.statistics.intervals import Weights, bootstrap, group_codes, wilson, wilson_grouped
+from shared.evaluation.statistics.groups import group_codes
+from shared.evaluation.statistics.intervals import Weights, bootstrap, wilson, wilson_grouped
 
 WILSON = "Wilson"
 WILSON_GROUPED = "Wilson, for as many trials as the variance between groups leaves"

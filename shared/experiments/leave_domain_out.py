@@ -11,7 +11,7 @@ import numpy as np
 from shared.config.schema import Config, HeldOutSplit
 from shared.data.loading import load_dataset
 from shared.errors import DataError
-from shared.evaluation.measure import Table, measures_in
+from shared.evaluation.measure import MEASURES, Table, measures_in
 from shared.evaluation.ranking import sensitivity_at_specificity
 from shared.evaluation.text import disclaimers
 from shared.experiments.crossval import require_no_chosen_test
@@ -80,7 +80,7 @@ def leave_out_lines(tree: Mapping[str, Any]) -> list[str]:
     lines = []
     for domain, rows in tree["domains"].items():
         for row in rows:
-            cells = [f"{key.replace('_', ' ')} {_cell(row[key])}" for key in row if key not in ("seed", "run", "n")]
+            cells = [f"{_name(key)} {_cell(row[key])}" for key in row if key not in ("seed", "run", "n")]
             lines.append(f"{domain} left out, seed {row['seed']}, n {row['n']}: {', '.join(cells)}")
     aucs = [[row["auc"]["value"] for row in rows] for rows in tree["domains"].values() if "auc" in rows[0]]
     defined = [np.mean(values) for values in aucs if None not in values]
@@ -111,6 +111,10 @@ def _measures(folder: Path) -> dict[str, Any]:
         name = f"sensitivity_at_specificity_{SPECIFICITY}"
         measures[name] = sensitivity_at_specificity(scores, truth, found.belonging.units, SPECIFICITY)
     return measures
+
+
+def _name(key: str) -> str:
+    return MEASURES.get(key).heading if key in MEASURES else key.replace("_", " ")
 
 
 def _cell(measure: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from scipy.optimize import minimize
 
 from shared.evaluation.decision.aggregation import POOLS, Aggregation, Values, pooled_logits
 from shared.evaluation.decision.series import SeriesScores, group_slices, slices_of
-from shared.evaluation.statistics.intervals import group_codes
+from shared.evaluation.statistics.groups import group_codes
 from shared.samples import Grouping
 
 CANDIDATES = (*((name,) for name in POOLS), ("max", "top3", "mean"))

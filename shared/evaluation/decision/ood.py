@@ -9,10 +9,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t
 
 from shared.errors import RunError
-from shared.evaluation.statistics.intervals import group_codes
+from shared.evaluation.statistics.groups import group_codes
 from shared.seeding import generator
 
 FILE = "features.npy"
@@ -139,6 +138,8 @@ def choose_threshold(scores: Values, rate: float) -> float:
     if count < 2:
         return MAX_SCORE
     # copies of training images score about 0, and their logarithms would widen the spread without bound
+    from scipy.stats import t  # prediction imports this module, and SciPy takes half a second
+
     floor = max(float(np.median(scores)) / MAX_RATIO, MIN_SCORE)
     logarithms = np.log(np.maximum(scores, floor))
     reach = float(t.ppf(1.0 - rate, count - 1)) * np.sqrt(1.0 + 1.0 / count)

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import DataError
-from shared.evaluation.statistics.intervals import LEVEL, clopper_pearson_upper, group_codes
+from shared.evaluation.statistics.groups import group_codes
+from shared.evaluation.statistics.intervals import LEVEL, clopper_pearson_upper
 
 COVERAGES = 50
 """Number of thresholds tried, at steps of 2% of coverage. Each takes its part of the error of the bound, which costs

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.evaluation.decision.aggregation import Aggregation, Values
-from shared.evaluation.statistics.intervals import group_codes
+from shared.evaluation.statistics.groups import group_codes
 from shared.samples import Grouping
 
 Flags = NDArray[np.bool_]

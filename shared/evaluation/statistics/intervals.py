@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta, binomtest, norm, t
 
+from shared.evaluation.statistics.groups import group_codes
+
 LEVEL = 0.95
 DRAWS = 1000
 """Resamples for a percentile interval. Source: Efron & Tibshirani 1993, section 13.3, ask for about 1,000."""
@@ -118,12 +120,6 @@ def clopper_pearson_lower(successes: int, trials: int, level: float = LEVEL) -> 
     Source: Clopper & Pearson, Biometrika 26:404, 1934.
     """
     return float(binomtest(successes, trials, alternative="greater").proportion_ci(level, method="exact").low)
-
-
-def group_codes(groups: Sequence[Hashable]) -> NDArray[np.int64]:
-    """Numbers groups, int64 [N], in the order in which they first occur: names must not change an interval."""
-    first: dict[Hashable, int] = {}
-    return np.array([first.setdefault(group, len(first)) for group in groups], dtype=np.int64)
 
 
 def bootstrap(

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from shared.errors import DataError, RunError, UsageError
 from shared.evaluation.decision.series import score_series
-from shared.evaluation.statistics.intervals import bootstrap, group_codes
+from shared.evaluation.statistics.groups import group_codes
+from shared.evaluation.statistics.intervals import bootstrap
 from shared.evaluation.statistics.paired import compare_aucs, sign_flip_p
 from shared.runs.folder import check_finished
 from shared.runs.predictions import FILE, Predictions, read_predictions

@@ -50,9 +50,9 @@ def test_words_name_the_domain_and_say_what_is_not_defined() -> None:
         }
     }
     first, second, mean = leave_out_lines(tree)
-    assert first == "a left out, seed 0, n 10: auc 0.500 [0.400, 0.600], sensitivity 0.500 [0.400, 0.600]"
+    assert first == "a left out, seed 0, n 10: AUC 0.500 [0.400, 0.600], sensitivity 0.500 [0.400, 0.600]"
     assert second == (
-        "b left out, seed 0, n 10: auc not defined (only one of the two kinds occurs), sensitivity 0.500 no interval"
+        "b left out, seed 0, n 10: AUC not defined (only one of the two kinds occurs), sensitivity 0.500 no interval"
     )
     assert mean == "AUC, mean over the 1 domains that define one: 0.500"
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from shared.evaluation.decision.aggregation import Aggregation
 from shared.evaluation.decision.fit_aggregation import CANDIDATES, MIN_UNITS, Choice, choose_aggregation
-from shared.evaluation.statistics.intervals import group_codes
+from shared.evaluation.statistics.groups import group_codes
 from shared.samples import Grouping
 
 
