@@ -24,8 +24,9 @@ from shared.data.loading import load_dataset
 from shared.data.partition import split_data
 from shared.data.split import Split
 from shared.evaluation.calibration import fit_temperature, softmax
+from shared.evaluation.cases import Rule
 from shared.evaluation.decision.decide import decide
-from shared.evaluation.measures import evaluate
+from shared.evaluation.evaluate import evaluate
 from shared.samples import SPLITS, Grouping
 from shared.task import Preprocessing
 from shared.training.selection import LABEL_FREE
@@ -69,12 +70,9 @@ def screening(scores: Scores, validation: Split, tested: Scores, test: Split) ->
     told = evaluate(
         softmax(tested / temperature),
         test.labels,
-        ("no_tumour", "tumour"),
-        positive=POSITIVE,
+        Rule(("no_tumour", "tumour"), POSITIVE.tolist(), decision.chosen.threshold, decision.aggregation),
         belonging=test.belonging,
         domains=["target"] * len(test.labels),
-        threshold=decision.chosen.threshold,
-        aggregation=decision.aggregation,
     )
     found: Measures = {}
     for key in ("auc", "sensitivity", "specificity"):

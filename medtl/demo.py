@@ -8,7 +8,7 @@ from typing import Any
 
 from medtl.task import TASK
 from shared.config.read import load_config
-from shared.evaluation.text import in_words
+from shared.evaluation.text import measure_text
 from shared.io.atomic import read_json
 from shared.pipeline.train import run
 from shared.progress import Progress
@@ -48,7 +48,7 @@ def _train(root: Path, name: str, words: Sequence[str], progress: Progress) -> P
 
 
 def _cells(test: Mapping[str, Any]) -> str:
-    return " ".join(f"{in_words(test[name]):>22s}" for name in ("auc", "sensitivity", "specificity"))
+    return " ".join(f"{measure_text(test[name]):>22s}" for name in ("auc", "sensitivity", "specificity"))
 
 
 def _auc(run: Path) -> float:

@@ -172,5 +172,4 @@ def quick_ending(monkeypatch: pytest.MonkeyPatch) -> None:
         return 0.0
 
     monkeypatch.setattr("shared.pipeline.finish.export_onnx", export)
-    monkeypatch.setattr("shared.reporting.run_report.attribute", lambda network, images, *_: images[:, 0])
-    monkeypatch.setattr("shared.reporting.run_report.attribution_sheet", lambda *_: "data:,")
+    monkeypatch.setattr("shared.reporting.run_report.attribution_figure", lambda *_: "data:,")

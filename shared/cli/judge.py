@@ -11,7 +11,7 @@ import typer
 
 from shared.cli.support import RUNS, exit_code, json_line, make_folder, write_predictions
 from shared.errors import UsageError
-from shared.prediction.text import in_words
+from shared.prediction.text import answer_text
 from shared.progress import Lines
 
 if TYPE_CHECKING:
@@ -92,11 +92,11 @@ def judge(task: Task, request: Request, on_answer: OnAnswer | None = None) -> in
     for item in items:
         answer = predictor.assess(item)
         statuses.add(answer.status)
-        tree, words, found = answer.to_json(task), [in_words(answer, task)], list["Explanation"]()
+        tree, words, found = answer.to_json(task), [answer_text(answer, task)], list["Explanation"]()
         if explainer is not None:
             found = explainer.explain(item, answer)
             tree["explanations"] = [one.to_json() for one in found]
-            words += [one.in_words(task) for one in found]
+            words += [one.line(task) for one in found]
         if on_answer is not None:
             more, said = on_answer(item, answer, predictor.record, found)
             tree, words = tree | more, words + said

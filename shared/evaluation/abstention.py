@@ -1,4 +1,4 @@
-"""What a run would not assess because it is unlike its training images: how much, how many positives, and the rest."""
+"""Inputs that a run would not assess because they are unlike its training images: their number, and the rest."""
 
 from __future__ import annotations
 
@@ -8,33 +8,16 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.evaluation.decision.aggregation import Aggregation
-from shared.evaluation.decision.ood import HIGHEST, by_series
-from shared.evaluation.measures import evaluate
-from shared.evaluation.statistics.intervals import group_codes
+from shared.evaluation.cases import DecisionRule
+from shared.evaluation.decision.ood import MAX_SCORE, by_series
+from shared.evaluation.evaluate import evaluate
+from shared.evaluation.measure import Table, measures_in
+from shared.evaluation.statistics.groups import group_codes
 from shared.samples import Grouping, Sample
 
-RATES = ("accuracy", "auc", "sensitivity", "specificity")
 
-
-class DecisionRule(Protocol):
-    """How probabilities become answers: what of a model's record decides."""
-
-    @property
-    def classes(self) -> Sequence[str]:
-        """Names in the order of the network's outputs."""
-
-    @property
-    def positive(self) -> Sequence[bool]:
-        """For each class, whether it is the event that must not be missed."""
-
-    @property
-    def threshold(self) -> float:
-        """Probability from which an input is positive, or an answer accepted."""
-
-    @property
-    def aggregation(self) -> Aggregation:
-        """How the slices of a series become one probability."""
+class AbstainingRule(DecisionRule, Protocol):
+    """A decision rule that also says from where on nothing is assessed."""
 
     @property
     def ood(self) -> Mapping[str, Any]:
@@ -47,60 +30,65 @@ def abstention(
     labels: NDArray[np.int64],
     samples: Sequence[Sample],
     belonging: Grouping,
-    rule: DecisionRule,
+    rule: AbstainingRule,
 ) -> dict[str, Any]:
-    """Counts the inputs (series, and images on their own) above the threshold, and judges the images of the others.
+    """Counts the inputs (series, and images on their own) that would not be assessed, and evaluates the other images.
 
-    The measures of `shared.evaluation.measures.evaluate` leave nothing out: abstention must not make a model look
+    The measures of `shared.evaluation.evaluate.evaluate` leave nothing out: abstention must not make a model look
     better.
 
     Args:
-        probabilities: [N, classes] of images.
-        ood: [N] their out-of-distribution scores.
-        labels: [N] true classes, indices into the columns of `probabilities`.
-        samples: The images.
-        belonging: Of each of them.
+        probabilities: float64 [N, classes], 0 to 1, of images.
+        ood: float64 [N], their out-of-distribution scores.
+        labels: int64 [N], true classes, indices into the columns of `probabilities`.
+        samples: [N] the images.
+        belonging: Series, group and independent unit of each image.
         rule: How the run decides, for example its `ModelRecord`.
 
     Returns:
         `threshold`, `inputs`, `not_assessed`, `not_assessed_positive` (None without a positive class), `coverage`, and
-        `assessed`: the rates of the images that are left, empty where none or all are.
+        `assessed`: measures of the images that are left, empty where none or all are.
     """
     inputs = [sample.series_key for sample in samples]
-    beyond = by_series(ood, inputs) > rule.ood["threshold"]
+    unlike = by_series(ood, inputs) > rule.ood["threshold"]
     owners = group_codes(inputs)
-    out = beyond[owners]
-    positive = np.array(rule.positive)
-    ill = np.zeros(len(beyond), dtype=np.bool_)
-    np.logical_or.at(ill, owners, positive[labels])
-    tree: dict[str, Any] = {
+    positive = np.array(rule.positive, dtype=np.bool_)
+    shows_positive = np.zeros(len(unlike), dtype=np.bool_)
+    np.logical_or.at(shows_positive, owners, positive[labels])
+    left = ~unlike[owners]
+    return {
         "threshold": rule.ood["threshold"],
-        "inputs": len(beyond),
-        "not_assessed": int(beyond.sum()),
-        "not_assessed_positive": int((beyond & ill).sum()) if positive.any() else None,
-        "coverage": float(1.0 - beyond.mean()),
-        "assessed": {},
+        "inputs": len(unlike),
+        "not_assessed": int(unlike.sum()),
+        "not_assessed_positive": int((unlike & shows_positive).sum()) if positive.any() else None,
+        "coverage": float(1.0 - unlike.mean()),
+        "assessed": _assessed(probabilities, labels, belonging, rule, left) if left.any() and not left.all() else {},
     }
-    if out.any() and not out.all():
-        rest = evaluate(
-            probabilities[~out],
-            labels[~out],
-            rule.classes,
-            positive=positive,
-            belonging=belonging.of_those(~out),
-            domains=["all"] * int((~out).sum()),
-            threshold=rule.threshold,
-            aggregation=rule.aggregation,
-        )
-        tree["assessed"] = {name: rest[name] for name in RATES if name in rest}
-    return tree
 
 
-def abstention_in_words(tree: dict[str, Any], positive_name: str | None) -> str:
-    """One sentence for a person."""
-    if tree["threshold"] >= HIGHEST:
+def _assessed(
+    probabilities: NDArray[np.float64],
+    labels: NDArray[np.int64],
+    belonging: Grouping,
+    rule: DecisionRule,
+    left: NDArray[np.bool_],
+) -> dict[str, Any]:
+    """The measures of the images that are left."""
+    names = ["all"] * int(left.sum())
+    found = evaluate(probabilities[left], labels[left], rule, belonging=belonging.of_those(left), domains=names)
+    return {measure.key: found[measure.key] for measure in measures_in(Table.ABSTENTION) if measure.key in found}
+
+
+def abstention_text(tree: Mapping[str, Any], positive_name: str | None) -> str:
+    """One sentence on the inputs that would not be assessed.
+
+    Args:
+        tree: The result of `abstention`.
+        positive_name: Name of the positive event; None: the task has none.
+    """
+    if tree["threshold"] >= MAX_SCORE:
         return "validation is too small to tell what is unlike the training images: every input would be assessed"
-    said = f"{tree['not_assessed']} of {tree['inputs']} inputs are unlike the training images and would not be assessed"
+    text = f"{tree['not_assessed']} of {tree['inputs']} inputs are unlike the training images and would not be assessed"
     if positive_name is not None and tree["not_assessed"]:
-        said += f", {tree['not_assessed_positive']} of them with a {positive_name}"
-    return f"{said} (out-of-distribution score above {tree['threshold']:.3f}); the measures leave none out"
+        text += f", {tree['not_assessed_positive']} of them with a {positive_name}"
+    return f"{text} (out-of-distribution score above {tree['threshold']:.3f}); the measures leave none out"

@@ -1,4 +1,4 @@
-"""Accuracy of auxiliary tasks."""
+"""Accuracy of auxiliary tasks, which a network learns together with the classes."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ from shared.samples import Grouping
 def evaluate_auxiliary(
     probabilities: NDArray[np.float64], labels: NDArray[np.int64], belonging: Grouping
 ) -> dict[str, Any]:
-    """Accuracy over the labelled samples, with its interval, and how many are not labelled.
+    """Computes the accuracy over the labelled samples, with its interval, and counts those without a label.
 
     Args:
-        probabilities: [N, answers].
-        labels: int64 [N], -1 where missing.
-        belonging: Of each sample.
+        probabilities: float64 [N, answers], 0 to 1.
+        labels: int64 [N], true answers; -1 where a sample has no label.
+        belonging: Series, group and independent unit of each sample.
+
+    Returns:
+        `accuracy`, a measure, and `unlabelled`, a number.
     """
-    known = labels >= 0
+    labelled = labels >= 0
     right = probabilities.argmax(axis=1) == labels
-    return {"accuracy": Rate(belonging.units)(right, known), "unlabelled": int((~known).sum())}
+    return {"accuracy": Rate(belonging.units)(right, labelled), "unlabelled": int((~labelled).sum())}

@@ -15,15 +15,17 @@ from shared.evaluation.statistics.intervals import wilson
 BINS = 10
 
 
-def judged(
+def event_probabilities(
     probabilities: NDArray[np.float64], labels: NDArray[np.int64], positive: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """What calibration is about: the positive event and whether it is there; without one, the answer and its truth.
+    """The probability float64 [N] of an event, and whether it happened, bool [N].
+
+    The event is that a case is positive; without a positive class, that its likeliest class is the true one.
 
     Args:
-        probabilities: [N, classes].
-        labels: [N] true classes.
-        positive: [classes] which are the positive event.
+        probabilities: float64 [N, classes], 0 to 1.
+        labels: int64 [N], true classes.
+        positive: bool [classes], whether a class is the positive event.
     """
     if positive.any():
         return probabilities[:, positive].sum(axis=1), positive[labels]
@@ -32,14 +34,14 @@ def judged(
 
 @dataclass(frozen=True)
 class Bin:
-    """Samples of about equal probability.
+    """Cases of about equal probability.
 
     Attributes:
-        predicted: Mean probability.
-        observed: Share of positives.
+        predicted: Mean probability of the event.
+        observed: Share of cases in which it happened.
         low: Lower end of the 95% interval of `observed` (Wilson).
-        high: Its upper end.
-        count: Samples.
+        high: Upper end of that interval.
+        count: Number of cases.
     """
 
     predicted: float
@@ -50,12 +52,12 @@ class Bin:
 
 
 def reliability_bins(scores: NDArray[np.float64], truth: NDArray[np.bool_], bins: int = BINS) -> list[Bin]:
-    """Bins of equal numbers of samples, from the lowest probability up; equal probabilities are not parted.
+    """Bins of equal numbers of cases, from the lowest probability up; equal probabilities stay together.
 
     Args:
-        scores: [N] probabilities.
-        truth: [N] whether the event happened.
-        bins: Wanted; ties may leave fewer.
+        scores: float64 [N], probabilities of the event.
+        truth: bool [N], whether the event happened.
+        bins: Number of bins; ties may leave fewer.
     """
     order = np.argsort(scores, kind="stable")
     edges = np.searchsorted(scores[order], scores[order][np.linspace(0, len(order), bins + 1).astype(int)[1:-1]])
@@ -69,7 +71,12 @@ def reliability_bins(scores: NDArray[np.float64], truth: NDArray[np.bool_], bins
 
 
 def expected_calibration_error(scores: NDArray[np.float64], truth: NDArray[np.bool_], bins: int = BINS) -> float:
-    """Mean distance of predicted and observed share over bins of equal numbers, weighted by their size.
+    """Mean distance between predicted and observed share over bins of equal numbers, weighted by their size.
+
+    Args:
+        scores: float64 [N], probabilities of the event.
+        truth: bool [N], whether the event happened.
+        bins: Number of bins; ties may leave fewer.
 
     Source: Naeini et al., AAAI 2015; with equal numbers, Nguyen & O'Connor, arXiv 1508.05154.
     """
@@ -77,20 +84,17 @@ def expected_calibration_error(scores: NDArray[np.float64], truth: NDArray[np.bo
     return float(sum(one.count * abs(one.predicted - one.observed) for one in found) / len(scores))
 
 
-def brier_score(scores: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
-    """Mean squared difference of probability and event, 0 to 1.
-
-    Source: Brier, Mon Weather Rev 78:1, 1950, in the form for two classes.
-    """
-    return float(((scores - truth) ** 2).mean())
-
-
 def net_benefit(
     scores: NDArray[np.float64], truth: NDArray[np.bool_], thresholds: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Net benefit [T] of calling positive from each threshold on: true positives less weighed false ones, a sample.
+    """Net benefit [T] of calling positive from each threshold on: true positives less weighted false ones, per case.
 
     A threshold t says that a miss costs (1 - t) / t times as much as a false alarm.
+
+    Args:
+        scores: float64 [N], probabilities of the positive event.
+        truth: bool [N], whether each case is positive.
+        thresholds: float64 [T], over 0 and below 1.
 
     Source: Vickers & Elkin, Med Decis Making 26:565, 2006.
     """
@@ -100,18 +104,18 @@ def net_benefit(
 
 
 LOG_RANGE = (-4.0, 4.0)
-"""Natural logarithms of the smallest and largest temperature tried: 0.018 to 55."""
+"""Natural logarithms of the lowest and highest temperature tried: 0.018 to 55."""
 
 
 def fit_temperature(scores: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
     """The temperature T that minimises the negative log-likelihood of softmax(scores / T).
 
     Args:
-        scores: [N, classes] scores before the softmax, of images the head was not fitted to.
+        scores: [N, classes] before the softmax, of images that the head was not fitted to.
         labels: [N] true classes.
 
     Returns:
-        T > 0. It is not let below the value at which a separable set would make all answers certain (the bound).
+        T > 0, within the bounds of `LOG_RANGE`: a separable set would else make all answers certain.
 
     Source: Guo et al., On Calibration of Modern Neural Networks, arXiv 1706.04599, section 4.2.
     """

@@ -1,4 +1,4 @@
-"""Measures of the order of scores: AUC, average precision, sensitivity at a specificity."""
+"""Statistics of the order of scores: AUC, average precision, sensitivity at a specificity."""
 
 from __future__ import annotations
 
@@ -7,63 +7,47 @@ from typing import Any
 
 import numpy as np
 
-from shared.evaluation.rates import (
-    BOOTSTRAP,
-    Flags,
-    Units,
-    Values,
-    divide,
-    rarest_kind,
-    too_few,
-    undefined,
-    with_interval,
-)
-from shared.evaluation.statistics.intervals import Weights, bootstrap
+from shared.evaluation.rates import Flags, Units, Values, bootstrapped, divide, undefined
+from shared.evaluation.statistics.intervals import Weights
 
-
-def ranking(scores: Values, truth: Flags, units: Units, least: int = 1) -> dict[str, Any]:
-    """AUC and average precision; `least` is the number of samples wanted of each of the two kinds."""
-    if min(int(truth.sum()), int((~truth).sum())) < least:
-        measure = undefined("only one of the two kinds occurs" if least == 1 else f"{too_few(least)} of one kind")
-        return {"auc": measure, "average_precision": measure}
-    return {
-        name: {"value": float(statistic(np.ones((1, len(truth))))[0]), "n": len(truth)}
-        | with_interval(bootstrap(units, statistic, rarest=rarest_kind(units, truth, ~truth)), BOOTSTRAP)
-        for name, statistic in rank_statistics(scores, truth).items()
-    }
+ONE_KIND = "only one of the two kinds occurs"
 
 
 def rank_statistics(scores: Values, truth: Flags) -> dict[str, Callable[[Weights], Values]]:
-    """AUC and average precision of N samples as functions of their weights [B, N], for the bootstrap of intervals."""
+    """AUC and average precision of N cases as functions of their weights [B, N], for the bootstrap of intervals.
+
+    Args:
+        scores: float64 [N], higher for positive.
+        truth: bool [N], whether each case is positive.
+    """
     ranks = _Ranks(scores, truth)
     return {"auc": ranks.auc, "average_precision": ranks.average_precision}
 
 
 def sensitivity_at_specificity(scores: Values, truth: Flags, units: Units, specificity: float) -> dict[str, Any]:
-    """The best sensitivity of a threshold that reaches `specificity` on these very samples: what a ranking is worth.
+    """The best sensitivity of any threshold that reaches a specificity on these very cases.
 
-    No run can promise it elsewhere, for its threshold would have to be known before.
+    It measures the ranking. No run can promise it elsewhere, for its threshold would have to be known before.
 
     Args:
         scores: float64 [N], higher for positive.
-        truth: [N].
-        units: [N] what is independent of the rest.
-        specificity: At least; 0 to 1.
+        truth: bool [N], whether each case is positive.
+        units: [N] number of the independent unit of each case.
+        specificity: The specificity to reach, 0 to 1.
     """
     if not truth.any() or truth.all():
-        return undefined("only one of the two kinds occurs")
+        return undefined(ONE_KIND)
     ranks = _Ranks(scores, truth)
-
-    def statistic(weights: Weights) -> Values:
-        return ranks.sensitivity_at(weights, specificity)
-
-    value = float(statistic(np.ones((1, len(truth))))[0])
-    interval = bootstrap(units, statistic, rarest=rarest_kind(units, truth, ~truth))
-    return {"value": value, "n": len(truth)} | with_interval(interval, BOOTSTRAP)
+    return bootstrapped(lambda weights: ranks.sensitivity_at(weights, specificity), units, truth, ~truth)
 
 
 class _Ranks:
-    """Measures of a ranking for many weightings of its samples at once; equal scores share a rank."""
+    """Statistics of a ranking for many weightings of its cases at once; equal scores share a rank.
+
+    Args:
+        scores: float64 [N], higher for positive.
+        truth: bool [N], whether each case is positive.
+    """
 
     def __init__(self, scores: Values, truth: Flags) -> None:
         self.order = np.argsort(-scores, kind="stable")
@@ -77,7 +61,7 @@ class _Ranks:
         return positives, np.add.reduceat(ordered, self.starts, axis=1) - positives
 
     def auc(self, weights: Weights) -> Values:
-        """Chance that a positive sample scores above a negative one, ties halved: float64 [B]."""
+        """Chance that a positive case scores above a negative one, ties halved: float64 [B]."""
         positives, negatives = self._weigh(weights)
         beaten = negatives.sum(axis=1, keepdims=True) - np.cumsum(negatives, axis=1) + negatives / 2
         return divide((positives * beaten).sum(axis=1), positives.sum(axis=1) * negatives.sum(axis=1))

@@ -5,71 +5,55 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from shared.evaluation.measure import MEASURES, Table, measures_in
 from shared.task import Task
 
-MEASURES = (
-    ("auc", "AUC"),
-    ("average_precision", "average precision"),
-    ("sensitivity", "sensitivity"),
-    ("specificity", "specificity"),
-    ("false_negatives", "false negatives"),
-    ("false_negative_rate", "false-negative rate"),
-    ("ppv", "PPV at the prevalence of the data"),
-    ("npv", "NPV at the prevalence of the data"),
-    ("ppv_at_prevalence", "PPV at the stated prevalence"),
-    ("npv_at_prevalence", "NPV at the stated prevalence"),
-    ("f_beta", "F2"),
-    ("cost", "cost an image, in false alarms"),
-    ("accuracy", "accuracy, likeliest class"),
-    ("balanced_accuracy", "balanced accuracy, likeliest class"),
-    ("coverage", "accepted at the threshold (coverage)"),
-    ("selective_error", "error among accepted answers"),
-    ("rejected_error", "error among rejected answers"),
-    ("brier_score", "Brier score"),
-    ("expected_calibration_error", "expected calibration error"),
-)
-SUMMARY = (
-    "auc",
-    "sensitivity",
-    "specificity",
-    "false_negatives",
-    "accuracy",
-    "balanced_accuracy",
-    "coverage",
-    "selective_error",
-    "ppv_at_prevalence",
-    "npv_at_prevalence",
-    "cost",
-)
 MANY_CLASSES = 12
 """With more classes no table has a column for each."""
 
 
 def disclaimers(task: Task, synthetic: bool) -> list[str]:
-    """What must stand before every result of a model, and that it was trained on synthetic images where it was."""
+    """The sentences that must stand before every result of a model.
+
+    Args:
+        task: The application, which has disclaimers of its own.
+        synthetic: Whether the model was trained on synthetic images.
+    """
     return [
         *task.disclaimers,
         *(["Synthetic data: the model was trained on images made by a program."] if synthetic else []),
     ]
 
 
-def rows_of(results: Mapping[str, Mapping[str, Any]]) -> list[dict[str, str]]:
-    """A row a measure, with its words under `measure` and its value in each of the results under their names."""
+def measure_rows(results: Mapping[str, Mapping[str, Any]]) -> list[dict[str, str]]:
+    """The rows of a report: a row for each measure that any result has.
+
+    Args:
+        results: By name ("validation", "test"), each as `shared.evaluation.evaluate.evaluate` gives it, or one of its
+            blocks.
+
+    Returns:
+        Rows with `key`, `measure` (its title) and, under the name of each result, its value in words.
+    """
     rows = []
-    for key, words in MEASURES:
-        if any(key in result for result in results.values()):
-            values = {name: in_words(result.get(key, "")) for name, result in results.items()}
-            rows.append({"key": key, "measure": words, **values})
+    for measure in measures_in(Table.REPORT):
+        if any(measure.key in result for result in results.values()):
+            values = {name: measure_text(result.get(measure.key, "")) for name, result in results.items()}
+            rows.append({"key": measure.key, "measure": measure.title, **values})
     return rows
 
 
-def short_name(measure: str) -> str:
-    """A measure as a heading says it, without how it is counted: `accuracy` for the accuracy of the likeliest class."""
-    return dict(MEASURES)[measure].split(",")[0]
+def column_heading(key: str) -> str:
+    """The short name of the measure with this key: "AUC" for `auc`.
+
+    Raises:
+        UnknownNameError: There is no such measure.
+    """
+    return MEASURES.get(key).heading
 
 
-def in_words(measure: Any) -> str:
-    """A measure with its interval, as a person reads it: `0.953 [0.91, 0.98]`, or why it is not defined."""
+def measure_text(measure: Any) -> str:
+    """The value of a measure with its interval, `0.953 [0.910, 0.980]`, or the reason why it is not defined."""
     if not isinstance(measure, Mapping):
         return f"{measure:.3f}" if isinstance(measure, float) else str(measure)
     if measure.get("value") is None:
@@ -81,34 +65,32 @@ def in_words(measure: Any) -> str:
 
 
 def summary_lines(rows: Sequence[Mapping[str, str]], by_group: Sequence[Mapping[str, str]]) -> list[str]:
-    """The main measures of the test, a line each, with those of validation behind them where they are known.
+    """The main measures of the test, a line each, followed by those of validation where they are known.
 
     Args:
-        rows: As `rows_of` gives them, by image.
-        by_group: The same by group; empty where there are none.
+        rows: As `measure_rows` gives them, by image.
+        by_group: As `measure_rows` gives them, by group; empty where there are none.
     """
     lines = []
     for unit, table in (("", rows), (", by patient or group", by_group)):
         for row in table:
-            if row["key"] in SUMMARY:
+            if Table.SUMMARY in MEASURES.get(row["key"]).tables:
                 chosen_on = f" (validation {row['validation']})" if "validation" in row else ""
                 lines.append(f"{row['measure']}{unit}: {row['test']}{chosen_on}")
     return lines
 
 
-def beside_published(
-    published: Mapping[str, Any], test: Mapping[str, Any], history: Sequence[Mapping[str, Any]]
-) -> str:
-    """What a paper says, and what this run found, in one line.
+def published_line(published: Mapping[str, Any], test: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> str:
+    """One line that compares a published result with that of a run.
 
     Args:
         published: `source`, and `accuracy` and `minutes_an_epoch` or None, as in a configuration.
-        test: What `shared.evaluation.measures.evaluate` says of the run's test.
+        test: Measures of the run's test, as `shared.evaluation.evaluate.evaluate` gives them.
         history: Rows of the training; those of epochs carry `seconds`.
     """
     found = []
     if published["accuracy"] is not None:
-        found.append(f"accuracy {published['accuracy']:.2f}, here {in_words(test['accuracy'])}")
+        found.append(f"accuracy {published['accuracy']:.2f}, here {measure_text(test['accuracy'])}")
     seconds = [row["seconds"] for row in history if "seconds" in row]
     if published["minutes_an_epoch"] is not None:
         here = f", here {sum(seconds) / len(seconds) / 60:.2g} once the features are computed" if seconds else ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -21,7 +21,7 @@ from shared.config.schema import Config
 from shared.errors import ConfigError, DataError
 from shared.evaluation.calibration import fit_temperature, softmax
 from shared.evaluation.decision.decide import decide
-from shared.evaluation.measures import evaluate
+from shared.evaluation.evaluate import evaluate
 from shared.pipeline.finish import decision_targets
 from shared.pipeline.preflight import preflight
 from shared.pipeline.train import run as train_run
@@ -341,12 +341,9 @@ def _judged(run: Run, epoch: int, targets: Mapping[str, Any]) -> dict[str, Any]:
         found["domains"][domain] = evaluate(
             softmax(test.scores[epoch][inside] / temperature),
             test.labels[inside],
-            record.classes,
-            positive=positive,
+            replace(record, threshold=decision.chosen.threshold, aggregation=decision.aggregation),
             belonging=test.belonging.of_those(inside),
             domains=[domain] * int(inside.sum()),
-            threshold=decision.chosen.threshold,
-            aggregation=decision.aggregation,
         )
     return found
 

@@ -1,4 +1,4 @@
-"""What an adaptation leaves in its folder: `adapt.json`, and a page with columns, distances and maps of features."""
+"""The files of an adaptation: `adapt.json`, and a page with tables, distances of domains and maps of features."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.adaptation.criteria import Run
-from shared.evaluation.text import disclaimers, in_words
+from shared.evaluation.measure import Table, measures_in
+from shared.evaluation.text import disclaimers, measure_text
 from shared.experiments.adaptation import UPPER_BOUND
 from shared.io.atomic import write_json, write_text
 from shared.reporting.figures.canvas import ACCENT, INK, MUTED, address, new_figure
@@ -19,13 +20,13 @@ from shared.runs.record import read_model_record
 from shared.seeding import generator
 from shared.task import Task
 
-MEASURES = ("accuracy", "balanced_accuracy", "auc", "sensitivity", "specificity")
-MAPPED = 400
-"""Images on a map, of each domain: more hide each other, and t-SNE takes seconds for twice as many."""
-MANY_COLOURS = 20
+MAX_MAPPED = 400
+"""Images of each domain on a map: more hide each other, and t-SNE takes seconds for twice as many."""
+MAX_COLOURS = 20
+"""Most classes that a map or table tells apart by colour or column."""
 UNLABELLED = "(no label)"
 HALVINGS = 5
-"""Of one halving alone the distance of some 20 features errs by 0.2 or more."""
+"""Random halvings over which a distance is averaged: from one, the distance of some 20 features errs by 0.2 or more."""
 ORACLE_WORDS = {"log_likelihood": "mean log-likelihood", "balanced_accuracy": "balanced accuracy"}
 
 
@@ -34,69 +35,81 @@ def write_adaptation(task: Task, tree: dict[str, Any], folder: Path) -> list[str
 
     Args:
         task: The application.
-        tree: As `shared.experiments.adaptation.adapt` gives it; what is measured on features is added to it.
-        folder: Of the adaptation, with its runs.
+        tree: As `shared.experiments.adaptation.adapt` gives it; `proxy_a_distance` is added to it.
+        folder: Folder of the adaptation, with its runs.
     """
     before, after = (
         Run.read(name, folder / tree["runs"][name]) for name in (tree["settings"][0]["name"], tree["chosen"])
     )
     tree["proxy_a_distance"] = {run.name: _distance_of(run) for run in (before, after)}
-    record = read_model_record(before.path)
     write_json(folder / "adapt.json", tree)
-    lines = lines_of(tree)
-    html = template("adapt.html").render(
-        name=folder.name,
-        title=task.title,
-        disclaimers=disclaimers(task, record.synthetic),
-        statement=tree["statement"],
-        alarm=tree["kept"] == before.name,
-        target=tree["target"],
-        columns=list(tree["columns"]),
-        tables=_tables(tree),
-        chosen_by={name: f"{one['run']}, epoch {one['epoch']}" for name, one in tree["columns"].items()},
-        rule=tree["rule"],
-        oracle_rule=ORACLE_WORDS[tree["oracle_rule"]] if "oracle" in tree["columns"] else None,
-        bound=UPPER_BOUND in tree["columns"],
-        no_bound=tree["no_bound"],
-        settings=tree["settings"],
-        prior=tree["prior"] if len(record.classes) <= MANY_COLOURS else None,
-        distances=tree["proxy_a_distance"],
-        curve=_domain_curve(tree["settings"]),
-        maps=[(run.name, *_maps(run)) for run in (before, after)],
-    )
-    write_text(folder / "adapt.html", html)
-    return lines
+    context = _context(task, tree, folder.name, (before, after))
+    write_text(folder / "adapt.html", template("adapt.html").render(context))
+    return adaptation_lines(tree)
 
 
-def lines_of(tree: Mapping[str, Any]) -> list[str]:
-    """The statement, and a line for each column, domain and measure that is defined."""
+def _context(task: Task, tree: Mapping[str, Any], name: str, runs: tuple[Run, Run]) -> dict[str, Any]:
+    """Everything that the page shows."""
+    record, columns = read_model_record(runs[0].path), tree["columns"]
+    return {
+        "name": name,
+        "title": task.title,
+        "disclaimers": disclaimers(task, record.synthetic),
+        "statement": tree["statement"],
+        "alarm": tree["kept"] == runs[0].name,
+        "target": tree["target"],
+        "columns": list(columns),
+        "tables": _tables(tree),
+        "chosen_by": {name: f"{one['run']}, epoch {one['epoch']}" for name, one in columns.items()},
+        "rule": tree["rule"],
+        "oracle_rule": ORACLE_WORDS[tree["oracle_rule"]] if "oracle" in columns else None,
+        "bound": UPPER_BOUND in columns,
+        "no_bound": tree["no_bound"],
+        "settings": tree["settings"],
+        "prior": tree["prior"] if len(record.classes) <= MAX_COLOURS else None,
+        "distances": tree["proxy_a_distance"],
+        "curve": _domain_curve(tree["settings"]),
+        "maps": [(run.name, *_maps(run)) for run in runs],
+    }
+
+
+def adaptation_lines(tree: Mapping[str, Any]) -> list[str]:
+    """The statement, a line with the defined measures of each column and domain, and the distances of domains.
+
+    Args:
+        tree: As `write_adaptation` leaves it.
+    """
+    shown = measures_in(Table.ADAPTATION)
     lines = [tree["statement"]]
     for name, column in tree["columns"].items():
         for domain, block in column["domains"].items():
-            cells = [f"{key} {in_words(block[key])}" for key in MEASURES if block.get(key, {}).get("value") is not None]
-            what = f"target {domain}" if domain == tree["target"] else domain
-            lines.append(f"{name} ({column['run']}), {what}: {', '.join(cells)}")
+            defined = [one for one in shown if block.get(one.key, {}).get("value") is not None]
+            cells = [f"{one.heading} {measure_text(block[one.key])}" for one in defined]
+            where = f"target {domain}" if domain == tree["target"] else domain
+            lines.append(f"{name} ({column['run']}), {where}: {', '.join(cells)}")
     if tree["no_bound"] is not None:
         lines.append(f"not trained on target labels: {tree['no_bound']}")
     distances = tree["proxy_a_distance"]
     if None in distances.values():
-        return [*lines, "proxy A-distance: not defined, for a domain has one group alone"]
+        return [*lines, "proxy A-distance: not defined, as a domain has only one group"]
     return [*lines, f"proxy A-distance: {', '.join(f'{name} {value:.2f}' for name, value in distances.items())}"]
 
 
 def proxy_a_distance(
     source: NDArray[np.float32], target: NDArray[np.float32], units: Sequence[Sequence[int]]
 ) -> float | None:
-    """How well a linear classifier tells the features [N, width] of two domains apart: 0 (not at all) to 2 (always).
+    """The proxy A-distance of two domains: 0 where a linear classifier cannot separate their features, 2 where it can.
 
-    Half of the units of each domain train it, the other half judge it, for what belongs together is known again
-    whatever the domain; the mean error over several such halves counts. Of a domain with one unit nothing is known:
-    None.
+    The classifier is trained on half of the units of each domain and tested on the other half, for images of one unit
+    are recognised whatever the domain; the error is averaged over several random halves.
 
     Args:
-        source: Features of it.
-        target: Features of it.
-        units: Of each code of the source, and of the target: what is independent of the rest.
+        source: float32 [N, width], features of the source.
+        target: float32 [M, width], features of the target.
+        units: Number of the independent unit of each feature, of the source and of the target.
+
+    Returns:
+        The distance; None where a domain has one unit only.
 
     Source: Ben-David et al., NIPS 2006; computed as in Ganin et al., JMLR 17(59), 2016, section 5.1.5.
     """
@@ -120,7 +133,7 @@ def proxy_a_distance(
 
 
 def _half(units: Sequence[int], random: np.random.Generator) -> NDArray[np.bool_]:
-    """Whether each code is of the drawn half of units; neither half is empty."""
+    """Whether each feature belongs to the half of units that is drawn, bool [N]; neither half is empty."""
     drawn = random.permutation(np.unique(units))
     return np.isin(units, drawn[: len(drawn) // 2])
 
@@ -136,25 +149,25 @@ def _features(run: Run) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
 
 
 def _tables(tree: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A table a domain, the target first: a row a measure, a cell a column."""
+    """A table for each domain, the target first: a row for each measure, a cell for each column."""
     columns = tree["columns"].values()
     domains = sorted(next(iter(columns))["domains"], key=lambda name: (name != tree["target"], name))
     tables = []
     for domain in domains:
         blocks = [column["domains"][domain] for column in columns]
-        keys = [key for key in MEASURES if key in blocks[0]]
-        rows = [(key.replace("_", " "), [in_words(block[key]) for block in blocks]) for key in keys]
+        shown = [measure for measure in measures_in(Table.ADAPTATION) if measure.key in blocks[0]]
+        rows = [(one.heading, [measure_text(block[one.key]) for block in blocks]) for one in shown]
         tables.append({"domain": domain, "n": blocks[0]["n"], "rows": rows})
     return tables
 
 
 def _domain_curve(settings: Sequence[Mapping[str, Any]]) -> str | None:
-    """Accuracy of the classifiers of domains over the epochs; None where no method has one."""
-    told = [one for one in settings if one["domain_accuracy"]]
-    if not told:
+    """Plots the accuracy of domain classifiers over the epochs; None where no strategy has one."""
+    with_classifier = [one for one in settings if one["domain_accuracy"]]
+    if not with_classifier:
         return None
     figure, axes = new_figure(6.4, 2.6)
-    for number, one in enumerate(told):
+    for number, one in enumerate(with_classifier):
         values = one["domain_accuracy"]
         axes.plot(range(1, len(values) + 1), values, color=(INK, ACCENT, MUTED)[number % 3], label=one["name"])
     axes.xaxis.get_major_locator().set_params(integer=True)
@@ -166,19 +179,21 @@ def _domain_curve(settings: Sequence[Mapping[str, Any]]) -> str | None:
 
 
 def _maps(run: Run) -> tuple[str, str]:
-    """Two pictures of the same t-SNE of validation features: coloured by domain, and by class."""
+    """Two plots of one t-SNE of validation features: coloured by domain, and by class."""
     from sklearn.manifold import TSNE
 
     features, domains, labels = [], list[str](), []
-    for part, of_run in ((run.validation, _features(run)[0]), (run.target, _features(run)[1])):
-        chosen = generator(0, "map").permutation(len(of_run))[:MAPPED]
-        features.append(of_run[chosen])
-        domains += [part.domains[i] for i in chosen]
-        labels.append(part.labels[chosen])
+    for split, of_split in zip((run.validation, run.target), _features(run), strict=True):
+        chosen = generator(0, "map").permutation(len(of_split))[:MAX_MAPPED]
+        features.append(of_split[chosen])
+        domains += [split.domains[i] for i in chosen]
+        labels.append(split.labels[chosen])
     points = np.concatenate(features)
     perplexity = min(30.0, (len(points) - 1) / 3)
     flat = TSNE(perplexity=perplexity, init="pca", random_state=0).fit_transform(points)
-    names = np.array([*read_model_record(run.path).classes, UNLABELLED])  # the last of which is -1
+    names = np.array(
+        [*read_model_record(run.path).classes, UNLABELLED]
+    )  # -1, the label of images without one, is the last
     return _scatter(flat, np.array(domains)), _scatter(flat, names[np.concatenate(labels)])
 
 
@@ -192,6 +207,6 @@ def _scatter(points: NDArray[np.float32], names: NDArray[np.str_]) -> str:
         inside = names == kind
         axes.scatter(*points[inside].T, s=6, color=colours(number % colours.N), label=kind, linewidths=0)
     axes.set_axis_off()
-    if len(kinds) <= MANY_COLOURS:
+    if len(kinds) <= MAX_COLOURS:
         axes.legend(frameon=False, fontsize=7, markerscale=2)
     return address(figure)

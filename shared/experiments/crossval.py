@@ -1,20 +1,19 @@
-"""Repeated grouped cross-validation: every image is tested once in each repeat, by a model that never saw its group."""
+"""Repeated grouped cross-validation: in each repeat every image is tested once, by a model that never saw its group."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from shared.config.schema import Config, FoldSplit, GivenSplit
 from shared.errors import ConfigError
-from shared.evaluation.decision.series import score_series
-from shared.evaluation.rates import Rate
+from shared.evaluation.cases import Cases, group_cases, image_cases, pool
+from shared.evaluation.measure import MEASURES, Measure, Table, Tasks, measures_in
 from shared.evaluation.statistics.repeats import mean_of_repeats
 from shared.evaluation.text import disclaimers
 from shared.io.atomic import read_json
@@ -25,35 +24,36 @@ from shared.runs.predictions import read_predictions
 from shared.runs.record import read_model_record
 from shared.task import Task
 
-Flags = NDArray[np.bool_]
-ABSTAINED = ("inputs", "not_assessed", "not_assessed_positive")
+ABSTENTION_COUNTS = ("inputs", "not_assessed", "not_assessed_positive")
+"""Keys of the abstention in a report that are added up over folds."""
 
 
 def cross_validate(
     task: Task, config: Config, *, folds: int, repeats: int, root: Path, progress: Progress
 ) -> dict[str, Any]:
-    """Trains a run for each fold of each repeat and pools what each said of its test.
+    """Trains a run for each fold of each repeat, and pools the decisions on the tests of the folds.
 
-    Every fold decides at its own operating point, chosen on its own validation part. What is finished under `root` is
+    Every fold decides at its own operating point, chosen on its own validation split. Finished runs under `root` are
     used again.
 
     Args:
         task: The application.
-        config: Of each run; the repeat adds to its seed.
-        folds: At least 2.
-        repeats: How often all is divided anew.
-        root: Where the runs lie.
+        config: Configuration of the runs; the number of the repeat is added to its seed.
+        folds: Number of folds, at least 2.
+        repeats: Number of times that the data are split anew.
+        root: Folder of the runs.
         progress: Called with (what, done, total, note).
 
     Raises:
-        ConfigError: The configuration chooses a test of its own.
+        ConfigError: The configuration chooses its own test.
 
     Returns:
-        `disclaimers` (sentences), `repeats` (the pooled measures of each, with their 95% intervals), `mean` (over
-        repeats, with `spread`, their standard deviation, and the means of the bounds: repeats narrow no interval),
-        `abstention` (inputs over all folds and repeats, and how many of them would not be assessed), `runs` (names).
+        `disclaimers` (sentences), `folds`, `repeats` (the pooled measures of each, with their 95% intervals), `mean`
+        (over repeats, with `spread`, their standard deviation, and the means of the bounds: repeats narrow no
+        interval), `abstention` (number of inputs over all folds and repeats, and of those that would not be assessed),
+        `runs` (names).
     """
-    require_no_chosen_test(config, "crossval divides by itself")
+    require_no_chosen_test(config, "crossval makes its own folds")
     experiment = preflight(task, config)
     rows, names, warnings, abstained = [], [], list[str](), Counter[str]()
     for repeat in range(repeats):
@@ -65,12 +65,12 @@ def cross_validate(
             of_fold = experiment.varied(seed=config.seed + repeat, data=data)
             folder = run_experiment(of_fold, root=root / "crossval", progress=lambda *_: None)
             warnings = disclaimers(task, read_model_record(folder).synthetic)
-            tests.append(_test(folder))
+            tests.append(read_test(folder))
             abstention = read_json(folder / "report.json")["test"]["abstention"]
-            abstained.update({name: abstention[name] for name in ABSTAINED if abstention[name] is not None})
+            abstained.update({name: abstention[name] for name in ABSTENTION_COUNTS if abstention[name] is not None})
             names.append(folder.name)
             progress("folds", repeat * folds + fold + 1, repeats * folds, "")
-        rows.append(_pooled(tests))
+        rows.append(pooled_measures(tests))
     return {
         "disclaimers": warnings,
         "folds": folds,
@@ -86,7 +86,7 @@ def require_no_chosen_test(config: Config, why: str) -> None:
 
     Args:
         config: The configuration.
-        why: Why the test must not be chosen there.
+        why: Reason why the configuration must not choose a test here, for the message.
 
     Raises:
         ConfigError: `data.split` names a fold or a held-out domain.
@@ -95,8 +95,12 @@ def require_no_chosen_test(config: Config, why: str) -> None:
         raise ConfigError(f"data.split.how={config.data.split.how} chooses one test; {why}: leave it out")
 
 
-def in_words(tree: dict[str, Any]) -> list[str]:
-    """A line a measure."""
+def cross_validation_lines(tree: Mapping[str, Any]) -> list[str]:
+    """A line for each measure, and one on inputs that would not be assessed.
+
+    Args:
+        tree: As `cross_validate` gives it.
+    """
     count = len(tree["repeats"])
     lines = [f"{count} x {tree['folds']} folds, groups and duplicates kept together"]
     for name, block in tree["mean"].items():
@@ -105,81 +109,53 @@ def in_words(tree: dict[str, Any]) -> list[str]:
             f"{name}: {block['value']:.3f} {interval}, standard deviation over repeats {block['spread']:.3f}, "
             f"n {block['n']}"
         )
-    total, none, ill = (tree["abstention"].get(name) for name in ABSTAINED)
-    told = "" if ill is None else f", {ill} of them positive"
-    lines.append(f"not assessed, as unlike the training images: {none} of {total} inputs{told}")
+    total, not_assessed, positive = (tree["abstention"].get(name) for name in ABSTENTION_COUNTS)
+    of_them = "" if positive is None else f", {positive} of them positive"
+    lines.append(f"not assessed, as unlike the training images: {not_assessed} of {total} inputs{of_them}")
     return lines
 
 
 @dataclass(frozen=True)
-class _Calls:
-    """What was said of test images, or of test patients.
+class FoldTest:
+    """The test of one fold.
 
     Attributes:
-        positive: [N] truth.
-        called: [N] whether called positive at the run's own threshold.
-        units: [N] what is independent of the rest; numbers mean the same in every fold.
+        images: Its images, decided at the fold's own threshold.
+        groups: Its patients or other groups; None without a positive class.
     """
 
-    positive: Flags
-    called: Flags
-    units: tuple[int, ...]
+    images: Cases
+    groups: Cases | None = None
 
 
-@dataclass(frozen=True)
-class _Tested:
-    """The test of one run: its images, its patients where a class is positive, and what the likeliest class says."""
+def read_test(folder: Path) -> FoldTest:
+    """Reads the test of a finished run.
 
-    images: _Calls
-    groups: _Calls | None
-    likely: Flags
-    right: Flags
-
-
-def _test(folder: Path) -> _Tested:
+    Raises:
+        RunError: `model.json` or `predictions.csv` is missing or damaged.
+    """
     record, test = read_model_record(folder), read_predictions(folder)
-    flags = dict(zip(record.classes, record.positive, strict=True))
-    screening, units = any(record.positive), test.belonging.units
-    raw, truth = test.positive(record)
-    called = record.aggregation.each(raw) >= record.threshold if screening else np.zeros(len(raw), dtype=np.bool_)
-    groups = None
-    if screening:
-        scores, ill, of_groups = score_series(raw, truth, test.belonging, record.aggregation).by_group()
-        groups = _Calls(ill, scores >= record.threshold, of_groups)
-    return _Tested(
-        images=_Calls(truth, called, units),
-        groups=groups,
-        likely=np.array([flags[label] for label in test.predicted]),
-        right=test.right(),
-    )
+    number = {name: k for k, name in enumerate(record.classes)}
+    labels, predicted = (np.array([number[name] for name in names]) for names in (test.labels, test.predicted))
+    images = image_cases(test.probabilities, labels, record, test.belonging.units)
+    groups = group_cases(test.probabilities, labels, record, test.belonging) if images.screening else None
+    return FoldTest(replace(images, predicted=predicted), groups)
 
 
-def _pooled(tests: Sequence[_Tested]) -> dict[str, dict[str, Any]]:
-    images = _joined([test.images for test in tests])
-    every = np.ones(len(images.units), dtype=np.bool_)
-    rates = {"accuracy, likeliest class": Rate(images.units)(np.concatenate([test.right for test in tests]), every)}
-    if images.positive.any():
-        likely = np.concatenate([test.likely for test in tests])
-        rates |= _of(images, "")
-        rates["false-negative rate, likeliest class"] = Rate(images.units)(~likely, images.positive)
-    by_group = [test.groups for test in tests if test.groups is not None]
-    if sum(len(calls.units) for calls in by_group) < len(images.units) and by_group:
-        rates |= _of(_joined(by_group), ", by patient or group")
-    return {name: rate for name, rate in rates.items() if rate["value"] is not None}
+def pooled_measures(tests: Sequence[FoldTest]) -> dict[str, dict[str, Any]]:
+    """The measures of the tests of all folds taken together, by title; those that are not defined are left out."""
+    table = measures_in(Table.CROSS_VALIDATION)
+    images = pool([test.images for test in tests])
+    found = _by_title(table, images, "")
+    if images.screening:
+        missed = [MEASURES.get("false_negative_rate")]
+        found |= _by_title(missed, images.by_likeliest_class(), ", likeliest class")
+    groups = [test.groups for test in tests if test.groups is not None]
+    if groups and sum(len(cases.labels) for cases in groups) < len(images.labels):
+        decisions = [measure for measure in table if measure.tasks is Tasks.SCREENING]
+        found |= _by_title(decisions, pool(groups), ", by patient or group")
+    return {title: measure for title, measure in found.items() if measure["value"] is not None}
 
 
-def _of(calls: _Calls, unit: str) -> dict[str, dict[str, Any]]:
-    rate, every = Rate(calls.units), np.ones(len(calls.units), dtype=np.bool_)
-    return {
-        f"accuracy, positive or not, at the operating point{unit}": rate(calls.called == calls.positive, every),
-        f"false-negative rate{unit}": rate(~calls.called, calls.positive),
-        f"specificity{unit}": rate(~calls.called, ~calls.positive),
-    }
-
-
-def _joined(calls: Sequence[_Calls]) -> _Calls:
-    return _Calls(
-        np.concatenate([one.positive for one in calls]),
-        np.concatenate([one.called for one in calls]),
-        tuple(unit for one in calls for unit in one.units),
-    )
+def _by_title(measures: Sequence[Measure], cases: Cases, unit: str) -> dict[str, dict[str, Any]]:
+    return {f"{one.title}{unit}": one.compute(cases) for one in measures if one.defined_for(cases)}

@@ -1,4 +1,4 @@
-"""Leave-one-domain-out: every domain (scanner, collection) is the test of a run that saw nothing of it."""
+"""Leave-one-domain-out: every domain (scanner, collection) is the test of a run that was trained without it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from shared.config.schema import Config, HeldOutSplit
 from shared.data.loading import load_dataset
 from shared.errors import DataError
+from shared.evaluation.measure import MEASURES, Table, measures_in
 from shared.evaluation.ranking import sensitivity_at_specificity
 from shared.evaluation.text import disclaimers
 from shared.experiments.crossval import require_no_chosen_test
@@ -24,32 +25,30 @@ from shared.samples import Dataset
 from shared.task import Task
 
 SPECIFICITY = 0.8
-"""At which sensitivity is given beside that of the run's own threshold, which mixes ranking and calibration."""
-MEASURES = ("auc", "sensitivity", "specificity", "accuracy")
+"""Specificity at which sensitivity is given too: at the run's own threshold it mixes ranking and calibration."""
 
 
 def leave_domains_out(task: Task, config: Config, *, seeds: int, root: Path, progress: Progress) -> dict[str, Any]:
     """Trains a run for each domain and seed without that domain, and tests it there.
 
     Copies of the test's images and its patients are left out of training. Settings that are chosen by looking at
-    these numbers are chosen on the test: choose them on other domains. What is finished under
-    `root` is used again.
+    these numbers are chosen on the test: choose them on other domains. Finished runs under `root` are used again.
 
     Args:
         task: The application.
-        config: Of each run.
-        seeds: So many, from the configuration's own on.
-        root: Where the runs lie.
+        config: Configuration of the runs; domain and seed are set for each.
+        seeds: Number of seeds, counted up from that of the configuration.
+        root: Folder of the runs.
         progress: Called with (what, done, total, note).
 
     Raises:
-        ConfigError: The configuration chooses a test of its own.
-        DataError: The data hold one domain only, or a class that only one of them shows.
+        ConfigError: The configuration chooses its own test.
+        DataError: The data hold one domain only, or a class that only one domain has.
 
     Returns:
-        `disclaimers` (sentences), `domains` (for each the rows of its seeds), `runs` (names). A row has `seed`,
-        `run` and the measures of the run's test with their 95% intervals; one that the domain does not define (an AUC
-        without healthy images) says why.
+        `disclaimers` (sentences) and `domains`: for each, a row for each seed. A row has `seed`, `run`, `n` and the
+        measures of the run's test with their 95% intervals; a measure that is not defined on the domain (an AUC
+        without healthy images) has a `reason`.
     """
     require_no_chosen_test(config, "--leave-out domain chooses each domain in turn")
     experiment = preflight(task, config)
@@ -57,7 +56,7 @@ def leave_domains_out(task: Task, config: Config, *, seeds: int, root: Path, pro
     domains = sorted({sample.domain for sample in dataset.samples})
     if len(domains) < 2:
         raise DataError(f"the data hold one domain, {domains[0]!r}; leaving one out needs at least two")
-    _require_taught(dataset)
+    _require_classes_elsewhere(dataset)
     found: dict[str, list[dict[str, Any]]] = {}
     done = 0
     for domain in domains:
@@ -72,13 +71,17 @@ def leave_domains_out(task: Task, config: Config, *, seeds: int, root: Path, pro
     return {"disclaimers": disclaimers(task, dataset.synthetic), "domains": found}
 
 
-def in_words(tree: Mapping[str, Any]) -> list[str]:
-    """A line for each domain and seed, and the mean over domains of what all of them define."""
+def leave_out_lines(tree: Mapping[str, Any]) -> list[str]:
+    """A line for each domain and seed, and the mean AUC over the domains that define one.
+
+    Args:
+        tree: As `leave_domains_out` gives it.
+    """
     lines = []
     for domain, rows in tree["domains"].items():
         for row in rows:
-            said = [f"{name.replace('_', ' ')} {_said(row[name])}" for name in row if name not in ("seed", "run", "n")]
-            lines.append(f"{domain} left out, seed {row['seed']}, n {row['n']}: {', '.join(said)}")
+            cells = [f"{_name(key)} {_cell(row[key])}" for key in row if key not in ("seed", "run", "n")]
+            lines.append(f"{domain} left out, seed {row['seed']}, n {row['n']}: {', '.join(cells)}")
     aucs = [[row["auc"]["value"] for row in rows] for rows in tree["domains"].values() if "auc" in rows[0]]
     defined = [np.mean(values) for values in aucs if None not in values]
     if defined:
@@ -86,20 +89,21 @@ def in_words(tree: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _require_taught(dataset: Dataset) -> None:
-    """Whatever domain is left out, the others must show every class; said before the first of them is trained on."""
-    shown: dict[str, set[str]] = {}
+def _require_classes_elsewhere(dataset: Dataset) -> None:
+    """Refuses data in which a class has images in one domain only: without that domain nothing teaches it."""
+    domains_of: dict[str, set[str]] = {}
     for sample in dataset.samples:
-        shown.setdefault(str(sample.label), set()).add(sample.domain)
-    alone = sorted((label, domains.pop()) for label, domains in shown.items() if len(domains) == 1)
+        domains_of.setdefault(str(sample.label), set()).add(sample.domain)
+    alone = sorted((label, domains.pop()) for label, domains in domains_of.items() if len(domains) == 1)
     if alone:
-        said = "; ".join(f"class {label} is in {domain} alone" for label, domain in alone)
-        raise DataError(f"{said}: without that domain nothing teaches it; leave the class out, or add such images")
+        classes = "; ".join(f"class {label} is in {domain} alone" for label, domain in alone)
+        raise DataError(f"{classes}: without that domain nothing teaches it; leave the class out, or add such images")
 
 
 def _measures(folder: Path) -> dict[str, Any]:
     test = read_json(folder / "report.json")["test"]
-    measures = {"n": test["n"]} | {name: test[name] for name in MEASURES if name in test}
+    shown = [measure.key for measure in measures_in(Table.LEAVE_OUT)]
+    measures = {"n": test["n"]} | {key: test[key] for key in shown if key in test}
     record = read_model_record(folder)
     if any(record.positive):
         found = read_predictions(folder)
@@ -109,7 +113,11 @@ def _measures(folder: Path) -> dict[str, Any]:
     return measures
 
 
-def _said(measure: Mapping[str, Any]) -> str:
+def _name(key: str) -> str:
+    return MEASURES.get(key).heading if key in MEASURES else key.replace("_", " ")
+
+
+def _cell(measure: Mapping[str, Any]) -> str:
     if measure["value"] is None:
         return f"not defined ({measure['reason']})"
     interval = "no interval" if measure["low"] is None else f"[{measure['low']:.3f}, {measure['high']:.3f}]"

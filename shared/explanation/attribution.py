@@ -1,4 +1,4 @@
-"""Attributions: which pixels moved the score of a class, by Captum. Never called localisation."""
+"""Attribution methods, by Captum: which pixels moved the score of a class. They do not localise a finding."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ STEPS = 32
 """Points on the path of integrated gradients; the trapezoid error on the networks here is under 2% of the score."""
 SHAP_SAMPLES = 32
 SHAP_NOISE = 0.05
-"""Standard deviation of the noise, of a range of 1: what smoothing gradients took for the best of 5% to 20%.
+"""Standard deviation of the noise, for pixels of 0 to 1: the best of 5% to 20% for smoothed gradients.
 Source: Smilkov et al., arXiv 1706.03825, section 3."""
 WINDOWS = 8
-"""Windows of occlusion along a side, each moved by half of itself: 225 passes an image. It was not tuned."""
+"""Windows of occlusion along a side, at steps of half a window: 225 passes an image. The number was not tuned."""
 OCCLUDED_AT_ONCE = 15
-"""Covered copies in one pass, a row of windows: memory stays near that of a training step."""
+"""Covered copies in one pass, one row of windows: it needs about the memory of a training step."""
 OTHER_ACTIVATIONS = (nn.SiLU, nn.Hardswish, nn.GELU, nn.ELU, nn.LeakyReLU, nn.Sigmoid, nn.Hardsigmoid, nn.Tanh)
 
 Method = Callable[[Network, Tensor, int], Tensor]
-"""Takes a network in evaluation mode, one image [1, channels, size, size] and a class; gives [1, *, size, size]."""
+"""Takes a network in evaluation mode, an image [1, channels, size, size] and a class; gives [1, *, size, size]."""
 
 
 def attribute(
     network: Network, images: NDArray[np.float32], targets: NDArray[np.int64], device: torch.device, method: str
 ) -> NDArray[np.float32]:
-    """Signed attributions, float32 [N, size, size], summed over channels.
+    """Computes signed attributions of images, float32 [N, size, size], summed over channels.
 
     Args:
-        network: It is put on `device` and into evaluation mode.
-        images: float32 [N, channels, size, size] in 0..1.
-        targets: [N] the class whose score is explained, for each image.
-        device: Where to compute.
+        network: The network; it is moved to `device` and put into evaluation mode.
+        images: float32 [N, channels, size, size], 0 to 1.
+        targets: int64 [N], number of the class whose score is explained, for each image.
+        device: Device to compute on.
         method: A name in `METHODS`.
 
     Raises:
-        UsageError: No such method, or the network is none that it is made for.
+        UsageError: There is no such method, or it is not defined for the network.
     """
     if method not in METHODS:
         raise UsageError(f"no method {method!r}; allowed are {', '.join(METHODS)}")
@@ -59,13 +59,13 @@ def attribute(
 
 
 def _integrated_gradients(network: Network, image: Tensor, target: int) -> Tensor:
-    """Against a black image. Source: Sundararajan, Taly & Yan, arXiv 1703.01365."""
+    """The baseline is a black image. Source: Sundararajan, Taly & Yan, arXiv 1703.01365."""
     method = IntegratedGradients(network)
     return method.attribute(image, target=target, n_steps=STEPS, internal_batch_size=STEPS)
 
 
 def _gradient_shap(network: Network, image: Tensor, target: int) -> Tensor:
-    """Against a black image and the image's own mean, always by the same draws.
+    """The baselines are a black image and one of the image's mean; the draws are fixed.
 
     Source: Lundberg & Lee, arXiv 1705.07874, as expected gradients.
     """
@@ -77,7 +77,7 @@ def _gradient_shap(network: Network, image: Tensor, target: int) -> Tensor:
 
 
 def _occlusion(network: Network, image: Tensor, target: int) -> Tensor:
-    """What painting a square over in the image's mean costs the score. Source: Zeiler & Fergus, arXiv 1311.2901."""
+    """The drop of the score when a square is set to the image's mean. Source: Zeiler & Fergus, arXiv 1311.2901."""
     channels, side = image.shape[1], max(2, image.shape[-1] // WINDOWS)
     stride = max(1, side // 2)
     with torch.no_grad():
@@ -92,7 +92,7 @@ def _occlusion(network: Network, image: Tensor, target: int) -> Tensor:
 
 
 def _grad_cam(network: Network, image: Tensor, target: int) -> Tensor:
-    """Of the deepest feature maps, enlarged. Source: Selvaraju et al., arXiv 1610.02391."""
+    """By the deepest feature maps, enlarged. Source: Selvaraju et al., arXiv 1610.02391."""
     maps = LayerGradCam(network, _deepest_maps(network, image)).attribute(image, target=target, relu_attributions=True)
     return nn.functional.interpolate(maps, image.shape[-2:], mode="bilinear", align_corners=False)
 
@@ -115,17 +115,18 @@ METHODS: Mapping[str, Method] = {
     "guided-grad-cam": _guided_grad_cam,
 }
 DEFAULT_METHOD = "occlusion"
-"""It is defined for every network, and of the five passes the checks of `shared.explanation.sanity_checks` most often:
-on 8 real slices 7, Grad-CAM 5, guided Grad-CAM 4, integrated gradients 2, gradient SHAP 1 (docs/lab-log.md)."""
+"""It is defined for every network, and passes the checks of `shared.explanation.sanity_checks` most often: on 7 of 8
+images (Grad-CAM 5, guided Grad-CAM 4, integrated gradients 2, gradient SHAP 1). Source: docs/lab-log.md, "Which maps
+pass the checks?"."""
 
 
 def methods_for(network: Network) -> tuple[str, ...]:
-    """The methods that are defined for a network."""
+    """Names of the methods that are defined for a network."""
     return tuple(name for name in METHODS if name != "guided-grad-cam" or _why_not_guided(network) is None)
 
 
 def _deepest_maps(network: Network, image: Tensor) -> nn.Module:
-    """The last stage that gives feature maps and not a vector."""
+    """The last stage whose output is feature maps, not a vector."""
     backbone = network.backbone
     shapes: dict[str, int] = {}
     with torch.no_grad():
@@ -138,19 +139,19 @@ def _deepest_maps(network: Network, image: Tensor) -> nn.Module:
 
 
 def _why_not_guided(network: Network) -> str | None:
-    """Why guided backpropagation is not defined for a network; None where it is."""
+    """The reason why guided backpropagation is not defined for a network; None where it is."""
     modules = list(network.modules())
     if any(isinstance(module, OTHER_ACTIVATIONS) for module in modules):
-        return "has other activations than ReLU"
+        return "has activations other than ReLU"
     stages = network.backbone.stages.values()
     convolving = [stage for stage in stages if any(isinstance(part, nn.Conv2d) for part in stage.modules())]
     if not all(any(isinstance(part, (nn.ReLU, nn.ReLU6)) for part in stage.modules()) for stage in convolving):
-        return "calls ReLU as a function, out of the reach of hooks"
+        return "calls ReLU as a function, which hooks cannot reach"
     return None
 
 
 class _PlainReLU6(nn.Module):
-    """ReLU6 by way of a ReLU module, which is what Captum guides."""
+    """ReLU6 as a ReLU module and a clamp: Captum guides ReLU modules only."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -161,10 +162,10 @@ class _PlainReLU6(nn.Module):
 
 
 def _with_plain_relu(network: Network) -> Network:
-    """A copy whose activations are ReLU modules that do not work in place, for hooks to see both of their sides.
+    """A copy whose activations are ReLU modules that do not work in place, so that hooks see input and output.
 
     Raises:
-        UsageError: The network has other activations.
+        UsageError: The network has activations other than ReLU.
     """
     if (reason := _why_not_guided(network)) is not None:
         name = network.backbone.record.name
@@ -181,7 +182,7 @@ def _with_plain_relu(network: Network) -> Network:
 
 @contextmanager
 def _fixed_draws() -> Iterator[None]:
-    """Captum draws from the global generators: they are seeded inside and left as they were."""
+    """Seeds the global generators, from which Captum draws, and restores them afterwards."""
     state = np.random.get_state()
     with torch.random.fork_rng():
         torch.manual_seed(0)

@@ -1,7 +1,7 @@
-"""How attributions agree with masks of findings: the pointing game, and the share of attribution inside the mask.
+"""Agreement of attributions with masks of findings: the pointing game, and the share of attribution inside the mask.
 
-It says how often a map points at what a person outlined. It does not make the map a localisation: the network was never
-told where a finding is.
+It measures how often a map points at what a person outlined. The map is still no localisation: the network was not
+trained on masks.
 """
 
 from __future__ import annotations
@@ -20,19 +20,26 @@ from shared.models.network import Network
 from shared.progress import Progress
 
 TOLERANCE = 15 / 224
-"""Of the side: a point this near to the mask counts. Source: 15 pixels in Zhang et al., arXiv 1608.00507, section 4."""
+"""Distance to the mask, as a fraction of the side, within which a point counts as a hit. Source: 15 pixels in
+Zhang et al., arXiv 1608.00507, section 4."""
 
 
 def point(attribution: NDArray[np.float32], mask: NDArray[np.bool_]) -> tuple[bool, float]:
-    """Whether the highest attribution, [size, size], lies in the mask, and the share of the positive one inside it.
+    """Compares one map with one mask.
 
-    A map without any positive attribution hits nothing and has a share of 0.
+    Args:
+        attribution: float32 [size, size], signed.
+        mask: bool [size, size], not empty.
+
+    Returns:
+        Whether the highest attribution lies in the mask or within the tolerance, and the share of the positive
+        attribution inside the mask. A map without positive attribution is no hit and has a share of 0.
     """
     positive = np.clip(attribution, 0.0, None).astype(np.float64)
     total = positive.sum()
     if not total > 0:
         return False, 0.0
-    # enlarged maps are highest all over a plateau: its middle is what they point at
+    # an enlarged map has its maximum on a plateau: it points at the middle of it
     row, column = np.argwhere(positive == positive.max()).mean(axis=0).round().astype(int)
     return bool(_widened(mask)[row, column]), float(positive[mask].sum() / total)
 
@@ -45,20 +52,21 @@ def agreement(
     device: torch.device,
     progress: Progress,
 ) -> dict[str, Any]:
-    """What each method that is defined for the network reaches.
+    """Compares the maps of every method that is defined for a network with masks.
 
     Args:
-        network: To be explained.
+        network: The network to explain.
         images: float32 [channels, size, size] each, at least one, independent of each other.
         masks: bool [size, size] each, none of them empty.
-        targets: The true class of each image.
-        device: Where to compute.
+        targets: Number of the true class of each image.
+        device: Device to compute on.
         progress: Called with (what, done, total, note).
 
     Returns:
-        Plain data: `images`, how many; `methods`, for each the measures `pointing` (rate of highest attributions in the
-        mask or within the tolerance; Wilson's interval) and `share` (mean share of the positive attribution inside the
-        mask; bootstrap over images); `chance`, both for maps that are even, or point anywhere, in what is not black.
+        Plain data: `images`, their number; `methods`, for each the measures `pointing` (rate of highest attributions in
+        the mask or within the tolerance; Wilson's interval) and `share` (mean share of the positive attribution inside
+        the mask; bootstrap over images); `chance`, both for even maps and random points over all pixels that are not
+        black.
     """
     found: dict[str, list[tuple[bool, float]]] = {method: [] for method in methods_for(network)}
     for done, (image, mask, target) in enumerate(zip(images, masks, targets, strict=True), start=1):

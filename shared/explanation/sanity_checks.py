@@ -1,12 +1,12 @@
-"""Whether a map of attributions is to be believed: it must depend on what was learnt, and on it the score must hang.
+"""Sanity checks of an attribution map: it must depend on the weights, and the score must depend on its pixels.
 
-Two checks, each of which a map can fail:
+A map can fail either check:
 
-- Randomisation (Adebayo et al., arXiv 1810.03292): the map of a network whose weights were drawn at random, from the
-  head downwards, must look different. One that stays is drawn by the image and the architecture, like an edge filter.
+- Randomisation (Adebayo et al., arXiv 1810.03292): the map of a network with random weights, from the head downwards,
+  must look different. A map that stays the same shows the image and the architecture, like an edge filter.
 - Deletion and insertion (Petsiuk et al., arXiv 1806.07421): painting over the cells with the highest attribution first,
   in the image's mean, must lower the score faster than random maps do; uncovering them first must raise it faster. The
-  random maps are the map itself, moved and turned: scattered cells would be beaten by any smooth map.
+  random maps are the map itself, moved and turned: any smooth map would beat scattered cells.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ from shared.runs.record import ModelRecord
 from shared.seeding import derive_seed, generator
 
 GRID, STEPS = 16, 16
-"""Cells along a side, and steps of deletion and insertion: 16 cells a step. Single pixels would be no fair unit: random
-ones erase texture everywhere at once."""
+"""Cells along a side, and steps of deletion and insertion, 16 cells each. Single pixels would not be a fair unit:
+random ones erase texture everywhere at once."""
 ORDERS = 19
-"""Random maps: one that beats all of them does so by chance once in twenty."""
-SIMILAR = 0.5
+"""Number of random maps: beating all of them happens by chance once in twenty."""
+MAX_SIMILARITY = 0.5
 """Rank correlation with the map of a random network above which a map does not show what was learnt. Source of the
-measure: Adebayo et al., section 3; the bound is ours, see docs/lab-log.md for what the methods reach."""
+measure: Adebayo et al., section 3; the bound is ours, see docs/lab-log.md, "Which maps pass the checks?"."""
 DRAWS, TRIES = 3, 10
-"""Wholly random networks over which the correlation is averaged, and how many are tried: the maps of some are empty."""
-LEAST_CHANGE = 0.01
-"""Of the probability over all steps: below, deletion and insertion say nothing."""
+"""Fully random networks over which the correlation is averaged, and most that are tried: the maps of some are empty."""
+MIN_CHANGE = 0.01
+"""Change of the probability over all steps that deletion and insertion need to be conclusive."""
 BLUR = 0.08
 """Standard deviation of the blur that insertion starts from, as a fraction of the side: no shape is left."""
 BLACK = 0.02
-"""Mean of a cell below which it is background, of which no map has anything to say."""
-FEWEST_CELLS = 16
-"""Fewer cells that are not background rank nothing: then all count."""
+"""Mean pixel of a cell below which it is background, and not ranked."""
+MIN_CELLS = 16
+"""Cells that are not background that a ranking needs; with fewer, all cells count."""
 BATCH = 16
 """Images that go through the network at once; see `shared.features.cache.BATCH`."""
 
@@ -52,19 +52,19 @@ Cells = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the checks found of one map.
+    """The results of the checks of one map.
 
     Attributes:
-        similarity: Rank correlation, without its sign, of the absolute map with those of networks with a random head,
-            with the later half of the stages random too, and with everything random, 0 to 1; -1 where no random
-            network gave a map.
-        deletion: Area under the score while cells are painted over, 0 to 1; low is good.
-        insertion: Area under the score while cells are uncovered from a blur, 0 to 1; high is good.
-        random_deletion: Mean over random maps.
-        random_insertion: Mean over random maps.
-        beaten: Of the `ORDERS` random maps, how many have a smaller insertion less deletion than the map.
-        curves: The score at each step: "deletion", "insertion", and the means of the random maps.
-        faults: Why it is not to be believed, one line each; empty where it passes.
+        similarity: Absolute rank correlation, 0 to 1, of the absolute map with those of networks with a random head,
+            with the later half of the stages random too, and with everything random; -1 where no random network gave a
+            map.
+        deletion: Area under the score while cells are painted over, 0 to 1; lower is better.
+        insertion: Area under the score while cells are uncovered from a blur, 0 to 1; higher is better.
+        random_deletion: Mean of `deletion` over random maps.
+        random_insertion: Mean of `insertion` over random maps.
+        beaten: Number of the `ORDERS` random maps whose insertion less deletion is smaller than that of the map.
+        curves: The score at each step, by name: "deletion", "insertion", "random deletion", "random insertion" (means).
+        faults: Reasons why the map fails, one line each; empty where it passes.
     """
 
     similarity: tuple[float, ...]
@@ -78,21 +78,21 @@ class Verdict:
 
     @property
     def believable(self) -> bool:
-        """Whether every check was passed."""
+        """Whether the map passed every check."""
         return not self.faults
 
 
 @dataclass(frozen=True)
 class Explained:
-    """What was explained, and how, so that other networks can be explained likewise.
+    """An explained image and its method, so that random networks can be explained in the same way.
 
     Attributes:
-        network: On `device` and in evaluation mode.
-        record: Of its run.
-        image: float32 [channels, size, size] in 0..1.
-        target: The class whose score was explained.
+        network: The network, on `device` and in evaluation mode.
+        record: Model record of its run.
+        image: float32 [channels, size, size], 0 to 1.
+        target: Number of the class whose score was explained.
         method: A name in `shared.explanation.attribution.METHODS`.
-        device: Where to compute.
+        device: Device to compute on.
     """
 
     network: Network
@@ -103,12 +103,17 @@ class Explained:
     device: torch.device
 
     def attribution(self, network: Network) -> NDArray[np.float32]:
-        """What the method gives of a network, float32 [size, size], signed."""
+        """The attribution of the image by a network, float32 [size, size], signed."""
         return attribute(network, self.image[None], np.array([self.target]), self.device, self.method)[0]
 
 
 def check_map(explained: Explained, attribution: NDArray[np.float32]) -> Verdict:
-    """Checks one map, float32 [size, size], signed, of what was explained."""
+    """Checks one attribution map.
+
+    Args:
+        explained: The image, its network and the method.
+        attribution: float32 [size, size], signed, the map of that image.
+    """
     similarity = _similarity(explained, attribution)
     image = explained.image
     own = cells(attribution)
@@ -136,22 +141,28 @@ def check_map(explained: Explained, attribution: NDArray[np.float32]) -> Verdict
 
 
 def cells(pixels: NDArray[np.floating]) -> Cells:
-    """Means over a grid, [GRID, GRID], of [size, size]; no backbone takes a side below `GRID`."""
+    """Means of an image [size, size] over a grid, float64 [GRID, GRID]; no backbone takes a side below `GRID`."""
     owner = _owners(pixels.shape[0]).ravel()
     sums = np.bincount(owner, weights=pixels.ravel(), minlength=GRID * GRID)
     return (sums / np.bincount(owner, minlength=GRID * GRID)).reshape(GRID, GRID)
 
 
 def _owners(size: int) -> NDArray[np.int64]:
-    """The number of the cell, [size, size], to which each pixel belongs."""
+    """The number of the cell that each pixel belongs to, int64 [size, size]."""
     along = np.arange(size) * GRID // size
     return along[:, None] * GRID + along[None, :]
 
 
 def rank_correlation(first: Cells, second: Cells, image: NDArray[np.float32]) -> float:
-    """Spearman's correlation of two grids over the cells where the image is not black; 0 where one is constant."""
+    """Spearman's correlation of two grids over the cells where the image is not black; 0 where one is constant.
+
+    Args:
+        first: float64 [GRID, GRID].
+        second: float64 [GRID, GRID].
+        image: float32 [channels, size, size], 0 to 1.
+    """
     seen = cells(image.mean(axis=0)) > BLACK
-    if seen.sum() < FEWEST_CELLS:
+    if seen.sum() < MIN_CELLS:
         seen = np.ones_like(seen)
     ranks = [rankdata(grid[seen]) for grid in (first, second)]
     if any(np.ptp(row) == 0 for row in ranks):
@@ -165,12 +176,13 @@ def _faults(attribution: NDArray[np.float32], similarity: float, beaten: int, ch
     faults = []
     if similarity < 0:
         faults.append(f"none of {TRIES} networks with random weights gave a map to compare with")
-    if similarity > SIMILAR:
+    if similarity > MAX_SIMILARITY:
         faults.append(
-            f"a network with random weights gives a map like it (rank correlation {similarity:.2f}, at most {SIMILAR})"
+            f"a network with random weights gives a map like it (rank correlation {similarity:.2f}, "
+            f"at most {MAX_SIMILARITY})"
         )
-    if change < LEAST_CHANGE:
-        faults.append(f"the score moves by less than {LEAST_CHANGE}: deletion and insertion say nothing")
+    if change < MIN_CHANGE:
+        faults.append(f"the score moves by less than {MIN_CHANGE}: deletion and insertion are not conclusive")
     elif beaten < ORDERS:
         faults.append(f"deletion and insertion beat only {beaten} of {ORDERS} random maps")
     return faults
@@ -210,7 +222,7 @@ def _order(values: Cells) -> NDArray[np.int64]:
 
 
 def _moved(grid: Cells) -> list[Cells]:
-    """The map moved around the edges, turned and mirrored at random: as smooth as it is, and somewhere else."""
+    """Random maps as smooth as a map: the map itself, shifted around the edges, turned and mirrored at random."""
     found = []
     for draw in range(ORDERS):
         random = generator(draw, "moved map")
@@ -228,7 +240,7 @@ def _blurred(image: NDArray[np.float32]) -> NDArray[np.float32]:
 def _curves(
     explained: Explained, orders: Sequence[NDArray[np.int64]], ground: NDArray[np.float32], *, insert: bool
 ) -> Cells:
-    """The probability of the class, [orders, STEPS + 1], while cells go from image to ground, or the other way."""
+    """The probability of the class, float64 [orders, STEPS + 1], while cells change from image to ground or back."""
     network, image = explained.network, explained.image
     owners = _owners(image.shape[-1])
     turned = [np.argsort(order)[owners] for order in orders]

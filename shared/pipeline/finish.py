@@ -24,17 +24,19 @@ from shared.data.split import Split
 from shared.evaluation.abstention import abstention
 from shared.evaluation.auxiliary import evaluate_auxiliary
 from shared.evaluation.calibration import fit_temperature, softmax
+from shared.evaluation.cases import UsageContext
 from shared.evaluation.decision.decide import Decision, decide
 from shared.evaluation.decision.ood import FILE, Reference, choose_threshold
 from shared.evaluation.decision.operating_point import OperatingPoint
-from shared.evaluation.measures import UsageContext, evaluate
+from shared.evaluation.evaluate import evaluate
 from shared.io.atomic import file_hash, write_array, write_json, write_text
 from shared.models.onnx_export import export_onnx
 from shared.models.weights import WeightsReport
 from shared.pipeline.preflight import Experiment
 from shared.pipeline.scores import Scores, familiar_scores, reference_features, score_split
 from shared.processes.memory import peak_memory_mib
-from shared.reporting.run_report import Finished, write_report
+from shared.reporting.finished import Finished
+from shared.reporting.run_report import write_report
 from shared.runs.folder import finish, is_finished, read_training_digests, write_training_digests
 from shared.runs.predictions import write_predictions
 from shared.runs.record import ModelRecord
@@ -101,7 +103,7 @@ def complete(experiment: Experiment, trained: Trained, started: float) -> None:
     done = Finished(
         record=record,
         config=_without_folders(experiment.config),
-        stakes=context,
+        usage=context,
         notes=(*trained.data.notes, *_leaks_of_weights(splits["test"], before)),
         splits=splits,
         probabilities=probabilities,
@@ -283,13 +285,10 @@ def _evaluate(
     result = evaluate(
         probabilities,
         split.labels,
-        record.classes,
-        positive=np.array(record.positive),
+        record,
         belonging=split.belonging,
         domains=[sample.domain for sample in split.samples],
-        threshold=record.threshold,
-        aggregation=record.aggregation,
-        stakes=context,
+        usage=context,
     )
     return {
         **result,

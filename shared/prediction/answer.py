@@ -1,4 +1,4 @@
-"""The answer to one input: decision, probabilities, certificate, notes."""
+"""The answer to one input: decision, probabilities, certified sensitivity, notes."""
 
 from __future__ import annotations
 
@@ -10,17 +10,23 @@ from shared.task import Task
 
 @dataclass(frozen=True)
 class SliceAnswer:
-    """What was found on one slice."""
+    """The answer to one slice.
+
+    Attributes:
+        number: Place in the series, from 1.
+        label: The most probable class.
+        probabilities: Probability of each class.
+        positive_probability: Probability of the positive event; None where the task has none.
+        decision: The decision if the slice had been given alone, whatever its out-of-distribution score.
+        ood_score: Out-of-distribution score, 0 to 2: high for a slice unlike the training images.
+    """
 
     number: int
-    """In the order of the series, from 1."""
     label: str
     probabilities: dict[str, float]
     positive_probability: float | None
     decision: str
-    """That of the slice as if it had been given alone and lay within the distribution."""
     ood_score: float
-    """How unlike the training images it is."""
 
 
 @dataclass(frozen=True)
@@ -28,26 +34,28 @@ class Answer:
     """One answer of `predict`.
 
     Attributes:
-        input: As the person named it.
+        input: The name of the input, as the user gave it.
         model: Name of the run that answers.
-        status: "assessed"; "refused", where the input is none that may be judged; or "not assessed", where the model
-            knows nothing like it.
-        reason: One line, without identifiers; None when assessed.
-        label: The most probable class.
+        status: "assessed"; "refused", where the input must not be judged; or "not assessed", where it is unlike the
+            training images.
+        reason: Why it was not assessed, in one line without identifiers; None when assessed.
+        label: The most probable class. This and the fields below are None, empty or without meaning when the status is
+            not "assessed", except the out-of-distribution score and the notes.
         decision: At the threshold: "positive" or "negative"; where the task has no positive class, "accepted" or
-            "rejected" (too unsure to be relied on). None, as what follows, when not assessed.
-        probabilities: By class, for the whole input.
+            "rejected" (too unsure).
+        probabilities: Probability of each class, for the whole input.
         positive_probability: Probability of the positive event; None where the task has none.
-        threshold: From which `positive_probability` means "positive", or the probability of `label` "accepted".
-        certified_sensitivity: What validation certifies at this threshold; None where nothing was certified.
-        ood_score: How unlike the training images the input is, 0 to 2; see
+        threshold: Value from which `positive_probability` means "positive", or the probability of `label` "accepted".
+        certified_sensitivity: Sensitivity that validation certifies at this threshold; None where nothing was certified
+            or the certificate does not hold for this input.
+        ood_score: Out-of-distribution score of the input, 0 to 2, high for one unlike the training images; see
             `shared.evaluation.decision.ood`. None when refused.
-        ood_threshold: Above which it is not assessed.
-        auxiliary: By auxiliary task that the model has learnt, the probabilities of its answers,
-            averaged over slices; they were not calibrated.
-        slices: One answer a slice, in the order of the series.
-        notes: What to know beside the answer.
-        synthetic_model: Whether the model has only ever seen synthetic images.
+        ood_threshold: Value of `ood_score` above which an input is not assessed.
+        auxiliary: For each auxiliary task of the model, the probabilities of its answers, averaged over slices; they
+            are not calibrated.
+        slices: One answer for each slice, in the order of the series.
+        notes: Sentences to read with the answer.
+        synthetic_model: Whether the model was trained on synthetic images only.
     """
 
     input: str
@@ -68,14 +76,14 @@ class Answer:
     synthetic_model: bool = False
 
     def likeliest(self) -> list[tuple[str, float]]:
-        """The likeliest classes with their probabilities, from the top; none when refused."""
+        """The likeliest classes with their probabilities, the highest first; none when refused."""
         return sorted((self.probabilities or {}).items(), key=lambda entry: -entry[1])[:LIKELIEST]
 
     def to_json(self, task: Task) -> dict[str, Any]:
         """Plain data for `--json`: the fields, with the positive event under its own name (`tumour_probability`).
 
-        Where the task has none, `top` lists the likeliest classes, as `label`, as people are told it and with its
-        `probability`.
+        Where the task has no positive event, `top` lists the likeliest classes with `label`, `said` (its name for
+        people) and `probability`.
         """
         tree = asdict(self)
         for node in (tree, *tree["slices"]):
@@ -91,4 +99,4 @@ class Answer:
 
 
 LIKELIEST = 5
-"""Classes that are told of one answer, where there are many."""
+"""Most classes that are listed with one answer."""

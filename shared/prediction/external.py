@@ -1,9 +1,9 @@
-"""A finished run put to other data than it was made of, by ONNX Runtime. Nothing here imports torch."""
+"""Evaluation of a finished run on data that it was not trained on, by ONNX Runtime. Nothing here imports torch."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from shared.data.group_split import group_units
 from shared.data.partition import audit_note, audited
 from shared.errors import DataError, InputRefused
-from shared.evaluation.abstention import abstention, abstention_in_words
-from shared.evaluation.measures import UsageContext, evaluate
-from shared.evaluation.text import disclaimers, rows_of, summary_lines
+from shared.evaluation.abstention import abstention, abstention_text
+from shared.evaluation.cases import UsageContext
+from shared.evaluation.evaluate import evaluate
+from shared.evaluation.text import disclaimers, measure_rows, summary_lines
 from shared.prediction.predictor import Predictor
 from shared.progress import Progress
 from shared.runs.record import ModelRecord
@@ -24,119 +25,169 @@ from shared.task import Task
 
 
 def assess_data(
-    task: Task, run: Path, source: Path, *, stakes: UsageContext, progress: Progress, known_only: bool = False
+    task: Task, run: Path, source: Path, *, usage: UsageContext, progress: Progress, known_only: bool = False
 ) -> dict[str, Any]:
-    """Evaluates a run on labelled data at its own threshold; images that it has seen are left out.
+    """Evaluates a run on labelled data at its own threshold; images that it was trained on are left out.
 
     Args:
         task: The application.
         run: A finished run.
         source: Folder, zip or manifest.
-        stakes: Of the use that the model is meant for.
+        usage: Where the model will be used.
         progress: Called with (what, done, total, note).
         known_only: Whether images of classes that the run does not know are left out, and counted.
 
     Returns:
-        `summary` and `notes` (sentences), `coverage`, and under `test` what `shared.evaluation.measures.evaluate` says.
+        `summary` and `notes` (sentences), `coverage` (numbers of images), and `test` as
+        `shared.evaluation.evaluate.evaluate` gives it, with its `abstention`.
 
     Raises:
-        RunError: The run is unfinished, damaged or another application's.
-        DataError: No image is left, or the data has classes that the run does not know and cannot be judged by.
+        RunError: The run is unfinished, damaged or of another application.
+        DataError: No image is left, or the data have classes that the run does not know and that cannot be compared.
     """
     predictor = Predictor(run, task.name, task.preprocess)
-    record, seen = predictor.record, predictor.seen
+    record = predictor.record
     dataset = task.load(source, options=record.preprocessing.options)
     labelled = [sample for sample in dataset.samples if sample.label is not None]
     samples = [sample for sample in labelled if not known_only or sample.label in record.classes]
-    kept: list[Sample] = []
-    rows: list[NDArray[np.float64]] = []
-    ood: list[float] = []
-    refused: list[Sample] = []
-    copies = same_group = 0
+    scored = _score(task, predictor, samples, progress)
+    found = audited(task, replace(dataset, samples=tuple(scored.samples)), progress)
+    belonging = Grouping.of(scored.samples, group_units(scored.samples, found.clusters).tolist())
+    result = _evaluate(task, record, scored, belonging, usage)
+    notes = [
+        *dataset.notes,
+        scored.left_out_note(len(samples)),
+        audit_note(found),
+        *([f"{len(labelled) - len(samples)} images of other classes were left out."] if known_only else []),
+        f"{len(scored.refused)} were refused, {scored.refused_positive(task)} of them positive.",
+        f"{abstention_text(result['abstention'], task.positive_name)}.",
+    ]
+    summary = summary_lines(measure_rows({"test": result}), measure_rows({"test": result.get("by_group", {})}))
+    return {
+        "summary": [*disclaimers(task, record.synthetic), *summary],
+        "notes": notes,
+        "coverage": {
+            "assessed": len(scored.samples),
+            "refused": len(scored.refused),
+            "refused_positive": scored.refused_positive(task),
+            "seen_in_training": scored.copies,
+            "group_seen_in_training": scored.same_group,
+        },
+        "test": result,
+    }
+
+
+@dataclass
+class _Scored:
+    """The images that were scored, and those that were not.
+
+    Attributes:
+        samples: Scored images.
+        probabilities: float64 [classes] of each scored image.
+        ood: Out-of-distribution score of each scored image.
+        refused: Images that cannot be read or are blank.
+        copies: Number of images that the run was trained on, pixel for pixel.
+        same_group: Number of images of groups (patients) that the run was trained on.
+    """
+
+    samples: list[Sample] = field(default_factory=list)
+    probabilities: list[NDArray[np.float64]] = field(default_factory=list)
+    ood: list[float] = field(default_factory=list)
+    refused: list[Sample] = field(default_factory=list)
+    copies: int = 0
+    same_group: int = 0
+
+    def refused_positive(self, task: Task) -> int:
+        """The number of refused images that are positive."""
+        return sum(task.is_positive(str(sample.label)) for sample in self.refused)
+
+    def left_out_note(self, total: int) -> str:
+        """One sentence on the images that were left out because the run was trained on them.
+
+        Args:
+            total: Number of images, with those left out.
+        """
+        return (
+            f"{self.copies} of {total} images were in training or validation of the run, pixel for pixel, and "
+            f"{self.same_group} are of groups (patients) that were; they were left out. Near duplicates were not "
+            "searched for, and patients are recognised by their DICOM PatientID only, under the same salt."
+        )
+
+
+def _score(task: Task, predictor: Predictor, samples: Sequence[Sample], progress: Progress) -> _Scored:
+    """Scores the images that the run was not trained on.
+
+    Raises:
+        DataError: No image is left.
+    """
+    scored, seen = _Scored(), predictor.seen
     for done, sample in enumerate(samples, start=1):
         try:
             pixels = task.read(sample)
             if pixels.min() == pixels.max():
                 raise InputRefused("is blank")  # as `predict` refuses it
-            image = task.preprocess(pixels, record.preprocessing)
+            image = task.preprocess(pixels, predictor.record.preprocessing)
         except (DataError, InputRefused):
-            refused.append(sample)
+            scored.refused.append(sample)
         else:
             if global_group_digest(sample) in seen:
-                same_group += 1
+                scored.same_group += 1
             elif image_digest(image) in seen:
-                copies += 1
+                scored.copies += 1
             else:
-                (row,), (strange,) = predictor.judge([image])
-                rows.append(row)
-                ood.append(float(strange))
-                kept.append(sample)
+                (row,), (ood,) = predictor.judge([image])
+                scored.samples.append(sample)
+                scored.probabilities.append(row)
+                scored.ood.append(float(ood))
         progress("judging", done, len(samples), "")
-    if not kept:
+    if not scored.samples:
         raise DataError(
-            f"none of {len(samples)} images is left: {copies} were seen in training, {same_group} are of patients or "
-            f"other groups that were, {len(refused)} refused"
+            f"none of {len(samples)} images is left: {scored.copies} were seen in training, {scored.same_group} are of "
+            f"patients or other groups that were, {len(scored.refused)} were refused"
         )
-    found = audited(task, replace(dataset, samples=tuple(kept)), progress)
-    probabilities, labels, classes, positive = _in_common(task, record, np.stack(rows), kept)
-    belonging = Grouping.of(kept, group_units(kept, found.clusters).tolist())
-    result = evaluate(
-        probabilities,
-        labels,
-        classes,
-        positive=positive,
-        belonging=belonging,
-        domains=[sample.domain for sample in kept],
-        threshold=record.threshold,
-        aggregation=record.aggregation,
-        stakes=stakes,
-    )
-    common = replace(record, classes=classes, positive=tuple(positive.tolist()))
-    result["abstention"] = abstention(probabilities, np.array(ood), labels, kept, belonging, common)
-    coverage = {
-        "assessed": len(kept),
-        "refused": len(refused),
-        "refused_positive": sum(task.is_positive(str(sample.label)) for sample in refused),
-        "seen_in_training": copies,
-        "group_seen_in_training": same_group,
-    }
-    notes = [
-        *dataset.notes,
-        f"{copies} of {len(samples)} images stood in training or validation of the run, pixel for pixel, and "
-        f"{same_group} are of groups (patients) that did; they were left out. Near duplicates were not looked for, and "
-        "patients are known again by their DICOM PatientID only, under the same salt.",
-        audit_note(found),
-        *([f"{len(labelled) - len(samples)} images of other classes were left out."] if known_only else []),
-        f"{len(refused)} were refused, {coverage['refused_positive']} of them positive.",
-        f"{abstention_in_words(result['abstention'], task.positive_name)}.",
-    ]
-    summary = summary_lines(rows_of({"test": result}), rows_of({"test": result.get("by_group", {})}))
-    return {
-        "summary": [*disclaimers(task, record.synthetic), *summary],
-        "notes": notes,
-        "coverage": coverage,
-        "test": result,
-    }
+    return scored
 
 
-def _in_common(
-    task: Task, record: ModelRecord, probabilities: NDArray[np.float64], samples: Sequence[Sample]
-) -> tuple[NDArray[np.float64], NDArray[np.int64], tuple[str, ...], NDArray[np.bool_]]:
-    """Probabilities, labels, class names and positive flags in the classes that run and data share.
+def _evaluate(
+    task: Task, record: ModelRecord, scored: _Scored, belonging: Grouping, usage: UsageContext
+) -> dict[str, Any]:
+    """The measures of the scored images, and their abstention."""
+    names = [str(sample.label) for sample in scored.samples]
+    probabilities, labels, common = in_common_classes(task, record, np.stack(scored.probabilities), names)
+    domains = [sample.domain for sample in scored.samples]
+    result = evaluate(probabilities, labels, common, belonging=belonging, domains=domains, usage=usage)
+    ood = np.array(scored.ood)
+    return result | {"abstention": abstention(probabilities, ood, labels, scored.samples, belonging, common)}
 
-    Where the data names other classes, only whether a sample is positive can be compared.
+
+def in_common_classes(
+    task: Task, record: ModelRecord, probabilities: NDArray[np.float64], names: Sequence[str]
+) -> tuple[NDArray[np.float64], NDArray[np.int64], ModelRecord]:
+    """Brings probabilities and labels to classes that run and data share.
+
+    Where the data have other classes, only whether an image is positive can be compared.
+
+    Args:
+        task: The application.
+        record: The run's model record.
+        probabilities: float64 [N, classes] of the run, 0 to 1.
+        names: [N] true class of each image.
+
+    Returns:
+        Probabilities and labels in common classes, and the record with those classes.
+
+    Raises:
+        DataError: The data have other classes, and the task has no positive event.
     """
-    positive = np.array(record.positive)
-    names = [str(sample.label) for sample in samples]
     unknown = sorted(set(names) - set(record.classes))
     if not unknown:
-        return probabilities, np.array([record.classes.index(name) for name in names]), record.classes, positive
+        return probabilities, np.array([record.classes.index(name) for name in names]), record
     if task.positive_name is None:
         raise DataError(
             f"the run does not know {', '.join(unknown[:5])}; it knows {', '.join(record.classes[:50])}; "
             "leave others out with --known-only"
         )
-    scores = probabilities[:, positive].sum(axis=1)
+    scores = probabilities[:, np.array(record.positive)].sum(axis=1)
     labels = np.array([int(task.is_positive(name)) for name in names])
-    classes = (f"no {task.positive_name}", task.positive_name)
-    return np.stack([1.0 - scores, scores], axis=1), labels, classes, np.array([False, True])
+    common = replace(record, classes=(f"no {task.positive_name}", task.positive_name), positive=(False, True))
+    return np.stack([1.0 - scores, scores], axis=1), labels, common

@@ -1,4 +1,4 @@
-"""Prediction from a run folder by ONNX Runtime. Nothing here imports torch."""
+"""Prediction with a finished run by ONNX Runtime. Nothing here imports torch."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from shared.samples import UNKNOWN_DOMAIN, image_digest
 from shared.task import Image, Item, Preprocessing
 
 BATCH, OOD_BATCH = 16, 512
-"""Images that go through the network at once, and features that are compared at once: one product of large matrices in
-place of many small ones, between which ONNX Runtime's threads hold the cores."""
+"""Images that go through the network at once, and features that are compared at once: one product of large matrices
+takes less time than many small ones, between which ONNX Runtime's threads hold the cores."""
 LENGTH_FACTOR = 2
-"""A series up to so much shorter or longer than those of validation counts as one of their kind."""
+"""Factor by which a series may be shorter or longer than those of validation for their certificate to hold."""
 SYNTHETIC_NOTE = "this model was trained on synthetic images only; its answer on a real one means nothing"
 
 Preprocess = Callable[[NDArray[np.float32], Preprocessing], Image]
 
 
 class Predictor:
-    """A finished run, ready to judge.
+    """Answers inputs with a finished run.
 
     Args:
         run: A finished run folder; its files are checked against the hashes in `done`.
-        task: The application that asks; a run of another one is refused.
+        task: Name of the application; a run of another one is refused.
         preprocess: The application's deterministic preprocessing.
-        threads: Of the network; None: as many as there are cores.
+        threads: Number of threads of the network; None: as many as there are cores.
 
     Raises:
         UsageError: The run is unfinished or belongs to another application.
@@ -61,15 +61,25 @@ class Predictor:
         )
 
     def each(self, slices: Sequence[NDArray[np.float32]]) -> tuple[SliceAnswer, ...]:
-        """What is found on each of some raw images, every one taken for itself.
+        """Answers raw images one by one, as if each had been given alone.
+
+        Args:
+            slices: float32, the raw pixels of each image, as the application reads them.
 
         Raises:
-            DataError: One cannot be judged.
+            DataError: An image cannot be preprocessed.
         """
         return self._slices(*self.judge([self.preprocess(pixels, self.record.preprocessing) for pixels in slices]))
 
     def judge(self, images: Sequence[Image]) -> tuple[Values, Values]:
-        """Class probabilities [images, classes] and out-of-distribution scores [images] of preprocessed images."""
+        """Computes class probabilities and out-of-distribution scores of preprocessed images.
+
+        Args:
+            images: float32 [channels, size, size] each.
+
+        Returns:
+            Probabilities, float64 [N, classes], and scores, float64 [N], 0 to 2.
+        """
         rows, ood = [], []
         for start in range(0, len(images), OOD_BATCH):
             found = [
@@ -81,7 +91,11 @@ class Predictor:
         return np.concatenate(rows).astype(np.float64), np.concatenate(ood)
 
     def auxiliary(self, images: Sequence[Image]) -> dict[str, dict[str, float]]:
-        """The answers to auxiliary tasks, as `Answer.auxiliary`; a pass of its own, where the model knows any."""
+        """Computes the answers to auxiliary tasks, as `Answer.auxiliary`, in a pass of its own; empty without tasks.
+
+        Args:
+            images: float32 [channels, size, size] each, the slices of one input.
+        """
         if not self.record.auxiliary:
             return {}
         names = [f"auxiliary_{name}" for name in self.record.auxiliary]
@@ -91,10 +105,10 @@ class Predictor:
         ]
         means = [np.concatenate(rows).mean(axis=0).tolist() for rows in zip(*batches, strict=True)]
         answers = self.record.auxiliary.items()
-        return {name: dict(zip(said, mean, strict=True)) for (name, said), mean in zip(answers, means, strict=True)}
+        return {name: dict(zip(labels, mean, strict=True)) for (name, labels), mean in zip(answers, means, strict=True)}
 
     def assess(self, item: Item) -> Answer:
-        """Judges one item; what cannot be judged comes back as refused."""
+        """Answers one input; an input that cannot be judged is refused, with the reason."""
         if item.refusal is not None:
             return self._refused(item, item.refusal)
         if not item.slices:
@@ -108,7 +122,7 @@ class Predictor:
             return self._refused(item, "the network gave no finite probability")
         if of_series(ood) > self.record.ood["threshold"]:
             return self._not_assessed(item, of_series(ood))
-        return replace(self._assessed(item, rows, ood, self._acquainted(images)), auxiliary=self.auxiliary(images))
+        return replace(self._assessed(item, rows, ood, self._seen_note(images)), auxiliary=self.auxiliary(images))
 
     def _refused(self, item: Item, reason: str) -> Answer:
         return Answer(
@@ -121,8 +135,8 @@ class Predictor:
             item.name,
             self.name,
             "not assessed",
-            f"is unlike the images that the model was trained on (out-of-distribution score {score:.3f}, at most "
-            f"{threshold:.3f}): no answer of it would mean anything",
+            f"is unlike the images that the model was trained on (out-of-distribution score {score:.3f}, allowed up to "
+            f"{threshold:.3f}): an answer would have no meaning",
             ood_score=score,
             ood_threshold=threshold,
             notes=self._notes(item),
@@ -166,12 +180,13 @@ class Predictor:
     def _notes(self, item: Item) -> tuple[str, ...]:
         return (*item.notes, SYNTHETIC_NOTE) if self.record.synthetic else item.notes
 
-    def _acquainted(self, images: Sequence[Image]) -> tuple[str, ...]:
-        again = sum(image_digest(image) in self.seen for image in images)
-        return (f"{again} of {len(images)} image(s) stood in training or validation of this model",) if again else ()
+    def _seen_note(self, images: Sequence[Image]) -> tuple[str, ...]:
+        """A note where some of the images were in training or validation."""
+        count = sum(image_digest(image) in self.seen for image in images)
+        return (f"{count} of {len(images)} image(s) were in training or validation of this model",) if count else ()
 
     def _doubts(self, item: Item) -> list[str]:
-        """Why what was certified on validation says nothing of this item; empty where it does."""
+        """The reasons why the certified sensitivity does not hold for this input; empty where it holds."""
         point, doubts = self.record.operating_point, []
         if point is None or self.record.certified_sensitivity is None:
             return ["no sensitivity was certified for this model"]
@@ -180,19 +195,20 @@ class Predictor:
         if not lowest <= count <= (1 if longest == 1 else longest * LENGTH_FACTOR):
             usual = f"{shortest}" if shortest == longest else f"{shortest} to {longest}"
             doubts.append(
-                f"the sensitivity was certified for inputs of {usual} image(s) and says nothing of one of {count}"
+                f"the sensitivity was certified for inputs of {usual} image(s) and does not hold for one of {count}"
             )
         if strange := sorted(set(item.domains) - set(point["domains"])):
             known, others = (", ".join(map(_origin, domains)) for domains in (point["domains"], strange))
-            doubts.append(f"the sensitivity was certified for {known} and says nothing of {others}")
+            doubts.append(f"the sensitivity was certified for {known} and does not hold for {others}")
         return doubts
 
     def _decision(self, value: float) -> str:
-        """Of the positive probability; without a positive class, of that of the likeliest class."""
+        """The decision for a positive probability or, without a positive class, for that of the likeliest class."""
         yes, no = ("positive", "negative") if any(self.record.positive) else ("accepted", "rejected")
         return yes if value >= self.record.threshold else no
 
     def _alone(self, row: Values) -> str:
+        """The decision for one slice given alone, from its class probabilities."""
         value = self._positive(row)
         if value is None:
             return self._decision(float(row.max()))
@@ -211,5 +227,5 @@ class Predictor:
 
 
 def _origin(domain: str) -> str:
-    """A domain as it is told."""
+    """The name of a domain for people."""
     return "images of unknown origin" if domain == UNKNOWN_DOMAIN else domain

@@ -1,4 +1,4 @@
-"""An answer of `predict` as a person reads it in a terminal."""
+"""An answer of `predict` as text for a terminal."""
 
 from __future__ import annotations
 
@@ -11,48 +11,48 @@ if TYPE_CHECKING:
 SLICES_A_LINE = 4
 
 
-def in_words(answer: Answer, task: Task) -> str:
-    """Its lines: the decision, the likeliest classes, slices, what to know."""
+def answer_text(answer: Answer, task: Task) -> str:
+    """The lines of an answer: decision, likeliest classes, slices, auxiliary answers, notes."""
     name = printable(answer.input)
     if answer.status != "assessed":
         return f"{name}: {answer.status}: {answer.reason}"
     probabilities = answer.probabilities or {}
     label = answer.label or ""
-    told = f"{task.display_name(label)} ({probabilities[label]:.3f})"
+    likeliest = f"{task.display_name(label)} ({probabilities[label]:.3f})"
     if answer.positive_probability is None:
         doubt = "rejected, likeliest class " if answer.decision == "rejected" else ""
         top = ", ".join(f"{task.display_name(class_name)} {value:.3f}" for class_name, value in answer.likeliest())
-        lines = [f"{name}: {doubt}{told}", f"  likeliest: {top}"]
+        lines = [f"{name}: {doubt}{likeliest}", f"  likeliest: {top}"]
     else:
         value, certified = answer.positive_probability, answer.certified_sensitivity
         known = "none" if certified is None else f"{certified:.2f}"
         lines = [
-            f"{name}: {answer.decision}, likeliest class {told}",
+            f"{name}: {answer.decision}, likeliest class {likeliest}",
             f"  {task.positive_name} probability {value:.3f}, positive from {answer.threshold:.3f}; "
             f"sensitivity certified at this threshold: {known}",
         ]
     if len(answer.slices) > 1:
-        lines += _slices_in_words(answer, task)
+        lines += _slice_lines(answer, task)
     for task_name, shares in answer.auxiliary.items():
-        likeliest = max(shares, key=lambda name: shares[name])
-        lines.append(f"  {task_name}: {likeliest} ({shares[likeliest]:.3f})")
+        best = max(shares, key=lambda name: shares[name])
+        lines.append(f"  {task_name}: {best} ({shares[best]:.3f})")
     lines.append(f"  out-of-distribution score {answer.ood_score:.3f}; up to {answer.ood_threshold:.3f} is assessed")
     lines += [f"  note: {note}" for note in answer.notes]
     return "\n".join(lines)
 
 
 def printable(name: str) -> str:
-    """A file name without what would break a line or speak to the terminal: in an archive anything may stand."""
+    """A file name with control characters escaped: names in an archive may hold line breaks or terminal commands."""
     return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in name)
 
 
-def _slices_in_words(answer: Answer, task: Task) -> list[str]:
-    """A heading, then some slices a line."""
+def _slice_lines(answer: Answer, task: Task) -> list[str]:
+    """A heading, then several slices a line."""
     if answer.positive_probability is None:
         heading = "number, probability (? where rejected) and name of the likeliest class"
     else:
         heading = f"number, {task.positive_name} probability (+ where positive), likeliest class"
-    words = [_slice_in_words(one, task) + "~" * _is_strange(one, answer) for one in answer.slices]
+    words = [_slice_text(one, task) + "~" * _is_strange(one, answer) for one in answer.slices]
     width = max(map(len, words))
     rows = [words[start : start + SLICES_A_LINE] for start in range(0, len(words), SLICES_A_LINE)]
     return [f"  by slice: {heading}", *("    " + "  ".join(word.ljust(width) for word in row).rstrip() for row in rows)]
@@ -62,7 +62,7 @@ def _is_strange(one: SliceAnswer, answer: Answer) -> bool:
     return answer.ood_threshold is not None and one.ood_score > answer.ood_threshold
 
 
-def _slice_in_words(one: SliceAnswer, task: Task) -> str:
+def _slice_text(one: SliceAnswer, task: Task) -> str:
     if one.positive_probability is None:
         mark = "?" if one.decision == "rejected" else " "
         return f"{one.number:3d} {one.probabilities[one.label]:.2f}{mark} {task.display_name(one.label)}"

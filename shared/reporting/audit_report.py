@@ -1,4 +1,4 @@
-"""What an audit found: as counts, in words, as a table of pairs and as a sheet of the worst of them."""
+"""The findings of an audit of data: counts, sentences, a table of pairs and a sheet of the worst pairs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import csv
 import hashlib
 import io
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,22 @@ from shared.samples import Dataset, Sample
 from shared.task import Task
 
 SHEET_PAIRS = 24
+"""Most pairs on the sheet."""
 TILE = 160
-"""Pixels a side of a picture on the sheet."""
+"""Side of a picture on the sheet, in pixels."""
 
 
 def findings(dataset: Dataset, result: AuditResult) -> dict[str, Any]:
-    """Counts, ready for JSON; `across_split` only where the data has a test of its own."""
+    """Counts the findings of an audit, ready for JSON.
+
+    Args:
+        dataset: The data.
+        result: The audit of it.
+
+    Returns:
+        Counts of images, classes, copies and pairs; `across_split`, only where the data have a test split of their
+        own; and `refusals`, reasons for which training would refuse the data.
+    """
     tree: dict[str, Any] = result.counts()
     tree["distinct_images"] = len(np.unique(result.clusters))
     tree["copies_by_bytes"] = _equal_bytes(dataset.samples)
@@ -50,7 +60,7 @@ def findings(dataset: Dataset, result: AuditResult) -> dict[str, Any]:
 
 
 def _refusals(dataset: Dataset, result: AuditResult) -> list[str]:
-    """For which training would refuse the data as they are; blank images it leaves out."""
+    """The reasons for which training would refuse the data; blank images are no reason, they are left out."""
     compared = np.ones(len(dataset.samples), dtype=bool)
     compared[list(result.blank)] = False
     units = group_units(dataset.samples, result.clusters)
@@ -58,30 +68,41 @@ def _refusals(dataset: Dataset, result: AuditResult) -> list[str]:
     return [f"{len(result.unreadable)} images cannot be read", *found] if result.unreadable else found
 
 
-def in_words(tree: dict[str, Any]) -> list[str]:
-    """The findings as a person reads them; what training would refuse comes last."""
+def audit_lines(tree: Mapping[str, Any]) -> list[str]:
+    """The findings as sentences; reasons for which training would refuse the data come last.
+
+    Args:
+        tree: As `findings` gives it.
+    """
     kinds = ", ".join(f"{name} {count}" for name, count in sorted(tree["classes"].items()))
     lines = [
         f"{tree['images']} images ({kinds})" if len(tree["classes"]) <= 8 else f"{tree['images']} images",
         f"{tree['unreadable']} cannot be read, {tree['blank']} are blank",
-        f"{tree['distinct_images']} distinct images; {tree['copies']} copies could go and no picture would be lost",
-        f"pairs: {tree['pairs_pixels']} alike to the last pixel, {tree['pairs_near']} near duplicates, "
+        f"{tree['distinct_images']} distinct images; {tree['copies']} copies could be removed without losing a picture",
+        f"pairs: {tree['pairs_pixels']} pixel-identical, {tree['pairs_near']} near duplicates, "
         f"{tree['pairs_mirrored']} mirrored; {tree['copies_by_bytes']} files repeat another byte for byte",
-        f"{tree['contradictions']} pairs carry different labels",
+        f"{tree['contradictions']} pairs have different labels",
     ]
     if across := tree.get("across_split"):
         lines.append(
             f"of {across['test_images']} test images {across['pixel_identical_to_training']} are pixel-identical to "
             f"training images, {across['duplicates_of_training']} are duplicates in all"
         )
-        lines.append(f"{across['groups_on_both_sides']} groups (patients) stand in training and in test")
+        lines.append(f"{across['groups_on_both_sides']} groups (patients) are in both training and test")
     return [*lines, *(f"training would refuse: {reason}" for reason in tree["refusals"])]
 
 
 def write_audit(task: Task, dataset: Dataset, result: AuditResult, tree: dict[str, Any], out: Path) -> None:
-    """Writes `audit.json` and `pairs.csv`, and where there are any, `pairs.png` and `unreadable.csv`.
+    """Writes `audit.json` and `pairs.csv`; where there are any, also `pairs.png` and `unreadable.csv`.
 
-    The tables name files: they belong with the data.
+    The tables name files: keep them with the data.
+
+    Args:
+        task: The application.
+        dataset: The data.
+        result: The audit of it.
+        tree: As `findings` gives it.
+        out: Folder to write into.
     """
     write_json(out / "audit.json", tree)
     write_text(out / "pairs.csv", _table(dataset.samples, result.pairs))
@@ -96,7 +117,13 @@ def write_audit(task: Task, dataset: Dataset, result: AuditResult, tree: dict[st
 
 
 def worst_pairs(dataset: Dataset, result: AuditResult, count: int = SHEET_PAIRS) -> list[Pair]:
-    """First those of different labels, then those across the split, then the rest; the least alike of each first."""
+    """The pairs to look at first: different labels, then across the split, then the rest; least similar first in each.
+
+    Args:
+        dataset: The data.
+        result: The audit of it.
+        count: Most pairs to give.
+    """
     learning, testing = _sides(dataset)
     contradictions, across = set(result.contradictions), set(result.across(learning, testing))
     return sorted(
@@ -106,6 +133,7 @@ def worst_pairs(dataset: Dataset, result: AuditResult, count: int = SHEET_PAIRS)
 
 
 def _sides(dataset: Dataset) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Indices of the images that are not in the test split of the data, and of those that are."""
     fixed = np.array([sample.split or "" for sample in dataset.samples])
     return np.flatnonzero(fixed != "test"), np.flatnonzero(fixed == "test")
 
@@ -115,7 +143,7 @@ def _groups(samples: Sequence[Sample], indices: NDArray[np.int64]) -> set[str]:
 
 
 def _equal_bytes(samples: Sequence[Sample]) -> int:
-    """Files that repeat an earlier one byte for byte."""
+    """Counts the files that repeat an earlier one byte for byte."""
     sources = dict.fromkeys(sample.source for sample in samples)
     digests = {hashlib.blake2b(read_source(source), digest_size=16).digest() for source in sources}
     return len(sources) - len(digests)
@@ -140,7 +168,7 @@ def _title(sample: Sample, pair: Pair) -> str:
 
 
 def _tile(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The picture in grey, 0 to 1, made square without being cut."""
+    """The picture in grey, 0 to 1, padded to a square."""
     grey = pixels if pixels.ndim == 2 else pixels.mean(axis=2)
     low, high = float(grey.min()), float(grey.max())
     scaled = (grey - low) / (high - low) if high > low else np.zeros_like(grey)

@@ -1,6 +1,4 @@
-"""What a report says of a task without a positive class: how far answers can be accepted, which classes are hard, which
-are taken for which, and what that looks like.
-"""
+"""The parts of a report for tasks without a positive class: rejection, recall of each class, and confused classes."""
 
 from __future__ import annotations
 
@@ -16,12 +14,12 @@ from shared.evaluation.decision.selective import risk_coverage
 from shared.reporting.figures.curves import reject_curve
 from shared.reporting.figures.sheets import thumbnail
 
-PAIRS = 12
-"""Confused pairs that are shown."""
-EXAMPLES = 4
-"""Images shown of each side of a pair."""
+MAX_PAIRS = 12
+"""Most pairs of confused classes that are shown."""
+MAX_EXAMPLES = 4
+"""Most images shown of each class of a pair."""
 CURVE_STEPS = 100
-"""Points of a curve in `report.json`."""
+"""Points of a risk-coverage curve in `report.json`, about."""
 
 DisplayName = Callable[[str], str]
 Values = NDArray[np.float64]
@@ -29,14 +27,14 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Confusion:
-    """A class that was taken for another.
+    """A class whose images were taken for another class.
 
     Attributes:
-        truth: The true class, by its number.
-        called: What it was taken for.
-        count: How often.
-        mistaken: Images of it, the surest first.
-        right: Images of `called` that were recognised, the surest first.
+        truth: Number of the true class.
+        called: Number of the class that it was taken for.
+        count: Number of images.
+        mistaken: Indices of such images, the most confident answers first.
+        right: Indices of images of `called` that were recognised, the most confident answers first.
     """
 
     truth: int
@@ -47,12 +45,16 @@ class Confusion:
 
 
 def class_rows(result: Mapping[str, Any], classes: Sequence[str], display_name: DisplayName) -> list[dict[str, Any]]:
-    """A row a class, that of the lowest recall first: its `recall` and `precision` with intervals, and `taken_for`.
+    """A row for each class, the lowest recall first.
 
     Args:
-        result: What `shared.evaluation.measures.evaluate` said.
-        classes: Their labels.
-        display_name: How people are told a label.
+        result: As `shared.evaluation.evaluate.evaluate` gives it.
+        classes: Labels of the classes.
+        display_name: Gives the name of a label for people.
+
+    Returns:
+        Rows with `label`, `said` (its name for people), `recall`, `precision` and `taken_for`, the classes for which
+        its images were taken most often.
     """
     rows = []
     for number, label in enumerate(classes):
@@ -76,10 +78,10 @@ def class_rows(result: Mapping[str, Any], classes: Sequence[str], display_name: 
 
 
 def with_bars(rows: Sequence[Mapping[str, Any]]) -> tuple[float, list[dict[str, Any]]]:
-    """The rows of `class_rows`, each with its `bar`, and the share at which their common scale begins.
+    """The rows of `class_rows`, each with a `bar` that shows its recall, and the share at which the bars begin.
 
-    A bar says in percent of the scale where the interval begins (`low`), how wide it is, and where the `value` is; it
-    is None where there is no interval.
+    A bar gives, in percent of the scale, where the interval begins (`low`), its `width`, and the `value`; it is None
+    where there is no interval.
     """
     bounds = [row["recall"]["low"] for row in rows if row["recall"].get("low") is not None]
     start = min(np.floor(10.0 * min(bounds, default=0.0)) / 10.0, 0.9)
@@ -94,11 +96,11 @@ def with_bars(rows: Sequence[Mapping[str, Any]]) -> tuple[float, list[dict[str, 
 
 
 def find_confusions(probabilities: Values, labels: NDArray[np.int64]) -> list[Confusion]:
-    """The pairs that are confused most often, with examples; at most `PAIRS`.
+    """The pairs of classes that are confused most often, at most `MAX_PAIRS`, with examples.
 
     Args:
-        probabilities: [N, classes].
-        labels: [N] true classes.
+        probabilities: float64 [N, classes], 0 to 1.
+        labels: int64 [N], true classes.
     """
     predicted, size = probabilities.argmax(axis=1), probabilities.shape[1]
     counts = np.zeros((size, size), dtype=np.int64)
@@ -108,10 +110,10 @@ def find_confusions(probabilities: Values, labels: NDArray[np.int64]) -> list[Co
 
     def examples(truth: int, called: int) -> tuple[int, ...]:
         found = surest[(labels[surest] == truth) & (predicted[surest] == called)]
-        return tuple(found[:EXAMPLES].tolist())
+        return tuple(found[:MAX_EXAMPLES].tolist())
 
     found = []
-    for flat in np.argsort(-counts, axis=None, kind="stable")[:PAIRS].tolist():
+    for flat in np.argsort(-counts, axis=None, kind="stable")[:MAX_PAIRS].tolist():
         truth, called = divmod(flat, size)
         if counts[truth, called]:
             count = int(counts[truth, called])
@@ -126,7 +128,15 @@ def confusion_tree(
     classes: Sequence[str],
     display_name: DisplayName,
 ) -> list[dict[str, Any]]:
-    """The confused pairs as plain data, examples by the ids of their samples."""
+    """The confused pairs for `report.json`; examples are given by the ids of their samples.
+
+    Args:
+        confusions: As `find_confusions` gives them.
+        split: The images and labels that they were found in.
+        probabilities: float64 [N, classes], 0 to 1.
+        classes: Labels of the classes.
+        display_name: Gives the name of a label for people.
+    """
 
     def sample(i: int) -> dict[str, Any]:
         return {"sample": split.samples[i].id, "probability": float(probabilities[i].max())}
@@ -147,9 +157,16 @@ def confusion_tree(
 def confusion_pictures(
     tree: Sequence[Mapping[str, Any]], confusions: Sequence[Confusion], split: Split, threshold: float
 ) -> list[dict[str, Any]]:
-    """The pairs of `confusion_tree` with the pictures of their examples, and whether each answer was accepted."""
+    """The pairs of `confusion_tree` with pictures of their examples, and whether each answer was accepted.
+
+    Args:
+        tree: As `confusion_tree` gives it.
+        confusions: As `find_confusions` gives them.
+        split: The images and labels that they were found in.
+        threshold: Probability of the likeliest class from which an answer is accepted.
+    """
     cards = []
-    for told, one in zip(tree, confusions, strict=True):
+    for pair, one in zip(tree, confusions, strict=True):
         sides = {
             side: [
                 {
@@ -157,17 +174,20 @@ def confusion_pictures(
                     "probability": f"{facts['probability']:.2f}",
                     "accepted": facts["probability"] >= threshold,
                 }
-                for i, facts in zip(indices, told[side], strict=True)
+                for i, facts in zip(indices, pair[side], strict=True)
             ]
             for side, indices in (("mistaken", one.mistaken), ("right", one.right))
         }
-        cards.append({**told, **sides})
+        cards.append({**pair, **sides})
     return cards
 
 
 def shaded(confusion: Sequence[Sequence[int]]) -> list[list[dict[str, Any]]]:
-    """The cells of a confusion matrix, each with its `count` and a `shade` of 0 to 1: its share among the mistakes of
-    the row that has the largest; on the diagonal 0.
+    """The cells of a confusion matrix with shades for a page.
+
+    Returns:
+        Rows of cells with `count` and `shade`, 0 to 1: the share of the row that was mistaken so, relative to the
+        largest such share of the matrix; on the diagonal 0.
     """
     counts = np.array(confusion, dtype=np.float64)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1.0)
@@ -180,7 +200,7 @@ def shaded(confusion: Sequence[Sequence[int]]) -> list[list[dict[str, Any]]]:
 
 
 def curve_tree(probabilities: Mapping[str, Values], splits: Mapping[str, Split]) -> dict[str, list[dict[str, float]]]:
-    """Error among accepted answers against coverage, for each split, at about `CURVE_STEPS` thresholds."""
+    """The risk-coverage curve of each split, at about `CURVE_STEPS` thresholds, for `report.json`."""
     tree = {}
     for name, rows in probabilities.items():
         points = list(zip(*_curve(rows, splits[name].labels), strict=True))
@@ -195,7 +215,14 @@ def curve_picture(
     results: Mapping[str, Mapping[str, Any]],
     target: float,
 ) -> str:
-    """The same as a picture, with the points of the threshold."""
+    """Draws the risk-coverage curve of each split, with the point of the chosen threshold, as a data address.
+
+    Args:
+        probabilities: float64 [N, classes] of each split.
+        splits: The splits, for their labels.
+        results: As `shared.evaluation.evaluate.evaluate` gives them, by split.
+        target: The error rate among accepted answers that was asked for.
+    """
     curves = {name: _curve(rows, splits[name].labels)[1:] for name, rows in probabilities.items()}
     points = {
         name: (result["coverage"]["value"], result["selective_error"]["value"])

@@ -1,4 +1,4 @@
-"""Answers explained: for the slices that matter the attribution as a picture and as raw numbers, with its checks."""
+"""Explanations of answers: attribution maps of the most important slices, as pictures and as arrays, with checks."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ from shared.task import Item, Task
 
 NOT_BELIEVED = "not to be believed"
 WORDS_WIDE = 110
-"""Characters of a warning on one line of a picture."""
+"""Most characters of a warning on one line of a picture."""
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """One slice explained.
+    """The explanation of one slice.
 
     Attributes:
-        slice: Its number in the series, from 1.
+        slice: Number of the slice in the series, from 1.
         label: The class whose score is explained.
-        status: Of the answer: what was "not assessed" is shown, and no probability told.
-        probability: Of that class on this slice; None where it was not assessed.
-        method: Of attribution.
-        attribution: float32 [size, size], signed, on the grid that the network sees.
-        verdict: Of the checks; None where they were left out.
-        picture: File of the overlay.
-        raw: File of the attribution, as NumPy writes it.
+        status: Status of the answer; an input that was "not assessed" is explained without a probability.
+        probability: Probability of that class on this slice; None where it was not assessed.
+        method: Attribution method.
+        attribution: float32 [size, size], signed, on the grid of the network's input.
+        verdict: Result of the checks; None where they were left out.
+        picture: File of the overlay, PNG.
+        raw: File of the attribution, NumPy's `.npy`.
     """
 
     slice: int
@@ -53,7 +53,7 @@ class Explanation:
     raw: Path
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data beside an answer; the files by their names alone."""
+        """Plain data to add to an answer; files by their names only, without folders."""
         checks = None if self.verdict is None else {**asdict(self.verdict), "believable": self.verdict.believable}
         return {
             "slice": self.slice,
@@ -66,19 +66,19 @@ class Explanation:
             "raw": self.raw.name,
         }
 
-    def in_words(self, task: Task) -> str:
-        """One line for a person."""
+    def line(self, task: Task) -> str:
+        """One line for a terminal: method, slice, class, result of the checks, file."""
         if self.probability is None:
-            judged = f"{self.status}: what the network looks at, no finding"
+            checked = f"{self.status}: shows what the network looks at, not a finding"
         elif self.verdict is None:
-            judged = "unchecked"
+            checked = "unchecked"
         elif self.verdict.believable:
-            judged = "passed its checks"
+            checked = "passed its checks"
         else:
-            judged = f"{NOT_BELIEVED}: {'; '.join(self.verdict.faults)}"
+            checked = f"{NOT_BELIEVED}: {'; '.join(self.verdict.faults)}"
         value = "" if self.probability is None else f" {self.probability:.2f}"
         explained = f"{self.method}, slice {self.slice}, {task.display_name(self.label)}{value}"
-        return f"  {explained}: {judged}; {self.picture}"
+        return f"  {explained}: {checked}; {self.picture}"
 
 
 class Explainer:
@@ -87,10 +87,10 @@ class Explainer:
     Args:
         task: The application.
         run: A finished run.
-        out: Where pictures and maps go; it exists.
+        out: Existing folder for pictures and maps.
         method: One of `shared.explanation.attribution.methods_for`; None: the default.
-        target: The class to explain; None: the likeliest, and where the answer is positive the likeliest positive one.
-        slices: Of a series, how many are explained, the most suspicious (or surest) first.
+        target: The class to explain; None: the likeliest, or the likeliest positive one where the answer is positive.
+        slices: Number of slices of a series to explain, those with the highest probability first.
         checks: Whether each map is checked.
         progress: Called with (what, done, total, note).
 
@@ -126,9 +126,12 @@ class Explainer:
         self.count, self.progress = 0, progress
 
     def explain(self, item: Item, answer: Answer) -> list[Explanation]:
-        """Explains one answer; what was refused has nothing to be explained.
+        """Explains one answer, and writes a picture and a map for each slice that is explained.
 
-        What was not assessed is explained too, and says so: it may show what misleads the network.
+        Args:
+            item: The input.
+            answer: The answer to it. A refused one has no explanation; one that was not assessed is explained, and
+                says so: the maps may show what misleads the network.
         """
         self.count += 1
         if answer.status == "refused":
@@ -147,7 +150,7 @@ class Explainer:
         return self.task.preprocess(item.slices[number], self.record.preprocessing)
 
     def _rows(self, item: Item, answer: Answer) -> NDArray[np.float64]:
-        """Class probabilities of the slices, [slices, classes]."""
+        """Class probabilities of the slices, float64 [slices, classes]."""
         if answer.slices:
             return np.array([[one.probabilities[name] for name in self.record.classes] for one in answer.slices])
         images = (self._image(item, number) for number in range(len(item.slices)))
@@ -159,8 +162,8 @@ class Explainer:
     def _target(self, rows: NDArray[np.float64], answer: Answer) -> int:
         if self.target is not None:
             return self.record.classes.index(self.target)
-        told = answer.probabilities
-        whole = rows.mean(axis=0) if told is None else np.array([told[name] for name in self.record.classes])
+        by_class = answer.probabilities
+        whole = rows.mean(axis=0) if by_class is None else np.array([by_class[name] for name in self.record.classes])
         if answer.decision == "positive":
             whole = np.where(self.record.positive, whole, -1.0)
         return int(whole.argmax())
@@ -179,7 +182,7 @@ class Explainer:
             slice=number + 1,
             label=self.record.classes[index],
             status=answer.status,
-            # a probability of what was not assessed would be taken for an answer
+            # a probability where nothing was assessed would be taken for an answer
             probability=float(row[index]) if answer.status == "assessed" else None,
             method=self.method,
             attribution=found,

@@ -1,7 +1,7 @@
-"""The model card: what a run knows about itself, by the fields that reviewers ask for; the rest is said to be unknown.
+"""The model card of a run: the fields that reviewers ask for, with "unknown" where the run does not record the answer.
 
-Fields after CLAIM 2024 (Tejani et al., Radiology: Artificial Intelligence 6:e240300, 2024) and TRIPOD+AI (Collins et
-al., BMJ 385:e078378, 2024), those that a model can answer or must admit not to.
+The fields follow CLAIM 2024 (Tejani et al., Radiology: Artificial Intelligence 6:e240300, 2024) and TRIPOD+AI (Collins
+et al., BMJ 385:e078378, 2024).
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ UNKNOWN_FIELDS = {
         "Involvement of patients and the public",
     ),
     "Data": (
-        "Eligibility: who was included and left out before the data were given, where and when",
+        "Eligibility: who was included and excluded before the data were handed over, where and when",
         "Age, sex, ethnicity and severity of disease",
-        "Acquisition: sequences, fields, contrast agent",
-        "Reference standard: who labelled the images, by what evidence, and how far readers agree",
-        "Missing data before the data were given",
-        "Sample size: how it was decided",
+        "Acquisition: sequences, field strengths, contrast agent",
+        "Reference standard: who labelled the images, on what evidence, and how well readers agree",
+        "Missing data before the data were handed over",
+        "Sample size: how it was determined",
     ),
     "Evaluation": (
         "Fairness: results by age, sex or ethnicity",
@@ -33,47 +33,26 @@ UNKNOWN_FIELDS = {
         "Results on sites and populations other than those of the test: not measured by this run",
     ),
 }
-"""What nothing in the data says. A person who knows may write it in."""
+"""Fields that the data do not answer. A person who knows the answer may fill them in."""
 
 
-def model_card(
-    *,
-    name: str,
-    title: str,
-    disclaimers: Sequence[str],
-    record: ModelRecord,
-    config: str,
-    splits: Sequence[Mapping[str, Any]],
-    notes: Sequence[str],
-    rows: Sequence[Mapping[str, str]],
-    by_group: Sequence[Mapping[str, str]],
-    facts: Sequence[tuple[str, Any]],
-    misses: int | None,
-) -> str:
-    """The card as Markdown.
+def model_card(record: ModelRecord, context: Mapping[str, Any]) -> str:
+    """The model card of a run, as Markdown.
 
     Args:
-        name: Of the run.
-        title: Of the application.
-        disclaimers: Sentences that must stand before every result.
         record: The run's model record.
-        config: The resolved configuration, YAML.
-        splits: A row a split: `split`, `images`, `groups`, `counts` by class.
-        notes: Sentences about the data.
-        rows: As `shared.evaluation.text.rows_of` gives them, by image.
-        by_group: The same by group; empty where there are none.
-        facts: Names and values of model and environment.
-        misses: Positive test images below the threshold; None without a positive class.
+        context: As `shared.reporting.run_report.report_context` gives it.
     """
+    evaluation = _evaluation(record, context["rows"], context["by_group"], context["false_negatives"])
     sections = {
         "Study and people": _unknown("Study and people"),
-        "Intended use": _use(record, disclaimers),
-        "Data": [*_data(record, splits, notes), *_unknown("Data")],
-        "Model": [f"- {key}: {value}" for key, value in facts],
-        "Training": ["The whole configuration:", "", "```yaml", config.rstrip(), "```"],
-        "Evaluation": [*_evaluation(record, rows, by_group, misses), "", *_unknown("Evaluation")],
+        "Intended use": _use(record, context["disclaimers"]),
+        "Data": [*_data(record, context["data"], context["notes"]), *_unknown("Data")],
+        "Model": [f"- {key}: {value}" for key, value in context["facts"]],
+        "Training": ["The whole configuration:", "", "```yaml", context["config"].rstrip(), "```"],
+        "Evaluation": [*evaluation, "", *_unknown("Evaluation")],
     }
-    lines = [f"# {name}", "", title]
+    lines = [f"# {context['name']}", "", context["title"]]
     for heading, content in sections.items():
         lines += ["", f"## {heading}", "", *content]
     return "\n".join([*lines, ""])
@@ -86,7 +65,7 @@ def _unknown(section: str) -> list[str]:
 def _use(record: ModelRecord, disclaimers: Sequence[str]) -> Iterator[str]:
     for disclaimer in disclaimers:
         yield f"- {disclaimer}"
-    yield f"- Input: one image or series, brought to {record.preprocessing.size} x {record.preprocessing.size} pixels."
+    yield f"- Input: one image or series, resized to {record.preprocessing.size} x {record.preprocessing.size} pixels."
     yield f"- Output: probabilities of {', '.join(record.classes)}."
     if any(record.positive):
         names = [name for name, positive in zip(record.classes, record.positive, strict=True) if positive]
@@ -104,8 +83,8 @@ def _data(record: ModelRecord, splits: Sequence[Mapping[str, Any]], notes: Seque
         counts = [min(split["counts"]), max(split["counts"])] if many else split["counts"]
         yield f"| {split['split']} | {split['images']} | {split['groups']} | {' | '.join(map(str, counts))} |"
     yield ""
-    yield f"- Domains in training: {', '.join(record.domains)}."
-    yield "- Patients are known by keyed pseudonyms only; no identifier is in the run."
+    yield f"- Training domains: {', '.join(record.domains)}."
+    yield "- Patients are stored as keyed pseudonyms only; the run holds no identifier."
     for note in notes:
         yield f"- {note}"
 
@@ -116,8 +95,8 @@ def _evaluation(
     by_group: Sequence[Mapping[str, str]],
     misses: int | None,
 ) -> Iterator[str]:
-    yield "Whatever was chosen (checkpoint, temperature, aggregation, threshold) was chosen on validation; the test was"
-    yield "used once, after. In brackets: 95% intervals."
+    yield "Checkpoint, temperature, aggregation and threshold were chosen on validation; the test was used once, after"
+    yield "that. In brackets: 95% intervals."
     for unit, table in (("by image", rows), ("by patient or other group", by_group)):
         if table:
             yield from ("", f"| {unit} | validation | test |", "|---|---|---|")

@@ -1,1 +1,1 @@
-"""The run folder: what it holds, and how it is read back."""
+"""The run folder: its files, and how they are read."""

@@ -1,4 +1,4 @@
-"""The run folder: written atomically, finished by `done`, read back without unpickling anything."""
+"""The run folder: files are written whole, `done` is written last, and nothing is unpickled when it is read."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ MODEL_FILES = ("model.json", "model.onnx", "model.safetensors", "features.npy")
 
 
 def is_finished(run: Path) -> bool:
-    """Whether a run was finished (its `done` exists)."""
+    """Whether a run is finished: its `done` exists."""
     return (run / DONE).is_file()
 
 
 def check_finished(run: Path) -> None:
-    """Checks that a run is whole and that its model files are those that were finished.
+    """Checks that a run is finished and that its model files are unchanged since.
 
     Raises:
-        UsageError: No such folder, or an unfinished run.
-        RunError: A file that was changed since.
+        UsageError: The folder is no run folder, or the run is unfinished.
+        RunError: A model file is missing or was changed.
     """
     if not any((run / name).is_file() for name in ("config.yaml", DONE)):
         raise UsageError(f"{run} is not a run folder; `train` makes one")
@@ -43,10 +43,10 @@ def check_finished(run: Path) -> None:
 
 
 def newest_run(root: Path, task: str) -> Path:
-    """The finished run of an application that finished last.
+    """The run of an application that was finished last.
 
     Raises:
-        UsageError: There is none under `root`.
+        UsageError: There is no finished run under `root`.
     """
     finished = sorted(root.glob(f"*/{DONE}"), key=lambda path: path.stat().st_mtime, reverse=True)
     for done in finished:
@@ -56,20 +56,20 @@ def newest_run(root: Path, task: str) -> Path:
 
 
 def finish(run: Path, task: str) -> None:
-    """Writes `done`, with the hashes of the model files: the last act of a training."""
+    """Writes `done` with the hashes of the model files, as the last step of a training."""
     write_json(run / DONE, {"task": task, "files": {name: file_hash(run / name) for name in MODEL_FILES}})
 
 
-def write_training_digests(run: Path, marks: Iterable[str]) -> None:
-    """Writes what training and validation saw: images by the digests of their pixels, groups by their pseudonyms."""
-    write_text(run / TRAINING_DIGESTS, "".join(f"{mark}\n" for mark in sorted(set(marks))))
+def write_training_digests(run: Path, digests: Iterable[str]) -> None:
+    """Writes the digests of the images (by pixels) and groups (by pseudonyms) of training and validation."""
+    write_text(run / TRAINING_DIGESTS, "".join(f"{digest}\n" for digest in sorted(set(digests))))
 
 
 def read_training_digests(run: Path) -> frozenset[str]:
-    """The marks that `write_training_digests` wrote.
+    """Reads the digests of the images and groups of training and validation.
 
     Raises:
-        RunError: The file is missing.
+        RunError: The file is missing or damaged.
     """
     try:
         return frozenset((run / TRAINING_DIGESTS).read_text(encoding="utf-8").split())
@@ -79,7 +79,7 @@ def read_training_digests(run: Path) -> frozenset[str]:
 
 @contextmanager
 def locked(run: Path) -> Iterator[None]:
-    """Holds a run folder against a second process that would train in it.
+    """Locks a run folder, so that no second process trains in it.
 
     Raises:
         RunError: Another process is training there.

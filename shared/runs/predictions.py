@@ -1,4 +1,4 @@
-"""`predictions.csv`: what a run said of each image of validation and test, written once and read back."""
+"""`predictions.csv`: the predictions of a run for each image of validation and test, written once and read back."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from shared.samples import Grouping, Sample
 
 FILE = "predictions.csv"
 COLUMNS = ("split", "sample", "series", "group", "unit", "domain", "label", "predicted", "ood_score")
-"""Before one column for each class."""
+"""Columns of the file; one for each class follows, with its probability."""
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a run said of the N images of one split.
+    """The predictions of a run for the N images of one split.
 
     Attributes:
         samples: Id of each image.
@@ -64,14 +64,14 @@ def write_predictions(
     probabilities: Mapping[str, NDArray[np.float64]],
     ood: Mapping[str, NDArray[np.float64]],
 ) -> None:
-    """Writes the file, whole or not at all.
+    """Writes `predictions.csv`, whole or not at all.
 
     Args:
         run: The run folder.
         classes: Names, in the order of the columns of `probabilities`.
         samples: The images, by split.
-        belonging: What they belong to, by split.
-        probabilities: float64 [N, classes] by split; the splits that are written.
+        belonging: Series, group and independent unit of each image, by split.
+        probabilities: float64 [N, classes] by split; these splits are written.
         ood: Out-of-distribution scores float64 [N] by split.
     """
     stream = io.StringIO()
@@ -87,7 +87,7 @@ def write_predictions(
 
 
 def read_predictions(run: Path, split: str = "test") -> Predictions:
-    """Reads what a finished run said of one split.
+    """Reads the predictions of a finished run for one split.
 
     Args:
         run: The run folder.

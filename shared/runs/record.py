@@ -1,4 +1,4 @@
-"""`model.json`: everything that prediction needs beside the network."""
+"""The model record, `model.json`: all that prediction needs besides the network."""
 
 from __future__ import annotations
 
@@ -13,34 +13,35 @@ from shared.io.atomic import read_json
 from shared.task import Preprocessing
 
 FORMAT = 6
-"""Version of the run folder. A reader refuses another one."""
+"""Version of the run folder; other versions are refused."""
 
 
 @dataclass(frozen=True)
 class ModelRecord:
-    """`model.json`: all that prediction needs beside the network itself.
+    """The model record, `model.json`: all that prediction needs besides the network.
 
     Attributes:
         task: Name of the application that trained it.
-        classes: In the order of the network's outputs.
+        classes: Names of the classes, in the order of the network's outputs.
         positive: For each class, whether it is the event that must not be missed.
-        preprocessing: What turns raw pixels into the network's input.
+        preprocessing: Settings that turn raw pixels into the network's input.
         threshold: Positive probability from which an input is called positive; without a positive class, probability of
             the likeliest class from which an answer is accepted.
-        operating_point: How the threshold was chosen and what was missed on validation; None without a positive class.
-        rejection: How the threshold was chosen and what was wrong above it on validation; None with a positive class.
+        operating_point: Choice and certificate of the threshold (`OperatingPoint`); None without a positive class.
+        rejection: Choice and certificate of the threshold (`Rejection`); None with a positive class.
         aggregation: How the slices of a series become one probability.
-        certified_sensitivity: What validation certifies at this threshold; None where nothing was certified.
-        certified_error: The same of the error among accepted answers, without a positive class.
+        certified_sensitivity: Sensitivity that validation certifies at this threshold; None where there is none.
+        certified_error: Error among accepted answers that validation certifies, without a positive class; None where
+            nothing was certified.
         ood: The `threshold` of the out-of-distribution score above which nothing is assessed, the `rate` at which
-            inputs like those of validation exceed it, and of how many independent `units` it was taken.
-        temperature: Already inside `model.onnx`; recorded for the reader.
-        backbone: Its record's name, layers, pooling and where its weights came from.
+            inputs like those of validation exceed it, and the number of independent `units` that it was chosen on.
+        temperature: Temperature of the probabilities, for readers: `model.onnx` contains it.
+        backbone: Name, layers and pooling of the backbone, and the origin of its weights.
         domains: Names of the domains it was trained on.
         synthetic: Whether it was trained on synthetic images.
         data_hash: SHA-256 over the content of the data.
         weights_hash: SHA-256 of `model.safetensors`.
-        auxiliary: The answers of each auxiliary task, in the order of the output of `model.onnx` that is named after it
+        auxiliary: Answers of each auxiliary task, in the order of the output of `model.onnx` with its name
             (`auxiliary_plane`).
         format: Version of the run folder.
     """

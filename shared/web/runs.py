@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.errors import MedtlError
-from shared.evaluation.text import rows_of
+from shared.evaluation.text import measure_rows
 from shared.io.atomic import read_json
 from shared.runs.folder import DONE, is_finished
 from shared.runs.record import ModelRecord, read_model_record
@@ -72,7 +72,7 @@ def compare_runs(left: RunEntry, right: RunEntry) -> list[dict[str, str]]:
         {"measure": name, "left": a, "right": b} for (name, a), (_, b) in zip(_facts(left), _facts(right), strict=True)
     ]
     tests = {side: _test(entry) for side, entry in (("left", left), ("right", right))}
-    return facts + [{key: row[key] for key in ("measure", "left", "right")} for row in rows_of(tests)]
+    return facts + [{key: row[key] for key in ("measure", "left", "right")} for row in measure_rows(tests)]
 
 
 def _test(entry: RunEntry) -> Mapping[str, Any]:

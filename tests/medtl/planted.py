@@ -53,8 +53,7 @@ def leaks(root: Path, marks: Iterable[str] = MARKS) -> Iterator[str]:
 
 PROGRAM = """
 import shared.reporting.run_report
-shared.reporting.run_report.attribute = lambda network, images, *_: images[:, 0]
-shared.reporting.run_report.attribution_sheet = lambda *_: "data:,"
+shared.reporting.run_report.attribution_figure = lambda *_: "data:,"
 from medtl.cli import main
 main()
 """

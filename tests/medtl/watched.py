@@ -184,9 +184,9 @@ def _complaints(item) -> list[str]:
 
 def _complaints_of_answer(answer, item) -> list[str]:
     from medtl.task import TASK
-    from shared.prediction.text import in_words
+    from shared.prediction.text import answer_text
 
-    told = in_words(answer, TASK) + json.dumps(answer.to_json(TASK), allow_nan=False)
+    told = answer_text(answer, TASK) + json.dumps(answer.to_json(TASK), allow_nan=False)
     faults = [f"the answer names the planted person: {told[:600]!r}"] if marks_in(told.encode()) else []
     if item.refusal is not None and answer.status != "refused":
         faults.append("judges what was refused")

@@ -68,7 +68,7 @@ def _audit(task: "Task", data: Path, out: Path | None, search_further: FurtherSe
         result = audited(task, dataset, progress)
         more = search_further(dataset, out, progress)
     tree = audit_report.findings(dataset, result)
-    for line in (*dataset.notes, *audit_report.in_words(tree), *more):
+    for line in (*dataset.notes, *audit_report.audit_lines(tree), *more):
         typer.echo(printable(line))
     if out is not None:
         audit_report.write_audit(task, dataset, result, tree, out)

@@ -66,17 +66,17 @@ def add(app: typer.Typer, task: "Task") -> None:
 
 def _leave_domains_out(task: "Task", settings: "Config", seeds: int) -> tuple[dict[str, Any], list[str]]:
     """The results of leave-one-domain-out as plain data, and in lines."""
-    from shared.experiments.leave_domain_out import in_words, leave_domains_out
+    from shared.experiments.leave_domain_out import leave_domains_out, leave_out_lines
 
     with progress_bars() as progress:
         tree = leave_domains_out(task, settings, seeds=seeds, root=RUNS, progress=progress)
-    return tree, in_words(tree)
+    return tree, leave_out_lines(tree)
 
 
 def _cross_validate(task: "Task", settings: "Config", folds: int, repeats: int) -> tuple[dict[str, Any], list[str]]:
     """The results of repeated k-fold cross-validation as plain data, and in lines."""
-    from shared.experiments.crossval import cross_validate, in_words
+    from shared.experiments.crossval import cross_validate, cross_validation_lines
 
     with progress_bars() as progress:
         tree = cross_validate(task, settings, folds=folds, repeats=repeats, root=RUNS, progress=progress)
-    return tree, in_words(tree)
+    return tree, cross_validation_lines(tree)

@@ -108,10 +108,10 @@ def _own_test(run: Path) -> dict[str, Any]:
 
 def _on_data(task: "Task", run: Path, data: Path, stated: Mapping[str, Any], *, known_only: bool) -> dict[str, Any]:
     """The evaluation of the run on other data."""
-    from shared.evaluation.measures import UsageContext
+    from shared.evaluation.cases import UsageContext
     from shared.prediction.external import assess_data
     from shared.runs.folder import check_finished
 
     check_finished(run)
     with progress_bars() as progress:
-        return assess_data(task, run, data, stakes=UsageContext(**stated), progress=progress, known_only=known_only)
+        return assess_data(task, run, data, usage=UsageContext(**stated), progress=progress, known_only=known_only)

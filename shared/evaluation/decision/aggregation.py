@@ -1,4 +1,4 @@
-"""From slices to a series, in NumPy alone: prediction imports this."""
+"""Aggregation of the slices of a series into one probability, in NumPy alone: prediction imports this."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 TOP = 3
-"""Slices that speak for a series: a small finding shows on few slices, and one slice alone is noise."""
-SMALLEST = 1e-6
-"""Where probabilities are cut before their logarithm: ONNX Runtime's float32 gives no more."""
+"""Most suspicious slices that count for a series: a small finding shows on few slices, and a single one is noise."""
+MIN_PROBABILITY = 1e-6
+"""Probabilities are cut here before their logarithm: ONNX Runtime's float32 is not more exact."""
 
 Values = NDArray[np.float64]
 
@@ -26,7 +26,7 @@ POOLS: Mapping[str, Callable[[Values], float]] = {
     "mean": lambda slices: float(slices.mean()),
     "noisy_or": lambda slices: float(1.0 - np.prod(1.0 - slices)),
 }
-"""[slices] positive probabilities -> one. Of a single slice each gives that slice's."""
+"""Functions from the positive probabilities of the slices, float64 [slices], to one; a single slice keeps its own."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Aggregation:
 
     Attributes:
         pools: Names in `POOLS`.
-        weights: Of the logit of each.
-        bias: Added to them.
+        weights: Weight of the logit of each pooled probability.
+        bias: Added to the weighted sum of logits.
     """
 
     pools: tuple[str, ...] = ("top3",)
@@ -44,7 +44,10 @@ class Aggregation:
     bias: float = 0.0
 
     def probability(self, slices: Values) -> float:
-        """The positive probability of a series from those of its slices [slices], 0 to 1.
+        """The positive probability of a series, 0 to 1.
+
+        Args:
+            slices: float64 [slices], positive probability of each slice, at least one.
 
         Raises:
             ValueError: There is no slice.
@@ -52,32 +55,39 @@ class Aggregation:
         return float(1.0 / (1.0 + np.exp(-(pooled_logits(slices, self.pools) @ self.weights + self.bias))))
 
     def each(self, slices: Values) -> Values:
-        """The positive probability [slices] of each slice taken for a series of its own: what thresholds stand for."""
-        cut = np.clip(slices, SMALLEST, 1.0 - SMALLEST)
+        """The positive probability of each slice taken as a series, float64 [slices]; thresholds apply to it."""
+        cut = np.clip(slices, MIN_PROBABILITY, 1.0 - MIN_PROBABILITY)
         # every pool of one slice gives that slice
         logits = np.log(cut / (1.0 - cut)) * sum(self.weights) + self.bias
         return np.asarray(1.0 / (1.0 + np.exp(-logits)))
 
 
 def pooled_logits(slices: Values, pools: tuple[str, ...]) -> Values:
-    """Logits [pools] of the pooled probabilities of one series.
+    """Logits of the pooled probabilities of one series, float64 [pools].
+
+    Args:
+        slices: float64 [slices], positive probability of each slice, at least one.
+        pools: Names in `POOLS`.
 
     Raises:
         ValueError: There is no slice.
     """
     if not len(slices):
         raise ValueError("a series without slices has no probability")
-    pooled = np.clip([POOLS[name](slices) for name in pools], SMALLEST, 1.0 - SMALLEST)
+    pooled = np.clip([POOLS[name](slices) for name in pools], MIN_PROBABILITY, 1.0 - MIN_PROBABILITY)
     return np.log(pooled / (1.0 - pooled))
 
 
 def aggregate(rows: Values, positive: NDArray[np.bool_], by: Aggregation) -> Values:
-    """Class probabilities [classes] of a series.
+    """Class probabilities of a series, float64 [classes].
+
+    Without a positive class they are the mean over slices. With one, `by` gives the probability of the positive event,
+    and the most suspicious slices divide it among the positive classes, and the rest among the others.
 
     Args:
-        rows: Class probabilities of the slices, [slices, classes], at least one slice.
-        positive: For each class, whether it is the event that must not be missed. Without one, the mean over slices.
-        by: Gives the probability of the event; within it, and within the rest, the most suspicious slices decide.
+        rows: float64 [slices, classes], class probabilities of the slices, at least one slice.
+        positive: bool [classes], whether a class is the event that must not be missed.
+        by: The aggregation.
 
     Raises:
         ValueError: There is no slice.

@@ -1,6 +1,4 @@
-"""From the probabilities of validation to a decision: how slices are put together, and what counts as
-positive; without a positive class, from where an answer is accepted.
-"""
+"""Choice of the decision rule on validation: aggregation and threshold."""
 
 from __future__ import annotations
 
@@ -18,11 +16,11 @@ from shared.samples import Grouping
 
 @dataclass(frozen=True)
 class Decision:
-    """What a run decides by.
+    """The decision rule of a run.
 
     Attributes:
-        aggregation: Of slices to a series.
-        chosen: The threshold: an operating point, or a rejection where the task has no positive class.
+        aggregation: How the slices of a series become one probability.
+        chosen: The threshold with its certificate: an operating point, or a rejection where no class is positive.
         losses: Cross-fitted loss of each aggregation that was tried; empty where there was no choice.
     """
 
@@ -42,20 +40,20 @@ def decide(
     threshold: float | None,
     choices: int,
 ) -> Decision:
-    """Chooses aggregation and threshold on validation: by series, and counted by what is independent of the rest.
+    """Chooses aggregation and threshold on validation, by series, and certifies them by independent units.
 
-    Where every unit is positive (each patient has a tumour), no threshold can be weighed by unit: it is chosen by
-    slice, and what it certifies is counted by unit all the same, for slices of one patient are not independent.
+    Where every unit is positive (each patient has a tumour), a threshold cannot be chosen by unit: it is chosen by
+    slice. The certificate counts units all the same, for slices of one patient are not independent.
 
     Args:
-        probabilities: [N, classes] of validation.
-        labels: [N] true classes.
-        belonging: Of each sample.
-        positive: [classes] which are the positive event.
-        target: Sensitivity that the threshold shall reach.
-        error_rate: Which it shall keep to among accepted answers; used where no class is positive.
-        threshold: Used in place of one chosen for either.
-        choices: Models among which the same validation data chose this one.
+        probabilities: float64 [N, classes], 0 to 1, of the images of validation.
+        labels: int64 [N], true classes.
+        belonging: Series, group and independent unit of each image.
+        positive: bool [classes], whether a class is the positive event.
+        target: Sensitivity to reach; used where a class is positive.
+        error_rate: Highest error rate among accepted answers; used where no class is positive.
+        threshold: Used instead of a chosen one; None: choose.
+        choices: Number of models among which the same validation data chose this one.
 
     Raises:
         DataError: Validation holds no positive sample, or no sample at all.

@@ -1,4 +1,4 @@
-"""How slices are put together, chosen and calibrated on the patients of validation."""
+"""Choice and calibration of an aggregation on the patients of validation."""
 
 from __future__ import annotations
 
@@ -11,26 +11,28 @@ from scipy.optimize import minimize
 
 from shared.evaluation.decision.aggregation import POOLS, Aggregation, Values, pooled_logits
 from shared.evaluation.decision.series import SeriesScores, group_slices, slices_of
-from shared.evaluation.statistics.intervals import group_codes
+from shared.evaluation.statistics.groups import group_codes
 from shared.samples import Grouping
 
 CANDIDATES = (*((name,) for name in POOLS), ("max", "top3", "mean"))
-"""Each pool alone, and three of them together (learned)."""
-LEAST = 8
-"""Units of each kind from which a choice is made; with fewer, the default stands."""
+"""Each pool alone, and three of them with fitted weights."""
+MIN_UNITS = 8
+"""Units of each kind that a choice needs; with fewer, the default is used."""
 FOLDS = 5
+"""Folds of the cross-fit."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What was chosen.
+    """A chosen aggregation.
 
     Attributes:
-        aggregation: The mean of the fits that gave the scores. One fit to all units would know each of them, and lie
-            further from what the scores certify.
+        aggregation: The mean of the cross-fitted aggregations that gave the scores. One fit to all units would have
+            seen each of them, and differ more from the scores that are certified.
         judged: The series, each with a score from a fit that did not see its unit.
-        tried: Aggregations among which the data chose.
-        losses: Mean negative log-likelihood over series of each candidate, cross-fitted; empty where none was made.
+        tried: Number of aggregations among which the data chose.
+        losses: Mean negative log-likelihood over series of each candidate, cross-fitted; empty where there was no
+            choice.
     """
 
     aggregation: Aggregation
@@ -40,12 +42,12 @@ class Choice:
 
 
 def choose_aggregation(scores: Values, truth: NDArray[np.bool_], belonging: Grouping) -> Choice:
-    """The aggregation with the smallest cross-fitted loss over series.
+    """Chooses the aggregation with the lowest cross-fitted loss over series.
 
     Args:
-        scores: [N] positive probability of each slice of validation.
-        truth: [N] whether the slice is positive; a series is where one of its slices is.
-        belonging: To which series and unit each slice belongs.
+        scores: float64 [N], positive probability of each slice of validation.
+        truth: bool [N], whether a slice is positive; a series is positive where one of its slices is.
+        belonging: Series, group and independent unit of each slice.
     """
     series = slices_of(belonging.series)
     values = [scores[rows] for rows in series]
@@ -53,7 +55,7 @@ def choose_aggregation(scores: Values, truth: NDArray[np.bool_], belonging: Grou
     plain = group_slices(np.array([default.probability(slices) for slices in values]), truth, belonging, series)
     several = len(series) < len(scores)
     ill = plain.by_unit()[1]
-    if not several or min(int(ill.sum()), int((~ill).sum())) < LEAST:
+    if not several or min(int(ill.sum()), int((~ill).sum())) < MIN_UNITS:
         return Choice(default, plain, 1, {})
     folds = _folds(ill)[group_codes(plain.units)]
     fitted = {pools: _cross_fitted(values, plain.truth, pools, folds) for pools in CANDIDATES}
@@ -65,7 +67,7 @@ def choose_aggregation(scores: Values, truth: NDArray[np.bool_], belonging: Grou
 
 
 def _folds(positive: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """A fold for each unit, both kinds spread evenly; the order of the units is as good as random."""
+    """A fold for each unit, int64 [units], both kinds spread evenly; units are in random order already."""
     folds = np.empty(len(positive), dtype=np.int64)
     for kind in (positive, ~positive):
         folds[kind] = np.arange(kind.sum()) % FOLDS
@@ -92,7 +94,7 @@ def _mean(fits: Sequence[Aggregation]) -> Aggregation:
 
 
 def _fit(series: Sequence[Values], positive: NDArray[np.bool_], pools: tuple[str, ...]) -> Aggregation:
-    """Logistic regression on pooled logits, drawn with unit strength towards leaving them as they are."""
+    """Logistic regression on pooled logits, with a penalty of strength 1 on the distance to their plain mean."""
     rows = np.stack([pooled_logits(slices, pools) for slices in series])
     signs = np.where(positive, 1.0, -1.0)
     start = np.array([1.0 / len(pools)] * len(pools) + [0.0])

@@ -1,4 +1,4 @@
-"""How unlike the training images an input is, and from which score on nothing is assessed."""
+"""The out-of-distribution score of an input, and the threshold above which nothing is assessed."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t
 
 from shared.errors import RunError
-from shared.evaluation.statistics.intervals import group_codes
+from shared.evaluation.statistics.groups import group_codes
 from shared.seeding import generator
 
 FILE = "features.npy"
 NEIGHBOUR = 10
-"""Features of a fine-tuned SqueezeNet tell a knee and a CT from heads best with it (docs/lab-log.md). It was chosen on
-the very images that the log reports: its rates flatter."""
+"""Rank of the near training image that an input is compared with. Features of a fine-tuned SqueezeNet separate a knee
+and a CT from heads best with it; it was chosen on the same images as are reported, so the reported rates flatter.
+Source: docs/lab-log.md, "The out-of-distribution score"."""
 REFERENCE_SIZE = 2048
 """Training images whose features are kept, drawn at random: some MiB. Source: Sun et al., section 5, find 1% enough."""
 
@@ -37,12 +37,12 @@ class Reference:
 
     @classmethod
     def of(cls, features: NDArray[np.floating]) -> Reference:
-        """Of features [M, width] as the network gives them."""
+        """The reference of features [M, width] as the network gives them."""
         return cls(_directions(features).astype(np.float16))
 
     @classmethod
     def read(cls, run: Path) -> Reference:
-        """Those of a run.
+        """Reads the reference of a run.
 
         Raises:
             RunError: The file is damaged.
@@ -57,51 +57,57 @@ class Reference:
 
     @cached_property
     def _columns(self) -> NDArray[np.float32]:
-        """Their transpose, [width, M], converted once: products of float16 have no fast routine."""
+        """The transposed features, float32 [width, M], converted once: products of float16 have no fast routine."""
         return np.ascontiguousarray(self.features.T, dtype=np.float32)
 
     def scores(self, features: NDArray[np.floating]) -> Values:
-        """The score of each of some features [N, width], float64 [N] in 0..2."""
+        """The out-of-distribution score of features [N, width]: float64 [N], 0 to 2, high if unlike the training."""
         similar = _directions(features) @ self._columns
         nearest = min(NEIGHBOUR, len(self.features))
         return np.asarray(1.0 - np.partition(similar, -nearest, axis=1)[:, -nearest], dtype=np.float64)
 
 
 def of_series(slices: Values) -> float:
-    """The score of a series from those of its slices [slices], at least one.
+    """The score of a series: the median of the scores of its slices, float64 [slices], at least one.
 
-    The median: the first and last slices of a head, which are unlike the rest, do not decide.
+    By the median the first and last slices of a head, which are unlike the others, do not decide.
     """
     return float(np.median(slices))
 
 
 def _directions(features: NDArray[np.floating]) -> NDArray[np.float32]:
     lengths = np.linalg.norm(features, axis=1, keepdims=True)
-    # a code of zeros has no direction and is like nothing
+    # features of zeros have no direction and are unlike everything
     return np.asarray(features / np.maximum(lengths, np.finfo(np.float32).tiny), dtype=np.float32)
 
 
-HIGHEST = 2.0
-"""No score is higher: one less the cosine of opposite features."""
-FAR, SMALLEST = 10.0, 1e-4
-"""Scores below the median by this factor, or below what float16 features can tell from 0, count as that much."""
+MAX_SCORE = 2.0
+"""The highest score: one minus the cosine of opposite features."""
+MAX_RATIO, MIN_SCORE = 10.0, 1e-4
+"""Scores that lie below the median by more than the ratio, or below what float16 features can tell from 0, are raised
+to that bound."""
 
 
 def by_series(slices: Values, series: Sequence[Hashable]) -> Values:
-    """The score of each series, in the order in which they first occur, from those of samples [N]."""
+    """The score of each series, in the order in which series first occur.
+
+    Args:
+        slices: float64 [N], scores of images.
+        series: [N] series of each image.
+    """
     owners = group_codes(series)
     bounds = np.cumsum(np.bincount(owners))[:-1]
     return np.array([of_series(own) for own in np.split(slices[np.argsort(owners, kind="stable")], bounds)])
 
 
 def one_of_each(scores: Values, inputs: Sequence[Hashable], units: Sequence[int], seed: int) -> Values:
-    """The score of one input of each unit, drawn at random: several series of a patient are no independent ones.
+    """The score of one input of each unit, drawn at random: several series of a patient are not independent.
 
     Args:
-        scores: [N] of images.
-        inputs: [N] what `predict` would judge each as a part of.
-        units: [N] what is independent of the rest.
-        seed: Of the draw.
+        scores: float64 [N], scores of images.
+        inputs: [N] the input (series, or image on its own) that `predict` would assess each image with.
+        units: [N] number of the independent unit of each image.
+        seed: Seed of the draw.
     """
     first = np.unique(group_codes(inputs), return_index=True)[1]
     of_inputs, owners = by_series(scores, inputs), np.asarray(units)[first]
@@ -111,16 +117,16 @@ def one_of_each(scores: Values, inputs: Sequence[Hashable], units: Sequence[int]
 
 
 def choose_threshold(scores: Values, rate: float) -> float:
-    """A threshold that a like input exceeds with a probability of at most `rate`.
+    """A threshold that an input like those of validation exceeds with a probability of at most `rate`.
 
-    With enough scores it is an order statistic, for which that holds whatever their distribution (split conformal
-    prediction), as far as they are independent. Fewer than 1 / rate scores have no such quantile: then it is the
-    one-sided prediction limit of their logarithms, taken as normal, so about right at best. Of one score nothing is
-    known: the threshold is `HIGHEST`, which leaves nothing unassessed.
+    With enough scores it is an order statistic, which keeps the rate for any distribution of independent scores (split
+    conformal prediction). Fewer than 1 / rate scores have no such quantile: then it is the one-sided prediction limit
+    of their logarithms, which assumes a normal distribution and is approximate. One score gives no limit: the threshold
+    is `MAX_SCORE`, and every input is assessed.
 
     Args:
-        scores: [N] of independent inputs of validation.
-        rate: Over 0 and below 1.
+        scores: float64 [N], scores of independent inputs of validation.
+        rate: Probability, over 0 and below 1.
 
     Source: Vovk, Gammerman & Shafer, Algorithmic Learning in a Random World, 2005, section 2.2; Hahn & Meeker,
     Statistical Intervals, 1991, section 4.8.
@@ -130,9 +136,11 @@ def choose_threshold(scores: Values, rate: float) -> float:
     if rank <= count:
         return float(np.sort(scores)[rank - 1])
     if count < 2:
-        return HIGHEST
-    # copies of training images score about 0, and their logarithms would stretch the spread without end
-    floor = max(float(np.median(scores)) / FAR, SMALLEST)
+        return MAX_SCORE
+    # copies of training images score about 0, and their logarithms would widen the spread without bound
+    from scipy.stats import t  # prediction imports this module, and SciPy takes half a second
+
+    floor = max(float(np.median(scores)) / MAX_RATIO, MIN_SCORE)
     logarithms = np.log(np.maximum(scores, floor))
     reach = float(t.ppf(1.0 - rate, count - 1)) * np.sqrt(1.0 + 1.0 / count)
-    return min(float(np.exp(logarithms.mean() + reach * logarithms.std(ddof=1))), HIGHEST)
+    return min(float(np.exp(logarithms.mean() + reach * logarithms.std(ddof=1))), MAX_SCORE)

@@ -1,4 +1,4 @@
-"""The threshold of a decision: chosen on validation for a sensitivity, with what those data certify."""
+"""The operating point: a threshold chosen on validation for a sensitivity, with its certificate."""
 
 from __future__ import annotations
 
@@ -11,28 +11,29 @@ from shared.errors import DataError
 from shared.evaluation.decision.series import SeriesScores
 from shared.evaluation.statistics.intervals import LEVEL, clopper_pearson_lower
 
-HIGHEST = 0.5
-"""No threshold is chosen above it: that would say that a false alarm costs more than a miss, and where scans differ
-from those of validation, it would call healthy what is likelier a finding than not."""
+MAX_THRESHOLD = 0.5
+"""The highest threshold that is chosen. A higher one would mean that a false alarm costs more than a miss and, on scans
+unlike those of validation, would call healthy what is more likely a finding than not."""
 MARGIN = 1e-4
-"""By which the threshold stays below the score that it is taken from: ONNX Runtime may give that a little less."""
+"""Relative margin between the threshold and the score that it is taken from: ONNX Runtime may give a slightly lower
+score."""
 NOTHING_POSITIVE = "validation holds no positive sample: no threshold can be chosen for a sensitivity"
 
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """A threshold and what is known of it.
+    """A threshold and its certificate.
 
     Attributes:
         threshold: Positive probability from which an input is called positive.
         target: The sensitivity that was asked for.
-        unit: What was counted: "group" (patients, or images that share copies) or "sample" (images).
-        positives: Positive units in validation.
-        missed: Those of them of which something positive lies below the threshold.
-        negatives: The other units.
-        false_alarms: Those of them of which something lies at the threshold or above.
-        choices: Models among which the same validation data chose this one.
-        certified: With 95% confidence the sensitivity on such data is not below it.
+        unit: Kind of unit that was counted: "group" (patients, or images that share copies) or "sample" (images).
+        positives: Number of positive units in validation.
+        missed: Number of positive units with a positive series below the threshold.
+        negatives: Number of negative units.
+        false_alarms: Number of negative units with a series at or above the threshold.
+        choices: Number of models among which the same validation data chose this one.
+        certified: Lower bound of the sensitivity on such data, with 95% confidence.
         lengths: Slices of the shortest and of the longest positive series that was counted.
     """
 
@@ -49,27 +50,27 @@ class OperatingPoint:
 
     @property
     def statement(self) -> str:
-        """What the validation data certify, and whether that is less than was asked for."""
+        """The certificate in one sentence, and whether it is below the sensitivity that was asked for."""
         noun = "patients or other groups" if self.unit == "group" else "images"
-        said = (
+        text = (
             f"{self.missed} misses in {self.positives} positive {noun} of validation certify a sensitivity of "
             f"{self.certified:.2f} (95% confidence"
         )
-        said += f", allowing for a choice among {self.choices} models)" if self.choices > 1 else ")"
+        text += f", allowing for a choice among {self.choices} models)" if self.choices > 1 else ")"
         if self.certified < self.target:
-            said += f"; {self.target:.2f} was asked for"
+            text += f"; {self.target:.2f} was asked for"
         if not self.negatives:
-            return f"{said}; validation holds nothing negative, so nothing is known of false alarms"
-        return f"{said}; {self.false_alarms} of {self.negatives} negative ones are called positive there"
+            return f"{text}; validation holds nothing negative, so false alarms are unknown"
+        return f"{text}; {self.false_alarms} of {self.negatives} negative ones are called positive there"
 
 
 def choose(scores: NDArray[np.float64], positive: NDArray[np.bool_], target: float) -> float:
-    """The highest threshold, up to `HIGHEST`, whose sensitivity on validation is at least `target`.
+    """The highest threshold, up to `MAX_THRESHOLD`, whose sensitivity on validation is at least `target`.
 
     Args:
-        scores: [N] positive probabilities of units that are independent of each other.
-        positive: [N] truth.
-        target: Sensitivity, over 0 and at most 1.
+        scores: float64 [N], positive probabilities of independent units.
+        positive: bool [N], whether each unit is positive.
+        target: Sensitivity to reach, over 0 and at most 1.
 
     Raises:
         DataError: No unit is positive.
@@ -77,27 +78,27 @@ def choose(scores: NDArray[np.float64], positive: NDArray[np.bool_], target: flo
     ordered = np.sort(scores[positive])
     if not len(ordered):
         raise DataError(NOTHING_POSITIVE)
-    return min(float(ordered[_allowed(len(ordered), target)]) * (1.0 - MARGIN), HIGHEST)
+    return min(float(ordered[_allowed(len(ordered), target)]) * (1.0 - MARGIN), MAX_THRESHOLD)
 
 
 def certify(
     judged: SeriesScores, threshold: float, target: float, *, chosen_here: bool, choices: int = 1
 ) -> OperatingPoint:
-    """What validation certifies of a threshold, counted over units that are independent of each other.
+    """Certifies the sensitivity at a threshold by the independent units of validation.
 
     A threshold that `choose` took from the same units is the (m + 1)-th smallest score of the n positive ones, where
     m, the misses that the target allows, depends on n alone. The sensitivity at such an order statistic follows
     Beta(n - m, m + 1), whose 5% quantile is the lower bound of Clopper and Pearson for m misses: that bound holds
     although the threshold was chosen on the same data, and all the more where a lower one is taken because of ties or
-    of `HIGHEST`. Where the same data also chose among k models, each bound is taken at a k-th of the error, after
+    of `MAX_THRESHOLD`. Where the same data also chose among k models, each bound is taken at a k-th of the error, after
     Bonferroni.
 
     Args:
-        judged: The series of validation.
-        threshold: Of their scores.
+        judged: The series of validation with their scores.
+        threshold: Score from which a series is called positive.
         target: The sensitivity that was asked for.
         chosen_here: Whether `choose` took the threshold from the units of `judged`.
-        choices: Models among which the same data chose; at least 1.
+        choices: Number of models among which the same data chose, at least 1.
 
     Raises:
         DataError: No unit is positive.
@@ -126,6 +127,6 @@ def certify(
 
 
 def _allowed(count: int, target: float) -> int:
-    """How many of `count` positive units may be missed."""
+    """The number of `count` positive units that may be missed."""
     # a share such as 0.98 of 50 must not lose a miss to rounding
     return min(int(np.floor(count * (1.0 - target) + 1e-9)), count - 1)

@@ -1,4 +1,4 @@
-"""The probability of the likeliest class below which an answer is rejected: chosen on validation for an error rate."""
+"""Selective classification: a probability below which answers are rejected, chosen on validation for an error rate."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import DataError
-from shared.evaluation.statistics.intervals import LEVEL, clopper_pearson_upper, group_codes
+from shared.evaluation.statistics.groups import group_codes
+from shared.evaluation.statistics.intervals import LEVEL, clopper_pearson_upper
 
 COVERAGES = 50
-"""Thresholds tried, at steps of 2% of coverage. Each takes its part of the error of the bound, which costs little: of
-100 wrong ones in 16,000 the bound is 0.74% for one threshold, 0.84% for 50 and 0.86% for 100."""
+"""Number of thresholds tried, at steps of 2% of coverage. Each takes its part of the error of the bound, which costs
+little: for 100 errors in 16,000 answers the bound is 0.74% with one threshold, 0.84% with 50 and 0.86% with 100."""
 
 Flags = NDArray[np.bool_]
 Values = NDArray[np.float64]
@@ -21,17 +22,17 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Rejection:
-    """A threshold and what is known of it, counted by image: each answer is wrong or right for itself.
+    """A threshold and its certificate, counted by image: each answer is right or wrong on its own.
 
     Attributes:
         threshold: Probability of the likeliest class from which an answer is accepted.
         target: The error rate among accepted answers that was asked for.
-        images: In validation.
-        accepted: Those of them at the threshold or above.
-        wrong: Those of the accepted whose likeliest class is not the true one.
-        thresholds: Among which the same validation data chose this one.
-        choices: Models among which they chose.
-        certified: With 95% confidence the error rate among accepted answers on such data is not above it.
+        images: Number of images in validation.
+        accepted: Number of answers at or above the threshold.
+        wrong: Number of accepted answers whose likeliest class is not the true one.
+        thresholds: Number of thresholds among which the validation data chose this one.
+        choices: Number of models among which the same data chose.
+        certified: Upper bound of the error rate among accepted answers on such data, with 95% confidence.
     """
 
     threshold: float
@@ -45,19 +46,19 @@ class Rejection:
 
     @property
     def statement(self) -> str:
-        """What the validation data certify, and whether that is less than was asked for."""
-        said = (
+        """The certificate in one sentence, and whether it is above the error rate that was asked for."""
+        text = (
             f"{self.accepted} of {self.images} images of validation ({self.accepted / self.images:.1%}) are accepted, "
             f"{self.wrong} of them wrong; this certifies an error of at most {self.certified:.2%} among accepted "
             "answers on such images (95% confidence"
         )
         among = [(self.thresholds, "thresholds"), (self.choices, "models")]
         if chosen := " and ".join(f"{count} {noun}" for count, noun in among if count > 1):
-            said += f", allowing for a choice among {chosen}"
-        said += ")"
+            text += f", allowing for a choice among {chosen}"
+        text += ")"
         if self.certified > self.target:
-            said += f"; {self.target:.2%} was asked for, which validation cannot certify"
-        return said
+            text += f"; {self.target:.2%} was asked for, which validation cannot certify"
+        return text
 
 
 def choose_rejection(
@@ -69,7 +70,7 @@ def choose_rejection(
     threshold: float | None = None,
     choices: int = 1,
 ) -> Rejection:
-    """The threshold that accepts most, among those whose error is certified to be at most `target`.
+    """Chooses the threshold that accepts most answers, among those whose error is certified to be at most `target`.
 
     Tried are thresholds that accept given shares of validation, fixed before any error is looked at. Below each other
     lie nested sets: of the k images above the (k + 1)-th largest confidence, given that value, the errors follow a
@@ -84,12 +85,12 @@ def choose_rejection(
     the same images, is not allowed for.
 
     Args:
-        confidence: [N] probability of the likeliest class.
-        wrong: [N] whether that is not the true class.
-        units: [N] what each image belongs to that is independent of the rest.
-        target: Error rate among accepted answers, over 0 and below 1.
-        threshold: Used in place of one chosen for the target.
-        choices: Models among which the same data chose; at least 1.
+        confidence: float64 [N], probability of the likeliest class of each image.
+        wrong: bool [N], whether that is not the true class.
+        units: [N] number of the independent unit of each image.
+        target: Highest error rate among accepted answers, over 0 and below 1.
+        threshold: Used instead of a chosen one; None: choose.
+        choices: Number of models among which the same data chose, at least 1.
 
     Raises:
         DataError: There is no image.
@@ -122,7 +123,14 @@ def choose_rejection(
 
 
 def risk_coverage(confidence: Values, wrong: Flags) -> tuple[Values, Values, Values]:
-    """Threshold, share accepted and error among the accepted [T] at each distinct confidence, from the highest down.
+    """The risk-coverage curve: threshold, coverage and error among accepted answers at each distinct confidence.
+
+    Args:
+        confidence: float64 [N], probability of the likeliest class of each image.
+        wrong: bool [N], whether that is not the true class.
+
+    Returns:
+        Three arrays, float64 [T], from the highest threshold down.
 
     Source: El-Yaniv & Wiener, JMLR 11:1605, 2010 (the risk-coverage curve).
     """
@@ -135,7 +143,7 @@ def risk_coverage(confidence: Values, wrong: Flags) -> tuple[Values, Values, Val
 
 
 def _thresholds(confidence: Values) -> list[float]:
-    """One for each share, from all images down; it accepts what is above the first that is left out."""
+    """A threshold for each coverage that is tried, from all images down."""
     count, descending = len(confidence), np.sort(confidence)[::-1]
     accepted = sorted({-(-count * step // COVERAGES) for step in range(1, COVERAGES + 1)}, reverse=True)
     return [0.0 if kept == count else float(np.nextafter(descending[kept], 2.0)) for kept in accepted]

@@ -1,4 +1,4 @@
-"""Slices gathered into series, and series into what is independent of the rest: the units that statistics count."""
+"""Scores of series from those of their slices, and of the groups and independent units that series belong to."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.evaluation.decision.aggregation import Aggregation, Values
-from shared.evaluation.statistics.intervals import group_codes
+from shared.evaluation.statistics.groups import group_codes
 from shared.samples import Grouping
 
 Flags = NDArray[np.bool_]
@@ -17,14 +17,14 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class SeriesScores:
-    """Series, each with one score.
+    """S series with one score each.
 
     Attributes:
-        scores: [S] positive probabilities.
-        truth: [S] whether one of the series' slices is positive.
-        lengths: [S] slices of each.
-        groups: [S] whose they are.
-        units: [S] what they belong to that is independent of the rest.
+        scores: float64 [S], positive probability of each series.
+        truth: bool [S], whether one of its slices is positive.
+        lengths: int64 [S], number of its slices.
+        groups: [S] the group (patient) that it belongs to.
+        units: [S] number of the independent unit that it belongs to.
     """
 
     scores: Values
@@ -34,8 +34,10 @@ class SeriesScores:
     units: tuple[int, ...]
 
     def by_unit(self) -> tuple[Values, Flags]:
-        """Scores and truth of units: a positive one is as suspicious as its least suspicious positive series, so that
-        one is missed where any is; a negative one as its most suspicious series.
+        """Scores float64 [U] and truth bool [U] of units.
+
+        A positive unit has the lowest score of its positive series, so that it is missed where any of them is; a
+        negative unit has the highest score of its series.
         """
         codes = group_codes(self.units)
         count = int(codes.max()) + 1
@@ -47,7 +49,7 @@ class SeriesScores:
         return np.where(truth, lowest, highest), truth
 
     def by_group(self) -> tuple[Values, Flags, tuple[int, ...]]:
-        """Scores, truth and units of groups: as suspicious as the most suspicious series, and as ill."""
+        """Scores float64 [G], truth bool [G] and units [G] of groups; each has the highest score of its series."""
         codes = group_codes(self.groups)
         count = int(codes.max()) + 1
         scores, truth = np.full(count, -np.inf), np.zeros(count, dtype=np.bool_)
@@ -58,13 +60,13 @@ class SeriesScores:
 
 
 def score_series(scores: Values, truth: Flags, belonging: Grouping, aggregation: Aggregation) -> SeriesScores:
-    """The series of N slices, as prediction judges them.
+    """Scores the series of N slices, as prediction does.
 
     Args:
-        scores: [N] positive probability of each slice.
-        truth: [N] whether it is positive.
-        belonging: Of each slice.
-        aggregation: Puts the slices of a series together.
+        scores: float64 [N], positive probability of each slice.
+        truth: bool [N], whether each slice is positive.
+        belonging: Series, group and independent unit of each slice.
+        aggregation: How the slices of a series become one probability.
     """
     series = slices_of(belonging.series)
     return group_slices(np.array([aggregation.probability(scores[rows]) for rows in series]), truth, belonging, series)
@@ -73,7 +75,14 @@ def score_series(scores: Values, truth: Flags, belonging: Grouping, aggregation:
 def group_slices(
     scores: Values, truth: Flags, belonging: Grouping, series: Sequence[NDArray[np.int64]]
 ) -> SeriesScores:
-    """Series whose scores [S] are known; the rest as of `score_series`."""
+    """Makes series of which the scores are known.
+
+    Args:
+        scores: float64 [S], positive probability of each series.
+        truth: bool [N], whether each slice is positive.
+        belonging: Series, group and independent unit of each slice.
+        series: Indices of the slices of each series, as `slices_of` gives them.
+    """
     first = [int(rows[0]) for rows in series]
     return SeriesScores(
         scores,

@@ -8,19 +8,26 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta, binomtest, norm, t
 
+from shared.evaluation.statistics.groups import group_codes
+
 LEVEL = 0.95
 DRAWS = 1000
 """Resamples for a percentile interval. Source: Efron & Tibshirani 1993, section 13.3, ask for about 1,000."""
-FEWEST_GROUPS = 6
-"""Below that a percentile interval covers much less than it says: [min, max] of n groups at most 1 - 2^(1 - n)."""
+MIN_GROUPS = 6
+"""Groups that a percentile interval needs: of fewer, n, even [min, max] covers at most 1 - 2^(1 - n)."""
 BLOCK_VALUES = 1 << 22
-"""Weights held at once: 32 MiB, so that large test sets do not fill the memory."""
+"""Weights in memory at once: 32 MiB, whatever the size of the test set."""
 
 Weights = NDArray[np.float64]
 
 
 def wilson(successes: int, trials: int, level: float = LEVEL) -> tuple[float, float]:
     """Wilson's score interval for a rate of independent trials.
+
+    Args:
+        successes: Number of successes.
+        trials: Number of trials, at least 1.
+        level: Confidence level.
 
     Raises:
         ValueError: `trials` is 0, or `successes` is not within 0 to `trials`.
@@ -36,14 +43,14 @@ def wilson_grouped(
 ) -> tuple[float, float]:
     """Wilson's score interval for a rate whose trials come in groups (images of a patient, copies of a picture).
 
-    The trials count for as many independent ones as would give the variance that is seen between groups, and never for
-    more than there are; with few groups, or few that are large, for less, by Student's t. Where all trials or none hit,
-    no variance is seen, and groups count as trials.
+    The trials count as the number of independent trials that would give the variance observed between groups, and never
+    as more than there are; with few groups, or few large ones, as fewer, by Student's t. Where all trials are successes
+    or none is, no variance is observed, and each group counts as one trial.
 
     Args:
         hits: [G] successes in each group.
         trials: [G] trials in each group, at least 1.
-        level: Of confidence.
+        level: Confidence level.
 
     Raises:
         ValueError: There are fewer than two groups and not all trials, or none, hit.
@@ -68,12 +75,12 @@ def wilson_grouped(
 
 
 def _effective_trials(hits: NDArray[np.floating], trials: NDArray[np.floating], quantile: float) -> float:
-    """As how many independent trials those of at least two groups count in a bound at a quantile of its law."""
+    """The effective number of independent trials of at least two groups, for a bound at a quantile."""
     count, total = len(trials), float(trials.sum())
     rate = float(hits.sum()) / total
     variance = count / (count - 1) * float(((hits - rate * trials) ** 2).sum()) / total**2
     independent = min(rate * (1.0 - rate) / variance, total) if variance > 0 else total
-    # of groups of unlike size the large ones decide: Kish's number of equal groups
+    # large groups decide where sizes differ: Kish's number of equal groups
     equal = total**2 / float((trials**2).sum())
     normal, tail = float(norm.ppf(quantile)), float(t.ppf(quantile, max(equal - 1, 1.0)))
     return independent * (normal / tail) ** 2
@@ -82,13 +89,13 @@ def _effective_trials(hits: NDArray[np.floating], trials: NDArray[np.floating], 
 def clopper_pearson_upper(hits: NDArray[np.floating], trials: NDArray[np.floating], level: float = LEVEL) -> float:
     """The one-sided upper bound of a rate: with confidence `level` the true rate is not above it.
 
-    Exact where each trial is a group of its own. Else the trials count for as many as in `wilson_grouped`, and where
-    none hit, groups count as trials. Of one group whose trials differ nothing is known: the bound is 1.
+    Exact where each trial is a group of its own. Otherwise trials count as in `wilson_grouped`; without any success,
+    each group counts as one trial. One group whose trials differ gives no bound: it is 1.
 
     Args:
         hits: [G] successes in each group.
         trials: [G] trials in each group, at least 1.
-        level: Of confidence.
+        level: Confidence level.
 
     Source: Clopper & Pearson, Biometrika 26:404, 1934; of groups, Korn & Graubard, Survey Methodology 24:193, 1998.
     """
@@ -102,18 +109,17 @@ def clopper_pearson_upper(hits: NDArray[np.floating], trials: NDArray[np.floatin
 def clopper_pearson_lower(successes: int, trials: int, level: float = LEVEL) -> float:
     """The one-sided exact lower bound of a rate: with confidence `level` the true rate is not below it.
 
+    Args:
+        successes: Number of successes.
+        trials: Number of trials, at least 1.
+        level: Confidence level.
+
     Raises:
         ValueError: `trials` is 0, or `successes` is not within 0 to `trials`.
 
     Source: Clopper & Pearson, Biometrika 26:404, 1934.
     """
     return float(binomtest(successes, trials, alternative="greater").proportion_ci(level, method="exact").low)
-
-
-def group_codes(groups: Sequence[Hashable]) -> NDArray[np.int64]:
-    """Numbers groups in the order in which they first occur: what they are called must not change an interval."""
-    first: dict[Hashable, int] = {}
-    return np.array([first.setdefault(group, len(first)) for group in groups], dtype=np.int64)
 
 
 def bootstrap(
@@ -125,23 +131,23 @@ def bootstrap(
     level: float = LEVEL,
     draws: int = DRAWS,
 ) -> tuple[float, float] | None:
-    """Expanded percentile interval of a statistic when whole groups (patients) are drawn with replacement.
+    """Expanded percentile interval of a statistic, by a bootstrap that draws whole groups (patients).
 
     Plain percentiles are too narrow for few groups, by the sqrt((n - 1) / n) of the plug-in variance and by the normal
     quantile in place of Student's; the tails are moved out by both.
 
     Args:
-        groups: The group of each of N samples.
-        statistic: Takes float64 [B, N], how often each of B draws holds each sample, and gives float64 [B], NaN
-            where it is not defined on a draw (no positive sample was drawn, say).
-        rarest: Groups that hold the rarest kind of sample that the statistic needs (the ill, say): an AUC from many
-            healthy and three ill patients is known as well as three patients are. None: all groups.
-        seed: Of the draws.
-        level: Of confidence.
+        groups: [N] group of each sample.
+        statistic: Takes float64 [B, N], the number of times that each of B draws holds each sample, and gives float64
+            [B], NaN where it is not defined on a draw (for example without a positive sample).
+        rarest: Number of groups that hold the rarest kind of sample that the statistic needs: an AUC from many healthy
+            and three ill patients is as uncertain as three patients are. None: all groups.
+        seed: Seed of the draws.
+        level: Confidence level.
         draws: Number of resamples.
 
     Returns:
-        The interval, or None when fewer than `FEWEST_GROUPS` groups hold the rarest kind, when the statistic was
+        The interval, or None when fewer than `MIN_GROUPS` groups hold the rarest kind, when the statistic was
         defined in under half the draws, or when all draws agree: a width of 0 would look like certainty.
 
     Source: Efron & Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13; the tails by Hesterberg, The
@@ -150,7 +156,7 @@ def bootstrap(
     codes = group_codes(groups)
     count = len(set(groups))
     least = count if rarest is None else min(rarest, count)
-    if least < FEWEST_GROUPS:
+    if least < MIN_GROUPS:
         return None
     random = np.random.default_rng(seed)
     block = max(1, BLOCK_VALUES // len(codes))

@@ -16,14 +16,14 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class AucComparison:
-    """Two AUCs and their difference.
+    """The AUCs of two models on the same cases, and their difference.
 
     Attributes:
-        first: AUC of the first scores.
-        second: AUC of the second.
+        first: AUC of the first model.
+        second: AUC of the second model.
         low: Lower end of the 95% interval of first - second.
-        high: Its upper end.
-        p: Two-sided p-value of no difference; 1 where the two rank all cases alike.
+        high: Upper end of that interval.
+        p: Two-sided p-value of no difference; 1 where both models rank all cases alike.
     """
 
     first: float
@@ -37,9 +37,9 @@ def compare_aucs(first: Values, second: Values, positive: NDArray[np.bool_]) -> 
     """DeLong's comparison of two paired AUCs.
 
     Args:
-        first: [N] scores of one model.
-        second: [N] scores of another on the same independent cases.
-        positive: [N] truth, with at least two cases of each kind.
+        first: float64 [N], scores of one model on independent cases.
+        second: float64 [N], scores of another model on the same cases.
+        positive: bool [N], whether each case is positive; at least two of each kind.
 
     Raises:
         ValueError: Fewer than two cases of a kind.
@@ -61,7 +61,7 @@ def compare_aucs(first: Values, second: Values, positive: NDArray[np.bool_]) -> 
 
 
 def _placements(scores: Values, positive: NDArray[np.bool_]) -> tuple[Values, Values]:
-    """For each positive case the share of negative ones below it, for each negative the share of positives above."""
+    """For each positive case, the share of negative ones below it; for each negative case, of positive ones above."""
     among_all = rankdata(scores)
     above, below = scores[positive], scores[~positive]
     of_positives = (among_all[positive] - rankdata(above)) / len(below)
@@ -70,13 +70,14 @@ def _placements(scores: Values, positive: NDArray[np.bool_]) -> tuple[Values, Va
 
 
 def sign_flip_p(gaps: NDArray[np.int64]) -> float:
-    """Two-sided p-value of the sum of independent differences, under which each is as likely as its negative.
+    """Two-sided p-value of an exact sign-flip permutation test on the sum of independent differences.
 
-    Exact: the distribution of the sum over all flips of signs is computed, not drawn. Where each difference is -1, 0
-    or 1 (a unit is one image), this is McNemar's exact test.
+    The distribution of the sum over all sign flips is computed, not sampled. Where each difference is -1, 0 or 1 (a
+    unit is one image), this is McNemar's exact test.
 
     Args:
-        gaps: [U] one whole number for each independent unit (images right in one model less those in the other).
+        gaps: int64 [U], a difference for each independent unit: images that one model has right less those of the
+            other.
 
     Source: Fisher, The Design of Experiments, 1935, section 21; McNemar, Psychometrika 12:153, 1947.
     """
@@ -87,14 +88,17 @@ def sign_flip_p(gaps: NDArray[np.int64]) -> float:
     law = np.zeros(2 * total + 1)
     law[total] = 1.0
     for size in sizes.tolist():
-        # nothing is carried around the ends: so far the sum lies within the sizes that were added
+        # nothing wraps around the ends: the sum lies within the sizes that were added so far
         law = (np.roll(law, size) + np.roll(law, -size)) / 2
     sums = np.arange(-total, total + 1)
     return float(min(1.0, law[np.abs(sums) >= observed].sum()))
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """Holm's corrected p-values: the chance of any false finding among all tests stays below the level.
+    """Corrects p-values by Holm's method: the chance of any false finding among all tests stays below the level.
+
+    Args:
+        p: p-values of all tests.
 
     Source: Holm, Scand J Statist 6:65, 1979.
     """
@@ -107,11 +111,15 @@ def holm(p: Sequence[float]) -> list[float]:
 
 
 def over_seeds(differences: Sequence[float], p: Sequence[float]) -> float:
-    """One p-value for tests of the same pair, one a seed.
+    """Combines the p-values of one pair of models over seeds into one.
 
-    The largest of them, and 1 where the differences disagree in direction: a difference counts where every seed shows
-    it. Seeds judge the same or overlapping images, so methods that take tests as independent would claim too much; the
-    largest is valid however they depend on each other.
+    It is the largest of them, and 1 where the differences disagree in direction: a difference counts where every seed
+    shows it. Seeds are tested on the same or overlapping images, so methods for independent tests would claim too much;
+    the largest is valid whatever their dependence.
+
+    Args:
+        differences: Difference of the two models for each seed.
+        p: p-value for each seed.
 
     Source: Berger, Technometrics 24:295, 1982 (intersection-union test), once for each direction.
     """

@@ -1,4 +1,4 @@
-"""Measures of repeated runs as one: their mean, their spread, and an interval that repeats do not narrow."""
+"""Measures averaged over repeated runs: their mean, their spread, and an interval that repeats do not narrow."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy as np
 
 
 def mean_of_repeats(rows: Sequence[Mapping[str, Mapping[str, Any]]]) -> dict[str, dict[str, Any]]:
-    """The mean of each measure over repeats (folds drawn anew, seeds).
+    """Averages each measure over repeats (new folds, other seeds).
 
     Args:
-        rows: For each repeat its measures by name, each with a `value`, `n`, and `low` and `high` or None.
+        rows: For each repeat its measures by name, each with `value`, `n`, and `low` and `high` or None.
 
     Returns:
         For each measure `value`, `spread` (the standard deviation over repeats), `n`, and `low` and `high`, the means
-        of the bounds: repeats judge the same cases, so they do not narrow an interval.
+        of the bounds: repeats are tested on the same cases, so they do not narrow an interval.
     """
     means: dict[str, dict[str, Any]] = {}
     for name in dict.fromkeys(name for row in rows for name in row):

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from shared.config.schema import Config
-from shared.evaluation.text import in_words, short_name
+from shared.evaluation.text import column_heading, measure_text
 from shared.experiments.advice.recipes import FINETUNE, PROBE, PROBE_AUTO
 
 RECIPE_WORDS = {
@@ -30,7 +30,7 @@ def as_text(tree: Mapping[str, Any], config: Config) -> list[str]:
         *_candidate_lines(tree),
         f"scenario: {_scenario(tree['scenario'])}",
         f"advice: {_advice(tree, config)}",
-        f"expected {short_name(tree['measure'])}: {in_words(tree['expected'])} {_of_what(tree)}",
+        f"expected {column_heading(tree['measure'])}: {measure_text(tree['expected'])} {_of_what(tree)}",
         f"why: {why(tree)}",
         f"measured in {tree['seconds']:.0f} s",
     ]
@@ -82,7 +82,7 @@ def _backbone_lines(one: Mapping[str, Any], measure: str) -> list[str]:
     over_depth = ", ".join(f"{t['layer']} {t['value']:.3f}" for t in one["layers"] if t["pooling"] == "avg_1x1")
     return [
         f"{one['name']} ({one['weights']}): LogME {one['log_me']:.3f}, H-score {one['h_score']:.2f}",
-        f"    linear {short_name(measure)} over depth: {over_depth}",
+        f"    linear {column_heading(measure)} over depth: {over_depth}",
     ]
 
 
@@ -105,7 +105,8 @@ def _candidate_lines(tree: Mapping[str, Any]) -> list[str]:
         gain = one["gain"]
         more = "" if gain is None else f", {gain['value']:+.3f} against the best linear head on the same images"
         lines.append(
-            f"tried: {one['name']}, {_recipe(one)}: {in_words(one)} ({one['images']} images at {one['side']} px{more})"
+            f"tried: {one['name']}, {_recipe(one)}: {measure_text(one)} "
+            f"({one['images']} images at {one['side']} px{more})"
         )
     return lines
 

@@ -1,4 +1,4 @@
-"""What a finished run costs to use: parameters, arithmetic, and time on this machine."""
+"""The costs of using a finished run: parameters, arithmetic, and time on this machine."""
 
 from __future__ import annotations
 
@@ -20,21 +20,26 @@ from shared.seeding import generator
 from shared.task import Preprocessing, Task
 
 IMAGES = 2 * BATCH
-"""Images that are judged together for a rate."""
+"""Images in one timed call, for the images a second."""
 MIN_RUNS, SECONDS = 5, 1.0
-"""A time is taken at least so often and for so long; the shortest is told, for what else the machine does only adds.
+"""Fewest timed calls and their least total time; the shortest call counts, for other work on the machine only adds.
 Source: the Python standard library's notes on `timeit.Timer.repeat`."""
 
 log = logging.getLogger(__name__)
 
 
 def measure_costs(task: Task, runs: Sequence[Path], progress: Progress) -> list[dict[str, Any] | None]:
-    """The costs of runs, one after another, so that no two are timed at once.
+    """Measures the costs of runs, one after another, so that no two are timed at once.
+
+    Args:
+        task: The application.
+        runs: Finished run folders.
+        progress: Called with (what, done, total, note).
 
     Returns:
-        For each run: `parameters` (backbone and head), `flops` of one image (a multiply-add counts as two),
-        `images_a_second` and `latency_ms` of the exported network under ONNX Runtime, with the distance to the
-        training images that every answer has beside it. None for a run that cannot be read.
+        For each run: `parameters` (backbone and head), `flops` of one image (a multiply-add counts as two), and
+        `images_a_second` and `latency_ms` of the exported network under ONNX Runtime, with the out-of-distribution
+        score of each answer. None for a run that cannot be read.
     """
     task.register_backbones()
     found = list[dict[str, Any] | None]()
@@ -72,13 +77,13 @@ def _flops(network: torch.nn.Module, spec: Preprocessing) -> int:
 
 
 def _noise(count: int, spec: Preprocessing) -> list[Any]:
-    """Images of noise: what they show changes no time, and none of a patient is needed."""
+    """Images of noise: their content does not change the time, and no image of a patient is needed."""
     random = generator(0, "images to be timed on")
     return list(random.random((count, spec.channels, spec.size, spec.size), dtype=np.float32))
 
 
 def _shortest(act: Callable[[], Any]) -> float:
-    """Seconds that `act` takes, the shortest of several."""
+    """The shortest time of several calls of `act`, in seconds."""
     taken = list[float]()
     while len(taken) < MIN_RUNS or sum(taken) < SECONDS:
         start = time.perf_counter()

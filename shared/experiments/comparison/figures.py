@@ -1,4 +1,4 @@
-"""The pictures of a comparison: quality against latency, and quality over label budgets."""
+"""The figures of a comparison: quality against latency, and quality over label budgets."""
 
 from __future__ import annotations
 
@@ -6,21 +6,24 @@ from collections.abc import Mapping, Sequence
 from itertools import cycle
 from typing import Any
 
-from shared.evaluation.text import MEASURES
+from shared.evaluation.measure import MEASURES
 from shared.experiments.comparison.plan import budget_in_words
 from shared.reporting.figures.canvas import MUTED, address, new_figure
 
 COLOURS = ("#1d2733", "#b3261e", "#0072b2", "#009e73", "#e69f00", "#cc79a7", "#56b4e9", "#8a94a0")
-"""By backbone. Source: Okabe & Ito, Color Universal Design, 2008, after the two colours of all our pictures."""
+"""One for each backbone. Source: Okabe & Ito, Color Universal Design, 2008, after the two colours of all pictures."""
 MARKERS, DASHES = ("o", "s", "^", "D", "v", "P"), ("-", "--", ":", "-.")
-"""By strategy."""
+"""One for each strategy."""
 
 
 def pareto_plot(tree: Mapping[str, Any]) -> tuple[str, str] | None:
-    """The main measure against the latency of one image, at the largest label budget that has both.
+    """Plots the main measure against the latency of one image, at the largest label budget that has both.
+
+    Args:
+        tree: As `shared.experiments.comparison.run.run_comparison` gives it.
 
     Returns:
-        The budget in words and the picture; None where no row has both.
+        The budget in words and the picture as a data address; None where no row has both.
     """
     main = tree["main"]
     rows = [row for row in tree["rows"] if row["costs"] is not None and main in row["measures"]]
@@ -41,13 +44,13 @@ def pareto_plot(tree: Mapping[str, Any]) -> tuple[str, str] | None:
     # from zero, so that a difference that is only noise does not look like one
     axes.set_xlim(0.0, 1.12 * max(latency for latency, _ in points))
     axes.set_xlabel("latency of one image, ms (to the left is better)")
-    axes.set_ylabel(f"test {dict(MEASURES)[main]}")
+    axes.set_ylabel(f"test {MEASURES.get(main).title}")
     axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0), fontsize=8)
     return budget_in_words(largest), address(figure)
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The points (cost, quality) that no other beats in one and equals in the other, by rising cost."""
+    """The Pareto front of points (cost, quality), by rising cost: no point costs less and is at least as good."""
     front = list[tuple[float, float]]()
     for cost, quality in sorted(points, key=lambda point: (point[0], -point[1])):
         if not front or quality > front[-1][1]:
@@ -56,7 +59,7 @@ def pareto_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, flo
 
 
 def learning_curves(tree: Mapping[str, Any]) -> str | None:
-    """The main measure over label budgets, a line for each backbone and strategy; None with one budget."""
+    """Plots the main measure over label budgets, a line for each backbone and strategy; None with one budget."""
     main = tree["main"]
     rows = [row for row in tree["rows"] if main in row["measures"]]
     budgets = sorted({row["labels_per_class"] for row in rows}, key=_budget)
@@ -79,7 +82,7 @@ def learning_curves(tree: Mapping[str, Any]) -> str | None:
         axes.plot(places, values, dash, marker=marker, markersize=4, color=colour, label=f"{backbone} x {strategy}")
     axes.set_xticks(range(len(budgets)), ["all" if labels is None else str(labels) for labels in budgets])
     axes.set_xlabel("training labels a class")
-    axes.set_ylabel(f"test {dict(MEASURES)[main]}")
+    axes.set_ylabel(f"test {MEASURES.get(main).title}")
     axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0), fontsize=8)
     return address(figure)
 
@@ -90,7 +93,7 @@ def _with_interval(axes: Any, place: float, measure: Mapping[str, Any], colour: 
 
 
 def _looks(tree: Mapping[str, Any]) -> dict[tuple[str, str], tuple[str, str, str]]:
-    """Colour, marker and dash of each backbone and strategy, alike in both pictures."""
+    """Colour, marker and dash of each backbone and strategy, the same in both figures."""
     colours = dict(zip(dict.fromkeys(row["backbone"] for row in tree["rows"]), cycle(COLOURS), strict=False))
     strategies = list(dict.fromkeys(row["strategy"] for row in tree["rows"]))
     markers, dashes = (

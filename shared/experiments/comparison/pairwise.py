@@ -1,4 +1,4 @@
-"""Two finished runs put beside each other on the test images that both were judged on."""
+"""Comparison of two finished runs on the test images that they share."""
 
 from __future__ import annotations
 
@@ -11,41 +11,42 @@ from numpy.typing import NDArray
 
 from shared.errors import DataError, RunError, UsageError
 from shared.evaluation.decision.series import score_series
-from shared.evaluation.statistics.intervals import bootstrap, group_codes
+from shared.evaluation.statistics.groups import group_codes
+from shared.evaluation.statistics.intervals import bootstrap
 from shared.evaluation.statistics.paired import compare_aucs, sign_flip_p
 from shared.runs.folder import check_finished
 from shared.runs.predictions import FILE, Predictions, read_predictions
 from shared.runs.record import ModelRecord, read_model_record
 
 MIN_OF_EACH_KIND = 2
-"""Units of each kind from which DeLong's variance exists."""
+"""Units of each kind that DeLong's variance needs."""
 
 
 @dataclass(frozen=True)
 class _Test:
-    """The test of a run: its predictions, and what puts slices together."""
+    """The test of a run: its predictions, and the record that says how slices are put together."""
 
     record: ModelRecord
     predictions: Predictions
 
     @property
     def labels(self) -> dict[str, str]:
-        """True class by sample."""
+        """The true class of each sample, by its id."""
         return dict(zip(self.predictions.samples, self.predictions.labels, strict=True))
 
     def by_unit(self, samples: list[str]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """Scores and truth of the units, each as the run itself puts slices together."""
+        """Scores and truth of the units; slices are put together as the run itself does it."""
         rows = self._rows(samples)
         scores, truth = self.predictions.positive(self.record)
         belonging = self.predictions.belonging.at(rows)
         return score_series(scores[rows], truth[rows], belonging, self.record.aggregation).by_unit()
 
     def units(self, samples: list[str]) -> list[int]:
-        """Independent unit of each sample."""
+        """The independent unit of each sample."""
         return [self.predictions.belonging.units[i] for i in self._rows(samples)]
 
     def right(self, samples: list[str]) -> NDArray[np.float64]:
-        """1 where the likeliest class is the true one."""
+        """1 where the likeliest class of a sample is the true one, else 0."""
         return self.predictions.right()[self._rows(samples)].astype(np.float64)
 
     def _rows(self, samples: list[str]) -> list[int]:
@@ -54,14 +55,18 @@ class _Test:
 
 
 def compare_runs(run: Path, other: Path) -> dict[str, Any]:
-    """Accuracy and, where a class is positive, AUC of two runs on the images that stand in the tests of both.
+    """Compares the accuracy and, where a class is positive, the AUC of two runs on the images that both tested.
 
-    The AUC counts units (patients, or images where nobody is known), their slices put together as each run does it, and
-    is compared by DeLong's test; accuracy counts images, and its difference is bootstrapped over units.
+    The AUC counts units (patients, or images where no patient is known), with slices put together as each run does it,
+    and is compared by DeLong's test; accuracy counts images, and its difference is bootstrapped over units.
+
+    Args:
+        run: A finished run folder.
+        other: Another one.
 
     Returns:
-        `summary` (sentences), `n`, `units`, `accuracy` and, or None, `auc`; each with `first`, `second`, and `low` and
-        `high` of the 95% interval of first - second (None where there is none), and `p`.
+        `summary` (sentences), `n` (images), `units`, `accuracy`, and `auc` or None. The last two hold `first` and
+        `second`, `low` and `high` of the 95% interval of first - second (None where there is none), and `p`.
 
     Raises:
         UsageError: A run is unfinished, or the two are of different applications.
@@ -73,15 +78,17 @@ def compare_runs(run: Path, other: Path) -> dict[str, Any]:
     first, second = one.labels, two.labels
     shared = [name for name in first if name in second]
     if not shared:
-        raise DataError(f"the tests of {run} and {other} share no image; divide both alike (same data, split and seed)")
+        raise DataError(
+            f"the tests of {run} and {other} share no image; split both alike (same data, data.split and seed)"
+        )
     if any(first[name] != second[name] for name in shared):
-        raise DataError(f"{run} and {other} give the same image different labels; they are of different data")
+        raise DataError(f"{run} and {other} give the same image different labels; they were trained on different data")
     units = one.units(shared)
     accuracy, auc = _accuracies(one.right(shared), two.right(shared), units), _aucs(one, two, shared)
     apart = len(first) + len(second) - 2 * len(shared)
     lines = [
         f"{run.name} against {other.name}, {len(shared)} test images in common, of {len(set(units))} independent units"
-        + (f" ({apart} images stand in one test only)" if apart else "")
+        + (f" ({apart} images are in one test only)" if apart else "")
     ]
     if auc is not None:
         lines.append(f"AUC by unit: {_difference(auc)}, p = {auc['p']:.3g} (DeLong)")

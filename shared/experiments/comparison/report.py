@@ -1,4 +1,4 @@
-"""What a comparison leaves in its folder: `compare.json`, `.csv`, `.tex`, and an HTML page that stands alone."""
+"""The files of a comparison: `compare.json`, `compare.csv`, `compare.tex`, and an HTML page that stands alone."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from pathlib import Path
 from typing import Any
 
 from shared.config.schema import Published
-from shared.evaluation.text import in_words
+from shared.evaluation.text import measure_text
 from shared.experiments.comparison.figures import learning_curves, pareto_plot
 from shared.experiments.comparison.plan import Cell, Plan
-from shared.experiments.comparison.text import NOTES, as_csv, as_latex, failures_of, headings, lines_of
+from shared.experiments.comparison.text import NOTES, as_csv, as_latex, failure_lines, headings, table_body
 from shared.io.atomic import write_json, write_text
 from shared.reporting.html import template
 
 
 def write_comparison(tree: Mapping[str, Any], title: str, folder: Path) -> None:
-    """Writes all four files.
+    """Writes all four files of a comparison.
 
     Args:
         tree: As `shared.experiments.comparison.run.run_comparison` gives it.
-        title: Of the application.
-        folder: Of the comparison.
+        title: Title of the application.
+        folder: Folder of the comparison.
     """
     write_json(folder / "compare.json", tree)
     write_text(folder / "compare.csv", as_csv(tree))
@@ -32,12 +32,12 @@ def write_comparison(tree: Mapping[str, Any], title: str, folder: Path) -> None:
         title=title,
         disclaimers=tree["disclaimers"],
         headings=headings(tree),
-        lines=lines_of(tree),
+        lines=table_body(tree),
         best=[row["best"] for row in tree["rows"]],
         starts=_starts(tree),
         reading=NOTES,
         notes=tree["notes"],
-        failures=failures_of(tree),
+        failures=failure_lines(tree),
         published=tree["published"],
         pareto=pareto_plot(tree),
         curves=learning_curves(tree),
@@ -47,41 +47,46 @@ def write_comparison(tree: Mapping[str, Any], title: str, folder: Path) -> None:
 
 
 def _starts(tree: Mapping[str, Any]) -> list[bool]:
-    """For each row whether another label budget begins with it."""
+    """For each row, whether it is the first of its label budget; False for the first row of all."""
     budgets = [row["labels_per_class"] for row in tree["rows"]]
     return [place > 0 and budget != budgets[place - 1] for place, budget in enumerate(budgets)]
 
 
 def published_lines(plan: Plan, rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A line for each published accuracy and row in its setting: weights and strategy of the base, all labels."""
+    """Compares published accuracies with the rows of the same setting, a line each.
+
+    The setting is that of the base configuration: its weights, its strategy, all labels.
+
+    Args:
+        plan: The comparison, whose base names published results by backbone.
+        rows: Rows of the table, in the order of `plan.rows()`.
+    """
     lines = []
     for backbone, said in plan.base.published.items():
         if said.accuracy is None:
             continue
-        told = f"{backbone}: published accuracy {said.accuracy:g} ({said.source})"
+        line = f"{backbone}: published accuracy {said.accuracy:g} ({said.source})"
         pairs = zip(rows, plan.rows(), strict=True)
-        fitting = [(row, cells) for row, cells in pairs if _is_of(plan, backbone, cells[0])]
+        fitting = [(row, cells) for row, cells in pairs if _in_setting(plan, backbone, cells[0])]
         if not fitting:
-            lines.append(
-                f"{told}: not testable here, no row has it with weights and strategy of the base on all labels"
-            )
+            lines.append(f"{line}: not testable here, no row has weights and strategy of the base and all labels")
         note = "" if said.note is None else f" ({said.note})"
-        lines += [f"{told}; {row['backbone']} x {row['strategy']}{_verdict(said, row)}{note}" for row, _ in fitting]
+        lines += [f"{line}; {row['backbone']} x {row['strategy']}{_verdict(said, row)}{note}" for row, _ in fitting]
     return lines
 
 
-def _is_of(plan: Plan, backbone: str, cell: Cell) -> bool:
+def _in_setting(plan: Plan, backbone: str, cell: Cell) -> bool:
     config, base = cell.config, plan.base
     alike = config.strategy == base.strategy and config.backbone.weights == base.backbone.weights
     return alike and config.backbone.name == backbone and cell.labels is None
 
 
 def _verdict(said: Published, row: Mapping[str, Any]) -> str:
-    """Reproduced where the published value lies within this row's interval."""
+    """Whether a published value lies within the interval of a row, in words."""
     found = row["measures"].get("accuracy")
     if found is None:
         return f": not testable here, {next(iter(row['failures'].values()), 'no test image')}"
-    here = f" {in_words(found)}"
+    here = f" {measure_text(found)}"
     if found["low"] is None:
         return f"{here}: not testable here, too few independent images for an interval"
     within = said.accuracy is not None and found["low"] <= said.accuracy <= found["high"]

@@ -83,9 +83,7 @@ def run_comparison(
     progress("cells", len(plan.cells), len(plan.cells), "")
     check_one_state(finished)
     main = "auc" if task.positive_name is not None else "accuracy"
-    rows = [
-        table_row(cells, finished, failures, main, screening=task.positive_name is not None) for cells in plan.rows()
-    ]
+    rows = [table_row(cells, finished, failures, main) for cells in plan.rows()]
     notes = [BY_GROUP] if task.positive_name is not None else []
     notes += paired_tests(rows, plan.rows(), finished, main)
     _add_costs(task, rows, plan.rows(), finished, progress)

@@ -1,4 +1,4 @@
-"""Paired tests of a comparison: every row against the best one of its label budget, corrected for all of them."""
+"""Paired tests of a comparison: every row against the best one of its label budget, corrected for their number."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from shared.runs.predictions import read_predictions
 def paired_tests(
     rows: Sequence[dict[str, Any]], cells: Sequence[Sequence[Cell]], finished: Mapping[Cell, Path], main: str
 ) -> list[str]:
-    """Adds to each row `best`, whether it is what the others of its budget are tested against, and `against_best`.
+    """Tests every row against the best one of its label budget, and adds `best` and `against_best` to each.
 
     The best is chosen by the mean of the main measure on validation, among the rows that lack the fewest seeds; the
-    test has no part in it. `against_best` is None for the best itself and where nothing could be tested; else
+    test has no part in it. `against_best` is None for the best itself and where no test was possible; else
     `difference`, `low` and `high` (means over seeds), `by_seed` (the p-value of each), `p` and `p_holm`.
 
     Args:
-        rows: Of the table.
-        cells: Those of each row.
-        finished: Runs.
-        main: "auc" (DeLong's test over units) or "accuracy" (sign flips of units).
+        rows: Rows of the table, as `shared.experiments.comparison.table.table_row` gives them; they are changed.
+        cells: The cells of each row.
+        finished: Run folders of the finished cells.
+        main: Key of the main measure: "auc" (DeLong's test over units) or "accuracy" (sign flips of units).
 
     Returns:
-        Sentences on what could not be tested, and why.
+        A sentence for each test that was not possible, with the reason.
     """
     notes, tested = list[str](), list[dict[str, Any]]()
     runs = [{cell.seed: finished[cell] for cell in row if cell in finished} for row in cells]
@@ -40,7 +40,7 @@ def paired_tests(
         here = [i for i, row in enumerate(rows) if row["labels_per_class"] == labels and row["validation"] is not None]
         if not here:
             continue
-        if fault := _unlike(rows, here, runs):
+        if fault := _different_tests(rows, here, runs):
             notes.append(f"{budget_in_words(labels)}: no paired test, for {fault}.")
             continue
         best = min(here, key=lambda i: (-len(runs[i]), -rows[i]["validation"]))
@@ -51,8 +51,8 @@ def paired_tests(
             rows[i]["against_best"] = found = _over_seeds(runs[i], runs[best], main)
             if found is None:
                 notes.append(
-                    f"{rows[i]['backbone']} x {rows[i]['strategy']}, {budget_in_words(labels)}: no paired test, for no "
-                    f"seed has both runs with the {main} defined."
+                    f"{rows[i]['backbone']} x {rows[i]['strategy']}, {budget_in_words(labels)}: no paired test, for in "
+                    f"no seed do both runs have a defined {main}."
                 )
             else:
                 tested.append(found)
@@ -77,8 +77,10 @@ def _over_seeds(runs: Mapping[int, Path], best: Mapping[int, Path], main: str) -
     }
 
 
-def _unlike(rows: Sequence[Mapping[str, Any]], here: Sequence[int], runs: Sequence[Mapping[int, Path]]) -> str | None:
-    """Which two rows were not tested on the same images, if any."""
+def _different_tests(
+    rows: Sequence[Mapping[str, Any]], here: Sequence[int], runs: Sequence[Mapping[int, Path]]
+) -> str | None:
+    """Names two rows that were tested on different images; None where all were tested on the same."""
     first: dict[int, tuple[int, frozenset[str]]] = {}
     for i in here:
         for seed, run in runs[i].items():

@@ -1,4 +1,4 @@
-"""The table of a comparison as people and programs read it: aligned text, CSV and LaTeX."""
+"""The table of a comparison as aligned text, CSV and LaTeX."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from shared.evaluation.text import short_name
+from shared.evaluation.measure import Table, measures_in
+from shared.evaluation.text import column_heading
 from shared.experiments.comparison.plan import budget_in_words
 
-SHOWN = ("auc", "sensitivity", "specificity", "accuracy")
 LATEX = str.maketrans(
     {
         "\\": r"\textbackslash{}",
@@ -20,27 +20,27 @@ LATEX = str.maketrans(
     }
 )
 NOTES = (
-    "Measures of the test are means over seeds, each of which may divide the data anew; in brackets the means of their "
-    "95% bounds, which seeds do not narrow; ± is the standard deviation over seeds.",
-    "Best (*): by validation, for each label budget. Against best: the difference of the AUC where there is one, else "
-    "of the accuracy, on the same test images; for AUC copies of a picture, and all images of a group, count as one. "
-    "p: of that difference (DeLong for AUC, exact flips of signs of units for accuracy), the largest over seeds, "
-    "corrected by Holm over the whole table.",
-    "Seconds (mean over seeds) and peak memory (largest) are those of the whole run in a process of its own, reading "
-    "and export too: less where an earlier run left features in the cache, and of the last start of a resumed run.",
-    "Images a second and latency: by ONNX Runtime on this machine, shortest times, with the out-of-distribution score, "
-    "which takes longer the more training images it compares with. FLOPs: of one image, multiply and add apart.",
+    "Measures of the test are means over seeds, each of which may split the data differently; brackets hold the means "
+    "of their 95% bounds, which more seeds do not narrow; ± is the standard deviation over seeds.",
+    "Best (*): by validation, for each label budget. Against best: the difference in AUC where it is defined, else in "
+    "accuracy, on the same test images; for AUC, copies of a picture and all images of a group count as one case. "
+    "p: of that difference (DeLong's test for AUC, exact sign-flip test over units for accuracy), the largest over "
+    "seeds, corrected by Holm's method over the whole table.",
+    "Seconds (mean over seeds) and peak memory (largest) are those of the whole run in its own process, with reading "
+    "and export: less where an earlier run left features in the cache; for a resumed run, of its last start.",
+    "Images a second and latency: ONNX Runtime on this machine, shortest times, with the out-of-distribution score, "
+    "which takes longer the more training images it compares with. FLOPs: of one image; a multiply-add counts as two.",
 )
-"""What must be known to read the table."""
+"""Notes without which the table cannot be read."""
 
 
 def headings(tree: Mapping[str, Any]) -> list[str]:
-    """Of the columns."""
+    """The headings of the columns."""
     return [
         "labels",
         "backbone",
         "strategy",
-        *(short_name(name) for name in _measures(tree)),
+        *(column_heading(name) for name in _measures(tree)),
         "against best",
         "p (Holm)",
         "seconds",
@@ -52,13 +52,13 @@ def headings(tree: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def lines_of(tree: Mapping[str, Any]) -> list[list[str]]:
-    """The cells of each row, in words."""
+def table_body(tree: Mapping[str, Any]) -> list[list[str]]:
+    """The rows of the table, a text for each cell."""
     return [_line(row, _measures(tree)) for row in tree["rows"]]
 
 
-def failures_of(tree: Mapping[str, Any]) -> list[str]:
-    """What failed, a line for each row and reason."""
+def failure_lines(tree: Mapping[str, Any]) -> list[str]:
+    """The failed runs, a line for each row and reason."""
     lines = []
     for row in tree["rows"]:
         seeds: dict[str, list[str]] = {}
@@ -70,8 +70,8 @@ def failures_of(tree: Mapping[str, Any]) -> list[str]:
 
 
 def as_text(tree: Mapping[str, Any]) -> list[str]:
-    """Everything, for a terminal."""
-    table = [headings(tree), *lines_of(tree)]
+    """The whole comparison as lines for a terminal: disclaimers, table, notes, failures, published results."""
+    table = [headings(tree), *table_body(tree)]
     widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
     rows = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table]
     return [
@@ -81,13 +81,13 @@ def as_text(tree: Mapping[str, Any]) -> list[str]:
         "",
         *NOTES,
         *tree["notes"],
-        *(f"failed: {line}" for line in failures_of(tree)),
+        *(f"failed: {line}" for line in failure_lines(tree)),
         *tree["published"],
     ]
 
 
 def as_csv(tree: Mapping[str, Any]) -> str:
-    """Every number of the table with all its digits; failed cells by their reasons."""
+    """The table as CSV, numbers with all their digits and failed runs with their reasons."""
     stream = io.StringIO()
     measures = _measures(tree)
     ends = ("value", "spread", "low", "high")
@@ -113,13 +113,13 @@ def as_csv(tree: Mapping[str, Any]) -> str:
 
 
 def as_latex(tree: Mapping[str, Any]) -> str:
-    """A `tabular` that needs no package: rules above, below the headings and at the end."""
+    """The table as a LaTeX `tabular` that needs no package: rules above, below the headings and at the end."""
     names = headings(tree)
-    rows = [" & ".join(cell.translate(LATEX).replace("±", r"$\pm$") for cell in line) for line in lines_of(tree)]
+    rows = [" & ".join(cell.translate(LATEX).replace("±", r"$\pm$") for cell in line) for line in table_body(tree)]
     notes = (
         *NOTES,
         *tree["notes"],
-        *(f"failed: {line}" for line in failures_of(tree)),
+        *(f"failed: {line}" for line in failure_lines(tree)),
         *tree["published"],
         *tree["disclaimers"],
     )
@@ -139,8 +139,9 @@ def as_latex(tree: Mapping[str, Any]) -> str:
 
 
 def _measures(tree: Mapping[str, Any]) -> list[str]:
-    """Those that any row has."""
-    return [name for name in SHOWN if any(name in row["measures"] for row in tree["rows"])] or [tree["main"]]
+    """The keys of the measures that any row has."""
+    shown = [measure.key for measure in measures_in(Table.COMPARISON)]
+    return [key for key in shown if any(key in row["measures"] for row in tree["rows"])] or [tree["main"]]
 
 
 def _line(row: Mapping[str, Any], measures: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Figures on an empty canvas, and as data addresses for HTML."""
+"""New figures, and figures as data addresses for HTML."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ if TYPE_CHECKING:
 
 
 def new_figure(width: float, height: float) -> tuple[Figure, Any]:
-    """A figure of so many inches and its axes, drawn without a screen."""
+    """A figure and its axes, drawn without a screen.
+
+    Args:
+        width: Width in inches.
+        height: Height in inches.
+    """
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -32,7 +37,7 @@ def _png(figure: Figure) -> bytes:
 
 
 def address(figure: Figure) -> str:
-    """The figure as a PNG inside a data address; it is closed."""
+    """Closes a figure and gives it as a data address with a PNG inside."""
     return _data_address(_png(figure))
 
 

@@ -13,23 +13,30 @@ from shared.reporting.figures.canvas import ACCENT, INK, MUTED, address, new_fig
 
 
 def training_curve(history: Sequence[Mapping[str, Any]]) -> str | None:
-    """Loss and what validation says over the epochs of a network or a head; None where there were no epochs."""
+    """Plots training loss and validation score over the epochs of a network or head; None without epochs."""
     epochs = [row for row in history if "epoch" in row]
     if not epochs:
         return None
     figure, axes = new_figure(6.4, 2.6)
     steps = np.arange(1, len(epochs) + 1)
-    # a head is judged by the rule of its selection alone
-    judged = "validation_accuracy" if "validation_accuracy" in epochs[0] else "validation_score"
+    # a head has no validation accuracy, only the score of its selection rule
+    score = "validation_accuracy" if "validation_accuracy" in epochs[0] else "validation_score"
     axes.plot(steps, [row["train_loss"] for row in epochs], color=INK, label="training loss")
-    axes.plot(steps, [row[judged] for row in epochs], color=ACCENT, label=judged.replace("_", " "))
+    axes.plot(steps, [row[score] for row in epochs], color=ACCENT, label=score.replace("_", " "))
     axes.set_xlabel("epoch")
     axes.legend(frameon=False)
     return address(figure)
 
 
 def roc_curve(scores: NDArray[np.float64], positive: NDArray[np.bool_], threshold: float, name: str) -> str | None:
-    """ROC of the positive event with the operating point marked; None where one of the two kinds is absent."""
+    """Plots the ROC curve of the positive event with the operating point; None where one of the two kinds is absent.
+
+    Args:
+        scores: float64 [N], positive probabilities.
+        positive: bool [N], whether each case is positive.
+        threshold: The operating point.
+        name: Name of the positive event.
+    """
     if positive.all() or not positive.any():
         return None
     from sklearn.metrics import roc_curve as curve
@@ -49,7 +56,14 @@ def roc_curve(scores: NDArray[np.float64], positive: NDArray[np.bool_], threshol
 def precision_recall_curve(
     scores: NDArray[np.float64], positive: NDArray[np.bool_], threshold: float, name: str
 ) -> str | None:
-    """Precision against sensitivity with the operating point marked; None where one of the two kinds is absent."""
+    """Plots precision against sensitivity with the operating point; None where one of the two kinds is absent.
+
+    Args:
+        scores: float64 [N], positive probabilities.
+        positive: bool [N], whether each case is positive.
+        threshold: The operating point.
+        name: Name of the positive event.
+    """
     if positive.all() or not positive.any():
         return None
     from sklearn.metrics import precision_recall_curve as curve
@@ -71,7 +85,7 @@ def precision_recall_curve(
 
 
 def reliability_plot(before: Sequence[Bin], after: Sequence[Bin]) -> str:
-    """Observed against predicted share, before and after the temperature, with Wilson intervals."""
+    """Plots observed share against predicted probability, before and after the temperature, with Wilson intervals."""
     figure, axes = new_figure(3.6, 3.6)
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=":")
     for bins, colour, label in ((before, MUTED, "before"), (after, INK, "after")):
@@ -97,7 +111,14 @@ def reliability_plot(before: Sequence[Bin], after: Sequence[Bin]) -> str:
 def decision_curve(
     scores: NDArray[np.float64], positive: NDArray[np.bool_], threshold: float, miss_cost: float
 ) -> str | None:
-    """Net benefit of the model, of calling all positive and of calling none; None where one kind is absent."""
+    """Plots the net benefit of the model, of calling all positive and of calling none; None where one kind is absent.
+
+    Args:
+        scores: float64 [N], positive probabilities.
+        positive: bool [N], whether each case is positive.
+        threshold: The operating point.
+        miss_cost: Cost of a missed positive case, in false alarms; its threshold is marked.
+    """
     if positive.all() or not positive.any():
         return None
     thresholds = np.linspace(0.01, 0.6, 60)
@@ -123,11 +144,11 @@ def reject_curve(
     points: Mapping[str, tuple[float, float]],
     target: float,
 ) -> str:
-    """Error among accepted answers against the share that is accepted.
+    """Plots the risk-coverage curve: error among accepted answers against the share that is accepted.
 
     Args:
         curves: Coverage and error [T] of validation and test, by name.
-        points: Coverage and error of each at the threshold; none where nothing is accepted there.
+        points: Coverage and error at the threshold, by name; without those where nothing is accepted.
         target: The error rate that was asked for.
     """
     figure, axes = new_figure(6.4, 2.8)
@@ -136,7 +157,7 @@ def reject_curve(
         axes.plot(coverage, error, color=colour, linewidth=1.2, label=name)
     for number, point in enumerate(points.values()):
         axes.plot(*point, "o", color=ACCENT, markersize=4, label=None if number else "at the threshold")
-    # of the few surest answers one mistake is a large share; that says nothing and would flatten the rest
+    # one mistake among the few most confident answers is a large share by chance, and would flatten the rest
     highest = max(float(error[-1]) for _, error in curves.values())
     axes.set_ylim(0.0, 1.1 * max(highest, target))
     axes.set_xlabel("coverage: share of answers accepted")

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from shared.reporting.figures.canvas import ACCENT, INK, MUTED, _data_address, _png, address
 
 THUMBNAIL = 96
-"""Pixels a side, at most: twice what it takes on a page, for fine screens."""
+"""Longest side of a thumbnail in pixels: twice its size on a page, for fine screens."""
 
 
 def thumbnail(image: NDArray[np.float32]) -> str:
-    """One image, float32 [size, size] in 0..1, in grey and small."""
+    """A small grey picture of an image, float32 [size, size], 0 to 1, as a data address."""
     from PIL import Image
 
     picture = Image.fromarray(np.round(np.clip(image, 0.0, 1.0) * 255).astype(np.uint8))
@@ -32,12 +32,12 @@ def miss_sheet(
     titles: Sequence[str],
     captions: Sequence[Sequence[str]],
 ) -> str:
-    """Each missed image beside the training images with the nearest features.
+    """Draws each missed image with the training images of the nearest features to its right, as a data address.
 
     Args:
         misses: float32 [N, size, size] in 0..1.
         neighbours: float32 [N, K, size, size].
-        titles: One for each miss.
+        titles: A title for each miss.
         captions: The class of each neighbour, [N][K].
     """
     import matplotlib.pyplot as plt
@@ -60,13 +60,13 @@ def attribution_sheet(
     masks: Sequence[NDArray[np.bool_] | None],
     titles: Sequence[str],
 ) -> str:
-    """Images above their attributions, masks outlined where they exist.
+    """Draws images above their attributions, masks outlined where they exist, as a data address.
 
     Args:
         images: float32 [N, size, size] in 0..1.
-        maps: float32 [N, size, size], signed; red speaks for the class, blue against it.
-        masks: bool [size, size] or None, for each.
-        titles: One short line each.
+        maps: float32 [N, size, size], signed; red pixels raise the score of the class, blue pixels lower it.
+        masks: bool [size, size] or None, for each image.
+        titles: One short line for each image.
     """
     import matplotlib.pyplot as plt
 
@@ -94,14 +94,14 @@ def explanation_picture(
     curves: Mapping[str, Sequence[float]] | None,
     warning: str | None,
 ) -> bytes:
-    """A PNG of one image, its attribution over it with a colour bar, and the curves of the checks where there are any.
+    """A PNG of an image, its attribution over it with a colour bar, and the curves of the checks if there are any.
 
     Args:
         image: float32 [size, size] in 0..1.
-        attribution: float32 [size, size], signed; red speaks for the class, blue against it.
-        title: Above it; one line or two.
-        curves: The score at each step of deletion and insertion, and of random ones.
-        warning: Written across the top in the colour of warnings, or None.
+        attribution: float32 [size, size], signed; red pixels raise the score of the class, blue pixels lower it.
+        title: One or two lines above the picture.
+        curves: The score at each step, as `Verdict.curves`, or None.
+        warning: Written under the title in the colour of warnings, or None.
     """
     import matplotlib.pyplot as plt
 
@@ -138,7 +138,7 @@ def _check_curves(axes: Any, curves: Mapping[str, Sequence[float]]) -> None:
             label=name,
         )
     axes.set_ylim(-0.02, 1.02)
-    axes.set_xlabel("share taken away or uncovered", fontsize=8)
+    axes.set_xlabel("share painted over or uncovered", fontsize=8)
     axes.set_title("probability of the class", fontsize=8, color=INK)
     axes.tick_params(labelsize=7)
     axes.spines[["top", "right"]].set_visible(False)
@@ -150,7 +150,7 @@ def pair_sheet(pictures: NDArray[np.float32], titles: Sequence[Sequence[str]]) -
 
     Args:
         pictures: float32 [N, 2, side, side] in 0..1.
-        titles: [N][2].
+        titles: [N][2] title of each picture.
     """
     import matplotlib.pyplot as plt
 

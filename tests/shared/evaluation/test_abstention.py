@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from shared.evaluation.abstention import abstention, abstention_in_words
-from shared.evaluation.decision.ood import HIGHEST
+from shared.evaluation.abstention import abstention, abstention_text
+from shared.evaluation.decision.ood import MAX_SCORE
 from shared.runs.record import ModelRecord
 from shared.samples import Grouping, Sample
 
@@ -32,7 +32,7 @@ def test_series_are_counted_and_positives_among_them(record: ModelRecord) -> Non
     assert tree["coverage"] == pytest.approx(2 / 3)
     assert tree["assessed"]["sensitivity"]["value"] == 1.0
     assert tree["assessed"]["sensitivity"]["n"] == 1
-    said = abstention_in_words(tree, "tumour")
+    said = abstention_text(tree, "tumour")
     assert said.startswith(
         "1 of 3 inputs are unlike the training images and would not be assessed, 1 of them with a tu"
     )
@@ -56,10 +56,10 @@ def test_without_a_positive_class_none_is_counted(record: ModelRecord) -> None:
     plain = replace(record, positive=(False, False))
     tree = abstention(PROBABILITIES, np.full(6, 0.6), LABELS, SAMPLES, BELONGING, plain)
     assert tree["not_assessed_positive"] is None
-    assert "with a" not in abstention_in_words(tree, None)
+    assert "with a" not in abstention_text(tree, None)
 
 
 def test_a_threshold_that_nothing_exceeds_is_told_as_none(record: ModelRecord) -> None:
-    blind = replace(record, ood={"threshold": HIGHEST})
+    blind = replace(record, ood={"threshold": MAX_SCORE})
     tree = abstention(PROBABILITIES, np.full(6, 0.6), LABELS, SAMPLES, BELONGING, blind)
-    assert abstention_in_words(tree, "tumour").startswith("validation is too small")
+    assert abstention_text(tree, "tumour").startswith("validation is too small")

@@ -9,8 +9,9 @@ import pytest
 from sklearn import metrics
 
 from shared.errors import DataError
+from shared.evaluation.cases import Rule, UsageContext
 from shared.evaluation.decision.aggregation import Aggregation
-from shared.evaluation.measures import SMALL_CELL, UsageContext, evaluate
+from shared.evaluation.evaluate import MIN_DOMAIN, evaluate
 from shared.evaluation.ranking import sensitivity_at_specificity
 from shared.evaluation.statistics.intervals import wilson
 from shared.samples import Grouping, Sample
@@ -22,16 +23,21 @@ def _alone(count: int) -> Grouping:
     return Grouping.of([Sample(str(i), "") for i in range(count)], range(count))
 
 
-def _evaluate(scores: Any, truth: Any, threshold: float = 0.5, belonging: Grouping | None = None, **rest: Any) -> dict:
+def _evaluate(
+    scores: Any,
+    truth: Any,
+    threshold: float = 0.5,
+    belonging: Grouping | None = None,
+    aggregation: Aggregation = Aggregation(),  # noqa: B008 - frozen
+    **rest: Any,
+) -> dict:
     values = np.asarray(scores, dtype=float)
     return evaluate(
         np.stack([1 - values, values], axis=1),
         np.asarray(truth, dtype=np.int64),
-        CLASSES,
-        positive=np.array([False, True]),
+        Rule(CLASSES, (False, True), threshold, aggregation),
         belonging=belonging or _alone(len(values)),
         domains=rest.pop("domains", ["one"] * len(values)),
-        threshold=threshold,
         **rest,
     )
 
@@ -54,7 +60,7 @@ def test_the_rates_are_those_of_a_published_table() -> None:
 def test_predictive_values_at_another_prevalence_are_those_of_the_publication() -> None:
     """Altman & Bland, BMJ 309:102, 1994: the same scans at a prevalence of 0.25 give 0.45 and 0.95."""
     scores = [0.9] * 231 + [0.1] * 27 + [0.9] * 32 + [0.1] * 54
-    found = _evaluate(scores, [1] * 258 + [0] * 86, stakes=UsageContext(prevalence=0.25))
+    found = _evaluate(scores, [1] * 258 + [0] * 86, usage=UsageContext(prevalence=0.25))
     assert round(found["ppv_at_prevalence"]["value"], 2) == 0.45
     assert round(found["npv_at_prevalence"]["value"], 2) == 0.95
 
@@ -64,7 +70,7 @@ def test_measures_agree_with_scikit_learn() -> None:
     truth = random.integers(0, 2, 200)
     scores = np.clip(0.3 * truth + 0.7 * random.random(200), 0, 1).round(2)  # with ties
     called = scores >= 0.4
-    found = _evaluate(scores, truth, 0.4, stakes=UsageContext(miss_cost=5.0))
+    found = _evaluate(scores, truth, 0.4, usage=UsageContext(miss_cost=5.0))
     assert found["auc"]["value"] == pytest.approx(metrics.roc_auc_score(truth, scores))
     assert found["average_precision"]["value"] == pytest.approx(metrics.average_precision_score(truth, scores))
     assert found["f_beta"]["value"] == pytest.approx(metrics.fbeta_score(truth, called, beta=2))
@@ -103,9 +109,9 @@ def test_copies_do_not_narrow_an_interval() -> None:
 
 
 def test_small_domains_are_not_told() -> None:
-    count = SMALL_CELL - 1
+    count = MIN_DOMAIN - 1
     found = _evaluate([0.9] * 20 + [0.1] * count, [1] * 20 + [0] * count, domains=["large"] * 20 + ["small"] * count)
-    assert found["domains"]["small"] == {"n": None, "reason": f"fewer than {SMALL_CELL} samples"}
+    assert found["domains"]["small"] == {"n": None, "reason": f"fewer than {MIN_DOMAIN} samples"}
     assert found["domains"]["large"]["accuracy"]["value"] == 1.0
 
 
@@ -127,11 +133,9 @@ def test_without_a_positive_class_the_threshold_accepts_and_rejects() -> None:
     result = evaluate(
         probabilities,
         labels,
-        ("a", "b"),
-        positive=np.zeros(2, dtype=bool),
+        Rule(("a", "b"), (False, False), 0.9),
         belonging=Grouping.of(samples, range(10)),
         domains=["paper"] * 6 + ["slate"] * 4,
-        threshold=0.9,
     )
     counts = {name: (result[name]["successes"], result[name]["n"]) for name in ("coverage", "selective_error")}
     assert counts == {"coverage": (6, 10), "selective_error": (1, 6)}

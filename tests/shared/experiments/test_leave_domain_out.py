@@ -10,7 +10,7 @@ import pytest
 from handwriting.task import TASK
 from shared.config.read import load_config
 from shared.errors import ConfigError, DataError
-from shared.experiments.leave_domain_out import in_words, leave_domains_out
+from shared.experiments.leave_domain_out import leave_domains_out, leave_out_lines
 from shared.io.atomic import read_json
 
 Draw = Callable[..., Path]
@@ -49,10 +49,10 @@ def test_words_name_the_domain_and_say_what_is_not_defined() -> None:
             "b": [{"seed": 0, "run": "s", "n": 10, "auc": none, "sensitivity": {**rate, "low": None, "high": None}}],
         }
     }
-    first, second, mean = in_words(tree)
-    assert first == "a left out, seed 0, n 10: auc 0.500 [0.400, 0.600], sensitivity 0.500 [0.400, 0.600]"
+    first, second, mean = leave_out_lines(tree)
+    assert first == "a left out, seed 0, n 10: AUC 0.500 [0.400, 0.600], sensitivity 0.500 [0.400, 0.600]"
     assert second == (
-        "b left out, seed 0, n 10: auc not defined (only one of the two kinds occurs), sensitivity 0.500 no interval"
+        "b left out, seed 0, n 10: AUC not defined (only one of the two kinds occurs), sensitivity 0.500 no interval"
     )
     assert mean == "AUC, mean over the 1 domains that define one: 0.500"
 

@@ -105,7 +105,7 @@ def test_guided_grad_cam_is_told_apart_where_it_is_not_defined() -> None:
     assert "guided-grad-cam" in methods_for(_network())
     network = _network("mobilenet_v3_small", 64)
     assert "guided-grad-cam" not in methods_for(network)
-    with pytest.raises(UsageError, match="mobilenet_v3_small has other activations than ReLU: use grad-cam"):
+    with pytest.raises(UsageError, match="mobilenet_v3_small has activations other than ReLU: use grad-cam"):
         attribute(network, _image(size=64)[None], np.array([1]), CPU, "guided-grad-cam")
 
 

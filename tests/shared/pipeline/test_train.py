@@ -18,8 +18,8 @@ from handwriting.task import TASK
 from shared.config.read import load_config
 from shared.data.audit import AuditResult, Pair
 from shared.errors import ConfigError, DataError, LeakError, MedtlError, RunError, UsageError
+from shared.evaluation.cases import UsageContext
 from shared.evaluation.decision.selective import choose_rejection
-from shared.evaluation.measures import UsageContext
 from shared.io.atomic import read_json
 from shared.pipeline.train import run
 from shared.prediction.external import assess_data
@@ -202,7 +202,7 @@ def test_copies_of_another_dataset_are_left_out_so_that_the_run_can_be_its_sourc
     assert any(
         note.startswith("3 images are copies of some in data.exclude_copies_of, 0 are of patients") for note in notes
     )
-    tree = assess_data(TASK, folder, other, stakes=UsageContext(), progress=lambda *_: None)
+    tree = assess_data(TASK, folder, other, usage=UsageContext(), progress=lambda *_: None)
     assert tree["coverage"]["seen_in_training"] == 0
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,16 +12,16 @@ from PIL import Image
 
 from handwriting.task import TASK
 from shared.errors import DataError
-from shared.evaluation.measures import UsageContext
+from shared.evaluation.cases import UsageContext
 from shared.io.atomic import read_json
-from shared.prediction.external import _in_common, assess_data
-from shared.samples import Sample
+from shared.prediction.external import assess_data, in_common_classes
+from shared.runs.record import ModelRecord
 
 Draw = Callable[..., Path]
 
 
 def _assess(run: Path, data: Path) -> dict:
-    return assess_data(TASK, run, data, stakes=UsageContext(), progress=lambda *_: None)
+    return assess_data(TASK, run, data, usage=UsageContext(), progress=lambda *_: None)
 
 
 def test_other_data_are_judged_whole(tiny_run: Path, tmp_path: Path, draw_characters: Draw) -> None:
@@ -60,18 +61,18 @@ def test_classes_that_the_run_does_not_know_are_named(tiny_run: Path, tmp_path: 
     shutil.move(data / "digit_0", data / "digit_7")
     with pytest.raises(DataError, match=r"does not know digit_7.*--known-only"):
         _assess(tiny_run, data)
-    tree = assess_data(TASK, tiny_run, data, stakes=UsageContext(), progress=lambda *_: None, known_only=True)
+    tree = assess_data(TASK, tiny_run, data, usage=UsageContext(), progress=lambda *_: None, known_only=True)
     assert tree["coverage"]["assessed"] == 6
     assert "3 images of other classes were left out." in tree["notes"]
 
 
-def test_other_names_of_the_positive_event_are_compared_as_positive_or_not() -> None:
+def test_other_names_of_the_positive_event_are_compared_as_positive_or_not(model_record: ModelRecord) -> None:
     task = SimpleNamespace(positive_name="lesion", is_positive=lambda label: label != "healthy")
-    record = SimpleNamespace(classes=("healthy", "cyst", "tumour"), positive=(False, True, True))
-    samples = [Sample("1", "", "another kind of lesion"), Sample("2", "", "healthy")]
+    record = replace(model_record, classes=("healthy", "cyst", "tumour"), positive=(False, True, True))
     probabilities = np.array([[0.2, 0.5, 0.3], [0.9, 0.1, 0.0]])
-    found, labels, classes, positive = _in_common(task, record, probabilities, samples)
+    names = ["another kind of lesion", "healthy"]
+    found, labels, common = in_common_classes(task, record, probabilities, names)
     assert found == pytest.approx(np.array([[0.2, 0.8], [0.9, 0.1]]))
     assert labels.tolist() == [1, 0]
-    assert classes == ("no lesion", "lesion")
-    assert positive.tolist() == [False, True]
+    assert common.classes == ("no lesion", "lesion")
+    assert common.positive == (False, True)

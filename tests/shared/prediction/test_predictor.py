@@ -292,10 +292,10 @@ def _screening(predictor: Predictor, lengths: tuple[int, int], domains: tuple[st
         (2, (4, 9), ("mars",), ""),
         (18, (4, 9), ("mars",), ""),
         (1, (1, 5), ("mars",), ""),
-        (1, (2, 9), ("mars",), "inputs of 2 to 9 image(s) and says nothing of one of 1"),
-        (2, (1, 1), ("mars",), "inputs of 1 image(s) and says nothing of one of 2"),
-        (19, (4, 9), ("mars",), "says nothing of one of 19"),
-        (6, (4, 9), ("moon",), "certified for moon and says nothing of mars"),
+        (1, (2, 9), ("mars",), "inputs of 2 to 9 image(s) and does not hold for one of 1"),
+        (2, (1, 1), ("mars",), "inputs of 1 image(s) and does not hold for one of 2"),
+        (19, (4, 9), ("mars",), "does not hold for one of 19"),
+        (6, (4, 9), ("moon",), "certified for moon and does not hold for mars"),
     ],
 )
 def test_a_certificate_is_shown_only_for_what_it_was_counted_on(
@@ -326,5 +326,5 @@ def test_the_probability_of_the_event_is_that_of_evaluation_to_the_last_bit(
 
 def test_what_the_model_was_trained_on_is_said(predictor: Predictor, pictures: list[np.ndarray]) -> None:
     answers = [predictor.assess(Item("scan", slices=pictures[i : i + 1])) for i in range(len(pictures))]
-    seen = ["1 of 1 image(s) stood in training or validation of this model" in answer.notes for answer in answers]
+    seen = ["1 of 1 image(s) were in training or validation of this model" in answer.notes for answer in answers]
     assert 0.5 < np.mean(seen) < 1.0

@@ -7,7 +7,7 @@ import pytest
 from handwriting.task import TASK as CHARACTERS
 from medtl.task import TASK
 from shared.prediction.answer import Answer, SliceAnswer
-from shared.prediction.text import in_words
+from shared.prediction.text import answer_text
 
 
 def _slice(number: int, value: float) -> SliceAnswer:
@@ -32,7 +32,7 @@ def test_a_series_is_told_by_decision_probability_and_slice() -> None:
         slices=tuple(_slice(i, value) for i, value in enumerate((0.1, 0.3, 0.2, 0.1, 0.8), start=1)),
         notes=("a gap",),
     )
-    lines = in_words(answer, TASK).splitlines()
+    lines = answer_text(answer, TASK).splitlines()
     assert lines[0] == "series: positive, likeliest class no_tumour (0.700)"
     assert lines[1].endswith("0.300, positive from 0.250; sensitivity certified at this threshold: 0.22")
     assert lines[2] == "  by slice: number, tumour probability (+ where positive), likeliest class"
@@ -59,7 +59,7 @@ def test_a_character_is_told_in_its_script_with_the_likeliest_classes(decision: 
         ood_score=0.2,
         ood_threshold=0.25,
     )
-    assert in_words(answer, CHARACTERS).splitlines() == [
+    assert answer_text(answer, CHARACTERS).splitlines() == [
         f"a.png: {said}",
         "  likeliest: क ka 0.600, ख kha 0.250, ० 0 0.100, strange 0.040, ग ga 0.010",
         "  out-of-distribution score 0.200; up to 0.250 is assessed",

@@ -10,9 +10,10 @@ import pytest
 from PIL import Image
 
 from shared.data.split import Split
-from shared.evaluation.measures import evaluate
+from shared.evaluation.cases import Rule
+from shared.evaluation.evaluate import evaluate
 from shared.reporting.class_report import (
-    EXAMPLES,
+    MAX_EXAMPLES,
     class_rows,
     confusion_pictures,
     confusion_tree,
@@ -53,11 +54,9 @@ def result(probabilities: np.ndarray, split: Split) -> dict:
     return evaluate(
         probabilities,
         split.labels,
-        CLASSES,
-        positive=np.zeros(3, dtype=bool),
+        Rule(CLASSES, (False, False, False), 0.75),
         belonging=split.belonging,
         domains=["x"] * 30,
-        threshold=0.75,
     )
 
 
@@ -96,7 +95,7 @@ def test_confused_pairs_come_by_number_with_their_surest_examples(probabilities:
     assert first.mistaken == (19, 18, 17, 16)
     assert first.right == (27, 26, 25, 24)
     assert (second.truth, second.called, second.count, second.mistaken) == (2, 0, 2, (29, 28))
-    assert len(first.right) == EXAMPLES
+    assert len(first.right) == MAX_EXAMPLES
 
 
 def test_no_mistake_is_no_pair(split: Split) -> None:

@@ -78,7 +78,7 @@ def test_what_is_not_assessed_is_shown_with_the_reason(tiny_run: Path, tmp_path:
     assert (found["status"], found["probability"]) == ("not assessed", None)
     assert len(list((tmp_path / "out").glob("*.png"))) == 1
     told = RUNNER.invoke(app, [*words, "--no-checks"]).stdout
-    assert "not assessed: what the network looks at, no finding; " in told
+    assert "not assessed: shows what the network looks at, not a finding; " in told
 
 
 def test_what_was_refused_is_not_explained(tiny_run: Path, tmp_path: Path) -> None:

@@ -15,14 +15,16 @@ import pytest
 from handwriting.task import TASK, HandwritingTask
 from shared.data.split import Split
 from shared.evaluation.abstention import abstention
+from shared.evaluation.cases import Rule, UsageContext
 from shared.evaluation.decision.aggregation import Aggregation
-from shared.evaluation.measures import UsageContext, evaluate
-from shared.evaluation.text import beside_published, in_words
+from shared.evaluation.evaluate import evaluate
+from shared.evaluation.text import measure_text, published_line
 from shared.io.atomic import read_json
 from shared.models.backbones.build import build_backbone
 from shared.models.network import Network, feature_width
+from shared.reporting.finished import Finished
 from shared.reporting.model_card import UNKNOWN, UNKNOWN_FIELDS
-from shared.reporting.run_report import Finished, write_report
+from shared.reporting.run_report import write_report
 from shared.runs.record import ModelRecord
 from shared.samples import Grouping, Sample
 from shared.task import Preprocessing
@@ -81,7 +83,6 @@ def _finished(**changes: Any) -> Finished:
         backbone, ("block1",), "avg_1x1", feature_width(backbone, ("block1",), "avg_1x1", 1, 32), 2
     ).eval()
     splits = {"train": _part(10, 1), "validation": _part(8, 2), "test": _part(12, 3)}
-    flags = np.array([False, True])
     probabilities, results = {}, {}
     for name in ("validation", "test"):
         split = splits[name]
@@ -90,11 +91,9 @@ def _finished(**changes: Any) -> Finished:
         results[name] = evaluate(
             probabilities[name],
             split.labels,
-            CLASSES,
-            positive=flags,
+            Rule(CLASSES, (False, True), THRESHOLD),
             belonging=split.belonging,
             domains=[sample.domain for sample in split.samples],
-            threshold=THRESHOLD,
         )
     record = ModelRecord(
         task="screening",
@@ -151,9 +150,8 @@ def _finished(**changes: Any) -> Finished:
 
 @pytest.fixture
 def quick_sheet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without its two slow splits: one test here, and every finished run, goes through them."""
-    monkeypatch.setattr("shared.reporting.run_report.attribute", lambda network, images, *_: images[:, 0])
-    monkeypatch.setattr("shared.reporting.run_report.attribution_sheet", lambda *_: "data:,")
+    """Without attributions, which are slow: one test here, and every finished run, draws them."""
+    monkeypatch.setattr("shared.reporting.run_report.attribution_figure", lambda *_: "data:,")
 
 
 def _shown(run: Path) -> str:
@@ -166,7 +164,7 @@ def test_the_numbers_shown_are_those_of_report_json(tiny_run: Path, name: str) -
     report, text = read_json(tiny_run / "report.json"), (tiny_run / name).read_text(encoding="utf-8")
     for split in ("validation", "test"):
         for measure in ("accuracy", "balanced_accuracy"):
-            assert in_words(report[split][measure]) in text
+            assert measure_text(report[split][measure]) in text
 
 
 def test_the_confusion_matrix_is_shown_row_by_row(tiny_run: Path) -> None:
@@ -204,7 +202,7 @@ def test_a_task_without_a_positive_event_tells_what_is_rejected_and_confused(tin
     assert record["rejection"]["statement"] in report["summary"]
     for split in ("validation", "test"):
         for measure in ("coverage", "selective_error"):
-            assert in_words(report[split][measure]) in words
+            assert measure_text(report[split][measure]) in words
         assert report["risk_coverage"][split][-1]["coverage"] == 1.0
     for row in report["classes"]:
         assert f"{row['said']} {row['recall']['successes']} of {row['recall']['n']}" in words
@@ -251,7 +249,7 @@ def test_the_positive_event_has_its_curve_and_its_misses(tmp_path: Path) -> None
     assert f"{test['false_negatives']} images with a finding lie below the threshold" in words
     assert "1 misses in 4 certify 0.25" in words
     for measure in ("auc", "average_precision", "sensitivity", "specificity", "false_negatives"):
-        assert in_words(test[measure]) in words
+        assert measure_text(test[measure]) in words
     lines = read_json(tmp_path / "report.json")["summary"]
     assert lines[0] == "For tests only."
     assert f"false negatives: {test['false_negatives']} (validation" in " ".join(lines)
@@ -300,18 +298,18 @@ def test_the_model_card_says_what_was_not_measured(tmp_path: Path) -> None:
 
 
 def test_an_undefined_measure_is_given_its_reason() -> None:
-    assert in_words({"value": None, "reason": "no such sample"}) == "not defined (no such sample)"
-    assert in_words({"value": 0.5, "low": None, "high": None}) == "0.500"
-    assert in_words({"value": 0.95312, "low": 0.91, "high": 0.98}) == "0.953 [0.910, 0.980]"
-    assert in_words(3) == "3"
+    assert measure_text({"value": None, "reason": "no such sample"}) == "not defined (no such sample)"
+    assert measure_text({"value": 0.5, "low": None, "high": None}) == "0.500"
+    assert measure_text({"value": 0.95312, "low": 0.91, "high": 0.98}) == "0.953 [0.910, 0.980]"
+    assert measure_text(3) == "3"
 
 
 def test_what_a_paper_says_stands_beside_what_was_found() -> None:
     test = {"accuracy": {"value": 0.953, "low": 0.91, "high": 0.98}}
     said = {"source": "arXiv 1909.08774", "accuracy": 0.98, "minutes_an_epoch": 2.2}
-    assert beside_published(said, test, [{"epoch": 1, "seconds": 6.0}, {"epoch": 2, "seconds": 12.0}]) == (
+    assert published_line(said, test, [{"epoch": 1, "seconds": 6.0}, {"epoch": 2, "seconds": 12.0}]) == (
         "published (arXiv 1909.08774): accuracy 0.98, here 0.953 [0.910, 0.980]; "
         "2.2 minutes an epoch on its machine, here 0.15 once the features are computed"
     )
     only_time = {**said, "accuracy": None}
-    assert beside_published(only_time, test, []).endswith(": 2.2 minutes an epoch on its machine")
+    assert published_line(only_time, test, []).endswith(": 2.2 minutes an epoch on its machine")

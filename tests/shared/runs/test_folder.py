@@ -51,7 +51,7 @@ def test_a_model_record_reads_back_as_it_was_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [3, 99])
 def test_a_record_of_another_format_is_refused(tmp_path: Path, number: int) -> None:
     write_json(tmp_path / "model.json", {**RECORD.to_json(), "format": number})
-    with pytest.raises(RunError, match=f"has format {number}; this version reads 5: train again"):
+    with pytest.raises(RunError, match=f"has format {number}; this version reads 6: train again"):
         read_model_record(tmp_path)
 
 

@@ -17,7 +17,7 @@ from shared.models.network import AuxiliaryHead
 from shared.models.restore import load_trained
 from shared.pipeline.train import run
 from shared.prediction.predictor import Predictor
-from shared.prediction.text import in_words
+from shared.prediction.text import answer_text
 from shared.strategies.multitask import STRATEGY, AuxiliaryTask, Options, Weighting
 from shared.training.job import Job
 from shared.training.objective import ClassLoss
@@ -172,4 +172,4 @@ def test_a_run_keeps_reports_exports_and_predicts_its_auxiliary_task(
     expected = torch.softmax(network.auxiliary[0](network.features(image)), dim=1)[0].tolist()
     assert list(answer.auxiliary["kind"].values()) == pytest.approx(expected, abs=1e-4)
     assert answer.to_json(TASK)["auxiliary"] == answer.auxiliary
-    assert f"  kind: {max(answer.auxiliary['kind'], key=answer.auxiliary['kind'].get)} (" in in_words(answer, TASK)
+    assert f"  kind: {max(answer.auxiliary['kind'], key=answer.auxiliary['kind'].get)} (" in answer_text(answer, TASK)

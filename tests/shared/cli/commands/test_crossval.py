@@ -19,9 +19,10 @@ def test_each_way_of_dividing_is_done_with_its_own_number(monkeypatch) -> None:
         asked.append(counts)
         return {"disclaimers": ["for research"]}
 
-    for module, function in (("crossval", "cross_validate"), ("leave_domain_out", "leave_domains_out")):
-        monkeypatch.setattr(f"shared.experiments.{module}.{function}", told)
-        monkeypatch.setattr(f"shared.experiments.{module}.in_words", lambda tree: [])
+    monkeypatch.setattr("shared.experiments.crossval.cross_validate", told)
+    monkeypatch.setattr("shared.experiments.crossval.cross_validation_lines", lambda tree: [])
+    monkeypatch.setattr("shared.experiments.leave_domain_out.leave_domains_out", told)
+    monkeypatch.setattr("shared.experiments.leave_domain_out.leave_out_lines", lambda tree: [])
     for words in ((), ("--folds", 3, "--repeats", 2), ("--leave-out", "domain", "--repeats", 4)):
         result = call(app, "crossval", *words)
         assert result.exit_code == 0, result.output

@@ -37,7 +37,7 @@ def test_evaluate_on_other_data_says_what_was_left_out(
 ) -> None:
     result = call(app, "evaluate", tiny_run, draw_characters(tmp_path / "data", each=4, seed=9))
     assert result.exit_code == 0
-    assert "0 of 12 images stood in training" in result.stdout
+    assert "0 of 12 images were in training" in result.stdout
     assert result.stdout.splitlines()[0].startswith("Isolated handwritten characters only")
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from shared.evaluation.decision.aggregation import Aggregation
-from shared.evaluation.decision.fit_aggregation import CANDIDATES, LEAST, Choice, choose_aggregation
-from shared.evaluation.statistics.intervals import group_codes
+from shared.evaluation.decision.fit_aggregation import CANDIDATES, MIN_UNITS, Choice, choose_aggregation
+from shared.evaluation.statistics.groups import group_codes
 from shared.samples import Grouping
 
 
@@ -63,7 +63,7 @@ def test_scores_come_from_fits_that_did_not_see_the_group() -> None:
 
 
 def test_with_few_patients_or_single_images_the_default_stands() -> None:
-    few = _choose(2 * LEAST - 2, 5, 2)
+    few = _choose(2 * MIN_UNITS - 2, 5, 2)
     assert few.aggregation == Aggregation()
     assert not few.losses
     scores, truth, _ = _patients(0, 60, 1, 1)

@@ -10,7 +10,7 @@ import pytest
 from shared.errors import RunError
 from shared.evaluation.decision.ood import (
     FILE,
-    HIGHEST,
+    MAX_SCORE,
     NEIGHBOUR,
     Reference,
     by_series,
@@ -78,7 +78,7 @@ def test_scores_that_are_all_zero_have_a_threshold() -> None:
 
 @pytest.mark.parametrize("scores", [[0.3], [0.02, 0.05]])
 def test_of_too_few_scores_the_threshold_leaves_nothing_unassessed(scores: list[float]) -> None:
-    assert choose_threshold(np.array(scores), 0.01) == HIGHEST
+    assert choose_threshold(np.array(scores), 0.01) == MAX_SCORE
 
 
 def test_a_copy_of_a_training_image_in_validation_does_not_switch_the_score_off() -> None:

@@ -80,8 +80,8 @@ def test_copies_count_once() -> None:
     assert (point.positives, point.certified) == (1, pytest.approx(0.05))
 
 
-def test_without_negatives_nothing_is_known_of_false_alarms() -> None:
-    assert "nothing is known of false alarms" in _point([0.9] * 30, [], 0.98).statement
+def test_without_negatives_false_alarms_are_unknown() -> None:
+    assert "false alarms are unknown" in _point([0.9] * 30, [], 0.98).statement
     assert "0 of 1 negative ones are called positive" in _point([0.9] * 30, [0.1], 0.98).statement
 
 

@@ -94,11 +94,14 @@ def test_a_cell_of_another_configuration_has_another_folder(tmp_path: Path) -> N
         (("{backbone.name: vgg11}", "{backbone.layers: [x]}"), "backbones.dotted: backbone.layers: no layer 'x'"),
         (("base: {", "base: {data: {options: {crop: 1}}, "), "base: data.options: unknown crop"),
         (
-            ("base: {", "base: {data: {augmentation: none}, "),
-            "base: strategy.augmentation: unknown augmentation 'none'",
+            ("batch_size: 8}", "batch_size: 8, augmentation: mixup}"),
+            "base: strategy.augmentation: unknown augmentation 'mixup'",
         ),
         (("{backbone.name: vgg11}", "{seed: 4}"), "backbones.dotted: seed: is set by the comparison's own key seeds"),
-        (("base: {", "base: {data: {labels_per_class: 4}, "), "base: data.budget.labels_per_class: is set by"),
+        (
+            ("base: {", "base: {data: {budget: {labels_per_class: 4}}, "),
+            "base: data.budget.labels_per_class: is set by",
+        ),
         (("{backbone.name: vgg11}", "{name: a}"), "backbones.dotted: name: is that of the comparison"),
         (("dotted:", "a/b:"), "backbones.a/b"),
     ],
@@ -122,14 +125,14 @@ def test_faults_that_only_two_overrides_together_have_are_found(tmp_path: Path) 
     text = SMALL.replace("{backbone.name: vgg11}", "{backbone.store_size: 48}").replace(
         "{strategy: {batch_norm: freeze_stats}}", "{backbone.size: 32}"
     )
-    with pytest.raises(ConfigError, match=r"backbones\.dotted with strategies\.finetune: backbone: frame is 48"):
+    with pytest.raises(ConfigError, match=r"backbones\.dotted with strategies\.finetune: backbone: store_size is 48"):
         load_comparison(TASK, _write(tmp_path, text))
 
 
 def test_faults_of_strategies_and_backbones_are_told_at_once_and_once_each(tmp_path: Path) -> None:
     text = SMALL.replace("linear_probe}", "linear_probe, layers: auto}").replace("vgg11", "vgg1")
     with pytest.raises(ConfigError) as fault:
-        load_comparison(TASK, _write(tmp_path, text.replace("frozen}}", "frozen, batches: 2}}")))
+        load_comparison(TASK, _write(tmp_path, text.replace("freeze_stats}}", "freeze_stats, batches: 2}}")))
     for said in ("strategy.layers: unknown key", "strategy.batches: unknown key", "unknown backbone 'vgg1'"):
         assert str(fault.value).count(said) == 1
 

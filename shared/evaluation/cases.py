@@ -1,0 +1,220 @@
+"""The input of every measure: cases with their probabilities, their true classes and the decisions made on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.evaluation.decision.aggregation import Aggregation
+from shared.evaluation.decision.series import score_series
+from shared.evaluation.rates import Flags, Rate, Units, Values
+from shared.samples import Grouping
+
+
+class DecisionRule(Protocol):
+    """How probabilities become decisions, for example the `ModelRecord` of a run."""
+
+    @property
+    def classes(self) -> Sequence[str]:
+        """Names of the classes, in the order of the network's outputs."""
+
+    @property
+    def positive(self) -> Sequence[bool]:
+        """For each class, whether it is the event that must not be missed."""
+
+    @property
+    def threshold(self) -> float:
+        """Probability from which a case is called positive; without a positive class, from which it is accepted."""
+
+    @property
+    def aggregation(self) -> Aggregation:
+        """How the slices of a series become one probability."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A `DecisionRule` of its own, where no run has been recorded.
+
+    Attributes:
+        classes: Names of the classes, in the order of the network's outputs.
+        positive: For each class, whether it is the event that must not be missed.
+        threshold: Probability from which a case is called positive; without a positive class, from which it is
+            accepted.
+        aggregation: How the slices of a series become one probability.
+    """
+
+    classes: Sequence[str]
+    positive: Sequence[bool]
+    threshold: float
+    aggregation: Aggregation = field(default_factory=Aggregation)
+
+
+@dataclass(frozen=True)
+class UsageContext:
+    """Where a model will be used: what measures depend on and the model does not know.
+
+    Attributes:
+        prevalence: Share of positive cases there, 0 to 1; PPV and NPV are then given for it too. None: unknown.
+        miss_cost: Cost of a missed positive case, in false alarms.
+    """
+
+    prevalence: float | None = None
+    miss_cost: float = 1.0
+
+
+@dataclass(frozen=True)
+class Cases:
+    """N judged cases: images, or the groups (patients) that images belong to.
+
+    Attributes:
+        probabilities: float64 [N, classes], 0 to 1.
+        labels: int64 [N], the true class of each case.
+        predicted: int64 [N], the likeliest class of each case.
+        positive: bool [classes], whether a class is the positive event; none is, in a task without screening.
+        scores: float64 [N], 0 to 1: probability of the positive event; without one, of the likeliest class.
+        called: bool [N], the decision: called positive; without a positive class, accepted.
+        units: [N] number of the independent unit that each case belongs to.
+        usage: Where the model will be used.
+        min_cases: Number of cases below which a rate is not given.
+    """
+
+    probabilities: Values
+    labels: NDArray[np.int64]
+    predicted: NDArray[np.int64]
+    positive: Flags
+    scores: Values
+    called: Flags
+    units: Units
+    usage: UsageContext = UsageContext()
+    min_cases: int = 1
+
+    @property
+    def screening(self) -> bool:
+        """Whether a class is the positive event."""
+        return bool(self.positive.any())
+
+    @property
+    def truth(self) -> Flags:
+        """Whether each case is positive, bool [N]."""
+        return np.asarray(self.positive[self.labels])
+
+    @property
+    def wrong(self) -> Flags:
+        """Whether the likeliest class of each case is not the true one, bool [N]."""
+        return np.asarray(self.predicted != self.labels)
+
+    @property
+    def every(self) -> Flags:
+        """All true, bool [N]."""
+        return np.ones(len(self.labels), dtype=np.bool_)
+
+    @property
+    def rate(self) -> Rate:
+        """Computes rates of these cases, with intervals that allow for units."""
+        return Rate(self.units, self.min_cases)
+
+    def by_likeliest_class(self) -> Cases:
+        """The same cases, called positive where their likeliest class is a positive one."""
+        return replace(self, called=self.positive[self.predicted])
+
+    def where(self, chosen: Flags, min_cases: int) -> Cases:
+        """The cases where `chosen`, bool [N], is true.
+
+        Args:
+            chosen: Cases to keep.
+            min_cases: Number of cases below which a rate is not given.
+        """
+        return replace(
+            self,
+            probabilities=self.probabilities[chosen],
+            labels=self.labels[chosen],
+            predicted=self.predicted[chosen],
+            scores=self.scores[chosen],
+            called=self.called[chosen],
+            units=np.asarray(self.units)[chosen].tolist(),
+            min_cases=min_cases,
+        )
+
+
+def image_cases(
+    probabilities: Values,
+    labels: NDArray[np.int64],
+    rule: DecisionRule,
+    units: Units,
+    usage: UsageContext = UsageContext(),
+) -> Cases:
+    """Each image as a case of its own, decided as prediction decides on a single image.
+
+    Args:
+        probabilities: float64 [N, classes], 0 to 1.
+        labels: int64 [N], true classes.
+        rule: Decides.
+        units: [N] number of the independent unit of each image.
+        usage: Where the model will be used.
+    """
+    positive = np.array(rule.positive, dtype=np.bool_)
+    if positive.any():
+        scores = rule.aggregation.each(probabilities[:, positive].sum(axis=1))
+    else:
+        scores = probabilities.max(axis=1)
+    return Cases(
+        probabilities=probabilities,
+        labels=labels,
+        predicted=probabilities.argmax(axis=1),
+        positive=positive,
+        scores=scores,
+        called=scores >= rule.threshold,
+        units=units,
+        usage=usage,
+    )
+
+
+def group_cases(
+    probabilities: Values,
+    labels: NDArray[np.int64],
+    rule: DecisionRule,
+    belonging: Grouping,
+    usage: UsageContext = UsageContext(),
+) -> Cases:
+    """Each group (patient) as a case: positive where one of its images is, called positive where one of its series is.
+
+    Its classes are two, without and with the positive event, and its likeliest class is the one it was called.
+
+    Args:
+        probabilities: float64 [N, classes] of images, 0 to 1.
+        labels: int64 [N], true classes of images.
+        rule: Decides; at least one class is positive.
+        belonging: Series, group and independent unit of each image.
+        usage: Where the model will be used.
+    """
+    positive = np.array(rule.positive, dtype=np.bool_)
+    raw = probabilities[:, positive].sum(axis=1)
+    scores, truth, units = score_series(raw, positive[labels], belonging, rule.aggregation).by_group()
+    called = scores >= rule.threshold
+    return Cases(
+        probabilities=np.stack([1.0 - scores, scores], axis=1),
+        labels=truth.astype(np.int64),
+        predicted=called.astype(np.int64),
+        positive=np.array([False, True]),
+        scores=scores,
+        called=called,
+        units=units,
+        usage=usage,
+    )
+
+
+def pool(cases: Sequence[Cases]) -> Cases:
+    """Cases of several tests, such as those of the folds of a cross-validation, as one; all have the same classes."""
+    return replace(
+        cases[0],
+        probabilities=np.concatenate([one.probabilities for one in cases]),
+        labels=np.concatenate([one.labels for one in cases]),
+        predicted=np.concatenate([one.predicted for one in cases]),
+        scores=np.concatenate([one.scores for one in cases]),
+        called=np.concatenate([one.called for one in cases]),
+        units=[unit for one in cases for unit in one.units],
+    )

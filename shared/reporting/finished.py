@@ -1,0 +1,57 @@
+"""A finished training, as its report needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.data.split import Split
+from shared.evaluation.cases import Cases, UsageContext, image_cases
+from shared.models.network import Network
+from shared.runs.record import ModelRecord
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished training.
+
+    Attributes:
+        record: The run's model record.
+        config: The resolved configuration, YAML.
+        usage: Where the model will be used.
+        notes: Sentences about the data that must be shown.
+        splits: Images and labels, by name of the split.
+        probabilities: float64 [N, classes] for "validation" and "test".
+        uncalibrated: float64 [N, classes] of "test", before the temperature.
+        results: Results of "validation" and "test", as `shared.evaluation.evaluate.evaluate` gives them, each with its
+            `abstention` and, where there are auxiliary tasks, `auxiliary`.
+        history: Rows of `metrics.jsonl`.
+        environment: Content of `environment.json`.
+        network: The trained network, on the CPU and in evaluation mode.
+        explained_images: Number of test images with masks that every attribution method explains; fewer where the data
+            have fewer.
+        published: A published result of this setting, as in a configuration, or None.
+    """
+
+    record: ModelRecord
+    config: str
+    usage: UsageContext
+    notes: tuple[str, ...]
+    splits: Mapping[str, Split]
+    probabilities: Mapping[str, NDArray[np.float64]]
+    uncalibrated: NDArray[np.float64]
+    results: Mapping[str, Mapping[str, Any]]
+    history: Sequence[Mapping[str, Any]]
+    environment: Mapping[str, Any]
+    network: Network
+    explained_images: int = 0
+    published: Mapping[str, Any] | None = None
+
+    def cases(self) -> Cases:
+        """The images of the test, decided as the run decides."""
+        test = self.splits["test"]
+        return image_cases(self.probabilities["test"], test.labels, self.record, test.belonging.units, self.usage)
