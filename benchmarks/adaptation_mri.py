@@ -38,18 +38,18 @@ def load_parts(wanted: DataSection, seed: int, side: int) -> tuple[dict[str, Spl
     """Reads the splits of source and target, split as a run splits them."""
     spec = Preprocessing(side, 1, {**TASK.default_options, **wanted.options})
     dataset = load_dataset(TASK, wanted, spec, Path("runs"), lambda *_: None)
-    divided = split_data(TASK, wanted, dataset, seed=seed, progress=lambda *_: None)
+    whole = split_data(TASK, wanted, dataset, seed=seed, progress=lambda *_: None)
     sides: tuple[dict[str, Split], dict[str, Split]] = ({}, {})
     for name in SPLITS:
-        indices = divided.splits[name]
-        inside = np.array([divided.dataset.samples[i].domain == wanted.target_domain for i in indices])
+        indices = whole.splits[name]
+        inside = np.array([whole.dataset.samples[i].domain == wanted.target_domain for i in indices])
         for split, chosen in ((sides[0], indices[~inside]), (sides[1], indices[inside])):
-            samples = [divided.dataset.samples[i] for i in chosen]
-            labels = np.array([divided.dataset.classes.index(str(sample.label)) for sample in samples], dtype=np.int64)
-            belonging = Grouping.of(samples, divided.units[chosen].tolist())
-            images = TASK.images(samples, spec, divided.dataset.content_hash)
+            samples = [whole.dataset.samples[i] for i in chosen]
+            labels = np.array([whole.dataset.classes.index(str(sample.label)) for sample in samples], dtype=np.int64)
+            belonging = Grouping.of(samples, whole.units[chosen].tolist())
+            images = TASK.images(samples, spec, whole.dataset.content_hash)
             split[name] = Split(samples, images, labels, belonging)
-    print(list(divided.notes), {n: [len(s[n].samples) for s in sides] for n in SPLITS}, file=sys.stderr)
+    print(list(whole.notes), {n: [len(s[n].samples) for s in sides] for n in SPLITS}, file=sys.stderr)
     return sides
 
 

@@ -59,7 +59,7 @@ def measure() -> tuple[str, float, str] | None:
     found = {}
     for name, way in (("ours", _ours), ("usual", _usual)):
         torch.manual_seed(0)
-        with empty_cache():  # the first of everything takes longer, for whoever comes first
+        with empty_cache():  # the first run of everything takes longer
             way(_network(classes), train[:WARM_UP], labels[:WARM_UP], content_hash)
         network = _network(classes)
         with empty_cache():

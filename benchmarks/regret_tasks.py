@@ -106,15 +106,15 @@ def draw(trial: Trial, data: Path, scratch: Path, seed: int) -> Draw:
         kept = tuple(one for one in dataset.samples if one.label in trial.classes)
         dataset = replace(dataset, samples=kept, classes=tuple(c for c in dataset.classes if c in trial.classes))
     dataset = _fewer(dataset, trial, seed)
-    divided = split_data(trial.task, wanted, dataset, seed=seed, progress=_quiet)
-    samples = divided.dataset.samples
-    pool = np.sort(np.concatenate([divided.splits["train"], divided.splits["validation"]]))
+    split = split_data(trial.task, wanted, dataset, seed=seed, progress=_quiet)
+    samples = split.dataset.samples
+    pool = np.sort(np.concatenate([split.splits["train"], split.splits["validation"]]))
     labels = [str(sample.label) for sample in samples]
     few = min(trial.labels, min(np.unique([labels[i] for i in pool], return_counts=True)[1]))
     pool = np.sort(k_shot(pool, labels, int(few), seed))
-    tested = np.sort(generator(seed, "regret, test").permutation(divided.splits["test"])[:MAX_TESTED])
-    halves = [replace(divided.dataset, samples=tuple(samples[i] for i in rows)) for rows in (pool, tested)]
-    return Draw(halves[0], divided.units[pool], halves[1], divided.units[tested])
+    tested = np.sort(generator(seed, "regret, test").permutation(split.splits["test"])[:MAX_TESTED])
+    halves = [replace(split.dataset, samples=tuple(samples[i] for i in rows)) for rows in (pool, tested)]
+    return Draw(halves[0], split.units[pool], halves[1], split.units[tested])
 
 
 def _fewer(dataset: Dataset, trial: Trial, seed: int) -> Dataset:

@@ -1,8 +1,8 @@
 """Zero-shot methods: compatibility functions between image features and class signatures.
 
 A signature describes a class: its row of the attribute table, or the mean features of its printed images. Every method
-learns on seen classes a score of features x and signature s that is linear in x, so that the scores of any list of
-classes, seen or unseen, are a linear head over features.
+learns on seen classes a score of features x and signature s that is linear in x, and that any class, seen or unseen,
+has by its signature.
 """
 
 from __future__ import annotations

@@ -131,20 +131,6 @@ class FittedMethod:
         """Scores features [N, width] against all classes, float64 [N, classes]."""
         return self.model.scores(self.axes.transform(features), self.signatures)
 
-    def head(self, shift: float, unseen: Flags) -> tuple[Values, Values]:
-        """Writes the calibrated scores as a linear head over features.
-
-        Args:
-            shift: Subtracted from the scores of seen classes.
-            unseen: bool [classes].
-
-        Returns:
-            Weight float64 [classes, width] and bias float64 [classes].
-        """
-        weight = (self.signatures @ self.model.matrix) @ self.axes.components.T.astype(np.float64)
-        bias = self.signatures @ self.model.bias - self.model.offset(self.signatures) - weight @ self.axes.mean
-        return weight, bias - shift * ~unseen
-
 
 def fit(
     method: Method, axes: PrincipalAxes, train: FeatureSet, semantics: ClassSemantics, penalty: float

@@ -115,15 +115,6 @@ def test_devise_weighs_violations_alike_and_ale_by_rank() -> None:
     assert not np.allclose(one, other)
 
 
-@pytest.mark.parametrize("name", METHODS)
-def test_a_fitted_method_is_a_linear_head(name: str) -> None:
-    train = drawn(0).of_classes(SEEN)
-    model = fit(METHODS[name], PrincipalAxes.fit(train.features), train, known(printed=METHODS[name].printed), 1e-2)
-    weight, bias = model.head(0.7, FLAGS)
-    features = drawn(3).features
-    np.testing.assert_allclose(features @ weight.T + bias, model.scores(features) - 0.7 * ~FLAGS, atol=1e-3, rtol=1e-3)
-
-
 def synthetic_world(seed: int, repeats: tuple[int, ...]) -> tuple[ClassSemantics, FeatureSet, FeatureSet, np.ndarray]:
     """A synthetic table of 32 classes, of which 8 are unseen, with images for training and test.
 
