@@ -62,7 +62,7 @@ def _break_off(folder: Path, words: Words, monkeypatch: pytest.MonkeyPatch) -> N
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("shared.pipeline.train.complete", stop)
+        patch.setattr("shared.pipeline.train.finish_run", stop)
         with pytest.raises(KeyboardInterrupt):
             _run(folder.parent, words, out=folder)
     assert (folder / "checkpoint.pt").is_file()
@@ -185,7 +185,7 @@ def test_a_checkpoint_on_other_data_is_not_taken_up(
 
 def test_images_in_training_and_test_are_refused(tmp_path: Path, tiny_words: Words, draw_characters: Draw) -> None:
     data = _fixed_split(draw_characters, tmp_path / "data")
-    with pytest.raises(LeakError, match=r"2 of 15 test images are duplicates.*data\.leaks=drop\)"):
+    with pytest.raises(LeakError, match=r"2 of 15 test images are duplicates.*data\.leaks=drop to leave"):
         _run(tmp_path, tiny_words, f"data.source={data}", out=tmp_path / "run")
     assert not is_finished(tmp_path / "run")
 
@@ -301,7 +301,7 @@ def test_the_folds_test_each_image_once_and_copies_together(
         folder = _run(tmp_path, tiny_words, *chosen, out=tmp_path / str(fold))
         tested.append({row["sample"] for row in _table(folder) if row["split"] == "test"})
     assert sum(map(len, tested)) == len(set.union(*tested)) == 28
-    with pytest.raises(ConfigError, match="of 3 folds it is 0 to 2"):
+    with pytest.raises(ConfigError, match="with 3 folds it must be 0 to 2"):
         _run(tmp_path, tiny_words, *chosen, "data.split.fold=3", out=tmp_path / "none")
 
 
@@ -383,7 +383,7 @@ def test_a_name_that_does_not_exist_is_refused_before_anything_is_written(
 
 
 def test_too_small_an_input_is_refused(tmp_path: Path, tiny_words: Words) -> None:
-    with pytest.raises(ConfigError, match=r"backbone.size: 32; alexnet needs at least 63"):
+    with pytest.raises(ConfigError, match=r"backbone.size: got 32; alexnet needs at least 63"):
         _run(tmp_path, tiny_words, "backbone={name: alexnet, weights: random, size: 32}")
 
 
