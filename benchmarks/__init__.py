@@ -1,1 +1,1 @@
-"""Speed as ratios of two things measured side by side in one run."""
+"""Benchmarks: speed as the ratio of two actions timed in one process, and studies of accuracy on real data."""

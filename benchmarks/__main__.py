@@ -1,9 +1,9 @@
-"""`make bench`: every file `bench_*.py` here measures one ratio; all of them go into one table, goals beside them.
+"""Runs the benchmarks (`make bench`): every file `bench_*.py` measures one ratio; a table shows each with its goal.
 
     python -m benchmarks [NAME...] [--out TABLE.md]
 
-A benchmark that breaks off is told of and does not stop the others; the exit code is then 1. A goal that is missed is
-no fault of the command: the machine may be busy.
+A benchmark that breaks off is reported and does not stop the others; the exit code is then 1. A missed goal does not
+change the exit code: the machine may be busy.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ HEADINGS = ("what", "ratio", "goal", "")
 
 
 def main() -> int:
-    """Runs the benchmarks that were named, or all; prints a row each, and writes the table where one was asked for."""
+    """Runs the named benchmarks, or all, prints a row for each, and writes the table to `--out`."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     parser.add_argument("names", nargs="*", help="files without bench_; none: all")
     parser.add_argument("--out", type=Path, help="a Markdown file for the table")
@@ -31,7 +31,7 @@ def main() -> int:
     for name in given.names or found:
         try:
             row = _row(name)
-        except Exception as error:  # whatever it was: the others still have something to say
+        except Exception as error:  # whatever it was, the others can still run
             row, broken = (name, "", "", f"broke off: {type(error).__name__}: {error}"), True
         rows.append(row)
         print("{:110s} {:>8s}   {:8s} {}".format(*row), flush=True)
@@ -42,6 +42,7 @@ def main() -> int:
 
 
 def _row(name: str) -> tuple[str, str, str, str]:
+    """Runs one benchmark; returns what was measured, the ratio, the goal, and whether it was reached."""
     measured = importlib.import_module(f"benchmarks.bench_{name}").measure()
     if measured is None:
         return name, "", "", "needs MEDTL_DATA and MEDTL_WEIGHTS"
@@ -50,7 +51,7 @@ def _row(name: str) -> tuple[str, str, str, str]:
 
 
 def is_reached(ratio: float, goal: str) -> bool:
-    """Whether a ratio is what a goal such as ">= 0.9" asks for."""
+    """Whether a ratio meets a goal such as ">= 0.9"."""
     sign, bound = goal.split()
     return ratio >= float(bound) if sign == ">=" else ratio <= float(bound)
 

@@ -1,4 +1,4 @@
-"""What the studies of adaptation share: every column of one seed, from splits to accuracies; nothing is written."""
+"""One seed of an adaptation study, from splits to accuracies: every method, the label-free choice, oracle and bound."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ TRAINING: Mapping[str, Any] = {"batch_size": 64, "class_weights": "none", "preci
 ALIGNING: Mapping[str, Any] = {"batch_norm": "per_domain", "weight": 1.0}
 PHASE: Mapping[str, Any] = {"train": "all", "lr_head": 3e-3, "lr_backbone": 1e-3, "lr_decay": 1.0, "warmup": 0.0}
 ESTIMATED = "estimated"
-"""In place of a prior of the target: that which the source alone gives."""
+"""Stands for a target prior that is estimated by the model trained on the source alone."""
 Parts = Mapping[str, Split]
 Scores = NDArray[np.float64]
 Measures = dict[str, float]
 
 
 @dataclass
-class Watched:
-    """Class scores after each epoch."""
+class EpochScores:
+    """Records the class scores of splits after each epoch; called by the trainer."""
 
     splits: Parts
     strategy: Strategy
@@ -50,7 +50,7 @@ class Watched:
 
     @torch.no_grad()
     def __call__(self, job: Job, epoch: int) -> None:
-        """After epoch number `epoch`."""
+        """Records the scores after an epoch."""
         for name, split in self.splits.items():
             rows = torch.cat([job.network.head(features) for features in self.strategy.features(job, split)])
             self.scores.setdefault(name, []).append(rows.double().numpy())
@@ -58,17 +58,17 @@ class Watched:
 
 @dataclass(frozen=True)
 class Study:
-    """One seed in one direction.
+    """A study of adaptation from one source to one target, with one seed.
 
     Attributes:
-        source: Parts "train", "validation" and "test" with labels.
-        target: The same; only the oracle and the bound look at its labels.
-        classes: How many.
-        measure: What is told of test scores [N, classes], given those of validation, both splits known.
-        seed: Of weights and draws.
-        side: Of the images.
-        backbone: LeNet, unless told otherwise.
-        augment: Varies training images of both domains, from an image and a seed; None: they stay as they are.
+        source: Splits "train", "validation" and "test" of the source, with labels.
+        target: Splits "train", "validation" and "test" of the target; only oracle and upper bound use their labels.
+        classes: Number of classes.
+        measure: Measures test scores; called with scores [N, classes] and split of validation, then of the test.
+        seed: Seed of weights and draws.
+        side: Side of the images, in pixels.
+        backbone: Name of the backbone.
+        augment: Augments training images of both domains, given an image and a seed; None: no augmentation.
     """
 
     source: Parts
@@ -81,7 +81,7 @@ class Study:
     augment: Callable[[Image, int], Image] | None = None
 
     def network(self) -> Network:
-        """With random weights."""
+        """Builds the network with random weights."""
         backbone = build_backbone(self.backbone, layers=None, seed=self.seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(self.seed, "head"))
@@ -91,19 +91,19 @@ class Study:
 
     def trained(
         self, method: str, options: Mapping[str, Any], *, bound: bool = False, back: bool = False
-    ) -> tuple[Watched, list[dict[str, Any]], float | None]:
-        """Scores of each epoch, the history, and the accuracy of the way back."""
+    ) -> tuple[EpochScores, list[dict[str, Any]], float | None]:
+        """Trains by one method; returns scores by epoch, history, and reverse validation's accuracy or None."""
         strategy = find_strategy(method)
         chosen = {key: value for key, value in options.items() if key in strategy.options.model_fields}
         if method in ("finetune", "adabn"):
             chosen.pop("batch_norm", None)
         settings = validate(strategy.options, {"name": method, **chosen}, origin=method)
         own = self.target if bound else self.source
-        watch = Watched({"validation": own["validation"], "test": self.target["test"]}, strategy)
+        recorder = EpochScores({"validation": own["validation"], "test": self.target["test"]}, strategy)
         hidden = None
         if not bound:
             hidden = Target(*(unlabelled(self.target[name]) for name in ("train", "validation")))
-            watch.splits = {**watch.splits, "target": hidden.validation}
+            recorder.splits = {**recorder.splits, "target": hidden.validation}
         with tempfile.TemporaryDirectory() as folder:
             job = Job(
                 network=self.network(),
@@ -120,16 +120,16 @@ class Study:
                 folder=Path(folder),
                 progress=lambda *_: None,
                 target=hidden,
-                on_epoch_end=watch,
+                on_epoch_end=recorder,
             )
             history = strategy.fit(job, settings)
-            told = reverse_validation(job, strategy, settings, self.network())["accuracy"] if back else None
-        return watch, history, told
+            reverse = reverse_validation(job, strategy, settings, self.network())["accuracy"] if back else None
+        return recorder, history, reverse
 
     def columns(
         self, methods: Mapping[str, tuple[str, Mapping[str, Any]]], epochs: int, rule: str, *, back: bool = False
     ) -> dict[str, Any]:
-        """Every column: each method by name, what the rule keeps, the oracle, and training on the target."""
+        """Trains all methods; returns measures of each, of the label-free choice, the oracle and the upper bound."""
         phases = [{**PHASE, "epochs": epochs, "shape": "annealed"}]
         plain = {**TRAINING, "phases": phases, "selection": rule}
         found: dict[str, dict[str, Any]] = {}
@@ -143,38 +143,38 @@ class Study:
                     softmax(np.array(alone["target"])),
                 )
                 options = {**options, "target_prior": tuple(shares.tolist())}
-            watch, history, way_back = self.trained(method, {**plain, **ALIGNING, **options}, back=back)
-            kept = len(watch.scores["test"]) - 1
+            recorder, history, way_back = self.trained(method, {**plain, **ALIGNING, **options}, back=back)
+            kept = len(recorder.scores["test"]) - 1
             if kept < len(history):
                 kept = int(np.argmax([row["validation_score"] for row in history]))
             labels = self.target["validation"].labels
-            oracle = [RULES.get("balanced_accuracy")(softmax(one), labels) for one in watch.scores["target"]]
+            oracle = [RULES.get("balanced_accuracy")(softmax(one), labels) for one in recorder.scores["target"]]
             peak = int(np.argmax(oracle))
             found[name] = {
-                "value": LABEL_FREE.get(rule)(softmax(watch.scores["target"][kept])),
-                "test": self._judged(watch, kept),
+                "value": LABEL_FREE.get(rule)(softmax(recorder.scores["target"][kept])),
+                "test": self._measured(recorder, kept),
                 "oracle": oracle[peak],
-                "best": self._judged(watch, peak),
+                "best": self._measured(recorder, peak),
                 "way_back": way_back,
                 "target_prior": options.get("target_prior"),
                 "kept": kept,
-                "target": watch.scores["target"][kept].round(3).tolist(),
-                "validation": watch.scores["validation"][kept].round(3).tolist(),
+                "target": recorder.scores["target"][kept].round(3).tolist(),
+                "validation": recorder.scores["validation"][kept].round(3).tolist(),
                 "seconds": time.process_time() - started,
             }
-        told: dict[str, Any] = {"columns": {name: one["test"] for name, one in found.items()}, "found": found}
+        results: dict[str, Any] = {"columns": {name: one["test"] for name, one in found.items()}, "found": found}
         best = max(methods, key=lambda name: found[name]["value"])
         low = self._least_gain(rule, *(np.array(found[name]["target"]) for name in (best, "source only")))
-        told |= {"least gain": low, "kept": best if low is not None and low > 0 else "source only"}
-        told["columns"]["label-free"] = found[told["kept"]]["test"]
-        told["columns"]["oracle"] = max(found.values(), key=lambda one: one["oracle"])["best"]
-        watch, history, _ = self.trained("finetune", {**plain, "selection": "balanced_accuracy"}, bound=True)
+        results |= {"least gain": low, "kept": best if low is not None and low > 0 else "source only"}
+        results["columns"]["label-free"] = found[results["kept"]]["test"]
+        results["columns"]["oracle"] = max(found.values(), key=lambda one: one["oracle"])["best"]
+        recorder, history, _ = self.trained("finetune", {**plain, "selection": "balanced_accuracy"}, bound=True)
         kept = int(np.argmax([row["validation_score"] for row in history]))
-        told["columns"]["on target"] = self._judged(watch, kept, bound=True)
-        return told
+        results["columns"]["on target"] = self._measured(recorder, kept, bound=True)
+        return results
 
     def _least_gain(self, rule: str, adapted: Scores, source: Scores) -> float | None:
-        """Lower end of the interval by which the rule prefers one of two scores of the target's validation."""
+        """Lower end of the interval of the gain of adapted scores over source scores, on the target's validation."""
         judge = LABEL_FREE.get(rule)
 
         def differences(weights: Scores) -> Scores:
@@ -184,20 +184,21 @@ class Study:
         interval = bootstrap(self.target["validation"].belonging.units, differences, draws=DRAWS)
         return None if interval is None else interval[0]
 
-    def _judged(self, watch: Watched, epoch: int, *, bound: bool = False) -> Measures:
+    def _measured(self, recorder: EpochScores, epoch: int, *, bound: bool = False) -> Measures:
+        """The measures of the test after an epoch."""
         validation = (self.target if bound else self.source)["validation"]
         return self.measure(
-            watch.scores["validation"][epoch], validation, watch.scores["test"][epoch], self.target["test"]
+            recorder.scores["validation"][epoch], validation, recorder.scores["test"][epoch], self.target["test"]
         )
 
 
 def accuracy(_: Scores, __: Split, scores: Scores, test: Split) -> Measures:
-    """Of the likeliest class on the test."""
+    """Measures the accuracy of the likeliest class on the test."""
     return {"accuracy": float((scores.argmax(axis=1) == test.labels).mean())}
 
 
 def summary(paths: Sequence[Path]) -> None:
-    """Prints mean and standard deviation over seeds of each column, a line a direction."""
+    """Prints mean and standard deviation over seeds of each column, for each direction."""
     rows = [json.loads(line) for path in paths for line in path.read_text().splitlines()]
     for direction in sorted({row["direction"] for row in rows}):
         chosen = [row for row in rows if row["direction"] == direction]

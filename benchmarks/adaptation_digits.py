@@ -1,12 +1,14 @@
-"""Digits: USPS to MNIST and back without target labels, with 2,000 MNIST and 1,800 USPS images (Tzeng et al. 2017).
+"""Adapts digits from USPS to MNIST or back without target labels, by the protocol of Tzeng et al. 2017.
+
+The protocol takes 2,000 images of MNIST and 1,800 of USPS.
 
     python -m benchmarks.adaptation_digits DIGITS.npz --source usps --seed 0 > usps-0.jsonl
     python -m benchmarks.adaptation_digits --summary usps-*.jsonl
 
-One seed in one direction is a line: the test accuracy of the source alone, of each method, of what the label-free rule
-keeps, of what the target's validation labels would have kept (oracle), and of training on the target. The paper (arXiv
-1702.05464, section 5.1) reports 0.752 and 0.771 (source only, gradient reversal) for MNIST to USPS and 0.571 and 0.730
-for USPS to MNIST.
+Each line of the output is one seed in one direction: the test accuracy of the source alone, of each method, of the
+label-free choice, of the choice by the target's validation labels (oracle), and of training on the target. The paper
+(arXiv 1702.05464, section 5.1) reports 0.752 and 0.771 (source only, gradient reversal) for MNIST to USPS and 0.571
+and 0.730 for USPS to MNIST.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ SIDE, CLASSES = 28, 10
 
 
 def load_parts(path: Path, name: str, seed: int, times: int) -> dict[str, Split]:
-    """A fifth of the drawn images is validation."""
+    """Draws training, validation (a fifth of the drawn images) and test images of a collection."""
     with np.load(path) as file:
         kept = {key: file[f"{name}_{key}"] for key in ("train_images", "train_labels", "test_images", "test_labels")}
     drawn = generator(seed, "digits", name).permutation(len(kept["train_labels"]))[: times * IMAGES[name]]
@@ -45,13 +47,13 @@ def load_parts(path: Path, name: str, seed: int, times: int) -> dict[str, Split]
 
 
 def skewed(split: Split, seed: int, share: float) -> Split:
-    """Classes 0 to 4 keep this share of their images: another prior, the same digits."""
+    """Keeps only a share of the images of classes 0 to 4, so that class shares differ and digits do not."""
     rare = (split.labels < CLASSES // 2) & (generator(seed, "skew").random(len(split.labels)) >= share)
     return split.of(np.flatnonzero(~rare))
 
 
 def varied(image: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
-    """A digit [1, side, side] turned, sheared, scaled and moved a little; never mirrored."""
+    """Rotates, shears, scales and moves a digit [1, side, side] a little; never mirrors it."""
     random = np.random.default_rng(seed)
     matrix = np.eye(2) + random.normal(0.0, 0.1, (2, 2))
     middle = (SIDE - 1) / 2
@@ -61,25 +63,28 @@ def varied(image: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
 
 
 def _part(images: NDArray[np.uint8], labels: NDArray[np.integer], domain: str) -> Split:
+    """Makes a split of images, each of its own group."""
     enlarged = [cv2.resize(image, (SIDE, SIDE)).astype(np.float32)[None] / 255 for image in images]
     samples = [Sample(id=f"{domain}{i}", source="", label=str(label), domain=domain) for i, label in enumerate(labels)]
     return Split(samples, enlarged, labels.astype(np.int64), Grouping.of(samples, range(len(samples))))
 
 
 def main() -> None:
-    """Reads the arguments, prints a line."""
+    """Reads the arguments, runs one study and prints it as a line of JSON."""
     parser = argparse.ArgumentParser(description="USPS to MNIST and back")
     parser.add_argument("data", type=Path, nargs="?")
     parser.add_argument("--source", choices=tuple(IMAGES), default="usps")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, default=16)
-    parser.add_argument("--times", type=int, default=1, help="so many times the protocol's images")
+    parser.add_argument(
+        "--times", type=int, default=1, help="number of training images, as a multiple of the protocol's"
+    )
     parser.add_argument("--weight", type=float, default=1.0)
     parser.add_argument("--methods", nargs="+", default=["dann"])
     parser.add_argument("--rule", choices=tuple(LABEL_FREE), default="mutual_information")
-    parser.add_argument("--back", action="store_true", help="also reverse validation, which doubles the time")
-    parser.add_argument("--vary", action="store_true", help="training images are turned, scaled and moved at random")
-    parser.add_argument("--skew", type=float, default=1.0, help="share that the target keeps of digits 0 to 4")
+    parser.add_argument("--back", action="store_true", help="also run reverse validation, which doubles the time")
+    parser.add_argument("--vary", action="store_true", help="rotate, scale and move training images at random")
+    parser.add_argument("--skew", type=float, default=1.0, help="share of the digits 0 to 4 that the target keeps")
     parser.add_argument("--summary", type=Path, nargs="+")
     args = parser.parse_args()
     if args.summary is not None:
@@ -93,10 +98,10 @@ def main() -> None:
     if args.skew < 1:
         methods["dann, balanced source"] = ("dann", {"weight": args.weight, "sampling": "class"})
         methods["dann, estimated prior"] = ("dann", {"weight": args.weight, "target_prior": ESTIMATED})
-    told = study.columns(methods, args.epochs, args.rule, back=args.back)
+    results = study.columns(methods, args.epochs, args.rule, back=args.back)
     print(
         json.dumps(
-            {"direction": " to ".join(names), "seed": args.seed, "skew": args.skew, "varied": args.vary, **told}
+            {"direction": " to ".join(names), "seed": args.seed, "skew": args.skew, "varied": args.vary, **results}
         ),
         flush=True,
     )

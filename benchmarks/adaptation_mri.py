@@ -1,10 +1,10 @@
-"""MRI without labels of the target: phantom scanners, GE to Siemens, Sartaj's Training to what is new in its Testing.
+"""Adapts MRI without target labels: between phantom scanners, from GE to Siemens, Sartaj's Training to its Testing.
 
     python -m benchmarks.adaptation_mri PHANTOM --source "phantom atlas" --target "phantom borealis" --seed 0 > 0.jsonl
     python -m benchmarks.adaptation_mri TRAINING_FOLDER TESTING_FOLDER --seed 0 > sartaj-0.jsonl
     python -m benchmarks.adaptation_mri --summary *.jsonl
 
-AUC on the target's test, and sensitivity and specificity at the threshold that the source's validation chooses.
+Prints AUC on the target's test, and sensitivity and specificity at the threshold chosen on the source's validation.
 """
 
 from __future__ import annotations
@@ -36,26 +36,26 @@ POSITIVE = np.array([False, True])
 
 
 def load_parts(wanted: DataSection, seed: int, side: int) -> tuple[dict[str, Split], dict[str, Split]]:
-    """Source and target, each by split, divided as a run divides them."""
+    """Reads the splits of source and target, split as a run splits them."""
     spec = Preprocessing(side, 1, {**TASK.default_options, **wanted.options})
     dataset = load_dataset(TASK, wanted, spec, Path("runs"), lambda *_: None)
-    divided = split_data(TASK, wanted, dataset, seed=seed, progress=lambda *_: None)
+    whole = split_data(TASK, wanted, dataset, seed=seed, progress=lambda *_: None)
     sides: tuple[dict[str, Split], dict[str, Split]] = ({}, {})
     for name in SPLITS:
-        indices = divided.splits[name]
-        inside = np.array([divided.dataset.samples[i].domain == wanted.target_domain for i in indices])
+        indices = whole.splits[name]
+        inside = np.array([whole.dataset.samples[i].domain == wanted.target_domain for i in indices])
         for split, chosen in ((sides[0], indices[~inside]), (sides[1], indices[inside])):
-            samples = [divided.dataset.samples[i] for i in chosen]
-            labels = np.array([divided.dataset.classes.index(str(sample.label)) for sample in samples], dtype=np.int64)
-            belonging = Grouping.of(samples, divided.units[chosen].tolist())
-            images = TASK.images(samples, spec, divided.dataset.content_hash)
+            samples = [whole.dataset.samples[i] for i in chosen]
+            labels = np.array([whole.dataset.classes.index(str(sample.label)) for sample in samples], dtype=np.int64)
+            belonging = Grouping.of(samples, whole.units[chosen].tolist())
+            images = TASK.images(samples, spec, whole.dataset.content_hash)
             split[name] = Split(samples, images, labels, belonging)
-    print(list(divided.notes), {n: [len(s[n].samples) for s in sides] for n in SPLITS}, file=sys.stderr)
+    print(list(whole.notes), {n: [len(s[n].samples) for s in sides] for n in SPLITS}, file=sys.stderr)
     return sides
 
 
 def screening(scores: Scores, validation: Split, tested: Scores, test: Split) -> Measures:
-    """AUC, and what the threshold of that validation gives."""
+    """Measures AUC, and sensitivity and specificity at the threshold chosen on validation."""
     temperature = fit_temperature(scores, validation.labels)
     decision = decide(
         softmax(scores / temperature),
@@ -67,7 +67,7 @@ def screening(scores: Scores, validation: Split, tested: Scores, test: Split) ->
         threshold=None,
         choices=1,
     )
-    told = evaluate(
+    measures = evaluate(
         softmax(tested / temperature),
         test.labels,
         Rule(("no_tumour", "tumour"), POSITIVE.tolist(), decision.chosen.threshold, decision.aggregation),
@@ -76,7 +76,7 @@ def screening(scores: Scores, validation: Split, tested: Scores, test: Split) ->
     )
     found: Measures = {}
     for key in ("auc", "sensitivity", "specificity"):
-        block = told[key]
+        block = measures[key]
         if block["value"] is not None:
             found[key] = block["value"]
             found |= {f"{key} {end}": block[end] for end in ("low", "high") if block.get(end) is not None}
@@ -84,7 +84,7 @@ def screening(scores: Scores, validation: Split, tested: Scores, test: Split) ->
 
 
 def main() -> None:
-    """Reads the arguments, prints a line."""
+    """Reads the arguments, runs one study and prints it as a line of JSON."""
     parser = argparse.ArgumentParser(description="MRI without labels of the target")
     parser.add_argument("data", type=Path, nargs="*", help="one dataset with several scanners, or source and target")
     parser.add_argument("--source")
@@ -95,8 +95,10 @@ def main() -> None:
     parser.add_argument("--weight", type=float, default=1.0)
     parser.add_argument("--methods", nargs="+", default=["dann"])
     parser.add_argument("--rule", choices=tuple(LABEL_FREE), default="mutual_information")
-    parser.add_argument("--vary", action="store_true", help="training images are varied as between scanners")
-    parser.add_argument("--back", action="store_true")
+    parser.add_argument(
+        "--vary", action="store_true", help="augment training images with differences as between scanners"
+    )
+    parser.add_argument("--back", action="store_true", help="also run reverse validation, which doubles the time")
     parser.add_argument("--summary", type=Path, nargs="+")
     args = parser.parse_args()
     if args.summary is not None:
@@ -113,9 +115,9 @@ def main() -> None:
     augment = partial(TASK.augment, kind="mri_physics") if args.vary else None
     study = Study(source, target, 2, screening, args.seed, args.side, augment=augment)
     methods = {name: (name, {"weight": args.weight}) for name in args.methods}
-    told = study.columns(methods, args.epochs, args.rule, back=args.back)
+    results = study.columns(methods, args.epochs, args.rule, back=args.back)
     direction = f"{args.source or args.data[0].name} to {args.target or args.data[1].name}"
-    print(json.dumps({"direction": direction, "seed": args.seed, "varied": args.vary, **told}), flush=True)
+    print(json.dumps({"direction": direction, "seed": args.seed, "varied": args.vary, **results}), flush=True)
 
 
 if __name__ == "__main__":

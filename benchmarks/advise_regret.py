@@ -1,10 +1,10 @@
-"""The regret of advice: what the advised run scores on the test, against the best cell of the full comparison.
+"""Measures the regret of advice: the test score of the advised run against the best cell of the full comparison.
 
     python -m benchmarks.regret_cells CELLS.jsonl --seeds 0
     python -m benchmarks.advise_regret ADVICE.jsonl CELLS.jsonl... [--tasks NAME...] [--seeds 0]
 
-Advice sees the pool of a draw alone; its configuration is then trained and tested as the cells were. Needs MEDTL_DATA
-and MEDTL_WEIGHTS. What stands in ADVICE.jsonl is not computed again; without new tasks only the table is printed.
+Advice sees only the pool of a draw; its configuration is then trained and tested as the cells were. Needs MEDTL_DATA
+and MEDTL_WEIGHTS. Tasks in ADVICE.jsonl are not computed again; without new tasks only the table is printed.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ POINTS = 100
 
 
 def main() -> None:
-    """Takes advice where it is missing, and prints the table."""
+    """Runs advice on tasks that have none yet, and prints the table."""
     parser = argparse.ArgumentParser()
     parser.add_argument("out", type=Path)
     parser.add_argument("cells", type=Path, nargs="+")
@@ -57,6 +57,7 @@ def main() -> None:
 
 
 def _advised(trial: Trial, seed: int) -> dict[str, Any]:
+    """Advises on one draw of a task, and tests the advised run."""
     trial.task.register_backbones()
     backbones = [LocalWeights(name, str(Path(os.environ["MEDTL_WEIGHTS"]) / file)) for name, file in FILES.items()]
     with tempfile.TemporaryDirectory() as scratch:
@@ -85,14 +86,16 @@ def _advised(trial: Trial, seed: int) -> dict[str, Any]:
 
 
 def _pool(drawn: Draw) -> Pool:
+    """The pool of a draw, as advice takes it."""
     dataset = drawn.pool
     counts = {name: sum(one.label == name for one in dataset.samples) for name in dataset.classes}
     return Pool(dataset, drawn.units, len(dataset.samples), counts, len(np.unique(drawn.units)), "", ())
 
 
 def table(advice: Sequence[Mapping[str, Any]], cells: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A line a task, in points (AUC or accuracy times 100), means over the seeds that all of its cells have; then means
-    over the tasks that had no part in setting the rules.
+    """Formats one line for each task, and the mean of the tasks that had no part in setting the rules.
+
+    Values are points (AUC or accuracy times 100), means over the seeds that all cells of the task have.
     """
     lines = [
         f"{'task':14s} {'advised':>8s} {'best':>6s} {'regret':>7s} {'tune all':>9s} {'linear':>7s}  best cell; advised"
@@ -102,9 +105,9 @@ def table(advice: Sequence[Mapping[str, Any]], cells: Sequence[Mapping[str, Any]
         row = _row(trial.name, advice, cells)
         if row is None:
             continue
-        value, best, regret, said = row
+        value, best, regret, names = row
         lines.append(
-            f"{trial.name:14s} {value:8.1f} {best:6.1f} {regret[0]:7.1f} {regret[1]:9.1f} {regret[2]:7.1f}  {said}"
+            f"{trial.name:14s} {value:8.1f} {best:6.1f} {regret[0]:7.1f} {regret[1]:9.1f} {regret[2]:7.1f}  {names}"
         )
         if trial in HELD:
             held.append(regret)
@@ -117,7 +120,7 @@ def table(advice: Sequence[Mapping[str, Any]], cells: Sequence[Mapping[str, Any]
 def _row(
     name: str, advice: Sequence[Mapping[str, Any]], cells: Sequence[Mapping[str, Any]]
 ) -> tuple[float, float, tuple[float, float, float], str] | None:
-    """Of a task: the advised value, the best cell, and the regrets of advice, of fine-tuning and of linear heads.
+    """Computes for a task the advised value, the best cell, and the regrets of advice, fine-tuning and linear heads.
 
     Always fine-tuning, and always a linear head on the default layer, are given the better of the backbones.
     """
@@ -132,10 +135,10 @@ def _row(
     value = float(np.mean([POINTS * given[seed]["value"] for seed in seeds]))
     best = max(means, key=lambda column: means[column])
     always = [max(mean for column, mean in means.items() if column[1] == recipe) for recipe in (FINETUNE, PROBE)]
-    # advice may name a code that no cell of the comparison has, and so be better than all of them
+    # advice may choose a layer that no cell of the comparison has, and so be better than all of them
     regrets = (means[best] - value, means[best] - always[0], means[best] - always[1])
-    said = ", ".join(f"{given[seed]['backbone']} x {given[seed]['recipe']}" for seed in seeds)
-    return value, means[best], regrets, f"{' x '.join(best)}; {said}"
+    names = ", ".join(f"{given[seed]['backbone']} x {given[seed]['recipe']}" for seed in seeds)
+    return value, means[best], regrets, f"{' x '.join(best)}; {names}"
 
 
 if __name__ == "__main__":

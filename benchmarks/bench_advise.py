@@ -1,4 +1,4 @@
-"""Advice on 3,000 images against its goal of two minutes on two cores: what counts is the time of the processor."""
+"""Measures the CPU time of advice on 3,000 images against its goal: two minutes on two cores."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from shared.experiments.advice.advise import advise
 from shared.experiments.advice.config import advised_settings
 
 GOAL_S = 240.0
-"""Two cores for two minutes."""
+"""CPU seconds of two cores in two minutes."""
 
 
 def measure() -> tuple[str, float, str] | None:
-    """Returns (what, share of the goal, goal); None where data or weights are not there."""
+    """Returns (what, share of the goal, goal); None without data or weights."""
     if "MEDTL_DATA" not in os.environ or "MEDTL_WEIGHTS" not in os.environ:
         return None
     data = Path(os.environ["MEDTL_DATA"]) / "sartaj.zip"

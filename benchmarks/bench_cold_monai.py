@@ -1,4 +1,4 @@
-"""The first answer of `medtl predict`, cold, against `import monai`."""
+"""Measures the first answer of `medtl predict` in a new process against `import monai`."""
 
 from __future__ import annotations
 

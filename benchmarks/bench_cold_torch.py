@@ -1,4 +1,4 @@
-"""The first answer of `medtl predict`, cold, against `import torch`."""
+"""Measures the first answer of `medtl predict` in a new process against `import torch`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A step of DANN against a supervised step on as many images: what the classifier of domains costs."""
+"""Measures a training step of DANN against a supervised step on as many images: the cost of the domain classifier."""
 
 from __future__ import annotations
 

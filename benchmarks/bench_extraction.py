@@ -1,4 +1,4 @@
-"""FeatureSpec extraction against the bare forward pass of the same network on random tensors of the same shape."""
+"""Measures feature extraction against the bare forward pass of the same network on random tensors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ IMAGES, FRAME, SIZE = 2048, 32, 64
 
 
 class Bytes(Sequence[Image]):
-    """Random images kept as bytes, as handwriting keeps them."""
+    """Random images stored as bytes, as handwriting stores them."""
 
     def __init__(self) -> None:
         self.store = np.random.default_rng(0).integers(0, 256, (IMAGES, 1, FRAME, FRAME), dtype=np.uint8)
@@ -31,7 +31,7 @@ class Bytes(Sequence[Image]):
         return self.store[index] / np.float32(255)
 
     def as_bytes(self, indices: Sequence[int]) -> NDArray[np.uint8]:
-        """Those at `indices`, [N, 1, size, size]."""
+        """Gets the images at `indices`, uint8 [N, 1, size, size]."""
         return self.store[np.asarray(indices)]
 
 

@@ -1,4 +1,4 @@
-"""Fine-tuning against the bare step: forward, backward and optimiser on tensors that lie ready."""
+"""Measures fine-tuning against the bare step: forward, backward and optimiser on tensors in memory."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A fixed extractor trained for 15 epochs: from cached features, against a frozen network run anew in each epoch.
+"""Measures 15 epochs of a head on cached features against a frozen network that is run anew in each epoch.
 
-Needs the real characters (`MEDTL_DATA`) and ImageNet weights (`MEDTL_WEIGHTS`); both ways see the same images of the
-same size, take the same code, and are judged on the same test images.
+Needs the real characters (`MEDTL_DATA`) and ImageNet weights (`MEDTL_WEIGHTS`); both ways use the same images at
+the same size and the same features, and are tested on the same images.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Labels = NDArray[np.int64]
 
 
 class Pictures(TorchDataset[tuple[torch.Tensor, int]]):
-    """Images as a DataLoader reads them: decoded and preprocessed whenever they are asked for."""
+    """A dataset that decodes and preprocesses an image each time it is read, as tutorials do."""
 
     def __init__(self, samples: list[Sample], labels: Labels) -> None:
         self.samples, self.labels = samples, labels
@@ -45,13 +45,13 @@ class Pictures(TorchDataset[tuple[torch.Tensor, int]]):
         return len(self.samples)
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-        """Image [1, size, size] and label."""
+        """Gets an image [1, size, size] and its label."""
         image = TASK.preprocess(TASK.read(self.samples[index]), SPEC)
         return torch.from_numpy(image), int(self.labels[index])
 
 
 def measure() -> tuple[str, float, str] | None:
-    """Returns (what, the usual way's time over ours, goal); None where data or weights are not there."""
+    """Returns (what, the usual way's time over ours, goal); None without data or weights."""
     if "MEDTL_DATA" not in os.environ or "MEDTL_WEIGHTS" not in os.environ:
         return None
     torch.set_num_threads(len(os.sched_getaffinity(0)))
@@ -59,7 +59,7 @@ def measure() -> tuple[str, float, str] | None:
     found = {}
     for name, way in (("ours", _ours), ("usual", _usual)):
         torch.manual_seed(0)
-        with empty_cache():  # the first of everything takes longer, for whoever comes first
+        with empty_cache():  # the first run of everything takes longer
             way(_network(classes), train[:WARM_UP], labels[:WARM_UP], content_hash)
         network = _network(classes)
         with empty_cache():
@@ -74,7 +74,7 @@ def measure() -> tuple[str, float, str] | None:
 
 
 def _draw(source: Path) -> tuple[list[Sample], list[Sample], Labels, Labels, int, str]:
-    """Training and test samples of the official split, their labels, the number of classes, and the data's hash."""
+    """Draws training and test samples of the official split, with labels, number of classes and hash of the data."""
     dataset = TASK.load(source, options=TASK.default_options)
     index = {name: number for number, name in enumerate(dataset.classes)}
     order = generator(0, "benchmark").permutation(len(dataset.samples))
@@ -99,7 +99,7 @@ def _network(classes: int) -> Network:
 
 
 def _ours(network: Network, samples: list[Sample], labels: Labels, content_hash: str) -> None:
-    """Images decoded once, features computed once, and the same epochs of Adam on them."""
+    """Trains the head our way: images decoded once, features computed once, then epochs of Adam on them."""
     images = TASK.images(samples, SPEC, content_hash)
     features = cached_features(network, FeatureRequest(images, samples, SPEC, content_hash, torch.device("cpu")))
     head, _ = fit_epochs(
@@ -117,7 +117,7 @@ def _ours(network: Network, samples: list[Sample], labels: Labels, content_hash:
 
 
 def _usual(network: Network, samples: list[Sample], labels: Labels, content_hash: str) -> None:
-    """The recipe of many tutorials: a frozen backbone in evaluation mode, a new head under Adam, all epochs alike."""
+    """Trains the head as tutorials do: frozen backbone in evaluation mode, images and features anew in each epoch."""
     for parameter in network.backbone.parameters():
         parameter.requires_grad_(False)
     torch.manual_seed(0)

@@ -1,4 +1,4 @@
-"""A folder of 400 slices judged from the disk against the bare ONNX Runtime on arrays that are ready."""
+"""Measures prediction on a folder of 400 slices against the bare ONNX Runtime on arrays in memory."""
 
 from __future__ import annotations
 

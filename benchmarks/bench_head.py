@@ -1,4 +1,4 @@
-"""The softmax head against scikit-learn's LogisticRegression: the same features, penalty and value of the objective."""
+"""Measures the softmax head against scikit-learn's LogisticRegression at the same penalty and objective value."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from sklearn.linear_model import LogisticRegression
 from benchmarks.side_by_side import best_seconds
 from shared.features.lbfgs import InMemoryFeatures, Standardiser, minimise
 
-CODES, WIDTH, CLASSES, PENALTY = 16_384, 2_304, 46, 1e-2
+ROWS, WIDTH, CLASSES, PENALTY = 16_384, 2_304, 46, 1e-2
 TOLERANCE = 1e-5
-"""Of ours; scikit-learn's is its default."""
+"""Tolerance of our solver; scikit-learn has its default."""
 ALIKE = 1e-3
 
 
@@ -51,11 +51,11 @@ def measure() -> tuple[str, float, str]:
 
 
 def _features() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Standardised features like those of a network: correlated, about a mean of their class."""
+    """Draws standardised features like those of a network: correlated, around a mean of their class."""
     random = np.random.default_rng(0)
-    labels = random.integers(CLASSES, size=CODES)
-    hidden = random.normal(size=(CLASSES, 64))[labels] + 1.2 * random.normal(size=(CODES, 64))
-    mixed = np.maximum(hidden @ random.normal(size=(64, WIDTH)) + 4 * random.normal(size=(CODES, WIDTH)), 0)
+    labels = random.integers(CLASSES, size=ROWS)
+    hidden = random.normal(size=(CLASSES, 64))[labels] + 1.2 * random.normal(size=(ROWS, 64))
+    mixed = np.maximum(hidden @ random.normal(size=(64, WIDTH)) + 4 * random.normal(size=(ROWS, WIDTH)), 0)
     return ((mixed - mixed.mean(0)) / mixed.std(0)).astype(np.float32), labels
 
 

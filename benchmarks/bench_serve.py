@@ -1,8 +1,8 @@
-"""Four clients of `medtl serve` for two minutes, with real scans, against the bare predictor in one process.
+"""Measures four clients of `medtl serve` for two minutes, with real scans, against the bare predictor in one process.
 
 `python -m benchmarks.bench_serve [RUN]` prints errors, the median and 99th percentile of the time from sending a scan
-to its answer, and the memory of the server and its workers early and late. Scans a second are compared in turns, bare,
-served, bare, so that what else the machine does weighs on both.
+to its answer, and the memory of the server and its workers early and late. Scans a second are measured bare, served,
+and bare again, so that other load on the machine weighs on both.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ TOKEN = "0123456789abcdef-for-a-benchmark"
 
 @dataclass
 class Load:
-    """What the clients saw."""
+    """Times, errors and memory that the clients recorded."""
 
     seconds: list[float] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
@@ -53,8 +53,8 @@ class Load:
         """Scans a second."""
         return len(self.seconds) / self.lasted_s
 
-    def in_words(self) -> str:
-        """One line."""
+    def describe(self) -> str:
+        """Formats the results as one line."""
         quarter = max(1, len(self.memory) // 4)
         first, last = (np.median(part) / 2**20 for part in (self.memory[quarter : 2 * quarter], self.memory[-quarter:]))
         middle, late = np.percentile(self.seconds, [50, 99])
@@ -66,7 +66,7 @@ class Load:
 
 
 def measure(run: Path | None = None) -> tuple[str, float, str] | None:
-    """What is compared, served scans by bare ones in the same time, and the goal; None without the real data.
+    """Returns (what, served scans over bare ones in the same time, goal); None without the real data.
 
     Args:
         run: A finished run; None: one is made.
@@ -84,7 +84,7 @@ def measure(run: Path | None = None) -> tuple[str, float, str] | None:
     cpu_ratio = (cpu_before + cpu_after) / 2 / (load.cpu_s / max(1, len(load.seconds)))
     print(
         f"bare {before:.2f} and {after:.2f} scans a second, served {load.rate:.2f}; "
-        f"processor seconds a scan, bare / served {cpu_ratio:.2f}; {load.in_words()}",
+        f"processor seconds a scan, bare / served {cpu_ratio:.2f}; {load.describe()}",
         file=sys.stderr,
     )
     if load.errors:
@@ -94,7 +94,7 @@ def measure(run: Path | None = None) -> tuple[str, float, str] | None:
 
 
 def _bare(run: Path, scans: list[Path]) -> tuple[float, float]:
-    """Scans a second of one process that reads and judges one after the other, and its processor seconds a scan."""
+    """Measures one process that reads and classifies scans in turn: scans a second, and CPU seconds a scan."""
     predictor, count = Predictor(run, TASK.name, TASK.preprocess), 0
     begun, cpu_before = time.monotonic(), time.process_time()
     while time.monotonic() - begun < BARE_S:
@@ -176,7 +176,7 @@ def _ask(
 
 
 def _form(folder: Path) -> tuple[str, bytes]:
-    """The files of a folder as a form: its content type and its body."""
+    """Encodes the files of a folder as a multipart form: its content type and its body."""
     boundary = uuid.uuid4().hex
     splits = [
         f'--{boundary}\r\nContent-Disposition: form-data; name="files"; filename="{folder.name}/{path.name}"'.encode()
@@ -188,13 +188,13 @@ def _form(folder: Path) -> tuple[str, bytes]:
 
 
 def _processes(pid: int) -> list[int]:
-    """A process and its children, which may have been started by any of its threads."""
+    """Lists a process and its children, which any of its threads may have started."""
     lists = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
     return [pid, *(int(one) for words in lists for one in words.split())]
 
 
 def _memory(pid: int) -> int:
-    """Bytes that a process and its children hold: their shares of what they have in common."""
+    """Measures the memory of a process and its children in bytes, shared pages divided among them."""
     total = 0
     with suppress(OSError):
         for one in _processes(pid):
@@ -204,7 +204,7 @@ def _memory(pid: int) -> int:
 
 
 def _cpu_seconds(pid: int) -> float:
-    """Processor time that a process and its living children have taken."""
+    """Measures the CPU time of a process and its living children, in seconds."""
     fields = [Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split() for one in _processes(pid)]
     # user and system time, the 14th and 15th field of the line. Source: proc(5)
     return sum(int(field[11]) + int(field[12]) for field in fields) / os.sysconf("SC_CLK_TCK")

@@ -1,6 +1,6 @@
-"""`medtl predict scan.dcm` in a process of its own against the import of a package in another one.
+"""Measures `medtl predict scan.dcm` in a process of its own against the import of a package in another one.
 
-Bytecode is kept in a folder of the benchmark's own, as it is on the machine of anyone who has started both before.
+Both find their bytecode compiled, as on a machine where both were started before.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ REPEATS = 7
 
 
 def against_import(package: str) -> float:
-    """The time of a prediction as a share of that of the import."""
+    """Computes the time of a prediction over the time of an import."""
     with made_run() as run, made_series(1) as series, tempfile.TemporaryDirectory() as bytecode:
         (scan,) = series.glob("*.dcm")
         medtl = str(Path(sys.executable).with_name("medtl"))

@@ -1,4 +1,4 @@
-"""How often the 95% intervals of reports contain the truth, by simulation: `python -m benchmarks.coverage`."""
+"""Simulates how often the 95% intervals of reports contain the truth: `python -m benchmarks.coverage`."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from shared.evaluation.statistics.intervals import Weights, bootstrap, wilson, w
 DRAWS = 2000
 RATES = (0.6, 0.7, 0.8, 0.9, 0.95)
 SLICES = (5, 21)
-"""Trials of a group: from the first to below the second."""
+"""Range of the number of trials in a group: first included, second excluded."""
 
 Random = np.random.Generator
 Interval = tuple[float, float] | None
 Drawn = Callable[[Random], tuple[Interval, float]]
-"""A new dataset: the interval that it gives, and the truth."""
+"""Draws a dataset; returns the interval that it gives, and the truth."""
 
 
 def rate(trials: int) -> Drawn:
-    """Wilson's interval of independent trials; the true rate is one of `RATES`."""
+    """Makes a function that draws independent trials, with Wilson's interval; the true rate is one of `RATES`."""
 
     def draw(random: Random) -> tuple[Interval, float]:
         truth = float(random.choice(RATES))
@@ -33,7 +33,7 @@ def rate(trials: int) -> Drawn:
 
 
 def grouped_rate(groups: int, correlation: float) -> Drawn:
-    """Wilson's interval of groups whose own rates are beta distributed with that correlation within a group."""
+    """Makes a function that draws groups with beta-distributed rates of that correlation, with Wilson's interval."""
 
     def draw(random: Random) -> tuple[Interval, float]:
         truth, size = float(random.choice(RATES)), (1 - correlation) / correlation
@@ -45,7 +45,7 @@ def grouped_rate(groups: int, correlation: float) -> Drawn:
 
 
 def auc(units: int, slices: int, correlation: float, ill_units: int) -> Drawn:
-    """The bootstrap interval of the AUC of normal scores of units with `slices` each."""
+    """Makes a function that draws normal scores of units with slices, with the bootstrap interval of the AUC."""
     distance = 1.5
     truth = float(norm.cdf(distance / np.sqrt(2)))
 
@@ -63,7 +63,7 @@ def auc(units: int, slices: int, correlation: float, ill_units: int) -> Drawn:
 
 
 def mean(units: int) -> Drawn:
-    """The bootstrap interval of the mean of a skewed loss: exponential, with mean 1."""
+    """Makes a function that draws an exponential loss with mean 1, with the bootstrap interval of its mean."""
 
     def draw(random: Random) -> tuple[Interval, float]:
         losses: NDArray[np.float64] = random.exponential(size=units)
@@ -95,7 +95,7 @@ SCENES: Mapping[str, Drawn] = {
 
 
 def coverage(draws: int = DRAWS) -> Iterator[tuple[str, float, int]]:
-    """For each scene the share of intervals that contain the truth, and how many draws gave no interval."""
+    """Computes for each scene the share of intervals that contain the truth, and the number of draws without one."""
     for number, (name, draw) in enumerate(SCENES.items()):
         random = np.random.default_rng(number)
         held, missing = 0, 0
@@ -109,7 +109,7 @@ def coverage(draws: int = DRAWS) -> Iterator[tuple[str, float, int]]:
 
 
 def main() -> None:
-    """Prints a line a scene."""
+    """Prints one line for each scene."""
     for name, share, missing in coverage():
         print(f"{name}: {share:.3f} of {DRAWS - missing}" + (f", {missing} without an interval" if missing else ""))
 

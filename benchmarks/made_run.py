@@ -1,4 +1,4 @@
-"""A finished medtl run and a phantom series, made in less than a minute: for benchmarks of prediction."""
+"""Makes a finished medtl run and a phantom series for benchmarks of prediction, in less than a minute."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shared.pipeline.train import run
 
 @contextmanager
 def made_run(backbone: str = "squeezenet1_1") -> Iterator[Path]:
-    """A run whose backbone has random weights: what it answers means nothing, and takes as long as a real answer."""
+    """Makes a run with random weights, whose answers are meaningless and take as long as real ones."""
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data"
         write_phantom(data, patients=24, scanners=("atlas",), slices=4)
@@ -31,7 +31,7 @@ def made_run(backbone: str = "squeezenet1_1") -> Iterator[Path]:
 
 @contextmanager
 def made_series(slices: int) -> Iterator[Path]:
-    """The folder of one series of so many slices."""
+    """Writes a phantom series with the given number of slices, and yields its folder."""
     with tempfile.TemporaryDirectory() as folder:
         write_phantom(Path(folder) / "data", patients=1, scanners=("atlas",), slices=slices)
         (first, *_) = (Path(folder) / "data").rglob("IM*.dcm")

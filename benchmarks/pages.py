@@ -1,4 +1,4 @@
-"""Synthetic pages of real characters, with the truth, and how well they are cut: `python -m benchmarks.pages DHCD.zip`.
+"""Composes pages of real characters and measures how well they are cut: `python -m benchmarks.pages DHCD.zip`.
 
 The characters are DHCD's test images, set in lines and words by `compose_page`; light, noise, texture, ruled lines
 and slant are drawn. DHCD stretches every character to a square, so their widths are drawn again.
@@ -23,30 +23,31 @@ from shared.io.pictures import read_picture
 
 Pixels = NDArray[np.float32]
 Owners = NDArray[np.int16]
-"""Whose ink a pixel is: the character's number in reading order from 1, 0 for none."""
+"""Number of the character whose ink a pixel is, in reading order from 1; 0 for none."""
 
 PAGES = 24
 FIRST_SEED = 2000
-"""Costs of `handwriting.page.segmentation`: chosen on seeds 200 to 239; those of binarisation: looked at up to 1023."""
+"""Seeds from here on are unused: costs of `handwriting.page.segmentation` were chosen on 200 to 239, binarisation was
+looked at up to 1023."""
 MIN_OVERLAP = 0.5
-"""Intersection over union of boxes from which a character counts as cut."""
+"""Intersection over union of boxes from which on a character counts as cut correctly."""
 STRETCH = (0.68, 1.12)
 """Widths are drawn as this share of DHCD's squares; in print र has 0.6 of its height and क 1.1."""
 
 
 @dataclass(frozen=True)
 class Style:
-    """How a page looks.
+    """The appearance of a page.
 
     Attributes:
         joined: Whether a shirorekha joins the consonants of a word.
-        height: Of a character, in pixels.
-        skew_degrees: By which the page is turned, positive counter-clockwise.
-        noise: Standard deviation of the sensor's noise, of 255 levels.
-        texture: The same of the paper's unevenness.
+        height: Height of a character, in pixels.
+        skew_degrees: Rotation of the page in degrees, positive counter-clockwise.
+        noise: Standard deviation of the sensor's noise, in grey levels of 255.
+        texture: Standard deviation of the paper's texture, in grey levels of 255.
         shade: Share of the light that is lost at the darkest side.
         ruled: Whether there are printed lines to write on.
-        light_ink: Chalk on a blackboard.
+        light_ink: Whether ink is light on dark, as chalk on a blackboard.
     """
 
     joined: bool = False
@@ -60,7 +61,7 @@ class Style:
 
     @classmethod
     def drawn(cls, random: np.random.Generator, *, joined: bool) -> Style:
-        """A random one."""
+        """Draws a random style."""
         return cls(
             joined=joined,
             height=int(random.integers(36, 90)),
@@ -75,12 +76,12 @@ class Style:
 
 @dataclass(frozen=True)
 class Composition:
-    """A page and the truth about it.
+    """A composed page with its ground truth.
 
     Attributes:
         pixels: float32 [rows, columns], 0 to 255.
-        owners: int16 [rows, columns].
-        labels: Of the characters in reading order.
+        owners: int16 [rows, columns], number of the character whose ink each pixel is.
+        labels: Class of each character, in reading order.
     """
 
     pixels: Pixels
@@ -99,9 +100,9 @@ def compose_page(
 
     Args:
         images: float32 [rows, columns], 0 (paper) to 1 (ink), one of each character in reading order.
-        labels: Their classes; consonants have a shirorekha, digits have none.
+        labels: Class of each character; consonants have a shirorekha, digits have none.
         words: Lengths of the words, line by line; their sum is the number of images.
-        style: How the page looks.
+        style: Appearance of the page.
         random: Draws places, widths and all that is uneven.
     """
     queue = iter(enumerate(zip(images, labels, strict=True), start=1))
@@ -112,7 +113,7 @@ def compose_page(
 def type_page(
     font: Path, labels: Sequence[str], words: Sequence[Sequence[int]], style: Style, random: np.random.Generator
 ) -> Composition:
-    """As `compose_page`, from a font's letters, which bring their shirorekha and their true widths."""
+    """Sets a font's letters, with their shirorekha and true widths, and photographs the page as `compose_page` does."""
     queue = iter(enumerate(labels, start=1))
     typed = [[_typed_word(font, [next(queue) for _ in range(length)], style) for length in line] for line in words]
     return _set(typed, labels, style, random)
@@ -121,7 +122,7 @@ def type_page(
 def _set(
     words: Sequence[Sequence[tuple[Pixels, Owners]]], labels: Sequence[str], style: Style, random: np.random.Generator
 ) -> Composition:
-    ink, owners = _below([_beside(line, style, random) for line in words], style, random)
+    ink, owners = _below([_in_a_row(line, style, random) for line in words], style, random)
     if style.ruled:
         ink[round(1.9 * style.height) :: round(2.0 * style.height)] += 0.2
     ink = np.clip(ndimage.rotate(np.clip(ink, 0, 1), style.skew_degrees, order=1), 0, 1)
@@ -132,7 +133,7 @@ def _set(
 def _word(
     entries: Sequence[tuple[int, tuple[Pixels, str]]], style: Style, random: np.random.Generator
 ) -> tuple[Pixels, Owners]:
-    """One word, its headline at the row of half a height."""
+    """Draws one word, its headline at the row of half a height."""
     height = style.height
     canvas = np.zeros((round(2.2 * height), round((1.7 * len(entries) + 1) * height)), dtype=np.float32)
     owners = np.zeros(canvas.shape, dtype=np.int16)
@@ -155,7 +156,7 @@ def _word(
 
 
 def _typed_word(font: Path, entries: Sequence[tuple[int, str]], style: Style) -> tuple[Pixels, Owners]:
-    """One word; a letter begins where the advances of those before it end."""
+    """Types one word; a letter begins where the advances of those before it end."""
     face = ImageFont.truetype(str(font), round(1.5 * style.height))
     text = [CHARACTERS[label].symbol for _, label in entries]
     size = (round(face.getlength("".join(text))) + style.height, round(2.2 * style.height))
@@ -195,7 +196,9 @@ def _draw_headline(canvas: Pixels, row: int, start: int, stop: int, style: Style
     canvas[:, start:stop] = np.maximum(canvas[:, start:stop], stroke)
 
 
-def _beside(words: Sequence[tuple[Pixels, Owners]], style: Style, random: np.random.Generator) -> tuple[Pixels, Owners]:
+def _in_a_row(
+    words: Sequence[tuple[Pixels, Owners]], style: Style, random: np.random.Generator
+) -> tuple[Pixels, Owners]:
     splits = []
     for ink, owners in words:
         gap = round(style.height * random.uniform(0.8, 1.3))
@@ -231,14 +234,14 @@ def _photograph(ink: Pixels, style: Style, random: np.random.Generator) -> Pixel
 
 
 def true_boxes(composition: Composition, page: Page) -> list[tuple[int, int, int, int]]:
-    """The box of each character on the deskewed page, in reading order: row0, column0, row1, column1."""
+    """Finds the box of each character on the deskewed page, in reading order: row0, column0, row1, column1."""
     owners = page.straighten(composition.owners)
     found = ndimage.find_objects(owners)
     return [(box[0].start, box[1].start, box[0].stop, box[1].stop) for box in found]
 
 
 def overlap(one: Sequence[int], other: Sequence[int]) -> float:
-    """Intersection over union of two boxes."""
+    """Computes the intersection over union of two boxes."""
     rows = max(0, min(one[2], other[2]) - max(one[0], other[0]))
     columns = max(0, min(one[3], other[3]) - max(one[1], other[1]))
     area = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
@@ -246,7 +249,7 @@ def overlap(one: Sequence[int], other: Sequence[int]) -> float:
 
 
 def cut_correctly(composition: Composition, page: Page) -> tuple[int, int]:
-    """How many true characters were found in the right order, and how many were found at all.
+    """Counts the true characters found in the right order, and the characters found at all.
 
     Right order: the longest series of pairs of overlapping boxes that both readings have in the same order.
     """
@@ -262,7 +265,7 @@ def cut_correctly(composition: Composition, page: Page) -> tuple[int, int]:
 def random_words(
     labels: Sequence[str], random: np.random.Generator, *, lines: int, numbers: float
 ) -> tuple[list[str], list[list[int]]]:
-    """Labels in reading order and the lengths of words by line; `numbers` is the share of words that are numbers."""
+    """Draws labels in reading order and word lengths by line; `numbers` is the share of words that are numbers."""
     kinds = {kind: [one for one in labels if CHARACTERS[one].kind == kind] for kind in ("consonant", "digit")}
     names: list[str] = []
     words = []
@@ -278,14 +281,14 @@ def random_words(
 def random_page(
     images: dict[str, list[Pixels]], style: Style, random: np.random.Generator, *, lines: int = 5
 ) -> Composition:
-    """A page of words of 1 to 5 characters; a quarter of the words are numbers, or with `joined` a sixth."""
+    """Composes a page of words of 1 to 5 characters; a quarter of the words are numbers, or with `joined` a sixth."""
     names, words = random_words(sorted(images), random, lines=lines, numbers=1 / 6 if style.joined else 1 / 4)
     chosen = [images[name][int(random.integers(len(images[name])))] for name in names]
     return compose_page(chosen, names, words, style, random)
 
 
 def dhcd_test(source: Path, *, each: int = 40) -> dict[str, list[Pixels]]:
-    """Test images of DHCD by class, float32 [32, 32], 0 to 1; `each` of a class, spread over its files."""
+    """Reads test images of DHCD by class, float32 [32, 32], 0 to 1; `each` of a class, spread over its files."""
     by_class: dict[str, list[str]] = {}
     for name in list_sources(source):
         parts = name.replace("::", "/").split("/")
@@ -302,7 +305,7 @@ def dhcd_test(source: Path, *, each: int = 40) -> dict[str, list[Pixels]]:
 
 
 def measure(images: dict[str, list[Pixels]], *, joined: bool, pages: int = PAGES) -> Iterator[tuple[int, int, int]]:
-    """Of each random page: characters cut correctly, characters in truth, characters found."""
+    """Counts for each random page the characters cut correctly, the true ones and the found ones."""
     for seed in range(FIRST_SEED, FIRST_SEED + pages):
         random = np.random.default_rng((seed, int(joined)))
         style = Style.drawn(random, joined=joined)
@@ -312,7 +315,7 @@ def measure(images: dict[str, list[Pixels]], *, joined: bool, pages: int = PAGES
 
 
 def main() -> None:
-    """Prints the shares of characters apart and joined."""
+    """Prints the shares of characters cut correctly, apart and joined."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("source", type=Path, help="DHCD as zip or folder")
     images = dhcd_test(parser.parse_args().source)

@@ -1,8 +1,8 @@
-"""The full comparison that advice is held against: every backbone at hand under every recipe, on one draw of a task.
+"""Runs the full comparison for the regret of advice: every backbone under every recipe, on one draw of each task.
 
     python -m benchmarks.regret_cells OUT.jsonl [TASK...] [--seeds 0 1] [--backbones NAME...] [--recipes NAME...]
 
-Cells that stand in OUT.jsonl are not computed again.
+Cells in OUT.jsonl are not computed again.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ FILES = {"squeezenet1_1": "squeezenet1_1-imagenet.pth", "mobilenet_v2": "mobilen
 
 
 def main() -> None:
-    """Computes what is missing, seed by seed, so that an interrupted comparison covers all tasks."""
+    """Computes the missing cells, seed by seed, so that an interrupted comparison covers all tasks."""
     parser = argparse.ArgumentParser()
     parser.add_argument("out", type=Path)
     parser.add_argument("tasks", nargs="*")
@@ -65,16 +65,17 @@ def main() -> None:
 
 
 def read_cells(path: Path) -> list[dict[str, Any]]:
-    """The cells of a file that may not be there yet."""
+    """Reads the cells of a file; none where it does not exist."""
     return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
 
 
 def key(cell: Mapping[str, Any]) -> tuple[str, int, str, str]:
-    """What a cell is of: task, seed, backbone, recipe."""
+    """Identifies a cell by task, seed, backbone and recipe."""
     return cell["task"], cell["seed"], cell["backbone"], cell["recipe"]
 
 
 def _cells(trial: Trial, seed: int, wanted: list[tuple[str, str]], data: Path, scratch: Path, out: Path) -> None:
+    """Computes cells of one draw of a task, and appends each to the file."""
     trial.task.register_backbones()
     drawn = draw(trial, data, scratch, seed)
     splits = parts_of(trial, drawn, seed)
@@ -91,7 +92,7 @@ def _cells(trial: Trial, seed: int, wanted: list[tuple[str, str]], data: Path, s
 
 
 def config_of(trial: Trial, backbone: str, name: str, images: int, seed: int) -> Config:
-    """The configuration of a cell."""
+    """Writes the configuration of a cell."""
     tree = recipe(name, images, precision="bf16")
     weights = str(Path(os.environ["MEDTL_WEIGHTS"]) / FILES[backbone])
     tree["backbone"] = {"name": backbone, "weights": weights, **trial.backbone, **tree.get("backbone", {})}
@@ -99,10 +100,10 @@ def config_of(trial: Trial, backbone: str, name: str, images: int, seed: int) ->
 
 
 def parts_of(trial: Trial, drawn: Draw, seed: int) -> dict[str, Split]:
-    """Training and validation as a run would divide what may be learnt from, and the test."""
+    """Reads training and validation, split as a run would split the pool, and the test."""
     spec = preflight(trial.task, config_of(trial, next(iter(FILES)), RECIPES[0], 1, seed)).spec
     halves = draw_split(drawn.pool.samples, seed=seed, units=drawn.units)
-    # no test is needed of the pool: what would be one learns too
+    # the pool needs no test: its images are for training
     train = np.sort(np.concatenate([halves["train"], halves["test"]]))
     every = np.arange(len(drawn.test.samples))
     return {
@@ -113,7 +114,7 @@ def parts_of(trial: Trial, drawn: Draw, seed: int) -> dict[str, Split]:
 
 
 def score(trial: Trial, splits: Mapping[str, Split], dataset: Dataset, config: Config, folder: Path) -> float:
-    """What the fitted network is worth on the test: see `quality`."""
+    """Trains a configuration and measures it on the test by `quality`."""
     experiment = preflight(trial.task, config)
     job, _, _ = fit(experiment, dataset, splits, folder=folder, progress=_quiet)
     with torch.no_grad():
@@ -125,7 +126,7 @@ def score(trial: Trial, splits: Mapping[str, Split], dataset: Dataset, config: C
 
 
 def quality(probabilities: NDArray[np.float64], labels: NDArray[np.int64], positive: NDArray[np.bool_]) -> float:
-    """The AUC of the positive event where there is one, else the accuracy."""
+    """Measures the AUC of the positive event where the task has one, else the accuracy."""
     if positive.any() and not positive.all():
         return float(roc_auc_score(positive[labels], probabilities[:, positive].sum(axis=1)))
     return float((probabilities.argmax(axis=1) == labels).mean())

@@ -1,7 +1,6 @@
-"""The tasks on which advice is tried: both applications, few labels and more, two classes and many.
+"""Tasks on which advice is tried, of both applications, with few and more labels, two classes and many.
 
-Rules and constants of advice were set on those of `TUNED`; regret is reported on those of `HELD`, whose collections had
-no part in it.
+Rules and constants of advice were set on `TUNED`; regret is reported on `HELD`, whose collections had no part in that.
 """
 
 from __future__ import annotations
@@ -26,21 +25,21 @@ from shared.samples import Dataset
 from shared.seeding import generator
 from shared.task import Preprocessing, Task
 
-MOST_TESTED = 600
+MAX_TESTED = 600
+"""Test images of a task, at most."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One task.
+    """A task: a dataset with a label budget.
 
     Attributes:
-        name: Of the task.
+        name: Name of the task.
         task: The application.
-        source: In the folder of the data.
-        labels: Images a class that training and validation have together.
-        options: The application's own.
-        classes: Only these; empty: all.
-        backbone: Its size.
+        source: File of the dataset in the data folder.
+        labels: Images of each class in training and validation together.
+        options: Preprocessing options of the application.
+        classes: Classes that are used; empty: all.
     """
 
     name: str
@@ -52,7 +51,7 @@ class Trial:
 
     @property
     def backbone(self) -> dict[str, int]:
-        """Sides: small, so that a full comparison fits a processor."""
+        """Image sides in pixels, small enough for a full comparison on a CPU."""
         return {"size": 80} if self.task is MEDTL else {"store_size": 32, "size": 64}
 
 
@@ -82,13 +81,13 @@ HELD = (
 
 @dataclass(frozen=True)
 class Draw:
-    """What may be learnt from, and the test; nothing of one stands in the other, copies and groups included.
+    """Pool and test of one draw of a task; no image, copy or group is in both.
 
     Attributes:
-        pool: Labelled, no split.
-        units: [N] of the pool, as in `shared.data.partition.SplitData`.
-        test: Of the same classes.
-        test_units: The same of the test.
+        pool: Labelled samples for training and validation.
+        units: int64 [N], independent unit of each sample of the pool.
+        test: Samples of the same classes.
+        test_units: int64 [M], independent unit of each test sample.
     """
 
     pool: Dataset
@@ -98,7 +97,7 @@ class Draw:
 
 
 def draw(trial: Trial, data: Path, scratch: Path, seed: int) -> Draw:
-    """One draw of a task."""
+    """Draws pool and test of a task."""
     source = _digits(data / trial.source, scratch) if trial.source.endswith(".npz") else data / trial.source
     spec = Preprocessing(32, 1, {**trial.task.default_options, **trial.options})
     wanted = DataSection(source=str(source), split=GivenSplit(how="drawn", test=0.4), options=dict(trial.options))
@@ -107,20 +106,20 @@ def draw(trial: Trial, data: Path, scratch: Path, seed: int) -> Draw:
         kept = tuple(one for one in dataset.samples if one.label in trial.classes)
         dataset = replace(dataset, samples=kept, classes=tuple(c for c in dataset.classes if c in trial.classes))
     dataset = _fewer(dataset, trial, seed)
-    divided = split_data(trial.task, wanted, dataset, seed=seed, progress=_quiet)
-    samples = divided.dataset.samples
-    pool = np.sort(np.concatenate([divided.splits["train"], divided.splits["validation"]]))
+    split = split_data(trial.task, wanted, dataset, seed=seed, progress=_quiet)
+    samples = split.dataset.samples
+    pool = np.sort(np.concatenate([split.splits["train"], split.splits["validation"]]))
     labels = [str(sample.label) for sample in samples]
     few = min(trial.labels, min(np.unique([labels[i] for i in pool], return_counts=True)[1]))
     pool = np.sort(k_shot(pool, labels, int(few), seed))
-    tested = np.sort(generator(seed, "regret, test").permutation(divided.splits["test"])[:MOST_TESTED])
-    halves = [replace(divided.dataset, samples=tuple(samples[i] for i in rows)) for rows in (pool, tested)]
-    return Draw(halves[0], divided.units[pool], halves[1], divided.units[tested])
+    tested = np.sort(generator(seed, "regret, test").permutation(split.splits["test"])[:MAX_TESTED])
+    halves = [replace(split.dataset, samples=tuple(samples[i] for i in rows)) for rows in (pool, tested)]
+    return Draw(halves[0], split.units[pool], halves[1], split.units[tested])
 
 
 def _fewer(dataset: Dataset, trial: Trial, seed: int) -> Dataset:
-    """Enough for pool and test: a look for copies among 92,000 images would take longer than all cells."""
-    most = max(4 * trial.labels, 2 * MOST_TESTED // len(dataset.classes))
+    """Thins a dataset to what pool and test need: searching 92,000 images for copies takes longer than all cells."""
+    most = max(4 * trial.labels, 2 * MAX_TESTED // len(dataset.classes))
     random = generator(seed, "regret, fewer")
     labels = np.array([one.label for one in dataset.samples])
     rows = [random.permutation(np.flatnonzero(labels == label))[:most] for label in dataset.classes]
@@ -128,7 +127,7 @@ def _fewer(dataset: Dataset, trial: Trial, seed: int) -> Dataset:
 
 
 def _digits(path: Path, scratch: Path) -> Path:
-    """USPS' digits as PNG by class."""
+    """Writes the digits of USPS as PNG files, by class."""
     root = scratch / "usps"
     if not root.is_dir():
         with np.load(path) as arrays:

@@ -1,4 +1,4 @@
-"""Two ways to do the same, timed in turn in one process: the machines are noisy, and only the ratio counts."""
+"""Times actions in turn in one process: machines are noisy, and only the ratio of the times counts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ REPEATS = 3
 
 
 def best_seconds(*actions: Callable[[], object], repeats: int = REPEATS) -> list[float]:
-    """The shortest time of each action, all of them run in turn, once before to warm up."""
+    """Measures the shortest time of each action in seconds; actions run in turn, after one run to warm up."""
     for action in actions:
         action()
     times: list[list[float]] = [[] for _ in actions]
@@ -26,7 +26,7 @@ def best_seconds(*actions: Callable[[], object], repeats: int = REPEATS) -> list
 
 @contextmanager
 def empty_cache() -> Iterator[None]:
-    """An empty cache of features and images for the time being."""
+    """Replaces the cache of features and images by an empty one inside the `with` block."""
     before = os.environ.get("XDG_CACHE_HOME")
     with tempfile.TemporaryDirectory() as folder:
         os.environ["XDG_CACHE_HOME"] = folder

@@ -1,8 +1,8 @@
-"""Training a head on more features than memory holds: `python -m benchmarks.streaming [ROWS ...]`.
+"""Trains a head on more features than memory holds: `python -m benchmarks.streaming [ROWS ...]`.
 
 For each number of rows a process of its own writes random features of width 2,304 to disk, fits a softmax head of 46
-classes by 10 iterations over them, and tells its time and its peak resident memory. By default 10,000, 100,000 and
-1,000,000 rows, which take 9.2 GB of disk. The exponent of time over rows is told at the end.
+classes by 10 iterations over them, and prints its time and its peak resident memory. By default 10,000, 100,000 and
+1,000,000 rows, which take 9.2 GB of disk. The exponent of time over rows is printed at the end.
 """
 
 from __future__ import annotations

@@ -1,47 +1,47 @@
-"""Every fault the engine reports on purpose.
+"""Exceptions for faults that the user can mend.
 
-One base class carries one clear line: what is wrong, the value received, what is allowed, what to do. Only the
-command line turns these into exit codes; a traceback therefore always means a defect of ours.
+Each carries one line: what is wrong, the value received, what is allowed, what to do. Only the command line turns them
+into exit codes; a traceback therefore always means a defect of the program.
 """
 
 from __future__ import annotations
 
 
 class MedtlError(Exception):
-    """Base of all faults with a message meant for the person at the keyboard."""
+    """Base of all exceptions whose message is meant for the user."""
 
 
 class ConfigError(MedtlError):
-    """A configuration file or override does not fit the schema."""
+    """A configuration has faults, or does not fit the data, the folder or the machine."""
 
 
 class UsageError(MedtlError):
-    """A command was asked for something that cannot be, such as a path where nothing is."""
+    """A command was given arguments that it cannot carry out, such as a path that does not exist."""
 
 
 class UnknownNameError(MedtlError):
-    """A name is not in a registry."""
+    """A name is not in a registry or table."""
 
 
 class DataError(MedtlError):
-    """A dataset cannot be read, or its layout is not recognised."""
+    """A dataset cannot be read, is not recognised, or lacks what was asked of it."""
 
 
 class LeakError(DataError):
-    """The same picture or person stands on both sides of a split."""
+    """The same image or person is on both sides of a split."""
 
 
 class InputRefused(MedtlError):
-    """One input of `predict` cannot or must not be judged; the message is the reason shown to the user."""
+    """An input of `predict` cannot or must not be classified; the message is the reason."""
 
 
 class WeightsError(MedtlError):
-    """Weights are missing, damaged, or do not fit the network they were asked for."""
+    """Weights are missing, damaged, or do not fit the network."""
 
 
 class RunError(MedtlError):
-    """A run folder is missing, unfinished, or was changed after it was written."""
+    """A run folder is missing, unfinished, in use, or was changed after it was written."""
 
 
 class ExportError(MedtlError):
-    """The exported network does not agree with the trained one."""
+    """The outputs of the exported network differ from those of the trained one."""

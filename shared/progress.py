@@ -1,4 +1,4 @@
-"""Progress of long work on standard error: bars in a terminal, now and then a line where there is none."""
+"""Progress of long work on standard error: bars in a terminal, lines at intervals elsewhere."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 Progress = Callable[[str, int, int, str], None]
-"""Called with (what is being done, done, total, a short note)."""
+"""A function called with (name of the activity, steps done, steps in all, short note)."""
 LINE_SECONDS = 15.0
-"""Between two lines of one thing in a log file: enough to see that it lives, not enough to fill the file."""
+"""Seconds between two lines of one activity: often enough to see that it goes on, too seldom to fill a log file."""
 
 
 @contextmanager
 def progress_bars() -> Iterator[Progress]:
-    """Gives what is to be called; shows rate and time left, a bar or a line for each thing that is done."""
+    """Yields a `Progress` that shows each activity with its rate and the time left."""
     if sys.stderr.isatty():
         with _bars() as show:
             yield show
@@ -25,6 +25,7 @@ def progress_bars() -> Iterator[Progress]:
 
 @contextmanager
 def _bars() -> Iterator[Progress]:
+    """Yields a `Progress` that draws a bar for each activity in the terminal."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -60,23 +61,34 @@ def _bars() -> Iterator[Progress]:
 
 
 class Lines:
-    """Progress for a log file or a pipe: a line when a thing begins, every `LINE_SECONDS`, and when it ends."""
+    """Prints progress for a log file or a pipe: a line when an activity begins, every `LINE_SECONDS`, and at its end.
+
+    Args:
+        clock: Gives the time in seconds.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._begun: dict[str, tuple[float, int]] = {}
-        self._said: dict[str, tuple[float, int]] = {}
+        self._printed: dict[str, tuple[float, int]] = {}
 
     def __call__(self, what: str, done: int, total: int, note: str) -> None:
-        """Prints a line if one is due."""
+        """Prints a line if one is due.
+
+        Args:
+            what: Name of the activity.
+            done: Steps done; fewer than before: the activity begins again.
+            total: Steps in all.
+            note: A short note, or an empty one.
+        """
         now = self._clock()
-        if what not in self._begun or done < self._said[what][1]:  # fewer than before: it begins again
+        if what not in self._begun or done < self._printed[what][1]:
             self._begun[what] = (now, done)
         else:
-            last, said = self._said[what]
-            if done == said or (done != total and now - last < LINE_SECONDS):
+            last, printed = self._printed[what]
+            if done == printed or (done != total and now - last < LINE_SECONDS):
                 return
-        self._said[what] = (now, done)
+        self._printed[what] = (now, done)
         begun, first = self._begun[what]
         seconds = now - begun
         words = [f"{what}: {done}/{total}"]
@@ -87,6 +99,6 @@ class Lines:
         print(", ".join([*words, note] if note else words), file=sys.stderr, flush=True)  # noqa: T201 - its purpose
 
 
-def _rate(a_second: float) -> str:
-    """What takes seconds each is told by the minute: `0.0/s` says nothing."""
-    return f"{a_second:.1f}/s" if a_second >= 1 else f"{60 * a_second:.1f}/min"
+def _rate(per_second: float) -> str:
+    """Formats a rate by the second, or by the minute if it is below one a second."""
+    return f"{per_second:.1f}/s" if per_second >= 1 else f"{60 * per_second:.1f}/min"

@@ -1,4 +1,4 @@
-"""Named records: the one way in which backbones and other parts are found by name."""
+"""Registries of named records, by which backbones, strategies and other parts are looked up."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Record = TypeVar("Record")
 
 
 class Registry(Generic[Record]):
-    """A small ordered dictionary of records that refuses duplicates and answers near misses.
+    """An ordered dictionary of records that refuses duplicates and suggests near names for unknown ones.
 
     Args:
-        kind: What is registered, as it should read in a message ("backbone").
-        package: Dotted name of a package whose modules add records when they are imported, all at the first look-up;
-            None: whoever has records adds them.
+        kind: The kind of record, as it reads in a message ("backbone").
+        package: Dotted name of a package whose modules add records when they are imported; all are imported at the
+            first look-up. None: records are added by calls of `add` alone.
     """
 
     def __init__(self, kind: str, package: str | None = None) -> None:
@@ -28,10 +28,10 @@ class Registry(Generic[Record]):
         self._records: dict[str, Record] = {}
 
     def add(self, name: str, record: Record) -> Record:
-        """Registers `record`.
+        """Registers a record and returns it.
 
         Raises:
-            ValueError: `name` is taken; two records under one name are a programming error.
+            ValueError: The name is taken; two records under one name are a programming error.
         """
         if name in self._records:
             raise ValueError(f"{self.kind} {name!r} is already registered")
@@ -39,10 +39,10 @@ class Registry(Generic[Record]):
         return record
 
     def get(self, name: str) -> Record:
-        """Returns the record called `name`.
+        """Looks up a record by its name.
 
         Raises:
-            UnknownNameError: No such record; the message lists the nearest names, or all when none is near.
+            UnknownNameError: There is no such record; the message lists the nearest names, or all if none is near.
         """
         self._load()
         if name in self._records:
@@ -62,7 +62,7 @@ class Registry(Generic[Record]):
         return len(self._records)
 
     def _load(self) -> None:
-        """Imports the modules that hold the records, once; those that begin with `_` hold none."""
+        """Imports the modules that add records, once; modules whose name begins with `_` add none."""
         if self._package is None:
             return
         package, self._package = importlib.import_module(self._package), None
@@ -72,7 +72,13 @@ class Registry(Generic[Record]):
 
 
 def unknown_name(kind: str, name: str, known: list[str]) -> str:
-    """The one line said for a name that does not exist."""
+    """Writes the message for a name that does not exist, with the nearest names, or all if none is near.
+
+    Args:
+        kind: The kind of name, as it reads in a message ("backbone").
+        name: The unknown name.
+        known: The names that exist.
+    """
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
     return f"unknown {kind} {name!r}; {hint}"

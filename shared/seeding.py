@@ -1,7 +1,7 @@
-"""Random generators named by what they are for.
+"""Random generators that depend on a seed and a named purpose alone.
 
-A draw depends on (seed, purpose, counters) and on nothing drawn before it. So a run that is killed and resumed, or
-that uses another number of workers, draws the same numbers.
+A draw depends on (seed, purpose, counters) and on no draw before it. So a run that is killed and resumed, or that uses
+another number of workers, draws the same numbers.
 """
 
 from __future__ import annotations
@@ -12,11 +12,21 @@ import numpy as np
 
 
 def derive_seed(seed: int, *purpose: str | int) -> int:
-    """A 32-bit seed that is a pure function of `seed` and the words and counters in `purpose`."""
+    """Derives a 32-bit seed from a seed and a purpose.
+
+    Args:
+        seed: Seed of the run.
+        purpose: Words and counters that name the draw.
+    """
     text = "\x1f".join([str(seed), *map(str, purpose)])
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest(), "little")
 
 
 def generator(seed: int, *purpose: str | int) -> np.random.Generator:
-    """A NumPy generator for one purpose, for example `generator(seed, "order", epoch)`."""
+    """Makes a NumPy generator for one purpose, for example `generator(seed, "order", epoch)`.
+
+    Args:
+        seed: Seed of the run.
+        purpose: Words and counters that name the draw.
+    """
     return np.random.default_rng(derive_seed(seed, *purpose))

@@ -38,7 +38,7 @@ class TeachWork:
         Raises:
             MedtlError: The character cannot be taught; the reason may be shown.
         """
-        from shared.pipeline.add_class import add_class, in_words
+        from shared.pipeline.add_class import add_class, describe_addition
 
         items = [character_item(path.name, path.read_bytes()) for path in sorted(drawings.iterdir())]
         for number, item in enumerate(items, start=1):
@@ -50,4 +50,4 @@ class TeachWork:
         except BaseException:
             shutil.rmtree(out, ignore_errors=True)
             raise
-        return in_words(self.task, label, len(drawn))
+        return describe_addition(self.task, label, len(drawn))

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from shared.config.schema import Config
     from shared.progress import Progress
     from shared.task import Task
-    from shared.zero_shot.features import Data, SideInformation
+    from shared.zero_shot.features import SideInformation, StudyData
 
-    Trials: TypeAlias = Iterable[tuple[Data, Sequence[str]]]
+    Trials: TypeAlias = Iterable[tuple[StudyData, Sequence[str]]]
 
 Knowledge = Callable[[], "SideInformation"]
 """Gives what the application knows of its classes; called when the command runs."""
@@ -50,9 +50,9 @@ def add_zero_shot(app: typer.Typer, task: "Task", knowledge: Knowledge) -> None:
     """Adds the command to the application of a task."""
 
     def methods_here() -> Sequence[str]:
-        from shared.zero_shot.study import chosen_methods
+        from shared.zero_shot.study import parse_methods
 
-        return chosen_methods(ALL_METHODS, knowledge())
+        return parse_methods(ALL_METHODS, knowledge())
 
     @app.command()
     @takes_names(methods=methods_here)
@@ -126,20 +126,20 @@ def _study(
 ) -> dict[str, Any]:
     """Tries every method in every trial; plain data."""
     from shared.pipeline.preflight import preflight
-    from shared.zero_shot.features import divisions, extractor_of, gather
-    from shared.zero_shot.study import chosen_methods, draw_classes, study
+    from shared.zero_shot.features import extract_study_data, extractor_of, repeated_splits
+    from shared.zero_shot.study import draw_classes, parse_methods, study
 
-    names = chosen_methods(methods, known)
+    names = parse_methods(methods, known)
     experiment = preflight(task, config)
     extractor = extractor_of(experiment, question.model)
 
     def trials(progress: "Progress") -> "Trials":
         if question.unseen:
             extractor.check_unseen(question.unseen)
-            return divisions(
+            return repeated_splits(
                 experiment, known, extractor, question.unseen, question.seeds, root=RUNS, progress=progress
             )
-        data = gather(experiment, known, extractor, root=RUNS, progress=progress)
+        data = extract_study_data(experiment, known, extractor, root=RUNS, progress=progress)
         among = [name for name in data.classes if name not in extractor.learnt]
         return ((data, draw_classes(among, question.draw, seed)) for seed in range(question.seeds))
 
@@ -151,9 +151,9 @@ def _show(task: "Task", tree: dict[str, Any], out: Path | None) -> None:
     """Prints the results and writes them into the folder, if one was named."""
     from shared.evaluation.text import disclaimers
     from shared.zero_shot.report import write_study
-    from shared.zero_shot.study import in_words
+    from shared.zero_shot.study import describe_study
 
-    for line in (*disclaimers(task, tree["synthetic"]), *in_words(tree)):
+    for line in (*disclaimers(task, tree["synthetic"]), *describe_study(tree)):
         typer.echo(line)
     if out is not None:
         write_study(tree, task, out)

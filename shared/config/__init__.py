@@ -1,4 +1,4 @@
-"""Typed, strict configuration: what can be asked for, how it is read, how it is described.
+"""Typed, strict configuration: its keys, how it is read, and how it is described.
 
-Below `shared.pipeline` nobody sees a `Config`: what lies there takes plain arguments, or one of the small sections.
+Below `shared.pipeline` nothing takes a whole `Config`: functions there take plain arguments, or one of its sections.
 """

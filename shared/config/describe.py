@@ -1,45 +1,76 @@
-"""Telling what a configuration holds: the resolved one as YAML, and every key with its default and meaning."""
+"""Describing configurations: a resolved one as YAML, and every key with its default and description."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel
 
+Row = tuple[str, str, str]
+"""Full name of a key, its default in YAML, its description."""
+
 
 def to_yaml(config: BaseModel) -> str:
-    """The resolved configuration as YAML, every default written out."""
+    """Writes a configuration as YAML, with every default.
+
+    Args:
+        config: The resolved configuration, or a section of one.
+    """
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
-def describe(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str, str]]:
-    """Lists every key of a configuration: its full name, its default in YAML, and its meaning.
+def describe(model: type[BaseModel], prefix: str = "") -> Iterator[Row]:
+    """Yields every key of a configuration: its full name, its default in YAML, and its description.
 
-    A key that holds sections is followed by theirs: those of each section that may stand there, one after the other
-    (`data.split.folds`), or those of one entry of a list or mapping (`strategy.phases[].epochs`).
+    A key that holds a list of sections is followed by their keys as `strategy.phases[].epochs`, one that holds sections
+    by name as `published.NAME.source`, and one that holds one of several sections by the keys of all of them.
+
+    Args:
+        model: The configuration's model, or that of a section.
+        prefix: Prepended to each name, for example "strategy.".
     """
     for name, entry in model.model_fields.items():
-        key = f"{prefix}{name}"
-        inner = entry.annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            yield from describe(inner, f"{key}.")
+        key, annotation = f"{prefix}{name}", entry.annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            yield from describe(annotation, f"{key}.")
             continue
-        sections = [part for part in get_args(inner) if isinstance(part, type) and issubclass(part, BaseModel)]
+        sections = [part for part in get_args(annotation) if isinstance(part, type) and issubclass(part, BaseModel)]
         if sections:
-            several = get_origin(inner) not in (Union, UnionType)
             yield key, "see the next lines", entry.description or ""
-            for section in sections:
-                yield from describe(section, f"{key}[]." if several else f"{key}.")
+            yield from _alternatives(sections, f"{key}{_place_of_sections(annotation)}.")
             continue
-        default = "needed" if entry.is_required() else _in_yaml(entry.get_default(call_default_factory=True))
-        choices = [repr(choice) for choice in get_args(inner) if isinstance(choice, str)]
-        said = entry.description or ""
-        yield key, default, f"{said} ({' or '.join(choices)})".strip() if len(choices) > 1 else said
+        default = "required" if entry.is_required() else _in_yaml(entry.get_default(call_default_factory=True))
+        choices = [choice for choice in get_args(annotation) if isinstance(choice, str)]
+        description = entry.description or ""
+        if len(choices) > 1 and not all(f"{choice}: " in description for choice in choices):
+            description = f"{description} ({' or '.join(map(repr, choices))})".strip()
+        yield key, default, description
+
+
+def _place_of_sections(annotation: Any) -> str:
+    """How the name of a key goes on that holds sections: by list item, by name, or directly."""
+    origin = get_origin(annotation)
+    if origin in (Union, UnionType):
+        return ""
+    return ".NAME" if isinstance(origin, type) and issubclass(origin, Mapping) else "[]"
+
+
+def _alternatives(sections: Sequence[type[BaseModel]], prefix: str) -> Iterator[Row]:
+    """The keys of sections of which one is given, each key once; `how`, which chooses among them, names all ways."""
+    rows: dict[str, Row] = {}
+    for section in sections:
+        for key, default, description in describe(section, prefix):
+            if key in rows and key == f"{prefix}how":
+                _, first, before = rows[key]
+                rows[key] = (key, first, f"{before}; {description}")
+            rows.setdefault(key, (key, default, description))
+    yield from rows.values()
 
 
 def _in_yaml(value: Any) -> str:
+    """A default as YAML on one line."""
     plain = list(value) if isinstance(value, tuple) else value
     return yaml.safe_dump(plain, default_flow_style=True, allow_unicode=True).removesuffix("...\n").strip()

@@ -1,10 +1,13 @@
-"""Reading a configuration: YAML files, `key=value` overrides, and every fault reported at once."""
+"""Reading a configuration: YAML files, `key=value` overrides, and a message that lists every fault with its origin."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -15,36 +18,93 @@ from shared.errors import ConfigError
 from shared.registry import unknown_name
 
 Model = TypeVar("Model", bound=BaseModel)
+COMMAND_LINE = "the command line"
+SHOULD_BE = "input should be "
 IN_YAML = {
-    **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "input should be a mapping"),
-    "tuple_type": "input should be a list",
+    **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), SHOULD_BE + "a mapping"),
+    "tuple_type": SHOULD_BE + "a list",
+    "too_short": SHOULD_BE + "a longer list",
 }
-"""Faults by pydantic's names whose words are Python's and not YAML's."""
+"""Messages for pydantic's error types whose own messages name Python's types and not YAML's."""
+
+
+@dataclass(frozen=True)
+class _Fault:
+    """One fault of a configuration.
+
+    Attributes:
+        key: Full name of the faulty key; of a missing key, the section that lacks it.
+        message: What is wrong with it, and what is allowed, with the key in front.
+        received: The value received, as the end of the message.
+    """
+
+    key: str
+    message: str
+    received: str = ""
+
+    @property
+    def text(self) -> str:
+        """The whole line."""
+        return self.message + self.received
 
 
 def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:
-    """Reads a YAML file, applies `key.sub=value` overrides (values in YAML syntax), and checks everything.
+    """Reads a YAML file, applies `key.sub=value` overrides, and checks everything.
+
+    Args:
+        path: The file; None: the defaults.
+        overrides: Words of the command line, their values in YAML syntax.
 
     Raises:
-        ConfigError: With every fault in one message: unknown keys, wrong types, values out of range.
+        ConfigError: A file or override cannot be read, or the configuration has faults; the message lists all of them,
+            each under the file or the command line that set it.
     """
-    tree: dict[str, Any] = read_yaml(path) if path else {}
+    from_file: dict[str, Any] = read_yaml(path) if path else {}
+    tree = deepcopy(from_file)
     for override in overrides:
         apply_override(tree, override)
-    return validate(Config, tree, origin=str(path) if path else "the command line")
+    origins: dict[str, list[str]] = {}
+    for fault in _faults(Config, tree):
+        origins.setdefault(_origin(fault.key, path, from_file, overrides), []).append(fault.text)
+    if origins:
+        raise ConfigError("; ".join(f"{origin}: {'; '.join(faults)}" for origin, faults in origins.items()))
+    return Config.model_validate(tree)
+
+
+def set_by(key: str, overrides: Sequence[str]) -> list[str]:
+    """Lists the overrides that set a key: the key itself, a section around it, or a key within it.
+
+    Args:
+        key: Full name of the key.
+        overrides: `key=value` words of the command line.
+    """
+    names = [(override, override.partition("=")[0]) for override in overrides]
+    return [word for word, name in names if f"{key}.".startswith(f"{name}.") or name.startswith(f"{key}.")]
+
+
+def _origin(key: str, path: Path | None, from_file: Mapping[str, Any], overrides: Sequence[str]) -> str:
+    """Where a key was set: in the file, on the command line, or, of a section, in both together."""
+    words = set_by(key, overrides)
+    if path is None or not words:
+        return COMMAND_LINE if path is None else str(path)
+    node: Any = from_file
+    for part in key.split("."):
+        node = node.get(part) if isinstance(node, dict) else None
+    whole = any(f"{key}.".startswith(f"{word.partition('=')[0]}.") for word in words)
+    return COMMAND_LINE if whole or not node else f"{path} with {' '.join(words)}"
 
 
 def validate(model: type[Model], tree: Mapping[str, Any], *, origin: str, prefix: str = "") -> Model:
-    """Builds `model` from plain data.
+    """Builds a section from plain data.
 
     Args:
-        model: A section.
-        tree: Plain data.
-        origin: Where they come from, for the message.
-        prefix: Stands before each key in the message, for example "strategy.".
+        model: The section's model.
+        tree: The plain data.
+        origin: Where the data come from, for the message.
+        prefix: Prepended to each key in the message, for example "strategy.".
 
     Raises:
-        ConfigError: With every fault in one message.
+        ConfigError: The data have faults; the message lists them all.
     """
     if faults := faults_of(model, tree, prefix):
         raise ConfigError(f"{origin}: " + "; ".join(faults))
@@ -52,19 +112,49 @@ def validate(model: type[Model], tree: Mapping[str, Any], *, origin: str, prefix
 
 
 def faults_of(model: type[BaseModel], tree: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """What keeps `model` from being built from plain data, a line a fault; empty where nothing does."""
+    """Lists the faults that keep a section from being built, each as one line with its key in front.
+
+    Args:
+        model: The section's model.
+        tree: The plain data.
+        prefix: Prepended to each key, for example "strategy.".
+    """
+    return [fault.text for fault in _faults(model, tree, prefix)]
+
+
+def _faults(model: type[BaseModel], tree: Mapping[str, Any], prefix: str = "") -> list[_Fault]:
+    """The faults of plain data; alternatives that one key may hold are one fault."""
     try:
         model.model_validate(dict(tree))
     except ValidationError as error:
-        return [_describe(fault, model, prefix) for fault in error.errors(include_url=False, include_context=False)]
+        found: dict[str, _Fault] = {}
+        details = error.errors(include_url=False, include_context=False)
+        for detail in details:
+            if detail["type"] == "too_short" and any(_is_within(other["loc"], detail["loc"]) for other in details):
+                continue  # pydantic counts the items that are left after faulty ones
+            fault = _describe(detail, model, prefix)
+            name = fault.message.partition(": ")[0]
+            expected = fault.message.removeprefix(f"{name}: {SHOULD_BE}")
+            if name in found and expected != fault.message:
+                fault = replace(found[name], message=f"{found[name].message} or {expected}")
+            found[name] = fault
+        return list(found.values())
     return []
 
 
+def _is_within(location: Sequence[int | str], outer: Sequence[int | str]) -> bool:
+    """Whether a location lies inside another one."""
+    return len(location) > len(outer) and tuple(location[: len(outer)]) == tuple(outer)
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping that a YAML file holds; an empty file holds an empty one.
+    """Reads a YAML file that holds a mapping; an empty file gives an empty one.
+
+    Args:
+        path: A UTF-8 file.
 
     Raises:
-        ConfigError: It cannot be read, is no YAML, or holds something else.
+        ConfigError: The file cannot be read, is not YAML, holds no mapping, or has keys that are not text.
     """
     try:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -94,77 +184,100 @@ def _keys_not_text(node: Any, above: str = "") -> Iterator[str]:
 
 
 def apply_override(tree: dict[str, Any], override: str) -> None:
-    """Sets in plain data what a `key.sub=value` word says, the value in YAML syntax.
+    """Sets one key of plain data to the value of a `key.sub=value` word.
+
+    Args:
+        tree: The plain data, changed in place; missing sections are added.
+        override: The word, its value in YAML syntax.
 
     Raises:
-        ConfigError: It is no such word.
+        ConfigError: The word has no key or no `=`, its value is not YAML, or a section of its key holds a value.
     """
     key, equals, text = override.partition("=")
     if not equals or not key:
-        raise ConfigError(f"{override!r} is not of the form key=value, for example seed=1 or backbone.name=vgg16")
+        raise ConfigError(
+            f"{COMMAND_LINE}: {override!r} is not of the form key=value, for example seed=1 or backbone.name=vgg16"
+        )
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError:
-        raise ConfigError(f"{override!r}: {text!r} is not a YAML value") from None
+        raise ConfigError(f"{COMMAND_LINE}: {override!r}: {text!r} is not a YAML value") from None
     *parents, leaf = key.split(".")
     node = tree
     for parent in parents:
         child = node.setdefault(parent, {})
         if not isinstance(child, dict):
-            raise ConfigError(f"{override!r}: {parent!r} holds a value, not a section")
+            raise ConfigError(
+                f"{COMMAND_LINE}: {override!r}: {parent!r} holds {child!r} and not a section; give it as a mapping"
+            )
         node = child
     node[leaf] = value
 
 
-def _describe(fault: Any, model: type[BaseModel], prefix: str) -> str:
-    """One fault of pydantic's in one line: key, what is wrong, what is allowed."""
-    location, members = _walk(model, fault["loc"])
-    where = prefix + ".".join(location) or "(top)"
-    if fault["type"] == "extra_forbidden":
-        return _unknown(where, members)
-    if where in NOW_SECTIONS and fault["type"].startswith(("model_", "dict_")):
-        return f"{where}: is a section now; write {NOW_SECTIONS[where]}={fault['input']}"
-    if fault["type"] == "value_error":
-        return f"{where}: {fault['msg'].removeprefix('Value error, ')}"
-    if fault["type"] == "missing":
-        return f"{where}: field required"
-    if fault["type"] == "union_tag_invalid":
-        return f"{where}.how: unknown way {fault['input'].get('how')!r}; known: {', '.join(_tags(members))}"
-    return f"{where}: {IN_YAML.get(fault['type'], fault['msg'].lower())}, got {fault['input']!r}"
+def _describe(detail: Any, model: type[BaseModel], prefix: str) -> _Fault:
+    """Translates one of pydantic's errors: the key, what is wrong with it, and what is allowed."""
+    names, sections = _walk(model, detail["loc"])
+    key = prefix + ".".join(names) or "(top)"
+    if detail["type"] == "extra_forbidden":
+        return _Fault(key, _unknown_key(key, sections))
+    if key in NOW_SECTIONS and detail["type"].startswith(("model_", "dict_")):
+        return _Fault(key, f"{key}: is a section now; write {NOW_SECTIONS[key]}={detail['input']}")
+    if detail["type"] == "value_error":
+        return _Fault(key, f"{key}: {detail['msg'].removeprefix('Value error, ')}")
+    if detail["type"] == "missing":
+        return _Fault(key.rpartition(".")[0] or key, f"{key}: field required")
+    if detail["type"] == "union_tag_invalid":
+        received = detail["input"].get("how")
+        return _Fault(f"{key}.how", f"{key}.how: unknown way {received!r}; known: {', '.join(_tags(sections))}")
+    message = IN_YAML.get(detail["type"], detail["msg"].lower())
+    return _Fault(key, f"{key}: {message}", f", got {detail['input']!r}")
 
 
-def _unknown(where: str, members: Sequence[type[BaseModel]]) -> str:
-    """What is said of a key that does not exist, or does nothing next to the others of its section."""
-    if where in RENAMED:
-        return f"{where}: is called {RENAMED[where]} now"
-    *above, name = where.split(".")
-    known = list(members[0].model_fields)
-    others = {key for model in members[1:] for key in model.model_fields}
-    if name in others:
-        section = ".".join(above)
-        return f"{where}: does nothing with the other keys of {section}; keys that go together: {', '.join(known)}"
-    return f"{where}: {unknown_name('key', name, known)}"
+def _unknown_key(key: str, sections: Sequence[type[BaseModel]]) -> str:
+    """The message for a key that does not exist, was renamed, or does nothing next to the others of its section."""
+    above, _, name = key.rpartition(".")
+    known = list(sections[0].model_fields)
+    if any(name in section.model_fields for section in sections[1:]):
+        return f"{key}: does nothing with the other keys of {above}; keys that go together: {', '.join(known)}"
+    # an old name may have been carried over into the section where the new one belongs
+    moved = {old.rpartition(".")[2]: new for old, new in RENAMED.items() if new.rpartition(".")[0] == above}
+    new = RENAMED.get(key) or (moved.get(name) if above else None)
+    leaf = "" if new is None else new.rpartition(".")[2]
+    if new and (new.rpartition(".")[0] != above or any(leaf in section.model_fields for section in sections)):
+        return f"{key}: was renamed; write {new}"
+    return f"{key}: {unknown_name('key', name, known)}"
 
 
 def _walk(model: type[BaseModel], location: Sequence[int | str]) -> tuple[list[str], list[type[BaseModel]]]:
-    """A fault's location without the tags of unions, and the sections whose keys may stand there.
+    """Follows a fault's location through the sections.
 
     Args:
-        model: That was to be built.
-        location: As pydantic gives it.
+        model: The section that was to be built.
+        location: As pydantic gives it: keys and list indices, after a union also the name of the alternative.
+
+    Returns:
+        The location without names of alternatives, and the sections whose keys may occur there.
     """
-    names, members, tags = list[str](), [model], list[str]()
+    names, sections, tags, ended = list[str](), [model], list[str](), False
     for part in location:
         if str(part) in tags:
-            members.sort(key=lambda one: str(part) not in _tags([one]))
+            sections.sort(key=lambda one: str(part) not in _tags([one]))
             tags = []
             continue
+        if ended and isinstance(part, str):
+            continue
         names.append(str(part))
-        field = members[0].model_fields.get(str(part))
+        field = sections[0].model_fields.get(str(part))
         inner = [] if field is None else _models(field.annotation)
-        members = inner or members
+        ended = field is not None and not inner and _is_union(field.annotation)
+        sections = inner or sections
         tags = _tags(inner) if len(inner) > 1 else []
-    return names, members
+    return names, sections
+
+
+def _is_union(annotation: Any) -> bool:
+    """Whether a key may hold alternatives; a mapping, whose keys are the user's, is none."""
+    return isinstance(annotation, UnionType) or get_origin(annotation) is Union
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:
@@ -174,6 +287,7 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
     return [one for inner in get_args(annotation) for one in _models(inner)]
 
 
-def _tags(members: Sequence[type[BaseModel]]) -> list[str]:
-    """Values of `how` by which sections of a union are told apart."""
-    return [tag for one in members if "how" in one.model_fields for tag in get_args(one.model_fields["how"].annotation)]
+def _tags(sections: Sequence[type[BaseModel]]) -> list[str]:
+    """Values of `how` that distinguish the sections of a union."""
+    with_how = [one for one in sections if "how" in one.model_fields]
+    return [tag for one in with_how for tag in get_args(one.model_fields["how"].annotation)]

@@ -1,4 +1,4 @@
-"""Keys of earlier versions, with what they are called now: an old configuration is refused with the new name."""
+"""Keys of earlier versions with their new names: an old configuration is refused with the name to write instead."""
 
 from __future__ import annotations
 
@@ -31,9 +31,10 @@ RENAMED = {
     "strategy.teacher": "strategy.teacher_ema_decay",
     "threshold": "decision.threshold",
 }
+"""New name by old name; a new name with `=` states the value too."""
 
 NOW_SECTIONS = {
     "data.split": "data.split.how",
     "data.target": "data.target.domain",
 }
-"""Keys that held a value and are sections now."""
+"""Keys that held a value and are sections now, with the key that takes the value."""

@@ -1,4 +1,4 @@
-"""Every key of a configuration, with its type, range, default and meaning."""
+"""The schema of a configuration: every key with its type, range, default and description."""
 
 from __future__ import annotations
 
@@ -7,59 +7,75 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 DEFAULT_SHARE = 0.2
-"""Of the groups, for validation and for the test each, where nothing is said."""
+"""Default share of the groups for validation, and default share for the test."""
 EXPLAINED_IMAGES = 20
-"""Test images with masks that every attribution method explains where nothing is said."""
+"""Default number of test images with masks that every attribution method explains."""
 
 
 class Section(BaseModel):
-    """Base of all sections: unknown keys are faults, values are not coerced by guesswork, nothing changes later."""
+    """Base of all sections: unknown keys are refused, and a section is immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
 
 
 class GivenSplit(Section):
-    """The data's own split where it has one, else one that is drawn by groups."""
+    """Splits by the data's own split where they have one, else by a random draw of groups."""
 
     how: Literal["given", "drawn"] = Field(
-        "given", description="given: the data's own split where it has one; drawn: always a new one, by groups"
+        "given",
+        description="given: the data's own split, or a random draw of groups where they have none; drawn: always a "
+        "random draw of groups",
     )
     validation: float | None = Field(
-        None, gt=0, lt=0.5, description="share of groups for validation; none: 0.2 where the data have none"
+        None,
+        gt=0,
+        lt=0.5,
+        description="share of the groups (patients, writers) for validation; null: 0.2 where the data have none",
     )
     test: float | None = Field(
-        None, gt=0, lt=0.5, description="share of groups for the test; none: 0.2 where the data have none"
+        None,
+        gt=0,
+        lt=0.5,
+        description="share of the groups (patients, writers) for the test; null: 0.2 where the data have none",
     )
 
 
 class FoldSplit(Section):
-    """One of several folds is the test."""
+    """Splits the groups into folds for cross-validation, one of which is the test."""
 
-    how: Literal["folds"] = Field("folds", description="one of `folds` folds is the test")
-    folds: int = Field(ge=2, description="number of folds, groups kept together")
-    fold: int = Field(0, ge=0, description="which fold is the test, from 0")
-    validation: float | None = Field(None, gt=0, lt=0.5, description="share of groups for validation; none: 0.2")
+    how: Literal["folds"] = Field("folds", description="folds: cross-validation, one of the folds is the test")
+    folds: int = Field(ge=2, description="number of folds; all images of a group (patient, writer) are in one fold")
+    fold: int = Field(0, ge=0, description="number of the fold that is the test, from 0")
+    validation: float | None = Field(
+        None, gt=0, lt=0.5, description="share of the groups (patients, writers) for validation; null: 0.2"
+    )
 
     @model_validator(mode="after")
-    def _within(self) -> Self:
+    def _fold_exists(self) -> Self:
         if self.fold >= self.folds:
-            raise ValueError(f"fold is {self.fold}; of {self.folds} folds it is 0 to {self.folds - 1}")
+            raise ValueError(f"fold is {self.fold}; with {self.folds} folds it must be 0 to {self.folds - 1}")
         return self
 
 
 class HeldOutSplit(Section):
-    """One domain is the test, and none of its images stands in training or validation."""
+    """Holds one domain out as the test; no image of it is in training or validation."""
 
-    how: Literal["domain"] = Field("domain", description="one domain (scanner, collection) is the test")
-    held_out_domain: str = Field(description="the domain that is the test")
-    validation: float | None = Field(None, gt=0, lt=0.5, description="share of groups for validation; none: 0.2")
+    how: Literal["domain"] = Field("domain", description="domain: one domain (scanner, collection) is the test")
+    held_out_domain: str = Field(description="name of the domain (scanner, collection) that is the test")
+    validation: float | None = Field(
+        None, gt=0, lt=0.5, description="share of the groups (patients, writers) for validation; null: 0.2"
+    )
 
 
 SplitSection = GivenSplit | FoldSplit | HeldOutSplit
 
 
 def split_shares(split: SplitSection) -> tuple[float, float, float]:
-    """Shares of the groups for training, validation and test, which sum to 1."""
+    """Reads the shares of the groups for training, validation and test, which sum to 1.
+
+    Args:
+        split: The split section; shares that it does not state are the defaults.
+    """
     validation = DEFAULT_SHARE if split.validation is None else split.validation
     stated = split.test if isinstance(split, GivenSplit) else None
     test = DEFAULT_SHARE if stated is None else stated
@@ -67,58 +83,74 @@ def split_shares(split: SplitSection) -> tuple[float, float, float]:
 
 
 class BudgetSection(Section):
-    """How much of the training data may be used, to see what few labels are worth."""
+    """Limits the training data, to measure what few labels are worth."""
 
-    train_groups: int | None = Field(None, ge=1, description="keep this many training groups (patients, writers)")
-    labels_per_class: int | None = Field(None, ge=1, description="keep this many training images of each class")
+    train_groups: int | None = Field(
+        None, ge=1, description="number of training groups (patients, writers) to keep; null: all"
+    )
+    labels_per_class: int | None = Field(
+        None, ge=1, description="number of training images to keep of each class; null: all"
+    )
 
 
 class TargetSection(Section):
-    """The domain that training adapts to."""
+    """Names the domain that training adapts to, and how its labels are used."""
 
-    domain: str = Field(description="name of the target domain; it is divided like the rest")
+    domain: str = Field(
+        description="name of the target domain (scanner, collection), which is split into training, validation and "
+        "test as the source is"
+    )
     labels: Literal["hidden", "used", "absent"] = Field(
         "hidden",
-        description="hidden: its labels only judge; used: training uses them and no other (the upper bound of "
-        "adaptation); absent: it has none, every image in it counts, and nothing is judged on it",
+        description="use of the target's labels; hidden: for evaluation only; used: training uses them and no others "
+        "(the upper bound of adaptation); absent: there are none, all images of the target are adapted to, and nothing "
+        "is evaluated on it",
     )
     reverse_validation: bool = Field(
         False,
-        description="also train back, from the target with predicted labels to the source, and report the accuracy "
-        "there; doubles the time",
+        description="whether to train in reverse too, from the target with predicted labels to the source, and report "
+        "the accuracy on the source's validation; doubles the time",
     )
 
     @model_validator(mode="after")
-    def _without_labels(self) -> Self:
+    def _labels_not_used(self) -> Self:
         if self.reverse_validation and self.labels == "used":
-            raise ValueError("reverse_validation judges training without target labels; leave labels=used out")
+            raise ValueError(
+                "reverse_validation evaluates training without target labels, and labels is used; leave one of them out"
+            )
         return self
 
 
 class DataSection(Section):
-    """Where the samples come from, and how they are divided."""
+    """Names the samples, and how they are split."""
 
     source: str | None = Field(
-        None, description="folder, .zip or manifest .csv; none: the application's own synthetic data"
+        None, description="the dataset: a folder, .zip or manifest .csv; null: synthetic data of the application"
     )
     collections: dict[str, str] = Field(
-        default_factory=dict, description="in place of source: several datasets by name; each counts as one domain"
+        default_factory=dict,
+        description="several datasets by name, in place of source; each dataset is one domain",
     )
-    domains: tuple[str, ...] = Field((), description="keep only these domains (scanners, collections); empty: all")
+    domains: tuple[str, ...] = Field(
+        (), description="names of the domains (scanners, collections) whose images are used; empty: all"
+    )
     split: Annotated[SplitSection, Field(discriminator="how")] = Field(
         default_factory=GivenSplit, description="how samples are divided into training, validation and test"
     )
     budget: BudgetSection = BudgetSection()
-    target: TargetSection | None = Field(None, description="the domain to adapt to; none: no adaptation")
+    target: TargetSection | None = Field(None, description="the domain to adapt to; null: no adaptation")
     leaks: Literal["refuse", "drop", "keep_test", "allow"] = Field(
         "refuse",
-        description="what happens to images that stand in training and in test: refuse to train, drop them from the "
-        "test, keep_test drops them from training, allow keeps both and every report says so",
+        description="what to do with images or patients that are in training and in the test; refuse: do not train; "
+        "drop: drop them from the test; keep_test: drop them from training; allow: keep them, and warn in every report",
     )
     exclude_copies_of: str | None = Field(
-        None, description="another dataset; images that are copies of its images are left out of this run"
+        None,
+        description="path of another dataset; images of this run that are copies of its images are left out",
     )
-    options: dict[str, Any] = Field(default_factory=dict, description="the application's own preprocessing settings")
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="preprocessing options of the application; unstated ones have their defaults"
+    )
 
     @property
     def target_domain(self) -> str | None:
@@ -127,13 +159,13 @@ class DataSection(Section):
 
     @property
     def target_is_unlabelled(self) -> bool:
-        """Whether there is a target and it has no labels."""
+        """Whether there is a target without labels."""
         return self.target is not None and self.target.labels == "absent"
 
     @model_validator(mode="before")
     @classmethod
     def _name_the_split(cls, tree: Any) -> Any:
-        """`folds` or `held_out_domain` alone say how the data are split."""
+        """Infers `split.how` from the key `folds` or `held_out_domain` where it is not given."""
         split = tree.get("split") if isinstance(tree, dict) else None
         if isinstance(split, dict) and "how" not in split:
             how = "folds" if "folds" in split else "domain" if "held_out_domain" in split else "given"
@@ -143,104 +175,149 @@ class DataSection(Section):
     @model_validator(mode="after")
     def _one_of_each(self) -> Self:
         if self.source is not None and self.collections:
-            raise ValueError("source and collections both say where the samples come from; give one of them")
+            raise ValueError("source and collections both name the dataset; leave one of them out")
         if self.target is not None and isinstance(self.split, HeldOutSplit):
-            raise ValueError("a target domain is used in training, a held-out domain is not; give one of them")
+            raise ValueError(
+                "target.domain is used in training and split.held_out_domain is not; leave one of them out"
+            )
         return self
 
 
 class BackboneSection(Section):
-    """The pretrained network, and what is taken over from it."""
+    """Names the pretrained network, the layers that give the features, and the weights that are transferred."""
 
-    name: str = Field("resnet18", description="name of the network; the command `backbones` lists them")
-    weights: str = Field("imagenet", description="imagenet, random, a .pth or .safetensors file, or a finished run")
+    name: str = Field("resnet18", description="name of the network; the command `backbones` lists all names")
+    weights: str = Field(
+        "imagenet",
+        description="pretrained weights: imagenet, random, the path of a .pth or .safetensors file, or a finished run",
+    )
     size: int = Field(224, ge=16, le=1024, description="side of the square network input, in pixels")
     store_size: int | None = Field(
-        None, ge=8, le=1024, description="side at which images are stored; the network enlarges them; none: size"
+        None,
+        ge=8,
+        le=1024,
+        description="side in pixels at which preprocessed images are stored and augmented, before they are enlarged to "
+        "size; null: size",
     )
     candidate_sizes: tuple[int, ...] = Field(
-        (), description="with layers=auto: sides of the network input that are tried"
+        (), description="sides of the network input in pixels that the search of layers=auto tries; empty: size"
     )
     layers: tuple[str, ...] | Literal["auto"] = Field(
         (),
-        description="stages whose pooled outputs are the features; empty: the backbone's default; auto: layers, "
-        "pooling and size that serve a linear head best on validation",
+        description="names of the stages whose pooled outputs are the features; empty: the backbone's default layer; "
+        "auto: the layers, pooling and size with which a linear head does best on validation",
     )
-    pooling: str = Field("avg_1x1", description="avg_1x1, avg_2x2, avg_3x3, max_1x1 or avg_max")
+    pooling: str = Field(
+        "avg_1x1",
+        description="pooling of the layers' feature maps to a grid of means or maxima: avg_1x1, avg_2x2, avg_3x3, "
+        "max_1x1, or avg_max for both at 1x1",
+    )
     transfer_stages: tuple[str, ...] | None = Field(
-        None, description="stages that take over pretrained weights; none: all of them"
+        None, description="names of the stages that are given pretrained weights, the others random ones; null: all"
     )
 
     @model_validator(mode="after")
-    def _enlarged(self) -> Self:
+    def _only_enlarged(self) -> Self:
         if self.candidate_sizes and self.layers != "auto":
-            raise ValueError("candidate_sizes are tried with layers=auto only; set size")
+            raise ValueError("candidate_sizes are tried with layers=auto only; set layers=auto, or size in their place")
         smallest = min((self.size, *self.candidate_sizes))
         if self.store_size is not None and smallest < self.store_size:
-            raise ValueError(f"store_size is {self.store_size}; images are only enlarged, so it is at most {smallest}")
+            raise ValueError(
+                f"store_size is {self.store_size}; images are only enlarged, so it must be at most {smallest}"
+            )
         if any(size < self.size for size in self.candidate_sizes) and self.store_size is None:
-            raise ValueError(f"candidate_sizes below size ({self.size}) need a store_size that is no larger")
+            raise ValueError(
+                f"candidate_sizes hold {min(self.candidate_sizes)}, below size ({self.size}), to which images would be "
+                "reduced; set store_size to the smallest of them or less"
+            )
         return self
 
 
 class Decision(Section):
-    """How probabilities become answers, whatever the task."""
+    """Keys of the decision rule that all tasks have: the rule by which probabilities become answers."""
 
-    threshold: float | None = Field(None, gt=0, lt=1, description="in place of one that validation chooses")
+    threshold: float | None = Field(
+        None, gt=0, lt=1, description="decision threshold on the probability; null: validation chooses it"
+    )
     ood_false_positive_rate: float = Field(
-        0.01, gt=0, lt=0.5, description="share of inputs like those of validation that may be left without an answer"
+        0.01,
+        gt=0,
+        lt=0.5,
+        description="false-positive rate of the out-of-distribution check: share of inputs like those of validation "
+        "that may get no answer",
     )
 
 
 class Screening(Decision):
-    """For tasks with a class that must not be missed."""
+    """Decision rule of tasks with a class that must not be missed: a threshold on its probability."""
 
     sensitivity: float = Field(0.98, gt=0, le=1, description="sensitivity that the threshold must reach on validation")
     prevalence: float | None = Field(
-        None, gt=0, lt=1, description="of the positive class where the model will be used; PPV and NPV are given for it"
+        None,
+        gt=0,
+        lt=1,
+        description="prevalence of the positive class where the model will be used; PPV and NPV are reported for it; "
+        "null: they are not",
     )
     miss_cost: float = Field(
-        1.0, gt=0, description="cost of a missed positive, in false alarms; weighs the loss, and in the report"
+        1.0,
+        gt=0,
+        description="cost of a missed positive in units of one false alarm; weights the loss, and enters the report's "
+        "expected cost",
     )
 
 
 class Selective(Decision):
-    """For tasks without such a class: answers that are not sure enough are rejected."""
+    """Decision rule of all other tasks: answers of low probability are rejected (selective classification)."""
 
     max_selective_risk: float = Field(
-        0.01, gt=0, lt=1, description="largest share of wrong answers among accepted ones, as validation certifies"
+        0.01,
+        gt=0,
+        lt=1,
+        description="largest share of wrong answers among accepted ones (selective risk), as certified on validation",
     )
 
 
 class Published(Section):
-    """What a paper reports of one backbone in the setting of a configuration."""
+    """Results of a paper with one backbone, in the setting of a configuration."""
 
-    source: str = Field(description="the paper")
-    accuracy: float | None = Field(None, ge=0, le=1, description="on its test set")
-    minutes_an_epoch: float | None = Field(None, gt=0, description="of training, on its machine")
-    note: str | None = Field(None, description="what must be known to compare with it")
+    source: str = Field(description="the paper that reports the results")
+    accuracy: float | None = Field(None, ge=0, le=1, description="accuracy that the paper reports on its test set")
+    minutes_an_epoch: float | None = Field(
+        None, gt=0, description="minutes of training an epoch that the paper reports, on its own machine"
+    )
+    note: str | None = Field(None, description="caveat for the comparison, such as another test set")
 
 
 class Config(Section):
-    """One training run."""
+    """The configuration of one training run."""
 
-    name: str = Field("run", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="begins the run folder's name")
-    seed: int = Field(0, ge=0, description="of the split, the initialisation and every draw")
+    name: str = Field(
+        "run",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        description="name of the run, part of its folder's name: letters, digits, dot, underscore and hyphen",
+    )
+    seed: int = Field(0, ge=0, description="seed of the split, of the initial weights and of every other random draw")
     data: DataSection = DataSection()
     backbone: BackboneSection = BackboneSection()
     strategy: dict[str, Any] = Field(
-        default_factory=lambda: {"name": "finetune"}, description="name of a strategy and its options"
+        default_factory=lambda: {"name": "finetune"}, description="the training strategy: its name and its options"
     )
     decision: dict[str, Any] = Field(
-        default_factory=dict, description="how probabilities become answers: keys for the task's kind of decision"
+        default_factory=dict,
+        description="the decision rule by which probabilities become answers: threshold, ood_false_positive_rate, and "
+        "sensitivity, prevalence and miss_cost in tasks with a class that must not be missed, else max_selective_risk",
     )
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: the GPU where there is one")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="device to compute on; auto: the GPU where there is one, else the CPU"
+    )
     explained_images: int | None = Field(
         None,
         ge=0,
-        description=f"test images with masks that every attribution method explains for the report, about 2 s each; "
-        f"none: {EXPLAINED_IMAGES} where there are masks",
+        description="number of test images with masks that every attribution method explains for the report, about 2 s "
+        f"each; null: {EXPLAINED_IMAGES} where there are masks",
     )
     published: dict[str, Published] = Field(
-        default_factory=dict, description="by backbone, what a paper reports; shown next to this run's own figures"
+        default_factory=dict,
+        description="results that a paper reports, by name of the backbone; the report shows them next to this run's",
     )

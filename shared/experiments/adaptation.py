@@ -1,7 +1,8 @@
-"""Adapts to a target without its labels, chooses without them, and keeps the source alone where nothing speaks for it.
+"""Unsupervised domain adaptation of one target: trains every setting, chooses without target labels, reports the test.
 
-The source alone is always trained. What target labels would have chosen (the oracle) and what training on them would
-have given (the upper bound) stand next to it, and decide nothing.
+A model trained on the source alone is always among the runs, and is kept unless the choice is surely better. The
+setting that target labels would have chosen (the oracle) and a model trained on them (the upper bound) are reported,
+and decide nothing.
 """
 
 from __future__ import annotations
@@ -34,21 +35,22 @@ from shared.training.selection import LABEL_FREE, LAST
 
 SOURCE_ONLY, UPPER_BOUND = "source only", "trained on target labels"
 SELECTED = "kept"
-"""The folder of the model that is kept."""
+"""Name of the folder that the selected run is copied to."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is tried, and how it is chosen.
+    """The settings that an adaptation tries, and the rule that chooses among them.
 
     Attributes:
         strategies: Names of strategies that learn from a target.
         loss_weights: Weights of the adaptation loss, each tried with each strategy that has one; empty: as configured.
-        rule: One of `shared.adaptation.criteria.setting_rules`, by which the setting is chosen; a rule that judges the
-            unlabelled target chooses the checkpoint of each run too, unless the last is kept. The default is right on
-            digits where entropy and density are not (docs/lab-log.md).
-        label_shift: Whether source images count as if their classes had the shares that are estimated of the target.
-        upper_bound: Whether to train on the target's labels too, to compare.
+        rule: Name of the rule that chooses the setting, from `shared.adaptation.criteria.setting_rules`. A rule that
+            uses the unlabelled target also chooses the checkpoint of each run, unless `strategy.selection` is "last".
+            The default chose right on digits, where entropy and neighbourhood density did not (docs/lab-log.md, "Rules
+            that choose without labels").
+        label_shift: Whether source images are weighted so that their class shares are those estimated of the target.
+        upper_bound: Whether to train on the target's labels too, for comparison.
     """
 
     strategies: tuple[str, ...] = ("dann",)
@@ -58,34 +60,36 @@ class Plan:
     upper_bound: bool = True
 
     def check(self) -> None:
-        """Looks up every name.
+        """Checks the names and options of the plan.
 
         Raises:
-            ConfigError: No such rule, a strategy that learns from no target, or weights or class shares that none has.
-            UnknownNameError: No such strategy.
+            ConfigError: The rule is unknown, a strategy does not learn from a target, or no strategy has a loss weight
+                or a target prior that was asked for.
+            UnknownNameError: A strategy is unknown.
         """
         if self.rule not in setting_rules():
             raise ConfigError(unknown_name("selection rule", self.rule, setting_rules()))
         for name in self.strategies:
             if not find_strategy(name).learns_from_target:
                 allowed = ", ".join(target_strategies())
-                raise ConfigError(f"strategy {name} learns nothing from a target; allowed: {allowed}")
-        if self.loss_weights and not any(_has(name, "weight") for name in self.strategies):
-            raise ConfigError(f"{' and '.join(self.strategies)} has no weight; leave out --loss-weight")
-        if self.label_shift and not any(_has(name, "target_prior") for name in self.strategies):
-            raise ConfigError(f"{' and '.join(self.strategies)} weighs no classes; leave out --label-shift")
+                raise ConfigError(f"--strategy {name} does not learn from a target; allowed: {allowed}")
+        names = " and ".join(self.strategies)
+        if self.loss_weights and not any(_has_option(name, "weight") for name in self.strategies):
+            raise ConfigError(f"--loss-weight: {names} has no adaptation loss to weight; leave it out")
+        if self.label_shift and not any(_has_option(name, "target_prior") for name in self.strategies):
+            raise ConfigError(f"--label-shift: {names} does not weight classes; leave it out")
 
 
 @dataclass(frozen=True)
 class Trials:
-    """Every run of an adaptation.
+    """The finished runs of an adaptation.
 
     Attributes:
-        source: Trained on the source alone.
-        adapted: One for each setting.
-        upper_bound: Trained on the target's labels, or None.
-        no_upper_bound: Why there is none, or None.
-        prior: Class shares of source and target, estimated and true.
+        source: Run on the source alone.
+        adapted: One run for each setting.
+        upper_bound: Run on the target's labels; None: there is none.
+        no_upper_bound: Why there is no upper bound; None where there is one, or none was asked for.
+        prior: Class shares of source and target as plain data: estimated, predicted and, with labels, true.
     """
 
     source: Run
@@ -97,13 +101,13 @@ class Trials:
 
 @dataclass(frozen=True)
 class Choice:
-    """What a rule without target labels chose.
+    """The run that a rule chose without target labels, and the run that is kept.
 
     Attributes:
-        chosen: The setting that the rule prefers.
-        kept: The same, or the source where nothing sure speaks for it.
-        values: The rule's value of every run, by its name.
-        statement: Which is kept, and why, in a sentence.
+        chosen: Run of the setting with the highest value under the rule.
+        kept: `chosen` where it surely beats the source alone under the rule, else the run on the source alone.
+        values: Value of every run under the rule, by the name of the run.
+        statement: Which run is kept, and why, in a sentence.
     """
 
     chosen: Run
@@ -113,34 +117,41 @@ class Choice:
 
 
 def adapt(task: Task, config: Config, plan: Plan, folder: Path, *, root: Path, progress: Progress) -> dict[str, Any]:
-    """Trains the source alone and every setting, chooses, judges the test, and copies what is kept to `folder/kept`.
+    """Adapts to a target: trains the source alone and every setting, chooses one run, and measures the test.
+
+    The kept run is copied to `folder/kept`.
 
     Args:
         task: The application.
-        config: The configuration of every run; `data.target` names the target, `strategy` what all strategies share.
-        plan: What is tried.
-        folder: Where everything is written; finished runs in it are used again.
-        root: Where synthetic data lie.
+        config: The configuration that all runs share; `data.target` names the target, and `strategy` holds options of
+            all strategies.
+        plan: The settings to try and the rule.
+        folder: Folder of the runs; finished runs in it are used again.
+        root: Folder for generated synthetic data.
         progress: Called with (what, done, total, note).
 
     Returns:
-        Plain data: `settings`, `columns` (each judged on the test, by domain), `chosen`, `kept`, `statement`, `prior`,
-        and under `no_bound` why there is no upper bound, or None. A target without labels has no oracle either.
+        Plain data: `settings`, `columns` (measures of the test by domain), `chosen`, `kept`, `statement`, `prior`,
+        and `no_bound`, why there is no upper bound, or None. A target without labels has no oracle either.
 
     Raises:
-        ConfigError: There is no target, or no such rule, strategy or option.
+        ConfigError: There is no target, or a rule, strategy or option is unknown or does not fit.
         MedtlError: A run cannot be trained.
     """
     plan.check()
     config = _checked(task, config, plan)
     trials = train_all(task, config, plan, folder, root=root, progress=progress)
     choice = choose(trials, plan.rule)
-    _copy(choice.kept.path, folder / SELECTED)
+    _copy_run(choice.kept.path, folder / SELECTED)
     return summarise(task, config, plan, trials, choice)
 
 
 def _checked(task: Task, config: Config, plan: Plan) -> Config:
-    """The configuration that all runs share, after every setting was checked before the first is trained."""
+    """Checks every setting before the first is trained; returns the configuration that all runs share.
+
+    Raises:
+        ConfigError: There is no target, or a setting does not fit.
+    """
     if config.data.target is None:
         raise ConfigError("nothing to adapt to: name the target's domain (--target, or data.target.domain)")
     _check_options(config)
@@ -152,33 +163,50 @@ def _checked(task: Task, config: Config, plan: Plan) -> Config:
 
 
 def train_all(task: Task, config: Config, plan: Plan, folder: Path, *, root: Path, progress: Progress) -> Trials:
-    """Trains the source alone, every setting, and the upper bound where it can be trained; arguments as of `adapt`."""
+    """Trains the source alone, every setting, and the upper bound where it can be trained.
 
-    def trained(name: str, strategy: Mapping[str, Any], labels: str | None = None) -> Run:
+    Args:
+        task: The application.
+        config: The configuration that all runs share; it names a target.
+        plan: The settings to try.
+        folder: Folder of the runs; finished runs in it are used again.
+        root: Folder for generated synthetic data.
+        progress: Called with (what, done, total, note).
+
+    Raises:
+        MedtlError: A run cannot be trained; for the upper bound, `DataError` is recorded instead.
+    """
+
+    def train(name: str, strategy: Mapping[str, Any], labels: str | None = None) -> Run:
         assert config.data.target is not None  # `_checked` refuses it
-        back = plan.rule == REVERSE_RULE and labels is None
-        stated = {"labels": labels or config.data.target.labels, "reverse_validation": back}
-        data = config.data.model_copy(update={"target": config.data.target.model_copy(update=stated)})
+        reverse = plan.rule == REVERSE_RULE and labels is None
+        changes = {"labels": labels or config.data.target.labels, "reverse_validation": reverse}
+        data = config.data.model_copy(update={"target": config.data.target.model_copy(update=changes)})
         changed = config.model_copy(update={"data": data, "strategy": dict(strategy)})
         path = folder / name.replace(" ", "-").replace("=", "-")
         train_run(task, changed, root=root, out=path, progress=lambda what, *rest: progress(f"{name}: {what}", *rest))
         return Run.read(name, path)
 
-    source = trained(SOURCE_ONLY, _options(config, "finetune"))
+    source = train(SOURCE_ONLY, _options(config, "finetune"))
     prior = _prior(source)
     shares = tuple(round(share, 6) for share in prior["estimated"]) if plan.label_shift else None
-    adapted = tuple(trained(name, options) for name, options in _settings(config, plan, shares))
-    bound, missing = None, "the target has no labels" if config.data.target_is_unlabelled else None
+    adapted = tuple(train(name, options) for name, options in _settings(config, plan, shares))
+    upper_bound, missing = None, "the target has no labels" if config.data.target_is_unlabelled else None
     if plan.upper_bound and missing is None:
         try:
-            bound = trained(UPPER_BOUND, _trained_on_target(config), labels="used")
-        except DataError as error:  # a target of few images or one class may well be adapted to
+            upper_bound = train(UPPER_BOUND, _upper_bound_options(config), labels="used")
+        except DataError as error:  # a target with few images or one class can still be adapted to
             missing = str(error)
-    return Trials(source, adapted, bound, missing, prior)
+    return Trials(source, adapted, upper_bound, missing, prior)
 
 
 def choose(trials: Trials, rule: str) -> Choice:
-    """Chooses among the settings without target labels, and keeps the source where nothing sure speaks for one."""
+    """Chooses a setting without target labels; keeps the source alone unless the choice is surely better.
+
+    Args:
+        trials: The finished runs.
+        rule: Name of the rule, from `shared.adaptation.criteria.setting_rules`.
+    """
     values = {run.name: score_run(run, rule) for run in (trials.source, *trials.adapted)}
     chosen = max(trials.adapted, key=lambda run: values[run.name])
     count = len(trials.adapted)
@@ -188,19 +216,30 @@ def choose(trials: Trials, rule: str) -> Choice:
 
 
 def summarise(task: Task, config: Config, plan: Plan, trials: Trials, choice: Choice) -> dict[str, Any]:
-    """What `adapt` returns: every column judged on the test, the oracle and the upper bound beside."""
+    """Measures the source, the kept and the chosen run, the oracle and the upper bound on the test.
+
+    Args:
+        task: The application.
+        config: The configuration that all runs share; it names a target.
+        plan: The settings that were tried.
+        trials: The finished runs.
+        choice: The run that was chosen, and the run that is kept.
+
+    Returns:
+        Plain data, as `adapt` returns them.
+    """
     assert config.data.target is not None  # `_checked` refuses it
     source, kept, chosen = trials.source, choice.kept, choice.chosen
     labelled = not config.data.target_is_unlabelled
-    main = "log_likelihood" if task.positive_name is not None else "balanced_accuracy"
+    oracle_rule = "log_likelihood" if task.positive_name is not None else "balanced_accuracy"
     columns = {
         SOURCE_ONLY: (source, source.kept),
         "label-free": (kept, kept.kept),
-        "adapted, whatever speaks for it": (chosen, chosen.kept),
+        "chosen setting, kept or not": (chosen, chosen.kept),
     }
     runs = (source, *trials.adapted)
     if labelled:
-        best = max(((run, *oracle_epoch(run, main)) for run in runs), key=lambda found: found[2])
+        best = max(((run, *oracle_epoch(run, oracle_rule)) for run in runs), key=lambda found: found[2])
         columns["oracle"] = best[:2]
     if trials.upper_bound is not None:
         columns[UPPER_BOUND] = (trials.upper_bound, trials.upper_bound.kept)
@@ -208,40 +247,43 @@ def summarise(task: Task, config: Config, plan: Plan, trials: Trials, choice: Ch
     return {
         "target": config.data.target.domain,
         "rule": plan.rule,
-        "oracle_rule": main,
-        "settings": [_setting(run, choice.values[run.name], main if labelled else None) for run in runs],
+        "oracle_rule": oracle_rule,
+        "settings": [_setting(run, choice.values[run.name], oracle_rule if labelled else None) for run in runs],
         "chosen": chosen.name,
         "kept": kept.name,
         "statement": choice.statement,
         "prior": trials.prior,
         "no_bound": trials.no_upper_bound,
-        "columns": {name: _judged(run, epoch, targets) for name, (run, epoch) in columns.items()},
+        "columns": {name: _measure_test(run, epoch, targets) for name, (run, epoch) in columns.items()},
         "runs": {run.name: str(run.path.name) for run in runs},
     }
 
 
 def statement(chosen: str, rule: str, gain: float, interval: tuple[float, float] | None, *, choices: int = 1) -> str:
-    """Which model is kept, and why, in a sentence.
+    """Writes in a sentence which run is kept, and why.
 
     Args:
-        chosen: The setting that the rule prefers.
-        rule: By which.
-        gain: As of `shared.adaptation.criteria.bootstrap_gain`.
-        interval: The same.
-        choices: Among how many settings it was chosen.
+        chosen: Name of the setting with the highest value under the rule.
+        rule: Name of the rule.
+        gain: By how much the rule prefers the setting to the source alone.
+        interval: 95% interval of the gain; None where there are too few units for one.
+        choices: Number of settings among which it was chosen.
     """
     if interval is None:
-        return f"Source only is kept: too few units for {rule} to say whether {chosen} is better ({gain:+.3f})."
-    said = f"{rule} differs by {gain:+.3f} [{interval[0]:+.3f}, {interval[1]:+.3f}] from source only"
+        return f"Source only is kept: too few units for {rule} to show whether {chosen} is better ({gain:+.3f})."
+    difference = f"{rule} differs by {gain:+.3f} [{interval[0]:+.3f}, {interval[1]:+.3f}] from source only"
     if choices > 1:
-        said += f" (an interval that allows for the choice among {choices})"
+        difference += f" (an interval that allows for the choice among {choices})"
     if interval[0] > 0:
-        return f"{chosen} is kept: {said}."
-    return f"NEGATIVE TRANSFER ALARM: source only is kept; nothing without labels says that {chosen} is better: {said}."
+        return f"{chosen} is kept: {difference}."
+    return (
+        f"NEGATIVE TRANSFER ALARM: source only is kept; without labels nothing shows that {chosen} is better: "
+        f"{difference}."
+    )
 
 
 def _check_options(config: Config) -> None:
-    """One configuration serves all methods, so an option of any is no fault of another; a misspelt one is.
+    """Refuses options that no strategy has; all strategies share one section, so each may hold options of others.
 
     Raises:
         ConfigError: No strategy has such an option.
@@ -252,44 +294,45 @@ def _check_options(config: Config) -> None:
             raise ConfigError(unknown_name("option of a strategy", option, known))
 
 
-def _options(config: Config, method: str, **more: Any) -> dict[str, Any]:
-    """The options of the configuration as far as a strategy has them."""
-    known = find_strategy(method).options.model_fields
+def _options(config: Config, strategy: str, **extra: Any) -> dict[str, Any]:
+    """The shared options, and extra ones, that a strategy has."""
+    known = find_strategy(strategy).options.model_fields
     options = {key: value for key, value in config.strategy.items() if key in known}
     if options.get("batch_norm") not in (None, *get_args(known["batch_norm"].annotation)):
-        options["batch_norm"] = "train"  # statistics by domain, of which this strategy knows nothing
-    return {**options, "name": method, **{key: value for key, value in more.items() if key in known}}
+        options["batch_norm"] = "train"  # "per_domain", which this strategy does not have
+    return {**options, "name": strategy, **{key: value for key, value in extra.items() if key in known}}
 
 
-def _trained_on_target(config: Config) -> dict[str, Any]:
-    """Fine-tuning that chooses by the labels it has, for to it the target is not unlabelled."""
+def _upper_bound_options(config: Config) -> dict[str, Any]:
+    """Options of fine-tuning on target labels, which selects its checkpoint by labels."""
     options = _options(config, "finetune")
     return {**options, "selection": "log_likelihood"} if options.get("selection") in LABEL_FREE else options
 
 
 def _settings(config: Config, plan: Plan, shares: Sequence[float] | None) -> list[tuple[str, dict[str, Any]]]:
-    """Name and options of all that is tried."""
-    more: dict[str, Any] = {} if shares is None else {"target_prior": list(shares)}
-    found = []
-    for method in plan.strategies:
-        if plan.loss_weights and _has(method, "weight"):
-            found += [
-                (f"{method} weight={weight:g}", _options(config, method, weight=weight, **more))
+    """Name and options of every setting that is tried."""
+    extra: dict[str, Any] = {} if shares is None else {"target_prior": list(shares)}
+    settings = []
+    for strategy in plan.strategies:
+        if plan.loss_weights and _has_option(strategy, "weight"):
+            settings += [
+                (f"{strategy} weight={weight:g}", _options(config, strategy, weight=weight, **extra))
                 for weight in plan.loss_weights
             ]
         else:
-            found.append((method, _options(config, method, **more)))
-    return found
+            settings.append((strategy, _options(config, strategy, **extra)))
+    return settings
 
 
-def _has(method: str, option: str) -> bool:
-    return option in find_strategy(method).options.model_fields
+def _has_option(strategy: str, option: str) -> bool:
+    """Whether a strategy has an option of that name."""
+    return option in find_strategy(strategy).options.model_fields
 
 
 def _prior(source: Run) -> dict[str, Any]:
-    """What is thought of the target's class shares, and what they are on its validation."""
+    """Class shares of source and target: estimated, predicted and, where the target has labels, true."""
     classes = read_model_record(source.path).classes
-    probabilities, target = (softmax(part.scores[source.kept]) for part in (source.validation, source.target))
+    probabilities, target = (softmax(split.scores[source.kept]) for split in (source.validation, source.target))
     estimated = estimate_prior(probabilities, source.validation.labels, target)
     shares = {
         "classes": list(classes),
@@ -303,26 +346,27 @@ def _prior(source: Run) -> dict[str, Any]:
 
 
 def _shares(labels: Any, classes: int) -> list[float]:
+    """Share of each class among labels."""
     shares: list[float] = (np.bincount(labels, minlength=classes) / len(labels)).tolist()
     return shares
 
 
-def _setting(run: Run, value: float, main: str | None) -> dict[str, Any]:
-    """What is told of one setting: the rule's value of the weights it kept, and the oracle's of its best epoch."""
-    told: dict[str, Any] = {
+def _setting(run: Run, value: float, oracle_rule: str | None) -> dict[str, Any]:
+    """One setting's value under the rule at its kept epoch and, where there is an oracle, the oracle's best epoch."""
+    setting: dict[str, Any] = {
         "name": run.name,
         "rule": value,
         "epoch": run.kept + 1,
         "domain_accuracy": [row["domain_accuracy"] for row in run.history if "domain_accuracy" in row],
     }
-    if main is not None:
-        epoch, told["oracle"] = oracle_epoch(run, main)
-        told["oracle_epoch"] = epoch + 1
-    return told
+    if oracle_rule is not None:
+        epoch, setting["oracle"] = oracle_epoch(run, oracle_rule)
+        setting["oracle_epoch"] = epoch + 1
+    return setting
 
 
-def _judged(run: Run, epoch: int, targets: Mapping[str, Any]) -> dict[str, Any]:
-    """The test by domain, decided as validation of that run chooses after that epoch."""
+def _measure_test(run: Run, epoch: int, targets: Mapping[str, Any]) -> dict[str, Any]:
+    """Measures of the test by domain, with temperature and threshold of the run's validation after that epoch."""
     record, validation, test = read_model_record(run.path), run.validation, run.test
     temperature = fit_temperature(validation.scores[epoch], validation.labels)
     probabilities = softmax(validation.scores[epoch] / temperature)
@@ -335,20 +379,20 @@ def _judged(run: Run, epoch: int, targets: Mapping[str, Any]) -> dict[str, Any]:
         choices=1,
         **targets,
     )
-    found: dict[str, Any] = {"run": run.name, "epoch": epoch + 1, "domains": {}}
+    column: dict[str, Any] = {"run": run.name, "epoch": epoch + 1, "domains": {}}
     for domain in sorted(set(test.domains)):
         inside = np.array([name == domain for name in test.domains])
-        found["domains"][domain] = evaluate(
+        column["domains"][domain] = evaluate(
             softmax(test.scores[epoch][inside] / temperature),
             test.labels[inside],
             replace(record, threshold=decision.chosen.threshold, aggregation=decision.aggregation),
             belonging=test.belonging.of_those(inside),
             domains=[domain] * int(inside.sum()),
         )
-    return found
+    return column
 
 
-def _copy(run: Path, kept: Path) -> None:
-    """The run as any other, without what only the choice needed."""
+def _copy_run(run: Path, kept: Path) -> None:
+    """Copies a run without the scores by epoch, which only the choice needed."""
     shutil.rmtree(kept, ignore_errors=True)
     shutil.copytree(run, kept, ignore=shutil.ignore_patterns(EPOCHS_FOLDER, ".lock"))

@@ -1,1 +1,1 @@
-"""One run, from a configuration to a finished folder."""
+"""One run, from a checked configuration to a finished run folder."""

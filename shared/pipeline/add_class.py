@@ -1,4 +1,4 @@
-"""A finished run that learns a class from a few examples: a new run beside the old one, nothing trained again."""
+"""Adding a class to a finished run from a few examples: a new run folder, without training."""
 
 from __future__ import annotations
 
@@ -28,35 +28,39 @@ from shared.runs.record import ModelRecord
 from shared.samples import image_digest
 from shared.task import Task
 
-COPIED = ("config.yaml", "environment.json", "metrics.jsonl")
+COPIED_FILES = ("config.yaml", "environment.json", "metrics.jsonl")
 NOT_CERTIFIED = "Nothing is certified: a class was added after validation"
-MIN_EXAMPLES_FOR_TRUST = 5
+EXPORT_CHECK_IMAGES = 8
+"""Examples on which the exported network is compared with the network, at most."""
+RELIABLE_EXAMPLES = 5
+"""Examples below which a warning is given. Source: docs/lab-log.md, "A class added from few examples"."""
 UNTESTED = (
-    "Its own test was not judged again, for that has no image of the new class: `evaluate RUN DATA` judges other data."
+    "The run's own test was not evaluated again, because it has no image of the new class: `evaluate RUN DATA` "
+    "evaluates other data."
 )
 
 
 def add_class(task: Task, run: Path, name: str, raw: Sequence[NDArray[np.float32]], out: Path) -> Path:
-    """Writes a run that also knows `name`; the old run stays as it is.
+    """Writes a new run folder whose network also has the class `name`; the old run stays as it is.
 
-    What was certified is void: validation has no image of the new class. The out-of-distribution reference takes up
-    the examples, each as often as neighbours count, for else no image of the class would ever be assessed.
+    Certificates are void, because validation has no image of the new class. The examples join the out-of-distribution
+    reference, each as often as neighbours count: else every image of the class would be refused as unlike training.
 
     Args:
         task: The application of the run.
-        run: A finished run.
-        name: Of the class, in any spelling that the application knows.
-        raw: Its examples as `Item.slices` has them; at least one.
-        out: A new folder.
+        run: Folder of a finished run.
+        name: Name of the class, in any spelling that the application knows.
+        raw: Example images, float32, as `Item.slices` holds them; at least one.
+        out: Folder of the new run, which must not exist.
 
     Returns:
         `out`.
 
     Raises:
-        UsageError: The run knows the class already, there are no images, or `out` exists.
+        UsageError: The run has the class already or is of another application, there are no images, or `out` exists.
         DataError: The name cannot be that of a class.
         RunError: The run is damaged.
-        ExportError: The exported network differs.
+        ExportError: The exported network differs from the network.
     """
     if out.exists():
         raise UsageError(f"{out} exists; name a new folder with --out")
@@ -65,72 +69,87 @@ def add_class(task: Task, run: Path, name: str, raw: Sequence[NDArray[np.float32
     task.register_backbones()
     network, record = load_trained(run)
     if record.task != task.name:
-        raise UsageError(f"{run} is a run of {record.task}; `{task.name}` cannot add to it")
+        raise UsageError(
+            f"{run} is a run of {record.task}, and this is {task.name}; name a run of {task.name} with --model"
+        )
     name = task.canonical(name)
     if not name:
         raise UsageError("the new class has an empty name; give it one")
     if name in record.classes:
-        raise UsageError(f"{run} knows the class {name} already; it has {', '.join(record.classes)}")
+        raise UsageError(f"{run} knows the class {name} already; it has {', '.join(record.classes)}. Name a new class")
     images = [task.preprocess(pixels, record.preprocessing) for pixels in raw]
     pixels = np.stack(images)
     reference = Reference.read(run)
     with torch.inference_mode():
         features = network.features(torch.from_numpy(pixels)).numpy()
-    _widen(network, features, reference)
+    _add_output(network, features, reference)
     with locked(out):
-        for file in COPIED:
+        for file in COPIED_FILES:
             shutil.copyfile(run / file, out / file)
-        save_file(
-            {key: tensor.detach().contiguous() for key, tensor in network.state_dict().items()},
-            out / "model.safetensors",
-        )
-        export_onnx(network, record.preprocessing, out / "model.onnx", pixels[:8])
-        near = np.repeat(Reference.of(features).features, NEIGHBOUR, axis=0)
-        write_array(out / FILE, np.concatenate([reference.features, near]))
+        _write_network(network, record, out, pixels)
+        repeated = np.repeat(Reference.of(features).features, NEIGHBOUR, axis=0)
+        write_array(out / FILE, np.concatenate([reference.features, repeated]))
         positive = task.positive_name is not None and task.is_positive(name)
-        changed = replace(
+        widened = replace(
             record,
             classes=(*record.classes, name),
             positive=(*record.positive, positive),
-            operating_point=_void(record.operating_point),
-            rejection=_void(record.rejection),
+            operating_point=_without_certificate(record.operating_point),
+            rejection=_without_certificate(record.rejection),
             certified_sensitivity=None,
             certified_error=None,
             weights_hash=file_hash(out / "model.safetensors"),
         )
-        write_json(out / "model.json", changed.to_json())
+        write_json(out / "model.json", widened.to_json())
         write_training_digests(out, read_training_digests(run) | {image_digest(image) for image in images})
-        _write_report(task, changed, out, in_words(task, name, len(images)), run.name)
+        _write_report(task, widened, out, describe_addition(task, name, len(images)), run.name)
         finish(out, task.name)
     return out
 
 
-def in_words(task: Task, name: str, count: int) -> list[str]:
-    """What a person must know of the new run."""
+def describe_addition(task: Task, name: str, count: int) -> list[str]:
+    """Writes the sentences that the user of a run with an added class must read.
+
+    Args:
+        task: The application of the run.
+        name: Name of the class.
+        count: Number of its examples.
+    """
     shown = task.display_name(task.canonical(name))
-    said = [f"{shown} was added from {count} example(s), without training. {NOT_CERTIFIED}."]
-    if count < MIN_EXAMPLES_FOR_TRUST:
-        said.append(
-            f"With fewer than {MIN_EXAMPLES_FOR_TRUST} examples a class is often missed or overcalled: test it first."
+    lines = [f"{shown} was added from {count} example(s), without training. {NOT_CERTIFIED}."]
+    if count < RELIABLE_EXAMPLES:
+        lines.append(
+            f"With fewer than {RELIABLE_EXAMPLES} examples a class is often missed or overcalled: test it first."
         )
-    return said
+    return lines
 
 
-def _write_report(task: Task, record: ModelRecord, out: Path, said: Sequence[str], origin: str) -> None:
-    """Writes `report.json`, `report.html` and `model_card.md`: what is known of a run that no test has judged."""
+def _write_network(network: Network, record: ModelRecord, out: Path, pixels: NDArray[np.float32]) -> None:
+    """Writes the weights and the exported network, which is checked on some of the examples."""
+    weights = {key: tensor.detach().contiguous() for key, tensor in network.state_dict().items()}
+    save_file(weights, out / "model.safetensors")
+    export_onnx(network, record.preprocessing, out / "model.onnx", pixels[:EXPORT_CHECK_IMAGES])
+
+
+def _write_report(task: Task, record: ModelRecord, out: Path, summary: Sequence[str], origin: str) -> None:
+    """Writes `report.json`, `report.html` and `model_card.md` of a run that was not tested."""
     warnings = disclaimers(task, record.synthetic)
-    notes = [UNTESTED, f"All but the new class is that of the run {origin}; its report tells of its data and its test."]
-    write_json(out / "report.json", {"summary": [*warnings, *said], "notes": notes})
+    notes = [
+        UNTESTED,
+        f"Everything but the new class comes from the run {origin}; that run's report describes its data and its test.",
+    ]
+    write_json(out / "report.json", {"summary": [*warnings, *summary], "notes": notes})
     classes = [task.display_name(label) for label in record.classes]
-    page = template("added_class.html")
-    told = {"name": out.name, "title": task.title, "disclaimers": warnings, "said": said, "notes": notes}
-    write_text(out / "report.html", page.render(**told, classes=classes))
-    lines = [f"# {out.name}", task.title, *warnings, *said, *notes, f"Classes: {', '.join(classes)}."]
+    page = template("added_class.html").render(
+        name=out.name, title=task.title, disclaimers=warnings, said=summary, notes=notes, classes=classes
+    )
+    write_text(out / "report.html", page)
+    lines = [f"# {out.name}", task.title, *warnings, *summary, *notes, f"Classes: {', '.join(classes)}."]
     write_text(out / "model_card.md", "\n\n".join(lines) + "\n")
 
 
-def _widen(network: Network, features: NDArray[np.float32], reference: Reference) -> None:
-    """Gives the head one more output."""
+def _add_output(network: Network, features: NDArray[np.float32], reference: Reference) -> None:
+    """Gives the head one more output, fitted to the features of the examples."""
     old = network.head
     row = fit_row(features, reference.features, old.weight.detach().numpy(), old.bias.detach().numpy())
     head = nn.Linear(old.in_features, old.out_features + 1)
@@ -140,5 +159,6 @@ def _widen(network: Network, features: NDArray[np.float32], reference: Reference
     network.head = head
 
 
-def _void(told: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    return None if told is None else {**told, "statement": NOT_CERTIFIED, "certified": None}
+def _without_certificate(rule: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The decision rule of a run, without its certificate."""
+    return None if rule is None else {**rule, "statement": NOT_CERTIFIED, "certified": None}

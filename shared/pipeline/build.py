@@ -1,4 +1,4 @@
-"""What an experiment asks for, built: splits with their images, features, network."""
+"""Builders of an experiment's parts: splits with their images, feature layers, network with weights."""
 
 from __future__ import annotations
 
@@ -25,7 +25,17 @@ from shared.task import Preprocessing, Task
 
 
 def read_splits(task: Task, data: SplitData, spec: Preprocessing, progress: Progress) -> dict[str, Split]:
-    """Reads the images of divided samples, by split."""
+    """Reads the images of every split.
+
+    Args:
+        task: The application.
+        data: The samples and their splits.
+        spec: Preprocessing of the images.
+        progress: Called with (what, done, total, note).
+
+    Returns:
+        By name of the split, its samples with images and labels.
+    """
     return {
         name: split_of(task, data.dataset, indices, data.units, spec, progress, name)
         for name, indices in data.splits.items()
@@ -41,42 +51,48 @@ def split_of(
     progress: Progress,
     name: str,
 ) -> Split:
-    """Reads the images of the samples at `indices`.
+    """Reads the images of some samples as one split.
 
     Args:
         task: The application.
         dataset: All samples.
-        indices: Which samples, as indices into those of `dataset`.
-        units: [N] of all samples, as in `shared.data.partition.SplitData`.
+        indices: int64, indices of the split's samples in `dataset`.
+        units: int64 [N], independent unit of each sample of `dataset`, as in `shared.data.partition.SplitData`.
         spec: Preprocessing of the images.
         progress: Called with (what, done, total, note).
-        name: Name of the split, for the progress.
+        name: Name of the split, shown with the progress.
     """
     index = {name: number for number, name in enumerate(dataset.classes)}
     samples = [dataset.samples[i] for i in indices]
     labels = np.array([-1 if one.label is None else index[one.label] for one in samples], dtype=np.int64)
-    images = task.images(samples, spec, dataset.content_hash, partial(_reading, progress, name))
+    images = task.images(samples, spec, dataset.content_hash, partial(_report_reading, progress, name))
     return Split(samples, images, labels, Grouping.of(samples, units[indices].tolist()))
 
 
-def _reading(progress: Progress, name: str, done: int, total: int) -> None:
+def _report_reading(progress: Progress, name: str, done: int, total: int) -> None:
     progress(f"reading images, {name}", done, total, "")
 
 
 def find_features(
     experiment: Experiment, splits: Mapping[str, Split], dataset: Dataset, progress: Progress
 ) -> tuple[FeatureSpec, list[dict[str, Any]]]:
-    """The layers, pooling and size whose outputs are the features.
+    """Determines layers, pooling and input size of the features: as configured, or by a search under `layers: auto`.
+
+    Args:
+        experiment: The checked configuration.
+        splits: "train" and "validation", on which a search scores its candidates.
+        dataset: The dataset of the splits.
+        progress: Called with (what, done, total, note).
 
     Returns:
-        The features, and a row for each that was tried where validation chose them.
+        The features, and the history of the search: a row for each candidate, none without a search.
     """
-    wanted, record = experiment.config.backbone, experiment.backbone
-    if wanted.layers != "auto":
+    section, record = experiment.config.backbone, experiment.backbone
+    if section.layers != "auto":
         return stated_features(experiment), []
 
     def build(size: int) -> Backbone:
-        return _backbone(experiment, record.feature_layers, size)[0]
+        return _build_backbone(experiment, record.feature_layers, size)[0]
 
     search = LayerSearch(
         train=splits["train"],
@@ -88,37 +104,42 @@ def find_features(
         device=experiment.device,
         progress=progress,
     )
-    return search.best(build, wanted.candidate_sizes or (wanted.size,))
+    return search.best(build, section.candidate_sizes or (section.size,))
 
 
 def stated_features(experiment: Experiment) -> FeatureSpec:
-    """The features that a configuration states, where validation does not choose them."""
-    wanted = experiment.config.backbone
-    layers = () if wanted.layers == "auto" else wanted.layers
-    return FeatureSpec(layers or (experiment.backbone.default_layer,), wanted.pooling, wanted.size)
+    """Reads layers, pooling and input size of the features from a configuration.
+
+    Args:
+        experiment: The checked configuration; without layers, or under `layers: auto`, the default layer is taken.
+    """
+    section = experiment.config.backbone
+    layers = () if section.layers == "auto" else section.layers
+    return FeatureSpec(layers or (experiment.backbone.default_layer,), section.pooling, section.size)
 
 
-def _backbone(experiment: Experiment, layers: tuple[str, ...], size: int) -> tuple[Backbone, WeightsReport]:
-    wanted = experiment.config.backbone
+def _build_backbone(experiment: Experiment, layers: tuple[str, ...], size: int) -> tuple[Backbone, WeightsReport]:
+    """Builds the backbone up to the deepest layer and loads its weights; the report says what was loaded."""
+    section = experiment.config.backbone
     input_size = None if size == experiment.spec.size else size
     backbone = build_backbone(experiment.backbone, layers=layers, seed=experiment.config.seed, input_size=input_size)
-    report = load_weights(backbone, wanted.weights, copied=wanted.transfer_stages)
+    report = load_weights(backbone, section.weights, copied=section.transfer_stages)
     # 1.05 to 2.2 times as fast on a CPU, in training and in evaluation, for each kind of network measured
     return backbone.to(memory_format=torch.channels_last), report
 
 
 def build_network(experiment: Experiment, features: FeatureSpec, classes: int) -> tuple[Network, WeightsReport]:
-    """Builds the network of an experiment with its weights loaded and a new head.
+    """Builds the network of an experiment: backbone with pretrained weights, pooling, and a new head.
 
     Args:
-        experiment: The experiment.
-        features: Layers, pooling and size.
-        classes: Number of classes.
+        experiment: The checked configuration.
+        features: Layers, pooling and input size of the features.
+        classes: Number of classes, the outputs of the head.
 
     Returns:
-        The network, and what was loaded.
+        The network, and a report of the weights that were loaded.
     """
-    backbone, report = _backbone(experiment, features.layers, features.size)
+    backbone, report = _build_backbone(experiment, features.layers, features.size)
     spec = experiment.spec
     width = feature_width(backbone, features.layers, features.pooling, spec.channels, spec.size)
     with torch.random.fork_rng(devices=[]):

@@ -1,4 +1,4 @@
-"""From a trained network to a finished run folder: decision, export, record, evaluation, report."""
+"""Finishing a run: decision rule, export, record, evaluation and report of a trained network."""
 
 from __future__ import annotations
 
@@ -47,22 +47,23 @@ from shared.training.selection import LAST
 
 PACKAGES = ("numpy", "torch", "torchvision", "onnxruntime", "pydicom", "monai", "accelerate", "captum")
 EXPORT_CHECK_IMAGES = 8
+"""Validation images on which the exported network is compared with the network, at most."""
 NOT_CERTIFIED = "Nothing is certified: images or patients of validation were seen in training"
-JUDGED = SPLITS[1:]
+EVALUATED = SPLITS[1:]
 """Validation and test."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A training that has ended, and the data of it.
+    """A trained network with its data.
 
     Attributes:
-        data: The samples and how they were divided.
-        splits: What the network learned from, was chosen by and is tested on, by split.
-        seen: Everything that the network has seen, with labels or without, by split.
-        job: The training.
-        weights: What was loaded of pretrained weights.
-        history: Rows of `metrics.jsonl`.
+        data: The samples and their splits.
+        splits: Labelled images of training, validation and test.
+        seen: All images of training, validation and test, with those of an unlabelled target.
+        job: The job, with the trained network.
+        weights: Report of the pretrained weights that were loaded.
+        history: Rows of `metrics.jsonl`: candidates of a search, then epochs.
     """
 
     data: SplitData
@@ -73,20 +74,21 @@ class Trained:
     history: list[dict[str, Any]]
 
 
-def complete(experiment: Experiment, trained: Trained, started: float) -> None:
-    """Chooses on validation how the run decides, judges the test set once, and writes the run folder.
+def finish_run(experiment: Experiment, trained: Trained, started: float) -> None:
+    """Chooses the decision rule on validation, evaluates the test set once, and writes the run folder.
 
     Args:
-        experiment: The experiment.
-        trained: Its training.
+        experiment: The checked configuration.
+        trained: The trained network with its data.
         started: `time.monotonic()` when the run began.
 
     Raises:
-        MedtlError: The export disagrees with the network, or validation holds nothing to decide by.
+        ExportError: The exported network differs from the network.
+        DataError: Validation lacks the images that the decision rule is chosen on.
     """
     job, splits = trained.job, trained.splits
     reference = reference_features(experiment.strategy, job, experiment.config.seed)
-    scores = {name: score_split(experiment.strategy, job, splits[name], reference) for name in JUDGED}
+    scores = {name: score_split(experiment.strategy, job, splits[name], reference) for name in EVALUATED}
     temperature = fit_temperature(scores["validation"].classes, splits["validation"].labels)
     with torch.no_grad():
         job.network.temperature.fill_(temperature)
@@ -94,17 +96,17 @@ def complete(experiment: Experiment, trained: Trained, started: float) -> None:
     decision = _decide(experiment, trained, probabilities["validation"])
     ood_rule = _ood_rule(experiment, trained, scores["validation"].ood, reference)
     difference = _export(job, splits["validation"], reference)
-    before = _seen_before(experiment.config)
-    sound = trained.data.sound and not _digests(splits["validation"]) & before
+    pretraining = _pretraining_digests(experiment.config)
+    sound = trained.data.sound and not _digests(splits["validation"]) & pretraining
     record = _record(experiment, trained, temperature, decision, ood_rule, sound=sound)
     environment = _environment(job.device, difference, time.monotonic() - started)
-    _write(trained, record, probabilities, scores, before, environment)
-    context = _context(experiment)
-    done = Finished(
+    _write(trained, record, probabilities, scores, pretraining, environment)
+    context = _usage_context(experiment)
+    finished = Finished(
         record=record,
         config=_without_folders(experiment.config),
         usage=context,
-        notes=(*trained.data.notes, *_leaks_of_weights(splits["test"], before)),
+        notes=(*trained.data.notes, *_pretraining_leaks(splits["test"], pretraining)),
         splits=splits,
         probabilities=probabilities,
         uncalibrated=softmax(scores["test"].classes),
@@ -115,13 +117,13 @@ def complete(experiment: Experiment, trained: Trained, started: float) -> None:
         explained_images=experiment.explained_images,
         published=_published(experiment.config),
     )
-    write_report(experiment.task, job.folder, done, job.progress)
+    write_report(experiment.task, job.folder, finished, job.progress)
     (job.folder / "checkpoint.pt").unlink(missing_ok=True)
     finish(job.folder, experiment.task.name)
 
 
 def _decide(experiment: Experiment, trained: Trained, probabilities: NDArray[np.float64]) -> Decision:
-    """Threshold, aggregation and certificate, by validation."""
+    """Chooses threshold, aggregation and certificate on validation."""
     validation, rule = trained.splits["validation"], experiment.decision
     return decide(
         probabilities,
@@ -134,7 +136,11 @@ def _decide(experiment: Experiment, trained: Trained, probabilities: NDArray[np.
 
 
 def decision_targets(rule: Screening | Selective) -> dict[str, Any]:
-    """What `decide` must reach, of either kind of decision."""
+    """Translates a decision section into the targets of `shared.evaluation.decision.decide.decide`.
+
+    Args:
+        rule: Either kind of section; keys of the other kind have their defaults.
+    """
     screening = rule if isinstance(rule, Screening) else Screening()
     selective = rule if isinstance(rule, Selective) else Selective()
     return {
@@ -145,7 +151,12 @@ def decision_targets(rule: Screening | Selective) -> dict[str, Any]:
 
 
 def models_tried(config: Config, history: Sequence[Mapping[str, Any]]) -> int:
-    """Among how many models validation chose: heads that were fitted, and epochs unless the last is kept anyway."""
+    """Counts the models among which validation chose: candidates of a search, and epochs unless the last is kept.
+
+    Args:
+        config: The configuration, whose strategy states the selection rule.
+        history: Rows of `metrics.jsonl`; rows of epochs have a "phase".
+    """
     heads = sum("phase" not in row for row in history)
     epochs = 1 if config.strategy.get("selection") == LAST else len(history) - heads
     return max(1, heads + epochs)
@@ -154,17 +165,17 @@ def models_tried(config: Config, history: Sequence[Mapping[str, Any]]) -> int:
 def _ood_rule(
     experiment: Experiment, trained: Trained, validation: NDArray[np.float64], reference: Reference
 ) -> dict[str, Any]:
-    """From which out-of-distribution score on an input is not assessed, by validation."""
+    """Chooses on validation the out-of-distribution score from which on an input gets no answer."""
     seed, rate, target = experiment.config.seed, experiment.decision.ood_false_positive_rate, trained.job.target
     familiar = familiar_scores(validation, trained.splits["validation"], seed)
-    if target is not None:  # inputs of the domain adapted to are familiar too; that takes no label
-        of_target = score_split(experiment.strategy, trained.job, target.validation, reference).ood
-        familiar = np.concatenate([familiar, familiar_scores(of_target, target.validation, seed)])
+    if target is not None:  # inputs of the domain adapted to are familiar too; that needs no labels
+        target_scores = score_split(experiment.strategy, trained.job, target.validation, reference).ood
+        familiar = np.concatenate([familiar, familiar_scores(target_scores, target.validation, seed)])
     return {"threshold": choose_threshold(familiar, rate), "rate": rate, "units": len(familiar)}
 
 
 def _export(job: Job, validation: Split, reference: Reference) -> float:
-    """Writes the network in both forms and the reference; gives the largest difference between the forms."""
+    """Writes weights, exported network and out-of-distribution reference; returns the largest difference of outputs."""
     network, folder = job.network.cpu().eval(), job.folder
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     save_file(tensors, folder / "model.safetensors")
@@ -174,21 +185,22 @@ def _export(job: Job, validation: Split, reference: Reference) -> float:
     return export_onnx(network, job.spec, folder / "model.onnx", check)
 
 
-def _seen_before(config: Config) -> frozenset[str]:
-    """Digests of what the run has seen whose weights this one began with; empty where they are of no run."""
+def _pretraining_digests(config: Config) -> frozenset[str]:
+    """Digests of all that the run saw whose weights this one began with; empty where they come from no run."""
     source = Path(config.backbone.weights)
     return read_training_digests(source) if is_finished(source) else frozenset()
 
 
 def _digests(split: Split) -> set[str]:
-    """Digests of the images of a split, and of its groups where these have a name beyond the dataset."""
+    """Digests of the images of a split, and of its groups where a patient has an identifier across datasets."""
     groups = {digest for sample in split.samples if (digest := global_group_digest(sample)) is not None}
     return groups | {image_digest(image) for image in split.images}
 
 
-def _leaks_of_weights(test: Split, before: frozenset[str]) -> tuple[str, ...]:
-    again = len(_digests(test) & before)
-    return (f"LEAK: {again} test images or patients were seen by the run that the weights come from.",) if again else ()
+def _pretraining_leaks(test: Split, pretraining: frozenset[str]) -> tuple[str, ...]:
+    """A note on the test images and patients that the pretraining run saw; none where it saw none."""
+    leaks = len(_digests(test) & pretraining)
+    return (f"LEAK: {leaks} test images or patients were seen by the run that the weights come from.",) if leaks else ()
 
 
 def _record(
@@ -200,7 +212,7 @@ def _record(
     *,
     sound: bool,
 ) -> ModelRecord:
-    """`model.json`; nothing is certified where validation is not sound."""
+    """The record of the model, `model.json`; without a certificate where validation was seen in training."""
     job, chosen = trained.job, decision.chosen
     screening = isinstance(chosen, OperatingPoint)
     certified = chosen.certified if sound else None
@@ -239,19 +251,19 @@ def _write(
     record: ModelRecord,
     probabilities: Mapping[str, NDArray[np.float64]],
     scores: Mapping[str, Scores],
-    before: frozenset[str],
+    pretraining: frozenset[str],
     environment: Mapping[str, Any],
 ) -> None:
-    """Writes what the run folder holds beside the network and the report."""
+    """Writes record, training digests, metrics, predictions and environment into the run folder."""
     folder, splits = trained.job.folder, trained.splits
     write_json(folder / "model.json", record.to_json())
-    write_training_digests(folder, before.union(*(_digests(trained.seen[name]) for name in SPLITS[:2])))
+    write_training_digests(folder, pretraining.union(*(_digests(trained.seen[name]) for name in SPLITS[:2])))
     write_text(folder / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in trained.history))
     write_predictions(
         folder,
         record.classes,
-        {name: splits[name].samples for name in JUDGED},
-        {name: splits[name].belonging for name in JUDGED},
+        {name: splits[name].samples for name in EVALUATED},
+        {name: splits[name].belonging for name in EVALUATED},
         probabilities,
         {name: found.ood for name, found in scores.items()},
     )
@@ -265,9 +277,9 @@ def _results(
     scores: Mapping[str, Scores],
     context: UsageContext,
 ) -> dict[str, dict[str, Any]]:
-    """The measures of validation and test."""
+    """Measures of validation and test, by split."""
     results = {}
-    for name in JUDGED:
+    for name in EVALUATED:
         split, found = trained.splits[name], scores[name]
         results[name] = _evaluate(split, probabilities[name], found.ood, record, context)
         if found.auxiliary:
@@ -282,6 +294,7 @@ def _evaluate(
     record: ModelRecord,
     context: UsageContext,
 ) -> dict[str, Any]:
+    """Measures of one split under the decision rule of the record, abstention among them."""
     result = evaluate(
         probabilities,
         split.labels,
@@ -299,7 +312,7 @@ def _evaluate(
 def _auxiliary(
     scores: Mapping[str, NDArray[np.float64]], split: Split, job: Job, record: ModelRecord
 ) -> dict[str, dict[str, Any]]:
-    """How each auxiliary task does on a split."""
+    """Measures of each auxiliary task on a split."""
     return {
         name: evaluate_auxiliary(
             softmax(rows), auxiliary_labels(split.samples, job.auxiliary, name, record.auxiliary[name]), split.belonging
@@ -308,20 +321,20 @@ def _auxiliary(
     }
 
 
-def _context(experiment: Experiment) -> UsageContext:
-    """Prevalence and cost where the model will be used."""
+def _usage_context(experiment: Experiment) -> UsageContext:
+    """Prevalence and cost of a miss where the model will be used."""
     rule = experiment.decision
     return UsageContext(rule.prevalence, rule.miss_cost) if isinstance(rule, Screening) else UsageContext()
 
 
 def _published(config: Config) -> dict[str, Any] | None:
-    """What a paper reports of this backbone."""
-    found = config.published.get(config.backbone.name)
-    return None if found is None else found.model_dump()
+    """A paper's results with this backbone, as the configuration states them."""
+    published = config.published.get(config.backbone.name)
+    return None if published is None else published.model_dump()
 
 
 def _without_folders(config: Config) -> str:
-    """The configuration for a report, which may travel: data and weights by the last part of their paths."""
+    """The configuration as YAML for a report, which may be passed on: paths are cut to their last part."""
     data = config.data
     names: dict[str, Any] = {
         "source": data.source and Path(data.source).name,
@@ -333,6 +346,7 @@ def _without_folders(config: Config) -> str:
 
 
 def _environment(device: torch.device, difference: float, seconds: float) -> dict[str, Any]:
+    """Machine, versions, time and memory of the run, and by how much the exported network differs."""
     return {
         "python": platform.python_version(),
         "system": platform.system(),

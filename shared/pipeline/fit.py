@@ -1,4 +1,4 @@
-"""From splits to a fitted network, without a run folder: what runs, probes and comparisons of settings share."""
+"""Fitting a network to splits, without a run folder: used by runs, by advice and by benchmarks."""
 
 from __future__ import annotations
 
@@ -30,21 +30,22 @@ def fit(
     target: Target | None = None,
     on_epoch_end: Callable[[Job, int], None] = lambda *_: None,
 ) -> tuple[Job, WeightsReport, list[dict[str, Any]]]:
-    """Builds the network of an experiment and fits it to "train" and "validation" of `splits`.
+    """Builds the network of an experiment and trains it.
 
     Args:
-        experiment: The experiment.
-        dataset: The dataset that the splits are of.
-        splits: By the names of `SPLITS`; no other is looked at.
-        folder: Where an interrupted training is kept.
+        experiment: The checked configuration.
+        dataset: The dataset of the splits.
+        splits: "train" and "validation"; others are not used.
+        folder: Folder of the checkpoint from which an interrupted training resumes.
         progress: Called with (what, done, total, note).
-        target: What may be seen of a domain to adapt to, or None.
-        on_epoch_end: As `Job.on_epoch_end`.
+        target: Images of the domain to adapt to; None: no adaptation.
+        on_epoch_end: Called with the job and the number of the epoch, as `Job.on_epoch_end`.
 
     Returns:
-        The job with its fitted network; what became of the pretrained weights; and the history, a row an epoch.
+        The job with its trained network; a report of the pretrained weights that were loaded; and the history: a row
+        for each candidate of a layer search, then a row for each epoch.
     """
-    features, tried = find_features(experiment, splits, dataset, progress)
+    features, candidates = find_features(experiment, splits, dataset, progress)
     network, loaded = build_network(experiment, features, len(dataset.classes))
     config = experiment.config
     job = Job(
@@ -66,17 +67,22 @@ def fit(
         target=target,
         on_epoch_end=on_epoch_end,
     )
-    return job, loaded, [*tried, *experiment.strategy.fit(job, experiment.options)]
+    return job, loaded, [*candidates, *experiment.strategy.fit(job, experiment.options)]
 
 
 def _augment(experiment: Experiment) -> Callable[[Image, int], Image] | None:
-    """The random variation of training images that the options name; None where they ask for none."""
+    """The augmentation of training images that the options name; None where they name none."""
     kind = getattr(experiment.options, "augmentation", NO_AUGMENTATION)
     return None if kind == NO_AUGMENTATION else partial(experiment.task.augment, kind=kind)
 
 
 def fresh_network(experiment: Experiment, job: Job) -> Network:
-    """The network that a fitted job began with."""
+    """Rebuilds the network of a finished job as it was before training.
+
+    Args:
+        experiment: The checked configuration.
+        job: The job, whose network states the layers, pooling and size.
+    """
     network = job.network
     features = FeatureSpec(network.layers, network.pooling, network.backbone.input_size or job.spec.size)
     return build_network(experiment, features, len(job.classes))[0]

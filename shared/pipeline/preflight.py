@@ -1,4 +1,4 @@
-"""From a configuration to one frozen `Experiment`: every name looked up, every fault told, before data are read."""
+"""Preflight: checks a configuration and looks up all its names before data are read, into one frozen `Experiment`."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from shared.training.selection import LABEL_FREE
 
 @dataclass(frozen=True)
 class Experiment:
-    """A configuration with everything that it names looked up and checked; made once, and handed on.
+    """A checked configuration, with everything that it names looked up.
 
     Attributes:
         task: The application.
-        config: The configuration, with the strategy's options and the decision spelled out.
-        spec: The preprocessing of its images.
-        device: Where it computes.
-        backbone: The record of its backbone.
-        strategy: How it trains.
-        options: The checked options of the strategy.
-        decision: How its probabilities become answers.
+        config: The configuration, with all defaults of strategy and decision written out.
+        spec: Preprocessing of the images.
+        device: Device to compute on.
+        backbone: Record of the backbone.
+        strategy: Strategy of training.
+        options: Checked options of the strategy, an instance of its `options` model.
+        decision: Checked section by which probabilities become answers.
     """
 
     task: Task
@@ -49,18 +49,27 @@ class Experiment:
     decision: Screening | Selective
 
     def miss_costs(self, classes: tuple[str, ...]) -> tuple[float, ...]:
-        """Cost of a mistake on a sample of each class, in false alarms."""
+        """Computes the cost of a mistake on each class, in units of one false alarm.
+
+        Args:
+            classes: Names of the classes.
+        """
         cost = self.decision.miss_cost if isinstance(self.decision, Screening) else 1.0
         return tuple(cost if positive else 1.0 for positive in positive_classes(self.task, classes))
 
     @property
     def explained_images(self) -> int:
-        """Most test images with masks that every attribution method explains."""
+        """Number of test images with masks that every attribution method explains, at most."""
         stated = self.config.explained_images
         return EXPLAINED_IMAGES if stated is None else stated
 
     def varied(self, *, seed: int | None = None, data: DataSection | None = None) -> Experiment:
-        """The same experiment on data that are divided otherwise, or with another seed."""
+        """Replaces the seed or the data section.
+
+        Args:
+            seed: The new seed; None: as it is.
+            data: The new data section; None: as it is.
+        """
         changes: dict[str, Any] = {}
         if seed is not None:
             changes["seed"] = seed
@@ -70,12 +79,14 @@ class Experiment:
 
 
 def preflight(task: Task, config: Config) -> Experiment:
-    """Looks up everything that a configuration names.
+    """Checks a configuration and looks up everything that it names; data and weights are not looked for.
 
-    Whether data and weights are there is not asked.
+    Args:
+        task: The application, whose own backbones are registered here.
+        config: The configuration.
 
     Raises:
-        ConfigError: With every fault in one message.
+        ConfigError: The configuration has faults; the message lists them all.
     """
     if faults := faults_of_run(task, config):
         raise ConfigError("; ".join(faults))
@@ -96,23 +107,30 @@ def preflight(task: Task, config: Config) -> Experiment:
 
 
 def faults_of_run(task: Task, config: Config) -> list[str]:
-    """Everything that keeps a run from being begun, a line a fault; data and weights are not looked for.
+    """Lists all faults of a configuration; data and weights are not looked for.
 
     Args:
         task: The application, whose own backbones are registered here.
         config: The configuration of the run.
+
+    Returns:
+        A line for each fault; empty where there is none.
     """
     task.register_backbones()
     faults = faults_of_strategy(config.strategy)
     faults += faults_of_decision(task, config.decision)
     for check in (_preprocessing, _check_backbone, _check_device):
         faults += _fault(partial(check, task, config))
-    # stages that a strategy names are looked up in a backbone that is as it should be
+    # stages that a strategy names can be looked up only in a sound backbone section
     return faults or list(_faults_of_options(task, config))
 
 
 def faults_of_strategy(section: Mapping[str, Any]) -> list[str]:
-    """Faults of the section `strategy` that no other section has a part in, a line a fault."""
+    """Lists the faults that the section `strategy` has by itself, whatever the other sections say.
+
+    Args:
+        section: The section as plain data.
+    """
     name = str(section.get("name", "finetune"))
     if name not in strategy_names():
         return [f"strategy.name: {unknown_name('strategy', name, strategy_names())}"]
@@ -120,27 +138,38 @@ def faults_of_strategy(section: Mapping[str, Any]) -> list[str]:
 
 
 def faults_of_decision(task: Task, section: Mapping[str, Any]) -> list[str]:
-    """Faults of the section `decision`, a line a fault; keys of the other kind of task do nothing and are refused."""
-    wanted, other = decision_kinds(task)
-    idle = sorted(set(section) & (set(other.model_fields) - set(wanted.model_fields)))
+    """Lists the faults of the section `decision`; keys that only the other kind of task has are refused.
+
+    Args:
+        task: The application; states which kind of decision it makes.
+        section: The section as plain data.
+    """
+    fitting, other = decision_kinds(task)
+    idle = sorted(set(section) & (set(other.model_fields) - set(fitting.model_fields)))
     why = "which has no class that must not be missed" if task.positive_name is None else "which screens for a class"
     faults = [
-        f"decision.{key}: does nothing in {task.name}, {why}; keys: {', '.join(wanted.model_fields)}" for key in idle
+        f"decision.{key}: does nothing in {task.name}, {why}; allowed: {', '.join(fitting.model_fields)}"
+        for key in idle
     ]
-    return faults + faults_of(wanted, {key: value for key, value in section.items() if key not in idle}, "decision.")
+    return faults + faults_of(fitting, {key: value for key, value in section.items() if key not in idle}, "decision.")
 
 
 def decision_kinds(task: Task) -> tuple[type[DecisionSection], type[DecisionSection]]:
-    """The model of the section `decision` that fits a task, and the one that does not."""
+    """Finds the model of the section `decision` that fits a task, and the one that does not.
+
+    Args:
+        task: The application; screening fits where it has a class that must not be missed.
+    """
     return (Selective, Screening) if task.positive_name is None else (Screening, Selective)
 
 
 def _decision(task: Task, config: Config) -> Any:
+    """Reads the decision section of a task."""
     return validate(decision_kinds(task)[0], config.decision, origin="decision")
 
 
 def _fault(check: Callable[[], object]) -> list[str]:
-    """The fault that a check raises, or nothing."""
+    """The message of a check that fails, as a list; empty where it passes."""
     try:
         check()
     except MedtlError as error:
@@ -149,7 +178,7 @@ def _fault(check: Callable[[], object]) -> list[str]:
 
 
 def _preprocessing(task: Task, config: Config) -> Preprocessing:
-    """The preprocessing that a configuration describes.
+    """Reads the preprocessing of a configuration.
 
     Raises:
         ConfigError: An option is unknown.
@@ -157,51 +186,53 @@ def _preprocessing(task: Task, config: Config) -> Preprocessing:
     unknown = sorted(set(config.data.options) - set(task.default_options))
     if unknown:
         allowed = ", ".join(task.default_options)
-        raise ConfigError(f"data.options: unknown {', '.join(unknown)}; {task.name} knows {allowed}")
+        raise ConfigError(f"data.options: unknown {', '.join(unknown)}; allowed in {task.name}: {allowed}")
     side = config.backbone.store_size or config.backbone.size
     return Preprocessing(side, 1, {**task.default_options, **config.data.options})
 
 
 def _check_device(task: Task, config: Config) -> None:
+    """Checks that the device is there, with the arguments that all checks have."""
     _device(config)
 
 
 def _device(config: Config) -> torch.device:
-    """Where a configuration computes.
+    """Looks up the device of a configuration.
 
     Raises:
-        ConfigError: It asks for a GPU, and there is none.
+        ConfigError: A GPU is asked for and there is none.
     """
     if config.device == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("device: cuda was asked for and none is there; use device=auto or device=cpu")
+        raise ConfigError("device: got cuda, and there is no such GPU; use device=auto or device=cpu")
     return torch.device("cuda" if config.device != "cpu" and torch.cuda.is_available() else "cpu")
 
 
 def _check_backbone(task: Task, config: Config) -> None:
-    """Looks up everything that a configuration names of its backbone.
+    """Checks sizes, layers, stages and pooling of the backbone section.
 
     Raises:
-        ConfigError: Something of it does not exist.
+        UnknownNameError: There is no such backbone.
+        ConfigError: A size is too small for it, or a layer, stage or pooling does not exist.
     """
-    record = find_backbone(config.backbone.name)
-    wanted = config.backbone
-    for size in (wanted.size, *wanted.candidate_sizes):
+    section, record = config.backbone, find_backbone(config.backbone.name)
+    sizes = [("size", section.size), *(("candidate_sizes", size) for size in section.candidate_sizes)]
+    for key, size in sizes:
         if size < record.min_size:
-            raise ConfigError(f"backbone.size: {size}; {record.name} needs at least {record.min_size} pixels")
-    for layer in () if wanted.layers == "auto" else wanted.layers:
+            raise ConfigError(f"backbone.{key}: got {size}; {record.name} needs at least {record.min_size} pixels")
+    for layer in () if section.layers == "auto" else section.layers:
         if layer not in record.feature_layers:
             known = ", ".join(record.feature_layers)
             raise ConfigError(f"backbone.layers: no layer {layer!r}; {record.name} has {known}")
-    for stage in wanted.transfer_stages or ():
+    for stage in section.transfer_stages or ():
         if stage not in record.stages:
             known = ", ".join(record.stages)
             raise ConfigError(f"backbone.transfer_stages: no stage {stage!r}; {record.name} has {known}")
-    if wanted.pooling not in POOLINGS:
-        raise ConfigError(f"backbone.pooling: {wanted.pooling!r}; allowed: {', '.join(POOLINGS)}")
+    if section.pooling not in POOLINGS:
+        raise ConfigError(f"backbone.pooling: got {section.pooling!r}; allowed: {', '.join(POOLINGS)}")
 
 
 def _strategy(config: Config, backbone: BackboneRecord) -> tuple[Strategy, Any]:
-    """The strategy and its options, with every default filled in and the schedule spelled out."""
+    """Looks up the strategy, and reads its options with all defaults and the full schedule."""
     strategy = find_strategy(str(config.strategy.get("name", "finetune")))
     options = validate(strategy.options, config.strategy, origin="strategy")
     strategy.check(options, backbone.stages)
@@ -211,16 +242,16 @@ def _strategy(config: Config, backbone: BackboneRecord) -> tuple[Strategy, Any]:
 
 
 def _stages_built(config: Config, backbone: BackboneRecord) -> tuple[str, ...]:
-    """Stages of the backbone that are built in any case; where layers are searched for, the first alone is certain."""
-    wanted = config.backbone.layers
-    if wanted == "auto":
+    """Stages of the backbone that will certainly be built; under `layers: auto` only the first is certain."""
+    layers = config.backbone.layers
+    if layers == "auto":
         return backbone.stages[:1]
-    deepest = max(backbone.stages.index(layer) for layer in wanted or (backbone.default_layer,))
+    deepest = max(backbone.stages.index(layer) for layer in layers or (backbone.default_layer,))
     return backbone.stages[: deepest + 1]
 
 
 def _faults_of_options(task: Task, config: Config) -> Iterator[str]:
-    """Faults of the strategy's options against backbone, application and target, a line a fault."""
+    """Yields the faults of the strategy's options against backbone, application and target."""
     try:
         strategy, options = _strategy(config, find_backbone(config.backbone.name))
     except MedtlError as error:
@@ -233,21 +264,22 @@ def _faults_of_options(task: Task, config: Config) -> Iterator[str]:
 
 
 def _faults_of_augmentation(task: Task, strategy: Strategy, options: Any) -> Iterator[str]:
+    """Yields a fault where the augmentation is unknown, or a strategy that needs one has none."""
     kind = getattr(options, "augmentation", NO_AUGMENTATION)
     if kind not in (NO_AUGMENTATION, *task.augmentations):
         known = [NO_AUGMENTATION, *task.augmentations]
         yield f"strategy.augmentation: {unknown_name('augmentation', kind, known)}"
     if strategy.needs_augmentation and kind == NO_AUGMENTATION:
         allowed = ", ".join(task.augmentations)
-        yield f"strategy.augmentation: {options.name} learns from varied images; choose one of {allowed}"
+        yield f"strategy.augmentation: got {kind}; {options.name} learns from augmented images, allowed: {allowed}"
 
 
 def _faults_without_target(strategy: Strategy, options: Any) -> Iterator[str]:
-    """What only images of an unlabelled target can serve must not be asked for without one."""
+    """Yields a fault for each option that needs the unlabelled images of a target."""
     if strategy.needs_target:
         yield f"strategy.name: {options.name} learns from images of a target; set data.target.domain"
     if getattr(options, "batch_norm", None) == "per_domain":
         yield "strategy.batch_norm: per_domain keeps statistics of a target; set data.target.domain"
     selection = getattr(options, "selection", None)
     if selection in LABEL_FREE:
-        yield f"strategy.selection: {selection} judges unlabelled images; set data.target.domain"
+        yield f"strategy.selection: {selection} uses unlabelled images of a target; set data.target.domain"

@@ -1,4 +1,4 @@
-"""What a trained network says of the images of a split: class scores, out-of-distribution scores, auxiliary scores."""
+"""Scores of a trained network on the images of a split: classes, out-of-distribution, auxiliary tasks."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Scores:
     """Scores of the N images of a split.
 
     Attributes:
-        classes: float64 [N, classes], before the softmax.
-        ood: float64 [N], how unlike the training images each is, 0 to 2.
-        auxiliary: By auxiliary task, float64 [N, answers], before the softmax.
+        classes: float64 [N, classes], logits.
+        ood: float64 [N], cosine distance to the training images, 0 to 2; higher is less like them.
+        auxiliary: By auxiliary task, float64 [N, labels of the task], logits.
     """
 
     classes: Values
@@ -34,13 +34,13 @@ class Scores:
 
 @torch.no_grad()
 def score_split(strategy: Strategy, job: Job, split: Split, reference: Reference) -> Scores:
-    """Scores the images of a split by the network of a job.
+    """Scores the images of a split by the trained network of a job.
 
     Args:
-        strategy: How the network was trained; it takes the features.
-        job: The training that has ended.
+        strategy: The strategy by which the network was trained; it extracts the features.
+        job: The job, after training.
         split: The images.
-        reference: Features of training images, for the out-of-distribution scores.
+        reference: Features of training images, to which out-of-distribution scores measure the distance.
     """
     head, others = job.network.head.to(job.device), job.network.to(job.device).auxiliary_heads()
     rows, ood = [], []
@@ -56,23 +56,29 @@ def score_split(strategy: Strategy, job: Job, split: Split, reference: Reference
 
 
 def reference_features(strategy: Strategy, job: Job, seed: int) -> Reference:
-    """Features of some training images by the trained network; of a target as many as of the labelled images.
+    """Extracts features of randomly drawn training images, the reference of out-of-distribution scores.
 
     Args:
-        strategy: How the network was trained; it takes the features.
-        job: The training that has ended.
-        seed: Seed of the draw of images.
+        strategy: The strategy by which the network was trained; it extracts the features.
+        job: The job, after training; where it has a target, half of the images are the target's.
+        seed: Seed of the draw.
     """
-    seen = [job.train] if job.target is None else [job.train, job.target.train]
+    splits = [job.train] if job.target is None else [job.train, job.target.train]
     blocks = []
-    for split in seen:
-        drawn = generator(seed, "reference codes").permutation(len(split.samples))[: REFERENCE_SIZE // len(seen)]
+    for split in splits:
+        drawn = generator(seed, "reference codes").permutation(len(split.samples))[: REFERENCE_SIZE // len(splits)]
         blocks += [features.float().cpu().numpy() for features in strategy.features(job, split.of(np.sort(drawn)))]
     features = np.concatenate(blocks)
-    # in no order: neighbours in the file must not be slices of one patient
+    # shuffled, so that neighbouring rows of the file are not slices of one patient
     return Reference.of(features[generator(seed, "reference order").permutation(len(features))])
 
 
 def familiar_scores(scores: Values, split: Split, seed: int) -> Values:
-    """Out-of-distribution scores of a split, one for each independent unit."""
+    """Picks one out-of-distribution score for each independent unit of a split.
+
+    Args:
+        scores: float64 [N], out-of-distribution scores of the split's images.
+        split: The images.
+        seed: Seed of the picks.
+    """
     return one_of_each(scores, [sample.series_key for sample in split.samples], split.belonging.units, seed)

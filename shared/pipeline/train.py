@@ -1,4 +1,4 @@
-"""The way through, from a configuration to a finished run folder."""
+"""One training run, from a configuration to a finished run folder."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from shared.errors import ConfigError
 from shared.io.atomic import write_text
 from shared.models.weights import require_weights
 from shared.pipeline.build import read_splits
-from shared.pipeline.finish import Trained, complete
+from shared.pipeline.finish import Trained, finish_run
 from shared.pipeline.fit import fit, fresh_network
 from shared.pipeline.preflight import Experiment, preflight
 from shared.progress import Progress
@@ -36,20 +36,26 @@ log = logging.getLogger(__name__)
 def run(
     task: Task, config: Config, *, root: Path, out: Path | None = None, progress: Progress = lambda *_: None
 ) -> Path:
-    """Trains, evaluates, exports and reports; resumes what an earlier call with the same configuration began.
+    """Trains a network as configured, evaluates, exports and reports it.
+
+    A run that was interrupted resumes, and a finished one is returned as it is.
 
     Args:
         task: The application.
         config: The configuration.
-        root: Where run folders lie.
-        out: The run folder itself, in place of one under `root`.
+        root: Folder that holds run folders.
+        out: The run folder; None: one under `root`, named by `run_name`.
         progress: Called with (what, done, total, note).
 
     Returns:
         The finished run folder.
 
     Raises:
-        MedtlError: One of its leaves, with a message for the person who started the run.
+        ConfigError: The configuration does not fit, or the folder holds something else.
+        DataError: The data cannot be read, split or learnt from.
+        WeightsError: Pretrained weights are missing or damaged.
+        RunError: The run is in use or damaged.
+        ExportError: The exported network differs from the trained one.
     """
     return run_experiment(preflight(task, config), root=root, out=out, progress=progress)
 
@@ -57,7 +63,20 @@ def run(
 def run_experiment(
     experiment: Experiment, *, root: Path, out: Path | None = None, progress: Progress = lambda *_: None
 ) -> Path:
-    """Trains, evaluates, exports and reports an experiment that was checked already; as `run`."""
+    """Trains, evaluates, exports and reports an experiment that `preflight` has checked.
+
+    Args:
+        experiment: The checked configuration.
+        root: Folder that holds run folders.
+        out: The run folder; None: one under `root`, named by `run_name`.
+        progress: Called with (what, done, total, note).
+
+    Returns:
+        The finished run folder.
+
+    Raises:
+        MedtlError: As `run` raises it.
+    """
     require_data(experiment.config.data)
     processes = PartialState(cpu=experiment.device.type == "cpu")
     with processes.main_process_first():
@@ -72,40 +91,53 @@ def run_experiment(
             write_text(folder / "config.yaml", to_yaml(experiment.config))
         trained = _train(experiment, dataset, folder, is_main=processes.is_main_process, progress=progress)
         if processes.is_main_process:
-            complete(experiment, trained, started)
+            finish_run(experiment, trained, started)
     return folder
 
 
 def run_name(experiment: Experiment, dataset: Dataset) -> str:
-    """The run folder's name: the same configuration on the same data always has the same."""
+    """Names the run folder by task, configuration, seed and a hash of configuration and data.
+
+    Args:
+        experiment: The checked configuration.
+        dataset: The data; their fingerprint enters the hash.
+    """
     task, config = experiment.task, experiment.config
     facts = json.dumps([task.name, config.model_dump(mode="json"), dataset.fingerprint], sort_keys=True)
     return f"{task.name}-{config.name}-seed{config.seed}-{hashlib.sha256(facts.encode()).hexdigest()[:8]}"
 
 
 def _load(experiment: Experiment, root: Path, progress: Progress) -> Dataset:
-    """The samples, once it is sure that the weights are there."""
+    """Loads the samples and makes sure of the weights.
+
+    Raises:
+        MedtlError: The data cannot be read or the weights are missing.
+        ConfigError: Images with masks are to be explained and there are none.
+    """
     config, record = experiment.config, experiment.backbone
-    if config.backbone.weights != "imagenet":  # which may take a download: first, whether the data are sound
+    if config.backbone.weights != "imagenet":  # those may need a download, for which sound data are required first
         require_weights(record, config.backbone.weights)
     dataset = load_dataset(experiment.task, config.data, experiment.spec, root, progress)
     require_weights(record, config.backbone.weights)
     if config.explained_images and not any(sample.mask for sample in dataset.samples):
-        raise ConfigError("explained_images: no image of these data has a mask, so it does nothing; leave it out")
+        raise ConfigError(
+            f"explained_images: {config.explained_images} would do nothing, because no image of these data has a mask; "
+            "leave it out"
+        )
     return dataset
 
 
 def _is_done(experiment: Experiment, dataset: Dataset, folder: Path) -> bool:
-    """Whether a folder holds this very run, finished.
+    """Whether a folder holds this run, finished.
 
     Raises:
-        ConfigError: It holds another run, the run on other data, or something else.
+        ConfigError: The folder holds another run, this run on other data, or files that are no run.
     """
     earlier = folder / "config.yaml"
     if earlier.is_file() and earlier.read_text(encoding="utf-8") != to_yaml(experiment.config):
         raise ConfigError(f"{folder} holds a run of another configuration; choose another --out")
     if folder.is_dir() and not earlier.is_file() and any(path.name != ".lock" for path in folder.iterdir()):
-        raise ConfigError(f"{folder} holds something else than a run; choose another --out")
+        raise ConfigError(f"{folder} holds files and no run; choose another --out")
     if not is_finished(folder):
         return False
     check_finished(folder)
@@ -115,7 +147,7 @@ def _is_done(experiment: Experiment, dataset: Dataset, folder: Path) -> bool:
 
 
 def _train(experiment: Experiment, dataset: Dataset, folder: Path, *, is_main: bool, progress: Progress) -> Trained:
-    """Divides the data, reads the images and fits the network; a target is observed on the way."""
+    """Splits the data, reads the images and trains the network; scores of a target are recorded after each epoch."""
     task, config = experiment.task, experiment.config
     other = config.data.exclude_copies_of
     copies_of = () if other is None else task.load(Path(other), options=experiment.spec.options).samples

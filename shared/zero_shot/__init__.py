@@ -1,1 +1,1 @@
-"""Classes of which no image was seen: methods, protocol, study."""
+"""Zero-shot learning: recognising classes of which no training image was seen, by attributes or printed prototypes."""

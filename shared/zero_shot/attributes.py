@@ -1,4 +1,4 @@
-"""A table of attributes: what each class looks like, in words and numbers, so that one never seen can be recognised."""
+"""Tables of class attributes: the description by which a classifier recognises a class that it never saw."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ from shared.errors import DataError, UnknownNameError
 from shared.seeding import generator
 
 MEANING, SOURCE = "meaning", "source"
-"""The first two rows of the file, under the names of the attributes."""
+"""First cells of the two rows below the header: what each attribute means, and the publication that describes it."""
 Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class AttributeTable:
-    """Classes by attributes.
+    """A matrix of classes by attributes, with the meaning and the source of each attribute.
 
     Attributes:
-        classes: Names, one a row.
-        names: Of the attributes, one a column.
-        meanings: What each says, for a reader who checks it.
-        sources: Where it is described.
-        values: float64 [classes, attributes], 0 (absent) to 1 (present); between: in some, or in part.
+        classes: Names of the classes, one a row.
+        names: Names of the attributes, one a column.
+        meanings: What each attribute describes, in a sentence that a reader can check.
+        sources: Publication that describes each attribute.
+        values: float64 [classes, attributes], 0 (absent) to 1 (present); between: present in some members of the
+            class, or in part.
     """
 
     classes: tuple[str, ...]
@@ -38,55 +39,72 @@ class AttributeTable:
     sources: tuple[str, ...]
     values: Values
 
-    def of(self, classes: Sequence[str]) -> Values:
-        """The rows of some classes, float64 [len(classes), attributes].
+    def signatures(self, classes: Sequence[str]) -> Values:
+        """Selects the attribute vectors of some classes, float64 [len(classes), attributes], in the order given.
 
         Raises:
-            UnknownNameError: The table has no such class.
+            UnknownNameError: A class has no row in the table.
         """
         row = {name: i for i, name in enumerate(self.classes)}
         for name in classes:
             if name not in row:
                 raise UnknownNameError(
-                    f"the attribute table has no class {name!r}; it has {', '.join(self.classes)}. Add a row to it"
+                    f"the attribute table has no class {name!r}; it has {', '.join(self.classes)}. Add a row for it"
                 )
         return self.values[[row[name] for name in classes]]
 
     def randomised(self, seed: int) -> AttributeTable:
-        """The control: each attribute keeps its frequency, but the classes that have it are drawn anew."""
+        """Permutes each column among the classes: a control whose attributes keep their frequency but no meaning.
+
+        Args:
+            seed: Seed of the permutations.
+        """
         random = generator(seed, "random attributes")
         columns = [random.permutation(column) for column in self.values.T]
         return replace(self, values=np.stack(columns, axis=1))
 
 
 def read_table(path: Path) -> AttributeTable:
-    """Reads a CSV: a header `class` and the attributes, a row `meaning`, a row `source`, then a row a class.
+    """Reads an attribute table from CSV: the header `class`, rows `meaning` and `source`, then one row for each class.
+
+    Args:
+        path: A UTF-8 file; the header names the attributes, every other cell of a class is a number, 0 to 1.
 
     Raises:
-        DataError: A value is missing or not within 0 to 1, a name stands twice, or two classes look alike.
+        DataError: A cell is empty or not within 0 to 1, a name occurs twice, or two classes have the same row.
     """
     rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"))))
     if len(rows) < 4 or [row[0] for row in rows[:3] if row] != ["class", MEANING, SOURCE]:
-        raise DataError(f"{path.name} must begin with the rows class, {MEANING} and {SOURCE}, then a row a class")
+        raise DataError(
+            f"{path.name} must begin with the rows class, {MEANING} and {SOURCE}, then have one row for each class"
+        )
     for number, row in enumerate(rows, start=1):
         if len(row) != len(rows[0]) or not all(cell.strip() for cell in row):
-            raise DataError(f"{path.name}, row {number}: {len(rows[0])} cells are needed, none of them empty")
+            filled = sum(bool(cell.strip()) for cell in row)
+            raise DataError(
+                f"{path.name}, row {number}: {filled} of {len(row)} cells are filled; {len(rows[0])} are needed, none "
+                "of them empty"
+            )
     names, classes = tuple(rows[0][1:]), tuple(row[0] for row in rows[3:])
     for listed in (names, classes):
-        if twice := {name for name in listed if listed.count(name) > 1}:
-            raise DataError(f"{path.name}: {', '.join(sorted(twice))} stands more than once")
-    values = np.array([[_value(cell, row[0], path) for cell in row[1:]] for row in rows[3:]])
-    for one, other in combinations(range(len(classes)), 2):
-        if np.array_equal(values[one], values[other]):
-            raise DataError(f"{path.name}: {classes[one]} and {classes[other]} have the same row; tell them apart")
+        if repeated := {name for name in listed if listed.count(name) > 1}:
+            raise DataError(f"{path.name}: {', '.join(sorted(repeated))} occurs more than once; names must be unique")
+    values = np.array([[_read_value(cell, row[0], path) for cell in row[1:]] for row in rows[3:]])
+    for first, second in combinations(range(len(classes)), 2):
+        if np.array_equal(values[first], values[second]):
+            raise DataError(
+                f"{path.name}: {classes[first]} and {classes[second]} have the same row; add an attribute in which "
+                "they differ"
+            )
     return AttributeTable(classes, names, tuple(rows[1][1:]), tuple(rows[2][1:]), values)
 
 
-def _value(cell: str, name: str, path: Path) -> float:
+def _read_value(cell: str, class_name: str, path: Path) -> float:
+    """Reads one cell of a class as a number, 0 to 1."""
     try:
         value = float(cell)
     except ValueError:
         value = np.nan
     if not 0 <= value <= 1:
-        raise DataError(f"{path.name}, class {name}: {cell!r} is no number within 0 to 1")
+        raise DataError(f"{path.name}, class {class_name}: {cell!r} is not a number from 0 to 1")
     return value

@@ -1,4 +1,4 @@
-"""From data to what zero-shot works on: features of a backbone or of a finished run, and their classes."""
+"""Data of a zero-shot study: features of a backbone or of a finished run, and the signatures of their classes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from shared.data.loading import load_dataset
@@ -32,12 +33,12 @@ from shared.zero_shot.protocol import ClassSemantics, FeatureSet
 
 @dataclass(frozen=True)
 class RenderedPrototypes:
-    """Printed images of classes.
+    """Printed images of classes, rendered from fonts.
 
     Attributes:
-        images: As the task preprocesses them.
-        labels: Class of each.
-        digest: Over all that determines the images, for the cache of their features.
+        images: Preprocessed images, as the task hands them to a network.
+        labels: Class of each image.
+        digest: Hash of everything that determines the images; the key of their features in the cache.
     """
 
     images: Sequence[Image]
@@ -47,11 +48,11 @@ class RenderedPrototypes:
 
 @dataclass(frozen=True)
 class SideInformation:
-    """What an application knows of its classes without a picture of them.
+    """Descriptions of an application's classes that need no image of the kind that is classified.
 
     Attributes:
         table: Attributes of all classes.
-        prints: RenderedPrototypes of some classes on the grid of a preprocessing; None where classes cannot be printed.
+        prints: Renders the classes that it is given, preprocessed as stated; None where classes cannot be printed.
     """
 
     table: AttributeTable
@@ -59,35 +60,36 @@ class SideInformation:
 
 
 @dataclass(frozen=True)
-class Data:
-    """Features by split, and what is known of their classes.
+class StudyData:
+    """Features by split, and the signatures of their classes.
 
     Attributes:
-        classes: All of the data.
-        splits: By split.
-        known: Of the classes.
-        notes: What must be said of the data and of what coded them.
-        synthetic: Whether images or network are of synthetic data.
+        classes: Names of all classes of the data.
+        splits: Features of "train", "validation" and "test".
+        semantics: Signatures of the classes.
+        notes: Sentences about data and network that a report must carry.
+        synthetic: Whether the images are synthetic, or the network was trained on synthetic images.
     """
 
     classes: tuple[str, ...]
     splits: Mapping[str, FeatureSet]
-    known: ClassSemantics
+    semantics: ClassSemantics
     notes: tuple[str, ...]
     synthetic: bool
 
 
 @dataclass(frozen=True)
 class FeatureExtractor:
-    """What turns images into features.
+    """A network whose features are used, with the classes and images that it was trained on.
 
     Attributes:
-        network: Its code is taken, its head is not used.
-        spec: The preprocessing of its images.
-        run: Name of the finished run that its weights are of; None where they are of none.
-        learnt: Classes that this run learnt: they are unseen no more.
-        digests: What it has seen, as `shared.runs.folder.read_training_digests` gives it.
-        synthetic: Whether it was trained on synthetic images.
+        network: The network; its head is not used.
+        spec: Preprocessing of its images.
+        run: Name of the finished run whose weights it has; None: its weights come from no run.
+        learnt: Classes that this run was trained on, which therefore cannot be unseen.
+        digests: Digests of the images and patients that the run was trained on, as
+            `shared.runs.folder.read_training_digests` gives them.
+        synthetic: Whether the run was trained on synthetic images.
     """
 
     network: Network
@@ -98,146 +100,172 @@ class FeatureExtractor:
     synthetic: bool = False
 
     def check_unseen(self, names: Collection[str]) -> None:
-        """Sees to it that classes can be unseen.
+        """Refuses classes that the network was trained on.
 
         Raises:
-            UsageError: The network learnt from images of one.
+            UsageError: The network was trained on images of one of the classes.
         """
-        if known := sorted(self.learnt & set(names)):
+        if learnt := sorted(self.learnt & set(names)):
             raise UsageError(
-                f"the run {self.run} learnt {', '.join(known)}, which can then not be unseen; name classes that it "
-                "does not know, or a run that did not learn these"
+                f"the run {self.run} learnt {', '.join(learnt)}, which therefore cannot be unseen; name other classes, "
+                "or a run that was not trained on these"
             )
 
 
 def extractor_of(experiment: Experiment, model: Path | None = None) -> FeatureExtractor:
-    """The network of a finished run at its own layers, or the backbone that a configuration describes.
+    """Builds the feature extractor of an experiment, or takes that of a finished run at the run's own layers.
 
     Args:
-        experiment: A training.
-        model: A finished run, in place of the experiment's backbone and `data.options`; None: the experiment.
+        experiment: The checked configuration; its backbone is the extractor unless a run is named.
+        model: A finished run that replaces the experiment's backbone and `data.options`; None: the backbone.
 
     Raises:
-        MedtlError: As of a training; or the run is unfinished, damaged or of another application.
+        ConfigError: The layers are chosen by `auto`, which needs images of all classes.
+        UsageError: The run belongs to another application, or is no run folder.
+        MedtlError: Weights are missing or damaged, or the run is unfinished or damaged.
     """
     task = experiment.task
     if model is not None:
         network, record = load_trained(model)
         if record.task != task.name:
             raise UsageError(f"{model} is a run of {record.task}; name one of {task.name} with --model")
-        return _of_run(network, record.preprocessing, model)
-    wanted, spec = experiment.config.backbone, experiment.spec
-    require_weights(experiment.backbone, wanted.weights)
-    if wanted.layers == "auto":
-        raise ConfigError("backbone.layers: auto is chosen by images of all classes; name the layers for zero-shot")
+        return _extractor_of_run(network, record.preprocessing, model)
+    backbone, spec = experiment.config.backbone, experiment.spec
+    require_weights(experiment.backbone, backbone.weights)
+    if backbone.layers == "auto":
+        raise ConfigError(
+            "backbone.layers: got auto, which chooses by images of all classes; name the layers for zero-shot"
+        )
     network, _ = build_network(experiment, stated_features(experiment), classes=1)
-    source = Path(wanted.weights)
-    return _of_run(network, spec, source) if is_finished(source) else FeatureExtractor(network, spec)
+    source = Path(backbone.weights)
+    return _extractor_of_run(network, spec, source) if is_finished(source) else FeatureExtractor(network, spec)
 
 
-def _of_run(network: Network, spec: Preprocessing, run: Path) -> FeatureExtractor:
+def _extractor_of_run(network: Network, spec: Preprocessing, run: Path) -> FeatureExtractor:
+    """Records what the run of a network was trained on."""
     record = read_model_record(run)
     return FeatureExtractor(
         network, spec, run.name, frozenset(record.classes), read_training_digests(run), record.synthetic
     )
 
 
-def gather(
+def extract_study_data(
     experiment: Experiment,
-    knowledge: SideInformation,
+    side_information: SideInformation,
     extractor: FeatureExtractor,
     *,
     unseen: Collection[str] = (),
     root: Path,
     progress: Progress,
-) -> Data:
-    """Reads and divides the data as a training does, and takes the features of a network.
+) -> StudyData:
+    """Loads and splits the data of an experiment, and extracts the features of every split.
 
-    Test images that the run behind the network has seen are left out: it would be surer of them than of others.
+    Test images that the extractor's run was trained on are left out: the run knows them better than new ones.
 
     Args:
-        experiment: A training; its backbone is not used.
-        knowledge: What the application knows of its classes.
-        extractor: Takes the features.
-        unseen: Classes that need stand in the test alone.
-        root: Where synthetic data lie.
+        experiment: The checked configuration; its backbone is not used.
+        side_information: Descriptions of the application's classes.
+        extractor: The network whose features are taken.
+        unseen: Classes whose images may all be in the test.
+        root: Folder for generated synthetic data.
         progress: Called with (what, done, total, note).
 
     Raises:
-        UsageError: A class that shall be unseen is not.
-        MedtlError: As of a training; or a class is not in the attribute table.
+        UsageError: The extractor's run was trained on a class that is to be unseen.
+        UnknownNameError: A class of the data has no row in the attribute table.
+        MedtlError: The data cannot be read or split, as in training.
     """
     extractor.check_unseen(unseen)
     task, config = experiment.task, experiment.config
-    network, spec, device = extractor.network, extractor.spec, experiment.device
+    spec = extractor.spec
     dataset = load_dataset(task, config.data, spec, root, progress)
-    knowledge.table.of(dataset.classes)
-    divided = split_data(task, config.data, dataset, test_only=unseen, seed=config.seed, progress=progress)
-    splits = read_splits(task, divided, spec, progress)
-
-    def features(images: Sequence[Image], samples: Sequence[Sample], digest: str, what: str) -> NDArray[np.float32]:
-        said = partial(_features_told, progress, what)
-        found = cached_features(network, FeatureRequest(images, samples, spec, digest, device, said))
-        return np.asarray(found.block(0, len(samples)).numpy())
-
-    coded = {
-        name: FeatureSet(features(split.images, split.samples, dataset.content_hash, f"features, {name}"), split.labels)
-        for name, split in splits.items()
+    side_information.table.signatures(dataset.classes)  # refuses a class without a row before anything is extracted
+    split = split_data(task, config.data, dataset, test_only=unseen, seed=config.seed, progress=progress)
+    splits = read_splits(task, split, spec, progress)
+    extract = partial(_extract, extractor, experiment.device, progress)
+    sets = {
+        name: FeatureSet(extract(f"features, {name}", part.images, part.samples, dataset.content_hash), part.labels)
+        for name, part in splits.items()
     }
-    notes = list(divided.notes)
+    notes = list(split.notes)
     if extractor.run is not None:
-        again = {name: _seen_before(splits[name], extractor.digests) for name in ("validation", "test")}
-        coded["test"] = FeatureSet(coded["test"].features[~again["test"]], coded["test"].labels[~again["test"]])
-        notes.append(_run_in_words(extractor, again))
+        known = {name: _known_images(splits[name], extractor.digests) for name in ("validation", "test")}
+        sets["test"] = FeatureSet(sets["test"].features[~known["test"]], sets["test"].labels[~known["test"]])
+        notes.append(_run_note(extractor, known))
     printed = None
-    if knowledge.prints is not None:
-        prints = knowledge.prints(dataset.classes, spec)
-        names = [Sample(id=f"print-{number}", source="") for number in range(len(prints.images))]
-        each = features(prints.images, names, prints.digest, "features, print")
-        of = np.array(prints.labels)
-        printed = np.stack([each[of == name].mean(axis=0) for name in dataset.classes])
-    known = ClassSemantics.of(dataset.classes, knowledge.table, printed)
-    return Data(dataset.classes, coded, known, tuple(notes), dataset.synthetic or extractor.synthetic)
+    if side_information.prints is not None:
+        prints = side_information.prints(dataset.classes, spec)
+        ids = [Sample(id=f"print-{number}", source="") for number in range(len(prints.images))]
+        features, labels = extract("features, print", prints.images, ids, prints.digest), np.array(prints.labels)
+        printed = np.stack([features[labels == name].mean(axis=0) for name in dataset.classes])
+    semantics = ClassSemantics.from_table(dataset.classes, side_information.table, printed)
+    return StudyData(dataset.classes, sets, semantics, tuple(notes), dataset.synthetic or extractor.synthetic)
 
 
-def _seen_before(split: Split, digests: frozenset[str]) -> Flags:
+def _extract(
+    extractor: FeatureExtractor,
+    device: torch.device,
+    progress: Progress,
+    what: str,
+    images: Sequence[Image],
+    samples: Sequence[Sample],
+    digest: str,
+) -> NDArray[np.float32]:
+    """Extracts the features of images, float32 [N, width], or reads them from the cache."""
+    request = FeatureRequest(
+        images, samples, extractor.spec, digest, device, lambda done, total: progress(what, done, total, "")
+    )
+    cached = cached_features(extractor.network, request)
+    return np.asarray(cached.block(0, len(samples)).numpy())
+
+
+def _known_images(split: Split, digests: frozenset[str]) -> Flags:
+    """Which images of a split, or patients of theirs, a run was trained on, bool [N]."""
     pairs = zip(split.samples, split.images, strict=True)
     return np.array(
         [global_group_digest(one) in digests or image_digest(image) in digests for one, image in pairs], dtype=np.bool_
     )
 
 
-def _run_in_words(extractor: FeatureExtractor, again: Mapping[str, Flags]) -> str:
-    """What the run behind the features means for the numbers."""
-    network, (validation, test) = extractor.network, (again[name] for name in ("validation", "test"))
+def _run_note(extractor: FeatureExtractor, known: Mapping[str, Flags]) -> str:
+    """A sentence on what the run behind the features was trained on and how that bears on the results."""
+    network, (validation, test) = extractor.network, (known[name] for name in ("validation", "test"))
     return (
         f"Features are those of the run {extractor.run} ({', '.join(network.layers)}, {network.pooling}), which learnt "
         f"{len(extractor.learnt)} classes. It has seen {int(test.sum())} of {len(test)} test images, which were left "
-        f"out, and {int(validation.sum())} of {len(validation)} of validation, by which strength and calibration are "
-        "chosen: classes that are held out for that are less strange to it than unseen ones."
+        f"out, and {int(validation.sum())} of {len(validation)} validation images, on which penalty and calibration "
+        "are chosen: the classes held out for that are less new to it than unseen ones."
     )
 
 
-def divisions(
+def repeated_splits(
     experiment: Experiment,
-    knowledge: SideInformation,
+    side_information: SideInformation,
     extractor: FeatureExtractor,
     unseen: Sequence[str],
     count: int,
     *,
     root: Path,
     progress: Progress,
-) -> Iterator[tuple[Data, Sequence[str]]]:
-    """The same unseen classes on data divided by one seed after the other, from that of the configuration on.
+) -> Iterator[tuple[StudyData, Sequence[str]]]:
+    """Yields the data of a study split anew by consecutive seeds, each with the same unseen classes.
+
+    Args:
+        experiment: The checked configuration; its seed is the first.
+        side_information: Descriptions of the application's classes.
+        extractor: The network whose features are taken.
+        unseen: Names of the unseen classes.
+        count: Number of seeds.
+        root: Folder for generated synthetic data.
+        progress: Called with (what, done, total, note).
 
     Raises:
-        MedtlError: As of `gather`.
+        MedtlError: As `extract_study_data` raises it.
     """
     first = experiment.config.seed
     for seed in range(first, first + count):
-        again = experiment.varied(seed=seed)
-        yield gather(again, knowledge, extractor, unseen=unseen, root=root, progress=progress), unseen
-
-
-def _features_told(progress: Progress, what: str, done: int, total: int) -> None:
-    progress(what, done, total, "")
+        varied = experiment.varied(seed=seed)
+        yield (
+            extract_study_data(varied, side_information, extractor, unseen=unseen, root=root, progress=progress),
+            unseen,
+        )

@@ -1,7 +1,8 @@
-"""From features to classes by way of signatures: rows of an attribute table, or features of printed classes.
+"""Zero-shot methods: compatibility functions between image features and class signatures.
 
-Every method here learns on seen classes a compatibility of a code x and a signature s that is linear in x, so that a
-linear head over features says it for any list of classes, seen or not.
+A signature describes a class: its row of the attribute table, or the mean features of its printed images. Every method
+learns on seen classes a score of features x and signature s that is linear in x, and that any class, seen or unseen,
+has by its signature.
 """
 
 from __future__ import annotations
@@ -19,70 +20,78 @@ from shared.seeding import derive_seed, generator
 
 Values = NDArray[np.float64]
 Labels = NDArray[np.int64]
-WIDTH = 256
-"""Principal components of the features that are kept: far fewer images than numbers of a code teach a map."""
-AXES_SAMPLE = 1_000
-"""Images that span them."""
+MAX_COMPONENTS = 256
+"""Principal components of the features that are kept: images are too few to fit a map over all features."""
+PCA_IMAGES = 1_000
+"""Images from which the principal components are computed, at most."""
 MIN_VARIANCE_SHARE = 1e-6
 """Share of the largest variance below which a component is rounding."""
-CLIP = 0.05
-"""Least and largest value of an attribute to DAP, which else is ever surer of one that all seen classes share."""
-EPOCHS, BATCH, MARGIN = 30, 128, 0.1
-"""Of the ranking loss."""
+ATTRIBUTE_MARGIN = 0.05
+"""DAP clips attributes to this value from 0 and from 1: else it grows ever surer of one that all seen classes share."""
+EPOCHS, BATCH_SIZE, HINGE_MARGIN = 30, 128, 0.1
+"""Training of the ranking losses (ALE, DeViSE): epochs, images a batch, margin of the hinge."""
 
 
 @dataclass(frozen=True)
 class PrincipalAxes:
-    """The axes in which features are compared: the leading principal components of training features.
+    """Projects features onto the leading principal components of training features.
 
     Attributes:
-        mean: float32 [width].
-        axes: float32 [width, kept], scaled so that the first component has variance 1.
+        mean: float32 [width], mean of the training features.
+        components: float32 [width, kept], scaled so that the first projected feature has variance 1.
     """
 
     mean: NDArray[np.float32]
-    axes: NDArray[np.float32]
+    components: NDArray[np.float32]
 
     @classmethod
-    def of(cls, features: NDArray[np.floating], *, kept: int = WIDTH, seed: int = 0) -> PrincipalAxes:
-        """Of training features [N, width]; up to `AXES_SAMPLE` of them, drawn at random, span the axes."""
-        drawn = generator(seed, "principal components").permutation(len(features))[:AXES_SAMPLE]
-        some = features[np.sort(drawn)].astype(np.float32)
-        mean = some.mean(axis=0)
-        some -= mean
-        # dual: there are fewer images than numbers of a code
-        squares, mixes = np.linalg.eigh(some @ some.T)
-        leading = np.argsort(squares)[::-1][: min(kept, len(some) - 1, features.shape[1])]
-        leading = leading[squares[leading] > squares.max() * MIN_VARIANCE_SHARE]
-        scale = np.sqrt(squares[leading]) * np.sqrt(squares.max() / len(some))
-        return cls(mean, (some.T @ mixes[:, leading] / scale).astype(np.float32))
+    def fit(
+        cls, features: NDArray[np.floating], *, max_components: int = MAX_COMPONENTS, seed: int = 0
+    ) -> PrincipalAxes:
+        """Computes the principal components of training features.
 
-    def __call__(self, features: NDArray[np.floating]) -> Values:
-        """Features [N, width] in these axes, float64 [N, kept]."""
-        return ((features.astype(np.float32) - self.mean) @ self.axes).astype(np.float64)
+        Args:
+            features: float [N, width]; of more than `PCA_IMAGES` rows that many are drawn at random.
+            max_components: Components kept, at most.
+            seed: Seed of the draw.
+        """
+        drawn = generator(seed, "principal components").permutation(len(features))[:PCA_IMAGES]
+        centred = features[np.sort(drawn)].astype(np.float32)
+        mean = centred.mean(axis=0)
+        centred -= mean
+        # the Gram matrix of images is smaller than the covariance of features
+        eigenvalues, eigenvectors = np.linalg.eigh(centred @ centred.T)
+        leading = np.argsort(eigenvalues)[::-1][: min(max_components, len(centred) - 1, features.shape[1])]
+        leading = leading[eigenvalues[leading] > eigenvalues.max() * MIN_VARIANCE_SHARE]
+        scale = np.sqrt(eigenvalues[leading]) * np.sqrt(eigenvalues.max() / len(centred))
+        return cls(mean, (centred.T @ eigenvectors[:, leading] / scale).astype(np.float32))
+
+    def transform(self, features: NDArray[np.floating]) -> Values:
+        """Projects features [N, width], float64 [N, kept]."""
+        return ((features.astype(np.float32) - self.mean) @ self.components).astype(np.float64)
 
 
 @dataclass(frozen=True)
 class Compatibility:
-    """score(x, s) = s . (matrix x + bias) - offset(s).
+    """Scores features x against class signatures s: s . (matrix x + bias) - offset(s).
 
     Attributes:
-        matrix: float64 [signature, code].
+        matrix: float64 [signature, width].
         bias: float64 [signature].
-        offset: float64 [classes] of signatures [classes, signature].
+        offset: Maps signatures float64 [classes, signature] to float64 [classes].
     """
 
     matrix: Values
     bias: Values
     offset: Callable[[Values], Values]
 
-    def predicted(self, features: Values) -> Values:
-        """What is said of each attribute, float64 [N, signature]; of DAP log odds."""
+    def predict_attributes(self, features: Values) -> Values:
+        """Predicts the value of each attribute from features [N, width], float64 [N, signature]; log odds under DAP."""
         return features @ self.matrix.T + self.bias
 
     def scores(self, features: Values, signatures: Values) -> Values:
-        """Float64 [N, classes] of features [N, code] and signatures [classes, signature]."""
-        return self.predicted(features) @ signatures.T - self.offset(signatures)
+        """Scores features [N, width] against signatures [classes, signature], float64 [N, classes]."""
+        return self.predict_attributes(features) @ signatures.T - self.offset(signatures)
 
 
 def _no_offset(signatures: Values) -> Values:
@@ -90,55 +99,61 @@ def _no_offset(signatures: Values) -> Values:
 
 
 def dap(features: Values, labels: Labels, signatures: Values, penalty: float) -> Compatibility:
-    """Direct attribute prediction: a logistic regression for each attribute, then Bayes over the attributes.
+    """Fits direct attribute prediction (DAP): a logistic regression for each attribute, then Bayes over the attributes.
 
     With p = sigmoid(z), log p(a|x) = a z - softplus(z): the second term is alike for all classes, so that only the
-    log odds z and the priors remain. Attributes are told as at least `CLIP` and at most 1 - `CLIP`, in training as in
+    log odds z and the priors remain. Attributes are clipped to `ATTRIBUTE_MARGIN` from 0 and from 1, in training as in
     the prior: one that all seen classes share is then predicted as its prior and decides nothing.
 
     Args:
-        features: float64 [N, code] of images of seen classes.
+        features: float64 [N, width] of images of seen classes.
         labels: int64 [N], rows of `signatures`.
-        signatures: float64 [classes, attributes], 0 to 1; the seen classes.
-        penalty: L2 on the weights, of the mean loss.
+        signatures: float64 [classes, attributes], 0 to 1; the attributes of the seen classes.
+        penalty: Strength of L2 on the weights, against the mean loss.
 
     Source: Lampert, Nickisch & Harmeling, IEEE TPAMI 36(3):453, 2014, section 3.1, equation 2.
     """
-    count, width = features.shape
-    padded = np.concatenate([features, np.ones((count, 1))], axis=1)
-    told = signatures.clip(CLIP, 1 - CLIP)
-    wanted = told[labels]
-    weights = (1.0 / np.bincount(labels, minlength=len(signatures)).clip(1))[labels, np.newaxis]
-    weights = weights / weights.sum()
-
-    def loss(flat: Values) -> tuple[float, Values]:
-        matrix = flat.reshape(-1, width + 1)
-        odds = padded @ matrix.T
-        kept = matrix.copy()
-        kept[:, -1] = 0.0
-        value = (weights * (np.logaddexp(0.0, odds) - wanted * odds)).sum() + 0.5 * penalty * (kept**2).sum()
-        slope = (weights * (expit(odds) - wanted)).T @ padded + penalty * kept
-        return float(value), slope.ravel()
-
-    start = np.zeros(signatures.shape[1] * (width + 1))
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 60}).x.reshape(-1, width + 1)
-    prior = told.mean(axis=0)
+    clipped = signatures.clip(ATTRIBUTE_MARGIN, 1 - ATTRIBUTE_MARGIN)
+    regressions = _fit_logistic(features, labels, clipped, penalty)
+    prior = clipped.mean(axis=0)
 
     def offset(rows: Values) -> Values:
         return rows @ np.log(prior) + (1 - rows) @ np.log1p(-prior)
 
-    return Compatibility(found[:, :-1], found[:, -1], offset)
+    return Compatibility(regressions[:, :-1], regressions[:, -1], offset)
+
+
+def _fit_logistic(features: Values, labels: Labels, attributes: Values, penalty: float) -> Values:
+    """Fits one logistic regression for each attribute, classes weighted alike; float64 [attributes, width + 1]."""
+    count, width = features.shape
+    padded = np.concatenate([features, np.ones((count, 1))], axis=1)
+    targets = attributes[labels]
+    weights = (1.0 / np.bincount(labels, minlength=len(attributes)).clip(1))[labels, np.newaxis]
+    weights = weights / weights.sum()
+
+    def loss(flat: Values) -> tuple[float, Values]:
+        matrix = flat.reshape(-1, width + 1)
+        log_odds = padded @ matrix.T
+        penalised = matrix.copy()
+        penalised[:, -1] = 0.0
+        value = (weights * (np.logaddexp(0.0, log_odds) - targets * log_odds)).sum()
+        gradient = (weights * (expit(log_odds) - targets)).T @ padded + penalty * penalised
+        return float(value + 0.5 * penalty * (penalised**2).sum()), gradient.ravel()
+
+    start = np.zeros(attributes.shape[1] * (width + 1))
+    solution = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 60}).x
+    return np.asarray(solution.reshape(-1, width + 1), dtype=np.float64)
 
 
 def eszsl(features: Values, labels: Labels, signatures: Values, penalty: float, balance: float = 1.0) -> Compatibility:
-    """Embarrassingly simple zero-shot learning: V = (X'X + g I)^-1 X'Y S (S'S + l I)^-1, Y of 1 and -1.
+    """Fits ESZSL in closed form: V = (X'X + gamma I)^-1 X'Y S (S'S + lambda I)^-1, with Y of 1 and -1.
 
     Args:
-        features: As of `dap`.
-        labels: As of `dap`.
-        signatures: float64 [classes, attributes].
-        penalty: g as a multiple of N.
-        balance: l.
+        features: float64 [N, width] of images of seen classes.
+        labels: int64 [N], rows of `signatures`.
+        signatures: float64 [classes, attributes] of the seen classes.
+        penalty: Strength of the ridge on features: gamma / N.
+        balance: Strength of the ridge on signatures: lambda.
 
     Source: Romera-Paredes & Torr, ICML 2015, equation 6.
     """
@@ -152,34 +167,34 @@ def eszsl(features: Values, labels: Labels, signatures: Values, penalty: float, 
 def ranked(
     features: Values, labels: Labels, signatures: Values, penalty: float, *, by_rank: bool = True, seed: int = 0
 ) -> Compatibility:
-    """A bilinear compatibility under a ranking loss, by Adam in mini-batches.
+    """Fits a bilinear compatibility under a ranking loss (ALE or DeViSE), by Adam in mini-batches.
 
     Args:
-        features: As of `dap`.
-        labels: As of `dap`.
-        signatures: float64 [classes, attributes], of unit length.
-        penalty: L2 on the matrix.
+        features: float64 [N, width] of images of seen classes.
+        labels: int64 [N], rows of `signatures`.
+        signatures: float64 [classes, attributes] of the seen classes, each of unit length.
+        penalty: Strength of L2 on the matrix.
         by_rank: Whether violations are weighted by the rank of the true class (ALE), or all alike (DeViSE).
-        seed: Of the order of the images.
+        seed: Seed of the order of the images.
 
     Source: ALE: Akata et al., IEEE TPAMI 38(7):1425, 2016, equation 11; DeViSE: Frome et al., NIPS 2013, equation 1.
     """
-    table = torch.tensor(signatures, dtype=torch.float32)
-    images, truth = torch.tensor(features, dtype=torch.float32), torch.tensor(labels)
+    classes = torch.tensor(signatures, dtype=torch.float32)
+    images, targets = torch.tensor(features, dtype=torch.float32), torch.tensor(labels)
     matrix = torch.zeros(signatures.shape[1], features.shape[1], requires_grad=True)
     optimiser = torch.optim.Adam([matrix], lr=1e-2)
     order = torch.Generator().manual_seed(derive_seed(seed, "ranking"))
-    beta = torch.cumsum(1.0 / torch.arange(1, len(signatures) + 1), dim=0)
+    rank_weights = torch.cumsum(1.0 / torch.arange(1, len(signatures) + 1), dim=0)
     for _ in range(EPOCHS):
-        for rows in torch.randperm(len(images), generator=order).split(BATCH):  # type: ignore[no-untyped-call]
-            scores = images[rows] @ matrix.T @ table.T
-            own = scores.gather(1, truth[rows, None])
-            hinge = torch.relu(MARGIN + scores - own).scatter(1, truth[rows, None], 0.0)
-            total = hinge.sum(dim=1)
+        for rows in torch.randperm(len(images), generator=order).split(BATCH_SIZE):  # type: ignore[no-untyped-call]
+            scores = images[rows] @ matrix.T @ classes.T
+            true_score = scores.gather(1, targets[rows, None])
+            hinge = torch.relu(HINGE_MARGIN + scores - true_score).scatter(1, targets[rows, None], 0.0)
+            violation = hinge.sum(dim=1)
             if by_rank:
                 rank = (hinge > 0).sum(dim=1).clamp(min=1)
-                total = total * beta[rank - 1] / rank
-            loss = total.mean() + penalty * matrix.square().sum()
+                violation = violation * rank_weights[rank - 1] / rank
+            loss = violation.mean() + penalty * matrix.square().sum()
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
@@ -189,38 +204,38 @@ def ranked(
 def prototypes(
     features: Values, labels: Labels, signatures: Values, penalty: float, shrinkage: float = 0.2
 ) -> Compatibility:
-    """The nearest class mean, where that of a class never seen is predicted from its signature: a mean code in print.
+    """Fits a nearest-mean classifier whose class means are predicted from the mean features of printed images.
 
-    What writing adds to print is learnt on seen classes by ridge regression on the difference of the means, so that
-    under a strong penalty print is moved by their mean difference alone. Distances are Mahalanobis, by the spread
+    The difference between handwritten and printed means is learnt on seen classes by ridge regression, so that under a
+    strong penalty every printed mean moves by the mean difference alone. Distances are Mahalanobis, by the covariance
     within seen classes.
 
     Args:
-        features: As of `dap`.
-        labels: As of `dap`; every class of `signatures` has some.
-        signatures: float64 [classes, code], mean features of printed classes in the axes of `features`.
-        penalty: Of the ridge.
-        shrinkage: Share of the mean variance that is added to the spread, 0 to 1.
+        features: float64 [N, width] of images of seen classes.
+        labels: int64 [N], rows of `signatures`; every class has at least one image.
+        signatures: float64 [classes, width], mean features of printed images, projected as `features` are.
+        penalty: Strength of the ridge.
+        shrinkage: Share of the covariance that is replaced by the mean variance on all axes, 0 to 1.
 
     Source: a bias between projected and real prototypes closed by regression: Zhang & Saligrama, ICCV 2015; shrunken
         discriminant analysis: Friedman, JASA 84:165, 1989, equation 18.
     """
     means = np.stack([features[labels == number].mean(axis=0) for number in range(len(signatures))])
-    middle, shift = signatures.mean(axis=0), (means - signatures).mean(axis=0)
-    apart, wanted = signatures - middle, means - signatures - shift
-    # dual: there are fewer classes than numbers of a code
-    gram = apart @ apart.T
-    weights = np.linalg.solve(gram + penalty * np.trace(gram) / len(gram) * np.eye(len(gram)), wanted)
-    away = features - means[labels]
-    spread = away.T @ away / len(away)
-    spread = (1 - shrinkage) * spread + shrinkage * np.trace(spread) / len(spread) * np.eye(len(spread))
-    moved = np.eye(len(middle)) + weights.T @ apart
-    rest = shift - weights.T @ apart @ middle
-    precision = np.linalg.inv(spread)
+    centre, shift = signatures.mean(axis=0), (means - signatures).mean(axis=0)
+    centred, residuals = signatures - centre, means - signatures - shift
+    # the Gram matrix of classes is smaller than the covariance of features
+    gram = centred @ centred.T
+    weights = np.linalg.solve(gram + penalty * np.trace(gram) / len(gram) * np.eye(len(gram)), residuals)
+    deviations = features - means[labels]
+    covariance = deviations.T @ deviations / len(deviations)
+    isotropic = shrinkage * np.trace(covariance) / len(covariance) * np.eye(len(covariance))
+    precision = np.linalg.inv((1 - shrinkage) * covariance + isotropic)
+    projection = np.eye(len(centre)) + weights.T @ centred
+    intercept = shift - weights.T @ centred @ centre
 
     def offset(rows: Values) -> Values:
-        placed = rows @ moved.T + rest
-        # `rest` scores x alike for all classes: only the length remains
-        return 0.5 * np.einsum("ij,jk,ik->i", placed, precision, placed)
+        predicted_means = rows @ projection.T + intercept
+        # `intercept` scores x alike for all classes: only the length of the mean remains
+        return 0.5 * np.einsum("ij,jk,ik->i", predicted_means, precision, predicted_means)
 
-    return Compatibility(moved.T @ precision, np.zeros(len(middle)), offset)
+    return Compatibility(projection.T @ precision, np.zeros(len(centre)), offset)

@@ -1,4 +1,4 @@
-"""Zero-shot by the field's protocol: choice on held-out seen classes, then one look at classes never seen.
+"""Generalised zero-shot protocol: hyperparameters chosen on held-out seen classes, then one look at unseen classes.
 
 Source: Xian et al., Zero-Shot Learning - A Comprehensive Evaluation, IEEE TPAMI 41(9):2251, 2019.
 """
@@ -18,28 +18,30 @@ from shared.zero_shot.methods import Compatibility, PrincipalAxes, Values, dap, 
 from shared.zero_shot.metrics import (
     Flags,
     Labels,
-    area,
+    area_under_curve,
     best_stacking_shift,
     class_accuracy,
-    curve,
     evaluate_at,
+    seen_unseen_curve,
     unseen_accuracy,
 )
 
-MOST_TURNS = 5
-"""Choices of seen classes that stand for unseen ones, at most: each costs a fit of every strength."""
+MAX_CLASS_FOLDS = 5
+"""Folds of seen classes that are held out in turn, at most: each costs one fit for every penalty."""
+MAX_CURVE_POINTS = 100
+"""About how many points of a seen-unseen curve are kept for the report."""
 Fit = Callable[[Values, Labels, Values, float], Compatibility]
 
 
 @dataclass(frozen=True)
 class Method:
-    """A way from features to classes.
+    """A zero-shot method with the signatures it takes and the penalties to choose among.
 
     Attributes:
-        fit: One of `shared.zero_shot.methods`.
-        printed: Whether signatures are mean features of printed classes, and not rows of the table.
-        centred: Whether rows of the table are centred on the seen classes and brought to unit length.
-        penalties: Strengths to choose among.
+        fit: A function of `shared.zero_shot.methods`.
+        printed: Whether signatures are mean features of printed classes, and not attributes.
+        centred: Whether attributes are centred on the seen classes and scaled to unit length.
+        penalties: Regularisation strengths to choose among.
     """
 
     fit: Fit
@@ -59,7 +61,7 @@ METHODS: Mapping[str, Method] = {
 
 @dataclass(frozen=True)
 class FeatureSet:
-    """Features of images and what they show.
+    """Features of images with their labels.
 
     Attributes:
         features: float32 [N, width].
@@ -70,91 +72,103 @@ class FeatureSet:
     labels: Labels
 
     def of_classes(self, classes: Sequence[int]) -> FeatureSet:
-        """The images of some classes alone."""
+        """Selects the images of some classes."""
         rows = np.isin(self.labels, classes)
         return FeatureSet(self.features[rows], self.labels[rows])
 
-    def also(self, other: FeatureSet) -> FeatureSet:
-        """These and others."""
+    def joined(self, other: FeatureSet) -> FeatureSet:
+        """Appends the images of another set to these."""
         return FeatureSet(np.concatenate([self.features, other.features]), np.concatenate([self.labels, other.labels]))
 
 
 @dataclass(frozen=True)
 class ClassSemantics:
-    """What is known of every class, seen or not.
+    """Signatures of all classes of a dataset, seen and unseen.
 
     Attributes:
-        classes: Names.
-        table: float64 [classes, attributes].
-        printed: float32 [classes, width], mean features of each as print shows it; None where there is none.
+        classes: Names of the classes.
+        attributes: float64 [classes, attributes], 0 to 1.
+        printed: float32 [classes, width], mean features of the printed images of each class; None: there are none.
     """
 
     classes: tuple[str, ...]
-    table: Values
+    attributes: Values
     printed: NDArray[np.float32] | None
 
     @classmethod
-    def of(cls, classes: Sequence[str], table: AttributeTable, printed: NDArray[np.float32] | None) -> ClassSemantics:
-        """Of the classes of a dataset."""
-        return cls(tuple(classes), table.of(classes), printed)
+    def from_table(
+        cls, classes: Sequence[str], table: AttributeTable, printed: NDArray[np.float32] | None
+    ) -> ClassSemantics:
+        """Looks up the attributes of the classes of a dataset.
+
+        Raises:
+            UnknownNameError: A class has no row in the table.
+        """
+        return cls(tuple(classes), table.signatures(classes), printed)
 
     def shuffled(self, table: AttributeTable, seed: int) -> ClassSemantics:
-        """The control: signatures that say nothing of their classes."""
+        """Draws the control: attributes of a randomised table, and printed features exchanged among the classes."""
         order = generator(seed, "random signatures").permutation(len(self.classes))
         printed = None if self.printed is None else self.printed[order]
-        return ClassSemantics(self.classes, table.randomised(seed).of(self.classes), printed)
+        return ClassSemantics(self.classes, table.randomised(seed).signatures(self.classes), printed)
 
 
 @dataclass(frozen=True)
 class FittedMethod:
-    """A method fitted to the images of seen classes.
+    """A method that was fitted to images of seen classes.
 
     Attributes:
-        frame: The axes of its features.
-        model: The compatibility.
-        signatures: float64 [classes, signature], of all classes as the model takes them.
+        axes: Projection of the features.
+        model: The fitted compatibility.
+        signatures: float64 [classes, signature] of all classes, prepared as the model needs them.
     """
 
-    frame: PrincipalAxes
+    axes: PrincipalAxes
     model: Compatibility
     signatures: Values
 
     def scores(self, features: NDArray[np.floating]) -> Values:
-        """Float64 [N, classes]."""
-        return self.model.scores(self.frame(features), self.signatures)
-
-    def head(self, shift: float, unseen: Flags) -> tuple[Values, Values]:
-        """The same as a linear head over features, calibrated: weight [classes, width] and bias [classes]."""
-        mixed = self.signatures @ self.model.matrix
-        weight = mixed @ self.frame.axes.T.astype(np.float64)
-        bias = self.signatures @ self.model.bias - self.model.offset(self.signatures) - weight @ self.frame.mean
-        return weight, bias - shift * ~unseen
+        """Scores features [N, width] against all classes, float64 [N, classes]."""
+        return self.model.scores(self.axes.transform(features), self.signatures)
 
 
-def fit(method: Method, frame: PrincipalAxes, train: FeatureSet, known: ClassSemantics, penalty: float) -> FittedMethod:
-    """A method fitted to images; the classes they show are the seen ones."""
+def fit(
+    method: Method, axes: PrincipalAxes, train: FeatureSet, semantics: ClassSemantics, penalty: float
+) -> FittedMethod:
+    """Fits a method to training images, whose classes are the seen ones.
+
+    Args:
+        method: The method.
+        axes: Projection of the features, fitted to training features.
+        train: Images of the seen classes.
+        semantics: Signatures of all classes.
+        penalty: Regularisation strength.
+
+    Raises:
+        ValueError: The method needs printed images and there are none.
+    """
     seen = np.unique(train.labels)
     if method.printed:
-        if known.printed is None:
-            raise ValueError("there is no print of these classes")
-        signatures = frame(known.printed)
+        if semantics.printed is None:
+            raise ValueError("this method needs features of printed images, and these classes have none")
+        signatures = axes.transform(semantics.printed)
     else:
-        signatures = known.table
+        signatures = semantics.attributes
     if method.centred:
         signatures = signatures - signatures[seen].mean(axis=0)
         signatures = signatures / np.linalg.norm(signatures, axis=1, keepdims=True).clip(1e-9)
-    own = np.searchsorted(seen, train.labels)
-    return FittedMethod(frame, method.fit(frame(train.features), own, signatures[seen], penalty), signatures)
+    rows = np.searchsorted(seen, train.labels)
+    return FittedMethod(axes, method.fit(axes.transform(train.features), rows, signatures[seen], penalty), signatures)
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What held-out seen classes preferred.
+    """Penalty and stacking shift that were chosen on held-out seen classes.
 
     Attributes:
-        penalty: The strength.
-        shift: Of the calibration; 0 where no class could be held out.
-        area: Under the seen-unseen curve on the held-out classes; None where there are none.
+        penalty: Regularisation strength.
+        shift: Subtracted from the scores of seen classes; 0 where no class could be held out.
+        area: Mean area under the seen-unseen curves of the held-out classes, 0 to 1; None where none could be held out.
     """
 
     penalty: float
@@ -162,84 +176,109 @@ class Choice:
     area: float | None
 
 
-def held_out(seen: Labels, unseen_count: int, kept: Labels, seed: int) -> tuple[Labels, ...]:
-    """Which seen classes stand for unseen ones, in turn, while strength and calibration are chosen.
+def class_folds(seen: Labels, unseen_count: int, always_seen: Labels, seed: int) -> tuple[Labels, ...]:
+    """Draws folds of seen classes, each held out in turn in place of the unseen classes.
 
-    Each turn is like what is asked for: as many classes are held out as are unseen, but at most a third of the seen
-    ones, so that enough are left to learn from. Of few classes each is held out once.
+    Each fold resembles the task: it has as many classes as are unseen, but at most a third of the seen ones, so that
+    enough are left to learn from. No class is in two folds.
 
     Args:
-        seen: int64, the classes that are learnt from.
-        unseen_count: How many are unseen in truth.
-        kept: Classes that are never held out, for they are never unseen: those without the event that must not be
-            missed, which all others lie near; a shift that finds them again would call every image unseen.
-        seed: Of the order.
+        seen: int64, the seen classes.
+        unseen_count: Number of unseen classes.
+        always_seen: Classes that are never held out, because they are never unseen: those without the event that must
+            not be missed. All others resemble them; a shift that recovers them would predict every image as unseen.
+        seed: Seed of the order of the classes.
 
     Returns:
-        Classes of each turn; empty where there are not two turns that leave two classes to tell apart, for one turn
-        says nothing of how far its answer can be trusted.
+        Classes of each fold. Empty where two folds that each leave two classes to learn from are not possible: one
+        fold alone shows nothing of how far its answer can be trusted.
     """
-    candidates = np.setdiff1d(seen, kept)
-    count = max(1, min(unseen_count, len(seen) // 3))
-    turns = min(len(candidates) // count, MOST_TURNS)
-    if turns < 2 or len(seen) - count < 2:
+    candidates = np.setdiff1d(seen, always_seen)
+    size = max(1, min(unseen_count, len(seen) // 3))
+    count = min(len(candidates) // size, MAX_CLASS_FOLDS)
+    if count < 2 or len(seen) - size < 2:
         return ()
     order = generator(seed, "held-out classes").permutation(candidates)
-    return tuple(np.sort(order[turn * count : (turn + 1) * count]) for turn in range(turns))
+    return tuple(np.sort(order[fold * size : (fold + 1) * size]) for fold in range(count))
 
 
 def choose(
-    method: Method, train: FeatureSet, validation: FeatureSet, known: ClassSemantics, turns: Sequence[Labels]
+    method: Method, train: FeatureSet, validation: FeatureSet, semantics: ClassSemantics, folds: Sequence[Labels]
 ) -> Choice:
-    """Strength and calibration, by seen classes that are held out as if they had not been seen.
+    """Chooses penalty and stacking shift on seen classes that are held out as if they were unseen.
 
-    The strength is that of the largest mean area under the seen-unseen curve, the shift that of the highest mean H.
-    Without turns the strength is that which tells seen validation images best, and nothing is calibrated.
+    The penalty has the largest mean area under the seen-unseen curve, the shift the highest mean H. Without folds the
+    penalty has the highest accuracy on seen validation images, and nothing is calibrated.
 
     Args:
-        method: Whose strength is chosen.
-        train: Images of seen classes.
-        validation: Further images of the same classes.
-        known: Of all classes; nothing of unseen ones is used.
-        turns: As `held_out` gives them.
+        method: The method whose penalty is chosen.
+        train: Training images of seen classes.
+        validation: Validation images of the same classes.
+        semantics: Signatures of all classes; those of unseen classes are not used.
+        folds: As `class_folds` gives them.
     """
-    if not turns:
-        return Choice(_strength_of_seen(method, train, validation, known), 0.0, None)
-    seen, classes = np.unique(train.labels), np.arange(len(known.classes))
+    if not folds:
+        return Choice(_penalty_of_seen(method, train, validation, semantics), 0.0, None)
     problems: dict[float, list[tuple[Values, Labels, Flags]]] = {penalty: [] for penalty in method.penalties}
-    for held in turns:
-        rest = np.setdiff1d(seen, held).tolist()
-        part = train.of_classes(rest)
-        judged = validation.of_classes(rest).also(train.of_classes(held.tolist()))
-        frame = PrincipalAxes.of(part.features)
-        for penalty, found in problems.items():
-            scores = fit(method, frame, part, known, penalty).scores(judged.features)
-            # classes that are unseen in truth are no candidates here
-            found.append((np.where(np.isin(classes, seen), scores, -np.inf), judged.labels, np.isin(classes, held)))
-    areas = {penalty: float(np.mean([area(curve(*one)) for one in found])) for penalty, found in problems.items()}
+    for held in folds:
+        for penalty, problem in _held_out_problems(method, train, validation, semantics, held):
+            problems[penalty].append(problem)
+    areas = {
+        penalty: float(np.mean([area_under_curve(seen_unseen_curve(*one)) for one in found]))
+        for penalty, found in problems.items()
+    }
     best = max(areas, key=lambda penalty: areas[penalty])
     return Choice(best, best_stacking_shift(problems[best]), areas[best])
 
 
-def _strength_of_seen(method: Method, train: FeatureSet, validation: FeatureSet, known: ClassSemantics) -> float:
-    frame, seen = PrincipalAxes.of(train.features), np.isin(np.arange(len(known.classes)), train.labels)
+def _held_out_problems(
+    method: Method, train: FeatureSet, validation: FeatureSet, semantics: ClassSemantics, held: Labels
+) -> list[tuple[float, tuple[Values, Labels, Flags]]]:
+    """Fits the method without the held-out classes; by penalty: scores, labels and which classes were held out."""
+    seen, classes = np.unique(train.labels), np.arange(len(semantics.classes))
+    rest = np.setdiff1d(seen, held).tolist()
+    part = train.of_classes(rest)
+    judged = validation.of_classes(rest).joined(train.of_classes(held.tolist()))
+    axes = PrincipalAxes.fit(part.features)
+    found = []
+    for penalty in method.penalties:
+        scores = fit(method, axes, part, semantics, penalty).scores(judged.features)
+        # the classes that are unseen in the test are no candidates here
+        scores = np.where(np.isin(classes, seen), scores, -np.inf)
+        found.append((penalty, (scores, judged.labels, np.isin(classes, held))))
+    return found
 
-    def told(penalty: float) -> float:
-        scores = fit(method, frame, train, known, penalty).scores(validation.features)
+
+def _penalty_of_seen(method: Method, train: FeatureSet, validation: FeatureSet, semantics: ClassSemantics) -> float:
+    """The penalty with the highest per-class accuracy on validation images of seen classes."""
+    axes, seen = PrincipalAxes.fit(train.features), np.isin(np.arange(len(semantics.classes)), train.labels)
+
+    def accuracy(penalty: float) -> float:
+        scores = fit(method, axes, train, semantics, penalty).scores(validation.features)
         return class_accuracy(np.where(seen, scores, -np.inf).argmax(axis=1), validation.labels)
 
-    return max(method.penalties, key=told)
+    return max(method.penalties, key=accuracy)
 
 
 def evaluate(model: FittedMethod, test: FeatureSet, unseen: Flags, shift: float) -> dict[str, Any]:
-    """T1, u, s, H and the area under the seen-unseen curve, on test images of seen and unseen classes."""
+    """Measures T1, u, s, H and the area under the seen-unseen curve on test images of seen and unseen classes.
+
+    Args:
+        model: The fitted method.
+        test: Test images.
+        unseen: bool [classes].
+        shift: Subtracted from the scores of seen classes.
+
+    Returns:
+        `t1`, `unseen` (u), `seen` (s), `harmonic` (H), `area`, each 0 to 1, and `curve`: pairs of s and u.
+    """
     scores = model.scores(test.features)
-    point, points = evaluate_at(scores, test.labels, unseen, shift), curve(scores, test.labels, unseen)
+    point, points = evaluate_at(scores, test.labels, unseen, shift), seen_unseen_curve(scores, test.labels, unseen)
     return {
         "t1": unseen_accuracy(scores, test.labels, unseen),
         "unseen": point.unseen,
         "seen": point.seen,
         "harmonic": point.harmonic,
-        "area": area(points),
-        "curve": [[one.seen, one.unseen] for one in points[:: max(1, len(points) // 100)]],
+        "area": area_under_curve(points),
+        "curve": [[one.seen, one.unseen] for one in points[:: max(1, len(points) // MAX_CURVE_POINTS)]],
     }

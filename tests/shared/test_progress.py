@@ -22,11 +22,11 @@ def test_a_log_file_gets_a_line_at_the_beginning_now_and_then_and_at_the_end(
     for done in range(101):
         lines("training", done, 100, f"loss {done}")
         clock.now += LINE_SECONDS / 10
-    said = capsys.readouterr().err.splitlines()
-    assert said[0] == "training: 0/100, loss 0"
-    assert said[1].startswith(f"training: 10/100, {600 / LINE_SECONDS:.1f}/min, {9 * LINE_SECONDS:.0f} s left")
-    assert said[-1].startswith("training: 100/100")
-    assert len(said) == 11
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "training: 0/100, loss 0"
+    assert lines[1].startswith(f"training: 10/100, {600 / LINE_SECONDS:.1f}/min, {9 * LINE_SECONDS:.0f} s left")
+    assert lines[-1].startswith("training: 100/100")
+    assert len(lines) == 11
 
 
 def test_what_takes_a_minute_each_is_told_by_the_minute(capsys: pytest.CaptureFixture[str]) -> None:

@@ -33,7 +33,7 @@ def add(app: typer.Typer, task: "Task") -> None:
         """
         with reported():
             from shared.pipeline.add_class import add_class as write_extended
-            from shared.pipeline.add_class import in_words
+            from shared.pipeline.add_class import describe_addition
             from shared.runs.folder import check_finished
 
             check_finished(model)
@@ -42,6 +42,6 @@ def add(app: typer.Typer, task: "Task") -> None:
                 raise UsageError(f"{refused[0].name} {refused[0].refusal}; give examples that can be judged")
             pictures = [pixels for item in items for pixels in item.slices]
             folder = write_extended(task, model, name, pictures, out)
-            for line in in_words(task, name, len(pictures)):
+            for line in describe_addition(task, name, len(pictures)):
                 typer.echo(line)
             typer.echo(f"{folder}: predict with --model {folder}")

@@ -1,1 +1,1 @@
-"""Which backbone, strategy and layer to begin with, measured on the data."""
+"""Advice on where to begin: backbone, strategy, layer and rates, chosen by measurements on the user's data."""

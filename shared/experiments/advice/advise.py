@@ -1,4 +1,4 @@
-"""Which backbone, strategy, layer and rates to begin with on a person's data, measured and not guessed."""
+"""Measures candidates on the user's data and advises which backbone, strategy, layer and rates to begin with."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 
 from shared.config.schema import Config, split_shares
 from shared.errors import UsageError
-from shared.experiments.advice.candidates import Candidate, linear_candidates, profiles_of, tuned_candidates
-from shared.experiments.advice.depth_profile import Profile
+from shared.experiments.advice.candidates import Candidate, depth_profiles, linear_candidates, tuned_candidates
+from shared.experiments.advice.depth_profile import DepthProfile
 from shared.experiments.advice.pool import Pool, learning_pool
 from shared.experiments.advice.recipes import FINETUNE, PROBE, recipe
 from shared.experiments.advice.rules import SCENARIOS, is_alike, size_of, tuning_pays
@@ -27,46 +27,59 @@ from shared.training.precision import fast_precision
 def advise(
     task: Task, config: Config, *, weights: Sequence[Path], root: Path, progress: Progress
 ) -> tuple[dict[str, Any], Config]:
-    """Measures, and says what to begin with.
+    """Reads the data, measures linear heads and short fine-tuning on every backbone at hand, and advises a run.
 
     Args:
         task: The application.
-        config: Data, seed, device and sides of the images; what it says else of backbone and strategy is not used.
-        weights: Weights files, runs or folders beside those that are found by themselves.
-        root: Where the synthetic data lie.
+        config: Data, seed, device and image sides; its other settings of backbone and strategy are not used.
+        weights: Weights files, runs or folders, searched in addition to the usual places.
+        root: Folder for generated synthetic data.
         progress: Called with (what, done, total, note).
 
     Returns:
-        What was measured and what is advised, as plain data; and the configuration of a run.
+        Measurements and advice as plain data, and the configuration of the advised run.
 
     Raises:
-        MedtlError: One of its leaves: no data, no weights, or too few groups for folds.
+        UsageError: No weights are at hand, or the images are too small for every backbone that has some.
+        DataError: The data cannot be read, or all belong to one group.
+        ConfigError: The configuration chooses its own test or budget.
     """
     started = time.monotonic()
     task.register_backbones()
-    found, missing = available_backbones(weights)
+    available, missing = available_backbones(weights)
     size = config.backbone.size
-    fitting = [one for one in found if find_backbone(one.name).min_size <= size]
+    fitting = [one for one in available if find_backbone(one.name).min_size <= size]
     if not fitting:
-        least = min(find_backbone(one.name).min_size for one in found)
-        raise UsageError(f"backbone.size is {size}; the backbones whose weights are here need at least {least} pixels")
-    experiment = preflight(task, _with_any_backbone(config, fitting[0]))
+        smallest = min(find_backbone(one.name).min_size for one in available)
+        raise UsageError(
+            f"backbone.size is {size}; the backbones whose weights are here need at least {smallest} pixels: set a "
+            "larger backbone.size"
+        )
+    experiment = preflight(task, _with_backbone(config, fitting[0]))
     pool = learning_pool(experiment, root=root, progress=progress)
     tree, advised = advise_on(Setting.read(experiment, pool, progress), fitting)
     tree["missing"] = [asdict(one) for one in missing]
-    tree["too_small_for"] = sorted({one.name for one in found} - {one.name for one in fitting})
+    tree["too_small_for"] = sorted({one.name for one in available} - {one.name for one in fitting})
     tree["seconds"] = time.monotonic() - started
     return tree, advised
 
 
-def _with_any_backbone(config: Config, one: LocalWeights) -> Config:
-    """The configuration on a backbone that is here, so that it can be checked; advice chooses among all."""
+def _with_backbone(config: Config, one: LocalWeights) -> Config:
+    """Names a backbone whose weights are at hand, so that the configuration can be checked; advice chooses later."""
     return config.model_copy(update={"backbone": config.backbone.model_copy(update={"name": one.name})})
 
 
 def advise_on(setting: Setting, backbones: Sequence[LocalWeights]) -> tuple[dict[str, Any], Config]:
-    """The same on images that were read already."""
-    profiles = profiles_of(setting, backbones)
+    """Measures candidates on images that were already read, and advises a run.
+
+    Args:
+        setting: The images, their folds and their scorer.
+        backbones: Backbones to try, with their weights.
+
+    Returns:
+        Measurements and advice as plain data, and the configuration of the advised run.
+    """
+    profiles = depth_profiles(setting, backbones)
     linear = linear_candidates(setting, profiles)
     base = max(linear, key=lambda one: (one.value, one.recipe == PROBE))
     tuned = tuned_candidates(setting, linear, base)
@@ -78,30 +91,30 @@ def advise_on(setting: Setting, backbones: Sequence[LocalWeights]) -> tuple[dict
         "task": setting.experiment.task.name,
         "synthetic": pool.dataset.synthetic,
         "data": _data(pool, setting),
-        "measure": setting.judge.measure,
+        "measure": setting.scorer.measure,
         "backbones": [_backbone(one, profile) for one, profile in profiles.items()],
         "candidates": [_candidate(one) for one in (*linear, *tuned)],
         "scenario": _scenario(pool, profiles[base.backbone]),
         "advised": _candidate(advised),
-        # of the linear head also where tuning is advised: that was tried on too few images to promise its gain
-        "expected": base.judge.interval(base.scores),
+        # the linear head's, also where tuning is advised: that was tried on too few images to promise its gain
+        "expected": base.scorer.interval(base.scores),
     }
-    return tree, _config(setting, advised)
+    return tree, _advised_config(setting, advised)
 
 
-def _config(setting: Setting, advised: Candidate) -> Config:
-    """What `train` takes; training gets the images that are neither of the test nor of validation."""
-    wanted = setting.config.data
-    _, validation, _ = split_shares(wanted.split)
+def _advised_config(setting: Setting, advised: Candidate) -> Config:
+    """Writes the configuration for `train`, whose recipe is sized by the images that are left for training."""
+    _, validation, _ = split_shares(setting.config.data.split)
     images = round(setting.pool.images * (1 - validation))
     name = FINETUNE if advised.recipe == FINETUNE else PROBE
     sections = recipe(name, images, precision=fast_precision())
     if advised.recipe != FINETUNE:
         sections["backbone"] = {"layers": [advised.layer], "pooling": advised.pooling}
-    return setting.configured(advised.backbone, sections)
+    return setting.config_for(advised.backbone, sections)
 
 
 def _data(pool: Pool, setting: Setting) -> dict[str, Any]:
+    """Counts of the data, for the report."""
     return {
         "images": pool.images,
         "groups": pool.groups,
@@ -113,12 +126,14 @@ def _data(pool: Pool, setting: Setting) -> dict[str, Any]:
     }
 
 
-def _backbone(one: LocalWeights, profile: Profile) -> dict[str, Any]:
-    tried = [{"layer": t.layer, "pooling": t.pooling, "depth": t.depth, "value": t.value} for t in profile.tried]
-    return {**asdict(one), "log_me": profile.log_me, "h_score": profile.h_score, "layers": tried}
+def _backbone(one: LocalWeights, profile: DepthProfile) -> dict[str, Any]:
+    """One backbone's transferability scores, and its linear classifiers by layer."""
+    layers = [{"layer": t.layer, "pooling": t.pooling, "depth": t.depth, "value": t.value} for t in profile.results]
+    return {**asdict(one), "log_me": profile.log_me, "h_score": profile.h_score, "layers": layers}
 
 
 def _candidate(one: Candidate) -> dict[str, Any]:
+    """One candidate with its measure, the interval, and its gain over the best linear head."""
     return {
         **asdict(one.backbone),
         "recipe": one.recipe,
@@ -126,16 +141,18 @@ def _candidate(one: Candidate) -> dict[str, Any]:
         "pooling": one.pooling,
         "side": one.side,
         "images": len(one.scores),
-        **one.judge.interval(one.scores),
+        **one.scorer.interval(one.scores),
         "gain": None if one.gain is None else {"value": one.gain[0], "error": _finite(one.gain[1])},
     }
 
 
 def _finite(value: float) -> float | None:
+    """The value, or None for infinity, which JSON does not have."""
     return None if value == float("inf") else value
 
 
-def _scenario(pool: Pool, profile: Profile) -> dict[str, Any]:
+def _scenario(pool: Pool, profile: DepthProfile) -> dict[str, Any]:
+    """CS231n's scenario of the data: how large they are, and how much like ImageNet."""
     size = size_of(pool.counts, pool.groups, pool.images)
     last, best = profile.last, profile.best
     alike = is_alike(last.value, best.value)

@@ -1,4 +1,4 @@
-"""The recipes and backbones among which advice chooses, each judged on images that it did not learn from."""
+"""Candidates of advice: recipes on backbones, each scored on images that its classifier did not learn from."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shared.experiments.advice.depth_profile import Profile, depth_profile
-from shared.experiments.advice.judge import Judge, Values
+from shared.experiments.advice.depth_profile import DepthProfile, depth_profile
 from shared.experiments.advice.recipes import FINETUNE, PROBE, PROBE_AUTO, recipe
+from shared.experiments.advice.scorer import Scorer, Values
 from shared.experiments.advice.setting import Setting
 from shared.experiments.advice.short_finetune import finetuned_scores, folds_to_run
 from shared.features.cache import FeatureRequest, features_of_layers
@@ -20,48 +20,53 @@ from shared.pipeline.preflight import preflight
 from shared.training.precision import fast_precision
 
 MAX_FINE_TUNED = 2
-"""Backbones that are fine-tuned: those under which linear classifiers do best."""
+"""Backbones that are fine-tuned: those on which linear classifiers do best."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One recipe on one backbone.
+    """One recipe on one backbone, with its scores.
 
     Attributes:
-        backbone: With its weights.
-        recipe: One of `shared.experiments.advice.recipes`.
-        layer: Whose output is the code.
-        pooling: Of it.
-        judge: Of the images it was judged on.
-        scores: Of those, [N, classes].
-        side: Of the network's input there, in pixels.
-        gain: Of fine-tuning over the best linear classifier on the same images, and its standard error; None: not
-            compared.
+        backbone: The backbone and its weights.
+        recipe: Name of the recipe in `shared.experiments.advice.recipes`.
+        layer: Layer whose output gives the features.
+        pooling: Pooling of that layer's maps.
+        scorer: Measures scores of the images on which the candidate was tried.
+        scores: float64 [N, classes], out-of-fold scores of these images.
+        side: Side of the network input on which it was tried, in pixels.
+        gain: Gain of fine-tuning over the best linear classifier on the same images, and its standard error; None for
+            linear classifiers.
     """
 
     backbone: LocalWeights
     recipe: str
     layer: str
     pooling: str
-    judge: Judge
+    scorer: Scorer
     scores: Values
     side: int
     gain: tuple[float, float] | None = None
 
     @property
     def value(self) -> float:
-        """The measure."""
-        return self.judge.value(self.scores)
+        """The measure of the scores, 0 to 1."""
+        return self.scorer.value(self.scores)
 
 
-def profiles_of(setting: Setting, backbones: Sequence[LocalWeights]) -> dict[LocalWeights, Profile]:
-    """How linear classifiers do over the depth of each backbone."""
+def depth_profiles(setting: Setting, backbones: Sequence[LocalWeights]) -> dict[LocalWeights, DepthProfile]:
+    """Measures linear classifiers over the depth of each backbone.
+
+    Args:
+        setting: The images, their folds and their scorer.
+        backbones: Backbones with their weights.
+    """
     return {
         one: depth_profile(
-            setting.backbone(one, setting.config.backbone.size),
+            setting.build_backbone(one, setting.config.backbone.size),
             setting.split,
             setting.folds,
-            setting.judge,
+            setting.scorer,
             setting.spec,
             content_hash=setting.pool.dataset.content_hash,
             device=setting.device,
@@ -71,32 +76,44 @@ def profiles_of(setting: Setting, backbones: Sequence[LocalWeights]) -> dict[Loc
     }
 
 
-def linear_candidates(setting: Setting, profiles: Mapping[LocalWeights, Profile]) -> list[Candidate]:
-    """A linear head on the default code of each backbone, and on its best."""
+def linear_candidates(setting: Setting, profiles: Mapping[LocalWeights, DepthProfile]) -> list[Candidate]:
+    """Makes two candidates of each backbone: a linear head on its last layer, and one on its best layer.
+
+    Args:
+        setting: The images, their folds and their scorer.
+        profiles: As `depth_profiles` returns them.
+    """
     side = setting.config.backbone.size
     return [
-        Candidate(one, name, tried.layer, tried.pooling, setting.judge, tried.scores, side)
+        Candidate(one, name, result.layer, result.pooling, setting.scorer, result.scores, side)
         for one, profile in profiles.items()
-        for name, tried in ((PROBE, profile.last), (PROBE_AUTO, profile.best))
+        for name, result in ((PROBE, profile.last), (PROBE_AUTO, profile.best))
     ]
 
 
 def tuned_candidates(setting: Setting, linear: Sequence[Candidate], base: Candidate) -> list[Candidate]:
-    """Fine-tuning of the backbones of the best linear candidates, beside `base` on the same images."""
+    """Fine-tunes the backbones of the best linear candidates, and compares each with `base` on the same images.
+
+    Args:
+        setting: The images, their folds and their scorer; fewer and smaller ones are fine-tuned on.
+        linear: The linear candidates.
+        base: The linear candidate that fine-tuning has to beat.
+    """
     order = sorted(linear, key=lambda one: -one.value)
     backbones = list(dict.fromkeys(one.backbone for one in order))[:MAX_FINE_TUNED]
-    brief = setting.briefer()
-    beside = _scores_again(brief, base)
-    return [_tuned(brief, one, beside) for one in backbones]
+    reduced = setting.reduced()
+    reference = _rescored(reduced, base)
+    return [_tuned(reduced, one, reference) for one in backbones]
 
 
-def _tuned(setting: Setting, one: LocalWeights, beside: Values) -> Candidate:
+def _tuned(setting: Setting, one: LocalWeights, reference: Values) -> Candidate:
+    """Fine-tunes one backbone on as many folds as time allows."""
     record = find_backbone(one.name)
     precision = fast_precision()
     rows, scores = finetuned_scores(
         lambda images: preflight(
             setting.experiment.task,
-            setting.configured(one, recipe(FINETUNE, images, precision=precision)),
+            setting.config_for(one, recipe(FINETUNE, images, precision=precision)),
         ),
         setting.pool.dataset,
         setting.split,
@@ -104,14 +121,14 @@ def _tuned(setting: Setting, one: LocalWeights, beside: Values) -> Candidate:
         folds_to_run(len(setting.folds), setting.folds),
         lambda what, done, total, note: setting.progress(f"{one.name}, {what}", done, total, note),
     )
-    judge = setting.judge.of(rows)
-    gain = judge.gain(scores, beside[rows])
+    scorer = setting.scorer.select(rows)
+    gain = scorer.gain(scores, reference[rows])
     layer, pooling = record.default_layer, setting.config.backbone.pooling
-    return Candidate(one, FINETUNE, layer, pooling, judge, scores, setting.config.backbone.size, gain)
+    return Candidate(one, FINETUNE, layer, pooling, scorer, scores, setting.config.backbone.size, gain)
 
 
-def _scores_again(setting: Setting, base: Candidate) -> Values:
-    """A linear candidate on the images of another setting."""
+def _rescored(setting: Setting, base: Candidate) -> Values:
+    """Out-of-fold scores of a linear candidate on the images of another setting, float64 [N, classes]."""
     wanted = (base.layer, base.pooling)
     request = FeatureRequest(
         setting.split.images,
@@ -121,6 +138,6 @@ def _scores_again(setting: Setting, base: Candidate) -> Values:
         setting.device,
         lambda done, total: setting.progress("features of smaller images", done, total, ""),
     )
-    rows = features_of_layers(setting.backbone(base.backbone, setting.config.backbone.size), [wanted], request)
+    rows = features_of_layers(setting.build_backbone(base.backbone, setting.config.backbone.size), [wanted], request)
     features = rows[wanted].block(0, len(setting.folds))
-    return out_of_fold(features, setting.split.labels, len(setting.judge.positive), np.asarray(setting.folds))
+    return out_of_fold(features, setting.split.labels, len(setting.scorer.positive), np.asarray(setting.folds))

@@ -1,4 +1,4 @@
-"""What a person may say before advice is measured: the data, the seed, the device and the side of the images."""
+"""The configuration that advice starts from: data, seed, device and image sides, which the user may set."""
 
 from __future__ import annotations
 
@@ -12,49 +12,57 @@ from shared.config.schema import Config
 from shared.errors import ConfigError
 from shared.task import Task
 
-ALLOWED = ("data", "seed", "device", "backbone.size", "backbone.store_size")
-LOOKED_AT = 32
-"""Images whose size is read."""
+ALLOWED_KEYS = ("data", "seed", "device", "backbone.size", "backbone.store_size")
+MEASURED_IMAGES = 32
+"""Images whose size is read, at most."""
 SIDES = ((48, {"store_size": 32, "size": 64}), (128, {"size": 96}))
-LARGE = {"size": 160}
-"""By the longest side of the usual image, in pixels: the sides of configs/, which lab-log.md's runs were made with."""
+LARGE_SIDES = {"size": 160}
+"""Sides of the network input by the longest side of the median image, both in pixels: those of the configurations in
+configs/, with which the runs of docs/lab-log.md were made."""
 
 
-def advised_settings(task: Task, data: Path, words: Sequence[str]) -> Config:
-    """The configuration of a person's words; where they name no side, one that fits the images.
+def advised_settings(task: Task, data: Path, overrides: Sequence[str]) -> Config:
+    """Builds the configuration that advice starts from; unless an image side is set, it follows the images.
+
+    Args:
+        task: The application.
+        data: The dataset.
+        overrides: `key=value` words of the command line; only `ALLOWED_KEYS` may be set.
 
     Raises:
-        ConfigError: A word is of what advice is about, or does not fit the schema.
+        ConfigError: An override sets what advice chooses, or does not fit the schema.
         DataError: The data cannot be read.
     """
     tree: dict[str, object] = {"data": {"source": str(data)}}
-    for word in words:
-        key = word.partition("=")[0]
-        if key == "data.source" or not any(key == one or key.startswith(f"{one}.") for one in ALLOWED):
+    for override in overrides:
+        key = override.partition("=")[0]
+        if key == "data.source":
+            raise ConfigError(f"{override!r}: the data are the command's own argument; leave data.source out")
+        if not any(key == one or key.startswith(f"{one}.") for one in ALLOWED_KEYS):
             raise ConfigError(
-                f"{word!r}: advice is given on the rest; allowed are {', '.join(ALLOWED)}, but not data.source"
+                f"{override!r}: advice chooses this itself; leave it out. Allowed are {', '.join(ALLOWED_KEYS)}"
             )
-        apply_override(tree, word)
+        apply_override(tree, override)
     config = validate(Config, tree, origin="the command line")
     if "size" in config.backbone.model_fields_set:
         return config
-    sides = sides_for(_longest_side(task, config))
-    return validate(Config, {**tree, "backbone": {**sides, **_given(tree)}}, origin="the command line")
-
-
-def sides_for(longest: float) -> dict[str, int]:
-    """Sides of the network's input, and of the images that are kept, for images of a longest side in pixels."""
-    return next((sides for most, sides in SIDES if longest <= most), LARGE)
-
-
-def _given(tree: dict[str, object]) -> dict[str, object]:
     backbone = tree.get("backbone")
-    return backbone if isinstance(backbone, dict) else {}
+    sides = {**sides_for(_longest_side(task, config)), **(backbone if isinstance(backbone, dict) else {})}
+    return validate(Config, {**tree, "backbone": sides}, origin="the command line")
+
+
+def sides_for(longest_side: float) -> dict[str, int]:
+    """Chooses `size` and, for small images, `store_size` of the backbone section by the images' longest side.
+
+    Args:
+        longest_side: Longest side of the median image, in pixels.
+    """
+    return next((sides for limit, sides in SIDES if longest_side <= limit), LARGE_SIDES)
 
 
 def _longest_side(task: Task, config: Config) -> float:
-    """The median of some images that are not of the test."""
+    """Median longest side of some images outside the test, in pixels."""
     dataset = task.load(Path(str(config.data.source)), options={**task.default_options, **config.data.options})
     samples = [sample for sample in dataset.samples if sample.split != "test" or config.data.split.how == "drawn"]
-    step = max(1, len(samples) // LOOKED_AT)
-    return float(np.median([max(task.read(sample).shape[:2]) for sample in samples[::step][:LOOKED_AT]]))
+    step = max(1, len(samples) // MEASURED_IMAGES)
+    return float(np.median([max(task.read(sample).shape[:2]) for sample in samples[::step][:MEASURED_IMAGES]]))

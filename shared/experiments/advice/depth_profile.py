@@ -1,17 +1,16 @@
-"""How well a linear classifier does on the features of a backbone, from its first layers to its last."""
+"""A depth profile: linear classifiers on the features of a backbone's layers, from the first layer to the last."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from shared.data.split import Split
-from shared.experiments.advice.judge import Judge, Values
+from shared.experiments.advice.scorer import Scorer, Values
 from shared.features.cache import FeatureRequest, features_of_layers
 from shared.features.ridge import out_of_fold
 from shared.features.transferability import h_score, log_me
@@ -19,21 +18,21 @@ from shared.models.backbones.module import Backbone
 from shared.progress import Progress
 from shared.task import Preprocessing
 
-MOST_LAYERS, FINER = 8, 3
-"""Layers that are tried under a global average, and how many of the best are tried with some layout kept too."""
-GLOBAL, LAYOUTS = "avg_1x1", ("avg_2x2", "avg_3x3")
+MAX_LAYERS, MAX_GRID_LAYERS = 8, 3
+"""Layers tried under global average pooling, and how many of the best are tried under poolings that keep a grid too."""
+GLOBAL, GRIDS = "avg_1x1", ("avg_2x2", "avg_3x3")
 
 
 @dataclass(frozen=True)
-class Tried:
-    """A linear classifier on one code.
+class LayerResult:
+    """A linear classifier on the pooled features of one layer.
 
     Attributes:
-        layer: Of the backbone.
-        pooling: Of its maps.
-        depth: Of the layer, 0 for the first and 1 for the last.
-        scores: [N, classes], each image by a classifier that saw no label of its fold.
-        value: What the judge says of them.
+        layer: Name of the layer.
+        pooling: Pooling of its maps.
+        depth: Position of the layer, 0 for the first to 1 for the last.
+        scores: float64 [N, classes], each image scored by a classifier that saw no label of its fold.
+        value: The measure of these scores, 0 to 1.
     """
 
     layer: str
@@ -44,91 +43,88 @@ class Tried:
 
 
 @dataclass(frozen=True)
-class Profile:
-    """A backbone without training.
+class DepthProfile:
+    """Linear classifiers on the layers of one frozen backbone.
 
     Attributes:
-        tried: All features, in the order of depth.
-        log_me: Of its default code.
-        h_score: Of its default code.
+        results: All layers and poolings that were tried, by depth.
+        log_me: LogME of the last layer under global average pooling.
+        h_score: H-score of the last layer under global average pooling.
     """
 
-    tried: tuple[Tried, ...]
+    results: tuple[LayerResult, ...]
     log_me: float
     h_score: float
 
     @property
-    def last(self) -> Tried:
-        """The default code: the last layer under a global average."""
-        return max((one for one in self.tried if one.pooling == GLOBAL), key=lambda one: one.depth)
+    def last(self) -> LayerResult:
+        """The last layer under global average pooling, whose features are the default."""
+        return max((one for one in self.results if one.pooling == GLOBAL), key=lambda one: one.depth)
 
     @property
-    def best(self) -> Tried:
-        """The code under which the linear classifier does best; of equals the deepest."""
-        return max(self.tried, key=lambda one: (one.value, one.depth))
+    def best(self) -> LayerResult:
+        """The layer and pooling with the highest measure; of equals the deepest."""
+        return max(self.results, key=lambda one: (one.value, one.depth))
 
 
 def depth_profile(
     backbone: Backbone,
     split: Split,
     folds: NDArray[np.int64],
-    judge: Judge,
+    scorer: Scorer,
     spec: Preprocessing,
     *,
     content_hash: str,
     device: torch.device,
     progress: Progress,
-) -> Profile:
-    """Tries layers of a pretrained backbone that was built with all of them.
+) -> DepthProfile:
+    """Measures linear classifiers on layers of a pretrained backbone.
 
     Args:
-        backbone: Its default layer is its last.
+        backbone: Built with all its layers; its default layer is its last.
         split: The images.
-        folds: [N] number of the fold of each; no group stands in two.
-        judge: Of these images.
-        spec: Their preprocessing.
-        content_hash: Of the bytes of the data.
-        device: Where to compute features.
+        folds: int64 [N], number of each image's fold; no group has images in two folds.
+        scorer: Measures scores of these images.
+        spec: Preprocessing of the images.
+        content_hash: Hash of the bytes of the data; the key of features in the cache.
+        device: Device on which features are computed.
         progress: Called with (what, done, total, note).
     """
     name, side = backbone.record.name, backbone.input_size or spec.size
-    maps = backbone.gives_maps(side)
-    names = _spread(list(backbone.stages), MOST_LAYERS)
-    wanted = [(layer, pooling) for layer in names for pooling in ((GLOBAL, *LAYOUTS) if maps[layer] else (GLOBAL,))]
-    reading = partial(_reading, progress, name)
-    request = FeatureRequest(split.images, split.samples, spec, content_hash, device, reading)
+    has_maps = backbone.gives_maps(side)
+    layers = _spread(list(backbone.stages), MAX_LAYERS)
+    wanted = [(layer, pooling) for layer in layers for pooling in ((GLOBAL, *GRIDS) if has_maps[layer] else (GLOBAL,))]
+    request = FeatureRequest(
+        split.images,
+        split.samples,
+        spec,
+        content_hash,
+        device,
+        lambda done, total: progress(f"features of {name}", done, total, ""),
+    )
     rows = features_of_layers(backbone, wanted, request)
-    classes = len(judge.positive)
 
-    def tried(layer: str, pooling: str) -> Tried:
+    def measure(layer: str, pooling: str) -> LayerResult:
         features = rows[layer, pooling].block(0, len(split.samples))
-        scores = out_of_fold(features, split.labels, classes, folds)
+        scores = out_of_fold(features, split.labels, len(scorer.positive), folds)
         depth = list(backbone.stages).index(layer) / max(1, len(backbone.stages) - 1)
-        return Tried(layer, pooling, depth, scores, judge.value(scores))
+        return LayerResult(layer, pooling, depth, scores, scorer.value(scores))
 
-    found = []
-    for done, layer in enumerate(names):
-        progress(f"linear classifiers on {name}", done, len(names) + FINER, layer)
-        found.append(tried(layer, GLOBAL))
-    for done, one in enumerate(_finer(found)):
-        progress(f"linear classifiers on {name}", len(names) + done, len(names) + FINER, one.layer)
-        found += [tried(one.layer, pooling) for pooling in LAYOUTS if (one.layer, pooling) in rows]
-    progress(f"linear classifiers on {name}", len(names) + FINER, len(names) + FINER, "")
-    usual = rows[names[-1], GLOBAL].block(0, len(split.samples))
-    found.sort(key=lambda one: (one.depth, one.pooling))
-    return Profile(tuple(found), log_me(usual, split.labels), h_score(usual, split.labels))
+    results, total = [], len(layers) + MAX_GRID_LAYERS
+    for done, layer in enumerate(layers):
+        progress(f"linear classifiers on {name}", done, total, layer)
+        results.append(measure(layer, GLOBAL))
+    for done, one in enumerate(sorted(results, key=lambda one: -one.value)[:MAX_GRID_LAYERS], start=len(layers)):
+        progress(f"linear classifiers on {name}", done, total, one.layer)
+        results += [measure(one.layer, pooling) for pooling in GRIDS if (one.layer, pooling) in rows]
+    progress(f"linear classifiers on {name}", total, total, "")
+    last = rows[layers[-1], GLOBAL].block(0, len(split.samples))
+    results.sort(key=lambda one: (one.depth, one.pooling))
+    return DepthProfile(tuple(results), log_me(last, split.labels), h_score(last, split.labels))
 
 
-def _spread(names: Sequence[str], most: int) -> list[str]:
-    """At most `most` of the names, the first and the last among them, evenly spread, in order."""
-    if len(names) <= most:
+def _spread(names: Sequence[str], limit: int) -> list[str]:
+    """Picks at most `limit` names in order, evenly spread, the first and the last among them."""
+    if len(names) <= limit:
         return list(names)
-    return [names[i] for i in np.unique(np.linspace(0, len(names) - 1, most).round().astype(int))]
-
-
-def _finer(found: Sequence[Tried]) -> list[Tried]:
-    return sorted(found, key=lambda one: -one.value)[:FINER]
-
-
-def _reading(progress: Progress, name: str, done: int, total: int) -> None:
-    progress(f"features of {name}", done, total, "")
+    return [names[i] for i in np.unique(np.linspace(0, len(names) - 1, limit).round().astype(int))]

@@ -1,4 +1,4 @@
-"""What advice may look at: the data without their test, and no more images than it has time for."""
+"""The pool of images that advice measures on: the data without their test, thinned to what time allows."""
 
 from __future__ import annotations
 
@@ -21,23 +21,24 @@ from shared.samples import Dataset
 from shared.seeding import generator
 
 MAX_DRAWN, MAX_IMAGES = 2_000, 1_200
-"""Images that are looked at for copies where a test is given (else all must be, for the split), and learned from."""
+"""Images searched for copies where the data have a test of their own (else the split needs all), and images that are
+measured on."""
 MIN_PER_CLASS = 10
-"""A draw keeps so many of each class that has them, however rare it is."""
+"""Images of a class that thinning keeps at least, however rare the class is."""
 
 
 @dataclass(frozen=True)
 class Pool:
-    """What advice learns from.
+    """Labelled images outside the test, with counts of the data that they were drawn from.
 
     Attributes:
-        dataset: Labelled samples, none of which is of the test.
-        units: [N] number of what each sample belongs to and cannot be told apart from: groups joined with copies.
-        images: How many the data have beside the test.
-        counts: Of those, images by class.
-        groups: Of those, how many patients, writers or single images.
-        test: How the test was left out, a sentence.
-        notes: What must be said of the data.
+        dataset: The samples.
+        units: int64 [N], number of each sample's independent unit: its group, joined with the groups of its copies.
+        images: Number of images of the data outside the test.
+        counts: Number of these images by class.
+        groups: Number of patients, writers or single images among them.
+        test: A sentence on how the test was left out.
+        notes: Sentences about the data that a report must carry.
     """
 
     dataset: Dataset
@@ -48,59 +49,69 @@ class Pool:
     test: str
     notes: tuple[str, ...]
 
-    def fewer(self, most: int, seed: int) -> Pool:
-        """With at most about `most` of its images."""
-        return _kept(self, _few(self.dataset, most, seed))
+    def thinned(self, limit: int, seed: int) -> Pool:
+        """Draws about `limit` of the images at random, each class in its share.
+
+        Args:
+            limit: Number of images; a smaller pool stays as it is, and rare classes keep `MIN_PER_CLASS`.
+            seed: Seed of the draw.
+        """
+        dataset = _thin(self.dataset, limit, seed)
+        kept = {sample.id for sample in dataset.samples}
+        return replace(self, dataset=dataset, units=self.units[[one.id in kept for one in self.dataset.samples]])
 
 
 def learning_pool(experiment: Experiment, *, root: Path, progress: Progress) -> Pool:
-    """The samples of a configuration's data without the test that the data give, or that its seed will draw.
+    """Loads the data of an experiment without the test: the data's own, or the one that the seed would draw.
 
     Args:
         experiment: The run that is to be advised.
-        root: Where the synthetic data lie.
+        root: Folder for generated synthetic data.
         progress: Called with (what, done, total, note).
 
     Raises:
-        ConfigError: The configuration chooses a test or few labels of its own.
-        DataError: There is nothing to learn from, or it cannot be read.
+        ConfigError: The configuration sets a split, a budget or excluded copies, which advice cannot honour.
+        DataError: The data cannot be read, or no image is outside the test.
     """
     task, config = experiment.task, experiment.config
-    if chosen := list(_own_choices(config.data)):
-        raise ConfigError(f"{', '.join(chosen)}: advice looks at all that training may see; leave it out")
+    if chosen := list(_unsupported_keys(config.data)):
+        raise ConfigError(f"{', '.join(chosen)}: advice measures on all images that training may see; leave it out")
     dataset = load_dataset(task, config.data, experiment.spec, root, progress)
     sides = np.array([sample.split or "" for sample in dataset.samples])
     sides = with_their_group(sides, group_units(dataset.samples))
-    given = bool((sides == "test").any())
-    learnt = np.flatnonzero(sides != "test")
-    if given and not len(learnt):
-        raise DataError("all images of the data are of its test; nothing is left to learn from")
-    whole = replace(dataset, samples=tuple(dataset.samples[i] for i in learnt))
-    drawn = _few(whole, MAX_DRAWN, config.seed) if given else whole
-    divided = split_data(task, config.data, drawn, seed=config.seed, progress=progress)
-    samples, units = divided.dataset.samples, divided.units
-    if given:
-        test, splits = "the data's own test was not looked at", tuple(divided.splits)
+    has_test = bool((sides == "test").any())
+    outside = np.flatnonzero(sides != "test")
+    if has_test and not len(outside):
+        raise DataError(
+            "all images of the data belong to its test, so none is left to learn from; give data with training images, "
+            "or draw a new test with data.split.how=drawn"
+        )
+    whole = replace(dataset, samples=tuple(dataset.samples[i] for i in outside))
+    drawn = _thin(whole, MAX_DRAWN, config.seed) if has_test else whole
+    split = split_data(task, config.data, drawn, seed=config.seed, progress=progress)
+    samples, units = split.dataset.samples, split.units
+    if has_test:
+        test, splits = "the data's own test was not looked at", tuple(split.splits)
     else:
         test = f"the test that training draws with seed={config.seed} was left out"
         splits = ("train", "validation")
-    rows = np.sort(np.concatenate([divided.splits[part] for part in splits]))
-    kept = replace(divided.dataset, samples=tuple(samples[i] for i in rows))
-    seen = whole if given else kept
+    rows = np.sort(np.concatenate([split.splits[part] for part in splits]))
+    kept = replace(split.dataset, samples=tuple(samples[i] for i in rows))
+    counted = whole if has_test else kept
     pool = Pool(
         dataset=kept,
         units=units[rows],
-        images=len(seen.samples),
-        counts={name: sum(sample.label == name for sample in seen.samples) for name in seen.classes},
-        groups=len(np.unique(group_units(seen.samples))),
+        images=len(counted.samples),
+        counts={name: sum(sample.label == name for sample in counted.samples) for name in counted.classes},
+        groups=len(np.unique(group_units(counted.samples))),
         test=test,
-        notes=divided.notes,
+        notes=split.notes,
     )
-    return pool.fewer(MAX_IMAGES, config.seed)
+    return pool.thinned(MAX_IMAGES, config.seed)
 
 
-def _own_choices(data: DataSection) -> Iterator[str]:
-    """Keys by which a run would learn from, or be tested on, other images than advice."""
+def _unsupported_keys(data: DataSection) -> Iterator[str]:
+    """Names the keys under which a run would learn from, or be tested on, other images than advice."""
     if not isinstance(data.split, GivenSplit):
         yield f"data.split.how={data.split.how}"
     yield from (f"data.budget.{key}" for key, value in data.budget if value is not None)
@@ -108,22 +119,16 @@ def _own_choices(data: DataSection) -> Iterator[str]:
         yield "data.exclude_copies_of"
 
 
-def _kept(pool: Pool, dataset: Dataset) -> Pool:
-    """The pool with some of its samples."""
-    kept = {sample.id for sample in dataset.samples}
-    return replace(pool, dataset=dataset, units=pool.units[[sample.id in kept for sample in pool.dataset.samples]])
-
-
-def _few(dataset: Dataset, most: int, seed: int) -> Dataset:
-    """At most about `most` samples, each class in its share but for the rare ones."""
+def _thin(dataset: Dataset, limit: int, seed: int) -> Dataset:
+    """Draws about `limit` samples, each class in its share, but at least `MIN_PER_CLASS` of each."""
     count = len(dataset.samples)
-    if count <= most:
+    if count <= limit:
         return dataset
-    random = generator(seed, "advice, draw", most)
+    random = generator(seed, "advice, draw", limit)
     labels = np.array([sample.label for sample in dataset.samples])
     rows = []
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
-        rows.append(random.permutation(members)[: max(MIN_PER_CLASS, round(most * len(members) / count))])
+        rows.append(random.permutation(members)[: max(MIN_PER_CLASS, round(limit * len(members) / count))])
     chosen = np.sort(np.concatenate(rows))
     return replace(dataset, samples=tuple(dataset.samples[i] for i in chosen))

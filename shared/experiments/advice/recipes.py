@@ -1,7 +1,7 @@
-"""The few recipes that advice chooses among, as sections of a configuration, sized by how many images they learn from.
+"""Recipes that advice chooses among, as sections of a configuration, sized by the number of training images.
 
 Sources: the fixed extractor and the scenarios, CS231n's notes on transfer learning; head first and then the rest, Kumar
-et al., arXiv 2202.10054; rates, docs/lab-log.md, 2026-11-25.
+et al., arXiv 2202.10054; rates, docs/lab-log.md, "How the default recipe was chosen".
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 PROBE, PROBE_AUTO, FINETUNE = "probe", "probe_auto", "finetune"
-"""A linear head on the default features, or on those that validation prefers; all stages fine-tuned."""
+"""A linear head on the last layer, a linear head on the best layer by validation, and fine-tuning of all stages."""
 
-PASSES, FEWEST_EPOCHS, MOST_EPOCHS = 3_000, 8, 30
-"""Images seen in fine-tuning, over all epochs, unless the bounds of the epochs say otherwise."""
+IMAGES_SEEN, MIN_EPOCHS, MAX_EPOCHS = 3_000, 8, 30
+"""Images that fine-tuning sees over all epochs, and the bounds within which its epochs follow from that."""
 LR_HEAD, LR, LR_DECAY = 1e-3, 5e-4, 0.9
-BATCH, SMALL_BATCH, SMALL = 32, 16, 400
-"""Below so many images batches are small, so that an epoch has more than a few steps."""
+BATCH_SIZE, SMALL_BATCH_SIZE, SMALL_BATCH_BELOW = 32, 16, 400
+"""Below this number of training images batches are small, so that an epoch has more than a few steps."""
 
 
 def recipe(name: str, images: int, *, precision: str = "auto") -> dict[str, Any]:
-    """The sections `strategy`, and `backbone` where the recipe asks for one, of a configuration.
+    """Writes a recipe as the sections `strategy` and, where it chooses layers, `backbone` of a configuration.
 
     Args:
         name: `PROBE`, `PROBE_AUTO` or `FINETUNE`.
-        images: How many are learnt from.
-        precision: Of fine-tuning.
+        images: Number of training images.
+        precision: Numeric precision of fine-tuning, as `strategy.precision` takes it.
     """
     tree = _MAKERS[name](images)
     if name == FINETUNE:
@@ -35,8 +35,12 @@ def recipe(name: str, images: int, *, precision: str = "auto") -> dict[str, Any]
 
 
 def epochs_for(images: int) -> int:
-    """Epochs of fine-tuning after the first, in which the head learns alone."""
-    return min(MOST_EPOCHS, max(FEWEST_EPOCHS, math.ceil(PASSES / max(images, 1))))
+    """Computes the epochs in which all stages are fine-tuned; one epoch of the head alone precedes them.
+
+    Args:
+        images: Number of training images.
+    """
+    return min(MAX_EPOCHS, max(MIN_EPOCHS, math.ceil(IMAGES_SEEN / max(images, 1))))
 
 
 def _probe(images: int) -> dict[str, Any]:
@@ -52,8 +56,8 @@ def _finetune(images: int) -> dict[str, Any]:
         {"epochs": 1, "train": "none", "lr_head": LR_HEAD},
         {"epochs": epochs_for(images), "train": "all", "lr_head": LR, "lr_backbone": LR, "lr_decay": LR_DECAY},
     ]
-    batch = SMALL_BATCH if images < SMALL else BATCH
-    # the statistics of few images would replace those of a million
+    batch = SMALL_BATCH_SIZE if images < SMALL_BATCH_BELOW else BATCH_SIZE
+    # BatchNorm statistics of few images would replace those of a million
     return {"strategy": {"name": "finetune", "batch_norm": "freeze_stats", "batch_size": batch, "phases": phases}}
 
 

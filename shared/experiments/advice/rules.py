@@ -1,4 +1,4 @@
-"""From what was measured to advice: pure rules, whose constants were set on tasks that no regret is reported on."""
+"""Rules that turn measurements into advice; their constants were set on tasks for which no regret is reported."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from typing import Literal
 
 from shared.experiments.advice.recipes import FINETUNE, PROBE, PROBE_AUTO
 
-FEW_A_CLASS, FEW_GROUPS = 60, 30
-"""Below either, data are called small. Source: docs/lab-log.md, 2026-11-25 and 2026-11-26."""
-ALIKE = 0.02
-"""By how much the best layer may be better than the last where data are still called like ImageNet's."""
+SMALL_CLASS = 60
+"""Images of the rarest class below which data count as small. Source: docs/lab-log.md, "Few labels a class: frozen
+beats fine-tuned"."""
+FEW_GROUPS = 30
+"""Groups (patients, writers) below which data count as small. Chosen, not measured."""
+ALIKE_MARGIN = 0.02
+"""Lead of the best layer over the last up to which data count as like ImageNet. Chosen, not measured."""
 
 Size = Literal["small", "large"]
 SCENARIOS: Mapping[tuple[Size, bool], tuple[str, str]] = {
@@ -19,35 +22,42 @@ SCENARIOS: Mapping[tuple[Size, bool], tuple[str, str]] = {
     ("large", True): (FINETUNE, "fine-tuning of all layers"),
     ("large", False): (FINETUNE, "fine-tuning of all layers"),
 }
-"""By size and likeness to ImageNet: the recipe that the scenario calls for, and that in words.
+"""The recipe for each scenario, by name and in words; keys are the size and whether data are like ImageNet.
 
 Source: CS231n, Convolutional Neural Networks for Visual Recognition, notes on transfer learning.
 """
 
 
 def size_of(counts: Mapping[str, int], groups: int, images: int) -> Size:
-    """Whether data are small, by their rarest class, or by groups where those are fewer than images."""
+    """Classifies data as small or large, by their rarest class and by their groups.
+
+    Args:
+        counts: Number of images by class.
+        groups: Number of patients, writers or single images; counts only where some group has several images.
+        images: Number of images.
+    """
     few_groups = groups < images and groups < FEW_GROUPS
-    return "small" if min(counts.values()) < FEW_A_CLASS or few_groups else "large"
+    return "small" if min(counts.values()) < SMALL_CLASS or few_groups else "large"
 
 
 def is_alike(last: float, best: float) -> bool:
-    """Whether data are like ImageNet's: the last layer, which knows its classes, does as well as any before it.
+    """Decides whether data are like ImageNet: whether the last layer, closest to its classes, does as well as any.
 
     Args:
-        last: The measure of a linear classifier on the last layer.
-        best: The largest of any layer.
+        last: Measure of a linear classifier on the last layer, 0 to 1.
+        best: Highest measure of any layer, 0 to 1.
     """
-    return best - last <= ALIKE
+    return best - last <= ALIKE_MARGIN
 
 
 def tuning_pays(gain: float) -> bool:
-    """Whether fine-tuning is advised in place of the best linear classifier.
+    """Decides whether fine-tuning is advised in place of the best linear classifier: where it gains at all.
 
-    No standard error is asked for beside: the best linear classifier is the best of many, which flatters it, and the
-    brief fine-tuning sees fewer images than training will. Source: docs/lab-log.md, 2026-11-26, on Sartaj's images.
+    The gain need not exceed its standard error: the best linear classifier is the best of many, which flatters it, and
+    the short fine-tuning sees fewer images than training will. Source: docs/lab-log.md, "The rule on fine-tuning, and
+    LogME".
 
     Args:
-        gain: Of the measure, on the same images.
+        gain: Measure of fine-tuning less that of the linear classifier, on the same images.
     """
     return gain > 0

@@ -1,4 +1,4 @@
-"""What all that advice measures shares: images, their folds and their judge."""
+"""The setting in which all candidates of advice are measured: images, folds and scorer."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from shared.config.schema import Config
 from shared.data.group_split import fold_numbers
 from shared.data.split import Split
 from shared.errors import DataError
-from shared.experiments.advice.judge import Judge
 from shared.experiments.advice.pool import Pool
+from shared.experiments.advice.scorer import Scorer
 from shared.models.backbones.build import build_backbone, find_backbone
 from shared.models.backbones.module import Backbone
 from shared.models.local_weights import LocalWeights
@@ -27,20 +27,20 @@ from shared.progress import Progress
 from shared.task import Preprocessing, positive_classes
 
 FOLDS = 5
-BRIEF_SIDE, BRIEF_IMAGES = 96, 800
-"""Fine-tuning is tried at this side at most, and on so many images: with MobileNetV2 some 30 s on two cores."""
+MAX_TUNING_SIDE, MAX_TUNING_IMAGES = 96, 800
+"""Input side in pixels and number of images with which fine-tuning is tried: some 30 s of MobileNetV2 on two cores."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """The images that are measured on.
+    """Images with folds and scorer, on which candidates are measured.
 
     Attributes:
-        experiment: The run that is to be advised; of its backbone and strategy the sides alone are used.
-        pool: Where the images come from.
-        split: The images.
-        folds: [N] number of the fold of each; no group stands in two.
-        judge: Of the images.
+        experiment: The run that is to be advised; of its backbone and strategy only the image sides are used.
+        pool: The pool that the images are drawn from.
+        split: The preprocessed images.
+        folds: int64 [N], number of each image's fold; no group has images in two folds.
+        scorer: Measures scores of the images.
         progress: Called with (what, done, total, note).
     """
 
@@ -48,25 +48,32 @@ class Setting:
     pool: Pool
     split: Split
     folds: NDArray[np.int64]
-    judge: Judge
+    scorer: Scorer
     progress: Progress
 
     @classmethod
     def read(cls, experiment: Experiment, pool: Pool, progress: Progress) -> Setting:
-        """Reads the images of a pool and divides them into folds.
+        """Reads the images of a pool and assigns them to folds.
+
+        Args:
+            experiment: The run that is to be advised.
+            pool: The samples.
+            progress: Called with (what, done, total, note).
 
         Raises:
-            DataError: They are all of one group.
+            DataError: All images belong to one group, or one cannot be read.
         """
         task, spec = experiment.task, experiment.spec
         samples = pool.dataset.samples
         groups = len(np.unique(pool.units))
         if groups < 2:
-            raise DataError(f"all {len(samples)} images are of one group (patient, writer); advice needs two or more")
+            raise DataError(
+                f"all {len(samples)} images belong to one group (patient, writer); advice needs two groups or more"
+            )
         folds = fold_numbers(samples, pool.units, min(FOLDS, groups), experiment.config.seed)
         split = split_of(task, pool.dataset, np.arange(len(samples)), pool.units, spec, progress, "for advice")
-        judge = Judge(split.labels, np.array(positive_classes(task, pool.dataset.classes)), pool.units)
-        return cls(experiment, pool, split, folds, judge, progress)
+        scorer = Scorer(split.labels, np.array(positive_classes(task, pool.dataset.classes)), pool.units)
+        return cls(experiment, pool, split, folds, scorer, progress)
 
     @property
     def config(self) -> Config:
@@ -80,32 +87,42 @@ class Setting:
 
     @property
     def device(self) -> torch.device:
-        """Where to compute."""
+        """The device to compute on."""
         return self.experiment.device
 
-    def backbone(self, one: LocalWeights, side: int) -> Backbone:
-        """Pretrained, with all stages, for a side of the network's input."""
+    def build_backbone(self, one: LocalWeights, side: int) -> Backbone:
+        """Builds a pretrained backbone with all its stages.
+
+        Args:
+            one: The backbone and its weights.
+            side: Side of the network input, in pixels.
+        """
         layers = find_backbone(one.name).feature_layers
         input_size = None if side == self.spec.size else side
         backbone = build_backbone(one.name, layers=layers, seed=self.config.seed, input_size=input_size)
         load_weights(backbone, one.weights)
         return backbone.to(memory_format=torch.channels_last)
 
-    def configured(self, one: LocalWeights, sections: Mapping[str, Any]) -> Config:
-        """The configuration that a recipe makes of this one, for a backbone."""
+    def config_for(self, one: LocalWeights, sections: Mapping[str, Any]) -> Config:
+        """Writes the configuration of a recipe on a backbone, with the data and sides of this setting.
+
+        Args:
+            one: The backbone and its weights.
+            sections: The recipe, as `shared.experiments.advice.recipes.recipe` returns it.
+        """
         tree = self.config.model_dump(mode="json", exclude_unset=True)
         sides = self.config.backbone
         backbone: dict[str, Any] = {"size": sides.size, "store_size": sides.store_size}
         backbone |= {"name": one.name, "weights": one.weights, **sections.get("backbone", {})}
         return validate(Config, {**tree, "backbone": backbone, "strategy": sections["strategy"]}, origin="advice")
 
-    def briefer(self) -> Setting:
-        """Fewer and smaller images, for what takes long; itself where it is small already."""
+    def reduced(self) -> Setting:
+        """Makes a setting with fewer and smaller images, for fine-tuning; returns itself where it is small enough."""
         size, stored = self.config.backbone.size, self.config.backbone.store_size
-        if size <= BRIEF_SIDE and len(self.folds) <= BRIEF_IMAGES:
+        if size <= MAX_TUNING_SIDE and len(self.folds) <= MAX_TUNING_IMAGES:
             return self
-        side = min(size, BRIEF_SIDE)
+        side = min(size, MAX_TUNING_SIDE)
         sides = {"size": side, "store_size": stored if stored is not None and stored <= side else None}
         config = self.config.model_copy(update={"backbone": self.config.backbone.model_copy(update=sides)})
-        briefer = preflight(self.experiment.task, config)
-        return Setting.read(briefer, self.pool.fewer(BRIEF_IMAGES, self.config.seed), self.progress)
+        experiment = preflight(self.experiment.task, config)
+        return Setting.read(experiment, self.pool.thinned(MAX_TUNING_IMAGES, self.config.seed), self.progress)

@@ -1,4 +1,4 @@
-"""Advice as a person reads it, and the configuration file that goes with it."""
+"""Advice as lines of text, and as a configuration file with the reason above it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,17 @@ RECIPE_WORDS = {
     PROBE_AUTO: "a linear head on layer {layer} under {pooling}",
     FINETUNE: "fine-tuning of all layers",
 }
-MANY = 8
-"""Classes and missing files that are named; of more the number is told."""
+MAX_NAMED = 8
+"""Classes and missing files that are listed by name, at most."""
 
 
 def as_text(tree: Mapping[str, Any], config: Config) -> list[str]:
-    """What is printed: the data, what was measured, the advice and why."""
+    """Writes the lines that the command prints: data, measurements, advice and reason.
+
+    Args:
+        tree: As `shared.experiments.advice.advise.advise` returns it.
+        config: The advised configuration.
+    """
     return [
         *(["Synthetic data: these images were made by a program."] if tree["synthetic"] else []),
         *_data_lines(tree["data"]),
@@ -30,14 +35,18 @@ def as_text(tree: Mapping[str, Any], config: Config) -> list[str]:
         *_candidate_lines(tree),
         f"scenario: {_scenario(tree['scenario'])}",
         f"advice: {_advice(tree, config)}",
-        f"expected {column_heading(tree['measure'])}: {measure_text(tree['expected'])} {_of_what(tree)}",
+        f"expected {column_heading(tree['measure'])}: {measure_text(tree['expected'])} {_expected_on(tree)}",
         f"why: {why(tree)}",
         f"measured in {tree['seconds']:.0f} s",
     ]
 
 
 def why(tree: Mapping[str, Any]) -> str:
-    """The reason, in a sentence of what was measured."""
+    """Writes the reason for the advice in a sentence: which candidates were compared and with what result.
+
+    Args:
+        tree: As `shared.experiments.advice.advise.advise` returns it.
+    """
     advised = tree["advised"]
     tuned = [one for one in tree["candidates"] if one["recipe"] == FINETUNE]
     linear = max((one for one in tree["candidates"] if one["recipe"] != FINETUNE), key=lambda one: one["value"])
@@ -46,16 +55,23 @@ def why(tree: Mapping[str, Any]) -> str:
     error = "" if gain["error"] is None else f" ± {gain['error']:.3f}"
     base = f"{linear['name']} with {_recipe(linear)}"
     if best is advised:
-        told = f"fine-tuning {best['name']} gains {gain['value']:+.3f}{error} over {base}"
+        result = f"fine-tuning {best['name']} gains {gain['value']:+.3f}{error} over {base}"
     else:
-        told = f"{base} does best, and fine-tuning {best['name']} changes that by {gain['value']:+.3f}{error}"
+        result = f"{base} does best, and fine-tuning {best['name']} changes that by {gain['value']:+.3f}{error}"
     agreed = tree["scenario"]["calls_for"] == advised["recipe"]
-    rule = "as CS231n's scenario has it" if agreed else f"where CS231n's scenario has {tree['scenario']['words']}"
-    return f"{told} on the same {best['images']} images, each judged by a model that saw no label of its group; {rule}."
+    rule = "as CS231n's rule says" if agreed else f"where CS231n's rule says {tree['scenario']['words']}"
+    return (
+        f"{result} on the same {best['images']} images, each scored by a model that saw no label of its group; {rule}."
+    )
 
 
 def as_yaml(tree: Mapping[str, Any], config: Config) -> str:
-    """The configuration with the reason above it, as `train` takes it."""
+    """Writes the advised configuration as YAML for `train`, with the reason as a comment.
+
+    Args:
+        tree: As `shared.experiments.advice.advise.advise` returns it.
+        config: The advised configuration.
+    """
     keys = config.model_dump(mode="json", exclude_unset=True)
     text = yaml.safe_dump({"name": "advised", **keys}, sort_keys=False, allow_unicode=True)
     head = [f"Advised by `{tree['task']} advise`: {_advice(tree, config)}.", why(tree)]
@@ -63,22 +79,24 @@ def as_yaml(tree: Mapping[str, Any], config: Config) -> str:
 
 
 def _data_lines(data: Mapping[str, Any]) -> list[str]:
+    """Lines on the size of the data and on how much of them was used."""
     counts = data["counts"]
     each = ", ".join(f"{name} {count}" for name, count in counts.items())
-    told = each if len(counts) <= MANY else f"{min(counts.values())} to {max(counts.values())} images each"
+    classes = each if len(counts) <= MAX_NAMED else f"{min(counts.values())} to {max(counts.values())} images each"
     lines = [
         f"data: {data['images']} images of {data['groups']} groups (patients, writers or single pictures), "
-        f"{len(counts)} classes: {told}; {data['test']}"
+        f"{len(counts)} classes: {classes}; {data['test']}"
     ]
     if data["used"] < data["images"]:
         lines.append(
             f"measured on {data['used']} of them, drawn at random by class: with all of them results will be better, "
-            "those of fine-tuning most of all"
+            "most of all those of fine-tuning"
         )
     return [*lines, *data["notes"]]
 
 
 def _backbone_lines(one: Mapping[str, Any], measure: str) -> list[str]:
+    """Lines on one backbone: transferability scores, and linear classifiers over its depth."""
     over_depth = ", ".join(f"{t['layer']} {t['value']:.3f}" for t in one["layers"] if t["pooling"] == "avg_1x1")
     return [
         f"{one['name']} ({one['weights']}): LogME {one['log_me']:.3f}, H-score {one['h_score']:.2f}",
@@ -87,19 +105,20 @@ def _backbone_lines(one: Mapping[str, Any], measure: str) -> list[str]:
 
 
 def _missing_lines(tree: Mapping[str, Any]) -> list[str]:
+    """Lines on the backbones that were not tried, and why."""
     lines = []
     if tree["too_small_for"]:
-        lines.append(
-            f"not tried, for images of {tree['data']['side']} pixels are too small: {', '.join(tree['too_small_for'])}"
-        )
+        names = ", ".join(tree["too_small_for"])
+        lines.append(f"not tried, because images of {tree['data']['side']} pixels are too small: {names}")
     if missing := tree["missing"]:
-        named = ", ".join(f"{one['name']} ({one['file']})" for one in missing[:MANY])
-        more = f" and {len(missing) - MANY} more" if len(missing) > MANY else ""
-        lines.append(f"not tried, for their weights are not here: {named}{more}")
+        named = ", ".join(f"{one['name']} ({one['file']})" for one in missing[:MAX_NAMED])
+        more = f" and {len(missing) - MAX_NAMED} more" if len(missing) > MAX_NAMED else ""
+        lines.append(f"not tried, because their weights are not here: {named}{more}")
     return lines
 
 
 def _candidate_lines(tree: Mapping[str, Any]) -> list[str]:
+    """One line for each candidate, with its measure and its interval."""
     lines = []
     for one in tree["candidates"]:
         gain = one["gain"]
@@ -112,6 +131,7 @@ def _candidate_lines(tree: Mapping[str, Any]) -> list[str]:
 
 
 def _scenario(scenario: Mapping[str, Any]) -> str:
+    """CS231n's scenario of the data, with the two layers that decided it."""
     last, best = scenario["last"], scenario["best"]
     like = "like" if scenario["alike"] else "unlike"
     return (
@@ -122,23 +142,26 @@ def _scenario(scenario: Mapping[str, Any]) -> str:
 
 
 def _advice(tree: Mapping[str, Any], config: Config) -> str:
+    """The advised backbone and recipe, with rates and epochs where it has them."""
     advised = tree["advised"]
-    told = f"{advised['name']}, {_recipe(advised)}"
+    name = f"{advised['name']}, {_recipe(advised)}"
     if advised["recipe"] != FINETUNE:
-        return f"{told}, solved to convergence: no learning rate"
+        return f"{name}, solved to convergence: no learning rate"
     *_, last = config.strategy["phases"]
     return (
-        f"{told}: the head alone first, then {last['epochs']} epochs at {last['lr_head']:g} (head) and "
+        f"{name}: the head alone first, then {last['epochs']} epochs at {last['lr_head']:g} (head) and "
         f"{last['lr_backbone']:g} (backbone, times {last['lr_decay']:g} for each stage further down)"
     )
 
 
 def _recipe(one: Mapping[str, Any]) -> str:
+    """A recipe in words, with the layer where it chose one."""
     return RECIPE_WORDS[one["recipe"]].format(layer=one["layer"], pooling=one["pooling"])
 
 
-def _of_what(tree: Mapping[str, Any]) -> str:
+def _expected_on(tree: Mapping[str, Any]) -> str:
+    """The images for which the expected measure holds; under fine-tuning it is the linear head's."""
     unseen = f"on images of people or pictures not seen before, at {tree['data']['side']} px"
     if tree["advised"]["recipe"] != FINETUNE:
         return unseen
-    return f"{unseen}, or better: so does the best linear head, and fine-tuning gained on what it was tried on"
+    return f"{unseen}, or better: this is the best linear head, and fine-tuning gained over it where both were tried"

@@ -1,4 +1,4 @@
-"""A comparison in YAML: backbones x strategies x label budgets x seeds over one configuration, resolved into cells."""
+"""The plan of a comparison: a YAML file of backbones, strategies, label budgets and seeds, resolved into cells."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field, field_validator
 
 from shared.config.describe import to_yaml
-from shared.config.read import apply_override, faults_of, read_yaml, validate
+from shared.config.read import COMMAND_LINE, apply_override, faults_of, read_yaml, set_by, validate
 from shared.config.schema import Config, Section
 from shared.errors import ConfigError
 
@@ -22,43 +22,53 @@ if TYPE_CHECKING:
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 PLAN_KEYS = {"seed": "seeds", "data.budget.labels_per_class": "labels_per_class"}
-"""Keys of a configuration that a comparison sets itself, and by which of its own."""
+"""Keys of a configuration that a comparison sets itself, with its own key for each."""
 
 
 class Comparison(Section):
-    """The YAML file of a comparison."""
+    """The keys of a comparison's YAML file."""
 
-    name: Name = Field(description="names its folder under runs/compare/")
+    name: Name = Field(description="name of the comparison, and of its folder under runs/compare/")
     base: dict[str, Any] = Field(
         default_factory=dict,
-        description="what all cells share: a configuration, or the path of one beside this file; its name is not used",
+        description="the configuration that all cells share, or the path of its file, relative to this one; its name "
+        "is not used",
     )
     backbones: dict[Name, dict[str, Any]] = Field(
-        min_length=1, description="by a short name, what differs from base: a tree, or `key.sub: value`"
+        min_length=1,
+        description="for each backbone a short name and the keys in which its cells differ from base, as sections or "
+        "as `key.sub: value`",
     )
-    strategies: dict[Name, dict[str, Any]] = Field(min_length=1, description="the same")
+    strategies: dict[Name, dict[str, Any]] = Field(
+        min_length=1,
+        description="for each strategy a short name and the keys in which its cells differ from base, as sections or "
+        "as `key.sub: value`",
+    )
     labels_per_class: tuple[Annotated[int, Field(ge=1)] | None, ...] = Field(
-        (None,), min_length=1, description="training images a class; null: all"
+        (None,), min_length=1, description="label budgets to compare: training images of each class; null: all"
     )
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field((0,), min_length=1, description="of each cell")
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
+        (0,), min_length=1, description="seeds with which each cell is trained and evaluated"
+    )
 
     @field_validator("labels_per_class", "seeds")
     @classmethod
     def _once(cls, values: tuple[int | None, ...]) -> tuple[int | None, ...]:
         if len(set(values)) < len(values):
-            raise ValueError("a value stands twice")
+            repeated = next(value for value in values if values.count(value) > 1)
+            raise ValueError(f"{'null' if repeated is None else repeated} occurs twice; leave one of them out")
         return values
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One run of a comparison.
+    """One run of a comparison: a backbone, a strategy, a label budget and a seed.
 
     Attributes:
-        backbone: Short name, as in the comparison.
-        strategy: The same.
-        labels: Training images a class; None: all.
-        seed: Of the run.
+        backbone: Short name of the backbone in the comparison.
+        strategy: Short name of the strategy in the comparison.
+        labels: Label budget, training images of each class; None: all.
+        seed: Seed of the run.
         config: The resolved configuration.
     """
 
@@ -70,12 +80,12 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """As people are told it."""
+        """Name of the cell in reports and messages."""
         return f"{self.backbone} x {self.strategy}, {budget_in_words(self.labels)}, seed {self.seed}"
 
     @property
     def folder(self) -> str:
-        """Name of its run folder; another configuration has another one."""
+        """Name of the cell's run folder, with a hash of the configuration."""
         digest = hashlib.sha256(to_yaml(self.config).encode()).hexdigest()[:8]
         labels = "all" if self.labels is None else str(self.labels)
         return f"{self.backbone}-{self.strategy}-{labels}-seed{self.seed}-{digest}"
@@ -83,12 +93,12 @@ class Cell:
 
 @dataclass(frozen=True)
 class Plan:
-    """A comparison with everything resolved.
+    """A comparison whose cells are resolved into configurations.
 
     Attributes:
-        name: Of the comparison.
+        name: Name of the comparison.
         base: The configuration that all cells share.
-        cells: In the order in which they are run; those of a row (all but the seed alike) stand together.
+        cells: The cells in the order in which they are run; cells that differ in their seed only are neighbours.
     """
 
     name: str
@@ -96,7 +106,7 @@ class Plan:
     cells: tuple[Cell, ...]
 
     def rows(self) -> list[tuple[Cell, ...]]:
-        """The cells of each row: one backbone, strategy and label budget, over seeds."""
+        """Groups the cells into rows: one backbone, strategy and label budget, all seeds."""
         rows: dict[tuple[str, str, int | None], list[Cell]] = {}
         for cell in self.cells:
             rows.setdefault((cell.backbone, cell.strategy, cell.labels), []).append(cell)
@@ -104,17 +114,17 @@ class Plan:
 
 
 def load_comparison(task: Task, path: Path, words: Sequence[str] = ()) -> Plan:
-    """Reads a comparison, applies `key.sub=value` words over its base, and checks every configuration it asks for.
+    """Reads a comparison, applies overrides to its base, and checks the configuration of every cell.
 
-    Whether data and weights are there is for each cell to find out.
+    Data and weights are not looked for.
 
     Args:
-        task: The application that it is for.
-        path: Of the YAML file.
-        words: As on the command line.
+        task: The application.
+        path: The comparison's YAML file.
+        words: `key.sub=value` words of the command line, which override keys of the base.
 
     Raises:
-        ConfigError: With every fault in one message.
+        ConfigError: The comparison or a configuration has faults; the message lists them all.
     """
     tree = read_yaml(path)
     base = tree.setdefault("base", {})
@@ -127,23 +137,33 @@ def load_comparison(task: Task, path: Path, words: Sequence[str] = ()) -> Plan:
     if all(isinstance(section, dict) for section in sections):
         faults += _faults(task, *sections)
     if faults:
-        raise ConfigError(f"{path}: " + "; ".join(faults))
-    wanted = validate(Comparison, tree, origin=str(path))
+        raise ConfigError("; ".join(_blamed(fault, path, words) for fault in faults))
+    comparison = validate(Comparison, tree, origin=str(path))
     cells = [
-        Cell(backbone, strategy, labels, seed, _config(wanted, backbone, strategy, labels, seed))
-        for labels in wanted.labels_per_class
-        for backbone in wanted.backbones
-        for strategy in wanted.strategies
-        for seed in wanted.seeds
+        Cell(backbone, strategy, labels, seed, _config(comparison, backbone, strategy, labels, seed))
+        for labels in comparison.labels_per_class
+        for backbone in comparison.backbones
+        for strategy in comparison.strategies
+        for seed in comparison.seeds
     ]
-    return Plan(wanted.name, validate(Config, wanted.base, origin=str(path)), tuple(cells))
+    return Plan(comparison.name, validate(Config, comparison.base, origin=str(path)), tuple(cells))
+
+
+def _blamed(fault: str, path: Path, words: Sequence[str]) -> str:
+    """A fault with its origin: the command line where it is a fault of the base in a key set there, else the file."""
+    place, _, rest = fault.partition(": ")
+    key = rest.partition(":")[0]
+    return f"{COMMAND_LINE}: {rest}" if place == "base" and set_by(key, words) else f"{path}: {fault}"
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Plain data with other plain data laid over it; keys may be written `key.sub`.
+    """Merges plain data into other plain data, section by section.
 
-    A section is merged key by key, but a strategy of another name replaces that of the base: options of one mean
-    nothing to another.
+    A strategy of another name replaces that of the base, because strategies do not share their options.
+
+    Args:
+        base: The plain data that are overridden; left as they are.
+        over: The keys that override; `key.sub` stands for a key of a section.
     """
     tree = deepcopy(dict(base))
     for key, value in over.items():
@@ -158,18 +178,23 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def budget_in_words(labels: int | None) -> str:
-    """A label budget as people are told it."""
+    """Formats a label budget.
+
+    Args:
+        labels: Training images of each class; None: all.
+    """
     return "all labels" if labels is None else f"{labels} label{'s' * (labels > 1)} a class"
 
 
 def _is_another(old: Any, new: Mapping[str, Any]) -> bool:
-    """Whether two strategy sections are of different strategies."""
+    """Whether two strategy sections name different strategies."""
     return isinstance(old, dict) and "name" in new and new["name"] != old.get("name")
 
 
-def _config(wanted: Comparison, backbone: str, strategy: str, labels: int | None, seed: int) -> Config:
-    tree = merged(merged(wanted.base, wanted.backbones[backbone]), wanted.strategies[strategy])
-    name = f"{wanted.name}-{backbone}-{strategy}"
+def _config(comparison: Comparison, backbone: str, strategy: str, labels: int | None, seed: int) -> Config:
+    """The configuration of one cell."""
+    tree = merged(merged(comparison.base, comparison.backbones[backbone]), comparison.strategies[strategy])
+    name = f"{comparison.name}-{backbone}-{strategy}"
     own = {"name": name, "seed": seed, "data": {"budget": {"labels_per_class": labels}}}
     return validate(Config, merged(tree, own), origin=name)
 
@@ -177,37 +202,42 @@ def _config(wanted: Comparison, backbone: str, strategy: str, labels: int | None
 def _faults(
     task: Task, base: Mapping[str, Any], backbones: Mapping[str, Any], strategies: Mapping[str, Any]
 ) -> list[str]:
-    """Of all that cells are made of, each told once, of the least that has it: base, one override, or two together.
+    """The faults of all cells, each listed once, under the smallest part that has it: base, one override, or two.
 
     Overrides that are no mappings are faults of the comparison itself and count as empty here.
     """
     task.register_backbones()
     first, second = ({name: _mapping(over) for name, over in entries.items()} for entries in (backbones, strategies))
-    told = [f"base: {fault}" for fault in faults_of(Config, base)]
+    found = [f"base: {fault}" for fault in faults_of(Config, base)]
     for kind, entries in (("backbones", first), ("strategies", second)):
-        told += [f"{kind}.{name}: name: is that of the comparison" for name, over in entries.items() if "name" in over]
+        found += [
+            f"{kind}.{name}: name: is set by the comparison; leave it out"
+            for name, over in entries.items()
+            if "name" in over
+        ]
     alone = _faults_of(task, base)
     of_backbone = {name: _faults_of(task, merged(base, over)) for name, over in first.items()}
     of_strategy = {name: _faults_of(task, merged(base, over)) for name, over in second.items()}
     for backbone, strategy in product(first, second):
         for fault in _faults_of(task, merged(merged(base, first[backbone]), second[strategy])):
             if fault in alone:
-                told.append(f"base: {fault}")
+                found.append(f"base: {fault}")
             elif fault in of_backbone[backbone]:
-                told.append(f"backbones.{backbone}: {fault}")
+                found.append(f"backbones.{backbone}: {fault}")
             elif fault in of_strategy[strategy]:
-                told.append(f"strategies.{strategy}: {fault}")
+                found.append(f"strategies.{strategy}: {fault}")
             else:
-                told.append(f"backbones.{backbone} with strategies.{strategy}: {fault}")
-    return list(dict.fromkeys(told))
+                found.append(f"backbones.{backbone} with strategies.{strategy}: {fault}")
+    return list(dict.fromkeys(found))
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
+    """The value if it is a mapping, else an empty one."""
     return value if isinstance(value, Mapping) else {}
 
 
 def _faults_of(task: Task, tree: Mapping[str, Any]) -> list[str]:
-    """Of one configuration; of names that depend on others only where nothing else is wrong."""
+    """The faults of one configuration; names are looked up only where the schema has no fault."""
     from shared.pipeline.preflight import faults_of_run, faults_of_strategy
 
     faults = faults_of(Config, tree)

@@ -1,4 +1,4 @@
-"""Runs the cells of a comparison, each in a process of its own, and puts what they found into one table."""
+"""Running a comparison: trains its cells, each in a process of its own, and collects their results in one table."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 from shared.errors import MedtlError
 from shared.evaluation.text import disclaimers
 from shared.experiments.comparison.plan import Cell, Plan
-from shared.experiments.comparison.preflight import (
+from shared.experiments.comparison.report import published_lines
+from shared.experiments.comparison.significance import paired_tests
+from shared.experiments.comparison.state import (
+    cells_without_data,
+    cells_without_weights,
     check_one_state,
     check_unchanged,
     finished_cells,
-    without_data,
-    without_weights,
 )
-from shared.experiments.comparison.report import published_lines
-from shared.experiments.comparison.significance import paired_tests
 from shared.experiments.comparison.table import table_row
 from shared.processes.jobs import SerialExecutor, Workers, WorkItem
 from shared.processes.worker import run_in_subprocess
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from shared.task import Task
 
 FOLDER = "compare"
-"""Under the folder of runs: no cell of a comparison must be the newest run that `predict` takes."""
+"""Folder of comparisons under that of runs, so that `predict` does not take a cell for the newest run."""
 BY_GROUP = (
     "AUC, sensitivity and specificity (at the operating point) count patients or other groups where they are known; "
     "accuracy counts images by their likeliest class."
@@ -42,35 +42,52 @@ log = logging.getLogger(__name__)
 def run_comparison(
     task: Task, plan: Plan, *, root: Path, progress: Progress, workers: Workers | None = None
 ) -> dict[str, Any]:
-    """Trains what is not yet finished, and judges all of it.
+    """Trains the cells that are not finished, and compares the results of all.
 
-    A cell that fails is told of and tried again by the next call; the others go on.
+    A cell that fails is reported, the others go on, and the next call tries it again.
 
     Args:
         task: The application.
         plan: The comparison.
-        root: Where runs lie; those of the comparison under `compare/<name>`.
+        root: Folder of runs; the cells' runs are in `compare/<name>` under it.
         progress: Called with (what, done, total, note).
-        workers: Where cells are trained; None: here, one after another. Costs are always measured here.
+        workers: Trains the cells; None: on this machine, one after another. Costs are always measured here.
 
     Returns:
-        `name`, `task`, `disclaimers` and `notes` (sentences), `main` (the measure that rows are compared by), `rows`
-        (see `shared.experiments.comparison.table`), and `published` (sentences).
+        Plain data: `name`, `task`, `disclaimers` and `notes` (sentences), `main` (the measure that rows are compared
+        by), `rows` (see `shared.experiments.comparison.table`), and `published` (sentences).
 
     Raises:
-        UsageError: Finished cells are of another state of the data than the rest, or than the data are in now.
+        UsageError: The data changed since a cell was trained, or between two cells.
     """
     folder = root / FOLDER / plan.name
     finished, failures = finished_cells(plan, folder)
     check_unchanged(task, finished, root, progress)
     unfinished = [cell for cell in plan.cells if cell not in finished and cell not in failures]
-    failures |= without_data(unfinished)
-    failures |= without_weights([cell for cell in unfinished if cell not in failures], fetch=workers is None)
-    workers = workers or SerialExecutor()
+    failures |= cells_without_data(unfinished)
+    failures |= cells_without_weights([cell for cell in unfinished if cell not in failures], fetch=workers is None)
+    _train_cells(task, plan, root, finished, failures, workers or SerialExecutor(), progress)
+    check_one_state(finished)
+    return _results(task, plan, finished, failures, progress)
+
+
+def _train_cells(
+    task: Task,
+    plan: Plan,
+    root: Path,
+    finished: dict[Cell, Path],
+    failures: dict[Cell, str],
+    workers: Workers,
+    progress: Progress,
+) -> None:
+    """Trains the cells that are neither finished nor failed, and adds each to either."""
+    folder = root / FOLDER / plan.name
     todo = [cell for cell in plan.cells if cell not in finished and cell not in failures]
-    items = [_errand(task, cell, folder / cell.folder, root) for cell in todo]
-    started = len(plan.cells) - len(todo)
-    within = _within(progress, started, len(plan.cells))
+    items = [
+        WorkItem(cell.name, _train, (task, cell.config, folder / cell.folder, root), gpu=cell.config.device != "cpu")
+        for cell in todo
+    ]
+    within = _progress_over_all(progress, len(plan.cells) - len(todo), len(plan.cells))
     for place, result in workers.run(items, within):
         cell, run = todo[place], folder / todo[place].folder
         if isinstance(result, MedtlError):
@@ -81,7 +98,12 @@ def run_comparison(
         else:
             failures[cell] = f"it was trained, but {run} is not finished here: the cluster needs one shared file system"
     progress("cells", len(plan.cells), len(plan.cells), "")
-    check_one_state(finished)
+
+
+def _results(
+    task: Task, plan: Plan, finished: Mapping[Cell, Path], failures: Mapping[Cell, str], progress: Progress
+) -> dict[str, Any]:
+    """The table of all rows with paired tests, costs and published results, as plain data."""
     main = "auc" if task.positive_name is not None else "accuracy"
     rows = [table_row(cells, finished, failures, main) for cells in plan.rows()]
     notes = [BY_GROUP] if task.positive_name is not None else []
@@ -99,16 +121,13 @@ def run_comparison(
     }
 
 
-def _errand(task: Task, cell: Cell, run: Path, root: Path) -> WorkItem:
-    return WorkItem(cell.name, _train, (task, cell.config, run, root), gpu=cell.config.device != "cpu")
-
-
-def _within(progress: Progress, started: int, count: int) -> Progress:
-    """Progress of the items left, as that of all cells: a bar for each step of each cell would fill the screen."""
-    return lambda _what, done, _total, note: progress("cells", started + done, count, note)
+def _progress_over_all(progress: Progress, done_before: int, count: int) -> Progress:
+    """Shows the progress of the remaining cells as that of all: a bar for each step of each cell fills the screen."""
+    return lambda _what, done, _total, note: progress("cells", done_before + done, count, note)
 
 
 def _train(task: Task, config: Config, run: Path, root: Path, progress: Progress) -> None:
+    """Trains one cell; runs in a process of its own."""
     from shared.pipeline.train import run as train
 
     train(task, config, root=root, out=run, progress=progress)
@@ -121,21 +140,22 @@ def _add_costs(
     finished: Mapping[Cell, Path],
     progress: Progress,
 ) -> None:
-    """Measures the costs of one run of each row; seeds have the same network."""
+    """Measures the costs of one run of each row and adds them to the rows; all seeds have the same network."""
     first = [next((finished[cell] for cell in row if cell in finished), None) for row in cells]
     runs = [run for run in first if run is not None]
-    found: list[dict[str, Any] | None] = [None] * len(runs)
+    measured: list[dict[str, Any] | None] = [None] * len(runs)
     if runs:
         try:
-            found = run_in_subprocess(_measure, task, runs, progress=progress)
+            measured = run_in_subprocess(_measure, task, runs, progress=progress)
         except MedtlError as error:
             log.warning("no costs were measured: %s", error)
-    costs = dict(zip(runs, found, strict=True))
+    costs = dict(zip(runs, measured, strict=True))
     for row, run in zip(rows, first, strict=True):
         row["costs"] = None if run is None else costs[run]
 
 
 def _measure(task: Task, runs: Sequence[Path], progress: Progress) -> list[dict[str, Any] | None]:
+    """Measures the costs of runs; runs in a process of its own."""
     from shared.experiments.comparison.costs import measure_costs
 
     return measure_costs(task, runs, progress)

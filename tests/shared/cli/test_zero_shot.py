@@ -115,7 +115,7 @@ def test_medtl_features_are_those_of_a_finished_run(heads: Path, trained_heads: 
     assert seen
     assert 0 < int(seen[1]) < int(seen[2])  # its division was another
     assert is_wrong_usage(
-        call(tumours_app, *words, "--unseen", "glioma"), "learnt glioma, which can then not be unseen"
+        call(tumours_app, *words, "--unseen", "glioma"), "learnt glioma, which therefore cannot be unseen"
     )
     carried = call(
         tumours_app,

@@ -43,7 +43,7 @@ def config(tmp_path_factory: pytest.TempPathFactory, draw_characters: Draw) -> C
 
 
 @pytest.mark.usefixtures("quick_ending")
-def test_it_tries_chooses_and_tells_both_columns(config: Config, tmp_path: Path) -> None:
+def test_it_tries_settings_chooses_one_and_reports_every_column(config: Config, tmp_path: Path) -> None:
     plan = Plan(strategies=("dann", "adabn"), loss_weights=(0.5,), rule="mutual_information")
     tree = adapt(TASK, config, plan, tmp_path, root=tmp_path, progress=lambda *_: None)
     lines = write_adaptation(TASK, tree, tmp_path)
@@ -62,16 +62,16 @@ def test_it_tries_chooses_and_tells_both_columns(config: Config, tmp_path: Path)
 
 
 @pytest.mark.usefixtures("quick_ending")
-def test_labels_of_the_target_change_nothing_but_what_is_told_of_them(
+def test_labels_of_the_target_change_nothing_but_the_oracle(
     config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same images under other labels give the same weights, epochs and evidence, bit by bit."""
+    """The same images with other labels give the same weights, epochs and criteria, bit by bit."""
     import shared.pipeline.train
     from shared.samples import Dataset
 
     loaded = shared.pipeline.train.load_dataset
 
-    def turned(*given: Any) -> Dataset:
+    def relabelled(*given: Any) -> Dataset:
         from dataclasses import replace
 
         dataset = loaded(*given)
@@ -82,35 +82,35 @@ def test_labels_of_the_target_change_nothing_but_what_is_told_of_them(
         )
         return replace(dataset, samples=samples)
 
-    told = {}
+    trees = {}
     plan = Plan(label_shift=True, upper_bound=False)
-    for name in ("true", "turned"):
-        told[name] = adapt(TASK, config, plan, tmp_path / name, root=tmp_path, progress=lambda *_: None)
-        monkeypatch.setattr(shared.pipeline.train, "load_dataset", turned)
+    for name in ("true", "relabelled"):
+        trees[name] = adapt(TASK, config, plan, tmp_path / name, root=tmp_path, progress=lambda *_: None)
+        monkeypatch.setattr(shared.pipeline.train, "load_dataset", relabelled)
     for name in ("model.safetensors", "metrics.jsonl"):
-        for of in ("source-only", "dann", SELECTED):
-            true_bytes, turned_bytes = ((tmp_path / side / of / name).read_bytes() for side in told)
-            assert true_bytes == turned_bytes
-    true, other = (Run.read(side, tmp_path / side / "dann") for side in told)
+        for run_name in ("source-only", "dann", SELECTED):
+            true_bytes, relabelled_bytes = ((tmp_path / side / run_name / name).read_bytes() for side in trees)
+            assert true_bytes == relabelled_bytes
+    true, other = (Run.read(side, tmp_path / side / "dann") for side in trees)
     assert (true.target.labels != other.target.labels).all()
     assert all((a == b).all() for a, b in zip(true.target.scores, other.target.scores, strict=True))
-    assert told["true"]["columns"]["oracle"] != told["turned"]["columns"]["oracle"]
-    without = [_without_oracle(tree) for tree in told.values()]
+    assert trees["true"]["columns"]["oracle"] != trees["relabelled"]["columns"]["oracle"]
+    without = [_without_oracle(tree) for tree in trees.values()]
     assert without[0] == without[1]
 
 
 @pytest.mark.usefixtures("quick_ending")
-def test_a_target_without_labels_is_adapted_to_and_judged_by_nothing(
+def test_a_target_without_labels_is_adapted_to_and_nothing_is_measured_on_it(
     config: Config, tmp_path: Path, draw_characters: Draw
 ) -> None:
-    """Its images lie in folders called by anything, beside a list."""
+    """Its images lie in folders of any name, next to another file."""
     drawn = draw_characters(tmp_path / "boxes", each=14, seed=1, names=("box 1", "box 2", "box 3"))
     (drawn / "readme.txt").write_text("scanned in May")
     base = config.model_copy(update={"data": DataSection()})
     unlabelled = between(base, config.data.collections["near"], str(drawn), unlabelled=True)
     tree = adapt(TASK, unlabelled, Plan(), tmp_path / "out", root=tmp_path, progress=lambda *_: None)
     lines = write_adaptation(TASK, tree, tmp_path / "out")
-    assert list(tree["columns"]) == ["source only", "label-free", "adapted, whatever speaks for it"]
+    assert list(tree["columns"]) == ["source only", "label-free", "chosen setting, kept or not"]
     assert all(set(column["domains"]) == {"near"} for column in tree["columns"].values())
     assert tree["no_bound"] == "the target has no labels"
     assert not any("oracle" in line for line in lines)
@@ -125,16 +125,16 @@ def test_a_target_without_labels_is_adapted_to_and_judged_by_nothing(
 
 
 def _without_oracle(tree: dict[str, Any]) -> dict[str, Any]:
-    """What is chosen, estimated and told without labels of the target, thresholds included."""
-    told = {key: tree[key] for key in ("chosen", "kept", "statement", "rule")}
+    """Everything that is chosen, estimated and reported without target labels, thresholds included."""
+    choice = {key: tree[key] for key in ("chosen", "kept", "statement", "rule")}
     settings = [{key: one[key] for key in ("name", "rule", "epoch", "domain_accuracy")} for one in tree["settings"]]
     prior = {key: value for key, value in tree["prior"].items() if "oracle" not in key}
     near = {name: column["domains"]["near"] for name, column in tree["columns"].items() if name != "oracle"}
-    return {**told, "settings": settings, "prior": prior, "near": near}
+    return {**choice, "settings": settings, "prior": prior, "near": near}
 
 
 @pytest.mark.usefixtures("quick_ending")
-def test_the_way_back_is_judged_on_the_source_and_told(config: Config, tmp_path: Path) -> None:
+def test_reverse_validation_is_measured_on_the_source_and_noted(config: Config, tmp_path: Path) -> None:
     assert config.data.target is not None
     target = config.data.target.model_copy(update={"reverse_validation": True})
     changed = config.model_copy(update={"data": config.data.model_copy(update={"target": target})})
@@ -147,7 +147,7 @@ def test_the_way_back_is_judged_on_the_source_and_told(config: Config, tmp_path:
     assert any(note.startswith("Target far: log_likelihood kept epoch") and "as an oracle" in note for note in notes)
 
 
-def test_the_alarm_is_raised_unless_the_whole_interval_speaks_for_adapting() -> None:
+def test_the_alarm_is_raised_unless_the_whole_interval_is_above_zero() -> None:
     assert statement("dann", "entropy", 0.2, (0.1, 0.3)).startswith("dann is kept")
     assert "ALARM: source only is kept" in statement("dann", "entropy", 0.2, (-0.1, 0.5))
     assert statement("dann", "entropy", 0.2, (0.1, 0.3), choices=4).endswith("the choice among 4).")
@@ -164,8 +164,8 @@ def test_proxy_a_distance_is_0_of_one_domain_and_2_of_two() -> None:
     assert far == pytest.approx(2.0, abs=0.02)
 
 
-def test_proxy_a_distance_does_not_know_patients_again_and_says_nothing_of_one() -> None:
-    """Slices of a patient are alike here, and domains are not told apart by anything else."""
+def test_proxy_a_distance_does_not_recognise_patients_and_is_none_for_one_patient() -> None:
+    """Slices of a patient are alike here, and nothing else distinguishes the domains."""
     random = np.random.default_rng(0)
     patients = np.repeat(np.arange(80), 10)
     features = (random.normal(size=(80, 60))[patients] + random.normal(size=(800, 60)) * 0.01).astype(np.float32)
@@ -177,7 +177,7 @@ def test_proxy_a_distance_does_not_know_patients_again_and_says_nothing_of_one()
     assert proxy_a_distance(features[:400], features[400:], [[1] * 400, range(400)]) is None
 
 
-def test_a_plan_names_rules_and_methods_that_there_are(config: Config, tmp_path: Path) -> None:
+def test_a_plan_with_unknown_names_or_idle_options_is_refused(config: Config, tmp_path: Path) -> None:
     named = (
         Plan(rule="luck"),
         Plan(strategies=("finetune",)),
@@ -205,7 +205,11 @@ def test_a_rule_without_labels_needs_a_target(config: Config, tmp_path: Path) ->
     strategy = {**config.strategy, "name": "finetune", "selection": "entropy", "batch_norm": "train"}
     with pytest.raises(ConfigError, match=r"set data\.target\.domain"):
         run(TASK, config.model_copy(update={"data": data, "strategy": strategy}), root=tmp_path)
-    for more in ({"name": "mean_teacher"}, {"name": "adabn"}, {"name": "dann", "batch_norm": "per_domain"}):
+    for more in (
+        {"name": "mean_teacher", "augmentation": "usual"},
+        {"name": "adabn"},
+        {"name": "dann", "batch_norm": "per_domain"},
+    ):
         changed = config.model_copy(
             update={"data": data, "strategy": {**strategy, "selection": "log_likelihood", **more}}
         )

@@ -1,4 +1,4 @@
-"""From a trained network to a finished run; the run itself is tested with the runner."""
+"""How many models validation chose among; the run itself is tested in test_train.py."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from shared.pipeline.finish import models_tried
         ("log_likelihood", 0, 0, 1),
     ],
 )
-def test_a_certificate_allows_for_what_was_chosen_among_and_no_more(
+def test_models_tried_counts_candidates_and_selectable_epochs(
     selection: str, heads: int, epochs: int, models: int
 ) -> None:
     history = [{"penalty": 1.0}] * heads + [{"phase": 1}] * epochs

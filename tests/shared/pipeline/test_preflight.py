@@ -20,7 +20,7 @@ def test_the_defaults_have_no_fault() -> None:
     assert _faults() == []
 
 
-def test_all_faults_are_told_each_once() -> None:
+def test_every_fault_is_listed_once() -> None:
     found = _faults(
         data={"options": {"crop": 1}},
         backbone={"name": "resnet81"},
@@ -39,29 +39,31 @@ def test_a_stage_is_looked_up_in_the_backbone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("strategy", "said"),
+    ("strategy", "message"),
     [
-        ({"selection": "entropy"}, "strategy.selection: entropy judges unlabelled images"),
+        ({"selection": "entropy"}, "strategy.selection: entropy uses unlabelled images"),
         ({"name": "adabn"}, "strategy.name: adabn learns from images of a target"),
         ({"name": "dann", "batch_norm": "per_domain"}, "strategy.batch_norm: per_domain keeps statistics of a target"),
     ],
 )
-def test_what_needs_a_target_without_labels_is_refused_without_one(strategy: dict[str, Any], said: str) -> None:
+def test_an_option_that_needs_an_unlabelled_target_is_refused_without_one(
+    strategy: dict[str, Any], message: str
+) -> None:
     (fault,) = _faults(strategy=strategy)
-    assert fault.startswith(said)
+    assert fault.startswith(message)
     (fault,) = _faults(strategy=strategy, data={"target": {"domain": "here", "labels": "used"}})
-    assert fault.startswith(said)
+    assert fault.startswith(message)
     assert _faults(strategy=strategy, data={"target": {"domain": "here"}}) == []
 
 
-def test_an_augmentation_is_looked_up_and_a_strategy_that_needs_one_gets_one() -> None:
+def test_an_augmentation_is_looked_up_and_required_where_needed() -> None:
     (fault,) = _faults(strategy={"augmentation": "elastic"})
     assert fault == "strategy.augmentation: unknown augmentation 'elastic'; known: none, usual"
     assert _faults(strategy={"augmentation": "none"}) == []
     target = {"target": {"domain": "here"}}
     assert _faults(strategy={"name": "mean_teacher"}, data=target) == []
     (fault,) = _faults(strategy={"name": "mean_teacher", "augmentation": "none"}, data=target)
-    assert fault == "strategy.augmentation: mean_teacher learns from varied images; choose one of usual"
+    assert fault == "strategy.augmentation: got none; mean_teacher learns from augmented images, allowed: usual"
 
 
 @pytest.mark.parametrize(
@@ -95,12 +97,12 @@ def test_an_experiment_has_every_name_looked_up_and_every_default_filled_in() ->
     assert experiment.varied(seed=4).config.seed == 4
 
 
-def test_a_missed_tumour_costs_what_the_configuration_says() -> None:
+def test_a_missed_tumour_costs_what_the_configuration_states() -> None:
     config = Config.model_validate({"decision": {"miss_cost": 5.0}})
     assert preflight(MRI, config).miss_costs(("glioma", "no_tumour")) == (5.0, 1.0)
 
 
-def test_all_faults_stand_in_one_message() -> None:
+def test_preflight_lists_every_fault_in_one_message() -> None:
     config = Config.model_validate({"backbone": {"name": "resnet81"}, "decision": {"sensitivity": 0.5}})
     with pytest.raises(ConfigError, match=r"decision\.sensitivity: .*; unknown backbone 'resnet81'"):
         preflight(TASK, config)

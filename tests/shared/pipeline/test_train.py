@@ -56,13 +56,13 @@ def _weights(run: Path) -> bytes:
 
 
 def _break_off(folder: Path, words: Words, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leaves a run folder as a training does that is stopped after its last step."""
+    """Leaves the run folder of a training that was stopped after its last step."""
 
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("shared.pipeline.train.complete", stop)
+        patch.setattr("shared.pipeline.train.finish_run", stop)
         with pytest.raises(KeyboardInterrupt):
             _run(folder.parent, words, out=folder)
     assert (folder / "checkpoint.pt").is_file()
@@ -82,7 +82,7 @@ def _fixed_split(draw: Draw, root: Path) -> Path:
     return root
 
 
-def test_a_finished_run_holds_all_its_files_and_nothing_of_the_way_there(tiny_run: Path) -> None:
+def test_a_finished_run_holds_all_its_files_and_no_temporary_ones(tiny_run: Path) -> None:
     assert {path.name for path in tiny_run.iterdir()} - {".lock"} == FILES
 
 
@@ -102,7 +102,7 @@ def test_the_run_has_learned_and_its_files_agree(tiny_run: Path) -> None:
     assert history[-1]["train_loss"] < history[0]["train_loss"]
 
 
-def test_the_run_tells_no_path_of_its_samples(tiny_run: Path, characters: Path) -> None:
+def test_the_run_folder_holds_no_path_of_its_samples(tiny_run: Path, characters: Path) -> None:
     for name in FILES - {"config.yaml"}:  # which repeats data.source
         content = (tiny_run / name).read_bytes()
         assert str(characters).encode() not in content, name
@@ -185,7 +185,7 @@ def test_a_checkpoint_on_other_data_is_not_taken_up(
 
 def test_images_in_training_and_test_are_refused(tmp_path: Path, tiny_words: Words, draw_characters: Draw) -> None:
     data = _fixed_split(draw_characters, tmp_path / "data")
-    with pytest.raises(LeakError, match=r"2 of 15 test images are duplicates.*data\.leaks=drop\)"):
+    with pytest.raises(LeakError, match=r"2 of 15 test images are duplicates.*data\.leaks=drop to leave"):
         _run(tmp_path, tiny_words, f"data.source={data}", out=tmp_path / "run")
     assert not is_finished(tmp_path / "run")
 
@@ -228,14 +228,14 @@ def test_one_class_alone_is_nothing_to_learn(tmp_path: Path, tiny_words: Words, 
 def test_a_folder_of_other_things_is_left_alone(tmp_path: Path, tiny_words: Words) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("x")
-    with pytest.raises(ConfigError, match="holds something else than a run"):
+    with pytest.raises(ConfigError, match="holds files and no run"):
         _run(tmp_path, tiny_words, out=tmp_path / "mine")
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
 
 
 @pytest.mark.usefixtures("quick_ending")
 @pytest.mark.parametrize(
-    ("leaks", "tested", "said"),
+    ("leaks", "tested", "note"),
     [
         (
             "drop",
@@ -246,16 +246,16 @@ def test_a_folder_of_other_things_is_left_alone(tmp_path: Path, tiny_words: Word
         ("allow", 15, "LEAK"),
     ],
 )
-def test_a_leak_that_was_let_through_is_said_in_every_report(
-    tmp_path: Path, tiny_words: Words, draw_characters: Draw, leaks: str, tested: int, said: str
+def test_a_leak_that_was_allowed_is_noted_in_every_report(
+    tmp_path: Path, tiny_words: Words, draw_characters: Draw, leaks: str, tested: int, note: str
 ) -> None:
     data = _fixed_split(draw_characters, tmp_path / "data")
     folder = _run(tmp_path, tiny_words, f"data.source={data}", f"data.leaks={leaks}", HEAD_ALONE)
     report = read_json(folder / "report.json")
     assert report["test"]["n"] == tested
-    assert any(said in note for note in report["notes"])
-    assert said in (folder / "report.html").read_text(encoding="utf-8")
-    assert said in (folder / "model_card.md").read_text(encoding="utf-8")
+    assert any(note in line for line in report["notes"])
+    assert note in (folder / "report.html").read_text(encoding="utf-8")
+    assert note in (folder / "model_card.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.usefixtures("quick_ending")
@@ -301,7 +301,7 @@ def test_the_folds_test_each_image_once_and_copies_together(
         folder = _run(tmp_path, tiny_words, *chosen, out=tmp_path / str(fold))
         tested.append({row["sample"] for row in _table(folder) if row["split"] == "test"})
     assert sum(map(len, tested)) == len(set.union(*tested)) == 28
-    with pytest.raises(ConfigError, match="of 3 folds it is 0 to 2"):
+    with pytest.raises(ConfigError, match="with 3 folds it must be 0 to 2"):
         _run(tmp_path, tiny_words, *chosen, "data.split.fold=3", out=tmp_path / "none")
 
 
@@ -354,12 +354,12 @@ def test_a_run_folder_in_use_is_refused(tmp_path: Path, tiny_words: Words) -> No
 
 
 @pytest.mark.parametrize(
-    ("word", "fault", "said"),
+    ("word", "fault", "message"),
     [
         (
             "data.options={margin_px: 3}",
             ConfigError,
-            "data.options: unknown margin_px; handwriting knows blocks, margin",
+            "data.options: unknown margin_px; allowed in handwriting: blocks, margin",
         ),
         ("data.options={margin: 7}", ConfigError, "margin is 7"),
         ("data.domains=[mars]", ConfigError, "data.domains: no mars in the data; it has dhcd"),
@@ -370,20 +370,20 @@ def test_a_run_folder_in_use_is_refused(tmp_path: Path, tiny_words: Words) -> No
         ("backbone.name=convnet_smal", ConfigError, "did you mean convnet_small"),
         ("backbone.layers=[block7]", ConfigError, "no layer 'block7'; convnet_small has block1"),
         ("backbone.transfer_stages=[block7]", ConfigError, "no stage 'block7'"),
-        ("backbone.pooling=avg7", ConfigError, "backbone.pooling: 'avg7'; allowed: avg_1x1"),
+        ("backbone.pooling=avg7", ConfigError, "backbone.pooling: got 'avg7'; allowed: avg_1x1"),
         ("strategy.augmentation=physics", ConfigError, "unknown augmentation 'physics'; known: none, usual"),
     ],
 )
 def test_a_name_that_does_not_exist_is_refused_before_anything_is_written(
-    tmp_path: Path, tiny_words: Words, word: str, fault: type[Exception], said: str
+    tmp_path: Path, tiny_words: Words, word: str, fault: type[Exception], message: str
 ) -> None:
-    with pytest.raises(fault, match=said.replace("[", r"\[")):
+    with pytest.raises(fault, match=message.replace("[", r"\[")):
         _run(tmp_path, tiny_words, word, out=tmp_path / "run")
     assert not list(tmp_path.iterdir())
 
 
 def test_too_small_an_input_is_refused(tmp_path: Path, tiny_words: Words) -> None:
-    with pytest.raises(ConfigError, match=r"backbone.size: 32; alexnet needs at least 63"):
+    with pytest.raises(ConfigError, match=r"backbone.size: got 32; alexnet needs at least 63"):
         _run(tmp_path, tiny_words, "backbone={name: alexnet, weights: random, size: 32}")
 
 

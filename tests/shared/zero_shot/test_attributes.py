@@ -23,23 +23,23 @@ def test_every_class_of_both_applications_has_a_row():
 
 def test_rows_come_in_the_order_asked_for(tmp_path):
     table = read_table(written(tmp_path / "a.csv", GOOD))
-    assert table.of(["ra", "ka"]).tolist() == [[0, 0.5], [1, 1]]
+    assert table.signatures(["ra", "ka"]).tolist() == [[0, 0.5], [1, 1]]
     with pytest.raises(UnknownNameError, match="kha"):
-        table.of(["kha"])
+        table.signatures(["kha"])
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         ("ra,0,0.5", "ra,1,0", "ga and ra have the same row"),
-        ("ra,0,0.5", "ra,0,2", "'2' is no number within 0 to 1"),
+        ("ra,0,0.5", "ra,0,2", "'2' is not a number from 0 to 1"),
         ("ra,0,0.5", "ra,0,", "row 6"),
-        ("ra,0,0.5", "ka,0,0.5", "ka stands more than once"),
+        ("ra,0,0.5", "ka,0,0.5", "ka occurs more than once"),
         ("meaning,", "means,", "must begin with the rows"),
     ],
 )
-def test_faulty_tables_are_refused(tmp_path, old, new, said):
-    with pytest.raises(DataError, match=said):
+def test_faulty_tables_are_refused(tmp_path, old, new, message):
+    with pytest.raises(DataError, match=message):
         read_table(written(tmp_path / "a.csv", GOOD.replace(old, new)))
 
 

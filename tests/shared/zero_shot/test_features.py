@@ -1,4 +1,4 @@
-"""What takes the features, and which classes it allows to be unseen; the rest is called by the commands' tests."""
+"""Which network gives the features, and which classes it allows to be unseen; commands test the rest."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def test_a_run_gives_its_network_its_preprocessing_and_what_it_learnt(tiny_run: 
 def test_weights_of_a_run_bring_what_it_learnt(tiny_run: Path) -> None:
     extractor = extractor_of(preflight(CHARACTERS, config(weights=str(tiny_run))))
     assert extractor.run == tiny_run.name
-    with pytest.raises(UsageError, match="learnt digit_0, ka, which can then not be unseen"):
+    with pytest.raises(UsageError, match="learnt digit_0, ka, which therefore cannot be unseen"):
         extractor.check_unseen(["ka", "vowel_1", "digit_0"])
     extractor.check_unseen(["vowel_1"])
 
 
-def test_what_cannot_code_is_refused(tiny_run: Path, tmp_path: Path) -> None:
-    def refused(kind: type[Exception], said: str, task: Task, stated: Config, *run: Path) -> None:
-        with pytest.raises(kind, match=said):
+def test_what_gives_no_features_is_refused(tiny_run: Path, tmp_path: Path) -> None:
+    def refused(kind: type[Exception], message: str, task: Task, stated: Config, *run: Path) -> None:
+        with pytest.raises(kind, match=message):
             extractor_of(preflight(task, stated), *run)
 
     refused(ConfigError, "name the layers for zero-shot", CHARACTERS, config(layers="auto"))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from shared.zero_shot.methods import CLIP, PrincipalAxes, dap, eszsl, prototypes, ranked
+from shared.zero_shot.methods import ATTRIBUTE_MARGIN, PrincipalAxes, dap, eszsl, prototypes, ranked
 
 SEEN = np.array([[1, 0, 0, 1], [0, 1, 0, 1], [0, 0, 1, 0], [1, 1, 0, 0], [0, 1, 1, 1], [1, 0, 1, 0.5]])
 UNSEEN = np.array([[0, 0, 0, 1], [1, 1, 1, 0]])
@@ -25,7 +25,7 @@ def signed(table):
     [(dap, lambda table: table), (eszsl, signed), (ranked, signed)],
     ids=["dap", "eszsl", "ranked"],
 )
-def test_classes_never_seen_are_told_by_their_attributes(method, prepare):
+def test_classes_never_seen_are_recognised_by_their_attributes(method, prepare):
     model = method(*drawn(SEEN), prepare(SEEN), 1e-3)
     features, labels = drawn(UNSEEN, seed=1)
     found = model.scores(features, prepare(UNSEEN)).argmax(axis=1)
@@ -49,9 +49,9 @@ def test_eszsl_solves_its_equation():
 def test_dap_is_lamperts_rule():
     features, labels = drawn(SEEN)
     model = dap(features, labels, SEEN, 1e-2)
-    odds = model.predicted(features[:5])
+    odds = model.predict_attributes(features[:5])
     p = 1 / (1 + np.exp(-odds))
-    prior = SEEN.clip(CLIP, 1 - CLIP).mean(axis=0)
+    prior = SEEN.clip(ATTRIBUTE_MARGIN, 1 - ATTRIBUTE_MARGIN).mean(axis=0)
     each = [(row * np.log(p / prior) + (1 - row) * np.log((1 - p) / (1 - prior))).sum(axis=1) for row in UNSEEN]
     ours = model.scores(features[:5], UNSEEN)
     np.testing.assert_allclose(ours[:, 0] - ours[:, 1], each[0] - each[1], atol=1e-9)
@@ -76,8 +76,8 @@ def test_prototypes_close_a_gap_between_print_and_hand():
     assert (model.scores(features, printed[10:]).argmax(axis=1) == truth).mean() > 0.9
 
 
-def test_frame_keeps_distances_up_to_a_factor():
+def test_principal_axes_keep_distances_up_to_a_factor():
     features = np.random.default_rng(0).normal(size=(30, 5)).astype(np.float32)
-    seen = PrincipalAxes.of(features)(features)
+    seen = PrincipalAxes.fit(features).transform(features)
     before, after = (np.linalg.norm(x[1:] - x[0], axis=1) for x in (features, seen))
     np.testing.assert_allclose(after / before, (after / before)[0], rtol=1e-3)

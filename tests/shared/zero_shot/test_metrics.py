@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 
 from shared.zero_shot.metrics import (
-    Point,
-    area,
+    StackingPoint,
+    area_under_curve,
     best_stacking_shift,
     class_accuracy,
-    curve,
     evaluate_at,
     seen_margin,
+    seen_unseen_curve,
     unseen_accuracy,
 )
 
@@ -36,7 +36,7 @@ def test_t1_looks_at_unseen_classes_alone():
 
 def test_curve_says_what_each_shift_gives():
     scores, labels = rows()
-    points = curve(scores, labels, UNSEEN)
+    points = seen_unseen_curve(scores, labels, UNSEEN)
     assert points[0].seen == 0
     assert points[-1].unseen == pytest.approx(0)
     assert points[0].unseen == pytest.approx(unseen_accuracy(scores, labels, UNSEEN))
@@ -47,12 +47,12 @@ def test_curve_says_what_each_shift_gives():
 
 def test_area_of_faultless_scores_is_one():
     labels = np.arange(4).repeat(5)
-    assert area(curve(np.eye(4)[labels] * 5, labels, UNSEEN)) == pytest.approx(1.0)
+    assert area_under_curve(seen_unseen_curve(np.eye(4)[labels] * 5, labels, UNSEEN)) == pytest.approx(1.0)
 
 
 def test_harmonic_mean_is_zero_where_one_side_is():
-    assert Point(0, 0.0, 1.0).harmonic == 0
-    assert Point(0, 0.5, 1.0).harmonic == pytest.approx(2 / 3)
+    assert StackingPoint(0, 0.0, 1.0).harmonic == 0
+    assert StackingPoint(0, 0.5, 1.0).harmonic == pytest.approx(2 / 3)
 
 
 def test_a_lead_is_the_shift_that_turns_an_answer():
@@ -80,5 +80,5 @@ def test_one_shift_serves_all_problems():
 def test_seen_classes_are_never_favoured_further():
     scores, labels = rows()
     scores[:, UNSEEN] += 5.0
-    assert max(curve(scores, labels, UNSEEN), key=lambda point: point.harmonic).shift < 0
+    assert max(seen_unseen_curve(scores, labels, UNSEEN), key=lambda point: point.harmonic).shift < 0
     assert best_stacking_shift([(scores, labels, UNSEEN)]) == 0.0

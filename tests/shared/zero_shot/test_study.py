@@ -1,4 +1,4 @@
-"""From features to what is told of them: controls, what was called healthy, refusals."""
+"""A study: controls, tumours predicted as healthy, refusals, and the results in words."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from handwriting.task import TASK as CHARACTERS
 from medtl.task import TASK as TUMOURS
 from medtl.zero_shot import table
 from shared.errors import UsageError
-from shared.zero_shot.features import Data, SideInformation
+from shared.zero_shot.features import SideInformation, StudyData
 from shared.zero_shot.protocol import ClassSemantics, FeatureSet
 from shared.zero_shot.report import write_study
-from shared.zero_shot.study import chosen_methods, draw_classes, in_words, study
+from shared.zero_shot.study import describe_study, draw_classes, parse_methods, study
 
 CLASSES = ("no_tumour", "glioma", "meningioma", "pituitary", "metastasis")
 
@@ -23,12 +23,12 @@ def coded(seed: int, each: int = 25) -> FeatureSet:
     mix = np.random.default_rng(7).normal(size=(len(table().names), 24))
     labels = np.repeat(np.arange(len(CLASSES)), each)
     noise = np.random.default_rng(seed).normal(0, 0.5, (len(labels), 24))
-    return FeatureSet((table().of(CLASSES)[labels] @ mix * 2 + noise).astype(np.float32), labels)
+    return FeatureSet((table().signatures(CLASSES)[labels] @ mix * 2 + noise).astype(np.float32), labels)
 
 
-def gathered() -> Data:
+def gathered() -> StudyData:
     splits = {name: coded(seed) for seed, name in enumerate(("train", "validation", "test"))}
-    return Data(CLASSES, splits, ClassSemantics.of(CLASSES, table(), None), ("a note",), synthetic=True)
+    return StudyData(CLASSES, splits, ClassSemantics.from_table(CLASSES, table(), None), ("a note",), synthetic=True)
 
 
 def scrambled(part: FeatureSet, unseen: list[int]) -> FeatureSet:
@@ -53,22 +53,22 @@ def test_labels_of_unseen_images_change_no_chosen_setting() -> None:
         assert found["t1"] != two[name]["t1"]
 
 
-def test_a_study_tells_unseen_tumours_called_healthy_beside_control_and_chance() -> None:
+def test_a_study_reports_unseen_tumours_called_healthy_with_control_and_chance() -> None:
     trials = [(gathered(), ("pituitary",)), (gathered(), ("metastasis",))]
     tree = study(TUMOURS, SideInformation(table()), trials, ["eszsl"], lambda *_: None)
     summary = tree["summary"]["eszsl"]
     assert tree["chance_called_negative"] == pytest.approx(0.2)
     assert summary["area"]["mean"] > summary["random_area"]["mean"]
-    lines = list(in_words(tree))
-    assert any("t1, told among unseen classes, is 1 whatever is done" in line for line in lines)
+    lines = list(describe_study(tree))
+    assert any("T1, measured among unseen classes, is always 1" in line for line in lines)
     assert any("called negative by chance: 0.200" in line for line in lines)
 
 
 def test_the_healthy_class_never_stands_for_an_unseen_one() -> None:
     tree = study(TUMOURS, SideInformation(table()), [(gathered(), ("pituitary",))], ["eszsl"], lambda *_: None)
-    turns = sorted(tree["splits"][0]["held_out"])
-    assert turns == [["glioma"], ["meningioma"], ["metastasis"]]
-    assert any("glioma, meningioma, metastasis held out in turn" in line for line in in_words(tree))
+    folds = sorted(tree["splits"][0]["held_out"])
+    assert folds == [["glioma"], ["meningioma"], ["metastasis"]]
+    assert any("glioma, meningioma, metastasis held out in turn" in line for line in describe_study(tree))
     tree = study(CHARACTERS, SideInformation(table()), [(gathered(), ("pituitary",))], ["eszsl"], lambda *_: None)
     assert ["no_tumour"] in tree["splits"][0]["held_out"]
 
@@ -77,7 +77,7 @@ def test_a_study_that_cannot_be_calibrated_says_so(tmp_path) -> None:
     unseen = ("meningioma", "pituitary", "metastasis")
     tree = study(TUMOURS, SideInformation(table()), [(gathered(), unseen)], ["dap", "eszsl"], lambda *_: None)
     assert {found["shift"] for found in tree["splits"][0]["methods"].values()} == {0.0}
-    assert any("not calibrated, for fewer than two seen classes" in line for line in in_words(tree))
+    assert any("not calibrated, for fewer than two seen classes" in line for line in describe_study(tree))
     write_study(tree, TUMOURS, tmp_path)
     page = (tmp_path / "zero_shot.html").read_text(encoding="utf-8")
     assert "not calibrated" in page
@@ -100,25 +100,25 @@ def test_tumours_that_look_healthy_are_counted_as_called_healthy() -> None:
 
 
 def test_what_cannot_be_studied_is_refused() -> None:
-    def said(data: Data, names: tuple[str, ...]) -> str:
+    def refusal(data: StudyData, names: tuple[str, ...]) -> str:
         with pytest.raises(UsageError) as caught:
             study(TUMOURS, SideInformation(table()), [(data, names)], ["eszsl"], lambda *_: None)
         return str(caught.value)
 
     data = gathered()
-    assert "no class kidney in the data" in said(data, ("kidney",))
-    assert "1 classes have training images; at least 2" in said(data, CLASSES[:4])
+    assert "no class kidney in the data" in refusal(data, ("kidney",))
+    assert "1 classes have training images; at least 2" in refusal(data, CLASSES[:4])
     lacking = replace(data, splits={**data.splits, "test": data.splits["test"].of_classes([0, 1, 2])})
-    assert "the test has no image of pituitary" in said(lacking, ("pituitary",))
+    assert "the test has no image of pituitary" in refusal(lacking, ("pituitary",))
     alone = replace(data, splits={**data.splits, "test": data.splits["test"].of_classes([3])})
-    assert "images of unseen classes alone" in said(alone, ("pituitary",))
+    assert "images of unseen classes only" in refusal(alone, ("pituitary",))
 
 
 def test_methods_that_need_print_are_offered_only_where_there_is_some() -> None:
-    assert chosen_methods("all", SideInformation(table())) == ["dap", "eszsl", "ale", "devise"]
-    assert chosen_methods("dap, devise", SideInformation(table())) == ["dap", "devise"]
+    assert parse_methods("all", SideInformation(table())) == ["dap", "eszsl", "ale", "devise"]
+    assert parse_methods("dap, devise", SideInformation(table())) == ["dap", "devise"]
     with pytest.raises(UsageError, match="prototypes cannot be used here"):
-        chosen_methods("dap,prototypes", SideInformation(table()))
+        parse_methods("dap,prototypes", SideInformation(table()))
 
 
 def test_no_more_classes_are_drawn_than_there_are() -> None:
@@ -126,17 +126,17 @@ def test_no_more_classes_are_drawn_than_there_are() -> None:
         draw_classes("abc", 4, 0)
 
 
-def test_classes_are_told_as_people_are_told_them(tmp_path) -> None:
+def test_classes_have_their_display_names_in_text_and_page(tmp_path) -> None:
     labels = ("ka", "kha", "digit_4", "vowel_1", "vowel_2")
     characters = replace(table(), classes=labels)
-    facts = ClassSemantics.of(labels, characters, None)
-    data = replace(gathered(), classes=labels, known=facts)
+    facts = ClassSemantics.from_table(labels, characters, None)
+    data = replace(gathered(), classes=labels, semantics=facts)
     tree = study(CHARACTERS, SideInformation(characters), [(data, ("ka", "vowel_1"))], ["dap"], lambda *_: None)
     write_study(tree, CHARACTERS, tmp_path)  # the picture draws no character that its font lacks, which would warn
     page = (tmp_path / "zero_shot.html").read_text(encoding="utf-8")
-    for told in ("\n".join(in_words(tree)), page):
-        assert "an image of क ka taken for " in told
-        assert "vowel_1" not in told
+    for text in ("\n".join(describe_study(tree)), page):
+        assert "an image of क ka taken for " in text
+        assert "vowel_1" not in text
     assert "<li>क ka, अ a</li>" in page
     assert tree["splits"][0]["unseen"] == ["ka", "vowel_1"]
 

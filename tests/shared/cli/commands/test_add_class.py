@@ -53,7 +53,7 @@ def test_a_character_is_added_and_its_run_serves_as_any_other(
     assert Path("more/model_card.md").is_file()
     own = call(characters_app, "evaluate", "more")
     assert own.exit_code == 0
-    assert "Its own test was not judged again" in own.stdout
+    assert "The run's own test was not evaluated again" in own.stdout
     compared = call(characters_app, "evaluate", "more", "--versus", tiny_run)
     assert compared.exit_code == 1
     assert "has no predictions of a test" in compared.stderr

@@ -19,12 +19,12 @@ from shared.models.backbones.build import find_backbone
 
 
 @pytest.fixture(autouse=True)
-def brief(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def short(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Two epochs on one fold, and no weights but those that a test names."""
     monkeypatch.delenv("MEDTL_WEIGHTS", raising=False)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    monkeypatch.setattr("shared.experiments.advice.recipes.MOST_EPOCHS", 2)
-    monkeypatch.setattr("shared.experiments.advice.short_finetune.PASSES", 1)
+    monkeypatch.setattr("shared.experiments.advice.recipes.MAX_EPOCHS", 2)
+    monkeypatch.setattr("shared.experiments.advice.short_finetune.MAX_IMAGES_SEEN", 1)
     monkeypatch.chdir(tmp_path)
 
 
@@ -43,18 +43,18 @@ def _call(*words: str) -> Any:
 def test_advice_is_printed_and_its_configuration_is_what_train_takes(characters: Path, weights: Path) -> None:
     found = _call(str(characters), "backbone.size=32", "--weights", str(weights), "--out", "out")
     assert found.exit_code == 0, found.output
-    told = found.stdout
+    text = found.stdout
     for words in (
         "the test that training draws with seed=0 was left out",
         "LogME",
         "linear accuracy over depth: block1",
-        "not tried, for their weights are not here: alexnet (alexnet-owt-7be5be79.pth)",
+        "not tried, because their weights are not here: alexnet (alexnet-owt-7be5be79.pth)",
         "scenario: small data",
         "advice: convnet_small",
         "why: ",
         "next: handwriting train out/advised.yaml",
     ):
-        assert words in told
+        assert words in text
     tree = read_json(Path("out/advice.json"))
     assert [one["recipe"] for one in tree["candidates"]] == [PROBE, PROBE_AUTO, FINETUNE]
     assert tree["expected"]["low"] < tree["expected"]["value"] <= tree["expected"]["high"]
@@ -95,31 +95,34 @@ def test_a_given_test_is_never_read(
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
-        (["backbone.name=vgg16"], "advice is given on the rest; allowed are data, seed"),
-        (["strategy.name=finetune"], "advice is given on the rest"),
-        (["data.budget.labels_per_class=3"], "data.budget.labels_per_class: advice looks at all"),
+        (["backbone.name=vgg16"], "advice chooses this itself; leave it out. Allowed are data, seed"),
+        (["strategy.name=finetune"], "advice chooses this itself"),
+        (["data.budget.labels_per_class=3"], "data.budget.labels_per_class: advice measures on all"),
+        (["data.source=elsewhere"], "leave data.source out"),
         (["seed=x"], "seed: input should be a valid integer"),
     ],
 )
-def test_what_advice_decides_itself_is_no_setting(characters: Path, weights: Path, words: list[str], said: str) -> None:
+def test_what_advice_decides_itself_is_no_setting(
+    characters: Path, weights: Path, words: list[str], message: str
+) -> None:
     found = _call(str(characters), *words, "backbone.size=32", "--weights", str(weights))
     assert found.exit_code == 2
-    assert said in found.stderr
+    assert message in found.stderr
     assert len(found.stderr.splitlines()) == 1
 
 
 def test_no_data_no_weights_or_too_small_an_image_is_one_line(characters: Path, tmp_path: Path) -> None:
     torch.save(find_backbone("alexnet").build().state_dict(), tmp_path / "alexnet-x.pth")
-    for words, said in (
+    for words, message in (
         (["nowhere"], "nowhere"),
         ([str(characters)], "no weights of any backbone were found"),
         ([str(characters), "backbone.size=32", "--weights", "alexnet-x.pth"], "need at least 63 pixels"),
     ):
         found = _call(*words)
         assert found.exit_code == 2
-        assert said in found.stderr
+        assert message in found.stderr
         assert len(found.stderr.splitlines()) == 1
 
 

@@ -51,14 +51,14 @@ def test_another_strategy_takes_no_options_of_the_base(tmp_path: Path) -> None:
 
 def test_overrides_leave_what_they_are_laid_over_alone() -> None:
     base = {"data": {"options": {"a": 1}}, "seed": 2}
-    assert merged(base, {"data.options.b": 3, "data": {"test": 0.3}}) == {
-        "data": {"options": {"a": 1, "b": 3}, "test": 0.3},
+    assert merged(base, {"data.options.b": 3, "data": {"leaks": "drop"}}) == {
+        "data": {"options": {"a": 1, "b": 3}, "leaks": "drop"},
         "seed": 2,
     }
     assert base == {"data": {"options": {"a": 1}}, "seed": 2}
 
 
-def test_the_base_may_be_a_file_beside_it_and_words_lie_over_it(tmp_path: Path) -> None:
+def test_the_base_may_be_a_file_and_overrides_change_it(tmp_path: Path) -> None:
     (tmp_path / "base.yaml").write_text("name: other\nbackbone: {name: resnet18, size: 64}\n", encoding="utf-8")
     path = _write(tmp_path, "name: x\nbase: base.yaml\nbackbones: {a: {}}\nstrategies: {s: {}}\n")
     (cell,) = load_comparison(TASK, path, ["backbone.pooling=avg_2x2", "data.source=d.zip"]).cells
@@ -79,9 +79,9 @@ def test_a_cell_of_another_configuration_has_another_folder(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
-        (("seeds: [0, 3]", "seeds: [0, 0]"), "seeds: a value stands twice"),
+        (("seeds: [0, 3]", "seeds: [0, 0]"), "seeds: 0 occurs twice"),
         (("seeds:", "sedes:"), "unknown key 'sedes'; did you mean seeds or strategies?"),
         (("labels_per_class: [5, null]", "labels_per_class: [0]"), "labels_per_class.0: "),
         (("seeds: [0, 3]", "seeds: []"), "seeds: "),
@@ -94,25 +94,33 @@ def test_a_cell_of_another_configuration_has_another_folder(tmp_path: Path) -> N
         (("{backbone.name: vgg11}", "{backbone.layers: [x]}"), "backbones.dotted: backbone.layers: no layer 'x'"),
         (("base: {", "base: {data: {options: {crop: 1}}, "), "base: data.options: unknown crop"),
         (
-            ("batch_size: 8}", "batch_size: 8, augmentation: mixup}"),
-            "base: strategy.augmentation: unknown augmentation 'mixup'",
+            ("base: {", "base: {data: {augmentation: none}, "),
+            "base: data.augmentation: was renamed; write strategy.augmentation",
         ),
         (("{backbone.name: vgg11}", "{seed: 4}"), "backbones.dotted: seed: is set by the comparison's own key seeds"),
         (
             ("base: {", "base: {data: {budget: {labels_per_class: 4}}, "),
             "base: data.budget.labels_per_class: is set by",
         ),
-        (("{backbone.name: vgg11}", "{name: a}"), "backbones.dotted: name: is that of the comparison"),
+        (("{backbone.name: vgg11}", "{name: a}"), "backbones.dotted: name: is set by the comparison"),
         (("dotted:", "a/b:"), "backbones.a/b"),
     ],
 )
-def test_a_fault_is_one_clear_line(tmp_path: Path, change: tuple[str, str], said: str) -> None:
-    with pytest.raises(ConfigError, match=re.escape(said)) as fault:
+def test_a_fault_is_one_clear_line(tmp_path: Path, change: tuple[str, str], message: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(message)) as fault:
         load_comparison(TASK, _write(tmp_path, SMALL.replace(*change)))
     assert "\n" not in str(fault.value)
 
 
-def test_all_faults_are_told_at_once_and_those_of_the_base_once(tmp_path: Path) -> None:
+def test_a_fault_of_an_override_is_blamed_on_the_command_line(tmp_path: Path) -> None:
+    text = SMALL.replace("{backbone.name: vgg11}", "{device: tpu}")
+    with pytest.raises(ConfigError) as fault:
+        load_comparison(TASK, _write(tmp_path, text), ["data.leeks=drop", "data.options.crop=1"])
+    assert "the command line: data.leeks: unknown key 'leeks'" in str(fault.value)
+    assert f"{tmp_path / 'compare.yaml'}: backbones.dotted: device: " in str(fault.value)
+
+
+def test_every_fault_is_listed_and_those_of_the_base_once(tmp_path: Path) -> None:
     text = SMALL.replace("size: 64", "sise: 64").replace("{backbone.name: vgg11}", "{device: tpu}")
     with pytest.raises(ConfigError) as fault:
         load_comparison(TASK, _write(tmp_path, text.replace("seeds: [0, 3]", "seeds: [-1]")))
@@ -129,19 +137,19 @@ def test_faults_that_only_two_overrides_together_have_are_found(tmp_path: Path) 
         load_comparison(TASK, _write(tmp_path, text))
 
 
-def test_faults_of_strategies_and_backbones_are_told_at_once_and_once_each(tmp_path: Path) -> None:
+def test_faults_of_strategies_and_backbones_are_listed_once_each(tmp_path: Path) -> None:
     text = SMALL.replace("linear_probe}", "linear_probe, layers: auto}").replace("vgg11", "vgg1")
     with pytest.raises(ConfigError) as fault:
         load_comparison(TASK, _write(tmp_path, text.replace("freeze_stats}}", "freeze_stats, batches: 2}}")))
-    for said in ("strategy.layers: unknown key", "strategy.batches: unknown key", "unknown backbone 'vgg1'"):
-        assert str(fault.value).count(said) == 1
+    for message in ("strategy.layers: unknown key", "strategy.batches: unknown key", "unknown backbone 'vgg1'"):
+        assert str(fault.value).count(message) == 1
 
 
-def test_a_stage_that_one_backbone_lacks_is_told_with_both(tmp_path: Path) -> None:
+def test_a_stage_that_one_backbone_lacks_is_reported_under_both(tmp_path: Path) -> None:
     phases = "{phases: [{epochs: 1, train: [layer4]}]}"
     text = SMALL.replace("{batch_norm: freeze_stats}", phases).replace("{backbone.name: vgg11}", "{}")
-    said = "backbones.tree with strategies.finetune: train: no stage layer4; this backbone has conv1"
-    with pytest.raises(ConfigError, match=re.escape(said)) as fault:
+    message = "backbones.tree with strategies.finetune: train: no stage layer4; this backbone has conv1"
+    with pytest.raises(ConfigError, match=re.escape(message)) as fault:
         load_comparison(TASK, _write(tmp_path, text))
     assert "dotted" not in str(fault.value)
 

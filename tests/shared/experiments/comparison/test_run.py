@@ -64,7 +64,7 @@ def trained(monkeypatch: pytest.MonkeyPatch, quick_ending: None) -> list[str]:
     monkeypatch.setattr("shared.experiments.comparison.run.run_in_subprocess", here)
     monkeypatch.setattr("shared.processes.jobs.run_in_subprocess", here)
     monkeypatch.setattr(
-        "shared.experiments.comparison.preflight.run_in_subprocess",
+        "shared.experiments.comparison.state.run_in_subprocess",
         lambda work, *given, progress: work(*given, progress),
     )
     return names
@@ -108,16 +108,16 @@ def test_cells_are_trained_once_and_a_failed_one_stops_nothing(plan: Plan, train
 def _check_published(tree: dict[str, Any]) -> None:
     found, failed, absent = tree["published"]
     measure = tree["rows"][2]["measures"]["accuracy"]
-    said = "reproduced" if measure["low"] <= 0.5 <= measure["high"] else "not reproduced"
+    verdict = "reproduced" if measure["low"] <= 0.5 <= measure["high"] else "not reproduced"
     assert found.startswith("convnet_small: published accuracy 0.5 (Nobody 1900); small x frozen ")
-    assert found.endswith(f": {said} (of other images)")
+    assert found.endswith(f": {verdict} (of other images)")
     assert "resnet18" in failed
     assert ": not testable here, " in failed
     assert "-lost" in failed
     assert absent.startswith("vgg16: published accuracy 0.5 (Nobody 1900): not testable here, no row")
 
 
-def test_an_interrupt_stops_all_of_it(plan: Plan, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_interrupt_stops_every_cell(plan: Plan, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     calls: list[int] = []
 
     def interrupted(*_: object, **__: object) -> None:
@@ -165,10 +165,10 @@ def test_a_table_is_made_of_finished_cells_whose_data_are_gone(
     finally:
         elsewhere.rename(characters)
     assert again["rows"][0]["measures"] == tree["rows"][0]["measures"]
-    assert "whether the data are still those of finished cells cannot be told" in caplog.text
+    assert "cannot check that the data are still those of the finished cells" in caplog.text
 
 
-def test_data_that_do_not_exist_are_told_without_a_process_for_each_cell(
+def test_data_that_do_not_exist_are_reported_without_a_process_for_each_cell(
     trained: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "tiny.yaml").write_text(TINY.replace("SOURCE", "nowhere"), encoding="utf-8")
@@ -186,7 +186,7 @@ class _Elsewhere:
 
 
 @pytest.mark.parametrize(
-    ("weights", "workers", "said"),
+    ("weights", "workers", "message"),
     [
         ("nowhere.pth", None, "weights 'nowhere.pth': no such file or run"),
         ("nowhere.pth", _Elsewhere(), "weights 'nowhere.pth': no such file or run"),
@@ -194,10 +194,10 @@ class _Elsewhere:
         ("imagenet", _Elsewhere(), "broke down"),
     ],
 )
-def test_weights_that_are_not_here_are_told_without_a_process_for_each_cell(
+def test_missing_weights_are_reported_without_a_process_for_each_cell(
     weights: str,
     workers: Workers | None,
-    said: str,
+    message: str,
     plan: Plan,
     trained: list[str],
     tmp_path: Path,
@@ -210,7 +210,7 @@ def test_weights_that_are_not_here_are_told_without_a_process_for_each_cell(
     plan = load_comparison(TASK, tmp_path / "tiny.yaml", [f"backbone.weights={weights}"])
     tree = run_comparison(TASK, plan, root=tmp_path, progress=_quiet, workers=workers)
     assert trained == []
-    assert all(row["failures"]["0"].startswith(said) for row in tree["rows"])
+    assert all(row["failures"]["0"].startswith(message) for row in tree["rows"])
 
 
 MEASURE = {"value": 0.9, "spread": 0.01, "low": 0.85, "high": 0.94, "n": 100}
@@ -253,7 +253,7 @@ TREE = {
 }
 
 
-def test_the_table_in_a_terminal_is_aligned_and_says_what_failed_once() -> None:
+def test_the_table_in_a_terminal_is_aligned_and_reports_a_failure_once() -> None:
     lines = as_text(TREE)
     heading, *rows = lines[2:6]
     for name, cell in (("strategy", "frozen"), ("accuracy", "0.900 ± 0.010 [0.850, 0.940]"), ("M params", "1.50")):
@@ -284,7 +284,7 @@ def test_a_fault_in_the_file_is_one_line_and_exit_2(tmp_path: Path) -> None:
     assert "strategies: field required" in result.stderr
 
 
-def test_a_folder_that_cannot_be_written_is_told_before_anything_is_trained(
+def test_a_folder_that_cannot_be_written_is_reported_before_anything_is_trained(
     tmp_path: Path, characters: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""Where a comparison stands before its cells are begun: what is finished, and what cannot be gone on with."""
+"""The state of a comparison before its cells are trained: which are finished, and which lack data or weights."""
 
 from __future__ import annotations
 
@@ -22,7 +22,15 @@ log = logging.getLogger(__name__)
 
 
 def finished_cells(plan: Plan, folder: Path) -> tuple[dict[Cell, Path], dict[Cell, str]]:
-    """The cells that are finished already, and those of them that were changed since, with what is wrong."""
+    """Finds the cells whose runs are finished, and those whose runs were changed after they were written.
+
+    Args:
+        plan: The comparison.
+        folder: Folder of the cells' runs.
+
+    Returns:
+        Run folder of each finished cell, and the failure of each finished cell whose run was changed.
+    """
     finished, failures = dict[Cell, Path](), dict[Cell, str]()
     for cell in plan.cells:
         run = folder / cell.folder
@@ -38,16 +46,16 @@ def finished_cells(plan: Plan, folder: Path) -> tuple[dict[Cell, Path], dict[Cel
 
 
 def check_unchanged(task: Task, finished: Mapping[Cell, Path], root: Path, progress: Progress) -> None:
-    """Finished cells are taken as they lie; before hours are spent beside them, the data must be as they were then.
+    """Refuses to go on where the data are not those that the finished cells were trained on.
 
     Args:
         task: The application.
-        finished: Runs.
-        root: Where the synthetic data lie.
+        finished: Run folder of each finished cell.
+        root: Folder for generated synthetic data.
         progress: Called with (what, done, total, note).
 
     Raises:
-        UsageError: They are not.
+        UsageError: The data changed since a cell was trained.
     """
     by_data = _by_data(finished)
     examples = [next(iter(cells)).config for cells in by_data.values()]
@@ -57,13 +65,13 @@ def check_unchanged(task: Task, finished: Mapping[Cell, Path], root: Path, progr
         if older:
             more = f" and {len(older) - 1} more" if len(older) > 1 else ""
             raise UsageError(
-                f"the data changed since {older[0]}{more} of its cells were trained; delete those of the older state, "
-                "or name the comparison anew"
+                f"the data changed since {older[0]}{more} of its cells were trained; delete these runs, or give the "
+                "comparison another name"
             )
 
 
 def _states_now(task: Task, configs: Sequence[Config], root: Path, progress: Progress) -> list[str | None]:
-    """Fingerprints of the data of each configuration; None where they cannot be read, which is for cells to tell."""
+    """Fingerprints of the data of each configuration; None where they cannot be read, which each cell will report."""
     from shared.data.loading import load_dataset, require_data
     from shared.pipeline.preflight import preflight
 
@@ -74,79 +82,89 @@ def _states_now(task: Task, configs: Sequence[Config], root: Path, progress: Pro
             spec = preflight(task, config).spec
             found.append(load_dataset(task, config.data, spec, root, progress).fingerprint)
         except MedtlError as error:
-            log.warning("whether the data are still those of finished cells cannot be told: %s", error)
+            log.warning("cannot check that the data are still those of the finished cells: %s", error)
             found.append(None)
     return found
 
 
 def check_one_state(finished: Mapping[Cell, Path]) -> None:
-    """Between two cells the data may have changed.
+    """Refuses finished cells that were trained on different states of the same data.
+
+    Args:
+        finished: Run folder of each finished cell.
 
     Raises:
-        UsageError: They did.
+        UsageError: The data changed between two cells.
     """
     for cells in _by_data(finished).values():
         states = {read_model_record(run).data_hash: run.name for run in cells.values()}
         if len(states) > 1:
             raise UsageError(
-                f"the data changed between {' and '.join(states.values())}; delete the cells of the older state, or "
-                "name the comparison anew"
+                f"the data changed between {' and '.join(states.values())}; delete the runs on the older data, or give "
+                "the comparison another name"
             )
 
 
 def _by_data(finished: Mapping[Cell, Path]) -> dict[str, dict[Cell, Path]]:
-    """Finished cells by all that a configuration says of their data but the label budget."""
-    found: dict[str, dict[Cell, Path]] = {}
+    """Groups finished cells by their data section, apart from the label budget."""
+    groups: dict[str, dict[Cell, Path]] = {}
     for cell, run in finished.items():
-        found.setdefault(_data_of(cell), {})[cell] = run
-    return found
+        groups.setdefault(_data_key(cell), {})[cell] = run
+    return groups
 
 
-def _data_of(cell: Cell) -> str:
-    """All that a configuration says of its data but the label budget."""
+def _data_key(cell: Cell) -> str:
+    """The data section of a cell without the label budget, as JSON."""
     data = cell.config.data
     whole = data.budget.model_copy(update={"labels_per_class": None})
     return data.model_copy(update={"budget": whole}).model_dump_json()
 
 
-def without_data(cells: Sequence[Cell]) -> dict[Cell, str]:
-    """Cells whose data do not exist, and which: looked up once, and not by each in a process of its own.
+def cells_without_data(cells: Sequence[Cell]) -> dict[Cell, str]:
+    """Finds cells whose data do not exist, once for all cells on the same data.
 
     Args:
-        cells: Not finished.
+        cells: Cells that are not finished.
+
+    Returns:
+        The reason of each such cell.
     """
     from shared.data.loading import require_data
 
-    named = {cell: (_data_of(cell), "on these data") for cell in cells}
-    return _failing(named, lambda cell: require_data(cell.config.data))
+    needs = {cell: (_data_key(cell), "on these data") for cell in cells}
+    return _refused(needs, lambda cell: require_data(cell.config.data))
 
 
-def without_weights(cells: Sequence[Cell], *, fetch: bool) -> dict[Cell, str]:
-    """Cells whose weights are not here, and why: looked up once, and not by each in a process of its own.
+def cells_without_weights(cells: Sequence[Cell], *, fetch: bool) -> dict[Cell, str]:
+    """Finds cells whose pretrained weights are missing, once for all cells with the same weights.
 
     Args:
-        cells: Not finished.
-        fetch: Whether those of ImageNet are fetched here; else each machine fetches its own.
+        cells: Cells that are not finished.
+        fetch: Whether ImageNet weights are downloaded here; else each machine downloads its own.
+
+    Returns:
+        The reason of each such cell.
     """
     from shared.models.backbones.build import find_backbone
     from shared.models.weights import require_weights
 
-    wanted = {cell: cell.config.backbone for cell in cells if fetch or cell.config.backbone.weights != "imagenet"}
-    named = {
-        cell: (f"{one.name} {one.weights}", f"of {one.name} with weights {one.weights}") for cell, one in wanted.items()
+    sections = {cell: cell.config.backbone for cell in cells if fetch or cell.config.backbone.weights != "imagenet"}
+    needs = {
+        cell: (f"{one.name} {one.weights}", f"of {one.name} with weights {one.weights}")
+        for cell, one in sections.items()
     }
-    return _failing(named, lambda cell: require_weights(find_backbone(wanted[cell].name), wanted[cell].weights))
+    return _refused(needs, lambda cell: require_weights(find_backbone(sections[cell].name), sections[cell].weights))
 
 
-def _failing(named: Mapping[Cell, tuple[str, str]], check: Callable[[Cell], object]) -> dict[Cell, str]:
-    """Cells that a check refuses, and why; it is asked once for all that need the same.
+def _refused(needs: Mapping[Cell, tuple[str, str]], check: Callable[[Cell], object]) -> dict[Cell, str]:
+    """The cells that a check refuses, with its reason; cells with the same need are checked once.
 
     Args:
-        named: For each cell a key of what it needs, and which cells these are in words.
-        check: Raises a `MedtlError` where that is not here.
+        needs: For each cell a key of its need, and a phrase that describes all cells with that need.
+        check: Raises a `MedtlError` where the need is not met.
     """
     reasons, failures = dict[str, str | None](), dict[Cell, str]()
-    for cell, (key, words) in named.items():
+    for cell, (key, words) in needs.items():
         if key not in reasons:
             try:
                 check(cell)
