@@ -105,7 +105,7 @@ def _sample(entry: ImageEntry, layout: Layout, pseudonym: Pseudonymiser) -> Samp
     """Makes the sample of one entry.
 
     Raises:
-        DataError: What the entry says cannot be.
+        DataError: The entry is inconsistent, for example has an empty label.
     """
     source = layout.file(entry.path)
     is_nhcd = bool(entry.folders) and labels.is_nhcd_family(entry.folders[0])

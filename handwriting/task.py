@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class HandwritingTask:
-    """Devanagari characters; the attributes and methods are those of `shared.task.Task`."""
+    """The task of recognising Devanagari characters, for the engine; `shared.task.Task` describes its members."""
 
     name = "handwriting"
     title = "Devanagari character recognition"
@@ -48,7 +48,7 @@ class HandwritingTask:
         return glyph_dataset.synthetic_dataset(root, progress)
 
     def is_positive(self, label: str) -> bool:
-        """Always false: no character is more dangerous to miss than another."""
+        """Returns false: no character is more dangerous to miss than another."""
         return False
 
     def auxiliary(self, sample: Sample) -> Mapping[str, str]:

@@ -200,7 +200,7 @@ def _samples(entry: ImageEntry, layout: Layout, pseudonym: Pseudonymiser, notes:
     """Makes the samples of one entry: one, or one a slice.
 
     Raises:
-        DataError: What the entry says cannot be.
+        DataError: The entry is inconsistent, for example names a slice that the file does not have.
     """
     label, split = None if layout.unlabelled else labels.canonical(entry.label), parse_split(entry.split)
     source = layout.file(entry.path)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class MedtlTask:
-    """Brain-MRI slices and the tumours in them; the attributes and methods are those of `shared.task.Task`."""
+    """The task of classifying tumours in brain-MRI slices; `shared.task.Task` describes its members."""
 
     name = "medtl"
     title = "Brain-MRI tumour classification"

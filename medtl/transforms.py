@@ -72,7 +72,10 @@ def preprocess(pixels: Pixels, spec: Preprocessing) -> Image:
         ConfigError: `spec` asks for more than one channel, or has an option that does not exist.
     """
     if spec.channels != 1:
-        raise ConfigError(f"channels is {spec.channels}; MR slices have 1 (a network of 3 repeats it itself)")
+        raise ConfigError(
+            f"the preprocessing has {spec.channels} channels; MR slices have 1, which a network with 3 input channels "
+            "repeats"
+        )
     settings = Settings.of(spec.options)
     grey = _grey(pixels)
     view = _view(grey)

@@ -78,8 +78,8 @@ class Lines:
         Args:
             what: Name of the activity.
             done: Steps done; fewer than before: the activity begins again.
-            total: Steps in all.
-            note: A short note, or an empty one.
+            total: Number of steps in all.
+            note: A short note to show with it, or an empty text.
         """
         now = self._clock()
         if what not in self._begun or done < self._printed[what][1]:

@@ -42,7 +42,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How raw pixels become the network's input; stored in the run and used again by `predict`.
+    """The settings by which raw pixels become the network's input; stored in the run and used again by `predict`.
 
     Attributes:
         size: Side of the square network input, in pixels.

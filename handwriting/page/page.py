@@ -62,8 +62,8 @@ class Character:
 
     Attributes:
         box: Box of its ink on the deskewed page.
-        pixels: float32 [rows, columns], grey in the photograph's unit: the box with paper around, without the ink of
-            its neighbours; an input of `transforms.preprocess`.
+        pixels: float32 [rows, columns], the box with a margin of paper, without the ink of its neighbours, in the
+            grey values of the photograph; an input of `transforms.preprocess`.
     """
 
     box: Box

@@ -62,7 +62,7 @@ class Lessons:
     """The characters that were taught since the server started.
 
     Attributes:
-        site: State of the server.
+        site: State of the server, with the model that answers.
         pool: The teaching process.
         renew: Makes the workers answer with another run.
         before: The runs that answered before, the first one first, each with the label that was taught next.
@@ -150,7 +150,7 @@ def teaching_routes(site: Site, renew: Callable[[Path], None]) -> tuple[APIRoute
     """Makes the routes for teaching, and the pool of their process.
 
     Args:
-        site: State of the server.
+        site: State of the server, with the model that answers.
         renew: Makes the server's workers answer with another run.
     """
     lessons = Lessons(site, WorkerPool(TeachWork(site.task), 1, TEACH_S), renew)

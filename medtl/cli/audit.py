@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def add(app: typer.Typer, task: "Task") -> None:
-    """Adds the command to the application of a task."""
+    """Adds the command `audit` to the command line of an application."""
     audit.add(app, task, _find_text)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def add(app: typer.Typer, task: "Task") -> None:
-    """Adds the command to the application of a task."""
+    """Adds the command `explain` to the command line of an application."""
     explain.add(app, task, _of_series)
 
 

@@ -23,7 +23,7 @@ NEEDED = ("pynetdicom", "highdicom")
 
 
 def add(app: typer.Typer, task: "Task") -> None:
-    """Adds the command to the application of a task."""
+    """Adds the command `listen` to the command line of an application."""
 
     @app.command()
     def listen(

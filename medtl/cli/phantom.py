@@ -20,7 +20,7 @@ USUAL_KINDS = 3
 
 
 def add(app: typer.Typer, task: "Task") -> None:
-    """Adds the command to the application of a task."""
+    """Adds the command `phantom` to the command line of an application."""
 
     @app.command()
     @takes_names(scanners=_scanners, kinds=_kinds)
@@ -81,7 +81,7 @@ def _named(option: str, text: str | None, allowed: Sequence[str], usual: Sequenc
     """The names in a text, separated by commas, or the usual ones where none is given.
 
     Raises:
-        UsageError: One is not allowed.
+        UsageError: A name in the text is not allowed.
     """
     if text is None:
         return usual

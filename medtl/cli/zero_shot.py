@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def add(app: typer.Typer, task: Task) -> None:
-    """Adds the command to the application of a task."""
+    """Adds the command `zero-shot` to the command line of an application."""
     add_zero_shot(app, task, _knowledge)
 
 

@@ -1,1 +1,1 @@
-"""Reading DICOM: from the bytes of strangers to slices of a head in space."""
+"""Reading DICOM: from untrusted files to slices of a head in space."""

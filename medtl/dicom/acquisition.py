@@ -32,7 +32,7 @@ class Contrast:
 
 @dataclass(frozen=True)
 class Acquisition:
-    """How one MR image was acquired. Source: DICOM PS3.3, C.8.3.1 (MR Image) and C.8.13 (Enhanced MR).
+    """The acquisition parameters of one MR image. Source: DICOM PS3.3, C.8.3.1 (MR Image), C.8.13 (Enhanced MR).
 
     Attributes:
         image_type: Values of Image Type, upper case.

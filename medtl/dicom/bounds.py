@@ -36,9 +36,10 @@ JPEG_FRAME_MARKERS = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
 
 
 class Metered(io.BytesIO):
-    """A file in memory that may be read a few times over and no more.
+    """A file in memory that refuses to be read once more than `MAX_READINGS` times its length was read.
 
-    Where a length has no end, pydicom scans the rest of the file, again for every element: minutes for some 100 KiB.
+    Where an element has no stated length, pydicom scans the rest of the file, again for every element: minutes for
+    some 100 KiB.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -119,10 +120,10 @@ def check_length(pixels: bytes, layout: PixelLayout) -> None:
 
     Args:
         pixels: The value of Pixel Data.
-        layout: How the header says that they are stored.
+        layout: The layout of the pixels that the header states.
 
     Raises:
-        InputRefused: They end too early.
+        InputRefused: There are fewer bytes than the header states.
     """
     # Of four samples of red and blue differences one pair is stored for two pixels. Source: PS3.3, C.7.6.3.1.2.
     samples = 2 if layout.photometric == "YBR_FULL_422" else layout.samples_per_pixel
@@ -132,11 +133,11 @@ def check_length(pixels: bytes, layout: PixelLayout) -> None:
 
 
 def check_codestreams(pixels: bytes, layout: PixelLayout) -> None:
-    """Checks compressed pixels before a codec sees them: it would make room for the size that the codestream states.
+    """Refuses compressed pixels whose codestream contradicts the header, before a codec allocates the stated size.
 
     Args:
         pixels: The value of Pixel Data, encapsulated.
-        layout: How the header says that they are stored.
+        layout: The layout of the pixels that the header states.
 
     Raises:
         InputRefused: Codestream and header differ in size, samples or bits, the image is cut, or it unpacks to more

@@ -115,7 +115,7 @@ def parse_header(dataset: Any) -> DicomHeader:
 
 
 def sop_class_of(dataset: Any) -> str:
-    """The SOP Class UID of a pydicom dataset, from its meta header where it states none; empty without either."""
+    """Reads the SOP Class UID of a pydicom dataset, from its meta header where it states none; empty without either."""
     return text_of(dataset, "SOPClassUID") or text_of(getattr(dataset, "file_meta", {}), "MediaStorageSOPClassUID")
 
 

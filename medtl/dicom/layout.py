@@ -18,7 +18,7 @@ EXPLICIT_BIG_ENDIAN = "1.2.840.10008.1.2.2"
 
 @dataclass(frozen=True)
 class PixelLayout:
-    """How the pixels of one DICOM object are stored. Source: DICOM PS3.3, C.7.6.3 (Image Pixel).
+    """The layout of the stored pixels of one DICOM object. Source: DICOM PS3.3, C.7.6.3 (Image Pixel).
 
     Attributes:
         transfer_syntax: Transfer Syntax UID; deduced from the encoding where the file has no meta header.

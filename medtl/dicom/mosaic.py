@@ -24,7 +24,7 @@ PERPENDICULAR = 0.99
 
 @dataclass(frozen=True)
 class Mosaic:
-    """How a mosaic is cut into slices, and where these lie.
+    """The number, size and position of the slices in a Siemens mosaic.
 
     Attributes:
         count: Number of slices.

@@ -119,7 +119,7 @@ def read_attributes(data: bytes) -> Any:
 
 @contextmanager
 def untrusted_decoding() -> Iterator[None]:
-    """Context for decoders on bytes of strangers: their warnings and logs stay inside, their faults become refusals.
+    """Contains decoders of untrusted files: their warnings and logs stay inside, their faults become refusals.
 
     Raises:
         InputRefused: Anything was raised inside; the message names its type, never its text.

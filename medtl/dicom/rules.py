@@ -142,7 +142,7 @@ def _check_body_part(examination: Examination) -> None:
     elif not HEAD.search(examination.descriptions):
         for part, words in OTHER_PARTS.items():
             if re.search(words, examination.descriptions, re.IGNORECASE):
-                raise InputRefused(f"shows {part} by its descriptions; only the head is judged")
+                raise InputRefused(f"shows {part} according to its descriptions; only the head is judged")
 
 
 def _states_body_part(examination: Examination) -> bool:

@@ -34,11 +34,11 @@ class SeriesFiles:
     notes: list[str] = field(default_factory=list)
 
     def folders(self) -> set[str]:
-        """The folders that its files lie in."""
+        """Lists the folders that the series' files lie in."""
         return {folder_of(source) for source, _ in self.files}
 
     def pixels(self) -> int:
-        """Number of pixels of all files."""
+        """Counts the pixels of all files."""
         return sum(header.layout.pixels for _, header in self.files)
 
 
@@ -70,7 +70,7 @@ class OtherFile:
 
 @dataclass
 class Contents:
-    """What was found among files, in their order.
+    """The series, pictures and refused files that were found among files, in their order.
 
     Attributes:
         entries: A series at its first file, a file that is no DICOM, or a damaged file; the last come last.
@@ -81,7 +81,7 @@ class Contents:
     passed_over: int = 0
 
     def series(self) -> list[SeriesFiles]:
-        """The series among the entries."""
+        """Lists the series among the entries."""
         return [entry for entry in self.entries if isinstance(entry, SeriesFiles)]
 
 
@@ -176,7 +176,7 @@ def resolve_file_ids(root: Path, file_ids: Sequence[tuple[str, ...]]) -> list[st
 
 
 def folder_of(source: str) -> str:
-    """The folder of a source, in its archive where it lies in one."""
+    """Returns the folder of a source, within its archive where it lies in one."""
     return str(PurePosixPath(source).parent)
 
 
@@ -234,7 +234,7 @@ def _decode_files(series: SeriesFiles) -> list[Slice]:
     if lost := len(faults) + series.unreadable:
         # A tumour could be on the very slice that cannot be read: no answer is better than half of one.
         first = f" (the first one {faults[0]})" if faults else ""
-        raise InputRefused(f"{lost} of {total} slices cannot be read{first}")
+        raise InputRefused(f"{lost} of {total} slices cannot be read{first}; export the whole series again")
     return slices
 
 

@@ -95,6 +95,6 @@ def functional_groups(dataset: Any, frames: int) -> Any:
 
 
 def uid_name(uid: str) -> str:
-    """Name that the DICOM standard gives a UID; empty for any other UID, which may be that of a person."""
+    """Returns the name that the DICOM standard gives a UID; empty for others, which may identify a person."""
     name = str(UID(uid, validation_mode=IGNORE).name)
     return "" if name == uid else name

@@ -113,7 +113,7 @@ def listen(spool: Spool, judge: Judge, settings: ListenerSettings, ready: Callab
     """Listens until SIGTERM or SIGINT; unfinished work is continued at the next start.
 
     Args:
-        spool: Stores instances and results.
+        spool: The store of received instances and results.
         judge: Judges the folder of one series, in a child process.
         settings: Settings of the listener.
         ready: Called when the listener accepts associations.

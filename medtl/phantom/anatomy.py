@@ -105,13 +105,16 @@ def _draw_spots(random: np.random.Generator, count: int, radii: tuple[float, flo
 
 
 def oval(head: Head, x: Field, y: Field, z: float) -> Field:
-    """Computes the depth inside the inner table of the skull's vault, as if it went on below the brain without a base.
+    """Computes the depth of points inside the skull's inner surface, continued below the brain as if it had no base.
 
     Args:
         head: The head.
         x: x of each point in mm, [rows, columns].
         y: y of each point in mm.
         z: Height of the slice in mm.
+
+    Returns:
+        Depth of each point, as `ellipse` defines it, [rows, columns].
     """
     size = (1.0 - abs(max(z - 8.0, 0.0) / 70.0) ** 2.5) ** (1.0 / 2.2)
     size *= 1.0 - 0.10 * (max(8.0 - z, 0.0) / 50.0) ** 2

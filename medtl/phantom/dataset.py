@@ -142,17 +142,17 @@ def synthetic_domains() -> tuple[str, ...]:
 
 
 def synthetic_dataset(root: Path, progress: Callable[[int, int], None]) -> Path:
-    """Makes sure of the synthetic dataset that is used where none is named, and writes it where it is missing.
+    """Returns the dataset that is used when none is named, `root/phantom`, and writes it if it does not exist.
 
     Args:
-        root: Folder in which the dataset is the folder `phantom`.
+        root: Folder for generated data; the dataset is its subfolder `phantom`.
         progress: Called with (patients done, patients in all) while it is written.
 
     Returns:
         The folder of the dataset.
 
     Raises:
-        DataError: What is there was written by another version.
+        DataError: The existing dataset was written by another version.
         RunError: `phantom.json` is damaged.
     """
     out = root / "phantom"

@@ -20,7 +20,7 @@ IMPLEMENTATION = "2.25.120817443962150381776023498415207193846"
 
 @dataclass(frozen=True)
 class Series:
-    """What the slices of one patient have in common.
+    """The identifiers and facts that all slices of one patient share.
 
     Attributes:
         scanner: The scanner with its protocol.

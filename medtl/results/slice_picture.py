@@ -92,7 +92,7 @@ def draw_slice(
 
 
 def smoothed(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Smooths an attribution, float32 [rows, columns], for an `Overlay`: without what varies from pixel to pixel."""
+    """Smooths an attribution map, float32 [rows, columns], so that an `Overlay` does not show single pixels."""
     return np.asarray(ndimage.gaussian_filter(values, BLUR * values.shape[1]))
 
 

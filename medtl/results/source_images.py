@@ -99,7 +99,7 @@ def read_sources(item: Item) -> Sources:
 
 @contextmanager
 def untrusted_building(what: str) -> Iterator[None]:
-    """Context for highdicom on values of strangers: its warnings and logs stay inside, its faults become a DataError.
+    """Contains highdicom on untrusted values: its warnings and logs stay inside, its faults become a DataError.
 
     Args:
         what: Name of the object that is made, for the message ("structured report").

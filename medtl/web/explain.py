@@ -51,7 +51,7 @@ class ExplainWork(UploadWork):
         item, _ = self.item(files, index)
         answer = self.predictor.assess(item)
         if answer.status == "refused" or not 1 <= number <= len(item.slices):
-            raise InputRefused("has no such slice to be explained")
+            raise InputRefused(f"has no slice {number} that can be explained; its slices are 1 to {len(item.slices)}")
         pixels = item.slices[number - 1]
         # the slice alone, explained towards the class of the whole answer
         alone = replace(item, slices=(pixels,)), replace(answer, slices=answer.slices[number - 1 : number])

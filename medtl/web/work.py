@@ -61,7 +61,7 @@ class ScanWork(UploadWork):
 
 
 def item_folder(results: Path, index: int) -> Path:
-    """Folder with the results of one item."""
+    """Returns the folder with the results of one item."""
     return results / f"item-{index:04d}"
 
 

@@ -34,7 +34,7 @@ class Observer(Protocol):
     def end(
         self, job: Job, options: Any, history: Sequence[Mapping[str, Any]], fresh: Callable[[], Network]
     ) -> tuple[str, ...]:
-        """Called once when training is over.
+        """Ends the observation, once training is over, and returns notes for the report.
 
         Args:
             job: The training that has ended.

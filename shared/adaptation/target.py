@@ -78,7 +78,7 @@ def write_truth(job: Job, strategy: Strategy, splits: Mapping[str, Split]) -> No
     Called when training is over: before that, no label of the target is anywhere in the run folder.
 
     Args:
-        job: The training.
+        job: The training job.
         strategy: The strategy, which gives the features of the network.
         splits: The splits by name, with their labels; features are written of all but test.
     """

@@ -10,7 +10,7 @@ AnyCommand = TypeVar("AnyCommand", bound=Callable[..., None])
 
 
 def adds_options_of(hook: Callable[..., Any]) -> Callable[[AnyCommand], AnyCommand]:
-    """Gives a command the options of a hook, beside its own.
+    """Gives a command the options of a hook, in addition to its own.
 
     Args:
         hook: A function whose keyword-only parameters are annotated as typer's options. The command takes them as
@@ -30,5 +30,5 @@ def adds_options_of(hook: Callable[..., Any]) -> Callable[[AnyCommand], AnyComma
 
 
 def no_options() -> Mapping[str, Any]:
-    """The hook of an application that adds nothing."""
+    """Adds no option: the hook of an application that has none of its own."""
     return {}

@@ -71,7 +71,7 @@ def judge(task: Task, request: Request, on_answer: OnAnswer | None = None) -> in
 
     Args:
         task: The application.
-        request: What is asked for.
+        request: The inputs, the model and the options of the output.
         on_answer: Called with each answer, for output of the application's own.
 
     Raises:

@@ -27,12 +27,12 @@ NEEDED = ("fastapi", "uvicorn", "python_multipart", "jinja2")
 
 @dataclass(frozen=True)
 class Serving:
-    """What the pages of an application are built from.
+    """The run, the access rules and the upload store from which the pages of an application are built.
 
     Attributes:
         run: Folder of the finished run that answers.
-        access: Who may ask.
-        store: Where uploads lie.
+        access: The rules by which requests are admitted.
+        store: The store of uploads.
     """
 
     run: Path
@@ -45,7 +45,7 @@ Pages = Callable[..., "Guard"]
 
 
 def add_serve(app: typer.Typer, task: "Task", pages: Pages) -> None:
-    """Adds the command to the application of a task."""
+    """Adds the command `serve` to the command line of an application."""
 
     @app.command()
     @adds_options_of(pages)

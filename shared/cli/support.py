@@ -91,10 +91,10 @@ def _ended(line: str, code: int) -> typer.Exit:
 
 
 def takes_names(**options: Names) -> Callable[[AnyCommand], AnyCommand]:
-    """Says which names options of a command take, so that `options COMMAND` can list them.
+    """Marks the options of a command that take names of a registry, so that `options COMMAND` can list the names.
 
     Args:
-        options: By the name of the command's parameter (`method` for `--method`), the look-up of its names.
+        options: Function that lists the allowed names, keyed by the command's parameter (`method` for `--method`).
     """
 
     def marked(command: AnyCommand) -> AnyCommand:
@@ -105,7 +105,7 @@ def takes_names(**options: Names) -> Callable[[AnyCommand], AnyCommand]:
 
 
 def names_of(command: Callable[..., Any]) -> Mapping[str, Names]:
-    """The options of a command that take names, as `takes_names` marked them; empty where none does."""
+    """Returns the options of a command that `takes_names` marked, with the look-up of their names; often empty."""
     marked: Mapping[str, Names] = getattr(command, "names", {})
     return marked
 
@@ -139,7 +139,7 @@ def json_line(tree: Mapping[str, Any]) -> str:
 
 
 def exit_code(statuses: Collection[str]) -> int:
-    """The exit code for the `status` of all answers: refused comes before not assessed, and that before 0."""
+    """Returns the exit code for the `status` of all answers: refused comes before not assessed, and that before 0."""
     return EXIT_REFUSED if "refused" in statuses else EXIT_NOT_ASSESSED if "not assessed" in statuses else 0
 
 

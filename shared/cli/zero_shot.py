@@ -47,7 +47,7 @@ class Question:
 
 
 def add_zero_shot(app: typer.Typer, task: "Task", knowledge: Knowledge) -> None:
-    """Adds the command to the application of a task."""
+    """Adds the command `zero-shot` to the command line of an application."""
 
     def methods_here() -> Sequence[str]:
         from shared.zero_shot.study import parse_methods
@@ -107,10 +107,10 @@ def add_zero_shot(app: typer.Typer, task: "Task", knowledge: Knowledge) -> None:
 
 
 def _check_model(config: "Config", model: Path | None) -> None:
-    """Refuses a configured backbone, or preprocessing, beside a run that takes their place.
+    """Refuses a configured backbone, or preprocessing, together with a run that takes their place.
 
     Raises:
-        UsageError: Both are given.
+        UsageError: The configuration names a backbone or preprocessing, and a run is given.
     """
     stated = {
         "backbone": config.model_fields_set,

@@ -23,20 +23,22 @@ class GivenSplit(Section):
 
     how: Literal["given", "drawn"] = Field(
         "given",
-        description="given: the data's own split, or a random draw of groups where they have none; drawn: always a "
-        "random draw of groups",
+        description="kind of split; given: the data's own split, or a random draw of groups where they have none; "
+        "drawn: always a random draw of groups",
     )
     validation: float | None = Field(
         None,
         gt=0,
         lt=0.5,
-        description="share of the groups (patients, writers) for validation; null: 0.2 where the data have none",
+        description="share of the groups (patients, writers) for validation; null: the data's own validation split, or "
+        "0.2 where there is none",
     )
     test: float | None = Field(
         None,
         gt=0,
         lt=0.5,
-        description="share of the groups (patients, writers) for the test; null: 0.2 where the data have none",
+        description="share of the groups (patients, writers) for the test; null: the data's own test split, or 0.2 "
+        "where there is none",
     )
 
 
@@ -129,7 +131,7 @@ class DataSection(Section):
     )
     collections: dict[str, str] = Field(
         default_factory=dict,
-        description="several datasets by name, in place of source; each dataset is one domain",
+        description="several datasets in place of source, as name: path; each one becomes the domain of that name",
     )
     domains: tuple[str, ...] = Field(
         (), description="names of the domains (scanners, collections) whose images are used; empty: all"

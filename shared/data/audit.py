@@ -49,8 +49,8 @@ class Pair:
     """Two samples that are the same picture.
 
     Attributes:
-        i: Index of the first.
-        j: Index of the second; i < j.
+        i: Index of the first sample.
+        j: Index of the second sample; i < j.
         kind: "pixels": equal to the last pixel; "near": rescaled or recompressed; "mirrored": flipped left to right.
         correlation: Correlation of their thumbnails, -1 to 1.
     """
@@ -63,7 +63,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class AuditResult:
-    """What an audit of N samples found.
+    """The copies, label conflicts and bad files that an audit of N samples found.
 
     Attributes:
         pairs: All pairs of duplicates, sorted by index.

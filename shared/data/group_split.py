@@ -151,7 +151,10 @@ def k_shot(indices: Indices, labels: Sequence[str], k: int, seed: int) -> Indice
     for kind, name in enumerate(names.tolist()):
         members = indices[kinds == kind]
         if len(members) < k:
-            raise DataError(f"class {name} has {len(members)} training images; {k} were asked for (labels_per_class)")
+            raise DataError(
+                f"class {name} has {len(members)} training images; {k} were asked for; lower "
+                "data.budget.labels_per_class"
+            )
         chosen += generator(seed, "k-shot", name).choice(members, size=k, replace=False).tolist()
     return np.sort(np.array(chosen, dtype=np.int64))
 
@@ -174,7 +177,9 @@ def few_groups(samples: Sequence[Sample], indices: Indices, count: int, seed: in
     owner = _numbered([samples[i].group or samples[i].id for i in indices])
     groups = int(owner.max()) + 1
     if groups < count:
-        raise DataError(f"the training split has {groups} groups; {count} were asked for (train_groups)")
+        raise DataError(
+            f"the training split has {groups} groups; {count} were asked for; lower data.budget.train_groups"
+        )
     counts = _count(owner, [str(samples[i].label) for i in indices])
     shares = counts.sum(axis=0) / counts.sum()
     best, cost, complete = np.zeros(groups, dtype=np.bool_), math.inf, 0
@@ -191,7 +196,7 @@ def few_groups(samples: Sequence[Sample], indices: Indices, count: int, seed: in
         if complete == BEST_OF:
             break
     if not complete:
-        raise DataError(f"no draw of {count} groups holds every class; ask for more (train_groups)")
+        raise DataError(f"no draw of {count} groups holds every class; raise data.budget.train_groups")
     return indices[best[owner]]
 
 

@@ -77,7 +77,7 @@ def joined(collections: Mapping[str, Dataset]) -> Dataset:
     """Joins several datasets to one, in which each is a domain of its own.
 
     Groups of two collections are the same only where they are known everywhere (a DICOM PatientID). Scanners within a
-    collection are no longer told apart, and its own split is dropped: it was not made for all of them together.
+    collection can no longer be distinguished, and its own split is dropped: it was not made for all of them together.
 
     Args:
         collections: The datasets by name.

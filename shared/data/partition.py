@@ -47,7 +47,7 @@ class _Removal:
 
     Attributes:
         indices: Indices of the samples.
-        notes: Sentences that say so.
+        notes: Sentences for the report on what was left out.
     """
 
     indices: Sequence[int] = ()
@@ -173,7 +173,7 @@ def _target_copies(dataset: Dataset, result: AuditResult, target: str | None) ->
     """Finds images of the target whose copies elsewhere carry a label: learning from those would pass for adaptation.
 
     Raises:
-        DataError: All of them are.
+        DataError: All images of the target are such copies.
     """
     if target is None:
         return _Removal()

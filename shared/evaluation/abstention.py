@@ -80,7 +80,7 @@ def _assessed(
 
 
 def abstention_text(tree: Mapping[str, Any], positive_name: str | None) -> str:
-    """One sentence on the inputs that would not be assessed.
+    """Writes one sentence on the inputs that would not be assessed.
 
     Args:
         tree: The result of `abstention`.

@@ -18,7 +18,7 @@ BINS = 10
 def event_probabilities(
     probabilities: NDArray[np.float64], labels: NDArray[np.int64], positive: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """The probability float64 [N] of an event, and whether it happened, bool [N].
+    """Computes the probability of each case's event, float64 [N], and whether it happened, bool [N].
 
     The event is that a case is positive; without a positive class, that its likeliest class is the true one.
 
@@ -71,7 +71,7 @@ def reliability_bins(scores: NDArray[np.float64], truth: NDArray[np.bool_], bins
 
 
 def expected_calibration_error(scores: NDArray[np.float64], truth: NDArray[np.bool_], bins: int = BINS) -> float:
-    """Mean distance between predicted and observed share over bins of equal numbers, weighted by their size.
+    """Computes the mean distance of predicted from observed share over bins of equal numbers, weighted by size.
 
     Args:
         scores: float64 [N], probabilities of the event.
@@ -87,7 +87,7 @@ def expected_calibration_error(scores: NDArray[np.float64], truth: NDArray[np.bo
 def net_benefit(
     scores: NDArray[np.float64], truth: NDArray[np.bool_], thresholds: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Net benefit [T] of calling positive from each threshold on: true positives less weighted false ones, per case.
+    """Computes the net benefit [T] of calling positive from each threshold on, per case (decision curve).
 
     A threshold t says that a miss costs (1 - t) / t times as much as a false alarm.
 
@@ -108,7 +108,7 @@ LOG_RANGE = (-4.0, 4.0)
 
 
 def fit_temperature(scores: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
-    """The temperature T that minimises the negative log-likelihood of softmax(scores / T).
+    """Finds the temperature T that minimises the negative log-likelihood of softmax(scores / T).
 
     Args:
         scores: [N, classes] before the softmax, of images that the head was not fitted to.

@@ -16,7 +16,7 @@ from shared.samples import Grouping
 
 
 class DecisionRule(Protocol):
-    """How probabilities become decisions, for example the `ModelRecord` of a run."""
+    """The rule by which probabilities become decisions, for example the `ModelRecord` of a run."""
 
     @property
     def classes(self) -> Sequence[str]:
@@ -55,7 +55,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class UsageContext:
-    """Where a model will be used: what measures depend on and the model does not know.
+    """Facts on where a model will be used, such as prevalence and costs, on which measures depend.
 
     Attributes:
         prevalence: Share of positive cases there, 0 to 1; PPV and NPV are then given for it too. None: unknown.
@@ -78,7 +78,7 @@ class Cases:
         scores: float64 [N], 0 to 1: probability of the positive event; without one, of the likeliest class.
         called: bool [N], the decision: called positive; without a positive class, accepted.
         units: [N] number of the independent unit that each case belongs to.
-        usage: Where the model will be used.
+        usage: Prevalence and costs where the model will be used.
         min_cases: Number of cases below which a rate is not given.
     """
 
@@ -118,11 +118,11 @@ class Cases:
         return Rate(self.units, self.min_cases)
 
     def by_likeliest_class(self) -> Cases:
-        """The same cases, called positive where their likeliest class is a positive one."""
+        """Returns the same cases, called positive where their likeliest class is a positive one."""
         return replace(self, called=self.positive[self.predicted])
 
     def where(self, chosen: Flags, min_cases: int) -> Cases:
-        """The cases where `chosen`, bool [N], is true.
+        """Returns the cases where `chosen`, bool [N], is true.
 
         Args:
             chosen: Cases to keep.
@@ -147,14 +147,14 @@ def image_cases(
     units: Units,
     usage: UsageContext = UsageContext(),
 ) -> Cases:
-    """Each image as a case of its own, decided as prediction decides on a single image.
+    """Makes a case of each image, decided as prediction decides on a single image.
 
     Args:
         probabilities: float64 [N, classes], 0 to 1.
         labels: int64 [N], true classes.
-        rule: Decides.
+        rule: The rule by which probabilities become decisions.
         units: [N] number of the independent unit of each image.
-        usage: Where the model will be used.
+        usage: Prevalence and costs where the model will be used.
     """
     positive = np.array(rule.positive, dtype=np.bool_)
     if positive.any():
@@ -180,16 +180,17 @@ def group_cases(
     belonging: Grouping,
     usage: UsageContext = UsageContext(),
 ) -> Cases:
-    """Each group (patient) as a case: positive where one of its images is, called positive where one of its series is.
+    """Makes a case of each group (patient), with the truth and the decision of all its images together.
 
-    Its classes are two, without and with the positive event, and its likeliest class is the one it was called.
+    A group is positive where one of its images is, and called positive where one of its series is. The cases have two
+    classes, without and with the positive event; the likeliest one is the decision.
 
     Args:
         probabilities: float64 [N, classes] of images, 0 to 1.
         labels: int64 [N], true classes of images.
-        rule: Decides; at least one class is positive.
+        rule: The rule by which probabilities become decisions; at least one of its classes is positive.
         belonging: Series, group and independent unit of each image.
-        usage: Where the model will be used.
+        usage: Prevalence and costs where the model will be used.
     """
     positive = np.array(rule.positive, dtype=np.bool_)
     raw = probabilities[:, positive].sum(axis=1)

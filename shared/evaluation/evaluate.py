@@ -44,7 +44,7 @@ def evaluate(
             series together for `by_group`; it also acts on a single image, as in prediction.
         belonging: Series, group and independent unit of each image; intervals allow for units.
         domains: [N] name of the domain of each image.
-        usage: Where the model will be used.
+        usage: Prevalence and costs where the model will be used.
 
     Returns:
         `n`, `groups`, the measures of `shared.evaluation.measures` by key, `recall` and `precision` of each class,

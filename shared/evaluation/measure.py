@@ -84,7 +84,7 @@ class Measure:
 
     @property
     def direction(self) -> str:
-        """Which values are better, in words."""
+        """The better direction of values in words: "higher is better", "lower is better", or "" where neither is."""
         if self.higher_is_better is None:
             return ""
         return "higher is better" if self.higher_is_better else "lower is better"
@@ -99,22 +99,22 @@ def add(measure: Measure) -> None:
 
 
 def everywhere(place: int) -> dict[Table, int]:
-    """All tables, with the same place in each."""
+    """Gives a measure the same place in all tables."""
     return dict.fromkeys(Table, place)
 
 
 def measures_in(table: Table) -> list[Measure]:
-    """The measures that a table shows, in the order of their places there."""
+    """Lists the measures that a table shows, in the order of their places there."""
     found = [(measure.tables[table], measure) for measure in _all() if table in measure.tables]
     return [measure for _, measure in sorted(found, key=lambda pair: pair[0])]
 
 
 def compute(block: Block, cases: Cases) -> dict[str, Any]:
-    """The measures of one part of a result, by key.
+    """Computes the measures of one part of a result, by key.
 
     Args:
-        block: The part.
-        cases: The cases that it is about.
+        block: The part of a result, for example by image or by group.
+        cases: The cases on which the measures are computed.
     """
     values = {
         measure.key: measure.compute(cases)

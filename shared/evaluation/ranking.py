@@ -14,7 +14,7 @@ ONE_KIND = "only one of the two kinds occurs"
 
 
 def rank_statistics(scores: Values, truth: Flags) -> dict[str, Callable[[Weights], Values]]:
-    """AUC and average precision of N cases as functions of their weights [B, N], for the bootstrap of intervals.
+    """Computes AUC and average precision of N cases as functions of weights [B, N], for bootstrap intervals.
 
     Args:
         scores: float64 [N], higher for positive.
@@ -25,7 +25,7 @@ def rank_statistics(scores: Values, truth: Flags) -> dict[str, Callable[[Weights
 
 
 def sensitivity_at_specificity(scores: Values, truth: Flags, units: Units, specificity: float) -> dict[str, Any]:
-    """The best sensitivity of any threshold that reaches a specificity on these very cases.
+    """Computes the best sensitivity of any threshold that reaches a specificity on these very cases.
 
     It measures the ranking. No run can promise it elsewhere, for its threshold would have to be known before.
 

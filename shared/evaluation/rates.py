@@ -50,7 +50,7 @@ class Rate:
 
 
 def mean_with_interval(values: Values, units: Units) -> dict[str, Any]:
-    """The mean of float64 [N] with a bootstrap interval over units, as a measure."""
+    """Computes the mean of float64 [N] with a bootstrap interval over units, as a measure."""
     if not len(values):
         return undefined(too_few(1))
     interval = bootstrap(units, lambda weights: (weights @ values) / weights.sum(axis=1))
@@ -58,7 +58,7 @@ def mean_with_interval(values: Values, units: Units) -> dict[str, Any]:
 
 
 def bootstrapped(statistic: Callable[[Weights], Values], units: Units, *kinds: Flags) -> dict[str, Any]:
-    """A statistic of N cases with its bootstrap interval over units, as a measure.
+    """Computes a statistic of N cases with its bootstrap interval over units, as a measure.
 
     Args:
         statistic: Takes float64 [B, N], the weight of each case in each of B draws, and gives float64 [B], NaN where it
@@ -75,18 +75,18 @@ def bootstrapped(statistic: Callable[[Weights], Values], units: Units, *kinds: F
 
 
 def rarest_kind(units: Units, *kinds: Flags) -> int:
-    """The number of units that hold the rarest of several kinds of case, bool [N] each."""
+    """Counts the units that hold the rarest of several kinds of case, bool [N] each."""
     owners = np.asarray(units)
     return min(len(np.unique(owners[kind])) for kind in kinds)
 
 
 def divide(above: Values, below: Values) -> Values:
-    """The quotient, NaN where it is not defined: `bootstrap` leaves those draws out."""
+    """Divides, with NaN where the quotient is not defined: `bootstrap` leaves those draws out."""
     return np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0)
 
 
 def with_interval(interval: tuple[float, float] | None, method: str) -> dict[str, Any]:
-    """The keys `low`, `high` and `interval` of a measure; where there is no interval, None and the reason.
+    """Makes the keys `low`, `high` and `interval` of a measure; where there is no interval, None and the reason.
 
     Args:
         interval: Lower and upper bound, or None.
@@ -99,10 +99,10 @@ def with_interval(interval: tuple[float, float] | None, method: str) -> dict[str
 
 
 def undefined(reason: str) -> dict[str, Any]:
-    """A measure that has no value, with the reason."""
+    """Makes a measure that has no value, with the reason."""
     return {"value": None, "reason": reason}
 
 
 def too_few(min_cases: int) -> str:
-    """The reason for a measure that is not given because fewer than `min_cases` cases were there."""
+    """Words the reason why a measure is not given: fewer than `min_cases` cases were there."""
     return f"fewer than {min_cases} samples" if min_cases > 1 else "no such sample"

@@ -13,7 +13,7 @@ MANY_CLASSES = 12
 
 
 def disclaimers(task: Task, synthetic: bool) -> list[str]:
-    """The sentences that must stand before every result of a model.
+    """Lists the sentences that must stand before every result of a model.
 
     Args:
         task: The application, which has disclaimers of its own.
@@ -26,11 +26,11 @@ def disclaimers(task: Task, synthetic: bool) -> list[str]:
 
 
 def measure_rows(results: Mapping[str, Mapping[str, Any]]) -> list[dict[str, str]]:
-    """The rows of a report: a row for each measure that any result has.
+    """Makes the rows of a table of measures, one for each measure that any of the results has.
 
     Args:
-        results: By name ("validation", "test"), each as `shared.evaluation.evaluate.evaluate` gives it, or one of its
-            blocks.
+        results: Results of `shared.evaluation.evaluate.evaluate`, or blocks of them, keyed by name ("validation",
+            "test").
 
     Returns:
         Rows with `key`, `measure` (its title) and, under the name of each result, its value in words.
@@ -44,7 +44,7 @@ def measure_rows(results: Mapping[str, Mapping[str, Any]]) -> list[dict[str, str
 
 
 def column_heading(key: str) -> str:
-    """The short name of the measure with this key: "AUC" for `auc`.
+    """Returns the short name of the measure with this key: "AUC" for `auc`.
 
     Raises:
         UnknownNameError: There is no such measure.
@@ -53,7 +53,7 @@ def column_heading(key: str) -> str:
 
 
 def measure_text(measure: Any) -> str:
-    """The value of a measure with its interval, `0.953 [0.910, 0.980]`, or the reason why it is not defined."""
+    """Writes the value of a measure with its interval, `0.953 [0.910, 0.980]`, or the reason why it is not defined."""
     if not isinstance(measure, Mapping):
         return f"{measure:.3f}" if isinstance(measure, float) else str(measure)
     if measure.get("value") is None:
@@ -65,11 +65,11 @@ def measure_text(measure: Any) -> str:
 
 
 def summary_lines(rows: Sequence[Mapping[str, str]], by_group: Sequence[Mapping[str, str]]) -> list[str]:
-    """The main measures of the test, a line each, followed by those of validation where they are known.
+    """Lists the main measures of the test, a line each, followed by those of validation where they are known.
 
     Args:
-        rows: As `measure_rows` gives them, by image.
-        by_group: As `measure_rows` gives them, by group; empty where there are none.
+        rows: Result of `measure_rows`, by image.
+        by_group: Result of `measure_rows`, by group; empty where there are none.
     """
     lines = []
     for unit, table in (("", rows), (", by patient or group", by_group)):
@@ -81,7 +81,7 @@ def summary_lines(rows: Sequence[Mapping[str, str]], by_group: Sequence[Mapping[
 
 
 def published_line(published: Mapping[str, Any], test: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> str:
-    """One line that compares a published result with that of a run.
+    """Compares a published result with that of a run, in one line.
 
     Args:
         published: `source`, and `accuracy` and `minutes_an_epoch` or None, as in a configuration.

@@ -163,7 +163,7 @@ def _checked(task: Task, config: Config, plan: Plan) -> Config:
 
 
 def train_all(task: Task, config: Config, plan: Plan, folder: Path, *, root: Path, progress: Progress) -> Trials:
-    """Trains the source alone, every setting, and the upper bound where it can be trained.
+    """Trains without adaptation, with every setting, and on the target's labels (the upper bound) where they are known.
 
     Args:
         task: The application.

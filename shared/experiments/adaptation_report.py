@@ -35,7 +35,7 @@ def write_adaptation(task: Task, tree: dict[str, Any], folder: Path) -> list[str
 
     Args:
         task: The application.
-        tree: As `shared.experiments.adaptation.adapt` gives it; `proxy_a_distance` is added to it.
+        tree: Result of `shared.experiments.adaptation.adapt`; `proxy_a_distance` is added to it.
         folder: Folder of the adaptation, with its runs.
     """
     before, after = (
@@ -74,10 +74,10 @@ def _context(task: Task, tree: Mapping[str, Any], name: str, runs: tuple[Run, Ru
 
 
 def adaptation_lines(tree: Mapping[str, Any]) -> list[str]:
-    """The statement, a line with the defined measures of each column and domain, and the distances of domains.
+    """Writes the conclusion, a line with the measures of each column and domain, and the distances of domains.
 
     Args:
-        tree: As `write_adaptation` leaves it.
+        tree: Result of `write_adaptation`.
     """
     shown = measures_in(Table.ADAPTATION)
     lines = [tree["statement"]]
@@ -98,7 +98,7 @@ def adaptation_lines(tree: Mapping[str, Any]) -> list[str]:
 def proxy_a_distance(
     source: NDArray[np.float32], target: NDArray[np.float32], units: Sequence[Sequence[int]]
 ) -> float | None:
-    """The proxy A-distance of two domains: 0 where a linear classifier cannot separate their features, 2 where it can.
+    """Computes the proxy A-distance of two domains: 0 where a linear classifier cannot separate them, 2 where it can.
 
     The classifier is trained on half of the units of each domain and tested on the other half, for images of one unit
     are recognised whatever the domain; the error is averaged over several random halves.

@@ -96,10 +96,10 @@ def require_no_chosen_test(config: Config, why: str) -> None:
 
 
 def cross_validation_lines(tree: Mapping[str, Any]) -> list[str]:
-    """A line for each measure, and one on inputs that would not be assessed.
+    """Writes a cross-validation as lines: one for each measure, and one on inputs that would not be assessed.
 
     Args:
-        tree: As `cross_validate` gives it.
+        tree: Result of `cross_validate`.
     """
     count = len(tree["repeats"])
     lines = [f"{count} x {tree['folds']} folds, groups and duplicates kept together"]
@@ -143,7 +143,7 @@ def read_test(folder: Path) -> FoldTest:
 
 
 def pooled_measures(tests: Sequence[FoldTest]) -> dict[str, dict[str, Any]]:
-    """The measures of the tests of all folds taken together, by title; those that are not defined are left out."""
+    """Computes the measures of all folds' tests pooled, by title; those that are not defined are left out."""
     table = measures_in(Table.CROSS_VALIDATION)
     images = pool([test.images for test in tests])
     found = _by_title(table, images, "")

@@ -72,10 +72,10 @@ def leave_domains_out(task: Task, config: Config, *, seeds: int, root: Path, pro
 
 
 def leave_out_lines(tree: Mapping[str, Any]) -> list[str]:
-    """A line for each domain and seed, and the mean AUC over the domains that define one.
+    """Writes a line for each domain and seed, and the mean AUC over the domains that define one.
 
     Args:
-        tree: As `leave_domains_out` gives it.
+        tree: Result of `leave_domains_out`.
     """
     lines = []
     for domain, rows in tree["domains"].items():

@@ -103,7 +103,7 @@ class Explained:
     device: torch.device
 
     def attribution(self, network: Network) -> NDArray[np.float32]:
-        """The attribution of the image by a network, float32 [size, size], signed."""
+        """Computes the attribution of the image by a network, float32 [size, size], signed."""
         return attribute(network, self.image[None], np.array([self.target]), self.device, self.method)[0]
 
 
@@ -154,7 +154,7 @@ def _owners(size: int) -> NDArray[np.int64]:
 
 
 def rank_correlation(first: Cells, second: Cells, image: NDArray[np.float32]) -> float:
-    """Spearman's correlation of two grids over the cells where the image is not black; 0 where one is constant.
+    """Computes Spearman's correlation of two grids where the image is not black; 0 where one grid is constant.
 
     Args:
         first: float64 [GRID, GRID].

@@ -188,7 +188,7 @@ def _search(problem: _Problem, start: Tensor, max_iterations: int, tolerance: fl
 
 
 def bounds(features: FeatureSource) -> Iterator[tuple[int, int]]:
-    """Yields the bounds (start, stop) of blocks of at most `BLOCK_VALUES` values."""
+    """Yields the bounds (start, stop) of blocks of rows that hold at most `BLOCK_VALUES` values each."""
     count, width = features.shape
     step = max(1, BLOCK_VALUES // width)
     return ((start, min(start + step, count)) for start in range(0, count, step))

@@ -164,7 +164,7 @@ def read_source(source: str) -> bytes:
 
 @contextmanager
 def naming(source: str) -> Iterator[None]:
-    """Adds the name of the source to a `DataError`, so that the user can find the file.
+    """Adds the name of the source to a `DataError` that the `with` block raises, so that the user finds the file.
 
     For the terminal only: a file name may be that of a patient, and must not enter a file of a run.
 

@@ -92,7 +92,7 @@ def feature_width(backbone: Backbone, layers: Sequence[str], pooling: str, chann
     """Measures the width of the concatenated pooled features by one forward pass of a black image.
 
     Args:
-        backbone: Gives the outputs of `layers`.
+        backbone: The backbone, which outputs the feature maps of `layers`.
         layers: Names of the layers.
         pooling: One of `shared.models.pooling.POOLINGS`.
         channels: Channels of the image.

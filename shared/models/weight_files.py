@@ -55,7 +55,10 @@ def locate_weights(backbone: Backbone, spec: str, source: Path | None = None) ->
     if path.is_dir():
         trained = read_json(path / "model.json")["backbone"]["name"]
         if trained != backbone.record.name:
-            raise WeightsError(f"{spec} was trained with {trained}; backbone.name is {backbone.record.name}")
+            raise WeightsError(
+                f"{spec} was trained with {trained}; backbone.name is {backbone.record.name}: set "
+                f"backbone.name={trained}, or name other weights"
+            )
         own_names = {name: f"backbone.stages.{name}" for name in backbone.stages.state_dict()}
         return WeightsFile(path / "model.safetensors", own_names, is_run=True)
     return WeightsFile(path, backbone.original_names, is_run=False)
@@ -83,7 +86,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         WeightsError: The file has another suffix, is damaged, or holds more than tensors.
     """
     if path.suffix not in SUFFIXES:
-        raise WeightsError(f"{path.name}: weights are read from .pth, .pt and .safetensors files")
+        raise WeightsError(f"{path.name} is no weights file; allowed are .pth, .pt and .safetensors")
     try:
         tensors = (
             load_file(path)
@@ -91,11 +94,16 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
             else torch.load(path, map_location="cpu", weights_only=True)
         )
     except Exception as error:  # pickle and zip readers raise many kinds for a damaged file
-        raise WeightsError(f"{path.name} is damaged or holds more than tensors ({type(error).__name__})") from None
+        raise WeightsError(
+            f"{path.name} is damaged or holds more than tensors ({type(error).__name__}); save the "
+            "network's state dict alone"
+        ) from None
     if isinstance(tensors, dict) and isinstance(tensors.get("state_dict"), dict):
         tensors = tensors["state_dict"]
     if not isinstance(tensors, dict) or not all(isinstance(value, Tensor) for value in tensors.values()):
-        raise WeightsError(f"{path.name} does not hold a state dict (names with tensors)")
+        raise WeightsError(
+            f"{path.name} does not hold a state dict (names with tensors); save the network's state dict alone"
+        )
     return tensors
 
 

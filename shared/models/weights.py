@@ -142,7 +142,10 @@ def _refuse_other_backbone(path: Path, tensors: Mapping[str, Tensor], backbone: 
         if name not in backbone.original_keys and name.split(".")[0] in roots and not name.startswith(cut_off)
     ]
     if foreign:
-        raise WeightsError(f"{path.name} is not of {backbone.record.name}, which has no {list_keys(foreign)}")
+        raise WeightsError(
+            f"{path.name} is not of {backbone.record.name}, which has no {list_keys(foreign)}; set "
+            "backbone.name to the network of the file, or name other weights"
+        )
 
 
 def _check(path: Path, name: str, own: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:

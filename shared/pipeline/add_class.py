@@ -141,7 +141,7 @@ def _write_report(task: Task, record: ModelRecord, out: Path, summary: Sequence[
     write_json(out / "report.json", {"summary": [*warnings, *summary], "notes": notes})
     classes = [task.display_name(label) for label in record.classes]
     page = template("added_class.html").render(
-        name=out.name, title=task.title, disclaimers=warnings, said=summary, notes=notes, classes=classes
+        name=out.name, title=task.title, disclaimers=warnings, summary=summary, notes=notes, classes=classes
     )
     write_text(out / "report.html", page)
     lines = [f"# {out.name}", task.title, *warnings, *summary, *notes, f"Classes: {', '.join(classes)}."]

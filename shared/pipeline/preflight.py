@@ -59,7 +59,7 @@ class Experiment:
 
     @property
     def explained_images(self) -> int:
-        """Number of test images with masks that every attribution method explains, at most."""
+        """The most test images with masks that attribution methods explain for the report."""
         stated = self.config.explained_images
         return EXPLAINED_IMAGES if stated is None else stated
 

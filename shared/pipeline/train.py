@@ -75,7 +75,7 @@ def run_experiment(
         The finished run folder.
 
     Raises:
-        MedtlError: As `run` raises it.
+        MedtlError: The run is refused or fails; see `run`.
     """
     require_data(experiment.config.data)
     processes = PartialState(cpu=experiment.device.type == "cpu")

@@ -76,11 +76,11 @@ class Answer:
     synthetic_model: bool = False
 
     def likeliest(self) -> list[tuple[str, float]]:
-        """The likeliest classes with their probabilities, the highest first; none when refused."""
+        """Lists the likeliest classes with their probabilities, the highest first; none when refused."""
         return sorted((self.probabilities or {}).items(), key=lambda entry: -entry[1])[:LIKELIEST]
 
     def to_json(self, task: Task) -> dict[str, Any]:
-        """Plain data for `--json`: the fields, with the positive event under its own name (`tumour_probability`).
+        """Makes plain data for `--json`: the fields, with the positive event under its own name (`tumour_probability`).
 
         Where the task has no positive event, `top` lists the likeliest classes with `label`, `said` (its name for
         people) and `probability`.

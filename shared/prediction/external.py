@@ -33,7 +33,7 @@ def assess_data(
         task: The application.
         run: A finished run.
         source: Folder, zip or manifest.
-        usage: Where the model will be used.
+        usage: Prevalence and costs where the model will be used.
         progress: Called with (what, done, total, note).
         known_only: Whether images of classes that the run does not know are left out, and counted.
 

@@ -12,7 +12,7 @@ SLICES_A_LINE = 4
 
 
 def answer_text(answer: Answer, task: Task) -> str:
-    """The lines of an answer: decision, likeliest classes, slices, auxiliary answers, notes."""
+    """Writes the lines of an answer: decision, likeliest classes, slices, auxiliary answers, notes."""
     name = printable(answer.input)
     if answer.status != "assessed":
         return f"{name}: {answer.status}: {answer.reason}"
@@ -42,7 +42,7 @@ def answer_text(answer: Answer, task: Task) -> str:
 
 
 def printable(name: str) -> str:
-    """A file name with control characters escaped: names in an archive may hold line breaks or terminal commands."""
+    """Escapes control characters of a file name: names in an archive may hold line breaks or terminal commands."""
     return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in name)
 
 

@@ -44,7 +44,7 @@ class SerialExecutor:
     """Runs each item in a new process on this machine, one after another."""
 
     def run(self, items: Sequence[WorkItem], progress: Progress) -> Iterator[tuple[int, Any]]:
-        """See `Workers`."""
+        """Runs the items one after another; see `Workers.run`."""
         for index, item in enumerate(items):
             progress("items", index, len(items), item.name)
             try:

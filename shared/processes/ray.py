@@ -42,7 +42,7 @@ class RayWorkers:
         self.address, self.ray = address, ray
 
     def run(self, items: Sequence[WorkItem], progress: Progress) -> Iterator[tuple[int, Any]]:
-        """See `shared.processes.jobs.Workers`; running items report no progress.
+        """Runs the items on the cluster; see `shared.processes.jobs.Workers.run`. Running items report no progress.
 
         Raises:
             UsageError: No cluster answers.

@@ -33,9 +33,9 @@ class WorkFailed(MedtlError):
 
 
 class Worker:
-    """Calls methods of an object in a child process, which is started when first needed and again when it was lost.
+    """Calls methods of an object in a child process, which starts at the first call and again after it was lost.
 
-    Untrusted work reads bytes of strangers. Its child prints and logs nothing and writes no core file. Of an unexpected
+    Untrusted work reads files from outside. Its child prints and logs nothing and writes no core file. Of an unexpected
     exception the caller learns the type alone, because its message may quote a patient. The child of trusted work logs
     to standard error at the parent's level, may start processes, and ends with a traceback.
 
@@ -44,7 +44,7 @@ class Worker:
             `Report`.
         timeout_s: Seconds that one call may take; None: no limit.
         memory_bytes: Limit of the child's data (RLIMIT_DATA); None: no limit.
-        untrusted: Whether the work reads bytes of strangers.
+        untrusted: Whether the work reads files from outside, which may be made to do harm.
     """
 
     def __init__(

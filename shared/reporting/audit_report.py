@@ -33,8 +33,8 @@ def findings(dataset: Dataset, result: AuditResult) -> dict[str, Any]:
     """Counts the findings of an audit, ready for JSON.
 
     Args:
-        dataset: The data.
-        result: The audit of it.
+        dataset: The samples.
+        result: The audit of these samples.
 
     Returns:
         Counts of images, classes, copies and pairs; `across_split`, only where the data have a test split of their
@@ -69,10 +69,10 @@ def _refusals(dataset: Dataset, result: AuditResult) -> list[str]:
 
 
 def audit_lines(tree: Mapping[str, Any]) -> list[str]:
-    """The findings as sentences; reasons for which training would refuse the data come last.
+    """Writes the findings of an audit as sentences; reasons for which training would refuse the data come last.
 
     Args:
-        tree: As `findings` gives it.
+        tree: Result of `findings`.
     """
     kinds = ", ".join(f"{name} {count}" for name, count in sorted(tree["classes"].items()))
     lines = [
@@ -99,9 +99,9 @@ def write_audit(task: Task, dataset: Dataset, result: AuditResult, tree: dict[st
 
     Args:
         task: The application.
-        dataset: The data.
-        result: The audit of it.
-        tree: As `findings` gives it.
+        dataset: The samples.
+        result: The audit of these samples.
+        tree: Result of `findings`.
         out: Folder to write into.
     """
     write_json(out / "audit.json", tree)
@@ -117,11 +117,11 @@ def write_audit(task: Task, dataset: Dataset, result: AuditResult, tree: dict[st
 
 
 def worst_pairs(dataset: Dataset, result: AuditResult, count: int = SHEET_PAIRS) -> list[Pair]:
-    """The pairs to look at first: different labels, then across the split, then the rest; least similar first in each.
+    """Lists the pairs to look at first: different labels, then across the split, then the rest; least similar first.
 
     Args:
-        dataset: The data.
-        result: The audit of it.
+        dataset: The samples.
+        result: The audit of these samples.
         count: Most pairs to give.
     """
     learning, testing = _sides(dataset)

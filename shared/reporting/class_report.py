@@ -45,15 +45,15 @@ class Confusion:
 
 
 def class_rows(result: Mapping[str, Any], classes: Sequence[str], display_name: DisplayName) -> list[dict[str, Any]]:
-    """A row for each class, the lowest recall first.
+    """Makes a table of recall and precision by class, one row for each, the lowest recall first.
 
     Args:
-        result: As `shared.evaluation.evaluate.evaluate` gives it.
+        result: Result of `shared.evaluation.evaluate.evaluate`.
         classes: Labels of the classes.
-        display_name: Gives the name of a label for people.
+        display_name: Returns the display name of a label.
 
     Returns:
-        Rows with `label`, `said` (its name for people), `recall`, `precision` and `taken_for`, the classes for which
+        Rows with `label`, `said` (its display name), `recall`, `precision` and `taken_for`, the classes for which
         its images were taken most often.
     """
     rows = []
@@ -78,7 +78,7 @@ def class_rows(result: Mapping[str, Any], classes: Sequence[str], display_name: 
 
 
 def with_bars(rows: Sequence[Mapping[str, Any]]) -> tuple[float, list[dict[str, Any]]]:
-    """The rows of `class_rows`, each with a `bar` that shows its recall, and the share at which the bars begin.
+    """Adds to each row of `class_rows` a `bar` that shows its recall, and returns the share at which the bars begin.
 
     A bar gives, in percent of the scale, where the interval begins (`low`), its `width`, and the `value`; it is None
     where there is no interval.
@@ -96,7 +96,7 @@ def with_bars(rows: Sequence[Mapping[str, Any]]) -> tuple[float, list[dict[str, 
 
 
 def find_confusions(probabilities: Values, labels: NDArray[np.int64]) -> list[Confusion]:
-    """The pairs of classes that are confused most often, at most `MAX_PAIRS`, with examples.
+    """Finds the pairs of classes that are confused most often, at most `MAX_PAIRS`, with examples.
 
     Args:
         probabilities: float64 [N, classes], 0 to 1.
@@ -128,14 +128,14 @@ def confusion_tree(
     classes: Sequence[str],
     display_name: DisplayName,
 ) -> list[dict[str, Any]]:
-    """The confused pairs for `report.json`; examples are given by the ids of their samples.
+    """Makes the confused pairs for `report.json`; examples are given by the ids of their samples.
 
     Args:
-        confusions: As `find_confusions` gives them.
+        confusions: Result of `find_confusions`.
         split: The images and labels that they were found in.
         probabilities: float64 [N, classes], 0 to 1.
         classes: Labels of the classes.
-        display_name: Gives the name of a label for people.
+        display_name: Returns the display name of a label.
     """
 
     def sample(i: int) -> dict[str, Any]:
@@ -157,11 +157,11 @@ def confusion_tree(
 def confusion_pictures(
     tree: Sequence[Mapping[str, Any]], confusions: Sequence[Confusion], split: Split, threshold: float
 ) -> list[dict[str, Any]]:
-    """The pairs of `confusion_tree` with pictures of their examples, and whether each answer was accepted.
+    """Adds to the pairs of `confusion_tree` pictures of their examples, and whether each answer was accepted.
 
     Args:
-        tree: As `confusion_tree` gives it.
-        confusions: As `find_confusions` gives them.
+        tree: Result of `confusion_tree`.
+        confusions: Result of `find_confusions`.
         split: The images and labels that they were found in.
         threshold: Probability of the likeliest class from which an answer is accepted.
     """
@@ -183,7 +183,7 @@ def confusion_pictures(
 
 
 def shaded(confusion: Sequence[Sequence[int]]) -> list[list[dict[str, Any]]]:
-    """The cells of a confusion matrix with shades for a page.
+    """Makes the cells of a confusion matrix with their shades for a page.
 
     Returns:
         Rows of cells with `count` and `shade`, 0 to 1: the share of the row that was mistaken so, relative to the
@@ -200,7 +200,7 @@ def shaded(confusion: Sequence[Sequence[int]]) -> list[list[dict[str, Any]]]:
 
 
 def curve_tree(probabilities: Mapping[str, Values], splits: Mapping[str, Split]) -> dict[str, list[dict[str, float]]]:
-    """The risk-coverage curve of each split, at about `CURVE_STEPS` thresholds, for `report.json`."""
+    """Computes the risk-coverage curve of each split, at about `CURVE_STEPS` thresholds, for `report.json`."""
     tree = {}
     for name, rows in probabilities.items():
         points = list(zip(*_curve(rows, splits[name].labels), strict=True))
@@ -220,7 +220,7 @@ def curve_picture(
     Args:
         probabilities: float64 [N, classes] of each split.
         splits: The splits, for their labels.
-        results: As `shared.evaluation.evaluate.evaluate` gives them, by split.
+        results: Result of `shared.evaluation.evaluate.evaluate`, by split.
         target: The error rate among accepted answers that was asked for.
     """
     curves = {name: _curve(rows, splits[name].labels)[1:] for name, rows in probabilities.items()}

@@ -53,7 +53,7 @@ class Explanation:
     raw: Path
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data to add to an answer; files by their names only, without folders."""
+        """Makes plain data to add to an answer; files by their names only, without folders."""
         checks = None if self.verdict is None else {**asdict(self.verdict), "believable": self.verdict.believable}
         return {
             "slice": self.slice,
@@ -67,7 +67,7 @@ class Explanation:
         }
 
     def line(self, task: Task) -> str:
-        """One line for a terminal: method, slice, class, result of the checks, file."""
+        """Writes one line for a terminal: method, slice, class, result of the checks, file."""
         if self.probability is None:
             checked = f"{self.status}: shows what the network looks at, not a finding"
         elif self.verdict is None:

@@ -22,7 +22,7 @@ class Finished:
     Attributes:
         record: The run's model record.
         config: The resolved configuration, YAML.
-        usage: Where the model will be used.
+        usage: Prevalence and costs where the model will be used.
         notes: Sentences about the data that must be shown.
         splits: Images and labels, by name of the split.
         probabilities: float64 [N, classes] for "validation" and "test".
@@ -52,6 +52,6 @@ class Finished:
     published: Mapping[str, Any] | None = None
 
     def cases(self) -> Cases:
-        """The images of the test, decided as the run decides."""
+        """Makes cases of the test's images, decided as the run decides."""
         test = self.splits["test"]
         return image_cases(self.probabilities["test"], test.labels, self.record, test.belonging.units, self.usage)

@@ -6,5 +6,5 @@ from jinja2 import Environment, PackageLoader, Template, select_autoescape
 
 
 def template(name: str) -> Template:
-    """One of `shared/reporting/templates`, in which every value that is filled in is escaped."""
+    """Loads one of `shared/reporting/templates`, in which every value that is filled in is escaped."""
     return Environment(loader=PackageLoader("shared.reporting"), autoescape=select_autoescape()).get_template(name)

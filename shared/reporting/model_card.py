@@ -37,11 +37,11 @@ UNKNOWN_FIELDS = {
 
 
 def model_card(record: ModelRecord, context: Mapping[str, Any]) -> str:
-    """The model card of a run, as Markdown.
+    """Writes the model card of a run, as Markdown.
 
     Args:
         record: The run's model record.
-        context: As `shared.reporting.run_report.report_context` gives it.
+        context: Result of `shared.reporting.run_report.report_context`.
     """
     evaluation = _evaluation(record, context["rows"], context["by_group"], context["false_negatives"])
     sections = {

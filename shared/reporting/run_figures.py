@@ -21,7 +21,7 @@ def curve_figures(positive_name: str | None, done: Finished) -> list[dict[str, s
 
     Args:
         positive_name: Name of the positive event; None: the task has none, and only calibration is drawn.
-        done: The training.
+        done: The finished training.
     """
     cases, at = done.cases(), done.record.threshold
     before = reliability_bins(*event_probabilities(done.uncalibrated, cases.labels, cases.positive))

@@ -48,7 +48,7 @@ def write_report(task: Task, folder: Path, done: Finished, progress: Progress = 
     Args:
         task: The application.
         folder: The run folder.
-        done: The training.
+        done: The finished training.
         progress: Called with (what, done, total, note).
     """
     tree = report_tree(task, done, progress)
@@ -59,7 +59,7 @@ def write_report(task: Task, folder: Path, done: Finished, progress: Progress = 
 
 
 def report_tree(task: Task, done: Finished, progress: Progress) -> dict[str, Any]:
-    """The content of `report.json`: every number of the report, as plain data.
+    """Collects the content of `report.json`: every number of the report, as plain data.
 
     Returns:
         `summary` and `notes` (sentences), `operating_point`, `validation` and `test` (see
@@ -87,13 +87,13 @@ def report_tree(task: Task, done: Finished, progress: Progress) -> dict[str, Any
 
 
 def report_context(task: Task, name: str, done: Finished, tree: Mapping[str, Any]) -> dict[str, Any]:
-    """Everything that page and model card show: the numbers of `report.json` in words, and the figures.
+    """Collects all that page and model card show: the numbers of `report.json` in words, and the figures.
 
     Args:
         task: The application.
         name: Name of the run.
-        done: The training.
-        tree: As `report_tree` gives it.
+        done: The finished training.
+        tree: Result of `report_tree`.
     """
     return {
         "name": name,

@@ -43,7 +43,7 @@ def check_finished(run: Path) -> None:
 
 
 def newest_run(root: Path, task: str) -> Path:
-    """The run of an application that was finished last.
+    """Finds the run of an application that was finished last.
 
     Raises:
         UsageError: There is no finished run under `root`.

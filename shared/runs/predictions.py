@@ -42,7 +42,7 @@ class Predictions:
     belonging: Grouping
 
     def positive(self, record: ModelRecord) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """Probability of the positive event float64 [N], and whether each image shows it bool [N]."""
+        """Returns the probability of the positive event float64 [N], and whether each image shows it bool [N]."""
         flags = dict(zip(record.classes, record.positive, strict=True))
         # column by column, in the order of the classes, as the run itself adds them up
         raw = sum(

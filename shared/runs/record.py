@@ -67,7 +67,7 @@ class ModelRecord:
     format: int = FORMAT
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data for `model.json`."""
+        """Makes plain data for `model.json`."""
         return asdict(self)
 
 
@@ -86,7 +86,7 @@ def read_model_record(run: Path) -> ModelRecord:
         lists: dict[str, Any] = {key: tuple(tree.pop(key)) for key in ("classes", "positive", "domains")}
         return ModelRecord(preprocessing=spec, aggregation=aggregation, **lists, **tree)
     except (KeyError, TypeError, AttributeError) as error:
-        raise RunError(f"{run}/model.json does not have the fields of a model record ({error})") from None
+        raise RunError(f"{run}/model.json does not have the fields of a model record ({error}); train again") from None
 
 
 def _check_format(run: Path, tree: Mapping[str, Any]) -> None:

@@ -31,7 +31,9 @@ class AlignmentOptions(TargetOptions):
     """Options that all alignment strategies share, in addition to those of training."""
 
     layer: str | None = Field(
-        None, description="backbone stage whose output is aligned; none: the features that the head receives"
+        None,
+        description="name of the backbone stage whose output is aligned between the domains; null: the features that "
+        "the head receives",
     )
     weight: float = Field(
         1.0,

@@ -31,7 +31,7 @@ class SourceHead(nn.Module):
         """Computes the source's logits, float [N, classes].
 
         Args:
-            network: Gives layers and pooling.
+            network: The network, whose layers and pooling the outputs use.
             maps: Outputs of its backbone, by layer.
         """
         if self.weight.ndim == 4:

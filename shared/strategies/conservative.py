@@ -50,7 +50,7 @@ class OutputOptions(Section):
 
 
 class Options(TrainingOptions):
-    """Options of conservative training."""
+    """Options of training that stays near the source network."""
 
     name: Literal["conservative"] = Field(
         "conservative",
@@ -79,7 +79,7 @@ class Options(TrainingOptions):
 
 
 class ConservativeObjective(Objective):
-    """The class loss plus the penalties for leaving the source.
+    """Adds to the class loss the penalties on the distance from the source network (L2-SP, distillation).
 
     Args:
         class_loss: Loss of the labelled images.
@@ -121,7 +121,7 @@ class Conservative:
     works_on_vectors = True
 
     def check(self, options: Options, stages: Sequence[str]) -> None:
-        """Checks the stages of each phase and of each strength, and the selection rule."""
+        """Checks that the stages which the options name exist in the network, and that the selection rule does."""
         options.check(stages)
         resolve_stages(tuple(options.parameters.stages), stages)
 

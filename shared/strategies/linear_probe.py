@@ -40,7 +40,7 @@ class Options(Section):
         "softmax", description="loss of the linear classifier; softmax: cross-entropy; svm: squared hinge"
     )
     epochs: int | None = Field(
-        None, ge=1, description="epochs of Adam (1 or more); none: L-BFGS to convergence along a path of L2 strengths"
+        None, ge=1, description="epochs of Adam (1 or more); null: L-BFGS to convergence along a path of L2 strengths"
     )
     class_weights: Literal["balanced", "none"] = Field(
         "balanced", description="weights of the classes in the loss; balanced: inverse to their frequency"
@@ -111,7 +111,7 @@ class OnDiskFeatures:
 
     Attributes:
         features: The features in the cache, float32 [N, width].
-        device: Where blocks are moved.
+        device: Device to which blocks are moved.
     """
 
     features: FeatureBlocks

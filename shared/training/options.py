@@ -54,9 +54,9 @@ class TrainingOptions(Section):
 
     schedule: Schedule = Field(
         "phases",
-        description="phases: those of the option phases; gradual: one phase, and before it the head alone, then the "
-        "last 1, 2, 4, ... stages, for one epoch each (ULMFiT); lp_ft: one phase, and before it the head is fitted as "
-        "linear_probe does (LP-FT). The run's config.yaml lists the phases that resulted",
+        description="how stages are unfrozen; phases: as the option phases says; gradual: the head alone, then the "
+        "last 1, 2, 4, ... stages, for one epoch each, then the one phase given (ULMFiT); lp_ft: the head is fitted as "
+        "linear_probe does, then the one phase given (LP-FT). The run's config.yaml lists the phases that resulted",
     )
     phases: tuple[PhaseOptions, ...] = Field(
         (PhaseOptions(epochs=3), PhaseOptions(epochs=10, train="all", lr_head=3e-4)),
@@ -102,7 +102,8 @@ class TrainingOptions(Section):
     )
     augmentation: str = Field(
         "usual",
-        description="augmentation of training images, one of the application's names; none: images are not varied",
+        description="random variation of training images; usual: small changes of position, shape and contrast; none: "
+        "no variation. An unknown name is refused with the list of the application's names",
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto",

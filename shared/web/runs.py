@@ -24,10 +24,10 @@ class RunEntry:
     """One finished run.
 
     Attributes:
-        name: Name of its folder.
-        folder: Its folder.
+        name: Name of the run's folder.
+        folder: The run's folder.
         finished: Time at which its training ended.
-        record: Record of its model.
+        record: The run's model record.
         summary: First sentences of its report.
     """
 

@@ -28,7 +28,7 @@ def run_server(app: ASGIApp, access: Access, host: str, port: int, say: Callable
 
     Args:
         app: The application.
-        access: Its rules of admission.
+        access: The rules by which requests are admitted.
         host: Address to listen on.
         port: TCP port; 0: any free one.
         say: Called with the lines that name the address to open.

@@ -260,7 +260,7 @@ def repeated_splits(
         progress: Called with (what, done, total, note).
 
     Raises:
-        MedtlError: As `extract_study_data` raises it.
+        MedtlError: The data or the model are refused; see `extract_study_data`.
     """
     first = experiment.config.seed
     for seed in range(first, first + count):

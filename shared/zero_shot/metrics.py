@@ -123,7 +123,7 @@ def area_under_curve(points: Sequence[StackingPoint]) -> float:
     """Integrates the seen-unseen curve by trapezia (AUSUC), 0 to 1.
 
     Args:
-        points: As `seen_unseen_curve` gives them.
+        points: Result of `seen_unseen_curve`.
 
     Source: Chao et al., ECCV 2016, section 3.
     """

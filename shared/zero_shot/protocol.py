@@ -99,7 +99,12 @@ class ClassSemantics:
     def from_table(
         cls, classes: Sequence[str], table: AttributeTable, printed: NDArray[np.float32] | None
     ) -> ClassSemantics:
-        """Looks up the attributes of the classes of a dataset.
+        """Makes the signatures of a dataset's classes from an attribute table and printed features.
+
+        Args:
+            classes: Names of the classes.
+            table: The table, with a row for each class.
+            printed: float32 [classes, width], mean features of printed images of each class; None: there are none.
 
         Raises:
             UnknownNameError: A class has no row in the table.
@@ -107,7 +112,7 @@ class ClassSemantics:
         return cls(tuple(classes), table.signatures(classes), printed)
 
     def shuffled(self, table: AttributeTable, seed: int) -> ClassSemantics:
-        """Draws the control: attributes of a randomised table, and printed features exchanged among the classes."""
+        """Makes wrong signatures as a control: a randomised table, and printed features exchanged among the classes."""
         order = generator(seed, "random signatures").permutation(len(self.classes))
         printed = None if self.printed is None else self.printed[order]
         return ClassSemantics(self.classes, table.randomised(seed).signatures(self.classes), printed)
@@ -215,7 +220,7 @@ def choose(
         train: Training images of seen classes.
         validation: Validation images of the same classes.
         semantics: Signatures of all classes; those of unseen classes are not used.
-        folds: As `class_folds` gives them.
+        folds: Result of `class_folds`.
     """
     if not folds:
         return Choice(_penalty_of_seen(method, train, validation, semantics), 0.0, None)

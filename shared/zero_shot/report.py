@@ -19,7 +19,7 @@ def write_study(tree: Mapping[str, Any], task: Task, out: Path) -> None:
     """Writes the results of a study as `zero_shot.json`, `zero_shot.html` and `zero_shot.png`.
 
     Args:
-        tree: As `shared.zero_shot.study.study` returns it.
+        tree: Result of `shared.zero_shot.study.study`.
         task: The application.
         out: Folder for the three files.
     """

@@ -58,7 +58,7 @@ def parse_methods(text: str, side_information: SideInformation) -> list[str]:
     """Reads the names of methods, separated by commas; `all` stands for every method that the application allows.
 
     Args:
-        text: The names.
+        text: Names of methods, separated by commas, or `all`.
         side_information: Decides whether methods that need printed images are allowed.
 
     Raises:
@@ -76,7 +76,7 @@ def draw_classes(classes: Sequence[str], count: int, seed: int) -> tuple[str, ..
 
     Args:
         classes: Classes that may be unseen.
-        count: How many are drawn.
+        count: Number of classes to draw.
         seed: Seed of the draw.
 
     Raises:
@@ -327,7 +327,7 @@ def describe_study(tree: Mapping[str, Any]) -> Iterator[str]:
     """Writes the results of a study as lines of text.
 
     Args:
-        tree: As `study` returns it.
+        tree: Result of `study`.
     """
     count, display_names = len(tree["splits"]), tree["said"]
     trials = "one trial" if count == 1 else f"{count} trials, mean and standard deviation"

@@ -144,7 +144,7 @@ def test_faults_of_a_table_are_reported_together_without_file_names(tmp_path: Pa
     for words in (
         "row 3: it names the same image as row 2",
         "row 4: the file does not exist",
-        "row 6: the path is empty",
+        "row 6: the path of the file is empty; give one",
     ):
         assert words in text
     assert "asha" not in text

@@ -40,7 +40,7 @@ def _rules() -> Sequence[str]:
 
 
 def add(app: typer.Typer, task: "Task") -> None:
-    """Adds the command to the application of a task."""
+    """Adds the command `adapt` to the command line of an application."""
 
     @app.command()
     @takes_names(strategy=_strategies, rule=_rules)
@@ -118,7 +118,7 @@ def _check(strategies: Sequence[str], loss_weights: Sequence[float], rule: str |
     """Refuses names that do not exist, and what is given twice, before anything is read.
 
     Raises:
-        UsageError: It says what is allowed.
+        UsageError: A name does not exist, or a value is given twice; the message lists what is allowed.
     """
     if strategies:
         check_names("--strategy", strategies, _strategies())

@@ -26,12 +26,12 @@ writes files of its own into the folder and gives the lines to print."""
 
 
 def no_further_search(dataset: "Dataset", out: Path | None, progress: "Progress") -> Sequence[str]:
-    """The hook of an application that looks for nothing more."""
+    """Finds nothing: the hook of an application that adds no search of its own to `audit`."""
     return ()
 
 
 def add(app: typer.Typer, task: "Task", search_further: FurtherSearch = no_further_search) -> None:
-    """Adds the command to the application of a task."""
+    """Adds the command `audit` to the command line of an application."""
 
     @app.command()
     @adds_options_of(search_further)

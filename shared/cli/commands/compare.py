@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def add(app: typer.Typer, task: "Task") -> None:
-    """Adds the command to the application of a task."""
+    """Adds the command `compare` to the command line of an application."""
 
     @app.command()
     def compare(

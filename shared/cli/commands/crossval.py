@@ -21,7 +21,7 @@ DEFAULT_FOLDS = 5
 
 
 def add(app: typer.Typer, task: "Task") -> None:
-    """Adds the command to the application of a task."""
+    """Adds the command `crossval` to the command line of an application."""
 
     @app.command()
     def crossval(

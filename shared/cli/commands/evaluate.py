@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def add(app: typer.Typer, task: "Task") -> None:
-    """Adds the command to the application of a task; without a positive class, nothing can be said of its use."""
+    """Adds the command `evaluate`; its options on use (prevalence, costs) exist only with a positive class."""
     context = no_options if task.positive_name is None else _usage_context
 
     @app.command()

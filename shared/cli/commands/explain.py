@@ -21,7 +21,7 @@ EXPLAINED = Path("explained")
 
 
 def add(app: typer.Typer, task: "Task", more_options: Callable[..., Mapping[str, Any]] = no_options) -> None:
-    """Adds the command to the application of a task.
+    """Adds the command `explain` to the command line of an application.
 
     Args:
         app: The application's commands.

@@ -24,7 +24,7 @@ Section = Callable[[], Iterator[str]]
 
 
 def add(app: typer.Typer, task: "Task") -> None:
-    """Adds the command to the application of a task."""
+    """Adds the command `options` to the command line of an application."""
 
     @app.command()
     def options(

@@ -22,7 +22,7 @@ Judge = Callable[..., int]
 
 
 def add(app: typer.Typer, task: "Task", judge_inputs: Judge = judge) -> None:
-    """Adds the command to the application of a task."""
+    """Adds the command `predict` to the command line of an application."""
 
     @app.command()
     @adds_options_of(judge_inputs)

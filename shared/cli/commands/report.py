@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def add(app: typer.Typer, task: "Task") -> None:
-    """Adds the command to the application of a task."""
+    """Adds the command `report` to the command line of an application."""
 
     @app.command()
     def report(run: RunArgument) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def add(app: typer.Typer, task: "Task") -> None:
-    """Adds the command to the application of a task."""
+    """Adds the command `train` to the command line of an application."""
 
     @app.command(epilog=f"Strategies: {', '.join(strategy_names())}. `{task.name} options` lists all keys.")
     def train(

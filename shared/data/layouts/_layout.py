@@ -22,7 +22,7 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class Search:
-    """What an application looks for.
+    """The columns, files and folders that an application looks for in a dataset.
 
     Attributes:
         columns: The columns that are read of a table, each with the headings under which it is looked for: `COLUMNS`
@@ -40,10 +40,10 @@ class Search:
 
 @dataclass(frozen=True)
 class ImageEntry:
-    """What a line of a table, or the folders above a file, say of one image; nothing of it is checked yet.
+    """The facts on one image that a row of a table or the folders above a file state; nothing is checked yet.
 
     Attributes:
-        place: Where it is said ("row 17", "file 2 (by name) in Train/glioma"), for messages; identifies nobody.
+        place: Where that is stated ("row 17", "file 2 (by name) in Train/glioma"), for messages; identifies nobody.
         path: File name relative to `Layout.folder`, with slashes and without detours.
         label: The class as the table or the folder spells it.
         split: The split as the table spells it; by folders "train", "validation" or "test"; empty where none is named.
@@ -144,7 +144,7 @@ class Layout:
             DataError: It does not exist, or the path is empty.
         """
         if not path:
-            raise DataError("the path is empty")
+            raise DataError(f"the path of the {what} is empty; give one")
         source = self.source(path)
         if f"{self.folder}{path}" not in self.files and not exists(source):
             raise DataError(f"the {what} does not exist")
@@ -153,7 +153,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class LayoutRule:
-    """How one layout is recognised.
+    """A rule that recognises one layout of files.
 
     Attributes:
         recognise: Reads a listing and returns the layout, or None where the files are laid out otherwise. Raises

@@ -25,7 +25,7 @@ def parse_split(text: str) -> str | None:
     """Returns the split that an entry names, or None where it is empty.
 
     Raises:
-        DataError: It is another word.
+        DataError: The entry is a word that names no split.
     """
     if text and split_name(text) is None:
         raise DataError(f"the split is {text!r}; allowed are train, validation, test or nothing")

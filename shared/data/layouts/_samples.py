@@ -16,7 +16,7 @@ def collect(layout: Layout, samples_of: Callable[[ImageEntry], Iterable[Sample]]
     """Makes the samples of all entries, in natural order of their paths.
 
     Args:
-        layout: Holds the entries.
+        layout: The layout that was found, with its entries.
         samples_of: Makes the samples of one entry; raises DataError where what the entry says cannot be.
 
     Raises:

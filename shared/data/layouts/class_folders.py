@@ -23,7 +23,7 @@ def recognise(listing: Listing, search: Search) -> Layout | None:
 
 
 def class_folders(names: Iterable[str], folder: str) -> list[ImageEntry]:
-    """Makes the entries of files in a folder for each class, below folders such as Training and Testing or not.
+    """Makes the entries of images that lie in a folder for each class, at any depth (Training/glioma/1.png).
 
     Args:
         names: File names below the source, with slashes.

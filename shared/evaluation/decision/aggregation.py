@@ -31,7 +31,7 @@ POOLS: Mapping[str, Callable[[Values], float]] = {
 
 @dataclass(frozen=True)
 class Aggregation:
-    """How the slices of a series, or of a patient, become one probability: a logistic function of pooled ones.
+    """The logistic function of pooled slices that makes one probability of a series or patient.
 
     Attributes:
         pools: Names in `POOLS`.
@@ -44,7 +44,7 @@ class Aggregation:
     bias: float = 0.0
 
     def probability(self, slices: Values) -> float:
-        """The positive probability of a series, 0 to 1.
+        """Computes the positive probability of a series, 0 to 1.
 
         Args:
             slices: float64 [slices], positive probability of each slice, at least one.
@@ -55,7 +55,7 @@ class Aggregation:
         return float(1.0 / (1.0 + np.exp(-(pooled_logits(slices, self.pools) @ self.weights + self.bias))))
 
     def each(self, slices: Values) -> Values:
-        """The positive probability of each slice taken as a series, float64 [slices]; thresholds apply to it."""
+        """Computes the positive probability of each slice taken as a series, float64 [slices], to be thresholded."""
         cut = np.clip(slices, MIN_PROBABILITY, 1.0 - MIN_PROBABILITY)
         # every pool of one slice gives that slice
         logits = np.log(cut / (1.0 - cut)) * sum(self.weights) + self.bias
@@ -87,7 +87,7 @@ def aggregate(rows: Values, positive: NDArray[np.bool_], by: Aggregation) -> Val
     Args:
         rows: float64 [slices, classes], class probabilities of the slices, at least one slice.
         positive: bool [classes], whether a class is the event that must not be missed.
-        by: The aggregation.
+        by: The aggregation that computes the positive probability of the series.
 
     Raises:
         ValueError: There is no slice.

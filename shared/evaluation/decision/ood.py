@@ -37,7 +37,7 @@ class Reference:
 
     @classmethod
     def of(cls, features: NDArray[np.floating]) -> Reference:
-        """The reference of features [M, width] as the network gives them."""
+        """Makes the reference from features [M, width] as the network gives them."""
         return cls(_directions(features).astype(np.float16))
 
     @classmethod
@@ -61,14 +61,14 @@ class Reference:
         return np.ascontiguousarray(self.features.T, dtype=np.float32)
 
     def scores(self, features: NDArray[np.floating]) -> Values:
-        """The out-of-distribution score of features [N, width]: float64 [N], 0 to 2, high if unlike the training."""
+        """Computes out-of-distribution scores, float64 [N], 0 to 2, of features [N, width]; high if unlike training."""
         similar = _directions(features) @ self._columns
         nearest = min(NEIGHBOUR, len(self.features))
         return np.asarray(1.0 - np.partition(similar, -nearest, axis=1)[:, -nearest], dtype=np.float64)
 
 
 def of_series(slices: Values) -> float:
-    """The score of a series: the median of the scores of its slices, float64 [slices], at least one.
+    """Computes the score of a series: the median of the scores of its slices, float64 [slices], at least one.
 
     By the median the first and last slices of a head, which are unlike the others, do not decide.
     """
@@ -89,7 +89,7 @@ to that bound."""
 
 
 def by_series(slices: Values, series: Sequence[Hashable]) -> Values:
-    """The score of each series, in the order in which series first occur.
+    """Computes the score of each series, in the order in which series first occur.
 
     Args:
         slices: float64 [N], scores of images.
@@ -101,7 +101,7 @@ def by_series(slices: Values, series: Sequence[Hashable]) -> Values:
 
 
 def one_of_each(scores: Values, inputs: Sequence[Hashable], units: Sequence[int], seed: int) -> Values:
-    """The score of one input of each unit, drawn at random: several series of a patient are not independent.
+    """Draws one input of each unit and returns its score: several series of a patient are not independent.
 
     Args:
         scores: float64 [N], scores of images.
@@ -117,12 +117,12 @@ def one_of_each(scores: Values, inputs: Sequence[Hashable], units: Sequence[int]
 
 
 def choose_threshold(scores: Values, rate: float) -> float:
-    """A threshold that an input like those of validation exceeds with a probability of at most `rate`.
+    """Chooses the out-of-distribution threshold, which inputs like validation's exceed with probability `rate` at most.
 
     With enough scores it is an order statistic, which keeps the rate for any distribution of independent scores (split
-    conformal prediction). Fewer than 1 / rate scores have no such quantile: then it is the one-sided prediction limit
-    of their logarithms, which assumes a normal distribution and is approximate. One score gives no limit: the threshold
-    is `MAX_SCORE`, and every input is assessed.
+    conformal prediction). Fewer than 1 / `rate` scores have no such quantile: then the threshold is the one-sided
+    prediction limit of their logarithms, which assumes a normal distribution and is approximate. One score gives no
+    limit: the threshold is `MAX_SCORE`, and every input is assessed.
 
     Args:
         scores: float64 [N], scores of independent inputs of validation.

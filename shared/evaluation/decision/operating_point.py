@@ -65,7 +65,7 @@ class OperatingPoint:
 
 
 def choose(scores: NDArray[np.float64], positive: NDArray[np.bool_], target: float) -> float:
-    """The highest threshold, up to `MAX_THRESHOLD`, whose sensitivity on validation is at least `target`.
+    """Finds the highest threshold, up to `MAX_THRESHOLD`, whose sensitivity on validation is at least `target`.
 
     Args:
         scores: float64 [N], positive probabilities of independent units.

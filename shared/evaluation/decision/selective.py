@@ -123,7 +123,7 @@ def choose_rejection(
 
 
 def risk_coverage(confidence: Values, wrong: Flags) -> tuple[Values, Values, Values]:
-    """The risk-coverage curve: threshold, coverage and error among accepted answers at each distinct confidence.
+    """Computes the risk-coverage curve: threshold, coverage and error at each distinct confidence.
 
     Args:
         confidence: float64 [N], probability of the likeliest class of each image.

@@ -94,7 +94,7 @@ def group_slices(
 
 
 def slices_of(names: Sequence[Hashable]) -> list[NDArray[np.int64]]:
-    """The indices of each name's slices, names in the order in which they first occur."""
+    """Finds the indices of each name's slices, names in the order in which they first occur."""
     codes = group_codes(names)
     order = np.argsort(codes, kind="stable")
     return np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)

@@ -22,7 +22,7 @@ Weights = NDArray[np.float64]
 
 
 def wilson(successes: int, trials: int, level: float = LEVEL) -> tuple[float, float]:
-    """Wilson's score interval for a rate of independent trials.
+    """Computes Wilson's score interval for a rate of independent trials.
 
     Args:
         successes: Number of successes.
@@ -41,7 +41,7 @@ def wilson(successes: int, trials: int, level: float = LEVEL) -> tuple[float, fl
 def wilson_grouped(
     hits: NDArray[np.floating], trials: NDArray[np.floating], level: float = LEVEL
 ) -> tuple[float, float]:
-    """Wilson's score interval for a rate whose trials come in groups (images of a patient, copies of a picture).
+    """Computes Wilson's score interval for a rate whose trials come in groups (images of a patient, copies).
 
     The trials count as the number of independent trials that would give the variance observed between groups, and never
     as more than there are; with few groups, or few large ones, as fewer, by Student's t. Where all trials are successes
@@ -58,7 +58,7 @@ def wilson_grouped(
     Source: Korn & Graubard, Survey Methodology 24:193, 1998, with Wilson's interval in place of the exact one;
     variance of a ratio as in Cochran, Sampling Techniques, 1977, section 6.4; degrees of freedom from the effective
     number of groups of Kish, Survey Sampling, 1965, section 11.7. Rates near 1 of strongly alike trials (0.95 with a
-    correlation of 0.6) are still covered less often than said, 0.86 in place of 0.95.
+    correlation of 0.6) are still covered less often than stated, 0.86 in place of 0.95.
     """
     count, total = len(trials), float(trials.sum())
     rate = float(hits.sum()) / total
@@ -87,7 +87,7 @@ def _effective_trials(hits: NDArray[np.floating], trials: NDArray[np.floating], 
 
 
 def clopper_pearson_upper(hits: NDArray[np.floating], trials: NDArray[np.floating], level: float = LEVEL) -> float:
-    """The one-sided upper bound of a rate: with confidence `level` the true rate is not above it.
+    """Computes the one-sided Clopper-Pearson upper bound of a rate, above the true rate with confidence `level`.
 
     Exact where each trial is a group of its own. Otherwise trials count as in `wilson_grouped`; without any success,
     each group counts as one trial. One group whose trials differ gives no bound: it is 1.
@@ -107,7 +107,7 @@ def clopper_pearson_upper(hits: NDArray[np.floating], trials: NDArray[np.floatin
 
 
 def clopper_pearson_lower(successes: int, trials: int, level: float = LEVEL) -> float:
-    """The one-sided exact lower bound of a rate: with confidence `level` the true rate is not below it.
+    """Computes the one-sided Clopper-Pearson lower bound of a rate, below the true rate with confidence `level`.
 
     Args:
         successes: Number of successes.
@@ -131,7 +131,7 @@ def bootstrap(
     level: float = LEVEL,
     draws: int = DRAWS,
 ) -> tuple[float, float] | None:
-    """Expanded percentile interval of a statistic, by a bootstrap that draws whole groups (patients).
+    """Computes the expanded percentile interval of a statistic, by drawing whole groups (patients).
 
     Plain percentiles are too narrow for few groups, by the sqrt((n - 1) / n) of the plug-in variance and by the normal
     quantile in place of Student's; the tails are moved out by both.

@@ -34,7 +34,7 @@ class AucComparison:
 
 
 def compare_aucs(first: Values, second: Values, positive: NDArray[np.bool_]) -> AucComparison:
-    """DeLong's comparison of two paired AUCs.
+    """Compares two paired AUCs by DeLong's test.
 
     Args:
         first: float64 [N], scores of one model on independent cases.
@@ -70,7 +70,7 @@ def _placements(scores: Values, positive: NDArray[np.bool_]) -> tuple[Values, Va
 
 
 def sign_flip_p(gaps: NDArray[np.int64]) -> float:
-    """Two-sided p-value of an exact sign-flip permutation test on the sum of independent differences.
+    """Computes the two-sided p-value of an exact sign-flip permutation test on a sum of independent differences.
 
     The distribution of the sum over all sign flips is computed, not sampled. Where each difference is -1, 0 or 1 (a
     unit is one image), this is McNemar's exact test.

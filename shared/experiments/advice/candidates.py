@@ -81,7 +81,7 @@ def linear_candidates(setting: Setting, profiles: Mapping[LocalWeights, DepthPro
 
     Args:
         setting: The images, their folds and their scorer.
-        profiles: As `depth_profiles` returns them.
+        profiles: Result of `depth_profiles`.
     """
     side = setting.config.backbone.size
     return [

@@ -25,11 +25,14 @@ VALIDATION_IMAGES = 32
 
 
 def folds_to_run(images: int, folds: NDArray[np.int64]) -> list[int]:
-    """Picks the folds that are run: as many as `MAX_IMAGES_SEEN` allows, at least one.
+    """Lists the cross-validation folds to train, as many as fit the budget `MAX_IMAGES_SEEN`, at least one.
 
     Args:
         images: Number of images in all folds.
-        folds: int64 [N], number of each image's fold.
+        folds: int64 [N], number of the fold of each image.
+
+    Returns:
+        Numbers of the folds to train, the lowest first.
     """
     numbers = np.unique(folds).tolist()
     train_count = round(images * (1 - 1 / len(numbers)))

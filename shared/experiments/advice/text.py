@@ -24,7 +24,7 @@ def as_text(tree: Mapping[str, Any], config: Config) -> list[str]:
     """Writes the lines that the command prints: data, measurements, advice and reason.
 
     Args:
-        tree: As `shared.experiments.advice.advise.advise` returns it.
+        tree: Result of `shared.experiments.advice.advise.advise`.
         config: The advised configuration.
     """
     return [
@@ -45,7 +45,7 @@ def why(tree: Mapping[str, Any]) -> str:
     """Writes the reason for the advice in a sentence: which candidates were compared and with what result.
 
     Args:
-        tree: As `shared.experiments.advice.advise.advise` returns it.
+        tree: Result of `shared.experiments.advice.advise.advise`.
     """
     advised = tree["advised"]
     tuned = [one for one in tree["candidates"] if one["recipe"] == FINETUNE]
@@ -69,7 +69,7 @@ def as_yaml(tree: Mapping[str, Any], config: Config) -> str:
     """Writes the advised configuration as YAML for `train`, with the reason as a comment.
 
     Args:
-        tree: As `shared.experiments.advice.advise.advise` returns it.
+        tree: Result of `shared.experiments.advice.advise.advise`.
         config: The advised configuration.
     """
     keys = config.model_dump(mode="json", exclude_unset=True)

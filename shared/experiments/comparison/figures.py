@@ -20,7 +20,7 @@ def pareto_plot(tree: Mapping[str, Any]) -> tuple[str, str] | None:
     """Plots the main measure against the latency of one image, at the largest label budget that has both.
 
     Args:
-        tree: As `shared.experiments.comparison.run.run_comparison` gives it.
+        tree: Result of `shared.experiments.comparison.run.run_comparison`.
 
     Returns:
         The budget in words and the picture as a data address; None where no row has both.
@@ -50,7 +50,7 @@ def pareto_plot(tree: Mapping[str, Any]) -> tuple[str, str] | None:
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The Pareto front of points (cost, quality), by rising cost: no point costs less and is at least as good."""
+    """Finds the Pareto front of points (cost, quality), by rising cost: no point costs less and is at least as good."""
     front = list[tuple[float, float]]()
     for cost, quality in sorted(points, key=lambda point: (point[0], -point[1])):
         if not front or quality > front[-1][1]:

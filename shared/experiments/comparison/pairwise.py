@@ -62,7 +62,7 @@ def compare_runs(run: Path, other: Path) -> dict[str, Any]:
 
     Args:
         run: A finished run folder.
-        other: Another one.
+        other: Another finished run folder, to compare with.
 
     Returns:
         `summary` (sentences), `n` (images), `units`, `accuracy`, and `auc` or None. The last two hold `first` and

@@ -31,24 +31,24 @@ class Comparison(Section):
     name: Name = Field(description="name of the comparison, and of its folder under runs/compare/")
     base: dict[str, Any] = Field(
         default_factory=dict,
-        description="the configuration that all cells share, or the path of its file, relative to this one; its name "
+        description="the configuration that all runs share, or the path of its file, relative to this one; its name "
         "is not used",
     )
     backbones: dict[Name, dict[str, Any]] = Field(
         min_length=1,
-        description="for each backbone a short name and the keys in which its cells differ from base, as sections or "
-        "as `key.sub: value`",
+        description="backbones to compare, as name: changes; the changes are configuration keys that replace those of "
+        "base, as sections or as `key.sub: value`",
     )
     strategies: dict[Name, dict[str, Any]] = Field(
         min_length=1,
-        description="for each strategy a short name and the keys in which its cells differ from base, as sections or "
-        "as `key.sub: value`",
+        description="strategies to compare, as name: changes; the changes are configuration keys that replace those of "
+        "base, as sections or as `key.sub: value`",
     )
     labels_per_class: tuple[Annotated[int, Field(ge=1)] | None, ...] = Field(
         (None,), min_length=1, description="label budgets to compare: training images of each class; null: all"
     )
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
-        (0,), min_length=1, description="seeds with which each cell is trained and evaluated"
+        (0,), min_length=1, description="seeds with which each combination is trained and evaluated"
     )
 
     @field_validator("labels_per_class", "seeds")

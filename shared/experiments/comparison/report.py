@@ -19,7 +19,7 @@ def write_comparison(tree: Mapping[str, Any], title: str, folder: Path) -> None:
     """Writes all four files of a comparison.
 
     Args:
-        tree: As `shared.experiments.comparison.run.run_comparison` gives it.
+        tree: Result of `shared.experiments.comparison.run.run_comparison`.
         title: Title of the application.
         folder: Folder of the comparison.
     """

@@ -35,7 +35,7 @@ NOTES = (
 
 
 def headings(tree: Mapping[str, Any]) -> list[str]:
-    """The headings of the columns."""
+    """Lists the headings of the columns."""
     return [
         "labels",
         "backbone",
@@ -53,12 +53,12 @@ def headings(tree: Mapping[str, Any]) -> list[str]:
 
 
 def table_body(tree: Mapping[str, Any]) -> list[list[str]]:
-    """The rows of the table, a text for each cell."""
+    """Makes the rows of the table, a text for each cell."""
     return [_line(row, _measures(tree)) for row in tree["rows"]]
 
 
 def failure_lines(tree: Mapping[str, Any]) -> list[str]:
-    """The failed runs, a line for each row and reason."""
+    """Lists the failed runs, a line for each row and reason."""
     lines = []
     for row in tree["rows"]:
         seeds: dict[str, list[str]] = {}
@@ -70,7 +70,7 @@ def failure_lines(tree: Mapping[str, Any]) -> list[str]:
 
 
 def as_text(tree: Mapping[str, Any]) -> list[str]:
-    """The whole comparison as lines for a terminal: disclaimers, table, notes, failures, published results."""
+    """Writes the whole comparison as lines: disclaimers, table, notes, failures, published results."""
     table = [headings(tree), *table_body(tree)]
     widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
     rows = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table]
@@ -87,7 +87,7 @@ def as_text(tree: Mapping[str, Any]) -> list[str]:
 
 
 def as_csv(tree: Mapping[str, Any]) -> str:
-    """The table as CSV, numbers with all their digits and failed runs with their reasons."""
+    """Writes the table as CSV, numbers with all their digits and failed runs with their reasons."""
     stream = io.StringIO()
     measures = _measures(tree)
     ends = ("value", "spread", "low", "high")
@@ -113,7 +113,7 @@ def as_csv(tree: Mapping[str, Any]) -> str:
 
 
 def as_latex(tree: Mapping[str, Any]) -> str:
-    """The table as a LaTeX `tabular` that needs no package: rules above, below the headings and at the end."""
+    """Writes the table as a LaTeX `tabular` that needs no package: rules above, below the headings and at the end."""
     names = headings(tree)
     rows = [" & ".join(cell.translate(LATEX).replace("±", r"$\pm$") for cell in line) for line in table_body(tree)]
     notes = (

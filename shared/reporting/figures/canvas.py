@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def new_figure(width: float, height: float) -> tuple[Figure, Any]:
-    """A figure and its axes, drawn without a screen.
+    """Makes a figure and its axes, drawn without a screen.
 
     Args:
         width: Width in inches.

@@ -16,7 +16,7 @@ THUMBNAIL = 96
 
 
 def thumbnail(image: NDArray[np.float32]) -> str:
-    """A small grey picture of an image, float32 [size, size], 0 to 1, as a data address."""
+    """Makes a small grey picture of an image, float32 [size, size], 0 to 1, as a data address."""
     from PIL import Image
 
     picture = Image.fromarray(np.round(np.clip(image, 0.0, 1.0) * 255).astype(np.uint8))
@@ -94,7 +94,7 @@ def explanation_picture(
     curves: Mapping[str, Sequence[float]] | None,
     warning: str | None,
 ) -> bytes:
-    """A PNG of an image, its attribution over it with a colour bar, and the curves of the checks if there are any.
+    """Draws an image, its attribution over it with a colour bar, and the curves of its checks if any, as a PNG.
 
     Args:
         image: float32 [size, size] in 0..1.
@@ -146,7 +146,7 @@ def _check_curves(axes: Any, curves: Mapping[str, Sequence[float]]) -> None:
 
 
 def pair_sheet(pictures: NDArray[np.float32], titles: Sequence[Sequence[str]]) -> bytes:
-    """A PNG of pairs side by side, three pairs a row.
+    """Draws pairs of pictures side by side, three pairs a row, as a PNG.
 
     Args:
         pictures: float32 [N, 2, side, side] in 0..1.

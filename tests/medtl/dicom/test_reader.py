@@ -406,7 +406,7 @@ def test_lossy_compression_stays_close(real: Callable[[str], bytes], image: str,
 @pytest.mark.parametrize("coding", ["UNC", "RLE", "J2KI"])
 def test_knee_is_refused_by_what_its_study_is_called(real: Callable[[str], bytes], coding: str) -> None:
     assert refusal(real(f"wg04_compressed/MR3_{coding}")) == (
-        "shows a leg or an arm by its descriptions; only the head is judged"
+        "shows a leg or an arm according to its descriptions; only the head is judged"
     )
 
 

@@ -12,7 +12,10 @@ from tests.shared.data.layouts.trees import fill
 def test_missing_files_are_refused_without_their_name(tmp_path: Path) -> None:
     layout = Layout((), fill(tmp_path, "1.png"))
     assert layout.file("1.png") == str(tmp_path / "1.png")
-    for path, words in (("doe-john.png", "^the mask does not exist$"), ("", "^the path is empty$")):
+    for path, words in (
+        ("doe-john.png", "^the mask does not exist$"),
+        ("", "^the path of the mask is empty; give one$"),
+    ):
         with pytest.raises(DataError, match=words):
             layout.file(path, "mask")
 
