@@ -219,7 +219,9 @@ def test_values_that_are_not_finite_are_refused(tmp_path: Path) -> None:
         load_weights(_backbone(), _saved(tmp_path, published))
 
 
-@pytest.mark.parametrize(("spec", "message"), [("nowhere.pth", "no such file or run"), ("a.bin", "is no weights file; allowed are .pth")])
+@pytest.mark.parametrize(
+    ("spec", "message"), [("nowhere.pth", "no such file or run"), ("a.bin", "is no weights file; allowed are .pth")]
+)
 def test_a_file_that_cannot_be_meant_is_answered(spec: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "a.bin").write_bytes(b"x")
     with pytest.raises(WeightsError, match=message):
