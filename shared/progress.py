@@ -64,7 +64,7 @@ class Lines:
     """Prints progress for a log file or a pipe: a line when an activity begins, every `LINE_SECONDS`, and at its end.
 
     Args:
-        clock: Gives the time in seconds.
+        clock: Function that returns the time in seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

@@ -1,6 +1,6 @@
 """Reading one DICOM object without trusting it.
 
-The bytes come from strangers: every fault, whatever pydicom or a codec makes of it, leaves as `InputRefused` with one
+The files are untrusted: every fault, whatever pydicom or a codec makes of it, leaves as `InputRefused` with one
 line that names nobody. Only MR images of the head are decoded, to grey; all else is recognised and refused.
 """
 

@@ -112,7 +112,7 @@ def untrusted_building(what: str) -> Iterator[None]:
             yield
         except MedtlError:
             raise
-        # Broad as in `medtl.dicom.reader.untrusted_decoding`, for the same reason: the values come from strangers, and
+        # Broad as in `medtl.dicom.reader.untrusted_decoding`, for the same reason: the values are untrusted, and
         # the messages may quote the patient.
         except Exception as error:
             raise DataError(f"no {what} can be made from these images ({type(error).__name__})") from None

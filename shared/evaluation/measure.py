@@ -60,7 +60,7 @@ class Measure:
         heading: Its short name, as the heading of a column.
         meaning: One sentence for readers of a report.
         higher_is_better: None where neither direction is better.
-        compute: Gives the measure of some cases: a dictionary with `value`, `low` and `high` of the 95% interval,
+        compute: Function from cases to the measure: a dictionary with `value`, `low` and `high` of the 95% interval,
             `interval` (how that was made) and `n`, or with `value` None and a `reason`; or a plain number. None where
             the measure is not asked for. Tables other than REPORT and SUMMARY take dictionaries alone.
         tasks: Tasks for which it is defined.

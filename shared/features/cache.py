@@ -95,7 +95,7 @@ def features_of_layers(
     """Reads the pooled outputs of several layers from the cache; missing ones are computed in one pass over the images.
 
     Args:
-        backbone: Gives the outputs of all wanted layers.
+        backbone: The backbone, which outputs the feature maps of all wanted layers.
         wanted: Pairs (layer, pooling).
         request: The images, and where to compute.
 
@@ -130,7 +130,7 @@ def nearest_features(
     """Finds the images whose features are most similar by cosine.
 
     Args:
-        network: Gives the features; it is put into evaluation mode.
+        network: The network whose features are computed; it is put into evaluation mode.
         images: Images to find neighbours of, float32 [channels, size, size] in 0..1.
         among: Images to search, in the same form.
         count: Neighbours of each image, at least 1.

@@ -174,7 +174,7 @@ def naming(source: str) -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        # As repr: the name of a member of a stranger's archive may hold line breaks and control characters.
+        # As repr: the name of a member of an untrusted archive may hold line breaks and control characters.
         raise DataError(f"{error}, in {source!r}") from None
 
 

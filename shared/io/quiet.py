@@ -20,7 +20,7 @@ _muted: dict[str, tuple[int, int]] = {}
 
 @contextmanager
 def suppressed_native_stderr() -> Iterator[None]:
-    """Discards what libtiff, GDCM and other codecs write to standard error while they decode a stranger's bytes.
+    """Discards what libtiff, GDCM and other codecs write to standard error while they decode an untrusted file.
 
     Their messages are for programmers, may quote the file, and repeat a refusal that is one line here. What another
     thread writes meanwhile is lost too, so keep this around the decoding and nothing else.

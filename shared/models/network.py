@@ -15,7 +15,7 @@ class Network(nn.Module):
     """Maps images to class logits: the pooled outputs of a backbone's layers are the features, a linear head follows.
 
     Args:
-        backbone: Gives the feature maps of `layers`.
+        backbone: The backbone, which outputs the feature maps of `layers`.
         layers: Names of the layers whose pooled outputs are concatenated to the features.
         pooling: One of `shared.models.pooling.POOLINGS`.
         feature_width: Width of the features.

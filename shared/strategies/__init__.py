@@ -37,14 +37,14 @@ def find_strategy(name: str) -> Strategy:
 TRAITS = {
     "learns_from_target": "learns from unlabelled images of a target",
     "needs_target": "needs a target",
-    "needs_augmentation": "needs augmentation",
-    "works_on_vectors": "works on vectors too",
+    "needs_augmentation": "needs augmented images",
+    "works_on_vectors": "takes vectors as well as images",
 }
-"""What a strategy says of itself (`shared.strategies.base.Strategy`), in words."""
+"""Words for each trait of a strategy (an attribute of `shared.strategies.base.Strategy`)."""
 
 
 def describe_traits(name: str) -> str:
-    """Says in words what a strategy learns from and needs; empty where there is nothing to say."""
+    """Describes the traits of a strategy in words, from `TRAITS`; empty where it has none."""
     strategy = find_strategy(name)
     return ", ".join(words for trait, words in TRAITS.items() if getattr(strategy, trait))
 

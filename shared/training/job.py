@@ -57,7 +57,7 @@ class Job:
             evaluated later; training does not learn from it.
         state: Values that a strategy's `fit` stores for its `features`.
         weights: Source of the backbone's weights, as in `shared.models.weights.load_weights`.
-        auxiliary: Gives the auxiliary labels of a sample, by the name of the auxiliary task.
+        auxiliary: Function that returns the auxiliary labels of a sample, by the name of the auxiliary task.
     """
 
     network: Network

@@ -101,7 +101,7 @@ def train(job: Job, objective: Objective, settings: TrainerSettings) -> list[dic
 
     Args:
         job: Network, training and validation splits, seed, folder for the checkpoint.
-        objective: Gives the loss to minimise; parameters of its own are left as they were at the same epoch.
+        objective: The loss to minimise; parameters of its own are left as they were at the same epoch.
         settings: Phases, rates and selection.
 
     Returns:

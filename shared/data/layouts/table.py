@@ -64,7 +64,10 @@ def read_table(data: bytes, columns: Mapping[str, Sequence[str]], *, unlabelled:
         raise DataError("the table has no row below its heading")
     wide = [number for number, line in enumerate(lines, start=2) if None in line]
     if wide:
-        raise DataError(f"{len(wide)} rows of the table have more fields than its heading, row {wide[0]} first")
+        raise DataError(
+            f"{len(wide)} rows of the table have more fields than its heading, row {wide[0]} first; put fields that "
+            "contain a comma in quotes"
+        )
     return [_entry(number, _cells(line, found), _cells(line, auxiliary)) for number, line in enumerate(lines, start=2)]
 
 

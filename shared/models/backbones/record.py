@@ -31,7 +31,7 @@ class BackboneRecord:
         min_size: Smallest side of an input that passes through all stages, in pixels.
         mean: Subtracted from each channel of an input in 0..1.
         std: Divides each channel after that.
-        weights_url: Gives the address of the ImageNet weights; None where none are published.
+        weights_url: Function that returns the address of the ImageNet weights; None where none are published.
         renamed: Pattern and replacement that turn tensor names of older files into the present ones; None: names never
             changed.
         licence: Licence of code and weights.

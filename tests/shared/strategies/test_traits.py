@@ -17,6 +17,6 @@ def test_a_strategy_says_what_it_learns_from_and_needs(name: str) -> None:
 
 def test_traits_are_told_in_words() -> None:
     assert target_strategies() == ["adabn", "cdan", "coral", "dann", "mean_teacher"]
-    assert describe_traits("finetune") == "works on vectors too"
+    assert describe_traits("finetune") == "takes vectors as well as images"
     assert describe_traits("adabn") == "learns from unlabelled images of a target, needs a target"
-    assert "needs augmentation" in describe_traits("mean_teacher")
+    assert "needs augmented images" in describe_traits("mean_teacher")

@@ -46,7 +46,7 @@ def test_a_section_is_listed_alone() -> None:
     assert "decision.max_selective_risk" in config.stdout
     assert "decision.sensitivity" in call(tumours, "options", "config").stdout
     assert "strategy." not in config.stdout
-    assert finetune.stdout.startswith("with strategy.name = finetune:")
+    assert finetune.stdout.startswith("with strategy.name = finetune (takes vectors as well as images):")
     wrong = call(app, "options", "finetuna")
     assert wrong.exit_code == 2
     assert is_one_line(wrong, "did you mean finetune")
