@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from shared.task import Task
 
+CONFIG_SECTIONS = ("data", "backbone", "decision")
+"""Sections of a configuration that can be listed alone."""
 Section = Callable[[], Iterator[str]]
 """Gives the lines of one part of the list; what they need is imported then."""
 
@@ -30,7 +32,9 @@ def add(app: typer.Typer, task: "Task") -> None:
     def options(
         section: Annotated[
             str | None,
-            typer.Argument(metavar="[SECTION]", help="Only this part: config, a strategy, or a command."),
+            typer.Argument(
+                metavar="[SECTION]", help="Only this part: config, data, backbone, decision, a strategy, or a command."
+            ),
         ] = None,
     ) -> None:
         """List the keys of a configuration.
@@ -40,12 +44,12 @@ def add(app: typer.Typer, task: "Task") -> None:
         """
         with reported():
             sections = _sections(app, task)
+            parts = {name: partial(_config_lines, task, f"{name}.") for name in CONFIG_SECTIONS}
             if section is not None:
-                check_names("SECTION", [section], list(sections))
-            for name, lines in sections.items():
-                if section in (None, name):
-                    for line in lines():
-                        typer.echo(line)
+                check_names("SECTION", [section], [*sections, *parts])
+            for lines in sections.values() if section is None else [{**sections, **parts}[section]]:
+                for line in lines():
+                    typer.echo(line)
 
 
 def _sections(app: typer.Typer, task: "Task") -> Mapping[str, Section]:
@@ -64,7 +68,7 @@ def _sections(app: typer.Typer, task: "Task") -> Mapping[str, Section]:
     }
 
 
-def _config_lines(task: "Task") -> Iterator[str]:
+def _config_lines(task: "Task", prefix: str = "") -> Iterator[str]:
     from shared.config.describe import describe
     from shared.config.schema import Config
     from shared.pipeline.preflight import decision_kinds
@@ -72,9 +76,9 @@ def _config_lines(task: "Task") -> Iterator[str]:
     for key, default, meaning in describe(Config):
         if key == "data.options":
             default = json.dumps(task.default_options)
-        if key == "decision":
+        if key == "decision" and "decision.".startswith(prefix):
             yield from _model_lines(decision_kinds(task)[0], "decision.")
-        elif key != "strategy":
+        elif key not in ("strategy", "decision") and key.startswith(prefix):
             yield _line(key, default, meaning)
 
 

@@ -47,6 +47,10 @@ def test_a_section_is_listed_alone() -> None:
     assert "decision.sensitivity" in call(tumours, "options", "config").stdout
     assert "strategy." not in config.stdout
     assert finetune.stdout.startswith("with strategy.name = finetune (takes vectors as well as images):")
+    data = call(app, "options", "data").stdout
+    assert data.startswith("data.source = ")
+    assert all(line.startswith(("data.", "    ")) for line in data.splitlines())
+    assert call(app, "options", "decision").stdout.startswith("decision.threshold = ")
     wrong = call(app, "options", "finetuna")
     assert wrong.exit_code == 2
     assert is_one_line(wrong, "did you mean finetune")
