@@ -44,7 +44,7 @@ def add(app: typer.Typer, task: "Task") -> None:
         """
         with reported():
             sections = _sections(app, task)
-            parts = {name: partial(_config_lines, task, f"{name}.") for name in CONFIG_SECTIONS}
+            parts: dict[str, Section] = {name: partial(_config_lines, task, f"{name}.") for name in CONFIG_SECTIONS}
             if section is not None:
                 check_names("SECTION", [section], [*sections, *parts])
             for lines in sections.values() if section is None else [{**sections, **parts}[section]]:
