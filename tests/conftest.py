@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ from shared.task import Preprocessing
 
 # networks in tests are tiny: a second thread costs more in waiting than it computes, most of all on a busy machine
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# else each process that a test starts compiles all that it imports, which takes longer than most of these tests
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 SIDE = 32
 CLASSES = ("character_1_ka", "digit_0", "digit_1")
