@@ -9,7 +9,8 @@ from pathlib import Path
 
 from shared.errors import UsageError, WeightsError
 from shared.io.atomic import read_json
-from shared.models.backbones.record import BACKBONES
+from shared.models.backbones.build import find_backbone
+from shared.models.backbones.record import BACKBONES, BackboneRecord
 from shared.models.imagenet_weights import cached_path
 from shared.models.weight_files import SUFFIXES
 from shared.runs.folder import check_finished
@@ -29,6 +30,11 @@ class LocalWeights:
 
     name: str
     weights: str
+
+    @property
+    def record(self) -> BackboneRecord:
+        """Returns the record of the backbone."""
+        return find_backbone(self.name)
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ def preflight(task: Task, config: Config) -> Experiment:
     """
     if faults := faults_of_run(task, config):
         raise ConfigError("; ".join(faults))
-    backbone = find_backbone(config.backbone.name)
+    backbone = _backbone(config)
     strategy, options = _strategy(config, backbone)
     decision = _decision(task, config)
     spelled_out = {"strategy": options.model_dump(mode="json"), "decision": decision.model_dump(mode="json")}
@@ -207,6 +207,11 @@ def _device(config: Config) -> torch.device:
     return torch.device("cuda" if config.device != "cpu" and torch.cuda.is_available() else "cpu")
 
 
+def _backbone(config: Config) -> BackboneRecord:
+    """Looks up the record of the backbone."""
+    return find_backbone(config.backbone.name)
+
+
 def _check_backbone(task: Task, config: Config) -> None:
     """Checks sizes, layers, stages and pooling of the backbone section.
 
@@ -214,7 +219,7 @@ def _check_backbone(task: Task, config: Config) -> None:
         UnknownNameError: There is no such backbone.
         ConfigError: A size is too small for it, or a layer, stage or pooling does not exist.
     """
-    section, record = config.backbone, find_backbone(config.backbone.name)
+    section, record = config.backbone, _backbone(config)
     sizes = [("size", section.size), *(("candidate_sizes", size) for size in section.candidate_sizes)]
     for key, size in sizes:
         if size < record.min_size:
@@ -253,7 +258,7 @@ def _stages_built(config: Config, backbone: BackboneRecord) -> tuple[str, ...]:
 def _faults_of_options(task: Task, config: Config) -> Iterator[str]:
     """Yields the faults of the strategy's options against backbone, application and target."""
     try:
-        strategy, options = _strategy(config, find_backbone(config.backbone.name))
+        strategy, options = _strategy(config, _backbone(config))
     except MedtlError as error:
         yield str(error)
         return

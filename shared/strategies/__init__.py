@@ -34,6 +34,21 @@ def find_strategy(name: str) -> Strategy:
     return strategy
 
 
+TRAITS = {
+    "learns_from_target": "learns from unlabelled images of a target",
+    "needs_target": "needs a target",
+    "needs_augmentation": "needs augmentation",
+    "works_on_vectors": "works on vectors too",
+}
+"""What a strategy says of itself (`shared.strategies.base.Strategy`), in words."""
+
+
+def describe_traits(name: str) -> str:
+    """Says in words what a strategy learns from and needs; empty where there is nothing to say."""
+    strategy = find_strategy(name)
+    return ", ".join(words for trait, words in TRAITS.items() if getattr(strategy, trait))
+
+
 def target_strategies() -> list[str]:
     """Lists the names of the strategies that learn from unlabelled target images."""
     return [name for name in strategy_names() if find_strategy(name).learns_from_target]

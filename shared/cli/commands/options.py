@@ -12,7 +12,7 @@ import typer
 from typer.main import get_command_name
 
 from shared.cli.support import Names, check_names, names_of, reported
-from shared.strategies import find_strategy, strategy_names
+from shared.strategies import describe_traits, find_strategy, strategy_names
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -79,7 +79,7 @@ def _config_lines(task: "Task") -> Iterator[str]:
 
 
 def _strategy_lines(name: str) -> Iterator[str]:
-    yield f"with strategy.name = {name}:"
+    yield f"with strategy.name = {name} ({describe_traits(name)}):"
     yield from _model_lines(find_strategy(name).options, "strategy.")
 
 

@@ -16,7 +16,6 @@ from shared.experiments.advice.pool import Pool, learning_pool
 from shared.experiments.advice.recipes import FINETUNE, PROBE, recipe
 from shared.experiments.advice.rules import SCENARIOS, is_alike, size_of, tuning_pays
 from shared.experiments.advice.setting import Setting
-from shared.models.backbones.build import find_backbone
 from shared.models.local_weights import LocalWeights, available_backbones
 from shared.pipeline.preflight import preflight
 from shared.progress import Progress
@@ -48,9 +47,9 @@ def advise(
     task.register_backbones()
     available, missing = available_backbones(weights)
     size = config.backbone.size
-    fitting = [one for one in available if find_backbone(one.name).min_size <= size]
+    fitting = [one for one in available if one.record.min_size <= size]
     if not fitting:
-        smallest = min(find_backbone(one.name).min_size for one in available)
+        smallest = min(one.record.min_size for one in available)
         raise UsageError(
             f"backbone.size is {size}; the backbones whose weights are here need at least {smallest} pixels: set a "
             "larger backbone.size"

@@ -14,7 +14,6 @@ from shared.experiments.advice.setting import Setting
 from shared.experiments.advice.short_finetune import finetuned_scores, folds_to_run
 from shared.features.cache import FeatureRequest, features_of_layers
 from shared.features.ridge import out_of_fold
-from shared.models.backbones.build import find_backbone
 from shared.models.local_weights import LocalWeights
 from shared.pipeline.preflight import preflight
 from shared.training.precision import fast_precision
@@ -108,7 +107,7 @@ def tuned_candidates(setting: Setting, linear: Sequence[Candidate], base: Candid
 
 def _tuned(setting: Setting, one: LocalWeights, reference: Values) -> Candidate:
     """Fine-tunes one backbone on as many folds as time allows."""
-    record = find_backbone(one.name)
+    record = one.record
     precision = fast_precision()
     rows, scores = finetuned_scores(
         lambda images: preflight(

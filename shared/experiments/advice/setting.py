@@ -17,7 +17,7 @@ from shared.data.split import Split
 from shared.errors import DataError
 from shared.experiments.advice.pool import Pool
 from shared.experiments.advice.scorer import Scorer
-from shared.models.backbones.build import build_backbone, find_backbone
+from shared.models.backbones.build import build_backbone
 from shared.models.backbones.module import Backbone
 from shared.models.local_weights import LocalWeights
 from shared.models.weights import load_weights
@@ -97,9 +97,9 @@ class Setting:
             one: The backbone and its weights.
             side: Side of the network input, in pixels.
         """
-        layers = find_backbone(one.name).feature_layers
+        layers = one.record.feature_layers
         input_size = None if side == self.spec.size else side
-        backbone = build_backbone(one.name, layers=layers, seed=self.config.seed, input_size=input_size)
+        backbone = build_backbone(one.record, layers=layers, seed=self.config.seed, input_size=input_size)
         load_weights(backbone, one.weights)
         return backbone.to(memory_format=torch.channels_last)
 

@@ -121,7 +121,7 @@ def test_an_old_key_is_refused_with_its_new_name(old: str, new: str) -> None:
         ("finetune", "averaging", "ema_decay"),
         ("finetune", "balance", "sampling"),
         ("mean_teacher", "sure", "confidence_threshold"),
-        ("mean_teacher", "teacher", "ema_decay"),
+        ("mean_teacher", "teacher", "teacher_ema_decay"),
     ],
 )
 def test_an_old_option_of_a_strategy_is_refused_with_its_new_name(strategy: str, old: str, new: str) -> None:

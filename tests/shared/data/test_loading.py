@@ -74,7 +74,7 @@ def test_a_source_of_one_class_is_nothing_to_learn_from_whatever_the_target_has(
 
 
 def test_source_and_collections_exclude_each_other_and_must_exist(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="source and collections both say where"):
+    with pytest.raises(ConfigError, match="source and collections both name the dataset"):
         load_config(None, ["data.source=a", "data.collections={b: c}"])
     with pytest.raises(UsageError, match="nowhere does not exist"):
         require_data(DataSection(collections={"a": str(tmp_path), "b": str(tmp_path / "nowhere")}))

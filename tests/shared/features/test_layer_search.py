@@ -111,7 +111,7 @@ def test_a_run_uses_the_features_that_were_found(
     ("words", "message"),
     [
         (["backbone.candidate_sizes=[64]"], "layers=auto"),
-        (["backbone.layers=auto", "backbone.candidate_sizes=[64]"], "need a store_size"),
+        (["backbone.layers=auto", "backbone.candidate_sizes=[64]"], "set store_size to the smallest of them"),
         (["backbone.store_size=300"], "only enlarged"),
     ],
 )
