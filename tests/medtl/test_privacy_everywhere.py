@@ -67,7 +67,14 @@ def test_training_says_and_writes_nothing_of_the_person(planted_training: Traini
     assert b"sensitivity" in planted_training.output
     assert marks_in(planted_training.output, ALL) == []
     names = {path.name for path in planted_training.run.iterdir()}
-    assert names >= {"report.html", "predictions.csv", "training_digests.txt", "model_card.md", "model.json", "model.onnx"}
+    assert names >= {
+        "report.html",
+        "predictions.csv",
+        "training_digests.txt",
+        "model_card.md",
+        "model.json",
+        "model.onnx",
+    }
     assert list(leaks(planted_training.run, ALL)) == []
     assert list(leaks(planted_training.home, ALL)) == []
 
