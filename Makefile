@@ -32,7 +32,7 @@ predict: setup ## Classify SCAN= with the newest run
 	$(BIN)/medtl predict "$(SCAN)"
 
 test: setup ## The default tests, under 6 minutes on two idle cores
-	$(BIN)/python -m pytest -q -n auto
+	$(BIN)/python -m pytest -q -n auto --dist worksteal
 
 test-slow: setup ## The tests that take longer
 	$(BIN)/python -m pytest -q -m slow

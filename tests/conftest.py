@@ -1,8 +1,10 @@
-"""Fixtures: the real data and weights where they are; a small dataset of drawn characters, and one finished run."""
+"""Fixtures: the real data and weights where they are; a small dataset of drawn characters, and finished runs."""
 
 from __future__ import annotations
 
+import gc
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,12 +19,26 @@ from shared.task import Preprocessing
 
 # networks in tests are tiny: a second thread costs more in waiting than it computes, most of all on a busy machine
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# else each process that a test starts compiles all that it imports, which takes longer than most of these tests
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 SIDE = 32
 CLASSES = ("character_1_ka", "digit_0", "digit_1")
 """Folders as DHCD has them; the labels are ka, digit_0, digit_1."""
 
 Draw = Callable[..., Path]
+
+
+def pytest_collection_finish() -> None:
+    """Exempts all modules from garbage collection; each training collects, which took a third of the smallest ones."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    """Undoes that, lest libraries complain at the exit of what was never collected."""
+    gc.unfreeze()
 
 
 def _folder(variable: str) -> Path:
@@ -100,20 +116,37 @@ def tiny_words(characters: Path) -> tuple[str, ...]:
     )
 
 
-@pytest.fixture(scope="session")
-def tiny_run(tmp_path_factory: pytest.TempPathFactory, tiny_words: tuple[str, ...]) -> Path:
-    """A finished run of handwriting, nothing left out or replaced. Read it only; copy it to change it."""
-    from handwriting.task import TASK
+def _trained(task: Any, words: tuple[str, ...], factory: pytest.TempPathFactory) -> Path:
     from shared.config.read import load_config
     from shared.pipeline.train import run
 
     with pytest.MonkeyPatch.context() as patch:
         # made before the home of the test that asks for it first
-        home = tmp_path_factory.mktemp("session-home")
+        home = factory.mktemp("session-home")
         patch.setenv("XDG_CONFIG_HOME", str(home / "config"))
         patch.setenv("XDG_CACHE_HOME", str(home / "cache"))
         patch.setenv("MEDTL_SALT", "the same for every session")
-        return run(TASK, load_config(None, tiny_words), root=tmp_path_factory.mktemp("runs"))
+        return run(task, load_config(None, words), root=factory.mktemp("runs"))
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory, tiny_words: tuple[str, ...]) -> Path:
+    """A finished run of handwriting, nothing left out or replaced. Read it only; copy it to change it."""
+    from handwriting.task import TASK
+
+    return _trained(TASK, tiny_words, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def screening_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of medtl on drawn heads; it knows no meningioma. Read it only; copy it to change it."""
+    from medtl.task import TASK
+    from tests.shared.cli.heads import BACKBONE, FINETUNE, PLACES, draw_heads
+
+    places = {name: place for name, place in PLACES.items() if name != "meningioma"}
+    data = draw_heads(tmp_path_factory.mktemp("screened") / "data", places, each=14)
+    words = (f"data.source={data}", "data.split.how=drawn", "seed=5", BACKBONE, FINETUNE)
+    return _trained(TASK, words, tmp_path_factory)
 
 
 @pytest.fixture(scope="session")

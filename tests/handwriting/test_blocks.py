@@ -60,7 +60,8 @@ def test_other_file_names_have_no_blocks(tmp_path: Path) -> None:
 
 
 @pytest.mark.data
-def test_dhcd_falls_into_34_blocks(data_dir: Path) -> None:
+def test_dhcd_falls_into_34_blocks(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("handwriting.datasets.hash_sources", lambda _: "")  # reads all images; blocks are names alone
     counts = Counter(sample.group for sample in load(data_dir / "dhcd.zip", {"blocks": True}).samples)
     assert len(counts) == 34
     assert (min(counts.values()), max(counts.values()), sum(counts.values())) == (39, 11_879, 92_000)

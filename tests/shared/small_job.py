@@ -28,8 +28,8 @@ class Killed(Exception):
 def small_split(count: int, seed: int) -> Split:
     random = np.random.default_rng(seed)
     labels = np.arange(count, dtype=np.int64) % 2
-    images = random.random((count, 1, 32, 32), dtype=np.float32) * 0.5
-    images[labels == 1, :, 8:20, 8:20] += 0.5
+    images = random.random((count, 1, 16, 16), dtype=np.float32) * 0.5
+    images[labels == 1, :, 4:10, 4:10] += 1.0
     samples = [Sample(id=f"{seed}-{i}", source="", label=str(labels[i])) for i in range(count)]
     return Split(samples, list(images), labels, Grouping.of(samples, range(count)))
 
@@ -43,14 +43,14 @@ def small_job(folder: Path, progress: object = lambda *_: None) -> Job:
     layers = list(backbone.stages)[-1:]
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = Network(backbone, layers, "avg_1x1", feature_width(backbone, layers, "avg_1x1", 1, 32), 2)
+        network = Network(backbone, layers, "avg_1x1", feature_width(backbone, layers, "avg_1x1", 1, 16), 2)
     return Job(
         network=network,
         train=small_split(40, 1),
         validation=small_split(20, 2),
         classes=("0", "1"),
         miss_costs=(1.0, 1.0),
-        spec=Preprocessing(32),
+        spec=Preprocessing(16),
         content_hash="",
         fingerprint="",
         augment=_noise,

@@ -11,19 +11,7 @@ from handwriting.cli import app as characters_app
 from medtl.cli import app as tumours_app
 from shared.io.atomic import read_json
 from tests.shared.cli.calling import call, is_wrong_usage
-from tests.shared.cli.heads import BACKBONE, FINETUNE, PLACES, draw_heads
-
-
-@pytest.fixture(scope="module")
-def trained_heads(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that knows no pituitary tumour, of images of which some stand in `heads` too."""
-    root = tmp_path_factory.mktemp("trained")
-    places = {name: place for name, place in PLACES.items() if name != "pituitary"}
-    words = (f"data.source={draw_heads(root / 'data', places, each=14)}", "data.split.how=drawn", "seed=5")
-    run = root / "run"
-    trained = call(tumours_app, "train", *words, BACKBONE, FINETUNE.replace("epochs: 8", "epochs: 1"), "--out", run)
-    assert trained.exit_code == 0, trained.output
-    return run
+from tests.shared.cli.heads import BACKBONE
 
 
 def test_medtl_says_what_becomes_of_an_unseen_tumour(heads: Path) -> None:
@@ -106,9 +94,9 @@ def test_handwriting_features_are_those_of_a_finished_run(tiny_run: Path, draw_c
     assert is_wrong_usage(other, "is a run of handwriting")
 
 
-def test_medtl_features_are_those_of_a_finished_run(heads: Path, trained_heads: Path) -> None:
-    words = ("zero-shot", f"data.source={heads}", "--model", trained_heads, "--methods", "dap", "--out", "zs")
-    result = call(tumours_app, *words, "--unseen", "pituitary")
+def test_medtl_features_are_those_of_a_finished_run(heads: Path, screening_run: Path) -> None:
+    words = ("zero-shot", f"data.source={heads}", "--model", screening_run, "--methods", "dap", "--out", "zs")
+    result = call(tumours_app, *words, "--unseen", "meningioma")
     assert result.exit_code == 0, result.output
     tree = read_json(Path("zs/zero_shot.json"))
     seen = re.search(r"It has seen (\d+) of (\d+) test images", tree["notes"][-1])
@@ -121,7 +109,7 @@ def test_medtl_features_are_those_of_a_finished_run(heads: Path, trained_heads: 
         tumours_app,
         "zero-shot",
         f"data.source={heads}",
-        f"backbone={{name: convnet_small, weights: {trained_heads}, size: 32, layers: [block2]}}",
+        f"backbone={{name: convnet_small, weights: {screening_run}, size: 32, layers: [block2]}}",
         "--unseen",
         "glioma",
     )

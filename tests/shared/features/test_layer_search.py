@@ -53,8 +53,14 @@ def _choose(sizes: tuple[int, ...], seed: int = 0) -> tuple[FeatureSpec, list[di
     return search.best(_build, sizes)
 
 
-def test_features_that_keep_places_are_chosen_where_classes_differ_in_place() -> None:
-    spec, rows = _choose((SIDE,))
+@pytest.fixture(scope="module")
+def chosen() -> tuple[FeatureSpec, list[dict]]:
+    """The choice at one size."""
+    return _choose((SIDE,))
+
+
+def test_features_that_keep_places_are_chosen_where_classes_differ_in_place(chosen: tuple[FeatureSpec, list]) -> None:
+    spec, rows = chosen
     assert spec.pooling != "avg_1x1"
     best = max(rows, key=lambda row: row["validation_score"])
     assert (list(spec.layers), spec.pooling, spec.size) == (best["layers"], best["pooling"], best["size"])
@@ -73,8 +79,8 @@ def test_every_stage_is_tried_under_every_pooling_and_the_best_in_pairs() -> Non
         assert sum(row["size"] == size and len(row["layers"]) == 2 for row in rows) == len(stages) - 1
 
 
-def test_the_search_is_repeatable() -> None:
-    assert _choose((SIDE,)) == _choose((SIDE,))
+def test_the_search_is_repeatable(chosen: tuple[FeatureSpec, list[dict]]) -> None:
+    assert _choose((SIDE,)) == chosen
 
 
 def test_a_run_uses_the_features_that_were_found(

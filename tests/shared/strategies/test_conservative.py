@@ -85,7 +85,7 @@ def test_with_distillation_it_resumes_to_the_same_weights(
         load_weights(backbone, str(tiny_run))
         with torch.random.fork_rng():
             torch.manual_seed(0)
-            width = feature_width(backbone, ("block2",), "avg_2x2", 1, 32)
+            width = feature_width(backbone, ("block2",), "avg_2x2", 1, 16)
             return replace(plain, network=Network(backbone, ("block2",), "avg_2x2", width, 2), weights=str(tiny_run))
 
     def kill(_what: str, done: int, *_: object) -> None:

@@ -84,7 +84,15 @@ def test_gradients_that_an_earlier_phase_left_do_not_count_in_the_norm(tmp_path:
     assert norms[-10:] == pytest.approx(head_norms, rel=1e-3)
 
 
-@pytest.mark.parametrize(("kill_after", "ema_decay"), [(1, 0.0), (10, 0.0), (24, 0.0), (10, 0.9)])
+@pytest.mark.parametrize(
+    ("kill_after", "ema_decay"),
+    [
+        pytest.param(1, 0.0, marks=pytest.mark.slow),
+        pytest.param(10, 0.0, marks=pytest.mark.slow),
+        (24, 0.0),
+        (10, 0.9),
+    ],
+)
 def test_killed_and_resumed_it_ends_with_the_same_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kill_after: int, ema_decay: float
 ) -> None:
