@@ -181,7 +181,7 @@ class Study:
             drawn = [np.repeat(np.arange(len(source)), row.astype(np.int64)) for row in weights]
             return np.array([judge(softmax(adapted[one])) - judge(softmax(source[one])) for one in drawn])
 
-        interval = bootstrap(self.target["validation"].belonging.units, differences, draws=DRAWS)
+        interval = bootstrap(self.target["validation"].grouping.units, differences, draws=DRAWS)
         return None if interval is None else interval[0]
 
     def _measured(self, recorder: EpochScores, epoch: int, *, bound: bool = False) -> Measures:

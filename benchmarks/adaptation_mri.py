@@ -47,9 +47,9 @@ def load_parts(wanted: DataSection, seed: int, side: int) -> tuple[dict[str, Spl
         for split, chosen in ((sides[0], indices[~inside]), (sides[1], indices[inside])):
             samples = [whole.dataset.samples[i] for i in chosen]
             labels = np.array([whole.dataset.classes.index(str(sample.label)) for sample in samples], dtype=np.int64)
-            belonging = Grouping.of(samples, whole.units[chosen].tolist())
+            grouping = Grouping.of(samples, whole.units[chosen].tolist())
             images = TASK.images(samples, spec, whole.dataset.content_hash)
-            split[name] = Split(samples, images, labels, belonging)
+            split[name] = Split(samples, images, labels, grouping)
     print(list(whole.notes), {n: [len(s[n].samples) for s in sides] for n in SPLITS}, file=sys.stderr)
     return sides
 
@@ -60,7 +60,7 @@ def screening(scores: Scores, validation: Split, tested: Scores, test: Split) ->
     decision = decide(
         softmax(scores / temperature),
         validation.labels,
-        validation.belonging,
+        validation.grouping,
         POSITIVE,
         target=SENSITIVITY,
         error_rate=0.01,
@@ -71,7 +71,7 @@ def screening(scores: Scores, validation: Split, tested: Scores, test: Split) ->
         softmax(tested / temperature),
         test.labels,
         Rule(("no_tumour", "tumour"), POSITIVE.tolist(), decision.chosen.threshold, decision.aggregation),
-        belonging=test.belonging,
+        grouping=test.grouping,
         domains=["target"] * len(test.labels),
     )
     found: Measures = {}

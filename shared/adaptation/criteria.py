@@ -143,10 +143,10 @@ def _scorer(run: Run, rule: str) -> tuple[Callable[[NDArray[np.int64]], float], 
     """Gives the rule's score as a function of indices of the images that it uses, and the units of these images."""
     if rule == REVERSE_RULE:
         hits = np.array(read_json(run.path / REVERSE)["hits"], dtype=np.float64)
-        return lambda chosen: float(hits[chosen].mean()), run.validation.belonging.units
+        return lambda chosen: float(hits[chosen].mean()), run.validation.grouping.units
     if rule in LABEL_FREE:
         on_target = softmax(run.target.scores[run.kept])
-        return lambda chosen: LABEL_FREE.get(rule)(on_target[chosen]), run.target.belonging.units
+        return lambda chosen: LABEL_FREE.get(rule)(on_target[chosen]), run.target.grouping.units
     score, labels = RULES.get(rule), run.validation.labels
     probabilities = softmax(run.validation.scores[run.kept])
-    return lambda chosen: score(probabilities[chosen], labels[chosen]), run.validation.belonging.units
+    return lambda chosen: score(probabilities[chosen], labels[chosen]), run.validation.grouping.units

@@ -86,9 +86,9 @@ def write_truth(job: Job, strategy: Strategy, splits: Mapping[str, Split]) -> No
         tree = {
             "labels": split.labels.tolist(),
             "domains": [sample.domain for sample in split.samples],
-            "series": split.belonging.series,
-            "groups": split.belonging.groups,
-            "units": split.belonging.units,
+            "series": split.grouping.series,
+            "groups": split.grouping.groups,
+            "units": split.grouping.units,
         }
         write_json(job.folder / EPOCHS_FOLDER / f"{name}.json", tree)
         if name != "test":
@@ -104,14 +104,14 @@ class EpochScores:
         scores: Logits after each epoch, float64 [N, classes].
         labels: int64 [N].
         domains: Domain of each image.
-        belonging: Series, group and independent unit of each image.
+        grouping: Series, group and independent unit of each image.
         features: float32 [N, width], features of the kept network; None for the test split.
     """
 
     scores: Sequence[NDArray[np.float64]]
     labels: NDArray[np.int64]
     domains: tuple[str, ...]
-    belonging: Grouping
+    grouping: Grouping
     features: NDArray[np.float32] | None
 
 
@@ -124,6 +124,6 @@ def read_epochs(run: Path, split: str) -> EpochScores:
         scores=[np.load(path).astype(np.float64) for path in sorted(folder.glob(f"[0-9]*-{split}.npy"))],
         labels=np.array(tree["labels"], dtype=np.int64),
         domains=tuple(tree["domains"]),
-        belonging=Grouping(*(tuple(tree[key]) for key in ("series", "groups", "units"))),
+        grouping=Grouping(*(tuple(tree[key]) for key in ("series", "groups", "units"))),
         features=np.load(features).astype(np.float32) if features.is_file() else None,
     )

@@ -76,12 +76,12 @@ def _domains_without_copies(split: Split) -> list[str]:
     domains = [sample.domain for sample in split.samples]
     sizes = Counter(domains)
     where, by_group = defaultdict[int, set[str]](set), defaultdict[str, set[str]](set)
-    for domain, group, unit in zip(domains, split.belonging.groups, split.belonging.units, strict=True):
+    for domain, group, unit in zip(domains, split.grouping.groups, split.grouping.units, strict=True):
         where[unit].add(domain)
         by_group[group].add(domain)
     largest = {unit: max(sorted(names), key=sizes.__getitem__) for unit, names in where.items()}
-    belonging = zip(domains, split.belonging.groups, split.belonging.units, strict=True)
-    return [domain if len(by_group[group]) > 1 else largest[unit] for domain, group, unit in belonging]
+    grouping = zip(domains, split.grouping.groups, split.grouping.units, strict=True)
+    return [domain if len(by_group[group]) > 1 else largest[unit] for domain, group, unit in grouping]
 
 
 def _shared(

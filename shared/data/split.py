@@ -21,19 +21,19 @@ class Split:
         samples: The N samples, in a fixed order.
         images: Preprocessed images, float32 [channels, size, size] each, in the order of `samples`.
         labels: int64 [N], indices into the run's classes; -1 where the label must not be used.
-        belonging: Series, group and independent unit of each sample.
+        grouping: Series, group and independent unit of each sample.
     """
 
     samples: Sequence[Sample]
     images: Sequence[Image]
     labels: NDArray[np.int64]
-    belonging: Grouping
+    grouping: Grouping
 
     def of(self, indices: NDArray[np.int64]) -> Split:
         """Selects the samples at `indices`, int64, in that order."""
         chosen = indices.tolist()
-        belonging = self.belonging.at(chosen)
-        return Split([self.samples[i] for i in chosen], Chosen(self.images, chosen), self.labels[indices], belonging)
+        grouping = self.grouping.at(chosen)
+        return Split([self.samples[i] for i in chosen], Chosen(self.images, chosen), self.labels[indices], grouping)
 
 
 def unlabelled(split: Split) -> Split:

@@ -29,7 +29,7 @@ def abstention(
     ood: NDArray[np.float64],
     labels: NDArray[np.int64],
     samples: Sequence[Sample],
-    belonging: Grouping,
+    grouping: Grouping,
     rule: AbstainingRule,
 ) -> dict[str, Any]:
     """Counts the inputs (series, and images on their own) that would not be assessed, and evaluates the other images.
@@ -42,7 +42,7 @@ def abstention(
         ood: float64 [N], their out-of-distribution scores.
         labels: int64 [N], true classes, indices into the columns of `probabilities`.
         samples: [N] the images.
-        belonging: Series, group and independent unit of each image.
+        grouping: Series, group and independent unit of each image.
         rule: How the run decides, for example its `ModelRecord`.
 
     Returns:
@@ -62,20 +62,20 @@ def abstention(
         "not_assessed": int(unlike.sum()),
         "not_assessed_positive": int((unlike & shows_positive).sum()) if positive.any() else None,
         "coverage": float(1.0 - unlike.mean()),
-        "assessed": _assessed(probabilities, labels, belonging, rule, left) if left.any() and not left.all() else {},
+        "assessed": _assessed(probabilities, labels, grouping, rule, left) if left.any() and not left.all() else {},
     }
 
 
 def _assessed(
     probabilities: NDArray[np.float64],
     labels: NDArray[np.int64],
-    belonging: Grouping,
+    grouping: Grouping,
     rule: DecisionRule,
     left: NDArray[np.bool_],
 ) -> dict[str, Any]:
     """The measures of the images that are left."""
     names = ["all"] * int(left.sum())
-    found = evaluate(probabilities[left], labels[left], rule, belonging=belonging.of_those(left), domains=names)
+    found = evaluate(probabilities[left], labels[left], rule, grouping=grouping.of_those(left), domains=names)
     return {measure.key: found[measure.key] for measure in measures_in(Table.ABSTENTION) if measure.key in found}
 
 

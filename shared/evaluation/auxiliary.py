@@ -12,18 +12,18 @@ from shared.samples import Grouping
 
 
 def evaluate_auxiliary(
-    probabilities: NDArray[np.float64], labels: NDArray[np.int64], belonging: Grouping
+    probabilities: NDArray[np.float64], labels: NDArray[np.int64], grouping: Grouping
 ) -> dict[str, Any]:
     """Computes the accuracy over the labelled samples, with its interval, and counts those without a label.
 
     Args:
         probabilities: float64 [N, answers], 0 to 1.
         labels: int64 [N], true answers; -1 where a sample has no label.
-        belonging: Series, group and independent unit of each sample.
+        grouping: Series, group and independent unit of each sample.
 
     Returns:
         `accuracy`, a measure, and `unlabelled`, a number.
     """
     labelled = labels >= 0
     right = probabilities.argmax(axis=1) == labels
-    return {"accuracy": Rate(belonging.units)(right, labelled), "unlabelled": int((~labelled).sum())}
+    return {"accuracy": Rate(grouping.units)(right, labelled), "unlabelled": int((~labelled).sum())}

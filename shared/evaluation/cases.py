@@ -177,7 +177,7 @@ def group_cases(
     probabilities: Values,
     labels: NDArray[np.int64],
     rule: DecisionRule,
-    belonging: Grouping,
+    grouping: Grouping,
     usage: UsageContext = UsageContext(),
 ) -> Cases:
     """Makes a case of each group (patient), with the truth and the decision of all its images together.
@@ -189,12 +189,12 @@ def group_cases(
         probabilities: float64 [N, classes] of images, 0 to 1.
         labels: int64 [N], true classes of images.
         rule: The rule by which probabilities become decisions; at least one of its classes is positive.
-        belonging: Series, group and independent unit of each image.
+        grouping: Series, group and independent unit of each image.
         usage: Prevalence and costs where the model will be used.
     """
     positive = np.array(rule.positive, dtype=np.bool_)
     raw = probabilities[:, positive].sum(axis=1)
-    scores, truth, units = score_series(raw, positive[labels], belonging, rule.aggregation).by_group()
+    scores, truth, units = score_series(raw, positive[labels], grouping, rule.aggregation).by_group()
     called = scores >= rule.threshold
     return Cases(
         probabilities=np.stack([1.0 - scores, scores], axis=1),

@@ -23,7 +23,7 @@ def evaluate(
     labels: NDArray[np.int64],
     rule: DecisionRule,
     *,
-    belonging: Grouping,
+    grouping: Grouping,
     domains: Sequence[str],
     usage: UsageContext = UsageContext(),  # noqa: B008 - frozen
 ) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def evaluate(
         labels: int64 [N], true classes.
         rule: Classes, which of them are positive, threshold and aggregation. The aggregation puts the images of a
             series together for `by_group`; it also acts on a single image, as in prediction.
-        belonging: Series, group and independent unit of each image; intervals allow for units.
+        grouping: Series, group and independent unit of each image; intervals allow for units.
         domains: [N] name of the domain of each image.
         usage: Prevalence and costs where the model will be used.
 
@@ -57,17 +57,17 @@ def evaluate(
     broken = int((~np.isfinite(probabilities)).any(axis=1).sum())
     if broken:
         raise DataError(f"{broken} of {len(labels)} images have probabilities that are not finite; the model is broken")
-    cases = image_cases(probabilities, labels, rule, belonging.units, usage)
-    groups = len(set(belonging.groups))
+    cases = image_cases(probabilities, labels, rule, grouping.units, usage)
+    groups = len(set(grouping.groups))
     result = {"n": len(labels), "groups": groups} | compute(Block.IMAGES, cases) | _by_class(cases, rule.classes)
     result["threshold"] = rule.threshold
     if cases.screening and groups < len(labels):
-        patients = group_cases(probabilities, labels, rule, belonging, usage)
+        patients = group_cases(probabilities, labels, rule, grouping, usage)
         result["by_group"] = {"n": len(patients.labels)} | compute(Block.GROUPS, patients)
     if cases.screening:
         result["argmax"] = compute(Block.LIKELIEST, cases.by_likeliest_class())
     names = np.asarray(domains)
-    result["domains"] = {name: _domain(cases, names == name, belonging) for name in sorted(set(domains))}
+    result["domains"] = {name: _domain(cases, names == name, grouping) for name in sorted(set(domains))}
     return result
 
 
@@ -83,10 +83,10 @@ def _by_class(cases: Cases, classes: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _domain(cases: Cases, inside: NDArray[np.bool_], belonging: Grouping) -> dict[str, Any]:
+def _domain(cases: Cases, inside: NDArray[np.bool_], grouping: Grouping) -> dict[str, Any]:
     """The measures of one domain; of a small one only that it is small."""
     count = int(inside.sum())
     if count < MIN_DOMAIN:
         return {"n": None, "reason": too_few(MIN_DOMAIN)}
-    groups = len(set(belonging.of_those(inside).groups))
+    groups = len(set(grouping.of_those(inside).groups))
     return {"n": count, "groups": groups} | compute(Block.DOMAINS, cases.where(inside, MIN_DOMAIN))

@@ -374,7 +374,7 @@ def _measure_test(run: Run, epoch: int, targets: Mapping[str, Any]) -> dict[str,
     decision = decide(
         probabilities,
         validation.labels,
-        validation.belonging,
+        validation.grouping,
         positive,
         choices=1,
         **targets,
@@ -386,7 +386,7 @@ def _measure_test(run: Run, epoch: int, targets: Mapping[str, Any]) -> dict[str,
             softmax(test.scores[epoch][inside] / temperature),
             test.labels[inside],
             replace(record, threshold=decision.chosen.threshold, aggregation=decision.aggregation),
-            belonging=test.belonging.of_those(inside),
+            grouping=test.grouping.of_those(inside),
             domains=[domain] * int(inside.sum()),
         )
     return column

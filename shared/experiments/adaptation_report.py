@@ -139,7 +139,7 @@ def _half(units: Sequence[int], random: np.random.Generator) -> NDArray[np.bool_
 
 
 def _distance_of(run: Run) -> float | None:
-    return proxy_a_distance(*_features(run), [run.validation.belonging.units, run.target.belonging.units])
+    return proxy_a_distance(*_features(run), [run.validation.grouping.units, run.target.grouping.units])
 
 
 def _features(run: Run) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

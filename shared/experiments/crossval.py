@@ -137,8 +137,8 @@ def read_test(folder: Path) -> FoldTest:
     record, test = read_model_record(folder), read_predictions(folder)
     number = {name: k for k, name in enumerate(record.classes)}
     labels, predicted = (np.array([number[name] for name in names]) for names in (test.labels, test.predicted))
-    images = image_cases(test.probabilities, labels, record, test.belonging.units)
-    groups = group_cases(test.probabilities, labels, record, test.belonging) if images.screening else None
+    images = image_cases(test.probabilities, labels, record, test.grouping.units)
+    groups = group_cases(test.probabilities, labels, record, test.grouping) if images.screening else None
     return FoldTest(replace(images, predicted=predicted), groups)
 
 

@@ -109,7 +109,7 @@ def _measures(folder: Path) -> dict[str, Any]:
         found = read_predictions(folder)
         scores, truth = found.positive(record)
         name = f"sensitivity_at_specificity_{SPECIFICITY}"
-        measures[name] = sensitivity_at_specificity(scores, truth, found.belonging.units, SPECIFICITY)
+        measures[name] = sensitivity_at_specificity(scores, truth, found.grouping.units, SPECIFICITY)
     return measures
 
 

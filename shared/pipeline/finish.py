@@ -128,7 +128,7 @@ def _decide(experiment: Experiment, trained: Trained, probabilities: NDArray[np.
     return decide(
         probabilities,
         validation.labels,
-        validation.belonging,
+        validation.grouping,
         np.array(positive_classes(experiment.task, trained.job.classes)),
         choices=models_tried(experiment.config, trained.history),
         **decision_targets(rule),
@@ -263,7 +263,7 @@ def _write(
         folder,
         record.classes,
         {name: splits[name].samples for name in EVALUATED},
-        {name: splits[name].belonging for name in EVALUATED},
+        {name: splits[name].grouping for name in EVALUATED},
         probabilities,
         {name: found.ood for name, found in scores.items()},
     )
@@ -299,13 +299,13 @@ def _evaluate(
         probabilities,
         split.labels,
         record,
-        belonging=split.belonging,
+        grouping=split.grouping,
         domains=[sample.domain for sample in split.samples],
         usage=context,
     )
     return {
         **result,
-        "abstention": abstention(probabilities, ood, split.labels, split.samples, split.belonging, record),
+        "abstention": abstention(probabilities, ood, split.labels, split.samples, split.grouping, record),
     }
 
 
@@ -315,7 +315,7 @@ def _auxiliary(
     """Measures of each auxiliary task on a split."""
     return {
         name: evaluate_auxiliary(
-            softmax(rows), auxiliary_labels(split.samples, job.auxiliary, name, record.auxiliary[name]), split.belonging
+            softmax(rows), auxiliary_labels(split.samples, job.auxiliary, name, record.auxiliary[name]), split.grouping
         )
         for name, rows in scores.items()
     }

@@ -81,4 +81,4 @@ def familiar_scores(scores: Values, split: Split, seed: int) -> Values:
         split: The images.
         seed: Seed of the picks.
     """
-    return one_of_each(scores, [sample.series_key for sample in split.samples], split.belonging.units, seed)
+    return one_of_each(scores, [sample.series_key for sample in split.samples], split.grouping.units, seed)

@@ -52,8 +52,8 @@ def assess_data(
     samples = [sample for sample in labelled if not known_only or sample.label in record.classes]
     scored = _score(task, predictor, samples, progress)
     found = audited(task, replace(dataset, samples=tuple(scored.samples)), progress)
-    belonging = Grouping.of(scored.samples, group_units(scored.samples, found.clusters).tolist())
-    result = _evaluate(task, record, scored, belonging, usage)
+    grouping = Grouping.of(scored.samples, group_units(scored.samples, found.clusters).tolist())
+    result = _evaluate(task, record, scored, grouping, usage)
     notes = [
         *dataset.notes,
         scored.left_out_note(len(samples)),
@@ -149,15 +149,15 @@ def _score(task: Task, predictor: Predictor, samples: Sequence[Sample], progress
 
 
 def _evaluate(
-    task: Task, record: ModelRecord, scored: _Scored, belonging: Grouping, usage: UsageContext
+    task: Task, record: ModelRecord, scored: _Scored, grouping: Grouping, usage: UsageContext
 ) -> dict[str, Any]:
     """The measures of the scored images, and their abstention."""
     names = [str(sample.label) for sample in scored.samples]
     probabilities, labels, common = in_common_classes(task, record, np.stack(scored.probabilities), names)
     domains = [sample.domain for sample in scored.samples]
-    result = evaluate(probabilities, labels, common, belonging=belonging, domains=domains, usage=usage)
+    result = evaluate(probabilities, labels, common, grouping=grouping, domains=domains, usage=usage)
     ood = np.array(scored.ood)
-    return result | {"abstention": abstention(probabilities, ood, labels, scored.samples, belonging, common)}
+    return result | {"abstention": abstention(probabilities, ood, labels, scored.samples, grouping, common)}
 
 
 def in_common_classes(

@@ -54,4 +54,4 @@ class Finished:
     def cases(self) -> Cases:
         """Makes cases of the test's images, decided as the run decides."""
         test = self.splits["test"]
-        return image_cases(self.probabilities["test"], test.labels, self.record, test.belonging.units, self.usage)
+        return image_cases(self.probabilities["test"], test.labels, self.record, test.grouping.units, self.usage)

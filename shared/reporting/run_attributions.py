@@ -48,7 +48,7 @@ def mask_agreement(task: Task, done: Finished, progress: Progress) -> dict[str, 
     targets: list[int] = []
     units: set[int] = set()
     for index in generator(0, "masked images").permutation(len(test.samples)).tolist():
-        unit, sample = test.belonging.units[index], test.samples[index]
+        unit, sample = test.grouping.units[index], test.samples[index]
         if len(images) == done.explained_images or sample.mask is None or unit in units:
             continue
         mask = task.read_mask(sample, done.record.preprocessing)

@@ -213,7 +213,7 @@ def _auxiliary(name: str, results: Mapping[str, Mapping[str, Any]]) -> dict[str,
 
 def _counts(name: str, split: Split, classes: int) -> dict[str, Any]:
     """The number of images, groups and images of each class of a split."""
-    groups = set(split.belonging.groups)
+    groups = set(split.grouping.groups)
     counts = np.bincount(split.labels, minlength=classes).tolist()
     return {"split": name, "images": len(split.samples), "groups": len(groups), "counts": counts}
 

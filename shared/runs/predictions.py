@@ -31,7 +31,7 @@ class Predictions:
         labels: True class of each image.
         predicted: Likeliest class of each image.
         probabilities: float64 [N, classes], calibrated.
-        belonging: Series, group and independent unit of each image.
+        grouping: Series, group and independent unit of each image.
     """
 
     samples: tuple[str, ...]
@@ -39,7 +39,7 @@ class Predictions:
     labels: tuple[str, ...]
     predicted: tuple[str, ...]
     probabilities: NDArray[np.float64]
-    belonging: Grouping
+    grouping: Grouping
 
     def positive(self, record: ModelRecord) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Returns the probability of the positive event float64 [N], and whether each image shows it bool [N]."""
@@ -60,7 +60,7 @@ def write_predictions(
     run: Path,
     classes: Sequence[str],
     samples: Mapping[str, Sequence[Sample]],
-    belonging: Mapping[str, Grouping],
+    grouping: Mapping[str, Grouping],
     probabilities: Mapping[str, NDArray[np.float64]],
     ood: Mapping[str, NDArray[np.float64]],
 ) -> None:
@@ -70,7 +70,7 @@ def write_predictions(
         run: The run folder.
         classes: Names, in the order of the columns of `probabilities`.
         samples: The images, by split.
-        belonging: Series, group and independent unit of each image, by split.
+        grouping: Series, group and independent unit of each image, by split.
         probabilities: float64 [N, classes] by split; these splits are written.
         ood: Out-of-distribution scores float64 [N] by split.
     """
@@ -78,7 +78,7 @@ def write_predictions(
     table = csv.writer(stream, lineterminator="\n")
     table.writerow([*COLUMNS, *classes])
     for name, rows in probabilities.items():
-        owners = zip(belonging[name].series, belonging[name].groups, belonging[name].units, strict=True)
+        owners = zip(grouping[name].series, grouping[name].groups, grouping[name].units, strict=True)
         for sample, owner, row, strange in zip(samples[name], owners, rows, ood[name], strict=True):
             predicted = classes[int(row.argmax())]
             facts = [name, sample.id, *owner, sample.domain, str(sample.label), predicted, f"{strange:.6g}"]
@@ -112,5 +112,5 @@ def read_predictions(run: Path, split: str = "test") -> Predictions:
         labels=column["label"],
         predicted=column["predicted"],
         probabilities=probabilities.reshape(len(rows), len(classes)),
-        belonging=Grouping(column["series"], column["group"], units),
+        grouping=Grouping(column["series"], column["group"], units),
     )

@@ -13,10 +13,10 @@ def test_only_a_person_known_beyond_the_dataset_is_known_again() -> None:
 
 def test_a_sample_stands_for_itself_where_nothing_else_is_known() -> None:
     samples = [Sample("a", "", group="p", series="s"), Sample("b", "", group="p"), Sample("c", "")]
-    belonging = Grouping.of(samples, [0, 0, 1])
-    assert belonging.series == ("s", "p", "c")
-    assert belonging.groups == ("p", "p", "c")
-    assert belonging.of_those([True, False, True]) == Grouping(("s", "c"), ("p", "c"), (0, 1))
+    grouping = Grouping.of(samples, [0, 0, 1])
+    assert grouping.series == ("s", "p", "c")
+    assert grouping.groups == ("p", "p", "c")
+    assert grouping.of_those([True, False, True]) == Grouping(("s", "c"), ("p", "c"), (0, 1))
 
 
 def test_a_corrected_further_label_makes_it_another_dataset_and_without_any_it_is_as_ever() -> None:

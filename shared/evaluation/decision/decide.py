@@ -32,7 +32,7 @@ class Decision:
 def decide(
     probabilities: Values,
     labels: NDArray[np.int64],
-    belonging: Grouping,
+    grouping: Grouping,
     positive: NDArray[np.bool_],
     *,
     target: float,
@@ -48,7 +48,7 @@ def decide(
     Args:
         probabilities: float64 [N, classes], 0 to 1, of the images of validation.
         labels: int64 [N], true classes.
-        belonging: Series, group and independent unit of each image.
+        grouping: Series, group and independent unit of each image.
         positive: bool [classes], whether a class is the positive event.
         target: Sensitivity to reach; used where a class is positive.
         error_rate: Highest error rate among accepted answers; used where no class is positive.
@@ -61,11 +61,11 @@ def decide(
     if not positive.any():
         confidence, wrong = probabilities.max(axis=1), probabilities.argmax(axis=1) != labels
         rejection = choose_rejection(
-            confidence, wrong, belonging.units, error_rate, threshold=threshold, choices=choices
+            confidence, wrong, grouping.units, error_rate, threshold=threshold, choices=choices
         )
         return Decision(Aggregation(), rejection, {})
     scores, truth = probabilities[:, positive].sum(axis=1), positive[labels]
-    choice = choose_aggregation(scores, truth, belonging)
+    choice = choose_aggregation(scores, truth, grouping)
     whole, ill = choice.judged.by_unit()
     chosen_here = False
     if threshold is None:

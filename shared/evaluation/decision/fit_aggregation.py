@@ -41,18 +41,18 @@ class Choice:
     losses: dict[str, float]
 
 
-def choose_aggregation(scores: Values, truth: NDArray[np.bool_], belonging: Grouping) -> Choice:
+def choose_aggregation(scores: Values, truth: NDArray[np.bool_], grouping: Grouping) -> Choice:
     """Chooses the aggregation with the lowest cross-fitted loss over series.
 
     Args:
         scores: float64 [N], positive probability of each slice of validation.
         truth: bool [N], whether a slice is positive; a series is positive where one of its slices is.
-        belonging: Series, group and independent unit of each slice.
+        grouping: Series, group and independent unit of each slice.
     """
-    series = slices_of(belonging.series)
+    series = slices_of(grouping.series)
     values = [scores[rows] for rows in series]
     default = Aggregation()
-    plain = group_slices(np.array([default.probability(slices) for slices in values]), truth, belonging, series)
+    plain = group_slices(np.array([default.probability(slices) for slices in values]), truth, grouping, series)
     several = len(series) < len(scores)
     ill = plain.by_unit()[1]
     if not several or min(int(ill.sum()), int((~ill).sum())) < MIN_UNITS:

@@ -59,28 +59,26 @@ class SeriesScores:
         return scores, truth, tuple(self.units[i] for i in first)
 
 
-def score_series(scores: Values, truth: Flags, belonging: Grouping, aggregation: Aggregation) -> SeriesScores:
+def score_series(scores: Values, truth: Flags, grouping: Grouping, aggregation: Aggregation) -> SeriesScores:
     """Scores the series of N slices, as prediction does.
 
     Args:
         scores: float64 [N], positive probability of each slice.
         truth: bool [N], whether each slice is positive.
-        belonging: Series, group and independent unit of each slice.
+        grouping: Series, group and independent unit of each slice.
         aggregation: How the slices of a series become one probability.
     """
-    series = slices_of(belonging.series)
-    return group_slices(np.array([aggregation.probability(scores[rows]) for rows in series]), truth, belonging, series)
+    series = slices_of(grouping.series)
+    return group_slices(np.array([aggregation.probability(scores[rows]) for rows in series]), truth, grouping, series)
 
 
-def group_slices(
-    scores: Values, truth: Flags, belonging: Grouping, series: Sequence[NDArray[np.int64]]
-) -> SeriesScores:
+def group_slices(scores: Values, truth: Flags, grouping: Grouping, series: Sequence[NDArray[np.int64]]) -> SeriesScores:
     """Makes series of which the scores are known.
 
     Args:
         scores: float64 [S], positive probability of each series.
         truth: bool [N], whether each slice is positive.
-        belonging: Series, group and independent unit of each slice.
+        grouping: Series, group and independent unit of each slice.
         series: Indices of the slices of each series, as `slices_of` gives them.
     """
     first = [int(rows[0]) for rows in series]
@@ -88,8 +86,8 @@ def group_slices(
         scores,
         np.array([bool(truth[rows].any()) for rows in series]),
         np.array([len(rows) for rows in series], dtype=np.int64),
-        tuple(belonging.groups[i] for i in first),
-        tuple(belonging.units[i] for i in first),
+        tuple(grouping.groups[i] for i in first),
+        tuple(grouping.units[i] for i in first),
     )
 
 

@@ -38,12 +38,12 @@ class _Test:
         """Scores and truth of the units; slices are put together as the run itself does it."""
         rows = self._rows(samples)
         scores, truth = self.predictions.positive(self.record)
-        belonging = self.predictions.belonging.at(rows)
-        return score_series(scores[rows], truth[rows], belonging, self.record.aggregation).by_unit()
+        grouping = self.predictions.grouping.at(rows)
+        return score_series(scores[rows], truth[rows], grouping, self.record.aggregation).by_unit()
 
     def units(self, samples: list[str]) -> list[int]:
         """The independent unit of each sample."""
-        return [self.predictions.belonging.units[i] for i in self._rows(samples)]
+        return [self.predictions.grouping.units[i] for i in self._rows(samples)]
 
     def right(self, samples: list[str]) -> NDArray[np.float64]:
         """1 where the likeliest class of a sample is the true one, else 0."""

@@ -27,7 +27,7 @@ def _evaluate(
     scores: Any,
     truth: Any,
     threshold: float = 0.5,
-    belonging: Grouping | None = None,
+    grouping: Grouping | None = None,
     aggregation: Aggregation = Aggregation(),  # noqa: B008 - frozen
     **rest: Any,
 ) -> dict:
@@ -36,7 +36,7 @@ def _evaluate(
         np.stack([1 - values, values], axis=1),
         np.asarray(truth, dtype=np.int64),
         Rule(CLASSES, (False, True), threshold, aggregation),
-        belonging=belonging or _alone(len(values)),
+        grouping=grouping or _alone(len(values)),
         domains=rest.pop("domains", ["one"] * len(values)),
         **rest,
     )
@@ -88,7 +88,7 @@ def test_a_patient_is_called_where_one_of_the_series_is() -> None:
     found = _evaluate(
         [0.9, 0.9, 0.1, 0.1, 0.1, 0.1, 0.9, 0.9],
         [1, 0, 0, 0, 0, 0, 0, 0],
-        belonging=Grouping.of(samples, [0] * 4 + [1] * 4),
+        grouping=Grouping.of(samples, [0] * 4 + [1] * 4),
         aggregation=Aggregation(("mean",)),
     )["by_group"]
     assert found["n"] == 2
@@ -101,7 +101,7 @@ def test_copies_do_not_narrow_an_interval() -> None:
     scores, truth = np.array([0.9] * 8 + [0.1] * 2), np.ones(10, dtype=int)
     once = _evaluate(scores, truth)["sensitivity"]
     units = Grouping.of([Sample(str(i), "") for i in range(200)], np.repeat(np.arange(10), 20).tolist())
-    often = _evaluate(np.repeat(scores, 20), np.repeat(truth, 20), belonging=units)["sensitivity"]
+    often = _evaluate(np.repeat(scores, 20), np.repeat(truth, 20), grouping=units)["sensitivity"]
     assert often["value"] == once["value"]
     assert often["high"] - often["low"] >= once["high"] - once["low"]
     independent = _evaluate(np.repeat(scores, 20), np.repeat(truth, 20))["sensitivity"]
@@ -134,7 +134,7 @@ def test_without_a_positive_class_the_threshold_accepts_and_rejects() -> None:
         probabilities,
         labels,
         Rule(("a", "b"), (False, False), 0.9),
-        belonging=Grouping.of(samples, range(10)),
+        grouping=Grouping.of(samples, range(10)),
         domains=["paper"] * 6 + ["slate"] * 4,
     )
     counts = {name: (result[name]["successes"], result[name]["n"]) for name in ("coverage", "selective_error")}

@@ -55,7 +55,7 @@ def result(probabilities: np.ndarray, split: Split) -> dict:
         probabilities,
         split.labels,
         Rule(CLASSES, (False, False, False), 0.75),
-        belonging=split.belonging,
+        grouping=split.grouping,
         domains=["x"] * 30,
     )
 

@@ -73,8 +73,8 @@ def _part(count: int, seed: int) -> Split:
         Sample(f"{seed}-{i}", f"/home/someone/scan-{i}.png", CLASSES[labels[i]], group=f"g{i // 2}", domain="mars")
         for i in range(count)
     ]
-    belonging = Grouping.of(samples, [i // 2 for i in range(count)])
-    return Split(samples, list(random.random((count, 1, 32, 32), dtype=np.float32)), labels, belonging)
+    grouping = Grouping.of(samples, [i // 2 for i in range(count)])
+    return Split(samples, list(random.random((count, 1, 32, 32), dtype=np.float32)), labels, grouping)
 
 
 def _finished(**changes: Any) -> Finished:
@@ -92,7 +92,7 @@ def _finished(**changes: Any) -> Finished:
             probabilities[name],
             split.labels,
             Rule(CLASSES, (False, True), THRESHOLD),
-            belonging=split.belonging,
+            grouping=split.grouping,
             domains=[sample.domain for sample in split.samples],
         )
     record = ModelRecord(
@@ -128,7 +128,7 @@ def _finished(**changes: Any) -> Finished:
     for name in ("validation", "test"):
         split, strange = splits[name], np.linspace(0.0, 0.11, len(splits[name].labels))
         results[name]["abstention"] = abstention(
-            probabilities[name], strange, split.labels, split.samples, split.belonging, record
+            probabilities[name], strange, split.labels, split.samples, split.grouping, record
         )
     environment = {"packages": {"numpy": "2"}, "onnx_difference": 1e-7, "device": "cpu", "seconds": 1.0}
     history = [{"epoch": 1, "train_loss": 0.7, "validation_accuracy": 0.5}]

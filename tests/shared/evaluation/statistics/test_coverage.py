@@ -43,10 +43,10 @@ def test_what_is_certified_of_series_holds_for_new_patients() -> None:
     fresh = _patients(np.random.default_rng(6), 1000, 0)
     held = []
     for _ in range(200):
-        scores, truth, belonging = _patients(random, 10, 40)
+        scores, truth, grouping = _patients(random, 10, 40)
         rows = np.stack([1 - scores, scores], axis=1)
         decision = decide(
-            rows, truth.astype(np.int64), belonging, POSITIVE, target=0.9, error_rate=0.1, threshold=None, choices=1
+            rows, truth.astype(np.int64), grouping, POSITIVE, target=0.9, error_rate=0.1, threshold=None, choices=1
         )
         whole = score_series(*fresh, decision.aggregation).scores
         held.append(np.mean(whole >= decision.chosen.threshold) >= decision.chosen.certified)
