@@ -163,7 +163,7 @@ def _read_file(source: str) -> Item:
         if kind == "gzip":
             raise InputRefused("is compressed by gzip; unpack it first (NIfTI may stay compressed as .nii.gz)")
         if kind == "zip":
-            raise InputRefused("is a damaged zip archive")
+            raise InputRefused("is a damaged zip archive; copy or download it again")
         with untrusted_decoding():
             slices = [read_picture(data)] if kind == "picture" else list(read_volume(data))
         return _judgeable(source, slices, (UNSTATED,))

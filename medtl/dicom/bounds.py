@@ -162,11 +162,13 @@ def check_codestreams(pixels: bytes, layout: PixelLayout) -> None:
 def _check_whole(frame: bytes, layout: PixelLayout) -> None:
     """Refuses a compressed frame that is cut: codecs fill up what is missing with grey, in silence."""
     if END_OF_IMAGE not in frame[-END_BYTES:]:
-        raise InputRefused("is truncated: the compressed image has no end")
+        raise InputRefused("is truncated: the compressed image has no end; copy or export it again")
     if layout.transfer_syntax in LOSSLESS_JPEG and layout.frame_pixels > 8 * len(frame):
-        raise InputRefused("is truncated: the compressed image has too few bytes for its pixels")
+        raise InputRefused(
+            "is truncated: the compressed image has too few bytes for its pixels; copy or export it again"
+        )
     if (missing := _missing_tiles(frame)) > 0:
-        raise InputRefused(f"is truncated: the compressed image lacks {missing} of its tiles")
+        raise InputRefused(f"is truncated: the compressed image lacks {missing} of its tiles; copy or export it again")
 
 
 def _codestream_shape(frame: bytes) -> tuple[int, int, int, int] | None:

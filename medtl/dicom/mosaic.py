@@ -66,9 +66,12 @@ def read_mosaic(dataset: Any, rows: int, columns: int) -> Mosaic:
     normal = np.array(_stated(_vector(csa), "SliceNormalVector"))
     row, column = orientation[:3], orientation[3:]
     if abs(float(np.cross(row, column) @ normal)) < PERPENDICULAR:
-        raise InputRefused("is a Siemens mosaic whose SliceNormalVector contradicts its ImageOrientationPatient")
+        raise InputRefused(
+            "is a Siemens mosaic whose SliceNormalVector contradicts its ImageOrientationPatient; export it as single "
+            "slices"
+        )
     if not step:
-        raise InputRefused("is a Siemens mosaic whose slices lie 0 mm apart")
+        raise InputRefused("is a Siemens mosaic whose slices lie 0 mm apart; export it as single slices")
     # The scanner states the corner of a slice as large as the mosaic with the centre of the first slice.
     right = (columns - columns // across) / 2 * spacing[1]
     down = (rows - rows // across) / 2 * spacing[0]

@@ -115,7 +115,10 @@ def untrusted_building(what: str) -> Iterator[None]:
         # Broad as in `medtl.dicom.reader.untrusted_decoding`, for the same reason: the values are untrusted, and
         # the messages may quote the patient.
         except Exception as error:
-            raise DataError(f"no {what} can be made from these images ({type(error).__name__})") from None
+            raise DataError(
+                f"no {what} can be made from these images: a value in them is damaged ({type(error).__name__}); export "
+                "them again"
+            ) from None
 
 
 def _read(source: str) -> list[SourceFrame]:
@@ -133,7 +136,9 @@ def _read(source: str) -> list[SourceFrame]:
         dataset.SOPClassUID = header.sop_class
         missing = next((keyword for keyword in IDENTITY if not dataset.get(keyword)), None)
     if missing is not None:
-        raise DataError(f"a source image states no {missing}: no DICOM object can refer to it")
+        raise DataError(
+            f"a source image states no {missing}: no DICOM object can refer to it; export the series with {missing}"
+        )
     return _frames(dataset, header)
 
 

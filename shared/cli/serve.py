@@ -54,7 +54,7 @@ def add_serve(app: typer.Typer, task: "Task", pages: Pages) -> None:
         host: Annotated[
             str,
             typer.Option(
-                help="Address to listen on; 0.0.0.0 is every network of this machine. Beyond it a token is needed."
+                help="Address to listen on; 0.0.0.0: every network of this machine. Others than 127.0.0.1 need a token."
             ),
         ] = "127.0.0.1",
         model: ModelOption = None,

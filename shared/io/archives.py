@@ -159,7 +159,7 @@ def read_source(source: str) -> bytes:
     except DataError:
         raise
     except Exception as error:  # zipfile raises nearly every kind on hostile bytes, struct.error and IndexError too
-        raise DataError(f"cannot be read ({type(error).__name__})") from None
+        raise DataError(f"cannot be read ({type(error).__name__}): copy the file again, or unpack it") from None
 
 
 @contextmanager
@@ -233,7 +233,9 @@ def _directory(path: Path, stamp: tuple[int, int]) -> dict[str, zipfile.ZipInfo]
         named = [info for info in _archive(path, stamp, os.getpid()).infolist() if info.filename]
         infos = [info for info in named if not info.is_dir()]
     except Exception as error:  # as in `read_source`
-        raise DataError(f"{path.name} is a damaged zip archive ({type(error).__name__})") from None
+        raise DataError(
+            f"{path.name} is a damaged zip archive ({type(error).__name__}): copy or download it again"
+        ) from None
     if len(infos) > MAX_ARCHIVE_MEMBERS or sum(info.file_size for info in infos) > MAX_ARCHIVE_BYTES:
         raise DataError(
             f"{path.name} unpacks to more than {MAX_ARCHIVE_BYTES >> 30} GiB or {MAX_ARCHIVE_MEMBERS} files"

@@ -204,7 +204,7 @@ class _Writer:
             return
         self._value.extend(data)
         if len(self._value) > MAX_HEADER_BYTES:
-            raise UploadRefused("a field of the form is too long", 413)
+            raise UploadRefused(f"a field of the form is longer than {MAX_HEADER_BYTES} bytes", 413)
 
     def _end(self) -> None:
         self.close()

@@ -311,6 +311,23 @@ def test_a_wide_product_is_projected(pictures: Job) -> None:
     assert loss.classifier.layers[0].in_features == 1024
 
 
+@pytest.mark.parametrize("entropy", [False, True])
+def test_cdan_sees_the_product_of_features_and_class_probabilities(entropy: bool) -> None:
+    from shared.strategies.cdan import CdanLoss
+
+    loss = CdanLoss(_options("cdan", entropy=entropy), AlignmentSizes(3, 2, 2))
+    features, scores, domains = torch.randn(8, 3), 2 * torch.randn(8, 2), torch.arange(8) // 4
+    probabilities = torch.softmax(scores, dim=1)
+    products = torch.stack([torch.outer(p, f).flatten() for p, f in zip(probabilities, features, strict=True)])
+    weights = torch.ones(8)
+    if entropy:
+        certain = 1.0 + torch.exp((probabilities * probabilities.log()).sum(dim=1))
+        weights = certain / torch.cat([certain[:4].mean().repeat(4), certain[4:].mean().repeat(4)])
+    losses = nn.functional.cross_entropy(loss.classifier.layers(products), domains, reduction="none")
+    found = loss(AlignmentBatch(features, scores, domains, torch.ones(8), 4, 1.0))
+    torch.testing.assert_close(found, (losses * weights).mean())
+
+
 def test_coral_is_0_of_equal_covariances_and_follows_the_definition() -> None:
     from shared.strategies.coral import CoralLoss
 

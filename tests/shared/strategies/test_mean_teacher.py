@@ -126,3 +126,10 @@ def test_the_decay_of_the_teacher_is_not_that_of_the_weights_that_are_kept() -> 
 def test_without_a_target_there_is_nothing_to_teach(job: Job) -> None:
     with pytest.raises(ConfigError, match=r"set data\.target"):
         STRATEGY.fit(replace(job, target=None), _options())
+
+
+@pytest.mark.parametrize("option", ["teacher_ema_decay", "confidence_threshold"])
+@pytest.mark.parametrize("value", [-0.1, 1.0])
+def test_a_decay_or_threshold_out_of_range_is_refused(option: str, value: float) -> None:
+    with pytest.raises(ConfigError, match=option):
+        _options(**{option: value})

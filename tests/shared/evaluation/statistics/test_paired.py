@@ -58,6 +58,12 @@ def test_the_same_scores_do_not_differ() -> None:
     assert (found.low, found.high, found.p) == (0.0, 0.0, 1.0)
 
 
+def test_two_cases_of_each_kind_suffice() -> None:
+    found = compare_aucs(np.array([0.9, 0.4, 0.6, 0.1]), np.array([0.8, 0.7, 0.2, 0.1]), np.array([1, 1, 0, 0], bool))
+    assert (found.first, found.second) == (0.75, 1.0)
+    assert found.low < -0.25 < found.high
+
+
 def test_one_case_of_a_kind_is_refused() -> None:
     with pytest.raises(ValueError, match="two cases of each kind"):
         compare_aucs(np.arange(3.0), np.arange(3.0), np.array([True, False, False]))
