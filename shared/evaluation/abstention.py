@@ -46,8 +46,10 @@ def abstention(
         rule: How the run decides, for example its `ModelRecord`.
 
     Returns:
-        `threshold`, `inputs`, `not_assessed`, `not_assessed_positive` (None without a positive class), `coverage`, and
-        `assessed`: measures of the images that are left, empty where none or all are.
+        `threshold` (of the out-of-distribution score), `inputs` (their number), `not_assessed` (number of inputs above
+        the threshold), `not_assessed_positive` (number of those with a positive image; None without a positive class),
+        `coverage` (share of inputs that are assessed, 0 to 1), and `assessed`: measures by key of the images that are
+        left, empty where none or all are.
     """
     inputs = [sample.series_key for sample in samples]
     unlike = by_series(ood, inputs) > rule.ood["threshold"]
@@ -80,11 +82,15 @@ def _assessed(
 
 
 def abstention_text(tree: Mapping[str, Any], positive_name: str | None) -> str:
-    """Writes one sentence on the inputs that would not be assessed.
+    """Writes one sentence on the inputs that would not be assessed, without a full stop.
 
     Args:
         tree: The result of `abstention`.
         positive_name: Name of the positive event; None: the task has none.
+
+    Returns:
+        The numbers of inputs and the threshold in words; where validation was too small for a threshold, that every
+        input would be assessed.
     """
     if tree["threshold"] >= MAX_SCORE:
         return "validation is too small to tell what is unlike the training images: every input would be assessed"

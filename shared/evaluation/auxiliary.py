@@ -18,11 +18,12 @@ def evaluate_auxiliary(
 
     Args:
         probabilities: float64 [N, answers], 0 to 1.
-        labels: int64 [N], true answers; -1 where a sample has no label.
+        labels: int64 [N], true answers, indices into the columns of `probabilities`; -1 where a sample has no label.
         grouping: Series, group and independent unit of each sample.
 
     Returns:
-        `accuracy`, a measure, and `unlabelled`, a number.
+        `accuracy`, a dictionary with `value`, `n`, and `low`, `high` and `interval` of the 95% interval, or with
+        `value` None and a `reason` where no sample has a label; and `unlabelled`, the number of samples without one.
     """
     labelled = labels >= 0
     right = probabilities.argmax(axis=1) == labels

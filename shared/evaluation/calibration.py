@@ -18,14 +18,17 @@ BINS = 10
 def event_probabilities(
     probabilities: NDArray[np.float64], labels: NDArray[np.int64], positive: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Computes the probability of each case's event, float64 [N], and whether it happened, bool [N].
+    """Computes the probability of each case's event, and whether it happened.
 
     The event is that a case is positive; without a positive class, that its likeliest class is the true one.
 
     Args:
         probabilities: float64 [N, classes], 0 to 1.
-        labels: int64 [N], true classes.
+        labels: int64 [N], true classes, indices into the columns of `probabilities`.
         positive: bool [classes], whether a class is the positive event.
+
+    Returns:
+        Probability of the event, float64 [N], 0 to 1, and whether it happened, bool [N].
     """
     if positive.any():
         return probabilities[:, positive].sum(axis=1), positive[labels]
@@ -52,12 +55,15 @@ class Bin:
 
 
 def reliability_bins(scores: NDArray[np.float64], truth: NDArray[np.bool_], bins: int = BINS) -> list[Bin]:
-    """Bins of equal numbers of cases, from the lowest probability up; equal probabilities stay together.
+    """Sorts cases by probability into bins of equal numbers; equal probabilities stay in one bin.
 
     Args:
-        scores: float64 [N], probabilities of the event.
+        scores: float64 [N], probabilities of the event, at least one.
         truth: bool [N], whether the event happened.
-        bins: Number of bins; ties may leave fewer.
+        bins: Number of bins; ties, or fewer cases than bins, leave fewer.
+
+    Returns:
+        The bins that hold cases, from the lowest probability up.
     """
     order = np.argsort(scores, kind="stable")
     edges = np.searchsorted(scores[order], scores[order][np.linspace(0, len(order), bins + 1).astype(int)[1:-1]])
@@ -74,9 +80,12 @@ def expected_calibration_error(scores: NDArray[np.float64], truth: NDArray[np.bo
     """Computes the mean distance of predicted from observed share over bins of equal numbers, weighted by size.
 
     Args:
-        scores: float64 [N], probabilities of the event.
+        scores: float64 [N], probabilities of the event, at least one.
         truth: bool [N], whether the event happened.
         bins: Number of bins; ties may leave fewer.
+
+    Returns:
+        The error, 0 to 1; 0 where predicted and observed shares agree in each bin.
 
     Source: Naeini et al., AAAI 2015; with equal numbers, Nguyen & O'Connor, arXiv 1508.05154.
     """
@@ -87,14 +96,18 @@ def expected_calibration_error(scores: NDArray[np.float64], truth: NDArray[np.bo
 def net_benefit(
     scores: NDArray[np.float64], truth: NDArray[np.bool_], thresholds: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Computes the net benefit [T] of calling positive from each threshold on, per case (decision curve).
+    """Computes the net benefit of calling positive from each threshold on, per case (decision curve).
 
     A threshold t says that a miss costs (1 - t) / t times as much as a false alarm.
 
     Args:
-        scores: float64 [N], probabilities of the positive event.
+        scores: float64 [N], probabilities of the positive event, at least one.
         truth: bool [N], whether each case is positive.
         thresholds: float64 [T], over 0 and below 1.
+
+    Returns:
+        float64 [T], in true positives per case: at most the share of positive cases, and negative where the false
+        alarms outweigh the hits.
 
     Source: Vickers & Elkin, Med Decis Making 26:565, 2006.
     """
@@ -111,11 +124,11 @@ def fit_temperature(scores: NDArray[np.floating], labels: NDArray[np.integer]) -
     """Finds the temperature T that minimises the negative log-likelihood of softmax(scores / T).
 
     Args:
-        scores: [N, classes] before the softmax, of images that the head was not fitted to.
-        labels: [N] true classes.
+        scores: Floats [N, classes] before the softmax, of images that the head was not fitted to.
+        labels: [N] true classes, indices into the columns of `scores`.
 
     Returns:
-        T > 0, within the bounds of `LOG_RANGE`: a separable set would else make all answers certain.
+        T > 0, within the bounds of `LOG_RANGE` (0.018 to 55): a separable set would else make all answers certain.
 
     Source: Guo et al., On Calibration of Modern Neural Networks, arXiv 1706.04599, section 4.2.
     """
@@ -128,6 +141,13 @@ def fit_temperature(scores: NDArray[np.floating], labels: NDArray[np.integer]) -
 
 
 def softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Probabilities [N, classes] of class scores [N, classes]."""
+    """Computes class probabilities from class scores.
+
+    Args:
+        scores: float64 [N, classes], before the softmax.
+
+    Returns:
+        float64 [N, classes], 0 to 1; each row adds up to 1.
+    """
     probabilities: NDArray[np.float64] = scipy_softmax(scores, axis=1)
     return probabilities

@@ -109,24 +109,26 @@ class Cases:
 
     @property
     def every(self) -> Flags:
-        """All true, bool [N]."""
+        """A mask that chooses all cases: bool [N], all true."""
         return np.ones(len(self.labels), dtype=np.bool_)
 
     @property
     def rate(self) -> Rate:
-        """Computes rates of these cases, with intervals that allow for units."""
+        """The function that computes rates of these cases, with intervals that allow for units; see `Rate`."""
         return Rate(self.units, self.min_cases)
 
     def by_likeliest_class(self) -> Cases:
-        """Returns the same cases, called positive where their likeliest class is a positive one."""
+        """Returns the same cases, called positive where their likeliest class is a positive one.
+
+        Without a positive class none is called positive."""
         return replace(self, called=self.positive[self.predicted])
 
     def where(self, chosen: Flags, min_cases: int) -> Cases:
-        """Returns the cases where `chosen`, bool [N], is true.
+        """Returns the chosen cases only, in the same order.
 
         Args:
-            chosen: Cases to keep.
-            min_cases: Number of cases below which a rate is not given.
+            chosen: bool [N], true for the cases to keep.
+            min_cases: Number of cases below which a rate of them is not given.
         """
         return replace(
             self,
@@ -151,10 +153,13 @@ def image_cases(
 
     Args:
         probabilities: float64 [N, classes], 0 to 1.
-        labels: int64 [N], true classes.
+        labels: int64 [N], true classes, indices into the columns of `probabilities`.
         rule: The rule by which probabilities become decisions.
         units: [N] number of the independent unit of each image.
         usage: Prevalence and costs where the model will be used.
+
+    Returns:
+        N cases, in the order of the images.
     """
     positive = np.array(rule.positive, dtype=np.bool_)
     if positive.any():
@@ -187,10 +192,13 @@ def group_cases(
 
     Args:
         probabilities: float64 [N, classes] of images, 0 to 1.
-        labels: int64 [N], true classes of images.
+        labels: int64 [N], true classes of images, indices into the columns of `probabilities`.
         rule: The rule by which probabilities become decisions; at least one of its classes is positive.
         grouping: Series, group and independent unit of each image.
         usage: Prevalence and costs where the model will be used.
+
+    Returns:
+        One case for each group, with two columns of probabilities: negative and positive.
     """
     positive = np.array(rule.positive, dtype=np.bool_)
     raw = probabilities[:, positive].sum(axis=1)
@@ -209,7 +217,14 @@ def group_cases(
 
 
 def pool(cases: Sequence[Cases]) -> Cases:
-    """Cases of several tests, such as those of the folds of a cross-validation, as one; all have the same classes."""
+    """Joins the cases of several tests, such as those of the folds of a cross-validation.
+
+    Args:
+        cases: Cases of each test, at least one test; all have the same classes.
+
+    Returns:
+        All cases, one test after the other; `positive`, `usage` and `min_cases` are those of the first test.
+    """
     return replace(
         cases[0],
         probabilities=np.concatenate([one.probabilities for one in cases]),

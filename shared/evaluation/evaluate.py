@@ -39,7 +39,7 @@ def evaluate(
 
     Args:
         probabilities: float64 [N, classes], 0 to 1, of images.
-        labels: int64 [N], true classes.
+        labels: int64 [N], true classes, indices into the columns of `probabilities`.
         rule: Classes, which of them are positive, threshold and aggregation. The aggregation puts the images of a
             series together for `by_group`; it also acts on a single image, as in prediction.
         grouping: Series, group and independent unit of each image; intervals allow for units.
@@ -47,9 +47,10 @@ def evaluate(
         usage: Prevalence and costs where the model will be used.
 
     Returns:
-        `n`, `groups`, the measures of `shared.evaluation.measures` by key, `recall` and `precision` of each class,
-        `confusion` (rows: truth), `threshold`, and blocks of measures: `domains` by name and, where a class is
-        positive, `by_group` and `argmax`.
+        `n` (number of images), `groups` (number of groups), the measures of `shared.evaluation.measures` by key,
+        `recall` and `precision` of each class, `confusion` (rows: truth), `threshold`, and blocks of measures:
+        `domains` by name and, where a class is positive, `argmax` and `by_group` (only where a group holds several
+        images). The block of a domain of fewer than `MIN_DOMAIN` images has only `n`, None, and a `reason`.
 
     Raises:
         DataError: A probability is not finite.

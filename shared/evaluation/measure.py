@@ -79,7 +79,7 @@ class Measure:
     tables: Mapping[Table, int] = field(default_factory=dict)
 
     def defined_for(self, cases: Cases) -> bool:
-        """Whether the measure is defined for the task of these cases."""
+        """Tells whether the measure is defined for the task of these cases, with or without a positive event."""
         return self.tasks is Tasks.ALL or (self.tasks is Tasks.SCREENING) == cases.screening
 
     @property
@@ -94,27 +94,37 @@ MEASURES: Registry[Measure] = Registry("measure", "shared.evaluation.measures")
 
 
 def add(measure: Measure) -> None:
-    """Registers a measure under its key."""
+    """Registers a measure under its key, so that results and tables contain it."""
     MEASURES.add(measure.key, measure)
 
 
 def everywhere(place: int) -> dict[Table, int]:
-    """Gives a measure the same place in all tables."""
+    """Makes the `tables` of a measure that all tables show.
+
+    Args:
+        place: Place of the measure in each table; lower places come first.
+
+    Returns:
+        The same place for each member of `Table`.
+    """
     return dict.fromkeys(Table, place)
 
 
 def measures_in(table: Table) -> list[Measure]:
-    """Lists the measures that a table shows, in the order of their places there."""
+    """Lists the registered measures that a table shows, in the order of their places; empty where it shows none."""
     found = [(measure.tables[table], measure) for measure in _all() if table in measure.tables]
     return [measure for _, measure in sorted(found, key=lambda pair: pair[0])]
 
 
 def compute(block: Block, cases: Cases) -> dict[str, Any]:
-    """Computes the measures of one part of a result, by key.
+    """Computes the measures that belong to one part of a result and are defined for the task of the cases.
 
     Args:
         block: The part of a result, for example by image or by group.
         cases: The cases on which the measures are computed.
+
+    Returns:
+        The measures by key, each as `Measure.compute` gives it; without those that are not asked for.
     """
     values = {
         measure.key: measure.compute(cases)

@@ -14,11 +14,15 @@ ONE_KIND = "only one of the two kinds occurs"
 
 
 def rank_statistics(scores: Values, truth: Flags) -> dict[str, Callable[[Weights], Values]]:
-    """Computes AUC and average precision of N cases as functions of weights [B, N], for bootstrap intervals.
+    """Prepares AUC and average precision of N cases as functions of weights of these cases, for bootstrap intervals.
 
     Args:
         scores: float64 [N], higher for positive.
         truth: bool [N], whether each case is positive.
+
+    Returns:
+        Two functions, `auc` and `average_precision`. Each takes weights, float64 [B, N], and gives the statistic for
+        each of the B weightings, float64 [B], 0 to 1; NaN where only one of the two kinds has weight.
     """
     ranks = _Ranks(scores, truth)
     return {"auc": ranks.auc, "average_precision": ranks.average_precision}
@@ -34,6 +38,10 @@ def sensitivity_at_specificity(scores: Values, truth: Flags, units: Units, speci
         truth: bool [N], whether each case is positive.
         units: [N] number of the independent unit of each case.
         specificity: The specificity to reach, 0 to 1.
+
+    Returns:
+        A dictionary with `value`, `n` (number of cases), and `low`, `high` and `interval` of the 95% interval; with
+        `value` None and a `reason` where only one of the two kinds occurs.
     """
     if not truth.any() or truth.all():
         return undefined(ONE_KIND)

@@ -34,7 +34,16 @@ class Rate:
         self.min_cases = min_cases
 
     def __call__(self, hits: Flags, among: Flags) -> dict[str, Any]:
-        """The share of `hits`, bool [N], among the cases where `among`, bool [N], is true."""
+        """Computes the share of hits among some of the cases.
+
+        Args:
+            hits: bool [N], whether a case is a hit.
+            among: bool [N], the cases that count.
+
+        Returns:
+            A dictionary with `value`, `successes`, `n` (number of cases that count), and `low`, `high` and `interval`
+            as `with_interval` makes them; with `value` None and a `reason` where fewer than `min_cases` cases count.
+        """
         trials, successes = int(among.sum()), int((hits & among).sum())
         if trials < self.min_cases:
             return undefined(too_few(self.min_cases))
@@ -50,7 +59,16 @@ class Rate:
 
 
 def mean_with_interval(values: Values, units: Units) -> dict[str, Any]:
-    """Computes the mean of float64 [N] with a bootstrap interval over units, as a measure."""
+    """Computes the mean of the values of cases, with a bootstrap interval over units.
+
+    Args:
+        values: float64 [N], one value for each case.
+        units: [N] number of the independent unit of each case.
+
+    Returns:
+        A dictionary with `value`, `n` (number of cases), and `low`, `high` and `interval` as `with_interval` makes
+        them; with `value` None and a `reason` where there is no case.
+    """
     if not len(values):
         return undefined(too_few(1))
     interval = bootstrap(units, lambda weights: (weights @ values) / weights.sum(axis=1))
@@ -58,14 +76,18 @@ def mean_with_interval(values: Values, units: Units) -> dict[str, Any]:
 
 
 def bootstrapped(statistic: Callable[[Weights], Values], units: Units, *kinds: Flags) -> dict[str, Any]:
-    """Computes a statistic of N cases with its bootstrap interval over units, as a measure.
+    """Computes a statistic of N cases, with its bootstrap interval over units.
 
     Args:
         statistic: Takes float64 [B, N], the weight of each case in each of B draws, and gives float64 [B], NaN where it
             is not defined.
         units: [N] number of the independent unit of each case.
         *kinds: bool [N] each, the kinds of case that the statistic needs; the rarest decides whether there is an
-            interval. None: all cases are of one kind.
+            interval. Without any, all cases are of one kind.
+
+    Returns:
+        A dictionary with `value`, `n` (number of cases), and `low`, `high` and `interval` as `with_interval` makes
+        them; with `value` None and a `reason` where the statistic is not defined.
     """
     value = float(statistic(np.ones((1, len(units))))[0])
     if np.isnan(value):
@@ -75,22 +97,42 @@ def bootstrapped(statistic: Callable[[Weights], Values], units: Units, *kinds: F
 
 
 def rarest_kind(units: Units, *kinds: Flags) -> int:
-    """Counts the units that hold the rarest of several kinds of case, bool [N] each."""
+    """Counts the units that hold the rarest of several kinds of case.
+
+    Args:
+        units: [N] number of the independent unit of each case.
+        *kinds: bool [N] each, whether a case is of that kind; at least one kind.
+
+    Returns:
+        The smallest number of units that hold a kind; 0 where a kind does not occur.
+    """
     owners = np.asarray(units)
     return min(len(np.unique(owners[kind])) for kind in kinds)
 
 
 def divide(above: Values, below: Values) -> Values:
-    """Divides, with NaN where the quotient is not defined: `bootstrap` leaves those draws out."""
+    """Divides `above` by `below`, element by element.
+
+    Args:
+        above: float64, of any shape.
+        below: float64, of the same shape.
+
+    Returns:
+        float64 of that shape; NaN where `below` is not over 0, as `bootstrap` leaves such draws out.
+    """
     return np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0)
 
 
 def with_interval(interval: tuple[float, float] | None, method: str) -> dict[str, Any]:
-    """Makes the keys `low`, `high` and `interval` of a measure; where there is no interval, None and the reason.
+    """Makes the keys of a measure that describe its interval.
 
     Args:
         interval: Lower and upper bound, or None.
         method: Name of the method that gave the interval.
+
+    Returns:
+        `low`, `high` and `interval` (the method). Without an interval all three are None, and `interval_reason` says
+        why.
     """
     if interval is None:
         reason = "too few groups, or too many draws on which the measure is not defined"
@@ -99,10 +141,14 @@ def with_interval(interval: tuple[float, float] | None, method: str) -> dict[str
 
 
 def undefined(reason: str) -> dict[str, Any]:
-    """Makes a measure that has no value, with the reason."""
+    """Makes a measure that has no value: a dictionary with `value` None and the `reason`."""
     return {"value": None, "reason": reason}
 
 
 def too_few(min_cases: int) -> str:
-    """Words the reason why a measure is not given: fewer than `min_cases` cases were there."""
+    """Words the reason why a measure is not given: "fewer than 5 samples", or "no such sample" for 1.
+
+    Args:
+        min_cases: Number of cases that the measure needs.
+    """
     return f"fewer than {min_cases} samples" if min_cases > 1 else "no such sample"

@@ -13,7 +13,7 @@ MANY_CLASSES = 12
 
 
 def disclaimers(task: Task, synthetic: bool) -> list[str]:
-    """Lists the sentences that must stand before every result of a model.
+    """Lists the sentences that must stand before every result of a model; empty where there are none.
 
     Args:
         task: The application, which has disclaimers of its own.
@@ -33,7 +33,8 @@ def measure_rows(results: Mapping[str, Mapping[str, Any]]) -> list[dict[str, str
             "test").
 
     Returns:
-        Rows with `key`, `measure` (its title) and, under the name of each result, its value in words.
+        Rows with `key`, `measure` (its title) and, under the name of each result, its value as `measure_text` writes
+        it, or "" where the result does not have the measure.
     """
     rows = []
     for measure in measures_in(Table.REPORT):
@@ -44,7 +45,7 @@ def measure_rows(results: Mapping[str, Mapping[str, Any]]) -> list[dict[str, str
 
 
 def column_heading(key: str) -> str:
-    """Returns the short name of the measure with this key: "AUC" for `auc`.
+    """Returns the short name of the measure with this key, for the heading of a column: "AUC" for `auc`.
 
     Raises:
         UnknownNameError: There is no such measure.
@@ -53,7 +54,15 @@ def column_heading(key: str) -> str:
 
 
 def measure_text(measure: Any) -> str:
-    """Writes the value of a measure with its interval, `0.953 [0.910, 0.980]`, or the reason why it is not defined."""
+    """Writes the value of a measure with its interval: `0.953 [0.910, 0.980]`.
+
+    Args:
+        measure: A dictionary with `value` and, where there is an interval, `low` and `high`; or a number or text.
+
+    Returns:
+        One line. Floats have three decimals; a value of None becomes `not defined` with its reason; other plain values
+        stay as they are.
+    """
     if not isinstance(measure, Mapping):
         return f"{measure:.3f}" if isinstance(measure, float) else str(measure)
     if measure.get("value") is None:
@@ -65,11 +74,14 @@ def measure_text(measure: Any) -> str:
 
 
 def summary_lines(rows: Sequence[Mapping[str, str]], by_group: Sequence[Mapping[str, str]]) -> list[str]:
-    """Lists the main measures of the test, a line each, followed by those of validation where they are known.
+    """Lists the main measures of the test as lines of text, followed by those of validation in brackets where known.
 
     Args:
-        rows: Result of `measure_rows`, by image.
+        rows: Result of `measure_rows`, by image, with a result named "test" and perhaps one named "validation".
         by_group: Result of `measure_rows`, by group; empty where there are none.
+
+    Returns:
+        One line for each measure of the table `SUMMARY`, by image first, then by group.
     """
     lines = []
     for unit, table in (("", rows), (", by patient or group", by_group)):
@@ -81,12 +93,16 @@ def summary_lines(rows: Sequence[Mapping[str, str]], by_group: Sequence[Mapping[
 
 
 def published_line(published: Mapping[str, Any], test: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> str:
-    """Compares a published result with that of a run, in one line.
+    """Compares a published result with that of a run, in one line of text.
 
     Args:
         published: `source`, and `accuracy` and `minutes_an_epoch` or None, as in a configuration.
         test: Measures of the run's test, as `shared.evaluation.evaluate.evaluate` gives them.
         history: Rows of the training; those of epochs carry `seconds`.
+
+    Returns:
+        The source, the published accuracy beside the run's, and the published minutes an epoch beside the run's where
+        known. What was not published is left out.
     """
     found = []
     if published["accuracy"] is not None:

@@ -35,14 +35,18 @@ Method = Callable[[Network, Tensor, int], Tensor]
 def attribute(
     network: Network, images: NDArray[np.float32], targets: NDArray[np.int64], device: torch.device, method: str
 ) -> NDArray[np.float32]:
-    """Computes signed attributions of images, float32 [N, size, size], summed over channels.
+    """Computes attribution maps of images: how far each pixel raised or lowered the score of a class.
 
     Args:
         network: The network; it is moved to `device` and put into evaluation mode.
-        images: float32 [N, channels, size, size], 0 to 1.
+        images: float32 [N, channels, size, size], 0 to 1, at least one.
         targets: int64 [N], number of the class whose score is explained, for each image.
         device: Device to compute on.
         method: A name in `METHODS`.
+
+    Returns:
+        float32 [N, size, size], signed, summed over channels: above 0 where a pixel speaks for the class. The scale
+        depends on the method.
 
     Raises:
         UsageError: There is no such method, or it is not defined for the network.
@@ -121,7 +125,10 @@ pass the checks?"."""
 
 
 def methods_for(network: Network) -> tuple[str, ...]:
-    """Names of the methods that are defined for a network."""
+    """Lists the names of the attribution methods that are defined for a network, in the order of `METHODS`.
+
+    All but `guided-grad-cam` are defined for every network; that one needs ReLU modules as the only activations.
+    """
     return tuple(name for name in METHODS if name != "guided-grad-cam" or _why_not_guided(network) is None)
 
 

@@ -25,15 +25,16 @@ Zhang et al., arXiv 1608.00507, section 4."""
 
 
 def point(attribution: NDArray[np.float32], mask: NDArray[np.bool_]) -> tuple[bool, float]:
-    """Compares one map with one mask.
+    """Compares one attribution map with one mask of a finding.
 
     Args:
         attribution: float32 [size, size], signed.
         mask: bool [size, size], not empty.
 
     Returns:
-        Whether the highest attribution lies in the mask or within the tolerance, and the share of the positive
-        attribution inside the mask. A map without positive attribution is no hit and has a share of 0.
+        Whether the highest attribution lies in the mask or within the tolerance (`TOLERANCE` of the side), and the
+        share, 0 to 1, of the positive attribution inside the mask. A map without positive attribution is no hit and has
+        a share of 0.
     """
     positive = np.clip(attribution, 0.0, None).astype(np.float64)
     total = positive.sum()
@@ -65,8 +66,9 @@ def agreement(
     Returns:
         Plain data: `images`, their number; `methods`, for each the measures `pointing` (rate of highest attributions in
         the mask or within the tolerance; Wilson's interval) and `share` (mean share of the positive attribution inside
-        the mask; bootstrap over images); `chance`, both for even maps and random points over all pixels that are not
-        black.
+        the mask; bootstrap over images), each with `value`, `low` and `high`, without bounds where there is no
+        interval; `chance`, `pointing` and `share` as numbers, for random points and even maps over all pixels that are
+        not black.
     """
     found: dict[str, list[tuple[bool, float]]] = {method: [] for method in methods_for(network)}
     for done, (image, mask, target) in enumerate(zip(images, masks, targets, strict=True), start=1):

@@ -103,16 +103,26 @@ class Explained:
     device: torch.device
 
     def attribution(self, network: Network) -> NDArray[np.float32]:
-        """Computes the attribution of the image by a network, float32 [size, size], signed."""
+        """Computes the attribution map of the image by a network, for the same class and method.
+
+        Args:
+            network: The network to explain, with the inputs and classes of `self.network`; it is moved to `device`.
+
+        Returns:
+            float32 [size, size], signed.
+        """
         return attribute(network, self.image[None], np.array([self.target]), self.device, self.method)[0]
 
 
 def check_map(explained: Explained, attribution: NDArray[np.float32]) -> Verdict:
-    """Checks one attribution map.
+    """Checks one attribution map by randomisation, deletion and insertion.
 
     Args:
         explained: The image, its network and the method.
         attribution: float32 [size, size], signed, the map of that image.
+
+    Returns:
+        The results of all checks, with the reasons why the map fails. A map of zeros fails.
     """
     similarity = _similarity(explained, attribution)
     image = explained.image
@@ -141,7 +151,14 @@ def check_map(explained: Explained, attribution: NDArray[np.float32]) -> Verdict
 
 
 def cells(pixels: NDArray[np.floating]) -> Cells:
-    """Means of an image [size, size] over a grid, float64 [GRID, GRID]; no backbone takes a side below `GRID`."""
+    """Computes the means of an image over the cells of a grid.
+
+    Args:
+        pixels: Floats [size, size]; `size` is at least `GRID`, as for every backbone.
+
+    Returns:
+        float64 [GRID, GRID], mean of each cell.
+    """
     owner = _owners(pixels.shape[0]).ravel()
     sums = np.bincount(owner, weights=pixels.ravel(), minlength=GRID * GRID)
     return (sums / np.bincount(owner, minlength=GRID * GRID)).reshape(GRID, GRID)
@@ -154,12 +171,16 @@ def _owners(size: int) -> NDArray[np.int64]:
 
 
 def rank_correlation(first: Cells, second: Cells, image: NDArray[np.float32]) -> float:
-    """Computes Spearman's correlation of two grids where the image is not black; 0 where one grid is constant.
+    """Computes Spearman's rank correlation of two grids over the cells where the image is not black.
 
     Args:
         first: float64 [GRID, GRID].
         second: float64 [GRID, GRID].
         image: float32 [channels, size, size], 0 to 1.
+
+    Returns:
+        The correlation, -1 to 1; 0 where one grid is constant. All cells count where fewer than `MIN_CELLS` are not
+        black.
     """
     seen = cells(image.mean(axis=0)) > BLACK
     if seen.sum() < MIN_CELLS:

@@ -76,14 +76,23 @@ class Answer:
     synthetic_model: bool = False
 
     def likeliest(self) -> list[tuple[str, float]]:
-        """Lists the likeliest classes with their probabilities, the highest first; none when refused."""
+        """Lists the likeliest classes, at most `LIKELIEST` (5), with their probabilities, the highest first.
+
+        Returns:
+            Pairs of class name and probability; empty where the input was refused or not assessed.
+        """
         return sorted((self.probabilities or {}).items(), key=lambda entry: -entry[1])[:LIKELIEST]
 
     def to_json(self, task: Task) -> dict[str, Any]:
-        """Makes plain data for `--json`: the fields, with the positive event under its own name (`tumour_probability`).
+        """Makes plain data for `--json`: a dictionary of the fields, with the positive event under its own name.
 
-        Where the task has no positive event, `top` lists the likeliest classes with `label`, `said` (its name for
-        people) and `probability`.
+        Args:
+            task: The application; it names the positive event and the classes.
+
+        Returns:
+            All attributes by name, slices as dictionaries. `positive_probability` is called after the positive event
+            (`tumour_probability`). Where the task has none, it is left out, and `top` lists the likeliest classes with
+            `label`, `said` (its name for people) and `probability`.
         """
         tree = asdict(self)
         for node in (tree, *tree["slices"]):

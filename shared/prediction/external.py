@@ -31,18 +31,20 @@ def assess_data(
 
     Args:
         task: The application.
-        run: A finished run.
-        source: Folder, zip or manifest.
+        run: A finished run folder.
+        source: Folder, zip or manifest of the data.
         usage: Prevalence and costs where the model will be used.
         progress: Called with (what, done, total, note).
         known_only: Whether images of classes that the run does not know are left out, and counted.
 
     Returns:
-        `summary` and `notes` (sentences), `coverage` (numbers of images), and `test` as
+        `summary` and `notes` (lists of sentences), `coverage` (numbers of images: `assessed`, `refused`,
+        `refused_positive`, `seen_in_training`, `group_seen_in_training`), and `test` as
         `shared.evaluation.evaluate.evaluate` gives it, with its `abstention`.
 
     Raises:
-        RunError: The run is unfinished, damaged or of another application.
+        UsageError: The run is unfinished or of another application.
+        RunError: The run is damaged.
         DataError: No image is left, or the data have classes that the run does not know and that cannot be compared.
     """
     predictor = Predictor(run, task.name, task.preprocess)
@@ -174,7 +176,8 @@ def in_common_classes(
         names: [N] true class of each image.
 
     Returns:
-        Probabilities and labels in common classes, and the record with those classes.
+        Probabilities float64 [N, common classes], labels int64 [N], and the record with the common classes. They are
+        the run's own where it knows all names; else two, without and with the positive event.
 
     Raises:
         DataError: The data have other classes, and the task has no positive event.

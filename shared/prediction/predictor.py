@@ -64,7 +64,11 @@ class Predictor:
         """Answers raw images one by one, as if each had been given alone.
 
         Args:
-            slices: float32, the raw pixels of each image, as the application reads them.
+            slices: float32, the raw pixels of each image, as the application reads them; at least one.
+
+        Returns:
+            An answer to each image, in the same order and numbered from 1; those unlike the training images
+            too, with their out-of-distribution scores.
 
         Raises:
             DataError: An image cannot be preprocessed.
@@ -75,10 +79,10 @@ class Predictor:
         """Computes class probabilities and out-of-distribution scores of preprocessed images.
 
         Args:
-            images: float32 [channels, size, size] each.
+            images: float32 [channels, size, size] each, at least one.
 
         Returns:
-            Probabilities, float64 [N, classes], and scores, float64 [N], 0 to 2.
+            Probabilities, float64 [N, classes], 0 to 1, and out-of-distribution scores, float64 [N], 0 to 2.
         """
         rows, ood = [], []
         for start in range(0, len(images), OOD_BATCH):
@@ -91,10 +95,13 @@ class Predictor:
         return np.concatenate(rows).astype(np.float64), np.concatenate(ood)
 
     def auxiliary(self, images: Sequence[Image]) -> dict[str, dict[str, float]]:
-        """Computes the answers to auxiliary tasks, as `Answer.auxiliary`, in a pass of its own; empty without tasks.
+        """Computes the answers to the model's auxiliary tasks, averaged over slices, in a pass of its own.
 
         Args:
-            images: float32 [channels, size, size] each, the slices of one input.
+            images: float32 [channels, size, size] each, the slices of one input, at least one.
+
+        Returns:
+            For each auxiliary task, by name, the probability of each of its answers; empty where the model has none.
         """
         if not self.record.auxiliary:
             return {}
@@ -108,7 +115,16 @@ class Predictor:
         return {name: dict(zip(labels, mean, strict=True)) for (name, labels), mean in zip(answers, means, strict=True)}
 
     def assess(self, item: Item) -> Answer:
-        """Answers one input; an input that cannot be judged is refused, with the reason."""
+        """Answers one input: an image or a series.
+
+        Args:
+            item: The input, with its slices, or with the reason why it is refused.
+
+        Returns:
+            The answer, with status "assessed"; "refused", with the reason, where the input cannot be judged (no image,
+            an image that cannot be preprocessed, no finite probability); or "not assessed" where it is unlike the
+            training images.
+        """
         if item.refusal is not None:
             return self._refused(item, item.refusal)
         if not item.slices:

@@ -12,7 +12,16 @@ SLICES_A_LINE = 4
 
 
 def answer_text(answer: Answer, task: Task) -> str:
-    """Writes the lines of an answer: decision, likeliest classes, slices, auxiliary answers, notes."""
+    """Writes an answer as text for a terminal: decision, likeliest classes, slices, auxiliary answers, notes.
+
+    Args:
+        answer: The answer to one input.
+        task: The application, which names classes and the positive event.
+
+    Returns:
+        Several lines, joined by line breaks; one line with status and reason where the input was refused or not
+        assessed.
+    """
     name = printable(answer.input)
     if answer.status != "assessed":
         return f"{name}: {answer.status}: {answer.reason}"
@@ -42,7 +51,14 @@ def answer_text(answer: Answer, task: Task) -> str:
 
 
 def printable(name: str) -> str:
-    """Escapes control characters of a file name: names in an archive may hold line breaks or terminal commands."""
+    """Escapes the control characters of a name: names in an archive may hold line breaks or terminal commands.
+
+    Args:
+        name: A file name from outside.
+
+    Returns:
+        The name on one line, with `\\n` and the like in place of characters that cannot be printed.
+    """
     return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in name)
 
 

@@ -37,8 +37,10 @@ def findings(dataset: Dataset, result: AuditResult) -> dict[str, Any]:
         result: The audit of these samples.
 
     Returns:
-        Counts of images, classes, copies and pairs; `across_split`, only where the data have a test split of their
-        own; and `refusals`, reasons for which training would refuse the data.
+        Numbers: `images`, `unreadable`, `blank`, `distinct_images`, `copies`, `copies_by_bytes`, `pairs_pixels`,
+        `pairs_near`, `pairs_mirrored`, `contradictions`; `classes`, the number of images by class; `across_split`,
+        numbers of copies between training and test, only where the data have a test split of their own; and
+        `refusals`, a list of the reasons for which training would refuse the data.
     """
     tree: dict[str, Any] = result.counts()
     tree["distinct_images"] = len(np.unique(result.clusters))
@@ -69,10 +71,13 @@ def _refusals(dataset: Dataset, result: AuditResult) -> list[str]:
 
 
 def audit_lines(tree: Mapping[str, Any]) -> list[str]:
-    """Writes the findings of an audit as sentences; reasons for which training would refuse the data come last.
+    """Writes the findings of an audit as lines of text; reasons for which training would refuse the data come last.
 
     Args:
         tree: Result of `findings`.
+
+    Returns:
+        One sentence a line, without a full stop.
     """
     kinds = ", ".join(f"{name} {count}" for name, count in sorted(tree["classes"].items()))
     lines = [
@@ -93,16 +98,17 @@ def audit_lines(tree: Mapping[str, Any]) -> list[str]:
 
 
 def write_audit(task: Task, dataset: Dataset, result: AuditResult, tree: dict[str, Any], out: Path) -> None:
-    """Writes `audit.json` and `pairs.csv`; where there are any, also `pairs.png` and `unreadable.csv`.
+    """Writes the files of an audit: `audit.json` and `pairs.csv`, and where needed `pairs.png` and `unreadable.csv`.
 
-    The tables name files: keep them with the data.
+    `pairs.png` shows the worst pairs, where there are pairs; `unreadable.csv` lists the images that cannot be read,
+    where there are any. The tables name files: keep them with the data.
 
     Args:
-        task: The application.
+        task: The application, which reads the images.
         dataset: The samples.
         result: The audit of these samples.
         tree: Result of `findings`.
-        out: Folder to write into.
+        out: Folder to write into; it is made where it does not exist.
     """
     write_json(out / "audit.json", tree)
     write_text(out / "pairs.csv", _table(dataset.samples, result.pairs))
@@ -123,6 +129,9 @@ def worst_pairs(dataset: Dataset, result: AuditResult, count: int = SHEET_PAIRS)
         dataset: The samples.
         result: The audit of these samples.
         count: Most pairs to give.
+
+    Returns:
+        At most `count` pairs of indices into the samples; empty where the audit found none.
     """
     learning, testing = _sides(dataset)
     contradictions, across = set(result.contradictions), set(result.across(learning, testing))

@@ -45,16 +45,17 @@ class Confusion:
 
 
 def class_rows(result: Mapping[str, Any], classes: Sequence[str], display_name: DisplayName) -> list[dict[str, Any]]:
-    """Makes a table of recall and precision by class, one row for each, the lowest recall first.
+    """Makes a table of recall and precision by class: one row for each class, the lowest recall first.
 
     Args:
         result: Result of `shared.evaluation.evaluate.evaluate`.
-        classes: Labels of the classes.
+        classes: Labels of the classes, in the order of the confusion matrix.
         display_name: Returns the display name of a label.
 
     Returns:
-        Rows with `label`, `said` (its display name), `recall`, `precision` and `taken_for`, the classes for which
-        its images were taken most often.
+        Rows with `label`, `said` (its display name), `recall` and `precision` (measures, as in `result`), and
+        `taken_for`, at most two classes for which its images were taken most often, with `label`, `said` and `count`.
+        A class without an image comes last.
     """
     rows = []
     for number, label in enumerate(classes):
@@ -78,10 +79,14 @@ def class_rows(result: Mapping[str, Any], classes: Sequence[str], display_name: 
 
 
 def with_bars(rows: Sequence[Mapping[str, Any]]) -> tuple[float, list[dict[str, Any]]]:
-    """Adds to each row of `class_rows` a `bar` that shows its recall, and returns the share at which the bars begin.
+    """Adds to each row of `class_rows` a `bar` that shows its recall on a common scale.
 
-    A bar gives, in percent of the scale, where the interval begins (`low`), its `width`, and the `value`; it is None
-    where there is no interval.
+    Args:
+        rows: Result of `class_rows`.
+
+    Returns:
+        The recall at which the scale begins, 0 to 0.9 (it ends at 1), and copies of the rows with `bar`: in percent of
+        the scale, where the interval begins (`low`), its `width`, and the `value`; None where there is no interval.
     """
     bounds = [row["recall"]["low"] for row in rows if row["recall"].get("low") is not None]
     start = min(np.floor(10.0 * min(bounds, default=0.0)) / 10.0, 0.9)
@@ -100,7 +105,10 @@ def find_confusions(probabilities: Values, labels: NDArray[np.int64]) -> list[Co
 
     Args:
         probabilities: float64 [N, classes], 0 to 1.
-        labels: int64 [N], true classes.
+        labels: int64 [N], true classes, indices into the columns of `probabilities`.
+
+    Returns:
+        The pairs, the most frequent first, with at most `MAX_EXAMPLES` examples of each kind; empty without mistakes.
     """
     predicted, size = probabilities.argmax(axis=1), probabilities.shape[1]
     counts = np.zeros((size, size), dtype=np.int64)
@@ -128,7 +136,7 @@ def confusion_tree(
     classes: Sequence[str],
     display_name: DisplayName,
 ) -> list[dict[str, Any]]:
-    """Makes the confused pairs for `report.json`; examples are given by the ids of their samples.
+    """Makes the list of confused pairs for `report.json`; examples are given by the ids of their samples.
 
     Args:
         confusions: Result of `find_confusions`.
@@ -136,6 +144,11 @@ def confusion_tree(
         probabilities: float64 [N, classes], 0 to 1.
         classes: Labels of the classes.
         display_name: Returns the display name of a label.
+
+    Returns:
+        For each pair `truth` and `called` (each with `label` and `said`, its display name), `count`, `of` (number of
+        images of the true class), and the examples `mistaken` and `right`, each with `sample` (its id) and
+        `probability` (of its likeliest class).
     """
 
     def sample(i: int) -> dict[str, Any]:
@@ -161,9 +174,13 @@ def confusion_pictures(
 
     Args:
         tree: Result of `confusion_tree`.
-        confusions: Result of `find_confusions`.
+        confusions: Result of `find_confusions`, from which `tree` was made.
         split: The images and labels that they were found in.
         threshold: Probability of the likeliest class from which an answer is accepted.
+
+    Returns:
+        Copies of the pairs, in which each example of `mistaken` and `right` has `image` (a PNG as a data address for
+        HTML), `probability` (text with two decimals) and `accepted` (true or false).
     """
     cards = []
     for pair, one in zip(tree, confusions, strict=True):
@@ -185,9 +202,12 @@ def confusion_pictures(
 def shaded(confusion: Sequence[Sequence[int]]) -> list[list[dict[str, Any]]]:
     """Makes the cells of a confusion matrix with their shades for a page.
 
+    Args:
+        confusion: [classes][classes] numbers of images; rows: true class, columns: likeliest class.
+
     Returns:
         Rows of cells with `count` and `shade`, 0 to 1: the share of the row that was mistaken so, relative to the
-        largest such share of the matrix; on the diagonal 0.
+        largest such share of the matrix; on the diagonal, and without mistakes, 0.
     """
     counts = np.array(confusion, dtype=np.float64)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1.0)
@@ -200,7 +220,16 @@ def shaded(confusion: Sequence[Sequence[int]]) -> list[list[dict[str, Any]]]:
 
 
 def curve_tree(probabilities: Mapping[str, Values], splits: Mapping[str, Split]) -> dict[str, list[dict[str, float]]]:
-    """Computes the risk-coverage curve of each split, at about `CURVE_STEPS` thresholds, for `report.json`."""
+    """Computes the risk-coverage curve of each split for `report.json`.
+
+    Args:
+        probabilities: float64 [N, classes], 0 to 1, by name of the split.
+        splits: The splits by name, for their labels.
+
+    Returns:
+        For each split of `probabilities` a list of at most `CURVE_STEPS` points with `threshold`, `coverage` and
+        `error`, from the highest threshold down.
+    """
     tree = {}
     for name, rows in probabilities.items():
         points = list(zip(*_curve(rows, splits[name].labels), strict=True))
@@ -215,13 +244,16 @@ def curve_picture(
     results: Mapping[str, Mapping[str, Any]],
     target: float,
 ) -> str:
-    """Draws the risk-coverage curve of each split, with the point of the chosen threshold, as a data address.
+    """Draws the risk-coverage curves of validation and test, with the points of the chosen threshold.
 
     Args:
-        probabilities: float64 [N, classes] of each split.
-        splits: The splits, for their labels.
-        results: Result of `shared.evaluation.evaluate.evaluate`, by split.
+        probabilities: float64 [N, classes], 0 to 1, by name of the split: validation, then test.
+        splits: The splits by name, for their labels.
+        results: Result of `shared.evaluation.evaluate.evaluate`, by name of the split.
         target: The error rate among accepted answers that was asked for.
+
+    Returns:
+        A PNG as a data address for HTML (`data:image/png;base64,...`).
     """
     curves = {name: _curve(rows, splits[name].labels)[1:] for name, rows in probabilities.items()}
     points = {

@@ -53,7 +53,12 @@ class Explanation:
     raw: Path
 
     def to_json(self) -> dict[str, Any]:
-        """Makes plain data to add to an answer; files by their names only, without folders."""
+        """Makes plain data to add to an answer in JSON.
+
+        Returns:
+            `slice`, `label`, `status`, `probability` and `method` as in the attributes; `checks`, the fields of the
+            verdict with `believable`, or None without checks; `picture` and `raw`, names of files without folders.
+        """
         checks = None if self.verdict is None else {**asdict(self.verdict), "believable": self.verdict.believable}
         return {
             "slice": self.slice,
@@ -67,7 +72,11 @@ class Explanation:
         }
 
     def line(self, task: Task) -> str:
-        """Writes one line for a terminal: method, slice, class, result of the checks, file."""
+        """Writes one line of text for a terminal: method, slice, class, result of the checks, path of the picture.
+
+        Args:
+            task: The application, which names the class.
+        """
         if self.probability is None:
             checked = f"{self.status}: shows what the network looks at, not a finding"
         elif self.verdict is None:
@@ -132,6 +141,9 @@ class Explainer:
             item: The input.
             answer: The answer to it. A refused one has no explanation; one that was not assessed is explained, and
                 says so: the maps may show what misleads the network.
+
+        Returns:
+            An explanation for each explained slice, in the order of the series; empty where the answer was refused.
         """
         self.count += 1
         if answer.status == "refused":

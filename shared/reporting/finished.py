@@ -52,6 +52,6 @@ class Finished:
     published: Mapping[str, Any] | None = None
 
     def cases(self) -> Cases:
-        """Makes cases of the test's images, decided as the run decides."""
+        """Makes a case of each test image, with the calibrated probabilities, decided as the run decides."""
         test = self.splits["test"]
         return image_cases(self.probabilities["test"], test.labels, self.record, test.grouping.units, self.usage)

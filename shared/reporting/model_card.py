@@ -37,11 +37,14 @@ UNKNOWN_FIELDS = {
 
 
 def model_card(record: ModelRecord, context: Mapping[str, Any]) -> str:
-    """Writes the model card of a run, as Markdown.
+    """Writes the model card of a run.
 
     Args:
         record: The run's model record.
         context: Result of `shared.reporting.run_report.report_context`.
+
+    Returns:
+        The card as Markdown text; fields that the run does not record say "Unknown".
     """
     evaluation = _evaluation(record, context["rows"], context["by_group"], context["false_negatives"])
     sections = {

@@ -22,7 +22,17 @@ HITS_A_CLASS = 3
 
 
 def attribution_figure(task: Task, done: Finished) -> str:
-    """Draws test images above the attribution maps of their answers, as a data address."""
+    """Draws test images, at most `SHEET_IMAGES`, above the attribution maps of their answers.
+
+    The most confident mistakes come first, then the most confident right answers of each class. Masks are outlined.
+
+    Args:
+        task: The application, which reads the masks.
+        done: The finished training.
+
+    Returns:
+        A PNG as a data address for HTML (`data:image/png;base64,...`).
+    """
     test, names, rows = done.splits["test"], done.record.classes, done.probabilities["test"]
     chosen = _sheet_images(rows, test.labels)
     images = np.stack([test.images[i] for i in chosen])
@@ -39,8 +49,14 @@ def attribution_figure(task: Task, done: Finished) -> str:
 def mask_agreement(task: Task, done: Finished, progress: Progress) -> dict[str, Any] | None:
     """Compares the maps of each attribution method with the masks of test images, one image of each unit.
 
+    Args:
+        task: The application, which reads the masks.
+        done: The finished training; its `explained_images` says how many images are compared at most.
+        progress: Called with (what, done, total, note).
+
     Returns:
-        As `shared.explanation.pointing_game.agreement`; None where no test image has a mask.
+        `images`, `methods` and `chance`, as `shared.explanation.pointing_game.agreement` gives them; None where no test
+        image has a mask.
     """
     test = done.splits["test"]
     images: list[NDArray[np.float32]] = []

@@ -17,11 +17,15 @@ MAX_MISSES, NEIGHBOURS = 12, 4
 
 
 def curve_figures(positive_name: str | None, done: Finished) -> list[dict[str, str]]:
-    """Draws ranking, calibration and decision on the test, each as `title` and `image` (a data address).
+    """Draws the figures of ranking, calibration and decision on the test.
 
     Args:
         positive_name: Name of the positive event; None: the task has none, and only calibration is drawn.
         done: The finished training.
+
+    Returns:
+        Each figure as `title` and `image` (a PNG as a data address for HTML); those that need both kinds of case are
+        left out where one is absent.
     """
     cases, at = done.cases(), done.record.threshold
     before = reliability_bins(*event_probabilities(done.uncalibrated, cases.labels, cases.positive))
@@ -43,9 +47,12 @@ def curve_figures(positive_name: str | None, done: Finished) -> list[dict[str, s
 def miss_figure(done: Finished) -> dict[str, Any] | None:
     """Draws the missed positive images of the test, each with the training images whose features are nearest.
 
+    Args:
+        done: The finished training.
+
     Returns:
-        `count` (missed images), `shown` (those with the lowest scores first) and `image` (a data address); None where
-        none was missed or no class is positive.
+        `count` (number of missed images), `shown` (number of those drawn, at most `MAX_MISSES`, the lowest scores
+        first) and `image` (a PNG as a data address for HTML); None where none was missed or no class is positive.
     """
     cases, test, train = done.cases(), done.splits["test"], done.splits["train"]
     missed = np.flatnonzero(cases.truth & ~cases.called) if cases.screening else np.empty(0, dtype=np.int64)

@@ -47,7 +47,7 @@ def write_report(task: Task, folder: Path, done: Finished, progress: Progress = 
 
     Args:
         task: The application.
-        folder: The run folder.
+        folder: The run folder; its name is the name of the run.
         done: The finished training.
         progress: Called with (what, done, total, note).
     """
@@ -61,10 +61,15 @@ def write_report(task: Task, folder: Path, done: Finished, progress: Progress = 
 def report_tree(task: Task, done: Finished, progress: Progress) -> dict[str, Any]:
     """Collects the content of `report.json`: every number of the report, as plain data.
 
+    Args:
+        task: The application.
+        done: The finished training.
+        progress: Called with (what, done, total, note).
+
     Returns:
-        `summary` and `notes` (sentences), `operating_point`, `validation` and `test` (see
-        `shared.evaluation.evaluate.evaluate`); without a positive class `rejection`, `risk_coverage`, `classes` and
-        `confused_pairs`; where test images have masks, `attributions`.
+        `summary` and `notes` (lists of sentences), `operating_point` (None without a positive class), `validation` and
+        `test` (see `shared.evaluation.evaluate.evaluate`); without a positive class `rejection`, `risk_coverage`,
+        `classes` and `confused_pairs`; where test images have masks, `attributions`.
     """
     tree: dict[str, Any] = {
         "summary": _summary(task, done),
@@ -94,6 +99,9 @@ def report_context(task: Task, name: str, done: Finished, tree: Mapping[str, Any
         name: Name of the run.
         done: The finished training.
         tree: Result of `report_tree`.
+
+    Returns:
+        The variables of the template `report.html`, by name: texts, rows of tables, and figures as data addresses.
     """
     return {
         "name": name,

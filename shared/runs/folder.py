@@ -17,16 +17,19 @@ MODEL_FILES = ("model.json", "model.onnx", "model.safetensors", "features.npy")
 
 
 def is_finished(run: Path) -> bool:
-    """Whether a run is finished: its `done` exists."""
+    """Tells whether a run is finished: whether its folder holds the file `done`. False for a missing folder."""
     return (run / DONE).is_file()
 
 
 def check_finished(run: Path) -> None:
-    """Checks that a run is finished and that its model files are unchanged since.
+    """Checks that a run is finished and that its model files are unchanged since; raises where they are not.
+
+    Args:
+        run: The run folder.
 
     Raises:
         UsageError: The folder is no run folder, or the run is unfinished.
-        RunError: A model file is missing or was changed.
+        RunError: A model file is missing or was changed, or the run was written by another version.
     """
     if not any((run / name).is_file() for name in ("config.yaml", DONE)):
         raise UsageError(f"{run} is not a run folder; `train` makes one")
@@ -45,8 +48,15 @@ def check_finished(run: Path) -> None:
 def newest_run(root: Path, task: str) -> Path:
     """Finds the run of an application that was finished last.
 
+    Args:
+        root: Folder that holds run folders.
+        task: Name of the application.
+
+    Returns:
+        The run folder.
+
     Raises:
-        UsageError: There is no finished run under `root`.
+        UsageError: There is no finished run of the application under `root`.
     """
     finished = sorted(root.glob(f"*/{DONE}"), key=lambda path: path.stat().st_mtime, reverse=True)
     for done in finished:
@@ -56,17 +66,34 @@ def newest_run(root: Path, task: str) -> Path:
 
 
 def finish(run: Path, task: str) -> None:
-    """Writes `done` with the hashes of the model files, as the last step of a training."""
+    """Writes the file `done`, which marks a run as finished; it is the last step of a training.
+
+    Args:
+        run: The run folder; all model files are there already.
+        task: Name of the application that trained the run. It is stored in `done` beside the hashes of the model files,
+            and `newest_run` finds the runs of an application by it.
+    """
     write_json(run / DONE, {"task": task, "files": {name: file_hash(run / name) for name in MODEL_FILES}})
 
 
 def write_training_digests(run: Path, digests: Iterable[str]) -> None:
-    """Writes the digests of the images (by pixels) and groups (by pseudonyms) of training and validation."""
+    """Writes the digests of a run's training and validation data to `training_digests.txt`, sorted, one a line.
+
+    Args:
+        run: The run folder.
+        digests: Digests of images (of their pixels) and of groups (of their pseudonyms); each is written once.
+    """
     write_text(run / TRAINING_DIGESTS, "".join(f"{digest}\n" for digest in sorted(set(digests))))
 
 
 def read_training_digests(run: Path) -> frozenset[str]:
-    """Reads the digests of the images and groups of training and validation.
+    """Reads the digests that `write_training_digests` wrote.
+
+    Args:
+        run: The run folder.
+
+    Returns:
+        Digests of the images and of the groups (patients) of training and validation, in one set.
 
     Raises:
         RunError: The file is missing or damaged.
@@ -79,7 +106,12 @@ def read_training_digests(run: Path) -> frozenset[str]:
 
 @contextmanager
 def locked(run: Path) -> Iterator[None]:
-    """Locks a run folder, so that no second process trains in it.
+    """Locks a run folder while the context is open, so that no second process trains in it.
+
+    A missing folder is made. The context gives no value.
+
+    Args:
+        run: The run folder.
 
     Raises:
         RunError: Another process is training there.

@@ -42,7 +42,15 @@ class Predictions:
     grouping: Grouping
 
     def positive(self, record: ModelRecord) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """Returns the probability of the positive event float64 [N], and whether each image shows it bool [N]."""
+        """Sums the probabilities of the positive classes, and tells which images are positive.
+
+        Args:
+            record: The run's model record, which says which classes are positive.
+
+        Returns:
+            Probability of the positive event, float64 [N], 0 to 1; and whether the true class of each image is a
+            positive one, bool [N]. Without a positive class all are 0 and False.
+        """
         flags = dict(zip(record.classes, record.positive, strict=True))
         # column by column, in the order of the classes, as the run itself adds them up
         raw = sum(
@@ -52,7 +60,7 @@ class Predictions:
         return raw, np.array([flags[label] for label in self.labels], dtype=np.bool_)
 
     def right(self) -> NDArray[np.bool_]:
-        """Whether the likeliest class of each image is the true one, bool [N]."""
+        """Tells for each image whether its likeliest class is the true one, bool [N]."""
         return np.array([one == other for one, other in zip(self.labels, self.predicted, strict=True)], dtype=np.bool_)
 
 
@@ -64,15 +72,16 @@ def write_predictions(
     probabilities: Mapping[str, NDArray[np.float64]],
     ood: Mapping[str, NDArray[np.float64]],
 ) -> None:
-    """Writes `predictions.csv`, whole or not at all.
+    """Writes `predictions.csv` into the run folder, whole or not at all: one row for each image.
 
     Args:
         run: The run folder.
-        classes: Names, in the order of the columns of `probabilities`.
+        classes: Names of the classes, in the order of the columns of `probabilities`.
         samples: The images, by split.
         grouping: Series, group and independent unit of each image, by split.
-        probabilities: float64 [N, classes] by split; these splits are written.
-        ood: Out-of-distribution scores float64 [N] by split.
+        probabilities: float64 [N, classes], 0 to 1, by split. The splits named here are written; the other mappings
+            need an entry for each of them.
+        ood: Out-of-distribution scores, float64 [N], by split.
     """
     stream = io.StringIO()
     table = csv.writer(stream, lineterminator="\n")
@@ -87,11 +96,14 @@ def write_predictions(
 
 
 def read_predictions(run: Path, split: str = "test") -> Predictions:
-    """Reads the predictions of a finished run for one split.
+    """Reads the predictions of a finished run for one split from `predictions.csv`.
 
     Args:
         run: The run folder.
         split: "validation" or "test".
+
+    Returns:
+        The predictions, in the order of the file; without images where the file has none of this split.
 
     Raises:
         RunError: The file is missing or damaged.

@@ -67,15 +67,18 @@ class ModelRecord:
     format: int = FORMAT
 
     def to_json(self) -> dict[str, Any]:
-        """Makes plain data for `model.json`."""
+        """Makes the content of `model.json`: a dictionary of all attributes by name, nested records as dictionaries."""
         return asdict(self)
 
 
 def read_model_record(run: Path) -> ModelRecord:
-    """Reads `model.json` of a run.
+    """Reads the model record of a run from its `model.json`.
+
+    Args:
+        run: The run folder.
 
     Raises:
-        RunError: It is missing, damaged, or of another format.
+        RunError: The file is missing, damaged, or of another format.
     """
     tree = read_json(run / "model.json")
     _check_format(run, tree)

@@ -55,7 +55,14 @@ class Aggregation:
         return float(1.0 / (1.0 + np.exp(-(pooled_logits(slices, self.pools) @ self.weights + self.bias))))
 
     def each(self, slices: Values) -> Values:
-        """Computes the positive probability of each slice taken as a series, float64 [slices], to be thresholded."""
+        """Computes the positive probability of each slice as if it were a series of its own.
+
+        Args:
+            slices: float64 [slices], positive probability of each slice, 0 to 1.
+
+        Returns:
+            float64 [slices], 0 to 1, to be compared with the threshold; empty without slices.
+        """
         cut = np.clip(slices, MIN_PROBABILITY, 1.0 - MIN_PROBABILITY)
         # every pool of one slice gives that slice
         logits = np.log(cut / (1.0 - cut)) * sum(self.weights) + self.bias
@@ -63,11 +70,14 @@ class Aggregation:
 
 
 def pooled_logits(slices: Values, pools: tuple[str, ...]) -> Values:
-    """Logits of the pooled probabilities of one series, float64 [pools].
+    """Pools the slices of one series in several ways, and computes the logit of each pooled probability.
 
     Args:
         slices: float64 [slices], positive probability of each slice, at least one.
         pools: Names in `POOLS`.
+
+    Returns:
+        float64 [pools], in the order of `pools`; finite, as probabilities are cut at `MIN_PROBABILITY` before.
 
     Raises:
         ValueError: There is no slice.
@@ -79,15 +89,19 @@ def pooled_logits(slices: Values, pools: tuple[str, ...]) -> Values:
 
 
 def aggregate(rows: Values, positive: NDArray[np.bool_], by: Aggregation) -> Values:
-    """Class probabilities of a series, float64 [classes].
+    """Computes the class probabilities of a series from those of its slices.
 
-    Without a positive class they are the mean over slices. With one, `by` gives the probability of the positive event,
-    and the most suspicious slices divide it among the positive classes, and the rest among the others.
+    Without a positive class they are the mean over slices. With one, `by` gives the probability of the positive event.
+    It is divided among the positive classes, and the rest among the other classes, in the proportions of the mean over
+    the `TOP` (3) slices of the highest positive probability, or over all slices where there are fewer.
 
     Args:
-        rows: float64 [slices, classes], class probabilities of the slices, at least one slice.
+        rows: float64 [slices, classes], 0 to 1, class probabilities of the slices, at least one slice.
         positive: bool [classes], whether a class is the event that must not be missed.
         by: The aggregation that computes the positive probability of the series.
+
+    Returns:
+        float64 [classes], 0 to 1.
 
     Raises:
         ValueError: There is no slice.

@@ -47,13 +47,16 @@ def decide(
 
     Args:
         probabilities: float64 [N, classes], 0 to 1, of the images of validation.
-        labels: int64 [N], true classes.
+        labels: int64 [N], true classes, indices into the columns of `probabilities`.
         grouping: Series, group and independent unit of each image.
         positive: bool [classes], whether a class is the positive event.
         target: Sensitivity to reach; used where a class is positive.
         error_rate: Highest error rate among accepted answers; used where no class is positive.
         threshold: Used instead of a chosen one; None: choose.
         choices: Number of models among which the same validation data chose this one.
+
+    Returns:
+        The decision. Without a positive class it has the default aggregation, a `Rejection` and no losses.
 
     Raises:
         DataError: Validation holds no positive sample, or no sample at all.

@@ -48,6 +48,10 @@ def choose_aggregation(scores: Values, truth: NDArray[np.bool_], grouping: Group
         scores: float64 [N], positive probability of each slice of validation.
         truth: bool [N], whether a slice is positive; a series is positive where one of its slices is.
         grouping: Series, group and independent unit of each slice.
+
+    Returns:
+        The choice. It is the default aggregation, without losses, where each series has one slice, or where fewer than
+        `MIN_UNITS` units are positive or fewer are negative.
     """
     series = slices_of(grouping.series)
     values = [scores[rows] for rows in series]

@@ -37,15 +37,25 @@ class Reference:
 
     @classmethod
     def of(cls, features: NDArray[np.floating]) -> Reference:
-        """Makes the reference from features [M, width] as the network gives them."""
+        """Makes the reference from features of training images.
+
+        Args:
+            features: Floats [M, width], as the network gives them, of any length; they are scaled to unit length.
+
+        Returns:
+            The reference, which holds all M of them.
+        """
         return cls(_directions(features).astype(np.float16))
 
     @classmethod
     def read(cls, run: Path) -> Reference:
-        """Reads the reference of a run.
+        """Reads the reference of a run from its `features.npy`.
+
+        Args:
+            run: The run folder.
 
         Raises:
-            RunError: The file is damaged.
+            RunError: The file is missing or damaged, or does not hold features.
         """
         try:
             features = np.load(run / FILE, allow_pickle=False)
@@ -61,16 +71,29 @@ class Reference:
         return np.ascontiguousarray(self.features.T, dtype=np.float32)
 
     def scores(self, features: NDArray[np.floating]) -> Values:
-        """Computes out-of-distribution scores, float64 [N], 0 to 2, of features [N, width]; high if unlike training."""
+        """Computes the out-of-distribution scores of images from their features.
+
+        A score is one minus the cosine to the training image whose features are `NEIGHBOUR`-th (tenth) nearest; to the
+        farthest, where there are fewer.
+
+        Args:
+            features: Floats [N, width], as the network gives them.
+
+        Returns:
+            float64 [N], 0 to 2; high for images unlike the training images.
+        """
         similar = _directions(features) @ self._columns
         nearest = min(NEIGHBOUR, len(self.features))
         return np.asarray(1.0 - np.partition(similar, -nearest, axis=1)[:, -nearest], dtype=np.float64)
 
 
 def of_series(slices: Values) -> float:
-    """Computes the score of a series: the median of the scores of its slices, float64 [slices], at least one.
+    """Computes the out-of-distribution score of a series, 0 to 2: the median of the scores of its slices.
 
     By the median the first and last slices of a head, which are unlike the others, do not decide.
+
+    Args:
+        slices: float64 [slices], out-of-distribution score of each slice, at least one.
     """
     return float(np.median(slices))
 
@@ -89,11 +112,14 @@ to that bound."""
 
 
 def by_series(slices: Values, series: Sequence[Hashable]) -> Values:
-    """Computes the score of each series, in the order in which series first occur.
+    """Computes the out-of-distribution score of each series.
 
     Args:
-        slices: float64 [N], scores of images.
+        slices: float64 [N], out-of-distribution scores of images.
         series: [N] series of each image.
+
+    Returns:
+        float64 [series], 0 to 2, in the order in which series first occur.
     """
     owners = group_codes(series)
     bounds = np.cumsum(np.bincount(owners))[:-1]
@@ -104,10 +130,13 @@ def one_of_each(scores: Values, inputs: Sequence[Hashable], units: Sequence[int]
     """Draws one input of each unit and returns its score: several series of a patient are not independent.
 
     Args:
-        scores: float64 [N], scores of images.
+        scores: float64 [N], out-of-distribution scores of images.
         inputs: [N] the input (series, or image on its own) that `predict` would assess each image with.
         units: [N] number of the independent unit of each image.
         seed: Seed of the draw.
+
+    Returns:
+        float64 [units], the score of the drawn input of each unit, in the order in which inputs first occur.
     """
     first = np.unique(group_codes(inputs), return_index=True)[1]
     of_inputs, owners = by_series(scores, inputs), np.asarray(units)[first]
@@ -121,12 +150,15 @@ def choose_threshold(scores: Values, rate: float) -> float:
 
     With enough scores it is an order statistic, which keeps the rate for any distribution of independent scores (split
     conformal prediction). Fewer than 1 / `rate` scores have no such quantile: then the threshold is the one-sided
-    prediction limit of their logarithms, which assumes a normal distribution and is approximate. One score gives no
-    limit: the threshold is `MAX_SCORE`, and every input is assessed.
+    prediction limit of their logarithms, which assumes a normal distribution and is approximate. One score, or none,
+    gives no limit: the threshold is `MAX_SCORE`, and every input is assessed.
 
     Args:
         scores: float64 [N], scores of independent inputs of validation.
         rate: Probability, over 0 and below 1.
+
+    Returns:
+        The threshold, 0 to `MAX_SCORE` (2).
 
     Source: Vovk, Gammerman & Shafer, Algorithmic Learning in a Random World, 2005, section 2.2; Hahn & Meeker,
     Statistical Intervals, 1991, section 4.8.

@@ -50,7 +50,7 @@ class OperatingPoint:
 
     @property
     def statement(self) -> str:
-        """The certificate in one sentence, and whether it is below the sensitivity that was asked for."""
+        """The certificate in one sentence without a full stop; it says so where less than the target is certified."""
         noun = "patients or other groups" if self.unit == "group" else "images"
         text = (
             f"{self.missed} misses in {self.positives} positive {noun} of validation certify a sensitivity of "
@@ -65,12 +65,15 @@ class OperatingPoint:
 
 
 def choose(scores: NDArray[np.float64], positive: NDArray[np.bool_], target: float) -> float:
-    """Finds the highest threshold, up to `MAX_THRESHOLD`, whose sensitivity on validation is at least `target`.
+    """Finds the highest threshold, up to `MAX_THRESHOLD` (0.5), whose sensitivity on validation is at least `target`.
 
     Args:
         scores: float64 [N], positive probabilities of independent units.
         positive: bool [N], whether each unit is positive.
         target: Sensitivity to reach, over 0 and at most 1.
+
+    Returns:
+        The threshold, slightly below the score that it is taken from.
 
     Raises:
         DataError: No unit is positive.
@@ -99,6 +102,9 @@ def certify(
         target: The sensitivity that was asked for.
         chosen_here: Whether `choose` took the threshold from the units of `judged`.
         choices: Number of models among which the same data chose, at least 1.
+
+    Returns:
+        The threshold with its certificate and the counts behind it.
 
     Raises:
         DataError: No unit is positive.

@@ -46,7 +46,7 @@ class Rejection:
 
     @property
     def statement(self) -> str:
-        """The certificate in one sentence, and whether it is above the error rate that was asked for."""
+        """The certificate in one sentence without a full stop; it says so where the target cannot be certified."""
         text = (
             f"{self.accepted} of {self.images} images of validation ({self.accepted / self.images:.1%}) are accepted, "
             f"{self.wrong} of them wrong; this certifies an error of at most {self.certified:.2%} among accepted "
@@ -92,6 +92,9 @@ def choose_rejection(
         threshold: Used instead of a chosen one; None: choose.
         choices: Number of models among which the same data chose, at least 1.
 
+    Returns:
+        The threshold with its certificate; its bound is above the target where no threshold keeps to it.
+
     Raises:
         DataError: There is no image.
 
@@ -130,7 +133,8 @@ def risk_coverage(confidence: Values, wrong: Flags) -> tuple[Values, Values, Val
         wrong: bool [N], whether that is not the true class.
 
     Returns:
-        Three arrays, float64 [T], from the highest threshold down.
+        Thresholds, coverages (share of images accepted) and errors (share of accepted images that are wrong), float64
+        [T] each, from the highest of the T distinct confidences down.
 
     Source: El-Yaniv & Wiener, JMLR 11:1605, 2010 (the risk-coverage curve).
     """

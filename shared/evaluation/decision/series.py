@@ -34,10 +34,14 @@ class SeriesScores:
     units: tuple[int, ...]
 
     def by_unit(self) -> tuple[Values, Flags]:
-        """Scores float64 [U] and truth bool [U] of units.
+        """Computes one score and one truth for each independent unit.
 
         A positive unit has the lowest score of its positive series, so that it is missed where any of them is; a
         negative unit has the highest score of its series.
+
+        Returns:
+            Scores float64 [U], and whether each unit has a positive series, bool [U], in the order in which units first
+            occur.
         """
         codes = group_codes(self.units)
         count = int(codes.max()) + 1
@@ -49,7 +53,12 @@ class SeriesScores:
         return np.where(truth, lowest, highest), truth
 
     def by_group(self) -> tuple[Values, Flags, tuple[int, ...]]:
-        """Scores float64 [G], truth bool [G] and units [G] of groups; each has the highest score of its series."""
+        """Computes one score and one truth for each group (patient).
+
+        Returns:
+            Scores float64 [G], the highest of the group's series; whether one of its series is positive, bool [G]; and
+            number of the group's independent unit, [G]. Groups are in the order in which they first occur.
+        """
         codes = group_codes(self.groups)
         count = int(codes.max()) + 1
         scores, truth = np.full(count, -np.inf), np.zeros(count, dtype=np.bool_)
@@ -60,26 +69,32 @@ class SeriesScores:
 
 
 def score_series(scores: Values, truth: Flags, grouping: Grouping, aggregation: Aggregation) -> SeriesScores:
-    """Scores the series of N slices, as prediction does.
+    """Computes the positive probability of each series from its slices, as prediction does.
 
     Args:
         scores: float64 [N], positive probability of each slice.
         truth: bool [N], whether each slice is positive.
         grouping: Series, group and independent unit of each slice.
         aggregation: How the slices of a series become one probability.
+
+    Returns:
+        The series with their scores, in the order in which series first occur.
     """
     series = slices_of(grouping.series)
     return group_slices(np.array([aggregation.probability(scores[rows]) for rows in series]), truth, grouping, series)
 
 
 def group_slices(scores: Values, truth: Flags, grouping: Grouping, series: Sequence[NDArray[np.int64]]) -> SeriesScores:
-    """Makes series of which the scores are known.
+    """Puts slices together to series whose scores are known already.
 
     Args:
         scores: float64 [S], positive probability of each series.
-        truth: bool [N], whether each slice is positive.
+        truth: bool [N], whether each slice is positive; a series is positive where one of its slices is.
         grouping: Series, group and independent unit of each slice.
         series: Indices of the slices of each series, as `slices_of` gives them.
+
+    Returns:
+        The series, in the order of `scores`.
     """
     first = [int(rows[0]) for rows in series]
     return SeriesScores(
@@ -92,7 +107,14 @@ def group_slices(scores: Values, truth: Flags, grouping: Grouping, series: Seque
 
 
 def slices_of(names: Sequence[Hashable]) -> list[NDArray[np.int64]]:
-    """Finds the indices of each name's slices, names in the order in which they first occur."""
+    """Finds the slices of each series.
+
+    Args:
+        names: [N] name of the series of each slice.
+
+    Returns:
+        For each series the indices of its slices, int64, ascending; series in the order in which they first occur.
+    """
     codes = group_codes(names)
     order = np.argsort(codes, kind="stable")
     return np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)

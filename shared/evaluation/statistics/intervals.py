@@ -29,6 +29,9 @@ def wilson(successes: int, trials: int, level: float = LEVEL) -> tuple[float, fl
         trials: Number of trials, at least 1.
         level: Confidence level.
 
+    Returns:
+        Lower and upper bound, 0 to 1.
+
     Raises:
         ValueError: `trials` is 0, or `successes` is not within 0 to `trials`.
 
@@ -48,12 +51,15 @@ def wilson_grouped(
     or none is, no variance is observed, and each group counts as one trial.
 
     Args:
-        hits: [G] successes in each group.
+        hits: [G] successes in each group, at least one group.
         trials: [G] trials in each group, at least 1.
         level: Confidence level.
 
+    Returns:
+        Lower and upper bound, 0 to 1.
+
     Raises:
-        ValueError: There are fewer than two groups and not all trials, or none, hit.
+        ValueError: There is a single group, in which some trials are successes and some are not.
 
     Source: Korn & Graubard, Survey Methodology 24:193, 1998, with Wilson's interval in place of the exact one;
     variance of a ratio as in Cochran, Sampling Techniques, 1977, section 6.4; degrees of freedom from the effective
@@ -90,7 +96,8 @@ def clopper_pearson_upper(hits: NDArray[np.floating], trials: NDArray[np.floatin
     """Computes the one-sided Clopper-Pearson upper bound of a rate, above the true rate with confidence `level`.
 
     Exact where each trial is a group of its own. Otherwise trials count as in `wilson_grouped`; without any success,
-    each group counts as one trial. One group whose trials differ gives no bound: it is 1.
+    each group counts as one trial. One group whose trials differ gives no bound, nor
+    does a set without groups: the result is 1.
 
     Args:
         hits: [G] successes in each group.

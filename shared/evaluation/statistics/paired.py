@@ -37,9 +37,12 @@ def compare_aucs(first: Values, second: Values, positive: NDArray[np.bool_]) -> 
     """Compares two paired AUCs by DeLong's test.
 
     Args:
-        first: float64 [N], scores of one model on independent cases.
+        first: float64 [N], scores of one model on independent cases, higher for positive.
         second: float64 [N], scores of another model on the same cases.
         positive: bool [N], whether each case is positive; at least two of each kind.
+
+    Returns:
+        Both AUCs, the 95% interval of their difference, and its p-value.
 
     Raises:
         ValueError: Fewer than two cases of a kind.
@@ -79,6 +82,9 @@ def sign_flip_p(gaps: NDArray[np.int64]) -> float:
         gaps: int64 [U], a difference for each independent unit: images that one model has right less those of the
             other.
 
+    Returns:
+        The p-value, 0 to 1; 1 where the differences add up to 0 or there are none.
+
     Source: Fisher, The Design of Experiments, 1935, section 21; McNemar, Psychometrika 12:153, 1947.
     """
     sizes = np.abs(gaps[gaps != 0])
@@ -98,7 +104,10 @@ def holm(p: Sequence[float]) -> list[float]:
     """Corrects p-values by Holm's method: the chance of any false finding among all tests stays below the level.
 
     Args:
-        p: p-values of all tests.
+        p: p-values of all tests, in any order.
+
+    Returns:
+        The corrected p-values, 0 to 1, in the order of `p`; empty without tests.
 
     Source: Holm, Scand J Statist 6:65, 1979.
     """
@@ -118,8 +127,11 @@ def over_seeds(differences: Sequence[float], p: Sequence[float]) -> float:
     the largest is valid whatever their dependence.
 
     Args:
-        differences: Difference of the two models for each seed.
-        p: p-value for each seed.
+        differences: Difference of the two models for each seed; a difference of 0 has no direction.
+        p: p-value for each seed, at least one.
+
+    Returns:
+        The combined p-value, 0 to 1.
 
     Source: Berger, Technometrics 24:295, 1982 (intersection-union test), once for each direction.
     """

@@ -15,8 +15,10 @@ def mean_of_repeats(rows: Sequence[Mapping[str, Mapping[str, Any]]]) -> dict[str
         rows: For each repeat its measures by name, each with `value`, `n`, and `low` and `high` or None.
 
     Returns:
-        For each measure `value`, `spread` (the standard deviation over repeats), `n`, and `low` and `high`, the means
-        of the bounds: repeats are tested on the same cases, so they do not narrow an interval.
+        For each measure `value` (the mean), `spread` (the standard deviation over repeats), `n` (of the first repeat
+        that has it), and `low` and `high`, the means of the bounds: repeats are tested on the same cases, so they do
+        not narrow an interval. Repeats without the measure, and bounds of None, are left out; without bounds `low` and
+        `high` are None.
     """
     means: dict[str, dict[str, Any]] = {}
     for name in dict.fromkeys(name for row in rows for name in row):

@@ -11,11 +11,14 @@ if TYPE_CHECKING:
 
 
 def new_figure(width: float, height: float) -> tuple[Figure, Any]:
-    """Makes a figure and its axes, drawn without a screen.
+    """Makes a matplotlib figure with one pair of axes, drawn without a screen.
 
     Args:
         width: Width in inches.
         height: Height in inches.
+
+    Returns:
+        The figure and its axes (matplotlib's `Figure` and `Axes`).
     """
     import matplotlib as mpl
 
@@ -37,7 +40,11 @@ def _png(figure: Figure) -> bytes:
 
 
 def address(figure: Figure) -> str:
-    """Closes a figure and gives it as a data address with a PNG inside."""
+    """Closes a figure and returns it as a data address, `data:image/png;base64,...`, for the `src` of an HTML image.
+
+    Args:
+        figure: The drawn figure; it cannot be drawn on afterwards.
+    """
     return _data_address(_png(figure))
 
 

@@ -13,7 +13,14 @@ from shared.reporting.figures.canvas import ACCENT, INK, MUTED, address, new_fig
 
 
 def training_curve(history: Sequence[Mapping[str, Any]]) -> str | None:
-    """Plots training loss and validation score over the epochs of a network or head; None without epochs."""
+    """Plots training loss and validation score over the epochs of a network or head.
+
+    Args:
+        history: Rows of `metrics.jsonl`; only those with `epoch` are plotted.
+
+    Returns:
+        A PNG as a data address for HTML (`data:image/png;base64,...`); None where no row has an epoch.
+    """
     epochs = [row for row in history if "epoch" in row]
     if not epochs:
         return None
@@ -29,13 +36,16 @@ def training_curve(history: Sequence[Mapping[str, Any]]) -> str | None:
 
 
 def roc_curve(scores: NDArray[np.float64], positive: NDArray[np.bool_], threshold: float, name: str) -> str | None:
-    """Plots the ROC curve of the positive event with the operating point; None where one of the two kinds is absent.
+    """Plots the ROC curve of the positive event, with the operating point.
 
     Args:
         scores: float64 [N], positive probabilities.
         positive: bool [N], whether each case is positive.
-        threshold: The operating point.
-        name: Name of the positive event.
+        threshold: Probability from which a case is called positive: the operating point.
+        name: Name of the positive event, for the label of the axis.
+
+    Returns:
+        A PNG as a data address for HTML (`data:image/png;base64,...`); None where all cases are positive or none is.
     """
     if positive.all() or not positive.any():
         return None
@@ -56,13 +66,16 @@ def roc_curve(scores: NDArray[np.float64], positive: NDArray[np.bool_], threshol
 def precision_recall_curve(
     scores: NDArray[np.float64], positive: NDArray[np.bool_], threshold: float, name: str
 ) -> str | None:
-    """Plots precision against sensitivity with the operating point; None where one of the two kinds is absent.
+    """Plots precision against sensitivity, with the operating point.
 
     Args:
         scores: float64 [N], positive probabilities.
         positive: bool [N], whether each case is positive.
-        threshold: The operating point.
-        name: Name of the positive event.
+        threshold: Probability from which a case is called positive: the operating point.
+        name: Name of the positive event, for the label of the axis.
+
+    Returns:
+        A PNG as a data address for HTML (`data:image/png;base64,...`); None where all cases are positive or none is.
     """
     if positive.all() or not positive.any():
         return None
@@ -85,7 +98,15 @@ def precision_recall_curve(
 
 
 def reliability_plot(before: Sequence[Bin], after: Sequence[Bin]) -> str:
-    """Plots observed share against predicted probability, before and after the temperature, with Wilson intervals."""
+    """Plots observed share against predicted probability, before and after calibration, with 95% intervals (Wilson).
+
+    Args:
+        before: Bins of the probabilities before the temperature, as `reliability_bins` makes them.
+        after: Bins of the probabilities after the temperature.
+
+    Returns:
+        A PNG as a data address for HTML (`data:image/png;base64,...`).
+    """
     figure, axes = new_figure(3.6, 3.6)
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=":")
     for bins, colour, label in ((before, MUTED, "before"), (after, INK, "after")):
@@ -111,13 +132,16 @@ def reliability_plot(before: Sequence[Bin], after: Sequence[Bin]) -> str:
 def decision_curve(
     scores: NDArray[np.float64], positive: NDArray[np.bool_], threshold: float, miss_cost: float
 ) -> str | None:
-    """Plots the net benefit of the model, of calling all positive and of calling none; None where one kind is absent.
+    """Plots the net benefit of the model, of calling all positive and of calling none, over thresholds of 0.01 to 0.6.
 
     Args:
         scores: float64 [N], positive probabilities.
         positive: bool [N], whether each case is positive.
-        threshold: The operating point.
+        threshold: Probability from which a case is called positive: the operating point.
         miss_cost: Cost of a missed positive case, in false alarms; its threshold is marked.
+
+    Returns:
+        A PNG as a data address for HTML (`data:image/png;base64,...`); None where all cases are positive or none is.
     """
     if positive.all() or not positive.any():
         return None
@@ -147,9 +171,12 @@ def reject_curve(
     """Plots the risk-coverage curve: error among accepted answers against the share that is accepted.
 
     Args:
-        curves: Coverage and error [T] of validation and test, by name.
+        curves: Coverage and error, float64 [T] each, by name; exactly two curves: validation, then test.
         points: Coverage and error at the threshold, by name; without those where nothing is accepted.
         target: The error rate that was asked for.
+
+    Returns:
+        A PNG as a data address for HTML (`data:image/png;base64,...`).
     """
     figure, axes = new_figure(6.4, 2.8)
     axes.axhline(target, color=MUTED, linewidth=0.8, linestyle=":", label=f"asked for: {target:g}")

@@ -16,7 +16,14 @@ THUMBNAIL = 96
 
 
 def thumbnail(image: NDArray[np.float32]) -> str:
-    """Makes a small grey picture of an image, float32 [size, size], 0 to 1, as a data address."""
+    """Makes a small grey picture of an image.
+
+    Args:
+        image: float32 [size, size]; values are cut to 0 to 1.
+
+    Returns:
+        A PNG of at most 96 pixels a side, as a data address for HTML (`data:image/png;base64,...`).
+    """
     from PIL import Image
 
     picture = Image.fromarray(np.round(np.clip(image, 0.0, 1.0) * 255).astype(np.uint8))
@@ -32,13 +39,16 @@ def miss_sheet(
     titles: Sequence[str],
     captions: Sequence[Sequence[str]],
 ) -> str:
-    """Draws each missed image with the training images of the nearest features to its right, as a data address.
+    """Draws each missed image with the training images of the nearest features to its right.
 
     Args:
-        misses: float32 [N, size, size] in 0..1.
-        neighbours: float32 [N, K, size, size].
+        misses: float32 [N, size, size] in 0..1, at least one.
+        neighbours: float32 [N, K, size, size] in 0..1.
         titles: A title for each miss.
         captions: The class of each neighbour, [N][K].
+
+    Returns:
+        A PNG as a data address for HTML (`data:image/png;base64,...`).
     """
     import matplotlib.pyplot as plt
 
@@ -60,13 +70,16 @@ def attribution_sheet(
     masks: Sequence[NDArray[np.bool_] | None],
     titles: Sequence[str],
 ) -> str:
-    """Draws images above their attributions, masks outlined where they exist, as a data address.
+    """Draws images above their attribution maps, with the masks of findings outlined where they exist.
 
     Args:
-        images: float32 [N, size, size] in 0..1.
+        images: float32 [N, size, size] in 0..1, at least one.
         maps: float32 [N, size, size], signed; red pixels raise the score of the class, blue pixels lower it.
-        masks: bool [size, size] or None, for each image.
-        titles: One short line for each image.
+        masks: For each image bool [size, size], or None where it has no mask.
+        titles: A short title for each image.
+
+    Returns:
+        A PNG as a data address for HTML (`data:image/png;base64,...`).
     """
     import matplotlib.pyplot as plt
 
@@ -94,7 +107,7 @@ def explanation_picture(
     curves: Mapping[str, Sequence[float]] | None,
     warning: str | None,
 ) -> bytes:
-    """Draws an image, its attribution over it with a colour bar, and the curves of its checks if any, as a PNG.
+    """Draws an image, its attribution over it with a colour bar, and the curves of its checks if any.
 
     Args:
         image: float32 [size, size] in 0..1.
@@ -102,6 +115,9 @@ def explanation_picture(
         title: One or two lines above the picture.
         curves: The score at each step, as `Verdict.curves`, or None.
         warning: Written under the title in the colour of warnings, or None.
+
+    Returns:
+        The bytes of a PNG file.
     """
     import matplotlib.pyplot as plt
 
@@ -146,11 +162,14 @@ def _check_curves(axes: Any, curves: Mapping[str, Sequence[float]]) -> None:
 
 
 def pair_sheet(pictures: NDArray[np.float32], titles: Sequence[Sequence[str]]) -> bytes:
-    """Draws pairs of pictures side by side, three pairs a row, as a PNG.
+    """Draws pairs of pictures side by side, three pairs a row.
 
     Args:
-        pictures: float32 [N, 2, side, side] in 0..1.
+        pictures: float32 [N, 2, side, side] in 0..1, at least one pair.
         titles: [N][2] title of each picture.
+
+    Returns:
+        The bytes of a PNG file.
     """
     import matplotlib.pyplot as plt
 
