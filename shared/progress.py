@@ -15,7 +15,12 @@ LINE_SECONDS = 15.0
 
 @contextmanager
 def progress_bars() -> Iterator[Progress]:
-    """Yields a `Progress` that shows each activity with its rate and the time left."""
+    """Gives a `with` block a function that shows progress on standard error.
+
+    Yields:
+        A function called with (what, done, total, note). On a terminal it draws a bar for each activity, with its rate
+        and the time left; elsewhere it prints lines.
+    """
     if sys.stderr.isatty():
         with _bars() as show:
             yield show

@@ -28,7 +28,14 @@ class Registry(Generic[Record]):
         self._records: dict[str, Record] = {}
 
     def add(self, name: str, record: Record) -> Record:
-        """Registers a record and returns it.
+        """Registers a record under a name.
+
+        Args:
+            name: The name to find it by.
+            record: The record.
+
+        Returns:
+            `record`.
 
         Raises:
             ValueError: The name is taken; two records under one name are a programming error.
@@ -72,10 +79,10 @@ class Registry(Generic[Record]):
 
 
 def unknown_name(kind: str, name: str, known: list[str]) -> str:
-    """Writes the message for a name that does not exist, with the nearest names, or all if none is near.
+    """Writes the message for a name that does not exist, in one line, with the nearest names, or all if none is near.
 
     Args:
-        kind: The kind of name, as it reads in a message ("backbone").
+        kind: The kind of name, as it reads in the message ("backbone").
         name: The unknown name.
         known: The names that exist.
     """

@@ -49,7 +49,7 @@ class Sample:
 
     @property
     def series_key(self) -> str:
-        """Key of the images that `predict` judges together: the series, or the id of an image on its own."""
+        """Key that is equal for images that `predict` judges together: the series, or the id of an image on its own."""
         return self.series or self.id
 
 
@@ -69,7 +69,14 @@ class Grouping:
 
     @classmethod
     def of(cls, samples: Sequence[Sample], units: Sequence[int]) -> Grouping:
-        """Makes the grouping of samples from the numbers of their units."""
+        """Makes the grouping of samples from the numbers of their units.
+
+        A sample without a series counts with its group as one series, and one without a group is a group of its own.
+
+        Args:
+            samples: N samples.
+            units: [N], number of the independent unit of each.
+        """
         return cls(
             tuple(sample.series or sample.group or sample.id for sample in samples),
             tuple(sample.group or sample.id for sample in samples),
@@ -113,9 +120,10 @@ class Dataset:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over the bytes and the labels, groups, domains and splits: a corrected label makes another dataset.
+        """SHA-256 over the bytes and the labels, groups, domains and splits, 64 hexadecimal digits.
 
-        Groups count by which samples share one, not by their names, which differ with the salt.
+        A corrected label makes another dataset. Groups count by which samples share one, not by their names, which
+        differ with the salt.
         """
         numbers: dict[str, int] = {}
         total = hashlib.sha256(self.content_hash.encode())
@@ -128,12 +136,23 @@ class Dataset:
 
 
 def global_group_digest(sample: Sample) -> str | None:
-    """Returns the digest of a sample's patient for comparing datasets; None where the group is this dataset's own."""
+    """Returns a key by which a sample's patient is found again in other datasets: "group:" and the pseudonym.
+
+    Args:
+        sample: The sample; where its group is known in its own dataset alone, the key is None.
+    """
     return f"group:{sample.group}" if sample.has_global_group_id else None
 
 
 def image_digest(image: NDArray[np.float32]) -> str:
-    """Hashes a preprocessed image, 0 to 1, by its pixels in 256 levels: the same for a picture however it is stored."""
+    """Hashes a preprocessed image by its pixels in 256 levels: equal for one picture however it is stored.
+
+    Args:
+        image: float32 of any shape, values 0 to 1.
+
+    Returns:
+        32 hexadecimal digits (BLAKE2b).
+    """
     import numpy as np
 
     levels = np.rint(image * 255.0).astype(np.uint8)

@@ -12,11 +12,14 @@ import numpy as np
 
 
 def derive_seed(seed: int, *purpose: str | int) -> int:
-    """Derives a 32-bit seed from a seed and a purpose.
+    """Derives a seed for one purpose from the seed of a run.
 
     Args:
         seed: Seed of the run.
         purpose: Words and counters that name the draw.
+
+    Returns:
+        An integer, 0 to 2**32 - 1; the same arguments always give the same one.
     """
     text = "\x1f".join([str(seed), *map(str, purpose)])
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest(), "little")

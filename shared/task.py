@@ -65,7 +65,7 @@ class PreprocessingOptions:
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Self:
-        """Puts options over the defaults.
+        """Makes the options from given values, with the default of each one that is not given.
 
         Args:
             options: Values by the names of the fields, as in `Preprocessing.options`.
@@ -126,26 +126,36 @@ class Task(Protocol):
             options: The application's own preprocessing options.
             unlabelled: Whether all images count, and labels are not read.
 
+        Returns:
+            All samples in a stable order, with their classes.
+
         Raises:
             DataError: The layout is not recognised, or a file is missing or contradictory.
         """
 
     def synthetic_domains(self) -> tuple[str, ...]:
-        """Names the domains of the synthetic dataset, without making it."""
+        """Returns the names of the domains of the synthetic dataset, without making it."""
 
     def synthetic_dataset(self, root: Path, progress: Callable[[int, int], None]) -> Path:
-        """Makes the synthetic dataset, which is used where a configuration names no source, and returns its folder.
+        """Makes the synthetic dataset, which is used where a configuration names no source.
 
         Args:
             root: Folder that it is written to, unless it lies there already.
             progress: Called with (done, total).
+
+        Returns:
+            The folder of the dataset.
 
         Raises:
             DataError: It cannot be made here, or what lies there was written by another version.
         """
 
     def is_positive(self, label: str) -> bool:
-        """Whether this class is the event that must not be missed."""
+        """Whether a class is the event that must not be missed.
+
+        Args:
+            label: Class name.
+        """
 
     def auxiliary(self, sample: Sample) -> Mapping[str, str]:
         """Returns the auxiliary labels of a sample by the name of their task, for multitask learning.
@@ -164,17 +174,33 @@ class Task(Protocol):
         """Returns the name of a class for people, at most a few words: a letter and its name, or the label itself."""
 
     def read(self, sample: Sample) -> NDArray[np.float32]:
-        """Reads the raw pixels of one sample, as in `Item.slices`.
+        """Reads the raw pixels of one sample, float32 [rows, columns] or [rows, columns, 3].
 
         Raises:
             DataError: The file is damaged.
         """
 
     def read_mask(self, sample: Sample, spec: Preprocessing) -> NDArray[np.bool_] | None:
-        """Reads the sample's mask, bool [size, size], on the grid of the preprocessed image; None where it has none."""
+        """Reads a sample's mask on the grid of the preprocessed image.
+
+        Args:
+            sample: The sample; its `mask` says where the mask is.
+            spec: The preprocessing of the image.
+
+        Returns:
+            bool [size, size]; None where the sample has no mask.
+        """
 
     def preprocess(self, pixels: NDArray[np.float32], spec: Preprocessing) -> Image:
-        """Turns raw pixels into the network's input, deterministically, alike in training and prediction."""
+        """Turns raw pixels into the network's input, deterministically, alike in training and prediction.
+
+        Args:
+            pixels: float32 [rows, columns] or [rows, columns, 3].
+            spec: The preprocessing.
+
+        Returns:
+            float32 [channels, size, size] in 0..1.
+        """
 
     def images(
         self,
@@ -193,15 +219,33 @@ class Task(Protocol):
         """
 
     def augment(self, image: Image, seed: int, kind: str = "usual") -> Image:
-        """Varies an image at random, as a pure function of its arguments; `kind` is one of `augmentations`."""
+        """Varies an image at random, as a pure function of its arguments.
+
+        Args:
+            image: float32 [channels, size, size] in 0..1.
+            seed: Seed of the variation.
+            kind: One of `augmentations`.
+
+        Returns:
+            The varied image, in the same form.
+        """
 
     def read_inputs(self, paths: Sequence[Path]) -> Iterable[Item]:
-        """Reads the inputs of `predict`, each as an item, damaged ones as refusals. Never raises for bad content."""
+        """Reads the inputs of `predict`, each as an item; a damaged one is an item with a refusal, never an exception.
+
+        Args:
+            paths: Files, folders and archives.
+        """
 
     def register_backbones(self) -> None:
         """Adds the application's own backbones to the registry."""
 
 
 def positive_classes(task: Task, classes: tuple[str, ...]) -> tuple[bool, ...]:
-    """Says for each class, in their order, whether it is the event that must not be missed."""
+    """Returns for each class whether it is the event that must not be missed; all False where the application has none.
+
+    Args:
+        task: The application.
+        classes: Class names; the result is in their order.
+    """
     return tuple(task.positive_name is not None and task.is_positive(name) for name in classes)

@@ -28,7 +28,10 @@ def build_app(task: Task, own_commands: str | None = None) -> typer.Typer:
     Args:
         task: The application.
         own_commands: Dotted name of the package with the application's own commands; a file with the name of a shared
-            one takes its place.
+            one takes its place. None: the shared commands alone.
+
+    Returns:
+        The command line, to be called without arguments.
     """
     # plain help and no rich tracebacks: importing rich's markdown would double the time to the first line
     app = typer.Typer(

@@ -10,11 +10,14 @@ AnyCommand = TypeVar("AnyCommand", bound=Callable[..., None])
 
 
 def adds_options_of(hook: Callable[..., Any]) -> Callable[[AnyCommand], AnyCommand]:
-    """Gives a command the options of a hook, in addition to its own.
+    """Makes a decorator that gives a command the options of a hook, in addition to its own.
 
     Args:
         hook: A function whose keyword-only parameters are annotated as typer's options. The command takes them as
             `**extra`, which it hands to the hook.
+
+    Returns:
+        The decorator; it changes the signature that typer reads, and returns the same command.
     """
     added = [one for one in inspect.signature(hook).parameters.values() if one.kind is one.KEYWORD_ONLY]
 
@@ -30,5 +33,5 @@ def adds_options_of(hook: Callable[..., Any]) -> Callable[[AnyCommand], AnyComma
 
 
 def no_options() -> Mapping[str, Any]:
-    """Adds no option: the hook of an application that has none of its own."""
+    """Returns an empty mapping: the default hook of `explain`, for an application that has no options of its own."""
     return {}

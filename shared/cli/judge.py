@@ -45,11 +45,15 @@ class Request:
 
 
 def open_predictor(task: Task, model: Path | None) -> tuple[Predictor, list[str]]:
-    """Opens the run that answers, and gives the lines that say which run it is.
+    """Opens the run that answers, and writes the lines that say which run it is.
 
     Args:
         task: The application.
-        model: Folder of a finished run; None: the newest under `RUNS`.
+        model: Folder of a finished run; None: the newest run of the application under `RUNS`.
+
+    Returns:
+        The predictor, and one or two lines to print: the folder of the run and, where the run rejects answers of low
+        probability, from which probability it accepts them.
 
     Raises:
         UsageError: There is no such run.
@@ -67,12 +71,16 @@ def open_predictor(task: Task, model: Path | None) -> tuple[Predictor, list[str]
 
 
 def judge(task: Task, request: Request, on_answer: OnAnswer | None = None) -> int:
-    """Classifies the inputs of a request, prints the answers, and gives the exit code.
+    """Classifies the inputs of a request, and prints the answers.
 
     Args:
         task: The application.
         request: The inputs, the model and the options of the output.
-        on_answer: Called with each answer, for output of the application's own.
+        on_answer: Called with (item, answer, record of the model, explanations) for each answer; returns plain data to
+            add to its JSON, and lines to print for a person.
+
+    Returns:
+        The exit code: 3 where an input was refused, else 4 where one was not assessed, else 0.
 
     Raises:
         UsageError: There is no folder for explanations, or no input or run of that name.

@@ -45,7 +45,14 @@ Pages = Callable[..., "Guard"]
 
 
 def add_serve(app: typer.Typer, task: "Task", pages: Pages) -> None:
-    """Adds the command `serve` to the command line of an application."""
+    """Adds the command `serve`, which serves web pages to classify and compare, to a command line.
+
+    Args:
+        app: The command line to add it to.
+        task: The application that the command works for.
+        pages: Builds the pages. It takes a `Serving` and, keyword-only, options of the application, and returns the
+            guarded ASGI application.
+    """
 
     @app.command()
     @adds_options_of(pages)

@@ -30,7 +30,11 @@ AnyCommand = TypeVar("AnyCommand", bound=Callable[..., None])
 
 
 def settings_of(config: Path | None, overrides: Sequence[str] | None) -> Config:
-    """Reads a configuration file and the overrides of it; the first override may stand where the file would.
+    """Reads a configuration file, and applies the overrides to it.
+
+    Args:
+        config: The YAML file, or a first override that stands where the file would; None: the defaults.
+        overrides: `key.sub=value` words of the command line; None: none.
 
     Raises:
         ConfigError: The file cannot be read, or a key or value is not allowed.
@@ -45,7 +49,10 @@ def settings_of(config: Path | None, overrides: Sequence[str] | None) -> Config:
 
 
 def make_folder(out: Path | None) -> None:
-    """Makes the folder for results, if one was named, before anything long begins.
+    """Makes the folder for results, with those above it; one that exists stays as it is.
+
+    Args:
+        out: The folder; None: nothing is made.
 
     Raises:
         UsageError: A file has that name.
@@ -58,7 +65,9 @@ def make_folder(out: Path | None) -> None:
 
 @contextmanager
 def reported() -> Iterator[None]:
-    """Turns the engine's errors into one line on standard error and an exit code.
+    """Gives a `with` block whose errors end the command with one line on standard error and an exit code.
+
+    An exception that is a fault of the program passes through unchanged.
 
     Raises:
         typer.Exit: With `EXIT_USAGE` for wrong usage, `EXIT_FAULT` for faulty data, weights or runs, 130 for Ctrl-C.
@@ -91,10 +100,16 @@ def _ended(line: str, code: int) -> typer.Exit:
 
 
 def takes_names(**options: Names) -> Callable[[AnyCommand], AnyCommand]:
-    """Marks the options of a command that take names of a registry, so that `options COMMAND` can list the names.
+    """Makes a decorator that marks the options of a command that take names of a registry.
+
+    `options COMMAND` then lists the names.
 
     Args:
-        options: Function that lists the allowed names, keyed by the command's parameter (`method` for `--method`).
+        options: For each marked option, a function without arguments that returns the allowed names; keyed by the
+            command's parameter (`method` for `--method`).
+
+    Returns:
+        The decorator; it marks the command, and returns it.
     """
 
     def marked(command: AnyCommand) -> AnyCommand:
@@ -105,16 +120,29 @@ def takes_names(**options: Names) -> Callable[[AnyCommand], AnyCommand]:
 
 
 def names_of(command: Callable[..., Any]) -> Mapping[str, Names]:
-    """Returns the options of a command that `takes_names` marked, with the look-up of their names; often empty."""
+    """Returns the options of a command that take names of a registry, as `takes_names` marked them.
+
+    Args:
+        command: The function of the command.
+
+    Returns:
+        For each marked parameter, a function without arguments that returns the allowed names; empty where none is
+        marked.
+    """
     marked: Mapping[str, Names] = getattr(command, "names", {})
     return marked
 
 
 def check_names(option: str, given: Sequence[str], allowed: Sequence[str]) -> None:
-    """Refuses names that an option does not take.
+    """Checks that an option takes all names that it was given.
+
+    Args:
+        option: The option as it reads in the message (`--method`).
+        given: Names from the command line; empty is allowed.
+        allowed: Names that the option takes.
 
     Raises:
-        UsageError: It says the name, the near ones and all that are allowed.
+        UsageError: A name is not allowed; the message says the name, the near ones and all that are allowed.
     """
     for name in given:
         if name not in allowed:
@@ -124,7 +152,14 @@ def check_names(option: str, given: Sequence[str], allowed: Sequence[str]) -> No
 
 
 def show_summary(run: Path) -> None:
-    """Prints the main results of a finished run, and where its report is."""
+    """Prints the main results of a finished run, and where its report is.
+
+    Args:
+        run: The run folder, with `report.json`.
+
+    Raises:
+        RunError: `report.json` is missing or damaged.
+    """
     from shared.io.atomic import read_json
 
     for line in read_json(run / "report.json")["summary"]:
@@ -133,18 +168,34 @@ def show_summary(run: Path) -> None:
 
 
 def json_line(tree: Mapping[str, Any]) -> str:
-    """Writes one answer as a line of JSON."""
+    """Writes one answer as JSON text in a single line, without a line break at its end.
+
+    Args:
+        tree: The answer as plain data; NaN and infinity are not allowed.
+    """
     line = json.dumps(tree, ensure_ascii=False, allow_nan=False)
     return line.encode("utf-8", "backslashreplace").decode()  # a file name need not be UTF-8; JSON knows \udcff
 
 
 def exit_code(statuses: Collection[str]) -> int:
-    """Returns the exit code for the `status` of all answers: refused comes before not assessed, and that before 0."""
+    """Returns the exit code of a command that judged inputs.
+
+    Args:
+        statuses: The `status` of every answer.
+
+    Returns:
+        3 where one is "refused", else 4 where one is "not assessed", else 0.
+    """
     return EXIT_REFUSED if "refused" in statuses else EXIT_NOT_ASSESSED if "not assessed" in statuses else 0
 
 
 def write_predictions(out: Path | None, lines: list[str]) -> None:
-    """Writes `predictions.jsonl` into the folder, if one was named."""
+    """Writes `predictions.jsonl` into a folder.
+
+    Args:
+        out: The folder, which exists; None: nothing is written.
+        lines: One JSON object each, without a line break.
+    """
     from shared.io.atomic import write_text
 
     if out is not None:

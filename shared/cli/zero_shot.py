@@ -47,7 +47,14 @@ class Question:
 
 
 def add_zero_shot(app: typer.Typer, task: "Task", knowledge: Knowledge) -> None:
-    """Adds the command `zero-shot` to the command line of an application."""
+    """Adds the command `zero-shot`, which recognises classes without training images, to a command line.
+
+    Args:
+        app: The command line to add it to.
+        task: The application that the command works for.
+        knowledge: Returns what the application knows of its classes; called when names of methods are listed, and when
+            the command runs.
+    """
 
     def methods_here() -> Sequence[str]:
         from shared.zero_shot.study import parse_methods

@@ -14,7 +14,7 @@ Row = tuple[str, str, str]
 
 
 def to_yaml(config: BaseModel) -> str:
-    """Writes a configuration as YAML, with every default.
+    """Writes a configuration as YAML text, with every default, in the order of its keys.
 
     Args:
         config: The resolved configuration, or a section of one.
@@ -23,7 +23,7 @@ def to_yaml(config: BaseModel) -> str:
 
 
 def describe(model: type[BaseModel], prefix: str = "") -> Iterator[Row]:
-    """Yields every key of a configuration: its full name, its default in YAML, and its description.
+    """Lists every key of a configuration with its default and its description.
 
     A key that holds a list of sections is followed by their keys as `strategy.phases[].epochs`, one that holds sections
     by name as `published.NAME.source`, and one that holds one of several sections by the keys of all of them.
@@ -31,6 +31,10 @@ def describe(model: type[BaseModel], prefix: str = "") -> Iterator[Row]:
     Args:
         model: The configuration's model, or that of a section.
         prefix: Prepended to each name, for example "strategy.".
+
+    Yields:
+        (full name, default, description) of each key. The default is YAML text, or "required" where there is none, or
+        "see the next lines" where the key holds sections.
     """
     for name, entry in model.model_fields.items():
         key, annotation = f"{prefix}{name}", entry.annotation

@@ -53,7 +53,10 @@ def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:
 
     Args:
         path: The file; None: the defaults.
-        overrides: Words of the command line, their values in YAML syntax.
+        overrides: Words of the command line, their values in YAML syntax; later ones win.
+
+    Returns:
+        The complete configuration; keys that nothing sets have their defaults.
 
     Raises:
         ConfigError: A file or override cannot be read, or the configuration has faults; the message lists all of them,
@@ -75,8 +78,11 @@ def set_by(key: str, overrides: Sequence[str]) -> list[str]:
     """Lists the overrides that set a key: the key itself, a section around it, or a key within it.
 
     Args:
-        key: Full name of the key.
+        key: Full name of the key (`strategy.epochs`).
         overrides: `key=value` words of the command line.
+
+    Returns:
+        Those of `overrides` that do, as they were given and in their order; empty where none does.
     """
     names = [(override, override.partition("=")[0]) for override in overrides]
     return [word for word, name in names if f"{key}.".startswith(f"{name}.") or name.startswith(f"{key}.")]
@@ -95,13 +101,16 @@ def _origin(key: str, path: Path | None, from_file: Mapping[str, Any], overrides
 
 
 def validate(model: type[Model], tree: Mapping[str, Any], *, origin: str, prefix: str = "") -> Model:
-    """Builds a section from plain data.
+    """Builds a section of a configuration from plain data, and checks it.
 
     Args:
         model: The section's model.
-        tree: The plain data.
-        origin: Where the data come from, for the message.
+        tree: The plain data, values by key.
+        origin: Where the data come from (a file, the command line), put in front of the message.
         prefix: Prepended to each key in the message, for example "strategy.".
+
+    Returns:
+        An instance of `model`.
 
     Raises:
         ConfigError: The data have faults; the message lists them all.
@@ -112,12 +121,15 @@ def validate(model: type[Model], tree: Mapping[str, Any], *, origin: str, prefix
 
 
 def faults_of(model: type[BaseModel], tree: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Lists the faults that keep a section from being built, each as one line with its key in front.
+    """Lists the faults that keep a section from being built.
 
     Args:
         model: The section's model.
-        tree: The plain data.
+        tree: The plain data, values by key.
         prefix: Prepended to each key, for example "strategy.".
+
+    Returns:
+        One line for each fault, with its key in front; empty where the section can be built.
     """
     return [fault.text for fault in _faults(model, tree, prefix)]
 

@@ -73,10 +73,13 @@ SplitSection = GivenSplit | FoldSplit | HeldOutSplit
 
 
 def split_shares(split: SplitSection) -> tuple[float, float, float]:
-    """Reads the shares of the groups for training, validation and test, which sum to 1.
+    """Returns the shares of the groups for training, validation and test.
 
     Args:
         split: The split section; shares that it does not state are the defaults.
+
+    Returns:
+        (training, validation, test), each 0 to 1, with sum 1.
     """
     validation = DEFAULT_SHARE if split.validation is None else split.validation
     stated = split.test if isinstance(split, GivenSplit) else None
@@ -156,12 +159,12 @@ class DataSection(Section):
 
     @property
     def target_domain(self) -> str | None:
-        """Name of the domain to adapt to, or None."""
+        """Name of the domain that training adapts to, or None where there is no target."""
         return None if self.target is None else self.target.domain
 
     @property
     def target_is_unlabelled(self) -> bool:
-        """Whether there is a target without labels."""
+        """Whether there is a target domain, and its labels are absent."""
         return self.target is not None and self.target.labels == "absent"
 
     @model_validator(mode="before")

@@ -80,7 +80,12 @@ class AuditResult:
     contradictions: tuple[Pair, ...] = ()
 
     def counts(self) -> dict[str, int]:
-        """Counts the findings for reports; `copies` is the number of images that add no picture of their own."""
+        """Counts the findings for reports.
+
+        Returns:
+            Numbers of images under `images`, `unreadable`, `blank` and `copies` (images that add no picture of their
+            own), and numbers of pairs under `pairs_pixels`, `pairs_near`, `pairs_mirrored` and `contradictions`.
+        """
         return {
             "images": len(self.clusters),
             "unreadable": len(self.unreadable),
@@ -91,12 +96,20 @@ class AuditResult:
         }
 
     def across(self, first: Iterable[int], second: Iterable[int]) -> list[Pair]:
-        """Lists the pairs with one sample in each of two sets of indices."""
+        """Lists the pairs of duplicates with one sample in each of two sets.
+
+        Args:
+            first: Indices of the samples in one set.
+            second: Indices of the samples in the other set.
+
+        Returns:
+            The pairs, sorted by index; empty where there is none.
+        """
         a, b = {int(i) for i in first}, {int(i) for i in second}
         return [p for p in self.pairs if (p.i in a and p.j in b) or (p.i in b and p.j in a)]
 
     def of_first(self, count: int) -> AuditResult:
-        """Restricts the findings to the first `count` samples."""
+        """Returns the findings on the first `count` samples alone; pairs with a later sample are left out."""
         return AuditResult(
             tuple(pair for pair in self.pairs if pair.j < count),
             self.clusters[:count],
@@ -106,9 +119,16 @@ class AuditResult:
         )
 
     def leaked(self, learning: Iterable[int], testing: Iterable[int]) -> list[int]:
-        """Lists the indices of `testing` that share a cluster with one of `learning`, sorted.
+        """Lists the samples of one set that are copies of samples of another.
 
-        Two samples share a cluster also through other copies in between.
+        Two samples are copies also where other copies link them.
+
+        Args:
+            learning: Indices of the samples to learn from.
+            testing: Indices of the samples to test on.
+
+        Returns:
+            The indices of `testing` that share a cluster with one of `learning`, sorted; empty where none does.
         """
         seen = set(self.clusters[np.fromiter(learning, dtype=np.int64)].tolist())
         return sorted(int(i) for i in testing if int(self.clusters[i]) in seen)

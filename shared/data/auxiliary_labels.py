@@ -15,12 +15,15 @@ Auxiliary = Callable[[Sample], Mapping[str, str]]
 
 
 def auxiliary_classes(samples: Sequence[Sample], auxiliary: Auxiliary, name: str) -> tuple[str, ...]:
-    """Lists the labels of an auxiliary task that occur in training, in the order in which they first do.
+    """Lists the labels of an auxiliary task that occur in training.
 
     Args:
         samples: The training samples.
         auxiliary: Returns the auxiliary labels of a sample by task (`Task.auxiliary`).
         name: Name of the auxiliary task.
+
+    Returns:
+        At least two labels without repetition, in the order in which they first occur.
 
     Raises:
         ConfigError: No sample has a label, or all have the same.

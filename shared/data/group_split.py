@@ -169,7 +169,7 @@ def few_groups(samples: Sequence[Sample], indices: Indices, count: int, seed: in
         seed: Seed of the draws.
 
     Returns:
-        The indices of the samples in those groups.
+        Those of `indices` whose samples are in the drawn groups, int64, in their order.
 
     Raises:
         DataError: There are fewer groups, or no draw of that many holds every class.

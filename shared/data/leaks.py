@@ -34,7 +34,11 @@ class Leak:
 
     @property
     def sentence(self) -> str:
-        """The leak in one sentence, with its numbers."""
+        """The leak as a sentence for reports without a full stop: how many images of the split are duplicates of
+        earlier ones.
+
+        Images that only share a group with earlier ones are counted after that.
+        """
         before = "training" if self.split == "validation" else "training or validation"
         found = f"{self.duplicates} of {self.size} {self.split} images are duplicates of {before} images"
         if others := len(self.later) - self.duplicates:
@@ -48,6 +52,9 @@ def with_their_group(named: NDArray[np.str_], units: Indices) -> NDArray[np.str_
     Args:
         named: [N] split of each sample, "" where the data name none.
         units: int64 [N], unit of each sample.
+
+    Returns:
+        A copy of `named`; "" stays where no sample of the unit is in validation or test. Test wins over validation.
     """
     sent = named.copy()
     for name in ("validation", "test"):

@@ -34,9 +34,12 @@ def load_dataset(task: Task, section: DataSection, spec: Preprocessing, root: Pa
     Args:
         task: The application.
         section: The `data` section of the configuration.
-        spec: Its options are handed to the application.
+        spec: The preprocessing, whose options are handed to the application.
         root: Folder of the synthetic data, which stand in where the section names no data.
         progress: Called with (what, done, total, note).
+
+    Returns:
+        The dataset with the samples that are asked for, and no others.
 
     Raises:
         DataError: No layout is recognised, or fewer than two classes are left to learn from.
@@ -81,6 +84,9 @@ def joined(collections: Mapping[str, Dataset]) -> Dataset:
 
     Args:
         collections: The datasets by name.
+
+    Returns:
+        One dataset with all samples; ids, groups and notes begin with the name of the collection.
     """
     samples = [
         replace(

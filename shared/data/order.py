@@ -24,7 +24,7 @@ def balanced_keys(split: Split, balance: Balance) -> NDArray[np.int64]:
 
     Args:
         split: The training split.
-        balance: What is balanced; with "none" all samples are one group.
+        balance: What is balanced: "class", "domain", or "class_and_domain"; with "none" all samples are one group.
     """
     nothing = np.zeros(len(split.labels), dtype=np.int64)
     domains = _numbered(_domains_without_copies(split))

@@ -57,6 +57,14 @@ class _Removal:
 def audited(task: Task, dataset: Dataset, progress: Progress) -> AuditResult:
     """Compares all images of a dataset with each other, and with mirror images where `task.flip_invariant`.
 
+    Args:
+        task: The application that reads the images.
+        dataset: The dataset whose samples are compared.
+        progress: Called with (what, done, total, note).
+
+    Returns:
+        The copies, label conflicts and bad files that were found, by index of the sample.
+
     Raises:
         DataError: Too many of them are the same picture.
     """
@@ -85,9 +93,12 @@ def split_data(
         section: The `data` section of the configuration.
         dataset: Labelled samples, and those of an unlabelled target.
         exclude_copies_of: Samples whose copies and patients are left out.
-        test_only: Classes that may be missing from training, as in `shared.data.group_split.draw_split`.
+        test_only: Classes that may be missing from training and validation where the data fix a test.
         seed: Seed of the split and of the draws of few labels.
         progress: Called with (what, done, total, note).
+
+    Returns:
+        The dataset without what was left out, its splits and units, and notes on what was done.
 
     Raises:
         DataError: An image cannot be read, a class has too few groups, or a split has no image left.
@@ -118,7 +129,12 @@ def split_data(
 
 
 def audit_note(result: AuditResult) -> str:
-    """Writes what an audit found as the one sentence that reports carry."""
+    """Writes what an audit found as two sentences for reports: the numbers of copies and conflicts, and how copies
+    count.
+
+    Args:
+        result: The findings of the audit.
+    """
     counts = result.counts()
     return (
         f"Looked for duplicates among {counts['images']} images: {counts['copies']} are copies of others, "

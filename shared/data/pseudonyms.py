@@ -37,7 +37,9 @@ class Pseudonymiser:
 
     @classmethod
     def of_this_user(cls) -> Pseudonymiser:
-        """Makes the pseudonymiser from `MEDTL_SALT`, or else from the user's salt file, which is made if needed.
+        """Makes a pseudonymiser with the key of this user.
+
+        The key is read from `MEDTL_SALT`, or else from the user's salt file, which is made if needed.
 
         Raises:
             ConfigError: `MEDTL_SALT` is too short, or the salt file cannot be made, is damaged, or others can read it.
@@ -56,7 +58,10 @@ class Pseudonymiser:
 
 
 def salt_file() -> Path:
-    """Returns the path of the salt file: `$XDG_CONFIG_HOME/medtl/salt`, by default below `~/.config`."""
+    """Returns the path of the salt file, whether it exists or not.
+
+    It is `$XDG_CONFIG_HOME/medtl/salt`, by default below `~/.config`.
+    """
     home = os.environ.get("XDG_CONFIG_HOME")
     return (Path(home) if home else Path.home() / ".config") / "medtl" / "salt"
 

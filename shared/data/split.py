@@ -30,20 +30,29 @@ class Split:
     grouping: Grouping
 
     def of(self, indices: NDArray[np.int64]) -> Split:
-        """Selects the samples at `indices`, int64, in that order."""
+        """Selects samples of the split, with their images, labels and grouping; no image is copied.
+
+        Args:
+            indices: int64 [M], indices of the samples, in the order of the result.
+        """
         chosen = indices.tolist()
         grouping = self.grouping.at(chosen)
         return Split([self.samples[i] for i in chosen], Chosen(self.images, chosen), self.labels[indices], grouping)
 
 
 def unlabelled(split: Split) -> Split:
-    """Copies a split without its labels, masks and auxiliary labels."""
+    """Returns a copy of a split whose labels are all -1, and whose samples have no label, mask or auxiliary labels."""
     samples = [replace(sample, label=None, mask=None, auxiliary={}) for sample in split.samples]
     return replace(split, samples=samples, labels=np.full(len(samples), -1, dtype=np.int64))
 
 
 class Chosen(Sequence[Image]):
-    """A view of the images at some indices, in their order; none is copied."""
+    """A view of some images of a sequence; none is copied.
+
+    Args:
+        images: The sequence to choose from.
+        indices: Indices into `images`, in the order of the view.
+    """
 
     def __init__(self, images: Sequence[Image], indices: Sequence[int]) -> None:
         self.images, self.indices = images, indices

@@ -45,7 +45,7 @@ class FeatureBlocks:
     """Features float32 [N, width] on disk, those of several layers concatenated; only the blocks asked for are read.
 
     Args:
-        rows: The stored features of each layer, float32 [N, width of the layer].
+        rows: For each layer, its stored features, float32 [N, width of the layer].
     """
 
     def __init__(self, rows: Sequence[ArrayView]) -> None:
@@ -154,6 +154,14 @@ def layer_keys(backbone: Backbone, spec: Preprocessing, content_hash: str) -> di
 
     That is the tensors of all stages up to it, the data, their preprocessing, and the release of this package. A
     backbone that is cut off earlier has the same keys, and so finds the same features.
+
+    Args:
+        backbone: The backbone.
+        spec: The preprocessing of the images.
+        content_hash: Hash over the bytes of the data.
+
+    Returns:
+        By name of the stage, 64 hexadecimal digits.
     """
     facts = [
         version("medtl"),
@@ -198,7 +206,15 @@ def _forward_passes(
 
 
 def stacked(images: Sequence[Image], indices: Sequence[int]) -> torch.Tensor:
-    """Stacks images into a tensor [N, channels, size, size]: uint8 if stored as bytes, else float32 in 0..1."""
+    """Stacks some images into a tensor.
+
+    Args:
+        images: Images [channels, size, size] to choose from.
+        indices: Indices of the images to stack, in order; at least one.
+
+    Returns:
+        [len(indices), channels, size, size]: uint8 if `images` are stored as bytes, else float32 in 0..1.
+    """
     if isinstance(images, Chosen):
         return stacked(images.images, [images.indices[i] for i in indices])
     if isinstance(images, ByteImages):

@@ -32,7 +32,7 @@ class FeatureSource(Protocol):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Number of rows N, and width."""
+        """(N, width): number of rows, and number of features of each."""
 
     def block(self, start: int, stop: int) -> Tensor:
         """Reads rows `start` to `stop`, float [stop - start, width], on the device of the solver."""
@@ -50,7 +50,7 @@ class InMemoryFeatures:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Number of rows N, and width."""
+        """(N, width): number of rows, and number of features of each."""
         return tuple(self.features.shape)
 
     def block(self, start: int, stop: int) -> Tensor:
@@ -72,7 +72,11 @@ class Standardiser:
 
     @classmethod
     def of(cls, features: FeatureSource) -> Standardiser:
-        """Computes mean and scale of features in one pass."""
+        """Computes mean and scale of features in one pass, block by block.
+
+        Args:
+            features: float [N, width], at least one row.
+        """
         count, width = features.shape
         first = features.block(0, 1)
         total, squares = (torch.zeros(width, dtype=torch.float64, device=first.device) for _ in range(2))
@@ -188,7 +192,14 @@ def _search(problem: _Problem, start: Tensor, max_iterations: int, tolerance: fl
 
 
 def bounds(features: FeatureSource) -> Iterator[tuple[int, int]]:
-    """Yields the bounds (start, stop) of blocks of rows that hold at most `BLOCK_VALUES` values each."""
+    """Divides features into consecutive blocks of rows that hold at most `BLOCK_VALUES` values each, or one row.
+
+    Args:
+        features: float [N, width]; without rows there is no block.
+
+    Yields:
+        (start, stop) of each block, `stop` exclusive.
+    """
     count, width = features.shape
     step = max(1, BLOCK_VALUES // width)
     return ((start, min(start + step, count)) for start in range(0, count, step))

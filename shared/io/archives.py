@@ -39,7 +39,10 @@ def is_zip(path: Path) -> bool:
 
 
 def is_archive(path: Path) -> bool:
-    """Whether a file is a zip archive: an image may end with a zip, but does not start like one."""
+    """Whether a file is a zip archive; False where it is missing or cannot be read.
+
+    An image may end with a zip, but does not start like one.
+    """
     try:
         if not path.is_file():
             return False
@@ -65,9 +68,15 @@ def require_paths(paths: Iterable[Path], advice: str) -> None:
 
 
 def list_sources(root: Path) -> list[str]:
-    """Lists all files below a folder, or all members of a zip, as sources in sorted order.
+    """Lists all files below a folder, or all members of a zip.
 
     Hidden files and the folder `__MACOSX` that macOS adds to archives are left out; links are not followed.
+
+    Args:
+        root: The folder or zip.
+
+    Returns:
+        A source for each file, `root/name` or `root::member`, sorted by name.
 
     Raises:
         DataError: `root` does not exist, is no folder or zip, cannot be listed, or the archive breaks a bound.
@@ -88,7 +97,13 @@ def list_sources(root: Path) -> list[str]:
 
 
 def archive_bytes(path: Path) -> tuple[int, int]:
-    """Reads from a zip's directory to how many bytes it unpacks, and how many files it has.
+    """Reads from a zip's directory how much it unpacks to; nothing is unpacked.
+
+    Args:
+        path: The zip.
+
+    Returns:
+        Number of bytes of all files together, and number of files.
 
     Raises:
         DataError: It is damaged or breaks a bound.
@@ -103,30 +118,53 @@ def most_unpacked(packed: int) -> int:
 
 
 def is_side_file(source: str, suffixes: Collection[str] = SIDE_FILES) -> bool:
-    """Whether a file is no image, by the suffix of its name."""
+    """Whether a file is no image, by the suffix of its name in any case.
+
+    Args:
+        source: A path, or `archive.zip::member`.
+        suffixes: Suffixes of files that are no images, in lower case with their dot.
+    """
     return PurePosixPath(source).suffix.lower() in suffixes
 
 
 def nothing_to_judge(passed_over: int) -> str:
-    """Words the refusal of a folder or zip without any image; `passed_over` other files are counted."""
+    """Writes the refusal of a folder or zip without any image, as the rest of a sentence ("contains nothing that ...").
+
+    Args:
+        passed_over: Number of files that are no images, shown in brackets; 0: not shown.
+    """
     others = f" ({passed_over} other files)" if passed_over else ""
     return f"contains nothing that can be judged{others}"
 
 
 def relative_name(source: str, root: Path) -> PurePosixPath:
-    """Returns the name of `source` below `root` (a folder or a zip)."""
+    """Returns the name of a file relative to a folder or a zip, with slashes.
+
+    Args:
+        source: The file, a path or `archive.zip::member`.
+        root: The folder or zip that it lies in.
+    """
     if SEPARATOR in source:
         return PurePosixPath(source.split(SEPARATOR, 1)[1])
     return PurePosixPath(Path(source).relative_to(root).as_posix())
 
 
 def join(root: Path, name: str) -> str:
-    """Returns the source with the name `name` below `root` (a folder or a zip)."""
+    """Returns the source of a file, `root::name` where `root` is a zip and else `root/name`, whether it exists or not.
+
+    Args:
+        root: The folder or zip.
+        name: Name of the file relative to it.
+    """
     return f"{root}{SEPARATOR}{name}" if is_zip(root) else str(root / name)
 
 
 def exists(source: str) -> bool:
-    """Whether a source exists."""
+    """Whether a file exists.
+
+    Args:
+        source: A path, or `archive.zip::member`; a folder counts as none.
+    """
     archive, separator, member = source.partition(SEPARATOR)
     if not separator:
         return Path(source).is_file()
@@ -134,7 +172,10 @@ def exists(source: str) -> bool:
 
 
 def read_source(source: str) -> bytes:
-    """Reads the bytes of one source.
+    """Reads the bytes of one file or member of an archive.
+
+    Args:
+        source: A path, or `archive.zip::member`.
 
     Raises:
         DataError: The source is missing, too large, or its archive is damaged. The message does not name the source,
@@ -179,7 +220,10 @@ def naming(source: str) -> Iterator[None]:
 
 
 def hash_sources(sources: Iterable[str]) -> str:
-    """Returns the SHA-256 of the bytes of all sources, in the order given.
+    """Computes one SHA-256 over the bytes of all sources, in the order given; returns 64 hexadecimal digits.
+
+    Args:
+        sources: Paths, or `archive.zip::member`.
 
     Raises:
         DataError: A source cannot be read; the message names it.

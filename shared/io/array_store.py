@@ -49,15 +49,28 @@ class ArrayView:
         return len(self.file)
 
     def at(self, index: int) -> Array:
-        """Returns one row as a memory-mapped view of its file."""
+        """Returns one row, without the first axis, as a memory-mapped view of its file.
+
+        Args:
+            index: Index of the row in this view, from 0.
+        """
         return self._maps[int(self.file[index])][int(self.row[index])]
 
     def block(self, start: int, stop: int) -> Array:
-        """Returns the rows from start to stop as a new array [stop - start, ...]."""
+        """Reads consecutive rows into a new array [stop - start, ...].
+
+        Args:
+            start: Index of the first row.
+            stop: Index behind the last row.
+        """
         return self.take(np.arange(start, min(stop, len(self))))
 
     def take(self, indices: NDArray[np.int64]) -> Array:
-        """Returns the rows at `indices`, in that order, as a new array [len(indices), ...]."""
+        """Reads some rows into a new array [len(indices), ...].
+
+        Args:
+            indices: Indices of the rows, in the order of the result.
+        """
         result = np.empty((len(indices), *self.shape[1:]), self.dtype)
         raw = result.reshape(-1).view(np.uint8)
         file, row, width = self.file[indices], self.row[indices], self._bytes_a_row
@@ -102,12 +115,20 @@ class ArrayStore:
             self._take_up(path, names)
 
     def missing(self, names: Sequence[str]) -> list[int]:
-        """Returns the indices of the names whose rows are not stored."""
+        """Returns the indices in `names` of those whose rows are not stored, in ascending order; empty where all
+        are."""
         return [i for i, name in enumerate(names) if name not in self._where]
 
     @contextmanager
     def adding(self, names: Sequence[str]) -> Iterator[Callable[[Array], None]]:
-        """Gives a function that stores the rows of `names` in order, block by block; all of them are kept or none."""
+        """Gives a `with` block a function that stores new rows; all of them are kept, or none where the block fails.
+
+        Args:
+            names: Names of the rows that the block stores, in their order.
+
+        Yields:
+            A function to be called with one block of rows after the other, [rows of the block, ...], of one dtype.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"{hashlib.sha256(json.dumps(names).encode()).hexdigest()[:32]}.npy"
         partial = path.with_suffix(f".{os.getpid()}.partial")
@@ -131,7 +152,14 @@ class ArrayStore:
         self._take_up(path, names)
 
     def rows(self, names: Sequence[str]) -> ArrayView:
-        """Returns a view of the rows of `names`, all of which must be stored."""
+        """Returns a view of stored rows, in the order asked for; nothing is read.
+
+        Args:
+            names: Names of the rows.
+
+        Raises:
+            KeyError: A row is not stored.
+        """
         where = np.array([self._where[name] for name in names], dtype=np.int64)
         return ArrayView(self._files, where[:, 0], where[:, 1])
 

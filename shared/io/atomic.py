@@ -19,12 +19,12 @@ from shared.errors import DataError, RunError
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a text file, UTF-8, whole or not at all."""
+    """Writes a text file, UTF-8, whole or not at all; missing folders are made, and an existing file is replaced."""
     write_bytes(path, text.encode())
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Writes a file whole or not at all."""
+    """Writes a file whole or not at all; missing folders are made, and an existing file is replaced."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
@@ -35,23 +35,38 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_array(path: Path, array: NDArray[Any]) -> None:
-    """Writes an array as `.npy`, whole or not at all; arrays of objects, which could hold code, are refused."""
+    """Writes an array as a `.npy` file whole or not at all; an existing one is replaced.
+
+    Args:
+        path: The file; missing folders are made.
+        array: The array; one of objects, which could hold code, raises ValueError.
+    """
     stream = io.BytesIO()
     np.save(stream, array, allow_pickle=False)
     write_bytes(path, stream.getvalue())
 
 
 def write_json(path: Path, tree: Any) -> None:
-    """Writes JSON whole or not at all; NaN and infinity, which JSON does not have, are refused."""
+    """Writes a JSON file whole or not at all; an existing one is replaced.
+
+    Args:
+        path: The file; missing folders are made.
+        tree: Plain data; NaN and infinity, which JSON does not have, raise ValueError.
+    """
     write_text(path, json.dumps(tree, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Gives a folder to write into, which becomes `path` when the block ends, and is deleted when the block fails.
+    """Gives a `with` block a folder to write into, which becomes `path` when the block ends.
+
+    Where the block fails, the folder is deleted.
 
     Args:
         path: A folder that does not exist or is empty.
+
+    Yields:
+        The temporary folder to write into, next to `path`.
 
     Raises:
         DataError: `path` is a file or holds something.
@@ -85,6 +100,6 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def file_hash(path: Path) -> str:
-    """Returns the SHA-256 of a file in hexadecimal."""
+    """Returns the SHA-256 of a file's bytes, 64 hexadecimal digits in lower case."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

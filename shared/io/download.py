@@ -110,7 +110,11 @@ def _check(path: Path, name: Path, url: str, size: int | None, sha256: str | Non
 
 
 def reason_of(error: Exception) -> str:
-    """Describes a network error in the words of the system or the server, without those of Python."""
+    """Describes a network error in one line, in the words of the system or the server, without those of Python.
+
+    Args:
+        error: The error; one without words is described by the name of its type.
+    """
     cause = getattr(error, "reason", None)
     if isinstance(cause, OSError):
         error = cause

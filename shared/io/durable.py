@@ -11,7 +11,15 @@ from pathlib import Path
 
 
 def write_durably(path: Path, data: bytes) -> None:
-    """Writes a new file and waits until the disk holds its bytes; its name is durable when its folder is synced."""
+    """Writes a new file and waits until the disk holds its bytes; its name is durable when its folder is synced.
+
+    Args:
+        path: The file to make, readable by the user alone.
+        data: Its bytes.
+
+    Raises:
+        FileExistsError: The file exists.
+    """
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
         stream.write(data)
         stream.flush()

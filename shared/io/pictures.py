@@ -36,7 +36,7 @@ _OPENING = threading.Lock()
 
 
 def is_picture(name: str) -> bool:
-    """Whether a file name has a suffix of the formats that `read_picture` decodes."""
+    """Whether a file name has, in any case, a suffix of the formats that `read_picture` decodes."""
     return name.lower().endswith(SUFFIXES)
 
 

@@ -43,7 +43,11 @@ def suppressed_native_stderr() -> Iterator[None]:
 
 @contextmanager
 def quiet_loggers(*names: str) -> Iterator[None]:
-    """Silences Python's warnings, and these loggers with those below them; in any number of threads."""
+    """Silences Python's warnings and some loggers while a `with` block runs; in any number of threads.
+
+    Args:
+        names: Names of the loggers; those below them are silenced too.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for name in names:

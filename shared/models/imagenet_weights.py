@@ -20,7 +20,10 @@ log = logging.getLogger(__name__)
 
 
 def cached_path(record: BackboneRecord) -> Path:
-    """Returns where torch's cache keeps the ImageNet weights of a backbone, whether they are there or not.
+    """Returns the path of the ImageNet weights of a backbone in torch's cache, whether they are there or not.
+
+    Args:
+        record: Record of the backbone.
 
     Raises:
         WeightsError: No ImageNet weights of this backbone are published.
@@ -29,7 +32,13 @@ def cached_path(record: BackboneRecord) -> Path:
 
 
 def download_weights(record: BackboneRecord) -> Path:
-    """Downloads the ImageNet weights of a backbone unless torch's cache has them, and returns the file.
+    """Downloads the ImageNet weights of a backbone unless torch's cache has them.
+
+    Args:
+        record: Record of the backbone.
+
+    Returns:
+        Path of the file in torch's cache.
 
     Raises:
         WeightsError: None are published, the download failed, or the file does not have the hash in its name.

@@ -25,7 +25,7 @@ class LocalWeights:
 
     Attributes:
         name: Name of the backbone.
-        weights: Where they are, as the option `backbone.weights` takes it.
+        weights: Path of the file or run folder, or "imagenet", as the option `backbone.weights` takes it.
     """
 
     name: str
@@ -88,7 +88,14 @@ def available_backbones(named: Sequence[Path] = ()) -> tuple[list[LocalWeights],
 
 
 def backbone_of_file(path: Path) -> str | None:
-    """Reads a backbone's name from a file's name (`vgg16-397923af.pth`, `vgg16.safetensors`); None: it has none."""
+    """Reads the name of a backbone from the name of a weights file (`vgg16-397923af.pth`, `vgg16.safetensors`).
+
+    Args:
+        path: The file; it is not opened.
+
+    Returns:
+        The longest registered name that fits; None where none does.
+    """
     fitting = [name for name in BACKBONES if path.stem == name or path.stem.startswith(f"{name}-")]
     return max(fitting, key=len, default=None)
 

@@ -43,11 +43,20 @@ class Network(nn.Module):
         return self.features_of(self.backbone(images))
 
     def features_of(self, maps: Mapping[str, Tensor]) -> Tensor:
-        """Computes features, float32 [N, feature_width], from the backbone's outputs by layer."""
+        """Computes features, float32 [N, feature_width]: the pooled outputs of the network's layers, joined in their
+        order.
+
+        Args:
+            maps: The backbone's outputs by layer, [N, C, H, W] or [N, width].
+        """
         return torch.cat([pool(maps[layer], self.pooling) for layer in self.layers], dim=1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Computes class logits, float32 [N, classes], before the temperature, of images in 0..1."""
+        """Computes class logits, float32 [N, classes], which are not yet divided by the temperature.
+
+        Args:
+            images: float32 [N, channels, size, size] in 0..1.
+        """
         logits: Tensor = self.head(self.features(images))
         return logits
 
@@ -78,9 +87,16 @@ class Calibrated(nn.Module):
         self.network = network
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Computes probabilities [N, classes], features [N, feature_width], and probabilities of each auxiliary task.
+        """Computes calibrated probabilities and features of images.
 
         The temperature divides the class logits before the softmax.
+
+        Args:
+            images: float32 [N, channels, size, size] in 0..1.
+
+        Returns:
+            Probabilities [N, classes], features [N, feature_width], and probabilities [N, its classes] of each
+            auxiliary task in turn.
         """
         features = self.network.features(images)
         auxiliary = [torch.softmax(head(features), dim=1) for head in self.network.auxiliary_heads()]

@@ -15,12 +15,15 @@ from shared.runs.record import ModelRecord, read_model_record
 
 
 def load_trained(run: Path) -> tuple[Network, ModelRecord]:
-    """Loads the network of a run, on the CPU and in evaluation mode, and its record.
+    """Loads the network of a run, and its record.
 
     The backbones of the run's application must be registered.
 
     Args:
         run: The run folder.
+
+    Returns:
+        The network, on the CPU and in evaluation mode, and the model record.
 
     Raises:
         UsageError: The run is unfinished.

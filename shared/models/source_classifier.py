@@ -34,10 +34,11 @@ def load_classifier(backbone: Backbone, spec: str) -> Classifier:
 
     Args:
         backbone: The backbone that the classifier belongs to.
-        spec: Source of the weights, as in `shared.models.weights.load_weights`; the classifier of a run is its head.
+        spec: Source of the weights: "imagenet"; a `.pth`, `.pt` or `.safetensors` file; or a finished run folder, whose
+            head is the classifier.
 
     Raises:
-        WeightsError: There is no classifier, or it has more than one layer.
+        WeightsError: There is no classifier, or it has more than one layer; "random" has none.
         RunError: The run is unfinished or was changed.
     """
     if spec == "random":

@@ -65,7 +65,14 @@ def locate_weights(backbone: Backbone, spec: str, source: Path | None = None) ->
 
 
 def find_weights(spec: str, source: Path | None) -> Path:
-    """Finds the file or the finished run folder that `spec` names, relative to `source` or to the current folder.
+    """Finds a weights file or a finished run folder.
+
+    Args:
+        spec: Path of the file or folder.
+        source: Folder in which a relative path is looked up; None: the current one.
+
+    Returns:
+        The path of the file or of the run folder.
 
     Raises:
         WeightsError: There is no such file or run.
@@ -80,7 +87,13 @@ def find_weights(spec: str, source: Path | None) -> Path:
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Reads the tensors of a file by their names, on the CPU; a `state_dict` inside is taken in place of the whole.
+    """Reads the tensors of a weights file.
+
+    Args:
+        path: A `.pth`, `.pt` or `.safetensors` file; a `state_dict` inside is taken in place of the whole.
+
+    Returns:
+        The tensors by name, on the CPU.
 
     Raises:
         WeightsError: The file has another suffix, is damaged, or holds more than tensors.
@@ -108,6 +121,10 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def list_keys(keys: Sequence[str]) -> str:
-    """Lists the first `MAX_KEYS` keys for a message, with the number of those left out; empty without any."""
+    """Writes keys for a message: the first `MAX_KEYS`, joined by commas, and the number of those left out.
+
+    Args:
+        keys: The keys; without any the text is empty.
+    """
     more = f" and {len(keys) - MAX_KEYS} more ({len(keys)} in all)" if len(keys) > MAX_KEYS else ""
     return ", ".join(keys[:MAX_KEYS]) + more

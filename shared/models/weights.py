@@ -44,7 +44,7 @@ class WeightsReport:
     folded_batch_norm: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the report as plain data for `model.json`."""
+        """Returns the report as plain data for `model.json`, with a key for each attribute."""
         return asdict(self)
 
 
@@ -98,7 +98,7 @@ def require_weights(record: BackboneRecord, spec: str, *, source: Path | None = 
 
     Args:
         record: The backbone that the weights are for.
-        spec: Source of the weights, as in `load_weights`.
+        spec: "random"; "imagenet"; a `.pth`, `.pt` or `.safetensors` file; or a finished run folder.
         source: Folder in which a relative path is looked up; None: the current one.
 
     Raises:

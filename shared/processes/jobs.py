@@ -44,7 +44,15 @@ class SerialExecutor:
     """Runs each item in a new process on this machine, one after another."""
 
     def run(self, items: Sequence[WorkItem], progress: Progress) -> Iterator[tuple[int, Any]]:
-        """Runs the items one after another; see `Workers.run`."""
+        """Runs each item in a new process, one after another; a `MedtlError` of one does not stop the others.
+
+        Args:
+            items: The items, in the order in which they are run.
+            progress: Called with ("items", finished, total, name of the running item).
+
+        Yields:
+            (index, result) of each item in turn; a `MedtlError` is the result of an item that failed.
+        """
         for index, item in enumerate(items):
             progress("items", index, len(items), item.name)
             try:

@@ -42,7 +42,15 @@ class RayWorkers:
         self.address, self.ray = address, ray
 
     def run(self, items: Sequence[WorkItem], progress: Progress) -> Iterator[tuple[int, Any]]:
-        """Runs the items on the cluster; see `shared.processes.jobs.Workers.run`. Running items report no progress.
+        """Runs the items on the cluster, each in a new process; running items report no progress.
+
+        Args:
+            items: The items to run.
+            progress: Called with ("items", finished, total, how many are left).
+
+        Yields:
+            (index, result) of each item, in the order in which they end; a `MedtlError` is the result of an item that
+            failed.
 
         Raises:
             UsageError: No cluster answers.

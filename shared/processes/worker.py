@@ -83,7 +83,11 @@ class Worker:
         return content
 
     def renew(self, work: Any) -> None:
-        """Replaces the work: the next call is made in a new child; a call in progress ends with the old work."""
+        """Replaces the work: the next call is made in a new child; a call in progress ends with the old work.
+
+        Args:
+            work: A function or an object of an importable module, pickled.
+        """
         self._work, self._outdated = work, True
 
     def kill(self) -> None:
@@ -97,7 +101,11 @@ class Worker:
         self.close()
 
     def close(self) -> str:
-        """Lets the child exit, kills it after `STOP_S`, and returns how it ended, in words."""
+        """Lets the child exit, and kills it after `STOP_S`.
+
+        Returns:
+            How it ended, in a few words: "exit code 0", the name of a signal, or "stopped" where no child was running.
+        """
         child, self._child = self._child, None
         if self._pipe is not None:
             self._pipe.close()
@@ -163,10 +171,13 @@ def run_in_subprocess(work: Callable[..., Any], *arguments: Any, progress: Repor
 
 
 def describe_exit(code: int | None) -> str:
-    """Describes in words how a process ended.
+    """Describes in a few words how a process ended.
 
     Args:
         code: `multiprocessing.Process.exitcode`; None: it has not ended yet.
+
+    Returns:
+        "exit code N", the name of the signal that killed it (for SIGKILL with a likely cause), or "not yet".
     """
     if code is None:
         return "not yet"

@@ -56,7 +56,11 @@ class UploadStatus(BaseModel):
 
     @classmethod
     def from_upload(cls, upload: Upload) -> UploadStatus:
-        """Returns the present status of an upload."""
+        """Makes the status of an upload as it is now.
+
+        Args:
+            upload: The upload; its answers are read from its folder once it is done.
+        """
         return cls(
             id=upload.name,
             state=upload.state,
@@ -68,18 +72,28 @@ class UploadStatus(BaseModel):
 
 
 def faults(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Returns the refusals of a route for its API description: those of every route, and `statuses`."""
+    """Returns the refusals of a route for its API description, as FastAPI's argument `responses` takes them.
+
+    Args:
+        statuses: HTTP statuses of this route, in addition to 401, 403 and 421, which every route has.
+
+    Returns:
+        `{"model": Fault}` by status.
+    """
     return {status: {"model": Fault} for status in (401, 403, 421, *statuses)}
 
 
 def build(site: Site, router: APIRouter, context: ResultContext, kinds: Sequence[str] = ("",)) -> Guard:
-    """Builds the application of a site.
+    """Builds the web application of a site.
 
     Args:
         site: Run, uploads, workers and templates.
         router: Routes that only this application has.
-        context: Computes the variables of its page of results.
+        context: Called with (request, upload, answers); returns the further variables of the page of results.
         kinds: Kinds of uploads that a sender may state; the first one is the default.
+
+    Returns:
+        The ASGI application with its access rules; it closes the site when it ends.
     """
 
     @asynccontextmanager
@@ -110,7 +124,7 @@ def build(site: Site, router: APIRouter, context: ResultContext, kinds: Sequence
 
 
 def read_answers(upload: Upload) -> list[dict[str, Any]]:
-    """Reads the answers of an upload; empty before it is done."""
+    """Reads the answers of an upload, one for each item, as `predict --json` prints them; empty before it is done."""
     path = upload.results / ANSWERS
     found: list[dict[str, Any]] = json.loads(path.read_bytes()) if upload.state == "done" and path.exists() else []
     return found

@@ -62,7 +62,11 @@ ENTRANCE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address to listen on can be reached from this machine only."""
+    """Whether an address to listen on can be reached from this machine only.
+
+    Args:
+        host: "localhost" or an IP address; any other name counts as reachable.
+    """
     if host == "localhost":
         return True
     try:
@@ -88,7 +92,10 @@ class Access:
 
     @classmethod
     def for_host(cls, host: str) -> Access:
-        """Makes the rules of a server on `host`, with the token of `MEDTL_TOKEN` or else a new one.
+        """Makes the rules of a server, with the token of `MEDTL_TOKEN` or else a new one.
+
+        Args:
+            host: Address that the server listens on; on a loopback address pages may be read without the token.
 
         Raises:
             ConfigError: `MEDTL_TOKEN` is too short.
@@ -106,17 +113,26 @@ class Access:
         return cls(token, local, names)
 
     def derived(self, purpose: str) -> str:
-        """Derives a value for a purpose that cannot be made without the token."""
+        """Derives a value that cannot be made without the token, 64 hexadecimal digits; another one for each purpose.
+
+        Args:
+            purpose: Word that names the use ("csrf").
+        """
         return hmac.new(self.token.encode(), purpose.encode(), hashlib.sha256).hexdigest()
 
     @property
     def csrf(self) -> str:
-        """The value that our pages send with every request that changes something."""
+        """The value that our pages send with every request that changes something, 64 hexadecimal digits."""
         return self.derived("csrf")
 
 
 def equal_secrets(given: str, expected: str) -> bool:
-    """Whether two secrets are equal; compared in constant time."""
+    """Whether two secrets are equal; compared in constant time.
+
+    Args:
+        given: Text from a request.
+        expected: The secret.
+    """
     return hmac.compare_digest(given.encode(errors="replace"), expected.encode())
 
 

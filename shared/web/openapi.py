@@ -7,7 +7,15 @@ from typing import Any
 
 
 def list_operations(openapi: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Lists the operations of an OpenAPI document: `method`, `path`, `words`, `takes`, `parameters`, `responses`."""
+    """Lists the operations of an OpenAPI document.
+
+    Args:
+        openapi: The document as plain data.
+
+    Returns:
+        For each operation its `method` in capitals, `path`, `words` (description), `takes` (content types, joined by
+        commas), `parameters` (each with `name` and `kind`) and `responses` (pairs of status and description).
+    """
     return [
         {
             "method": method.upper(),
@@ -28,7 +36,10 @@ def form_of_files(fewest: int, most: int | None = None, **fields: Mapping[str, A
     Args:
         fewest: Smallest number of files.
         most: Largest number of files; None: not stated.
-        fields: By name, the schemas of the other fields, all of which are required.
+        fields: By name, the JSON schemas of the other fields, all of which are required.
+
+    Returns:
+        A mapping with the key `requestBody`: a multipart form whose part `files` holds the files.
     """
     files = {"type": "array", "minItems": fewest, "items": {"type": "string", "format": "binary"}}
     if most is not None:

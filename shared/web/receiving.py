@@ -87,7 +87,11 @@ async def receive(
 
 
 def upload_path(folder: Path, name: str) -> Path:
-    """Returns the path in `folder` of an uploaded file with the given name.
+    """Returns the path that an uploaded file gets; nothing is made.
+
+    Args:
+        folder: Folder of the upload.
+        name: The file's name as it was sent, with slashes between folders.
 
     Raises:
         UploadRefused: The name leads out of the folder, or no file can have it.

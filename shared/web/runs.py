@@ -44,12 +44,15 @@ class RunEntry:
 
 
 def find_runs(root: Path, task: str, also: Path) -> dict[str, RunEntry]:
-    """Finds the finished runs of an application by name, the newest first; unreadable ones are left out.
+    """Finds the finished runs of an application; unreadable ones are left out.
 
     Args:
         root: Folder of runs; it need not exist.
         task: Name of the application.
-        also: A run that may be in another folder: the one that answers.
+        also: Folder of a run that may be elsewhere: the one that answers.
+
+    Returns:
+        At most `MAX_RUNS` runs by the name of their folder, the newest first.
     """
     folders = {folder.name: folder for folder in root.iterdir() if is_finished(folder)} if root.is_dir() else {}
     folders[also.name] = also
@@ -67,7 +70,15 @@ def find_runs(root: Path, task: str, also: Path) -> dict[str, RunEntry]:
 
 
 def compare_runs(left: RunEntry, right: RunEntry) -> list[dict[str, str]]:
-    """Compares two runs in rows of facts and test results, each with `measure`, `left` and `right` in words."""
+    """Compares two runs: the facts of their training, then their test results.
+
+    Args:
+        left: The run of the left column.
+        right: The run of the right column.
+
+    Returns:
+        Rows of texts for a table, each with the keys `measure`, `left` and `right`.
+    """
     facts = [
         {"measure": name, "left": a, "right": b} for (name, a), (_, b) in zip(_facts(left), _facts(right), strict=True)
     ]

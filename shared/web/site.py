@@ -62,6 +62,9 @@ class Site:
     def answer_with(self, run: Path) -> None:
         """Makes another run the one that pages show; the caller renews the workers.
 
+        Args:
+            run: Folder of a finished run.
+
         Raises:
             RunError: The folder is no finished run.
         """
@@ -75,7 +78,14 @@ class Site:
         self.store.close()
 
     def page(self, request: Request, template: str, status: int = 200, **variables: Any) -> HTMLResponse:
-        """Renders a template with its variables and those of every page."""
+        """Renders a page.
+
+        Args:
+            request: The request; its path marks the present page.
+            template: File name of the template.
+            status: HTTP status of the response.
+            variables: Variables of the template, in addition to those of every page; they win over these.
+        """
         common: Mapping[str, Any] = {
             "task": self.task,
             "model": self.run.name,
@@ -88,7 +98,10 @@ class Site:
         return HTMLResponse(self._templates.get_template(template).render({**common, **variables}), status)
 
     def upload(self, name: str) -> Upload:
-        """Returns the upload with the given name.
+        """Returns an upload.
+
+        Args:
+            name: The upload's random name, as in addresses.
 
         Raises:
             HTTPException: 404 where there is none.
@@ -99,7 +112,10 @@ class Site:
         return upload
 
     def finished_upload(self, name: str) -> Upload:
-        """Returns the judged upload with the given name.
+        """Returns an upload that was judged.
+
+        Args:
+            name: The upload's random name, as in addresses.
 
         Raises:
             HTTPException: 404 where there is none, 409 where it is not judged.
@@ -115,7 +131,11 @@ class Site:
         self.start(self._judge(upload))
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Starts a coroutine in the background; no request waits for it."""
+        """Starts a coroutine in the background; no request waits for it.
+
+        Args:
+            work: The coroutine; its result is dropped.
+        """
         task = asyncio.create_task(work)
         self._tasks.add(task)  # asyncio itself keeps no reference to it
         task.add_done_callback(self._tasks.discard)
@@ -132,7 +152,12 @@ class Site:
             upload.finish()
 
     async def wait(self, upload: Upload, seconds: float) -> None:
-        """Waits until an upload is judged, or until the seconds are over."""
+        """Waits until an upload is judged or has failed, or until the time is over.
+
+        Args:
+            upload: The upload.
+            seconds: Longest time to wait.
+        """
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await upload.finished.wait()

@@ -45,7 +45,13 @@ class UploadWork:
         return Predictor(self.run, self.task.name, self.task.preprocess, threads=self.threads)
 
     def items(self, files: Path) -> Iterator[tuple[Item, str]]:
-        """Reads every item of an upload; yields (item, its name as the user sent it).
+        """Reads every item of an upload.
+
+        Args:
+            files: Folder of the uploaded files.
+
+        Yields:
+            (item, its name as the user sent it).
 
         Raises:
             InputRefused: An archive unpacks to too much, or there are too many items.
@@ -60,7 +66,14 @@ class UploadWork:
             yield item, name_in_upload(item.name, files)
 
     def item(self, files: Path, index: int) -> tuple[Item, str]:
-        """Reads one item of an upload again, and its name as the user sent it.
+        """Reads one item of an upload again.
+
+        Args:
+            files: Folder of the uploaded files.
+            index: Number of the item, from 0.
+
+        Returns:
+            The item, and its name as the user sent it.
 
         Raises:
             InputRefused: There is no item of that number.
@@ -90,13 +103,21 @@ class UploadWork:
 
 
 def name_in_upload(name: str, files: Path) -> str:
-    """Removes the server's folder from the name of an item."""
+    """Returns the name of an item as the user sent it, without the server's folder.
+
+    Args:
+        name: Name of the item, with the folder in front or within it.
+        files: Folder of the uploaded files, which is removed.
+    """
     within = name.removeprefix(f"{files}{os.sep}")
     return within if within != name else name.replace(str(files), "upload", 1)
 
 
 def check_archives(files: Path) -> None:
     """Checks by their directories how much the archives of an upload unpack to, before anything is unpacked.
+
+    Args:
+        files: Folder of the uploaded files.
 
     Raises:
         InputRefused: They unpack to too many bytes or files.

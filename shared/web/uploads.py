@@ -76,11 +76,16 @@ class Upload:
 
     @property
     def left_s(self) -> float:
-        """Seconds until the upload is deleted."""
+        """Seconds from now until the upload is deleted; never below 0."""
         return max(0.0, self.deleted_at - time.monotonic())
 
     def finish(self, reason: str | None = None) -> None:
-        """Sets the state to `done`, or to `failed` for a reason."""
+        """Marks the upload as finished, and measures its size on disk.
+
+        Args:
+            reason: Reason of a failure, one line without identifiers, for the state `failed`; None: the state is
+                `done`.
+        """
         self.state, self.reason = ("done" if reason is None else "failed"), reason
         self.bytes = folder_bytes(self.folder)
         self.finished.set()
@@ -109,7 +114,10 @@ class UploadStore:
         self._uploads: dict[str, Upload] = {}
 
     def new(self, kind: str = "") -> Upload:
-        """Adds an empty upload.
+        """Adds an upload without files, and makes its folders.
+
+        Args:
+            kind: Kind that the user stated; "" where the application has one kind.
 
         Raises:
             StoreFull: The store holds `MAX_UPLOADS` uploads.
@@ -124,12 +132,16 @@ class UploadStore:
         return upload
 
     def get(self, name: str) -> Upload | None:
-        """Returns the upload with the given name; None where there is none."""
+        """Returns an upload; None where there is none, or it was deleted.
+
+        Args:
+            name: The upload's random name, as in addresses.
+        """
         return self._uploads.get(name)
 
     @property
     def free_bytes(self) -> int:
-        """Bytes that may still be stored."""
+        """Bytes that finished uploads leave free, of the most that the store may hold."""
         return MAX_STORE_BYTES - sum(upload.bytes for upload in self._uploads.values())
 
     def delete(self, upload: Upload) -> None:
@@ -163,7 +175,7 @@ class UploadStore:
 
 
 def folder_bytes(folder: Path) -> int:
-    """Returns the bytes of all files below a folder."""
+    """Returns the bytes of all files below a folder; 0 where it is missing."""
     total = 0
     with suppress(OSError):  # it may be deleted meanwhile
         total = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -33,7 +33,15 @@ class WorkerPool:
         self._threads = ThreadPoolExecutor(count, "worker")
 
     async def call(self, method: str, *arguments: Any, progress: Report = lambda *_: None) -> Any:
-        """Calls a method of the work in the first free process; `progress` is called from another thread.
+        """Calls a method of the work in the first free process.
+
+        Args:
+            method: Name of the method.
+            arguments: Its arguments without the last one, the `Report`; pickled, as is the result.
+            progress: Receives what the method reports; called from another thread.
+
+        Returns:
+            What the method returned.
 
         Raises:
             WorkFailed: The method raised an error, took too long, or ended its process.
@@ -43,7 +51,11 @@ class WorkerPool:
         )
 
     def renew(self, work: Any) -> None:
-        """Replaces the work of all processes: each starts anew with its next call."""
+        """Replaces the work of all processes: each starts anew with its next call.
+
+        Args:
+            work: Object of an importable module, pickled.
+        """
         for worker in self._workers:
             worker.renew(work)
 

@@ -40,7 +40,12 @@ def _rules() -> Sequence[str]:
 
 
 def add(app: typer.Typer, task: "Task") -> None:
-    """Adds the command `adapt` to the command line of an application."""
+    """Adds the command `adapt`, which adapts a model to an unlabelled domain, to a command line.
+
+    Args:
+        app: The command line to add it to.
+        task: The application that the command works for.
+    """
 
     @app.command()
     @takes_names(strategy=_strategies, rule=_rules)
@@ -150,7 +155,15 @@ def _adapt(task: "Task", config: "Config", plan: "Plan", folder: Path) -> None:
 
 
 def folder_name(config: "Config") -> str:
-    """Names the folder of an adaptation after its source and target, so that each pair has one of its own."""
+    """Names the folder of an adaptation after its source and target, so that each pair has one of its own.
+
+    Args:
+        config: The configuration of the adaptation, with a target domain.
+
+    Returns:
+        A folder name without a path, `NAME-SOURCES-to-TARGET-seedN`: sources are joined by `+`, or `all` where none is
+        named; characters other than letters, digits and `._+-` become `-`.
+    """
     data = config.data
     origin = "+".join(name for name in data.collections or data.domains if name != data.target_domain)
     name = f"{config.name}-{origin or 'all'}-to-{data.target_domain}-seed{config.seed}"

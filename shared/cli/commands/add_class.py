@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 
 def add(app: typer.Typer, task: "Task") -> None:
-    """Adds the command `add-class` to the command line of an application."""
+    """Adds the command `add-class`, which adds a class to a model from a few examples, to a command line.
+
+    Args:
+        app: The command line to add it to.
+        task: The application that the command works for.
+    """
 
     @app.command()
     def add_class(

@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 
 def add(app: typer.Typer, task: "Task") -> None:
-    """Adds the command `advise` to the command line of an application."""
+    """Adds the command `advise`, which measures which settings suit a dataset, to a command line.
+
+    Args:
+        app: The command line to add it to.
+        task: The application that the command works for.
+    """
 
     @app.command()
     def advise(

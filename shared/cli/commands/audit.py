@@ -26,12 +26,28 @@ writes files of its own into the folder and gives the lines to print."""
 
 
 def no_further_search(dataset: "Dataset", out: Path | None, progress: "Progress") -> Sequence[str]:
-    """Finds nothing: the hook of an application that adds no search of its own to `audit`."""
+    """Returns no lines: the default hook of `audit`, for an application that adds no search of its own.
+
+    Args:
+        dataset: The audited samples; not used.
+        out: Folder for results, or None; not used.
+        progress: Receives progress; not used.
+
+    Returns:
+        An empty sequence, in place of lines to print.
+    """
     return ()
 
 
 def add(app: typer.Typer, task: "Task", search_further: FurtherSearch = no_further_search) -> None:
-    """Adds the command `audit` to the command line of an application."""
+    """Adds the command `audit`, which finds copies, label conflicts and bad files, to a command line.
+
+    Args:
+        app: The command line to add it to.
+        task: The application that reads the images.
+        search_further: Searches more after the audit. It takes the dataset, the folder for results (or None), a
+            `Progress` and, keyword-only, options of the application, and returns lines to print.
+    """
 
     @app.command()
     @adds_options_of(search_further)

@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
 
 def add(app: typer.Typer, task: "Task") -> None:
-    """Adds the command `backbones` to the command line of an application."""
+    """Adds the command `backbones`, which lists the networks that can be trained, to a command line.
+
+    Args:
+        app: The command line to add it to.
+        task: The application that the command works for.
+    """
 
     @app.command()
     def backbones() -> None:

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 
 def add(app: typer.Typer, task: "Task") -> None:
-    """Adds the command `compare` to the command line of an application."""
+    """Adds the command `compare`, which compares backbones, strategies and seeds, to a command line.
+
+    Args:
+        app: The command line to add it to.
+        task: The application that the command works for.
+    """
 
     @app.command()
     def compare(

@@ -21,7 +21,12 @@ DEFAULT_FOLDS = 5
 
 
 def add(app: typer.Typer, task: "Task") -> None:
-    """Adds the command `crossval` to the command line of an application."""
+    """Adds the command `crossval`, which cross-validates by folds or left-out domains, to a command line.
+
+    Args:
+        app: The command line to add it to.
+        task: The application that the command works for.
+    """
 
     @app.command()
     def crossval(

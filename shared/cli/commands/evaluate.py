@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 
 
 def add(app: typer.Typer, task: "Task") -> None:
-    """Adds the command `evaluate`; its options on use (prevalence, costs) exist only with a positive class."""
+    """Adds the command `evaluate`, which evaluates a model on its test or on new data, to a command line.
+
+    Its options on use (prevalence, costs) exist only where the application has a positive class.
+
+    Args:
+        app: The command line to add it to.
+        task: The application that the command works for.
+    """
     context = no_options if task.positive_name is None else _usage_context
 
     @app.command()

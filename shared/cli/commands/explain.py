@@ -21,13 +21,13 @@ EXPLAINED = Path("explained")
 
 
 def add(app: typer.Typer, task: "Task", more_options: Callable[..., Mapping[str, Any]] = no_options) -> None:
-    """Adds the command `explain` to the command line of an application.
+    """Adds the command `explain`, which shows which pixels moved an answer, to a command line.
 
     Args:
-        app: The application's commands.
-        task: The application.
-        more_options: Takes, keyword-only, options of the application; gives arguments of
-            `shared.reporting.explainer.Explainer`.
+        app: The command line to add it to.
+        task: The application that the command works for.
+        more_options: Takes, keyword-only, options of the application; returns arguments of
+            `shared.reporting.explainer.Explainer` by name.
     """
 
     @app.command()

@@ -26,7 +26,12 @@ Section = Callable[[], Iterator[str]]
 
 
 def add(app: typer.Typer, task: "Task") -> None:
-    """Adds the command `options` to the command line of an application."""
+    """Adds the command `options`, which lists the keys of a configuration, to a command line.
+
+    Args:
+        app: The command line to add it to.
+        task: The application that the command works for.
+    """
 
     @app.command()
     def options(

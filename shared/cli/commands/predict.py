@@ -22,7 +22,14 @@ Judge = Callable[..., int]
 
 
 def add(app: typer.Typer, task: "Task", judge_inputs: Judge = judge) -> None:
-    """Adds the command `predict` to the command line of an application."""
+    """Adds the command `predict`, which classifies inputs with a trained model, to a command line.
+
+    Args:
+        app: The command line to add it to.
+        task: The application that reads the inputs.
+        judge_inputs: Carries the command out. It takes the task, a `Request` and, keyword-only, options of the
+            application, and returns the exit code.
+    """
 
     @app.command()
     @adds_options_of(judge_inputs)

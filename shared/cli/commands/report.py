@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 
 def add(app: typer.Typer, task: "Task") -> None:
-    """Adds the command `report` to the command line of an application."""
+    """Adds the command `report`, which prints the main results of a run, to a command line.
+
+    Args:
+        app: The command line to add it to.
+        task: The application that the command works for.
+    """
 
     @app.command()
     def report(run: RunArgument) -> None:

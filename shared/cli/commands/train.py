@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 
 def add(app: typer.Typer, task: "Task") -> None:
-    """Adds the command `train` to the command line of an application."""
+    """Adds the command `train`, which trains a model and evaluates it, to a command line.
+
+    Args:
+        app: The command line to add it to.
+        task: The application that the command works for.
+    """
 
     @app.command(epilog=f"Strategies: {', '.join(strategy_names())}. `{task.name} options` lists all keys.")
     def train(

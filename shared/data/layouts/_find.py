@@ -9,13 +9,16 @@ from shared.errors import DataError
 
 
 def find_layout(source: Path, search: Search, *, unlabelled: bool = False) -> Layout:
-    """Asks each layout, by priority, whether it recognises the data.
+    """Finds the layout of a dataset: asks each known layout, by priority, whether it recognises the files.
 
     Args:
         source: Folder, zip or table.
         search: What the application looks for.
         unlabelled: Whether labels are not asked for: a table needs no column of them, and without a table every image
             counts, whatever its folder is called.
+
+    Returns:
+        The layout of the only rule of the highest priority that recognises the files.
 
     Raises:
         DataError: No layout is recognised, several are, or the one that is has faults.

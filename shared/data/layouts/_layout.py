@@ -65,11 +65,22 @@ class ImageEntry:
     auxiliary: Mapping[str, str] = field(default_factory=dict)
 
     def cell(self, column: str) -> str:
-        """Returns the text in one of the application's own columns, empty where there is none."""
+        """Returns the text in one of the application's own columns; empty where the column or its text is missing.
+
+        Args:
+            column: Key of the column in `Search.columns`.
+        """
         return self.cells.get(column, "")
 
     def within_domain(self, name: str) -> str:
-        """Makes the name of a folder or file unique across domains: patient 7 of two sites are two patients."""
+        """Makes the name of a folder or file unique across domains: patient 7 of two sites are two patients.
+
+        Args:
+            name: The name; empty where there is none.
+
+        Returns:
+            `DOMAIN/NAME`; `name` itself where it is empty or the image has no domain.
+        """
         return f"{self.domain}/{name}" if self.domain and name else name
 
 
@@ -93,6 +104,10 @@ class Listing:
     def of(cls, source: Path, *, unlabelled: bool = False) -> Listing:
         """Lists a folder or zip, or takes a file that some layout accepts by its own path.
 
+        Args:
+            source: The folder, the zip or the file.
+            unlabelled: Whether labels are not asked for.
+
         Raises:
             DataError: `source` is none of these, or cannot be listed.
         """
@@ -102,7 +117,11 @@ class Listing:
         return cls(source, files, unlabelled=unlabelled)
 
     def images(self, search: Search) -> list[str]:
-        """Returns the names of the files that may be images."""
+        """Returns the names of the files that may be images, relative to `root`.
+
+        Args:
+            search: What the application looks for; its `is_image` decides.
+        """
         return [name for name in self.files if search.is_image(name)]
 
 
@@ -129,19 +148,23 @@ class Layout:
     unlabelled: bool = False
 
     def source(self, path: str) -> str:
-        """Returns the source of a file, whether it exists or not."""
+        """Returns the source of a file, a path or `archive.zip::member`, whether the file exists or not.
+
+        Args:
+            path: File name relative to `folder`, as in `ImageEntry.path`.
+        """
         name = f"{self.folder}{path}"
         return self.files.get(name) or join(self.root, name)
 
     def file(self, path: str, what: str = "file") -> str:
-        """Returns the source of a file that must exist.
+        """Returns the source of a file that must exist: a path, or `archive.zip::member`.
 
         Args:
-            path: Its name, as in `ImageEntry.path`.
-            what: What the message calls it; it does not show the name, which may be a patient's.
+            path: File name relative to `folder`, as in `ImageEntry.path`.
+            what: What the message calls the file; it does not show the name, which may be a patient's.
 
         Raises:
-            DataError: It does not exist, or the path is empty.
+            DataError: The file does not exist, or `path` is empty.
         """
         if not path:
             raise DataError(f"the path of the {what} is empty; give one")

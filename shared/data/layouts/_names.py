@@ -17,15 +17,28 @@ _SPLIT_NAMES = {spelling: name for name, spellings in _SPLITS.items() for spelli
 
 
 def split_name(name: str) -> str | None:
-    """Returns the split that a word such as `Training` or `val` means, or None."""
+    """Returns the split that a word such as `Training` or `val` means.
+
+    Args:
+        name: The word, in any case.
+
+    Returns:
+        "train", "validation" or "test"; None where the word means none.
+    """
     return _SPLIT_NAMES.get(name.strip().lower())
 
 
 def parse_split(text: str) -> str | None:
-    """Returns the split that an entry names, or None where it is empty.
+    """Reads the split that a field of a table names.
+
+    Args:
+        text: The field, in any case.
+
+    Returns:
+        "train", "validation" or "test"; None where the field is empty.
 
     Raises:
-        DataError: The entry is a word that names no split.
+        DataError: The field is a word that names no split.
     """
     if text and split_name(text) is None:
         raise DataError(f"the split is {text!r}; allowed are train, validation, test or nothing")
@@ -33,20 +46,31 @@ def parse_split(text: str) -> str | None:
 
 
 def normal_path(path: str) -> str:
-    """Writes a path of a table with slashes and without detours; an empty one stays empty."""
+    """Writes a path of a table with slashes and without detours (`.`, `..`); an empty one stays empty."""
     return posixpath.normpath(path.replace("\\", "/")) if path else ""
 
 
 def natural(path: str) -> tuple[tuple[int, int, str], ...]:
-    """Returns a key that sorts `image 10` behind `image 9`."""
+    """Makes a sort key for a path, by which `image 10` comes behind `image 9`.
+
+    Returns:
+        One tuple for each part of the path: (0, number, "") for digits, (1, 0, text) for other text.
+    """
     parts = re.split(r"([0-9]+)", path)
     return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part)
 
 
 def wrapping_folder(names: Iterable[str], is_class: Callable[[str], bool]) -> str:
-    """Returns the one folder above everything, with its slash (`brain_tumor_dataset/`), or "" where there is none.
+    """Finds the one folder that holds all files of a dataset that lie in folders.
 
     A folder that names a split or a known class wraps nothing, and neither does one that holds files alone.
+
+    Args:
+        names: File names with slashes.
+        is_class: Whether a folder of that name is that of a known class.
+
+    Returns:
+        The folder's name with its slash (`brain_tumor_dataset/`), or "" where there is none.
     """
     split_up = [name.split("/") for name in names]
     tops = {parts[0] for parts in split_up if len(parts) > 1}
@@ -67,5 +91,13 @@ def names_below(names: Iterable[str], folder: str) -> list[str]:
 
 
 def left_out(count: int, what: str) -> tuple[str, ...]:
-    """Writes the note on files that were left out; none where there are none."""
+    """Writes the note on files that were left out.
+
+    Args:
+        count: Number of files that were left out.
+        what: What the files are, as it reads after "files that are" ("no image").
+
+    Returns:
+        One sentence in a tuple; an empty tuple where `count` is 0.
+    """
     return (f"{count} files that are {what} were left out.",) if count else ()

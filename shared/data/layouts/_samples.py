@@ -13,11 +13,14 @@ from shared.samples import Sample
 
 
 def collect(layout: Layout, samples_of: Callable[[ImageEntry], Iterable[Sample]]) -> list[Sample]:
-    """Makes the samples of all entries, in natural order of their paths.
+    """Makes the samples of all entries of a layout.
 
     Args:
         layout: The layout that was found, with its entries.
         samples_of: Makes the samples of one entry; raises DataError where what the entry says cannot be.
+
+    Returns:
+        The samples in natural order of their paths, those of one file in the order of its frames.
 
     Raises:
         DataError: Entries are faulty or name the same image twice; all of them are counted.
@@ -39,14 +42,17 @@ def collect(layout: Layout, samples_of: Callable[[ImageEntry], Iterable[Sample]]
 
 
 def synthetic_mark(layout: Layout, name: str) -> Mapping[str, object] | None:
-    """Reads the file that marks a dataset as synthetic, next to its table or its folders; None where none does.
+    """Reads the file that marks a dataset as synthetic, next to its table or its folders.
 
     Args:
         layout: The layout of the dataset.
         name: Name of the file, a JSON object in which `synthetic` is true.
 
+    Returns:
+        The whole JSON object; None where there is no such file, or it does not say `synthetic`.
+
     Raises:
-        DataError: The file is damaged.
+        DataError: The file is not JSON.
     """
     mark = layout.source(name)
     if not exists(mark):

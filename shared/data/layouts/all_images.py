@@ -8,7 +8,14 @@ from shared.errors import DataError
 
 
 def recognise(listing: Listing, search: Search) -> Layout | None:
-    """Recognises every image, in natural order of names.
+    """Recognises every image as an unlabelled sample, in natural order of names.
+
+    Args:
+        listing: The files of the dataset.
+        search: What the application looks for; its `is_image` decides.
+
+    Returns:
+        The layout, with a note on files that are no image; None where labels are asked for.
 
     Raises:
         DataError: There is no image.

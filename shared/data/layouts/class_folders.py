@@ -10,7 +10,16 @@ from shared.data.layouts._names import left_out, names_below, split_name, wrappi
 
 
 def recognise(listing: Listing, search: Search) -> Layout | None:
-    """Recognises folders by class, known or not; files in no folder, or that are no image, are left out with a note."""
+    """Recognises images in a folder for each class, whether the application knows the class or not.
+
+    Args:
+        listing: The files of the dataset.
+        search: What the application looks for.
+
+    Returns:
+        The layout, with a note on files that are in no folder or no image; None where no image lies in a folder, or
+        labels are not asked for.
+    """
     if listing.unlabelled:
         return None
     images = listing.images(search)

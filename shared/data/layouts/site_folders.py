@@ -18,9 +18,17 @@ SHAPES = (("site", "class"), ("split", "site", "class"), ("site", "split", "clas
 
 
 def recognise(listing: Listing, search: Search) -> Layout | None:
-    """Recognises sites by the known classes below them; files in no folder, or that are no image, are left out.
+    """Recognises sites, each a folder with folders of known classes below it.
 
     One folder above everything is a wrapping folder and no site: nothing says which of the two it is.
+
+    Args:
+        listing: The files of the dataset.
+        search: What the application looks for; its `is_class` decides which classes are known.
+
+    Returns:
+        The layout, with notes on the sites and on files that are in no folder or no image; None where there are no
+        sites, or labels are not asked for.
 
     Raises:
         DataError: Some images lie in sites, and others at another depth.

@@ -21,6 +21,13 @@ AUXILIARY = re.compile(r"label:\s*([a-z][a-z0-9_]*)")
 def recognise(listing: Listing, search: Search) -> Layout | None:
     """Recognises the table that was given, or the only table in the tree that is nearest to its root.
 
+    Args:
+        listing: The files of the dataset.
+        search: What the application looks for; its `columns` are read.
+
+    Returns:
+        The layout, with an entry for each row; None where there is no table.
+
     Raises:
         DataError: There are several, or the table is damaged.
     """
@@ -40,6 +47,9 @@ def read_table(data: bytes, columns: Mapping[str, Sequence[str]], *, unlabelled:
         columns: The columns that are read, each with the headings under which to look for it; `path` and `label` must
             be among them and in the table. Other columns are left alone, but for auxiliary labels (`label:plane`).
         unlabelled: Whether `label` is neither needed nor read.
+
+    Returns:
+        One entry for each row below the heading, in order.
 
     Raises:
         DataError: It is no such table, lacks a column for path or label, or has no row.

@@ -15,7 +15,10 @@ from shared.models.backbones.record import BACKBONES, BackboneRecord
 
 
 def find_backbone(name: str) -> BackboneRecord:
-    """Finds the record of a backbone; that of `timm/<name>` is made here, where timm is installed.
+    """Finds the record of a backbone.
+
+    Args:
+        name: A registered name, or `timm/MODEL` for a model of timm where that is installed.
 
     Raises:
         UnknownNameError: There is no such backbone, or timm is not installed.

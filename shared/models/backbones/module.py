@@ -62,7 +62,14 @@ class Backbone(nn.Module):
 
     @torch.no_grad()
     def gives_maps(self, size: int) -> dict[str, bool]:
-        """Tests for each wanted layer whether it gives feature maps, and not vectors, for images of side `size`."""
+        """Tests which of the wanted layers give feature maps, and not vectors.
+
+        Args:
+            size: Side of the images, in pixels.
+
+        Returns:
+            By name of the layer, whether its output is a feature map [N, C, H, W].
+        """
         was_training = self.training
         self.eval()
         outputs = self(torch.zeros(1, self.record.channels, size, size))

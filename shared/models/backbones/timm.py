@@ -22,6 +22,9 @@ def timm_record(name: str) -> BackboneRecord:
     A model is taken only when the chain gives the features that the model itself computes: anything that happens
     between its modules (position embeddings, for one) would otherwise be left out in silence.
 
+    Args:
+        name: Name of the model in timm, without `timm/`.
+
     Raises:
         UnknownNameError: timm has no such model, or it cannot be cut into a chain of stages.
     """
