@@ -46,24 +46,29 @@ class Run:
 
     @classmethod
     def read(cls, name: str, path: Path) -> Run:
-        """Reads the history of a finished run in the folder `path`."""
+        """Reads the history of a finished run.
+
+        Args:
+            name: Name of the setting, for reports.
+            path: The run folder, with `metrics.jsonl`.
+        """
         lines = (path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
         rows = [json.loads(line) for line in lines]
         return cls(name, path, tuple(row for row in rows if "phase" in row))
 
     @cached_property
     def validation(self) -> EpochScores:
-        """The validation split of the source, which is labelled."""
+        """Scores and truth of the source's validation split, which is labelled."""
         return read_epochs(self.path, "validation")
 
     @cached_property
     def target(self) -> EpochScores:
-        """The validation split of the target; only the oracle may use its labels."""
+        """Scores and truth of the target's validation split; only the oracle may use its labels."""
         return read_epochs(self.path, "target")
 
     @cached_property
     def test(self) -> EpochScores:
-        """The test split, of source and target."""
+        """Scores and truth of the test split, with images of source and target."""
         return read_epochs(self.path, "test")
 
     @property
@@ -80,7 +85,11 @@ def setting_rules() -> list[str]:
 
 
 def score_run(run: Run, rule: str) -> float:
-    """Scores the kept weights of a run by a rule of `setting_rules`; higher is better.
+    """Scores the kept weights of a run by a rule; higher is better.
+
+    Args:
+        run: A finished run.
+        rule: Name of a rule of `setting_rules`.
 
     Raises:
         UnknownNameError: There is no such rule.
@@ -102,8 +111,11 @@ def bootstrap_gain(
             (Bonferroni): else the luckiest of many settings without effect would seem to have one.
 
     Returns:
-        The difference of the scores, and its interval at 95 % over all choices together; None where there are too few
-        units for an interval.
+        The difference of the scores, and its interval (low, high) at 95 % over all choices together; None in place of
+        the interval where there are too few units for one.
+
+    Raises:
+        UnknownNameError: There is no such rule.
     """
     (score, units), (reference_score, _) = _scorer(run, rule), _scorer(reference, rule)
 
@@ -117,7 +129,18 @@ def bootstrap_gain(
 
 
 def oracle_epoch(run: Run, rule: str) -> tuple[int, float]:
-    """Finds the epoch, from 0, that a rule prefers on the labelled target validation, and its score there."""
+    """Finds the epoch that a rule prefers on the labelled validation images of the target.
+
+    Args:
+        run: A finished run, with the labels of its target.
+        rule: Name of a rule of `shared.training.selection.RULES`.
+
+    Returns:
+        Number of the epoch, from 0, and its score under the rule.
+
+    Raises:
+        UnknownNameError: There is no such rule.
+    """
     values = [RULES.get(rule)(softmax(scores), run.target.labels) for scores in run.target.scores]
     best = int(np.argmax(values))
     return best, values[best]

@@ -21,7 +21,7 @@ def estimate_prior(probabilities: Values, labels: NDArray[np.int64], target: Val
 
     Returns:
         The share of each class, float64 [classes], sum 1. A class without a held-out source image gets 0: nothing is
-        known of it.
+        known of it. Where no mixture of classes explains the predictions, these are the shares of the source.
 
     Source: Lipton et al., arXiv 1802.03916, section 4, with probabilities in place of predicted classes, and shares
     that are not negative.

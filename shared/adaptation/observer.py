@@ -60,7 +60,7 @@ class NoTarget:
         self.on_epoch_end: Callable[[Job, int], None] = lambda *_: None
 
     def end(self, job: Job, options: Any, history: Sequence[Mapping[str, Any]], fresh: Any) -> tuple[str, ...]:
-        """Returns no sentences."""
+        """Returns no notes; nothing was recorded."""
         return ()
 
 
@@ -88,7 +88,20 @@ class TargetObserver:
     def end(
         self, job: Job, options: Any, history: Sequence[Mapping[str, Any]], fresh: Callable[[], Network]
     ) -> tuple[str, ...]:
-        """Writes the labels that scoring the epochs needs, and returns the note of the oracle, if there is one."""
+        """Writes the labels that scoring the epochs needs into the run folder, and returns notes for the report.
+
+        Where the configuration asks for reverse validation, that is done and written first.
+
+        Args:
+            job: The training that has ended.
+            options: The options of its strategy.
+            history: The rows of its history.
+            fresh: Builds the network with the weights from which the training started.
+
+        Returns:
+            One sentence that compares the kept epoch with the oracle's. Empty where the target's labels are absent or
+            were trained on, or where no epoch was trained.
+        """
         if self.section.reverse_validation:
             write_json(job.folder / REVERSE, reverse_validation(job, self.strategy, options, fresh()))
         target_validation = with_target(self._all_domains, self.section.domain, labels=True)[0]["validation"]
@@ -101,5 +114,14 @@ class TargetObserver:
 
 
 def observer_of(target: TargetSection | None, strategy: Strategy, splits: Mapping[str, Split]) -> Observer:
-    """Makes the observer of a training with or without a target."""
+    """Makes the observer of a training: a `TargetObserver`, or `NoTarget` where `target` is None.
+
+    Args:
+        target: The section `data.target` of the configuration; None: there is no target.
+        strategy: The strategy, which gives the features of the network.
+        splits: The splits train, validation and test by name, with all domains in each.
+
+    Raises:
+        DataError: The target or the source has no image in training or validation.
+    """
     return NoTarget(splits) if target is None else TargetObserver(target, strategy, splits)

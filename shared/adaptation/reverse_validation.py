@@ -26,16 +26,17 @@ SOURCE = "source"
 
 
 def reverse_validation(job: Job, strategy: Strategy, options: Any, fresh: Network) -> dict[str, Any]:
-    """Trains the reverse network, and measures its accuracy on the source's validation split.
+    """Scores an adaptation by adapting a fresh network back, from the labels predicted on the target to the source.
 
     Args:
         job: A finished training with a target.
         strategy: The strategy of both trainings.
         options: Options of the strategy.
-        fresh: A network with the weights from which the training started.
+        fresh: A network with the weights from which the training started; it is trained in place.
 
     Returns:
-        `hits`: for each validation image of the source, whether its class was predicted; `accuracy`: their share.
+        `hits`: a bool for each validation image of the source, whether its class was predicted; `accuracy`: their
+        share, 0 to 1.
 
     Source: Zhong et al., ECML PKDD 2010, section 4; Ganin et al., JMLR 17(59), 2016, section 5.1.2.
     """

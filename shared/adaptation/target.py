@@ -116,7 +116,12 @@ class EpochScores:
 
 
 def read_epochs(run: Path, split: str) -> EpochScores:
-    """Reads the record of a split from the run folder `run`."""
+    """Reads the record of one split of a finished run.
+
+    Args:
+        run: The run folder.
+        split: Name of the split: "validation" (of the source), "target" (its validation) or "test".
+    """
     folder = run / EPOCHS_FOLDER
     tree = read_json(folder / f"{split}.json")
     features = folder / f"features-{split}.npy"

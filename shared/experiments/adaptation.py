@@ -173,8 +173,11 @@ def train_all(task: Task, config: Config, plan: Plan, folder: Path, *, root: Pat
         root: Folder for generated synthetic data.
         progress: Called with (what, done, total, note).
 
+    Returns:
+        The finished runs. Where the data do not allow an upper bound, that is left out and the reason is recorded.
+
     Raises:
-        MedtlError: A run cannot be trained; for the upper bound, `DataError` is recorded instead.
+        MedtlError: A run cannot be trained.
     """
 
     def train(name: str, strategy: Mapping[str, Any], labels: str | None = None) -> Run:
@@ -201,11 +204,14 @@ def train_all(task: Task, config: Config, plan: Plan, folder: Path, *, root: Pat
 
 
 def choose(trials: Trials, rule: str) -> Choice:
-    """Chooses a setting without target labels; keeps the source alone unless the choice is surely better.
+    """Chooses among the adapted runs without target labels; keeps the source alone unless the choice is surely better.
 
     Args:
-        trials: The finished runs.
+        trials: The finished runs, at least one of them adapted.
         rule: Name of the rule, from `shared.adaptation.criteria.setting_rules`.
+
+    Raises:
+        UnknownNameError: There is no such rule.
     """
     values = {run.name: score_run(run, rule) for run in (trials.source, *trials.adapted)}
     chosen = max(trials.adapted, key=lambda run: values[run.name])
@@ -226,7 +232,11 @@ def summarise(task: Task, config: Config, plan: Plan, trials: Trials, choice: Ch
         choice: The run that was chosen, and the run that is kept.
 
     Returns:
-        Plain data, as `adapt` returns them.
+        Plain data: `target` (domain), `rule` and `oracle_rule` (names), `settings` (a row for each run), `chosen` and
+        `kept` (names of runs), `statement`, `prior`, `no_bound` (why there is no upper bound, or None), `columns`
+        (`run`, `epoch`, and `domains`, the measures of the test by domain, for each of these runs), and `runs` (name of
+        the folder of each run). Without target labels `columns` has no oracle; it has an upper bound only if that was
+        trained.
     """
     assert config.data.target is not None  # `_checked` refuses it
     source, kept, chosen = trials.source, choice.kept, choice.chosen
@@ -260,12 +270,12 @@ def summarise(task: Task, config: Config, plan: Plan, trials: Trials, choice: Ch
 
 
 def statement(chosen: str, rule: str, gain: float, interval: tuple[float, float] | None, *, choices: int = 1) -> str:
-    """Writes in a sentence which run is kept, and why.
+    """Writes in a sentence which run is kept, and why: the setting if the interval lies above 0, else the source alone.
 
     Args:
         chosen: Name of the setting with the highest value under the rule.
         rule: Name of the rule.
-        gain: By how much the rule prefers the setting to the source alone.
+        gain: Value of the setting under the rule, less that of the source alone.
         interval: 95% interval of the gain; None where there are too few units for one.
         choices: Number of settings among which it was chosen.
     """

@@ -31,12 +31,15 @@ ORACLE_WORDS = {"log_likelihood": "mean log-likelihood", "balanced_accuracy": "b
 
 
 def write_adaptation(task: Task, tree: dict[str, Any], folder: Path) -> list[str]:
-    """Writes both files, and gives the lines to print.
+    """Writes the results of an adaptation as `adapt.json` and `adapt.html` into its folder.
 
     Args:
         task: The application.
         tree: Result of `shared.experiments.adaptation.adapt`; `proxy_a_distance` is added to it.
         folder: Folder of the adaptation, with its runs.
+
+    Returns:
+        The lines to print, as `adaptation_lines` gives them.
     """
     before, after = (
         Run.read(name, folder / tree["runs"][name]) for name in (tree["settings"][0]["name"], tree["chosen"])
@@ -74,10 +77,14 @@ def _context(task: Task, tree: Mapping[str, Any], name: str, runs: tuple[Run, Ru
 
 
 def adaptation_lines(tree: Mapping[str, Any]) -> list[str]:
-    """Writes the conclusion, a line with the measures of each column and domain, and the distances of domains.
+    """Writes the results of an adaptation as lines of text: the conclusion, the measures, and the distances of domains.
 
     Args:
-        tree: Result of `write_adaptation`.
+        tree: Result of `shared.experiments.adaptation.adapt`, after `write_adaptation` added `proxy_a_distance`.
+
+    Returns:
+        The statement on which run is kept; a line of measures for each column and domain; why there is no upper bound,
+        where that is so; and the proxy A-distances.
     """
     shown = measures_in(Table.ADAPTATION)
     lines = [tree["statement"]]

@@ -96,7 +96,7 @@ def require_no_chosen_test(config: Config, why: str) -> None:
 
 
 def cross_validation_lines(tree: Mapping[str, Any]) -> list[str]:
-    """Writes a cross-validation as lines: one for each measure, and one on inputs that would not be assessed.
+    """Writes a cross-validation as lines of text: a heading, one for each measure, and one on inputs not assessed.
 
     Args:
         tree: Result of `cross_validate`.
@@ -129,7 +129,10 @@ class FoldTest:
 
 
 def read_test(folder: Path) -> FoldTest:
-    """Reads the test of a finished run.
+    """Reads the predictions of a finished run for its test.
+
+    Args:
+        folder: The run folder.
 
     Raises:
         RunError: `model.json` or `predictions.csv` is missing or damaged.
@@ -143,7 +146,15 @@ def read_test(folder: Path) -> FoldTest:
 
 
 def pooled_measures(tests: Sequence[FoldTest]) -> dict[str, dict[str, Any]]:
-    """Computes the measures of all folds' tests pooled, by title; those that are not defined are left out."""
+    """Computes measures over the tests of all folds, pooled into one.
+
+    Args:
+        tests: The test of each fold, at least one.
+
+    Returns:
+        By title of the measure, its result, such as `value`, `low`, `high` and `n`. Measures that are not defined are
+        left out.
+    """
     table = measures_in(Table.CROSS_VALIDATION)
     images = pool([test.images for test in tests])
     found = _by_title(table, images, "")

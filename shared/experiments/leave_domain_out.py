@@ -72,10 +72,10 @@ def leave_domains_out(task: Task, config: Config, *, seeds: int, root: Path, pro
 
 
 def leave_out_lines(tree: Mapping[str, Any]) -> list[str]:
-    """Writes a line for each domain and seed, and the mean AUC over the domains that define one.
+    """Writes the results as lines of text: one for each domain and seed, then the mean AUC over domains.
 
     Args:
-        tree: Result of `leave_domains_out`.
+        tree: Result of `leave_domains_out`. Domains without an AUC do not count; without any, there is no mean.
     """
     lines = []
     for domain, rows in tree["domains"].items():

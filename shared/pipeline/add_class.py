@@ -108,7 +108,9 @@ def add_class(task: Task, run: Path, name: str, raw: Sequence[NDArray[np.float32
 
 
 def describe_addition(task: Task, name: str, count: int) -> list[str]:
-    """Writes the sentences that the user of a run with an added class must read.
+    """Writes the sentences that the user of a run with an added class must read, one in each string.
+
+    With fewer than `RELIABLE_EXAMPLES` examples a warning is added.
 
     Args:
         task: The application of the run.

@@ -51,7 +51,7 @@ def split_of(
     progress: Progress,
     name: str,
 ) -> Split:
-    """Reads the images of some samples as one split.
+    """Reads the images of some samples as one split; the label of a sample without one is -1.
 
     Args:
         task: The application.
@@ -110,8 +110,10 @@ def find_features(
 def stated_features(experiment: Experiment) -> FeatureSpec:
     """Reads layers, pooling and input size of the features from a configuration.
 
+    Where it names no layers, or `auto`, the backbone's default layer is taken.
+
     Args:
-        experiment: The checked configuration; without layers, or under `layers: auto`, the default layer is taken.
+        experiment: The checked configuration.
     """
     section = experiment.config.backbone
     layers = () if section.layers == "auto" else section.layers

@@ -136,10 +136,13 @@ def _decide(experiment: Experiment, trained: Trained, probabilities: NDArray[np.
 
 
 def decision_targets(rule: Screening | Selective) -> dict[str, Any]:
-    """Translates a decision section into the targets of `shared.evaluation.decision.decide.decide`.
+    """Translates a decision section into keyword arguments of `shared.evaluation.decision.decide.decide`.
 
     Args:
         rule: Either kind of section; keys of the other kind have their defaults.
+
+    Returns:
+        `target` (sensitivity), `error_rate` (largest selective risk) and `threshold`.
     """
     screening = rule if isinstance(rule, Screening) else Screening()
     selective = rule if isinstance(rule, Selective) else Selective()
@@ -151,7 +154,9 @@ def decision_targets(rule: Screening | Selective) -> dict[str, Any]:
 
 
 def models_tried(config: Config, history: Sequence[Mapping[str, Any]]) -> int:
-    """Counts the models among which validation chose: candidates of a search, and epochs unless the last is kept.
+    """Counts the models among which validation chose, at least 1.
+
+    These are the candidates of a search, and all epochs; one epoch only where the last is always kept.
 
     Args:
         config: The configuration, whose strategy states the selection rule.

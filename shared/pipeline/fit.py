@@ -77,7 +77,7 @@ def _augment(experiment: Experiment) -> Callable[[Image, int], Image] | None:
 
 
 def fresh_network(experiment: Experiment, job: Job) -> Network:
-    """Rebuilds the network of a finished job as it was before training.
+    """Rebuilds the network of a finished job as it was before training: pretrained backbone and new head.
 
     Args:
         experiment: The checked configuration.

@@ -53,6 +53,9 @@ class Experiment:
 
         Args:
             classes: Names of the classes.
+
+        Returns:
+            A cost for each class, in their order: `decision.miss_cost` for positive classes under screening, else 1.
         """
         cost = self.decision.miss_cost if isinstance(self.decision, Screening) else 1.0
         return tuple(cost if positive else 1.0 for positive in positive_classes(self.task, classes))
@@ -64,7 +67,7 @@ class Experiment:
         return EXPLAINED_IMAGES if stated is None else stated
 
     def varied(self, *, seed: int | None = None, data: DataSection | None = None) -> Experiment:
-        """Replaces the seed or the data section.
+        """Makes a copy of the experiment with another seed or data section; this one is left as it is.
 
         Args:
             seed: The new seed; None: as it is.
@@ -129,7 +132,10 @@ def faults_of_strategy(section: Mapping[str, Any]) -> list[str]:
     """Lists the faults that the section `strategy` has by itself, whatever the other sections say.
 
     Args:
-        section: The section as plain data.
+        section: The section as plain data; without `name` it is that of finetune.
+
+    Returns:
+        A line for each fault; empty where there is none. An unknown name is a fault, too.
     """
     name = str(section.get("name", "finetune"))
     if name not in strategy_names():
@@ -143,6 +149,9 @@ def faults_of_decision(task: Task, section: Mapping[str, Any]) -> list[str]:
     Args:
         task: The application; states which kind of decision it makes.
         section: The section as plain data.
+
+    Returns:
+        A line for each fault; empty where there is none.
     """
     fitting, other = decision_kinds(task)
     idle = sorted(set(section) & (set(other.model_fields) - set(fitting.model_fields)))
@@ -155,10 +164,13 @@ def faults_of_decision(task: Task, section: Mapping[str, Any]) -> list[str]:
 
 
 def decision_kinds(task: Task) -> tuple[type[DecisionSection], type[DecisionSection]]:
-    """Finds the model of the section `decision` that fits a task, and the one that does not.
+    """Finds the schema of the section `decision` that fits a task, and the one that does not.
 
     Args:
-        task: The application; screening fits where it has a class that must not be missed.
+        task: The application.
+
+    Returns:
+        `Screening`, `Selective` where the task has a class that must not be missed; else `Selective`, `Screening`.
     """
     return (Selective, Screening) if task.positive_name is None else (Screening, Selective)
 

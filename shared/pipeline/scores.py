@@ -74,7 +74,7 @@ def reference_features(strategy: Strategy, job: Job, seed: int) -> Reference:
 
 
 def familiar_scores(scores: Values, split: Split, seed: int) -> Values:
-    """Picks one out-of-distribution score for each independent unit of a split.
+    """Picks one out-of-distribution score for each independent unit of a split, float64 [units].
 
     Args:
         scores: float64 [N], out-of-distribution scores of the split's images.

@@ -96,11 +96,14 @@ def run_experiment(
 
 
 def run_name(experiment: Experiment, dataset: Dataset) -> str:
-    """Names the run folder by task, configuration, seed and a hash of configuration and data.
+    """Makes the name of a run folder from task, configuration, seed and a hash of configuration and data.
 
     Args:
         experiment: The checked configuration.
         dataset: The data; their fingerprint enters the hash.
+
+    Returns:
+        The name alone, without a path: `TASK-NAME-seedSEED-HASH`, with the name of the configuration.
     """
     task, config = experiment.task, experiment.config
     facts = json.dumps([task.name, config.model_dump(mode="json"), dataset.fingerprint], sort_keys=True)

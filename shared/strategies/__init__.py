@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def strategy_names() -> list[str]:
-    """Lists the names of all strategies without importing any."""
+    """Lists the names of all strategies, sorted, without importing any."""
     return sorted(
         module.name
         for module in pkgutil.iter_modules(__path__)
@@ -23,7 +23,7 @@ def strategy_names() -> list[str]:
 
 
 def find_strategy(name: str) -> Strategy:
-    """Imports the strategy called `name`.
+    """Imports the strategy called `name` and returns it.
 
     Raises:
         UnknownNameError: There is no such strategy; the message lists similar names.
@@ -44,11 +44,18 @@ TRAITS = {
 
 
 def describe_traits(name: str) -> str:
-    """Describes the traits of a strategy in words, from `TRAITS`; empty where it has none."""
+    """Describes the traits of the strategy called `name` in words.
+
+    Returns:
+        Phrases of `TRAITS`, separated by commas; the empty string where the strategy has none of these traits.
+
+    Raises:
+        UnknownNameError: There is no such strategy.
+    """
     strategy = find_strategy(name)
     return ", ".join(words for trait, words in TRAITS.items() if getattr(strategy, trait))
 
 
 def target_strategies() -> list[str]:
-    """Lists the names of the strategies that learn from unlabelled target images."""
+    """Lists the names of the strategies that learn from unlabelled target images, sorted."""
     return [name for name in strategy_names() if find_strategy(name).learns_from_target]

@@ -47,7 +47,15 @@ class AlignmentOptions(TargetOptions):
     )
 
     def check(self, stages: Sequence[str]) -> None:
-        """Checks the stages of each phase, the aligned stage, and the selection rule."""
+        """Checks that the options name only stages and selection rules that exist.
+
+        Args:
+            stages: Names of all stages of the backbone, from input to output.
+
+        Raises:
+            ConfigError: A phase trains, or `layer` names, a stage that the backbone does not have.
+            UnknownNameError: There is no such selection rule.
+        """
         super().check(stages)
         if self.layer is not None:
             resolve_stages([self.layer], stages)
@@ -93,11 +101,17 @@ class DomainLoss(nn.Module):
     """Base of all domain losses: a module, possibly with parameters of its own, that maps a batch to a scalar."""
 
     def forward(self, batch: AlignmentBatch) -> Tensor:
-        """Computes the domain loss of one step, a scalar; `batch.lambda_` is applied inside."""
+        """Computes the domain loss of one step, a scalar that is added to the class loss.
+
+        The weight `batch.lambda_` is already applied in it.
+        """
         raise NotImplementedError
 
     def metrics(self) -> dict[str, float]:
-        """Returns what was measured since the last call, by name; each is a column of the history."""
+        """Returns what was measured since the last call: name of the measure to value, empty where nothing is measured.
+
+        Each name becomes a column of the training history.
+        """
         return {}
 
 
@@ -139,7 +153,12 @@ class AlignmentObjective(TargetAwareObjective):
             self.domain_loss = make(sizes)
 
     def forward(self, network: Network, batch: Batch) -> Tensor:
-        """Computes the cross-entropy on the source plus the domain loss on all images, a scalar."""
+        """Computes the loss of one step, a scalar: class loss of the labelled images plus domain loss of all images.
+
+        Args:
+            network: The network that is trained.
+            batch: The labelled images, followed by those of the target where there is one.
+        """
         count = len(batch.labels)
         with self.normalised(network, count), _aligned_layer(network, self.layer) as run:
             aligned, features = run(batch.images)
@@ -156,7 +175,7 @@ class AlignmentObjective(TargetAwareObjective):
         return loss
 
     def metrics(self) -> dict[str, float]:
-        """Returns what the domain loss measured since the last call."""
+        """Returns what the domain loss measured since the last call: name of the measure to value, possibly empty."""
         return self.domain_loss.metrics()
 
 
@@ -164,7 +183,7 @@ def alignment_strategy(options: type[Section], make: Callable[[Any, AlignmentSiz
     """Makes the strategy that fine-tunes with a domain loss.
 
     Args:
-        options: The schema of the strategy's options.
+        options: The schema of the strategy's options, a subclass of `AlignmentOptions`.
         make: Builds the domain loss from options and sizes.
     """
     return TargetStrategy(options, lambda job, given: AlignmentObjective(job, given, lambda sizes: make(given, sizes)))

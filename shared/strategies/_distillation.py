@@ -28,11 +28,11 @@ class SourceHead(nn.Module):
         self.weight, self.bias = nn.Parameter(classifier.weight.clone()), nn.Parameter(classifier.bias.clone())
 
     def forward(self, network: Network, maps: Mapping[str, Tensor]) -> Tensor:
-        """Computes the source's logits, float [N, classes].
+        """Computes the logits of the classes that the source network was trained on, float [N, source classes].
 
         Args:
-            network: The network, whose layers and pooling the outputs use.
-            maps: Outputs of its backbone, by layer.
+            network: The network, whose choice of layers and pooling turns `maps` into features.
+            maps: Outputs of its backbone for N images, by name of the layer.
         """
         if self.weight.ndim == 4:
             return F.relu(F.conv2d(maps[network.layers[-1]], self.weight, self.bias)).mean(dim=(2, 3))
@@ -73,12 +73,14 @@ class SourceOutputs(nn.Module):
         self._source = [module.eval().requires_grad_(False) for module in frozen]  # a list: not a part of this module
 
     def forward(self, network: Network, images: Tensor, maps: Mapping[str, Tensor]) -> Tensor:
-        """Computes T^2 KL(source, network), a scalar, the mean over a batch.
+        """Computes the distillation loss of a batch, a scalar: T^2 KL(source || network), the mean over its images.
+
+        T is the temperature. Both networks are compared on the classes of the source.
 
         Args:
             network: The network that is trained.
             images: float32 [N, channels, size, size] in 0..1.
-            maps: Outputs of its backbone for these images, by layer.
+            maps: Outputs of its backbone for these images, by name of the layer.
         """
         with torch.no_grad():
             backbone, head = (module.to(images.device) for module in self._source)
@@ -86,6 +88,11 @@ class SourceOutputs(nn.Module):
         return self.distance(self.head(network, maps).float(), wanted)
 
     def distance(self, scores: Tensor, wanted: Tensor) -> Tensor:
-        """Computes T^2 KL(wanted, scores), a scalar, of logits [N, classes] of the source and of the network."""
+        """Computes T^2 KL(wanted || scores), a scalar, the mean over N images; T is the temperature.
+
+        Args:
+            scores: float32 [N, source classes], logits of the network that is trained.
+            wanted: float32 [N, source classes], logits of the frozen source network.
+        """
         logs, target = (F.log_softmax(one / self.temperature, dim=1) for one in (scores, wanted))
         return self.temperature**2 * F.kl_div(logs, target, reduction="batchmean", log_target=True)

@@ -41,12 +41,13 @@ class SourceStatistics(nn.Module):
 
     @contextmanager
     def apart(self, network: Network, labelled: int) -> Iterator[None]:
-        """Normalises source and target images separately, within a `with` block.
+        """Makes the network normalise source and target images separately, within a `with` block.
 
-        In training mode each part is normalised by its own batch statistics, which update the stored ones.
+        In training mode each part is normalised by its own batch statistics, which update the stored ones. In
+        evaluation mode each is normalised by its stored statistics.
 
         Args:
-            network: The network whose BatchNorm modules are changed for that time.
+            network: The network whose BatchNorm modules are changed within the block.
             labelled: Number of source images, which come first in a batch; the rest are target images.
         """
         norms = batch_norms(network)
@@ -60,7 +61,11 @@ class SourceStatistics(nn.Module):
 
     @contextmanager
     def in_place(self, network: Network) -> Iterator[None]:
-        """Gives the network the statistics of the source within a `with` block, and then those of the target again."""
+        """Puts the source's BatchNorm statistics into the network within a `with` block, then the target's back.
+
+        Args:
+            network: The network whose BatchNorm modules hold the statistics of the target outside of the block.
+        """
         self._swap(network)
         try:
             yield
@@ -84,6 +89,11 @@ def learn_statistics(network: Network, split: Split, device: torch.device) -> No
     """Replaces the statistics of every BatchNorm by those of the images of a split; no weight changes.
 
     The order of the images is drawn: files are often sorted by class, and the variance within one class is too small.
+
+    Args:
+        network: The network, changed in place; it is moved to `device` and left in evaluation mode.
+        split: The images; their labels are not used.
+        device: Device to compute on.
     """
     norms = batch_norms(network)
     network.to(device).eval()
@@ -103,7 +113,7 @@ def learn_statistics(network: Network, split: Split, device: torch.device) -> No
 
 
 def batch_norms(network: Network) -> list[_BatchNorm]:
-    """Lists the BatchNorm modules of a network that keep statistics, in a fixed order."""
+    """Lists the BatchNorm modules of a network that keep statistics, in a fixed order; empty where there are none."""
     return [one for one in network.modules() if isinstance(one, _BatchNorm) and one.running_mean is not None]
 
 

@@ -46,14 +46,22 @@ class DomainClassifier(nn.Module):
         return (losses * (batch.weights if weights is None else weights)).mean()
 
     def metrics(self) -> dict[str, float]:
-        """Returns `domain_accuracy`, 0..1: how often the classifier was right in training since the last call."""
+        """Returns how often the classifier was right in training since the last call, and starts counting anew.
+
+        Returns:
+            `domain_accuracy`, 0..1; empty where no image was classified since.
+        """
         right, total = self.hits.tolist()
         self.hits.zero_()
         return {"domain_accuracy": right / total} if total else {}
 
 
 def reversed_gradient(features: Tensor, lambda_: float) -> Tensor:
-    """Returns the features unchanged; gradients that flow back through them are multiplied by minus `lambda_`.
+    """Reverses the gradient of features: returns them unchanged, but multiplies their gradient by minus `lambda_`.
+
+    Args:
+        features: Tensor of any shape.
+        lambda_: Factor of the reversed gradient, 0 or more.
 
     Source: Ganin et al., JMLR 17(59), 2016, equations 16 and 17.
     """

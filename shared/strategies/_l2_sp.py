@@ -31,7 +31,11 @@ class SourceParameters(nn.Module):
                 self.register_buffer(_buffer(stage, name), parameter.detach().clone(), persistent=False)
 
     def forward(self, network: Network) -> Tensor:
-        """Computes the penalty, a scalar: the sum of strength / 2 times the squared distance."""
+        """Computes the penalty on the present parameters of `network`, a scalar.
+
+        It is the sum, over stages and head, of strength / 2 times the squared distance. Frozen parameters of the
+        backbone add nothing.
+        """
         total = 0.5 * self.head * sum(p.square().sum() for p in network.head.parameters())
         for stage, strength in self.strengths.items():
             named = network.backbone.stages[stage].named_parameters()

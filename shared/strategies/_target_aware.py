@@ -64,14 +64,25 @@ class TargetAwareObjective(Objective):
             )
 
     def normalised(self, network: Network, labelled: int) -> AbstractContextManager[None]:
-        """Normalises the first `labelled` images of a batch as source, the rest as target, within a `with` block.
+        """Makes the network normalise source and target images of a batch separately, within a `with` block.
 
-        Without `batch_norm` per_domain it does nothing.
+        Does nothing unless the option `batch_norm` is per_domain.
+
+        Args:
+            network: The network whose BatchNorm modules are changed within the block.
+            labelled: Number of source images, which come first in the batch; the rest are target images.
         """
         return nullcontext() if self.statistics is None else self.statistics.apart(network, labelled)
 
     def evaluation_statistics(self, network: Network, split: Split) -> AbstractContextManager[None]:
-        """Gives the network the BatchNorm statistics of the domain of a split within a `with` block."""
+        """Gives the network the BatchNorm statistics of the domain of a split, within a `with` block.
+
+        Does nothing for a split of the target, or unless the option `batch_norm` is per_domain.
+
+        Args:
+            network: The network that is evaluated.
+            split: The images, all of the target or all of the source; at least one.
+        """
         if self.statistics is None or split.samples[0].domain == self.target:
             return nullcontext()
         return self.statistics.in_place(network)
@@ -96,25 +107,53 @@ class TargetStrategy:
     works_on_vectors = True
 
     def check(self, options: Any, stages: Sequence[str]) -> None:
-        """Checks the stages that the options name, and the selection rule."""
+        """Checks that the options name only stages and selection rules that exist.
+
+        Args:
+            options: Options of the strategy's own schema.
+            stages: Names of all stages of the backbone, from input to output.
+
+        Raises:
+            ConfigError: The backbone has no such stage.
+            UnknownNameError: There is no such selection rule.
+        """
         options.check(stages)
 
     def fit(self, job: Job, options: Any) -> list[dict[str, Any]]:
-        """Trains the network in phases, leaves the weights that the selection rule prefers, and returns the history."""
+        """Trains `job.network` in place, in phases, and leaves in it the weights that the selection rule prefers.
+
+        Args:
+            job: The training, with its target.
+            options: Options of the strategy's own schema.
+
+        Returns:
+            The history: a row for each L2 strength of the linear probe, if there was one, then a row for each epoch.
+
+        Raises:
+            ConfigError: The options need a target, a second domain, a layer or a BatchNorm that is not there.
+        """
         objective = self.objective(job, options)
         if objective.statistics is not None:
             job.state["statistics"] = objective.statistics
         return train_in_phases(job, objective, options)
 
     def features(self, job: Job, split: Split) -> Iterator[Tensor]:
-        """Yields the features of a split, each image under the BatchNorm statistics of its own domain."""
+        """Yields the features of a split block by block, float32 [n, width] on `job.device`.
+
+        Each image is normalised by the BatchNorm statistics of its own domain, where these are kept by domain.
+        """
         return domain_features(job, split)
 
 
 def domain_features(job: Job, split: Split) -> Iterator[Tensor]:
-    """Yields the features of a split, each image under the BatchNorm statistics of its own domain.
+    """Yields the features of a split block by block, float32 [n, width] on `job.device`.
 
-    Source images use the `SourceStatistics` in `job.state`, if there are any.
+    Each image is normalised by the BatchNorm statistics of its own domain: a target image by those in the network, a
+    source image by the `SourceStatistics` in `job.state`. Where these are missing, all images use those in the network.
+
+    Args:
+        job: The job, after training.
+        split: The images, of any domain.
     """
     statistics: SourceStatistics | None = job.state.get("statistics")
     if statistics is None or job.target is None:

@@ -38,11 +38,23 @@ class AdaBN:
     works_on_vectors = False
 
     def check(self, options: Options, stages: Sequence[str]) -> None:
-        """Checks the stages of each phase and the selection rule."""
+        """Checks that the options name only stages and selection rules that exist.
+
+        Args:
+            options: Options of AdaBN.
+            stages: Names of all stages of the backbone, from input to output.
+
+        Raises:
+            ConfigError: The backbone has no such stage.
+            UnknownNameError: There is no such selection rule.
+        """
         options.check(stages)
 
     def fit(self, job: Job, options: Options) -> list[dict[str, Any]]:
-        """Trains on the source, takes the BatchNorm statistics of the unlabelled target, and returns the history.
+        """Trains `job.network` in place on the source, then gives it the BatchNorm statistics of the unlabelled target.
+
+        Returns:
+            The history: a row for each L2 strength of the linear probe, if there was one, then a row for each epoch.
 
         Raises:
             ConfigError: There is no target, or the backbone has no BatchNorm.
@@ -60,7 +72,10 @@ class AdaBN:
         return history
 
     def features(self, job: Job, split: Split) -> Iterator[Tensor]:
-        """Yields the features of a split, each image under the BatchNorm statistics of its own domain."""
+        """Yields the features of a split block by block, float32 [n, width] on `job.device`.
+
+        Each image is normalised by the BatchNorm statistics of its own domain.
+        """
         return domain_features(job, split)
 
 

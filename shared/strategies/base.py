@@ -49,4 +49,12 @@ class Strategy(Protocol):
         """
 
     def features(self, job: Job, split: Split) -> Iterator[Tensor]:
-        """Yields the features of a split by the trained network, block by block, float32 [n, width] on `job.device`."""
+        """Yields the features of the images of a split by the trained network, block by block, in their order.
+
+        Args:
+            job: The job, after training.
+            split: The images; their labels are not used.
+
+        Yields:
+            float32 [n, width] on `job.device`, the features of the next n images.
+        """

@@ -42,7 +42,11 @@ class Options(AlignmentOptions):
 
 
 class CdanLoss(DomainLoss):
-    """The loss of a domain classifier on the product of aligned layer and class probabilities.
+    """The loss of a domain classifier on the product of aligned features and class probabilities.
+
+    Args:
+        options: Options of CDAN.
+        sizes: Width of the features, number of classes and number of domains.
 
     Source: Long et al., arXiv 1705.10667, equations 3 to 7.
     """
@@ -61,7 +65,10 @@ class CdanLoss(DomainLoss):
         self.classifier = DomainClassifier(width, options.hidden, sizes.domains)
 
     def forward(self, batch: AlignmentBatch) -> Tensor:
-        """Computes the cross-entropy over domains, a scalar; the probabilities get no gradient from it."""
+        """Computes the weighted cross-entropy of the domains of a batch, a scalar.
+
+        The class probabilities get no gradient from it; the features get it reversed and scaled by `batch.lambda_`.
+        """
         probabilities = torch.softmax(batch.scores, dim=1).detach()
         if self.projected:
             projected = (batch.features @ self.feature_projection) * (probabilities @ self.class_projection)
@@ -76,7 +83,11 @@ class CdanLoss(DomainLoss):
         return loss
 
     def metrics(self) -> dict[str, float]:
-        """Returns `domain_accuracy`, 0..1: how often the domain classifier was right since the last call."""
+        """Returns how often the domain classifier was right since the last call, and starts counting anew.
+
+        Returns:
+            `domain_accuracy`, 0..1; empty where no image was classified since.
+        """
         return self.classifier.metrics()
 
 

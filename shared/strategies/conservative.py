@@ -100,7 +100,12 @@ class ConservativeObjective(Objective):
         self.outputs_strength = outputs_strength
 
     def forward(self, network: Network, batch: Batch) -> Tensor:
-        """Computes the sum of the losses over the labelled images, a scalar."""
+        """Computes the class loss of the labelled images plus the penalties, a scalar.
+
+        Args:
+            network: The network that is trained.
+            batch: The images of one step; unlabelled ones are not used.
+        """
         images = batch.images[: len(batch.labels)]
         maps = network.backbone(images)
         loss = self.class_loss.of(network.head(network.features_of(maps)), batch.labels)
@@ -121,12 +126,31 @@ class Conservative:
     works_on_vectors = True
 
     def check(self, options: Options, stages: Sequence[str]) -> None:
-        """Checks that the stages which the options name exist in the network, and that the selection rule does."""
+        """Checks that the options name only stages and selection rules that exist.
+
+        Args:
+            options: Options of the strategy.
+            stages: Names of all stages of the backbone, from input to output.
+
+        Raises:
+            ConfigError: A phase or an L2-SP strength names a stage that the backbone does not have.
+            UnknownNameError: There is no such selection rule.
+        """
         options.check(stages)
         resolve_stages(tuple(options.parameters.stages), stages)
 
     def fit(self, job: Job, options: Options) -> list[dict[str, Any]]:
-        """Trains the network in phases and returns the history; validation chooses by the classes alone."""
+        """Trains `job.network` in place, in phases, and leaves in it the weights that the selection rule prefers.
+
+        The rule scores predictions of the classes; the penalties have no part in it.
+
+        Returns:
+            The history: a row for each L2 strength of the linear probe, if there was one, then a row for each epoch.
+
+        Raises:
+            ConfigError: Distillation is asked for, and layers or pooling are not those of the source's classifier.
+            WeightsError: Distillation is asked for, and the weights have no classifier of one layer.
+        """
         l2_sp, outputs = options.parameters, options.outputs
         strengths = {name: l2_sp.stages.get(name, l2_sp.strength) for name in job.network.backbone.stages}
         penalised = any(strengths.values()) or l2_sp.head
@@ -139,7 +163,7 @@ class Conservative:
         return train_in_phases(job, objective, options)
 
     def features(self, job: Job, split: Split) -> Iterator[Tensor]:
-        """Yields the features of the images of a split, not augmented."""
+        """Yields the features of the images of a split, not augmented, in blocks float32 [n, width] on `job.device`."""
         return predict_features(job.network, split, job.device)
 
 

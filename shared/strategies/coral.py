@@ -28,6 +28,10 @@ class Options(AlignmentOptions):
 class CoralLoss(DomainLoss):
     """Squared distance of each domain's covariance of the aligned features from that of the last domain, the target.
 
+    Args:
+        options: Options of Deep CORAL; not used.
+        sizes: Its number of domains is used.
+
     Source: Sun & Saenko, arXiv 1607.01719, equations 1 to 3; with weights of images in the place of counts.
     """
 
@@ -36,7 +40,11 @@ class CoralLoss(DomainLoss):
         self.domains = sizes.domains
 
     def forward(self, batch: AlignmentBatch) -> Tensor:
-        """Computes the mean distance, a scalar, over the domains with two images or more in this batch."""
+        """Computes `batch.lambda_` times the mean squared distance of covariances from the last domain's, a scalar.
+
+        The mean is over the other domains with two images or more in the batch. The loss is 0 where there is none, or
+        where the last domain has fewer than two images.
+        """
         last = batch.domains == self.domains - 1
         others = [batch.domains == number for number in range(self.domains - 1)]
         present = [other for other in others if int(other.sum()) > 1]

@@ -33,6 +33,10 @@ class DannLoss(DomainLoss):
 
     There may be more than two domains.
 
+    Args:
+        options: Options of DANN.
+        sizes: Width of the features and number of domains; the number of classes is not used.
+
     Source: Ganin et al., JMLR 17(59), 2016, section 4 and figure 1.
     """
 
@@ -41,12 +45,19 @@ class DannLoss(DomainLoss):
         self.classifier = DomainClassifier(sizes.width, options.hidden, sizes.domains)
 
     def forward(self, batch: AlignmentBatch) -> Tensor:
-        """Computes the cross-entropy over domains, a scalar; lambda scales the reversed gradient alone."""
+        """Computes the weighted cross-entropy of the domains of a batch, a scalar.
+
+        `batch.lambda_` scales only the reversed gradient into the features, not the loss.
+        """
         loss: Tensor = self.classifier(batch.features, batch)
         return loss
 
     def metrics(self) -> dict[str, float]:
-        """Returns `domain_accuracy`, 0..1: how often the domain classifier was right since the last call."""
+        """Returns how often the domain classifier was right since the last call, and starts counting anew.
+
+        Returns:
+            `domain_accuracy`, 0..1; empty where no image was classified since.
+        """
         return self.classifier.metrics()
 
 

@@ -18,10 +18,20 @@ from shared.training.trainer import predict_features, train
 
 
 def train_in_phases(job: Job, objective: Objective, options: TrainingOptions) -> list[dict[str, Any]]:
-    """Trains a network in the phases of the options, after a linear probe where `options.head` is "probe".
+    """Trains `job.network` in place, in phases, after a linear probe where `options.head` is "probe".
+
+    The network keeps the weights that the selection rule prefers.
+
+    Args:
+        job: The training.
+        objective: The loss to minimise; the linear probe does not use it.
+        options: Phases, learning rates and selection rule.
 
     Returns:
-        The history: a row for each L2 strength of the probe, then a row an epoch.
+        The history: a row for each L2 strength of the probe, if there was one, then a row for each epoch.
+
+    Raises:
+        RunError: The loss is not finite, or the checkpoint in the run folder is damaged or belongs to other data.
     """
     probed: list[dict[str, Any]] = []
     if options.head == "probe":
@@ -50,15 +60,28 @@ class FineTune:
     works_on_vectors = True
 
     def check(self, options: Options, stages: Sequence[str]) -> None:
-        """Checks the stages of each phase and the selection rule."""
+        """Checks that the options name only stages and selection rules that exist.
+
+        Args:
+            options: Options of fine-tuning.
+            stages: Names of all stages of the backbone, from input to output.
+
+        Raises:
+            ConfigError: The backbone has no such stage.
+            UnknownNameError: There is no such selection rule.
+        """
         options.check(stages)
 
     def fit(self, job: Job, options: Options) -> list[dict[str, Any]]:
-        """Trains the network in phases, leaves the weights that the selection rule prefers, and returns the history."""
+        """Trains `job.network` in place, in phases, and leaves in it the weights that the selection rule prefers.
+
+        Returns:
+            The history: a row for each L2 strength of the linear probe, if there was one, then a row for each epoch.
+        """
         return train_in_phases(job, options.class_loss(job), options)
 
     def features(self, job: Job, split: Split) -> Iterator[Tensor]:
-        """Yields the features of the images of a split, not augmented."""
+        """Yields the features of the images of a split, not augmented, in blocks float32 [n, width] on `job.device`."""
         return predict_features(job.network, split, job.device)
 
 

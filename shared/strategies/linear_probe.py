@@ -61,11 +61,23 @@ class LinearProbe:
     works_on_vectors = True
 
     def check(self, options: Options, stages: Sequence[str]) -> None:
-        """Checks the selection rule."""
+        """Checks that the selection rule exists.
+
+        Args:
+            options: Options of the linear probe.
+            stages: Names of the stages of the backbone; not used.
+
+        Raises:
+            UnknownNameError: There is no such selection rule.
+        """
         RULES.get(options.selection)
 
     def fit(self, job: Job, options: Options) -> list[dict[str, Any]]:
-        """Fits the head, keeps the L2 strength or the epoch that validation prefers, and returns the history."""
+        """Fits the head of `job.network` in place, at the L2 strength or the epoch that validation prefers.
+
+        Returns:
+            The history: a row for each L2 strength, or for each epoch where `options.epochs` is set.
+        """
         train = open_features(_features(job, job.train, "features, training"), job.device)
         validation = _features(job, job.validation, "features, validation").block(0, len(job.validation.labels))
         validation = validation.to(job.device)
@@ -99,7 +111,10 @@ class LinearProbe:
         return history
 
     def features(self, job: Job, split: Split) -> Iterator[Tensor]:
-        """Yields the features of a split from the cache; the backbone was never changed."""
+        """Yields the features of the images of a split block by block, float32 [n, width] on `job.device`.
+
+        They are read from the feature cache, which is filled where they are missing.
+        """
         features = _features(job, split, "features, evaluation")
         step = max(1, BLOCK_VALUES // features.shape[1])
         return (features.block(start, start + step).to(job.device) for start in range(0, len(features), step))
@@ -119,7 +134,7 @@ class OnDiskFeatures:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Number of rows, and width."""
+        """Number N of rows, and width of each."""
         return self.features.shape
 
     def block(self, start: int, stop: int) -> Tensor:

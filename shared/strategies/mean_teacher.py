@@ -76,7 +76,12 @@ class MeanTeacherLoss(TargetAwareObjective):
         self.register_buffer("pseudo_labelled", torch.zeros(2))
 
     def forward(self, network: Network, batch: Batch) -> Tensor:
-        """Moves the teacher towards the network, and computes the loss of one step, a scalar."""
+        """Updates the teacher by the network's weights, then computes the loss of one step, a scalar.
+
+        Args:
+            network: The network that is trained.
+            batch: The labelled images, followed by as many augmented target images.
+        """
         self.teacher.update_parameters(network)
         count = len(batch.labels)
         with self.normalised(network, count):
@@ -100,7 +105,11 @@ class MeanTeacherLoss(TargetAwareObjective):
         return classes, (probability >= self.confidence_threshold).float()
 
     def metrics(self) -> dict[str, float]:
-        """Returns `pseudo_label_rate`, 0..1: the share of target images with a pseudo-label since the last call."""
+        """Returns the share of target images that got a pseudo-label since the last call, and starts counting anew.
+
+        Returns:
+            `pseudo_label_rate`, 0..1; empty where no target image was seen since.
+        """
         used, total = self.pseudo_labelled.tolist()
         self.pseudo_labelled.zero_()
         return {"pseudo_label_rate": used / total} if total else {}

@@ -90,10 +90,10 @@ class Weighting(nn.Module):
         self.log_variances = nn.Parameter(torch.zeros(count)) if fixed is None else None
 
     def forward(self, losses: Tensor, present: Tensor) -> Tensor:
-        """Computes the weighted sum, a scalar.
+        """Computes the weighted sum of the losses of all tasks, a scalar.
 
         Args:
-            losses: float32 [tasks].
+            losses: float32 [tasks], loss of each task.
             present: bool [tasks], whether the batch holds a label for the task; other tasks are left out.
         """
         weighted = self.weights() * losses
@@ -102,7 +102,7 @@ class Weighting(nn.Module):
         return (weighted * present).sum()
 
     def weights(self) -> Tensor:
-        """Returns the present weight of each loss, float32 [tasks]."""
+        """Returns the present weight of each task's loss, float32 [tasks], in the order of the tasks."""
         if self.log_variances is None:
             assert self.fixed is not None  # one of the two is there
             return self.fixed
@@ -114,8 +114,8 @@ class AuxiliaryTask(nn.Module):
 
     Args:
         head: Maps features to the logits of this task.
-        loss: Loss of these logits.
-        labels: int64 [N], labels of the training images; -1 where one is missing.
+        loss: Computes the loss of the head's logits.
+        labels: int64 [N], label of each image of the training split for this task; -1 where it is missing.
     """
 
     labels: Tensor
@@ -126,14 +126,14 @@ class AuxiliaryTask(nn.Module):
         self.register_buffer("labels", torch.from_numpy(labels), persistent=False)
 
     def forward(self, features: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
-        """Computes the mean loss over the labelled images of a batch.
+        """Computes the task's mean loss over those images of a batch that have a label for it.
 
         Args:
-            features: float [B, width].
-            places: int64 [B], places of the images in the training split.
+            features: float [B, width], features of the images.
+            places: int64 [B], index of each image in the training split.
 
         Returns:
-            The loss, a scalar, 0 where no image has a label; whether one has, a bool scalar.
+            The loss, a scalar, 0 where no image has a label; and whether any image has one, a bool scalar.
         """
         labels = self.labels[places]
         known = labels >= 0
@@ -148,9 +148,10 @@ class MultiTaskObjective(Objective):
     Args:
         class_loss: Loss of the classes.
         tasks: The auxiliary tasks.
-        weighting: Weights the losses, that of the classes first.
-        selected_by: Auxiliary task by which a checkpoint is chosen; None: by the classes.
-        validation_labels: int64 [N], labels of the validation images for `selected_by`; -1 where one is missing.
+        weighting: Weights the losses, that of the classes first, then those of `tasks` in their order.
+        selected_by: Auxiliary task whose validation labels choose the checkpoint; None: the classes choose it.
+        validation_labels: int64 [N], label of each validation image for the task `selected_by`, -1 where it is missing;
+            None: the classes choose the checkpoint.
     """
 
     def __init__(
@@ -167,7 +168,12 @@ class MultiTaskObjective(Objective):
         self.validation_labels = validation_labels
 
     def forward(self, network: Network, batch: Batch) -> Tensor:
-        """Computes the weighted sum of the losses over the labelled images, a scalar."""
+        """Computes the weighted sum of the losses of all tasks, a scalar.
+
+        Args:
+            network: The network that is trained; its head predicts the classes.
+            batch: The images of one step; unlabelled ones are not used.
+        """
         count = len(batch.labels)
         features = network.features(batch.images[:count])
         losses = [self.class_loss.of(network.head(features), batch.labels)]
@@ -180,14 +186,29 @@ class MultiTaskObjective(Objective):
         return weighted
 
     def logits(self, network: Network, features: Tensor) -> Tensor:
-        """Computes the logits by which a checkpoint is chosen: those of the classes, or of `selected_by`."""
+        """Computes the logits of the task that chooses the checkpoint: auxiliary task `selected_by`, else the classes.
+
+        Args:
+            network: The network that is trained; its head predicts the classes.
+            features: float32 [N, width], features of images.
+
+        Returns:
+            float [N, classes of that task].
+        """
         if self.selected_by is None:
             return super().logits(network, features)
         scores: Tensor = self.selected_by(features)
         return scores
 
     def labels(self, validation: Split) -> NDArray[np.int64]:
-        """Returns the true labels for those logits, int64 [N]; -1 where one is missing."""
+        """Returns the true labels of the validation images for the task that chooses the checkpoint.
+
+        Args:
+            validation: The validation split; it gives the labels where the classes choose.
+
+        Returns:
+            int64 [N], the class of each image, or its label for the auxiliary task `selected_by`; -1 where missing.
+        """
         return super().labels(validation) if self.validation_labels is None else self.validation_labels
 
 
@@ -201,17 +222,29 @@ class MultiTask:
     works_on_vectors = True
 
     def check(self, options: Options, stages: Sequence[str]) -> None:
-        """Checks the stages of each phase and the selection rule."""
+        """Checks that the options name only stages and selection rules that exist; tasks are not looked up.
+
+        Args:
+            options: Options of multi-task learning.
+            stages: Names of all stages of the backbone, from input to output.
+
+        Raises:
+            ConfigError: The backbone has no such stage.
+            UnknownNameError: There is no such selection rule.
+        """
         options.check(stages)
 
     def fit(self, job: Job, options: Options) -> list[dict[str, Any]]:
-        """Trains the network in phases and returns the history; the auxiliary heads stay with the network.
+        """Trains `job.network` in place, in phases; the heads of the auxiliary tasks stay in it.
 
-        A checkpoint is chosen by the classes; where their weight is 0, by the first auxiliary task of another weight.
+        A checkpoint is chosen by the classes; where their weight is 0, by the first auxiliary task whose weight is not.
+
+        Returns:
+            The history: a row for each L2 strength of the linear probe, if there was one, then a row for each epoch.
 
         Raises:
-            ConfigError: No training image has a label of a task, or no validation image one of the task by which a
-                checkpoint is chosen.
+            ConfigError: Fewer than two labels of a task occur in training, or no validation image has a label of the
+                task by which a checkpoint is chosen.
         """
         tasks = {name: _task(job, options, name) for name in options.tasks}
         names = (CLASS, *options.tasks)
@@ -225,7 +258,7 @@ class MultiTask:
         return history
 
     def features(self, job: Job, split: Split) -> Iterator[Tensor]:
-        """Yields the features of the images of a split, not augmented."""
+        """Yields the features of the images of a split, not augmented, in blocks float32 [n, width] on `job.device`."""
         return predict_features(job.network, split, job.device)
 
 

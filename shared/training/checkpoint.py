@@ -59,17 +59,21 @@ class Checkpoint:
     best: dict[str, Tensor]
 
     def write(self, path: Path) -> None:
-        """Writes the checkpoint to `path`, which holds the old one until the new one is complete."""
+        """Writes the checkpoint to the file `path`; an older one there stays until the new one is complete."""
         partial = path.with_suffix(".partial")
         torch.save({**vars(self), "position": asdict(self.position)}, partial)
         partial.replace(path)
 
     @classmethod
     def read(cls, path: Path, fingerprint: str) -> Self:
-        """Reads the checkpoint at `path`, all tensors on the CPU.
+        """Reads the checkpoint in the file `path`, all tensors on the CPU.
+
+        Args:
+            path: File that `write` wrote.
+            fingerprint: `Job.fingerprint` of the training that is to be resumed.
 
         Raises:
-            RunError: The file is damaged, or `fingerprint` is not that of the training that wrote it.
+            RunError: The file is missing or damaged, or `fingerprint` is not that of the training that wrote it.
         """
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)

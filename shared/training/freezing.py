@@ -44,9 +44,13 @@ def resolve_stages(rule: str | Sequence[str], stages: Sequence[str]) -> tuple[st
 def set_trainable(
     stages: nn.ModuleDict, head: nn.Module, train: Sequence[str], batch_norm: DomainBatchNormPolicy = "train"
 ) -> None:
-    """Switches gradients on for the head and the named stages, and off for all other parameters.
+    """Switches gradients on for the head and the named stages, and off for all other stages.
 
-    With `batch_norm="freeze_all"` gradients of the scale and shift of BatchNorm are off too.
+    Args:
+        stages: All stages of the backbone, by name.
+        head: The head of the network.
+        train: Names of the stages that train; a name that is no stage has no effect.
+        batch_norm: Under "freeze_all", gradients of the scale and shift of BatchNorm are off in all stages.
     """
     head.requires_grad_(True)
     for name, stage in stages.items():
@@ -57,11 +61,17 @@ def set_trainable(
 
 
 def set_mode(stages: nn.ModuleDict, head: nn.Module, train: Sequence[str], batch_norm: DomainBatchNormPolicy) -> None:
-    """Puts the trained parts into training mode and the frozen parts into evaluation mode.
+    """Puts the head and the trained stages into training mode and the frozen stages into evaluation mode.
 
-    A frozen stage keeps its BatchNorm statistics and applies no dropout. With `batch_norm` "freeze_stats" or
-    "freeze_all" the statistics of the trained stages stay too: few images, or weights with BatchNorm folded in, need
-    that. "per_domain" is like "train" here; `shared.strategies._domain_batchnorm` keeps those statistics.
+    A frozen stage keeps its BatchNorm statistics and applies no dropout.
+
+    Args:
+        stages: All stages of the backbone, by name.
+        head: The head of the network.
+        train: Names of the stages that train.
+        batch_norm: Under "freeze_stats" or "freeze_all" the trained stages keep their BatchNorm statistics too: few
+            images, or weights with BatchNorm folded in, need that. "per_domain" is like "train" here;
+            `shared.strategies._domain_batchnorm` keeps those statistics.
     """
     head.train()
     for name, stage in stages.items():

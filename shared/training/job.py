@@ -30,7 +30,7 @@ class Target:
 
     @property
     def domain(self) -> str:
-        """The name of the target domain."""
+        """Name of the target domain, read from the first training image."""
         return self.train.samples[0].domain
 
 

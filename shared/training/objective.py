@@ -46,24 +46,49 @@ class Objective(nn.Module):
     unlabelled: Split | None = None
 
     def forward(self, network: Network, batch: Batch) -> Tensor:
-        """Computes the loss of one step, a scalar; it runs the network on the batch itself, under autocast for bf16."""
+        """Computes the loss of one step, a scalar.
+
+        Args:
+            network: The network that is trained; the objective runs it, under autocast where training is in bf16.
+            batch: The images of the step.
+        """
         raise NotImplementedError
 
     def logits(self, network: Network, features: Tensor) -> Tensor:
-        """Computes the logits, float [N, classes], by which a checkpoint is chosen, from features [N, width]."""
+        """Computes the logits by which a checkpoint is chosen, float [N, classes]; by default by the network's head.
+
+        Args:
+            network: The network that is trained.
+            features: float32 [N, width], features of validation images.
+        """
         scores: Tensor = network.head(features)
         return scores
 
     def labels(self, validation: Split) -> NDArray[np.int64]:
-        """Returns the true labels for those logits, int64 [N]; -1 where a label is not known."""
+        """Returns the true labels of the validation images, with which the output of `logits` is scored.
+
+        Args:
+            validation: The validation split.
+
+        Returns:
+            int64 [N], by default the class of each image; -1 where it is not known, and the image is left out.
+        """
         return validation.labels
 
     def metrics(self) -> dict[str, float]:
-        """Returns what was measured since the last call, by name; each is a column of the history."""
+        """Returns what was measured since the last call: name of the measure to value; by default empty.
+
+        Each name becomes a column of the training history.
+        """
         return {}
 
     def evaluation_statistics(self, network: Network, split: Split) -> AbstractContextManager[None]:
-        """Gives the network the BatchNorm statistics for a split within a `with` block; by default its own."""
+        """Gives the network the BatchNorm statistics that fit a split, within a `with` block; by default its own.
+
+        Args:
+            network: The network that is evaluated.
+            split: The images on which it is evaluated.
+        """
         return nullcontext()
 
 
@@ -84,11 +109,16 @@ class ClassLoss(Objective):
         self.label_smoothing, self.focal_gamma = label_smoothing, focal_gamma
 
     def forward(self, network: Network, batch: Batch) -> Tensor:
-        """Computes the mean loss over the labelled images, a scalar."""
+        """Computes the mean loss over the labelled images of a batch, a scalar."""
         return self.of(network(batch.images[: len(batch.labels)]), batch.labels)
 
     def of(self, scores: Tensor, labels: Tensor) -> Tensor:
-        """Computes the mean loss, a scalar, of class logits [B, classes] and labels int64 [B]."""
+        """Computes the mean loss of a batch, a scalar.
+
+        Args:
+            scores: float [B, classes], logits.
+            labels: int64 [B], true classes.
+        """
         return weighted_loss(
             scores.float(),
             labels,
@@ -99,7 +129,12 @@ class ClassLoss(Objective):
 
 
 class LossModule(nn.Module):
-    """Network and objective as one module whose output is the loss; this is what accelerate wraps and trains."""
+    """Network and objective as one module whose output is the loss; this is what accelerate wraps and trains.
+
+    Args:
+        network: The network that is trained.
+        objective: Computes the loss; parameters of its own are trained too.
+    """
 
     def __init__(self, network: Network, objective: Objective) -> None:
         super().__init__()
@@ -128,11 +163,11 @@ def class_weights(labels: NDArray[np.int64], costs: Sequence[float], *, balanced
 def weighted_loss(
     scores: Tensor, labels: Tensor, weights: Tensor, *, label_smoothing: float = 0.0, focal_gamma: float = 0.0
 ) -> Tensor:
-    """Computes the mean cross-entropy over a batch, with class weights, label smoothing and the focal factor.
+    """Computes the mean cross-entropy over a batch, a scalar, with class weights, label smoothing and the focal factor.
 
     Args:
         scores: float32 [B, classes], logits.
-        labels: int64 [B].
+        labels: int64 [B], true classes.
         weights: float32 [classes], weights of the classes, with mean 1 over the training samples.
         label_smoothing: Share of the label that is spread over all classes, 0..1.
         focal_gamma: Exponent of (1 - probability of the true class), at least 0; 0: plain cross-entropy.
@@ -148,7 +183,12 @@ def weighted_loss(
 
 
 def balanced_weights(labels: NDArray[np.int64], classes: int) -> Tensor:
-    """Computes class weights inverse to frequency, float32 [classes]; mean 1 over samples, 0 for absent classes."""
+    """Computes class weights inverse to frequency, float32 [classes]; mean 1 over samples, 0 for absent classes.
+
+    Args:
+        labels: int64 [N], labels of the training samples, 0 to classes - 1.
+        classes: Number of classes.
+    """
     counts = np.bincount(labels, minlength=classes).astype(np.float64)
     present = counts > 0
     weights = np.zeros(classes)

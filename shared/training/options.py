@@ -127,7 +127,7 @@ class TrainingOptions(Section):
         return self
 
     def resolved(self, stages: Sequence[str]) -> Self:
-        """Returns these options with the schedule written out as phases.
+        """Returns these options with the option `schedule` written out as `phases`; unchanged under schedule "phases".
 
         Args:
             stages: Names of the stages of the backbone as built, from input to output.
@@ -146,7 +146,10 @@ class TrainingOptions(Section):
         return self.model_copy(update={"schedule": "phases", "phases": (*before, last)})
 
     def check(self, stages: Sequence[str]) -> None:
-        """Checks the stages of each phase and the selection rule.
+        """Checks that the options name only stages and selection rules that exist.
+
+        Args:
+            stages: Names of all stages of the backbone, from input to output.
 
         Raises:
             ConfigError: The backbone has no such stage.
@@ -158,7 +161,7 @@ class TrainingOptions(Section):
             RULES.get(self.selection)
 
     def settings(self) -> TrainerSettings:
-        """Returns the settings of the training loop."""
+        """Converts these options into the settings of the training loop; loss options are not part of these."""
         return TrainerSettings(
             phases=[Phase(**phase.model_dump()) for phase in self.phases],
             batch_size=self.batch_size,
@@ -172,6 +175,10 @@ class TrainingOptions(Section):
         )
 
     def class_loss(self, job: Job) -> ClassLoss:
-        """Builds the supervised loss of a job, with the class weights of its training split."""
+        """Builds the supervised loss of a job, with the class weights of its training split.
+
+        Args:
+            job: The training; its labels and miss costs give the class weights.
+        """
         weights = class_weights(job.train.labels, job.miss_costs, balanced=self.class_weights == "balanced")
         return ClassLoss(weights, label_smoothing=self.label_smoothing, focal_gamma=self.focal_gamma)

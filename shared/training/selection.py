@@ -28,19 +28,36 @@ NEIGHBOUR_TEMPERATURE = 0.05
 
 
 def mean_log_likelihood(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
-    """Computes the mean log-likelihood of the true classes, in nats; it separates checkpoints of equal accuracy."""
+    """Computes the mean log-likelihood of the true classes, in nats, at most 0.
+
+    Unlike accuracy, it separates checkpoints that predict the same classes.
+
+    Args:
+        probabilities: float64 [N, classes], of N images, at least one; below 1e-12 they count as that.
+        labels: int64 [N], true classes.
+    """
     chosen = probabilities[np.arange(len(labels)), labels]
     return float(np.log(np.clip(chosen, 1e-12, 1.0)).mean())
 
 
 def balanced_accuracy(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
-    """Computes the mean recall over the classes that occur in `labels`, 0..1."""
+    """Computes the mean recall over the classes that occur in `labels`, 0..1; NaN without images.
+
+    Args:
+        probabilities: float64 [N, classes]; the likeliest class is the prediction.
+        labels: int64 [N], true classes.
+    """
     hits = probabilities.argmax(axis=1) == labels
     return float(np.mean([hits[labels == label].mean() for label in np.unique(labels)]))
 
 
 def certainty(probabilities: NDArray[np.float64]) -> float:
-    """Computes minus the mean entropy of the predictions, in nats; predicting one class for all images is best too.
+    """Computes minus the mean entropy of the predictions, in nats, at most 0.
+
+    It is highest where every prediction is certain, even if all images get one class.
+
+    Args:
+        probabilities: float64 [N, classes], of N images, at least one.
 
     Source: Morerio et al., arXiv 1711.10288, section 4.
     """
@@ -52,6 +69,9 @@ def mutual_information(probabilities: NDArray[np.float64]) -> float:
 
     It is high where predictions are confident and differ from image to image.
 
+    Args:
+        probabilities: float64 [N, classes], of N images, at least one.
+
     Source: Bridle et al., NIPS 1991; as a rule of selection Musgrave et al., arXiv 2208.07360.
     """
     return float(_entropies(probabilities.mean(axis=0, keepdims=True))[0] - _entropies(probabilities).mean())
@@ -60,7 +80,8 @@ def mutual_information(probabilities: NDArray[np.float64]) -> float:
 def soft_neighbourhood_density(probabilities: NDArray[np.float64]) -> float:
     """Computes the mean entropy of the similarities of each prediction to the others, in nats: high in dense clusters.
 
-    One prediction alone has no neighbours, and scores 0.
+    Args:
+        probabilities: float64 [N, classes], a prediction for each image; fewer than two score 0.
 
     Source: Saito et al., arXiv 2108.10860, equations 2 and 3.
     """

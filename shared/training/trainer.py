@@ -331,7 +331,10 @@ class _Loop:
 def predict_features(network: Network, split: Split, device: torch.device) -> Iterator[Tensor]:
     """Yields the features of all images of a split, block by block, float32 [n, width] on `device`.
 
-    The network is moved to `device` and put into evaluation mode.
+    Args:
+        network: The network; it is moved to `device` and left in evaluation mode.
+        split: The images, in whose order the blocks come; their labels are not used.
+        device: Device to compute on.
     """
     network.to(device).eval()
     for start in range(0, len(split.samples), EVALUATION_BATCH):
@@ -340,5 +343,11 @@ def predict_features(network: Network, split: Split, device: torch.device) -> It
 
 
 def stack_images(split: Split, start: int, stop: int) -> Tensor:
-    """Stacks images `start` to `stop` of a split into one tensor, float32 [stop - start, channels, size, size]."""
+    """Stacks the images `start` to `stop` - 1 of a split into one tensor, float32 [stop - start, channels, size, size].
+
+    Args:
+        split: The images.
+        start: Index of the first image.
+        stop: Index after the last image, above `start`.
+    """
     return torch.from_numpy(np.stack([split.images[i] for i in range(start, stop)]))

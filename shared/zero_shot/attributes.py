@@ -42,6 +42,9 @@ class AttributeTable:
     def signatures(self, classes: Sequence[str]) -> Values:
         """Selects the attribute vectors of some classes, float64 [len(classes), attributes], in the order given.
 
+        Args:
+            classes: Names of classes of the table.
+
         Raises:
             UnknownNameError: A class has no row in the table.
         """
@@ -54,10 +57,15 @@ class AttributeTable:
         return self.values[[row[name] for name in classes]]
 
     def randomised(self, seed: int) -> AttributeTable:
-        """Permutes each column among the classes: a control whose attributes keep their frequency but no meaning.
+        """Makes a control table in which the values of each attribute are permuted among the classes.
+
+        Each column is permuted by itself: attributes keep their frequency, but no longer describe the class.
 
         Args:
             seed: Seed of the permutations.
+
+        Returns:
+            A new table; this one is left as it is.
         """
         random = generator(seed, "random attributes")
         columns = [random.permutation(column) for column in self.values.T]

@@ -102,6 +102,9 @@ class FeatureExtractor:
     def check_unseen(self, names: Collection[str]) -> None:
         """Refuses classes that the network was trained on.
 
+        Args:
+            names: Names of the classes that are to be unseen.
+
         Raises:
             UsageError: The network was trained on images of one of the classes.
         """
@@ -166,9 +169,12 @@ def extract_study_data(
         experiment: The checked configuration; its backbone is not used.
         side_information: Descriptions of the application's classes.
         extractor: The network whose features are taken.
-        unseen: Classes whose images may all be in the test.
+        unseen: Names of classes whose images may all be in the test.
         root: Folder for generated synthetic data.
         progress: Called with (what, done, total, note).
+
+    Returns:
+        Features of all splits, signatures of the classes, and notes for the report.
 
     Raises:
         UsageError: The extractor's run was trained on a class that is to be unseen.
@@ -258,6 +264,9 @@ def repeated_splits(
         count: Number of seeds.
         root: Folder for generated synthetic data.
         progress: Called with (what, done, total, note).
+
+    Yields:
+        The data of one seed, and `unseen`.
 
     Raises:
         MedtlError: The data or the model are refused; see `extract_study_data`.

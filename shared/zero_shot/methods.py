@@ -67,7 +67,11 @@ class PrincipalAxes:
         return cls(mean, (centred.T @ eigenvectors[:, leading] / scale).astype(np.float32))
 
     def transform(self, features: NDArray[np.floating]) -> Values:
-        """Projects features [N, width], float64 [N, kept]."""
+        """Projects features onto the principal components, float64 [N, kept].
+
+        Args:
+            features: float [N, width].
+        """
         return ((features.astype(np.float32) - self.mean) @ self.components).astype(np.float64)
 
 
@@ -86,11 +90,20 @@ class Compatibility:
     offset: Callable[[Values], Values]
 
     def predict_attributes(self, features: Values) -> Values:
-        """Predicts the value of each attribute from features [N, width], float64 [N, signature]; log odds under DAP."""
+        """Predicts each attribute of each image, float64 [N, signature]; under DAP the log odds of the attribute.
+
+        Args:
+            features: float64 [N, width], projected features of N images.
+        """
         return features @ self.matrix.T + self.bias
 
     def scores(self, features: Values, signatures: Values) -> Values:
-        """Scores features [N, width] against signatures [classes, signature], float64 [N, classes]."""
+        """Scores images against classes, float64 [N, classes]; the likelier the class, the higher.
+
+        Args:
+            features: float64 [N, width], projected features of N images.
+            signatures: float64 [classes, signature], a row for each class.
+        """
         return self.predict_attributes(features) @ signatures.T - self.offset(signatures)
 
 

@@ -17,7 +17,7 @@ Flags = NDArray[np.bool_]
 
 
 def class_accuracy(predicted: Labels, labels: Labels) -> float:
-    """Averages top-1 accuracy over classes, so that every class counts alike; 0 to 1.
+    """Averages top-1 accuracy over classes, so that every class counts alike; 0 to 1, NaN without images.
 
     Args:
         predicted: int64 [N], the predicted class of each image.
@@ -35,6 +35,9 @@ def unseen_accuracy(scores: Values, labels: Labels, unseen: Flags) -> float:
         scores: float64 [N, classes], higher for a likelier class.
         labels: int64 [N], columns of `scores`; images of seen classes are left out.
         unseen: bool [classes], which classes are unseen.
+
+    Returns:
+        T1, 0 to 1; NaN where no image is of an unseen class.
     """
     rows = unseen[labels]
     candidates = np.where(unseen, scores[rows], -np.inf)
@@ -68,23 +71,23 @@ def seen_margin(scores: Values, unseen: Flags) -> Values:
     A shift above this margin moves the image's prediction from the seen classes to the unseen ones.
 
     Args:
-        scores: float64 [N, classes].
-        unseen: bool [classes], with at least one class on either side.
+        scores: float64 [N, classes], higher for a likelier class.
+        unseen: bool [classes], which classes are unseen; at least one is, and at least one is not.
     """
     best_seen, best_unseen = (np.where(side, scores, -np.inf).max(axis=1) for side in (~unseen, unseen))
     return np.asarray(best_seen - best_unseen, dtype=np.float64)
 
 
 def seen_unseen_curve(scores: Values, labels: Labels, unseen: Flags) -> list[StackingPoint]:
-    """Traces the seen-unseen accuracy curve, in falling order of the shift.
+    """Traces the seen-unseen accuracy curve: its points in falling order of the shift.
 
     The first point predicts unseen classes for all images, the last one seen classes. A correct prediction changes
     only where the shift passes the image's margin, so that one sort gives every point.
 
     Args:
-        scores: float64 [N, classes].
-        labels: int64 [N], columns of `scores`.
-        unseen: bool [classes].
+        scores: float64 [N, classes], higher for a likelier class.
+        labels: int64 [N], columns of `scores`; at least one image.
+        unseen: bool [classes], which classes are unseen; at least one is, and at least one is not.
 
     Source: Chao et al., ECCV 2016, section 3: calibrated stacking and the seen-unseen accuracy curve.
     """
@@ -136,9 +139,9 @@ def evaluate_at(scores: Values, labels: Labels, unseen: Flags, shift: float) -> 
     """Computes seen and unseen accuracy under a given shift.
 
     Args:
-        scores: float64 [N, classes].
-        labels: int64 [N], columns of `scores`; images of seen and of unseen classes.
-        unseen: bool [classes].
+        scores: float64 [N, classes], higher for a likelier class.
+        labels: int64 [N], columns of `scores`; images of seen and of unseen classes, else an accuracy is NaN.
+        unseen: bool [classes], which classes are unseen.
         shift: Subtracted from the scores of seen classes.
     """
     predicted = (scores - shift * ~unseen).argmax(axis=1)

@@ -72,12 +72,16 @@ class FeatureSet:
     labels: Labels
 
     def of_classes(self, classes: Sequence[int]) -> FeatureSet:
-        """Selects the images of some classes."""
+        """Selects the images of some classes, in their order, as a new set; empty where no image is of them.
+
+        Args:
+            classes: Indices into the classes of the study.
+        """
         rows = np.isin(self.labels, classes)
         return FeatureSet(self.features[rows], self.labels[rows])
 
     def joined(self, other: FeatureSet) -> FeatureSet:
-        """Appends the images of another set to these."""
+        """Joins two sets into a new one: the images of this set, then those of `other`."""
         return FeatureSet(np.concatenate([self.features, other.features]), np.concatenate([self.labels, other.labels]))
 
 
@@ -112,7 +116,21 @@ class ClassSemantics:
         return cls(tuple(classes), table.signatures(classes), printed)
 
     def shuffled(self, table: AttributeTable, seed: int) -> ClassSemantics:
-        """Makes wrong signatures as a control: a randomised table, and printed features exchanged among the classes."""
+        """Makes wrong signatures of the same classes, as a control without meaning.
+
+        Attributes are those of `table` after the values of each attribute were permuted among the classes. The rows of
+        `printed` are permuted as a whole: each class gets the mean features of a class drawn at random.
+
+        Args:
+            table: The attribute table that is permuted, with a row for each class.
+            seed: Seed of both permutations.
+
+        Returns:
+            New signatures; `printed` is None where these have none.
+
+        Raises:
+            UnknownNameError: A class has no row in `table`.
+        """
         order = generator(seed, "random signatures").permutation(len(self.classes))
         printed = None if self.printed is None else self.printed[order]
         return ClassSemantics(self.classes, table.randomised(seed).signatures(self.classes), printed)
@@ -133,7 +151,11 @@ class FittedMethod:
     signatures: Values
 
     def scores(self, features: NDArray[np.floating]) -> Values:
-        """Scores features [N, width] against all classes, float64 [N, classes]."""
+        """Scores images against all classes of the study, float64 [N, classes]; the likelier the class, the higher.
+
+        Args:
+            features: float [N, width], features as the network gives them, not projected.
+        """
         return self.model.scores(self.axes.transform(features), self.signatures)
 
 
@@ -188,15 +210,15 @@ def class_folds(seen: Labels, unseen_count: int, always_seen: Labels, seed: int)
     enough are left to learn from. No class is in two folds.
 
     Args:
-        seen: int64, the seen classes.
+        seen: int64, indices of the seen classes.
         unseen_count: Number of unseen classes.
         always_seen: Classes that are never held out, because they are never unseen: those without the event that must
             not be missed. All others resemble them; a shift that recovers them would predict every image as unseen.
         seed: Seed of the order of the classes.
 
     Returns:
-        Classes of each fold. Empty where two folds that each leave two classes to learn from are not possible: one
-        fold alone shows nothing of how far its answer can be trusted.
+        Indices of the classes of each fold, int64, sorted. Empty where two folds that each leave two classes to learn
+        from are not possible: one fold alone shows nothing of how far its answer can be trusted.
     """
     candidates = np.setdiff1d(seen, always_seen)
     size = max(1, min(unseen_count, len(seen) // 3))
@@ -266,16 +288,18 @@ def _penalty_of_seen(method: Method, train: FeatureSet, validation: FeatureSet, 
 
 
 def evaluate(model: FittedMethod, test: FeatureSet, unseen: Flags, shift: float) -> dict[str, Any]:
-    """Measures T1, u, s, H and the area under the seen-unseen curve on test images of seen and unseen classes.
+    """Measures a fitted method on test images of seen and unseen classes.
 
     Args:
         model: The fitted method.
         test: Test images.
-        unseen: bool [classes].
+        unseen: bool [classes], which classes are unseen.
         shift: Subtracted from the scores of seen classes.
 
     Returns:
-        `t1`, `unseen` (u), `seen` (s), `harmonic` (H), `area`, each 0 to 1, and `curve`: pairs of s and u.
+        `t1` (accuracy among unseen classes alone), `unseen` (u) and `seen` (s) accuracy with all classes as candidates,
+        `harmonic` (H, the harmonic mean of u and s) and `area` (under the seen-unseen curve), each 0 to 1; and `curve`,
+        a list of pairs of s and u.
     """
     scores = model.scores(test.features)
     point, points = evaluate_at(scores, test.labels, unseen, shift), seen_unseen_curve(scores, test.labels, unseen)

@@ -55,11 +55,14 @@ NAMES = {
 
 
 def parse_methods(text: str, side_information: SideInformation) -> list[str]:
-    """Reads the names of methods, separated by commas; `all` stands for every method that the application allows.
+    """Reads the names of methods from a text.
 
     Args:
-        text: Names of methods, separated by commas, or `all`.
+        text: Names of methods, separated by commas, or `all`: every method that the application allows.
         side_information: Decides whether methods that need printed images are allowed.
+
+    Returns:
+        Names from `METHODS`, in the order given.
 
     Raises:
         UsageError: A method is unknown, or needs printed images and there are none.
@@ -75,9 +78,12 @@ def draw_classes(classes: Sequence[str], count: int, seed: int) -> tuple[str, ..
     """Draws at random the classes that are to be unseen.
 
     Args:
-        classes: Classes that may be unseen.
+        classes: Names of the classes that may be unseen.
         count: Number of classes to draw.
         seed: Seed of the draw.
+
+    Returns:
+        Names of the drawn classes, sorted.
 
     Raises:
         UsageError: There are fewer classes than are to be drawn.
@@ -108,8 +114,9 @@ def study(
         progress: Called with (what, done, total, note).
 
     Returns:
-        Plain data: `splits`, the measures of every method on each trial; `summary`, mean and standard deviation of
-        each measure; and `said`, the display name of each class.
+        Plain data: `classes`; `said` (display name of each class); `splits` (measures of every method on each trial);
+        `summary` (mean and standard deviation of each measure); `chance`, and `chance_called_negative` or None; `notes`
+        (sentences); and `synthetic`.
 
     Raises:
         UsageError: An unseen class is not in the data or not in the test, or fewer than two classes are left to
@@ -319,7 +326,11 @@ def _describe_calibration(splits: Sequence[Mapping[str, Any]], display_names: Ma
 
 
 def mean_in_words(cell: Mapping[str, float | None]) -> str:
-    """Formats a mean with its standard deviation in brackets; one trial has none."""
+    """Formats a mean with its standard deviation in brackets, such as "0.512 (0.034)".
+
+    Args:
+        cell: `mean`, and `spread`, the standard deviation over trials; None, as after one trial, leaves it out.
+    """
     return f"{cell['mean']:.3f}" + ("" if cell["spread"] is None else f" ({cell['spread']:.3f})")
 
 

@@ -73,10 +73,12 @@ def advise_on(setting: Setting, backbones: Sequence[LocalWeights]) -> tuple[dict
 
     Args:
         setting: The images, their folds and their scorer.
-        backbones: Backbones to try, with their weights.
+        backbones: Backbones to try, with their weights; at least one.
 
     Returns:
-        Measurements and advice as plain data, and the configuration of the advised run.
+        Plain data, and the configuration of the advised run. The data are `task`, `synthetic`, `data` (counts),
+        `measure` (its name), `backbones`, `candidates`, `scenario`, `advised` (the candidate), and `expected` (measure
+        of the best linear candidate with its interval).
     """
     profiles = depth_profiles(setting, backbones)
     linear = linear_candidates(setting, profiles)

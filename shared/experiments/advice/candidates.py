@@ -49,16 +49,19 @@ class Candidate:
 
     @property
     def value(self) -> float:
-        """The measure of the scores, 0 to 1."""
+        """The measure of the scores (AUC or accuracy, as the scorer decides), 0 to 1."""
         return self.scorer.value(self.scores)
 
 
 def depth_profiles(setting: Setting, backbones: Sequence[LocalWeights]) -> dict[LocalWeights, DepthProfile]:
-    """Measures linear classifiers over the depth of each backbone.
+    """Measures linear classifiers on the layers of each backbone.
 
     Args:
         setting: The images, their folds and their scorer.
         backbones: Backbones with their weights.
+
+    Returns:
+        The measurements of each backbone.
     """
     return {
         one: depth_profile(
@@ -97,6 +100,9 @@ def tuned_candidates(setting: Setting, linear: Sequence[Candidate], base: Candid
         setting: The images, their folds and their scorer; fewer and smaller ones are fine-tuned on.
         linear: The linear candidates.
         base: The linear candidate that fine-tuning has to beat.
+
+    Returns:
+        A fine-tuned candidate for each of up to `MAX_FINE_TUNED` backbones, with its gain over `base`.
     """
     order = sorted(linear, key=lambda one: -one.value)
     backbones = list(dict.fromkeys(one.backbone for one in order))[:MAX_FINE_TUNED]

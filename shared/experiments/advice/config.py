@@ -52,10 +52,13 @@ def advised_settings(task: Task, data: Path, overrides: Sequence[str]) -> Config
 
 
 def sides_for(longest_side: float) -> dict[str, int]:
-    """Chooses `size` and, for small images, `store_size` of the backbone section by the images' longest side.
+    """Chooses the image sides of the section `backbone` by the size of the images.
 
     Args:
         longest_side: Longest side of the median image, in pixels.
+
+    Returns:
+        Keys of the section, in pixels: `size` and, for small images, `store_size`.
     """
     return next((sides for limit, sides in SIDES if longest_side <= limit), LARGE_SIDES)
 

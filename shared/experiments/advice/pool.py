@@ -50,7 +50,7 @@ class Pool:
     notes: tuple[str, ...]
 
     def thinned(self, limit: int, seed: int) -> Pool:
-        """Draws about `limit` of the images at random, each class in its share.
+        """Draws about `limit` of the images at random, each class in its share, into a new pool.
 
         Args:
             limit: Number of images; a smaller pool stays as it is, and rare classes keep `MIN_PER_CLASS`.

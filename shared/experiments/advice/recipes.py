@@ -21,12 +21,15 @@ BATCH_SIZE, SMALL_BATCH_SIZE, SMALL_BATCH_BELOW = 32, 16, 400
 
 
 def recipe(name: str, images: int, *, precision: str = "auto") -> dict[str, Any]:
-    """Writes a recipe as the sections `strategy` and, where it chooses layers, `backbone` of a configuration.
+    """Writes a recipe as sections of a configuration.
 
     Args:
         name: `PROBE`, `PROBE_AUTO` or `FINETUNE`.
         images: Number of training images.
         precision: Numeric precision of fine-tuning, as `strategy.precision` takes it.
+
+    Returns:
+        `strategy` and, for `PROBE_AUTO`, `backbone`: the keys that the recipe sets in these sections.
     """
     tree = _MAKERS[name](images)
     if name == FINETUNE:
@@ -35,7 +38,9 @@ def recipe(name: str, images: int, *, precision: str = "auto") -> dict[str, Any]
 
 
 def epochs_for(images: int) -> int:
-    """Computes the epochs in which all stages are fine-tuned; one epoch of the head alone precedes them.
+    """Computes the number of epochs in which all stages are fine-tuned, from `MIN_EPOCHS` to `MAX_EPOCHS`.
+
+    The fewer images, the more epochs. One epoch of the head alone precedes them and is not counted.
 
     Args:
         images: Number of training images.

@@ -29,10 +29,10 @@ Source: CS231n, Convolutional Neural Networks for Visual Recognition, notes on t
 
 
 def size_of(counts: Mapping[str, int], groups: int, images: int) -> Size:
-    """Classifies data as small or large, by their rarest class and by their groups.
+    """Classifies data as "small" or "large", by their rarest class and by their groups.
 
     Args:
-        counts: Number of images by class.
+        counts: Number of images by class; at least one class.
         groups: Number of patients, writers or single images; counts only where some group has several images.
         images: Number of images.
     """

@@ -33,15 +33,23 @@ class Scorer:
 
     @property
     def measure(self) -> str:
-        """Name of the measure: "auc" or "accuracy"."""
+        """Name of the measure: "auc" where some but not all classes are positive, else "accuracy"."""
         return "auc" if self.positive.any() and not self.positive.all() else "accuracy"
 
     def select(self, rows: NDArray[np.int64]) -> Scorer:
-        """Restricts the scorer to some of its images."""
+        """Makes a scorer of some of the images.
+
+        Args:
+            rows: int64 [M], indices of these images.
+        """
         return Scorer(self.labels[rows], self.positive, self.units[rows])
 
     def value(self, scores: Values) -> float:
-        """Computes the measure of scores float64 [N, classes], 0 to 1; 0.5 where the AUC is not defined."""
+        """Computes the measure (AUC or accuracy) of class scores, 0 to 1; 0.5 where the AUC is not defined.
+
+        Args:
+            scores: float64 [N, classes], scores of the images, higher for a likelier class.
+        """
         value = float(self._statistic(scores)(np.ones((1, len(self.labels))))[0])
         return 0.5 if np.isnan(value) else value
 
@@ -49,7 +57,7 @@ class Scorer:
         """Computes the measure with its 95% interval over independent units.
 
         Args:
-            scores: float64 [N, classes].
+            scores: float64 [N, classes], scores of the images, higher for a likelier class.
 
         Returns:
             `value`, `low` and `high`; both bounds are None where there are too few units.
@@ -65,11 +73,11 @@ class Scorer:
         """Computes by how much scores beat reference scores of the same images, and the standard error of that.
 
         Args:
-            scores: float64 [N, classes].
-            reference: float64 [N, classes].
+            scores: float64 [N, classes], the scores that are judged.
+            reference: float64 [N, classes], the scores that they are compared with.
 
         Returns:
-            Difference of the measure, and its standard error; infinite where there are too few units to know it.
+            Difference of the measure, and its standard error; the error is infinite where there are too few units.
         """
         ours, theirs = self._statistic(scores), self._statistic(reference)
         rarest = self._rarest() if self.measure == "auc" else None

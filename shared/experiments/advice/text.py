@@ -21,11 +21,11 @@ MAX_NAMED = 8
 
 
 def as_text(tree: Mapping[str, Any], config: Config) -> list[str]:
-    """Writes the lines that the command prints: data, measurements, advice and reason.
+    """Writes the lines that the command `advise` prints: data, measurements, advice and reason.
 
     Args:
-        tree: Result of `shared.experiments.advice.advise.advise`.
-        config: The advised configuration.
+        tree: Measurements and advice, the first result of `shared.experiments.advice.advise.advise`.
+        config: The advised configuration, its second result.
     """
     return [
         *(["Synthetic data: these images were made by a program."] if tree["synthetic"] else []),
@@ -45,7 +45,7 @@ def why(tree: Mapping[str, Any]) -> str:
     """Writes the reason for the advice in a sentence: which candidates were compared and with what result.
 
     Args:
-        tree: Result of `shared.experiments.advice.advise.advise`.
+        tree: Measurements and advice, the first result of `shared.experiments.advice.advise.advise`.
     """
     advised = tree["advised"]
     tuned = [one for one in tree["candidates"] if one["recipe"] == FINETUNE]
@@ -66,11 +66,11 @@ def why(tree: Mapping[str, Any]) -> str:
 
 
 def as_yaml(tree: Mapping[str, Any], config: Config) -> str:
-    """Writes the advised configuration as YAML for `train`, with the reason as a comment.
+    """Writes the advised configuration as the text of a YAML file for `train`, with the reason as a comment at its top.
 
     Args:
-        tree: Result of `shared.experiments.advice.advise.advise`.
-        config: The advised configuration.
+        tree: Measurements and advice, the first result of `shared.experiments.advice.advise.advise`.
+        config: The advised configuration, its second result.
     """
     keys = config.model_dump(mode="json", exclude_unset=True)
     text = yaml.safe_dump({"name": "advised", **keys}, sort_keys=False, allow_unicode=True)

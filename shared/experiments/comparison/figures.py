@@ -50,7 +50,14 @@ def pareto_plot(tree: Mapping[str, Any]) -> tuple[str, str] | None:
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Finds the Pareto front of points (cost, quality), by rising cost: no point costs less and is at least as good."""
+    """Finds the Pareto front of points: those than which no other costs as little and is as good.
+
+    Args:
+        points: Pairs of cost (lower is better) and quality (higher is better); of equal points one is kept.
+
+    Returns:
+        The points of the front, by rising cost; empty without points.
+    """
     front = list[tuple[float, float]]()
     for cost, quality in sorted(points, key=lambda point: (point[0], -point[1])):
         if not front or quality > front[-1][1]:
@@ -59,7 +66,14 @@ def pareto_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, flo
 
 
 def learning_curves(tree: Mapping[str, Any]) -> str | None:
-    """Plots the main measure over label budgets, a line for each backbone and strategy; None with one budget."""
+    """Plots the main measure over label budgets, a line for each backbone and strategy.
+
+    Args:
+        tree: Result of `shared.experiments.comparison.run.run_comparison`.
+
+    Returns:
+        The picture as a data address; None where fewer than two budgets have the measure.
+    """
     main = tree["main"]
     rows = [row for row in tree["rows"] if main in row["measures"]]
     budgets = sorted({row["labels_per_class"] for row in rows}, key=_budget)

@@ -80,12 +80,12 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """Name of the cell in reports and messages."""
+        """Name of the cell in reports and messages, such as "resnet18 x finetune, all labels, seed 0"."""
         return f"{self.backbone} x {self.strategy}, {budget_in_words(self.labels)}, seed {self.seed}"
 
     @property
     def folder(self) -> str:
-        """Name of the cell's run folder, with a hash of the configuration."""
+        """Name of the cell's run folder, without a path; a hash of the configuration is part of it."""
         digest = hashlib.sha256(to_yaml(self.config).encode()).hexdigest()[:8]
         labels = "all" if self.labels is None else str(self.labels)
         return f"{self.backbone}-{self.strategy}-{labels}-seed{self.seed}-{digest}"
@@ -106,7 +106,7 @@ class Plan:
     cells: tuple[Cell, ...]
 
     def rows(self) -> list[tuple[Cell, ...]]:
-        """Groups the cells into rows: one backbone, strategy and label budget, all seeds."""
+        """Groups the cells into rows, in order: a row is one backbone, strategy and label budget with all seeds."""
         rows: dict[tuple[str, str, int | None], list[Cell]] = {}
         for cell in self.cells:
             rows.setdefault((cell.backbone, cell.strategy, cell.labels), []).append(cell)
@@ -157,7 +157,7 @@ def _blamed(fault: str, path: Path, words: Sequence[str]) -> str:
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Merges plain data into other plain data, section by section.
+    """Merges plain data into other plain data, section by section, and returns the new data.
 
     A strategy of another name replaces that of the base, because strategies do not share their options.
 
@@ -178,7 +178,7 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def budget_in_words(labels: int | None) -> str:
-    """Formats a label budget.
+    """Formats a label budget in words, such as "10 labels a class" or "all labels".
 
     Args:
         labels: Training images of each class; None: all.

@@ -16,7 +16,7 @@ from shared.reporting.html import template
 
 
 def write_comparison(tree: Mapping[str, Any], title: str, folder: Path) -> None:
-    """Writes all four files of a comparison.
+    """Writes a comparison as `compare.json`, `compare.csv`, `compare.tex` and `compare.html` into its folder.
 
     Args:
         tree: Result of `shared.experiments.comparison.run.run_comparison`.
@@ -53,13 +53,16 @@ def _starts(tree: Mapping[str, Any]) -> list[bool]:
 
 
 def published_lines(plan: Plan, rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Compares published accuracies with the rows of the same setting, a line each.
+    """Compares each published accuracy with the rows of the same setting, in a line of text for each pair.
 
     The setting is that of the base configuration: its weights, its strategy, all labels.
 
     Args:
         plan: The comparison, whose base names published results by backbone.
         rows: Rows of the table, in the order of `plan.rows()`.
+
+    Returns:
+        The lines; a published accuracy without such a row has a line that says so. Empty where none is published.
     """
     lines = []
     for backbone, said in plan.base.published.items():

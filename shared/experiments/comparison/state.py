@@ -127,7 +127,7 @@ def cells_without_data(cells: Sequence[Cell]) -> dict[Cell, str]:
         cells: Cells that are not finished.
 
     Returns:
-        The reason of each such cell.
+        Each such cell with the reason, the message of the error; empty where all data exist.
     """
     from shared.data.loading import require_data
 
@@ -143,7 +143,7 @@ def cells_without_weights(cells: Sequence[Cell], *, fetch: bool) -> dict[Cell, s
         fetch: Whether ImageNet weights are downloaded here; else each machine downloads its own.
 
     Returns:
-        The reason of each such cell.
+        Each such cell with the reason, the message of the error; empty where no weights are missing.
     """
     from shared.models.backbones.build import find_backbone
     from shared.models.weights import require_weights

@@ -35,7 +35,11 @@ NOTES = (
 
 
 def headings(tree: Mapping[str, Any]) -> list[str]:
-    """Lists the headings of the columns."""
+    """Lists the headings of the columns of the table, from left to right.
+
+    Args:
+        tree: Result of `shared.experiments.comparison.run.run_comparison`.
+    """
     return [
         "labels",
         "backbone",
@@ -53,12 +57,20 @@ def headings(tree: Mapping[str, Any]) -> list[str]:
 
 
 def table_body(tree: Mapping[str, Any]) -> list[list[str]]:
-    """Makes the rows of the table, a text for each cell."""
+    """Makes the rows of the table below the headings: for each row a text for each column of `headings`.
+
+    Args:
+        tree: Result of `shared.experiments.comparison.run.run_comparison`.
+    """
     return [_line(row, _measures(tree)) for row in tree["rows"]]
 
 
 def failure_lines(tree: Mapping[str, Any]) -> list[str]:
-    """Lists the failed runs, a line for each row and reason."""
+    """Lists the failed runs, a line for each row and reason; empty where none failed.
+
+    Args:
+        tree: Result of `shared.experiments.comparison.run.run_comparison`.
+    """
     lines = []
     for row in tree["rows"]:
         seeds: dict[str, list[str]] = {}
@@ -70,7 +82,11 @@ def failure_lines(tree: Mapping[str, Any]) -> list[str]:
 
 
 def as_text(tree: Mapping[str, Any]) -> list[str]:
-    """Writes the whole comparison as lines: disclaimers, table, notes, failures, published results."""
+    """Writes the whole comparison as lines of text: disclaimers, table, notes, failures, published results.
+
+    Args:
+        tree: Result of `shared.experiments.comparison.run.run_comparison`.
+    """
     table = [headings(tree), *table_body(tree)]
     widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
     rows = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table]
@@ -87,7 +103,11 @@ def as_text(tree: Mapping[str, Any]) -> list[str]:
 
 
 def as_csv(tree: Mapping[str, Any]) -> str:
-    """Writes the table as CSV, numbers with all their digits and failed runs with their reasons."""
+    """Writes the table as the text of a CSV file: numbers with all their digits, and failed runs with their reasons.
+
+    Args:
+        tree: Result of `shared.experiments.comparison.run.run_comparison`.
+    """
     stream = io.StringIO()
     measures = _measures(tree)
     ends = ("value", "spread", "low", "high")
@@ -113,7 +133,11 @@ def as_csv(tree: Mapping[str, Any]) -> str:
 
 
 def as_latex(tree: Mapping[str, Any]) -> str:
-    """Writes the table as a LaTeX `tabular` that needs no package: rules above, below the headings and at the end."""
+    """Writes the table as LaTeX source: a `tabular` that needs no package, after notes and failures as comments.
+
+    Args:
+        tree: Result of `shared.experiments.comparison.run.run_comparison`.
+    """
     names = headings(tree)
     rows = [" & ".join(cell.translate(LATEX).replace("±", r"$\pm$") for cell in line) for line in table_body(tree)]
     notes = (
