@@ -35,6 +35,13 @@ def blocks(numbers: Sequence[int], classes: Sequence[str]) -> list[int]:
 
 
 def file_number(path: str) -> int | None:
-    """Parses the number that is a file's whole name (`Train/character_1_ka/10962.png`); None: it is no number."""
+    """Parses the number that is a file's whole name: 10962 for `Train/character_1_ka/10962.png`.
+
+    Args:
+        path: Path of the file; folders and suffix do not count.
+
+    Returns:
+        The number; None where the name is not 1 to 9 digits.
+    """
     match = re.fullmatch(r"[0-9]{1,9}", PurePosixPath(path).stem)
     return int(match.group()) if match else None

@@ -58,12 +58,15 @@ SEARCH = Search(
 
 
 def load(source: Path, options: Mapping[str, Any], *, unlabelled: bool = False) -> Dataset:
-    """Finds the samples in a folder, zip or table; no pixel is decoded.
+    """Finds the samples in a folder, zip or table; decodes no pixel.
 
     Args:
-        source: The folder, zip or table.
+        source: The folder, `.zip`, or CSV table.
         options: Preprocessing options, the fields of `handwriting.settings.Settings`.
         unlabelled: Whether all images count, and labels are not read; blocks are then not known either.
+
+    Returns:
+        The samples, their classes in the order of a network's outputs, and notes for the user.
 
     Raises:
         DataError: No layout is recognised, or something is missing or contradictory; all faults are counted.

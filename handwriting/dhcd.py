@@ -44,7 +44,11 @@ def fetch(folder: Path, *, progress: Progress, checking: Progress) -> Path:
 
 
 def check(path: Path, progress: Progress = lambda *_: None) -> None:
-    """Compares the classes, their counts and every pixel with the published dataset.
+    """Compares the classes, their counts and every pixel of a copy of DHCD with the published dataset.
+
+    Args:
+        path: The archive or folder.
+        progress: Called with (images checked, images in all).
 
     Raises:
         DataError: A class, a count or a pixel differs.
@@ -62,7 +66,15 @@ def check(path: Path, progress: Progress = lambda *_: None) -> None:
 
 
 def pixel_digest(samples: Sequence[Sample], progress: Progress = lambda *_: None) -> str:
-    """Returns the SHA-256 of split, class, file name and decoded pixels of all images, whatever their packing."""
+    """Computes the SHA-256, in hexadecimal, of split, class, file name and decoded pixels of all images.
+
+    Args:
+        samples: The images, in any order; how they are packed does not count.
+        progress: Called with (images done, images in all).
+
+    Raises:
+        DataError: An image is damaged; the message names it.
+    """
     digest = hashlib.sha256()
     named = sorted(samples, key=lambda one: (str(one.split), str(one.label), PurePosixPath(one.source).name))
     for done, sample in enumerate(named, start=1):

@@ -15,7 +15,13 @@ MIN_SIDE = 8
 
 
 def read_inputs(paths: Sequence[Path]) -> Iterator[Item]:
-    """Reads pictures (PNG, JPEG, TIFF, BMP), also those in folders and zips; yields one item for each.
+    """Reads pictures of characters (PNG, JPEG, TIFF, BMP), one at a time, also those in folders and zips.
+
+    Args:
+        paths: Pictures, folders and zips.
+
+    Returns:
+        An item for each picture. One that cannot be judged, and a folder without pictures, is an item with a refusal.
 
     Raises:
         UsageError: A path does not exist; nothing has been read then.
@@ -40,11 +46,14 @@ def _items(path: Path) -> Iterator[Item]:
 
 
 def character_item(name: str, data: bytes) -> Item:
-    """Decodes the picture of a character into an item, with a refusal where it cannot be judged.
+    """Decodes the picture of a character into an item.
 
     Args:
         name: Name of the item.
         data: Bytes of a picture file.
+
+    Returns:
+        The item with the picture as its one slice; with a refusal instead where it is damaged, too small or blank.
     """
     try:
         pixels = read_picture(data)

@@ -62,7 +62,11 @@ _BY_SYMBOL = {character.symbol: character.label for character in CHARACTERS.valu
 
 
 def dhcd_label(folder: str) -> str | None:
-    """Returns the class of a DHCD folder (`character_1_ka`, `digit_0`), or None where it is none."""
+    """Finds the label of a DHCD folder: `ka` for `character_1_ka`; None where the folder is no class of DHCD.
+
+    Args:
+        folder: Name of the folder, in any case.
+    """
     match = re.fullmatch(r"character_([0-9]{1,2})_([a-z]+)|digit_([0-9])", folder.strip().lower())
     if match is None:
         return None
@@ -72,28 +76,44 @@ def dhcd_label(folder: str) -> str | None:
 
 
 def nhcd_label(family: str, folder: str) -> str | None:
-    """Returns the class of an NHCD folder (`1` in `consonants`), or None where it is none."""
+    """Finds the label of an NHCD folder: `ka` for `1` in `consonants`; None where there is no such class.
+
+    Args:
+        family: Name of the top folder, such as `consonants`, in any case.
+        folder: Name of the folder in it, a number of one or two digits.
+    """
     kind = _FAMILIES.get(family.strip().lower())
     return _BY_PLACE.get((kind, int(folder))) if kind and re.fullmatch(r"[0-9]{1,2}", folder) else None
 
 
 def is_nhcd_family(folder: str) -> bool:
-    """Whether a folder is one of the three top folders of NHCD's layout."""
+    """Says whether a folder is a top folder of NHCD: `consonants`, `numerals` or `vowels`, in any case."""
     return folder.strip().lower() in _FAMILIES
 
 
 def canonical(name: str) -> str:
-    """Returns the one spelling of a class: `ka` for `ka`, `character_1_ka` or `क`; an unknown name is kept."""
+    """Brings the name of a character to its label: `ka` for `ka`, `character_1_ka` or `क`.
+
+    An unknown name comes back as it is, without blanks at its ends; an empty one stays empty.
+    """
     plain = name.strip()
     return dhcd_label(plain) or _BY_SYMBOL.get(plain) or (plain.lower() if is_known(plain.lower()) else plain)
 
 
 def is_known(label: str) -> bool:
-    """Whether a class, in its one spelling, is one of `CHARACTERS`."""
+    """Says whether a label is one of `CHARACTERS`.
+
+    Args:
+        label: The label in the spelling of `canonical`; other spellings are not known.
+    """
     return label in CHARACTERS
 
 
 def ordered(labels: Iterable[str]) -> tuple[str, ...]:
-    """Lists the distinct classes in the order of a network's outputs: known ones as in `CHARACTERS`, then by name."""
+    """Sorts labels into the order of a network's outputs, each once: those of `CHARACTERS` first, others by name.
+
+    Args:
+        labels: Labels in the spelling of `canonical`, with repetitions; may be empty.
+    """
     distinct = set(labels)
     return (*(label for label in CHARACTERS if label in distinct), *sorted(distinct - set(CHARACTERS)))

@@ -32,55 +32,97 @@ class HandwritingTask:
     augmentations: tuple[str, ...] = ("usual",)
 
     def load(self, source: Path, *, options: Mapping[str, Any], unlabelled: bool = False) -> Dataset:
-        """Finds the samples in a folder or archive; see `handwriting.datasets`."""
+        """Finds the samples in a folder, zip or table of images; decodes no pixel.
+
+        Args:
+            source: The folder, `.zip`, or CSV table.
+            options: Preprocessing options, the fields of `handwriting.settings.Settings`.
+            unlabelled: Whether all images count, and labels are not read; the samples then have none.
+
+        Returns:
+            The samples, their classes in the order of a network's outputs, and notes for the user.
+
+        Raises:
+            DataError: No layout is recognised, or something is missing or contradictory.
+            ConfigError: An option is unknown, or its value is not allowed.
+        """
         from handwriting import datasets
 
         return datasets.load(source, options, unlabelled=unlabelled)
 
     def synthetic_domains(self) -> tuple[str, ...]:
-        """Names the one domain: all characters come from fonts."""
+        """Names the domains of `synthetic_dataset`: one, that of images whose origin is not stated."""
         return (UNKNOWN_DOMAIN,)
 
     def synthetic_dataset(self, root: Path, progress: Callable[[int, int], None]) -> Path:
-        """Writes characters in the system's fonts under `root`, unless they lie there, and returns their folder."""
+        """Writes characters in the system's fonts into `root/glyphs`, unless they are there, and returns that folder.
+
+        Args:
+            root: Folder for generated data.
+            progress: Called with (images done, images in all) while they are written.
+
+        Raises:
+            DataError: There are too few fonts, or what is there was written by another version.
+            RunError: Its `glyphs.json` is damaged.
+        """
         from handwriting.glyphs import dataset as glyph_dataset
 
         return glyph_dataset.synthetic_dataset(root, progress)
 
     def is_positive(self, label: str) -> bool:
-        """Returns false: no character is more dangerous to miss than another."""
+        """Returns False for every label, known or not: no character is more dangerous to miss than another."""
         return False
 
     def auxiliary(self, sample: Sample) -> Mapping[str, str]:
-        """Returns the auxiliary labels of the data, `kind` (consonant, digit, vowel) and `writer`.
+        """Returns the auxiliary labels of a sample by their names, with its `kind` and its `writer`.
 
-        The writer is the group, which with the option `blocks` is a block of files.
+        `kind` is "consonant", "digit" or "vowel", and is left out where the label is unknown. `writer` is the group of
+        the sample, which with the option `blocks` is a block of files. It is left out where there is no group.
         """
         character = CHARACTERS.get(str(sample.label))
         known = {} if character is None else {"kind": str(character.kind)}
         return known | ({} if sample.group is None else {"writer": sample.group}) | dict(sample.auxiliary)
 
     def canonical(self, name: str) -> str:
-        """Returns the label of a character: `ka` for `ka`, `character_1_ka` or `क`."""
+        """Brings the name of a character to its label: `ka` for `ka`, `character_1_ka` or `क`.
+
+        An unknown name comes back as it is, without blanks at its ends; an empty one stays empty.
+        """
         return labels.canonical(name)
 
     def display_name(self, label: str) -> str:
-        """Returns the character in Unicode and its name (`क ka`), or the label of a class that is none."""
+        """Returns a character for people, in Unicode and with its name (`क ka`).
+
+        An unknown label comes back as it is.
+        """
         character = CHARACTERS.get(label)
         return label if character is None else f"{character.symbol} {character.name}"
 
     def read(self, sample: Sample) -> NDArray[np.float32]:
-        """Reads the raw pixels of one sample, float32 [rows, columns] or [rows, columns, 3]."""
+        """Reads the raw pixels of one sample, float32 [rows, columns] or [rows, columns, 3], in the unit of the file.
+
+        Raises:
+            DataError: The file is damaged; the message names it.
+        """
         from handwriting import datasets
 
         return datasets.read(sample)
 
     def read_mask(self, sample: Sample, spec: Preprocessing) -> NDArray[np.bool_] | None:
-        """Returns None: characters have no masks."""
+        """Returns None for every sample: characters have no masks."""
         return None
 
     def preprocess(self, pixels: NDArray[np.float32], spec: Preprocessing) -> Image:
-        """Turns raw pixels into the network's input, float32 [1, size, size], 0 to 1, light ink on black."""
+        """Turns raw pixels into the network's input, float32 [1, size, size], 0 to 1, light ink on black.
+
+        Args:
+            pixels: Finite, [rows, columns] or [rows, columns, 3], in any unit, ink lighter or darker than the paper.
+            spec: Side of the result, and options.
+
+        Raises:
+            DataError: `pixels` has another shape, is blank, or has values that are not finite.
+            ConfigError: `spec` asks for more than one channel, or has an option that does not exist.
+        """
         from handwriting import transforms
 
         return transforms.preprocess(pixels, spec)
@@ -92,25 +134,57 @@ class HandwritingTask:
         content_hash: str,
         progress: Callable[[int, int], None] = lambda *_: None,
     ) -> Sequence[Image]:
-        """Prepares the preprocessed images of samples for training, decoded once and kept on disk as bytes."""
+        """Prepares the preprocessed images of samples for training, decoded once for all runs and kept on disk.
+
+        Args:
+            samples: The samples, in the order of the result.
+            spec: Preprocessing of the images.
+            content_hash: Hash of the bytes of the dataset.
+            progress: Called with (images done, images in all).
+
+        Returns:
+            One image for each sample, float32 [1, size, size], 0 to 1.
+
+        Raises:
+            DataError: Files are damaged; the message counts them and describes the first five.
+        """
         from handwriting import datasets, transforms
 
         return transforms.images(samples, spec, content_hash, datasets.read, progress)
 
     def augment(self, image: Image, seed: int, kind: str = "usual") -> Image:
-        """Varies an image at random, as a pure function of its arguments; there is one kind."""
+        """Varies a preprocessed image at random; the same arguments always give the same result.
+
+        Args:
+            image: float32 [1, size, size], 0 to 1.
+            seed: Seed of the draws, 0 to 2**32 - 1.
+            kind: Not used: there is one kind.
+
+        Returns:
+            float32 [1, size, size], 0 to 1; a new array.
+        """
         from handwriting import transforms
 
         return transforms.augment(image, seed)
 
     def read_inputs(self, paths: Sequence[Path]) -> Iterable[Item]:
-        """Reads the inputs of `predict`, each as an item, damaged ones as refusals."""
+        """Reads the inputs of `predict`, one at a time: an item for each picture of a character.
+
+        Args:
+            paths: Pictures, and folders and zips of them.
+
+        Returns:
+            The items in order; a picture that cannot be judged is an item with a refusal.
+
+        Raises:
+            UsageError: A path does not exist; nothing has been read then.
+        """
         from handwriting import inputs
 
         return inputs.read_inputs(paths)
 
     def register_backbones(self) -> None:
-        """Adds nothing: the engine's backbones serve."""
+        """Does nothing: handwriting has no backbones besides the engine's."""
 
 
 TASK: Task = HandwritingTask()

@@ -125,7 +125,11 @@ def _framed(box: Pixels, size: int, margin: float) -> Pixels:
 
 
 class CharacterImages(Sequence[Image]):
-    """Preprocessed images, stored as uint8 [size, size] in memory-mapped files, read as float32 [1, size, size]."""
+    """Preprocessed images, stored as uint8 [size, size] in memory-mapped files, read as float32 [1, size, size].
+
+    Args:
+        rows: View of the stored images.
+    """
 
     def __init__(self, rows: ArrayView) -> None:
         self._rows = rows
@@ -146,7 +150,14 @@ class CharacterImages(Sequence[Image]):
         return pixels
 
     def as_bytes(self, indices: Sequence[int]) -> NDArray[np.uint8]:
-        """Returns the images at `indices` as uint8 [N, 1, size, size], 255 for ink."""
+        """Returns several images as bytes.
+
+        Args:
+            indices: Indices of the images, from 0.
+
+        Returns:
+            uint8 [N, 1, size, size] in the order of `indices`, 255 for ink.
+        """
         return self._rows.take(np.asarray(indices, dtype=np.int64))[:, np.newaxis]
 
 
@@ -165,6 +176,9 @@ def images(
         content_hash: Hash of the bytes of the dataset.
         read: Reads the pixels of a sample.
         progress: Called with (done, total).
+
+    Returns:
+        One image for each sample, in the order of `samples`.
 
     Raises:
         DataError: Files are damaged; the message counts them and describes the first five.

@@ -30,19 +30,23 @@ VERSION = 1
 
 @cache
 def table() -> AttributeTable:
-    """Reads the attributes of all 58 characters."""
+    """Reads the table of attributes of all 58 characters."""
     return read_table(TABLE)
 
 
 def prints(labels: Sequence[str], spec: Preprocessing) -> RenderedPrototypes:
-    """Renders prototypes of the classes: each character in each of the system's fonts, drawn again by a simulated pen.
+    """Renders prototypes of classes: each character in each of the system's fonts, drawn again by a simulated pen.
 
     Args:
-        labels: Classes to render.
+        labels: Classes to render, from `CHARACTERS`.
         spec: Preprocessing of the pictures.
+
+    Returns:
+        The preprocessed pictures, the label of each, and a hash of what they were made from.
 
     Raises:
         DataError: No font has all characters.
+        KeyError: A label is not in `CHARACTERS`.
     """
     fonts = find_fonts()
     pictures = {label: [picture for font in fonts for picture in _redrawn(label, font)] for label in labels}
@@ -61,5 +65,5 @@ def _redrawn(label: str, font: Font) -> tuple[NDArray[np.float32], ...]:
 
 
 def knowledge() -> SideInformation:
-    """Returns the attributes and the renderer that `shared.zero_shot.features` needs."""
+    """Returns the side information for `shared.zero_shot.features`: table of attributes, and renderer `prints`."""
     return SideInformation(table(), prints)

@@ -37,11 +37,11 @@ FLAIR, and hides one finding or the other where two tissues become alike.
 def augment(image: Image, seed: int) -> Image:
     """Varies a preprocessed slice at random: position, contrast, bias field, resolution and noise.
 
-    A pure function of its arguments.
+    The same arguments always give the same result.
 
     Args:
         image: float32 [1, size, size], 0 to 1.
-        seed: Names the draws; 0 to 2**32 - 1.
+        seed: Seed of the draws, 0 to 2**32 - 1.
 
     Returns:
         float32 [1, size, size], 0 to 1; a new array.
@@ -56,7 +56,12 @@ class RandomContrast:
         self.random = np.random.RandomState()
 
     def set_random_state(self, seed: int | None = None, state: np.random.RandomState | None = None) -> RandomContrast:
-        """Sets the random state by a seed, or shares `state`, as MONAI's transforms do."""
+        """Sets the random state, as MONAI's transforms do, and returns this transform.
+
+        Args:
+            seed: Seed of a new state; None draws one from the system.
+            state: A state to share; where it is given, `seed` does not count.
+        """
         self.random = np.random.RandomState(seed) if state is None else state
         return self
 

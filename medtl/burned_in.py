@@ -81,6 +81,9 @@ def find_suspects(samples: Sequence[Sample], progress: Callable[[int, int], None
     Args:
         samples: The images.
         progress: Called with (images done, images in all).
+
+    Returns:
+        The suspects in the order of `samples`; empty where there are none.
     """
     stated: dict[str, bool] = {}
     found = []
@@ -96,10 +99,10 @@ def find_suspects(samples: Sequence[Sample], progress: Callable[[int, int], None
 
 
 def in_words(suspects: Sequence[Suspect], images: int) -> list[str]:
-    """Describes each suspect in a line, by the name of its file, and counts them in a last line.
+    """Describes each suspect in a line of text, by the name of its file, and counts them in a last line.
 
     Args:
-        suspects: The images that text may be burned into.
+        suspects: The images that text may be burned into; without any, there is the last line alone.
         images: Number of images that were looked at.
     """
     lines = [f"text suspected in {_name(one)}: {one.reason}" for one in suspects]
@@ -114,7 +117,14 @@ def _name(suspect: Suspect) -> str:
 
 
 def write_suspects(suspects: Sequence[Suspect], out: Path) -> None:
-    """Writes the suspects to `burned_in.csv` in the folder `out`; it names files, so keep it with the data."""
+    """Writes the suspects to `burned_in.csv`, with the columns path, frame and reason.
+
+    The table names files, so keep it with the data.
+
+    Args:
+        suspects: The suspects; without any, the table has its heading alone.
+        out: Folder of the table.
+    """
     stream = io.StringIO()
     rows = csv.writer(stream, lineterminator="\n")
     rows.writerow(["path", "frame", "reason"])
@@ -129,7 +139,7 @@ def text_rows(pixels: Pixels) -> list[Box]:
         pixels: Finite values, [rows, columns] or [rows, columns, 3], in any unit.
 
     Returns:
-        Left, top, right and bottom of each row, in pixels, from the top down.
+        Left, top, right and bottom of each row, in pixels, from the top down; empty where there is none.
     """
     grey = pixels.max(axis=2) if pixels.ndim == 3 else pixels
     low, high = float(grey.min()), float(grey.max())

@@ -97,12 +97,15 @@ SEARCH = Search(
 
 
 def load(source: Path, options: Mapping[str, Any], *, unlabelled: bool = False) -> Dataset:
-    """Finds the samples in a folder, zip or table. Headers are read, pixels are not.
+    """Finds the samples in a folder, zip or table; reads headers, and no pixels.
 
     Args:
-        source: The folder, zip or table.
+        source: The folder, `.zip`, or CSV table.
         options: Preprocessing options, the fields of `medtl.settings.Settings`.
-        unlabelled: Whether all images count, and labels are not read.
+        unlabelled: Whether all images count, and labels are not read; the samples then have none.
+
+    Returns:
+        The samples, their classes in the order of a network's outputs, and notes for the user.
 
     Raises:
         DataError: No layout is recognised, or something is missing or contradictory; all faults are counted.
@@ -137,7 +140,14 @@ def read(sample: Sample) -> Pixels:
 
 
 def read_mask(sample: Sample, spec: Preprocessing) -> NDArray[np.bool_] | None:
-    """Reads the sample's mask, bool [size, size], cut and resized as its image, or None where it has none.
+    """Reads a sample's mask, cut and resized as its image.
+
+    Args:
+        sample: The sample.
+        spec: Preprocessing of its image.
+
+    Returns:
+        bool [size, size], true in the finding; None where the sample has no mask.
 
     Raises:
         DataError: Mask or image is damaged, or they differ in shape; the message names the file.

@@ -21,11 +21,12 @@ def run_demo(root: Path, overrides: Sequence[str], progress: Progress) -> list[s
 
     Args:
         root: Where the phantom and the run folders go; what is finished there is used again.
-        overrides: `key=value` words applied to all three runs.
+        overrides: `key=value` words applied to all three runs; may be empty.
         progress: Called with (what, done, total, note).
 
     Returns:
-        The lines to print: a table of the three runs, and where the report of the transferred model is.
+        The lines to print: a table of the three runs, the gain in AUC, and the path of the report of the transferred
+        model.
     """
     source = _train(root, "phantom-source", overrides, progress)
     alone = _train(root, "phantom-alone", overrides, progress)

@@ -49,10 +49,16 @@ Kind = Literal["dicom", "picture", "volume", "gzip", "zip"]
 
 
 def read_inputs(paths: Sequence[Path]) -> Iterator[Item]:
-    """Reads everything that `predict` was asked to judge, one item at a time; what cannot be judged comes as a refusal.
+    """Reads everything that `predict` was asked to judge, one item at a time.
 
     A DICOM file, picture (PNG, JPEG, TIFF, BMP) or NIfTI volume is one item; a folder, zip or DICOMDIR gives one item
     for each DICOM series in it and one for each picture or volume.
+
+    Args:
+        paths: Files, folders, zips and DICOMDIRs.
+
+    Returns:
+        The items in order. What cannot be judged, and a folder without images, is an item with a refusal.
 
     Raises:
         UsageError: A path does not exist; nothing has been read then.

@@ -45,21 +45,40 @@ def canonical(name: str) -> str:
 
 
 def is_known(name: str) -> bool:
-    """Whether a class, in the spelling of `canonical`, is one of `KNOWN_CLASSES`."""
+    """Says whether a class is one of `KNOWN_CLASSES`.
+
+    Args:
+        name: Name of the class in the spelling of `canonical`; other spellings are not known.
+    """
     return name in KNOWN_CLASSES
 
 
 def is_positive(label: str) -> bool:
-    """Whether a class counts as tumour: every class but `no_tumour`, in any of its spellings."""
+    """Says whether a class counts as tumour; every class but `no_tumour` does, an unknown one too.
+
+    Args:
+        label: Name of the class, in any spelling that `canonical` takes.
+
+    Raises:
+        DataError: The name is empty or only a number.
+    """
     return canonical(label) != NO_TUMOUR
 
 
 def binary(label: str) -> str:
-    """Reduces a class to `tumour` or `no_tumour`."""
+    """Reduces a class, in any spelling, to `tumour` or `no_tumour`; an unknown one is `tumour`.
+
+    Raises:
+        DataError: The name is empty or only a number.
+    """
     return TUMOUR if is_positive(label) else NO_TUMOUR
 
 
 def ordered(labels: Iterable[str]) -> tuple[str, ...]:
-    """Sorts the distinct classes into the order of a network's outputs: `KNOWN_CLASSES` first, the rest by name."""
+    """Sorts classes into the order of a network's outputs, each once: `KNOWN_CLASSES` first, unknown ones by name.
+
+    Args:
+        labels: Classes in the spelling of `canonical`, with repetitions; may be empty.
+    """
     distinct = set(labels)
     return (*(name for name in KNOWN_CLASSES if name in distinct), *sorted(distinct - set(KNOWN_CLASSES)))

@@ -10,7 +10,7 @@ _LICENCE = "Apache-2.0 (MONAI)"
 
 
 def register_backbones() -> None:
-    """Adds MONAI's networks to the registry of backbones; a second call does nothing."""
+    """Adds MONAI's DenseNet-121 and ResNet-18 to the registry of backbones; a second call does nothing."""
     if "monai/densenet121" in BACKBONES:
         return
     _add(

@@ -23,15 +23,18 @@ Pixels = NDArray[np.float32]
 
 
 def is_volume(name: str) -> bool:
-    """Whether a file is a NIfTI volume by its name."""
+    """Says whether a file is a NIfTI volume, by its name alone: `.nii` or `.nii.gz`, in any case."""
     return name.lower().endswith(VOLUMES)
 
 
 def volume_shape(data: bytes) -> tuple[int, int, int]:
-    """Reads rows, columns and number of slices of a NIfTI volume as `read_volume` returns them, from the header alone.
+    """Reads the shape of a NIfTI volume from its header alone.
 
     Args:
         data: The bytes of a `.nii` or `.nii.gz` file.
+
+    Returns:
+        Rows, columns and number of slices, as `read_volume` returns them.
 
     Raises:
         DataError: The file is no NIfTI volume of three dimensions, is damaged or too large.

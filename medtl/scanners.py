@@ -30,18 +30,21 @@ MODEL_WORDS = re.compile(
 
 
 def scanner_name(manufacturer: str, model: str = "") -> str:
-    """Brings the name of a scanner to one spelling: `siemens` for `SIEMENS` and `Siemens Healthineers`, then the model.
+    """Brings the name of a scanner to one spelling, in lower case: `siemens` for `SIEMENS` and `Siemens Healthineers`.
 
     Args:
         manufacturer: Name of the maker; one that is not in `VENDORS` is kept in lower case.
         model: Name of the model; may be empty.
+
+    Returns:
+        Maker and model with a blank between; empty where both are empty.
     """
     text = " ".join(manufacturer.lower().split())
     return f"{_vendor(text) or text} {' '.join(model.lower().split())}".strip()
 
 
 def scanner_of_header(manufacturer: str, model: str) -> str:
-    """Names the scanner of a DICOM header in known words only; empty where the maker is not known.
+    """Names the scanner of a DICOM header, in lower case and in known words only.
 
     The name is shown in answers, reports and tables, and a damaged or badly filled header may hold the name of a person
     instead. So nothing is taken over that is not known to be the name of a maker or a model.
@@ -49,6 +52,9 @@ def scanner_of_header(manufacturer: str, model: str) -> str:
     Args:
         manufacturer: Manufacturer (0008,0070).
         model: Manufacturer's Model Name (0008,1090).
+
+    Returns:
+        The maker and the known words of the model, with blanks between; empty where the maker is not known.
     """
     vendor = _vendor(" ".join(manufacturer.lower().split()))
     words = model.lower().replace("_", " ").split()

@@ -32,54 +32,114 @@ class MedtlTask:
     augmentations: tuple[str, ...] = ("usual", "mri_physics")
 
     def load(self, source: Path, *, options: Mapping[str, Any], unlabelled: bool = False) -> Dataset:
-        """Finds the samples in a folder, archive or manifest; see `medtl.datasets`."""
+        """Finds the samples in a folder, zip or table of images; reads headers, and no pixels.
+
+        Args:
+            source: The folder, `.zip`, or CSV table.
+            options: Preprocessing options, the fields of `medtl.settings.Settings`.
+            unlabelled: Whether all images count, and labels are not read; the samples then have none.
+
+        Returns:
+            The samples, their classes in the order of a network's outputs, and notes for the user.
+
+        Raises:
+            DataError: No layout is recognised, or something is missing or contradictory.
+            ConfigError: An option is unknown, or its value is not allowed.
+        """
         from medtl import datasets
 
         return datasets.load(source, options, unlabelled=unlabelled)
 
     def synthetic_domains(self) -> tuple[str, ...]:
-        """Names the scanners of the phantom."""
+        """Names the domains of `synthetic_dataset`: its scanners, as `manufacturer model` in lower case."""
         from medtl.phantom import dataset as phantom
 
         return phantom.synthetic_domains()
 
     def synthetic_dataset(self, root: Path, progress: Callable[[int, int], None]) -> Path:
-        """Writes the phantom under `root`, unless it lies there, and returns its folder."""
+        """Writes the phantom into `root/phantom`, unless it is there, and returns that folder.
+
+        Args:
+            root: Folder for generated data.
+            progress: Called with (patients done, patients in all) while the phantom is written.
+
+        Raises:
+            DataError: The phantom that is there was written by another version.
+            RunError: Its `phantom.json` is damaged.
+        """
         from medtl.phantom import dataset as phantom
 
         return phantom.synthetic_dataset(root, progress)
 
     def is_positive(self, label: str) -> bool:
-        """Whether a class counts as tumour: every class does that is not known to be healthy."""
+        """Says whether a class counts as tumour; every class but `no_tumour` does, an unknown one too.
+
+        Args:
+            label: Name of the class, in any spelling that `canonical` takes.
+
+        Raises:
+            DataError: The name is empty or only a number.
+        """
         return labels.is_positive(label)
 
     def auxiliary(self, sample: Sample) -> Mapping[str, str]:
-        """Returns the auxiliary labels of the data, and as `scanner` the domain, where it is known."""
+        """Returns the auxiliary labels of a sample by their names, with its domain as `scanner`.
+
+        Without a known domain there is no `scanner`, unless the sample has an auxiliary label of that name, which wins.
+        """
         known = {} if sample.domain == UNKNOWN_DOMAIN else {"scanner": sample.domain}
         return known | dict(sample.auxiliary)
 
     def canonical(self, name: str) -> str:
-        """Returns the one spelling of a class name; a name that is not known counts as a tumour of its own kind."""
+        """Brings the name of a class to its one spelling: `notumor` and `healthy` become `no_tumour`.
+
+        An unknown name comes back in lower case, with blanks and hyphens as underscores. `is_positive` takes it for a
+        tumour.
+
+        Raises:
+            DataError: The name is empty or only a number.
+        """
         return labels.canonical(name)
 
     def display_name(self, label: str) -> str:
-        """Returns the label itself, which is the word that radiologists use."""
+        """Returns the name of a class for people, which is the label itself, whether known or not."""
         return label
 
     def read(self, sample: Sample) -> NDArray[np.float32]:
-        """Reads the raw pixels of one sample, float32 [rows, columns] or [rows, columns, 3]."""
+        """Reads the raw pixels of one sample, float32 [rows, columns] or [rows, columns, 3], in the unit of the file.
+
+        Raises:
+            DataError: The file is damaged; the message names it.
+        """
         from medtl import datasets
 
         return datasets.read(sample)
 
     def read_mask(self, sample: Sample, spec: Preprocessing) -> NDArray[np.bool_] | None:
-        """Reads the sample's mask, bool [size, size], on the grid of the preprocessed image; None where it has none."""
+        """Reads a sample's mask, bool [size, size], on the grid of the preprocessed image; None where it has no mask.
+
+        Args:
+            sample: The sample.
+            spec: Preprocessing of its image.
+
+        Raises:
+            DataError: Mask or image is damaged, or they differ in shape; the message names the file.
+        """
         from medtl import datasets
 
         return datasets.read_mask(sample, spec)
 
     def preprocess(self, pixels: NDArray[np.float32], spec: Preprocessing) -> Image:
-        """Turns raw pixels into the network's input, float32 [1, size, size], 0 to 1."""
+        """Turns raw pixels into the network's input, float32 [1, size, size], 0 (background) to 1.
+
+        Args:
+            pixels: Finite, [rows, columns] or [rows, columns, 3], in any unit.
+            spec: Side of the result, and options.
+
+        Raises:
+            DataError: `pixels` has another shape, no pixel, or values that are not finite.
+            ConfigError: `spec` asks for more than one channel, or has an option that does not exist.
+        """
         from medtl import transforms
 
         return transforms.preprocess(pixels, spec)
@@ -91,26 +151,58 @@ class MedtlTask:
         content_hash: str,
         progress: Callable[[int, int], None] = lambda *_: None,
     ) -> Sequence[Image]:
-        """Prepares the preprocessed images of samples for training, decoded once a run and kept in memory by MONAI."""
+        """Prepares the preprocessed images of samples for training, decoded once a run and kept in memory by MONAI.
+
+        Args:
+            samples: The samples, in the order of the result.
+            spec: Preprocessing of the images.
+            content_hash: Not used: nothing is kept from one run to the next.
+            progress: Called with (images done, images in all).
+
+        Returns:
+            One image for each sample, float32 [1, size, size], 0 to 1, read-only.
+
+        Raises:
+            DataError: Files are damaged; the message counts them and describes the first five.
+        """
         from medtl import datasets, transforms
 
         return transforms.images(samples, spec, datasets.read, progress)
 
     def augment(self, image: Image, seed: int, kind: str = "usual") -> Image:
-        """Varies an image at random, as a pure function of its arguments; `kind` is one of `augmentations`."""
+        """Varies a preprocessed image at random; the same arguments always give the same result.
+
+        Args:
+            image: float32 [1, size, size], 0 to 1.
+            seed: Seed of the draws, 0 to 2**32 - 1.
+            kind: One of `augmentations`; any name but "mri_physics" stands for "usual".
+
+        Returns:
+            float32 [1, size, size], 0 to 1; a new array.
+        """
         from medtl import augmentation as mri_physics
         from medtl import transforms
 
         return mri_physics.augment(image, seed) if kind == "mri_physics" else transforms.augment(image, seed)
 
     def read_inputs(self, paths: Sequence[Path]) -> Iterable[Item]:
-        """Reads the inputs of `predict`, each as an item, damaged ones as refusals."""
+        """Reads the inputs of `predict`, one at a time: an item for each series, picture or volume.
+
+        Args:
+            paths: Files, folders and zips.
+
+        Returns:
+            The items in order; what cannot be judged is an item with a refusal.
+
+        Raises:
+            UsageError: A path does not exist; nothing has been read then.
+        """
         from medtl import inputs
 
         return inputs.read_inputs(paths)
 
     def register_backbones(self) -> None:
-        """Adds MONAI's networks to the registries."""
+        """Adds MONAI's networks to the registry of backbones; a second call does nothing."""
         from medtl import networks
 
         networks.register_backbones()

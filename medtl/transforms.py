@@ -41,7 +41,13 @@ LEVELS = 64
 
 @dataclass(frozen=True)
 class Box:
-    """A square region of an image, in pixels; it may reach beyond the image."""
+    """A square region of an image, in pixels; it may reach beyond the image.
+
+    Attributes:
+        top: First row.
+        left: First column.
+        side: Number of rows and of columns.
+    """
 
     top: int
     left: int
@@ -92,6 +98,9 @@ def crop_box(pixels: Pixels, spec: Preprocessing) -> Box:
     Args:
         pixels: Finite, [rows, columns] or [rows, columns, 3], in any unit.
         spec: What the image is preprocessed with.
+
+    Returns:
+        The square, in pixels of the raw image; around the whole image where no head is found or none is cut out.
 
     Raises:
         DataError: `pixels` has another shape, no pixel, or values that are not finite.
@@ -239,11 +248,11 @@ def _resize(square: Pixels, size: int) -> Pixels:
 def augment(image: Image, seed: int) -> Image:
     """Varies a preprocessed image at random: position, bias field, contrast and noise.
 
-    A pure function of its arguments. Mirrored left to right but never top to bottom: heads come upright.
+    The same arguments always give the same result. Mirrored left to right but never top to bottom: heads come upright.
 
     Args:
         image: float32 [1, size, size], 0 to 1.
-        seed: Names the draws; 0 to 2**32 - 1.
+        seed: Seed of the draws, 0 to 2**32 - 1.
 
     Returns:
         float32 [1, size, size], 0 to 1; a new array.
@@ -256,7 +265,7 @@ def apply_chain(image: Image, seed: int, chain: Any) -> Image:
 
     Args:
         image: float32 [1, size, size], 0 to 1.
-        seed: Names the draws; 0 to 2**32 - 1.
+        seed: Seed of the draws, 0 to 2**32 - 1.
         chain: A `Compose`, used by this thread alone.
 
     Returns:
@@ -270,7 +279,14 @@ def apply_chain(image: Image, seed: int, chain: Any) -> Image:
 
 
 def random_affine(size: int) -> Any:
-    """Makes MONAI's transform that rotates, scales and shifts an image of `size` pixels a side a little."""
+    """Makes MONAI's random transform that rotates, scales and shifts an image a little.
+
+    Args:
+        size: Side of the image in pixels.
+
+    Returns:
+        A `RandAffine` for arrays [1, size, size].
+    """
     from monai.transforms import RandAffine
 
     return RandAffine(
@@ -305,7 +321,11 @@ def _augmentation(size: int, thread: int) -> Any:
 
 
 class CachedImages(Sequence[Image]):
-    """Preprocessed images in memory, read-only, by index."""
+    """Preprocessed images in memory, read-only, by index: float32 [1, size, size], 0 to 1.
+
+    Args:
+        cache: MONAI's `CacheDataset` of the images.
+    """
 
     def __init__(self, cache: Any) -> None:
         self._cache = cache
@@ -330,6 +350,9 @@ def images(
         spec: What the images are preprocessed with.
         read: Reads the raw pixels of one sample.
         progress: Called with (images done, images in all).
+
+    Returns:
+        One image for each sample, float32 [1, size, size], 0 to 1, read-only.
 
     Raises:
         DataError: Files are damaged; the message counts them and says of the first five what is wrong.

@@ -13,10 +13,10 @@ TABLE = Path(__file__).with_name("attributes.csv")
 
 @cache
 def table() -> AttributeTable:
-    """Reads the attributes of healthy brains and of four kinds of tumour."""
+    """Reads the table of radiological attributes of healthy brains and of four kinds of tumour."""
     return read_table(TABLE)
 
 
 def knowledge() -> SideInformation:
-    """Makes the side information for `shared.zero_shot`: attributes alone, for tumours have no printed form."""
+    """Returns the side information for `shared.zero_shot`: the table alone, for tumours have no printed form."""
     return SideInformation(table())

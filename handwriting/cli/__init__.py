@@ -9,5 +9,5 @@ app = build_app(TASK, own_commands=__name__)
 
 
 def main() -> None:
-    """Runs the console command."""
+    """Runs the console command `handwriting` with the arguments of the process."""
     app()

@@ -23,7 +23,12 @@ class Published(StrEnum):
 
 
 def add(app: typer.Typer, task: "Task") -> None:
-    """Adds the commands to the application of a task."""
+    """Adds the commands `data ...` to the command line of an application.
+
+    Args:
+        app: The command line; it is changed in place.
+        task: The application.
+    """
     data = typer.Typer(help="Fetch published datasets.", no_args_is_help=True, rich_markup_mode=None)
     app.add_typer(data, name="data")
 

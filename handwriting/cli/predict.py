@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 
 def add(app: typer.Typer, task: "Task") -> None:
-    """Adds the command `predict` to the command line of an application."""
+    """Adds the command `predict` to the command line of an application.
+
+    Args:
+        app: The command line; it is changed in place.
+        task: The application.
+    """
     predict.add(app, task, _judge_pictures)
 
 

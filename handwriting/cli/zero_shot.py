@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
 
 def add(app: typer.Typer, task: Task) -> None:
-    """Adds the command `zero-shot` to the command line of an application."""
+    """Adds the command `zero-shot` to the command line of an application.
+
+    Args:
+        app: The command line; it is changed in place.
+        task: The application.
+    """
     add_zero_shot(app, task, _knowledge)
 
 

@@ -48,7 +48,7 @@ def write_glyphs(
     seed: int = 0,
     progress: Callable[[int, int], None] = lambda *_: None,
 ) -> Path:
-    """Writes the dataset whole or not at all; the same seed and fonts give the same bytes.
+    """Writes a dataset of synthetic characters, whole or not at all; the same seed and fonts give the same bytes.
 
     Args:
         out: A folder that does not exist or is empty.
@@ -59,10 +59,11 @@ def write_glyphs(
         progress: Called with (images done, total images).
 
     Returns:
-        `out`.
+        `out`, with PNG files by class, `manifest.csv` and `glyphs.json`.
 
     Raises:
         DataError: `out` is not empty, or there are too few fonts or images.
+        KeyError: A label is not in `CHARACTERS`.
     """
     with new_folder(out) as folder:
         families = _families(find_fonts(folders))
@@ -84,7 +85,11 @@ def write_glyphs(
 
 
 def synthetic_dataset(root: Path, progress: Callable[[int, int], None]) -> Path:
-    """Returns the dataset that is used when none is named, `root/glyphs`, and writes it if it does not exist.
+    """Writes the synthetic characters into `root/glyphs`, unless they are there, and returns that folder.
+
+    Args:
+        root: Folder for generated data.
+        progress: Called with (images done, images in all) while they are written.
 
     Raises:
         DataError: There are too few fonts to write it, or the existing one was written by another version.

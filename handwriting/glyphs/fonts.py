@@ -48,10 +48,13 @@ class Font:
 
 
 def find_fonts(folders: Sequence[str | Path] = FOLDERS) -> tuple[Font, ...]:
-    """Finds the fonts that have all `CHARACTERS` and join the letters of clusters, sorted by name; each name once.
+    """Finds the fonts that have all `CHARACTERS` and join the letters of clusters.
 
     Args:
         folders: Folders to search with those below them; missing ones are skipped.
+
+    Returns:
+        The fonts, at least one, sorted by name; each name once.
 
     Raises:
         DataError: No font was found, or Pillow cannot join letters here.

@@ -59,6 +59,9 @@ def trace(glyph: NDArray[np.float32]) -> PenPath:
 
     Args:
         glyph: float32 [size, size], 0 to 1, light ink on black; size 64 or more, so that strokes have a middle.
+
+    Returns:
+        The path; it has no points where there is no ink.
     """
     size = glyph.shape[0]
     line = _pruned(_thinned(glyph > 0.5), round(SPUR * size))

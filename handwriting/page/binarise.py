@@ -34,13 +34,13 @@ POLARITY_CONTRAST = 4.0
 
 
 def is_light_ink(grey: Grey) -> bool:
-    """Whether ink is lighter than paper, as on a blackboard.
+    """Says whether ink is lighter than paper, as on a blackboard; False for a blank page.
 
     Ink is the minority around each pixel, so its polarity is the sign of the local skewness. The two sides of the edge
     of a shadow or of the table cancel out.
 
     Args:
-        grey: uint8 [rows, columns].
+        grey: The page, uint8 [rows, columns].
     """
     scale = min(1.0, OVERVIEW / max(grey.shape))
     small = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else grey
@@ -96,6 +96,13 @@ def sauvola(grey: Grey, window: int) -> Mask:
 
     Source: Sauvola and Pietikäinen, Pattern Recognition 33 (2000), equation 5; R of the page: Wolf and Jolion,
     Pattern Analysis and Applications 6 (2004), section 4.2.
+
+    Args:
+        grey: The page, uint8 [rows, columns].
+        window: Side of the window in pixels.
+
+    Returns:
+        bool [rows, columns], true for ink.
     """
     size = (window, window)
     mean = cv2.boxFilter(grey, cv2.CV_32F, size, borderType=cv2.BORDER_REFLECT)

@@ -40,19 +40,30 @@ class Components:
 
     @classmethod
     def from_mask(cls, mask: Mask) -> Components:
-        """Finds the components of a mask [rows, columns]."""
+        """Finds the connected components of ink.
+
+        Args:
+            mask: bool [rows, columns], true for ink; without ink there are no components.
+        """
         _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
         left, top, width, height, area = stats.astype(np.int64).T
         return cls(labels, np.stack([top, left, top + height, left + width], axis=1), area)
 
     @property
     def heights(self) -> NDArray[np.int64]:
-        """Rows of each component, int [N + 1]."""
+        """Number of rows of each component, int64 [N + 1]; the first is the page itself."""
         return self.boxes[:, 2] - self.boxes[:, 0]
 
 
 def text_height(components: Components) -> float:
-    """Returns the rows of a typical character: the median height, weighted by pixels of ink; 0.0 without ink."""
+    """Computes the height of a typical character in rows: the median height of components, weighted by pixels of ink.
+
+    Args:
+        components: The components of a page.
+
+    Returns:
+        The height; 0.0 where there is no ink.
+    """
     heights, areas = components.heights[1:], components.areas[1:]
     if len(heights) == 0:
         return 0.0
@@ -62,7 +73,14 @@ def text_height(components: Components) -> float:
 
 
 def without_specks(mask: Mask) -> Mask:
-    """Removes dirt from a mask: components that are small for the height of the writing."""
+    """Removes dirt from a mask: components that are small for the height of the writing.
+
+    Args:
+        mask: bool [rows, columns], true for ink.
+
+    Returns:
+        bool [rows, columns], a new array.
+    """
     components = Components.from_mask(mask)
     keep = components.areas >= (SPECK * text_height(components)) ** 2
     keep[0] = False
@@ -70,10 +88,17 @@ def without_specks(mask: Mask) -> Mask:
 
 
 def find_lines(components: Components) -> list[list[int]]:
-    """Groups components into lines, from the topmost line down.
+    """Groups components into lines of text.
 
     From left to right, each large component joins the line whose last members are at its height, or starts a new one.
     So a line may bend, and its neighbours may reach into its rows.
+
+    Args:
+        components: The components of a deskewed page.
+
+    Returns:
+        Indices of the components of each line, from the topmost line down; small components far from any line are in
+        none. Empty where there is no ink.
     """
     height = text_height(components)
     boxes = components.boxes

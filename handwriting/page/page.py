@@ -107,7 +107,14 @@ class Page:
         return tuple(one for line in self.lines for word in line for one in word.characters)
 
     def straighten(self, layer: NDArray[np.int16]) -> NDArray[np.int16]:
-        """Deskews a label map of the photograph, with 0 for no label, like the page."""
+        """Deskews a label map of the photograph like the page.
+
+        Args:
+            layer: int16 [rows, columns] on the grid of the photograph; 0 for no label.
+
+        Returns:
+            int16 [rows, columns] on the grid of `picture`; 0 also beyond the photograph.
+        """
         size = (self.picture.shape[1], self.picture.shape[0])
         return np.asarray(cv2.warpAffine(layer, self.placement, size, flags=cv2.INTER_NEAREST))
 
@@ -118,6 +125,9 @@ def read_page(pixels: Pixels) -> Page:
     Args:
         pixels: Finite, [rows, columns] or [rows, columns, 3] (red, green, blue), in any unit, ink darker or lighter
             than the paper, turned by at most `MAX_SKEW_DEGREES`.
+
+    Returns:
+        The deskewed page with its lines, words and characters; at least one character.
 
     Raises:
         DataError: The picture has another shape, is too small, too large or blank, or has no character.
@@ -165,12 +175,18 @@ def _ink(levels: NDArray[np.uint8], light_ink: bool) -> Mask:
 
 
 def skew_degrees(ink: Mask) -> float:
-    """Measures the counter-clockwise rotation of the lines, -15 to 15 degrees.
+    """Measures the counter-clockwise rotation of the lines of a page.
 
     Rows through level lines are either full of ink (most of all at the headlines) or empty. The skew is the angle at
     which the sum of the squared ink of the rows is largest.
 
     Source: Postl, ICPR 1986, "Detection of linear oblique structures and skew scan in digitized documents".
+
+    Args:
+        ink: bool [rows, columns], true for ink.
+
+    Returns:
+        The rotation in degrees, about -15 to 15; 0.0 where there is no ink.
     """
     rows, columns = np.nonzero(ink)
     if len(rows) == 0:
@@ -275,9 +291,15 @@ def _character(cut: Cut, picture: Pixels, height: float) -> Character:
 
 
 def draw_boxes(page: Page) -> bytes:
-    """Draws the box and number of each character, in reading order, on the deskewed page, as PNG.
+    """Draws the box and number of each character, in reading order, on the deskewed page.
 
     Headlines are drawn in orange.
+
+    Args:
+        page: A page with at least one character.
+
+    Returns:
+        The bytes of a PNG file.
     """
     low, high = float(page.picture.min()), float(page.picture.max())
     grey = np.rint((page.picture - low) * (255 / (high - low))).astype(np.uint8)

@@ -61,6 +61,9 @@ def judge_pages(task: Task, paths: Sequence[Path], model: Path | None, as_json: 
         model: Folder of a finished run; None: the newest.
         as_json: Whether to print one JSON object per page, each on a line.
         out: Folder for `predictions.jsonl` and a drawing of each page; None: neither is written.
+
+    Returns:
+        The exit code for all pages: that of refusals if there is one, else that of pages not assessed, else 0.
     """
     make_folder(out)
     predictor, opening = open_predictor(task, model)
@@ -88,7 +91,17 @@ def judge_pages(task: Task, paths: Sequence[Path], model: Path | None, as_json: 
 
 
 def read_item(item: Item, predictor: Predictor) -> tuple[dict[str, Any], Page | None]:
-    """Reads one page: returns plain data for `--json`, and the page that was cut; None: it was refused."""
+    """Reads one page.
+
+    Args:
+        item: The page as a picture, or its refusal.
+        predictor: The opened run that judges the characters.
+
+    Returns:
+        Plain data for `--json`, and the page that was cut. The dict has `input`, `model` and `status`. A read page also
+        has `text`, `angle_degrees`, `characters` (fields of `Reading`) and `synthetic_model`. A refused one has
+        `reason` instead, and None for the page.
+    """
     tree: dict[str, Any] = {"input": item.name, "model": predictor.name}
     try:
         page = _cut(item)
@@ -107,7 +120,14 @@ def read_item(item: Item, predictor: Predictor) -> tuple[dict[str, Any], Page | 
 
 
 def read_characters(page: Page, predictor: Predictor) -> list[Reading]:
-    """Judges every character of a page, in reading order.
+    """Judges every character of a page.
+
+    Args:
+        page: The page that was cut.
+        predictor: The opened run that judges.
+
+    Returns:
+        A reading for each character, in reading order.
 
     Raises:
         DataError: A character cannot be judged.
@@ -137,7 +157,13 @@ def read_characters(page: Page, predictor: Predictor) -> list[Reading]:
 
 
 def as_text(readings: Sequence[Reading]) -> str:
-    """Writes the page in Unicode, line by line, with spaces between words and `UNREAD` for unaccepted characters."""
+    """Writes the text of a page in Unicode, one line of text for each line of the page.
+
+    Words have a blank between them. `UNREAD` stands for each character that was not accepted.
+
+    Args:
+        readings: The characters in reading order; none give an empty text.
+    """
     lines: dict[int, dict[int, str]] = {}
     for one in readings:
         words = lines.setdefault(one.line, {})

@@ -94,13 +94,16 @@ class _Piece:
 
 
 def cut_line(components: Components, line: Sequence[int], *, height: float, stroke: float) -> list[Cut]:
-    """Cuts one line of text into characters, from left to right.
+    """Cuts one line of text into characters.
 
     Args:
         components: Components of the deskewed page.
-        line: Indices of the components of this line.
+        line: Indices of the components of this line, at least one.
         height: Rows of a typical character.
         stroke: Thickness of the pen in pixels.
+
+    Returns:
+        The ink of each character, from left to right; empty where the line has no character.
     """
     boxes = components.boxes[list(line)]
     row, column = boxes[:, :2].min(axis=0)

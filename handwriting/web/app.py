@@ -37,13 +37,16 @@ DRAWING_BODY = {
 
 
 def build_app(run: Path, runs: Path, access: Access, store: UploadStore) -> Guard:
-    """Builds the web application.
+    """Builds the web application of `handwriting serve`.
 
     Args:
         run: Folder of the finished run that answers.
         runs: Folder of the runs that are listed.
         access: Rules of admission.
         store: Stores the uploads.
+
+    Returns:
+        The ASGI application, behind its rules of admission.
     """
     work = CharacterWork(TASK, run, threads=1)
     # A page takes seconds: a drawing must not wait for it.

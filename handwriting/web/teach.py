@@ -77,11 +77,14 @@ class Lessons:
 
     @property
     def display_names(self) -> list[str]:
-        """Display names of the characters that were taught, the last one last."""
+        """Names, as people read them, of the characters that were taught, the last one last."""
         return [self.site.task.display_name(label) for _, label in self.before]
 
     def check(self, name: str) -> str:
-        """Checks the name of a character to teach, and returns its label.
+        """Checks the name of a character to teach, and returns its label as `handwriting.labels.canonical` spells it.
+
+        Args:
+            name: What the user entered.
 
         Raises:
             HTTPException: The name is not allowed, the model knows the character, or too many were taught.
@@ -106,6 +109,13 @@ class Lessons:
     async def teach(self, label: str, drawings: Path) -> Answering:
         """Teaches a character and makes the new run answer.
 
+        Args:
+            label: A label that `check` returned.
+            drawings: Folder with pictures of the character.
+
+        Returns:
+            The new model, with notes about it.
+
         Raises:
             HTTPException: The character cannot be taught.
         """
@@ -121,6 +131,9 @@ class Lessons:
 
     async def take_back(self) -> Answering:
         """Makes the previous run answer again, and deletes the run that was taught last.
+
+        Returns:
+            The previous model, without notes.
 
         Raises:
             HTTPException: No character was taught, or the previous run cannot be read.
@@ -152,6 +165,9 @@ def teaching_routes(site: Site, renew: Callable[[Path], None]) -> tuple[APIRoute
     Args:
         site: State of the server, with the model that answers.
         renew: Makes the server's workers answer with another run.
+
+    Returns:
+        The routes of page and API, and the pool, which the caller ends with the server.
     """
     lessons = Lessons(site, WorkerPool(TeachWork(site.task), 1, TEACH_S), renew)
     router = APIRouter()

@@ -37,18 +37,18 @@ class CharacterWork(UploadWork):
             report: Not called: one picture has no steps.
 
         Returns:
-            The answer as `predict --json` prints it.
+            The answer as `predict --json` prints it; that of a damaged picture is a refusal.
         """
         return self.predictor.assess(character_item(DRAWING, data)).to_json(self.task)
 
     def judge(self, files: Path, results: Path, kind: str, report: Report) -> None:
-        """Judges all pictures of an upload.
+        """Judges all pictures of an upload, and writes answers and pictures into `results`.
 
         Args:
             files: Folder of the uploaded files.
             results: Folder for the results.
-            kind: `PAGE`, or `CHARACTER` where each picture shows one character.
-            report: Called with the number of judged pictures in words.
+            kind: `PAGE`, or anything else where each picture shows one character.
+            report: Called with the progress in words.
         """
         if kind == PAGE:
             self._read_pages(files, results, report)
@@ -78,7 +78,11 @@ class CharacterWork(UploadWork):
 
 
 def picture_name(index: int) -> str:
-    """Names the file with an item's picture: a straightened page, or a character as it was uploaded."""
+    """Returns the file name of an item's picture: a straightened page, or a character as it was uploaded.
+
+    Args:
+        index: Number of the item, from 0.
+    """
     return f"picture-{index:04d}.png"
 
 

@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 
 def add(app: typer.Typer, task: "Task") -> None:
-    """Adds the command `audit` to the command line of an application."""
+    """Adds the command `audit` to the command line of an application.
+
+    Args:
+        app: The command line; it is changed in place.
+        task: The application.
+    """
     audit.add(app, task, _find_text)
 
 

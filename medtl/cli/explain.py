@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 
 def add(app: typer.Typer, task: "Task") -> None:
-    """Adds the command `explain` to the command line of an application."""
+    """Adds the command `explain` to the command line of an application.
+
+    Args:
+        app: The command line; it is changed in place.
+        task: The application.
+    """
     explain.add(app, task, _of_series)
 
 

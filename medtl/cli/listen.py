@@ -23,7 +23,12 @@ NEEDED = ("pynetdicom", "highdicom")
 
 
 def add(app: typer.Typer, task: "Task") -> None:
-    """Adds the command `listen` to the command line of an application."""
+    """Adds the command `listen` to the command line of an application.
+
+    Args:
+        app: The command line; it is changed in place.
+        task: The application.
+    """
 
     @app.command()
     def listen(

@@ -20,7 +20,12 @@ USUAL_KINDS = 3
 
 
 def add(app: typer.Typer, task: "Task") -> None:
-    """Adds the command `phantom` to the command line of an application."""
+    """Adds the command `phantom` to the command line of an application.
+
+    Args:
+        app: The command line; it is changed in place.
+        task: The application.
+    """
 
     @app.command()
     @takes_names(scanners=_scanners, kinds=_kinds)

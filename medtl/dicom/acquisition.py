@@ -54,7 +54,17 @@ class Acquisition:
 
 
 def read_image_type(dataset: Any) -> tuple[str, ...]:
-    """Reads the values of Image Type (0008,0008) in upper case; none where it is not stated."""
+    """Reads the values of Image Type (0008,0008) in upper case.
+
+    Args:
+        dataset: A pydicom dataset.
+
+    Returns:
+        The values in order; empty where the element is missing.
+
+    Raises:
+        InputRefused: The element is damaged.
+    """
     return tuple(text.upper() for text in texts_of(dataset, "ImageType"))
 
 
@@ -65,6 +75,9 @@ def read_acquisition(dataset: Any, frames: int, slices: int) -> Acquisition:
         dataset: A pydicom dataset.
         frames: Number of frames of the object.
         slices: Number of slices that it is decoded to: as many as frames, or the tiles of a mosaic in its only frame.
+
+    Returns:
+        The acquisition; what the object does not state is empty, None or False.
 
     Raises:
         InputRefused: An element is damaged.

@@ -36,10 +36,13 @@ JPEG_FRAME_MARKERS = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
 
 
 class Metered(io.BytesIO):
-    """A file in memory that refuses to be read once more than `MAX_READINGS` times its length was read.
+    """A file in memory that refuses to be read once more than about `MAX_READINGS` times its length was read.
 
     Where an element has no stated length, pydicom scans the rest of the file, again for every element: minutes for
     some 100 KiB.
+
+    Args:
+        data: The bytes of the file.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -47,7 +50,13 @@ class Metered(io.BytesIO):
         self._left = MAX_READINGS * len(data) + READ_ALLOWANCE
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Reads up to `size` bytes, or all that are left, as every file does.
+        """Reads up to `size` bytes from the present place, as every file does.
+
+        Args:
+            size: Most bytes to read; -1 or None: all that are left.
+
+        Returns:
+            The bytes; empty at the end of the file.
 
         Raises:
             InputRefused: More was read in all than a sound file needs.
@@ -93,6 +102,9 @@ def inflated(data: bytes) -> bytes:
 
 def check_size(layout: PixelLayout) -> None:
     """Checks how many pixels and bits a header states, before anything is decoded.
+
+    Args:
+        layout: The layout of the pixels that the header states.
 
     Raises:
         InputRefused: Object or frame has more pixels than are read, or a number of bits that no image has.

@@ -36,17 +36,31 @@ class Palette:
     bits: int
 
     def colours(self, stored: NDArray[Any]) -> NDArray[Any]:
-        """Looks up the colours, [rows, columns, 3], of stored values [rows, columns]."""
+        """Looks up the colours of stored values.
+
+        Args:
+            stored: Whole numbers [rows, columns]; any value has a colour.
+
+        Returns:
+            uint8 or uint16 [rows, columns, 3]: red, green and blue.
+        """
         return self.table[np.clip(stored.astype(np.int64) - self.first, 0, len(self.table) - 1)]
 
 
 def is_colour(layout: PixelLayout) -> bool:
-    """Whether pixels are stored as colours, by three samples each or by a palette."""
+    """Says whether pixels are stored as colours, by three samples each or by a palette.
+
+    Args:
+        layout: The layout of the pixels that the header states.
+    """
     return not layout.photometric.startswith("MONOCHROME")
 
 
 def check_photometric(layout: PixelLayout) -> None:
     """Checks that the photometric interpretation is one that is read: grey, palette, RGB or YBR.
+
+    Args:
+        layout: The layout of the pixels that the header states.
 
     Raises:
         InputRefused: It is another one, or has not the samples a pixel that the header states.
@@ -63,6 +77,12 @@ def check_photometric(layout: PixelLayout) -> None:
 
 def read_palette(dataset: Any) -> Palette:
     """Reads the palette of an image. Source: DICOM PS3.3, C.7.6.3.1.5 and C.7.6.3.1.6.
+
+    Args:
+        dataset: A pydicom dataset.
+
+    Returns:
+        The palette, with one colour for each entry.
 
     Raises:
         InputRefused: The image has no palette, a segmented one, or a damaged one.

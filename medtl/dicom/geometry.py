@@ -54,6 +54,9 @@ def read_geometry(dataset: Any, frames: int, mosaic: Mosaic | None) -> Geometry:
         frames: Number of frames of the object.
         mosaic: How the object is cut into slices, which then have positions of their own; None where it is no mosaic.
 
+    Returns:
+        One plane for each slice; what is not stated of it is None.
+
     Raises:
         InputRefused: A position or an orientation is damaged.
     """

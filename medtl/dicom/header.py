@@ -96,6 +96,9 @@ class DicomHeader:
 def parse_header(dataset: Any) -> DicomHeader:
     """Makes a `DicomHeader` of a pydicom dataset.
 
+    Args:
+        dataset: A pydicom dataset, with its pixels or without.
+
     Raises:
         InputRefused: An element is damaged, or the number of frames is out of range. What else damaged bytes make
             pydicom raise is left to `medtl.dicom.reader.untrusted_decoding`.
@@ -115,7 +118,14 @@ def parse_header(dataset: Any) -> DicomHeader:
 
 
 def sop_class_of(dataset: Any) -> str:
-    """Reads the SOP Class UID of a pydicom dataset, from its meta header where it states none; empty without either."""
+    """Reads the SOP Class UID of a pydicom dataset, or else that of its meta header; empty where neither has one.
+
+    Args:
+        dataset: A pydicom dataset.
+
+    Raises:
+        InputRefused: The element is damaged.
+    """
     return text_of(dataset, "SOPClassUID") or text_of(getattr(dataset, "file_meta", {}), "MediaStorageSOPClassUID")
 
 

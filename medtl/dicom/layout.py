@@ -61,7 +61,7 @@ class PixelLayout:
 
     @property
     def transfer_syntax_name(self) -> str:
-        """Name of the transfer syntax, for messages."""
+        """Name of the transfer syntax for messages, "an unknown transfer syntax" where DICOM has none."""
         return uid_name(self.transfer_syntax) or "an unknown transfer syntax"
 
 
@@ -71,6 +71,9 @@ def read_layout(dataset: Any, image_type: tuple[str, ...]) -> PixelLayout:
     Args:
         dataset: A pydicom dataset.
         image_type: Values of its Image Type, upper case: they name a mosaic.
+
+    Returns:
+        The layout; an object without an image has 0 rows and columns.
 
     Raises:
         InputRefused: The number of frames is out of range, or an element is damaged.

@@ -38,7 +38,11 @@ class Mosaic:
 
 
 def is_mosaic(image_type: tuple[str, ...]) -> bool:
-    """Whether the values of Image Type, upper case, name the image a mosaic."""
+    """Says whether the values of Image Type name the image a mosaic.
+
+    Args:
+        image_type: The values in upper case; may be empty.
+    """
     return "MOSAIC" in image_type[2:]
 
 
@@ -49,6 +53,9 @@ def read_mosaic(dataset: Any, rows: int, columns: int) -> Mosaic:
         dataset: A pydicom dataset of one frame.
         rows: Rows of the whole mosaic.
         columns: Columns of the whole mosaic.
+
+    Returns:
+        Number, size and positions of the slices.
 
     Raises:
         InputRefused: The header does not state it, or contradicts itself.
@@ -81,7 +88,15 @@ def read_mosaic(dataset: Any, rows: int, columns: int) -> Mosaic:
 
 
 def cut_tiles(picture: NDArray[np.float32], mosaic: Mosaic) -> NDArray[np.float32]:
-    """Cuts the picture of a mosaic, float32 [rows, columns], into its slices, float32 [slices, rows, columns]."""
+    """Cuts the picture of a mosaic into its slices.
+
+    Args:
+        picture: float32 [rows, columns], the whole mosaic.
+        mosaic: How it is cut.
+
+    Returns:
+        float32 [slices, rows, columns], a new array; black tiles left over at the end are dropped.
+    """
     rows, columns = (side // mosaic.across for side in picture.shape)
     tiles = picture.reshape(mosaic.across, rows, mosaic.across, columns).swapaxes(1, 2)
     return np.ascontiguousarray(tiles.reshape(-1, rows, columns)[: mosaic.count])

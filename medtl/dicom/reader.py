@@ -51,6 +51,9 @@ def read_header(data: bytes) -> DicomHeader:
     Args:
         data: The bytes of one file.
 
+    Returns:
+        The header; what the file does not state is empty or None in it.
+
     Raises:
         InputRefused: The file is not DICOM, or is damaged.
     """
@@ -65,6 +68,9 @@ def read_dicom(data: bytes, *, header: DicomHeader | None = None, allow_blank: b
         data: The bytes of one file.
         header: What `read_header` returned for `data`, where it was called before: half of the time goes into it.
         allow_blank: Whether an image without any contrast is accepted: the outer slices of a series may have none.
+
+    Returns:
+        The header, and the slices in grey, float32 [slices, rows, columns].
 
     Raises:
         InputRefused: The file is not DICOM, is damaged, blank or too large, is compressed in a way that neither
@@ -83,15 +89,13 @@ def read_dicom(data: bytes, *, header: DicomHeader | None = None, allow_blank: b
 
 
 def read_file_ids(data: bytes) -> list[tuple[str, ...]]:
-    """Reads which files a DICOMDIR lists.
+    """Reads which files a DICOMDIR lists. Source: DICOM PS3.3, F.3.2.2 (Referenced File ID).
 
     Args:
         data: The bytes of the DICOMDIR.
 
     Returns:
-        Each file as the parts of its path, relative to the folder of the DICOMDIR.
-
-    Source: DICOM PS3.3, F.3.2.2 (Referenced File ID).
+        Each file as the parts of its path, relative to the folder of the DICOMDIR; empty where it lists none.
 
     Raises:
         InputRefused: The file is no DICOMDIR, or is damaged.
@@ -105,10 +109,13 @@ def read_file_ids(data: bytes) -> list[tuple[str, ...]]:
 
 
 def read_attributes(data: bytes) -> Any:
-    """Reads all elements of a DICOM object but its pixels, as a pydicom dataset that interprets values when asked.
+    """Reads all elements of a DICOM object but its pixels.
 
     Args:
         data: The bytes of one file.
+
+    Returns:
+        A pydicom dataset, which interprets a value when it is asked for: damaged ones raise only then.
 
     Raises:
         InputRefused: The file is not DICOM, or is damaged.

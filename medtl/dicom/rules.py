@@ -70,6 +70,9 @@ def check_suitable(header: DicomHeader) -> None:
 
     Colours that are no grey show only in the pixels; `medtl.dicom.colour` refuses them when they are decoded.
 
+    Args:
+        header: The header of a DICOM object.
+
     Raises:
         InputRefused: The object is something else; the message says what.
     """
@@ -81,7 +84,14 @@ def check_suitable(header: DicomHeader) -> None:
 
 
 def warnings_of(header: DicomHeader) -> tuple[str, ...]:
-    """Lists what an answer about an image must warn of although `check_suitable` passes the image."""
+    """Lists what an answer about an image must warn of although `check_suitable` passes the image.
+
+    Args:
+        header: The header of the image.
+
+    Returns:
+        One clause for each warning; empty where there is none.
+    """
     notes = []
     if not _states_body_part(header.examination):
         notes.append("the header does not state the body part: that it shows a head was not checked")

@@ -34,11 +34,11 @@ class SeriesFiles:
     notes: list[str] = field(default_factory=list)
 
     def folders(self) -> set[str]:
-        """Lists the folders that the series' files lie in."""
+        """Lists the folders that the series' files lie in, as `folder_of` returns them."""
         return {folder_of(source) for source, _ in self.files}
 
     def pixels(self) -> int:
-        """Counts the pixels of all files."""
+        """Counts the pixels of all files, as their headers state them."""
         return sum(header.layout.pixels for _, header in self.files)
 
 
@@ -81,7 +81,7 @@ class Contents:
     passed_over: int = 0
 
     def series(self) -> list[SeriesFiles]:
-        """Lists the series among the entries."""
+        """Lists the series among the entries, in their order; empty where there are none."""
         return [entry for entry in self.entries if isinstance(entry, SeriesFiles)]
 
 
@@ -94,6 +94,9 @@ def scan(sources: Iterable[str], kind_of: Callable[[str, bytes], str]) -> Conten
     Args:
         sources: The files, as `shared.io.archives` names them.
         kind_of: Says what a source is, by its name and bytes; "dicom" is read here, all else is left to the caller.
+
+    Returns:
+        Series, other files and damaged files. DICOMDIRs are only counted, as passed over.
     """
     contents, damaged = Contents(), list[Refused]()
     by_key: dict[tuple[str, ...], SeriesFiles] = {}
@@ -122,13 +125,16 @@ def scan(sources: Iterable[str], kind_of: Callable[[str, bytes], str]) -> Conten
 
 
 def name_series(name: str, series: Sequence[SeriesFiles]) -> Iterator[str]:
-    """Names the series that were found in one place, in their order.
+    """Names the series that were found in one place.
 
     A single one has the name of the place; several have those of their folders, or numbers where they share a folder.
 
     Args:
         name: Name of the folder, archive or DICOMDIR that they were found in.
         series: The series; each has a file.
+
+    Yields:
+        The name of each series, in their order.
     """
     if len(series) == 1:
         yield name
@@ -141,6 +147,9 @@ def name_series(name: str, series: Sequence[SeriesFiles]) -> Iterator[str]:
 
 def decode_series(series: SeriesFiles) -> tuple[list[Slice], tuple[str, ...]]:
     """Decodes a series into one stack of slices.
+
+    Args:
+        series: The files of the series, at least one.
 
     Returns:
         The slices in order, and the warnings for the answer about them.
@@ -176,7 +185,11 @@ def resolve_file_ids(root: Path, file_ids: Sequence[tuple[str, ...]]) -> list[st
 
 
 def folder_of(source: str) -> str:
-    """Returns the folder of a source, within its archive where it lies in one."""
+    """Returns the path of the folder that a source lies in, within its archive where it lies in one.
+
+    Args:
+        source: The file, as `shared.io.archives` names it.
+    """
     return str(PurePosixPath(source).parent)
 
 

@@ -48,7 +48,7 @@ class Slice:
 
     @property
     def origin(self) -> tuple[str, int]:
-        """Source and frame, as `shared.task.Item.origins` lists them."""
+        """The pair of source and frame, as `shared.task.Item.origins` lists them."""
         return self.source, self.frame
 
 

@@ -34,15 +34,32 @@ def texts_of(dataset: Any, keyword: str) -> tuple[str, ...]:
 
 
 def text_of(dataset: Any, keyword: str) -> str:
-    """Reads the values of an element as one text, joined by blanks; empty where nothing is stated."""
+    """Reads the values of an element as one stripped text, joined by blanks; empty where nothing is stated.
+
+    Args:
+        dataset: A pydicom dataset, or a dict of elements.
+        keyword: DICOM keyword of the element, such as "PatientID".
+
+    Raises:
+        InputRefused: pydicom cannot interpret the element.
+    """
     return " ".join(texts_of(dataset, keyword))
 
 
 def floats_of(dataset: Any, keyword: str, count: int) -> Vector | None:
-    """Reads an element of `count` finite numbers; None where nothing is stated.
+    """Reads an element of a known count of finite numbers.
+
+    Args:
+        dataset: A pydicom dataset, or a dict of elements.
+        keyword: DICOM keyword of the element, such as "PixelSpacing".
+        count: How many numbers the element must have.
+
+    Returns:
+        The numbers; None where nothing is stated.
 
     Raises:
         InputRefused: There are more or fewer numbers, or they are not finite.
+        ValueError: A value is no number.
     """
     texts = [text for text in texts_of(dataset, keyword) if text]
     if not texts:
@@ -54,12 +71,30 @@ def floats_of(dataset: Any, keyword: str, count: int) -> Vector | None:
 
 
 def float_of(dataset: Any, keyword: str) -> float | None:
-    """Reads an element of one finite number; None where nothing is stated."""
+    """Reads an element of one finite number; None where nothing is stated.
+
+    Args:
+        dataset: A pydicom dataset, or a dict of elements.
+        keyword: DICOM keyword of the element, such as "EchoTime".
+
+    Raises:
+        InputRefused: There are several numbers, or it is not finite.
+        ValueError: The value is no number.
+    """
     return next(iter(floats_of(dataset, keyword, 1) or ()), None)
 
 
 def integer_of(dataset: Any, keyword: str) -> int | None:
-    """Reads an element of one whole number; None where nothing is stated."""
+    """Reads an element of one whole number; None where nothing is stated.
+
+    Args:
+        dataset: A pydicom dataset, or a dict of elements.
+        keyword: DICOM keyword of the element, such as "Rows".
+
+    Raises:
+        InputRefused: pydicom cannot interpret the element.
+        ValueError: The value is no whole number.
+    """
     text = text_of(dataset, keyword)
     return int(text) if text else None
 
@@ -95,6 +130,13 @@ def functional_groups(dataset: Any, frames: int) -> Any:
 
 
 def uid_name(uid: str) -> str:
-    """Returns the name that the DICOM standard gives a UID; empty for others, which may identify a person."""
+    """Returns the name that the DICOM standard gives a UID.
+
+    Args:
+        uid: The UID, such as "1.2.840.10008.1.2".
+
+    Returns:
+        The name; empty for other UIDs, which may identify a person.
+    """
     name = str(UID(uid, validation_mode=IGNORE).name)
     return "" if name == uid else name

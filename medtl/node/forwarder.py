@@ -35,7 +35,13 @@ class NotAccepted(MedtlError):
 
 @dataclass(frozen=True)
 class Target:
-    """An application entity to which results are sent."""
+    """An application entity to which results are sent.
+
+    Attributes:
+        ae_title: Its application entity title.
+        host: Its name or address; an IPv6 address without brackets.
+        port: Its TCP port.
+    """
 
     ae_title: str
     host: str
@@ -43,10 +49,13 @@ class Target:
 
     @classmethod
     def parse(cls, text: str) -> Target:
-        """Parses `AE@host:port`; an IPv6 address is written in brackets.
+        """Parses a target from text.
+
+        Args:
+            text: `AE@host:port`; an IPv6 address is written in brackets.
 
         Raises:
-            UsageError: The text has another form.
+            UsageError: The text has another form, or a title or port that is not allowed.
         """
         found = re.fullmatch(r"(?P<title>[^@]+)@(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[^@:\s]+)):(?P<port>\d+)", text)
         if found is None:
@@ -59,7 +68,11 @@ class Target:
 
 
 def check_ae_title(title: str, option: str) -> str:
-    """Checks an application entity title and returns it; `option` is named in the message.
+    """Checks an application entity title, and returns it as it is.
+
+    Args:
+        title: The title.
+        option: Name of the option that it was given with, for the message.
 
     Raises:
         UsageError: DICOM does not allow the title.
@@ -73,10 +86,14 @@ def check_ae_title(title: str, option: str) -> str:
 
 
 def check_port(port: int, option: str) -> int:
-    """Checks a TCP port and returns it; `option` is named in the message.
+    """Checks a TCP port, and returns it as it is.
+
+    Args:
+        port: The port.
+        option: Name of the option that it was given with, for the message.
 
     Raises:
-        UsageError: The number is no port.
+        UsageError: The number is not 1 to 65535.
     """
     if not 1 <= port <= MAX_PORT:
         raise UsageError(f"{option}: the port {port} is not allowed; it is 1 to {MAX_PORT}")
@@ -84,9 +101,15 @@ def check_port(port: int, option: str) -> int:
 
 
 class Forwarder(threading.Thread):
-    """Sends every revision that was not accepted yet, the oldest first, until it is stopped.
+    """A thread that sends every revision that was not accepted yet, the oldest first, until it is stopped.
 
     A refused revision does not delay the others; all are tried again at growing intervals.
+
+    Args:
+        spool: The store of the revisions.
+        target: Where they are sent.
+        ae_title: Application entity title of the sender.
+        stop: Ends the thread when it is set.
     """
 
     def __init__(self, spool: Spool, target: Target, ae_title: str, stop: threading.Event) -> None:
@@ -94,7 +117,7 @@ class Forwarder(threading.Thread):
         self._spool, self._target, self._ae_title, self._stopping = spool, target, ae_title, stop
 
     def run(self) -> None:
-        """Sends until it is stopped."""
+        """Sends revisions until the event `stop` is set; `start` calls it in the thread."""
         wait_s = FIRST_WAIT_S
         while not self._stopping.wait(POLL_S):
             if not (waiting := self._spool.unsent()) or self._send_all(waiting):
@@ -149,7 +172,11 @@ class Forwarder(threading.Thread):
 
 
 def describe_refusal(association: Association) -> str:
-    """Describes why no association with a target was made."""
+    """Describes in a few words, which follow the name of the target, why no association with it was made.
+
+    Args:
+        association: An association of pynetdicom that was not established.
+    """
     if association.is_rejected:
         return "refuses the association"
     return "accepts none of these kinds of objects" if association.rejected_contexts else "cannot be reached"

@@ -25,7 +25,16 @@ class Judge(Protocol):
     """Judges series; an object of an importable module, which is pickled and called in a child process."""
 
     def judge(self, folder: Path, out: Path, report: Report) -> list[str]:
-        """Judges the series in `folder`, writes its results into `out`, and returns their SOP Instance UIDs."""
+        """Judges one series and writes its results.
+
+        Args:
+            folder: Holds the instances of the series.
+            out: Empty folder for the results.
+            report: May be called with the current step in words.
+
+        Returns:
+            The SOP Instance UIDs of the results.
+        """
 
 
 @dataclass(frozen=True)
@@ -64,7 +73,14 @@ class SeriesJudge:
 
 
 def write_results(results: Sequence[Dataset], out: Path) -> list[str]:
-    """Writes result objects as DICOM files, synced, and returns their SOP Instance UIDs in the order given.
+    """Writes result objects as DICOM files `001.dcm`, `002.dcm` and so on, synced.
+
+    Args:
+        results: pydicom datasets, at least one.
+        out: Folder of the files.
+
+    Returns:
+        The SOP Instance UIDs of the results, in the order given.
 
     Raises:
         InputRefused: There is no result.

@@ -76,18 +76,18 @@ class ListenerSettings:
     def checked(
         cls, port: int, host: str, ae_title: str, forward: str | None, quiet_s: float, keep_days: float | None
     ) -> ListenerSettings:
-        """Checks the values of the command line and makes the settings.
+        """Checks the values of the command line, and returns the settings made of them.
 
         Args:
             port: Value of `--port`.
             host: Value of `--host`.
             ae_title: Value of `--ae-title`.
             forward: Value of `--forward`, `AE@host:port`; None: results are not sent.
-            quiet_s: Value of `--quiet`.
-            keep_days: Value of `--keep`; None: the default.
+            quiet_s: Value of `--series-timeout`, in seconds.
+            keep_days: Value of `--keep-days`; None: the default.
 
         Raises:
-            UsageError: A value is not allowed.
+            UsageError: A value is not allowed, or `keep_days` is given without `forward`.
         """
         check_port(port, "--port")
         check_ae_title(ae_title, "--ae-title")
@@ -133,7 +133,13 @@ def listen(spool: Spool, judge: Judge, settings: ListenerSettings, ready: Callab
 
 
 class Listener:
-    """Receives, judges and sends series, each in its own threads."""
+    """Receives, judges and sends series, each in its own threads.
+
+    Args:
+        spool: The store of received instances and results.
+        judge: Judges the folder of one series, in a child process.
+        settings: Settings of the listener.
+    """
 
     def __init__(self, spool: Spool, judge: Judge, settings: ListenerSettings) -> None:
         self._spool, self._settings = spool, settings
@@ -146,7 +152,7 @@ class Listener:
         self._server: ThreadedAssociationServer | None = None
 
     def start(self) -> None:
-        """Starts to listen.
+        """Starts to listen, in threads of its own, and returns at once.
 
         Raises:
             UsageError: The port is in use, or the address does not belong to this machine.

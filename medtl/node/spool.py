@@ -43,7 +43,12 @@ RECORD, FORWARDED, RESULT_SUFFIX = "record.json", "forwarded", ".dcm"
 
 @dataclass(frozen=True, order=True)
 class Revision:
-    """One judgement of a series: the first, or a later one after further instances arrived."""
+    """One judgement of a series: the first, or a later one after further instances arrived.
+
+    Attributes:
+        series: Name of the series in the spool.
+        number: Number of the judgement, from 1.
+    """
 
     series: str
     number: int
@@ -97,12 +102,20 @@ class Spool:
         os.close(self._lock)
 
     def name(self, *identifiers: str) -> str:
-        """Returns the keyed hash of identifiers, which names them in the spool; equal ones have equal names."""
+        """Computes the keyed hash that names something in the spool: 32 hexadecimal digits.
+
+        Args:
+            *identifiers: Any number of strings, such as UIDs; equal ones in the same order have equal names.
+        """
         text = json.dumps(identifiers).encode()
         return hashlib.blake2b(text, key=self._key, digest_size=NAME_BYTES).hexdigest()
 
     def is_own(self, instance: str) -> bool:
-        """Whether an instance is a result of this spool that its receiver sent back."""
+        """Says whether an instance is a result of this spool that its receiver sent back.
+
+        Args:
+            instance: Name of the instance, made by `name`.
+        """
         with self._guard:
             return instance in self._own
 
@@ -111,6 +124,11 @@ class Spool:
 
         The first instance that arrives under a name stays: a SOP Instance UID never names two contents (PS3.5, section
         9).
+
+        Args:
+            series: Name of the series, made by `name`.
+            instance: Name of the instance, made by `name`.
+            data: The bytes of the DICOM file.
 
         Returns:
             Whether the instance is new; a stored one is not written again.
@@ -132,9 +150,15 @@ class Spool:
         return new
 
     def take(self, quiet_s: float) -> Batch | None:
-        """Returns the next series to judge: the first without a new instance for `quiet_s` seconds; None: no series.
+        """Takes the next series to judge; the caller then ends it by `commit`, `put_back` or `give_up`.
 
         `take` and `clean` must be called from one thread.
+
+        Args:
+            quiet_s: Seconds without a new instance after which a series counts as complete.
+
+        Returns:
+            The series that has waited longest; None where no series is complete.
         """
         while (series := self._next(quiet_s)) is not None:
             try:
@@ -148,7 +172,12 @@ class Spool:
         return None
 
     def put_back(self, batch: Batch, delay_s: float = 0.0) -> None:
-        """Ends an attempt without a result; the series is taken again after `delay_s` seconds or later."""
+        """Ends an attempt without a result; the series is taken again later.
+
+        Args:
+            batch: The series.
+            delay_s: Seconds that it waits at least.
+        """
         self._discard(batch)
         with self._guard:
             self._arrived[batch.revision.series] = time.monotonic() + delay_s
@@ -189,20 +218,33 @@ class Spool:
         return attempts
 
     def give_up(self, batch: Batch) -> None:
-        """Ends the attempts on a series until it receives a new instance."""
+        """Ends the attempts on a series until it receives a new instance.
+
+        Args:
+            batch: The series.
+        """
         self._discard(batch)
 
     def given_up(self, batch: Batch, limit: int) -> bool:
-        """Whether `limit` attempts on exactly these instances have failed."""
+        """Says whether `limit` attempts or more on exactly these instances have failed.
+
+        Args:
+            batch: The series with its instances.
+            limit: Number of attempts.
+        """
         return self._attempts(batch) >= limit
 
     def unsent(self) -> list[Revision]:
-        """Returns the revisions that were not forwarded yet, the oldest first."""
+        """Lists the revisions that were not forwarded yet, the oldest first; empty where all were."""
         with self._guard:
             return list(self._unsent)
 
     def results(self, revision: Revision) -> list[Path]:
-        """Returns the result files of a revision, in order."""
+        """Lists the paths of the result files of a revision, in order; empty where they were deleted.
+
+        Args:
+            revision: The revision; one that does not exist has no files.
+        """
         return sorted(self._place(revision).glob(f"*{RESULT_SUFFIX}"))
 
     def mark_forwarded(self, revision: Revision) -> None:
@@ -218,6 +260,11 @@ class Spool:
     def clean(self, keep_s: float) -> int:
         """Deletes instances and results that were forwarded at least `keep_s` seconds ago; their records stay.
 
+        Instances of a series that has a new one stay too.
+
+        Args:
+            keep_s: Seconds from forwarding to deletion.
+
         Returns:
             Number of revisions that were cleaned.
         """
@@ -228,7 +275,7 @@ class Spool:
         return len(due)
 
     def counts(self) -> tuple[int, int, int]:
-        """Counts the series to judge, the revisions to send, and the series that could not be judged."""
+        """Counts the series to judge, the revisions to send, and the series that could not be judged, in this order."""
         with self._guard:
             return len(self._arrived), len(self._unsent), len(_names(self.root / "failures"))
 

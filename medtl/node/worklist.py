@@ -52,7 +52,7 @@ class Entry:
 
     @property
     def short(self) -> str:
-        """The shortened name that pages show."""
+        """The first eight digits of the name of the series, which pages show."""
         return self.series[:SHORT]
 
 
@@ -67,7 +67,7 @@ class Worklist:
         self.spool = spool
 
     def entries(self) -> list[Entry]:
-        """Returns the series, the latest first."""
+        """Lists up to 200 series, the one with the latest change first; empty where there is no spool."""
         names = {path.name for folder in ("series", "results", "failures") for path in _inside(self.spool / folder)}
         found = []
         for name in names:
@@ -76,10 +76,15 @@ class Worklist:
         return sorted(found, key=lambda entry: entry.at, reverse=True)[:MAX_SERIES]
 
     def copy_instances(self, series: str, to: Path) -> None:
-        """Copies the images of a series into a folder.
+        """Copies the images of a series into a folder, as `.dcm` files.
+
+        Args:
+            series: Name of the series in the spool.
+            to: The new folder; it must not exist.
 
         Raises:
             DataError: The spool has no such series, or its images were deleted.
+            FileExistsError: `to` exists.
         """
         held = next((path for path in _inside(self.spool / "series") if path.name == series), None)
         files = [path for path in _inside(held) if path.is_file() and not path.is_symlink()] if held else []

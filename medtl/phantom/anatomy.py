@@ -62,7 +62,11 @@ class Head:
 
 
 def draw_head(random: np.random.Generator) -> Head:
-    """Draws a head of adult size and shape."""
+    """Draws a head of adult size and shape at random.
+
+    Args:
+        random: Generator of all draws; in the same state it gives the same head.
+    """
     orders = np.arange(2, 6)
     return Head(
         half_width=random.uniform(62.0, 70.0),
@@ -144,6 +148,9 @@ def cavity(head: Head, vault: Field, x: Field, y: Field, z: float) -> Field:
         x: x of each point in mm, [rows, columns].
         y: y of each point in mm.
         z: Height of the slice in mm.
+
+    Returns:
+        Depth of each point in mm, negative outside, [rows, columns].
     """
     low = smoothstep(-z, 4.0, 22.0)
     if low == 0.0:
@@ -320,7 +327,14 @@ def _paint_ventricles(canvas: Canvas, head: Head, x: Field, y: Field, z: float) 
 
 
 def paint_vessels(canvas: Canvas, head: Head, inside: Field, z: float) -> None:
-    """Paints the vessels of a healthy head, which take up contrast agent: sinuses, falx, veins."""
+    """Paints the vessels of a healthy head, which take up contrast agent: sinuses, falx, veins.
+
+    Args:
+        canvas: The canvas with the brain on it.
+        head: The head.
+        inside: Depth inside the cranial cavity, from `cavity`.
+        z: Height of the slice in mm.
+    """
     x, y = canvas.x, canvas.y
     if z > -8.0:
         fissure = (np.abs(y) > 33.0) | (z > 34.0)

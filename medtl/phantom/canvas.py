@@ -41,15 +41,25 @@ class Canvas:
         """Paints a tissue over what is there; a pixel that the edge cuts gets its part of both.
 
         Args:
-            tissue: Name of the tissue.
+            tissue: Name of the tissue, a key of `signal`.
             inside: Depth inside the tissue in mm, negative outside, [rows, columns].
             strength: Opacity, 0 to 1.
+
+        Raises:
+            KeyError: `signal` has no such tissue.
         """
         cover = np.clip(inside / self.spacing_mm + 0.5, 0.0, 1.0) * strength
         self.image += cover * (np.float32(self.signal[tissue]) - self.image)
 
     def dot(self, tissue: str, x: float, y: float, radius: float) -> None:
-        """Paints a disc of a tissue: centre and radius in mm."""
+        """Paints a disc of a tissue over what is there.
+
+        Args:
+            tissue: Name of the tissue, a key of `signal`.
+            x: x of the centre in mm.
+            y: y of the centre in mm.
+            radius: Radius in mm.
+        """
         self.paint(tissue, radius - np.hypot(self.x - x, self.y - y))
 
 
@@ -67,7 +77,16 @@ class Noise:
         self._cells: Field = smooth / smooth.std()
 
     def at(self, x: Field, y: Field, z: float) -> Field:
-        """Interpolates the noise at the points x, y, [rows, columns], of a slice at height z; all in mm."""
+        """Interpolates the noise at points of a slice.
+
+        Args:
+            x: x of each point in mm, [rows, columns].
+            y: y of each point in mm.
+            z: Height of the slice in mm.
+
+        Returns:
+            float32 [rows, columns]; it repeats after 192 mm along each axis.
+        """
         level, up = _cell(np.float32(z))
         plane = (1.0 - up) * self._cells[level] + up * self._cells[(level + 1) % NOISE_CELLS]
         values = plane.astype(np.float32).ravel()
@@ -88,9 +107,17 @@ def _cell(place_mm: Field | np.float32) -> tuple[NDArray[np.int32], Field]:
 
 
 def ellipse(x: Field, y: Field, a: float, b: float, angle_rad: float = 0.0) -> Field:
-    """Computes the depth inside an ellipse about the origin with half axes a and b, turned by an angle.
+    """Computes the depth inside an ellipse about the origin. Exact near the edge, where it matters.
 
-    Exact near the edge, where it matters. All lengths in mm.
+    Args:
+        x: x of each point in mm, [rows, columns].
+        y: y of each point in mm.
+        a: Half axis along x in mm.
+        b: Half axis along y in mm.
+        angle_rad: Angle by which the ellipse is turned.
+
+    Returns:
+        Depth of each point in mm, negative outside, float32 [rows, columns].
     """
     if angle_rad:
         cosine, sine = np.float32(np.cos(angle_rad)), np.float32(np.sin(angle_rad))
@@ -102,7 +129,18 @@ def ellipse(x: Field, y: Field, a: float, b: float, angle_rad: float = 0.0) -> F
 
 
 def capsule(x: Field, y: Field, start: tuple[float, float], end: tuple[float, float], radius: float) -> Field:
-    """Computes the depth inside a rod with round ends, from `start` to `end`; all lengths in mm."""
+    """Computes the depth inside a rod with round ends.
+
+    Args:
+        x: x of each point in mm, [rows, columns].
+        y: y of each point in mm.
+        start: x and y of the middle of one end, in mm.
+        end: x and y of the middle of the other end.
+        radius: Half the thickness of the rod, in mm.
+
+    Returns:
+        Depth of each point in mm, negative outside, float32 [rows, columns].
+    """
     along_x, along_y = end[0] - start[0], end[1] - start[1]
     length = max(along_x**2 + along_y**2, 1e-6)
     part = np.clip(((x - start[0]) * along_x + (y - start[1]) * along_y) / length, 0.0, 1.0)
@@ -111,6 +149,12 @@ def capsule(x: Field, y: Field, start: tuple[float, float], end: tuple[float, fl
 
 
 def smoothstep(value: float, start: float, end: float) -> float:
-    """Rises smoothly from 0 at `start` to 1 at `end`, and is flat beyond (Hermite's smoothstep)."""
+    """Computes a smooth rise from 0 at `start` to 1 at `end`, flat beyond (Hermite's smoothstep).
+
+    Args:
+        value: Where the curve is evaluated.
+        start: Up to here the result is 0.
+        end: From here the result is 1; above `start`.
+    """
     t = min(max((value - start) / (end - start), 0.0), 1.0)
     return t * t * (3.0 - 2.0 * t)

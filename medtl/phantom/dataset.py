@@ -137,19 +137,16 @@ def write_phantom(
 
 
 def synthetic_domains() -> tuple[str, ...]:
-    """Names the scanners of `synthetic_dataset`, as they are read from its headers."""
+    """Names the scanners of `synthetic_dataset`, as they are read from its headers: maker and model in lower case."""
     return tuple(scanner_of_header(SCANNERS[name].manufacturer, SCANNERS[name].model) for name in SYNTHETIC_SCANNERS)
 
 
 def synthetic_dataset(root: Path, progress: Callable[[int, int], None]) -> Path:
-    """Returns the dataset that is used when none is named, `root/phantom`, and writes it if it does not exist.
+    """Writes the phantom into `root/phantom`, unless it is there, and returns that folder.
 
     Args:
-        root: Folder for generated data; the dataset is its subfolder `phantom`.
+        root: Folder for generated data.
         progress: Called with (patients done, patients in all) while it is written.
-
-    Returns:
-        The folder of the dataset.
 
     Raises:
         DataError: The existing dataset was written by another version.

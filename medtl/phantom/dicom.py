@@ -39,7 +39,14 @@ class Series:
     seed: int
 
     def uid(self, *words: str | int) -> str:
-        """Derives a UID under 2.25 (PS3.5, B.2) from the seed, the patient and `words` alone."""
+        """Derives a DICOM UID under 2.25 (PS3.5, B.2) from the seed, the patient and `words` alone.
+
+        Args:
+            *words: Any number of words or numbers; the same ones always give the same UID for this series.
+
+        Returns:
+            The UID as text of digits and dots.
+        """
         digest = hashlib.blake2b(repr((self.seed, self.patient_id, *words)).encode(), digest_size=16).digest()
         return f"2.25.{int.from_bytes(digest, 'big')}"
 

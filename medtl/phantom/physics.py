@@ -110,13 +110,16 @@ SCANNERS = {
 def signals(scanner: Scanner, gadolinium_mm: float, spread: dict[str, float] | None = None) -> dict[str, float]:
     """Computes the signal of each tissue, relative to full magnetisation.
 
+    Source: Bernstein, King & Zhou, Handbook of MRI Pulse Sequences, 2004, sections 14.1 (spoiled gradient echo) and
+    14.3 (spin echo).
+
     Args:
         scanner: The scanner, for its pulse sequence, times and field strength.
         gadolinium_mm: Contrast agent in blood, in millimole a litre.
         spread: Factor on the T1 of tissues in this person, by tissue; 1 for tissues that it leaves out.
 
-    Source: Bernstein, King & Zhou, Handbook of MRI Pulse Sequences, 2004, sections 14.1 (spoiled gradient echo) and
-    14.3 (spin echo).
+    Returns:
+        The signals by the names of `TISSUES`, at least 0.
     """
     at = FIELDS_T.index(scanner.field_strength_t)
     found = {}
@@ -128,13 +131,26 @@ def signals(scanner: Scanner, gadolinium_mm: float, spread: dict[str, float] | N
 
 
 def enhanced_t1_ms(t1_ms: float, gadolinium_mm: float, field_strength_t: float) -> float:
-    """Computes T1 with contrast agent: the rate 1/T1 grows by relaxivity times concentration (in millimole a litre)."""
+    """Computes T1 with contrast agent, in milliseconds: the rate 1/T1 grows by relaxivity times concentration.
+
+    Args:
+        t1_ms: T1 without contrast agent.
+        gadolinium_mm: Concentration in the tissue, in millimole a litre.
+        field_strength_t: 1.5 or 3, in tesla.
+
+    Raises:
+        ValueError: The field strength is another one.
+    """
     relaxivity = RELAXIVITY_PER_MM_S[FIELDS_T.index(field_strength_t)]
     return 1.0 / (1.0 / t1_ms + relaxivity * gadolinium_mm / 1000.0)
 
 
 def draw_spread(random: np.random.Generator) -> dict[str, float]:
-    """Draws the factors on the T1 of each tissue in one person."""
+    """Draws the factors on the T1 of tissues in one person, by the names of `TISSUES`; they lie around 1.
+
+    Args:
+        random: Generator of the draws.
+    """
     return {name: float(np.exp(random.normal(0.0, NORMAL_SPREAD))) for name in TISSUES}
 
 
@@ -147,7 +163,15 @@ def _steady_state(scanner: Scanner, t1_ms: float) -> float:
 
 
 def receive_field(scanner: Scanner, random: np.random.Generator) -> Field:
-    """Draws the receive field of a coil: smooth, float32 [matrix, matrix], within exp(-/+ bias_strength)."""
+    """Draws the receive field of a coil, a smooth factor on the signal of each pixel.
+
+    Args:
+        scanner: The scanner, for its matrix and the strength of the field.
+        random: Generator of the draws.
+
+    Returns:
+        float32 [matrix, matrix], within exp(-/+ bias_strength).
+    """
     place = np.linspace(-1.0, 1.0, scanner.matrix, dtype=np.float32)
     # Polynomials up to the second order: the field of a coil around the head has no finer detail.
     row, column = place[:, np.newaxis], place[np.newaxis, :]

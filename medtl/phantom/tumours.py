@@ -48,7 +48,16 @@ class Lesion:
 
 
 def draw_lesions(kind: str, head: Head, random: np.random.Generator) -> list[Lesion]:
-    """Draws the tumours of one patient: one of a kind, or two to five metastases."""
+    """Draws the tumours of one patient: two to five metastases, or one tumour of any other kind.
+
+    Args:
+        kind: One of `KINDS`.
+        head: The head that they grow in.
+        random: Generator of the draws.
+
+    Raises:
+        KeyError: `kind` is another one.
+    """
     count = int(random.integers(2, 6)) if kind == "metastasis" else 1
     return [_draw_lesion(kind, head, random) for _ in range(count)]
 
@@ -89,13 +98,16 @@ def _place(kind: str, radius: float, head: Head, random: np.random.Generator) ->
 
 
 def displaced(lesions: list[Lesion], x: Field, y: Field, z: float) -> tuple[Field, Field]:
-    """Computes x and y at which the tissue of each pixel lay before the tumours pushed it aside; all in mm.
+    """Computes where the tissue of each pixel lay before the tumours pushed it aside.
 
     Args:
-        lesions: The tumours of the patient.
-        x: x of each pixel, [rows, columns].
-        y: y of each pixel.
-        z: Height of the slice.
+        lesions: The tumours of the patient; without any, the tissue lies where it lay.
+        x: x of each pixel in mm, [rows, columns].
+        y: y of each pixel in mm.
+        z: Height of the slice in mm.
+
+    Returns:
+        x and y in mm, float32 [rows, columns] each.
     """
     for lesion in lesions:
         near = np.exp(-(((z - lesion.z) / (1.5 * lesion.radius)) ** 2))

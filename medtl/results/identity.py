@@ -26,7 +26,14 @@ LONG_STRING = 64
 
 
 def derive_uid(*names: str) -> str:
-    """Derives a UID from names; the same names in the same order always give the same UID."""
+    """Derives a DICOM UID under 2.25 from names.
+
+    Args:
+        *names: Any number of strings. The same ones in the same order always give the same UID, others another one.
+
+    Returns:
+        The UID as text of digits and dots.
+    """
     return f"{UID_ROOT}{uuid.uuid5(NAMESPACE, json.dumps(names)).int}"
 
 
@@ -54,7 +61,11 @@ class ResultIdentity:
         return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
 
     def uid(self, *names: str) -> str:
-        """Derives the UID of a part of this result, such as a series or an object, from names of the part."""
+        """Derives the DICOM UID of a part of this result, such as a series or an object, as text of digits and dots.
+
+        Args:
+            *names: Any number of strings that name the part; the same ones always give the same UID for this result.
+        """
         return derive_uid(self.digest, *names)
 
     @property
@@ -63,12 +74,18 @@ class ResultIdentity:
         return derive_uid("device", self.record.weights_hash, self.model)
 
     def attributes(self, kind: str, description: str, number: int = 1) -> dict[str, Any]:
-        """Makes the arguments that highdicom takes for an object of any kind: UIDs, numbers, maker and character set.
+        """Makes the keyword arguments that highdicom takes for an object of any kind.
 
         Args:
             kind: "SR", "SC" or "PM": each has a series of its own.
             description: Series Description, at most 64 characters.
             number: Instance number of the object within its series, from 1.
+
+        Returns:
+            UIDs, numbers, maker and character set, by the names of highdicom's arguments such as `sop_instance_uid`.
+
+        Raises:
+            KeyError: `kind` is another one.
         """
         return {
             "series_instance_uid": self.uid("series", kind),
@@ -86,12 +103,16 @@ class ResultIdentity:
 
 
 def clipped(text: str) -> str:
-    """Shortens a text to what a value of VR LO may hold, with slashes for backslashes."""
+    """Shortens a text to the 64 characters that a DICOM value of VR LO may hold, and makes its backslashes slashes."""
     return text.replace("\\", "/")[:LONG_STRING]
 
 
 def stamp_implementation(objects: Iterable[Any]) -> None:
-    """Writes the name and UID of medtl into the file meta header of each object, in place."""
+    """Writes the name and UID of medtl into the file meta header of each object, in place.
+
+    Args:
+        objects: pydicom datasets with a file meta header.
+    """
     for one in objects:
         one.file_meta.ImplementationClassUID = derive_uid("implementation")
         one.file_meta.ImplementationVersionName = f"MEDTL_{version('medtl')}"[:16]

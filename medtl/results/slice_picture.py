@@ -92,7 +92,14 @@ def draw_slice(
 
 
 def smoothed(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Smooths an attribution map, float32 [rows, columns], so that an `Overlay` does not show single pixels."""
+    """Smooths an attribution map, so that an `Overlay` does not show single pixels.
+
+    Args:
+        values: float32 [rows, columns].
+
+    Returns:
+        float32 [rows, columns], in the unit of `values`.
+    """
     return np.asarray(ndimage.gaussian_filter(values, BLUR * values.shape[1]))
 
 

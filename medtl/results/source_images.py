@@ -81,6 +81,12 @@ def read_sources(item: Item) -> Sources:
 
     Elements of patient and study that are missing or invalid are made empty; invalid ones are logged by name.
 
+    Args:
+        item: An item with the origins of its slices.
+
+    Returns:
+        The frame of each slice, and the objects that hold these frames.
+
     Raises:
         DataError: The item was not read from DICOM, or its files cannot be read again, are no MR images, or lack a UID
             that a reference needs.

@@ -36,6 +36,10 @@ TITLE = "medtl report (RESEARCH USE ONLY)"
 def report(identity: ResultIdentity, answer: Answer) -> Any:
     """Makes the structured report of one answer, assessed or refused.
 
+    Args:
+        identity: Identity of the result, with the source images.
+        answer: The answer.
+
     Returns:
         A Comprehensive 3D SR, as a pydicom dataset.
 

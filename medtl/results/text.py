@@ -14,20 +14,28 @@ DECISIONS = {"positive": "Tumour suspected", "negative": "No tumour suspected"}
 
 
 def finding(answer: Answer) -> str:
-    """Writes the finding as a sentence, with its probability, or with the reason why nothing was assessed."""
+    """Writes the finding as a sentence, with its tumour probability, or with the reason why nothing was assessed."""
     if answer.decision is None:
         return f"Not assessed: {answer.reason}"
     return f"{DECISIONS[answer.decision]}: {_probability(answer)}"
 
 
 def most_suspicious(answer: Answer) -> list[int]:
-    """Lists the numbers of the most suspicious slices, from 1, the most suspicious first."""
+    """Lists the numbers, from 1, of up to three slices, the most suspicious first; empty for a refused answer."""
     ordered = sorted(answer.slices, key=lambda one: -(one.positive_probability or 0.0))
     return [one.number for one in ordered[:MAX_SHOWN]]
 
 
 def remarks(answer: Answer, record: ModelRecord) -> list[str]:
-    """Writes what a reader must know besides the finding: warning, likeliest class, slices, operating point, notes."""
+    """Writes what a reader must know besides the finding, one line of text for each remark.
+
+    Args:
+        answer: The answer, assessed or not.
+        record: Record of the model that answered.
+
+    Returns:
+        Warning and disclaimers; where a finding was made, likeliest class, slices and operating point; the notes.
+    """
     lines = [WARNING, *TASK.disclaimers]
     if answer.decision is not None:
         lines += _details(answer, record)
@@ -54,13 +62,16 @@ def _details(answer: Answer, record: ModelRecord) -> list[str]:
 
 
 def captions(answer: Answer, record: ModelRecord, number: int, towards: str | None) -> list[str]:
-    """Writes the lines below the picture of one slice.
+    """Writes the lines of text below the picture of one slice.
 
     Args:
-        answer: The answer about the whole series, not refused.
+        answer: The answer about the whole series; it must be assessed.
         record: Record of the model that answered.
         number: Number of the slice, from 1.
         towards: The class whose score the overlay explains; None where the picture has no overlay.
+
+    Returns:
+        Finding, probabilities of series and slice, warnings where they apply, and last the model.
     """
     one = answer.slices[number - 1]
     lines = [
@@ -78,5 +89,9 @@ def captions(answer: Answer, record: ModelRecord, number: int, towards: str | No
 
 
 def attribution(towards: str) -> str:
-    """Names the attribution to a class; every map that is shown carries this name."""
+    """Writes the caption of an attribution map, which says that it is not a localisation.
+
+    Args:
+        towards: The class whose score the map explains.
+    """
     return f"Attribution to {towards} (not a localisation)"

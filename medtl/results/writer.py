@@ -34,12 +34,12 @@ def writer(
     """Makes the function that `predict` calls with each answer, to write the answer's DICOM objects into a folder.
 
     Args:
-        folder: Made when the first object is written.
+        folder: Where the files go; made when the first object is written.
 
     Returns:
-        A function of the item, its answer, the record of the model and the explanations of its slices. It returns what
-        it adds to the answer as JSON, the names of the files or the reason why there are none, and lines that say the
-        same.
+        A function of the item, its answer, the record of the model and the explanations of its slices. It returns a
+        dict and lines of text for people. The dict has `dicom`, a list of file names. Where no object can be made, the
+        list is empty, and the dict has `dicom_refusal`, the reason.
     """
 
     def write(

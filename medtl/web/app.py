@@ -55,7 +55,7 @@ class MapFacts(BaseModel):
 
 
 def build_app(run: Path, runs: Path, access: Access, store: UploadStore, spool: Path | None) -> Guard:
-    """Builds the web application.
+    """Builds the web application of `medtl serve`.
 
     Args:
         run: Folder of the finished run that answers.
@@ -63,6 +63,9 @@ def build_app(run: Path, runs: Path, access: Access, store: UploadStore, spool: 
         access: Rules of admission.
         store: Stores the uploads.
         spool: Spool of `medtl listen`; None: no worklist.
+
+    Returns:
+        The ASGI application, behind its rules of admission.
     """
     pool = WorkerPool(ScanWork(TASK, run, threads=1), worker_count(), JUDGING_S)
     explainers = (

@@ -39,7 +39,7 @@ class ExplainWork(UploadWork):
             report: Called with the current step in words.
 
         Returns:
-            The facts that `map_facts` reads.
+            The facts that `map_facts` reads; those of an explained slice are not computed again.
 
         Raises:
             MedtlError: The slice cannot be explained; the reason may be shown.
@@ -77,20 +77,33 @@ class ExplainWork(UploadWork):
 
 
 def map_name(number: int) -> str:
-    """Names the file with the map of a slice: int8 [rows, columns], -127 to 127."""
+    """Returns the file name of the map of a slice, which holds int8 [rows, columns], -127 to 127.
+
+    Args:
+        number: Number of the slice, from 1.
+    """
     return f"map-{number:05d}.bin"
 
 
 def facts_name(number: int) -> str:
-    """Names the file with the facts about the map of a slice."""
+    """Returns the file name of the facts about the map of a slice, a JSON file.
+
+    Args:
+        number: Number of the slice, from 1.
+    """
     return f"map-{number:05d}.json"
 
 
 def map_facts(folder: Path, number: int) -> dict[str, Any] | None:
     """Reads the facts about the map of a slice.
 
+    Args:
+        folder: Folder with the results of the item.
+        number: Number of the slice, from 1.
+
     Returns:
-        `label`, `method`, `status`, `believable`, `faults`; None where the slice has not been explained.
+        A dict with the keys `label`, `method`, `status`, `believable` and `faults`, as in `medtl.web.app.MapFacts`;
+        None where the slice has not been explained.
     """
     path = folder / facts_name(number)
     found: dict[str, Any] | None = json.loads(path.read_bytes()) if path.is_file() else None

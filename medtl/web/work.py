@@ -31,7 +31,14 @@ class ScanWork(UploadWork):
     """The work of one worker process; its methods are called through `shared.processes.worker`."""
 
     def judge(self, files: Path, results: Path, kind: str, report: Report) -> None:
-        """Judges all scans of an upload and writes their slices for the viewer; `kind` is not used."""
+        """Judges all scans of an upload, and writes answers and slices for the viewer into `results`.
+
+        Args:
+            files: Folder of the uploaded files.
+            results: Folder for the results.
+            kind: Not used: there is one kind of upload.
+            report: Called with the progress in words.
+        """
 
         def keep(index: int, item: Item, answer: Answer) -> None:
             folder = item_folder(results, index)
@@ -41,7 +48,13 @@ class ScanWork(UploadWork):
         self.judge_all(files, results, keep, report)
 
     def dicom(self, files: Path, results: Path, index: int, report: Report) -> None:
-        """Writes the DICOM objects of one answer as a zip.
+        """Writes the DICOM objects of one answer as `dicom.zip` into the folder of its item.
+
+        Args:
+            files: Folder of the uploaded files.
+            results: Folder of the results.
+            index: Number of the item, from 0.
+            report: Not called: this has no steps.
 
         Raises:
             MedtlError: The objects cannot be made; the reason may be shown.
@@ -61,7 +74,12 @@ class ScanWork(UploadWork):
 
 
 def item_folder(results: Path, index: int) -> Path:
-    """Returns the folder with the results of one item."""
+    """Returns the path of the folder with the results of one item, whether it exists or not.
+
+    Args:
+        results: Folder of the results of the upload.
+        index: Number of the item, from 0.
+    """
     return results / f"item-{index:04d}"
 
 
