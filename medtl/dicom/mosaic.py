@@ -116,7 +116,9 @@ def _count(dataset: Any, csa: dict[str, tuple[str, ...]]) -> int:
     listed = next(iter(csa.get("NumberOfImagesInMosaic", ())), "")
     counts = {int(one) for one in (stated, listed) if one not in (None, "")}
     if len(counts) > 1:
-        raise InputRefused("is a Siemens mosaic that states two numbers of slices")
+        raise InputRefused(
+            "is a Siemens mosaic whose header states two different numbers of slices; export it as single slices"
+        )
     if not counts or min(counts) < 1:
         raise _incomplete("NumberOfImagesInMosaic")
     return counts.pop()

@@ -61,8 +61,9 @@ class Measure:
         meaning: One sentence for readers of a report.
         higher_is_better: None where neither direction is better.
         compute: Function from cases to the measure: a dictionary with `value`, `low` and `high` of the 95% interval,
-            `interval` (how that was made) and `n`, or with `value` None and a `reason`; or a plain number. None where
-            the measure is not asked for. Tables other than REPORT and SUMMARY take dictionaries alone.
+            `interval` (how that was made) and `n`, or with `value` None and a `reason`; or a plain number. None leaves
+            the measure out, for example PPV at a prevalence where none is stated. Tables other than REPORT and SUMMARY
+            take dictionaries alone.
         tasks: Tasks for which it is defined.
         blocks: Parts of a result that hold it.
         tables: Tables that show it, each with its place there; lower places come first.
@@ -124,7 +125,8 @@ def compute(block: Block, cases: Cases) -> dict[str, Any]:
         cases: The cases on which the measures are computed.
 
     Returns:
-        The measures by key, each as `Measure.compute` gives it; without those that are not asked for.
+        The measures by key, each as `Measure.compute` gives it. A measure whose `compute` gives None (PPV at a stated
+        prevalence where none is stated) is left out.
     """
     values = {
         measure.key: measure.compute(cases)

@@ -131,8 +131,10 @@ def adapt(task: Task, config: Config, plan: Plan, folder: Path, *, root: Path, p
         progress: Called with (what, done, total, note).
 
     Returns:
-        Plain data: `settings`, `columns` (measures of the test by domain), `chosen`, `kept`, `statement`, `prior`,
-        and `no_bound`, why there is no upper bound, or None. A target without labels has no oracle either.
+        Plain data: `settings` (a row for each run), `columns` (measures of the test by domain), `chosen` and `kept`
+        (names of runs), `statement` (a sentence: which run is kept, and why), `prior` (class shares of source and
+        target), and `no_bound`: why no run was trained on the target's labels as the upper bound, or None. Where the
+        target has labels, `columns` also shows the run that they would choose (the oracle).
 
     Raises:
         ConfigError: There is no target, or a rule, strategy or option is unknown or does not fit.

@@ -33,8 +33,8 @@ class SourceParameters(nn.Module):
     def forward(self, network: Network) -> Tensor:
         """Computes the penalty on the present parameters of `network`, a scalar.
 
-        It is the sum, over stages and head, of strength / 2 times the squared distance. Frozen parameters of the
-        backbone add nothing.
+        It is the sum of strength / 2 times the squared distance: of each stage's parameters from those of the source
+        network, and of the head's parameters from zero. Frozen parameters of the backbone add nothing.
         """
         total = 0.5 * self.head * sum(p.square().sum() for p in network.head.parameters())
         for stage, strength in self.strengths.items():

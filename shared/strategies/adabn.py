@@ -18,7 +18,10 @@ from shared.training.options import TrainingOptions
 
 
 class Options(TrainingOptions):
-    """Options of AdaBN."""
+    """The section `strategy` named `adabn` (AdaBN).
+
+    The command `options adabn` describes every key.
+    """
 
     name: Literal["adabn"] = Field(
         "adabn", description="fine-tuning on the source, then BatchNorm statistics of the unlabelled target (AdaBN)"

@@ -27,7 +27,10 @@ PROJECTED = 1024
 
 
 class Options(AlignmentOptions):
-    """Options of CDAN."""
+    """The section `strategy` named `cdan` (CDAN).
+
+    The command `options cdan` describes every key.
+    """
 
     name: Literal["cdan"] = Field(
         "cdan", description="domain-adversarial training on features and class probabilities together (CDAN)"

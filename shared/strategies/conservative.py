@@ -28,7 +28,8 @@ class ParameterOptions(Section):
         0.0, ge=0, description="L2-SP alpha: strength of the pull of each stage towards the source (0 or more; 0: none)"
     )
     stages: dict[str, float] = Field(
-        default_factory=dict, description="L2-SP alpha of single stages, by name, in place of strength (0 or more)"
+        default_factory=dict,
+        description="L2-SP alpha of single stages, as {stage: alpha}, 0 or more; other stages keep strength",
     )
     head: float = Field(
         0.0, ge=0, description="L2-SP beta: strength of the pull of the new head towards 0 (0 or more; 0: none)"
@@ -50,7 +51,10 @@ class OutputOptions(Section):
 
 
 class Options(TrainingOptions):
-    """Options of training that stays near the source network."""
+    """The section `strategy` named `conservative` (conservative training (L2-SP, distillation)).
+
+    The command `options conservative` describes every key.
+    """
 
     name: Literal["conservative"] = Field(
         "conservative",

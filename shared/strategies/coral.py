@@ -18,7 +18,10 @@ from shared.strategies._alignment import (
 
 
 class Options(AlignmentOptions):
-    """Options of Deep CORAL."""
+    """The section `strategy` named `coral` (Deep CORAL).
+
+    The command `options coral` describes every key.
+    """
 
     name: Literal["coral"] = Field(
         "coral", description="fine-tuning that aligns the covariances of features between domains (Deep CORAL)"

@@ -18,7 +18,10 @@ from shared.strategies._domain_classifier import DomainClassifier
 
 
 class Options(AlignmentOptions):
-    """Options of DANN."""
+    """The section `strategy` named `dann` (DANN).
+
+    The command `options dann` describes every key.
+    """
 
     name: Literal["dann"] = Field(
         "dann", description="domain-adversarial training: features learn to deceive a domain classifier (DANN)"

@@ -43,7 +43,10 @@ def train_in_phases(job: Job, objective: Objective, options: TrainingOptions) ->
 
 
 class Options(TrainingOptions):
-    """Options of fine-tuning."""
+    """The section `strategy` named `finetune` (fine-tuning).
+
+    The command `options finetune` describes every key.
+    """
 
     name: Literal["finetune"] = Field(
         "finetune", description="fine-tuning in phases: first the head, then the stages that each phase names"

@@ -31,7 +31,10 @@ The whole process then stays below 4 GiB.
 
 
 class Options(Section):
-    """Options of the linear probe."""
+    """The section `strategy` named `linear_probe` (the linear probe).
+
+    The command `options linear_probe` describes every key.
+    """
 
     name: Literal["linear_probe"] = Field(
         "linear_probe", description="a linear classifier on the features of the frozen backbone (linear probing)"

@@ -20,7 +20,10 @@ from shared.training.trainer import stack_images
 
 
 class Options(TargetOptions):
-    """Options of the mean teacher."""
+    """The section `strategy` named `mean_teacher` (the mean teacher).
+
+    The command `options mean_teacher` describes every key.
+    """
 
     name: Literal["mean_teacher"] = Field(
         "mean_teacher",

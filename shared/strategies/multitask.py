@@ -30,7 +30,10 @@ TaskName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
 class Options(TrainingOptions):
-    """Options of multi-task learning."""
+    """The section `strategy` named `multitask` (multi-task learning).
+
+    The command `options multitask` describes every key.
+    """
 
     name: Literal["multitask"] = Field(
         "multitask", description="fine-tuning on the classes and on auxiliary labels at once (multi-task learning)"

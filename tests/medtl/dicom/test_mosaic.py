@@ -97,7 +97,7 @@ def test_number_of_slices_may_stand_in_the_private_element_alone(make: Make, to_
 def test_two_numbers_of_slices_are_refused(make: Make, to_bytes: Make) -> None:
     dataset = make()
     dataset.private_block(0x0019, "SIEMENS MR HEADER", create=True).add_new(0x0A, "US", SLICES + 1)
-    assert "two numbers of slices" in refusal(to_bytes(dataset))
+    assert "two different numbers of slices" in refusal(to_bytes(dataset))
 
 
 @pytest.mark.parametrize(
