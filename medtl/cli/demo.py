@@ -26,7 +26,10 @@ def add(app: typer.Typer, task: "Task") -> None:
     def demo(
         overrides: Annotated[
             list[str] | None,
-            typer.Argument(metavar="[KEY=VALUE]...", help="Overrides of all three configurations, e.g. seed=1."),
+            typer.Argument(
+                metavar="[KEY=VALUE]...",
+                help="Overrides of the demo's three trainings (configs/medtl/phantom-*.yaml), e.g. seed=1.",
+            ),
         ] = None,
     ) -> None:
         """Show on synthetic scans what transfer gains.

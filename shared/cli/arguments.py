@@ -23,5 +23,9 @@ ModelOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object a line for each input.")]
 PredictionsOption = Annotated[Path | None, typer.Option(help="Also write predictions.jsonl into this folder.")]
 ExplainOption = Annotated[
-    bool, typer.Option("--explain", help="Also write a checked attribution map of each answer into --out; needs torch.")
+    bool,
+    typer.Option(
+        "--explain",
+        help="Also write a map of the pixels that moved each answer, and whether it passes its checks; needs torch.",
+    ),
 ]

@@ -60,7 +60,7 @@ class TargetAwareObjective(Objective):
         if self.statistics is not None and not batch_norms(job.network):
             raise ConfigError(
                 "strategy.batch_norm: per_domain needs BatchNorm, and this backbone has none; choose another backbone, "
-                "or train"
+                "or set strategy.batch_norm=train"
             )
 
     def normalised(self, network: Network, labelled: int) -> AbstractContextManager[None]:

@@ -38,7 +38,10 @@ class PhaseOptions(Section):
     warmup: float = Field(
         0.1, ge=0, lt=1, description="share of the phase over which learning rates rise to their peak (0 to 1)"
     )
-    shape: DecayShape = Field("cosine", description="how learning rates fall after the warm-up")
+    shape: DecayShape = Field(
+        "cosine",
+        description="how learning rates fall after the warm-up; annealed: by (1 + 10 p)^-0.75 at progress p (DANN)",
+    )
 
 
 NO_AUGMENTATION = "none"

@@ -115,7 +115,8 @@ def study(
 
     Returns:
         Plain data: `classes`; `said` (display name of each class); `splits` (measures of every method on each trial);
-        `summary` (mean and standard deviation of each measure); `chance`, and `chance_called_negative` or None; `notes`
+        `summary` (mean and standard deviation of each measure); `chance`, the accuracy of guessing;
+        `chance_called_negative`, the share of classes that are negative, or None without a positive class; `notes`
         (sentences); and `synthetic`.
 
     Raises:

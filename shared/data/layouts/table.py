@@ -69,7 +69,7 @@ def read_table(data: bytes, columns: Mapping[str, Sequence[str]], *, unlabelled:
         auxiliary = {match[1]: name for low, name in headings.items() if (match := AUXILIARY.fullmatch(low))}
         lines = list(reader)
     except csv.Error as error:
-        raise DataError(f"the table is damaged: {error}") from None
+        raise DataError(f"the table is no valid CSV ({error}); save it again as UTF-8 CSV") from None
     if not lines:
         raise DataError("the table has no row below its heading")
     wide = [number for number, line in enumerate(lines, start=2) if None in line]
