@@ -200,7 +200,7 @@ def read_source(source: str) -> bytes:
     except DataError:
         raise
     except Exception as error:  # zipfile raises nearly every kind on hostile bytes, struct.error and IndexError too
-        raise DataError(f"cannot be read ({type(error).__name__}): copy the file again, or unpack it") from None
+        raise DataError(f"cannot be read: it is missing, damaged or encrypted ({type(error).__name__})") from None
 
 
 @contextmanager
