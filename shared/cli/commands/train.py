@@ -37,9 +37,9 @@ def add(app: typer.Typer, task: "Task") -> None:
         resumes a training that was interrupted.
         """
         with reported():
+            settings = settings_of(config, overrides)  # its faults are told before torch is imported
             from shared.pipeline.train import run
 
-            settings = settings_of(config, overrides)
             with progress_bars() as progress:
                 folder = run(task, settings, root=RUNS, out=out, progress=progress)
             show_summary(folder)

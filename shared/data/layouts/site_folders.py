@@ -16,6 +16,9 @@ from shared.errors import DataError
 SHAPES = (("site", "class"), ("split", "site", "class"), ("site", "split", "class"))
 """The folders above an image, from the top; below that of the class there may be more (a patient's)."""
 
+MAX_SITES = 20
+"""More folders than this are taken for patients; the benchmarks with this layout have 4 to 6 (chosen, not measured)."""
+
 
 def recognise(listing: Listing, search: Search) -> Layout | None:
     """Recognises sites, each a folder with folders of known classes below it.
@@ -31,7 +34,7 @@ def recognise(listing: Listing, search: Search) -> Layout | None:
         sites, or labels are not asked for.
 
     Raises:
-        DataError: Some images lie in sites, and others at another depth.
+        DataError: Some images lie in sites, and others at another depth; or the folders may be patients.
     """
     if listing.unlabelled:
         return None
@@ -45,6 +48,7 @@ def recognise(listing: Listing, search: Search) -> Layout | None:
     _refuse_mixed(listing.root.name, counts, shapes)
     names, numbers = names_below(images, wrapping), Counter[str]()
     entries = [_entry(name, shapes[above], numbers) for name in names if (above := _folders(name))]
+    _refuse_patients(listing.root.name, entries)
     sites = len({entry.domain for entry in entries})
     notes = (
         f"The folders above the classes are taken for sites ({sites}); if they are patients, list the files in "
@@ -82,6 +86,24 @@ def _refuse_mixed(
         f"{', '.join('/'.join(shape) for shape in SHAPES)} for all images, with classes that are known and Train, "
         "Validation or Test for a split; move the others, or list all files in labels.csv with the column domain"
     )
+
+
+def _refuse_patients(root: str, entries: Sequence[ImageEntry]) -> None:
+    """Refuses folders that may be patients: their names would be written to reports, and their images split apart.
+
+    Sites of DomainBed and WILDS are few, and each shows every class.
+    """
+    classes: dict[str, set[str]] = {}
+    for entry in entries:
+        classes.setdefault(entry.domain, set()).add(entry.label)
+    every = set().union(*classes.values())
+    lacking = sum(shown != every for shown in classes.values())
+    if lacking or len(classes) > MAX_SITES:
+        raise DataError(
+            f"{root} has {len(classes)} folders above those of the classes, and {lacking} of them lack a class: they "
+            f"may be patients; at most {MAX_SITES} sites that show every class are read as they lie; list the files in "
+            "labels.csv with the column group for patients, or domain for sites"
+        )
 
 
 def _entry(name: str, shape: tuple[str, ...], numbers: Counter[str]) -> ImageEntry:
