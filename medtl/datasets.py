@@ -10,8 +10,9 @@ The layout is recognised (`shared.data.layouts`), in a folder or a `.zip`, below
 Columns of a table: path (or image), label, and where known group, patient, domain, scanner, split, mask, slice, and
 auxiliary labels under headings such as `label:plane`. The tags of a DICOM file say who and where: a column `patient` or
 `scanner` that contradicts them is outvoted and a note says so. `group`, `domain` and the folder of a site are the
-person's own choice and stand. A volume gives one sample a slice; with a column `slice` (from 0, from the feet up) only
-that one, else all slices under the label of the volume.
+person's own choice and stand. A volume gives one sample a slice of the plane that was acquired; with a column `slice`
+(from 0, from the feet up, from front to back or from left to right) only that one, else all slices under the label of
+the volume. Slices are read in the view of `medtl.dicom.view`, as `predict` reads them.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -30,7 +31,8 @@ from numpy.typing import NDArray
 from medtl import labels
 from medtl.dicom.reader import read_dicom, read_header
 from medtl.dicom.rules import check_suitable
-from medtl.nifti import Pixels, is_volume, read_volume, volume_shape
+from medtl.dicom.view import View, view_of
+from medtl.nifti import Pixels, is_volume, read_placement, read_volume
 from medtl.scanners import scanner_name, scanner_of_header
 from medtl.settings import Settings
 from medtl.transforms import preprocess_mask
@@ -60,13 +62,15 @@ _DECODING = threading.Lock()
 
 @dataclass(frozen=True)
 class _Origin:
-    """What a file itself says: its number of frames, and for DICOM the patient, series and scanner."""
+    """What a file itself says: its number of frames, how they lie, and for DICOM the patient, series and scanner."""
 
     frames: int = 1
     volume: bool = False
     patient: str = ""
     series: str = ""
     scanner: str = ""
+    view: View = field(default_factory=View)
+    notes: tuple[str, ...] = ()
 
 
 def _may_be_image(name: str) -> bool:
@@ -131,16 +135,25 @@ def load(source: Path, options: Mapping[str, Any], *, unlabelled: bool = False) 
 
 
 def read(sample: Sample) -> Pixels:
-    """Reads the raw pixels of one sample, float32 [rows, columns], or [rows, columns, 3] of a colour picture.
+    """Reads the raw pixels of one sample in the view in which it is judged.
+
+    Returns:
+        float32 [rows, columns], or [rows, columns, 3] of a colour picture.
 
     Raises:
         DataError: The file is damaged; the message names it.
     """
-    return _pixels(sample.source, sample.frame)
+    with naming(sample.source):
+        if is_picture(sample.source):
+            return read_picture(read_source(sample.source))
+        stored, view = _slice(sample.source, sample.frame)
+        return view.apply(stored)
 
 
 def read_mask(sample: Sample, spec: Preprocessing) -> NDArray[np.bool_] | None:
-    """Reads a sample's mask, cut and resized as its image.
+    """Reads a sample's mask, turned, cut and resized as its image.
+
+    A mask that is a picture, or does not say how it lies in space, lies on the stored pixels of its image.
 
     Args:
         sample: The sample.
@@ -154,35 +167,54 @@ def read_mask(sample: Sample, spec: Preprocessing) -> NDArray[np.bool_] | None:
     """
     if sample.mask is None:
         return None
-    pixels = _pixels(sample.mask, sample.frame)
     # JPEG leaves a grey fringe around what was black and white; other files mean every value but 0.
     level = 127.5 if sample.mask.lower().endswith((".jpg", ".jpeg")) else 0.0
-    mask = (pixels.max(axis=2) if pixels.ndim == 3 else pixels) > level
     image = read(sample)
     with naming(sample.mask):
-        return preprocess_mask(np.asarray(mask), image, spec)
+        pixels, view = _mask_pixels(sample)
+        drawn = ((pixels.max(axis=2) if pixels.ndim == 3 else pixels) > level).astype(np.float32)
+        return preprocess_mask(np.asarray(view.apply(drawn) >= 0.5), image, spec)
 
 
-def _pixels(source: str, frame: int) -> Pixels:
-    with naming(source):
-        if is_picture(source):
-            return read_picture(read_source(source))
-        with _DECODING:
-            slices = _slices(source)
-        if frame >= len(slices):
-            raise DataError(f"slice {frame} does not exist; the file has {len(slices)}")
-        return slices[frame]
+def _mask_pixels(sample: Sample) -> tuple[Pixels, View]:
+    """The stored pixels of a mask, and the view that brings them onto the image of the sample."""
+    if sample.mask is None:
+        raise DataError("the sample has no mask")
+    if is_picture(sample.mask):
+        pixels, view = read_picture(read_source(sample.mask)), View()
+    else:
+        pixels, view = _slice(sample.mask, sample.frame)
+    if view.plane is not None or is_picture(sample.source):
+        return pixels, view
+    stored, own = _slice(sample.source, sample.frame)
+    if pixels.shape[:2] != stored.shape:
+        raise DataError(
+            f"the mask is {pixels.shape[0]} x {pixels.shape[1]}, its image {stored.shape[0]} x {stored.shape[1]}; give "
+            "a mask on the grid of the image"
+        )
+    return pixels, own
+
+
+def _slice(source: str, frame: int) -> tuple[Pixels, View]:
+    """One slice of a DICOM file or volume as it is stored, and the view of the file."""
+    with _DECODING:
+        slices, view = _slices(source)
+    if frame >= len(slices):
+        raise DataError(f"slice {frame} does not exist; the file has {len(slices)}")
+    return slices[frame], view
 
 
 @lru_cache(maxsize=2)
-def _slices(source: str) -> Sequence[Pixels]:
+def _slices(source: str) -> tuple[Sequence[Pixels], View]:
     """Decodes all slices of a file; the last files are kept, so that a volume is decoded once, not once a slice."""
     data = read_source(source)
     if is_volume(source):
-        return list(read_volume(data))
+        slices, placement = read_volume(data)
+        return list(slices), placement.view
     try:
         # A series may have slices outside the head, without any contrast.
-        return list(read_dicom(data, allow_blank=True).frames)
+        image = read_dicom(data, allow_blank=True)
+        return list(image.frames), view_of(image.header.geometry.planes)
     except InputRefused as refusal:
         raise DataError(str(refusal)) from None
 
@@ -232,6 +264,7 @@ def _samples(entry: ImageEntry, layout: Layout, pseudonym: Pseudonymiser, notes:
             series=None if series is None else pseudonym(*series),
             has_global_group_id=bool(origin.patient) and not entry.group,
             auxiliary=entry.auxiliary,
+            acquisition=origin.view.acquisition,
         )
 
 
@@ -245,10 +278,12 @@ def _origin(source: str) -> _Origin:
         return _Origin()
     data = read_source(source)
     if is_volume(source):
-        return _Origin(frames=volume_shape(data)[2], volume=True)
+        placement = read_placement(data)
+        return _Origin(frames=placement.count, volume=True, view=placement.view, notes=placement.notes)
     try:
         header = read_header(data)
         check_suitable(header)
+        view = view_of(header.geometry.planes)
     except InputRefused as refusal:
         raise DataError(str(refusal)) from None
     return _Origin(
@@ -256,6 +291,7 @@ def _origin(source: str) -> _Origin:
         patient=header.identifiers.patient_id.strip(),
         series=header.identifiers.series_uid,
         scanner=scanner_of_header(header.equipment.manufacturer, header.equipment.model),
+        view=view,
     )
 
 

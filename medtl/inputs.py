@@ -38,6 +38,7 @@ from shared.samples import UNKNOWN_DOMAIN
 from shared.task import Item
 
 UNSTATED = "the file does not say what it shows: that it is a head MRI was not checked"
+UNPLACED_PICTURE = "a picture does not say how it lies in the patient: it is judged as it stands"
 MIN_SIDE = 32
 """Fewest rows and columns of a slice that is judged; smaller ones are icons and test objects."""
 NIFTI_MAGIC = {(344, b"n+1\0"), (4, b"n+2\0")}
@@ -150,13 +151,14 @@ def _read_contents(name: str, contents: Contents) -> Iterator[Item]:
 
 def _read_series(name: str, series: SeriesFiles) -> Item:
     try:
-        slices, notes = decode_series(series)
-        item = _judgeable(name, [one.pixels for one in slices], notes, tuple(one.origin for one in slices))
+        slices, view, notes = decode_series(series)
+        shown = [view.apply(one.pixels) for one in slices]
+        item = _judgeable(name, shown, notes, tuple(one.origin for one in slices))
     except InputRefused as error:
         return Item(name, refusal=str(error), origins=tuple((source, 0) for source, _ in series.files))
     makers = (header.equipment for _, header in series.files)
     scanners = {scanner_of_header(maker.manufacturer, maker.model) or UNKNOWN_DOMAIN for maker in makers}
-    return replace(item, domains=tuple(sorted(scanners)))
+    return replace(item, domains=tuple(sorted(scanners)), acquisition=view.acquisition, view=view)
 
 
 def _read_file(source: str) -> Item:
@@ -170,11 +172,21 @@ def _read_file(source: str) -> Item:
             raise InputRefused("is compressed by gzip; unpack it first (NIfTI may stay compressed as .nii.gz)")
         if kind == "zip":
             raise InputRefused("is a damaged zip archive; copy or download it again")
+        if kind == "volume":
+            return _read_volume(source, data)
         with untrusted_decoding():
-            slices = [read_picture(data)] if kind == "picture" else list(read_volume(data))
-        return _judgeable(source, slices, (UNSTATED,))
+            picture = read_picture(data)
+        return _judgeable(source, [picture], (UNSTATED, UNPLACED_PICTURE))
     except (DataError, InputRefused) as error:
         return Item(source, refusal=str(error))
+
+
+def _read_volume(source: str, data: bytes) -> Item:
+    with untrusted_decoding():
+        slices, placement = read_volume(data)
+        shown = [placement.view.apply(one) for one in slices]
+    item = _judgeable(source, shown, (UNSTATED, *placement.notes))
+    return replace(item, acquisition=placement.view.acquisition, view=placement.view)
 
 
 def _kind(source: str, data: bytes) -> Kind:

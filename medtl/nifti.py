@@ -1,4 +1,4 @@
-"""Reading the raw pixels of NIfTI volumes, within bounds."""
+"""Reading NIfTI volumes, within bounds: their voxels, and how they lie in space."""
 
 from __future__ import annotations
 
@@ -6,20 +6,52 @@ import gzip
 import io
 import math
 import zlib
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medtl.dicom.bounds import MAX_PIXELS
-from shared.errors import DataError
+from medtl.dicom.geometry import ImagePlane
+from medtl.dicom.view import View, view_of
+from shared.errors import DataError, InputRefused
 from shared.io.archives import MAX_FILE_BYTES, most_unpacked
 
 VOLUMES = (".nii", ".nii.gz")
 HEADER_BYTES = 1 << 20
 """Bytes that hold a NIfTI header (540 bytes in NIfTI-2) with any extension that is written in practice."""
+THICKER = 1.2
+"""Ratio from which the largest voxel spacing is that of slices: in-plane spacings of one scan differ by less."""
+LPS_OF_RAS = np.diag([-1.0, -1.0, 1.0])
+"""NIfTI's axes run to the right, front and head, those of DICOM to the left, back and head."""
+SINGULAR = 1e-9
+"""Volume of a voxel in mm3 below which its axes lie in one plane: the smallest voxels in use are above 1e-3."""
+CONTRADICTORY = 0.7
+"""Cosine of the angle (45 degrees) from which two directions are those of different turns. Registration to a template
+turns a head by less."""
+MILLIMETRES = {"meter": 1000.0, "micron": 0.001}
 
 Pixels = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """How the slices of a volume lie in its voxel array and in space.
+
+    Attributes:
+        axis: Axis of the array along which the slices follow each other; the other two are rows and columns.
+        reversed: Whether they follow each other against the order in the array.
+        count: Number of slices.
+        view: The view in which the slices are judged.
+        notes: Sentences about what the file leaves open.
+    """
+
+    axis: int
+    reversed: bool
+    count: int
+    view: View
+    notes: tuple[str, ...] = ()
 
 
 def is_volume(name: str) -> bool:
@@ -27,47 +59,80 @@ def is_volume(name: str) -> bool:
     return name.lower().endswith(VOLUMES)
 
 
-def volume_shape(data: bytes) -> tuple[int, int, int]:
-    """Reads the shape of a NIfTI volume from its header alone.
+def read_placement(data: bytes) -> Placement:
+    """Reads from its header alone how the slices of a NIfTI volume lie.
+
+    Slices are cut in the plane that was acquired: across the largest voxel spacing; where none is much the largest,
+    across the slice dimension that the header names; else across the dimension that is unlike two that are alike in
+    number and spacing; else across the last.
+
+    Args:
+        data: The bytes of a `.nii` or `.nii.gz` file.
+
+    Raises:
+        DataError: The file is no NIfTI volume of three dimensions, is damaged or too large, or does not say how it lies
+            in space.
+    """
+    return _placement(_nifti(_unpacked(data, HEADER_BYTES)))
+
+
+def read_volume(data: bytes) -> tuple[Pixels, Placement]:
+    """Decodes a NIfTI volume into slices in the plane that was acquired, as they are stored.
 
     Args:
         data: The bytes of a `.nii` or `.nii.gz` file.
 
     Returns:
-        Rows, columns and number of slices, as `read_volume` returns them.
+        float32 [slices, stored rows, stored columns], scaled by slope and intercept, in the order of their view (axial
+        ones from the feet up); and how they lie. `Placement.view` brings each into the view in which it is judged.
 
     Raises:
-        DataError: The file is no NIfTI volume of three dimensions, is damaged or too large.
+        DataError: The volume is damaged, too large, has not three dimensions, or does not say how it lies in space.
     """
-    image = _nifti(_unpacked(data, HEADER_BYTES))
-    shape, axes = _shape(image), _orientation(image)[:, 0].astype(int)
-    x, y, z = (shape[int(np.flatnonzero(axes == axis)[0])] for axis in range(3))
-    return y, x, z
-
-
-def read_volume(data: bytes) -> Pixels:
-    """Decodes a NIfTI volume into axial slices as a radiologist sees them: nose up, patient's right on the left.
-
-    Args:
-        data: The bytes of a `.nii` or `.nii.gz` file.
-
-    Returns:
-        float32 [slices, rows, columns], from the feet up, scaled by slope and intercept.
-
-    Raises:
-        DataError: The volume is damaged, too large, or has not three dimensions.
-    """
-    import nibabel
-
     image = _nifti(_unpacked(data, MAX_FILE_BYTES))
-    shape, orientation = _shape(image), _orientation(image)
+    placement = _placement(image)
     try:
-        voxels = np.asarray(image.dataobj, dtype=np.float32).reshape(shape)
+        voxels = np.asarray(image.dataobj, dtype=np.float32).reshape(_shape(image))
     except (OSError, ValueError, EOFError, MemoryError, zlib.error) as error:
         raise DataError(f"the volume is damaged ({type(error).__name__})") from None
-    voxels = nibabel.apply_orientation(voxels, orientation)
-    # Canonical axes run to the patient's right, front and head; rows of a picture run to the back, columns to the left.
-    return np.ascontiguousarray(voxels[::-1, ::-1, :].transpose(2, 1, 0))
+    slices = np.moveaxis(voxels, placement.axis, 0)
+    return slices[:: -1 if placement.reversed else 1], placement
+
+
+def _placement(image: Any) -> Placement:
+    shape, affine = _shape(image), _affine(image)
+    axis, stated = _slice_axis(image, shape, affine)
+    down, along = (one for one in range(3) if one != axis)
+    directions = affine / np.linalg.norm(affine, axis=0)
+    plane = ImagePlane(
+        orientation=(*directions[:, along].tolist(), *directions[:, down].tolist()),
+        spacing_mm=(float(np.linalg.norm(affine[:, down])), float(np.linalg.norm(affine[:, along]))),
+    )
+    try:
+        view = view_of([plane])
+    except InputRefused as error:
+        raise DataError(f"the volume {error}") from None
+    shown = np.array(view.orientation)
+    backwards = float(np.cross(shown[:3], shown[3:]) @ affine[:, axis]) < 0
+    notes = () if stated else (f"the volume does not say in which plane it was acquired: taken for {view.plane}",)
+    return Placement(axis, backwards, shape[axis], view, notes)
+
+
+def _slice_axis(image: Any, shape: tuple[int, ...], affine: NDArray[np.float64]) -> tuple[int, bool]:
+    """The axis along which slices were acquired, and whether the header tells."""
+    spacing = np.linalg.norm(affine, axis=0)
+    thinner, thickest = np.sort(spacing)[1:]
+    if thickest >= THICKER * thinner:
+        return int(spacing.argmax()), True
+    stated = image.header.get_dim_info()[2]
+    if stated is not None:
+        return int(stated), True
+    alike = [
+        axis
+        for axis, (one, other) in enumerate(((1, 2), (0, 2), (0, 1)))
+        if shape[one] == shape[other] != shape[axis] and math.isclose(spacing[one], spacing[other], rel_tol=0.01)
+    ]
+    return (alike[0], True) if len(alike) == 1 else (2, False)
 
 
 def _unpacked(data: bytes, limit: int) -> bytes:
@@ -107,10 +172,39 @@ def _shape(image: Any) -> tuple[int, ...]:
     return spatial
 
 
-def _orientation(image: Any) -> NDArray[np.float64]:
-    import nibabel
+def _affine(image: Any) -> NDArray[np.float64]:
+    """Directions and spacing of the voxel array, float64 [3, 3]: one column for each of its axes, in mm (LPS)."""
+    header = image.header
+    stated = {name: affine for name in ("sform", "qform") if (affine := _stated(header, name)) is not None}
+    if not stated:
+        raise DataError(
+            "the volume does not say how it lies in space (its qform and sform codes are 0); convert it again from "
+            "DICOM, or set the code of the transformation that is right"
+        )
+    if len(stated) == 2 and _apart(stated["sform"], stated["qform"]):
+        raise DataError(
+            "the volume says in two ways how it lies in space, and they contradict each other (sform and qform); set "
+            "the code of the wrong one to 0"
+        )
+    return next(iter(stated.values()))
 
-    orientation = np.asarray(nibabel.io_orientation(image.affine))
-    if not np.isfinite(orientation).all():
-        raise DataError("the volume does not say how it lies in space (its affine is singular)")
-    return orientation
+
+def _stated(header: Any, name: str) -> NDArray[np.float64] | None:
+    """One of the two transformations of a header; None where its code says that it does not hold."""
+    try:
+        affine, code = getattr(header, f"get_{name}")(coded=True)
+        unit = header.get_xyzt_units()[0]
+    except (ValueError, ArithmeticError, KeyError) as error:
+        raise DataError(f"the volume is damaged ({type(error).__name__} in its {name})") from None
+    if not code or affine is None:
+        return None
+    columns = LPS_OF_RAS @ np.asarray(affine, dtype=np.float64)[:3, :3]
+    if not np.isfinite(columns).all() or abs(float(np.linalg.det(columns))) < SINGULAR:
+        raise DataError(f"the volume does not say how it lies in space (its {name} is singular)")
+    return columns * MILLIMETRES.get(unit, 1.0)
+
+
+def _apart(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
+    """Whether an axis of the voxel array runs in quite another direction by one transformation than by the other."""
+    cosines = (one * other).sum(axis=0) / (np.linalg.norm(one, axis=0) * np.linalg.norm(other, axis=0))
+    return bool((cosines < CONTRADICTORY).any())

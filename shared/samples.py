@@ -33,6 +33,8 @@ class Sample:
             None: not known; images of one group then count as one series.
         has_global_group_id: Whether `group` is the same patient in every dataset (a DICOM PatientID is, "1" is not).
         auxiliary: Auxiliary labels by the name of their task ("plane": "axial"); unknown ones are missing.
+        acquisition: How the image was acquired, by the name of each property: a text or a number ("plane": "axial",
+            "pixel spacing in mm": 0.9). What the file does not state is missing.
     """
 
     id: str
@@ -46,6 +48,7 @@ class Sample:
     series: str | None = None
     has_global_group_id: bool = False
     auxiliary: Mapping[str, str] = field(default_factory=dict, hash=False)
+    acquisition: Mapping[str, str | float] = field(default_factory=dict, hash=False)
 
     @property
     def series_key(self) -> str:

@@ -30,6 +30,8 @@ class Item:
         domains: Domains of its slices, as in `Sample.domain`.
         origins: The source of each slice, in their order, as `shared.io.archives.read_source` takes it, and the frame
             within it, from 0. A refused item has the first frame of each of its files. Empty where it is not known.
+        acquisition: How it was acquired, as in `Sample.acquisition`.
+        view: How the application turned stored images into `slices`; the engine only hands it on. None: not at all.
     """
 
     name: str
@@ -38,6 +40,8 @@ class Item:
     notes: tuple[str, ...] = ()
     domains: tuple[str, ...] = (UNKNOWN_DOMAIN,)
     origins: tuple[tuple[str, int], ...] = ()
+    acquisition: Mapping[str, str | float] = field(default_factory=dict)
+    view: Any = None
 
 
 @dataclass(frozen=True)

@@ -182,6 +182,7 @@ def model_record() -> ModelRecord:
         temperature=1.0,
         backbone={"name": "convnet_small", "layers": ["block2"], "pooling": "max_1x1", "size": SIDE, "weights": {}},
         domains=(),
+        acquisition={},
         synthetic=True,
         data_hash="",
         weights_hash="",

@@ -1,7 +1,8 @@
 """Where the slices of a DICOM object lie in the patient.
 
 Coordinates are those of DICOM's patient system (LPS): x grows to the patient's left, y to the back, z to the head.
-Source: DICOM PS3.3, C.7.6.2 (Image Plane) and C.7.6.16.2.3, C.7.6.16.2.4 (plane position and orientation of frames).
+Source: DICOM PS3.3, C.7.6.2 (Image Plane) and C.7.6.16.2.1, C.7.6.16.2.3, C.7.6.16.2.4 (pixel measures, position and
+orientation of frames).
 """
 
 from __future__ import annotations
@@ -20,19 +21,26 @@ COSINE_TOLERANCE = 0.05
 """Direction cosines that differ by less (3 degrees) are one orientation: scanners round, people tilt by more."""
 
 
+SIDES = (("L", "R"), ("P", "A"), ("H", "F"))
+"""Sides of the body to which x, y and z grow and fall. Source: DICOM PS3.3, C.7.6.1.1.1."""
+
+
 @dataclass(frozen=True)
 class ImagePlane:
-    """Position and orientation of one slice in the patient.
+    """Position, orientation and pixel spacing of one slice in the patient.
 
     Attributes:
         position_mm: Image Position (Patient), the centre of the first pixel: x, y, z in mm (LPS). None where it is not
             stated.
         orientation: Image Orientation (Patient): six direction cosines (LPS), three along the rows, three down the
             columns. None where it is not stated.
+        spacing_mm: Pixel Spacing: distance of neighbouring rows, then of neighbouring columns. None where it is not
+            stated.
     """
 
     position_mm: Vector | None = None
     orientation: Vector | None = None
+    spacing_mm: Vector | None = None
 
 
 @dataclass(frozen=True)
@@ -58,14 +66,24 @@ def read_geometry(dataset: Any, frames: int, mosaic: Mosaic | None) -> Geometry:
         One plane for each slice; what is not stated of it is None.
 
     Raises:
-        InputRefused: A position or an orientation is damaged.
+        InputRefused: A position, an orientation or a pixel spacing is damaged.
     """
     groups = functional_groups(dataset, frames)
+    spacings = [_spacing(group) for group in groups("PixelMeasuresSequence")]
     positions = [floats_of(group, "ImagePositionPatient", 3) for group in groups("PlanePositionSequence")]
     orientations = [floats_of(group, "ImageOrientationPatient", 6) for group in groups("PlaneOrientationSequence")]
     if mosaic is not None:
-        positions, orientations = [*mosaic.positions], orientations * mosaic.count
-    return Geometry(tuple(ImagePlane(*place) for place in zip(positions, orientations, strict=True)))
+        positions = [*mosaic.positions]
+        orientations, spacings = orientations * mosaic.count, spacings * mosaic.count
+    return Geometry(tuple(ImagePlane(*place) for place in zip(positions, orientations, spacings, strict=True)))
+
+
+def _spacing(group: Any) -> Vector | None:
+    """Pixel Spacing of a frame; without it the Pixel Aspect Ratio, whose unit is not millimetres, is of no use."""
+    spacing = floats_of(group, "PixelSpacing", 2)
+    if spacing is not None and min(spacing) <= 0:
+        raise InputRefused("has a damaged PixelSpacing: it must be above 0")
+    return spacing
 
 
 def slice_normal(orientation: Vector) -> NDArray[np.float64]:
@@ -85,5 +103,15 @@ def slice_normal(orientation: Vector) -> NDArray[np.float64]:
     normal = np.cross(orientation[:3], orientation[3:])
     length = float(np.linalg.norm(normal))
     if abs(length - 1.0) > COSINE_TOLERANCE:
-        raise InputRefused("has a damaged ImageOrientationPatient: rows and columns are not at right angles")
+        raise InputRefused("has a damaged orientation: rows and columns are not at right angles")
     return np.asarray(normal / length)
+
+
+def body_side(direction: NDArray[np.float64]) -> str:
+    """Names the side of the body that a direction points to most: L, R, P, A, H or F.
+
+    Args:
+        direction: x, y, z (LPS), of any length above zero.
+    """
+    axis = int(np.abs(direction).argmax())
+    return SIDES[axis][0 if direction[axis] > 0 else 1]

@@ -15,6 +15,7 @@ from medtl.dicom.header import DicomHeader
 from medtl.dicom.reader import read_dicom, read_header
 from medtl.dicom.rules import MEDIA_DIRECTORY, check_suitable, warnings_of
 from medtl.dicom.series import Slice, order_slices
+from medtl.dicom.view import View, view_of
 from shared.errors import DataError, InputRefused
 from shared.io.archives import read_source
 
@@ -145,22 +146,29 @@ def name_series(name: str, series: Sequence[SeriesFiles]) -> Iterator[str]:
         yield f"{name} (series {number})" if others or holders[folder] > 1 else folder
 
 
-def decode_series(series: SeriesFiles) -> tuple[list[Slice], tuple[str, ...]]:
+UNPLACED = "the slices do not state how they lie in the patient: they are judged as they are stored"
+UNMEASURED = "the slices do not state their pixel spacing: pixels are taken for square"
+
+
+def decode_series(series: SeriesFiles) -> tuple[list[Slice], View, tuple[str, ...]]:
     """Decodes a series into one stack of slices.
 
     Args:
         series: The files of the series, at least one.
 
     Returns:
-        The slices in order, and the warnings for the answer about them.
+        The slices as they are stored, in order; the view in which they are judged; the warnings for the answer.
 
     Raises:
         InputRefused: The series must not be judged, a file of it cannot be read, or it is not one stack.
     """
     _check_headers(series)
     slices, notes = order_slices(_decode_files(series))
-    warnings = (note for _, header in series.files for note in warnings_of(header))
-    return slices, tuple(dict.fromkeys([*series.notes, *warnings, *notes]))
+    view = view_of([one.plane for one in slices])
+    warnings = [note for _, header in series.files for note in warnings_of(header)]
+    warnings += [UNPLACED] if view.plane is None else []
+    warnings += [UNMEASURED] if view.spacing_mm is None else []
+    return slices, view, tuple(dict.fromkeys([*series.notes, *warnings, *notes]))
 
 
 def resolve_file_ids(root: Path, file_ids: Sequence[tuple[str, ...]]) -> list[str | None]:

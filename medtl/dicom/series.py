@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medtl.dicom.acquisition import Contrast
-from medtl.dicom.geometry import COSINE_TOLERANCE, ImagePlane, slice_normal
+from medtl.dicom.geometry import ImagePlane, slice_normal
+from medtl.dicom.view import view_of
 from shared.errors import InputRefused
 
 SAME_PLACE_MM = 0.01
@@ -59,8 +60,8 @@ def order_slices(slices: Sequence[Slice]) -> tuple[list[Slice], tuple[str, ...]]
     series would have several times the slices that its threshold was certified for, some of a weighting that no model
     has seen: they are refused, not judged with a note.
 
-    An axial series runs from the feet up, in the direction of `medtl.dicom.geometry.slice_normal`. Slices without
-    position are sorted by instance number; file names never count.
+    The order is that of `medtl.dicom.view`, however the slices are stored: an axial series runs from the feet up.
+    Slices without position are sorted by instance number; file names never count.
 
     Args:
         slices: At least one.
@@ -69,16 +70,17 @@ def order_slices(slices: Sequence[Slice]) -> tuple[list[Slice], tuple[str, ...]]
         The slices that are kept, in order, and warnings about copies, gaps and missing positions.
 
     Raises:
-        InputRefused: The slices are not one whole stack: they differ in size or orientation, show one place several
-            times, have several echo times or time points, or too many are missing.
+        InputRefused: The slices are not one whole stack: they differ in size, spacing or orientation, show one place
+            several times, have several echo times or time points, or too many are missing.
     """
     _check_sizes(slices)
     _check_contrasts(slices)
     _check_numbers(slices)
+    view = view_of([one.plane for one in slices])
     unplaced = sum(one.plane.position_mm is None or one.plane.orientation is None for one in slices)
     if unplaced:
         return _order_by_number(slices, unplaced)
-    normal = _common_normal(slices)
+    normal = slice_normal(view.orientation or ())
     pairs = [(float(np.dot(normal, one.plane.position_mm or ())), one) for one in _by_number(slices)]
     pairs.sort(key=lambda pair: pair[0])
     kept = _without_copies([pair[1] for pair in pairs], [pair[0] for pair in pairs])
@@ -168,20 +170,6 @@ def _copy_notes(copies: int) -> tuple[str, ...]:
 
 def _by_number(slices: Sequence[Slice]) -> list[Slice]:
     return sorted(slices, key=lambda one: (one.instance_number is None, one.instance_number or 0, one.frame))
-
-
-def _common_normal(slices: Sequence[Slice]) -> NDArray[np.float64]:
-    """The normal of slices that share one orientation."""
-    orientations = [one.plane.orientation or () for one in slices]
-    distinct: list[NDArray[np.float64]] = []
-    for one in np.array(orientations, dtype=np.float64):
-        if not any(np.abs(one - other).max() < COSINE_TOLERANCE for other in distinct):
-            distinct.append(one)
-    if len(distinct) > 1:
-        raise InputRefused(
-            f"mixes slices of {len(distinct)} orientations, as localizers do; give one orientation at a time"
-        )
-    return slice_normal(orientations[0])
 
 
 def _without_copies(slices: Sequence[Slice], distances: Sequence[float]) -> list[int]:

@@ -69,10 +69,9 @@ def result_objects(
     objects = [report(identity, answer)]
     if answer.status == "assessed":
         restored = _restored(item, record, maps)
-        slices = dict(enumerate(item.slices, start=1))
-        objects += captures(identity, answer, slices, restored, towards)
+        objects += captures(identity, answer, item, restored, towards)
         if restored:
-            objects += _attributions(identity, restored, towards)
+            objects += _attributions(identity, _stored(item, identity, restored), towards)
     stamp_implementation(objects)
     return objects
 
@@ -80,13 +79,24 @@ def result_objects(
 def _restored(
     item: Item, record: ModelRecord, maps: Mapping[int, NDArray[np.float32]]
 ) -> dict[int, NDArray[np.float32]]:
-    """Brings the maps onto the grids of their slices."""
+    """Brings the maps onto the grids of their slices, in the view in which these were judged."""
     strange = sorted(set(maps) - set(range(1, len(item.slices) + 1)))
     if strange:
         raise DataError(f"there is a map of slice {strange[0]}; the input has slices 1 to {len(item.slices)}")
     if not all(np.isfinite(one).all() for one in maps.values()):
         raise DataError("a map has values that are not finite")
     return {number: restore(one, item.slices[number - 1], record.preprocessing) for number, one in maps.items()}
+
+
+def _stored(
+    item: Item, identity: ResultIdentity, maps: Mapping[int, NDArray[np.float32]]
+) -> dict[int, NDArray[np.float32]]:
+    """Brings the maps from the view onto the stored pixels of their slices."""
+    found = {}
+    for number, values in maps.items():
+        instance = identity.sources.frames[number - 1].instance
+        found[number] = item.view.undo(values, (int(instance.Rows), int(instance.Columns)))
+    return found
 
 
 def _attributions(identity: ResultIdentity, maps: Mapping[int, NDArray[np.float32]], towards: str) -> list[Any]:

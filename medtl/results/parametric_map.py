@@ -14,6 +14,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as DicomSequence
 from pydicom.sr.codedict import codes
 
+from medtl.dicom.geometry import slice_normal
 from medtl.dicom.series import SAME_PLACE_MM
 from medtl.results.identity import ResultIdentity, clipped
 from medtl.results.source_images import SourceFrame, untrusted_building
@@ -30,7 +31,8 @@ def parametric_map(identity: ResultIdentity, maps: Mapping[int, NDArray[np.float
 
     Args:
         identity: Identity of the result.
-        maps: At least one attribution, float32 [rows, columns] on the grid of its slice, by slice number from 1.
+        maps: At least one attribution, float32 [rows, columns] on the stored pixels of its slice, by slice number
+            from 1.
         towards: The class whose score the maps explain.
 
     Returns:
@@ -55,7 +57,7 @@ def parametric_map(identity: ResultIdentity, maps: Mapping[int, NDArray[np.float
             voi_lut_transformations=[hd.VOILUTTransformation(window_center=0.0, window_width=2 * largest)],
             plane_positions=[hd.PlanePositionSequence("PATIENT", frame.plane.position_mm or ()) for frame in frames],
             plane_orientation=hd.PlaneOrientationSequence("PATIENT", frames[0].plane.orientation or ()),
-            pixel_measures=hd.PixelMeasuresSequence(frames[0].spacing_mm or (), frames[0].thickness_mm),
+            pixel_measures=hd.PixelMeasuresSequence(frames[0].plane.spacing_mm or (), frames[0].thickness_mm),
             content_label="ATTRIBUTION",
             content_description=clipped(words),
             content_qualification="RESEARCH",
@@ -72,7 +74,7 @@ def _check_geometry(frames: Sequence[SourceFrame], shapes: Sequence[tuple[int, .
 
     positions = [frame.plane.position_mm for frame in frames if frame.plane.position_mm is not None]
     orientations = [frame.plane.orientation for frame in frames if frame.plane.orientation is not None]
-    spacings = [frame.spacing_mm for frame in frames if frame.spacing_mm is not None]
+    spacings = [frame.plane.spacing_mm for frame in frames if frame.plane.spacing_mm is not None]
     stated = min(map(len, (positions, orientations, spacings))) == len(frames)
     if not stated or not frames[0].instance.get("FrameOfReferenceUID"):
         raise refuse("the source images do not state position, orientation, spacing and frame of reference")
@@ -80,8 +82,7 @@ def _check_geometry(frames: Sequence[SourceFrame], shapes: Sequence[tuple[int, .
         raise refuse("the source slices differ in size or pixel spacing")
     if not np.allclose(orientations, orientations[0], rtol=0, atol=PARALLEL):
         raise refuse("the source slices are not parallel")
-    normal = np.cross(orientations[0][:3], orientations[0][3:])
-    if (np.diff(np.sort(np.array(positions) @ normal)) < SAME_PLACE_MM).any():
+    if (np.diff(np.sort(np.array(positions) @ slice_normal(orientations[0]))) < SAME_PLACE_MM).any():
         raise refuse("several source slices lie in one place (echoes or time points)")
 
 
@@ -96,11 +97,11 @@ def _stand_ins(frames: Sequence[SourceFrame]) -> list[Any]:
         if "SharedFunctionalGroupsSequence" in instance:
             group = copy(instance.SharedFunctionalGroupsSequence[0])
             group.PlaneOrientationSequence = hd.PlaneOrientationSequence("PATIENT", first.plane.orientation or ())
-            group.PixelMeasuresSequence = hd.PixelMeasuresSequence(first.spacing_mm or (), first.thickness_mm)
+            group.PixelMeasuresSequence = hd.PixelMeasuresSequence(first.plane.spacing_mm or (), first.thickness_mm)
             instance.SharedFunctionalGroupsSequence = DicomSequence([group])
         else:
             instance.ImageOrientationPatient = list(first.plane.orientation or ())
-            instance.PixelSpacing = list(first.spacing_mm or ())
+            instance.PixelSpacing = list(first.plane.spacing_mm or ())
             instance.SliceThickness = first.thickness_mm
         found[frame.instance.SOPInstanceUID] = instance
     return list(found.values())

@@ -12,33 +12,36 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.uid import ExplicitVRLittleEndian
 
+from medtl.dicom.view import View
 from medtl.results.identity import ResultIdentity
 from medtl.results.slice_picture import Overlay, Rgb, draw_slice, smoothed
 from medtl.results.source_images import SourceFrame, untrusted_building
 from medtl.results.text import WARNING, captions, most_suspicious
 from shared.prediction.answer import Answer
+from shared.task import Item
 
 DESCRIPTION = "medtl slices (RESEARCH USE ONLY)"
 FULL_PERCENTILE = 99.0
 """Percentile of the magnitudes of all smoothed maps that is shown at full opacity: one pixel must not fade the rest."""
-DIRECTIONS = (("L", "R"), ("P", "A"), ("H", "F"))
-"""Sides of the body to which x, y and z grow and fall. Source: DICOM PS3.3, C.7.6.1.1.1."""
 
 
 def captures(
     identity: ResultIdentity,
     answer: Answer,
-    slices: Mapping[int, NDArray[np.float32]],
+    item: Item,
     maps: Mapping[int, NDArray[np.float32]],
     towards: str,
 ) -> list[Any]:
     """Makes a Secondary Capture of each of the most suspicious slices, and of each slice with a map.
 
+    A picture lies as its slice is stored, with square pixels, so that viewers show both alike.
+
     Args:
         identity: Identity of the result.
         answer: The answer about the whole series.
-        slices: Raw pixels of all slices, float32 [rows, columns], by slice number from 1.
-        maps: Attributions of some slices, float32 [rows, columns] on the same grids, by slice number.
+        item: The series, with its slices in the view in which they were judged.
+        maps: Attributions of some slices, float32 [rows, columns] on the grids of `item.slices`, by slice number from
+            1.
         towards: The class whose score the maps explain.
 
     Returns:
@@ -47,15 +50,16 @@ def captures(
     Raises:
         DataError: Values of the source images keep highdicom from making one.
     """
-    shown = {number: smoothed(values) for number, values in maps.items()}
+    view: View = item.view
+    shown = {number: smoothed(view.unturn(values)) for number, values in maps.items()}
     full = _full(shown.values())
     objects = []
     for place, number in enumerate(sorted({*maps, *most_suspicious(answer)}), start=1):
         frame = identity.sources.frames[number - 1]
         overlay = Overlay(shown[number], full) if number in maps else None
         lines = captions(answer, identity.record, number, towards if overlay else None)
-        picture = draw_slice(slices[number], _aspect(frame), WARNING, lines, overlay)
-        objects.append(_capture(identity, frame, picture, place))
+        picture = draw_slice(view.unturn(item.slices[number - 1]), WARNING, lines, overlay)
+        objects.append(_capture(identity, frame, view, picture, place))
     return objects
 
 
@@ -65,7 +69,7 @@ def _full(maps: Iterable[NDArray[np.float32]]) -> float:
     return float(np.percentile(together, FULL_PERCENTILE)) if len(together) else 1.0
 
 
-def _capture(identity: ResultIdentity, frame: SourceFrame, picture: Rgb, number: int) -> Any:
+def _capture(identity: ResultIdentity, frame: SourceFrame, view: View, picture: Rgb, number: int) -> Any:
     with untrusted_building("secondary capture"):
         image = SCImage.from_ref_dataset(
             frame.instance,
@@ -73,12 +77,12 @@ def _capture(identity: ResultIdentity, frame: SourceFrame, picture: Rgb, number:
             "RGB",
             bits_allocated=8,
             coordinate_system="PATIENT",
-            patient_orientation=_letters(frame) or ("L", "P"),
+            patient_orientation=view.sides or ("L", "P"),
             transfer_syntax_uid=ExplicitVRLittleEndian,
             **identity.attributes("SC", DESCRIPTION, number),
         )
         image.copy_patient_and_study_information(frame.instance)
-        if frame.plane.orientation is None:
+        if view.sides is None:
             image.PatientOrientation = None
         image.BurnedInAnnotation = "YES"
         image.ConversionType = "WSD"
@@ -102,18 +106,3 @@ def _reference(frame: SourceFrame) -> Dataset:
     )
     item.PurposeOfReferenceCodeSequence = [purpose]
     return item
-
-
-def _aspect(frame: SourceFrame) -> float:
-    return 1.0 if frame.spacing_mm is None else frame.spacing_mm[0] / frame.spacing_mm[1]
-
-
-def _letters(frame: SourceFrame) -> tuple[str, str] | None:
-    """Sides of the body to which rows and columns of the picture run, by the nearest axis; None where not stated."""
-    if frame.plane.orientation is None:
-        return None
-    nearest = []
-    for cosines in (frame.plane.orientation[:3], frame.plane.orientation[3:]):
-        axis = int(np.abs(cosines).argmax())
-        nearest.append(DIRECTIONS[axis][0 if cosines[axis] > 0 else 1])
-    return nearest[0], nearest[1]

@@ -55,14 +55,11 @@ class Overlay:
     full: float
 
 
-def draw_slice(
-    pixels: NDArray[np.float32], aspect: float, warning: str, lines: Sequence[str], overlay: Overlay | None = None
-) -> Rgb:
+def draw_slice(pixels: NDArray[np.float32], warning: str, lines: Sequence[str], overlay: Overlay | None = None) -> Rgb:
     """Draws the picture of one slice: warning above, panels side by side, lines of text below.
 
     Args:
-        pixels: The slice, float32 [rows, columns], in any unit.
-        aspect: Height of a pixel divided by its width.
+        pixels: The slice with square pixels, float32 [rows, columns], in any unit.
         warning: Text above the panels, in large letters.
         lines: Lines below the panels, the first one larger.
         overlay: Attribution over the slice in a second panel; None draws the plain slice alone.
@@ -70,7 +67,7 @@ def draw_slice(
     Returns:
         RGB, uint8 [height, width, 3].
     """
-    size = _panel_size(pixels.shape, aspect)
+    size = _panel_size(pixels.shape)
     plain = _windowed(pixels, size)
     panels = [plain] if overlay is None else [plain, _overlaid(plain, overlay, size)]
     taken = len(panels) * size[0] + (len(panels) - 1) * GAP
@@ -103,9 +100,9 @@ def smoothed(values: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(ndimage.gaussian_filter(values, BLUR * values.shape[1]))
 
 
-def _panel_size(shape: tuple[int, ...], aspect: float) -> tuple[int, int]:
-    """Width and height of a panel in square pixels."""
-    height, width = shape[0] * aspect, float(shape[1])
+def _panel_size(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Width and height of a panel in pixels."""
+    height, width = shape
     factor = max(1.0, MIN_PANEL / max(height, width))
     return max(1, round(width * factor)), max(1, round(height * factor))
 

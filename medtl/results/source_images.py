@@ -18,7 +18,7 @@ from medtl.dicom.geometry import ImagePlane
 from medtl.dicom.header import DicomHeader
 from medtl.dicom.reader import read_attributes, read_header
 from medtl.dicom.rules import MR_IMAGES
-from medtl.dicom.values import Vector, functional_groups
+from medtl.dicom.values import functional_groups
 from shared.errors import DataError, InputRefused, MedtlError
 from shared.io.archives import read_source
 from shared.io.quiet import quiet_loggers
@@ -51,15 +51,13 @@ class SourceFrame:
     Attributes:
         instance: The object that holds the slice, a pydicom dataset without pixels.
         number: Number of its frame in that object, from 1.
-        plane: Position and orientation in the patient.
-        spacing_mm: Pixel Spacing: between rows and between columns; None where not stated.
+        plane: Position, orientation and pixel spacing in the patient.
         thickness_mm: Slice Thickness; None where not stated.
     """
 
     instance: Any
     number: int
     plane: ImagePlane
-    spacing_mm: Vector | None
     thickness_mm: float | None
 
 
@@ -186,16 +184,13 @@ def _frames(dataset: Any, header: DicomHeader) -> list[SourceFrame]:
                 dataset,
                 index + 1,
                 header.geometry.planes[index],
-                _positive(measures.get("PixelSpacing"), 2),
-                next(iter(_positive(measures.get("SliceThickness"), 1) or ()), None),
+                _thickness(measures),
             )
             for index, measures in enumerate(functional_groups(dataset, header.layout.frames)("PixelMeasuresSequence"))
         ]
 
 
-def _positive(value: Any, count: int) -> Vector | None:
-    """Reads `count` numbers above zero; None where they are not stated, or are not all above zero."""
-    if value is None or value == "":
-        return None
-    numbers = tuple(float(one) for one in (value if count > 1 else (value,)))
-    return numbers if len(numbers) == count and min(numbers) > 0 else None
+def _thickness(measures: Any) -> float | None:
+    """Slice Thickness in mm; None where it is not stated, or not above zero."""
+    stated = measures.get("SliceThickness")
+    return float(stated) if stated and float(stated) > 0 else None

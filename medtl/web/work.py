@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from shared.errors import DataError
 from shared.io.atomic import write_bytes, write_json
 from shared.io.grey import to_grey
 from shared.prediction.answer import Answer
@@ -88,7 +87,7 @@ def _keep_slices(item: Item, folder: Path) -> dict[str, Any]:
 
     Returns:
         `slices`, `rows`, `columns`; `low` and `high`, the values in the file's own unit that 0 and 65535 stand for;
-        `window`, the values that are black and white at first; `aspect`, the height of a pixel in widths of it.
+        `window`, the values that are black and white at first.
     """
     if not item.slices:
         return {"slices": 0}
@@ -111,16 +110,4 @@ def _keep_slices(item: Item, folder: Path) -> dict[str, Any]:
         "low": low,
         "high": high,
         "window": window if window[1] > window[0] else [low, high],
-        "aspect": _aspect(item),
     }
-
-
-def _aspect(item: Item) -> float:
-    """Height of a pixel in widths of it, by the first slice; 1 where the file does not say."""
-    from medtl.results.source_images import read_sources
-
-    try:
-        spacing = read_sources(replace(item, origins=item.origins[:1])).frames[0].spacing_mm
-    except DataError:
-        return 1.0
-    return 1.0 if spacing is None else spacing[0] / spacing[1]

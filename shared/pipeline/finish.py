@@ -37,6 +37,7 @@ from shared.pipeline.scores import Scores, familiar_scores, reference_features, 
 from shared.processes.memory import peak_memory_mib
 from shared.reporting.finished import Finished
 from shared.reporting.run_report import write_report
+from shared.runs.acquisition import seen_in
 from shared.runs.folder import finish, is_finished, read_training_digests, write_training_digests
 from shared.runs.predictions import write_predictions
 from shared.runs.record import ModelRecord
@@ -221,8 +222,13 @@ def _record(
     job, chosen = trained.job, decision.chosen
     screening = isinstance(chosen, OperatingPoint)
     certified = chosen.certified if sound else None
-    domains = sorted({sample.domain for sample in job.validation.samples})
-    point = {**asdict(chosen), "domains": domains, "statement": chosen.statement if sound else NOT_CERTIFIED}
+    judged = job.validation.samples
+    point = {
+        **asdict(chosen),
+        "domains": sorted({sample.domain for sample in judged}),
+        "acquisition": seen_in(judged),
+        "statement": chosen.statement if sound else NOT_CERTIFIED,
+    }
     return ModelRecord(
         task=experiment.task.name,
         classes=job.classes,
@@ -244,6 +250,7 @@ def _record(
             "weights": trained.weights.to_json(),
         },
         domains=tuple(sorted({sample.domain for sample in job.train.samples})),
+        acquisition=seen_in(job.train.samples),
         synthetic=trained.data.dataset.synthetic,
         data_hash=job.fingerprint,
         weights_hash=file_hash(job.folder / "model.safetensors"),

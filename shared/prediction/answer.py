@@ -54,6 +54,7 @@ class Answer:
         auxiliary: For each auxiliary task of the model, the probabilities of its answers, averaged over slices; they
             are not calibrated.
         slices: One answer for each slice, in the order of the series.
+        acquisition: How the input was acquired, as in `shared.samples.Sample.acquisition`; empty when refused.
         notes: Sentences to read with the answer.
         synthetic_model: Whether the model was trained on synthetic images only.
     """
@@ -72,6 +73,7 @@ class Answer:
     ood_threshold: float | None = None
     auxiliary: dict[str, dict[str, float]] = field(default_factory=dict)
     slices: tuple[SliceAnswer, ...] = ()
+    acquisition: dict[str, str | float] = field(default_factory=dict)
     notes: tuple[str, ...] = field(default=())
     synthetic_model: bool = False
 

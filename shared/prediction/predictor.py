@@ -15,6 +15,7 @@ from shared.errors import DataError, InputRefused, UsageError
 from shared.evaluation.decision.aggregation import Values, aggregate
 from shared.evaluation.decision.ood import Reference, of_series
 from shared.prediction.answer import Answer, SliceAnswer
+from shared.runs.acquisition import differences
 from shared.runs.folder import check_finished, read_training_digests
 from shared.runs.record import read_model_record
 from shared.samples import UNKNOWN_DOMAIN, image_digest
@@ -141,9 +142,7 @@ class Predictor:
         return replace(self._assessed(item, rows, ood, self._seen_note(images)), auxiliary=self.auxiliary(images))
 
     def _refused(self, item: Item, reason: str) -> Answer:
-        return Answer(
-            item.name, self.name, "refused", reason, notes=self._notes(item), synthetic_model=self.record.synthetic
-        )
+        return Answer(item.name, self.name, "refused", reason, notes=item.notes, synthetic_model=self.record.synthetic)
 
     def _not_assessed(self, item: Item, score: float) -> Answer:
         threshold = self.record.ood["threshold"]
@@ -155,6 +154,7 @@ class Predictor:
             f"{threshold:.3f}): an answer would have no meaning",
             ood_score=score,
             ood_threshold=threshold,
+            acquisition=dict(item.acquisition),
             notes=self._notes(item),
             synthetic_model=self.record.synthetic,
         )
@@ -181,6 +181,7 @@ class Predictor:
             ood_score=of_series(ood),
             ood_threshold=threshold,
             slices=self._slices(rows, ood),
+            acquisition=dict(item.acquisition),
             notes=(*self._notes(item), *notes, *doubts),
             synthetic_model=self.record.synthetic,
         )
@@ -194,7 +195,12 @@ class Predictor:
         )
 
     def _notes(self, item: Item) -> tuple[str, ...]:
-        return (*item.notes, SYNTHETIC_NOTE) if self.record.synthetic else item.notes
+        unseen = [
+            f"the {one.name} is {one.found}; the model was trained on images where it is {one.seen}"
+            for one in differences(self.record.acquisition, item.acquisition)
+            if one.name in self.record.acquisition
+        ]
+        return (*item.notes, *unseen, *([SYNTHETIC_NOTE] if self.record.synthetic else []))
 
     def _seen_note(self, images: Sequence[Image]) -> tuple[str, ...]:
         """A note where some of the images were in training or validation."""
@@ -216,6 +222,10 @@ class Predictor:
         if strange := sorted(set(item.domains) - set(point["domains"])):
             known, others = (", ".join(map(_origin, domains)) for domains in (point["domains"], strange))
             doubts.append(f"the sensitivity was certified for {known} and does not hold for {others}")
+        doubts += [
+            f"the sensitivity was certified where the {one.name} is {one.seen}, and does not hold for {one.found}"
+            for one in differences(point["acquisition"], item.acquisition)
+        ]
         return doubts
 
     def _decision(self, value: float) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from shared.evaluation.text import MANY_CLASSES
+from shared.runs.acquisition import describe_seen
 from shared.runs.record import ModelRecord
 
 UNKNOWN = "Unknown: the run does not record it."
@@ -87,6 +88,7 @@ def _data(record: ModelRecord, splits: Sequence[Mapping[str, Any]], notes: Seque
         yield f"| {split['split']} | {split['images']} | {split['groups']} | {' | '.join(map(str, counts))} |"
     yield ""
     yield f"- Training domains: {', '.join(record.domains)}."
+    yield f"- Acquisition: {describe_seen(record.acquisition)}."
     yield "- Patients are stored as keyed pseudonyms only; the run holds no identifier."
     for note in notes:
         yield f"- {note}"

@@ -38,6 +38,7 @@ from shared.reporting.html import template
 from shared.reporting.model_card import model_card
 from shared.reporting.run_attributions import attribution_figure, mask_agreement
 from shared.reporting.run_figures import curve_figures, miss_figure
+from shared.runs.acquisition import describe_seen
 from shared.runs.record import ModelRecord
 from shared.task import Task
 
@@ -236,6 +237,7 @@ def _facts(done: Finished) -> list[tuple[str, Any]]:
         ("features", f"{', '.join(record.backbone['layers'])}; pooling {record.backbone['pooling']}"),
         ("input", f"{_sides(record)} px, {dict(record.preprocessing.options)}"),
         ("training domains", ", ".join(record.domains)),
+        ("acquisition of the training images", describe_seen(record.acquisition)),
         ("threshold", f"{record.threshold:.4f}"),
         _certified(record),
         ("slices to series", f"{' + '.join(record.aggregation.pools)}, weights {record.aggregation.weights}"),

@@ -12,7 +12,7 @@ from shared.evaluation.decision.aggregation import Aggregation
 from shared.io.atomic import read_json
 from shared.task import Preprocessing
 
-FORMAT = 6
+FORMAT = 7
 """Version of the run folder; other versions are refused."""
 
 
@@ -27,7 +27,8 @@ class ModelRecord:
         preprocessing: Settings that turn raw pixels into the network's input.
         threshold: Positive probability from which an input is called positive; without a positive class, probability of
             the likeliest class from which an answer is accepted.
-        operating_point: Choice and certificate of the threshold (`OperatingPoint`); None without a positive class.
+        operating_point: Choice and certificate of the threshold (`OperatingPoint`), with the `domains` and the
+            `acquisition` of the images of validation; None without a positive class.
         rejection: Choice and certificate of the threshold (`Rejection`); None with a positive class.
         aggregation: How the slices of a series become one probability.
         certified_sensitivity: Sensitivity that validation certifies at this threshold; None where there is none.
@@ -38,6 +39,7 @@ class ModelRecord:
         temperature: Temperature of the probabilities, for readers: `model.onnx` contains it.
         backbone: Name, layers and pooling of the backbone, and the origin of its weights.
         domains: Names of the domains it was trained on.
+        acquisition: How the images it was trained on were acquired, as `shared.runs.acquisition.seen_in` collects it.
         synthetic: Whether it was trained on synthetic images.
         data_hash: SHA-256 over the content of the data.
         weights_hash: SHA-256 of `model.safetensors`.
@@ -60,6 +62,7 @@ class ModelRecord:
     temperature: float
     backbone: Mapping[str, Any]
     domains: tuple[str, ...]
+    acquisition: Mapping[str, Mapping[str, Any]]
     synthetic: bool
     data_hash: str
     weights_hash: str

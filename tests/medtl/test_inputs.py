@@ -41,6 +41,7 @@ def write_slice(path: Path, value: int, place_mm: float | None = 0.0, series: st
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
     dataset.BitsAllocated = dataset.BitsStored = 16
     dataset.HighBit, dataset.PixelRepresentation = 15, 0
+    dataset.PixelSpacing = [1, 1]
     if place_mm is not None:
         dataset.ImagePositionPatient = [0, 0, place_mm]
         dataset.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]

@@ -21,11 +21,11 @@ if (viewer) {
   for (const canvas of [grey, over]) { canvas.width = view.columns; canvas.height = view.rows; }
 
   function fit() {  // the largest size of the right shape that the screen holds
-    const box = screen.getBoundingClientRect(), tall = view.rows * view.aspect;
-    const factor = Math.min(box.width / view.columns, box.height / tall);
+    const box = screen.getBoundingClientRect();
+    const factor = Math.min(box.width / view.columns, box.height / view.rows);
     for (const canvas of [grey, over]) {
       canvas.style.width = `${view.columns * factor}px`;
-      canvas.style.height = `${tall * factor}px`;
+      canvas.style.height = `${view.rows * factor}px`;
     }
   }
 

@@ -20,7 +20,7 @@ def height_of_words(picture: np.ndarray) -> int:
 
 @pytest.mark.parametrize("shape", [(64, 64), (1024, 1024), (512, 64), (64, 512), (40, 40)])
 def test_warning_is_legible_at_any_size(shape: tuple[int, int]) -> None:
-    picture = draw_slice(ramp(*shape), 1.0, WARNING, ["finding"])
+    picture = draw_slice(ramp(*shape), WARNING, ["finding"])
     assert picture.dtype == np.uint8
     assert picture.shape[1] >= MIN_WIDTH
     assert height_of_words(picture) > picture.shape[1] / 40
@@ -29,22 +29,22 @@ def test_warning_is_legible_at_any_size(shape: tuple[int, int]) -> None:
 def test_slice_is_shown_whole_and_in_its_proportions() -> None:
     pixels = np.zeros((100, 200), dtype=np.float32)
     pixels[10:90, 20:180] = 1
-    picture = draw_slice(pixels, 1.5, WARNING, [])
+    picture = draw_slice(pixels, WARNING, [])
     bright = np.argwhere(picture.min(axis=2)[picture[:, 0, 0] == 0] > 128)
     height, width = bright.max(axis=0) - bright.min(axis=0)
-    assert height / width == pytest.approx(80 * 1.5 / 160, rel=0.03)
+    assert height / width == pytest.approx(80 / 160, rel=0.03)
 
 
 def test_constant_slice_is_drawn() -> None:
-    assert draw_slice(np.full((64, 64), 7, dtype=np.float32), 1.0, WARNING, ["finding"]).any()
+    assert draw_slice(np.full((64, 64), 7, dtype=np.float32), WARNING, ["finding"]).any()
 
 
 def test_overlay_is_coloured_by_sign_beside_the_plain_slice() -> None:
     values = np.zeros((64, 64), dtype=np.float32)
     values[10:30, 10:30], values[40:60, 40:60] = 1, -1
     black = np.zeros((64, 64), dtype=np.float32)
-    plain = draw_slice(black, 1.0, WARNING, [])
-    picture = draw_slice(black, 1.0, WARNING, [], Overlay(values, 1.0))
+    plain = draw_slice(black, WARNING, [])
+    picture = draw_slice(black, WARNING, [], Overlay(values, 1.0))
     assert picture.shape[1] > 2 * 512
     top = int((picture[:, 0, 0] == 176).sum())
     left, right = picture[top : top + 512, :512], picture[top : top + 512, -512:]
@@ -56,11 +56,11 @@ def test_overlay_is_coloured_by_sign_beside_the_plain_slice() -> None:
 
 
 def test_words_below_are_told_apart_and_long_ones_fit() -> None:
-    short = draw_slice(ramp(64, 64), 1.0, WARNING, ["a"])
-    assert not np.array_equal(short, draw_slice(ramp(64, 64), 1.0, WARNING, ["b"]))
-    assert len(draw_slice(ramp(64, 64), 1.0, WARNING, ["word " * 100])) > len(short)
+    short = draw_slice(ramp(64, 64), WARNING, ["a"])
+    assert not np.array_equal(short, draw_slice(ramp(64, 64), WARNING, ["b"]))
+    assert len(draw_slice(ramp(64, 64), WARNING, ["word " * 100])) > len(short)
     for many in ("word " * 100, "w" * 500):
-        long = draw_slice(ramp(64, 64), 1.0, WARNING, [many])
+        long = draw_slice(ramp(64, 64), WARNING, [many])
         assert long.shape[1] == short.shape[1]
         below = int((long[:, 0, 0] == 176).sum()) + 512
         assert long[below:, -8:].max() < 60 < long[below:, 16:200].max()

@@ -121,6 +121,7 @@ def _finished(**changes: Any) -> Finished:
             "weights": {"spec": "random"},
         },
         domains=("mars",),
+        acquisition={},
         synthetic=False,
         data_hash="d" * 64,
         weights_hash="e" * 64,

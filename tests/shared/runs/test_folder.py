@@ -29,6 +29,7 @@ RECORD = ModelRecord(
     temperature=1.5,
     backbone={"name": "resnet18"},
     domains=("x",),
+    acquisition={},
     synthetic=True,
     data_hash="0",
     weights_hash="1",

@@ -1,0 +1,259 @@
+"""The view in which slices are judged: as a radiologist sees them, with square pixels; and the way back.
+
+One head can be stored in eight ways in each plane, all of them legal: rows and columns exchanged, each of them in
+either direction. A network has learned one. So every source that says how it lies in space comes into one view:
+
+- axial: rows run to the patient's left, columns to the back;
+- coronal: rows run to the left, columns to the feet;
+- sagittal: rows run to the back, columns to the feet.
+
+Slices follow each other from the feet up, from front to back, from left to right. Pictures say nothing of space and
+stay as they are.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from medtl.dicom.geometry import COSINE_TOLERANCE, ImagePlane, body_side, slice_normal
+from medtl.dicom.values import Vector
+from shared.errors import InputRefused
+
+Pixels = NDArray[np.float32]
+
+AXES = {"axial": 2, "coronal": 1, "sagittal": 0}
+"""Axis of the patient (LPS) that is perpendicular to each plane."""
+DIRECTIONS = {
+    "axial": ((1, 0, 0), (0, 1, 0)),
+    "coronal": ((1, 0, 0), (0, 0, -1)),
+    "sagittal": ((0, 1, 0), (0, 0, -1)),
+}
+"""Directions (LPS) in which rows and columns run in each view."""
+OBLIQUE_DEG = 30.0
+"""Tilt from which a plane has no name: heads are tilted by up to 25 degrees along the orbits or the skull base."""
+STRAIGHT_DEG = 5.0
+"""Tilt below which nothing is said of it: nobody lies straighter."""
+NEARLY_SQUARE = 0.01
+"""Spacings of rows and columns that differ by a smaller share are one: over a head that is less than two pixels."""
+MAX_RATIO = 2.5
+"""Largest ratio of the two pixel spacings. With half of the rows a slice is judged as the whole one is; what is
+coarser, such as thick slices that were reformatted into another plane, shows too little along one side."""
+COSINE_DIGITS = 2
+"""Digits of direction cosines that are compared: scanners and converters round the later ones each on its own."""
+SAME_AGREEMENT = 1e-3
+"""Turns whose directions agree with the view to within this are equally good: cosines are rounded."""
+
+
+@dataclass(frozen=True)
+class AcquiredPlane:
+    """The plane in which slices were acquired.
+
+    Attributes:
+        name: "axial", "coronal" or "sagittal"; "oblique" where it is tilted by more than 30 degrees from each of them.
+        tilt_deg: Angle between the plane and the nearest of the three, in degrees.
+    """
+
+    name: str
+    tilt_deg: float
+
+    def __str__(self) -> str:
+        if self.name == "oblique":
+            return f"oblique by {self.tilt_deg:.0f} degrees"
+        return self.name if self.tilt_deg < STRAIGHT_DEG else f"{self.name}, tilted by {self.tilt_deg:.0f} degrees"
+
+
+@dataclass(frozen=True)
+class View:
+    """How stored slices are turned into the view in which they are judged.
+
+    Attributes:
+        plane: The plane of the slices; None where no orientation is stated: they then stay as they are stored.
+        turn: Whether rows and columns are exchanged, then whether the rows are reversed in order, then the columns.
+        spacing_mm: Distance of the stored rows, then of the stored columns; None where it is not stated: pixels are
+            then taken for square.
+        orientation: Direction cosines (LPS) of the rows and of the columns in the view; None without a plane.
+    """
+
+    plane: AcquiredPlane | None = None
+    turn: tuple[bool, bool, bool] = (False, False, False)
+    spacing_mm: Vector | None = None
+    orientation: Vector | None = None
+
+    @property
+    def pixel_mm(self) -> float | None:
+        """Side of a pixel in the view, in mm: the finer of the stored spacings; None where they are not stated."""
+        return None if self.spacing_mm is None else min(self.spacing_mm)
+
+    @property
+    def acquisition(self) -> dict[str, str | float]:
+        """Properties by which a model knows the slices it was trained on, as in `shared.samples.Sample.acquisition`."""
+        stated: dict[str, str | float] = {} if self.plane is None else {"plane": self.plane.name}
+        return stated if self.pixel_mm is None else stated | {"pixel spacing in mm": self.pixel_mm}
+
+    @property
+    def sides(self) -> tuple[str, str] | None:
+        """Sides of the body to which stored rows and columns run, such as ("L", "P"); None without a plane."""
+        if self.orientation is None:
+            return None
+        rows, columns = np.array(self.orientation[:3]), np.array(self.orientation[3:])
+        exchanged, rows_reversed, columns_reversed = self.turn
+        rows, columns = (-rows if columns_reversed else rows), (-columns if rows_reversed else columns)
+        return (body_side(columns), body_side(rows)) if exchanged else (body_side(rows), body_side(columns))
+
+    def apply(self, stored: Pixels) -> Pixels:
+        """Brings a stored slice into the view.
+
+        Args:
+            stored: float32 [stored rows, stored columns].
+
+        Returns:
+            float32 [rows, columns] with square pixels. Only where the stored ones are not square are values new.
+        """
+        return _resized(turned(stored, self.turn), self._square(stored.shape))
+
+    def undo(self, shown: Pixels, shape: tuple[int, int]) -> Pixels:
+        """Brings a map in the view back onto the grid of the stored slice.
+
+        Args:
+            shown: float32 [rows, columns], as `apply` returns it.
+            shape: Stored rows and columns.
+
+        Returns:
+            float32 [stored rows, stored columns].
+        """
+        rows, columns = shape
+        return self.unturn(_resized(shown, (columns, rows) if self.turn[0] else (rows, columns)))
+
+    def unturn(self, shown: Pixels) -> Pixels:
+        """Turns a picture in the view into the direction of the stored slice; its pixels stay square.
+
+        Args:
+            shown: [rows, columns], as `apply` returns it.
+        """
+        exchanged, rows_reversed, columns_reversed = self.turn
+        back = shown[:: -1 if rows_reversed else 1, :: -1 if columns_reversed else 1]
+        return back.T if exchanged else back
+
+    def _square(self, shape: tuple[int, ...]) -> tuple[int, int]:
+        """Rows and columns, in the view, that make the pixels of a stored slice square."""
+        rows, columns = shape
+        if self.spacing_mm is not None and max(self.spacing_mm) > (1 + NEARLY_SQUARE) * min(self.spacing_mm):
+            down, along = (one / min(self.spacing_mm) for one in self.spacing_mm)
+            rows, columns = round(rows * down), round(columns * along)
+        return (columns, rows) if self.turn[0] else (rows, columns)
+
+
+def view_of(planes: Sequence[ImagePlane]) -> View:
+    """Finds the view of slices that lie in parallel.
+
+    Args:
+        planes: The planes of the stored slices, at least one. Their mean counts, for scanners round each on its own.
+
+    Returns:
+        The view; without a plane where no orientation is stated.
+
+    Raises:
+        InputRefused: The slices have several orientations or pixel spacings, rows and columns are not at right angles,
+            or pixels are more than 2.5 times as long as wide.
+    """
+    _check_parallel([one.orientation for one in planes if one.orientation is not None])
+    _check_spacings([one.spacing_mm for one in planes if one.spacing_mm is not None])
+    spacing = _mean([one.spacing_mm for one in planes])
+    if spacing is not None and max(spacing) > MAX_RATIO * min(spacing):
+        raise InputRefused(
+            f"has pixels of {spacing[0]:.2g} x {spacing[1]:.2g} mm, as thick slices in another plane have "
+            f"(at most {MAX_RATIO:g} times as long as wide are judged); give the series as it was acquired"
+        )
+    orientation = _mean([one.orientation for one in planes])
+    if orientation is None:
+        return View(spacing_mm=spacing)
+    normal = slice_normal(orientation)
+    turn, shown = _turn(np.array(orientation[:3]), np.array(orientation[3:]), nearest_plane(normal))
+    return View(_plane(normal), turn, spacing, shown)
+
+
+def nearest_plane(normal: NDArray[np.float64]) -> str:
+    """Names the plane whose slices lie nearest to those with a normal: "axial", "coronal" or "sagittal".
+
+    Args:
+        normal: float64 [3] (LPS), of any length above zero.
+    """
+    return max(AXES, key=lambda name: abs(float(normal[AXES[name]])))
+
+
+def turned(pixels: Pixels, turn: tuple[bool, bool, bool]) -> Pixels:
+    """Exchanges and reverses rows and columns.
+
+    Args:
+        pixels: [rows, columns].
+        turn: Whether rows and columns are exchanged, then whether the rows are reversed in order, then the columns.
+
+    Returns:
+        A view of `pixels`; nothing is copied.
+    """
+    exchanged, rows_reversed, columns_reversed = turn
+    placed = pixels.T if exchanged else pixels
+    return placed[:: -1 if rows_reversed else 1, :: -1 if columns_reversed else 1]
+
+
+def _plane(normal: NDArray[np.float64]) -> AcquiredPlane:
+    name = nearest_plane(normal)
+    tilt = float(np.degrees(np.arccos(min(1.0, abs(float(normal[AXES[name]]))))))
+    return AcquiredPlane(name if tilt <= OBLIQUE_DEG else "oblique", tilt)
+
+
+def _turn(
+    rows: NDArray[np.float64], columns: NDArray[np.float64], plane: str
+) -> tuple[tuple[bool, bool, bool], Vector]:
+    """The turn of the eight that brings rows and columns nearest to the directions of a plane, and where they then run.
+
+    Of two that are equally near, as in a slice that is turned by 45 degrees in its plane, the directions in space
+    decide: how the slice is stored does not count.
+    """
+    right, down = (np.array(direction, dtype=np.float64) for direction in DIRECTIONS[plane])
+    found: list[tuple[float, Vector, tuple[bool, bool, bool]]] = []
+    for exchanged, rows_reversed, columns_reversed in itertools.product((False, True), repeat=3):
+        along, across = (columns, rows) if exchanged else (rows, columns)
+        along, across = (-along if columns_reversed else along), (-across if rows_reversed else across)
+        agreement = float(along @ right + across @ down)
+        found.append((agreement, (*along.tolist(), *across.tolist()), (exchanged, rows_reversed, columns_reversed)))
+    best = max(agreement for agreement, _, _ in found)
+    near = (one for one in found if one[0] > best - SAME_AGREEMENT)
+    _, shown, turn = max(near, key=lambda one: tuple(round(cosine, COSINE_DIGITS) for cosine in one[1]))
+    return turn, shown
+
+
+def _check_parallel(orientations: Sequence[Vector]) -> None:
+    distinct: list[NDArray[np.float64]] = []
+    for one in np.array(orientations, dtype=np.float64):
+        if not any(np.abs(one - other).max() < COSINE_TOLERANCE for other in distinct):
+            distinct.append(one)
+    if len(distinct) > 1:
+        raise InputRefused(
+            f"mixes slices of {len(distinct)} orientations, as localizers do; give one orientation at a time"
+        )
+
+
+def _check_spacings(spacings: Sequence[Vector]) -> None:
+    if spacings and (np.ptp(spacings, axis=0) > NEARLY_SQUARE * np.min(spacings, axis=0)).any():
+        raise InputRefused("mixes slices of several pixel spacings; give one spacing at a time")
+
+
+def _mean(vectors: Sequence[Vector | None]) -> Vector | None:
+    """The mean of the stated vectors; None where none is stated."""
+    stated = [one for one in vectors if one is not None]
+    return tuple(np.mean(stated, axis=0).tolist()) if stated else None
+
+
+def _resized(pixels: Pixels, shape: tuple[int, int]) -> Pixels:
+    """Linear interpolation over the same area; pixels that have that shape stay as they are."""
+    if pixels.shape == shape:
+        return pixels
+    image = Image.fromarray(np.ascontiguousarray(pixels, dtype=np.float32))
+    return np.asarray(image.resize((shape[1], shape[0]), Image.Resampling.BILINEAR), dtype=np.float32)
