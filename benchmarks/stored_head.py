@@ -195,7 +195,8 @@ def _plain(head: StoredHead) -> Any:
         held.seek(0)
         copied = pydicom.dcmread(held)
     for keyword in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"):
-        delattr(copied, keyword)
+        if keyword in copied:
+            delattr(copied, keyword)
     return copied
 
 

@@ -249,6 +249,7 @@ def _samples(entry: ImageEntry, layout: Layout, pseudonym: Pseudonymiser, notes:
     mask = layout.file(normal_path(entry.cell("mask")), "mask") if entry.cell("mask") else None
     origin = _origin(source)
     _note_contradictions(entry, origin, notes)
+    notes.update(f"{{count}} files: {note}." for note in origin.notes)
     group = _group(entry, origin)
     series = _series(entry, origin)
     for frame in _frames(entry, origin, Counter() if layout.unlabelled else notes):

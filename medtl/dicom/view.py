@@ -167,7 +167,7 @@ def view_of(planes: Sequence[ImagePlane]) -> View:
     spacing = _mean([one.spacing_mm for one in planes])
     if spacing is not None and max(spacing) > MAX_RATIO * min(spacing):
         raise InputRefused(
-            f"has pixels of {spacing[0]:.2g} x {spacing[1]:.2g} mm, as thick slices in another plane have "
+            f"has pixels of {max(spacing):.2g} x {min(spacing):.2g} mm, as thick slices in another plane have "
             f"(at most {MAX_RATIO:g} times as long as wide are judged); give the series as it was acquired"
         )
     orientation = _mean([one.orientation for one in planes])

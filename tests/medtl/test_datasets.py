@@ -3,13 +3,17 @@ from __future__ import annotations
 import json
 import zipfile
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 from PIL import Image
 
+from benchmarks.stored_head import TURNS, StoredHead, Turn, in_plane, turned, write_nifti, write_slices
 from medtl.datasets import load, read, read_mask
+from medtl.inputs import read_inputs
 from medtl.scanners import scanner_name, scanner_of_header
 from medtl.transforms import preprocess
 from shared.errors import ConfigError, DataError
@@ -198,6 +202,33 @@ def test_mask_is_cut_like_its_image(tmp_path: Path) -> None:
     bright = preprocess(read(sample), SPEC)[0] > 0.5
     assert mask.shape == (32, 32)
     assert (mask == bright).mean() > 0.98
+
+
+@pytest.mark.parametrize("turn", TURNS)
+@pytest.mark.parametrize("drawn", ["as picture", "as volume"])
+def test_training_sees_a_turned_slice_and_its_mask_as_prediction_does(tmp_path: Path, turn: Turn, drawn: str) -> None:
+    dicom(tmp_path / "plain.dcm")
+    voxels = np.random.default_rng(0).integers(0, 999, (2, 36, 36)).astype(np.uint16)
+    (along, down, up), corner = np.eye(3) * (1, 1, 4), np.zeros(3)
+    head = in_plane(StoredHead(voxels, along, down, up, corner, pydicom.dcmread(tmp_path / "plain.dcm")), "coronal")
+    finding = np.zeros_like(voxels)
+    finding[:, 4:9, 11:19] = 1
+    slices = write_slices(turned(head, turn), tmp_path / "turned")
+    mask = turned(replace(head, voxels=finding), turn)
+    if drawn == "as picture":
+        Image.fromarray((mask.voxels[1] * 255).astype(np.uint8)).save(tmp_path / "mask.png")
+        rows = ["turned/IM0001.dcm,glioma,mask.png"]
+    else:
+        write_nifti(mask, tmp_path / "mask.nii")
+        write_nifti(turned(head, turn), tmp_path / "volume.nii")
+        rows = ["volume.nii,glioma,mask.nii"]
+    sample = load(table(tmp_path / "some.csv", "path,label,mask", *rows), {}).samples[-1]
+    (item,) = read_inputs([slices])
+    np.testing.assert_array_equal(read(sample), item.slices[1])
+    np.testing.assert_array_equal(read(sample), head.voxels[1])
+    found = read_mask(sample, replace(SPEC, size=36, options={"crop": False}))
+    np.testing.assert_array_equal(found, finding[1])
+    assert sample.acquisition["plane"] == "coronal"
 
 
 def test_all_faults_are_reported_at_once_without_names(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import warnings
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,18 @@ from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
+from benchmarks.stored_head import (
+    PLANES,
+    TURNS,
+    StoredHead,
+    Turn,
+    in_plane,
+    read_head,
+    turned,
+    write_enhanced,
+    write_nifti,
+    write_slices,
+)
 from medtl.inputs import read_inputs
 from shared.errors import UsageError
 from shared.io.archives import read_source
@@ -124,7 +136,9 @@ def test_slices_without_position_are_ordered_by_number_and_say_so(tmp_path: Path
         write_slice(tmp_path / f"{name}.dcm", value, None)
     item = only(tmp_path)
     assert known(item) == [1, 2, 3]
-    assert "3 of 3 slices state no position" in item.notes[0]
+    assert any("3 of 3 slices state no position" in note for note in item.notes)
+    assert any("do not state how they lie in the patient" in note for note in item.notes)
+    assert "plane" not in item.acquisition
 
 
 def test_copies_are_judged_once(tmp_path: Path) -> None:
@@ -367,6 +381,29 @@ def test_volume_becomes_axial_slices_from_the_feet_up(tmp_path: Path, name: str)
     assert [one.shape for one in item.slices] == [(40, 36)] * 5
     assert item.slices[0][0, 0] == 35 + 100 * 39 + 10_000 * 4
     assert item.slices[4][39, 35] == 0
+
+
+def test_picture_says_that_it_does_not_know_how_it_lies(tmp_path: Path) -> None:
+    Image.fromarray(np.arange(64 * 64, dtype=np.uint8).reshape(64, 64)).save(tmp_path / "a.png")
+    item = only(tmp_path / "a.png")
+    assert any("does not say how it lies" in note for note in item.notes)
+    assert item.acquisition == {}
+
+
+@pytest.mark.parametrize("turn", TURNS)
+@pytest.mark.parametrize("write", [write_slices, write_enhanced, write_nifti])
+@pytest.mark.parametrize("plane", PLANES)
+def test_one_head_gives_the_same_slices_however_it_is_stored(
+    tmp_path: Path, plane: str, write: Callable[[StoredHead, Path], Path], turn: Turn
+) -> None:
+    folder = tmp_path / "plain"
+    for index in range(3):
+        write_slice(folder / f"{index}.dcm", index, place_mm=5.0 * index)
+    upright = in_plane(read_head(sorted(folder.iterdir())), plane)
+    path = write(turned(upright, turn), tmp_path / "turned.nii")
+    item = only(path)
+    assert item.acquisition == {"plane": plane, "pixel spacing in mm": 1.0}
+    np.testing.assert_array_equal(np.stack(item.slices), upright.voxels)
 
 
 def test_damaged_volume_is_refused(tmp_path: Path) -> None:

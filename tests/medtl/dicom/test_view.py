@@ -15,7 +15,7 @@ SPACING = (1.0, 1.0)
 
 
 def stored_as(turn: tuple[bool, ...], rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, ImagePlane]:
-    """`SHOWN`, whose rows run along `rows` and columns along `columns`, stored in another way; and where it then lies."""
+    """`SHOWN`, whose rows and columns run in these directions, stored in another way; and where it then lies."""
     exchanged, rows_reversed, columns_reversed = turn
     pixels, along, down = SHOWN, np.asarray(rows, float), np.asarray(columns, float)
     if rows_reversed:

@@ -271,15 +271,19 @@ def test_the_positive_event_goes_by_its_own_name() -> None:
     assert "top" not in tree
 
 
+AXIAL = {"plane": {"texts": ["axial"], "range": None, "unstated": False}}
+
+
 def _screening(predictor: Predictor, lengths: tuple[int, int], domains: tuple[str, ...]) -> Predictor:
     """The same network, as if one of its classes must not be missed."""
     predictor.record = replace(
         predictor.record,
         positive=(False, False, True),
         threshold=0.5,
-        operating_point={"lengths": list(lengths), "domains": list(domains)},
+        operating_point={"lengths": list(lengths), "domains": list(domains), "acquisition": AXIAL},
         certified_sensitivity=0.9,
         domains=domains,
+        acquisition=AXIAL,
     )
     return predictor
 
@@ -307,11 +311,22 @@ def test_a_certificate_is_shown_only_for_what_it_was_counted_on(
     domains: tuple[str, ...],
     said: str,
 ) -> None:
-    item = Item("scan", slices=pictures[:count], domains=("mars",))
+    item = Item("scan", slices=pictures[:count], domains=("mars",), acquisition={"plane": "axial"})
     monkeypatch.setattr(predictor, "seen", frozenset())
     answer = _screening(predictor, lengths, domains).assess(item)
     assert answer.certified_sensitivity == (None if said else 0.9)
     assert any(said in note for note in answer.notes) if said else not answer.notes
+
+
+@pytest.mark.parametrize(("acquired", "found"), [({"plane": "coronal"}, "coronal"), ({}, "not stated")])
+def test_a_plane_that_the_model_never_saw_is_said_and_takes_the_certificate_away(
+    predictor: Predictor, pictures: list[np.ndarray], acquired: dict[str, str | float], found: str
+) -> None:
+    item = Item("scan", slices=pictures[:1], domains=("mars",), acquisition=acquired)
+    answer = _screening(predictor, (1, 1), ("mars",)).assess(item)
+    assert (answer.certified_sensitivity, answer.acquisition) == (None, acquired)
+    assert f"the plane is {found}; the model was trained on images where it is axial" in answer.notes
+    assert f"the sensitivity was certified where the plane is axial, and does not hold for {found}" in answer.notes
 
 
 def test_the_probability_of_the_event_is_that_of_evaluation_to_the_last_bit(

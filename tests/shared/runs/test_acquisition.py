@@ -5,7 +5,10 @@ import pytest
 from shared.runs.acquisition import Difference, describe_seen, differences, seen_in
 from shared.samples import Sample
 
-AXIAL = [Sample("a", "", acquisition={"plane": "axial", "spacing": 0.9}), Sample("b", "", acquisition={"plane": "axial"})]
+AXIAL = [
+    Sample("a", "", acquisition={"plane": "axial", "spacing": 0.9}),
+    Sample("b", "", acquisition={"plane": "axial"}),
+]
 
 
 def test_values_are_collected_with_what_is_not_stated() -> None:

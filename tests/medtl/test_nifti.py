@@ -1,0 +1,125 @@
+"""Volumes: one head gives the same slices however its voxels are stored."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import nibabel
+import numpy as np
+import pytest
+
+from medtl.nifti import read_placement, read_volume
+from shared.errors import DataError
+
+ORIENTATIONS = [
+    "".join(letters) for axes in itertools.permutations(("RL", "AP", "SI")) for letters in itertools.product(*axes)
+]
+"""All 48 ways of storing the axes of a volume."""
+
+
+def volume(shape: tuple[int, int, int], spacing: tuple[float, float, float]) -> Any:
+    """A volume with axes to the right, front and head, all of its voxels different."""
+    affine = np.diag([*spacing, 1.0])
+    affine[:3, 3] = (-30.0, -40.0, -20.0)
+    image = nibabel.Nifti1Image(np.arange(np.prod(shape), dtype=np.float32).reshape(shape), affine)
+    image.set_sform(affine, code=1)
+    image.set_qform(affine, code=1)
+    return image
+
+
+def stored(image: Any, axes: str) -> Any:
+    wanted = nibabel.orientations.axcodes2ornt(tuple(axes))
+    return image.as_reoriented(nibabel.orientations.ornt_transform(nibabel.io_orientation(image.affine), wanted))
+
+
+def shown(image: Any) -> np.ndarray:
+    slices, placement = read_volume(image.to_bytes())
+    return np.stack([placement.view.apply(one) for one in slices])
+
+
+def plane(image: Any) -> str:
+    return str(read_placement(image.to_bytes()).view.plane)
+
+
+@pytest.mark.parametrize("axes", ORIENTATIONS)
+@pytest.mark.parametrize(
+    ("shape", "spacing", "expected"),
+    [
+        ((10, 12, 5), (1, 1, 4), "axial"),
+        ((10, 5, 12), (1, 4, 1), "coronal"),
+        ((5, 12, 10), (4, 1, 1), "sagittal"),
+        ((12, 12, 9), (1, 1, 1), "axial"),
+        ((9, 12, 12), (1, 1, 1), "sagittal"),
+    ],
+)
+def test_every_way_of_storing_a_volume_gives_the_same_slices(
+    axes: str, shape: tuple[int, int, int], spacing: tuple[float, float, float], expected: str
+) -> None:
+    image = volume(shape, spacing)
+    assert plane(stored(image, axes)) == expected
+    np.testing.assert_array_equal(shown(stored(image, axes)), shown(image))
+
+
+def test_axial_slices_run_from_the_feet_up_with_nose_up_and_the_right_side_on_the_left() -> None:
+    image = volume((10, 12, 5), (1, 1, 4))
+    np.testing.assert_array_equal(shown(image)[0], image.get_fdata()[::-1, ::-1, 0].T)
+
+
+def test_plane_that_the_header_names_counts_where_spacings_are_alike() -> None:
+    image = volume((10, 12, 14), (1, 1, 1.1))
+    image.header.set_dim_info(slice=0)
+    assert plane(image) == "sagittal"
+    assert read_placement(image.to_bytes()).notes == ()
+
+
+def test_plane_that_nothing_tells_is_taken_for_that_of_the_file_and_said() -> None:
+    image = volume((10, 12, 14), (1, 1, 1))
+    placement = read_placement(image.to_bytes())
+    assert (placement.axis, str(placement.view.plane)) == (2, "axial")
+    assert placement.notes == ("the volume does not say in which plane it was acquired: taken for axial",)
+
+
+def test_orientation_that_is_not_stated_is_refused() -> None:
+    image = volume((10, 12, 5), (1, 1, 4))
+    image.set_sform(None, code=0)
+    image.set_qform(None, code=0)
+    with pytest.raises(DataError, match=r"does not say how it lies in space.*codes are 0"):
+        read_placement(image.to_bytes())
+
+
+@pytest.mark.parametrize("kept", ["sform", "qform"])
+def test_one_of_the_two_transformations_is_enough(kept: str) -> None:
+    image = volume((10, 12, 5), (1, 1, 4))
+    getattr(image, f"set_{'qform' if kept == 'sform' else 'sform'}")(None, code=0)
+    assert plane(image) == "axial"
+
+
+def test_transformations_that_contradict_each_other_are_refused() -> None:
+    image = volume((10, 12, 5), (1, 1, 4))
+    image.set_qform(image.affine @ np.diag([-1.0, 1, 1, 1]), code=1)
+    with pytest.raises(DataError, match=r"contradict each other \(sform and qform\)"):
+        read_placement(image.to_bytes())
+
+
+def test_transformation_to_a_template_may_tilt_a_little() -> None:
+    image = volume((10, 12, 5), (1, 1, 4))
+    angle = np.radians(20)
+    tilt = np.eye(4)
+    tilt[1:3, 1:3] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    image.set_sform(tilt @ image.affine, code=4)
+    assert plane(image) == "axial, tilted by 20 degrees"
+
+
+@pytest.mark.parametrize(("unit", "factor"), [("meter", 0.001), ("micron", 1000.0), ("mm", 1.0), ("unknown", 1.0)])
+def test_spacing_is_in_millimetres_whatever_the_unit(unit: str, factor: float) -> None:
+    image = volume((10, 12, 5), (0.9 * factor, 0.9 * factor, 4 * factor))
+    image.header.set_xyzt_units(unit)
+    acquired = read_placement(image.to_bytes()).view.acquisition
+    assert acquired["pixel spacing in mm"] == pytest.approx(0.9, rel=1e-5)
+
+
+def test_coarse_reformat_is_refused() -> None:
+    image = volume((60, 40, 50), (1, 3, 3.2))
+    with pytest.raises(DataError, match=r"pixels of 3 x 1 mm"):
+        read_placement(image.to_bytes())
