@@ -63,8 +63,9 @@ def read_placement(data: bytes) -> Placement:
     """Reads from its header alone how the slices of a NIfTI volume lie.
 
     Slices are cut in the plane that was acquired: across the largest voxel spacing; where none is much the largest,
-    across the slice dimension that the header names; else across the dimension that is unlike two that are alike in
-    number and spacing; else across the last.
+    across the dimension that is unlike two that are alike in number and spacing, as rows and columns mostly are; else,
+    with a note, across that of the fewest voxels. The slice dimension that a header names does not count: converters
+    that reorder the voxels leave it as it was (docs/lab-log.md).
 
     Args:
         data: The bytes of a `.nii` or `.nii.gz` file.
@@ -101,7 +102,7 @@ def read_volume(data: bytes) -> tuple[Pixels, Placement]:
 
 def _placement(image: Any) -> Placement:
     shape, affine = _shape(image), _affine(image)
-    axis, stated = _slice_axis(image, shape, affine)
+    axis, stated = _slice_axis(shape, affine)
     down, along = (one for one in range(3) if one != axis)
     directions = affine / np.linalg.norm(affine, axis=0)
     plane = ImagePlane(
@@ -118,21 +119,18 @@ def _placement(image: Any) -> Placement:
     return Placement(axis, backwards, shape[axis], view, notes)
 
 
-def _slice_axis(image: Any, shape: tuple[int, ...], affine: NDArray[np.float64]) -> tuple[int, bool]:
+def _slice_axis(shape: tuple[int, ...], affine: NDArray[np.float64]) -> tuple[int, bool]:
     """The axis along which slices were acquired, and whether the header tells."""
     spacing = np.linalg.norm(affine, axis=0)
     thinner, thickest = np.sort(spacing)[1:]
     if thickest >= THICKER * thinner:
         return int(spacing.argmax()), True
-    stated = image.header.get_dim_info()[2]
-    if stated is not None:
-        return int(stated), True
     alike = [
         axis
         for axis, (one, other) in enumerate(((1, 2), (0, 2), (0, 1)))
         if shape[one] == shape[other] != shape[axis] and math.isclose(spacing[one], spacing[other], rel_tol=0.01)
     ]
-    return (alike[0], True) if len(alike) == 1 else (2, False)
+    return (alike[0], True) if len(alike) == 1 else (int(np.argmin(shape)), False)
 
 
 def _unpacked(data: bytes, limit: int) -> bytes:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import itertools
+import shutil
+import subprocess
+import zipfile
+from pathlib import Path
 from typing import Any
 
 import nibabel
 import numpy as np
 import pytest
 
+from benchmarks.stored_head import read_head, write_nifti
+from medtl.inputs import read_inputs
 from medtl.nifti import read_placement, read_volume
 from shared.errors import DataError
 
@@ -66,18 +72,17 @@ def test_axial_slices_run_from_the_feet_up_with_nose_up_and_the_right_side_on_th
     np.testing.assert_array_equal(shown(image)[0], image.get_fdata()[::-1, ::-1, 0].T)
 
 
-def test_plane_that_the_header_names_counts_where_spacings_are_alike() -> None:
-    image = volume((10, 12, 14), (1, 1, 1.1))
-    image.header.set_dim_info(slice=0)
+def test_slice_dimension_of_the_header_does_not_count_for_converters_leave_it_behind() -> None:
+    image = volume((9, 12, 12), (1, 1, 1))
+    image.header.set_dim_info(slice=2)
     assert plane(image) == "sagittal"
-    assert read_placement(image.to_bytes()).notes == ()
 
 
-def test_plane_that_nothing_tells_is_taken_for_that_of_the_file_and_said() -> None:
-    image = volume((10, 12, 14), (1, 1, 1))
-    placement = read_placement(image.to_bytes())
-    assert (placement.axis, str(placement.view.plane)) == (2, "axial")
-    assert placement.notes == ("the volume does not say in which plane it was acquired: taken for axial",)
+@pytest.mark.parametrize("axes", ["RAS", "PIR", "LPS"])
+def test_plane_that_nothing_tells_is_taken_for_that_of_the_fewest_slices_and_said(axes: str) -> None:
+    placement = read_placement(stored(volume((10, 12, 14), (1, 1, 1)), axes).to_bytes())
+    assert str(placement.view.plane) == "sagittal"
+    assert placement.notes == ("the volume does not say in which plane it was acquired: taken for sagittal",)
 
 
 def test_orientation_that_is_not_stated_is_refused() -> None:
@@ -121,5 +126,46 @@ def test_spacing_is_in_millimetres_whatever_the_unit(unit: str, factor: float) -
 
 def test_coarse_reformat_is_refused() -> None:
     image = volume((60, 40, 50), (1, 3, 3.2))
-    with pytest.raises(DataError, match=r"pixels of 3 x 1 mm"):
+    with pytest.raises(DataError, match=r"pixels of 3.2 x 1 mm"):
         read_placement(image.to_bytes())
+
+
+def extracted(data_dir: Path, name: str, folder: Path) -> list[Path]:
+    """The DICOM files of one real series."""
+    with zipfile.ZipFile(data_dir / "dicom.zip") as archive:
+        wanted = [member for member in archive.namelist() if f"/{name}/" in member and member.endswith(".dcm")]
+        return [Path(archive.extract(member, folder)) for member in wanted]
+
+
+REAL = ["siemens_t1_sagittal", "philips_t1_mprage", "axial_t1_implicit_vr"]
+
+
+@pytest.mark.parametrize("name", REAL)
+@pytest.mark.parametrize("axes", ["as stored", "RAS", "PIR"])
+def test_real_series_gives_the_same_slices_as_dicom_and_as_nifti(
+    data_dir: Path, tmp_path: Path, name: str, axes: str
+) -> None:
+    files = extracted(data_dir, name, tmp_path)
+    path = write_nifti(read_head(files), tmp_path / "volume.nii")
+    if axes != "as stored":
+        image, path = nibabel.load(path), tmp_path / "reordered.nii"
+        nibabel.save(stored(image, axes), path)
+    (series,), (found,) = (list(read_inputs([one])) for one in (files[0].parent, path))
+    assert found.acquisition["plane"] == series.acquisition["plane"]
+    assert len(found.slices) == len(series.slices)
+    for one, other in zip(found.slices, series.slices, strict=True):
+        np.testing.assert_allclose(one / one.max(), other / other.max(), rtol=0, atol=1e-3)  # Philips has two scales
+
+
+@pytest.mark.parametrize("name", [*REAL, "siemens_t1_enhanced"])
+def test_real_series_gives_the_same_slices_by_way_of_dcm2niix(data_dir: Path, tmp_path: Path, name: str) -> None:
+    converter = shutil.which("dcm2niix")
+    if converter is None:
+        pytest.skip("dcm2niix is not installed")
+    folder = extracted(data_dir, name, tmp_path)[0].parent
+    subprocess.run([converter, "-z", "n", "-f", "volume", "-o", tmp_path, folder], check=True, capture_output=True)
+    (series,), (found,) = (list(read_inputs([one])) for one in (folder, tmp_path / "volume.nii"))
+    assert found.acquisition["plane"] == series.acquisition["plane"]
+    assert len(found.slices) == len(series.slices)
+    for one, other in zip(found.slices, series.slices, strict=True):
+        np.testing.assert_allclose(one / one.max(), other / other.max(), rtol=0, atol=1e-3)  # Philips has two scales
