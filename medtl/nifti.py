@@ -115,8 +115,9 @@ def _placement(image: Any) -> Placement:
         raise DataError(f"the volume {error}") from None
     shown = np.array(view.orientation)
     backwards = float(np.cross(shown[:3], shown[3:]) @ affine[:, axis]) < 0
-    notes = () if stated else (f"the volume does not say in which plane it was acquired: taken for {view.plane}",)
-    return Placement(axis, backwards, shape[axis], view, notes)
+    guessed = "" if stated or view.plane is None else view.plane.name
+    notes = (f"the volume does not say in which plane it was acquired: taken for {guessed}",) if guessed else ()
+    return Placement(axis, backwards, shape[axis], view, (*view.notes, *notes))
 
 
 def _slice_axis(shape: tuple[int, ...], affine: NDArray[np.float64]) -> tuple[int, bool]:

@@ -79,7 +79,6 @@ def read_geometry(dataset: Any, frames: int, mosaic: Mosaic | None) -> Geometry:
 
 
 def _spacing(group: Any) -> Vector | None:
-    """Pixel Spacing of a frame; without it the Pixel Aspect Ratio, whose unit is not millimetres, is of no use."""
     spacing = floats_of(group, "PixelSpacing", 2)
     if spacing is not None and min(spacing) <= 0:
         raise InputRefused("has a damaged PixelSpacing: it must be above 0")

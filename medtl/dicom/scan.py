@@ -146,10 +146,6 @@ def name_series(name: str, series: Sequence[SeriesFiles]) -> Iterator[str]:
         yield f"{name} (series {number})" if others or holders[folder] > 1 else folder
 
 
-UNPLACED = "the slices do not state how they lie in the patient: they are judged as they are stored"
-UNMEASURED = "the slices do not state their pixel spacing: pixels are taken for square"
-
-
 def decode_series(series: SeriesFiles) -> tuple[list[Slice], View, tuple[str, ...]]:
     """Decodes a series into one stack of slices.
 
@@ -165,10 +161,8 @@ def decode_series(series: SeriesFiles) -> tuple[list[Slice], View, tuple[str, ..
     _check_headers(series)
     slices, notes = order_slices(_decode_files(series))
     view = view_of([one.plane for one in slices])
-    warnings = [note for _, header in series.files for note in warnings_of(header)]
-    warnings += [UNPLACED] if view.plane is None else []
-    warnings += [UNMEASURED] if view.spacing_mm is None else []
-    return slices, view, tuple(dict.fromkeys([*series.notes, *warnings, *notes]))
+    warnings = (note for _, header in series.files for note in warnings_of(header))
+    return slices, view, tuple(dict.fromkeys([*series.notes, *warnings, *view.notes, *notes]))
 
 
 def resolve_file_ids(root: Path, file_ids: Sequence[tuple[str, ...]]) -> list[str | None]:

@@ -97,6 +97,18 @@ class View:
         return stated if self.pixel_mm is None else stated | {"pixel spacing in mm": self.pixel_mm}
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences for an answer: what is not stated of how the slices lie, and a tilt."""
+        found = []
+        if self.plane is None:
+            found.append("the slices do not state how they lie in the patient: they are judged as they are stored")
+        elif self.plane.name != str(self.plane):
+            found.append(f"the slices are {self.plane}")
+        if self.spacing_mm is None:
+            found.append("the slices do not state their pixel spacing: pixels are taken for square")
+        return tuple(found)
+
+    @property
     def sides(self) -> tuple[str, str] | None:
         """Sides of the body to which stored rows and columns run, such as ("L", "P"); None without a plane."""
         if self.orientation is None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from shared.runs.acquisition import describe
+
 if TYPE_CHECKING:
     from shared.prediction.answer import Answer, SliceAnswer
     from shared.task import Task
@@ -12,7 +14,7 @@ SLICES_A_LINE = 4
 
 
 def answer_text(answer: Answer, task: Task) -> str:
-    """Writes an answer as text for a terminal: decision, likeliest classes, slices, auxiliary answers, notes.
+    """Writes an answer as text for a terminal: decision, likeliest classes, slices, acquisition, notes.
 
     Args:
         answer: The answer to one input.
@@ -45,6 +47,8 @@ def answer_text(answer: Answer, task: Task) -> str:
     for task_name, shares in answer.auxiliary.items():
         best = max(shares, key=lambda name: shares[name])
         lines.append(f"  {task_name}: {best} ({shares[best]:.3f})")
+    if answer.acquisition:
+        lines.append(f"  acquired: {describe(answer.acquisition)}")
     lines.append(f"  out-of-distribution score {answer.ood_score:.3f}; up to {answer.ood_threshold:.3f} is assessed")
     lines += [f"  note: {note}" for note in answer.notes]
     return "\n".join(lines)

@@ -76,6 +76,18 @@ def describe_seen(seen: Seen) -> str:
     return "; ".join(f"{name}: {_words(values)}" for name, values in seen.items()) or UNSTATED
 
 
+def describe(acquired: Acquired) -> str:
+    """Describes in one line how an input was acquired: "plane axial, pixel spacing in mm 0.94".
+
+    Args:
+        acquired: How the input was acquired.
+
+    Returns:
+        The line; empty where nothing is stated.
+    """
+    return ", ".join(f"{name} {_shown(value)}" for name, value in acquired.items())
+
+
 def _values(values: Sequence[str | float | None]) -> dict[str, Any]:
     numbers = [value for value in values if isinstance(value, (int, float))]
     return {

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.runs.acquisition import Difference, describe_seen, differences, seen_in
+from shared.runs.acquisition import Difference, describe, describe_seen, differences, seen_in
 from shared.samples import Sample
 
 AXIAL = [
@@ -33,6 +33,11 @@ def test_values_are_collected_with_what_is_not_stated() -> None:
 )
 def test_differences_are_named(acquired: dict[str, str | float], expected: list[Difference]) -> None:
     assert differences(seen_in(AXIAL), acquired) == expected
+
+
+def test_an_input_is_described_in_one_line() -> None:
+    assert describe({"plane": "axial", "spacing": 0.9375}) == "plane axial, spacing 0.94"
+    assert describe({}) == ""
 
 
 def test_pictures_that_state_nothing_are_alike() -> None:
