@@ -21,6 +21,8 @@ from shared.io.archives import MAX_FILE_BYTES, most_unpacked
 VOLUMES = (".nii", ".nii.gz")
 HEADER_BYTES = 1 << 20
 """Bytes that hold a NIfTI header (540 bytes in NIfTI-2) with any extension that is written in practice."""
+NIFTI2_SIZES = ((540).to_bytes(4, "little"), (540).to_bytes(4, "big"))
+"""First bytes of a NIfTI-2 file, in either byte order: the size of its header. Source: nifti2.h."""
 THICKER = 1.2
 """Ratio from which the largest voxel spacing is that of slices: in-plane spacings of one scan differ by less."""
 LPS_OF_RAS = np.diag([-1.0, -1.0, 1.0])
@@ -92,6 +94,8 @@ def read_volume(data: bytes) -> tuple[Pixels, Placement]:
     """
     image = _nifti(_unpacked(data, MAX_FILE_BYTES))
     placement = _placement(image)
+    if np.issubdtype(image.get_data_dtype(), np.complexfloating):
+        raise DataError("the volume has complex values; give the magnitude")
     try:
         voxels = np.asarray(image.dataobj, dtype=np.float32).reshape(_shape(image))
     except (OSError, ValueError, EOFError, MemoryError, zlib.error) as error:
@@ -154,7 +158,7 @@ def _nifti(data: bytes) -> Any:
     from nibabel.spatialimages import HeaderDataError
     from nibabel.wrapstruct import WrapStructError
 
-    kind = nibabel.Nifti2Image if data[:2] in (b"\x1c\x02", b"\x00\x00") else nibabel.Nifti1Image
+    kind = nibabel.Nifti2Image if data[:4] in NIFTI2_SIZES else nibabel.Nifti1Image
     try:
         return kind.from_bytes(data)
     except (ImageFileError, HeaderDataError, WrapStructError, OSError, ValueError, EOFError) as error:
@@ -163,7 +167,7 @@ def _nifti(data: bytes) -> Any:
 
 def _shape(image: Any) -> tuple[int, ...]:
     shape = tuple(image.shape)
-    spatial = shape[:3] if shape[3:] == (1,) else shape
+    spatial = shape[:3] if set(shape[3:]) <= {1} else shape
     if len(spatial) != 3 or 0 in spatial:
         raise DataError(f"the volume has the shape {shape}; give one with three dimensions")
     if math.prod(spatial) > MAX_PIXELS:

@@ -21,6 +21,7 @@ COSINE_TOLERANCE = 0.05
 """Direction cosines that differ by less (3 degrees) are one orientation: scanners round, people tilt by more."""
 
 
+FUNCTIONAL_GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 SIDES = (("L", "R"), ("P", "A"), ("H", "F"))
 """Sides of the body to which x, y and z grow and fall. Source: DICOM PS3.3, C.7.6.1.1.1."""
 
@@ -72,6 +73,9 @@ def read_geometry(dataset: Any, frames: int, mosaic: Mosaic | None) -> Geometry:
     spacings = [_spacing(group) for group in groups("PixelMeasuresSequence")]
     positions = [floats_of(group, "ImagePositionPatient", 3) for group in groups("PlanePositionSequence")]
     orientations = [floats_of(group, "ImageOrientationPatient", 6) for group in groups("PlaneOrientationSequence")]
+    if not any(keyword in dataset for keyword in FUNCTIONAL_GROUPS):
+        # The frames of an object without functional groups lie in parallel; only the place of the first is stated.
+        orientations, spacings = orientations[:1] * frames, spacings[:1] * frames
     if mosaic is not None:
         positions = [*mosaic.positions]
         orientations, spacings = orientations * mosaic.count, spacings * mosaic.count

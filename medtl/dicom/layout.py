@@ -85,7 +85,8 @@ def read_layout(dataset: Any, image_type: tuple[str, ...]) -> PixelLayout:
     rows, columns = (integer_of(dataset, keyword) or 0 for keyword in ("Rows", "Columns"))
     if not rows or not columns:
         rows = columns = 0
-    mosaic, fault = _mosaic(dataset, frames, rows, columns) if is_mosaic(image_type) else (None, "")
+    # Enhanced objects keep the word for what the scanner once joined; their frames are slices.
+    mosaic, fault = _mosaic(dataset, rows, columns) if is_mosaic(image_type) and frames == 1 else (None, "")
     return PixelLayout(
         transfer_syntax=_transfer_syntax(dataset),
         rows=rows,
@@ -100,12 +101,10 @@ def read_layout(dataset: Any, image_type: tuple[str, ...]) -> PixelLayout:
     )
 
 
-def _mosaic(dataset: Any, frames: int, rows: int, columns: int) -> tuple[Mosaic | None, str]:
+def _mosaic(dataset: Any, rows: int, columns: int) -> tuple[Mosaic | None, str]:
     """Reads how a mosaic is cut, or why it cannot be: whether that matters is for the rules to say."""
     if not rows:
         return None, ""
-    if frames > 1:
-        return None, "is a Siemens mosaic of several frames, which no scanner writes"
     try:
         return read_mosaic(dataset, rows, columns), ""
     except InputRefused as error:

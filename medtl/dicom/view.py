@@ -168,7 +168,7 @@ def view_of(planes: Sequence[ImagePlane]) -> View:
         planes: The planes of the stored slices, at least one. Their mean counts, for scanners round each on its own.
 
     Returns:
-        The view; without a plane where no orientation is stated.
+        The view; without a plane where not every slice states its orientation, and likewise of the spacing.
 
     Raises:
         InputRefused: The slices have several orientations or pixel spacings, rows and columns are not at right angles,
@@ -258,9 +258,9 @@ def _check_spacings(spacings: Sequence[Vector]) -> None:
 
 
 def _mean(vectors: Sequence[Vector | None]) -> Vector | None:
-    """The mean of the stated vectors; None where none is stated."""
+    """The mean of vectors; None where one is not stated: that slice may lie in another way."""
     stated = [one for one in vectors if one is not None]
-    return tuple(np.mean(stated, axis=0).tolist()) if stated else None
+    return tuple(np.mean(stated, axis=0).tolist()) if len(stated) == len(vectors) else None
 
 
 def _resized(pixels: Pixels, shape: tuple[int, int]) -> Pixels:

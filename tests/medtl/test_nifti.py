@@ -116,6 +116,28 @@ def test_transformation_to_a_template_may_tilt_a_little() -> None:
     assert plane(image) == "axial, tilted by 20 degrees"
 
 
+@pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_volume_is_read_in_either_byte_order(kind: Any, order: str) -> None:
+    image = volume((10, 12, 5), (1, 1, 4))
+    made = kind(image.get_fdata(), image.affine, header=kind.header_class(endianness=order))
+    made.set_sform(image.affine, code=1)
+    np.testing.assert_array_equal(shown(made), shown(image))
+
+
+def test_trailing_dimensions_of_one_are_no_series() -> None:
+    image = volume((10, 12, 5), (1, 1, 4))
+    made = nibabel.Nifti1Image(image.get_fdata()[..., None, None], image.affine)
+    np.testing.assert_array_equal(shown(made), shown(image))
+
+
+def test_complex_volume_is_refused() -> None:
+    image = volume((10, 12, 5), (1, 1, 4))
+    made = nibabel.Nifti1Image(image.get_fdata().astype(np.complex64), image.affine)
+    with pytest.raises(DataError, match="complex values; give the magnitude"):
+        read_volume(made.to_bytes())
+
+
 @pytest.mark.parametrize(("unit", "factor"), [("meter", 0.001), ("micron", 1000.0), ("mm", 1.0), ("unknown", 1.0)])
 def test_spacing_is_in_millimetres_whatever_the_unit(unit: str, factor: float) -> None:
     image = volume((10, 12, 5), (0.9 * factor, 0.9 * factor, 4 * factor))

@@ -42,8 +42,9 @@ def test_plane_that_is_not_stated_is_not_made_up() -> None:
     assert read_geometry(placed(), 1, None).planes == (ImagePlane(None, AXIAL),)
 
 
-def test_only_the_first_of_several_frames_has_the_plane_of_an_object_without_functional_groups() -> None:
-    assert read_geometry(placed([1, 2, 3]), 2, None).planes == (ImagePlane((1.0, 2.0, 3.0), AXIAL), ImagePlane())
+def test_frames_of_an_object_without_functional_groups_lie_in_parallel_and_only_the_first_has_a_place() -> None:
+    planes = read_geometry(placed([1, 2, 3]), 2, None).planes
+    assert planes == (ImagePlane((1.0, 2.0, 3.0), AXIAL), ImagePlane(None, AXIAL))
 
 
 def test_tiles_of_a_mosaic_have_places_of_their_own_in_one_orientation() -> None:
@@ -55,4 +56,13 @@ def test_tiles_of_a_mosaic_have_places_of_their_own_in_one_orientation() -> None
 def test_position_of_two_numbers_is_refused() -> None:
     dataset = placed([1, 2])
     with pytest.raises(InputRefused, match="damaged ImagePositionPatient"):
+        read_geometry(dataset, 1, None)
+
+
+def test_pixel_spacing_is_read_and_must_be_above_zero() -> None:
+    dataset = placed([0, 0, 0])
+    dataset.PixelSpacing = [0.5, 0.75]
+    assert read_geometry(dataset, 1, None).planes[0].spacing_mm == (0.5, 0.75)
+    dataset.PixelSpacing = [0, 0]
+    with pytest.raises(InputRefused, match="damaged PixelSpacing: it must be above 0"):
         read_geometry(dataset, 1, None)

@@ -114,7 +114,6 @@ def test_two_numbers_of_slices_are_refused(make: Make, to_bytes: Make) -> None:
         ({"ImagePositionPatient": None}, "does not state ImagePositionPatient"),
         ({"ImageOrientationPatient": None}, "does not state ImageOrientationPatient"),
         ({"PixelSpacing": None}, "does not state PixelSpacing"),
-        ({"NumberOfFrames": 2}, "several frames"),
     ],
 )
 def test_mosaic_that_does_not_say_how_it_lies_is_refused(

@@ -155,6 +155,12 @@ def test_enhanced_frames_have_their_own_place_and_scale() -> None:
     assert image.header.geometry.planes == tuple(ImagePlane((0.0, 0.0, 5.0 * index), axial) for index in range(3))
 
 
+def test_frames_are_slices_whatever_the_image_type_calls_them() -> None:
+    dataset = enhanced()
+    dataset.ImageType = ["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"]
+    assert read_dicom(to_bytes(dataset)).frames.shape == (3, *STORED.shape)
+
+
 def test_frames_say_what_tells_images_of_one_place_apart() -> None:
     dataset = enhanced()
     for index, group in enumerate(dataset.PerFrameFunctionalGroupsSequence):

@@ -101,7 +101,8 @@ def test_coarse_reformat_is_refused_with_its_spacing() -> None:
 
 
 def test_what_states_no_orientation_stays_as_it_is_stored() -> None:
-    view = view_of([ImagePlane(), ImagePlane(spacing_mm=(1.0, 1.0))])
+    axial = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+    view = view_of([ImagePlane(spacing_mm=(1.0, 1.0)), ImagePlane(orientation=axial, spacing_mm=(1.0, 1.0))])
     assert (view.plane, view.sides, view.acquisition) == (None, None, {"pixel spacing in mm": 1.0})
     np.testing.assert_array_equal(view.apply(SHOWN), SHOWN)
     assert View().acquisition == {}
