@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.stored_head import (
     PLANES,
@@ -29,7 +30,7 @@ from benchmarks.stored_head import (
 )
 from medtl.inputs import read_inputs
 from medtl.task import TASK
-from shared.prediction.answer import Answer
+from shared.evaluation.decision.ood import of_series
 from shared.prediction.predictor import Predictor
 
 FORMATS: dict[str, Callable[[StoredHead, Path], Path]] = {
@@ -39,13 +40,21 @@ FORMATS: dict[str, Callable[[StoredHead, Path], Path]] = {
 }
 
 
+@dataclass(frozen=True)
+class Answered:
+    """The answer to one input: tumour probability of each slice and of the whole, and the decision or refusal."""
+
+    probabilities: NDArray[np.float64]
+    decision: str
+
+
 @dataclass
 class Cell:
-    """What came out for one plane and format: largest differences of slices' probabilities, and answers that differ."""
+    """What came out for one plane and format: the largest difference of a probability, and decisions that differ."""
 
     answers: int = 0
     probability: float = 0.0
-    different: list[str] = field(default_factory=list)
+    different: int = 0
 
 
 def main() -> None:
@@ -86,7 +95,7 @@ def turns_table(predictor: Predictor, heads: list[StoredHead]) -> list[str]:
                 for name in FORMATS:
                     compare(cells[plane, name], reference, answer(predictor, turned(upright, turn), name))
     for (plane, name), cell in cells.items():
-        lines.append(f"| {plane} | {name} | {cell.answers} | {cell.probability:.1e} | {len(cell.different)} |")
+        lines.append(f"| {plane} | {name} | {cell.answers} | {cell.probability:.1e} | {cell.different} |")
     return lines
 
 
@@ -97,27 +106,30 @@ def coarse_table(predictor: Predictor, heads: list[StoredHead]) -> list[str]:
         cell = Cell()
         for head in heads:
             compare(cell, answer(predictor, head, "DICOM"), answer(predictor, coarser(head, **factors), "DICOM"))
-        lines.append(f"| {words} | {cell.answers - len(cell.different)} of {cell.answers} | {cell.probability:.2f} |")
+        lines.append(f"| {words} | {cell.answers - cell.different} of {cell.answers} | {cell.probability:.2f} |")
     return lines
 
 
-def answer(predictor: Predictor, head: StoredHead, name: str) -> Answer:
-    """Stores a head in a format, and answers it."""
+def answer(predictor: Predictor, head: StoredHead, name: str) -> Answered:
+    """Stores a head in a format, and answers it, also where it is unlike the training images."""
     with TemporaryDirectory() as folder:
         (item,) = read_inputs([FORMATS[name](head, Path(folder))])
-        return predictor.assess(item)
+    if item.refusal is not None:
+        return Answered(np.zeros(0), item.refusal)
+    record = predictor.record
+    rows, ood = predictor.judge([TASK.preprocess(pixels, record.preprocessing) for pixels in item.slices])
+    positive = rows[:, np.array(record.positive)].sum(axis=1)
+    whole = record.aggregation.probability(positive)
+    words = f"{'un' if of_series(ood) > record.ood['threshold'] else ''}like training, {whole >= record.threshold}"
+    return Answered(np.array([*positive, whole]), words)
 
 
-def compare(cell: Cell, reference: Answer, found: Answer) -> None:
+def compare(cell: Cell, reference: Answered, found: Answered) -> None:
     """Counts an answer, with its difference from the reference."""
     cell.answers += 1
-    if (found.status, found.decision) != (reference.status, reference.decision):
-        cell.different.append(f"{found.status} {found.decision} {found.reason}")
-    values = [[one.positive_probability or 0.0 for one in given.slices] for given in (reference, found)]
-    whole = [given.positive_probability or 0.0 for given in (reference, found)]
-    if len(values[0]) == len(values[1]):
-        gap = np.abs(np.subtract(*np.array([[*rows, total] for rows, total in zip(values, whole, strict=True)]))).max()
-        cell.probability = max(cell.probability, float(gap))
+    cell.different += found.decision != reference.decision
+    if len(found.probabilities) == len(reference.probabilities):
+        cell.probability = max(cell.probability, float(np.abs(found.probabilities - reference.probabilities).max()))
 
 
 if __name__ == "__main__":
