@@ -100,13 +100,21 @@ def turns_table(predictor: Predictor, heads: list[StoredHead]) -> list[str]:
 
 
 def coarse_table(predictor: Predictor, heads: list[StoredHead]) -> list[str]:
-    """Compares the decisions about pixels that are not square with those about the square ones."""
-    lines = ["| pixels | decisions kept | largest difference |", "|---|--:|--:|"]
+    """Compares pixels that are not square with square ones, and the turns of the former with each other."""
+    lines = ["| pixels | decisions kept | largest difference | between turns |", "|---|--:|--:|--:|"]
     for words, factors in (("half of the rows", {"rows": 2}), ("half of the columns", {"columns": 2})):
-        cell = Cell()
+        kept, turns = Cell(), Cell()
         for head in heads:
-            compare(cell, answer(predictor, head, "DICOM"), answer(predictor, coarser(head, **factors), "DICOM"))
-        lines.append(f"| {words} | {cell.answers - cell.different} of {cell.answers} | {cell.probability:.2f} |")
+            coarse = coarser(head, **factors)
+            found = answer(predictor, coarse, "DICOM")
+            compare(kept, answer(predictor, head, "DICOM"), found)
+            for turn in TURNS:
+                compare(turns, found, answer(predictor, turned(coarse, turn), "DICOM"))
+        same = kept.answers - kept.different
+        lines.append(
+            f"| {words} | {same} of {kept.answers} | {kept.probability:.2f} | "
+            f"{turns.probability:.1e}, {turns.different} other decisions |"
+        )
     return lines
 
 
