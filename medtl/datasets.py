@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from medtl import labels
 from medtl.dicom.reader import read_dicom, read_header
 from medtl.dicom.rules import check_suitable
+from medtl.measured import GROUND, measured
 from medtl.nifti import Pixels, is_volume, read_volume, volume_shape
 from medtl.scanners import scanner_name, scanner_of_header
 from medtl.settings import Settings
@@ -131,12 +132,18 @@ def load(source: Path, options: Mapping[str, Any], *, unlabelled: bool = False) 
 
 
 def read(sample: Sample) -> Pixels:
-    """Reads the raw pixels of one sample, float32 [rows, columns], or [rows, columns, 3] of a colour picture.
+    """Reads the raw pixels of one sample as prediction does, float32 [rows, columns] or [rows, columns, 3], finite.
 
     Raises:
-        DataError: The file is damaged; the message names it.
+        DataError: The file is damaged, in false colours, or has values within the head that are no numbers; the message
+            names it.
     """
-    return _pixels(sample.source, sample.frame)
+    pixels = _pixels(sample.source, sample.frame)
+    with naming(sample.source):
+        try:
+            return measured([pixels])[0][0]
+        except InputRefused as refusal:
+            raise DataError(str(refusal)) from None
 
 
 def read_mask(sample: Sample, spec: Preprocessing) -> NDArray[np.bool_] | None:
@@ -166,7 +173,7 @@ def read_mask(sample: Sample, spec: Preprocessing) -> NDArray[np.bool_] | None:
 def _pixels(source: str, frame: int) -> Pixels:
     with naming(source):
         if is_picture(source):
-            return read_picture(read_source(source))
+            return read_picture(read_source(source), ground=GROUND)
         with _DECODING:
             slices = _slices(source)
         if frame >= len(slices):

@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 from medtl.dicom.reader import read_file_ids, read_header, untrusted_decoding
 from medtl.dicom.rules import MEDIA_DIRECTORY
 from medtl.dicom.scan import Contents, Refused, SeriesFiles, decode_series, name_series, resolve_file_ids, scan
+from medtl.measured import GROUND, measured
 from medtl.nifti import is_volume, read_volume
+from medtl.noise import is_noise
 from medtl.scanners import scanner_of_header
 from shared.data.layouts import COLUMNS, normal_path
 from shared.data.layouts.table import TABLE_NAMES, read_table
@@ -33,6 +35,7 @@ from shared.io.archives import (
     require_paths,
 )
 from shared.io.archives import SIDE_FILES as COMMON_SIDE_FILES
+from shared.io.grey import to_grey
 from shared.io.pictures import SIGNATURES, read_picture
 from shared.samples import UNKNOWN_DOMAIN
 from shared.task import Item
@@ -171,7 +174,7 @@ def _read_file(source: str) -> Item:
         if kind == "zip":
             raise InputRefused("is a damaged zip archive; copy or download it again")
         with untrusted_decoding():
-            slices = [read_picture(data)] if kind == "picture" else list(read_volume(data))
+            slices = [read_picture(data, ground=GROUND)] if kind == "picture" else list(read_volume(data))
         return _judgeable(source, slices, (UNSTATED,))
     except (DataError, InputRefused) as error:
         return Item(source, refusal=str(error))
@@ -197,10 +200,10 @@ def _is_dicom(data: bytes) -> bool:
 def _judgeable(
     name: str, slices: Sequence[NDArray[np.float32]], notes: tuple[str, ...], origins: tuple[tuple[str, int], ...] = ()
 ) -> Item:
-    """The item, if there is anything to be seen on it; its blank slices are left out.
+    """The item, if there is anything to be seen on it; its slices that are blank, or noise alone, are left out.
 
-    A slice of one value says nothing of the patient, but a network answers it all the same, and that answer would go
-    into that of the series: scanners and anonymisers add black slices, and these must not change what is found.
+    Such a slice says nothing of the patient, but a network answers it all the same, and that answer would go into that
+    of the series: scanners and anonymisers add black slices, and these must not change what is found.
 
     Args:
         name: Name of the item.
@@ -209,19 +212,29 @@ def _judgeable(
         origins: Source and frame of each slice; empty where they are not known.
 
     Raises:
-        InputRefused: It is too small, blank throughout, or has values that are no numbers.
+        InputRefused: It is too small, in false colours, blank or noise throughout, or has values within the head that
+            are no numbers.
     """
     small = next((one for one in slices if min(one.shape[:2]) < MIN_SIDE), None)
     if small is not None:
         raise InputRefused(
             f"has {small.shape[0]} x {small.shape[1]} pixels; at least {MIN_SIDE} x {MIN_SIDE} are needed"
         )
-    if not all(np.isfinite(one).all() for one in slices):
-        raise InputRefused("has pixel values that are not finite")
+    slices, fills = measured(slices)
+    notes += fills
     shown = [index for index, one in enumerate(slices) if one.min() != one.max()]
     if not shown:
         raise InputRefused("is blank: all pixels have the same value")
     if blank := len(slices) - len(shown):
-        notes += (f"{blank} of {len(slices)} slices are blank and were left out: slice numbers do not count them",)
-    kept = tuple(origins[index] for index in shown) if origins else ()
-    return Item(name, slices=tuple(slices[index] for index in shown), notes=notes, origins=kept)
+        notes += (_left_out(blank, len(slices), "blank"),)
+    seen = [index for index in shown if not is_noise(to_grey(slices[index]))]
+    if not seen:
+        raise InputRefused("shows noise and no head: neighbouring pixels have nothing in common")
+    if noise := len(shown) - len(seen):
+        notes += (_left_out(noise, len(slices), "noise without a head"),)
+    kept = tuple(origins[index] for index in seen) if origins else ()
+    return Item(name, slices=tuple(slices[index] for index in seen), notes=notes, origins=kept)
+
+
+def _left_out(count: int, total: int, what: str) -> str:
+    return f"{count} of {total} slices are {what} and were left out: slice numbers do not count them"

@@ -89,7 +89,7 @@ def fill_padding(frames: NDArray[np.float32]) -> None:
 
 
 def _stored_value(dataset: Any, keyword: str, bits_allocated: int, signed: bool) -> int | None:
-    """The value as pixels hold it: writers state -2000 also as 63536, and the reverse, whichever sign the pixels have."""
+    """The value as pixels hold it: writers state -2000 also as 63536, or the reverse, against the sign of pixels."""
     value = dataset.get(keyword)
     if isinstance(value, bytes) and value:  # of an unknown representation
         value = int.from_bytes(value, "little" if dataset.original_encoding[1] else "big")
