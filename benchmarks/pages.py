@@ -297,7 +297,7 @@ def dhcd_test(source: Path, *, each: int = 40) -> dict[str, list[Pixels]]:
             by_class.setdefault(label, []).append(name)
     return {
         label: [
-            read_picture(read_source(name)) / np.float32(255)
+            read_picture(read_source(name), ground="white") / np.float32(255)
             for name in sorted(names)[:: max(1, len(names) // each)][:each]
         ]
         for label, names in by_class.items()

@@ -101,7 +101,7 @@ def read(sample: Sample) -> NDArray[np.float32]:
         DataError: The file is damaged; the message names it.
     """
     with naming(sample.source):
-        return read_picture(read_source(sample.source))
+        return read_picture(read_source(sample.source), ground="white")
 
 
 def _sample(entry: ImageEntry, layout: Layout, pseudonym: Pseudonymiser) -> Sample:

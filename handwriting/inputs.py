@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from shared.errors import DataError
 from shared.io.archives import is_archive, is_side_file, list_sources, nothing_to_judge, read_source, require_paths
 from shared.io.pictures import read_picture
@@ -56,12 +58,14 @@ def character_item(name: str, data: bytes) -> Item:
         The item with the picture as its one slice; with a refusal instead where it is damaged, too small or blank.
     """
     try:
-        pixels = read_picture(data)
+        pixels = read_picture(data, ground="white")
     except DataError as error:
         return Item(name, refusal=str(error))
     rows, columns = pixels.shape[:2]
     if min(rows, columns) < MIN_SIDE:
         return Item(name, refusal=f"has {rows} x {columns} pixels; at least {MIN_SIDE} x {MIN_SIDE} are needed")
+    if not np.isfinite(pixels).all():
+        return Item(name, refusal="has pixel values that are not finite")
     if pixels.min() == pixels.max():
         return Item(name, refusal="is blank: all pixels have the same value")
     return Item(name, slices=(pixels,))

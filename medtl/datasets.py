@@ -32,6 +32,7 @@ from medtl import labels
 from medtl.dicom.reader import read_dicom, read_header
 from medtl.dicom.rules import check_suitable
 from medtl.dicom.view import View, view_of
+from medtl.measured import GROUND, measured
 from medtl.nifti import Pixels, is_volume, read_placement, read_volume
 from medtl.scanners import scanner_name, scanner_of_header
 from medtl.settings import Settings
@@ -135,19 +136,22 @@ def load(source: Path, options: Mapping[str, Any], *, unlabelled: bool = False) 
 
 
 def read(sample: Sample) -> Pixels:
-    """Reads the raw pixels of one sample in the view in which it is judged.
+    """Reads the raw pixels of one sample as prediction does, in the view in which they are judged.
 
     Returns:
-        float32 [rows, columns], or [rows, columns, 3] of a colour picture.
+        float32 [rows, columns], or [rows, columns, 3] of a colour picture; finite.
 
     Raises:
-        DataError: The file is damaged; the message names it.
+        DataError: The file is damaged, in false colours, or has values within the head that are no numbers; the message
+            names it.
     """
     with naming(sample.source):
-        if is_picture(sample.source):
-            return read_picture(read_source(sample.source))
-        stored, view = _slice(sample.source, sample.frame)
-        return view.apply(stored)
+        stored, view = _stored(sample.source, sample.frame)
+        try:
+            (pixels,), _ = measured([stored])
+        except InputRefused as refusal:
+            raise DataError(str(refusal)) from None
+        return pixels if view is None else view.apply(pixels)
 
 
 def read_mask(sample: Sample, spec: Preprocessing) -> NDArray[np.bool_] | None:
@@ -173,30 +177,27 @@ def read_mask(sample: Sample, spec: Preprocessing) -> NDArray[np.bool_] | None:
     with naming(sample.mask):
         pixels, view = _mask_pixels(sample)
         drawn = ((pixels.max(axis=2) if pixels.ndim == 3 else pixels) > level).astype(np.float32)
-        return preprocess_mask(np.asarray(view.apply(drawn) >= 0.5), image, spec)
+        return preprocess_mask((drawn if view is None else view.apply(drawn)) >= 0.5, image, spec)
 
 
-def _mask_pixels(sample: Sample) -> tuple[Pixels, View]:
+def _mask_pixels(sample: Sample) -> tuple[Pixels, View | None]:
     """The stored pixels of a mask, and the view that brings them onto the image of the sample."""
-    if sample.mask is None:
-        raise DataError("the sample has no mask")
-    if is_picture(sample.mask):
-        pixels, view = read_picture(read_source(sample.mask)), View()
-    else:
-        pixels, view = _slice(sample.mask, sample.frame)
-    if view.plane is not None or is_picture(sample.source):
+    pixels, view = _stored(str(sample.mask), sample.frame)
+    if view is not None and view.plane is not None:
         return pixels, view
-    stored, own = _slice(sample.source, sample.frame)
-    if pixels.shape[:2] != stored.shape:
+    image, view = _stored(sample.source, sample.frame)
+    if pixels.shape[:2] != image.shape[:2]:
         raise DataError(
-            f"the mask is {pixels.shape[0]} x {pixels.shape[1]}, its image {stored.shape[0]} x {stored.shape[1]}; give "
-            "a mask on the grid of the image"
+            f"the mask is {pixels.shape[0]} x {pixels.shape[1]}, its image {image.shape[0]} x {image.shape[1]}; give a "
+            "mask on the grid of the image"
         )
-    return pixels, own
+    return pixels, view
 
 
-def _slice(source: str, frame: int) -> tuple[Pixels, View]:
-    """One slice of a DICOM file or volume as it is stored, and the view of the file."""
+def _stored(source: str, frame: int) -> tuple[Pixels, View | None]:
+    """A picture, or one slice of a DICOM file or volume, as it is stored; and its view, None for a picture."""
+    if is_picture(source):
+        return read_picture(read_source(source), ground=GROUND), None
     with _DECODING:
         slices, view = _slices(source)
     if frame >= len(slices):

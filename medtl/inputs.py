@@ -18,7 +18,10 @@ from numpy.typing import NDArray
 from medtl.dicom.reader import read_file_ids, read_header, untrusted_decoding
 from medtl.dicom.rules import MEDIA_DIRECTORY
 from medtl.dicom.scan import Contents, Refused, SeriesFiles, decode_series, name_series, resolve_file_ids, scan
+from medtl.dicom.view import View
+from medtl.measured import GROUND, measured
 from medtl.nifti import is_volume, read_volume
+from medtl.noise import is_noise
 from medtl.scanners import scanner_of_header
 from shared.data.layouts import COLUMNS, normal_path
 from shared.data.layouts.table import TABLE_NAMES, read_table
@@ -33,6 +36,7 @@ from shared.io.archives import (
     require_paths,
 )
 from shared.io.archives import SIDE_FILES as COMMON_SIDE_FILES
+from shared.io.grey import to_grey
 from shared.io.pictures import SIGNATURES, read_picture
 from shared.samples import UNKNOWN_DOMAIN
 from shared.task import Item
@@ -152,13 +156,12 @@ def _read_contents(name: str, contents: Contents) -> Iterator[Item]:
 def _read_series(name: str, series: SeriesFiles) -> Item:
     try:
         slices, view, notes = decode_series(series)
-        shown = [view.apply(one.pixels) for one in slices]
-        item = _judgeable(name, shown, notes, tuple(one.origin for one in slices))
+        item = _judgeable(name, [one.pixels for one in slices], view, notes, tuple(one.origin for one in slices))
     except InputRefused as error:
         return Item(name, refusal=str(error), origins=tuple((source, 0) for source, _ in series.files))
     makers = (header.equipment for _, header in series.files)
     scanners = {scanner_of_header(maker.manufacturer, maker.model) or UNKNOWN_DOMAIN for maker in makers}
-    return replace(item, domains=tuple(sorted(scanners)), acquisition=view.acquisition, view=view)
+    return replace(item, domains=tuple(sorted(scanners)))
 
 
 def _read_file(source: str) -> Item:
@@ -175,8 +178,8 @@ def _read_file(source: str) -> Item:
         if kind == "volume":
             return _read_volume(source, data)
         with untrusted_decoding():
-            picture = read_picture(data)
-        return _judgeable(source, [picture], (UNSTATED, UNPLACED_PICTURE))
+            picture = read_picture(data, ground=GROUND)
+        return _judgeable(source, [picture], None, (UNSTATED, UNPLACED_PICTURE))
     except (DataError, InputRefused) as error:
         return Item(source, refusal=str(error))
 
@@ -184,9 +187,7 @@ def _read_file(source: str) -> Item:
 def _read_volume(source: str, data: bytes) -> Item:
     with untrusted_decoding():
         slices, placement = read_volume(data)
-        shown = [placement.view.apply(one) for one in slices]
-    item = _judgeable(source, shown, (UNSTATED, *placement.notes))
-    return replace(item, acquisition=placement.view.acquisition, view=placement.view)
+    return _judgeable(source, list(slices), placement.view, (UNSTATED, *placement.notes))
 
 
 def _kind(source: str, data: bytes) -> Kind:
@@ -207,33 +208,51 @@ def _is_dicom(data: bytes) -> bool:
 
 
 def _judgeable(
-    name: str, slices: Sequence[NDArray[np.float32]], notes: tuple[str, ...], origins: tuple[tuple[str, int], ...] = ()
+    name: str,
+    slices: Sequence[NDArray[np.float32]],
+    view: View | None,
+    notes: tuple[str, ...],
+    origins: tuple[tuple[str, int], ...] = (),
 ) -> Item:
-    """The item, if there is anything to be seen on it; its blank slices are left out.
+    """The item, if there is anything to be seen on it; its slices that are blank, or noise alone, are left out.
 
-    A slice of one value says nothing of the patient, but a network answers it all the same, and that answer would go
-    into that of the series: scanners and anonymisers add black slices, and these must not change what is found.
+    Such a slice says nothing of the patient, but a network answers it all the same, and that answer would go into that
+    of the series: scanners and anonymisers add black slices, and these must not change what is found.
 
     Args:
         name: Name of the item.
-        slices: All its slices in order, float32 [rows, columns] or [rows, columns, 3].
+        slices: All its slices as they are stored, in order, float32 [rows, columns] or [rows, columns, 3].
+        view: The view in which they are judged; None for a picture, which is judged as it stands.
         notes: Warnings that are known so far.
         origins: Source and frame of each slice; empty where they are not known.
 
     Raises:
-        InputRefused: It is too small, blank throughout, or has values that are no numbers.
+        InputRefused: It is too small, in false colours, blank or noise throughout, or has values within the head that
+            are no numbers.
     """
     small = next((one for one in slices if min(one.shape[:2]) < MIN_SIDE), None)
     if small is not None:
         raise InputRefused(
             f"has {small.shape[0]} x {small.shape[1]} pixels; at least {MIN_SIDE} x {MIN_SIDE} are needed"
         )
-    if not all(np.isfinite(one).all() for one in slices):
-        raise InputRefused("has pixel values that are not finite")
-    shown = [index for index, one in enumerate(slices) if one.min() != one.max()]
-    if not shown:
+    slices, fills = measured(slices)
+    notes += fills
+    contrasted = [index for index, one in enumerate(slices) if one.min() != one.max()]
+    if not contrasted:
         raise InputRefused("is blank: all pixels have the same value")
-    if blank := len(slices) - len(shown):
-        notes += (f"{blank} of {len(slices)} slices are blank and were left out: slice numbers do not count them",)
-    kept = tuple(origins[index] for index in shown) if origins else ()
-    return Item(name, slices=tuple(slices[index] for index in shown), notes=notes, origins=kept)
+    if blank := len(slices) - len(contrasted):
+        notes += (_left_out(blank, len(slices), "blank"),)
+    seen = [index for index in contrasted if not is_noise(to_grey(slices[index]))]
+    if not seen:
+        raise InputRefused("shows noise and no head: neighbouring pixels have nothing in common")
+    if noise := len(contrasted) - len(seen):
+        notes += (_left_out(noise, len(slices), "noise without a head"),)
+    kept = tuple(origins[index] for index in seen) if origins else ()
+    if view is None:
+        return Item(name, slices=tuple(slices[index] for index in seen), notes=notes)
+    shown = tuple(view.apply(slices[index]) for index in seen)
+    return Item(name, slices=shown, notes=notes, origins=kept, acquisition=view.acquisition, view=view)
+
+
+def _left_out(count: int, total: int, what: str) -> str:
+    return f"{count} of {total} slices are {what} and were left out: slice numbers do not count them"

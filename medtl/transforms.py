@@ -13,30 +13,22 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
+from medtl.head import View, head_parts, view_of
 from medtl.settings import Settings
 from shared.errors import ConfigError, DataError
 from shared.io.archives import faults_error, naming
-from shared.io.grey import between_class_variance, check_pixels, to_grey
+from shared.io.grey import check_pixels, to_grey
 from shared.samples import Sample
 from shared.task import Image, Preprocessing
 
 Pixels = NDArray[np.float32]
 
-ANALYSIS_SIDE = 128
-"""Most pixels on the longer side of the reduced copy in which head and intensities are measured."""
-OTSU_FRACTION = 0.5
-"""Otsu's threshold parts bright tissue from the rest; half of it keeps dark tissue with the head."""
-PART_OF_HEAD = 0.1
-"""Smallest bright component that belongs to the head (brain within a dark skull), as a share of the largest one."""
 MIN_CROP_FRACTION = 0.4
 """Smallest side of a crop as a share of the image: else the vertex of the head would be blown up to a whole brain."""
-LEVELS = 64
-"""Bins of the histogram from which Otsu's threshold is taken."""
 
 
 @dataclass(frozen=True)
@@ -52,15 +44,6 @@ class Box:
     top: int
     left: int
     side: int
-
-
-@dataclass(frozen=True)
-class _View:
-    """The reduced copy of an image, and which of its pixels are head rather than background."""
-
-    pixels: Pixels
-    head: NDArray[np.bool_]
-    factor: int
 
 
 def preprocess(pixels: Pixels, spec: Preprocessing) -> Image:
@@ -84,7 +67,7 @@ def preprocess(pixels: Pixels, spec: Preprocessing) -> Image:
         )
     settings = Settings.of(spec.options)
     grey = _grey(pixels)
-    view = _view(grey)
+    view = view_of(grey)
     low, high = _range(view, settings)
     square = _extract(np.clip(grey, low, high), _box(view, grey.shape, settings), fill=low)
     resized = _resize(square, spec.size).astype(np.float64)
@@ -107,7 +90,7 @@ def crop_box(pixels: Pixels, spec: Preprocessing) -> Box:
         ConfigError: `spec` has an option that does not exist.
     """
     grey = _grey(pixels)
-    return _box(_view(grey), grey.shape, Settings.of(spec.options))
+    return _box(view_of(grey), grey.shape, Settings.of(spec.options))
 
 
 def preprocess_mask(mask: NDArray[np.bool_], pixels: Pixels, spec: Preprocessing) -> NDArray[np.bool_]:
@@ -165,32 +148,7 @@ def _grey(pixels: Pixels) -> Pixels:
     return to_grey(pixels)
 
 
-def _view(grey: Pixels) -> _View:
-    factor = max(1, -(-max(grey.shape) // ANALYSIS_SIDE))
-    small = np.asarray(PillowImage.fromarray(grey).reduce(factor)) if factor > 1 else grey
-    threshold = _background_threshold(small)
-    head = small > threshold if threshold is not None else np.zeros(small.shape, dtype=bool)
-    return _View(small, head, factor)
-
-
-def _background_threshold(pixels: Pixels) -> float | None:
-    """The level above which a pixel is not background, by Otsu's criterion; None for a constant image.
-
-    The brightest 1 % (fat, vessels, text) are clipped first, because they draw the threshold up.
-    """
-    low = float(pixels.min())
-    high = float(np.percentile(pixels, 99)) or float(pixels.max())
-    if high <= low:
-        high = float(pixels.max())
-    if high <= low:
-        return None
-    bins = ((np.minimum(pixels, high).astype(np.float64) - low) * ((LEVELS - 1) / (high - low))).astype(np.intp)
-    between = between_class_variance(np.bincount(bins.ravel(), minlength=LEVELS))
-    # Bin k holds the values below (k + 1) / (LEVELS - 1) of the range.
-    return low + OTSU_FRACTION * (float(between.argmax()) + 1) * (high - low) / (LEVELS - 1)
-
-
-def _range(view: _View, settings: Settings) -> tuple[float, float]:
+def _range(view: View, settings: Settings) -> tuple[float, float]:
     """The intensities that become 0 and 1 in the preprocessed image."""
     inside = view.pixels[view.head] if view.head.any() else view.pixels
     low = np.percentile(view.pixels, settings.lower_percentile)
@@ -198,7 +156,7 @@ def _range(view: _View, settings: Settings) -> tuple[float, float]:
     return float(np.float32(low)), float(np.float32(high))
 
 
-def _box(view: _View, shape: tuple[int, ...], settings: Settings) -> Box:
+def _box(view: View, shape: tuple[int, ...], settings: Settings) -> Box:
     rows, columns = shape
     found = _head_bounds(view.head) if settings.crop else None
     if found is None:
@@ -215,16 +173,10 @@ def _box(view: _View, shape: tuple[int, ...], settings: Settings) -> Box:
 
 def _head_bounds(head: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
     """Top, bottom, left, right of the bright region, or None where there is none."""
-    # Opening cuts the thin bridges to lettering and scanner marks; a tiny image would vanish in it.
-    square = np.ones((3, 3), dtype=np.uint8)
-    eroded = cv2.erode(head.astype(np.uint8), square, borderType=cv2.BORDER_CONSTANT, borderValue=0)
-    opened = cv2.dilate(eroded, square, borderType=cv2.BORDER_CONSTANT, borderValue=0)
-    components = cv2.connectedComponentsWithStats(opened, connectivity=4)[2][1:]  # the first is the background
-    if not len(components):
+    rows, columns = (np.flatnonzero(head_parts(head).any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
         return None
-    sizes = components[:, cv2.CC_STAT_AREA]
-    left, top, width, height, _ = components[sizes >= PART_OF_HEAD * sizes.max()].T
-    return int(top.min()), int((top + height).max()), int(left.min()), int((left + width).max())
+    return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
 
 
 def _extract(image: Pixels, box: Box, fill: float) -> Pixels:

@@ -13,8 +13,10 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
 from handwriting.page.binarise import ink_mask, is_light_ink
-from handwriting.page.lines import Components, find_lines, text_height, without_specks
+from handwriting.page.lines import LARGE, Components, find_lines, text_height, without_specks
 from handwriting.page.segmentation import Box, Cut, cut_line
+from handwriting.page.signs import have_signs
+from handwriting.page.turned import turned_notes
 from shared.errors import DataError
 from shared.io.grey import check_pixels, to_grey
 
@@ -64,10 +66,12 @@ class Character:
         box: Box of its ink on the deskewed page.
         pixels: float32 [rows, columns], the box with a margin of paper, without the ink of its neighbours, in the
             grey values of the photograph; an input of `transforms.preprocess`.
+        has_sign: Whether it has more ink than a bare letter, as one with a vowel sign above or below.
     """
 
     box: Box
     pixels: Pixels
+    has_sign: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,7 @@ class Page:
         angle_degrees: Counter-clockwise rotation of the writing on the photograph.
         light_ink: Whether ink is lighter than paper.
         placement: float64 [2, 3], maps (column, row, 1) of the photograph to (column, row) of the deskewed page.
+        notes: Warnings about the whole page, such as that it may be turned.
     """
 
     picture: Pixels
@@ -100,6 +105,7 @@ class Page:
     angle_degrees: float
     light_ink: bool
     placement: NDArray[np.float64]
+    notes: tuple[str, ...] = ()
 
     @property
     def characters(self) -> tuple[Character, ...]:
@@ -141,10 +147,13 @@ def read_page(pixels: Pixels) -> Page:
     placement, size = _placement(grey.shape, angle)
     picture = _turned(grey, placement, size)
     turned = cv2.warpAffine(ink.astype(np.uint8) * 255, placement, size, flags=cv2.INTER_LINEAR) > 127
-    lines = tuple(_words(cuts, picture, height) for cuts, height in _cut_lines(turned))
-    if not lines:
+    components = Components.from_mask(turned)
+    height = text_height(components)
+    cuts, signs = _cut_lines(turned, components, height)
+    if not cuts:
         raise DataError("no character was found on the page; write larger, or photograph closer and in better light")
-    return Page(picture, lines, angle, light_ink, placement)
+    lines = tuple(_words(line, own, picture, height) for line, own in zip(cuts, signs, strict=True))
+    return Page(picture, lines, angle, light_ink, placement, turned_notes(_large(components)))
 
 
 def _check(pixels: Pixels) -> None:
@@ -224,18 +233,30 @@ def _turned(grey: Pixels, placement: NDArray[np.float64], size: tuple[int, int])
     return np.where(inside, turned, beyond)
 
 
-def _cut_lines(ink: Mask) -> list[tuple[list[Cut], float]]:
-    """Cuts each line into characters, and returns them with its height."""
-    components = Components.from_mask(ink)
-    stroke = 4 * float(cv2.distanceTransform(ink.astype(np.uint8), cv2.DIST_L2, 3)[ink].mean()) if ink.any() else 0.0
-    height = text_height(components)
+def _cut_lines(ink: Mask, components: Components, height: float) -> tuple[list[list[Cut]], list[list[bool]]]:
+    """Cuts each line into characters, and says which of them have signs."""
     if height < MIN_HEIGHT:
-        return []
-    result = [(cut_line(components, line, height=height, stroke=stroke), height) for line in find_lines(components)]
-    return [(cuts, height) for cuts, height in result if cuts]
+        return [], []
+    stroke = 4 * float(cv2.distanceTransform(ink.astype(np.uint8), cv2.DIST_L2, 3)[ink].mean())
+    lines = [cut_line(components, line, height=height, stroke=stroke) for line in find_lines(components)]
+    cuts = [line for line in lines if line]
+    return cuts, have_signs(cuts, height, stroke)
 
 
-def _words(cuts: list[Cut], picture: Pixels, height: float) -> tuple[Word, ...]:
+def _large(components: Components) -> list[Mask]:
+    """The ink of each component that may be a letter or a word, however the page is turned."""
+    boxes, areas = components.boxes[1:], components.areas[1:]
+    sides = (boxes[:, 2:] - boxes[:, :2]).min(axis=1)
+    order = np.argsort(sides)
+    usual = sides[order][np.searchsorted(np.cumsum(areas[order]), areas.sum() / 2)]
+    return [
+        components.labels[top:bottom, left:right] == number
+        for number, (top, left, bottom, right) in enumerate(boxes.tolist(), start=1)
+        if sides[number - 1] >= LARGE * usual
+    ]
+
+
+def _words(cuts: list[Cut], signs: list[bool], picture: Pixels, height: float) -> tuple[Word, ...]:
     words: list[list[Cut]] = []
     hung = False
     for run in _runs(cuts):
@@ -245,8 +266,13 @@ def _words(cuts: list[Cut], picture: Pixels, height: float) -> tuple[Word, ...]:
             words.append([])
         words[-1] += run
         hung = hangs
+    has_sign = iter(signs)
     return tuple(
-        Word(tuple(_character(cut, picture, height) for cut in word), _headline_row(word, height)) for word in words
+        Word(
+            tuple(_character(cut, next(has_sign), picture, height) for cut in word),
+            _headline_row(word, height),
+        )
+        for word in words
     )
 
 
@@ -276,7 +302,7 @@ def _headline_row(word: list[Cut], height: float) -> int | None:
     return int(np.median(across)) if bend <= HEADLINE_SPREAD * height else None
 
 
-def _character(cut: Cut, picture: Pixels, height: float) -> Character:
+def _character(cut: Cut, has_sign: bool, picture: Pixels, height: float) -> Character:
     """Crops a character with paper around; the ink of others becomes paper."""
     around = max(2, round(PAPER * height))
     row0, column0, row1, column1 = cut.box
@@ -287,7 +313,7 @@ def _character(cut: Cut, picture: Pixels, height: float) -> Character:
     # two pixels more than the ink: the soft edge of a stroke belongs to it
     near = cv2.dilate(own, np.ones((5, 5), np.uint8)) > 0
     paper = np.median(crop[~near])
-    return Character(cut.box, np.where(near, crop, paper).astype(np.float32))
+    return Character(cut.box, np.where(near, crop, paper).astype(np.float32), has_sign)
 
 
 def draw_boxes(page: Page) -> bytes:

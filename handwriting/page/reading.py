@@ -12,7 +12,7 @@ import typer
 
 from handwriting.inputs import read_inputs
 from handwriting.labels import CHARACTERS
-from handwriting.page.page import Page, draw_boxes, read_page
+from handwriting.page.page import Character, Page, draw_boxes, read_page
 from shared.cli.judge import open_predictor
 from shared.cli.support import exit_code, json_line, make_folder, write_predictions
 from shared.errors import DataError
@@ -37,7 +37,9 @@ class Reading:
         label: The most probable class.
         symbol: The character in Unicode; the label where no known character has it.
         probability: Probability of the class.
-        decision: "accepted", "rejected", or "not assessed": unlike the training images, such as a blot.
+        decision: "accepted", "rejected", or "not assessed": unlike the training images, such as a blot, or with more
+            ink than a bare letter.
+        has_sign: Whether it has more ink than a bare letter, as one with a vowel sign.
         ood_score: Out-of-distribution score: the larger, the less like the training images.
     """
 
@@ -50,6 +52,7 @@ class Reading:
     probability: float
     decision: str
     ood_score: float
+    has_sign: bool = False
 
 
 def judge_pages(task: Task, paths: Sequence[Path], model: Path | None, as_json: bool, out: Path | None) -> int:
@@ -99,8 +102,8 @@ def read_item(item: Item, predictor: Predictor) -> tuple[dict[str, Any], Page | 
 
     Returns:
         Plain data for `--json`, and the page that was cut. The dict has `input`, `model` and `status`. A read page also
-        has `text`, `angle_degrees`, `characters` (fields of `Reading`) and `synthetic_model`. A refused one has
-        `reason` instead, and None for the page.
+        has `text`, `angle_degrees`, `notes`, `characters` (fields of `Reading`) and `synthetic_model`. A refused one
+        has `reason` instead, and None for the page.
     """
     tree: dict[str, Any] = {"input": item.name, "model": predictor.name}
     try:
@@ -113,6 +116,7 @@ def read_item(item: Item, predictor: Predictor) -> tuple[dict[str, Any], Page | 
         "status": NOT_ASSESSED if strange else "assessed",
         "text": as_text(readings),
         "angle_degrees": page.angle_degrees,
+        "notes": _notes(page, readings),
         "characters": [asdict(one) for one in readings],
         "synthetic_model": predictor.record.synthetic,
     }
@@ -149,8 +153,9 @@ def read_characters(page: Page, predictor: Predictor) -> list[Reading]:
             answer.label,
             CHARACTERS[answer.label].symbol if answer.label in CHARACTERS else answer.label,
             answer.probabilities[answer.label],
-            NOT_ASSESSED if answer.ood_score > highest else answer.decision,
+            NOT_ASSESSED if answer.ood_score > highest or _has_sign(character, answer.label) else answer.decision,
             answer.ood_score,
+            _has_sign(character, answer.label),
         )
         for number, ((row, column, character), answer) in enumerate(zip(places, answers, strict=True), start=1)
     ]
@@ -171,6 +176,20 @@ def as_text(readings: Sequence[Reading]) -> str:
     return "\n".join(" ".join(words.values()) for words in lines.values())
 
 
+def _has_sign(character: Character, label: str) -> bool:
+    """Whether a character has a sign; the strokes of digits only look so."""
+    return character.has_sign and not (label in CHARACTERS and CHARACTERS[label].kind == "digit")
+
+
+def _notes(page: Page, readings: Sequence[Reading]) -> list[str]:
+    """What the user must know of a page, one sentence each."""
+    notes = list(page.notes)
+    if count := sum(one.has_sign for one in readings):
+        has = "character has" if count == 1 else "characters have"
+        notes.append(f"{count} {has} more ink than a letter, as vowel signs: signs are not read, nor the letters alone")
+    return notes
+
+
 def _cut(item: Item) -> Page:
     if item.refusal is not None:
         raise DataError(item.refusal)
@@ -184,5 +203,5 @@ def _in_words(name: str, tree: dict[str, Any]) -> str:
     head = f"{printable(name)}: {len(characters)} {'character' if len(characters) == 1 else 'characters'}"
     if unread:
         head += f", {', '.join(unread)} ({UNREAD})"
-    notes = [f"  note: {SYNTHETIC_NOTE}"] if tree["synthetic_model"] else []
-    return "\n".join([head, *(f"  {line}" for line in tree["text"].splitlines()), *notes])
+    notes = [*tree["notes"], *([SYNTHETIC_NOTE] if tree["synthetic_model"] else [])]
+    return "\n".join([head, *(f"  {line}" for line in tree["text"].splitlines()), *(f"  note: {one}" for one in notes)])

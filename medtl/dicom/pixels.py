@@ -13,6 +13,7 @@ from medtl.dicom.bounds import check_codestreams, check_length
 from medtl.dicom.colour import as_grey, is_colour, read_palette
 from medtl.dicom.layout import PixelLayout
 from medtl.dicom.mosaic import cut_tiles
+from medtl.dicom.padding import Padding, fill_padding, read_padding
 from medtl.dicom.values import floats_of, functional_groups, integer_of
 from shared.errors import InputRefused
 
@@ -29,7 +30,8 @@ def decode(dataset: Any, layout: PixelLayout) -> Pixels:
         layout: What `medtl.dicom.layout.read_layout` read from it.
 
     Returns:
-        float32 [slices, rows, columns] after rescale slope and intercept; bright is a high value.
+        float32 [slices, rows, columns] after rescale slope and intercept; bright is a high value. Padding has the
+        lowest value of its slice.
 
     Raises:
         InputRefused: The pixels are truncated, are stored in a way that is not read, or are a map in colour. What else
@@ -44,20 +46,26 @@ def decode(dataset: Any, layout: PixelLayout) -> Pixels:
         check_length(dataset.PixelData, layout)
     scales = _scales(dataset, layout.frames)
     palette = read_palette(dataset) if layout.photometric == "PALETTE COLOR" else None
+    padding = read_padding(dataset, layout)
     frames = np.empty((layout.frames, layout.rows, layout.columns), np.float32)
     decoded = 0
-    # Not raw, pydicom brings the samples of a pixel together and turns YBR into RGB.
-    for index, (stored, _) in enumerate(decoder.iter_array(dataset, raw=layout.samples_per_pixel == 1)):
+    # Not raw, pydicom brings the samples of a pixel together and turns YBR into RGB. Padding may stand in bits that no
+    # value uses, so these are then left as they are.
+    every = decoder.iter_array(dataset, raw=layout.samples_per_pixel == 1, correct_unused_bits=padding is None)
+    for index, (stored, _) in enumerate(every):
         if is_colour(layout):
             values = as_grey(stored if palette is None else palette.colours(stored), layout.bits_stored, palette)
         else:
-            values = _grey(stored, layout, signed=bool(integer_of(dataset, "PixelRepresentation")))
+            values = _grey(stored, layout, padding, signed=bool(integer_of(dataset, "PixelRepresentation")))
         slope, intercept = scales[index]
         frames[index] = values * slope + intercept
         decoded += 1
     if decoded != layout.frames:
         raise InputRefused(f"is truncated: {decoded} of {layout.frames} frames are there")
-    return frames if layout.mosaic is None else cut_tiles(frames[0], layout.mosaic)
+    slices = frames if layout.mosaic is None else cut_tiles(frames[0], layout.mosaic)
+    if padding is not None:
+        fill_padding(slices)
+    return slices
 
 
 def _decoder(layout: PixelLayout) -> Any:
@@ -77,10 +85,15 @@ def _decoder(layout: PixelLayout) -> Any:
     return decoder
 
 
-def _grey(stored: NDArray[Any], layout: PixelLayout, *, signed: bool) -> Pixels:
+def _grey(stored: NDArray[Any], layout: PixelLayout, padding: Padding | None, *, signed: bool) -> Pixels:
+    """Stored values with bright as a high value, and NaN where a pixel is padding."""
+    padded: NDArray[np.bool_] | bool = False
+    if padding is not None:
+        stored, padded = padding.split(stored)
     values = stored.astype(np.float32)
     if layout.photometric == "MONOCHROME1":
         values = (-1.0 if signed else 2.0**layout.bits_stored - 1.0) - values
+    values[padded] = np.nan
     return values
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from medtl.dicom.acquisition import Acquisition
+from medtl.dicom.body_parts import HEAD, is_english_head, part_of
 from medtl.dicom.colour import check_photometric
 from medtl.dicom.header import DicomHeader, Examination
 from medtl.dicom.values import uid_name
@@ -22,22 +23,7 @@ MR_IMAGES = {
     "1.2.840.10008.5.1.4.1.1.4.3",  # Enhanced MR Color Image Storage
     "1.2.840.10008.5.1.4.1.1.4.4",  # Legacy Converted Enhanced MR Image Storage
 }
-HEAD = re.compile(
-    r"head|brain|skull|orbit|\biac\b|cranium|cerebr|cereb|neuro|pituitar|hypophys|sella|kopf|schaedel|gehirn|hirn|t[eê]te|cerveau|"
-    r"cabeza|cerebro|cr[aâ]n|enc[eé]phal|testa|encefalo",
-    re.IGNORECASE,
-)
-"""Body Part Examined as DICOM PS3.16 annex L spells it, and as consoles in other languages write it."""
 NOT_STATED = {"", "UNKNOWN", "OTHER", "NONE", "NA", "UNDEFINED"}
-OTHER_PARTS = {
-    "a leg or an arm": r"\bknees?\b|\bknie|genou|rodilla|ginocchio|\bankle|\bfoot\b|\bfeet\b|\bhip\b|\bh[uü]fte|femur|"
-    r"thigh|extremit|shoulder|schulter|[eé]paule|hombro|spalla|elbow|\bwrist|\bhand\b|handgelenk|muñeca|poignet|polso",
-    "the spine": r"spine|spinal|wirbels|lumbar|lumbal|rachis|columna|colonna",
-    "the trunk": r"abdom|\bliver|\bleber|\bfoie\b|h[ií]gado|fegato|mrcp|kidney|renal|pancrea|pelvis|pelvic|becken|"
-    r"prostat|breast|mamma|thorax|\bchest|cardiac|\bheart\b|\bherz|coraz[oó]n",
-}
-"""What free texts call parts other than the head, in the languages of `HEAD`. Words that also mean something else
-("sein", "neck", "cervical" of a vessel study) are left out: what is not refused is judged with a note."""
 MODALITIES = re.compile(
     r"AR|ASMT|AU|BDUS|BI|BMD|CFM|CR|CT|DG|DMS|DOC|DX|ECG|EEG|EMG|EOG|EPS|ES|FID|GM|HC|HD|"
     r"IO|IOL|IVOCT|IVUS|KER|KO|LEN|LS|M3D|MG|MR|NM|OAM|OCT|OP|OPM|OPT|OPTBSV|OPTENF|OPV|"
@@ -53,7 +39,7 @@ BODY_PARTS = re.compile(
     r"SCAPULA|SHOULDER|SPINE|SPLEEN|STERNUM|STOMACH|TESTIS|THIGH|THORAX|THUMB|THYROID|TIBIA|"
     r"TLSPINE|TOE|TRUNK|TSPINE|UPPER|UTERUS|WHOLEBODY|WRIST"
 )
-"""Words of Body Part Examined other than the head's. Source: DICOM PS3.16, annex L."""
+"""Words of Body Part Examined other than the head's, which may be shown. Source: DICOM PS3.16, annex L."""
 MAPS = {
     "diffusion": {"DIFFUSION", "ADC", "EADC", "FA", "TRACEW", "TENSOR", "COLFA", "DIFFUSION ANISO", "DIFFUSION ATTNTD"},
     "phase": {"P", "PHASE", "PHASE MAP", "PHASE DIFFERENCE", "VELOCITY", "VELOCITY MAP", "I", "IMAGINARY", "FIELD MAP"},
@@ -93,8 +79,13 @@ def warnings_of(header: DicomHeader) -> tuple[str, ...]:
         One clause for each warning; empty where there is none.
     """
     notes = []
-    if not _states_body_part(header.examination):
+    examination = header.examination
+    if not _states_body_part(examination):
         notes.append("the header does not state the body part: that it shows a head was not checked")
+    elif part_of(examination.body_part, coded=True) is None:
+        notes.append("the header states a body part that is not known: that it shows a head was not checked")
+    elif not is_english_head(examination.body_part):
+        notes.append("the header does not state the body part in a term of DICOM: it was taken for the head")
     acquisition = header.acquisition
     if {"R", "REAL"} & set(acquisition.image_type[2:]) or acquisition.complex_component == "REAL":
         notes.append("is the real part of the signal: its background is not black, unlike in magnitude images")
@@ -144,15 +135,13 @@ def _check_acquisition(acquisition: Acquisition) -> None:
 
 
 def _check_body_part(examination: Examination) -> None:
-    """Refuses what shows another part than the head: by Body Part Examined, or by descriptions where that is empty."""
-    if _states_body_part(examination):
-        if not HEAD.search(examination.body_part):
-            part = _coded(examination.body_part, BODY_PARTS, "another body part")
-            raise InputRefused(f"shows {part}; only the head is judged")
-    elif not HEAD.search(examination.descriptions):
-        for part, words in OTHER_PARTS.items():
-            if re.search(words, examination.descriptions, re.IGNORECASE):
-                raise InputRefused(f"shows {part} according to its descriptions; only the head is judged")
+    """Refuses what is known to show another part than the head: by Body Part Examined, else by descriptions."""
+    part = part_of(examination.body_part, coded=True) if _states_body_part(examination) else None
+    if part not in (None, HEAD):
+        raise InputRefused(f"shows {_coded(examination.body_part, BODY_PARTS, part)}; only the head is judged")
+    described = None if part else part_of(examination.descriptions, coded=False)
+    if described not in (None, HEAD):
+        raise InputRefused(f"shows {described} according to its descriptions; only the head is judged")
 
 
 def _states_body_part(examination: Examination) -> bool:

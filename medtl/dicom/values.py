@@ -5,12 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from pydicom.charset import convert_encodings, decode_bytes
 from pydicom.config import IGNORE
+from pydicom.dataelem import RawDataElement
 from pydicom.uid import UID
 
 from shared.errors import InputRefused
 
 Vector = tuple[float, ...]
+ESCAPE = b"\x1b"
+"""Begins a change of the character set. Source: ISO/IEC 2022."""
+LATIN = ("", "ISO_IR 6", "ISO_IR 100", "ISO 2022 IR 6", "ISO 2022 IR 100")
+"""Specific Character Sets that files state, or leave out, whatever their letters are."""
 
 
 def texts_of(dataset: Any, keyword: str) -> tuple[str, ...]:
@@ -44,6 +50,32 @@ def text_of(dataset: Any, keyword: str) -> str:
         InputRefused: pydicom cannot interpret the element.
     """
     return " ".join(texts_of(dataset, keyword))
+
+
+def local_text_of(dataset: Any, keyword: str) -> str:
+    """Reads the values of an element as one stripped text in whatever letters a console wrote it; empty without one.
+
+    Codes such as Body Part Examined have no character set in DICOM, yet consoles write them in that of the file, or in
+    UTF-8 where the file states none.
+
+    Args:
+        dataset: A pydicom dataset.
+        keyword: DICOM keyword of the element.
+
+    Raises:
+        InputRefused: pydicom cannot interpret the element.
+    """
+    element = dataset.get_item(keyword)
+    raw = element.value if isinstance(element, RawDataElement) else None
+    if not isinstance(raw, bytes) or (raw.isascii() and ESCAPE not in raw):
+        return text_of(dataset, keyword)
+    stated = [text for text in texts_of(dataset, "SpecificCharacterSet") if text not in LATIN]
+    if not stated:
+        try:
+            return raw.decode("utf-8").strip(" \0")
+        except UnicodeDecodeError:
+            return text_of(dataset, keyword)
+    return str(decode_bytes(raw, convert_encodings(["", *stated] if len(stated) > 1 else stated), set())).strip(" \0")
 
 
 def floats_of(dataset: Any, keyword: str, count: int) -> Vector | None:

@@ -1,10 +1,11 @@
-"""Decodes one picture file from anyone: within bounds, upright, without transparency; refuses doubtful ones."""
+"""Decodes one picture file from anyone: within bounds, upright, on an opaque ground; refuses doubtful ones."""
 
 from __future__ import annotations
 
 import io
 import threading
 import warnings
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,8 @@ from shared.errors import DataError
 from shared.io.quiet import suppressed_native_stderr
 
 Pixels = NDArray[np.float32]
+Ground = Literal["black", "white"]
+"""What lies behind transparent parts: nothing that was measured, or paper."""
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
@@ -27,7 +30,7 @@ TRANSPOSED_ORIENTATIONS = (5, 6, 7, 8)
 """Values of `ORIENTATION` that mean a quarter turn."""
 BAND = 256
 """Rows that are converted at once."""
-WHITE = 255
+WHITE, WHITE_16 = 255, 65535
 DEEP_GREY = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 """Pillow's modes of grey with more than 8 bits; converting them to 8 would clip."""
 
@@ -40,21 +43,22 @@ def is_picture(name: str) -> bool:
     return name.lower().endswith(SUFFIXES)
 
 
-def read_picture(data: bytes) -> Pixels:
+def read_picture(data: bytes, ground: Ground) -> Pixels:
     """Decodes a PNG, JPEG, BMP or TIFF and turns it upright.
 
-    Transparent parts become white, as on paper, or black where everything drawn is white; palettes and CMYK become RGB.
+    Palettes and CMYK become RGB.
 
     Args:
         data: The bytes of the file.
+        ground: What transparent parts show. Instead of a white ground, a drawing that is white throughout gets a black
+            one, as on a blackboard: it would vanish.
 
     Returns:
         float32 [rows, columns], or [rows, columns, 3] for colour (red, green, blue); 0 to 255, and grey with more
-        than 8 bits in the file's own unit.
+        than 8 bits in the file's own unit. A TIFF of floating-point numbers may have values that are not finite.
 
     Raises:
-        DataError: The picture is damaged, of another format, too large, of several pages, or has values that are not
-            finite.
+        DataError: The picture is damaged, of another format, too large, or of several pages.
     """
     if not data:
         raise DataError("the file is empty")
@@ -65,7 +69,7 @@ def read_picture(data: bytes) -> Pixels:
             _check(image)
             image.load()
             # After loading: Pillow itself turns a TIFF upright then, and takes the tag away.
-            return _pixels(image, image.getexif().get(ORIENTATION, 1))
+            return _pixels(image, image.getexif().get(ORIENTATION, 1), ground)
     except DataError:
         raise
     except Exception as error:  # a codec fed with hostile bytes may raise anything
@@ -89,36 +93,35 @@ def _check(image: PillowImage.Image) -> None:
         raise DataError(f"the picture has {pages} pages; save each one as a file of its own")
 
 
-def _pixels(image: PillowImage.Image, orientation: object) -> Pixels:
+def _pixels(image: PillowImage.Image, orientation: object, ground: Ground) -> Pixels:
     """Flattens the picture band by band into an upright array: several forms of the whole would fill the memory."""
     lying: tuple[int, ...] = (image.height, image.width)
     upright = lying[::-1] if orientation in TRANSPOSED_ORIENTATIONS else lying
     mode = "F" if image.mode in DEEP_GREY else "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
     pixels = np.empty((*upright, 3) if mode == "RGB" else upright, dtype=np.float32)
     view = _lying(pixels, orientation)
-    _fill(view, image, mode, "white")
-    if mode != "F" and image.has_transparency_data and pixels.min() == WHITE:
+    _fill(view, image, mode, ground)
+    if ground == "white" and mode != "F" and image.has_transparency_data and pixels.min() == WHITE:
         # white strokes on nothing, as drawing programs in dark colours save them: on white they would vanish
         _fill(view, image, mode, "black")
-    if mode == "F" and not np.isfinite(pixels).all():
-        raise DataError("the picture has pixel values that are not finite")
     return pixels
 
 
-def _fill(view: Pixels, image: PillowImage.Image, mode: str, paper: str) -> None:
+def _fill(view: Pixels, image: PillowImage.Image, mode: str, ground: Ground) -> None:
     for top in range(0, image.height, BAND):
         bottom = min(image.height, top + BAND)
-        view[top:bottom] = _flat(image.crop((0, top, image.width, bottom)), mode, paper)
+        view[top:bottom] = _flat(image.crop((0, top, image.width, bottom)), mode, ground)
 
 
-def _flat(band: PillowImage.Image, mode: str, paper: str) -> NDArray[np.generic]:
+def _flat(band: PillowImage.Image, mode: str, ground: Ground) -> NDArray[np.generic]:
     if mode == "F":
         pixels = np.asarray(band, dtype=np.float32)
         clear = band.info.get("transparency")
         # In a 16-bit grey PNG one value may stand for transparent (PNG, 11.3.2.1).
-        return np.where(pixels == clear, np.float32(65535), pixels) if isinstance(clear, int) else pixels
+        level = np.float32(WHITE_16 if ground == "white" else 0)
+        return np.where(pixels == clear, level, pixels) if isinstance(clear, int) else pixels
     if band.has_transparency_data:
-        behind = PillowImage.new("RGBA", band.size, paper)
+        behind = PillowImage.new("RGBA", band.size, ground)
         band = PillowImage.alpha_composite(behind, band.convert("RGBA"))
     return np.asarray(band.convert(mode))
 

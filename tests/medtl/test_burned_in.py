@@ -134,6 +134,6 @@ def test_real_images(data_dir: Path, name: str, fewest: int, most: int) -> None:
             if "mask" in member:
                 continue
             data = archive.read(member)
-            pixels = read_dicom(data).frames[0] if member.endswith(".dcm") else read_picture(data)
+            pixels = read_dicom(data).frames[0] if member.endswith(".dcm") else read_picture(data, ground="black")
             found += bool(text_rows(pixels))
     assert fewest <= found <= most

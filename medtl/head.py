@@ -1,0 +1,110 @@
+"""Which part of a slice is head and which is background, measured in a reduced copy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+
+from shared.io.grey import between_class_variance, check_pixels, to_grey
+
+Pixels = NDArray[np.float32]
+
+ANALYSIS_SIDE = 128
+"""Most pixels on the longer side of the reduced copy in which head and intensities are measured."""
+OTSU_FRACTION = 0.5
+"""Otsu's threshold parts bright tissue from the rest; half of it keeps dark tissue with the head."""
+PART_OF_HEAD = 0.1
+"""Smallest bright component that belongs to the head (brain within a dark skull), as a share of the largest one."""
+LEVELS = 64
+"""Bins of the histogram from which Otsu's threshold is taken."""
+
+
+@dataclass(frozen=True)
+class View:
+    """The reduced copy of an image, and which of its pixels are head rather than background.
+
+    Attributes:
+        pixels: float32 [rows, columns] of the copy.
+        head: bool of the same shape, true where a pixel is brighter than the background.
+        factor: Pixels of the image on a side of one pixel of the copy.
+    """
+
+    pixels: Pixels
+    head: NDArray[np.bool_]
+    factor: int
+
+
+def head_mask(pixels: Pixels) -> NDArray[np.bool_]:
+    """Finds the bright region of an image, by which `medtl.transforms.preprocess` cuts out the head.
+
+    Args:
+        pixels: Finite, [rows, columns] or [rows, columns, 3], in any unit.
+
+    Returns:
+        bool [rows, columns], true in the head, in steps of up to 1 / `ANALYSIS_SIDE` of the image; all false where
+        nothing is brighter than the rest.
+
+    Raises:
+        DataError: `pixels` has another shape, no pixel, or values that are not finite.
+    """
+    check_pixels(pixels)
+    grey = to_grey(pixels)
+    view = view_of(grey)
+    whole = head_parts(view.head).repeat(view.factor, axis=0).repeat(view.factor, axis=1)
+    return np.asarray(whole[: grey.shape[0], : grey.shape[1]])
+
+
+def view_of(grey: Pixels) -> View:
+    """Measures which pixels of an image are head.
+
+    Args:
+        grey: float32 [rows, columns], finite.
+
+    Returns:
+        The reduced copy with the head in it; without any head where the image is constant.
+    """
+    factor = max(1, -(-max(grey.shape) // ANALYSIS_SIDE))
+    small = np.asarray(PillowImage.fromarray(grey).reduce(factor)) if factor > 1 else grey
+    threshold = _background_threshold(small)
+    head = small > threshold if threshold is not None else np.zeros(small.shape, dtype=bool)
+    return View(small, head, factor)
+
+
+def head_parts(head: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Removes lettering and other small parts from a bright region.
+
+    Args:
+        head: bool [rows, columns], true where a pixel is bright.
+
+    Returns:
+        bool of the same shape; all false where nothing is large.
+    """
+    # Opening cuts the thin bridges to lettering and scanner marks; a tiny image would vanish in it.
+    square = np.ones((3, 3), dtype=np.uint8)
+    eroded = cv2.erode(head.astype(np.uint8), square, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    opened = cv2.dilate(eroded, square, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(opened, connectivity=4)
+    sizes = stats[:, cv2.CC_STAT_AREA]
+    sizes[0] = 0  # the background
+    return np.asarray((sizes > 0) & (sizes >= PART_OF_HEAD * sizes.max()))[labels]
+
+
+def _background_threshold(pixels: Pixels) -> float | None:
+    """The level above which a pixel is not background, by Otsu's criterion; None for a constant image.
+
+    The brightest 1 % (fat, vessels, text) are clipped first, because they draw the threshold up.
+    """
+    low = float(pixels.min())
+    high = float(np.percentile(pixels, 99)) or float(pixels.max())
+    if high <= low:
+        high = float(pixels.max())
+    if high <= low:
+        return None
+    bins = ((np.minimum(pixels, high).astype(np.float64) - low) * ((LEVELS - 1) / (high - low))).astype(np.intp)
+    between = between_class_variance(np.bincount(bins.ravel(), minlength=LEVELS))
+    # Bin k holds the values below (k + 1) / (LEVELS - 1) of the range.
+    return low + OTSU_FRACTION * (float(between.argmax()) + 1) * (high - low) / (LEVELS - 1)
