@@ -65,6 +65,8 @@ _PERSON = frozenset({"patient", "pat", "case", "subject", "sub", "person"})
 """Words that with a number stand for one person (`case12`)."""
 _SHORT = frozenset({"hc", "nc", "cn", "no"})
 """Words of two Latin letters that are shown all the same; others may be initials."""
+_TWO_MEANINGS = frozenset({"nao"})
+"""Words that mean opposite things in two languages: `nao` is "not" in Portuguese, and "brain" in Chinese."""
 _NAMES_TOO = frozenset({"bu", "fei", "liu", "nie", "norma", "sana", "wei", "wu", "zhong"})
 """Words that are names of persons as well: alone they are not shown."""
 _SENSES: dict[str, set[Sense]] = {}
@@ -96,6 +98,8 @@ def nearest_class(name: str) -> str | None:
     names = words and all(word in _NAMES_TOO or _may_be_initials(word) for word in words)
     if names or (numbers and _PERSON.intersection(words)):
         return None
+    if _TWO_MEANINGS.intersection(words):
+        return ""
     return _meaning(set[Sense]().union(*(_SENSES[word] for word in words)))
 
 

@@ -21,7 +21,7 @@ from medtl.dicom.scan import Contents, Refused, SeriesFiles, decode_series, name
 from medtl.masks import is_mask
 from medtl.nifti import is_volume, read_volume
 from medtl.scanners import scanner_of_header
-from shared.data.layouts import COLUMNS, normal_path
+from shared.data.layouts import COLUMNS, left_out, normal_path
 from shared.data.layouts.table import TABLE_NAMES, read_table
 from shared.errors import DataError, InputRefused
 from shared.io.archives import (
@@ -100,7 +100,9 @@ def _read_container(path: Path) -> Iterator[Item]:
     except DataError as error:
         yield Item(name, refusal=str(error))
         return
-    yield from _read_contents(name, _scan(sources))
+    contents = _scan(sources)
+    for item in _read_contents(name, contents):
+        yield item if item.refusal else replace(item, notes=(*item.notes, *contents.notes))
 
 
 def _read_dicomdir(name: str, listed: Sequence[str | None]) -> Iterator[Item]:
@@ -121,6 +123,7 @@ def _scan(sources: Sequence[str]) -> Contents:
     wanted = [source for source in sources if source not in masks and not is_side_file(source, SIDE_FILES)]
     contents = scan(wanted, _kind)
     contents.passed_over += len(sources) - len(wanted)
+    contents.notes = left_out(sum(source in masks for source in sources), "masks by their names or a table")
     return contents
 
 
