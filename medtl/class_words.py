@@ -55,10 +55,10 @@ _WORDS: dict[Sense, str] = {
     "imgs picture pictures photo photos bild bilder data dataset datasets set file files folder scan "
     "scans slice slices mri mr mrt irm rm rmn ct t1 t2 t1c t1ce t1w t2w flair dwi axial coronal sagittal "
     "weighted jpg png dicom nifti dcm br35h brats rcnn figshare kaggle cheng navoneel sartaj new all full "
-    "final clean cleaned cropped resized processed preprocessed raw original originals train training "
-    "test testing val valid validation tr ts sinif klass klasa lei zu grp low high ii iii iv abscess "
-    "stroke infarct haemorrhage hemorrhage bleeding cyst oedema edema atrophy dementia sclerosis "
-    "alzheimer",
+    "final clean cleaned cropped resized processed preprocessed raw original originals archive download "
+    "downloads collection train training test testing val valid validation tr ts sinif klass klasa lei zu "
+    "grp low high ii iii iv abscess stroke infarct haemorrhage hemorrhage bleeding cyst oedema edema "
+    "atrophy dementia sclerosis alzheimer",
 }
 KINDS: tuple[Sense, ...] = ("glioma", "meningioma", "pituitary", "metastasis")
 _PERSON = frozenset({"patient", "pat", "case", "subject", "sub", "person"})

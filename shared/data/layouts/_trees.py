@@ -56,11 +56,15 @@ def read_tree(listing: Listing, search: Search) -> Tree:
 def folders_of(name: str, search: Search) -> tuple[str, ...]:
     """Returns the folders above an image from the top, without those that say nothing (`images`, `data`).
 
+    A split within the same split counts once (`Training/Training`).
+
     Args:
         name: File name with slashes.
         search: What the application looks for; a folder of a class counts, whatever it is called.
     """
-    return tuple(folder for folder in name.split("/")[:-1] if search.is_class(folder) or not is_neutral(folder))
+    folders = [folder for folder in name.split("/")[:-1] if search.is_class(folder) or not is_neutral(folder)]
+    above = [None, *map(split_name, folders)]
+    return tuple(folder for folder, over in zip(folders, above, strict=False) if not over or split_name(folder) != over)
 
 
 def sub_path_advice(listing: Listing, folder: str, names: Iterable[str], search: Search) -> str:
@@ -79,9 +83,10 @@ def sub_path_advice(listing: Listing, folder: str, names: Iterable[str], search:
     words = sorted(
         base for base in bases if is_neutral(base) or is_augmented(f"{base}/x") or shown_names([base], search)
     )
-    begin = "unpack the zip and give" if is_zip(listing.root) else "give"
+    zipped = is_zip(listing.root)
+    begin = "unpack the zip and give" if zipped else "give"
     if words:
-        paths = ", or ".join(str(listing.root / folder / base) for base in words[:3])
+        paths = ", or ".join(folder + base if zipped else str(listing.root / folder / base) for base in words[:3])
         return f"{begin} one tree alone: {paths}"
     return f"{begin} the path of one of the folders that hold folders by class"
 

@@ -22,6 +22,7 @@ MASKED = replace(SEARCH, is_mask=lambda name: "mask" in name)
         "{split}/images/{name}",
         "images/{split}/{name}",
         "x/archive (1)/{split}/{name}",
+        "{split}/{split}/{name}",
         "{split}/{name}/images",
     ],
 )
