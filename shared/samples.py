@@ -30,7 +30,7 @@ class Meanings:
     """
 
     classes: Mapping[str, str] = field(default_factory=dict)
-    folders_above: Literal["sites", "patients"] | None = None
+    folders_above: Literal["domains", "groups"] | None = None
 
     @property
     def keys(self) -> frozenset[str]:

@@ -143,10 +143,11 @@ class DataSection(Section):
         description="what folders or labels mean that the application does not know, as name: class (in any spelling "
         "that it knows), or name: leave_out for images to leave out",
     )
-    folders_above: Literal["sites", "patients"] | None = Field(
+    folders_above: Literal["domains", "groups"] | None = Field(
         None,
-        description="what the folders above those of the classes are; sites: each is a domain under its name; "
-        "patients: each is a group that no split divides, and its name is written nowhere; null: there are none",
+        description="what the folders above those of the classes are; domains: each is a domain (site, scanner) "
+        "under its name; groups: each is a group (patient, writer) that no split divides, and its name is written "
+        "nowhere; null: there are none",
     )
     domains: tuple[str, ...] = Field(
         (), description="names of the domains (scanners, collections) whose images are used; empty: all"

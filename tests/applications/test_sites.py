@@ -36,7 +36,7 @@ def _packed(root: Path) -> Path:
 
 
 def _load(task: Task, source: Path) -> Dataset:
-    return task.load(source, options=task.default_options, meanings=Meanings(folders_above="sites"))
+    return task.load(source, options=task.default_options, meanings=Meanings(folders_above="domains"))
 
 
 @pytest.mark.parametrize(("task", "folders"), CASES)
@@ -56,7 +56,7 @@ def test_sites_become_domains_in_a_folder_and_in_a_zip(
     assert len(plain.samples) == 4
     assert [one.id for one in plain.samples] == [one.id for one in zipped.samples]
     assert plain.fingerprint == zipped.fingerprint
-    assert any("The 2 folders above those of the classes are sites" in note for note in plain.notes)
+    assert any("The 2 folders above those of the classes are domains" in note for note in plain.notes)
 
 
 @pytest.mark.parametrize(("task", "folders"), CASES)

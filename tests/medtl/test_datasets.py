@@ -116,7 +116,7 @@ def test_the_folder_of_a_site_stands_against_the_scanner_in_the_tags(tmp_path: P
     for site in ("north", "south"):
         for name in ("yes", "no"):
             dicom(tmp_path / site / name / "IM0001", patient=f"{site} {name}")
-    samples = load(tmp_path, {}, meanings=Meanings(folders_above="sites")).samples
+    samples = load(tmp_path, {}, meanings=Meanings(folders_above="domains")).samples
     assert {s.domain for s in samples} == {"north", "south"}
     assert len({s.group for s in samples}) == 4
 

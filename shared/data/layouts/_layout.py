@@ -109,7 +109,7 @@ class Listing:
     files: Mapping[str, str]
     given_file: str | None = None
     unlabelled: bool = False
-    folders_above: Literal["sites", "patients"] | None = None
+    folders_above: Literal["domains", "groups"] | None = None
 
     @classmethod
     def of(cls, source: Path, *, unlabelled: bool = False) -> Listing:

@@ -52,9 +52,10 @@ def recognise(listing: Listing, search: Search) -> Layout | None:
     above = list(dict.fromkeys(folders[shapes[folders].index("site")] for folders in places.values()))
     if len(above) > 1 and listing.folders_above is None:
         raise MeaningError(
-            f"{listing.root.name} has {len(above)} folders above those of the classes, which may be sites or patients; "
-            "their names are not shown here. Say which: data.folders_above=sites makes each a domain under its name, "
-            "data.folders_above=patients keeps the images of each in one split and writes its name nowhere"
+            f"{listing.root.name} has {len(above)} folders above those of the classes, which may be sites or persons; "
+            "their names are not shown here. Say which: data.folders_above=domains makes each a domain (site, scanner) "
+            "under its name, data.folders_above=groups makes each a group (patient, writer) that no split divides and "
+            "whose name is written nowhere"
         )
     entries = _entries(places, shapes, above, listing.folders_above)
     others = left_out(len(listing.files) - len(entries) - tree.passed_over, "no image in a folder above a class")
@@ -112,7 +113,7 @@ def _entries(
         split = folders[shape.index("split")] if "split" in shape else ""
         number = above.index(folder) + 1
         # A folder below that of the class may have a patient's name too, so the place ends at the class.
-        home = f"{folders[at]} of {folder if what == 'sites' else f'folder {number}'}"
+        home = f"{folders[at]} of {folder if what == 'domains' else f'folder {number}'}"
         numbers[f"{split}/{home}"] += 1
         entries.append(
             ImageEntry(
@@ -120,8 +121,8 @@ def _entries(
                 path=name,
                 label=folders[at],
                 split=split_name(split) or "",
-                group=folder if what == "patients" else "",
-                domain=folder if what == "sites" else "",
+                group=folder if what == "groups" else "",
+                domain=folder if what == "domains" else "",
                 folders=folders[at:],
             )
         )

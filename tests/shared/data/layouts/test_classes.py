@@ -71,7 +71,7 @@ def test_letters_that_are_stored_as_two_are_one() -> None:
 
 def test_a_folder_that_is_told_counts_as_a_class_within_sites_and_below_a_wrapping_folder(tmp_path: Path) -> None:
     tree = fill(tmp_path / "sites", "north/x/1.png", "south/x/1.png")
-    told = Meanings({"x": "a"}, "sites")
+    told = Meanings({"x": "a"}, "domains")
     assert {(entry.domain, entry.label) for entry in find_layout(tree, ASKING, meanings=told).entries} == {
         ("north", "a"),
         ("south", "a"),

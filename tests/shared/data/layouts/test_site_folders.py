@@ -13,7 +13,7 @@ from shared.errors import DataError, MeaningError
 from shared.samples import Meanings
 from tests.shared.data.layouts.trees import SEARCH, fill, packed
 
-SITES, PATIENTS = Meanings(folders_above="sites"), Meanings(folders_above="patients")
+SITES, PATIENTS = Meanings(folders_above="domains"), Meanings(folders_above="groups")
 
 
 def _said(layout: Layout) -> list[tuple[str, str, str]]:
@@ -37,7 +37,7 @@ def test_folder_of_the_site_is_the_domain_in_a_folder_and_in_a_zip(tmp_path: Pat
         assert layout.entries[3].place == "file 2 (by name) in a of south"
         assert layout.used == {"data.folders_above"}
         assert layout.notes == (
-            "The 2 folders above those of the classes are sites, as data.folders_above says.",
+            "The 2 folders above those of the classes are domains, as data.folders_above says.",
             "2 files that are no image in a folder above a class were left out.",
         )
 
@@ -91,7 +91,7 @@ def test_folders_below_the_class_are_kept_and_not_named_in_messages(tmp_path: Pa
 def test_folders_that_may_be_sites_or_patients_are_a_question_and_not_named(
     tmp_path: Path, names: tuple[str, ...]
 ) -> None:
-    with pytest.raises(MeaningError, match=r"data\.folders_above=sites makes each a domain") as fault:
+    with pytest.raises(MeaningError, match=r"data\.folders_above=domains makes each a domain") as fault:
         find_layout(fill(tmp_path / "root", *names), SEARCH)
     assert f"has {len({name.split('/')[0] for name in names})} folders" in str(fault.value)
     assert not any(name in str(fault.value) for name in ("smith", "doe", "p7"))
