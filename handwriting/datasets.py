@@ -1,11 +1,11 @@
 """From the layouts in which people keep character images to samples; and the pixels of one sample.
 
-The layout is recognised (`shared.data.layouts`), in a folder or a `.zip`, below at most one wrapping folder:
+The layout is recognised (`shared.data.layouts`), in a folder or a `.zip`, below folders that wrap it all:
 
 - DHCD as UCI ships it: Train and Test, in them a folder for each class (`character_1_ka`, `digit_0`);
 - NHCD: `consonants`, `numerals` and `vowels`, in them numbered classes; a file name begins with its writer (`001_`);
 - any folders by class, with or without Training and Testing above them;
-- folders by site, in each folders by class or NHCD's; the site is the domain;
+- folders by site or writer, in each folders by class or NHCD's; the configuration says which of the two they are;
 - a tree with `labels.csv` or `manifest.csv`, or such a table given by its own path, file names relative to it.
 
 Columns of a table: path (or image), label, and where known group (or writer), domain, split, and auxiliary labels under
@@ -40,7 +40,7 @@ from shared.data.pseudonyms import Pseudonymiser
 from shared.errors import DataError
 from shared.io.archives import faults_error, hash_sources, naming, read_source
 from shared.io.pictures import is_picture, read_picture
-from shared.samples import UNKNOWN_DOMAIN, Dataset, Sample
+from shared.samples import NO_MEANINGS, UNKNOWN_DOMAIN, Dataset, Meanings, Sample
 
 SYNTHETIC_MARK = "glyphs.json"
 
@@ -54,16 +54,20 @@ SEARCH = Search(
     is_image=is_picture,
     is_class=_is_class_name,
     example="character_1_ka/, digit_0/",
+    classes=tuple(labels.CHARACTERS),
 )
 
 
-def load(source: Path, options: Mapping[str, Any], *, unlabelled: bool = False) -> Dataset:
+def load(
+    source: Path, options: Mapping[str, Any], *, unlabelled: bool = False, meanings: Meanings = NO_MEANINGS
+) -> Dataset:
     """Finds the samples in a folder, zip or table; decodes no pixel.
 
     Args:
         source: The folder, `.zip`, or CSV table.
         options: Preprocessing options, the fields of `handwriting.settings.Settings`.
         unlabelled: Whether all images count, and labels are not read; blocks are then not known either.
+        meanings: What the configuration says of folders and labels.
 
     Returns:
         The samples, their classes in the order of a network's outputs, and notes for the user.
@@ -71,9 +75,10 @@ def load(source: Path, options: Mapping[str, Any], *, unlabelled: bool = False) 
     Raises:
         DataError: No layout is recognised, or something is missing or contradictory; all faults are counted.
         ConfigError: An option is unknown or its value is not allowed.
+        MeaningError: It is not said what folders above those of the classes are.
     """
     settings = Settings.of(options)
-    layout = find_layout(source, SEARCH, unlabelled=unlabelled)
+    layout = find_layout(source, SEARCH, unlabelled=unlabelled, meanings=meanings)
     _refuse_nested(layout.entries)
     pseudonym = Pseudonymiser.of_this_user()
     samples = collect(layout, lambda entry: [_sample(entry, layout, pseudonym)])
@@ -91,6 +96,7 @@ def load(source: Path, options: Mapping[str, Any], *, unlabelled: bool = False) 
         content_hash=hash_sources(sample.source for sample in samples),
         synthetic=mark is not None,
         notes=(*layout.notes, *notes),
+        used=layout.used,
     )
 
 
@@ -111,7 +117,7 @@ def _sample(entry: ImageEntry, layout: Layout, pseudonym: Pseudonymiser) -> Samp
         DataError: The entry is inconsistent, for example has an empty label.
     """
     source = layout.file(entry.path)
-    is_nhcd = bool(entry.folders) and labels.is_nhcd_family(entry.folders[0])
+    is_nhcd = bool(entry.folders) and labels.is_nhcd_family(entry.label)
     writer = entry.group or (entry.within_domain(_nhcd_writer(entry.path)) if is_nhcd else "")
     collection = "nhcd" if is_nhcd else "dhcd" if entry.folders and labels.dhcd_label(entry.label) else UNKNOWN_DOMAIN
     return Sample(
@@ -164,7 +170,11 @@ def _refuse_nested(entries: Iterable[ImageEntry]) -> None:
     for folders in {entry.folders for entry in entries if entry.folders}:
         family = labels.is_nhcd_family(folders[0])
         if len(folders) != (2 if family else 1) or (family and labels.nhcd_label(*folders) is None):
-            faults[folders] = f"{'/'.join(folders)} is not a folder of one class"
+            # a folder below, and one of no known class, may have the name of a writer
+            home = folders[0] if _is_class_name(folders[0]) else "a folder of no known class"
+            faults[folders] = (
+                f"within {home} lies another folder" if len(folders) > 1 else f"{home} holds images itself"
+            )
     if faults:
         raise faults_error(
             "folders fit no layout; give the folder right above the classes", [faults[key] for key in sorted(faults)]

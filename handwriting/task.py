@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from handwriting import labels
 from handwriting.labels import CHARACTERS
 from handwriting.settings import Settings
-from shared.samples import UNKNOWN_DOMAIN, Dataset, Sample
+from shared.samples import NO_MEANINGS, UNKNOWN_DOMAIN, Dataset, Meanings, Sample
 from shared.task import Image, Item, Preprocessing, Task
 
 if TYPE_CHECKING:
@@ -31,13 +31,16 @@ class HandwritingTask:
     default_options: Mapping[str, Any] = Settings.defaults()
     augmentations: tuple[str, ...] = ("usual",)
 
-    def load(self, source: Path, *, options: Mapping[str, Any], unlabelled: bool = False) -> Dataset:
+    def load(
+        self, source: Path, *, options: Mapping[str, Any], unlabelled: bool = False, meanings: Meanings = NO_MEANINGS
+    ) -> Dataset:
         """Finds the samples in a folder, zip or table of images; decodes no pixel.
 
         Args:
             source: The folder, `.zip`, or CSV table.
             options: Preprocessing options, the fields of `handwriting.settings.Settings`.
             unlabelled: Whether all images count, and labels are not read; the samples then have none.
+            meanings: What the configuration says of folders and labels.
 
         Returns:
             The samples, their classes in the order of a network's outputs, and notes for the user.
@@ -45,10 +48,11 @@ class HandwritingTask:
         Raises:
             DataError: No layout is recognised, or something is missing or contradictory.
             ConfigError: An option is unknown, or its value is not allowed.
+            MeaningError: It is not said what folders above those of the classes are.
         """
         from handwriting import datasets
 
-        return datasets.load(source, options, unlabelled=unlabelled)
+        return datasets.load(source, options, unlabelled=unlabelled, meanings=meanings)
 
     def synthetic_domains(self) -> tuple[str, ...]:
         """Names the domains of `synthetic_dataset`: one, that of images whose origin is not stated."""

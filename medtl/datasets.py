@@ -1,9 +1,9 @@
 """From the layouts in which people keep brain MRI to samples; and the pixels of one sample.
 
-The layout is recognised (`shared.data.layouts`), in a folder or a `.zip`, below at most one wrapping folder:
+The layout is recognised (`shared.data.layouts`), in a folder or a `.zip`, below folders that wrap it all:
 
 - folders by class, with or without Training and Testing above them: PNG, JPEG, TIFF, BMP or DICOM files;
-- folders by site, in each folders by class; the site is the domain;
+- folders by site or patient, in each folders by class; the configuration says which of the two they are;
 - a tree with `labels.csv`: DICOM files, pictures, NIfTI volumes;
 - such a table given by its own path, file names relative to it.
 
@@ -29,9 +29,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medtl import labels
+from medtl.class_words import nearest_class
 from medtl.dicom.reader import read_dicom, read_header
 from medtl.dicom.rules import check_suitable
 from medtl.dicom.view import View, view_of
+from medtl.masks import is_mask
 from medtl.measured import GROUND, measured
 from medtl.nifti import Pixels, is_volume, read_placement, read_volume
 from medtl.scanners import scanner_name, scanner_of_header
@@ -53,7 +55,7 @@ from shared.data.pseudonyms import Pseudonymiser
 from shared.errors import DataError, InputRefused
 from shared.io.archives import faults_error, hash_sources, naming, read_source
 from shared.io.pictures import is_picture, read_picture
-from shared.samples import UNKNOWN_DOMAIN, Dataset, Sample
+from shared.samples import NO_MEANINGS, UNKNOWN_DOMAIN, Dataset, Meanings, Sample
 from shared.task import Preprocessing
 
 SYNTHETIC_MARK = "phantom.json"
@@ -80,13 +82,6 @@ def _may_be_image(name: str) -> bool:
     return is_picture(name) or is_volume(name) or suffix in ("", ".dcm", ".dicom", ".ima") or suffix[1:].isdigit()
 
 
-def _is_class_name(folder: str) -> bool:
-    try:
-        return labels.is_known(labels.canonical(folder))
-    except DataError:
-        return False
-
-
 SEARCH = Search(
     columns=COLUMNS
     | {
@@ -96,18 +91,24 @@ SEARCH = Search(
         "slice": ("slice", "frame"),
     },
     is_image=_may_be_image,
-    is_class=_is_class_name,
+    is_class=labels.is_known,
     example="glioma/, no_tumour/",
+    classes=labels.KNOWN_CLASSES,
+    nearest=nearest_class,
+    is_mask=is_mask,
 )
 
 
-def load(source: Path, options: Mapping[str, Any], *, unlabelled: bool = False) -> Dataset:
+def load(
+    source: Path, options: Mapping[str, Any], *, unlabelled: bool = False, meanings: Meanings = NO_MEANINGS
+) -> Dataset:
     """Finds the samples in a folder, zip or table; reads headers, and no pixels.
 
     Args:
         source: The folder, `.zip`, or CSV table.
         options: Preprocessing options, the fields of `medtl.settings.Settings`.
         unlabelled: Whether all images count, and labels are not read; the samples then have none.
+        meanings: What the configuration says of folders and labels that medtl does not know.
 
     Returns:
         The samples, their classes in the order of a network's outputs, and notes for the user.
@@ -115,14 +116,15 @@ def load(source: Path, options: Mapping[str, Any], *, unlabelled: bool = False) 
     Raises:
         DataError: No layout is recognised, or something is missing or contradictory; all faults are counted.
         ConfigError: An option is unknown or its value is not allowed.
+        MeaningError: A folder or label is not known, and `meanings` does not say what it is.
     """
     settings = Settings.of(options)
-    layout = find_layout(source, SEARCH, unlabelled=unlabelled)
+    layout = find_layout(source, SEARCH, unlabelled=unlabelled, meanings=meanings)
     _refuse_nested_classes(layout.entries)
     pseudonym = Pseudonymiser.of_this_user()
     counts = Counter[str]()
     samples = collect(layout, lambda entry: _samples(entry, layout, pseudonym, counts))
-    notes = [*layout.notes, *(text.format(count=count) for text, count in counts.items()), *_unknown_classes(samples)]
+    notes = [*layout.notes, *(text.format(count=count) for text, count in counts.items())]
     if settings.labels == "binary" and not unlabelled:
         samples = [_without_type(sample) for sample in samples]
     masks = dict.fromkeys(sample.mask for sample in samples if sample.mask)
@@ -132,6 +134,7 @@ def load(source: Path, options: Mapping[str, Any], *, unlabelled: bool = False) 
         content_hash=hash_sources([*dict.fromkeys(sample.source for sample in samples), *masks]),
         synthetic=synthetic_mark(layout, SYNTHETIC_MARK) is not None,
         notes=tuple(notes),
+        used=layout.used,
     )
 
 
@@ -233,7 +236,7 @@ def _refuse_nested_classes(entries: Sequence[ImageEntry]) -> None:
     faults = {}
     for entry in entries:
         for folder in entry.folders[1:]:
-            if folder != entry.label and (split_name(folder) or _is_class_name(folder)):
+            if folder != entry.label and (split_name(folder) or labels.is_known(folder)):
                 faults[entry.label, folder] = f"folder {folder} lies within what looks like the class {entry.label}"
     if faults:
         raise faults_error("folders contradict each other; give the folder right above the classes", [*faults.values()])
@@ -334,8 +337,3 @@ def _note_contradictions(entry: ImageEntry, origin: _Origin, notes: Counter[str]
     claimed = set(scanner_name(entry.cell("scanner")).split())
     if claimed and origin.scanner and not entry.domain and not claimed & set(origin.scanner.split()):
         notes["{count} files carry another scanner than the table says; the files were believed."] += 1
-
-
-def _unknown_classes(samples: Sequence[Sample]) -> list[str]:
-    unknown = sorted({sample.label for sample in samples if sample.label and not labels.is_known(sample.label)})
-    return [f"Class {name!r} is not one that medtl knows; it counts as tumour." for name in unknown]

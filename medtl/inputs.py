@@ -19,11 +19,12 @@ from medtl.dicom.reader import read_file_ids, read_header, untrusted_decoding
 from medtl.dicom.rules import MEDIA_DIRECTORY
 from medtl.dicom.scan import Contents, Refused, SeriesFiles, decode_series, name_series, resolve_file_ids, scan
 from medtl.dicom.view import View
+from medtl.masks import is_mask
 from medtl.measured import GROUND, measured
 from medtl.nifti import is_volume, read_volume
 from medtl.noise import is_noise
 from medtl.scanners import scanner_of_header
-from shared.data.layouts import COLUMNS, normal_path
+from shared.data.layouts import COLUMNS, left_out, normal_path
 from shared.data.layouts.table import TABLE_NAMES, read_table
 from shared.errors import DataError, InputRefused
 from shared.io.archives import (
@@ -77,6 +78,9 @@ def _read_path(path: Path) -> Iterator[Item]:
         yield from _read_container(path)
         return
     name = str(path)
+    if is_mask(path.name):
+        yield Item(name, refusal="is a mask by its name, a drawing of a finding; give the scan that it was drawn on")
+        return
     try:
         data = read_source(name)
         is_directory = _is_dicom(data) and read_header(data).sop_class == MEDIA_DIRECTORY
@@ -101,7 +105,9 @@ def _read_container(path: Path) -> Iterator[Item]:
     except DataError as error:
         yield Item(name, refusal=str(error))
         return
-    yield from _read_contents(name, _scan(sources))
+    contents = _scan(sources)
+    for item in _read_contents(name, contents):
+        yield item if item.refusal else replace(item, notes=(*item.notes, *contents.notes))
 
 
 def _read_dicomdir(name: str, listed: Sequence[str | None]) -> Iterator[Item]:
@@ -122,18 +128,24 @@ def _scan(sources: Sequence[str]) -> Contents:
     wanted = [source for source in sources if source not in masks and not is_side_file(source, SIDE_FILES)]
     contents = scan(wanted, _kind)
     contents.passed_over += len(sources) - len(wanted)
+    contents.notes = left_out(sum(source in masks for source in sources), "masks by their names or a table")
     return contents
 
 
 def _masks(sources: Sequence[str]) -> set[str]:
-    """The files that a `labels.csv` among them names as masks: drawings of findings, and no scans to be judged."""
-    masks = set()
+    """The files that are masks by their names, or by a `labels.csv` among them: drawings of findings, and no scans."""
+    masks = {source for source in sources if is_mask(_below_folder(source))}
     for table in (source for source in sources if PurePosixPath(source).name in TABLE_NAMES):
         with suppress(DataError):
             rows = read_table(read_source(table), COLUMNS | {"mask": ("mask",)})
             folder = table.removesuffix(PurePosixPath(table).name)
             masks |= {folder + normal_path(row.cell("mask")) for row in rows if row.cell("mask")}
     return masks
+
+
+def _below_folder(source: str) -> str:
+    """The name of a file with the folder that it lies in; folders above may be called anything."""
+    return "/".join(PurePosixPath(source.rpartition(SEPARATOR)[2]).parts[-2:])
 
 
 def _read_contents(name: str, contents: Contents) -> Iterator[Item]:

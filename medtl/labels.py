@@ -1,8 +1,8 @@
 """Class names of brain-MRI tumour data, and which of them must not be missed.
 
-Collections spell the same few classes in many ways. They are brought to one spelling here, and only here. A class that
-is not in the table keeps its own name and counts as tumour: to take an unknown finding for healthy is the mistake
-that harms, so healthy is only what is known to be healthy.
+Collections spell the same few classes in many ways. They are brought to one spelling here, and only here. The table has
+spellings that can mean one thing only; what is not in it is neither healthy nor a tumour, but a question to the person
+whose data they are (`shared.data.layouts`), for a tumour taken for healthy is the mistake that harms.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ KNOWN_CLASSES = (NO_TUMOUR, "glioma", "meningioma", "pituitary", "metastasis", T
 """The classes medtl knows, in the order of a network's outputs."""
 
 _SPELLINGS = {
-    NO_TUMOUR: "no none negative healthy normal control notumor notumour no_tumor without_tumor without_tumour",
-    TUMOUR: "yes positive tumor tumors tumours brain_tumor brain_tumour with_tumor with_tumour",
+    NO_TUMOUR: "no none negative healthy normal control notumor notumour no_tumor without_tumor without_tumour "
+    "no_tumors no_tumours no_brain_tumor no_brain_tumour without_brain_tumor without_brain_tumour",
+    TUMOUR: "yes positive tumor tumors tumours brain_tumor brain_tumour brain_tumors brain_tumours "
+    "with_tumor with_tumour",
     "glioma": "gliomas glioma_tumor glioma_tumour",
     "meningioma": "meningiomas meningioma_tumor meningioma_tumour",
     "pituitary": "pituitary_tumor pituitary_tumour pituitary_adenoma",
@@ -45,31 +47,34 @@ def canonical(name: str) -> str:
 
 
 def is_known(name: str) -> bool:
-    """Says whether a class is one of `KNOWN_CLASSES`.
-
-    Args:
-        name: Name of the class in the spelling of `canonical`; other spellings are not known.
-    """
-    return name in KNOWN_CLASSES
+    """Says whether a name is that of one of `KNOWN_CLASSES`, in any spelling that the table has."""
+    try:
+        return canonical(name) in KNOWN_CLASSES
+    except DataError:
+        return False
 
 
 def is_positive(label: str) -> bool:
-    """Says whether a class counts as tumour; every class but `no_tumour` does, an unknown one too.
+    """Says whether a class counts as tumour; every known class but `no_tumour` does.
 
     Args:
         label: Name of the class, in any spelling that `canonical` takes.
 
     Raises:
-        DataError: The name is empty or only a number.
+        DataError: The name is none of `KNOWN_CLASSES`, so whether it is a tumour is not known.
     """
+    if not is_known(label):
+        raise DataError(
+            f"whether class {label!r} is a tumour is not known; known classes are {', '.join(KNOWN_CLASSES)}"
+        )
     return canonical(label) != NO_TUMOUR
 
 
 def binary(label: str) -> str:
-    """Reduces a class, in any spelling, to `tumour` or `no_tumour`; an unknown one is `tumour`.
+    """Reduces a class, in any spelling, to `tumour` or `no_tumour`.
 
     Raises:
-        DataError: The name is empty or only a number.
+        DataError: The name is none of `KNOWN_CLASSES`.
     """
     return TUMOUR if is_positive(label) else NO_TUMOUR
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from medtl import labels
 from medtl.settings import Settings
-from shared.samples import UNKNOWN_DOMAIN, Dataset, Sample
+from shared.samples import NO_MEANINGS, UNKNOWN_DOMAIN, Dataset, Meanings, Sample
 from shared.task import Image, Item, Preprocessing, Task
 
 if TYPE_CHECKING:
@@ -31,13 +31,16 @@ class MedtlTask:
     default_options: Mapping[str, Any] = Settings.defaults()
     augmentations: tuple[str, ...] = ("usual", "mri_physics")
 
-    def load(self, source: Path, *, options: Mapping[str, Any], unlabelled: bool = False) -> Dataset:
+    def load(
+        self, source: Path, *, options: Mapping[str, Any], unlabelled: bool = False, meanings: Meanings = NO_MEANINGS
+    ) -> Dataset:
         """Finds the samples in a folder, zip or table of images; reads headers, and no pixels.
 
         Args:
             source: The folder, `.zip`, or CSV table.
             options: Preprocessing options, the fields of `medtl.settings.Settings`.
             unlabelled: Whether all images count, and labels are not read; the samples then have none.
+            meanings: What the configuration says of folders and labels that medtl does not know.
 
         Returns:
             The samples, their classes in the order of a network's outputs, and notes for the user.
@@ -45,10 +48,11 @@ class MedtlTask:
         Raises:
             DataError: No layout is recognised, or something is missing or contradictory.
             ConfigError: An option is unknown, or its value is not allowed.
+            MeaningError: A folder or label is not known, and `meanings` does not say what it is.
         """
         from medtl import datasets
 
-        return datasets.load(source, options, unlabelled=unlabelled)
+        return datasets.load(source, options, unlabelled=unlabelled, meanings=meanings)
 
     def synthetic_domains(self) -> tuple[str, ...]:
         """Names the domains of `synthetic_dataset`: its scanners, as `manufacturer model` in lower case."""
@@ -72,13 +76,13 @@ class MedtlTask:
         return phantom.synthetic_dataset(root, progress)
 
     def is_positive(self, label: str) -> bool:
-        """Says whether a class counts as tumour; every class but `no_tumour` does, an unknown one too.
+        """Says whether a class counts as tumour; every known class but `no_tumour` does.
 
         Args:
             label: Name of the class, in any spelling that `canonical` takes.
 
         Raises:
-            DataError: The name is empty or only a number.
+            DataError: The class is none that medtl knows, so whether it is a tumour is not known.
         """
         return labels.is_positive(label)
 
@@ -93,8 +97,7 @@ class MedtlTask:
     def canonical(self, name: str) -> str:
         """Brings the name of a class to its one spelling: `notumor` and `healthy` become `no_tumour`.
 
-        An unknown name comes back in lower case, with blanks and hyphens as underscores. `is_positive` takes it for a
-        tumour.
+        An unknown name comes back in lower case, with blanks and hyphens as underscores; `is_positive` refuses it.
 
         Raises:
             DataError: The name is empty or only a number.

@@ -15,6 +15,10 @@ class ConfigError(MedtlError):
     """A configuration has faults, or does not fit the data, the folder or the machine."""
 
 
+class MeaningError(ConfigError):
+    """The data hold folders or labels that are not known, and the configuration does not say what they mean."""
+
+
 class UsageError(MedtlError):
     """A command was given arguments that it cannot carry out, such as a path that does not exist."""
 

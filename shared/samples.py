@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -14,6 +14,33 @@ if TYPE_CHECKING:
 
 SPLITS = ("train", "validation", "test")
 UNKNOWN_DOMAIN = "unknown"
+
+
+LEAVE_OUT = "leave_out"
+"""What `Meanings.classes` says of a class whose images are left out."""
+
+
+@dataclass(frozen=True)
+class Meanings:
+    """The meanings of folders and labels that an application does not know, as the configuration states them.
+
+    Attributes:
+        classes: By the name of a folder or label as it is found: the class that it means, or `LEAVE_OUT`.
+        folders_above: What the folders above those of the classes are; None: the configuration does not say.
+    """
+
+    classes: Mapping[str, str] = field(default_factory=dict)
+    folders_above: Literal["domains", "groups"] | None = None
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """The keys of the configuration that state them (`data.classes.pred`)."""
+        above = {"data.folders_above"} if self.folders_above else set[str]()
+        return frozenset({f"data.classes.{name}" for name in self.classes} | above)
+
+
+NO_MEANINGS = Meanings()
+"""The configuration says nothing: what the application does not know is a question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +140,7 @@ class Dataset:
         content_hash: Hash over the bytes of all sources, for the keys of caches.
         synthetic: Whether the images were made by a program; every report then says so.
         notes: Sentences that reports must show (what was skipped and why), without identifiers.
+        used: Those `Meanings.keys` that said something of these data.
     """
 
     samples: tuple[Sample, ...]
@@ -120,6 +148,7 @@ class Dataset:
     content_hash: str
     synthetic: bool = False
     notes: tuple[str, ...] = ()
+    used: frozenset[str] = frozenset()
 
     @property
     def fingerprint(self) -> str:

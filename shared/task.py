@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias
 
 from shared.errors import ConfigError
-from shared.samples import UNKNOWN_DOMAIN, Dataset, Sample
+from shared.samples import NO_MEANINGS, UNKNOWN_DOMAIN, Dataset, Meanings, Sample
 
 if TYPE_CHECKING:
     import numpy as np
@@ -122,19 +122,23 @@ class Task(Protocol):
     augmentations: tuple[str, ...]
     """Names of the kinds of augmentation that `augment` knows; the first is the default."""
 
-    def load(self, source: Path, *, options: Mapping[str, Any], unlabelled: bool = False) -> Dataset:
+    def load(
+        self, source: Path, *, options: Mapping[str, Any], unlabelled: bool = False, meanings: Meanings = NO_MEANINGS
+    ) -> Dataset:
         """Finds the samples in a folder, archive or manifest (no pixel is decoded).
 
         Args:
             source: The folder, zip or table.
             options: The application's own preprocessing options.
             unlabelled: Whether all images count, and labels are not read.
+            meanings: What the configuration says of folders and labels that the application does not know.
 
         Returns:
             All samples in a stable order, with their classes.
 
         Raises:
             DataError: The layout is not recognised, or a file is missing or contradictory.
+            MeaningError: There is a class, or a folder above the classes, that neither application nor `meanings` know.
         """
 
     def synthetic_domains(self) -> tuple[str, ...]:
@@ -159,6 +163,9 @@ class Task(Protocol):
 
         Args:
             label: Class name.
+
+        Raises:
+            DataError: The class is not known, so nothing says whether it is.
         """
 
     def auxiliary(self, sample: Sample) -> Mapping[str, str]:

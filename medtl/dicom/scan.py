@@ -76,10 +76,12 @@ class Contents:
     Attributes:
         entries: A series at its first file, a file that is no DICOM, or a damaged file; the last come last.
         passed_over: Number of files that need no answer.
+        notes: Warnings for the answer about each item.
     """
 
     entries: list[SeriesFiles | OtherFile | Refused] = field(default_factory=list)
     passed_over: int = 0
+    notes: tuple[str, ...] = ()
 
     def series(self) -> list[SeriesFiles]:
         """Lists the series among the entries, in their order; empty where there are none."""

@@ -48,6 +48,31 @@ def settings_of(config: Path | None, overrides: Sequence[str] | None) -> Config:
     return load_config(config, words)
 
 
+def settings_on(data: Path, overrides: Sequence[str] | None, allowed: Sequence[str]) -> Config:
+    """Makes the configuration of a command that is given its data as an argument, and few settings.
+
+    Args:
+        data: The dataset.
+        overrides: `key.sub=value` words of the command line; None: none.
+        allowed: Keys that may be set, each with all that is within it.
+
+    Raises:
+        UsageError: Another key is set.
+        ConfigError: A value is not allowed.
+    """
+    from shared.config.read import COMMAND_LINE, apply_override, validate
+    from shared.config.schema import Config
+
+    tree: dict[str, Any] = {}
+    for word in overrides or ():
+        key = word.partition("=")[0]
+        if not any(f"{key}.".startswith(f"{one}.") for one in allowed):
+            raise UsageError(f"{word!r}: this command takes no such setting; allowed are {', '.join(allowed)}")
+        apply_override(tree, word)
+    tree["data"] = {**tree.get("data", {}), "source": str(data)}
+    return validate(Config, tree, origin=COMMAND_LINE)
+
+
 def make_folder(out: Path | None) -> None:
     """Makes the folder for results, with those above it; one that exists stays as it is.
 

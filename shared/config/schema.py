@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from shared.samples import Meanings
 
 DEFAULT_SHARE = 0.2
 """Default share of the groups for validation, and default share for the test."""
@@ -136,6 +138,17 @@ class DataSection(Section):
         default_factory=dict,
         description="several datasets in place of source, as name: path; each one becomes the domain of that name",
     )
+    classes: dict[str, str] = Field(
+        default_factory=dict,
+        description="what folders or labels mean that the application does not know, as name: class (in any spelling "
+        "that it knows), or name: leave_out for images to leave out",
+    )
+    folders_above: Literal["domains", "groups"] | None = Field(
+        None,
+        description="what the folders above those of the classes are; domains: each is a domain (site, scanner) "
+        "under its name; groups: each is a group (patient, writer) that no split divides, and its name is written "
+        "nowhere; null: there are none",
+    )
     domains: tuple[str, ...] = Field(
         (), description="names of the domains (scanners, collections) whose images are used; empty: all"
     )
@@ -158,6 +171,11 @@ class DataSection(Section):
     )
 
     @property
+    def meanings(self) -> Meanings:
+        """What the section says of folders and labels that the application does not know."""
+        return Meanings(self.classes, self.folders_above)
+
+    @property
     def target_domain(self) -> str | None:
         """Name of the domain that training adapts to, or None where there is no target."""
         return None if self.target is None else self.target.domain
@@ -166,6 +184,16 @@ class DataSection(Section):
     def target_is_unlabelled(self) -> bool:
         """Whether there is a target domain, and its labels are absent."""
         return self.target is not None and self.target.labels == "absent"
+
+    @field_validator("classes", mode="before")
+    @classmethod
+    def _no_truth_values(cls, tree: Any) -> Any:
+        """Refuses `no` and `yes` without quotes, which YAML reads as false and true: which was meant is not guessed."""
+        if isinstance(tree, dict) and any(isinstance(one, bool) for pair in tree.items() for one in pair):
+            raise ValueError(
+                "YAML reads yes and no without quotes as true and false; put them in quotes, or write another spelling"
+            )
+        return tree
 
     @model_validator(mode="before")
     @classmethod

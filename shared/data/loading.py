@@ -6,13 +6,14 @@ import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from shared.config.schema import DataSection, GivenSplit, HeldOutSplit
-from shared.errors import ConfigError, DataError
+from shared.errors import ConfigError, DataError, MeaningError
 from shared.io.archives import require_paths
 from shared.progress import Progress
-from shared.samples import Dataset, Sample
-from shared.task import Preprocessing, Task
+from shared.samples import Dataset, Meanings, Sample
+from shared.task import Preprocessing, Task, positive_classes
 
 
 def require_data(section: DataSection) -> None:
@@ -43,15 +44,92 @@ def load_dataset(task: Task, section: DataSection, spec: Preprocessing, root: Pa
 
     Raises:
         DataError: No layout is recognised, or fewer than two classes are left to learn from.
-        ConfigError: A domain is asked for that the data do not have (of synthetic data, before they are made), or a
-            share of groups could not act.
+        MeaningError: A folder or label is not known, or no class is known to be without the positive event.
+        ConfigError: `data.classes` or `data.domains` names what the data do not have (of synthetic data, before they
+            are made), or a share of groups could not act.
     """
-    dataset = _load_all(task, section, spec, root, progress)
+    return as_asked(task, section, load_all(task, section, spec, root, progress))
+
+
+def load_all(task: Task, section: DataSection, spec: Preprocessing, root: Path, progress: Progress) -> Dataset:
+    """Finds all samples of a configuration's data: of its collections, its source, or the synthetic data.
+
+    The arguments are those of `load_dataset`.
+
+    Raises:
+        DataError: No layout is recognised.
+        MeaningError: A folder or label is not known, and the section does not say what it is.
+        ConfigError: The section speaks of a folder, label or domain that the data do not have.
+    """
+    if section.collections:
+        unlabelled = section.target_domain if section.target_is_unlabelled else None
+        sources = {name: Path(path) for name, path in section.collections.items()}
+        return joined(load_told(task, sources, section.meanings, spec.options, unlabelled))
+    if section.source:
+        return load_told(task, {"": Path(section.source)}, section.meanings, spec.options)[""]
+    require_domains(section, task.synthetic_domains())
+    made = task.synthetic_dataset(root, lambda done, total: progress("synthetic data", done, total, ""))
+    return load_told(task, {"": made}, section.meanings, spec.options)[""]
+
+
+def as_asked(task: Task, section: DataSection, dataset: Dataset) -> Dataset:
+    """Keeps of a dataset what a run is to learn from and be tested on, and refuses data that no run can learn from.
+
+    Args:
+        task: The application.
+        section: The `data` section of the configuration.
+        dataset: All samples of the data.
+
+    Returns:
+        The dataset with the samples that are asked for, and no others.
+
+    Raises:
+        DataError: Fewer than two classes are left to learn from.
+        MeaningError: No class is known to be without the positive event.
+        ConfigError: A domain is asked for that the data do not have, or a share of groups could not act.
+    """
     require_domains(section, {sample.domain for sample in dataset.samples})
-    kept = [_as_asked(sample, section) for sample in dataset.samples if _is_asked_for(sample, section)]
-    _refuse_single_class(section, kept)
+    kept = [_sample_as_asked(sample, section) for sample in dataset.samples if _is_asked_for(sample, section)]
+    _refuse_single_class(task, section, kept)
     _refuse_unused_shares(section, kept)
     return replace(dataset, samples=tuple(kept))
+
+
+def load_told(
+    task: Task,
+    sources: Mapping[str, Path],
+    meanings: Meanings,
+    options: Mapping[str, Any],
+    unlabelled: str | None = None,
+) -> dict[str, Dataset]:
+    """Loads datasets under what the configuration says of their folders and labels, all of which must be there.
+
+    Args:
+        task: The application.
+        sources: Folder, zip or table of each dataset, by name.
+        meanings: What folders and labels mean that the application does not know.
+        options: Preprocessing options of the application.
+        unlabelled: Name of the dataset whose labels are not read, if there is one.
+
+    Returns:
+        The datasets by name.
+
+    Raises:
+        DataError: A layout is not recognised.
+        MeaningError: A folder or label is not known, and `meanings` does not say what it is.
+        ConfigError: `meanings` speaks of something that is in none of the datasets.
+    """
+    found = {
+        name: task.load(path, options=options, unlabelled=name == unlabelled, meanings=meanings)
+        for name, path in sources.items()
+    }
+    idle = meanings.keys - frozenset[str]().union(*(dataset.used for dataset in found.values()))
+    if idle:
+        raise ConfigError(
+            f"{', '.join(sorted(idle))}: the data have no such folder or label, so it does nothing; leave it out, or "
+            "write the name as it is found"
+        )
+    return found
 
 
 def require_domains(section: DataSection, known: Collection[str]) -> None:
@@ -107,24 +185,8 @@ def joined(collections: Mapping[str, Dataset]) -> Dataset:
         content_hash=hashlib.sha256(contents.encode()).hexdigest(),
         synthetic=any(dataset.synthetic for dataset in collections.values()),
         notes=tuple(f"{name}: {note}" for name, dataset in collections.items() for note in dataset.notes),
+        used=frozenset[str]().union(*(dataset.used for dataset in collections.values())),
     )
-
-
-def _load_all(task: Task, section: DataSection, spec: Preprocessing, root: Path, progress: Progress) -> Dataset:
-    """Loads the collections, the source or the synthetic data; the arguments are those of `load_dataset`."""
-    if section.collections:
-        unlabelled = section.target_domain if section.target_is_unlabelled else None
-        return joined(
-            {
-                name: task.load(Path(path), options=spec.options, unlabelled=name == unlabelled)
-                for name, path in section.collections.items()
-            }
-        )
-    if section.source:
-        return task.load(Path(section.source), options=spec.options)
-    require_domains(section, task.synthetic_domains())
-    made = task.synthetic_dataset(root, lambda done, total: progress("synthetic data", done, total, ""))
-    return task.load(made, options=spec.options)
 
 
 def _is_asked_for(sample: Sample, section: DataSection) -> bool:
@@ -137,18 +199,19 @@ def _is_hidden(sample: Sample, section: DataSection) -> bool:
     return section.target_is_unlabelled and sample.domain == section.target_domain
 
 
-def _as_asked(sample: Sample, section: DataSection) -> Sample:
+def _sample_as_asked(sample: Sample, section: DataSection) -> Sample:
     """Drops the labels of an unlabelled target, and the data's own split where it is to be drawn anew."""
     if _is_hidden(sample, section):
         sample = replace(sample, label=None, mask=None, auxiliary={})
     return replace(sample, split=None) if section.split.how == "drawn" else sample
 
 
-def _refuse_single_class(section: DataSection, samples: Sequence[Sample]) -> None:
-    """Refuses samples to learn from that have no label, or all the same.
+def _refuse_single_class(task: Task, section: DataSection, samples: Sequence[Sample]) -> None:
+    """Refuses samples to learn from that have no label, or all the same, or none without the positive event.
 
     Raises:
         DataError: They have; what a target shows does not count, unless its labels are the ones that are used.
+        MeaningError: All classes are positive.
     """
     from_target = section.target is not None and section.target.labels == "used"
     labels = [sample.label for sample in samples if (sample.domain == section.target_domain) == from_target]
@@ -157,6 +220,12 @@ def _refuse_single_class(section: DataSection, samples: Sequence[Sample]) -> Non
     if len(set(labels)) == 1:
         raise DataError(
             f"all {len(labels)} samples to learn from are of class {labels[0]}; at least two classes are needed"
+        )
+    names = tuple(dict.fromkeys(str(label) for label in labels))
+    if task.positive_name is not None and all(positive_classes(task, names)):
+        raise MeaningError(
+            f"no class to learn from is known to be without {task.positive_name}: there are {', '.join(names)}; add "
+            f"images without {task.positive_name}, or say with data.classes which folder or label holds them"
         )
 
 

@@ -104,8 +104,39 @@ def split_data(
         DataError: An image cannot be read, a class has too few groups, or a split has no image left.
         LeakError: Test images are copies of others, and the configuration does not say what to do.
     """
-    target = section.target_domain
     together = audited(task, replace(dataset, samples=(*dataset.samples, *exclude_copies_of)), progress)
+    return split_audited(
+        section, dataset, together, exclude_copies_of=exclude_copies_of, test_only=test_only, seed=seed
+    )
+
+
+def split_audited(
+    section: DataSection,
+    dataset: Dataset,
+    together: AuditResult,
+    *,
+    exclude_copies_of: Sequence[Sample] = (),
+    test_only: Collection[str] = (),
+    seed: int,
+) -> SplitData:
+    """Leaves out of a dataset what must not stand in a split, and divides the rest: `split_data` after the audit.
+
+    Args:
+        section: The `data` section of the configuration.
+        dataset: Labelled samples, and those of an unlabelled target.
+        together: The audit of its samples and, after them, of those in `exclude_copies_of`.
+        exclude_copies_of: Samples whose copies and patients are left out.
+        test_only: Classes that may be missing from training and validation where the data fix a test.
+        seed: Seed of the split and of the draws of few labels.
+
+    Returns:
+        The dataset without what was left out, its splits and units, and notes on what was done.
+
+    Raises:
+        DataError: An image cannot be read, a class has too few groups, or a split has no image left.
+        LeakError: Test images are copies of others, and the configuration does not say what to do.
+    """
+    target = section.target_domain
     result = together.of_first(len(dataset.samples))
     _refuse_unreadable(result)
     units = group_units(dataset.samples, result.clusters)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import nn
 
-from shared.errors import UsageError
+from shared.errors import DataError, UsageError
 from shared.evaluation.decision.ood import FILE, NEIGHBOUR, Reference
 from shared.evaluation.text import disclaimers
 from shared.features.few_shot import fit_row
@@ -89,7 +89,7 @@ def add_class(task: Task, run: Path, name: str, raw: Sequence[NDArray[np.float32
         _write_network(network, record, out, pixels)
         repeated = np.repeat(Reference.of(features).features, NEIGHBOUR, axis=0)
         write_array(out / FILE, np.concatenate([reference.features, repeated]))
-        positive = task.positive_name is not None and task.is_positive(name)
+        positive = task.positive_name is not None and _is_positive(task, name) is not False
         widened = replace(
             record,
             classes=(*record.classes, name),
@@ -110,7 +110,8 @@ def add_class(task: Task, run: Path, name: str, raw: Sequence[NDArray[np.float32
 def describe_addition(task: Task, name: str, count: int) -> list[str]:
     """Writes the sentences that the user of a run with an added class must read, one in each string.
 
-    With fewer than `RELIABLE_EXAMPLES` examples a warning is added.
+    With fewer than `RELIABLE_EXAMPLES` examples a warning is added, and where nothing says whether the class is the
+    event that must not be missed: it then counts as that.
 
     Args:
         task: The application of the run.
@@ -119,11 +120,21 @@ def describe_addition(task: Task, name: str, count: int) -> list[str]:
     """
     shown = task.display_name(task.canonical(name))
     lines = [f"{shown} was added from {count} example(s), without training. {NOT_CERTIFIED}."]
+    if task.positive_name is not None and _is_positive(task, name) is None:
+        lines.append(f"Whether {shown} is {task.positive_name} is not known; it counts as {task.positive_name}.")
     if count < RELIABLE_EXAMPLES:
         lines.append(
             f"With fewer than {RELIABLE_EXAMPLES} examples a class is often missed or overcalled: test it first."
         )
     return lines
+
+
+def _is_positive(task: Task, name: str) -> bool | None:
+    """Whether a class is the event that must not be missed; None where the application does not know the class."""
+    try:
+        return task.is_positive(name)
+    except DataError:
+        return None
 
 
 def _write_network(network: Network, record: ModelRecord, out: Path, pixels: NDArray[np.float32]) -> None:

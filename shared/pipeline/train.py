@@ -153,7 +153,9 @@ def _train(experiment: Experiment, dataset: Dataset, folder: Path, *, is_main: b
     """Splits the data, reads the images and trains the network; scores of a target are recorded after each epoch."""
     task, config = experiment.task, experiment.config
     other = config.data.exclude_copies_of
-    copies_of = () if other is None else task.load(Path(other), options=experiment.spec.options).samples
+    copies_of = (
+        () if other is None else task.load(Path(other), options=experiment.spec.options, unlabelled=True).samples
+    )
     data = split_data(task, config.data, dataset, exclude_copies_of=copies_of, seed=config.seed, progress=progress)
     seen = read_splits(task, data, experiment.spec, progress)
     observer = observer_of(config.data.target, experiment.strategy, seen)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.data.group_split import group_units
+from shared.data.loading import load_told
 from shared.data.partition import audit_note, audited
 from shared.errors import DataError, InputRefused
 from shared.evaluation.abstention import abstention, abstention_text
@@ -20,12 +21,19 @@ from shared.evaluation.text import disclaimers, measure_rows, summary_lines
 from shared.prediction.predictor import Predictor
 from shared.progress import Progress
 from shared.runs.record import ModelRecord
-from shared.samples import Grouping, Sample, global_group_digest, image_digest
+from shared.samples import NO_MEANINGS, Grouping, Meanings, Sample, global_group_digest, image_digest
 from shared.task import Task
 
 
 def assess_data(
-    task: Task, run: Path, source: Path, *, usage: UsageContext, progress: Progress, known_only: bool = False
+    task: Task,
+    run: Path,
+    source: Path,
+    *,
+    usage: UsageContext,
+    progress: Progress,
+    known_only: bool = False,
+    meanings: Meanings = NO_MEANINGS,
 ) -> dict[str, Any]:
     """Evaluates a run on labelled data at its own threshold; images that it was trained on are left out.
 
@@ -36,6 +44,7 @@ def assess_data(
         usage: Prevalence and costs where the model will be used.
         progress: Called with (what, done, total, note).
         known_only: Whether images of classes that the run does not know are left out, and counted.
+        meanings: What folders and labels of the data mean that the application does not know.
 
     Returns:
         `summary` and `notes` (lists of sentences), `coverage` (numbers of images: `assessed`, `refused`,
@@ -45,11 +54,12 @@ def assess_data(
     Raises:
         UsageError: The run is unfinished or of another application.
         RunError: The run is damaged.
+        MeaningError: A folder or label of the data is not known, and `meanings` does not say what it is.
         DataError: No image is left, or the data have classes that the run does not know and that cannot be compared.
     """
     predictor = Predictor(run, task.name, task.preprocess)
     record = predictor.record
-    dataset = task.load(source, options=record.preprocessing.options)
+    dataset = load_told(task, {"": source}, meanings, record.preprocessing.options)[""]
     labelled = [sample for sample in dataset.samples if sample.label is not None]
     samples = [sample for sample in labelled if not known_only or sample.label in record.classes]
     scored = _score(task, predictor, samples, progress)

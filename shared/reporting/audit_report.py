@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from shared.data.audit import AuditResult, Pair
-from shared.data.group_split import group_units
-from shared.data.leaks import find_leaks
 from shared.io.archives import read_source
 from shared.io.atomic import write_json, write_text
 from shared.reporting.figures.sheets import pair_sheet
@@ -29,18 +27,19 @@ TILE = 160
 """Side of a picture on the sheet, in pixels."""
 
 
-def findings(dataset: Dataset, result: AuditResult) -> dict[str, Any]:
+def findings(dataset: Dataset, result: AuditResult, refusals: Sequence[str]) -> dict[str, Any]:
     """Counts the findings of an audit, ready for JSON.
 
     Args:
         dataset: The samples.
         result: The audit of these samples.
+        refusals: Reasons for which training would refuse the data.
 
     Returns:
         Numbers: `images`, `unreadable`, `blank`, `distinct_images`, `copies`, `copies_by_bytes`, `pairs_pixels`,
         `pairs_near`, `pairs_mirrored`, `contradictions`; `classes`, the number of images by class; `across_split`,
         numbers of copies between training and test, only where the data have a test split of their own; and
-        `refusals`, a list of the reasons for which training would refuse the data.
+        `refusals`, as given.
     """
     tree: dict[str, Any] = result.counts()
     tree["distinct_images"] = len(np.unique(result.clusters))
@@ -57,17 +56,8 @@ def findings(dataset: Dataset, result: AuditResult) -> dict[str, Any]:
             "pairs": len(across),
             "groups_on_both_sides": len(_groups(dataset.samples, learning) & _groups(dataset.samples, testing)),
         }
-    tree["refusals"] = _refusals(dataset, result)
+    tree["refusals"] = list(refusals)
     return tree
-
-
-def _refusals(dataset: Dataset, result: AuditResult) -> list[str]:
-    """The reasons for which training would refuse the data; blank images are no reason, they are left out."""
-    compared = np.ones(len(dataset.samples), dtype=bool)
-    compared[list(result.blank)] = False
-    units = group_units(dataset.samples, result.clusters)
-    found = [leak.sentence for leak in find_leaks(dataset.samples, result.clusters, units, compared)]
-    return [f"{len(result.unreadable)} images cannot be read", *found] if result.unreadable else found
 
 
 def audit_lines(tree: Mapping[str, Any]) -> list[str]:

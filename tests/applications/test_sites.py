@@ -12,7 +12,7 @@ from PIL import Image
 from handwriting.task import TASK as HANDWRITING
 from medtl.task import TASK as MEDTL
 from shared.errors import DataError
-from shared.samples import Dataset
+from shared.samples import Dataset, Meanings
 from shared.task import Task
 
 CASES = [
@@ -36,7 +36,7 @@ def _packed(root: Path) -> Path:
 
 
 def _load(task: Task, source: Path) -> Dataset:
-    return task.load(source, options=task.default_options)
+    return task.load(source, options=task.default_options, meanings=Meanings(folders_above="domains"))
 
 
 @pytest.mark.parametrize(("task", "folders"), CASES)
@@ -56,7 +56,7 @@ def test_sites_become_domains_in_a_folder_and_in_a_zip(
     assert len(plain.samples) == 4
     assert [one.id for one in plain.samples] == [one.id for one in zipped.samples]
     assert plain.fingerprint == zipped.fingerprint
-    assert any("taken for sites (2)" in note for note in plain.notes)
+    assert any("The 2 folders above those of the classes are domains" in note for note in plain.notes)
 
 
 @pytest.mark.parametrize(("task", "folders"), CASES)
@@ -64,7 +64,7 @@ def test_mixed_depths_are_refused(tmp_path: Path, task: Task, folders: dict[str,
     for place in ("north", "south", "."):
         for folder in folders:
             _picture(tmp_path / place / folder / "1.png")
-    with pytest.raises(DataError, match=r"2 images in class, 4 images in site/class; allowed is one of site/class"):
+    with pytest.raises(DataError, match=r"2 images in class, 4 images in site/class; give the path"):
         _load(task, tmp_path)
 
 

@@ -500,3 +500,24 @@ def test_a_picture_does_not_say_what_it_shows(tmp_path: Path) -> None:
     Image.fromarray(np.add.outer(np.arange(64), np.arange(64)).astype(np.uint8)).save(tmp_path / "a.png")
     (item,) = read_inputs([tmp_path / "a.png"])
     assert "was not checked" in item.notes[0]
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_masks_by_their_names_are_left_out_with_a_note_and_refused_where_they_are_given(
+    tmp_path: Path, zipped: bool
+) -> None:
+    root = tmp_path / "case"
+    for name in ("a.png", "a_mask.png", "masks/b.png"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64)).astype(np.uint8)).save(root / name)
+    place = root
+    if zipped:
+        place = tmp_path / "case.zip"
+        with zipfile.ZipFile(place, "w") as archive:
+            for path in sorted(root.rglob("*.png")):
+                archive.write(path, path.relative_to(root))
+    (item,) = read_inputs([place])
+    assert (item.refusal, item.name.endswith("a.png")) == (None, True)
+    assert "2 files that are masks by their names or a table were left out." in item.notes
+    (mask,) = read_inputs([root / "a_mask.png"])
+    assert mask.refusal == "is a mask by its name, a drawing of a finding; give the scan that it was drawn on"

@@ -21,11 +21,12 @@ def test_spellings_of_tumours_are_brought_together(name: str, expected: str) -> 
     assert labels.is_positive(name)
 
 
-def test_unknown_class_keeps_its_name_and_counts_as_tumour() -> None:
+def test_unknown_class_keeps_its_name_and_is_neither_healthy_nor_a_tumour() -> None:
     assert labels.canonical(" Abscess ") == "abscess"
     assert not labels.is_known("abscess")
-    assert labels.is_positive("abscess")
-    assert labels.binary("abscess") == "tumour"
+    for judged in (labels.is_positive, labels.binary):
+        with pytest.raises(DataError, match="whether class 'abscess' is a tumour is not known; known classes are no_t"):
+            judged("abscess")
 
 
 @pytest.mark.parametrize("name", ["", "  ", "0", "1", "2.0"])

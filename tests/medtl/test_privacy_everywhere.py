@@ -140,7 +140,7 @@ def planted(path: Path, **tags: str) -> None:
 def test_audit_says_nothing_and_names_files_in_its_tables_only(
     planted_training: Training, tmp_path: Path, said: Heard
 ) -> None:
-    output = said("audit", str(planted_training.data), "--burned-in-text", "--out", str(tmp_path))
+    output = said("audit", str(planted_training.data), TRAINING[2], "--burned-in-text", "--out", str(tmp_path))
     assert marks_in(output.encode(), ALL) == []
     assert list(leaks(tmp_path)) == []
     assert list(leaks(tmp_path, [FOLDER])) in ([], [f"pairs.csv: {[FOLDER]}"])

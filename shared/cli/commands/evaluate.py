@@ -11,13 +11,17 @@ import typer
 
 from shared.cli.arguments import RunArgument
 from shared.cli.hooks import adds_options_of, no_options
-from shared.cli.support import make_folder, reported
+from shared.cli.support import make_folder, reported, settings_on
 from shared.errors import UsageError
 from shared.io.archives import require_paths
 from shared.progress import progress_bars
 
 if TYPE_CHECKING:
+    from shared.samples import Meanings
     from shared.task import Task
+
+MEANINGS = ("data.classes", "data.folders_above")
+"""Keys of a configuration that say what folders and labels mean."""
 
 
 def add(app: typer.Typer, task: "Task") -> None:
@@ -38,6 +42,13 @@ def add(app: typer.Typer, task: "Task") -> None:
         data: Annotated[
             Path | None, typer.Argument(metavar="[DATA]", help="Labelled images; without them, the run's own test set.")
         ] = None,
+        overrides: Annotated[
+            list[str] | None,
+            typer.Argument(
+                metavar="[KEY=VALUE]...",
+                help="What folders or labels of DATA mean that are not known, e.g. data.classes.pred=leave_out.",
+            ),
+        ] = None,
         known_only: Annotated[
             bool,
             typer.Option("--known-only", help="Leave out images of classes that the run does not know; needs DATA."),
@@ -56,7 +67,11 @@ def add(app: typer.Typer, task: "Task") -> None:
             stated = context(**extra)
             _check(data, versus, known_only=known_only, stated=stated)
             make_folder(out)
-            tree = _own_test(run) if data is None else _on_data(task, run, data, stated, known_only=known_only)
+            if data is None:
+                tree = _own_test(run)
+            else:
+                meanings = settings_on(data, overrides, MEANINGS).data.meanings
+                tree = _on_data(task, run, data, meanings, stated, known_only=known_only)
             if versus is not None:
                 from shared.experiments.comparison.pairwise import compare_runs
 
@@ -113,7 +128,9 @@ def _own_test(run: Path) -> dict[str, Any]:
     return tree
 
 
-def _on_data(task: "Task", run: Path, data: Path, stated: Mapping[str, Any], *, known_only: bool) -> dict[str, Any]:
+def _on_data(
+    task: "Task", run: Path, data: Path, meanings: "Meanings", stated: Mapping[str, Any], *, known_only: bool
+) -> dict[str, Any]:
     """The evaluation of the run on other data."""
     from shared.evaluation.cases import UsageContext
     from shared.prediction.external import assess_data
@@ -121,4 +138,12 @@ def _on_data(task: "Task", run: Path, data: Path, stated: Mapping[str, Any], *, 
 
     check_finished(run)
     with progress_bars() as progress:
-        return assess_data(task, run, data, usage=UsageContext(**stated), progress=progress, known_only=known_only)
+        return assess_data(
+            task,
+            run,
+            data,
+            usage=UsageContext(**stated),
+            progress=progress,
+            known_only=known_only,
+            meanings=meanings,
+        )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from shared.data.layouts._find import find_layout
 from shared.data.layouts._layout import COLUMNS, LAYOUTS, ImageEntry, Layout, LayoutRule, Listing, Search
-from shared.data.layouts._names import normal_path, parse_split, split_name
+from shared.data.layouts._names import left_out, normal_path, parse_split, split_name
 from shared.data.layouts._samples import collect, synthetic_mark
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Search",
     "collect",
     "find_layout",
+    "left_out",
     "normal_path",
     "parse_split",
     "split_name",

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
 
+from shared.data.layouts._classes import folded, require_meanings, settled
 from shared.data.layouts._layout import LAYOUTS, Layout, Listing, Search
+from shared.data.layouts._names import is_neutral
 from shared.errors import DataError
+from shared.samples import NO_MEANINGS, Meanings
 
 
-def find_layout(source: Path, search: Search, *, unlabelled: bool = False) -> Layout:
+def find_layout(source: Path, search: Search, *, unlabelled: bool = False, meanings: Meanings = NO_MEANINGS) -> Layout:
     """Finds the layout of a dataset: asks each known layout, by priority, whether it recognises the files.
 
     Args:
@@ -16,14 +20,31 @@ def find_layout(source: Path, search: Search, *, unlabelled: bool = False) -> La
         search: What the application looks for.
         unlabelled: Whether labels are not asked for: a table needs no column of them, and without a table every image
             counts, whatever its folder is called.
+        meanings: What the configuration says of folders and labels that the application does not know.
 
     Returns:
-        The layout of the only rule of the highest priority that recognises the files.
+        The layout of the only rule of the highest priority that recognises the files; each label is a class that the
+        application knows, or takes as one of its own.
 
     Raises:
         DataError: No layout is recognised, several are, or the one that is has faults.
+        MeaningError: A folder or label is not known, and `meanings` does not say what it is.
+        ConfigError: `meanings` says what cannot be.
     """
-    listing = Listing.of(source, unlabelled=unlabelled)
+    require_meanings(meanings.classes, search)
+    told = {folded(name) for name in meanings.classes}
+    known = replace(search, is_class=lambda name: search.is_class(name) or folded(name) in told)
+    listing = replace(Listing.of(source, unlabelled=unlabelled), folders_above=meanings.folders_above)
+    return settled(_recognised(source, listing, known), search, meanings.classes)
+
+
+def _recognised(source: Path, listing: Listing, search: Search) -> Layout:
+    """The layout as its rule gives it.
+
+    Raises:
+        DataError: No layout is recognised, several are, or the one that is has faults.
+        MeaningError: It is not said what the folders above those of the classes are.
+    """
     rules = {name: LAYOUTS.get(name) for name in sorted(LAYOUTS)}
     for priority in sorted({rule.priority for rule in rules.values()}, reverse=True):
         found = {
@@ -37,4 +58,25 @@ def find_layout(source: Path, search: Search, *, unlabelled: bool = False) -> La
             return next(iter(found.values()))
     usual_first = sorted(rules.values(), key=lambda rule: rule.priority)
     allowed = ", or ".join(rule.advice.format(example=search.example) for rule in usual_first if rule.advice)
-    raise DataError(f"{source.name} has no layout that is known; give {allowed}")
+    raise DataError(f"{source.name} {_what_it_is(listing, search)}; give {allowed}")
+
+
+def _what_it_is(listing: Listing, search: Search) -> str:
+    """Says of files that no layout fits what they are, as far as their names show it."""
+    if boxes := _boxes(listing, search):
+        return (
+            f"has {boxes} images with a text file of the same name in a folder labels: an export for the detection of "
+            "boxes (YOLO), in which no folder says the class"
+        )
+    if masks := len(listing.masks(search)):
+        return f"has no layout that is known, and {masks} masks by their names, which are no images"
+    return "has no layout that is known"
+
+
+def _boxes(listing: Listing, search: Search) -> int:
+    """The number of images that have a text file of their name in a folder `labels`, as exports for YOLO have them."""
+    texts = {
+        path.stem for name in listing.files if (path := PurePosixPath(name)).suffix == ".txt" and "labels" in path.parts
+    }
+    names = (PurePosixPath(name) for name in listing.images(search))
+    return sum(name.stem in texts for name in names if any(is_neutral(part) for part in name.parts))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from shared.errors import DataError
 from shared.io.archives import exists, join, list_sources, relative_name
@@ -30,12 +31,20 @@ class Search:
         is_image: Whether a file may be an image, by its name.
         is_class: Whether a folder is that of a class which the application knows, by its name.
         example: Folders by class as the advice in messages shows them ("glioma/, no_tumour/").
+        classes: Names of the known classes, for messages.
+        nearest: Takes the name of a folder or label that is no known class. Returns the class that it may mean, for a
+            proposal; "" where it is made of words and means none; None where it may be a person's name and must not be
+            shown. Without this function a class that is not known is one of its own (a teacher's symbols).
+        is_mask: Whether a file is a mask, by its name below the folder or zip; masks are no images.
     """
 
     columns: Mapping[str, Sequence[str]]
     is_image: Callable[[str], bool]
     is_class: Callable[[str], bool]
     example: str
+    classes: Sequence[str] = ()
+    nearest: Callable[[str], str | None] | None = None
+    is_mask: Callable[[str], bool] = lambda _: False
 
 
 @dataclass(frozen=True)
@@ -93,12 +102,14 @@ class Listing:
         files: The source of each file below `root`, by name; the file alone where one was given by its own path.
         given_file: Name of the file that was given by its own path, or None for a folder or zip.
         unlabelled: Whether labels are not asked for.
+        folders_above: What the folders above those of the classes are; None: not said, so it is asked where needed.
     """
 
     root: Path
     files: Mapping[str, str]
     given_file: str | None = None
     unlabelled: bool = False
+    folders_above: Literal["domains", "groups"] | None = None
 
     @classmethod
     def of(cls, source: Path, *, unlabelled: bool = False) -> Listing:
@@ -117,12 +128,20 @@ class Listing:
         return cls(source, files, unlabelled=unlabelled)
 
     def images(self, search: Search) -> list[str]:
-        """Returns the names of the files that may be images, relative to `root`.
+        """Returns the names of the files that may be images and are no masks, relative to `root`.
 
         Args:
-            search: What the application looks for; its `is_image` decides.
+            search: What the application looks for; its `is_image` and `is_mask` decide.
         """
-        return [name for name in self.files if search.is_image(name)]
+        return [name for name in self.files if search.is_image(name) and not search.is_mask(name)]
+
+    def masks(self, search: Search) -> list[str]:
+        """Returns the names of the images that are masks by their names, relative to `root`.
+
+        Args:
+            search: What the application looks for; its `is_image` and `is_mask` decide.
+        """
+        return [name for name in self.files if search.is_image(name) and search.is_mask(name)]
 
 
 @dataclass(frozen=True)
@@ -137,6 +156,7 @@ class Layout:
         notes: What was left out or assumed, in plain sentences.
         files: The source of each file below `root`, by name, as far as they were listed.
         unlabelled: Whether labels were neither asked for nor read.
+        used: The keys of the configuration that said what folders or labels mean, and that were needed for it.
     """
 
     entries: Sequence[ImageEntry]
@@ -146,6 +166,7 @@ class Layout:
     notes: tuple[str, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
     unlabelled: bool = False
+    used: frozenset[str] = frozenset()
 
     def source(self, path: str) -> str:
         """Returns the source of a file, a path or `archive.zip::member`, whether the file exists or not.

@@ -13,6 +13,8 @@ _SPLITS = {
     "validation": "validation val valid dev",
     "test": "test testing",
 }
+_NEUTRAL = frozenset({"data", "dataset", "image", "images", "img", "imgs", "pictures"})
+"""Folders that hold images and say nothing of them, as exports for YOLO and Keras have them."""
 _SPLIT_NAMES = {spelling: name for name, spellings in _SPLITS.items() for spelling in spellings.split()}
 
 
@@ -60,8 +62,25 @@ def natural(path: str) -> tuple[tuple[int, int, str], ...]:
     return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part)
 
 
+def is_neutral(folder: str) -> bool:
+    """Says whether a folder says nothing of the images in it: `images`, `data`, in any case."""
+    return folder.strip().lower() in _NEUTRAL
+
+
+def is_augmented(name: str, is_class: Callable[[str], bool] = lambda _: False) -> bool:
+    """Says whether an image lies in a folder of augmented copies: `augmented data`, `yes_aug`, `Augmentation`.
+
+    Args:
+        name: File name with slashes.
+        is_class: Whether a folder is that of a known class, which it then is, whatever it is called.
+    """
+    folders = (folder for folder in name.split("/")[:-1] if not is_class(folder))
+    words = (word for folder in folders for word in re.split(r"[^a-z]+", folder.lower()))
+    return any(word == "aug" or word.startswith("augment") for word in words)
+
+
 def wrapping_folder(names: Iterable[str], is_class: Callable[[str], bool]) -> str:
-    """Finds the one folder that holds all files of a dataset that lie in folders.
+    """Finds the folders, one in the other, that hold all files of a dataset that lie in folders.
 
     A folder that names a split or a known class wraps nothing, and neither does one that holds files alone.
 
@@ -70,14 +89,17 @@ def wrapping_folder(names: Iterable[str], is_class: Callable[[str], bool]) -> st
         is_class: Whether a folder of that name is that of a known class.
 
     Returns:
-        The folder's name with its slash (`brain_tumor_dataset/`), or "" where there is none.
+        The folders' names, each with its slash (`archive/brain_tumor_dataset/`), or "" where there is none.
     """
-    split_up = [name.split("/") for name in names]
-    tops = {parts[0] for parts in split_up if len(parts) > 1}
-    if len(tops) != 1 or not any(len(parts) > 2 for parts in split_up):
-        return ""
-    top = tops.pop()
-    return "" if split_name(top) is not None or is_class(top) else f"{top}/"
+    split_up, wrapping = [name.split("/") for name in names], ""
+    while any(len(parts) > 2 for parts in split_up):
+        tops = {parts[0] for parts in split_up if len(parts) > 1}
+        top = tops.pop()
+        if tops or split_name(top) is not None or is_class(top):
+            break
+        wrapping += f"{top}/"
+        split_up = [parts[1:] for parts in split_up if len(parts) > 1]
+    return wrapping
 
 
 def names_below(names: Iterable[str], folder: str) -> list[str]:

@@ -28,7 +28,11 @@ def recognise(listing: Listing, search: Search) -> Layout | None:
             f"{listing.root.name} has no image; give a folder, a zip or a manifest .csv with the column path"
         )
     entries = [ImageEntry(f"file {number} (by name)", name) for number, name in enumerate(names, start=1)]
-    notes = left_out(len(listing.files) - len(entries), "no image")
+    masks = len(listing.masks(search))
+    notes = (
+        *left_out(masks, "masks by their names"),
+        *left_out(len(listing.files) - len(entries) - masks, "no image"),
+    )
     return Layout(entries, listing.root, notes=notes, files=listing.files, unlabelled=True)
 
 

@@ -1,12 +1,13 @@
-"""A folder for each class: `glioma/1.png`, also below `Train/` and `Test/`, in at most one wrapping folder."""
+"""A folder for each class: `glioma/1.png`, also below `Train/` and `Test/`, whatever folders wrap them all."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from shared.data.layouts._layout import LAYOUTS, ImageEntry, Layout, LayoutRule, Listing, Search
-from shared.data.layouts._names import left_out, names_below, split_name, wrapping_folder
+from shared.data.layouts._names import left_out, split_name
+from shared.data.layouts._trees import folders_of, read_tree
 
 
 def recognise(listing: Listing, search: Search) -> Layout | None:
@@ -17,33 +18,35 @@ def recognise(listing: Listing, search: Search) -> Layout | None:
         search: What the application looks for.
 
     Returns:
-        The layout, with a note on files that are in no folder or no image; None where no image lies in a folder, or
-        labels are not asked for.
+        The layout, with notes on files that are left out; None where no image lies in a folder, or labels are not
+        asked for.
+
+    Raises:
+        DataError: One tree of classes lies in another one.
     """
     if listing.unlabelled:
         return None
-    images = listing.images(search)
-    folder = wrapping_folder(images, search.is_class)
-    entries = class_folders(images, folder)
+    tree = read_tree(listing, search)
+    entries = class_folders(tree.names, search)
     if not entries:
         return None
-    notes = left_out(len(listing.files) - len(entries), "no image in a class folder")
-    return Layout(entries, listing.root, folder, notes=notes, files=listing.files)
+    others = left_out(len(listing.files) - len(entries) - tree.passed_over, "no image in a class folder")
+    return Layout(entries, listing.root, tree.folder, notes=(*tree.notes, *others), files=listing.files)
 
 
-def class_folders(names: Iterable[str], folder: str) -> list[ImageEntry]:
+def class_folders(names: Sequence[str], search: Search) -> list[ImageEntry]:
     """Makes the entries of images that lie in a folder for each class, at any depth (Training/glioma/1.png).
 
     Args:
-        names: File names below the source, with slashes.
-        folder: The wrapping folder with its slash, or ""; files outside of it, and files in no folder, are left out.
+        names: File names with slashes, in order; those that lie in no folder are left out.
+        search: What the application looks for.
 
     Returns:
-        The entries in natural order of their names.
+        The entries in the order of their names.
     """
     entries, numbers = [], Counter[str]()
-    for name in names_below(names, folder):
-        folders = tuple(name.split("/")[:-1])
+    for name in names:
+        folders = folders_of(name, search)
         split = split_name(folders[0]) if folders else None
         rest = folders[1:] if split else folders
         if rest:

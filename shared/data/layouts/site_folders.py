@@ -1,7 +1,9 @@
-"""A folder for each site and in it one for each class (`hospital_a/glioma/1.png`), as DomainBed and WILDS have them.
+"""Folders above those of the classes: one for each site (`hospital_a/glioma/1.png`), or one for each patient.
 
-The folder of the site becomes the domain. `Train/` and `Test/` may lie above the sites or within each of them.
-A folder above a class is the site's only where every class is one that the application knows.
+Nothing in the tree says which of the two they are, so the configuration does (`data.folders_above`). The folder of a
+site becomes the domain, as DomainBed and WILDS have them; the folder of a patient becomes the group, and its name is
+written nowhere. `Train/` and `Test/` may lie above these folders or within each of them. A folder above a class is one
+of them only where every class is one that the application knows, or that the configuration names.
 """
 
 from __future__ import annotations
@@ -9,57 +11,65 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
+from shared.data.layouts._classes import question, shown_names
 from shared.data.layouts._layout import LAYOUTS, ImageEntry, Layout, LayoutRule, Listing, Search
-from shared.data.layouts._names import left_out, names_below, split_name, wrapping_folder
-from shared.errors import DataError
+from shared.data.layouts._names import left_out, split_name
+from shared.data.layouts._trees import Tree, folders_of, read_tree, sub_path_advice
+from shared.errors import DataError, MeaningError
 
 SHAPES = (("site", "class"), ("split", "site", "class"), ("site", "split", "class"))
 """The folders above an image, from the top; below that of the class there may be more (a patient's)."""
 
-MAX_SITES = 20
-"""More folders than this are taken for patients; the benchmarks with this layout have 4 to 6 (chosen, not measured)."""
+Places = Mapping[str, tuple[str, ...]]
+"""The folders above each image by its name, without those that say nothing."""
 
 
 def recognise(listing: Listing, search: Search) -> Layout | None:
-    """Recognises sites, each a folder with folders of known classes below it.
+    """Recognises folders of sites or patients, each with folders of known classes below it.
 
-    One folder above everything is a wrapping folder and no site: nothing says which of the two it is.
+    One folder above everything, or one below each split, is neither: it wraps the others.
 
     Args:
-        listing: The files of the dataset.
+        listing: The files of the dataset; `folders_above` says whether the folders are sites or patients.
         search: What the application looks for; its `is_class` decides which classes are known.
 
     Returns:
-        The layout, with notes on the sites and on files that are in no folder or no image; None where there are no
-        sites, or labels are not asked for.
+        The layout, with notes on what the folders are and on files that are left out; None where there are no such
+        folders, or labels are not asked for.
 
     Raises:
-        DataError: Some images lie in sites, and others at another depth; or the folders may be patients.
+        DataError: Some images lie in such folders, and others at another depth.
+        MeaningError: There are several, and it is not said whether they are sites or patients.
     """
     if listing.unlabelled:
         return None
-    images = listing.images(search)
-    wrapping = wrapping_folder(images, search.is_class)
-    counts = Counter(_folders(name.removeprefix(wrapping)) for name in images if name.startswith(wrapping))
-    del counts[()]
-    shapes = {folders: _shape(folders, search.is_class) for folders in counts}
+    tree = read_tree(listing, search)
+    places = {name: folders for name in tree.names if (folders := folders_of(name, search))}
+    shapes = {folders: _shape(folders, search.is_class) for folders in places.values()}
     if not any(shape in SHAPES for shape in shapes.values()):
         return None
-    _refuse_mixed(listing.root.name, counts, shapes)
-    names, numbers = names_below(images, wrapping), Counter[str]()
-    entries = [_entry(name, shapes[above], numbers) for name in names if (above := _folders(name))]
-    _refuse_patients(listing.root.name, entries)
-    sites = len({entry.domain for entry in entries})
-    notes = (
-        f"The folders above the classes are taken for sites ({sites}); if they are patients, list the files in "
-        "labels.csv with the column group.",
-        *left_out(len(listing.files) - len(entries), "no image in a folder of a site and a class"),
+    _refuse_mixed(listing, search, tree, places, shapes)
+    above = list(dict.fromkeys(folders[shapes[folders].index("site")] for folders in places.values()))
+    if len(above) > 1 and listing.folders_above is None:
+        raise MeaningError(
+            f"{listing.root.name} has {len(above)} folders above those of the classes, which may be sites or persons; "
+            "their names are not shown here. Say which: data.folders_above=domains makes each a domain (site, scanner) "
+            "under its name, data.folders_above=groups makes each a group (patient, writer) that no split divides and "
+            "whose name is written nowhere"
+        )
+    entries = _entries(places, shapes, above, listing.folders_above)
+    others = left_out(len(listing.files) - len(entries) - tree.passed_over, "no image in a folder above a class")
+    note = (
+        f"The {len(above)} folders above those of the classes are {listing.folders_above}, as data.folders_above says."
     )
-    return Layout(entries, listing.root, wrapping, notes=notes, files=listing.files)
-
-
-def _folders(name: str) -> tuple[str, ...]:
-    return tuple(name.split("/")[:-1])
+    return Layout(
+        entries,
+        listing.root,
+        tree.folder,
+        notes=(*((note,) if listing.folders_above else ()), *tree.notes, *others),
+        files=listing.files,
+        used=frozenset({"data.folders_above"} if listing.folders_above else ()),
+    )
 
 
 def _shape(folders: Sequence[str], is_class: Callable[[str], bool]) -> tuple[str, ...]:
@@ -73,51 +83,50 @@ def _shape(folders: Sequence[str], is_class: Callable[[str], bool]) -> tuple[str
 
 
 def _refuse_mixed(
-    root: str, counts: Mapping[tuple[str, ...], int], shapes: Mapping[tuple[str, ...], tuple[str, ...]]
+    listing: Listing, search: Search, tree: Tree, places: Places, shapes: Mapping[tuple[str, ...], tuple[str, ...]]
 ) -> None:
     if len(set(shapes.values())) == 1:
         return
     seen = Counter[str]()
-    for folders, shape in shapes.items():
-        seen["/".join(shape) if shape[-1] == "class" else "folders of no known class"] += counts[folders]
+    for folders in places.values():
+        shape = shapes[folders]
+        seen["/".join(shape) if shape[-1] == "class" else "folders of no known class"] += 1
     found = ", ".join(f"{count} images in {what}" for what, count in sorted(seen.items()))
+    ends = {folders[-1] for folders in places.values() if shapes[folders][-1] == "site"}
+    asked = f"; it {question(ends, search)}" if shown_names(ends, search) else ""
     raise DataError(
-        f"{root} mixes folders of sites with others: {found}; allowed is one of "
-        f"{', '.join('/'.join(shape) for shape in SHAPES)} for all images, with classes that are known and Train, "
-        "Validation or Test for a split; move the others, or list all files in labels.csv with the column domain"
+        f"{listing.root.name} mixes folders above those of classes with others: {found}; "
+        f"{sub_path_advice(listing, tree.folder, tree.names, search)}; or let all images lie in one of "
+        f"{', '.join('/'.join(shape) for shape in SHAPES)}, where Train, Validation or Test are a split, or list them "
+        f"in labels.csv{asked}"
     )
 
 
-def _refuse_patients(root: str, entries: Sequence[ImageEntry]) -> None:
-    """Refuses folders that may be patients: their names would be written to reports, and their images split apart.
-
-    Sites of DomainBed and WILDS are few, and each shows every class.
-    """
-    classes: dict[str, set[str]] = {}
-    for entry in entries:
-        classes.setdefault(entry.domain, set()).add(entry.label)
-    every = set().union(*classes.values())
-    lacking = sum(shown != every for shown in classes.values())
-    if lacking or len(classes) > MAX_SITES:
-        raise DataError(
-            f"{root} has {len(classes)} folders above those of the classes, and {lacking} of them lack a class: they "
-            f"may be patients; at most {MAX_SITES} sites that show every class are read as they lie; list the files in "
-            "labels.csv with the column group for patients, or domain for sites"
+def _entries(
+    places: Places, shapes: Mapping[tuple[str, ...], tuple[str, ...]], above: Sequence[str], what: str | None
+) -> list[ImageEntry]:
+    """Makes the entries; the arguments are the folders of each image, their shapes, and the folders above classes."""
+    entries, numbers = [], Counter[str]()
+    for name, folders in places.items():
+        shape = shapes[folders]
+        at, folder = shape.index("class"), folders[shape.index("site")]
+        split = folders[shape.index("split")] if "split" in shape else ""
+        number = above.index(folder) + 1
+        # A folder below that of the class may have a patient's name too, so the place ends at the class.
+        home = f"{folders[at]} of {folder if what == 'domains' else f'folder {number}'}"
+        numbers[f"{split}/{home}"] += 1
+        entries.append(
+            ImageEntry(
+                place=f"file {numbers[f'{split}/{home}']} (by name) in {home}{f', {split}' if split else ''}",
+                path=name,
+                label=folders[at],
+                split=split_name(split) or "",
+                group=folder if what == "groups" else "",
+                domain=folder if what == "domains" else "",
+                folders=folders[at:],
+            )
         )
-
-
-def _entry(name: str, shape: tuple[str, ...], numbers: Counter[str]) -> ImageEntry:
-    folders, at = _folders(name), shape.index("class")
-    home = "/".join(folders[: at + 1])  # ends at the class: a folder below may have a patient's name
-    numbers[home] += 1
-    return ImageEntry(
-        place=f"file {numbers[home]} (by name) in {home}",
-        path=name,
-        label=folders[at],
-        split=split_name(folders[shape.index("split")]) or "" if "split" in shape else "",
-        domain=folders[shape.index("site")],
-        folders=folders[at:],
-    )
+    return entries
 
 
 LAYOUTS.add(
@@ -125,6 +134,6 @@ LAYOUTS.add(
     LayoutRule(
         recognise,
         priority=20,  # its trees look like folders by class, with a site for the class
-        advice="folders by site with folders by known class in each (site/class/image)",
+        advice="folders by site or patient with folders by known class in each (site/class/image)",
     ),
 )

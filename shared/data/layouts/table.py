@@ -85,7 +85,8 @@ def _table_in_tree(listing: Listing) -> str | None:
     tables = [name for name in listing.files if name.count("/") <= 1 and _file_name(name).lower() in TABLE_NAMES]
     highest = [name for name in tables if name.count("/") == min(table.count("/") for table in tables)]
     if len(highest) > 1:
-        raise DataError(f"{listing.root.name} has several tables: {', '.join(highest)}; give the path of one of them")
+        names = ", ".join(sorted({_file_name(name) for name in highest}))  # a folder may have a patient's name
+        raise DataError(f"{listing.root.name} has {len(highest)} tables ({names}); give the path of one of them")
     return highest[0] if highest else None
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from shared.config.read import apply_override, validate
 from shared.config.schema import Config
+from shared.data.loading import load_told
 from shared.errors import ConfigError
 from shared.task import Task
 
@@ -65,7 +66,8 @@ def sides_for(longest_side: float) -> dict[str, int]:
 
 def _longest_side(task: Task, config: Config) -> float:
     """Median longest side of some images outside the test, in pixels."""
-    dataset = task.load(Path(str(config.data.source)), options={**task.default_options, **config.data.options})
+    options = {**task.default_options, **config.data.options}
+    dataset = load_told(task, {"": Path(str(config.data.source))}, config.data.meanings, options)[""]
     samples = [sample for sample in dataset.samples if sample.split != "test" or config.data.split.how == "drawn"]
     step = max(1, len(samples) // MEASURED_IMAGES)
     return float(np.median([max(task.read(sample).shape[:2]) for sample in samples[::step][:MEASURED_IMAGES]]))

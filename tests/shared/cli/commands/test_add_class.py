@@ -79,12 +79,15 @@ def test_what_add_class_cannot_do_is_wrong_usage(tiny_run: Path, characters: Pat
     assert "is a run of handwriting" in other.stderr
 
 
-def test_an_unknown_finding_that_is_added_counts_as_tumour(screening_run: Path, tmp_path: Path) -> None:
+def test_an_unknown_finding_that_is_added_counts_as_tumour_and_that_is_said(
+    screening_run: Path, tmp_path: Path
+) -> None:
     data = draw_heads(tmp_path / "more", {"craniopharyngioma": (25, 16, 5)}, each=12, seed=3)
     examples = sorted((data / "craniopharyngioma").iterdir())
     words = ("--model", screening_run, "--out", "new")
     added = call(tumours_app, "add-class", "Craniopharyngioma", *examples[:5], *words)
     assert added.exit_code == 0, added.output
+    assert "Whether craniopharyngioma is tumour is not known; it counts as tumour." in added.output
     assert "Research use only" in call(tumours_app, "report", "new").stdout
     record = read_model_record(Path("new"))
     assert record.classes[-1] == "craniopharyngioma"

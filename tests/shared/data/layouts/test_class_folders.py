@@ -8,8 +8,8 @@ from tests.shared.data.layouts.trees import SEARCH, fill
 
 
 def test_files_are_placed_by_split_and_class_and_named_by_their_number_only() -> None:
-    names = ["set/Train/a/10.png", "set/Train/a/9.png", "set/Test/a/asha/1.png", "set/stray.png", "other/a/1.png"]
-    placed = class_folders(names, "set/")
+    names = ["Test/a/asha/1.png", "Train/a/9.png", "Train/a/10.png", "stray.png"]
+    placed = class_folders(names, SEARCH)
     assert [(one.split, one.folders, one.path) for one in placed] == [
         ("test", ("a", "asha"), "Test/a/asha/1.png"),
         ("train", ("a",), "Train/a/9.png"),
@@ -19,7 +19,7 @@ def test_files_are_placed_by_split_and_class_and_named_by_their_number_only() ->
 
 
 def test_place_of_a_file_ends_at_its_class_for_a_folder_below_may_be_a_person() -> None:
-    (entry,) = class_folders(["a/doe-john/1.png"], "")
+    (entry,) = class_folders(["a/doe-john/1.png"], SEARCH)
     assert entry.folders == ("a", "doe-john")
     assert entry.place == "file 1 (by name) in a"
 

@@ -32,6 +32,7 @@ def test_paths_of_a_table_lose_detours_and_backslashes() -> None:
 
 def test_one_folder_above_everything_is_a_wrapping() -> None:
     assert wrapping_folder(["set/a/1.png", "set/b/1.png", "readme"], no_class) == "set/"
+    assert wrapping_folder(["x/set/Train/a/1.png", "x/set/Test/a/1.png", "x/2.png"], no_class) == "x/set/"
     assert wrapping_folder(["a/1.png", "b/1.png"], no_class) == ""
     assert wrapping_folder(["Train/a/1.png"], no_class) == ""
     assert wrapping_folder(["a/1.png", "a/2.png"], no_class) == ""

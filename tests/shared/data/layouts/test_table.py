@@ -28,7 +28,7 @@ def test_a_table_comes_before_the_folders_that_it_lies_in(tmp_path: Path) -> Non
 
 
 def test_several_tables_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"several tables: labels\.csv, manifest\.csv"):
+    with pytest.raises(DataError, match=r"2 tables \(labels\.csv, manifest\.csv\)"):
         find_layout(fill(tmp_path, "labels.csv", "manifest.csv"), SEARCH)
 
 

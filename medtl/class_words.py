@@ -1,0 +1,158 @@
+"""Words from which people make the names of class folders, in several languages: they tell words from patients' names.
+
+From them comes a proposal of what an unknown folder may mean. It is never acted upon: `fei_zhongliu`, `tumorfrei` and
+`abnormal` are read right here, but the next name may not be, and a tumour taken for healthy is the mistake that harms.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import unicodedata
+from functools import lru_cache
+from typing import Literal
+
+from medtl.labels import NO_TUMOUR, TUMOUR
+from shared.samples import LEAVE_OUT
+
+Sense = Literal["not", "healthy", "tumour", "glioma", "meningioma", "pituitary", "metastasis", "other", "plain"]
+
+_WORDS: dict[Sense, str] = {
+    "not": "no non not none without free absent negative neg nil kein keine keinen ohne frei nein sans pas aucun "
+    "aucune absence sin libre ninguno ausencia sem livre nao senza nessun nessuna privo assente yok degil "
+    "olmayan hayir siz suz bez brak nie net niet otsutstvie wu bu fei meiyou wei geen zonder ingen utan "
+    "uden nashi без нет не 无 無 非 没有 なし",
+    "healthy": "healthy health normal normals norm control controls ctrl hc hcs nc cn gesund gesunde gesunder "
+    "kontrolle kontrollen sain saine sains temoin temoins sano sana sanos controles normales saudavel "
+    "saudaveis controle normais controllo controlli sani normale normali saglikli saglam kontrol zdrowy "
+    "zdrowe zdrowi kontrola kontrolna prawidlowy zdorov zdorovy zdorovyi zdorovye zdorovyj norma jiankang "
+    "zhengchang duizhao gezond frisk friska kenko seijo здоровый здоровые здоров норма контроль 正常 健康 对照 "
+    "healthysubject unremarkable",
+    "tumour": "tumor tumors tumour tumours tumoral tumorous tumoren positive pos yes lesion lesions mass masses "
+    "neoplasm neoplasms neoplasia cancer cancers cancerous malignant malignancy malign benign abnormal "
+    "diseased disease pathological pathology patients unhealthy ungesund anormal anormale anormaux tumeur "
+    "tumeurs lesione lesioni massa krebs krank geschwulst cancro tumore tumori maligne benigne maligno "
+    "benigno masa lesao tumores kanser kanserli tumoru tumorlu kitle guz guzy nowotwor nowotwory rak "
+    "zlosliwy lagodny opukhol opuhol opuholi opukholi zlokachestvennaya zhongliu liu zhong exing "
+    "liangxing aizheng gezwel shuyo опухоль опухоли рак 肿瘤 腫瘤 腫瘍 癌 病变",
+    "glioma": "glioma gliomas glioblastoma glioblastomas gbm hgg lgg astrocytoma oligodendroglioma ependymoma gliom "
+    "gliome gliomes glioblastom gliomi gliyom glejak jiaozhiliu глиома 胶质瘤",
+    "meningioma": "meningioma meningiomas meningeoma meningeom meningiom meningiome meningiomi meningiomes menenjiyom "
+    "oponiak naomoliu менингиома 脑膜瘤",
+    "pituitary": "pituitary adenoma adenomas hypophyse hypophysis hypophysaire hypophysenadenom hipofisis hipofisario "
+    "hipofise ipofisi ipofisario hipofiz przysadka gruczolak gipofiz chuiti аденома 垂体",
+    "metastasis": "metastasis metastases metastatic metastase metastasen metastasi metastaz przerzut przerzuty "
+    "metastazy zhuanyi метастаз 转移",
+    "other": "pred preds predict prediction predictions unlabeled unlabelled unlabel unknown unsorted unclear "
+    "other others misc extra rest various ignore ignored exclude excluded discard discarded bad trash "
+    "backup old copy copies artifact artifacts artefact artefacts mask masks segmentation segmentations "
+    "annotation annotations sample samples example examples demo temp tmp augmented augmentation aug "
+    "synthetic fake generated results output outputs",
+    "plain": "brain brains head cerebral cranial intracranial gehirn hirn kopf cerveau cerebro cerebrais cerebrale "
+    "cervello encefalo beyin mozg mozgu golovnogo nao danao hersenen мозг мозга 脑 腦 with and or of the in "
+    "de del di da do et y e mit au a la le les un una class classes classe klasse kategorie category type "
+    "group grade label labels pat patient sub case cases subject subjects person people image images img "
+    "imgs picture pictures photo photos bild bilder data dataset datasets set file files folder scan "
+    "scans slice slices mri mr mrt irm rm rmn ct t1 t2 t1c t1ce t1w t2w flair dwi axial coronal sagittal "
+    "weighted jpg png dicom nifti dcm br35h brats rcnn figshare kaggle cheng navoneel sartaj new all full "
+    "final clean cleaned cropped resized processed preprocessed raw original originals archive download "
+    "downloads collection train training test testing val valid validation tr ts sinif klass klasa lei zu "
+    "grp low high ii iii iv abscess stroke infarct haemorrhage hemorrhage bleeding cyst oedema edema "
+    "atrophy dementia sclerosis alzheimer",
+}
+KINDS: tuple[Sense, ...] = ("glioma", "meningioma", "pituitary", "metastasis")
+_PERSON = frozenset({"patient", "pat", "case", "subject", "sub", "person"})
+"""Words that with a number stand for one person (`case12`)."""
+_SHORT = frozenset({"hc", "nc", "cn", "no"})
+"""Words of two Latin letters that are shown all the same; others may be initials."""
+_TWO_MEANINGS = frozenset({"nao"})
+"""Words that mean opposite things in two languages: `nao` is "not" in Portuguese, and "brain" in Chinese."""
+_NAMES_TOO = frozenset({"bu", "fei", "liu", "nie", "norma", "sana", "wei", "wu", "zhong"})
+"""Words that are names of persons as well: alone they are not shown."""
+_SENSES: dict[str, set[Sense]] = {}
+for _sense, _words in _WORDS.items():
+    for _word in _words.split():
+        _SENSES.setdefault(_word, set()).add(_sense)
+_LONGEST = max(map(len, _SENSES))
+_CLOSE = 0.85
+"""Likeness from which a word of seven letters or more is taken for a slip of the pen in another one: one letter in
+seven. Shorter ones are near to first names (Norman, Gloria), which must not be shown."""
+_LONG_WORDS = [word for word in _SENSES if len(word) >= 7]
+_UNFOLDED = str.maketrans({"ı": "i", "ł": "l", "ø": "o", "ß": "s"})
+
+
+def nearest_class(name: str) -> str | None:
+    """Proposes what the name of a folder or label may mean that is no known class.
+
+    Args:
+        name: The name as it is found.
+
+    Returns:
+        A known class, or `LEAVE_OUT`; "" where the name is made of words and means none of these, or two of them;
+        None where a part of it is no word that is known here, and so may be a person's name.
+    """
+    words = _words_of(_folded(name))
+    if words is None:
+        return None
+    numbers, words = [word for word in words if word.isdigit()], [word for word in words if not word.isdigit()]
+    names = words and all(word in _NAMES_TOO or _may_be_initials(word) for word in words)
+    if names or (numbers and _PERSON.intersection(words)):
+        return None
+    if _TWO_MEANINGS.intersection(words):
+        return ""
+    return _meaning(set[Sense]().union(*(_SENSES[word] for word in words)))
+
+
+def _may_be_initials(word: str) -> bool:
+    return len(word) < 3 and word.isascii() and word not in _SHORT
+
+
+def _meaning(senses: set[Sense]) -> str:
+    found = [name for name in KINDS if name in senses]
+    finding, healthy, negated = bool(found) or "tumour" in senses, "healthy" in senses, "not" in senses
+    if "other" in senses:
+        return LEAVE_OUT
+    if finding and healthy:
+        return ""
+    if negated:
+        return TUMOUR if healthy else NO_TUMOUR if not found else ""
+    if healthy:
+        return NO_TUMOUR
+    if len(found) == 1:
+        return found[0]
+    return TUMOUR if finding else ""
+
+
+def _folded(name: str) -> str:
+    """The name in lower case, without accents, its words parted by blanks: `NonTumor_2` becomes `non tumor 2`."""
+    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+    letters = unicodedata.normalize("NFKD", parted.casefold().translate(_UNFOLDED))
+    plain = "".join(one for one in letters if not unicodedata.combining(one))
+    return " ".join(re.findall(r"[^\W_]+", unicodedata.normalize("NFC", plain)))
+
+
+def _words_of(text: str) -> list[str] | None:
+    """Cuts a folded name into known words; None where a part of it is none, nor near to a long one."""
+    words: list[str] = []
+    for part in text.split():
+        cut = _cut(part)
+        if cut is None and len(part) >= 6:
+            cut = tuple(difflib.get_close_matches(part, _LONG_WORDS, n=1, cutoff=_CLOSE)) or None
+        if cut is None:
+            return None
+        words += cut
+    return words
+
+
+@lru_cache(maxsize=1024)
+def _cut(text: str) -> tuple[str, ...] | None:
+    """Cuts a text without blanks into known words and numbers of up to two digits, the longest word first."""
+    if not text:
+        return ()
+    ends = range(min(_LONGEST, len(text)), 0, -1)
+    for end in ends:
+        head = text[:end]
+        known = head in _SENSES or (head.isdigit() and end <= 2 and not text[end : end + 1].isdigit())
+        if known and (rest := _cut(text[end:])) is not None:
+            return (head, *rest)
+    return None
