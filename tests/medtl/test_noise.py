@@ -45,6 +45,8 @@ NOISE = {
     "enlarged": ndimage.zoom(NORMAL, 3, order=1),
     "zero-filled": zero_filled(RANDOM.normal(size=(96, 96)) + 1j * RANDOM.normal(size=(96, 96))),
     "small": NORMAL[:32, :32],
+    "an empty field in a circle": np.where(np.hypot(ROWS, COLUMNS) < 0.9, RICIAN, 0),
+    "an empty field made square": np.pad(RICIAN, 60),
     "one spot": np.where((np.abs(ROWS) < 0.006) & (np.abs(COLUMNS) < 0.006), 255, 0),
 }
 HEADS = {
@@ -54,6 +56,8 @@ HEADS = {
     "vertex": np.where(np.hypot(ROWS, COLUMNS) < 0.15, 200, 3 * RICIAN),
     "small": HEAD[::6, ::6],
     "negative": -HEAD,
+    "without air": np.where(HEAD > 50, HEAD, 0),
+    "of two values": np.where(HEAD > 50, 255, 0),
 }
 
 

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +16,9 @@ from typer.testing import CliRunner
 
 from handwriting.cli import app
 from handwriting.labels import CHARACTERS
-from handwriting.page.reading import UNREAD, Reading, as_text
+from handwriting.page.reading import UNREAD, Reading, as_text, read_item
+from shared.task import Item
+from tests.handwriting.page.test_signs import line
 
 RUNNER = CliRunner()
 
@@ -113,3 +116,35 @@ def test_reading_needs_no_torch() -> None:
     code = "import sys, handwriting.page.reading; print([m for m in ('torch', 'albumentations') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+class Sure:
+    """A run that accepts every character as one class."""
+
+    def __init__(self, label: str) -> None:
+        self.label, self.record = label, SimpleNamespace(ood={"threshold": 1.0}, synthetic=False)
+        self.name = "sure"
+
+    def each(self, crops: list[np.ndarray]) -> list[SimpleNamespace]:
+        """The same answer for each crop."""
+        one = SimpleNamespace(label=self.label, probabilities={self.label: 0.99}, decision="accepted", ood_score=0.1)
+        return [one] * len(crops)
+
+
+def test_a_letter_with_a_sign_is_not_accepted_bare_however_sure_the_run_is() -> None:
+    item = Item("page.png", slices=(line({1: "above", 4: "below"}),))
+    tree, _ = read_item(item, Sure("ka"))  # type: ignore[arg-type]
+    assert tree["text"] == f"क{UNREAD}कक{UNREAD}क"
+    assert [one["has_sign"] for one in tree["characters"]] == [False, True, False, False, True, False]
+    assert tree["notes"] == [
+        "2 characters have more ink than a letter, as vowel signs: signs are not read, nor the letters alone"
+    ]
+    tree, _ = read_item(item, Sure("digit_1"))  # type: ignore[arg-type]
+    assert (tree["text"], tree["notes"]) == ("१" * 6, [])
+
+
+def test_a_page_that_may_be_turned_is_told() -> None:
+    upside_down = np.ascontiguousarray(np.rot90(line({}), 2))
+    tree, _ = read_item(Item("page.png", slices=(upside_down,)), Sure("ka"))  # type: ignore[arg-type]
+    assert len(tree["notes"]) == 1
+    assert tree["notes"][0].startswith("the page may be upside down")
