@@ -2,7 +2,7 @@
 
 The layout is recognised (`shared.data.layouts`), in a folder or a `.zip`, below at most one wrapping folder:
 
-- folders by class, with or without Training and Testing above them: PNG, JPEG, TIFF, BMP or DICOM files;
+- folders by class, with or without Training and Testing above them: PNG, JPEG, TIFF, BMP, WebP or DICOM files;
 - folders by site, in each folders by class; the site is the domain;
 - a tree with `labels.csv`: DICOM files, pictures, NIfTI volumes;
 - such a table given by its own path, file names relative to it.

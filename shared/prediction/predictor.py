@@ -141,9 +141,7 @@ class Predictor:
         return replace(self._assessed(item, rows, ood, self._seen_note(images)), auxiliary=self.auxiliary(images))
 
     def _refused(self, item: Item, reason: str) -> Answer:
-        return Answer(
-            item.name, self.name, "refused", reason, notes=self._notes(item), synthetic_model=self.record.synthetic
-        )
+        return Answer(item.name, self.name, "refused", reason, notes=item.notes, synthetic_model=self.record.synthetic)
 
     def _not_assessed(self, item: Item, score: float) -> Answer:
         threshold = self.record.ood["threshold"]
@@ -155,7 +153,7 @@ class Predictor:
             f"{threshold:.3f}): an answer would have no meaning",
             ood_score=score,
             ood_threshold=threshold,
-            notes=self._notes(item),
+            notes=item.notes,  # that the model is synthetic says something of answers
             synthetic_model=self.record.synthetic,
         )
 
