@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from medtl import labels
 from medtl.dicom.reader import read_dicom, read_header
 from medtl.dicom.rules import check_suitable
+from medtl.foreign import kind_of_no_image
 from medtl.nifti import Pixels, is_volume, read_volume, volume_shape
 from medtl.scanners import scanner_name, scanner_of_header
 from medtl.settings import Settings
@@ -244,6 +245,8 @@ def _origin(source: str) -> _Origin:
     if is_picture(source):
         return _Origin()
     data = read_source(source)
+    if (kind := kind_of_no_image(data)) is not None:
+        raise DataError(f"the file {kind.reason}")
     if is_volume(source):
         return _Origin(frames=volume_shape(data)[2], volume=True)
     try:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shared.io.kinds import FileKind, Signature, identify
+from shared.io.kinds import GZIP, FileKind, Signature, gunzipped_head, identify
 
+NIFTI_MAGIC = {(344, b"n+1\0"), (4, b"n+2\0")}
+"""Offset and bytes that mark NIfTI-1 and NIfTI-2 files. Source: nifti1.h and nifti2.h of the NIfTI standard."""
 AS_NIFTI = "convert it to NIfTI (.nii.gz)"
 MGH = FileKind("a FreeSurfer volume (MGH)", "volume", "convert it to NIfTI: mri_convert in.mgz out.nii.gz")
 PAIR = FileKind("the header of a volume in two files (.hdr and .img)", "volume", f"{AS_NIFTI}, which is one file")
@@ -50,3 +52,19 @@ def foreign_kind(data: bytes) -> FileKind | None:
         The kind; None where the bytes do not show it.
     """
     return identify(data, SIGNATURES)
+
+
+def kind_of_no_image(data: bytes) -> FileKind | None:
+    """Says what a file is that was taken for DICOM or a NIfTI volume by its name, and is neither.
+
+    Args:
+        data: The bytes of the file.
+
+    Returns:
+        The kind; None for DICOM and volumes, and where the bytes do not show it.
+    """
+    head = gunzipped_head(data)
+    if data[128:132] == b"DICM" or any(head[at : at + len(magic)] == magic for at, magic in NIFTI_MAGIC):
+        return None
+    kind = foreign_kind(data)
+    return None if kind is GZIP else kind

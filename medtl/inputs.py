@@ -28,7 +28,7 @@ from medtl.dicom.scan import (
     resolve_file_ids,
     scan,
 )
-from medtl.foreign import foreign_kind
+from medtl.foreign import NIFTI_MAGIC, foreign_kind
 from medtl.nifti import is_volume, read_volume
 from medtl.scanners import scanner_of_header
 from shared.data.layouts import COLUMNS, normal_path
@@ -55,8 +55,6 @@ from shared.task import Item
 UNSTATED = "the file does not say what it shows: that it is a head MRI was not checked"
 MIN_SIDE = 32
 """Fewest rows and columns of a slice that is judged; smaller ones are icons and test objects."""
-NIFTI_MAGIC = {(344, b"n+1\0"), (4, b"n+2\0")}
-"""Offset and bytes that mark NIfTI-1 and NIfTI-2 files. Source: nifti1.h and nifti2.h of the NIfTI standard."""
 SIDE_FILES = COMMON_SIDE_FILES | {".bval", ".bvec"}
 """Diffusion volumes come with the strength and the direction of their gradients in files of their own."""
 

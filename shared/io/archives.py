@@ -10,6 +10,7 @@ import errno
 import hashlib
 import os
 import posixpath
+import re
 import stat
 import zipfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -133,10 +134,11 @@ def list_all(root: Path) -> Listed:
         if not root.exists():
             raise DataError(f"{root} does not exist; give a folder, a .zip or a manifest .csv")
         kind = identify(_head(root))
+        if kind is not None and kind.way_out:
+            raise DataError(f"{root} {kind.reason}")
     except OSError as error:
         raise DataError(f"{root.name} cannot be listed ({type(error).__name__})") from None
-    known = f": it {kind.reason}" if kind else ""
-    raise DataError(f"{root} is neither a folder nor a zip archive{known}")
+    raise DataError(f"{root} is neither a folder nor a zip archive")
 
 
 def archive_bytes(path: Path) -> tuple[int, int]:
@@ -262,6 +264,11 @@ def naming(source: str) -> Iterator[None]:
     except DataError as error:
         # As repr: the name of a member of an untrusted archive may hold line breaks and control characters.
         raise DataError(f"{error}, in {source!r}") from None
+
+
+def without_name(message: str) -> str:
+    """Takes the name away that `naming` added to a message, so that a file of a run may show it."""
+    return re.split(r", in ['\"]", message, maxsplit=1)[0]
 
 
 def hash_sources(sources: Iterable[str]) -> str:

@@ -67,7 +67,7 @@ def _refusals(dataset: Dataset, result: AuditResult) -> list[str]:
     compared[list(result.blank)] = False
     units = group_units(dataset.samples, result.clusters)
     found = [leak.sentence for leak in find_leaks(dataset.samples, result.clusters, units, compared)]
-    return [f"{len(result.unreadable)} images cannot be read", *found] if result.unreadable else found
+    return [result.why_unreadable(), *found] if result.unreadable else found
 
 
 def audit_lines(tree: Mapping[str, Any]) -> list[str]:

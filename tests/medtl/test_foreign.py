@@ -5,7 +5,7 @@ import gzip
 import numpy as np
 import pytest
 
-from medtl.foreign import foreign_kind
+from medtl.foreign import foreign_kind, kind_of_no_image
 
 MGH = np.array([1, 40, 40, 10, 1, 0, 0], ">i4").tobytes() + bytes(2000)
 
@@ -32,3 +32,12 @@ def test_volumes_of_other_programs_are_named_with_the_way_out(data: bytes, words
 
 def test_small_number_alone_is_no_volume() -> None:
     assert foreign_kind(b"\0\0\0\1" + bytes(100)) is None
+
+
+def test_dicom_volumes_and_what_may_be_one_are_no_foreign_files() -> None:
+    volume = bytes(344) + b"n+1\0"
+    for data in (bytes(128) + b"DICM", volume, gzip.compress(volume), gzip.compress(volume)[:20], bytes(400)):
+        assert kind_of_no_image(data) is None
+    kind = kind_of_no_image(b"version https://git-lfs.github.com/spec/v1\n")
+    assert kind is not None
+    assert "git lfs pull" in kind.reason

@@ -200,9 +200,10 @@ def test_missing_things_are_refused(archive: Path, tmp_path: Path) -> None:
         sources.read_source(str(tmp_path / "nothing.png"))
     with pytest.raises(DataError, match="does not exist"):
         sources.list_sources(tmp_path / "nothing")
-    (tmp_path / "text").write_text("text")
-    with pytest.raises(DataError, match="neither a folder nor a zip"):
-        sources.list_sources(tmp_path / "text")
+    for content, said in ((b"text", "neither a folder nor a zip"), (b"%PDF-", "is a PDF document; save its pages")):
+        (tmp_path / "file").write_bytes(content)
+        with pytest.raises(DataError, match=said):
+            sources.list_sources(tmp_path / "file")
 
 
 def test_bounds_are_checked_before_unpacking(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -266,6 +267,8 @@ def test_fault_names_its_source_where_the_person_must_find_it(archive: Path, tmp
     with pytest.raises(DataError) as caught, sources.naming(hidden):
         raise DataError("the picture is damaged")
     assert str(caught.value) == f"the picture is damaged, in {hidden!r}"
+    assert sources.without_name(str(caught.value)) == sources.without_name("the picture is damaged")
+    assert sources.without_name("""it's damaged, in "/a, in 'b'" """) == "it's damaged"
     assert "\x1b" not in str(caught.value)
     with pytest.raises(DataError, match=r"FileNotFoundError\), in '.*nothing\.png'$"):
         sources.hash_sources([f"{archive}::a/1.png", str(tmp_path / "nothing.png")])
