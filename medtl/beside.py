@@ -13,8 +13,8 @@ from pathlib import Path, PurePosixPath
 
 from medtl.dicom.reader import NOT_RECOGNISED
 from medtl.dicom.scan import Contents, OtherFile, Refused, place_damaged
-from shared.io.archives import SEPARATOR, relative_name
-from shared.io.kinds import suffix_of
+from shared.io.archives import SEPARATOR, read_head, relative_name
+from shared.io.kinds import identify, suffix_of
 from shared.io.pictures import is_picture
 
 PICTURES = ("picture", "foreign picture")
@@ -133,8 +133,9 @@ def _stays(entry: object, names: _Names, series: bool, reader: Reader) -> bool:
     """Whether an entry is judged, or refused in a line of its own."""
     if isinstance(entry, Refused):
         # what begins like DICOM is a damaged one; of all else the name must say that it was meant to be one
-        lost = entry.reason == NOT_RECOGNISED and series
-        return not lost or names.says_slice(entry.source, known=False)
+        unknown = entry.reason == NOT_RECOGNISED
+        lost = series and (unknown or _is_large_clutter(entry.source))
+        return not lost or names.says_slice(entry.source, known=not unknown)
     if not isinstance(entry, OtherFile):
         return True
     if entry.kind == "zip" and series:
@@ -143,6 +144,13 @@ def _stays(entry: object, names: _Names, series: bool, reader: Reader) -> bool:
         wanted = suffix_of(entry.source) in EXAM_SUFFIXES or (not series and is_picture(entry.source))
         return wanted or (not series and entry.kind == "pointer" and not suffix_of(entry.source))
     return not (series and entry.kind in PICTURES)
+
+
+def _is_large_clutter(source: str) -> bool:
+    """Whether a file that cannot be read, as it is too large, begins like a program, a video or the like."""
+    head = read_head(source)
+    kind = identify(head) if head else None
+    return kind is not None and kind.group == "clutter"
 
 
 def _is_picture(entry: object) -> bool:

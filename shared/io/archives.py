@@ -250,6 +250,27 @@ def read_source(source: str) -> bytes:
         raise DataError(f"cannot be read: it is damaged ({type(error).__name__})") from None
 
 
+def read_head(source: str) -> bytes:
+    """Reads the first bytes of one file or member of an archive, at most `HEAD_BYTES`, however large it is.
+
+    Args:
+        source: A path, or `archive.zip::member`.
+
+    Returns:
+        The bytes; empty where it cannot be read.
+    """
+    archive, separator, member = source.partition(SEPARATOR)
+    try:
+        if not separator:
+            return _head(Path(source)) if Path(source).is_file() else b""
+        with _archive(Path(archive), _stamp(Path(archive)), os.getpid()).open(
+            _members(Path(archive))[member]
+        ) as stream:
+            return stream.read(HEAD_BYTES)
+    except Exception:  # as in `read_source`
+        return b""
+
+
 @contextmanager
 def naming(source: str) -> Iterator[None]:
     """Adds the name of the source to a `DataError` that the `with` block raises, so that the user finds the file.

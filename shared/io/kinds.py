@@ -169,8 +169,7 @@ videos."""
 OFFICE_MARKS = ("[Content_Types].xml",)
 """Members by which an Office document is known (ECMA-376, part 2)."""
 OPEN_DOCUMENT = b"application/vnd.oasis.opendocument"
-MARKUP = re.compile(rb"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
-DRAWING = re.compile(rb"\s*(?:<\?xml.*?\?>|<!--.*?-->|<!doctype\s+svg.*?>|\s)*<svg\b", re.IGNORECASE | re.DOTALL)
+HTML_TAGS = (b"!doctype html", b"html", b"head", b"body", b"title", b"script", b"meta")
 CONTROL = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
 """Bytes that no text has, in whatever single-byte or multi-byte code; escape begins Japanese shifts."""
 NETPBM_START = re.compile(rb"P[1-7]\s")
@@ -267,14 +266,24 @@ def _within_gzip(data: bytes, more: Sequence[Signature]) -> FileKind:
     return next((one.kind for one in more if one.fits(head)), GZIP)
 
 
+def _first_tag(head: bytes) -> bytes:
+    """The first tag of a page or drawing, in lower case without its bracket; empty where something else comes first."""
+    rest = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    while rest.startswith((b"<!--", b"<?")):
+        end = b"-->" if rest.startswith(b"<!--") else b"?>"
+        rest = rest.partition(end)[2].lstrip()
+    return b" ".join(rest[1:40].lower().split()) if rest.startswith(b"<") else b""
+
+
 def _text(head: bytes) -> FileKind | None:
     if head.startswith(b"version https://git-lfs.github.com/spec/"):
         return LFS_POINTER
     if head.startswith((b"/annex/objects/", b".git/annex/objects/")):
         return ANNEX_POINTER
-    if MARKUP.match(head):
+    tag = _first_tag(head)
+    if tag.startswith(HTML_TAGS):
         return HTML
-    if DRAWING.match(head):
+    if tag.startswith((b"svg", b"!doctype svg")):
         return SVG
     if NETPBM_START.match(head):
         return NETPBM

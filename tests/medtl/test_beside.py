@@ -116,6 +116,15 @@ def test_what_may_be_an_exam_is_said_beside_the_series(tmp_path: Path, name: str
         assert words in other.refusal
 
 
+def test_program_that_is_too_large_to_be_read_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = disc(tmp_path / "disc", {"VIEWER/setup.exe": b"MZ" + NOISE * 50, "other.dat": b"\2\0" + NOISE * 50})
+    monkeypatch.setattr("shared.io.archives.MAX_FILE_BYTES", 20_000)
+    for place in (root, root.with_suffix(".zip")):
+        series, other = read_inputs([place])
+        assert series.notes == (passed_over_note(1, 0),)
+        assert "at most 20000 are read" in (other.refusal or "")
+
+
 def test_zip_within_a_zip_that_may_hold_slices_is_said(tmp_path: Path) -> None:
     root = disc(tmp_path / "disc", {"VIEWER/more.zip": archive("a.dcm")})
     series, other = read_inputs([root.with_suffix(".zip")])
