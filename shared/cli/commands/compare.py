@@ -63,9 +63,9 @@ def add(app: typer.Typer, task: "Task") -> None:
             make_folder(folder)
             with progress_bars() as progress:
                 tree = run_comparison(task, plan, root=RUNS, progress=progress, workers=workers)
-            write_comparison(tree, task.title, folder)
             for line in as_text(tree):
                 typer.echo(line)
+            write_comparison(tree, task.title, folder)
             typer.echo(f"report: {folder / 'compare.html'}")
             if any(row["failures"] for row in tree["rows"]):
                 raise typer.Exit(EXIT_FAULT)
