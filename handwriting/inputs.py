@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from shared.errors import DataError
-from shared.io.archives import is_archive, is_side_file, list_sources, nothing_to_judge, read_source, require_paths
-from shared.io.pictures import read_picture
+from shared.io.archives import is_archive, is_side_file, list_all, nothing_to_judge, read_source, require_paths
+from shared.io.kinds import identify
+from shared.io.pictures import is_picture, is_picture_data, read_picture
 from shared.task import Item
 
 MIN_SIDE = 8
@@ -17,7 +18,7 @@ MIN_SIDE = 8
 
 
 def read_inputs(paths: Sequence[Path]) -> Iterator[Item]:
-    """Reads pictures of characters (PNG, JPEG, TIFF, BMP), one at a time, also those in folders and zips.
+    """Reads pictures of characters (PNG, JPEG, TIFF, BMP, WebP), one at a time, also those in folders and zips.
 
     Args:
         paths: Pictures, folders and zips.
@@ -37,14 +38,27 @@ def _items(path: Path) -> Iterator[Item]:
         yield _single(str(path))
         return
     try:
-        sources = list_sources(path)
+        listed = list_all(path)
     except DataError as error:
         yield Item(str(path), refusal=str(error))
         return
-    kept = [source for source in sources if not is_side_file(source)]
-    if not kept:
-        yield Item(str(path), refusal=nothing_to_judge(len(sources)))
+    kept = [source for source in listed.sources if not is_side_file(source) and not _is_clutter(source)]
+    if not kept and not listed.unread:
+        yield Item(str(path), refusal=nothing_to_judge(len(listed.sources)))
     yield from map(_single, kept)
+    yield from (Item(source, refusal=reason) for source, reason in listed.unread)
+
+
+def _is_clutter(source: str) -> bool:
+    """Whether a file beside pictures is a program, a text or the like; one with the name of a picture is no clutter."""
+    if is_picture(source):
+        return False
+    try:
+        data = read_source(source)
+    except DataError:
+        return False  # it is refused with its reason
+    kind = None if is_picture_data(data) else identify(data)
+    return kind is not None and kind.group == "clutter"
 
 
 def character_item(name: str, data: bytes) -> Item:

@@ -2,7 +2,7 @@
 
 The layout is recognised (`shared.data.layouts`), in a folder or a `.zip`, below folders that wrap it all:
 
-- folders by class, with or without Training and Testing above them: PNG, JPEG, TIFF, BMP or DICOM files;
+- folders by class, with or without Training and Testing above them: PNG, JPEG, TIFF, BMP, WebP or DICOM files;
 - folders by site or patient, in each folders by class; the configuration says which of the two they are;
 - a tree with `labels.csv`: DICOM files, pictures, NIfTI volumes;
 - such a table given by its own path, file names relative to it.
@@ -33,6 +33,7 @@ from medtl.class_words import nearest_class
 from medtl.dicom.reader import read_dicom, read_header
 from medtl.dicom.rules import check_suitable
 from medtl.dicom.view import View, view_of
+from medtl.foreign import kind_of_no_image
 from medtl.masks import is_mask
 from medtl.measured import GROUND, measured
 from medtl.nifti import Pixels, is_volume, read_placement, read_volume
@@ -282,6 +283,8 @@ def _origin(source: str) -> _Origin:
     if is_picture(source):
         return _Origin()
     data = read_source(source)
+    if (kind := kind_of_no_image(data)) is not None:
+        raise DataError(f"the file {kind.reason}")
     if is_volume(source):
         placement = read_placement(data)
         return _Origin(frames=placement.count, volume=True, view=placement.view, notes=placement.notes)

@@ -15,10 +15,21 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from medtl.beside import EXAM_SUFFIXES, Reader, holds_exams, pass_over
 from medtl.dicom.reader import read_file_ids, read_header, untrusted_decoding
 from medtl.dicom.rules import MEDIA_DIRECTORY
-from medtl.dicom.scan import Contents, Refused, SeriesFiles, decode_series, name_series, resolve_file_ids, scan
+from medtl.dicom.scan import (
+    Contents,
+    Refused,
+    SeriesFiles,
+    decode_series,
+    name_series,
+    place_damaged,
+    resolve_file_ids,
+    scan,
+)
 from medtl.dicom.view import View
+from medtl.foreign import NIFTI_MAGIC, foreign_kind
 from medtl.masks import is_mask
 from medtl.measured import GROUND, measured
 from medtl.nifti import is_volume, read_volume
@@ -31,6 +42,7 @@ from shared.io.archives import (
     SEPARATOR,
     is_archive,
     is_side_file,
+    list_all,
     list_sources,
     nothing_to_judge,
     read_source,
@@ -38,7 +50,10 @@ from shared.io.archives import (
 )
 from shared.io.archives import SIDE_FILES as COMMON_SIDE_FILES
 from shared.io.grey import to_grey
-from shared.io.pictures import SIGNATURES, read_picture
+from shared.io.kinds import GZIP, gunzipped_head, names_in_zip, suffix_of
+from shared.io.kinds import ZIP as ZIP_ARCHIVE
+from shared.io.pictures import SUFFIXES as PICTURE_SUFFIXES
+from shared.io.pictures import is_picture_data, read_picture
 from shared.samples import UNKNOWN_DOMAIN
 from shared.task import Item
 
@@ -46,19 +61,27 @@ UNSTATED = "the file does not say what it shows: that it is a head MRI was not c
 UNPLACED_PICTURE = "a picture does not say how it lies in the patient: it is judged as it stands"
 MIN_SIDE = 32
 """Fewest rows and columns of a slice that is judged; smaller ones are icons and test objects."""
-NIFTI_MAGIC = {(344, b"n+1\0"), (4, b"n+2\0")}
-"""Offset and bytes that mark NIfTI-1 and NIfTI-2 files. Source: nifti1.h and nifti2.h of the NIfTI standard."""
 SIDE_FILES = COMMON_SIDE_FILES | {".bval", ".bvec"}
 """Diffusion volumes come with the strength and the direction of their gradients in files of their own."""
 
-Kind = Literal["dicom", "picture", "volume", "gzip", "zip"]
+NAMES_OF_EXAMS = EXAM_SUFFIXES | {"", *PICTURE_SUFFIXES}
+"""Suffixes of members for which an archive in an archive may hold an exam; without suffix are many DICOM files."""
+
+Kind = Literal["dicom", "picture", "volume", "zip", "foreign", "foreign picture", "clutter", "pointer"]
+FOREIGN_KINDS: dict[str, Kind] = {
+    "picture": "foreign picture",
+    "clutter": "clutter",
+    "pointer": "pointer",
+    "volume": "foreign",
+    "archive": "foreign",
+}
 
 
 def read_inputs(paths: Sequence[Path]) -> Iterator[Item]:
     """Reads everything that `predict` was asked to judge, one item at a time.
 
-    A DICOM file, picture (PNG, JPEG, TIFF, BMP) or NIfTI volume is one item; a folder, zip or DICOMDIR gives one item
-    for each DICOM series in it and one for each picture or volume.
+    A DICOM file, picture (PNG, JPEG, TIFF, BMP, WebP) or NIfTI volume is one item; a folder, zip or DICOMDIR gives one
+    item for each DICOM series in it and one for each volume. Pictures are items where there is no series beside them.
 
     Args:
         paths: Files, folders, zips and DICOMDIRs.
@@ -101,19 +124,29 @@ def _read_container(path: Path) -> Iterator[Item]:
     """The items of a folder or zip."""
     name = str(path)
     try:
-        sources = list_sources(path)
+        listed = list_all(path)
     except DataError as error:
         yield Item(name, refusal=str(error))
         return
-    contents = _scan(sources)
+    contents = _scan(listed.sources, path)
+    for source, reason in listed.unread:
+        _add_unread(Refused(source, reason), contents)
     for item in _read_contents(name, contents):
         yield item if item.refusal else replace(item, notes=(*item.notes, *contents.notes))
+
+
+def _add_unread(place: Refused, contents: Contents) -> None:
+    """Adds a link or folder that was not read: it is named, and a series that it may be a slice of is not whole."""
+    if not Path(place.source).is_dir():
+        place_damaged(place, contents)
+    if place not in contents.entries:
+        contents.entries.append(place)
 
 
 def _read_dicomdir(name: str, listed: Sequence[str | None]) -> Iterator[Item]:
     """The items among the files that a DICOMDIR lists; None stands for a file that is missing."""
     found = [source for source in listed if source is not None]
-    contents = _scan(found)
+    contents = _scan(found, Path(name).parent)
     if missing := len(listed) - len(found):
         lack = f"{missing} of {len(listed)} files that the DICOMDIR lists are missing"
         contents.entries.append(Refused(name, lack))
@@ -122,14 +155,30 @@ def _read_dicomdir(name: str, listed: Sequence[str | None]) -> Iterator[Item]:
     yield from _read_contents(name, contents)
 
 
-def _scan(sources: Sequence[str]) -> Contents:
-    """Sorts files into series and others, and passes over masks and side files."""
+def _scan(sources: Sequence[str], root: Path) -> Contents:
+    """Sorts files below a folder or in a zip into series and others; passes over masks and what is no exam."""
     masks = _masks(sources)
     wanted = [source for source in sources if source not in masks and not is_side_file(source, SIDE_FILES)]
     contents = scan(wanted, _kind)
     contents.passed_over += len(sources) - len(wanted)
     contents.notes = left_out(sum(source in masks for source in sources), "masks by their names or a table")
+    side_files = sum(is_side_file(source, SIDE_FILES) for source in sources)
+    pass_over(contents, root, side_files, Reader(_why_not_read, _holds_nothing))
     return contents
+
+
+def _why_not_read(source: str) -> str:
+    return _read_file(source).refusal or "is a picture under the name of a DICOM file"
+
+
+def _holds_nothing(source: str) -> bool:
+    """Whether a zip holds nothing that can be judged; of one within an archive only the names are looked at."""
+    try:
+        if SEPARATOR not in source:
+            return not holds_exams(_scan(list_sources(Path(source)), Path(source)))
+        return not any(suffix_of(name) in NAMES_OF_EXAMS for name in names_in_zip(read_source(source)))
+    except DataError:
+        return False
 
 
 def _masks(sources: Sequence[str]) -> set[str]:
@@ -170,7 +219,8 @@ def _read_series(name: str, series: SeriesFiles) -> Item:
         slices, view, notes = decode_series(series)
         item = _judgeable(name, [one.pixels for one in slices], view, notes, tuple(one.origin for one in slices))
     except InputRefused as error:
-        return Item(name, refusal=str(error), origins=tuple((source, 0) for source, _ in series.files))
+        origins = tuple((source, 0) for source, _ in series.files)
+        return Item(name, refusal=str(error), notes=tuple(series.notes), origins=origins)
     makers = (header.equipment for _, header in series.files)
     scanners = {scanner_of_header(maker.manufacturer, maker.model) or UNKNOWN_DOMAIN for maker in makers}
     return replace(item, domains=tuple(sorted(scanners)))
@@ -183,12 +233,10 @@ def _read_file(source: str) -> Item:
         kind = _kind(source, data)
         if kind == "dicom":
             return _read_series(source, SeriesFiles([(source, read_header(data))]))
-        if kind == "gzip":
-            raise InputRefused("is compressed by gzip; unpack it first (NIfTI may stay compressed as .nii.gz)")
-        if kind == "zip":
-            raise InputRefused("is a damaged zip archive; copy or download it again")
         if kind == "volume":
             return _read_volume(source, data)
+        if kind != "picture" and (known := foreign_kind(data)) is not None:
+            raise InputRefused(known.reason)
         with untrusted_decoding():
             picture = read_picture(data, ground=GROUND)
         return _judgeable(source, [picture], None, (UNSTATED, UNPLACED_PICTURE))
@@ -206,13 +254,17 @@ def _kind(source: str, data: bytes) -> Kind:
     """The kind of a file by its bytes; its name counts only where they do not show the kind."""
     if _is_dicom(data):
         return "dicom"
-    if data.startswith(SIGNATURES):
+    if is_picture_data(data):
         return "picture"
-    if is_volume(source) or any(data[at : at + len(magic)] == magic for at, magic in NIFTI_MAGIC):
+    head = gunzipped_head(data)
+    if any(head[at : at + len(magic)] == magic for at, magic in NIFTI_MAGIC):
         return "volume"
-    if data.startswith(b"\x1f\x8b"):
-        return "gzip"
-    return "zip" if data.startswith(b"PK\x03\x04") else "dicom"
+    known = foreign_kind(data)
+    if known is None or known is GZIP:
+        return "volume" if is_volume(source) else "foreign" if known else "dicom"
+    if known is ZIP_ARCHIVE:
+        return "zip"
+    return FOREIGN_KINDS[known.group]
 
 
 def _is_dicom(data: bytes) -> bool:

@@ -6,6 +6,25 @@ into exit codes; a traceback therefore always means a defect of the program.
 
 from __future__ import annotations
 
+import errno
+import os
+import re
+from collections.abc import Iterator
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""No space left on the disk, or none of the quota."""
+REMEDIES = {
+    **dict.fromkeys(FULL, "free space there, or choose another place"),
+    errno.EFBIG: "choose a disk that takes larger files",
+    errno.EIO: "check the disk, or choose another place",
+    errno.EMFILE: "allow more open files (ulimit -n), or close other programs",
+    errno.ENFILE: "close other programs",
+}
+"""Faults of the machine that no other argument mends, with what to do."""
+ELSEWHERE = "choose a place that can be written"
+RUST_FAULT = re.compile(r"\(os error ([0-9]+)\)")
+"""How libraries in Rust (safetensors) say which fault the system reported."""
+
 
 class MedtlError(Exception):
     """Base of all exceptions whose message is meant for the user."""
@@ -49,3 +68,39 @@ class RunError(MedtlError):
 
 class ExportError(MedtlError):
     """The outputs of the exported network differ from those of the trained one."""
+
+
+def machine_fault(error: BaseException) -> int | None:
+    """Finds the fault of the machine (a full disk, too many open files) behind an error.
+
+    torch and safetensors raise errors of their own where the system refused to write.
+
+    Args:
+        error: The error; those that it was raised from or during count too.
+
+    Returns:
+        The error number, a key of `REMEDIES`; None where there is no such fault.
+    """
+    for one in _chain(error):
+        said = RUST_FAULT.search(str(one))
+        number = one.errno if isinstance(one, OSError) else int(said[1]) if said else None
+        if number in REMEDIES:
+            return number
+    return None
+
+
+def system_words(error: OSError) -> str:
+    """Describes a refusal of the system in one line: which file, what is wrong, what to do.
+
+    Args:
+        error: The error; one without a file name is about the output of the program.
+    """
+    name = "the output" if error.filename is None else os.fsdecode(error.filename)
+    remedy = REMEDIES.get(error.errno or 0, ELSEWHERE)
+    return f"{name}: {error.strerror or type(error).__name__}; {remedy}"
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

@@ -14,8 +14,9 @@ from handwriting.inputs import read_inputs
 from handwriting.labels import CHARACTERS
 from handwriting.page.page import Character, Page, draw_boxes, read_page
 from shared.cli.judge import open_predictor
-from shared.cli.support import exit_code, json_line, make_folder, write_predictions
+from shared.cli.support import Writes, exit_code, json_line, make_folder, write_predictions
 from shared.errors import DataError
+from shared.io.atomic import write_bytes
 from shared.prediction.predictor import SYNTHETIC_NOTE, Predictor
 from shared.prediction.text import printable
 from shared.task import Item, Task
@@ -73,23 +74,22 @@ def judge_pages(task: Task, paths: Sequence[Path], model: Path | None, as_json: 
     pictures = read_inputs(paths)
     for line in () if as_json else opening:
         typer.echo(line)
-    lines, statuses = [], set()
+    lines, statuses, writes = [], set(), Writes()
     for count, item in enumerate(pictures, start=1):
         tree, page = read_item(item, predictor)
-        if page is None:
-            words = f"{printable(item.name)}: refused: {tree['reason']}"
-        else:
-            words = _in_words(item.name, tree)
-            if out is not None:
-                (out / f"page-{count}.png").write_bytes(draw_boxes(page))
+        refused = f"{printable(item.name)}: refused: {tree.get('reason')}"
+        words = refused if page is None else _in_words(item.name, tree)
         statuses.add(tree["status"])
         line = json_line(tree)
         typer.echo(line if as_json else words)
         lines.append(line)
-    write_predictions(out, lines)
+        if page is not None and out is not None:
+            writes.call(write_bytes, out / f"page-{count}.png", draw_boxes(page))
+    writes.call(write_predictions, out, lines)
     if not as_json:
         for disclaimer in task.disclaimers:
             typer.echo(disclaimer)
+    writes.check()
     return exit_code(statuses)
 
 

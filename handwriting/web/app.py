@@ -81,7 +81,7 @@ def _drawings(drawings: WorkerPool) -> APIRouter:
 
     @router.post("/api/drawings", openapi_extra=DRAWING_BODY, responses=faults(400, 413))
     async def judge(request: Request) -> dict[str, Any]:
-        """Judges the picture of one character (PNG, JPEG, BMP, TIFF), which is not stored."""
+        """Judges the picture of one character (PNG, JPEG, BMP, TIFF, WebP), which is not stored."""
         data = bytearray()
         async for chunk in request.stream():
             data += chunk

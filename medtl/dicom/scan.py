@@ -18,6 +18,7 @@ from medtl.dicom.series import Slice, order_slices
 from medtl.dicom.view import View, view_of
 from shared.errors import DataError, InputRefused
 from shared.io.archives import read_source
+from shared.io.kinds import suffix_of
 
 
 @dataclass
@@ -123,8 +124,27 @@ def scan(sources: Iterable[str], kind_of: Callable[[str, bytes], str]) -> Conten
             contents.entries.append(by_key[key])
         by_key[key].files.append((source, header))
     for file in damaged:
-        _place_damaged(file, contents)
+        place_damaged(file, contents)
     return contents
+
+
+def place_damaged(file: Refused, contents: Contents) -> None:
+    """Adds a file that cannot be read. It may be a slice: the series in its folder is then not whole.
+
+    Args:
+        file: The file.
+        contents: What was found beside it; it is changed in place.
+    """
+    neighbours = [series for series in contents.series() if folder_of(file.source) in series.folders()]
+    suffixes = {suffix_of(name) for series in neighbours for name, _ in series.files}
+    like_dicom = suffix_of(file.source) in suffixes
+    if len(neighbours) == 1 and like_dicom:
+        neighbours[0].unreadable += 1
+        return
+    contents.entries.append(file)
+    if like_dicom:
+        for series in neighbours:
+            series.notes.append("a file in the folder of this series cannot be read: a slice may be missing")
 
 
 def name_series(name: str, series: Sequence[SeriesFiles]) -> Iterator[str]:
@@ -206,20 +226,6 @@ def _child(folder: Path, name: str) -> Path | None:
     if not folder.is_dir():
         return None
     return next((child for child in sorted(folder.iterdir()) if child.name.lower() == name.lower()), None)
-
-
-def _place_damaged(file: Refused, contents: Contents) -> None:
-    """A file that cannot be read may be a slice: the series in its folder is then not whole."""
-    neighbours = [series for series in contents.series() if folder_of(file.source) in series.folders()]
-    suffixes = {PurePosixPath(name).suffix for series in neighbours for name, _ in series.files}
-    like_dicom = PurePosixPath(file.source).suffix in suffixes
-    if len(neighbours) == 1 and like_dicom:
-        neighbours[0].unreadable += 1
-        return
-    contents.entries.append(file)
-    if like_dicom:
-        for series in neighbours:
-            series.notes.append("a file in the folder of this series cannot be read: a slice may be missing")
 
 
 def _check_headers(series: SeriesFiles) -> None:

@@ -215,7 +215,7 @@ class Listener:
             LOGGER.warning("an object was refused: it %s", error)
             return CANNOT_UNDERSTAND
         except (OSError, MemoryError) as error:
-            LOGGER.error("an object could not be stored (%s)", type(error).__name__)
+            LOGGER.error("an object could not be stored (%s)", getattr(error, "strerror", None) or type(error).__name__)
             return OUT_OF_RESOURCES
         # pynetdicom would log the traceback, with values of the object
         except Exception as error:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from medtl.results.objects import result_objects
 from medtl.results.source_images import untrusted_building
 from shared.errors import DataError
+from shared.io.atomic import naming_faults
 from shared.io.durable import write_durably
 from shared.prediction.answer import Answer
 from shared.runs.record import ModelRecord
@@ -76,17 +77,18 @@ def write_objects(objects: Sequence[Any], folder: Path) -> list[Path]:
         DataError: An object cannot be encoded.
         OSError: The folder cannot be written to.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / _file_name(one) for one in objects]
     partials = [path.with_name(f".{path.name}.{os.getpid()}.partial") for path in paths]
-    try:
-        for one, partial in zip(objects, partials, strict=True):
-            _write(one, partial)
-        for partial, path in zip(partials, paths, strict=True):
-            partial.replace(path)
-    finally:
-        for partial in partials:
-            partial.unlink(missing_ok=True)
+    with naming_faults(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            for one, partial in zip(objects, partials, strict=True):
+                _write(one, partial)
+            for partial, path in zip(partials, paths, strict=True):
+                partial.replace(path)
+        finally:
+            for partial in partials:
+                partial.unlink(missing_ok=True)
     return paths
 
 

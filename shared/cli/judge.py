@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import typer
 
-from shared.cli.support import RUNS, exit_code, json_line, make_folder, write_predictions
+from shared.cli.support import RUNS, Writes, exit_code, json_line, make_folder, write_predictions
 from shared.errors import UsageError
 from shared.prediction.text import answer_text
 from shared.progress import Lines
@@ -96,27 +96,46 @@ def judge(task: Task, request: Request, on_answer: OnAnswer | None = None) -> in
     make_folder(out)
     for line in () if as_json else opening:
         typer.echo(line)
-    lines, statuses = [], set()
+    lines, statuses, writes = [], set(), Writes()
     for item in items:
         answer = predictor.assess(item)
         statuses.add(answer.status)
-        tree, words, found = answer.to_json(task), [answer_text(answer, task)], list["Explanation"]()
-        if explainer is not None:
-            found = explainer.explain(item, answer)
-            tree["explanations"] = [one.to_json() for one in found]
-            words += [one.line(task) for one in found]
-        if on_answer is not None:
-            more, said = on_answer(item, answer, predictor.record, found)
-            tree, words = tree | more, words + said
-        lines.append(json_line(tree))
-        typer.echo(lines[-1] if as_json else "\n".join(words))
-    write_predictions(out, lines)
+        tree = answer.to_json(task)
+        if not as_json:
+            typer.echo(answer_text(answer, task))
+        more, words = writes.call(_written, task, item, answer, predictor.record, explainer, on_answer) or ({}, [])
+        lines.append(json_line(tree | more))
+        for line in [lines[-1]] if as_json else words:
+            typer.echo(line)
+    writes.call(write_predictions, out, lines)
     if not as_json:
         for disclaimer in task.disclaimers:
             typer.echo(disclaimer)
         if explainer is not None:
             typer.echo("Attributions show which pixels moved the score; they are no localisation.")
+    writes.check()
     return exit_code(statuses)
+
+
+def _written(
+    task: Task,
+    item: Item,
+    answer: Answer,
+    record: ModelRecord,
+    explainer: Explainer | None,
+    on_answer: OnAnswer | None,
+) -> tuple[dict[str, Any], list[str]]:
+    """Writes what belongs to one answer; returns data to add to its JSON, and lines for a person."""
+    tree: dict[str, Any] = {}
+    words, found = list[str](), list["Explanation"]()
+    if explainer is not None:
+        found = explainer.explain(item, answer)
+        tree["explanations"] = [one.to_json() for one in found]
+        words += [one.line(task) for one in found]
+    if on_answer is not None:
+        more, said = on_answer(item, answer, record, found)
+        tree, words = tree | more, words + said
+    return tree, words
 
 
 def _explainer(task: Task, predictor: Predictor, out: Path, explaining: Mapping[str, Any]) -> Explainer:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
-from shared.errors import MedtlError, UsageError
+from shared.errors import REMEDIES, MedtlError, UsageError, system_words
 
 if TYPE_CHECKING:
     from shared.config.schema import Config
@@ -27,6 +27,7 @@ OURS = ("shared", "medtl", "handwriting")
 Names = Callable[[], Sequence[str]]
 """Looks up the names that an option takes; called only when they are needed, for it may import torch."""
 AnyCommand = TypeVar("AnyCommand", bound=Callable[..., None])
+Result = TypeVar("Result")
 
 
 def settings_of(config: Path | None, overrides: Sequence[str] | None) -> Config:
@@ -88,14 +89,57 @@ def make_folder(out: Path | None) -> None:
         out.mkdir(parents=True, exist_ok=True)
 
 
+class Writes:
+    """Writes what belongs to answers, after the answers were printed: a full disk takes none of them away.
+
+    After the first refusal of the system nothing more is written, and `check` raises it in the end.
+    """
+
+    def __init__(self) -> None:
+        self._fault: OSError | None = None
+
+    def call(self, write: Callable[..., Result], *arguments: Any) -> Result | None:
+        """Calls a function that writes.
+
+        Args:
+            write: The function.
+            arguments: Its arguments.
+
+        Returns:
+            Its result; None where the system refused to write, now or before.
+        """
+        if self._fault is not None:
+            return None
+        try:
+            return write(*arguments)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            self._fault = error
+            return None
+
+    def check(self) -> None:
+        """Raises the refusal of the system, where there was one.
+
+        Raises:
+            OSError: Something could not be written.
+        """
+        if self._fault is not None:
+            raise self._fault
+
+
 @contextmanager
-def reported() -> Iterator[None]:
+def reported(*, resumes: bool = False) -> Iterator[None]:
     """Gives a `with` block whose errors end the command with one line on standard error and an exit code.
 
     An exception that is a fault of the program passes through unchanged.
 
+    Args:
+        resumes: Whether the same command goes on where it ended, which is then said where a disk is full.
+
     Raises:
-        typer.Exit: With `EXIT_USAGE` for wrong usage, `EXIT_FAULT` for faulty data, weights or runs, 130 for Ctrl-C.
+        typer.Exit: With `EXIT_USAGE` for wrong usage, a place that cannot be written among it, `EXIT_FAULT` for faulty
+            data, weights or runs, and for a full disk, 130 for Ctrl-C.
     """
     from shared.errors import ConfigError, UnknownNameError
 
@@ -113,8 +157,9 @@ def reported() -> Iterator[None]:
     except BrokenPipeError:
         raise  # the reader of the output, such as `head`, has had enough: click ends in silence
     except OSError as error:
-        where = f"error: {error.filename}: {error.strerror}; choose a place that can be written"
-        raise _ended(where, EXIT_USAGE) from None
+        ours = error.errno in REMEDIES
+        then = "; the same command resumes" if resumes and ours else ""
+        raise _ended(f"error: {system_words(error)}{then}", EXIT_FAULT if ours else EXIT_USAGE) from None
     except KeyboardInterrupt:
         raise _ended("interrupted; the same command resumes it", EXIT_INTERRUPTED) from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -16,6 +17,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from shared.errors import DataError, InputRefused
+from shared.io.archives import without_name
 from shared.samples import Sample
 
 THUMBNAIL = 32
@@ -71,6 +73,7 @@ class AuditResult:
         unreadable: Indices of samples that cannot be read.
         blank: Indices of samples whose pixels all have one value.
         contradictions: The pairs whose samples carry different labels.
+        faults: Why each of `unreadable` cannot be read, without its name; in their order.
     """
 
     pairs: tuple[Pair, ...]
@@ -78,6 +81,7 @@ class AuditResult:
     unreadable: tuple[int, ...]
     blank: tuple[int, ...]
     contradictions: tuple[Pair, ...] = ()
+    faults: tuple[str, ...] = ()
 
     def counts(self) -> dict[str, int]:
         """Counts the findings for reports.
@@ -116,7 +120,16 @@ class AuditResult:
             tuple(i for i in self.unreadable if i < count),
             tuple(i for i in self.blank if i < count),
             tuple(pair for pair in self.contradictions if pair.j < count),
+            self.faults[: sum(i < count for i in self.unreadable)],
         )
+
+    def why_unreadable(self) -> str:
+        """Says how many samples cannot be read, and why most of them; empty where all can be read."""
+        if not self.unreadable:
+            return ""
+        ((reason, count),) = Counter(self.faults).most_common(1) or [("", 0)]
+        shown = f" ({count} of them: {reason})" if reason else ""
+        return f"{len(self.unreadable)} of {len(self.clusters)} images cannot be read{shown}"
 
     def leaked(self, learning: Iterable[int], testing: Iterable[int]) -> list[int]:
         """Lists the samples of one set that are copies of samples of another.
@@ -158,11 +171,12 @@ def audit(
     thumbnails = np.zeros((len(samples), THUMBNAIL, THUMBNAIL), dtype=np.float32)
     compared: list[int] = []
     hashes: list[bytes] = []
-    unreadable, blank = [], []
+    unreadable, blank, faults = [], [], []
     for index, sample in enumerate(samples):
         pixels = _read(sample, read)
-        if pixels is None:
+        if isinstance(pixels, str):
             unreadable.append(index)
+            faults.append(pixels)
         elif (grey := pixels if pixels.ndim == 2 else pixels.mean(axis=2)).min() == grey.max():
             blank.append(index)
         else:
@@ -185,16 +199,16 @@ def audit(
     labels = [sample.label for sample in samples]
     contradictions = [p for p in pairs if None not in (labels[p.i], labels[p.j]) and labels[p.i] != labels[p.j]]
     clusters = _clusters(pairs, len(samples))
-    return AuditResult(tuple(pairs), clusters, tuple(unreadable), tuple(blank), tuple(contradictions))
+    return AuditResult(tuple(pairs), clusters, tuple(unreadable), tuple(blank), tuple(contradictions), tuple(faults))
 
 
-def _read(sample: Sample, read: Read) -> NDArray[np.float32] | None:
-    """Reads the pixels, or returns None where the file is damaged, empty or not finite."""
+def _read(sample: Sample, read: Read) -> NDArray[np.float32] | str:
+    """Reads the pixels, or returns why they cannot be read: the file is damaged, empty or not finite."""
     try:
         pixels = np.asarray(read(sample), dtype=np.float32)
-    except (DataError, InputRefused):
-        return None
-    return pixels if pixels.size and np.isfinite(pixels).all() else None
+    except (DataError, InputRefused) as error:
+        return without_name(str(error))
+    return pixels if pixels.size and np.isfinite(pixels).all() else "no pixels, or values that are not finite"
 
 
 def _thumbnail(grey: NDArray[np.float32]) -> NDArray[np.float32]:

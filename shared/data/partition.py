@@ -177,8 +177,7 @@ def audit_note(result: AuditResult) -> str:
 def _refuse_unreadable(result: AuditResult) -> None:
     if result.unreadable:
         raise DataError(
-            f"{len(result.unreadable)} of {len(result.clusters)} images cannot be read; `audit DATA --out DIR` lists "
-            "them in unreadable.csv; mend or remove them"
+            f"{result.why_unreadable()}; `audit DATA --out DIR` lists them in unreadable.csv; mend or remove them"
         )
 
 

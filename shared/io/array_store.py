@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import RunError
+from shared.io.atomic import writing
 
 log = logging.getLogger(__name__)
 
@@ -129,10 +130,8 @@ class ArrayStore:
         Yields:
             A function to be called with one block of rows after the other, [rows of the block, ...], of one dtype.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"{hashlib.sha256(json.dumps(names).encode()).hexdigest()[:32]}.npy"
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        try:
+        with writing(path) as partial:
             with partial.open("wb") as stream:
 
                 def add(rows: Array) -> None:
@@ -146,9 +145,6 @@ class ArrayStore:
 
                 yield add
             path.with_suffix(".json").write_text(json.dumps(list(names)))
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
         self._take_up(path, names)
 
     def rows(self, names: Sequence[str]) -> ArrayView:

@@ -8,14 +8,17 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.errors import DataError, RunError
+from shared.errors import DataError, MedtlError, RunError, machine_fault
+
+COPY_AGAIN = "copy it again from where it is whole, or make it anew"
+"""What to do where a file of a run is missing or cut off."""
 
 
 def write_text(path: Path, text: str) -> None:
@@ -25,13 +28,54 @@ def write_text(path: Path, text: str) -> None:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Writes a file whole or not at all; missing folders are made, and an existing file is replaced."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
+    with writing(path) as partial:
         partial.write_bytes(data)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """Gives a `with` block a file to write, which becomes `path` when the block ends; where it fails, nothing is left.
+
+    Args:
+        path: The file; missing folders are made, and an existing file is replaced.
+
+    Yields:
+        The temporary file to write, in the same folder.
+
+    Raises:
+        OSError: The system refused to write, whatever a library made of it; the error names `path`.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    with naming_faults(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield partial
+            partial.replace(path)
+        finally:
+            with suppress(OSError):  # on a disk that is full or read-only there may be nothing to delete
+                partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def naming_faults(path: Path) -> Iterator[None]:
+    """Makes refusals of the system in a `with` block name the file or folder that is written.
+
+    The system names no file where a disk is full, and torch and safetensors raise errors of their own then.
+
+    Raises:
+        OSError: The system refused to write; the error names `path`.
+    """
+    try:
+        yield
+    except MedtlError:
+        raise
+    except Exception as error:
+        number = machine_fault(error)
+        if number is None and isinstance(error, OSError):
+            number = error.errno
+        if number is None:
+            raise
+        raise OSError(number, os.strerror(number), str(path)) from None
 
 
 def write_array(path: Path, array: NDArray[Any]) -> None:
@@ -74,14 +118,15 @@ def new_folder(path: Path) -> Iterator[Path]:
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise DataError(f"{path} exists and is not an empty folder; give a new one")
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.mkdir(parents=True)
-    try:
-        yield partial
-        if path.exists():
-            path.rmdir()
-        partial.replace(path)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with naming_faults(path):
+        partial.mkdir(parents=True)
+        try:
+            yield partial
+            if path.exists():
+                path.rmdir()
+            partial.replace(path)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -93,9 +138,11 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         tree = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise RunError(f"{path} cannot be read ({type(error).__name__})") from None
+        raise RunError(
+            f"{path} cannot be read: it is missing or cut off ({type(error).__name__}); {COPY_AGAIN}"
+        ) from None
     if not isinstance(tree, dict):
-        raise RunError(f"{path} does not hold a JSON object")
+        raise RunError(f"{path} does not hold a JSON object; {COPY_AGAIN}")
     return tree
 
 

@@ -12,16 +12,18 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from shared.errors import DataError
+from shared.io.kinds import identify
 from shared.io.quiet import suppressed_native_stderr
 
 Pixels = NDArray[np.float32]
 Ground = Literal["black", "white"]
 """What lies behind transparent parts: nothing that was measured, or paper."""
 
-FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*")
-"""How files of `FORMATS` begin. Source: PNG 5.2; ITU-T T.81 B.1.1.3; the headers of BMP and of TIFF 6.0, section 2."""
+"""How files of `FORMATS` begin, but for WebP. Source: PNG 5.2; ITU-T T.81 B.1.1.3; the headers of BMP and of TIFF 6.0,
+section 2."""
 MAX_PIXELS = 64_000_000
 """768 MB as float32 colour: above a slice (2048 x 2048) or a photographed page (50 million), below a full memory."""
 ORIENTATION = 0x0112
@@ -43,8 +45,13 @@ def is_picture(name: str) -> bool:
     return name.lower().endswith(SUFFIXES)
 
 
+def is_picture_data(data: bytes) -> bool:
+    """Whether a file begins like one of the formats that `read_picture` decodes, whatever its name says."""
+    return data.startswith(SIGNATURES) or _is_webp(data)
+
+
 def read_picture(data: bytes, ground: Ground) -> Pixels:
-    """Decodes a PNG, JPEG, BMP or TIFF and turns it upright.
+    """Decodes a PNG, JPEG, BMP, TIFF or WebP and turns it upright.
 
     Palettes and CMYK become RGB.
 
@@ -60,10 +67,12 @@ def read_picture(data: bytes, ground: Ground) -> Pixels:
     Raises:
         DataError: The picture is damaged, of another format, too large, or of several pages.
     """
-    if not data:
-        raise DataError("the file is empty")
-    if not data.startswith(SIGNATURES):
-        raise DataError(f"the file is not a picture in one of the formats {', '.join(FORMATS)}")
+    if not is_picture_data(data):
+        kind = identify(data)
+        known = f"the file {kind.reason}; " if kind else "the file is no picture that is known; "
+        raise DataError(f"{known}read are {', '.join(FORMATS)}")
+    if _is_webp(data):
+        _check_size(*_webp_size(data))  # Pillow reserves memory for it when it opens the file
     try:
         with suppressed_native_stderr(), _open(data) as image:
             _check(image)
@@ -85,12 +94,36 @@ def _open(data: bytes) -> PillowImage.Image:
 
 def _check(image: PillowImage.Image) -> None:
     """Checks size and number of pages by the header alone, before any pixel is decoded."""
-    if image.width * image.height > MAX_PIXELS:
-        raise DataError(f"the picture has {image.width} x {image.height} pixels; at most {MAX_PIXELS} are read")
+    _check_size(image.width, image.height)
     # Phones add a depth map or preview to a JPEG behind the picture itself, so for JPEG the first one is meant.
-    pages = getattr(image, "n_frames", 1) if image.format in ("TIFF", "PNG") else 1
+    pages = getattr(image, "n_frames", 1) if image.format in ("TIFF", "PNG", "WEBP") else 1
     if pages > 1:
         raise DataError(f"the picture has {pages} pages; save each one as a file of its own")
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise DataError(f"the picture has {width} x {height} pixels; at most {MAX_PIXELS} are read")
+
+
+def _is_webp(data: bytes) -> bool:
+    return data[:4] == b"RIFF" and data[8:12] == b"WEBP"
+
+
+def _webp_size(data: bytes) -> tuple[int, int]:
+    """Width and height that a WebP picture states in its first chunk. Source: RFC 9649, sections 2.5 to 2.7.
+
+    Raises:
+        DataError: Its first chunk is none that states them.
+    """
+    if data[12:16] == b"VP8X":
+        return 1 + int.from_bytes(data[24:27], "little"), 1 + int.from_bytes(data[27:30], "little")
+    if data[12:16] == b"VP8L":
+        bits = int.from_bytes(data[21:25], "little")
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    if data[12:16] == b"VP8 ":
+        return int.from_bytes(data[26:28], "little") & 0x3FFF, int.from_bytes(data[28:30], "little") & 0x3FFF
+    raise DataError("the picture is damaged: it is a WebP without an image")
 
 
 def _pixels(image: PillowImage.Image, orientation: object, ground: Ground) -> Pixels:

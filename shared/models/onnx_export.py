@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from shared.errors import ExportError
+from shared.io.atomic import naming_faults
 from shared.models.network import Calibrated, Network
 from shared.task import Preprocessing
 
@@ -42,7 +43,8 @@ def export_onnx(network: Network, spec: Preprocessing, path: Path, check: NDArra
     partial = path.with_suffix(".partial.onnx")
     example = torch.zeros(2, spec.channels, spec.size, spec.size)
     try:
-        _export(model, example, partial)
+        with naming_faults(path):
+            _export(model, example, partial)
         difference = _difference(model, partial, check)
         if not difference <= TOLERANCE:
             raise ExportError(

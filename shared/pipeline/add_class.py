@@ -18,7 +18,7 @@ from shared.errors import DataError, UsageError
 from shared.evaluation.decision.ood import FILE, NEIGHBOUR, Reference
 from shared.evaluation.text import disclaimers
 from shared.features.few_shot import fit_row
-from shared.io.atomic import file_hash, write_array, write_json, write_text
+from shared.io.atomic import file_hash, write_array, write_json, write_text, writing
 from shared.models.network import Network
 from shared.models.onnx_export import export_onnx
 from shared.models.restore import load_trained
@@ -140,7 +140,8 @@ def _is_positive(task: Task, name: str) -> bool | None:
 def _write_network(network: Network, record: ModelRecord, out: Path, pixels: NDArray[np.float32]) -> None:
     """Writes the weights and the exported network, which is checked on some of the examples."""
     weights = {key: tensor.detach().contiguous() for key, tensor in network.state_dict().items()}
-    save_file(weights, out / "model.safetensors")
+    with writing(out / "model.safetensors") as partial:
+        save_file(weights, partial)
     export_onnx(network, record.preprocessing, out / "model.onnx", pixels[:EXPORT_CHECK_IMAGES])
 
 

@@ -29,7 +29,7 @@ from shared.evaluation.decision.decide import Decision, decide
 from shared.evaluation.decision.ood import FILE, Reference, choose_threshold
 from shared.evaluation.decision.operating_point import OperatingPoint
 from shared.evaluation.evaluate import evaluate
-from shared.io.atomic import file_hash, write_array, write_json, write_text
+from shared.io.atomic import file_hash, write_array, write_json, write_text, writing
 from shared.models.onnx_export import export_onnx
 from shared.models.weights import WeightsReport
 from shared.pipeline.preflight import Experiment
@@ -184,7 +184,8 @@ def _export(job: Job, validation: Split, reference: Reference) -> float:
     """Writes weights, exported network and out-of-distribution reference; returns the largest difference of outputs."""
     network, folder = job.network.cpu().eval(), job.folder
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    save_file(tensors, folder / "model.safetensors")
+    with writing(folder / "model.safetensors") as partial:
+        save_file(tensors, partial)
     write_array(folder / FILE, reference.features)
     count = min(EXPORT_CHECK_IMAGES, len(validation.samples))
     check = np.stack([validation.images[i] for i in range(count)])

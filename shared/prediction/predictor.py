@@ -155,7 +155,7 @@ class Predictor:
             ood_score=score,
             ood_threshold=threshold,
             acquisition=dict(item.acquisition),
-            notes=self._notes(item),
+            notes=(*item.notes, *self._unseen(item)),
             synthetic_model=self.record.synthetic,
         )
 
@@ -164,6 +164,7 @@ class Predictor:
         whole = aggregate(rows, flags, self.record.aggregation)
         positive = self.record.aggregation.probability(rows[:, flags].sum(axis=1)) if flags.any() else None
         doubts = self._doubts(item) if flags.any() else []
+        synthetic = [SYNTHETIC_NOTE] if self.record.synthetic else []
         threshold = self.record.ood["threshold"]
         strange = int((ood > threshold).sum())
         if strange:
@@ -182,7 +183,7 @@ class Predictor:
             ood_threshold=threshold,
             slices=self._slices(rows, ood),
             acquisition=dict(item.acquisition),
-            notes=(*self._notes(item), *notes, *doubts),
+            notes=(*item.notes, *self._unseen(item), *synthetic, *notes, *doubts),
             synthetic_model=self.record.synthetic,
         )
 
@@ -194,13 +195,13 @@ class Predictor:
             for number, (row, strange) in enumerate(zip(rows, ood, strict=True), start=1)
         )
 
-    def _notes(self, item: Item) -> tuple[str, ...]:
-        unseen = [
+    def _unseen(self, item: Item) -> list[str]:
+        """A note on each property of the acquisition that the training images did not have."""
+        return [
             f"the {one.name} is {one.found}; the model was trained on images where it is {one.seen}"
             for one in differences(self.record.acquisition, item.acquisition)
             if one.name in self.record.acquisition
         ]
-        return (*item.notes, *unseen, *([SYNTHETIC_NOTE] if self.record.synthetic else []))
 
     def _seen_note(self, images: Sequence[Image]) -> tuple[str, ...]:
         """A note where some of the images were in training or validation."""

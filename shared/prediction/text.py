@@ -21,12 +21,12 @@ def answer_text(answer: Answer, task: Task) -> str:
         task: The application, which names classes and the positive event.
 
     Returns:
-        Several lines, joined by line breaks; one line with status and reason where the input was refused or not
-        assessed.
+        Several lines, joined by line breaks; where the input was refused or not assessed, status and reason in one
+        line, and the notes.
     """
     name = printable(answer.input)
     if answer.status != "assessed":
-        return f"{name}: {answer.status}: {answer.reason}"
+        return "\n".join([f"{name}: {answer.status}: {answer.reason}", *(f"  note: {note}" for note in answer.notes)])
     probabilities = answer.probabilities or {}
     label = answer.label or ""
     likeliest = f"{task.display_name(label)} ({probabilities[label]:.3f})"

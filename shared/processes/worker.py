@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shared.errors import MedtlError
+from shared.errors import MedtlError, machine_fault, system_words
 
 if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
@@ -232,10 +232,21 @@ def _answer(method: Callable[..., Any], arguments: tuple[Any, ...], *, untrusted
         return "result", method(*arguments)
     except MedtlError as error:
         return "fault", str(error)
+    except OSError as error:
+        if machine_fault(error) is None and not untrusted:
+            raise
+        return "fault", _untold(error) if untrusted else system_words(error)
     # Whatever a decoder raises on damaged bytes: its message may quote the patient, its type does not.
     except Exception as error:
         if not untrusted:
             raise
         if isinstance(error, MemoryError):
             return "fault", "needs more memory than one input may take here"
-        return "fault", f"cannot be judged ({type(error).__name__})"
+        return "fault", _untold(error)
+
+
+def _untold(error: Exception) -> str:
+    """The reason of a failure without the message, which may quote a patient; of a full disk it is the machine's."""
+    number = machine_fault(error)
+    words = type(error).__name__ if number is None else f"{os.strerror(number)} on this machine"
+    return f"cannot be judged ({words})"

@@ -16,7 +16,7 @@ from PIL import Image as PillowImage
 
 from shared.data.audit import AuditResult, Pair
 from shared.io.archives import read_source
-from shared.io.atomic import write_json, write_text
+from shared.io.atomic import write_bytes, write_json, write_text
 from shared.reporting.figures.sheets import pair_sheet
 from shared.samples import Dataset, Sample
 from shared.task import Task
@@ -109,7 +109,7 @@ def write_audit(task: Task, dataset: Dataset, result: AuditResult, tree: dict[st
     if worst:
         pictures = [[_tile(task.read(dataset.samples[i])) for i in (pair.i, pair.j)] for pair in worst]
         titles = [[_title(dataset.samples[i], pair) for i in (pair.i, pair.j)] for pair in worst]
-        (out / "pairs.png").write_bytes(pair_sheet(np.array(pictures), titles))
+        write_bytes(out / "pairs.png", pair_sheet(np.array(pictures), titles))
 
 
 def worst_pairs(dataset: Dataset, result: AuditResult, count: int = SHEET_PAIRS) -> list[Pair]:

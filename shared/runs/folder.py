@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from shared.errors import RunError, UsageError
-from shared.io.atomic import file_hash, read_json, write_json, write_text
+from shared.io.atomic import COPY_AGAIN, file_hash, read_json, write_json, write_text
 from shared.runs.record import _check_format
 
 DONE = "done"
 TRAINING_DIGESTS = "training_digests.txt"
+RECORDS = (TRAINING_DIGESTS, "predictions.csv", "report.json")
+"""Files that what was seen and what was measured is read from: half of one would be believed."""
 MODEL_FILES = ("model.json", "model.onnx", "model.safetensors", "features.npy")
 
 
@@ -34,15 +37,27 @@ def check_finished(run: Path) -> None:
     if not any((run / name).is_file() for name in ("config.yaml", DONE)):
         raise UsageError(f"{run} is not a run folder; `train` makes one")
     if not is_finished(run):
-        raise UsageError(f"{run} is not finished; start its training again to resume it")
-    hashes = read_json(run / DONE).get("files")
+        raise UsageError(
+            f"{run} is not finished; start its training again to resume it, or copy it again if it is a copy"
+        )
+    done = read_json(run / DONE)
+    hashes = done.get("files")
     if isinstance(hashes, dict) and set(hashes) != set(MODEL_FILES) and (run / "model.json").is_file():
         _check_format(run, read_json(run / "model.json"))  # of another version, which has other files
     if not isinstance(hashes, dict) or set(hashes) != set(MODEL_FILES):
-        raise RunError(f"{run}/{DONE} does not name the files of the model; delete the folder and train again")
-    for name, digest in hashes.items():
+        raise RunError(f"{run}/{DONE} does not name the files of the model; {COPY_AGAIN}")
+    for name, digest in (hashes | _record_hashes(done)).items():
         if not (run / name).is_file() or file_hash(run / name) != digest:
-            raise RunError(f"{run}/{name} is missing or was changed after training; delete the folder and train again")
+            raise RunError(
+                f"{run}/{name} is missing or was changed after training, as by a copy that broke off; copy it again "
+                "from where it is whole, or train again"
+            )
+
+
+def _record_hashes(done: Mapping[str, Any]) -> dict[str, str]:
+    """Hashes of the other files that are read; a run of a version before this has none."""
+    records = done.get("records", {})
+    return {name: str(records[name]) for name in RECORDS if name in records} if isinstance(records, dict) else {}
 
 
 def newest_run(root: Path, task: str) -> Path:
@@ -73,7 +88,10 @@ def finish(run: Path, task: str) -> None:
         task: Name of the application that trained the run. It is stored in `done` beside the hashes of the model files,
             and `newest_run` finds the runs of an application by it.
     """
-    write_json(run / DONE, {"task": task, "files": {name: file_hash(run / name) for name in MODEL_FILES}})
+    records = [name for name in RECORDS if (run / name).is_file()]
+    hashes = {name: file_hash(run / name) for name in (*MODEL_FILES, *records)}
+    split = {"files": {name: hashes[name] for name in MODEL_FILES}, "records": {name: hashes[name] for name in records}}
+    write_json(run / DONE, {"task": task, **split})
 
 
 def write_training_digests(run: Path, digests: Iterable[str]) -> None:
@@ -101,7 +119,7 @@ def read_training_digests(run: Path) -> frozenset[str]:
     try:
         return frozenset((run / TRAINING_DIGESTS).read_text(encoding="utf-8").split())
     except (OSError, UnicodeDecodeError) as error:
-        raise RunError(f"{run / TRAINING_DIGESTS} cannot be read ({type(error).__name__}); train again") from None
+        raise RunError(f"{run / TRAINING_DIGESTS} cannot be read ({type(error).__name__}); {COPY_AGAIN}") from None
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import RunError
-from shared.io.atomic import write_text
+from shared.io.atomic import COPY_AGAIN, write_text
 from shared.runs.record import ModelRecord
 from shared.samples import Grouping, Sample
 
@@ -116,7 +116,7 @@ def read_predictions(run: Path, split: str = "test") -> Predictions:
         probabilities = np.array([[float(row[name]) for name in classes] for row in rows], dtype=np.float64)
         units = tuple(int(row["unit"]) for row in rows)
     except (OSError, KeyError, ValueError, TypeError, UnicodeDecodeError, csv.Error) as error:
-        raise RunError(f"{run / FILE} cannot be read ({type(error).__name__}); train again") from None
+        raise RunError(f"{run / FILE} cannot be read ({type(error).__name__}); {COPY_AGAIN}") from None
     column = {name: tuple(row[name] for row in rows) for name in COLUMNS}
     return Predictions(
         samples=column["sample"],

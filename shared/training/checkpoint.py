@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from shared.errors import RunError
+from shared.io.atomic import writing
 
 FILE = "checkpoint.pt"
 """The file in the run folder."""
@@ -60,9 +61,9 @@ class Checkpoint:
 
     def write(self, path: Path) -> None:
         """Writes the checkpoint to the file `path`; an older one there stays until the new one is complete."""
-        partial = path.with_suffix(".partial")
-        torch.save({**vars(self), "position": asdict(self.position)}, partial)
-        partial.replace(path)
+        # through a stream of our own: of a path torch does not say what the system refused
+        with writing(path) as partial, partial.open("wb") as stream:
+            torch.save({**vars(self), "position": asdict(self.position)}, stream)
 
     @classmethod
     def read(cls, path: Path, fingerprint: str) -> Self:

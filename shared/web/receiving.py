@@ -7,6 +7,7 @@ upload: each part of it must be a plain name, and no link is ever made there.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -15,7 +16,7 @@ from typing import BinaryIO
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from shared.errors import MedtlError
+from shared.errors import MedtlError, machine_fault
 from shared.io.archives import SEPARATOR
 
 FIELD = "files"
@@ -77,6 +78,10 @@ async def receive(
             parser.finalize()
         except MultipartParseError:
             raise UploadRefused("the multipart form is damaged") from None
+        except OSError as error:
+            if (number := machine_fault(error)) is None:
+                raise
+            raise UploadRefused(f"the server cannot store it: {os.strerror(number)}; try again later", 507) from None
         if not writer.ended:
             raise UploadRefused("the multipart form ends too soon")
     finally:

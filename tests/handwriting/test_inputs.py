@@ -19,12 +19,12 @@ def picture(path: Path, kind: str | None = None) -> Path:
     return path
 
 
-@pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".tif"])
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".tif", ".webp"])
 def test_each_format_is_one_item_with_one_slice(tmp_path: Path, suffix: str) -> None:
     path = picture(tmp_path / f"letter{suffix}")
     (item,) = read_inputs([path])
     assert (item.name, item.refusal, len(item.slices)) == (str(path), None, 1)
-    assert item.slices[0].shape == (20, 16)
+    assert item.slices[0].shape[:2] == (20, 16)
     assert item.slices[0].dtype == np.float32
 
 
@@ -92,3 +92,31 @@ def test_random_bytes_behind_any_signature_never_raise(tmp_path: Path, seed: int
     path.write_bytes(head + rng.bytes(300))
     (item,) = read_inputs([path])
     assert item.refusal
+
+
+def test_programs_beside_pictures_are_passed_over_and_other_pictures_named(tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    (tmp_path / "Thumbs.db").write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(50))
+    (tmp_path / "README").write_text("read me")
+    (tmp_path / "b.jpg").write_bytes(b"\0\0\0\x1cftypheic" + bytes(16))
+    (tmp_path / "c.png").write_text("<html>log in</html>")
+    (tmp_path / "far.png").symlink_to(tmp_path.parent / "nowhere.png")
+    good, *others = read_inputs([tmp_path])
+    assert good.refusal is None
+    assert [Path(item.name).name for item in others] == ["b.jpg", "c.png", "far.png"]
+    for item, words in zip(others, ("a HEIC picture", "a web page", "leads nowhere"), strict=True):
+        assert words in (item.refusal or "")
+
+
+def test_zip_of_windows_is_read_and_an_encrypted_one_is_one_line(tmp_path: Path) -> None:
+    data = picture(tmp_path / "a.png").read_bytes()
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("set\\a.png", data)
+    (item,) = read_inputs([path])
+    assert (item.name, item.refusal) == (f"{path}::set/a.png", None)
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(content)
+    (item,) = read_inputs([path])
+    assert "password" in (item.refusal or "")

@@ -363,7 +363,9 @@ def test_damaged_and_blank_pictures_are_refused(tmp_path: Path) -> None:
     Image.new("L", (SIDE, SIDE), 7).save(tmp_path / "blank.png")
     assert "blank" in refusal(tmp_path / "blank.png")
     (tmp_path / "text.png").write_text("no picture")
-    assert "neither DICOM" in refusal(tmp_path / "text.png")
+    assert refusal(tmp_path / "text.png") == "is text and no image"
+    (tmp_path / "noise.png").write_bytes(bytes(range(1, 200)))
+    assert "neither DICOM" in refusal(tmp_path / "noise.png")
 
 
 def test_picture_bomb_is_refused(tmp_path: Path) -> None:

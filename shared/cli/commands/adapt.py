@@ -101,7 +101,7 @@ def add(app: typer.Typer, task: "Task") -> None:
         chosen model is OUT/kept; it is that of the source alone where nothing shows that adapting is better. The report
         OUT/adapt.html also says what the target's labels would have chosen. The same command again resumes.
         """
-        with reported():
+        with reported(resumes=True):
             _check(strategy or [], loss_weight or [], rule)
             settings = between(settings_of(config, overrides), source, target, unlabelled=unlabelled)
             if train_on_target is not None and settings.data.target_is_unlabelled:

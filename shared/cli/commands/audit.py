@@ -3,7 +3,7 @@
 Annotations are evaluated here at once, not kept as strings: typer reads those of the inner function.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -34,12 +34,12 @@ SETTINGS = (
     "seed",
 )
 """Keys of a configuration that decide whether training takes the data."""
-FurtherSearch = Callable[..., Sequence[str]]
+FurtherSearch = Callable[..., Iterable[str]]
 """Takes the dataset, the folder for results (or None), a `Progress` and, keyword-only, options of the application;
-writes files of its own into the folder and gives the lines to print."""
+gives the lines to print, and then writes files of its own into the folder."""
 
 
-def no_further_search(dataset: "Dataset", out: Path | None, progress: "Progress") -> Sequence[str]:
+def no_further_search(dataset: "Dataset", out: Path | None, progress: "Progress") -> Iterable[str]:
     """Returns no lines: the default hook of `audit`, for an application that adds no search of its own.
 
     Args:
@@ -110,12 +110,14 @@ def _audit(
             typer.echo(printable(f"{REFUSED}: {error}"))
             return True
         dataset, result, refusals = _compared(task, settings, dataset, progress)
-        more = search_further(dataset, out, progress)
     tree = audit_report.findings(dataset, result, refusals)
     if dataset.synthetic:
         typer.echo("Synthetic data: these images were made by a program.")
-    for line in (*dataset.notes, *audit_report.audit_lines(tree), *more):
+    for line in (*dataset.notes, *audit_report.audit_lines(tree)):
         typer.echo(printable(line))
+    with progress_bars() as progress:
+        for line in search_further(dataset, out, progress):
+            typer.echo(printable(line))
     if out is not None:
         audit_report.write_audit(task, dataset, result, tree, out)
         typer.echo(f"written: {out}; its tables name files as they lie: keep them with the data")

@@ -46,7 +46,7 @@ def add(app: typer.Typer, task: "Task") -> None:
         and lie under runs/compare/NAME as compare.html, .json, .csv and .tex. The same command again resumes. A run
         that fails does not stop the others; it makes the exit code 1, and is tried again the next time.
         """
-        with reported():
+        with reported(resumes=True):
             from shared.experiments.comparison.plan import load_comparison
 
             plan = load_comparison(task, comparison, overrides or ())
@@ -63,9 +63,9 @@ def add(app: typer.Typer, task: "Task") -> None:
             make_folder(folder)
             with progress_bars() as progress:
                 tree = run_comparison(task, plan, root=RUNS, progress=progress, workers=workers)
-            write_comparison(tree, task.title, folder)
             for line in as_text(tree):
                 typer.echo(line)
+            write_comparison(tree, task.title, folder)
             typer.echo(f"report: {folder / 'compare.html'}")
             if any(row["failures"] for row in tree["rows"]):
                 raise typer.Exit(EXIT_FAULT)

@@ -52,7 +52,7 @@ def add(app: typer.Typer, task: "Task") -> None:
         A model is trained and tested for each fold of each repeat, or for each domain and seed. Images of one group
         (patient, writer) and copies of one picture stay together.
         """
-        with reported():
+        with reported(resumes=True):
             if leave_out is not None and folds is not None:
                 raise UsageError(f"--folds {folds} and --leave-out both choose the test set; give one of them")
             settings = settings_of(config, overrides)

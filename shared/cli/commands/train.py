@@ -36,7 +36,7 @@ def add(app: typer.Typer, task: "Task") -> None:
         The model, its evaluation on the test set and its report lie in the folder of the run. The same command again
         resumes a training that was interrupted.
         """
-        with reported():
+        with reported(resumes=True):
             settings = settings_of(config, overrides)  # its faults are told before torch is imported
             from shared.pipeline.train import run
 

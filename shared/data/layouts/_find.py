@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -9,6 +12,8 @@ from shared.data.layouts._classes import folded, require_meanings, settled
 from shared.data.layouts._layout import LAYOUTS, Layout, Listing, Search
 from shared.data.layouts._names import is_neutral
 from shared.errors import DataError
+from shared.io.archives import is_side_file, read_source
+from shared.io.kinds import identify
 from shared.samples import NO_MEANINGS, Meanings
 
 
@@ -55,10 +60,11 @@ def _recognised(source: Path, listing: Listing, search: Search) -> Layout:
         if len(found) > 1:
             raise DataError(f"{source.name} fits several layouts: {' and '.join(found)}; keep the files of one of them")
         if found:
-            return next(iter(found.values()))
+            return _with_notes(next(iter(found.values())), listing, search)
     usual_first = sorted(rules.values(), key=lambda rule: rule.priority)
     allowed = ", or ".join(rule.advice.format(example=search.example) for rule in usual_first if rule.advice)
-    raise DataError(f"{source.name} {_what_it_is(listing, search)}; give {allowed}")
+    notes = "".join(f" ({note})" for note in _notes(listing, set(), search))
+    raise DataError(f"{source.name} {_what_it_is(listing, search)}{notes}; give {allowed}")
 
 
 def _what_it_is(listing: Listing, search: Search) -> str:
@@ -80,3 +86,24 @@ def _boxes(listing: Listing, search: Search) -> int:
     }
     names = (PurePosixPath(name) for name in listing.images(search))
     return sum(name.stem in texts for name in names if any(is_neutral(part) for part in name.parts))
+
+
+def _with_notes(layout: Layout, listing: Listing, search: Search) -> Layout:
+    used = {f"{layout.folder}{entry.path}" for entry in layout.entries}
+    notes = tuple(f"{note}." for note in _notes(listing, used, search))
+    return replace(layout, notes=(*layout.notes, *notes)) if notes else layout
+
+
+def _notes(listing: Listing, used: Collection[str], search: Search) -> list[str]:
+    """What was not read though it may hold images: pictures of other formats by their bytes, archives, links."""
+    kinds = Counter[str]()
+    for name, source in listing.files.items():
+        if name not in used and not is_side_file(name) and not search.is_image(name):
+            with suppress(DataError):
+                kind = identify(read_source(source))
+                if kind is not None and kind.group not in ("clutter", "pointer"):
+                    kinds[kind.reason] += 1
+    notes = [f"{count} file(s) left out: each {reason}" for reason, count in kinds.items()]
+    if listing.unread:
+        notes.append(f"{listing.unread} link(s) or folder(s) lead out of the folder, or nowhere, and were not read")
+    return notes

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from shared.errors import DataError
-from shared.io.archives import exists, join, list_sources, relative_name
+from shared.io.archives import exists, join, list_all, relative_name
 from shared.registry import Registry
 
 COLUMNS = {
@@ -103,6 +103,7 @@ class Listing:
         given_file: Name of the file that was given by its own path, or None for a folder or zip.
         unlabelled: Whether labels are not asked for.
         folders_above: What the folders above those of the classes are; None: not said, so it is asked where needed.
+        unread: Number of links and folders below `root` that were not followed or listed.
     """
 
     root: Path
@@ -110,6 +111,7 @@ class Listing:
     given_file: str | None = None
     unlabelled: bool = False
     folders_above: Literal["domains", "groups"] | None = None
+    unread: int = 0
 
     @classmethod
     def of(cls, source: Path, *, unlabelled: bool = False) -> Listing:
@@ -124,8 +126,9 @@ class Listing:
         """
         if source.is_file() and any(source.suffix.lower() in LAYOUTS.get(name).file_suffixes for name in LAYOUTS):
             return cls(source.parent, {source.name: str(source)}, source.name, unlabelled)
-        files = {str(relative_name(name, source)): name for name in list_sources(source)}
-        return cls(source, files, unlabelled=unlabelled)
+        listed = list_all(source)
+        files = {str(relative_name(name, source)): name for name in listed.sources}
+        return cls(source, files, unlabelled=unlabelled, unread=len(listed.unread))
 
     def images(self, search: Search) -> list[str]:
         """Returns the names of the files that may be images and are no masks, relative to `root`.

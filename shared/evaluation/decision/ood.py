@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from shared.errors import RunError
 from shared.evaluation.statistics.groups import group_codes
+from shared.io.atomic import COPY_AGAIN
 from shared.seeding import generator
 
 FILE = "features.npy"
@@ -60,7 +61,7 @@ class Reference:
         try:
             features = np.load(run / FILE, allow_pickle=False)
         except (OSError, ValueError) as error:
-            raise RunError(f"{run / FILE} cannot be read ({type(error).__name__}); train again") from None
+            raise RunError(f"{run / FILE} cannot be read ({type(error).__name__}); {COPY_AGAIN}") from None
         if features.ndim != 2 or features.dtype != np.float16 or not len(features):
             raise RunError(f"{run / FILE} does not hold features; train again")
         return cls(features)

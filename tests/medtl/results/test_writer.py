@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -101,3 +103,22 @@ def test_one_object_that_cannot_be_encoded_leaves_no_file(judged: Any, tmp_path:
     with pytest.raises(DataError, match="DICOM file"):
         write_objects(objects, tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_names_the_folder_and_leaves_no_object(
+    judged: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    objects = result_objects(judged.item, judged.answer, judged.record, {}, None)
+    written = []
+
+    def full(path: Path, data: bytes) -> None:
+        path.write_bytes(data[:100])
+        written.append(path)
+        if len(written) > 1:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("medtl.results.writer.write_durably", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        write_objects(objects, tmp_path / "out")
+    assert caught.value.filename == str(tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []

@@ -83,6 +83,11 @@ def test_damaged_and_blank_images_are_told_and_not_compared() -> None:
     result = _audit([blank, None, blank.copy(), broken, _picture(0)])
     assert result.blank == (0, 2)
     assert result.unreadable == (1, 3)
+    assert len(result.faults) == 2
+    assert "values that are not finite" in result.faults[1]
+    assert result.of_first(3).faults == result.faults[:1]
+    assert result.why_unreadable().startswith("2 of 5 images cannot be read (1 of them: ")
+    assert result.of_first(1).why_unreadable() == ""
     assert not result.pairs
     assert len(set(result.clusters.tolist())) == 5
 

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import errno
+import os
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from shared.errors import DataError
-from shared.io.atomic import new_folder
+from shared.errors import DataError, RunError
+from shared.io.atomic import new_folder, read_json, write_array, write_bytes, writing
 
 
 def test_a_folder_appears_when_it_is_complete(tmp_path: Path) -> None:
@@ -39,3 +43,64 @@ def test_something_that_exists_is_not_overwritten(tmp_path: Path, name: str) -> 
     with pytest.raises(DataError, match="exists and is not an empty folder"), new_folder(tmp_path / name):
         raise AssertionError("never entered")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # of a write the system names no file
+
+
+def as_torch_does() -> None:
+    try:
+        full()
+    except OSError as error:
+        raise RuntimeError("[enforce fail at inline_container.cc:671]") from error
+
+
+def as_rust_does() -> None:
+    raise ValueError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+
+@pytest.mark.parametrize("refuse", [full, as_torch_does, as_rust_does])
+def test_a_full_disk_is_an_error_that_names_the_file_and_leaves_the_old_one(
+    refuse: Callable[[], None], tmp_path: Path
+) -> None:
+    path = tmp_path / "file"
+    path.write_text("old")
+    with pytest.raises(OSError, match="No space left") as caught, writing(path) as partial:
+        partial.write_text("half of the n")
+        refuse()
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(path))
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_other_faults_stay_what_they_are(tmp_path: Path) -> None:
+    for fault in (KeyError("defect"), DataError("a line")):
+        with pytest.raises(type(fault)), writing(tmp_path / "file"):
+            raise fault
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EMFILE])
+def test_bytes_and_arrays_are_written_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def half(path: Path, data: bytes) -> int:
+        with path.open("wb") as stream:
+            stream.write(data[: len(data) // 2])
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "write_bytes", half)
+    for write, content in ((write_bytes, b"content"), (write_array, np.ones(9))):
+        with pytest.raises(OSError, match=os.strerror(number)) as caught:
+            write(tmp_path / "file", content)  # type: ignore[operator]
+        assert caught.value.filename == str(tmp_path / "file")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [None, "", '{"a": 1', "[]"])
+def test_json_that_is_missing_or_cut_off_says_to_copy_it_again(tmp_path: Path, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / "a.json").write_text(content)
+    with pytest.raises(RunError, match=r"a\.json.*; copy it again"):
+        read_json(tmp_path / "a.json")

@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 
 from shared.errors import DataError
 from shared.io import pictures as images
-from shared.io.pictures import is_picture, read_picture
+from shared.io.pictures import is_picture, is_picture_data, read_picture
 
 GREY = np.arange(60, dtype=np.uint8).reshape(6, 10) * 4
 
@@ -39,6 +39,46 @@ def test_grey_and_colour_come_back_to_the_last_value(kind: str) -> None:
 
 def test_jpeg_is_near_the_original() -> None:
     np.testing.assert_allclose(read_picture(encoded(Image.fromarray(GREY), "JPEG", quality=100), "white"), GREY, atol=3)
+
+
+def test_webp_of_one_frame_is_read() -> None:
+    colour = np.stack([GREY, GREY[::-1], 255 - GREY], axis=2)
+    data = encoded(Image.fromarray(colour), "WEBP", lossless=True)
+    np.testing.assert_array_equal(read_picture(data), colour)
+    assert np.abs(read_picture(encoded(Image.fromarray(GREY), "WEBP", quality=95)).mean(axis=2) - GREY).max() < 12
+    assert is_picture("a.WebP")
+    assert is_picture_data(data)
+    frames = encoded(Image.fromarray(colour), "WEBP", save_all=True, append_images=[Image.fromarray(colour[::-1])])
+    with pytest.raises(DataError, match="2 pages"):
+        read_picture(frames)
+
+
+@pytest.mark.parametrize(
+    "options", [{"lossless": True}, {"quality": 80}, {"quality": 80, "exif": b"Exif\0\0MM\0*\0\0\0\x08"}]
+)
+def test_size_of_a_webp_is_bounded_before_it_is_opened(
+    monkeypatch: pytest.MonkeyPatch, options: dict[str, object]
+) -> None:
+    data = encoded(Image.fromarray(GREY), "WEBP", **options)
+    monkeypatch.setattr(images, "MAX_PIXELS", 59)
+    monkeypatch.setattr(images, "_open", None)
+    with pytest.raises(DataError, match="10 x 6 pixels"):
+        read_picture(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "is empty"),
+        (b"%PDF-1.7", "a PDF document; save its pages"),
+        (b"\0\0\0\x1cftypheic", "a HEIC picture"),
+        (b"RIFF\0\0\0\0WEBPJUNK", "WebP without an image"),
+        (bytes(range(1, 100)), "no picture that is known; read are PNG"),
+    ],
+)
+def test_other_files_are_named_for_what_they_are(data: bytes, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        read_picture(data)
 
 
 def test_one_bit_is_black_and_white() -> None:
@@ -189,7 +229,7 @@ def test_numbers_that_are_not_finite_are_left_to_the_application() -> None:
 
 def test_truncated_files_are_refused() -> None:
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64), dtype=np.uint8))
-    for kind in ("PNG", "JPEG", "BMP", "TIFF"):
+    for kind in ("PNG", "JPEG", "BMP", "TIFF", "WEBP"):
         data = encoded(noise, kind)
         with pytest.raises(DataError):
             read_picture(data[: len(data) // 2], "white")
@@ -197,7 +237,7 @@ def test_truncated_files_are_refused() -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(
-    kind=st.sampled_from(["PNG", "JPEG", "BMP", "TIFF"]),
+    kind=st.sampled_from(["PNG", "JPEG", "BMP", "TIFF", "WEBP"]),
     place=st.integers(0, 400),
     junk=st.binary(min_size=1, max_size=8),
 )

@@ -64,3 +64,8 @@ def test_a_character_is_told_in_its_script_with_the_likeliest_classes(decision: 
         "  likeliest: क ka 0.600, ख kha 0.250, ० 0 0.100, strange 0.040, ग ga 0.010",
         "  out-of-distribution score 0.200; up to 0.250 is assessed",
     ]
+
+
+def test_a_refusal_is_told_with_its_notes() -> None:
+    answer = Answer("series", "run", "refused", "is a knee", notes=("7 files were passed over",))
+    assert answer_text(answer, TASK) == "series: refused: is a knee\n  note: 7 files were passed over"

@@ -10,7 +10,7 @@ import pytest
 from shared.errors import RunError, UsageError
 from shared.evaluation.decision.aggregation import Aggregation
 from shared.io.atomic import write_json
-from shared.runs.folder import MODEL_FILES, check_finished, finish, locked, newest_run
+from shared.runs.folder import MODEL_FILES, RECORDS, check_finished, finish, locked, newest_run
 from shared.runs.record import ModelRecord, read_model_record
 from shared.task import Preprocessing
 
@@ -101,3 +101,27 @@ def test_nothing_is_left_of_a_write_that_fails(tmp_path: Path) -> None:
 def test_a_folder_in_use_is_not_trained_in_twice(tmp_path: Path) -> None:
     with locked(tmp_path / "run"), pytest.raises(RunError, match="another process"), locked(tmp_path / "run"):
         pass
+
+
+def test_records_that_were_cut_off_are_noticed(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    for name in (*MODEL_FILES, *RECORDS):
+        (run / name).write_text(f"{name}\n" * 20)
+    finish(run, "medtl")
+    (run / "config.yaml").touch()
+    check_finished(run)
+    for name in RECORDS:
+        os.truncate(run / name, 20)
+        with pytest.raises(RunError, match=rf"{name} is missing or was changed .* copy it again"):
+            check_finished(run)
+        (run / name).write_text(f"{name}\n" * 20)
+    check_finished(run)
+
+
+def test_a_run_without_hashes_of_its_records_is_read(tmp_path: Path) -> None:
+    run = _run(tmp_path / "run")
+    done = json.loads((run / "done").read_text())
+    del done["records"]
+    write_json(run / "done", done)
+    check_finished(run)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -120,3 +122,13 @@ def test_who_sends_nothing_more_is_not_waited_for(tmp_path: Path, monkeypatch: p
     with pytest.raises(UploadRefused) as refused:
         asyncio.run(receive(stalls(), FORM, tmp_path))
     assert refused.value.status == 408
+
+
+def test_a_full_disk_of_the_server_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, mode: str) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(UploadRefused, match="cannot store it: No space left on device") as refused:
+        taken(tmp_path, part("files", b"x", "a.png"))
+    assert refused.value.status == 507

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 from pathlib import Path
+
+import pytest
 
 from handwriting.cli import app
 from shared.io.atomic import read_json
@@ -77,3 +81,54 @@ def test_a_damaged_run_is_said_in_one_line(tiny_run: Path, characters: Path, tmp
 def test_verbose_says_more_on_standard_error_only(tiny_run: Path, characters: Path) -> None:
     words = ("predict", characters / "digit_0" / "000.png", "--model", tiny_run, "--json")
     assert call(app, "--verbose", *words).stdout == call(app, *words).stdout
+
+
+@pytest.fixture
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No file takes a byte; folders can still be made."""
+
+    def write(path: Path, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", write)
+
+
+@pytest.mark.usefixtures("full_disk")
+@pytest.mark.parametrize("options", [(), ("--explain",)])
+def test_a_full_disk_takes_no_answer_away(tiny_run: Path, characters: Path, options: tuple[str, ...]) -> None:
+    pictures = sorted((characters / "digit_1").iterdir())[:2]
+    words = ("predict", *pictures, "--model", tiny_run, "--out", "out", *options)
+    told, printed = call(app, *words), call(app, *words, "--json")
+    for result in (told, printed):
+        assert result.exit_code == 1
+        assert is_one_line(result, "No space left on device; free space there, or choose another place")
+        assert "out/" in result.stderr
+    assert [json.loads(line)["input"] for line in printed.stdout.splitlines()] == [str(one) for one in pictures]
+    assert [line.partition(": ")[0] for line in told.stdout.splitlines() if line.startswith(str(characters))] == [
+        str(one) for one in pictures
+    ]
+    assert list(Path("out").iterdir()) == []
+
+
+@pytest.mark.usefixtures("full_disk")
+def test_a_full_disk_takes_no_page_away(tiny_run: Path, characters: Path) -> None:
+    page = characters / "digit_1" / "001.png"
+    result = call(app, "predict", "--page", page, "--model", tiny_run, "--out", "out", "--json")
+    (answer,) = (json.loads(line) for line in result.stdout.splitlines())
+    assert answer["input"] == str(page)
+    assert result.exit_code == 1
+    assert is_one_line(result, "No space left")
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "model.safetensors", "model.json", "features.npy", "done"])
+@pytest.mark.parametrize("command", ["predict", "explain", "report", "evaluate"])
+def test_a_copy_of_a_run_that_was_cut_off_is_said_in_one_line(
+    tiny_run: Path, characters: Path, command: str, name: str
+) -> None:
+    shutil.copytree(tiny_run, "copy")
+    os.truncate(Path("copy") / name, 10)
+    words = ("copy",) if command in ("report", "evaluate") else (characters / "digit_0/000.png", "--model", "copy")
+    result = call(app, command, *words)
+    assert result.exit_code == 1
+    assert is_one_line(result, f"copy/{name} ")
+    assert "copy it again" in result.stderr

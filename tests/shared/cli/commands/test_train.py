@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -75,3 +77,33 @@ def test_leaks_are_refused_with_what_can_be_done(
     assert refused.exit_code == 1
     assert refused.stderr.splitlines()[-1].startswith("error: 1 of 15 test images are duplicates")
     assert all(f"data.leaks={rule}" in refused.stderr for rule in ("drop", "keep_test", "allow"))
+
+
+@pytest.mark.usefixtures("quick_ending")
+def test_a_disk_that_fills_up_stops_a_training_and_the_same_command_resumes_it(
+    tiny_words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    import torch
+
+    save, written = torch.save, list[int]()
+
+    def fills_up(state: object, stream: object) -> None:
+        save(state, stream)
+        written.append(1)
+        if len(written) == 20:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("shared.training.trainer.CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(torch, "save", fills_up)
+    words = ("train", *tiny_words, "--out", "run")
+    stopped = call(app, *words)
+    assert stopped.exit_code == 1
+    assert "Traceback" not in stopped.output
+    said = "error: run/checkpoint.pt: No space left on device; free space there, or choose another place; the same "
+    assert f"{said}command resumes" in stopped.stderr.splitlines()
+    assert sorted(path.name for path in Path("run").iterdir()) == [".lock", "checkpoint.pt", "config.yaml"]
+    caplog.set_level("INFO")
+    resumed = call(app, *words)
+    assert resumed.exit_code == 0, resumed.output
+    assert "resumed at phase 1" in caplog.text
+    assert not Path("run/checkpoint.pt").exists()

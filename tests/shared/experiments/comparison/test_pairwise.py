@@ -26,6 +26,7 @@ def _copy(run: Path, to: Path, rewrite: Rewrite) -> Path:
         table = csv.DictWriter(stream, list(rows[0]))
         table.writeheader()
         table.writerows(rows)
+    finish(to, read_json(to / "done")["task"])
     return to
 
 

@@ -12,6 +12,8 @@ from shared.config.schema import Config
 from shared.evaluation.statistics.paired import holm, over_seeds
 from shared.experiments.comparison.plan import Cell
 from shared.experiments.comparison.significance import paired_tests
+from shared.io.atomic import read_json
+from shared.runs.folder import finish
 
 Row = dict[str, str]
 
@@ -37,6 +39,7 @@ def _run(source: Path, to: Path, rewrite: Callable[[int, Row], Row]) -> Path:
         table = csv.DictWriter(stream, list(rows[0]))
         table.writeheader()
         table.writerows(rows)
+    finish(to, read_json(to / "done")["task"])
     return to
 
 
