@@ -133,7 +133,8 @@ def shown_names(names: Iterable[str], search: Search) -> dict[str, str]:
     """
     if search.nearest is None:
         return {}
-    nearest = {name: search.nearest(name) for name in names}
+    # a name of an untrusted archive may hold line breaks, which would not stay on the one line of a message
+    nearest = {name: search.nearest(name) if name.isprintable() else None for name in names}
     words = {name: meaning for name, meaning in nearest.items() if meaning is not None}
     return words if 2 * len(words) >= len(nearest) else {}
 

@@ -43,6 +43,10 @@ def test_names_that_are_no_words_are_counted_and_where_they_are_most_no_name_is_
         find_layout(table, ASKING)
 
 
+def test_a_name_with_a_line_break_is_not_shown() -> None:
+    assert "\n" not in question(["pred\n"], replace(ASKING, nearest=lambda _: "a"))
+
+
 def test_many_words_are_counted() -> None:
     names = {f"w{number}" for number in range(20)}
     assert "and 12 more" in question(names, replace(ASKING, nearest=lambda _: ""))
