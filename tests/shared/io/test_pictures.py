@@ -44,13 +44,15 @@ def test_jpeg_is_near_the_original() -> None:
 def test_webp_of_one_frame_is_read() -> None:
     colour = np.stack([GREY, GREY[::-1], 255 - GREY], axis=2)
     data = encoded(Image.fromarray(colour), "WEBP", lossless=True)
-    np.testing.assert_array_equal(read_picture(data), colour)
-    assert np.abs(read_picture(encoded(Image.fromarray(GREY), "WEBP", quality=95)).mean(axis=2) - GREY).max() < 12
+    np.testing.assert_array_equal(read_picture(data, "white"), colour)
+    assert (
+        np.abs(read_picture(encoded(Image.fromarray(GREY), "WEBP", quality=95), "white").mean(axis=2) - GREY).max() < 12
+    )
     assert is_picture("a.WebP")
     assert is_picture_data(data)
     frames = encoded(Image.fromarray(colour), "WEBP", save_all=True, append_images=[Image.fromarray(colour[::-1])])
     with pytest.raises(DataError, match="2 pages"):
-        read_picture(frames)
+        read_picture(frames, "white")
 
 
 @pytest.mark.parametrize(
@@ -63,7 +65,7 @@ def test_size_of_a_webp_is_bounded_before_it_is_opened(
     monkeypatch.setattr(images, "MAX_PIXELS", 59)
     monkeypatch.setattr(images, "_open", None)
     with pytest.raises(DataError, match="10 x 6 pixels"):
-        read_picture(data)
+        read_picture(data, "white")
 
 
 @pytest.mark.parametrize(
@@ -78,7 +80,7 @@ def test_size_of_a_webp_is_bounded_before_it_is_opened(
 )
 def test_other_files_are_named_for_what_they_are(data: bytes, words: str) -> None:
     with pytest.raises(DataError, match=words):
-        read_picture(data)
+        read_picture(data, "white")
 
 
 def test_one_bit_is_black_and_white() -> None:
