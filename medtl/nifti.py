@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medtl.dicom.bounds import MAX_PIXELS
+from medtl.dicom.colour import as_grey
 from medtl.dicom.geometry import ImagePlane
 from medtl.dicom.view import View, view_of
 from shared.errors import DataError, InputRefused
@@ -94,14 +95,27 @@ def read_volume(data: bytes) -> tuple[Pixels, Placement]:
     """
     image = _nifti(_unpacked(data, MAX_FILE_BYTES))
     placement = _placement(image)
-    if np.issubdtype(image.get_data_dtype(), np.complexfloating):
-        raise DataError("the volume has complex values; give the magnitude")
     try:
-        voxels = np.asarray(image.dataobj, dtype=np.float32).reshape(_shape(image))
+        voxels = _voxels(image).reshape(_shape(image))
     except (OSError, ValueError, EOFError, MemoryError, zlib.error) as error:
         raise DataError(f"the volume is damaged ({type(error).__name__})") from None
     slices = np.moveaxis(voxels, placement.axis, 0)
     return slices[:: -1 if placement.reversed else 1], placement
+
+
+def _voxels(image: Any) -> Pixels:
+    """The values of a volume; grey that is stored in red, green and blue is grey again."""
+    kind = image.get_data_dtype()
+    if np.issubdtype(kind, np.complexfloating):
+        raise DataError("the volume has complex values; give the magnitude")
+    if kind.names is None:
+        return np.asarray(image.dataobj, dtype=np.float32)
+    stored = np.asarray(image.dataobj)
+    colours = np.stack([stored[name] for name in kind.names[:3]], axis=-1)
+    try:
+        return as_grey(colours.reshape(len(colours), -1, 3), 8 * kind[0].itemsize, None)
+    except InputRefused as error:
+        raise DataError(f"the volume {error}") from None
 
 
 def _placement(image: Any) -> Placement:

@@ -138,6 +138,18 @@ def test_complex_volume_is_refused() -> None:
         read_volume(made.to_bytes())
 
 
+def test_grey_volume_in_red_green_and_blue_is_grey_and_false_colours_are_refused() -> None:
+    grey = np.random.default_rng(0).integers(0, 200, (10, 12, 5)).astype(np.uint8)
+    colour = np.zeros(grey.shape, [("R", "u1"), ("G", "u1"), ("B", "u1")])
+    for channel in "RGB":
+        colour[channel] = grey
+    affine = volume((10, 12, 5), (1, 1, 4)).affine
+    np.testing.assert_array_equal(shown(nibabel.Nifti1Image(colour, affine)), shown(nibabel.Nifti1Image(grey, affine)))
+    colour["R"] += 50
+    with pytest.raises(DataError, match="map in colour"):
+        read_volume(nibabel.Nifti1Image(colour, affine).to_bytes())
+
+
 @pytest.mark.parametrize(("unit", "factor"), [("meter", 0.001), ("micron", 1000.0), ("mm", 1.0), ("unknown", 1.0)])
 def test_spacing_is_in_millimetres_whatever_the_unit(unit: str, factor: float) -> None:
     image = volume((10, 12, 5), (0.9 * factor, 0.9 * factor, 4 * factor))
