@@ -33,6 +33,8 @@ SINGULAR = 1e-9
 CONTRADICTORY = 0.7
 """Cosine of the angle (45 degrees) from which two directions are those of different turns. Registration to a template
 turns a head by less."""
+OTHER_LENGTH = 1.5
+"""Ratio of two voxel spacings from which one of them is wrong: heads differ from a template by less."""
 MILLIMETRES = {"meter": 1000.0, "micron": 0.001}
 
 Pixels = NDArray[np.float32]
@@ -222,6 +224,8 @@ def _stated(header: Any, name: str) -> NDArray[np.float64] | None:
 
 
 def _apart(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
-    """Whether an axis of the voxel array runs in quite another direction by one transformation than by the other."""
-    cosines = (one * other).sum(axis=0) / (np.linalg.norm(one, axis=0) * np.linalg.norm(other, axis=0))
-    return bool((cosines < CONTRADICTORY).any())
+    """Whether an axis of the voxel array has quite another direction or length by one than by the other."""
+    lengths = np.linalg.norm(one, axis=0), np.linalg.norm(other, axis=0)
+    cosines = (one * other).sum(axis=0) / (lengths[0] * lengths[1])
+    factors = np.maximum(lengths[0] / lengths[1], lengths[1] / lengths[0])
+    return bool((cosines < CONTRADICTORY).any() or (factors > OTHER_LENGTH).any())

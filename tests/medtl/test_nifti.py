@@ -100,9 +100,10 @@ def test_one_of_the_two_transformations_is_enough(kept: str) -> None:
     assert plane(image) == "axial"
 
 
-def test_transformations_that_contradict_each_other_are_refused() -> None:
+@pytest.mark.parametrize("other", [[-1.0, 1, 1, 1], [2.0, 1, 1, 1], [1.0, 1, 0.25, 1]])
+def test_transformations_that_contradict_each_other_are_refused(other: list[float]) -> None:
     image = volume((10, 12, 5), (1, 1, 4))
-    image.set_qform(image.affine @ np.diag([-1.0, 1, 1, 1]), code=1)
+    image.set_qform(image.affine @ np.diag(other), code=1, update_affine=False)
     with pytest.raises(DataError, match=r"contradict each other \(sform and qform\)"):
         read_placement(image.to_bytes())
 
