@@ -92,7 +92,7 @@ def test_characters_are_told_one_by_one(asked: TestClient, character: Path) -> N
     status = send(asked, "character", ("a/1.png", character.read_bytes()), ("a/2.png", b"x"))
     assert [answer["status"] for answer in status["answers"]] == ["assessed", "refused"]
     shown = asked.get(f"/uploads/{status['id']}", headers=HTML).text
-    assert "is not a picture" in shown
+    assert "is text and no image" in shown
     assert asked.get(f"/api/uploads/{status['id']}/items/0/picture.png").status_code == 200
     assert asked.get(f"/api/uploads/{status['id']}/items/1/picture.png").status_code == 404
 
