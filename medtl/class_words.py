@@ -22,24 +22,25 @@ Sense = Literal[
 _WORDS: dict[Sense, str] = {
     "not": "no non not none without free absent negative neg nil kein keine keinen ohne frei nein sans pas aucun "
     "aucune absence sin libre ninguno ausencia sem livre nao senza nessun nessuna privo assente yok degil olmayan "
-    "hayir siz suz bez brak nie net niet otsutstvie wu bu fei meiyou wei geen zonder ingen utan uden ei nincs fara "
-    "nashi без нет не χωρις بدون لا बिना 无 無 非 没有 なし 없음 없는 무",
+    "hayir siz suz bez brak nie net niet otsutstvie wu bu fei meiyou wei geen zonder ingen utan uden ei nincs "
+    "fara nashi без нет не χωρις بدون لا बिना 无 無 非 没有 なし 없음 없는 무",
     "healthy": "healthy health normal normals norm control controls ctrl hc hcs nc cn gesund gesunde gesunder "
     "kontrolle kontrollen sain saine sains temoin temoins sano sana sanos controles normales saudavel saudaveis "
-    "controle normais controllo controlli sani normale normali saglikli saglam kontrol zdrowy zdrowe zdrowi kontrola "
-    "kontrolna prawidlowy zdorov zdorovy zdorovyi zdorovye zdorovyj norma jiankang zhengchang duizhao gezond normaal "
-    "frisk friska terve egeszseges zdravy zdrave sanatos kenko seijo здоровый здоровые здоров норма контроль υγιης "
-    "φυσιολογικο سليم طبيعي स्वस्थ सामान्य 正常 健康 对照 對照 정상 healthysubject unremarkable unauffallig",
+    "controle normais controllo controlli sani normale normali saglikli saglam kontrol zdrowy zdrowe zdrowi "
+    "kontrola kontrolna prawidlowy zdorov zdorovy zdorovyi zdorovye zdorovyj norma jiankang zhengchang duizhao "
+    "gezond normaal frisk friska terve egeszseges zdravy zdrave sanatos kenko seijo здоровый здоровые здоров "
+    "норма контроль υγιης φυσιολογικο سليم طبيعي स्वस्थ सामान्य 正常 健康 对照 對照 정상 healthysubject unremarkable "
+    "unauffallig",
     "tumour": "tumor tumors tumour tumours tumoral tumorous tumoren positive pos yes lesion lesions mass masses "
     "neoplasm neoplasms neoplasia cancer cancers cancerous malignant malignancy malign benign abnormal finding "
-    "findings befund diseased disease pathological pathology patients unhealthy ungesund anormal anormale anormaux "
-    "tumeur tumeurs lesione lesioni massa krebs krank geschwulst cancro tumore tumori maligne benigne maligno benigno "
-    "masa lesao tumores kanser kanserli tumoru tumorlu kitle guz guza guzy nowotwor nowotwory rak zlosliwy lagodny "
-    "opukhol opuhol opuholi opukholi zlokachestvennaya zhongliu liu zhong exing liangxing aizheng gezwel svulst "
-    "daganat kasvain nador shuyo tumer tumur tumr tumro опухоль опухоли рак ογκος ογκο ورم أورام ट्यूमर "
-    "肿瘤 腫瘤 腫瘍 癌 病变 종양",
-    "glioma": "glioma gliomas glioblastoma glioblastomas gbm hgg lgg astrocytoma oligodendroglioma ependymoma gliom "
-    "gliome gliomes glioblastom gliomi gliyom glejak jiaozhiliu глиома γλοιωμα 胶质瘤 膠質瘤 교모세포종 신경교종",
+    "findings befund diseased disease pathological pathology patients unhealthy ungesund anormal anormale "
+    "anormaux tumeur tumeurs lesione lesioni massa krebs krank geschwulst cancro tumore tumori maligne benigne "
+    "maligno benigno masa lesao tumores kanser kanserli tumoru tumorlu kitle guz guza guzy nowotwor nowotwory rak "
+    "zlosliwy lagodny opukhol opuhol opuholi opukholi zlokachestvennaya zhongliu liu zhong exing liangxing "
+    "aizheng gezwel svulst daganat kasvain nador shuyo tumer tumur tumr tumro опухоль опухоли рак ογκος ογκο ورم "
+    "أورام ट्यूमर 肿瘤 腫瘤 腫瘍 癌 病变 종양",
+    "glioma": "glioma gliomas glioblastoma glioblastomas gbm hgg lgg astrocytoma oligodendroglioma ependymoma "
+    "gliom gliome gliomes glioblastom gliomi gliyom glejak jiaozhiliu глиома γλοιωμα 胶质瘤 膠質瘤 교모세포종 신경교종",
     "meningioma": "meningioma meningiomas meningeoma meningeom meningiom meningiome meningiomi meningiomes "
     "menenjiyom oponiak naomoliu менингиома μηνιγγιωμα 脑膜瘤 腦膜瘤 수막종",
     "pituitary": "pituitary adenoma adenomas hypophyse hypophysis hypophysaire hypophysenadenom hipofisis "
@@ -47,22 +48,23 @@ _WORDS: dict[Sense, str] = {
     "metastasis": "metastasis metastases metastatic metastase metastasen metastasi metastaz przerzut przerzuty "
     "metastazy mets zhuanyi метастаз 转移 轉移 전이",
     "other": "pred preds predict prediction predictions unlabeled unlabelled unlabel unknown unsorted unclear "
-    "evaluation eval holdout inference external submission query todo unsure maybe uncertain untitled uncategorized "
-    "uncategorised unclassified undiagnosed other others misc extra rest various ignore ignored exclude excluded "
-    "discard discarded bad trash backup old copy copies artifact artifacts artefact artefacts mask masks segmentation "
-    "segmentations annotation annotations sample samples example examples demo temp tmp augmented augmentation aug "
-    "synthetic fake generated results output outputs",
+    "evaluation eval holdout inference external submission query todo unsure maybe uncertain untitled "
+    "uncategorized uncategorised unclassified undiagnosed other others misc extra rest various ignore ignored "
+    "exclude excluded discard discarded bad trash backup old copy copies artifact artifacts artefact artefacts "
+    "mask masks segmentation segmentations annotation annotations sample samples example examples demo temp tmp "
+    "augmented augmentation aug rotated flipped mirrored gan synthetic fake generated results output outputs",
     "label": "label labels labelled labeled name names diagnosis diagnoses",
-    "plain": "brain brains head cerebral cranial intracranial gehirn hirn kopf cerveau cerebro cerebrais cerebrale "
-    "cervello encefalo beyin mozg mozgu golovnogo nao danao hersenen мозг мозга 脑 腦 뇌 with mit class classes classe "
-    "klasse kategorie category type group grade pat patient sub case cases subject subjects person people image "
-    "images img imgs picture pictures photo photos bild bilder data dataset datasets set file files folder scan scans "
-    "slice slices mri mr mrt irm rm rmn ct t1 t2 t1c t1ce t1w t2w flair dwi axial coronal sagittal weighted jpg png "
-    "dicom nifti dcm br35h brats rcnn figshare kaggle cheng navoneel sartaj new all full final clean cleaned cropped "
-    "resized processed preprocessed raw original originals archive download downloads collection train training test "
-    "testing val valid validation sinif klass klasa schwannoma lymphoma medulloblastoma craniopharyngioma ordner "
-    "neuer grp low high ii iii iv abscess stroke infarct haemorrhage hemorrhage bleeding cyst oedema edema atrophy "
-    "dementia sclerosis alzheimer",
+    "plain": "brain brains head cerebral cranial intracranial gehirn hirn kopf cerveau cerebro cerebrais "
+    "cerebrale cervello encefalo beyin mozg mozgu golovnogo nao danao hersenen мозг мозга 脑 腦 뇌 with mit class "
+    "classes classe klasse kategorie category type group grade pat patient sub case cases subject subjects person "
+    "people image images img imgs picture pictures photo photos bild bilder data dataset datasets set file files "
+    "folder scan scans slice slices mri mr mrt irm rm rmn ct t1 t2 t1c t1ce t1w t2w flair dwi axial coronal "
+    "sagittal weighted jpg png dicom nifti dcm br35h brats rcnn figshare kaggle detection classification "
+    "challenge competition cheng navoneel sartaj new all full final clean cleaned cropped resized processed "
+    "preprocessed raw original originals archive download downloads collection train training test testing val "
+    "valid validation sinif klass klasa schwannoma lymphoma medulloblastoma craniopharyngioma ordner neuer grp "
+    "low high ii iii iv abscess stroke infarct haemorrhage hemorrhage bleeding cyst oedema edema atrophy dementia "
+    "sclerosis alzheimer",
     "joining": "and or of the in de del di da do et y e au a la le les un una tr ts lei zu",
 }
 KINDS: tuple[Sense, ...] = ("glioma", "meningioma", "pituitary", "metastasis")
