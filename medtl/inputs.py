@@ -211,7 +211,7 @@ def _read_contents(name: str, contents: Contents) -> Iterator[Item]:
         else:
             yield from _read_container(Path(entry.source))
     if not contents.entries:
-        yield Item(name, refusal=nothing_to_judge(contents.passed_over))
+        yield Item(name, refusal=nothing_to_judge(contents.passed_over), notes=tuple(contents.notes))
 
 
 def _read_series(name: str, series: SeriesFiles) -> Item:
