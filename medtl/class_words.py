@@ -32,8 +32,8 @@ _WORDS: dict[Sense, str] = {
     "норма контроль υγιης φυσιολογικο سليم طبيعي स्वस्थ सामान्य 正常 健康 对照 對照 정상 healthysubject unremarkable "
     "unauffallig",
     "tumour": "tumor tumors tumour tumours tumoral tumorous tumoren positive pos yes lesion lesions mass masses "
-    "neoplasm neoplasms neoplasia cancer cancers cancerous malignant malignancy malign benign abnormal finding "
-    "findings befund diseased disease pathological pathology patients unhealthy ungesund anormal anormale "
+    "neoplasm neoplasms neoplasia cancer cancers cancerous malignant malignancy malign benign bengin abnormal "
+    "finding findings befund diseased disease pathological pathology patients unhealthy ungesund anormal anormale "
     "anormaux tumeur tumeurs lesione lesioni massa krebs krank geschwulst cancro tumore tumori maligne benigne "
     "maligno benigno masa lesao tumores kanser kanserli tumoru tumorlu kitle guz guza guzy nowotwor nowotwory rak "
     "zlosliwy lagodny opukhol opuhol opuholi opukholi zlokachestvennaya zhongliu liu zhong exing liangxing "
@@ -62,9 +62,10 @@ _WORDS: dict[Sense, str] = {
     "sagittal weighted jpg png dicom nifti dcm br35h brats rcnn figshare kaggle detection classification "
     "challenge competition cheng navoneel sartaj new all full final clean cleaned cropped resized processed "
     "preprocessed raw original originals archive download downloads collection train training test testing val "
-    "valid validation sinif klass klasa schwannoma lymphoma medulloblastoma craniopharyngioma ordner neuer grp "
-    "low high ii iii iv abscess stroke infarct haemorrhage hemorrhage bleeding cyst oedema edema atrophy dementia "
-    "sclerosis alzheimer",
+    "valid validation sinif klass klasa schwannoma lymphoma medulloblastoma craniopharyngioma carcinoma germinoma "
+    "ganglioglioma granuloma neurocytoma neurocitoma papilloma tuberculoma ordner neuer grp low high ii iii iv "
+    "abscess stroke infarct haemorrhage hemorrhage bleeding cyst oedema edema atrophy dementia sclerosis "
+    "alzheimer",
     "joining": "and or of the in de del di da do et y e au a la le les un una tr ts lei zu",
 }
 KINDS: tuple[Sense, ...] = ("glioma", "meningioma", "pituitary", "metastasis")

@@ -103,7 +103,7 @@ def question(unknown: Collection[str], search: Search) -> str:
     hidden = len(unknown) - len(shown)
     known = f"allowed are {', '.join(search.classes)}, and {LEAVE_OUT}"
     count = f"has {len(unknown)} {'class that is' if len(unknown) == 1 else 'classes that are'} not known"
-    masked = "its name is" if hidden == 1 else f"the names of {hidden} are"
+    masked = f"the names of {hidden} are" if hidden > 1 else "the name of 1 is" if shown else "its name is"
     why = f"{masked} not shown here, for a folder may have a patient's name" if hidden else ""
     if not shown:
         return (
