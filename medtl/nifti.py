@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medtl.dicom.bounds import MAX_PIXELS
+from medtl.dicom.colour import as_grey
 from medtl.dicom.geometry import ImagePlane
 from medtl.dicom.view import View, view_of
 from shared.errors import DataError, InputRefused
@@ -32,6 +33,8 @@ SINGULAR = 1e-9
 CONTRADICTORY = 0.7
 """Cosine of the angle (45 degrees) from which two directions are those of different turns. Registration to a template
 turns a head by less."""
+OTHER_LENGTH = 1.5
+"""Ratio of two voxel spacings from which one of them is wrong: heads differ from a template by less."""
 MILLIMETRES = {"meter": 1000.0, "micron": 0.001}
 
 Pixels = NDArray[np.float32]
@@ -94,14 +97,27 @@ def read_volume(data: bytes) -> tuple[Pixels, Placement]:
     """
     image = _nifti(_unpacked(data, MAX_FILE_BYTES))
     placement = _placement(image)
-    if np.issubdtype(image.get_data_dtype(), np.complexfloating):
-        raise DataError("the volume has complex values; give the magnitude")
     try:
-        voxels = np.asarray(image.dataobj, dtype=np.float32).reshape(_shape(image))
+        voxels = _voxels(image).reshape(_shape(image))
     except (OSError, ValueError, EOFError, MemoryError, zlib.error) as error:
         raise DataError(f"the volume is damaged ({type(error).__name__}); copy or download it again") from None
     slices = np.moveaxis(voxels, placement.axis, 0)
     return slices[:: -1 if placement.reversed else 1], placement
+
+
+def _voxels(image: Any) -> Pixels:
+    """The values of a volume; grey that is stored in red, green and blue is grey again."""
+    kind = image.get_data_dtype()
+    if np.issubdtype(kind, np.complexfloating):
+        raise DataError("the volume has complex values; give the magnitude")
+    if kind.names is None:
+        return np.asarray(image.dataobj, dtype=np.float32)
+    stored = np.asarray(image.dataobj)
+    colours = np.stack([stored[name] for name in kind.names[:3]], axis=-1)
+    try:
+        return as_grey(colours.reshape(len(colours), -1, 3), 8 * kind[0].itemsize, None)
+    except InputRefused as error:
+        raise DataError(f"the volume {error}") from None
 
 
 def _placement(image: Any) -> Placement:
@@ -210,6 +226,8 @@ def _stated(header: Any, name: str) -> NDArray[np.float64] | None:
 
 
 def _apart(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
-    """Whether an axis of the voxel array runs in quite another direction by one transformation than by the other."""
-    cosines = (one * other).sum(axis=0) / (np.linalg.norm(one, axis=0) * np.linalg.norm(other, axis=0))
-    return bool((cosines < CONTRADICTORY).any())
+    """Whether an axis of the voxel array has quite another direction or length by one than by the other."""
+    lengths = np.linalg.norm(one, axis=0), np.linalg.norm(other, axis=0)
+    cosines = (one * other).sum(axis=0) / (lengths[0] * lengths[1])
+    factors = np.maximum(lengths[0] / lengths[1], lengths[1] / lengths[0])
+    return bool((cosines < CONTRADICTORY).any() or (factors > OTHER_LENGTH).any())

@@ -83,10 +83,9 @@ def read_geometry(dataset: Any, frames: int, mosaic: Mosaic | None) -> Geometry:
 
 
 def _spacing(group: Any) -> Vector | None:
+    """Pixel Spacing of a frame; None also where it is zero or less, as programs write that do not know it."""
     spacing = floats_of(group, "PixelSpacing", 2)
-    if spacing is not None and min(spacing) <= 0:
-        raise InputRefused("has a damaged PixelSpacing: it must be above 0")
-    return spacing
+    return spacing if spacing is not None and min(spacing) > 0 else None
 
 
 def slice_normal(orientation: Vector) -> NDArray[np.float64]:

@@ -15,10 +15,14 @@ from medtl.dicom.header import DicomHeader
 from medtl.dicom.reader import read_dicom, read_header
 from medtl.dicom.rules import MEDIA_DIRECTORY, check_suitable, warnings_of
 from medtl.dicom.series import Slice, order_slices
+from medtl.dicom.values import Vector
 from medtl.dicom.view import View, view_of
 from shared.errors import DataError, InputRefused
 from shared.io.archives import read_source
 from shared.io.kinds import suffix_of
+
+MIN_SCATTERED = 4
+"""Parallel series of one slice that may be one series: the three planes of a localizer are fewer, and not parallel."""
 
 
 @dataclass
@@ -125,6 +129,7 @@ def scan(sources: Iterable[str], kind_of: Callable[[str, bytes], str]) -> Conten
         by_key[key].files.append((source, header))
     for file in damaged:
         place_damaged(file, contents)
+    _note_scattered(contents.series())
     return contents
 
 
@@ -215,6 +220,26 @@ def folder_of(source: str) -> str:
         source: The file, as `shared.io.archives` names it.
     """
     return str(PurePosixPath(source).parent)
+
+
+def _note_scattered(series: Sequence[SeriesFiles]) -> None:
+    """Notes at series of one slice that they may be one: some programs give each file a Series Instance UID."""
+    stacks: dict[tuple[object, ...], dict[Vector, list[SeriesFiles]]] = {}
+    for one in series:
+        (_, header), *others = one.files
+        plane = header.geometry.planes[0]
+        if others or header.layout.slices > 1 or plane.position_mm is None or plane.orientation is None:
+            continue
+        named, layout = header.identifiers, header.layout
+        turned = tuple(round(cosine, 2) for cosine in plane.orientation)
+        stack = stacks.setdefault((named.patient_id, named.study_uid, layout.rows, layout.columns, turned), {})
+        stack.setdefault(plane.position_mm, []).append(one)
+    for stack in (places for places in stacks.values() if len(places) >= MIN_SCATTERED):
+        for one in (member for members in stack.values() for member in members):
+            one.notes.append(
+                f"this and {len(stack) - 1} other series have one slice each and lie in parallel: they may be one "
+                "series whose files have identifiers of their own; the answer is about this slice alone"
+            )
 
 
 def _child(folder: Path, name: str) -> Path | None:

@@ -125,9 +125,10 @@ class View:
             stored: float32 [stored rows, stored columns].
 
         Returns:
-            float32 [rows, columns] with square pixels. Only where the stored ones are not square are values new.
+            float32 [rows, columns] with square pixels. Only where the stored ones are not square are values new, within
+            the range of the stored ones.
         """
-        return _resized(turned(stored, self.turn), self._square(stored.shape))
+        return _resized(turned(stored, self.turn), self._square(stored.shape), Image.Resampling.LANCZOS)
 
     def undo(self, shown: Pixels, shape: tuple[int, int]) -> Pixels:
         """Brings a map in the view back onto the grid of the stored slice.
@@ -140,7 +141,8 @@ class View:
             float32 [stored rows, stored columns].
         """
         rows, columns = shape
-        return self.unturn(_resized(shown, (columns, rows) if self.turn[0] else (rows, columns)))
+        lying = (columns, rows) if self.turn[0] else (rows, columns)
+        return self.unturn(_resized(shown, lying, Image.Resampling.BILINEAR))
 
     def unturn(self, shown: Pixels) -> Pixels:
         """Turns a picture in the view into the direction of the stored slice; its pixels stay square.
@@ -263,9 +265,14 @@ def _mean(vectors: Sequence[Vector | None]) -> Vector | None:
     return tuple(np.mean(stated, axis=0).tolist()) if len(stated) == len(vectors) else None
 
 
-def _resized(pixels: Pixels, shape: tuple[int, int]) -> Pixels:
-    """Linear interpolation over the same area; pixels that have that shape stay as they are."""
+def _resized(pixels: Pixels, shape: tuple[int, int], kernel: Image.Resampling) -> Pixels:
+    """Interpolates over the same area, within the range of the values; pixels that have that shape stay as they are.
+
+    Images by Lanczos' kernel: with half of the rows or columns, the log-odds of 15 heads moved by 0.04 with it, by 0.05
+    with the cubic and by 0.30 with the linear one (docs/lab-log.md).
+    """
     if pixels.shape == shape:
         return pixels
     image = Image.fromarray(np.ascontiguousarray(pixels, dtype=np.float32))
-    return np.asarray(image.resize((shape[1], shape[0]), Image.Resampling.BILINEAR), dtype=np.float32)
+    resized = np.asarray(image.resize((shape[1], shape[0]), kernel), dtype=np.float32)
+    return np.clip(resized, pixels.min(), pixels.max())

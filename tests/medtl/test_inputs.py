@@ -141,6 +141,17 @@ def test_slices_without_position_are_ordered_by_number_and_say_so(tmp_path: Path
     assert "plane" not in item.acquisition
 
 
+def test_parallel_series_of_one_slice_are_said_to_be_perhaps_one(tmp_path: Path) -> None:
+    for value in range(5):
+        write_slice(tmp_path / f"{value}.dcm", value, 5.0 * value, series=f"1.2.{value + 1}")
+    items = list(read_inputs([tmp_path]))
+    assert len(items) == 5
+    assert all(any("this and 4 other series have one slice each" in note for note in item.notes) for item in items)
+    (tmp_path / "0.dcm").unlink()
+    (tmp_path / "1.dcm").unlink()
+    assert not any("one slice each" in note for item in read_inputs([tmp_path]) for note in item.notes)
+
+
 def test_copies_are_judged_once(tmp_path: Path) -> None:
     write_series(tmp_path, [1, 2, 3])
     (tmp_path / "copy.dcm").write_bytes((tmp_path / "002.dcm").read_bytes())

@@ -101,9 +101,10 @@ def test_one_of_the_two_transformations_is_enough(kept: str) -> None:
     assert plane(image) == "axial"
 
 
-def test_transformations_that_contradict_each_other_are_refused() -> None:
+@pytest.mark.parametrize("other", [[-1.0, 1, 1, 1], [2.0, 1, 1, 1], [1.0, 1, 0.25, 1]])
+def test_transformations_that_contradict_each_other_are_refused(other: list[float]) -> None:
     image = volume((10, 12, 5), (1, 1, 4))
-    image.set_qform(image.affine @ np.diag([-1.0, 1, 1, 1]), code=1)
+    image.set_qform(image.affine @ np.diag(other), code=1, update_affine=False)
     with pytest.raises(DataError, match=r"contradict each other \(sform and qform\)"):
         read_placement(image.to_bytes())
 
@@ -144,6 +145,18 @@ def test_complex_volume_is_refused() -> None:
     made = nibabel.Nifti1Image(image.get_fdata().astype(np.complex64), image.affine)
     with pytest.raises(DataError, match="complex values; give the magnitude"):
         read_volume(made.to_bytes())
+
+
+def test_grey_volume_in_red_green_and_blue_is_grey_and_false_colours_are_refused() -> None:
+    grey = np.random.default_rng(0).integers(0, 200, (10, 12, 5)).astype(np.uint8)
+    colour = np.zeros(grey.shape, [("R", "u1"), ("G", "u1"), ("B", "u1")])
+    for channel in "RGB":
+        colour[channel] = grey
+    affine = volume((10, 12, 5), (1, 1, 4)).affine
+    np.testing.assert_array_equal(shown(nibabel.Nifti1Image(colour, affine)), shown(nibabel.Nifti1Image(grey, affine)))
+    colour["R"] += 50
+    with pytest.raises(DataError, match="map in colour"):
+        read_volume(nibabel.Nifti1Image(colour, affine).to_bytes())
 
 
 @pytest.mark.parametrize(("unit", "factor"), [("meter", 0.001), ("micron", 1000.0), ("mm", 1.0), ("unknown", 1.0)])
