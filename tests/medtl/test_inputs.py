@@ -237,6 +237,14 @@ def test_damaged_file_beside_several_series_is_refused_and_noted(tmp_path: Path)
     assert all("a slice may be missing" in one.notes[0] for one in (first, second))
 
 
+@pytest.mark.parametrize("end", [20, 136, 200, 400, 700, -500])
+def test_slice_that_breaks_off_anywhere_is_one_of_the_series_that_cannot_be_read(tmp_path: Path, end: int) -> None:
+    write_series(tmp_path, [1, 2, 3])
+    last = tmp_path / "001.dcm"
+    last.write_bytes(last.read_bytes()[:end])
+    assert "1 of 3" in refusal(tmp_path)
+
+
 def test_series_with_one_unsuitable_file_is_refused(tmp_path: Path) -> None:
     write_series(tmp_path, [1, 2, 3])
     write_slice(tmp_path / "phase.dcm", 4, 20.0, ImageType=["ORIGINAL", "PRIMARY", "P"])
