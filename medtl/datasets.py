@@ -33,7 +33,7 @@ from medtl.class_words import nearest_class
 from medtl.dicom.reader import read_dicom, read_header
 from medtl.dicom.rules import check_suitable
 from medtl.dicom.view import View, view_of
-from medtl.foreign import kind_of_no_image
+from medtl.foreign import foreign_kind, kind_of_no_image
 from medtl.masks import is_mask
 from medtl.measured import GROUND, measured
 from medtl.nifti import Pixels, is_volume, read_placement, read_volume
@@ -97,6 +97,7 @@ SEARCH = Search(
     classes=labels.KNOWN_CLASSES,
     nearest=nearest_class,
     is_mask=is_mask,
+    kind=foreign_kind,
 )
 
 

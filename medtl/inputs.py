@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medtl.beside import EXAM_SUFFIXES, Reader, holds_exams, pass_over
+from medtl.dicom.directory import note_missing
 from medtl.dicom.reader import read_file_ids, read_header, untrusted_decoding
 from medtl.dicom.rules import MEDIA_DIRECTORY
 from medtl.dicom.scan import (
@@ -160,6 +161,7 @@ def _scan(sources: Sequence[str], root: Path) -> Contents:
     masks = _masks(sources)
     wanted = [source for source in sources if source not in masks and not is_side_file(source, SIDE_FILES)]
     contents = scan(wanted, _kind)
+    note_missing(contents.series(), sources)
     contents.passed_over += len(sources) - len(wanted)
     contents.notes = left_out(sum(source in masks for source in sources), "masks by their names or a table")
     side_files = sum(is_side_file(source, SIDE_FILES) for source in sources)
@@ -211,7 +213,7 @@ def _read_contents(name: str, contents: Contents) -> Iterator[Item]:
         else:
             yield from _read_container(Path(entry.source))
     if not contents.entries:
-        yield Item(name, refusal=nothing_to_judge(contents.passed_over))
+        yield Item(name, refusal=nothing_to_judge(contents.passed_over), notes=tuple(contents.notes))
 
 
 def _read_series(name: str, series: SeriesFiles) -> Item:

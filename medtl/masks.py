@@ -8,7 +8,10 @@ from pathlib import PurePosixPath
 from medtl.nifti import is_volume
 from shared.io.pictures import is_picture
 
-_WORDS = r"(?:masks?|seg(?:mentations?|mented)?|ground[ _.-]?truths?|gt)"
+_WORDS = (
+    r"(?:masks?|masken?|masques?|mascaras?|mascher[ae]|seg(?:mentations?|mented)?|ground[ _.-]?truths?|gt|rois?"
+    r"|contours?|annotations?)"
+)
 _NUMBER = r"[ _.-]?(?:\(?[0-9]{1,3}\)?)?"
 _FILE = re.compile(rf"(?:.*[ _.)-])?{_WORDS}{_NUMBER}|.*[ _.-]labels?|(?:masks?|segmentations?)[ _.-]?[0-9]+")
 """`case1_mask`, `BraTS-0001-seg`, `benign (3)_mask_1`, `x_label` (3D Slicer, nnU-Net), `mask_0017`."""

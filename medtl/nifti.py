@@ -100,7 +100,7 @@ def read_volume(data: bytes) -> tuple[Pixels, Placement]:
     try:
         voxels = _voxels(image).reshape(_shape(image))
     except (OSError, ValueError, EOFError, MemoryError, zlib.error) as error:
-        raise DataError(f"the volume is damaged ({type(error).__name__})") from None
+        raise DataError(f"the volume is damaged ({type(error).__name__}); copy or download it again") from None
     slices = np.moveaxis(voxels, placement.axis, 0)
     return slices[:: -1 if placement.reversed else 1], placement
 
@@ -164,8 +164,10 @@ def _unpacked(data: bytes, limit: int) -> bytes:
             if most < limit and stream.read(1):
                 raise DataError(f"the volume unpacks to more than {most} bytes, as no image of its size does")
             return unpacked
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"the volume is damaged ({type(error).__name__})") from None
+    except EOFError:
+        raise DataError("the volume breaks off, as a download that did not end; copy or download it again") from None
+    except (OSError, zlib.error) as error:
+        raise DataError(f"the volume is damaged ({type(error).__name__}); copy or download it again") from None
 
 
 def _nifti(data: bytes) -> Any:

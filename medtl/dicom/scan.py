@@ -21,6 +21,7 @@ from shared.errors import DataError, InputRefused
 from shared.io.archives import read_source
 from shared.io.kinds import suffix_of
 
+CUT_OFF = "breaks off before it says what it is; copy it again"
 MIN_SCATTERED = 4
 """Parallel series of one slice that may be one series: the three planes of a localizer are fewer, and not parallel."""
 
@@ -96,8 +97,9 @@ class Contents:
 def scan(sources: Iterable[str], kind_of: Callable[[str, bytes], str]) -> Contents:
     """Sorts files into series by their headers.
 
-    A file without a Series Instance UID is a series of its own, for nothing says that it belongs to another. A damaged
-    file counts as unreadable in the series of its folder where it can only belong to that one.
+    A file without a Series Instance UID is a series of its own, for nothing says that it belongs to another; one
+    without an image either is cut off in its header. A damaged file counts as unreadable in the series of its folder
+    where it can only belong to that one.
 
     Args:
         sources: The files, as `shared.io.archives` names them.
@@ -122,6 +124,9 @@ def scan(sources: Iterable[str], kind_of: Callable[[str, bytes], str]) -> Conten
             contents.passed_over += 1
             continue
         named = header.identifiers
+        if not named.series_uid and not header.layout.rows:
+            damaged.append(Refused(source, CUT_OFF))
+            continue
         key = named.patient_id, named.study_uid, named.series_uid or source
         if key not in by_key:
             by_key[key] = SeriesFiles()

@@ -187,12 +187,14 @@ class DataSection(Section):
 
     @field_validator("classes", mode="before")
     @classmethod
-    def _no_truth_values(cls, tree: Any) -> Any:
-        """Refuses `no` and `yes` without quotes, which YAML reads as false and true: which was meant is not guessed."""
+    def _words_alone(cls, tree: Any) -> Any:
+        """Refuses what YAML reads as no word, as `no` (false), `01` (1) and `null`: what was meant is not guessed."""
         if isinstance(tree, dict) and any(isinstance(one, bool) for pair in tree.items() for one in pair):
             raise ValueError(
                 "YAML reads yes and no without quotes as true and false; put them in quotes, or write another spelling"
             )
+        if isinstance(tree, dict) and any(not isinstance(one, str) for pair in tree.items() for one in pair):
+            raise ValueError("YAML reads numbers, dates and null without quotes as no words; put them in quotes ('0')")
         return tree
 
     @model_validator(mode="before")

@@ -250,9 +250,10 @@ def _candidates(thumbnails: NDArray[np.float32], mirrored: bool) -> Iterator[tup
     half = (spectra**2).sum(axis=(1, 2))[:, None] / 2
     ones = np.ones_like(half)
     # with these two columns more, one product gives minus half the squared distance
-    left = np.hstack([spectra.reshape(len(spectra), -1), -half, ones])
+    left = np.hstack([spectra.reshape(len(spectra), FREQUENCIES**2), -half, ones])
     rights = [
-        np.hstack([part.reshape(len(spectra), -1), ones, -half]) for part in (spectra, spectra * signs)[: 1 + mirrored]
+        np.hstack([part.reshape(len(spectra), FREQUENCIES**2), ones, -half])
+        for part in (spectra, spectra * signs)[: 1 + mirrored]
     ]
     farthest = np.float32(COPY_CORRELATION - 1 - ROUNDING)
     for top in range(0, len(spectra), ROWS):

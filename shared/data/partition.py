@@ -290,7 +290,12 @@ def _leaking_images(leaks: Sequence[Leak], rule: str) -> _Removal:
 
 
 def _refuse_emptied_split(dataset: Dataset, keep: NDArray[np.bool_]) -> None:
-    """Refuses where nothing is left of a validation or test that the data name: a drawn one must not replace it."""
+    """Refuses where nothing is left, or nothing of a validation or test that the data name: none is drawn instead."""
+    if not keep.any():
+        raise DataError(
+            f"nothing is left of the {len(keep)} images of the data: all are blank (all pixels alike) or copies that "
+            "the configuration leaves out; give others"
+        )
     named = np.array([sample.split or "" for sample in dataset.samples])
     for split in ("validation", "test"):
         if (named == split).any() and not (keep & (named == split)).any():

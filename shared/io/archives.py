@@ -437,6 +437,8 @@ def _directory(path: Path, stamp: tuple[int, int]) -> dict[str, zipfile.ZipInfo]
         raise DataError(
             f"{path.name} is a damaged zip archive ({type(error).__name__}): copy or download it again"
         ) from None
+    if any(info.header_offset < 0 for info in listed):
+        raise DataError(f"{path.name} is a zip archive whose beginning is missing; download or copy it again")
     # a member without a name cannot be asked for, and one with a slash at its end is a folder
     named = [(name, info) for info in listed if (name := _member_name(info.filename))]
     infos = [(name, info) for name, info in named if not info.filename.endswith(("/", "\\"))]

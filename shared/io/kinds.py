@@ -137,7 +137,7 @@ SIGNATURES = (
         FileKind("an Office document, an installer or a list of thumbnails", "clutter", OFFICE.way_out),
         b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
     ),
-    Signature(FileKind("a shortcut", "clutter"), b"L\0\0\0\1\x14\2\0"),
+    Signature(FileKind("a shortcut", "clutter", "give the file or folder that it leads to"), b"L\0\0\0\1\x14\2\0"),
     Signature(FileKind("a property list", "clutter"), b"bplist"),
     Signature(DATABASE, b"SQLite format 3\0"),
     Signature(DATABASE, b"Standard Jet DB", 4),

@@ -60,6 +60,28 @@ def test_no_command_takes_persons_for_classes_nor_names_them(
     assert not any(name.lower() in told.lower() for name in (*PERSONS, "Beispiel", "Doe"))
 
 
+def test_a_comparison_asks_once_before_the_first_cell(
+    persons: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("shared.processes.jobs.run_in_subprocess", lambda *_, **__: pytest.fail("a cell was begun"))
+    (tmp_path / "plan.yaml").write_text(
+        f"""
+name: plan
+base: {{data: {{source: '{persons}'}}}}
+backbones:
+  small: {{backbone: {{name: convnet_small, weights: random, size: 32, layers: [block2]}}}}
+  large: {{backbone: {{name: convnet_small, weights: random, size: 64, layers: [block2]}}}}
+strategies: {{frozen: {{strategy: {{name: linear_probe}}}}}}
+seeds: [0, 1]
+""",
+        encoding="utf-8",
+    )
+    result = call(app, "compare", "plan.yaml")
+    assert is_wrong_usage(result, QUESTION), result.output
+    assert not [path for path in (tmp_path / "runs").rglob("*") if path.is_file()]
+
+
 def test_audit_says_that_training_would_refuse_unknown_classes_and_names_no_person(
     persons: Path, tmp_path: Path
 ) -> None:

@@ -21,7 +21,7 @@ HTML = b"<!DOCTYPE html><title>Log in</title>"
 
 def picture(kind: str = "PNG") -> bytes:
     stream = io.BytesIO()
-    Image.fromarray(np.random.default_rng(0).integers(0, 255, (48, 48), dtype=np.uint8)).save(stream, kind)
+    Image.fromarray(np.tile(np.arange(0, 240, 5, dtype=np.uint8), (48, 1))).save(stream, kind)
     return stream.getvalue()
 
 

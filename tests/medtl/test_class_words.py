@@ -23,7 +23,9 @@ HEALTHY = (
     "sin_tumor", "cerebro_sano", "controles", "saudável", "saudaveis", "sem_tumor", "sem tumor", "cérebro_normal",
     "senza_tumore", "sani", "controllo", "sağlıklı", "saglikli", "tümör_yok", "tumor_yok", "tümörsüz", "zdrowy",
     "zdrowe", "bez_guza", "brak_guza", "zdorovyi", "norma", "bez_opukholi", "net_opukholi", "здоровый", "нет опухоли",
-    "jiankang", "zhengchang", "wuzhongliu", "wu_zhongliu", "fei_zhongliu", "正常", "健康", "无肿瘤", "0",
+    "jiankang", "zhengchang", "wuzhongliu", "wu_zhongliu", "fei_zhongliu", "正常", "健康", "无肿瘤", "0", "정상",
+    "종양 없음", "سليم", "بدون_ورم", "स्वस्थ", "बिना_ट्यूमर", "υγιής", "χωρίς_όγκο", "zdravý", "terve",
+    "no_finding", "kein_Befund",
 )  # fmt: skip
 TUMOUR = (
     "yes", "Yes", "tumor", "Tumour", "tumors", "brain_tumor", "Brain Tumour", "positive", "with tumor", "abnormal",
@@ -31,7 +33,8 @@ TUMOUR = (
     "lésion", "tumor_cerebral", "tumores", "con_tumor", "com_tumor", "tumore", "tumori", "lesione", "tümör", "tumorlu",
     "kanser", "guz", "nowotwór", "opukhol", "opuhol", "опухоль", "zhongliu", "naozhongliu", "肿瘤", "1", "unhealthy",
     "HGG", "LGG", "GBM", "gliom", "gliome", "глиома", "meningeom", "menenjiyom", "oponiak", "Hypophyse", "adenoma",
-    "glioblastoma", "astrocytoma", "mets", "metastasen", "przerzuty", "jiaozhiliu",
+    "glioblastoma", "astrocytoma", "mets", "metastasen", "przerzuty", "jiaozhiliu", "tumer", "Tumr", "menigioma",
+    "종양", "ورم", "ट्यूमर", "όγκος", "daganat", "svulst",
 )  # fmt: skip
 CLASSES = set(labels.KNOWN_CLASSES)
 
@@ -86,6 +89,10 @@ def test_most_spellings_have_a_proposal() -> None:
         ("gliomma", "glioma"),
         ("healty", "no_tumour"),
         ("tumor_2", "tumour"),
+        ("no_label", LEAVE_OUT),
+        ("unclassified", LEAVE_OUT),
+        ("New Folder", ""),
+        ("lymphoma", ""),
     ],
 )
 def test_words_have_the_meaning_that_is_nearest_or_none(name: str, meaning: str) -> None:
@@ -96,6 +103,7 @@ def test_words_have_the_meaning_that_is_nearest_or_none(name: str, meaning: str)
     "name",
     [
         *("doe-john", "Norman", "Gloria", "Müller_normal", "Wu", "Sana", "JD"),
+        *("Casey", "Headley", "Leila", "Irma", "Andy", "Thea", "Lowe", "Noor", "Massey", "Normand", "Frei", "De_Massa"),
         *("case12", "patient 7", "P001", "19450203", "normal_00123"),
     ],
 )

@@ -237,6 +237,14 @@ def test_damaged_file_beside_several_series_is_refused_and_noted(tmp_path: Path)
     assert all("a slice may be missing" in one.notes[0] for one in (first, second))
 
 
+@pytest.mark.parametrize("end", [20, 136, 200, 400, 700, -500])
+def test_slice_that_breaks_off_anywhere_is_one_of_the_series_that_cannot_be_read(tmp_path: Path, end: int) -> None:
+    write_series(tmp_path, [1, 2, 3])
+    last = tmp_path / "001.dcm"
+    last.write_bytes(last.read_bytes()[:end])
+    assert "1 of 3" in refusal(tmp_path)
+
+
 def test_series_with_one_unsuitable_file_is_refused(tmp_path: Path) -> None:
     write_series(tmp_path, [1, 2, 3])
     write_slice(tmp_path / "phase.dcm", 4, 20.0, ImageType=["ORIGINAL", "PRIMARY", "P"])
@@ -424,7 +432,7 @@ def test_damaged_volume_is_refused(tmp_path: Path) -> None:
     (tmp_path / "cut.nii").write_bytes(whole[:5000])
     assert "damaged" in refusal(tmp_path / "cut.nii")
     (tmp_path / "cut.nii.gz").write_bytes(gzip.compress(whole)[:60])
-    assert "damaged" in refusal(tmp_path / "cut.nii.gz")
+    assert "breaks off" in refusal(tmp_path / "cut.nii.gz")
 
 
 def test_volume_that_states_more_than_is_ever_read_is_refused(tmp_path: Path) -> None:
@@ -534,3 +542,11 @@ def test_masks_by_their_names_are_left_out_with_a_note_and_refused_where_they_ar
     assert "2 files that are masks by their names or a table were left out." in item.notes
     (mask,) = read_inputs([root / "a_mask.png"])
     assert mask.refusal == "is a mask by its name, a drawing of a finding; give the scan that it was drawn on"
+
+
+def test_folder_of_masks_alone_says_that_they_are_masks(tmp_path: Path) -> None:
+    for name in ("a_mask.png", "b_seg.png"):
+        Image.fromarray(np.full((40, 40), 7, dtype=np.uint8)).save(tmp_path / name)
+    item = only(tmp_path)
+    assert "nothing that can be judged" in str(item.refusal)
+    assert item.notes == ("2 files that are masks by their names or a table were left out.",)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import shutil
 import subprocess
@@ -130,6 +131,13 @@ def test_trailing_dimensions_of_one_are_no_series() -> None:
     image = volume((10, 12, 5), (1, 1, 4))
     made = nibabel.Nifti1Image(image.get_fdata()[..., None, None], image.affine)
     np.testing.assert_array_equal(shown(made), shown(image))
+
+
+def test_half_a_download_is_said_to_break_off() -> None:
+    data = gzip.compress(volume((10, 12, 5), (1, 1, 4)).to_bytes())
+    for end in (40, len(data) // 2, len(data) - 9):
+        with pytest.raises(DataError, match="breaks off, as a download that did not end; copy or download it again"):
+            read_volume(data[:end])
 
 
 def test_complex_volume_is_refused() -> None:

@@ -103,7 +103,7 @@ def question(unknown: Collection[str], search: Search) -> str:
     hidden = len(unknown) - len(shown)
     known = f"allowed are {', '.join(search.classes)}, and {LEAVE_OUT}"
     count = f"has {len(unknown)} {'class that is' if len(unknown) == 1 else 'classes that are'} not known"
-    masked = "its name is" if hidden == 1 else f"the names of {hidden} are"
+    masked = f"the names of {hidden} are" if hidden > 1 else "the name of 1 is" if shown else "its name is"
     why = f"{masked} not shown here, for a folder may have a patient's name" if hidden else ""
     if not shown:
         return (
@@ -115,9 +115,10 @@ def question(unknown: Collection[str], search: Search) -> str:
     words = ", ".join(f"{name!r} (nearest: {shown[name]})" if shown[name] else repr(name) for name in some)
     words += f" and {len(shown) - len(some)} more" if len(some) < len(shown) else ""
     proposed = {name: shown[name] or "CLASS" for name in some}
+    guessed = ". The nearest meaning is a guess" if any(shown[name] for name in some) else ""
     return (
         f"{count}: {words}{f'; {why}' if why else ''}. Say what each is, for example {on_command_line(proposed)}, or "
-        f"in YAML data: {{classes: {in_yaml(proposed)}}}; {known}. The nearest meaning is a guess"
+        f"in YAML data: {{classes: {in_yaml(proposed)}}}; {known}{guessed}"
     )
 
 

@@ -13,7 +13,7 @@ from shared.data.layouts._layout import LAYOUTS, Layout, Listing, Search
 from shared.data.layouts._names import is_neutral
 from shared.errors import DataError
 from shared.io.archives import is_side_file, read_source
-from shared.io.kinds import identify
+from shared.io.kinds import TEXT
 from shared.samples import NO_MEANINGS, Meanings
 
 
@@ -63,7 +63,7 @@ def _recognised(source: Path, listing: Listing, search: Search) -> Layout:
             return _with_notes(next(iter(found.values())), listing, search)
     usual_first = sorted(rules.values(), key=lambda rule: rule.priority)
     allowed = ", or ".join(rule.advice.format(example=search.example) for rule in usual_first if rule.advice)
-    notes = "".join(f" ({note})" for note in _notes(listing, set(), search))
+    notes = "".join(f" ({note})" for note in _notes(listing, None, search))
     raise DataError(f"{source.name} {_what_it_is(listing, search)}{notes}; give {allowed}")
 
 
@@ -94,16 +94,26 @@ def _with_notes(layout: Layout, listing: Listing, search: Search) -> Layout:
     return replace(layout, notes=(*layout.notes, *notes)) if notes else layout
 
 
-def _notes(listing: Listing, used: Collection[str], search: Search) -> list[str]:
-    """What was not read though it may hold images: pictures of other formats by their bytes, archives, links."""
+def _notes(listing: Listing, used: Collection[str] | None, search: Search) -> list[str]:
+    """What was not read though it may hold images: pictures of other formats by their bytes, archives, links.
+
+    Args:
+        listing: The files of the dataset.
+        used: Names of the images; None where there is no layout, so that documents may be what was meant, too.
+        search: What the application looks for.
+    """
     kinds = Counter[str]()
     for name, source in listing.files.items():
-        if name not in used and not is_side_file(name) and not search.is_image(name):
+        beside = used is not None and (name in used or is_side_file(name))
+        if not beside and not search.is_image(name):
             with suppress(DataError):
-                kind = identify(read_source(source))
-                if kind is not None and kind.group not in ("clutter", "pointer"):
+                kind = search.kind(read_source(source))
+                if kind is not None and kind != TEXT and (used is None or kind.group not in ("clutter", "pointer")):
                     kinds[kind.reason] += 1
     notes = [f"{count} file(s) left out: each {reason}" for reason, count in kinds.items()]
     if listing.unread:
-        notes.append(f"{listing.unread} link(s) or folder(s) lead out of the folder, or nowhere, and were not read")
+        notes.append(
+            f"{listing.unread} link(s) or folder(s) lead out of the folder, or nowhere, and were not read: copy what "
+            "they lead to"
+        )
     return notes

@@ -9,6 +9,7 @@ from typing import Literal
 
 from shared.errors import DataError
 from shared.io.archives import exists, join, list_all, relative_name
+from shared.io.kinds import FileKind, identify
 from shared.registry import Registry
 
 COLUMNS = {
@@ -36,6 +37,7 @@ class Search:
             proposal; "" where it is made of words and means none; None where it may be a person's name and must not be
             shown. Without this function a class that is not known is one of its own (a teacher's symbols).
         is_mask: Whether a file is a mask, by its name below the folder or zip; masks are no images.
+        kind: Says what a file is that is not read, by its bytes; None where they do not show it.
     """
 
     columns: Mapping[str, Sequence[str]]
@@ -45,6 +47,7 @@ class Search:
     classes: Sequence[str] = ()
     nearest: Callable[[str], str | None] | None = None
     is_mask: Callable[[str], bool] = lambda _: False
+    kind: Callable[[bytes], FileKind | None] = identify
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,15 @@ _SPLITS = {
     "validation": "validation val valid dev",
     "test": "test testing",
 }
+_OF_A_SPLIT = re.compile(r"[\s_.-]*(?:set|data|dataset|images?|imgs?|pictures|folder)$")
+"""What follows the word of a split in the names of folders: `train_set`, `Training Data`, `test-images`."""
 _NEUTRAL = frozenset({"data", "dataset", "image", "images", "img", "imgs", "pictures"})
 """Folders that hold images and say nothing of them, as exports for YOLO and Keras have them."""
 _SPLIT_NAMES = {spelling: name for name, spellings in _SPLITS.items() for spelling in spellings.split()}
 
 
 def split_name(name: str) -> str | None:
-    """Returns the split that a word such as `Training` or `val` means.
+    """Returns the split that a word such as `Training`, `val` or `test_set` means.
 
     Args:
         name: The word, in any case.
@@ -27,7 +29,8 @@ def split_name(name: str) -> str | None:
     Returns:
         "train", "validation" or "test"; None where the word means none.
     """
-    return _SPLIT_NAMES.get(name.strip().lower())
+    word = name.strip().lower()
+    return _SPLIT_NAMES.get(word) or _SPLIT_NAMES.get(_OF_A_SPLIT.sub("", word))
 
 
 def parse_split(text: str) -> str | None:

@@ -80,8 +80,12 @@ def sub_path_advice(listing: Listing, folder: str, names: Iterable[str], search:
         A clause with the paths to give; folders whose names are no words are not named.
     """
     bases = {base[0] for name in names if (base := _base(name, search)) and not split_name(base[0])}
+    # the name of a folder above is told already: unpacking a zip twice makes such trees
+    above = {listing.root.name, listing.root.stem, *folder.split("/")}
     words = sorted(
-        base for base in bases if is_neutral(base) or is_augmented(f"{base}/x") or shown_names([base], search)
+        base
+        for base in bases
+        if base in above or is_neutral(base) or is_augmented(f"{base}/x") or shown_names([base], search)
     )
     zipped = is_zip(listing.root)
     begin = "unpack the zip and give" if zipped else "give"

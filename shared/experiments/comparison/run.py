@@ -15,6 +15,7 @@ from shared.experiments.comparison.significance import paired_tests
 from shared.experiments.comparison.state import (
     cells_without_data,
     cells_without_weights,
+    check_meanings,
     check_one_state,
     check_unchanged,
     finished_cells,
@@ -59,12 +60,14 @@ def run_comparison(
 
     Raises:
         UsageError: The data changed since a cell was trained, or between two cells.
+        ConfigError: The data have folders or labels of which the configuration does not say what they are.
     """
     folder = root / FOLDER / plan.name
     finished, failures = finished_cells(plan, folder)
     check_unchanged(task, finished, root, progress)
     unfinished = [cell for cell in plan.cells if cell not in finished and cell not in failures]
     failures |= cells_without_data(unfinished)
+    check_meanings(task, [cell for cell in unfinished if cell not in failures], root, progress)
     failures |= cells_without_weights([cell for cell in unfinished if cell not in failures], fetch=workers is None)
     _train_cells(task, plan, root, finished, failures, workers or SerialExecutor(), progress)
     check_one_state(finished)

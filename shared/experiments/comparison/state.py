@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shared.errors import MedtlError, UsageError
+from shared.errors import ConfigError, MedtlError, UsageError
 from shared.experiments.comparison.plan import Cell, Plan
 from shared.processes.worker import run_in_subprocess
 from shared.progress import Progress
@@ -16,6 +16,7 @@ from shared.runs.record import read_model_record
 
 if TYPE_CHECKING:
     from shared.config.schema import Config
+    from shared.samples import Dataset
     from shared.task import Task
 
 log = logging.getLogger(__name__)
@@ -72,18 +73,57 @@ def check_unchanged(task: Task, finished: Mapping[Cell, Path], root: Path, progr
 
 def _states_now(task: Task, configs: Sequence[Config], root: Path, progress: Progress) -> list[str | None]:
     """Fingerprints of the data of each configuration; None where they cannot be read, which each cell will report."""
-    from shared.data.loading import load_dataset, require_data
-    from shared.pipeline.preflight import preflight
-
     found = list[str | None]()
     for config in configs:
         try:
-            require_data(config.data)
-            spec = preflight(task, config).spec
-            found.append(load_dataset(task, config.data, spec, root, progress).fingerprint)
+            found.append(_dataset(task, config, root, progress).fingerprint)
         except MedtlError as error:
             log.warning("cannot check that the data are still those of the finished cells: %s", error)
             found.append(None)
+    return found
+
+
+def _dataset(task: Task, config: Config, root: Path, progress: Progress) -> Dataset:
+    from shared.data.loading import load_dataset, require_data
+    from shared.pipeline.preflight import preflight
+
+    require_data(config.data)
+    return load_dataset(task, config.data, preflight(task, config).spec, root, progress)
+
+
+def check_meanings(task: Task, cells: Sequence[Cell], root: Path, progress: Progress) -> None:
+    """Refuses data with folders or labels that are not known, once and before the first cell.
+
+    What else is wrong with the data is left to the cells, each of which reports it.
+
+    Args:
+        task: The application.
+        cells: Cells that are not finished, and whose data exist.
+        root: Folder for generated synthetic data.
+        progress: Called with (what, done, total, note).
+
+    Raises:
+        ConfigError: The configuration does not say what a folder or label means, or speaks of one that is not there.
+    """
+    named = [cell for cell in cells if cell.config.data.source or cell.config.data.collections]
+    examples = list({_data_key(cell): cell.config for cell in named}.values())
+    asked = run_in_subprocess(_questions, task, examples, root, progress=progress) if examples else []
+    for question in filter(None, asked):
+        raise ConfigError(question)
+
+
+def _questions(task: Task, configs: Sequence[Config], root: Path, progress: Progress) -> list[str | None]:
+    """What each configuration does not say of its data; None where there is nothing, or another fault."""
+    found = list[str | None]()
+    for config in configs:
+        question = None
+        try:
+            _dataset(task, config, root, progress)
+        except ConfigError as error:
+            question = str(error)
+        except MedtlError as error:
+            log.debug("left to the cells: %s", error)
+        found.append(question)
     return found
 
 

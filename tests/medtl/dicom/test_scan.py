@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from medtl.dicom.reader import read_header
-from medtl.dicom.scan import Contents, OtherFile, Refused, SeriesFiles, name_series, resolve_file_ids, scan
+from medtl.dicom.scan import CUT_OFF, Contents, OtherFile, Refused, SeriesFiles, name_series, resolve_file_ids, scan
 
 
 def header_bytes(**tags: Any) -> bytes:
@@ -19,6 +19,7 @@ def header_bytes(**tags: Any) -> bytes:
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset.SOPClassUID, dataset.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.4", "1.2.3"
     dataset.PatientID, dataset.StudyInstanceUID = "a", "1.2"
+    dataset.Rows = dataset.Columns = 64
     for keyword, value in tags.items():
         setattr(dataset, keyword, value)
     stream = io.BytesIO()
@@ -103,3 +104,11 @@ def test_file_ids_are_found_in_any_case_and_never_outside(tmp_path: Path) -> Non
     write(tmp_path, secret=b"x")
     found = resolve_file_ids(tmp_path / "disc", [("DCM", "IM1"), ("DCM", "IM2"), ("..", "secret"), ("dcm",)])
     assert found == [str(tmp_path / "disc" / "dcm" / "im1"), None, None, None]
+
+
+def test_file_that_says_neither_series_nor_image_is_cut_off(tmp_path: Path) -> None:
+    contents = scanned(write(tmp_path, a=header_bytes(Rows=0)))
+    assert [entry.reason for entry in contents.entries if isinstance(entry, Refused)] == [CUT_OFF]
+    assert not contents.series()
+    (series,) = scanned(write(tmp_path, b=header_bytes(Rows=0, SeriesInstanceUID="1.2.3"))).series()
+    assert len(series.files) == 1

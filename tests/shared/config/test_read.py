@@ -188,3 +188,20 @@ def test_the_resolved_configuration_reads_back_as_itself() -> None:
     words = ["data.source=x", "backbone.layers=[fire5]", "data.split={folds: 3, fold: 1}", "data.target.domain=b"]
     config = load_config(None, [*words, "published.vgg16={source: a paper}"])
     assert Config.model_validate(yaml.safe_load(to_yaml(config))) == config
+
+
+@pytest.mark.parametrize(
+    ("classes", "said"),
+    [
+        ("{no: leave_out}", "yes and no without quotes"),
+        ("{thing: no}", "yes and no without quotes"),
+        ("{0: no_tumour}", "numbers, dates and null without quotes"),
+        ("{null: leave_out}", "numbers, dates and null without quotes"),
+        ("{2020-01-01: leave_out}", "numbers, dates and null without quotes"),
+    ],
+)
+def test_a_folder_whose_name_yaml_reads_as_no_word_asks_for_quotes(classes: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=f"data.classes: YAML reads {said}.*put them in quotes"):
+        load_config(None, [f"data.classes={classes}"])
+    quoted = load_config(None, ["data.classes={'0': no_tumour, 'no': leave_out}", "data.classes.01=tumour"])
+    assert quoted.data.classes == {"0": "no_tumour", "no": "leave_out", "01": "tumour"}

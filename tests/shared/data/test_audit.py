@@ -92,6 +92,13 @@ def test_damaged_and_blank_images_are_told_and_not_compared() -> None:
     assert len(set(result.clusters.tolist())) == 5
 
 
+@pytest.mark.parametrize("image", [None, np.zeros((40, 40), dtype=np.float32)], ids=["damaged", "blank"])
+def test_images_none_of_which_can_be_compared_are_told(image: np.ndarray | None) -> None:
+    result = _audit([image, image])
+    assert result.unreadable + result.blank == (0, 1)
+    assert not result.pairs
+
+
 def test_copies_with_different_labels_contradict_each_other() -> None:
     result = _audit([_picture(0), _picture(0), _picture(1), _picture(1)], ["glioma", "no_tumour", "glioma", "glioma"])
     assert [(pair.i, pair.j) for pair in result.contradictions] == [(0, 1)]

@@ -66,6 +66,11 @@ def test_unreadable_images_are_refused_and_blank_ones_left_out() -> None:
     assert data.notes[2] == "2 blank images (all pixels alike) were left out."
 
 
+def test_images_all_of_which_are_blank_are_refused_for_that() -> None:
+    with pytest.raises(DataError, match="nothing is left of the 24 images of the data: all are blank"):
+        _split([replace(one, source="-1") for one in _samples()])
+
+
 def test_copies_of_another_dataset_and_its_patients_are_left_out() -> None:
     samples = [replace(one, has_global_group_id=True) for one in _samples()]
     others = [Sample("x", "3"), Sample("y", "99", group="g5", has_global_group_id=True)]

@@ -149,6 +149,9 @@ def test_what_is_no_zip_is_named(tmp_path: Path, archive: Path) -> None:
     path.write_bytes(archive.read_bytes()[:-60])
     with pytest.raises(DataError, match="zip archive whose end is missing"):
         sources.list_sources(path)
+    path.write_bytes(archive.read_bytes()[60:])
+    with pytest.raises(DataError, match="zip archive whose beginning is missing"):
+        sources.list_sources(path)
     path.write_bytes(b"<!DOCTYPE html><title>Log in</title>")
     with pytest.raises(DataError, match="a web page"):
         sources.list_sources(path)

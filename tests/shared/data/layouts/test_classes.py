@@ -32,7 +32,7 @@ def test_a_class_that_is_not_known_is_a_question_with_the_key_to_set(tmp_path: P
 def test_names_that_are_no_words_are_counted_and_where_they_are_most_no_name_is_shown(tmp_path: Path) -> None:
     one = question(["pred", "doe-john"], ASKING)
     assert "'pred'" in one
-    assert "its name is not shown here" in one
+    assert "the name of 1 is not shown here" in one
     most = question(["pred", "doe-john", "smith"], ASKING)
     assert most.startswith("has 3 classes that are not known; the names of 3 are not shown here")
     assert not any(name in one + most for name in ("doe", "smith"))

@@ -30,7 +30,7 @@ def test_pictures_of_other_formats_and_links_are_told_in_notes(tmp_path: Path) -
     assert sorted(entry.path for entry in layout.entries) == ["a/1.png", "b/1.webp"]
     assert layout.notes[-2:] == (
         "2 file(s) left out: each is a HEIC picture, as phones take them; save it as PNG or JPEG.",
-        "1 link(s) or folder(s) lead out of the folder, or nowhere, and were not read.",
+        "1 link(s) or folder(s) lead out of the folder, or nowhere, and were not read: copy what they lead to.",
     )
 
 
@@ -38,6 +38,14 @@ def test_no_layout_names_what_lies_there(tmp_path: Path) -> None:
     root = fill(tmp_path / "set", a__1_heic=HEIC, b__1_heic=HEIC)
     with pytest.raises(DataError, match=r"no layout that is known \(2 file\(s\) left out: each is a HEIC picture"):
         find_layout(root, SEARCH)
+
+
+def test_documents_are_told_only_where_nothing_else_is_there(tmp_path: Path) -> None:
+    root = fill(tmp_path / "set", a__1_pdf=b"%PDF-1.7", b__1_pdf=b"%PDF-1.7", README_txt=b"read me")
+    with pytest.raises(DataError, match=r"known \(2 file\(s\) left out: each is a PDF document; save its pages [^)]*"):
+        find_layout(root, SEARCH)
+    fill(root, a__1_png=b"x", b__1_png=b"x")
+    assert not any("PDF" in note for note in find_layout(root, SEARCH).notes)
 
 
 def test_zip_of_windows_is_read_as_the_tree_that_it_holds(tmp_path: Path) -> None:

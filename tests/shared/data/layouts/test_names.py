@@ -18,6 +18,8 @@ def test_numbers_in_names_are_sorted_as_numbers() -> None:
 def test_splits_are_known_under_their_usual_names() -> None:
     words = ("Training", "VAL", " test ", "trainer")
     assert [split_name(word) for word in words] == ["train", "validation", "test", None]
+    words = ("train_set", "Training Data", "valid-images", "testset", "data", "set", "test_1", "contest_set")
+    assert [split_name(word) for word in words] == ["train", "train", "validation", "test", None, None, None, None]
 
 
 def test_a_split_is_a_known_word_or_empty() -> None:

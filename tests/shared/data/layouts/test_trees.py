@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +25,7 @@ MASKED = replace(SEARCH, is_mask=lambda name: "mask" in name)
         "x/archive (1)/{split}/{name}",
         "{split}/{split}/{name}",
         "{split}/{name}/images",
+        "{split}_images/{name}",
     ],
 )
 def test_splits_deep_down_are_found_and_folders_that_say_nothing_are_passed(tmp_path: Path, form: str) -> None:
@@ -78,6 +80,15 @@ def test_a_tree_twice_is_refused_with_the_path_to_give(tmp_path: Path, folder: s
         find_layout(tree, SEARCH)
     assert "folders by class in 2 places" in str(caught.value)
     assert str(caught.value).endswith(f"give one tree alone: {tmp_path / folder}")
+
+
+@pytest.mark.parametrize("wrapped", ["", "x/"])
+def test_a_tree_within_one_of_its_own_name_is_refused_with_the_path_to_give(tmp_path: Path, wrapped: str) -> None:
+    root = tmp_path / "Heads"
+    inner = f"{wrapped}Heads" if not wrapped else "x/x"
+    tree = fill(root, *(f"{at}{name}/1.png" for at in (wrapped, f"{inner}/") for name in "ab"))
+    with pytest.raises(DataError, match=re.escape(f"give one tree alone: {root / inner};")):
+        find_layout(tree, SEARCH)
 
 
 @pytest.mark.parametrize("form", ["{split}/{kind}/1", "{kind}/{split}/1", "export/{split}/{kind}/1"])

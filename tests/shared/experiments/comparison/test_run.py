@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from handwriting.cli import app
 from handwriting.task import TASK
-from shared.errors import UsageError, WeightsError
+from shared.errors import ConfigError, UsageError, WeightsError
 from shared.experiments.comparison.plan import Plan, load_comparison
 from shared.experiments.comparison.report import write_comparison
 from shared.experiments.comparison.run import _measure, run_comparison
@@ -176,6 +176,16 @@ def test_data_that_do_not_exist_are_reported_without_a_process_for_each_cell(
     assert trained == []
     assert all(row["failures"]["0"].startswith("nowhere") for row in tree["rows"])
     assert caplog.text.count("all cells on these data failed: nowhere does not exist") == 1
+
+
+def test_what_the_data_do_not_have_is_refused_before_the_first_cell(
+    trained: list[str], tmp_path: Path, characters: Path
+) -> None:
+    (tmp_path / "tiny.yaml").write_text(TINY.replace("SOURCE-lost", "SOURCE").replace("SOURCE", str(characters)))
+    plan = load_comparison(TASK, tmp_path / "tiny.yaml", ["data.classes.no_such_folder=leave_out"])
+    with pytest.raises(ConfigError, match=r"data\.classes\.no_such_folder: the data have no such folder"):
+        run_comparison(TASK, plan, root=tmp_path / "runs", progress=_quiet)
+    assert trained == []
 
 
 class _Elsewhere:
