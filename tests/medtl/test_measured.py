@@ -114,6 +114,21 @@ def test_false_colours_are_refused(name: str) -> None:
         measured([coloured(getattr(cv2, f"COLORMAP_{name}")).astype(np.float32)])
 
 
+@pytest.mark.parametrize("name", ["JET", "HOT", "PINK"])
+def test_false_colours_are_refused_also_where_the_head_fills_a_small_part_of_the_picture(name: str) -> None:
+    head = coloured(getattr(cv2, f"COLORMAP_{name}")).astype(np.float32)
+    picture = np.zeros((3 * head.shape[0], 3 * head.shape[1], 3), np.float32)
+    picture[: head.shape[0], : head.shape[1]] = head
+    with pytest.raises(InputRefused, match="map in colour"):
+        measured([picture])
+
+
+def test_a_coloured_letter_on_a_nearly_empty_slice_is_a_mark() -> None:
+    picture = np.random.default_rng(0).uniform(0, 9, (128, 128, 1)).repeat(3, axis=2).astype(np.float32)
+    picture[4:14, 4:14] = (255, 60, 0)
+    measured([picture])
+
+
 def test_a_map_in_colour_over_a_grey_slice_is_refused() -> None:
     grey = np.repeat(np.clip(HEAD / 4, 0, 255)[..., np.newaxis], 3, axis=2)
     over = np.where((RADIUS < 20)[..., np.newaxis], coloured(cv2.COLORMAP_JET), grey).astype(np.float32)
