@@ -78,7 +78,8 @@ OTHER_PARTS = {
         terd* csipo* konyok* polv* nilkk* olkap* lonk*
         lutut bahu pinggul panggul genunchi* dau_goi khop_goi
         γονατ* ωμος ωμου ισχι* αστραγαλ*
-        колен* колін* колян* голеност* стопа стопы бедр* бедер* тазобедр* плеч* локт* локот* запяст* лучезапяст* рука руки нога ноги
+        колен* колін* колян* голеност* стопа стопы бедр* бедер* тазобедр* плеч* локт* локот* запяст* лучезапяст*
+        рука руки нога ноги
         膝 踝 足部 足关节 足関節 髋 髖 股关节 股關節 股関節 股骨 大腿 小腿 下腿 肩 肘 手腕 手关节 手関節
         手指 上腕 前腕 上肢 下肢 ヒザ ひざ カタカンセツ コカンセツ
         무릎 슬관절 발목 족관절 고관절 대퇴 어깨 견관절 팔꿈치 주관절 손목 손가락 상지 하지
@@ -105,7 +106,8 @@ OTHER_PARTS = {
         perut jantung payudara ficat piept inim*
         κοιλι* ηπαρ* θωρακ* λεκαν* μαστ* καρδι*
         живот* брюшн* печен* почк* почек таз таза груд* серд* легких легкие молочн* простат* черев*
-        腹 肝 肾 腎 胰 膵 盆腔 骨盆 骨盤 胸部 胸腔 乳腺 乳房 心脏 心臟 心臓 肺 前列腺 前立腺 子宫 子宮 フクブ キョウブ コツバン
+        腹 肝 肾 腎 胰 膵 盆腔 骨盆 骨盤 胸部 胸腔 乳腺 乳房 心脏 心臟 心臓 肺 前列腺 前立腺 子宫 子宮 フクブ キョウブ
+        コツバン
         복부 신장 췌장 골반 흉부 가슴 유방 심장 전립선 자궁 간장
         بطن كبد كلية كلى حوض صدر ثدي قلب رئة بروستات
         شکم لگن سینه
@@ -121,8 +123,8 @@ OTHER_CODED_PARTS = {
     LIMB: "arm bein bark pie diz pols axel boka kostka anca vall* umar mano kna kne kuk rame 足 手",
     TRUNK: "aort* trunk lunge lever has maj mell* meme hart ventre bung 폐 karin mama dada",
     NECK: """
-        neck cervical carotid* thyroid* larynx hals cou cuello pescoco collo szyja szyi boyun nek kaula kaulan krk nyak leher
-        λαιμ* шея шеи 颈 頸 頚 경부 رقبة ענק צוואר गर्दन
+        neck cervical carotid* thyroid* larynx hals cou cuello pescoco collo szyja szyi
+        boyun nek kaula kaulan krk nyak leher λαιμ* шея шеи 颈 頸 頚 경부 رقبة ענק צוואר गर्दन
     """,
     "the face": "face jaw mandib* maxill* ear eye",
     "the whole body": "wholebody body phantom back bone",

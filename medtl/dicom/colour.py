@@ -36,9 +36,9 @@ IN_DICOM = GreyTolerance(difference=0.01, share=0.0, marks=0.0)
 """Room for codecs that round each channel for itself (2 of 255). GDCM's do not: 100 Cheng slices as JPEG (three
 qualities, YBR and RGB), lossy JPEG 2000 and YBR came back with equal channels."""
 IN_PICTURES = GreyTolerance(difference=0.2, share=0.1, marks=0.01)
-"""Room for JPEG, photographed screens and marks. Of 2,800 pictures of four real collections one (a web page's blue band)
-has 5 % of its visible pixels beyond this difference, all others less than 0.5 %; false colours have 20 % or more, also
-where the head fills a small part of the picture."""
+"""Room for JPEG, photographed screens and marks. Of 2,800 pictures of four real collections one (with a web
+page's blue band) has 5 % of its visible pixels beyond this difference, all others less than 0.5 %; false colours have
+20 % or more, also where the head fills a small part of the picture."""
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ def read_geometry(dataset: Any, frames: int, mosaic: Mosaic | None) -> Geometry:
         InputRefused: A position, an orientation or a pixel spacing is damaged.
     """
     groups = functional_groups(dataset, frames)
-    spacings = [_spacing(group) for group in groups("PixelMeasuresSequence")]
+    spacings = [floats_of(group, "PixelSpacing", 2) for group in groups("PixelMeasuresSequence")]
     positions = [floats_of(group, "ImagePositionPatient", 3) for group in groups("PlanePositionSequence")]
     orientations = [floats_of(group, "ImageOrientationPatient", 6) for group in groups("PlaneOrientationSequence")]
     if not any(keyword in dataset for keyword in FUNCTIONAL_GROUPS):
@@ -80,13 +80,6 @@ def read_geometry(dataset: Any, frames: int, mosaic: Mosaic | None) -> Geometry:
         positions = [*mosaic.positions]
         orientations, spacings = orientations * mosaic.count, spacings * mosaic.count
     return Geometry(tuple(ImagePlane(*place) for place in zip(positions, orientations, spacings, strict=True)))
-
-
-def _spacing(group: Any) -> Vector | None:
-    spacing = floats_of(group, "PixelSpacing", 2)
-    if spacing is not None and min(spacing) <= 0:
-        raise InputRefused("has a damaged PixelSpacing: it must be above 0")
-    return spacing
 
 
 def slice_normal(orientation: Vector) -> NDArray[np.float64]:

@@ -178,8 +178,8 @@ def view_of(planes: Sequence[ImagePlane]) -> View:
         The view; without a plane where not every slice states its orientation, and likewise of the spacing.
 
     Raises:
-        InputRefused: The slices have several orientations or pixel spacings, rows and columns are not at right angles,
-            or pixels are more than 2.5 times as long as wide.
+        InputRefused: The slices have several orientations or pixel spacings, or one that is not above 0; rows and
+            columns are not at right angles; or pixels are more than 2.5 times as long as wide.
     """
     _check_parallel([one.orientation for one in planes if one.orientation is not None])
     _check_spacings([one.spacing_mm for one in planes if one.spacing_mm is not None])
@@ -262,6 +262,8 @@ def _check_parallel(orientations: Sequence[Vector]) -> None:
 
 
 def _check_spacings(spacings: Sequence[Vector]) -> None:
+    if spacings and np.min(spacings) <= 0:
+        raise InputRefused("has a damaged PixelSpacing: it must be above 0")
     if spacings and (np.ptp(spacings, axis=0) > NEARLY_SQUARE * np.min(spacings, axis=0)).any():
         raise InputRefused("mixes slices of several pixel spacings; give one spacing at a time")
 

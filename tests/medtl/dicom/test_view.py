@@ -133,6 +133,12 @@ def test_what_states_no_orientation_stays_as_it_is_stored() -> None:
     assert View().acquisition == {}
 
 
+@pytest.mark.parametrize("spacing", [(0.0, 0.0), (-1.0, 1.0)])
+def test_pixel_spacing_must_be_above_zero(spacing: tuple[float, float]) -> None:
+    with pytest.raises(InputRefused, match="damaged PixelSpacing: it must be above 0"):
+        view_of([ImagePlane(spacing_mm=(1.0, 1.0)), ImagePlane(spacing_mm=spacing)])
+
+
 def test_slices_of_several_orientations_or_spacings_are_refused() -> None:
     axial, sagittal = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0), (0.0, 1.0, 0.0, 0.0, 0.0, -1.0)
     with pytest.raises(InputRefused, match="2 orientations"):
