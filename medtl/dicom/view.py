@@ -159,6 +159,20 @@ class View:
         back = shown[:: -1 if rows_reversed else 1, :: -1 if columns_reversed else 1]
         return back.T if exchanged else back
 
+    def order(self, positions: Sequence[Vector | None]) -> list[int]:
+        """Sorts slices as they follow each other in the view: axial ones from the feet up.
+
+        Args:
+            positions: Where the first pixel of each stored slice lies, x, y, z in mm (LPS); None where not stated.
+
+        Returns:
+            Indices of the slices; in their stored order without a plane, or where a position is not stated.
+        """
+        places = [one for one in positions if one is not None]
+        if self.orientation is None or len(places) < len(positions):
+            return list(range(len(positions)))
+        return np.argsort(np.array(places) @ slice_normal(self.orientation), kind="stable").tolist()
+
     def _square(self, shape: tuple[int, ...]) -> tuple[int, int]:
         """Rows and columns, in the view, that make the pixels of a stored slice square."""
         rows, columns = shape
