@@ -18,6 +18,7 @@ from medtl.dicom.geometry import ImagePlane
 from medtl.dicom.view import AXES, View, nearest_plane, view_of
 from shared.errors import DataError, InputRefused
 from shared.io.archives import MAX_FILE_BYTES, most_unpacked
+from shared.io.quiet import quiet_loggers
 
 VOLUMES = (".nii", ".nii.gz")
 HEADER_BYTES = 1 << 20
@@ -37,6 +38,8 @@ turns a head by less."""
 COLOUR_CHANNELS = ("R", "G", "B")
 """Names of the channels of a voxel in colour; a fourth one, its opacity, says nothing of a signal. Source: nifti1.h."""
 LARGEST_COLOUR = 255.0
+HEADER_LOGGER = "nibabel.global"
+"""Quotes damaged values of a header, which may be a name."""
 MILLIMETRES = {"meter": 1000.0, "micron": 0.001}
 
 Pixels = NDArray[np.float32]
@@ -186,7 +189,8 @@ def _nifti(data: bytes) -> Any:
 
     kind = nibabel.Nifti2Image if data[:4] in NIFTI2_SIZES else nibabel.Nifti1Image
     try:
-        return kind.from_bytes(data)
+        with quiet_loggers(HEADER_LOGGER):
+            return kind.from_bytes(data)
     except (ImageFileError, HeaderDataError, WrapStructError, OSError, ValueError, EOFError) as error:
         raise DataError(f"the volume is damaged or no NIfTI ({type(error).__name__})") from None
 

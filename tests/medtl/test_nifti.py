@@ -106,6 +106,14 @@ def test_axial_slices_run_from_the_feet_up_with_nose_up_and_the_right_side_on_th
     np.testing.assert_array_equal(shown(image)[0], image.get_fdata()[::-1, ::-1, 0].T)
 
 
+def test_damaged_header_is_not_quoted_on_standard_error(caplog: pytest.LogCaptureFixture) -> None:
+    data = bytearray(volume((10, 12, 5), (1, 1, 4)).to_bytes())
+    data[344:348] = b"ANNA"  # the magic string
+    with pytest.raises(DataError) as caught:
+        read_placement(bytes(data))
+    assert "ANNA" not in caplog.text + str(caught.value)
+
+
 def test_slice_dimension_of_the_header_does_not_count_for_converters_leave_it_behind() -> None:
     image = volume((9, 12, 12), (1, 1, 1))
     image.header.set_dim_info(slice=2)
