@@ -26,8 +26,8 @@ ENCLOSED_DEPTH = 0.02
 """Depth below the outline of the head, as a share of its width, from which a gap that values enclose lies within it:
 the outline is measured on a reduced copy, whose pixels are up to 1 % of the head."""
 OPEN_DEPTH = 0.3
-"""The same for a gap that reaches the border of the slice: the outline bridges hollows, such as that below the chin, and
-masks by a threshold leave out air and bone of the skull base. These are no deeper; a band across the head is."""
+"""The same for a gap that reaches the border of the slice: the outline bridges hollows, such as that below the chin,
+and masks by a threshold leave out air and bone of the skull base. These are no deeper; a band across the head is."""
 LARGE_GAP = 0.01
 """Share of the slice from which an enclosed gap is the head itself where no head is seen: gaps in air are single,
 where a quotient met no noise."""
