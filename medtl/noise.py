@@ -33,8 +33,14 @@ def is_noise(grey: Pixels) -> bool:
         visible = np.ones_like(visible)  # what is seen is then where the values lie, not how they vary
     if _neighbour_correlation(grey, visible) < MIN_CORRELATION:
         return True
+    # Where the mean of the head became 0, as that of its surroundings is, only the distance from it shows the head.
+    distance = np.abs(grey - np.median(np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])))
+    return max(_overview_correlation(grey), _overview_correlation(distance)) < MIN_OVERVIEW_CORRELATION
+
+
+def _overview_correlation(grey: Pixels) -> float:
     overview = np.asarray(PillowImage.fromarray(grey).reduce(-(-max(grey.shape) // OVERVIEW)))
-    return _neighbour_correlation(overview, np.ones(overview.shape, bool)) < MIN_OVERVIEW_CORRELATION
+    return _neighbour_correlation(overview, np.ones(overview.shape, bool))
 
 
 def _neighbour_correlation(grey: Pixels, visible: NDArray[np.bool_]) -> float:
