@@ -212,7 +212,10 @@ def _stored(source: str, frame: int) -> tuple[Pixels, View | None]:
 
 @lru_cache(maxsize=2)
 def _slices(source: str) -> tuple[Sequence[Pixels], View]:
-    """Decodes all slices of a file; the last files are kept, so that a volume is decoded once, not once a slice."""
+    """Decodes all slices of a file, in the order of their view.
+
+    The last files are kept, so that a volume is decoded once, not once a slice.
+    """
     data = read_source(source)
     if is_volume(source):
         slices, placement = read_volume(data)
@@ -220,7 +223,9 @@ def _slices(source: str) -> tuple[Sequence[Pixels], View]:
     try:
         # A series may have slices outside the head, without any contrast.
         image = read_dicom(data, allow_blank=True)
-        return list(image.frames), view_of(image.header.geometry.planes)
+        planes = image.header.geometry.planes
+        view = view_of(planes)
+        return [image.frames[index] for index in view.order([one.position_mm for one in planes])], view
     except InputRefused as refusal:
         raise DataError(str(refusal)) from None
 

@@ -24,7 +24,7 @@ LEVELS = 64
 
 
 @dataclass(frozen=True)
-class View:
+class ReducedCopy:
     """The reduced copy of an image, and which of its pixels are head rather than background.
 
     Attributes:
@@ -53,12 +53,12 @@ def head_mask(pixels: Pixels) -> NDArray[np.bool_]:
     """
     check_pixels(pixels)
     grey = to_grey(pixels)
-    view = view_of(grey)
-    whole = head_parts(view.head).repeat(view.factor, axis=0).repeat(view.factor, axis=1)
+    copy = reduced_copy(grey)
+    whole = head_parts(copy.head).repeat(copy.factor, axis=0).repeat(copy.factor, axis=1)
     return np.asarray(whole[: grey.shape[0], : grey.shape[1]])
 
 
-def view_of(grey: Pixels) -> View:
+def reduced_copy(grey: Pixels) -> ReducedCopy:
     """Measures which pixels of an image are head.
 
     Args:
@@ -71,7 +71,7 @@ def view_of(grey: Pixels) -> View:
     small = np.asarray(PillowImage.fromarray(grey).reduce(factor)) if factor > 1 else grey
     threshold = _background_threshold(small)
     head = small > threshold if threshold is not None else np.zeros(small.shape, dtype=bool)
-    return View(small, head, factor)
+    return ReducedCopy(small, head, factor)
 
 
 def head_parts(head: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -25,9 +25,9 @@ LARGEST = 255.0
 ENCLOSED_DEPTH = 0.02
 """Depth below the outline of the head, as a share of its width, from which a gap that values enclose lies within it:
 the outline is measured on a reduced copy, whose pixels are up to 1 % of the head."""
-OPEN_DEPTH = 0.2
-"""The same for a gap that reaches the border of the slice: the outline bridges hollows such as that below the chin,
-which are no deeper; a band across the head is."""
+OPEN_DEPTH = 0.3
+"""The same for a gap that reaches the border of the slice: the outline bridges hollows, such as that below the chin,
+and masks by a threshold leave out air and bone of the skull base. These are no deeper; a band across the head is."""
 LARGE_GAP = 0.01
 """Share of the slice from which an enclosed gap is the head itself where no head is seen: gaps in air are single,
 where a quotient met no noise."""
@@ -73,9 +73,8 @@ def fill_background(slices: Sequence[Pixels]) -> tuple[list[Pixels], tuple[str, 
     """
     filled, gaps, fills, holes = [], 0, 0, 0
     for one in slices:
-        missing = ~np.isfinite(one)
-        if missing.any():
-            gaps += 1
+        if not np.isfinite([one.min(), one.max()]).all():
+            gaps, missing = gaps + 1, ~np.isfinite(one)
             one = _without(one, missing)
             holes += one.ndim == 3 or bool(_within_head(one, missing).any())
         if one.ndim == 2 and (fill := _unstated_fill(one)) is not None:
@@ -111,10 +110,10 @@ def _unstated_fill(pixels: Pixels) -> float | None:
     fill = float(pixels[0, 0])
     if any(float(pixels[corner]) != fill for corner in CORNERS):
         return None
-    others = pixels[pixels != fill].astype(np.float64)
-    if not len(others):
+    others = pixels != fill
+    if not others.any():
         return None
-    low, high = float(others.min()), float(others.max())
+    low, high = float(pixels.min(where=others, initial=np.inf)), float(pixels.max(where=others, initial=-np.inf))
     above = fill > high + (high - low)
     below = low >= 0 and fill < -FILL_GAP * (high - low)
     return fill if above or below else None

@@ -13,19 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medtl.dicom.bounds import MAX_PIXELS
-from medtl.dicom.colour import as_grey
+from medtl.dicom.colour import IN_DICOM, check_grey
 from medtl.dicom.geometry import ImagePlane
-from medtl.dicom.view import View, view_of
+from medtl.dicom.view import AXES, View, nearest_plane, view_of
 from shared.errors import DataError, InputRefused
 from shared.io.archives import MAX_FILE_BYTES, most_unpacked
+from shared.io.quiet import quiet_loggers
 
 VOLUMES = (".nii", ".nii.gz")
 HEADER_BYTES = 1 << 20
 """Bytes that hold a NIfTI header (540 bytes in NIfTI-2) with any extension that is written in practice."""
 NIFTI2_SIZES = ((540).to_bytes(4, "little"), (540).to_bytes(4, "big"))
 """First bytes of a NIfTI-2 file, in either byte order: the size of its header. Source: nifti2.h."""
-THICKER = 1.2
-"""Ratio from which the largest voxel spacing is that of slices: in-plane spacings of one scan differ by less."""
+THICKER = 1.19
+"""Ratio from which the largest voxel spacing is that of slices: in-plane spacings of one scan differ by less. Scans of
+1.2 mm slices with pixels of 1 mm are common, and lie above it however a header rounds."""
 LPS_OF_RAS = np.diag([-1.0, -1.0, 1.0])
 """NIfTI's axes run to the right, front and head, those of DICOM to the left, back and head."""
 SINGULAR = 1e-9
@@ -35,6 +37,11 @@ CONTRADICTORY = 0.7
 turns a head by less."""
 OTHER_LENGTH = 1.5
 """Ratio of two voxel spacings from which one of them is wrong: heads differ from a template by less."""
+COLOUR_CHANNELS = ("R", "G", "B")
+"""Names of the channels of a voxel in colour; a fourth one, its opacity, says nothing of a signal. Source: nifti1.h."""
+LARGEST_COLOUR = 255.0
+HEADER_LOGGER = "nibabel.global"
+"""Quotes damaged values of a header, which may be a name."""
 MILLIMETRES = {"meter": 1000.0, "micron": 0.001}
 
 Pixels = NDArray[np.float32]
@@ -67,10 +74,11 @@ def is_volume(name: str) -> bool:
 def read_placement(data: bytes) -> Placement:
     """Reads from its header alone how the slices of a NIfTI volume lie.
 
-    Slices are cut in the plane that was acquired: across the largest voxel spacing; where none is much the largest,
-    across the dimension that is unlike two that are alike in number and spacing, as rows and columns mostly are; else,
-    with a note, across that of the fewest voxels. The slice dimension that a header names does not count: converters
-    that reorder the voxels leave it as it was (docs/lab-log.md).
+    Slices are cut in the plane that was acquired: across a dimension of one voxel; else across the largest voxel
+    spacing; where none is much the largest, across the dimension that is unlike two that are alike in number and
+    spacing, as rows and columns mostly are; else, with a note, across that of the fewest voxels, and of several such
+    ones in the axial, then the coronal plane. Neither the order of the voxels counts nor the slice dimension that a
+    header names: converters that reorder the voxels leave it as it was (docs/lab-log.md).
 
     Args:
         data: The bytes of a `.nii` or `.nii.gz` file.
@@ -93,31 +101,33 @@ def read_volume(data: bytes) -> tuple[Pixels, Placement]:
         ones from the feet up); and how they lie. `Placement.view` brings each into the view in which it is judged.
 
     Raises:
-        DataError: The volume is damaged, too large, has not three dimensions, or does not say how it lies in space.
+        DataError: The volume is damaged, too large, in false colours, has not three dimensions, or does not say how it
+            lies in space.
     """
     image = _nifti(_unpacked(data, MAX_FILE_BYTES))
     placement = _placement(image)
     try:
-        voxels = _voxels(image).reshape(_shape(image))
+        voxels = _grey(image).reshape(_shape(image))
     except (OSError, ValueError, EOFError, MemoryError, zlib.error) as error:
         raise DataError(f"the volume is damaged ({type(error).__name__}); copy or download it again") from None
     slices = np.moveaxis(voxels, placement.axis, 0)
     return slices[:: -1 if placement.reversed else 1], placement
 
 
-def _voxels(image: Any) -> Pixels:
-    """The values of a volume; grey that is stored in red, green and blue is grey again."""
+def _grey(image: Any) -> Pixels:
+    """The voxels of a volume; of one in red, green and blue the grey that they are."""
     kind = image.get_data_dtype()
     if np.issubdtype(kind, np.complexfloating):
         raise DataError("the volume has complex values; give the magnitude")
-    if kind.names is None:
+    if not kind.names:
         return np.asarray(image.dataobj, dtype=np.float32)
-    stored = np.asarray(image.dataobj)
-    colours = np.stack([stored[name] for name in kind.names[:3]], axis=-1)
+    stored = np.asanyarray(image.dataobj)
+    colours = np.stack([stored[channel] for channel in COLOUR_CHANNELS], axis=-1)
     try:
-        return as_grey(colours.reshape(len(colours), -1, 3), 8 * kind[0].itemsize, None)
+        check_grey(colours.reshape(colours.shape[0], -1, len(COLOUR_CHANNELS)), LARGEST_COLOUR, IN_DICOM)
     except InputRefused as error:
         raise DataError(f"the volume {error}") from None
+    return np.asarray(colours[..., 1], dtype=np.float32)
 
 
 def _placement(image: Any) -> Placement:
@@ -142,6 +152,8 @@ def _placement(image: Any) -> Placement:
 
 def _slice_axis(shape: tuple[int, ...], affine: NDArray[np.float64]) -> tuple[int, bool]:
     """The axis along which slices were acquired, and whether the header tells."""
+    if shape.count(1) == 1:
+        return shape.index(1), True
     spacing = np.linalg.norm(affine, axis=0)
     thinner, thickest = np.sort(spacing)[1:]
     if thickest >= THICKER * thinner:
@@ -151,7 +163,10 @@ def _slice_axis(shape: tuple[int, ...], affine: NDArray[np.float64]) -> tuple[in
         for axis, (one, other) in enumerate(((1, 2), (0, 2), (0, 1)))
         if shape[one] == shape[other] != shape[axis] and math.isclose(spacing[one], spacing[other], rel_tol=0.01)
     ]
-    return (alike[0], True) if len(alike) == 1 else (int(np.argmin(shape)), False)
+    if len(alike) == 1:
+        return alike[0], True
+    planes = [list(AXES).index(nearest_plane(direction)) for direction in (affine / spacing).T]
+    return min(range(3), key=lambda axis: (shape[axis], planes[axis])), False
 
 
 def _unpacked(data: bytes, limit: int) -> bytes:
@@ -178,7 +193,8 @@ def _nifti(data: bytes) -> Any:
 
     kind = nibabel.Nifti2Image if data[:4] in NIFTI2_SIZES else nibabel.Nifti1Image
     try:
-        return kind.from_bytes(data)
+        with quiet_loggers(HEADER_LOGGER):
+            return kind.from_bytes(data)
     except (ImageFileError, HeaderDataError, WrapStructError, OSError, ValueError, EOFError) as error:
         raise DataError(f"the volume is damaged or no NIfTI ({type(error).__name__})") from None
 

@@ -22,19 +22,41 @@ MIN_VISIBLE = 0.25
 head, a few grey levels on black, are otherwise taken for noise."""
 
 
+MOST_PIXELS = 1 << 22
+"""Pixels of which neighbours are compared: all of a slice of 2048 x 2048."""
+BAND = 64
+"""Rows of a picture with more pixels that are looked at together."""
+
+
 def is_noise(grey: Pixels) -> bool:
     """Says whether neighbours in a picture differ as in noise, so that nothing can be seen on it.
 
     Args:
         grey: float32 [rows, columns], finite and not constant.
     """
+    grey = _spread(grey)
     visible = grey > grey.min()
     if visible.mean() < MIN_VISIBLE or grey[visible].min() == grey.max():
         visible = np.ones_like(visible)  # what is seen is then where the values lie, not how they vary
     if _neighbour_correlation(grey, visible) < MIN_CORRELATION:
         return True
+    # Where the mean of the head became 0, as that of its surroundings is, only the distance from it shows the head.
+    distance = np.abs(grey - np.median(np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])))
+    return max(_overview_correlation(grey), _overview_correlation(distance)) < MIN_OVERVIEW_CORRELATION
+
+
+def _spread(grey: Pixels) -> Pixels:
+    """The picture, or of a large one bands that are spread over it, which are enough to tell noise."""
+    if grey.size <= MOST_PIXELS:
+        return grey
+    tall = grey if grey.shape[0] >= grey.shape[1] else grey.T
+    tops = np.linspace(0, len(tall) - BAND, MOST_PIXELS // (BAND * tall.shape[1]), dtype=int)
+    return np.concatenate([tall[top : top + BAND] for top in tops])
+
+
+def _overview_correlation(grey: Pixels) -> float:
     overview = np.asarray(PillowImage.fromarray(grey).reduce(-(-max(grey.shape) // OVERVIEW)))
-    return _neighbour_correlation(overview, np.ones(overview.shape, bool)) < MIN_OVERVIEW_CORRELATION
+    return _neighbour_correlation(overview, np.ones(overview.shape, bool))
 
 
 def _neighbour_correlation(grey: Pixels, visible: NDArray[np.bool_]) -> float:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from medtl.head import View, head_parts, view_of
+from medtl.head import ReducedCopy, head_parts, reduced_copy
 from medtl.settings import Settings
 from shared.errors import ConfigError, DataError
 from shared.io.archives import faults_error, naming
@@ -67,9 +67,9 @@ def preprocess(pixels: Pixels, spec: Preprocessing) -> Image:
         )
     settings = Settings.of(spec.options)
     grey = _grey(pixels)
-    view = view_of(grey)
-    low, high = _range(view, settings)
-    square = _extract(np.clip(grey, low, high), _box(view, grey.shape, settings), fill=low)
+    copy = reduced_copy(grey)
+    low, high = _range(copy, settings)
+    square = _extract(np.clip(grey, low, high), _box(copy, grey.shape, settings), fill=low)
     resized = _resize(square, spec.size).astype(np.float64)
     scaled = (resized - low) / (high - low) if high > low else np.zeros_like(resized)
     return np.clip(scaled, 0.0, 1.0).astype(np.float32)[np.newaxis]
@@ -90,7 +90,7 @@ def crop_box(pixels: Pixels, spec: Preprocessing) -> Box:
         ConfigError: `spec` has an option that does not exist.
     """
     grey = _grey(pixels)
-    return _box(view_of(grey), grey.shape, Settings.of(spec.options))
+    return _box(reduced_copy(grey), grey.shape, Settings.of(spec.options))
 
 
 def preprocess_mask(mask: NDArray[np.bool_], pixels: Pixels, spec: Preprocessing) -> NDArray[np.bool_]:
@@ -148,22 +148,22 @@ def _grey(pixels: Pixels) -> Pixels:
     return to_grey(pixels)
 
 
-def _range(view: View, settings: Settings) -> tuple[float, float]:
+def _range(copy: ReducedCopy, settings: Settings) -> tuple[float, float]:
     """The intensities that become 0 and 1 in the preprocessed image."""
-    inside = view.pixels[view.head] if view.head.any() else view.pixels
-    low = np.percentile(view.pixels, settings.lower_percentile)
+    inside = copy.pixels[copy.head] if copy.head.any() else copy.pixels
+    low = np.percentile(copy.pixels, settings.lower_percentile)
     high = np.percentile(inside, settings.upper_percentile)
     return float(np.float32(low)), float(np.float32(high))
 
 
-def _box(view: View, shape: tuple[int, ...], settings: Settings) -> Box:
+def _box(copy: ReducedCopy, shape: tuple[int, ...], settings: Settings) -> Box:
     rows, columns = shape
-    found = _head_bounds(view.head) if settings.crop else None
+    found = _head_bounds(copy.head) if settings.crop else None
     if found is None:
         top, bottom, left, right = 0, rows, 0, columns
         side = max(rows, columns)
     else:
-        top, bottom, left, right = (bound * view.factor for bound in found)
+        top, bottom, left, right = (bound * copy.factor for bound in found)
         bottom, right = min(bottom, rows), min(right, columns)
         wanted = max(bottom - top, right - left) * (1 + 2 * settings.margin)
         side = round(min(max(wanted, MIN_CROP_FRACTION * max(rows, columns)), max(rows, columns)))

@@ -12,7 +12,9 @@ from collections.abc import Iterable
 from functools import cache
 
 HEAD = "the head"
-ENGLISH_HEAD = "*head* *brain* skull* orbit* iac *crani* *cereb* pituitar* hypophys* sella *encephal*"
+ENGLISH_HEAD = (
+    "*head* *brain* skull* orbit* iac *crani* *cereb* pituitar* hypophys* sella *encephal* temporal_bone* petrous*"
+)
 """What DICOM PS3.16 annex L and English descriptions call the head and its parts. A star stands for any letters, a line
 for a blank; words without a star are whole, and may have a plural s."""
 FOREIGN_HEAD = """
@@ -25,12 +27,12 @@ FOREIGN_HEAD = """
     kafa kafatas* beyin* *krani*
     hoofd* hersen* *schedel*
     huvud* *hjarn* hode hodet hoved* *hjerne* kranie*
-    hlav* mozek mozk* mozog lebk* lubanj* mozak mozg*
+    hlav* mozek mozk* mozog lebk* lubanj* lobanj* mozak mozg*
     fej fejrol koponya* agy agyi aivo* kallo*
-    kepala otak creier* craniu*
+    kepala otak tengkorak creier* craniu* so_nao galv* smegen* smadzen*
     κεφαλ* εγκεφαλ* κρανι*
-    голов* мозг* мозок мозк* мозък мозак череп* глава *краниальн* гипофиз*
-    头 頭 脑 腦 脳 颅 顱 垂体 垂體
+    голов* мозг* мозок мозк* мозък мозак череп* глава *краниальн* гипофиз* орбит*
+    头 頭 脑 腦 脳 颅 顱 垂体 垂體 トウブ アタマ あたま
     머리 두부 뇌 두개
     رأس دماغ مخ جمجمة
     سر مغز
@@ -50,9 +52,9 @@ OTHER_PARTS = {
         *wirbel* hws bws lws ruckenmark* rueckenmark* kreuzbein*
         rachis rachid* columna coluna colonna rachide lombar* lombair*
         kregoslup* kregow* omurga* wervel* ryggrad* rygg ruggengraat
-           kicmen* gerinc* selkaranka* coloana tulang_belakang
-        σπονδυλ* позвоноч* спинн* поясни* хребет* хребт* грръбна*
-        脊柱 脊椎 脊髓 脊髄 腰椎 颈椎 頸椎 頚椎 胸椎 骶 椎间盘 椎間板
+        kicm* chrbtic* hrbtenic* gerinc* selkaranka* coloana tulang_belakang cot_song
+        σπονδυλ* позвоноч* спинн* поясни* хребет* хребт* гръбна*
+        脊柱 脊椎 脊髓 脊髄 腰椎 颈椎 頸椎 頚椎 胸椎 骶 椎间盘 椎間板 ヨウツイ ケイツイ キョウツイ
         척추 요추 경추 흉추 척수
         فقر فقرات عمود_فقري
         ستون_فقرات
@@ -69,22 +71,23 @@ OTHER_PARTS = {
         joelho* tornozelo* quadril coxa perna ombro* cotovelo* punho* braco antebraco
         ginocchi* cavigli* piede coscia gamba spalla spalle gomito polso braccio
         kolan* skokow* stopa stopy biodr* barku barkow* ramie ramien* lokiec lokc* nadgarst* udo
-         ayak kalca uyluk omuz dirsek bilek bacak
+        ayak kalca uyluk omuz dirsek bilek bacak
         enkel voet heup* schouder* elleboog*
-        fotled hoft* armbage handled ankel skulder albue handledd
-        kolen* kotnik* kycl* ramen* loket zapest*
+        fotled knæ hoft* armbage handled ankel skulder albue handledd
+        kolen* koljen* kotnik* kycl* kycel* ramen* loket zapest*
         terd* csipo* konyok* polv* nilkk* olkap* lonk*
-        lutut bahu genunchi*
+        lutut bahu pinggul panggul genunchi* dau_goi khop_goi
         γονατ* ωμος ωμου ισχι* αστραγαλ*
-        колен* голеност* стопа стопы бедр* бедер* тазобедр* плеч* локт* локот* запяст* лучезапяст* рука руки нога ноги
+        колен* колін* колян* голеност* стопа стопы бедр* бедер* тазобедр* плеч* локт* локот* запяст* лучезапяст*
+        рука руки нога ноги
         膝 踝 足部 足关节 足関節 髋 髖 股关节 股關節 股関節 股骨 大腿 小腿 下腿 肩 肘 手腕 手关节 手関節
-        手指 上腕 前腕 上肢 下肢
+        手指 上腕 前腕 上肢 下肢 ヒザ ひざ カタカンセツ コカンセツ
         무릎 슬관절 발목 족관절 고관절 대퇴 어깨 견관절 팔꿈치 주관절 손목 손가락 상지 하지
         ركبة كاحل قدم ورك فخذ كتف مرفق معصم رسغ ساق
         زانو شانه مچ
         ברך כתף קרסול ירך
-        घुटन घुटना कंधा टखना
-        เข่า ไหล่ ข้อเท้า
+        घुटन कंधा टखना कूल्ह
+        เข่า ไหล่ ข้อเท้า สะโพก
     """,
     TRUNK: """
         abdom* liver spleen* pancrea* kidney renal bladder pelvi* prostat* uter* ovar* testis testes breast mamm* chest
@@ -95,32 +98,33 @@ OTHER_PARTS = {
         figado bacia peito coracao barriga
         fegato bacino petto torace toracic* cuore mammella addom*
         brzuch* watrob* nerk* miednic* piers* klatk* serc* pluc*
-         batin karaciger bobrek gogus kalp akciger toraks
+        batin karaciger bobrek gogus kalp akciger toraks
         buik nier nieren bekken borst
         buken njure* backen brost* hjarta* brystet bryst
-        brich* jatr* ledvin* panev* panv* hrud* srdc* trbuh jetra
-         hasi sziv* vatsa* maksa* rinta* sydan
-        perut jantung ficat piept
-        κοιλι* ηπαρ* θωρακ* λεκαν* μαστ*
+        brich* jatr* pecen* ledvin* panev* panv* hrud* srdc* trbuh jetra
+        hasi sziv* medence* vatsa* maksa* rinta* sydan lantio*
+        perut jantung payudara ficat piept inim*
+        κοιλι* ηπαρ* θωρακ* λεκαν* μαστ* καρδι*
         живот* брюшн* печен* почк* почек таз таза груд* серд* легких легкие молочн* простат* черев*
-        腹 肝 肾 腎 胰 膵 盆腔 骨盆 骨盤 胸部 胸腔 乳腺 乳房 心脏 心臟 心臓 肺 前列腺 前立腺 子宫 子宮
+        腹 肝 肾 腎 胰 膵 盆腔 骨盆 骨盤 胸部 胸腔 乳腺 乳房 心脏 心臟 心臓 肺 前列腺 前立腺 子宫 子宮 フクブ キョウブ
+        コツバン
         복부 신장 췌장 골반 흉부 가슴 유방 심장 전립선 자궁 간장
         بطن كبد كلية كلى حوض صدر ثدي قلب رئة بروستات
         شکم لگن سینه
         בטן כבד אגן חזה
-        पेट छाती यकृत
-        ช่องท้อง ตับ ทรวงอก
+        पेट छाती यकृत हृदय स्तन श्रोणि
+        ท้อง ตับ ทรวงอก หัวใจ เต้านม เชิงกราน
     """,
 }
 """Words for parts other than the head in the same languages, also within free texts. What means something else
 there, or may be a name ("neck" and "vertebral" of a vessel study, "sein", "Hart"), is left out."""
 OTHER_CODED_PARTS = {
     SPINE: "vertebr* pater patere ryg",
-    LIMB: "arm bein bark pie diz pols axel boka anca vall* umar mano 足 手",
-    TRUNK: "aort* trunk lunge lever has maj mell* meme hart ventre 폐 karin mama dada",
+    LIMB: "arm bein bark pie diz pols axel boka kostka anca vall* umar mano kna kne kuk rame 足 手",
+    TRUNK: "aort* trunk lunge lever has maj mell* meme hart ventre bung 폐 karin mama dada",
     NECK: """
-        neck cervical carotid* thyroid* larynx hals cou cuello pescoco collo szyja szyi boyun kaulan krk nyak λαιμ*
-        шея шеи 颈 頸 頚 경부 رقبة ענק צוואר
+        neck cervical carotid* thyroid* larynx hals cou cuello pescoco collo szyja szyi
+        boyun nek kaula kaulan krk nyak leher λαιμ* шея шеи 颈 頸 頚 경부 رقبة ענק צוואר गर्दन
     """,
     "the face": "face jaw mandib* maxill* ear eye",
     "the whole body": "wholebody body phantom back bone",
@@ -129,7 +133,7 @@ OTHER_CODED_PARTS = {
 BONE_HEADS = {
     LIMB: r"(?:(?:femor|humer|radi|fibul|metatars|metacarp)\w* |\bhip )head|head (?:of )?(?:the )?(?:left |right )?"
     r"(?:femur|humerus|radius|fibula)|\w*(?:huft|hueft|femur|schenkel|oberarm|humerus|radius|speichen)kopf\w*|"
-    r"t[e]te (?:de l? ?|du )?(?:femor|femur|humer)\w*|cabe[zc]a (?:de |del |do |da )*(?:femor|femur|humer|umer)\w*|"
+    r"tete (?:de l? ?|du )?(?:femor|femur|humer)\w*|cabe[zc]a (?:de |del |do |da )*(?:femor|femur|humer|umer)\w*|"
     r"testa (?:del |dell |di )?(?:femor|omer)\w*|glow\w (?:kosci )?(?:udow|ramien)\w*|головк\w*|"
     r"(?:股骨|肱骨|桡骨|橈骨|骨)[头頭]|大腿骨頭|上腕骨頭|(?:대퇴|상완)골? ?두부?",
     TRUNK: r"pancrea\w* head|head of (?:the )?pancreas|pankreaskopf|[胰膵][头頭]部?|췌장? ?두부?",

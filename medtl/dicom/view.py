@@ -46,6 +46,8 @@ MAX_RATIO = 2.5
 coarser, such as thick slices that were reformatted into another plane, shows too little along one side."""
 COSINE_DIGITS = 2
 """Digits of direction cosines that are compared: scanners and converters round the later ones each on its own."""
+TILT_DIGITS = 1
+"""Digits of a tilt that count, for the same reason: 30 degrees are 30 degrees however they are stored."""
 SAME_AGREEMENT = 1e-3
 """Turns whose directions agree with the view to within this are equally good: cosines are rounded."""
 
@@ -110,10 +112,15 @@ class View:
 
     @property
     def sides(self) -> tuple[str, str] | None:
-        """Sides of the body to which stored rows and columns run, such as ("L", "P"); None without a plane."""
+        """Sides of the body to which stored rows and columns run, such as ("L", "P"); None without a plane.
+
+        They are those of the plane that is nearest: two that differ, also where rows and columns are turned by 45
+        degrees and lie as near to one side as to another.
+        """
         if self.orientation is None:
             return None
-        rows, columns = np.array(self.orientation[:3]), np.array(self.orientation[3:])
+        shown = DIRECTIONS[nearest_plane(slice_normal(self.orientation))]
+        rows, columns = (np.array(direction, dtype=np.float64) for direction in shown)
         exchanged, rows_reversed, columns_reversed = self.turn
         rows, columns = (-rows if columns_reversed else rows), (-columns if rows_reversed else columns)
         return (body_side(columns), body_side(rows)) if exchanged else (body_side(rows), body_side(columns))
@@ -153,6 +160,20 @@ class View:
         exchanged, rows_reversed, columns_reversed = self.turn
         back = shown[:: -1 if rows_reversed else 1, :: -1 if columns_reversed else 1]
         return back.T if exchanged else back
+
+    def order(self, positions: Sequence[Vector | None]) -> list[int]:
+        """Sorts slices as they follow each other in the view: axial ones from the feet up.
+
+        Args:
+            positions: Where the first pixel of each stored slice lies, x, y, z in mm (LPS); None where not stated.
+
+        Returns:
+            Indices of the slices; in their stored order without a plane, or where a position is not stated.
+        """
+        places = [one for one in positions if one is not None]
+        if self.orientation is None or len(places) < len(positions):
+            return list(range(len(positions)))
+        return np.argsort(np.array(places) @ slice_normal(self.orientation), kind="stable").tolist()
 
     def _square(self, shape: tuple[int, ...]) -> tuple[int, int]:
         """Rows and columns, in the view, that make the pixels of a stored slice square."""
@@ -195,10 +216,12 @@ def view_of(planes: Sequence[ImagePlane]) -> View:
 def nearest_plane(normal: NDArray[np.float64]) -> str:
     """Names the plane whose slices lie nearest to those with a normal: "axial", "coronal" or "sagittal".
 
+    Of planes that are equally near, as at a tilt of 45 degrees, it is the first in this order.
+
     Args:
-        normal: float64 [3] (LPS), of any length above zero.
+        normal: float64 [3] (LPS), of length 1.
     """
-    return max(AXES, key=lambda name: abs(float(normal[AXES[name]])))
+    return max(AXES, key=lambda name: round(abs(float(normal[AXES[name]])), COSINE_DIGITS))
 
 
 def turned(pixels: Pixels, turn: tuple[bool, bool, bool]) -> Pixels:
@@ -218,7 +241,7 @@ def turned(pixels: Pixels, turn: tuple[bool, bool, bool]) -> Pixels:
 
 def _plane(normal: NDArray[np.float64]) -> AcquiredPlane:
     name = nearest_plane(normal)
-    tilt = float(np.degrees(np.arccos(min(1.0, abs(float(normal[AXES[name]]))))))
+    tilt = round(float(np.degrees(np.arccos(min(1.0, abs(float(normal[AXES[name]])))))), TILT_DIGITS)
     return AcquiredPlane(name if tilt <= OBLIQUE_DEG else "oblique", tilt)
 
 

@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as DicomSequence
 from pydicom.sr.codedict import codes
 
-from medtl.dicom.geometry import slice_normal
+from medtl.dicom.geometry import FUNCTIONAL_GROUPS, slice_normal
 from medtl.dicom.series import SAME_PLACE_MM
 from medtl.results.identity import ResultIdentity, clipped
 from medtl.results.source_images import SourceFrame, untrusted_building
@@ -94,8 +94,9 @@ def _stand_ins(frames: Sequence[SourceFrame]) -> list[Any]:
     first, found = frames[0], {}
     for frame in frames:
         instance = copy(frame.instance)
-        if "SharedFunctionalGroupsSequence" in instance:
-            group = copy(instance.SharedFunctionalGroupsSequence[0])
+        if any(keyword in instance for keyword in FUNCTIONAL_GROUPS):
+            common = instance.get("SharedFunctionalGroupsSequence")
+            group = copy(common[0]) if common else Dataset()
             group.PlaneOrientationSequence = hd.PlaneOrientationSequence("PATIENT", first.plane.orientation or ())
             group.PixelMeasuresSequence = hd.PixelMeasuresSequence(first.plane.spacing_mm or (), first.thickness_mm)
             instance.SharedFunctionalGroupsSequence = DicomSequence([group])

@@ -11,7 +11,7 @@ import pydicom
 import pytest
 from PIL import Image
 
-from benchmarks.stored_head import TURNS, StoredHead, Turn, in_plane, turned, write_nifti, write_slices
+from benchmarks.stored_head import TURNS, StoredHead, Turn, in_plane, turned, write_enhanced, write_nifti, write_slices
 from medtl.datasets import load, read, read_mask
 from medtl.inputs import read_inputs
 from medtl.scanners import scanner_name, scanner_of_header
@@ -231,6 +231,26 @@ def test_training_sees_a_turned_slice_and_its_mask_as_prediction_does(tmp_path: 
     found = read_mask(sample, replace(SPEC, size=36, options={"crop": False}))
     np.testing.assert_array_equal(found, finding[1])
     assert sample.acquisition["plane"] == "coronal"
+
+
+@pytest.mark.parametrize("direction", [1, -1])
+def test_frames_and_mask_are_those_of_one_place_in_whatever_order_they_are_stored(
+    tmp_path: Path, direction: int
+) -> None:
+    dicom(tmp_path / "plain.dcm")
+    index, row, column = np.ogrid[:5, :36, :36]
+    voxels = (1000 * index + 20 * row + column).astype(np.uint16)
+    (along, down, up), corner = np.eye(3) * (1, 1, 4), np.zeros(3)
+    upright = StoredHead(voxels, along, down, up, corner, pydicom.dcmread(tmp_path / "plain.dcm"))
+    stored = replace(upright, voxels=voxels[::direction], up=direction * up, corner=up * 4 * (direction < 0))
+    finding = np.zeros_like(voxels)
+    finding[1, 4:9, 11:19] = 1
+    write_enhanced(stored, tmp_path / "frames.dcm")
+    write_nifti(replace(upright, voxels=finding), tmp_path / "mask.nii")
+    path = table(tmp_path / "some.csv", "path,label,mask,slice", "frames.dcm,glioma,mask.nii,1")
+    (sample,) = load(path, {}).samples
+    np.testing.assert_array_equal(read(sample), voxels[1])
+    np.testing.assert_array_equal(read_mask(sample, replace(SPEC, size=36, options={"crop": False})), finding[1])
 
 
 def test_all_faults_are_reported_at_once_without_names(tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ def test_what_is_no_number_outside_the_head_is_background(value: float) -> None:
     "gap",
     [
         notch(),
+        (RADIUS >= 45) | ((np.abs(ROWS - 80) < 6) & (COLUMNS > 84)),  # down to the brain, as at the skull base
         ROWS + COLUMNS < 60,  # a corner that a rotation left empty
         (ROWS % 9 == 0) & (COLUMNS % 7 == 0) & (RADIUS > 50),  # single pixels of air, where a quotient had no noise
         ROWS < 24,
@@ -61,6 +62,7 @@ def test_a_gap_outside_or_at_the_outline_is_background(gap: np.ndarray) -> None:
         (np.abs(ROWS - 64) < 6) & (np.abs(COLUMNS - 80) < 6),
         (ROWS == 70) & (COLUMNS == 50),
         np.abs(ROWS - 64) < 2,  # a band from border to border
+        ROWS == 60,
         (np.abs(COLUMNS - 64) < 2) & (ROWS < 80),
         RADIUS < 44,
     ],
@@ -112,6 +114,21 @@ def coloured(map_number: int) -> np.ndarray:
 def test_false_colours_are_refused(name: str) -> None:
     with pytest.raises(InputRefused, match="map in colour"):
         measured([coloured(getattr(cv2, f"COLORMAP_{name}")).astype(np.float32)])
+
+
+@pytest.mark.parametrize("name", ["JET", "HOT", "PINK"])
+def test_false_colours_are_refused_also_where_the_head_fills_a_small_part_of_the_picture(name: str) -> None:
+    head = coloured(getattr(cv2, f"COLORMAP_{name}")).astype(np.float32)
+    picture = np.zeros((3 * head.shape[0], 3 * head.shape[1], 3), np.float32)
+    picture[: head.shape[0], : head.shape[1]] = head
+    with pytest.raises(InputRefused, match="map in colour"):
+        measured([picture])
+
+
+def test_a_coloured_letter_on_a_nearly_empty_slice_is_a_mark() -> None:
+    picture = np.random.default_rng(0).uniform(0, 9, (128, 128, 1)).repeat(3, axis=2).astype(np.float32)
+    picture[4:14, 4:14] = (255, 60, 0)
+    measured([picture])
 
 
 def test_a_map_in_colour_over_a_grey_slice_is_refused() -> None:

@@ -57,6 +57,7 @@ HEADS = {
     "small": HEAD[::6, ::6],
     "negative": -HEAD,
     "without air": np.where(HEAD > 50, HEAD, 0),
+    "standardised, with 0 around it": np.where(HEAD > 50, ndimage.gaussian_filter(NORMAL, 2), 0),
     "of two values": np.where(HEAD > 50, 255, 0),
 }
 

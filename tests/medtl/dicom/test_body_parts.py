@@ -21,20 +21,21 @@ HEADS = """
     HEAD|BRAIN|SKULL|HEADNECK|ORBITS|IAC|HEAD AND NECK|SKULL BASE|C-SPINE AND BRAIN|BRAIN^SPINE
     KOPF|SCHÄDEL|SCHAEDEL|KLEINHIRN|TÊTE|TETE|CERVEAU|CRÂNE|CABEZA|CEREBRO|CABEÇA|CABECA|CRÂNIO|TESTA|CERVELLO
     GŁOWA|GLOWA|MÓZG|KAFA|BAŞ|BEYİN|HOOFD|HJÄRNA|HODE|HLAVA|KOPONYA|ΚΕΦΑΛΗ|ΕΓΚΈΦΑΛΟΣ|ГОЛОВА|МОЗГ|головной мозг
+    TEMPORAL BONE|TENGKORAK|SỌ NÃO|орбиты|ﾄｳﾌﾞ|GALVA|LOBANJA
     頭部|头颅|脑|腦|脳|頸部と頭部|뇌|두부|머리|رأس|الرأس|الدماغ|ראש|मस्तिष्क
 """
 OTHERS = {
     LIMB: """
         KNEE|RODILLA|JOELHO|GENOU|KNIE|KOLANO|DİZ|KOLENO|колено|膝关节|膝関節|무릎|الركبة|SHOULDER|плечо|घुटना|HAND|手|ARM
         FEMORAL HEAD|HEAD OF FEMUR|HÜFTKOPF|股骨头|大腿骨頭|대퇴골두|головка бедренной кости
-        TETE FEMORALE|CABEZA DEL FEMUR
+        TETE FEMORALE|CABEZA DEL FEMUR|ĐẦU GỐI|KHỚP GỐI|KNÄ|KNÆ|KOLJENO|KYČEL|коліно|ひざ|ﾋｻﾞ|कूल्हा|สะโพก
     """,
     SPINE: """
         SPINE|LSPINE|COLUMNA|COLUNA|RACHIS|WIRBELSÄULE|KRĘGOSŁUP|OMURGA|позвоночник|腰椎|脊椎|척추|الفقري
-        спинной мозг|RDZEŃ KRĘGOWY|NEURO SPINE|BAS RACHIS
+        спинной мозг|RDZEŃ KRĘGOWY|NEURO SPINE|BAS RACHIS|CHRBTICA|HRBTENICA|KIČMA|гръбнак|CỘT SỐNG|ﾖｳﾂｲ
     """,
     TRUNK: """
-        ABDOMEN|腹部|복부|BRZUCH|KARIN|بطن|PROSTATE|BREAST|ЖИВОТ|HERZ|FÍGADO|심장
+        ABDOMEN|腹部|복부|BRZUCH|KARIN|بطن|PROSTATE|BREAST|ЖИВОТ|HERZ|FÍGADO|심장|PEČEŇ|ท้อง|หัวใจ|हृदय|フクブ|PAYUDARA|BỤNG
         PANCREATIC HEAD|胰头|膵頭部
     """,
     NECK: "NECK|CERVICAL|HALS|шея|颈部|頸部",

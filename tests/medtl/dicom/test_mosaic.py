@@ -14,6 +14,7 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
+from benchmarks.stored_head import TURNS, StoredHead, Turn, turned
 from medtl.dicom.header import DicomHeader
 from medtl.dicom.pixels import decode
 from medtl.dicom.reader import read_dicom, read_header
@@ -84,6 +85,24 @@ def test_series_runs_from_the_feet_up_whichever_way_the_tiles_run(make: Make, to
     assert item.notes == ()
     np.testing.assert_array_equal(item.slices, TILES[::-1])
     assert item.origins == tuple((str(path), index) for index in reversed(range(SLICES)))
+
+
+@pytest.mark.parametrize("turn", TURNS)
+def test_tiles_that_are_turned_in_their_plane_give_the_same_slices(
+    turn: Turn, make: Make, to_bytes: Make, tmp_path: Path
+) -> None:
+    upright = StoredHead(TILES, *(np.eye(3) * (SPACING_MM, SPACING_MM, 5.5)), np.array(FIRST_MM), Dataset())
+    head = turned(upright, turn)
+    picture = np.zeros((ACROSS, SIDE, ACROSS, SIDE), "<u2")
+    for index, tile in enumerate(head.voxels):
+        picture[index // ACROSS, :, index % ACROSS] = tile
+    shift = (ACROSS - 1) * SIDE / 2
+    corner = head.corner - head.along * shift - head.down * shift
+    where = {"ImageOrientationPatient": head.orientation, "ImagePositionPatient": corner.tolist()}
+    path = tmp_path / "a.dcm"
+    path.write_bytes(to_bytes(make(PixelData=picture.tobytes(), **where)))
+    (item,) = read_inputs([path])
+    np.testing.assert_array_equal(item.slices, TILES)
 
 
 def test_number_of_slices_may_stand_in_the_private_element_alone(make: Make, to_bytes: Make) -> None:

@@ -41,6 +41,20 @@ def test_every_way_of_storing_a_slice_gives_the_same_picture_and_the_way_back(
     np.testing.assert_array_equal(view.undo(SHOWN, pixels.shape), pixels)
 
 
+@pytest.mark.parametrize(("tilt", "name"), [(30, "axial, tilted by 30 degrees"), (45, "oblique by 45 degrees")])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_rounding_of_a_tilt_at_a_bound_changes_neither_plane_nor_picture(tilt: int, name: str, axis: int) -> None:
+    angle = np.radians(tilt)
+    rows, columns = np.eye(3)[0], np.eye(3)[1]
+    tilted = np.cos(angle) * np.eye(3)[1 - axis] + np.sin(angle) * np.eye(3)[2]
+    rows, columns = (rows, tilted) if axis == 0 else (tilted, columns)
+    views = []
+    for error in np.random.default_rng(0).uniform(-1e-6, 1e-6, (20, 6)):
+        views.append(view_of([ImagePlane(orientation=tuple((np.array([*rows, *columns]) + error).tolist()))]))
+    assert {str(view.plane) for view in views} == {name}
+    assert len({view.turn for view in views}) == 1
+
+
 @pytest.mark.parametrize("tilt", [20, 29, 31, 45])
 def test_every_way_of_storing_a_tilted_slice_gives_the_same_picture(tilt: int) -> None:
     angle = np.radians(tilt)
@@ -48,6 +62,17 @@ def test_every_way_of_storing_a_tilted_slice_gives_the_same_picture(tilt: int) -
     views = [view_of([where]).apply(pixels) for pixels, where in (stored_as(turn, rows, columns) for turn in TURNS)]
     for one in views:
         np.testing.assert_array_equal(one, views[0])
+
+
+@pytest.mark.parametrize("turn", TURNS)
+@pytest.mark.parametrize("degrees", [45, -45, 135])
+def test_sides_of_a_slice_that_is_turned_in_its_plane_are_two(turn: tuple[bool, ...], degrees: int) -> None:
+    angle = np.radians(degrees)
+    rows, columns = (np.cos(angle), np.sin(angle), 0), (-np.sin(angle), np.cos(angle), 0)
+    _, where = stored_as(turn, np.array(rows), np.array(columns))
+    along, down = view_of([where]).sides or ("", "")
+    assert {along in "LR", down in "LR"} == {True, False}
+    assert {along in "PA", down in "PA"} == {True, False}
 
 
 def test_slice_turned_by_45_degrees_in_its_plane_has_one_picture_however_it_is_stored() -> None:

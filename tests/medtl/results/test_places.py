@@ -107,6 +107,22 @@ def test_map_of_pixels_that_are_not_square_lies_on_the_marked_voxel(judged: Any,
         np.testing.assert_allclose(map_place(made), truth, atol=1.8)
 
 
+def test_map_is_made_of_frames_that_state_all_of_their_geometry_themselves(judged: Any, tmp_path: Path) -> None:
+    head = marked_head(judged.folder, "axial")
+    truth = head.corner + head.up * MARKED[0] + head.down * MARKED[1] + head.along * MARKED[2]
+    path = write_enhanced(head, tmp_path / "enhanced.dcm")
+    stored = pydicom.dcmread(path)
+    (common,) = stored.SharedFunctionalGroupsSequence
+    for frame in stored.PerFrameFunctionalGroupsSequence:
+        frame.update(common)
+    stored.SharedFunctionalGroupsSequence = []
+    stored.save_as(path)
+    found, _ = judged_as(judged, path)
+    objects = result_objects(found.item, found.answer, found.record, found.maps)
+    (made,) = (one for one in objects if one.SOPClassUID == ParametricMapStorage)
+    np.testing.assert_allclose(map_place(made), truth, atol=1.0)
+
+
 def marker_in(picture: Any, shape: tuple[int, ...]) -> tuple[float, float]:
     """Row and column, in pixels of the slice, of the brightest spot in the first panel of a capture."""
     pixels = picture.pixel_array.astype(float)
