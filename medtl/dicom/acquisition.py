@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from medtl.dicom.values import float_of, functional_groups, integer_of, text_of, texts_of
+from medtl.dicom.values import float_of, functional_groups, integer_of, read_each, text_of, texts_of
 
 Number = TypeVar("Number", int, float)
 
@@ -84,7 +84,8 @@ def read_acquisition(dataset: Any, frames: int, slices: int) -> Acquisition:
     """
     image_type = read_image_type(dataset)
     names = " ".join([*image_type, text_of(dataset, "SeriesDescription"), text_of(dataset, "ProtocolName")])
-    diffusion = functional_groups(dataset, frames)("MRDiffusionSequence")
+    groups = functional_groups(dataset, frames)("MRDiffusionSequence")
+    b_values = read_each(groups, lambda group: float_of(group, "DiffusionBValue"))
     return Acquisition(
         image_type=image_type,
         complex_component=text_of(dataset, "ComplexImageComponent").upper(),
@@ -92,7 +93,7 @@ def read_acquisition(dataset: Any, frames: int, slices: int) -> Acquisition:
         is_localizer=LOCALIZER.search(names) is not None,
         is_echo_planar="EP" in texts_of(dataset, "ScanningSequence")
         or text_of(dataset, "EchoPlanarPulseSequence").upper() == "YES",
-        is_diffusion=any((float_of(group, "DiffusionBValue") or 0) > 0 for group in diffusion),
+        is_diffusion=any((value or 0) > 0 for value in b_values),
         contrasts=_contrasts(dataset, frames) * (slices // frames),
     )
 
@@ -103,14 +104,15 @@ def _contrasts(dataset: Any, frames: int) -> tuple[Contrast, ...]:
     Source: DICOM PS3.3, C.8.3.1 of single slices; C.8.13.5.4 and C.7.6.16.2.2 of frames.
     """
     groups = functional_groups(dataset, frames)
-    return tuple(
-        Contrast(
-            echo_time_ms=_first(float_of, echo, "EffectiveEchoTime", "EchoTime"),
-            time_point=_first(integer_of, content, "TemporalPositionIndex", "TemporalPositionIdentifier"),
-            acquisition=_first(integer_of, content, "FrameAcquisitionNumber", "AcquisitionNumber"),
-        )
-        for echo, content in zip(groups("MREchoSequence"), groups("FrameContentSequence"), strict=True)
+    echoes = read_each(groups("MREchoSequence"), lambda group: _first(float_of, group, "EffectiveEchoTime", "EchoTime"))
+    content = groups("FrameContentSequence")
+    points = read_each(
+        content, lambda group: _first(integer_of, group, "TemporalPositionIndex", "TemporalPositionIdentifier")
     )
+    acquisitions = read_each(
+        content, lambda group: _first(integer_of, group, "FrameAcquisitionNumber", "AcquisitionNumber")
+    )
+    return tuple(Contrast(*values) for values in zip(echoes, points, acquisitions, strict=True))
 
 
 def _first(read: Callable[[Any, str], Number | None], group: Any, *keywords: str) -> Number | None:

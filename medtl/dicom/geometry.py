@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medtl.dicom.mosaic import Mosaic
-from medtl.dicom.values import Vector, floats_of, functional_groups
+from medtl.dicom.values import Vector, floats_of, functional_groups, read_each
 from shared.errors import InputRefused
 
 COSINE_TOLERANCE = 0.05
@@ -70,9 +70,11 @@ def read_geometry(dataset: Any, frames: int, mosaic: Mosaic | None) -> Geometry:
         InputRefused: A position, an orientation or a pixel spacing is damaged.
     """
     groups = functional_groups(dataset, frames)
-    spacings = [_spacing(group) for group in groups("PixelMeasuresSequence")]
-    positions = [floats_of(group, "ImagePositionPatient", 3) for group in groups("PlanePositionSequence")]
-    orientations = [floats_of(group, "ImageOrientationPatient", 6) for group in groups("PlaneOrientationSequence")]
+    spacings = read_each(groups("PixelMeasuresSequence"), _spacing)
+    positions = read_each(groups("PlanePositionSequence"), lambda group: floats_of(group, "ImagePositionPatient", 3))
+    orientations = read_each(
+        groups("PlaneOrientationSequence"), lambda group: floats_of(group, "ImageOrientationPatient", 6)
+    )
     if not any(keyword in dataset for keyword in FUNCTIONAL_GROUPS):
         # The frames of an object without functional groups lie in parallel; only the place of the first is stated.
         orientations, spacings = orientations[:1] * frames, spacings[:1] * frames

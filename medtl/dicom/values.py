@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 from pydicom.charset import convert_encodings, decode_bytes
@@ -13,6 +14,7 @@ from pydicom.uid import UID
 from shared.errors import InputRefused
 
 Vector = tuple[float, ...]
+Value = TypeVar("Value")
 ESCAPE = b"\x1b"
 """Begins a change of the character set. Source: ISO/IEC 2022."""
 LATIN = ("", "ISO_IR 6", "ISO_IR 100", "ISO 2022 IR 6", "ISO 2022 IR 100")
@@ -159,6 +161,20 @@ def functional_groups(dataset: Any, frames: int) -> Any:
         return [fallback if (found := first(group)) is None else found for group in own] if own else single
 
     return groups
+
+
+def read_each(groups: Sequence[Any], read: Callable[[Any], Value]) -> list[Value]:
+    """Reads something of each group, and of one that many frames share only once: an object may state 65,536 frames.
+
+    Args:
+        groups: What `functional_groups` found, one for each frame.
+        read: Reads a value of a group.
+
+    Returns:
+        The values, in the order of `groups`.
+    """
+    known = {id(group): read(group) for group in {id(group): group for group in groups}.values()}
+    return [known[id(group)] for group in groups]
 
 
 def uid_name(uid: str) -> str:

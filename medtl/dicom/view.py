@@ -44,6 +44,8 @@ NEARLY_SQUARE = 0.01
 MAX_RATIO = 2.5
 """Largest ratio of the two pixel spacings. With half of the rows a slice is judged as the whole one is; what is
 coarser, such as thick slices that were reformatted into another plane, shows too little along one side."""
+MOST_COUNTED = 100
+"""Orientations up to which they are counted: a damaged object may have another one in each of 65,536 frames."""
 COSINE_DIGITS = 2
 """Digits of direction cosines that are compared: scanners and converters round the later ones each on its own."""
 TILT_DIGITS = 1
@@ -267,14 +269,12 @@ def _turn(
 
 
 def _check_parallel(orientations: Sequence[Vector]) -> None:
-    distinct: list[NDArray[np.float64]] = []
-    for one in np.array(orientations, dtype=np.float64):
-        if not any(np.abs(one - other).max() < COSINE_TOLERANCE for other in distinct):
-            distinct.append(one)
-    if len(distinct) > 1:
-        raise InputRefused(
-            f"mixes slices of {len(distinct)} orientations, as localizers do; give one orientation at a time"
-        )
+    rest, distinct = np.array(orientations, dtype=np.float64).reshape(-1, 6), 0
+    while len(rest) and distinct < MOST_COUNTED:
+        distinct += 1
+        rest = rest[np.abs(rest - rest[0]).max(axis=1) >= COSINE_TOLERANCE]
+    if distinct > 1:
+        raise InputRefused(f"mixes slices of {distinct} orientations, as localizers do; give one orientation at a time")
 
 
 def _check_spacings(spacings: Sequence[Vector]) -> None:

@@ -6,6 +6,7 @@ from pydicom.dataset import Dataset
 
 from medtl.dicom.geometry import ImagePlane, read_geometry, slice_normal
 from medtl.dicom.mosaic import Mosaic
+from medtl.dicom.values import read_each
 from shared.errors import InputRefused
 
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
@@ -68,3 +69,9 @@ def test_pixel_spacing_is_read_and_one_of_zero_is_not_stated() -> None:
     dataset.PixelSpacing = [1]
     with pytest.raises(InputRefused, match="damaged PixelSpacing"):
         read_geometry(dataset, 1, None)
+
+
+def test_group_that_all_frames_share_is_read_once() -> None:
+    shared, own, read = Dataset(), Dataset(), []
+    values = read_each([shared] * 65_000 + [own], lambda group: read.append(group) or len(read))
+    assert (len(read), values[0], values[64_999], values[-1]) == (2, 1, 1, 2)
