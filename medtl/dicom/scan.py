@@ -235,9 +235,9 @@ def _note_scattered(series: Sequence[SeriesFiles]) -> None:
         plane = header.geometry.planes[0]
         if others or header.layout.slices > 1 or plane.position_mm is None or plane.orientation is None:
             continue
-        named, layout = header.identifiers, header.layout
+        layout = header.layout
         turned = tuple(round(cosine, 2) for cosine in plane.orientation)
-        stack = stacks.setdefault((named.patient_id, named.study_uid, layout.rows, layout.columns, turned), {})
+        stack = stacks.setdefault((header.identifiers.patient_id, layout.rows, layout.columns, turned), {})
         stack.setdefault(plane.position_mm, []).append(one)
     for stack in (places for places in stacks.values() if len(places) >= MIN_SCATTERED):
         for one in (member for members in stack.values() for member in members):

@@ -14,12 +14,12 @@ MGH = np.array([1, 40, 40, 10, 1, 0, 0], ">i4").tobytes() + bytes(2000)
     ("data", "words"),
     [
         (MGH, "a FreeSurfer volume (MGH); convert it to NIfTI"),
-        (gzip.compress(MGH), "a FreeSurfer volume (MGH)"),
+        (gzip.compress(MGH, mtime=0), "a FreeSurfer volume (MGH)"),
         (b"NRRD0005\ntype: short\n", "an NRRD volume; convert it to NIfTI"),
         (b"ObjectType = Image\nNDims = 3\n", "a MetaImage volume"),
         (bytes(344) + b"ni1\0", "two files (.hdr and .img)"),
         (b"\x93NUMPY\1\0", "a NumPy array; convert it to NIfTI"),
-        (gzip.compress(bytes(128) + b"DICM" + bytes(50)), "DICOM compressed by gzip"),
+        (gzip.compress(bytes(128) + b"DICM" + bytes(50), mtime=0), "DICOM compressed by gzip"),
         (b"\x89HDF\r\n\x1a\n", "an HDF5 or MINC file"),
         (b"GIF89a", "a GIF picture"),
     ],
@@ -36,7 +36,13 @@ def test_small_number_alone_is_no_volume() -> None:
 
 def test_dicom_volumes_and_what_may_be_one_are_no_foreign_files() -> None:
     volume = bytes(344) + b"n+1\0"
-    for data in (bytes(128) + b"DICM", volume, gzip.compress(volume), gzip.compress(volume)[:20], bytes(400)):
+    for data in (
+        bytes(128) + b"DICM",
+        volume,
+        gzip.compress(volume, mtime=0),
+        gzip.compress(volume, mtime=0)[:20],
+        bytes(400),
+    ):
         assert kind_of_no_image(data) is None
     kind = kind_of_no_image(b"version https://git-lfs.github.com/spec/v1\n")
     assert kind is not None
