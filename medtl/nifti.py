@@ -75,9 +75,9 @@ def read_placement(data: bytes) -> Placement:
     """Reads from its header alone how the slices of a NIfTI volume lie.
 
     Slices are cut in the plane that was acquired: across a dimension of one voxel; else across the largest voxel
-    spacing; where none is much the largest, across the dimension that is unlike two that are alike in number and
-    spacing, as rows and columns mostly are; else, with a note, across that of the fewest voxels, and of several such
-    ones in the axial, then the coronal plane. Neither the order of the voxels counts nor the slice dimension that a
+    spacing. Where none is much the largest, a note says that the plane is not stated. Slices are then cut across the
+    dimension that is unlike two that are alike in number and spacing, as rows and columns mostly are; else across that
+    of the fewest voxels, and of several such ones in the axial, then the coronal plane. Neither the order of the voxels counts nor the slice dimension that a
     header names: converters that reorder the voxels leave it as it was (docs/lab-log.md).
 
     Args:
@@ -164,7 +164,7 @@ def _slice_axis(shape: tuple[int, ...], affine: NDArray[np.float64]) -> tuple[in
         if shape[one] == shape[other] != shape[axis] and math.isclose(spacing[one], spacing[other], rel_tol=0.01)
     ]
     if len(alike) == 1:
-        return alike[0], True
+        return alike[0], False
     planes = [list(AXES).index(nearest_plane(direction)) for direction in (affine / spacing).T]
     return min(range(3), key=lambda axis: (shape[axis], planes[axis])), False
 
