@@ -11,7 +11,7 @@ from shared.errors import RunError, UsageError
 from shared.evaluation.decision.aggregation import Aggregation
 from shared.io.atomic import write_json
 from shared.runs.folder import MODEL_FILES, RECORDS, check_finished, finish, locked, newest_run
-from shared.runs.record import ModelRecord, read_model_record
+from shared.runs.record import FORMAT, ModelRecord, read_model_record
 from shared.task import Preprocessing
 
 RECORD = ModelRecord(
@@ -52,7 +52,7 @@ def test_a_model_record_reads_back_as_it_was_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [3, 99])
 def test_a_record_of_another_format_is_refused(tmp_path: Path, number: int) -> None:
     write_json(tmp_path / "model.json", {**RECORD.to_json(), "format": number})
-    with pytest.raises(RunError, match=f"has format {number}; this version reads 6: train again"):
+    with pytest.raises(RunError, match=f"has format {number}; this version reads {FORMAT}: train again"):
         read_model_record(tmp_path)
 
 
