@@ -77,8 +77,9 @@ def read_placement(data: bytes) -> Placement:
     Slices are cut in the plane that was acquired: across a dimension of one voxel; else across the largest voxel
     spacing. Where none is much the largest, a note says that the plane is not stated. Slices are then cut across the
     dimension that is unlike two that are alike in number and spacing, as rows and columns mostly are; else across that
-    of the fewest voxels, and of several such ones in the axial, then the coronal plane. Neither the order of the voxels counts nor the slice dimension that a
-    header names: converters that reorder the voxels leave it as it was (docs/lab-log.md).
+    of the fewest voxels, and of several such ones in the axial, then the coronal plane. Neither the order of the voxels
+    counts nor the slice dimension that a header names: converters that reorder the voxels leave it as it was
+    (docs/lab-log.md).
 
     Args:
         data: The bytes of a `.nii` or `.nii.gz` file.
