@@ -31,10 +31,22 @@ def heads(tmp_path: Path) -> Path:
     [
         ("train", "data.source=DATA", BACKBONE, FINETUNE, "--out", "RUN"),
         ("train", "data.collections={a: DATA}", BACKBONE, FINETUNE, "--out", "RUN"),
-        ("crossval", "data.source=DATA", BACKBONE, FINETUNE, "--folds", "2", "--out", "RUN"),
-        ("adapt", BACKBONE, FINETUNE, "--source", "DATA", "--target", "OTHER", "--unlabelled", "--out", "RUN"),
-        ("zero-shot", "data.source=DATA", BACKBONE, "--unseen", "glioma", "--out", "RUN"),
-        ("advise", "DATA", "--out", "RUN"),
+        pytest.param(
+            ("crossval", "data.source=DATA", BACKBONE, FINETUNE, "--folds", "2", "--out", "RUN"),
+            marks=pytest.mark.slow,
+            id="crossval",
+        ),
+        pytest.param(
+            ("adapt", BACKBONE, FINETUNE, "--source", "DATA", "--target", "OTHER", "--unlabelled", "--out", "RUN"),
+            marks=pytest.mark.slow,
+            id="adapt",
+        ),
+        pytest.param(
+            ("zero-shot", "data.source=DATA", BACKBONE, "--unseen", "glioma", "--out", "RUN"),
+            marks=pytest.mark.slow,
+            id="zero-shot",
+        ),
+        pytest.param(("advise", "DATA", "--out", "RUN"), marks=pytest.mark.slow, id="advise"),
         ("evaluate", "MODEL", "DATA", "--out", "RUN"),
     ],
     ids=lambda words: words[0],

@@ -59,6 +59,7 @@ def test_other_file_names_have_no_blocks(tmp_path: Path) -> None:
         Settings.of({"blocks": "yes"})
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_dhcd_falls_into_34_blocks(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("handwriting.datasets.hash_sources", lambda _: "")  # reads all images; blocks are names alone

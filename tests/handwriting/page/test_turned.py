@@ -41,7 +41,7 @@ def test_digits_and_few_letters_say_nothing() -> None:
 
 
 @pytest.mark.data
-@pytest.mark.parametrize("joined", [False, True])
+@pytest.mark.parametrize("joined", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_pages_of_real_characters_are_noticed_when_they_are_turned(data_dir: Path, joined: bool) -> None:
     images = dhcd_test(data_dir / "dhcd.zip", each=4)
     random = np.random.default_rng((7, int(joined)))

@@ -58,6 +58,7 @@ def test_clean_data_pass(tmp_path: Path, draw_characters: Draw) -> None:
     assert "training images" not in result.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_the_leaks_of_sartaj_are_found(data_dir: Path, tmp_path: Path) -> None:
     from medtl.cli import app as medtl
