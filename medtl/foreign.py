@@ -54,6 +54,11 @@ def foreign_kind(data: bytes) -> FileKind | None:
     return identify(data, SIGNATURES)
 
 
+def is_nifti(head: bytes) -> bool:
+    """Says whether a file is NIfTI, by its first bytes, out of gzip where they were in it."""
+    return any(head[at : at + len(magic)] == magic for at, magic in NIFTI_MAGIC)
+
+
 def kind_of_no_image(data: bytes) -> FileKind | None:
     """Says what a file is that was taken for DICOM or a NIfTI volume by its name, and is neither.
 
@@ -63,8 +68,7 @@ def kind_of_no_image(data: bytes) -> FileKind | None:
     Returns:
         The kind; None for DICOM and volumes, and where the bytes do not show it.
     """
-    head = gunzipped_head(data)
-    if data[128:132] == b"DICM" or any(head[at : at + len(magic)] == magic for at, magic in NIFTI_MAGIC):
+    if data[128:132] == b"DICM" or is_nifti(gunzipped_head(data)):
         return None
     kind = foreign_kind(data)
     return None if kind is GZIP else kind

@@ -30,7 +30,7 @@ from medtl.dicom.scan import (
     scan,
 )
 from medtl.dicom.view import View
-from medtl.foreign import NIFTI_MAGIC, foreign_kind
+from medtl.foreign import foreign_kind, is_nifti
 from medtl.masks import is_mask
 from medtl.measured import GROUND, measured
 from medtl.nifti import is_volume, read_volume
@@ -249,7 +249,7 @@ def _read_file(source: str) -> Item:
 def _read_volume(source: str, data: bytes) -> Item:
     with untrusted_decoding():
         slices, placement = read_volume(data)
-    return _judgeable(source, list(slices), placement.view, (UNSTATED, *placement.notes))
+    return _judgeable(source, list(slices), placement.view, (UNSTATED, *placement.view.notes, *placement.notes))
 
 
 def _kind(source: str, data: bytes) -> Kind:
@@ -258,8 +258,7 @@ def _kind(source: str, data: bytes) -> Kind:
         return "dicom"
     if is_picture_data(data):
         return "picture"
-    head = gunzipped_head(data)
-    if any(head[at : at + len(magic)] == magic for at, magic in NIFTI_MAGIC):
+    if is_nifti(gunzipped_head(data)):
         return "volume"
     known = foreign_kind(data)
     if known is None or known is GZIP:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medtl.dicom.colour import IN_PICTURES, check_grey
+from medtl.dicom.padding import as_background
 from medtl.head import head_mask
 from shared.errors import InputRefused
 from shared.io.pictures import Ground
@@ -75,11 +76,11 @@ def fill_background(slices: Sequence[Pixels]) -> tuple[list[Pixels], tuple[str, 
     for one in slices:
         if not np.isfinite([one.min(), one.max()]).all():
             gaps, missing = gaps + 1, ~np.isfinite(one)
-            one = _without(one, missing)
+            one = as_background(one, missing)
             holes += one.ndim == 3 or bool(_within_head(one, missing).any())
         if one.ndim == 2 and (fill := _unstated_fill(one)) is not None:
             fills += 1
-            one = _without(one, one == fill)
+            one = as_background(one, one == fill)
         filled.append(one)
     total = len(slices)
     if holes:
@@ -97,12 +98,6 @@ def fill_background(slices: Sequence[Pixels]) -> tuple[list[Pixels], tuple[str, 
 
 def _of(count: int, total: int) -> str:
     return "" if total == 1 else f" on {count} of {total} slices"
-
-
-def _without(pixels: Pixels, mask: NDArray[np.bool_]) -> Pixels:
-    """A copy whose masked pixels have the lowest value of the others; 0 where there are no others."""
-    lowest = np.float32(0) if mask.all() else pixels[~mask].min()
-    return np.where(mask, lowest, pixels)
 
 
 def _unstated_fill(pixels: Pixels) -> float | None:

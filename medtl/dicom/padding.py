@@ -85,7 +85,21 @@ def fill_padding(frames: NDArray[np.float32]) -> None:
     for frame in frames:
         padded = np.isnan(frame)
         if padded.any():
-            frame[padded] = 0.0 if padded.all() else frame[~padded].min()
+            frame[:] = as_background(frame, padded)
+
+
+def as_background(pixels: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Gives masked pixels the lowest value of the others, that of the background; 0 where there are no others.
+
+    Args:
+        pixels: float32 of any shape.
+        mask: bool of the same shape, true where a pixel was not measured.
+
+    Returns:
+        float32 of the same shape, a new array.
+    """
+    lowest = np.float32(0) if mask.all() else pixels[~mask].min()
+    return np.where(mask, lowest, pixels)
 
 
 def _stored_value(dataset: Any, keyword: str, bits_allocated: int, signed: bool) -> int | None:
