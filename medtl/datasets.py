@@ -187,16 +187,13 @@ def read_mask(sample: Sample, spec: Preprocessing) -> NDArray[np.bool_] | None:
 
 def _mask_pixels(sample: Sample) -> tuple[Pixels, View | None]:
     """The stored pixels of a mask, and the view that brings them onto the image of the sample."""
-    pixels, view = _stored(str(sample.mask), sample.frame)
-    if view is not None and view.plane is not None:
-        return pixels, view
-    image, view = _stored(sample.source, sample.frame)
-    if pixels.shape[:2] != image.shape[:2]:
-        raise DataError(
-            f"the mask is {pixels.shape[0]} x {pixels.shape[1]}, its image {image.shape[0]} x {image.shape[1]}; give a "
-            "mask on the grid of the image"
-        )
-    return pixels, view
+    pixels, own = _stored(str(sample.mask), sample.frame)
+    if own is not None and own.plane is not None:
+        return pixels, own
+    if is_picture(sample.source):
+        return pixels, None
+    with _DECODING:
+        return pixels, _slices(sample.source)[1]
 
 
 def _stored(source: str, frame: int) -> tuple[Pixels, View | None]:
@@ -293,7 +290,8 @@ def _origin(source: str) -> _Origin:
         raise DataError(f"the file {kind.reason}")
     if is_volume(source):
         placement = read_placement(data)
-        return _Origin(frames=placement.count, volume=True, view=placement.view, notes=placement.notes)
+        notes = (*placement.view.unstated, *placement.notes)
+        return _Origin(frames=placement.count, volume=True, view=placement.view, notes=notes)
     try:
         header = read_header(data)
         check_suitable(header)
@@ -306,6 +304,7 @@ def _origin(source: str) -> _Origin:
         series=header.identifiers.series_uid,
         scanner=scanner_of_header(header.equipment.manufacturer, header.equipment.model),
         view=view,
+        notes=view.unstated,
     )
 
 

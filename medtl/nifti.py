@@ -144,11 +144,9 @@ def _placement(image: Any) -> Placement:
         view = view_of([plane])
     except InputRefused as error:
         raise DataError(f"the volume {error}") from None
-    shown = np.array(view.orientation)
-    backwards = float(np.cross(shown[:3], shown[3:]) @ affine[:, axis]) < 0
-    guessed = "" if stated or view.plane is None else view.plane.name
-    notes = (f"the volume does not say in which plane it was acquired: taken for {guessed}",) if guessed else ()
-    return Placement(axis, backwards, shape[axis], view, (*view.notes, *notes))
+    backwards = view.order([(0.0, 0.0, 0.0), tuple(affine[:, axis].tolist())]) == [1, 0]
+    guessed = f"the volume does not say in which plane it was acquired: taken for {view.acquisition['plane']}"
+    return Placement(axis, backwards, shape[axis], view, () if stated else (guessed,))
 
 
 def _slice_axis(shape: tuple[int, ...], affine: NDArray[np.float64]) -> tuple[int, bool]:

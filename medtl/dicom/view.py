@@ -36,14 +36,14 @@ DIRECTIONS = {
 }
 """Directions (LPS) in which rows and columns run in each view."""
 OBLIQUE_DEG = 30.0
-"""Tilt from which a plane has no name: heads are tilted by up to 25 degrees along the orbits or the skull base."""
+"""Tilt from which a plane has no name: our choice, above the tilts that heads are planned with."""
 STRAIGHT_DEG = 5.0
-"""Tilt below which nothing is said of it: nobody lies straighter."""
+"""Tilt below which nothing is said of it: our choice, for few heads lie straighter."""
 NEARLY_SQUARE = 0.01
 """Spacings of rows and columns that differ by a smaller share are one: over a head that is less than two pixels."""
 MAX_RATIO = 2.5
-"""Largest ratio of the two pixel spacings. With half of the rows a slice is judged as the whole one is; what is
-coarser, such as thick slices that were reformatted into another plane, shows too little along one side."""
+"""Largest ratio of the two pixel spacings: above 2, at which decisions stay (docs/lab-log.md, half of the rows), and
+below the 3 or more of thick slices that were reformatted into another plane. In between our choice."""
 MOST_COUNTED = 100
 """Orientations up to which they are counted: a damaged object may have another one in each of 65,536 frames."""
 COSINE_DIGITS = 2
@@ -77,17 +77,21 @@ class View:
     """How stored slices are turned into the view in which they are judged.
 
     Attributes:
-        plane: The plane of the slices; None where no orientation is stated: they then stay as they are stored.
         turn: Whether rows and columns are exchanged, then whether the rows are reversed in order, then the columns.
         spacing_mm: Distance of the stored rows, then of the stored columns; None where it is not stated: pixels are
             then taken for square.
-        orientation: Direction cosines (LPS) of the rows and of the columns in the view; None without a plane.
+        orientation: Direction cosines (LPS) of the rows and of the columns in the view; None where no orientation is
+            stated: slices then stay as they are stored.
     """
 
-    plane: AcquiredPlane | None = None
     turn: tuple[bool, bool, bool] = (False, False, False)
     spacing_mm: Vector | None = None
     orientation: Vector | None = None
+
+    @property
+    def plane(self) -> AcquiredPlane | None:
+        """The plane in which the slices were acquired; None where no orientation is stated."""
+        return None if self.orientation is None else _plane(slice_normal(self.orientation))
 
     @property
     def pixel_mm(self) -> float | None:
@@ -97,17 +101,23 @@ class View:
     @property
     def acquisition(self) -> dict[str, str | float]:
         """Properties by which a model knows the slices it was trained on, as in `shared.samples.Sample.acquisition`."""
-        stated: dict[str, str | float] = {} if self.plane is None else {"plane": self.plane.name}
+        plane = self.plane
+        stated: dict[str, str | float] = {} if plane is None else {"plane": plane.name}
         return stated if self.pixel_mm is None else stated | {"pixel spacing in mm": self.pixel_mm}
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences for an answer: what is not stated of how the slices lie, and a tilt."""
+        """Sentences for an answer: a tilt, and what is not stated of how the slices lie."""
+        plane = self.plane
+        tilted = plane is not None and plane.name != str(plane)
+        return (*((f"the slices are {plane}",) if tilted else ()), *self.unstated)
+
+    @property
+    def unstated(self) -> tuple[str, ...]:
+        """Sentences on what is not stated of how the slices lie."""
         found = []
-        if self.plane is None:
+        if self.orientation is None:
             found.append("the slices do not state how they lie in the patient: they are judged as they are stored")
-        elif self.plane.name != str(self.plane):
-            found.append(f"the slices are {self.plane}")
         if self.spacing_mm is None:
             found.append("the slices do not state their pixel spacing: pixels are taken for square")
         return tuple(found)
@@ -212,7 +222,7 @@ def view_of(planes: Sequence[ImagePlane]) -> View:
         return View(spacing_mm=spacing)
     normal = slice_normal(orientation)
     turn, shown = _turn(np.array(orientation[:3]), np.array(orientation[3:]), nearest_plane(normal))
-    return View(_plane(normal), turn, spacing, shown)
+    return View(turn, spacing, shown)
 
 
 def nearest_plane(normal: NDArray[np.float64]) -> str:

@@ -43,6 +43,7 @@ def dicom(
     tags.file_meta.MediaStorageSOPInstanceUID = tags.SOPInstanceUID = generate_uid()
     tags.Modality, tags.Manufacturer, tags.PatientID = modality, maker, patient
     tags.SeriesInstanceUID = "1.2.3"
+    tags.ImageOrientationPatient, tags.PixelSpacing = [1, 0, 0, 0, 1, 0], [1, 1]
     tags.Rows, tags.Columns, tags.SamplesPerPixel = 20, 20, 1
     tags.PhotometricInterpretation, tags.PixelRepresentation = "MONOCHROME2", 0
     tags.BitsAllocated, tags.BitsStored, tags.HighBit = 16, 16, 15
@@ -191,6 +192,17 @@ def test_volumes_give_a_sample_a_slice(tmp_path: Path, suffix: str) -> None:
     # From the front down, patient's right on the left: voxel x runs right, y to the front.
     expected = np.arange(4 * 5 * 6).reshape(4, 5, 6)[::-1, ::-1, 2].T
     np.testing.assert_array_equal(read(sample), expected)
+
+
+def test_slices_that_do_not_say_how_they_lie_are_counted(tmp_path: Path) -> None:
+    dicom(tmp_path / "glioma" / "1.dcm")
+    tags = pydicom.dcmread(tmp_path / "glioma" / "1.dcm")
+    del tags.ImageOrientationPatient
+    tags.save_as(tmp_path / "glioma" / "2.dcm")
+    notes = load(tmp_path, {}).notes
+    assert [note for note in notes if "how they lie" in note] == [
+        "1 files: the slices do not state how they lie in the patient: they are judged as they are stored."
+    ]
 
 
 def test_mask_is_cut_like_its_image(tmp_path: Path) -> None:
