@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +30,7 @@ CLASSES = ("character_1_ka", "digit_0", "digit_1")
 """Folders as DHCD has them; the labels are ka, digit_0, digit_1."""
 
 Draw = Callable[..., Path]
+MakeOnce = Callable[[str, Callable[[Path], object]], Path]
 
 
 def pytest_collection_finish() -> None:
@@ -67,6 +70,29 @@ def _private_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
 
 
 @pytest.fixture(scope="session")
+def make_once(tmp_path_factory: pytest.TempPathFactory) -> MakeOnce:
+    """Makes what a name stands for in a folder of its own, once for all workers: (name, make) gives the folder.
+
+    `make` gets the folder, which is empty. The workers share what it writes, so read it only.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def made(name: str, make: Callable[[Path], object]) -> Path:
+        folder, done = shared / name, shared / f"{name}.done"
+        with (shared / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.is_file():
+                shutil.rmtree(folder, ignore_errors=True)  # of a worker that failed
+                folder.mkdir()
+                make(folder)
+                done.touch()
+        return folder
+
+    return made
+
+
+@pytest.fixture(scope="session")
 def draw_characters() -> Draw:
     """Writes PNGs by class: a cross, a ring and a stroke, each drawn elsewhere and noisy, so that none is a copy."""
 
@@ -100,9 +126,9 @@ def _character(shape: int, random: np.random.Generator) -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
-def characters(tmp_path_factory: pytest.TempPathFactory, draw_characters: Draw) -> Path:
+def characters(make_once: MakeOnce, draw_characters: Draw) -> Path:
     """Three classes of 16 images."""
-    return draw_characters(tmp_path_factory.mktemp("data") / "characters", each=16)
+    return make_once("characters", lambda folder: draw_characters(folder, each=16))
 
 
 @pytest.fixture(scope="session")
@@ -116,37 +142,40 @@ def tiny_words(characters: Path) -> tuple[str, ...]:
     )
 
 
-def _trained(task: Any, words: tuple[str, ...], factory: pytest.TempPathFactory) -> Path:
+def _train(task: Any, words: tuple[str, ...], folder: Path, home: Path) -> None:
     from shared.config.read import load_config
     from shared.pipeline.train import run
 
     with pytest.MonkeyPatch.context() as patch:
         # made before the home of the test that asks for it first
-        home = factory.mktemp("session-home")
         patch.setenv("XDG_CONFIG_HOME", str(home / "config"))
         patch.setenv("XDG_CACHE_HOME", str(home / "cache"))
         patch.setenv("MEDTL_SALT", "the same for every session")
-        return run(task, load_config(None, words), root=factory.mktemp("runs"))
+        run(task, load_config(None, words), root=folder)
 
 
 @pytest.fixture(scope="session")
-def tiny_run(tmp_path_factory: pytest.TempPathFactory, tiny_words: tuple[str, ...]) -> Path:
+def tiny_run(make_once: MakeOnce, tmp_path_factory: pytest.TempPathFactory, tiny_words: tuple[str, ...]) -> Path:
     """A finished run of handwriting, nothing left out or replaced. Read it only; copy it to change it."""
     from handwriting.task import TASK
 
-    return _trained(TASK, tiny_words, tmp_path_factory)
+    home = tmp_path_factory.mktemp("session-home")
+    (run,) = make_once("tiny_run", lambda folder: _train(TASK, tiny_words, folder, home)).iterdir()
+    return run
 
 
 @pytest.fixture(scope="session")
-def screening_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def screening_run(make_once: MakeOnce, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of medtl on drawn heads; it knows no meningioma. Read it only; copy it to change it."""
     from medtl.task import TASK
     from tests.shared.cli.heads import BACKBONE, FINETUNE, PLACES, draw_heads
 
     places = {name: place for name, place in PLACES.items() if name != "meningioma"}
-    data = draw_heads(tmp_path_factory.mktemp("screened") / "data", places, each=14)
+    data = make_once("screened", lambda folder: draw_heads(folder, places, each=14))
     words = (f"data.source={data}", "data.split.how=drawn", "seed=5", BACKBONE, FINETUNE)
-    return _trained(TASK, words, tmp_path_factory)
+    home = tmp_path_factory.mktemp("session-home")
+    (run,) = make_once("screening_run", lambda folder: _train(TASK, words, folder, home)).iterdir()
+    return run
 
 
 @pytest.fixture(scope="session")
@@ -190,11 +219,11 @@ def model_record() -> ModelRecord:
 
 
 @pytest.fixture(scope="session")
-def planted_training(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def planted_training(make_once: MakeOnce) -> Any:
     """A `tests.medtl.planted.Training`. Read it only."""
-    from tests.medtl.planted import train_planted
+    from tests.medtl.planted import Training, train_planted
 
-    return train_planted(tmp_path_factory.mktemp("training"))
+    return Training.read(make_once("training", train_planted))  # a name without any of the marks
 
 
 @pytest.fixture
