@@ -26,6 +26,7 @@ class MedtlTask:
         "Research use only: not a medical device, and not for decisions about patients.",
         "Judged slice by slice from image intensities; what lies outside the slices given was not looked at.",
     )
+    group_name = "patient"
     flip_invariant = True
     inputs_help = "A DICOM file, series folder, DICOMDIR or zip, a PNG or JPEG, or a NIfTI volume."
     default_options: Mapping[str, Any] = Settings.defaults()

@@ -37,6 +37,8 @@ def answer_text(answer: Answer, task: Task) -> str:
     else:
         value, certified = answer.positive_probability, answer.certified_sensitivity
         known = "none" if certified is None else f"{certified:.2f}"
+        if (answer.chosen_among or 1) > 1:
+            known += f", allowing for a choice among {answer.chosen_among} models"
         lines = [
             f"{name}: {answer.decision}, likeliest class {likeliest}",
             f"  {task.positive_name} probability {value:.3f}, positive from {answer.threshold:.3f}; "
