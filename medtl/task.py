@@ -23,7 +23,7 @@ class MedtlTask:
     title = "Brain-MRI tumour classification"
     positive_name: str | None = "tumour"
     disclaimers: tuple[str, ...] = (
-        "Research use only: not a medical device, and not for decisions about patients.",
+        "Research use only: not a medical device, and not for clinical decisions.",
         "Judged slice by slice from image intensities; what lies outside the slices given was not looked at.",
     )
     group_name = "patient"

@@ -143,6 +143,7 @@ def _result_tables(task: Task, done: Finished, tree: Mapping[str, Any]) -> dict[
     return {
         "rows": rows,
         "by_group": by_group,
+        "group": task.group_name if done.splits["test"].grouping.named else "series",
         "argmax": argmax,
         "legend": [measure for measure in measures_in(Table.REPORT) if measure.key in used],
         "point": tree["operating_point"],

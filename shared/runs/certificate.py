@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from shared.io.atomic import read_json, write_json, write_text
-from shared.runs.folder import finish
+from shared.runs.folder import check_finished, finish
 from shared.runs.record import ModelRecord, read_model_record
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ def certify_anew(run: Path, choices: int) -> None:
     Raises:
         RunError: The run is damaged.
     """
+    check_finished(run)
     old = read_model_record(run)
     new = restated(old, choices)
     if new == old:

@@ -465,9 +465,9 @@ def test_the_threshold_of_rejection_is_that_of_validation_alone(tiny_run: Path) 
     confidence = np.array([max(float(row[name]) for name in record["classes"]) for row in rows])
     wrong = np.array([row["label"] != row["predicted"] for row in rows])
     units = [int(row["unit"]) for row in rows]
-    expected = choose_rejection(confidence, wrong, units, 0.01, choices=tried)
+    expected = choose_rejection(confidence, wrong, units, 0.01, choices=tried, group_name="writer")
     assert record["threshold"] == pytest.approx(expected.threshold, abs=1e-6)
-    assert record["certified_error"] == pytest.approx(expected.certified)
+    assert record["certified_error"] is None  # nothing says who wrote the characters
     assert record["rejection"]["statement"] == expected.statement
     assert record["operating_point"] is None
 

@@ -24,6 +24,7 @@ from shared.models.network import Calibrated, Network, feature_width
 from shared.prediction.answer import Answer, SliceAnswer
 from shared.prediction.predictor import Predictor
 from shared.runs.record import read_model_record
+from shared.samples import NOT_STATED, UNKNOWN_DOMAIN
 from shared.task import Item
 
 KEYS = {"input", "status", "reason", "label", "probabilities", "threshold", "certified_sensitivity", "slices"}
@@ -318,7 +319,28 @@ def test_a_certificate_is_shown_only_for_what_it_was_counted_on(
     assert any(said in note for note in answer.notes) if said else not answer.notes
 
 
-@pytest.mark.parametrize(("acquired", "found"), [({"plane": "coronal"}, "coronal"), ({}, "not stated")])
+@pytest.mark.parametrize("origins", [("mars",), ("mars", UNKNOWN_DOMAIN)])
+def test_an_input_of_unknown_origin_has_no_certificate_even_where_validation_is_of_unknown_origin(
+    predictor: Predictor, pictures: list[np.ndarray], origins: tuple[str, ...]
+) -> None:
+    item = Item("scan", slices=pictures[:1], domains=("mars", UNKNOWN_DOMAIN), acquisition={"plane": "axial"})
+    answer = _screening(predictor, (1, 1), origins).assess(item)
+    assert (answer.certified_sensitivity, answer.chosen_among) == (None, None)
+    assert "the origin of the input is not known, so that no sensitivity is certified for it" in answer.notes
+
+
+def test_what_an_input_does_not_state_takes_the_certificate_away(
+    predictor: Predictor, pictures: list[np.ndarray]
+) -> None:
+    acquired = {"plane": "axial", "body part": NOT_STATED, "contrast": NOT_STATED}
+    item = Item("scan", slices=pictures[:1], domains=("mars",), acquisition=acquired)
+    answer = _screening(predictor, (1, 1), ("mars",)).assess(item)
+    assert answer.certified_sensitivity is None
+    doubt = "no sensitivity is certified for an input that does not state its body part and contrast"
+    assert doubt in answer.notes
+
+
+@pytest.mark.parametrize(("acquired", "found"), [({"plane": "coronal"}, "coronal")])
 def test_a_plane_that_the_model_never_saw_is_said_and_takes_the_certificate_away(
     predictor: Predictor, pictures: list[np.ndarray], acquired: dict[str, str | float], found: str
 ) -> None:
