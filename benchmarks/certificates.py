@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -344,6 +345,7 @@ def _characters(random: Random, count: int, images: int) -> tuple[Values, Flags]
     return expit(logits).ravel(), wrong.ravel()
 
 
+@cache
 def _grouping(groups: int, images: int, *, named: bool = True, in_series: bool = True) -> Grouping:
     """The grouping of images that are listed group by group, as samples give it."""
     owners = np.repeat(np.arange(groups), images)

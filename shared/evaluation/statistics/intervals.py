@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta, binomtest, norm, t
+from scipy.special import betaincinv, ndtri, stdtrit
+from scipy.stats import binomtest, norm, t
 
 from shared.evaluation.statistics.groups import group_codes
 
@@ -96,7 +97,7 @@ def _equal_groups(trials: NDArray[np.floating]) -> float:
 
 def _by_student(groups: float, quantile: float) -> float:
     """The share of the independent trials that counts where their variance was observed between so many groups."""
-    normal, tail = float(norm.ppf(quantile)), float(t.ppf(quantile, max(groups - 1, 1.0)))
+    normal, tail = float(ndtri(quantile)), float(stdtrit(max(groups - 1, 1.0), quantile))
     return (normal / tail) ** 2
 
 
@@ -142,7 +143,7 @@ class Evidence:
         if self.rate == 1.0:
             return 1.0
         effective = self.trials if self.groups is None else self.trials * _by_student(self.groups, level)
-        return float(beta.ppf(level, self.rate * effective + 1.0, effective * (1.0 - self.rate)))
+        return float(betaincinv(self.rate * effective + 1.0, effective * (1.0 - self.rate), level))
 
 
 def level_among(choices: int) -> float:

@@ -345,7 +345,7 @@ def test_what_the_source_run_saw_is_not_new_to_the_transferred_one(
     folder = _run(tmp_path, tiny_words, f"backbone.weights={tiny_run}", "seed=5", HEAD_ALONE)
     assert read_training_digests(tiny_run) < read_training_digests(folder)
     notes = read_json(folder / "report.json")["notes"]
-    assert any("test images or patients were seen by the run that the weights come from" in note for note in notes)
+    assert any("test images or groups were seen by the run that the weights come from" in note for note in notes)
 
 
 def test_a_run_folder_in_use_is_refused(tmp_path: Path, tiny_words: Words) -> None:

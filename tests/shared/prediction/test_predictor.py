@@ -19,13 +19,17 @@ from safetensors.torch import load_file
 from handwriting.task import TASK
 from medtl.task import TASK as MEDTL
 from shared.errors import RunError, UsageError
+from shared.io.atomic import write_json
 from shared.models.backbones.build import build_backbone
 from shared.models.network import Calibrated, Network, feature_width
 from shared.prediction.answer import Answer, SliceAnswer
 from shared.prediction.predictor import Predictor
+from shared.runs.certificate import restated
+from shared.runs.folder import finish
 from shared.runs.record import read_model_record
 from shared.samples import NOT_STATED, UNKNOWN_DOMAIN
 from shared.task import Item
+from tests.shared.runs.test_certificate import record_of
 
 KEYS = {"input", "status", "reason", "label", "probabilities", "threshold", "certified_sensitivity", "slices"}
 LEFT_OUT = (
@@ -349,6 +353,18 @@ def test_a_plane_that_the_model_never_saw_is_said_and_takes_the_certificate_away
     assert (answer.certified_sensitivity, answer.acquisition) == (None, acquired)
     assert f"the plane is {found}; the model was trained on images where it is axial" in answer.notes
     assert f"the sensitivity was certified where the plane is axial, and does not hold for {found}" in answer.notes
+
+
+def test_a_choice_among_other_runs_weakens_the_certificate_of_an_answer(tmp_path: Path, tiny_run: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(tiny_run, run)
+    plain = record_of(read_model_record(run), 5)
+    write_json(run / "model.json", replace(plain, positive=(False, False, True)).to_json())
+    finish(run, TASK.name)
+    found = [Predictor(run, TASK.name, TASK.preprocess, chosen_among=count).record for count in (1, 5, 300)]
+    assert found[0] == found[1]
+    assert found[0].certified_sensitivity == plain.certified_sensitivity
+    assert found[2].certified_sensitivity == restated(plain, 300).certified_sensitivity < plain.certified_sensitivity
 
 
 def test_the_probability_of_the_event_is_that_of_evaluation_to_the_last_bit(

@@ -34,6 +34,20 @@ def record_of(model_record: ModelRecord, choices: int, *, named: bool = True) ->
     return replace(model_record, positive=(False, True), operating_point=tree, certified_sensitivity=point.certified)
 
 
+def write_run(folder: Path, record: ModelRecord) -> Path:
+    """Writes the files of a finished run that hold its certificate, the others empty."""
+    folder.mkdir(exist_ok=True)
+    for name in ("config.yaml", *MODEL_FILES):
+        write_text(folder / name, "")
+    write_json(folder / "model.json", record.to_json())
+    said = str((record.operating_point or {})["statement"])
+    write_json(folder / "report.json", {"summary": ["AUC 0.9", said], "operating_point": record.operating_point})
+    for name in ("report.html", "model_card.md"):
+        write_text(folder / name, f"{said}. certified sensitivity: {certificate_text(record)[1]}; AUC 0.900")
+    finish(folder, record.task)
+    return folder
+
+
 def test_a_record_is_restated_at_the_level_of_all_choices(model_record: ModelRecord) -> None:
     record = restated(record_of(model_record, 5), 40)
     point = record.operating_point or {}
@@ -73,16 +87,7 @@ def test_a_certified_error_is_restated_after_it_was_read_back(model_record: Mode
 
 
 def test_all_files_of_a_run_are_certified_anew_and_its_hashes_fit(model_record: ModelRecord, tmp_path: Path) -> None:
-    old = record_of(model_record, 5)
-    for name in MODEL_FILES:
-        write_text(tmp_path / name, "")
-    write_json(tmp_path / "model.json", old.to_json())
-    said = str((old.operating_point or {})["statement"])
-    value = certificate_text(old)[1]
-    write_json(tmp_path / "report.json", {"summary": ["AUC 0.9", said], "operating_point": old.operating_point})
-    for name in ("report.html", "model_card.md"):
-        write_text(tmp_path / name, f"{said}. certified sensitivity: {value}; AUC 0.900")
-    finish(tmp_path, old.task)
+    write_run(tmp_path, record_of(model_record, 5))
     certify_anew(tmp_path, 40)
     check_finished(tmp_path)
     new = read_model_record(tmp_path)
