@@ -26,6 +26,7 @@ class HandwritingTask:
     disclaimers: tuple[str, ...] = (
         "Isolated handwritten characters only: no vowel signs and no conjuncts but क्ष, त्र and ज्ञ.",
     )
+    group_name = "writer"
     flip_invariant = False
     inputs_help = "A character image (PNG, JPEG, TIFF, BMP, WebP), or a folder or zip of them."
     default_options: Mapping[str, Any] = Settings.defaults()

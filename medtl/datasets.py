@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 from medtl import labels
 from medtl.class_words import nearest_class
+from medtl.dicom.properties import properties
 from medtl.dicom.reader import read_dicom, read_header
 from medtl.dicom.rules import check_suitable
 from medtl.dicom.view import View, view_of
@@ -66,14 +67,14 @@ _DECODING = threading.Lock()
 
 @dataclass(frozen=True)
 class _Origin:
-    """What a file itself says: its number of frames, how they lie, and for DICOM the patient, series and scanner."""
+    """What a file itself says: its frames, how they were acquired, and for DICOM the patient, series and scanner."""
 
     frames: int = 1
     volume: bool = False
     patient: str = ""
     series: str = ""
     scanner: str = ""
-    view: View = field(default_factory=View)
+    acquisition: Mapping[str, str | float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
@@ -273,7 +274,7 @@ def _samples(entry: ImageEntry, layout: Layout, pseudonym: Pseudonymiser, notes:
             series=None if series is None else pseudonym(*series),
             has_global_group_id=bool(origin.patient) and not entry.group,
             auxiliary=entry.auxiliary,
-            acquisition=origin.view.acquisition,
+            acquisition=origin.acquisition,
         )
 
 
@@ -291,7 +292,7 @@ def _origin(source: str) -> _Origin:
     if is_volume(source):
         placement = read_placement(data)
         notes = (*placement.view.unstated, *placement.notes)
-        return _Origin(frames=placement.count, volume=True, view=placement.view, notes=notes)
+        return _Origin(frames=placement.count, volume=True, acquisition=properties(placement.view), notes=notes)
     try:
         header = read_header(data)
         check_suitable(header)
@@ -303,7 +304,7 @@ def _origin(source: str) -> _Origin:
         patient=header.identifiers.patient_id.strip(),
         series=header.identifiers.series_uid,
         scanner=scanner_of_header(header.equipment.manufacturer, header.equipment.model),
-        view=view,
+        acquisition=properties(view, [header]),
         notes=view.unstated,
     )
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from medtl.beside import EXAM_SUFFIXES, Reader, holds_exams, pass_over
 from medtl.dicom.directory import note_missing
+from medtl.dicom.properties import properties
 from medtl.dicom.reader import read_file_ids, read_header, untrusted_decoding
 from medtl.dicom.rules import MEDIA_DIRECTORY
 from medtl.dicom.scan import (
@@ -225,7 +226,8 @@ def _read_series(name: str, series: SeriesFiles) -> Item:
         return Item(name, refusal=str(error), notes=tuple(series.notes), origins=origins)
     makers = (header.equipment for _, header in series.files)
     scanners = {scanner_of_header(maker.manufacturer, maker.model) or UNKNOWN_DOMAIN for maker in makers}
-    return replace(item, domains=tuple(sorted(scanners)))
+    acquired = properties(view, [header for _, header in series.files])
+    return replace(item, domains=tuple(sorted(scanners)), acquisition=acquired)
 
 
 def _read_file(source: str) -> Item:
@@ -316,7 +318,7 @@ def _judgeable(
     if view is None:
         return Item(name, slices=tuple(slices[index] for index in seen), notes=notes)
     shown = tuple(view.apply(slices[index]) for index in seen)
-    return Item(name, slices=shown, notes=notes, origins=kept, acquisition=view.acquisition, view=view)
+    return Item(name, slices=shown, notes=notes, origins=kept, acquisition=properties(view), view=view)
 
 
 def _left_out(count: int, total: int, what: str) -> str:

@@ -145,7 +145,7 @@ def _placement(image: Any) -> Placement:
     except InputRefused as error:
         raise DataError(f"the volume {error}") from None
     backwards = view.order([(0.0, 0.0, 0.0), tuple(affine[:, axis].tolist())]) == [1, 0]
-    guessed = f"the volume does not say in which plane it was acquired: taken for {view.acquisition['plane']}"
+    guessed = f"the volume does not say in which plane it was acquired: taken for {view.plane and view.plane.name}"
     return Placement(axis, backwards, shape[axis], view, () if stated else (guessed,))
 
 

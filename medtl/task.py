@@ -23,9 +23,10 @@ class MedtlTask:
     title = "Brain-MRI tumour classification"
     positive_name: str | None = "tumour"
     disclaimers: tuple[str, ...] = (
-        "Research use only: not a medical device, and not for decisions about patients.",
+        "Research use only: not a medical device, and not for clinical decisions.",
         "Judged slice by slice from image intensities; what lies outside the slices given was not looked at.",
     )
+    group_name = "patient"
     flip_invariant = True
     inputs_help = "A DICOM file, series folder, DICOMDIR or zip, a PNG or JPEG, or a NIfTI volume."
     default_options: Mapping[str, Any] = Settings.defaults()

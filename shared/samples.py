@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 SPLITS = ("train", "validation", "test")
 UNKNOWN_DOMAIN = "unknown"
+NOT_STATED = "not stated"
+"""The value of a property of the acquisition that the file does not state."""
 
 
 LEAVE_OUT = "leave_out"
@@ -61,7 +63,7 @@ class Sample:
         has_global_group_id: Whether `group` is the same patient in every dataset (a DICOM PatientID is, "1" is not).
         auxiliary: Auxiliary labels by the name of their task ("plane": "axial"); unknown ones are missing.
         acquisition: How the image was acquired, by the name of each property: a text or a number ("plane": "axial",
-            "pixel spacing in mm": 0.9). What the file does not state is missing.
+            "pixel spacing in mm": 0.9). What the file does not state is `NOT_STATED`, or missing.
     """
 
     id: str
@@ -82,6 +84,11 @@ class Sample:
         """Key that is equal for images that `predict` judges together: the series, or the id of an image on its own."""
         return self.series or self.id
 
+    @property
+    def has_known_group(self) -> bool:
+        """Whether it is known which patient or writer the image is of; a group that is only its series does not say."""
+        return self.group is not None and self.group != self.series
+
 
 @dataclass(frozen=True)
 class Grouping:
@@ -91,11 +98,14 @@ class Grouping:
         series: [N] names of the series; images of one series are judged together.
         groups: [N] names of the groups (patients, writers).
         units: [N] numbers of the independent units: groups, joined where they share copies of a picture.
+        named: Whether the data say of each image which patient or writer it is of. Else images of one person may stand
+            in several groups, and the units may not be independent.
     """
 
     series: tuple[str, ...]
     groups: tuple[str, ...]
     units: tuple[int, ...]
+    named: bool = False
 
     @classmethod
     def of(cls, samples: Sequence[Sample], units: Sequence[int]) -> Grouping:
@@ -111,6 +121,7 @@ class Grouping:
             tuple(sample.series or sample.group or sample.id for sample in samples),
             tuple(sample.group or sample.id for sample in samples),
             tuple(units),
+            all(sample.has_known_group for sample in samples),
         )
 
     def at(self, rows: Sequence[int]) -> Grouping:
@@ -119,6 +130,7 @@ class Grouping:
             tuple(self.series[i] for i in rows),
             tuple(self.groups[i] for i in rows),
             tuple(self.units[i] for i in rows),
+            self.named,
         )
 
     def of_those(self, chosen: Sequence[bool] | NDArray[np.bool_]) -> Grouping:
@@ -127,6 +139,7 @@ class Grouping:
             tuple(compress(self.series, chosen)),
             tuple(compress(self.groups, chosen)),
             tuple(compress(self.units, chosen)),
+            self.named,
         )
 
 

@@ -113,6 +113,8 @@ class Task(Protocol):
     """Name of the positive event ("tumour"), or None where no class is more dangerous to miss than another."""
     disclaimers: tuple[str, ...]
     """Sentences that every answer and report must carry ("research use only")."""
+    group_name: str
+    """What a group of images is: one "patient", one "writer"."""
     flip_invariant: bool
     """Whether an image and its mirror image show the same: then one in training and the other in the test is a leak."""
     inputs_help: str

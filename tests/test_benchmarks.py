@@ -5,9 +5,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks import __main__ as table
+from benchmarks import certificates
+from shared.evaluation.decision.aggregation import Aggregation
 
 
 class _Module:
@@ -53,3 +56,29 @@ def test_an_unknown_benchmark_is_wrong_usage(
         table.main()
     assert ended.value.code == 2
     assert "no benchmark speed; there are advise" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("scene", "most", "least_without"),
+    [
+        ("patients unknown, 10 slices each", 0.0, 0.07),
+        ("best of 20 epochs, balanced accuracy, threshold given", 0.05, 0.1),
+        ("best of 20 runs (seeds), threshold given", 0.05, 0.15),
+        ("adapt: 6 settings and the source, threshold given", 0.05, 0.07),
+    ],
+)
+def test_certificates_hold_where_they_would_break_without_their_rule(
+    scene: str, most: float, least_without: float
+) -> None:
+    tally = certificates.simulate(scene, 100)
+    assert tally.broken / tally.draws <= most
+    assert tally.before is not None
+    assert tally.before / tally.draws >= least_without
+
+
+def test_many_series_are_aggregated_as_prediction_aggregates_one() -> None:
+    slices = np.random.default_rng(0).random((5, 7))
+    for pools, weights in ((("max", "top3", "mean"), (0.5, 0.7, 0.1)), (("noisy_or",), (0.8,))):
+        by = Aggregation(pools, weights, 0.2)
+        found = certificates.probabilities(slices, by)
+        np.testing.assert_allclose(found, [by.probability(one) for one in slices])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from medtl.dicom.values import float_of, functional_groups, integer_of, read_each, text_of, texts_of
+from medtl.dicom.weighting import read_weighting
 
 Number = TypeVar("Number", int, float)
 
@@ -38,6 +39,8 @@ class Acquisition:
         image_type: Values of Image Type, upper case.
         complex_component: MAGNITUDE, PHASE, REAL, IMAGINARY or MIXED in enhanced objects; empty where not stated.
         field_strength_t: Magnetic field in tesla, or None.
+        weighting: Weighting, and whether contrast agent was given, as `medtl.dicom.weighting` reads them ("T1 with
+            contrast agent"); empty where it is not stated.
         is_localizer: Whether Image Type, protocol or series is named as a localizer, scout, survey or pilot.
         is_echo_planar: Whether echo-planar imaging made it, as for diffusion, perfusion and function.
         is_diffusion: Whether any frame is weighted by diffusion (b-value above 0).
@@ -47,6 +50,7 @@ class Acquisition:
     image_type: tuple[str, ...]
     complex_component: str
     field_strength_t: float | None
+    weighting: str
     is_localizer: bool
     is_echo_planar: bool
     is_diffusion: bool
@@ -90,6 +94,7 @@ def read_acquisition(dataset: Any, frames: int, slices: int) -> Acquisition:
         image_type=image_type,
         complex_component=text_of(dataset, "ComplexImageComponent").upper(),
         field_strength_t=float_of(dataset, "MagneticFieldStrength"),
+        weighting=read_weighting(dataset, frames),
         is_localizer=LOCALIZER.search(names) is not None,
         is_echo_planar="EP" in texts_of(dataset, "ScanningSequence")
         or text_of(dataset, "EchoPlanarPulseSequence").upper() == "YES",

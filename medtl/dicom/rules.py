@@ -84,12 +84,21 @@ def warnings_of(header: DicomHeader) -> tuple[str, ...]:
         notes.append("the header does not state the body part: that it shows a head was not checked")
     elif part_of(examination.body_part, coded=True) is None:
         notes.append("the header states a body part that is not known: that it shows a head was not checked")
-    elif not is_english_head(examination.body_part):
+    elif not is_head_by_header(header):
         notes.append("the header does not state the body part in a term of DICOM: it was taken for the head")
     acquisition = header.acquisition
     if {"R", "REAL"} & set(acquisition.image_type[2:]) or acquisition.complex_component == "REAL":
         notes.append("is the real part of the signal: its background is not black, unlike in magnitude images")
     return tuple(notes)
+
+
+def is_head_by_header(header: DicomHeader) -> bool:
+    """Says whether Body Part Examined names the head as DICOM does; foreign and unknown words do not count.
+
+    Args:
+        header: The header of an image.
+    """
+    return _states_body_part(header.examination) and is_english_head(header.examination.body_part)
 
 
 def _check_kind(header: DicomHeader) -> None:

@@ -99,13 +99,6 @@ class View:
         return None if self.spacing_mm is None else min(self.spacing_mm)
 
     @property
-    def acquisition(self) -> dict[str, str | float]:
-        """Properties by which a model knows the slices it was trained on, as in `shared.samples.Sample.acquisition`."""
-        plane = self.plane
-        stated: dict[str, str | float] = {} if plane is None else {"plane": plane.name}
-        return stated if self.pixel_mm is None else stated | {"pixel spacing in mm": self.pixel_mm}
-
-    @property
     def notes(self) -> tuple[str, ...]:
         """Sentences for an answer: a tilt, and what is not stated of how the slices lie."""
         plane = self.plane

@@ -129,6 +129,6 @@ def read_epochs(run: Path, split: str) -> EpochScores:
         scores=[np.load(path).astype(np.float64) for path in sorted(folder.glob(f"[0-9]*-{split}.npy"))],
         labels=np.array(tree["labels"], dtype=np.int64),
         domains=tuple(tree["domains"]),
-        grouping=Grouping(*(tuple(tree[key]) for key in ("series", "groups", "units"))),
+        grouping=Grouping(tuple(tree["series"]), tuple(tree["groups"]), tuple(tree["units"])),
         features=np.load(features).astype(np.float32) if features.is_file() else None,
     )

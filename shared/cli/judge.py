@@ -11,7 +11,7 @@ import typer
 
 from shared.cli.support import RUNS, Writes, exit_code, json_line, make_folder, write_predictions
 from shared.errors import UsageError
-from shared.prediction.text import answer_text
+from shared.prediction.text import acceptance, answer_text
 from shared.progress import Lines
 
 if TYPE_CHECKING:
@@ -65,8 +65,8 @@ def open_predictor(task: Task, model: Path | None) -> tuple[Predictor, list[str]
     run = model or newest_run(RUNS, task.name)
     predictor = Predictor(run, task.name, task.preprocess)
     lines = [f"model: {run}" if model else f"model: {run} (the newest; another by --model)"]
-    if (rejection := predictor.record.rejection) is not None:
-        lines.append(f"accepted from a probability of {predictor.record.threshold:.4f}: {rejection['statement']}")
+    if predictor.record.rejection is not None:
+        lines.append(f"accepted from a probability of {predictor.record.threshold:.4f}: {acceptance(predictor.record)}")
     return predictor, lines
 
 

@@ -42,7 +42,7 @@ class Leak:
         before = "training" if self.split == "validation" else "training or validation"
         found = f"{self.duplicates} of {self.size} {self.split} images are duplicates of {before} images"
         if others := len(self.later) - self.duplicates:
-            found += f", {others} more are of the same groups (patients)"
+            found += f", {others} more are of the same groups"
         return found
 
 

@@ -18,6 +18,11 @@ from shared.progress import Progress
 from shared.samples import Dataset, Sample, global_group_digest
 from shared.task import Task
 
+COPIES_ALONE = (
+    "Copies count as one in intervals. Whose images they are is not known for all: images of one person may count as "
+    "several, and intervals be too short."
+)
+
 Splits = Mapping[str, NDArray[np.int64]]
 """Indices into the samples of a dataset, sorted, by the names of the splits."""
 
@@ -154,23 +159,26 @@ def split_audited(
     dataset, units = replace(dataset, samples=tuple(compress(dataset.samples, keep))), units[keep]
     splits = _divide(dataset, units, section, test_only, seed)
     splits, few = _within_budget(dataset, splits, section.budget, target, seed)
-    notes = (*dataset.notes, audit_note(result), *(note for one in removed for note in one.notes), *few)
+    grouped = all(sample.has_known_group for sample in dataset.samples)
+    counted = audit_note(result, grouped=grouped)
+    notes = (*dataset.notes, counted, *(note for one in removed for note in one.notes), *few)
     sound = section.leaks != "allow" or not any(leak.split == "validation" for leak in leaks)
     return SplitData(dataset, splits, units, notes, sound)
 
 
-def audit_note(result: AuditResult) -> str:
+def audit_note(result: AuditResult, *, grouped: bool) -> str:
     """Writes what an audit found as two sentences for reports: the numbers of copies and conflicts, and how copies
     count.
 
     Args:
         result: The findings of the audit.
+        grouped: Whether the data say of each image which patient or writer it is of.
     """
+    counted = "Copies, and the images of a group, count as one in intervals." if grouped else COPIES_ALONE
     counts = result.counts()
     return (
         f"Looked for duplicates among {counts['images']} images: {counts['copies']} are copies of others, "
-        f"{counts['contradictions']} pairs of copies carry different labels. Copies and groups (patients) count as one "
-        "in intervals."
+        f"{counts['contradictions']} pairs of copies carry different labels. {counted}"
     )
 
 
@@ -209,7 +217,7 @@ def _excluded_copies(dataset: Dataset, together: AuditResult, others: Sequence[S
     patients = {digest for sample in others if (digest := global_group_digest(sample)) is not None}
     known = [i for i, sample in enumerate(dataset.samples) if global_group_digest(sample) in patients]
     note = (
-        f"{len(copies)} images are copies of some in data.exclude_copies_of, {len(known)} are of patients there; "
+        f"{len(copies)} images are copies of some in data.exclude_copies_of, {len(known)} are of groups there; "
         "they were left out."
     )
     return _Removal(copies + known, (note,))
@@ -254,7 +262,7 @@ def _with_chosen_test(
         for one, is_test in zip(dataset.samples, tested.tolist(), strict=True)
     )
     shared = np.flatnonzero(~tested & np.isin(units, units[tested])).tolist()
-    note = f"{len(shared)} images whose patient or picture is in the test were left out of training."
+    note = f"{len(shared)} images whose group or picture is in the test were left out of training."
     return replace(dataset, samples=samples), _Removal(shared, (note,) if shared else ())
 
 

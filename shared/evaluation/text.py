@@ -84,7 +84,7 @@ def summary_lines(rows: Sequence[Mapping[str, str]], by_group: Sequence[Mapping[
         One line for each measure of the table `SUMMARY`, by image first, then by group.
     """
     lines = []
-    for unit, table in (("", rows), (", by patient or group", by_group)):
+    for unit, table in (("", rows), (", by group", by_group)):
         for row in table:
             if Table.SUMMARY in MEASURES.get(row["key"]).tables:
                 chosen_on = f" (validation {row['validation']})" if "validation" in row else ""

@@ -28,7 +28,8 @@ from shared.pipeline.preflight import preflight
 from shared.pipeline.train import run as train_run
 from shared.progress import Progress
 from shared.registry import unknown_name
-from shared.runs.record import read_model_record
+from shared.runs.certificate import certify_anew, models_among
+from shared.runs.record import ModelRecord, read_model_record
 from shared.strategies import find_strategy, strategy_names, target_strategies
 from shared.task import Task
 from shared.training.selection import LABEL_FREE, LAST
@@ -119,7 +120,7 @@ class Choice:
 def adapt(task: Task, config: Config, plan: Plan, folder: Path, *, root: Path, progress: Progress) -> dict[str, Any]:
     """Adapts to a target: trains the source alone and every setting, chooses one run, and measures the test.
 
-    The kept run is copied to `folder/kept`.
+    The kept run is copied to `folder/kept`, where its certificate allows for the choice among all settings.
 
     Args:
         task: The application.
@@ -133,7 +134,8 @@ def adapt(task: Task, config: Config, plan: Plan, folder: Path, *, root: Path, p
     Returns:
         Plain data: `settings` (a row for each run), `columns` (measures of the test by domain), `chosen` and `kept`
         (names of runs), `statement` (a sentence: which run is kept, and why), `prior` (class shares of source and
-        target), and `no_bound`: why no run was trained on the target's labels as the upper bound, or None. Where the
+        target), `certificate` (a sentence on the kept run), and `no_bound`: why no run was trained on the target's
+        labels as the upper bound, or None. Where the
         target has labels, `columns` also shows the run that they would choose (the oracle).
 
     Raises:
@@ -144,8 +146,9 @@ def adapt(task: Task, config: Config, plan: Plan, folder: Path, *, root: Path, p
     config = _checked(task, config, plan)
     trials = train_all(task, config, plan, folder, root=root, progress=progress)
     choice = choose(trials, plan.rule)
-    _copy_run(choice.kept.path, folder / SELECTED)
-    return summarise(task, config, plan, trials, choice)
+    kept = _keep(trials, choice.kept, folder / SELECTED)
+    rule = kept.operating_point or kept.rejection or {}
+    return summarise(task, config, plan, trials, choice) | {"certificate": rule["statement"]}
 
 
 def _checked(task: Task, config: Config, plan: Plan) -> Config:
@@ -404,7 +407,13 @@ def _measure_test(run: Run, epoch: int, targets: Mapping[str, Any]) -> dict[str,
     return column
 
 
-def _copy_run(run: Path, kept: Path) -> None:
-    """Copies a run without the scores by epoch, which only the choice needed."""
+def _keep(trials: Trials, run: Run, kept: Path) -> ModelRecord:
+    """Copies a run without the scores by epoch, which only the choice needed, and certifies the copy anew.
+
+    Every setting counts with all models among which it chose, for the source's validation judged all of them.
+    """
     shutil.rmtree(kept, ignore_errors=True)
-    shutil.copytree(run, kept, ignore=shutil.ignore_patterns(EPOCHS_FOLDER, ".lock"))
+    shutil.copytree(run.path, kept, ignore=shutil.ignore_patterns(EPOCHS_FOLDER, ".lock"))
+    every = (trials.source, *trials.adapted)
+    certify_anew(kept, sum(models_among(read_model_record(one.path)) for one in every))
+    return read_model_record(kept)

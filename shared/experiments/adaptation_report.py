@@ -59,6 +59,7 @@ def _context(task: Task, tree: Mapping[str, Any], name: str, runs: tuple[Run, Ru
         "title": task.title,
         "disclaimers": disclaimers(task, record.synthetic),
         "statement": tree["statement"],
+        "certificate": tree["certificate"],
         "alarm": tree["kept"] == runs[0].name,
         "target": tree["target"],
         "columns": list(columns),
@@ -83,11 +84,12 @@ def adaptation_lines(tree: Mapping[str, Any]) -> list[str]:
         tree: Result of `shared.experiments.adaptation.adapt`, after `write_adaptation` added `proxy_a_distance`.
 
     Returns:
-        The statement on which run is kept; a line of measures for each column and domain; why there is no upper bound,
+        The statement on which run is kept, and what it certifies; a line of measures for each column and domain; why
+        there is no upper bound,
         where that is so; and the proxy A-distances.
     """
     shown = measures_in(Table.ADAPTATION)
-    lines = [tree["statement"]]
+    lines = [tree["statement"], f"kept run: {tree['certificate']}"]
     for name, column in tree["columns"].items():
         for domain, block in column["domains"].items():
             defined = [one for one in shown if block.get(one.key, {}).get("value") is not None]

@@ -164,7 +164,7 @@ def pooled_measures(tests: Sequence[FoldTest]) -> dict[str, dict[str, Any]]:
     groups = [test.groups for test in tests if test.groups is not None]
     if groups and sum(len(cases.labels) for cases in groups) < len(images.labels):
         decisions = [measure for measure in table if measure.tasks is Tasks.SCREENING]
-        found |= _by_title(decisions, pool(groups), ", by patient or group")
+        found |= _by_title(decisions, pool(groups), ", by group")
     return {title: measure for title, measure in found.items() if measure["value"] is not None}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import platform
 import time
 from collections.abc import Mapping, Sequence
@@ -49,7 +50,7 @@ from shared.training.selection import LAST
 PACKAGES = ("numpy", "torch", "torchvision", "onnxruntime", "pydicom", "monai", "accelerate", "captum")
 EXPORT_CHECK_IMAGES = 8
 """Validation images on which the exported network is compared with the network, at most."""
-NOT_CERTIFIED = "Nothing is certified: images or patients of validation were seen in training"
+NOT_CERTIFIED = "Nothing is certified: images or groups of validation were seen in training"
 EVALUATED = SPLITS[1:]
 """Validation and test."""
 
@@ -132,6 +133,7 @@ def _decide(experiment: Experiment, trained: Trained, probabilities: NDArray[np.
         validation.grouping,
         np.array(positive_classes(experiment.task, trained.job.classes)),
         choices=models_tried(experiment.config, trained.history),
+        group_name=experiment.task.group_name,
         **decision_targets(rule),
     )
 
@@ -157,15 +159,20 @@ def decision_targets(rule: Screening | Selective) -> dict[str, Any]:
 def models_tried(config: Config, history: Sequence[Mapping[str, Any]]) -> int:
     """Counts the models among which validation chose, at least 1.
 
-    These are the candidates of a search, and all epochs; one epoch only where the last is always kept.
+    Any candidate of a layer search may be followed by any head (L2 strength), and any head by any epoch: what
+    validation chose in one step decides what it chooses from in the next, so the numbers are multiplied. Where the
+    last epoch is always kept, epochs are no choice.
 
     Args:
         config: The configuration, whose strategy states the selection rule.
-        history: Rows of `metrics.jsonl`; rows of epochs have a "phase".
+        history: Rows of `metrics.jsonl`; rows of a layer search have "layers", rows of epochs have a "phase".
     """
-    heads = sum("phase" not in row for row in history)
-    epochs = 1 if config.strategy.get("selection") == LAST else len(history) - heads
-    return max(1, heads + epochs)
+    layers = sum("layers" in row for row in history)
+    epochs = sum("phase" in row for row in history)
+    heads = len(history) - layers - epochs
+    if config.strategy.get("selection") == LAST:
+        epochs = 1
+    return math.prod(max(1, count) for count in (layers, heads, epochs))
 
 
 def _ood_rule(
@@ -199,15 +206,15 @@ def _pretraining_digests(config: Config) -> frozenset[str]:
 
 
 def _digests(split: Split) -> set[str]:
-    """Digests of the images of a split, and of its groups where a patient has an identifier across datasets."""
+    """Digests of the images of a split, and of its groups where one has an identifier across datasets."""
     groups = {digest for sample in split.samples if (digest := global_group_digest(sample)) is not None}
     return groups | {image_digest(image) for image in split.images}
 
 
 def _pretraining_leaks(test: Split, pretraining: frozenset[str]) -> tuple[str, ...]:
-    """A note on the test images and patients that the pretraining run saw; none where it saw none."""
+    """A note on the test images and groups that the pretraining run saw; none where it saw none."""
     leaks = len(_digests(test) & pretraining)
-    return (f"LEAK: {leaks} test images or patients were seen by the run that the weights come from.",) if leaks else ()
+    return (f"LEAK: {leaks} test images or groups were seen by the run that the weights come from.",) if leaks else ()
 
 
 def _record(

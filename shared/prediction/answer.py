@@ -48,6 +48,8 @@ class Answer:
         threshold: Value from which `positive_probability` means "positive", or the probability of `label` "accepted".
         certified_sensitivity: Sensitivity that validation certifies at this threshold; None where nothing was certified
             or the certificate does not hold for this input.
+        chosen_among: Number of models among which validation chose this one, for which the certified sensitivity
+            allows; None where nothing is certified.
         ood_score: Out-of-distribution score of the input, 0 to 2, high for one unlike the training images; see
             `shared.evaluation.decision.ood`. None when refused.
         ood_threshold: Value of `ood_score` above which an input is not assessed.
@@ -69,6 +71,7 @@ class Answer:
     positive_probability: float | None = None
     threshold: float | None = None
     certified_sensitivity: float | None = None
+    chosen_among: int | None = None
     ood_score: float | None = None
     ood_threshold: float | None = None
     auxiliary: dict[str, dict[str, float]] = field(default_factory=dict)

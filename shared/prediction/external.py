@@ -69,7 +69,7 @@ def assess_data(
     notes = [
         *dataset.notes,
         scored.left_out_note(len(samples)),
-        audit_note(found),
+        audit_note(found, grouped=all(sample.has_known_group for sample in dataset.samples)),
         *([f"{len(labelled) - len(samples)} images of other classes were left out."] if known_only else []),
         f"{len(scored.refused)} were refused, {scored.refused_positive(task)} of them positive.",
         f"{abstention_text(result['abstention'], task.positive_name)}.",
@@ -121,8 +121,9 @@ class _Scored:
         """
         return (
             f"{self.copies} of {total} images were in training or validation of the run, pixel for pixel, and "
-            f"{self.same_group} are of groups (patients) that were; they were left out. Near duplicates were not "
-            "searched for, and patients are recognised by their DICOM PatientID only, under the same salt."
+            f"{self.same_group} are of groups that were; they were left out. Near duplicates were not "
+            "searched for, and groups are recognised only where all data have one identifier for them, under the same "
+            "salt."
         )
 
 
@@ -155,7 +156,7 @@ def _score(task: Task, predictor: Predictor, samples: Sequence[Sample], progress
     if not scored.samples:
         raise DataError(
             f"none of {len(samples)} images is left: {scored.copies} were seen in training, {scored.same_group} are of "
-            f"patients or other groups that were, {len(scored.refused)} were refused"
+            f"groups that were, {len(scored.refused)} were refused"
         )
     return scored
 

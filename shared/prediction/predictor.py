@@ -15,10 +15,11 @@ from shared.errors import DataError, InputRefused, UsageError
 from shared.evaluation.decision.aggregation import Values, aggregate
 from shared.evaluation.decision.ood import Reference, of_series
 from shared.prediction.answer import Answer, SliceAnswer
-from shared.runs.acquisition import differences
+from shared.runs.acquisition import differences, not_covered
+from shared.runs.certificate import models_among, restated
 from shared.runs.folder import check_finished, read_training_digests
 from shared.runs.record import read_model_record
-from shared.samples import UNKNOWN_DOMAIN, image_digest
+from shared.samples import NOT_STATED, UNKNOWN_DOMAIN, image_digest
 from shared.task import Image, Item, Preprocessing
 
 BATCH, OOD_BATCH = 16, 512
@@ -39,16 +40,21 @@ class Predictor:
         task: Name of the application; a run of another one is refused.
         preprocess: The application's deterministic preprocessing.
         threads: Number of threads of the network; None: as many as there are cores.
+        chosen_among: Number of models among which this one was chosen on its validation, in all: the run's own (epochs,
+            heads, layers) and those of other runs. The certificate allows for them; fewer than the run's own change
+            nothing.
 
     Raises:
         UsageError: The run is unfinished or belongs to another application.
         RunError: The run is damaged.
     """
 
-    def __init__(self, run: Path, task: str, preprocess: Preprocess, *, threads: int | None = None) -> None:
+    def __init__(
+        self, run: Path, task: str, preprocess: Preprocess, *, threads: int | None = None, chosen_among: int = 1
+    ) -> None:
         check_finished(run)
         self.run, self.name = run, run.resolve().name
-        self.record = read_model_record(run)
+        self.record = restated(read_model_record(run), chosen_among)
         if self.record.task != task:
             raise UsageError(f"{run} is a run of {self.record.task}; `{task}` cannot use it")
         self.seen, self.reference = read_training_digests(run), Reference.read(run)
@@ -164,6 +170,7 @@ class Predictor:
         whole = aggregate(rows, flags, self.record.aggregation)
         positive = self.record.aggregation.probability(rows[:, flags].sum(axis=1)) if flags.any() else None
         doubts = self._doubts(item) if flags.any() else []
+        certified = None if doubts else self.record.certified_sensitivity
         synthetic = [SYNTHETIC_NOTE] if self.record.synthetic else []
         threshold = self.record.ood["threshold"]
         strange = int((ood > threshold).sum())
@@ -178,7 +185,8 @@ class Predictor:
             probabilities=self._by_class(whole),
             positive_probability=positive,
             threshold=self.record.threshold,
-            certified_sensitivity=None if doubts else self.record.certified_sensitivity,
+            certified_sensitivity=certified,
+            chosen_among=None if certified is None else models_among(self.record),
             ood_score=of_series(ood),
             ood_threshold=threshold,
             slices=self._slices(rows, ood),
@@ -220,13 +228,20 @@ class Predictor:
             doubts.append(
                 f"the sensitivity was certified for inputs of {usual} image(s) and does not hold for one of {count}"
             )
+        if UNKNOWN_DOMAIN in item.domains:
+            # it may be like those of validation or not, also where their origin was not known either
+            return [*doubts, "the origin of the input is not known, so that no sensitivity is certified for it"]
         if strange := sorted(set(item.domains) - set(point["domains"])):
             known, others = (", ".join(map(_origin, domains)) for domains in (point["domains"], strange))
             doubts.append(f"the sensitivity was certified for {known} and does not hold for {others}")
+        lacking = not_covered(point["acquisition"], item.acquisition)
         doubts += [
             f"the sensitivity was certified where the {one.name} is {one.seen}, and does not hold for {one.found}"
-            for one in differences(point["acquisition"], item.acquisition)
+            for one in lacking
+            if one.found != NOT_STATED
         ]
+        if unstated := [one.name for one in lacking if one.found == NOT_STATED]:
+            doubts.append(f"no sensitivity is certified for an input that does not state its {_listed(unstated)}")
         return doubts
 
     def _decision(self, value: float) -> str:
@@ -251,6 +266,12 @@ class Predictor:
         if not any(self.record.positive):
             return None
         return float(row[np.array(self.record.positive)].sum())
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names as people list them: "a, b and c"."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _origin(domain: str) -> str:

@@ -8,6 +8,7 @@ from shared.runs.acquisition import describe
 
 if TYPE_CHECKING:
     from shared.prediction.answer import Answer, SliceAnswer
+    from shared.runs.record import ModelRecord
     from shared.task import Task
 
 SLICES_A_LINE = 4
@@ -37,6 +38,8 @@ def answer_text(answer: Answer, task: Task) -> str:
     else:
         value, certified = answer.positive_probability, answer.certified_sensitivity
         known = "none" if certified is None else f"{certified:.2f}"
+        if (answer.chosen_among or 1) > 1:
+            known += f", allowing for a choice among {answer.chosen_among} models"
         lines = [
             f"{name}: {answer.decision}, likeliest class {likeliest}",
             f"  {task.positive_name} probability {value:.3f}, positive from {answer.threshold:.3f}; "
@@ -52,6 +55,28 @@ def answer_text(answer: Answer, task: Task) -> str:
     lines.append(f"  out-of-distribution score {answer.ood_score:.3f}; up to {answer.ood_threshold:.3f} is assessed")
     lines += [f"  note: {note}" for note in answer.notes]
     return "\n".join(lines)
+
+
+def acceptance(record: ModelRecord) -> str:
+    """Writes what validation found of accepted answers, without a certificate.
+
+    A certificate is of images like validation's own, and where an input of `predict` comes from is not known.
+
+    Args:
+        record: Record of a model without a positive class.
+
+    Returns:
+        One sentence without a full stop, such as "980 of 1000 images of validation (98.0%) are accepted, 3 of them
+        wrong; nothing is certified for an image of unknown origin".
+    """
+    rejection = record.rejection or {}
+    if record.certified_error is None:
+        return str(rejection["statement"])
+    accepted, images = rejection["accepted"], rejection["images"]
+    return (
+        f"{accepted} of {images} images of validation ({accepted / images:.1%}) are accepted, {rejection['wrong']} of "
+        "them wrong; nothing is certified for an image of unknown origin"
+    )
 
 
 def printable(name: str) -> str:

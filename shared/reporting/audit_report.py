@@ -83,7 +83,7 @@ def audit_lines(tree: Mapping[str, Any]) -> list[str]:
             f"of {across['test_images']} test images {across['pixel_identical_to_training']} are pixel-identical to "
             f"training images, {across['duplicates_of_training']} are duplicates in all"
         )
-        lines.append(f"{across['groups_on_both_sides']} groups (patients) are in both training and test")
+        lines.append(f"{across['groups_on_both_sides']} groups are in both training and test")
     return [*lines, *(f"training would refuse: {reason}" for reason in tree["refusals"])]
 
 

@@ -18,12 +18,12 @@ UNKNOWN_FIELDS = {
     "Study and people": (
         "Registration, protocol and ethics approval",
         "Funding and conflicts of interest",
-        "Involvement of patients and the public",
+        "Involvement of the public and of those whom it concerns",
     ),
     "Data": (
         "Eligibility: who was included and excluded before the data were handed over, where and when",
         "Age, sex, ethnicity and severity of disease",
-        "Acquisition: sequences, field strengths, contrast agent",
+        "Acquisition: what is not listed above, such as the parameters of pulse sequences",
         "Reference standard: who labelled the images, on what evidence, and how well readers agree",
         "Missing data before the data were handed over",
         "Sample size: how it was determined",
@@ -89,7 +89,7 @@ def _data(record: ModelRecord, splits: Sequence[Mapping[str, Any]], notes: Seque
     yield ""
     yield f"- Training domains: {', '.join(record.domains)}."
     yield f"- Acquisition: {describe_seen(record.acquisition)}."
-    yield "- Patients are stored as keyed pseudonyms only; the run holds no identifier."
+    yield "- Groups are stored as keyed pseudonyms only; the run holds no identifier."
     for note in notes:
         yield f"- {note}"
 
@@ -102,7 +102,7 @@ def _evaluation(
 ) -> Iterator[str]:
     yield "Checkpoint, temperature, aggregation and threshold were chosen on validation; the test was used once, after"
     yield "that. In brackets: 95% intervals."
-    for unit, table in (("by image", rows), ("by patient or other group", by_group)):
+    for unit, table in (("by image", rows), ("by group", by_group)):
         if table:
             yield from ("", f"| {unit} | validation | test |", "|---|---|---|")
             yield from (f"| {row['measure']} | {row['validation']} | {row['test']} |" for row in table)

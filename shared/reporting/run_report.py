@@ -39,6 +39,7 @@ from shared.reporting.model_card import model_card
 from shared.reporting.run_attributions import attribution_figure, mask_agreement
 from shared.reporting.run_figures import curve_figures, miss_figure
 from shared.runs.acquisition import describe_seen
+from shared.runs.certificate import certificate_text
 from shared.runs.record import ModelRecord
 from shared.task import Task
 
@@ -142,6 +143,7 @@ def _result_tables(task: Task, done: Finished, tree: Mapping[str, Any]) -> dict[
     return {
         "rows": rows,
         "by_group": by_group,
+        "group": task.group_name if done.splits["test"].grouping.named else "series",
         "argmax": argmax,
         "legend": [measure for measure in measures_in(Table.REPORT) if measure.key in used],
         "point": tree["operating_point"],
@@ -239,7 +241,7 @@ def _facts(done: Finished) -> list[tuple[str, Any]]:
         ("training domains", ", ".join(record.domains)),
         ("acquisition of the training images", describe_seen(record.acquisition)),
         ("threshold", f"{record.threshold:.4f}"),
-        _certified(record),
+        certificate_text(record),
         ("slices to series", f"{' + '.join(record.aggregation.pools)}, weights {record.aggregation.weights}"),
         (
             "out-of-distribution threshold",
@@ -258,11 +260,3 @@ def _sides(record: ModelRecord) -> str:
     """The side of stored images, and the side to which the network enlarges them where it does."""
     stored, enlarged = record.preprocessing.size, record.backbone["size"]
     return str(stored) if stored == enlarged else f"{stored}, enlarged to {enlarged}"
-
-
-def _certified(record: ModelRecord) -> tuple[str, str]:
-    """The certified sensitivity or error, by name."""
-    screening = record.rejection is None
-    value = record.certified_sensitivity if screening else record.certified_error
-    name = "certified sensitivity" if screening else "certified error among accepted answers"
-    return name, "none: nothing was certified" if value is None else f"{value:.{3 if screening else 4}f}"

@@ -12,7 +12,7 @@ from shared.evaluation.decision.aggregation import Aggregation
 from shared.io.atomic import read_json
 from shared.task import Preprocessing
 
-FORMAT = 7
+FORMAT = 8
 """Version of the run folder; other versions are refused."""
 
 
@@ -31,7 +31,8 @@ class ModelRecord:
             `acquisition` of the images of validation; None without a positive class.
         rejection: Choice and certificate of the threshold (`Rejection`); None with a positive class.
         aggregation: How the slices of a series become one probability.
-        certified_sensitivity: Sensitivity that validation certifies at this threshold; None where there is none.
+        certified_sensitivity: Sensitivity that validation certifies at this threshold; None where nothing was
+            certified: validation was seen in training, or the data do not say which patient each image is of.
         certified_error: Error among accepted answers that validation certifies, without a positive class; None where
             nothing was certified.
         ood: The `threshold` of the out-of-distribution score above which nothing is assessed, the `rate` at which

@@ -33,6 +33,7 @@ from benchmarks.stored_head import (
 from medtl.inputs import read_inputs
 from shared.errors import UsageError
 from shared.io.archives import read_source
+from shared.samples import NOT_STATED
 from shared.task import Item
 
 SIDE = 40
@@ -138,7 +139,7 @@ def test_slices_without_position_are_ordered_by_number_and_say_so(tmp_path: Path
     assert known(item) == [1, 2, 3]
     assert any("3 of 3 slices state no position" in note for note in item.notes)
     assert any("do not state how they lie in the patient" in note for note in item.notes)
-    assert "plane" not in item.acquisition
+    assert item.acquisition["plane"] == NOT_STATED
 
 
 def test_parallel_series_of_one_slice_are_said_to_be_perhaps_one(tmp_path: Path) -> None:
@@ -423,7 +424,7 @@ def test_one_head_gives_the_same_slices_however_it_is_stored(
     upright = in_plane(read_head(sorted(folder.iterdir())), plane)
     path = write(turned(upright, turn), tmp_path / "turned.nii")
     item = only(path)
-    assert item.acquisition == {"plane": plane, "pixel spacing in mm": 1.0}
+    assert (item.acquisition["plane"], item.acquisition["pixel spacing in mm"]) == (plane, 1.0)
     np.testing.assert_array_equal(np.stack(item.slices), upright.voxels)
 
 

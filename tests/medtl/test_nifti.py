@@ -194,8 +194,7 @@ def test_complex_volume_is_refused() -> None:
 def test_spacing_is_in_millimetres_whatever_the_unit(unit: str, factor: float) -> None:
     image = volume((10, 12, 5), (0.9 * factor, 0.9 * factor, 4 * factor))
     image.header.set_xyzt_units(unit)
-    acquired = read_placement(image.to_bytes()).view.acquisition
-    assert acquired["pixel spacing in mm"] == pytest.approx(0.9, rel=1e-5)
+    assert read_placement(image.to_bytes()).view.pixel_mm == pytest.approx(0.9, rel=1e-5)
 
 
 def test_coarse_reformat_is_refused() -> None:

@@ -19,6 +19,15 @@ def test_a_sample_stands_for_itself_where_nothing_else_is_known() -> None:
     assert grouping.of_those([True, False, True]) == Grouping(("s", "c"), ("p", "c"), (0, 1))
 
 
+def test_a_group_is_known_where_it_is_more_than_its_series() -> None:
+    known = Sample("a", "", group="p", series="s")
+    assert known.has_known_group
+    assert not Sample("b", "", group="s", series="s").has_known_group
+    assert not Sample("c", "").has_known_group
+    assert Grouping.of([known, known], [0, 0]).of_those([True, False]).named
+    assert not Grouping.of([known, Sample("c", "")], [0, 1]).at([0]).named
+
+
 def test_a_corrected_further_label_makes_it_another_dataset_and_without_any_it_is_as_ever() -> None:
     def of(**auxiliary: str) -> str:
         return Dataset((Sample("a", "a.png", "x", auxiliary=auxiliary),), ("x",), "hash").fingerprint

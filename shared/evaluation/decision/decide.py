@@ -39,6 +39,7 @@ def decide(
     error_rate: float,
     threshold: float | None,
     choices: int,
+    group_name: str = "group",
 ) -> Decision:
     """Chooses aggregation and threshold on validation, by series, and certifies them by independent units.
 
@@ -54,6 +55,7 @@ def decide(
         error_rate: Highest error rate among accepted answers; used where no class is positive.
         threshold: Used instead of a chosen one; None: choose.
         choices: Number of models among which the same validation data chose this one.
+        group_name: What a group of images is, as in `shared.task.Task`.
 
     Returns:
         The decision. Without a positive class it has the default aggregation, a `Rejection` and no losses.
@@ -64,7 +66,14 @@ def decide(
     if not positive.any():
         confidence, wrong = probabilities.max(axis=1), probabilities.argmax(axis=1) != labels
         rejection = choose_rejection(
-            confidence, wrong, grouping.units, error_rate, threshold=threshold, choices=choices
+            confidence,
+            wrong,
+            grouping.units,
+            error_rate,
+            threshold=threshold,
+            choices=choices,
+            named=grouping.named,
+            group_name=group_name,
         )
         return Decision(Aggregation(), rejection, {})
     scores, truth = probabilities[:, positive].sum(axis=1), positive[labels]
@@ -74,5 +83,12 @@ def decide(
     if threshold is None:
         chosen_here = bool(not ill.all() or truth.all())
         threshold = choose(whole, ill, target) if chosen_here else choose(scores, truth, target)
-    point = certify(choice.judged, threshold, target, chosen_here=chosen_here, choices=choices * choice.tried)
+    point = certify(
+        choice.judged,
+        threshold,
+        target,
+        chosen_here=chosen_here,
+        choices=choices * choice.tried,
+        group_name=group_name,
+    )
     return Decision(choice.aggregation, point, choice.losses)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import DataError
 from shared.evaluation.decision.series import SeriesScores
-from shared.evaluation.statistics.intervals import LEVEL, clopper_pearson_lower
+from shared.evaluation.statistics.intervals import clopper_pearson_lower, level_among
 
 MAX_THRESHOLD = 0.5
 """The highest threshold that is chosen. A higher one would mean that a false alarm costs more than a miss and, on scans
@@ -24,16 +24,24 @@ NOTHING_POSITIVE = "validation holds no positive sample: no threshold can be cho
 class OperatingPoint:
     """A threshold and its certificate.
 
+    Bounds count units that are independent of each other. Where the data do not say which patient each image is of,
+    nothing makes the units independent, and nothing is certified: with 3 alike slices of each patient that were counted
+    one by one, the bound would be above the true sensitivity in 8 to 12% of draws, with 10 in 28%
+    (`python -m benchmarks.certificates`).
+
     Attributes:
         threshold: Positive probability from which an input is called positive.
         target: The sensitivity that was asked for.
-        unit: Kind of unit that was counted: "group" (patients, or images that share copies) or "sample" (images).
+        unit: What was counted, in words: "patients", or "images, patients unknown".
         positives: Number of positive units in validation.
         missed: Number of positive units with a positive series below the threshold.
+        counted: Number of misses that the bound allows for: where the threshold was chosen on the same units, at least
+            as many as `target` allows.
         negatives: Number of negative units.
         false_alarms: Number of negative units with a series at or above the threshold.
         choices: Number of models among which the same validation data chose this one.
-        certified: Lower bound of the sensitivity on such data, with 95% confidence.
+        certified: Lower bound of the sensitivity on such data, with 95% confidence; None where the patients are
+            unknown.
         lengths: Slices of the shortest and of the longest positive series that was counted.
     """
 
@@ -42,26 +50,40 @@ class OperatingPoint:
     unit: str
     positives: int
     missed: int
+    counted: int
     negatives: int
     false_alarms: int
     choices: int
-    certified: float
+    certified: float | None
     lengths: tuple[int, int]
 
     @property
     def statement(self) -> str:
         """The certificate in one sentence without a full stop; it says so where less than the target is certified."""
-        noun = "patients or other groups" if self.unit == "group" else "images"
-        text = (
-            f"{self.missed} misses in {self.positives} positive {noun} of validation certify a sensitivity of "
-            f"{self.certified:.2f} (95% confidence"
-        )
-        text += f", allowing for a choice among {self.choices} models)" if self.choices > 1 else ")"
-        if self.certified < self.target:
-            text += f"; {self.target:.2f} was asked for"
+        kind, _, unknown = self.unit.partition(", ")
+        text = f"{self.missed} misses in {self.positives} positive {kind} of validation"
+        if self.certified is None:
+            text += f" certify nothing ({unknown})"
+        else:
+            text += f" certify a sensitivity of {self.certified:.2f} (95% confidence"
+            text += f", allowing for a choice among {self.choices} models)" if self.choices > 1 else ")"
+            if self.certified < self.target:
+                text += f"; {self.target:.2f} was asked for"
         if not self.negatives:
             return f"{text}; validation holds nothing negative, so false alarms are unknown"
         return f"{text}; {self.false_alarms} of {self.negatives} negative ones are called positive there"
+
+    def among(self, choices: int) -> OperatingPoint:
+        """Restates the certificate for a choice among more models than were counted when it was made.
+
+        Args:
+            choices: Number of models among which the same validation chose; fewer than are counted already change
+                nothing.
+        """
+        if choices <= self.choices or self.certified is None:
+            return self
+        bound = clopper_pearson_lower(self.positives - self.counted, self.positives, level_among(choices))
+        return replace(self, choices=choices, certified=bound)
 
 
 def choose(scores: NDArray[np.float64], positive: NDArray[np.bool_], target: float) -> float:
@@ -85,7 +107,13 @@ def choose(scores: NDArray[np.float64], positive: NDArray[np.bool_], target: flo
 
 
 def certify(
-    judged: SeriesScores, threshold: float, target: float, *, chosen_here: bool, choices: int = 1
+    judged: SeriesScores,
+    threshold: float,
+    target: float,
+    *,
+    chosen_here: bool,
+    choices: int = 1,
+    group_name: str = "group",
 ) -> OperatingPoint:
     """Certifies the sensitivity at a threshold by the independent units of validation.
 
@@ -102,9 +130,10 @@ def certify(
         target: The sensitivity that was asked for.
         chosen_here: Whether `choose` took the threshold from the units of `judged`.
         choices: Number of models among which the same data chose, at least 1.
+        group_name: What a group of images is, as in `shared.task.Task`.
 
     Returns:
-        The threshold with its certificate and the counts behind it.
+        The threshold with its certificate, None where the groups are not known, and the counts behind it.
 
     Raises:
         DataError: No unit is positive.
@@ -121,15 +150,29 @@ def certify(
     return OperatingPoint(
         threshold=threshold,
         target=target,
-        unit="group" if len(scores) < int(judged.lengths.sum()) else "sample",
+        unit=unit_words(group_name, named=judged.named, series=bool((judged.lengths > 1).any())),
         positives=count,
         missed=missed,
+        counted=counted,
         negatives=int((~positive).sum()),
         false_alarms=int((scores[~positive] >= threshold).sum()),
         choices=choices,
-        certified=clopper_pearson_lower(count - counted, count, 1.0 - (1.0 - LEVEL) / choices),
+        certified=clopper_pearson_lower(count - counted, count, level_among(choices)) if judged.named else None,
         lengths=(int(lengths.min()), int(lengths.max())),
     )
+
+
+def unit_words(group_name: str, *, named: bool, series: bool) -> str:
+    """Names what a certificate counts: "patients", or "images, patients unknown".
+
+    Args:
+        group_name: What a group of images is, as in `shared.task.Task`.
+        named: Whether the data say which group each image is of.
+        series: Whether images are judged together as series.
+    """
+    if named:
+        return f"{group_name}s"
+    return f"{'series' if series else 'images'}, {group_name}s unknown"
 
 
 def _allowed(count: int, target: float) -> int:

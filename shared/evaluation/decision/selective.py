@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import DataError
+from shared.evaluation.decision.operating_point import unit_words
 from shared.evaluation.statistics.groups import group_codes
-from shared.evaluation.statistics.intervals import LEVEL, clopper_pearson_upper
+from shared.evaluation.statistics.intervals import Evidence, level_among
 
 COVERAGES = 50
 """Number of thresholds tried, at steps of 2% of coverage. Each takes its part of the error of the bound, which costs
@@ -24,34 +25,44 @@ Values = NDArray[np.float64]
 class Rejection:
     """A threshold and its certificate, counted by image: each answer is right or wrong on its own.
 
+    The bound allows for images of one writer that are alike. Where the data do not say which writer each image is of,
+    it cannot, and nothing is certified.
+
     Attributes:
         threshold: Probability of the likeliest class from which an answer is accepted.
         target: The error rate among accepted answers that was asked for.
+        unit: What the bound allows for, in words: "writers", or "images, writers unknown".
         images: Number of images in validation.
         accepted: Number of answers at or above the threshold.
         wrong: Number of accepted answers whose likeliest class is not the true one.
         thresholds: Number of thresholds among which the validation data chose this one.
         choices: Number of models among which the same data chose.
-        certified: Upper bound of the error rate among accepted answers on such data, with 95% confidence.
+        evidence: What the bound needs of the accepted answers.
+        certified: Upper bound of the error rate among accepted answers on such data, with 95% confidence; None where
+            the writers are unknown.
     """
 
     threshold: float
     target: float
+    unit: str
     images: int
     accepted: int
     wrong: int
     thresholds: int
     choices: int
-    certified: float
+    evidence: Evidence
+    certified: float | None
 
     @property
     def statement(self) -> str:
         """The certificate in one sentence without a full stop; it says so where the target cannot be certified."""
         text = (
             f"{self.accepted} of {self.images} images of validation ({self.accepted / self.images:.1%}) are accepted, "
-            f"{self.wrong} of them wrong; this certifies an error of at most {self.certified:.2%} among accepted "
-            "answers on such images (95% confidence"
+            f"{self.wrong} of them wrong; this certifies "
         )
+        if self.certified is None:
+            return f"{text}nothing ({self.unit.partition(', ')[2]})"
+        text += f"an error of at most {self.certified:.2%} among accepted answers on such images (95% confidence"
         among = [(self.thresholds, "thresholds"), (self.choices, "models")]
         if chosen := " and ".join(f"{count} {noun}" for count, noun in among if count > 1):
             text += f", allowing for a choice among {chosen}"
@@ -59,6 +70,17 @@ class Rejection:
         if self.certified > self.target:
             text += f"; {self.target:.2%} was asked for, which validation cannot certify"
         return text
+
+    def among(self, choices: int) -> Rejection:
+        """Restates the certificate for a choice among more models than were counted when it was made.
+
+        Args:
+            choices: Number of models among which the same validation chose; fewer than are counted already change
+                nothing.
+        """
+        if choices <= self.choices or self.certified is None:
+            return self
+        return replace(self, choices=choices, certified=self.evidence.upper(level_among(self.thresholds * choices)))
 
 
 def choose_rejection(
@@ -69,6 +91,8 @@ def choose_rejection(
     *,
     threshold: float | None = None,
     choices: int = 1,
+    named: bool = False,
+    group_name: str = "group",
 ) -> Rejection:
     """Chooses the threshold that accepts most answers, among those whose error is certified to be at most `target`.
 
@@ -82,7 +106,7 @@ def choose_rejection(
     That is the risk control of Geifman and El-Yaniv with a fixed list in place of their binary search, whose steps
     depend on the errors. It holds for images drawn as those of validation; where images come in units (writers, copies
     of a picture), the bound allows for them and holds approximately. The temperature, one number that was fitted to
-    the same images, is not allowed for.
+    the same images, is not allowed for: in simulations it costs nothing (`python -m benchmarks.certificates`).
 
     Args:
         confidence: float64 [N], probability of the likeliest class of each image.
@@ -91,9 +115,12 @@ def choose_rejection(
         target: Highest error rate among accepted answers, over 0 and below 1.
         threshold: Used instead of a chosen one; None: choose.
         choices: Number of models among which the same data chose, at least 1.
+        named: Whether the data say which group each image is of.
+        group_name: What a group of images is, as in `shared.task.Task`.
 
     Returns:
-        The threshold with its certificate; its bound is above the target where no threshold keeps to it.
+        The threshold with its certificate; its bound is above the target where no threshold keeps to it, and None where
+        groups are unknown.
 
     Raises:
         DataError: There is no image.
@@ -105,24 +132,27 @@ def choose_rejection(
     if not count:
         raise DataError("validation holds no image: no threshold can be chosen for an error rate")
     tried = _thresholds(confidence) if threshold is None else [threshold]
-    level = 1.0 - (1.0 - LEVEL) / (len(tried) * choices)
-    codes, found = group_codes(units), []
+    level = level_among(len(tried) * choices)
+    codes, found = group_codes(units), list[tuple[float, Rejection]]()
     for at in tried:
         accepted = confidence >= at
-        found.append(
-            Rejection(
-                threshold=at,
-                target=target,
-                images=count,
-                accepted=int(accepted.sum()),
-                wrong=int(wrong[accepted].sum()),
-                thresholds=len(tried),
-                choices=choices,
-                certified=_bound(wrong[accepted], codes[accepted], level),
-            )
+        evidence = _evidence(wrong[accepted], codes[accepted])
+        bound = evidence.upper(level)
+        rejection = Rejection(
+            threshold=at,
+            target=target,
+            unit=unit_words(group_name, named=named, series=False),
+            images=count,
+            accepted=int(accepted.sum()),
+            wrong=int(wrong[accepted].sum()),
+            thresholds=len(tried),
+            choices=choices,
+            evidence=evidence,
+            certified=bound if named else None,
         )
-    kept = [one for one in found if one.certified <= target]
-    return max(kept, key=lambda one: one.accepted) if kept else min(found, key=lambda one: one.certified)
+        found.append((bound, rejection))
+    kept = [one for bound, one in found if bound <= target]
+    return max(kept, key=lambda one: one.accepted) if kept else min(found, key=lambda pair: pair[0])[1]
 
 
 def risk_coverage(confidence: Values, wrong: Flags) -> tuple[Values, Values, Values]:
@@ -153,9 +183,8 @@ def _thresholds(confidence: Values) -> list[float]:
     return [0.0 if kept == count else float(np.nextafter(descending[kept], 2.0)) for kept in accepted]
 
 
-def _bound(wrong: Flags, codes: NDArray[np.int64], level: float) -> float:
-    if not len(wrong):
-        return 1.0
+def _evidence(wrong: Flags, codes: NDArray[np.int64]) -> Evidence:
+    """Weighs the accepted answers, by unit."""
     hits, trials = (np.bincount(codes, kind).astype(np.float64) for kind in (wrong, np.ones(len(wrong))))
     held = trials > 0
-    return clopper_pearson_upper(hits[held], trials[held], level)
+    return Evidence.of(hits[held], trials[held])

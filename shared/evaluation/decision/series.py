@@ -25,6 +25,7 @@ class SeriesScores:
         lengths: int64 [S], number of its slices.
         groups: [S] the group (patient) that it belongs to.
         units: [S] number of the independent unit that it belongs to.
+        named: Whether the groups are known patients or writers, as in `shared.samples.Grouping`.
     """
 
     scores: Values
@@ -32,6 +33,7 @@ class SeriesScores:
     lengths: NDArray[np.int64]
     groups: tuple[str, ...]
     units: tuple[int, ...]
+    named: bool = False
 
     def by_unit(self) -> tuple[Values, Flags]:
         """Computes one score and one truth for each independent unit.
@@ -103,6 +105,7 @@ def group_slices(scores: Values, truth: Flags, grouping: Grouping, series: Seque
         np.array([len(rows) for rows in series], dtype=np.int64),
         tuple(grouping.groups[i] for i in first),
         tuple(grouping.units[i] for i in first),
+        grouping.named,
     )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta, binomtest, norm, t
+from scipy.special import betaincinv, ndtri, stdtrit
+from scipy.stats import binomtest, norm, t
 
 from shared.evaluation.statistics.groups import group_codes
 
@@ -73,44 +75,84 @@ def wilson_grouped(
     if count < 2:
         raise ValueError("one group shows no variance between groups")
     normal = float(norm.ppf((1.0 + level) / 2))
-    effective = _effective_trials(hits, trials, (1.0 + level) / 2)
+    effective = _independent_trials(hits, trials) * _by_student(_equal_groups(trials), (1.0 + level) / 2)
     centre = (rate + normal**2 / (2 * effective)) / (1.0 + normal**2 / effective)
     spread = np.sqrt(rate * (1.0 - rate) / effective + normal**2 / (4 * effective**2))
     half = normal * float(spread) / (1.0 + normal**2 / effective)
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def _effective_trials(hits: NDArray[np.floating], trials: NDArray[np.floating], quantile: float) -> float:
-    """The effective number of independent trials of at least two groups, for a bound at a quantile."""
+def _independent_trials(hits: NDArray[np.floating], trials: NDArray[np.floating]) -> float:
+    """The number of independent trials that would give the variance observed between at least two groups."""
     count, total = len(trials), float(trials.sum())
     rate = float(hits.sum()) / total
     variance = count / (count - 1) * float(((hits - rate * trials) ** 2).sum()) / total**2
-    independent = min(rate * (1.0 - rate) / variance, total) if variance > 0 else total
-    # large groups decide where sizes differ: Kish's number of equal groups
-    equal = total**2 / float((trials**2).sum())
-    normal, tail = float(norm.ppf(quantile)), float(t.ppf(quantile, max(equal - 1, 1.0)))
-    return independent * (normal / tail) ** 2
+    return min(rate * (1.0 - rate) / variance, total) if variance > 0 else total
 
 
-def clopper_pearson_upper(hits: NDArray[np.floating], trials: NDArray[np.floating], level: float = LEVEL) -> float:
-    """Computes the one-sided Clopper-Pearson upper bound of a rate, above the true rate with confidence `level`.
+def _equal_groups(trials: NDArray[np.floating]) -> float:
+    """Kish's number of equal groups: large groups decide where sizes differ."""
+    return float(trials.sum()) ** 2 / float((trials**2).sum())
 
-    Exact where each trial is a group of its own. Otherwise trials count as in `wilson_grouped`; without any success,
-    each group counts as one trial. One group whose trials differ gives no bound, nor
-    does a set without groups: the result is 1.
+
+def _by_student(groups: float, quantile: float) -> float:
+    """The share of the independent trials that counts where their variance was observed between so many groups."""
+    normal, tail = float(ndtri(quantile)), float(stdtrit(max(groups - 1, 1.0), quantile))
+    return (normal / tail) ** 2
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a bound of a rate needs of its trials, so that it can be taken again at another level.
+
+    Attributes:
+        rate: Share of successes; 1 where there is no bound.
+        trials: Number of independent trials that the trials are worth.
+        groups: Number of groups of equal size from which that number was found; None where it is exact.
+    """
+
+    rate: float
+    trials: float
+    groups: float | None
+
+    @classmethod
+    def of(cls, hits: NDArray[np.floating], trials: NDArray[np.floating]) -> Evidence:
+        """Weighs the trials of G groups, as `wilson_grouped` does.
+
+        Without any success, each group counts as one trial. One group whose trials differ gives no bound, nor does a
+        set without groups.
+
+        Args:
+            hits: [G] successes in each group.
+            trials: [G] trials in each group, at least 1.
+        """
+        count, total, found = len(trials), float(trials.sum()), float(hits.sum())
+        if found == total or (found and count == 1):
+            return cls(1.0, float(count), None)
+        if count == total or not found:
+            return cls(found / total, float(count), None)
+        return cls(found / total, _independent_trials(hits, trials), _equal_groups(trials))
+
+    def upper(self, level: float = LEVEL) -> float:
+        """Computes the one-sided Clopper-Pearson upper bound of the rate, above the true one with confidence `level`.
+
+        Exact where each trial is a group of its own; 1 where there is no bound.
+
+        Source: Clopper & Pearson, Biometrika 26:404, 1934; of groups, Korn & Graubard, Survey Methodology 24:193, 1998.
+        """
+        if self.rate == 1.0:
+            return 1.0
+        effective = self.trials if self.groups is None else self.trials * _by_student(self.groups, level)
+        return float(betaincinv(self.rate * effective + 1.0, effective * (1.0 - self.rate), level))
+
+
+def level_among(choices: int) -> float:
+    """Computes the level at which each of several bounds is taken so that all hold together with 95% (Bonferroni).
 
     Args:
-        hits: [G] successes in each group.
-        trials: [G] trials in each group, at least 1.
-        level: Confidence level.
-
-    Source: Clopper & Pearson, Biometrika 26:404, 1934; of groups, Korn & Graubard, Survey Methodology 24:193, 1998.
+        choices: Number of bounds, at least 1.
     """
-    count, total, found = len(trials), float(trials.sum()), float(hits.sum())
-    if found == total or (found and count == 1):
-        return 1.0
-    effective = float(count) if count == total or not found else _effective_trials(hits, trials, level)
-    return float(beta.ppf(level, found / total * effective + 1.0, effective * (1.0 - found / total)))
+    return 1.0 - (1.0 - LEVEL) / choices
 
 
 def clopper_pearson_lower(successes: int, trials: int, level: float = LEVEL) -> float:

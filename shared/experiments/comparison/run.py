@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.errors import MedtlError
 from shared.evaluation.text import disclaimers
+from shared.experiments.comparison.certificates import certificate_lines
 from shared.experiments.comparison.plan import Cell, Plan
 from shared.experiments.comparison.report import published_lines
 from shared.experiments.comparison.significance import paired_tests
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 FOLDER = "compare"
 """Folder of comparisons under that of runs, so that `predict` does not take a cell for the newest run."""
 BY_GROUP = (
-    "AUC, sensitivity and specificity (at the operating point) count patients or other groups where they are known; "
+    "AUC, sensitivity and specificity (at the operating point) count groups of images where they are known; "
     "accuracy counts images by their likeliest class."
 )
 log = logging.getLogger(__name__)
@@ -111,6 +112,7 @@ def _results(
     rows = [table_row(cells, finished, failures, main) for cells in plan.rows()]
     notes = [BY_GROUP] if task.positive_name is not None else []
     notes += paired_tests(rows, plan.rows(), finished, main)
+    notes += certificate_lines(rows, plan.rows(), finished)
     _add_costs(task, rows, plan.rows(), finished, progress)
     synthetic = any(read_model_record(run).synthetic for run in finished.values())
     return {

@@ -111,7 +111,7 @@ def test_pixels_become_square_and_maps_find_back(exchanged: bool, rows: int) -> 
     assert shown.shape == (tall[::-1] if exchanged else tall)
     back = view.undo(shown, stored.shape)
     assert np.unravel_index(back.argmax(), back.shape) == (10, 20)
-    assert view.acquisition["pixel spacing in mm"] == 1.0
+    assert view.pixel_mm == 1.0
 
 
 def test_nearly_square_pixels_stay_as_they_are() -> None:
@@ -128,9 +128,9 @@ def test_coarse_reformat_is_refused_with_its_spacing() -> None:
 def test_what_states_no_orientation_stays_as_it_is_stored() -> None:
     axial = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
     view = view_of([ImagePlane(spacing_mm=(1.0, 1.0)), ImagePlane(orientation=axial, spacing_mm=(1.0, 1.0))])
-    assert (view.plane, view.sides, view.acquisition) == (None, None, {"pixel spacing in mm": 1.0})
+    assert (view.plane, view.sides, view.pixel_mm) == (None, None, 1.0)
     np.testing.assert_array_equal(view.apply(SHOWN), SHOWN)
-    assert View().acquisition == {}
+    assert (View().plane, View().pixel_mm) == (None, None)
 
 
 def test_slices_of_several_orientations_or_spacings_are_refused() -> None:

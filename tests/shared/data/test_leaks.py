@@ -25,7 +25,7 @@ def test_copies_and_their_patients_are_counted_apart() -> None:
     assert (leak.split, leak.earlier.tolist(), leak.later.tolist()) == ("test", [0], [2, 3])
     assert (leak.duplicates, leak.size) == (1, 3)
     assert leak.sentence == (
-        "1 of 3 test images are duplicates of training or validation images, 1 more are of the same groups (patients)"
+        "1 of 3 test images are duplicates of training or validation images, 1 more are of the same groups"
     )
 
 

@@ -76,7 +76,7 @@ def test_copies_of_another_dataset_and_its_patients_are_left_out() -> None:
     others = [Sample("x", "3"), Sample("y", "99", group="g5", has_global_group_id=True)]
     data = _split(samples, others=others)
     assert {one.id for one in samples} - {one.id for one in data.dataset.samples} == {"s3", "s5"}
-    assert data.notes[2].startswith("1 images are copies of some in data.exclude_copies_of, 1 are of patients there")
+    assert data.notes[2].startswith("1 images are copies of some in data.exclude_copies_of, 1 are of groups there")
     assert "among 24 images" in data.notes[1]
 
 
@@ -102,7 +102,7 @@ def test_a_held_out_domain_is_the_test_and_its_patients_are_left_out_elsewhere()
     data = _split(samples, split=HeldOutSplit(held_out_domain="far"))
     assert _ids(data, "test") == {f"s{i}" for i in range(24, 40)}
     assert "s0" not in {one.id for one in data.dataset.samples}
-    assert data.notes[2] == "1 images whose patient or picture is in the test were left out of training."
+    assert data.notes[2] == "1 images whose group or picture is in the test were left out of training."
 
 
 def _leaking() -> list[Sample]:

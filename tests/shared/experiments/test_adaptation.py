@@ -18,14 +18,17 @@ from shared.config.schema import Config, DataSection, TargetSection
 from shared.data.loading import load_dataset
 from shared.data.partition import split_data
 from shared.errors import ConfigError
-from shared.experiments.adaptation import SELECTED, Plan, adapt, statement
+from shared.experiments import adaptation
+from shared.experiments.adaptation import SELECTED, Choice, Plan, Trials, adapt, statement
 from shared.experiments.adaptation_report import proxy_a_distance, write_adaptation
 from shared.io.atomic import read_json
 from shared.pipeline.preflight import faults_of_run
 from shared.pipeline.train import run
+from shared.runs.certificate import models_among
 from shared.runs.folder import check_finished
-from shared.runs.record import read_model_record
+from shared.runs.record import ModelRecord, read_model_record
 from shared.task import Preprocessing
+from tests.shared.runs.test_certificate import record_of, write_run
 
 Draw = Callable[..., Path]
 STRATEGY = (
@@ -59,6 +62,27 @@ def test_it_tries_settings_chooses_one_and_reports_every_column(config: Config, 
     check_finished(tmp_path / SELECTED)
     assert not (tmp_path / SELECTED / EPOCHS_FOLDER).exists()
     assert set(read_model_record(tmp_path / SELECTED).classes) == {"ka", "digit_0", "digit_1"}
+
+
+def test_the_kept_copy_allows_for_the_choice_among_all_settings_and_the_source(
+    config: Config, tmp_path: Path, model_record: ModelRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [
+        Run(name, write_run(tmp_path / name, record_of(model_record, epochs)), ())
+        for name, epochs in (("source", 5), ("dann", 20), ("coral", 20))
+    ]
+    trials = Trials(runs[0], tuple(runs[1:]), None, None, {})
+    monkeypatch.setattr(adaptation, "train_all", lambda *_, **__: trials)
+    monkeypatch.setattr(adaptation, "choose", lambda *_: Choice(runs[1], runs[1], {}, ""))
+    monkeypatch.setattr(adaptation, "summarise", lambda *_: {})
+    tree = adapt(TASK, config, Plan(), tmp_path, root=tmp_path, progress=lambda *_: None)
+    check_finished(tmp_path / SELECTED)
+    kept, own = read_model_record(tmp_path / SELECTED), read_model_record(runs[1].path)
+    assert (models_among(kept), models_among(own)) == (45, 20)
+    assert kept.certified_sensitivity is not None
+    assert own.certified_sensitivity is not None
+    assert kept.certified_sensitivity < own.certified_sensitivity
+    assert "a choice among 45 models" in tree["certificate"]
 
 
 @pytest.mark.usefixtures("quick_ending")

@@ -55,8 +55,8 @@ def test_patients_are_counted_where_they_have_several_images() -> None:
     groups = replace(_cases("10", "10", "10"), positive=np.array([False, True]))
     rates = pooled_measures([FoldTest(_cases("1100", "1000", "1000", (0, 0, 1, 1)), groups)])
     assert rates["false-negative rate"]["value"] == 0.5
-    assert rates["false-negative rate, by patient or group"]["value"] == 0.0
-    assert "accuracy, likeliest class, by patient or group" not in rates
+    assert rates["false-negative rate, by group"]["value"] == 0.0
+    assert "accuracy, likeliest class, by group" not in rates
 
 
 def test_a_task_without_a_positive_class_has_its_accuracy_alone() -> None:

@@ -9,17 +9,18 @@ from shared.pipeline.finish import models_tried
 
 
 @pytest.mark.parametrize(
-    ("selection", "heads", "epochs", "models"),
+    ("selection", "layers", "heads", "epochs", "models"),
     [
-        ("log_likelihood", 0, 5, 5),
-        ("log_likelihood", 3, 5, 8),
-        ("last", 0, 5, 1),
-        ("last", 3, 5, 4),
-        ("log_likelihood", 0, 0, 1),
+        ("log_likelihood", 0, 0, 5, 5),
+        ("log_likelihood", 0, 3, 5, 15),
+        ("log_likelihood", 4, 3, 5, 60),
+        ("last", 0, 0, 5, 1),
+        ("last", 4, 3, 5, 12),
+        ("log_likelihood", 0, 0, 0, 1),
     ],
 )
-def test_models_tried_counts_candidates_and_selectable_epochs(
-    selection: str, heads: int, epochs: int, models: int
+def test_models_tried_multiplies_what_is_chosen_in_turn(
+    selection: str, layers: int, heads: int, epochs: int, models: int
 ) -> None:
-    history = [{"penalty": 1.0}] * heads + [{"phase": 1}] * epochs
+    history = [{"layers": ["a"]}] * layers + [{"penalty": 1.0}] * heads + [{"phase": 1}] * epochs
     assert models_tried(load_config(None, (f"strategy.selection={selection}",)), history) == models

@@ -345,7 +345,7 @@ def test_what_the_source_run_saw_is_not_new_to_the_transferred_one(
     folder = _run(tmp_path, tiny_words, f"backbone.weights={tiny_run}", "seed=5", HEAD_ALONE)
     assert read_training_digests(tiny_run) < read_training_digests(folder)
     notes = read_json(folder / "report.json")["notes"]
-    assert any("test images or patients were seen by the run that the weights come from" in note for note in notes)
+    assert any("test images or groups were seen by the run that the weights come from" in note for note in notes)
 
 
 def test_a_run_folder_in_use_is_refused(tmp_path: Path, tiny_words: Words) -> None:
@@ -465,9 +465,9 @@ def test_the_threshold_of_rejection_is_that_of_validation_alone(tiny_run: Path) 
     confidence = np.array([max(float(row[name]) for name in record["classes"]) for row in rows])
     wrong = np.array([row["label"] != row["predicted"] for row in rows])
     units = [int(row["unit"]) for row in rows]
-    expected = choose_rejection(confidence, wrong, units, 0.01, choices=tried)
+    expected = choose_rejection(confidence, wrong, units, 0.01, choices=tried, group_name="writer")
     assert record["threshold"] == pytest.approx(expected.threshold, abs=1e-6)
-    assert record["certified_error"] == pytest.approx(expected.certified)
+    assert record["certified_error"] is None  # nothing says who wrote the characters
     assert record["rejection"]["statement"] == expected.statement
     assert record["operating_point"] is None
 

@@ -19,12 +19,17 @@ from safetensors.torch import load_file
 from handwriting.task import TASK
 from medtl.task import TASK as MEDTL
 from shared.errors import RunError, UsageError
+from shared.io.atomic import write_json
 from shared.models.backbones.build import build_backbone
 from shared.models.network import Calibrated, Network, feature_width
 from shared.prediction.answer import Answer, SliceAnswer
 from shared.prediction.predictor import Predictor
+from shared.runs.certificate import restated
+from shared.runs.folder import finish
 from shared.runs.record import read_model_record
+from shared.samples import NOT_STATED, UNKNOWN_DOMAIN
 from shared.task import Item
+from tests.shared.runs.test_certificate import record_of
 
 KEYS = {"input", "status", "reason", "label", "probabilities", "threshold", "certified_sensitivity", "slices"}
 LEFT_OUT = (
@@ -318,7 +323,28 @@ def test_a_certificate_is_shown_only_for_what_it_was_counted_on(
     assert any(said in note for note in answer.notes) if said else not answer.notes
 
 
-@pytest.mark.parametrize(("acquired", "found"), [({"plane": "coronal"}, "coronal"), ({}, "not stated")])
+@pytest.mark.parametrize("origins", [("mars",), ("mars", UNKNOWN_DOMAIN)])
+def test_an_input_of_unknown_origin_has_no_certificate_even_where_validation_is_of_unknown_origin(
+    predictor: Predictor, pictures: list[np.ndarray], origins: tuple[str, ...]
+) -> None:
+    item = Item("scan", slices=pictures[:1], domains=("mars", UNKNOWN_DOMAIN), acquisition={"plane": "axial"})
+    answer = _screening(predictor, (1, 1), origins).assess(item)
+    assert (answer.certified_sensitivity, answer.chosen_among) == (None, None)
+    assert "the origin of the input is not known, so that no sensitivity is certified for it" in answer.notes
+
+
+def test_what_an_input_does_not_state_takes_the_certificate_away(
+    predictor: Predictor, pictures: list[np.ndarray]
+) -> None:
+    acquired = {"plane": "axial", "body part": NOT_STATED, "contrast": NOT_STATED}
+    item = Item("scan", slices=pictures[:1], domains=("mars",), acquisition=acquired)
+    answer = _screening(predictor, (1, 1), ("mars",)).assess(item)
+    assert answer.certified_sensitivity is None
+    doubt = "no sensitivity is certified for an input that does not state its body part and contrast"
+    assert doubt in answer.notes
+
+
+@pytest.mark.parametrize(("acquired", "found"), [({"plane": "coronal"}, "coronal")])
 def test_a_plane_that_the_model_never_saw_is_said_and_takes_the_certificate_away(
     predictor: Predictor, pictures: list[np.ndarray], acquired: dict[str, str | float], found: str
 ) -> None:
@@ -327,6 +353,18 @@ def test_a_plane_that_the_model_never_saw_is_said_and_takes_the_certificate_away
     assert (answer.certified_sensitivity, answer.acquisition) == (None, acquired)
     assert f"the plane is {found}; the model was trained on images where it is axial" in answer.notes
     assert f"the sensitivity was certified where the plane is axial, and does not hold for {found}" in answer.notes
+
+
+def test_a_choice_among_other_runs_weakens_the_certificate_of_an_answer(tmp_path: Path, tiny_run: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(tiny_run, run)
+    plain = record_of(read_model_record(run), 5)
+    write_json(run / "model.json", replace(plain, positive=(False, False, True)).to_json())
+    finish(run, TASK.name)
+    found = [Predictor(run, TASK.name, TASK.preprocess, chosen_among=count).record for count in (1, 5, 300)]
+    assert found[0] == found[1]
+    assert found[0].certified_sensitivity == plain.certified_sensitivity
+    assert found[2].certified_sensitivity == restated(plain, 300).certified_sensitivity < plain.certified_sensitivity
 
 
 def test_the_probability_of_the_event_is_that_of_evaluation_to_the_last_bit(

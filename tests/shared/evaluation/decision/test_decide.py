@@ -22,7 +22,7 @@ def _decide(positive: bool, **changes: Any) -> Decision:
     return decide(
         np.stack([likeliest, 1.0 - likeliest], axis=1),
         labels,
-        Grouping.of([Sample(str(i), "") for i in range(COUNT)], range(COUNT)),
+        Grouping.of([Sample(str(i), "", group=f"g{i}") for i in range(COUNT)], range(COUNT)),
         np.array([False, positive]),
         **{"target": 0.9, "error_rate": 0.05, "threshold": None, "choices": 1, **changes},
     )

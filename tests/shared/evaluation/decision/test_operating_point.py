@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import beta
 
 from shared.errors import DataError
 from shared.evaluation.decision.operating_point import OperatingPoint, certify, choose
 from shared.evaluation.decision.series import SeriesScores
 
 
-def _judged(scores: np.ndarray, truth: np.ndarray, units: list[int] | None = None, length: int = 4) -> SeriesScores:
+def _judged(
+    scores: np.ndarray, truth: np.ndarray, units: list[int] | None = None, length: int = 4, *, named: bool = True
+) -> SeriesScores:
     count = len(scores)
     names = tuple(str(i) for i in range(count))
-    return SeriesScores(scores, truth, np.full(count, length), names, tuple(range(count) if units is None else units))
+    numbers = tuple(range(count) if units is None else units)
+    return SeriesScores(scores, truth, np.full(count, length), names, numbers, named)
 
 
 def _point(positives: list[float], negatives: list[float], target: float, choices: int = 1) -> OperatingPoint:
     scores = np.array(positives + negatives)
     truth = np.array([True] * len(positives) + [False] * len(negatives))
-    return certify(_judged(scores, truth), choose(scores, truth, target), target, chosen_here=True, choices=choices)
+    threshold, judged = choose(scores, truth, target), _judged(scores, truth)
+    return certify(judged, threshold, target, chosen_here=True, choices=choices, group_name="patient")
 
 
 def test_no_miss_in_24_certifies_088_and_says_so() -> None:
@@ -70,7 +75,7 @@ def test_the_least_target_still_leaves_a_threshold() -> None:
 def test_a_unit_is_missed_where_any_of_its_positive_series_is() -> None:
     scores, truth = np.array([0.9, 0.2, 0.8, 0.7, 0.1]), np.array([True, True, True, False, False])
     point = certify(_judged(scores, truth, [0, 0, 1, 1, 2]), 0.5, 0.98, chosen_here=False)
-    assert (point.unit, point.positives, point.missed, point.negatives) == ("group", 2, 1, 1)
+    assert (point.unit, point.positives, point.missed, point.negatives) == ("groups", 2, 1, 1)
 
 
 def test_copies_count_once() -> None:
@@ -111,6 +116,33 @@ def test_the_bound_holds_although_the_same_data_chose_the_model() -> None:
     assert np.mean(plain) < 0.8
     assert np.mean(corrected) > 0.95
     assert "a choice among 20 models" in certify(judged, 0.5, 0.98, chosen_here=False, choices=20).statement
+
+
+@pytest.mark.parametrize(("length", "unit"), [(1, "images, patients unknown"), (4, "series, patients unknown")])
+def test_where_no_patients_are_named_nothing_is_certified_and_copies_make_none(length: int, unit: str) -> None:
+    judged = _judged(np.full(6, 0.9), np.ones(6, dtype=bool), [0, 0, 0, 1, 2, 3], length, named=False)
+    point = certify(judged, 0.5, 0.98, chosen_here=False, group_name="patient")
+    assert (point.unit, point.positives, point.certified) == (unit, 4, None)
+    assert "certify nothing (patients unknown)" in point.statement
+    assert "95%" not in point.statement
+    assert point.among(1000) == point
+
+
+def test_a_certificate_is_restated_for_more_choices_from_its_counts_alone() -> None:
+    scores = np.linspace(0.01, 1.0, 100).tolist()
+    point = _point(scores, [0.1], 0.98, choices=5)
+    assert (point.missed, point.counted) == (2, 2)
+    assert point.among(60) == _point(scores, [0.1], 0.98, choices=60)
+    assert point.among(60).certified < point.certified
+    assert "a choice among 60 models" in point.among(60).statement
+    assert point.among(4) == point
+
+
+def test_a_restated_certificate_counts_the_misses_that_the_target_allows() -> None:
+    """The threshold of one half misses nobody, but was chosen on the same units: two misses were allowed."""
+    point = _point(np.linspace(0.6, 0.9, 100).tolist(), [], 0.98)
+    assert (point.missed, point.counted) == (0, 2)
+    assert point.among(20).certified == pytest.approx(beta.ppf(0.05 / 20, 98, 3))
 
 
 def test_validation_without_a_positive_unit_is_refused() -> None:

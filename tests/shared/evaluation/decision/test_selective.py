@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from scipy.stats import beta
 
 from shared.errors import DataError
 from shared.evaluation.decision.selective import COVERAGES, choose_rejection, risk_coverage
+
+choose_named = partial(choose_rejection, named=True, group_name="writer")
 
 
 def _draw(random: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -27,7 +31,7 @@ def test_the_certified_error_holds_for_new_images_in_95_of_100_cases() -> None:
     kept, honoured, accepted, plain = [], [], [], []
     for _ in range(200):
         confidence, wrong = _draw(random, 3000)
-        found = choose_rejection(confidence, wrong, range(3000), target)
+        found = choose_named(confidence, wrong, range(3000), target)
         error = (1.0 - found.threshold) / 4
         kept.append(error <= target)
         honoured.append(error <= found.certified)
@@ -43,17 +47,17 @@ def test_the_certified_error_holds_for_new_images_in_95_of_100_cases() -> None:
 def test_most_answers_are_accepted_among_the_thresholds_that_keep_to_the_target() -> None:
     confidence = np.linspace(0.0, 1.0, 10_000)
     wrong = confidence < 0.3
-    found = choose_rejection(confidence, wrong, range(10_000), 0.01)
+    found = choose_named(confidence, wrong, range(10_000), 0.01)
     assert (found.accepted, found.wrong) == (7000, 0)
     assert confidence[confidence >= found.threshold].min() == pytest.approx(0.3, abs=1e-3)
     assert found.certified == pytest.approx(1.0 - (0.05 / COVERAGES) ** (1 / 7000))
     assert "asked for" not in found.statement
-    assert choose_rejection(confidence, wrong, range(10_000), 0.4).threshold == 0.0
+    assert choose_named(confidence, wrong, range(10_000), 0.4).threshold == 0.0
 
 
 def test_the_bound_is_that_of_clopper_and_pearson_for_all_thresholds_and_models() -> None:
     confidence, wrong = _draw(np.random.default_rng(0), 2000)
-    found = choose_rejection(confidence, wrong, range(2000), 0.15, choices=4)
+    found = choose_named(confidence, wrong, range(2000), 0.15, choices=4)
     rest = found.accepted - found.wrong
     assert found.certified == pytest.approx(beta.ppf(1 - 0.05 / (COVERAGES * 4), found.wrong + 1, rest))
     assert found.wrong == int(wrong[confidence >= found.threshold].sum()) > 0
@@ -62,7 +66,7 @@ def test_the_bound_is_that_of_clopper_and_pearson_for_all_thresholds_and_models(
 
 def test_where_validation_cannot_certify_the_target_the_lowest_bound_stands_and_says_so() -> None:
     confidence = np.linspace(0.5, 1.0, 100)
-    found = choose_rejection(confidence, np.zeros(100, dtype=bool), range(100), 0.001)
+    found = choose_named(confidence, np.zeros(100, dtype=bool), range(100), 0.001)
     assert (found.threshold, found.accepted) == (0.0, 100)
     assert found.certified == pytest.approx(1 - (0.05 / COVERAGES) ** (1 / 100))
     assert found.statement.endswith("; 0.10% was asked for, which validation cannot certify")
@@ -70,7 +74,7 @@ def test_where_validation_cannot_certify_the_target_the_lowest_bound_stands_and_
 
 def test_a_threshold_of_ones_own_pays_for_no_choice() -> None:
     confidence, wrong = _draw(np.random.default_rng(1), 500)
-    found = choose_rejection(confidence, wrong, range(500), 0.01, threshold=0.9)
+    found = choose_named(confidence, wrong, range(500), 0.01, threshold=0.9)
     assert (found.threshold, found.thresholds) == (0.9, 1)
     assert found.certified == pytest.approx(beta.ppf(0.95, found.wrong + 1, found.accepted - found.wrong))
     assert "thresholds" not in found.statement
@@ -79,31 +83,50 @@ def test_a_threshold_of_ones_own_pays_for_no_choice() -> None:
 def test_equal_confidences_are_accepted_together_or_not_at_all() -> None:
     confidence = np.repeat([0.2, 0.9], [600, 400])
     wrong = np.arange(1000) < 300
-    found = choose_rejection(confidence, wrong, range(1000), 0.05)
+    found = choose_named(confidence, wrong, range(1000), 0.05)
     assert (found.accepted, found.wrong) == (400, 0)
     assert 0.2 < found.threshold <= 0.9
 
 
 def test_nothing_sure_enough_is_nothing_accepted() -> None:
-    found = choose_rejection(np.full(50, 0.4), np.zeros(50, dtype=bool), range(50), 0.5, threshold=0.9)
+    found = choose_named(np.full(50, 0.4), np.zeros(50, dtype=bool), range(50), 0.5, threshold=0.9)
     assert (found.accepted, found.wrong, found.certified) == (0, 0, 1.0)
     assert "0 of 50 images" in found.statement
 
 
 def test_copies_certify_no_more_than_their_originals() -> None:
     confidence, wrong = _draw(np.random.default_rng(2), 400)
-    once = choose_rejection(confidence, wrong, range(400), 0.3, threshold=0.5)
+    once = choose_named(confidence, wrong, range(400), 0.3, threshold=0.5)
     units = np.repeat(np.arange(400), 5).tolist()
-    copied = choose_rejection(np.repeat(confidence, 5), np.repeat(wrong, 5), units, 0.3, threshold=0.5)
+    copied = choose_named(np.repeat(confidence, 5), np.repeat(wrong, 5), units, 0.3, threshold=0.5)
     assert copied.accepted == 5 * once.accepted
     assert copied.certified == pytest.approx(once.certified, rel=0.02)
-    alone = choose_rejection(np.repeat(confidence, 5), np.repeat(wrong, 5), range(2000), 0.3, threshold=0.5)
+    alone = choose_named(np.repeat(confidence, 5), np.repeat(wrong, 5), range(2000), 0.3, threshold=0.5)
     assert alone.certified < 0.95 * once.certified
+
+
+def test_where_no_writers_are_named_a_threshold_is_chosen_and_nothing_certified() -> None:
+    confidence, wrong = _draw(np.random.default_rng(1), 500)
+    named = choose_named(confidence, wrong, range(500), 0.1)
+    found = choose_rejection(confidence, wrong, range(500), 0.1, group_name="writer")
+    assert (found.threshold, found.accepted) == (named.threshold, named.accepted)
+    assert (found.unit, found.certified) == ("images, writers unknown", None)
+    assert found.statement.endswith("this certifies nothing (writers unknown)")
+    assert found.among(100) == found
+
+
+def test_a_certified_error_is_restated_for_more_models_from_what_it_recorded() -> None:
+    confidence, wrong = _draw(np.random.default_rng(2), 600)
+    writers = np.repeat(np.arange(60), 10).tolist()
+    once, again = (choose_named(confidence, wrong, writers, 0.3, threshold=0.5, choices=count) for count in (2, 50))
+    assert once.among(50) == again
+    assert once.among(50).certified > once.certified
+    assert once.among(1) == once
 
 
 def test_no_image_gives_no_threshold() -> None:
     with pytest.raises(DataError, match="validation holds no image"):
-        choose_rejection(np.empty(0), np.empty(0, dtype=bool), [], 0.01)
+        choose_named(np.empty(0), np.empty(0, dtype=bool), [], 0.01)
 
 
 def test_the_curve_has_a_point_for_each_set_that_a_threshold_can_accept() -> None:

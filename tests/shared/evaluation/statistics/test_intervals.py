@@ -6,9 +6,9 @@ from numpy.typing import NDArray
 from scipy.stats import beta, norm
 
 from shared.evaluation.statistics.intervals import (
+    Evidence,
     bootstrap,
     clopper_pearson_lower,
-    clopper_pearson_upper,
     wilson,
     wilson_grouped,
 )
@@ -164,17 +164,17 @@ def test_an_interval_is_as_wide_as_the_rarest_kind_makes_it() -> None:
 
 def test_the_exact_upper_bound_mirrors_the_lower_one() -> None:
     hits, trials = np.array([1.0] * 3 + [0.0] * 97), np.ones(100)
-    assert clopper_pearson_upper(hits, trials) == pytest.approx(1.0 - clopper_pearson_lower(97, 100))
-    assert clopper_pearson_upper(np.zeros(100), trials) == pytest.approx(1.0 - 0.05 ** (1 / 100))
-    assert clopper_pearson_upper(trials, trials) == 1.0
+    assert Evidence.of(hits, trials).upper() == pytest.approx(1.0 - clopper_pearson_lower(97, 100))
+    assert Evidence.of(np.zeros(100), trials).upper() == pytest.approx(1.0 - 0.05 ** (1 / 100))
+    assert Evidence.of(trials, trials).upper() == 1.0
 
 
 def test_the_upper_bound_counts_groups_where_nothing_hits_and_knows_nothing_of_one() -> None:
-    assert clopper_pearson_upper(np.zeros(20), np.full(20, 50.0)) == pytest.approx(1.0 - 0.05 ** (1 / 20))
-    assert clopper_pearson_upper(np.array([1.0]), np.array([100.0])) == 1.0
+    assert Evidence.of(np.zeros(20), np.full(20, 50.0)).upper() == pytest.approx(1.0 - 0.05 ** (1 / 20))
+    assert Evidence.of(np.array([1.0]), np.array([100.0])).upper() == 1.0
 
 
 def test_trials_that_hit_together_raise_the_upper_bound() -> None:
     trials = np.full(50, 10.0)
     together = np.array([10.0] * 5 + [0.0] * 45)
-    assert clopper_pearson_upper(np.ones(50), trials) < 0.13 < 0.19 < clopper_pearson_upper(together, trials)
+    assert Evidence.of(np.ones(50), trials).upper() < 0.13 < 0.19 < Evidence.of(together, trials).upper()
