@@ -54,7 +54,7 @@ from shared.io.grey import to_grey
 from shared.io.kinds import GZIP, gunzipped_head, names_in_zip, suffix_of
 from shared.io.kinds import ZIP as ZIP_ARCHIVE
 from shared.io.pictures import SUFFIXES as PICTURE_SUFFIXES
-from shared.io.pictures import is_picture_data, read_picture
+from shared.io.pictures import is_picture_data, is_synthetic_picture, read_picture
 from shared.samples import UNKNOWN_DOMAIN
 from shared.task import Item
 
@@ -225,7 +225,8 @@ def _read_series(name: str, series: SeriesFiles) -> Item:
         return Item(name, refusal=str(error), notes=tuple(series.notes), origins=origins)
     makers = (header.equipment for _, header in series.files)
     scanners = {scanner_of_header(maker.manufacturer, maker.model) or UNKNOWN_DOMAIN for maker in makers}
-    return replace(item, domains=tuple(sorted(scanners)))
+    synthetic = all(header.synthetic for _, header in series.files)
+    return replace(item, domains=tuple(sorted(scanners)), synthetic=synthetic)
 
 
 def _read_file(source: str) -> Item:
@@ -241,7 +242,8 @@ def _read_file(source: str) -> Item:
             raise InputRefused(known.reason)
         with untrusted_decoding():
             picture = read_picture(data, ground=GROUND)
-        return _judgeable(source, [picture], None, (UNSTATED, UNPLACED_PICTURE))
+        item = _judgeable(source, [picture], None, (UNSTATED, UNPLACED_PICTURE))
+        return replace(item, synthetic=is_synthetic_picture(data))
     except (DataError, InputRefused) as error:
         return Item(source, refusal=str(error))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from shared.evaluation.text import (
     published_line,
     summary_lines,
 )
+from shared.evaluation.verdict import NO_OUTSIDE
 from shared.explanation.attribution import DEFAULT_METHOD
 from shared.io.atomic import write_json, write_text
 from shared.progress import Progress
@@ -40,6 +42,7 @@ from shared.reporting.run_attributions import attribution_figure, mask_agreement
 from shared.reporting.run_figures import curve_figures, miss_figure
 from shared.runs.acquisition import describe_seen
 from shared.runs.record import ModelRecord
+from shared.runs.verdict import verdict_of
 from shared.task import Task
 
 
@@ -68,13 +71,15 @@ def report_tree(task: Task, done: Finished, progress: Progress) -> dict[str, Any
         progress: Called with (what, done, total, note).
 
     Returns:
-        `summary` and `notes` (lists of sentences), `operating_point` (None without a positive class), `validation` and
-        `test` (see `shared.evaluation.evaluate.evaluate`); without a positive class `rejection`, `risk_coverage`,
+        `verdict`, `summary` and `notes` (lists of sentences), `fewest_labels` (the class with the fewest training
+        images, as `shared.evaluation.verdict.Labels`), `operating_point` (None without a positive class), `validation`
+        and `test` (see `shared.evaluation.evaluate.evaluate`); without a positive class `rejection`, `risk_coverage`,
         `classes` and `confused_pairs`; where test images have masks, `attributions`.
     """
     tree: dict[str, Any] = {
         "summary": _summary(task, done),
         "notes": list(done.notes),
+        "fewest_labels": asdict(done.fewest_labels(task.display_name)),
         "operating_point": done.record.operating_point,
         **done.results,
     }
@@ -89,7 +94,7 @@ def report_tree(task: Task, done: Finished, progress: Progress) -> dict[str, Any
         }
     if (agreement := mask_agreement(task, done, progress)) is not None:
         tree["attributions"] = agreement
-    return tree
+    return {"verdict": _verdict(done.record, tree), **tree}
 
 
 def report_context(task: Task, name: str, done: Finished, tree: Mapping[str, Any]) -> dict[str, Any]:
@@ -107,6 +112,7 @@ def report_context(task: Task, name: str, done: Finished, tree: Mapping[str, Any
     return {
         "name": name,
         "title": task.title,
+        "verdict": tree["verdict"],
         "disclaimers": disclaimers(task, done.record.synthetic),
         "notes": tree["notes"],
         "config": done.config,
@@ -118,6 +124,12 @@ def report_context(task: Task, name: str, done: Finished, tree: Mapping[str, Any
         "attributions": tree.get("attributions"),
         "measure_text": measure_text,
     }
+
+
+def _verdict(record: ModelRecord, tree: Mapping[str, Any]) -> list[str]:
+    """The lines of the verdict; a report is not written again when the run is tested on other data."""
+    fitness, certificate, outside = verdict_of(record, tree).lines
+    return [fitness, certificate, f"{outside} when this was written" if outside == NO_OUTSIDE else outside]
 
 
 def _summary(task: Task, done: Finished) -> list[str]:
@@ -146,7 +158,7 @@ def _result_tables(task: Task, done: Finished, tree: Mapping[str, Any]) -> dict[
         "legend": [measure for measure in measures_in(Table.REPORT) if measure.key in used],
         "point": tree["operating_point"],
         "rejection": tree.get("rejection"),
-        "aggregation": done.record.aggregation,
+        "series_rule": done.record.aggregation.rule,
         "false_negatives": test.get("false_negatives"),
         "abstention": _abstention(task, test["abstention"]),
         **_domain_table(test["domains"]),
@@ -240,7 +252,7 @@ def _facts(done: Finished) -> list[tuple[str, Any]]:
         ("acquisition of the training images", describe_seen(record.acquisition)),
         ("threshold", f"{record.threshold:.4f}"),
         _certified(record),
-        ("slices to series", f"{' + '.join(record.aggregation.pools)}, weights {record.aggregation.weights}"),
+        ("slices to series", record.aggregation.rule),
         (
             "out-of-distribution threshold",
             f"{record.ood['threshold']:.3f}, set on {record.ood['units']} independent inputs of validation",

@@ -123,6 +123,7 @@ class Sure:
 
     def __init__(self, label: str) -> None:
         self.label, self.record = label, SimpleNamespace(ood={"threshold": 1.0}, synthetic=False)
+        self.verdict = "a verdict"
         self.name = "sure"
 
     def each(self, crops: list[np.ndarray]) -> list[SimpleNamespace]:
