@@ -17,7 +17,7 @@ from shared.cli.judge import open_predictor
 from shared.cli.support import Writes, exit_code, json_line, make_folder, write_predictions
 from shared.errors import DataError
 from shared.io.atomic import write_bytes
-from shared.prediction.predictor import SYNTHETIC_NOTE, Predictor
+from shared.prediction.predictor import NOT_SYNTHETIC, SYNTHETIC_NOTE, Predictor
 from shared.prediction.text import printable
 from shared.task import Item, Task
 
@@ -116,7 +116,7 @@ def read_item(item: Item, predictor: Predictor) -> tuple[dict[str, Any], Page | 
         "status": NOT_ASSESSED if strange else "assessed",
         "text": as_text(readings),
         "angle_degrees": page.angle_degrees,
-        "notes": _notes(page, readings),
+        "notes": [*_undecided(predictor, item.synthetic), *_notes(page, readings)],
         "characters": [asdict(one) for one in readings],
         "synthetic_model": predictor.record.synthetic,
         "verdict": predictor.verdict,
@@ -146,8 +146,7 @@ def read_characters(page: Page, predictor: Predictor, *, synthetic: bool = False
     ]
     answers = predictor.each([character.pixels for *_, character in places])
     # above no score of an image: a model of fonts decides on nothing that a hand may have written
-    undecided = predictor.record.synthetic and not synthetic
-    highest = -1.0 if undecided else predictor.record.ood["threshold"]
+    highest = -1.0 if _undecided(predictor, synthetic) else predictor.record.ood["threshold"]
     return [
         Reading(
             number,
@@ -178,6 +177,11 @@ def as_text(readings: Sequence[Reading]) -> str:
         words = lines.setdefault(one.line, {})
         words[one.word] = words.get(one.word, "") + (one.symbol if one.decision == "accepted" else UNREAD)
     return "\n".join(" ".join(words.values()) for words in lines.values())
+
+
+def _undecided(predictor: Predictor, synthetic: bool) -> list[str]:
+    """Why no character of a page is decided on, in one sentence; none where they are."""
+    return [f"the page {NOT_SYNTHETIC}"] if predictor.record.synthetic and not synthetic else []
 
 
 def _has_sign(character: Character, label: str) -> bool:

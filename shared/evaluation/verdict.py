@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from shared.evaluation.worst_and_best import value_text, worst_and_best
 from shared.samples import UNKNOWN_DOMAIN
 
 FEW_CASES = 20
@@ -25,8 +26,6 @@ NO_OUTSIDE = "outside test: none"
 UNTESTED = "not tested: no result of a test is recorded"
 NO_REAL = "synthetic: no decision on real images"
 TOO_FEW = "too few to say"
-SCREENING_KEYS, CLASS_KEYS = ("auc", "sensitivity", "specificity"), ("accuracy", "coverage", "selective_error")
-"""The measures that say what a test showed, with a positive class and without."""
 
 
 class JudgedRecord(Protocol):
@@ -148,12 +147,25 @@ def verdict(
     )
 
 
+def worst_of(found: Sequence[Verdict]) -> str:
+    """Names what the worst of several runs is fit for, with the number of runs of which that is said where not of all.
+
+    Args:
+        found: The verdicts, at least one.
+    """
+    worst = max(found, key=lambda one: one.severity).headline
+    count = sum(one.headline == worst for one in found)
+    return worst if count == len(found) else f"{worst} ({count} of {len(found)})"
+
+
 def finding(test: Mapping[str, Any]) -> Finding:
     """Says what one test shows: whether the run calls everybody positive, is no better than chance, or what it reaches.
 
     Args:
         test: Measures, as `shared.evaluation.evaluate.evaluate` gives them; empty where there was no test.
     """
+    if "reason" in test:  # a domain of too few images
+        return Finding(1, TOO_FEW, f"{test['reason']}: {TOO_FEW}")
     if "sensitivity" in test:
         return _of_screening(test)
     if "coverage" in test:
@@ -312,64 +324,7 @@ def outside_text(tests: Mapping[str, Mapping[str, Any]]) -> str:
     """
     if not tests:
         return NO_OUTSIDE
-    ordered = ranked(tests)
-    worst, best = ordered[0], ordered[-1]
-    if len(ordered) == 1:
-        return f"outside test on {worst}: {finding(tests[worst]).text.removeprefix('test: ')}"
-    return f"{len(ordered)} outside tests; {worst_and_best(tests, worst, best)}"
-
-
-def worst_and_best(tests: Mapping[str, Mapping[str, Any]], worst: str, best: str) -> str:
-    """Writes the numbers of the worst test beside those of the best, at the run's own threshold.
-
-    Args:
-        tests: Measures by the name of the data.
-        worst: Name of the worst.
-        best: Name of the best.
-    """
-    return f"worst {worst}: {_numbers(tests[worst])}; best {best}: {_numbers(tests[best])}"
-
-
-def ranked(tests: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Orders tests by name from the worst to the best: by AUC, else by sensitivity and specificity, else by accuracy.
-
-    Tests of one kind only (no healthy image) have no AUC; they are ordered by what they have.
-
-    Args:
-        tests: Measures by the name of the data.
-    """
-    return sorted(tests, key=lambda name: (_quality(tests[name]), name))
-
-
-def _quality(test: Mapping[str, Any]) -> float:
-    if test.get("auc", {}).get("value") is not None:
-        return float(test["auc"]["value"])
-    if "sensitivity" in test:
-        known = [test[key]["value"] for key in ("sensitivity", "specificity") if _is_defined(test.get(key))]
-        return float(sum(known) / len(known)) if known else 0.0
-    value = test.get("accuracy", {}).get("value")
-    return 0.0 if value is None else float(value)
-
-
-def _is_defined(measure: Mapping[str, Any] | None) -> bool:
-    return measure is not None and measure.get("value") is not None
-
-
-def value_text(measure: Mapping[str, Any], digits: int = 2) -> str:
-    """Writes a measure with its interval: `0.95 [0.80, 0.99]`; "not defined" where it is not.
-
-    Args:
-        measure: `value` and, where there is an interval, `low` and `high`.
-        digits: Number of decimals.
-    """
-    if not _is_defined(measure):
-        return "not defined"
-    interval = "" if measure.get("low") is None else f" [{measure['low']:.{digits}f}, {measure['high']:.{digits}f}]"
-    return f"{measure['value']:.{digits}f}{interval}"
-
-
-def _numbers(test: Mapping[str, Any]) -> str:
-    """The few measures that say what a test showed, in words."""
-    keys = SCREENING_KEYS if "sensitivity" in test else CLASS_KEYS
-    names = {"auc": "AUC", "selective_error": "error among accepted"}
-    return ", ".join(f"{names.get(key, key)} {value_text(test[key])}" for key in keys if key in test)
+    if len(tests) == 1:
+        ((name, test),) = tests.items()
+        return f"outside test on {name}: {finding(test).text.removeprefix('test: ')}"
+    return f"{len(tests)} outside tests, {worst_and_best(tests)}"

@@ -15,7 +15,7 @@ from shared.evaluation.measure import MEASURES, Table, measures_in
 from shared.evaluation.ranking import sensitivity_at_specificity
 from shared.evaluation.statistics.repeats import mean_of_repeats
 from shared.evaluation.text import disclaimers
-from shared.evaluation.verdict import ranked, worst_and_best
+from shared.evaluation.worst_and_best import worst_and_best
 from shared.experiments.crossval import require_no_chosen_test
 from shared.io.atomic import read_json
 from shared.pipeline.preflight import preflight
@@ -94,17 +94,9 @@ def leave_out_lines(tree: Mapping[str, Any]) -> list[str]:
 
 
 def _extremes(domains: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
-    """The worst domain beside the best, means over seeds, with what the runs' own thresholds reach there.
-
-    A domain of one kind only, which has no AUC, cannot be ordered among the others; it is left out where others have
-    one.
-    """
+    """The worst domain beside the best, means over seeds, with what the runs' own thresholds reach there."""
     means = {name: mean_of_repeats([_defined(row) for row in rows]) for name, rows in domains.items()}
-    ordered = {name: found for name, found in means.items() if "auc" in found} or means
-    names = ranked(ordered)
-    skipped = len(means) - len(ordered)
-    lack = f" ({skipped} without an AUC not among them)" if skipped else ""
-    return f"of {len(ordered)} left out{lack}, {worst_and_best(ordered, names[0], names[-1])}"
+    return f"of {len(means)} left out, {worst_and_best(means)}"
 
 
 def _defined(row: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

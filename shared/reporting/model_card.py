@@ -47,7 +47,9 @@ def model_card(record: ModelRecord, context: Mapping[str, Any]) -> str:
     Returns:
         The card as Markdown text; fields that the run does not record say "Unknown".
     """
-    evaluation = _evaluation(record, context["rows"], context["by_group"], context["false_negatives"])
+    evaluation = [*_evaluation(record, context["rows"], context["by_group"], context["false_negatives"])]
+    if (extremes := context["domain_extremes"]) is not None:
+        evaluation.append(f"- Domains of the test, at the run's own threshold: {extremes}.")
     sections = {
         "Study and people": _unknown("Study and people"),
         "Intended use": _use(record, context["disclaimers"]),

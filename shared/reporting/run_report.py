@@ -21,6 +21,7 @@ from shared.evaluation.text import (
     summary_lines,
 )
 from shared.evaluation.verdict import NO_OUTSIDE
+from shared.evaluation.worst_and_best import worst_and_best
 from shared.explanation.attribution import DEFAULT_METHOD
 from shared.io.atomic import write_json, write_text
 from shared.progress import Progress
@@ -213,7 +214,7 @@ def _abstention(task: Task, tree: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _domain_table(domains: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """A row for each domain; the row of a small one says only that it is small."""
+    """A row for each domain, the row of a small one saying only that it is small; and the worst beside the best."""
     shown = [one for one in measures_in(Table.DOMAINS) if any(one.key in block for block in domains.values())]
     rows = [
         {
@@ -223,7 +224,9 @@ def _domain_table(domains: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         }
         for name, block in domains.items()
     ]
-    return {"domains": rows, "domain_headings": [one.heading for one in shown]}
+    large = {name: block for name, block in domains.items() if block["n"] is not None}
+    extremes = worst_and_best(large) if len(large) > 1 else None
+    return {"domains": rows, "domain_headings": [one.heading for one in shown], "domain_extremes": extremes}
 
 
 def _auxiliary(name: str, results: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from shared.evaluation.measure import Table, measures_in
 from shared.evaluation.statistics.repeats import mean_of_repeats
+from shared.evaluation.verdict import worst_of
 from shared.experiments.comparison.plan import Cell
 from shared.io.atomic import read_json
 from shared.runs.verdict import read_verdict
@@ -50,13 +51,8 @@ def table_row(
 
 
 def _worst_verdict(runs: Sequence[Path]) -> str:
-    """The verdict on the worst of the runs of a row, with the number of runs that it holds for where not for all."""
-    found = [read_verdict(run) for run in runs]
-    if not found:
-        return "failed"
-    worst = max(found, key=lambda one: one.severity).headline
-    count = sum(one.headline == worst for one in found)
-    return worst if count == len(found) else f"{worst} ({count} of {len(found)})"
+    """The verdict on the worst of the runs of a row; "failed" where none is finished."""
+    return worst_of([read_verdict(run) for run in runs]) if runs else "failed"
 
 
 def _measures(result: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

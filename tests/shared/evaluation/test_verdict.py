@@ -10,7 +10,16 @@ import pytest
 
 from shared.evaluation.cases import Rule
 from shared.evaluation.evaluate import evaluate
-from shared.evaluation.verdict import FEW_LABELS, NO_OUTSIDE, Labels, chance, finding, verdict, youden_low
+from shared.evaluation.verdict import (
+    FEW_LABELS,
+    NO_OUTSIDE,
+    Labels,
+    chance,
+    finding,
+    verdict,
+    worst_of,
+    youden_low,
+)
 from shared.samples import Grouping
 
 
@@ -107,7 +116,9 @@ def test_what_is_judged_by_group_is_named_by_group() -> None:
 
 
 def test_no_test_is_said() -> None:
-    assert finding({}).headline == finding({"n": None, "reason": "few"}).headline == "not tested"
+    assert finding({}).headline == "not tested"
+    few = finding({"n": None, "reason": "fewer than 20 cases"})
+    assert (few.severity, few.text) == (1, "fewer than 20 cases: too few to say")
 
 
 def characters(right: float, confidence: float) -> dict[str, Any]:
@@ -187,8 +198,14 @@ def test_one_line_gives_the_fault_and_no_certificate_where_there_is_one() -> Non
 def test_the_worst_outside_test_stands_before_the_best() -> None:
     fair, bad = GOOD, screened("N" * 50 + "P" * 50)
     said = verdict(Record(), GOOD, outside={"near.zip": fair, "far.zip": bad}).outside
-    assert said.startswith("2 outside tests; worst far.zip: AUC 0.50, sensitivity 1.00 [0.93")
+    assert said.startswith("2 outside tests, worst far.zip: AUC 0.50, sensitivity 1.00 [0.93")
     assert "; best near.zip: AUC" in said
     assert verdict(Record(), GOOD, outside={"far.zip": bad}).outside == (
         "outside test on far.zip: calls everybody positive: specificity 0.00 [0.00, 0.07]: not usable"
     )
+
+
+def test_of_several_runs_the_worst_is_named_and_counted() -> None:
+    good, bad = (verdict(Record(), test) for test in (GOOD, screened("N" * 50 + "P" * 50)))
+    assert worst_of([good, bad, good]) == "everybody positive (1 of 3)"
+    assert worst_of([good, good]) == "above chance"
