@@ -64,12 +64,19 @@ class Finding:
         severity: 0 where nothing speaks against it, 1 where the test is too small to say, 2 where it fails on more than
             half of one kind, 3 where it is not usable.
         headline: The finding in a few words, for a cell of a table.
-        text: The finding with the numbers behind it.
+        reason: The finding in one clause; empty where nothing speaks against the run.
+        numbers: What was measured; empty where `reason` has it.
     """
 
     severity: int
     headline: str
-    text: str
+    reason: str
+    numbers: str = ""
+
+    @property
+    def text(self) -> str:
+        """The finding with the numbers behind it."""
+        return "; ".join(part for part in (self.reason, self.numbers) if part)
 
 
 @dataclass(frozen=True)
@@ -81,26 +88,22 @@ class Verdict:
         fitness: What its own test says.
         certificate: What is certified, and for what.
         outside: What tests on other data say, the worst beside the best; that there were none.
-        severity: As of `Finding`, of its own test.
-        headline: As of `Finding`, of its own test.
     """
 
     warnings: tuple[str, ...]
-    fitness: str
+    fitness: Finding
     certificate: str
     outside: str
-    severity: int
-    headline: str
 
     @property
     def lines(self) -> tuple[str, ...]:
         """The verdict in three lines."""
-        return (f"verdict: {'; '.join([*self.warnings, self.fitness])}", self.certificate, self.outside)
+        return (f"verdict: {'; '.join([*self.warnings, self.fitness.text])}", self.certificate, self.outside)
 
     @property
     def short(self) -> str:
         """The verdict in one line, to stand before a prediction; the certificate only where nothing is wrong."""
-        return "; ".join([*self.warnings, self.fitness if self.severity else self.certificate, self.outside])
+        return "; ".join([*self.warnings, self.fitness.reason or self.certificate, self.outside])
 
 
 @dataclass(frozen=True)
@@ -133,17 +136,14 @@ def verdict(
         fewest: The class with the fewest labels in training; None: not known.
         outside: Measures of tests on other data, by the name of the data.
     """
-    found = finding(test)
     warnings = [NO_REAL] if record.synthetic else []
     if fewest is not None and min(fewest.images, fewest.units) <= FEW_LABELS:
         warnings.append(f"few labels: {fewest.name} has {fewest.images} training images of {fewest.units} units")
     return Verdict(
         warnings=tuple(warnings),
-        fitness=found.text,
+        fitness=finding(test),
         certificate=_certificate(record, test),
         outside=outside_text(outside or {}),
-        severity=found.severity,
-        headline=found.headline,
     )
 
 
@@ -153,8 +153,8 @@ def worst_of(found: Sequence[Verdict]) -> str:
     Args:
         found: The verdicts, at least one.
     """
-    worst = max(found, key=lambda one: one.severity).headline
-    count = sum(one.headline == worst for one in found)
+    worst = max(found, key=lambda one: one.fitness.severity).fitness.headline
+    count = sum(one.fitness.headline == worst for one in found)
     return worst if count == len(found) else f"{worst} ({count} of {len(found)})"
 
 
@@ -183,28 +183,28 @@ def _of_screening(test: Mapping[str, Any]) -> Finding:
     if sensitivity.get("value") == 0.0 and _lies_below_half(sensitivity):
         return _unusable("nobody positive", f"calls nobody positive: sensitivity {value_text(sensitivity)}")
     if (lack := _lack(test, sensitivity, specificity)) is not None:
-        return Finding(1, TOO_FEW, f"{lack}: {TOO_FEW}; {numbers}")
+        return Finding(1, TOO_FEW, f"{lack}: {TOO_FEW}", numbers)
     if auc.get("low") is not None and auc["low"] <= HALF:
-        return _unusable("chance", f"no better than chance: AUC {value_text(auc)}; {numbers}")
+        return _unusable("chance", f"no better than chance: AUC {value_text(auc)}", numbers)
     if youden_low(sensitivity, specificity) <= 0.0:
-        return _unusable("chance at its threshold", f"at its threshold no better than chance: {numbers}")
+        return _unusable("chance at its threshold", "at its threshold no better than chance", numbers)
     if _lies_below_half(sensitivity):
-        return Finding(2, "misses most", f"misses more than half of the positive: {numbers}")
+        return Finding(2, "misses most", "misses more than half of the positive", numbers)
     if _lies_below_half(specificity):
-        return Finding(2, "calls most positive", f"calls more than half of the negative positive: {numbers}")
-    return Finding(0, "above chance", f"test: {numbers}")
+        return Finding(2, "calls most positive", "calls more than half of the negative positive", numbers)
+    return Finding(0, "above chance", "", numbers)
 
 
-def _lack(test: Mapping[str, Any], *decisions: Mapping[str, Any]) -> str | None:
+def _lack(test: Mapping[str, Any], positive: Mapping[str, Any], negative: Mapping[str, Any]) -> str | None:
     """Why a test is too small to say anything; None where it is not."""
-    for kind, found in zip(("positive", "negative"), decisions, strict=True):
+    for kind, found in (("positive", positive), ("negative", negative)):
         if found.get("value") is None:
             return f"the test has no {kind} cases, or too few of them"
-        if found["n"] < FEW_CASES:
-            return f"the test has {found['n']} {kind} {'case' if found['n'] == 1 else 'cases'}"
-        if found.get("low") is None:
-            return f"the {kind} cases of the test are of one unit"
-    return "the test has too few units for an interval" if _has_no_interval(test.get("auc", {})) else None
+    if min(positive["n"], negative["n"]) < FEW_CASES:
+        return f"the test has {positive['n']} positive and {negative['n']} negative cases"
+    if any(_has_no_interval(one) for one in (positive, negative, test.get("auc", {}))):
+        return "the test has too few units for an interval"
+    return None
 
 
 def _has_no_interval(measure: Mapping[str, Any]) -> bool:
@@ -236,14 +236,14 @@ def _of_classes(test: Mapping[str, Any]) -> Finding:
     if coverage.get("value") == 0.0 and _lies_below_half(coverage):
         return _unusable("rejects everything", f"rejects everything: coverage {value_text(coverage)}")
     if accuracy["n"] < FEW_CASES or _has_no_interval(accuracy):
-        return Finding(1, TOO_FEW, f"the test has {accuracy['n']} images: {TOO_FEW}; {numbers}")
+        return Finding(1, TOO_FEW, f"the test has {accuracy['n']} images: {TOO_FEW}", numbers)
     if "confusion" in test and accuracy["low"] <= (guess := chance(test["confusion"])):
         return _unusable("chance", f"no better than chance ({guess:.3f}): accuracy {value_text(accuracy)}")
     if wrong.get("low") is not None and wrong["low"] > HALF:
-        return Finding(2, "mostly wrong", f"more than half of what it accepts is wrong: {numbers}")
+        return Finding(2, "mostly wrong", "more than half of what it accepts is wrong", numbers)
     if _lies_below_half(coverage):
-        return Finding(2, "rejects most", f"rejects more than half: {numbers}")
-    return Finding(0, "above chance", f"test: {numbers}")
+        return Finding(2, "rejects most", "rejects more than half", numbers)
+    return Finding(0, "above chance", "", numbers)
 
 
 def chance(confusion: Sequence[Sequence[int]]) -> float:
@@ -275,8 +275,8 @@ def youden_low(sensitivity: Mapping[str, Any], specificity: Mapping[str, Any]) -
     return index - float((below[0] ** 2 + below[1] ** 2) ** 0.5)
 
 
-def _unusable(headline: str, text: str) -> Finding:
-    return Finding(3, headline, f"{text}: not usable")
+def _unusable(headline: str, reason: str, numbers: str = "") -> Finding:
+    return Finding(3, headline, f"{reason}: not usable", numbers)
 
 
 def _certificate(record: JudgedRecord, test: Mapping[str, Any]) -> str:
@@ -326,5 +326,5 @@ def outside_text(tests: Mapping[str, Mapping[str, Any]]) -> str:
         return NO_OUTSIDE
     if len(tests) == 1:
         ((name, test),) = tests.items()
-        return f"outside test on {name}: {finding(test).text.removeprefix('test: ')}"
+        return f"outside test on {name}: {finding(test).text}"
     return f"{len(tests)} outside tests, {worst_and_best(tests)}"

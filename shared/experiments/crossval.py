@@ -92,7 +92,7 @@ def verdict_on_runs(found: Sequence[Verdict]) -> str:
     Args:
         found: The verdict on each run, at least one.
     """
-    counts = Counter((one.severity, one.headline) for one in found)
+    counts = Counter((one.fitness.severity, one.fitness.headline) for one in found)
     said = (f"{headline} {count}" for (_, headline), count in sorted(counts.items(), key=lambda pair: -pair[0][0]))
     return f"verdict on {len(found)} runs, each on its own test: {', '.join(said)}"
 

@@ -68,7 +68,7 @@ def leave_domains_out(task: Task, config: Config, *, seeds: int, root: Path, pro
             data = config.data.model_copy(update={"split": split})
             held_out = experiment.varied(seed=seed, data=data)
             folder = run_experiment(held_out, root=root / "left_out", progress=lambda *_: None)
-            row = {"seed": seed, "run": folder.name, "verdict": read_verdict(folder).headline}
+            row = {"seed": seed, "run": folder.name, "verdict": read_verdict(folder).fitness.headline}
             found.setdefault(domain, []).append(row | _measures(folder))
             done += 1
             progress("domains left out", done, len(domains) * seeds, domain)

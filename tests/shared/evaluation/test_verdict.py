@@ -66,13 +66,13 @@ GOOD = screened("n" * 50 + "N" * 2 + "P" * 48 + "p" * 2)
     [
         ("N" * 50 + "P" * 50, "everybody positive", "calls everybody positive: specificity 0.00 [0.00, 0.07]: not usa"),
         ("n" * 50 + "p" * 50, "nobody positive", "calls nobody positive: sensitivity 0.00 [0.00, 0.07]: not usable"),
-        ("N" * 3 + "P" * 50, "too few to say", "the test has 3 negative cases: too few to say"),
-        ("n" * 50 + "P" * 12, "too few to say", "the test has 12 positive cases: too few to say"),
+        ("N" * 3 + "P" * 50, "too few to say", "the test has 50 positive and 3 negative cases: too few to say"),
+        ("n" * 50 + "P" * 12, "too few to say", "the test has 12 positive and 50 negative cases: too few to say"),
         ("n" * 50, "too few to say", "the test has no positive cases"),
         ("nN" * 25 + "pP" * 25, "chance", "no better than chance: AUC 0.50 [0.4"),
-        ("n" * 60 + "p" * 30 + "P" * 10, "misses most", "misses more than half of the positive: sensitivity 0.25"),
-        ("N" * 70 + "n" * 20 + "P" * 60, "calls most positive", "calls more than half of the negative positive: sensi"),
-        ("n" * 50 + "N" * 2 + "P" * 48 + "p" * 2, "above chance", "test: sensitivity 0.96 [0.87, 0.99], specificity 0"),
+        ("n" * 60 + "p" * 30 + "P" * 10, "misses most", "misses more than half of the positive; sensitivity 0.25"),
+        ("N" * 70 + "n" * 20 + "P" * 60, "calls most positive", "calls more than half of the negative positive; sensi"),
+        ("n" * 50 + "N" * 2 + "P" * 48 + "p" * 2, "above chance", "sensitivity 0.96 [0.87, 0.99], specificity 0"),
     ],
 )
 def test_a_screening_run_is_named_by_what_its_intervals_allow(called: str, headline: str, words: str) -> None:
@@ -184,7 +184,7 @@ def test_an_error_of_accepted_answers_is_certified_and_contradicted() -> None:
 def test_synthetic_and_few_labels_come_first() -> None:
     found = verdict(Record(synthetic=True), GOOD, fewest=Labels("glioma", 40, FEW_LABELS))
     start = "synthetic: no decision on real images; few labels: glioma has 40 training images of 20 units; "
-    assert found.lines[0] == f"verdict: {start}{found.fitness}"
+    assert found.lines[0] == f"verdict: {start}{found.fitness.text}"
     assert found.short == f"{start}{found.certificate}; {NO_OUTSIDE}"
     enough = Labels("glioma", 40, FEW_LABELS + 1)
     assert not verdict(Record(), GOOD, fewest=enough).warnings

@@ -12,7 +12,7 @@ from shared.config.read import load_config
 from shared.evaluation.cases import Cases
 from shared.evaluation.statistics.intervals import wilson
 from shared.evaluation.statistics.repeats import mean_of_repeats
-from shared.evaluation.verdict import Verdict
+from shared.evaluation.verdict import Finding, Verdict
 from shared.experiments.crossval import (
     FoldTest,
     cross_validate,
@@ -72,7 +72,9 @@ def test_a_task_without_a_positive_class_has_its_accuracy_alone() -> None:
 
 
 def test_the_runs_of_folds_are_counted_by_what_they_are_fit_for_the_worst_first() -> None:
-    good, poor = (Verdict((), "", "", "", severity, headline) for severity, headline in ((0, "fine"), (3, "chance")))
+    good, poor = (
+        Verdict((), Finding(severity, headline, ""), "", "") for severity, headline in ((0, "fine"), (3, "chance"))
+    )
     assert verdict_on_runs([good, poor, good]) == "verdict on 3 runs, each on its own test: chance 1, fine 2"
 
 

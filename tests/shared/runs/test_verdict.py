@@ -33,7 +33,7 @@ def test_the_verdict_is_read_from_the_report(run: Path) -> None:
 
 def test_a_run_without_a_report_is_not_tested(run: Path) -> None:
     (run / "report.json").unlink()
-    assert read_verdict(run).fitness == UNTESTED
+    assert read_verdict(run).fitness.text == UNTESTED
 
 
 def test_a_test_on_other_data_is_kept_once_for_each_data_set(run: Path) -> None:
