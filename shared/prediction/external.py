@@ -49,9 +49,9 @@ def assess_data(
 
     Returns:
         `verdict`, `summary` and `notes` (lists of sentences), `data_hash` (None where the data are those of the run),
-        `coverage` (numbers of images: `assessed`, `refused`,
-        `refused_positive`, `seen_in_training`, `group_seen_in_training`), and `test` as
-        `shared.evaluation.evaluate.evaluate` gives it, with its `abstention`.
+        `synthetic` (whether the data are), `coverage` (numbers of images: `assessed`, `refused`, `refused_positive`,
+        `seen_in_training`, `group_seen_in_training`), and `test` as `shared.evaluation.evaluate.evaluate` gives it,
+        with its `abstention`.
 
     Raises:
         UsageError: The run is unfinished or of another application.
@@ -80,6 +80,7 @@ def assess_data(
     found_here = verdict(record, result)
     return {
         "verdict": list(found_here.lines[:-1]),
+        "synthetic": dataset.synthetic,
         "data_hash": None if dataset.fingerprint == record.data_hash else dataset.fingerprint,
         "summary": [*disclaimers(task, record.synthetic), *summary],
         "notes": notes,

@@ -25,8 +25,8 @@ def read_outside_tests(run: Path) -> dict[str, dict[str, Any]]:
         run: The run folder.
 
     Returns:
-        For each data set `data` (name of the file or folder), `date`, `left_out` (images that the run had seen) and
-        `test`, the main measures; empty where there was none.
+        For each data set `data` (name of the file or folder), `date`, `synthetic`, `left_out` (images that the run had
+        seen) and `test`, the main measures; empty where there was none.
 
     Raises:
         RunError: The file is damaged.

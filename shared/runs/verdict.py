@@ -49,9 +49,10 @@ def verdict_of(
 
 
 def _name(entry: Mapping[str, Any]) -> str:
-    """The name of other data, with the number of images that were left out of them."""
+    """The name of other data, with what they were and how many images were left out of them."""
     left_out = f", {entry['left_out']} seen images left out" if entry.get("left_out") else ""
-    return f"{entry['data']} ({entry['test']['n']} images{left_out})"
+    kind = "synthetic images" if entry.get("synthetic") else "images"
+    return f"{entry['data']} ({entry['test']['n']} {kind}{left_out})"
 
 
 def _left_out(record: ModelRecord, test: Mapping[str, Any]) -> str | None:

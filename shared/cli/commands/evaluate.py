@@ -166,6 +166,7 @@ def _keep(run: Path, data: Path, tree: Mapping[str, Any]) -> str:
     entry = {
         "data": data.name,
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "synthetic": tree["synthetic"],
         "left_out": counts["seen_in_training"] + counts["group_seen_in_training"],
         "test": kept_of(tree["test"]),
     }

@@ -42,6 +42,8 @@ def test_a_test_on_other_data_is_kept_once_for_each_data_set(run: Path) -> None:
         add_outside_test(run, "hash", {"data": "x.zip", "left_out": left_out, "test": kept_of(test)})
     assert [one["left_out"] for one in read_outside_tests(run).values()] == [3]
     assert read_verdict(run).outside.startswith(f"outside test on x.zip ({test['n']} images, 3 seen images left out): ")
+    add_outside_test(run, "hash", {"data": "x.zip", "synthetic": True, "test": kept_of(test)})
+    assert read_verdict(run).outside.startswith(f"outside test on x.zip ({test['n']} synthetic images): ")
 
 
 def test_a_damaged_file_of_tests_is_refused(run: Path) -> None:
