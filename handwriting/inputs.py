@@ -10,7 +10,7 @@ import numpy as np
 from shared.errors import DataError
 from shared.io.archives import is_archive, is_side_file, list_all, nothing_to_judge, read_source, require_paths
 from shared.io.kinds import identify
-from shared.io.pictures import is_picture, is_picture_data, read_picture
+from shared.io.pictures import is_picture, is_picture_data, is_synthetic_picture, read_picture
 from shared.task import Item
 
 MIN_SIDE = 8
@@ -82,7 +82,7 @@ def character_item(name: str, data: bytes) -> Item:
         return Item(name, refusal="has pixel values that are not finite")
     if pixels.min() == pixels.max():
         return Item(name, refusal="is blank: all pixels have the same value")
-    return Item(name, slices=(pixels,))
+    return Item(name, slices=(pixels,), synthetic=is_synthetic_picture(data))
 
 
 def _single(source: str) -> Item:

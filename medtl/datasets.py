@@ -76,6 +76,7 @@ class _Origin:
     scanner: str = ""
     acquisition: Mapping[str, str | float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    synthetic: bool = False
 
 
 def _may_be_image(name: str) -> bool:
@@ -135,7 +136,7 @@ def load(
         samples=tuple(samples),
         classes=labels.ordered(sample.label for sample in samples if sample.label),
         content_hash=hash_sources([*dict.fromkeys(sample.source for sample in samples), *masks]),
-        synthetic=synthetic_mark(layout, SYNTHETIC_MARK) is not None,
+        synthetic=synthetic_mark(layout, SYNTHETIC_MARK) is not None or any(one.synthetic for one in samples),
         notes=tuple(notes),
         used=layout.used,
     )
@@ -275,6 +276,7 @@ def _samples(entry: ImageEntry, layout: Layout, pseudonym: Pseudonymiser, notes:
             has_global_group_id=bool(origin.patient) and not entry.group,
             auxiliary=entry.auxiliary,
             acquisition=origin.acquisition,
+            synthetic=origin.synthetic,
         )
 
 
@@ -306,6 +308,7 @@ def _origin(source: str) -> _Origin:
         scanner=scanner_of_header(header.equipment.manufacturer, header.equipment.model),
         acquisition=properties(view, [header]),
         notes=view.unstated,
+        synthetic=header.synthetic,
     )
 
 

@@ -12,6 +12,7 @@ from shared.evaluation.text import measure_text
 from shared.io.atomic import read_json
 from shared.pipeline.train import run
 from shared.progress import Progress
+from shared.runs.verdict import read_verdict
 
 CONFIGS = Path(__file__).parents[1] / "configs" / "medtl"
 
@@ -25,8 +26,8 @@ def run_demo(root: Path, overrides: Sequence[str], progress: Progress) -> list[s
         progress: Called with (what, done, total, note).
 
     Returns:
-        The lines to print: a table of the three runs, the gain in AUC, and the path of the report of the transferred
-        model.
+        The lines to print: a table of the three runs, what each is fit for, the gain in AUC, and the path of the
+        report of the transferred model.
     """
     source = _train(root, "phantom-source", overrides, progress)
     alone = _train(root, "phantom-alone", overrides, progress)
@@ -35,6 +36,7 @@ def run_demo(root: Path, overrides: Sequence[str], progress: Progress) -> list[s
     runs = {"source scanner": source, "target, transferred": transfer, "target, few labels alone": alone}
     rows = [f"{'run (synthetic data)':28s} {'test AUC':>22s} {'sensitivity':>22s} {'specificity':>22s}"]
     rows += [f"{name:28s} {_cells(read_json(path / 'report.json')['test'])}" for name, path in runs.items()]
+    rows += [f"{name}: {read_verdict(path).short}" for name, path in runs.items()]
     gain = _auc(transfer) - _auc(alone)
     return [
         *rows,

@@ -55,7 +55,7 @@ from shared.io.grey import to_grey
 from shared.io.kinds import GZIP, gunzipped_head, names_in_zip, suffix_of
 from shared.io.kinds import ZIP as ZIP_ARCHIVE
 from shared.io.pictures import SUFFIXES as PICTURE_SUFFIXES
-from shared.io.pictures import is_picture_data, read_picture
+from shared.io.pictures import is_picture_data, is_synthetic_picture, read_picture
 from shared.samples import UNKNOWN_DOMAIN
 from shared.task import Item
 
@@ -227,7 +227,8 @@ def _read_series(name: str, series: SeriesFiles) -> Item:
     makers = (header.equipment for _, header in series.files)
     scanners = {scanner_of_header(maker.manufacturer, maker.model) or UNKNOWN_DOMAIN for maker in makers}
     acquired = properties(view, [header for _, header in series.files])
-    return replace(item, domains=tuple(sorted(scanners)), acquisition=acquired)
+    synthetic = all(header.synthetic for _, header in series.files)
+    return replace(item, domains=tuple(sorted(scanners)), acquisition=acquired, synthetic=synthetic)
 
 
 def _read_file(source: str) -> Item:
@@ -243,7 +244,8 @@ def _read_file(source: str) -> Item:
             raise InputRefused(known.reason)
         with untrusted_decoding():
             picture = read_picture(data, ground=GROUND)
-        return _judgeable(source, [picture], None, (UNSTATED, UNPLACED_PICTURE))
+        item = _judgeable(source, [picture], None, (UNSTATED, UNPLACED_PICTURE))
+        return replace(item, synthetic=is_synthetic_picture(data))
     except (DataError, InputRefused) as error:
         return Item(source, refusal=str(error))
 

@@ -64,6 +64,7 @@ class Sample:
         auxiliary: Auxiliary labels by the name of their task ("plane": "axial"); unknown ones are missing.
         acquisition: How the image was acquired, by the name of each property: a text or a number ("plane": "axial",
             "pixel spacing in mm": 0.9). What the file does not state is `NOT_STATED`, or missing.
+        synthetic: Whether its header says that a program made it; False where it says nothing of it.
     """
 
     id: str
@@ -78,6 +79,7 @@ class Sample:
     has_global_group_id: bool = False
     auxiliary: Mapping[str, str] = field(default_factory=dict, hash=False)
     acquisition: Mapping[str, str | float] = field(default_factory=dict, hash=False)
+    synthetic: bool = False
 
     @property
     def series_key(self) -> str:

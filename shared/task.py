@@ -31,6 +31,7 @@ class Item:
         origins: The source of each slice, in their order, as `shared.io.archives.read_source` takes it, and the frame
             within it, from 0. A refused item has the first frame of each of its files. Empty where it is not known.
         acquisition: How it was acquired, as in `Sample.acquisition`.
+        synthetic: Whether its files say that a program made the images; False where they say nothing of it.
         view: How the application turned stored images into `slices`; the engine only hands it on. None: not at all.
     """
 
@@ -41,6 +42,7 @@ class Item:
     domains: tuple[str, ...] = (UNKNOWN_DOMAIN,)
     origins: tuple[tuple[str, int], ...] = ()
     acquisition: Mapping[str, str | float] = field(default_factory=dict)
+    synthetic: bool = False
     view: Any = None
 
 

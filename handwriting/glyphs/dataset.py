@@ -1,6 +1,7 @@
 """Writes a synthetic dataset of characters, drawn from the system's fonts like writing: PNG by class, `manifest.csv`.
 
-A group is a family of fonts and is in one split only. `glyphs.json` marks the dataset as synthetic.
+A group is a family of fonts and is in one split only. `glyphs.json` marks the dataset as synthetic, and so
+does each picture (IPTC Digital Source Type).
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ from handwriting.glyphs.strokes import redraw, trace
 from handwriting.labels import CHARACTERS
 from shared.errors import DataError
 from shared.io.atomic import new_folder, read_json
+from shared.io.pictures import synthetic_png_info
 from shared.seeding import generator
 
 COLUMNS = ("path", "label", "group", "split")
-VERSION = 1
-"""Increased when the same seed and fonts give other pictures."""
+VERSION = 2
+"""Increased when the same seed and fonts give other files."""
 SIDE = 32
 """Pixels, as DHCD has them."""
 PRINTED_SIDE = 96
@@ -73,7 +75,7 @@ def write_glyphs(
         for row, pixels in _drawn(labels, each, families, seed):
             path = folder / row["path"]
             path.parent.mkdir(parents=True, exist_ok=True)
-            PillowImage.fromarray(pixels).save(path)
+            PillowImage.fromarray(pixels).save(path, pnginfo=synthetic_png_info())
             rows.append(row)
             progress(len(rows), len(labels) * each)
         _write_table(folder / "manifest.csv", rows)

@@ -17,7 +17,7 @@ from shared.cli.judge import open_predictor
 from shared.cli.support import Writes, exit_code, json_line, make_folder, write_predictions
 from shared.errors import DataError
 from shared.io.atomic import write_bytes
-from shared.prediction.predictor import SYNTHETIC_NOTE, Predictor
+from shared.prediction.predictor import NOT_SYNTHETIC, SYNTHETIC_NOTE, Predictor
 from shared.prediction.text import printable
 from shared.task import Item, Task
 
@@ -38,8 +38,8 @@ class Reading:
         label: The most probable class.
         symbol: The character in Unicode; the label where no known character has it.
         probability: Probability of the class.
-        decision: "accepted", "rejected", or "not assessed": unlike the training images, such as a blot, or with more
-            ink than a bare letter.
+        decision: "accepted", "rejected", or "not assessed": unlike the training images, such as a blot, with more ink
+            than a bare letter, or not known to be synthetic where the model is one of synthetic images.
         has_sign: Whether it has more ink than a bare letter, as one with a vowel sign.
         ood_score: Out-of-distribution score: the larger, the less like the training images.
     """
@@ -102,13 +102,13 @@ def read_item(item: Item, predictor: Predictor) -> tuple[dict[str, Any], Page | 
 
     Returns:
         Plain data for `--json`, and the page that was cut. The dict has `input`, `model` and `status`. A read page also
-        has `text`, `angle_degrees`, `notes`, `characters` (fields of `Reading`) and `synthetic_model`. A refused one
-        has `reason` instead, and None for the page.
+        has `text`, `angle_degrees`, `notes`, `characters` (fields of `Reading`), `synthetic_model` and `verdict`. A
+        refused one has `reason` instead, and None for the page.
     """
     tree: dict[str, Any] = {"input": item.name, "model": predictor.name}
     try:
         page = _cut(item)
-        readings = read_characters(page, predictor)
+        readings = read_characters(page, predictor, synthetic=item.synthetic)
     except DataError as error:
         return tree | {"status": "refused", "reason": str(error)}, None
     strange = all(one.decision == NOT_ASSESSED for one in readings)
@@ -116,19 +116,21 @@ def read_item(item: Item, predictor: Predictor) -> tuple[dict[str, Any], Page | 
         "status": NOT_ASSESSED if strange else "assessed",
         "text": as_text(readings),
         "angle_degrees": page.angle_degrees,
-        "notes": _notes(page, readings),
+        "notes": [*_undecided(predictor, item.synthetic), *_notes(page, readings)],
         "characters": [asdict(one) for one in readings],
         "synthetic_model": predictor.record.synthetic,
+        "verdict": predictor.verdict,
     }
     return tree, page
 
 
-def read_characters(page: Page, predictor: Predictor) -> list[Reading]:
+def read_characters(page: Page, predictor: Predictor, *, synthetic: bool = False) -> list[Reading]:
     """Judges every character of a page.
 
     Args:
         page: The page that was cut.
-        predictor: The opened run that judges.
+        predictor: The opened run that judges. One that was trained on synthetic images decides on no other page.
+        synthetic: Whether the page is known to be synthetic.
 
     Returns:
         A reading for each character, in reading order.
@@ -143,7 +145,8 @@ def read_characters(page: Page, predictor: Predictor) -> list[Reading]:
         for character in word.characters
     ]
     answers = predictor.each([character.pixels for *_, character in places])
-    highest = predictor.record.ood["threshold"]
+    # above no score of an image: a model of fonts decides on nothing that a hand may have written
+    highest = -1.0 if _undecided(predictor, synthetic) else predictor.record.ood["threshold"]
     return [
         Reading(
             number,
@@ -174,6 +177,11 @@ def as_text(readings: Sequence[Reading]) -> str:
         words = lines.setdefault(one.line, {})
         words[one.word] = words.get(one.word, "") + (one.symbol if one.decision == "accepted" else UNREAD)
     return "\n".join(" ".join(words.values()) for words in lines.values())
+
+
+def _undecided(predictor: Predictor, synthetic: bool) -> list[str]:
+    """Why no character of a page is decided on, in one sentence; none where they are."""
+    return [f"the page {NOT_SYNTHETIC}"] if predictor.record.synthetic and not synthetic else []
 
 
 def _has_sign(character: Character, label: str) -> bool:

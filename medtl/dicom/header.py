@@ -74,6 +74,8 @@ class DicomHeader:
         sop_class: SOP Class UID, the kind of the object.
         modality: Modality, upper case, such as "MR".
         burned_in: Whether Burned In Annotation is YES: text stands in the pixels.
+        synthetic: Whether Synthetic Data (0008,001C) is YES: the content was made artificially, not acquired. Source:
+            PS3.3, C.12.1 (SOP Common).
         identifiers: Patient, study, series and instance number.
         equipment: Manufacturer and model of the scanner.
         examination: Body part, and descriptions in free text.
@@ -85,6 +87,7 @@ class DicomHeader:
     sop_class: str
     modality: str
     burned_in: bool
+    synthetic: bool
     identifiers: Identifiers
     equipment: Equipment
     examination: Examination
@@ -108,6 +111,7 @@ def parse_header(dataset: Any) -> DicomHeader:
         sop_class=sop_class_of(dataset),
         modality=text_of(dataset, "Modality").upper(),
         burned_in=text_of(dataset, "BurnedInAnnotation").upper() == "YES",
+        synthetic=text_of(dataset, "SyntheticData").upper() == "YES",
         identifiers=_identifiers(dataset),
         equipment=Equipment(text_of(dataset, "Manufacturer"), text_of(dataset, "ManufacturerModelName")),
         examination=_examination(dataset),

@@ -43,8 +43,8 @@ from shared.registry import unknown_name
 from shared.seeding import generator
 
 COLUMNS = ("path", "mask", "patient", "scanner", "date", "slice", "label", "tumour_pixels", "kind")
-VERSION = 2
-"""Version of the pictures; to be counted up when the same seed gives others."""
+VERSION = 3
+"""Version of the files; to be counted up when the same seed gives other bytes."""
 MIN_TUMOUR_MM2 = 20.0
 """Smallest area of tumour that labels a slice; with less it is no_tumour: a spot of 5 mm is no finding."""
 FULL_SCALE = 1000.0

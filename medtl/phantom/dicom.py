@@ -68,6 +68,7 @@ def write_slice(path: Path, stored: NDArray[np.uint16], series: Series, number: 
     meta.ImplementationClassUID, meta.ImplementationVersionName = IMPLEMENTATION, "MEDTL_PHANTOM"
     tags = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
     tags.SOPClassUID, tags.SOPInstanceUID = MRImageStorage, meta.MediaStorageSOPInstanceUID
+    tags.SyntheticData = "YES"  # PS3.3 C.12.1: made artificially; a model of such images judges no others
     tags.InstanceNumber = number
     _describe_series(tags, series)
     _describe_acquisition(tags, series.scanner)

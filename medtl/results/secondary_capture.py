@@ -85,6 +85,8 @@ def _capture(identity: ResultIdentity, frame: SourceFrame, view: View, picture: 
         if view.sides is None:
             image.PatientOrientation = None
         image.BurnedInAnnotation = "YES"
+        if "SyntheticData" in frame.instance:
+            image.SyntheticData = frame.instance.SyntheticData
         image.ConversionType = "WSD"
         image.DerivationDescription = f"{WARNING}: answer of a program over an enlarged slice; not for measuring"
         image.SourceImageSequence = [_reference(frame)]

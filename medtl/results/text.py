@@ -36,14 +36,15 @@ def remarks(answer: Answer, record: ModelRecord) -> list[str]:
     Returns:
         Warning and disclaimers; where a finding was made, likeliest class, slices and operating point; the notes.
     """
-    lines = [WARNING, *TASK.disclaimers]
+    lines = [WARNING, *TASK.disclaimers, *([f"Model fit for: {answer.verdict}"] if answer.verdict else [])]
     if answer.decision is not None:
         lines += _details(answer, record)
     return lines + [f"Note: {note}" for note in answer.notes]
 
 
 def _probability(answer: Answer) -> str:
-    return f"tumour probability {answer.positive_probability:.3f}, suspected from {answer.threshold:.3f}"
+    rule = "" if answer.series_rule is None else f" ({answer.series_rule})"
+    return f"tumour probability {answer.positive_probability:.3f}{rule}, suspected from {answer.threshold:.3f}"
 
 
 def _details(answer: Answer, record: ModelRecord) -> list[str]:

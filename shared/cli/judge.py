@@ -52,8 +52,8 @@ def open_predictor(task: Task, model: Path | None) -> tuple[Predictor, list[str]
         model: Folder of a finished run; None: the newest run of the application under `RUNS`.
 
     Returns:
-        The predictor, and one or two lines to print: the folder of the run and, where the run rejects answers of low
-        probability, from which probability it accepts them.
+        The predictor, and lines to print: the folder of the run, what it is fit for and, where it rejects answers of
+        low probability, from which probability it accepts them.
 
     Raises:
         UsageError: There is no such run.
@@ -65,6 +65,7 @@ def open_predictor(task: Task, model: Path | None) -> tuple[Predictor, list[str]
     run = model or newest_run(RUNS, task.name)
     predictor = Predictor(run, task.name, task.preprocess)
     lines = [f"model: {run}" if model else f"model: {run} (the newest; another by --model)"]
+    lines.append(f"fit for: {predictor.verdict}")
     if predictor.record.rejection is not None:
         lines.append(f"accepted from a probability of {predictor.record.threshold:.4f}: {acceptance(predictor.record)}")
     return predictor, lines

@@ -222,7 +222,7 @@ def check_names(option: str, given: Sequence[str], allowed: Sequence[str]) -> No
 
 
 def show_summary(run: Path) -> None:
-    """Prints the main results of a finished run, and where its report is.
+    """Prints what a finished run is fit for, its main results, and where its report is.
 
     Args:
         run: The run folder, with `report.json`.
@@ -231,8 +231,9 @@ def show_summary(run: Path) -> None:
         RunError: `report.json` is missing or damaged.
     """
     from shared.io.atomic import read_json
+    from shared.runs.verdict import read_verdict
 
-    for line in read_json(run / "report.json")["summary"]:
+    for line in (*read_verdict(run).lines, *read_json(run / "report.json")["summary"]):
         typer.echo(line)
     typer.echo(f"report: {run / 'report.html'}")
 

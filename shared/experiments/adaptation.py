@@ -34,7 +34,7 @@ from shared.strategies import find_strategy, strategy_names, target_strategies
 from shared.task import Task
 from shared.training.selection import LABEL_FREE, LAST
 
-SOURCE_ONLY, UPPER_BOUND = "source only", "trained on target labels"
+SOURCE_ONLY, CHOSEN, UPPER_BOUND = "source only", "label-free", "trained on target labels"
 SELECTED = "kept"
 """Name of the folder that the selected run is copied to."""
 
@@ -249,7 +249,7 @@ def summarise(task: Task, config: Config, plan: Plan, trials: Trials, choice: Ch
     oracle_rule = "log_likelihood" if task.positive_name is not None else "balanced_accuracy"
     columns = {
         SOURCE_ONLY: (source, source.kept),
-        "label-free": (kept, kept.kept),
+        CHOSEN: (kept, kept.kept),
         "chosen setting, kept or not": (chosen, chosen.kept),
     }
     runs = (source, *trials.adapted)

@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from shared.adaptation.criteria import Run
 from shared.evaluation.measure import Table, measures_in
 from shared.evaluation.text import disclaimers, measure_text
-from shared.experiments.adaptation import UPPER_BOUND
+from shared.evaluation.verdict import finding
+from shared.experiments.adaptation import CHOSEN, SELECTED, UPPER_BOUND
 from shared.io.atomic import write_json, write_text
 from shared.reporting.figures.canvas import ACCENT, INK, MUTED, address, new_figure
 from shared.reporting.html import template
 from shared.runs.record import read_model_record
+from shared.runs.verdict import read_verdict
 from shared.seeding import generator
 from shared.task import Task
 
@@ -39,24 +41,35 @@ def write_adaptation(task: Task, tree: dict[str, Any], folder: Path) -> list[str
         folder: Folder of the adaptation, with its runs.
 
     Returns:
-        The lines to print, as `adaptation_lines` gives them.
+        The lines to print: what the kept run is fit for, then those of `adaptation_lines`.
     """
     before, after = (
         Run.read(name, folder / tree["runs"][name]) for name in (tree["settings"][0]["name"], tree["chosen"])
     )
     tree["proxy_a_distance"] = {run.name: _distance_of(run) for run in (before, after)}
     write_json(folder / "adapt.json", tree)
-    context = _context(task, tree, folder.name, (before, after))
+    context = _context(task, tree, folder, (before, after))
     write_text(folder / "adapt.html", template("adapt.html").render(context))
-    return adaptation_lines(tree)
+    return [*_verdict(tree, folder), *adaptation_lines(tree)]
 
 
-def _context(task: Task, tree: Mapping[str, Any], name: str, runs: tuple[Run, Run]) -> dict[str, Any]:
+def _verdict(tree: Mapping[str, Any], folder: Path) -> list[str]:
+    """What the run that was kept is fit for: on the target, where labels tell, and what is certified of it."""
+    target = tree["target"]
+    block = tree["columns"][CHOSEN]["domains"].get(target)
+    there = f"the target has no labels: what {SELECTED} is worth on {target} is not known"
+    if block is not None:
+        there = f"{SELECTED} on {target}: {finding(block).text}"
+    return [f"verdict: {there}", read_verdict(folder / SELECTED).certificate]
+
+
+def _context(task: Task, tree: Mapping[str, Any], folder: Path, runs: tuple[Run, Run]) -> dict[str, Any]:
     """Everything that the page shows."""
     record, columns = read_model_record(runs[0].path), tree["columns"]
     return {
-        "name": name,
+        "name": folder.name,
         "title": task.title,
+        "verdict": _verdict(tree, folder),
         "disclaimers": disclaimers(task, record.synthetic),
         "statement": tree["statement"],
         "certificate": tree["certificate"],

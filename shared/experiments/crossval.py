@@ -16,12 +16,14 @@ from shared.evaluation.cases import Cases, group_cases, image_cases, pool
 from shared.evaluation.measure import MEASURES, Measure, Table, Tasks, measures_in
 from shared.evaluation.statistics.repeats import mean_of_repeats
 from shared.evaluation.text import disclaimers
+from shared.evaluation.verdict import Verdict
 from shared.io.atomic import read_json
 from shared.pipeline.preflight import preflight
 from shared.pipeline.train import run_experiment
 from shared.progress import Progress
 from shared.runs.predictions import read_predictions
 from shared.runs.record import read_model_record
+from shared.runs.verdict import read_verdict
 from shared.task import Task
 
 ABSTENTION_COUNTS = ("inputs", "not_assessed", "not_assessed_positive")
@@ -48,14 +50,15 @@ def cross_validate(
         ConfigError: The configuration chooses its own test.
 
     Returns:
-        `disclaimers` (sentences), `folds`, `repeats` (the pooled measures of each, with their 95% intervals), `mean`
-        (over repeats, with `spread`, their standard deviation, and the means of the bounds: repeats narrow no
-        interval), `abstention` (number of inputs over all folds and repeats, and of those that would not be assessed),
-        `runs` (names).
+        `verdict` (a sentence on all runs), `disclaimers` (sentences), `folds`, `repeats` (the pooled measures of each,
+        with their 95% intervals), `mean` (over repeats, with `spread`, their standard deviation, and the means of the
+        bounds: repeats narrow no interval), `abstention` (number of inputs over all folds and repeats, and of those
+        that would not be assessed), `runs` (names).
     """
     require_no_chosen_test(config, "crossval makes its own folds")
     experiment = preflight(task, config)
     rows, names, warnings, abstained = [], [], list[str](), Counter[str]()
+    verdicts: list[Verdict] = []
     for repeat in range(repeats):
         tests = []
         for fold in range(folds):
@@ -69,9 +72,11 @@ def cross_validate(
             abstention = read_json(folder / "report.json")["test"]["abstention"]
             abstained.update({name: abstention[name] for name in ABSTENTION_COUNTS if abstention[name] is not None})
             names.append(folder.name)
+            verdicts.append(read_verdict(folder))
             progress("folds", repeat * folds + fold + 1, repeats * folds, "")
         rows.append(pooled_measures(tests))
     return {
+        "verdict": verdict_on_runs(verdicts),
         "disclaimers": warnings,
         "folds": folds,
         "repeats": rows,
@@ -79,6 +84,17 @@ def cross_validate(
         "abstention": dict(abstained),
         "runs": names,
     }
+
+
+def verdict_on_runs(found: Sequence[Verdict]) -> str:
+    """Says of several runs in one line what their tests show, the worst first.
+
+    Args:
+        found: The verdict on each run, at least one.
+    """
+    counts = Counter((one.fitness.severity, one.fitness.headline) for one in found)
+    said = (f"{headline} {count}" for (_, headline), count in sorted(counts.items(), key=lambda pair: -pair[0][0]))
+    return f"verdict on {len(found)} runs, each on its own test: {', '.join(said)}"
 
 
 def require_no_chosen_test(config: Config, why: str) -> None:
@@ -96,13 +112,13 @@ def require_no_chosen_test(config: Config, why: str) -> None:
 
 
 def cross_validation_lines(tree: Mapping[str, Any]) -> list[str]:
-    """Writes a cross-validation as lines of text: a heading, one for each measure, and one on inputs not assessed.
+    """Writes a cross-validation as lines of text: verdict, heading, one for each measure, one on inputs not assessed.
 
     Args:
         tree: Result of `cross_validate`.
     """
     count = len(tree["repeats"])
-    lines = [f"{count} x {tree['folds']} folds, groups and duplicates kept together"]
+    lines = [tree["verdict"], f"{count} x {tree['folds']} folds, groups and duplicates kept together"]
     for name, block in tree["mean"].items():
         interval = "no interval" if block["low"] is None else f"[{block['low']:.3f}, {block['high']:.3f}]"
         lines.append(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,9 @@ from shared.data.loading import load_dataset
 from shared.errors import DataError
 from shared.evaluation.measure import MEASURES, Table, measures_in
 from shared.evaluation.ranking import sensitivity_at_specificity
+from shared.evaluation.statistics.repeats import mean_of_repeats
 from shared.evaluation.text import disclaimers
+from shared.evaluation.worst_and_best import worst_and_best
 from shared.experiments.crossval import require_no_chosen_test
 from shared.io.atomic import read_json
 from shared.pipeline.preflight import preflight
@@ -21,6 +23,7 @@ from shared.pipeline.train import run_experiment
 from shared.progress import Progress
 from shared.runs.predictions import read_predictions
 from shared.runs.record import read_model_record
+from shared.runs.verdict import read_verdict
 from shared.samples import Dataset
 from shared.task import Task
 
@@ -46,8 +49,8 @@ def leave_domains_out(task: Task, config: Config, *, seeds: int, root: Path, pro
         DataError: The data hold one domain only, or a class that only one domain has.
 
     Returns:
-        `disclaimers` (sentences) and `domains`: for each, a row for each seed. A row has `seed`, `run`, `n` and the
-        measures of the run's test with their 95% intervals; a measure that is not defined on the domain (an AUC
+        `disclaimers` (sentences) and `domains`: for each, a row for each seed. A row has `seed`, `run`, `verdict`, `n`
+        and the measures of the run's test with their 95% intervals; a measure that is not defined on the domain (an AUC
         without healthy images) has a `reason`.
     """
     require_no_chosen_test(config, "--leave-out domain chooses each domain in turn")
@@ -65,14 +68,15 @@ def leave_domains_out(task: Task, config: Config, *, seeds: int, root: Path, pro
             data = config.data.model_copy(update={"split": split})
             held_out = experiment.varied(seed=seed, data=data)
             folder = run_experiment(held_out, root=root / "left_out", progress=lambda *_: None)
-            found.setdefault(domain, []).append({"seed": seed, "run": folder.name} | _measures(folder))
+            row = {"seed": seed, "run": folder.name, "verdict": read_verdict(folder).fitness.headline}
+            found.setdefault(domain, []).append(row | _measures(folder))
             done += 1
             progress("domains left out", done, len(domains) * seeds, domain)
     return {"disclaimers": disclaimers(task, dataset.synthetic), "domains": found}
 
 
 def leave_out_lines(tree: Mapping[str, Any]) -> list[str]:
-    """Writes the results as lines of text: one for each domain and seed, then the mean AUC over domains.
+    """Writes the results as lines of text: one for each domain and seed, the mean AUC, the worst beside the best.
 
     Args:
         tree: Result of `leave_domains_out`. Domains without an AUC do not count; without any, there is no mean.
@@ -80,13 +84,23 @@ def leave_out_lines(tree: Mapping[str, Any]) -> list[str]:
     lines = []
     for domain, rows in tree["domains"].items():
         for row in rows:
-            cells = [f"{_name(key)} {_cell(row[key])}" for key in row if key not in ("seed", "run", "n")]
-            lines.append(f"{domain} left out, seed {row['seed']}, n {row['n']}: {', '.join(cells)}")
+            cells = [f"{_name(key)} {_cell(row[key])}" for key in row if isinstance(row[key], Mapping)]
+            lines.append(f"{row['verdict']}: {domain} left out, seed {row['seed']}, n {row['n']}, {', '.join(cells)}")
     aucs = [[row["auc"]["value"] for row in rows] for rows in tree["domains"].values() if "auc" in rows[0]]
     defined = [np.mean(values) for values in aucs if None not in values]
     if defined:
         lines.append(f"AUC, mean over the {len(defined)} domains that define one: {np.mean(defined):.3f}")
-    return lines
+    return [*lines, _extremes(tree["domains"])]
+
+
+def _extremes(domains: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
+    """The worst domain beside the best, means over seeds, with what the runs' own thresholds reach there."""
+    means = {name: mean_of_repeats([_defined(row) for row in rows]) for name, rows in domains.items()}
+    return f"of {len(means)} left out, {worst_and_best(means)}"
+
+
+def _defined(row: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    return {key: one for key, one in row.items() if isinstance(one, Mapping) and one["value"] is not None}
 
 
 def _require_classes_elsewhere(dataset: Dataset) -> None:

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
+from PIL.PngImagePlugin import PngInfo
 
 from shared.errors import DataError
 from shared.io.kinds import identify
@@ -30,6 +31,11 @@ ORIENTATION = 0x0112
 """The EXIF tag that says how the camera was held. Source: TIFF 6.0, section 8, Orientation."""
 TRANSPOSED_ORIENTATIONS = (5, 6, 7, 8)
 """Values of `ORIENTATION` that mean a quarter turn."""
+XMP_KEYS = ("XML:com.adobe.xmp", "xmp")
+"""Where Pillow keeps the XMP of a PNG, and of the other formats."""
+SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+SYNTHETIC_TYPES = ("algorithmicMedia", "trainedAlgorithmicMedia")
+"""IPTC digital source types of pictures that a program made whole. Source: IPTC NewsCodes, digitalsourcetype."""
 BAND = 256
 """Rows that are converted at once."""
 WHITE, WHITE_16 = 255, 65535
@@ -83,6 +89,38 @@ def read_picture(data: bytes, ground: Ground) -> Pixels:
         raise
     except Exception as error:  # a codec fed with hostile bytes may raise anything
         raise DataError(f"the picture is damaged ({type(error).__name__})") from None
+
+
+def is_synthetic_picture(data: bytes) -> bool:
+    """Tells whether a picture file says that a program made it: by the IPTC Digital Source Type in its XMP.
+
+    Args:
+        data: The bytes of a file that `read_picture` decodes.
+
+    Returns:
+        Whether the type is one of `SYNTHETIC_TYPES`; False where the file says nothing of its origin or is damaged.
+
+    Source: IPTC Photo Metadata Standard, Digital Source Type; PNG, chunk iTXt "XML:com.adobe.xmp".
+    """
+    try:
+        with suppressed_native_stderr(), _open(data) as image:
+            packets = [str(image.info[key]) for key in XMP_KEYS if key in image.info]
+    except Exception:  # a codec fed with hostile bytes may raise anything
+        return False
+    stated = [f"{SOURCE_TYPE}{name}{end}" for name in SYNTHETIC_TYPES for end in "\"'<"]
+    return any(one in packet for one in stated for packet in packets)
+
+
+def synthetic_png_info() -> PngInfo:
+    """Makes the text of a PNG that says that a program made it, for Pillow's `save(pnginfo=...)`."""
+    info = PngInfo()
+    info.add_itxt(
+        XMP_KEYS[0],
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        '<rdf:Description xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" '
+        f'Iptc4xmpExt:DigitalSourceType="{SOURCE_TYPE}{SYNTHETIC_TYPES[0]}"/></rdf:RDF></x:xmpmeta>',
+    )
+    return info
 
 
 def _open(data: bytes) -> PillowImage.Image:

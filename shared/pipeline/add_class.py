@@ -25,6 +25,7 @@ from shared.models.restore import load_trained
 from shared.reporting.html import template
 from shared.runs.folder import finish, locked, read_training_digests, write_training_digests
 from shared.runs.record import ModelRecord
+from shared.runs.verdict import verdict_of
 from shared.samples import image_digest
 from shared.task import Task
 
@@ -152,13 +153,20 @@ def _write_report(task: Task, record: ModelRecord, out: Path, summary: Sequence[
         UNTESTED,
         f"Everything but the new class comes from the run {origin}; that run's report describes its data and its test.",
     ]
-    write_json(out / "report.json", {"summary": [*warnings, *summary], "notes": notes})
+    fit_for = verdict_of(record, {}).lines
+    write_json(out / "report.json", {"verdict": [*fit_for], "summary": [*warnings, *summary], "notes": notes})
     classes = [task.display_name(label) for label in record.classes]
     page = template("added_class.html").render(
-        name=out.name, title=task.title, disclaimers=warnings, summary=summary, notes=notes, classes=classes
+        name=out.name,
+        title=task.title,
+        verdict=fit_for,
+        disclaimers=warnings,
+        summary=summary,
+        notes=notes,
+        classes=classes,
     )
     write_text(out / "report.html", page)
-    lines = [f"# {out.name}", task.title, *warnings, *summary, *notes, f"Classes: {', '.join(classes)}."]
+    lines = [f"# {out.name}", task.title, *fit_for, *warnings, *summary, *notes, f"Classes: {', '.join(classes)}."]
     write_text(out / "model_card.md", "\n\n".join(lines) + "\n")
 
 

@@ -58,7 +58,10 @@ class Answer:
         slices: One answer for each slice, in the order of the series.
         acquisition: How the input was acquired, as in `shared.samples.Sample.acquisition`; empty when refused.
         notes: Sentences to read with the answer.
-        synthetic_model: Whether the model was trained on synthetic images only.
+        synthetic_model: Whether the model was trained on synthetic images.
+        verdict: What the model is fit for, in one line (`shared.evaluation.verdict.Verdict.short`).
+        series_rule: How the probabilities of the slices became that of the series, in words; None for a single image
+            and where the task has no positive event.
     """
 
     input: str
@@ -79,6 +82,8 @@ class Answer:
     acquisition: dict[str, str | float] = field(default_factory=dict)
     notes: tuple[str, ...] = field(default=())
     synthetic_model: bool = False
+    verdict: str = ""
+    series_rule: str | None = None
 
     def likeliest(self) -> list[tuple[str, float]]:
         """Lists the likeliest classes, at most `LIKELIEST` (5), with their probabilities, the highest first.

@@ -18,6 +18,7 @@ from shared.evaluation.abstention import abstention, abstention_text
 from shared.evaluation.cases import UsageContext
 from shared.evaluation.evaluate import evaluate
 from shared.evaluation.text import disclaimers, measure_rows, summary_lines
+from shared.evaluation.verdict import verdict
 from shared.prediction.predictor import Predictor
 from shared.progress import Progress
 from shared.runs.record import ModelRecord
@@ -47,9 +48,10 @@ def assess_data(
         meanings: What folders and labels of the data mean that the application does not know.
 
     Returns:
-        `summary` and `notes` (lists of sentences), `coverage` (numbers of images: `assessed`, `refused`,
-        `refused_positive`, `seen_in_training`, `group_seen_in_training`), and `test` as
-        `shared.evaluation.evaluate.evaluate` gives it, with its `abstention`.
+        `verdict`, `summary` and `notes` (lists of sentences), `data_hash` (None where the data are those of the run),
+        `synthetic` (whether the data are), `coverage` (numbers of images: `assessed`, `refused`, `refused_positive`,
+        `seen_in_training`, `group_seen_in_training`), and `test` as `shared.evaluation.evaluate.evaluate` gives it,
+        with its `abstention`.
 
     Raises:
         UsageError: The run is unfinished or of another application.
@@ -75,7 +77,11 @@ def assess_data(
         f"{abstention_text(result['abstention'], task.positive_name)}.",
     ]
     summary = summary_lines(measure_rows({"test": result}), measure_rows({"test": result.get("by_group", {})}))
+    found_here = verdict(record, result)
     return {
+        "verdict": list(found_here.lines[:-1]),
+        "synthetic": dataset.synthetic,
+        "data_hash": None if dataset.fingerprint == record.data_hash else dataset.fingerprint,
         "summary": [*disclaimers(task, record.synthetic), *summary],
         "notes": notes,
         "coverage": {

@@ -19,6 +19,7 @@ from shared.runs.acquisition import differences, not_covered
 from shared.runs.certificate import models_among, restated
 from shared.runs.folder import check_finished, read_training_digests
 from shared.runs.record import read_model_record
+from shared.runs.verdict import read_verdict
 from shared.samples import NOT_STATED, UNKNOWN_DOMAIN, image_digest
 from shared.task import Image, Item, Preprocessing
 
@@ -27,7 +28,11 @@ BATCH, OOD_BATCH = 16, 512
 takes less time than many small ones, between which ONNX Runtime's threads hold the cores."""
 LENGTH_FACTOR = 2
 """Factor by which a series may be shorter or longer than those of validation for their certificate to hold."""
-SYNTHETIC_NOTE = "this model was trained on synthetic images only; its answer on a real one means nothing"
+SYNTHETIC_NOTE = "this model was trained on synthetic images; its answer on a real one means nothing"
+NOT_SYNTHETIC = (
+    "is not known to be synthetic, and the model was trained on synthetic images: its score means nothing for it"
+)
+"""Why a model of synthetic images does not assess an image: nothing in the file says that a program made it."""
 
 Preprocess = Callable[[NDArray[np.float32], Preprocessing], Image]
 
@@ -57,6 +62,7 @@ class Predictor:
         self.record = restated(read_model_record(run), chosen_among)
         if self.record.task != task:
             raise UsageError(f"{run} is a run of {self.record.task}; `{task}` cannot use it")
+        self.verdict = read_verdict(run, self.record).short
         self.seen, self.reference = read_training_digests(run), Reference.read(run)
         self.preprocess = preprocess
         options = onnxruntime.SessionOptions()
@@ -130,7 +136,7 @@ class Predictor:
         Returns:
             The answer, with status "assessed"; "refused", with the reason, where the input cannot be judged (no image,
             an image that cannot be preprocessed, no finite probability); or "not assessed" where it is unlike the
-            training images.
+            training images, or where these were synthetic and it is not known to be.
         """
         if item.refusal is not None:
             return self._refused(item, item.refusal)
@@ -143,26 +149,45 @@ class Predictor:
             return self._refused(item, str(error))
         if not (np.isfinite(rows).all() and np.isfinite(ood).all()):
             return self._refused(item, "the network gave no finite probability")
-        if of_series(ood) > self.record.ood["threshold"]:
-            return self._not_assessed(item, of_series(ood))
+        if (reason := self._why_not(item, of_series(ood))) is not None:
+            return self._not_assessed(item, reason, of_series(ood))
         return replace(self._assessed(item, rows, ood, self._seen_note(images)), auxiliary=self.auxiliary(images))
 
     def _refused(self, item: Item, reason: str) -> Answer:
-        return Answer(item.name, self.name, "refused", reason, notes=item.notes, synthetic_model=self.record.synthetic)
+        return Answer(
+            item.name,
+            self.name,
+            "refused",
+            reason,
+            notes=item.notes,
+            synthetic_model=self.record.synthetic,
+            verdict=self.verdict,
+        )
 
-    def _not_assessed(self, item: Item, score: float) -> Answer:
+    def _why_not(self, item: Item, score: float) -> str | None:
+        """Why an input is not assessed; None where it is."""
+        if self.record.synthetic and not item.synthetic:
+            return NOT_SYNTHETIC
         threshold = self.record.ood["threshold"]
+        if score > threshold:
+            return (
+                f"is unlike the images that the model was trained on (out-of-distribution score {score:.3f}, allowed "
+                f"up to {threshold:.3f}): an answer would have no meaning"
+            )
+        return None
+
+    def _not_assessed(self, item: Item, reason: str, score: float) -> Answer:
         return Answer(
             item.name,
             self.name,
             "not assessed",
-            f"is unlike the images that the model was trained on (out-of-distribution score {score:.3f}, allowed up to "
-            f"{threshold:.3f}): an answer would have no meaning",
+            reason,
             ood_score=score,
-            ood_threshold=threshold,
+            ood_threshold=self.record.ood["threshold"],
             acquisition=dict(item.acquisition),
             notes=(*item.notes, *self._unseen(item)),
             synthetic_model=self.record.synthetic,
+            verdict=self.verdict,
         )
 
     def _assessed(self, item: Item, rows: Values, ood: Values, notes: tuple[str, ...]) -> Answer:
@@ -176,12 +201,14 @@ class Predictor:
         strange = int((ood > threshold).sum())
         if strange:
             notes = (*notes, f"{strange} of {len(ood)} slices (~) are unlike the images that the model was trained on")
+        decision = self._decision(float(whole.max()) if positive is None else positive)
+        slices = self._slices(rows, ood)
         return Answer(
             item.name,
             self.name,
             "assessed",
             label=self._label(whole),
-            decision=self._decision(float(whole.max()) if positive is None else positive),
+            decision=decision,
             probabilities=self._by_class(whole),
             positive_probability=positive,
             threshold=self.record.threshold,
@@ -189,11 +216,23 @@ class Predictor:
             chosen_among=None if certified is None else models_among(self.record),
             ood_score=of_series(ood),
             ood_threshold=threshold,
-            slices=self._slices(rows, ood),
+            slices=slices,
             acquisition=dict(item.acquisition),
-            notes=(*item.notes, *self._unseen(item), *synthetic, *notes, *doubts),
+            notes=(*self._against(decision, slices), *item.notes, *self._unseen(item), *synthetic, *notes, *doubts),
             synthetic_model=self.record.synthetic,
+            verdict=self.verdict,
+            series_rule=self.record.aggregation.rule if len(slices) > 1 and positive is not None else None,
         )
+
+    def _against(self, decision: str, slices: Sequence[SliceAnswer]) -> list[str]:
+        """A note where slices of a negative series are positive on their own: a small finding shows on few of them."""
+        alone = [str(one.number) for one in slices if one.decision == "positive"]
+        if decision != "negative" or not alone:
+            return []
+        return [
+            f"POSITIVE SLICE IN A NEGATIVE SERIES: alone, {len(alone)} of {len(slices)} slices would be positive "
+            f"(number {', '.join(alone)}); the series is negative by its rule ({self.record.aggregation.rule})"
+        ]
 
     def _slices(self, rows: Values, ood: Values) -> tuple[SliceAnswer, ...]:
         return tuple(

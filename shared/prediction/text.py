@@ -37,12 +37,13 @@ def answer_text(answer: Answer, task: Task) -> str:
         lines = [f"{name}: {doubt}{likeliest}", f"  likeliest: {top}"]
     else:
         value, certified = answer.positive_probability, answer.certified_sensitivity
+        by_rule = "" if answer.series_rule is None else f" ({answer.series_rule})"
         known = "none" if certified is None else f"{certified:.2f}"
         if (answer.chosen_among or 1) > 1:
             known += f", allowing for a choice among {answer.chosen_among} models"
         lines = [
             f"{name}: {answer.decision}, likeliest class {likeliest}",
-            f"  {task.positive_name} probability {value:.3f}, positive from {answer.threshold:.3f}; "
+            f"  {task.positive_name} probability {value:.3f}{by_rule}, positive from {answer.threshold:.3f}; "
             f"sensitivity certified at this threshold: {known}",
         ]
     if len(answer.slices) > 1:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from shared.data.split import Split
 from shared.evaluation.cases import Cases, UsageContext, image_cases
+from shared.evaluation.verdict import Labels
 from shared.models.network import Network
 from shared.runs.record import ModelRecord
 
@@ -55,3 +56,18 @@ class Finished:
         """Makes a case of each test image, with the calibrated probabilities, decided as the run decides."""
         test = self.splits["test"]
         return image_cases(self.probabilities["test"], test.labels, self.record, test.grouping.units, self.usage)
+
+    def fewest_labels(self, display_name: Callable[[str], str]) -> Labels:
+        """Finds the class with the fewest independent units in training, and among such the fewest images.
+
+        Args:
+            display_name: Gives the name of a class for people.
+        """
+        train, classes = self.splits["train"], self.record.classes
+        units = np.asarray(train.grouping.units)
+        counts = [
+            (len(set(units[train.labels == label].tolist())), int((train.labels == label).sum()), name)
+            for label, name in enumerate(classes)
+        ]
+        fewest, images, name = min(counts)
+        return Labels(display_name(name), images, fewest)

@@ -47,7 +47,9 @@ def model_card(record: ModelRecord, context: Mapping[str, Any]) -> str:
     Returns:
         The card as Markdown text; fields that the run does not record say "Unknown".
     """
-    evaluation = _evaluation(record, context["rows"], context["by_group"], context["false_negatives"])
+    evaluation = [*_evaluation(record, context["rows"], context["by_group"], context["false_negatives"])]
+    if (extremes := context["domain_extremes"]) is not None:
+        evaluation.append(f"- Domains of the test, at the run's own threshold: {extremes}.")
     sections = {
         "Study and people": _unknown("Study and people"),
         "Intended use": _use(record, context["disclaimers"]),
@@ -56,7 +58,8 @@ def model_card(record: ModelRecord, context: Mapping[str, Any]) -> str:
         "Training": ["The whole configuration:", "", "```yaml", context["config"].rstrip(), "```"],
         "Evaluation": [*evaluation, "", *_unknown("Evaluation")],
     }
-    lines = [f"# {context['name']}", "", context["title"]]
+    lines = [f"# {context['name']}", "", context["title"], "", "## Verdict", ""]
+    lines += [f"- {line[0].upper()}{line[1:]}." for line in context["verdict"]]
     for heading, content in sections.items():
         lines += ["", f"## {heading}", "", *content]
     return "\n".join([*lines, ""])
@@ -74,6 +77,7 @@ def _use(record: ModelRecord, disclaimers: Sequence[str]) -> Iterator[str]:
     if any(record.positive):
         names = [name for name, positive in zip(record.classes, record.positive, strict=True) if positive]
         yield f"- Must not be missed: {', '.join(names)}; positive from a probability of {record.threshold:.4f}."
+        yield f"- A series is judged by one rule: {record.aggregation.rule}."
     if record.rejection is not None:
         yield f"- Rejected: answers whose likeliest class has a probability below {record.threshold:.4f}."
 

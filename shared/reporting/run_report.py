@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from shared.evaluation.text import (
     published_line,
     summary_lines,
 )
+from shared.evaluation.verdict import NO_OUTSIDE
+from shared.evaluation.worst_and_best import worst_and_best
 from shared.explanation.attribution import DEFAULT_METHOD
 from shared.io.atomic import write_json, write_text
 from shared.progress import Progress
@@ -41,6 +44,7 @@ from shared.reporting.run_figures import curve_figures, miss_figure
 from shared.runs.acquisition import describe_seen
 from shared.runs.certificate import certificate_text
 from shared.runs.record import ModelRecord
+from shared.runs.verdict import verdict_of
 from shared.task import Task
 
 
@@ -69,13 +73,15 @@ def report_tree(task: Task, done: Finished, progress: Progress) -> dict[str, Any
         progress: Called with (what, done, total, note).
 
     Returns:
-        `summary` and `notes` (lists of sentences), `operating_point` (None without a positive class), `validation` and
-        `test` (see `shared.evaluation.evaluate.evaluate`); without a positive class `rejection`, `risk_coverage`,
+        `verdict`, `summary` and `notes` (lists of sentences), `fewest_labels` (the class with the fewest training
+        images, as `shared.evaluation.verdict.Labels`), `operating_point` (None without a positive class), `validation`
+        and `test` (see `shared.evaluation.evaluate.evaluate`); without a positive class `rejection`, `risk_coverage`,
         `classes` and `confused_pairs`; where test images have masks, `attributions`.
     """
     tree: dict[str, Any] = {
         "summary": _summary(task, done),
         "notes": list(done.notes),
+        "fewest_labels": asdict(done.fewest_labels(task.display_name)),
         "operating_point": done.record.operating_point,
         **done.results,
     }
@@ -90,7 +96,7 @@ def report_tree(task: Task, done: Finished, progress: Progress) -> dict[str, Any
         }
     if (agreement := mask_agreement(task, done, progress)) is not None:
         tree["attributions"] = agreement
-    return tree
+    return {"verdict": _verdict(done.record, tree), **tree}
 
 
 def report_context(task: Task, name: str, done: Finished, tree: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,6 +114,7 @@ def report_context(task: Task, name: str, done: Finished, tree: Mapping[str, Any
     return {
         "name": name,
         "title": task.title,
+        "verdict": tree["verdict"],
         "disclaimers": disclaimers(task, done.record.synthetic),
         "notes": tree["notes"],
         "config": done.config,
@@ -119,6 +126,12 @@ def report_context(task: Task, name: str, done: Finished, tree: Mapping[str, Any
         "attributions": tree.get("attributions"),
         "measure_text": measure_text,
     }
+
+
+def _verdict(record: ModelRecord, tree: Mapping[str, Any]) -> list[str]:
+    """The lines of the verdict; a report is not written again when the run is tested on other data."""
+    fitness, certificate, outside = verdict_of(record, tree).lines
+    return [fitness, certificate, f"{outside} when this was written" if outside == NO_OUTSIDE else outside]
 
 
 def _summary(task: Task, done: Finished) -> list[str]:
@@ -148,7 +161,7 @@ def _result_tables(task: Task, done: Finished, tree: Mapping[str, Any]) -> dict[
         "legend": [measure for measure in measures_in(Table.REPORT) if measure.key in used],
         "point": tree["operating_point"],
         "rejection": tree.get("rejection"),
-        "aggregation": done.record.aggregation,
+        "series_rule": done.record.aggregation.rule,
         "false_negatives": test.get("false_negatives"),
         "abstention": _abstention(task, test["abstention"]),
         **_domain_table(test["domains"]),
@@ -203,7 +216,7 @@ def _abstention(task: Task, tree: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _domain_table(domains: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """A row for each domain; the row of a small one says only that it is small."""
+    """A row for each domain, the row of a small one saying only that it is small; and the worst beside the best."""
     shown = [one for one in measures_in(Table.DOMAINS) if any(one.key in block for block in domains.values())]
     rows = [
         {
@@ -213,7 +226,9 @@ def _domain_table(domains: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         }
         for name, block in domains.items()
     ]
-    return {"domains": rows, "domain_headings": [one.heading for one in shown]}
+    large = {name: block for name, block in domains.items() if block["n"] is not None}
+    extremes = worst_and_best(large) if len(large) > 1 else None
+    return {"domains": rows, "domain_headings": [one.heading for one in shown], "domain_extremes": extremes}
 
 
 def _auxiliary(name: str, results: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
@@ -242,7 +257,7 @@ def _facts(done: Finished) -> list[tuple[str, Any]]:
         ("acquisition of the training images", describe_seen(record.acquisition)),
         ("threshold", f"{record.threshold:.4f}"),
         certificate_text(record),
-        ("slices to series", f"{' + '.join(record.aggregation.pools)}, weights {record.aggregation.weights}"),
+        ("slices to series", record.aggregation.rule),
         (
             "out-of-distribution threshold",
             f"{record.ood['threshold']:.3f}, set on {record.ood['units']} independent inputs of validation",

@@ -12,7 +12,9 @@ from shared.errors import MedtlError
 from shared.evaluation.text import measure_rows
 from shared.io.atomic import read_json
 from shared.runs.folder import DONE, is_finished
+from shared.runs.outside_tests import read_outside_tests
 from shared.runs.record import ModelRecord, read_model_record
+from shared.runs.verdict import verdict_of
 
 REPORT = "report.html"
 MAX_RUNS = 500
@@ -28,6 +30,7 @@ class RunEntry:
         folder: The run's folder.
         finished: Time at which its training ended.
         record: The run's model record.
+        verdict: What the run is fit for, in up to three lines.
         summary: First sentences of its report.
     """
 
@@ -35,6 +38,7 @@ class RunEntry:
     folder: Path
     finished: datetime
     record: ModelRecord
+    verdict: tuple[str, ...]
     summary: tuple[str, ...]
 
     @property
@@ -60,11 +64,13 @@ def find_runs(root: Path, task: str, also: Path) -> dict[str, RunEntry]:
     for folder in folders.values():
         try:
             record, report = read_model_record(folder), read_json(folder / "report.json")
+            fit_for = verdict_of(record, report, read_outside_tests(folder)).lines
             ended = datetime.fromtimestamp((folder / DONE).stat().st_mtime, UTC)
         except (MedtlError, OSError):
             continue
         if record.task == task:
-            found.append(RunEntry(folder.name, folder, ended, record, tuple(map(str, report.get("summary", ())))))
+            said = tuple(map(str, report.get("summary", ())))
+            found.append(RunEntry(folder.name, folder, ended, record, fit_for, said))
     found.sort(key=lambda entry: entry.finished, reverse=True)
     return {entry.name: entry for entry in found[:MAX_RUNS]}
 
@@ -101,6 +107,7 @@ def _facts(entry: RunEntry) -> list[tuple[str, str]]:
     else:
         point = (record.operating_point or {}).get("statement", "none")
     return [
+        *zip(("verdict", "certificate", "outside test"), entry.verdict, strict=True),
         ("finished", f"{entry.finished:%Y-%m-%d %H:%M} UTC"),
         ("classes", ", ".join(record.classes) if len(record.classes) <= 8 else f"{len(record.classes)}"),
         ("backbone", str(record.backbone.get("name", "unknown"))),

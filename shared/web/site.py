@@ -15,6 +15,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, se
 
 from shared.processes.worker import WorkFailed
 from shared.runs.record import ModelRecord, read_model_record
+from shared.runs.verdict import read_verdict
 from shared.task import Task
 from shared.web.guard import Access
 from shared.web.uploads import Upload, UploadStore
@@ -35,6 +36,7 @@ class Site:
         links: Further pages of the application, each (address, title).
         extra_pools: Workers for other work; they end with the server.
         record: Record of the model that answers.
+        verdict: What that model is fit for, in up to three lines.
     """
 
     task: Task
@@ -46,6 +48,7 @@ class Site:
     links: tuple[tuple[str, str], ...] = ()
     extra_pools: tuple[WorkerPool, ...] = ()
     record: ModelRecord = field(init=False)
+    verdict: tuple[str, ...] = field(init=False)
     _templates: Environment = field(init=False)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -69,6 +72,7 @@ class Site:
             RunError: The folder is no finished run.
         """
         self.record = read_model_record(run)
+        self.verdict = read_verdict(run, self.record).lines
         self.run = run
 
     def close(self) -> None:
@@ -90,6 +94,7 @@ class Site:
             "task": self.task,
             "model": self.run.name,
             "record": self.record,
+            "fit_for": self.verdict,
             "csrf": self.access.csrf,
             "links": (("/", "New"), *self.links, ("/runs", "Runs"), ("/docs", "For programs")),
             "here": request.url.path,

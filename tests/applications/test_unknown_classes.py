@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -140,7 +141,8 @@ def test_what_cannot_be_meant_is_refused(heads: Path, tmp_path: Path, word: str,
 
 
 def test_evaluate_is_told_of_its_own_data(heads: Path, screening_run: Path, tmp_path: Path) -> None:
-    words = ("evaluate", screening_run, heads, "--out", tmp_path / "out")
+    run = shutil.copytree(screening_run, tmp_path / "kept")  # the run keeps what it was tested on
+    words = ("evaluate", run, heads, "--out", tmp_path / "out")
     assert is_wrong_usage(call(app, *words), "'non_tumor' (nearest: no_tumour)")
     told = call(app, *words[:3], "data.classes.non_tumor=no_tumour", *words[3:])
     assert told.exit_code == 0, told.output

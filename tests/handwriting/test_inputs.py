@@ -9,6 +9,7 @@ from PIL import Image
 
 from handwriting.inputs import read_inputs
 from shared.errors import UsageError
+from shared.io.pictures import synthetic_png_info
 
 
 def picture(path: Path, kind: str | None = None) -> Path:
@@ -120,3 +121,13 @@ def test_zip_of_windows_is_read_and_an_encrypted_one_is_one_line(tmp_path: Path)
     path.write_bytes(content)
     (item,) = read_inputs([path])
     assert "password" in (item.refusal or "")
+
+
+@pytest.mark.parametrize("synthetic", [True, False])
+def test_a_picture_says_whether_a_program_made_it(tmp_path: Path, synthetic: bool) -> None:
+    path = picture(tmp_path / "letter.png")
+    if synthetic:
+        with Image.open(path) as image:
+            image.save(path, pnginfo=synthetic_png_info())
+    (item,) = read_inputs([path])
+    assert item.synthetic is synthetic

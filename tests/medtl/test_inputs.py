@@ -551,3 +551,17 @@ def test_folder_of_masks_alone_says_that_they_are_masks(tmp_path: Path) -> None:
     item = only(tmp_path)
     assert "nothing that can be judged" in str(item.refusal)
     assert item.notes == ("2 files that are masks by their names or a table were left out.",)
+
+
+@pytest.mark.parametrize(
+    ("marks", "synthetic"), [(("YES", "YES"), True), (("YES", "NO"), False), ((None, None), False)]
+)
+def test_a_series_is_synthetic_where_every_file_says_so(
+    tmp_path: Path, marks: tuple[str | None, ...], synthetic: bool
+) -> None:
+    for number, mark in enumerate(marks, start=1):
+        tags = {} if mark is None else {"SyntheticData": mark}
+        write_slice(tmp_path / f"{number}.dcm", number, float(number), **tags)
+    (item,) = read_inputs([tmp_path])
+    assert item.refusal is None
+    assert item.synthetic is synthetic

@@ -61,7 +61,8 @@ def add(app: typer.Typer, task: "Task") -> None:
     ) -> None:
         """Evaluate a model on its test or on new data.
 
-        The threshold is that of the run. Images of DATA that the run was trained on are left out.
+        The threshold is that of the run. Images of DATA that the run was trained on are left out. The result is kept in
+        the run, whose verdict names it from then on.
         """
         with reported():
             stated = context(**extra)
@@ -76,8 +77,9 @@ def add(app: typer.Typer, task: "Task") -> None:
                 from shared.experiments.comparison.pairwise import compare_runs
 
                 tree["versus"] = compare_runs(run, versus)
-            for line in (*tree["summary"], *tree["notes"], *tree.get("versus", {}).get("summary", [])):
-                typer.echo(line)
+            for part in (tree, tree.get("versus", {})):
+                for line in (*part.get("verdict", ()), *part.get("summary", ()), *part.get("notes", ())):
+                    typer.echo(line)
             if out is not None:
                 from shared.io.atomic import write_json
 
@@ -119,13 +121,14 @@ def _check(data: Path | None, versus: Path | None, *, known_only: bool, stated: 
 
 
 def _own_test(run: Path) -> dict[str, Any]:
-    """What the run's report says of its test set."""
+    """What the run's report says of its test set, with the verdict of today."""
     from shared.io.atomic import read_json
     from shared.runs.folder import check_finished
+    from shared.runs.verdict import read_verdict
 
     check_finished(run)
     tree: dict[str, Any] = read_json(run / "report.json")
-    return tree
+    return tree | {"verdict": list(read_verdict(run).lines)}
 
 
 def _on_data(
@@ -138,7 +141,7 @@ def _on_data(
 
     check_finished(run)
     with progress_bars() as progress:
-        return assess_data(
+        tree = assess_data(
             task,
             run,
             data,
@@ -147,3 +150,28 @@ def _on_data(
             known_only=known_only,
             meanings=meanings,
         )
+    tree["notes"].append(_keep(run, data, tree))
+    return tree
+
+
+def _keep(run: Path, data: Path, tree: Mapping[str, Any]) -> str:
+    """Adds an evaluation on other data to the run; returns one sentence that says so, or why not."""
+    from datetime import UTC, datetime
+
+    from shared.runs.outside_tests import OUTSIDE_TESTS, add_outside_test, kept_of
+
+    if tree["data_hash"] is None:
+        return "These are the data of the run: this is no outside test, and the run keeps nothing of it."
+    counts = tree["coverage"]
+    entry = {
+        "data": data.name,
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "synthetic": tree["synthetic"],
+        "left_out": counts["seen_in_training"] + counts["group_seen_in_training"],
+        "test": kept_of(tree["test"]),
+    }
+    try:
+        add_outside_test(run, tree["data_hash"], entry)
+    except OSError as error:
+        return f"Not kept in the run, which cannot be written ({type(error).__name__}): its verdict will not name it."
+    return f"Kept in {run / OUTSIDE_TESTS}: the verdict on the run names this test from now on."

@@ -27,6 +27,13 @@ POOLS: Mapping[str, Callable[[Values], float]] = {
     "noisy_or": lambda slices: float(1.0 - np.prod(1.0 - slices)),
 }
 """Functions from the positive probabilities of the slices, float64 [slices], to one; a single slice keeps its own."""
+POOL_WORDS = {
+    "max": "highest slice",
+    "top3": f"mean of the top {TOP} slices",
+    "mean": "mean of all slices",
+    "noisy_or": "noisy-or of all slices",
+}
+"""Names of the pools for people."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,15 @@ class Aggregation:
     pools: tuple[str, ...] = ("top3",)
     weights: tuple[float, ...] = (1.0,)
     bias: float = 0.0
+
+    @property
+    def rule(self) -> str:
+        """The rule in words, to stand beside the probability of a series: "mean of the top 3 slices, recalibrated"."""
+        pooled = [POOL_WORDS[pool] for pool in self.pools]
+        if len(pooled) > 1:
+            pooled = [f"{weight:.2g} x {words}" for words, weight in zip(pooled, self.weights, strict=True)]
+        recalibrated = self.bias != 0.0 or self.weights != (1.0,)
+        return f"{' + '.join(pooled)}{', recalibrated' if recalibrated else ''}"
 
     def probability(self, slices: Values) -> float:
         """Computes the positive probability of a series, 0 to 1.

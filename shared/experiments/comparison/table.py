@@ -8,8 +8,10 @@ from typing import Any
 
 from shared.evaluation.measure import Table, measures_in
 from shared.evaluation.statistics.repeats import mean_of_repeats
+from shared.evaluation.verdict import worst_of
 from shared.experiments.comparison.plan import Cell
 from shared.io.atomic import read_json
+from shared.runs.verdict import read_verdict
 
 
 def table_row(
@@ -24,7 +26,8 @@ def table_row(
         main: Key of the main measure, by which the best row is chosen on validation.
 
     Returns:
-        `backbone`, `strategy`, `labels_per_class`; `runs` (by seed) and `failures` (by seed, the reason); `measures`
+        `verdict`, what the worst of its runs is fit for, in a few words; `backbone`, `strategy`, `labels_per_class`;
+        `runs` (by seed) and `failures` (by seed, the reason); `measures`
         of the test (see `shared.evaluation.statistics.repeats`) and `validation`, the mean of the main measure there,
         or None; `seconds`, the mean over runs, and `peak_memory_mib`, the largest, or None.
     """
@@ -34,6 +37,7 @@ def table_row(
     chosen_by = mean_of_repeats([_measures(report["validation"]) for report in reports]).get(main)
     seconds = [float(one["seconds"]) for one in environments]
     return {
+        "verdict": _worst_verdict(done),
         "backbone": cells[0].backbone,
         "strategy": cells[0].strategy,
         "labels_per_class": cells[0].labels,
@@ -44,6 +48,11 @@ def table_row(
         "seconds": sum(seconds) / len(seconds) if seconds else None,
         "peak_memory_mib": max((float(one["peak_memory_mib"]) for one in environments), default=None),
     }
+
+
+def _worst_verdict(runs: Sequence[Path]) -> str:
+    """The verdict on the worst of the runs of a row; "failed" where none is finished."""
+    return worst_of([read_verdict(run) for run in runs]) if runs else "failed"
 
 
 def _measures(result: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

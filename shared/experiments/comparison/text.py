@@ -20,6 +20,8 @@ LATEX = str.maketrans(
     }
 )
 NOTES = (
+    "Verdict: of the worst seed, on its test. Not usable: everybody or nobody positive, everything rejected, chance. "
+    "Above chance says no more than that.",
     "Measures of the test are means over seeds, each of which may split the data differently; brackets hold the means "
     "of their 95% bounds, which more seeds do not narrow; ± is the standard deviation over seeds.",
     "Best (*): by validation, for each label budget. Against best: the difference in AUC where it is defined, else in "
@@ -41,6 +43,7 @@ def headings(tree: Mapping[str, Any]) -> list[str]:
         tree: Result of `shared.experiments.comparison.run.run_comparison`.
     """
     return [
+        "verdict",
         "labels",
         "backbone",
         "strategy",
@@ -115,15 +118,15 @@ def as_csv(tree: Mapping[str, Any]) -> str:
     costs = ("parameters", "flops", "images_a_second", "latency_ms")
     table = csv.writer(stream, lineterminator="\n")
     table.writerow(
-        ["labels_per_class", "backbone", "strategy", "seeds", "validation", "best"]
+        ["verdict", "labels_per_class", "backbone", "strategy", "seeds", "validation", "best"]
         + [name if end == "value" else f"{name}_{end}" for name in measures for end in ends]
         + [f"against_best_{key}" for key in tested]
         + ["seconds", "peak_memory_mib", *costs, "failures"]
     )
     for row in tree["rows"]:
         table.writerow(
-            ["all" if row["labels_per_class"] is None else row["labels_per_class"], row["backbone"], row["strategy"]]
-            + [len(row["runs"]), row["validation"], row["best"]]
+            [row["verdict"], "all" if row["labels_per_class"] is None else row["labels_per_class"]]
+            + [row["backbone"], row["strategy"], len(row["runs"]), row["validation"], row["best"]]
             + [row["measures"].get(name, {}).get(end) for name in measures for end in ends]
             + [(row["against_best"] or {}).get(key) for key in tested]
             + [row["seconds"], row["peak_memory_mib"], *((row["costs"] or {}).get(key) for key in costs)]
@@ -150,7 +153,7 @@ def as_latex(tree: Mapping[str, Any]) -> str:
     return "\n".join(
         [
             *(f"% {' '.join(note.split())}" for note in notes),
-            rf"\begin{{tabular}}{{lll{'r' * (len(names) - 3)}}}",
+            rf"\begin{{tabular}}{{llll{'r' * (len(names) - 4)}}}",
             r"\hline",
             " & ".join(name.translate(LATEX) for name in names) + r" \\",
             r"\hline",
@@ -172,6 +175,7 @@ def _line(row: Mapping[str, Any], measures: Sequence[str]) -> list[str]:
     labels = row["labels_per_class"]
     costs = row["costs"] or {}
     return [
+        row["verdict"],
         "all" if labels is None else str(labels),
         row["backbone"],
         row["strategy"],

@@ -16,6 +16,7 @@ from handwriting.datasets import load, read
 from handwriting.glyphs import dataset as glyph_dataset
 from handwriting.glyphs.dataset import COLUMNS, LABELS, write_glyphs
 from handwriting.glyphs.fonts import Font
+from handwriting.inputs import read_inputs
 from handwriting.task import TASK
 from shared.errors import DataError
 
@@ -66,6 +67,7 @@ def test_the_loader_tells_them_as_synthetic(glyphs: Path, fonts: tuple[Font, ...
     assert f"synthetic, made from {len(fonts)} printed fonts" in "".join(dataset.notes)
     assert dataset.classes == FEW
     assert len({sample.group for sample in dataset.samples}) == len({font.family for font in fonts})
+    assert all(item.synthetic for item in read_inputs([glyphs / "ka"]))
     pixels = [read(sample) for sample in dataset.samples]
     assert {picture.shape for picture in pixels} == {(32, 32)}
     assert len({picture.tobytes() for picture in pixels}) == len(pixels)

@@ -121,8 +121,9 @@ def test_reading_needs_no_torch() -> None:
 class Sure:
     """A run that accepts every character as one class."""
 
-    def __init__(self, label: str) -> None:
-        self.label, self.record = label, SimpleNamespace(ood={"threshold": 1.0}, synthetic=False)
+    def __init__(self, label: str, *, synthetic: bool = False) -> None:
+        self.label, self.record = label, SimpleNamespace(ood={"threshold": 1.0}, synthetic=synthetic)
+        self.verdict = "a verdict"
         self.name = "sure"
 
     def each(self, crops: list[np.ndarray]) -> list[SimpleNamespace]:
@@ -148,3 +149,13 @@ def test_a_page_that_may_be_turned_is_told() -> None:
     tree, _ = read_item(Item("page.png", slices=(upside_down,)), Sure("ka"))  # type: ignore[arg-type]
     assert len(tree["notes"]) == 1
     assert tree["notes"][0].startswith("the page may be upside down")
+
+
+@pytest.mark.parametrize("synthetic", [True, False])
+def test_a_run_of_fonts_decides_on_no_page_that_is_not_known_to_be_synthetic(synthetic: bool) -> None:
+    item = Item("page.png", slices=(line({}),), synthetic=synthetic)
+    tree, _ = read_item(item, Sure("ka", synthetic=True))  # type: ignore[arg-type]
+    assert (tree["status"], tree["text"]) == (("assessed", "क" * 6) if synthetic else ("not assessed", UNREAD * 6))
+    assert {one["symbol"] for one in tree["characters"]} == {"क"}  # the guess is told all the same
+    assert ("not known to be synthetic" in " ".join(tree["notes"])) is not synthetic
+    assert tree["verdict"] == "a verdict"

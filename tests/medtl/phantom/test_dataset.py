@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from pydicom import dcmread
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
 
 from medtl.datasets import load, read
+from medtl.inputs import read_inputs
 from medtl.labels import NO_TUMOUR
 from medtl.phantom.dataset import COLUMNS, MIN_TUMOUR_MM2, SYNTHETIC_SCANNERS, write_phantom
 from medtl.phantom.physics import SCANNERS
@@ -83,6 +85,7 @@ def test_headers_say_scanner_geometry_and_synthetic(phantom: Path, rows: list[di
     assert first.file_meta.TransferSyntaxUID == ExplicitVRLittleEndian
     assert first.ImageType[0] == "DERIVED"
     assert "SYNTHETIC" in first.SeriesDescription
+    assert {file.SyntheticData for file in files} == {"YES"}
     assert first.BodyPartExamined == "BRAIN"
     assert str(first.PatientName).startswith("PHANTOM^")
     assert (first.Manufacturer, first.ManufacturerModelName) == (scanner.manufacturer, scanner.model)
@@ -100,6 +103,20 @@ def test_headers_say_scanner_geometry_and_synthetic(phantom: Path, rows: list[di
 def test_patients_do_not_share_uids(phantom: Path, rows: list[dict[str, str]]) -> None:
     series = {row["patient"]: dcmread(phantom / row["path"]).SeriesInstanceUID for row in rows}
     assert len(set(series.values())) == len(series) == 10
+
+
+def test_a_part_of_it_is_known_as_synthetic_without_the_mark_of_the_whole(
+    phantom: Path, rows: list[dict[str, str]], tmp_path: Path
+) -> None:
+    for row in (rows[0], next(row for row in rows if row["label"] != rows[0]["label"])):
+        (tmp_path / row["label"]).mkdir()
+        shutil.copyfile(phantom / row["path"], tmp_path / row["label"] / "a.dcm")
+    assert load(tmp_path, {}).synthetic
+
+
+def test_each_series_says_that_it_is_synthetic(phantom: Path, rows: list[dict[str, str]]) -> None:
+    (item,) = read_inputs([(phantom / rows[0]["path"]).parent])
+    assert item.synthetic
 
 
 def test_loader_knows_it_as_synthetic_with_one_group_a_patient(phantom: Path) -> None:

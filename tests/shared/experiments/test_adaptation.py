@@ -54,7 +54,8 @@ def test_it_tries_settings_chooses_one_and_reports_every_column(config: Config, 
     assert {"source only", "label-free", "oracle", "trained on target labels"} < set(tree["columns"])
     assert all(set(column["domains"]) == {"near", "far"} for column in tree["columns"].values())
     assert tree["kept"] in ("source only", tree["chosen"])
-    assert lines[0] == tree["statement"]
+    assert lines[0].startswith("verdict: kept on far: ")
+    assert lines[2] == tree["statement"]
     html = (tmp_path / "adapt.html").read_text()
     assert "oracle" in html
     assert html.count("data:image/png") == 5
@@ -137,6 +138,7 @@ def test_a_target_without_labels_is_adapted_to_and_nothing_is_measured_on_it(
     assert list(tree["columns"]) == ["source only", "label-free", "chosen setting, kept or not"]
     assert all(set(column["domains"]) == {"near"} for column in tree["columns"].values())
     assert tree["no_bound"] == "the target has no labels"
+    assert lines[0].startswith("verdict: the target has no labels")
     assert not any("oracle" in line for line in lines)
     assert "oracle" not in (tmp_path / "out" / "adapt.html").read_text()
     assert set(Run.read("", tmp_path / "out" / "dann").target.labels.tolist()) == {-1}

@@ -12,7 +12,14 @@ from shared.config.read import load_config
 from shared.evaluation.cases import Cases
 from shared.evaluation.statistics.intervals import wilson
 from shared.evaluation.statistics.repeats import mean_of_repeats
-from shared.experiments.crossval import FoldTest, cross_validate, cross_validation_lines, pooled_measures
+from shared.evaluation.verdict import Finding, Verdict
+from shared.experiments.crossval import (
+    FoldTest,
+    cross_validate,
+    cross_validation_lines,
+    pooled_measures,
+    verdict_on_runs,
+)
 
 
 def _cases(truth: str, called: str, predicted: str, units: Sequence[int] | None = None, first: int = 0) -> Cases:
@@ -62,6 +69,13 @@ def test_patients_are_counted_where_they_have_several_images() -> None:
 def test_a_task_without_a_positive_class_has_its_accuracy_alone() -> None:
     images = replace(_cases("012", "111", "011"), positive=np.zeros(3, dtype=bool))
     assert list(pooled_measures([FoldTest(images)])) == ["accuracy, likeliest class"]
+
+
+def test_the_runs_of_folds_are_counted_by_what_they_are_fit_for_the_worst_first() -> None:
+    good, poor = (
+        Verdict((), Finding(severity, headline, ""), "", "") for severity, headline in ((0, "fine"), (3, "chance"))
+    )
+    assert verdict_on_runs([good, poor, good]) == "verdict on 3 runs, each on its own test: chance 1, fine 2"
 
 
 def test_repeats_do_not_make_an_interval_narrower() -> None:

@@ -45,16 +45,47 @@ def test_words_name_the_domain_and_say_what_is_not_defined() -> None:
     none = {"value": None, "reason": "only one of the two kinds occurs"}
     tree = {
         "domains": {
-            "a": [{"seed": 0, "run": "r", "n": 10, "auc": rate, "sensitivity": rate}],
-            "b": [{"seed": 0, "run": "s", "n": 10, "auc": none, "sensitivity": {**rate, "low": None, "high": None}}],
+            "a": [_row(auc=rate, sensitivity=rate)],
+            "b": [_row(auc=none, sensitivity={**rate, "low": None, "high": None})],
         }
     }
-    first, second, mean = leave_out_lines(tree)
-    assert first == "a left out, seed 0, n 10: AUC 0.500 [0.400, 0.600], sensitivity 0.500 [0.400, 0.600]"
+    first, second, mean, _ = leave_out_lines(tree)
+    assert first == "chance: a left out, seed 0, n 10, AUC 0.500 [0.400, 0.600], sensitivity 0.500 [0.400, 0.600]"
     assert second == (
-        "b left out, seed 0, n 10: AUC not defined (only one of the two kinds occurs), sensitivity 0.500 no interval"
+        "chance: b left out, seed 0, n 10, AUC not defined (only one of the two kinds occurs), "
+        "sensitivity 0.500 no interval"
     )
     assert mean == "AUC, mean over the 1 domains that define one: 0.500"
+
+
+def _row(**measures: dict[str, object]) -> dict[str, object]:
+    filled = {key: {"n": 10, **measure} for key, measure in measures.items()}
+    return {"seed": 0, "run": "r", "verdict": "chance", "n": 10, **filled}
+
+
+def _rate(value: float) -> dict[str, object]:
+    return {"value": value, "low": value - 0.1, "high": value + 0.1}
+
+
+def test_the_last_line_has_the_worst_domain_beside_the_best_with_their_own_thresholds() -> None:
+    none = {"value": None, "reason": "only one of the two kinds occurs"}
+    domains = {
+        "near": [_row(auc=_rate(value), sensitivity=_rate(0.8), specificity=_rate(0.9)) for value in (0.8, 0.9)],
+        "far": [_row(auc=_rate(0.7), sensitivity=_rate(0.9), specificity=_rate(0.1))],
+        "tumours": [_row(auc=none, sensitivity=_rate(0.9), specificity=none)],
+    }
+    assert leave_out_lines({"domains": domains})[-1] == (
+        "of 3 left out, "
+        "worst far: AUC 0.70 [0.60, 0.80], sensitivity 0.90 [0.80, 1.00], specificity 0.10 [0.00, 0.20]; "
+        "best near: AUC 0.85 [0.75, 0.95], sensitivity 0.80 [0.70, 0.90], specificity 0.90 [0.80, 1.00] "
+        "(1 of 3 have no AUC and are not among them)"
+    )
+
+
+def test_characters_are_ordered_by_accuracy() -> None:
+    domains = {name: [_row(accuracy=_rate(value))] for name, value in (("near", 0.8), ("far", 0.3))}
+    said = leave_out_lines({"domains": domains})[-1]
+    assert said == "of 2 left out, worst far: accuracy 0.30 [0.20, 0.40]; best near: accuracy 0.80 [0.70, 0.90]"
 
 
 @pytest.mark.slow

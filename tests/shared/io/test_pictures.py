@@ -251,3 +251,25 @@ def test_damage_anywhere_gives_pixels_or_a_refusal(kind: str, place: int, junk: 
         pixels = read_picture(bytes(data), "white")
         assert pixels.dtype == np.float32
         assert pixels.ndim in (2, 3)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF"])
+def test_a_picture_is_synthetic_where_its_xmp_says_so(kind: str) -> None:
+    image = Image.fromarray(GREY)
+    marked = Image.open(io.BytesIO(encoded(image, pnginfo=images.synthetic_png_info())))
+    packet = marked.info["XML:com.adobe.xmp"]
+    options = {"pnginfo": images.synthetic_png_info()} if kind == "PNG" else {"xmp": packet.encode()}
+    if kind == "TIFF":
+        options = {"tiffinfo": {700: packet.encode()}}
+    assert images.is_synthetic_picture(encoded(image, kind, **options))
+    assert not images.is_synthetic_picture(encoded(image, kind))
+
+
+@pytest.mark.parametrize("source_type", ["digitalCapture", "compositeSynthetic", "algorithmicMediaOfAnotherKind"])
+def test_other_sources_of_a_picture_are_not_synthetic(source_type: str) -> None:
+    data = encoded(Image.fromarray(GREY), "WEBP", xmp=f'<a b="{images.SOURCE_TYPE}{source_type}"/>'.encode())
+    assert not images.is_synthetic_picture(data)
+
+
+def test_a_damaged_picture_is_not_said_to_be_synthetic() -> None:
+    assert not images.is_synthetic_picture(encoded(Image.fromarray(GREY), pnginfo=images.synthetic_png_info())[:40])

@@ -381,3 +381,52 @@ def test_what_the_model_was_trained_on_is_said(predictor: Predictor, pictures: l
     answers = [predictor.assess(Item("scan", slices=pictures[i : i + 1])) for i in range(len(pictures))]
     seen = ["1 of 1 image(s) were in training or validation of this model" in answer.notes for answer in answers]
     assert 0.5 < np.mean(seen) < 1.0
+
+
+@pytest.mark.parametrize(
+    ("trained", "given", "status"),
+    [(True, True, "assessed"), (True, False, "not assessed"), (False, False, "assessed")],
+)
+def test_a_model_of_synthetic_images_decides_on_no_image_that_is_not_known_to_be_synthetic(
+    predictor: Predictor, pictures: list[np.ndarray], trained: bool, given: bool, status: str
+) -> None:
+    predictor.record = replace(predictor.record, synthetic=trained)
+    answer = predictor.assess(Item("a.png", slices=pictures[:1], synthetic=given))
+    assert answer.status == status
+    assert (answer.decision is None) == (status == "not assessed")
+    assert ("is not known to be synthetic" in str(answer.reason)) == (status == "not assessed")
+
+
+def test_every_answer_says_what_the_model_is_fit_for(predictor: Predictor, pictures: list[np.ndarray]) -> None:
+    items = (Item("a.png", slices=pictures[:1]), Item("b.png", refusal="is damaged"))
+    for item in items:
+        answer = predictor.assess(item)
+        assert answer.verdict == predictor.verdict
+        assert "outside test: none" in answer.to_json(TASK)["verdict"]
+
+
+def test_a_series_says_its_rule_and_a_single_image_has_none(predictor: Predictor, pictures: list[np.ndarray]) -> None:
+    screening = _screening(predictor, (1, 9), ("mars",))
+    assert screening.assess(Item("scan", slices=pictures[:4])).series_rule == "mean of the top 3 slices"
+    assert screening.assess(Item("scan", slices=pictures[:1])).series_rule is None
+
+
+def test_a_positive_slice_in_a_negative_series_is_told_first(
+    predictor: Predictor, pictures: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screening = _screening(predictor, (1, 9), ("mars",))
+    item = Item("scan", slices=pictures[:6], notes=("a gap",), domains=("mars",), acquisition={"plane": "axial"})
+
+    def judged(scores: Sequence[float]) -> Answer:
+        rows = np.array([[1.0 - score, 0.0, score] for score in scores])
+        monkeypatch.setattr(screening, "judge", lambda images: (rows, np.zeros(len(images))))
+        return screening.assess(item)
+
+    few = judged((0.1, 0.1, 0.7, 0.1, 0.6, 0.1))
+    assert few.decision == "negative"
+    assert few.notes[0] == (
+        "POSITIVE SLICE IN A NEGATIVE SERIES: alone, 2 of 6 slices would be positive (number 3, 5); the series is "
+        "negative by its rule (mean of the top 3 slices)"
+    )
+    for clear in (judged((0.9,) * 6), judged((0.1,) * 6)):
+        assert clear.notes[0] == "a gap"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from handwriting.task import TASK as CHARACTERS
@@ -41,6 +43,8 @@ def test_a_series_is_told_by_decision_probability_and_slice() -> None:
     assert lines[4].strip() == "5 0.80+ tumour"
     assert lines[5] == "  out-of-distribution score 0.040; up to 0.100 is assessed"
     assert lines[6] == "  note: a gap"
+    ruled = answer_text(replace(answer, series_rule="mean of all slices"), TASK).splitlines()[1]
+    assert "tumour probability 0.300 (mean of all slices), positive from 0.250" in ruled
 
 
 @pytest.mark.parametrize(

@@ -285,6 +285,34 @@ def test_synthetic_data_is_named_as_such_everywhere(tmp_path: Path, synthetic: b
 
 
 @pytest.mark.usefixtures("quick_sheet")
+def test_report_and_card_begin_with_the_verdict(tmp_path: Path) -> None:
+    write_report(Screening(), tmp_path, _finished())
+    tree = read_json(tmp_path / "report.json")
+    assert next(iter(tree)) == "verdict"
+    first, _, outside = tree["verdict"]
+    assert first.startswith("verdict: few labels: ")
+    assert outside == "outside test: none when this was written"
+    for name in ("report.html", "model_card.md"):
+        text = (tmp_path / name).read_text(encoding="utf-8")
+        assert 0 < text.index("Verdict: few labels: ") < text.index("For tests only."), name
+
+
+@pytest.mark.usefixtures("quick_sheet")
+def test_the_worst_domain_of_the_test_stands_beside_the_best(tmp_path: Path) -> None:
+    done = _finished()
+    rate = {"value": 0.9, "low": 0.8, "high": 0.95}
+    blocks = {
+        name: {"n": 30, "sensitivity": rate, "specificity": {**rate, "value": at}}
+        for name, at in (("near", 0.9), ("far", 0.1))
+    }
+    results = {**done.results, "test": {**done.results["test"], "domains": blocks}}
+    write_report(Screening(), tmp_path, replace(done, results=results))
+    for name in ("report.html", "model_card.md"):
+        text = (tmp_path / name).read_text(encoding="utf-8")
+        assert "worst far: sensitivity 0.90 [0.80, 0.95], specificity 0.10 [0.80, 0.95]; best near: " in text, name
+
+
+@pytest.mark.usefixtures("quick_sheet")
 def test_the_model_card_says_what_was_not_measured(tmp_path: Path) -> None:
     write_report(Screening(), tmp_path, _finished())
     card = (tmp_path / "model_card.md").read_text(encoding="utf-8")

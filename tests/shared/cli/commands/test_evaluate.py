@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from handwriting.cli import app
 from medtl.cli import app as tumours
 from shared.io.atomic import read_json
+from shared.runs.outside_tests import read_outside_tests
 from tests.shared.cli.calling import call, is_one_line
 
 
@@ -28,17 +30,39 @@ def test_evaluate_and_report_print_the_results_of_a_run(tiny_run: Path, tmp_path
     own = call(app, "evaluate", tiny_run, "--out", tmp_path)
     assert own.exit_code == 0
     assert set(report.stdout.splitlines()[:-1]) <= set(own.stdout.splitlines())
-    assert read_json(tmp_path / "evaluation.json") == read_json(tiny_run / "report.json")
+    assert report.stdout.startswith("verdict: ")
+    assert own.stdout.startswith("verdict: ")
+    written, kept = read_json(tmp_path / "evaluation.json"), read_json(tiny_run / "report.json")
+    assert written.pop("verdict")[:2] == kept.pop("verdict")[:2]
+    assert written == kept
     assert is_one_line(call(app, "evaluate", tmp_path), "is not a run folder")
 
 
 def test_evaluate_on_other_data_says_what_was_left_out(
     tiny_run: Path, tmp_path: Path, draw_characters: Callable[..., Path]
 ) -> None:
-    result = call(app, "evaluate", tiny_run, draw_characters(tmp_path / "data", each=4, seed=9))
+    run = shutil.copytree(tiny_run, tmp_path / "run")
+    result = call(app, "evaluate", run, draw_characters(tmp_path / "data", each=4, seed=9))
     assert result.exit_code == 0
     assert "0 of 12 images were in training" in result.stdout
-    assert result.stdout.splitlines()[0].startswith("Isolated handwritten characters only")
+    assert result.stdout.startswith("verdict: the test has 12 images: too few to say")
+    assert result.stdout.splitlines()[2].startswith("Isolated handwritten characters only")
+
+
+def test_a_test_on_other_data_is_kept_in_the_run_and_named_by_its_verdict(
+    tiny_run: Path, characters: Path, tmp_path: Path, draw_characters: Callable[..., Path]
+) -> None:
+    run, data = shutil.copytree(tiny_run, tmp_path / "run"), draw_characters(tmp_path / "others", each=4, seed=9)
+    assert "outside test: none" in call(app, "report", run).stdout
+    assert "no outside test" in call(app, "evaluate", run, characters).stdout  # of its own data
+    assert read_outside_tests(run) == {}
+    for _ in range(2):
+        assert "Kept in" in call(app, "evaluate", run, data).stdout
+    ((kept),) = read_outside_tests(run).values()
+    assert (kept["data"], kept["left_out"], kept["test"]["n"]) == ("others", 0, 12)
+    assert (
+        "outside test on others (12 images): the test has 12 images: too few to say" in call(app, "report", run).stdout
+    )
 
 
 def test_what_is_about_other_data_needs_them(tiny_run: Path) -> None:

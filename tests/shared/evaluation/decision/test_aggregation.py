@@ -60,6 +60,21 @@ def test_without_a_positive_class_all_slices_count() -> None:
     assert aggregate(rows, np.zeros(3, dtype=bool), PLAIN) == pytest.approx(rows.mean(axis=0))
 
 
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        (Aggregation(), "mean of the top 3 slices"),
+        (Aggregation(("noisy_or",), (0.8,), 0.1), "noisy-or of all slices, recalibrated"),
+        (
+            Aggregation(("max", "mean"), (0.51, 0.256), 0.0),
+            "0.51 x highest slice + 0.26 x mean of all slices, recalibrated",
+        ),
+    ],
+)
+def test_the_rule_is_said_in_words(rule: Aggregation, said: str) -> None:
+    assert rule.rule == said
+
+
 def test_a_series_without_slices_is_refused() -> None:
     for positive in (TUMOURS, ~TUMOURS & False):
         with pytest.raises(ValueError, match="without slices"):

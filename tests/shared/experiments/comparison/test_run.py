@@ -225,6 +225,7 @@ def test_missing_weights_are_reported_without_a_process_for_each_cell(
 
 MEASURE = {"value": 0.9, "spread": 0.01, "low": 0.85, "high": 0.94, "n": 100}
 ROW = {
+    "verdict": "above chance",
     "backbone": "net_a",
     "strategy": "frozen",
     "labels_per_class": 20,
@@ -244,6 +245,7 @@ WORSE = ROW | {
     "against_best": {"difference": -0.05, "low": -0.08, "high": -0.02, "by_seed": {}, "p": 0.0001, "p_holm": 0.0002},
 }
 LOST = ROW | {
+    "verdict": "failed",
     "strategy": "fine&tune",
     "runs": {},
     "failures": {"0": "no 100% weights", "1": "no 100% weights"},
@@ -269,6 +271,7 @@ def test_the_table_in_a_terminal_is_aligned_and_reports_a_failure_once() -> None
     for name, cell in (("strategy", "frozen"), ("accuracy", "0.900 ± 0.010 [0.850, 0.940]"), ("M params", "1.50")):
         assert rows[0].index(cell) == rows[1].index(cell) == heading.index(name)
     assert "* best" in rows[0]
+    assert [line.split("  ")[0] for line in (heading, *rows)] == ["verdict", "above chance", "above chance", "failed"]
     assert "-0.050 [-0.080, -0.020]  < 0.001" in rows[1]
     assert [line for line in lines if "weights" in line] == [
         "failed: net_a x fine&tune, 20 labels a class, seed 0, 1: no 100% weights"
@@ -282,7 +285,7 @@ def test_the_csv_has_every_number_and_the_latex_no_loose_sign() -> None:
     table = [line for line in as_latex(TREE).splitlines() if not line.startswith("%")]
     assert r"a\_much\_longer\_name" in "".join(table)
     assert r"fine\&tune" in "".join(table)
-    assert {line.replace(r"\&", "").count("&") for line in table if line.endswith(r"\\")} == {11}
+    assert {line.replace(r"\&", "").count("&") for line in table if line.endswith(r"\\")} == {12}
 
 
 def test_a_fault_in_the_file_is_one_line_and_exit_2(tmp_path: Path) -> None:
