@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,10 @@ import torch
 from numpy.typing import NDArray
 
 from shared.data.split import Split
-from shared.evaluation.decision.ood import REFERENCE_SIZE, Reference, one_of_each
+from shared.evaluation.decision.ood import REFERENCE_SIZE, Reference
+from shared.evaluation.decision.ood_threshold import one_of_each
+from shared.evaluation.inputs import input_classes
+from shared.evaluation.statistics.groups import group_codes
 from shared.seeding import generator
 from shared.strategies.base import Strategy
 from shared.training.job import Job
@@ -81,4 +85,39 @@ def familiar_scores(scores: Values, split: Split, seed: int) -> Values:
         split: The images.
         seed: Seed of the picks.
     """
-    return one_of_each(scores, [sample.series_key for sample in split.samples], split.grouping.units, seed)
+    return one_of_each(scores, _inputs(split), split.grouping.units, seed)
+
+
+def familiar_by_class(
+    scores: Values, split: Split, seed: int, classes: Sequence[str], positive: Sequence[bool], event: str | None
+) -> dict[str, Values]:
+    """Picks, for each class, one out-of-distribution score for each independent unit that has an input of it.
+
+    Args:
+        scores: float64 [N], out-of-distribution scores of the split's images.
+        split: The images, all of them labelled.
+        seed: Seed of the picks.
+        classes: Names of the classes.
+        positive: For each class, whether it is positive.
+        event: Name of the positive event; None where there is none. Where several classes are positive, their inputs
+            together are one more kind, "any tumour".
+
+    Returns:
+        By name of each class, in their order, float64 [units of the class]; empty where there is no such input.
+    """
+    inputs, flags = _inputs(split), np.array(positive, dtype=np.bool_)
+    of_images = input_classes(inputs, split.labels, flags)[group_codes(inputs)]
+    kinds = {name: of_images == number for number, name in enumerate(classes)}
+    if flags.sum() > 1:
+        kinds[f"any {event}"] = flags[of_images]
+    return {name: _picked(scores, split, seed, np.flatnonzero(chosen)) for name, chosen in kinds.items()}
+
+
+def _picked(scores: Values, split: Split, seed: int, rows: NDArray[np.int64]) -> Values:
+    """One score for each unit among some images."""
+    return familiar_scores(scores[rows], split.of(rows), seed) if len(rows) else np.zeros(0)
+
+
+def _inputs(split: Split) -> list[str]:
+    """The input that prediction would judge each image with."""
+    return [sample.series_key for sample in split.samples]

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from shared.data.split import Split
-from shared.evaluation.abstention import abstention_text
+from shared.evaluation.abstention import abstention_rows, abstention_text, abstention_warning
+from shared.evaluation.decision.ood_threshold import rule_text
 from shared.evaluation.measure import Table, measures_in
 from shared.evaluation.text import (
     MANY_CLASSES,
@@ -107,7 +108,7 @@ def report_context(task: Task, name: str, done: Finished, tree: Mapping[str, Any
     return {
         "name": name,
         "title": task.title,
-        "disclaimers": disclaimers(task, done.record.synthetic),
+        "disclaimers": [*disclaimers(task, done.record.synthetic), *_warnings(task, done)],
         "notes": tree["notes"],
         "config": done.config,
         "facts": _facts(done),
@@ -121,16 +122,23 @@ def report_context(task: Task, name: str, done: Finished, tree: Mapping[str, Any
 
 
 def _summary(task: Task, done: Finished) -> list[str]:
-    """Disclaimers, the main measures, the certificate, inputs that are not assessed, and the published result."""
+    """Disclaimers, warnings, main measures, the certificate, inputs that are not assessed, the published result."""
     rows, by_group = measure_rows(done.results), measure_rows(_block(done.results, "by_group"))
     test, chosen = done.results["test"], done.record.operating_point or done.record.rejection
     return [
         *disclaimers(task, done.record.synthetic),
+        *_warnings(task, done),
         *summary_lines(rows, by_group),
         *([str(chosen["statement"])] if chosen else []),
         abstention_text(test["abstention"], task.positive_name),
         *([] if done.published is None else [published_line(done.published, test, done.history)]),
     ]
+
+
+def _warnings(task: Task, done: Finished) -> list[str]:
+    """A warning for each split on which abstention falls on the positive class; it stands above all results."""
+    found = {name: abstention_warning(tree["abstention"], task.positive_name) for name, tree in done.results.items()}
+    return [f"{name.capitalize()}: {warning}." for name, warning in found.items() if warning]
 
 
 def _result_tables(task: Task, done: Finished, tree: Mapping[str, Any]) -> dict[str, Any]:
@@ -148,7 +156,7 @@ def _result_tables(task: Task, done: Finished, tree: Mapping[str, Any]) -> dict[
         "rejection": tree.get("rejection"),
         "aggregation": done.record.aggregation,
         "false_negatives": test.get("false_negatives"),
-        "abstention": _abstention(task, test["abstention"]),
+        "abstention": _abstention(task, done.record, test["abstention"]),
         **_domain_table(test["domains"]),
         "auxiliary": [_auxiliary(name, results) for name in done.record.auxiliary],
     }
@@ -193,11 +201,16 @@ def _block(results: Mapping[str, Mapping[str, Any]], name: str) -> dict[str, Map
     return {split: result.get(name, {}) for split, result in results.items()}
 
 
-def _abstention(task: Task, tree: Mapping[str, Any]) -> dict[str, Any]:
-    """The sentence on inputs that are not assessed, and the measures of the images that are left."""
+def _abstention(task: Task, record: ModelRecord, tree: Mapping[str, Any]) -> dict[str, Any]:
+    """The inputs that are not assessed, in a sentence and by class, and the measures of the images that are left."""
     shown = [one for one in measures_in(Table.ABSTENTION) if one.key in tree["assessed"]]
     left = [f"{one.heading} {measure_text(tree['assessed'][one.key])}" for one in shown]
-    return {"text": abstention_text(tree, task.positive_name), "left": left}
+    return {
+        "text": abstention_text(tree, task.positive_name),
+        "rows": abstention_rows(tree, task.display_name),
+        "rule": rule_text(record.ood),
+        "left": left,
+    }
 
 
 def _domain_table(domains: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -243,7 +256,7 @@ def _facts(done: Finished) -> list[tuple[str, Any]]:
         ("slices to series", f"{' + '.join(record.aggregation.pools)}, weights {record.aggregation.weights}"),
         (
             "out-of-distribution threshold",
-            f"{record.ood['threshold']:.3f}, set on {record.ood['units']} independent inputs of validation",
+            f"{record.ood['threshold']:.3f}, {rule_text(record.ood)}",
         ),
         ("temperature", f"{record.temperature:.3f}"),
         ("SHA-256 of the data", record.data_hash),
