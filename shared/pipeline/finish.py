@@ -183,11 +183,11 @@ def _ood_rule(
     seed, rate, target = experiment.config.seed, experiment.decision.ood_false_positive_rate, trained.job.target
     split, task, classes = trained.splits["validation"], experiment.task, trained.job.classes
     familiar = familiar_scores(validation, split, seed)
-    by_class = familiar_by_class(validation, split, seed, classes, positive_classes(task, classes), task.positive_name)
+    by_class, positive = familiar_by_class(validation, split, seed, classes, positive_classes(task, classes))
     if target is not None:  # inputs of the domain adapted to are familiar too; that needs no labels
         target_scores = score_split(experiment.strategy, trained.job, target.validation, reference).ood
         familiar = np.concatenate([familiar, familiar_scores(target_scores, target.validation, seed)])
-    return choose_rule(familiar, by_class, rate)
+    return choose_rule(familiar, by_class, positive, rate)
 
 
 def _export(job: Job, validation: Split, reference: Reference) -> float:

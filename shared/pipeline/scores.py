@@ -89,8 +89,8 @@ def familiar_scores(scores: Values, split: Split, seed: int) -> Values:
 
 
 def familiar_by_class(
-    scores: Values, split: Split, seed: int, classes: Sequence[str], positive: Sequence[bool], event: str | None
-) -> dict[str, Values]:
+    scores: Values, split: Split, seed: int, classes: Sequence[str], positive: Sequence[bool]
+) -> tuple[dict[str, Values], Values | None]:
     """Picks, for each class, one out-of-distribution score for each independent unit that has an input of it.
 
     Args:
@@ -99,23 +99,20 @@ def familiar_by_class(
         seed: Seed of the picks.
         classes: Names of the classes.
         positive: For each class, whether it is positive.
-        event: Name of the positive event; None where there is none. Where several classes are positive, their inputs
-            together are one more kind, "any tumour".
 
     Returns:
-        By name of each class, in their order, float64 [units of the class]; empty where there is no such input.
+        By name of each class, in their order, float64 [units of the class], empty where there is no such input; and the
+        same for the inputs of all positive classes together, None where no class is positive.
     """
     inputs, flags = _inputs(split), np.array(positive, dtype=np.bool_)
     of_images = input_classes(inputs, split.labels, flags)[group_codes(inputs)]
-    kinds = {name: of_images == number for number, name in enumerate(classes)}
-    if flags.sum() > 1:
-        kinds[f"any {event}"] = flags[of_images]
-    return {name: _picked(scores, split, seed, np.flatnonzero(chosen)) for name, chosen in kinds.items()}
 
+    def picked(chosen: NDArray[np.bool_]) -> Values:
+        rows = np.flatnonzero(chosen)
+        return familiar_scores(scores[rows], split.of(rows), seed) if len(rows) else np.zeros(0)
 
-def _picked(scores: Values, split: Split, seed: int, rows: NDArray[np.int64]) -> Values:
-    """One score for each unit among some images."""
-    return familiar_scores(scores[rows], split.of(rows), seed) if len(rows) else np.zeros(0)
+    by_class = {name: picked(of_images == number) for number, name in enumerate(classes)}
+    return by_class, picked(flags[of_images]) if flags.any() else None
 
 
 def _inputs(split: Split) -> list[str]:

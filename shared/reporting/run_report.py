@@ -111,7 +111,7 @@ def report_context(task: Task, name: str, done: Finished, tree: Mapping[str, Any
         "disclaimers": [*disclaimers(task, done.record.synthetic), *_warnings(task, done)],
         "notes": tree["notes"],
         "config": done.config,
-        "facts": _facts(done),
+        "facts": _facts(task, done),
         "data": [_counts(split_name, split, len(done.record.classes)) for split_name, split in done.splits.items()],
         **_result_tables(task, done, tree),
         **_class_tables(task, done, tree),
@@ -208,7 +208,7 @@ def _abstention(task: Task, record: ModelRecord, tree: Mapping[str, Any]) -> dic
     return {
         "text": abstention_text(tree, task.positive_name),
         "rows": abstention_rows(tree, task.display_name),
-        "rule": rule_text(record.ood),
+        "rule": rule_text(record.ood, task.positive_name),
         "left": left,
     }
 
@@ -240,7 +240,7 @@ def _counts(name: str, split: Split, classes: int) -> dict[str, Any]:
     return {"split": name, "images": len(split.samples), "groups": len(groups), "counts": counts}
 
 
-def _facts(done: Finished) -> list[tuple[str, Any]]:
+def _facts(task: Task, done: Finished) -> list[tuple[str, Any]]:
     """Names and values of what makes up model and environment."""
     record, environment = done.record, done.environment
     packages = ", ".join(f"{name} {number}" for name, number in environment["packages"].items())
@@ -256,7 +256,7 @@ def _facts(done: Finished) -> list[tuple[str, Any]]:
         ("slices to series", f"{' + '.join(record.aggregation.pools)}, weights {record.aggregation.weights}"),
         (
             "out-of-distribution threshold",
-            f"{record.ood['threshold']:.3f}, {rule_text(record.ood)}",
+            f"{record.ood['threshold']:.3f}, {rule_text(record.ood, task.positive_name)}",
         ),
         ("temperature", f"{record.temperature:.3f}"),
         ("SHA-256 of the data", record.data_hash),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.stats import t
+from scipy.stats import binom, nct, norm, t
 
 from shared.evaluation.decision.ood import MAX_SCORE, Values, by_series
 from shared.evaluation.inputs import first_of_each
@@ -16,6 +16,8 @@ MIN_UNITS = 8
 """Independent inputs that a class needs for a threshold of its own. The prediction limit of 8 scores reaches 3.2 of
 their standard deviations, that of 5 already 4.1, beyond which little is unlike. Source: docs/lab-log.md, "Abstention by
 class"."""
+CONFIDENCE = 0.95
+"""Confidence that no more than the rate of positive inputs lie above the threshold: that of all bounds here."""
 MAX_NAMED = 5
 """Most classes that are named in a sentence."""
 MAX_RATIO, MIN_SCORE = 10.0, 1e-4
@@ -23,7 +25,9 @@ MAX_RATIO, MIN_SCORE = 10.0, 1e-4
 to that bound."""
 
 
-def choose_rule(familiar: Values, by_class: Mapping[str, Values], rate: float) -> dict[str, Any]:
+def choose_rule(
+    familiar: Values, by_class: Mapping[str, Values], positive: Values | None, rate: float
+) -> dict[str, Any]:
     """Chooses one threshold that inputs like validation's exceed with probability `rate` at most, in every class.
 
     A threshold on all inputs alone lets a rare class, or one that varies much, pay for the others: tumours that are a
@@ -31,52 +35,62 @@ def choose_rule(familiar: Values, by_class: Mapping[str, Values], rate: float) -
     threshold is the largest of those of the classes and of all inputs. This is label-conditional conformal prediction
     with one score for all classes: an input lies above it where no class would accept the input.
 
-    The price is that fewer strange inputs are found. A class with fewer than `MIN_UNITS` scores has no threshold of its
-    own, and nothing holds the rate for it alone.
+    A class keeps the rate on average over validation sets. The positive event keeps it with confidence `CONFIDENCE` in
+    the validation set at hand, since what it loses must not be a matter of luck. The price is that fewer strange inputs
+    are found. A class with fewer than `MIN_UNITS` scores has no threshold of its own, and nothing keeps its rate.
 
     Args:
         familiar: float64 [N], scores of independent inputs of validation, of all classes.
-        by_class: For each class, or other kind of input that the rate must hold for, scores of its independent inputs.
+        by_class: For each class, scores of its independent inputs.
+        positive: Scores of independent inputs with the positive event; None: the task has none.
         rate: Probability, over 0 and below 1.
 
     Returns:
-        `threshold` (0 to `MAX_SCORE`), `rate`, `units` (N), `pooled` (the threshold of all inputs alone) and `classes`:
-        by name the `units` (number of independent inputs) and the `threshold` of each, None where units are too few.
+        `threshold` (0 to `MAX_SCORE`), `rate`, `units` (N), `pooled` (the threshold of all inputs alone), `classes` (by
+        name) and `positive` (None where the task has no such event): of each the `units` (number of independent inputs)
+        and the `threshold`, None where units are too few.
 
     Source: Vovk, Gammerman & Shafer, Algorithmic Learning in a Random World, 2005, section 4.5; Guan & Tibshirani, J R
     Stat Soc B 84:524, 2022, for the empty prediction set as outlier.
     """
     pooled = choose_threshold(familiar, rate)
-    classes = {
-        name: {"units": len(scores), "threshold": choose_threshold(scores, rate) if len(scores) >= MIN_UNITS else None}
-        for name, scores in by_class.items()
-    }
-    own = [found["threshold"] for found in classes.values() if found["threshold"] is not None]
+    classes = {name: _of_kind(scores, choose_threshold, rate) for name, scores in by_class.items()}
+    event = None if positive is None else _of_kind(positive, confident_threshold, rate)
+    own = [kind["threshold"] for kind in (*classes.values(), event) if kind and kind["threshold"] is not None]
     return {
         "threshold": max([pooled, *own]),
         "rate": rate,
         "units": len(familiar),
         "pooled": pooled,
         "classes": classes,
+        "positive": event,
     }
 
 
-def rule_text(rule: Mapping[str, Any]) -> str:
+def _of_kind(scores: Values, choose: Callable[[Values, float], float], rate: float) -> dict[str, Any]:
+    return {"units": len(scores), "threshold": choose(scores, rate) if len(scores) >= MIN_UNITS else None}
+
+
+def rule_text(rule: Mapping[str, Any], positive_name: str | None) -> str:
     """Says in words on what a threshold was set, and which classes have too few inputs for one of their own.
 
     Args:
         rule: The result of `choose_rule`.
+        positive_name: Name of the positive event; None: the task has none.
     """
-    few = [f"{name} ({found['units']})" for name, found in rule["classes"].items() if found["threshold"] is None]
-    text = f"set on {rule['units']} independent inputs of validation so that at most {rule['rate']:.1%} of them"
-    needs = f"the {MIN_UNITS} independent inputs that a threshold of its own needs"
-    if not few:
-        return f"{text}, and of each class, are not assessed"
-    if len(few) == len(rule["classes"]):
-        return f"{text} are not assessed; no class has {needs}"
+    few = [f"{name} ({kind['units']})" for name, kind in rule["classes"].items() if kind["threshold"] is None]
     more = f" and {len(few) - MAX_NAMED} more" if len(few) > MAX_NAMED else ""
-    left_out = f"{', '.join(few[:MAX_NAMED])}{more}"
-    return f"{text}, and of each class but {left_out}, are not assessed; a class left out has not {needs}"
+    but = f" but {', '.join(few[:MAX_NAMED])}{more}, which have fewer than {MIN_UNITS}" if few else ""
+    text = (
+        f"set on {rule['units']} independent inputs of validation so that at most {rule['rate']:.1%} of inputs like "
+        f"them are not assessed, together and by class{but}"
+    )
+    if (event := rule["positive"]) is None:
+        return text
+    kind = f"inputs with a {positive_name} ({event['units']})"
+    if event["threshold"] is None:
+        return f"{text}; {kind} are too few for a bound of their own"
+    return f"{text}; of {kind} with {CONFIDENCE:.0%} confidence"
 
 
 def one_of_each(scores: Values, inputs: Sequence[Hashable], units: Sequence[int], seed: int) -> Values:
@@ -121,8 +135,40 @@ def choose_threshold(scores: Values, rate: float) -> float:
         return float(np.sort(scores)[rank - 1])
     if count < 2:
         return MAX_SCORE
+    mean, spread = _logarithms(scores)
+    reach = float(t.ppf(1.0 - rate, count - 1)) * np.sqrt(1.0 + 1.0 / count)
+    return min(float(np.exp(mean + reach * spread)), MAX_SCORE)
+
+
+def confident_threshold(scores: Values, rate: float) -> float:
+    """Chooses the threshold that at most a share `rate` of inputs like validation's exceed, with `CONFIDENCE`.
+
+    With enough scores (299 for a rate of 0.01) it is an order statistic, which holds for any distribution of
+    independent scores. Fewer have none that is high enough: then it is the tolerance limit of their logarithms, which
+    assumes a normal distribution and is approximate.
+
+    Args:
+        scores: float64 [N], scores of independent inputs of validation, at least two.
+        rate: Share, over 0 and below 1.
+
+    Returns:
+        The threshold, 0 to `MAX_SCORE` (2).
+
+    Source: Wilks, Ann Math Stat 12:91, 1941; Hahn & Meeker, Statistical Intervals, 1991, sections 4.6.3 and 5.3.
+    """
+    count = len(scores)
+    above = np.arange(count)
+    held = above[binom.cdf(above, count, rate) <= 1.0 - CONFIDENCE]
+    if len(held):  # so many of the largest scores may lie above
+        return float(np.sort(scores)[count - 1 - held[-1]])
+    mean, spread = _logarithms(scores)
+    reach = float(nct.ppf(CONFIDENCE, count - 1, norm.ppf(1.0 - rate) * np.sqrt(count))) / np.sqrt(count)
+    return min(float(np.exp(mean + reach * spread)), MAX_SCORE)
+
+
+def _logarithms(scores: Values) -> tuple[float, float]:
+    """Mean and standard deviation of the logarithms of at least two scores."""
     # copies of training images score about 0, and their logarithms would widen the spread without bound
     floor = max(float(np.median(scores)) / MAX_RATIO, MIN_SCORE)
     logarithms = np.log(np.maximum(scores, floor))
-    reach = float(t.ppf(1.0 - rate, count - 1)) * np.sqrt(1.0 + 1.0 / count)
-    return min(float(np.exp(logarithms.mean() + reach * logarithms.std(ddof=1))), MAX_SCORE)
+    return float(logarithms.mean()), float(logarithms.std(ddof=1))
