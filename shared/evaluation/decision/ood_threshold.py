@@ -12,10 +12,11 @@ from shared.evaluation.decision.ood import MAX_SCORE, Values, by_series
 from shared.evaluation.inputs import first_of_each
 from shared.seeding import generator
 
-MIN_UNITS = 8
-"""Independent inputs that a class needs for a threshold of its own. The prediction limit of 8 scores reaches 3.2 of
-their standard deviations, that of 5 already 4.1, beyond which little is unlike. Source: docs/lab-log.md, "Abstention by
-class"."""
+MIN_UNITS, MIN_POSITIVE = 30, 8
+"""Independent inputs that a class, and the positive event, need for a threshold of their own. The largest threshold of
+many classes of few inputs lies so high that little is unlike: with 46 classes of 8, an input five standard deviations
+away was found in 37% of draws, with 46 of 30 in 95%, by all inputs alone in 99%. The event is one, and must not be
+missed. Source: docs/lab-log.md, "Abstention by class"."""
 CONFIDENCE = 0.95
 """Confidence that no more than the rate of positive inputs lie above the threshold: that of all bounds here."""
 MAX_NAMED = 5
@@ -37,7 +38,8 @@ def choose_rule(
 
     A class keeps the rate on average over validation sets. The positive event keeps it with confidence `CONFIDENCE` in
     the validation set at hand, since what it loses must not be a matter of luck. The price is that fewer strange inputs
-    are found. A class with fewer than `MIN_UNITS` scores has no threshold of its own, and nothing keeps its rate.
+    are found. A class with fewer than `MIN_UNITS` scores, or the event with fewer than `MIN_POSITIVE`, has no threshold
+    of its own, and nothing keeps its rate.
 
     Args:
         familiar: float64 [N], scores of independent inputs of validation, of all classes.
@@ -54,8 +56,8 @@ def choose_rule(
     Stat Soc B 84:524, 2022, for the empty prediction set as outlier.
     """
     pooled = choose_threshold(familiar, rate)
-    classes = {name: _of_kind(scores, choose_threshold, rate) for name, scores in by_class.items()}
-    event = None if positive is None else _of_kind(positive, confident_threshold, rate)
+    classes = {name: _of_kind(scores, choose_threshold, rate, MIN_UNITS) for name, scores in by_class.items()}
+    event = None if positive is None else _of_kind(positive, confident_threshold, rate, MIN_POSITIVE)
     own = [kind["threshold"] for kind in (*classes.values(), event) if kind and kind["threshold"] is not None]
     return {
         "threshold": max([pooled, *own]),
@@ -67,8 +69,8 @@ def choose_rule(
     }
 
 
-def _of_kind(scores: Values, choose: Callable[[Values, float], float], rate: float) -> dict[str, Any]:
-    return {"units": len(scores), "threshold": choose(scores, rate) if len(scores) >= MIN_UNITS else None}
+def _of_kind(scores: Values, choose: Callable[[Values, float], float], rate: float, least: int) -> dict[str, Any]:
+    return {"units": len(scores), "threshold": choose(scores, rate) if len(scores) >= least else None}
 
 
 def rule_text(rule: Mapping[str, Any], positive_name: str | None) -> str:

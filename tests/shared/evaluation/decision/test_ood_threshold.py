@@ -10,6 +10,7 @@ from scipy.stats import norm
 
 from shared.evaluation.decision.ood import MAX_SCORE
 from shared.evaluation.decision.ood_threshold import (
+    MIN_POSITIVE,
     MIN_UNITS,
     choose_rule,
     choose_threshold,
@@ -61,7 +62,7 @@ def test_tumours_keep_the_rate_in_nearly_every_draw(tumours: int, healthy: int) 
 def test_a_class_that_is_not_positive_keeps_the_rate_on_average() -> None:
     random, lost = np.random.default_rng(1), []
     for _ in range(200):
-        kinds = _two_kinds(random, tumours=20, healthy=130)
+        kinds = _two_kinds(random, tumours=40, healthy=260)
         rule = choose_rule(np.concatenate(list(kinds.values())), kinds, None, RATE)
         assert rule["positive"] is None
         lost.append(np.mean(_lognormal(random, 500, -2.4, 0.4) > rule["threshold"]))
@@ -93,18 +94,25 @@ def test_the_largest_threshold_counts_and_that_of_all_inputs_is_kept() -> None:
 
 
 def test_a_class_of_few_inputs_has_no_threshold_and_the_words_say_so() -> None:
-    kinds = _two_kinds(np.random.default_rng(3), tumours=MIN_UNITS - 1, healthy=50)
+    kinds = _two_kinds(np.random.default_rng(3), tumours=MIN_POSITIVE - 1, healthy=MIN_UNITS)
     rule = _rule(kinds)
-    assert rule["classes"]["yes"] == rule["positive"] == {"units": MIN_UNITS - 1, "threshold": None}
+    assert rule["classes"]["yes"] == rule["positive"] == {"units": MIN_POSITIVE - 1, "threshold": None}
+    assert rule["classes"]["no"]["threshold"] == choose_threshold(kinds["no"], RATE)
     assert rule["threshold"] == rule["pooled"]
     assert rule_text(rule, "tumour") == (
-        "set on 57 independent inputs of validation so that at most 1.0% of inputs like them are not assessed, "
-        "together and by class but yes (7), which have fewer than 8; inputs with a tumour (7) are too few for a bound "
+        "set on 37 independent inputs of validation so that at most 1.0% of inputs like them are not assessed, "
+        "together and by class but yes (7), which have fewer than 30; inputs with a tumour (7) are too few for a bound "
         "of their own"
     )
-    enough = _rule(_two_kinds(np.random.default_rng(3), tumours=MIN_UNITS, healthy=50))
-    assert rule_text(enough, "tumour").endswith("by class; of inputs with a tumour (8) with 95% confidence")
-    assert rule_text(enough | {"positive": None}, None).endswith("not assessed, together and by class")
+
+
+def test_a_positive_event_of_few_inputs_has_a_threshold_all_the_same() -> None:
+    kinds = _two_kinds(np.random.default_rng(3), tumours=MIN_POSITIVE, healthy=MIN_UNITS - 1)
+    rule = _rule(kinds)
+    assert rule["threshold"] == rule["positive"]["threshold"] == confident_threshold(kinds["yes"], RATE)
+    assert rule_text(rule, "tumour").endswith("; of inputs with a tumour (8) with 95% confidence")
+    assert [kind["threshold"] for kind in rule["classes"].values()] == [None, None]
+    assert rule_text(choose_rule(kinds["no"], {}, None, RATE), None).endswith("not assessed, together and by class")
 
 
 def test_many_classes_of_few_inputs_are_not_all_named() -> None:
