@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.stats import binom, nct, norm, t
+from scipy.stats import binom, t
 
 from shared.evaluation.decision.ood import MAX_SCORE, Values, by_series
 from shared.evaluation.inputs import first_of_each
@@ -36,10 +36,10 @@ def choose_rule(
     threshold is the largest of those of the classes and of all inputs. This is label-conditional conformal prediction
     with one score for all classes: an input lies above it where no class would accept the input.
 
-    A class keeps the rate on average over validation sets. The positive event keeps it with confidence `CONFIDENCE` in
-    the validation set at hand, since what it loses must not be a matter of luck. The price is that fewer strange inputs
-    are found. A class with fewer than `MIN_UNITS` scores, or the event with fewer than `MIN_POSITIVE`, has no threshold
-    of its own, and nothing keeps its rate.
+    A class keeps the rate on average over validation sets. The positive event, with enough scores, keeps it with
+    confidence `CONFIDENCE`: what it loses must not be a matter of luck. The price is that fewer strange inputs are
+    found. A class with fewer than `MIN_UNITS` scores, or the event with fewer than `MIN_POSITIVE`, has no threshold of
+    its own, and nothing keeps its rate.
 
     Args:
         familiar: float64 [N], scores of independent inputs of validation, of all classes.
@@ -49,15 +49,16 @@ def choose_rule(
 
     Returns:
         `threshold` (0 to `MAX_SCORE`), `rate`, `units` (N), `pooled` (the threshold of all inputs alone), `classes` (by
-        name) and `positive` (None where the task has no such event): of each the `units` (number of independent inputs)
-        and the `threshold`, None where units are too few.
+        name) and `positive` (None where the task has no such event): of each the `units` (number of independent
+        inputs), the `threshold`, None where units are too few, and the `confidence`, None where the rate is kept on
+        average only.
 
     Source: Vovk, Gammerman & Shafer, Algorithmic Learning in a Random World, 2005, section 4.5; Guan & Tibshirani, J R
     Stat Soc B 84:524, 2022, for the empty prediction set as outlier.
     """
     pooled = choose_threshold(familiar, rate)
-    classes = {name: _of_kind(scores, choose_threshold, rate, MIN_UNITS) for name, scores in by_class.items()}
-    event = None if positive is None else _of_kind(positive, confident_threshold, rate, MIN_POSITIVE)
+    classes = {name: _of_kind(scores, rate, None, MIN_UNITS) for name, scores in by_class.items()}
+    event = None if positive is None else _of_kind(positive, rate, confident_threshold(positive, rate), MIN_POSITIVE)
     own = [kind["threshold"] for kind in (*classes.values(), event) if kind and kind["threshold"] is not None]
     return {
         "threshold": max([pooled, *own]),
@@ -69,8 +70,14 @@ def choose_rule(
     }
 
 
-def _of_kind(scores: Values, choose: Callable[[Values, float], float], rate: float, least: int) -> dict[str, Any]:
-    return {"units": len(scores), "threshold": choose(scores, rate) if len(scores) >= least else None}
+def _of_kind(scores: Values, rate: float, confident: float | None, least: int) -> dict[str, Any]:
+    """Units, threshold and confidence of one kind of input; the `confident` threshold counts where there is one."""
+    average = choose_threshold(scores, rate) if len(scores) >= least else None
+    return {
+        "units": len(scores),
+        "threshold": average if confident is None else confident,
+        "confidence": None if confident is None else CONFIDENCE,
+    }
 
 
 def rule_text(rule: Mapping[str, Any], positive_name: str | None) -> str:
@@ -92,7 +99,9 @@ def rule_text(rule: Mapping[str, Any], positive_name: str | None) -> str:
     kind = f"inputs with a {positive_name} ({event['units']})"
     if event["threshold"] is None:
         return f"{text}; {kind} are too few for a bound of their own"
-    return f"{text}; of {kind} with {CONFIDENCE:.0%} confidence"
+    if event["confidence"] is None:
+        return f"{text}; of {kind}, too few for {CONFIDENCE:.0%} confidence, on average"
+    return f"{text}; of {kind} with {event['confidence']:.0%} confidence"
 
 
 def one_of_each(scores: Values, inputs: Sequence[Hashable], units: Sequence[int], seed: int) -> Values:
@@ -137,40 +146,30 @@ def choose_threshold(scores: Values, rate: float) -> float:
         return float(np.sort(scores)[rank - 1])
     if count < 2:
         return MAX_SCORE
-    mean, spread = _logarithms(scores)
-    reach = float(t.ppf(1.0 - rate, count - 1)) * np.sqrt(1.0 + 1.0 / count)
-    return min(float(np.exp(mean + reach * spread)), MAX_SCORE)
-
-
-def confident_threshold(scores: Values, rate: float) -> float:
-    """Chooses the threshold that at most a share `rate` of inputs like validation's exceed, with `CONFIDENCE`.
-
-    With enough scores (299 for a rate of 0.01) it is an order statistic, which holds for any distribution of
-    independent scores. Fewer have none that is high enough: then it is the tolerance limit of their logarithms, which
-    assumes a normal distribution and is approximate.
-
-    Args:
-        scores: float64 [N], scores of independent inputs of validation, at least two.
-        rate: Share, over 0 and below 1.
-
-    Returns:
-        The threshold, 0 to `MAX_SCORE` (2).
-
-    Source: Wilks, Ann Math Stat 12:91, 1941; Hahn & Meeker, Statistical Intervals, 1991, sections 4.6.3 and 5.3.
-    """
-    count = len(scores)
-    above = np.arange(count)
-    held = above[binom.cdf(above, count, rate) <= 1.0 - CONFIDENCE]
-    if len(held):  # so many of the largest scores may lie above
-        return float(np.sort(scores)[count - 1 - held[-1]])
-    mean, spread = _logarithms(scores)
-    reach = float(nct.ppf(CONFIDENCE, count - 1, norm.ppf(1.0 - rate) * np.sqrt(count))) / np.sqrt(count)
-    return min(float(np.exp(mean + reach * spread)), MAX_SCORE)
-
-
-def _logarithms(scores: Values) -> tuple[float, float]:
-    """Mean and standard deviation of the logarithms of at least two scores."""
     # copies of training images score about 0, and their logarithms would widen the spread without bound
     floor = max(float(np.median(scores)) / MAX_RATIO, MIN_SCORE)
     logarithms = np.log(np.maximum(scores, floor))
-    return float(logarithms.mean()), float(logarithms.std(ddof=1))
+    reach = float(t.ppf(1.0 - rate, count - 1)) * np.sqrt(1.0 + 1.0 / count)
+    return min(float(np.exp(logarithms.mean() + reach * logarithms.std(ddof=1))), MAX_SCORE)
+
+
+def confident_threshold(scores: Values, rate: float) -> float | None:
+    """Chooses the threshold that at most a share `rate` of inputs like validation's exceed, with `CONFIDENCE`.
+
+    It is an order statistic, which holds for any distribution of independent scores. A tolerance limit that assumes one
+    would serve fewer scores too, and was so high that it let every knee and character through.
+
+    Args:
+        scores: float64 [N], scores of independent inputs of validation.
+        rate: Share, over 0 and below 1.
+
+    Returns:
+        The threshold, one of the scores; None where there are too few (299 are needed for a rate of 0.01).
+
+    Source: Wilks, Ann Math Stat 12:91, 1941; Hahn & Meeker, Statistical Intervals, 1991, section 5.3; the limit:
+    docs/lab-log.md, "Abstention by class".
+    """
+    count = len(scores)
+    above = np.arange(count)
+    held = above[binom.cdf(above, count, rate) <= 1.0 - CONFIDENCE]  # as many of the largest scores may lie above
+    return float(np.sort(scores)[count - 1 - held[-1]]) if len(held) else None
