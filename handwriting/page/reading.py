@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,34 @@ from shared.cli.judge import open_predictor
 from shared.cli.support import Writes, exit_code, json_line, make_folder, write_predictions
 from shared.errors import DataError
 from shared.io.atomic import write_bytes
+from shared.prediction.answer import CAUTION, HUMAN, NOT_RELIABLE
 from shared.prediction.predictor import NOT_SYNTHETIC, SYNTHETIC_NOTE, Predictor
 from shared.prediction.text import printable
 from shared.task import Item, Task
 
 UNREAD = "▢"
 """Replaces a character that was rejected or not assessed."""
-NOT_ASSESSED = "not assessed"
+NOT_ASSESSED, PARTLY_ASSESSED = "not assessed", "partly assessed"
+GUESSES = 3
+"""Likeliest classes that are listed with each character."""
+MAX_LISTED = 20
+"""Most characters of a page whose guesses are printed; JSON has all of them."""
+
+
+@dataclass(frozen=True)
+class Guess:
+    """One of the likeliest classes of a character.
+
+    Attributes:
+        label: The class.
+        symbol: The character in Unicode; the label where no known character has it.
+        probability: Probability of the class. Where the character was not assessed it is a raw score, not to be relied
+            on.
+    """
+
+    label: str
+    symbol: str
+    probability: float
 
 
 @dataclass(frozen=True)
@@ -42,6 +63,7 @@ class Reading:
             than a bare letter, or not known to be synthetic where the model is one of synthetic images.
         has_sign: Whether it has more ink than a bare letter, as one with a vowel sign.
         ood_score: Out-of-distribution score: the larger, the less like the training images.
+        guesses: The likeliest classes, the likeliest first.
     """
 
     number: int
@@ -54,6 +76,7 @@ class Reading:
     decision: str
     ood_score: float
     has_sign: bool = False
+    guesses: tuple[Guess, ...] = ()
 
 
 def judge_pages(task: Task, paths: Sequence[Path], model: Path | None, as_json: bool, out: Path | None) -> int:
@@ -67,7 +90,8 @@ def judge_pages(task: Task, paths: Sequence[Path], model: Path | None, as_json: 
         out: Folder for `predictions.jsonl` and a drawing of each page; None: neither is written.
 
     Returns:
-        The exit code for all pages: that of refusals if there is one, else that of pages not assessed, else 0.
+        The exit code for all pages: that of refusals if there is one, else that of inputs not assessed where a
+        character of any page was not (the text then has gaps that a human must fill), else 0.
     """
     make_folder(out)
     predictor, opening = open_predictor(task, model)
@@ -79,7 +103,7 @@ def judge_pages(task: Task, paths: Sequence[Path], model: Path | None, as_json: 
         tree, page = read_item(item, predictor)
         refused = f"{printable(item.name)}: refused: {tree.get('reason')}"
         words = refused if page is None else _in_words(item.name, tree)
-        statuses.add(tree["status"])
+        statuses.add(NOT_ASSESSED if tree["status"] == PARTLY_ASSESSED else tree["status"])
         line = json_line(tree)
         typer.echo(line if as_json else words)
         lines.append(line)
@@ -101,8 +125,10 @@ def read_item(item: Item, predictor: Predictor) -> tuple[dict[str, Any], Page | 
         predictor: The opened run that judges the characters.
 
     Returns:
-        Plain data for `--json`, and the page that was cut. The dict has `input`, `model` and `status`. A read page also
-        has `text`, `angle_degrees`, `notes`, `characters` (fields of `Reading`), `synthetic_model` and `verdict`. A
+        Plain data for `--json`, and the page that was cut. The dict has `input`, `model` and `status`: "assessed",
+        "partly assessed" and "not assessed" where all, some and none of the characters were, or "refused". A read page
+        also has `text`, `angle_degrees`, `notes`, `not_assessed` (number of characters), `caution` (as in
+        `shared.prediction.answer.Answer`), `characters` (fields of `Reading`), `synthetic_model` and `verdict`. A
         refused one has `reason` instead, and None for the page.
     """
     tree: dict[str, Any] = {"input": item.name, "model": predictor.name}
@@ -111,9 +137,11 @@ def read_item(item: Item, predictor: Predictor) -> tuple[dict[str, Any], Page | 
         readings = read_characters(page, predictor, synthetic=item.synthetic)
     except DataError as error:
         return tree | {"status": "refused", "reason": str(error)}, None
-    strange = all(one.decision == NOT_ASSESSED for one in readings)
+    strange = sum(one.decision == NOT_ASSESSED for one in readings)
     tree |= {
-        "status": NOT_ASSESSED if strange else "assessed",
+        "status": NOT_ASSESSED if strange == len(readings) else PARTLY_ASSESSED if strange else "assessed",
+        "not_assessed": strange,
+        "caution": CAUTION if strange else None,
         "text": as_text(readings),
         "angle_degrees": page.angle_degrees,
         "notes": [*_undecided(predictor, item.synthetic), *_notes(page, readings)],
@@ -154,11 +182,12 @@ def read_characters(page: Page, predictor: Predictor, *, synthetic: bool = False
             column,
             character.box,
             answer.label,
-            CHARACTERS[answer.label].symbol if answer.label in CHARACTERS else answer.label,
+            _symbol(answer.label),
             answer.probabilities[answer.label],
-            NOT_ASSESSED if answer.ood_score > highest or _has_sign(character, answer.label) else answer.decision,
+            NOT_ASSESSED if answer.ood_score > highest or _has_sign(character, answer.label) else str(answer.decision),
             answer.ood_score,
             _has_sign(character, answer.label),
+            _guesses(answer.probabilities),
         )
         for number, ((row, column, character), answer) in enumerate(zip(places, answers, strict=True), start=1)
     ]
@@ -182,6 +211,15 @@ def as_text(readings: Sequence[Reading]) -> str:
 def _undecided(predictor: Predictor, synthetic: bool) -> list[str]:
     """Why no character of a page is decided on, in one sentence; none where they are."""
     return [f"the page {NOT_SYNTHETIC}"] if predictor.record.synthetic and not synthetic else []
+
+
+def _symbol(label: str) -> str:
+    return CHARACTERS[label].symbol if label in CHARACTERS else label
+
+
+def _guesses(probabilities: Mapping[str, float]) -> tuple[Guess, ...]:
+    likeliest = sorted(probabilities.items(), key=lambda entry: -entry[1])[:GUESSES]
+    return tuple(Guess(label, _symbol(label), value) for label, value in likeliest)
 
 
 def _has_sign(character: Character, label: str) -> bool:
@@ -212,4 +250,19 @@ def _in_words(name: str, tree: dict[str, Any]) -> str:
     if unread:
         head += f", {', '.join(unread)} ({UNREAD})"
     notes = [*tree["notes"], *([SYNTHETIC_NOTE] if tree["synthetic_model"] else [])]
-    return "\n".join([head, *(f"  {line}" for line in tree["text"].splitlines()), *(f"  note: {one}" for one in notes)])
+    text = [*tree["text"].splitlines(), *_unread_lines(characters)]
+    return "\n".join([head, *(f"  {line}" for line in text), *(f"  note: {one}" for one in notes)])
+
+
+def _unread_lines(characters: Sequence[dict[str, Any]]) -> list[str]:
+    """The raw guesses at the characters that were not assessed."""
+    unread = [one for one in characters if one["decision"] == NOT_ASSESSED]
+    if not unread:
+        return []
+    lines = [f"not assessed, {HUMAN}; number in reading order and raw guesses, {NOT_RELIABLE}:"]
+    for one in unread[:MAX_LISTED]:
+        guesses = ", ".join(f"{guess['symbol']} {guess['probability']:.2f}" for guess in one["guesses"])
+        lines.append(f"  {one['number']:3d}: ? {guesses}")
+    if len(unread) > MAX_LISTED:
+        lines.append(f"  and {len(unread) - MAX_LISTED} more, which --json lists")
+    return lines

@@ -55,7 +55,7 @@ def result_objects(
     Returns:
         pydicom datasets: a Comprehensive 3D SR; Secondary Captures of the most suspicious slices and of those
         with maps; with maps also a Parametric Map, unless the sources lack the geometry, which is then logged.
-        A refused answer gives the report alone.
+        A refused answer gives the report alone, and one that was not assessed no map.
 
     Raises:
         DataError: The item was not read from DICOM MR images, the images lack an element that every object needs, or a
@@ -67,8 +67,8 @@ def result_objects(
     context = (answer.status, answer.reason or "", towards if maps else "", *map(str, sorted(maps)))
     identity = ResultIdentity(sources, record, answer.model, context)
     objects = [report(identity, answer)]
-    if answer.status == "assessed":
-        restored = _restored(item, record, maps)
+    if answer.status != "refused":
+        restored = _restored(item, record, maps if answer.status == "assessed" else {})
         objects += captures(identity, answer, item, restored, towards)
         if restored:
             objects += _attributions(identity, _stored(item, identity, restored), towards)

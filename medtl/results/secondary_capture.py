@@ -38,7 +38,7 @@ def captures(
 
     Args:
         identity: Identity of the result.
-        answer: The answer about the whole series.
+        answer: The answer about the whole series; where it was not assessed, the captions say so.
         item: The series, with its slices in the view in which they were judged.
         maps: Attributions of some slices, float32 [rows, columns] on the grids of `item.slices`, by slice number from
             1.

@@ -24,6 +24,9 @@ SUSPECTED = Code("T-SUSPECTED", SCHEME, "Tumour suspected")
 NOT_SUSPECTED = Code("T-NOT-SUSPECTED", SCHEME, "No tumour suspected")
 NOT_ASSESSED = Code("373121007", "SCT", "Not evaluated")
 PROBABILITY = Code("T-PROBABILITY", SCHEME, "Tumour probability")
+RAW_PROBABILITY = Code("T-RAW-SCORE", SCHEME, "Raw tumour probability, not assessed, not to be relied on")
+ADVICE = Code("ADVICE", SCHEME, "Advice")
+HUMAN_LOOKS = Code("HUMAN-MUST-LOOK", SCHEME, "Not assessed: a human must look")
 CERTIFIED = Code("SENS-CERTIFIED", SCHEME, "Sensitivity certified on validation (lower 95% bound)")
 OOD_SCORE = Code("OOD-SCORE", SCHEME, "Out-of-distribution score of the input")
 OOD_THRESHOLD = Code("OOD-THRESHOLD", SCHEME, "Out-of-distribution score above which nothing is assessed")
@@ -70,8 +73,8 @@ def _document(identity: ResultIdentity, answer: Answer) -> Any:
         finding_sites=[sr.FindingSite(codes.SCT.Brain)],
         algorithm_id=_algorithm(identity),
         measurements=_measurements(answer),
-        qualitative_evaluations=[sr.QualitativeEvaluation(USE, RESEARCH)],
-        source_images=_references(identity.sources, by_frame=answer.status == "assessed"),
+        qualitative_evaluations=_evaluations(answer),
+        source_images=_references(identity.sources, by_frame=answer.status != "refused"),
     )
     for line in (finding(answer), *remarks(answer, identity.record)):
         group[0].ContentSequence.append(sr.TextContentItem(codes.DCM.Comment, line, sr.RelationshipTypeValues.CONTAINS))
@@ -95,9 +98,16 @@ def _algorithm(identity: ResultIdentity) -> Any:
     )
 
 
+def _evaluations(answer: Answer) -> list[Any]:
+    advice = [sr.QualitativeEvaluation(ADVICE, HUMAN_LOOKS)] if answer.caution is not None else []
+    return [sr.QualitativeEvaluation(USE, RESEARCH), *advice]
+
+
 def _measurements(answer: Answer) -> list[Any]:
+    # a raw score has a name of its own: whoever looks for the probability must not find it
+    probability = PROBABILITY if answer.caution is None else RAW_PROBABILITY
     stated = (
-        (PROBABILITY, answer.positive_probability),
+        (probability, answer.positive_probability),
         (codes.DCM.ThresholdValue, answer.threshold),
         (CERTIFIED, answer.certified_sensitivity),
         (OOD_SCORE, answer.ood_score),

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from medtl.task import TASK
-from shared.prediction.answer import Answer
+from shared.prediction.answer import HUMAN, NOT_RELIABLE, Answer
 from shared.prediction.predictor import SYNTHETIC_NOTE
+from shared.prediction.text import raw_suspicion
 from shared.runs.record import ModelRecord
 
 WARNING = "RESEARCH USE ONLY - NOT FOR DIAGNOSIS"
 MAX_SHOWN = 3
 """Number of slices that are pointed out, the most suspicious ones."""
 DECISIONS = {"positive": "Tumour suspected", "negative": "No tumour suspected"}
+UNASSESSED = "Not assessed"
+"""First words of the finding where there is no decision."""
 
 
 def finding(answer: Answer) -> str:
-    """Writes the finding as a sentence, with its tumour probability, or with the reason why nothing was assessed."""
+    """Writes the finding as a sentence, with its tumour probability, or with the reason why nothing was assessed.
+
+    Of an input that was not assessed the raw probability is told too, lest a suspicion be hidden.
+    """
+    if answer.status == "refused":
+        return f"{UNASSESSED}: {answer.reason}"
     if answer.decision is None:
-        return f"Not assessed: {answer.reason}"
+        return f"{UNASSESSED}, {HUMAN}: {_raw(answer)}. The input {answer.reason}"
     return f"{DECISIONS[answer.decision]}: {_probability(answer)}"
 
 
@@ -34,10 +42,12 @@ def remarks(answer: Answer, record: ModelRecord) -> list[str]:
         record: Record of the model that answered.
 
     Returns:
-        Warning and disclaimers; where a finding was made, likeliest class, slices and operating point; the notes.
+        Warning and disclaimers; likeliest class, slices and, where a finding was made, operating point; the notes.
     """
     lines = [WARNING, *TASK.disclaimers, *([f"Model fit for: {answer.verdict}"] if answer.verdict else [])]
-    if answer.decision is not None:
+    if answer.caution is not None:
+        lines += [f"Caution: {answer.caution}", *_scores(answer, "Raw: ")]
+    elif answer.decision is not None:
         lines += _details(answer, record)
     return lines + [f"Note: {note}" for note in answer.notes]
 
@@ -47,14 +57,23 @@ def _probability(answer: Answer) -> str:
     return f"tumour probability {answer.positive_probability:.3f}{rule}, suspected from {answer.threshold:.3f}"
 
 
-def _details(answer: Answer, record: ModelRecord) -> list[str]:
+def _raw(answer: Answer) -> str:
+    return raw_suspicion(answer.positive_probability or 0.0, answer.threshold or 0.0, str(TASK.positive_name))
+
+
+def _scores(answer: Answer, kind: str) -> list[str]:
+    """The likeliest class and the most suspicious slices; `kind` stands before each line."""
     label = answer.label or ""
-    lines = [f"Likeliest class: {label} ({(answer.probabilities or {})[label]:.3f})"]
+    lines = [f"{kind}Likeliest class: {label} ({(answer.probabilities or {})[label]:.3f})"]
     if len(answer.slices) > 1:
         listed = (f"{n} ({answer.slices[n - 1].positive_probability:.3f})" for n in most_suspicious(answer))
-        lines.append(
-            f"Most suspicious of {len(answer.slices)} slices, by number in the order of the series: {', '.join(listed)}"
-        )
+        where = f"Most suspicious of {len(answer.slices)} slices, by number in the order of the series"
+        lines.append(f"{kind}{where}: {', '.join(listed)}")
+    return lines
+
+
+def _details(answer: Answer, record: ModelRecord) -> list[str]:
+    lines = _scores(answer, "")
     if answer.certified_sensitivity is None:
         lines.append("No sensitivity is certified for this input")
     elif record.operating_point is not None:
@@ -66,7 +85,7 @@ def captions(answer: Answer, record: ModelRecord, number: int, towards: str | No
     """Writes the lines of text below the picture of one slice.
 
     Args:
-        answer: The answer about the whole series; it must be assessed.
+        answer: The answer about the whole series; it must not be refused.
         record: Record of the model that answered.
         number: Number of the slice, from 1.
         towards: The class whose score the overlay explains; None where the picture has no overlay.
@@ -74,12 +93,19 @@ def captions(answer: Answer, record: ModelRecord, number: int, towards: str | No
     Returns:
         Finding, probabilities of series and slice, warnings where they apply, and last the model.
     """
-    one = answer.slices[number - 1]
-    lines = [
-        DECISIONS[answer.decision or ""],
-        f"Whole input: {_probability(answer)}",
-        f"Slice {number} of {len(answer.slices)}: tumour probability {one.positive_probability:.3f}",
-    ]
+    one, place = answer.slices[number - 1], f"Slice {number} of {len(answer.slices)}"
+    if answer.decision is None:
+        lines = [
+            f"{UNASSESSED}: {HUMAN}",
+            f"Raw scores, {NOT_RELIABLE}: tumour probability {answer.positive_probability:.3f}",
+            f"{place}: raw tumour probability {one.positive_probability:.3f}",
+        ]
+    else:
+        lines = [
+            DECISIONS[answer.decision],
+            f"Whole input: {_probability(answer)}",
+            f"{place}: tumour probability {one.positive_probability:.3f}",
+        ]
     if answer.ood_threshold is not None and one.ood_score > answer.ood_threshold:
         lines.append("This slice is unlike the images that the model was trained on")
     if towards is not None:

@@ -21,6 +21,7 @@ from medtl.task import TASK
 from medtl.web.explain import ExplainWork, map_facts, map_name
 from medtl.web.work import DICOM, SLICES, VIEW, ScanWork, item_folder
 from shared.errors import DataError
+from shared.prediction.text import raw_suspicion
 from shared.processes.worker import WorkFailed
 from shared.web.app import UploadStatus, build, faults
 from shared.web.guard import Access, Guard
@@ -99,7 +100,8 @@ def _shown(request: Request, upload: Upload, answers: list[dict[str, Any]]) -> d
         "view": view,
         "decisions": DECISIONS,
         "start": ranked[0]["number"] if ranked else (view["slices"] + 1) // 2,
-        "suspicious": [one["number"] for one in ranked[:3]] if answer["decision"] == "positive" else [],
+        "suspicious": [] if answer["decision"] == "negative" else [one["number"] for one in ranked[:3]],
+        "raw_suspicion": raw_suspicion,
         "has_dicom_output": find_spec("highdicom") is not None,
     }
 

@@ -279,7 +279,7 @@ class Decision(Section):
         gt=0,
         lt=0.5,
         description="false-positive rate of the out-of-distribution check: share of inputs like those of validation "
-        "that may get no answer",
+        "that may get no answer, as a whole and of each class",
     )
 
 

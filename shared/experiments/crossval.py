@@ -12,12 +12,18 @@ import numpy as np
 
 from shared.config.schema import Config, FoldSplit, GivenSplit
 from shared.errors import ConfigError
+from shared.evaluation.abstention import (
+    JudgedInputs,
+    abstention_rows,
+    abstention_warning,
+    count_abstention,
+    counts_text,
+)
 from shared.evaluation.cases import Cases, group_cases, image_cases, pool
 from shared.evaluation.measure import MEASURES, Measure, Table, Tasks, measures_in
 from shared.evaluation.statistics.repeats import mean_of_repeats
 from shared.evaluation.text import disclaimers
 from shared.evaluation.verdict import Verdict
-from shared.io.atomic import read_json
 from shared.pipeline.preflight import preflight
 from shared.pipeline.train import run_experiment
 from shared.progress import Progress
@@ -25,9 +31,6 @@ from shared.runs.predictions import read_predictions
 from shared.runs.record import read_model_record
 from shared.runs.verdict import read_verdict
 from shared.task import Task
-
-ABSTENTION_COUNTS = ("inputs", "not_assessed", "not_assessed_positive")
-"""Keys of the abstention in a report that are added up over folds."""
 
 
 def cross_validate(
@@ -52,12 +55,13 @@ def cross_validate(
     Returns:
         `verdict` (a sentence on all runs), `disclaimers` (sentences), `folds`, `repeats` (the pooled measures of each,
         with their 95% intervals), `mean` (over repeats, with `spread`, their standard deviation, and the means of the
-        bounds: repeats narrow no interval), `abstention` (number of inputs over all folds and repeats, and of those
-        that would not be assessed), `runs` (names).
+        bounds: repeats narrow no interval), `abstention` (of the tests of all folds and repeats, as
+        `shared.evaluation.abstention.count_abstention` gives it; an input of several repeats is in one unit),
+        `not_assessed` (the same in sentences), `runs` (names).
     """
     require_no_chosen_test(config, "crossval makes its own folds")
     experiment = preflight(task, config)
-    rows, names, warnings, abstained = [], [], list[str](), Counter[str]()
+    rows, names, warnings, judged = [], [], list[str](), list[JudgedInputs]()
     verdicts: list[Verdict] = []
     for repeat in range(repeats):
         tests = []
@@ -67,21 +71,23 @@ def cross_validate(
             # apart from the other runs: a model of one fold must not be the newest that `predict` takes
             of_fold = experiment.varied(seed=config.seed + repeat, data=data)
             folder = run_experiment(of_fold, root=root / "crossval", progress=lambda *_: None)
-            warnings = disclaimers(task, read_model_record(folder).synthetic)
+            record = read_model_record(folder)
+            warnings = disclaimers(task, record.synthetic)
             tests.append(read_test(folder))
-            abstention = read_json(folder / "report.json")["test"]["abstention"]
-            abstained.update({name: abstention[name] for name in ABSTENTION_COUNTS if abstention[name] is not None})
+            judged.append(read_judged_inputs(folder))
             names.append(folder.name)
             verdicts.append(read_verdict(folder))
             progress("folds", repeat * folds + fold + 1, repeats * folds, "")
         rows.append(pooled_measures(tests))
+    abstention = count_abstention(JudgedInputs.pooled(judged), record)
     return {
         "verdict": verdict_on_runs(verdicts),
         "disclaimers": warnings,
         "folds": folds,
         "repeats": rows,
         "mean": mean_of_repeats(rows),
-        "abstention": dict(abstained),
+        "abstention": abstention,
+        "not_assessed": _abstention_lines(task, abstention),
         "runs": names,
     }
 
@@ -125,10 +131,20 @@ def cross_validation_lines(tree: Mapping[str, Any]) -> list[str]:
             f"{name}: {block['value']:.3f} {interval}, standard deviation over repeats {block['spread']:.3f}, "
             f"n {block['n']}"
         )
-    total, not_assessed, positive = (tree["abstention"].get(name) for name in ABSTENTION_COUNTS)
-    of_them = "" if positive is None else f", {positive} of them positive"
-    lines.append(f"not assessed, as unlike the training images: {not_assessed} of {total} inputs{of_them}")
-    return lines
+    return [*lines, *tree["not_assessed"]]
+
+
+def _abstention_lines(task: Task, abstention: Mapping[str, Any]) -> list[str]:
+    """The inputs of all folds and repeats that are not assessed, by class, and a warning where it is due."""
+    warning = abstention_warning(abstention, task.positive_name)
+    return [
+        *([warning] if warning else []),
+        counts_text(abstention, task.positive_name),
+        *(
+            f"not assessed, {row['class']}: {row['not_assessed']} of {row['inputs']}, {row['share']}"
+            for row in abstention_rows(abstention, task.display_name)
+        ),
+    ]
 
 
 @dataclass(frozen=True)
@@ -159,6 +175,20 @@ def read_test(folder: Path) -> FoldTest:
     images = image_cases(test.probabilities, labels, record, test.grouping.units)
     groups = group_cases(test.probabilities, labels, record, test.grouping) if images.screening else None
     return FoldTest(replace(images, predicted=predicted), groups)
+
+
+def read_judged_inputs(folder: Path) -> JudgedInputs:
+    """Reads which inputs of its test a finished run would not assess, by its own threshold.
+
+    Args:
+        folder: The run folder.
+
+    Raises:
+        RunError: `model.json` or `predictions.csv` is missing or damaged.
+    """
+    record, test = read_model_record(folder), read_predictions(folder)
+    labels = np.array([record.classes.index(name) for name in test.labels])
+    return JudgedInputs.of(test.ood, labels, test.inputs, test.grouping.units, record)
 
 
 def pooled_measures(tests: Sequence[FoldTest]) -> dict[str, dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import platform
 import time
@@ -22,19 +23,20 @@ from shared.config.schema import Config, Screening, Selective
 from shared.data.auxiliary_labels import auxiliary_labels
 from shared.data.partition import SplitData
 from shared.data.split import Split
-from shared.evaluation.abstention import abstention
+from shared.evaluation.abstention import abstention, abstention_warning
 from shared.evaluation.auxiliary import evaluate_auxiliary
 from shared.evaluation.calibration import fit_temperature, softmax
 from shared.evaluation.cases import UsageContext
 from shared.evaluation.decision.decide import Decision, decide
-from shared.evaluation.decision.ood import FILE, Reference, choose_threshold
+from shared.evaluation.decision.ood import FILE, Reference
+from shared.evaluation.decision.ood_threshold import choose_rule
 from shared.evaluation.decision.operating_point import OperatingPoint
 from shared.evaluation.evaluate import evaluate
 from shared.io.atomic import file_hash, write_array, write_json, write_text, writing
 from shared.models.onnx_export import export_onnx
 from shared.models.weights import WeightsReport
 from shared.pipeline.preflight import Experiment
-from shared.pipeline.scores import Scores, familiar_scores, reference_features, score_split
+from shared.pipeline.scores import Scores, familiar_by_class, familiar_scores, reference_features, score_split
 from shared.processes.memory import peak_memory_mib
 from shared.reporting.finished import Finished
 from shared.reporting.run_report import write_report
@@ -46,6 +48,8 @@ from shared.samples import SPLITS, global_group_digest, image_digest
 from shared.task import positive_classes
 from shared.training.job import Job
 from shared.training.selection import LAST
+
+logger = logging.getLogger(__name__)
 
 PACKAGES = ("numpy", "torch", "torchvision", "onnxruntime", "pydicom", "monai", "accelerate", "captum")
 EXPORT_CHECK_IMAGES = 8
@@ -104,6 +108,10 @@ def finish_run(experiment: Experiment, trained: Trained, started: float) -> None
     environment = _environment(job.device, difference, time.monotonic() - started)
     _write(trained, record, probabilities, scores, pretraining, environment)
     context = _usage_context(experiment)
+    results = _results(trained, record, probabilities, scores, context)
+    for name, found in results.items():
+        if warning := abstention_warning(found["abstention"], experiment.task.positive_name):
+            logger.warning("%s: %s.", name, warning)
     finished = Finished(
         record=record,
         config=_without_folders(experiment.config),
@@ -112,7 +120,7 @@ def finish_run(experiment: Experiment, trained: Trained, started: float) -> None
         splits=splits,
         probabilities=probabilities,
         uncalibrated=softmax(scores["test"].classes),
-        results=_results(trained, record, probabilities, scores, context),
+        results=results,
         history=trained.history,
         environment=environment,
         network=job.network,
@@ -180,11 +188,13 @@ def _ood_rule(
 ) -> dict[str, Any]:
     """Chooses on validation the out-of-distribution score from which on an input gets no answer."""
     seed, rate, target = experiment.config.seed, experiment.decision.ood_false_positive_rate, trained.job.target
-    familiar = familiar_scores(validation, trained.splits["validation"], seed)
+    split, task, classes = trained.splits["validation"], experiment.task, trained.job.classes
+    familiar = familiar_scores(validation, split, seed)
+    by_class, positive = familiar_by_class(validation, split, seed, classes, positive_classes(task, classes))
     if target is not None:  # inputs of the domain adapted to are familiar too; that needs no labels
         target_scores = score_split(experiment.strategy, trained.job, target.validation, reference).ood
         familiar = np.concatenate([familiar, familiar_scores(target_scores, target.validation, seed)])
-    return {"threshold": choose_threshold(familiar, rate), "rate": rate, "units": len(familiar)}
+    return choose_rule(familiar, by_class, positive, rate)
 
 
 def _export(job: Job, validation: Split, reference: Reference) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,10 @@ import torch
 from numpy.typing import NDArray
 
 from shared.data.split import Split
-from shared.evaluation.decision.ood import REFERENCE_SIZE, Reference, one_of_each
+from shared.evaluation.decision.ood import REFERENCE_SIZE, Reference
+from shared.evaluation.decision.ood_threshold import one_of_each
+from shared.evaluation.inputs import input_classes
+from shared.evaluation.statistics.groups import group_codes
 from shared.seeding import generator
 from shared.strategies.base import Strategy
 from shared.training.job import Job
@@ -81,4 +85,36 @@ def familiar_scores(scores: Values, split: Split, seed: int) -> Values:
         split: The images.
         seed: Seed of the picks.
     """
-    return one_of_each(scores, [sample.series_key for sample in split.samples], split.grouping.units, seed)
+    return one_of_each(scores, _inputs(split), split.grouping.units, seed)
+
+
+def familiar_by_class(
+    scores: Values, split: Split, seed: int, classes: Sequence[str], positive: Sequence[bool]
+) -> tuple[dict[str, Values], Values | None]:
+    """Picks, for each class, one out-of-distribution score for each independent unit that has an input of it.
+
+    Args:
+        scores: float64 [N], out-of-distribution scores of the split's images.
+        split: The images, all of them labelled.
+        seed: Seed of the picks.
+        classes: Names of the classes.
+        positive: For each class, whether it is positive.
+
+    Returns:
+        By name of each class, in their order, float64 [units of the class], empty where there is no such input; and the
+        same for the inputs of all positive classes together, None where no class is positive.
+    """
+    inputs, flags = _inputs(split), np.array(positive, dtype=np.bool_)
+    of_images = input_classes(inputs, split.labels, flags)[group_codes(inputs)]
+
+    def picked(chosen: NDArray[np.bool_]) -> Values:
+        rows = np.flatnonzero(chosen)
+        return familiar_scores(scores[rows], split.of(rows), seed) if len(rows) else np.zeros(0)
+
+    by_class = {name: picked(of_images == number) for number, name in enumerate(classes)}
+    return by_class, picked(flags[of_images]) if flags.any() else None
+
+
+def _inputs(split: Split) -> list[str]:
+    """The input that prediction would judge each image with."""
+    return [sample.series_key for sample in split.samples]

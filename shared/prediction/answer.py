@@ -17,7 +17,8 @@ class SliceAnswer:
         label: The most probable class.
         probabilities: Probability of each class.
         positive_probability: Probability of the positive event; None where the task has none.
-        decision: The decision if the slice had been given alone, whatever its out-of-distribution score.
+        decision: The decision if the slice had been given alone, whatever its out-of-distribution score; None where the
+            input was not assessed.
         ood_score: Out-of-distribution score, 0 to 2: high for a slice unlike the training images.
     """
 
@@ -25,8 +26,14 @@ class SliceAnswer:
     label: str
     probabilities: dict[str, float]
     positive_probability: float | None
-    decision: str
+    decision: str | None
     ood_score: float
+
+
+NOT_RELIABLE = "not to be relied on"
+HUMAN = "a human must look"
+CAUTION = f"not assessed: the scores are raw and {NOT_RELIABLE}; {HUMAN}"
+"""What an answer that is not assessed says of its scores."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +46,12 @@ class Answer:
         status: "assessed"; "refused", where the input must not be judged; or "not assessed", where it is unlike the
             training images.
         reason: Why it was not assessed, in one line without identifiers; None when assessed.
+        caution: `CAUTION` where the status is "not assessed": the label, probabilities and slices below are then raw
+            scores, shown lest a suspicion be hidden, and must not be relied on. None otherwise.
         label: The most probable class. This and the fields below are None, empty or without meaning when the status is
-            not "assessed", except the out-of-distribution score and the notes.
+            "refused", except the notes.
         decision: At the threshold: "positive" or "negative"; where the task has no positive class, "accepted" or
-            "rejected" (too unsure).
+            "rejected" (too unsure). None where the input was not assessed.
         probabilities: Probability of each class, for the whole input.
         positive_probability: Probability of the positive event; None where the task has none.
         threshold: Value from which `positive_probability` means "positive", or the probability of `label` "accepted".
@@ -68,6 +77,7 @@ class Answer:
     model: str
     status: Literal["assessed", "refused", "not assessed"]
     reason: str | None = None
+    caution: str | None = None
     label: str | None = None
     decision: str | None = None
     probabilities: dict[str, float] | None = None
@@ -89,7 +99,7 @@ class Answer:
         """Lists the likeliest classes, at most `LIKELIEST` (5), with their probabilities, the highest first.
 
         Returns:
-            Pairs of class name and probability; empty where the input was refused or not assessed.
+            Pairs of class name and probability; empty where the input was refused.
         """
         return sorted((self.probabilities or {}).items(), key=lambda entry: -entry[1])[:LIKELIEST]
 

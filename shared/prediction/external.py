@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from shared.data.group_split import group_units
 from shared.data.loading import load_told
 from shared.data.partition import audit_note, audited
 from shared.errors import DataError, InputRefused
-from shared.evaluation.abstention import abstention, abstention_text
+from shared.evaluation.abstention import abstention, abstention_rows, abstention_text, abstention_warning
 from shared.evaluation.cases import UsageContext
 from shared.evaluation.evaluate import evaluate
 from shared.evaluation.text import disclaimers, measure_rows, summary_lines
@@ -75,14 +75,16 @@ def assess_data(
         *([f"{len(labelled) - len(samples)} images of other classes were left out."] if known_only else []),
         f"{len(scored.refused)} were refused, {scored.refused_positive(task)} of them positive.",
         f"{abstention_text(result['abstention'], task.positive_name)}.",
+        *_abstention_by_class(task, result["abstention"]),
     ]
+    warning = abstention_warning(result["abstention"], task.positive_name)
     summary = summary_lines(measure_rows({"test": result}), measure_rows({"test": result.get("by_group", {})}))
     found_here = verdict(record, result)
     return {
         "verdict": list(found_here.lines[:-1]),
         "synthetic": dataset.synthetic,
         "data_hash": None if dataset.fingerprint == record.data_hash else dataset.fingerprint,
-        "summary": [*disclaimers(task, record.synthetic), *summary],
+        "summary": [*disclaimers(task, record.synthetic), *([f"{warning}."] if warning else []), *summary],
         "notes": notes,
         "coverage": {
             "assessed": len(scored.samples),
@@ -93,6 +95,17 @@ def assess_data(
         },
         "test": result,
     }
+
+
+def _abstention_by_class(task: Task, tree: Mapping[str, Any]) -> list[str]:
+    """One sentence on the share of each class that is not assessed, where any is."""
+    if not tree["not_assessed"]:
+        return []
+    rows = [
+        f"{row['class']} {row['not_assessed']} of {row['inputs']}, {row['share']}"
+        for row in abstention_rows(tree, task.display_name)
+    ]
+    return [f"Not assessed, by class: {'; '.join(rows)}."]
 
 
 @dataclass

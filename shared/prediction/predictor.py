@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from shared.errors import DataError, InputRefused, UsageError
 from shared.evaluation.decision.aggregation import Values, aggregate
 from shared.evaluation.decision.ood import Reference, of_series
-from shared.prediction.answer import Answer, SliceAnswer
+from shared.prediction.answer import CAUTION, Answer, SliceAnswer
 from shared.runs.acquisition import differences, not_covered
 from shared.runs.certificate import models_among, restated
 from shared.runs.folder import check_finished, read_training_digests
@@ -135,8 +135,8 @@ class Predictor:
 
         Returns:
             The answer, with status "assessed"; "refused", with the reason, where the input cannot be judged (no image,
-            an image that cannot be preprocessed, no finite probability); or "not assessed" where it is unlike the
-            training images, or where these were synthetic and it is not known to be.
+            an image that cannot be preprocessed, no finite probability); or "not assessed", with raw scores and no
+            decision, where it is unlike the training images, or where these were synthetic and it is not known to be.
         """
         if item.refusal is not None:
             return self._refused(item, item.refusal)
@@ -150,7 +150,7 @@ class Predictor:
         if not (np.isfinite(rows).all() and np.isfinite(ood).all()):
             return self._refused(item, "the network gave no finite probability")
         if (reason := self._why_not(item, of_series(ood))) is not None:
-            return self._not_assessed(item, reason, of_series(ood))
+            return self._not_assessed(item, rows, ood, reason)
         return replace(self._assessed(item, rows, ood, self._seen_note(images)), auxiliary=self.auxiliary(images))
 
     def _refused(self, item: Item, reason: str) -> Answer:
@@ -172,28 +172,41 @@ class Predictor:
         if score > threshold:
             return (
                 f"is unlike the images that the model was trained on (out-of-distribution score {score:.3f}, allowed "
-                f"up to {threshold:.3f}): an answer would have no meaning"
+                f"up to {threshold:.3f})"
             )
         return None
 
-    def _not_assessed(self, item: Item, reason: str, score: float) -> Answer:
+    def _not_assessed(self, item: Item, rows: Values, ood: Values, reason: str) -> Answer:
+        """The raw scores without any decision, and why they must not be relied on."""
+        whole, positive = self._whole(rows)
         return Answer(
             item.name,
             self.name,
             "not assessed",
             reason,
-            ood_score=score,
+            caution=CAUTION,
+            label=self._label(whole),
+            probabilities=self._by_class(whole),
+            positive_probability=positive,
+            threshold=self.record.threshold,
+            ood_score=of_series(ood),
             ood_threshold=self.record.ood["threshold"],
+            slices=tuple(replace(one, decision=None) for one in self._slices(rows, ood)),
             acquisition=dict(item.acquisition),
             notes=(*item.notes, *self._unseen(item)),
             synthetic_model=self.record.synthetic,
             verdict=self.verdict,
         )
 
-    def _assessed(self, item: Item, rows: Values, ood: Values, notes: tuple[str, ...]) -> Answer:
+    def _whole(self, rows: Values) -> tuple[Values, float | None]:
+        """Probabilities of the classes, and of the positive event where there is one, of all slices together."""
         flags = np.array(self.record.positive, dtype=bool)
         whole = aggregate(rows, flags, self.record.aggregation)
-        positive = self.record.aggregation.probability(rows[:, flags].sum(axis=1)) if flags.any() else None
+        return whole, self.record.aggregation.probability(rows[:, flags].sum(axis=1)) if flags.any() else None
+
+    def _assessed(self, item: Item, rows: Values, ood: Values, notes: tuple[str, ...]) -> Answer:
+        flags = np.array(self.record.positive, dtype=bool)
+        whole, positive = self._whole(rows)
         doubts = self._doubts(item) if flags.any() else []
         certified = None if doubts else self.record.certified_sensitivity
         synthetic = [SYNTHETIC_NOTE] if self.record.synthetic else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from shared.prediction.answer import HUMAN, NOT_RELIABLE
 from shared.runs.acquisition import describe
 
 if TYPE_CHECKING:
@@ -22,12 +23,14 @@ def answer_text(answer: Answer, task: Task) -> str:
         task: The application, which names classes and the positive event.
 
     Returns:
-        Several lines, joined by line breaks; where the input was refused or not assessed, status and reason in one
-        line, and the notes.
+        Several lines, joined by line breaks. Where the input was refused, status and reason in one line, and the notes;
+        where it was not assessed, also the raw scores, which are said to be not reliable.
     """
-    name = printable(answer.input)
-    if answer.status != "assessed":
-        return "\n".join([f"{name}: {answer.status}: {answer.reason}", *(f"  note: {note}" for note in answer.notes)])
+    name, notes = printable(answer.input), [f"  note: {note}" for note in answer.notes]
+    if answer.status == "refused":
+        return "\n".join([f"{name}: refused: {answer.reason}", *notes])
+    if answer.status == "not assessed":
+        return "\n".join([f"{name}: not assessed, {HUMAN}: {answer.reason}", *_raw_lines(answer, task), *notes])
     probabilities = answer.probabilities or {}
     label = answer.label or ""
     likeliest = f"{task.display_name(label)} ({probabilities[label]:.3f})"
@@ -54,8 +57,32 @@ def answer_text(answer: Answer, task: Task) -> str:
     if answer.acquisition:
         lines.append(f"  acquired: {describe(answer.acquisition)}")
     lines.append(f"  out-of-distribution score {answer.ood_score:.3f}; up to {answer.ood_threshold:.3f} is assessed")
-    lines += [f"  note: {note}" for note in answer.notes]
-    return "\n".join(lines)
+    return "\n".join(lines + notes)
+
+
+def raw_suspicion(value: float, threshold: float, positive_name: str) -> str:
+    """Writes the raw probability of the positive event of an input that was not assessed, and what it does not mean.
+
+    Args:
+        value: The probability, 0 to 1.
+        threshold: Value from which an assessed input is called positive.
+        positive_name: Name of the positive event.
+    """
+    if value >= threshold:
+        meaning = f"suspicious: an assessed input is positive from {threshold:.3f}"
+    else:
+        meaning = f"below {threshold:.3f}, which here excludes no {positive_name}"
+    return f"raw {positive_name} probability {value:.3f} ({meaning}), {NOT_RELIABLE}"
+
+
+def _raw_lines(answer: Answer, task: Task) -> list[str]:
+    """The scores of an input that was not assessed, as a whole and by slice."""
+    top = ", ".join(f"{task.display_name(name)} {value:.3f}" for name, value in answer.likeliest())
+    lines = [f"  raw guesses, {NOT_RELIABLE}: {top}"]
+    if answer.positive_probability is not None and answer.threshold is not None:
+        said = raw_suspicion(answer.positive_probability, answer.threshold, str(task.positive_name))
+        lines = [f"  {said}", *lines]
+    return lines + (_slice_lines(answer, task) if len(answer.slices) > 1 else [])
 
 
 def acceptance(record: ModelRecord) -> str:
@@ -94,7 +121,10 @@ def printable(name: str) -> str:
 
 def _slice_lines(answer: Answer, task: Task) -> list[str]:
     """A heading, then several slices a line."""
-    if answer.positive_probability is None:
+    if answer.caution is not None:
+        known = "" if task.positive_name is None else f"{task.positive_name} "
+        heading = f"number, raw {known}probability, likeliest class, {NOT_RELIABLE}"
+    elif answer.positive_probability is None:
         heading = "number, probability (? where rejected) and name of the likeliest class"
     else:
         heading = f"number, {task.positive_name} probability (+ where positive), likeliest class"

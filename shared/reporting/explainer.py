@@ -16,7 +16,7 @@ from shared.explanation.attribution import DEFAULT_METHOD, methods_for
 from shared.explanation.sanity_checks import Explained, Verdict, check_map
 from shared.io.atomic import write_array, write_bytes
 from shared.models.restore import load_trained
-from shared.prediction.answer import Answer
+from shared.prediction.answer import CAUTION, NOT_RELIABLE, Answer
 from shared.progress import Progress
 from shared.reporting.figures.sheets import explanation_picture
 from shared.task import Item, Task
@@ -33,8 +33,8 @@ class Explanation:
     Attributes:
         slice: Number of the slice in the series, from 1.
         label: The class whose score is explained.
-        status: Status of the answer; an input that was "not assessed" is explained without a probability.
-        probability: Probability of that class on this slice; None where it was not assessed.
+        status: Status of the answer. Where it is "not assessed", the probability is a raw score, not to be relied on.
+        probability: Probability of that class on this slice.
         method: Attribution method.
         attribution: float32 [size, size], signed, on the grid of the network's input.
         verdict: Result of the checks; None where they were left out.
@@ -45,7 +45,7 @@ class Explanation:
     slice: int
     label: str
     status: str
-    probability: float | None
+    probability: float
     method: str
     attribution: NDArray[np.float32]
     verdict: Verdict | None
@@ -56,14 +56,16 @@ class Explanation:
         """Makes plain data to add to an answer in JSON.
 
         Returns:
-            `slice`, `label`, `status`, `probability` and `method` as in the attributes; `checks`, the fields of the
-            verdict with `believable`, or None without checks; `picture` and `raw`, names of files without folders.
+            `slice`, `label`, `status`, `probability` and `method` as in the attributes; `caution` as in `Answer`;
+            `checks`, the fields of the verdict with `believable`, or None without checks; `picture` and `raw`, names of
+            files without folders.
         """
         checks = None if self.verdict is None else {**asdict(self.verdict), "believable": self.verdict.believable}
         return {
             "slice": self.slice,
             "label": self.label,
             "status": self.status,
+            "caution": None if self.status == "assessed" else CAUTION,
             "probability": self.probability,
             "method": self.method,
             "checks": checks,
@@ -77,16 +79,15 @@ class Explanation:
         Args:
             task: The application, which names the class.
         """
-        if self.probability is None:
-            checked = f"{self.status}: shows what the network looks at, not a finding"
+        if self.status != "assessed":
+            checked = f"raw, {NOT_RELIABLE}: {self.status}; shows what the network looks at, not a finding"
         elif self.verdict is None:
             checked = "unchecked"
         elif self.verdict.believable:
             checked = "passed its checks"
         else:
             checked = f"{NOT_BELIEVED}: {'; '.join(self.verdict.faults)}"
-        value = "" if self.probability is None else f" {self.probability:.2f}"
-        explained = f"{self.method}, slice {self.slice}, {task.display_name(self.label)}{value}"
+        explained = f"{self.method}, slice {self.slice}, {task.display_name(self.label)} {self.probability:.2f}"
         return f"  {explained}: {checked}; {self.picture}"
 
 
@@ -148,7 +149,7 @@ class Explainer:
         self.count += 1
         if answer.status == "refused":
             return []
-        rows = self._rows(item, answer)
+        rows = self._rows(answer)
         target = self._target(rows, answer)
         weights = rows[:, target] if self.target or not any(self.record.positive) else self._suspicion(rows)
         chosen = np.sort(np.argsort(-weights, kind="stable")[: self.slices]).tolist()
@@ -161,15 +162,9 @@ class Explainer:
     def _image(self, item: Item, number: int) -> NDArray[np.float32]:
         return self.task.preprocess(item.slices[number], self.record.preprocessing)
 
-    def _rows(self, item: Item, answer: Answer) -> NDArray[np.float64]:
+    def _rows(self, answer: Answer) -> NDArray[np.float64]:
         """Class probabilities of the slices, float64 [slices, classes]."""
-        if answer.slices:
-            return np.array([[one.probabilities[name] for name in self.record.classes] for one in answer.slices])
-        images = (self._image(item, number) for number in range(len(item.slices)))
-        with torch.inference_mode():
-            scores = [self.network(torch.from_numpy(image[None]).to(self.device)) for image in images]
-            rows = [one / self.network.temperature for one in scores]
-            return torch.softmax(torch.cat(rows).double(), dim=1).cpu().numpy()
+        return np.array([[one.probabilities[name] for name in self.record.classes] for one in answer.slices])
 
     def _target(self, rows: NDArray[np.float64], answer: Answer) -> int:
         if self.target is not None:
@@ -194,8 +189,7 @@ class Explainer:
             slice=number + 1,
             label=self.record.classes[index],
             status=answer.status,
-            # a probability where nothing was assessed would be taken for an answer
-            probability=float(row[index]) if answer.status == "assessed" else None,
+            probability=float(row[index]),
             method=self.method,
             attribution=found,
             verdict=verdict,
@@ -208,9 +202,9 @@ class Explainer:
 
     def _picture(self, image: NDArray[np.float32], explained: Explanation, answer: Answer) -> bytes:
         verdict = explained.verdict
-        value = "" if explained.probability is None else f" {explained.probability:.2f}"
-        title = f"{self.task.name}: towards {explained.label}{value}, slice {explained.slice}, {explained.method}"
-        refusal = "" if answer.status == "assessed" else f"{answer.status}: {answer.reason}"
+        value = f"{explained.probability:.2f}" if answer.caution is None else f"{explained.probability:.2f} (raw)"
+        title = f"{self.task.name}: towards {explained.label} {value}, slice {explained.slice}, {explained.method}"
+        refusal = "" if answer.caution is None else f"{answer.reason}: {answer.caution}"
         warnings = textwrap.wrap(refusal, WORDS_WIDE)
         if verdict is None:
             warnings.append("unchecked")

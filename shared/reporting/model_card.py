@@ -50,6 +50,7 @@ def model_card(record: ModelRecord, context: Mapping[str, Any]) -> str:
     evaluation = [*_evaluation(record, context["rows"], context["by_group"], context["false_negatives"])]
     if (extremes := context["domain_extremes"]) is not None:
         evaluation.append(f"- Domains of the test, at the run's own threshold: {extremes}.")
+    evaluation += _abstention(context["abstention"])
     sections = {
         "Study and people": _unknown("Study and people"),
         "Intended use": _use(record, context["disclaimers"]),
@@ -80,6 +81,14 @@ def _use(record: ModelRecord, disclaimers: Sequence[str]) -> Iterator[str]:
         yield f"- A series is judged by one rule: {record.aggregation.rule}."
     if record.rejection is not None:
         yield f"- Rejected: answers whose likeliest class has a probability below {record.threshold:.4f}."
+
+
+def _abstention(found: Mapping[str, Any]) -> Iterator[str]:
+    yield f"- Not assessed: {found['text']}. The threshold was {found['rule']}."
+    if found["rows"]:
+        yield from ("", "| class | inputs of the test | not assessed | share |", "|---|---|---|---|")
+        for row in found["rows"]:
+            yield f"| {row['class']} | {row['inputs']} | {row['not_assessed']} | {row['share']} |"
 
 
 def _data(record: ModelRecord, splits: Sequence[Mapping[str, Any]], notes: Sequence[str]) -> Iterator[str]:

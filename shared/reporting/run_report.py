@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from shared.data.split import Split
-from shared.evaluation.abstention import abstention_text
+from shared.evaluation.abstention import abstention_rows, abstention_text, abstention_warning
+from shared.evaluation.decision.ood_threshold import rule_text
 from shared.evaluation.measure import Table, measures_in
 from shared.evaluation.text import (
     MANY_CLASSES,
@@ -115,10 +116,10 @@ def report_context(task: Task, name: str, done: Finished, tree: Mapping[str, Any
         "name": name,
         "title": task.title,
         "verdict": tree["verdict"],
-        "disclaimers": disclaimers(task, done.record.synthetic),
+        "disclaimers": [*disclaimers(task, done.record.synthetic), *_warnings(task, done)],
         "notes": tree["notes"],
         "config": done.config,
-        "facts": _facts(done),
+        "facts": _facts(task, done),
         "data": [_counts(split_name, split, len(done.record.classes)) for split_name, split in done.splits.items()],
         **_result_tables(task, done, tree),
         **_class_tables(task, done, tree),
@@ -135,16 +136,23 @@ def _verdict(record: ModelRecord, tree: Mapping[str, Any]) -> list[str]:
 
 
 def _summary(task: Task, done: Finished) -> list[str]:
-    """Disclaimers, the main measures, the certificate, inputs that are not assessed, and the published result."""
+    """Disclaimers, warnings, main measures, the certificate, inputs that are not assessed, the published result."""
     rows, by_group = measure_rows(done.results), measure_rows(_block(done.results, "by_group"))
     test, chosen = done.results["test"], done.record.operating_point or done.record.rejection
     return [
         *disclaimers(task, done.record.synthetic),
+        *_warnings(task, done),
         *summary_lines(rows, by_group),
         *([str(chosen["statement"])] if chosen else []),
         abstention_text(test["abstention"], task.positive_name),
         *([] if done.published is None else [published_line(done.published, test, done.history)]),
     ]
+
+
+def _warnings(task: Task, done: Finished) -> list[str]:
+    """A warning for each split on which abstention falls on the positive class; it stands above all results."""
+    found = {name: abstention_warning(tree["abstention"], task.positive_name) for name, tree in done.results.items()}
+    return [f"{name.capitalize()}: {warning}." for name, warning in found.items() if warning]
 
 
 def _result_tables(task: Task, done: Finished, tree: Mapping[str, Any]) -> dict[str, Any]:
@@ -163,7 +171,7 @@ def _result_tables(task: Task, done: Finished, tree: Mapping[str, Any]) -> dict[
         "rejection": tree.get("rejection"),
         "series_rule": done.record.aggregation.rule,
         "false_negatives": test.get("false_negatives"),
-        "abstention": _abstention(task, test["abstention"]),
+        "abstention": _abstention(task, done.record, test["abstention"]),
         **_domain_table(test["domains"]),
         "auxiliary": [_auxiliary(name, results) for name in done.record.auxiliary],
     }
@@ -208,11 +216,16 @@ def _block(results: Mapping[str, Mapping[str, Any]], name: str) -> dict[str, Map
     return {split: result.get(name, {}) for split, result in results.items()}
 
 
-def _abstention(task: Task, tree: Mapping[str, Any]) -> dict[str, Any]:
-    """The sentence on inputs that are not assessed, and the measures of the images that are left."""
+def _abstention(task: Task, record: ModelRecord, tree: Mapping[str, Any]) -> dict[str, Any]:
+    """The inputs that are not assessed, in a sentence and by class, and the measures of the images that are left."""
     shown = [one for one in measures_in(Table.ABSTENTION) if one.key in tree["assessed"]]
     left = [f"{one.heading} {measure_text(tree['assessed'][one.key])}" for one in shown]
-    return {"text": abstention_text(tree, task.positive_name), "left": left}
+    return {
+        "text": abstention_text(tree, task.positive_name),
+        "rows": abstention_rows(tree, task.display_name),
+        "rule": rule_text(record.ood, task.positive_name),
+        "left": left,
+    }
 
 
 def _domain_table(domains: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -244,7 +257,7 @@ def _counts(name: str, split: Split, classes: int) -> dict[str, Any]:
     return {"split": name, "images": len(split.samples), "groups": len(groups), "counts": counts}
 
 
-def _facts(done: Finished) -> list[tuple[str, Any]]:
+def _facts(task: Task, done: Finished) -> list[tuple[str, Any]]:
     """Names and values of what makes up model and environment."""
     record, environment = done.record, done.environment
     packages = ", ".join(f"{name} {number}" for name, number in environment["packages"].items())
@@ -260,7 +273,7 @@ def _facts(done: Finished) -> list[tuple[str, Any]]:
         ("slices to series", record.aggregation.rule),
         (
             "out-of-distribution threshold",
-            f"{record.ood['threshold']:.3f}, set on {record.ood['units']} independent inputs of validation",
+            f"{record.ood['threshold']:.3f}, {rule_text(record.ood, task.positive_name)}",
         ),
         ("temperature", f"{record.temperature:.3f}"),
         ("SHA-256 of the data", record.data_hash),

@@ -17,7 +17,7 @@ from shared.runs.record import ModelRecord
 from shared.samples import Grouping, Sample
 
 FILE = "predictions.csv"
-COLUMNS = ("split", "sample", "series", "group", "unit", "domain", "label", "predicted", "ood_score")
+COLUMNS = ("split", "sample", "input", "series", "group", "unit", "domain", "label", "predicted", "ood_score")
 """Columns of the file; one for each class follows, with its probability."""
 
 
@@ -27,19 +27,23 @@ class Predictions:
 
     Attributes:
         samples: Id of each image.
+        inputs: The input that `predict` would judge each image with, as `Sample.series_key`.
         domains: Domain of each image.
         labels: True class of each image.
         predicted: Likeliest class of each image.
         probabilities: float64 [N, classes], calibrated.
         grouping: Series, group and independent unit of each image.
+        ood: float64 [N], out-of-distribution score of each image.
     """
 
     samples: tuple[str, ...]
+    inputs: tuple[str, ...]
     domains: tuple[str, ...]
     labels: tuple[str, ...]
     predicted: tuple[str, ...]
     probabilities: NDArray[np.float64]
     grouping: Grouping
+    ood: NDArray[np.float64]
 
     def positive(self, record: ModelRecord) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Sums the probabilities of the positive classes, and tells which images are positive.
@@ -90,8 +94,8 @@ def write_predictions(
         owners = zip(grouping[name].series, grouping[name].groups, grouping[name].units, strict=True)
         for sample, owner, row, strange in zip(samples[name], owners, rows, ood[name], strict=True):
             predicted = classes[int(row.argmax())]
-            facts = [name, sample.id, *owner, sample.domain, str(sample.label), predicted, f"{strange:.6g}"]
-            table.writerow([*facts, *(f"{value:.9g}" for value in row)])
+            facts = [name, sample.id, sample.series_key, *owner, sample.domain, str(sample.label), predicted]
+            table.writerow([*facts, f"{strange:.6g}", *(f"{value:.9g}" for value in row)])
     write_text(run / FILE, stream.getvalue())
 
 
@@ -115,14 +119,17 @@ def read_predictions(run: Path, split: str = "test") -> Predictions:
             rows = [row for row in table if row["split"] == split]
         probabilities = np.array([[float(row[name]) for name in classes] for row in rows], dtype=np.float64)
         units = tuple(int(row["unit"]) for row in rows)
+        ood = np.array([float(row["ood_score"]) for row in rows], dtype=np.float64)
     except (OSError, KeyError, ValueError, TypeError, UnicodeDecodeError, csv.Error) as error:
         raise RunError(f"{run / FILE} cannot be read ({type(error).__name__}); {COPY_AGAIN}") from None
     column = {name: tuple(row[name] for row in rows) for name in COLUMNS}
     return Predictions(
         samples=column["sample"],
+        inputs=column["input"],
         domains=column["domain"],
         labels=column["label"],
         predicted=column["predicted"],
         probabilities=probabilities.reshape(len(rows), len(classes)),
         grouping=Grouping(column["series"], column["group"], units),
+        ood=ood,
     )

@@ -35,8 +35,8 @@ class ModelRecord:
             certified: validation was seen in training, or the data do not say which patient each image is of.
         certified_error: Error among accepted answers that validation certifies, without a positive class; None where
             nothing was certified.
-        ood: The `threshold` of the out-of-distribution score above which nothing is assessed, the `rate` at which
-            inputs like those of validation exceed it, and the number of independent `units` that it was chosen on.
+        ood: The `threshold` of the out-of-distribution score above which nothing is assessed, and how it was chosen, as
+            `shared.evaluation.decision.ood_threshold.choose_rule` gives it.
         temperature: Temperature of the probabilities, for readers: `model.onnx` contains it.
         backbone: Name, layers and pooling of the backbone, and the origin of its weights.
         domains: Names of the domains it was trained on.

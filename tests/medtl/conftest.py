@@ -21,7 +21,7 @@ from medtl.task import TASK
 from shared.evaluation.decision.aggregation import Aggregation
 from shared.evaluation.decision.ood import FILE, Reference
 from shared.io.atomic import write_array, write_json
-from shared.prediction.answer import Answer, SliceAnswer
+from shared.prediction.answer import CAUTION, Answer, SliceAnswer
 from shared.runs.folder import finish, write_training_digests
 from shared.runs.record import ModelRecord
 from shared.task import Item, Preprocessing
@@ -112,6 +112,22 @@ def _assessed(item: Item) -> Answer:
         notes=("this model has a note",),
         synthetic_model=True,
     )
+
+
+@pytest.fixture
+def unlike(judged: Judged) -> Judged:
+    """The same series, not assessed: raw scores and no decision."""
+    answer = replace(
+        judged.answer,
+        status="not assessed",
+        reason="is unlike the images",
+        caution=CAUTION,
+        decision=None,
+        certified_sensitivity=None,
+        ood_score=0.4,
+        slices=tuple(replace(one, decision=None, ood_score=0.4) for one in judged.answer.slices),
+    )
+    return replace(judged, answer=answer)
 
 
 @pytest.fixture

@@ -24,10 +24,12 @@ async function ask() {
 }
 
 function show(found, words = "Nothing is drawn yet.") {
-  const known = found?.status === "assessed";
-  answer.textContent = known ? found.top[0].said : found ? `${found.status === "refused" ? "Refused" : "Not assessed"}: this drawing ${found.reason}.` : words;
+  const known = found?.status === "assessed", raw = found?.status === "not assessed";
+  const why = raw ? "Not assessed, a human must look" : "Refused";
+  answer.textContent = known ? found.top[0].said : found ? `${why}: this drawing ${found.reason}.${raw ? " The guesses below are raw and not to be relied on." : ""}` : words;
   answer.classList.toggle("none", !known);
-  const rows = known ? found.top.map((one) => {
+  top5.classList.toggle("raw", raw);
+  const rows = known || raw ? found.top.map((one) => {
     const row = document.createElement("li"), said = document.createElement("span"), bar = document.createElement("meter"), value = document.createElement("span");
     said.className = "said"; said.textContent = one.said;
     bar.value = one.probability; bar.setAttribute("aria-hidden", "true");

@@ -92,7 +92,8 @@ if (viewer) {
 
   function showPlace() {
     const one = judged[number - 1];
-    const verdict = one ? `, ${one.tumour_probability.toFixed(2)} ${one.decision}${one.ood_score > strangeFrom ? ", unlike the training images" : ""}` : "";
+    const said = one && (one.decision ?? "raw, not to be relied on");
+    const verdict = one ? `, ${one.tumour_probability.toFixed(2)} ${said}${one.ood_score > strangeFrom ? ", unlike the training images" : ""}` : "";
     element("where").textContent = `Slice ${number} of ${view.slices}${verdict}`;
   }
 
@@ -136,7 +137,7 @@ if (viewer) {
     strip.setAttribute("viewBox", `0 0 ${judged.length} 1`);
     judged.forEach((one, at) => {
       const tall = Math.max(0.02, one.tumour_probability), strange = one.ood_score > strangeFrom ? " strange" : "";
-      make("rect", { x: at + 0.08, y: 1 - tall, width: 0.84, height: tall, class: one.decision + strange });
+      make("rect", { x: at + 0.08, y: 1 - tall, width: 0.84, height: tall, class: (one.decision ?? "raw") + strange });
     });
     now = make("rect", { y: 0, width: 1, height: 1, class: "now" });
     const pick = (event) => {

@@ -1,4 +1,4 @@
-"""The out-of-distribution score of an input, and the threshold above which nothing is assessed."""
+"""The out-of-distribution score of an input: how unlike the training images it is."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from shared.errors import RunError
 from shared.evaluation.statistics.groups import group_codes
 from shared.io.atomic import COPY_AGAIN
-from shared.seeding import generator
 
 FILE = "features.npy"
 NEIGHBOUR = 10
@@ -107,9 +106,6 @@ def _directions(features: NDArray[np.floating]) -> NDArray[np.float32]:
 
 MAX_SCORE = 2.0
 """The highest score: one minus the cosine of opposite features."""
-MAX_RATIO, MIN_SCORE = 10.0, 1e-4
-"""Scores that lie below the median by more than the ratio, or below what float16 features can tell from 0, are raised
-to that bound."""
 
 
 def by_series(slices: Values, series: Sequence[Hashable]) -> Values:
@@ -125,55 +121,3 @@ def by_series(slices: Values, series: Sequence[Hashable]) -> Values:
     owners = group_codes(series)
     bounds = np.cumsum(np.bincount(owners))[:-1]
     return np.array([of_series(own) for own in np.split(slices[np.argsort(owners, kind="stable")], bounds)])
-
-
-def one_of_each(scores: Values, inputs: Sequence[Hashable], units: Sequence[int], seed: int) -> Values:
-    """Draws one input of each unit and returns its score: several series of a patient are not independent.
-
-    Args:
-        scores: float64 [N], out-of-distribution scores of images.
-        inputs: [N] the input (series, or image on its own) that `predict` would assess each image with.
-        units: [N] number of the independent unit of each image.
-        seed: Seed of the draw.
-
-    Returns:
-        float64 [units], the score of the drawn input of each unit, in the order in which inputs first occur.
-    """
-    first = np.unique(group_codes(inputs), return_index=True)[1]
-    of_inputs, owners = by_series(scores, inputs), np.asarray(units)[first]
-    order = generator(seed, "one input of each unit").permutation(len(of_inputs))
-    chosen = order[np.unique(owners[order], return_index=True)[1]]
-    return of_inputs[np.sort(chosen)]
-
-
-def choose_threshold(scores: Values, rate: float) -> float:
-    """Chooses the out-of-distribution threshold, which inputs like validation's exceed with probability `rate` at most.
-
-    With enough scores it is an order statistic, which keeps the rate for any distribution of independent scores (split
-    conformal prediction). Fewer than 1 / `rate` scores have no such quantile: then the threshold is the one-sided
-    prediction limit of their logarithms, which assumes a normal distribution and is approximate. One score, or none,
-    gives no limit: the threshold is `MAX_SCORE`, and every input is assessed.
-
-    Args:
-        scores: float64 [N], scores of independent inputs of validation.
-        rate: Probability, over 0 and below 1.
-
-    Returns:
-        The threshold, 0 to `MAX_SCORE` (2).
-
-    Source: Vovk, Gammerman & Shafer, Algorithmic Learning in a Random World, 2005, section 2.2; Hahn & Meeker,
-    Statistical Intervals, 1991, section 4.8.
-    """
-    count = len(scores)
-    rank = int(np.ceil((count + 1) * (1.0 - rate)))
-    if rank <= count:
-        return float(np.sort(scores)[rank - 1])
-    if count < 2:
-        return MAX_SCORE
-    # copies of training images score about 0, and their logarithms would widen the spread without bound
-    from scipy.stats import t  # prediction imports this module, and SciPy takes half a second
-
-    floor = max(float(np.median(scores)) / MAX_RATIO, MIN_SCORE)
-    logarithms = np.log(np.maximum(scores, floor))
-    reach = float(t.ppf(1.0 - rate, count - 1)) * np.sqrt(1.0 + 1.0 / count)
-    return min(float(np.exp(logarithms.mean() + reach * logarithms.std(ddof=1))), MAX_SCORE)

@@ -155,6 +155,28 @@ def level_among(choices: int) -> float:
     return 1.0 - (1.0 - LEVEL) / choices
 
 
+def difference_interval(
+    first: float, of_first: tuple[float, float], second: float, of_second: tuple[float, float]
+) -> tuple[float, float]:
+    """Computes the interval of the difference of two independent rates from their own intervals.
+
+    Args:
+        first: A rate, 0 to 1.
+        of_first: Its interval at some confidence level, for example Wilson's.
+        second: The rate that is subtracted.
+        of_second: Its interval at the same level.
+
+    Returns:
+        Lower and upper bound of `first - second`, -1 to 1, at that level.
+
+    Source: Newcombe, Stat Med 17:873, 1998, method 10 (square-and-add).
+    """
+    difference = first - second
+    below = np.hypot(first - of_first[0], of_second[1] - second)
+    above = np.hypot(of_first[1] - first, second - of_second[0])
+    return float(difference - below), float(difference + above)
+
+
 def clopper_pearson_lower(successes: int, trials: int, level: float = LEVEL) -> float:
     """Computes the one-sided Clopper-Pearson lower bound of a rate, below the true rate with confidence `level`.
 

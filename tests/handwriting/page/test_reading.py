@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from handwriting.cli import app
 from handwriting.labels import CHARACTERS
-from handwriting.page.reading import UNREAD, Reading, as_text, read_item
+from handwriting.page.reading import UNREAD, Reading, _unread_lines, as_text, read_item
 from shared.task import Item
 from tests.handwriting.page.test_signs import line
 
@@ -78,13 +78,33 @@ def test_what_is_unlike_the_training_images_is_not_read(
     page = _page(characters, tmp_path / "page.png")
     told = _predict(page, "--model", tiny_run, "--json")
     tree = json.loads(told.stdout)
-    assert (told.exit_code, tree["status"]) == (0, "assessed")
+    assert (told.exit_code, tree["status"], tree["not_assessed"]) == (4, "partly assessed", 1)
+    assert tree["caution"].endswith("a human must look")
     assert [one["decision"] == "not assessed" for one in tree["characters"]] == [False, True, False]
     assert tree["characters"][1]["ood_score"] == 2.0
-    assert "1 not assessed" in _predict(page, "--model", tiny_run).stdout
+    (first, *others) = tree["characters"][1]["guesses"]
+    assert (first["label"], first["probability"]) == ("digit_1", tree["characters"][1]["probability"])
+    assert len(others) == 2
+    words = _predict(page, "--model", tiny_run).stdout
+    assert "1 not assessed" in words
+    assert "not assessed, a human must look; number in reading order and raw guesses, not to be relied on:" in words
+    assert f"  2: ? {first['symbol']} {first['probability']:.2f}, {others[0]['symbol']} " in words
     scores[:] = 2.0
     told = _predict(page, "--model", tiny_run, "--json")
     assert (told.exit_code, json.loads(told.stdout)["status"]) == (4, "not assessed")
+
+
+def test_a_page_that_was_read_in_full_says_so(tiny_run: Path, characters: Path, tmp_path: Path) -> None:
+    tree = json.loads(_predict(_page(characters, tmp_path / "page.png"), "--model", tiny_run, "--json").stdout)
+    assert (tree["status"], tree["not_assessed"], tree["caution"]) == ("assessed", 0, None)
+
+
+def test_a_page_of_many_unread_characters_lists_the_first() -> None:
+    unread = [{"number": number, "decision": "not assessed", "guesses": []} for number in range(1, 31)]
+    lines = _unread_lines(unread)
+    assert len(lines) == 22
+    assert lines[-1] == "  and 10 more, which --json lists"
+    assert _unread_lines([{"decision": "rejected"}]) == []
 
 
 def test_a_file_name_that_is_no_utf_8_is_told_and_written(tiny_run: Path, characters: Path, tmp_path: Path) -> None:

@@ -93,8 +93,37 @@ def test_characters_are_told_one_by_one(asked: TestClient, character: Path) -> N
     assert [answer["status"] for answer in status["answers"]] == ["assessed", "refused"]
     shown = asked.get(f"/uploads/{status['id']}", headers=HTML).text
     assert "is text and no image" in shown
+    assert status["answers"][0]["top"][0]["said"] in shown
+    assert shown.count("Reason:") == 1
     assert asked.get(f"/api/uploads/{status['id']}/items/0/picture.png").status_code == 200
     assert asked.get(f"/api/uploads/{status['id']}/items/1/picture.png").status_code == 404
+
+
+def test_a_character_that_is_not_assessed_shows_its_guesses_greyed(
+    asked: TestClient, character: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status = send(asked, "character", ("1.png", character.read_bytes()))
+    strange = status["answers"][0] | {"status": "not assessed", "reason": "is unlike the images", "decision": None}
+    monkeypatch.setattr("shared.web.app.read_answers", lambda upload: [strange])
+    shown = asked.get(f"/uploads/{status['id']}", headers=HTML).text
+    assert "Not assessed: a human must look." in shown
+    assert '<ol class="top raw" aria-label="Raw guesses, not to be relied on">' in shown
+    assert strange["top"][0]["said"] in shown
+    assert '<p class="answer">' not in shown
+
+
+def test_characters_of_a_page_that_are_not_assessed_show_their_guesses(
+    asked: TestClient, character: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status = send(asked, "page", ("page.png", page(character)))
+    answer = status["answers"][0] | {"status": "partly assessed", "not_assessed": 1}
+    answer["characters"][0]["decision"] = "not assessed"
+    monkeypatch.setattr("shared.web.app.read_answers", lambda upload: [answer])
+    shown = asked.get(f"/uploads/{status['id']}", headers=HTML).text
+    guesses = " ".join(guess["symbol"] for guess in answer["characters"][0]["guesses"])
+    assert f'<span lang="hi">?&nbsp;{guesses}</span>' in shown
+    assert "A human must look at the characters that were not assessed." in shown
+    assert shown.count("not assessed, raw guess: ") == 1
 
 
 def test_what_is_no_page_is_refused_in_plain_words(asked: TestClient) -> None:

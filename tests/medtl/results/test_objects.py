@@ -19,7 +19,9 @@ from highdicom import sr
 from pydicom.uid import Comprehensive3DSRStorage, ParametricMapStorage, SecondaryCaptureImageStorage
 
 from medtl.inputs import read_inputs
+from medtl.node.worklist import _finding_text
 from medtl.results.objects import result_objects
+from medtl.results.text import captions
 from medtl.results.writer import write_objects
 from medtl.transforms import restore
 from shared.errors import DataError, UsageError
@@ -127,6 +129,30 @@ def test_report_is_of_template_1500_and_refers_to_every_source(judged: Any) -> N
     assert {str(one.referenced_sop_instance_uid) for one in group.source_images} == sources
     (evidence,) = report.CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence
     assert {str(one.ReferencedSOPInstanceUID) for one in evidence.ReferencedSOPSequence} == sources
+
+
+def test_what_is_not_assessed_keeps_its_raw_score_under_another_name(unlike: Any) -> None:
+    objects = objects_of(unlike)
+    (report,) = of_class(objects, Comprehensive3DSRStorage)
+    said = texts(report)
+    assert "Finding: Not evaluated" in said
+    assert "Advice: Not assessed: a human must look" in said
+    assert "Raw tumour probability, not assessed, not to be relied on: 0.9" in said
+    assert not any(one.startswith(("Tumour probability", "Sensitivity certified")) for one in said)
+    assert f"Comment: Caution: {unlike.answer.caution}" in said
+    assert any(one.startswith("Comment: Raw: Most suspicious of 4 slices") for one in said)
+    assert len(of_class(objects, SecondaryCaptureImageStorage)) == 3
+    assert not of_class(objects, ParametricMapStorage)
+
+
+def test_pictures_of_what_is_not_assessed_say_so(unlike: Any) -> None:
+    lines = captions(unlike.answer, unlike.record, 2, None)
+    assert lines[:4] == [
+        "Not assessed: a human must look",
+        "Raw scores, not to be relied on: tumour probability 0.900",
+        "Slice 2 of 4: raw tumour probability 0.900",
+        "This slice is unlike the images that the model was trained on",
+    ]
 
 
 def test_negative_answer_never_names_a_suspicion_as_finding(judged: Any) -> None:
@@ -327,3 +353,12 @@ def test_missing_highdicom_is_said_with_the_remedy(monkeypatch: pytest.MonkeyPat
 def test_objects_are_made_without_torch() -> None:
     program = "import sys, medtl.results.objects; sys.exit('torch' in sys.modules or 'monai' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode == 0
+
+
+def test_the_worklist_finds_the_sentence_of_each_kind_of_answer(judged: Any, unlike: Any, refused: Any) -> None:
+    said = [_finding_text(objects_of(one, maps=False)[0]) for one in (judged, unlike, refused)]
+    assert [str(one).partition(":")[0] for one in said] == [
+        "Tumour suspected",
+        "Not assessed, a human must look",
+        "Not assessed",
+    ]

@@ -58,14 +58,12 @@ def test_what_is_not_dicom_gets_a_reason_and_no_file(judged: Any, tmp_path: Path
     assert not (tmp_path / "out").exists()
 
 
-def test_an_input_that_is_not_assessed_gets_a_report_that_says_so(judged: Any, tmp_path: Path) -> None:
-    answer = replace(
-        judged.answer, status="not assessed", reason="is unlike", decision=None, probabilities=None,
-        positive_probability=None, slices=(), ood_score=0.4,
-    )  # fmt: skip
-    writer(tmp_path / "out")(judged.item, answer, judged.record, [])
-    (path,) = (tmp_path / "out").iterdir()
-    assert b"Not assessed: is unlike" in path.read_bytes()
+def test_an_input_that_is_not_assessed_gets_a_report_that_says_so(unlike: Any, tmp_path: Path) -> None:
+    explained = [replace(_explanation(2, unlike.maps[2]), status="not assessed")]
+    writer(tmp_path / "out")(unlike.item, unlike.answer, unlike.record, explained)
+    assert len(_kinds(tmp_path / "out")) == 4  # a report and three slices, and no map
+    (path,) = (tmp_path / "out").glob("report-*")
+    assert b"Not assessed, a human must look: raw tumour probability 0.900 (suspicious" in path.read_bytes()
 
 
 def test_the_command_writes_them(judged: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -167,12 +167,21 @@ def test_a_refusal_is_told_in_plain_words(asked: TestClient) -> None:
 
 def test_not_assessed_is_told_too(asked: TestClient, uploaded: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     answers = json.loads(json.dumps(uploaded["answers"]))
-    answers[0] |= {"status": "not assessed", "reason": "is unlike the images", "decision": None, "probabilities": None}
-    answers[0] |= {"slices": [], "tumour_probability": None}
+    answers[0] |= {"status": "not assessed", "reason": "is unlike the images", "decision": None}
+    answers[0] |= {"tumour_probability": 0.75, "threshold": 0.5}
+    for one in answers[0]["slices"]:
+        one["decision"] = None
     monkeypatch.setattr("shared.web.app.read_answers", lambda upload: answers)
     page = asked.get(f"/uploads/{uploaded['id']}", headers=HTML).text
-    assert "Not assessed" in page
+    assert "Not assessed: a human must look" in page
     assert "This input is unlike the images." in page
+    assert (
+        "Raw tumour probability 0.750 (suspicious: an assessed input is positive from 0.500), not to be relied on."
+    ) in page
+    assert "Slices with the highest raw scores" in page
+    assert "Classes: raw, not to be relied on" in page
+    for said in ("Tumour suspected", "No tumour suspected", "positive slice", "certifies"):
+        assert said not in page
 
 
 @pytest.mark.skipif(find_spec("highdicom") is None, reason="highdicom is not installed")

@@ -22,7 +22,7 @@ from shared.errors import RunError, UsageError
 from shared.io.atomic import write_json
 from shared.models.backbones.build import build_backbone
 from shared.models.network import Calibrated, Network, feature_width
-from shared.prediction.answer import Answer, SliceAnswer
+from shared.prediction.answer import CAUTION, Answer, SliceAnswer
 from shared.prediction.predictor import Predictor
 from shared.runs.certificate import restated
 from shared.runs.folder import finish
@@ -211,7 +211,15 @@ def test_what_is_unlike_the_training_images_is_not_assessed(predictor: Predictor
     assert answer.ood_score is not None
     assert answer.ood_threshold is not None
     assert answer.ood_score > answer.ood_threshold
-    assert (answer.label, answer.decision, answer.probabilities, answer.slices) == (None, None, None, ())
+    # the raw scores are there, without any decision, and the answer says what they are worth
+    assert (answer.decision, answer.certified_sensitivity, answer.caution) == (None, None, CAUTION)
+    assert [one.decision for one in answer.slices] == [None]
+    assert answer.probabilities == answer.slices[0].probabilities
+    assert sum(answer.probabilities.values()) == pytest.approx(1.0)
+    assert answer.label == max(answer.probabilities, key=answer.probabilities.__getitem__)
+    tree = answer.to_json(TASK)
+    assert tree["caution"] == "not assessed: the scores are raw and not to be relied on; a human must look"
+    assert tree["top"][0]["label"] == answer.label
     # the threshold was taken from validation images: nearly all like ones pass
     told = [predictor.assess(Item("a.png", slices=pictures[i : i + 1])) for i in range(len(pictures))]
     assert np.mean([one.status == "assessed" for one in told]) > 0.9

@@ -8,7 +8,7 @@ import pytest
 
 from handwriting.task import TASK as CHARACTERS
 from medtl.task import TASK
-from shared.prediction.answer import Answer, SliceAnswer
+from shared.prediction.answer import CAUTION, Answer, SliceAnswer
 from shared.prediction.text import answer_text
 
 
@@ -73,3 +73,45 @@ def test_a_character_is_told_in_its_script_with_the_likeliest_classes(decision: 
 def test_a_refusal_is_told_with_its_notes() -> None:
     answer = Answer("series", "run", "refused", "is a knee", notes=("7 files were passed over",))
     assert answer_text(answer, TASK) == "series: refused: is a knee\n  note: 7 files were passed over"
+
+
+def _unlike(value: float) -> Answer:
+    return Answer(
+        "series",
+        "run",
+        "not assessed",
+        "is unlike the images",
+        caution=CAUTION,
+        label="tumour",
+        probabilities={"no_tumour": 1 - value, "tumour": value},
+        positive_probability=value,
+        threshold=0.25,
+        ood_score=0.3,
+        ood_threshold=0.1,
+        slices=tuple(replace(_slice(i, one), decision=None, ood_score=0.3) for i, one in enumerate((value, 0.1), 1)),
+        notes=("a gap",),
+    )
+
+
+def test_what_is_not_assessed_hides_no_suspicion() -> None:
+    lines = answer_text(_unlike(0.913), TASK).splitlines()
+    assert lines == [
+        "series: not assessed, a human must look: is unlike the images",
+        "  raw tumour probability 0.913 (suspicious: an assessed input is positive from 0.250), not to be relied on",
+        "  raw guesses, not to be relied on: tumour 0.913, no_tumour 0.087",
+        "  by slice: number, raw tumour probability, likeliest class, not to be relied on",
+        "      1 0.91  tumour~       2 0.10  no_tumour~",
+        "  note: a gap",
+    ]
+
+
+def test_a_low_raw_score_excludes_nothing() -> None:
+    assert "0.200 (below 0.250, which here excludes no tumour), not to be relied on" in answer_text(_unlike(0.2), TASK)
+
+
+def test_a_character_that_is_not_assessed_is_told_with_its_guesses() -> None:
+    answer = replace(_unlike(0.9), positive_probability=None, probabilities={"ka": 0.9, "kha": 0.1}, slices=())
+    assert answer_text(answer, CHARACTERS).splitlines()[:2] == [
+        "series: not assessed, a human must look: is unlike the images",
+        "  raw guesses, not to be relied on: क ka 0.900, ख kha 0.100",
+    ]

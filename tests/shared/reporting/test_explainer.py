@@ -11,6 +11,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from handwriting.cli import app
+from shared.prediction.answer import CAUTION
 
 RUNNER = CliRunner()
 
@@ -73,12 +74,14 @@ def test_what_is_not_assessed_is_shown_with_the_reason(tiny_run: Path, tmp_path:
     result = RUNNER.invoke(app, [*words, "--json", "--no-checks"])
     assert result.exit_code == 4, result.output
     row = json.loads(result.stdout)
-    assert (row["status"], row["label"], row["probabilities"]) == ("not assessed", None, None)
+    assert (row["status"], row["decision"]) == ("not assessed", None)
     (found,) = row["explanations"]
-    assert (found["status"], found["probability"]) == ("not assessed", None)
+    assert (found["status"], found["label"]) == ("not assessed", row["label"])
+    assert found["probability"] == row["probabilities"][row["label"]]
+    assert found["caution"] == row["caution"] == CAUTION
     assert len(list((tmp_path / "out").glob("*.png"))) == 1
     told = RUNNER.invoke(app, [*words, "--no-checks"]).stdout
-    assert "not assessed: shows what the network looks at, not a finding; " in told
+    assert "raw, not to be relied on: not assessed; shows what the network looks at, not a finding; " in told
 
 
 def test_what_was_refused_is_not_explained(tiny_run: Path, tmp_path: Path) -> None:

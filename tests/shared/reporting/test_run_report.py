@@ -17,6 +17,7 @@ from shared.data.split import Split
 from shared.evaluation.abstention import abstention
 from shared.evaluation.cases import Rule, UsageContext
 from shared.evaluation.decision.aggregation import Aggregation
+from shared.evaluation.decision.ood_threshold import choose_rule
 from shared.evaluation.evaluate import evaluate
 from shared.evaluation.text import measure_text, published_line
 from shared.io.atomic import read_json
@@ -111,7 +112,7 @@ def _finished(**changes: Any) -> Finished:
         aggregation=Aggregation(),
         certified_sensitivity=None,
         certified_error=None,
-        ood={"threshold": 0.1, "rate": 0.01, "units": 12},
+        ood=choose_rule(np.linspace(0.01, 0.09, 12), {"no": np.zeros(3), "yes": np.zeros(9)}, np.zeros(9), 0.01),
         temperature=1.0,
         backbone={
             "name": "convnet_small",

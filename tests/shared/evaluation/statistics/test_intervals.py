@@ -9,6 +9,7 @@ from shared.evaluation.statistics.intervals import (
     Evidence,
     bootstrap,
     clopper_pearson_lower,
+    difference_interval,
     wilson,
     wilson_grouped,
 )
@@ -178,3 +179,11 @@ def test_trials_that_hit_together_raise_the_upper_bound() -> None:
     trials = np.full(50, 10.0)
     together = np.array([10.0] * 5 + [0.0] * 45)
     assert Evidence.of(np.ones(50), trials).upper() < 0.13 < 0.19 < Evidence.of(together, trials).upper()
+
+
+def test_the_interval_of_a_difference_is_that_of_newcombe() -> None:
+    # Newcombe, Stat Med 17:873, 1998, table II, method 10, cases (a) 56/70 - 48/80 and (f) 10/10 - 0/20
+    low, high = difference_interval(56 / 70, wilson(56, 70), 48 / 80, wilson(48, 80))
+    assert (low, high) == pytest.approx((0.0524, 0.3339), abs=1e-4)
+    low, high = difference_interval(1.0, wilson(10, 10), 0.0, wilson(0, 20))
+    assert (low, high) == pytest.approx((0.6791, 1.0), abs=1e-4)
