@@ -64,7 +64,7 @@ def cross_validate(
             # apart from the other runs: a model of one fold must not be the newest that `predict` takes
             of_fold = experiment.varied(seed=config.seed + repeat, data=data)
             folder = run_experiment(of_fold, root=root / "crossval", progress=lambda *_: None)
-            warnings = disclaimers(task, read_model_record(folder).synthetic)
+            warnings = [*disclaimers(task, read_model_record(folder).synthetic), *config.data.budget.statements]
             tests.append(read_test(folder))
             abstention = read_json(folder / "report.json")["test"]["abstention"]
             abstained.update({name: abstention[name] for name in ABSTENTION_COUNTS if abstention[name] is not None})

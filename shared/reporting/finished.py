@@ -24,11 +24,13 @@ class Finished:
         config: The resolved configuration, YAML.
         usage: Prevalence and costs where the model will be used.
         notes: Sentences about the data that must be shown.
-        splits: Images and labels, by name of the split.
-        probabilities: float64 [N, classes] for "validation" and "test".
+        few_labels: What chose the settings of a run with few labels, one sentence; empty for other runs.
+        splits: Images and labels, by name of the split; validation is the training images again where folds chose, and
+            missing where nothing could choose.
+        probabilities: float64 [N, classes] for "validation" and "test", without a validation that is missing.
         uncalibrated: float64 [N, classes] of "test", before the temperature.
-        results: Results of "validation" and "test", as `shared.evaluation.evaluate.evaluate` gives them, each with its
-            `abstention` and, where there are auxiliary tasks, `auxiliary`.
+        results: Results of the splits in `probabilities`, as `shared.evaluation.evaluate.evaluate` gives them, each
+            with its `abstention` and, where there are auxiliary tasks, `auxiliary`.
         history: Rows of `metrics.jsonl`.
         environment: Content of `environment.json`.
         network: The trained network, on the CPU and in evaluation mode.
@@ -41,6 +43,7 @@ class Finished:
     config: str
     usage: UsageContext
     notes: tuple[str, ...]
+    few_labels: tuple[str, ...]
     splits: Mapping[str, Split]
     probabilities: Mapping[str, NDArray[np.float64]]
     uncalibrated: NDArray[np.float64]
