@@ -62,7 +62,7 @@ def cross_fit(strategy: Strategy, job: Job, options: Any) -> tuple[list[dict[str
     kept = options.keeping(best_row(history))
     scores = []
     for part in parts:
-        strategy.fit(part.job, kept)
+        strategy.fit(replace(part.job, folds=None), kept)  # nothing is left to choose
         scores.append(_scores(strategy, part.job, part.job.validation))
     return history, _joined(parts, scores)
 
@@ -72,7 +72,8 @@ class _Part:
     """The training without one fold.
 
     Attributes:
-        job: The job; its training images are those outside the fold, its validation is the fold.
+        job: The job; its training images are those outside the fold, whose other folds choose the L2 strength of a
+            head that is fitted first. Its validation is the fold.
         held_out: int64 [m], indices of the images of the fold among all training images.
     """
 
@@ -89,7 +90,7 @@ def _part(job: Job, number: int, rows: tuple[NDArray[np.int64], NDArray[np.int64
         network=deepcopy(job.network),
         train=job.train.of(rest),
         validation=job.train.of(held_out),
-        folds=None,
+        folds=job.folds.at(rest),
         folder=job.folder / FOLDER / str(number),
         progress=_prefixed(job.progress, f"without fold {number + 1} of {job.folds.count}"),
         state={},

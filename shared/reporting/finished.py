@@ -24,7 +24,6 @@ class Finished:
         config: The resolved configuration, YAML.
         usage: Prevalence and costs where the model will be used.
         notes: Sentences about the data that must be shown.
-        few_labels: What chose the settings of a run with few labels, one sentence; empty for other runs.
         splits: Images and labels, by name of the split; validation is the training images again where folds chose, and
             missing where nothing could choose.
         probabilities: float64 [N, classes] for "validation" and "test", without a validation that is missing.
@@ -36,6 +35,7 @@ class Finished:
         network: The trained network, on the CPU and in evaluation mode.
         explained_images: Number of test images with masks that every attribution method explains; fewer where the data
             have fewer.
+        few_labels: What chose the settings of a run with few labels, one sentence; empty for other runs.
         published: A published result of this setting, as in a configuration, or None.
     """
 
@@ -43,7 +43,6 @@ class Finished:
     config: str
     usage: UsageContext
     notes: tuple[str, ...]
-    few_labels: tuple[str, ...]
     splits: Mapping[str, Split]
     probabilities: Mapping[str, NDArray[np.float64]]
     uncalibrated: NDArray[np.float64]
@@ -52,6 +51,7 @@ class Finished:
     environment: Mapping[str, Any]
     network: Network
     explained_images: int = 0
+    few_labels: tuple[str, ...] = ()
     published: Mapping[str, Any] | None = None
 
     def cases(self) -> Cases:
