@@ -6,6 +6,7 @@ import csv
 import json
 import shutil
 from collections.abc import Callable
+from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -440,11 +441,435 @@ def test_the_fixed_extractor_makes_a_run_too(tmp_path: Path, tiny_words: Words, 
 
 
 @pytest.mark.usefixtures("quick_ending")
-def test_few_labels_shrink_the_training_part_only(tmp_path: Path, tiny_words: Words, tiny_run: Path) -> None:
-    folder = _run(tmp_path, tiny_words, "data.budget.labels_per_class=3", HEAD_ALONE)
-    assert read_json(folder / "report.json")["test"]["n"] == read_json(tiny_run / "report.json")["test"]["n"]
+@pytest.mark.parametrize(
+    ("budget", "said", "validation", "certified"),
+    [
+        ("{labels_per_class: 3}", "folds of the labelled training images chose", 9, False),
+        ("{labels_per_class: 3, validation: labelled}", "validation, which chose layers, epochs,", 9, True),
+        ("{train_groups: 8}", "folds of the labelled training images chose", 8, False),
+        ("{labels_per_class: 1}", "nothing was chosen: default layers and L2 strength, the last epoch", 0, False),
+    ],
+    ids=["folds", "labelled", "groups", "one a class"],
+)
+def test_a_run_on_few_labels_says_what_chose(
+    tmp_path: Path, tiny_words: Words, tiny_run: Path, budget: str, said: str, validation: int, certified: bool
+) -> None:
+    folder = _run(tmp_path, tiny_words, f"data.budget={budget}", HEAD_ALONE)
+    report, record = read_json(folder / "report.json"), read_json(folder / "model.json")
+    assert report["test"]["n"] == read_json(tiny_run / "report.json")["test"]["n"]
+    assert any(line.startswith("Few labels") and said in line for line in report["summary"])
+    assert any(line.startswith("Few labels: training kept") for line in report["notes"])
+    for name in ("report.html", "model_card.md"):
+        assert said in " ".join(unescape((folder / name).read_text(encoding="utf-8")).split())
+    rows = _table(folder)
+    assert sum(row["split"] == "validation" for row in rows) == validation
+    assert report.get("validation", {"n": 0})["n"] == validation
+    assert (record["certified_error"] is not None) == certified
+    assert record["rejection"]["statement"].startswith("Nothing is certified") != certified
+    assert not (folder / "folds").exists()
+
+
+def test_more_labels_than_there_are_are_refused(tmp_path: Path, tiny_words: Words) -> None:
     with pytest.raises(DataError, match="40 were asked for"):
         _run(tmp_path, tiny_words, "data.budget.labels_per_class=40")
+
+
+@pytest.mark.usefixtures("quick_ending")
+def test_no_label_beside_the_few_changes_anything(
+    tmp_path: Path, tiny_words: Words, characters: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Layers, L2 strength, epoch, temperature and thresholds are chosen here, and the others' labels are scrambled."""
+    # the first five of eight of each class, whatever the labels of the other three
+    monkeypatch.setattr("shared.data.partition.k_shot", lambda train, *_: train[np.arange(24) % 8 < 5])
+    names, runs = sorted(folder.name for folder in characters.iterdir()), []
+    for turn in (0, 1):
+        data = tmp_path / f"data{turn}"
+        shutil.copytree(characters, data)
+        lines = ["path,label,split"]
+        for number, name in enumerate(names):
+            for i, path in enumerate(sorted((data / name).iterdir())):
+                split = "train" if i < 8 else "validation" if i < 12 else "test"
+                hidden = 5 <= i < 12
+                label = names[(number + turn * hidden) % len(names)]
+                lines.append(f"{name}/{path.name},{label.rpartition('_1_')[2]},{split}")
+        (data / "labels.csv").write_text("\n".join(lines), encoding="utf-8")
+        words = (f"data.source={data}", "data.leaks=drop", "data.budget.labels_per_class=5")
+        chosen = ("backbone.layers=auto", "strategy.head=probe")
+        runs.append(_run(tmp_path / f"runs{turn}", tiny_words, *words, *chosen))
+    assert _weights(runs[0]) == _weights(runs[1])
+
+
+def test_a_finished_run_is_not_trained_again(
+    tiny_run: Path, tiny_words: Words, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.strategies.finetune.train", lambda *_, **__: pytest.fail("trained again"))
+    before = {path.name: path.stat().st_mtime_ns for path in tiny_run.iterdir()}
+    assert _run(tiny_run.parent, tiny_words) == tiny_run
+    assert _run(tmp_path, tiny_words, out=tiny_run) == tiny_run
+    assert {path.name: path.stat().st_mtime_ns for path in tiny_run.iterdir()} == before
+
+
+def test_a_finished_run_of_another_configuration_is_not_overwritten(
+    tiny_run: Path, tiny_words: Words, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match="run of another configuration"):
+        _run(tmp_path, tiny_words, "seed=1", out=tiny_run)
+
+
+@pytest.mark.usefixtures("quick_ending")
+def test_a_finished_run_on_other_data_is_not_passed_off_as_this_one(
+    tmp_path: Path, tiny_words: Words, draw_characters: Draw
+) -> None:
+    words = (*tiny_words, HEAD_ALONE, f"data.source={draw_characters(tmp_path / 'data', each=12)}")
+    _run(tmp_path, words, out=tmp_path / "run")
+    shutil.rmtree(tmp_path / "data")
+    draw_characters(tmp_path / "data", each=12, seed=1)
+    with pytest.raises(MedtlError, match="data"):
+        _run(tmp_path, words, out=tmp_path / "run")
+
+
+def test_a_checkpoint_of_another_configuration_is_not_taken_up(
+    tmp_path: Path, tiny_words: Words, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.training.trainer.CHECKPOINT_SECONDS", 0.0)
+    _break_off(tmp_path / "run", tiny_words, monkeypatch)
+    with pytest.raises(ConfigError, match="run of another configuration"):
+        _run(tmp_path, tiny_words, "seed=1", out=tmp_path / "run")
+
+
+def test_a_checkpoint_on_other_data_is_not_taken_up(
+    tmp_path: Path, tiny_words: Words, draw_characters: Draw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.training.trainer.CHECKPOINT_SECONDS", 0.0)
+    words = (*tiny_words, f"data.source={draw_characters(tmp_path / 'data', each=12)}")
+    _break_off(tmp_path / "run", words, monkeypatch)
+    shutil.rmtree(tmp_path / "data")
+    draw_characters(tmp_path / "data", each=12, seed=1)
+    with pytest.raises(RunError, match="belongs to other data"):
+        _run(tmp_path, words, out=tmp_path / "run")
+
+
+def test_images_in_training_and_test_are_refused(tmp_path: Path, tiny_words: Words, draw_characters: Draw) -> None:
+    data = _fixed_split(draw_characters, tmp_path / "data")
+    with pytest.raises(LeakError, match=r"2 of 15 test images are duplicates.*data\.leaks=drop to leave"):
+        _run(tmp_path, tiny_words, f"data.source={data}", out=tmp_path / "run")
+    assert not is_finished(tmp_path / "run")
+
+
+def test_copies_of_another_dataset_are_left_out_so_that_the_run_can_be_its_source(
+    tmp_path: Path, tiny_words: Words, draw_characters: Draw
+) -> None:
+    data = draw_characters(tmp_path / "data", each=15, seed=1)
+    other = draw_characters(tmp_path / "other", each=2, seed=2)
+    for index in range(3):
+        shutil.copy(data / "digit_0" / f"{index:03d}.png", other / "digit_1" / f"1{index:02d}.png")
+    folder = _run(tmp_path, tiny_words, f"data.source={data}", f"data.exclude_copies_of={other}", HEAD_ALONE)
+    notes = read_json(folder / "report.json")["notes"]
+    assert any(
+        note.startswith("3 images are copies of some in data.exclude_copies_of, 0 are of patients") for note in notes
+    )
+    tree = assess_data(TASK, folder, other, usage=UsageContext(), progress=lambda *_: None)
+    assert tree["coverage"]["seen_in_training"] == 0
+
+
+def test_a_test_of_copies_alone_is_not_replaced_in_silence(
+    tmp_path: Path, tiny_words: Words, draw_characters: Draw
+) -> None:
+    data = draw_characters(tmp_path / "data" / "Train", each=12, seed=1).parent
+    shutil.copytree(data / "Train" / "digit_0", data / "Test" / "digit_0")
+    with pytest.raises(DataError, match="nothing is left of the 12 test images"):
+        _run(tmp_path, tiny_words, f"data.source={data}", "data.leaks=drop", HEAD_ALONE)
+
+
+def test_one_class_alone_is_nothing_to_learn(tmp_path: Path, tiny_words: Words, draw_characters: Draw) -> None:
+    data = draw_characters(tmp_path / "data", each=12, seed=1)
+    for name in ("digit_1", "digit_2"):
+        shutil.rmtree(data / name, ignore_errors=True)
+    for extra in [path for path in data.iterdir() if path.name != "digit_0"]:
+        shutil.rmtree(extra)
+    with pytest.raises(DataError, match="all 12 samples to learn from are of class digit_0"):
+        _run(tmp_path, tiny_words, f"data.source={data}", HEAD_ALONE)
+
+
+def test_a_folder_of_other_things_is_left_alone(tmp_path: Path, tiny_words: Words) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("x")
+    with pytest.raises(ConfigError, match="holds files and no run"):
+        _run(tmp_path, tiny_words, out=tmp_path / "mine")
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.usefixtures("quick_ending")
+@pytest.mark.parametrize(
+    ("leaks", "tested", "note"),
+    [
+        (
+            "drop",
+            13,
+            "2 of 15 test images are duplicates of training or validation images: these 2 were left out of test",
+        ),
+        ("keep_test", 15, "the 2 that they belong with were left out, test is whole"),
+        ("allow", 15, "LEAK"),
+    ],
+)
+def test_a_leak_that_was_allowed_is_noted_in_every_report(
+    tmp_path: Path, tiny_words: Words, draw_characters: Draw, leaks: str, tested: int, note: str
+) -> None:
+    data = _fixed_split(draw_characters, tmp_path / "data")
+    folder = _run(tmp_path, tiny_words, f"data.source={data}", f"data.leaks={leaks}", HEAD_ALONE)
+    report = read_json(folder / "report.json")
+    assert report["test"]["n"] == tested
+    assert any(note in line for line in report["notes"])
+    assert note in (folder / "report.html").read_text(encoding="utf-8")
+    assert note in (folder / "model_card.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("quick_ending")
+def test_copies_of_copies_are_dropped_with_the_leak(
+    tmp_path: Path, tiny_words: Words, draw_characters: Draw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A test image that resembles a leaked one, but not the training image itself, belongs to the same picture."""
+    draw_characters(tmp_path / "Train", each=12, seed=1)
+    draw_characters(tmp_path / "Test", each=5, seed=2)
+
+    def found(samples: list, read: object, **_: object) -> AuditResult:
+        learning = next(i for i, sample in enumerate(samples) if sample.split == "train")
+        first, second = [i for i, sample in enumerate(samples) if sample.split == "test"][:2]
+        clusters = np.arange(len(samples))
+        clusters[[first, second]] = learning
+        pairs = [Pair(*sorted(pair), "near", 0.995) for pair in ((learning, first), (first, second))]
+        return AuditResult(tuple(pairs), clusters, (), ())
+
+    monkeypatch.setattr("shared.data.partition.audit", found)
+    folder = _run(tmp_path, tiny_words, f"data.source={tmp_path}", "data.leaks=drop", HEAD_ALONE, out=tmp_path / "run")
+    assert read_json(folder / "report.json")["test"]["n"] == 13
+
+
+@pytest.mark.usefixtures("quick_ending")
+def test_a_mirrored_character_is_no_copy(tmp_path: Path, tiny_words: Words, draw_characters: Draw) -> None:
+    data = _fixed_split(draw_characters, tmp_path / "data")
+    for index in range(2, 5):
+        with Image.open(data / "Train" / "digit_0" / f"{index:03d}.png") as picture:
+            ImageOps.mirror(picture).save(data / "Test" / "digit_0" / f"{index:03d}.png")
+    folder = _run(tmp_path, tiny_words, f"data.source={data}", "data.leaks=drop", HEAD_ALONE)
+    assert read_json(folder / "report.json")["test"]["n"] == 13
+
+
+@pytest.mark.usefixtures("quick_ending")
+def test_the_folds_test_each_image_once_and_copies_together(
+    tmp_path: Path, tiny_words: Words, draw_characters: Draw
+) -> None:
+    data = draw_characters(tmp_path / "data", each=9)
+    shutil.copy(data / "digit_0" / "000.png", data / "digit_0" / "100.png")
+    tested: list[set[str]] = []
+    for fold in range(3):
+        chosen = (f"data.source={data}", "data.split.folds=3", f"data.split.fold={fold}", HEAD_ALONE)
+        folder = _run(tmp_path, tiny_words, *chosen, out=tmp_path / str(fold))
+        tested.append({row["sample"] for row in _table(folder) if row["split"] == "test"})
+    assert sum(map(len, tested)) == len(set.union(*tested)) == 28
+    with pytest.raises(ConfigError, match="with 3 folds it must be 0 to 2"):
+        _run(tmp_path, tiny_words, *chosen, "data.split.fold=3", out=tmp_path / "none")
+
+
+@pytest.mark.usefixtures("quick_ending")
+def test_a_domain_that_is_left_out_is_the_test_and_its_copies_do_not_teach(
+    tmp_path: Path, tiny_words: Words, draw_characters: Draw
+) -> None:
+    data = draw_characters(tmp_path / "data", each=12)
+    shutil.copy(data / "digit_0" / "000.png", data / "digit_0" / "100.png")
+    rows = ["path,label,domain"]
+    for path in sorted(data.glob("*/*.png")):
+        there = path.stem in ("000", "001", "002")
+        rows.append(f"{path.relative_to(data)},{path.parent.name},{'there' if there else 'here'}")
+    (data / "labels.csv").write_text("\n".join(rows) + "\n")
+    words = (f"data.source={data / 'labels.csv'}", HEAD_ALONE)
+    folder = _run(tmp_path, tiny_words, *words, "data.split.held_out_domain=there", out=tmp_path / "run")
+    assert {row["domain"] for row in _table(folder) if row["split"] == "test"} == {"there"}
+    assert read_json(folder / "model.json")["domains"] == ["here"]
+    assert len((folder / "training_digests.txt").read_text().split()) == 27
+    with pytest.raises(ConfigError, match="one of several domains; there are here, there"):
+        _run(tmp_path, tiny_words, *words, "data.split.held_out_domain=mars", out=tmp_path / "none")
+
+
+def test_a_corrected_label_makes_it_another_dataset(characters: Path, tmp_path: Path) -> None:
+    rows = [f"{path.relative_to(characters)},{path.parent.name}" for path in sorted(characters.glob("*/*.png"))]
+    prints = []
+    for number, table in enumerate((rows, [*rows[:-1], rows[-1].replace(",digit_1", ",digit_0")])):
+        data = tmp_path / str(number)
+        shutil.copytree(characters, data)
+        (data / "labels.csv").write_text("\n".join(["path,label", *table]) + "\n")
+        dataset = TASK.load(data / "labels.csv", options=TASK.default_options)
+        prints.append((dataset.content_hash, dataset.fingerprint))
+    assert prints[0][0] == prints[1][0]
+    assert prints[0][1] != prints[1][1]
+
+
+@pytest.mark.usefixtures("quick_ending")
+def test_what_the_source_run_saw_is_not_new_to_the_transferred_one(
+    tmp_path: Path, tiny_words: Words, tiny_run: Path
+) -> None:
+    folder = _run(tmp_path, tiny_words, f"backbone.weights={tiny_run}", "seed=5", HEAD_ALONE)
+    assert read_training_digests(tiny_run) < read_training_digests(folder)
+    notes = read_json(folder / "report.json")["notes"]
+    assert any("test images or patients were seen by the run that the weights come from" in note for note in notes)
+
+
+def test_a_run_folder_in_use_is_refused(tmp_path: Path, tiny_words: Words) -> None:
+    with locked(tmp_path / "run"), pytest.raises(RunError, match="trained by another process"):
+        _run(tmp_path, tiny_words, out=tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("word", "fault", "message"),
+    [
+        (
+            "data.options={margin_px: 3}",
+            ConfigError,
+            "data.options: unknown margin_px; allowed in handwriting: blocks, margin",
+        ),
+        ("data.options={margin: 7}", ConfigError, "margin is 7"),
+        ("data.domains=[mars]", ConfigError, "data.domains: no mars in the data; it has dhcd"),
+        ("strategy.epochs=3", ConfigError, "epochs: unknown key"),
+        ("strategy.name=finetuna", ConfigError, "did you mean finetune"),
+        pytest.param("strategy.selection=oracle", ConfigError, "selection rule"),
+        pytest.param("strategy.phases=[{epochs: 1, train: [block7]}]", ConfigError, "no stage block7"),
+        ("backbone.name=convnet_smal", ConfigError, "did you mean convnet_small"),
+        ("backbone.layers=[block7]", ConfigError, "no layer 'block7'; convnet_small has block1"),
+        ("backbone.transfer_stages=[block7]", ConfigError, "no stage 'block7'"),
+        ("backbone.pooling=avg7", ConfigError, "backbone.pooling: got 'avg7'; allowed: avg_1x1"),
+        ("strategy.augmentation=physics", ConfigError, "unknown augmentation 'physics'; known: none, usual"),
+    ],
+)
+def test_a_name_that_does_not_exist_is_refused_before_anything_is_written(
+    tmp_path: Path, tiny_words: Words, word: str, fault: type[Exception], message: str
+) -> None:
+    with pytest.raises(fault, match=message.replace("[", r"\[")):
+        _run(tmp_path, tiny_words, word, out=tmp_path / "run")
+    assert not list(tmp_path.iterdir())
+
+
+def test_too_small_an_input_is_refused(tmp_path: Path, tiny_words: Words) -> None:
+    with pytest.raises(ConfigError, match=r"backbone.size: got 32; alexnet needs at least 63"):
+        _run(tmp_path, tiny_words, "backbone={name: alexnet, weights: random, size: 32}")
+
+
+@pytest.mark.usefixtures("quick_ending")
+def test_transfer_copies_the_backbone_of_a_run_and_not_its_head(
+    tmp_path: Path, tiny_words: Words, tiny_run: Path
+) -> None:
+    target = _run(tmp_path, tiny_words, "seed=5", HEAD_ALONE, f"backbone.weights={tiny_run}")
+    before, after = load_file(tiny_run / "model.safetensors"), load_file(target / "model.safetensors")
+    assert before.keys() == after.keys()
+    backbone = [name for name in before if name.startswith("backbone.stages.")]
+    assert all(torch.equal(before[name], after[name]) for name in backbone)
+    assert not torch.equal(before["head.weight"], after["head.weight"])
+    weights = read_json(target / "model.json")["backbone"]["weights"]
+    assert weights["loaded"] == len(backbone)
+    assert weights["sha256"] == read_json(tiny_run / "model.json")["weights_hash"]
+    assert weights["reinitialised"] == []
+    assert str(tiny_run.parent) not in (target / "model.json").read_text()
+
+
+@pytest.mark.usefixtures("quick_ending")
+def test_transfer_copies_only_the_stages_that_are_named(tmp_path: Path, tiny_words: Words, tiny_run: Path) -> None:
+    words = ("seed=5", HEAD_ALONE, f"backbone.weights={tiny_run}", "backbone.transfer_stages=[block1]")
+    target = _run(tmp_path, tiny_words, *words)
+    before, after = load_file(tiny_run / "model.safetensors"), load_file(target / "model.safetensors")
+    assert torch.equal(before["backbone.stages.block1.0.weight"], after["backbone.stages.block1.0.weight"])
+    assert not torch.equal(before["backbone.stages.block2.0.weight"], after["backbone.stages.block2.0.weight"])
+    assert read_json(target / "model.json")["backbone"]["weights"]["reinitialised"] == ["block2"]
+
+
+def test_half_a_run_gives_no_weights(tmp_path: Path, tiny_words: Words, tiny_run: Path) -> None:
+    half = shutil.copytree(tiny_run, tmp_path / "half")
+    (half / "done").unlink()
+    with pytest.raises(UsageError, match="not finished"):
+        _run(tmp_path, tiny_words, f"backbone.weights={half}")
+
+
+def test_the_newest_run_is_a_finished_one_of_the_same_task(tmp_path: Path, tiny_run: Path) -> None:
+    shutil.copytree(tiny_run, tmp_path / "whole")
+    half = shutil.copytree(tiny_run, tmp_path / "half")
+    (half / "done").unlink()
+    assert newest_run(tmp_path, "handwriting") == tmp_path / "whole"
+    with pytest.raises(UsageError, match="no finished medtl run"):
+        newest_run(tmp_path, "medtl")
+
+
+@pytest.mark.usefixtures("quick_ending")
+@pytest.mark.parametrize("head", ["softmax", "svm"])
+def test_the_fixed_extractor_makes_a_run_too(tmp_path: Path, tiny_words: Words, tiny_run: Path, head: str) -> None:
+    words = (f"backbone.weights={tiny_run}", f"strategy={{name: linear_probe, head: {head}}}")
+    folder = _run(tmp_path, tiny_words, *words)
+    assert is_finished(folder)
+    assert read_json(folder / "report.json")["validation"]["accuracy"]["value"] > 0.7
+
+
+@pytest.mark.usefixtures("quick_ending")
+@pytest.mark.parametrize(
+    ("budget", "said", "validation", "certified"),
+    [
+        ("{labels_per_class: 3}", "folds of the labelled training images chose", 9, False),
+        ("{labels_per_class: 3, validation: labelled}", "validation, which chose layers, epochs,", 9, True),
+        ("{train_groups: 8}", "folds of the labelled training images chose", 8, False),
+        ("{labels_per_class: 1}", "nothing was chosen: default layers and L2 strength, the last epoch", 0, False),
+    ],
+    ids=["folds", "labelled", "groups", "one a class"],
+)
+def test_a_run_on_few_labels_says_what_chose(
+    tmp_path: Path, tiny_words: Words, tiny_run: Path, budget: str, said: str, validation: int, certified: bool
+) -> None:
+    folder = _run(tmp_path, tiny_words, f"data.budget={budget}", HEAD_ALONE)
+    report, record = read_json(folder / "report.json"), read_json(folder / "model.json")
+    assert report["test"]["n"] == read_json(tiny_run / "report.json")["test"]["n"]
+    assert any(line.startswith("Few labels") and said in line for line in report["summary"])
+    assert any(line.startswith("Few labels: training kept") for line in report["notes"])
+    for name in ("report.html", "model_card.md"):
+        assert said in " ".join(unescape((folder / name).read_text(encoding="utf-8")).split())
+    rows = _table(folder)
+    assert sum(row["split"] == "validation" for row in rows) == validation
+    assert report.get("validation", {"n": 0})["n"] == validation
+    assert (record["certified_error"] is not None) == certified
+    assert record["rejection"]["statement"].startswith("Nothing is certified") != certified
+    assert not (folder / "folds").exists()
+
+
+def test_more_labels_than_there_are_are_refused(tmp_path: Path, tiny_words: Words) -> None:
+    with pytest.raises(DataError, match="40 were asked for"):
+        _run(tmp_path, tiny_words, "data.budget.labels_per_class=40")
+
+
+@pytest.mark.usefixtures("quick_ending")
+def test_no_label_beside_the_few_changes_anything(
+    tmp_path: Path, tiny_words: Words, characters: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Layers, L2 strength, epoch, temperature and thresholds are chosen here, and the others' labels are scrambled."""
+    # the first five of eight of each class, whatever the labels of the other three
+    monkeypatch.setattr("shared.data.partition.k_shot", lambda train, *_: train[np.arange(24) % 8 < 5])
+    names, runs = sorted(folder.name for folder in characters.iterdir()), []
+    for turn in (0, 1):
+        data = tmp_path / f"data{turn}"
+        shutil.copytree(characters, data)
+        lines = ["path,label,split"]
+        for number, name in enumerate(names):
+            for i, path in enumerate(sorted((data / name).iterdir())):
+                split = "train" if i < 8 else "validation" if i < 12 else "test"
+                hidden = 5 <= i < 12
+                label = names[(number + turn * hidden) % len(names)]
+                lines.append(f"{name}/{path.name},{label.rpartition('_1_')[2]},{split}")
+        (data / "labels.csv").write_text("\n".join(lines), encoding="utf-8")
+        words = [
+            f"data.source={data}",
+            "data.budget.labels_per_class=5",
+            "backbone.layers=auto",
+            "backbone.pooling=avg_1x1",
+        ]
+        runs.append(_run(tmp_path / f"runs{turn}", tiny_words, *words, "strategy.head=probe"))
+    assert _weights(runs[0]) == _weights(runs[1])
+    first, second = (read_json(run / "model.json") for run in runs)
+    assert first.pop("data_hash") != second.pop("data_hash")
+    assert first == second
+    assert len({(run / "predictions.csv").read_bytes() for run in runs}) == 1
 
 
 @pytest.mark.usefixtures("quick_ending")
