@@ -274,7 +274,8 @@ class BackboneSection(Section):
     layers: tuple[str, ...] | Literal["auto"] = Field(
         (),
         description="names of the stages whose pooled outputs are the features; empty: the backbone's default layer; "
-        "auto: the layers, pooling and size with which a linear head does best on validation",
+        "auto: the layers, pooling and size with which a linear head does best on validation, or on the folds of few "
+        "labels",
     )
     pooling: str = Field(
         "avg_1x1",

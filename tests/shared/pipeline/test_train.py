@@ -494,7 +494,10 @@ def test_no_label_beside_the_few_changes_anything(
                 lines.append(f"{name}/{path.name},{label.rpartition('_1_')[2]},{split}")
         (data / "labels.csv").write_text("\n".join(lines), encoding="utf-8")
         words = (f"data.source={data}", "data.leaks=drop", "data.budget.labels_per_class=5")
-        chosen = ("backbone.layers=auto", "strategy.head=probe")
+        chosen = (
+            "backbone.layers=auto",
+            "strategy={name: finetune, head: probe, augmentation: none, phases: [{epochs: 2, train: all}]}",
+        )
         runs.append(_run(tmp_path / f"runs{turn}", tiny_words, *words, *chosen))
     assert _weights(runs[0]) == _weights(runs[1])
     first, second = (read_json(run / "model.json") for run in runs)
