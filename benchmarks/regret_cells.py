@@ -116,7 +116,7 @@ def parts_of(trial: Trial, drawn: Draw, seed: int) -> dict[str, Split]:
 def score(trial: Trial, splits: Mapping[str, Split], dataset: Dataset, config: Config, folder: Path) -> float:
     """Trains a configuration and measures it on the test by `quality`."""
     experiment = preflight(trial.task, config)
-    job, _, _ = fit(experiment, dataset, splits, folder=folder, progress=_quiet)
+    job = fit(experiment, dataset, splits, folder=folder, progress=_quiet).job
     with torch.no_grad():
         scores = torch.cat(
             [job.network.head(features).cpu() for features in experiment.strategy.features(job, splits["test"])]

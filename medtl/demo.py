@@ -26,8 +26,8 @@ def run_demo(root: Path, overrides: Sequence[str], progress: Progress) -> list[s
         progress: Called with (what, done, total, note).
 
     Returns:
-        The lines to print: a table of the three runs, what each is fit for, the gain in AUC, and the path of the
-        report of the transferred model.
+        The lines to print: a table of the three runs, what each is fit for, what chose their settings where labels were
+        few, the gain in AUC, and the path of the report of the transferred model.
     """
     source = _train(root, "phantom-source", overrides, progress)
     alone = _train(root, "phantom-alone", overrides, progress)
@@ -40,6 +40,7 @@ def run_demo(root: Path, overrides: Sequence[str], progress: Progress) -> list[s
     gain = _auc(transfer) - _auc(alone)
     return [
         *rows,
+        *load_config(CONFIGS / "phantom-transfer.yaml", overrides).data.budget.statements,
         f"transfer gained {gain:+.3f} of AUC over the same network trained on the few labels alone",
         f"report: {transfer / 'report.html'}",
     ]

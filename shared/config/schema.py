@@ -89,6 +89,10 @@ def split_shares(split: SplitSection) -> tuple[float, float, float]:
     return 1.0 - validation - test, validation, test
 
 
+CHOSEN = "layers, epochs, L2 strengths, temperature and thresholds"
+"""What labelled images beside those that fit the weights choose."""
+
+
 class BudgetSection(Section):
     """Limits the training data, to measure what few labels are worth."""
 
@@ -98,6 +102,31 @@ class BudgetSection(Section):
     labels_per_class: int | None = Field(
         None, ge=1, description="number of training images to keep of each class; null: all"
     )
+    validation: Literal["folds", "labelled"] = Field(
+        "folds",
+        description="images that choose layers, epochs, L2 strengths, temperature and thresholds where labels are "
+        "limited; folds: the training images that are kept, each judged by models that did not see it, and none beside "
+        "them; labelled: the validation split with all its labels, which every report then says",
+    )
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether the section limits the training data at all."""
+        return self.train_groups is not None or self.labels_per_class is not None
+
+    @property
+    def by_folds(self) -> bool:
+        """Whether labels are limited, and folds of the training images choose in place of validation."""
+        return self.is_limited and self.validation == "folds"
+
+    @property
+    def statements(self) -> tuple[str, ...]:
+        """What every table on such runs must say: the images that chose, in one sentence; empty without a limit."""
+        if not self.is_limited:
+            return ()
+        if self.by_folds:
+            return (f"Few labels: folds of the labelled training images chose {CHOSEN}; no other label was used.",)
+        return (f"Few labels in training alone: validation, which chose {CHOSEN}, kept all its labels.",)
 
 
 class TargetSection(Section):
@@ -215,6 +244,11 @@ class DataSection(Section):
             raise ValueError(
                 "target.domain is used in training and split.held_out_domain is not; leave one of them out"
             )
+        if self.target is not None and self.budget.by_folds:
+            raise ValueError(
+                "budget.validation is folds, and a training with a target is not divided into folds; set "
+                "budget.validation=labelled, which every report then says"
+            )
         return self
 
 
@@ -240,7 +274,8 @@ class BackboneSection(Section):
     layers: tuple[str, ...] | Literal["auto"] = Field(
         (),
         description="names of the stages whose pooled outputs are the features; empty: the backbone's default layer; "
-        "auto: the layers, pooling and size with which a linear head does best on validation",
+        "auto: the layers, pooling and size with which a linear head does best on validation, or on the folds of few "
+        "labels",
     )
     pooling: str = Field(
         "avg_1x1",

@@ -9,8 +9,9 @@ from itertools import compress
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.config.schema import BudgetSection, DataSection, FoldSplit, HeldOutSplit, SplitSection, split_shares
+from shared.config.schema import CHOSEN, DataSection, FoldSplit, HeldOutSplit, SplitSection, split_shares
 from shared.data.audit import AuditResult, audit
+from shared.data.folds import Folds, draw_folds
 from shared.data.group_split import draw_split, few_groups, fold_numbers, group_units, k_shot
 from shared.data.leaks import Leak, find_leaks
 from shared.errors import DataError, LeakError
@@ -33,10 +34,11 @@ class SplitData:
 
     Attributes:
         dataset: The dataset without the samples that were left out.
-        splits: Indices into its samples, by split.
+        splits: Indices into its samples, by split; validation is the training images again where there are `folds`.
         units: int64 [N], the number of the independent unit that each sample belongs to: its group, joined with copies.
         notes: Sentences that reports must show.
         sound: Whether validation shares nothing with training, so that it can certify.
+        folds: Folds of the training images, which choose where labels are few; None: validation chooses.
     """
 
     dataset: Dataset
@@ -44,6 +46,7 @@ class SplitData:
     units: NDArray[np.int64]
     notes: tuple[str, ...]
     sound: bool
+    folds: Folds | None = None
 
 
 @dataclass(frozen=True)
@@ -158,12 +161,12 @@ def split_audited(
     _refuse_emptied_split(dataset, keep)
     dataset, units = replace(dataset, samples=tuple(compress(dataset.samples, keep))), units[keep]
     splits = _divide(dataset, units, section, test_only, seed)
-    splits, few = _within_budget(dataset, splits, section.budget, target, seed)
+    splits, folds, few = _within_budget(dataset, splits, units, section, seed)
     grouped = all(sample.has_known_group for sample in dataset.samples)
     counted = audit_note(result, grouped=grouped)
     notes = (*dataset.notes, counted, *(note for one in removed for note in one.notes), *few)
     sound = section.leaks != "allow" or not any(leak.split == "validation" for leak in leaks)
-    return SplitData(dataset, splits, units, notes, sound)
+    return SplitData(dataset, splits, units, notes, sound, folds)
 
 
 def audit_note(result: AuditResult, *, grouped: bool) -> str:
@@ -340,15 +343,18 @@ def _target_test_in_training(dataset: Dataset, splits: Splits, units: NDArray[np
 
 
 def _within_budget(
-    dataset: Dataset, splits: Splits, budget: BudgetSection, target: str | None, seed: int
-) -> tuple[Splits, tuple[str, ...]]:
+    dataset: Dataset, splits: Splits, units: NDArray[np.int64], section: DataSection, seed: int
+) -> tuple[Splits, Folds | None, tuple[str, ...]]:
     """Cuts the training split down to the groups and labels that the configuration grants; a target stays whole.
 
     Returns:
-        The splits, and the note that says so where anything was cut.
+        The splits, where labels are few with the training images as their own validation; the folds by which these
+        choose, None where validation keeps its labels; and the note that says so.
     """
-    whole = splits["train"]
-    is_target = _in_domain(dataset, target)[whole]
+    budget, whole = section.budget, splits["train"]
+    if not budget.is_limited:
+        return splits, None, ()
+    is_target = _in_domain(dataset, section.target_domain)[whole]
     train, of_target = whole[~is_target], whole[is_target]
     if budget.train_groups is not None:
         train = few_groups(dataset.samples, train, budget.train_groups, seed)
@@ -356,13 +362,13 @@ def _within_budget(
         labels = [str(sample.label) for sample in dataset.samples]
         train = k_shot(train, labels, budget.labels_per_class, seed)
     train = np.union1d(train, of_target)
-    if len(train) == len(whole):
-        return {**splits, "train": train}, ()
-    note = (
-        f"Few labels: training kept {len(train)} of {len(whole)} images; the {len(splits['validation'])} of "
-        "validation, which choose checkpoint and threshold, kept all their labels."
-    )
-    return {**splits, "train": train}, (note,)
+    kept = f"Few labels: training kept {len(train)} of {len(whole)} images"
+    if not budget.by_folds:
+        note = f"{kept}; the {len(splits['validation'])} of validation, which chose {CHOSEN}, kept all their labels."
+        return {**splits, "train": train}, None, (note,)
+    folds = draw_folds([dataset.samples[i] for i in train], units[train], seed)
+    note = f"{kept}; {folds.statement}."
+    return {**splits, "train": train, "validation": train}, folds, (note,)
 
 
 def _in_domain(dataset: Dataset, domain: str | None) -> NDArray[np.bool_]:

@@ -72,7 +72,8 @@ def leave_domains_out(task: Task, config: Config, *, seeds: int, root: Path, pro
             found.setdefault(domain, []).append(row | _measures(folder))
             done += 1
             progress("domains left out", done, len(domains) * seeds, domain)
-    return {"disclaimers": disclaimers(task, dataset.synthetic), "domains": found}
+    warnings = [*disclaimers(task, dataset.synthetic), *config.data.budget.statements]
+    return {"disclaimers": warnings, "domains": found}
 
 
 def leave_out_lines(tree: Mapping[str, Any]) -> list[str]:

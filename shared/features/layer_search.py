@@ -1,4 +1,4 @@
-"""Search for the layers, pooling and input size whose features serve a linear head best on validation."""
+"""Search for the layers, pooling and input size whose features serve a linear head best on validation or by folds."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import softmax
 
+from shared.data.folds import Folds
 from shared.data.split import Split
 from shared.evaluation.calibration import fit_temperature
 from shared.features.cache import FeatureBlocks, FeatureRequest, features_of_layers
+from shared.features.cross_fitting import cross_fitted_path
 from shared.features.lbfgs import InMemoryFeatures
-from shared.features.linear import LinearHead, regularisation_path
+from shared.features.linear import regularisation_path
 from shared.io.array_store import ArrayView
 from shared.models.backbones.module import Backbone
 from shared.progress import Progress
@@ -63,6 +65,7 @@ class LayerSearch:
         seed: Seed of the draw of images.
         device: Device to compute on.
         progress: Called with (what, done, total, note).
+        folds: Folds of `train`, which score the heads in place of validation; None: validation scores them.
     """
 
     train: Split
@@ -73,6 +76,7 @@ class LayerSearch:
     seed: int
     device: torch.device
     progress: Progress
+    folds: Folds | None = None
 
     def best(self, build: Callable[[int], Backbone], sizes: Sequence[int]) -> tuple[FeatureSpec, list[dict[str, Any]]]:
         """Scores every layer alone under each pooling, and then the best one joined with each other, at each size.
@@ -84,14 +88,18 @@ class LayerSearch:
         Returns:
             The best features, and a row for each candidate: layers, pooling, size and validation score.
         """
-        train = _draw_a_class(self.train, TRAIN_A_CLASS, self.seed)
-        validation = _draw(self.validation, VALIDATION, self.seed)
-        found = [pair for size in sizes for pair in self._at_size(build(size), size, train, validation)]
+        rows = _draw_a_class(self.train, TRAIN_A_CLASS, self.seed)
+        if self.folds is not None and not self.folds.at(rows).count:
+            rows = np.arange(len(self.train.samples))  # the draw left a class in a single fold
+        train = self.train.of(rows)
+        folds = None if self.folds is None else self.folds.at(rows)
+        validation = _draw(self.validation, VALIDATION, self.seed) if folds is None else None
+        found = [pair for size in sizes for pair in self._at_size(build(size), size, train, validation, folds)]
         best = max(found, key=lambda pair: pair[0])[1]
         return best, [{**_row(spec), "validation_score": score} for score, spec in found]
 
     def _at_size(
-        self, backbone: Backbone, size: int, train: Split, validation: Split
+        self, backbone: Backbone, size: int, train: Split, validation: Split | None, folds: Folds | None
     ) -> list[tuple[float, FeatureSpec]]:
         """Scores all stages alone, in one pass over the images, and then pairs with the best stage, at one size."""
         singles = list(_single_layers(backbone, size))
@@ -103,9 +111,10 @@ class LayerSearch:
                 wanted,
                 FeatureRequest(split.images, split.samples, self.spec, self.content_hash, self.device, report),
             )
-            for split in (train, validation)
+            for split in filter(None, (train, validation))
         ]
-        trial = _Trial(tables, train.labels, validation.labels, self.classes, self.device)
+        judged = train if validation is None else validation
+        trial = _Trial(tables, train.labels, judged.labels, self.classes, self.device, folds)
         found = [(trial.score(spec), spec) for spec in _reported(singles, self.progress, f"layers at {size} px")]
         top = max(found, key=lambda pair: pair[0])[1]
         pairs = [replace(top, layers=(top.layers[0], other)) for other in backbone.stages if other != top.layers[0]]
@@ -115,41 +124,62 @@ class LayerSearch:
 
 
 class _Trial:
-    """Fits and scores linear heads on features from the cache; `tables` are those of training and of validation."""
+    """Fits and scores linear heads on features from the cache.
+
+    Args:
+        tables: Features of training and, without `folds`, of validation, by layer and pooling.
+        train_labels: int64 [N], classes of the training images.
+        judged_labels: int64, classes of the images that the heads are scored on.
+        classes: Number of classes.
+        device: Device to compute on.
+        folds: Folds of the training images, on which the heads are then scored; None: they are scored on validation.
+    """
 
     def __init__(
         self,
         tables: Sequence[dict[tuple[str, str], ArrayView]],
         train_labels: NDArray[np.int64],
-        validation_labels: NDArray[np.int64],
+        judged_labels: NDArray[np.int64],
         classes: int,
         device: torch.device,
+        folds: Folds | None,
     ) -> None:
-        self.tables, self.classes, self.device = tables, classes, device
+        self.tables, self.classes, self.device, self.folds = tables, classes, device, folds
         self.train_labels = torch.from_numpy(train_labels).to(device)
-        self.validation_labels = validation_labels
+        self.judged_labels = judged_labels
 
     def score(self, spec: FeatureSpec) -> float:
-        """Computes the mean log-likelihood on validation, in nats, of the best head on the features of `spec`."""
-        train, validation = (
+        """Computes the mean log-likelihood of the images that are judged, in nats, at the best L2 strength."""
+        train, *validation = (
             FeatureBlocks([table[layer, spec.pooling] for layer in spec.layers]).block(0, 1 << 62).to(self.device)
             for table in self.tables
         )
-
-        def score_head(head: LinearHead) -> float:
-            scores = head.scores(validation).cpu().numpy().astype(np.float64)
-            temperature = fit_temperature(scores, self.validation_labels)
-            return RULES.get("log_likelihood")(softmax(scores / temperature, axis=1), self.validation_labels)
-
-        _, rows = regularisation_path(
-            InMemoryFeatures(train),
-            self.train_labels,
-            self.classes,
-            loss="softmax",
-            score=score_head,
-            penalties=PENALTIES,
-        )
+        if self.folds is not None:
+            _, rows = cross_fitted_path(
+                train,
+                self.train_labels,
+                self.folds,
+                self.classes,
+                loss="softmax",
+                score=self._log_likelihood,
+                penalties=PENALTIES,
+            )
+        else:
+            _, rows = regularisation_path(
+                InMemoryFeatures(train),
+                self.train_labels,
+                self.classes,
+                loss="softmax",
+                score=lambda head: self._log_likelihood(head.scores(validation[0])),
+                penalties=PENALTIES,
+            )
         return max(float(row["validation_score"]) for row in rows)
+
+    def _log_likelihood(self, class_scores: torch.Tensor) -> float:
+        """Computes the mean log-likelihood of class scores, in nats, at the temperature that fits them best."""
+        scores = class_scores.cpu().numpy().astype(np.float64)
+        temperature = fit_temperature(scores, self.judged_labels)
+        return RULES.get("log_likelihood")(softmax(scores / temperature, axis=1), self.judged_labels)
 
 
 def _single_layers(backbone: Backbone, size: int) -> Iterator[FeatureSpec]:
@@ -174,14 +204,14 @@ def _reported(specs: Sequence[FeatureSpec], progress: Progress, what: str) -> It
         progress(what, done, len(specs), f"{'+'.join(spec.layers)} {spec.pooling}")
 
 
-def _draw_a_class(split: Split, count: int, seed: int) -> Split:
-    """Draws up to `count` images of each class."""
+def _draw_a_class(split: Split, count: int, seed: int) -> NDArray[np.int64]:
+    """Draws up to `count` images of each class, and returns their indices, sorted."""
     random = generator(seed, "code choice, training")
     rows = []
     for label in np.unique(split.labels):
         members = np.flatnonzero(split.labels == label)
         rows.append(random.permutation(members)[:count])
-    return split.of(np.sort(np.concatenate(rows)))
+    return np.sort(np.concatenate(rows))
 
 
 def _draw(split: Split, count: int, seed: int) -> Split:

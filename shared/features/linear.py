@@ -75,38 +75,63 @@ def regularisation_path(
         raise ValueError("penalties is empty; at least one L2 strength is needed")
     standardiser = Standardiser.of(features)
     mean = standardiser.mean
-    start = torch.zeros(classes, features.shape[1] + 1, device=mean.device, dtype=mean.dtype)
+    zeros = torch.zeros(classes, features.shape[1] + 1, device=mean.device, dtype=mean.dtype)
 
-    def fit(penalty: float, start: Tensor) -> _Candidate:
+    def fit(penalty: float, near: Candidate | None) -> Candidate:
+        start = zeros if near is None else near.solutions[0]
         solution, objective = minimise(
             features, labels, start, loss, penalty, standardiser=standardiser, class_weights=class_weights
         )
         head = _unstandardised(solution, standardiser, penalty, objective)
-        return _Candidate(score(head), solution, head)
+        return Candidate(penalty, score(head), objective, (solution,))
 
-    candidates: list[_Candidate] = []
+    best, rows = walk(fit, penalties, patience)
+    return _unstandardised(best.solutions[0], standardiser, best.penalty, best.objective), rows
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What was fitted at one L2 strength.
+
+    Attributes:
+        penalty: L2 strength.
+        score: Score on data that it was not fitted to; higher is better.
+        objective: Penalised mean training loss, the mean over several fits.
+        solutions: The fits, float [classes, width + 1] each, from which the next ones start.
+    """
+
+    penalty: float
+    score: float
+    objective: float
+    solutions: tuple[Tensor, ...]
+
+
+def walk(
+    fit: Callable[[float, Candidate | None], Candidate], penalties: Sequence[float], patience: int
+) -> tuple[Candidate, list[dict[str, Any]]]:
+    """Walks along a path of falling L2 strength, then tries the strengths half a step from the best.
+
+    Args:
+        fit: Fits at an L2 strength, starting from a candidate near it; None: from zeros.
+        penalties: L2 strengths, strong to weak; at least one. One alone is fitted as it is.
+        patience: Number of strengths without a better score after which the path ends, at least 1.
+
+    Returns:
+        The candidate with the highest score, and a row for each: `penalty`, `train_objective`, `validation_score`.
+    """
+    candidates: list[Candidate] = []
     for penalty in penalties:
-        candidates.append(fit(penalty, candidates[-1].solution if candidates else start))
+        candidates.append(fit(penalty, candidates[-1] if candidates else None))
         best = max(range(len(candidates)), key=lambda i: candidates[i].score)
         if len(candidates) - 1 - best == patience:
             break
     top = candidates[best]
     if len(penalties) > 1:
-        candidates += [fit(top.head.penalty * factor, top.solution) for factor in (HALF_STEP, 1 / HALF_STEP)]
+        candidates += [fit(top.penalty * factor, top) for factor in (HALF_STEP, 1 / HALF_STEP)]
     rows = [
-        {"penalty": one.head.penalty, "train_objective": one.head.objective, "validation_score": one.score}
-        for one in candidates
+        {"penalty": one.penalty, "train_objective": one.objective, "validation_score": one.score} for one in candidates
     ]
-    return max(candidates, key=lambda one: one.score).head, rows
-
-
-@dataclass(frozen=True)
-class _Candidate:
-    """A head, its score, and the solution from which the next fit starts."""
-
-    score: float
-    solution: Tensor
-    head: LinearHead
+    return max(candidates, key=lambda one: one.score), rows
 
 
 def _unstandardised(solution: Tensor, standardiser: Standardiser, penalty: float, objective: float) -> LinearHead:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from shared.data.folds import Folds
 from shared.data.partition import SplitData
 from shared.data.split import Split
 from shared.features.layer_search import FeatureSpec, LayerSearch
@@ -74,7 +75,11 @@ def _report_reading(progress: Progress, name: str, done: int, total: int) -> Non
 
 
 def find_features(
-    experiment: Experiment, splits: Mapping[str, Split], dataset: Dataset, progress: Progress
+    experiment: Experiment,
+    splits: Mapping[str, Split],
+    dataset: Dataset,
+    progress: Progress,
+    folds: Folds | None = None,
 ) -> tuple[FeatureSpec, list[dict[str, Any]]]:
     """Determines layers, pooling and input size of the features: as configured, or by a search under `layers: auto`.
 
@@ -83,12 +88,14 @@ def find_features(
         splits: "train" and "validation", on which a search scores its candidates.
         dataset: The dataset of the splits.
         progress: Called with (what, done, total, note).
+        folds: Folds of the training images, which score the candidates in place of validation; where none can be held
+            out, the backbone's default layer is taken. None: validation scores them.
 
     Returns:
         The features, and the history of the search: a row for each candidate, none without a search.
     """
     section, record = experiment.config.backbone, experiment.backbone
-    if section.layers != "auto":
+    if section.layers != "auto" or (folds is not None and not folds.count):
         return stated_features(experiment), []
 
     def build(size: int) -> Backbone:
@@ -103,6 +110,7 @@ def find_features(
         seed=experiment.config.seed,
         device=experiment.device,
         progress=progress,
+        folds=folds,
     )
     return search.best(build, section.candidate_sizes or (section.size,))
 

@@ -6,6 +6,7 @@ import json
 import logging
 import math
 import platform
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -27,14 +28,15 @@ from shared.evaluation.abstention import abstention, abstention_warning
 from shared.evaluation.auxiliary import evaluate_auxiliary
 from shared.evaluation.calibration import fit_temperature, softmax
 from shared.evaluation.cases import UsageContext
-from shared.evaluation.decision.decide import Decision, decide
+from shared.evaluation.decision.decide import Decision, decide, undecided
 from shared.evaluation.decision.ood import FILE, Reference
 from shared.evaluation.decision.ood_threshold import choose_rule
 from shared.evaluation.decision.operating_point import OperatingPoint
 from shared.evaluation.evaluate import evaluate
 from shared.io.atomic import file_hash, write_array, write_json, write_text, writing
 from shared.models.onnx_export import export_onnx
-from shared.models.weights import WeightsReport
+from shared.pipeline.cross_fitting import FOLDER
+from shared.pipeline.fit import Fitted
 from shared.pipeline.preflight import Experiment
 from shared.pipeline.scores import Scores, familiar_by_class, familiar_scores, reference_features, score_split
 from shared.processes.memory import peak_memory_mib
@@ -55,6 +57,7 @@ PACKAGES = ("numpy", "torch", "torchvision", "onnxruntime", "pydicom", "monai", 
 EXPORT_CHECK_IMAGES = 8
 """Validation images on which the exported network is compared with the network, at most."""
 NOT_CERTIFIED = "Nothing is certified: images or groups of validation were seen in training"
+FOLDS_CERTIFY_NOTHING = "Nothing is certified: no image with a label was kept from the model that answers"
 EVALUATED = SPLITS[1:]
 """Validation and test."""
 
@@ -67,17 +70,23 @@ class Trained:
         data: The samples and their splits.
         splits: Labelled images of training, validation and test.
         seen: All images of training, validation and test, with those of an unlabelled target.
-        job: The job, with the trained network.
-        weights: Report of the pretrained weights that were loaded.
-        history: Rows of `metrics.jsonl`: candidates of a search, then epochs.
+        fitted: The job with the trained network, and what was recorded on the way.
     """
 
     data: SplitData
     splits: Mapping[str, Split]
     seen: Mapping[str, Split]
-    job: Job
-    weights: WeightsReport
-    history: list[dict[str, Any]]
+    fitted: Fitted
+
+    @property
+    def job(self) -> Job:
+        """The job, with the trained network."""
+        return self.fitted.job
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """Rows of `metrics.jsonl`: candidates of a search, then epochs."""
+        return self.fitted.history
 
 
 def finish_run(experiment: Experiment, trained: Trained, started: float) -> None:
@@ -94,17 +103,18 @@ def finish_run(experiment: Experiment, trained: Trained, started: float) -> None
     """
     job, splits = trained.job, trained.splits
     reference = reference_features(experiment.strategy, job, experiment.config.seed)
-    scores = {name: score_split(experiment.strategy, job, splits[name], reference) for name in EVALUATED}
-    temperature = fit_temperature(scores["validation"].classes, splits["validation"].labels)
+    scores = _scores(experiment, trained, reference)
+    judged = scores.get("validation")
+    temperature = 1.0 if judged is None else fit_temperature(judged.classes, splits["validation"].labels)
     with torch.no_grad():
         job.network.temperature.fill_(temperature)
     probabilities = {name: softmax(found.classes / temperature) for name, found in scores.items()}
-    decision = _decide(experiment, trained, probabilities["validation"])
-    ood_rule = _ood_rule(experiment, trained, scores["validation"].ood, reference)
-    difference = _export(job, splits["validation"], reference)
+    decision = _decide(experiment, trained, probabilities.get("validation"))
+    ood_rule = _ood_rule(experiment, trained, None if judged is None else judged.ood, reference)
+    difference = _export(job, reference)
     pretraining = _pretraining_digests(experiment.config)
-    sound = trained.data.sound and not _digests(splits["validation"]) & pretraining
-    record = _record(experiment, trained, temperature, decision, ood_rule, sound=sound)
+    uncertified = _uncertified(trained, pretraining)
+    record = _record(experiment, trained, temperature, decision, ood_rule, uncertified)
     environment = _environment(job.device, difference, time.monotonic() - started)
     _write(trained, record, probabilities, scores, pretraining, environment)
     context = _usage_context(experiment)
@@ -117,10 +127,11 @@ def finish_run(experiment: Experiment, trained: Trained, started: float) -> None
         config=_without_folders(experiment.config),
         usage=context,
         notes=(*trained.data.notes, *_pretraining_leaks(splits["test"], pretraining)),
-        splits=splits,
+        splits={name: splits[name] for name in (SPLITS[0], *scores)},
         probabilities=probabilities,
         uncalibrated=softmax(scores["test"].classes),
         results=results,
+        few_labels=_few_labels(experiment, trained),
         history=trained.history,
         environment=environment,
         network=job.network,
@@ -129,20 +140,50 @@ def finish_run(experiment: Experiment, trained: Trained, started: float) -> None
     )
     write_report(experiment.task, job.folder, finished, job.progress)
     (job.folder / "checkpoint.pt").unlink(missing_ok=True)
+    shutil.rmtree(job.folder / FOLDER, ignore_errors=True)
     finish(job.folder, experiment.task.name)
 
 
-def _decide(experiment: Experiment, trained: Trained, probabilities: NDArray[np.float64]) -> Decision:
-    """Chooses threshold, aggregation and certificate on validation."""
+def _scores(experiment: Experiment, trained: Trained, reference: Reference) -> dict[str, Scores]:
+    """Scores of validation and test; of validation the out-of-fold ones where folds chose, none without folds."""
+    job, splits, folds = trained.job, trained.splits, trained.data.folds
+    judged = EVALUATED if folds is None else EVALUATED[1:]
+    scores = {name: score_split(experiment.strategy, job, splits[name], reference) for name in judged}
+    out_of_fold = trained.fitted.out_of_fold
+    return scores if out_of_fold is None else {"validation": out_of_fold, **scores}
+
+
+def _few_labels(experiment: Experiment, trained: Trained) -> tuple[str, ...]:
+    """What chose the settings of a run with few labels, in one sentence; empty for other runs."""
+    folds = trained.data.folds
+    if folds is not None and not folds.count:
+        return (f"Few labels: {folds.statement}.",)
+    return experiment.config.data.budget.statements
+
+
+def _uncertified(trained: Trained, pretraining: frozenset[str]) -> str | None:
+    """Why validation certifies nothing, in one sentence without a full stop; None where it does."""
+    if trained.data.folds is not None:
+        return FOLDS_CERTIFY_NOTHING
+    sound = trained.data.sound and not _digests(trained.splits["validation"]) & pretraining
+    return None if sound else NOT_CERTIFIED
+
+
+def _decide(experiment: Experiment, trained: Trained, probabilities: NDArray[np.float64] | None) -> Decision:
+    """Chooses threshold, aggregation and certificate on validation; without it, takes the default."""
     validation, rule = trained.splits["validation"], experiment.decision
+    positive = np.array(positive_classes(experiment.task, trained.job.classes))
+    targets = decision_targets(rule)
+    if probabilities is None:
+        return undecided(positive, **targets)
     return decide(
         probabilities,
         validation.labels,
         validation.grouping,
-        np.array(positive_classes(experiment.task, trained.job.classes)),
+        positive,
         choices=models_tried(experiment.config, trained.history),
         group_name=experiment.task.group_name,
-        **decision_targets(rule),
+        **targets,
     )
 
 
@@ -169,7 +210,7 @@ def models_tried(config: Config, history: Sequence[Mapping[str, Any]]) -> int:
 
     Any candidate of a layer search may be followed by any head (L2 strength), and any head by any epoch: what
     validation chose in one step decides what it chooses from in the next, so the numbers are multiplied. Where the
-    last epoch is always kept, epochs are no choice.
+    configuration says which epoch is kept, epochs are no choice.
 
     Args:
         config: The configuration, whose strategy states the selection rule.
@@ -178,34 +219,39 @@ def models_tried(config: Config, history: Sequence[Mapping[str, Any]]) -> int:
     layers = sum("layers" in row for row in history)
     epochs = sum("phase" in row for row in history)
     heads = len(history) - layers - epochs
-    if config.strategy.get("selection") == LAST:
+    if config.strategy.get("selection") == LAST or config.strategy.get("stop_after") is not None:
         epochs = 1
     return math.prod(max(1, count) for count in (layers, heads, epochs))
 
 
 def _ood_rule(
-    experiment: Experiment, trained: Trained, validation: NDArray[np.float64], reference: Reference
+    experiment: Experiment, trained: Trained, validation: NDArray[np.float64] | None, reference: Reference
 ) -> dict[str, Any]:
     """Chooses on validation the out-of-distribution score from which on an input gets no answer."""
     seed, rate, target = experiment.config.seed, experiment.decision.ood_false_positive_rate, trained.job.target
-    split, task, classes = trained.splits["validation"], experiment.task, trained.job.classes
-    familiar = familiar_scores(validation, split, seed)
-    by_class, positive = familiar_by_class(validation, split, seed, classes, positive_classes(task, classes))
+    judged, task, classes = trained.splits["validation"], experiment.task, trained.job.classes
+    flags = positive_classes(task, classes)
+    if validation is None:
+        familiar, by_class = np.zeros(0), {name: np.zeros(0) for name in classes}
+        positive = np.zeros(0) if any(flags) else None
+    else:
+        familiar = familiar_scores(validation, judged, seed)
+        by_class, positive = familiar_by_class(validation, judged, seed, classes, flags)
     if target is not None:  # inputs of the domain adapted to are familiar too; that needs no labels
         target_scores = score_split(experiment.strategy, trained.job, target.validation, reference).ood
         familiar = np.concatenate([familiar, familiar_scores(target_scores, target.validation, seed)])
     return choose_rule(familiar, by_class, positive, rate)
 
 
-def _export(job: Job, validation: Split, reference: Reference) -> float:
+def _export(job: Job, reference: Reference) -> float:
     """Writes weights, exported network and out-of-distribution reference; returns the largest difference of outputs."""
     network, folder = job.network.cpu().eval(), job.folder
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     with writing(folder / "model.safetensors") as partial:
         save_file(tensors, partial)
     write_array(folder / FILE, reference.features)
-    count = min(EXPORT_CHECK_IMAGES, len(validation.samples))
-    check = np.stack([validation.images[i] for i in range(count)])
+    count = min(EXPORT_CHECK_IMAGES, len(job.validation.samples))
+    check = np.stack([job.validation.images[i] for i in range(count)])
     return export_onnx(network, job.spec, folder / "model.onnx", check)
 
 
@@ -233,19 +279,18 @@ def _record(
     temperature: float,
     decision: Decision,
     ood_rule: Mapping[str, Any],
-    *,
-    sound: bool,
+    uncertified: str | None,
 ) -> ModelRecord:
-    """The record of the model, `model.json`; without a certificate where validation was seen in training."""
+    """The record of the model, `model.json`; without a certificate where there is a reason, `uncertified`."""
     job, chosen = trained.job, decision.chosen
     screening = isinstance(chosen, OperatingPoint)
-    certified = chosen.certified if sound else None
+    certified = chosen.certified if uncertified is None else None
     judged = job.validation.samples
     point = {
         **asdict(chosen),
         "domains": sorted({sample.domain for sample in judged}),
         "acquisition": seen_in(judged),
-        "statement": chosen.statement if sound else NOT_CERTIFIED,
+        "statement": chosen.statement if uncertified is None else uncertified,
     }
     return ModelRecord(
         task=experiment.task.name,
@@ -265,7 +310,7 @@ def _record(
             "layers": list(job.network.layers),
             "pooling": job.network.pooling,
             "size": job.network.backbone.input_size or job.spec.size,
-            "weights": trained.weights.to_json(),
+            "weights": trained.fitted.weights.to_json(),
         },
         domains=tuple(sorted({sample.domain for sample in job.train.samples})),
         acquisition=seen_in(job.train.samples),
@@ -292,8 +337,8 @@ def _write(
     write_predictions(
         folder,
         record.classes,
-        {name: splits[name].samples for name in EVALUATED},
-        {name: splits[name].grouping for name in EVALUATED},
+        {name: splits[name].samples for name in scores},
+        {name: splits[name].grouping for name in scores},
         probabilities,
         {name: found.ood for name, found in scores.items()},
     )
@@ -309,8 +354,8 @@ def _results(
 ) -> dict[str, dict[str, Any]]:
     """Measures of validation and test, by split."""
     results = {}
-    for name in EVALUATED:
-        split, found = trained.splits[name], scores[name]
+    for name, found in scores.items():
+        split = trained.splits[name]
         results[name] = _evaluate(split, probabilities[name], found.ood, record, context)
         if found.auxiliary:
             results[name]["auxiliary"] = _auxiliary(found.auxiliary, split, trained.job, record)

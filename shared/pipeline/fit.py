@@ -3,21 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from shared.data.folds import Folds
 from shared.data.split import Split
 from shared.features.layer_search import FeatureSpec
 from shared.models.network import Network
 from shared.models.weights import WeightsReport
 from shared.pipeline.build import build_network, find_features
+from shared.pipeline.cross_fitting import cross_fit
 from shared.pipeline.preflight import Experiment
+from shared.pipeline.scores import Scores
 from shared.progress import Progress
 from shared.samples import Dataset
 from shared.task import Image
 from shared.training.job import Job, Target
 from shared.training.options import NO_AUGMENTATION
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A network that was fitted to splits.
+
+    Attributes:
+        job: The job with its trained network.
+        weights: Report of the pretrained weights that were loaded.
+        history: A row for each candidate of a layer search, then a row for each epoch.
+        out_of_fold: Scores of the training images by networks that were trained without them; None where no fold was
+            held out.
+    """
+
+    job: Job
+    weights: WeightsReport
+    history: list[dict[str, Any]]
+    out_of_fold: Scores | None = None
 
 
 def fit(
@@ -29,7 +51,8 @@ def fit(
     progress: Progress,
     target: Target | None = None,
     on_epoch_end: Callable[[Job, int], None] = lambda *_: None,
-) -> tuple[Job, WeightsReport, list[dict[str, Any]]]:
+    folds: Folds | None = None,
+) -> Fitted:
     """Builds the network of an experiment and trains it.
 
     Args:
@@ -40,12 +63,9 @@ def fit(
         progress: Called with (what, done, total, note).
         target: Images of the domain to adapt to; None: no adaptation.
         on_epoch_end: Called with the job and the number of the epoch, as `Job.on_epoch_end`.
-
-    Returns:
-        The job with its trained network; a report of the pretrained weights that were loaded; and the history: a row
-        for each candidate of a layer search, then a row for each epoch.
+        folds: Folds of the training images, which choose in place of validation; None: validation chooses.
     """
-    features, candidates = find_features(experiment, splits, dataset, progress)
+    features, candidates = find_features(experiment, splits, dataset, progress, folds)
     network, loaded = build_network(experiment, features, len(dataset.classes))
     config = experiment.config
     job = Job(
@@ -66,8 +86,14 @@ def fit(
         auxiliary=experiment.task.auxiliary,
         target=target,
         on_epoch_end=on_epoch_end,
+        folds=folds,
     )
-    return job, loaded, [*candidates, *experiment.strategy.fit(job, experiment.options)]
+    out_of_fold = None
+    if folds is None:
+        history = experiment.strategy.fit(job, experiment.options)
+    else:
+        history, out_of_fold = cross_fit(experiment.strategy, job, experiment.options)
+    return Fitted(job, loaded, [*candidates, *history], out_of_fold)
 
 
 def _augment(experiment: Experiment) -> Callable[[Image, int], Image] | None:

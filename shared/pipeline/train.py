@@ -159,7 +159,7 @@ def _train(experiment: Experiment, dataset: Dataset, folder: Path, *, is_main: b
     data = split_data(task, config.data, dataset, exclude_copies_of=copies_of, seed=config.seed, progress=progress)
     seen = read_splits(task, data, experiment.spec, progress)
     observer = observer_of(config.data.target, experiment.strategy, seen)
-    job, loaded, history = fit(
+    fitted = fit(
         experiment,
         dataset,
         observer.splits,
@@ -167,8 +167,10 @@ def _train(experiment: Experiment, dataset: Dataset, folder: Path, *, is_main: b
         progress=progress,
         target=observer.target,
         on_epoch_end=observer.on_epoch_end,
+        folds=data.folds,
     )
     if is_main:
-        notes = observer.end(job, experiment.options, history, lambda: fresh_network(experiment, job))
+        job = fitted.job
+        notes = observer.end(job, experiment.options, fitted.history, lambda: fresh_network(experiment, job))
         data = replace(data, notes=(*data.notes, *notes))
-    return Trained(data, observer.splits, seen, job, loaded, history)
+    return Trained(data, observer.splits, seen, fitted)

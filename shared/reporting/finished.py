@@ -25,16 +25,18 @@ class Finished:
         config: The resolved configuration, YAML.
         usage: Prevalence and costs where the model will be used.
         notes: Sentences about the data that must be shown.
-        splits: Images and labels, by name of the split.
-        probabilities: float64 [N, classes] for "validation" and "test".
+        splits: Images and labels, by name of the split; validation is the training images again where folds chose, and
+            missing where nothing could choose.
+        probabilities: float64 [N, classes] for "validation" and "test", without a validation that is missing.
         uncalibrated: float64 [N, classes] of "test", before the temperature.
-        results: Results of "validation" and "test", as `shared.evaluation.evaluate.evaluate` gives them, each with its
-            `abstention` and, where there are auxiliary tasks, `auxiliary`.
+        results: Results of the splits in `probabilities`, as `shared.evaluation.evaluate.evaluate` gives them, each
+            with its `abstention` and, where there are auxiliary tasks, `auxiliary`.
         history: Rows of `metrics.jsonl`.
         environment: Content of `environment.json`.
         network: The trained network, on the CPU and in evaluation mode.
         explained_images: Number of test images with masks that every attribution method explains; fewer where the data
             have fewer.
+        few_labels: What chose the settings of a run with few labels, one sentence; empty for other runs.
         published: A published result of this setting, as in a configuration, or None.
     """
 
@@ -50,6 +52,7 @@ class Finished:
     environment: Mapping[str, Any]
     network: Network
     explained_images: int = 0
+    few_labels: tuple[str, ...] = ()
     published: Mapping[str, Any] | None = None
 
     def cases(self) -> Cases:

@@ -47,7 +47,8 @@ def model_card(record: ModelRecord, context: Mapping[str, Any]) -> str:
     Returns:
         The card as Markdown text; fields that the run does not record say "Unknown".
     """
-    evaluation = [*_evaluation(record, context["rows"], context["by_group"], context["false_negatives"])]
+    tables = (context["rows"], context["by_group"])
+    evaluation = [*_evaluation(record, context["choice"], tables, context["false_negatives"])]
     if (extremes := context["domain_extremes"]) is not None:
         evaluation.append(f"- Domains of the test, at the run's own threshold: {extremes}.")
     evaluation += _abstention(context["abstention"])
@@ -108,17 +109,14 @@ def _data(record: ModelRecord, splits: Sequence[Mapping[str, Any]], notes: Seque
 
 
 def _evaluation(
-    record: ModelRecord,
-    rows: Sequence[Mapping[str, str]],
-    by_group: Sequence[Mapping[str, str]],
-    misses: int | None,
+    record: ModelRecord, choice: str, tables: Sequence[Sequence[Mapping[str, str]]], misses: int | None
 ) -> Iterator[str]:
-    yield "Checkpoint, temperature, aggregation and threshold were chosen on validation; the test was used once, after"
-    yield "that. In brackets: 95% intervals."
-    for unit, table in (("by image", rows), ("by group", by_group)):
+    yield choice
+    yield "The test was used once, after that. In brackets: 95% intervals."
+    for unit, table in zip(("by image", "by group"), tables, strict=True):
         if table:
             yield from ("", f"| {unit} | validation | test |", "|---|---|---|")
-            yield from (f"| {row['measure']} | {row['validation']} | {row['test']} |" for row in table)
+            yield from (f"| {row['measure']} | {row.get('validation', 'none')} | {row['test']} |" for row in table)
     yield ""
     if (chosen := record.operating_point or record.rejection) is not None:
         yield f"- {chosen['statement']}."

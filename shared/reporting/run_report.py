@@ -48,6 +48,8 @@ from shared.runs.record import ModelRecord
 from shared.runs.verdict import verdict_of
 from shared.task import Task
 
+CHOSEN_ON_VALIDATION = "Checkpoint, head, temperature, aggregation and threshold were chosen on validation."
+
 
 def write_report(task: Task, folder: Path, done: Finished, progress: Progress = lambda *_: None) -> None:
     """Writes `report.json`, `report.html` and `model_card.md` into the run folder.
@@ -118,6 +120,7 @@ def report_context(task: Task, name: str, done: Finished, tree: Mapping[str, Any
         "verdict": tree["verdict"],
         "disclaimers": [*disclaimers(task, done.record.synthetic), *_warnings(task, done)],
         "notes": tree["notes"],
+        "choice": " ".join(done.few_labels) or CHOSEN_ON_VALIDATION,
         "config": done.config,
         "facts": _facts(task, done),
         "data": [_counts(split_name, split, len(done.record.classes)) for split_name, split in done.splits.items()],
@@ -142,6 +145,7 @@ def _summary(task: Task, done: Finished) -> list[str]:
     return [
         *disclaimers(task, done.record.synthetic),
         *_warnings(task, done),
+        *done.few_labels,
         *summary_lines(rows, by_group),
         *([str(chosen["statement"])] if chosen else []),
         abstention_text(test["abstention"], task.positive_name),
@@ -246,7 +250,10 @@ def _domain_table(domains: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
 def _auxiliary(name: str, results: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """The accuracy of one auxiliary task on each split."""
-    found = {split: measure_text(result["auxiliary"][name]["accuracy"]) for split, result in results.items()}
+    found = {
+        split: measure_text(result["auxiliary"][name]["accuracy"]) if "auxiliary" in result else "not measured"
+        for split, result in results.items()
+    }
     return {"task": name, **found}
 
 

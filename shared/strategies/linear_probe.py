@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from itertools import count
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
-from pydantic import Field
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
 from scipy.special import softmax
 from torch import Tensor
 
 from shared.config.schema import Section
+from shared.data.folds import Folds
 from shared.data.split import Split
 from shared.evaluation.calibration import fit_temperature
 from shared.features.adam import fit_epochs
 from shared.features.cache import FeatureBlocks, FeatureRequest, cached_features
+from shared.features.cross_fitting import cross_fitted_epochs, cross_fitted_path
 from shared.features.lbfgs import BLOCK_VALUES, FeatureSource, InMemoryFeatures
-from shared.features.linear import LinearHead, regularisation_path
+from shared.features.linear import PENALTIES, LinearHead, regularisation_path
 from shared.training.job import Job
 from shared.training.objective import class_weights
-from shared.training.selection import RULES
+from shared.training.selection import LAST, RULES, best_row
 
 IN_MEMORY = 1 << 31
 """Largest size in bytes of training features that are held in memory; larger ones are read from disk in each pass.
 
 The whole process then stays below 4 GiB.
 """
+DEFAULT_PENALTY = 1e-1
+"""L2 strength where nothing can choose one. Source: docs/lab-log.md, "Few labels, chosen by folds"."""
 
 
 class Options(Section):
@@ -48,10 +54,34 @@ class Options(Section):
     class_weights: Literal["balanced", "none"] = Field(
         "balanced", description="weights of the classes in the loss; balanced: inverse to their frequency"
     )
+    penalty: float | None = Field(
+        None, gt=0, description="L2 strength (above 0), without epochs; null: the best along a path of strengths"
+    )
     selection: str = Field(
         "log_likelihood",
-        description="rule that chooses the L2 strength or the epoch: log_likelihood or balanced_accuracy of validation",
+        description="rule that chooses the L2 strength or the epoch: log_likelihood or balanced_accuracy of "
+        "validation; last: the last epoch, with epochs only",
     )
+
+    @model_validator(mode="after")
+    def _one_solver(self) -> Self:
+        if self.epochs is not None and self.penalty is not None:
+            raise ValueError("penalty is for L-BFGS, and epochs for Adam, which has no penalty; leave one of them out")
+        if self.epochs is None and self.selection == LAST:
+            raise ValueError("selection is last, and without epochs there is no last one; set epochs, or penalty")
+        return self
+
+    def keeping(self, row: Mapping[str, Any] | None) -> Self:
+        """Returns these options with a setting written out, so that nothing is left to choose.
+
+        Args:
+            row: The row of the history that is kept; None: the last epoch, or `DEFAULT_PENALTY` where none is stated.
+        """
+        if self.epochs is None:
+            penalty = (self.penalty or DEFAULT_PENALTY) if row is None else row["penalty"]
+            return self.model_copy(update={"penalty": penalty})
+        epochs = self.epochs if row is None else row["epoch"]
+        return self.model_copy(update={"epochs": epochs, "selection": LAST})
 
 
 class LinearProbe:
@@ -73,45 +103,26 @@ class LinearProbe:
         Raises:
             UnknownNameError: There is no such selection rule.
         """
-        RULES.get(options.selection)
+        if options.selection != LAST:
+            RULES.get(options.selection)
 
     def fit(self, job: Job, options: Options) -> list[dict[str, Any]]:
         """Fits the head of `job.network` in place, at the L2 strength or the epoch that validation prefers.
 
+        Where `job.folds` choose, the head is then fitted once more, to all training images.
+
         Returns:
             The history: a row for each L2 strength, or for each epoch where `options.epochs` is set.
         """
-        train = open_features(_features(job, job.train, "features, training"), job.device)
-        validation = _features(job, job.validation, "features, validation").block(0, len(job.validation.labels))
-        validation = validation.to(job.device)
-        rule = RULES.get(options.selection)
-        labels = torch.from_numpy(job.train.labels).to(job.device)
-        weights = class_weights(job.train.labels, job.miss_costs, balanced=options.class_weights == "balanced")
-        weights = weights.to(job.device)
-
-        def score(head: LinearHead) -> float:
-            scores = head.scores(validation).cpu().numpy().astype(np.float64)
-            temperature = fit_temperature(scores, job.validation.labels)
-            return rule(softmax(scores / temperature, axis=1), job.validation.labels)
-
-        classes, loss = len(job.classes), options.head
-        if options.epochs is not None:
-            head, history = fit_epochs(
-                train,
-                labels,
-                classes,
-                loss=loss,
-                epochs=options.epochs,
-                score=score,
-                seed=job.seed,
-                class_weights=weights,
-            )
-        else:
-            head, history = regularisation_path(train, labels, classes, loss=loss, score=score, class_weights=weights)
+        history: list[dict[str, Any]] = []
+        if job.folds is not None:
+            history = _by_folds(job, job.folds, options) if job.folds.count else []
+            options = options.keeping(best_row(history))
+        head, rows = _fitted(job, options)
         with torch.no_grad():
             job.network.head.weight.copy_(head.weight)
             job.network.head.bias.copy_(head.bias)
-        return history
+        return history or rows
 
     def features(self, job: Job, split: Split) -> Iterator[Tensor]:
         """Yields the features of the images of a split block by block, float32 [n, width] on `job.device`.
@@ -121,6 +132,92 @@ class LinearProbe:
         features = _features(job, split, "features, evaluation")
         step = max(1, BLOCK_VALUES // features.shape[1])
         return (features.block(start, start + step).to(job.device) for start in range(0, len(features), step))
+
+
+def _fitted(job: Job, options: Options) -> tuple[LinearHead, list[dict[str, Any]]]:
+    """Fits a head to the training images of a job; where settings are left open, validation chooses."""
+    train = open_features(_features(job, job.train, "features, training"), job.device)
+    validation = _features(job, job.validation, "features, validation").block(0, len(job.validation.labels))
+    validation = validation.to(job.device)
+    labels = torch.from_numpy(job.train.labels).to(job.device)
+    classes, weights, epoch = len(job.classes), _weigh(job, options)(labels), count()
+
+    def score(head: LinearHead) -> float:
+        return _score(head.scores(validation), job.validation.labels, options.selection, next(epoch))
+
+    if options.epochs is not None:
+        return fit_epochs(
+            train,
+            labels,
+            classes,
+            loss=options.head,
+            epochs=options.epochs,
+            score=score,
+            seed=job.seed,
+            class_weights=weights,
+        )
+    return regularisation_path(
+        train, labels, classes, loss=options.head, score=score, class_weights=weights, penalties=_penalties(options)
+    )
+
+
+def _by_folds(job: Job, folds: Folds, options: Options) -> list[dict[str, Any]]:
+    """Scores L2 strengths, or epochs, by heads that did not see the fold they judge; returns a row for each."""
+    features = _features(job, job.train, "features, training").block(0, len(job.train.labels)).to(job.device)
+    labels, classes = torch.from_numpy(job.train.labels).to(job.device), len(job.classes)
+    weigh, epoch = _weigh(job, options), count()
+
+    def score(out_of_fold: Tensor) -> float:
+        return _score(out_of_fold, job.train.labels, options.selection, next(epoch))
+
+    if options.epochs is None:
+        _, rows = cross_fitted_path(
+            features,
+            labels,
+            folds,
+            classes,
+            loss=options.head,
+            score=score,
+            weigh=weigh,
+            penalties=_penalties(options),
+        )
+        return rows
+    return cross_fitted_epochs(
+        features,
+        labels,
+        folds,
+        classes,
+        loss=options.head,
+        epochs=options.epochs,
+        score=score,
+        seed=job.seed,
+        weigh=weigh,
+    )
+
+
+def _penalties(options: Options) -> tuple[float, ...]:
+    return PENALTIES if options.penalty is None else (options.penalty,)
+
+
+def _score(scores: Tensor, labels: NDArray[np.int64], rule: str, epoch: int) -> float:
+    """Scores class scores float [N, classes] by a selection rule, at the temperature that fits them best.
+
+    Args:
+        scores: Class scores of images that the head was not fitted to.
+        labels: int64 [N], their classes.
+        rule: Name of the rule; under `LAST` the score rises with the epoch.
+        epoch: Number of the epoch or setting, from 0.
+    """
+    if rule == LAST:
+        return float(epoch)
+    values = scores.cpu().numpy().astype(np.float64)
+    return RULES.get(rule)(softmax(values / fit_temperature(values, labels), axis=1), labels)
+
+
+def _weigh(job: Job, options: Options) -> Callable[[Tensor], Tensor]:
+    """Makes the function that computes the weights of the classes, float32 [classes], from the labels of a fit."""
+    balanced = options.class_weights == "balanced"
+    return lambda labels: class_weights(labels.cpu().numpy(), job.miss_costs, balanced=balanced).to(job.device)
 
 
 @dataclass(frozen=True)

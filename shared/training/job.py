@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from shared.data.folds import Folds
 from shared.data.split import Split
 from shared.models.network import Network
 from shared.progress import Progress
@@ -41,7 +42,7 @@ class Job:
     Attributes:
         network: The network to train, with its initial weights.
         train: Labelled images to learn from.
-        validation: Labelled images by which a checkpoint is chosen.
+        validation: Labelled images by which a checkpoint is chosen; the training images again where `folds` choose.
         classes: Names of the classes, in the order of the labels.
         miss_costs: Cost of a mistake on a sample of each class, in false alarms.
         spec: Preprocessing of the images.
@@ -55,6 +56,7 @@ class Job:
         target: Unlabelled images of the domain to adapt to; None: no adaptation.
         on_epoch_end: Called with the job and the number of the epoch, from 0, after each epoch. It records what is
             evaluated later; training does not learn from it.
+        folds: Folds of the training images, which choose in place of `validation`; None: `validation` chooses.
         state: Values that a strategy's `fit` stores for its `features`.
         weights: Source of the backbone's weights, as in `shared.models.weights.load_weights`.
         auxiliary: Function that returns the auxiliary labels of a sample, by the name of the auxiliary task.
@@ -75,6 +77,7 @@ class Job:
     progress: Progress
     target: Target | None = None
     on_epoch_end: Callable[[Job, int], None] = lambda *_: None
+    folds: Folds | None = None
     state: dict[str, Any] = field(default_factory=dict)
     weights: str = "random"
     auxiliary: Callable[[Sample], Mapping[str, str]] = lambda sample: sample.auxiliary

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal, Self
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from shared.config.schema import Section
 from shared.data.order import Balance
+from shared.errors import ConfigError
 from shared.training.freezing import BatchNormPolicy, resolve_stages
 from shared.training.job import Job
 from shared.training.objective import ClassLoss, class_weights
@@ -120,6 +121,13 @@ class TrainingOptions(Section):
         "unlabelled validation images",
     )
 
+    stop_after: int | None = Field(
+        None,
+        ge=1,
+        description="number of the epoch that is kept, counted over all phases; training stops there, with rates as if "
+        "it went on. null: selection chooses among all",
+    )
+
     @model_validator(mode="after")
     def _one_phase(self) -> Self:
         if self.schedule != "phases" and "phases" in self.model_fields_set and len(self.phases) > 1:
@@ -148,6 +156,18 @@ class TrainingOptions(Section):
         before = [last.model_copy(update={"epochs": 1, "train": rung}) for rung in rungs]
         return self.model_copy(update={"schedule": "phases", "phases": (*before, last)})
 
+    def keeping(self, row: Mapping[str, Any] | None) -> Self:
+        """Returns these options with the kept epoch written out, so that nothing is left to choose.
+
+        Args:
+            row: The row of the history that is kept, an epoch; None: the last epoch, where none is stated.
+        """
+        if row is not None:
+            kept = sum(phase.epochs for phase in self.phases[: row["phase"] - 1]) + row["epoch"]
+        else:
+            kept = self.stop_after or sum(phase.epochs for phase in self.phases)
+        return self.model_copy(update={"stop_after": kept})
+
     def check(self, stages: Sequence[str]) -> None:
         """Checks that the options name only stages and selection rules that exist.
 
@@ -155,11 +175,14 @@ class TrainingOptions(Section):
             stages: Names of all stages of the backbone, from input to output.
 
         Raises:
-            ConfigError: The backbone has no such stage.
+            ConfigError: The backbone has no such stage, or the phases end before `stop_after`.
             UnknownNameError: There is no such selection rule.
         """
         for phase in self.phases:
             resolve_stages(phase.train, stages)
+        epochs = sum(phase.epochs for phase in self.resolved(stages).phases)
+        if self.stop_after is not None and self.stop_after > epochs:
+            raise ConfigError(f"strategy.stop_after: got {self.stop_after}; the phases have {epochs} epochs")
         if self.selection not in (LAST, *LABEL_FREE):
             RULES.get(self.selection)
 
@@ -175,6 +198,7 @@ class TrainingOptions(Section):
             sampling=self.sampling,
             ema_decay=self.ema_decay,
             clip_norm=self.clip_norm,
+            stop_after=self.stop_after,
         )
 
     def class_loss(self, job: Job) -> ClassLoss:

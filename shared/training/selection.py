@@ -6,7 +6,8 @@ oracle, which chooses by target labels, is no rule here: `shared.experiments.ada
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,15 @@ LAST = "last"
 """In place of the name of a rule: the last epoch is kept. Validation of the source need not rank epochs elsewhere."""
 NEIGHBOUR_TEMPERATURE = 0.05
 """Temperature of the softmax over similarities. Source: Saito et al., arXiv 2108.10860, section 3.2."""
+
+
+def best_row(history: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """Finds the first row with the highest `validation_score`; None where there is no row.
+
+    Args:
+        history: Rows of settings or epochs.
+    """
+    return max(history, key=lambda row: row["validation_score"], default=None)
 
 
 def mean_log_likelihood(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> float:

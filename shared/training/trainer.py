@@ -83,6 +83,8 @@ class TrainerSettings:
             weights themselves; 0: no average.
         clip_norm: Largest norm of the gradients of a step, over all trained weights; larger ones are scaled down to
             it. 0: no limit.
+        stop_after: Number of the epoch that is kept, counted over all phases; training stops there, with rates as if
+            it went on. None: `selection` chooses among all.
     """
 
     phases: Sequence[Phase]
@@ -94,6 +96,7 @@ class TrainerSettings:
     sampling: Balance = "none"
     ema_decay: float = 0.0
     clip_norm: float = 0.0
+    stop_after: int | None = None
 
 
 def train(job: Job, objective: Objective, settings: TrainerSettings) -> list[dict[str, Any]]:
@@ -144,7 +147,7 @@ class _Loop:
     def run(self) -> list[dict[str, Any]]:
         """Runs all phases from the checkpoint on, if there is one, and loads the best weights."""
         optimiser_state = self._restore()
-        while self.position.phase < len(self.phases):
+        while self.position.phase < len(self.phases) and not self._stopped():
             self._run_phase(optimiser_state)
             optimiser_state = None
             self.position.phase, self.position.epoch = self.position.phase + 1, 0
@@ -169,13 +172,17 @@ class _Loop:
         model, optimiser = self.accelerator.prepare(self.loss_module, torch.optim.AdamW(groups))
         if optimiser_state is not None:
             optimiser.load_state_dict(optimiser_state)
-        while self.position.epoch < phase.epochs:
+        while self.position.epoch < phase.epochs and not self._stopped():
             set_mode(network.backbone.stages, network.head, names, self.settings.batch_norm)
             objective.train()
             for batch in self._loader():
                 self._step(model, optimiser, batch)
                 self._save_if_due(optimiser)
             self._end_epoch(optimiser)
+
+    def _stopped(self) -> bool:
+        """Whether training has come to the epoch that is kept."""
+        return self.settings.stop_after is not None and len(self.history) >= self.settings.stop_after
 
     def _step(self, model: Any, optimiser: Any, batch: tuple[Tensor, Tensor, Tensor]) -> None:
         """Takes one step down the gradient of a batch, and moves the position on."""
@@ -255,7 +262,7 @@ class _Loop:
         if self.job.target is not None:
             on_target = self._probabilities(network, self.job.target.validation, lambda one, x: one.head(x))
             label_free = {name: LABEL_FREE.get(name)(on_target) for name in LABEL_FREE}
-        if rule == LAST:
+        if rule == LAST or self.settings.stop_after is not None:
             score = float(len(self.history))  # which rises with every epoch
         elif rule in LABEL_FREE:
             score = label_free[rule]

@@ -177,6 +177,7 @@ def extract_study_data(
         Features of all splits, signatures of the classes, and notes for the report.
 
     Raises:
+        ConfigError: Labels are few, and folds are to choose.
         UsageError: The extractor's run was trained on a class that is to be unseen.
         UnknownNameError: A class of the data has no row in the attribute table.
         MedtlError: The data cannot be read or split, as in training.
@@ -184,6 +185,11 @@ def extract_study_data(
     extractor.check_unseen(unseen)
     task, config = experiment.task, experiment.config
     spec = extractor.spec
+    if config.data.budget.by_folds:
+        raise ConfigError(
+            "data.budget.validation: got folds; zero-shot methods are chosen on validation: set labelled, which the "
+            "report then says"
+        )
     dataset = load_dataset(task, config.data, spec, root, progress)
     side_information.table.signatures(dataset.classes)  # refuses a class without a row before anything is extracted
     split = split_data(task, config.data, dataset, test_only=unseen, seed=config.seed, progress=progress)

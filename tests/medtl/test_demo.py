@@ -24,11 +24,12 @@ def test_the_demo_ends_with_a_table_of_three_runs(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr("medtl.phantom.dataset.SYNTHETIC_PATIENTS", PATIENTS)
     seen: set[str] = set()
     lines = run_demo(tmp_path, WORDS, lambda what, *_: seen.add(what))
-    head, source, transfer, alone, gain, report = lines
+    head, source, transfer, alone, choice, gain, report = lines
     for name, row in (("source scanner", source), ("target, transferred", transfer), ("target, few labels", alone)):
         assert row.startswith(name)
         assert len(re.findall(r"\d\.\d{3}|not defined", row)) >= 3
     assert [word in head for word in ("synthetic data", "test AUC", "sensitivity", "specificity")] == [True] * 4
+    assert choice.startswith("Few labels in training alone: validation, which chose")
     assert re.match(r"transfer gained [+-]\d\.\d{3} of AUC", gain)
     assert Path(report.removeprefix("report: ")).is_file()
     assert {what.split(":")[0] for what in seen} == {"phantom-source", "phantom-transfer", "phantom-alone"}

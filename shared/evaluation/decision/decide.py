@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from shared.evaluation.decision.aggregation import Aggregation, Values
 from shared.evaluation.decision.fit_aggregation import choose_aggregation
-from shared.evaluation.decision.operating_point import OperatingPoint, certify, choose
+from shared.evaluation.decision.operating_point import MAX_THRESHOLD, OperatingPoint, certify, choose
 from shared.evaluation.decision.selective import Rejection, choose_rejection
 from shared.samples import Grouping
 
@@ -92,3 +92,21 @@ def decide(
         group_name=group_name,
     )
     return Decision(choice.aggregation, point, choice.losses)
+
+
+def undecided(positive: NDArray[np.bool_], *, target: float, error_rate: float, threshold: float | None) -> Decision:
+    """Makes the decision rule of a run without validation: nothing was chosen, and nothing is certified.
+
+    Args:
+        positive: bool [classes], whether a class is the positive event.
+        target: Sensitivity that was asked for; used where a class is positive.
+        error_rate: Highest error rate that was asked for; used where no class is positive.
+        threshold: The threshold; None: 0.5 on the positive probability, or 0, which accepts every answer.
+
+    Returns:
+        The decision, with the default aggregation and counts of 0.
+    """
+    if not positive.any():
+        return Decision(Aggregation(), Rejection(threshold or 0.0, error_rate, 0, 0, 0, 1, 1, 1.0), {})
+    point = OperatingPoint(threshold or MAX_THRESHOLD, target, "sample", 0, 0, 0, 0, 1, 0.0, (1, 1))
+    return Decision(Aggregation(), point, {})

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.config.schema import DataSection, GivenSplit
+from shared.config.schema import BudgetSection, DataSection, GivenSplit
 from shared.data.group_split import group_units
 from shared.data.leaks import with_their_group
 from shared.data.loading import load_dataset
@@ -114,7 +114,7 @@ def _unsupported_keys(data: DataSection) -> Iterator[str]:
     """Names the keys under which a run would learn from, or be tested on, other images than advice."""
     if not isinstance(data.split, GivenSplit):
         yield f"data.split.how={data.split.how}"
-    yield from (f"data.budget.{key}" for key, value in data.budget if value is not None)
+    yield from (f"data.budget.{key}" for key, value in data.budget if value != getattr(BudgetSection(), key))
     if data.exclude_copies_of is not None:
         yield "data.exclude_copies_of"
 

@@ -68,7 +68,7 @@ def finetuned_scores(
         spaced = np.linspace(0, len(outside) - 1, min(VALIDATION_IMAGES, len(outside))).astype(int)
         splits = {"train": split.of(outside), "validation": split.of(outside[spaced])}
         with tempfile.TemporaryDirectory() as folder, torch.random.fork_rng(devices=[]):
-            job, _, _ = fit(experiment, dataset, splits, folder=Path(folder), progress=progress)
+            job = fit(experiment, dataset, splits, folder=Path(folder), progress=progress).job
             with torch.no_grad():
                 blocks = experiment.strategy.features(job, split.of(inside))
                 logits = torch.cat([job.network.head(features).float().cpu() for features in blocks])

@@ -27,20 +27,22 @@ def table_row(
 
     Returns:
         `verdict`, what the worst of its runs is fit for, in a few words; `backbone`, `strategy`, `labels_per_class`;
-        `runs` (by seed) and `failures` (by seed, the reason); `measures`
+        `chosen_by` ("folds" or "labelled" validation; None without a limit of labels); `runs` (by seed) and `failures`
+        (by seed, the reason); `measures`
         of the test (see `shared.evaluation.statistics.repeats`) and `validation`, the mean of the main measure there,
         or None; `seconds`, the mean over runs, and `peak_memory_mib`, the largest, or None.
     """
-    done = [finished[cell] for cell in cells if cell in finished]
+    done, budget = [finished[cell] for cell in cells if cell in finished], cells[0].config.data.budget
     reports = [read_json(run / "report.json") for run in done]
     environments = [read_json(run / "environment.json") for run in done]
-    chosen_by = mean_of_repeats([_measures(report["validation"]) for report in reports]).get(main)
+    chosen_by = mean_of_repeats([_measures(report.get("validation", {})) for report in reports]).get(main)
     seconds = [float(one["seconds"]) for one in environments]
     return {
         "verdict": _worst_verdict(done),
         "backbone": cells[0].backbone,
         "strategy": cells[0].strategy,
         "labels_per_class": cells[0].labels,
+        "chosen_by": budget.validation if budget.is_limited else None,
         "runs": {str(cell.seed): finished[cell].name for cell in cells if cell in finished},
         "failures": {str(cell.seed): failures[cell] for cell in cells if cell in failures},
         "measures": mean_of_repeats([_measures(report["test"]) for report in reports]),

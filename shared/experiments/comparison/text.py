@@ -24,10 +24,10 @@ NOTES = (
     "Above chance says no more than that.",
     "Measures of the test are means over seeds, each of which may split the data differently; brackets hold the means "
     "of their 95% bounds, which more seeds do not narrow; ± is the standard deviation over seeds.",
-    "Best (*): by validation, for each label budget. Against best: the difference in AUC where it is defined, else in "
-    "accuracy, on the same test images; for AUC, copies of a picture and all images of a group count as one case. "
-    "p: of that difference (DeLong's test for AUC, exact sign-flip test over units for accuracy), the largest over "
-    "seeds, corrected by Holm's method over the whole table.",
+    "Best (*): by validation, or the folds that stand for it, for each label budget. Against best: the difference in "
+    "AUC where it is defined, else in accuracy, on the same test images; for AUC, copies of a picture and all images "
+    "of a group count as one. p: of that difference (DeLong's test for AUC, exact sign-flip test over units for "
+    "accuracy), the largest over seeds, corrected by Holm's method over the whole table.",
     "Seconds (mean over seeds) and peak memory (largest) are those of the whole run in its own process, with reading "
     "and export: less where an earlier run left features in the cache; for a resumed run, of its last start.",
     "Images a second and latency: ONNX Runtime on this machine, shortest times, with the out-of-distribution score, "
@@ -118,14 +118,14 @@ def as_csv(tree: Mapping[str, Any]) -> str:
     costs = ("parameters", "flops", "images_a_second", "latency_ms")
     table = csv.writer(stream, lineterminator="\n")
     table.writerow(
-        ["verdict", "labels_per_class", "backbone", "strategy", "seeds", "validation", "best"]
+        ["verdict", "labels_per_class", "chosen_by", "backbone", "strategy", "seeds", "validation", "best"]
         + [name if end == "value" else f"{name}_{end}" for name in measures for end in ends]
         + [f"against_best_{key}" for key in tested]
         + ["seconds", "peak_memory_mib", *costs, "failures"]
     )
     for row in tree["rows"]:
         table.writerow(
-            [row["verdict"], "all" if row["labels_per_class"] is None else row["labels_per_class"]]
+            [row["verdict"], "all" if row["labels_per_class"] is None else row["labels_per_class"], row["chosen_by"]]
             + [row["backbone"], row["strategy"], len(row["runs"]), row["validation"], row["best"]]
             + [row["measures"].get(name, {}).get(end) for name in measures for end in ends]
             + [(row["against_best"] or {}).get(key) for key in tested]
@@ -172,11 +172,10 @@ def _measures(tree: Mapping[str, Any]) -> list[str]:
 
 
 def _line(row: Mapping[str, Any], measures: Sequence[str]) -> list[str]:
-    labels = row["labels_per_class"]
     costs = row["costs"] or {}
     return [
         row["verdict"],
-        "all" if labels is None else str(labels),
+        _labels(row),
         row["backbone"],
         row["strategy"],
         *(_measure(row, name) for name in measures),
@@ -188,6 +187,12 @@ def _line(row: Mapping[str, Any], measures: Sequence[str]) -> list[str]:
         _number(costs.get("images_a_second"), "{:.0f}"),
         _number(costs.get("latency_ms"), "{:.1f}"),
     ]
+
+
+def _labels(row: Mapping[str, Any]) -> str:
+    """The label budget, and that validation kept its labels where it did."""
+    labels = "all" if row["labels_per_class"] is None else str(row["labels_per_class"])
+    return f"{labels} (validation labelled)" if row["chosen_by"] == "labelled" else labels
 
 
 def _measure(row: Mapping[str, Any], name: str) -> str:

@@ -29,7 +29,8 @@ def training_curve(history: Sequence[Mapping[str, Any]]) -> str | None:
     # a head has no validation accuracy, only the score of its selection rule
     score = "validation_accuracy" if "validation_accuracy" in epochs[0] else "validation_score"
     axes.plot(steps, [row["train_loss"] for row in epochs], color=INK, label="training loss")
-    axes.plot(steps, [row[score] for row in epochs], color=ACCENT, label=score.replace("_", " "))
+    if score in epochs[0]:  # missing where nothing was held out
+        axes.plot(steps, [row[score] for row in epochs], color=ACCENT, label=score.replace("_", " "))
     axes.set_xlabel("epoch")
     axes.legend(frameon=False)
     return address(figure)
@@ -171,7 +172,7 @@ def reject_curve(
     """Plots the risk-coverage curve: error among accepted answers against the share that is accepted.
 
     Args:
-        curves: Coverage and error, float64 [T] each, by name; exactly two curves: validation, then test.
+        curves: Coverage and error, float64 [T] each, by name; validation, where there is one, then test.
         points: Coverage and error at the threshold, by name; without those where nothing is accepted.
         target: The error rate that was asked for.
 
@@ -180,7 +181,7 @@ def reject_curve(
     """
     figure, axes = new_figure(6.4, 2.8)
     axes.axhline(target, color=MUTED, linewidth=0.8, linestyle=":", label=f"asked for: {target:g}")
-    for (name, (coverage, error)), colour in zip(curves.items(), (MUTED, INK), strict=True):
+    for (name, (coverage, error)), colour in zip(curves.items(), (MUTED, INK)[-len(curves) :], strict=True):
         axes.plot(coverage, error, color=colour, linewidth=1.2, label=name)
     for number, point in enumerate(points.values()):
         axes.plot(*point, "o", color=ACCENT, markersize=4, label=None if number else "at the threshold")

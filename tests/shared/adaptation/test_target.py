@@ -59,7 +59,7 @@ def test_the_split_does_not_depend_on_labels_of_the_target(joined: tuple[DataSec
 
 def test_few_labels_are_drawn_from_the_source_alone(joined: tuple[DataSection, Dataset]) -> None:
     wanted, dataset = joined
-    few = wanted.model_copy(update={"budget": BudgetSection(labels_per_class=2)})
+    few = wanted.model_copy(update={"budget": BudgetSection(labels_per_class=2, validation="labelled")})
     whole, cut = (split_data(TASK, one, dataset, seed=0, progress=_quiet) for one in (wanted, few))
     domains = [cut.dataset.samples[i].domain for i in cut.splits["train"]]
     assert domains.count("near") == 6
@@ -69,7 +69,7 @@ def test_few_labels_are_drawn_from_the_source_alone(joined: tuple[DataSection, D
 def test_few_groups_are_drawn_from_the_source_alone(joined: tuple[DataSection, Dataset]) -> None:
     """Also where labels of the target would make another draw the better one."""
     wanted, dataset = joined
-    few = wanted.model_copy(update={"budget": BudgetSection(train_groups=6)})
+    few = wanted.model_copy(update={"budget": BudgetSection(train_groups=6, validation="labelled")})
     other = replace(
         dataset,
         samples=tuple(replace(one, label="ka") if one.domain == "far" else one for one in dataset.samples),

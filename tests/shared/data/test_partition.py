@@ -138,9 +138,33 @@ def test_a_split_of_the_data_is_not_replaced_where_nothing_is_left_of_it() -> No
         _split(samples, leaks="drop")
 
 
-def test_the_budget_cuts_training_alone() -> None:
+def test_the_budget_cuts_training_and_leaves_it_no_other_validation() -> None:
     whole, cut = _split(_samples()), _split(_samples(), budget=BudgetSection(labels_per_class=2))
     assert len(cut.splits["train"]) == 4
     assert _ids(cut, "train") < _ids(whole, "train")
+    assert _ids(cut, "validation") == _ids(cut, "train")
+    assert np.array_equal(cut.splits["test"], whole.splits["test"])
+    assert cut.folds is not None
+    assert cut.folds.count == 2
+    assert cut.notes[2].startswith(f"Few labels: training kept 4 of {len(whole.splits['train'])} images; 2 folds of")
+    assert whole.folds is None
+
+
+def test_validation_keeps_its_labels_where_that_is_asked_for() -> None:
+    budget = BudgetSection(labels_per_class=2, validation="labelled")
+    whole, cut = _split(_samples()), _split(_samples(), budget=budget)
+    assert len(cut.splits["train"]) == 4
     assert all(np.array_equal(cut.splits[name], whole.splits[name]) for name in ("validation", "test"))
-    assert cut.notes[2].startswith(f"Few labels: training kept 4 of {len(whole.splits['train'])} images")
+    assert cut.folds is None
+    assert "validation, which chose layers, epochs," in cut.notes[2]
+    assert "kept all their labels" in cut.notes[2]
+
+
+def test_copies_of_a_picture_are_in_one_fold() -> None:
+    samples = _samples()
+    samples[1:8:2] = [replace(one, source="1") for one in samples[1:8:2]]
+    data = _split(samples, budget=BudgetSection(train_groups=12))
+    assert data.folds is not None
+    copies = [row for row, i in enumerate(data.splits["train"]) if data.dataset.samples[i].source == "1"]
+    assert len(set(data.folds.numbers[copies].tolist())) <= 1
+    assert data.folds.count >= 2

@@ -41,6 +41,20 @@ def test_a_stage_is_looked_up_in_the_backbone() -> None:
 @pytest.mark.parametrize(
     ("strategy", "message"),
     [
+        ({"stop_after": 14}, "strategy.stop_after: got 14; the phases have 13 epochs"),
+        ({"name": "linear_probe", "selection": "last"}, "selection is last, and without epochs"),
+        ({"name": "linear_probe", "epochs": 3, "penalty": 0.1}, "penalty is for L-BFGS, and epochs for Adam"),
+    ],
+)
+def test_settings_that_cannot_act_are_refused(strategy: dict[str, Any], message: str) -> None:
+    (fault,) = _faults(strategy=strategy)
+    assert message in fault
+    assert _faults(strategy={"stop_after": 13}) == []
+
+
+@pytest.mark.parametrize(
+    ("strategy", "message"),
+    [
         ({"selection": "entropy"}, "strategy.selection: entropy uses unlabelled images"),
         ({"name": "adabn"}, "strategy.name: adabn learns from images of a target"),
         ({"name": "dann", "batch_norm": "per_domain"}, "strategy.batch_norm: per_domain keeps statistics of a target"),

@@ -6,6 +6,7 @@ import csv
 import json
 import shutil
 from collections.abc import Callable
+from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -440,11 +441,69 @@ def test_the_fixed_extractor_makes_a_run_too(tmp_path: Path, tiny_words: Words, 
 
 
 @pytest.mark.usefixtures("quick_ending")
-def test_few_labels_shrink_the_training_part_only(tmp_path: Path, tiny_words: Words, tiny_run: Path) -> None:
-    folder = _run(tmp_path, tiny_words, "data.budget.labels_per_class=3", HEAD_ALONE)
-    assert read_json(folder / "report.json")["test"]["n"] == read_json(tiny_run / "report.json")["test"]["n"]
+@pytest.mark.parametrize(
+    ("budget", "said", "validation", "certified"),
+    [
+        ("{labels_per_class: 3}", "folds of the labelled training images chose", 9, False),
+        ("{labels_per_class: 3, validation: labelled}", "validation, which chose layers, epochs,", 9, True),
+        ("{train_groups: 8}", "folds of the labelled training images chose", 8, False),
+        ("{labels_per_class: 1}", "nothing was chosen: default layers and L2 strength, the last epoch", 0, False),
+    ],
+    ids=["folds", "labelled", "groups", "one a class"],
+)
+def test_a_run_on_few_labels_says_what_chose(
+    tmp_path: Path, tiny_words: Words, tiny_run: Path, budget: str, said: str, validation: int, certified: bool
+) -> None:
+    folder = _run(tmp_path, tiny_words, f"data.budget={budget}", HEAD_ALONE)
+    report, record = read_json(folder / "report.json"), read_json(folder / "model.json")
+    assert report["test"]["n"] == read_json(tiny_run / "report.json")["test"]["n"]
+    assert any(line.startswith("Few labels") and said in line for line in report["summary"])
+    assert any(line.startswith("Few labels: training kept") for line in report["notes"])
+    for name in ("report.html", "model_card.md"):
+        assert said in " ".join(unescape((folder / name).read_text(encoding="utf-8")).split())
+    rows = _table(folder)
+    assert sum(row["split"] == "validation" for row in rows) == validation
+    assert report.get("validation", {"n": 0})["n"] == validation
+    assert (record["certified_error"] is not None) == certified
+    assert record["rejection"]["statement"].startswith("Nothing is certified") != certified
+    assert not (folder / "folds").exists()
+
+
+def test_more_labels_than_there_are_are_refused(tmp_path: Path, tiny_words: Words) -> None:
     with pytest.raises(DataError, match="40 were asked for"):
         _run(tmp_path, tiny_words, "data.budget.labels_per_class=40")
+
+
+@pytest.mark.usefixtures("quick_ending")
+def test_no_label_beside_the_few_changes_anything(
+    tmp_path: Path, tiny_words: Words, characters: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Layers, L2 strength, epoch, temperature and thresholds are chosen here, and the others' labels are scrambled."""
+    # the first five of eight of each class, whatever the labels of the other three
+    monkeypatch.setattr("shared.data.partition.k_shot", lambda train, *_: train[np.arange(24) % 8 < 5])
+    names, runs = sorted(folder.name for folder in characters.iterdir()), []
+    for turn in (0, 1):
+        data = tmp_path / f"data{turn}"
+        shutil.copytree(characters, data)
+        lines = ["path,label,split"]
+        for number, name in enumerate(names):
+            for i, path in enumerate(sorted((data / name).iterdir())):
+                split = "train" if i < 8 else "validation" if i < 12 else "test"
+                hidden = 5 <= i < 12
+                label = names[(number + turn * hidden) % len(names)]
+                lines.append(f"{name}/{path.name},{label.rpartition('_1_')[2]},{split}")
+        (data / "labels.csv").write_text("\n".join(lines), encoding="utf-8")
+        words = (f"data.source={data}", "data.leaks=drop", "data.budget.labels_per_class=5")
+        chosen = (
+            "backbone.layers=auto",
+            "strategy={name: finetune, head: probe, augmentation: none, phases: [{epochs: 2, train: all}]}",
+        )
+        runs.append(_run(tmp_path / f"runs{turn}", tiny_words, *words, *chosen))
+    assert _weights(runs[0]) == _weights(runs[1])
+    first, second = (read_json(run / "model.json") for run in runs)
+    assert first.pop("data_hash") != second.pop("data_hash")
+    assert first == second
+    assert len({(run / "predictions.csv").read_bytes() for run in runs}) == 1
 
 
 @pytest.mark.usefixtures("quick_ending")

@@ -117,6 +117,16 @@ def test_killed_and_resumed_it_ends_with_the_same_weights(
         assert torch.equal(a, b), name
 
 
+@pytest.mark.parametrize("stop", [1, 2, 4], ids=["within a phase", "between two", "in the last"])
+def test_it_stops_after_an_epoch_with_the_weights_that_it_would_have_had_then(tmp_path: Path, stop: int) -> None:
+    whole, cut = small_job(tmp_path / "whole"), small_job(tmp_path / "cut")
+    then: list[dict[str, torch.Tensor]] = []
+    history = _train(replace(whole, on_epoch_end=lambda job, _: then.append(_weights(job))))
+    stopped = _train(cut, stop_after=stop)
+    assert [row["train_loss"] for row in stopped] == [row["train_loss"] for row in history[:stop]]
+    assert all(torch.equal(value, then[stop - 1][name]) for name, value in _weights(cut).items())
+
+
 def test_averaged_weights_are_kept_in_place_of_the_last(tmp_path: Path) -> None:
     plain, smooth = small_job(tmp_path / "a"), small_job(tmp_path / "b")
     _train(plain)

@@ -15,7 +15,7 @@ from shared.errors import ConfigError, UsageError
 from shared.models.restore import load_trained
 from shared.pipeline.preflight import preflight
 from shared.task import Task
-from shared.zero_shot.features import extractor_of
+from shared.zero_shot.features import SideInformation, extract_study_data, extractor_of
 
 
 def config(**backbone: object) -> Config:
@@ -57,3 +57,11 @@ def test_what_gives_no_features_is_refused(tiny_run: Path, tmp_path: Path) -> No
     refused(ConfigError, "name the layers for zero-shot", CHARACTERS, config(layers="auto"))
     refused(UsageError, "is a run of handwriting; name one of medtl", TUMOURS, config(), tiny_run)
     refused(UsageError, "is not a run folder", CHARACTERS, config(), tmp_path)
+
+
+def test_few_labels_need_a_validation_that_keeps_its_labels(tmp_path: Path) -> None:
+    stated = Config.model_validate(config().model_dump() | {"data": {"budget": {"labels_per_class": 5}}})
+    experiment = preflight(CHARACTERS, stated)
+    nothing = SideInformation(None)  # type: ignore[arg-type]  # refused before it is read
+    with pytest.raises(ConfigError, match=r"data\.budget\.validation: got folds; .* set labelled"):
+        extract_study_data(experiment, nothing, extractor_of(experiment), root=tmp_path, progress=lambda *_: None)

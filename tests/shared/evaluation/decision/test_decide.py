@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shared.evaluation.decision.decide import Decision, decide
+from shared.evaluation.decision.decide import Decision, decide, undecided
 from shared.evaluation.decision.operating_point import OperatingPoint
 from shared.evaluation.decision.selective import Rejection
 from shared.samples import Grouping, Sample
@@ -45,3 +45,15 @@ def test_error_rate_threshold_and_choices_move_a_rejection() -> None:
     assert _decide(positive=False, choices=10_000).chosen.threshold > usual.threshold
     assert _decide(positive=False, target=0.5).chosen == usual
     assert _decide(positive=True, error_rate=0.3).chosen == _decide(positive=True).chosen
+
+
+@pytest.mark.parametrize(("stated", "positive", "threshold"), [(None, 0.5, 0.0), (0.3, 0.3, 0.3)])
+def test_without_validation_nothing_is_chosen_and_nothing_certified(
+    stated: float | None, positive: float, threshold: float
+) -> None:
+    point = undecided(np.array([False, True]), target=0.98, error_rate=0.01, threshold=stated).chosen
+    rejection = undecided(np.array([False, False]), target=0.98, error_rate=0.01, threshold=stated).chosen
+    assert isinstance(point, OperatingPoint)
+    assert isinstance(rejection, Rejection)
+    assert (point.threshold, rejection.threshold) == (positive, threshold)
+    assert (point.certified, rejection.certified) == (0.0, 1.0)

@@ -17,7 +17,7 @@ from shared.errors import ConfigError, UsageError, WeightsError
 from shared.experiments.comparison.plan import Plan, load_comparison
 from shared.experiments.comparison.report import write_comparison
 from shared.experiments.comparison.run import _measure, run_comparison
-from shared.experiments.comparison.text import as_csv, as_latex, as_text
+from shared.experiments.comparison.text import as_csv, as_latex, as_text, table_body
 from shared.io.atomic import read_json, write_json
 from shared.processes.jobs import Workers, WorkItem
 from shared.runs.folder import finish, is_finished, newest_run
@@ -81,6 +81,8 @@ def test_cells_are_trained_once_and_a_failed_one_stops_nothing(plan: Plan, train
     assert "-lost" in lost["failures"]["0"]
     assert lost["measures"] == {}
     assert few["best"]
+    assert [row["chosen_by"] for row in tree["rows"]] == ["folds", "folds", None, None]
+    assert any(note.startswith("Few labels: folds of the labelled training images chose") for note in tree["notes"])
     assert few["peak_memory_mib"] > 50
     for row in (few, every):
         run = tmp_path / "runs" / "compare" / "tiny" / row["runs"]["0"]
@@ -229,6 +231,7 @@ ROW = {
     "backbone": "net_a",
     "strategy": "frozen",
     "labels_per_class": 20,
+    "chosen_by": "folds",
     "runs": {"0": "run-0", "1": "run-1"},
     "failures": {},
     "measures": {"accuracy": MEASURE},
@@ -276,6 +279,13 @@ def test_the_table_in_a_terminal_is_aligned_and_reports_a_failure_once() -> None
     assert [line for line in lines if "weights" in line] == [
         "failed: net_a x fine&tune, 20 labels a class, seed 0, 1: no 100% weights"
     ]
+
+
+def test_the_table_says_where_validation_kept_its_labels() -> None:
+    rows = [ROW | {"chosen_by": chosen_by} for chosen_by in ("folds", "labelled")]
+    folds, labelled = table_body(TREE | {"rows": rows})
+    assert (folds[0], labelled[0]) == ("20", "20 (validation labelled)")
+    assert ",labelled," in as_csv(TREE | {"rows": rows}).splitlines()[2]
 
 
 def test_the_csv_has_every_number_and_the_latex_no_loose_sign() -> None:

@@ -1,0 +1,199 @@
+"""Cross-fitting of linear heads: each fold of few labelled images is scored by heads fitted to the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from statistics import mean
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from shared.data.folds import Folds
+from shared.features.adam import fit_epochs
+from shared.features.lbfgs import InMemoryFeatures, Loss, Standardiser, minimise
+from shared.features.linear import PENALTIES, Candidate, LinearHead, walk
+
+MIN_EIGENVALUE = 1e-7
+"""Share of the largest eigenvalue below which a direction of the features is rounding of float32, and left out."""
+
+
+def cross_fitted_path(
+    features: Tensor,
+    labels: Tensor,
+    folds: Folds,
+    classes: int,
+    *,
+    loss: Loss,
+    score: Callable[[Tensor], float],
+    weigh: Callable[[Tensor], Tensor | None] = lambda _: None,
+    penalties: Sequence[float] = PENALTIES,
+    patience: int = 2,
+) -> tuple[float, list[dict[str, Any]]]:
+    """Chooses an L2 strength by the class scores that the images of each fold get from heads fitted to the others.
+
+    The path is that of `shared.features.linear.regularisation_path`, with a head for each fold at every strength.
+
+    Args:
+        features: float32 [N, width].
+        labels: int64 [N].
+        folds: The fold of each of the N images; more than one.
+        classes: Number of classes.
+        loss: "softmax" (cross-entropy) or "svm" (one against the rest, squared hinge).
+        score: Scores the out-of-fold class scores of all images, float [N, classes]; higher is better.
+        weigh: Computes the weights of the classes, float32 [classes], from the labels of a fit; by default none.
+        penalties: L2 strengths, strong to weak; at least one.
+        patience: Number of strengths without a better score after which the path ends, at least 1.
+
+    Returns:
+        The L2 strength with the highest score, and a row for each that was tried: `penalty`, `train_objective` (mean
+        over folds), `validation_score`.
+    """
+    parts = [_Part.of(features, labels, rows, weigh) for rows in _on(features.device, folds)]
+
+    def fit(penalty: float, near: Candidate | None) -> Candidate:
+        out_of_fold = torch.zeros(len(labels), classes, device=features.device)
+        solutions, objectives = [], []
+        for number, part in enumerate(parts):
+            start = part.zeros(classes) if near is None else near.solutions[number]
+            solution, objective = part.minimise(start, loss, penalty)
+            out_of_fold[part.held_out] = part.scores(solution)
+            solutions.append(solution)
+            objectives.append(objective)
+        return Candidate(penalty, score(out_of_fold), sum(objectives) / len(objectives), tuple(solutions))
+
+    best, rows = walk(fit, penalties, patience)
+    return best.penalty, rows
+
+
+def cross_fitted_epochs(
+    features: Tensor,
+    labels: Tensor,
+    folds: Folds,
+    classes: int,
+    *,
+    loss: Loss,
+    epochs: int,
+    score: Callable[[Tensor], float],
+    seed: int,
+    weigh: Callable[[Tensor], Tensor | None] = lambda _: None,
+) -> list[dict[str, Any]]:
+    """Scores the epochs of Adam by the class scores that the images of each fold get from heads trained on the others.
+
+    Args:
+        features: float32 [N, width].
+        labels: int64 [N].
+        folds: The fold of each of the N images; more than one.
+        classes: Number of classes.
+        loss: "softmax" (cross-entropy) or "svm" (one against the rest, squared hinge).
+        epochs: Passes over the features, at least 1.
+        score: Scores the out-of-fold class scores of all images, float [N, classes]; higher is better.
+        seed: Seed of the order of samples.
+        weigh: Computes the weights of the classes, float32 [classes], from the labels of a fit; by default none.
+
+    Returns:
+        A row an epoch: `epoch`, `train_loss` (mean over folds), `validation_score`, `seconds` (sum over folds).
+    """
+    out_of_fold = torch.zeros(epochs, len(labels), classes, device=features.device)
+    histories = []
+    for rest, held_out in _on(features.device, folds):
+        heads: list[LinearHead] = []
+        _, rows = fit_epochs(
+            InMemoryFeatures(features[rest]),
+            labels[rest],
+            classes,
+            loss=loss,
+            epochs=epochs,
+            score=partial(_keep, heads),
+            seed=seed,
+            class_weights=weigh(labels[rest]),
+        )
+        for epoch, head in enumerate(heads):
+            out_of_fold[epoch, held_out] = head.scores(features[held_out])
+        histories.append(rows)
+    return [
+        {
+            "epoch": epoch + 1,
+            "train_loss": mean(row["train_loss"] for row in rows),
+            "validation_score": score(out_of_fold[epoch]),
+            "seconds": sum(row["seconds"] for row in rows),
+        }
+        for epoch, rows in enumerate(zip(*histories, strict=True))
+    ]
+
+
+def _on(device: torch.device, folds: Folds) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yields for each fold the indices of the images outside and inside it, int64 each, on the device."""
+    for rest, held_out in folds.parts():
+        yield torch.from_numpy(rest).to(device), torch.from_numpy(held_out).to(device)
+
+
+def _keep(heads: list[LinearHead], head: LinearHead) -> float:
+    """Keeps the head of each epoch, to be scored once those of all folds are there."""
+    heads.append(head)
+    return 0.0
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The fit without one fold, on coordinates in the span of its standardised features.
+
+    The penalised optimum lies in that span, whose dimension is at most the number of images: with few images of wide
+    features a fit takes a fraction of the time. Source: Kimeldorf & Wahba, J Math Anal Appl 33:82, 1971.
+
+    Attributes:
+        train: float32 [n, r], coordinates of the images outside the fold.
+        labels: int64 [n], their classes.
+        weights: float32 [classes], weights of the classes; None: all alike.
+        held_out: int64 [m], indices of the images inside the fold.
+        judged: float32 [m, r], their coordinates.
+    """
+
+    train: Tensor
+    labels: Tensor
+    weights: Tensor | None
+    held_out: Tensor
+    judged: Tensor
+
+    @classmethod
+    def of(
+        cls,
+        features: Tensor,
+        labels: Tensor,
+        rows: tuple[Tensor, Tensor],
+        weigh: Callable[[Tensor], Tensor | None],
+    ) -> _Part:
+        """Standardises features [N, width] by those outside the fold, and rotates them into the span of these."""
+        rest, held_out = rows
+        standardiser = Standardiser.of(InMemoryFeatures(features[rest]))
+        train, judged = ((features[part] - standardiser.mean) / standardiser.scale for part in rows)
+        if len(train) < train.shape[1]:
+            values, vectors = torch.linalg.eigh((train @ train.T).double())
+            kept = values > MIN_EIGENVALUE * values[-1].clamp_min(torch.finfo(torch.float32).tiny)
+            axes = (vectors[:, kept] / values[kept].sqrt()).to(train.dtype)
+            train, judged = ((block @ train.T) @ axes for block in (train, judged))
+        return cls(train, labels[rest], weigh(labels[rest]), held_out, judged)
+
+    def zeros(self, classes: int) -> Tensor:
+        """Makes the solution from which the first fit starts, float32 [classes, r + 1]."""
+        return self.train.new_zeros(classes, self.train.shape[1] + 1)
+
+    def minimise(self, start: Tensor, loss: Loss, penalty: float) -> tuple[Tensor, float]:
+        """Fits a head at an L2 strength; returns the solution, shaped as `start`, and the penalised loss."""
+        width = self.train.shape[1]
+        unchanged = Standardiser(self.train.new_zeros(width), self.train.new_ones(width))
+        return minimise(
+            InMemoryFeatures(self.train),
+            self.labels,
+            start,
+            loss,
+            penalty,
+            standardiser=unchanged,
+            class_weights=self.weights,
+        )
+
+    def scores(self, solution: Tensor) -> Tensor:
+        """Computes the class scores of the images inside the fold, float32 [m, classes]."""
+        return self.judged @ solution[:, :-1].T + solution[:, -1]
