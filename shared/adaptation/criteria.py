@@ -14,13 +14,16 @@ from numpy.typing import NDArray
 
 from shared.adaptation.reverse_validation import REVERSE
 from shared.adaptation.target import EpochScores, read_epochs
-from shared.evaluation.calibration import softmax
+from shared.adaptation.weighted_validation import importance_weights
+from shared.evaluation.calibration import fit_temperature, softmax
 from shared.evaluation.statistics.intervals import LEVEL, Weights, bootstrap
 from shared.io.atomic import read_json
 from shared.training.selection import LABEL_FREE, RULES
 
 REVERSE_RULE = "reverse_validation"
 """Name of the rule that scores a run by `shared.adaptation.reverse_validation`."""
+WEIGHTED_RULE = "weighted_validation"
+"""Name of the rule that scores a run by the accuracy on the source, weighted by `importance_weights`."""
 DRAWS = 200
 """Bootstrap resamples of a difference between two runs, times the runs among which one was chosen.
 
@@ -78,10 +81,22 @@ class Run:
             return len(self.validation.scores) - 1
         return int(np.argmax([row["validation_score"] for row in self.history]))
 
+    @cached_property
+    def temperature(self) -> float:
+        """Temperature of the kept weights, by the source's validation: without it an over-confident run would win."""
+        return fit_temperature(self.validation.scores[self.kept], self.validation.labels)
+
+    @cached_property
+    def importance(self) -> NDArray[np.float64]:
+        """Weight of each validation image of the source, float64 [N]: how much it looks like the target's."""
+        source, target = self.validation.features, self.target.features
+        assert source is not None and target is not None  # noqa: PT018 - of both splits features are written
+        return importance_weights(source, target, self.validation.grouping.units)
+
 
 def setting_rules() -> list[str]:
     """Lists the names of all rules that choose among settings without target labels."""
-    return [REVERSE_RULE, *LABEL_FREE, *RULES]
+    return [REVERSE_RULE, WEIGHTED_RULE, *LABEL_FREE, *RULES]
 
 
 def score_run(run: Run, rule: str) -> float:
@@ -164,12 +179,16 @@ def oracle_note(run: Run, rule: str, domain: str) -> str:
 
 def _scorer(run: Run, rule: str) -> tuple[Callable[[NDArray[np.int64]], float], tuple[int, ...]]:
     """Gives the rule's score as a function of indices of the images that it uses, and the units of these images."""
+    units = run.validation.grouping.units
     if rule == REVERSE_RULE:
         hits = np.array(read_json(run.path / REVERSE)["hits"], dtype=np.float64)
-        return lambda chosen: float(hits[chosen].mean()), run.validation.grouping.units
+        return lambda chosen: float(hits[chosen].mean()), units
+    if rule == WEIGHTED_RULE:
+        right = run.validation.scores[run.kept].argmax(axis=1) == run.validation.labels
+        return lambda chosen: float(np.average(right[chosen], weights=run.importance[chosen])), units
     if rule in LABEL_FREE:
-        on_target = softmax(run.target.scores[run.kept])
-        return lambda chosen: LABEL_FREE.get(rule)(on_target[chosen]), run.target.grouping.units
+        on_target, temperature = run.target.scores[run.kept], run.temperature
+        return lambda chosen: LABEL_FREE.get(rule)(on_target[chosen], temperature), run.target.grouping.units
     score, labels = RULES.get(rule), run.validation.labels
     probabilities = softmax(run.validation.scores[run.kept])
-    return lambda chosen: score(probabilities[chosen], labels[chosen]), run.validation.grouping.units
+    return lambda chosen: score(probabilities[chosen], labels[chosen]), units

@@ -64,7 +64,7 @@ def _context(task: Task, tree: Mapping[str, Any], name: str, runs: tuple[Run, Ru
         "columns": list(columns),
         "tables": _tables(tree),
         "chosen_by": {name: f"{one['run']}, epoch {one['epoch']}" for name, one in columns.items()},
-        "rule": tree["rule"],
+        "rules": [rule.replace("_", " ") for rule in tree["rules"]],
         "oracle_rule": ORACLE_WORDS[tree["oracle_rule"]] if "oracle" in columns else None,
         "bound": UPPER_BOUND in columns,
         "no_bound": tree["no_bound"],

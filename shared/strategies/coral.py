@@ -66,4 +66,4 @@ def _covariance(batch: AlignmentBatch, chosen: Tensor) -> Tensor:
     return centred.T @ (weights * centred)
 
 
-STRATEGY = alignment_strategy(Options, CoralLoss)
+STRATEGY = alignment_strategy(Options, CoralLoss, (1.0, 100.0))
