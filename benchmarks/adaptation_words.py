@@ -18,7 +18,10 @@ import csv
 import io
 import sys
 import zipfile
+from collections import Counter
 from collections.abc import Sequence
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -32,21 +35,26 @@ from shared.models.backbones.mlp import multilayer_perceptron
 from shared.models.network import Network
 from shared.samples import Grouping, Sample
 from shared.seeding import derive_seed, generator
+from shared.training.selection import LABEL_FREE
 
-WORDS, HIDDEN, TRAINED = 5000, 100, 2000
-"""Counted words, width of the hidden layer and labelled texts.
+WORDS, HIDDEN, TRAINED, TESTED = 5000, 100, 2000, 2000
+"""Counted words, width of the hidden layer, labelled texts, and most texts of a test (the paper takes all).
 
 Source: Ganin et al., JMLR 17(59), 2016, section 5.1 (100 is the largest width that they tried).
 """
 REVIEWS = {"books-dvd": ("books", "dvd"), "dvd-books": ("dvd", "books")}
 STANCES = {"stances-forth": ("train", "test"), "stances-back": ("test", "train")}
 GENERATED = ("same", "cues", "opposed", "skewed", "lengths", "faint")
-METHODS = {"dann": [0.3, 1.0], "cdan": [1.0], "coral": [10000.0], "coral-scores": [1.0]}
+METHODS = {"dann": [1.0], "cdan": [1.0], "coral": [10000.0], "coral-scores": [1.0]}
+MAX_HEADLINES = 3
+"""Most headlines of one article; more would be nearly the same text."""
 Counts = NDArray[np.float32]
 
 
 def parts_of(counts: Counts, labels: NDArray[np.int64], units: Sequence[int], domain: str, seed: int) -> Parts:
     """Divides a domain by unit: `TRAINED` texts are training and validation (a fifth), the others are the test.
+
+    Of a small domain two thirds are training and validation.
 
     Args:
         counts: float32 [N, words]; the first texts are drawn from for training where `units` says so.
@@ -60,10 +68,11 @@ def parts_of(counts: Counts, labels: NDArray[np.int64], units: Sequence[int], do
     rank = {unit: place for place, unit in enumerate(order.tolist())}
     places = np.array([rank.get(unit, len(rank)) for unit in own.tolist()])
     chosen = np.argsort(places, kind="stable")
-    chosen = chosen[places[chosen] < len(rank)][:TRAINED]
+    chosen = chosen[places[chosen] < len(rank)][: min(TRAINED, len(own) * 2 // 3)]
     cut = places[chosen[len(chosen) * 4 // 5]]
     tested = np.setdiff1d(np.arange(len(own)), chosen)
-    tested = tested[~np.isin(places[tested], places[chosen])]
+    tested = tested[(own[tested] < 0) | ~np.isin(own[tested], own[chosen])]
+    tested = generator(seed, "tested", domain).permutation(tested)[:TESTED]
     index = {
         "train": chosen[places[chosen] < cut],
         "validation": chosen[places[chosen] >= cut],
@@ -105,9 +114,11 @@ def stance_parts(path: Path, seed: int) -> dict[str, Parts]:
                 csv.DictReader(io.StringIO(archive.read(f"{side}_{what}.csv").decode("utf-8")))
                 for what in ("bodies", "stances")
             ]
+            seen: Counter[str] = Counter()
             bodies = {row["Body ID"]: row["articleBody"] for row in files[0]}
             for row in files[1]:
-                if row["Stance"] != "unrelated":
+                if row["Stance"] != "unrelated" and seen[row["Body ID"]] < MAX_HEADLINES:
+                    seen[row["Body ID"]] += 1
                     texts.append(f"{row['Headline']} {bodies[row['Body ID']]}")
                     labels.append(int(row["Stance"] != "discuss"))
                     stories.append(int(row["Body ID"]))
@@ -181,37 +192,52 @@ def linear(source: Parts, target: Parts) -> float:
     return float(best.score(*arrays(target["test"])))
 
 
+def pair_parts(pair: str, data: Path | None, seed: int) -> tuple[Parts, Parts]:
+    """Reads or generates source and target of a pair.
+
+    Args:
+        pair: One of `REVIEWS`, `STANCES` and `GENERATED`.
+        data: The file of reviews or stances; generated texts need none.
+        seed: Seed of the division, and of generated texts.
+    """
+    if pair in GENERATED:
+        return generated_parts(pair, seed)
+    assert data is not None  # its absence is a usage error below
+    if pair in REVIEWS:
+        source, target = (review_parts(data, domain, seed) for domain in REVIEWS[pair])
+    else:
+        sides = stance_parts(data, seed)
+        source, target = (sides[side] for side in STANCES[pair])
+    return source, target
+
+
 def main() -> None:
-    """Reads the arguments, trains one study and records it."""
+    """Reads the arguments, trains the studies and records them."""
     parser = argparse.ArgumentParser(description="texts as word counts, without labels of the target")
     parser.add_argument("data", type=Path, nargs="?", help="reviews.zip or fnc1.zip; none for generated texts")
-    parser.add_argument("--pair", choices=(*REVIEWS, *STANCES, *GENERATED), required=True)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--pair", choices=(*REVIEWS, *STANCES, *GENERATED), nargs="+", required=True)
+    parser.add_argument("--seed", type=int, nargs="+", default=[0])
+    parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--methods", nargs="+", choices=tuple(METHODS), default=list(METHODS))
-    parser.add_argument("--rule", default="mutual_information")
+    parser.add_argument("--rule", choices=tuple(LABEL_FREE), default="mutual_information", help="chooses the epoch")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
-    if args.pair in GENERATED:
-        source, target = generated_parts(args.pair, args.seed)
-    elif args.pair in REVIEWS:
-        source, target = (review_parts(args.data, domain, args.seed) for domain in REVIEWS[args.pair])
-    else:
-        sides = stance_parts(args.data, args.seed)
-        source, target = (sides[side] for side in STANCES[args.pair])
-    print(args.pair, {name: [len(side[name].samples) for side in (source, target)] for name in source}, file=sys.stderr)
-    phases = [{"epochs": args.epochs, "train": "all", "lr_head": 1e-3, "lr_backbone": 1e-3, "lr_decay": 1.0}]
-    training = {"phases": phases, "batch_norm": "train", "precision": "fp32", "selection": args.rule}
-    folder = args.out / args.pair / f"seed{args.seed}"
-    words = len(source["train"].images[0])
-    study = Study(source, target, 2, lambda: word_network(words, args.seed), accuracy, args.seed, folder, training)
-    settings: dict[str, tuple[str, dict[str, Any]]] = {}
-    for method in args.methods:
-        layer = {"layer": "scores"} if method == "coral-scores" else {}
-        for weight in METHODS[method]:
-            settings[f"{method} {weight:g}"] = (method.split("-")[0], {"weight": weight, **layer})
-    study.train_all(settings)
-    print(f"{args.pair}, seed {args.seed}: logistic regression {linear(source, target):.4f}", file=sys.stderr)
+    if args.data is None and not set(args.pair) <= set(GENERATED):
+        parser.error("give the file of the reviews or stances")
+    for seed, pair in product(args.seed, args.pair):
+        source, target = pair_parts(pair, args.data, seed)
+        print(pair, seed, {part: [len(one[part].samples) for one in (source, target)] for part in source})
+        phases = [{"epochs": args.epochs, "train": "all", "lr_head": 1e-3, "lr_backbone": 1e-3, "lr_decay": 1.0}]
+        training = {"phases": phases, "batch_norm": "train", "precision": "fp32", "selection": args.rule}
+        words, folder = len(source["train"].images[0]), args.out / pair / f"seed{seed}"
+        network = partial(word_network, words, seed)
+        settings: dict[str, tuple[str, dict[str, Any]]] = {}
+        for method in args.methods:
+            layer = {"layer": "scores"} if method == "coral-scores" else {}
+            for weight in METHODS[method]:
+                settings[f"{method} {weight:g}"] = (method.split("-")[0], {"weight": weight, **layer})
+        Study(source, target, 2, network, accuracy, seed, folder, training).train_all(settings)
+        print(f"{pair}, seed {seed}: logistic regression {linear(source, target):.4f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared.adaptation.criteria import REVERSE_RULE, WEIGHTED_RULE, Run, bootstrap_gain, score_run, setting_rules
+from shared.adaptation.criteria import CLUSTER_RULE, REVERSE_RULE, Run, bootstrap_gain, score_run, setting_rules
 from shared.adaptation.reverse_validation import REVERSE
 from shared.training.selection import LABEL_FREE
 
@@ -30,16 +30,16 @@ class Opinion:
     interval: tuple[float, float] | None
 
     @property
-    def agrees(self) -> bool:
-        """Whether the rule prefers the run to the source alone."""
-        return self.interval is not None and self.gain > 0
+    def is_sure(self) -> bool:
+        """Whether the rule prefers the run to the source alone, and its interval lies above 0."""
+        return self.interval is not None and self.interval[0] > 0
 
     def __str__(self) -> str:
         """Writes the opinion as a clause, such as "mutual information prefers it (+0.100 [+0.050, +0.150])"."""
         name = self.rule.replace("_", " ")
         if self.interval is None:
             return f"{name} has too few independent images to say ({self.gain:+.3f})"
-        word = "prefers it" if self.agrees else "does not"
+        word = "does not prefer it" if self.gain <= 0 else "surely prefers it" if self.is_sure else "prefers it"
         return f"{name} {word} ({self.gain:+.3f} [{self.interval[0]:+.3f}, {self.interval[1]:+.3f}])"
 
 
@@ -49,7 +49,7 @@ class Choice:
 
     Attributes:
         chosen: Adapted run with the highest value under the first rule.
-        kept: `chosen` where both rules prefer it to the source alone, else the run on the source alone.
+        kept: `chosen` where `agree` says so, else the run on the source alone.
         values: Value of every run under each of the two rules, by the names of rule and run.
         statement: Which run is kept, and what either rule says, in a sentence.
     """
@@ -68,16 +68,17 @@ def choice_rules() -> list[str]:
 def unlike_rules(rule: str, runs: Sequence[Run]) -> tuple[str, str]:
     """Finds the rule that chooses among runs, and the unlike one that must agree with it.
 
-    One of the two looks at the answers on the target, the other at what is known of the source.
+    Mutual information looks at how sure and how varied the answers on the target are. The others look at something
+    else: reverse validation at labels of the source, the agreement with clusters at the features.
 
     Args:
         rule: Name of a rule of `choice_rules`.
         runs: All runs, the one on the source alone among them.
     """
-    known = REVERSE_RULE if all((run.path / REVERSE).is_file() for run in runs) else WEIGHTED_RULE
+    other = REVERSE_RULE if all((run.path / REVERSE).is_file() for run in runs) else CLUSTER_RULE
     if rule == AUTO:
-        rule = known if known == REVERSE_RULE else CHECKPOINT_RULE
-    return rule, known if rule in LABEL_FREE else CHECKPOINT_RULE
+        rule = other if other == REVERSE_RULE else CHECKPOINT_RULE
+    return rule, other if rule in LABEL_FREE else CHECKPOINT_RULE
 
 
 def choose(source: Run, adapted: Sequence[Run], rule: str = AUTO) -> Choice:
@@ -95,18 +96,30 @@ def choose(source: Run, adapted: Sequence[Run], rule: str = AUTO) -> Choice:
     values = {name: {run.name: score_run(run, name) for run in (source, *adapted)} for name in rules}
     chosen = max(adapted, key=lambda run: values[rules[0]][run.name])
     opinions = [Opinion(name, *bootstrap_gain(chosen, source, name, choices=len(adapted))) for name in rules]
-    kept = chosen if all(opinion.agrees for opinion in opinions) else source
+    kept = chosen if agree(opinions) else source
     return Choice(chosen, kept, values, statement(chosen.name, opinions))
 
 
+def agree(opinions: Sequence[Opinion]) -> bool:
+    """Whether rules agree that a run is better than the source alone: all prefer it, and one of them surely.
+
+    To ask for an interval above 0 of each refuses gains: a few hundred images of the source tell reverse validation too
+    little (docs/lab-log.md, "Rules that choose without labels").
+
+    Args:
+        opinions: What each rule says of the run.
+    """
+    return all(opinion.gain > 0 for opinion in opinions) and any(opinion.is_sure for opinion in opinions)
+
+
 def statement(chosen: str, opinions: Sequence[Opinion]) -> str:
-    """Writes in a sentence which run is kept, and why: the adapted one where all rules agree, else the source alone.
+    """Writes in a sentence which run is kept, and why: the adapted one where the rules agree, else the source alone.
 
     Args:
         chosen: Name of the adapted run.
         opinions: What each rule says of it.
     """
     said = " and ".join(map(str, opinions))
-    if all(opinion.agrees for opinion in opinions):
+    if agree(opinions):
         return f"{chosen} is kept: compared with source only, {said}."
-    return f"NEGATIVE TRANSFER ALARM: source only is kept. Two rules must prefer {chosen} to it: {said}."
+    return f"NEGATIVE TRANSFER ALARM: source only is kept. Two rules must prefer {chosen}, and one surely: {said}."

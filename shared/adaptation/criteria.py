@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.adaptation.clusters import cluster_agreement, feature_clusters
 from shared.adaptation.reverse_validation import REVERSE
 from shared.adaptation.target import EpochScores, read_epochs
-from shared.adaptation.weighted_validation import importance_weights
 from shared.evaluation.calibration import fit_temperature, softmax
 from shared.evaluation.statistics.intervals import LEVEL, Weights, bootstrap
 from shared.io.atomic import read_json
@@ -22,8 +22,8 @@ from shared.training.selection import LABEL_FREE, RULES
 
 REVERSE_RULE = "reverse_validation"
 """Name of the rule that scores a run by `shared.adaptation.reverse_validation`."""
-WEIGHTED_RULE = "weighted_validation"
-"""Name of the rule that scores a run by the accuracy on the source, weighted by `importance_weights`."""
+CLUSTER_RULE = "cluster_agreement"
+"""Name of the rule that scores a run by `shared.adaptation.clusters`."""
 DRAWS = 200
 """Bootstrap resamples of a difference between two runs, times the runs among which one was chosen.
 
@@ -87,16 +87,15 @@ class Run:
         return fit_temperature(self.validation.scores[self.kept], self.validation.labels)
 
     @cached_property
-    def importance(self) -> NDArray[np.float64]:
-        """Weight of each validation image of the source, float64 [N]: how much it looks like the target's."""
-        source, target = self.validation.features, self.target.features
-        assert source is not None and target is not None  # noqa: PT018 - of both splits features are written
-        return importance_weights(source, target, self.validation.grouping.units)
+    def clusters(self) -> NDArray[np.int64]:
+        """Cluster of each validation image of the target, by its features, int64 [N]."""
+        assert self.target.features is not None  # a finished run has them of every split but the test
+        return feature_clusters(self.target.features, self.target.scores[self.kept].shape[1])
 
 
 def setting_rules() -> list[str]:
     """Lists the names of all rules that choose among settings without target labels."""
-    return [REVERSE_RULE, WEIGHTED_RULE, *LABEL_FREE, *RULES]
+    return [REVERSE_RULE, CLUSTER_RULE, *LABEL_FREE, *RULES]
 
 
 def score_run(run: Run, rule: str) -> float:
@@ -183,11 +182,12 @@ def _scorer(run: Run, rule: str) -> tuple[Callable[[NDArray[np.int64]], float], 
     if rule == REVERSE_RULE:
         hits = np.array(read_json(run.path / REVERSE)["hits"], dtype=np.float64)
         return lambda chosen: float(hits[chosen].mean()), units
-    if rule == WEIGHTED_RULE:
-        right = run.validation.scores[run.kept].argmax(axis=1) == run.validation.labels
-        return lambda chosen: float(np.average(right[chosen], weights=run.importance[chosen])), units
+    on_target = run.target.scores[run.kept]
+    if rule == CLUSTER_RULE:
+        answers, clusters = on_target.argmax(axis=1), run.clusters
+        return lambda chosen: cluster_agreement(answers[chosen], clusters[chosen]), run.target.grouping.units
     if rule in LABEL_FREE:
-        on_target, temperature = run.target.scores[run.kept], run.temperature
+        temperature = run.temperature
         return lambda chosen: LABEL_FREE.get(rule)(on_target[chosen], temperature), run.target.grouping.units
     score, labels = RULES.get(rule), run.validation.labels
     probabilities = softmax(run.validation.scores[run.kept])

@@ -8,11 +8,9 @@ from pathlib import Path
 import pytest
 
 from shared.adaptation import choice
-from shared.adaptation.choice import AUTO, Opinion, choice_rules, choose, statement, unlike_rules
+from shared.adaptation.choice import AUTO, Opinion, agree, choice_rules, choose, statement, unlike_rules
 from shared.adaptation.criteria import Run, setting_rules
 from shared.adaptation.reverse_validation import REVERSE
-
-SURE, UNSURE = 0.1, 0.001
 
 
 def _runs(root: Path, *names: str, reverse: bool = True) -> list[Run]:
@@ -38,18 +36,27 @@ def test_reverse_validation_chooses_where_every_run_has_it(tmp_path: Path) -> No
     there = _runs(tmp_path, "source", "dann")
     lacking = [*there, *_runs(tmp_path, "cdan", reverse=False)]
     assert unlike_rules(AUTO, there) == ("reverse_validation", "mutual_information")
-    assert unlike_rules(AUTO, lacking) == ("mutual_information", "weighted_validation")
+    assert unlike_rules(AUTO, lacking) == ("mutual_information", "cluster_agreement")
     assert unlike_rules("entropy", there) == ("entropy", "reverse_validation")
-    assert unlike_rules("weighted_validation", there) == ("weighted_validation", "mutual_information")
+    assert unlike_rules("cluster_agreement", there) == ("cluster_agreement", "mutual_information")
     assert choice_rules() == [AUTO, *setting_rules()]
     assert all(len(set(unlike_rules(rule, there))) == 2 for rule in choice_rules())
 
 
 @pytest.mark.parametrize(
     ("first", "second", "kept"),
-    [(0.1, 0.1, "dann"), (0.1, -0.1, "source"), (-0.1, 0.1, "source"), (-0.1, -0.1, "source")],
+    [
+        (0.1, 0.1, "dann"),
+        (0.01, 0.1, "dann"),
+        (0.1, 0.01, "dann"),
+        (0.01, 0.01, "source"),
+        (0.1, 0.0, "source"),
+        (0.1, -0.1, "source"),
+        (-0.1, 0.1, "source"),
+        (-0.1, -0.1, "source"),
+    ],
 )
-def test_an_adapted_run_is_kept_only_where_two_unlike_rules_agree(
+def test_an_adapted_run_is_kept_only_where_two_unlike_rules_agree_and_one_surely(
     first: float, second: float, kept: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source, dann, cdan = _runs(tmp_path, "source", "dann", "cdan")
@@ -69,11 +76,11 @@ def test_the_statement_says_what_each_rule_says() -> None:
     assert statement("dann", [likes, likes]).startswith("dann is kept: compared with source only, reverse validation")
     said = statement("dann", [likes, dislikes])
     assert said.startswith("NEGATIVE TRANSFER ALARM: source only is kept.")
-    assert "reverse validation prefers it (+0.200 [+0.100, +0.300])" in said
-    assert "mutual information does not (-0.200" in said
+    assert "reverse validation surely prefers it (+0.200 [+0.100, +0.300])" in said
+    assert "mutual information does not prefer it (-0.200" in said
 
 
 def test_too_few_units_keep_the_source() -> None:
     few = Opinion("reverse_validation", 0.2, None)
-    assert not few.agrees
+    assert not agree([few, few])
     assert "too few independent images" in statement("dann", [few, few])

@@ -30,8 +30,9 @@ from shared.task import Preprocessing
 Draw = Callable[..., Path]
 STRATEGY = (
     "strategy={name: dann, batch_norm: per_domain, augmentation: none, batch_size: 8, phases: [{epochs: 2, train: all, "
-    "lr_head: 0.01, lr_backbone: 0.003, shape: annealed}], weight: 1}"
+    "lr_head: 0.01, lr_backbone: 0.003, shape: annealed}]}"
 )
+ONE = {"dann": (1.0,)}
 BACKBONE = "backbone={name: convnet_small, weights: random, size: 32, layers: [block2], pooling: avg_2x2}"
 
 
@@ -84,7 +85,7 @@ def test_labels_of_the_target_change_nothing_but_the_oracle(
         return replace(dataset, samples=samples)
 
     trees = {}
-    plan = Plan(label_shift=True, upper_bound=False)
+    plan = Plan(loss_weights=ONE, label_shift=True, upper_bound=False)
     for name in ("true", "relabelled"):
         trees[name] = adapt(TASK, config, plan, tmp_path / name, root=tmp_path, progress=lambda *_: None)
         monkeypatch.setattr(shared.pipeline.train, "load_dataset", relabelled)
@@ -109,7 +110,7 @@ def test_a_target_without_labels_is_adapted_to_and_nothing_is_measured_on_it(
     (drawn / "readme.txt").write_text("scanned in May")
     base = config.model_copy(update={"data": DataSection()})
     unlabelled = between(base, config.data.collections["near"], str(drawn), unlabelled=True)
-    tree = adapt(TASK, unlabelled, Plan(), tmp_path / "out", root=tmp_path, progress=lambda *_: None)
+    tree = adapt(TASK, unlabelled, Plan(loss_weights=ONE), tmp_path / "out", root=tmp_path, progress=lambda *_: None)
     lines = write_adaptation(TASK, tree, tmp_path / "out")
     assert list(tree["columns"]) == ["source only", "label-free", "chosen setting, kept or not"]
     assert all(set(column["domains"]) == {"near"} for column in tree["columns"].values())
