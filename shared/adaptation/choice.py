@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.adaptation.criteria import CLUSTER_RULE, REVERSE_RULE, Run, bootstrap_gain, score_run, setting_rules
 from shared.adaptation.reverse_validation import REVERSE
+from shared.evaluation.statistics.intervals import LEVEL
 from shared.training.selection import LABEL_FREE
 
 AUTO = "auto"
@@ -22,7 +24,7 @@ class Opinion:
     Attributes:
         rule: Name of the rule.
         gain: Value of the run under the rule, less that of the source alone.
-        interval: 95% interval of the gain; None where there are too few independent units for one.
+        interval: Interval of the gain, at the level of `level_of_each`; None where there are too few independent units.
     """
 
     rule: str
@@ -30,8 +32,8 @@ class Opinion:
     interval: tuple[float, float] | None
 
     @property
-    def is_sure(self) -> bool:
-        """Whether the rule prefers the run to the source alone, and its interval lies above 0."""
+    def prefers(self) -> bool:
+        """Whether the rule prefers the run to the source alone: the interval of the gain lies above 0."""
         return self.interval is not None and self.interval[0] > 0
 
     def __str__(self) -> str:
@@ -39,7 +41,7 @@ class Opinion:
         name = self.rule.replace("_", " ")
         if self.interval is None:
             return f"{name} has too few independent images to say ({self.gain:+.3f})"
-        word = "does not prefer it" if self.gain <= 0 else "surely prefers it" if self.is_sure else "prefers it"
+        word = "prefers it" if self.prefers else "does not"
         return f"{name} {word} ({self.gain:+.3f} [{self.interval[0]:+.3f}, {self.interval[1]:+.3f}])"
 
 
@@ -49,7 +51,7 @@ class Choice:
 
     Attributes:
         chosen: Adapted run with the highest value under the first rule.
-        kept: `chosen` where `agree` says so, else the run on the source alone.
+        kept: `chosen` where both rules prefer it to the source alone, else the run on the source alone.
         values: Value of every run under each of the two rules, by the names of rule and run.
         statement: Which run is kept, and what either rule says, in a sentence.
     """
@@ -95,31 +97,35 @@ def choose(source: Run, adapted: Sequence[Run], rule: str = AUTO) -> Choice:
     rules = unlike_rules(rule, (source, *adapted))
     values = {name: {run.name: score_run(run, name) for run in (source, *adapted)} for name in rules}
     chosen = max(adapted, key=lambda run: values[rules[0]][run.name])
-    opinions = [Opinion(name, *bootstrap_gain(chosen, source, name, choices=len(adapted))) for name in rules]
-    kept = chosen if agree(opinions) else source
+    level = level_of_each(len(adapted))
+    opinions = [Opinion(name, *bootstrap_gain(chosen, source, name, level=level)) for name in rules]
+    kept = chosen if all(opinion.prefers for opinion in opinions) else source
     return Choice(chosen, kept, values, statement(chosen.name, opinions))
 
 
-def agree(opinions: Sequence[Opinion]) -> bool:
-    """Whether rules agree that a run is better than the source alone: all prefer it, and one of them surely.
+def level_of_each(choices: int) -> float:
+    """Computes the confidence level of either rule's interval, so that both together are as sure as one at 95%.
 
-    To ask for an interval above 0 of each refuses gains: a few hundred images of the source tell reverse validation too
-    little (docs/lab-log.md, "Rules that choose without labels").
+    Where adapting changes nothing, an interval at 95% lies above 0 in 2.5% of cases. Two independent ones do so
+    together in 2.5% of cases where either does in 16%, which is a level of 68%. To ask for 95% of each refuses gains:
+    a few hundred images of the source tell reverse validation too little (docs/lab-log.md, "Rules that choose without
+    labels"). Reverse validation is judged on images of the source and mutual information on those of the target, so
+    that their errors are independent; mutual information and clusters share images, and are less sure together.
 
     Args:
-        opinions: What each rule says of the run.
+        choices: Number of settings among which one was chosen, at least 1; they share the chance (Bonferroni).
     """
-    return all(opinion.gain > 0 for opinion in opinions) and any(opinion.is_sure for opinion in opinions)
+    return 1.0 - 2.0 * math.sqrt((1.0 - LEVEL) / 2.0 / choices)
 
 
 def statement(chosen: str, opinions: Sequence[Opinion]) -> str:
-    """Writes in a sentence which run is kept, and why: the adapted one where the rules agree, else the source alone.
+    """Writes in a sentence which run is kept, and why: the adapted one where all rules prefer it, else the source.
 
     Args:
         chosen: Name of the adapted run.
         opinions: What each rule says of it.
     """
     said = " and ".join(map(str, opinions))
-    if agree(opinions):
+    if all(opinion.prefers for opinion in opinions):
         return f"{chosen} is kept: compared with source only, {said}."
-    return f"NEGATIVE TRANSFER ALARM: source only is kept. Two rules must prefer {chosen}, and one surely: {said}."
+    return f"NEGATIVE TRANSFER ALARM: source only is kept. Two rules must prefer {chosen} to it: {said}."

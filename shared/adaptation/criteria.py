@@ -25,7 +25,7 @@ REVERSE_RULE = "reverse_validation"
 CLUSTER_RULE = "cluster_agreement"
 """Name of the rule that scores a run by `shared.adaptation.clusters`."""
 DRAWS = 200
-"""Bootstrap resamples of a difference between two runs, times the runs among which one was chosen.
+"""Bootstrap resamples of a difference between two runs.
 
 A rule over all pairs of images takes milliseconds for each.
 """
@@ -113,7 +113,7 @@ def score_run(run: Run, rule: str) -> float:
 
 
 def bootstrap_gain(
-    run: Run, reference: Run, rule: str, *, choices: int = 1
+    run: Run, reference: Run, rule: str, *, level: float = LEVEL
 ) -> tuple[float, tuple[float, float] | None]:
     """Computes by how much a rule scores `run` above `reference`, with a bootstrap interval over independent units.
 
@@ -121,12 +121,11 @@ def bootstrap_gain(
         run: The run to compare.
         reference: The run that it is compared with.
         rule: Name of a rule of `setting_rules`.
-        choices: Number of runs among which the rule chose this one, at least 1. The interval is widened for it
-            (Bonferroni): else the luckiest of many settings without effect would seem to have one.
+        level: Confidence level of the interval.
 
     Returns:
-        The difference of the scores, and its interval (low, high) at 95 % over all choices together; None in place of
-        the interval where there are too few units for one.
+        The difference of the scores, and its interval (low, high); None in place of the interval where there are too
+        few units for one.
 
     Raises:
         UnknownNameError: There is no such rule.
@@ -138,7 +137,7 @@ def bootstrap_gain(
         return np.array([score(chosen) - reference_score(chosen) for chosen in drawn])
 
     every = np.arange(len(units))
-    interval = bootstrap(units, differences, level=1.0 - (1.0 - LEVEL) / choices, draws=DRAWS * choices)
+    interval = bootstrap(units, differences, level=level, draws=DRAWS)
     return score(every) - reference_score(every), interval
 
 

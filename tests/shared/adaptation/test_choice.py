@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from shared.adaptation import choice
-from shared.adaptation.choice import AUTO, Opinion, agree, choice_rules, choose, statement, unlike_rules
+from shared.adaptation.choice import AUTO, Opinion, choice_rules, choose, level_of_each, statement, unlike_rules
 from shared.adaptation.criteria import Run, setting_rules
 from shared.adaptation.reverse_validation import REVERSE
 
@@ -24,7 +24,7 @@ def _runs(root: Path, *names: str, reverse: bool = True) -> list[Run]:
 def _say(monkeypatch: pytest.MonkeyPatch, values: Mapping[str, Mapping[str, float]]) -> None:
     """Makes the rules give these values, by rule and run, with intervals of 0.05 to both sides."""
 
-    def gain(run: Run, reference: Run, rule: str, *, choices: int) -> tuple[float, tuple[float, float]]:
+    def gain(run: Run, reference: Run, rule: str, *, level: float) -> tuple[float, tuple[float, float]]:
         more = values[rule][run.name] - values[rule][reference.name]
         return more, (more - 0.05, more + 0.05)
 
@@ -47,16 +47,14 @@ def test_reverse_validation_chooses_where_every_run_has_it(tmp_path: Path) -> No
     ("first", "second", "kept"),
     [
         (0.1, 0.1, "dann"),
-        (0.01, 0.1, "dann"),
-        (0.1, 0.01, "dann"),
-        (0.01, 0.01, "source"),
-        (0.1, 0.0, "source"),
+        (0.01, 0.1, "source"),
+        (0.1, 0.01, "source"),
         (0.1, -0.1, "source"),
         (-0.1, 0.1, "source"),
         (-0.1, -0.1, "source"),
     ],
 )
-def test_an_adapted_run_is_kept_only_where_two_unlike_rules_agree_and_one_surely(
+def test_an_adapted_run_is_kept_only_where_two_unlike_rules_agree(
     first: float, second: float, kept: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source, dann, cdan = _runs(tmp_path, "source", "dann", "cdan")
@@ -76,11 +74,17 @@ def test_the_statement_says_what_each_rule_says() -> None:
     assert statement("dann", [likes, likes]).startswith("dann is kept: compared with source only, reverse validation")
     said = statement("dann", [likes, dislikes])
     assert said.startswith("NEGATIVE TRANSFER ALARM: source only is kept.")
-    assert "reverse validation surely prefers it (+0.200 [+0.100, +0.300])" in said
-    assert "mutual information does not prefer it (-0.200" in said
+    assert "reverse validation prefers it (+0.200 [+0.100, +0.300])" in said
+    assert "mutual information does not (-0.200" in said
 
 
 def test_too_few_units_keep_the_source() -> None:
     few = Opinion("reverse_validation", 0.2, None)
-    assert not agree([few, few])
+    assert not few.prefers
     assert "too few independent images" in statement("dann", [few, few])
+
+
+@pytest.mark.parametrize("choices", [1, 4])
+def test_two_independent_rules_err_together_as_rarely_as_one_at_95_percent(choices: int) -> None:
+    each = (1 - level_of_each(choices)) / 2
+    assert each**2 == pytest.approx(0.025 / choices)
