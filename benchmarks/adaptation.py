@@ -1,12 +1,19 @@
-"""One seed of an adaptation study, from splits to accuracies: every method, the label-free choice, oracle and bound."""
+"""One seed of an adaptation study: trains every setting, records it as a run folder, and judges the choice later.
+
+    python -m benchmarks.adaptation FOLDER [FOLDER ...]
+
+prints the tables of finished studies, with the rule that chooses today; nothing is trained. FOLDER/DIRECTION/SEED is
+one study, as `Study.train_all` writes it.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
-import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -14,46 +21,43 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from shared.adaptation.criteria import DRAWS
+from shared.adaptation.choice import AUTO, Choice, choice_rules, choose
+from shared.adaptation.criteria import Run, oracle_epoch
 from shared.adaptation.label_shift import estimate_prior
-from shared.adaptation.reverse_validation import reverse_validation
+from shared.adaptation.reverse_validation import REVERSE, reverse_validation
+from shared.adaptation.target import EpochRecorder, read_epochs, write_truth
 from shared.config.read import validate
 from shared.data.split import Split, unlabelled
 from shared.evaluation.calibration import softmax
-from shared.evaluation.statistics.intervals import bootstrap
+from shared.experiments.adaptation import SOURCE_ONLY
+from shared.io.atomic import read_json, write_json, write_text
 from shared.models.backbones.build import build_backbone
 from shared.models.network import Network, feature_width
 from shared.seeding import derive_seed
 from shared.strategies import find_strategy
-from shared.strategies.base import Strategy
 from shared.task import Image, Preprocessing
 from shared.training.job import Job, Target
-from shared.training.selection import LABEL_FREE, RULES
 
-TRAINING: Mapping[str, Any] = {"batch_size": 64, "class_weights": "none", "precision": "bf16"}
-ALIGNING: Mapping[str, Any] = {"batch_norm": "per_domain", "weight": 1.0}
+TRAINING: Mapping[str, Any] = {"batch_size": 64, "class_weights": "none", "precision": "bf16", "augmentation": "none"}
 PHASE: Mapping[str, Any] = {"train": "all", "lr_head": 3e-3, "lr_backbone": 1e-3, "lr_decay": 1.0, "warmup": 0.0}
 ESTIMATED = "estimated"
 """Stands for a target prior that is estimated by the model trained on the source alone."""
+ON_TARGET = "on target"
+MEASURES = "measures.json"
+"""File of a finished run: the measures of the test after each epoch."""
 Parts = Mapping[str, Split]
 Scores = NDArray[np.float64]
 Measures = dict[str, float]
 
 
-@dataclass
-class EpochScores:
-    """Records the class scores of splits after each epoch; called by the trainer."""
-
-    splits: Parts
-    strategy: Strategy
-    scores: dict[str, list[Scores]] = field(default_factory=dict)
-
-    @torch.no_grad()
-    def __call__(self, job: Job, epoch: int) -> None:
-        """Records the scores after an epoch."""
-        for name, split in self.splits.items():
-            rows = torch.cat([job.network.head(features) for features in self.strategy.features(job, split)])
-            self.scores.setdefault(name, []).append(rows.double().numpy())
+def image_network(backbone: str, classes: int, seed: int, side: int) -> Network:
+    """Builds a network for images with random weights."""
+    built = build_backbone(backbone, layers=None, seed=seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(seed, "head"))
+        width = feature_width(built, built.layers, "avg_1x1", 1, side)
+        network = Network(built, built.layers, "avg_1x1", width, classes)
+    return network.to(memory_format=torch.channels_last)
 
 
 @dataclass(frozen=True)
@@ -64,132 +68,95 @@ class Study:
         source: Splits "train", "validation" and "test" of the source, with labels.
         target: Splits "train", "validation" and "test" of the target; only oracle and upper bound use their labels.
         classes: Number of classes.
+        network: Builds the network with its initial weights.
         measure: Measures test scores; called with scores [N, classes] and split of validation, then of the test.
         seed: Seed of weights and draws.
-        side: Side of the images, in pixels.
-        backbone: Name of the backbone.
+        folder: Folder of the runs; finished ones in it are used again.
+        training: Options of all trainings, in addition to `TRAINING`.
         augment: Augments training images of both domains, given an image and a seed; None: no augmentation.
     """
 
     source: Parts
     target: Parts
     classes: int
+    network: Callable[[], Network]
     measure: Callable[[Scores, Split, Scores, Split], Measures]
     seed: int
-    side: int
-    backbone: str = "lenet"
+    folder: Path
+    training: Mapping[str, Any]
     augment: Callable[[Image, int], Image] | None = None
 
-    def network(self) -> Network:
-        """Builds the network with random weights."""
-        backbone = build_backbone(self.backbone, layers=None, seed=self.seed)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derive_seed(self.seed, "head"))
-            width = feature_width(backbone, backbone.layers, "avg_1x1", 1, self.side)
-            network = Network(backbone, backbone.layers, "avg_1x1", width, self.classes)
-        return network.to(memory_format=torch.channels_last)
+    def train_all(self, settings: Mapping[str, tuple[str, Mapping[str, Any]]]) -> None:
+        """Trains the source alone, every setting, and on the target's labels; each also in reverse but the last.
 
-    def trained(
-        self, method: str, options: Mapping[str, Any], *, bound: bool = False, back: bool = False
-    ) -> tuple[EpochScores, list[dict[str, Any]], float | None]:
-        """Trains by one method; returns scores by epoch, history, and reverse validation's accuracy or None."""
+        Args:
+            settings: Strategy and options of each setting, by its name.
+        """
+        source = {SOURCE_ONLY: ("finetune", {"selection": "log_likelihood"})}
+        for name, (method, options) in {**source, **settings}.items():
+            chosen = dict(options)
+            if chosen.get("target_prior") == ESTIMATED:
+                chosen["target_prior"] = self._estimated_prior()
+            self._train(name, method, chosen)
+        self._train(ON_TARGET, "finetune", {"selection": "balanced_accuracy"}, bound=True)
+
+    def _train(self, name: str, method: str, options: Mapping[str, Any], *, bound: bool = False) -> None:
+        """Trains one setting into its run folder, unless it is there already."""
+        folder = self.folder / name.replace(" ", "-")
+        if (folder / MEASURES).is_file():
+            return
+        started = time.process_time()
         strategy = find_strategy(method)
-        chosen = {key: value for key, value in options.items() if key in strategy.options.model_fields}
+        given = {**TRAINING, "batch_norm": "per_domain", **self.training, **options}
+        given = {key: value for key, value in given.items() if key in strategy.options.model_fields}
         if method in ("finetune", "adabn"):
-            chosen.pop("batch_norm", None)
-        settings = validate(strategy.options, {"name": method, **chosen}, origin=method)
+            given.pop("batch_norm", None)
+        settings = validate(strategy.options, {**given, "name": method}, origin=method)
         own = self.target if bound else self.source
-        recorder = EpochScores({"validation": own["validation"], "test": self.target["test"]}, strategy)
-        hidden = None
-        if not bound:
-            hidden = Target(*(unlabelled(self.target[name]) for name in ("train", "validation")))
-            recorder.splits = {**recorder.splits, "target": hidden.validation}
-        with tempfile.TemporaryDirectory() as folder:
-            job = Job(
-                network=self.network(),
-                train=own["train"],
-                validation=own["validation"],
-                classes=tuple(str(i) for i in range(self.classes)),
-                miss_costs=(1.0,) * self.classes,
-                spec=Preprocessing(self.side),
-                content_hash="",
-                fingerprint="",
-                augment=self.augment,
-                seed=self.seed,
-                device=torch.device("cpu"),
-                folder=Path(folder),
-                progress=lambda *_: None,
-                target=hidden,
-                on_epoch_end=recorder,
-            )
-            history = strategy.fit(job, settings)
-            reverse = reverse_validation(job, strategy, settings, self.network())["accuracy"] if back else None
-        return recorder, history, reverse
-
-    def columns(
-        self, methods: Mapping[str, tuple[str, Mapping[str, Any]]], epochs: int, rule: str, *, back: bool = False
-    ) -> dict[str, Any]:
-        """Trains all methods; returns measures of each, of the label-free choice, the oracle and the upper bound."""
-        phases = [{**PHASE, "epochs": epochs, "shape": "annealed"}]
-        plain = {**TRAINING, "phases": phases, "selection": rule}
-        found: dict[str, dict[str, Any]] = {}
-        for name, (method, options) in {"source only": ("finetune", {}), **methods}.items():
-            started = time.process_time()
-            if options.get("target_prior") == ESTIMATED:
-                alone = found["source only"]
-                shares = estimate_prior(
-                    softmax(np.array(alone["validation"])),
-                    self.source["validation"].labels,
-                    softmax(np.array(alone["target"])),
-                )
-                options = {**options, "target_prior": tuple(shares.tolist())}
-            recorder, history, way_back = self.trained(method, {**plain, **ALIGNING, **options}, back=back)
-            kept = len(recorder.scores["test"]) - 1
-            if kept < len(history):
-                kept = int(np.argmax([row["validation_score"] for row in history]))
-            labels = self.target["validation"].labels
-            oracle = [RULES.get("balanced_accuracy")(softmax(one), labels) for one in recorder.scores["target"]]
-            peak = int(np.argmax(oracle))
-            found[name] = {
-                "value": LABEL_FREE.get(rule)(softmax(recorder.scores["target"][kept])),
-                "test": self._measured(recorder, kept),
-                "oracle": oracle[peak],
-                "best": self._measured(recorder, peak),
-                "way_back": way_back,
-                "target_prior": options.get("target_prior"),
-                "kept": kept,
-                "target": recorder.scores["target"][kept].round(3).tolist(),
-                "validation": recorder.scores["validation"][kept].round(3).tolist(),
-                "seconds": time.process_time() - started,
-            }
-        results: dict[str, Any] = {"columns": {name: one["test"] for name, one in found.items()}, "found": found}
-        best = max(methods, key=lambda name: found[name]["value"])
-        low = self._least_gain(rule, *(np.array(found[name]["target"]) for name in (best, "source only")))
-        results |= {"least gain": low, "kept": best if low is not None and low > 0 else "source only"}
-        results["columns"]["label-free"] = found[results["kept"]]["test"]
-        results["columns"]["oracle"] = max(found.values(), key=lambda one: one["oracle"])["best"]
-        recorder, history, _ = self.trained("finetune", {**plain, "selection": "balanced_accuracy"}, bound=True)
-        kept = int(np.argmax([row["validation_score"] for row in history]))
-        results["columns"]["on target"] = self._measured(recorder, kept, bound=True)
-        return results
-
-    def _least_gain(self, rule: str, adapted: Scores, source: Scores) -> float | None:
-        """Lower end of the interval of the gain of adapted scores over source scores, on the target's validation."""
-        judge = LABEL_FREE.get(rule)
-
-        def differences(weights: Scores) -> Scores:
-            drawn = [np.repeat(np.arange(len(source)), row.astype(np.int64)) for row in weights]
-            return np.array([judge(softmax(adapted[one])) - judge(softmax(source[one])) for one in drawn])
-
-        interval = bootstrap(self.target["validation"].grouping.units, differences, draws=DRAWS)
-        return None if interval is None else interval[0]
-
-    def _measured(self, recorder: EpochScores, epoch: int, *, bound: bool = False) -> Measures:
-        """The measures of the test after an epoch."""
-        validation = (self.target if bound else self.source)["validation"]
-        return self.measure(
-            recorder.scores["validation"][epoch], validation, recorder.scores["test"][epoch], self.target["test"]
+        hidden = None if bound else Target(*(unlabelled(self.target[part]) for part in ("train", "validation")))
+        splits = {"validation": own["validation"], "target": self.target["validation"], "test": self.target["test"]}
+        job = Job(
+            network=self.network(),
+            train=own["train"],
+            validation=own["validation"],
+            classes=tuple(str(i) for i in range(self.classes)),
+            miss_costs=(1.0,) * self.classes,
+            spec=Preprocessing(1),
+            content_hash="",
+            fingerprint="",
+            augment=self.augment,
+            seed=self.seed,
+            device=torch.device("cpu"),
+            folder=folder,
+            progress=lambda *_: None,
+            target=hidden,
+            on_epoch_end=EpochRecorder(strategy, splits),
         )
+        history = strategy.fit(job, settings)
+        write_text(folder / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in history))
+        write_truth(job, strategy, splits)
+        forward = time.process_time()
+        if not bound:
+            write_json(folder / REVERSE, reverse_validation(job, strategy, settings, self.network()))
+        test, validation = read_epochs(folder, "test"), read_epochs(folder, "validation")
+        measures = [
+            self.measure(one, own["validation"], tested, self.target["test"])
+            for one, tested in zip(validation.scores, test.scores, strict=True)
+        ]
+        seconds = {"training": forward - started, "reverse": time.process_time() - forward}
+        write_json(folder / MEASURES, {"epochs": measures, "cpu_seconds": seconds})
+
+    def _estimated_prior(self) -> list[float]:
+        """Class shares of the target, estimated by the source alone."""
+        alone = read_run(self.folder, SOURCE_ONLY)
+        probabilities, target = (softmax(one.scores[alone.kept]) for one in (alone.validation, alone.target))
+        shares: list[float] = estimate_prior(probabilities, alone.validation.labels, target).tolist()
+        return shares
+
+
+def read_run(folder: Path, name: str) -> Run:
+    """Reads a finished run of a study."""
+    return Run.read(name.replace("-", " "), folder / name.replace(" ", "-"))
 
 
 def accuracy(_: Scores, __: Split, scores: Scores, test: Split) -> Measures:
@@ -197,16 +164,67 @@ def accuracy(_: Scores, __: Split, scores: Scores, test: Split) -> Measures:
     return {"accuracy": float((scores.argmax(axis=1) == test.labels).mean())}
 
 
-def summary(paths: Sequence[Path]) -> None:
-    """Prints mean and standard deviation over seeds of each column, for each direction."""
-    rows = [json.loads(line) for path in paths for line in path.read_text().splitlines()]
-    for direction in sorted({row["direction"] for row in rows}):
-        chosen = [row for row in rows if row["direction"] == direction]
-        print(f"{direction}, {len(chosen)} seeds")
-        for name in chosen[0]["columns"]:
+def judge(folder: Path, rule: str) -> tuple[dict[str, Measures], Choice]:
+    """Judges one finished study: measures of every setting, of the label-free choice, the oracle and the upper bound.
+
+    Args:
+        folder: Folder of the study.
+        rule: Name of the rule that chooses, from `shared.adaptation.choice.choice_rules`.
+    """
+    names = sorted(path.name for path in folder.iterdir() if (path / MEASURES).is_file())
+    runs = {name: Run.read(name, folder / name) for name in names}
+    source, bound = runs.pop(SOURCE_ONLY.replace(" ", "-")), runs.pop(ON_TARGET.replace(" ", "-"))
+    choice = choose(source, tuple(runs.values()), rule)
+    best = max(((run, *oracle_epoch(run, "balanced_accuracy")) for run in (source, *runs.values())), key=itemgetter(2))
+    columns = {run.name: _measured(run, run.kept) for run in (source, *runs.values())}
+    columns |= {"label-free": _measured(choice.kept, choice.kept.kept), "oracle": _measured(*best[:2])}
+    return columns | {"on target": _measured(bound, bound.kept)}, choice
+
+
+def _measured(run: Run, epoch: int) -> Measures:
+    measures: Measures = read_json(run.path / MEASURES)["epochs"][epoch]
+    return measures
+
+
+def summary(folder: Path, rule: str) -> None:
+    """Prints mean and standard deviation over seeds of each column of each direction, and what the rule was worth.
+
+    Args:
+        folder: Folder with DIRECTION/SEED.
+        rule: Name of the rule that chooses.
+    """
+    losses, gains = [], []
+    for direction in sorted(path for path in folder.iterdir() if path.is_dir()):
+        judged = [judge(study, rule) for study in sorted(direction.iterdir()) if (study / "on-target").is_dir()]
+        if not judged:
+            continue
+        print(f"{direction.name}, {len(judged)} seeds; kept: {', '.join(choice.kept.name for _, choice in judged)}")
+        for name in judged[0][0]:
             cells = []
-            for key in chosen[0]["columns"][name]:
-                values = [row["columns"][name][key] for row in chosen]
+            for key in judged[0][0][name]:
+                values = [columns[name][key] for columns, _ in judged]
                 spread = f" ({np.std(values, ddof=1):.3f})" if len(values) > 1 else ""
                 cells.append(f"{key} {np.mean(values):.3f}{spread}")
             print(f"    {name}: {', '.join(cells)}")
+        key = next(iter(judged[0][0][SOURCE_ONLY.replace(" ", "-")]))
+        for columns, choice in judged:
+            alone = columns[SOURCE_ONLY.replace(" ", "-")][key]
+            losses.append(columns["label-free"][key] - alone)
+            gains.append(columns["oracle"][key] - alone)
+            print(f"    {choice.statement}")
+    print(f"worst of the rule against source only: {min(losses):+.3f}; mean {np.mean(losses):+.3f}", end="; ")
+    print(f"of the oracle {np.mean(gains):+.3f}: share {np.mean(losses) / np.mean(gains):.2f}")
+
+
+def main() -> None:
+    """Prints the tables of finished studies."""
+    parser = argparse.ArgumentParser(description="tables of finished studies of adaptation")
+    parser.add_argument("folders", type=Path, nargs="+")
+    parser.add_argument("--rule", choices=choice_rules(), default=AUTO)
+    args = parser.parse_args()
+    for folder in args.folders:
+        summary(folder, args.rule)
+
+
+if __name__ == "__main__":
+    main()

@@ -2,11 +2,11 @@
 
 The protocol takes 2,000 images of MNIST and 1,800 of USPS.
 
-    python -m benchmarks.adaptation_digits DIGITS.npz --source usps --seed 0 > usps-0.jsonl
-    python -m benchmarks.adaptation_digits --summary usps-*.jsonl
+    python -m benchmarks.adaptation_digits DIGITS.npz --source usps --seed 0 --out FOLDER
+    python -m benchmarks.adaptation FOLDER
 
-Each line of the output is one seed in one direction: the test accuracy of the source alone, of each method, of the
-label-free choice, of the choice by the target's validation labels (oracle), and of training on the target. The paper
+The table shows the test accuracy of the source alone, of each setting, of the label-free choice, of the choice by the
+target's validation labels (oracle), and of training on the target. The paper
 (arXiv 1702.05464, section 5.1) reports 0.752 and 0.771 (source only, gradient reversal) for MNIST to USPS and 0.571
 and 0.730 for USPS to MNIST.
 """
@@ -14,14 +14,13 @@ and 0.730 for USPS to MNIST.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.adaptation import ESTIMATED, Study, accuracy, summary
+from benchmarks.adaptation import ESTIMATED, PHASE, Study, accuracy, image_network
 from shared.data.split import Split
 from shared.samples import Grouping, Sample
 from shared.seeding import generator
@@ -70,41 +69,42 @@ def _part(images: NDArray[np.uint8], labels: NDArray[np.integer], domain: str) -
 
 
 def main() -> None:
-    """Reads the arguments, runs one study and prints it as a line of JSON."""
+    """Reads the arguments, trains one study and records it."""
     parser = argparse.ArgumentParser(description="USPS to MNIST and back")
-    parser.add_argument("data", type=Path, nargs="?")
+    parser.add_argument("data", type=Path)
     parser.add_argument("--source", choices=tuple(IMAGES), default="usps")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, default=16)
     parser.add_argument(
         "--times", type=int, default=1, help="number of training images, as a multiple of the protocol's"
     )
-    parser.add_argument("--weight", type=float, default=1.0)
+    parser.add_argument("--weights", type=float, nargs="+", default=[1.0])
     parser.add_argument("--methods", nargs="+", default=["dann"])
     parser.add_argument("--rule", choices=tuple(LABEL_FREE), default="mutual_information")
-    parser.add_argument("--back", action="store_true", help="also run reverse validation, which doubles the time")
     parser.add_argument("--vary", action="store_true", help="rotate, scale and move training images at random")
     parser.add_argument("--skew", type=float, default=1.0, help="share of the digits 0 to 4 that the target keeps")
-    parser.add_argument("--summary", type=Path, nargs="+")
+    parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
-    if args.summary is not None:
-        summary(args.summary)
-        return
     names = (args.source, "mnist" if args.source == "usps" else "usps")
     source, target = (load_parts(args.data, name, args.seed, args.times) for name in names)
     target = {name: skewed(split, args.seed, args.skew) for name, split in target.items()}
-    study = Study(source, target, CLASSES, accuracy, args.seed, SIDE, augment=varied if args.vary else None)
-    methods = {name: (name, {"weight": args.weight}) for name in args.methods}
-    if args.skew < 1:
-        methods["dann, balanced source"] = ("dann", {"weight": args.weight, "sampling": "class"})
-        methods["dann, estimated prior"] = ("dann", {"weight": args.weight, "target_prior": ESTIMATED})
-    results = study.columns(methods, args.epochs, args.rule, back=args.back)
-    print(
-        json.dumps(
-            {"direction": " to ".join(names), "seed": args.seed, "skew": args.skew, "varied": args.vary, **results}
-        ),
-        flush=True,
+    phases = [{**PHASE, "epochs": args.epochs, "shape": "annealed"}]
+    study = Study(
+        source,
+        target,
+        CLASSES,
+        lambda: image_network("lenet", CLASSES, args.seed, SIDE),
+        accuracy,
+        args.seed,
+        args.out / "-".join(names) / f"seed{args.seed}",
+        {"phases": phases, "selection": args.rule},
+        augment=varied if args.vary else None,
     )
+    settings = {f"{name} {weight:g}": (name, {"weight": weight}) for name in args.methods for weight in args.weights}
+    if args.skew < 1:
+        settings["dann, balanced source"] = ("dann", {"sampling": "class"})
+        settings["dann, estimated prior"] = ("dann", {"target_prior": ESTIMATED})
+    study.train_all(settings)
 
 
 if __name__ == "__main__":

@@ -1,23 +1,24 @@
 """Adapts MRI without target labels: between phantom scanners, from GE to Siemens, Sartaj's Training to its Testing.
 
-    python -m benchmarks.adaptation_mri PHANTOM --source "phantom atlas" --target "phantom borealis" --seed 0 > 0.jsonl
-    python -m benchmarks.adaptation_mri TRAINING_FOLDER TESTING_FOLDER --seed 0 > sartaj-0.jsonl
-    python -m benchmarks.adaptation_mri --summary *.jsonl
+    python -m benchmarks.adaptation_mri PHANTOM --source "phantom atlas" --target "phantom borealis" --seed 0 \
+        --out FOLDER
+    python -m benchmarks.adaptation_mri TRAINING_FOLDER TESTING_FOLDER --seed 0 --out FOLDER
+    python -m benchmarks.adaptation FOLDER
 
-Prints AUC on the target's test, and sensitivity and specificity at the threshold chosen on the source's validation.
+The table shows AUC on the target's test, and sensitivity and specificity at the threshold chosen on the source's
+validation.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.adaptation import Measures, Scores, Study, summary
+from benchmarks.adaptation import PHASE, Measures, Scores, Study, image_network
 from medtl.task import TASK
 from shared.config.schema import DataSection, TargetSection
 from shared.data.loading import load_dataset
@@ -84,26 +85,22 @@ def screening(scores: Scores, validation: Split, tested: Scores, test: Split) ->
 
 
 def main() -> None:
-    """Reads the arguments, runs one study and prints it as a line of JSON."""
+    """Reads the arguments, trains one study and records it."""
     parser = argparse.ArgumentParser(description="MRI without labels of the target")
-    parser.add_argument("data", type=Path, nargs="*", help="one dataset with several scanners, or source and target")
+    parser.add_argument("data", type=Path, nargs="+", help="one dataset with several scanners, or source and target")
     parser.add_argument("--source")
     parser.add_argument("--target")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, default=16)
     parser.add_argument("--side", type=int, default=44)
-    parser.add_argument("--weight", type=float, default=1.0)
+    parser.add_argument("--weights", type=float, nargs="+", default=[1.0])
     parser.add_argument("--methods", nargs="+", default=["dann"])
     parser.add_argument("--rule", choices=tuple(LABEL_FREE), default="mutual_information")
     parser.add_argument(
         "--vary", action="store_true", help="augment training images with differences as between scanners"
     )
-    parser.add_argument("--back", action="store_true", help="also run reverse validation, which doubles the time")
-    parser.add_argument("--summary", type=Path, nargs="+")
+    parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
-    if args.summary is not None:
-        summary(args.summary)
-        return
     options = {"labels": "binary"}
     if len(args.data) == 2:
         collections = {"source": str(args.data[0]), "target": str(args.data[1])}
@@ -113,11 +110,22 @@ def main() -> None:
         wanted = DataSection(source=str(args.data[0]), domains=domains, target=target_section, options=options)
     source, target = load_parts(wanted, args.seed, args.side)
     augment = partial(TASK.augment, kind="mri_physics") if args.vary else None
-    study = Study(source, target, 2, screening, args.seed, args.side, augment=augment)
-    methods = {name: (name, {"weight": args.weight}) for name in args.methods}
-    results = study.columns(methods, args.epochs, args.rule, back=args.back)
     direction = f"{args.source or args.data[0].name} to {args.target or args.data[1].name}"
-    print(json.dumps({"direction": direction, "seed": args.seed, "varied": args.vary, **results}), flush=True)
+    phases = [{**PHASE, "epochs": args.epochs, "shape": "annealed"}]
+    study = Study(
+        source,
+        target,
+        2,
+        lambda: image_network("lenet", 2, args.seed, args.side),
+        screening,
+        args.seed,
+        args.out / direction.replace(" ", "-") / f"seed{args.seed}",
+        {"phases": phases, "selection": args.rule},
+        augment=augment,
+    )
+    study.train_all(
+        {f"{name} {weight:g}": (name, {"weight": weight}) for name in args.methods for weight in args.weights}
+    )
 
 
 if __name__ == "__main__":

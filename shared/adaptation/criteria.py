@@ -12,17 +12,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.adaptation.clusters import cluster_agreement, feature_clusters
 from shared.adaptation.reverse_validation import REVERSE
 from shared.adaptation.target import EpochScores, read_epochs
-from shared.evaluation.calibration import softmax
+from shared.evaluation.calibration import fit_temperature, softmax
 from shared.evaluation.statistics.intervals import LEVEL, Weights, bootstrap
 from shared.io.atomic import read_json
 from shared.training.selection import LABEL_FREE, RULES
 
 REVERSE_RULE = "reverse_validation"
 """Name of the rule that scores a run by `shared.adaptation.reverse_validation`."""
+CLUSTER_RULE = "cluster_agreement"
+"""Name of the rule that scores a run by `shared.adaptation.clusters`."""
 DRAWS = 200
-"""Bootstrap resamples of a difference between two runs, times the runs among which one was chosen.
+"""Bootstrap resamples of a difference between two runs.
 
 A rule over all pairs of images takes milliseconds for each.
 """
@@ -78,10 +81,21 @@ class Run:
             return len(self.validation.scores) - 1
         return int(np.argmax([row["validation_score"] for row in self.history]))
 
+    @cached_property
+    def temperature(self) -> float:
+        """Temperature of the kept weights, by the source's validation: without it an over-confident run would win."""
+        return fit_temperature(self.validation.scores[self.kept], self.validation.labels)
+
+    @cached_property
+    def clusters(self) -> NDArray[np.int64]:
+        """Cluster of each validation image of the target, by its features, int64 [N]."""
+        assert self.target.features is not None  # a finished run has them of every split but the test
+        return feature_clusters(self.target.features, self.target.scores[self.kept].shape[1])
+
 
 def setting_rules() -> list[str]:
     """Lists the names of all rules that choose among settings without target labels."""
-    return [REVERSE_RULE, *LABEL_FREE, *RULES]
+    return [REVERSE_RULE, CLUSTER_RULE, *LABEL_FREE, *RULES]
 
 
 def score_run(run: Run, rule: str) -> float:
@@ -99,7 +113,7 @@ def score_run(run: Run, rule: str) -> float:
 
 
 def bootstrap_gain(
-    run: Run, reference: Run, rule: str, *, choices: int = 1
+    run: Run, reference: Run, rule: str, *, level: float = LEVEL
 ) -> tuple[float, tuple[float, float] | None]:
     """Computes by how much a rule scores `run` above `reference`, with a bootstrap interval over independent units.
 
@@ -107,12 +121,11 @@ def bootstrap_gain(
         run: The run to compare.
         reference: The run that it is compared with.
         rule: Name of a rule of `setting_rules`.
-        choices: Number of runs among which the rule chose this one, at least 1. The interval is widened for it
-            (Bonferroni): else the luckiest of many settings without effect would seem to have one.
+        level: Confidence level of the interval.
 
     Returns:
-        The difference of the scores, and its interval (low, high) at 95 % over all choices together; None in place of
-        the interval where there are too few units for one.
+        The difference of the scores, and its interval (low, high); None in place of the interval where there are too
+        few units for one.
 
     Raises:
         UnknownNameError: There is no such rule.
@@ -124,7 +137,7 @@ def bootstrap_gain(
         return np.array([score(chosen) - reference_score(chosen) for chosen in drawn])
 
     every = np.arange(len(units))
-    interval = bootstrap(units, differences, level=1.0 - (1.0 - LEVEL) / choices, draws=DRAWS * choices)
+    interval = bootstrap(units, differences, level=level, draws=DRAWS)
     return score(every) - reference_score(every), interval
 
 
@@ -164,12 +177,17 @@ def oracle_note(run: Run, rule: str, domain: str) -> str:
 
 def _scorer(run: Run, rule: str) -> tuple[Callable[[NDArray[np.int64]], float], tuple[int, ...]]:
     """Gives the rule's score as a function of indices of the images that it uses, and the units of these images."""
+    units = run.validation.grouping.units
     if rule == REVERSE_RULE:
         hits = np.array(read_json(run.path / REVERSE)["hits"], dtype=np.float64)
-        return lambda chosen: float(hits[chosen].mean()), run.validation.grouping.units
+        return lambda chosen: float(hits[chosen].mean()), units
+    on_target = run.target.scores[run.kept]
+    if rule == CLUSTER_RULE:
+        answers, clusters = on_target.argmax(axis=1), run.clusters
+        return lambda chosen: cluster_agreement(answers[chosen], clusters[chosen]), run.target.grouping.units
     if rule in LABEL_FREE:
-        on_target = softmax(run.target.scores[run.kept])
-        return lambda chosen: LABEL_FREE.get(rule)(on_target[chosen]), run.target.grouping.units
+        temperature = run.temperature
+        return lambda chosen: LABEL_FREE.get(rule)(on_target[chosen], temperature), run.target.grouping.units
     score, labels = RULES.get(rule), run.validation.labels
     probabilities = softmax(run.validation.scores[run.kept])
-    return lambda chosen: score(probabilities[chosen], labels[chosen]), run.validation.grouping.units
+    return lambda chosen: score(probabilities[chosen], labels[chosen]), units

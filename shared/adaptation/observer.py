@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from shared.adaptation.cost import is_cheap
 from shared.adaptation.criteria import Run, oracle_note
 from shared.adaptation.reverse_validation import REVERSE, reverse_validation
 from shared.adaptation.target import EpochRecorder, with_target, write_truth
@@ -102,7 +103,8 @@ class TargetObserver:
             One sentence that compares the kept epoch with the oracle's. Empty where the target's labels are absent or
             were trained on, or where no epoch was trained.
         """
-        if self.section.reverse_validation:
+        wanted = self.section.reverse_validation
+        if wanted is True or (wanted == "where_cheap" and is_cheap(job, options)):
             write_json(job.folder / REVERSE, reverse_validation(job, self.strategy, options, fresh()))
         target_validation = with_target(self._all_domains, self.section.domain, labels=True)[0]["validation"]
         labelled = {"validation": self.splits["validation"], "target": target_validation, "test": self.splits["test"]}

@@ -142,10 +142,11 @@ class TargetSection(Section):
         "(the upper bound of adaptation); absent: there are none, all images of the target are adapted to, and nothing "
         "is evaluated on it",
     )
-    reverse_validation: bool = Field(
+    reverse_validation: bool | Literal["where_cheap"] = Field(
         False,
         description="whether to train in reverse too, from the target with predicted labels to the source, and report "
-        "the accuracy on the source's validation; doubles the time",
+        "the accuracy on the source's validation; doubles the time. where_cheap: if the training takes some ten "
+        "minutes of one CPU core or less",
     )
 
     @model_validator(mode="after")

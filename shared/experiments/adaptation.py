@@ -1,6 +1,6 @@
 """Unsupervised domain adaptation of one target: trains every setting, chooses without target labels, reports the test.
 
-A model trained on the source alone is always among the runs, and is kept unless the choice is surely better. The
+A model trained on the source alone is always among the runs, and is kept unless two unlike rules prefer the choice. The
 setting that target labels would have chosen (the oracle) and a model trained on them (the upper bound) are reported,
 and decide nothing.
 """
@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 
-from shared.adaptation.criteria import REVERSE_RULE, Run, bootstrap_gain, oracle_epoch, score_run, setting_rules
+from shared.adaptation.choice import AUTO, CHECKPOINT_RULE, Choice, choice_rules, choose
+from shared.adaptation.criteria import REVERSE_RULE, Run, oracle_epoch
 from shared.adaptation.label_shift import estimate_prior
 from shared.adaptation.target import EPOCHS_FOLDER
 from shared.config.schema import Config
@@ -45,18 +46,19 @@ class Plan:
 
     Attributes:
         strategies: Names of strategies that learn from a target.
-        loss_weights: Weights of the adaptation loss, each tried with each strategy that has one; empty: as configured.
-        rule: Name of the rule that chooses the setting, from `shared.adaptation.criteria.setting_rules`. A rule that
-            uses the unlabelled target also chooses the checkpoint of each run, unless `strategy.selection` is "last".
-            The default chose right on digits, where entropy and neighbourhood density did not (docs/lab-log.md, "Rules
-            that choose without labels").
+        loss_weights: Weights of the adaptation loss to try, by the name of the strategy. One that is not named here
+            takes the configured weight where the configuration names that strategy and a weight, else its own
+            `loss_weights`.
+        rule: Name of the rule that chooses the setting, from `shared.adaptation.choice.choice_rules`; an unlike one
+            must agree. A rule that uses the unlabelled target also chooses the checkpoint of each adapted run, unless
+            `strategy.selection` is "last".
         label_shift: Whether source images are weighted so that their class shares are those estimated of the target.
         upper_bound: Whether to train on the target's labels too, for comparison.
     """
 
     strategies: tuple[str, ...] = ("dann",)
-    loss_weights: tuple[float, ...] = ()
-    rule: str = "mutual_information"
+    loss_weights: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    rule: str = AUTO
     label_shift: bool = False
     upper_bound: bool = True
 
@@ -64,19 +66,22 @@ class Plan:
         """Checks the names and options of the plan.
 
         Raises:
-            ConfigError: The rule is unknown, a strategy does not learn from a target, or no strategy has a loss weight
-                or a target prior that was asked for.
+            ConfigError: The rule is unknown, a strategy does not learn from a target, a weight is given for a strategy
+                that is not tried or has no adaptation loss, or no strategy has the target prior that was asked for.
             UnknownNameError: A strategy is unknown.
         """
-        if self.rule not in setting_rules():
-            raise ConfigError(unknown_name("selection rule", self.rule, setting_rules()))
+        if self.rule not in choice_rules():
+            raise ConfigError(unknown_name("selection rule", self.rule, choice_rules()))
         for name in self.strategies:
             if not find_strategy(name).learns_from_target:
                 allowed = ", ".join(target_strategies())
                 raise ConfigError(f"--strategy {name} does not learn from a target; allowed: {allowed}")
         names = " and ".join(self.strategies)
-        if self.loss_weights and not any(_has_option(name, "weight") for name in self.strategies):
-            raise ConfigError(f"--loss-weight: {names} has no adaptation loss to weight; leave it out")
+        for name in self.loss_weights:
+            if name not in self.strategies:
+                raise ConfigError(f"--loss-weight {name}: the strategies that are tried are {names}; leave it out")
+            if not find_strategy(name).loss_weights:
+                raise ConfigError(f"--loss-weight: {name} has no adaptation loss to weight; leave it out")
         if self.label_shift and not any(_has_option(name, "target_prior") for name in self.strategies):
             raise ConfigError(f"--label-shift: {names} does not weight classes; leave it out")
 
@@ -98,23 +103,6 @@ class Trials:
     upper_bound: Run | None
     no_upper_bound: str | None
     prior: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The run that a rule chose without target labels, and the run that is kept.
-
-    Attributes:
-        chosen: Run of the setting with the highest value under the rule.
-        kept: `chosen` where it surely beats the source alone under the rule, else the run on the source alone.
-        values: Value of every run under the rule, by the name of the run.
-        statement: Which run is kept, and why, in a sentence.
-    """
-
-    chosen: Run
-    kept: Run
-    values: dict[str, float]
-    statement: str
 
 
 def adapt(task: Task, config: Config, plan: Plan, folder: Path, *, root: Path, progress: Progress) -> dict[str, Any]:
@@ -143,16 +131,16 @@ def adapt(task: Task, config: Config, plan: Plan, folder: Path, *, root: Path, p
         MedtlError: A run cannot be trained.
     """
     plan.check()
-    config = _checked(task, config, plan)
+    _check_settings(task, config, plan)
     trials = train_all(task, config, plan, folder, root=root, progress=progress)
-    choice = choose(trials, plan.rule)
+    choice = choose(trials.source, trials.adapted, plan.rule)
     kept = _keep(trials, choice.kept, folder / SELECTED)
     rule = kept.operating_point or kept.rejection or {}
     return summarise(task, config, plan, trials, choice) | {"certificate": rule["statement"]}
 
 
-def _checked(task: Task, config: Config, plan: Plan) -> Config:
-    """Checks every setting before the first is trained; returns the configuration that all runs share.
+def _check_settings(task: Task, config: Config, plan: Plan) -> None:
+    """Checks every setting before the first is trained.
 
     Raises:
         ConfigError: There is no target, or a setting does not fit.
@@ -160,11 +148,8 @@ def _checked(task: Task, config: Config, plan: Plan) -> Config:
     if config.data.target is None:
         raise ConfigError("nothing to adapt to: name the target's domain (--target, or data.target.domain)")
     _check_options(config)
-    if plan.rule in LABEL_FREE and config.strategy.get("selection") != LAST:
-        config = config.model_copy(update={"strategy": {**config.strategy, "selection": plan.rule}})
     for _, options in _settings(config, plan, None):
         preflight(task, config.model_copy(update={"strategy": options}))
-    return config
 
 
 def train_all(task: Task, config: Config, plan: Plan, folder: Path, *, root: Path, progress: Progress) -> Trials:
@@ -186,8 +171,10 @@ def train_all(task: Task, config: Config, plan: Plan, folder: Path, *, root: Pat
     """
 
     def train(name: str, strategy: Mapping[str, Any], labels: str | None = None) -> Run:
-        assert config.data.target is not None  # `_checked` refuses it
-        reverse = plan.rule == REVERSE_RULE and labels is None
+        assert config.data.target is not None  # `_check_settings` refuses it
+        reverse: bool | str = False
+        if labels is None:
+            reverse = True if plan.rule == REVERSE_RULE else "where_cheap"
         changes = {"labels": labels or config.data.target.labels, "reverse_validation": reverse}
         data = config.data.model_copy(update={"target": config.data.target.model_copy(update=changes)})
         changed = config.model_copy(update={"data": data, "strategy": dict(strategy)})
@@ -208,24 +195,6 @@ def train_all(task: Task, config: Config, plan: Plan, folder: Path, *, root: Pat
     return Trials(source, adapted, upper_bound, missing, prior)
 
 
-def choose(trials: Trials, rule: str) -> Choice:
-    """Chooses among the adapted runs without target labels; keeps the source alone unless the choice is surely better.
-
-    Args:
-        trials: The finished runs, at least one of them adapted.
-        rule: Name of the rule, from `shared.adaptation.criteria.setting_rules`.
-
-    Raises:
-        UnknownNameError: There is no such rule.
-    """
-    values = {run.name: score_run(run, rule) for run in (trials.source, *trials.adapted)}
-    chosen = max(trials.adapted, key=lambda run: values[run.name])
-    count = len(trials.adapted)
-    gain, interval = bootstrap_gain(chosen, trials.source, rule, choices=count)
-    kept = chosen if interval is not None and interval[0] > 0 else trials.source
-    return Choice(chosen, kept, values, statement(chosen.name, rule, gain, interval, choices=count))
-
-
 def summarise(task: Task, config: Config, plan: Plan, trials: Trials, choice: Choice) -> dict[str, Any]:
     """Measures the source, the kept and the chosen run, the oracle and the upper bound on the test.
 
@@ -237,13 +206,14 @@ def summarise(task: Task, config: Config, plan: Plan, trials: Trials, choice: Ch
         choice: The run that was chosen, and the run that is kept.
 
     Returns:
-        Plain data: `target` (domain), `rule` and `oracle_rule` (names), `settings` (a row for each run), `chosen` and
+        Plain data: `target` (domain), `rules` (the rule that chose, and the one that had to agree) and `oracle_rule`
+        (names), `settings` (a row for each run), `chosen` and
         `kept` (names of runs), `statement`, `prior`, `no_bound` (why there is no upper bound, or None), `columns`
         (`run`, `epoch`, and `domains`, the measures of the test by domain, for each of these runs), and `runs` (name of
         the folder of each run). Without target labels `columns` has no oracle; it has an upper bound only if that was
         trained.
     """
-    assert config.data.target is not None  # `_checked` refuses it
+    assert config.data.target is not None  # `_check_settings` refuses it
     source, kept, chosen = trials.source, choice.kept, choice.chosen
     labelled = not config.data.target_is_unlabelled
     oracle_rule = "log_likelihood" if task.positive_name is not None else "balanced_accuracy"
@@ -261,9 +231,9 @@ def summarise(task: Task, config: Config, plan: Plan, trials: Trials, choice: Ch
     targets = decision_targets(preflight(task, config).decision)
     return {
         "target": config.data.target.domain,
-        "rule": plan.rule,
+        "rules": list(choice.values),
         "oracle_rule": oracle_rule,
-        "settings": [_setting(run, choice.values[run.name], oracle_rule if labelled else None) for run in runs],
+        "settings": [_setting(run, choice, oracle_rule if labelled else None) for run in runs],
         "chosen": chosen.name,
         "kept": kept.name,
         "statement": choice.statement,
@@ -272,29 +242,6 @@ def summarise(task: Task, config: Config, plan: Plan, trials: Trials, choice: Ch
         "columns": {name: _measure_test(run, epoch, targets) for name, (run, epoch) in columns.items()},
         "runs": {run.name: str(run.path.name) for run in runs},
     }
-
-
-def statement(chosen: str, rule: str, gain: float, interval: tuple[float, float] | None, *, choices: int = 1) -> str:
-    """Writes in a sentence which run is kept, and why: the setting if the interval lies above 0, else the source alone.
-
-    Args:
-        chosen: Name of the setting with the highest value under the rule.
-        rule: Name of the rule.
-        gain: Value of the setting under the rule, less that of the source alone.
-        interval: 95% interval of the gain; None where there are too few units for one.
-        choices: Number of settings among which it was chosen.
-    """
-    if interval is None:
-        return f"Source only is kept: too few units for {rule} to show whether {chosen} is better ({gain:+.3f})."
-    difference = f"{rule} differs by {gain:+.3f} [{interval[0]:+.3f}, {interval[1]:+.3f}] from source only"
-    if choices > 1:
-        difference += f" (an interval that allows for the choice among {choices})"
-    if interval[0] > 0:
-        return f"{chosen} is kept: {difference}."
-    return (
-        f"NEGATIVE TRANSFER ALARM: source only is kept; without labels nothing shows that {chosen} is better: "
-        f"{difference}."
-    )
 
 
 def _check_options(config: Config) -> None:
@@ -327,16 +274,25 @@ def _upper_bound_options(config: Config) -> dict[str, Any]:
 def _settings(config: Config, plan: Plan, shares: Sequence[float] | None) -> list[tuple[str, dict[str, Any]]]:
     """Name and options of every setting that is tried."""
     extra: dict[str, Any] = {} if shares is None else {"target_prior": list(shares)}
+    if config.strategy.get("selection") != LAST and (plan.rule == AUTO or plan.rule in LABEL_FREE):
+        extra["selection"] = CHECKPOINT_RULE if plan.rule == AUTO else plan.rule
     settings = []
-    for strategy in plan.strategies:
-        if plan.loss_weights and _has_option(strategy, "weight"):
-            settings += [
-                (f"{strategy} weight={weight:g}", _options(config, strategy, weight=weight, **extra))
-                for weight in plan.loss_weights
-            ]
-        else:
-            settings.append((strategy, _options(config, strategy, **extra)))
+    for name in plan.strategies:
+        for weight in _loss_weights(config, plan, name):
+            if weight is None:
+                settings.append((name, _options(config, name, **extra)))
+            else:
+                settings.append((f"{name} weight={weight:g}", _options(config, name, weight=weight, **extra)))
     return settings
+
+
+def _loss_weights(config: Config, plan: Plan, strategy: str) -> Sequence[float | None]:
+    """Weights of the adaptation loss with which a strategy is tried; None stands for a strategy without such a loss."""
+    if strategy in plan.loss_weights:
+        return plan.loss_weights[strategy]
+    if config.strategy.get("name") == strategy and "weight" in config.strategy:
+        return (config.strategy["weight"],)
+    return find_strategy(strategy).loss_weights or (None,)
 
 
 def _has_option(strategy: str, option: str) -> bool:
@@ -366,11 +322,11 @@ def _shares(labels: Any, classes: int) -> list[float]:
     return shares
 
 
-def _setting(run: Run, value: float, oracle_rule: str | None) -> dict[str, Any]:
-    """One setting's value under the rule at its kept epoch and, where there is an oracle, the oracle's best epoch."""
+def _setting(run: Run, choice: Choice, oracle_rule: str | None) -> dict[str, Any]:
+    """One setting's values under the rules at its kept epoch and, where there is an oracle, the oracle's best epoch."""
     setting: dict[str, Any] = {
         "name": run.name,
-        "rule": value,
+        "values": {rule: values[run.name] for rule, values in choice.values.items()},
         "epoch": run.kept + 1,
         "domain_accuracy": [row["domain_accuracy"] for row in run.history if "domain_accuracy" in row],
     }

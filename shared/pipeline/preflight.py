@@ -287,8 +287,10 @@ def _faults_of_augmentation(task: Task, strategy: Strategy, options: Any) -> Ite
         known = [NO_AUGMENTATION, *task.augmentations]
         yield f"strategy.augmentation: {unknown_name('augmentation', kind, known)}"
     if strategy.needs_augmentation and kind == NO_AUGMENTATION:
-        allowed = ", ".join(task.augmentations)
-        yield f"strategy.augmentation: got {kind}; {options.name} learns from augmented images, allowed: {allowed}"
+        allowed = f"allowed: {', '.join(task.augmentations)}"
+        if not task.augmentations:
+            allowed = f"and {task.name} has no augmentation; choose another strategy"
+        yield f"strategy.augmentation: got {kind}; {options.name} learns from augmented images, {allowed}"
 
 
 def _faults_without_target(strategy: Strategy, options: Any) -> Iterator[str]:

@@ -26,14 +26,17 @@ from shared.training.objective import Batch
 from shared.training.rates import ramp
 from shared.training.trainer import stack_images
 
+SCORES = "scores"
+"""In place of the name of a stage: the class scores (logits) are aligned, as Deep CORAL's paper does."""
+
 
 class AlignmentOptions(TargetOptions):
     """Options that all alignment strategies share, in addition to those of training."""
 
     layer: str | None = Field(
         None,
-        description="name of the backbone stage whose output is aligned between the domains; null: the features that "
-        "the head receives",
+        description="what is aligned between the domains: the output of the backbone stage of this name, or scores: "
+        "the class scores, as in the paper on Deep CORAL; null: the features that the head receives",
     )
     weight: float = Field(
         1.0,
@@ -57,7 +60,7 @@ class AlignmentOptions(TargetOptions):
             UnknownNameError: There is no such selection rule.
         """
         super().check(stages)
-        if self.layer is not None:
+        if self.layer not in (None, SCORES):
             resolve_stages([self.layer], stages)
 
 
@@ -66,7 +69,7 @@ class AlignmentBatch:
     """The input of a domain loss: M images of one forward pass, the B labelled ones first.
 
     Attributes:
-        features: float32 [M, width], pooled output of the aligned layer.
+        features: float32 [M, width], pooled output of the aligned layer, or the class scores.
         scores: float32 [M, classes], logits.
         domains: int64 [M], number of each image's domain; the target, where there is one, has the highest number.
         weights: float32 [M], weight of each image in the domain loss; mean about 1 in each domain.
@@ -133,10 +136,10 @@ class AlignmentObjective(TargetAwareObjective):
     def __init__(self, job: Job, options: AlignmentOptions, make: Callable[[AlignmentSizes], DomainLoss]) -> None:
         super().__init__(job, options)
         self.layer, self.weight = options.layer, options.weight
-        if self.layer is not None and self.layer not in job.network.backbone.stages:
+        if self.layer not in (None, SCORES, *job.network.backbone.stages):
             raise ConfigError(
                 f"strategy.layer: {self.layer!r} is no stage of this network; allowed: "
-                f"{', '.join(job.network.backbone.stages)}"
+                f"{', '.join((*job.network.backbone.stages, SCORES))}"
             )
         names = sorted({sample.domain for sample in job.train.samples})
         if len(names) + (self.target is not None) < 2:
@@ -163,6 +166,8 @@ class AlignmentObjective(TargetAwareObjective):
         with self.normalised(network, count), _aligned_layer(network, self.layer) as run:
             aligned, features = run(batch.images)
         scores = network.head(features)
+        if self.layer == SCORES:
+            aligned = scores
         weights = torch.ones(len(batch.images), device=features.device)
         weights[:count] = self.class_weights[batch.labels]
         domains = torch.full_like(batch.places, self.target_number)
@@ -179,14 +184,21 @@ class AlignmentObjective(TargetAwareObjective):
         return self.domain_loss.metrics()
 
 
-def alignment_strategy(options: type[Section], make: Callable[[Any, AlignmentSizes], DomainLoss]) -> TargetStrategy:
+def alignment_strategy(
+    options: type[Section], make: Callable[[Any, AlignmentSizes], DomainLoss], loss_weights: tuple[float, ...]
+) -> TargetStrategy:
     """Makes the strategy that fine-tunes with a domain loss.
 
     Args:
         options: The schema of the strategy's options, a subclass of `AlignmentOptions`.
         make: Builds the domain loss from options and sizes.
+        loss_weights: Weights of the domain loss that `adapt` tries where none is stated.
     """
-    return TargetStrategy(options, lambda job, given: AlignmentObjective(job, given, lambda sizes: make(given, sizes)))
+
+    def objective(job: Job, given: Any) -> AlignmentObjective:
+        return AlignmentObjective(job, given, lambda sizes: make(given, sizes))
+
+    return TargetStrategy(options, objective, loss_weights)
 
 
 @contextmanager
@@ -194,7 +206,7 @@ def _aligned_layer(network: Network, layer: str | None) -> Iterator[Callable[[Te
     """Gives a function that runs images through a network once; it returns a layer's pooled output and the features."""
     caught: list[Tensor] = []
     hook = None
-    if layer is not None:
+    if layer not in (None, SCORES):
         hook = network.backbone.stages[layer].register_forward_hook(lambda _, __, output: caught.append(output))
 
     def run(images: Tensor) -> tuple[Tensor, Tensor]:
@@ -212,6 +224,8 @@ def _aligned_layer(network: Network, layer: str | None) -> Iterator[Callable[[Te
 def _width(job: Job, layer: str | None) -> int:
     if layer is None:
         return job.network.head.in_features
+    if layer == SCORES:
+        return job.network.head.out_features
     was_training = job.network.training
     job.network.eval()
     device = next(job.network.parameters()).device

@@ -95,12 +95,14 @@ class TargetStrategy:
     Attributes:
         options: The schema of its options.
         objective: Builds the objective from a job and options.
+        loss_weights: Weights of its adaptation loss that `adapt` tries where none is stated.
         needs_target: Whether it requires a target; if not, it aligns the domains of the training images.
         needs_augmentation: Whether it requires augmented images.
     """
 
     options: type[Section]
     objective: Callable[[Job, Any], TargetAwareObjective]
+    loss_weights: tuple[float, ...]
     needs_target: bool = False
     needs_augmentation: bool = False
     learns_from_target = True
@@ -130,8 +132,14 @@ class TargetStrategy:
             The history: a row for each L2 strength of the linear probe, if there was one, then a row for each epoch.
 
         Raises:
-            ConfigError: The options need a target, a second domain, a layer or a BatchNorm that is not there.
+            ConfigError: The strategy needs augmented images, and they are not varied; or the options need a target, a
+                second domain, a layer or a BatchNorm that is not there.
         """
+        if self.needs_augmentation and job.augment is None:
+            raise ConfigError(
+                f"strategy {options.name} learns from augmented images, and these are not varied; set "
+                "strategy.augmentation, or choose another strategy"
+            )
         objective = self.objective(job, options)
         if objective.statistics is not None:
             job.state["statistics"] = objective.statistics

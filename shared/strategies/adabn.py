@@ -39,6 +39,7 @@ class AdaBN:
     needs_target = True
     needs_augmentation = False
     works_on_vectors = False
+    loss_weights = ()
 
     def check(self, options: Options, stages: Sequence[str]) -> None:
         """Checks that the options name only stages and selection rules that exist.

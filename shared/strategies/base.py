@@ -21,6 +21,8 @@ class Strategy(Protocol):
         needs_target: Whether it requires a target.
         needs_augmentation: Whether it requires augmented images.
         works_on_vectors: Whether its inputs may be vectors in place of images.
+        loss_weights: Weights of its adaptation loss that `adapt` tries where none is stated, each above 0; empty: it
+            has no adaptation loss.
     """
 
     options: type[Section]
@@ -28,6 +30,7 @@ class Strategy(Protocol):
     needs_target: bool
     needs_augmentation: bool
     works_on_vectors: bool
+    loss_weights: tuple[float, ...]
 
     def check(self, options: Any, stages: Sequence[str]) -> None:
         """Checks every name in the options before anything is read or written.

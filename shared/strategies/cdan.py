@@ -101,4 +101,4 @@ def _mean_one(weights: Tensor, domains: Tensor) -> Tensor:
     return weights / means[domains]
 
 
-STRATEGY = alignment_strategy(Options, CdanLoss)
+STRATEGY = alignment_strategy(Options, CdanLoss, (0.3, 1.0))

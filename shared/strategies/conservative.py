@@ -128,6 +128,7 @@ class Conservative:
     needs_target = False
     needs_augmentation = False
     works_on_vectors = True
+    loss_weights = ()
 
     def check(self, options: Options, stages: Sequence[str]) -> None:
         """Checks that the options name only stages and selection rules that exist.

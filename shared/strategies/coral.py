@@ -26,6 +26,12 @@ class Options(AlignmentOptions):
     name: Literal["coral"] = Field(
         "coral", description="fine-tuning that aligns the covariances of features between domains (Deep CORAL)"
     )
+    weight: float = Field(
+        100.0,
+        gt=0,
+        description="weight of the domain loss, above 0; it rises from 0 to this value during training. Distances of "
+        "covariances are small numbers: 100 suits features, 1 suits layer: scores",
+    )
 
 
 class CoralLoss(DomainLoss):
@@ -66,4 +72,4 @@ def _covariance(batch: AlignmentBatch, chosen: Tensor) -> Tensor:
     return centred.T @ (weights * centred)
 
 
-STRATEGY = alignment_strategy(Options, CoralLoss)
+STRATEGY = alignment_strategy(Options, CoralLoss, (1.0, 100.0))

@@ -64,4 +64,4 @@ class DannLoss(DomainLoss):
         return self.classifier.metrics()
 
 
-STRATEGY = alignment_strategy(Options, DannLoss)
+STRATEGY = alignment_strategy(Options, DannLoss, (0.3, 1.0))

@@ -92,6 +92,7 @@ class LinearProbe:
     needs_target = False
     needs_augmentation = False
     works_on_vectors = True
+    loss_weights = ()
 
     def check(self, options: Options, stages: Sequence[str]) -> None:
         """Checks that the selection rule exists.

@@ -118,4 +118,4 @@ class MeanTeacherLoss(TargetAwareObjective):
         return {"pseudo_label_rate": used / total} if total else {}
 
 
-STRATEGY = TargetStrategy(Options, MeanTeacherLoss, needs_target=True, needs_augmentation=True)
+STRATEGY = TargetStrategy(Options, MeanTeacherLoss, (1.0,), needs_target=True, needs_augmentation=True)

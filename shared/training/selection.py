@@ -7,18 +7,41 @@ oracle, which chooses by target labels, is no rule here: `shared.experiments.ada
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.evaluation.calibration import softmax
 from shared.registry import Registry
 
 Rule = Callable[[NDArray[np.float64], NDArray[np.int64]], float]
 """Maps (probabilities [N, classes], labels [N]) of the validation split to a score; higher is better."""
 
-LabelFreeRule = Callable[[NDArray[np.float64]], float]
-"""Maps probabilities [N, classes] of unlabelled target images to a score; higher is better."""
+
+@dataclass(frozen=True)
+class LabelFreeRule:
+    """A rule that scores the answers for unlabelled target images; higher is better.
+
+    Attributes:
+        of_probabilities: Maps probabilities float64 [N, classes] to a score.
+        scaled: Whether it judges answers at the temperature that the source's validation gives, so that an
+            over-confident network does not win by its confidence; else at temperature 1.
+    """
+
+    of_probabilities: Callable[[NDArray[np.float64]], float]
+    scaled: bool
+
+    def __call__(self, scores: NDArray[np.float64], temperature: float) -> float:
+        """Scores the answers for N images, at least one.
+
+        Args:
+            scores: Class scores (logits), float64 [N, classes].
+            temperature: What the scores are divided by before the softmax, above 0.
+        """
+        return self.of_probabilities(softmax(scores / (temperature if self.scaled else 1.0)))
+
 
 RULES: Registry[Rule] = Registry("selection rule")
 LABEL_FREE: Registry[LabelFreeRule] = Registry("selection rule")
@@ -111,6 +134,7 @@ def _entropies(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
 
 RULES.add("log_likelihood", mean_log_likelihood)
 RULES.add("balanced_accuracy", balanced_accuracy)
-LABEL_FREE.add("entropy", certainty)
-LABEL_FREE.add("mutual_information", mutual_information)
-LABEL_FREE.add("soft_neighbourhood_density", soft_neighbourhood_density)
+LABEL_FREE.add("entropy", LabelFreeRule(certainty, scaled=True))
+LABEL_FREE.add("mutual_information", LabelFreeRule(mutual_information, scaled=True))
+# its paper takes plain answers, and near-equal ones, as scaling makes them, count as dense
+LABEL_FREE.add("soft_neighbourhood_density", LabelFreeRule(soft_neighbourhood_density, scaled=False))

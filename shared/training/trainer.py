@@ -24,6 +24,7 @@ from torch.utils.data import DataLoader
 from shared.data.order import Balance, balanced_keys, endless, epoch_order
 from shared.data.split import Split
 from shared.errors import RunError
+from shared.evaluation.calibration import fit_temperature, softmax
 from shared.models.network import Network
 from shared.seeding import derive_seed, generator
 from shared.training.augmented import Augmented
@@ -257,11 +258,13 @@ class _Loop:
         rule, objective = self.settings.selection, self.loss_module.objective
         labels = objective.labels(self.job.validation)
         known = labels >= 0
-        probabilities = self._probabilities(network, self.job.validation, objective.logits)[known]
+        scores = self._scores(network, self.job.validation, objective.logits)[known]
+        probabilities = softmax(scores)
         label_free: dict[str, float] = {}
         if self.job.target is not None:
-            on_target = self._probabilities(network, self.job.target.validation, lambda one, x: one.head(x))
-            label_free = {name: LABEL_FREE.get(name)(on_target) for name in LABEL_FREE}
+            on_target = self._scores(network, self.job.target.validation, lambda one, x: one.head(x))
+            temperature = fit_temperature(scores, labels[known])
+            label_free = {name: LABEL_FREE.get(name)(on_target, temperature) for name in LABEL_FREE}
         if rule == LAST or self.settings.stop_after is not None:
             score = float(len(self.history))  # which rises with every epoch
         elif rule in LABEL_FREE:
@@ -272,15 +275,15 @@ class _Loop:
         return {"validation_score": score, "validation_accuracy": accuracy, **label_free}
 
     @torch.no_grad()
-    def _probabilities(
+    def _scores(
         self, network: Network, split: Split, logits: Callable[[Network, Tensor], Tensor]
     ) -> NDArray[np.float64]:
-        """Class probabilities, float64 [N, classes], of a split; `logits` maps network and features to scores."""
+        """Class scores, float64 [N, classes], of a split; `logits` maps network and features to them."""
         with self.loss_module.objective.evaluation_statistics(network, split):
             blocks = predict_features(network, split, self.accelerator.device)
             scores = torch.cat([logits(network, features).float().cpu() for features in blocks])
-        probabilities: NDArray[np.float64] = torch.softmax(scores, dim=1).double().numpy()
-        return probabilities
+        found: NDArray[np.float64] = scores.double().numpy()
+        return found
 
     def _loader(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """The batches of the current epoch from the current step on, this process's share of each."""

@@ -3,6 +3,7 @@
 Annotations are evaluated here at once, not kept as strings: typer reads those of the inner function.
 """
 
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,10 +34,9 @@ def _strategies() -> Sequence[str]:
 
 
 def _rules() -> Sequence[str]:
-    from shared.adaptation.criteria import setting_rules
-    from shared.experiments.adaptation import Plan
+    from shared.adaptation.choice import choice_rules
 
-    return [Plan.rule, *(name for name in setting_rules() if name != Plan.rule)]
+    return choice_rules()
 
 
 def add(app: typer.Typer, task: "Task") -> None:
@@ -70,13 +70,19 @@ def add(app: typer.Typer, task: "Task") -> None:
             ),
         ] = None,
         loss_weight: Annotated[
-            list[float] | None, typer.Option(help="Weight of the adaptation loss; may be repeated to try several.")
+            list[str] | None,
+            typer.Option(
+                metavar="STRATEGY=WEIGHT",
+                help="Weight of the adaptation loss of a strategy, as in dann=0.3; may be repeated to try several. "
+                "Default: what CONFIG states for its strategy, else some weights that suit the strategy.",
+            ),
         ] = None,
         rule: Annotated[
             str | None,
             typer.Option(
-                help="Rule that chooses among the settings without labels of the target; "
-                f"`{task.name} options adapt` lists them, the default first."
+                help="Rule that chooses among the settings without labels of the target; one of another kind must "
+                f"agree. `{task.name} options adapt` lists them; auto: reverse_validation where a training takes some "
+                "ten minutes or less, else mutual_information."
             ),
         ] = None,
         label_shift: Annotated[
@@ -98,11 +104,12 @@ def add(app: typer.Typer, task: "Task") -> None:
         """Adapt a model to an unlabelled domain.
 
         Trains on the source alone and with each setting, and chooses among them without labels of the target. The
-        chosen model is OUT/kept; it is that of the source alone where nothing shows that adapting is better. The report
-        OUT/adapt.html also says what the target's labels would have chosen. The same command again resumes.
+        chosen model is OUT/kept; it is that of the source alone unless two rules say that adapting is better. The
+        report OUT/adapt.html also says what the target's labels would have chosen. The same command again resumes.
         """
         with reported(resumes=True):
-            _check(strategy or [], loss_weight or [], rule)
+            _check(strategy or [], rule)
+            weights = read_loss_weights(loss_weight or [])
             settings = between(settings_of(config, overrides), source, target, unlabelled=unlabelled)
             if train_on_target is not None and settings.data.target_is_unlabelled:
                 flag = "--train-on-target" if train_on_target else "--no-train-on-target"
@@ -111,7 +118,7 @@ def add(app: typer.Typer, task: "Task") -> None:
 
             plan = Plan(
                 strategies=tuple(strategy or _configured_strategies(settings)),
-                loss_weights=tuple(loss_weight or ()),
+                loss_weights=weights,
                 rule=rule or Plan.rule,
                 label_shift=label_shift,
                 upper_bound=train_on_target is not False,
@@ -119,19 +126,46 @@ def add(app: typer.Typer, task: "Task") -> None:
             _adapt(task, settings, plan, out or RUNS / FOLDER / folder_name(settings))
 
 
-def _check(strategies: Sequence[str], loss_weights: Sequence[float], rule: str | None) -> None:
+def _check(strategies: Sequence[str], rule: str | None) -> None:
     """Refuses names that do not exist, and what is given twice, before anything is read.
 
     Raises:
-        UsageError: A name does not exist, or a value is given twice; the message lists what is allowed.
+        UsageError: A name does not exist, or a strategy is given twice; the message lists what is allowed.
     """
     if strategies:
         check_names("--strategy", strategies, _strategies())
     if rule is not None:
         check_names("--rule", [rule], _rules())
-    for option, given in (("--strategy", strategies), ("--loss-weight", loss_weights)):
-        if len(set(given)) < len(given):
-            raise UsageError(f"{option} is given {', '.join(map(str, given))}; name each once")
+    if len(set(strategies)) < len(strategies):
+        raise UsageError(f"--strategy is given {', '.join(strategies)}; name each once")
+
+
+def read_loss_weights(words: Sequence[str]) -> dict[str, tuple[float, ...]]:
+    """Reads weights of the adaptation loss, one a word, such as "dann=0.3".
+
+    Args:
+        words: The words, in the order in which the weights are tried.
+
+    Returns:
+        The weights, each above 0, by the name of the strategy.
+
+    Raises:
+        UsageError: A word is of another form, names no strategy that learns from a target, or is given twice.
+    """
+    found: dict[str, tuple[float, ...]] = {}
+    for word in words:
+        name, sign, value = word.partition("=")
+        try:
+            weight = float(value)
+        except ValueError:
+            weight = math.nan
+        if not sign or not 0 < weight < math.inf:
+            raise UsageError(f"--loss-weight {word!r}: give STRATEGY=WEIGHT with a weight above 0, such as dann=0.3")
+        check_names("--loss-weight", [name], _strategies())
+        if weight in found.get(name, ()):
+            raise UsageError(f"--loss-weight is given {', '.join(words)}; name each once")
+        found[name] = (*found.get(name, ()), weight)
+    return found
 
 
 def _configured_strategies(config: "Config") -> tuple[str, ...]:

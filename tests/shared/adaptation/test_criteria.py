@@ -36,6 +36,7 @@ def _run(root: Path, right: tuple[float, ...], seed: int, *, extra: bool = False
             answers = np.where(random.random(COUNT) < share, labels, 1 - labels)
             sureness = 4.0 * share * random.uniform(0.8, 1.2, (COUNT, 1))
             np.save(folder / f"{epoch:03d}-{part}.npy", sureness * np.eye(2)[answers])
+        np.save(folder / f"features-{part}.npy", np.eye(2)[labels].astype(np.float16))
     history = [{"phase": 1, "epoch": i + 1, "validation_score": share} for i, share in enumerate(right)]
     layer_rows = [{"layers": ["block1"], "accuracy": 1.0}]
     lines = layer_rows + (history[:-1] if extra else history)
@@ -61,12 +62,12 @@ def test_every_rule_prefers_the_run_that_is_better_and_more_confident(rule: str,
     assert interval[0] < gain < interval[1]
 
 
-def test_the_luckiest_of_many_must_be_better_by_more(tmp_path: Path) -> None:
+def test_a_higher_level_gives_a_wider_interval(tmp_path: Path) -> None:
     good, bad = _run(tmp_path / "good", (0.5, 0.95), 1), _run(tmp_path / "bad", (0.5, 0.6), 2)
-    (_, alone), (_, of_ten) = (bootstrap_gain(good, bad, REVERSE_RULE, choices=count) for count in (1, 10))
-    assert alone is not None
-    assert of_ten is not None
-    assert of_ten[0] < alone[0] < alone[1] < of_ten[1]
+    (_, narrow), (_, wide) = (bootstrap_gain(good, bad, REVERSE_RULE, level=level) for level in (0.7, 0.95))
+    assert narrow is not None
+    assert wide is not None
+    assert wide[0] < narrow[0] < narrow[1] < wide[1]
 
 
 def test_a_run_is_not_better_than_itself(tmp_path: Path) -> None:
@@ -88,3 +89,13 @@ def test_the_oracle_may_prefer_another_epoch_than_the_rule(tmp_path: Path) -> No
     run = _run(tmp_path / "run", (0.55, 0.95, 0.7), 4)
     assert oracle_epoch(run, "balanced_accuracy")[0] == 1
     assert oracle_epoch(run, "balanced_accuracy")[1] > 0.85
+
+
+def test_a_run_wins_nothing_by_larger_scores(tmp_path: Path) -> None:
+    """The source's validation gives the temperature, so that scores three times as large are the same answers."""
+    run, louder = _run(tmp_path / "run", (0.8,), 5), _run(tmp_path / "louder", (0.8,), 5)
+    for path in (tmp_path / "louder" / EPOCHS_FOLDER).glob("000-*.npy"):
+        np.save(path, 3 * np.load(path))
+    for rule in ("entropy", "mutual_information"):
+        assert score_run(louder, rule) == pytest.approx(score_run(run, rule), abs=1e-3)
+    assert louder.temperature == pytest.approx(3 * run.temperature, rel=1e-3)

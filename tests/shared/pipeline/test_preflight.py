@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 import pytest
@@ -78,6 +79,23 @@ def test_an_augmentation_is_looked_up_and_required_where_needed() -> None:
     assert _faults(strategy={"name": "mean_teacher"}, data=target) == []
     (fault,) = _faults(strategy={"name": "mean_teacher", "augmentation": "none"}, data=target)
     assert fault == "strategy.augmentation: got none; mean_teacher learns from augmented images, allowed: usual"
+
+
+def test_a_strategy_that_needs_augmentation_is_refused_where_the_task_has_none() -> None:
+    """A task of vectors has none: the mean teacher would learn nothing but its own mistakes there."""
+    vectors = copy(TASK)
+    vectors.augmentations = ()
+    target = {"target": {"domain": "here"}}
+    for kind in ("none", "usual"):
+        strategy = {"name": "mean_teacher", "augmentation": kind}
+        faults = faults_of_run(vectors, Config.model_validate({"strategy": strategy, "data": target}))
+        assert len(faults) == 1
+        assert faults[0].startswith("strategy.augmentation: ")
+    plain = Config.model_validate({"strategy": {"name": "mean_teacher", "augmentation": "none"}, "data": target})
+    assert faults_of_run(vectors, plain) == [
+        "strategy.augmentation: got none; mean_teacher learns from augmented images, and handwriting has no "
+        "augmentation; choose another strategy"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -188,7 +188,7 @@ def test_any_stage_can_be_aligned(pictures: Job) -> None:
     objective(pictures.network, _batch(pictures))
     assert sizes.width == loss.batches[0].features.shape[1] == 32
     assert not pictures.network.backbone.stages["block1"]._forward_hooks
-    with pytest.raises(ConfigError, match="'block4' is no stage of this network; allowed: block1, block2"):
+    with pytest.raises(ConfigError, match="'block4' is no stage of this network; allowed: block1, block2, scores"):
         _objective(pictures, layer="block4")
 
 
@@ -338,6 +338,26 @@ def test_coral_is_0_of_equal_covariances_and_follows_the_definition() -> None:
     assert float(loss(same)) == pytest.approx(0, abs=1e-9)
     expected = ((3 * torch.cov(x.T, correction=0)) ** 2).sum() / (4 * 25)
     assert float(loss(other)) == pytest.approx(float(expected), rel=1e-4)
+
+
+def test_deep_coral_aligns_class_scores_as_its_paper_does(pictures: Job) -> None:
+    """By hand: squared distance of the covariances of both domains' logits, over 4 d^2 with d classes."""
+    options, network, batch = (
+        _options("coral", layer="scores", weight=2.0),
+        pictures.network.eval(),
+        _batch(pictures, 1),
+    )
+    strategy = find_strategy("coral")
+    strategy.check(options, ["block1", "block2"])
+    with torch.no_grad():
+        network.head.weight.mul_(300.0)  # those of an untrained network hardly differ
+    objective = strategy.objective(pictures, options)
+    scores = network(batch.images)
+    covariances = [torch.cov(one.T, correction=0) for one in (scores[:6], scores[6:])]
+    distance = ((covariances[0] - covariances[1]) ** 2).sum() / (4 * 2**2)
+    expected = objective.class_loss.of(scores[:6], batch.labels) + 2.0 * (2 / (1 + np.exp(-10.0)) - 1) * distance
+    torch.testing.assert_close(objective(network, batch), expected)
+    assert distance > 1e-6
 
 
 def test_word_counts_through_one_hidden_layer_adapt_as_pictures_do(tmp_path: Path) -> None:

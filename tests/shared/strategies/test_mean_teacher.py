@@ -108,7 +108,9 @@ def test_a_teacher_that_is_never_confident_leaves_plain_fine_tuning(job: Job, tm
         "often": {"confidence_threshold": 0.5},
         "finetune": {},
     }.items():
-        own = replace(job, network=deepcopy(job.network), folder=tmp_path / name, state={}, augment=None)
+        own = replace(
+            job, network=deepcopy(job.network), folder=tmp_path / name, state={}, augment=lambda image, _: image
+        )
         strategy = find_strategy("finetune" if name == "finetune" else "mean_teacher")
         history = strategy.fit(own, validate(strategy.options, {**given, **more}, origin="test"))
         weights[name], rates[name] = own.network.head.weight, history[-1].get("pseudo_label_rate")
@@ -133,3 +135,11 @@ def test_without_a_target_there_is_nothing_to_teach(job: Job) -> None:
 def test_a_decay_or_threshold_out_of_range_is_refused(option: str, value: float) -> None:
     with pytest.raises(ConfigError, match=option):
         _options(**{option: value})
+
+
+def test_images_that_are_not_varied_are_refused_before_a_step(job: Job) -> None:
+    """Its pseudo-labels would be of the very images that it learns from, so that errors confirm themselves."""
+    before = deepcopy(job.network.state_dict())
+    with pytest.raises(ConfigError, match="strategy mean_teacher learns from augmented images"):
+        STRATEGY.fit(replace(job, augment=None), _options())
+    assert all(torch.equal(value, before[key]) for key, value in job.network.state_dict().items())

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from handwriting.cli import app
-from shared.cli.commands.adapt import between, folder_name
+from shared.cli.commands.adapt import between, folder_name, read_loss_weights
 from shared.config.read import load_config
 from shared.errors import UsageError
 from shared.experiments.adaptation import Plan
@@ -41,12 +41,16 @@ def test_each_pair_of_domains_has_a_folder_of_its_own() -> None:
     ("words", "said"),
     [
         (("--rule", "entropi"), "--rule: unknown name 'entropi'; did you mean entropy"),
-        (("--rule", "luck"), "allowed are mutual_information, "),
+        (("--rule", "luck"), "allowed are auto, reverse_validation, "),
         (("--strategy", "dan"), "--strategy: unknown name 'dan'; did you mean dann"),
         (("--strategy", "finetune"), "--strategy: unknown name 'finetune'"),
         (("--strategy", "dann", "--strategy", "dann"), "--strategy is given dann, dann"),
-        (("--loss-weight", 0.5, "--loss-weight", 0.5), "--loss-weight is given 0.5, 0.5"),
-        (("--strategy", "adabn", "--loss-weight", 0.5), "--loss-weight: adabn has no adaptation loss to weight"),
+        (("--loss-weight", "dann=0.5", "--loss-weight", "dann=.5"), "--loss-weight is given dann=0.5, dann=.5"),
+        (("--loss-weight", 0.5), "--loss-weight '0.5': give STRATEGY=WEIGHT with a weight above 0, such as dann=0.3"),
+        (("--loss-weight", "dann=-1"), "--loss-weight 'dann=-1': give STRATEGY=WEIGHT with a weight above 0"),
+        (("--loss-weight", "dan=1"), "--loss-weight: unknown name 'dan'; did you mean dann"),
+        (("--loss-weight", "coral=1"), "--loss-weight coral: the strategies that are tried are dann; leave it out"),
+        (("--strategy", "adabn", "--loss-weight", "adabn=0.5"), "--loss-weight: adabn has no adaptation loss"),
         (("--strategy", "mean_teacher", "--label-shift"), "--label-shift: mean_teacher does not weight classes"),
         (("--unlabelled", "--train-on-target"), "--train-on-target cannot act where the target is unlabelled"),
         (("--unlabelled", "--no-train-on-target"), "--no-train-on-target cannot act"),
@@ -63,3 +67,8 @@ def test_what_cannot_act_is_refused_before_anything_is_read(words: tuple[str | f
 def test_the_defaults_are_names_that_there_are() -> None:
     assert set(Plan.strategies) < set(target_strategies())
     Plan(strategies=tuple(target_strategies())).check()
+
+
+def test_each_strategy_has_weights_of_its_own() -> None:
+    given = ("dann=0.3", "coral=100", "dann=1")
+    assert read_loss_weights(given) == {"dann": (0.3, 1.0), "coral": (100.0,)}
