@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from shared.errors import DataError, InputRefused, UsageError
 from shared.evaluation.decision.aggregation import Values, aggregate
 from shared.evaluation.decision.ood import Reference, of_series
-from shared.prediction.answer import Answer, SliceAnswer
+from shared.prediction.answer import Answer, SliceAnswer, with_origins
 from shared.runs.acquisition import differences
 from shared.runs.folder import check_finished, read_training_digests
+from shared.runs.provenance import Provenance
 from shared.runs.record import read_model_record
 from shared.samples import UNKNOWN_DOMAIN, image_digest
 from shared.task import Image, Item, Preprocessing
@@ -39,18 +40,22 @@ class Predictor:
         task: Name of the application; a run of another one is refused.
         preprocess: The application's deterministic preprocessing.
         threads: Number of threads of the network; None: as many as there are cores.
+        chosen_among: Number of models among which the run was chosen on its validation, at least that of its record.
 
     Raises:
         UsageError: The run is unfinished or belongs to another application.
         RunError: The run is damaged.
     """
 
-    def __init__(self, run: Path, task: str, preprocess: Preprocess, *, threads: int | None = None) -> None:
+    def __init__(
+        self, run: Path, task: str, preprocess: Preprocess, *, threads: int | None = None, chosen_among: int = 1
+    ) -> None:
         check_finished(run)
         self.run, self.name = run, run.resolve().name
         self.record = read_model_record(run)
         if self.record.task != task:
             raise UsageError(f"{run} is a run of {self.record.task}; `{task}` cannot use it")
+        self.provenance, self.chosen_among = Provenance.of(run, self.record), chosen_among
         self.seen, self.reference = read_training_digests(run), Reference.read(run)
         self.preprocess = preprocess
         options = onnxruntime.SessionOptions()
@@ -126,6 +131,10 @@ class Predictor:
             an image that cannot be preprocessed, no finite probability); or "not assessed" where it is unlike the
             training images.
         """
+        return with_origins(replace(self._answer(item), provenance=self.provenance), item)
+
+    def _answer(self, item: Item) -> Answer:
+        """The answer without where model and slices come from."""
         if item.refusal is not None:
             return self._refused(item, item.refusal)
         if not item.slices:

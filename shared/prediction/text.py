@@ -26,7 +26,8 @@ def answer_text(answer: Answer, task: Task) -> str:
     """
     name = printable(answer.input)
     if answer.status != "assessed":
-        return "\n".join([f"{name}: {answer.status}: {answer.reason}", *(f"  note: {note}" for note in answer.notes)])
+        notes = [f"  note: {note}" for note in answer.notes]
+        return "\n".join([f"{name}: {answer.status}: {answer.reason}", *_source_lines(answer), *notes])
     probabilities = answer.probabilities or {}
     label = answer.label or ""
     likeliest = f"{task.display_name(label)} ({probabilities[label]:.3f})"
@@ -47,6 +48,7 @@ def answer_text(answer: Answer, task: Task) -> str:
     for task_name, shares in answer.auxiliary.items():
         best = max(shares, key=lambda name: shares[name])
         lines.append(f"  {task_name}: {best} ({shares[best]:.3f})")
+    lines += _source_lines(answer)
     if answer.acquisition:
         lines.append(f"  acquired: {describe(answer.acquisition)}")
     lines.append(f"  out-of-distribution score {answer.ood_score:.3f}; up to {answer.ood_threshold:.3f} is assessed")
@@ -64,6 +66,19 @@ def printable(name: str) -> str:
         The name on one line, with `\\n` and the like in place of characters that cannot be printed.
     """
     return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in name)
+
+
+def _source_lines(answer: Answer) -> list[str]:
+    """A line on the files of a series; none where they are the input itself and say nothing more of it."""
+    stated = dict(answer.series)
+    count, first = stated.pop("files", 0), str(stated.pop("first_file", ""))
+    slices = stated.pop("slices", 0)
+    numbers = [f"{name.replace('_', ' ')} {value}" for name, value in stated.items() if isinstance(value, int)]
+    if not count or (first == answer.input and not numbers):
+        return []
+    files = f"{count} files, the first {printable(first)}" if count != 1 else printable(first)
+    judged = f"{slices} slice{'s' if slices != 1 else ''} of " if slices else ""
+    return [f"  read from: {judged}{'; '.join([files, *numbers])}"]
 
 
 def _slice_lines(answer: Answer, task: Task) -> list[str]:

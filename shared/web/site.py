@@ -14,6 +14,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from shared.processes.worker import WorkFailed
+from shared.runs.provenance import Provenance
 from shared.runs.record import ModelRecord, read_model_record
 from shared.task import Task
 from shared.web.guard import Access
@@ -35,6 +36,7 @@ class Site:
         links: Further pages of the application, each (address, title).
         extra_pools: Workers for other work; they end with the server.
         record: Record of the model that answers.
+        provenance: When and on what that model was trained.
     """
 
     task: Task
@@ -46,6 +48,7 @@ class Site:
     links: tuple[tuple[str, str], ...] = ()
     extra_pools: tuple[WorkerPool, ...] = ()
     record: ModelRecord = field(init=False)
+    provenance: Provenance = field(init=False)
     _templates: Environment = field(init=False)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -68,8 +71,9 @@ class Site:
         Raises:
             RunError: The folder is no finished run.
         """
-        self.record = read_model_record(run)
-        self.run = run
+        record = read_model_record(run)
+        self.provenance = Provenance.of(run, record)
+        self.record, self.run = record, run
 
     def close(self) -> None:
         """Ends all processes and deletes all uploads."""
@@ -90,6 +94,7 @@ class Site:
             "task": self.task,
             "model": self.run.name,
             "record": self.record,
+            "provenance": self.provenance,
             "csrf": self.access.csrf,
             "links": (("/", "New"), *self.links, ("/runs", "Runs"), ("/docs", "For programs")),
             "here": request.url.path,

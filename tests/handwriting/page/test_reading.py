@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from handwriting.cli import app
 from handwriting.labels import CHARACTERS
 from handwriting.page.reading import UNREAD, Reading, as_text, read_item
+from shared.runs.provenance import Provenance
 from shared.task import Item
 from tests.handwriting.page.test_signs import line
 
@@ -124,6 +125,7 @@ class Sure:
     def __init__(self, label: str) -> None:
         self.label, self.record = label, SimpleNamespace(ood={"threshold": 1.0}, synthetic=False)
         self.name = "sure"
+        self.provenance = Provenance("sure", "2026-01-01T00:00:00+00:00", (), (), "", (label,), False)
 
     def each(self, crops: list[np.ndarray]) -> list[SimpleNamespace]:
         """The same answer for each crop."""
