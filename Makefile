@@ -27,9 +27,9 @@ endif
 train-handwriting: setup ## Train on synthetic characters, or on DATA= (MODEL=, WEIGHTS=, CONFIG= too), then evaluate and report
 	$(BIN)/handwriting train $(or $(CONFIG),configs/handwriting/$(if $(DATA)$(MODEL)$(WEIGHTS),auto,glyphs).yaml) $(if $(DATA),data.source="$(DATA)") $(if $(MODEL),backbone.name=$(MODEL)) $(if $(WEIGHTS),backbone.weights="$(WEIGHTS)")
 
-predict: setup ## Classify SCAN= with the newest run
+predict: setup ## Classify SCAN= with the default run (medtl use RUN), the only one, or MODEL=
 	@test -n "$(SCAN)" || { echo "name what to classify: make predict SCAN=scan.dcm" >&2; exit 2; }
-	$(BIN)/medtl predict "$(SCAN)"
+	$(BIN)/medtl predict "$(SCAN)" $(if $(MODEL),--model "$(MODEL)")
 
 test: setup ## The default tests, under 6 minutes on two idle cores
 	$(BIN)/python -m pytest -q -n auto --dist worksteal

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from shared.errors import DataError
 from shared.io.archives import is_archive, is_side_file, list_all, nothing_to_judge, read_source, require_paths
 from shared.io.kinds import identify
 from shared.io.pictures import is_picture, is_picture_data, is_synthetic_picture, read_picture
-from shared.task import Item
+from shared.task import Item, Origin
 
 MIN_SIDE = 8
 """Smallest number of rows and of columns of a picture that is judged; the smallest in use have 16."""
@@ -87,6 +88,7 @@ def character_item(name: str, data: bytes) -> Item:
 
 def _single(source: str) -> Item:
     try:
-        return character_item(source, read_source(source))
+        item = character_item(source, read_source(source))
     except DataError as error:
         return Item(source, refusal=str(error))
+    return replace(item, origins=(Origin(source),), series={"format": "picture"})

@@ -27,11 +27,10 @@ def run_demo(root: Path, overrides: Sequence[str], progress: Progress) -> list[s
 
     Returns:
         The lines to print: a table of the three runs, what each is fit for, what chose their settings where labels were
-        few, the gain in AUC, and the path of the report of the transferred model.
+        few, the gain in AUC, the path of the report of the transferred model, and how to make that model answer.
     """
     source = _train(root, "phantom-source", overrides, progress)
     alone = _train(root, "phantom-alone", overrides, progress)
-    # last, for `predict` takes the newest run where none is named
     transfer = _train(root, "phantom-transfer", (*overrides, f"backbone.weights={source}"), progress)
     runs = {"source scanner": source, "target, transferred": transfer, "target, few labels alone": alone}
     rows = [f"{'run (synthetic data)':28s} {'test AUC':>22s} {'sensitivity':>22s} {'specificity':>22s}"]
@@ -43,6 +42,7 @@ def run_demo(root: Path, overrides: Sequence[str], progress: Progress) -> list[s
         *load_config(CONFIGS / "phantom-transfer.yaml", overrides).data.budget.statements,
         f"transfer gained {gain:+.3f} of AUC over the same network trained on the few labels alone",
         f"report: {transfer / 'report.html'}",
+        f"three models, so choose which one answers: {TASK.name} use {transfer.name}",
     ]
 
 

@@ -57,10 +57,12 @@ from shared.io.kinds import ZIP as ZIP_ARCHIVE
 from shared.io.pictures import SUFFIXES as PICTURE_SUFFIXES
 from shared.io.pictures import is_picture_data, is_synthetic_picture, read_picture
 from shared.samples import UNKNOWN_DOMAIN
-from shared.task import Item
+from shared.task import Item, Origin
 
 UNSTATED = "the file does not say what it shows: that it is a head MRI was not checked"
 UNPLACED_PICTURE = "a picture does not say how it lies in the patient: it is judged as it stands"
+DICOM = "DICOM"
+"""The `format` of a series that DICOM objects can refer to."""
 MIN_SIDE = 32
 """Fewest rows and columns of a slice that is judged; smaller ones are icons and test objects."""
 SIDE_FILES = COMMON_SIDE_FILES | {".bval", ".bvec"}
@@ -222,13 +224,25 @@ def _read_series(name: str, series: SeriesFiles) -> Item:
         slices, view, notes = decode_series(series)
         item = _judgeable(name, [one.pixels for one in slices], view, notes, tuple(one.origin for one in slices))
     except InputRefused as error:
-        origins = tuple((source, 0) for source, _ in series.files)
-        return Item(name, refusal=str(error), notes=tuple(series.notes), origins=origins)
+        origins = tuple(Origin(source) for source, _ in series.files)
+        return Item(name, refusal=str(error), notes=tuple(series.notes), origins=origins, series=_stated(series))
     makers = (header.equipment for _, header in series.files)
     scanners = {scanner_of_header(maker.manufacturer, maker.model) or UNKNOWN_DOMAIN for maker in makers}
     acquired = properties(view, [header for _, header in series.files])
     synthetic = all(header.synthetic for _, header in series.files)
-    return replace(item, domains=tuple(sorted(scanners)), acquisition=acquired, synthetic=synthetic)
+    return replace(
+        item,
+        domains=tuple(sorted(scanners)),
+        acquisition=acquired,
+        synthetic=synthetic,
+        series={**_stated(series), **item.series},
+    )
+
+
+def _stated(series: SeriesFiles) -> dict[str, str | int]:
+    """What the files of a DICOM series say of it as a whole, as `Item.series` has it."""
+    number = series.number()
+    return {"format": DICOM} if number is None else {"format": DICOM, "series_number": number}
 
 
 def _read_file(source: str) -> Item:
@@ -244,8 +258,8 @@ def _read_file(source: str) -> Item:
             raise InputRefused(known.reason)
         with untrusted_decoding():
             picture = read_picture(data, ground=GROUND)
-        item = _judgeable(source, [picture], None, (UNSTATED, UNPLACED_PICTURE))
-        return replace(item, synthetic=is_synthetic_picture(data))
+        item = _judgeable(source, [picture], None, (UNSTATED, UNPLACED_PICTURE), (Origin(source),))
+        return replace(item, series={"format": "picture"}, synthetic=is_synthetic_picture(data))
     except (DataError, InputRefused) as error:
         return Item(source, refusal=str(error))
 
@@ -253,7 +267,11 @@ def _read_file(source: str) -> Item:
 def _read_volume(source: str, data: bytes) -> Item:
     with untrusted_decoding():
         slices, placement = read_volume(data)
-    return _judgeable(source, list(slices), placement.view, (UNSTATED, *placement.view.notes, *placement.notes))
+    notes = (UNSTATED, *placement.view.notes, *placement.notes)
+    places = [placement.index(number) for number in range(placement.count)]
+    origins = tuple(Origin(source, index, {"index": index}) for index in places)
+    item = _judgeable(source, list(slices), placement.view, notes, origins)
+    return replace(item, series={"format": "NIfTI", "axis": placement.axis, **item.series})
 
 
 def _kind(source: str, data: bytes) -> Kind:
@@ -281,7 +299,7 @@ def _judgeable(
     slices: Sequence[NDArray[np.float32]],
     view: View | None,
     notes: tuple[str, ...],
-    origins: tuple[tuple[str, int], ...] = (),
+    origins: tuple[Origin, ...],
 ) -> Item:
     """The item, if there is anything to be seen on it; its slices that are blank, or noise alone, are left out.
 
@@ -293,7 +311,7 @@ def _judgeable(
         slices: All its slices as they are stored, in order, float32 [rows, columns] or [rows, columns, 3].
         view: The view in which they are judged; None for a picture, which is judged as it stands.
         notes: Warnings that are known so far.
-        origins: Source and frame of each slice; empty where they are not known.
+        origins: Where each slice was read from, as many as there are slices.
 
     Raises:
         InputRefused: It is too small, in false colours, blank or noise throughout, or has values within the head that
@@ -316,11 +334,12 @@ def _judgeable(
         raise InputRefused("shows noise and no head: neighbouring pixels have nothing in common")
     if noise := len(contrasted) - len(seen):
         notes += (_left_out(noise, len(slices), "noise without a head"),)
-    kept = tuple(origins[index] for index in seen) if origins else ()
+    kept = tuple(origins[index] for index in seen)
     if view is None:
-        return Item(name, slices=tuple(slices[index] for index in seen), notes=notes)
+        return Item(name, slices=tuple(slices[index] for index in seen), notes=notes, origins=kept)
     shown = tuple(view.apply(slices[index]) for index in seen)
-    return Item(name, slices=shown, notes=notes, origins=kept, acquisition=properties(view), view=view)
+    plane: dict[str, str | int] = {} if view.plane is None else {"plane": view.plane.name}
+    return Item(name, slices=shown, notes=notes, origins=kept, series=plane, acquisition=properties(view), view=view)
 
 
 def _left_out(count: int, total: int, what: str) -> str:

@@ -65,6 +65,10 @@ class Placement:
     view: View
     notes: tuple[str, ...] = ()
 
+    def index(self, number: int) -> int:
+        """Returns the index along `axis` of the slice that is `number` places, from 0, after the first one judged."""
+        return self.count - 1 - number if self.reversed else number
+
 
 def is_volume(name: str) -> bool:
     """Says whether a file is a NIfTI volume, by its name alone: `.nii` or `.nii.gz`, in any case."""

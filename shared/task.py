@@ -19,6 +19,21 @@ Image: TypeAlias = "NDArray[np.float32]"
 
 
 @dataclass(frozen=True)
+class Origin:
+    """The place in a file that one slice was read from.
+
+    Attributes:
+        source: The file, as `shared.io.archives.read_source` takes it.
+        index: Index of the slice among those of the file, from 0.
+        numbers: By what else a person finds it there, as whole numbers by name (`instance_number`); no identifier.
+    """
+
+    source: str
+    index: int = 0
+    numbers: Mapping[str, int] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True)
 class Item:
     """One input of `predict`: an image, a series or a volume.
 
@@ -28,8 +43,9 @@ class Item:
         refusal: Why it must not be judged, in one line without identifiers; `slices` is then empty.
         notes: Warnings about an item that is judged all the same (a gap between slices, say).
         domains: Domains of its slices, as in `Sample.domain`.
-        origins: The source of each slice, in their order, as `shared.io.archives.read_source` takes it, and the frame
-            within it, from 0. A refused item has the first frame of each of its files. Empty where it is not known.
+        origins: Where each slice was read from, in their order. A refused item has the first slice of each of its
+            files. Empty where it is not known.
+        series: What the files say of the series as a whole, by name (`format`, `series_number`); no identifier.
         acquisition: How it was acquired, as in `Sample.acquisition`.
         synthetic: Whether its files say that a program made the images; False where they say nothing of it.
         view: How the application turned stored images into `slices`; the engine only hands it on. None: not at all.
@@ -40,7 +56,8 @@ class Item:
     refusal: str | None = None
     notes: tuple[str, ...] = ()
     domains: tuple[str, ...] = (UNKNOWN_DOMAIN,)
-    origins: tuple[tuple[str, int], ...] = ()
+    origins: tuple[Origin, ...] = ()
+    series: Mapping[str, str | int] = field(default_factory=dict)
     acquisition: Mapping[str, str | float] = field(default_factory=dict)
     synthetic: bool = False
     view: Any = None

@@ -27,4 +27,4 @@ def add(app: typer.Typer, task: Task) -> None:
 def _pages(serving: Serving) -> Guard:
     from handwriting.web.app import build_app
 
-    return build_app(serving.run, RUNS, serving.access, serving.store)
+    return build_app(serving.run, RUNS, serving.access, serving.store, chosen_among=serving.chosen_among)

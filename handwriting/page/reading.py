@@ -85,7 +85,7 @@ def judge_pages(task: Task, paths: Sequence[Path], model: Path | None, as_json: 
     Args:
         task: The application.
         paths: Pictures, folders and zips of them.
-        model: Folder of a finished run; None: the newest.
+        model: A finished run; None: the default, or the only one there is.
         as_json: Whether to print one JSON object per page, each on a line.
         out: Folder for `predictions.jsonl` and a drawing of each page; None: neither is written.
 
@@ -125,13 +125,17 @@ def read_item(item: Item, predictor: Predictor) -> tuple[dict[str, Any], Page | 
         predictor: The opened run that judges the characters.
 
     Returns:
-        Plain data for `--json`, and the page that was cut. The dict has `input`, `model` and `status`: "assessed",
-        "partly assessed" and "not assessed" where all, some and none of the characters were, or "refused". A read page
-        also has `text`, `angle_degrees`, `notes`, `not_assessed` (number of characters), `caution` (as in
-        `shared.prediction.answer.Answer`), `characters` (fields of `Reading`), `synthetic_model` and `verdict`. A
-        refused one has `reason` instead, and None for the page.
+        Plain data for `--json`, and the page that was cut. The dict has `input`, `model`, `provenance` (fields of
+        `shared.runs.provenance.Provenance`) and `status`: "assessed", "partly assessed" and "not assessed" where all,
+        some and none of the characters were, or "refused". A read page also has `text`, `angle_degrees`, `notes`,
+        `not_assessed` (number of characters), `caution` (as in `shared.prediction.answer.Answer`), `characters` (fields
+        of `Reading`), `synthetic_model` and `verdict`. A refused one has `reason` instead, and None for the page.
     """
-    tree: dict[str, Any] = {"input": item.name, "model": predictor.name}
+    tree: dict[str, Any] = {
+        "input": item.name,
+        "model": predictor.name,
+        "provenance": asdict(predictor.provenance),
+    }
     try:
         page = _cut(item)
         readings = read_characters(page, predictor, synthetic=item.synthetic)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,7 +37,7 @@ DRAWING_BODY = {
 }
 
 
-def build_app(run: Path, runs: Path, access: Access, store: UploadStore) -> Guard:
+def build_app(run: Path, runs: Path, access: Access, store: UploadStore, *, chosen_among: int = 1) -> Guard:
     """Builds the web application of `handwriting serve`.
 
     Args:
@@ -44,11 +45,12 @@ def build_app(run: Path, runs: Path, access: Access, store: UploadStore) -> Guar
         runs: Folder of the runs that are listed.
         access: Rules of admission.
         store: Stores the uploads.
+        chosen_among: Number of models among which the run was chosen on its validation.
 
     Returns:
         The ASGI application, behind its rules of admission.
     """
-    work = CharacterWork(TASK, run, threads=1)
+    work = CharacterWork(TASK, run, threads=1, chosen_among=chosen_among)
     # A page takes seconds: a drawing must not wait for it.
     drawings = WorkerPool(work, 1, DRAWING_S)
     pool = WorkerPool(work, max(1, worker_count() - 1), JUDGING_S)
@@ -56,7 +58,7 @@ def build_app(run: Path, runs: Path, access: Access, store: UploadStore) -> Guar
 
     def renew(other: Path) -> None:
         for one in (drawings, pool):
-            one.renew(CharacterWork(TASK, other, threads=1))
+            one.renew(replace(work, run=other))
 
     lessons, learner = teaching_routes(site, renew)
     site.extra_pools += (learner,)

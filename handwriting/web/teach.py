@@ -28,7 +28,7 @@ from shared.web.uploads import StoreFull
 from shared.web.workers import WorkerPool
 
 FOLDER = "taught"
-"""Folder below that of the runs, in which neither the newest run nor the list of runs is searched."""
+"""Folder below that of the runs: what is taught there is none of the runs that `models` lists."""
 MIN_DRAWINGS, MAX_DRAWINGS = 5, 20
 """Number of drawings. The smallest was measured (docs/lab-log.md, 2026-11-26); nobody draws more than twenty."""
 MAX_BYTES = MAX_DRAWINGS << 18

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shared.cli.arguments import ModelOption
+from shared.cli.arguments import ServedModelOption
 from shared.cli.judge import open_predictor
-from shared.cli.support import RUNS, reported
+from shared.cli.support import reported
 from shared.errors import UsageError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def add(app: typer.Typer, task: "Task") -> None:
                 help="Days after forwarding until instances and results are deleted (1 without it); needs --forward."
             ),
         ] = None,
-        model: ModelOption = None,
+        model: ServedModelOption = None,
     ) -> None:
         """Run a DICOM node that classifies series.
 
@@ -72,10 +72,10 @@ def _listen(task: "Task", model: Path | None, settings: "ListenerSettings", spoo
     from medtl.node.judge import SeriesJudge
     from medtl.node.listener import listen
     from medtl.node.spool import Spool
-    from shared.runs.folder import newest_run
 
-    run = (model or newest_run(RUNS, task.name)).resolve()
-    for line in open_predictor(task, run)[1]:
+    predictor, lines = open_predictor(task, model, explicit=True)
+    for line in lines:
         typer.echo(line)
+    judge = SeriesJudge(predictor.run.resolve(), predictor.chosen_among)
     with closing(Spool(spool)) as opened:
-        listen(opened, SeriesJudge(run), settings, lambda: typer.echo(f"listening: {settings}, spool {spool}"))
+        listen(opened, judge, settings, lambda: typer.echo(f"listening: {settings}, spool {spool}"))

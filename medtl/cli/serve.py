@@ -38,4 +38,4 @@ def _pages(
         raise UsageError(f"{spool} is no spool of `medtl listen`; name its folder")
     from medtl.web.app import build_app
 
-    return build_app(serving.run, RUNS, serving.access, serving.store, spool)
+    return build_app(serving.run, RUNS, serving.access, serving.store, spool, chosen_among=serving.chosen_among)

@@ -9,6 +9,7 @@ from medtl.dicom.acquisition import Acquisition, read_acquisition, read_image_ty
 from medtl.dicom.geometry import Geometry, read_geometry
 from medtl.dicom.layout import PixelLayout, read_layout
 from medtl.dicom.values import integer_of, local_text_of, text_of
+from shared.errors import InputRefused
 
 DESCRIPTIONS = (
     "StudyDescription",
@@ -18,6 +19,9 @@ DESCRIPTIONS = (
     "PerformedProcedureStepDescription",
 )
 """Where the body part stands in words, if Body Part Examined is empty."""
+LARGEST_NUMBER = 999_999
+"""Largest number of a series or an instance that is shown: in a badly filled header a longer one may be a date of birth
+or an identifier. Our choice, above the numbers that scanners count to."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +35,14 @@ class Identifiers:
         study_uid: Study Instance UID.
         series_uid: Series Instance UID.
         instance_number: Number of the object within the series, or None.
+        series_number: Number of the series within the study as `shown_number` gives it, or None.
     """
 
     patient_id: str
     study_uid: str
     series_uid: str
     instance_number: int | None
+    series_number: int | None = None
 
 
 @dataclass(frozen=True)
@@ -121,6 +127,15 @@ def parse_header(dataset: Any) -> DicomHeader:
     )
 
 
+def shown_number(number: int | None) -> int | None:
+    """Returns the number of a series or an instance where an answer may show it, else None.
+
+    Args:
+        number: The number as the object states it; None where it states none.
+    """
+    return number if number is not None and 0 <= number <= LARGEST_NUMBER else None
+
+
 def sop_class_of(dataset: Any) -> str:
     """Reads the SOP Class UID of a pydicom dataset, or else that of its meta header; empty where neither has one.
 
@@ -139,7 +154,17 @@ def _identifiers(dataset: Any) -> Identifiers:
         study_uid=text_of(dataset, "StudyInstanceUID"),
         series_uid=text_of(dataset, "SeriesInstanceUID"),
         instance_number=integer_of(dataset, "InstanceNumber"),
+        series_number=_series_number(dataset),
     )
+
+
+def _series_number(dataset: Any) -> int | None:
+    """The number of the series; None where it is not stated, or damaged: nothing is decided by it."""
+    try:
+        number = integer_of(dataset, "SeriesNumber")
+    except (InputRefused, ValueError):
+        return None
+    return shown_number(number)
 
 
 def _examination(dataset: Any) -> Examination:

@@ -48,6 +48,11 @@ class SeriesFiles:
         """Counts the pixels of all files, as their headers state them."""
         return sum(header.layout.pixels for _, header in self.files)
 
+    def number(self) -> int | None:
+        """Returns the number of the series within its study; None where the files state none, or several."""
+        stated = {header.identifiers.series_number for _, header in self.files}
+        return stated.pop() if len(stated) == 1 else None
+
 
 @dataclass(frozen=True)
 class Refused:
@@ -294,5 +299,6 @@ def _decode_files(series: SeriesFiles) -> list[Slice]:
 def _decode_file(source: str, header: DicomHeader) -> Iterator[Slice]:
     frames = read_dicom(read_source(source), header=header, allow_blank=True).frames
     number, contrasts, planes = header.identifiers.instance_number, header.acquisition.contrasts, header.geometry.planes
+    is_tile = header.layout.mosaic is not None
     for frame, (pixels, plane, contrast) in enumerate(zip(frames, planes, contrasts, strict=True)):
-        yield Slice(pixels, plane, source, frame, number, contrast)
+        yield Slice(pixels, plane, source, frame, number, contrast, is_tile)

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from medtl.dicom.acquisition import Contrast
 from medtl.dicom.geometry import ImagePlane, slice_normal
+from medtl.dicom.header import shown_number
 from medtl.dicom.view import view_of
 from shared.errors import InputRefused
+from shared.task import Origin
 
 SAME_PLACE_MM = 0.01
 """Slices that are this close lie in one place: below any slice spacing, above the rounding of a decimal string."""
@@ -38,6 +40,7 @@ class Slice:
         frame: Its index among the slices of that file, from 0.
         instance_number: Instance Number of the file, or None; with `frame` the order where there is no position.
         contrast: Echo time, time point and acquisition.
+        is_tile: Whether `frame` counts the tiles of a mosaic, which are no frames of the file.
     """
 
     pixels: NDArray[np.float32]
@@ -46,11 +49,15 @@ class Slice:
     frame: int
     instance_number: int | None = None
     contrast: Contrast = field(default_factory=Contrast)
+    is_tile: bool = False
 
     @property
-    def origin(self) -> tuple[str, int]:
-        """The pair of source and frame, as `shared.task.Item.origins` lists them."""
-        return self.source, self.frame
+    def origin(self) -> Origin:
+        """Where the slice was read from; frames and tiles are counted from 1, as DICOM counts frames."""
+        numbers = {"tile" if self.is_tile else "frame": self.frame + 1}
+        if (shown := shown_number(self.instance_number)) is not None:
+            numbers["instance_number"] = shown
+        return Origin(self.source, self.frame, numbers)
 
 
 def order_slices(slices: Sequence[Slice]) -> tuple[list[Slice], tuple[str, ...]]:

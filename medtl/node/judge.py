@@ -43,9 +43,11 @@ class SeriesJudge:
 
     Attributes:
         run: Folder of a finished run.
+        chosen_among: Number of models among which the run was chosen on its validation.
     """
 
     run: Path
+    chosen_among: int = 1
 
     def judge(self, folder: Path, out: Path, report: Report) -> list[str]:
         """Judges one series and writes its result objects.
@@ -69,7 +71,7 @@ class SeriesJudge:
     def _predictor(self) -> Predictor:
         from shared.prediction.predictor import Predictor
 
-        return Predictor(self.run, TASK.name, TASK.preprocess)
+        return Predictor(self.run, TASK.name, TASK.preprocess, chosen_among=self.chosen_among)
 
 
 def write_results(results: Sequence[Dataset], out: Path) -> list[str]:

@@ -62,7 +62,7 @@ def _plain_report(folder: Path, answers: Sequence[Answer], predictor: Predictor)
         sources.sort(key=lambda source: str(source.SOPInstanceUID))
     content = [(FINDING, finding(answer)) for answer in answers]
     comments = dict.fromkeys(line for answer in answers for line in remarks(answer, predictor.record))
-    content += [(COMMENT, text) for text in (*comments, f"Model {predictor.name}")]
+    content += [(COMMENT, text) for text in comments]
     with untrusted_decoding():
         return _report(sources, content, predictor.record.weights_hash)
 

@@ -45,7 +45,7 @@ class ResultIdentity:
         sources: The images that were judged.
         record: Record of the model that judged them.
         model: Name of the model's run.
-        context: Status and reason of the answer, and the numbers of the slices with maps.
+        context: Status and reason of the answer, when the model was trained, and the numbers of the slices with maps.
     """
 
     sources: Sources

@@ -64,7 +64,8 @@ def result_objects(
     sources = read_sources(item)
     towards = map_label or answer.label or ""
     maps = maps or {}
-    context = (answer.status, answer.reason or "", towards if maps else "", *map(str, sorted(maps)))
+    trained = "" if answer.provenance is None else answer.provenance.finished
+    context = (answer.status, answer.reason or "", trained, towards if maps else "", *map(str, sorted(maps)))
     identity = ResultIdentity(sources, record, answer.model, context)
     objects = [report(identity, answer)]
     if answer.status != "refused":

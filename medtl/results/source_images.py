@@ -19,6 +19,7 @@ from medtl.dicom.header import DicomHeader
 from medtl.dicom.reader import read_attributes, read_header
 from medtl.dicom.rules import MR_IMAGES
 from medtl.dicom.values import functional_groups
+from medtl.inputs import DICOM
 from shared.errors import DataError, InputRefused, MedtlError
 from shared.io.archives import read_source
 from shared.io.quiet import quiet_loggers
@@ -89,10 +90,10 @@ def read_sources(item: Item) -> Sources:
         DataError: The item was not read from DICOM, or its files cannot be read again, are no MR images, or lack a UID
             that a reference needs.
     """
-    if not item.origins:
+    if not item.origins or item.series.get("format") != DICOM:
         raise DataError("was not read from DICOM images that can be read: no DICOM object can refer to it")
-    held = {source: _read(source) for source in dict.fromkeys(source for source, _ in item.origins)}
-    frames = tuple(held[source][index] for source, index in item.origins)
+    held = {source: _read(source) for source in dict.fromkeys(origin.source for origin in item.origins)}
+    frames = tuple(held[origin.source][origin.index] for origin in item.origins)
     instances = tuple(frames_of_one[0].instance for frames_of_one in held.values())
     with untrusted_building("reference"):
         emptied = sorted({keyword for instance in instances for keyword in _complete(instance)})

@@ -28,6 +28,9 @@ RAW_PROBABILITY = Code("T-RAW-SCORE", SCHEME, "Raw tumour probability, not asses
 ADVICE = Code("ADVICE", SCHEME, "Advice")
 HUMAN_LOOKS = Code("HUMAN-MUST-LOOK", SCHEME, "Not assessed: a human must look")
 CERTIFIED = Code("SENS-CERTIFIED", SCHEME, "Sensitivity certified on validation (lower 95% bound)")
+SLICE_PROBABILITY = Code("T-PROB-SLICE", SCHEME, "Tumour probability of one slice")
+RAW_SLICE_PROBABILITY = Code("T-RAW-SLICE", SCHEME, "Raw tumour probability of one slice, not to be relied on")
+SLICE_NUMBER = Code("SLICE-NUMBER", SCHEME, "Number of the slice in the series that was judged")
 OOD_SCORE = Code("OOD-SCORE", SCHEME, "Out-of-distribution score of the input")
 OOD_THRESHOLD = Code("OOD-THRESHOLD", SCHEME, "Out-of-distribution score above which nothing is assessed")
 USE = Code("INTENDED-USE", SCHEME, "Intended use")
@@ -71,8 +74,8 @@ def _document(identity: ResultIdentity, answer: Answer) -> Any:
         tracking_identifier=sr.TrackingIdentifier(identity.uid("tracking"), "whole input"),
         finding_type=FINDINGS[answer.decision],
         finding_sites=[sr.FindingSite(codes.SCT.Brain)],
-        algorithm_id=_algorithm(identity),
-        measurements=_measurements(answer),
+        algorithm_id=_algorithm(identity, answer),
+        measurements=[*_measurements(answer), *_slice_measurements(identity.sources, answer)],
         qualitative_evaluations=_evaluations(answer),
         source_images=_references(identity.sources, by_frame=answer.status != "refused"),
     )
@@ -86,9 +89,12 @@ def _document(identity: ResultIdentity, answer: Answer) -> Any:
     )
 
 
-def _algorithm(identity: ResultIdentity) -> Any:
+def _algorithm(identity: ResultIdentity, answer: Answer) -> Any:
     record = identity.record
+    trained = [] if answer.provenance is None else [f"trained until {answer.provenance.finished}"]
     parameters = [
+        *trained,
+        f"trained on data SHA-256 {record.data_hash}",
         f"weights SHA-256 {record.weights_hash}",
         f"backbone {record.backbone.get('name', 'unknown')}",
         f"threshold {record.threshold}",
@@ -116,14 +122,32 @@ def _measurements(answer: Answer) -> list[Any]:
     return [sr.Measurement(name, value, codes.UCUM.NoUnits) for name, value in stated if value is not None]
 
 
+def _slice_measurements(sources: Sources, answer: Answer) -> list[Any]:
+    """The probability of each slice, with its number and a reference to the image that it was read from."""
+    found, probability = [], SLICE_PROBABILITY if answer.caution is None else RAW_SLICE_PROBABILITY
+    for one, frame in zip(answer.slices, sources.frames, strict=True) if answer.slices else ():
+        image = sr.SourceImageForMeasurement(*_reference(frame.instance, [frame.number]))
+        measured = sr.Measurement(probability, one.positive_probability, codes.UCUM.NoUnits, referenced_images=[image])
+        number = sr.NumContentItem(
+            SLICE_NUMBER, one.number, codes.UCUM.NoUnits, relationship_type=sr.RelationshipTypeValues.HAS_PROPERTIES
+        )
+        measured[0].ContentSequence.append(number)
+        found.append(measured)
+    return found
+
+
+def _reference(instance: Any, frames: list[int] | None) -> tuple[str, str, list[int] | None]:
+    """SOP class, SOP instance, and the frames where the object has several."""
+    several = int(instance.get("NumberOfFrames") or 1) > 1
+    return instance.SOPClassUID, instance.SOPInstanceUID, frames if several else None
+
+
 def _references(sources: Sources, *, by_frame: bool) -> list[Any]:
     """References to each source object, with the numbers of its frames where it has several and `by_frame`."""
     found = []
     for instance in sources.instances:
         numbers = sorted(frame.number for frame in sources.frames if frame.instance is instance)
-        several = int(instance.get("NumberOfFrames") or 1) > 1
-        reference = (instance.SOPClassUID, instance.SOPInstanceUID, numbers if several and by_frame else None)
-        found.append(sr.SourceImageForMeasurementGroup(*reference))
+        found.append(sr.SourceImageForMeasurementGroup(*_reference(instance, numbers if by_frame else None)))
     return found
 
 

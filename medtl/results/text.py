@@ -42,13 +42,15 @@ def remarks(answer: Answer, record: ModelRecord) -> list[str]:
         record: Record of the model that answered.
 
     Returns:
-        Warning and disclaimers; likeliest class, slices and, where a finding was made, operating point; the notes.
+        Warning and disclaimers; likeliest class, slices and, where a finding was made, operating point; the series that
+        was judged; the model with its training; the notes.
     """
     lines = [WARNING, *TASK.disclaimers, *([f"Model fit for: {answer.verdict}"] if answer.verdict else [])]
     if answer.caution is not None:
         lines += [f"Caution: {answer.caution}", *_scores(answer, "Raw: ")]
     elif answer.decision is not None:
         lines += _details(answer, record)
+    lines += [*_judged(answer), _model(answer)]
     return lines + [f"Note: {note}" for note in answer.notes]
 
 
@@ -79,6 +81,22 @@ def _details(answer: Answer, record: ModelRecord) -> list[str]:
     elif record.operating_point is not None:
         lines.append(f"Operating point: {record.operating_point['statement']}")
     return lines
+
+
+def _judged(answer: Answer) -> list[str]:
+    """What was judged: number of slices, plane and series number, as far as they are known; no file name."""
+    series = answer.series
+    if not series:
+        return []
+    plane = [f"plane {series['plane']}"] if "plane" in series else []
+    number = [f"series number {series['series_number']}"] if "series_number" in series else []
+    count = f"{series['slices']} slices of {series['files']} images"
+    return [f"Read from the series: {', '.join([count, *plane, *number])}"]
+
+
+def _model(answer: Answer) -> str:
+    """Which model answered, and when and on what it was trained."""
+    return f"Model {answer.model}" + (f", {answer.provenance.words}" if answer.provenance is not None else "")
 
 
 def captions(answer: Answer, record: ModelRecord, number: int, towards: str | None) -> list[str]:

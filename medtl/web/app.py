@@ -55,7 +55,9 @@ class MapFacts(BaseModel):
     faults: list[str]
 
 
-def build_app(run: Path, runs: Path, access: Access, store: UploadStore, spool: Path | None) -> Guard:
+def build_app(
+    run: Path, runs: Path, access: Access, store: UploadStore, spool: Path | None, *, chosen_among: int = 1
+) -> Guard:
     """Builds the web application of `medtl serve`.
 
     Args:
@@ -64,14 +66,15 @@ def build_app(run: Path, runs: Path, access: Access, store: UploadStore, spool: 
         access: Rules of admission.
         store: Stores the uploads.
         spool: Spool of `medtl listen`; None: no worklist.
+        chosen_among: Number of models among which the run was chosen on its validation.
 
     Returns:
         The ASGI application, behind its rules of admission.
     """
-    pool = WorkerPool(ScanWork(TASK, run, threads=1), worker_count(), JUDGING_S)
-    explainers = (
-        WorkerPool(ExplainWork(TASK, run, threads=worker_count()), 1, JUDGING_S) if find_spec("torch") else None
-    )
+    work = ScanWork(TASK, run, threads=1, chosen_among=chosen_among)
+    explaining = ExplainWork(TASK, run, threads=worker_count(), chosen_among=chosen_among)
+    pool = WorkerPool(work, worker_count(), JUDGING_S)
+    explainers = WorkerPool(explaining, 1, JUDGING_S) if find_spec("torch") else None
     links = (("/worklist", "Worklist"),) if spool else ()
     site = Site(TASK, run, runs, access, store, pool, links, extra_pools=(explainers,) if explainers else ())
     router = APIRouter()

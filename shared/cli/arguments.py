@@ -7,6 +7,19 @@ from typing import Annotated
 
 import typer
 
+from shared.cli.support import RUNS
+from shared.runs.named import find_named
+
+
+def find_run(named: Path | None) -> Path | None:
+    """Finds the run that an argument names by its path, or by the name of its folder under `RUNS`.
+
+    Args:
+        named: The value of the argument; None where it was not given, which is returned.
+    """
+    return None if named is None else find_named(RUNS, named)
+
+
 ConfigArgument = Annotated[
     Path | None, typer.Argument(metavar="[CONFIG]", help="YAML file of the configuration; without it, the defaults.")
 ]
@@ -16,9 +29,27 @@ OverridesArgument = Annotated[
 DataArgument = Annotated[
     Path, typer.Argument(metavar="DATA", help="Labelled images: a folder, a zip or a manifest (CSV).")
 ]
-RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")]
+RunArgument = Annotated[
+    Path,
+    typer.Argument(metavar="RUN", callback=find_run, help="Folder of a finished run, or its name under runs/."),
+]
 ModelOption = Annotated[
-    Path | None, typer.Option(help="Folder of the finished run that answers; without it, the newest under runs/.")
+    Path | None,
+    typer.Option(
+        metavar="RUN",
+        callback=find_run,
+        help="Finished run that answers: its folder, or its name under runs/; without it, the default (see `use`), "
+        "or the only run under runs/.",
+    ),
+]
+ServedModelOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="RUN",
+        callback=find_run,
+        help="Finished run that answers: its folder, or its name under runs/; without it, the default, which `use` "
+        "chooses.",
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object a line for each input.")]
 PredictionsOption = Annotated[Path | None, typer.Option(help="Also write predictions.jsonl into this folder.")]

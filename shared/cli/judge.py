@@ -31,7 +31,7 @@ class Request:
 
     Attributes:
         paths: Files, folders and archives.
-        model: Folder of a finished run; None: the newest.
+        model: A finished run, by its folder or its name under `RUNS`; None: the default, or the only one there is.
         as_json: Whether to print one JSON object a line for each input.
         out: Folder for `predictions.jsonl` and attribution maps, or None.
         explaining: Options of `shared.reporting.explainer.Explainer`; None: answers are not explained.
@@ -44,28 +44,33 @@ class Request:
     explaining: Mapping[str, Any] | None = None
 
 
-def open_predictor(task: Task, model: Path | None) -> tuple[Predictor, list[str]]:
+def open_predictor(task: Task, model: Path | None, *, explicit: bool = False) -> tuple[Predictor, list[str]]:
     """Opens the run that answers, and writes the lines that say which run it is.
 
     Args:
         task: The application.
-        model: Folder of a finished run; None: the newest run of the application under `RUNS`.
+        model: A finished run, by its folder or its name under `RUNS`; None: the default of the application, or the only
+            finished run under `RUNS`.
+        explicit: Whether a person must have chosen the run, by its name or as the default.
 
     Returns:
-        The predictor, and lines to print: the folder of the run, what it is fit for and, where it rejects answers of
-        low probability, from which probability it accepts them.
+        The predictor, and lines to print: the folder of the run; when and on what it was trained; what it is fit for;
+        and, where it rejects answers of low probability, from which probability it accepts them.
 
     Raises:
-        UsageError: There is no such run.
+        UsageError: There is no such run, or it is open which of several is meant.
         RunError: The run is unfinished or damaged, or of another application.
     """
     from shared.prediction.predictor import Predictor
-    from shared.runs.folder import newest_run
+    from shared.runs.chosen import choose_run
 
-    run = model or newest_run(RUNS, task.name)
-    predictor = Predictor(run, task.name, task.preprocess)
-    lines = [f"model: {run}" if model else f"model: {run} (the newest; another by --model)"]
-    lines.append(f"fit for: {predictor.verdict}")
+    chosen = choose_run(RUNS, task.name, model, explicit=explicit)
+    predictor = Predictor(chosen.folder, task.name, task.preprocess, chosen_among=chosen.chosen_among)
+    lines = [
+        f"model: {chosen.folder}" + (f" ({chosen.why}; another by --model)" if chosen.why else ""),
+        f"  {predictor.provenance.words}",
+        f"fit for: {predictor.verdict}",
+    ]
     if predictor.record.rejection is not None:
         lines.append(f"accepted from a probability of {predictor.record.threshold:.4f}: {acceptance(predictor.record)}")
     return predictor, lines

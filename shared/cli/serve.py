@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from shared.cli.arguments import ModelOption
+from shared.cli.arguments import ServedModelOption
 from shared.cli.hooks import adds_options_of
 from shared.cli.judge import open_predictor
 from shared.cli.support import reported
@@ -33,11 +33,13 @@ class Serving:
         run: Folder of the finished run that answers.
         access: The rules by which requests are admitted.
         store: The store of uploads.
+        chosen_among: Number of models among which the run was chosen on its validation.
     """
 
     run: Path
     access: "Access"
     store: "UploadStore"
+    chosen_among: int
 
 
 Pages = Callable[..., "Guard"]
@@ -64,7 +66,7 @@ def add_serve(app: typer.Typer, task: "Task", pages: Pages) -> None:
                 help="Address to listen on; 0.0.0.0: every network of this machine. Others than 127.0.0.1 need a token."
             ),
         ] = "127.0.0.1",
-        model: ModelOption = None,
+        model: ServedModelOption = None,
         keep_minutes: Annotated[
             float, typer.Option(min=1, max=10_080, help="Minutes after which an upload is deleted.")
         ] = 60.0,
@@ -94,7 +96,9 @@ def _prepare(task: "Task", model: Path | None, host: str, keep_minutes: float) -
     from shared.web.guard import Access
     from shared.web.uploads import UploadStore
 
-    predictor, lines = open_predictor(task, model)  # here only to say at once what is wrong with the run
+    # here only to say at once what is wrong with the run
+    predictor, lines = open_predictor(task, model, explicit=True)
     for line in (*lines, *task.disclaimers):
         typer.echo(line)
-    return Serving(predictor.run.resolve(), Access.for_host(host), UploadStore(60 * keep_minutes))
+    store = UploadStore(60 * keep_minutes)
+    return Serving(predictor.run.resolve(), Access.for_host(host), store, predictor.chosen_among)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
-from shared.cli.arguments import ConfigArgument, OverridesArgument
+from shared.cli.arguments import ConfigArgument, OverridesArgument, find_run
 from shared.cli.support import RUNS, make_folder, reported, settings_of, takes_names
 from shared.errors import UsageError
 from shared.progress import progress_bars
@@ -84,6 +84,7 @@ def add_zero_shot(app: typer.Typer, task: "Task", knowledge: Knowledge) -> None:
             Path | None,
             typer.Option(
                 metavar="RUN",
+                callback=find_run,
                 help="Take the features of this finished run in place of a configured backbone. Classes that it was "
                 "trained on cannot be unseen.",
             ),

@@ -68,7 +68,7 @@ def cross_validate(
         for fold in range(folds):
             split = FoldSplit(folds=folds, fold=fold, validation=config.data.split.validation)
             data = config.data.model_copy(update={"split": split})
-            # apart from the other runs: a model of one fold must not be the newest that `predict` takes
+            # apart from the other runs: a model of one fold is none of those that `models` lists
             of_fold = experiment.varied(seed=config.seed + repeat, data=data)
             folder = run_experiment(of_fold, root=root / "crossval", progress=lambda *_: None)
             record = read_model_record(folder)

@@ -318,7 +318,24 @@ def _record(
         data_hash=job.fingerprint,
         weights_hash=file_hash(job.folder / "model.safetensors"),
         auxiliary={head.task: head.classes for head in job.network.auxiliary_heads()},
+        data_names=data_names(experiment.config),
     )
+
+
+def data_names(config: Config) -> tuple[str, ...]:
+    """Names the data of a configuration without the folders above them, which may be anything.
+
+    Args:
+        config: The configuration.
+
+    Returns:
+        Each collection with its file or folder ("north (scans.zip)"), or the file or folder of the one source; empty
+        for the synthetic dataset.
+    """
+    data = config.data
+    if data.collections:
+        return tuple(f"{name} ({Path(path).resolve().name})" for name, path in data.collections.items())
+    return () if data.source is None else (Path(data.source).resolve().name,)
 
 
 def _write(

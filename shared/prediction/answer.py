@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
-from shared.task import Task
+from shared.runs.provenance import Provenance
+from shared.task import Item, Origin, Task
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,8 @@ class SliceAnswer:
         decision: The decision if the slice had been given alone, whatever its out-of-distribution score; None where the
             input was not assessed.
         ood_score: Out-of-distribution score, 0 to 2: high for a slice unlike the training images.
+        origin: Where the slice was read from: `file`, and further numbers by name (`frame`, `instance_number`); empty
+            where it is not known.
     """
 
     number: int
@@ -28,6 +31,7 @@ class SliceAnswer:
     positive_probability: float | None
     decision: str | None
     ood_score: float
+    origin: dict[str, str | int] = field(default_factory=dict)
 
 
 NOT_RELIABLE = "not to be relied on"
@@ -71,6 +75,9 @@ class Answer:
         verdict: What the model is fit for, in one line (`shared.evaluation.verdict.Verdict.short`).
         series_rule: How the probabilities of the slices became that of the series, in words; None for a single image
             and where the task has no positive event.
+        provenance: When and on what the model was trained; None where it is not known.
+        series: What the slices were read from: number of `slices` that are judged and of `files`, the `first_file`, and
+            what the files say of the series (`format`, `plane`, `series_number`); empty where it is not known.
     """
 
     input: str
@@ -94,6 +101,8 @@ class Answer:
     synthetic_model: bool = False
     verdict: str = ""
     series_rule: str | None = None
+    provenance: Provenance | None = None
+    series: dict[str, str | int] = field(default_factory=dict)
 
     def likeliest(self) -> list[tuple[str, float]]:
         """Lists the likeliest classes, at most `LIKELIEST` (5), with their probabilities, the highest first.
@@ -129,3 +138,27 @@ class Answer:
 
 LIKELIEST = 5
 """Most classes that are listed with one answer."""
+
+
+def with_origins(answer: Answer, item: Item) -> Answer:
+    """Adds to an answer the files that its slices were read from.
+
+    Args:
+        answer: The answer about `item`; only that of an item with slices may have some itself.
+        item: The item that was judged.
+
+    Returns:
+        The answer with `series` and with the `origin` of each slice; as it was where the item knows neither.
+    """
+    if not item.origins:
+        return answer
+    files = dict.fromkeys(origin.source for origin in item.origins)
+    counts: dict[str, str | int] = {"slices": len(item.slices), "files": len(files), "first_file": next(iter(files))}
+    slices = answer.slices and tuple(
+        replace(one, origin=_facts(origin)) for one, origin in zip(answer.slices, item.origins, strict=True)
+    )
+    return replace(answer, slices=slices, series={**item.series, **counts})
+
+
+def _facts(origin: Origin) -> dict[str, str | int]:
+    return {"file": origin.source, **origin.numbers}

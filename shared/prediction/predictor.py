@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from shared.errors import DataError, InputRefused, UsageError
 from shared.evaluation.decision.aggregation import Values, aggregate
 from shared.evaluation.decision.ood import Reference, of_series
-from shared.prediction.answer import CAUTION, Answer, SliceAnswer
+from shared.prediction.answer import CAUTION, Answer, SliceAnswer, with_origins
 from shared.runs.acquisition import differences, not_covered
 from shared.runs.certificate import models_among, restated
 from shared.runs.folder import check_finished, read_training_digests
+from shared.runs.provenance import Provenance
 from shared.runs.record import read_model_record
 from shared.runs.verdict import read_verdict
 from shared.samples import NOT_STATED, UNKNOWN_DOMAIN, image_digest
@@ -62,7 +63,7 @@ class Predictor:
         self.record = restated(read_model_record(run), chosen_among)
         if self.record.task != task:
             raise UsageError(f"{run} is a run of {self.record.task}; `{task}` cannot use it")
-        self.verdict = read_verdict(run, self.record).short
+        self.verdict, self.provenance = read_verdict(run, self.record).short, Provenance.of(run, self.record)
         self.seen, self.reference = read_training_digests(run), Reference.read(run)
         self.preprocess = preprocess
         options = onnxruntime.SessionOptions()
@@ -138,6 +139,10 @@ class Predictor:
             an image that cannot be preprocessed, no finite probability); or "not assessed", with raw scores and no
             decision, where it is unlike the training images, or where these were synthetic and it is not known to be.
         """
+        return with_origins(replace(self._answer(item), provenance=self.provenance), item)
+
+    def _answer(self, item: Item) -> Answer:
+        """The answer without where model and slices come from."""
         if item.refusal is not None:
             return self._refused(item, item.refusal)
         if not item.slices:

@@ -28,9 +28,10 @@ def answer_text(answer: Answer, task: Task) -> str:
     """
     name, notes = printable(answer.input), [f"  note: {note}" for note in answer.notes]
     if answer.status == "refused":
-        return "\n".join([f"{name}: refused: {answer.reason}", *notes])
+        return "\n".join([f"{name}: refused: {answer.reason}", *_source_lines(answer), *notes])
     if answer.status == "not assessed":
-        return "\n".join([f"{name}: not assessed, {HUMAN}: {answer.reason}", *_raw_lines(answer, task), *notes])
+        told = [*_raw_lines(answer, task), *_source_lines(answer), *notes]
+        return "\n".join([f"{name}: not assessed, {HUMAN}: {answer.reason}", *told])
     probabilities = answer.probabilities or {}
     label = answer.label or ""
     likeliest = f"{task.display_name(label)} ({probabilities[label]:.3f})"
@@ -54,6 +55,7 @@ def answer_text(answer: Answer, task: Task) -> str:
     for task_name, shares in answer.auxiliary.items():
         best = max(shares, key=lambda name: shares[name])
         lines.append(f"  {task_name}: {best} ({shares[best]:.3f})")
+    lines += _source_lines(answer)
     if answer.acquisition:
         lines.append(f"  acquired: {describe(answer.acquisition)}")
     lines.append(f"  out-of-distribution score {answer.ood_score:.3f}; up to {answer.ood_threshold:.3f} is assessed")
@@ -117,6 +119,19 @@ def printable(name: str) -> str:
         The name on one line, with `\\n` and the like in place of characters that cannot be printed.
     """
     return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in name)
+
+
+def _source_lines(answer: Answer) -> list[str]:
+    """A line on the files of a series; none where they are the input itself and say nothing more of it."""
+    stated = dict(answer.series)
+    count, first = stated.pop("files", 0), str(stated.pop("first_file", ""))
+    slices = stated.pop("slices", 0)
+    numbers = [f"{name.replace('_', ' ')} {value}" for name, value in stated.items() if isinstance(value, int)]
+    if not count or (first == answer.input and not numbers):
+        return []
+    files = f"{count} files, the first {printable(first)}" if count != 1 else printable(first)
+    judged = f"{slices} slice{'s' if slices != 1 else ''} of " if slices else ""
+    return [f"  read from: {judged}{'; '.join([files, *numbers])}"]
 
 
 def _slice_lines(answer: Answer, task: Task) -> list[str]:

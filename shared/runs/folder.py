@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -60,24 +61,19 @@ def _record_hashes(done: Mapping[str, Any]) -> dict[str, str]:
     return {name: str(records[name]) for name in RECORDS if name in records} if isinstance(records, dict) else {}
 
 
-def newest_run(root: Path, task: str) -> Path:
-    """Finds the run of an application that was finished last.
+def finished_at(run: Path) -> datetime:
+    """Reads the time, in UTC, at which the training of a run ended.
 
     Args:
-        root: Folder that holds run folders.
-        task: Name of the application.
-
-    Returns:
-        The run folder.
+        run: The folder of a finished run.
 
     Raises:
-        UsageError: There is no finished run of the application under `root`.
+        RunError: The file `done` is missing or damaged.
     """
-    finished = sorted(root.glob(f"*/{DONE}"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for done in finished:
-        if read_json(done).get("task") == task:
-            return done.parent
-    raise UsageError(f"no finished {task} run under {root}/; train one (`{task} train`) or name one with --model")
+    try:
+        return datetime.fromisoformat(str(read_json(run / DONE).get("finished"))).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise RunError(f"{run}/{DONE} does not say when the training ended; {COPY_AGAIN}") from None
 
 
 def finish(run: Path, task: str) -> None:
@@ -85,13 +81,14 @@ def finish(run: Path, task: str) -> None:
 
     Args:
         run: The run folder; all model files are there already.
-        task: Name of the application that trained the run. It is stored in `done` beside the hashes of the model files,
-            and `newest_run` finds the runs of an application by it.
+        task: Name of the application that trained the run. It is stored in `done` beside the time and the hashes of the
+            model files; `shared.runs.listing.list_runs` finds the runs of an application by it.
     """
     records = [name for name in RECORDS if (run / name).is_file()]
     hashes = {name: file_hash(run / name) for name in (*MODEL_FILES, *records)}
     split = {"files": {name: hashes[name] for name in MODEL_FILES}, "records": {name: hashes[name] for name in records}}
-    write_json(run / DONE, {"task": task, **split})
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    write_json(run / DONE, {"task": task, "finished": now, **split})
 
 
 def write_training_digests(run: Path, digests: Iterable[str]) -> None:

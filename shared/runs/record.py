@@ -46,6 +46,8 @@ class ModelRecord:
         weights_hash: SHA-256 of `model.safetensors`.
         auxiliary: Answers of each auxiliary task, in the order of the output of `model.onnx` with its name
             (`auxiliary_plane`).
+        data_names: Names of the data it was trained on, without paths: collections, or the file or folder of the data;
+            empty for the synthetic dataset.
         format: Version of the run folder.
     """
 
@@ -68,6 +70,7 @@ class ModelRecord:
     data_hash: str
     weights_hash: str
     auxiliary: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    data_names: tuple[str, ...] = ()
     format: int = FORMAT
 
     def to_json(self) -> dict[str, Any]:
@@ -90,7 +93,7 @@ def read_model_record(run: Path) -> ModelRecord:
         spec = Preprocessing(**tree.pop("preprocessing"))
         pooled = tree.pop("aggregation")
         aggregation = Aggregation(tuple(pooled["pools"]), tuple(pooled["weights"]), float(pooled["bias"]))
-        lists: dict[str, Any] = {key: tuple(tree.pop(key)) for key in ("classes", "positive", "domains")}
+        lists: dict[str, Any] = {key: tuple(tree.pop(key)) for key in ("classes", "positive", "domains", "data_names")}
         return ModelRecord(preprocessing=spec, aggregation=aggregation, **lists, **tree)
     except (KeyError, TypeError, AttributeError) as error:
         raise RunError(f"{run}/model.json does not have the fields of a model record ({error}); train again") from None

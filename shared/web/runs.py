@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from shared.errors import MedtlError
 from shared.evaluation.text import measure_rows
 from shared.io.atomic import read_json
-from shared.runs.folder import DONE, is_finished
+from shared.runs.listing import list_runs, read_run
 from shared.runs.outside_tests import read_outside_tests
-from shared.runs.record import ModelRecord, read_model_record
+from shared.runs.provenance import Provenance
+from shared.runs.record import ModelRecord
 from shared.runs.verdict import verdict_of
 
 REPORT = "report.html"
@@ -28,16 +30,16 @@ class RunEntry:
     Attributes:
         name: Name of the run's folder.
         folder: The run's folder.
-        finished: Time at which its training ended.
         record: The run's model record.
+        provenance: When and on what it was trained.
         verdict: What the run is fit for, in up to three lines.
         summary: First sentences of its report.
     """
 
     name: str
     folder: Path
-    finished: datetime
     record: ModelRecord
+    provenance: Provenance
     verdict: tuple[str, ...]
     summary: tuple[str, ...]
 
@@ -45,6 +47,11 @@ class RunEntry:
     def has_report(self) -> bool:
         """Whether the run has a report as a page."""
         return (self.folder / REPORT).is_file()
+
+    @property
+    def finished(self) -> datetime:
+        """Time at which its training ended, UTC."""
+        return datetime.fromisoformat(self.provenance.finished)
 
 
 def find_runs(root: Path, task: str, also: Path) -> dict[str, RunEntry]:
@@ -58,19 +65,16 @@ def find_runs(root: Path, task: str, also: Path) -> dict[str, RunEntry]:
     Returns:
         At most `MAX_RUNS` runs by the name of their folder, the newest first.
     """
-    folders = {folder.name: folder for folder in root.iterdir() if is_finished(folder)} if root.is_dir() else {}
-    folders[also.name] = also
+    runs = {run.folder.name: run for run in list_runs(root, task).finished}
+    with suppress(MedtlError):
+        runs[also.name] = read_run(also)
     found = []
-    for folder in folders.values():
-        try:
-            record, report = read_model_record(folder), read_json(folder / "report.json")
-            fit_for = verdict_of(record, report, read_outside_tests(folder)).lines
-            ended = datetime.fromtimestamp((folder / DONE).stat().st_mtime, UTC)
-        except (MedtlError, OSError):
-            continue
-        if record.task == task:
+    for name, run in runs.items():
+        with suppress(MedtlError):
+            report = read_json(run.folder / "report.json")
+            fit_for = verdict_of(run.record, report, read_outside_tests(run.folder)).lines
             said = tuple(map(str, report.get("summary", ())))
-            found.append(RunEntry(folder.name, folder, ended, record, fit_for, said))
+            found.append(RunEntry(name, run.folder, run.record, run.provenance, fit_for, said))
     found.sort(key=lambda entry: entry.finished, reverse=True)
     return {entry.name: entry for entry in found[:MAX_RUNS]}
 
@@ -112,7 +116,7 @@ def _facts(entry: RunEntry) -> list[tuple[str, str]]:
         ("classes", ", ".join(record.classes) if len(record.classes) <= 8 else f"{len(record.classes)}"),
         ("backbone", str(record.backbone.get("name", "unknown"))),
         ("input side in pixels", str(record.preprocessing.size)),
-        ("trained on", ("synthetic images, " if record.synthetic else "") + ", ".join(record.domains)),
+        ("trained on", entry.provenance.data_words),
         ("data", f"SHA-256 {record.data_hash[:12]}"),
         ("threshold", f"{record.threshold:.4f}"),
         ("operating point", str(point)),

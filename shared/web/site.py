@@ -14,6 +14,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from shared.processes.worker import WorkFailed
+from shared.runs.provenance import Provenance
 from shared.runs.record import ModelRecord, read_model_record
 from shared.runs.verdict import read_verdict
 from shared.task import Task
@@ -37,6 +38,7 @@ class Site:
         extra_pools: Workers for other work; they end with the server.
         record: Record of the model that answers.
         verdict: What that model is fit for, in up to three lines.
+        provenance: When and on what that model was trained.
     """
 
     task: Task
@@ -49,6 +51,7 @@ class Site:
     extra_pools: tuple[WorkerPool, ...] = ()
     record: ModelRecord = field(init=False)
     verdict: tuple[str, ...] = field(init=False)
+    provenance: Provenance = field(init=False)
     _templates: Environment = field(init=False)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -71,9 +74,9 @@ class Site:
         Raises:
             RunError: The folder is no finished run.
         """
-        self.record = read_model_record(run)
-        self.verdict = read_verdict(run, self.record).lines
-        self.run = run
+        record = read_model_record(run)
+        self.provenance, self.verdict = Provenance.of(run, record), read_verdict(run, record).lines
+        self.record, self.run = record, run
 
     def close(self) -> None:
         """Ends all processes and deletes all uploads."""
@@ -95,6 +98,7 @@ class Site:
             "model": self.run.name,
             "record": self.record,
             "fit_for": self.verdict,
+            "provenance": self.provenance,
             "csrf": self.access.csrf,
             "links": (("/", "New"), *self.links, ("/runs", "Runs"), ("/docs", "For programs")),
             "here": request.url.path,

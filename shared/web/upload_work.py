@@ -33,16 +33,20 @@ class UploadWork:
         task: The application.
         run: Folder of a finished run.
         threads: Number of threads of the network.
+        chosen_among: Number of models among which the run was chosen on its validation.
     """
 
     task: Task
     run: Path
     threads: int
+    chosen_among: int = 1
 
     @cached_property
     def predictor(self) -> Predictor:
         """The opened run."""
-        return Predictor(self.run, self.task.name, self.task.preprocess, threads=self.threads)
+        return Predictor(
+            self.run, self.task.name, self.task.preprocess, threads=self.threads, chosen_among=self.chosen_among
+        )
 
     def items(self, files: Path) -> Iterator[tuple[Item, str]]:
         """Reads every item of an upload.
@@ -97,7 +101,7 @@ class UploadWork:
         for index, (item, name) in enumerate(self.items(files)):
             answer = self.predictor.assess(item)
             keep(index, item, answer)
-            answers.append(answer.to_json(self.task) | {"input": name})
+            answers.append(_as_sent(answer.to_json(self.task), files) | {"input": name})
             report(f"{index + 1} judged")
         write_json(results / ANSWERS, answers)
 
@@ -111,6 +115,14 @@ def name_in_upload(name: str, files: Path) -> str:
     """
     within = name.removeprefix(f"{files}{os.sep}")
     return within if within != name else name.replace(str(files), "upload", 1)
+
+
+def _as_sent(tree: dict[str, Any], files: Path) -> dict[str, Any]:
+    """An answer as `predict --json` prints it, in which files have the names that the user sent, changed in place."""
+    for node, key in ((tree["series"], "first_file"), *((one["origin"], "file") for one in tree["slices"])):
+        if key in node:
+            node[key] = name_in_upload(node[key], files)
+    return tree
 
 
 def check_archives(files: Path) -> None:

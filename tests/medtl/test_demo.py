@@ -10,7 +10,7 @@ import pytest
 
 from medtl.demo import run_demo
 from shared.io.atomic import read_json
-from shared.runs.folder import is_finished, newest_run
+from shared.runs.folder import is_finished
 
 PATIENTS = 12
 WORDS = (
@@ -24,7 +24,8 @@ def test_the_demo_ends_with_a_table_of_three_runs(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr("medtl.phantom.dataset.SYNTHETIC_PATIENTS", PATIENTS)
     seen: set[str] = set()
     lines = run_demo(tmp_path, WORDS, lambda what, *_: seen.add(what))
-    head, source, transfer, alone, choice, gain, report = lines
+    head, source, transfer, alone, *verdicts, choice, gain, report, remedy = lines
+    assert len(verdicts) == 3
     for name, row in (("source scanner", source), ("target, transferred", transfer), ("target, few labels", alone)):
         assert row.startswith(name)
         assert len(re.findall(r"\d\.\d{3}|not defined", row)) >= 3
@@ -36,7 +37,7 @@ def test_the_demo_ends_with_a_table_of_three_runs(tmp_path: Path, monkeypatch: p
 
     runs = {name: next(tmp_path.glob(f"medtl-{name}-*")) for name in ("phantom-source", "phantom-transfer")}
     assert all(is_finished(folder) for folder in runs.values())
-    assert newest_run(tmp_path, "medtl") == runs["phantom-transfer"]
+    assert remedy.endswith(f": medtl use {runs['phantom-transfer'].name}")
     weights = read_json(runs["phantom-transfer"] / "model.json")["backbone"]["weights"]
     assert weights["sha256"] == read_json(runs["phantom-source"] / "model.json")["weights_hash"]
     assert all("Synthetic data" in json.dumps(read_json(folder / "report.json")) for folder in runs.values())

@@ -34,7 +34,7 @@ from medtl.inputs import read_inputs
 from shared.errors import UsageError
 from shared.io.archives import read_source
 from shared.samples import NOT_STATED
-from shared.task import Item
+from shared.task import Item, Origin
 
 SIDE = 40
 
@@ -165,27 +165,58 @@ def test_each_slice_knows_its_file_and_frame(tmp_path: Path) -> None:
     write_series(tmp_path, [30, 10, 20])
     (tmp_path / "a.dcm").write_bytes((tmp_path / "002.dcm").read_bytes())
     item = only(tmp_path)
-    assert item.origins == tuple((str(tmp_path / name), 0) for name in ("003.dcm", "002.dcm", "001.dcm"))
-    for (source, _), pixels in zip(item.origins, item.slices, strict=True):
-        assert pydicom.dcmread(source).pixel_array[0, 0] == pixels[0, 0]
+    assert [(one.source, one.index) for one in item.origins] == [
+        (str(tmp_path / name), 0) for name in ("003.dcm", "002.dcm", "001.dcm")
+    ]
+    for origin, pixels in zip(item.origins, item.slices, strict=True):
+        made = pydicom.dcmread(origin.source)
+        assert made.pixel_array[0, 0] == pixels[0, 0]
+        assert origin.numbers == {"frame": 1, "instance_number": made.InstanceNumber}
 
 
 def test_frames_of_one_file_know_their_numbers(tmp_path: Path) -> None:
     stored = np.arange(2 * SIDE * SIDE, dtype="<u2").tobytes()
     item = only(write_slice(tmp_path / "a.dcm", 1, NumberOfFrames=2, PixelData=stored))
-    assert item.origins == ((str(tmp_path / "a.dcm"), 0), (str(tmp_path / "a.dcm"), 1))
+    assert [(one.source, one.index) for one in item.origins] == [(str(tmp_path / "a.dcm"), index) for index in (0, 1)]
+    assert [one.numbers["frame"] for one in item.origins] == [1, 2]
 
 
 def test_refused_series_still_names_its_files(tmp_path: Path) -> None:
     path = write_slice(tmp_path / "a.dcm", 1, BodyPartExamined="KNEE")
-    assert only(path).origins == ((str(path), 0),)
+    assert only(path).origins == (Origin(str(path)),)
 
 
 def test_member_of_a_zip_is_named_as_it_is_read(tmp_path: Path) -> None:
     data = write_slice(tmp_path / "a.dcm", 1).read_bytes()
     path = zipped(tmp_path / "a.zip", {"in/a.dcm": data})
-    ((source, _),) = only(path).origins
-    assert read_source(source) == data
+    (origin,) = only(path).origins
+    assert read_source(origin.source) == data
+
+
+@pytest.mark.parametrize(
+    ("stated", "told"), [("3", {"series_number": 3}), ("", {}), ("Planted", {}), ("19511224", {}), ("1.5", {})]
+)
+def test_the_number_of_a_series_is_told_where_it_is_one_and_decides_nothing(
+    tmp_path: Path, stated: str, told: dict[str, int]
+) -> None:
+    write_series(tmp_path, [1, 2])
+    for path in tmp_path.iterdir():
+        made = pydicom.dcmread(path)
+        made.add_new("SeriesNumber", "LO", stated)  # any text, as damaged files have it
+        made.save_as(path)
+    item = only(tmp_path)
+    assert item.refusal is None
+    assert item.series == {"format": "DICOM", "plane": "axial", **told}
+
+
+def test_a_slice_of_a_volume_knows_its_place_in_the_array(tmp_path: Path) -> None:
+    voxels = np.arange(SIDE * SIDE * 5, dtype=np.int16).reshape(SIDE, SIDE, 5)
+    nibabel.save(nibabel.Nifti1Image(voxels, np.diag([-1.0, -1.0, 5.0, 1.0])), tmp_path / "a.nii.gz")
+    nibabel.save(nibabel.Nifti1Image(voxels, np.diag([-1.0, -1.0, -5.0, 1.0])), tmp_path / "b.nii.gz")
+    for name, order in (("a.nii.gz", range(5)), ("b.nii.gz", reversed(range(5)))):
+        item = only(tmp_path / name)
+        assert item.series == {"format": "NIfTI", "axis": 2, "plane": "axial"}
+        assert item.origins == tuple(Origin(str(tmp_path / name), index, {"index": index}) for index in order)
 
 
 def test_different_images_of_one_place_are_refused(tmp_path: Path) -> None:
@@ -207,7 +238,7 @@ def test_blank_slices_are_left_out_and_may_not_fill_a_series(tmp_path: Path) -> 
     item = only(tmp_path / "some")
     assert known(item) == [1, 2]
     assert item.notes == ("1 of 3 slices are blank and were left out: slice numbers do not count them",)
-    assert [Path(source).name for source, _ in item.origins] == ["002.dcm", "001.dcm"]
+    assert [Path(one.source).name for one in item.origins] == ["002.dcm", "001.dcm"]
     write_slice(tmp_path / "all" / "a.dcm", 1, 0.0, PixelData=blank)
     assert "blank" in refusal(tmp_path / "all")
 

@@ -21,7 +21,8 @@ WRITTEN_OVER = (
     "ImageType SOPClassUID Modality Manufacturer ManufacturerModelName BodyPartExamined SeriesDescription ProtocolName "
     "SeriesInstanceUID InstanceNumber MagneticFieldStrength ImagePositionPatient ImageOrientationPatient "
     "SamplesPerPixel PhotometricInterpretation Rows Columns BitsAllocated BitsStored PixelRepresentation RescaleSlope "
-    "RescaleIntercept NumberOfFrames TransferSyntaxUID ComplexImageComponent SpecificCharacterSet"
+    "RescaleIntercept NumberOfFrames TransferSyntaxUID ComplexImageComponent SpecificCharacterSet SeriesNumber "
+    "StudyInstanceUID SOPInstanceUID"
 )
 """What the reader looks at: in a damaged or badly filled header the person may stand in any of these."""
 
@@ -176,7 +177,7 @@ def test_name_in_a_wrong_tag_is_not_quoted(value: str, planted_training: Trainin
     for keyword in WRITTEN_OVER.split():
         (disc / f"{keyword}.dcm").write_bytes(written_over(dicom_seeds()["plain"], keyword, value.encode()))
     paths = [*map(str, sorted(disc.iterdir()))]
-    for words in (paths, ["--json", *paths], [str(disc)]):
+    for words in (paths, ["--json", "--identifiers", *paths], [str(disc)]):
         output = said("predict", *words, "--model", str(planted_training.run), code=3)
         assert "refused" in output
         assert marks_in(output.encode()) == []

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from shared.task import Task
 
 FOLDER = "adapt"
-"""Under the folder of runs: none of what is only tried must be the newest run that `predict` takes."""
+"""Folder below that of runs: what is only tried is none of the runs that `models` lists and `predict` may take."""
 NAMED = "A domain of the data (a scanner, say), or a folder, zip or manifest."
 
 

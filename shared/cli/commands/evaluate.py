@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from shared.cli.arguments import RunArgument
+from shared.cli.arguments import RunArgument, find_run
 from shared.cli.hooks import adds_options_of, no_options
 from shared.cli.support import make_folder, reported, settings_on
 from shared.errors import UsageError
@@ -54,7 +54,10 @@ def add(app: typer.Typer, task: "Task") -> None:
             typer.Option("--known-only", help="Leave out images of classes that the run does not know; needs DATA."),
         ] = False,
         versus: Annotated[
-            Path | None, typer.Option(metavar="RUN", help="Compare with this run on the test images that both share.")
+            Path | None,
+            typer.Option(
+                metavar="RUN", callback=find_run, help="Compare with this run on the test images that both share."
+            ),
         ] = None,
         out: Annotated[Path | None, typer.Option(help="Also write evaluation.json into this folder.")] = None,
         **extra: Any,

@@ -11,6 +11,7 @@ from shared.evaluation.decision.aggregation import Aggregation, Values
 from shared.evaluation.decision.fit_aggregation import choose_aggregation
 from shared.evaluation.decision.operating_point import MAX_THRESHOLD, OperatingPoint, certify, choose
 from shared.evaluation.decision.selective import Rejection, choose_rejection
+from shared.evaluation.statistics.intervals import Evidence
 from shared.samples import Grouping
 
 
@@ -107,6 +108,8 @@ def undecided(positive: NDArray[np.bool_], *, target: float, error_rate: float, 
         The decision, with the default aggregation and counts of 0.
     """
     if not positive.any():
-        return Decision(Aggregation(), Rejection(threshold or 0.0, error_rate, 0, 0, 0, 1, 1, 1.0), {})
-    point = OperatingPoint(threshold or MAX_THRESHOLD, target, "sample", 0, 0, 0, 0, 1, 0.0, (1, 1))
+        nothing = Evidence(1.0, 0.0, None)
+        rejection = Rejection(threshold or 0.0, error_rate, "images", 0, 0, 0, 1, 1, nothing, None)
+        return Decision(Aggregation(), rejection, {})
+    point = OperatingPoint(threshold or MAX_THRESHOLD, target, "images", 0, 0, 0, 0, 0, 1, None, (1, 1))
     return Decision(Aggregation(), point, {})

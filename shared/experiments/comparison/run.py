@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from shared.task import Task
 
 FOLDER = "compare"
-"""Folder of comparisons under that of runs, so that `predict` does not take a cell for the newest run."""
+"""Folder of comparisons below that of runs: a cell is none of the runs that `models` lists."""
 BY_GROUP = (
     "AUC, sensitivity and specificity (at the operating point) count groups of images where they are known; "
     "accuracy counts images by their likeliest class."

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from handwriting.cli import app
 from handwriting.labels import CHARACTERS
 from handwriting.page.reading import UNREAD, Reading, _unread_lines, as_text, read_item
+from shared.runs.provenance import Provenance
 from shared.task import Item
 from tests.handwriting.page.test_signs import line
 
@@ -145,6 +146,7 @@ class Sure:
         self.label, self.record = label, SimpleNamespace(ood={"threshold": 1.0}, synthetic=synthetic)
         self.verdict = "a verdict"
         self.name = "sure"
+        self.provenance = Provenance("sure", "2026-01-01T00:00:00+00:00", (), (), "", (label,), False)
 
     def each(self, crops: list[np.ndarray]) -> list[SimpleNamespace]:
         """The same answer for each crop."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +61,8 @@ def page(character: Path) -> bytes:
 
 
 def test_a_drawing_is_answered_as_predict_answers_it(asked: TestClient, character: Path, tiny_run: Path) -> None:
-    (item,) = TASK.read_inputs([character])
-    expected = Predictor(tiny_run, TASK.name, TASK.preprocess).assess(item).to_json(TASK) | {"input": "drawing"}
+    item = replace(next(iter(TASK.read_inputs([character]))), name="drawing", origins=())  # a drawing is no file
+    expected = Predictor(tiny_run, TASK.name, TASK.preprocess).assess(item).to_json(TASK)
     told = asked.post("/api/drawings", content=character.read_bytes(), headers=CSRF)
     assert told.status_code == 200
     assert told.json() == json.loads(json.dumps(expected))
@@ -91,6 +92,8 @@ def test_a_page_is_read_and_shown_with_its_boxes(asked: TestClient, character: P
 def test_characters_are_told_one_by_one(asked: TestClient, character: Path) -> None:
     status = send(asked, "character", ("a/1.png", character.read_bytes()), ("a/2.png", b"x"))
     assert [answer["status"] for answer in status["answers"]] == ["assessed", "refused"]
+    assert status["answers"][0]["slices"][0]["origin"] == {"file": "a/1.png"}
+    assert status["answers"][0]["provenance"]["classes"] == ["ka", "digit_0", "digit_1"]
     shown = asked.get(f"/uploads/{status['id']}", headers=HTML).text
     assert "is text and no image" in shown
     assert status["answers"][0]["top"][0]["said"] in shown

@@ -123,7 +123,7 @@ def _await(archive: Archive, server: subprocess.Popen[bytes], log: Path) -> None
 def test_archive_lists_results_beside_the_images_and_keeps_one_of_each(
     archive: Archive, judged: Any, written: list[Path], tmp_path: Path
 ) -> None:
-    images = [Path(source) for source, _ in judged.item.origins]
+    images = [Path(one.source) for one in judged.item.origins]
     archive.store(*images, *written)
     (study,) = archive.get("/studies?expand")
     source = pydicom.dcmread(images[0])

@@ -84,7 +84,8 @@ def test_series_runs_from_the_feet_up_whichever_way_the_tiles_run(make: Make, to
     (item,) = read_inputs([path])
     assert item.notes == ()
     np.testing.assert_array_equal(item.slices, TILES[::-1])
-    assert item.origins == tuple((str(path), index) for index in reversed(range(SLICES)))
+    assert [(one.source, one.index) for one in item.origins] == [(str(path), at) for at in reversed(range(SLICES))]
+    assert [one.numbers["tile"] for one in item.origins] == list(reversed(range(1, SLICES + 1)))
 
 
 @pytest.mark.parametrize("turn", TURNS)

@@ -7,7 +7,7 @@ import logging
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,8 @@ from medtl.results.text import captions
 from medtl.results.writer import write_objects
 from medtl.transforms import restore
 from shared.errors import DataError, UsageError
-from shared.prediction.answer import Answer
+from shared.prediction.answer import Answer, with_origins
+from shared.runs.provenance import Provenance
 
 NAME = "Żółć^Zażółć"
 
@@ -57,6 +58,13 @@ def texts(report: Any) -> list[str]:
     return found
 
 
+def walked(item: Any) -> Iterator[Any]:
+    """All content items of a report."""
+    for child in item.get("ContentSequence", ()):
+        yield child
+        yield from walked(child)
+
+
 def changed(judged: Any, folder: Path, change: Callable[[Any], None]) -> Any:
     """The same series with every file changed."""
     folder.mkdir()
@@ -72,8 +80,8 @@ def changed(judged: Any, folder: Path, change: Callable[[Any], None]) -> Any:
 
 def multiframe(judged: Any, path: Path, *, shared: bool) -> Any:
     """The series as one enhanced object, its geometry stated for all frames or for each."""
-    sources = [pydicom.dcmread(source) for source, _ in judged.item.origins]
-    made = pydicom.dcmread(judged.item.origins[0][0])
+    sources = [pydicom.dcmread(one.source) for one in judged.item.origins]
+    made = pydicom.dcmread(judged.item.origins[0].source)
     made.SOPClassUID = made.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.4.1"
     made.NumberOfFrames = len(sources)
     made.PixelData = b"".join(one.PixelData for one in sources)
@@ -96,7 +104,7 @@ def multiframe(judged: Any, path: Path, *, shared: bool) -> Any:
 
 
 def test_objects_stand_in_the_study_of_the_patient(judged: Any) -> None:
-    source = pydicom.dcmread(judged.item.origins[0][0])
+    source = pydicom.dcmread(judged.item.origins[0].source)
     objects = objects_of(judged)
     assert len(objects) == 5
     for one in objects:
@@ -125,7 +133,7 @@ def test_report_tells_finding_numbers_model_and_purpose(judged: Any) -> None:
 def test_report_is_of_template_1500_and_refers_to_every_source(judged: Any) -> None:
     (report,) = of_class(objects_of(judged), Comprehensive3DSRStorage)
     (group,) = sr.Comprehensive3DSR.from_dataset(report).content.get_image_measurement_groups()
-    sources = {str(pydicom.dcmread(source).SOPInstanceUID) for source, _ in judged.item.origins}
+    sources = {str(pydicom.dcmread(one.source).SOPInstanceUID) for one in judged.item.origins}
     assert {str(one.referenced_sop_instance_uid) for one in group.source_images} == sources
     (evidence,) = report.CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence
     assert {str(one.ReferencedSOPInstanceUID) for one in evidence.ReferencedSOPSequence} == sources
@@ -155,6 +163,50 @@ def test_pictures_of_what_is_not_assessed_say_so(unlike: Any) -> None:
     ]
 
 
+def test_report_leads_from_each_slice_to_its_image(judged: Any, tmp_path: Path) -> None:
+    enhanced = multiframe(judged, tmp_path / "enhanced.dcm", shared=True)
+    for found in (judged, enhanced):
+        (report,) = of_class(objects_of(found, maps=False), Comprehensive3DSRStorage)
+        told = []
+        for item in walked(report):
+            if item.ConceptNameCodeSequence[0].CodeValue == "T-PROB-SLICE":
+                image, number = item.ContentSequence
+                reference = image.ReferencedSOPSequence[0]
+                told.append(
+                    (
+                        int(number.MeasuredValueSequence[0].NumericValue),
+                        round(float(item.MeasuredValueSequence[0].NumericValue), 3),
+                        str(reference.ReferencedSOPInstanceUID),
+                        reference.get("ReferencedFrameNumber"),
+                    )
+                )
+        several = len({one.source for one in found.item.origins}) == 1
+        assert told == [
+            (
+                one.number,
+                one.positive_probability,
+                str(pydicom.dcmread(origin.source).SOPInstanceUID),
+                origin.index + 1 if several else None,
+            )
+            for one, origin in zip(found.answer.slices, found.item.origins, strict=True)
+        ]
+
+
+def test_report_tells_the_series_and_the_training_of_the_model(judged: Any) -> None:
+    provenance = Provenance(
+        "run-1", "2026-11-29T12:00:00+00:00", ("scans.zip",), ("cirrus",), "1" * 64, ("no_tumour", "glioma"), False
+    )
+    answer = with_origins(replace(judged.answer, provenance=provenance), judged.item)
+    (report, *_) = objects_of(replace(judged, answer=answer))
+    said = texts(report)
+    assert "Comment: Read from the series: 4 slices of 4 images, plane axial, series number 1" in said
+    words = "trained 2026-11-29 on scans.zip (cirrus); classes: no_tumour, glioma"
+    assert f"Comment: Model run-1, {words}" in said
+    assert "Algorithm Parameters: trained until 2026-11-29T12:00:00+00:00" in said
+    assert f"Algorithm Parameters: trained on data SHA-256 {'1' * 64}" in said
+    assert not any(Path(origin.source).name in "".join(said) for origin in judged.item.origins)
+
+
 def test_negative_answer_never_names_a_suspicion_as_finding(judged: Any) -> None:
     answer = replace(judged.answer, decision="negative", positive_probability=0.1, certified_sensitivity=None)
     (report, *_) = objects_of(replace(judged, answer=answer))
@@ -178,7 +230,7 @@ def test_the_most_suspicious_slices_are_shown_and_those_with_maps(judged: Any) -
         assert [one.InstanceNumber for one in captures] == list(range(1, len(captures) + 1))
         return [one.SourceImageSequence[0].ReferencedSOPInstanceUID for one in captures]
 
-    uids = [pydicom.dcmread(source).SOPInstanceUID for source, _ in judged.item.origins]
+    uids = [pydicom.dcmread(one.source).SOPInstanceUID for one in judged.item.origins]
     assert shown(maps=False) == [uids[1], uids[2], uids[3]]
     assert shown(maps=True) == [uids[1], uids[2], uids[3]]
     judged.maps[1] = judged.maps.pop(4)
@@ -195,11 +247,11 @@ def test_capture_is_a_colour_picture_that_states_its_burned_in_words(judged: Any
 
 @pytest.mark.parametrize("shared", [True, False, None])
 def test_attribution_lies_on_its_slices(judged: Any, tmp_path: Path, shared: bool | None) -> None:
-    heights_mm = [pydicom.dcmread(source).ImagePositionPatient[2] for source, _ in judged.item.origins]
+    heights_mm = [pydicom.dcmread(one.source).ImagePositionPatient[2] for one in judged.item.origins]
     if shared is not None:
         judged = multiframe(judged, tmp_path / "enhanced.dcm", shared=shared)
     (made,) = of_class(objects_of(judged), ParametricMapStorage)
-    assert made.FrameOfReferenceUID == pydicom.dcmread(judged.item.origins[0][0]).FrameOfReferenceUID
+    assert made.FrameOfReferenceUID == pydicom.dcmread(judged.item.origins[0].source).FrameOfReferenceUID
     assert (made.NumberOfFrames, made.Rows, made.Columns) == (2, *judged.item.slices[0].shape)
     assert "not a localisation" in made.ContentDescription
     assert made.ContentQualification == "RESEARCH"

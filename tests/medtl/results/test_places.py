@@ -87,12 +87,12 @@ def test_map_and_picture_lie_on_the_marked_voxel(judged: Any, tmp_path: Path, pl
         for one in objects
         if one.SOPClassUID == SecondaryCaptureImageStorage
         and one.SourceImageSequence[0].ReferencedSOPInstanceUID
-        == pydicom.dcmread(found.item.origins[number - 1][0]).SOPInstanceUID
+        == pydicom.dcmread(found.item.origins[number - 1].source).SOPInstanceUID
     )
     row, column = np.argwhere(head.voxels[MARKED[0]] == 3000)[0]
     shown = marker_in(picture, head.voxels.shape[1:])
     np.testing.assert_allclose(shown, (row, column), atol=1.5)
-    source = pydicom.dcmread(found.item.origins[number - 1][0])
+    source = pydicom.dcmread(found.item.origins[number - 1].source)
     assert list(picture.PatientOrientation) == list(sides(source.ImageOrientationPatient))
 
 

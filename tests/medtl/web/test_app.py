@@ -7,7 +7,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable, Coroutine, Iterator
-from copy import copy
+from copy import copy, deepcopy
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
@@ -113,8 +113,26 @@ def zeros_packed(count: int, size: int) -> bytes:
 def test_a_folder_is_answered_as_predict_answers_it(uploaded: dict[str, Any], scanned: Path, tiny_model: Path) -> None:
     (item,) = TASK.read_inputs([scanned])
     expected = Predictor(tiny_model, TASK.name, TASK.preprocess).assess(item).to_json(TASK)
-    (answer,) = uploaded["answers"]
+    (answer,) = deepcopy(uploaded["answers"])
+    names = [Path(origin.source).name for origin in item.origins]
+    assert [one["origin"].pop("file") for one in answer["slices"]] == [f"scan/{name}" for name in names]
+    assert answer["series"].pop("first_file") == f"scan/{names[0]}"
+    del expected["series"]["first_file"]
+    for one in expected["slices"]:
+        del one["origin"]["file"]
     assert answer == json.loads(json.dumps(expected)) | {"input": "scan"}
+
+
+def test_the_page_names_the_model_its_training_and_the_series(
+    asked: TestClient, uploaded: dict[str, Any], tiny_model: Path
+) -> None:
+    page = asked.get(f"/uploads/{uploaded['id']}", headers=HTML).text
+    assert f"Model <code>{tiny_model.name}</code>, trained 20" in page
+    assert "on synthetic images; classes: no_tumour, tumour" in page
+    first = uploaded["answers"][0]["slices"][0]["origin"]
+    assert f"Read from 4 files, the first <code>{first['file']}</code>: 4 slices, plane axial, series number 1." in page
+    assert f"<code>{first['file']}</code>, frame 1, instance number {first['instance_number']}" in page
+    assert "/uploads/" not in first["file"]
 
 
 def test_the_slices_are_those_of_the_scan(asked: TestClient, uploaded: dict[str, Any], scanned: Path) -> None:

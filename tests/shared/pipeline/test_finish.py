@@ -1,11 +1,11 @@
-"""How many models validation chose among; the run itself is tested in test_train.py."""
+"""How many models validation chose among, and how data are named; the run itself is tested in test_train.py."""
 
 from __future__ import annotations
 
 import pytest
 
 from shared.config.read import load_config
-from shared.pipeline.finish import models_tried
+from shared.pipeline.finish import data_names, models_tried
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,16 @@ def test_models_tried_multiplies_what_is_chosen_in_turn(
 ) -> None:
     history = [{"layers": ["a"]}] * layers + [{"penalty": 1.0}] * heads + [{"phase": 1}] * epochs
     assert models_tried(load_config(None, (f"strategy.selection={selection}",)), history) == models
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        ((), ()),
+        (("data.source=/home/somebody/scans.zip",), ("scans.zip",)),
+        (("data.source=../scans/.",), ("scans",)),
+        (("data.collections.north=/a/b.zip", "data.collections.south=c"), ("north (b.zip)", "south (c)")),
+    ],
+)
+def test_data_are_named_without_the_folders_above_them(words: tuple[str, ...], names: tuple[str, ...]) -> None:
+    assert data_names(load_config(None, words)) == names

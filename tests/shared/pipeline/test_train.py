@@ -24,7 +24,7 @@ from shared.evaluation.decision.selective import choose_rejection
 from shared.io.atomic import read_json
 from shared.pipeline.train import run
 from shared.prediction.external import assess_data
-from shared.runs.folder import is_finished, locked, newest_run, read_training_digests
+from shared.runs.folder import is_finished, locked, read_training_digests
 
 Words = tuple[str, ...]
 Draw = Callable[..., Path]
@@ -420,15 +420,6 @@ def test_half_a_run_gives_no_weights(tmp_path: Path, tiny_words: Words, tiny_run
     (half / "done").unlink()
     with pytest.raises(UsageError, match="not finished"):
         _run(tmp_path, tiny_words, f"backbone.weights={half}")
-
-
-def test_the_newest_run_is_a_finished_one_of_the_same_task(tmp_path: Path, tiny_run: Path) -> None:
-    shutil.copytree(tiny_run, tmp_path / "whole")
-    half = shutil.copytree(tiny_run, tmp_path / "half")
-    (half / "done").unlink()
-    assert newest_run(tmp_path, "handwriting") == tmp_path / "whole"
-    with pytest.raises(UsageError, match="no finished medtl run"):
-        newest_run(tmp_path, "medtl")
 
 
 @pytest.mark.usefixtures("quick_ending")

@@ -70,6 +70,36 @@ def test_a_character_is_told_in_its_script_with_the_likeliest_classes(decision: 
     ]
 
 
+@pytest.mark.parametrize(
+    ("series", "said"),
+    [
+        (
+            {
+                "format": "DICOM",
+                "series_number": 3,
+                "plane": "axial",
+                "slices": 12,
+                "files": 12,
+                "first_file": "s/1.dcm",
+            },
+            ["  read from: 12 slices of 12 files, the first s/1.dcm; series number 3"],
+        ),
+        (
+            {"format": "NIfTI", "axis": 2, "slices": 30, "files": 1, "first_file": "series"},
+            ["  read from: 30 slices of series; axis 2"],
+        ),
+        ({"slices": 0, "files": 2, "first_file": "a\n.dcm"}, ["  read from: 2 files, the first a\\n.dcm"]),
+        ({"format": "picture", "slices": 1, "files": 1, "first_file": "series"}, []),
+        ({}, []),
+    ],
+)
+def test_the_files_of_a_series_are_told_by_the_first_and_their_count(
+    series: dict[str, str | int], said: list[str]
+) -> None:
+    answer = Answer("series", "run", "not assessed", "is unlike", series=series)
+    assert answer_text(answer, TASK).splitlines() == ["series: not assessed: is unlike", *said]
+
+
 def test_a_refusal_is_told_with_its_notes() -> None:
     answer = Answer("series", "run", "refused", "is a knee", notes=("7 files were passed over",))
     assert answer_text(answer, TASK) == "series: refused: is a knee\n  note: 7 files were passed over"

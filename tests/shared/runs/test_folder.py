@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import os
-import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,7 @@ import pytest
 from shared.errors import RunError, UsageError
 from shared.evaluation.decision.aggregation import Aggregation
 from shared.io.atomic import write_json
-from shared.runs.folder import MODEL_FILES, RECORDS, check_finished, finish, locked, newest_run
+from shared.runs.folder import MODEL_FILES, RECORDS, check_finished, finish, finished_at, locked
 from shared.runs.record import FORMAT, ModelRecord, read_model_record
 from shared.task import Preprocessing
 
@@ -33,6 +33,7 @@ RECORD = ModelRecord(
     synthetic=True,
     data_hash="0",
     weights_hash="1",
+    data_names=("scans.zip",),
 )
 
 
@@ -77,16 +78,15 @@ def test_half_a_run_is_never_taken_for_a_whole_one(tmp_path: Path) -> None:
     (run / "done").unlink()
     with pytest.raises(UsageError, match="not a run folder"):
         check_finished(run)
-    with pytest.raises(UsageError, match="no finished medtl run"):
-        newest_run(tmp_path / "runs", "medtl")
 
 
-def test_the_newest_run_of_the_right_application_is_found(tmp_path: Path) -> None:
-    now = time.time()
-    for age, (name, task) in enumerate([("c", "handwriting"), ("b", "medtl"), ("a", "medtl")]):
-        run = _run(tmp_path / name, task)
-        os.utime(run / "done", (now - age, now - age))
-    assert newest_run(tmp_path, "medtl").name == "b"
+def test_a_finished_run_says_when_its_training_ended(tmp_path: Path) -> None:
+    run = _run(tmp_path / "run")
+    assert abs((finished_at(run) - datetime.now(UTC)).total_seconds()) < 60
+    for damaged in ({}, {"finished": "yesterday"}, {"finished": 3}):
+        write_json(run / "done", damaged)
+        with pytest.raises(RunError, match="does not say when the training ended; copy it again"):
+            finished_at(run)
 
 
 def test_nothing_is_left_of_a_write_that_fails(tmp_path: Path) -> None:

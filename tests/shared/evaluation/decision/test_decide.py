@@ -56,4 +56,4 @@ def test_without_validation_nothing_is_chosen_and_nothing_certified(
     assert isinstance(point, OperatingPoint)
     assert isinstance(rejection, Rejection)
     assert (point.threshold, rejection.threshold) == (positive, threshold)
-    assert (point.certified, rejection.certified) == (0.0, 1.0)
+    assert (point.certified, rejection.certified) == (None, None)

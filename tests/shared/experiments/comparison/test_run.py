@@ -20,7 +20,8 @@ from shared.experiments.comparison.run import _measure, run_comparison
 from shared.experiments.comparison.text import as_csv, as_latex, as_text, table_body
 from shared.io.atomic import read_json, write_json
 from shared.processes.jobs import Workers, WorkItem
-from shared.runs.folder import finish, is_finished, newest_run
+from shared.runs.chosen import choose_run
+from shared.runs.folder import finish, is_finished
 
 TINY = """
 name: tiny
@@ -89,7 +90,7 @@ def test_cells_are_trained_once_and_a_failed_one_stops_nothing(plan: Plan, train
         assert is_finished(run)
         assert row["measures"]["accuracy"]["value"] == read_json(run / "report.json")["test"]["accuracy"]["value"]
     with pytest.raises(UsageError, match="no finished handwriting run"):
-        newest_run(tmp_path / "runs", "handwriting")
+        choose_run(tmp_path / "runs", "handwriting", None)
     done = [row["runs"]["0"] for row in (few, every)]
     assert set(done) < set(trained)
     trained.clear()

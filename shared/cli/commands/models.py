@@ -1,0 +1,85 @@
+"""The command `models`.
+
+Annotations are evaluated here at once, not kept as strings: typer reads those of the inner function.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from shared.cli.support import RUNS, reported
+
+if TYPE_CHECKING:
+    from shared.runs.listing import FinishedRun
+    from shared.task import Task
+
+
+def add(app: typer.Typer, task: "Task") -> None:
+    """Adds the command `models`, which lists the finished runs that can answer, to a command line.
+
+    Args:
+        app: The command line to add it to.
+        task: The application that the command works for.
+    """
+
+    @app.command()
+    def models() -> None:
+        """List the finished runs that can answer.
+
+        Those directly under runs/, the one trained last first: backbone, data, classes and the first measure of the
+        test with its 95% interval. An asterisk marks the default, which `use` chooses. Runs that are unfinished or
+        damaged are listed last.
+        """
+        with reported():
+            from shared.errors import RunError
+            from shared.runs.chosen import default_run
+            from shared.runs.listing import list_runs, read_run
+
+            try:
+                default, fault = default_run(RUNS, task.name), None
+            except RunError as error:
+                default, fault = None, str(error)
+            runs = list_runs(RUNS, task.name)
+            shown = list(runs.finished)
+            if default is not None and default.resolve() not in {run.folder.resolve() for run in shown}:
+                shown.insert(0, read_run(default))  # one that lies elsewhere
+            for run in shown:
+                for line in _lines(run, default):
+                    typer.echo(line)
+            for broken in runs.faulty:
+                typer.echo(f"! {broken.reason}")
+            if fault is not None:
+                typer.echo(f"! {fault}")
+            elif not shown:
+                typer.echo(f"no finished {task.name} run under {RUNS}/; train one: `{task.name} train`")
+            elif default is None:
+                typer.echo(f"no default is chosen; choose one: `{task.name} use RUN`")
+
+
+def _lines(run: "FinishedRun", default: Path | None) -> list[str]:
+    """What is listed of one run: its name, and below what it is and how it was tested."""
+    is_default = default is not None and run.folder.resolve() == default.resolve()
+    name = str(run.folder) if is_default else run.folder.name
+    return [
+        f"{'*' if is_default else ' '} {name}{' (default)' if is_default else ''}",
+        f"    {run.provenance.words}",
+        f"    {run.record.backbone.get('name', 'unknown')}, {_headline(run)}",
+    ]
+
+
+def _headline(run: "FinishedRun") -> str:
+    """The first measure of the run's test that a summary shows, with its 95% interval."""
+    from shared.errors import RunError
+    from shared.evaluation.measure import Table, measures_in
+    from shared.evaluation.text import measure_text
+    from shared.io.atomic import read_json
+
+    try:
+        test = read_json(run.folder / "report.json").get("test") or {}
+    except RunError:
+        return "its report is missing or damaged"
+    for measure in measures_in(Table.SUMMARY):
+        if measure.key in test:
+            return f"{measure.heading} on its test {measure_text(test[measure.key])}"
+    return "not tested"

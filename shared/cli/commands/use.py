@@ -1,0 +1,44 @@
+"""The command `use`.
+
+Annotations are evaluated here at once, not kept as strings: typer reads those of the inner function.
+"""
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from shared.cli.arguments import RunArgument
+from shared.cli.support import RUNS, reported
+
+if TYPE_CHECKING:
+    from shared.task import Task
+
+
+def add(app: typer.Typer, task: "Task") -> None:
+    """Adds the command `use`, which chooses the model that answers by default, to a command line.
+
+    Args:
+        app: The command line to add it to.
+        task: The application that the command works for.
+    """
+
+    @app.command()
+    def use(run: RunArgument) -> None:
+        """Choose the model that answers by default.
+
+        Commands that are given no model take it from then on. A later training changes nothing: choose again.
+        """
+        with reported():
+            from shared.runs.chosen import set_default
+            from shared.runs.folder import check_finished
+            from shared.runs.listing import read_run
+
+            check_finished(run)
+            chosen = set_default(RUNS, task.name, run)
+            typer.echo(f"default of {task.name}: {chosen.folder}")
+            typer.echo(f"  {read_run(chosen.folder).provenance.words}")
+            if chosen.chosen_among > 1:
+                typer.echo(
+                    f"  chosen among {chosen.chosen_among} models on the same data: epochs, settings, and the runs "
+                    "beside it"
+                )
