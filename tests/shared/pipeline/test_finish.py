@@ -1,11 +1,14 @@
-"""How many models validation chose among; the run itself is tested in test_train.py."""
+"""How many models validation chose among, and what a run says of its units; the rest is tested in test_train.py."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 
 from shared.config.read import load_config
 from shared.pipeline.finish import models_tried
+from shared.runs.record import read_model_record
 
 
 @pytest.mark.parametrize(
@@ -24,3 +27,13 @@ def test_models_tried_multiplies_what_is_chosen_in_turn(
 ) -> None:
     history = [{"layers": ["a"]}] * layers + [{"penalty": 1.0}] * heads + [{"phase": 1}] * epochs
     assert models_tried(load_config(None, (f"strategy.selection={selection}",)), history) == models
+
+
+def test_a_run_whose_data_name_no_patients_certifies_nothing_and_speaks_of_none(screening_run: Path) -> None:
+    record = read_model_record(screening_run)
+    point = record.operating_point or {}
+    assert (point["unit"], point["certified"], record.certified_sensitivity) == ("images, patients unknown", None, None)
+    for name in ("report.html", "report.json", "model_card.md"):
+        text = (screening_run / name).read_text(encoding="utf-8").lower()
+        assert "patients unknown" in text
+        assert "patient" not in text.replace("patients unknown", "")
