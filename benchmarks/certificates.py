@@ -119,12 +119,12 @@ def series_of_patients(slices: int, target: float = 0.95) -> Draw:
     return draw
 
 
-def unknown_patients(slices: int, target: float = 0.95) -> Draw:
+def unknown_patients(slices: int, target: float = 0.95, likeness: float = LIKENESS) -> Draw:
     """Makes a scene of alike slices of patients whom nothing names: each image counts for itself."""
 
     def draw(random: Random) -> Outcome:
         truth = np.repeat(np.arange(ILL + HEALTHY) < ILL, slices)
-        scores = expit(_logits(random, truth, slices))
+        scores = expit(_logits(random, truth, slices, likeness))
         record = _record(_decide(scores, truth, _grouping(len(truth), 1, named=False), target=target))
         point = record.operating_point or {}
         by_image = clopper_pearson_lower(point["positives"] - point["counted"], point["positives"])
@@ -294,10 +294,10 @@ def _scores(random: Random, ill: Flags) -> Values:
     return scores
 
 
-def _logits(random: Random, ill: Flags, slices: int) -> Values:
+def _logits(random: Random, ill: Flags, slices: int, likeness: float = LIKENESS) -> Values:
     """Logits of slices, of which those of a patient are alike, float64 [N]."""
-    common = np.repeat(random.normal(size=len(ill) // slices), slices) * np.sqrt(LIKENESS)
-    own = random.normal(size=len(ill)) * np.sqrt(1.0 - LIKENESS)
+    common = np.repeat(random.normal(size=len(ill) // slices), slices) * np.sqrt(likeness)
+    own = random.normal(size=len(ill)) * np.sqrt(1.0 - likeness)
     return np.where(ill, CENTRE, -CENTRE) + common + own
 
 
@@ -438,6 +438,7 @@ SCENES: Mapping[str, Draw] = {
     "selective error, 100 writers of 50, named": writers(100, 50, named=True),
     "selective error, 20 writers of 200, named": writers(20, 200, named=True),
     "selective error, 20 writers of 200, unknown": writers(20, 200, named=False),
+    "patients unknown, 10 slices each, correlation 0.8": unknown_patients(10, likeness=0.8),
 }
 
 

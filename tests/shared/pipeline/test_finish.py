@@ -1,11 +1,14 @@
-"""How many models validation chose among, and how data are named; the run itself is tested in test_train.py."""
+"""How many models validation chose among, how data are named, and what a run says of its units."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 
 from shared.config.read import load_config
 from shared.pipeline.finish import data_names, models_tried
+from shared.runs.record import read_model_record
 
 
 @pytest.mark.parametrize(
@@ -37,3 +40,13 @@ def test_models_tried_multiplies_what_is_chosen_in_turn(
 )
 def test_data_are_named_without_the_folders_above_them(words: tuple[str, ...], names: tuple[str, ...]) -> None:
     assert data_names(load_config(None, words)) == names
+
+
+def test_a_run_whose_data_name_no_patients_certifies_nothing_and_speaks_of_none(screening_run: Path) -> None:
+    record = read_model_record(screening_run)
+    point = record.operating_point or {}
+    assert (point["unit"], point["certified"], record.certified_sensitivity) == ("images, patients unknown", None, None)
+    for name in ("report.html", "report.json", "model_card.md"):
+        text = (screening_run / name).read_text(encoding="utf-8").lower()
+        assert "patients unknown" in text
+        assert "patient" not in text.replace("patients unknown", "")
