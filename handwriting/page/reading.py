@@ -101,11 +101,11 @@ def read_item(item: Item, predictor: Predictor) -> tuple[dict[str, Any], Page | 
         predictor: The opened run that judges the characters.
 
     Returns:
-        Plain data for `--json`, and the page that was cut. The dict has `input`, `model` and `status`. A read page also
-        has `text`, `angle_degrees`, `notes`, `characters` (fields of `Reading`), `synthetic_model` and `verdict`. A
+        Plain data for `--json`, and the page that was cut. The dict has `input`, `model`, `verdict` and `status`. A read
+        page also has `text`, `angle_degrees`, `notes`, `characters` (fields of `Reading`) and `synthetic_model`. A
         refused one has `reason` instead, and None for the page.
     """
-    tree: dict[str, Any] = {"input": item.name, "model": predictor.name}
+    tree: dict[str, Any] = {"input": item.name, "model": predictor.name, "verdict": predictor.verdict}
     try:
         page = _cut(item)
         readings = read_characters(page, predictor, synthetic=item.synthetic)
@@ -119,7 +119,6 @@ def read_item(item: Item, predictor: Predictor) -> tuple[dict[str, Any], Page | 
         "notes": [*_undecided(predictor, item.synthetic), *_notes(page, readings)],
         "characters": [asdict(one) for one in readings],
         "synthetic_model": predictor.record.synthetic,
-        "verdict": predictor.verdict,
     }
     return tree, page
 
