@@ -101,8 +101,8 @@ def read_item(item: Item, predictor: Predictor) -> tuple[dict[str, Any], Page | 
         predictor: The opened run that judges the characters.
 
     Returns:
-        Plain data for `--json`, and the page that was cut. The dict has `input`, `model`, `verdict` and `status`. A read
-        page also has `text`, `angle_degrees`, `notes`, `characters` (fields of `Reading`) and `synthetic_model`. A
+        Plain data for `--json`, and the page that was cut. The dict has `input`, `model`, `verdict` and `status`. A
+        read page also has `text`, `angle_degrees`, `notes`, `characters` (fields of `Reading`) and `synthetic_model`. A
         refused one has `reason` instead, and None for the page.
     """
     tree: dict[str, Any] = {"input": item.name, "model": predictor.name, "verdict": predictor.verdict}
