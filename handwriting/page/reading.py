@@ -125,15 +125,17 @@ def read_item(item: Item, predictor: Predictor) -> tuple[dict[str, Any], Page | 
         predictor: The opened run that judges the characters.
 
     Returns:
-        Plain data for `--json`, and the page that was cut. The dict has `input`, `model`, `provenance` (fields of
-        `shared.runs.provenance.Provenance`) and `status`: "assessed", "partly assessed" and "not assessed" where all,
-        some and none of the characters were, or "refused". A read page also has `text`, `angle_degrees`, `notes`,
-        `not_assessed` (number of characters), `caution` (as in `shared.prediction.answer.Answer`), `characters` (fields
-        of `Reading`), `synthetic_model` and `verdict`. A refused one has `reason` instead, and None for the page.
+        Plain data for `--json`, and the page that was cut. The dict has `input`, `model`, `verdict`, `provenance`
+        (fields of `shared.runs.provenance.Provenance`) and `status`: "assessed", "partly assessed" and "not assessed"
+        where all, some and none of the characters were, or "refused". A read page also has `text`, `angle_degrees`,
+        `notes`, `not_assessed` (number of characters), `caution` (as in `shared.prediction.answer.Answer`),
+        `characters` (fields of `Reading`) and `synthetic_model`. A refused one has `reason` instead, and None for the
+        page.
     """
     tree: dict[str, Any] = {
         "input": item.name,
         "model": predictor.name,
+        "verdict": predictor.verdict,
         "provenance": asdict(predictor.provenance),
     }
     try:
@@ -151,7 +153,6 @@ def read_item(item: Item, predictor: Predictor) -> tuple[dict[str, Any], Page | 
         "notes": [*_undecided(predictor, item.synthetic), *_notes(page, readings)],
         "characters": [asdict(one) for one in readings],
         "synthetic_model": predictor.record.synthetic,
-        "verdict": predictor.verdict,
     }
     return tree, page
 

@@ -23,6 +23,7 @@ from medtl.task import TASK
 from medtl.web import app as serve
 from medtl.web.explain import ExplainWork, facts_name
 from medtl.web.work import item_folder
+from shared.io.pictures import synthetic_png_info
 from shared.prediction.predictor import Predictor
 from shared.processes.worker import WorkFailed
 from shared.web.guard import Access
@@ -77,9 +78,11 @@ def uploaded(asked: TestClient, scanned: Path) -> dict[str, Any]:
     return send(asked, *((f"scan/{path.name}", path.read_bytes()) for path in sorted(scanned.iterdir())))
 
 
-def picture(side: int = 64) -> bytes:
-    stream = io.BytesIO()
-    Image.fromarray(np.add.outer(np.arange(side), np.arange(side)).astype(np.uint8)).save(stream, "PNG")
+def picture(side: int = 64, *, synthetic: bool = True) -> bytes:
+    """A picture that says that a program made it: the model is one of synthetic images."""
+    stream, info = io.BytesIO(), synthetic_png_info() if synthetic else None
+    pixels = np.add.outer(np.arange(side), np.arange(side)).astype(np.uint8)
+    Image.fromarray(pixels).save(stream, "PNG", pnginfo=info)
     return stream.getvalue()
 
 
@@ -172,6 +175,18 @@ def test_each_kind_of_input_is_judged(asked: TestClient, scanned: Path, kind: st
     assert [(answer["status"], answer["reason"]) for answer in status["answers"]] == [("assessed", None)]
     assert len(status["answers"][0]["slices"]) == {"file": 1, "files": 4, "zip": 4, "picture": 1}[kind]
     assert "/" not in status["answers"][0]["input"]
+
+
+def test_a_picture_that_does_not_say_that_it_is_synthetic_gets_no_decision_of_a_synthetic_model(
+    asked: TestClient,
+) -> None:
+    status = send(asked, ("a.png", picture(synthetic=False)))
+    (answer,) = status["answers"]
+    assert (answer["status"], answer["decision"]) == ("not assessed", None)
+    assert "not known to be synthetic" in answer["reason"]
+    page = asked.get(f"/uploads/{status['id']}", headers=HTML).text
+    assert f"What this model is fit for: {answer['verdict']}" in page
+    assert "Not assessed" in page
 
 
 def test_a_refusal_is_told_in_plain_words(asked: TestClient) -> None:
