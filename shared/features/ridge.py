@@ -33,8 +33,8 @@ def out_of_fold(features: NDArray[np.floating], labels: Labels, classes: int, fo
     for fold in np.unique(folds):
         inside = folds == fold
         train, test = _standardised(features[~inside], features[inside])
-        kernels = [(rows @ train.T).astype(np.float64) / features.shape[1] for rows in (train, test)]
-        scores[inside] = _scores(*kernels, labels[~inside], classes)
+        kernel, cross = ((rows @ train.T).astype(np.float64) / features.shape[1] for rows in (train, test))
+        scores[inside] = _scores(kernel, cross, labels[~inside], classes)
     return scores
 
 
