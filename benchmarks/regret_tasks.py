@@ -5,6 +5,8 @@ Rules and constants of advice were set on `TUNED`; regret is reported on `HELD`,
 
 from __future__ import annotations
 
+import re
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -40,6 +42,7 @@ class Trial:
         labels: Images of each class in training and validation together.
         options: Preprocessing options of the application.
         classes: Classes that are used; empty: all.
+        patients: Number of patients that are drawn; None: all.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Trial:
     labels: int
     options: Mapping[str, Any] = field(default_factory=dict)
     classes: Sequence[str] = ()
+    patients: int | None = None
 
     @property
     def backbone(self) -> dict[str, int]:
@@ -65,6 +69,9 @@ TUNED = (
     Trial("sartaj-60", MEDTL, "sartaj.zip", 60),
     Trial("dhcd-5", HANDWRITING, "dhcd.zip", 5),
     Trial("dhcd-20", HANDWRITING, "dhcd.zip", 20),
+    Trial("lgg-40", MEDTL, "hospitals.zip", 40, _BINARY, patients=11),
+    Trial("dhcd-pair-20", HANDWRITING, "dhcd.zip", 20, classes=("ba", "waw")),
+    Trial("dhcd-digits-12", HANDWRITING, "dhcd.zip", 12, classes=_of_kind("digit")),
 )
 HELD = (
     Trial("navoneel-20", MEDTL, "navoneel.zip", 20, _BINARY),
@@ -98,13 +105,17 @@ class Draw:
 
 def draw(trial: Trial, data: Path, scratch: Path, seed: int) -> Draw:
     """Draws pool and test of a task."""
-    source = _digits(data / trial.source, scratch) if trial.source.endswith(".npz") else data / trial.source
+    source = _source(data / trial.source, scratch)
     spec = Preprocessing(32, 1, {**trial.task.default_options, **trial.options})
     wanted = DataSection(source=str(source), split=GivenSplit(how="drawn", test=0.4), options=dict(trial.options))
     dataset = load_dataset(trial.task, wanted, spec, scratch, _quiet)
     if trial.classes:
         kept = tuple(one for one in dataset.samples if one.label in trial.classes)
         dataset = replace(dataset, samples=kept, classes=tuple(c for c in dataset.classes if c in trial.classes))
+    if trial.patients is not None:
+        patients = sorted({one.group for one in dataset.samples if one.group is not None})
+        drawn = set(generator(seed, "regret, patients").permutation(patients)[: trial.patients].tolist())
+        dataset = replace(dataset, samples=tuple(one for one in dataset.samples if one.group in drawn))
     dataset = _fewer(dataset, trial, seed)
     split = split_data(trial.task, wanted, dataset, seed=seed, progress=_quiet)
     samples = split.dataset.samples
@@ -124,6 +135,27 @@ def _fewer(dataset: Dataset, trial: Trial, seed: int) -> Dataset:
     labels = np.array([one.label for one in dataset.samples])
     rows = [random.permutation(np.flatnonzero(labels == label))[:most] for label in dataset.classes]
     return replace(dataset, samples=tuple(dataset.samples[i] for i in np.sort(np.concatenate(rows))))
+
+
+def _source(path: Path, scratch: Path) -> Path:
+    """Returns the dataset of a file, written to `scratch` where no layout reads the file itself."""
+    if path.name == "digits.npz":
+        return _digits(path, scratch)
+    return _gliomas(path, scratch) if path.name == "hospitals.zip" else path
+
+
+def _gliomas(path: Path, scratch: Path) -> Path:
+    """Writes the FLAIR slices of the low-grade gliomas, with their table."""
+    root = scratch / "lgg_du"
+    if not root.is_dir():
+        with zipfile.ZipFile(path) as archive:
+            heading, *lines = archive.read("lgg_du/labels.csv").decode().splitlines()
+            slices = [line for line in lines if "/flair_" in line]
+            archive.extractall(
+                scratch, [name for name in archive.namelist() if re.match("lgg_du/.*/(flair|mask)_", name)]
+            )
+        (root / "labels.csv").write_text("\n".join([heading, *slices]) + "\n")
+    return root
 
 
 def _digits(path: Path, scratch: Path) -> Path:

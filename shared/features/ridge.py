@@ -15,8 +15,8 @@ Labels = NDArray[np.int64]
 def out_of_fold(features: NDArray[np.floating], labels: Labels, classes: int, folds: Labels) -> Values:
     """Computes class scores of each sample by a ridge classifier that was fitted to the other folds.
 
-    Features are standardised over all samples, those of the fold too, so that one kernel serves all folds: on few
-    samples this flatters wide, sparse features (160 slices, last layer of SqueezeNet 1.1 at 32 px: AUC 0.88, not 0.84).
+    Features are standardised by mean and scale of the other folds alone, as a run's test is by those of its training:
+    by those of all samples late layers look better than they are (docs/lab-log.md, "Scales of the folds, and time").
     Samples are weighted inversely to the frequency of their class. The penalty of each fold is the one with the least
     leave-one-out error on the other folds.
 
@@ -29,16 +29,27 @@ def out_of_fold(features: NDArray[np.floating], labels: Labels, classes: int, fo
     Returns:
         Class scores, float64 [N, classes].
     """
-    scale = features.std(axis=0)
-    standard = (features - features.mean(axis=0)) / np.where(scale > 1e-6 * scale.max(initial=1e-12), scale, 1.0)
-    kernel = (standard @ standard.T).astype(np.float64) / features.shape[1]
     scores = np.zeros((len(labels), classes))
     for fold in np.unique(folds):
         inside = folds == fold
-        scores[inside] = _scores(
-            kernel[np.ix_(~inside, ~inside)], kernel[np.ix_(inside, ~inside)], labels[~inside], classes
-        )
+        train, test = _standardised(features[~inside], features[inside])
+        kernel, cross = ((rows @ train.T).astype(np.float64) / features.shape[1] for rows in (train, test))
+        scores[inside] = _scores(kernel, cross, labels[~inside], classes)
     return scores
+
+
+def _standardised(
+    train: NDArray[np.floating], test: NDArray[np.floating]
+) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Standardises features by mean and scale of `train`; one that hardly varies there is only centred.
+
+    Args:
+        train: float [N, width].
+        test: float [M, width].
+    """
+    mean, scale = train.mean(axis=0), train.std(axis=0)
+    scale = np.where(scale > 1e-6 * scale.max(initial=1e-12), scale, 1.0).astype(train.dtype)
+    return (train - mean) / scale, (test - mean) / scale
 
 
 def _scores(train: Values, test: Values, labels: Labels, classes: int) -> Values:

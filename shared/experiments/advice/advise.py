@@ -10,7 +10,13 @@ from typing import Any
 
 from shared.config.schema import Config, split_shares
 from shared.errors import UsageError
-from shared.experiments.advice.candidates import Candidate, depth_profiles, linear_candidates, tuned_candidates
+from shared.experiments.advice.candidates import (
+    Candidate,
+    best_linear,
+    depth_profiles,
+    linear_candidates,
+    tuned_candidates,
+)
 from shared.experiments.advice.depth_profile import DepthProfile
 from shared.experiments.advice.pool import Pool, learning_pool
 from shared.experiments.advice.recipes import FINETUNE, PROBE, recipe
@@ -77,12 +83,12 @@ def advise_on(setting: Setting, backbones: Sequence[LocalWeights]) -> tuple[dict
 
     Returns:
         Plain data, and the configuration of the advised run. The data are `task`, `synthetic`, `data` (counts),
-        `measure` (its name), `backbones`, `candidates`, `scenario`, `advised` (the candidate), and `expected` (measure
-        of the best linear candidate with its interval).
+        `measure` (its name), `backbones`, `candidates`, `scenario`, `best_linear` and `advised` (candidates), and
+        `expected` (measure of the best linear candidate with its interval).
     """
     profiles = depth_profiles(setting, backbones)
     linear = linear_candidates(setting, profiles)
-    base = max(linear, key=lambda one: (one.value, one.recipe == PROBE))
+    base = best_linear(linear)
     tuned = tuned_candidates(setting, linear, base)
     best = max(tuned, key=lambda one: one.value)
     pays = best.gain is not None and tuning_pays(best.gain[0])
@@ -96,6 +102,7 @@ def advise_on(setting: Setting, backbones: Sequence[LocalWeights]) -> tuple[dict
         "backbones": [_backbone(one, profile) for one, profile in profiles.items()],
         "candidates": [_candidate(one) for one in (*linear, *tuned)],
         "scenario": _scenario(pool, profiles[base.backbone]),
+        "best_linear": _candidate(base),
         "advised": _candidate(advised),
         # the linear head's, also where tuning is advised: that was tried on too few images to promise its gain
         "expected": base.scorer.interval(base.scores),

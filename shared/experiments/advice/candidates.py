@@ -52,6 +52,11 @@ class Candidate:
         """The measure of the scores (AUC or accuracy, as the scorer decides), 0 to 1."""
         return self.scorer.value(self.scores)
 
+    @property
+    def log_likelihood(self) -> float:
+        """Mean log-likelihood of the true classes by the scores, in nats."""
+        return self.scorer.log_likelihood(self.scores)
+
 
 def depth_profiles(setting: Setting, backbones: Sequence[LocalWeights]) -> dict[LocalWeights, DepthProfile]:
     """Measures linear classifiers on the layers of each backbone.
@@ -93,6 +98,18 @@ def linear_candidates(setting: Setting, profiles: Mapping[LocalWeights, DepthPro
     ]
 
 
+def best_linear(linear: Sequence[Candidate]) -> Candidate:
+    """Picks the linear candidate by which the true classes are likeliest; of equals a head on the last layer.
+
+    Likelihood uses how far each score is from right, where AUC and accuracy of a few dozen images are alike for many
+    layers. Source: docs/lab-log.md, "Regret of `advise`".
+
+    Args:
+        linear: The linear candidates, at least one.
+    """
+    return max(linear, key=lambda one: (one.log_likelihood, one.recipe == PROBE))
+
+
 def tuned_candidates(setting: Setting, linear: Sequence[Candidate], base: Candidate) -> list[Candidate]:
     """Fine-tunes the backbones of the best linear candidates, and compares each with `base` on the same images.
 
@@ -104,7 +121,7 @@ def tuned_candidates(setting: Setting, linear: Sequence[Candidate], base: Candid
     Returns:
         A fine-tuned candidate for each of up to `MAX_FINE_TUNED` backbones, with its gain over `base`.
     """
-    order = sorted(linear, key=lambda one: -one.value)
+    order = sorted(linear, key=lambda one: -one.log_likelihood)
     backbones = list(dict.fromkeys(one.backbone for one in order))[:MAX_FINE_TUNED]
     reduced = setting.reduced()
     reference = _rescored(reduced, base)

@@ -33,6 +33,7 @@ class LayerResult:
         depth: Position of the layer, 0 for the first to 1 for the last.
         scores: float64 [N, classes], each image scored by a classifier that saw no label of its fold.
         value: The measure of these scores, 0 to 1.
+        log_likelihood: Mean log-likelihood of the true classes by these scores, in nats; layers are chosen by it.
     """
 
     layer: str
@@ -40,6 +41,7 @@ class LayerResult:
     depth: float
     scores: Values
     value: float
+    log_likelihood: float
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,8 @@ class DepthProfile:
 
     @property
     def best(self) -> LayerResult:
-        """The layer and pooling with the highest measure; of equals the deepest."""
-        return max(self.results, key=lambda one: (one.value, one.depth))
+        """The layer and pooling with the highest log-likelihood; of equals the deepest."""
+        return max(self.results, key=lambda one: (one.log_likelihood, one.depth))
 
 
 def depth_profile(
@@ -108,13 +110,14 @@ def depth_profile(
         features = rows[layer, pooling].block(0, len(split.samples))
         scores = out_of_fold(features, split.labels, len(scorer.positive), folds)
         depth = list(backbone.stages).index(layer) / max(1, len(backbone.stages) - 1)
-        return LayerResult(layer, pooling, depth, scores, scorer.value(scores))
+        return LayerResult(layer, pooling, depth, scores, scorer.value(scores), scorer.log_likelihood(scores))
 
     results, total = [], len(layers) + MAX_GRID_LAYERS
     for done, layer in enumerate(layers):
         progress(f"linear classifiers on {name}", done, total, layer)
         results.append(measure(layer, GLOBAL))
-    for done, one in enumerate(sorted(results, key=lambda one: -one.value)[:MAX_GRID_LAYERS], start=len(layers)):
+    likeliest = sorted(results, key=lambda one: -one.log_likelihood)[:MAX_GRID_LAYERS]
+    for done, one in enumerate(likeliest, start=len(layers)):
         progress(f"linear classifiers on {name}", done, total, one.layer)
         results += [measure(one.layer, pooling) for pooling in GRIDS if (one.layer, pooling) in rows]
     progress(f"linear classifiers on {name}", total, total, "")

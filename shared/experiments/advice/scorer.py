@@ -1,4 +1,4 @@
-"""The measure by which candidates are ranked: AUC where the task has a positive event, else accuracy."""
+"""Measures of candidates: AUC where the task has a positive event, else accuracy; and the likelihood of classes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from shared.evaluation.calibration import fit_temperature, softmax
 from shared.evaluation.ranking import rank_statistics
 from shared.evaluation.rates import Rate
 from shared.evaluation.statistics.intervals import LEVEL, Weights, bootstrap
+from shared.training.selection import mean_log_likelihood
 
 Values = NDArray[np.float64]
 
@@ -52,6 +54,14 @@ class Scorer:
         """
         value = float(self._statistic(scores)(np.ones((1, len(self.labels))))[0])
         return 0.5 if np.isnan(value) else value
+
+    def log_likelihood(self, scores: Values) -> float:
+        """Computes the mean log-likelihood of the true classes, in nats, at the temperature that suits the scores best.
+
+        Args:
+            scores: float64 [N, classes], scores of the images before a softmax, on any scale.
+        """
+        return mean_log_likelihood(softmax(scores / fit_temperature(scores, self.labels)), self.labels)
 
     def interval(self, scores: Values) -> dict[str, Any]:
         """Computes the measure with its 95% interval over independent units.

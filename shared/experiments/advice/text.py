@@ -49,15 +49,15 @@ def why(tree: Mapping[str, Any]) -> str:
     """
     advised = tree["advised"]
     tuned = [one for one in tree["candidates"] if one["recipe"] == FINETUNE]
-    linear = max((one for one in tree["candidates"] if one["recipe"] != FINETUNE), key=lambda one: one["value"])
     best = advised if advised["recipe"] == FINETUNE else max(tuned, key=lambda one: one["gain"]["value"])
     gain = best["gain"]
     error = "" if gain["error"] is None else f" ± {gain['error']:.3f}"
-    base = f"{linear['name']} with {_recipe(linear)}"
+    base = f"{tree['best_linear']['name']} with {_recipe(tree['best_linear'])}"
     if best is advised:
         result = f"fine-tuning {best['name']} gains {gain['value']:+.3f}{error} over {base}"
     else:
-        result = f"{base} does best, and fine-tuning {best['name']} changes that by {gain['value']:+.3f}{error}"
+        change = f"changes the {column_heading(tree['measure'])} by {gain['value']:+.3f}{error}"
+        result = f"{base} makes the true classes likeliest, and fine-tuning {best['name']} {change}"
     agreed = tree["scenario"]["calls_for"] == advised["recipe"]
     rule = "as CS231n's rule says" if agreed else f"where CS231n's rule says {tree['scenario']['words']}"
     return (

@@ -58,7 +58,8 @@ def test_advice_is_printed_and_its_configuration_is_what_train_takes(characters:
     tree = read_json(Path("out/advice.json"))
     assert [one["recipe"] for one in tree["candidates"]] == [PROBE, PROBE_AUTO, FINETUNE]
     assert tree["expected"]["low"] < tree["expected"]["value"] <= tree["expected"]["high"]
-    assert tree["expected"]["value"] == max(one["value"] for one in tree["candidates"][:2])
+    assert tree["best_linear"] in tree["candidates"][:2]
+    assert tree["expected"]["value"] == tree["best_linear"]["value"]
     assert tree["data"]["images"] == tree["data"]["used"] < 48
     config = load_config(Path("out/advised.yaml"))
     assert (config.name, config.backbone.weights, config.backbone.size) == ("advised", str(weights), 32)

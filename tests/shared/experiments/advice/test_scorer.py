@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.special import log_softmax
 from sklearn.metrics import roc_auc_score
 
 from shared.experiments.advice.scorer import Scorer
@@ -40,3 +41,14 @@ def test_intervals_hold_the_value_and_a_gain_has_an_error(positive: tuple[bool, 
     few = scorer.select(np.arange(4))
     assert few.interval(bad[:4])["value"] == few.value(bad[:4])
     assert few.gain(good[:4], bad[:4])[1] == np.inf
+
+
+def test_log_likelihood_asks_how_far_scores_are_from_right_and_not_for_their_scale() -> None:
+    scorer = _scorer(150, (False, True, False))
+    good, bad = _scores(scorer, 0.2), _scores(scorer, 0.4)
+    assert scorer.value(good) == pytest.approx(1.0)
+    assert np.log(1 / 3) < scorer.log_likelihood(bad) < scorer.log_likelihood(good) < 0
+    assert scorer.log_likelihood(3 * bad + 1) == pytest.approx(scorer.log_likelihood(bad), abs=1e-4)
+    temperatures = np.geomspace(0.05, 1, 200)
+    by_hand = [log_softmax(bad / one, axis=1)[np.arange(150), scorer.labels].mean() for one in temperatures]
+    assert scorer.log_likelihood(bad) == pytest.approx(max(by_hand), abs=1e-3)
