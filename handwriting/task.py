@@ -27,6 +27,7 @@ class HandwritingTask:
         "Isolated handwritten characters only: no vowel signs and no conjuncts but क्ष, त्र and ज्ञ.",
     )
     flip_invariant = False
+    altered_copies = False
     inputs_help = "A character image (PNG, JPEG, TIFF, BMP, WebP), or a folder or zip of them."
     default_options: Mapping[str, Any] = Settings.defaults()
     augmentations: tuple[str, ...] = ("usual",)

@@ -27,6 +27,7 @@ class MedtlTask:
         "Judged slice by slice from image intensities; what lies outside the slices given was not looked at.",
     )
     flip_invariant = True
+    altered_copies = True
     inputs_help = "A DICOM file, series folder, DICOMDIR or zip, a PNG or JPEG, or a NIfTI volume."
     default_options: Mapping[str, Any] = Settings.defaults()
     augmentations: tuple[str, ...] = ("usual", "mri_physics")

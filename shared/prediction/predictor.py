@@ -11,14 +11,17 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from shared.data.copies import copies_text
+from shared.data.descriptors import describe
 from shared.errors import DataError, InputRefused, UsageError
 from shared.evaluation.decision.aggregation import Values, aggregate
 from shared.evaluation.decision.ood import Reference, of_series
 from shared.prediction.answer import Answer, SliceAnswer
 from shared.runs.acquisition import differences
-from shared.runs.folder import check_finished, read_training_digests
+from shared.runs.folder import check_finished
 from shared.runs.record import read_model_record
-from shared.samples import UNKNOWN_DOMAIN, image_digest
+from shared.runs.seen import Seen
+from shared.samples import UNKNOWN_DOMAIN
 from shared.task import Image, Item, Preprocessing
 
 BATCH, OOD_BATCH = 16, 512
@@ -51,7 +54,7 @@ class Predictor:
         self.record = read_model_record(run)
         if self.record.task != task:
             raise UsageError(f"{run} is a run of {self.record.task}; `{task}` cannot use it")
-        self.seen, self.reference = read_training_digests(run), Reference.read(run)
+        self.seen, self.reference = Seen.read(run, self.record.copy_rule), Reference.read(run)
         self.preprocess = preprocess
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
@@ -139,7 +142,7 @@ class Predictor:
             return self._refused(item, "the network gave no finite probability")
         if of_series(ood) > self.record.ood["threshold"]:
             return self._not_assessed(item, of_series(ood))
-        return replace(self._assessed(item, rows, ood, self._seen_note(images)), auxiliary=self.auxiliary(images))
+        return replace(self._assessed(item, rows, ood, self._seen_note(item.slices)), auxiliary=self.auxiliary(images))
 
     def _refused(self, item: Item, reason: str) -> Answer:
         return Answer(item.name, self.name, "refused", reason, notes=item.notes, synthetic_model=self.record.synthetic)
@@ -203,10 +206,15 @@ class Predictor:
             if one.name in self.record.acquisition
         ]
 
-    def _seen_note(self, images: Sequence[Image]) -> tuple[str, ...]:
-        """A note where some of the images were in training or validation."""
-        count = sum(image_digest(image) in self.seen for image in images)
-        return (f"{count} of {len(images)} image(s) were in training or validation of this model",) if count else ()
+    def _seen_note(self, slices: Sequence[NDArray[np.float32]]) -> tuple[str, ...]:
+        """A note where some of the images are copies of those of training or validation."""
+        kinds = self.seen.copies(np.stack([describe(pixels, self.seen.rule) for pixels in slices]))
+        if not (count := len(kinds) - kinds.count(None)):
+            return ()
+        return (
+            f"{count} of {len(kinds)} image(s) are copies of images in training or validation of this model "
+            f"({copies_text(kinds)})",
+        )
 
     def _doubts(self, item: Item) -> list[str]:
         """The reasons why the certified sensitivity does not hold for this input; empty where it holds."""

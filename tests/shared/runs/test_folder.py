@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.data.descriptors import CopyRule
 from shared.errors import RunError, UsageError
 from shared.evaluation.decision.aggregation import Aggregation
 from shared.io.atomic import write_json
@@ -33,6 +34,7 @@ RECORD = ModelRecord(
     synthetic=True,
     data_hash="0",
     weights_hash="1",
+    copy_rule=CopyRule(mirrored=True, altered=True),
 )
 
 
