@@ -28,6 +28,7 @@ class HandwritingTask:
     )
     group_name = "writer"
     flip_invariant = False
+    altered_copies = False
     inputs_help = "A character image (PNG, JPEG, TIFF, BMP, WebP), or a folder or zip of them."
     default_options: Mapping[str, Any] = Settings.defaults()
     augmentations: tuple[str, ...] = ("usual",)

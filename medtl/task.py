@@ -28,6 +28,7 @@ class MedtlTask:
     )
     group_name = "patient"
     flip_invariant = True
+    altered_copies = True
     inputs_help = "A DICOM file, series folder, DICOMDIR or zip, a PNG or JPEG, or a NIfTI volume."
     default_options: Mapping[str, Any] = Settings.defaults()
     augmentations: tuple[str, ...] = ("usual", "mri_physics")

@@ -189,18 +189,3 @@ def global_group_digest(sample: Sample) -> str | None:
         sample: The sample; where its group is known in its own dataset alone, the key is None.
     """
     return f"group:{sample.group}" if sample.has_global_group_id else None
-
-
-def image_digest(image: NDArray[np.float32]) -> str:
-    """Hashes a preprocessed image by its pixels in 256 levels: equal for one picture however it is stored.
-
-    Args:
-        image: float32 of any shape, values 0 to 1.
-
-    Returns:
-        32 hexadecimal digits (BLAKE2b).
-    """
-    import numpy as np
-
-    levels = np.rint(image * 255.0).astype(np.uint8)
-    return hashlib.blake2b(levels.tobytes(), digest_size=16).hexdigest()

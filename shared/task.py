@@ -136,6 +136,8 @@ class Task(Protocol):
     """What a group of images is: one "patient", one "writer"."""
     flip_invariant: bool
     """Whether an image and its mirror image show the same: then one in training and the other in the test is a leak."""
+    altered_copies: bool
+    """Whether an image holds so much detail that a copy with another contrast, sharpness or frame can be told."""
     inputs_help: str
     """What `predict` takes, one line for its help."""
     default_options: Mapping[str, Any]

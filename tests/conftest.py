@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from shared.data.descriptors import CopyRule
 from shared.evaluation.decision.aggregation import Aggregation
 from shared.runs.record import ModelRecord
 from shared.task import Preprocessing
@@ -215,6 +216,7 @@ def model_record() -> ModelRecord:
         synthetic=True,
         data_hash="",
         weights_hash="",
+        copy_rule=CopyRule(mirrored=True, altered=True),
     )
 
 

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from shared.config.schema import CHOSEN, DataSection, FoldSplit, HeldOutSplit, SplitSection, split_shares
 from shared.data.audit import AuditResult, audit
+from shared.data.copies import copy_rule_of
+from shared.data.descriptors import Descriptors
 from shared.data.folds import Folds, draw_folds
 from shared.data.group_split import draw_split, few_groups, fold_numbers, group_units, k_shot
 from shared.data.leaks import Leak, find_leaks
@@ -38,6 +40,7 @@ class SplitData:
         units: int64 [N], the number of the independent unit that each sample belongs to: its group, joined with copies.
         notes: Sentences that reports must show.
         sound: Whether validation shares nothing with training, so that it can certify.
+        descriptors: uint8 [N, width], descriptor of each sample.
         folds: Folds of the training images, which choose where labels are few; None: validation chooses.
     """
 
@@ -46,6 +49,7 @@ class SplitData:
     units: NDArray[np.int64]
     notes: tuple[str, ...]
     sound: bool
+    descriptors: Descriptors
     folds: Folds | None = None
 
 
@@ -63,7 +67,7 @@ class _Removal:
 
 
 def audited(task: Task, dataset: Dataset, progress: Progress) -> AuditResult:
-    """Compares all images of a dataset with each other, and with mirror images where `task.flip_invariant`.
+    """Compares all images of a dataset with each other, by the application's rule for copies.
 
     Args:
         task: The application that reads the images.
@@ -79,7 +83,7 @@ def audited(task: Task, dataset: Dataset, progress: Progress) -> AuditResult:
     return audit(
         dataset.samples,
         task.read,
-        mirrored=task.flip_invariant,
+        copy_rule_of(task),
         progress=lambda done, total: progress("looking for duplicates", done, total, ""),
     )
 
@@ -166,7 +170,7 @@ def split_audited(
     counted = audit_note(result, grouped=grouped)
     notes = (*dataset.notes, counted, *(note for one in removed for note in one.notes), *few)
     sound = section.leaks != "allow" or not any(leak.split == "validation" for leak in leaks)
-    return SplitData(dataset, splits, units, notes, sound, folds)
+    return SplitData(dataset, splits, units, notes, sound, result.descriptors[keep], folds)
 
 
 def audit_note(result: AuditResult, *, grouped: bool) -> str:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import nn
 
+from shared.data.descriptors import describe
 from shared.errors import DataError, UsageError
 from shared.evaluation.decision.ood import FILE, NEIGHBOUR, Reference
 from shared.evaluation.text import disclaimers
@@ -23,10 +24,10 @@ from shared.models.network import Network
 from shared.models.onnx_export import export_onnx
 from shared.models.restore import load_trained
 from shared.reporting.html import template
-from shared.runs.folder import finish, locked, read_training_digests, write_training_digests
+from shared.runs.folder import finish, locked
 from shared.runs.record import ModelRecord
+from shared.runs.seen import Seen
 from shared.runs.verdict import verdict_of
-from shared.samples import image_digest
 from shared.task import Task
 
 COPIED_FILES = ("config.yaml", "environment.json", "metrics.jsonl")
@@ -102,7 +103,8 @@ def add_class(task: Task, run: Path, name: str, raw: Sequence[NDArray[np.float32
             weights_hash=file_hash(out / "model.safetensors"),
         )
         write_json(out / "model.json", widened.to_json())
-        write_training_digests(out, read_training_digests(run) | {image_digest(image) for image in images})
+        shown = Seen.of(record.copy_rule, np.stack([describe(one, record.copy_rule) for one in raw]), ())
+        Seen.read(run, record.copy_rule).joined(shown).write(out)
         _write_report(task, widened, out, describe_addition(task, name, len(images)), run.name)
         finish(out, task.name)
     return out

@@ -8,6 +8,7 @@ import math
 import platform
 import shutil
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -22,6 +23,7 @@ from safetensors.torch import save_file
 from shared.config.describe import to_yaml
 from shared.config.schema import Config, Screening, Selective
 from shared.data.auxiliary_labels import auxiliary_labels
+from shared.data.copies import copy_rule_of
 from shared.data.partition import SplitData
 from shared.data.split import Split
 from shared.evaluation.abstention import abstention, abstention_warning
@@ -43,10 +45,11 @@ from shared.processes.memory import peak_memory_mib
 from shared.reporting.finished import Finished
 from shared.reporting.run_report import write_report
 from shared.runs.acquisition import seen_in
-from shared.runs.folder import finish, is_finished, read_training_digests, write_training_digests
+from shared.runs.folder import finish, is_finished
 from shared.runs.predictions import write_predictions
 from shared.runs.record import ModelRecord
-from shared.samples import SPLITS, global_group_digest, image_digest
+from shared.runs.seen import Seen
+from shared.samples import SPLITS
 from shared.task import positive_classes
 from shared.training.job import Job
 from shared.training.selection import LAST
@@ -112,7 +115,7 @@ def finish_run(experiment: Experiment, trained: Trained, started: float) -> None
     decision = _decide(experiment, trained, probabilities.get("validation"))
     ood_rule = _ood_rule(experiment, trained, None if judged is None else judged.ood, reference)
     difference = _export(job, reference)
-    pretraining = _pretraining_digests(experiment.config)
+    pretraining = _pretraining(experiment)
     uncertified = _uncertified(trained, pretraining)
     record = _record(experiment, trained, temperature, decision, ood_rule, uncertified)
     environment = _environment(job.device, difference, time.monotonic() - started)
@@ -126,7 +129,7 @@ def finish_run(experiment: Experiment, trained: Trained, started: float) -> None
         record=record,
         config=_without_folders(experiment.config),
         usage=context,
-        notes=(*trained.data.notes, *_pretraining_leaks(splits["test"], pretraining)),
+        notes=(*trained.data.notes, *_pretraining_leaks(trained, pretraining)),
         splits={name: splits[name] for name in (SPLITS[0], *scores)},
         probabilities=probabilities,
         uncalibrated=softmax(scores["test"].classes),
@@ -161,11 +164,11 @@ def _few_labels(experiment: Experiment, trained: Trained) -> tuple[str, ...]:
     return experiment.config.data.budget.statements
 
 
-def _uncertified(trained: Trained, pretraining: frozenset[str]) -> str | None:
+def _uncertified(trained: Trained, pretraining: Seen) -> str | None:
     """Why validation certifies nothing, in one sentence without a full stop; None where it does."""
     if trained.data.folds is not None:
         return FOLDS_CERTIFY_NOTHING
-    sound = trained.data.sound and not _digests(trained.splits["validation"]) & pretraining
+    sound = trained.data.sound and not _seen_before(trained, "validation", pretraining)
     return None if sound else NOT_CERTIFIED
 
 
@@ -255,22 +258,28 @@ def _export(job: Job, reference: Reference) -> float:
     return export_onnx(network, job.spec, folder / "model.onnx", check)
 
 
-def _pretraining_digests(config: Config) -> frozenset[str]:
-    """Digests of all that the run saw whose weights this one began with; empty where they come from no run."""
-    source = Path(config.backbone.weights)
-    return read_training_digests(source) if is_finished(source) else frozenset()
+def _pretraining(experiment: Experiment) -> Seen:
+    """What the run has seen whose weights this one began with; nothing where they come from no run."""
+    source, rule = Path(experiment.config.backbone.weights), copy_rule_of(experiment.task)
+    return Seen.read(source, rule) if is_finished(source) else Seen.none(rule)
 
 
-def _digests(split: Split) -> set[str]:
-    """Digests of the images of a split, and of its groups where one has an identifier across datasets."""
-    groups = {digest for sample in split.samples if (digest := global_group_digest(sample)) is not None}
-    return groups | {image_digest(image) for image in split.images}
+def _seen_before(trained: Trained, split: str, pretraining: Seen) -> list[str]:
+    """How each image of a split is known that the pretraining run has seen: by its kind of copy, or by its group."""
+    rows = trained.data.splits[split]
+    kinds = pretraining.copies(trained.data.descriptors[rows])
+    samples = [trained.data.dataset.samples[i] for i in rows]
+    groups = ["group" if pretraining.has_group_of(sample) else None for sample in samples]
+    return [how for kind, group in zip(kinds, groups, strict=True) if (how := kind or group)]
 
 
-def _pretraining_leaks(test: Split, pretraining: frozenset[str]) -> tuple[str, ...]:
+def _pretraining_leaks(trained: Trained, pretraining: Seen) -> tuple[str, ...]:
     """A note on the test images and groups that the pretraining run saw; none where it saw none."""
-    leaks = len(_digests(test) & pretraining)
-    return (f"LEAK: {leaks} test images or groups were seen by the run that the weights come from.",) if leaks else ()
+    known = _seen_before(trained, "test", pretraining)
+    if not known:
+        return ()
+    how = ", ".join(f"{count} {kind}" for kind, count in sorted(Counter(known).items()))
+    return (f"LEAK: {len(known)} test images or groups were seen by the run that the weights come from ({how}).",)
 
 
 def _record(
@@ -317,6 +326,7 @@ def _record(
         synthetic=trained.data.dataset.synthetic,
         data_hash=job.fingerprint,
         weights_hash=file_hash(job.folder / "model.safetensors"),
+        copy_rule=copy_rule_of(experiment.task),
         auxiliary={head.task: head.classes for head in job.network.auxiliary_heads()},
         data_names=data_names(experiment.config),
     )
@@ -343,13 +353,15 @@ def _write(
     record: ModelRecord,
     probabilities: Mapping[str, NDArray[np.float64]],
     scores: Mapping[str, Scores],
-    pretraining: frozenset[str],
+    pretraining: Seen,
     environment: Mapping[str, Any],
 ) -> None:
-    """Writes record, training digests, metrics, predictions and environment into the run folder."""
+    """Writes record, what was seen, metrics, predictions and environment into the run folder."""
     folder, splits = trained.job.folder, trained.splits
     write_json(folder / "model.json", record.to_json())
-    write_training_digests(folder, pretraining.union(*(_digests(trained.seen[name]) for name in SPLITS[:2])))
+    learnt = np.concatenate([trained.data.splits[name] for name in SPLITS[:2]])
+    own = Seen.of(record.copy_rule, trained.data.descriptors[learnt], [trained.data.dataset.samples[i] for i in learnt])
+    pretraining.joined(own).write(folder)
     write_text(folder / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in trained.history))
     write_predictions(
         folder,

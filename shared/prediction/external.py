@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.data.copies import Kind, copies_text
+from shared.data.descriptors import describe
 from shared.data.group_split import group_units
 from shared.data.loading import load_told
 from shared.data.partition import audit_note, audited
@@ -22,7 +25,7 @@ from shared.evaluation.verdict import verdict
 from shared.prediction.predictor import Predictor
 from shared.progress import Progress
 from shared.runs.record import ModelRecord
-from shared.samples import NO_MEANINGS, Grouping, Meanings, Sample, global_group_digest, image_digest
+from shared.samples import NO_MEANINGS, Grouping, Meanings, Sample
 from shared.task import Task
 
 
@@ -50,8 +53,8 @@ def assess_data(
     Returns:
         `verdict`, `summary` and `notes` (lists of sentences), `data_hash` (None where the data are those of the run),
         `synthetic` (whether the data are), `coverage` (numbers of images: `assessed`, `refused`, `refused_positive`,
-        `seen_in_training`, `group_seen_in_training`), and `test` as `shared.evaluation.evaluate.evaluate` gives it,
-        with its `abstention`.
+        `seen_in_training`, `group_seen_in_training`; and, by kind, `copies`), and `test` as
+        `shared.evaluation.evaluate.evaluate` gives it, with its `abstention`.
 
     Raises:
         UsageError: The run is unfinished or of another application.
@@ -90,8 +93,9 @@ def assess_data(
             "assessed": len(scored.samples),
             "refused": len(scored.refused),
             "refused_positive": scored.refused_positive(task),
-            "seen_in_training": scored.copies,
+            "seen_in_training": len(scored.copies),
             "group_seen_in_training": scored.same_group,
+            "copies": dict(Counter(scored.copies)),
         },
         "test": result,
     }
@@ -117,7 +121,7 @@ class _Scored:
         probabilities: float64 [classes] of each scored image.
         ood: Out-of-distribution score of each scored image.
         refused: Images that cannot be read or are blank.
-        copies: Number of images that the run was trained on, pixel for pixel.
+        copies: Kind of each image that is a copy of one in training or validation.
         same_group: Number of images of groups (patients) that the run was trained on.
     """
 
@@ -125,7 +129,7 @@ class _Scored:
     probabilities: list[NDArray[np.float64]] = field(default_factory=list)
     ood: list[float] = field(default_factory=list)
     refused: list[Sample] = field(default_factory=list)
-    copies: int = 0
+    copies: list[Kind] = field(default_factory=list)
     same_group: int = 0
 
     def refused_positive(self, task: Task) -> int:
@@ -133,16 +137,16 @@ class _Scored:
         return sum(task.is_positive(str(sample.label)) for sample in self.refused)
 
     def left_out_note(self, total: int) -> str:
-        """One sentence on the images that were left out because the run was trained on them.
+        """Sentences on the images that were left out because the run was trained on them.
 
         Args:
             total: Number of images, with those left out.
         """
+        kinds = f" ({copies_text(self.copies)})" if self.copies else ""
         return (
-            f"{self.copies} of {total} images were in training or validation of the run, pixel for pixel, and "
-            f"{self.same_group} are of groups that were; they were left out. Near duplicates were not "
-            "searched for, and groups are recognised only where all data have one identifier for them, under the same "
-            "salt."
+            f"{len(self.copies)} of {total} images are copies of images in training or validation of the run{kinds}, "
+            f"and {self.same_group} are of groups there; they were left out. Groups are recognised only where all data "
+            "have one identifier for them, under the same salt."
         )
 
 
@@ -162,10 +166,10 @@ def _score(task: Task, predictor: Predictor, samples: Sequence[Sample], progress
         except (DataError, InputRefused):
             scored.refused.append(sample)
         else:
-            if global_group_digest(sample) in seen:
+            if seen.has_group_of(sample):
                 scored.same_group += 1
-            elif image_digest(image) in seen:
-                scored.copies += 1
+            elif kind := seen.copies(describe(pixels, seen.rule)[np.newaxis])[0]:
+                scored.copies.append(kind)
             else:
                 (row,), (ood,) = predictor.judge([image])
                 scored.samples.append(sample)
@@ -174,8 +178,8 @@ def _score(task: Task, predictor: Predictor, samples: Sequence[Sample], progress
         progress("judging", done, len(samples), "")
     if not scored.samples:
         raise DataError(
-            f"none of {len(samples)} images is left: {scored.copies} were seen in training, {scored.same_group} are of "
-            f"groups that were, {len(scored.refused)} were refused"
+            f"none of {len(samples)} images is left: {len(scored.copies)} are copies of images seen in training, "
+            f"{scored.same_group} are of groups that were, {len(scored.refused)} were refused"
         )
     return scored
 

@@ -11,17 +11,20 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from shared.data.copies import copies_text
+from shared.data.descriptors import describe
 from shared.errors import DataError, InputRefused, UsageError
 from shared.evaluation.decision.aggregation import Values, aggregate
 from shared.evaluation.decision.ood import Reference, of_series
 from shared.prediction.answer import CAUTION, Answer, SliceAnswer, with_origins
 from shared.runs.acquisition import differences, not_covered
 from shared.runs.certificate import models_among, restated
-from shared.runs.folder import check_finished, read_training_digests
+from shared.runs.folder import check_finished
 from shared.runs.provenance import Provenance
 from shared.runs.record import read_model_record
+from shared.runs.seen import Seen
 from shared.runs.verdict import read_verdict
-from shared.samples import NOT_STATED, UNKNOWN_DOMAIN, image_digest
+from shared.samples import NOT_STATED, UNKNOWN_DOMAIN
 from shared.task import Image, Item, Preprocessing
 
 BATCH, OOD_BATCH = 16, 512
@@ -63,8 +66,9 @@ class Predictor:
         self.record = restated(read_model_record(run), chosen_among)
         if self.record.task != task:
             raise UsageError(f"{run} is a run of {self.record.task}; `{task}` cannot use it")
+        self.chosen_among = chosen_among
         self.verdict, self.provenance = read_verdict(run, self.record).short, Provenance.of(run, self.record)
-        self.seen, self.reference = read_training_digests(run), Reference.read(run)
+        self.seen, self.reference = Seen.read(run, self.record.copy_rule), Reference.read(run)
         self.preprocess = preprocess
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
@@ -156,7 +160,7 @@ class Predictor:
             return self._refused(item, "the network gave no finite probability")
         if (reason := self._why_not(item, of_series(ood))) is not None:
             return self._not_assessed(item, rows, ood, reason)
-        return replace(self._assessed(item, rows, ood, self._seen_note(images)), auxiliary=self.auxiliary(images))
+        return replace(self._assessed(item, rows, ood, self._seen_note(item.slices)), auxiliary=self.auxiliary(images))
 
     def _refused(self, item: Item, reason: str) -> Answer:
         return Answer(
@@ -268,10 +272,15 @@ class Predictor:
             if one.name in self.record.acquisition
         ]
 
-    def _seen_note(self, images: Sequence[Image]) -> tuple[str, ...]:
-        """A note where some of the images were in training or validation."""
-        count = sum(image_digest(image) in self.seen for image in images)
-        return (f"{count} of {len(images)} image(s) were in training or validation of this model",) if count else ()
+    def _seen_note(self, slices: Sequence[NDArray[np.float32]]) -> tuple[str, ...]:
+        """A note where some of the images are copies of those of training or validation."""
+        kinds = self.seen.copies(np.stack([describe(pixels, self.seen.rule) for pixels in slices]))
+        if not (count := len(kinds) - kinds.count(None)):
+            return ()
+        return (
+            f"{count} of {len(kinds)} image(s) are copies of images in training or validation of this model "
+            f"({copies_text(kinds)})",
+        )
 
     def _doubts(self, item: Item) -> list[str]:
         """The reasons why the certified sensitivity does not hold for this input; empty where it holds."""

@@ -37,9 +37,9 @@ def findings(dataset: Dataset, result: AuditResult, refusals: Sequence[str]) -> 
 
     Returns:
         Numbers: `images`, `unreadable`, `blank`, `distinct_images`, `copies`, `copies_by_bytes`, `pairs_pixels`,
-        `pairs_near`, `pairs_mirrored`, `contradictions`; `classes`, the number of images by class; `across_split`,
-        numbers of copies between training and test, only where the data have a test split of their own; and
-        `refusals`, as given.
+        `pairs_near`, `pairs_mirrored`, `pairs_altered`, `contradictions`; `classes`, the number of images by
+        class; `across_split`, numbers of copies between training and test, only where the data have a test split of
+        their own; and `refusals`, as given.
     """
     tree: dict[str, Any] = result.counts()
     tree["distinct_images"] = len(np.unique(result.clusters))
@@ -75,7 +75,8 @@ def audit_lines(tree: Mapping[str, Any]) -> list[str]:
         f"{tree['unreadable']} cannot be read, {tree['blank']} are blank",
         f"{tree['distinct_images']} distinct images; {tree['copies']} copies could be removed without losing a picture",
         f"pairs: {tree['pairs_pixels']} pixel-identical, {tree['pairs_near']} near duplicates, "
-        f"{tree['pairs_mirrored']} mirrored; {tree['copies_by_bytes']} files repeat another byte for byte",
+        f"{tree['pairs_mirrored']} mirrored, {tree['pairs_altered']} altered (contrast, sharpness or frame); "
+        f"{tree['copies_by_bytes']} files repeat another byte for byte",
         f"{tree['contradictions']} pairs have different labels",
     ]
     if across := tree.get("across_split"):

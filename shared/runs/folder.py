@@ -14,8 +14,8 @@ from shared.io.atomic import COPY_AGAIN, file_hash, read_json, write_json, write
 from shared.runs.record import _check_format
 
 DONE = "done"
-TRAINING_DIGESTS = "training_digests.txt"
-RECORDS = (TRAINING_DIGESTS, "predictions.csv", "report.json")
+TRAINING_DIGESTS, SEEN_IMAGES = "training_digests.txt", "seen_images.npy"
+RECORDS = (TRAINING_DIGESTS, SEEN_IMAGES, "predictions.csv", "report.json")
 """Files that what was seen and what was measured is read from: half of one would be believed."""
 MODEL_FILES = ("model.json", "model.onnx", "model.safetensors", "features.npy")
 
@@ -92,11 +92,11 @@ def finish(run: Path, task: str) -> None:
 
 
 def write_training_digests(run: Path, digests: Iterable[str]) -> None:
-    """Writes the digests of a run's training and validation data to `training_digests.txt`, sorted, one a line.
+    """Writes the digests of a run's training and validation groups to `training_digests.txt`, sorted, one a line.
 
     Args:
         run: The run folder.
-        digests: Digests of images (of their pixels) and of groups (of their pseudonyms); each is written once.
+        digests: Digests of groups (of their pseudonyms); each is written once.
     """
     write_text(run / TRAINING_DIGESTS, "".join(f"{digest}\n" for digest in sorted(set(digests))))
 
@@ -108,7 +108,7 @@ def read_training_digests(run: Path) -> frozenset[str]:
         run: The run folder.
 
     Returns:
-        Digests of the images and of the groups (patients) of training and validation, in one set.
+        Digests of the groups (patients) of training and validation.
 
     Raises:
         RunError: The file is missing or damaged.

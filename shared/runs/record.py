@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from shared.data.descriptors import CopyRule
 from shared.errors import RunError
 from shared.evaluation.decision.aggregation import Aggregation
 from shared.io.atomic import read_json
@@ -44,6 +45,7 @@ class ModelRecord:
         synthetic: Whether it was trained on synthetic images.
         data_hash: SHA-256 over the content of the data.
         weights_hash: SHA-256 of `model.safetensors`.
+        copy_rule: How copies of the images that it has seen are told.
         auxiliary: Answers of each auxiliary task, in the order of the output of `model.onnx` with its name
             (`auxiliary_plane`).
         data_names: Names of the data it was trained on, without paths: collections, or the file or folder of the data;
@@ -69,6 +71,7 @@ class ModelRecord:
     synthetic: bool
     data_hash: str
     weights_hash: str
+    copy_rule: CopyRule
     auxiliary: Mapping[str, Sequence[str]] = field(default_factory=dict)
     data_names: tuple[str, ...] = ()
     format: int = FORMAT
@@ -93,8 +96,9 @@ def read_model_record(run: Path) -> ModelRecord:
         spec = Preprocessing(**tree.pop("preprocessing"))
         pooled = tree.pop("aggregation")
         aggregation = Aggregation(tuple(pooled["pools"]), tuple(pooled["weights"]), float(pooled["bias"]))
+        rule = CopyRule(**tree.pop("copy_rule"))
         lists: dict[str, Any] = {key: tuple(tree.pop(key)) for key in ("classes", "positive", "domains", "data_names")}
-        return ModelRecord(preprocessing=spec, aggregation=aggregation, **lists, **tree)
+        return ModelRecord(preprocessing=spec, aggregation=aggregation, copy_rule=rule, **lists, **tree)
     except (KeyError, TypeError, AttributeError) as error:
         raise RunError(f"{run}/model.json does not have the fields of a model record ({error}); train again") from None
 

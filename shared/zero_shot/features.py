@@ -12,8 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from shared.data.loading import load_dataset
-from shared.data.partition import split_data
-from shared.data.split import Split
+from shared.data.partition import SplitData, split_data
 from shared.errors import ConfigError, UsageError
 from shared.features.cache import FeatureRequest, cached_features
 from shared.models.network import Network
@@ -22,9 +21,10 @@ from shared.models.weights import require_weights
 from shared.pipeline.build import build_network, read_splits, stated_features
 from shared.pipeline.preflight import Experiment
 from shared.progress import Progress
-from shared.runs.folder import is_finished, read_training_digests
+from shared.runs.folder import is_finished
 from shared.runs.record import read_model_record
-from shared.samples import Sample, global_group_digest, image_digest
+from shared.runs.seen import Seen
+from shared.samples import Sample
 from shared.task import Image, Preprocessing
 from shared.zero_shot.attributes import AttributeTable
 from shared.zero_shot.metrics import Flags
@@ -87,8 +87,7 @@ class FeatureExtractor:
         spec: Preprocessing of its images.
         run: Name of the finished run whose weights it has; None: its weights come from no run.
         learnt: Classes that this run was trained on, which therefore cannot be unseen.
-        digests: Digests of the images and patients that the run was trained on, as
-            `shared.runs.folder.read_training_digests` gives them.
+        seen: The images and patients that the run was trained on; None where there is no run.
         synthetic: Whether the run was trained on synthetic images.
     """
 
@@ -96,7 +95,7 @@ class FeatureExtractor:
     spec: Preprocessing
     run: str | None = None
     learnt: frozenset[str] = frozenset()
-    digests: frozenset[str] = frozenset()
+    seen: Seen | None = None
     synthetic: bool = False
 
     def check_unseen(self, names: Collection[str]) -> None:
@@ -148,7 +147,7 @@ def _extractor_of_run(network: Network, spec: Preprocessing, run: Path) -> Featu
     """Records what the run of a network was trained on."""
     record = read_model_record(run)
     return FeatureExtractor(
-        network, spec, run.name, frozenset(record.classes), read_training_digests(run), record.synthetic
+        network, spec, run.name, frozenset(record.classes), Seen.read(run, record.copy_rule), record.synthetic
     )
 
 
@@ -200,8 +199,8 @@ def extract_study_data(
         for name, part in splits.items()
     }
     notes = list(split.notes)
-    if extractor.run is not None:
-        known = {name: _known_images(splits[name], extractor.digests) for name in ("validation", "test")}
+    if extractor.seen is not None:
+        known = {name: _known_images(split, name, extractor.seen) for name in ("validation", "test")}
         sets["test"] = FeatureSet(sets["test"].features[~known["test"]], sets["test"].labels[~known["test"]])
         notes.append(_run_note(extractor, known))
     printed = None
@@ -231,12 +230,12 @@ def _extract(
     return np.asarray(cached.block(0, len(samples)).numpy())
 
 
-def _known_images(split: Split, digests: frozenset[str]) -> Flags:
-    """Which images of a split, or patients of theirs, a run was trained on, bool [N]."""
-    pairs = zip(split.samples, split.images, strict=True)
-    return np.array(
-        [global_group_digest(one) in digests or image_digest(image) in digests for one, image in pairs], dtype=np.bool_
-    )
+def _known_images(data: SplitData, split: str, seen: Seen) -> Flags:
+    """Which images of a split are copies of those that a run was trained on, or of its patients, bool [N]."""
+    rows = data.splits[split]
+    groups = np.array([seen.has_group_of(data.dataset.samples[i]) for i in rows], dtype=np.bool_)
+    copies = np.array([kind is not None for kind in seen.copies(data.descriptors[rows])], dtype=np.bool_)
+    return groups | copies
 
 
 def _run_note(extractor: FeatureExtractor, known: Mapping[str, Flags]) -> str:

@@ -18,12 +18,14 @@ from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
 from medtl.inputs import read_inputs
 from medtl.phantom.dataset import write_phantom
 from medtl.task import TASK
+from shared.data.descriptors import CopyRule
 from shared.evaluation.decision.aggregation import Aggregation
 from shared.evaluation.decision.ood import FILE, Reference
 from shared.io.atomic import write_array, write_json
 from shared.prediction.answer import CAUTION, Answer, SliceAnswer
-from shared.runs.folder import finish, write_training_digests
+from shared.runs.folder import finish
 from shared.runs.record import ModelRecord
+from shared.runs.seen import Seen
 from shared.task import Item, Preprocessing
 
 SIZE = 32
@@ -77,6 +79,7 @@ def judge(folder: Path) -> Judged:
         synthetic=True,
         data_hash="1" * 64,
         weights_hash="2" * 64,
+        copy_rule=CopyRule(mirrored=True, altered=True),
     )
     random = np.random.default_rng(0)
     maps = {number: random.normal(size=(SIZE, SIZE)).astype(np.float32) for number in (2, 4)}
@@ -248,10 +251,11 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         synthetic=True,
         data_hash="",
         weights_hash="",
+        copy_rule=CopyRule(mirrored=True, altered=True),
     )
     write_json(run / "model.json", record.to_json())
     (run / "model.safetensors").touch()
-    write_training_digests(run, [])
+    Seen.none(record.copy_rule).write(run)
     write_array(run / FILE, Reference.of(np.ones((1, 1024))).features)
     finish(run, "medtl")
     return run

@@ -10,7 +10,11 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from shared.data import audit as module
-from shared.data.audit import COPY_CORRELATION, AuditResult, audit
+from shared.data import near_copies
+from shared.data.audit import AuditResult, audit
+from shared.data.copies import copy_rule_of
+from shared.data.descriptors import CopyRule, describe, thumbnails
+from shared.data.near_copies import COPY_CORRELATION
 from shared.errors import DataError
 from shared.samples import Sample
 
@@ -31,7 +35,7 @@ def _audit(pictures: list[Picture | None], labels: list[str] | None = None, **op
             raise DataError("the picture is damaged")
         return found
 
-    return audit(samples, read, **options)
+    return audit(samples, read, CopyRule(**{"mirrored": True, "altered": False} | options))
 
 
 def _kinds(result: AuditResult) -> dict[tuple[int, int], str]:
@@ -60,18 +64,19 @@ def test_mirror_images_are_others_where_the_task_says_so() -> None:
 
 
 def test_the_search_finds_what_comparing_all_thumbnails_finds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "ROWS", 16)
-    monkeypatch.setattr(module, "COLUMNS", 48)
-    monkeypatch.setattr(module, "CONFIRMED_AT_ONCE", 5)
+    monkeypatch.setattr(near_copies, "ROWS", 16)
+    monkeypatch.setattr(near_copies, "COLUMNS", 48)
+    monkeypatch.setattr(near_copies, "CONFIRMED_AT_ONCE", 5)
     random = np.random.default_rng(7)
     pictures: list[Picture | None] = [_picture(seed, 48) for seed in range(60)]
     for seed in range(60):
         # noise of all sizes, so that correlations lie on both sides of the limit
         noise = random.normal(scale=random.uniform(0, 25), size=(48, 48))
         pictures.append((_picture(seed, 48) + noise).astype(np.float32))
-    thumbnails = np.stack([module._thumbnail(picture) for picture in pictures if picture is not None])
-    straight = np.einsum("iyx,jyx->ij", thumbnails, thumbnails)
-    flipped = np.einsum("iyx,jyx->ij", thumbnails, thumbnails[:, :, ::-1])
+    rule = CopyRule(mirrored=True, altered=False)
+    small = thumbnails(np.stack([describe(picture, rule) for picture in pictures if picture is not None]))
+    straight = np.einsum("iyx,jyx->ij", small, small)
+    flipped = np.einsum("iyx,jyx->ij", small, small[:, :, ::-1])
     expected = {(int(i), int(j)) for i, j in np.argwhere(np.triu(np.maximum(straight, flipped) >= COPY_CORRELATION, 1))}
     assert 10 < len(expected) < 60
     assert set(_kinds(_audit(pictures))) == expected
@@ -127,7 +132,7 @@ def test_known_copies_of_real_sets_are_found(data_dir: Path, name: str, across: 
     from medtl.task import TASK
 
     dataset = TASK.load(data_dir / name, options=dict(TASK.default_options))
-    result = audit(dataset.samples, TASK.read)
+    result = audit(dataset.samples, TASK.read, copy_rule_of(TASK))
     testing = [i for i, sample in enumerate(dataset.samples) if sample.split == "test"]
     learning = sorted(set(range(len(dataset.samples))) - set(testing))
     if across:

@@ -18,13 +18,15 @@ from safetensors.torch import load_file
 from handwriting.task import TASK
 from shared.config.read import load_config
 from shared.data.audit import AuditResult, Pair
+from shared.data.copies import copy_rule_of
 from shared.errors import ConfigError, DataError, LeakError, MedtlError, RunError, UsageError
 from shared.evaluation.cases import UsageContext
 from shared.evaluation.decision.selective import choose_rejection
 from shared.io.atomic import read_json
 from shared.pipeline.train import run
 from shared.prediction.external import assess_data
-from shared.runs.folder import is_finished, locked, read_training_digests
+from shared.runs.folder import is_finished, locked
+from shared.runs.seen import Seen
 
 Words = tuple[str, ...]
 Draw = Callable[..., Path]
@@ -38,6 +40,7 @@ FILES = {
     "model.json",
     "report.html",
     "training_digests.txt",
+    "seen_images.npy",
     "features.npy",
     "report.json",
     "model_card.md",
@@ -273,7 +276,8 @@ def test_copies_of_copies_are_dropped_with_the_leak(
         clusters = np.arange(len(samples))
         clusters[[first, second]] = learning
         pairs = [Pair(*sorted(pair), "near", 0.995) for pair in ((learning, first), (first, second))]
-        return AuditResult(tuple(pairs), clusters, (), ())
+        descriptors = np.arange(len(samples) * 1024).reshape(len(samples), 1024).astype(np.uint8)
+        return AuditResult(tuple(pairs), clusters, (), (), descriptors=descriptors)
 
     monkeypatch.setattr("shared.data.partition.audit", found)
     folder = _run(tmp_path, tiny_words, f"data.source={tmp_path}", "data.leaks=drop", HEAD_ALONE, out=tmp_path / "run")
@@ -321,7 +325,7 @@ def test_a_domain_that_is_left_out_is_the_test_and_its_copies_do_not_teach(
     folder = _run(tmp_path, tiny_words, *words, "data.split.held_out_domain=there", out=tmp_path / "run")
     assert {row["domain"] for row in _table(folder) if row["split"] == "test"} == {"there"}
     assert read_json(folder / "model.json")["domains"] == ["here"]
-    assert len((folder / "training_digests.txt").read_text().split()) == 27
+    assert len(np.load(folder / "seen_images.npy")) == 27
     with pytest.raises(ConfigError, match="one of several domains; there are here, there"):
         _run(tmp_path, tiny_words, *words, "data.split.held_out_domain=mars", out=tmp_path / "none")
 
@@ -344,7 +348,9 @@ def test_what_the_source_run_saw_is_not_new_to_the_transferred_one(
     tmp_path: Path, tiny_words: Words, tiny_run: Path
 ) -> None:
     folder = _run(tmp_path, tiny_words, f"backbone.weights={tiny_run}", "seed=5", HEAD_ALONE)
-    assert read_training_digests(tiny_run) < read_training_digests(folder)
+    rule = copy_rule_of(TASK)
+    before, after = (set(map(bytes, Seen.read(run, rule).images)) for run in (tiny_run, folder))
+    assert before < after
     notes = read_json(folder / "report.json")["notes"]
     assert any("test images or groups were seen by the run that the weights come from" in note for note in notes)
 

@@ -32,6 +32,7 @@ def test_other_data_are_judged_whole(tiny_run: Path, tmp_path: Path, draw_charac
         "refused_positive": 0,
         "seen_in_training": 0,
         "group_seen_in_training": 0,
+        "copies": {},
     }
     assert tree["test"]["n"] == 12
     assert tree["test"]["accuracy"]["value"] > 0.6

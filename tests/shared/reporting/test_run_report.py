@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from handwriting.task import TASK, HandwritingTask
+from shared.data.descriptors import CopyRule
 from shared.data.split import Split
 from shared.evaluation.abstention import abstention
 from shared.evaluation.cases import Rule, UsageContext
@@ -126,6 +127,7 @@ def _finished(**changes: Any) -> Finished:
         synthetic=False,
         data_hash="d" * 64,
         weights_hash="e" * 64,
+        copy_rule=CopyRule(mirrored=True, altered=True),
     )
     for name in ("validation", "test"):
         split, strange = splits[name], np.linspace(0.0, 0.11, len(splits[name].labels))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.data.descriptors import CopyRule
 from shared.errors import RunError, UsageError
 from shared.evaluation.decision.aggregation import Aggregation
 from shared.io.atomic import write_json
@@ -34,6 +35,7 @@ RECORD = ModelRecord(
     data_hash="0",
     weights_hash="1",
     data_names=("scans.zip",),
+    copy_rule=CopyRule(mirrored=True, altered=True),
 )
 
 

@@ -26,7 +26,7 @@ def config(**backbone: object) -> Config:
 def test_a_configuration_describes_a_network_that_has_learnt_nothing() -> None:
     extractor = extractor_of(preflight(CHARACTERS, config()))
     assert (extractor.network.layers, extractor.network.pooling, extractor.spec.size) == (("block2",), "avg_2x2", 32)
-    assert (extractor.run, extractor.learnt, extractor.digests) == (None, frozenset(), frozenset())
+    assert (extractor.run, extractor.learnt, extractor.seen) == (None, frozenset(), None)
     extractor.check_unseen(["ka"])
 
 
@@ -38,7 +38,8 @@ def test_a_run_gives_its_network_its_preprocessing_and_what_it_learnt(tiny_run: 
         np.testing.assert_array_equal(extractor.network.features(images), network.features(images))
     assert extractor.spec == record.preprocessing
     assert extractor.learnt == {"ka", "digit_0", "digit_1"}
-    assert extractor.digests
+    assert extractor.seen is not None
+    assert len(extractor.seen.images)
 
 
 def test_weights_of_a_run_bring_what_it_learnt(tiny_run: Path) -> None:
