@@ -265,12 +265,17 @@ class Predictor:
         )
 
     def _unseen(self, item: Item) -> list[str]:
-        """A note on each property of the acquisition that the training images did not have."""
-        return [
+        """Notes on the properties of the acquisition that the training images did not have, or that are not stated."""
+        seen = self.record.acquisition
+        strange = [one for one in differences(seen, item.acquisition) if one.name in seen]
+        notes = [
             f"the {one.name} is {one.found}; the model was trained on images where it is {one.seen}"
-            for one in differences(self.record.acquisition, item.acquisition)
-            if one.name in self.record.acquisition
+            for one in strange
+            if one.found != NOT_STATED
         ]
+        if unstated := [one.name for one in strange if one.found == NOT_STATED]:
+            notes.append(f"the input does not state its {_listed(unstated)}; the training images do")
+        return notes
 
     def _seen_note(self, slices: Sequence[NDArray[np.float32]]) -> tuple[str, ...]:
         """A note where some of the images are copies of those of training or validation."""

@@ -352,6 +352,13 @@ def test_what_an_input_does_not_state_takes_the_certificate_away(
     assert doubt in answer.notes
 
 
+def test_what_an_input_does_not_state_is_said_in_one_note(predictor: Predictor, pictures: list[np.ndarray]) -> None:
+    model = _screening(predictor, (1, 1), ("mars",))
+    model.record = replace(model.record, acquisition=AXIAL | {"contrast": AXIAL["plane"]})
+    answer = model.assess(Item("scan", slices=pictures[:1], acquisition={"contrast": NOT_STATED}))
+    assert "the input does not state its contrast and plane; the training images do" in answer.notes
+
+
 @pytest.mark.parametrize(("acquired", "found"), [({"plane": "coronal"}, "coronal")])
 def test_a_plane_that_the_model_never_saw_is_said_and_takes_the_certificate_away(
     predictor: Predictor, pictures: list[np.ndarray], acquired: dict[str, str | float], found: str
