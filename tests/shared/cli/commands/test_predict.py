@@ -48,8 +48,9 @@ def test_predict_exits_3_when_one_is_refused_and_judges_the_rest(
     assert first["label"] is None
     in_words_too = call(app, "predict", "broken.png", sound, "--model", tiny_run)
     assert in_words_too.exit_code == 3
-    model, threshold, answer, *_ = in_words_too.stdout.splitlines()
+    model, fit_for, threshold, answer, *_ = in_words_too.stdout.splitlines()
     assert model == f"model: {tiny_run}"
+    assert fit_for == f"fit for: {first['verdict']}"
     assert threshold.startswith("accepted from a probability of ")
     assert answer.startswith("broken.png: refused: ")
 
