@@ -54,7 +54,7 @@ def open_predictor(task: Task, model: Path | None, *, explicit: bool = False) ->
         explicit: Whether a person must have chosen the run, by its name or as the default.
 
     Returns:
-        The predictor, and lines to print: the folder of the run; when and on what it was trained; what it is fit for;
+        The predictor, and lines to print: the folder of the run; what it is fit for; when and on what it was trained;
         and, where it rejects answers of low probability, from which probability it accepts them.
 
     Raises:
@@ -68,8 +68,8 @@ def open_predictor(task: Task, model: Path | None, *, explicit: bool = False) ->
     predictor = Predictor(chosen.folder, task.name, task.preprocess, chosen_among=chosen.chosen_among)
     lines = [
         f"model: {chosen.folder}" + (f" ({chosen.why}; another by --model)" if chosen.why else ""),
-        f"  {predictor.provenance.words}",
         f"fit for: {predictor.verdict}",
+        predictor.provenance.words,
     ]
     if predictor.record.rejection is not None:
         lines.append(f"accepted from a probability of {predictor.record.threshold:.4f}: {acceptance(predictor.record)}")

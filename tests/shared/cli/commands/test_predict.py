@@ -48,9 +48,10 @@ def test_predict_exits_3_when_one_is_refused_and_judges_the_rest(
     assert first["label"] is None
     in_words_too = call(app, "predict", "broken.png", sound, "--model", tiny_run)
     assert in_words_too.exit_code == 3
-    model, trained, threshold, answer, *_ = in_words_too.stdout.splitlines()
+    model, fit_for, trained, threshold, answer, *_ = in_words_too.stdout.splitlines()
     assert model == f"model: {tiny_run}"
-    assert trained.startswith("  trained 20")
+    assert fit_for == f"fit for: {first['verdict']}"
+    assert trained.startswith("trained 20")
     assert threshold.startswith("accepted from a probability of ")
     assert answer.startswith("broken.png: refused: ")
 

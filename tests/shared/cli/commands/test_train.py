@@ -14,6 +14,7 @@ import pytest
 from handwriting.cli import app
 from shared.io.atomic import read_json
 from shared.runs.folder import locked
+from shared.runs.verdict import read_verdict
 from tests.shared.cli.calling import call, is_one_line
 
 
@@ -24,16 +25,17 @@ def test_train_prints_its_results_and_predict_finds_the_run(
     trained = call(app, "train", *tiny_words)
     assert trained.exit_code == 0, trained.output
     assert list(Path("runs").iterdir()) == [run]
-    summary = read_json(run / "report.json")["summary"]
-    assert trained.stdout.splitlines() == [*summary, f"report: {run / 'report.html'}"]
+    summary, verdict = read_json(run / "report.json")["summary"], read_verdict(run)
+    assert trained.stdout.splitlines() == [*verdict.lines, *summary, f"report: {run / 'report.html'}"]
     judged = call(app, "predict", characters / "digit_0" / "000.png")
     assert judged.exit_code == 0, judged.output
     lines = judged.stdout.splitlines()
     assert lines[0] == f"model: {run} (the only finished run under runs/; another by --model)"
-    assert re.fullmatch(r"  trained \d{4}-\d\d-\d\d on characters \(dhcd\); classes: ka, digit_0, digit_1", lines[1])
-    assert re.fullmatch(r"accepted from a probability of 0\.\d{4}: \d+ of \d+ images of validation .*", lines[2])
-    assert re.fullmatch(r".*000\.png: (rejected, likeliest class )?[क०१] (ka|0|1) \([01]\.\d{3}\)", lines[3])
-    assert re.fullmatch(r"  likeliest: ([क०१] (ka|0|1) [01]\.\d{3}(, |$)){3}", lines[4])
+    assert lines[1] == f"fit for: {verdict.short}"
+    assert re.fullmatch(r"trained \d{4}-\d\d-\d\d on characters \(dhcd\); classes: ka, digit_0, digit_1", lines[2])
+    assert re.fullmatch(r"accepted from a probability of 0\.\d{4}: \d+ of \d+ images of validation .*", lines[3])
+    assert re.fullmatch(r".*000\.png: (rejected, likeliest class )?[क०१] (ka|0|1) \([01]\.\d{3}\)", lines[4])
+    assert re.fullmatch(r"  likeliest: ([क०१] (ka|0|1) [01]\.\d{3}(, |$)){3}", lines[5])
     assert lines[-1].startswith("Isolated handwritten characters only")
 
 
