@@ -1,11 +1,16 @@
-"""How many models validation chose among; the run itself is tested in test_train.py."""
+"""How many models validation chose among, and what a training warns of; the run is tested in test_train.py."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from shared.config.read import load_config
-from shared.pipeline.finish import models_tried
+from shared.evaluation.abstention import JudgedInputs, count_abstention
+from shared.pipeline.finish import models_tried, warn_of_abstention
+from shared.runs.record import ModelRecord
 
 
 @pytest.mark.parametrize(
@@ -23,3 +28,17 @@ def test_models_tried_counts_candidates_and_selectable_epochs(
 ) -> None:
     history = [{"penalty": 1.0}] * heads + [{"phase": 1}] * epochs
     assert models_tried(load_config(None, (f"strategy.selection={selection}",)), history) == models
+
+
+def test_a_training_warns_where_tumours_are_not_assessed(
+    model_record: ModelRecord, caplog: pytest.LogCaptureFixture
+) -> None:
+    record = replace(model_record, classes=("no", "yes"), positive=(False, True), ood={"threshold": 0.5, "rate": 0.01})
+    labels = np.repeat([0, 1], 50)
+    lost, kept = (
+        {"abstention": count_abstention(JudgedInputs(unlike, labels, list(range(100))), record)}
+        for unlike in ((labels == 1) & (np.arange(100) % 5 == 0), labels > 1)
+    )
+    warn_of_abstention({"validation": kept, "test": lost}, "tumour")
+    (message,) = [one.getMessage() for one in caplog.records]
+    assert message.startswith("test: WARNING: inputs with a tumour go without an assessment more often than others")
