@@ -122,9 +122,7 @@ def finish_run(experiment: Experiment, trained: Trained, started: float) -> None
     _write(trained, record, probabilities, scores, pretraining, environment)
     context = _usage_context(experiment)
     results = _results(trained, record, probabilities, scores, context)
-    for name, found in results.items():
-        if warning := abstention_warning(found["abstention"], experiment.task.positive_name):
-            logger.warning("%s: %s.", name, warning)
+    warn_of_abstention(results, experiment.task.positive_name)
     finished = Finished(
         record=record,
         config=_without_folders(experiment.config),
@@ -145,6 +143,18 @@ def finish_run(experiment: Experiment, trained: Trained, started: float) -> None
     (job.folder / "checkpoint.pt").unlink(missing_ok=True)
     shutil.rmtree(job.folder / FOLDER, ignore_errors=True)
     finish(job.folder, experiment.task.name)
+
+
+def warn_of_abstention(results: Mapping[str, Mapping[str, Any]], positive_name: str | None) -> None:
+    """Logs a warning for each split on which abstention falls on the positive class.
+
+    Args:
+        results: Measures by split, each with its `abstention`.
+        positive_name: Name of the positive event; None: the task has none.
+    """
+    for name, found in results.items():
+        if warning := abstention_warning(found["abstention"], positive_name):
+            logger.warning("%s: %s.", name, warning)
 
 
 def _scores(experiment: Experiment, trained: Trained, reference: Reference) -> dict[str, Scores]:

@@ -1,14 +1,17 @@
-"""How many models validation chose among, how data are named, and what a run says of its units."""
+"""What a run counts, names, says of its units and warns of; the run itself is tested in test_train.py."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from shared.config.read import load_config
-from shared.pipeline.finish import data_names, models_tried
-from shared.runs.record import read_model_record
+from shared.evaluation.abstention import JudgedInputs, count_abstention
+from shared.pipeline.finish import data_names, models_tried, warn_of_abstention
+from shared.runs.record import ModelRecord, read_model_record
 
 
 @pytest.mark.parametrize(
@@ -50,3 +53,17 @@ def test_a_run_whose_data_name_no_patients_certifies_nothing_and_speaks_of_none(
         text = (screening_run / name).read_text(encoding="utf-8").lower()
         assert "patients unknown" in text
         assert "patient" not in text.replace("patients unknown", "")
+
+
+def test_a_training_warns_where_tumours_are_not_assessed(
+    model_record: ModelRecord, caplog: pytest.LogCaptureFixture
+) -> None:
+    record = replace(model_record, classes=("no", "yes"), positive=(False, True), ood={"threshold": 0.5, "rate": 0.01})
+    labels = np.repeat([0, 1], 50)
+    lost, kept = (
+        {"abstention": count_abstention(JudgedInputs(unlike, labels, list(range(100))), record)}
+        for unlike in ((labels == 1) & (np.arange(100) % 5 == 0), labels > 1)
+    )
+    warn_of_abstention({"validation": kept, "test": lost}, "tumour")
+    (message,) = [one.getMessage() for one in caplog.records]
+    assert message.startswith("test: WARNING: inputs with a tumour go without an assessment more often than others")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
@@ -113,7 +114,8 @@ def _finished(**changes: Any) -> Finished:
         aggregation=Aggregation(),
         certified_sensitivity=None,
         certified_error=None,
-        ood=choose_rule(np.linspace(0.01, 0.09, 12), {"no": np.zeros(3), "yes": np.zeros(9)}, np.zeros(9), 0.01),
+        ood=choose_rule(np.linspace(0.01, 0.09, 12), {"no": np.zeros(3), "yes": np.zeros(9)}, np.zeros(9), 0.01)
+        | {"threshold": 0.1},
         temperature=1.0,
         backbone={
             "name": "convnet_small",
@@ -313,6 +315,37 @@ def test_the_worst_domain_of_the_test_stands_beside_the_best(tmp_path: Path) -> 
     for name in ("report.html", "model_card.md"):
         text = (tmp_path / name).read_text(encoding="utf-8")
         assert "worst far: sensitivity 0.90 [0.80, 0.95], specificity 0.10 [0.80, 0.95]; best near: " in text, name
+
+
+def _scored(name: str, ood: Callable[[Any], Any]) -> Finished:
+    """A finished training with these out-of-distribution scores, by label, of one split."""
+    done = _finished()
+    split, rows = done.splits[name], done.probabilities[name]
+    done.results[name]["abstention"] = abstention(
+        rows, ood(split.labels), split.labels, split.samples, split.grouping, done.record
+    )
+    return done
+
+
+@pytest.mark.usefixtures("quick_sheet")
+def test_a_report_begins_with_the_warning_that_tumours_are_not_assessed(tmp_path: Path) -> None:
+    write_report(Screening(), tmp_path, _scored("test", lambda labels: labels * 1.0))
+    warning = "Test: WARNING: inputs with a lesion go without an assessment more often than others"
+    page, card = _shown(tmp_path), (tmp_path / "model_card.md").read_text(encoding="utf-8")
+    assert page.index(warning) < page.index("Results")
+    assert warning in card
+    assert any(line.startswith(warning) for line in read_json(tmp_path / "report.json")["summary"])
+    words = " ".join(page.split())
+    for row in ("healthy 6 0 0.000 [0.000, ", f"{CLASSES[1]} 6 6 1.000 ["):
+        assert row in words
+    assert f"| {CLASSES[1]} | 6 | 6 | 1.000 [" in card
+    assert "so that at most 1.0% of inputs like them are not assessed" in words
+
+
+@pytest.mark.usefixtures("quick_sheet")
+def test_a_report_without_such_a_finding_has_no_warning(tmp_path: Path) -> None:
+    write_report(Screening(), tmp_path, _scored("validation", lambda labels: labels * 0.0))
+    assert "WARNING" not in _shown(tmp_path)
 
 
 @pytest.mark.usefixtures("quick_sheet")
