@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from medtl.dicom.reader import read_attributes
+from medtl.dicom.reader import read_attributes, untrusted_decoding
 from medtl.dicom.values import text_of
 from medtl.inputs import DICOM
 from shared.errors import DataError, InputRefused
@@ -55,7 +55,8 @@ def _read(source: str) -> dict[str, str | None]:
     """The UIDs of one file."""
     try:
         dataset = read_attributes(read_source(source))
-        return {name: _checked(text_of(dataset, keyword)) for name, keyword in KEYWORDS.items()}
+        with untrusted_decoding():  # pydicom's warnings quote what is no UID
+            return {name: _checked(text_of(dataset, keyword)) for name, keyword in KEYWORDS.items()}
     except (DataError, InputRefused):
         return dict.fromkeys(KEYWORDS)
 

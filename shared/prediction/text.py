@@ -122,16 +122,18 @@ def printable(name: str) -> str:
 
 
 def _source_lines(answer: Answer) -> list[str]:
-    """A line on the files of a series; none where they are the input itself and say nothing more of it."""
+    """A line on the files of a series; none where they are the input itself and say nothing more of it.
+
+    None of a refused one either: its reason is enough, and names of files may be those of patients.
+    """
     stated = dict(answer.series)
     count, first = stated.pop("files", 0), str(stated.pop("first_file", ""))
     slices = stated.pop("slices", 0)
     numbers = [f"{name.replace('_', ' ')} {value}" for name, value in stated.items() if isinstance(value, int)]
-    if not count or (first == answer.input and not numbers):
+    if not count or answer.status == "refused" or (first == answer.input and not numbers):
         return []
     files = f"{count} files, the first {printable(first)}" if count != 1 else printable(first)
-    judged = f"{slices} slice{'s' if slices != 1 else ''} of " if slices else ""
-    return [f"  read from: {judged}{'; '.join([files, *numbers])}"]
+    return [f"  read from: {slices} slice{'s' if slices != 1 else ''} of {'; '.join([files, *numbers])}"]
 
 
 def _slice_lines(answer: Answer, task: Task) -> list[str]:

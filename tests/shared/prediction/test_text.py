@@ -88,7 +88,7 @@ def test_a_character_is_told_in_its_script_with_the_likeliest_classes(decision: 
             {"format": "NIfTI", "axis": 2, "slices": 30, "files": 1, "first_file": "series"},
             ["  read from: 30 slices of series; axis 2"],
         ),
-        ({"slices": 0, "files": 2, "first_file": "a\n.dcm"}, ["  read from: 2 files, the first a\\n.dcm"]),
+        ({"slices": 1, "files": 1, "first_file": "a\n.dcm"}, ["  read from: 1 slice of a\\n.dcm"]),
         ({"format": "picture", "slices": 1, "files": 1, "first_file": "series"}, []),
         ({}, []),
     ],
@@ -101,7 +101,8 @@ def test_the_files_of_a_series_are_told_by_the_first_and_their_count(
 
 
 def test_a_refusal_is_told_with_its_notes() -> None:
-    answer = Answer("series", "run", "refused", "is a knee", notes=("7 files were passed over",))
+    series: dict[str, str | int] = {"slices": 0, "files": 2, "first_file": "somebody/1.dcm"}
+    answer = Answer("series", "run", "refused", "is a knee", notes=("7 files were passed over",), series=series)
     assert answer_text(answer, TASK) == "series: refused: is a knee\n  note: 7 files were passed over"
 
 
