@@ -27,9 +27,9 @@ def add(app: typer.Typer, task: "Task") -> None:
     def models() -> None:
         """List the finished runs that can answer.
 
-        Those directly under runs/, the one trained last first: backbone, data, classes and the first measure of the
-        test with its 95% interval. An asterisk marks the default, which `use` chooses. Runs that are unfinished or
-        damaged are listed last.
+        Those directly under runs/, the one trained last first: what each is fit for, its data, classes, backbone, and
+        the first measure of its test with the 95% interval. An asterisk marks the default, which `use` chooses. Runs
+        that are unfinished or damaged are listed last.
         """
         with reported():
             from shared.errors import RunError
@@ -58,28 +58,31 @@ def add(app: typer.Typer, task: "Task") -> None:
 
 
 def _lines(run: "FinishedRun", default: Path | None) -> list[str]:
-    """What is listed of one run: its name, and below what it is and how it was tested."""
+    """What is listed of one run: its name, and below what it is fit for, what it is and how it was tested."""
     is_default = default is not None and run.folder.resolve() == default.resolve()
     name = str(run.folder) if is_default else run.folder.name
+    fit_for, headline = _test(run)
     return [
         f"{'*' if is_default else ' '} {name}{' (default)' if is_default else ''}",
+        f"    fit for: {fit_for}",
         f"    {run.provenance.words}",
-        f"    {run.record.backbone.get('name', 'unknown')}, {_headline(run)}",
+        f"    {run.record.backbone.get('name', 'unknown')}, {headline}",
     ]
 
 
-def _headline(run: "FinishedRun") -> str:
-    """The first measure of the run's test that a summary shows, with its 95% interval."""
+def _test(run: "FinishedRun") -> tuple[str, str]:
+    """What the run is fit for, and the first measure of its test that a summary shows, with its 95% interval."""
     from shared.errors import RunError
     from shared.evaluation.measure import Table, measures_in
     from shared.evaluation.text import measure_text
     from shared.io.atomic import read_json
+    from shared.runs.verdict import read_verdict
 
     try:
-        test = read_json(run.folder / "report.json").get("test") or {}
+        fit_for, test = read_verdict(run.folder, run.record).short, read_json(run.folder / "report.json").get("test")
     except RunError:
-        return "its report is missing or damaged"
+        return "not known", "its report is missing or damaged"
     for measure in measures_in(Table.SUMMARY):
-        if measure.key in test:
-            return f"{measure.heading} on its test {measure_text(test[measure.key])}"
-    return "not tested"
+        if measure.key in (test or {}):
+            return fit_for, f"{measure.heading} on its test {measure_text(test[measure.key])}"
+    return fit_for, "not tested"

@@ -32,10 +32,12 @@ def add(app: typer.Typer, task: "Task") -> None:
             from shared.runs.chosen import set_default
             from shared.runs.folder import check_finished
             from shared.runs.listing import read_run
+            from shared.runs.verdict import read_verdict
 
             check_finished(run)
             chosen = set_default(RUNS, task.name, run)
             typer.echo(f"default of {task.name}: {chosen.folder}")
+            typer.echo(f"  fit for: {read_verdict(chosen.folder).short}")
             typer.echo(f"  {read_run(chosen.folder).provenance.words}")
             if chosen.chosen_among > 1:
                 typer.echo(

@@ -13,6 +13,7 @@ from handwriting.task import TASK
 from medtl.cli import app as tumours
 from shared.cli.judge import open_predictor
 from shared.io.atomic import read_json, write_json
+from shared.runs.verdict import read_verdict
 from tests.shared.cli.calling import call, is_one_line, is_wrong_usage
 from tests.shared.runs.making import cut
 
@@ -25,7 +26,9 @@ def runs(tiny_run: Path) -> Path:
     return Path("runs")
 
 
-def test_predict_asks_which_of_several_runs_shall_answer_until_one_is_chosen(runs: Path, characters: Path) -> None:
+def test_predict_asks_which_of_several_runs_shall_answer_until_one_is_chosen(
+    runs: Path, tiny_run: Path, characters: Path
+) -> None:
     picture = characters / "digit_0" / "000.png"
     asked = call(app, "predict", picture)
     assert is_wrong_usage(asked, "choose one by `handwriting use RUN`, or name one by --model RUN")
@@ -33,10 +36,12 @@ def test_predict_asks_which_of_several_runs_shall_answer_until_one_is_chosen(run
     used = call(app, "use", "second")
     assert used.exit_code == 0, used.output
     assert used.stdout.splitlines()[0] == "default of handwriting: runs/second"
+    verdict = read_verdict(tiny_run).short
+    assert used.stdout.splitlines()[1] == f"  fit for: {verdict}"
     assert "trained 20" in used.stdout
     answered = call(app, "predict", picture)
     assert answered.exit_code == 0
-    assert answered.stdout.startswith("model: runs/second (the default; another by --model)\n  trained 20")
+    assert answered.stdout.startswith("model: runs/second (the default; another by --model)\nfit for: ")
     named = call(app, "predict", picture, "--model", "first")
     assert named.stdout.startswith("model: runs/first\n")
 
@@ -54,7 +59,7 @@ def test_a_server_takes_the_default(runs: Path, monkeypatch: pytest.MonkeyPatch)
     call(app, "use", runs / "first")
     served = call(app, "serve", "--port", 0)
     assert served.exit_code == 0, served.output
-    assert served.stdout.startswith("model: runs/first (the default; another by --model)\n  trained ")
+    assert served.stdout.startswith("model: runs/first (the default; another by --model)\nfit for: ")
 
 
 def test_use_refuses_what_cannot_answer(runs: Path, screening_run: Path) -> None:
@@ -80,6 +85,7 @@ def test_models_lists_what_can_answer_and_names_what_cannot(runs: Path, tiny_run
     lines = listed.stdout.splitlines()
     assert {"  first", "* runs/second (default)"} <= set(lines)
     assert [line.split(" ")[1] for line in lines if line.startswith("!")] == ["runs/cut/done", "runs/half"]
+    assert lines.count(f"    fit for: {read_verdict(tiny_run).short}") == 2
     accuracy = read_json(tiny_run / "report.json")["test"]["accuracy"]["value"]
     tested = [line for line in lines if re.fullmatch(r"    convnet_small, .* on its test [01]\.\d{3} \[.*\]", line)]
     assert len(tested) == 2
