@@ -1,4 +1,4 @@
-"""Evaluates a run on other data without and with the copies of its training: `python -m benchmarks.flattery RUN DATA`."""
+"""Evaluates a run without and with the copies of its training images: `python -m benchmarks.flattery RUN DATA`."""
 
 from __future__ import annotations
 
