@@ -270,7 +270,7 @@ def test_copies_of_copies_are_dropped_with_the_leak(
     draw_characters(tmp_path / "Train", each=12, seed=1)
     draw_characters(tmp_path / "Test", each=5, seed=2)
 
-    def found(samples: list, read: object, **_: object) -> AuditResult:
+    def found(samples: list, read: object, rule: object, **_: object) -> AuditResult:
         learning = next(i for i, sample in enumerate(samples) if sample.split == "train")
         first, second = [i for i, sample in enumerate(samples) if sample.split == "test"][:2]
         clusters = np.arange(len(samples))
