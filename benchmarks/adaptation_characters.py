@@ -3,8 +3,8 @@
     python -m benchmarks.adaptation_characters dhcd.zip nhcd.zip --seed 0 --out FOLDER
     python -m benchmarks.adaptation FOLDER
 
-Of each collection 1,600 images are drawn for training, 400 for validation and 700 for the test. They are white on black,
-28 pixels a side, whatever the file has.
+Of each collection at most 1,600 images are drawn for training, 400 for validation and 700 for the test. They are white
+on black, 28 pixels a side, whatever the file has.
 """
 
 from __future__ import annotations
