@@ -100,7 +100,7 @@ def choose(source: Run, adapted: Sequence[Run], rule: str = AUTO) -> Choice:
     level = level_of_each(len(adapted))
     opinions = [Opinion(name, *bootstrap_gain(chosen, source, name, level=level)) for name in rules]
     kept = chosen if all(opinion.prefers for opinion in opinions) else source
-    return Choice(chosen, kept, values, statement(chosen.name, opinions))
+    return Choice(chosen, kept, values, statement(chosen.name, opinions, level))
 
 
 def level_of_each(choices: int) -> float:
@@ -118,14 +118,15 @@ def level_of_each(choices: int) -> float:
     return 1.0 - 2.0 * math.sqrt((1.0 - LEVEL) / 2.0 / choices)
 
 
-def statement(chosen: str, opinions: Sequence[Opinion]) -> str:
+def statement(chosen: str, opinions: Sequence[Opinion], level: float) -> str:
     """Writes in a sentence which run is kept, and why: the adapted one where all rules prefer it, else the source.
 
     Args:
         chosen: Name of the adapted run.
         opinions: What each rule says of it.
+        level: Confidence level of their intervals.
     """
-    said = " and ".join(map(str, opinions))
+    said = f"{' and '.join(map(str, opinions))}; intervals at {level:.0%} each, together as sure as one at {LEVEL:.0%}"
     if all(opinion.prefers for opinion in opinions):
         return f"{chosen} is kept: compared with source only, {said}."
     return f"NEGATIVE TRANSFER ALARM: source only is kept. Two rules must prefer {chosen} to it: {said}."

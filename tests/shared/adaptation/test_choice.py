@@ -71,17 +71,20 @@ def test_an_adapted_run_is_kept_only_where_two_unlike_rules_agree(
 
 def test_the_statement_says_what_each_rule_says() -> None:
     likes, dislikes = Opinion("reverse_validation", 0.2, (0.1, 0.3)), Opinion("mutual_information", -0.2, (-0.3, -0.1))
-    assert statement("dann", [likes, likes]).startswith("dann is kept: compared with source only, reverse validation")
-    said = statement("dann", [likes, dislikes])
+    assert statement("dann", [likes, likes], 0.68).startswith(
+        "dann is kept: compared with source only, reverse validation"
+    )
+    said = statement("dann", [likes, dislikes], 0.68)
     assert said.startswith("NEGATIVE TRANSFER ALARM: source only is kept.")
     assert "reverse validation prefers it (+0.200 [+0.100, +0.300])" in said
     assert "mutual information does not (-0.200" in said
+    assert said.endswith("intervals at 68% each, together as sure as one at 95%.")
 
 
 def test_too_few_units_keep_the_source() -> None:
     few = Opinion("reverse_validation", 0.2, None)
     assert not few.prefers
-    assert "too few independent images" in statement("dann", [few, few])
+    assert "too few independent images" in statement("dann", [few, few], 0.68)
 
 
 @pytest.mark.parametrize("choices", [1, 4])
