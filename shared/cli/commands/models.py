@@ -79,10 +79,11 @@ def _test(run: "FinishedRun") -> tuple[str, str]:
     from shared.runs.verdict import read_verdict
 
     try:
-        fit_for, test = read_verdict(run.folder, run.record).short, read_json(run.folder / "report.json").get("test")
+        fit_for = read_verdict(run.folder, run.record).short
+        test = read_json(run.folder / "report.json").get("test") or {}
     except RunError:
         return "not known", "its report is missing or damaged"
     for measure in measures_in(Table.SUMMARY):
-        if measure.key in (test or {}):
+        if measure.key in test:
             return fit_for, f"{measure.heading} on its test {measure_text(test[measure.key])}"
     return fit_for, "not tested"
