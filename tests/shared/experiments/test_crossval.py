@@ -9,17 +9,22 @@ import pytest
 
 from handwriting.task import TASK
 from shared.config.read import load_config
+from shared.evaluation.abstention import JudgedInputs, count_abstention
 from shared.evaluation.cases import Cases
 from shared.evaluation.statistics.intervals import wilson
 from shared.evaluation.statistics.repeats import mean_of_repeats
 from shared.evaluation.verdict import Finding, Verdict
 from shared.experiments.crossval import (
     FoldTest,
+    _abstention_lines,
     cross_validate,
     cross_validation_lines,
     pooled_measures,
+    read_judged_inputs,
     verdict_on_runs,
 )
+from shared.io.atomic import read_json
+from shared.runs.record import read_model_record
 
 
 def _cases(truth: str, called: str, predicted: str, units: Sequence[int] | None = None, first: int = 0) -> Cases:
@@ -97,3 +102,15 @@ def test_every_image_is_tested_once_a_repeat(
     assert [row["accuracy, likeliest class"]["n"] for row in tree["repeats"]] == [27, 27]
     assert len(set(tree["runs"])) == 6
     assert cross_validation_lines(tree)[0].startswith("2 x 3 folds")
+
+
+def test_inputs_not_assessed_are_counted_as_the_run_itself_counted_them(tiny_run: Path) -> None:
+    record, report = read_model_record(tiny_run), read_json(tiny_run / "report.json")["test"]["abstention"]
+    pooled = JudgedInputs.pooled([read_judged_inputs(tiny_run)] * 2)
+    found = count_abstention(pooled, record)
+    assert (found["inputs"], found["not_assessed"]) == (2 * report["inputs"], 2 * report["not_assessed"])
+    lines = _abstention_lines(TASK, found)
+    assert lines[0].startswith(f"{found['not_assessed']} of {found['inputs']} inputs are unlike the training images")
+    assert [line.split(":")[0] for line in lines[1:]] == [
+        f"not assessed, {TASK.display_name(name)}" for name in record.classes
+    ]

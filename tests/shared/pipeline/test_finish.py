@@ -67,3 +67,16 @@ def test_a_training_warns_where_tumours_are_not_assessed(
     warn_of_abstention({"validation": kept, "test": lost}, "tumour")
     (message,) = [one.getMessage() for one in caplog.records]
     assert message.startswith("test: WARNING: inputs with a tumour go without an assessment more often than others")
+
+
+def test_the_threshold_of_a_run_says_what_it_was_chosen_on(tiny_run: Path, screening_run: Path) -> None:
+    for run, is_positive in ((tiny_run, False), (screening_run, True)):
+        record = read_model_record(run)
+        rule = record.ood
+        assert tuple(rule["classes"]) == record.classes
+        assert sum(kind["units"] for kind in rule["classes"].values()) == rule["units"] > 0
+        assert (rule["positive"] is not None) is is_positive
+        kinds = [*rule["classes"].values(), *([rule["positive"]] if is_positive else [])]
+        assert rule["threshold"] == max(rule["pooled"], *(kind["threshold"] or 0.0 for kind in kinds))
+    positive = sum(kind["units"] for name, kind in rule["classes"].items() if name != "no_tumour")
+    assert rule["positive"]["units"] == positive
