@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from handwriting.task import TASK
 from shared.errors import DataError
@@ -46,6 +46,24 @@ def test_what_the_run_has_seen_is_left_out_and_its_test_gives_the_same_numbers(
     assert tree["test"]["n"] == report["test"]["n"]
     assert tree["coverage"]["seen_in_training"] > report["test"]["n"]
     assert tree["test"]["confusion"] == report["test"]["confusion"]
+
+
+def test_rescaled_and_recompressed_copies_are_left_out_and_mirrored_characters_are_judged(
+    tiny_run: Path, characters: Path, tmp_path: Path
+) -> None:
+    seen = _assess(tiny_run, characters)["coverage"]["seen_in_training"]
+    for path in characters.glob("*/*.png"):
+        for kind in ("rescaled", "mirrored"):
+            (tmp_path / kind / path.parent.name).mkdir(parents=True, exist_ok=True)
+        with Image.open(path) as picture:
+            large = picture.resize((96, 96), Image.Resampling.BOX)
+            large.save(tmp_path / "rescaled" / path.parent.name / f"{path.stem}.jpg", quality=85)
+            ImageOps.mirror(picture).save(tmp_path / "mirrored" / path.parent.name / path.name)
+    rescaled, mirrored = (_assess(tiny_run, tmp_path / kind) for kind in ("rescaled", "mirrored"))
+    assert rescaled["coverage"]["copies"] == {"near": seen}
+    assert any(f"{seen} of 48 images are copies of images in training" in note for note in rescaled["notes"])
+    # a ring or a cross in the middle is its own mirror image
+    assert mirrored["coverage"]["seen_in_training"] < seen / 4
 
 
 def test_refused_images_are_counted(tiny_run: Path, tmp_path: Path, draw_characters: Draw) -> None:
