@@ -112,6 +112,7 @@ def report_context(task: Task, name: str, done: Finished, tree: Mapping[str, Any
         "disclaimers": disclaimers(task, done.record.synthetic),
         "notes": tree["notes"],
         "choice": " ".join(done.few_labels) or CHOSEN_ON_VALIDATION,
+        "validated": "validation" in done.results,
         "config": done.config,
         "facts": _facts(done),
         "data": [_counts(split_name, split, len(done.record.classes)) for split_name, split in done.splits.items()],
