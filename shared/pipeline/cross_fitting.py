@@ -62,8 +62,9 @@ def cross_fit(strategy: Strategy, job: Job, options: Any) -> tuple[list[dict[str
     kept = options.keeping(best_row(history))
     scores = []
     for part in parts:
-        strategy.fit(replace(part.job, folds=None), kept)  # nothing is left to choose
-        scores.append(_scores(strategy, part.job, part.job.validation))
+        alone = replace(part.job, network=deepcopy(job.network), folds=None)  # nothing is left to choose
+        strategy.fit(alone, kept)
+        scores.append(_scores(strategy, alone, alone.validation))
     return history, _joined(parts, scores)
 
 
@@ -73,7 +74,8 @@ class _Part:
 
     Attributes:
         job: The job; its training images are those outside the fold, whose other folds choose the L2 strength of a
-            head that is fitted first. Its validation is the fold.
+            head that is fitted first. Its validation is the fold, and its network is still that of the run: each
+            training gets a copy, one at a time.
         held_out: int64 [m], indices of the images of the fold among all training images.
     """
 
@@ -82,12 +84,11 @@ class _Part:
 
 
 def _part(job: Job, number: int, rows: tuple[NDArray[np.int64], NDArray[np.int64]]) -> _Part:
-    """Makes the training without fold `number`, with a network of its own that begins as that of the run."""
+    """Makes the training without fold `number`."""
     rest, held_out = rows
     assert job.folds is not None
     part = replace(
         job,
-        network=deepcopy(job.network),
         train=job.train.of(rest),
         validation=job.train.of(held_out),
         folds=job.folds.at(rest),
@@ -125,7 +126,9 @@ def _recorded(strategy: Strategy, job: Job, options: TrainingOptions) -> list[di
         if tree["fingerprint"] != job.fingerprint:
             raise RunError(f"{ended} belongs to other data; delete its folder to start anew, or choose another --out")
         return list(tree["epochs"])
-    record = replace(job, on_epoch_end=lambda now, epoch: _write_scores(strategy, now, epoch))
+    record = replace(
+        job, network=deepcopy(job.network), on_epoch_end=lambda now, epoch: _write_scores(strategy, now, epoch)
+    )
     epochs = [row for row in strategy.fit(record, options) if "phase" in row]
     write_json(ended, {"fingerprint": job.fingerprint, "epochs": epochs})
     return epochs

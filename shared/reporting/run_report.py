@@ -121,6 +121,7 @@ def report_context(task: Task, name: str, done: Finished, tree: Mapping[str, Any
         "disclaimers": [*disclaimers(task, done.record.synthetic), *_warnings(task, done)],
         "notes": tree["notes"],
         "choice": " ".join(done.few_labels) or CHOSEN_ON_VALIDATION,
+        "validated": "validation" in done.results,
         "config": done.config,
         "facts": _facts(task, done),
         "data": [_counts(split_name, split, len(done.record.classes)) for split_name, split in done.splits.items()],

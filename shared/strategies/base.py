@@ -16,7 +16,8 @@ class Strategy(Protocol):
     """Trains the network of a job by one method of transfer learning.
 
     Attributes:
-        options: The schema of the strategy's options in a configuration.
+        options: The schema of the strategy's options in a configuration. Its method `keeping` writes out what a row of
+            the history stands for. Where it is no `TrainingOptions`, `fit` itself chooses by `Job.folds`.
         learns_from_target: Whether it learns from unlabelled target images.
         needs_target: Whether it requires a target.
         needs_augmentation: Whether it requires augmented images.

@@ -458,6 +458,7 @@ def test_a_run_on_few_labels_says_what_chose(
     assert any(line.startswith("Few labels: training kept") for line in report["notes"])
     for name in ("report.html", "model_card.md"):
         assert said in " ".join(unescape((folder / name).read_text(encoding="utf-8")).split())
+    assert ("chosen on validation for" in (folder / "report.html").read_text(encoding="utf-8")) == (validation > 0)
     rows = _table(folder)
     assert sum(row["split"] == "validation" for row in rows) == validation
     assert report.get("validation", {"n": 0})["n"] == validation
