@@ -26,6 +26,8 @@ KEY_SIGMA, KEY_FLOOR = 0.12, 0.2
 """Radius of the local normalisation of search keys, as a share of the side, and its `floor`."""
 CONTENT = 0.12
 """Share of the 98th percentile of the grey values above which a pixel belongs to the content."""
+DARK = 6.0
+"""Grey level, of 255, up to which a pixel is dark whatever the others are."""
 CONTENT_PIXELS = 3
 """Pixels of content that make a row or column part of the content box; fewer are noise or letters."""
 
@@ -130,13 +132,17 @@ def content_box(picture: NDArray[np.float32]) -> tuple[int, int, int, int]:
 
     A box of less than a quarter of the side is not believed: then it is the whole picture.
     """
-    smooth = cv2.GaussianBlur(picture, (0, 0), 0.7)
-    bright = smooth > CONTENT * np.percentile(picture, 98)
-    rows, columns = (np.flatnonzero(bright.sum(axis=axis) >= CONTENT_PIXELS) for axis in (1, 0))
+    content = bright(cv2.GaussianBlur(picture, (0, 0), 0.7))
+    rows, columns = (np.flatnonzero(content.sum(axis=axis) >= CONTENT_PIXELS) for axis in (1, 0))
     side = len(picture)
     if min(len(rows), len(columns)) < side // 4:
         return 0, side, 0, side
     return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+
+
+def bright(picture: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Tells which pixels of a picture, float32 [side, side] of 0 to 255, are not dark, bool [side, side]."""
+    return np.asarray(picture > max(CONTENT * float(np.percentile(picture, 98)), DARK))
 
 
 def normalised(picture: NDArray[np.float32], sigma: float, floor: float) -> NDArray[np.float32]:
