@@ -95,9 +95,18 @@ def thumbnails(descriptors: Descriptors) -> Pictures:
     small = pictures(descriptors)
     if small.shape[1] != THUMBNAIL:
         small = np.asarray(_REDUCED @ small @ _REDUCED.T, dtype=np.float32)
-    small -= small.mean(axis=(1, 2), keepdims=True)
-    norms = np.linalg.norm(small, axis=(1, 2), keepdims=True)
-    return small / np.maximum(norms, np.float32(1e-6))
+    return _standardised(small)
+
+
+def standardised(descriptors: Descriptors) -> Pictures:
+    """Makes the pictures of descriptors with mean 0 and norm 1, float32 [N, side, side]; all 0 where one is flat."""
+    return _standardised(pictures(descriptors))
+
+
+def _standardised(small: Pictures) -> Pictures:
+    centred = small - small.mean(axis=(1, 2), keepdims=True)
+    norms = np.linalg.norm(centred, axis=(1, 2), keepdims=True)
+    return np.asarray(centred / np.maximum(norms, np.float32(1e-6)), dtype=np.float32)
 
 
 def search_keys(descriptors: Descriptors) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
