@@ -23,7 +23,8 @@ PICTURE_CORRELATION = 0.987
 """Correlation that a near copy also has at 48 x 48 pixels, where descriptors hold as many.
 
 Thumbnails that are made of the 48 pixels are smoother: of 17 more pairs of Sartaj, 0.992 to 0.9935, three are
-neighbouring slices, at most 0.9865 here. Copies that stay out with them are found by their edges (`shared.data.altered_copies`).
+neighbouring slices, at most 0.9865 here. Copies that stay out with them are found by their edges
+(`shared.data.altered_copies`).
 """
 FREQUENCIES = 8
 """Lowest frequencies a side by which candidates are searched; they hold nearly all of what a thumbnail shows."""
