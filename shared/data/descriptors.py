@@ -26,6 +26,8 @@ KEY_SIGMA, KEY_FLOOR = 0.12, 0.2
 """Radius of the local normalisation of search keys, as a share of the side, and its `floor`."""
 CONTENT = 0.12
 """Share of the 98th percentile of the grey values above which a pixel belongs to the content."""
+DARK = 6.0
+"""Grey level, of 255, up to which a pixel is dark whatever the others are."""
 CONTENT_PIXELS = 3
 """Pixels of content that make a row or column part of the content box; fewer are noise or letters."""
 
@@ -93,9 +95,18 @@ def thumbnails(descriptors: Descriptors) -> Pictures:
     small = pictures(descriptors)
     if small.shape[1] != THUMBNAIL:
         small = np.asarray(_REDUCED @ small @ _REDUCED.T, dtype=np.float32)
-    small -= small.mean(axis=(1, 2), keepdims=True)
-    norms = np.linalg.norm(small, axis=(1, 2), keepdims=True)
-    return small / np.maximum(norms, np.float32(1e-6))
+    return _standardised(small)
+
+
+def standardised(descriptors: Descriptors) -> Pictures:
+    """Makes the pictures of descriptors with mean 0 and norm 1, float32 [N, side, side]; all 0 where one is flat."""
+    return _standardised(pictures(descriptors))
+
+
+def _standardised(small: Pictures) -> Pictures:
+    centred = small - small.mean(axis=(1, 2), keepdims=True)
+    norms = np.linalg.norm(centred, axis=(1, 2), keepdims=True)
+    return np.asarray(centred / np.maximum(norms, np.float32(1e-6)), dtype=np.float32)
 
 
 def search_keys(descriptors: Descriptors) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -130,13 +141,17 @@ def content_box(picture: NDArray[np.float32]) -> tuple[int, int, int, int]:
 
     A box of less than a quarter of the side is not believed: then it is the whole picture.
     """
-    smooth = cv2.GaussianBlur(picture, (0, 0), 0.7)
-    bright = smooth > CONTENT * np.percentile(picture, 98)
-    rows, columns = (np.flatnonzero(bright.sum(axis=axis) >= CONTENT_PIXELS) for axis in (1, 0))
+    content = bright(cv2.GaussianBlur(picture, (0, 0), 0.7))
+    rows, columns = (np.flatnonzero(content.sum(axis=axis) >= CONTENT_PIXELS) for axis in (1, 0))
     side = len(picture)
     if min(len(rows), len(columns)) < side // 4:
         return 0, side, 0, side
     return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+
+
+def bright(picture: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Tells which pixels of a picture, float32 [side, side] of 0 to 255, are not dark, bool [side, side]."""
+    return np.asarray(picture > max(CONTENT * float(np.percentile(picture, 98)), DARK))
 
 
 def normalised(picture: NDArray[np.float32], sigma: float, floor: float) -> NDArray[np.float32]:

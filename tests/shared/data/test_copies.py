@@ -116,3 +116,15 @@ def test_alignment_finds_the_shift_and_only_then_edges_correlate() -> None:
     assert found is not None
     np.testing.assert_allclose(found[:, 2], (2, -3), atol=0.7)
     assert edge_correlation(one, other, start) < 0.6 < ALTERED_CORRELATION < edge_correlation(one, other, found)
+
+
+def test_pictures_with_little_content_are_altered_copies_of_nothing() -> None:
+    rows, columns = np.mgrid[-1:1:128j, -1:1:128j]
+    ovals = [
+        np.where(np.hypot(rows / size, columns / (0.8 * size)) < 1, 200.0, 3.0).astype(np.float32)
+        for size in (0.2, 0.26)
+    ]
+    pairs = CopySearch(_descriptors(ovals), HEADS).altered_pairs(set(), lambda *_: None)
+    assert not list(pairs)
+    large = [np.where(np.hypot(rows / size, columns / size) < 1, 200.0, 3.0).astype(np.float32) for size in (0.5, 0.6)]
+    assert list(CopySearch(_descriptors(large), HEADS).altered_pairs(set(), lambda *_: None))
