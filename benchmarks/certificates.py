@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 from scipy.stats import norm
 
+from shared.data.descriptors import CopyRule
 from shared.evaluation.calibration import fit_temperature, softmax
 from shared.evaluation.decision.aggregation import MIN_PROBABILITY, TOP, Aggregation
 from shared.evaluation.decision.decide import Decision, decide
@@ -400,6 +401,7 @@ BLANK = ModelRecord(
     synthetic=True,
     data_hash="",
     weights_hash="",
+    copy_rule=CopyRule(mirrored=True, altered=True),
 )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from shared.runs.provenance import Provenance
 from shared.task import Item, Origin, Task
+
+if TYPE_CHECKING:
+    from shared.runs.provenance import Provenance
 
 
 @dataclass(frozen=True)

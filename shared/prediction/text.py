@@ -28,7 +28,7 @@ def answer_text(answer: Answer, task: Task) -> str:
     """
     name, notes = printable(answer.input), [f"  note: {note}" for note in answer.notes]
     if answer.status == "refused":
-        return "\n".join([f"{name}: refused: {answer.reason}", *_source_lines(answer), *notes])
+        return "\n".join([f"{name}: refused: {answer.reason}", *notes])
     if answer.status == "not assessed":
         told = [*_raw_lines(answer, task), *_source_lines(answer), *notes]
         return "\n".join([f"{name}: not assessed, {HUMAN}: {answer.reason}", *told])

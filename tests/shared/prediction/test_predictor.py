@@ -27,6 +27,7 @@ from shared.prediction.predictor import Predictor
 from shared.runs.certificate import restated
 from shared.runs.folder import finish
 from shared.runs.record import read_model_record
+from shared.runs.seen import Seen
 from shared.samples import NOT_STATED, UNKNOWN_DOMAIN
 from shared.task import Item
 from tests.shared.runs.test_certificate import record_of
@@ -325,7 +326,7 @@ def test_a_certificate_is_shown_only_for_what_it_was_counted_on(
     said: str,
 ) -> None:
     item = Item("scan", slices=pictures[:count], domains=("mars",), acquisition={"plane": "axial"})
-    monkeypatch.setattr(predictor, "seen", frozenset())
+    monkeypatch.setattr(predictor, "seen", Seen.none(predictor.record.copy_rule))
     answer = _screening(predictor, lengths, domains).assess(item)
     assert answer.certified_sensitivity == (None if said else 0.9)
     assert any(said in note for note in answer.notes) if said else not answer.notes

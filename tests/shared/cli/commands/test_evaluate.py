@@ -44,7 +44,7 @@ def test_evaluate_on_other_data_says_what_was_left_out(
     run = shutil.copytree(tiny_run, tmp_path / "run")
     result = call(app, "evaluate", run, draw_characters(tmp_path / "data", each=4, seed=9))
     assert result.exit_code == 0
-    assert "0 of 12 images were in training" in result.stdout
+    assert "0 of 12 images are copies of images in training" in result.stdout
     assert result.stdout.startswith("verdict: the test has 12 images: too few to say")
     assert result.stdout.splitlines()[2].startswith("Isolated handwritten characters only")
 

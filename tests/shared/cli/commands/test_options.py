@@ -13,7 +13,7 @@ from handwriting.cli import app
 from medtl.cli import app as tumours
 from medtl.phantom.physics import SCANNERS
 from medtl.phantom.tumours import KINDS
-from shared.adaptation.criteria import setting_rules
+from shared.adaptation.choice import choice_rules
 from shared.experiments.adaptation import Plan
 from shared.explanation.attribution import DEFAULT_METHOD, METHODS
 from shared.strategies import target_strategies
@@ -60,7 +60,7 @@ def test_a_section_is_listed_alone() -> None:
     ("application", "command", "option", "names"),
     [
         (app, "explain", "--method", METHODS),
-        (app, "adapt", "--rule", setting_rules()),
+        (app, "adapt", "--rule", choice_rules()),
         (app, "adapt", "--strategy", target_strategies()),
         (app, "zero-shot", "--methods", ZERO_SHOT),
         (tumours, "zero-shot", "--methods", [name for name in ZERO_SHOT if name != "prototypes"]),

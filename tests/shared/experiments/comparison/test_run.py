@@ -285,7 +285,7 @@ def test_the_table_in_a_terminal_is_aligned_and_reports_a_failure_once() -> None
 def test_the_table_says_where_validation_kept_its_labels() -> None:
     rows = [ROW | {"chosen_by": chosen_by} for chosen_by in ("folds", "labelled")]
     folds, labelled = table_body(TREE | {"rows": rows})
-    assert (folds[0], labelled[0]) == ("20", "20 (validation labelled)")
+    assert (folds[1], labelled[1]) == ("20", "20 (validation labelled)")
     assert ",labelled," in as_csv(TREE | {"rows": rows}).splitlines()[2]
 
 
