@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+from scipy.special import expit
 
 from shared.evaluation.decision.aggregation import POOLS, Aggregation, Values, pooled_logits
 from shared.evaluation.decision.series import SeriesScores, group_slices, slices_of
@@ -83,9 +84,10 @@ def _cross_fitted(
 ) -> tuple[Values, list[Aggregation]]:
     """The score of each series from a fit that did not see its unit, and the fits."""
     scores, fits = np.empty(len(series)), []
+    rows = np.stack([pooled_logits(slices, pools) for slices in series])
     for fold in range(FOLDS):
-        inside = np.flatnonzero(folds != fold).tolist()
-        fitted = _fit([series[i] for i in inside], positive[inside], pools)
+        inside = folds != fold
+        fitted = _fit(rows[inside], positive[inside], pools)
         for i in np.flatnonzero(folds == fold).tolist():
             scores[i] = fitted.probability(series[i])
         fits.append(fitted)
@@ -97,19 +99,24 @@ def _mean(fits: Sequence[Aggregation]) -> Aggregation:
     return Aggregation(fits[0].pools, tuple(map(float, weights)), float(np.mean([fit.bias for fit in fits])))
 
 
-def _fit(series: Sequence[Values], positive: NDArray[np.bool_], pools: tuple[str, ...]) -> Aggregation:
+def _fit(rows: Values, positive: NDArray[np.bool_], pools: tuple[str, ...]) -> Aggregation:
     """Logistic regression on pooled logits, with a penalty of strength 1 on the distance to their plain mean."""
-    rows = np.stack([pooled_logits(slices, pools) for slices in series])
     signs = np.where(positive, 1.0, -1.0)
     start = np.array([1.0 / len(pools)] * len(pools) + [0.0])
 
-    def loss(values: Values) -> float:
+    def loss(values: Values) -> tuple[float, Values]:
+        """The loss with its gradient."""
         margins = signs * (rows @ values[:-1] + values[-1])
-        return float(np.logaddexp(0.0, -margins).sum() + 0.5 * ((values - start) ** 2).sum())
+        slopes = -signs * expit(-margins)
+        away = values - start
+        return (
+            float(np.logaddexp(0.0, -margins).sum() + 0.5 * (away**2).sum()),
+            np.append(slopes @ rows, slopes.sum()) + away,
+        )
 
     # a weight below 0 would call a patient healthier for a more suspicious slice
     bounds = [(0.0, None)] * len(pools) + [(None, None)]
-    found = minimize(loss, start, method="L-BFGS-B", bounds=bounds).x
+    found = minimize(loss, start, method="L-BFGS-B", jac=True, bounds=bounds).x
     return Aggregation(pools, tuple(map(float, found[:-1])), float(found[-1]))
 
 
