@@ -20,7 +20,7 @@ import sys
 import zipfile
 from collections import Counter
 from collections.abc import Sequence
-from functools import partial
+from functools import cache, partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,8 @@ REVIEWS = {"books-dvd": ("books", "dvd"), "dvd-books": ("dvd", "books")}
 STANCES = {"stances-forth": ("train", "test"), "stances-back": ("test", "train")}
 GENERATED = ("same", "cues", "opposed", "skewed", "lengths", "faint")
 METHODS = {"dann": [1.0], "cdan": [1.0], "coral": [10000.0], "coral-scores": [1.0]}
+STANCE_WORDS = 2000
+"""Words that are counted in the news, the most frequent ones: fewer than in the reviews, to save time."""
 MAX_HEADLINES = 3
 """Most headlines of one article; more would be nearly the same text."""
 Counts = NDArray[np.float32]
@@ -86,8 +88,9 @@ def _split(counts: Counts, labels: NDArray[np.int64], units: NDArray[np.int64], 
     return Split(samples, list(np.log1p(counts)), labels, Grouping.of(samples, units.tolist()))
 
 
-def review_parts(path: Path, domain: str, seed: int) -> Parts:
-    """Reads the reviews of a domain."""
+@cache
+def read_reviews(path: Path, domain: str) -> tuple[Counts, NDArray[np.int64], tuple[int, ...]]:
+    """Reads the word counts, classes and units of a domain's reviews; those of its test have unit -1."""
     from sklearn.datasets import load_svmlight_file
 
     blocks, labels = [], []
@@ -98,12 +101,13 @@ def review_parts(path: Path, domain: str, seed: int) -> Parts:
             )
             blocks.append(rows.toarray().astype(np.float32))
             labels.append((truth > 0).astype(np.int64))
-    units = [*range(len(labels[0])), *([-1] * len(labels[1]))]
-    return parts_of(np.concatenate(blocks), np.concatenate(labels), units, domain, seed)
+    units = (*range(len(labels[0])), *([-1] * len(labels[1])))
+    return np.concatenate(blocks), np.concatenate(labels), units
 
 
-def stance_parts(path: Path, seed: int) -> dict[str, Parts]:
-    """Reads news articles of two sets of stories, and whether each discusses its headline or takes a side."""
+@cache
+def read_stances(path: Path) -> dict[str, tuple[Counts, NDArray[np.int64], tuple[int, ...]]]:
+    """Reads word counts of news on two sets of stories, and whether each discusses its headline or takes a side."""
     from sklearn.feature_extraction.text import CountVectorizer
 
     texts, labels, stories, sides = [], [], [], []
@@ -123,12 +127,12 @@ def stance_parts(path: Path, seed: int) -> dict[str, Parts]:
                     labels.append(int(row["Stance"] != "discuss"))
                     stories.append(int(row["Body ID"]))
                     sides.append(side)
-    counts = CountVectorizer(max_features=WORDS).fit_transform(texts)
+    counts = CountVectorizer(max_features=STANCE_WORDS).fit_transform(texts)
     found = {}
     for side in ("train", "test"):
         rows = np.flatnonzero(np.array(sides) == side)
-        truth, units = np.array(labels, dtype=np.int64)[rows], np.array(stories)[rows].tolist()
-        found[side] = parts_of(counts[rows].toarray().astype(np.float32), truth, units, side, seed)
+        truth, units = np.array(labels, dtype=np.int64)[rows], tuple(np.array(stories)[rows].tolist())
+        found[side] = (counts[rows].toarray().astype(np.float32), truth, units)
     return found
 
 
@@ -204,10 +208,9 @@ def pair_parts(pair: str, data: Path | None, seed: int) -> tuple[Parts, Parts]:
         return generated_parts(pair, seed)
     assert data is not None  # its absence is a usage error below
     if pair in REVIEWS:
-        source, target = (review_parts(data, domain, seed) for domain in REVIEWS[pair])
+        source, target = (parts_of(*read_reviews(data, side), side, seed) for side in REVIEWS[pair])
     else:
-        sides = stance_parts(data, seed)
-        source, target = (sides[side] for side in STANCES[pair])
+        source, target = (parts_of(*read_stances(data)[side], side, seed) for side in STANCES[pair])
     return source, target
 
 

@@ -145,8 +145,8 @@ class TargetSection(Section):
     reverse_validation: bool | Literal["where_cheap"] = Field(
         False,
         description="whether to train in reverse too, from the target with predicted labels to the source, and report "
-        "the accuracy on the source's validation; doubles the time. where_cheap: if the training takes some ten "
-        "minutes of one CPU core or less",
+        "the accuracy on the source's validation; doubles the time. where_cheap: if the training takes an hour or "
+        "two of one CPU core or less",
     )
 
     @model_validator(mode="after")

@@ -81,8 +81,8 @@ def add(app: typer.Typer, task: "Task") -> None:
             str | None,
             typer.Option(
                 help="Rule that chooses among the settings without labels of the target; one of another kind must "
-                f"agree. `{task.name} options adapt` lists them; auto: reverse_validation where a training takes some "
-                "ten minutes or less, else mutual_information."
+                f"agree. `{task.name} options adapt` lists them; auto: reverse_validation where a training takes an "
+                "hour or two of a CPU core or less, else mutual_information."
             ),
         ] = None,
         label_shift: Annotated[
