@@ -125,7 +125,10 @@ class BudgetSection(Section):
         if not self.is_limited:
             return ()
         if self.by_folds:
-            return (f"Few labels: folds of the labelled training images chose {CHOSEN}; no other label was used.",)
+            return (
+                f"Few labels: folds of the labelled training images chose {CHOSEN}; no other label was used, and the "
+                "numbers of validation, which are of these images, flatter.",
+            )
         return (f"Few labels in training alone: validation, which chose {CHOSEN}, kept all its labels.",)
 
 

@@ -45,7 +45,10 @@ class Folds:
     def statement(self) -> str:
         """What the folds chose, or that there are none, as a part of a sentence without a full stop."""
         if self.count:
-            return f"{self.count} folds of these stand for validation and chose {CHOSEN}; no other label was used"
+            return (
+                f"{self.count} folds of these stand for validation and chose {CHOSEN}, so that its numbers "
+                "flatter; no other label was used"
+            )
         return (
             "these cannot be divided into folds with every class in the rest, so that nothing was chosen: default "
             "layers and L2 strength, the last epoch, temperature 1, a threshold of 0.5 or the likeliest class"
