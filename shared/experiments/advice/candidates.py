@@ -102,7 +102,7 @@ def best_linear(linear: Sequence[Candidate]) -> Candidate:
     """Picks the linear candidate by which the true classes are likeliest; of equals a head on the last layer.
 
     Likelihood uses how far each score is from right, where AUC and accuracy of a few dozen images are alike for many
-    layers. Source: docs/lab-log.md, "Regret of `advise`".
+    layers. Source: docs/lab-log.md, "By what linear heads are compared".
 
     Args:
         linear: The linear candidates, at least one.
