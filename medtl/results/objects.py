@@ -42,7 +42,8 @@ def result_objects(
 ) -> list[Any]:
     """Makes the DICOM objects of one answer.
 
-    The same series judged by the same model gives objects of the same UIDs, so that an archive keeps one of them.
+    The same series judged by the same model gives objects of the same UIDs, so that an archive keeps one of them; where
+    the verdict or the certificate has changed meanwhile, the UIDs are others, for the objects say something else.
 
     Args:
         item: The series that was judged, with its origins.
@@ -65,7 +66,9 @@ def result_objects(
     towards = map_label or answer.label or ""
     maps = maps or {}
     trained = "" if answer.provenance is None else answer.provenance.finished
-    context = (answer.status, answer.reason or "", trained, towards if maps else "", *map(str, sorted(maps)))
+    # what may change without the model: later tests enter the verdict, and further runs the certificate
+    of_model = (trained, answer.verdict, str(answer.certified_sensitivity), str(answer.chosen_among))
+    context = (answer.status, answer.reason or "", *of_model, towards if maps else "", *map(str, sorted(maps)))
     identity = ResultIdentity(sources, record, answer.model, context)
     objects = [report(identity, answer)]
     if answer.status != "refused":

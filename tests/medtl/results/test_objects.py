@@ -297,7 +297,10 @@ def test_uids_are_the_same_for_the_same_result_and_others_for_another(judged: An
     assert all(uid.startswith("2.25.") and len(uid) <= 64 for uid in first)
     other_model = replace(judged, record=replace(judged.record, weights_hash="3" * 64))
     other_threshold = replace(judged, record=replace(judged.record, threshold=0.4))
-    others = [uids(other_model), uids(other_threshold), uids(judged, maps=False)]
+    tested_since = replace(judged, answer=replace(judged.answer, verdict="outside test on north: chance"))
+    chosen_since = replace(judged, answer=replace(judged.answer, certified_sensitivity=0.9, chosen_among=40))
+    others = [uids(other_model), uids(other_threshold), uids(tested_since), uids(chosen_since)]
+    others.append(uids(judged, maps=False))
     assert all(not set(first) & set(other) for other in others)
 
 
