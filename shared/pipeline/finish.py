@@ -307,6 +307,7 @@ def _record(
     judged = job.validation.samples
     point = {
         **asdict(chosen),
+        "certified": certified,
         "domains": sorted({sample.domain for sample in judged}),
         "acquisition": seen_in(judged),
         "statement": chosen.statement if uncertified is None else uncertified,
