@@ -21,10 +21,11 @@ from shared.evaluation.abstention import abstention, abstention_rows, abstention
 from shared.evaluation.cases import UsageContext
 from shared.evaluation.evaluate import evaluate
 from shared.evaluation.text import disclaimers, measure_rows, summary_lines
-from shared.evaluation.verdict import verdict
+from shared.io.atomic import read_json
 from shared.prediction.predictor import Predictor
 from shared.progress import Progress
 from shared.runs.record import ModelRecord
+from shared.runs.verdict import verdict_of
 from shared.samples import NO_MEANINGS, Grouping, Meanings, Sample
 from shared.task import Task
 
@@ -82,7 +83,7 @@ def assess_data(
     ]
     warning = abstention_warning(result["abstention"], task.positive_name)
     summary = summary_lines(measure_rows({"test": result}), measure_rows({"test": result.get("by_group", {})}))
-    found_here = verdict(record, result)
+    found_here = verdict_of(record, {**read_json(run / "report.json"), "test": result})
     return {
         "verdict": list(found_here.lines[:-1]),
         "synthetic": dataset.synthetic,

@@ -45,7 +45,7 @@ def test_evaluate_on_other_data_says_what_was_left_out(
     result = call(app, "evaluate", run, draw_characters(tmp_path / "data", each=4, seed=9))
     assert result.exit_code == 0
     assert "0 of 12 images are copies of images in training" in result.stdout
-    assert result.stdout.startswith("verdict: the test has 12 images: too few to say")
+    assert result.stdout.startswith("verdict: few labels: ० 0 has 10 training images of 10 units; the test has 12")
     assert result.stdout.splitlines()[2].startswith("Isolated handwritten characters only")
 
 
