@@ -295,11 +295,11 @@ def _certificate(record: JudgedRecord, test: Mapping[str, Any]) -> str:
 
 
 def _held_for(chosen: Mapping[str, Any]) -> str:
-    """The domains and the acquisition for which a certificate was counted, in words."""
+    """The domains and the acquisition for which a certificate was counted, in words; that it covers no input."""
     domains = list(chosen.get("domains", ()))
     known = [name for name in domains if name != UNKNOWN_DOMAIN]
     if not known:
-        return "on images of unknown origin"
+        return "on images of unknown origin, so for no input of predict"
     named = ", ".join(known) if len(known) <= MAX_NAMED else f"{len(known)} domains"
     texts = [" or ".join(seen["texts"]) for seen in chosen.get("acquisition", {}).values() if seen["texts"]]
     return ", ".join([f"for {named}", *texts])
