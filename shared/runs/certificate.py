@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from shared.io.atomic import read_json, write_json, write_text
-from shared.runs.folder import check_finished, finish
+from shared.runs.folder import check_finished, finish, finished_at
 from shared.runs.record import ModelRecord, read_model_record
+from shared.runs.verdict import verdict_of
 
 if TYPE_CHECKING:
     from shared.evaluation.decision.operating_point import OperatingPoint
@@ -76,16 +78,17 @@ def certify_anew(run: Path, choices: int) -> None:
     new = restated(old, choices)
     if new == old:
         return
-    words = list(zip(_words(old), _words(new), strict=True))
     tree = read_json(run / "report.json")
+    words = list(zip(_words(old, tree), _words(new, tree), strict=True))
     tree |= {"operating_point": new.operating_point} | ({"rejection": new.rejection} if new.rejection else {})
-    tree["summary"] = [_replaced(line, words) for line in tree["summary"]]
+    for key in ("verdict", "summary"):
+        tree[key] = [_replaced(line, words) for line in tree[key]]
     write_json(run / "report.json", tree)
     for name in PAGES:
         page = run / name
         write_text(page, _replaced(page.read_text(encoding="utf-8"), words))
     write_json(run / "model.json", new.to_json())
-    finish(run, new.task)
+    finish(run, new.task, finished_at(run))
 
 
 def certificate_text(record: ModelRecord) -> tuple[str, str]:
@@ -117,10 +120,11 @@ def _updated(tree: Mapping[str, Any], certificate: OperatingPoint | Rejection) -
     return {**tree, **asdict(certificate), "statement": certificate.statement}
 
 
-def _words(record: ModelRecord) -> tuple[str, ...]:
+def _words(record: ModelRecord, report: Mapping[str, Any]) -> tuple[str, ...]:
     """The texts in which pages show a certificate; no other number is written in these words."""
     rule = record.operating_point or record.rejection or {}
-    return str(rule["statement"]), certificate_text(record)[1]
+    in_verdict = verdict_of(record, report).certificate[1:]  # pages begin a line with a capital
+    return str(rule["statement"]), certificate_text(record)[1], in_verdict, escape(in_verdict)
 
 
 def _replaced(text: str, words: Sequence[tuple[str, str]]) -> str:

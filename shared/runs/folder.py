@@ -76,19 +76,20 @@ def finished_at(run: Path) -> datetime:
         raise RunError(f"{run}/{DONE} does not say when the training ended; {COPY_AGAIN}") from None
 
 
-def finish(run: Path, task: str) -> None:
+def finish(run: Path, task: str, ended: datetime | None = None) -> None:
     """Writes the file `done`, which marks a run as finished; it is the last step of a training.
 
     Args:
         run: The run folder; all model files are there already.
         task: Name of the application that trained the run. It is stored in `done` beside the time and the hashes of the
             model files; `shared.runs.listing.list_runs` finds the runs of an application by it.
+        ended: When the training ended, where that was earlier: files of a finished run were written anew. None: now.
     """
     records = [name for name in RECORDS if (run / name).is_file()]
     hashes = {name: file_hash(run / name) for name in (*MODEL_FILES, *records)}
     split = {"files": {name: hashes[name] for name in MODEL_FILES}, "records": {name: hashes[name] for name in records}}
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    write_json(run / DONE, {"task": task, "finished": now, **split})
+    when = (ended or datetime.now(UTC)).isoformat(timespec="seconds")
+    write_json(run / DONE, {"task": task, "finished": when, **split})
 
 
 def write_training_digests(run: Path, digests: Iterable[str]) -> None:

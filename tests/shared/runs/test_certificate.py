@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,11 @@ from shared.evaluation.decision.series import SeriesScores
 from shared.evaluation.statistics.intervals import clopper_pearson_lower
 from shared.io.atomic import read_json, write_json, write_text
 from shared.runs.certificate import certificate_text, certify_anew, models_among, restated
-from shared.runs.folder import MODEL_FILES, check_finished, finish
+from shared.runs.folder import MODEL_FILES, check_finished, finish, finished_at
 from shared.runs.record import ModelRecord, read_model_record
+from shared.runs.verdict import read_verdict, verdict_of
+
+ENDED = datetime(2026, 11, 1, tzinfo=UTC)
 
 
 def _point(choices: int, *, named: bool = True) -> OperatingPoint:
@@ -41,11 +45,19 @@ def write_run(folder: Path, record: ModelRecord) -> Path:
         write_text(folder / name, "")
     write_json(folder / "model.json", record.to_json())
     said = str((record.operating_point or {})["statement"])
-    write_json(folder / "report.json", {"summary": ["AUC 0.9", said], "operating_point": record.operating_point})
+    verdict = verdict_of(record, {}).lines
+    tree = {"verdict": [*verdict], "summary": ["AUC 0.9", said], "operating_point": record.operating_point}
+    write_json(folder / "report.json", tree)
     for name in ("report.html", "model_card.md"):
-        write_text(folder / name, f"{said}. certified sensitivity: {certificate_text(record)[1]}; AUC 0.900")
-    finish(folder, record.task)
+        write_text(folder / name, _page(record, said))
+    finish(folder, record.task, ENDED)
     return folder
+
+
+def _page(record: ModelRecord, said: str) -> str:
+    """What pages say of a certificate: verdict, statement, and the row of a table."""
+    verdict = verdict_of(record, {}).certificate.capitalize()
+    return f"{verdict}. {said}. certified sensitivity: {certificate_text(record)[1]}; AUC 0.900"
 
 
 def test_a_record_is_restated_at_the_level_of_all_choices(model_record: ModelRecord) -> None:
@@ -95,7 +107,8 @@ def test_all_files_of_a_run_are_certified_anew_and_its_hashes_fit(model_record: 
     assert "a choice among 40 models" in restated_words
     report = read_json(tmp_path / "report.json")
     assert report["summary"] == ["AUC 0.9", restated_words]
+    assert report["verdict"] == list(read_verdict(tmp_path, new).lines)
     assert report["operating_point"]["choices"] == 40
     for name in ("report.html", "model_card.md"):
-        text = (tmp_path / name).read_text()
-        assert text == f"{restated_words}. certified sensitivity: {certificate_text(new)[1]}; AUC 0.900"
+        assert (tmp_path / name).read_text() == _page(new, restated_words)
+    assert finished_at(tmp_path) == ENDED
