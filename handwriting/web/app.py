@@ -54,7 +54,7 @@ def build_app(run: Path, runs: Path, access: Access, store: UploadStore, *, chos
     # A page takes seconds: a drawing must not wait for it.
     drawings = WorkerPool(work, 1, DRAWING_S)
     pool = WorkerPool(work, max(1, worker_count() - 1), JUDGING_S)
-    site = Site(TASK, run, runs, access, store, pool, LINKS, extra_pools=(drawings,))
+    site = Site(TASK, run, runs, access, store, pool, LINKS, (drawings,), chosen_among)
 
     def renew(other: Path) -> None:
         for one in (drawings, pool):

@@ -76,7 +76,8 @@ def build_app(
     pool = WorkerPool(work, worker_count(), JUDGING_S)
     explainers = WorkerPool(explaining, 1, JUDGING_S) if find_spec("torch") else None
     links = (("/worklist", "Worklist"),) if spool else ()
-    site = Site(TASK, run, runs, access, store, pool, links, extra_pools=(explainers,) if explainers else ())
+    extra_pools = (explainers,) if explainers else ()
+    site = Site(TASK, run, runs, access, store, pool, links, extra_pools, chosen_among)
     router = APIRouter()
     router.include_router(_scans(site))
     router.include_router(_explanations(site, explainers))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from shared.errors import MedtlError
 from shared.io.atomic import read_json
+from shared.runs.certificate import restated
 from shared.runs.folder import DONE
+from shared.runs.listing import FinishedRun
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,26 @@ def models_chosen_among(run: Path, root: Path) -> int:
             if other is not None and other.key == own.key:
                 counts[other.weights_hash] = max(other.count, counts.get(other.weights_hash, 1))
     return sum(counts.values())
+
+
+def restated_among_siblings(runs: Sequence[FinishedRun], root: Path) -> list[FinishedRun]:
+    """Restates the certificates of runs that are listed to pick one of them: each counts with its siblings.
+
+    Args:
+        runs: Finished runs of one application.
+        root: Folder of runs, as in `models_chosen_among`.
+
+    Returns:
+        The runs, in the same order.
+    """
+    counts: dict[tuple[Path, str], int] = {}  # equal for all runs on the same data in one folder
+    found = []
+    for run in runs:
+        key = (run.folder.resolve().parent, run.record.data_hash)
+        if key not in counts:
+            counts[key] = models_chosen_among(run.folder, root)
+        found.append(replace(run, record=restated(run.record, counts[key])))
+    return found
 
 
 def _read(run: Path) -> _Choices | None:

@@ -16,6 +16,7 @@ from shared.runs.listing import list_runs, read_run
 from shared.runs.outside_tests import read_outside_tests
 from shared.runs.provenance import Provenance
 from shared.runs.record import ModelRecord
+from shared.runs.siblings import restated_among_siblings
 from shared.runs.verdict import verdict_of
 
 REPORT = "report.html"
@@ -30,7 +31,7 @@ class RunEntry:
     Attributes:
         name: Name of the run's folder.
         folder: The run's folder.
-        record: The run's model record.
+        record: The run's model record, its certificate restated for a choice among the runs beside it.
         provenance: When and on what it was trained.
         verdict: What the run is fit for, in up to three lines.
         summary: First sentences of its report.
@@ -69,12 +70,12 @@ def find_runs(root: Path, task: str, also: Path) -> dict[str, RunEntry]:
     with suppress(MedtlError):
         runs[also.name] = read_run(also)
     found = []
-    for name, run in runs.items():
+    for run in restated_among_siblings([*runs.values()], root):
         with suppress(MedtlError):
             report = read_json(run.folder / "report.json")
             fit_for = verdict_of(run.record, report, read_outside_tests(run.folder)).lines
             said = tuple(map(str, report.get("summary", ())))
-            found.append(RunEntry(name, run.folder, run.record, run.provenance, fit_for, said))
+            found.append(RunEntry(run.folder.name, run.folder, run.record, run.provenance, fit_for, said))
     found.sort(key=lambda entry: entry.finished, reverse=True)
     return {entry.name: entry for entry in found[:MAX_RUNS]}
 

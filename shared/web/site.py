@@ -14,6 +14,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from shared.processes.worker import WorkFailed
+from shared.runs.certificate import restated
 from shared.runs.provenance import Provenance
 from shared.runs.record import ModelRecord, read_model_record
 from shared.runs.verdict import read_verdict
@@ -36,7 +37,8 @@ class Site:
         pool: Workers whose work has a method `judge(files, results, kind, report)`.
         links: Further pages of the application, each (address, title).
         extra_pools: Workers for other work; they end with the server.
-        record: Record of the model that answers.
+        chosen_among: Number of models among which the run was chosen on its validation.
+        record: Record of the model that answers, with its certificate restated for `chosen_among`.
         verdict: What that model is fit for, in up to three lines.
         provenance: When and on what that model was trained.
     """
@@ -49,6 +51,7 @@ class Site:
     pool: WorkerPool
     links: tuple[tuple[str, str], ...] = ()
     extra_pools: tuple[WorkerPool, ...] = ()
+    chosen_among: int = 1
     record: ModelRecord = field(init=False)
     verdict: tuple[str, ...] = field(init=False)
     provenance: Provenance = field(init=False)
@@ -74,7 +77,7 @@ class Site:
         Raises:
             RunError: The folder is no finished run.
         """
-        record = read_model_record(run)
+        record = restated(read_model_record(run), self.chosen_among)
         self.provenance, self.verdict = Provenance.of(run, record), read_verdict(run, record).lines
         self.record, self.run = record, run
 

@@ -35,6 +35,7 @@ def add(app: typer.Typer, task: "Task") -> None:
             from shared.errors import RunError
             from shared.runs.chosen import default_run
             from shared.runs.listing import list_runs, read_run
+            from shared.runs.siblings import restated_among_siblings
 
             try:
                 default, fault = default_run(RUNS, task.name), None
@@ -44,7 +45,7 @@ def add(app: typer.Typer, task: "Task") -> None:
             shown = list(runs.finished)
             if default is not None and default.resolve() not in {run.folder.resolve() for run in shown}:
                 shown.insert(0, read_run(default))  # one that lies elsewhere
-            for run in shown:
+            for run in restated_among_siblings(shown, RUNS):
                 for line in _lines(run, default):
                     typer.echo(line)
             for broken in runs.faulty:

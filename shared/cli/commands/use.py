@@ -29,6 +29,7 @@ def add(app: typer.Typer, task: "Task") -> None:
         Commands that are given no model take it from then on. A later training changes nothing: choose again.
         """
         with reported():
+            from shared.runs.certificate import restated
             from shared.runs.chosen import set_default
             from shared.runs.folder import check_finished
             from shared.runs.listing import read_run
@@ -37,8 +38,10 @@ def add(app: typer.Typer, task: "Task") -> None:
             check_finished(run)
             chosen = set_default(RUNS, task.name, run)
             typer.echo(f"default of {task.name}: {chosen.folder}")
-            typer.echo(f"  fit for: {read_verdict(chosen.folder).short}")
-            typer.echo(f"  {read_run(chosen.folder).provenance.words}")
+            found = read_run(chosen.folder)
+            record = restated(found.record, chosen.chosen_among)
+            typer.echo(f"  fit for: {read_verdict(chosen.folder, record).short}")
+            typer.echo(f"  {found.provenance.words}")
             if chosen.chosen_among > 1:
                 typer.echo(
                     f"  chosen among {chosen.chosen_among} models on the same data: epochs, settings, and the runs "

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from shared.runs.listing import read_run
 from shared.runs.record import ModelRecord
-from shared.runs.siblings import models_chosen_among
+from shared.runs.siblings import models_chosen_among, restated_among_siblings
 from tests.shared.runs.making import cut, make_run
+from tests.shared.runs.test_certificate import record_of
 
 SAME = {"data_hash": "d"}
 
@@ -47,6 +49,19 @@ def test_the_folder_of_the_run_and_that_of_all_runs_are_both_searched(
     kept = shutil.copytree(run, tmp_path / "adapt" / "x" / "kept")
     assert models_chosen_among(run, tmp_path) == 2 + 3 + 4
     assert models_chosen_among(kept, tmp_path) == 2 + 3 + 4
+
+
+def test_runs_that_are_listed_are_certified_for_a_choice_among_all_of_them(
+    tmp_path: Path, model_record: ModelRecord
+) -> None:
+    record = record_of(model_record, 5)
+    names = ("a", "b", "other")
+    runs = [make_run(tmp_path / name, record, data_hash="e" if name == "other" else "d") for name in names]
+    listed = restated_among_siblings([read_run(run) for run in runs], tmp_path)
+    assert [run.folder for run in listed] == runs
+    assert [(run.record.operating_point or {})["choices"] for run in listed] == [10, 10, 5]
+    own = record.certified_sensitivity or 0.0
+    assert [(run.record.certified_sensitivity or 1.0) < own for run in listed] == [True, True, False]
 
 
 @pytest.mark.parametrize("damage", ["done", "model.json"])
