@@ -50,7 +50,7 @@ class Answer:
         input: The name of the input, as the user gave it.
         model: Name of the run that answers.
         status: "assessed"; "refused", where the input must not be judged; or "not assessed", where it is unlike the
-            training images.
+            training images, or these were synthetic and it is not known to be.
         reason: Why it was not assessed, in one line without identifiers; None when assessed.
         caution: `CAUTION` where the status is "not assessed": the label, probabilities and slices below are then raw
             scores, shown lest a suspicion be hidden, and must not be relied on. None otherwise.

@@ -25,7 +25,7 @@ class Provenance:
         domains: Names of the domains (scanners, collections) of its training images.
         data_hash: SHA-256 over the content of its data.
         classes: Names of its classes.
-        synthetic: Whether it was trained on synthetic images only.
+        synthetic: Whether it was trained on synthetic images.
     """
 
     name: str
