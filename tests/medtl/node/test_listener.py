@@ -266,7 +266,8 @@ class Site:
     def told(self) -> str:
         """Its log, the names in its spool, and what its markers of failure say."""
         # os.walk passes over what the node deletes meanwhile
-        names = "".join(f"{folder}/{name}" for folder, *found in os.walk(self.spool) for name in sum(found, []))
+        listed = os.walk(self.spool)
+        names = "".join(f"{at}/{name}" for at, folders, files in listed for name in (*folders, *files))
         return self.node.log.read_text() + names + "".join(path.read_text() for path in self.spool.glob("failures/*"))
 
     def results(self, number: int, count: int) -> list[Dataset]:
