@@ -212,6 +212,9 @@ def summary(folder: Path, rule: str) -> None:
             losses.append(columns["label-free"][key] - alone)
             gains.append(columns["oracle"][key] - alone)
             print(f"    {choice.statement}")
+    if not losses:
+        print(f"{folder}: no study is finished")
+        return
     print(f"worst of the rule against source only: {min(losses):+.3f}; mean {np.mean(losses):+.3f}", end="; ")
     print(f"of the oracle {np.mean(gains):+.3f}: share {np.mean(losses) / np.mean(gains):.2f}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cached_property
 from typing import Literal, NamedTuple, get_args
 
@@ -89,11 +89,13 @@ class CopySearch:
             for pair in self._altered.pairs(known, progress):
                 yield Copy(pair.i, pair.j, "altered", pair.correlation)
 
-    def kinds(self, descriptors: Descriptors) -> list[Kind | None]:
+    def kinds(self, descriptors: Descriptors, altered_among: Collection[int] | None = None) -> list[Kind | None]:
         """Tells which new images are copies of one of the search.
 
         Args:
             descriptors: uint8 [M, `rule.width`].
+            altered_among: Indices of the images for which altered copies are searched; None: all. One search takes
+                some 20 ms.
 
         Returns:
             [M] kinds: the plainest where there are several copies, None where there is none.
@@ -110,6 +112,7 @@ class CopySearch:
                     found[i] = "mirrored" if flipped > straight else "near"
         if self._altered is not None:
             for i, kind in enumerate(found):
-                if kind is None and self._altered.has_copy_of(descriptors[i]):
+                wanted = kind is None and (altered_among is None or i in altered_among)
+                if wanted and self._altered.has_copy_of(descriptors[i]):
                     found[i] = "altered"
         return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -57,16 +57,17 @@ class Seen:
         """Tells whether the group (patient) of a sample was seen; False where it is not known across datasets."""
         return global_group_digest(sample) in self.groups
 
-    def copies(self, images: Descriptors) -> list[Kind | None]:
+    def copies(self, images: Descriptors, altered_among: Collection[int] | None = None) -> list[Kind | None]:
         """Tells which images are copies of one that was seen.
 
         Args:
             images: uint8 [M, `rule.width`], as `shared.data.descriptors.describe` makes them of raw pixels.
+            altered_among: Indices of the images for which altered copies are searched; None: all.
 
         Returns:
             [M] how each differs from one that was seen; None where it is new.
         """
-        return self._search.kinds(images)
+        return self._search.kinds(images, altered_among)
 
     @cached_property
     def _search(self) -> CopySearch:

@@ -265,7 +265,9 @@ class Site:
 
     def told(self) -> str:
         """Its log, the names in its spool, and what its markers of failure say."""
-        names = "".join(str(path) for path in self.spool.rglob("*"))
+        # os.walk passes over what the node deletes meanwhile
+        listed = os.walk(self.spool)
+        names = "".join(f"{at}/{name}" for at, folders, files in listed for name in (*folders, *files))
         return self.node.log.read_text() + names + "".join(path.read_text() for path in self.spool.glob("failures/*"))
 
     def results(self, number: int, count: int) -> list[Dataset]:

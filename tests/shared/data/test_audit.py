@@ -127,7 +127,10 @@ def test_a_pattern_finer_than_the_thumbnail_makes_no_pairs() -> None:
 
 
 @pytest.mark.data
-@pytest.mark.parametrize(("name", "across", "images"), [("sartaj.zip", 251, 394), ("navoneel.zip", 0, 253)])
+@pytest.mark.parametrize(
+    ("name", "across", "images"),
+    [pytest.param("sartaj.zip", 251, 394, marks=pytest.mark.slow), ("navoneel.zip", 0, 253)],  # a minute of a core
+)
 def test_known_copies_of_real_sets_are_found(data_dir: Path, name: str, across: int, images: int) -> None:
     from medtl.task import TASK
 

@@ -50,6 +50,7 @@ def test_an_altered_picture_is_a_copy_and_other_pictures_are_not(kind: str) -> N
     search = CopySearch(_descriptors(heads), HEADS)
     copy = ALTERED[kind](heads[5]).astype(np.float32)
     assert search.kinds(_descriptors([copy, _head(99)])) == ["altered", None]
+    assert search.kinds(_descriptors([copy, copy]), altered_among={1}) == [None, "altered"]
     joined = CopySearch(_descriptors([*heads, copy]), HEADS)
     known = {(pair.i, pair.j) for pair in joined.near_pairs()}
     assert [(pair.i, pair.j, pair.kind) for pair in joined.altered_pairs(known, lambda *_: None)] == [
