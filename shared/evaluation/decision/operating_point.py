@@ -26,7 +26,7 @@ class OperatingPoint:
 
     Bounds count units that are independent of each other. Where the data do not say which patient each image is of,
     nothing makes the units independent, and nothing is certified: with 3 alike slices of each patient that were counted
-    one by one, the bound would be above the true sensitivity in 8 to 12% of draws, with 10 in 28%
+    one by one, the bound would be above the true sensitivity in 10% of draws, with 10 in 19 to 24%
     (`python -m benchmarks.certificates`).
 
     Attributes:
