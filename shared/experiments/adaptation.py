@@ -24,7 +24,7 @@ from shared.errors import ConfigError, DataError
 from shared.evaluation.calibration import fit_temperature, softmax
 from shared.evaluation.decision.decide import decide
 from shared.evaluation.evaluate import evaluate
-from shared.pipeline.finish import decision_targets
+from shared.pipeline.decision import decision_targets
 from shared.pipeline.preflight import preflight
 from shared.pipeline.train import run as train_run
 from shared.progress import Progress

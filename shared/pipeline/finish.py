@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import platform
 import shutil
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,26 +20,25 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 
 from shared.config.describe import to_yaml
-from shared.config.schema import Config, Screening, Selective
+from shared.config.schema import Config, Screening
 from shared.data.auxiliary_labels import auxiliary_labels
 from shared.data.copies import copy_rule_of
-from shared.data.partition import SplitData
 from shared.data.split import Split
 from shared.evaluation.abstention import abstention, abstention_warning
 from shared.evaluation.auxiliary import evaluate_auxiliary
 from shared.evaluation.calibration import fit_temperature, softmax
 from shared.evaluation.cases import UsageContext
-from shared.evaluation.decision.decide import Decision, decide, undecided
+from shared.evaluation.decision.decide import Decision
 from shared.evaluation.decision.ood import FILE, Reference
-from shared.evaluation.decision.ood_threshold import choose_rule
 from shared.evaluation.decision.operating_point import OperatingPoint
 from shared.evaluation.evaluate import evaluate
 from shared.io.atomic import file_hash, write_array, write_json, write_text, writing
 from shared.models.onnx_export import export_onnx
 from shared.pipeline.cross_fitting import FOLDER
-from shared.pipeline.fit import Fitted
+from shared.pipeline.decision import choose_decision, choose_ood_rule
 from shared.pipeline.preflight import Experiment
-from shared.pipeline.scores import Scores, familiar_by_class, familiar_scores, reference_features, score_split
+from shared.pipeline.scores import Scores, reference_features, score_split
+from shared.pipeline.trained import Trained
 from shared.processes.memory import peak_memory_mib
 from shared.reporting.finished import Finished
 from shared.reporting.run_report import write_report
@@ -52,7 +50,6 @@ from shared.runs.seen import Seen
 from shared.samples import SPLITS
 from shared.task import positive_classes
 from shared.training.job import Job
-from shared.training.selection import LAST
 
 logger = logging.getLogger(__name__)
 
@@ -63,33 +60,6 @@ NOT_CERTIFIED = "Nothing is certified: images or groups of validation were seen 
 FOLDS_CERTIFY_NOTHING = "Nothing is certified: no image with a label was kept from the model that answers"
 EVALUATED = SPLITS[1:]
 """Validation and test."""
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A trained network with its data.
-
-    Attributes:
-        data: The samples and their splits.
-        splits: Labelled images of training, validation and test.
-        seen: All images of training, validation and test, with those of an unlabelled target.
-        fitted: The job with the trained network, and what was recorded on the way.
-    """
-
-    data: SplitData
-    splits: Mapping[str, Split]
-    seen: Mapping[str, Split]
-    fitted: Fitted
-
-    @property
-    def job(self) -> Job:
-        """The job, with the trained network."""
-        return self.fitted.job
-
-    @property
-    def history(self) -> list[dict[str, Any]]:
-        """Rows of `metrics.jsonl`: candidates of a search, then epochs."""
-        return self.fitted.history
 
 
 def finish_run(experiment: Experiment, trained: Trained, started: float) -> None:
@@ -112,8 +82,8 @@ def finish_run(experiment: Experiment, trained: Trained, started: float) -> None
     with torch.no_grad():
         job.network.temperature.fill_(temperature)
     probabilities = {name: softmax(found.classes / temperature) for name, found in scores.items()}
-    decision = _decide(experiment, trained, probabilities.get("validation"))
-    ood_rule = _ood_rule(experiment, trained, None if judged is None else judged.ood, reference)
+    decision = choose_decision(experiment, trained, probabilities.get("validation"))
+    ood_rule = choose_ood_rule(experiment, trained, None if judged is None else judged.ood, reference)
     difference = _export(job, reference)
     pretraining = _pretraining(experiment)
     uncertified = _uncertified(trained, pretraining)
@@ -180,80 +150,6 @@ def _uncertified(trained: Trained, pretraining: Seen) -> str | None:
         return FOLDS_CERTIFY_NOTHING
     sound = trained.data.sound and not _seen_before(trained, "validation", pretraining)
     return None if sound else NOT_CERTIFIED
-
-
-def _decide(experiment: Experiment, trained: Trained, probabilities: NDArray[np.float64] | None) -> Decision:
-    """Chooses threshold, aggregation and certificate on validation; without it, takes the default."""
-    validation, rule = trained.splits["validation"], experiment.decision
-    positive = np.array(positive_classes(experiment.task, trained.job.classes))
-    targets = decision_targets(rule)
-    if probabilities is None:
-        return undecided(positive, **targets)
-    return decide(
-        probabilities,
-        validation.labels,
-        validation.grouping,
-        positive,
-        choices=models_tried(experiment.config, trained.history),
-        group_name=experiment.task.group_name,
-        **targets,
-    )
-
-
-def decision_targets(rule: Screening | Selective) -> dict[str, Any]:
-    """Translates a decision section into keyword arguments of `shared.evaluation.decision.decide.decide`.
-
-    Args:
-        rule: Either kind of section; keys of the other kind have their defaults.
-
-    Returns:
-        `target` (sensitivity), `error_rate` (largest selective risk) and `threshold`.
-    """
-    screening = rule if isinstance(rule, Screening) else Screening()
-    selective = rule if isinstance(rule, Selective) else Selective()
-    return {
-        "target": screening.sensitivity,
-        "error_rate": selective.max_selective_risk,
-        "threshold": rule.threshold,
-    }
-
-
-def models_tried(config: Config, history: Sequence[Mapping[str, Any]]) -> int:
-    """Counts the models among which validation chose, at least 1.
-
-    Any candidate of a layer search may be followed by any head (L2 strength), and any head by any epoch: what
-    validation chose in one step decides what it chooses from in the next, so the numbers are multiplied. Where the
-    configuration says which epoch is kept, epochs are no choice.
-
-    Args:
-        config: The configuration, whose strategy states the selection rule.
-        history: Rows of `metrics.jsonl`; rows of a layer search have "layers", rows of epochs have a "phase".
-    """
-    layers = sum("layers" in row for row in history)
-    epochs = sum("phase" in row for row in history)
-    heads = len(history) - layers - epochs
-    if config.strategy.get("selection") == LAST or config.strategy.get("stop_after") is not None:
-        epochs = 1
-    return math.prod(max(1, count) for count in (layers, heads, epochs))
-
-
-def _ood_rule(
-    experiment: Experiment, trained: Trained, validation: NDArray[np.float64] | None, reference: Reference
-) -> dict[str, Any]:
-    """Chooses on validation the out-of-distribution score from which on an input gets no answer."""
-    seed, rate, target = experiment.config.seed, experiment.decision.ood_false_positive_rate, trained.job.target
-    judged, task, classes = trained.splits["validation"], experiment.task, trained.job.classes
-    flags = positive_classes(task, classes)
-    if validation is None:
-        familiar, by_class = np.zeros(0), {name: np.zeros(0) for name in classes}
-        positive = np.zeros(0) if any(flags) else None
-    else:
-        familiar = familiar_scores(validation, judged, seed)
-        by_class, positive = familiar_by_class(validation, judged, seed, classes, flags)
-    if target is not None:  # inputs of the domain adapted to are familiar too; that needs no labels
-        target_scores = score_split(experiment.strategy, trained.job, target.validation, reference).ood
-        familiar = np.concatenate([familiar, familiar_scores(target_scores, target.validation, seed)])
-    return choose_rule(familiar, by_class, positive, rate)
 
 
 def _export(job: Job, reference: Reference) -> float:

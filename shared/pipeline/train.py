@@ -21,9 +21,10 @@ from shared.errors import ConfigError
 from shared.io.atomic import write_text
 from shared.models.weights import require_weights
 from shared.pipeline.build import read_splits
-from shared.pipeline.finish import Trained, finish_run
+from shared.pipeline.finish import finish_run
 from shared.pipeline.fit import fit, fresh_network
 from shared.pipeline.preflight import Experiment, preflight
+from shared.pipeline.trained import Trained
 from shared.progress import Progress
 from shared.runs.folder import check_finished, is_finished, locked
 from shared.runs.record import read_model_record

@@ -1,4 +1,4 @@
-"""What a run counts, names, says of its units and warns of; the run itself is tested in test_train.py."""
+"""What a run names, says of its units and warns of; the run itself is tested in test_train.py."""
 
 from __future__ import annotations
 
@@ -10,26 +10,8 @@ import pytest
 
 from shared.config.read import load_config
 from shared.evaluation.abstention import JudgedInputs, count_abstention
-from shared.pipeline.finish import data_names, models_tried, warn_of_abstention
+from shared.pipeline.finish import data_names, warn_of_abstention
 from shared.runs.record import ModelRecord, read_model_record
-
-
-@pytest.mark.parametrize(
-    ("selection", "layers", "heads", "epochs", "models"),
-    [
-        ("log_likelihood", 0, 0, 5, 5),
-        ("log_likelihood", 0, 3, 5, 15),
-        ("log_likelihood", 4, 3, 5, 60),
-        ("last", 0, 0, 5, 1),
-        ("last", 4, 3, 5, 12),
-        ("log_likelihood", 0, 0, 0, 1),
-    ],
-)
-def test_models_tried_multiplies_what_is_chosen_in_turn(
-    selection: str, layers: int, heads: int, epochs: int, models: int
-) -> None:
-    history = [{"layers": ["a"]}] * layers + [{"penalty": 1.0}] * heads + [{"phase": 1}] * epochs
-    assert models_tried(load_config(None, (f"strategy.selection={selection}",)), history) == models
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,113 @@
+"""What a run chooses on validation once it is trained: the decision rule, and what gets no answer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.config.schema import Config, Screening, Selective
+from shared.evaluation.decision.decide import Decision, decide, undecided
+from shared.evaluation.decision.ood import Reference
+from shared.evaluation.decision.ood_threshold import choose_rule
+from shared.pipeline.preflight import Experiment
+from shared.pipeline.scores import familiar_by_class, familiar_scores, score_split
+from shared.pipeline.trained import Trained
+from shared.task import positive_classes
+from shared.training.selection import LAST
+
+
+def choose_decision(experiment: Experiment, trained: Trained, probabilities: NDArray[np.float64] | None) -> Decision:
+    """Chooses threshold, aggregation and certificate on validation; without it, takes the default.
+
+    Args:
+        experiment: The checked configuration.
+        trained: The trained network with its data.
+        probabilities: float64 [N, classes], 0 to 1, of the images of validation; None: there is none.
+
+    Raises:
+        DataError: Validation lacks the images that the decision rule is chosen on.
+    """
+    validation, rule = trained.splits["validation"], experiment.decision
+    positive = np.array(positive_classes(experiment.task, trained.job.classes))
+    targets = decision_targets(rule)
+    if probabilities is None:
+        return undecided(positive, **targets)
+    return decide(
+        probabilities,
+        validation.labels,
+        validation.grouping,
+        positive,
+        choices=models_tried(experiment.config, trained.history),
+        group_name=experiment.task.group_name,
+        **targets,
+    )
+
+
+def decision_targets(rule: Screening | Selective) -> dict[str, Any]:
+    """Translates a decision section into keyword arguments of `shared.evaluation.decision.decide.decide`.
+
+    Args:
+        rule: Either kind of section; keys of the other kind have their defaults.
+
+    Returns:
+        `target` (sensitivity), `error_rate` (largest selective risk) and `threshold`.
+    """
+    screening = rule if isinstance(rule, Screening) else Screening()
+    selective = rule if isinstance(rule, Selective) else Selective()
+    return {
+        "target": screening.sensitivity,
+        "error_rate": selective.max_selective_risk,
+        "threshold": rule.threshold,
+    }
+
+
+def models_tried(config: Config, history: Sequence[Mapping[str, Any]]) -> int:
+    """Counts the models among which validation chose, at least 1.
+
+    Any candidate of a layer search may be followed by any head (L2 strength), and any head by any epoch: what
+    validation chose in one step decides what it chooses from in the next, so the numbers are multiplied. Where the
+    configuration says which epoch is kept, epochs are no choice.
+
+    Args:
+        config: The configuration, whose strategy states the selection rule.
+        history: Rows of `metrics.jsonl`; rows of a layer search have "layers", rows of epochs have a "phase".
+    """
+    layers = sum("layers" in row for row in history)
+    epochs = sum("phase" in row for row in history)
+    heads = len(history) - layers - epochs
+    if config.strategy.get("selection") == LAST or config.strategy.get("stop_after") is not None:
+        epochs = 1
+    return math.prod(max(1, count) for count in (layers, heads, epochs))
+
+
+def choose_ood_rule(
+    experiment: Experiment, trained: Trained, validation: NDArray[np.float64] | None, reference: Reference
+) -> dict[str, Any]:
+    """Chooses on validation the out-of-distribution score from which on an input gets no answer.
+
+    Args:
+        experiment: The checked configuration.
+        trained: The trained network with its data.
+        validation: float64 [N], out-of-distribution scores of the images of validation; None: there is none.
+        reference: Features of training images, with which a target's images are compared.
+
+    Returns:
+        The rule, as `shared.evaluation.decision.ood_threshold.choose_rule` gives it.
+    """
+    seed, rate, target = experiment.config.seed, experiment.decision.ood_false_positive_rate, trained.job.target
+    judged, task, classes = trained.splits["validation"], experiment.task, trained.job.classes
+    flags = positive_classes(task, classes)
+    if validation is None:
+        familiar, by_class = np.zeros(0), {name: np.zeros(0) for name in classes}
+        positive = np.zeros(0) if any(flags) else None
+    else:
+        familiar = familiar_scores(validation, judged, seed)
+        by_class, positive = familiar_by_class(validation, judged, seed, classes, flags)
+    if target is not None:  # inputs of the domain adapted to are familiar too; that needs no labels
+        target_scores = score_split(experiment.strategy, trained.job, target.validation, reference).ood
+        familiar = np.concatenate([familiar, familiar_scores(target_scores, target.validation, seed)])
+    return choose_rule(familiar, by_class, positive, rate)
