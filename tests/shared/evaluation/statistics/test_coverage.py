@@ -33,7 +33,7 @@ def _patients(random: np.random.Generator, ill: int, healthy: int) -> tuple[np.n
         truth.append(marks)
         owners += [patient] * count
     names = tuple(map(str, owners))
-    return np.concatenate(scores), np.concatenate(truth), Grouping(names, names, tuple(owners))
+    return np.concatenate(scores), np.concatenate(truth), Grouping(names, names, tuple(owners), named=True)
 
 
 @pytest.mark.slow
