@@ -19,6 +19,8 @@ DESCRIPTIONS = (
     "PerformedProcedureStepDescription",
 )
 """Where the body part stands in words, if Body Part Examined is empty."""
+PHANTOM_MAKER = "PHANTOM"
+"""What the phantom writes into Manufacturer (0008,0070); files of before it wrote Synthetic Data say it there alone."""
 LARGEST_NUMBER = 999_999
 """Largest number of a series or an instance that is shown: in a badly filled header a longer one may be a date of birth
 or an identifier. Our choice, above the numbers that scanners count to."""
@@ -80,8 +82,8 @@ class DicomHeader:
         sop_class: SOP Class UID, the kind of the object.
         modality: Modality, upper case, such as "MR".
         burned_in: Whether Burned In Annotation is YES: text stands in the pixels.
-        synthetic: Whether Synthetic Data (0008,001C) is YES: the content was made artificially, not acquired. Source:
-            PS3.3, C.12.1 (SOP Common).
+        synthetic: Whether the content was made by a program and not acquired: Synthetic Data (0008,001C) is YES, or the
+            maker is `PHANTOM_MAKER`. Source: PS3.3, C.12.1 (SOP Common).
         identifiers: Patient, study, series and instance number.
         equipment: Manufacturer and model of the scanner.
         examination: Body part, and descriptions in free text.
@@ -117,7 +119,7 @@ def parse_header(dataset: Any) -> DicomHeader:
         sop_class=sop_class_of(dataset),
         modality=text_of(dataset, "Modality").upper(),
         burned_in=text_of(dataset, "BurnedInAnnotation").upper() == "YES",
-        synthetic=text_of(dataset, "SyntheticData").upper() == "YES",
+        synthetic=_is_synthetic(dataset),
         identifiers=_identifiers(dataset),
         equipment=Equipment(text_of(dataset, "Manufacturer"), text_of(dataset, "ManufacturerModelName")),
         examination=_examination(dataset),
@@ -125,6 +127,11 @@ def parse_header(dataset: Any) -> DicomHeader:
         layout=layout,
         geometry=read_geometry(dataset, layout.frames, layout.mosaic),
     )
+
+
+def _is_synthetic(dataset: Any) -> bool:
+    says_so = text_of(dataset, "SyntheticData").upper() == "YES"
+    return says_so or text_of(dataset, "Manufacturer").upper() == PHANTOM_MAKER
 
 
 def shown_number(number: int | None) -> int | None:

@@ -585,13 +585,18 @@ def test_folder_of_masks_alone_says_that_they_are_masks(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("marks", "synthetic"), [(("YES", "YES"), True), (("YES", "NO"), False), ((None, None), False)]
+    ("marks", "synthetic"),
+    [
+        (({"SyntheticData": "YES"}, {"SyntheticData": "YES"}), True),
+        (({"SyntheticData": "YES"}, {"SyntheticData": "NO"}), False),
+        (({"Manufacturer": "PHANTOM"}, {"Manufacturer": "PHANTOM"}), True),
+        (({"Manufacturer": "SIEMENS"}, {}), False),
+    ],
 )
 def test_a_series_is_synthetic_where_every_file_says_so(
-    tmp_path: Path, marks: tuple[str | None, ...], synthetic: bool
+    tmp_path: Path, marks: tuple[dict[str, str], ...], synthetic: bool
 ) -> None:
-    for number, mark in enumerate(marks, start=1):
-        tags = {} if mark is None else {"SyntheticData": mark}
+    for number, tags in enumerate(marks, start=1):
         write_slice(tmp_path / f"{number}.dcm", number, float(number), **tags)
     (item,) = read_inputs([tmp_path])
     assert item.refusal is None
