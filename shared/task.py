@@ -256,7 +256,8 @@ class Task(Protocol):
         """Varies an image at random, as a pure function of its arguments.
 
         Args:
-            image: float32 [channels, size, size] in 0..1.
+            image: float32 [channels, size, size] in 0..1. An application whose samples have masks takes one channel
+                more, a mask, which is moved as the image is and else left as it is.
             seed: Seed of the variation.
             kind: One of `augmentations`.
 

@@ -284,7 +284,8 @@ class BackboneSection(Section):
     pooling: str = Field(
         "avg_1x1",
         description="pooling of the layers' feature maps to a grid of means or maxima: avg_1x1, avg_2x2, avg_3x3, "
-        "max_1x1, or avg_max for both at 1x1",
+        "max_1x1, avg_max for both at 1x1, or avg_evidence for means and, beside them, the mean of the three most "
+        "suspicious places of a map that is learnt (training end to end only)",
     )
     transfer_stages: tuple[str, ...] | None = Field(
         None, description="names of the stages that are given pretrained weights, the others random ones; null: all"

@@ -22,28 +22,32 @@ class Split:
         images: Preprocessed images, float32 [channels, size, size] each, in the order of `samples`.
         labels: int64 [N], indices into the run's classes; -1 where the label must not be used.
         grouping: Series, group and independent unit of each sample.
+        masks: [N] masks of the findings, bool [size, size] each, in the order of `samples`; None where the mask of an
+            image is not known. Empty where masks were not read.
     """
 
     samples: Sequence[Sample]
     images: Sequence[Image]
     labels: NDArray[np.int64]
     grouping: Grouping
+    masks: Sequence[NDArray[np.bool_] | None] = ()
 
     def of(self, indices: NDArray[np.int64]) -> Split:
-        """Selects samples of the split, with their images, labels and grouping; no image is copied.
+        """Selects samples of the split, with their images, labels, grouping and masks; no image is copied.
 
         Args:
             indices: int64 [M], indices of the samples, in the order of the result.
         """
         chosen = indices.tolist()
         grouping = self.grouping.at(chosen)
-        return Split([self.samples[i] for i in chosen], Chosen(self.images, chosen), self.labels[indices], grouping)
+        samples, masks = [self.samples[i] for i in chosen], [self.masks[i] for i in chosen] if self.masks else ()
+        return Split(samples, Chosen(self.images, chosen), self.labels[indices], grouping, masks)
 
 
 def unlabelled(split: Split) -> Split:
     """Returns a copy of a split whose labels are all -1, and whose samples have no label, mask or auxiliary labels."""
     samples = [replace(sample, label=None, mask=None, auxiliary={}) for sample in split.samples]
-    return replace(split, samples=samples, labels=np.full(len(samples), -1, dtype=np.int64))
+    return replace(split, samples=samples, labels=np.full(len(samples), -1, dtype=np.int64), masks=())
 
 
 class Chosen(Sequence[Image]):

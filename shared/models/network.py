@@ -7,12 +7,18 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from shared.errors import ConfigError
 from shared.models.backbones.module import Backbone
-from shared.models.pooling import pool
+from shared.models.evidence import EvidenceMap, strongest
+from shared.models.pooling import EVIDENCE, pool
 
 
 class Network(nn.Module):
     """Maps images to class logits: the pooled outputs of a backbone's layers are the features, a linear head follows.
+
+    Attributes:
+        evidence: Map of the evidence in the layers, whose strongest places are the last feature; None under another
+            pooling than `EVIDENCE`.
 
     Args:
         backbone: The backbone, which outputs the feature maps of `layers`.
@@ -20,6 +26,9 @@ class Network(nn.Module):
         pooling: One of `shared.models.pooling.POOLINGS`.
         feature_width: Width of the features.
         classes: Number of classes.
+
+    Raises:
+        ConfigError: The pooling is `EVIDENCE`, and a layer gives vectors, which have no places.
     """
 
     def __init__(
@@ -29,6 +38,7 @@ class Network(nn.Module):
         self.backbone = backbone
         self.layers = tuple(layers)
         self.pooling = pooling
+        self.evidence = EvidenceMap(_map_widths(backbone, self.layers)) if pooling == EVIDENCE else None
         self.head = nn.Linear(feature_width, classes)
         self.auxiliary = nn.ModuleList()  # an `AuxiliaryHead` for each auxiliary task that it learnt
         self.temperature: Tensor
@@ -44,12 +54,17 @@ class Network(nn.Module):
 
     def features_of(self, maps: Mapping[str, Tensor]) -> Tensor:
         """Computes features, float32 [N, feature_width]: the pooled outputs of the network's layers, joined in their
-        order.
+        order, and the evidence where there is a map of it.
 
         Args:
             maps: The backbone's outputs by layer, [N, C, H, W] or [N, width].
         """
-        return torch.cat([pool(maps[layer], self.pooling) for layer in self.layers], dim=1)
+        pooled = [pool(maps[layer], self.pooling) for layer in self.layers]
+        return torch.cat(pooled if self.evidence is None else [*pooled, strongest(self.evidence(maps))], dim=1)
+
+    def new_modules(self) -> dict[str, nn.Module]:
+        """Returns the modules that no pretrained weights fill, by name: the head, and the map of the evidence."""
+        return {"head": self.head} | ({} if self.evidence is None else {"evidence": self.evidence})
 
     def forward(self, images: Tensor) -> Tensor:
         """Computes class logits, float32 [N, classes], which are not yet divided by the temperature.
@@ -118,4 +133,20 @@ def feature_width(backbone: Backbone, layers: Sequence[str], pooling: str, chann
     backbone.eval()
     maps = backbone(torch.zeros(1, channels, size, size))
     backbone.train(was_training)
-    return int(sum(pool(maps[layer], pooling).shape[1] for layer in layers))
+    return int(sum(pool(maps[layer], pooling).shape[1] for layer in layers)) + (pooling == EVIDENCE)
+
+
+@torch.no_grad()
+def _map_widths(backbone: Backbone, layers: Sequence[str]) -> dict[str, int]:
+    """Channels of the feature maps of each layer."""
+    was_training = backbone.training
+    backbone.eval()
+    side = backbone.record.min_size
+    maps = backbone(torch.zeros(1, 1, side, side))
+    backbone.train(was_training)
+    if flat := [layer for layer in layers if maps[layer].ndim != 4]:
+        raise ConfigError(
+            f"backbone.pooling: {EVIDENCE} looks at places, and layer {flat[0]} gives vectors; name an earlier one in "
+            "backbone.layers"
+        )
+    return {layer: int(maps[layer].shape[1]) for layer in layers}

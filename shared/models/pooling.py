@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-POOLINGS = ("avg_1x1", "avg_2x2", "avg_3x3", "max_1x1", "avg_max")
+EVIDENCE = "avg_evidence"
+"""Global average, and beside it the evidence that `shared.models.evidence.EvidenceMap` finds in the maps."""
+POOLINGS = ("avg_1x1", "avg_2x2", "avg_3x3", "max_1x1", "avg_max", EVIDENCE)
 """avg_KxK: average over a K x K grid; max_1x1: global maximum; avg_max: global average and global maximum, joined."""
 
 
@@ -18,12 +20,14 @@ def pool(maps: Tensor, pooling: str) -> Tensor:
 
     Args:
         maps: Feature maps, or the output of a dense layer.
-        pooling: One of `POOLINGS`.
+        pooling: One of `POOLINGS`; of `EVIDENCE` this is the average alone, for evidence has weights.
     """
     import torch
 
     if maps.ndim == 2:
         return maps
+    if pooling == EVIDENCE:
+        return maps.mean(dim=(2, 3))
     if pooling == "max_1x1":
         return maps.amax(dim=(2, 3))
     if pooling == "avg_max":

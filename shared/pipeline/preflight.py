@@ -15,7 +15,7 @@ from shared.config.schema import Decision as DecisionSection
 from shared.errors import ConfigError, MedtlError
 from shared.models.backbones.build import find_backbone
 from shared.models.backbones.record import BackboneRecord
-from shared.models.pooling import POOLINGS
+from shared.models.pooling import EVIDENCE, POOLINGS
 from shared.registry import unknown_name
 from shared.strategies import find_strategy, strategy_names
 from shared.strategies.base import Strategy
@@ -65,6 +65,11 @@ class Experiment:
         """The most test images with masks that attribution methods explain for the report."""
         stated = self.config.explained_images
         return EXPLAINED_IMAGES if stated is None else stated
+
+    @property
+    def options_learn_masks(self) -> bool:
+        """Whether the strategy learns from masks of findings under its options."""
+        return isinstance(self.options, TrainingOptions) and self.options.learns_masks
 
     def varied(self, *, seed: int | None = None, data: DataSection | None = None) -> Experiment:
         """Makes a copy of the experiment with another seed or data section; this one is left as it is.
@@ -275,6 +280,7 @@ def _faults_of_options(task: Task, config: Config) -> Iterator[str]:
         yield str(error)
         return
     yield from _faults_of_augmentation(task, strategy, options)
+    yield from _faults_of_evidence(config, options)
     hidden_target = config.data.target is not None and config.data.target.labels != "used"
     if not hidden_target:
         yield from _faults_without_target(strategy, options)
@@ -291,6 +297,21 @@ def _faults_of_augmentation(task: Task, strategy: Strategy, options: Any) -> Ite
         if not task.augmentations:
             allowed = f"and {task.name} has no augmentation; choose another strategy"
         yield f"strategy.augmentation: got {kind}; {options.name} learns from augmented images, {allowed}"
+
+
+def _faults_of_evidence(config: Config, options: Any) -> Iterator[str]:
+    """Yields a fault where evidence cannot be learnt, or masks are to be learnt without it."""
+    has_evidence = config.backbone.pooling == EVIDENCE
+    if not has_evidence and getattr(options, "learns_masks", False):
+        yield f"strategy.tasks: mask teaches the map of the evidence; set backbone.pooling={EVIDENCE}"
+    if not has_evidence:
+        return
+    if not isinstance(options, TrainingOptions):
+        yield f"backbone.pooling: {EVIDENCE} is learnt with the network, and {options.name} keeps that frozen"
+    elif options.head == "probe" or options.schedule == "lp_ft":
+        yield f"backbone.pooling: {EVIDENCE} is learnt with the network, and no linear probe can begin with it"
+    if config.backbone.layers == "auto":
+        yield f"backbone.layers: auto searches frozen features, which have no {EVIDENCE}; name the layers"
 
 
 def _faults_without_target(strategy: Strategy, options: Any) -> Iterator[str]:

@@ -15,6 +15,7 @@ from accelerate import PartialState
 from shared.adaptation.observer import observer_of
 from shared.config.describe import to_yaml
 from shared.config.schema import Config
+from shared.data.finding_masks import with_masks
 from shared.data.loading import load_dataset, require_data
 from shared.data.partition import split_data
 from shared.errors import ConfigError
@@ -159,6 +160,8 @@ def _train(experiment: Experiment, dataset: Dataset, folder: Path, *, is_main: b
     )
     data = split_data(task, config.data, dataset, exclude_copies_of=copies_of, seed=config.seed, progress=progress)
     seen = read_splits(task, data, experiment.spec, progress)
+    if experiment.options_learn_masks:
+        seen["train"] = with_masks(seen["train"], task, dataset.classes, experiment.spec, progress)
     observer = observer_of(config.data.target, experiment.strategy, seen)
     fitted = fit(
         experiment,

@@ -1,4 +1,7 @@
-"""Multi-task learning: one backbone with a head and a loss for the classes and for each auxiliary task."""
+"""Multi-task learning: one backbone with a head and a loss for the classes and for each auxiliary task.
+
+One task is no label of an image: masks of findings, which teach the network where evidence lies.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - the field's usual name
 
 from shared.data.auxiliary_labels import auxiliary_classes, auxiliary_labels
 from shared.data.split import Split
@@ -23,8 +27,10 @@ from shared.training.objective import Batch, ClassLoss, Objective, class_weights
 from shared.training.options import TrainingOptions
 from shared.training.trainer import predict_features
 
-CLASS = "class"
-"""Name of the main task, the classes of the run, among the auxiliary tasks."""
+CLASS, MASK = "class", "mask"
+"""Names of the main task, the classes of the run, and of the masks of findings among the auxiliary tasks."""
+MASK_WEIGHT = 3.0
+"""Weight of places of a finding against the others in the loss of masks, for they are few."""
 log = logging.getLogger(__name__)
 TaskName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
@@ -41,7 +47,8 @@ class Options(TrainingOptions):
     tasks: tuple[TaskName, ...] = Field(
         min_length=1,
         description="names of the auxiliary tasks, one or more: auxiliary labels that the application gives its "
-        "samples (a wrong name lists them), or NAME for a column label:NAME of a table",
+        "samples (a wrong name lists them), NAME for a column label:NAME of a table, or mask for the masks of findings "
+        "(with backbone.pooling=avg_evidence)",
     )
     weighting: Literal["uncertainty", "fixed"] = Field(
         "uncertainty",
@@ -53,6 +60,11 @@ class Options(TrainingOptions):
         description="fixed weights of the losses by task, 0 or more, `class` for the classes; 1 where none is given, 0 "
         "leaves a task out",
     )
+
+    @property
+    def learns_masks(self) -> bool:
+        """Whether training reads the masks of findings, which is where they are a task."""
+        return MASK in self.tasks
 
     @model_validator(mode="after")
     def _weighted(self) -> Self:
@@ -145,13 +157,52 @@ class AuxiliaryTask(nn.Module):
         return loss, known.any()
 
 
+class MaskTask(nn.Module):
+    """The loss of the map of the evidence on the training images whose masks are known.
+
+    Args:
+        known: bool [N], whether the mask of each training image is known.
+    """
+
+    known: Tensor
+
+    def __init__(self, known: NDArray[np.bool_]) -> None:
+        super().__init__()
+        self.register_buffer("known", torch.from_numpy(known), persistent=False)
+
+    def forward(self, logits: Tensor, masks: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+        """Computes the mean loss of the places of those images of a batch whose masks are known.
+
+        The target of a place is the mean of the largest and the mean value of the mask in it: a finding smaller than a
+        place must not vanish.
+
+        Args:
+            logits: float [B, rows, columns], the map of the evidence.
+            masks: float32 [B, size, size], 0..1.
+            places: int64 [B], index of each image in the training split.
+
+        Returns:
+            The loss, a scalar, 0 where no mask is known; and whether any is, a bool scalar.
+        """
+        known = self.known[places]
+        if not known.any():
+            return 0.0 * logits.float().sum(), known.any()
+        grid = (logits.shape[1], logits.shape[2])
+        chosen = masks[known][:, None]
+        target = 0.5 * (F.adaptive_max_pool2d(chosen, grid) + F.adaptive_avg_pool2d(chosen, grid))[:, 0]
+        weight = torch.tensor(MASK_WEIGHT, device=logits.device)
+        loss = F.binary_cross_entropy_with_logits(logits[known].float(), target.clamp(0.0, 1.0), pos_weight=weight)
+        return loss, known.any()
+
+
 class MultiTaskObjective(Objective):
     """The weighted sum of the losses of the classes and of the auxiliary tasks.
 
     Args:
         class_loss: Loss of the classes.
-        tasks: The auxiliary tasks.
-        weighting: Weights the losses, that of the classes first, then those of `tasks` in their order.
+        tasks: The auxiliary tasks with labels.
+        weighting: Weights the losses, that of the classes first, then those of `tasks` in their order, then of `masks`.
+        masks: The task of the masks; None: masks are not learnt.
         selected_by: Auxiliary task whose validation labels choose the checkpoint; None: the classes choose it.
         validation_labels: int64 [N], label of each validation image for the task `selected_by`, -1 where it is missing;
             None: the classes choose the checkpoint.
@@ -162,11 +213,13 @@ class MultiTaskObjective(Objective):
         class_loss: ClassLoss,
         tasks: Sequence[AuxiliaryTask],
         weighting: Weighting,
+        masks: MaskTask | None = None,
         selected_by: AuxiliaryTask | None = None,
         validation_labels: NDArray[np.int64] | None = None,
     ) -> None:
         super().__init__()
         self.class_loss, self.tasks, self.weighting = class_loss, nn.ModuleList(tasks), weighting
+        self.masks = masks
         self.selected_by = None if selected_by is None else selected_by.head
         self.validation_labels = validation_labels
 
@@ -178,11 +231,16 @@ class MultiTaskObjective(Objective):
             batch: The images of one step; unlabelled ones are not used.
         """
         count = len(batch.labels)
-        features = network.features(batch.images[:count])
+        maps = network.backbone(batch.images[:count])
+        features = network.features_of(maps)
         losses = [self.class_loss.of(network.head(features), batch.labels)]
         present = [torch.ones((), dtype=torch.bool, device=features.device)]
         for task in self.tasks:
             loss, known = task(features, batch.places[:count])
+            losses.append(loss)
+            present.append(known)
+        if self.masks is not None and network.evidence is not None and batch.masks is not None:
+            loss, known = self.masks(network.evidence(maps), batch.masks[:count], batch.places[:count])
             losses.append(loss)
             present.append(known)
         weighted: Tensor = self.weighting(torch.stack(losses), torch.stack(present))
@@ -250,8 +308,8 @@ class MultiTask:
             ConfigError: Fewer than two labels of a task occur in training, or no validation image has a label of the
                 task by which a checkpoint is chosen.
         """
-        tasks = {name: _task(job, options, name) for name in options.tasks}
-        names = (CLASS, *options.tasks)
+        tasks = {name: _task(job, options, name) for name in options.tasks if name != MASK}
+        names = (CLASS, *tasks, *([MASK] if options.learns_masks else []))
         fixed = [options.weights.get(name, 1.0) for name in names] if options.weighting == "fixed" else None
         weighting = Weighting(fixed, len(names))
         objective = _objective(job, options, tasks, weighting)
@@ -271,16 +329,17 @@ def _objective(
 ) -> MultiTaskObjective:
     """Builds the objective, with the first task whose weight is not 0 as the one by which a checkpoint is chosen."""
     class_loss, all_tasks = options.class_loss(job), [*tasks.values()]
-    first = next(name for name in (CLASS, *options.tasks) if options.weights.get(name, 1.0))
+    masks = MaskTask(np.array([mask is not None for mask in job.train.masks])) if options.learns_masks else None
+    first = next((name for name in (CLASS, *tasks) if options.weights.get(name, 1.0)), CLASS)
     if first == CLASS:
-        return MultiTaskObjective(class_loss, all_tasks, weighting)
+        return MultiTaskObjective(class_loss, all_tasks, weighting, masks)
     labels = auxiliary_labels(job.validation.samples, job.auxiliary, first, tasks[first].head.classes)
     if (labels < 0).all():
         raise ConfigError(
             f"strategy.weights: no validation image has a label {first}, by which the checkpoint would be chosen; give "
             f"such labels, or {CLASS} a weight above 0"
         )
-    return MultiTaskObjective(class_loss, all_tasks, weighting, tasks[first], labels)
+    return MultiTaskObjective(class_loss, all_tasks, weighting, masks, tasks[first], labels)
 
 
 def _task(job: Job, options: Options, name: str) -> AuxiliaryTask:

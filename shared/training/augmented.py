@@ -33,6 +33,8 @@ class Augmented(TorchDataset[tuple[Tensor, int, int]]):
     def __getitem__(self, key: tuple[int, int, int]) -> tuple[Tensor, int, int]:
         """Returns an image float32 [channels, size, size], its label and its place in its split.
 
+        Where masks were read, the image has one channel more: its mask, 0 throughout where that is not known.
+
         Args:
             key: Phase, epoch and index. Indices from the size of the labelled split on count the unlabelled images,
                 whose label is -1.
@@ -45,10 +47,17 @@ class Augmented(TorchDataset[tuple[Tensor, int, int]]):
         else:
             assert self.unlabelled is not None  # else no such index is drawn
             image, label = self.unlabelled.images[place], -1
+        if self.split.masks:
+            image = np.concatenate([image, self._mask(index, image)])
         if self.augment is not None:
             with _one_thread():
                 image = self.augment(image, derive_seed(self.seed, "augment", phase, epoch, index))
         return torch.from_numpy(np.array(image, dtype=np.float32)), label, place
+
+    def _mask(self, index: int, image: Image) -> Image:
+        """The mask of an image, as a channel of 0 and 1."""
+        mask = self.split.masks[index] if index < len(self.split.samples) else None
+        return np.zeros((1, *image.shape[1:]), dtype=np.float32) if mask is None else mask[None].astype(np.float32)
 
 
 @contextmanager

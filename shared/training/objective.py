@@ -25,12 +25,15 @@ class Batch:
         labels: int64 [B], B <= M, the classes of the labelled images.
         places: int64 [M], the place of each image in its split.
         progress: Share of all steps of all phases that have been taken, 0..1.
+        masks: float32 [M, size, size], 0..1, masks of the findings, varied as the images are; 0 throughout where the
+            mask of an image is not known. None: no mask was read.
     """
 
     images: Tensor
     labels: Tensor
     places: Tensor
     progress: float
+    masks: Tensor | None = None
 
 
 class Objective(nn.Module):

@@ -128,6 +128,11 @@ class TrainingOptions(Section):
         "it went on. null: selection chooses among all",
     )
 
+    @property
+    def learns_masks(self) -> bool:
+        """Whether training reads the masks of findings; no strategy does but those that say so."""
+        return False
+
     @model_validator(mode="after")
     def _one_phase(self) -> Self:
         if self.schedule != "phases" and "phases" in self.model_fields_set and len(self.phases) > 1:

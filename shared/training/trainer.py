@@ -163,7 +163,7 @@ class _Loop:
         set_trainable(network.backbone.stages, network.head, names, self.settings.batch_norm)
         groups = parameter_groups(
             network.backbone.stages,
-            {"head": network.head, "objective": objective},
+            {**network.new_modules(), "objective": objective},
             names,
             lr_head=phase.lr_head,
             lr_backbone=phase.lr_backbone,
@@ -192,7 +192,7 @@ class _Loop:
         torch.manual_seed(derive_seed(self.job.seed, "step", at.phase, at.epoch, at.step))
         images, labels, places = (tensor.to(self.accelerator.device) for tensor in batch)
         with torch.autocast(self.accelerator.device.type, torch.bfloat16, enabled=self.in_bf16):
-            loss = model(Batch(images, labels[labels >= 0], places, self._progress()))
+            loss = model(self._batch(images, labels, places))
         if not torch.isfinite(loss):
             raise RunError(f"the loss became {loss.item()} in epoch {at.epoch + 1}; lower lr_head and lr_backbone")
         optimiser.zero_grad()
@@ -212,6 +212,12 @@ class _Loop:
             self.phases[at.phase].epochs * self.steps_per_epoch,
             f"loss {at.loss_sum / at.step:.3f}",
         )
+
+    def _batch(self, images: Tensor, labels: Tensor, places: Tensor) -> Batch:
+        """The batch of a step; channels beyond those of the preprocessing are the masks of the images."""
+        channels = self.job.spec.channels
+        masks = images[:, channels] if images.shape[1] > channels else None
+        return Batch(images[:, :channels], labels[labels >= 0], places, self._progress(), masks)
 
     def _set_rates(self, optimiser: Any) -> None:
         """Sets the learning rate of each parameter group for the current step."""

@@ -389,6 +389,22 @@ def test_a_name_that_does_not_exist_is_refused_before_anything_is_written(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["backbone.pooling=avg_evidence", "backbone.layers=auto"], "auto searches frozen features"),
+        (["backbone.pooling=avg_evidence", "strategy={name: linear_probe}"], "linear_probe keeps that frozen"),
+        (["backbone.pooling=avg_evidence", "strategy.head=probe"], "no linear probe can begin with it"),
+        (["strategy={name: multitask, tasks: [mask]}"], "set backbone.pooling=avg_evidence"),
+    ],
+)
+def test_evidence_that_cannot_be_learnt_is_refused(
+    tmp_path: Path, tiny_words: Words, words: list[str], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        _run(tmp_path, tiny_words, *words, out=tmp_path / "run")
+
+
 def test_too_small_an_input_is_refused(tmp_path: Path, tiny_words: Words) -> None:
     with pytest.raises(ConfigError, match=r"backbone.size: got 32; alexnet needs at least 63"):
         _run(tmp_path, tiny_words, "backbone={name: alexnet, weights: random, size: 32}")

@@ -13,12 +13,14 @@ from shared.config.read import load_config, validate
 from shared.data.split import Split
 from shared.errors import ConfigError
 from shared.io.atomic import read_json
-from shared.models.network import AuxiliaryHead
+from shared.models.backbones.build import build_backbone
+from shared.models.network import AuxiliaryHead, Network, feature_width
+from shared.models.pooling import EVIDENCE
 from shared.models.restore import load_trained
 from shared.pipeline.train import run
 from shared.prediction.predictor import Predictor
 from shared.prediction.text import answer_text
-from shared.strategies.multitask import STRATEGY, AuxiliaryTask, Options, Weighting
+from shared.strategies.multitask import STRATEGY, AuxiliaryTask, MaskTask, Options, Weighting
 from shared.training.job import Job
 from shared.training.objective import ClassLoss
 from tests.shared.small_job import Killed, small_job
@@ -173,3 +175,50 @@ def test_a_run_keeps_reports_exports_and_predicts_its_auxiliary_task(
     assert list(answer.auxiliary["kind"].values()) == pytest.approx(expected, abs=1e-4)
     assert answer.to_json(TASK)["auxiliary"] == answer.auxiliary
     assert f"  kind: {max(answer.auxiliary['kind'], key=answer.auxiliary['kind'].get)} (" in answer_text(answer, TASK)
+
+
+def _with_evidence(job: Job, known: int) -> Job:
+    """The small job with a map of evidence, and masks of the bright squares of the first `known` images."""
+    backbone = build_backbone("convnet_small", layers=["block2"], seed=0)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        width = feature_width(backbone, ["block2"], EVIDENCE, 1, 16)
+        network = Network(backbone, ["block2"], EVIDENCE, width, 2)
+    square = np.zeros((16, 16), dtype=np.bool_)
+    square[4:10, 4:10] = True
+    masks = [square & bool(label) if i < known else None for i, label in enumerate(job.train.labels)]
+    return replace(job, network=network, train=replace(job.train, masks=masks), augment=None)
+
+
+def test_masks_teach_where_the_evidence_lies(tmp_path: Path) -> None:
+    job = _with_evidence(small_job(tmp_path), 40)
+    options = _options(tasks=["mask"], weighting="fixed", weights={"class": 0.2, "mask": 1.0})
+    STRATEGY.fit(job, options)
+    images = torch.from_numpy(np.stack([job.validation.images[i] for i in (1, 3, 5)]))
+    with torch.no_grad():
+        found = job.network.evidence(job.network.backbone(images))
+    inside = torch.zeros(found.shape[1:], dtype=torch.bool)
+    scale = found.shape[1] / 16
+    inside[round(5 * scale) : round(9 * scale), round(5 * scale) : round(9 * scale)] = True
+    assert float(found[:, inside].mean()) > 1.0 > -1.0 > float(found[:, 0].mean())
+
+
+def test_images_whose_mask_is_not_known_teach_no_place(tmp_path: Path) -> None:
+    task = MaskTask(np.array([False, True]))
+    logits = torch.zeros(2, 4, 4, requires_grad=True)
+    loss, known = task(logits, torch.ones(2, 16, 16), torch.tensor([0, 1]))
+    loss.backward()
+    assert bool(known)
+    assert logits.grad is not None
+    assert logits.grad[0].abs().sum() == 0
+    assert (logits.grad[1] < 0).all()
+    loss, known = task(logits, torch.ones(2, 16, 16), torch.tensor([0, 0]))
+    assert (float(loss.detach()), bool(known)) == (0.0, False)
+
+
+def test_a_finding_smaller_than_a_place_counts_there() -> None:
+    masks = torch.zeros(1, 16, 16)
+    masks[0, 0, 0] = 1.0
+    logits = torch.zeros(1, 2, 2, requires_grad=True)
+    MaskTask(np.array([True]))(logits, masks, torch.tensor([0]))[0].backward()
+    assert logits.grad[0, 0, 0] < 0 < logits.grad[0, 1, 1]
