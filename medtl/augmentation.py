@@ -1,4 +1,4 @@
-"""Augmentation by MRI physics: a preprocessed slice as other scanners and sequences would show it.
+"""Augmentation by MRI physics: a preprocessed slice as other scanners, sequences and hospitals would show it.
 
 Scanners differ in how tissue becomes brightness (field strength, T1, T2 or FLAIR weighting, contrast agent), how evenly
 the coil receives, how fine the matrix is, and how much noise there is. A network that was trained while all of this
@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from medtl.strip import RandStripSkull
 from medtl.transforms import apply_chain, random_affine
 from shared.task import Image
 
@@ -34,6 +35,12 @@ FLAIR, and hides one finding or the other where two tissues become alike.
 """
 
 
+RESOLUTION_MM = (2.0, 5.0)
+"""Pixel spacing of a slice of low resolution: from a volume at 2 mm to one whose thick slices were cut across."""
+FIELD_MM = 220.0
+"""Side of a preprocessed slice, roughly: a head of 200 mm with its margin."""
+
+
 def augment(image: Image, seed: int) -> Image:
     """Varies a preprocessed slice at random: position, contrast, bias field, resolution and noise.
 
@@ -47,6 +54,23 @@ def augment(image: Image, seed: int) -> Image:
         float32 [1, size, size], 0 to 1; a new array.
     """
     return apply_chain(image, seed, _chain(image.shape[-1], threading.get_ident()))
+
+
+def augment_hospitals(image: Image, seed: int) -> Image:
+    """Varies a preprocessed slice as `augment` does, and further as hospitals and exports differ.
+
+    Slices may be stripped of the skull, turned by quarter turns (with mirroring: also top to bottom, as exports without
+    geometry lie), or coarse as volumes at 2 mm; contrast, brightness, bias field and noise vary more. The same
+    arguments always give the same result.
+
+    Args:
+        image: float32 [1, size, size], 0 to 1.
+        seed: Seed of the draws, 0 to 2**32 - 1.
+
+    Returns:
+        float32 [1, size, size], 0 to 1; a new array.
+    """
+    return apply_chain(image, seed, _hospitals(image.shape[-1], threading.get_ident()))
 
 
 class RandomContrast:
@@ -122,5 +146,66 @@ def _chain(size: int, thread: int) -> Any:
             RandBiasField(prob=0.4, degree=3, coeff_range=(-0.2, 0.2)),
             sharpness,
             RandRicianNoise(prob=0.4, std=0.05, sample_std=True),
+        ]
+    )
+
+
+@lru_cache(maxsize=32)
+def _hospitals(size: int, thread: int) -> Any:
+    """What MONAI has is MONAI's; stripping and curves that turn tissues around it does not have."""
+    from monai.transforms import (
+        Compose,
+        OneOf,
+        RandAdjustContrast,
+        RandBiasField,
+        RandGaussianSharpen,
+        RandGaussianSmooth,
+        RandGibbsNoise,
+        RandHistogramShift,
+        RandRicianNoise,
+        RandRotate90,
+        RandScaleIntensity,
+        RandSimulateLowResolution,
+    )
+
+    # Seldom besides a random curve: two changes in a row often leave nothing but the skull. No transform of ours in it,
+    # because a `Compose` within the chain seeds MONAI's transforms alone.
+    contrast = OneOf(
+        [
+            lambda image: image,
+            RandAdjustContrast(prob=1.0, gamma=(1.0 / GAMMA, 1.0)),
+            RandAdjustContrast(prob=1.0, gamma=(1.0, GAMMA)),
+            RandHistogramShift(prob=1.0, num_control_points=(4, 8)),
+        ],
+        weights=[0.7, 0.1, 0.08, 0.12],
+    )
+    coarse, fine = (min(1.0, FIELD_MM / (spacing * size)) for spacing in reversed(RESOLUTION_MM))
+    sharpness = OneOf(
+        [
+            lambda image: image,
+            RandGaussianSmooth(prob=1.0, sigma_x=(0.4, 1.3), sigma_y=(0.4, 1.3)),
+            RandGibbsNoise(prob=1.0, alpha=(0.2, 0.6)),
+            RandGaussianSharpen(prob=1.0, sigma1_x=(0.8, 1.2), sigma1_y=(0.8, 1.2), alpha=(1.0, 4.0)),
+        ],
+        weights=[0.55, 0.15, 0.15, 0.15],
+    )
+    return Compose(
+        [
+            RandStripSkull(),
+            RandRotate90(prob=0.1, max_k=3),
+            random_affine(size, degrees=20.0, scale=0.12, shift=0.08),
+            RandSimulateLowResolution(
+                prob=0.25,
+                zoom_range=(coarse, fine),
+                downsample_mode="area",
+                upsample_mode="bilinear",
+                align_corners=False,
+            ),
+            RandBiasField(prob=0.4, degree=3, coeff_range=(-0.3, 0.3)),
+            RandomContrast(),
+            contrast,
+            RandScaleIntensity(prob=0.4, factors=(-0.3, 0.15)),
+            sharpness,
+            RandRicianNoise(prob=0.35, std=0.08, sample_std=True),
         ]
     )

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from medtl import labels
 from medtl.settings import Settings
+from shared.errors import ConfigError
+from shared.registry import unknown_name
 from shared.samples import NO_MEANINGS, UNKNOWN_DOMAIN, Dataset, Meanings, Sample
 from shared.task import Image, Item, Preprocessing, Task
 
@@ -31,7 +33,8 @@ class MedtlTask:
     altered_copies = True
     inputs_help = "A DICOM file, series folder, DICOMDIR or zip, a PNG or JPEG, or a NIfTI volume."
     default_options: Mapping[str, Any] = Settings.defaults()
-    augmentations: tuple[str, ...] = ("usual", "mri_physics")
+    augmentations: tuple[str, ...] = ("usual", "mri_physics", "mri_hospitals")
+    varying: tuple[str, ...] = ("contrast",)
 
     def load(
         self, source: Path, *, options: Mapping[str, Any], unlabelled: bool = False, meanings: Meanings = NO_MEANINGS
@@ -180,15 +183,20 @@ class MedtlTask:
         Args:
             image: float32 [1, size, size], 0 to 1.
             seed: Seed of the draws, 0 to 2**32 - 1.
-            kind: One of `augmentations`; any name but "mri_physics" stands for "usual".
+            kind: One of `augmentations`.
 
         Returns:
             float32 [1, size, size], 0 to 1; a new array.
-        """
-        from medtl import augmentation as mri_physics
-        from medtl import transforms
 
-        return mri_physics.augment(image, seed) if kind == "mri_physics" else transforms.augment(image, seed)
+        Raises:
+            ConfigError: There is no such kind.
+        """
+        from medtl import augmentation, transforms
+
+        if kind not in self.augmentations:
+            raise ConfigError(unknown_name("augmentation", kind, list(self.augmentations)))
+        varied = {"mri_physics": augmentation.augment, "mri_hospitals": augmentation.augment_hospitals}
+        return varied.get(kind, transforms.augment)(image, seed)
 
     def read_inputs(self, paths: Sequence[Path]) -> Iterable[Item]:
         """Reads the inputs of `predict`, one at a time: an item for each series, picture or volume.

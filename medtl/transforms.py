@@ -230,11 +230,14 @@ def apply_chain(image: Image, seed: int, chain: Any) -> Image:
     return np.clip(np.asarray(chain(mirrored.copy()), dtype=np.float32), 0.0, 1.0)
 
 
-def random_affine(size: int) -> Any:
+def random_affine(size: int, *, degrees: float = 15.0, scale: float = 0.1, shift: float = 0.05) -> Any:
     """Makes MONAI's random transform that rotates, scales and shifts an image a little.
 
     Args:
         size: Side of the image in pixels.
+        degrees: Largest rotation to either side.
+        scale: Largest change of the scale of each axis, as a share.
+        shift: Largest shift along each axis, as a share of the side.
 
     Returns:
         A `RandAffine` for arrays [1, size, size].
@@ -243,9 +246,9 @@ def random_affine(size: int) -> Any:
 
     return RandAffine(
         prob=0.75,
-        rotate_range=float(np.deg2rad(15)),
-        scale_range=(0.1, 0.1),
-        translate_range=(0.05 * size, 0.05 * size),
+        rotate_range=float(np.deg2rad(degrees)),
+        scale_range=(scale, scale),
+        translate_range=(shift * size, shift * size),
         spatial_size=(size, size),
         mode="bilinear",
         padding_mode="zeros",

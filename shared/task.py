@@ -144,6 +144,8 @@ class Task(Protocol):
     """The defaults, and with that the allowed keys, of `Preprocessing.options`."""
     augmentations: tuple[str, ...]
     """Names of the kinds of augmentation that `augment` knows; the first is the default."""
+    varying: tuple[str, ...]
+    """Properties of `Sample.acquisition` by which images of one domain look different ("contrast"), for sampling."""
 
     def load(
         self, source: Path, *, options: Mapping[str, Any], unlabelled: bool = False, meanings: Meanings = NO_MEANINGS

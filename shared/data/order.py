@@ -10,47 +10,62 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.data.split import Split
+from shared.samples import NOT_STATED
 
-Balance = Literal["none", "class", "domain", "class_and_domain"]
+Balance = Literal["none", "class", "domain", "class_and_domain", "class_domain_and_group"]
 
 
-def balanced_keys(split: Split, balance: Balance) -> NDArray[np.int64]:
-    """Returns the group of each sample and its subgroup within that, int64 [N, 2], for `epoch_order`.
+def balanced_keys(split: Split, balance: Balance, varying: Sequence[str] = ()) -> NDArray[np.int64]:
+    """Returns the part of each sample, its cell within that and its group within that, int64 [N, 3], for `epoch_order`.
 
-    With "class_and_domain" all classes come equally often, and within a class each domain by the square root of its
-    number of images: a domain of one class alone does not make that class more frequent, and a small domain is not
-    learnt by heart. A picture that several domains hold counts for the largest of them, so that what only the smaller
-    ones hold is not drowned.
+    With "class_and_domain" the parts are the classes, which come equally often, and a cell is a domain, by the square
+    root of its number of images: a domain of one class alone does not make that class more frequent, and a small domain
+    is not learnt by heart. A picture that several domains hold counts for the largest of them, so that what only the
+    smaller ones hold is not drowned.
+
+    With "class_domain_and_group" a cell is what looks alike: a domain, and in it each value of the properties `varying`
+    (contrast, say). Within a cell groups come by the square root of their number of images, so that a patient of
+    many slices does not drown those of few.
 
     Args:
         split: The training split.
-        balance: What is balanced: "class", "domain", or "class_and_domain"; with "none" all samples are one group.
+        balance: What is balanced: "class", "domain", "class_and_domain" or "class_domain_and_group"; with "none" all
+            samples are one part.
+        varying: Names of properties of `Sample.acquisition` in which the images of one domain differ; read with
+            "class_domain_and_group" alone.
     """
     nothing = np.zeros(len(split.labels), dtype=np.int64)
-    domains = _numbered(_domains_without_copies(split))
-    outer = split.labels if balance in ("class", "class_and_domain") else domains if balance == "domain" else nothing
-    return np.stack([outer, domains if balance == "class_and_domain" else nothing], axis=1)
+    domains = _domains_without_copies(split)
+    if balance == "class_domain_and_group":
+        cells = [
+            repr((domain, *(sample.acquisition.get(name, NOT_STATED) for name in varying)))
+            for domain, sample in zip(domains, split.samples, strict=True)
+        ]
+        return np.stack([split.labels, _numbered(cells), _numbered(split.grouping.groups)], axis=1)
+    numbers = _numbered(domains)
+    outer = split.labels if balance in ("class", "class_and_domain") else numbers if balance == "domain" else nothing
+    return np.stack([outer, numbers if balance == "class_and_domain" else nothing, nothing], axis=1)
 
 
 def epoch_order(keys: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.int64]:
-    """Draws the indices of one epoch, int64 [N], in which each group comes as often as any other, up to one.
+    """Draws the indices of one epoch, int64 [N], in which each part comes as often as any other, up to one.
 
-    Within a group, the shares of subgroups follow the square roots of their sizes. A sample comes again only after all
-    others of its subgroup have come. A single subgroup is shuffled.
+    Within a part, the shares of cells follow the square roots of their sizes, and within a cell those of groups. A
+    sample comes again only after all others of its group and cell have come. One part in one piece is shuffled.
 
     Args:
-        keys: int64 [N, 2], the groups and subgroups of `balanced_keys`.
+        keys: int64 [N, 3], the parts, cells and groups of `balanced_keys`.
         random: Generator of the draw.
     """
     if len(np.unique(keys, axis=0)) == 1:
         return random.permutation(len(keys))
     drawn = []
-    groups = np.unique(keys[:, 0])
-    for outer, share in _shared(groups, np.ones(len(groups)), len(keys), random):
-        within = np.flatnonzero(keys[:, 0] == outer)
-        inner_groups, sizes = np.unique(keys[within, 1], return_counts=True)
-        for inner, count in _shared(inner_groups, np.sqrt(sizes), share, random):
-            drawn.append(_repeated(within[keys[within, 1] == inner], count, random))
+    parts = np.unique(keys[:, 0])
+    for part, share in _shared(parts, np.ones(len(parts)), len(keys), random):
+        within = np.flatnonzero(keys[:, 0] == part)
+        cells, sizes = np.unique(keys[within, 1], return_counts=True)
+        for cell, count in _shared(cells, np.sqrt(sizes), share, random):
+            drawn += _by_group(within[keys[within, 1] == cell], keys[:, 2], count, random)
     return random.permutation(np.concatenate(drawn))
 
 
@@ -82,6 +97,26 @@ def _domains_without_copies(split: Split) -> list[str]:
     largest = {unit: max(sorted(names), key=sizes.__getitem__) for unit, names in where.items()}
     grouping = zip(domains, split.grouping.groups, split.grouping.units, strict=True)
     return [domain if len(by_group[group]) > 1 else largest[unit] for domain, group, unit in grouping]
+
+
+def _by_group(
+    cell: NDArray[np.int64], groups: NDArray[np.int64], count: int, random: np.random.Generator
+) -> list[NDArray[np.int64]]:
+    """Draws `count` samples of a cell, its groups by the square roots of their sizes.
+
+    Shares are rounded up or down by one draw for all, so that groups which are due less than once an epoch come by
+    turns as often as they are due.
+    """
+    names, sizes = np.unique(groups[cell], return_counts=True)
+    if len(names) == 1:
+        return [_repeated(cell, count, random)]
+    turns = random.permutation(len(names))
+    weights = np.sqrt(sizes[turns])
+    due = np.cumsum(weights) / np.cumsum(weights)[-1]
+    bounds = np.minimum(np.floor(count * due + random.random()).astype(np.int64), count)
+    shares = np.diff(bounds, prepend=0)
+    chosen = zip(names[turns[shares > 0]], shares[shares > 0].tolist(), strict=True)
+    return [_repeated(cell[groups[cell] == name], share, random) for name, share in chosen]
 
 
 def _shared(

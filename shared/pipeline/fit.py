@@ -83,6 +83,7 @@ def fit(
         folder=folder,
         progress=progress,
         weights=config.backbone.weights,
+        varying=experiment.task.varying,
         auxiliary=experiment.task.auxiliary,
         target=target,
         on_epoch_end=on_epoch_end,

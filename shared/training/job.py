@@ -59,6 +59,7 @@ class Job:
         folds: Folds of the training images, which choose in place of `validation`; None: `validation` chooses.
         state: Values that a strategy's `fit` stores for its `features`.
         weights: Source of the backbone's weights, as in `shared.models.weights.load_weights`.
+        varying: Properties of `Sample.acquisition` in which images of one domain differ, as `Task.varying`.
         auxiliary: Function that returns the auxiliary labels of a sample, by the name of the auxiliary task.
     """
 
@@ -80,4 +81,5 @@ class Job:
     folds: Folds | None = None
     state: dict[str, Any] = field(default_factory=dict)
     weights: str = "random"
+    varying: tuple[str, ...] = ()
     auxiliary: Callable[[Sample], Mapping[str, str]] = lambda sample: sample.auxiliary

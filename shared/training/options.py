@@ -87,7 +87,9 @@ class TrainingOptions(Section):
     sampling: Balance = Field(
         "none",
         description="what is drawn equally often in an epoch; class_and_domain: each class, and within it the domains "
-        "in proportion to the square root of their sizes",
+        "in proportion to the square root of their sizes; class_domain_and_group: domains moreover by what the "
+        "application says looks different (medtl: contrast), and within them groups (patients) in proportion to the "
+        "square root of their number of images",
     )
     ema_decay: float = Field(
         0.0,

@@ -127,7 +127,7 @@ class _Loop:
         self.in_bf16 = settings.precision == "bf16" or (settings.precision == "auto" and not on_cpu)
         self.job, self.settings, self.phases = job, settings, settings.phases
         self.batch_size = min(settings.batch_size, len(job.train.samples))
-        self.keys = balanced_keys(job.train, settings.sampling)
+        self.keys = balanced_keys(job.train, settings.sampling, job.varying)
         self.unlabelled_count = 0 if objective.unlabelled is None else len(objective.unlabelled.samples)
         self.dataset = Augmented(job.train, objective.unlabelled, job.augment, job.seed)
         self.workers = 0 if on_cpu else min(8, os.cpu_count() or 1)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
-from medtl.augmentation import AIR, RandomContrast, augment
+from medtl.augmentation import AIR, RandomContrast, augment, augment_hospitals
+from medtl.task import TASK
+from shared.errors import ConfigError
+from shared.task import Image
 
 SIZE = 48
 
@@ -22,20 +26,27 @@ def head() -> np.ndarray:
     return image[np.newaxis].astype(np.float32)
 
 
-def test_augmentation_is_a_pure_function_of_image_and_seed(head: np.ndarray) -> None:
+both = pytest.mark.parametrize("vary", [augment, augment_hospitals])
+
+
+@both
+def test_augmentation_is_a_pure_function_of_image_and_seed(
+    head: np.ndarray, vary: Callable[[Image, int], Image]
+) -> None:
     before = head.copy()
-    alone = [augment(head, seed) for seed in range(6)]
+    alone = [vary(head, seed) for seed in range(6)]
     with ThreadPoolExecutor(3) as pool:
-        threaded = list(pool.map(lambda seed: augment(head, seed), [*range(6)][::-1]))[::-1]
+        threaded = list(pool.map(lambda seed: vary(head, seed), [*range(6)][::-1]))[::-1]
     for first, second in zip(alone, threaded, strict=True):
         np.testing.assert_array_equal(first, second)
     np.testing.assert_array_equal(head, before)
     assert len({one.tobytes() for one in alone}) == 6
 
 
-def test_augmented_image_keeps_shape_and_range(head: np.ndarray) -> None:
+@both
+def test_augmented_image_keeps_shape_and_range(head: np.ndarray, vary: Callable[[Image, int], Image]) -> None:
     for seed in range(40):
-        varied = augment(head, seed)
+        varied = vary(head, seed)
         assert varied.shape == head.shape
         assert varied.dtype == np.float32
         assert varied.min() >= 0
@@ -76,3 +87,40 @@ def test_air_stays_dark_and_no_curve_is_flat() -> None:
     assert curves[:, 0].max() == 0
     remapped = curves[:, int(100 * AIR) :]
     assert np.ptp(remapped, axis=1).min() > 0.5
+
+
+def test_hospitals_turn_and_strip_slices_where_scanners_do_not() -> None:
+    y, x = np.mgrid[-1 : 1 : SIZE * 1j, -1 : 1 : SIZE * 1j]
+    radius = np.hypot(x, y)
+    image = np.select([radius < 0.7, radius < 0.9], [0.3, 1.0], 0.0)
+    image[(radius < 0.7) & (y < -0.3)] = 0.8  # upright: what is bright lies above
+    image = image[np.newaxis].astype(np.float32)
+    upright, others = ([_up(vary(image, seed)) for seed in range(60)] for vary in (augment, augment_hospitals))
+    assert np.mean(upright) > 0.85
+    assert 0.02 < np.mean(upright) - np.mean(others) < 0.5
+
+
+def _up(image: np.ndarray) -> bool:
+    """Whether inner rows differ between above and below more than columns do between left and right."""
+    inner = image[0, SIZE // 4 : -SIZE // 4, SIZE // 4 : -SIZE // 4]
+    half = len(inner) // 2
+    down = abs(inner[:half].mean() - inner[half:].mean())
+    across = abs(inner[:, :half].mean() - inner[:, half:].mean())
+    return bool(down > across)
+
+
+def test_coarse_slices_are_as_coarse_at_every_size() -> None:
+    """A spacing of 2 to 5 mm on a head of 220 mm, however many pixels show it."""
+    from medtl.augmentation import _hospitals
+
+    for size in (64, 128, 224):
+        (coarse,) = [one for one in _hospitals(size, 0).transforms if hasattr(one, "zoom_range")]
+        assert coarse.zoom_range == pytest.approx((min(1, 44 / size), min(1, 110 / size)))
+
+
+def test_the_task_knows_its_kinds_and_refuses_others(head: np.ndarray) -> None:
+    kinds = {kind: TASK.augment(head, 4, kind) for kind in TASK.augmentations}
+    np.testing.assert_array_equal(kinds["mri_hospitals"], augment_hospitals(head, 4))
+    assert len({one.tobytes() for one in kinds.values()}) == 3
+    with pytest.raises(ConfigError, match="unknown augmentation 'mri_hospital'; did you mean mri_hospitals"):
+        TASK.augment(head, 4, "mri_hospital")

@@ -1,0 +1,113 @@
+"""Skull stripping as augmentation: a slice as collections show it that keep the brain and remove skull and scalp.
+
+A rim of the head is removed, of a width that is drawn anew each time. What remains is no segmentation of the brain; it
+teaches that a head may come without skull, and with or without the outermost brain.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from medtl.settings import Settings
+
+Pixels = NDArray[np.float32]
+
+PROBABILITY = 0.25
+"""Share of training images that are stripped."""
+RIM = (0.06, 0.12)
+"""Smallest and largest width of the rim, as shares of the square root of the head's area.
+
+`augment` sees no masks, so a finding near the skull can be cut. `benchmarks/strip_tumours.py` counts how many.
+"""
+AIR = 0.12
+"""Brightness up to which a pixel of a preprocessed slice can be background. Darker parts of the head (skull, fluid) are
+closed over."""
+CLOSING = 0.16
+"""Side of the square that closes gaps in the head, as a share of the image's side: wider than a dark skull or sinus."""
+MIN_HEAD = 0.15
+"""Share of the image that a head must fill: a smaller one is the vertex, of which a rim would leave nothing."""
+MIN_KEPT = 0.4
+"""Share of the head's area that must remain; else the slice stays whole."""
+
+
+class RandStripSkull:
+    """Transform that removes the rim of the head at random, with the interface of MONAI's random transforms.
+
+    Args:
+        prob: Probability that an image is stripped, 0 to 1.
+        rim: Smallest and largest width of the rim, as shares of the square root of the head's area.
+    """
+
+    def __init__(self, prob: float = PROBABILITY, rim: tuple[float, float] = RIM) -> None:
+        self.prob, self.rim = prob, rim
+        self.random = np.random.RandomState()
+
+    def set_random_state(self, seed: int | None = None, state: np.random.RandomState | None = None) -> RandStripSkull:
+        """Sets the random state, as MONAI's transforms do, and returns this transform.
+
+        Args:
+            seed: Seed of a new state; None draws one from the system.
+            state: A state to share; where it is given, `seed` does not count.
+        """
+        self.random = np.random.RandomState(seed) if state is None else state
+        return self
+
+    def __call__(self, image: Any) -> Any:
+        """Strips an image float32 [1, size, size], 0 to 1, or returns it as it is; shape and range stay."""
+        if self.random.random_sample() >= self.prob:
+            return image
+        pixels = np.asarray(image, dtype=np.float32)[0]
+        kept = without_rim(pixels, self.random.uniform(*self.rim))
+        return image if kept is None else _shown(pixels, kept)[np.newaxis]
+
+
+def without_rim(pixels: Pixels, rim: float) -> NDArray[np.bool_] | None:
+    """Finds the part of a head that lies deeper than its rim.
+
+    Args:
+        pixels: A preprocessed slice, float32 [size, size], 0 to 1.
+        rim: Width of the rim, as a share of the square root of the head's area.
+
+    Returns:
+        bool [size, size], true in the part; None where the slice shows too little head for a rim to be removed.
+    """
+    head = _head(pixels)
+    area = int(head.sum())
+    if area < MIN_HEAD * head.size:
+        return None
+    framed = np.pad(head, 1)  # the image's edge is an edge of the head too
+    depth = cv2.distanceTransform(framed, cv2.DIST_L2, 5)[1:-1, 1:-1]
+    kept = np.asarray(depth > rim * np.sqrt(area))
+    return kept if kept.sum() >= MIN_KEPT * area else None
+
+
+def _head(pixels: Pixels) -> NDArray[np.uint8]:
+    """The largest part that is brighter than air, without gaps; uint8, 1 in the head."""
+    side = max(1, round(CLOSING * pixels.shape[0])) | 1
+    # framed by air: closing would else join the head to an edge of the image that is near
+    bright = np.pad((pixels > AIR).astype(np.uint8), side)
+    closed = cv2.morphologyEx(bright, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8))[side:-side, side:-side]
+    count, parts, stats, _ = cv2.connectedComponentsWithStats(np.ascontiguousarray(closed))
+    if count < 2:
+        return np.zeros(pixels.shape, dtype=np.uint8)
+    return (parts == 1 + stats[1:, cv2.CC_STAT_AREA].argmax()).astype(np.uint8)
+
+
+def _shown(pixels: Pixels, kept: NDArray[np.bool_]) -> Pixels:
+    """What is kept, cut out and scaled in brightness as `medtl.transforms.preprocess` would do with it alone."""
+    inside = np.where(kept, pixels, np.float32(0.0))
+    brightest = np.percentile(pixels[kept], Settings.upper_percentile)
+    if brightest > 0.0:
+        inside = np.clip(inside / np.float32(brightest), 0.0, 1.0)
+    rows, columns = (np.flatnonzero(kept.any(axis=axis)) for axis in (1, 0))
+    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+    size = pixels.shape[0]
+    zoom = size / (max(bottom - top, right - left) * (1 + 2 * Settings.margin))
+    # pixel centres lie at whole numbers
+    shifts = [(size - 1) / 2 - zoom * (first + last - 1) / 2 for first, last in ((left, right), (top, bottom))]
+    matrix = np.array([[zoom, 0.0, shifts[0]], [0.0, zoom, shifts[1]]])
+    return np.asarray(cv2.warpAffine(inside, matrix, (size, size)), dtype=np.float32)
