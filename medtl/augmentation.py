@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from medtl.strip import RandStripSkull
-from medtl.transforms import apply_chain, random_affine
+from medtl.transforms import Chain, apply_chain, random_affine
 from shared.task import Image
 
 GAMMA = 2.2
@@ -47,11 +47,11 @@ def augment(image: Image, seed: int) -> Image:
     The same arguments always give the same result.
 
     Args:
-        image: float32 [1, size, size], 0 to 1.
+        image: float32 [1, size, size], 0 to 1, or with a mask as `medtl.transforms.apply_chain` takes it.
         seed: Seed of the draws, 0 to 2**32 - 1.
 
     Returns:
-        float32 [1, size, size], 0 to 1; a new array.
+        float32 of the same shape, 0 to 1; a new array.
     """
     return apply_chain(image, seed, _chain(image.shape[-1], threading.get_ident()))
 
@@ -64,11 +64,11 @@ def augment_hospitals(image: Image, seed: int) -> Image:
     arguments always give the same result.
 
     Args:
-        image: float32 [1, size, size], 0 to 1.
+        image: float32 [1, size, size], 0 to 1, or with a mask as `medtl.transforms.apply_chain` takes it.
         seed: Seed of the draws, 0 to 2**32 - 1.
 
     Returns:
-        float32 [1, size, size], 0 to 1; a new array.
+        float32 of the same shape, 0 to 1; a new array.
     """
     return apply_chain(image, seed, _hospitals(image.shape[-1], threading.get_ident()))
 
@@ -114,7 +114,7 @@ class RandomContrast:
 
 
 @lru_cache(maxsize=32)
-def _chain(size: int, thread: int) -> Any:
+def _chain(size: int, thread: int) -> Chain:
     """MONAI's transforms hold their random state, so each thread has a chain of its own."""
     from monai.transforms import (
         Compose,
@@ -139,19 +139,21 @@ def _chain(size: int, thread: int) -> Any:
             lambda image: image,
         ]
     )
-    return Compose(
-        [
-            random_affine(size),
-            RandomContrast(),
-            RandBiasField(prob=0.4, degree=3, coeff_range=(-0.2, 0.2)),
-            sharpness,
-            RandRicianNoise(prob=0.4, std=0.05, sample_std=True),
-        ]
+    return Chain(
+        Compose([random_affine(size)]),
+        Compose(
+            [
+                RandomContrast(),
+                RandBiasField(prob=0.4, degree=3, coeff_range=(-0.2, 0.2)),
+                sharpness,
+                RandRicianNoise(prob=0.4, std=0.05, sample_std=True),
+            ]
+        ),
     )
 
 
 @lru_cache(maxsize=32)
-def _hospitals(size: int, thread: int) -> Any:
+def _hospitals(size: int, thread: int) -> Chain:
     """What MONAI has is MONAI's; stripping and curves that turn tissues around it does not have."""
     from monai.transforms import (
         Compose,
@@ -189,23 +191,28 @@ def _hospitals(size: int, thread: int) -> Any:
         ],
         weights=[0.55, 0.15, 0.15, 0.15],
     )
-    return Compose(
-        [
-            RandStripSkull(),
-            RandRotate90(prob=0.1, max_k=3),
-            random_affine(size, degrees=20.0, scale=0.12, shift=0.08),
-            RandSimulateLowResolution(
-                prob=0.25,
-                zoom_range=(coarse, fine),
-                downsample_mode="area",
-                upsample_mode="bilinear",
-                align_corners=False,
-            ),
-            RandBiasField(prob=0.4, degree=3, coeff_range=(-0.3, 0.3)),
-            RandomContrast(),
-            contrast,
-            RandScaleIntensity(prob=0.4, factors=(-0.3, 0.15)),
-            sharpness,
-            RandRicianNoise(prob=0.35, std=0.08, sample_std=True),
-        ]
+    moves = [
+        RandStripSkull(),
+        RandRotate90(prob=0.1, max_k=3),
+        random_affine(size, degrees=20.0, scale=0.12, shift=0.08),
+    ]
+    return Chain(
+        Compose(moves),
+        Compose(
+            [
+                RandSimulateLowResolution(
+                    prob=0.25,
+                    zoom_range=(coarse, fine),
+                    downsample_mode="area",
+                    upsample_mode="bilinear",
+                    align_corners=False,
+                ),
+                RandBiasField(prob=0.4, degree=3, coeff_range=(-0.3, 0.3)),
+                RandomContrast(),
+                contrast,
+                RandScaleIntensity(prob=0.4, factors=(-0.3, 0.15)),
+                sharpness,
+                RandRicianNoise(prob=0.35, std=0.08, sample_std=True),
+            ]
+        ),
     )

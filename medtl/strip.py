@@ -21,7 +21,7 @@ PROBABILITY = 0.25
 RIM = (0.06, 0.12)
 """Smallest and largest width of the rim, as shares of the square root of the head's area.
 
-`augment` sees no masks, so a finding near the skull can be cut. `benchmarks/strip_tumours.py` counts how many.
+Where no mask is known, a finding near the skull can be cut. `benchmarks/strip_tumours.py` counts how many.
 """
 AIR = 0.12
 """Brightness up to which a pixel of a preprocessed slice can be background. Darker parts of the head (skull, fluid) are
@@ -30,6 +30,8 @@ CLOSING = 0.16
 """Side of the square that closes gaps in the head, as a share of the image's side: wider than a dark skull or sinus."""
 MIN_HEAD = 0.15
 """Share of the image that a head must fill: a smaller one is the vertex, of which a rim would leave nothing."""
+MIN_FINDING = 0.6
+"""Share of a finding with a mask that must remain; else the slice stays whole."""
 MIN_KEPT = 0.4
 """Share of the head's area that must remain; else the slice stays whole."""
 
@@ -57,12 +59,18 @@ class RandStripSkull:
         return self
 
     def __call__(self, image: Any) -> Any:
-        """Strips an image float32 [1, size, size], 0 to 1, or returns it as it is; shape and range stay."""
+        """Strips an image, or returns it as it is; shape and range stay.
+
+        Args:
+            image: float32 [1, size, size], 0 to 1; or [2, size, size], the second channel a mask of 0 and 1.
+        """
         if self.random.random_sample() >= self.prob:
             return image
-        pixels = np.asarray(image, dtype=np.float32)[0]
+        pixels, *masks = np.asarray(image, dtype=np.float32)
         kept = without_rim(pixels, self.random.uniform(*self.rim))
-        return image if kept is None else _shown(pixels, kept)[np.newaxis]
+        if kept is None or any(mask[kept].sum() < MIN_FINDING * mask.sum() for mask in masks):
+            return image
+        return np.stack([_shown(pixels, kept), *(_cut_out(np.where(kept, mask, 0.0), kept) for mask in masks)])
 
 
 def without_rim(pixels: Pixels, rim: float) -> NDArray[np.bool_] | None:
@@ -103,11 +111,16 @@ def _shown(pixels: Pixels, kept: NDArray[np.bool_]) -> Pixels:
     brightest = np.percentile(pixels[kept], Settings.upper_percentile)
     if brightest > 0.0:
         inside = np.clip(inside / np.float32(brightest), 0.0, 1.0)
+    return _cut_out(inside, kept)
+
+
+def _cut_out(inside: Pixels, kept: NDArray[np.bool_]) -> Pixels:
+    """An image around the box of what is kept, enlarged to the size that it had."""
     rows, columns = (np.flatnonzero(kept.any(axis=axis)) for axis in (1, 0))
     top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
-    size = pixels.shape[0]
+    size = inside.shape[0]
     zoom = size / (max(bottom - top, right - left) * (1 + 2 * Settings.margin))
     # pixel centres lie at whole numbers
     shifts = [(size - 1) / 2 - zoom * (first + last - 1) / 2 for first, last in ((left, right), (top, bottom))]
     matrix = np.array([[zoom, 0.0, shifts[0]], [0.0, zoom, shifts[1]]])
-    return np.asarray(cv2.warpAffine(inside, matrix, (size, size)), dtype=np.float32)
+    return np.asarray(cv2.warpAffine(inside.astype(np.float32), matrix, (size, size)), dtype=np.float32)

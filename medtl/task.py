@@ -181,12 +181,13 @@ class MedtlTask:
         """Varies a preprocessed image at random; the same arguments always give the same result.
 
         Args:
-            image: float32 [1, size, size], 0 to 1.
+            image: float32 [1, size, size], 0 to 1; or [2, size, size], the second channel a mask of 0 and 1, which is
+                moved as the image is and else left as it is.
             seed: Seed of the draws, 0 to 2**32 - 1.
             kind: One of `augmentations`.
 
         Returns:
-            float32 [1, size, size], 0 to 1; a new array.
+            float32 of the same shape, 0 to 1; a new array.
 
         Raises:
             ConfigError: There is no such kind.

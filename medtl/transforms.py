@@ -203,31 +203,47 @@ def augment(image: Image, seed: int) -> Image:
     The same arguments always give the same result. Mirrored left to right but never top to bottom: heads come upright.
 
     Args:
-        image: float32 [1, size, size], 0 to 1.
+        image: float32 [1, size, size], 0 to 1, or with a mask as `apply_chain` takes it.
         seed: Seed of the draws, 0 to 2**32 - 1.
 
     Returns:
-        float32 [1, size, size], 0 to 1; a new array.
+        float32 of the same shape, 0 to 1; a new array.
     """
     return apply_chain(image, seed, _augmentation(image.shape[-1], threading.get_ident()))
 
 
-def apply_chain(image: Image, seed: int, chain: Any) -> Image:
-    """Applies a chain of MONAI's random transforms to an image, or at random to its mirror image.
+@dataclass(frozen=True)
+class Chain:
+    """A chain of MONAI's random transforms, used by one thread alone.
+
+    Attributes:
+        moves: A `Compose` of what changes the position, which a mask of the image follows.
+        looks: A `Compose` of what changes the brightness afterwards, which leaves a mask alone.
+    """
+
+    moves: Any
+    looks: Any
+
+
+def apply_chain(image: Image, seed: int, chain: Chain) -> Image:
+    """Applies a chain of random transforms to an image, or at random to its mirror image.
 
     Args:
-        image: float32 [1, size, size], 0 to 1.
+        image: float32 [1, size, size], 0 to 1; or [2, size, size], the second channel a mask of 0 and 1.
         seed: Seed of the draws, 0 to 2**32 - 1.
-        chain: A `Compose`, used by this thread alone.
+        chain: The chain.
 
     Returns:
-        float32 [1, size, size], 0 to 1; a new array.
+        float32 of the same shape, 0 to 1; a new array. The image is the same with and without a mask, unless the
+        transform would have cut away what the mask marks.
     """
     random = np.random.RandomState(seed)
-    for transform in chain.transforms:
+    for transform in (*chain.moves.transforms, *chain.looks.transforms):
         transform.set_random_state(state=random)
     mirrored = image[..., ::-1] if random.random_sample() < 0.5 else image
-    return np.clip(np.asarray(chain(mirrored.copy()), dtype=np.float32), 0.0, 1.0)
+    moved = np.asarray(chain.moves(mirrored.copy()), dtype=np.float32).copy()
+    moved[:1] = np.asarray(chain.looks(moved[:1].copy()), dtype=np.float32)
+    return np.clip(moved, 0.0, 1.0)
 
 
 def random_affine(size: int, *, degrees: float = 15.0, scale: float = 0.1, shift: float = 0.05) -> Any:
@@ -257,21 +273,23 @@ def random_affine(size: int, *, degrees: float = 15.0, scale: float = 0.1, shift
 
 
 @lru_cache(maxsize=32)
-def _augmentation(size: int, thread: int) -> Any:
+def _augmentation(size: int, thread: int) -> Chain:
     """MONAI's transforms hold their random state, so each thread has a chain of its own."""
     from monai.transforms import Compose, RandAdjustContrast, RandBiasField, RandGaussianNoise, RandHistogramShift
 
     # Contrast varies as between T1, T2 and FLAIR: with gamma of 0.75 to 1.35 and no change of the histogram, networks
     # took the contrast of a collection for the class (docs/lab-log.md, 2026-11-25).
     # Gaussian noise, clipped at 0, stands for Rician noise, from which it differs only near 0, at half the time.
-    return Compose(
-        [
-            random_affine(size),
-            RandBiasField(prob=0.35, degree=2, coeff_range=(-0.15, 0.15)),
-            RandAdjustContrast(prob=0.5, gamma=(0.4, 2.5)),
-            RandHistogramShift(prob=0.35, num_control_points=(3, 8)),
-            RandGaussianNoise(prob=0.35, std=0.04, sample_std=True),
-        ]
+    return Chain(
+        Compose([random_affine(size)]),
+        Compose(
+            [
+                RandBiasField(prob=0.35, degree=2, coeff_range=(-0.15, 0.15)),
+                RandAdjustContrast(prob=0.5, gamma=(0.4, 2.5)),
+                RandHistogramShift(prob=0.35, num_control_points=(3, 8)),
+                RandGaussianNoise(prob=0.35, std=0.04, sample_std=True),
+            ]
+        ),
     )
 
 

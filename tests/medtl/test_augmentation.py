@@ -114,7 +114,7 @@ def test_coarse_slices_are_as_coarse_at_every_size() -> None:
     from medtl.augmentation import _hospitals
 
     for size in (64, 128, 224):
-        (coarse,) = [one for one in _hospitals(size, 0).transforms if hasattr(one, "zoom_range")]
+        (coarse,) = [one for one in _hospitals(size, 0).looks.transforms if hasattr(one, "zoom_range")]
         assert coarse.zoom_range == pytest.approx((min(1, 44 / size), min(1, 110 / size)))
 
 
@@ -124,3 +124,24 @@ def test_the_task_knows_its_kinds_and_refuses_others(head: np.ndarray) -> None:
     assert len({one.tobytes() for one in kinds.values()}) == 3
     with pytest.raises(ConfigError, match="unknown augmentation 'mri_hospital'; did you mean mri_hospitals"):
         TASK.augment(head, 4, "mri_hospital")
+
+
+@pytest.mark.parametrize("kind", TASK.augmentations)
+def test_a_mask_follows_its_image_and_does_not_change_it(kind: str) -> None:
+    """A slice whose bright square is its finding: the square stays the brightest part, and the mask lies on it."""
+    image = np.zeros((1, 64, 64), dtype=np.float32)
+    y, x = np.mgrid[:64, :64]
+    image[0, np.hypot(y - 32, x - 32) < 28] = 0.4
+    image[0, 20:30, 36:48] = 1.0
+    mask = (image == 1.0).astype(np.float32)
+    overlaps = []
+    for seed in range(24):
+        both = TASK.augment(np.concatenate([image, mask]), seed, kind)
+        alone = TASK.augment(image, seed, kind)
+        assert both.shape == (2, 64, 64)
+        np.testing.assert_array_equal(both[:1], alone)
+        inside = both[1] > 0.5
+        assert inside.sum() > 40
+        around = both[0][(both[1] == 0.0) & (both[0] > 0.1)]
+        overlaps.append(abs(both[0][inside].mean() - around.mean()))
+    assert np.median(overlaps) > 0.15

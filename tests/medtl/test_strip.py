@@ -67,3 +67,17 @@ def test_a_share_of_the_slices_is_stripped_and_the_rim_varies() -> None:
     stripped = [one for one in found if not np.array_equal(one, whole)]
     assert 0.15 < len(stripped) / 200 < 0.35
     assert len({one.tobytes() for one in stripped}) > 5
+
+
+def test_a_mask_is_cut_out_as_its_image_is() -> None:
+    whole = _head()
+    spot = (whole > 0.5) & (whole < 0.7)
+    image, mask = RandStripSkull(prob=1.0).set_random_state(seed=0)(np.stack([whole, spot.astype(np.float32)]))
+    assert mask.sum() > 1.1 * spot.sum()  # enlarged with the brain
+    assert image[mask > 0.9].min() > 0.9  # and where the spot is, the brightest part now
+
+
+def test_a_slice_whose_finding_would_go_with_the_rim_stays_whole() -> None:
+    scalp = (_head() > 0.9).astype(np.float32)
+    both = np.stack([_head(), scalp])
+    np.testing.assert_array_equal(RandStripSkull(prob=1.0).set_random_state(seed=0)(both), both)
