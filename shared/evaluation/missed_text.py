@@ -42,10 +42,12 @@ def _size_lines(sizes: Mapping[str, Any]) -> list[str]:
         return [] if not sizes["known"] else [f"too few sizes of findings are known for a curve: {unknown}"]
     rows = size_rows(sizes)
     values = [one["sensitivity"]["value"] for one in shown_bins(sizes)]
-    named = sorted({0, values.index(min(values)), len(rows) - 1})
+    worst = values.index(min(values))
     shown = "; ".join(
-        f"{rows[i]['size']}: {rows[i]['sensitivity']} of {rows[i]['n']} images in {rows[i]['groups']} groups"
-        for i in named
+        f"{row['size']}{' (lowest)' if i == worst and len(rows) > 1 else ''}: {row['sensitivity']} "
+        f"of {row['n']} images in {row['groups']} groups"
+        for i, row in enumerate(rows)
+        if i in (0, worst, len(rows) - 1)
     )
     return [f"sensitivity by area of the mask ({size_unit(sizes)}): {shown}; {unknown}"]
 

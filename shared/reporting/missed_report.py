@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from shared.evaluation.missed import DOMAIN
 from shared.evaluation.missed_text import missed_lines, property_tables, shown_bins, size_rows, size_unit
 from shared.reporting.figures.curves import size_curve
 
@@ -25,8 +26,9 @@ def missed_section(test: Mapping[str, Any], unit: str, positive_name: str | None
 
     Returns:
         `lines` (sentences), `sizes` (rows of the table by size), `size_unit`, `curve` (a PNG as a data address; None
-        without sizes), `properties` (a table of each) and `groups` (numbers of groups in words, two lists of pairs, or
-        None); None where nothing of it is known.
+        without sizes), `properties` (a table of each but the domain, which has one elsewhere) and `groups` (numbers of
+        groups in words, a list of pairs for each kind, empty where there is no group of it; or None); None where
+        nothing of it is known.
     """
     tree = test.get("missed")
     if tree is None:
@@ -40,13 +42,13 @@ def missed_section(test: Mapping[str, Any], unit: str, positive_name: str | None
         "sizes": size_rows(sizes),
         "size_unit": size_unit(sizes),
         "curve": _curve(sizes),
-        "properties": property_tables(tree["properties"]),
+        "properties": property_tables({name: rows for name, rows in tree["properties"].items() if name != DOMAIN}),
         "groups": None if groups is None else {name: _counts(groups[name], words) for name, words in COUNTED.items()},
     }
 
 
 def _counts(counts: Mapping[str, int], words: Mapping[str, str]) -> list[tuple[str, int]]:
-    return [(word, counts[key]) for key, word in words.items()]
+    return [(word, counts[key]) for key, word in words.items()] if any(counts.values()) else []
 
 
 def _curve(sizes: Mapping[str, Any]) -> str | None:

@@ -12,7 +12,7 @@ from PIL import Image
 from medtl.cli import app
 from shared.io.atomic import read_json
 from tests.shared.cli.calling import call
-from tests.shared.cli.heads import BACKBONE, FINETUNE
+from tests.shared.cli.heads import BACKBONE
 
 RADII = (1, 2, 3, 4)
 """Of the discs that stand for tumours, in pixels."""
@@ -46,7 +46,14 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("missed")
     data = _data(folder / "data", patients=24, seed=0)
     result = call(
-        app, "train", f"data.source={data}", BACKBONE, FINETUNE, "explained_images=1", "--out", folder / "run"
+        app,
+        "train",
+        f"data.source={data}",
+        BACKBONE,
+        "strategy.name=linear_probe",
+        "explained_images=1",
+        "--out",
+        folder / "run",
     )
     assert result.exit_code == 0, result.output
     return folder / "run"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shared.evaluation.cases import Rule
+from shared.evaluation.cases import Rule, group_cases, pool
 from shared.evaluation.evaluate import MIN_DOMAIN, evaluate
 from shared.evaluation.finding_size import FindingSize
 from shared.evaluation.missed import missed
@@ -58,7 +58,9 @@ def test_small_findings_are_told_apart_from_large_ones() -> None:
     assert [one["sensitivity"]["value"] for one in tree["share"]] == [0.3, 0.9]
     assert [row["size"] for row in size_rows(tree)] == ["under 200", "200 and more"]
     (line,) = missed_lines(result, "patient", "tumour")
-    assert line.startswith("sensitivity by area of the mask (mm2): under 200: 0.300 [0.108, 0.603] of 10 images in 10")
+    assert line.startswith(
+        "sensitivity by area of the mask (mm2): under 200 (lowest): 0.300 [0.108, 0.603] of 10 images in 10"
+    )
     assert line.endswith("size unknown of 0 of 20 positive images")
 
 
@@ -181,6 +183,18 @@ def test_the_median_share_has_an_interval_where_there_are_enough_patients() -> N
     shares = called.reshape(20, 4).mean(axis=1)
     assert found["value"] == np.median(shares)
     assert shares.min() <= found["low"] <= found["value"] < found["high"] <= shares.max()
+
+
+def test_patients_of_several_tests_are_counted_together_and_chosen_with_their_images() -> None:
+    rows = np.array([[0.1, 0.9], [0.9, 0.1], [0.9, 0.1]])
+    samples = [Sample(str(i), "", group=group) for i, group in enumerate("aab")]
+    cases = group_cases(rows, np.array([1, 1, 0]), RULE, Grouping.of(samples, [0, 0, 1]))
+    both = pool([cases, cases]).images
+    assert both is not None
+    assert (both.positive.tolist(), both.found.tolist(), both.called.tolist()) == ([2, 0] * 2, [1, 0] * 2, [1, 0] * 2)
+    healthy = cases.where(~cases.truth, 1).images
+    assert healthy is not None
+    assert (healthy.positive.tolist(), healthy.called.tolist()) == ([0], [0])
 
 
 def test_images_of_unknown_patients_make_no_groups() -> None:

@@ -359,6 +359,26 @@ def test_without_masks_groups_are_told_and_no_curve_is_drawn(tmp_path: Path) -> 
     assert f"{shown} {groups['all']}" in words
 
 
+@pytest.mark.usefixtures("quick_sheet")
+def test_each_property_has_its_table_and_domains_have_one_elsewhere(tmp_path: Path) -> None:
+    done = _finished()
+    test, rows = done.splits["test"], done.probabilities["test"]
+    samples = [
+        replace(sample, domain=f"site {i // 6}", acquisition={"contrast": "T2" if i < 2 else "FLAIR"})
+        for i, sample in enumerate(test.samples)
+    ]
+    done.results["test"]["missed"] = missed(rows, test.labels, samples, [None] * 12, done.record, test.grouping)
+    write_report(Screening(), tmp_path, done)
+    words = " ".join(_shown(tmp_path).split())
+    flair, _ = read_json(tmp_path / "report.json")["test"]["missed"]["properties"]["contrast"]
+    assert flair["value"] == "FLAIR"
+    assert f"By contrast contrast groups sensitivity specificity FLAIR {flair['groups']} " in words
+    assert (
+        f"{measure_text(flair['sensitivity'])} of 5 {measure_text(flair['specificity'])} of 5 T2 not defined" in words
+    )
+    assert "By domain" not in words
+
+
 def test_a_task_without_a_positive_event_has_no_section_on_what_is_missed(tiny_run: Path) -> None:
     assert "What is missed" not in _shown(tiny_run)
     assert "missed" not in read_json(tiny_run / "report.json")["test"]
