@@ -119,6 +119,10 @@ class HandwritingTask:
         """Returns None for every sample: characters have no masks."""
         return None
 
+    def pixel_mm(self, sample: Sample, spec: Preprocessing) -> float | None:
+        """Returns None for every sample: pictures of characters do not state how large they are."""
+        return None
+
     def preprocess(self, pixels: NDArray[np.float32], spec: Preprocessing) -> Image:
         """Turns raw pixels into the network's input, float32 [1, size, size], 0 to 1, light ink on black.
 

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from medtl import labels
 from medtl.class_words import nearest_class
-from medtl.dicom.properties import properties
+from medtl.dicom.properties import PIXEL_SPACING, properties
 from medtl.dicom.reader import read_dicom, read_header
 from medtl.dicom.rules import check_suitable
 from medtl.dicom.view import View, view_of
@@ -40,7 +40,7 @@ from medtl.measured import GROUND, measured
 from medtl.nifti import Pixels, is_volume, read_placement, read_volume
 from medtl.scanners import scanner_name, scanner_of_header
 from medtl.settings import Settings
-from medtl.transforms import preprocess_mask
+from medtl.transforms import crop_box, preprocess_mask
 from shared.data.layouts import (
     COLUMNS,
     ImageEntry,
@@ -185,6 +185,25 @@ def read_mask(sample: Sample, spec: Preprocessing) -> NDArray[np.bool_] | None:
         pixels, view = _mask_pixels(sample)
         drawn = ((pixels.max(axis=2) if pixels.ndim == 3 else pixels) > level).astype(np.float32)
         return preprocess_mask((drawn if view is None else view.apply(drawn)) >= 0.5, image, spec)
+
+
+def pixel_mm(sample: Sample, spec: Preprocessing) -> float | None:
+    """Computes the side of one pixel of a sample's preprocessed image.
+
+    Args:
+        sample: The sample; its pixels are read where its spacing is stated, as the head that is cut out decides.
+        spec: Preprocessing of its image.
+
+    Returns:
+        The side in mm; None where the header does not state the spacing of the pixels.
+
+    Raises:
+        DataError: The image is damaged; the message names the file.
+    """
+    spacing_mm = sample.acquisition.get(PIXEL_SPACING)
+    if not isinstance(spacing_mm, (int, float)):
+        return None
+    return spacing_mm * crop_box(read(sample), spec).side / spec.size
 
 
 def _mask_pixels(sample: Sample) -> tuple[Pixels, View | None]:

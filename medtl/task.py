@@ -137,6 +137,20 @@ class MedtlTask:
 
         return datasets.read_mask(sample, spec)
 
+    def pixel_mm(self, sample: Sample, spec: Preprocessing) -> float | None:
+        """Returns the side of one pixel of a sample's preprocessed image in mm; None where no header states it.
+
+        Args:
+            sample: The sample.
+            spec: Preprocessing of its image.
+
+        Raises:
+            DataError: The image is damaged; the message names the file.
+        """
+        from medtl import datasets
+
+        return datasets.pixel_mm(sample, spec)
+
     def preprocess(self, pixels: NDArray[np.float32], spec: Preprocessing) -> Image:
         """Turns raw pixels into the network's input, float32 [1, size, size], 0 (background) to 1.
 

@@ -227,6 +227,14 @@ class Task(Protocol):
             bool [size, size]; None where the sample has no mask.
         """
 
+    def pixel_mm(self, sample: Sample, spec: Preprocessing) -> float | None:
+        """Returns the side of one pixel of a sample's preprocessed image in mm; None where the file does not state it.
+
+        Args:
+            sample: The sample.
+            spec: The preprocessing of the image.
+        """
+
     def preprocess(self, pixels: NDArray[np.float32], spec: Preprocessing) -> Image:
         """Turns raw pixels into the network's input, deterministically, alike in training and prediction.
 

@@ -9,6 +9,8 @@ from medtl.dicom.rules import is_head_by_header
 from medtl.dicom.view import View
 from shared.samples import NOT_STATED
 
+PIXEL_SPACING = "pixel spacing in mm"
+"""Name of the side of a pixel, in the view in which slices are judged, among the properties."""
 FIELDS_T = (0.2, 0.3, 0.35, 0.5, 0.55, 1.0, 1.5, 3.0, 7.0)
 """Field strengths of clinical scanners, in tesla."""
 NEARLY = 0.05
@@ -31,7 +33,7 @@ def properties(view: View, headers: Sequence[DicomHeader] = ()) -> dict[str, str
     plane, spacing = view.plane, view.pixel_mm
     return {
         "plane": NOT_STATED if plane is None else plane.name,
-        "pixel spacing in mm": NOT_STATED if spacing is None else spacing,
+        PIXEL_SPACING: NOT_STATED if spacing is None else spacing,
         "field strength": _common([field_text(one.acquisition.field_strength_t) for one in headers]),
         "contrast": _common([one.acquisition.weighting for one in headers]),
         "body part": _common(["head" if is_head_by_header(one) else "" for one in headers]),

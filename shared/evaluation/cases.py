@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from shared.evaluation.decision.aggregation import Aggregation
 from shared.evaluation.decision.series import score_series
 from shared.evaluation.rates import Flags, Rate, Units, Values
+from shared.evaluation.statistics.groups import group_codes
 from shared.samples import Grouping
 
 
@@ -67,6 +68,48 @@ class UsageContext:
 
 
 @dataclass(frozen=True)
+class ImageCounts:
+    """The images of each of N groups (patients), counted by their truth and by the decision on each image alone.
+
+    Attributes:
+        positive: int64 [N], number of positive images.
+        found: int64 [N], how many of these are called positive.
+        called: int64 [N], number of images that are called positive, whether they are or not.
+    """
+
+    positive: NDArray[np.int64]
+    found: NDArray[np.int64]
+    called: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, truth: Flags, called: Flags, groups: Sequence[str]) -> ImageCounts:
+        """Counts images by group.
+
+        Args:
+            truth: bool [M], whether each image is positive.
+            called: bool [M], whether it is called positive.
+            groups: [M] group of each image; the result is in the order in which groups first occur.
+        """
+        codes = group_codes(groups)
+        count = len(set(groups))
+        kinds = (truth, truth & called, called)
+        return cls(*(np.bincount(codes[kind], minlength=count).astype(np.int64) for kind in kinds))
+
+    @classmethod
+    def pooled(cls, parts: Sequence[ImageCounts]) -> ImageCounts:
+        """Joins the counts of several tests, one test after the other."""
+        return cls(
+            np.concatenate([one.positive for one in parts]),
+            np.concatenate([one.found for one in parts]),
+            np.concatenate([one.called for one in parts]),
+        )
+
+    def where(self, chosen: Flags) -> ImageCounts:
+        """Returns the counts of the chosen groups; `chosen` is bool [N]."""
+        return ImageCounts(self.positive[chosen], self.found[chosen], self.called[chosen])
+
+
+@dataclass(frozen=True)
 class Cases:
     """N judged cases: images, or the groups (patients) that images belong to.
 
@@ -80,6 +123,7 @@ class Cases:
         units: [N] number of the independent unit that each case belongs to.
         usage: Prevalence and costs where the model will be used.
         min_cases: Number of cases below which a rate is not given.
+        images: The images of each case, where a case is a group (patient); None where it is an image.
     """
 
     probabilities: Values
@@ -91,6 +135,7 @@ class Cases:
     units: Units
     usage: UsageContext = UsageContext()
     min_cases: int = 1
+    images: ImageCounts | None = None
 
     @property
     def screening(self) -> bool:
@@ -139,6 +184,7 @@ class Cases:
             called=self.called[chosen],
             units=np.asarray(self.units)[chosen].tolist(),
             min_cases=min_cases,
+            images=None if self.images is None else self.images.where(chosen),
         )
 
 
@@ -185,7 +231,7 @@ def group_cases(
     grouping: Grouping,
     usage: UsageContext = UsageContext(),
 ) -> Cases:
-    """Makes a case of each group (patient), with the truth and the decision of all its images together.
+    """Makes a case of each group (patient), with the truth and the decision of all its images together, and its images.
 
     A group is positive where one of its images is, and called positive where one of its series is. The cases have two
     classes, without and with the positive event; the likeliest one is the decision.
@@ -204,6 +250,7 @@ def group_cases(
     raw = probabilities[:, positive].sum(axis=1)
     scores, truth, units = score_series(raw, positive[labels], grouping, rule.aggregation).by_group()
     called = scores >= rule.threshold
+    images = image_cases(probabilities, labels, rule, grouping.units)
     return Cases(
         probabilities=np.stack([1.0 - scores, scores], axis=1),
         labels=truth.astype(np.int64),
@@ -213,6 +260,7 @@ def group_cases(
         called=called,
         units=units,
         usage=usage,
+        images=ImageCounts.of(images.truth, images.called, grouping.groups),
     )
 
 
@@ -225,6 +273,7 @@ def pool(cases: Sequence[Cases]) -> Cases:
     Returns:
         All cases, one test after the other; `positive`, `usage` and `min_cases` are those of the first test.
     """
+    images = [one.images for one in cases if one.images is not None]
     return replace(
         cases[0],
         probabilities=np.concatenate([one.probabilities for one in cases]),
@@ -233,4 +282,5 @@ def pool(cases: Sequence[Cases]) -> Cases:
         scores=np.concatenate([one.scores for one in cases]),
         called=np.concatenate([one.called for one in cases]),
         units=[unit for one in cases for unit in one.units],
+        images=ImageCounts.pooled(images) if len(images) == len(cases) else None,
     )

@@ -62,8 +62,8 @@ class Measure:
         higher_is_better: None where neither direction is better.
         compute: Function from cases to the measure: a dictionary with `value`, `low` and `high` of the 95% interval,
             `interval` (how that was made) and `n`, or with `value` None and a `reason`; or a plain number. None leaves
-            the measure out, for example PPV at a prevalence where none is stated. Tables other than REPORT and SUMMARY
-            take dictionaries alone.
+            the measure out, for example PPV at a prevalence where none is stated, or what only groups have. Tables
+            other than REPORT and SUMMARY take dictionaries alone.
         tasks: Tasks for which it is defined.
         blocks: Parts of a result that hold it.
         tables: Tables that show it, each with its place there; lower places come first.

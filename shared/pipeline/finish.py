@@ -8,7 +8,7 @@ import platform
 import shutil
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -32,6 +32,8 @@ from shared.evaluation.decision.decide import Decision
 from shared.evaluation.decision.ood import FILE, Reference
 from shared.evaluation.decision.operating_point import OperatingPoint
 from shared.evaluation.evaluate import evaluate
+from shared.evaluation.finding_size import FindingSize, finding_sizes
+from shared.evaluation.missed import missed
 from shared.io.atomic import file_hash, write_array, write_json, write_text, writing
 from shared.models.onnx_export import export_onnx
 from shared.pipeline.cross_fitting import FOLDER
@@ -89,9 +91,10 @@ def finish_run(experiment: Experiment, trained: Trained, started: float) -> None
     uncertified = _uncertified(trained, pretraining)
     record = _record(experiment, trained, temperature, decision, ood_rule, uncertified)
     environment = _environment(job.device, difference, time.monotonic() - started)
-    _write(trained, record, probabilities, scores, pretraining, environment)
+    sizes = _sizes(experiment, trained, scores)
+    _write(trained, record, probabilities, scores, sizes, pretraining, environment)
     context = _usage_context(experiment)
-    results = _results(trained, record, probabilities, scores, context)
+    results = _results(trained, record, probabilities, scores, sizes, context)
     warn_of_abstention(results, experiment.task.positive_name)
     finished = Finished(
         record=record,
@@ -134,6 +137,20 @@ def _scores(experiment: Experiment, trained: Trained, reference: Reference) -> d
     scores = {name: score_split(experiment.strategy, job, splits[name], reference) for name in judged}
     out_of_fold = trained.fitted.out_of_fold
     return scores if out_of_fold is None else {"validation": out_of_fold, **scores}
+
+
+def _sizes(
+    experiment: Experiment, trained: Trained, scores: Mapping[str, Scores]
+) -> dict[str, list[FindingSize | None]]:
+    """Sizes of the marked findings of the positive images, by split; their masks are read here and nowhere again."""
+    job = trained.job
+    positive = np.array(positive_classes(experiment.task, job.classes), dtype=np.bool_)
+    found = {}
+    for name in scores:
+        split = trained.splits[name]
+        flags = positive[split.labels]
+        found[name] = finding_sizes(experiment.task, split.samples, flags, split.images, job.spec, job.progress)
+    return found
 
 
 def _few_labels(experiment: Experiment, trained: Trained) -> tuple[str, ...]:
@@ -260,6 +277,7 @@ def _write(
     record: ModelRecord,
     probabilities: Mapping[str, NDArray[np.float64]],
     scores: Mapping[str, Scores],
+    sizes: Mapping[str, Sequence[FindingSize | None]],
     pretraining: Seen,
     environment: Mapping[str, Any],
 ) -> None:
@@ -277,6 +295,7 @@ def _write(
         {name: splits[name].grouping for name in scores},
         probabilities,
         {name: found.ood for name, found in scores.items()},
+        sizes,
     )
     write_json(folder / "environment.json", environment)
 
@@ -286,6 +305,7 @@ def _results(
     record: ModelRecord,
     probabilities: Mapping[str, NDArray[np.float64]],
     scores: Mapping[str, Scores],
+    sizes: Mapping[str, Sequence[FindingSize | None]],
     context: UsageContext,
 ) -> dict[str, dict[str, Any]]:
     """Measures of validation and test, by split."""
@@ -293,6 +313,10 @@ def _results(
     for name, found in scores.items():
         split = trained.splits[name]
         results[name] = _evaluate(split, probabilities[name], found.ood, record, context)
+        if (
+            misses := missed(probabilities[name], split.labels, split.samples, sizes[name], record, split.grouping)
+        ) is not None:
+            results[name]["missed"] = misses
         if found.auxiliary:
             results[name]["auxiliary"] = _auxiliary(found.auxiliary, split, trained.job, record)
     return results

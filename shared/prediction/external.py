@@ -20,6 +20,9 @@ from shared.errors import DataError, InputRefused
 from shared.evaluation.abstention import abstention, abstention_rows, abstention_text, abstention_warning
 from shared.evaluation.cases import UsageContext
 from shared.evaluation.evaluate import evaluate
+from shared.evaluation.finding_size import FindingSize, finding_size
+from shared.evaluation.missed import missed
+from shared.evaluation.missed_text import missed_lines
 from shared.evaluation.text import disclaimers, measure_rows, summary_lines
 from shared.io.atomic import read_json
 from shared.prediction.predictor import Predictor
@@ -27,7 +30,7 @@ from shared.progress import Progress
 from shared.runs.record import ModelRecord
 from shared.runs.verdict import verdict_of
 from shared.samples import NO_MEANINGS, Grouping, Meanings, Sample
-from shared.task import Task
+from shared.task import Image, Task
 
 
 def assess_data(
@@ -55,7 +58,7 @@ def assess_data(
         `verdict`, `summary` and `notes` (lists of sentences), `data_hash` (None where the data are those of the run),
         `synthetic` (whether the data are), `coverage` (numbers of images: `assessed`, `refused`, `refused_positive`,
         `seen_in_training`, `group_seen_in_training`; and, by kind, `copies`), and `test` as
-        `shared.evaluation.evaluate.evaluate` gives it, with its `abstention`.
+        `shared.evaluation.evaluate.evaluate` gives it, with its `abstention` and, with a positive class, `missed`.
 
     Raises:
         UsageError: The run is unfinished or of another application.
@@ -83,6 +86,7 @@ def assess_data(
     ]
     warning = abstention_warning(result["abstention"], task.positive_name)
     summary = summary_lines(measure_rows({"test": result}), measure_rows({"test": result.get("by_group", {})}))
+    summary += missed_lines(result, task.group_name if grouping.named else "series", task.positive_name)
     found_here = verdict_of(record, {**read_json(run / "report.json"), "test": result})
     return {
         "verdict": list(found_here.lines[:-1]),
@@ -121,6 +125,7 @@ class _Scored:
         samples: Scored images.
         probabilities: float64 [classes] of each scored image.
         ood: Out-of-distribution score of each scored image.
+        sizes: Size of the marked finding of each scored image; None where it is not known.
         refused: Images that cannot be read or are blank.
         copies: Kind of each image that is a copy of one in training or validation.
         same_group: Number of images of groups (patients) that the run was trained on.
@@ -129,6 +134,7 @@ class _Scored:
     samples: list[Sample] = field(default_factory=list)
     probabilities: list[NDArray[np.float64]] = field(default_factory=list)
     ood: list[float] = field(default_factory=list)
+    sizes: list[FindingSize | None] = field(default_factory=list)
     refused: list[Sample] = field(default_factory=list)
     copies: list[Kind] = field(default_factory=list)
     same_group: int = 0
@@ -176,6 +182,7 @@ def _score(task: Task, predictor: Predictor, samples: Sequence[Sample], progress
                 scored.samples.append(sample)
                 scored.probabilities.append(row)
                 scored.ood.append(float(ood))
+                scored.sizes.append(_size(task, predictor.record, sample, image))
         progress("judging", done, len(samples), "")
     if not scored.samples:
         raise DataError(
@@ -183,6 +190,12 @@ def _score(task: Task, predictor: Predictor, samples: Sequence[Sample], progress
             f"{scored.same_group} are of groups that were, {len(scored.refused)} were refused"
         )
     return scored
+
+
+def _size(task: Task, record: ModelRecord, sample: Sample, image: Image) -> FindingSize | None:
+    """The size of the marked finding of a positive image; no other mask is read."""
+    is_measured = task.positive_name is not None and task.is_positive(str(sample.label))
+    return finding_size(task, sample, image, record.preprocessing) if is_measured else None
 
 
 def _evaluate(
@@ -193,8 +206,12 @@ def _evaluate(
     probabilities, labels, common = in_common_classes(task, record, np.stack(scored.probabilities), names)
     domains = [sample.domain for sample in scored.samples]
     result = evaluate(probabilities, labels, common, grouping=grouping, domains=domains, usage=usage)
-    ood = np.array(scored.ood)
-    return result | {"abstention": abstention(probabilities, ood, labels, scored.samples, grouping, common)}
+    misses = missed(probabilities, labels, scored.samples, scored.sizes, common, grouping)
+    return {
+        **result,
+        "abstention": abstention(probabilities, np.array(scored.ood), labels, scored.samples, grouping, common),
+        **({} if misses is None else {"missed": misses}),
+    }
 
 
 def in_common_classes(

@@ -30,7 +30,7 @@ class Finished:
         probabilities: float64 [N, classes] for "validation" and "test", without a validation that is missing.
         uncalibrated: float64 [N, classes] of "test", before the temperature.
         results: Results of the splits in `probabilities`, as `shared.evaluation.evaluate.evaluate` gives them, each
-            with its `abstention` and, where there are auxiliary tasks, `auxiliary`.
+            with its `abstention`, where a class is positive `missed`, and where there are auxiliary tasks `auxiliary`.
         history: Rows of `metrics.jsonl`.
         environment: Content of `environment.json`.
         network: The trained network, on the CPU and in evaluation mode.

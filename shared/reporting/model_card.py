@@ -51,6 +51,8 @@ def model_card(record: ModelRecord, context: Mapping[str, Any]) -> str:
     evaluation = [*_evaluation(record, context["choice"], tables, context["false_negatives"])]
     if (extremes := context["domain_extremes"]) is not None:
         evaluation.append(f"- Domains of the test, at the run's own threshold: {extremes}.")
+    if context["missed"] is not None:
+        evaluation += [f"- {line}" for line in context["missed"]["lines"]]
     evaluation += _abstention(context["abstention"])
     sections = {
         "Study and people": _unknown("Study and people"),

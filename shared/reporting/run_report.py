@@ -13,6 +13,7 @@ from shared.data.split import Split
 from shared.evaluation.abstention import abstention_rows, abstention_text, abstention_warning
 from shared.evaluation.decision.ood_threshold import rule_text
 from shared.evaluation.measure import Table, measures_in
+from shared.evaluation.missed_text import missed_lines
 from shared.evaluation.text import (
     MANY_CLASSES,
     disclaimers,
@@ -22,7 +23,7 @@ from shared.evaluation.text import (
     summary_lines,
 )
 from shared.evaluation.verdict import NO_OUTSIDE
-from shared.evaluation.worst_and_best import worst_and_best
+from shared.evaluation.worst_and_best import ranked, worst_and_best
 from shared.explanation.attribution import DEFAULT_METHOD
 from shared.io.atomic import write_json, write_text
 from shared.progress import Progress
@@ -39,6 +40,7 @@ from shared.reporting.class_report import (
 from shared.reporting.figures.curves import training_curve
 from shared.reporting.finished import Finished
 from shared.reporting.html import template
+from shared.reporting.missed_report import missed_section
 from shared.reporting.model_card import model_card
 from shared.reporting.run_attributions import attribution_figure, mask_agreement
 from shared.reporting.run_figures import curve_figures, miss_figure
@@ -148,10 +150,16 @@ def _summary(task: Task, done: Finished) -> list[str]:
         *_warnings(task, done),
         *done.few_labels,
         *summary_lines(rows, by_group),
+        *missed_lines(test, _unit(task, done), task.positive_name),
         *([str(chosen["statement"])] if chosen else []),
         abstention_text(test["abstention"], task.positive_name),
         *([] if done.published is None else [published_line(done.published, test, done.history)]),
     ]
+
+
+def _unit(task: Task, done: Finished) -> str:
+    """What a group of test images is, in a word: a patient where the data say of each image whose it is."""
+    return task.group_name if done.splits["test"].grouping.named else "series"
 
 
 def _warnings(task: Task, done: Finished) -> list[str]:
@@ -169,7 +177,8 @@ def _result_tables(task: Task, done: Finished, tree: Mapping[str, Any]) -> dict[
     return {
         "rows": rows,
         "by_group": by_group,
-        "group": task.group_name if done.splits["test"].grouping.named else "series",
+        "group": _unit(task, done),
+        "missed": missed_section(test, _unit(task, done), task.positive_name),
         "argmax": argmax,
         "legend": [measure for measure in measures_in(Table.REPORT) if measure.key in used],
         "point": tree["operating_point"],
@@ -234,17 +243,18 @@ def _abstention(task: Task, record: ModelRecord, tree: Mapping[str, Any]) -> dic
 
 
 def _domain_table(domains: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """A row for each domain, the row of a small one saying only that it is small; and the worst beside the best."""
+    """A row for each domain, the worst first, that of a small one saying only that; and the worst beside the best."""
     shown = [one for one in measures_in(Table.DOMAINS) if any(one.key in block for block in domains.values())]
+    large = {name: block for name, block in domains.items() if block["n"] is not None}
+    order = ranked(large)
     rows = [
         {
             "domain": name,
-            "n": str(block["n"] or block.get("reason", "")),
-            "cells": [measure_text(block.get(one.key, "")) for one in shown],
+            "n": str(domains[name]["n"] or domains[name].get("reason", "")),
+            "cells": [measure_text(domains[name].get(one.key, "")) for one in shown],
         }
-        for name, block in domains.items()
+        for name in [*order, *(other for other in domains if other not in order)]
     ]
-    large = {name: block for name, block in domains.items() if block["n"] is not None}
     extremes = worst_and_best(large) if len(large) > 1 else None
     return {"domains": rows, "domain_headings": [one.heading for one in shown], "domain_extremes": extremes}
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import RunError
+from shared.evaluation.finding_size import FindingSize
 from shared.io.atomic import COPY_AGAIN, write_text
 from shared.runs.record import ModelRecord
 from shared.samples import Grouping, Sample
@@ -19,6 +20,8 @@ from shared.samples import Grouping, Sample
 FILE = "predictions.csv"
 COLUMNS = ("split", "sample", "input", "series", "group", "unit", "domain", "label", "predicted", "ood_score")
 """Columns of the file; one for each class follows, with its probability."""
+SIZE_COLUMNS = ("mask_share", "mask_mm2")
+"""Last columns where the size of some marked finding is known: its `FindingSize`, empty where it is not."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ def write_predictions(
     grouping: Mapping[str, Grouping],
     probabilities: Mapping[str, NDArray[np.float64]],
     ood: Mapping[str, NDArray[np.float64]],
+    sizes: Mapping[str, Sequence[FindingSize | None]],
 ) -> None:
     """Writes `predictions.csv` into the run folder, whole or not at all: one row for each image.
 
@@ -86,17 +90,28 @@ def write_predictions(
         probabilities: float64 [N, classes], 0 to 1, by split. The splits named here are written; the other mappings
             need an entry for each of them.
         ood: Out-of-distribution scores, float64 [N], by split.
+        sizes: Size of the marked finding of each image, None where it is not known, by split.
     """
     stream = io.StringIO()
     table = csv.writer(stream, lineterminator="\n")
-    table.writerow([*COLUMNS, *classes])
+    measured = any(size is not None for name in probabilities for size in sizes[name])
+    table.writerow([*COLUMNS, *classes, *(SIZE_COLUMNS if measured else ())])
     for name, rows in probabilities.items():
         owners = zip(grouping[name].series, grouping[name].groups, grouping[name].units, strict=True)
-        for sample, owner, row, strange in zip(samples[name], owners, rows, ood[name], strict=True):
+        for sample, owner, row, strange, size in zip(samples[name], owners, rows, ood[name], sizes[name], strict=True):
             predicted = classes[int(row.argmax())]
             facts = [name, sample.id, sample.series_key, *owner, sample.domain, str(sample.label), predicted]
-            table.writerow([*facts, f"{strange:.6g}", *(f"{value:.9g}" for value in row)])
+            table.writerow(
+                [*facts, f"{strange:.6g}", *(f"{value:.9g}" for value in row), *(_cells(size) if measured else ())]
+            )
     write_text(run / FILE, stream.getvalue())
+
+
+def _cells(size: FindingSize | None) -> tuple[str, str]:
+    """The size of a finding in the cells of `SIZE_COLUMNS`."""
+    if size is None:
+        return "", ""
+    return f"{size.share:.6g}", "" if size.mm2 is None else f"{size.mm2:.6g}"
 
 
 def read_predictions(run: Path, split: str = "test") -> Predictions:
@@ -115,7 +130,9 @@ def read_predictions(run: Path, split: str = "test") -> Predictions:
     try:
         with (run / FILE).open(encoding="utf-8", newline="") as stream:
             table = csv.DictReader(stream)
-            classes = (table.fieldnames or [])[len(COLUMNS) :]
+            classes = list(table.fieldnames or ())[len(COLUMNS) :]
+            if tuple(classes[-len(SIZE_COLUMNS) :]) == SIZE_COLUMNS:
+                del classes[-len(SIZE_COLUMNS) :]
             rows = [row for row in table if row["split"] == split]
         probabilities = np.array([[float(row[name]) for name in classes] for row in rows], dtype=np.float64)
         units = tuple(int(row["unit"]) for row in rows)

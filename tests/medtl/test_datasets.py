@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from benchmarks.stored_head import TURNS, StoredHead, Turn, in_plane, turned, write_enhanced, write_nifti, write_slices
-from medtl.datasets import load, read, read_mask
+from medtl.datasets import load, pixel_mm, read, read_mask
 from medtl.inputs import read_inputs
 from medtl.scanners import scanner_name, scanner_of_header
 from medtl.transforms import preprocess
@@ -243,6 +243,26 @@ def test_training_sees_a_turned_slice_and_its_mask_as_prediction_does(tmp_path: 
     found = read_mask(sample, replace(SPEC, size=36, options={"crop": False}))
     np.testing.assert_array_equal(found, finding[1])
     assert sample.acquisition["plane"] == "coronal"
+
+
+def test_a_pixel_of_the_preprocessed_image_is_as_large_as_what_it_shows(tmp_path: Path) -> None:
+    import nibabel
+
+    voxels = np.zeros((40, 40, 2), dtype=np.int16)
+    voxels[10:30, 10:30] = 200  # a head of 20 x 20 voxels of 2 mm
+    nibabel.Nifti1Image(voxels, np.diag([2, 2, 3, 1])).to_filename(tmp_path / "head.nii")
+    (sample, _) = load(
+        table(tmp_path / "some.csv", "path,label,slice", "head.nii,glioma,0", "head.nii,glioma,1"), {}
+    ).samples
+    assert pixel_mm(sample, replace(SPEC, size=20, options={"crop": False})) == pytest.approx(4.0)
+    tight = pixel_mm(sample, replace(SPEC, size=20, options={"crop": True, "margin": 0.0}))
+    assert tight == pytest.approx(2.0, abs=0.21)
+
+
+def test_a_picture_has_no_size_in_mm(tmp_path: Path) -> None:
+    picture(tmp_path / "1.png")
+    (sample,) = load(table(tmp_path / "some.csv", "path,label", "1.png,glioma"), {}).samples
+    assert pixel_mm(sample, SPEC) is None
 
 
 @pytest.mark.parametrize("direction", [1, -1])

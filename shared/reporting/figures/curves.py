@@ -164,6 +164,38 @@ def decision_curve(
     return address(figure)
 
 
+def size_curve(bins: Sequence[Mapping[str, Any]], unit: str) -> str:
+    """Plots sensitivity against the size of the finding, with 95% intervals and the number of images of each bin.
+
+    Args:
+        bins: As `shared.evaluation.missed.missed` gives them, at least one; each stands at the median of its sizes, and
+            the ticks are the bounds between them.
+        unit: Unit of the sizes, for the label of the axis.
+
+    Returns:
+        A PNG as a data address for HTML (`data:image/png;base64,...`).
+    """
+    figure, axes = new_figure(6.4, 3.0)
+    sizes = [one["median"] for one in bins]
+    rates = [one["sensitivity"] for one in bins]
+    axes.plot(sizes, [rate["value"] for rate in rates], "o-", color=INK, markersize=4, linewidth=1)
+    for size, rate in zip(sizes, rates, strict=True):
+        if rate["low"] is not None:
+            axes.plot([size, size], [rate["low"], rate["high"]], color=INK, linewidth=0.8)
+        axes.annotate(str(rate["n"]), (size, 1.05), ha="center", fontsize=7, color=MUTED)
+    if min(sizes) > 0.0:
+        axes.set_xscale("log")  # the bounds of the bins double
+        # they are the ticks: there may be no power of ten between these sizes
+        bounds = [one["from"] for one in bins if one["from"] > 0.0] or sizes
+        axes.set_xticks(bounds, [f"{round(bound, 1):g}" for bound in bounds])
+        axes.minorticks_off()
+    axes.set_ylim(-0.02, 1.12)
+    axes.set_yticks(np.linspace(0.0, 1.0, 6))
+    axes.set_xlabel(f"area of the mask, {unit} (above: number of images)")
+    axes.set_ylabel("sensitivity")
+    return address(figure)
+
+
 def reject_curve(
     curves: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]],
     points: Mapping[str, tuple[float, float]],

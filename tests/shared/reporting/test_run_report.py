@@ -21,6 +21,8 @@ from shared.evaluation.cases import Rule, UsageContext
 from shared.evaluation.decision.aggregation import Aggregation
 from shared.evaluation.decision.ood_threshold import choose_rule
 from shared.evaluation.evaluate import evaluate
+from shared.evaluation.finding_size import FindingSize
+from shared.evaluation.missed import missed
 from shared.evaluation.text import measure_text, published_line
 from shared.io.atomic import read_json
 from shared.models.backbones.build import build_backbone
@@ -315,6 +317,86 @@ def test_the_worst_domain_of_the_test_stands_beside_the_best(tmp_path: Path) -> 
     for name in ("report.html", "model_card.md"):
         text = (tmp_path / name).read_text(encoding="utf-8")
         assert "worst far: sensitivity 0.90 [0.80, 0.95], specificity 0.10 [0.80, 0.95]; best near: " in text, name
+
+
+def _missed(sizes: list[FindingSize | None]) -> Finished:
+    """A finished training whose test has findings of these sizes."""
+    done = _finished()
+    test, rows = done.splits["test"], done.probabilities["test"]
+    done.results["test"]["missed"] = missed(rows, test.labels, test.samples, sizes, done.record, test.grouping)
+    return done
+
+
+@pytest.mark.usefixtures("quick_sheet")
+@pytest.mark.parametrize(("mm2", "label", "unit"), [(400.0, "all 6", "mm2"), (None, "all 6", "% of the pixels")])
+def test_what_is_missed_stands_behind_the_results_with_its_curve(
+    tmp_path: Path, mm2: float | None, label: str, unit: str
+) -> None:
+    write_report(Screening(), tmp_path, _missed([FindingSize(0.02, mm2)] * 12))
+    html, words = (tmp_path / "report.html").read_text(encoding="utf-8"), " ".join(_shown(tmp_path).split())
+    tree = read_json(tmp_path / "report.json")
+    sensitivity = tree["test"]["missed"]["sizes"]["share"][0]["sensitivity"]
+    assert sensitivity["n"] == 6
+    assert f"area, {unit}" in words
+    assert f"{label} 6 {measure_text(sensitivity)}" in words  # images, groups, sensitivity
+    assert html.index("What is missed, test") < html.index("Data and leaks")
+    assert 'alt="Sensitivity against the area of the mask, with intervals"' in html
+    line = f"sensitivity by area of the mask ({unit}"
+    assert any(one.startswith(line) for one in tree["summary"])
+    assert f"- {line.capitalize()}" in (tmp_path / "model_card.md").read_text(encoding="utf-8")
+    groups = {name: measure_text(tree[name]["by_group"]["all_images_missed"]) for name in ("validation", "test")}
+    assert f"positive, and not one positive image called {groups['validation']} {groups['test']}" in words
+
+
+@pytest.mark.usefixtures("quick_sheet")
+def test_without_masks_groups_are_told_and_no_curve_is_drawn(tmp_path: Path) -> None:
+    write_report(Screening(), tmp_path, _missed([None] * 12))
+    words = " ".join(_shown(tmp_path).split())
+    assert "What is missed, test" in words
+    assert "By size of the finding" not in words
+    groups = read_json(tmp_path / "report.json")["test"]["missed"]["groups"]["positive"]
+    shown = f"by the share of these that is called {groups['none']} {groups['under_half']} {groups['half_or_more']}"
+    assert f"{shown} {groups['all']}" in words
+
+
+@pytest.mark.usefixtures("quick_sheet")
+def test_each_property_has_its_table_and_domains_have_one_elsewhere(tmp_path: Path) -> None:
+    done = _finished()
+    test, rows = done.splits["test"], done.probabilities["test"]
+    samples = [
+        replace(sample, domain=f"site {i // 6}", acquisition={"contrast": "T2" if i < 2 else "FLAIR"})
+        for i, sample in enumerate(test.samples)
+    ]
+    done.results["test"]["missed"] = missed(rows, test.labels, samples, [None] * 12, done.record, test.grouping)
+    write_report(Screening(), tmp_path, done)
+    words = " ".join(_shown(tmp_path).split())
+    flair, _ = read_json(tmp_path / "report.json")["test"]["missed"]["properties"]["contrast"]
+    assert flair["value"] == "FLAIR"
+    assert f"By contrast contrast groups sensitivity specificity FLAIR {flair['groups']} " in words
+    assert (
+        f"{measure_text(flair['sensitivity'])} of 5 {measure_text(flair['specificity'])} of 5 T2 not defined" in words
+    )
+    assert "By domain" not in words
+
+
+def test_a_task_without_a_positive_event_has_no_section_on_what_is_missed(tiny_run: Path) -> None:
+    assert "What is missed" not in _shown(tiny_run)
+    assert "missed" not in read_json(tiny_run / "report.json")["test"]
+
+
+@pytest.mark.usefixtures("quick_sheet")
+def test_the_table_of_domains_begins_with_the_worst(tmp_path: Path) -> None:
+    done = _finished()
+    rate = {"value": 0.9, "low": 0.8, "high": 0.95}
+    blocks: dict[str, Any] = {
+        name: {"n": 30, "auc": {**rate, "value": at}} for name, at in (("first", 0.95), ("second", 0.55))
+    }
+    blocks["small"] = {"n": None, "reason": "fewer than 5 samples"}
+    results = {**done.results, "test": {**done.results["test"], "domains": blocks}}
+    write_report(Screening(), tmp_path, replace(done, results=results))
+    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    order = [html.index(f'<th scope="row">{name}</th>') for name in ("second", "first", "small")]
+    assert order == sorted(order)
 
 
 def _scored(name: str, ood: Callable[[Any], Any]) -> Finished:
