@@ -7,7 +7,7 @@ brain crop measures it. Face and neck cannot be told so: their area is that of a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -108,12 +108,24 @@ def compare_heads(copies: Sequence[ReducedCopy]) -> Compared:
     Args:
         copies: Reduced copies of at least one slice, without blank ones and noise, in one unit.
     """
-    reference = max((measure_head(copy) for copy in copies), key=lambda size: size.signal)
-    if reference.area == 0:
-        return Compared(0.0, (0.0,) * len(copies))
-    level = LEAST_LEVEL * reference.level
-    areas = (measure_head(copy, level).area for copy in copies)
-    return Compared(reference.area, tuple(area / reference.area for area in areas))
+    sizes = [measure_head(copy) for copy in copies]
+    level = LEAST_LEVEL * _reference(sizes).level
+    return compare_sizes(
+        [
+            size if size.level >= level else replace(size, area=measure_head(copy, level).area)
+            for size, copy in zip(sizes, copies, strict=True)
+        ]
+    )
+
+
+def compare_sizes(sizes: Sequence[HeadSize]) -> Compared:
+    """Compares the sizes of the heads on at least one slice of an input."""
+    reference = _reference(sizes).area
+    return Compared(reference, tuple(size.area / reference if reference else 0.0 for size in sizes))
+
+
+def _reference(sizes: Sequence[HeadSize]) -> HeadSize:
+    return max(sizes, key=lambda size: size.signal)
 
 
 def _floor(pixels: NDArray[np.float32], head: NDArray[np.bool_]) -> float | None:
