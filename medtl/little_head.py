@@ -16,12 +16,11 @@ from numpy.typing import NDArray
 from medtl.head import ReducedCopy, background_threshold, filled, head_parts
 
 LEAST_OF_SERIES = 0.25
-"""Area of the head below which a slice is not judged, as a share of that in the reference slice of its series. Chosen
-on lgg_du, where slices with a tumour have 0.41 or more; on gbm_dicom, which chose nothing, they have 0.52 or more
-(docs/lab-log.md, "Slices with little head")."""
+"""Area of the head below which a slice is not judged, as a share of that in the reference slice of its series. Slices
+with a tumour have 0.41 or more in lgg_du, 0.52 or more in gbm_dicom; both were seen when it was set (docs/lab-log.md, "Slices with little head")."""
 LEAST_OF_PICTURE = 0.05
-"""The same as a share of the picture, where no slice of the input shows more. Chosen on lgg_du, where slices with a
-tumour have 0.15 or more; in five other collections they have 0.12 or more, tumour-free heads 0.06 or more."""
+"""The same as a share of the picture, where no slice of the input shows more. Slices with a tumour have 0.15 or more in
+lgg_du, 0.12 or more in Cheng, Sartaj and Navoneel, whose tumour-free heads have 0.06 or more."""
 LEAST_LEVEL = 0.1
 """Least level of a head as a share of that in the reference slice: 61 slices of noise of elderly have up to 0.07,
 slices with a tumour of lgg_du and gbm_dicom 0.39 or more."""
