@@ -1,8 +1,8 @@
 """Counts which slices are left out as noise or for little head: `python -m benchmarks.little_head`.
 
 It reads collections below `MEDTL_DATA`. All of them were in view when the thresholds were set, so it is no independent
-test. What the outer slices of `hospitals.zip` show was written down by eye, for a random sample and from pictures without
-any measure on them (`little_head.csv`: brain, no_brain, below_brain, doubtful).
+test. What the outer slices of `hospitals.zip` show was written down by eye, for a random sample and from pictures
+without any measure on them (`little_head.csv`: brain, no_brain, below_brain, doubtful).
 """
 
 from __future__ import annotations

@@ -17,7 +17,8 @@ from medtl.head import ReducedCopy, background_threshold, filled, head_parts
 
 LEAST_OF_SERIES = 0.25
 """Area of the head below which a slice is not judged, as a share of that in the reference slice of its series. Slices
-with a tumour have 0.41 or more in lgg_du, 0.52 or more in gbm_dicom; both were seen when it was set (docs/lab-log.md, "Slices with little head")."""
+with a tumour have 0.41 or more in lgg_du, 0.52 or more in gbm_dicom; both were seen when it was set
+(docs/lab-log.md, "Slices with little head")."""
 LEAST_OF_PICTURE = 0.05
 """The same as a share of the picture, where no slice of the input shows more. Slices with a tumour have 0.15 or more in
 lgg_du, 0.12 or more in Cheng, Sartaj and Navoneel, whose tumour-free heads have 0.06 or more."""
