@@ -69,7 +69,7 @@ def reduced_copy(grey: Pixels) -> ReducedCopy:
     """
     factor = max(1, -(-max(grey.shape) // ANALYSIS_SIDE))
     small = np.asarray(PillowImage.fromarray(grey).reduce(factor)) if factor > 1 else grey
-    threshold = _background_threshold(small)
+    threshold = background_threshold(small)
     head = small > threshold if threshold is not None else np.zeros(small.shape, dtype=bool)
     return ReducedCopy(small, head, factor)
 
@@ -93,10 +93,30 @@ def head_parts(head: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.asarray((sizes > 0) & (sizes >= PART_OF_HEAD * sizes.max()))[labels]
 
 
-def _background_threshold(pixels: Pixels) -> float | None:
-    """The level above which a pixel is not background, by Otsu's criterion; None for a constant image.
+def filled(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Fills the holes of a region: what it encloses belongs to it.
+
+    Args:
+        region: bool [rows, columns].
+
+    Returns:
+        bool of the same shape.
+    """
+    padded = np.pad(region.astype(np.uint8), 1)
+    _, labels = cv2.connectedComponents(1 - padded, connectivity=4)
+    return np.asarray(labels != labels[0, 0])[1:-1, 1:-1]
+
+
+def background_threshold(pixels: Pixels) -> float | None:
+    """Finds the level above which a pixel is not background, by Otsu's criterion.
 
     The brightest 1 % (fat, vessels, text) are clipped first, because they draw the threshold up.
+
+    Args:
+        pixels: float32 [rows, columns], finite, in any unit.
+
+    Returns:
+        The level in the unit of the pixels; None for a constant image.
     """
     low = float(pixels.min())
     high = float(np.percentile(pixels, 99)) or float(pixels.max())

@@ -32,10 +32,12 @@ from medtl.dicom.scan import (
 )
 from medtl.dicom.view import View
 from medtl.foreign import foreign_kind, is_nifti
+from medtl.head import ReducedCopy, reduced_copy
+from medtl.little_head import LEAST_OF_PICTURE, compare_heads
 from medtl.masks import is_mask
 from medtl.measured import GROUND, measured
 from medtl.nifti import is_volume, read_volume
-from medtl.noise import is_noise
+from medtl.noise import is_noise, is_noisy_region
 from medtl.scanners import scanner_of_header
 from shared.data.layouts import COLUMNS, left_out, normal_path
 from shared.data.layouts.table import TABLE_NAMES, read_table
@@ -301,7 +303,7 @@ def _judgeable(
     notes: tuple[str, ...],
     origins: tuple[Origin, ...],
 ) -> Item:
-    """The item, if there is anything to be seen on it; its slices that are blank, or noise alone, are left out.
+    """The item, if a head is to be seen on it; its slices that are blank, noise alone or show little head are left out.
 
     Such a slice says nothing of the patient, but a network answers it all the same, and that answer would go into that
     of the series: scanners and anonymisers add black slices, and these must not change what is found.
@@ -314,8 +316,8 @@ def _judgeable(
         origins: Where each slice was read from, as many as there are slices.
 
     Raises:
-        InputRefused: It is too small, in false colours, blank or noise throughout, or has values within the head that
-            are no numbers.
+        InputRefused: It is too small, in false colours, blank, noise or without enough head throughout, or has values
+            within the head that are no numbers.
     """
     small = next((one for one in slices if min(one.shape[:2]) < MIN_SIDE), None)
     if small is not None:
@@ -328,12 +330,9 @@ def _judgeable(
     if not contrasted:
         raise InputRefused("is blank: all pixels have the same value")
     if blank := len(slices) - len(contrasted):
-        notes += (_left_out(blank, len(slices), "blank"),)
-    seen = [index for index in contrasted if not is_noise(to_grey(slices[index]))]
-    if not seen:
-        raise InputRefused("shows noise and no head: neighbouring pixels have nothing in common")
-    if noise := len(contrasted) - len(seen):
-        notes += (_left_out(noise, len(slices), "noise without a head"),)
+        notes += (_left_out(blank, len(slices), "are blank"),)
+    seen, left_out_notes = _with_head(slices, contrasted)
+    notes += left_out_notes
     kept = tuple(origins[index] for index in seen)
     if view is None:
         return Item(name, slices=tuple(slices[index] for index in seen), notes=notes, origins=kept)
@@ -342,5 +341,30 @@ def _judgeable(
     return Item(name, slices=shown, notes=notes, origins=kept, series=plane, acquisition=properties(view), view=view)
 
 
+def _with_head(slices: Sequence[NDArray[np.float32]], contrasted: Sequence[int]) -> tuple[list[int], tuple[str, ...]]:
+    """The indices of slices that show enough head, of those that are not blank; and notes on the others."""
+    notes: tuple[str, ...] = ()
+    copies: dict[int, ReducedCopy] = {}
+    for index in contrasted:
+        grey = to_grey(slices[index])
+        copy = reduced_copy(grey)
+        if not is_noise(grey) and not is_noisy_region(copy):
+            copies[index] = copy
+    if not copies:
+        raise InputRefused("shows noise and no head: neighbouring pixels have nothing in common")
+    if noise := len(contrasted) - len(copies):
+        notes += (_left_out(noise, len(slices), "are noise without a head"),)
+    compared = compare_heads(list(copies.values()))
+    little = compared.little()
+    if all(little):
+        raise InputRefused(
+            f"shows too little head to be judged: {compared.reference:.1%} of the picture; at least "
+            f"{LEAST_OF_PICTURE:.0%} are needed"
+        )
+    if count := sum(little):
+        notes += (_left_out(count, len(slices), "show little head"),)
+    return [index for index, is_little in zip(copies, little, strict=True) if not is_little], notes
+
+
 def _left_out(count: int, total: int, what: str) -> str:
-    return f"{count} of {total} slices are {what} and were left out: slice numbers do not count them"
+    return f"{count} of {total} slices {what} and were left out: slice numbers do not count them"

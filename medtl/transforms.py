@@ -7,6 +7,7 @@ MONAI's and is imported when it is first used.
 from __future__ import annotations
 
 import itertools
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from medtl.head import ReducedCopy, head_parts, reduced_copy
+from medtl.labelled_heads import LabelledHeads
 from medtl.settings import Settings
 from shared.errors import ConfigError, DataError
 from shared.io.archives import faults_error, naming
@@ -26,6 +28,8 @@ from shared.samples import Sample
 from shared.task import Image, Preprocessing
 
 Pixels = NDArray[np.float32]
+
+logger = logging.getLogger(__name__)
 
 MIN_CROP_FRACTION = 0.4
 """Smallest side of a crop as a share of the image: else the vertex of the head would be blown up to a whole brain."""
@@ -318,6 +322,9 @@ def images(
 ) -> Sequence[Image]:
     """Reads and preprocesses all samples once, on two threads, and keeps them in memory (MONAI's `CacheDataset`).
 
+    Slices that prediction leaves out for little head are kept, as negatives of their series or as they are labelled; a
+    warning counts those that are labelled as tumours.
+
     Args:
         samples: The samples, in the order of the result.
         spec: What the images are preprocessed with.
@@ -335,6 +342,7 @@ def images(
 
     faults: dict[str, str] = {}
     done = itertools.count(1)
+    heads = LabelledHeads(samples)
 
     def decode(sample: Sample) -> Image | None:
         progress(next(done), len(samples))
@@ -342,6 +350,7 @@ def images(
             pixels = read(sample)
             with naming(sample.source):
                 image = preprocess(pixels, spec)
+            heads.add(sample, pixels)
         except DataError as error:
             faults[sample.id] = str(error)
             return None
@@ -352,4 +361,6 @@ def images(
     cache = CacheDataset(list(samples), chain, num_workers=2, progress=False, copy_cache=False)
     if faults:
         raise faults_error("images cannot be read", [f"{name}: {fault}" for name, fault in sorted(faults.items())])
+    if note := heads.note():
+        logger.warning("%s.", note)
     return CachedImages(cache)

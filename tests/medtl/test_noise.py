@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
+from medtl.head import reduced_copy
 from medtl.inputs import read_inputs
-from medtl.noise import is_noise
+from medtl.noise import is_noise, is_noisy_region
 
 SIDE = 192
 RANDOM = np.random.default_rng(5)
@@ -70,6 +71,23 @@ def test_noise_is_told_from_a_head(kind: str) -> None:
 @pytest.mark.parametrize("kind", HEADS)
 def test_a_head_is_no_noise(kind: str) -> None:
     assert not is_noise(HEADS[kind].astype(np.float32))
+
+
+BOUNDED = {
+    "in a band": np.where(np.abs(ROWS) < 0.4, 3 + RICIAN, 0),
+    "cut obliquely": np.where(ROWS + 0.3 * COLUMNS > 0.2, 3 + RICIAN, 0),
+    "in a hexagon": np.where(np.abs(ROWS) + np.abs(COLUMNS) < 0.7, 3 + RICIAN, 0),
+}
+
+
+@pytest.mark.parametrize("kind", BOUNDED)
+def test_noise_with_black_around_it_is_told_from_a_head(kind: str) -> None:
+    assert is_noisy_region(reduced_copy(BOUNDED[kind].astype(np.float32)))
+
+
+@pytest.mark.parametrize("kind", HEADS)
+def test_a_head_is_no_noisy_region(kind: str) -> None:
+    assert not is_noisy_region(reduced_copy(HEADS[kind].astype(np.float32)))
 
 
 def test_noise_is_not_answered(tmp_path: Path) -> None:
