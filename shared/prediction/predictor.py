@@ -69,8 +69,7 @@ class Predictor:
             raise UsageError(f"{run} is a run of {self.record.task}; `{task}` cannot use it")
         self.chosen_among = chosen_among
         self.verdict, self.provenance = read_verdict(run, self.record).short, Provenance.of(run, self.record)
-        outside = [kind for test in read_outside_tests(run).values() for kind in test.get("negative_series", [])]
-        self.negative_series = [*self.record.negative_series.get("judged", []), *outside]
+        self.outside = [kind for test in read_outside_tests(run).values() for kind in test.get("negative_series", [])]
         self.seen, self.reference = Seen.read(run, self.record.copy_rule), Reference.read(run)
         self.preprocess = preprocess
         options = onnxruntime.SessionOptions()
@@ -216,8 +215,9 @@ class Predictor:
         count, kinds = count_places(len(item.slices), item.positions), self.record.negative_series
         if not any(self.record.positive) or count == 1:
             return None
+        judged = [*kinds.get("judged", ()), *self.outside]
         properties, name = kinds.get("properties", ()), kinds.get("name", "negative")
-        return why_undecided(self.negative_series, item.acquisition, count, properties=properties, name=name)
+        return why_undecided(judged, item.acquisition, count, properties=properties, name=name)
 
     def _whole(self, item: Item, rows: Values) -> tuple[Values, float | None]:
         """Probabilities of the classes, and of the positive event where there is one, of all slices together."""

@@ -41,11 +41,10 @@ def check_finished(run: Path) -> None:
             f"{run} is not finished; start its training again to resume it, or copy it again if it is a copy"
         )
     done = read_json(run / DONE)
-    hashes = done.get("files")
-    if isinstance(hashes, dict) and set(hashes) != set(MODEL_FILES) and (run / "model.json").is_file():
-        _check_format(run, read_json(run / "model.json"))  # of another version, which has other files
-    records = done.get("records")
+    hashes, records = done.get("files"), done.get("records")
     if not isinstance(hashes, dict) or set(hashes) != set(MODEL_FILES) or not isinstance(records, dict):
+        if isinstance(hashes, dict) and (run / "model.json").is_file():
+            _check_format(run, read_json(run / "model.json"))  # of another version, which has other files
         raise RunError(f"{run}/{DONE} does not name the files of the model and its records; {COPY_AGAIN}")
     for name, digest in (hashes | {name: records[name] for name in RECORDS if name in records}).items():
         if not (run / name).is_file() or file_hash(run / name) != digest:

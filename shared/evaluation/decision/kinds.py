@@ -39,10 +39,10 @@ def judged_kinds(
         `remainders` (number of negative remainders of positive series) and `lengths` (slices of the shortest and of the
         longest of both; slices at one position count once).
     """
-    held = [i for i, sample in enumerate(samples) if sample.series is not None]
+    held = np.array([i for i, sample in enumerate(samples) if sample.series is not None], dtype=np.int64)
     found: dict[Kind, list[tuple[int, bool]]] = {}
-    for chosen in slices_of([samples[i].series for i in held]):
-        rows = np.array(held)[chosen]
+    for chosen in slices_of([samples[i].series for i in held]) if len(held) else ():
+        rows = held[chosen]
         marked = truth[rows]
         positions = [samples[i].position for i in rows]
         if marked.any():
