@@ -54,8 +54,6 @@ def dicom(
 
 
 def volume(path: Path) -> None:
-    import nibabel
-
     voxels = np.arange(4 * 5 * 6, dtype=np.int16).reshape(4, 5, 6)
     nibabel.Nifti1Image(voxels, np.diag([1, 1, 3, 1])).to_filename(path)
 

@@ -173,7 +173,8 @@ def test_a_series_that_is_not_decided_keeps_its_score_under_another_name_and_the
     assert not of_class(objects, ParametricMapStorage)
     assert captions(undecided.answer, undecided.record, 2, None)[:3] == [
         "Not decided: a human must look",
-        "Whole input: tumour score of the series 0.900 (highest slice), no decision; 2 of 4 slices alone would be positive",
+        "Whole input: tumour score of the series 0.900 (highest slice), no decision; 2 of 4 slices alone would be "
+        "positive",
         "Slice 2 of 4: tumour probability 0.900, positive alone",
     ]
 
