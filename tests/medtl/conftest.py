@@ -266,6 +266,18 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         synthetic=True,
         data_hash="",
         weights_hash="",
+        negative_series={
+            "properties": ["contrast", "plane"],
+            "name": "tumour-free",
+            "judged": [
+                {
+                    "kind": {"contrast": "T1 with contrast agent", "plane": "axial"},
+                    "series": 9,
+                    "remainders": 0,
+                    "lengths": [3, 8],
+                }
+            ],
+        },
         copy_rule=CopyRule(mirrored=True, altered=True),
     )
     write_json(run / "model.json", record.to_json())

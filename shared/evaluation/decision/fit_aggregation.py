@@ -100,7 +100,7 @@ def choose_aggregation(
     """
     default = Aggregation()
     several = _find_several(truth, grouping)
-    counts = _counts_text(several, group_name)
+    counts = _counts_text(several, f"{group_name}s" if grouping.named else "independent units")
     if min(several.positives, several.negatives) < MIN_UNITS:
         reason = f"the default, for validation holds {counts}, and a choice needs {MIN_UNITS} of each"
         return Choice(default, score_series(scores, truth, grouping, default), 1, {}, reason)
@@ -144,10 +144,10 @@ def _several(
     )
 
 
-def _counts_text(several: _Several, group_name: str) -> str:
+def _counts_text(several: _Several, units: str) -> str:
     """How many units have a positive and how many a negative series: "12 patients with a positive ... and 0 with"."""
     text = (
-        f"{several.positives} {group_name}s with a positive series of several slices and {several.negatives} with a "
+        f"{several.positives} {units} with a positive series of several slices and {several.negatives} with a "
         "negative one"
     )
     count = several.count(several.remainders)

@@ -75,7 +75,7 @@ def test_with_few_patients_or_single_images_the_default_stands() -> None:
     assert few.aggregation == Aggregation()
     assert not few.losses
     assert few.reason == (
-        "the default, for validation holds 7 groups with a positive series of several slices and 7 with a negative "
+        "the default, for validation holds 7 independent units with a positive series of several slices and 7 with a negative "
         "one, and a choice needs 8 of each"
     )
     scores, truth, _ = _patients(0, 60, 1, 1)
@@ -109,7 +109,7 @@ def test_series_of_several_slices_choose_whatever_the_single_images_say() -> Non
     assert mixed.losses == plain.losses
     assert len(mixed.judged.scores) == 120
     assert plain.reason == (
-        "chosen among 6 on 60 groups with a positive series of several slices and 60 with a negative one"
+        "chosen among 6 on 60 independent units with a positive series of several slices and 60 with a negative one"
     )
 
 
