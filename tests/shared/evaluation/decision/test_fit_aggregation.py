@@ -75,8 +75,8 @@ def test_with_few_patients_or_single_images_the_default_stands() -> None:
     assert few.aggregation == Aggregation()
     assert not few.losses
     assert few.reason == (
-        "the default, for validation holds 7 independent units with a positive series of several slices and 7 with a negative "
-        "one, and a choice needs 8 of each"
+        "the default, for validation holds 7 independent units with a positive series of several slices and 7 with a "
+        "negative one, and a choice needs 8 of each"
     )
     scores, truth, _ = _patients(0, 60, 1, 1)
     single = choose_aggregation(scores, truth, _owned([str(i) for i in range(60)]))
