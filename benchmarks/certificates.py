@@ -19,9 +19,10 @@ from scipy.stats import norm
 
 from shared.data.descriptors import CopyRule
 from shared.evaluation.calibration import fit_temperature, softmax
-from shared.evaluation.decision.aggregation import MIN_PROBABILITY, TOP, Aggregation
+from shared.evaluation.decision.aggregation import MIN_PROBABILITY, Aggregation
 from shared.evaluation.decision.decide import Decision, decide
 from shared.evaluation.decision.operating_point import OperatingPoint
+from shared.evaluation.decision.pools import top_weights
 from shared.evaluation.decision.selective import Rejection
 from shared.evaluation.statistics.intervals import Evidence, clopper_pearson_lower, level_among, wilson
 from shared.runs.certificate import models_among, restated
@@ -82,15 +83,16 @@ def probabilities(series: Values, by: Aggregation) -> Values:
         series: float64 [S, slices], positive probabilities of slices.
         by: The aggregation.
     """
-    pools = {
-        "max": lambda: series.max(axis=1),
-        "top3": lambda: np.sort(series, axis=1)[:, -TOP:].mean(axis=1),
-        "mean": lambda: series.mean(axis=1),
-        "noisy_or": lambda: 1.0 - np.prod(1.0 - series, axis=1),
+    slices = logit(np.clip(series, MIN_PROBABILITY, 1.0 - MIN_PROBABILITY))
+    weights = np.sort(top_weights(np.arange(series.shape[1], dtype=np.float64)))
+    pools = {  # without positions, as the series of these scenes are
+        "neighbours": lambda: slices.max(axis=1),
+        "max": lambda: slices.max(axis=1),
+        "top_fifth": lambda: np.sort(slices, axis=1) @ weights,
+        "mean": lambda: slices.mean(axis=1),
+        "middle": lambda: slices.mean(axis=1),
     }
-    pooled = np.stack([pools[name]() for name in by.pools], axis=1)
-    cut = np.clip(pooled, MIN_PROBABILITY, 1.0 - MIN_PROBABILITY)
-    whole: Values = expit(logit(cut) @ np.array(by.weights) + by.bias)
+    whole: Values = expit(np.stack([pools[name]() for name in by.pools], axis=1) @ np.array(by.weights) + by.bias)
     return whole
 
 

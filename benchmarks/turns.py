@@ -127,7 +127,7 @@ def answer(predictor: Predictor, head: StoredHead, name: str) -> Answered:
     record = predictor.record
     rows, ood = predictor.judge([TASK.preprocess(pixels, record.preprocessing) for pixels in item.slices])
     positive = rows[:, np.array(record.positive)].sum(axis=1)
-    whole = record.aggregation.probability(positive)
+    whole = record.aggregation.probability(positive, item.positions)
     words = f"{'un' if of_series(ood) > record.ood['threshold'] else ''}like training, {whole >= record.threshold}"
     return Answered(np.array([*positive, whole]), words)
 

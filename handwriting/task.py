@@ -33,6 +33,7 @@ class HandwritingTask:
     default_options: Mapping[str, Any] = Settings.defaults()
     augmentations: tuple[str, ...] = ("usual",)
     varying: tuple[str, ...] = ()
+    series_kinds: tuple[str, ...] = ()
 
     def load(
         self, source: Path, *, options: Mapping[str, Any], unlabelled: bool = False, meanings: Meanings = NO_MEANINGS

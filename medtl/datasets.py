@@ -7,12 +7,13 @@ The layout is recognised (`shared.data.layouts`), in a folder or a `.zip`, below
 - a tree with `labels.csv`: DICOM files, pictures, NIfTI volumes;
 - such a table given by its own path, file names relative to it.
 
-Columns of a table: path (or image), label, and where known group, patient, domain, scanner, split, mask, slice, and
-auxiliary labels under headings such as `label:plane`. The tags of a DICOM file say who and where: a column `patient` or
-`scanner` that contradicts them is outvoted and a note says so. `group`, `domain` and the folder of a site are the
-person's own choice and stand. A volume gives one sample a slice of the plane that was acquired; with a column `slice`
-(from 0, from the feet up, from front to back or from left to right) only that one, else all slices under the label of
-the volume. Slices are read in the view of `medtl.dicom.view`, as `predict` reads them.
+Columns of a table: path (or image), label, and where known group, patient, domain, scanner, split, mask, slice, series,
+number (order of a slice in its series), plane, contrast, and auxiliary labels under headings such as `label:plane`. A
+file that states its series, place, plane or contrast is believed before the table. The tags of a DICOM file say who and
+where: a column `patient` or `scanner` that contradicts them is outvoted and a note says so. `group`, `domain` and the
+folder of a site are the person's own choice and stand. A volume gives one sample a slice of the plane that was
+acquired; with a column `slice` (from 0, from the feet up, from front to back or from left to right) only that one, else
+all slices under the label of the volume. Slices are read in the view of `medtl.dicom.view`, as `predict` reads them.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ from medtl.class_words import nearest_class
 from medtl.dicom.properties import PIXEL_SPACING, properties
 from medtl.dicom.reader import read_dicom, read_header
 from medtl.dicom.rules import check_suitable
-from medtl.dicom.view import View, view_of
+from medtl.dicom.view import AXES, View, view_of
+from medtl.dicom.weighting import weighting_of_name
 from medtl.foreign import foreign_kind, kind_of_no_image
 from medtl.masks import is_mask
 from medtl.measured import GROUND, measured
@@ -57,7 +59,7 @@ from shared.data.pseudonyms import Pseudonymiser
 from shared.errors import DataError, InputRefused
 from shared.io.archives import faults_error, hash_sources, naming, read_source
 from shared.io.pictures import is_picture, read_picture
-from shared.samples import NO_MEANINGS, UNKNOWN_DOMAIN, Dataset, Meanings, Sample
+from shared.samples import NO_MEANINGS, NOT_STATED, UNKNOWN_DOMAIN, Dataset, Meanings, Position, Sample
 from shared.task import Preprocessing
 
 SYNTHETIC_MARK = "phantom.json"
@@ -77,6 +79,7 @@ class _Origin:
     acquisition: Mapping[str, str | float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     synthetic: bool = False
+    positions: tuple[Position, ...] = ()
 
 
 def _may_be_image(name: str) -> bool:
@@ -92,6 +95,10 @@ SEARCH = Search(
         "scanner": ("scanner", "manufacturer"),
         "mask": ("mask",),
         "slice": ("slice", "frame"),
+        "series": ("series",),
+        "number": ("number", "slice_number", "slice number"),
+        "plane": ("plane",),
+        "contrast": ("contrast",),
     },
     is_image=_may_be_image,
     is_class=labels.is_known,
@@ -281,6 +288,7 @@ def _samples(entry: ImageEntry, layout: Layout, pseudonym: Pseudonymiser, notes:
     notes.update(f"{{count}} files: {note}." for note in origin.notes)
     group = _group(entry, origin)
     series = _series(entry, origin)
+    acquisition = _acquisition(entry, origin, notes)
     for frame in _frames(entry, origin, Counter() if layout.unlabelled else notes):
         yield Sample(
             id=pseudonym("image", f"{entry.path}#{frame}" if frame else entry.path),
@@ -294,8 +302,9 @@ def _samples(entry: ImageEntry, layout: Layout, pseudonym: Pseudonymiser, notes:
             series=None if series is None else pseudonym(*series),
             has_global_group_id=bool(origin.patient) and not entry.group,
             auxiliary=entry.auxiliary,
-            acquisition=origin.acquisition,
+            acquisition=acquisition,
             synthetic=origin.synthetic,
+            position=None if series is None else _position(entry, origin, frame),
         )
 
 
@@ -312,14 +321,20 @@ def _origin(source: str) -> _Origin:
         raise DataError(f"the file {kind.reason}")
     if is_volume(source):
         placement = read_placement(data)
-        notes = (*placement.view.unstated, *placement.notes)
-        return _Origin(frames=placement.count, volume=True, acquisition=properties(placement.view), notes=notes)
+        return _Origin(
+            frames=placement.count,
+            volume=True,
+            acquisition=properties(placement.view),
+            notes=(*placement.view.unstated, *placement.notes),
+            positions=placement.positions,
+        )
     try:
         header = read_header(data)
         check_suitable(header)
         view = view_of(header.geometry.planes)
     except InputRefused as refusal:
         raise DataError(str(refusal)) from None
+    places = [one.position_mm for one in header.geometry.planes]
     return _Origin(
         frames=header.layout.slices,
         patient=header.identifiers.patient_id.strip(),
@@ -328,6 +343,7 @@ def _origin(source: str) -> _Origin:
         acquisition=properties(view, [header]),
         notes=view.unstated,
         synthetic=header.synthetic,
+        positions=view.positions([places[index] for index in view.order(places)]),
     )
 
 
@@ -339,10 +355,44 @@ def _group(entry: ImageEntry, origin: _Origin) -> tuple[str, str] | None:
 
 
 def _series(entry: ImageEntry, origin: _Origin) -> tuple[str, str] | None:
-    """Returns kind and identifier of what `predict` judges as one: DICOM series or volume; None for a picture."""
+    """Returns kind and identifier of what `predict` judges as one: DICOM series, volume, or series of the table."""
     if origin.series:
         return "series", origin.series
-    return ("file", entry.path) if origin.volume else None
+    if origin.volume:
+        return "file", entry.path
+    if not entry.cell("series"):
+        return None
+    # "1" of two patients are two series
+    return "series", "/".join((entry.within_domain(entry.group or _patient(entry)), entry.cell("series")))
+
+
+def _position(entry: ImageEntry, origin: _Origin, frame: int) -> Position | None:
+    """The place of a slice in its series, by the geometry of its file, else by the number in the table.
+
+    Raises:
+        DataError: The number is none.
+    """
+    if origin.positions:
+        return origin.positions[frame]
+    if not (text := entry.cell("number")) or origin.frames > 1:
+        return None
+    try:
+        return Position(float(int(text)), "slices")
+    except ValueError:
+        raise DataError(f"the number of the slice is {text!r}; allowed is a whole number") from None
+
+
+def _acquisition(entry: ImageEntry, origin: _Origin, notes: Counter[str]) -> Mapping[str, str | float]:
+    """How an image was acquired, by its file; by the table where that states no plane or contrast."""
+    plane, contrast = entry.cell("plane").lower(), entry.cell("contrast")
+    told = {"plane": plane if plane in AXES else "", "contrast": weighting_of_name(contrast)}
+    for name, text in (("plane", plane), ("contrast", contrast)):
+        if text and not told[name]:
+            notes[
+                f"{{count}} images have a {name} in the table that has no meaning here: it counts as {NOT_STATED}."
+            ] += 1
+    stated = {name: value for name, value in origin.acquisition.items() if value != NOT_STATED}
+    return {**origin.acquisition, **{name: value for name, value in told.items() if value}, **stated}
 
 
 def _frames(entry: ImageEntry, origin: _Origin, notes: Counter[str]) -> Sequence[int]:

@@ -58,7 +58,7 @@ from shared.io.kinds import GZIP, gunzipped_head, names_in_zip, suffix_of
 from shared.io.kinds import ZIP as ZIP_ARCHIVE
 from shared.io.pictures import SUFFIXES as PICTURE_SUFFIXES
 from shared.io.pictures import is_picture_data, is_synthetic_picture, read_picture
-from shared.samples import UNKNOWN_DOMAIN
+from shared.samples import UNKNOWN_DOMAIN, Position
 from shared.task import Item, Origin
 
 UNSTATED = "the file does not say what it shows: that it is a head MRI was not checked"
@@ -224,7 +224,8 @@ def _read_contents(name: str, contents: Contents) -> Iterator[Item]:
 def _read_series(name: str, series: SeriesFiles) -> Item:
     try:
         slices, view, notes = decode_series(series)
-        item = _judgeable(name, [one.pixels for one in slices], view, notes, tuple(one.origin for one in slices))
+        places = tuple(one.origin for one in slices), view.positions([one.plane.position_mm for one in slices])
+        item = _judgeable(name, [one.pixels for one in slices], view, notes, *places)
     except InputRefused as error:
         origins = tuple(Origin(source) for source, _ in series.files)
         return Item(name, refusal=str(error), notes=tuple(series.notes), origins=origins, series=_stated(series))
@@ -272,7 +273,7 @@ def _read_volume(source: str, data: bytes) -> Item:
     notes = (UNSTATED, *placement.view.notes, *placement.notes)
     places = [placement.index(number) for number in range(placement.count)]
     origins = tuple(Origin(source, index, {"index": index}) for index in places)
-    item = _judgeable(source, list(slices), placement.view, notes, origins)
+    item = _judgeable(source, list(slices), placement.view, notes, origins, placement.positions)
     return replace(item, series={"format": "NIfTI", "axis": placement.axis, **item.series})
 
 
@@ -302,6 +303,7 @@ def _judgeable(
     view: View | None,
     notes: tuple[str, ...],
     origins: tuple[Origin, ...],
+    positions: tuple[Position, ...] = (),
 ) -> Item:
     """The item, if a head is to be seen on it; its slices that are blank, noise alone or show little head are left out.
 
@@ -314,6 +316,7 @@ def _judgeable(
         view: The view in which they are judged; None for a picture, which is judged as it stands.
         notes: Warnings that are known so far.
         origins: Where each slice was read from, as many as there are slices.
+        positions: Place of each slice along the normal; empty where not known.
 
     Raises:
         InputRefused: It is too small, in false colours, blank, noise or without enough head throughout, or has values
@@ -338,7 +341,16 @@ def _judgeable(
         return Item(name, slices=tuple(slices[index] for index in seen), notes=notes, origins=kept)
     shown = tuple(view.apply(slices[index]) for index in seen)
     plane: dict[str, str | int] = {} if view.plane is None else {"plane": view.plane.name}
-    return Item(name, slices=shown, notes=notes, origins=kept, series=plane, acquisition=properties(view), view=view)
+    return Item(
+        name,
+        slices=shown,
+        notes=notes,
+        origins=kept,
+        series=plane,
+        acquisition=properties(view),
+        view=view,
+        positions=tuple(positions[index] for index in seen) if positions else (),
+    )
 
 
 def _with_head(slices: Sequence[NDArray[np.float32]], contrasted: Sequence[int]) -> tuple[list[int], tuple[str, ...]]:

@@ -19,6 +19,7 @@ from medtl.dicom.view import AXES, View, nearest_plane, view_of
 from shared.errors import DataError, InputRefused
 from shared.io.archives import MAX_FILE_BYTES, most_unpacked
 from shared.io.quiet import quiet_loggers
+from shared.samples import Position
 
 VOLUMES = (".nii", ".nii.gz")
 HEADER_BYTES = 1 << 20
@@ -56,6 +57,7 @@ class Placement:
         reversed: Whether they follow each other against the order in the array.
         count: Number of slices.
         view: The view in which the slices are judged.
+        spacing_mm: Distance of neighbouring slices, above 0.
         notes: Sentences about what the file leaves open.
     """
 
@@ -63,11 +65,18 @@ class Placement:
     reversed: bool
     count: int
     view: View
+    spacing_mm: float
     notes: tuple[str, ...] = ()
 
     def index(self, number: int) -> int:
         """Returns the index along `axis` of the slice that is `number` places, from 0, after the first one judged."""
         return self.count - 1 - number if self.reversed else number
+
+    @property
+    def positions(self) -> tuple[Position, ...]:
+        """Places of the slices along their normal, in mm from the first one judged."""
+        upright = self.view.plane is not None and self.view.plane.name == "axial"
+        return tuple(Position(number * self.spacing_mm, "mm", upright) for number in range(self.count))
 
 
 def is_volume(name: str) -> bool:
@@ -150,7 +159,8 @@ def _placement(image: Any) -> Placement:
         raise DataError(f"the volume {error}") from None
     backwards = view.order([(0.0, 0.0, 0.0), tuple(affine[:, axis].tolist())]) == [1, 0]
     guessed = f"the volume does not say in which plane it was acquired: taken for {view.plane and view.plane.name}"
-    return Placement(axis, backwards, shape[axis], view, () if stated else (guessed,))
+    spacing = float(np.linalg.norm(affine[:, axis]))
+    return Placement(axis, backwards, shape[axis], view, spacing, () if stated else (guessed,))
 
 
 def _slice_axis(shape: tuple[int, ...], affine: NDArray[np.float64]) -> tuple[int, bool]:

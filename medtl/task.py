@@ -35,6 +35,7 @@ class MedtlTask:
     default_options: Mapping[str, Any] = Settings.defaults()
     augmentations: tuple[str, ...] = ("usual", "mri_physics", "mri_hospitals")
     varying: tuple[str, ...] = ("contrast",)
+    series_kinds: tuple[str, ...] = ("contrast", "plane")
 
     def load(
         self, source: Path, *, options: Mapping[str, Any], unlabelled: bool = False, meanings: Meanings = NO_MEANINGS

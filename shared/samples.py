@@ -46,6 +46,38 @@ NO_MEANINGS = Meanings()
 
 
 @dataclass(frozen=True, slots=True)
+class Position:
+    """The place of a slice along the normal of its series.
+
+    Attributes:
+        value: Distance from any point that all slices of the series share, in `unit`; finite.
+        unit: "mm" where the geometry is known; "slices" where only the order is.
+        upright: Whether it is a height: it grows from the feet to the head. False also where that is not known.
+    """
+
+    value: float
+    unit: Literal["mm", "slices"] = "mm"
+    upright: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.value:.9g} {self.unit}{' upright' if self.upright else ''}"
+
+    @classmethod
+    def parse(cls, text: str) -> Position | None:
+        """Reads what `str` of a position wrote; None of an empty text.
+
+        Raises:
+            ValueError: The text is none of a position.
+        """
+        if not text:
+            return None
+        value, unit, *upright = text.split(" ")
+        if unit not in ("mm", "slices") or upright not in ([], ["upright"]):
+            raise ValueError(f"{text!r} is no position")
+        return cls(float(value), "mm" if unit == "mm" else "slices", bool(upright))
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """One image to train on or to predict.
 
@@ -65,6 +97,7 @@ class Sample:
         acquisition: How the image was acquired, by the name of each property: a text or a number ("plane": "axial",
             "pixel spacing in mm": 0.9). What the file does not state is `NOT_STATED`, or missing.
         synthetic: Whether its header says that a program made it; False where it says nothing of it.
+        position: Place along the normal of its series; None where it is not known.
     """
 
     id: str
@@ -80,6 +113,7 @@ class Sample:
     auxiliary: Mapping[str, str] = field(default_factory=dict, hash=False)
     acquisition: Mapping[str, str | float] = field(default_factory=dict, hash=False)
     synthetic: bool = False
+    position: Position | None = None
 
     @property
     def series_key(self) -> str:
@@ -102,12 +136,16 @@ class Grouping:
         units: [N] numbers of the independent units: groups, joined where they share copies of a picture.
         named: Whether the data say of each image which patient or writer it is of. Else images of one person may stand
             in several groups, and the units may not be independent.
+        positions: [N] place of each image along the normal of its series, None where it is not known; empty: of none.
+        alone: [N] whether `predict` would judge each image alone: `series` is then only its group; empty: none is.
     """
 
     series: tuple[str, ...]
     groups: tuple[str, ...]
     units: tuple[int, ...]
     named: bool = False
+    positions: tuple[Position | None, ...] = ()
+    alone: tuple[bool, ...] = ()
 
     @classmethod
     def of(cls, samples: Sequence[Sample], units: Sequence[int]) -> Grouping:
@@ -124,7 +162,13 @@ class Grouping:
             tuple(sample.group or sample.id for sample in samples),
             tuple(units),
             all(sample.has_known_group for sample in samples),
+            tuple(sample.position for sample in samples),
+            tuple(sample.series is None for sample in samples),
         )
+
+    def positions_of(self, rows: Sequence[int] | NDArray[np.int64]) -> tuple[Position | None, ...]:
+        """Returns the positions of the images at the indices `rows`; None each where none is known."""
+        return tuple(self.positions[i] for i in rows) if self.positions else (None,) * len(rows)
 
     def at(self, rows: Sequence[int]) -> Grouping:
         """Selects the samples at the indices `rows`, in that order."""
@@ -133,6 +177,8 @@ class Grouping:
             tuple(self.groups[i] for i in rows),
             tuple(self.units[i] for i in rows),
             self.named,
+            tuple(self.positions[i] for i in rows) if self.positions else (),
+            tuple(self.alone[i] for i in rows) if self.alone else (),
         )
 
     def of_those(self, chosen: Sequence[bool] | NDArray[np.bool_]) -> Grouping:
@@ -142,6 +188,8 @@ class Grouping:
             tuple(compress(self.groups, chosen)),
             tuple(compress(self.units, chosen)),
             self.named,
+            tuple(compress(self.positions, chosen)),
+            tuple(compress(self.alone, chosen)),
         )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias
 
 from shared.errors import ConfigError
-from shared.samples import NO_MEANINGS, UNKNOWN_DOMAIN, Dataset, Meanings, Sample
+from shared.samples import NO_MEANINGS, UNKNOWN_DOMAIN, Dataset, Meanings, Position, Sample
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,6 +49,7 @@ class Item:
         acquisition: How it was acquired, as in `Sample.acquisition`.
         synthetic: Whether its files say that a program made the images; False where they say nothing of it.
         view: How the application turned stored images into `slices`; the engine only hands it on. None: not at all.
+        positions: Place of each slice along the normal, in their order; empty where that of any is not known.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Item:
     acquisition: Mapping[str, str | float] = field(default_factory=dict)
     synthetic: bool = False
     view: Any = None
+    positions: tuple[Position, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,9 @@ class Task(Protocol):
     """Names of the kinds of augmentation that `augment` knows; the first is the default."""
     varying: tuple[str, ...]
     """Properties of `Sample.acquisition` by which images of one domain look different ("contrast"), for sampling."""
+    series_kinds: tuple[str, ...]
+    """Names of the properties of the acquisition (texts) that make the kind of a series: one of a kind of which
+    validation judged no negative series gets no decision. Empty where the task has no positive event."""
 
     def load(
         self, source: Path, *, options: Mapping[str, Any], unlabelled: bool = False, meanings: Meanings = NO_MEANINGS

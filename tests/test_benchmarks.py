@@ -78,7 +78,11 @@ def test_certificates_hold_where_they_would_break_without_their_rule(
 
 def test_many_series_are_aggregated_as_prediction_aggregates_one() -> None:
     slices = np.random.default_rng(0).random((5, 7))
-    for pools, weights in ((("max", "top3", "mean"), (0.5, 0.7, 0.1)), (("noisy_or",), (0.8,))):
+    for pools, weights in (
+        (("neighbours", "top_fifth", "mean"), (0.5, 0.7, 0.1)),
+        (("middle",), (0.8,)),
+        (("max",), (1.0,)),
+    ):
         by = Aggregation(pools, weights, 0.2)
         found = certificates.probabilities(slices, by)
         np.testing.assert_allclose(found, [by.probability(one) for one in slices])

@@ -24,6 +24,7 @@ from PIL import Image
 from medtl.dicom.geometry import COSINE_TOLERANCE, ImagePlane, body_side, slice_normal
 from medtl.dicom.values import Vector
 from shared.errors import InputRefused
+from shared.samples import Position
 
 Pixels = NDArray[np.float32]
 
@@ -179,6 +180,21 @@ class View:
         if self.orientation is None or len(places) < len(positions):
             return list(range(len(positions)))
         return np.argsort(np.array(places) @ slice_normal(self.orientation), kind="stable").tolist()
+
+    def positions(self, places: Sequence[Vector | None]) -> tuple[Position, ...]:
+        """Computes where slices lie along their normal: heights of axial ones, from the feet up.
+
+        Args:
+            places: Where the first pixel of each stored slice lies, x, y, z in mm (LPS); None where not stated.
+
+        Returns:
+            The position of each slice in mm; empty without an orientation, or where a place is not stated.
+        """
+        known = [one for one in places if one is not None]
+        if self.orientation is None or self.plane is None or not known or len(known) < len(places):
+            return ()
+        heights, upright = np.array(known) @ slice_normal(self.orientation), self.plane.name == "axial"
+        return tuple(Position(float(height), "mm", upright) for height in heights)
 
     def _square(self, shape: tuple[int, ...]) -> tuple[int, int]:
         """Rows and columns, in the view, that make the pixels of a stored slice square."""

@@ -113,6 +113,21 @@ def read_weighting(dataset: Any, frames: int) -> str:
     return found.pop() + (WITH_AGENT if agent else "")
 
 
+def weighting_of_name(name: str) -> str:
+    """Reads how images are weighted from the word of a table: "flair", "t1_post", "T2".
+
+    Args:
+        name: The word, in any case.
+
+    Returns:
+        As `read_weighting` does; empty where the word names no weighting, or several.
+    """
+    words = _folded(name)
+    found = weightings_of_words(words)
+    agent = bool(AGENT_WORDS.search(words)) and not NO_AGENT_WORDS.search(words)
+    return found.pop() + (WITH_AGENT if agent else "") if len(found) == 1 and found != {OTHER} else ""
+
+
 def weightings_of_words(words: str) -> set[str]:
     """Lists the weightings that a description names.
 

@@ -19,10 +19,10 @@ import pydicom
 
 from medtl.dicom.reader import untrusted_decoding
 from medtl.node.spool import FORWARDED, RECORD, RESULT_SUFFIX
-from medtl.results.text import DECISIONS, UNASSESSED
+from medtl.results.text import DECISIONS, UNASSESSED, UNDECIDED
 from shared.errors import DataError, MedtlError
 
-FINDINGS = (*DECISIONS.values(), UNASSESSED)
+FINDINGS = (*DECISIONS.values(), UNASSESSED, UNDECIDED)
 """First words of the sentence with the finding in our reports."""
 MAX_SERIES = 200
 """Largest number of series that are listed, the latest first."""

@@ -27,6 +27,8 @@ PROBABILITY = Code("T-PROBABILITY", SCHEME, "Tumour probability")
 RAW_PROBABILITY = Code("T-RAW-SCORE", SCHEME, "Raw tumour probability, not assessed, not to be relied on")
 ADVICE = Code("ADVICE", SCHEME, "Advice")
 HUMAN_LOOKS = Code("HUMAN-MUST-LOOK", SCHEME, "Not assessed: a human must look")
+HUMAN_DECIDES = Code("HUMAN-DECIDES", SCHEME, "Series not decided: a human must look")
+UNDECIDED_SCORE = Code("T-UNDECIDED", SCHEME, "Tumour score of a series that was not decided")
 CERTIFIED = Code("SENS-CERTIFIED", SCHEME, "Sensitivity certified on validation (lower 95% bound)")
 SLICE_PROBABILITY = Code("T-PROB-SLICE", SCHEME, "Tumour probability of one slice")
 RAW_SLICE_PROBABILITY = Code("T-RAW-SLICE", SCHEME, "Raw tumour probability of one slice, not to be relied on")
@@ -105,13 +107,15 @@ def _algorithm(identity: ResultIdentity, answer: Answer) -> Any:
 
 
 def _evaluations(answer: Answer) -> list[Any]:
-    advice = [sr.QualitativeEvaluation(ADVICE, HUMAN_LOOKS)] if answer.caution is not None else []
+    looks = HUMAN_DECIDES if answer.status == "not decided" else HUMAN_LOOKS
+    advice = [sr.QualitativeEvaluation(ADVICE, looks)] if answer.caution is not None else []
     return [sr.QualitativeEvaluation(USE, RESEARCH), *advice]
 
 
 def _measurements(answer: Answer) -> list[Any]:
     # a raw score has a name of its own: whoever looks for the probability must not find it
-    probability = PROBABILITY if answer.caution is None else RAW_PROBABILITY
+    names = {"not assessed": RAW_PROBABILITY, "not decided": UNDECIDED_SCORE}
+    probability = names.get(answer.status, PROBABILITY)
     stated = (
         (probability, answer.positive_probability),
         (codes.DCM.ThresholdValue, answer.threshold),
@@ -124,7 +128,7 @@ def _measurements(answer: Answer) -> list[Any]:
 
 def _slice_measurements(sources: Sources, answer: Answer) -> list[Any]:
     """The probability of each slice, with its number and a reference to the image that it was read from."""
-    found, probability = [], SLICE_PROBABILITY if answer.caution is None else RAW_SLICE_PROBABILITY
+    found, probability = [], RAW_SLICE_PROBABILITY if answer.status == "not assessed" else SLICE_PROBABILITY
     for one, frame in zip(answer.slices, sources.frames, strict=True) if answer.slices else ():
         image = sr.SourceImageForMeasurement(*_reference(frame.instance, [frame.number]))
         measured = sr.Measurement(probability, one.positive_probability, codes.UCUM.NoUnits, referenced_images=[image])

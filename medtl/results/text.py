@@ -5,24 +5,27 @@ from __future__ import annotations
 from medtl.task import TASK
 from shared.prediction.answer import HUMAN, NOT_RELIABLE, Answer
 from shared.prediction.predictor import SYNTHETIC_NOTE
-from shared.prediction.text import raw_suspicion
+from shared.prediction.text import raw_suspicion, undecided_score
 from shared.runs.record import ModelRecord
 
 WARNING = "RESEARCH USE ONLY - NOT FOR DIAGNOSIS"
 MAX_SHOWN = 3
 """Number of slices that are pointed out, the most suspicious ones."""
 DECISIONS = {"positive": "Tumour suspected", "negative": "No tumour suspected"}
-UNASSESSED = "Not assessed"
+UNASSESSED, UNDECIDED = "Not assessed", "Not decided"
 """First words of the finding where there is no decision."""
 
 
 def finding(answer: Answer) -> str:
     """Writes the finding as a sentence, with its tumour probability, or with the reason why nothing was assessed.
 
-    Of an input that was not assessed the raw probability is told too, lest a suspicion be hidden.
+    Of an input that was not assessed the raw probability is told too, lest a suspicion be hidden; of a series that was
+    not decided its score, and how many of its slices are positive.
     """
     if answer.status == "refused":
         return f"{UNASSESSED}: {answer.reason}"
+    if answer.status == "not decided":
+        return f"{UNDECIDED}, {HUMAN}: {undecided_score(answer, str(TASK.positive_name))}. Reason: {answer.reason}"
     if answer.decision is None:
         return f"{UNASSESSED}, {HUMAN}: {_raw(answer)}. The input {answer.reason}"
     return f"{DECISIONS[answer.decision]}: {_probability(answer)}"
@@ -47,7 +50,7 @@ def remarks(answer: Answer, record: ModelRecord) -> list[str]:
     """
     lines = [WARNING, *TASK.disclaimers, *([f"Model fit for: {answer.verdict}"] if answer.verdict else [])]
     if answer.caution is not None:
-        lines += [f"Caution: {answer.caution}", *_scores(answer, "Raw: ")]
+        lines += [f"Caution: {answer.caution}", *_scores(answer, "Raw: " if answer.status == "not assessed" else "")]
     elif answer.decision is not None:
         lines += _details(answer, record)
     lines += [*_judged(answer), _model(answer)]
@@ -112,7 +115,13 @@ def captions(answer: Answer, record: ModelRecord, number: int, towards: str | No
         Finding, probabilities of series and slice, warnings where they apply, and last the model.
     """
     one, place = answer.slices[number - 1], f"Slice {number} of {len(answer.slices)}"
-    if answer.decision is None:
+    if answer.status == "not decided":
+        lines = [
+            f"{UNDECIDED}: {HUMAN}",
+            f"Whole input: {undecided_score(answer, str(TASK.positive_name))}",
+            f"{place}: tumour probability {one.positive_probability:.3f}, {one.decision} alone",
+        ]
+    elif answer.decision is None:
         lines = [
             f"{UNASSESSED}: {HUMAN}",
             f"Raw scores, {NOT_RELIABLE}: tumour probability {answer.positive_probability:.3f}",

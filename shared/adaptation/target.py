@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from shared.data.split import Split, unlabelled
 from shared.errors import DataError
 from shared.io.atomic import read_json, write_array, write_json
-from shared.samples import Grouping
+from shared.samples import Grouping, Position
 from shared.strategies.base import Strategy
 from shared.training.job import Job, Target
 
@@ -89,6 +89,8 @@ def write_truth(job: Job, strategy: Strategy, splits: Mapping[str, Split]) -> No
             "series": split.grouping.series,
             "groups": split.grouping.groups,
             "units": split.grouping.units,
+            "positions": ["" if one is None else str(one) for one in split.grouping.positions],
+            "alone": split.grouping.alone,
         }
         write_json(job.folder / EPOCHS_FOLDER / f"{name}.json", tree)
         if name != "test":
@@ -129,6 +131,12 @@ def read_epochs(run: Path, split: str) -> EpochScores:
         scores=[np.load(path).astype(np.float64) for path in sorted(folder.glob(f"[0-9]*-{split}.npy"))],
         labels=np.array(tree["labels"], dtype=np.int64),
         domains=tuple(tree["domains"]),
-        grouping=Grouping(tuple(tree["series"]), tuple(tree["groups"]), tuple(tree["units"])),
+        grouping=Grouping(
+            tuple(tree["series"]),
+            tuple(tree["groups"]),
+            tuple(tree["units"]),
+            positions=tuple(Position.parse(text) for text in tree["positions"]),
+            alone=tuple(tree["alone"]),
+        ),
         features=np.load(features).astype(np.float32) if features.is_file() else None,
     )

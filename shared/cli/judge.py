@@ -86,7 +86,7 @@ def judge(task: Task, request: Request, on_answer: OnAnswer | None = None) -> in
             add to its JSON, and lines to print for a person.
 
     Returns:
-        The exit code: 3 where an input was refused, else 4 where one was not assessed, else 0.
+        The exit code: 3 where an input was refused, else 4 where one was not assessed or not decided, else 0.
 
     Raises:
         UsageError: There is no folder for explanations, or no input or run of that name.

@@ -255,9 +255,11 @@ def exit_code(statuses: Collection[str]) -> int:
         statuses: The `status` of every answer.
 
     Returns:
-        3 where one is "refused", else 4 where one is "not assessed", else 0.
+        3 where one is "refused", else 4 where one is "not assessed" or "not decided", else 0.
     """
-    return EXIT_REFUSED if "refused" in statuses else EXIT_NOT_ASSESSED if "not assessed" in statuses else 0
+    if "refused" in statuses:
+        return EXIT_REFUSED
+    return EXIT_NOT_ASSESSED if {"not assessed", "not decided"} & set(statuses) else 0
 
 
 def write_predictions(out: Path | None, lines: list[str]) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from shared.config.schema import Config, Screening, Selective
 from shared.evaluation.decision.decide import Decision, decide, undecided
+from shared.evaluation.decision.kinds import judged_kinds
 from shared.evaluation.decision.ood import Reference
 from shared.evaluation.decision.ood_threshold import choose_rule
 from shared.pipeline.preflight import Experiment
@@ -45,6 +46,25 @@ def choose_decision(experiment: Experiment, trained: Trained, probabilities: NDA
         group_name=experiment.task.group_name,
         **targets,
     )
+
+
+def negative_series(experiment: Experiment, trained: Trained, *, judged: bool) -> dict[str, Any]:
+    """Lists the negative series of validation by kind: a series of another kind gets no decision.
+
+    Args:
+        experiment: The checked configuration.
+        trained: The trained network with its data.
+        judged: Whether validation was judged.
+
+    Returns:
+        What `shared.runs.record.ModelRecord.negative_series` holds; empty without a positive class.
+    """
+    task, validation = experiment.task, trained.splits["validation"]
+    positive = np.array(positive_classes(task, trained.job.classes))
+    if not positive.any():
+        return {}
+    kinds = judged_kinds(validation.samples, positive[validation.labels], task.series_kinds) if judged else []
+    return {"properties": list(task.series_kinds), "name": f"{task.positive_name}-free", "judged": kinds}
 
 
 def decision_targets(rule: Screening | Selective) -> dict[str, Any]:

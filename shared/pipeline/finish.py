@@ -37,7 +37,7 @@ from shared.evaluation.missed import missed
 from shared.io.atomic import file_hash, write_array, write_json, write_text, writing
 from shared.models.onnx_export import export_onnx
 from shared.pipeline.cross_fitting import FOLDER
-from shared.pipeline.decision import choose_decision, choose_ood_rule
+from shared.pipeline.decision import choose_decision, choose_ood_rule, negative_series
 from shared.pipeline.preflight import Experiment
 from shared.pipeline.scores import Scores, reference_features, score_split
 from shared.pipeline.trained import Trained
@@ -218,6 +218,7 @@ def _record(
     screening = isinstance(chosen, OperatingPoint)
     certified = chosen.certified if uncertified is None else None
     judged = job.validation.samples
+    was_judged = trained.data.folds is None or trained.fitted.out_of_fold is not None
     point = {
         **asdict(chosen),
         "certified": certified,
@@ -234,6 +235,8 @@ def _record(
         operating_point=point if screening else None,
         rejection=None if screening else point,
         aggregation=decision.aggregation,
+        aggregation_reason=decision.reason,
+        negative_series=negative_series(experiment, trained, judged=was_judged),
         certified_sensitivity=certified if screening else None,
         certified_error=None if screening else certified,
         ood=ood_rule,

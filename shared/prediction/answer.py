@@ -40,6 +40,8 @@ NOT_RELIABLE = "not to be relied on"
 HUMAN = "a human must look"
 CAUTION = f"not assessed: the scores are raw and {NOT_RELIABLE}; {HUMAN}"
 """What an answer that is not assessed says of its scores."""
+UNDECIDED = f"not decided: the score of the series decides nothing; {HUMAN}"
+"""What an answer that is not decided says of its score."""
 
 
 @dataclass(frozen=True)
@@ -50,14 +52,16 @@ class Answer:
         input: The name of the input, as the user gave it.
         model: Name of the run that answers.
         status: "assessed"; "refused", where the input must not be judged; or "not assessed", where it is unlike the
-            training images, or these were synthetic and it is not known to be.
-        reason: Why it was not assessed, in one line without identifiers; None when assessed.
+            training images, or these were synthetic and it is not known to be; or "not decided", where it is a series
+            of a kind or length of which no negative one was judged: its slices have decisions, the series has none.
+        reason: Why it was not assessed or decided, in one line without identifiers; None when assessed.
         caution: `CAUTION` where the status is "not assessed": the label, probabilities and slices below are then raw
-            scores, shown lest a suspicion be hidden, and must not be relied on. None otherwise.
+            scores, shown lest a suspicion be hidden, and must not be relied on. `UNDECIDED` where it is "not decided".
+            None otherwise.
         label: The most probable class. This and the fields below are None, empty or without meaning when the status is
             "refused", except the notes.
         decision: At the threshold: "positive" or "negative"; where the task has no positive class, "accepted" or
-            "rejected" (too unsure). None where the input was not assessed.
+            "rejected" (too unsure). None where the input was not assessed or not decided.
         probabilities: Probability of each class, for the whole input.
         positive_probability: Probability of the positive event; None where the task has none.
         threshold: Value from which `positive_probability` means "positive", or the probability of `label` "accepted".
@@ -84,7 +88,7 @@ class Answer:
 
     input: str
     model: str
-    status: Literal["assessed", "refused", "not assessed"]
+    status: Literal["assessed", "refused", "not assessed", "not decided"]
     reason: str | None = None
     caution: str | None = None
     label: str | None = None

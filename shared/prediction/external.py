@@ -19,6 +19,7 @@ from shared.data.partition import audit_note, audited
 from shared.errors import DataError, InputRefused
 from shared.evaluation.abstention import abstention, abstention_rows, abstention_text, abstention_warning
 from shared.evaluation.cases import UsageContext
+from shared.evaluation.decision.kinds import judged_kinds
 from shared.evaluation.evaluate import evaluate
 from shared.evaluation.finding_size import FindingSize, finding_size
 from shared.evaluation.missed import missed
@@ -57,7 +58,8 @@ def assess_data(
     Returns:
         `verdict`, `summary` and `notes` (lists of sentences), `data_hash` (None where the data are those of the run),
         `synthetic` (whether the data are), `coverage` (numbers of images: `assessed`, `refused`, `refused_positive`,
-        `seen_in_training`, `group_seen_in_training`; and, by kind, `copies`), and `test` as
+        `seen_in_training`, `group_seen_in_training`; and, by kind, `copies`), `negative_series` (those judged, by kind,
+        as `shared.evaluation.decision.kinds.judged_kinds` lists them), and `test` as
         `shared.evaluation.evaluate.evaluate` gives it, with its `abstention` and, with a positive class, `missed`.
 
     Raises:
@@ -102,8 +104,17 @@ def assess_data(
             "group_seen_in_training": scored.same_group,
             "copies": dict(Counter(scored.copies)),
         },
+        "negative_series": _negative_series(task, scored.samples),
         "test": result,
     }
+
+
+def _negative_series(task: Task, samples: Sequence[Sample]) -> list[dict[str, Any]]:
+    """The negative series that were judged, by kind; none without a positive event."""
+    if task.positive_name is None:
+        return []
+    truth = np.array([task.is_positive(str(sample.label)) for sample in samples], dtype=np.bool_)
+    return judged_kinds(samples, truth, task.series_kinds)
 
 
 def _abstention_by_class(task: Task, tree: Mapping[str, Any]) -> list[str]:

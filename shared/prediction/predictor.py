@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 from shared.data.copies import copies_text
 from shared.data.descriptors import describe
 from shared.errors import DataError, InputRefused, UsageError
-from shared.evaluation.decision.aggregation import Values, aggregate
+from shared.evaluation.decision.aggregation import aggregate
+from shared.evaluation.decision.kinds import LENGTH_FACTOR, why_undecided
 from shared.evaluation.decision.ood import Reference, of_series
-from shared.prediction.answer import CAUTION, Answer, SliceAnswer, with_origins
+from shared.evaluation.decision.places import Values, count_places
+from shared.prediction.answer import CAUTION, UNDECIDED, Answer, SliceAnswer, with_origins
 from shared.runs.acquisition import differences, not_covered
 from shared.runs.certificate import models_among, restated
 from shared.runs.folder import check_finished
+from shared.runs.outside_tests import read_outside_tests
 from shared.runs.provenance import Provenance
 from shared.runs.record import read_model_record
 from shared.runs.seen import Seen
@@ -30,8 +33,6 @@ from shared.task import Image, Item, Preprocessing
 BATCH, OOD_BATCH = 16, 512
 """Images that go through the network at once, and features that are compared at once: one product of large matrices
 takes less time than many small ones, between which ONNX Runtime's threads hold the cores."""
-LENGTH_FACTOR = 2
-"""Factor by which a series may be shorter or longer than those of validation for their certificate to hold."""
 SYNTHETIC_NOTE = "this model was trained on synthetic images; its answer on a real one means nothing"
 NOT_SYNTHETIC = (
     "is not known to be synthetic, and the model was trained on synthetic images: its score means nothing for it"
@@ -68,6 +69,7 @@ class Predictor:
             raise UsageError(f"{run} is a run of {self.record.task}; `{task}` cannot use it")
         self.chosen_among = chosen_among
         self.verdict, self.provenance = read_verdict(run, self.record).short, Provenance.of(run, self.record)
+        self.outside = [kind for test in read_outside_tests(run).values() for kind in test.get("negative_series", [])]
         self.seen, self.reference = Seen.read(run, self.record.copy_rule), Reference.read(run)
         self.preprocess = preprocess
         options = onnxruntime.SessionOptions()
@@ -140,8 +142,9 @@ class Predictor:
 
         Returns:
             The answer, with status "assessed"; "refused", with the reason, where the input cannot be judged (no image,
-            an image that cannot be preprocessed, no finite probability); or "not assessed", with raw scores and no
-            decision, where it is unlike the training images, or where these were synthetic and it is not known to be.
+            an image that cannot be preprocessed, no finite probability); "not assessed", with raw scores and no
+            decision, where it is unlike the training images, or where these were synthetic and it is not known to be;
+            or "not decided", where it is a series of a kind of which no negative one was judged.
         """
         return with_origins(replace(self._answer(item), provenance=self.provenance), item)
 
@@ -187,7 +190,7 @@ class Predictor:
 
     def _not_assessed(self, item: Item, rows: Values, ood: Values, reason: str) -> Answer:
         """The raw scores without any decision, and why they must not be relied on."""
-        whole, positive = self._whole(rows)
+        whole, positive = self._whole(item, rows)
         return Answer(
             item.name,
             self.name,
@@ -207,28 +210,43 @@ class Predictor:
             verdict=self.verdict,
         )
 
-    def _whole(self, rows: Values) -> tuple[Values, float | None]:
+    def _undecided(self, item: Item) -> str | None:
+        """Why a series gets no decision; None where it gets one, as a single image always does."""
+        count, kinds = count_places(len(item.slices), item.positions), self.record.negative_series
+        if not any(self.record.positive) or count == 1:
+            return None
+        judged = [*kinds.get("judged", ()), *self.outside]
+        properties, name = kinds.get("properties", ()), kinds.get("name", "negative")
+        return why_undecided(judged, item.acquisition, count, properties=properties, name=name)
+
+    def _whole(self, item: Item, rows: Values) -> tuple[Values, float | None]:
         """Probabilities of the classes, and of the positive event where there is one, of all slices together."""
         flags = np.array(self.record.positive, dtype=bool)
-        whole = aggregate(rows, flags, self.record.aggregation)
-        return whole, self.record.aggregation.probability(rows[:, flags].sum(axis=1)) if flags.any() else None
+        rule = self.record.aggregation
+        whole = aggregate(rows, flags, rule, item.positions)
+        return whole, rule.probability(rows[:, flags].sum(axis=1), item.positions) if flags.any() else None
 
     def _assessed(self, item: Item, rows: Values, ood: Values, notes: tuple[str, ...]) -> Answer:
         flags = np.array(self.record.positive, dtype=bool)
-        whole, positive = self._whole(rows)
-        doubts = self._doubts(item) if flags.any() else []
-        certified = None if doubts else self.record.certified_sensitivity
+        whole, positive = self._whole(item, rows)
+        undecided = self._undecided(item)
+        doubts = self._doubts(item) if flags.any() and undecided is None else []
+        certified = None if doubts or undecided is not None else self.record.certified_sensitivity
         synthetic = [SYNTHETIC_NOTE] if self.record.synthetic else []
         threshold = self.record.ood["threshold"]
         strange = int((ood > threshold).sum())
         if strange:
             notes = (*notes, f"{strange} of {len(ood)} slices (~) are unlike the images that the model was trained on")
-        decision = self._decision(float(whole.max()) if positive is None else positive)
+        decision = (
+            None if undecided is not None else self._decision(float(whole.max()) if positive is None else positive)
+        )
         slices = self._slices(rows, ood)
         return Answer(
             item.name,
             self.name,
-            "assessed",
+            "assessed" if undecided is None else "not decided",
+            undecided,
+            caution=None if undecided is None else UNDECIDED,
             label=self._label(whole),
             decision=decision,
             probabilities=self._by_class(whole),
@@ -246,7 +264,7 @@ class Predictor:
             series_rule=self.record.aggregation.rule if len(slices) > 1 and positive is not None else None,
         )
 
-    def _against(self, decision: str, slices: Sequence[SliceAnswer]) -> list[str]:
+    def _against(self, decision: str | None, slices: Sequence[SliceAnswer]) -> list[str]:
         """A note where slices of a negative series are positive on their own: a small finding shows on few of them."""
         alone = [str(one.number) for one in slices if one.decision == "positive"]
         if decision != "negative" or not alone:
@@ -296,7 +314,7 @@ class Predictor:
         point, doubts = self.record.operating_point, []
         if point is None or self.record.certified_sensitivity is None:
             return ["no sensitivity was certified for this model"]
-        count, (shortest, longest) = len(item.slices), point["lengths"]
+        count, (shortest, longest) = count_places(len(item.slices), item.positions), point["lengths"]
         lowest = 1 if shortest == 1 else max(2, shortest / LENGTH_FACTOR)
         if not lowest <= count <= (1 if longest == 1 else longest * LENGTH_FACTOR):
             usual = f"{shortest}" if shortest == longest else f"{shortest} to {longest}"

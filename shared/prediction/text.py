@@ -24,7 +24,8 @@ def answer_text(answer: Answer, task: Task) -> str:
 
     Returns:
         Several lines, joined by line breaks. Where the input was refused, status and reason in one line, and the notes;
-        where it was not assessed, also the raw scores, which are said to be not reliable.
+        where it was not assessed, also the raw scores, which are said to be not reliable; where it was not decided, the
+        score of the series and the decisions on its slices.
     """
     name, notes = printable(answer.input), [f"  note: {note}" for note in answer.notes]
     if answer.status == "refused":
@@ -32,6 +33,13 @@ def answer_text(answer: Answer, task: Task) -> str:
     if answer.status == "not assessed":
         told = [*_raw_lines(answer, task), *_source_lines(answer), *notes]
         return "\n".join([f"{name}: not assessed, {HUMAN}: {answer.reason}", *told])
+    if answer.status == "not decided":
+        told = [
+            f"  {undecided_score(answer, str(task.positive_name))}",
+            *_slice_lines(answer, task),
+            *_source_lines(answer),
+        ]
+        return "\n".join([f"{name}: not decided, {HUMAN}: {answer.reason}", *told, *notes])
     probabilities = answer.probabilities or {}
     label = answer.label or ""
     likeliest = f"{task.display_name(label)} ({probabilities[label]:.3f})"
@@ -75,6 +83,24 @@ def raw_suspicion(value: float, threshold: float, positive_name: str) -> str:
     else:
         meaning = f"below {threshold:.3f}, which here excludes no {positive_name}"
     return f"raw {positive_name} probability {value:.3f} ({meaning}), {NOT_RELIABLE}"
+
+
+def undecided_score(answer: Answer, positive_name: str) -> str:
+    """Writes the score of a series that was not decided, and how many of its slices are positive on their own.
+
+    Args:
+        answer: The answer; its status is "not decided".
+        positive_name: Name of the positive event.
+
+    Returns:
+        One line, such as "tumour score of the series 0.312 (highest slice), no decision; 2 of 176 slices alone would be
+        positive".
+    """
+    alone = sum(one.decision == "positive" for one in answer.slices)
+    return (
+        f"{positive_name} score of the series {answer.positive_probability:.3f} ({answer.series_rule}), no decision; "
+        f"{alone} of {len(answer.slices)} slices alone would be positive"
+    )
 
 
 def _raw_lines(answer: Answer, task: Task) -> list[str]:
@@ -138,7 +164,7 @@ def _source_lines(answer: Answer) -> list[str]:
 
 def _slice_lines(answer: Answer, task: Task) -> list[str]:
     """A heading, then several slices a line."""
-    if answer.caution is not None:
+    if answer.status == "not assessed":
         known = "" if task.positive_name is None else f"{task.positive_name} "
         heading = f"number, raw {known}probability, likeliest class, {NOT_RELIABLE}"
     elif answer.positive_probability is None:

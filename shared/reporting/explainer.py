@@ -16,7 +16,7 @@ from shared.explanation.attribution import DEFAULT_METHOD, methods_for
 from shared.explanation.sanity_checks import Explained, Verdict, check_map
 from shared.io.atomic import write_array, write_bytes
 from shared.models.restore import load_trained
-from shared.prediction.answer import CAUTION, NOT_RELIABLE, Answer
+from shared.prediction.answer import CAUTION, NOT_RELIABLE, UNDECIDED, Answer
 from shared.progress import Progress
 from shared.reporting.figures.sheets import explanation_picture
 from shared.task import Item, Task
@@ -33,7 +33,8 @@ class Explanation:
     Attributes:
         slice: Number of the slice in the series, from 1.
         label: The class whose score is explained.
-        status: Status of the answer. Where it is "not assessed", the probability is a raw score, not to be relied on.
+        status: Status of the answer. Where it is "not assessed", the probability is a raw score, not to be relied on;
+            where it is "not decided", nothing was decided of the series.
         probability: Probability of that class on this slice.
         method: Attribution method.
         attribution: float32 [size, size], signed, on the grid of the network's input.
@@ -65,7 +66,7 @@ class Explanation:
             "slice": self.slice,
             "label": self.label,
             "status": self.status,
-            "caution": None if self.status == "assessed" else CAUTION,
+            "caution": {"assessed": None, "not decided": UNDECIDED}.get(self.status, CAUTION),
             "probability": self.probability,
             "method": self.method,
             "checks": checks,

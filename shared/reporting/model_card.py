@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from shared.evaluation.decision.kinds import kinds_text
 from shared.evaluation.text import MANY_CLASSES
 from shared.runs.acquisition import describe_seen
 from shared.runs.record import ModelRecord
@@ -81,7 +82,8 @@ def _use(record: ModelRecord, disclaimers: Sequence[str]) -> Iterator[str]:
     if any(record.positive):
         names = [name for name, positive in zip(record.classes, record.positive, strict=True) if positive]
         yield f"- Must not be missed: {', '.join(names)}; positive from a probability of {record.threshold:.4f}."
-        yield f"- A series is judged by one rule: {record.aggregation.rule}."
+        yield f"- A series is judged by one rule: {record.aggregation.rule}; {record.aggregation_reason}."
+        yield f"- Series that get a decision, by those of validation: {kinds_text(record.negative_series)}."
     if record.rejection is not None:
         yield f"- Rejected: answers whose likeliest class has a probability below {record.threshold:.4f}."
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from shared.data.split import Split
 from shared.evaluation.abstention import abstention_rows, abstention_text, abstention_warning
+from shared.evaluation.decision.kinds import kinds_text
 from shared.evaluation.decision.ood_threshold import rule_text
 from shared.evaluation.measure import Table, measures_in
 from shared.evaluation.missed_text import missed_lines
@@ -183,7 +184,7 @@ def _result_tables(task: Task, done: Finished, tree: Mapping[str, Any]) -> dict[
         "legend": [measure for measure in measures_in(Table.REPORT) if measure.key in used],
         "point": tree["operating_point"],
         "rejection": tree.get("rejection"),
-        "series_rule": done.record.aggregation.rule,
+        "series_rule": f"{done.record.aggregation.rule}, {done.record.aggregation_reason}",
         "false_negatives": test.get("false_negatives"),
         "abstention": _abstention(task, done.record, test["abstention"]),
         **_domain_table(test["domains"]),
@@ -288,7 +289,8 @@ def _facts(task: Task, done: Finished) -> list[tuple[str, Any]]:
         ("acquisition of the training images", describe_seen(record.acquisition)),
         ("threshold", f"{record.threshold:.4f}"),
         certificate_text(record),
-        ("slices to series", record.aggregation.rule),
+        ("slices to series", f"{record.aggregation.rule}; {record.aggregation_reason}"),
+        *([("series that get a decision", kinds_text(record.negative_series))] if any(record.positive) else []),
         (
             "out-of-distribution threshold",
             f"{record.ood['threshold']:.3f}, {rule_text(record.ood, task.positive_name)}",

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from shared.errors import RunError, UsageError
 from shared.io.atomic import COPY_AGAIN, file_hash, read_json, write_json, write_text
@@ -42,23 +41,17 @@ def check_finished(run: Path) -> None:
             f"{run} is not finished; start its training again to resume it, or copy it again if it is a copy"
         )
     done = read_json(run / DONE)
-    hashes = done.get("files")
-    if isinstance(hashes, dict) and set(hashes) != set(MODEL_FILES) and (run / "model.json").is_file():
-        _check_format(run, read_json(run / "model.json"))  # of another version, which has other files
-    if not isinstance(hashes, dict) or set(hashes) != set(MODEL_FILES):
-        raise RunError(f"{run}/{DONE} does not name the files of the model; {COPY_AGAIN}")
-    for name, digest in (hashes | _record_hashes(done)).items():
+    hashes, records = done.get("files"), done.get("records")
+    if not isinstance(hashes, dict) or set(hashes) != set(MODEL_FILES) or not isinstance(records, dict):
+        if isinstance(hashes, dict) and (run / "model.json").is_file():
+            _check_format(run, read_json(run / "model.json"))  # of another version, which has other files
+        raise RunError(f"{run}/{DONE} does not name the files of the model and its records; {COPY_AGAIN}")
+    for name, digest in (hashes | {name: records[name] for name in RECORDS if name in records}).items():
         if not (run / name).is_file() or file_hash(run / name) != digest:
             raise RunError(
                 f"{run}/{name} is missing or was changed after training, as by a copy that broke off; copy it again "
                 "from where it is whole, or train again"
             )
-
-
-def _record_hashes(done: Mapping[str, Any]) -> dict[str, str]:
-    """Hashes of the other files that are read; a run of a version before this has none."""
-    records = done.get("records", {})
-    return {name: str(records[name]) for name in RECORDS if name in records} if isinstance(records, dict) else {}
 
 
 def finished_at(run: Path) -> datetime:

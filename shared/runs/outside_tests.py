@@ -26,7 +26,8 @@ def read_outside_tests(run: Path) -> dict[str, dict[str, Any]]:
 
     Returns:
         For each data set `data` (name of the file or folder), `date`, `synthetic`, `left_out` (images that the run had
-        seen) and `test`, the main measures; empty where there was none.
+        seen), `negative_series` (those judged, by kind, as `shared.evaluation.decision.kinds.judged_kinds` lists them)
+        and `test`, the main measures; empty where there was none.
 
     Raises:
         RunError: The file is damaged.

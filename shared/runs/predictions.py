@@ -15,10 +15,22 @@ from shared.errors import RunError
 from shared.evaluation.finding_size import FindingSize
 from shared.io.atomic import COPY_AGAIN, write_text
 from shared.runs.record import ModelRecord
-from shared.samples import Grouping, Sample
+from shared.samples import Grouping, Position, Sample
 
 FILE = "predictions.csv"
-COLUMNS = ("split", "sample", "input", "series", "group", "unit", "domain", "label", "predicted", "ood_score")
+COLUMNS = (
+    "split",
+    "sample",
+    "input",
+    "series",
+    "group",
+    "unit",
+    "position",
+    "domain",
+    "label",
+    "predicted",
+    "ood_score",
+)
 """Columns of the file; one for each class follows, with its probability."""
 SIZE_COLUMNS = ("mask_share", "mask_mm2")
 """Last columns where the size of some marked finding is known: its `FindingSize`, empty where it is not."""
@@ -100,7 +112,8 @@ def write_predictions(
         owners = zip(grouping[name].series, grouping[name].groups, grouping[name].units, strict=True)
         for sample, owner, row, strange, size in zip(samples[name], owners, rows, ood[name], sizes[name], strict=True):
             predicted = classes[int(row.argmax())]
-            facts = [name, sample.id, sample.series_key, *owner, sample.domain, str(sample.label), predicted]
+            place = "" if sample.position is None else str(sample.position)
+            facts = [name, sample.id, sample.series_key, *owner, place, sample.domain, str(sample.label), predicted]
             table.writerow(
                 [*facts, f"{strange:.6g}", *(f"{value:.9g}" for value in row), *(_cells(size) if measured else ())]
             )
@@ -136,6 +149,7 @@ def read_predictions(run: Path, split: str = "test") -> Predictions:
             rows = [row for row in table if row["split"] == split]
         probabilities = np.array([[float(row[name]) for name in classes] for row in rows], dtype=np.float64)
         units = tuple(int(row["unit"]) for row in rows)
+        positions = tuple(Position.parse(row["position"]) for row in rows)
         ood = np.array([float(row["ood_score"]) for row in rows], dtype=np.float64)
     except (OSError, KeyError, ValueError, TypeError, UnicodeDecodeError, csv.Error) as error:
         raise RunError(f"{run / FILE} cannot be read ({type(error).__name__}); {COPY_AGAIN}") from None
@@ -147,6 +161,12 @@ def read_predictions(run: Path, split: str = "test") -> Predictions:
         labels=column["label"],
         predicted=column["predicted"],
         probabilities=probabilities.reshape(len(rows), len(classes)),
-        grouping=Grouping(column["series"], column["group"], units),
+        grouping=Grouping(
+            column["series"],
+            column["group"],
+            units,
+            positions=positions,
+            alone=tuple(row["input"] == row["sample"] for row in rows),
+        ),
         ood=ood,
     )

@@ -13,7 +13,7 @@ from shared.evaluation.decision.aggregation import Aggregation
 from shared.io.atomic import read_json
 from shared.task import Preprocessing
 
-FORMAT = 8
+FORMAT = 9
 """Version of the run folder; other versions are refused."""
 
 
@@ -32,6 +32,10 @@ class ModelRecord:
             `acquisition` of the images of validation; None without a positive class.
         rejection: Choice and certificate of the threshold (`Rejection`); None with a positive class.
         aggregation: How the slices of a series become one probability.
+        aggregation_reason: Why that aggregation, in one sentence without a full stop.
+        negative_series: Of which kinds validation judged negative series of several slices: `properties` that make a
+            kind, `name` of a negative series ("tumour-free"), and `judged`, as
+            `shared.evaluation.decision.kinds.judged_kinds` lists it; empty without a positive class.
         certified_sensitivity: Sensitivity that validation certifies at this threshold; None where nothing was
             certified: validation was seen in training, or the data do not say which patient each image is of.
         certified_error: Error among accepted answers that validation certifies, without a positive class; None where
@@ -74,6 +78,8 @@ class ModelRecord:
     copy_rule: CopyRule
     auxiliary: Mapping[str, Sequence[str]] = field(default_factory=dict)
     data_names: tuple[str, ...] = ()
+    aggregation_reason: str = ""
+    negative_series: Mapping[str, Any] = field(default_factory=dict)
     format: int = FORMAT
 
     def to_json(self) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from shared.data.descriptors import CopyRule
 from shared.evaluation.decision.aggregation import Aggregation
 from shared.evaluation.decision.ood import FILE, Reference
 from shared.io.atomic import write_array, write_json
-from shared.prediction.answer import CAUTION, Answer, SliceAnswer
+from shared.prediction.answer import CAUTION, UNDECIDED, Answer, SliceAnswer
 from shared.runs.folder import finish
 from shared.runs.record import ModelRecord
 from shared.runs.seen import Seen
@@ -129,6 +129,21 @@ def unlike(judged: Judged) -> Judged:
         certified_sensitivity=None,
         ood_score=0.4,
         slices=tuple(replace(one, decision=None, ood_score=0.4) for one in judged.answer.slices),
+    )
+    return replace(judged, answer=answer)
+
+
+@pytest.fixture
+def undecided(judged: Judged) -> Judged:
+    """The same series, not decided: a score, decisions on its slices, and none on the series."""
+    answer = replace(
+        judged.answer,
+        status="not decided",
+        reason="no tumour-free series of this kind was in validation (FLAIR, axial, 4 slices)",
+        caution=UNDECIDED,
+        decision=None,
+        certified_sensitivity=None,
+        series_rule="highest slice",
     )
     return replace(judged, answer=answer)
 
@@ -251,6 +266,18 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         synthetic=True,
         data_hash="",
         weights_hash="",
+        negative_series={
+            "properties": ["contrast", "plane"],
+            "name": "tumour-free",
+            "judged": [
+                {
+                    "kind": {"contrast": "T1 with contrast agent", "plane": "axial"},
+                    "series": 9,
+                    "remainders": 0,
+                    "lengths": [3, 8],
+                }
+            ],
+        },
         copy_rule=CopyRule(mirrored=True, altered=True),
     )
     write_json(run / "model.json", record.to_json())

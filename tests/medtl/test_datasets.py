@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pydicom
 import pytest
@@ -17,7 +18,7 @@ from medtl.inputs import read_inputs
 from medtl.scanners import scanner_name, scanner_of_header
 from medtl.transforms import preprocess
 from shared.errors import ConfigError, DataError
-from shared.samples import Meanings
+from shared.samples import Meanings, Position
 from shared.task import Preprocessing
 
 SPEC = Preprocessing(32)
@@ -53,8 +54,6 @@ def dicom(
 
 
 def volume(path: Path) -> None:
-    import nibabel
-
     voxels = np.arange(4 * 5 * 6, dtype=np.int16).reshape(4, 5, 6)
     nibabel.Nifti1Image(voxels, np.diag([1, 1, 3, 1])).to_filename(path)
 
@@ -445,3 +444,49 @@ def test_the_type_stands_beside_a_class_that_only_says_whether_there_is_a_tumour
         {"plane": "axial"},
     ]
     assert {s.label for s in binary.samples} == {"tumour", "no_tumour"}
+
+
+def test_a_table_states_series_order_plane_and_contrast_of_pictures(tmp_path: Path) -> None:
+    for number in range(1, 6):
+        picture(tmp_path / f"{number}.png", 100 + number)
+    rows = (
+        "1.png,no,a,one,2,flair,Axial",
+        "2.png,no,a,one,1,flair,axial",
+        "3.png,no,b,one,1,t1_post,",
+        "4.png,no,b,,,t2,",
+    )
+    path = table(tmp_path / "labels.csv", "path,label,group,series,slice number,contrast,plane", *rows)
+    samples = {Path(one.source).stem: one for one in load(path, {}).samples}
+    assert samples["1"].series == samples["2"].series != samples["3"].series
+    assert samples["4"].series is None
+    assert [samples[name].position for name in "1234"] == [
+        Position(2.0, "slices"),
+        Position(1.0, "slices"),
+        Position(1.0, "slices"),
+        None,
+    ]
+    assert [dict(samples[name].acquisition) for name in "1234"] == [
+        {"plane": "axial", "contrast": "FLAIR"},
+        {"plane": "axial", "contrast": "FLAIR"},
+        {"contrast": "T1 with contrast agent"},
+        {"contrast": "T2"},
+    ]
+
+
+def test_words_of_a_table_that_name_no_contrast_are_not_stated_and_numbers_must_be_some(tmp_path: Path) -> None:
+    picture(tmp_path / "1.png", 101)
+    columns = "path,label,series,number,contrast"
+    found = load(table(tmp_path / "labels.csv", columns, "1.png,no,a,1,yes"), {})
+    assert dict(found.samples[0].acquisition) == {}
+    assert "1 images have a contrast in the table that has no meaning here: it counts as not stated." in found.notes
+    with pytest.raises(DataError, match=r"the number of the slice is 'first'; allowed is a whole number"):
+        load(table(tmp_path / "labels.csv", columns, "1.png,no,a,first,flair"), {})
+
+
+def test_files_are_believed_before_the_table_on_place_and_plane(tmp_path: Path) -> None:
+    voxels = np.random.default_rng(0).random((40, 40, 3)).astype(np.float32)
+    nibabel.save(nibabel.Nifti1Image(voxels, np.diag([-1.0, -1.0, 5.0, 1.0])), tmp_path / "a.nii.gz")
+    path = table(tmp_path / "labels.csv", "path,label,plane,contrast,number", "a.nii.gz,no,coronal,t1,7")
+    samples = load(path, {}).samples
+    assert [one.position for one in samples] == [Position(5.0 * i, "mm", upright=True) for i in range(3)]
+    assert {(one.acquisition["plane"], one.acquisition["contrast"]) for one in samples} == {("axial", "T1")}

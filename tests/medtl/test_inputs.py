@@ -33,7 +33,7 @@ from benchmarks.stored_head import (
 from medtl.inputs import read_inputs
 from shared.errors import UsageError
 from shared.io.archives import read_source
-from shared.samples import NOT_STATED
+from shared.samples import NOT_STATED, Position
 from shared.task import Item, Origin
 
 SIDE = 40
@@ -121,7 +121,9 @@ def test_sagittal_series_is_sorted_along_its_own_normal(tmp_path: Path) -> None:
             ImageOrientationPatient=[0, 1, 0, 0, 0, -1],
         )
     # Rows run to the back and columns to the feet: the normal points to the patient's right.
-    assert known(only(tmp_path)) == [1, 3, 2]
+    item = only(tmp_path)
+    assert known(item) == [1, 3, 2]
+    assert item.positions == (Position(-10.0), Position(0.0), Position(10.0))
 
 
 def test_gap_is_noted(tmp_path: Path) -> None:
@@ -217,6 +219,7 @@ def test_a_slice_of_a_volume_knows_its_place_in_the_array(tmp_path: Path) -> Non
         item = only(tmp_path / name)
         assert item.series == {"format": "NIfTI", "axis": 2, "plane": "axial"}
         assert item.origins == tuple(Origin(str(tmp_path / name), index, {"index": index}) for index in order)
+        assert item.positions == tuple(Position(5.0 * number, "mm", upright=True) for number in range(5))
 
 
 def test_different_images_of_one_place_are_refused(tmp_path: Path) -> None:
@@ -239,6 +242,8 @@ def test_blank_slices_are_left_out_and_may_not_fill_a_series(tmp_path: Path) -> 
     assert known(item) == [1, 2]
     assert item.notes == ("1 of 3 slices are blank and were left out: slice numbers do not count them",)
     assert [Path(one.source).name for one in item.origins] == ["002.dcm", "001.dcm"]
+    assert [one.unit for one in item.positions] == ["mm", "mm"]
+    assert np.diff([one.value for one in item.positions]).tolist() == pytest.approx([5.0])
     write_slice(tmp_path / "all" / "a.dcm", 1, 0.0, PixelData=blank)
     assert "blank" in refusal(tmp_path / "all")
 

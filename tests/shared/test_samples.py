@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from shared.samples import Dataset, Grouping, Sample, global_group_digest
+import pytest
+
+from shared.samples import Dataset, Grouping, Position, Sample, global_group_digest
 
 
 def test_only_a_person_known_beyond_the_dataset_is_known_again() -> None:
@@ -16,7 +18,9 @@ def test_a_sample_stands_for_itself_where_nothing_else_is_known() -> None:
     grouping = Grouping.of(samples, [0, 0, 1])
     assert grouping.series == ("s", "p", "c")
     assert grouping.groups == ("p", "p", "c")
-    assert grouping.of_those([True, False, True]) == Grouping(("s", "c"), ("p", "c"), (0, 1))
+    assert grouping.of_those([True, False, True]) == Grouping(
+        ("s", "c"), ("p", "c"), (0, 1), positions=(None, None), alone=(False, True)
+    )
 
 
 def test_a_group_is_known_where_it_is_more_than_its_series() -> None:
@@ -34,3 +38,23 @@ def test_a_corrected_further_label_makes_it_another_dataset_and_without_any_it_i
 
     assert len({of(), of(plane="axial"), of(plane="coronal"), of(side="axial")}) == 4
     assert of(plane="axial", side="left") == of(side="left", plane="axial")
+
+
+@pytest.mark.parametrize("position", [Position(-40.25, "mm", upright=True), Position(3.0, "slices"), Position(0.5)])
+def test_a_position_is_read_as_it_was_written(position: Position) -> None:
+    assert Position.parse(str(position)) == position
+    assert Position.parse("") is None
+
+
+@pytest.mark.parametrize("text", ["3", "3 cm", "x mm", "3 mm upwards", "3 mm upright now"])
+def test_a_text_that_is_no_position_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"position|float|unpack"):
+        Position.parse(text)
+
+
+def test_a_selection_keeps_the_positions_of_its_images() -> None:
+    samples = [Sample(str(i), "", series="s", position=Position(float(i))) for i in range(4)]
+    grouping = Grouping.of(samples, [0, 0, 0, 0])
+    assert grouping.at([3, 1]).positions == (Position(3.0), Position(1.0))
+    assert grouping.positions_of([2]) == (Position(2.0),)
+    assert Grouping(("s",), ("s",), (0,)).positions_of([0]) == (None,)

@@ -86,7 +86,7 @@ if (viewer) {
     element("towards").textContent = found.facts.label;
     const verdict = element("verdict"), { believable, faults, status } = found.facts;
     verdict.textContent = believable ? "This map passed its checks." : `Not reliable: ${faults.join("; ")}.`;
-    if (status !== "assessed") verdict.textContent += " The input was not assessed, so the map is no finding.";
+    if (status !== "assessed") verdict.textContent += ` The input was ${status}, so the map is no finding.`;
     verdict.className = believable && status === "assessed" ? "good" : "fault";
   }
 

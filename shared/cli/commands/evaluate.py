@@ -171,6 +171,7 @@ def _keep(run: Path, data: Path, tree: Mapping[str, Any]) -> str:
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "synthetic": tree["synthetic"],
         "left_out": counts["seen_in_training"] + counts["group_seen_in_training"],
+        "negative_series": tree["negative_series"],
         "test": kept_of(tree["test"]),
     }
     try:

@@ -43,8 +43,8 @@ def add(app: typer.Typer, task: "Task", judge_inputs: Judge = judge) -> None:
     ) -> None:
         """Classify inputs with a trained model.
 
-        Exit codes: 0 all inputs were assessed; 3 an input was refused; 4 none was refused, but one was not assessed: a
-        human must look; 2 wrong usage.
+        Exit codes: 0 all inputs were assessed; 3 an input was refused; 4 none was refused, but one was not assessed
+        or not decided: a human must look; 2 wrong usage.
         """
         with reported():
             request = Request(paths, model, as_json, out, {} if explain else None)

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.evaluation.decision.aggregation import Aggregation, Values
+from shared.evaluation.decision.aggregation import Aggregation
 from shared.evaluation.decision.fit_aggregation import choose_aggregation
 from shared.evaluation.decision.operating_point import MAX_THRESHOLD, OperatingPoint, certify, choose
+from shared.evaluation.decision.places import Values
 from shared.evaluation.decision.selective import Rejection, choose_rejection
 from shared.evaluation.statistics.intervals import Evidence
 from shared.samples import Grouping
+
+NOTHING_TO_FIND = "the default, for no class is positive"
 
 
 @dataclass(frozen=True)
@@ -23,11 +26,13 @@ class Decision:
         aggregation: How the slices of a series become one probability.
         chosen: The threshold with its certificate: an operating point, or a rejection where no class is positive.
         losses: Cross-fitted loss of each aggregation that was tried; empty where there was no choice.
+        reason: Why this aggregation, in one sentence without a full stop.
     """
 
     aggregation: Aggregation
     chosen: OperatingPoint | Rejection
     losses: dict[str, float]
+    reason: str
 
 
 def decide(
@@ -44,8 +49,10 @@ def decide(
 ) -> Decision:
     """Chooses aggregation and threshold on validation, by series, and certifies them by independent units.
 
-    Where every unit is positive (each patient has a tumour), a threshold cannot be chosen by unit: it is chosen by
-    slice. The certificate counts units all the same, for slices of one patient are not independent.
+    Where there are enough series of several slices of both kinds (`choose_aggregation`), they alone choose the
+    threshold and count for the certificate. Else all images do, those of one series together. Where every unit is then
+    positive (each patient has a tumour), a threshold cannot be chosen by unit: it is chosen by slice. The certificate
+    counts units all the same, for slices of one patient are not independent.
 
     Args:
         probabilities: float64 [N, classes], 0 to 1, of the images of validation.
@@ -76,9 +83,9 @@ def decide(
             named=grouping.named,
             group_name=group_name,
         )
-        return Decision(Aggregation(), rejection, {})
+        return Decision(Aggregation(), rejection, {}, NOTHING_TO_FIND)
     scores, truth = probabilities[:, positive].sum(axis=1), positive[labels]
-    choice = choose_aggregation(scores, truth, grouping)
+    choice = choose_aggregation(scores, truth, grouping, group_name=group_name)
     whole, ill = choice.judged.by_unit()
     chosen_here = False
     if threshold is None:
@@ -92,7 +99,7 @@ def decide(
         choices=choices * choice.tried,
         group_name=group_name,
     )
-    return Decision(choice.aggregation, point, choice.losses)
+    return Decision(choice.aggregation, point, choice.losses, choice.reason)
 
 
 def undecided(positive: NDArray[np.bool_], *, target: float, error_rate: float, threshold: float | None) -> Decision:
@@ -110,6 +117,6 @@ def undecided(positive: NDArray[np.bool_], *, target: float, error_rate: float, 
     if not positive.any():
         nothing = Evidence(1.0, 0.0, None)
         rejection = Rejection(threshold or 0.0, error_rate, "images", 0, 0, 0, 1, 1, nothing, None)
-        return Decision(Aggregation(), rejection, {})
+        return Decision(Aggregation(), rejection, {}, NOTHING_TO_FIND)
     point = OperatingPoint(threshold or MAX_THRESHOLD, target, "images", 0, 0, 0, 0, 0, 1, None, (1, 1))
-    return Decision(Aggregation(), point, {})
+    return Decision(Aggregation(), point, {}, "the default, for there was no validation")

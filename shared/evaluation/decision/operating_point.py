@@ -43,6 +43,7 @@ class OperatingPoint:
         certified: Lower bound of the sensitivity on such data, with 95% confidence; None where the patients are
             unknown.
         lengths: Slices of the shortest and of the longest positive series that was counted.
+        remainders: Number of the negative units that are negative remainders of positive series.
     """
 
     threshold: float
@@ -56,6 +57,7 @@ class OperatingPoint:
     choices: int
     certified: float | None
     lengths: tuple[int, int]
+    remainders: int = 0
 
     @property
     def statement(self) -> str:
@@ -71,7 +73,8 @@ class OperatingPoint:
                 text += f"; {self.target:.2f} was asked for"
         if not self.negatives:
             return f"{text}; validation holds nothing negative, so false alarms are unknown"
-        return f"{text}; {self.false_alarms} of {self.negatives} negative ones are called positive there"
+        text += f"; {self.false_alarms} of {self.negatives} negative ones are called positive there"
+        return f"{text} ({self.remainders} are negative remainders of positive series)" if self.remainders else text
 
     def among(self, choices: int) -> OperatingPoint:
         """Restates the certificate for a choice among more models than were counted when it was made.
@@ -159,6 +162,7 @@ def certify(
         choices=choices,
         certified=clopper_pearson_lower(count - counted, count, level_among(choices)) if judged.named else None,
         lengths=(int(lengths.min()), int(lengths.max())),
+        remainders=judged.remainders,
     )
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.evaluation.decision.aggregation import Aggregation, Values
+from shared.evaluation.decision.aggregation import Aggregation
+from shared.evaluation.decision.places import Values, count_places
 from shared.evaluation.statistics.groups import group_codes
 from shared.samples import Grouping
 
@@ -22,10 +23,12 @@ class SeriesScores:
     Attributes:
         scores: float64 [S], positive probability of each series.
         truth: bool [S], whether one of its slices is positive.
-        lengths: int64 [S], number of its slices.
+        lengths: int64 [S], number of its slices; those at one position count once.
         groups: [S] the group (patient) that it belongs to.
         units: [S] number of the independent unit that it belongs to.
         named: Whether the groups are known patients or writers, as in `shared.samples.Grouping`.
+        remainders: Number of negative units that are negative remainders of positive series
+            (`shared.evaluation.decision.remainders`).
     """
 
     scores: Values
@@ -34,6 +37,7 @@ class SeriesScores:
     groups: tuple[str, ...]
     units: tuple[int, ...]
     named: bool = False
+    remainders: int = 0
 
     def by_unit(self) -> tuple[Values, Flags]:
         """Computes one score and one truth for each independent unit.
@@ -83,7 +87,8 @@ def score_series(scores: Values, truth: Flags, grouping: Grouping, aggregation: 
         The series with their scores, in the order in which series first occur.
     """
     series = slices_of(grouping.series)
-    return group_slices(np.array([aggregation.probability(scores[rows]) for rows in series]), truth, grouping, series)
+    whole = [aggregation.probability(scores[rows], grouping.positions_of(rows)) for rows in series]
+    return group_slices(np.array(whole), truth, grouping, series)
 
 
 def group_slices(scores: Values, truth: Flags, grouping: Grouping, series: Sequence[NDArray[np.int64]]) -> SeriesScores:
@@ -102,7 +107,7 @@ def group_slices(scores: Values, truth: Flags, grouping: Grouping, series: Seque
     return SeriesScores(
         scores,
         np.array([bool(truth[rows].any()) for rows in series]),
-        np.array([len(rows) for rows in series], dtype=np.int64),
+        np.array([count_places(len(rows), grouping.positions_of(rows)) for rows in series], dtype=np.int64),
         tuple(grouping.groups[i] for i in first),
         tuple(grouping.units[i] for i in first),
         grouping.named,

@@ -9,7 +9,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from medtl.dicom.reader import read_header
-from medtl.dicom.weighting import Times, weighting_of_times, weightings_of_words
+from medtl.dicom.weighting import Times, weighting_of_name, weighting_of_times, weightings_of_words
 from tests.medtl.conftest import MakeMr
 
 ENHANCED_MR = "1.2.840.10008.5.1.4.1.1.4.1"
@@ -97,3 +97,22 @@ def test_frames_of_an_enhanced_object_are_read_by_their_groups(
         shared.MREchoSequence, shared.MRTimingAndRelatedParametersSequence = [echo], [timing]
     tags = {"SOPClassUID": ENHANCED_MR, "NumberOfFrames": 1, "EchoPulseSequence": "SPIN"}
     assert _weighting(make_mr, to_bytes, SharedFunctionalGroupsSequence=[shared], **tags) == found
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("flair", "FLAIR"),
+        ("t1", "T1"),
+        ("T1_post", "T1 with contrast agent"),
+        ("t1ce", "T1 with contrast agent"),
+        ("t1 pre", "T1"),
+        ("T2", "T2"),
+        ("t2_flair", "FLAIR"),
+        ("yes", ""),
+        ("", ""),
+        ("t1 t2", ""),
+    ],
+)
+def test_a_word_of_a_table_names_a_weighting(word: str, said: str) -> None:
+    assert weighting_of_name(word) == said

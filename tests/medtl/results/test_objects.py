@@ -153,6 +153,32 @@ def test_what_is_not_assessed_keeps_its_raw_score_under_another_name(unlike: Any
     assert not of_class(objects, ParametricMapStorage)
 
 
+def test_a_series_that_is_not_decided_keeps_its_score_under_another_name_and_the_decisions_on_slices(
+    undecided: Any,
+) -> None:
+    objects = objects_of(undecided)
+    (report,) = of_class(objects, Comprehensive3DSRStorage)
+    said = texts(report)
+    assert "Finding: Not evaluated" in said
+    assert "Advice: Series not decided: a human must look" in said
+    assert "Tumour score of a series that was not decided: 0.9" in said
+    assert not any(one.startswith(("Tumour probability:", "Sensitivity certified", "Raw")) for one in said)
+    assert sum(one.startswith("Tumour probability of one slice") for one in said) == 4
+    assert (
+        "Comment: Not decided, a human must look: tumour score of the series 0.900 (highest slice), no decision; "
+        "2 of 4 slices alone would be positive. Reason: no tumour-free series of this kind was in validation "
+        "(FLAIR, axial, 4 slices)"
+    ) in said
+    assert len(of_class(objects, SecondaryCaptureImageStorage)) == 3
+    assert not of_class(objects, ParametricMapStorage)
+    assert captions(undecided.answer, undecided.record, 2, None)[:3] == [
+        "Not decided: a human must look",
+        "Whole input: tumour score of the series 0.900 (highest slice), no decision; 2 of 4 slices alone would be "
+        "positive",
+        "Slice 2 of 4: tumour probability 0.900, positive alone",
+    ]
+
+
 def test_pictures_of_what_is_not_assessed_say_so(unlike: Any) -> None:
     lines = captions(unlike.answer, unlike.record, 2, None)
     assert lines[:4] == [
@@ -410,10 +436,13 @@ def test_objects_are_made_without_torch() -> None:
     assert subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode == 0
 
 
-def test_the_worklist_finds_the_sentence_of_each_kind_of_answer(judged: Any, unlike: Any, refused: Any) -> None:
-    said = [_finding_text(objects_of(one, maps=False)[0]) for one in (judged, unlike, refused)]
+def test_the_worklist_finds_the_sentence_of_each_kind_of_answer(
+    judged: Any, unlike: Any, undecided: Any, refused: Any
+) -> None:
+    said = [_finding_text(objects_of(one, maps=False)[0]) for one in (judged, unlike, undecided, refused)]
     assert [str(one).partition(":")[0] for one in said] == [
         "Tumour suspected",
         "Not assessed, a human must look",
+        "Not decided, a human must look",
         "Not assessed",
     ]

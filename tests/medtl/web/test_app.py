@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import shutil
 import zipfile
 from collections.abc import Callable, Coroutine, Iterator
 from copy import copy, deepcopy
@@ -23,9 +24,11 @@ from medtl.task import TASK
 from medtl.web import app as serve
 from medtl.web.explain import ExplainWork, facts_name
 from medtl.web.work import item_folder
+from shared.io.atomic import read_json, write_json
 from shared.io.pictures import synthetic_png_info
 from shared.prediction.predictor import Predictor
 from shared.processes.worker import WorkFailed
+from shared.runs.folder import finish
 from shared.web.guard import Access
 from shared.web.uploads import Upload, UploadStore
 from tests.medtl.planted import Training
@@ -175,6 +178,29 @@ def test_each_kind_of_input_is_judged(asked: TestClient, scanned: Path, kind: st
     assert [(answer["status"], answer["reason"]) for answer in status["answers"]] == [("assessed", None)]
     assert len(status["answers"][0]["slices"]) == {"file": 1, "files": 4, "zip": 4, "picture": 1}[kind]
     assert "/" not in status["answers"][0]["input"]
+
+
+def test_a_series_that_is_not_decided_shows_its_score_and_its_slices(
+    tiny_model: Path, scanned: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(tiny_model, run)
+    record = read_json(run / "model.json")
+    record["negative_series"]["judged"] = []
+    write_json(run / "model.json", record)
+    finish(run, TASK.name)
+    guard = serve.build_app(run, tmp_path / "runs", ACCESS, UploadStore(600, tmp_path / "uploads"), None)
+    with TestClient(guard, base_url=BASE) as client:
+        status = send(client, *((path.name, path.read_bytes()) for path in sorted(scanned.iterdir())))
+        (answer,) = status["answers"]
+        assert (answer["status"], answer["decision"]) == ("not decided", None)
+        assert {one["decision"] for one in answer["slices"]} <= {"positive", "negative"}
+        page = client.get(f"/uploads/{status['id']}", headers=HTML).text
+    assert "Not decided: a human must look" in page
+    assert "No tumour-free series of several slices was in validation" in page
+    assert "Tumour score of the series" in page
+    assert "of 4 slices would be positive" in page
+    assert "not to be relied on" not in page
 
 
 def test_a_picture_that_does_not_say_that_it_is_synthetic_gets_no_decision_of_a_synthetic_model(

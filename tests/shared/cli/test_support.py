@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 import typer
 
-from shared.cli.support import Writes, reported
+from shared.cli.support import Writes, exit_code, reported
 
 
 def refusing(number: int) -> Callable[[], None]:
@@ -60,3 +60,16 @@ def test_a_reader_that_has_had_enough_is_no_fault_of_a_disk() -> None:
 
     with pytest.raises(BrokenPipeError):
         Writes().call(closed)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "code"),
+    [
+        ({"assessed"}, 0),
+        ({"assessed", "not assessed"}, 4),
+        ({"assessed", "not decided"}, 4),
+        ({"refused", "not decided"}, 3),
+    ],
+)
+def test_a_human_must_look_where_one_answer_gave_no_decision(statuses: set[str], code: int) -> None:
+    assert exit_code(statuses) == code

@@ -19,16 +19,19 @@ from safetensors.torch import load_file
 from handwriting.task import TASK
 from medtl.task import TASK as MEDTL
 from shared.errors import RunError, UsageError
-from shared.io.atomic import write_json
+from shared.evaluation.decision.aggregation import Aggregation
+from shared.io.atomic import read_json, write_json
 from shared.models.backbones.build import build_backbone
 from shared.models.network import Calibrated, Network, feature_width
-from shared.prediction.answer import CAUTION, Answer, SliceAnswer
+from shared.prediction.answer import CAUTION, UNDECIDED, Answer, SliceAnswer
 from shared.prediction.predictor import Predictor
+from shared.prediction.text import answer_text
 from shared.runs.certificate import restated
 from shared.runs.folder import finish
+from shared.runs.outside_tests import add_outside_test, kept_of
 from shared.runs.record import read_model_record
 from shared.runs.seen import Seen
-from shared.samples import NOT_STATED, UNKNOWN_DOMAIN
+from shared.samples import NOT_STATED, UNKNOWN_DOMAIN, Position
 from shared.task import Item
 from tests.shared.runs.test_certificate import record_of
 
@@ -298,8 +301,17 @@ def _screening(predictor: Predictor, lengths: tuple[int, int], domains: tuple[st
         certified_sensitivity=0.9,
         domains=domains,
         acquisition=AXIAL,
+        negative_series={
+            "properties": ["plane"],
+            "name": "healthy",
+            "judged": [_kind("axial", 3, 12), _kind("axial", 2, 2)],
+        },
     )
     return predictor
+
+
+def _kind(plane: str, low: int, high: int) -> dict[str, object]:
+    return {"kind": {"plane": plane}, "series": 3, "remainders": 0, "lengths": [low, high]}
 
 
 @pytest.mark.parametrize(
@@ -424,8 +436,97 @@ def test_every_answer_says_what_the_model_is_fit_for(predictor: Predictor, pictu
 
 def test_a_series_says_its_rule_and_a_single_image_has_none(predictor: Predictor, pictures: list[np.ndarray]) -> None:
     screening = _screening(predictor, (1, 9), ("mars",))
-    assert screening.assess(Item("scan", slices=pictures[:4])).series_rule == "mean of the top 3 slices"
+    rule = "highest mean of neighbouring slices, or highest slice where positions are not known"
+    assert screening.assess(Item("scan", slices=pictures[:4])).series_rule == rule
     assert screening.assess(Item("scan", slices=pictures[:1])).series_rule is None
+
+
+def _undecided(predictor: Predictor, slices: list[np.ndarray], plane: str) -> Answer:
+    return predictor.assess(Item("scan", slices=slices, domains=("mars",), acquisition={"plane": plane}))
+
+
+def test_a_series_of_a_kind_without_a_negative_one_is_not_decided(
+    predictor: Predictor, pictures: list[np.ndarray]
+) -> None:
+    screening = _screening(predictor, (1, 9), ("mars",))
+    answer = _undecided(screening, pictures[:4], "sagittal")
+    assert (answer.status, answer.decision, answer.caution) == ("not decided", None, UNDECIDED)
+    assert answer.reason == "no healthy series of this kind was in validation (sagittal, 4 slices)"
+    assert answer.certified_sensitivity is None
+    assert 0.0 < (answer.positive_probability or 0.0) < 1.0
+    assert {one.decision for one in answer.slices} <= {"positive", "negative"}
+    assert _undecided(screening, pictures[:4], "axial").status == "assessed"
+    assert _undecided(screening, pictures[:1], "sagittal").status == "assessed"
+
+
+def test_a_series_of_a_length_without_a_negative_one_is_not_decided(
+    predictor: Predictor, pictures: list[np.ndarray]
+) -> None:
+    screening = _screening(predictor, (1, 9), ("mars",))
+    long = (pictures * 25)[:25]
+    answer = _undecided(screening, long, "axial")
+    assert answer.reason is not None
+    assert answer.reason.endswith("(axial, 25 slices; there they had 3 to 12, 2)")
+    assert _undecided(screening, long[:24], "axial").status == "assessed"
+    screening.record = replace(
+        screening.record, negative_series={"properties": ["plane"], "name": "healthy", "judged": []}
+    )
+    assert _undecided(screening, long[:4], "axial").status == "not decided"
+
+
+def test_a_slice_that_is_there_several_times_is_no_longer_series(
+    predictor: Predictor, pictures: list[np.ndarray]
+) -> None:
+    screening = _screening(predictor, (1, 9), ("mars",))
+    once = [Position(5.0 * i) for i in range(3)]
+
+    def judged(times: int) -> Answer:
+        slices, positions = (
+            [one for one in pictures[:3] for _ in range(times)],
+            [at for at in once for _ in range(times)],
+        )
+        item = Item(
+            "scan", slices=slices, positions=tuple(positions), domains=("mars",), acquisition={"plane": "axial"}
+        )
+        return screening.assess(item)
+
+    one, many = judged(1), judged(9)
+    assert (many.status, many.decision) == (one.status, one.decision)
+    assert many.positive_probability == pytest.approx(one.positive_probability, abs=1e-6)
+    assert many.certified_sensitivity == one.certified_sensitivity
+    alone = Item("scan", slices=pictures[:1] * 9, positions=(Position(2.0),) * 9, acquisition={"plane": "sagittal"})
+    assert screening.assess(alone).status == "assessed"
+
+
+def test_a_test_on_other_data_lets_a_kind_be_decided(
+    screening_run: Path, tmp_path: Path, pictures: list[np.ndarray]
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(screening_run, run)
+    item = Item("scan", slices=pictures[:4], synthetic=True)
+
+    def status() -> str:
+        found = Predictor(run, MEDTL.name, MEDTL.preprocess)
+        found.record = replace(found.record, ood={"threshold": 2.0})
+        return found.assess(item).status
+
+    assert status() == "not decided"
+    kind = {"kind": {"contrast": NOT_STATED, "plane": NOT_STATED}, "series": 3, "remainders": 0, "lengths": [4, 4]}
+    test = read_json(run / "report.json")["test"]
+    add_outside_test(run, "hash", {"data": "more", "negative_series": [kind], "test": kept_of(test)})
+    assert status() == "assessed"
+
+
+def test_the_text_of_a_series_that_is_not_decided_shows_score_and_slices(
+    predictor: Predictor, pictures: list[np.ndarray]
+) -> None:
+    answer = _undecided(_screening(predictor, (1, 9), ("mars",)), pictures[:4], "sagittal")
+    first, score, *rest = answer_text(answer, MEDTL).splitlines()
+    assert first.startswith("scan: not decided, a human must look: no healthy series of this kind")
+    assert score.startswith("  tumour score of the series 0.")
+    assert "no decision" in score
+    assert "4 slices alone would be positive" in score
+    assert "(+ where positive)" in rest[0]
 
 
 def test_a_positive_slice_in_a_negative_series_is_told_first(
@@ -439,11 +540,12 @@ def test_a_positive_slice_in_a_negative_series_is_told_first(
         monkeypatch.setattr(screening, "judge", lambda images: (rows, np.zeros(len(images))))
         return screening.assess(item)
 
+    screening.record = replace(screening.record, aggregation=Aggregation(("mean",)))
     few = judged((0.1, 0.1, 0.7, 0.1, 0.6, 0.1))
     assert few.decision == "negative"
     assert few.notes[0] == (
         "POSITIVE SLICE IN A NEGATIVE SERIES: alone, 2 of 6 slices would be positive (number 3, 5); the series is "
-        "negative by its rule (mean of the top 3 slices)"
+        "negative by its rule (mean of all slices)"
     )
     for clear in (judged((0.9,) * 6), judged((0.1,) * 6)):
         assert clear.notes[0] == "a gap"

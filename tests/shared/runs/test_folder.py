@@ -121,9 +121,12 @@ def test_records_that_were_cut_off_are_noticed(tmp_path: Path) -> None:
     check_finished(run)
 
 
-def test_a_run_without_hashes_of_its_records_is_read(tmp_path: Path) -> None:
+def test_a_run_without_hashes_of_its_records_is_refused(tmp_path: Path) -> None:
     run = _run(tmp_path / "run")
     done = json.loads((run / "done").read_text())
     del done["records"]
     write_json(run / "done", done)
-    check_finished(run)
+    for number, said in ((FORMAT, "does not name the files of the model and its records"), (FORMAT - 1, "has format")):
+        write_json(run / "model.json", {"format": number})
+        with pytest.raises(RunError, match=said):
+            check_finished(run)

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from shared.evaluation.decision.aggregation import Aggregation
 from shared.evaluation.decision.decide import Decision, decide, undecided
 from shared.evaluation.decision.operating_point import OperatingPoint
 from shared.evaluation.decision.selective import Rejection
-from shared.samples import Grouping, Sample
+from shared.samples import Grouping, Position, Sample
 
 COUNT = 1000
 
@@ -45,6 +46,58 @@ def test_error_rate_threshold_and_choices_move_a_rejection() -> None:
     assert _decide(positive=False, choices=10_000).chosen.threshold > usual.threshold
     assert _decide(positive=False, target=0.5).chosen == usual
     assert _decide(positive=True, error_rate=0.3).chosen == _decide(positive=True).chosen
+
+
+def _heads(count: int, slices: int, *, singles: int = 0) -> Decision:
+    """Patients with a series each, every second with a finding on two slices, and single images that are all hard."""
+    random = np.random.default_rng(0)
+    samples, scores, truth = list[Sample](), list[float](), list[bool]()
+    for patient in range(count):
+        for number in range(slices):
+            ill = patient % 2 == 0 and number in (4, 5)
+            position = Position(5.0 * number)
+            samples.append(
+                Sample(f"{patient}-{number}", "", group=f"g{patient}", series=f"s{patient}", position=position)
+            )
+            scores.append(float(random.uniform(0.7, 0.9) if ill else random.uniform(0.05, 0.3)))
+            truth.append(ill)
+    for number in range(singles):
+        samples.append(Sample(f"single{number}", "", group=f"p{number}"))
+        scores.append(0.02)
+        truth.append(True)
+    units = [*np.repeat(np.arange(count), slices).tolist(), *range(count, count + singles)]
+    rows = np.array(scores)
+    return decide(
+        np.stack([1.0 - rows, rows], axis=1),
+        np.array(truth, dtype=np.int64),
+        Grouping.of(samples, units),
+        np.array([False, True]),
+        target=0.95,
+        error_rate=0.01,
+        threshold=None,
+        choices=1,
+        group_name="patient",
+    )
+
+
+def test_the_threshold_is_chosen_by_series_where_there_are_series_of_both_kinds() -> None:
+    found = _heads(40, 12, singles=30)
+    assert isinstance(found.chosen, OperatingPoint)
+    assert (found.chosen.positives, found.chosen.negatives, found.chosen.false_alarms) == (20, 20, 0)
+    assert found.chosen.lengths == (12, 12)
+    assert found.chosen.threshold > 0.1
+    assert found.reason == (
+        "chosen among 6 on 20 patients with a positive series of several slices and 20 with a negative one"
+    )
+
+
+def test_with_few_series_all_images_choose_the_threshold() -> None:
+    found = _heads(10, 12, singles=30)
+    assert isinstance(found.chosen, OperatingPoint)
+    assert found.chosen.positives == 35
+    assert found.chosen.threshold < 0.03
+    assert found.aggregation == Aggregation()
+    assert found.reason.startswith("the default, for validation holds 5 patients")
 
 
 @pytest.mark.parametrize(("stated", "positive", "threshold"), [(None, 0.5, 0.0), (0.3, 0.3, 0.3)])

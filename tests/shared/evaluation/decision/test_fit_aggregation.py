@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
+
 import numpy as np
 
 from shared.evaluation.decision.aggregation import Aggregation
 from shared.evaluation.decision.fit_aggregation import CANDIDATES, MIN_UNITS, Choice, choose_aggregation
 from shared.evaluation.statistics.groups import group_codes
-from shared.samples import Grouping
+from shared.samples import Grouping, Position
 
 
 def _patients(
@@ -27,7 +30,12 @@ def _patients(
 
 
 def _owned(groups: list[str]) -> Grouping:
-    return Grouping(tuple(groups), tuple(groups), tuple(group_codes(groups).tolist()))
+    places = Counter[str]()
+    positions = []
+    for group in groups:
+        positions.append(Position(5.0 * places[group]))
+        places[group] += 1
+    return Grouping(tuple(groups), tuple(groups), tuple(group_codes(groups).tolist()), positions=tuple(positions))
 
 
 def _choose(*shape: int, noise: float = 0.5, seed: int = 0) -> Choice:
@@ -66,13 +74,60 @@ def test_with_few_patients_or_single_images_the_default_stands() -> None:
     few = _choose(2 * MIN_UNITS - 2, 5, 2)
     assert few.aggregation == Aggregation()
     assert not few.losses
+    assert few.reason == (
+        "the default, for validation holds 7 independent units with a positive series of several slices and 7 with a "
+        "negative one, and a choice needs 8 of each"
+    )
     scores, truth, _ = _patients(0, 60, 1, 1)
     single = choose_aggregation(scores, truth, _owned([str(i) for i in range(60)]))
     assert single.aggregation == Aggregation()
     np.testing.assert_allclose(single.judged.scores, scores)
 
 
-def test_patients_that_all_have_findings_leave_the_default() -> None:
+def test_images_that_are_judged_alone_tell_no_pool_from_another() -> None:
+    scores, truth, groups = _patients(0, 60, 5, 2)
+    pictures = choose_aggregation(scores, truth, replace(groups, alone=(True,) * len(scores)))
+    assert (pictures.aggregation, pictures.tried) == (Aggregation(), 1)
+    assert len(pictures.judged.scores) == 60
+
+
+def test_series_of_several_slices_choose_whatever_the_single_images_say() -> None:
+    scores, truth, groups = _patients(0, 120, 20, 1)
+    singles = 300
+    more = Grouping(
+        (*groups.series, *(f"p{i}" for i in range(singles))),
+        (*groups.groups, *(f"p{i}" for i in range(singles))),
+        (*groups.units, *range(1000, 1000 + singles)),
+        positions=(*groups.positions, *(None,) * singles),
+        alone=(False,) * len(scores) + (True,) * singles,
+    )
+    random = np.random.default_rng(0)
+    mixed = choose_aggregation(
+        np.append(scores, random.random(singles)), np.append(truth, random.random(singles) < 0.5), more
+    )
+    plain = choose_aggregation(scores, truth, groups)
+    assert mixed.losses == plain.losses
+    assert len(mixed.judged.scores) == 120
+    assert plain.reason == (
+        "chosen among 6 on 60 independent units with a positive series of several slices and 60 with a negative one"
+    )
+
+
+def test_where_all_patients_have_findings_their_negative_remainders_count_as_negative() -> None:
+    scores, truth, groups = _patients(3, 60, 15, 3)
+    ill = np.array([int(group.split()[1]) % 2 == 0 for group in groups.groups])
+    choice = choose_aggregation(scores[ill], truth[ill], groups.of_those(ill))
+    assert choice.losses
+    assert choice.judged.remainders == 30
+    whole, positive = choice.judged.by_unit()
+    assert (positive.sum(), (~positive).sum()) == (30, 30)
+    assert whole[positive].mean() > whole[~positive].mean() + 0.5
+    # the finding, and the slice next to it, are not in the remainder
+    assert sorted(set(choice.judged.lengths.tolist())) == [11, 15]
+    assert "30 with a negative one (30 of them by negative remainders of positive series)" in choice.reason
+
+
+def test_patients_that_all_have_findings_and_no_remainder_leave_the_default() -> None:
     scores, truth, groups = _patients(0, 40, 5, 2)
     ill = np.array([int(group.split()[1]) % 2 == 0 for group in groups.groups])
     choice = choose_aggregation(scores[ill], truth[ill], groups.of_those(ill))
