@@ -71,7 +71,13 @@ def screening(scores: Scores, validation: Split, tested: Scores, test: Split) ->
     measures = evaluate(
         softmax(tested / temperature),
         test.labels,
-        Rule(("no_tumour", "tumour"), POSITIVE.tolist(), decision.chosen.threshold, decision.aggregation),
+        Rule(
+            ("no_tumour", "tumour"),
+            POSITIVE.tolist(),
+            decision.chosen.threshold,
+            decision.aggregation,
+            decision.image_threshold,
+        ),
         grouping=test.grouping,
         domains=["target"] * len(test.labels),
     )

@@ -32,6 +32,10 @@ class DecisionRule(Protocol):
         """Probability from which a case is called positive; without a positive class, from which it is accepted."""
 
     @property
+    def image_threshold(self) -> float:
+        """The threshold for a single image, where series have another one."""
+
+    @property
     def aggregation(self) -> Aggregation:
         """How the slices of a series become one probability."""
 
@@ -46,12 +50,19 @@ class Rule:
         threshold: Probability from which a case is called positive; without a positive class, from which it is
             accepted.
         aggregation: How the slices of a series become one probability.
+        of_images: The threshold for a single image; None: `threshold`.
     """
 
     classes: Sequence[str]
     positive: Sequence[bool]
     threshold: float
     aggregation: Aggregation = field(default_factory=Aggregation)
+    of_images: float | None = None
+
+    @property
+    def image_threshold(self) -> float:
+        """The threshold for a single image."""
+        return self.threshold if self.of_images is None else self.of_images
 
 
 @dataclass(frozen=True)
@@ -208,17 +219,14 @@ def image_cases(
         N cases, in the order of the images.
     """
     positive = np.array(rule.positive, dtype=np.bool_)
-    if positive.any():
-        scores = rule.aggregation.each(probabilities[:, positive].sum(axis=1))
-    else:
-        scores = probabilities.max(axis=1)
+    scores = probabilities[:, positive].sum(axis=1) if positive.any() else probabilities.max(axis=1)
     return Cases(
         probabilities=probabilities,
         labels=labels,
         predicted=probabilities.argmax(axis=1),
         positive=positive,
         scores=scores,
-        called=scores >= rule.threshold,
+        called=scores >= rule.image_threshold,
         units=units,
         usage=usage,
     )
@@ -248,8 +256,9 @@ def group_cases(
     """
     positive = np.array(rule.positive, dtype=np.bool_)
     raw = probabilities[:, positive].sum(axis=1)
-    scores, truth, units = score_series(raw, positive[labels], grouping, rule.aggregation).by_group()
-    called = scores >= rule.threshold
+    series = score_series(raw, positive[labels], grouping, rule.aggregation)
+    scores, truth, units = series.by_group()
+    called = series.called_groups(rule.threshold, rule.image_threshold)
     images = image_cases(probabilities, labels, rule, grouping.units)
     return Cases(
         probabilities=np.stack([1.0 - scores, scores], axis=1),

@@ -356,7 +356,12 @@ def _measure_test(run: Run, epoch: int, targets: Mapping[str, Any]) -> dict[str,
         column["domains"][domain] = evaluate(
             softmax(test.scores[epoch][inside] / temperature),
             test.labels[inside],
-            replace(record, threshold=decision.chosen.threshold, aggregation=decision.aggregation),
+            replace(
+                record,
+                threshold=decision.chosen.threshold,
+                image_threshold=decision.image_threshold,
+                aggregation=decision.aggregation,
+            ),
             grouping=test.grouping.of_those(inside),
             domains=[domain] * int(inside.sum()),
         )

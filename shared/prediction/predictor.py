@@ -200,7 +200,7 @@ class Predictor:
             label=self._label(whole),
             probabilities=self._by_class(whole),
             positive_probability=positive,
-            threshold=self.record.threshold,
+            threshold=self._threshold(item),
             ood_score=of_series(ood),
             ood_threshold=self.record.ood["threshold"],
             slices=tuple(replace(one, decision=None) for one in self._slices(rows, ood)),
@@ -238,7 +238,9 @@ class Predictor:
         if strange:
             notes = (*notes, f"{strange} of {len(ood)} slices (~) are unlike the images that the model was trained on")
         decision = (
-            None if undecided is not None else self._decision(float(whole.max()) if positive is None else positive)
+            None
+            if undecided is not None
+            else self._decision(float(whole.max()) if positive is None else positive, self._threshold(item))
         )
         slices = self._slices(rows, ood)
         return Answer(
@@ -251,7 +253,7 @@ class Predictor:
             decision=decision,
             probabilities=self._by_class(whole),
             positive_probability=positive,
-            threshold=self.record.threshold,
+            threshold=self._threshold(item),
             certified_sensitivity=certified,
             chosen_among=None if certified is None else models_among(self.record),
             ood_score=of_series(ood),
@@ -337,17 +339,20 @@ class Predictor:
             doubts.append(f"no sensitivity is certified for an input that does not state its {_listed(unstated)}")
         return doubts
 
-    def _decision(self, value: float) -> str:
+    def _threshold(self, item: Item) -> float:
+        """The threshold for an input, which is that of images where it shows one place alone."""
+        single = count_places(len(item.slices), item.positions) == 1
+        return self.record.image_threshold if single else self.record.threshold
+
+    def _decision(self, value: float, threshold: float) -> str:
         """The decision for a positive probability or, without a positive class, for that of the likeliest class."""
         yes, no = ("positive", "negative") if any(self.record.positive) else ("accepted", "rejected")
-        return yes if value >= self.record.threshold else no
+        return yes if value >= threshold else no
 
     def _alone(self, row: Values) -> str:
         """The decision for one slice given alone, from its class probabilities."""
         value = self._positive(row)
-        if value is None:
-            return self._decision(float(row.max()))
-        return self._decision(float(self.record.aggregation.each(np.array([value]))[0]))
+        return self._decision(float(row.max()) if value is None else value, self.record.image_threshold)
 
     def _label(self, row: Values) -> str:
         return self.record.classes[int(row.argmax())]

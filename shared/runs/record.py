@@ -28,6 +28,7 @@ class ModelRecord:
         preprocessing: Settings that turn raw pixels into the network's input.
         threshold: Positive probability from which an input is called positive; without a positive class, probability of
             the likeliest class from which an answer is accepted.
+        image_threshold: The same for a single image; another one where series alone chose `threshold`.
         operating_point: Choice and certificate of the threshold (`OperatingPoint`), with the `domains` and the
             `acquisition` of the images of validation; None without a positive class.
         rejection: Choice and certificate of the threshold (`Rejection`); None with a positive class.
@@ -62,6 +63,7 @@ class ModelRecord:
     positive: tuple[bool, ...]
     preprocessing: Preprocessing
     threshold: float
+    image_threshold: float
     operating_point: Mapping[str, Any] | None
     rejection: Mapping[str, Any] | None
     aggregation: Aggregation

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.evaluation.decision.places import Values, find_places
+from shared.evaluation.decision.places import Values, count_places, find_places
 from shared.evaluation.decision.pools import POOL_WORDS, POOLS, top_weights
 from shared.samples import Position
 
@@ -42,7 +42,7 @@ class Aggregation:
         return f"{' + '.join(pooled)}{', recalibrated' if recalibrated else ''}"
 
     def probability(self, slices: Values, positions: Sequence[Position | None] = ()) -> float:
-        """Computes the positive probability of a series, 0 to 1.
+        """Computes the positive probability of a series, 0 to 1; that of slices at one place is their own.
 
         Args:
             slices: float64 [slices], positive probability of each slice, at least one.
@@ -51,20 +51,10 @@ class Aggregation:
         Raises:
             ValueError: There is no slice.
         """
-        return float(1.0 / (1.0 + np.exp(-(pooled_logits(slices, self.pools, positions) @ self.weights + self.bias))))
-
-    def each(self, slices: Values) -> Values:
-        """Computes the positive probability of each slice as if it were a series of its own.
-
-        Args:
-            slices: float64 [slices], positive probability of each slice, 0 to 1.
-
-        Returns:
-            float64 [slices], 0 to 1, to be compared with the threshold; empty without slices.
-        """
-        # every pool of one slice gives that slice
-        logits = _logits(slices) * sum(self.weights) + self.bias
-        return np.asarray(1.0 / (1.0 + np.exp(-logits)))
+        pooled = pooled_logits(slices, self.pools, positions)
+        if count_places(len(slices), positions) == 1:
+            return float(1.0 / (1.0 + np.exp(-pooled[0])))  # every pool of one place gives that place
+        return float(1.0 / (1.0 + np.exp(-(pooled @ self.weights + self.bias))))
 
 
 def pooled_logits(slices: Values, pools: tuple[str, ...], positions: Sequence[Position | None] = ()) -> Values:

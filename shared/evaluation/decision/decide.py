@@ -27,12 +27,15 @@ class Decision:
         chosen: The threshold with its certificate: an operating point, or a rejection where no class is positive.
         losses: Cross-fitted loss of each aggregation that was tried; empty where there was no choice.
         reason: Why this aggregation, in one sentence without a full stop.
+        image_threshold: Threshold on the probability of a single image; another one than that of `chosen` where series
+            alone chose that one.
     """
 
     aggregation: Aggregation
     chosen: OperatingPoint | Rejection
     losses: dict[str, float]
     reason: str
+    image_threshold: float
 
 
 def decide(
@@ -50,9 +53,10 @@ def decide(
     """Chooses aggregation and threshold on validation, by series, and certifies them by independent units.
 
     Where there are enough series of several slices of both kinds (`choose_aggregation`), they alone choose the
-    threshold and count for the certificate. Else all images do, those of one series together. Where every unit is then
-    positive (each patient has a tumour), a threshold cannot be chosen by unit: it is chosen by slice. The certificate
-    counts units all the same, for slices of one patient are not independent.
+    threshold and count for the certificate; a single image is then judged by a threshold that all images chose, for
+    the highest of many slices lies elsewhere than one slice. Else all images do, those of one series together. Where
+    every unit is then positive (each patient has a tumour), a threshold cannot be chosen by unit: it is chosen by
+    slice. The certificate counts units all the same, for slices of one patient are not independent.
 
     Args:
         probabilities: float64 [N, classes], 0 to 1, of the images of validation.
@@ -83,14 +87,15 @@ def decide(
             named=grouping.named,
             group_name=group_name,
         )
-        return Decision(Aggregation(), rejection, {}, NOTHING_TO_FIND)
+        return Decision(Aggregation(), rejection, {}, NOTHING_TO_FIND, rejection.threshold)
     scores, truth = probabilities[:, positive].sum(axis=1), positive[labels]
     choice = choose_aggregation(scores, truth, grouping, group_name=group_name)
     whole, ill = choice.judged.by_unit()
-    chosen_here = False
+    chosen_here, image_threshold = False, threshold
     if threshold is None:
         chosen_here = bool(not ill.all() or truth.all())
         threshold = choose(whole, ill, target) if chosen_here else choose(scores, truth, target)
+        image_threshold = choose(scores, truth, target) if choice.losses else threshold
     point = certify(
         choice.judged,
         threshold,
@@ -99,7 +104,7 @@ def decide(
         choices=choices * choice.tried,
         group_name=group_name,
     )
-    return Decision(choice.aggregation, point, choice.losses, choice.reason)
+    return Decision(choice.aggregation, point, choice.losses, choice.reason, image_threshold or threshold)
 
 
 def undecided(positive: NDArray[np.bool_], *, target: float, error_rate: float, threshold: float | None) -> Decision:
@@ -117,6 +122,6 @@ def undecided(positive: NDArray[np.bool_], *, target: float, error_rate: float, 
     if not positive.any():
         nothing = Evidence(1.0, 0.0, None)
         rejection = Rejection(threshold or 0.0, error_rate, "images", 0, 0, 0, 1, 1, nothing, None)
-        return Decision(Aggregation(), rejection, {}, NOTHING_TO_FIND)
+        return Decision(Aggregation(), rejection, {}, NOTHING_TO_FIND, rejection.threshold)
     point = OperatingPoint(threshold or MAX_THRESHOLD, target, "images", 0, 0, 0, 0, 0, 1, None, (1, 1))
-    return Decision(Aggregation(), point, {}, "the default, for there was no validation")
+    return Decision(Aggregation(), point, {}, "the default, for there was no validation", point.threshold)

@@ -73,6 +73,18 @@ class SeriesScores:
         first = np.unique(codes, return_index=True)[1].tolist()
         return scores, truth, tuple(self.units[i] for i in first)
 
+    def called_groups(self, threshold: float, image_threshold: float) -> Flags:
+        """Tells for each group (patient) whether one of its series is called positive, bool [G], in `by_group`'s order.
+
+        Args:
+            threshold: Score from which a series of several slices is called positive.
+            image_threshold: Score from which one of a single slice is.
+        """
+        codes = group_codes(self.groups)
+        called = np.zeros(int(codes.max()) + 1, dtype=np.bool_)
+        np.logical_or.at(called, codes, self.scores >= np.where(self.lengths > 1, threshold, image_threshold))
+        return called
+
 
 def score_series(scores: Values, truth: Flags, grouping: Grouping, aggregation: Aggregation) -> SeriesScores:
     """Computes the positive probability of each series from its slices, as prediction does.

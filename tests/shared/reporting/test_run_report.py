@@ -106,6 +106,7 @@ def _finished(**changes: Any) -> Finished:
         positive=(False, True),
         preprocessing=SPEC,
         threshold=THRESHOLD,
+        image_threshold=THRESHOLD,
         operating_point={
             "threshold": THRESHOLD,
             "target": 0.98,

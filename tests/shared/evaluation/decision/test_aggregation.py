@@ -5,6 +5,7 @@ import pytest
 
 from shared.evaluation.decision.aggregation import Aggregation, aggregate
 from shared.evaluation.decision.pools import POOLS
+from shared.samples import Position
 
 TUMOURS = np.array([True, True, False])
 PLAIN = Aggregation()
@@ -37,11 +38,14 @@ def test_weights_and_bias_act_on_the_logit() -> None:
     assert found == pytest.approx(1 / (1 + np.exp(-logit)))
 
 
-def test_a_slice_alone_is_a_series_of_one() -> None:
-    slices = np.array([0.0, 0.2, 0.5, 1.0])
+def test_a_slice_alone_and_its_copies_keep_the_probability_of_the_slice() -> None:
+    """What was fitted to series of several slices says nothing of a single one."""
     for pools in (("max",), ("neighbours", "top_fifth", "mean")):
         rule = Aggregation(pools, (0.6,) * len(pools), -1.0)
-        assert rule.each(slices) == pytest.approx([rule.probability(slices[i : i + 1]) for i in range(4)])
+        for value in (0.1, 0.2, 0.9):
+            assert rule.probability(np.array([value])) == pytest.approx(value)
+            same = [Position(3.0, "mm", upright=True)] * 2
+            assert rule.probability(np.array([value, value]), same) == pytest.approx(value)
 
 
 def test_certain_slices_give_no_infinity() -> None:
