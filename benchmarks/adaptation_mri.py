@@ -76,7 +76,7 @@ def screening(scores: Scores, validation: Split, tested: Scores, test: Split) ->
             POSITIVE.tolist(),
             decision.chosen.threshold,
             decision.aggregation,
-            decision.image_threshold,
+            decision.of_images,
         ),
         grouping=test.grouping,
         domains=["target"] * len(test.labels),

@@ -390,7 +390,6 @@ BLANK = ModelRecord(
     positive=(False, True),
     preprocessing=Preprocessing(32),
     threshold=0.5,
-    image_threshold=0.5,
     operating_point=None,
     rejection=None,
     aggregation=Aggregation(),

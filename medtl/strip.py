@@ -21,12 +21,8 @@ PROBABILITY = 0.25
 RIM = (0.06, 0.12)
 """Smallest and largest width of the rim, as shares of the square root of the head's area.
 
-<<<<<<< HEAD
-Where no mask is known, a finding near the skull can be cut. `benchmarks/strip_tumours.py` counts how many.
-=======
-`augment` sees no masks, so a finding near the skull can be cut. At 0.12 at most 1.6% of the tumours of three marked
+Where no mask is known, a finding near the skull can be cut. At 0.12 at most 1.6% of the tumours of three marked
 collections lose more than 40% of their area, at 0.15 up to 6% (`benchmarks/strip_tumours.py`).
->>>>>>> h5
 """
 AIR = 0.12
 """Brightness up to which a pixel of a preprocessed slice can be background. Darker parts of the head (skull, fluid) are

@@ -203,7 +203,6 @@ def model_record() -> ModelRecord:
         positive=(False, False),
         preprocessing=Preprocessing(SIDE),
         threshold=0.5,
-        image_threshold=0.5,
         operating_point=None,
         rejection=None,
         aggregation=Aggregation(),

@@ -359,7 +359,7 @@ def _measure_test(run: Run, epoch: int, targets: Mapping[str, Any]) -> dict[str,
             replace(
                 record,
                 threshold=decision.chosen.threshold,
-                image_threshold=decision.image_threshold,
+                of_images=decision.of_images,
                 aggregation=decision.aggregation,
             ),
             grouping=test.grouping.of_those(inside),

@@ -232,7 +232,7 @@ def _record(
         positive=positive_classes(experiment.task, job.classes),
         preprocessing=job.spec,
         threshold=chosen.threshold,
-        image_threshold=decision.image_threshold,
+        of_images=decision.of_images,
         operating_point=point if screening else None,
         rejection=None if screening else point,
         aggregation=decision.aggregation,

@@ -28,7 +28,7 @@ class ModelRecord:
         preprocessing: Settings that turn raw pixels into the network's input.
         threshold: Positive probability from which an input is called positive; without a positive class, probability of
             the likeliest class from which an answer is accepted.
-        image_threshold: The same for a single image; another one where series alone chose `threshold`.
+        of_images: The same for a single image, where series alone chose `threshold`; None: it is that threshold.
         operating_point: Choice and certificate of the threshold (`OperatingPoint`), with the `domains` and the
             `acquisition` of the images of validation; None without a positive class.
         rejection: Choice and certificate of the threshold (`Rejection`); None with a positive class.
@@ -63,7 +63,6 @@ class ModelRecord:
     positive: tuple[bool, ...]
     preprocessing: Preprocessing
     threshold: float
-    image_threshold: float
     operating_point: Mapping[str, Any] | None
     rejection: Mapping[str, Any] | None
     aggregation: Aggregation
@@ -81,8 +80,14 @@ class ModelRecord:
     auxiliary: Mapping[str, Sequence[str]] = field(default_factory=dict)
     data_names: tuple[str, ...] = ()
     aggregation_reason: str = ""
+    of_images: float | None = None
     negative_series: Mapping[str, Any] = field(default_factory=dict)
     format: int = FORMAT
+
+    @property
+    def image_threshold(self) -> float:
+        """The threshold for a single image."""
+        return self.threshold if self.of_images is None else self.of_images
 
     def to_json(self) -> dict[str, Any]:
         """Makes the content of `model.json`: a dictionary of all attributes by name, nested records as dictionaries."""

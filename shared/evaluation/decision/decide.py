@@ -27,15 +27,15 @@ class Decision:
         chosen: The threshold with its certificate: an operating point, or a rejection where no class is positive.
         losses: Cross-fitted loss of each aggregation that was tried; empty where there was no choice.
         reason: Why this aggregation, in one sentence without a full stop.
-        image_threshold: Threshold on the probability of a single image; another one than that of `chosen` where series
-            alone chose that one.
+        of_images: Threshold on the probability of a single image, where series alone chose that of `chosen`; None: it
+            is the same.
     """
 
     aggregation: Aggregation
     chosen: OperatingPoint | Rejection
     losses: dict[str, float]
     reason: str
-    image_threshold: float
+    of_images: float | None = None
 
 
 def decide(
@@ -87,15 +87,15 @@ def decide(
             named=grouping.named,
             group_name=group_name,
         )
-        return Decision(Aggregation(), rejection, {}, NOTHING_TO_FIND, rejection.threshold)
+        return Decision(Aggregation(), rejection, {}, NOTHING_TO_FIND)
     scores, truth = probabilities[:, positive].sum(axis=1), positive[labels]
     choice = choose_aggregation(scores, truth, grouping, group_name=group_name)
     whole, ill = choice.judged.by_unit()
-    chosen_here, image_threshold = False, threshold
+    chosen_here, of_images = False, None
     if threshold is None:
         chosen_here = bool(not ill.all() or truth.all())
         threshold = choose(whole, ill, target) if chosen_here else choose(scores, truth, target)
-        image_threshold = choose(scores, truth, target) if choice.losses else threshold
+        of_images = choose(scores, truth, target) if choice.losses else None
     point = certify(
         choice.judged,
         threshold,
@@ -104,7 +104,7 @@ def decide(
         choices=choices * choice.tried,
         group_name=group_name,
     )
-    return Decision(choice.aggregation, point, choice.losses, choice.reason, image_threshold or threshold)
+    return Decision(choice.aggregation, point, choice.losses, choice.reason, of_images)
 
 
 def undecided(positive: NDArray[np.bool_], *, target: float, error_rate: float, threshold: float | None) -> Decision:
@@ -122,6 +122,6 @@ def undecided(positive: NDArray[np.bool_], *, target: float, error_rate: float, 
     if not positive.any():
         nothing = Evidence(1.0, 0.0, None)
         rejection = Rejection(threshold or 0.0, error_rate, "images", 0, 0, 0, 1, 1, nothing, None)
-        return Decision(Aggregation(), rejection, {}, NOTHING_TO_FIND, rejection.threshold)
+        return Decision(Aggregation(), rejection, {}, NOTHING_TO_FIND)
     point = OperatingPoint(threshold or MAX_THRESHOLD, target, "images", 0, 0, 0, 0, 0, 1, None, (1, 1))
-    return Decision(Aggregation(), point, {}, "the default, for there was no validation", point.threshold)
+    return Decision(Aggregation(), point, {}, "the default, for there was no validation")

@@ -106,7 +106,6 @@ def _finished(**changes: Any) -> Finished:
         positive=(False, True),
         preprocessing=SPEC,
         threshold=THRESHOLD,
-        image_threshold=THRESHOLD,
         operating_point={
             "threshold": THRESHOLD,
             "target": 0.98,

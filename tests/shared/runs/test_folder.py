@@ -21,7 +21,6 @@ RECORD = ModelRecord(
     positive=(True, False),
     preprocessing=Preprocessing(32, 1, {"crop": True}),
     threshold=0.5,
-    image_threshold=0.5,
     operating_point=None,
     rejection=None,
     aggregation=Aggregation(("max", "mean"), (0.5, 0.7), 0.1),

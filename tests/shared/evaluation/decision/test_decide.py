@@ -94,12 +94,12 @@ def test_the_threshold_is_chosen_by_series_where_there_are_series_of_both_kinds(
 def test_a_single_image_has_a_threshold_that_all_images_chose_where_series_alone_chose_theirs() -> None:
     """Series know nothing of the pictures beside them, whose findings look fainter here."""
     found = _heads(40, 12, singles=30)
-    assert found.image_threshold < 0.03 < found.chosen.threshold
+    assert found.of_images < 0.03 < found.chosen.threshold
 
 
 def test_with_few_series_all_images_choose_the_threshold() -> None:
     found = _heads(10, 12, singles=30)
-    assert found.image_threshold == found.chosen.threshold
+    assert found.of_images is None
     assert isinstance(found.chosen, OperatingPoint)
     assert found.chosen.positives == 35
     assert found.chosen.threshold < 0.03
