@@ -21,7 +21,7 @@ from handwriting.task import TASK as HANDWRITING
 from medtl.task import TASK as MEDTL
 from shared.config.schema import DataSection, GivenSplit
 from shared.data.group_split import k_shot
-from shared.data.loading import load_dataset
+from shared.data.loading import load_all
 from shared.data.partition import split_data
 from shared.samples import Dataset
 from shared.seeding import generator
@@ -108,7 +108,8 @@ def draw(trial: Trial, data: Path, scratch: Path, seed: int) -> Draw:
     source = _source(data / trial.source, scratch)
     spec = Preprocessing(32, 1, {**trial.task.default_options, **trial.options})
     wanted = DataSection(source=str(source), split=GivenSplit(how="drawn", test=0.4), options=dict(trial.options))
-    dataset = load_dataset(trial.task, wanted, spec, scratch, _quiet)
+    # not `load_dataset`, which refuses Cheng's kinds of tumour: no class there is without one
+    dataset = load_all(trial.task, wanted, spec, scratch, _quiet)
     if trial.classes:
         kept = tuple(one for one in dataset.samples if one.label in trial.classes)
         dataset = replace(dataset, samples=kept, classes=tuple(c for c in dataset.classes if c in trial.classes))
