@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks import __main__ as table
 from benchmarks import certificates
+from benchmarks.finetune_peers import interval
 from shared.evaluation.decision.aggregation import Aggregation
 
 
@@ -86,3 +87,11 @@ def test_many_series_are_aggregated_as_prediction_aggregates_one() -> None:
         by = Aggregation(pools, weights, 0.2)
         found = certificates.probabilities(slices, by)
         np.testing.assert_allclose(found, [by.probability(one) for one in slices])
+
+
+def test_the_interval_of_a_difference_allows_for_divisions_that_share_images() -> None:
+    gaps = np.array([0.0, 2.0])  # variance 2, one degree of freedom: Student's 97.5% point is 12.706
+    assert interval(gaps) == pytest.approx((1 - 12.706, 1 + 12.706), abs=1e-3)
+    margin = 12.706 * (2 * (1 / 2 + 1 / 3)) ** 0.5
+    assert interval(gaps, corrected=True) == pytest.approx((1 - margin, 1 + margin), abs=1e-3)
+    assert interval(gaps[:1]) is None

@@ -82,6 +82,7 @@ def fit(
         device=experiment.device,
         folder=folder,
         progress=progress,
+        folded_batch_norm=loaded.folded_batch_norm,
         weights=config.backbone.weights,
         varying=experiment.task.varying,
         auxiliary=experiment.task.auxiliary,

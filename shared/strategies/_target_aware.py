@@ -17,7 +17,7 @@ from shared.errors import ConfigError
 from shared.models.network import Network
 from shared.strategies._domain_batchnorm import SourceStatistics, batch_norms
 from shared.strategies.finetune import train_in_phases
-from shared.training.freezing import DomainBatchNormPolicy
+from shared.training.freezing import DomainBatchNormOption
 from shared.training.job import Job
 from shared.training.objective import Objective
 from shared.training.options import TrainingOptions
@@ -28,10 +28,11 @@ class TargetOptions(TrainingOptions):
     """Options that all strategies share that train with target images, in addition to those of training."""
 
     # wider than in the options that it extends: statistics by domain need a second domain
-    batch_norm: DomainBatchNormPolicy = Field(  # type: ignore[assignment]
-        "train",
+    batch_norm: DomainBatchNormOption = Field(  # type: ignore[assignment]
+        "auto",
         description="what trains in the BatchNorm of trained stages; train: statistics and weights; freeze_stats: "
-        "weights alone; freeze_all: neither; per_domain: weights, and separate statistics for source and target",
+        "weights alone; freeze_all: neither; per_domain: weights, and separate statistics for source and target; auto: "
+        "freeze_stats where the pretrained weights have BatchNorm folded into their convolutions, else train",
     )
 
 

@@ -10,10 +10,13 @@ from shared.errors import ConfigError
 if TYPE_CHECKING:
     from torch import nn
 
-BatchNormPolicy = Literal["train", "freeze_stats", "freeze_all"]
-"""What changes in the BatchNorm of trained stages: statistics and weights, weights alone, or neither."""
-DomainBatchNormPolicy = Literal["train", "freeze_stats", "freeze_all", "per_domain"]
-"""As `BatchNormPolicy`, or with separate statistics for source and target, for strategies that see a target."""
+BatchNormOption = Literal["auto", "train", "freeze_stats", "freeze_all"]
+"""What changes in the BatchNorm of trained stages: what the weights allow (`batch_norm_policy`), statistics and
+weights, weights alone, or neither."""
+DomainBatchNormOption = Literal["auto", "train", "freeze_stats", "freeze_all", "per_domain"]
+"""As `BatchNormOption`, or with separate statistics for source and target, for strategies that see a target."""
+BatchNormPolicy = Literal["train", "freeze_stats", "freeze_all", "per_domain"]
+"""As `DomainBatchNormOption`, once settled."""
 
 
 def resolve_stages(rule: str | Sequence[str], stages: Sequence[str]) -> tuple[str, ...]:
@@ -41,8 +44,21 @@ def resolve_stages(rule: str | Sequence[str], stages: Sequence[str]) -> tuple[st
     return tuple(name for name in stages if name in rule)
 
 
+def batch_norm_policy(option: DomainBatchNormOption, *, folded: bool) -> BatchNormPolicy:
+    """Settles what changes in BatchNorm: as the option says, and under "auto" what the weights allow.
+
+    Args:
+        option: The option `batch_norm`.
+        folded: Whether BatchNorm was folded into the convolutions of the weights. Their statistics, mean 0 and variance
+            1, are not those of any layer's outputs, so that one step in training mode ends what the weights had learnt.
+    """
+    if option == "auto":
+        return "freeze_stats" if folded else "train"
+    return option
+
+
 def set_trainable(
-    stages: nn.ModuleDict, head: nn.Module, train: Sequence[str], batch_norm: DomainBatchNormPolicy = "train"
+    stages: nn.ModuleDict, head: nn.Module, train: Sequence[str], batch_norm: BatchNormPolicy = "train"
 ) -> None:
     """Switches gradients on for the head and the named stages, and off for all other stages.
 
@@ -60,7 +76,7 @@ def set_trainable(
                 norm.requires_grad_(False)
 
 
-def set_mode(stages: nn.ModuleDict, head: nn.Module, train: Sequence[str], batch_norm: DomainBatchNormPolicy) -> None:
+def set_mode(stages: nn.ModuleDict, head: nn.Module, train: Sequence[str], batch_norm: BatchNormPolicy) -> None:
     """Puts the head and the trained stages into training mode and the frozen stages into evaluation mode.
 
     A frozen stage keeps its BatchNorm statistics and applies no dropout.

@@ -58,6 +58,7 @@ class Job:
             evaluated later; training does not learn from it.
         folds: Folds of the training images, which choose in place of `validation`; None: `validation` chooses.
         state: Values that a strategy's `fit` stores for its `features`.
+        folded_batch_norm: Whether BatchNorm was folded into the convolutions of the backbone's weights.
         weights: Source of the backbone's weights, as in `shared.models.weights.load_weights`.
         varying: Properties of `Sample.acquisition` in which images of one domain differ, as `Task.varying`.
         auxiliary: Function that returns the auxiliary labels of a sample, by the name of the auxiliary task.
@@ -80,6 +81,7 @@ class Job:
     on_epoch_end: Callable[[Job, int], None] = lambda *_: None
     folds: Folds | None = None
     state: dict[str, Any] = field(default_factory=dict)
+    folded_batch_norm: bool = False
     weights: str = "random"
     varying: tuple[str, ...] = ()
     auxiliary: Callable[[Sample], Mapping[str, str]] = lambda sample: sample.auxiliary

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from shared.config.schema import Section
 from shared.data.order import Balance
 from shared.errors import ConfigError
-from shared.training.freezing import BatchNormPolicy, resolve_stages
+from shared.training.freezing import BatchNormOption, resolve_stages
 from shared.training.job import Job
 from shared.training.objective import ClassLoss, class_weights
 from shared.training.rates import DecayShape
@@ -101,10 +101,11 @@ class TrainingOptions(Section):
     clip_norm: float = Field(
         0.0, ge=0, description="gradient clipping: largest L2 norm of the gradients of a step (0: no clipping)"
     )
-    batch_norm: BatchNormPolicy = Field(
-        "train",
+    batch_norm: BatchNormOption = Field(
+        "auto",
         description="what trains in the BatchNorm of trained stages; train: statistics and weights; freeze_stats: "
-        "weights alone; freeze_all: neither",
+        "weights alone; freeze_all: neither; auto: freeze_stats where the pretrained weights have BatchNorm folded "
+        "into their convolutions, which training of statistics would destroy, else train",
     )
     augmentation: str = Field(
         "usual",

@@ -30,7 +30,13 @@ from shared.seeding import derive_seed, generator
 from shared.training.augmented import Augmented
 from shared.training.checkpoint import FILE, Checkpoint, Position
 from shared.training.ema import exponential_average
-from shared.training.freezing import BatchNormPolicy, resolve_stages, set_mode, set_trainable
+from shared.training.freezing import (
+    DomainBatchNormOption,
+    batch_norm_policy,
+    resolve_stages,
+    set_mode,
+    set_trainable,
+)
 from shared.training.job import Job
 from shared.training.objective import Batch, LossModule, Objective
 from shared.training.rates import DecayShape, multiplier, parameter_groups
@@ -76,7 +82,8 @@ class TrainerSettings:
         phases: The phases, in order.
         batch_size: Labelled images in a step, over all processes together.
         weight_decay: Weight decay of AdamW on matrices and kernels; biases and normalisation are not decayed.
-        batch_norm: What changes in the BatchNorm of trained stages: everything, all but the statistics, or nothing.
+        batch_norm: What changes in the BatchNorm of trained stages: everything, all but the statistics, or nothing;
+            "auto" lets `job.folded_batch_norm` decide.
         precision: Precision of the forward and backward pass; weights and evaluation are always float32.
         selection: Name of a rule of `shared.training.selection`, or `LAST`; a rule without labels needs `job.target`.
         sampling: What is drawn equally often in an epoch, as in `shared.data.order`.
@@ -91,7 +98,7 @@ class TrainerSettings:
     phases: Sequence[Phase]
     batch_size: int = 32
     weight_decay: float = 1e-4
-    batch_norm: BatchNormPolicy = "train"
+    batch_norm: DomainBatchNormOption = "auto"
     precision: Precision = "auto"
     selection: str = "log_likelihood"
     sampling: Balance = "none"
@@ -126,6 +133,7 @@ class _Loop:
         self.accelerator = Accelerator(cpu=on_cpu, mixed_precision="no")
         self.in_bf16 = settings.precision == "bf16" or (settings.precision == "auto" and not on_cpu)
         self.job, self.settings, self.phases = job, settings, settings.phases
+        self.batch_norm = batch_norm_policy(settings.batch_norm, folded=job.folded_batch_norm)
         self.batch_size = min(settings.batch_size, len(job.train.samples))
         self.keys = balanced_keys(job.train, settings.sampling, job.varying)
         self.unlabelled_count = 0 if objective.unlabelled is None else len(objective.unlabelled.samples)
@@ -160,7 +168,7 @@ class _Loop:
     def _run_phase(self, optimiser_state: dict[str, Any] | None) -> None:
         phase, names = self.phases[self.position.phase], self.trained[self.position.phase]
         network, objective = self.network, self.loss_module.to(self.accelerator.device).objective
-        set_trainable(network.backbone.stages, network.head, names, self.settings.batch_norm)
+        set_trainable(network.backbone.stages, network.head, names, self.batch_norm)
         groups = parameter_groups(
             network.backbone.stages,
             {**network.new_modules(), "objective": objective},
@@ -174,7 +182,7 @@ class _Loop:
         if optimiser_state is not None:
             optimiser.load_state_dict(optimiser_state)
         while self.position.epoch < phase.epochs and not self._stopped():
-            set_mode(network.backbone.stages, network.head, names, self.settings.batch_norm)
+            set_mode(network.backbone.stages, network.head, names, self.batch_norm)
             objective.train()
             for batch in self._loader():
                 self._step(model, optimiser, batch)

@@ -23,6 +23,7 @@ from shared.errors import ConfigError, DataError, LeakError, MedtlError, RunErro
 from shared.evaluation.cases import UsageContext
 from shared.evaluation.decision.selective import choose_rejection
 from shared.io.atomic import read_json
+from shared.models.backbones.build import build_backbone
 from shared.pipeline.train import run
 from shared.prediction.external import assess_data
 from shared.runs.folder import is_finished, locked
@@ -124,6 +125,17 @@ def test_the_seed_alone_decides_the_weights(tmp_path: Path, tiny_words: Words) -
     other = _run(tmp_path / "a", words, "seed=1")
     assert other != first
     assert _weights(other) != _weights(first)
+
+
+@pytest.mark.usefixtures("quick_ending")
+def test_weights_with_folded_batch_norm_keep_its_statistics(tmp_path: Path, tiny_words: Words) -> None:
+    # statistics of mean 0 and variance 1, as of a network in which BatchNorm was folded
+    torch.save(build_backbone("convnet_small", layers=None, seed=0).stages.state_dict(), tmp_path / "folded.pth")
+    words = (*tiny_words, "strategy.phases=[{epochs: 1, train: all}]", f"backbone.weights={tmp_path / 'folded.pth'}")
+    found = load_file(_run(tmp_path, words) / "model.safetensors")
+    variances = [value for name, value in found.items() if name.endswith("running_var")]
+    assert variances
+    assert all(bool((value == 1).all()) for value in variances)
 
 
 @pytest.mark.usefixtures("quick_ending")

@@ -376,7 +376,9 @@ def test_word_counts_through_one_hidden_layer_adapt_as_pictures_do(tmp_path: Pat
 
 
 def test_batchnorm_per_domain_is_refused_where_no_domains_are_aligned() -> None:
-    with pytest.raises(ConfigError, match="batch_norm: input should be 'train', 'freeze_stats' or 'freeze_all'"):
+    with pytest.raises(
+        ConfigError, match="batch_norm: input should be 'auto', 'train', 'freeze_stats' or 'freeze_all'"
+    ):
         _options("finetune", batch_norm="per_domain")
 
 

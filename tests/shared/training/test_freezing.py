@@ -5,7 +5,13 @@ import torch
 from torch import nn
 
 from shared.errors import ConfigError
-from shared.training.freezing import resolve_stages, set_mode, set_trainable
+from shared.training.freezing import (
+    DomainBatchNormOption,
+    batch_norm_policy,
+    resolve_stages,
+    set_mode,
+    set_trainable,
+)
 from shared.training.rates import parameter_groups
 
 STAGES = ("stem", "middle", "top")
@@ -92,3 +98,18 @@ def test_freeze_all_keeps_scale_and_shift_of_batch_norm_too_and_the_rest_learns(
     torch.optim.AdamW(groups).step()
     assert all(torch.equal(value, before[name]) for name, value in stages["top"][1].state_dict().items())
     assert not torch.equal(stages["top"][0].weight, kernel)
+
+
+@pytest.mark.parametrize(
+    ("option", "folded", "policy"),
+    [
+        ("auto", True, "freeze_stats"),
+        ("auto", False, "train"),
+        ("train", True, "train"),
+        ("freeze_all", False, "freeze_all"),
+    ],
+)
+def test_statistics_stay_where_batch_norm_was_folded_and_nothing_else_was_said(
+    option: DomainBatchNormOption, folded: bool, policy: str
+) -> None:
+    assert batch_norm_policy(option, folded=folded) == policy

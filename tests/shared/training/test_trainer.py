@@ -159,6 +159,18 @@ def test_a_phase_of_the_head_alone_leaves_the_backbone_as_it_was(tmp_path: Path)
         assert torch.equal(value, before[name]), name
 
 
+@pytest.mark.parametrize("folded", [True, False])
+def test_statistics_of_batch_norm_are_trained_unless_they_were_folded_into_the_weights(
+    tmp_path: Path, folded: bool
+) -> None:
+    job = replace(small_job(tmp_path), folded_batch_norm=folded)
+    before = _weights(job)
+    _train(job)
+    moved = {name for name, value in _weights(job).items() if not torch.equal(value, before[name])}
+    assert any(name.endswith("running_var") for name in moved) is not folded
+    assert any(name.endswith("weight") for name in moved)
+
+
 def test_a_diverging_loss_stops_with_advice(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="lower lr_head"):
         _train(small_job(tmp_path), ClassLoss(torch.full((2,), float("nan"))))
