@@ -9,7 +9,8 @@ The layout is recognised (`shared.data.layouts`), in a folder or a `.zip`, below
 
 Columns of a table: path (or image), label, and where known group, patient, domain, scanner, split, mask, slice, series,
 number (order of a slice in its series), plane, contrast, and auxiliary labels under headings such as `label:plane`. A
-file that states its series, place, plane or contrast is believed before the table. The tags of a DICOM file say who and
+file that states its series, place, plane or contrast is believed before the table; the contrast of a NIfTI volume that
+the table does not state is read from its name (`medtl.volume_name`). The tags of a DICOM file say who and
 where: a column `patient` or `scanner` that contradicts them is outvoted and a note says so. `group`, `domain` and the
 folder of a site are the person's own choice and stand. A volume gives one sample a slice of the plane that was
 acquired; with a column `slice` (from 0, from the feet up, from front to back or from left to right) only that one, else
@@ -43,6 +44,7 @@ from medtl.nifti import Pixels, is_volume, read_placement, read_volume
 from medtl.scanners import scanner_name, scanner_of_header
 from medtl.settings import Settings
 from medtl.transforms import crop_box, preprocess_mask
+from medtl.volume_name import BY_NAME, contrast_of_volume
 from shared.data.layouts import (
     COLUMNS,
     ImageEntry,
@@ -383,7 +385,10 @@ def _position(entry: ImageEntry, origin: _Origin, frame: int) -> Position | None
 
 
 def _acquisition(entry: ImageEntry, origin: _Origin, notes: Counter[str]) -> Mapping[str, str | float]:
-    """How an image was acquired, by its file; by the table where that states no plane or contrast."""
+    """How an image was acquired, by its file; by the table where that states no plane or contrast.
+
+    The contrast of a volume that neither states is that of its name.
+    """
     plane, contrast = entry.cell("plane").lower(), entry.cell("contrast")
     told = {"plane": plane if plane in AXES else "", "contrast": weighting_of_name(contrast)}
     for name, text in (("plane", plane), ("contrast", contrast)):
@@ -391,6 +396,9 @@ def _acquisition(entry: ImageEntry, origin: _Origin, notes: Counter[str]) -> Map
             notes[
                 f"{{count}} images have a {name} in the table that has no meaning here: it counts as {NOT_STATED}."
             ] += 1
+    if origin.volume and not contrast and (named := contrast_of_volume(entry.path)):
+        told["contrast"] = named
+        notes[f"{{count}} files: {BY_NAME.format(named)}."] += 1
     stated = {name: value for name, value in origin.acquisition.items() if value != NOT_STATED}
     return {**origin.acquisition, **{name: value for name, value in told.items() if value}, **stated}
 

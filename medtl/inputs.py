@@ -39,6 +39,7 @@ from medtl.measured import GROUND, measured
 from medtl.nifti import is_volume, read_volume
 from medtl.noise import is_noise, is_noisy_region
 from medtl.scanners import scanner_of_header
+from medtl.volume_name import BY_NAME, contrast_of_volume
 from shared.data.layouts import COLUMNS, left_out, normal_path
 from shared.data.layouts.table import TABLE_NAMES, read_table
 from shared.errors import DataError, InputRefused
@@ -274,6 +275,10 @@ def _read_volume(source: str, data: bytes) -> Item:
     places = [placement.index(number) for number in range(placement.count)]
     origins = tuple(Origin(source, index, {"index": index}) for index in places)
     item = _judgeable(source, list(slices), placement.view, notes, origins, placement.positions)
+    contrast = contrast_of_volume(source)
+    if contrast:
+        acquired = {**item.acquisition, "contrast": contrast}
+        item = replace(item, acquisition=acquired, notes=(*item.notes, BY_NAME.format(contrast)))
     return replace(item, series={"format": "NIfTI", "axis": placement.axis, **item.series})
 
 

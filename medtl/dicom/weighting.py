@@ -52,8 +52,6 @@ WORDS = {
 """Words of Series Description and Protocol Name by which vendors and hospitals name a weighting."""
 END_OF_WORD = r"(?:w?(?![a-z0-9*])|(?=(?:post|gd|pre|ce?|nativ)\b))"
 """What follows a weighting: its letter w (T1w), the end of the word, or a word on contrast agent (T1post)."""
-END_OF_WORD = r"(?:w?(?![a-z0-9*])|(?=(?:post|gd|pre|ce?|nativ)\b))"
-"""What follows a weighting: its letter w (T1w), the end of the word, or a word on contrast agent (T1post)."""
 T1_FLAIR = re.compile(r"t1\w* ?(?:dark ?fluid|flair)|(?:dark ?fluid|flair) ?t1")
 """A T1 image with suppressed fluid, which is no FLAIR."""
 AGENT_WORDS = re.compile(

@@ -15,7 +15,8 @@ from shared.data.copies import copies_text
 from shared.data.descriptors import describe
 from shared.errors import DataError, InputRefused, UsageError
 from shared.evaluation.decision.aggregation import aggregate
-from shared.evaluation.decision.kinds import LENGTH_FACTOR, why_undecided
+from shared.evaluation.decision.kinds import why_undecided
+from shared.evaluation.decision.length import Length, range_words
 from shared.evaluation.decision.ood import Reference, of_series
 from shared.evaluation.decision.places import Values, count_places
 from shared.prediction.answer import CAUTION, UNDECIDED, Answer, SliceAnswer, with_origins
@@ -212,12 +213,12 @@ class Predictor:
 
     def _undecided(self, item: Item) -> str | None:
         """Why a series gets no decision; None where it gets one, as a single image always does."""
-        count, kinds = count_places(len(item.slices), item.positions), self.record.negative_series
-        if not any(self.record.positive) or count == 1:
+        length, kinds = Length.of(len(item.slices), item.positions), self.record.negative_series
+        if not any(self.record.positive) or length.slices == 1:
             return None
-        judged = [*kinds.get("judged", ()), *self.outside]
-        properties, name = kinds.get("properties", ()), kinds.get("name", "negative")
-        return why_undecided(judged, item.acquisition, count, properties=properties, name=name)
+        judged, seen = [*kinds.get("judged", ()), *self.outside], self.record.acquisition
+        trained = {name: seen[name]["texts"] if name in seen else [] for name in kinds.get("properties", ())}
+        return why_undecided(judged, item.acquisition, length, trained=trained, name=kinds.get("name", "negative"))
 
     def _whole(self, item: Item, rows: Values) -> tuple[Values, float | None]:
         """Probabilities of the classes, and of the positive event where there is one, of all slices together."""
@@ -316,13 +317,11 @@ class Predictor:
         point, doubts = self.record.operating_point, []
         if point is None or self.record.certified_sensitivity is None:
             return ["no sensitivity was certified for this model"]
-        count, (shortest, longest) = count_places(len(item.slices), item.positions), point["lengths"]
-        lowest = 1 if shortest == 1 else max(2, shortest / LENGTH_FACTOR)
-        if not lowest <= count <= (1 if longest == 1 else longest * LENGTH_FACTOR):
-            usual = f"{shortest}" if shortest == longest else f"{shortest} to {longest}"
-            doubts.append(
-                f"the sensitivity was certified for inputs of {usual} image(s) and does not hold for one of {count}"
-            )
+        length = Length.of(len(item.slices), item.positions)
+        if not length.is_like(point):
+            own, shortest, longest, unit = length.compared(point)
+            usual = f"{range_words(shortest, longest)} {'mm' if unit == 'mm' else 'image(s)'}"
+            doubts.append(f"the sensitivity was certified for inputs of {usual} and does not hold for one of {own:.0f}")
         if UNKNOWN_DOMAIN in item.domains:
             # it may be like those of validation or not, also where their origin was not known either
             return [*doubts, "the origin of the input is not known, so that no sensitivity is certified for it"]

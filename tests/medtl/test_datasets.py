@@ -18,7 +18,7 @@ from medtl.inputs import read_inputs
 from medtl.scanners import scanner_name, scanner_of_header
 from medtl.transforms import preprocess
 from shared.errors import ConfigError, DataError
-from shared.samples import Meanings, Position
+from shared.samples import NOT_STATED, Meanings, Position
 from shared.task import Preprocessing
 
 SPEC = Preprocessing(32)
@@ -490,3 +490,14 @@ def test_files_are_believed_before_the_table_on_place_and_plane(tmp_path: Path) 
     samples = load(path, {}).samples
     assert [one.position for one in samples] == [Position(5.0 * i, "mm", upright=True) for i in range(3)]
     assert {(one.acquisition["plane"], one.acquisition["contrast"]) for one in samples} == {("axial", "T1")}
+
+
+def test_a_volume_has_the_contrast_of_its_name_where_the_table_states_none(tmp_path: Path) -> None:
+    for name in ("a_FLAIR.nii", "b_T1w.nii", "c_T2w.nii", "d.nii"):
+        volume(tmp_path / name)
+    picture(tmp_path / "e_FLAIR.png")
+    rows = ("a_FLAIR.nii,no,,0", "b_T1w.nii,no,T2,0", "c_T2w.nii,no,yes,0", "d.nii,no,,0", "e_FLAIR.png,no,,")
+    found = load(table(tmp_path / "labels.csv", "path,label,contrast,slice", *rows), {})
+    contrasts = {Path(one.source).name[0]: one.acquisition.get("contrast") for one in found.samples}
+    assert contrasts == {"a": "FLAIR", "b": "T2", "c": NOT_STATED, "d": NOT_STATED, "e": None}
+    assert [note for note in found.notes if "name" in note] == ["1 files: contrast FLAIR, by the name of the file."]

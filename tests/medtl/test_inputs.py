@@ -263,6 +263,16 @@ def test_slices_with_little_head_are_left_out_and_the_others_keep_their_places(t
     assert "3 of 6 slices show little head and were left out: slice numbers do not count them" in item.notes
 
 
+def test_a_volume_has_the_contrast_of_its_name_and_says_so_without_the_name(tmp_path: Path) -> None:
+    item = only(write_volume(tmp_path / "patient01_FLAIR.nii.gz", [0.3, 0.5, 0.4]))
+    assert item.acquisition["contrast"] == "FLAIR"
+    assert "contrast FLAIR, by the name of the file" in item.notes
+    assert not any("patient01" in note for note in item.notes)
+    silent = only(write_volume(tmp_path / "T1_FLAIR.nii.gz", [0.3, 0.5, 0.4]))
+    assert silent.acquisition["contrast"] == NOT_STATED
+    assert not any("by the name" in note for note in silent.notes)
+
+
 def test_cropping_the_ends_with_little_head_changes_nothing(tmp_path: Path) -> None:
     areas = [0.02, 0.06, 0.14, 0.3, 0.5, 0.4, 0.11, 0.03]
     whole, cropped = (write_volume(tmp_path / name, cut) for name, cut in (("a.nii", areas), ("b.nii", areas[2:-2])))

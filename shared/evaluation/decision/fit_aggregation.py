@@ -11,6 +11,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from shared.evaluation.decision.aggregation import Aggregation, pooled_logits
+from shared.evaluation.decision.length import Length
 from shared.evaluation.decision.places import Values, count_places
 from shared.evaluation.decision.pools import POOLS
 from shared.evaluation.decision.remainders import negative_remainder
@@ -161,7 +162,7 @@ def _judged(scores: Values, several: _Several, grouping: Grouping) -> SeriesScor
     return SeriesScores(
         scores,
         several.truth,
-        np.array([count_places(len(rows), grouping.positions_of(rows)) for rows in several.series], dtype=np.int64),
+        tuple(Length.of(len(rows), grouping.positions_of(rows)) for rows in several.series),
         tuple(grouping.groups[i] for i in first),
         tuple((several.units + apart * several.remainders).tolist()),
         grouping.named,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import DataError
+from shared.evaluation.decision.length import ranges_of
 from shared.evaluation.decision.series import SeriesScores
 from shared.evaluation.statistics.intervals import clopper_pearson_lower, level_among
 
@@ -43,6 +45,7 @@ class OperatingPoint:
         certified: Lower bound of the sensitivity on such data, with 95% confidence; None where the patients are
             unknown.
         lengths: Slices of the shortest and of the longest positive series that was counted.
+        extents_mm: Extent of the shortest and of the longest of those that have one; None where none has.
         remainders: Number of the negative units that are negative remainders of positive series.
     """
 
@@ -57,6 +60,7 @@ class OperatingPoint:
     choices: int
     certified: float | None
     lengths: tuple[int, int]
+    extents_mm: tuple[float, float] | None = None
     remainders: int = 0
 
     @property
@@ -149,11 +153,11 @@ def certify(
         raise DataError(NOTHING_POSITIVE)
     missed = int((scores[positive] < threshold).sum())
     counted = max(missed, _allowed(count, target)) if chosen_here else missed
-    lengths = judged.lengths[judged.truth]
+    ranges = ranges_of(list(compress(judged.lengths, judged.truth)))
     return OperatingPoint(
         threshold=threshold,
         target=target,
-        unit=unit_words(group_name, named=judged.named, series=bool((judged.lengths > 1).any())),
+        unit=unit_words(group_name, named=judged.named, series=any(one.slices > 1 for one in judged.lengths)),
         positives=count,
         missed=missed,
         counted=counted,
@@ -161,7 +165,8 @@ def certify(
         false_alarms=int((scores[~positive] >= threshold).sum()),
         choices=choices,
         certified=clopper_pearson_lower(count - counted, count, level_among(choices)) if judged.named else None,
-        lengths=(int(lengths.min()), int(lengths.max())),
+        lengths=tuple(ranges["lengths"]),
+        extents_mm=None if ranges["extents_mm"] is None else tuple(ranges["extents_mm"]),
         remainders=judged.remainders,
     )
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.evaluation.decision.aggregation import Aggregation
-from shared.evaluation.decision.places import Values, count_places
+from shared.evaluation.decision.length import Length
+from shared.evaluation.decision.places import Values
 from shared.evaluation.statistics.groups import group_codes
 from shared.samples import Grouping
 
@@ -23,7 +24,7 @@ class SeriesScores:
     Attributes:
         scores: float64 [S], positive probability of each series.
         truth: bool [S], whether one of its slices is positive.
-        lengths: int64 [S], number of its slices; those at one position count once.
+        lengths: [S] how long it is.
         groups: [S] the group (patient) that it belongs to.
         units: [S] number of the independent unit that it belongs to.
         named: Whether the groups are known patients or writers, as in `shared.samples.Grouping`.
@@ -33,7 +34,7 @@ class SeriesScores:
 
     scores: Values
     truth: Flags
-    lengths: NDArray[np.int64]
+    lengths: tuple[Length, ...]
     groups: tuple[str, ...]
     units: tuple[int, ...]
     named: bool = False
@@ -82,7 +83,8 @@ class SeriesScores:
         """
         codes = group_codes(self.groups)
         called = np.zeros(int(codes.max()) + 1, dtype=np.bool_)
-        np.logical_or.at(called, codes, self.scores >= np.where(self.lengths > 1, threshold, image_threshold))
+        several = [one.slices > 1 for one in self.lengths]
+        np.logical_or.at(called, codes, self.scores >= np.where(several, threshold, image_threshold))
         return called
 
 
@@ -119,7 +121,7 @@ def group_slices(scores: Values, truth: Flags, grouping: Grouping, series: Seque
     return SeriesScores(
         scores,
         np.array([bool(truth[rows].any()) for rows in series]),
-        np.array([count_places(len(rows), grouping.positions_of(rows)) for rows in series], dtype=np.int64),
+        tuple(Length.of(len(rows), grouping.positions_of(rows)) for rows in series),
         tuple(grouping.groups[i] for i in first),
         tuple(grouping.units[i] for i in first),
         grouping.named,

@@ -471,7 +471,7 @@ def test_a_series_of_a_length_without_a_negative_one_is_not_decided(
     long = (pictures * 25)[:25]
     answer = _undecided(screening, long, "axial")
     assert answer.reason is not None
-    assert answer.reason.endswith("(axial, 25 slices; there they had 3 to 12, 2)")
+    assert answer.reason.endswith("(axial, 25 slices; there they had 3 to 12 slices, 2 slices)")
     assert _undecided(screening, long[:24], "axial").status == "assessed"
     screening.record = replace(
         screening.record, negative_series={"properties": ["plane"], "name": "healthy", "judged": []}
@@ -503,12 +503,60 @@ def test_a_slice_that_is_there_several_times_is_no_longer_series(
     assert screening.assess(alone).status == "assessed"
 
 
+def test_the_length_of_a_series_is_its_extent_where_that_is_known(
+    predictor: Predictor, pictures: list[np.ndarray]
+) -> None:
+    screening = _screening(predictor, (4, 9), ("mars",))
+    ranges = {"lengths": [4, 9], "extents_mm": [20.0, 45.0]}
+    judged = [{"kind": {"plane": "axial"}, "series": 3, "remainders": 0, **ranges}]
+    screening.record = replace(
+        screening.record,
+        negative_series={"properties": ["plane"], "name": "healthy", "judged": judged},
+        operating_point={**(screening.record.operating_point or {}), **ranges},
+    )
+
+    def answered(spacing: float | None) -> Answer:
+        positions = () if spacing is None else tuple(Position(spacing * i) for i in range(30))
+        slices, acquired = (pictures * 30)[:30], {"plane": "axial"}
+        return screening.assess(
+            Item("scan", slices=slices, positions=positions, domains=("mars",), acquisition=acquired)
+        )
+
+    thin = answered(1.5)
+    assert (thin.status, thin.certified_sensitivity) == ("assessed", 0.9)
+    assert answered(None).status == answered(5.0).status == "not decided"
+    screening.record = replace(
+        screening.record,
+        operating_point={**ranges, "domains": ["mars"], "acquisition": AXIAL, "extents_mm": [100.0, 120.0]},
+    )
+    doubtful = answered(1.5)
+    assert doubtful.certified_sensitivity is None
+    assert any("inputs of 100 to 120 mm and does not hold for one of 45" in note for note in doubtful.notes)
+
+
+def test_a_series_that_does_not_state_its_plane_may_have_any_of_training(
+    predictor: Predictor, pictures: list[np.ndarray]
+) -> None:
+    screening = _screening(predictor, (1, 9), ("mars",))
+    item = Item("scan", slices=pictures[:4], domains=("mars",))
+    assert screening.assess(item).status == "assessed"
+    seen = {"plane": {"texts": ["axial", "sagittal"], "range": None, "unstated": True}}
+    screening.record = replace(screening.record, acquisition=seen)
+    answer = screening.assess(item)
+    assert answer.status == "not decided"
+    assert answer.reason == (
+        "plane is not stated, and no healthy series of this kind and length was in validation of: sagittal "
+        "(plane not stated, 4 slices)"
+    )
+
+
 def test_a_test_on_other_data_lets_a_kind_be_decided(
     screening_run: Path, tmp_path: Path, pictures: list[np.ndarray]
 ) -> None:
     run = tmp_path / "run"
     shutil.copytree(screening_run, run)
-    item = Item("scan", slices=pictures[:4], synthetic=True)
+    acquired = {"contrast": "T1", "plane": "axial"}
+    item = Item("scan", slices=pictures[:4], synthetic=True, acquisition=acquired)
 
     def status() -> str:
         found = Predictor(run, MEDTL.name, MEDTL.preprocess)
@@ -516,7 +564,7 @@ def test_a_test_on_other_data_lets_a_kind_be_decided(
         return found.assess(item).status
 
     assert status() == "not decided"
-    kind = {"kind": {"contrast": NOT_STATED, "plane": NOT_STATED}, "series": 3, "remainders": 0, "lengths": [4, 4]}
+    kind = {"kind": {"contrast": "T1", "plane": "axial"}, "series": 3, "remainders": 0, "lengths": [4, 4]}
     test = read_json(run / "report.json")["test"]
     add_outside_test(run, "hash", {"data": "more", "negative_series": [kind], "test": kept_of(test)})
     assert status() == "assessed"

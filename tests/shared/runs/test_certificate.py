@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from shared.evaluation.decision.length import Length
 from shared.evaluation.decision.operating_point import OperatingPoint, certify
 from shared.evaluation.decision.selective import choose_rejection
 from shared.evaluation.decision.series import SeriesScores
@@ -26,7 +27,7 @@ def _point(choices: int, *, named: bool = True) -> OperatingPoint:
     count = 50
     names = tuple(map(str, range(count)))
     judged = SeriesScores(
-        np.linspace(0.2, 0.9, count), np.arange(count) >= 10, np.ones(count, int), names, range(count), named
+        np.linspace(0.2, 0.9, count), np.arange(count) >= 10, (Length(1),) * count, names, range(count), named
     )
     return certify(judged, 0.5, 0.9, chosen_here=False, choices=choices, group_name="patient")
 

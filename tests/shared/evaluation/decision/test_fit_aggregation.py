@@ -123,7 +123,7 @@ def test_where_all_patients_have_findings_their_negative_remainders_count_as_neg
     assert (positive.sum(), (~positive).sum()) == (30, 30)
     assert whole[positive].mean() > whole[~positive].mean() + 0.5
     # the finding, and the slice next to it, are not in the remainder
-    assert sorted(set(choice.judged.lengths.tolist())) == [11, 15]
+    assert sorted({one.slices for one in choice.judged.lengths}) == [11, 15]
     assert "30 with a negative one (30 of them by negative remainders of positive series)" in choice.reason
 
 

@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import beta
 
 from shared.errors import DataError
+from shared.evaluation.decision.length import Length
 from shared.evaluation.decision.operating_point import OperatingPoint, certify, choose
 from shared.evaluation.decision.series import SeriesScores
 
@@ -17,7 +18,7 @@ def _judged(
     count = len(scores)
     names = tuple(str(i) for i in range(count))
     numbers = tuple(range(count) if units is None else units)
-    return SeriesScores(scores, truth, np.full(count, length), names, numbers, named)
+    return SeriesScores(scores, truth, (Length(length),) * count, names, numbers, named)
 
 
 def _point(positives: list[float], negatives: list[float], target: float, choices: int = 1) -> OperatingPoint:

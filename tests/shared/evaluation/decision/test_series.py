@@ -19,7 +19,7 @@ def test_a_series_is_positive_where_a_slice_is() -> None:
     judged = score_series(np.array([0.2, 0.3, 0.6, 0.9]), np.array([1, 0, 0, 0]) > 0, BELONGING, Aggregation(("max",)))
     np.testing.assert_allclose(judged.scores, [0.6, 0.3, 0.9])
     assert judged.truth.tolist() == [True, False, False]
-    assert judged.lengths.tolist() == [2, 1, 1]
+    assert [one.slices for one in judged.lengths] == [2, 1, 1]
     assert judged.groups == ("p", "p", "q")
 
 
