@@ -138,6 +138,7 @@ class Grouping:
             in several groups, and the units may not be independent.
         positions: [N] place of each image along the normal of its series, None where it is not known; empty: of none.
         alone: [N] whether `predict` would judge each image alone: `series` is then only its group; empty: none is.
+        known: [N] whether it is known of each image which patient or writer it is of; empty: as `named` says of all.
     """
 
     series: tuple[str, ...]
@@ -146,6 +147,7 @@ class Grouping:
     named: bool = False
     positions: tuple[Position | None, ...] = ()
     alone: tuple[bool, ...] = ()
+    known: tuple[bool, ...] = ()
 
     @classmethod
     def of(cls, samples: Sequence[Sample], units: Sequence[int]) -> Grouping:
@@ -164,11 +166,16 @@ class Grouping:
             all(sample.has_known_group for sample in samples),
             tuple(sample.position for sample in samples),
             tuple(sample.series is None for sample in samples),
+            tuple(sample.has_known_group for sample in samples),
         )
 
     def positions_of(self, rows: Sequence[int] | NDArray[np.int64]) -> tuple[Position | None, ...]:
         """Returns the positions of the images at the indices `rows`; None each where none is known."""
         return tuple(self.positions[i] for i in rows) if self.positions else (None,) * len(rows)
+
+    def are_named(self, rows: Sequence[int] | NDArray[np.int64]) -> bool:
+        """Whether the data say of each image at the indices `rows` which patient or writer it is of."""
+        return all(self.known[i] for i in rows) if self.known else self.named
 
     def at(self, rows: Sequence[int]) -> Grouping:
         """Selects the samples at the indices `rows`, in that order."""
@@ -179,6 +186,7 @@ class Grouping:
             self.named,
             tuple(self.positions[i] for i in rows) if self.positions else (),
             tuple(self.alone[i] for i in rows) if self.alone else (),
+            tuple(self.known[i] for i in rows) if self.known else (),
         )
 
     def of_those(self, chosen: Sequence[bool] | NDArray[np.bool_]) -> Grouping:
@@ -190,6 +198,7 @@ class Grouping:
             self.named,
             tuple(compress(self.positions, chosen)),
             tuple(compress(self.alone, chosen)),
+            tuple(compress(self.known, chosen)),
         )
 
 

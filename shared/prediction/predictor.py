@@ -18,7 +18,7 @@ from shared.evaluation.decision.aggregation import aggregate
 from shared.evaluation.decision.kinds import why_undecided
 from shared.evaluation.decision.length import Length, range_words
 from shared.evaluation.decision.ood import Reference, of_series
-from shared.evaluation.decision.places import Values, count_places
+from shared.evaluation.decision.places import Values, find_places
 from shared.prediction.answer import CAUTION, UNDECIDED, Answer, SliceAnswer, with_origins
 from shared.runs.acquisition import differences, not_covered
 from shared.runs.certificate import models_among, restated
@@ -201,7 +201,7 @@ class Predictor:
             label=self._label(whole),
             probabilities=self._by_class(whole),
             positive_probability=positive,
-            threshold=self._threshold(item),
+            threshold=self._threshold(item, rows),
             ood_score=of_series(ood),
             ood_threshold=self.record.ood["threshold"],
             slices=tuple(replace(one, decision=None) for one in self._slices(rows, ood)),
@@ -241,7 +241,7 @@ class Predictor:
         decision = (
             None
             if undecided is not None
-            else self._decision(float(whole.max()) if positive is None else positive, self._threshold(item))
+            else self._decision(float(whole.max()) if positive is None else positive, self._threshold(item, rows))
         )
         slices = self._slices(rows, ood)
         return Answer(
@@ -254,7 +254,7 @@ class Predictor:
             decision=decision,
             probabilities=self._by_class(whole),
             positive_probability=positive,
-            threshold=self._threshold(item),
+            threshold=self._threshold(item, rows),
             certified_sensitivity=certified,
             chosen_among=None if certified is None else models_among(self.record),
             ood_score=of_series(ood),
@@ -338,9 +338,9 @@ class Predictor:
             doubts.append(f"no sensitivity is certified for an input that does not state its {_listed(unstated)}")
         return doubts
 
-    def _threshold(self, item: Item) -> float:
+    def _threshold(self, item: Item, rows: Values) -> float:
         """The threshold for an input, which is that of images where it shows one place alone."""
-        single = count_places(len(item.slices), item.positions) == 1
+        single = len(find_places(rows, item.positions).members) == 1
         return self.record.image_threshold if single else self.record.threshold
 
     def _decision(self, value: float, threshold: float) -> str:

@@ -19,7 +19,7 @@ def test_a_sample_stands_for_itself_where_nothing_else_is_known() -> None:
     assert grouping.series == ("s", "p", "c")
     assert grouping.groups == ("p", "p", "c")
     assert grouping.of_those([True, False, True]) == Grouping(
-        ("s", "c"), ("p", "c"), (0, 1), positions=(None, None), alone=(False, True)
+        ("s", "c"), ("p", "c"), (0, 1), positions=(None, None), alone=(False, True), known=(True, False)
     )
 
 
@@ -29,7 +29,10 @@ def test_a_group_is_known_where_it_is_more_than_its_series() -> None:
     assert not Sample("b", "", group="s", series="s").has_known_group
     assert not Sample("c", "").has_known_group
     assert Grouping.of([known, known], [0, 0]).of_those([True, False]).named
-    assert not Grouping.of([known, Sample("c", "")], [0, 1]).at([0]).named
+    mixed = Grouping.of([known, Sample("c", "")], [0, 1])
+    assert not mixed.at([0]).named
+    assert mixed.are_named([0])
+    assert not mixed.are_named([0, 1])
 
 
 def test_a_corrected_further_label_makes_it_another_dataset_and_without_any_it_is_as_ever() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.evaluation.decision.places import Values, count_places, find_places
+from shared.evaluation.decision.places import Values, find_places
 from shared.evaluation.decision.pools import POOL_WORDS, POOLS, top_weights
 from shared.samples import Position
 
@@ -52,7 +52,7 @@ class Aggregation:
             ValueError: There is no slice.
         """
         pooled = pooled_logits(slices, self.pools, positions)
-        if count_places(len(slices), positions) == 1:
+        if len(find_places(slices[:, np.newaxis], positions).members) == 1:
             return float(1.0 / (1.0 + np.exp(-pooled[0])))  # every pool of one place gives that place
         return float(1.0 / (1.0 + np.exp(-(pooled @ self.weights + self.bias))))
 

@@ -101,7 +101,7 @@ def choose_aggregation(
     """
     default = Aggregation()
     several = _find_several(truth, grouping)
-    counts = _counts_text(several, f"{group_name}s" if grouping.named else "independent units")
+    counts = _counts_text(several, f"{group_name}s" if _are_named(several, grouping) else "independent units")
     if min(several.positives, several.negatives) < MIN_UNITS:
         reason = f"the default, for validation holds {counts}, and a choice needs {MIN_UNITS} of each"
         return Choice(default, score_series(scores, truth, grouping, default), 1, {}, reason)
@@ -155,6 +155,11 @@ def _counts_text(several: _Several, units: str) -> str:
     return f"{text} ({count} of them by negative remainders of positive series)" if count else text
 
 
+def _are_named(several: _Several, grouping: Grouping) -> bool:
+    """Whether the data say of each slice of these series which patient it is of; pictures beside them do not count."""
+    return all(grouping.are_named(rows) for rows in several.series)
+
+
 def _judged(scores: Values, several: _Several, grouping: Grouping) -> SeriesScores:
     """The series with their scores; a remainder belongs to a unit of its own, for its patient is a positive one."""
     first = [int(rows[0]) for rows in several.series]
@@ -165,7 +170,7 @@ def _judged(scores: Values, several: _Several, grouping: Grouping) -> SeriesScor
         tuple(Length.of(len(rows), grouping.positions_of(rows)) for rows in several.series),
         tuple(grouping.groups[i] for i in first),
         tuple((several.units + apart * several.remainders).tolist()),
-        grouping.named,
+        _are_named(several, grouping),
         several.count(several.remainders),
     )
 

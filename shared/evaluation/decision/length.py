@@ -41,7 +41,7 @@ class Length:
             count: Number of slices.
             positions: [slices] as `shared.evaluation.decision.places.find_places` takes them.
         """
-        places = find_places(np.zeros((count, 1)), positions)
+        places = find_places(np.arange(count, dtype=np.float64)[:, np.newaxis], positions)
         number = len(places.members)
         if places.at is None or number == 1 or any(one is None or one.unit != "mm" for one in positions):
             return cls(number)

@@ -30,7 +30,7 @@ class Places:
     Attributes:
         members: [P] indices of the slices of each place; of equal slices at one place only the first.
         at: float64 [P], position of each place, ascending; None where positions are not known: each slice then has a
-            place of its own, and the order says nothing.
+            place of its own, unless all are equal and are one, and the order says nothing.
         window: Distance from which two places are neighbours, in the unit of `at`.
         upright: Whether `at` is a height that grows from the feet to the head.
     """
@@ -61,7 +61,8 @@ def find_places(slices: Values, positions: Sequence[Position | None] = ()) -> Pl
     """
     known = [one for one in positions if one is not None]
     if not known or len(known) < len(slices) or len({one.unit for one in known}) > 1:
-        return Places(tuple(np.arange(len(slices)).reshape(-1, 1)))
+        copies = bool(len(slices)) and bool((slices == slices[0]).all())
+        return Places(tuple(np.arange(1 if copies else len(slices)).reshape(-1, 1)))
     values = np.array([one.value for one in known])
     order = np.argsort(values, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(values[order]) > SAME_PLACE) + 1)
@@ -74,13 +75,13 @@ def find_places(slices: Values, positions: Sequence[Position | None] = ()) -> Pl
 
 
 def count_places(count: int, positions: Sequence[Position | None] = ()) -> int:
-    """Counts the places of a series: its slices, of which those at one position count once.
+    """Counts the places of a series: its slices, of which those at one position count once; all where none is known.
 
     Args:
         count: Number of slices.
         positions: [slices] as `find_places` takes them.
     """
-    return len(find_places(np.zeros((count, 1)), positions).members)
+    return len(find_places(np.arange(count, dtype=np.float64)[:, np.newaxis], positions).members)
 
 
 def _distinct(slices: Values, rows: NDArray[np.int64]) -> NDArray[np.int64]:

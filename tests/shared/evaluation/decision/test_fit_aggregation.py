@@ -108,6 +108,12 @@ def test_series_of_several_slices_choose_whatever_the_single_images_say() -> Non
     plain = choose_aggregation(scores, truth, groups)
     assert mixed.losses == plain.losses
     assert len(mixed.judged.scores) == 120
+    assert not mixed.judged.named
+    known = replace(more, known=(True,) * len(scores) + (False,) * singles)
+    named = choose_aggregation(
+        np.append(scores, random.random(singles)), np.append(truth, random.random(singles) < 0.5), known
+    )
+    assert named.judged.named  # pictures of unknown patients stand beside, and do not count
     assert plain.reason == (
         "chosen among 6 on 60 independent units with a positive series of several slices and 60 with a negative one"
     )

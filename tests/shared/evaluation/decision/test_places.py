@@ -28,6 +28,10 @@ def test_without_all_positions_each_slice_has_a_place(positions: tuple[Position 
     assert [rows.tolist() for rows in places.members] == [[0], [1], [2]]
 
 
+def test_copies_of_one_slice_are_one_place_where_no_position_is_known() -> None:
+    assert [rows.tolist() for rows in find_places(np.full((4, 2), 0.3)).members] == [[0]]
+
+
 def test_positions_of_several_units_are_none() -> None:
     assert find_places(np.zeros((2, 1)), (*_at(1.0), *_at(2.0, unit="slices"))).at is None
 
