@@ -5,8 +5,8 @@
 Tumours are those of the run's test, and of sources that it did not train on; of those also quarter turns. Rubbish is
 made, and read from `MEDTL_DATA` (`benchmarks/rubbish_images.py`). Each half of the kinds of rubbish has a threshold of
 its own, at which a score catches 95% of it, all kinds alike: on the first half and the sources named by `--choosing` a
-score is chosen, on the others it is shown. Then what each score drops and passes at the threshold that the rule of the
-run would set on validation.
+score is chosen, on the others it is shown. Then what each score drops and passes at the threshold that the rule of
+runs sets on validation.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.rubbish_images import CHOOSING, SHOWING, rubbish
 from benchmarks.rubbish_scores import Score, Values, scores_of
@@ -25,7 +27,7 @@ from medtl.task import TASK
 from shared.config.read import load_config
 from shared.data.loading import joined, load_told
 from shared.errors import MedtlError
-from shared.evaluation.decision.ood_threshold import one_of_each
+from shared.evaluation.decision.ood_threshold import choose_rule, one_of_each
 from shared.prediction.predictor import BATCH, Predictor
 from shared.runs.predictions import Predictions, read_predictions
 from shared.samples import Sample
@@ -38,6 +40,8 @@ MOST_HEALTHY = 1000
 LARGE = 0.75
 """Quantile of the areas of masks from which on a tumour is called large."""
 FITTED = "validation"
+RATE = 0.01
+"""Rate of the rule: the default of `decision.ood_false_positive_rate`."""
 
 Sets = dict[str, Values]
 
@@ -53,7 +57,7 @@ def main() -> int:
     try:
         predictor = Predictor(wanted.run, TASK.name, TASK.preprocess)
         network = _Network(predictor)
-        tumours, others, units = _heads(network, wanted.run, sources)
+        tumours, others, judged = _heads(network, wanted.run, sources)
         kinds = {
             half: {name: network.of(network.prepared(found)) for name, found in rubbish(half_of, _data()).items()}
             for half, half_of in (("choosing", CHOOSING), ("showing", SHOWING))
@@ -67,7 +71,7 @@ def main() -> int:
     print("\n".join(caught_table(scores, kinds["choosing"], {name: tumours[name] for name in chosen_on})), "\n")
     everything = tumours | others
     print("\n".join(caught_table(scores, kinds["showing"], {name: everything[name] for name in shown_on})), "\n")
-    print("\n".join(rule_table(scores, units, kinds["choosing"] | kinds["showing"], everything)))
+    print("\n".join(rule_table(scores, judged, kinds["choosing"] | kinds["showing"], everything)))
     return 0
 
 
@@ -81,20 +85,43 @@ def caught_table(scores: Mapping[str, Score], kinds: Sets, heads: Sets) -> list[
     return lines
 
 
-def rule_table(scores: Mapping[str, Score], units: Sequence[int], kinds: Sets, heads: Sets) -> list[str]:
-    """Tabulates the share above the threshold that 1% of validation's units exceed: of heads, and passed of rubbish."""
+def rule_table(scores: Mapping[str, Score], judged: Judged, kinds: Sets, heads: Sets) -> list[str]:
+    """Tabulates what lies above the threshold that the rule sets on validation: dropped heads, and rubbish passed."""
     sets = [name for name in heads if name != FITTED]
     lines = [
-        f"| 1% of validation above | {' | '.join(sets)} | passed: {' | '.join(kinds)} |",
+        f"| threshold by the rule | {' | '.join(sets)} | passed: {' | '.join(kinds)} |",
         f"|---|{'--:|' * (len(sets) + len(kinds))}",
     ]
     for name, score in scores.items():
-        judged = score(heads[FITTED])
-        threshold = np.quantile(one_of_each(judged, range(len(judged)), units, 0), 0.99, method="higher")
+        threshold = judged.threshold(score(heads[FITTED]))
         cells = [f"{(score(heads[one]) > threshold).mean():.3f}" for one in sets]
         cells += [f"{(score(found) <= threshold).mean():.2f}" for found in kinds.values()]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return lines
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What is known of the images of validation: the input and independent unit of each, and whether it is a tumour."""
+
+    inputs: Sequence[str]
+    units: Sequence[int]
+    tumour: NDArray[np.bool_]
+
+    def threshold(self, scores: Values) -> float:
+        """Sets the threshold as a run does, by class.
+
+        Args:
+            scores: float64 [N], out-of-distribution scores of the images.
+        """
+        ill, well = self._drawn(scores, self.tumour), self._drawn(scores, ~self.tumour)
+        everything = self._drawn(scores, np.ones_like(self.tumour))
+        rule = choose_rule(everything, {"tumour": ill, "no_tumour": well}, ill, RATE)
+        return float(rule["threshold"])
+
+    def _drawn(self, scores: Values, chosen: NDArray[np.bool_]) -> Values:
+        rows = np.flatnonzero(chosen).tolist()
+        return one_of_each(scores[rows], [self.inputs[i] for i in rows], [self.units[i] for i in rows], 0)
 
 
 def catching(scores: Sequence[Values]) -> float:
@@ -126,7 +153,7 @@ class _Network:
         found = [self.predictor.session.run(["features"], {"images": batch})[0] for batch in batches]
         return np.concatenate(found).astype(np.float64)
 
-    def prepared(self, pictures: Sequence[np.ndarray]) -> list[Image]:
+    def prepared(self, pictures: Sequence[NDArray[np.float32]]) -> list[Image]:
         """Preprocesses raw pictures."""
         return [TASK.preprocess(one, self.spec) for one in pictures]
 
@@ -135,8 +162,8 @@ class _Network:
         return self.prepared([TASK.read(one) for one in samples])
 
 
-def _heads(network: _Network, run: Path, sources: Mapping[str, Path]) -> tuple[Sets, Sets, Sequence[int]]:
-    """Features of tumours, and of other heads, by set; and the independent units of validation."""
+def _heads(network: _Network, run: Path, sources: Mapping[str, Path]) -> tuple[Sets, Sets, Judged]:
+    """Features of tumours, and of other heads, by set; and what is known of validation."""
     data = load_config(run / "config.yaml", []).data
     known = load_told(
         TASK, {name: Path(path) for name, path in data.collections.items()}, data.meanings, network.spec.options
@@ -153,7 +180,8 @@ def _heads(network: _Network, run: Path, sources: Mapping[str, Path]) -> tuple[S
         if healthy:
             drawn = healthy[:: -(-len(healthy) // MOST_HEALTHY)]
             others[f"{name}, tumour-free"] = network.of(network.read(drawn))
-    return tumours, others, validation.grouping.units
+    tumour = np.array([TASK.is_positive(label) for label in validation.labels])
+    return tumours, others, Judged(validation.inputs, validation.grouping.units, tumour)
 
 
 def _add_tumours(network: _Network, name: str, samples: Sequence[Sample], tumours: Sets, others: Sets) -> None:
