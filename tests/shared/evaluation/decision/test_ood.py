@@ -77,6 +77,14 @@ def test_more_features_than_images_are_compared_alike() -> None:
     assert reference.scores(like).max() < reference.scores(unlike).min()
 
 
+def test_features_that_never_vary_leave_no_denormal_numbers_which_are_slow() -> None:
+    random = np.random.default_rng(7)
+    train = np.hstack([_cone(random, 300, axis=0), np.zeros((300, 16)), 1e-6 * random.normal(size=(300, 16))])
+    reference = Reference.of(train)
+    sizes = np.abs(np.concatenate([reference.axes.ravel(), reference.mean]))
+    assert sizes[sizes > 0].min() > np.finfo(np.float32).tiny
+
+
 def test_one_example_of_a_new_class_makes_its_images_familiar() -> None:
     random = np.random.default_rng(6)
     reference, others = Reference.of(_cone(random, 200, axis=0)), _cone(random, 20, axis=1)
