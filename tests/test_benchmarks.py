@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ import pytest
 from benchmarks import __main__ as table
 from benchmarks import certificates
 from benchmarks.finetune_peers import interval
+from benchmarks.rubbish import CAUGHT, catching
+from benchmarks.rubbish_images import CHOOSING, SHOWING, coarse_noise, gradient, screen, shapes, text, view, white_noise
 from shared.evaluation.decision.aggregation import Aggregation
 
 
@@ -95,3 +98,26 @@ def test_the_interval_of_a_difference_allows_for_divisions_that_share_images() -
     margin = 12.706 * (2 * (1 / 2 + 1 / 3)) ** 0.5
     assert interval(gaps, corrected=True) == pytest.approx((1 - margin, 1 + margin), abs=1e-3)
     assert interval(gaps[:1]) is None
+
+
+def test_rubbish_of_each_kind_counts_alike_however_many_pictures_it_has() -> None:
+    many, few = np.linspace(1.0, 2.0, 1000), np.linspace(0.0, 1.0, 10)
+    threshold = catching([many, few])
+    caught = ((many >= threshold).mean() + (few >= threshold).mean()) / 2
+    assert caught >= CAUGHT
+    assert threshold == pytest.approx(1 / 9)  # one of the few is half of the tenth that may be missed
+
+
+def test_no_kind_of_rubbish_both_chooses_a_score_and_shows_it() -> None:
+    assert not CHOOSING.keys() & SHOWING.keys()
+
+
+@pytest.mark.parametrize("draw", [white_noise, coarse_noise, text, screen, shapes, gradient])
+def test_drawn_rubbish_varies_and_shows_something(draw: Callable[[np.random.Generator], np.ndarray]) -> None:
+    random = np.random.default_rng(0)
+    one, other = draw(random), draw(random)
+    assert one.dtype == np.float32
+    assert np.ptp(one) > 0
+    assert not np.array_equal(one, other)
+    seen = view(one, random)
+    assert (seen.min(), seen.max()) == (0.0, 1.0)

@@ -118,7 +118,6 @@ class Calibrated(nn.Module):
         return torch.softmax(self.network.head(features) / self.network.temperature, dim=1), features, *auxiliary
 
 
-@torch.no_grad()
 def feature_width(backbone: Backbone, layers: Sequence[str], pooling: str, channels: int, size: int) -> int:
     """Measures the width of the concatenated pooled features by one forward pass of a black image.
 
@@ -129,11 +128,21 @@ def feature_width(backbone: Backbone, layers: Sequence[str], pooling: str, chann
         channels: Channels of the image.
         size: Side of the image, in pixels.
     """
+    return sum(layer_widths(backbone, layers, pooling, channels, size)) + (pooling == EVIDENCE)
+
+
+@torch.no_grad()
+def layer_widths(backbone: Backbone, layers: Sequence[str], pooling: str, channels: int, size: int) -> list[int]:
+    """Measures how many of the features are those of each layer; evidence, which is of none, comes after them.
+
+    The arguments are those of `feature_width`.
+    """
     was_training = backbone.training
     backbone.eval()
-    maps = backbone(torch.zeros(1, channels, size, size))
+    parameter = next(backbone.parameters(), None)
+    maps = backbone(torch.zeros(1, channels, size, size, device=None if parameter is None else parameter.device))
     backbone.train(was_training)
-    return int(sum(pool(maps[layer], pooling).shape[1] for layer in layers)) + (pooling == EVIDENCE)
+    return [int(pool(maps[layer], pooling).shape[1]) for layer in layers]
 
 
 @torch.no_grad()

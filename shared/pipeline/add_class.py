@@ -16,10 +16,10 @@ from torch import nn
 
 from shared.data.descriptors import describe
 from shared.errors import DataError, UsageError
-from shared.evaluation.decision.ood import FILE, NEIGHBOUR, Reference
+from shared.evaluation.decision.ood import Reference
 from shared.evaluation.text import disclaimers
 from shared.features.few_shot import fit_row
-from shared.io.atomic import file_hash, write_array, write_json, write_text, writing
+from shared.io.atomic import file_hash, write_json, write_text, writing
 from shared.models.network import Network
 from shared.models.onnx_export import export_onnx
 from shared.models.restore import load_trained
@@ -89,8 +89,7 @@ def add_class(task: Task, run: Path, name: str, raw: Sequence[NDArray[np.float32
         for file in COPIED_FILES:
             shutil.copyfile(run / file, out / file)
         _write_network(network, record, out, pixels)
-        repeated = np.repeat(Reference.of(features).features, NEIGHBOUR, axis=0)
-        write_array(out / FILE, np.concatenate([reference.features, repeated]))
+        reference.joined(features).write(out)
         positive = task.positive_name is not None and _is_positive(task, name) is not False
         widened = replace(
             record,

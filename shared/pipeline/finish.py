@@ -29,12 +29,12 @@ from shared.evaluation.auxiliary import evaluate_auxiliary
 from shared.evaluation.calibration import fit_temperature, softmax
 from shared.evaluation.cases import UsageContext
 from shared.evaluation.decision.decide import Decision
-from shared.evaluation.decision.ood import FILE, Reference
+from shared.evaluation.decision.ood import Reference
 from shared.evaluation.decision.operating_point import OperatingPoint
 from shared.evaluation.evaluate import evaluate
 from shared.evaluation.finding_size import FindingSize, finding_sizes
 from shared.evaluation.missed import missed
-from shared.io.atomic import file_hash, write_array, write_json, write_text, writing
+from shared.io.atomic import file_hash, write_json, write_text, writing
 from shared.models.onnx_export import export_onnx
 from shared.pipeline.cross_fitting import FOLDER
 from shared.pipeline.decision import choose_decision, choose_ood_rule, negative_series
@@ -175,7 +175,7 @@ def _export(job: Job, reference: Reference) -> float:
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     with writing(folder / "model.safetensors") as partial:
         save_file(tensors, partial)
-    write_array(folder / FILE, reference.features)
+    reference.write(folder)
     count = min(EXPORT_CHECK_IMAGES, len(job.validation.samples))
     check = np.stack([job.validation.images[i] for i in range(count)])
     return export_onnx(network, job.spec, folder / "model.onnx", check)

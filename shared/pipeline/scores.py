@@ -14,6 +14,7 @@ from shared.evaluation.decision.ood import REFERENCE_SIZE, Reference
 from shared.evaluation.decision.ood_threshold import one_of_each
 from shared.evaluation.inputs import input_classes
 from shared.evaluation.statistics.groups import group_codes
+from shared.models.network import layer_widths
 from shared.seeding import generator
 from shared.strategies.base import Strategy
 from shared.training.job import Job
@@ -27,7 +28,7 @@ class Scores:
 
     Attributes:
         classes: float64 [N, classes], logits.
-        ood: float64 [N], cosine distance to the training images, 0 to 2; higher is less like them.
+        ood: float64 [N], out-of-distribution scores, 0 to 2; higher is less like the training images.
         auxiliary: By auxiliary task, float64 [N, labels of the task], logits.
     """
 
@@ -74,7 +75,11 @@ def reference_features(strategy: Strategy, job: Job, seed: int) -> Reference:
         blocks += [features.float().cpu().numpy() for features in strategy.features(job, split.of(np.sort(drawn)))]
     features = np.concatenate(blocks)
     # shuffled, so that neighbouring rows of the file are not slices of one patient
-    return Reference.of(features[generator(seed, "reference order").permutation(len(features))])
+    shuffled = features[generator(seed, "reference order").permutation(len(features))]
+    network, spec = job.network.to(job.device), job.spec
+    return Reference.of(
+        shuffled, layer_widths(network.backbone, network.layers, network.pooling, spec.channels, spec.size)
+    )
 
 
 def familiar_scores(scores: Values, split: Split, seed: int) -> Values:

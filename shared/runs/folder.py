@@ -16,7 +16,7 @@ DONE = "done"
 TRAINING_DIGESTS, SEEN_IMAGES = "training_digests.txt", "seen_images.npy"
 RECORDS = (TRAINING_DIGESTS, SEEN_IMAGES, "predictions.csv", "report.json")
 """Files that what was seen and what was measured is read from: half of one would be believed."""
-MODEL_FILES = ("model.json", "model.onnx", "model.safetensors", "features.npy")
+MODEL_FILES = ("model.json", "model.onnx", "model.safetensors", "features.npz")
 
 
 def is_finished(run: Path) -> bool:

@@ -20,8 +20,8 @@ from medtl.phantom.dataset import write_phantom
 from medtl.task import TASK
 from shared.data.descriptors import CopyRule
 from shared.evaluation.decision.aggregation import Aggregation
-from shared.evaluation.decision.ood import FILE, Reference
-from shared.io.atomic import write_array, write_json
+from shared.evaluation.decision.ood import Reference
+from shared.io.atomic import write_json
 from shared.prediction.answer import CAUTION, UNDECIDED, Answer, SliceAnswer
 from shared.runs.folder import finish
 from shared.runs.record import ModelRecord
@@ -283,6 +283,6 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_json(run / "model.json", record.to_json())
     (run / "model.safetensors").touch()
     Seen.none(record.copy_rule).write(run)
-    write_array(run / FILE, Reference.of(np.ones((1, 1024))).features)
+    Reference.of(np.ones((1, 1024))).write(run)
     finish(run, "medtl")
     return run

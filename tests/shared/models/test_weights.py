@@ -234,7 +234,7 @@ def _run(folder: Path, backbone: Backbone, name: str = "convnet_small") -> Path:
     save_file({**tensors, "head.weight": torch.zeros(2, 256)}, folder / "model.safetensors")
     write_json(folder / "model.json", {"backbone": {"name": name}})
     (folder / "model.onnx").write_bytes(b"")
-    (folder / "features.npy").touch()
+    (folder / "features.npz").touch()
     finish(folder, "medtl")
     return folder
 

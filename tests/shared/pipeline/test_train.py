@@ -42,7 +42,7 @@ FILES = {
     "report.html",
     "training_digests.txt",
     "seen_images.npy",
-    "features.npy",
+    "features.npz",
     "report.json",
     "model_card.md",
     "done",

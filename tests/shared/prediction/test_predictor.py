@@ -149,7 +149,7 @@ def test_prediction_never_imports_torch(tiny_run: Path, characters: Path, tmp_pa
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "model.safetensors", "model.json", "features.npy"])
+@pytest.mark.parametrize("name", ["model.onnx", "model.safetensors", "model.json", "features.npz"])
 def test_a_changed_byte_is_refused(broken: Path, name: str) -> None:
     content = bytearray((broken / name).read_bytes())
     content[len(content) // 2] ^= 1

@@ -122,7 +122,7 @@ def test_a_full_disk_takes_no_page_away(tiny_run: Path, characters: Path) -> Non
     assert is_one_line(result, "No space left")
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "model.safetensors", "model.json", "features.npy", "done"])
+@pytest.mark.parametrize("name", ["model.onnx", "model.safetensors", "model.json", "features.npz", "done"])
 @pytest.mark.parametrize("command", ["predict", "explain", "report", "evaluate"])
 def test_a_copy_of_a_run_that_was_cut_off_is_said_in_one_line(
     tiny_run: Path, characters: Path, command: str, name: str
