@@ -153,7 +153,7 @@ def test_a_run_is_read_by_slice_and_patient_and_by_contrast(screening_run: Path)
     raw, truth = test.positive(record)
     order = np.argsort(np.array(test.samples), kind="stable")
     np.testing.assert_array_equal(whole.truth, truth[order])
-    np.testing.assert_allclose(whole.scores, record.aggregation.each(raw[order]))
+    np.testing.assert_allclose(whole.scores, raw[order])
     assert found.threshold == record.threshold
     assert len(found.judged["FLAIR", "slice"].labels) + len(found.judged["T1", "slice"].labels) == len(whole.labels)
     with pytest.raises(RunError, match=r"1 of .* images of its test are not in the source now"):

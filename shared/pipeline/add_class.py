@@ -24,8 +24,8 @@ from shared.models.network import Network
 from shared.models.onnx_export import export_onnx
 from shared.models.restore import load_trained
 from shared.reporting.html import template
-from shared.runs.folder import finish, locked
-from shared.runs.record import ModelRecord
+from shared.runs.folder import check_finished, finish, locked
+from shared.runs.record import ModelRecord, read_model_record
 from shared.runs.seen import Seen
 from shared.runs.verdict import verdict_of
 from shared.task import Task
@@ -40,6 +40,23 @@ UNTESTED = (
     "The run's own test was not evaluated again, because it has no image of the new class: `evaluate RUN DATA` "
     "evaluates other data."
 )
+
+
+def check_model(task: Task, run: Path) -> None:
+    """Checks that a run is finished and of an application, before any example is read.
+
+    Args:
+        task: The application.
+        run: Folder of the run.
+
+    Raises:
+        UsageError: The run is unfinished, or of another application.
+        RunError: The run is damaged.
+    """
+    check_finished(run)
+    task.register_backbones()
+    if (other := read_model_record(run).task) != task.name:
+        raise UsageError(f"{run} is a run of {other}, and this is {task.name}; name a run of {task.name} with --model")
 
 
 def add_class(task: Task, run: Path, name: str, raw: Sequence[NDArray[np.float32]], out: Path) -> Path:
@@ -68,12 +85,8 @@ def add_class(task: Task, run: Path, name: str, raw: Sequence[NDArray[np.float32
         raise UsageError(f"{out} exists; name a new folder with --out")
     if not raw:
         raise UsageError(f"no example of {name} was given; give at least one image")
-    task.register_backbones()
+    check_model(task, run)
     network, record = load_trained(run)
-    if record.task != task.name:
-        raise UsageError(
-            f"{run} is a run of {record.task}, and this is {task.name}; name a run of {task.name} with --model"
-        )
     name = task.canonical(name)
     if not name:
         raise UsageError("the new class has an empty name; give it one")

@@ -222,10 +222,11 @@ class _Loop:
         )
 
     def _batch(self, images: Tensor, labels: Tensor, places: Tensor) -> Batch:
-        """The batch of a step; channels beyond those of the preprocessing are the masks of the images."""
-        channels = self.job.spec.channels
-        masks = images[:, channels] if images.shape[1] > channels else None
-        return Batch(images[:, :channels], labels[labels >= 0], places, self._progress(), masks)
+        """The batch of a step; where masks were read, the last channel of an image is its mask."""
+        masks = None
+        if self.job.train.masks:
+            images, masks = images[:, :-1], images[:, -1]
+        return Batch(images, labels[labels >= 0], places, self._progress(), masks)
 
     def _set_rates(self, optimiser: Any) -> None:
         """Sets the learning rate of each parameter group for the current step."""

@@ -41,10 +41,9 @@ def add(app: typer.Typer, task: "Task") -> None:
         """
         with reported():
             from shared.pipeline.add_class import add_class as write_extended
-            from shared.pipeline.add_class import describe_addition
-            from shared.runs.folder import check_finished
+            from shared.pipeline.add_class import check_model, describe_addition
 
-            check_finished(model)
+            check_model(task, model)
             items = list(task.read_inputs(images))
             if refused := [item for item in items if item.refusal is not None]:
                 raise UsageError(f"{refused[0].name} {refused[0].refusal}; give examples that can be judged")

@@ -157,6 +157,8 @@ def _counts_text(several: _Several, units: str) -> str:
 
 def _are_named(several: _Several, grouping: Grouping) -> bool:
     """Whether the data say of each slice of these series which patient it is of; pictures beside them do not count."""
+    if not several.series:
+        return grouping.named
     return all(grouping.are_named(rows) for rows in several.series)
 
 

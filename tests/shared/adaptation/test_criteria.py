@@ -30,6 +30,7 @@ def _run(root: Path, right: tuple[float, ...], seed: int, *, extra: bool = False
     folder.mkdir(parents=True)
     tree = {"labels": labels.tolist(), "domains": ["x"] * COUNT, "units": list(range(COUNT))}
     tree |= {"series": [str(i) for i in range(COUNT)], "groups": [str(i) for i in range(COUNT)]}
+    tree |= {"positions": [""] * COUNT, "alone": [True] * COUNT}
     for part in ("validation", "target", "test"):
         (folder / f"{part}.json").write_text(json.dumps(tree))
         for epoch, share in enumerate(right):
