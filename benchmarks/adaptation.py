@@ -202,7 +202,8 @@ def summary(folder: Path, rule: str) -> None:
         for name in judged[0][0]:
             cells = []
             for key in judged[0][0][name]:
-                values = [columns[name][key] for columns, _ in judged]
+                # a test of few units has no interval
+                values = [columns[name][key] for columns, _ in judged if key in columns[name]]
                 spread = f" ({np.std(values, ddof=1):.3f})" if len(values) > 1 else ""
                 cells.append(f"{key} {np.mean(values):.3f}{spread}")
             print(f"    {name}: {', '.join(cells)}")
