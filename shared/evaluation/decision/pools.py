@@ -74,7 +74,7 @@ POOLS: Mapping[str, Callable[[Values, Places], float]] = {
 """Functions from the logits of the places, float64 [places], and the places to one logit; a single place keeps its own.
 Copies of all slices change none of them, nor does the order of the slices."""
 POOL_WORDS = {
-    "neighbours": "highest mean of neighbouring slices, or highest slice where positions are not known",
+    "neighbours": "highest mean of neighbouring slices",
     "max": "highest slice",
     "top_fifth": "mean of the most suspicious fifth of the slices",
     "mean": "mean of all slices",

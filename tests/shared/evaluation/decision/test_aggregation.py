@@ -62,7 +62,7 @@ def test_without_a_positive_class_all_slices_count() -> None:
     ("rule", "said"),
     [
         (Aggregation(("max",)), "highest slice"),
-        (Aggregation(), "highest mean of neighbouring slices, or highest slice where positions are not known"),
+        (Aggregation(), "highest mean of neighbouring slices"),
         (
             Aggregation(("top_fifth",), (0.8,), 0.1),
             "mean of the most suspicious fifth of the slices, recalibrated",
