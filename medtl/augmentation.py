@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from medtl.random_transform import RandomTransform
 from medtl.strip import RandStripSkull
 from medtl.transforms import Chain, apply_chain, random_affine
 from shared.task import Image
@@ -73,21 +74,8 @@ def augment_hospitals(image: Image, seed: int) -> Image:
     return apply_chain(image, seed, _hospitals(image.shape[-1], threading.get_ident()))
 
 
-class RandomContrast:
-    """Transform that changes the relation between tissue and brightness at random, with the interface of MONAI's."""
-
-    def __init__(self) -> None:
-        self.random = np.random.RandomState()
-
-    def set_random_state(self, seed: int | None = None, state: np.random.RandomState | None = None) -> RandomContrast:
-        """Sets the random state, as MONAI's transforms do, and returns this transform.
-
-        Args:
-            seed: Seed of a new state; None draws one from the system.
-            state: A state to share; where it is given, `seed` does not count.
-        """
-        self.random = np.random.RandomState(seed) if state is None else state
-        return self
+class RandomContrast(RandomTransform):
+    """Transform that changes the relation between tissue and brightness at random."""
 
     def __call__(self, image: Any) -> Any:
         """Changes the contrast of an image of 0 to 1; shape and range stay, and background stays dark."""

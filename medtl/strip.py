@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from medtl.random_transform import RandomTransform
 from medtl.settings import Settings
 
 Pixels = NDArray[np.float32]
@@ -37,8 +38,8 @@ MIN_KEPT = 0.4
 """Share of the head's area that must remain; else the slice stays whole."""
 
 
-class RandStripSkull:
-    """Transform that removes the rim of the head at random, with the interface of MONAI's random transforms.
+class RandStripSkull(RandomTransform):
+    """Transform that removes the rim of the head at random.
 
     Args:
         prob: Probability that an image is stripped, 0 to 1.
@@ -46,18 +47,8 @@ class RandStripSkull:
     """
 
     def __init__(self, prob: float = PROBABILITY, rim: tuple[float, float] = RIM) -> None:
+        super().__init__()
         self.prob, self.rim = prob, rim
-        self.random = np.random.RandomState()
-
-    def set_random_state(self, seed: int | None = None, state: np.random.RandomState | None = None) -> RandStripSkull:
-        """Sets the random state, as MONAI's transforms do, and returns this transform.
-
-        Args:
-            seed: Seed of a new state; None draws one from the system.
-            state: A state to share; where it is given, `seed` does not count.
-        """
-        self.random = np.random.RandomState(seed) if state is None else state
-        return self
 
     def __call__(self, image: Any) -> Any:
         """Strips an image, or returns it as it is; shape and range stay.
