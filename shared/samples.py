@@ -52,7 +52,7 @@ class Position:
     Attributes:
         value: Distance from any point that all slices of the series share, in `unit`; finite.
         unit: "mm" where the geometry is known; "slices" where only the order is.
-        upright: Whether it is a height: it grows from the feet to the head. False also where that is not known.
+        upright: Whether it is a height, which grows upwards in what is shown. False also where that is not known.
     """
 
     value: float

@@ -32,10 +32,14 @@ def with_masks(split: Split, task: Task, classes: tuple[str, ...], spec: Preproc
     """
     positive = positive_classes(task, classes)
     if not any(one.mask for one in split.samples) or not any(positive):
-        raise ConfigError("strategy.tasks: mask: no training image has a mask; leave mask out, or give masks")
+        raise ConfigError(
+            "strategy.tasks: mask: no training image has a mask; give masks, name another task, or set strategy to "
+            "that of finetune without tasks and weighting"
+        )
     empty = np.zeros((spec.size, spec.size), dtype=np.bool_)
     masks: list[NDArray[np.bool_] | None] = []
     for number, (sample, label) in enumerate(zip(split.samples, split.labels.tolist(), strict=True), start=1):
-        masks.append(task.read_mask(sample, spec) if positive[label] else empty)
+        # without a label nothing says that the finding is not there
+        masks.append(task.read_mask(sample, spec) if label < 0 or positive[label] else empty)
         progress("reading masks", number, len(split.samples), "")
     return replace(split, masks=masks)

@@ -81,6 +81,11 @@ class Options(TrainingOptions):
                 "weights are for weighting=fixed, and weighting is uncertainty, which learns them; set "
                 "weighting=fixed, or leave weights out"
             )
+        if self.learns_masks and not any(self.weights.get(name, 1.0) for name in names if name != MASK):
+            raise ValueError(
+                f"weights: all but {MASK} are 0, and {MASK} chooses no checkpoint; give {CLASS} or a task with labels "
+                "a weight above 0"
+            )
         if min(self.weights.values(), default=0.0) < 0 or not any(self.weights.get(name, 1.0) for name in names):
             given = ", ".join(f"{name} {self.weights.get(name, 1.0):g}" for name in names)
             raise ValueError(f"weights: {given}; each must be 0 or more, and at least one more than 0")

@@ -32,7 +32,7 @@ class Places:
         at: float64 [P], position of each place, ascending; None where positions are not known: each slice then has a
             place of its own, unless all are equal and are one, and the order says nothing.
         window: Distance from which two places are neighbours, in the unit of `at`.
-        upright: Whether `at` is a height that grows from the feet to the head.
+        upright: Whether `at` is a height that grows upwards in what is shown.
     """
 
     members: tuple[NDArray[np.int64], ...]

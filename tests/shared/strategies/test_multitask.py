@@ -222,3 +222,8 @@ def test_a_finding_smaller_than_a_place_counts_there() -> None:
     logits = torch.zeros(1, 2, 2, requires_grad=True)
     MaskTask(np.array([True]))(logits, masks, torch.tensor([0]))[0].backward()
     assert logits.grad[0, 0, 0] < 0 < logits.grad[0, 1, 1]
+
+
+def test_masks_alone_choose_no_checkpoint() -> None:
+    with pytest.raises(ConfigError, match="all but mask are 0"):
+        _options(tasks=["mask"], weighting="fixed", weights={"class": 0.0})
