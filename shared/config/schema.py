@@ -262,7 +262,8 @@ class BackboneSection(Section):
     name: str = Field("resnet18", description="name of the network; the command `backbones` lists all names")
     weights: str = Field(
         "imagenet",
-        description="pretrained weights: imagenet, random, the path of a .pth or .safetensors file, or a finished run",
+        description="pretrained weights: imagenet (downloaded), packaged (in an installed package), random, the path "
+        "of a .pth or .safetensors file, or a finished run",
     )
     size: int = Field(224, ge=16, le=1024, description="side of the square network input, in pixels")
     store_size: int | None = Field(

@@ -75,6 +75,6 @@ def _address(record: BackboneRecord) -> str:
     if record.weights_url is None:
         raise WeightsError(
             f"no download of ImageNet weights is known for {record.name}; "
-            "backbone.weights is random, a .pth or .safetensors file, or a finished run"
+            "backbone.weights is packaged, random, a .pth or .safetensors file, or a finished run"
         )
     return record.weights_url()

@@ -11,6 +11,7 @@ from shared.errors import UsageError, WeightsError
 from shared.io.atomic import read_json
 from shared.models.backbones.build import find_backbone
 from shared.models.backbones.record import BACKBONES, BackboneRecord
+from shared.models.held_stages import fitted_record
 from shared.models.imagenet_weights import cached_path
 from shared.models.weight_files import SUFFIXES
 from shared.runs.folder import check_finished
@@ -33,8 +34,8 @@ class LocalWeights:
 
     @property
     def record(self) -> BackboneRecord:
-        """Returns the record of the backbone."""
-        return find_backbone(self.name)
+        """Returns the record of the backbone, with the layers that these weights hold."""
+        return fitted_record(find_backbone(self.name), self.weights)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from torch import Tensor
 from shared.errors import WeightsError
 from shared.io.atomic import read_json
 from shared.models.backbones.module import Backbone
-from shared.models.weight_files import list_keys, locate_weights, read_tensors
+from shared.models.weight_files import RANDOM, list_keys, locate_weights, read_named
 
 
 @dataclass(frozen=True)
@@ -34,18 +34,18 @@ def load_classifier(backbone: Backbone, spec: str) -> Classifier:
 
     Args:
         backbone: The backbone that the classifier belongs to.
-        spec: Source of the weights: "imagenet"; a `.pth`, `.pt` or `.safetensors` file; or a finished run folder, whose
-            head is the classifier.
+        spec: Source of the weights: "imagenet"; "packaged"; a `.pth`, `.pt` or `.safetensors` file; or a finished run
+            folder, whose head is the classifier.
 
     Raises:
         WeightsError: There is no classifier, or it has more than one layer; "random" has none.
         RunError: The run is unfinished or was changed.
     """
-    if spec == "random":
+    if spec == RANDOM:
         raise WeightsError("random weights have no classifier whose outputs could be kept; name others")
     file = locate_weights(backbone, spec)
     prefix = "head." if file.is_run else f"{backbone.record.classifier}."
-    found = {name: tensor.float() for name, tensor in read_tensors(file.path).items() if name.startswith(prefix)}
+    found = {name: tensor.float() for name, tensor in read_named(backbone, file).items() if name.startswith(prefix)}
     weights = [tensor for name, tensor in found.items() if name.endswith(".weight")]
     biases = [tensor for name, tensor in found.items() if name.endswith(".bias")]
     if len(found) != 2 or len(weights) != 1 or len(biases) != 1:

@@ -14,10 +14,17 @@ from shared.errors import WeightsError
 from shared.io.atomic import read_json
 from shared.models.backbones.module import Backbone
 from shared.models.imagenet_weights import download_weights
+from shared.models.onnx_weights import read_convolutions
+from shared.models.packaged_weights import is_packaged, packaged_path
+from shared.models.tensor_names import current_name, named_in_order
 from shared.runs.folder import check_finished
 
 SUFFIXES = (".pth", ".pt", ".safetensors")
 """Suffixes of files from which weights are read."""
+ONNX_SUFFIX = ".onnx"
+"""Suffix of files from which the convolutions alone are read, where their input is known."""
+IMAGENET_SPEC, PACKAGED, RANDOM = "imagenet", "packaged", "random"
+"""Words that name weights without a path: published ones, those of an installed package, none."""
 MAX_KEYS = 8
 """Most keys that one message names."""
 
@@ -30,38 +37,52 @@ class WeightsFile:
         path: The file.
         names: For each tensor of the backbone's stages, its name in the file.
         is_run: Whether the file is part of a finished run of this package.
+        is_packaged: Whether it is the file of the package that carries weights of this backbone.
     """
 
     path: Path
     names: Mapping[str, str]
-    is_run: bool
+    is_run: bool = False
+    is_packaged: bool = False
 
 
 def locate_weights(backbone: Backbone, spec: str, source: Path | None = None) -> WeightsFile:
-    """Finds the file of a specification; ImageNet weights are downloaded.
+    """Finds the file of a specification; ImageNet weights are downloaded, packaged ones are not.
 
     Args:
         backbone: The backbone that the weights are for.
-        spec: "imagenet"; a `.pth`, `.pt` or `.safetensors` file; or a finished run folder.
+        spec: "imagenet"; "packaged"; a `.pth`, `.pt` or `.safetensors` file, or the `.onnx` file of the package; or a
+            finished run folder.
         source: Folder in which a relative path is looked up; None: the current one.
 
     Raises:
-        WeightsError: There is no such file or run, the run has another backbone, or the download failed.
+        WeightsError: There is no such file, package or run, the run has another backbone, the input that an `.onnx`
+            file expects is unknown, or the download failed.
         RunError: The run is unfinished or was changed.
     """
-    if spec == "imagenet":
-        return WeightsFile(download_weights(backbone.record), backbone.original_names, is_run=False)
+    record = backbone.record
+    if spec == IMAGENET_SPEC:
+        return WeightsFile(download_weights(record), backbone.original_names)
+    if spec == PACKAGED:
+        return WeightsFile(packaged_path(record), backbone.original_names, is_packaged=True)
     path = find_weights(spec, source)
     if path.is_dir():
         trained = read_json(path / "model.json")["backbone"]["name"]
-        if trained != backbone.record.name:
+        if trained != record.name:
             raise WeightsError(
-                f"{spec} was trained with {trained}; backbone.name is {backbone.record.name}: set "
+                f"{spec} was trained with {trained}; backbone.name is {record.name}: set "
                 f"backbone.name={trained}, or name other weights"
             )
         own_names = {name: f"backbone.stages.{name}" for name in backbone.stages.state_dict()}
         return WeightsFile(path / "model.safetensors", own_names, is_run=True)
-    return WeightsFile(path, backbone.original_names, is_run=False)
+    from_package = record.packaged is not None and is_packaged(record.packaged, path)
+    if path.suffix == ONNX_SUFFIX and not from_package:
+        known = f"only that of {record.packaged.package} {record.packaged.version} is" if record.packaged else "none is"
+        raise WeightsError(
+            f"{path.name}: of an .onnx file nothing says which input it expects; for {record.name} {known} known; "
+            "allowed are .pth, .pt and .safetensors"
+        )
+    return WeightsFile(path, backbone.original_names, is_packaged=from_package)
 
 
 def find_weights(spec: str, source: Path | None) -> Path:
@@ -82,15 +103,38 @@ def find_weights(spec: str, source: Path | None) -> Path:
     if path.is_dir():
         check_finished(path)
     elif not path.is_file():
-        raise WeightsError(f"weights {spec!r}: no such file or run; allowed: imagenet, random, a file, a finished run")
+        raise WeightsError(
+            f"weights {spec!r}: no such file or run; allowed: imagenet, packaged, random, a file, a finished run"
+        )
     return path
+
+
+def read_named(backbone: Backbone, file: WeightsFile) -> dict[str, Tensor]:
+    """Reads the tensors of a weights file by their names in the original network, for the input that it states.
+
+    Args:
+        backbone: The backbone that the weights are for.
+        file: Result of `locate_weights`. The names in a finished run are left as they are.
+
+    Raises:
+        WeightsError: The file is damaged or holds more than tensors, or is not of this network.
+    """
+    tensors = read_tensors(file.path)
+    record = backbone.record
+    if file.is_run:
+        return tensors
+    if not file.is_packaged or record.packaged is None:
+        return {current_name(record, name): tensor for name, tensor in tensors.items()}
+    named = named_in_order(file.path.name, tensors, backbone.original_shapes)
+    return record.packaged.converted(named) if record.packaged.converted else named
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Reads the tensors of a weights file.
 
     Args:
-        path: A `.pth`, `.pt` or `.safetensors` file; a `state_dict` inside is taken in place of the whole.
+        path: A `.pth`, `.pt` or `.safetensors` file; a `state_dict` inside is taken in place of the whole. Of an
+            `.onnx` file the convolutions are read.
 
     Returns:
         The tensors by name, on the CPU.
@@ -98,6 +142,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     Raises:
         WeightsError: The file has another suffix, is damaged, or holds more than tensors.
     """
+    if path.suffix == ONNX_SUFFIX:
+        return read_convolutions(path)
     if path.suffix not in SUFFIXES:
         raise WeightsError(f"{path.name} is no weights file; allowed are .pth, .pt and .safetensors")
     try:

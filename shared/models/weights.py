@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,13 +12,26 @@ import torch
 from torch import Tensor
 
 from shared.errors import WeightsError
-from shared.io.atomic import file_hash
+from shared.io.atomic import file_hash, read_json
 from shared.models.backbones.module import Backbone
 from shared.models.backbones.record import BackboneRecord
 from shared.models.imagenet_weights import download_weights
-from shared.models.weight_files import find_weights, list_keys, locate_weights, read_tensors
+from shared.models.packaged_weights import packaged_path
+from shared.models.weight_files import (
+    IMAGENET_SPEC,
+    PACKAGED,
+    RANDOM,
+    WeightsFile,
+    find_weights,
+    list_keys,
+    locate_weights,
+    read_named,
+)
 
 log = logging.getLogger(__name__)
+
+NOTHING, UNKNOWN = "nothing, the weights are random", "not known"
+"""What weights were trained on, in words, where that is nothing, and where neither file nor record says it."""
 
 
 @dataclass(frozen=True)
@@ -28,19 +40,23 @@ class WeightsReport:
 
     Attributes:
         spec: The specification of the weights; a path is reduced to its name.
+        pretrained_on: What the weights were trained on, in words.
         sha256: Hash of the file; None for random weights.
         loaded: Number of tensors copied; float tensors become float32, whatever the file holds.
         unused: Keys of the file that this network has no place for (its classifier, stages cut off).
         reinitialised: Stages left at their random initialisation.
+        absent: Stages of the network, deeper than the features, that the weights do not hold.
         folded_batch_norm: Whether BatchNorm was folded into the convolutions of these weights (mean 0, variance 1):
             updating such statistics in training would destroy the weights.
     """
 
     spec: str
+    pretrained_on: str
     sha256: str | None = None
     loaded: int = 0
     unused: tuple[str, ...] = ()
     reinitialised: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
     folded_batch_norm: bool = False
 
     def to_json(self) -> dict[str, Any]:
@@ -55,7 +71,7 @@ def load_weights(
 
     Args:
         backbone: The backbone with seeded random weights, as built.
-        spec: "random"; "imagenet"; a `.pth`, `.pt` or `.safetensors` file; or a finished run folder.
+        spec: "random"; "imagenet"; "packaged"; a `.pth`, `.pt` or `.safetensors` file; or a finished run folder.
         copied: Names of the stages to copy; None: all.
         source: Folder in which a relative path is looked up; None: the current one.
 
@@ -65,30 +81,41 @@ def load_weights(
         RunError: The run is unfinished or was changed.
     """
     stages = tuple(backbone.stages)
-    if spec == "random":
-        return WeightsReport(spec, reinitialised=stages)
+    record = backbone.record
+    if spec == RANDOM:
+        return WeightsReport(spec, NOTHING, reinitialised=stages)
     wanted = _stages_to_copy(backbone, copied)
     file = locate_weights(backbone, spec, source)
     path, names = file.path, file.names
-    tensors = read_tensors(path)
+    tensors = read_named(backbone, file)
     if not file.is_run:
-        tensors = _with_current_names(tensors, backbone.record)
         _refuse_other_backbone(path, tensors, backbone)
     own = {name: tensor for name, tensor in backbone.stages.state_dict().items() if name.split(".")[0] in wanted}
     # files from before this counter existed are whole; it plays no part while momentum is set
     needed = [name for name in own if names[name] in tensors or not name.endswith("num_batches_tracked")]
-    _check(path, backbone.record.name, {names[name]: own[name] for name in needed}, tensors)
+    _check(path, record.name, {names[name]: own[name] for name in needed}, tensors)
     with torch.no_grad():
         for name in needed:
             own[name].copy_(tensors[names[name]])
     unused = tuple(sorted(set(tensors) - {names[name] for name in own}))
     log.info("%s: %d tensors loaded, %d not used: %s", path.name, len(needed), len(unused), list_keys(unused) or "none")
+    if record.absent_stages:
+        log.warning(
+            "%s: the weights end with %s and hold no %s; the deepest layer of the features is %s",
+            *(path.name, record.feature_layers[-1], ", ".join(record.absent_stages), stages[-1]),
+        )
     return WeightsReport(
-        spec=spec if spec == "imagenet" else f"{path.parent.name}/{path.name}" if file.is_run else path.name,
+        spec=spec
+        if spec in (IMAGENET_SPEC, PACKAGED)
+        else f"{path.parent.name}/{path.name}"
+        if file.is_run
+        else path.name,
+        pretrained_on=_pretrained_on(record, spec, file),
         sha256=file_hash(path),
         loaded=len(needed),
         unused=unused,
         reinitialised=tuple(stage for stage in stages if stage not in wanted),
+        absent=record.absent_stages,
         folded_batch_norm=_is_folded(own),
     )
 
@@ -98,17 +125,31 @@ def require_weights(record: BackboneRecord, spec: str, *, source: Path | None = 
 
     Args:
         record: The backbone that the weights are for.
-        spec: "random"; "imagenet"; a `.pth`, `.pt` or `.safetensors` file; or a finished run folder.
+        spec: "random"; "imagenet"; "packaged"; a `.pth`, `.pt` or `.safetensors` file; or a finished run folder.
         source: Folder in which a relative path is looked up; None: the current one.
 
     Raises:
-        WeightsError: There is no such file or run, or the download failed.
+        WeightsError: There is no such file, package or run, or the download failed.
         RunError: The run is unfinished or was changed.
     """
-    if spec == "imagenet":
+    if spec == IMAGENET_SPEC:
         download_weights(record)
-    elif spec != "random":
+    elif spec == PACKAGED:
+        packaged_path(record)
+    elif spec != RANDOM:
         find_weights(spec, source)
+
+
+def _pretrained_on(record: BackboneRecord, spec: str, file: WeightsFile) -> str:
+    """What weights were trained on, in words: of a file that nobody published under its hash, what its name says."""
+    if file.is_run:
+        before = read_json(file.path.with_name("model.json"))["backbone"].get("weights", {}).get("pretrained_on")
+        return f"the training images of {file.path.parent.name}" + (f"; before that {before}" if before else "")
+    if record.pretrained_on is None:
+        return UNKNOWN
+    if spec == IMAGENET_SPEC or file.is_packaged:
+        return record.pretrained_on
+    return f"{record.pretrained_on}, as the published weights of {record.name}; the file does not say"
 
 
 def _stages_to_copy(backbone: Backbone, copied: Sequence[str] | None) -> tuple[str, ...]:
@@ -122,13 +163,6 @@ def _stages_to_copy(backbone: Backbone, copied: Sequence[str] | None) -> tuple[s
     return stages if copied is None else tuple(copied)
 
 
-def _with_current_names(tensors: Mapping[str, Tensor], record: BackboneRecord) -> dict[str, Tensor]:
-    """Renames the tensors of files that older versions of the backbone's library wrote."""
-    if record.renamed is None:
-        return dict(tensors)
-    return {re.sub(*record.renamed, name): tensor for name, tensor in tensors.items()}
-
-
 def _refuse_other_backbone(path: Path, tensors: Mapping[str, Tensor], backbone: Backbone) -> None:
     """Raises if the file is of another backbone of the family, such as a deeper one, which has all our tensors too.
 
@@ -139,7 +173,7 @@ def _refuse_other_backbone(path: Path, tensors: Mapping[str, Tensor], backbone: 
     foreign = [
         name
         for name in tensors
-        if name not in backbone.original_keys and name.split(".")[0] in roots and not name.startswith(cut_off)
+        if name not in backbone.original_shapes and name.split(".")[0] in roots and not name.startswith(cut_off)
     ]
     if foreign:
         raise WeightsError(

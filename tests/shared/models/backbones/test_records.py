@@ -18,7 +18,11 @@ from shared.models.backbones.build import build_backbone, find_backbone
 from shared.models.backbones.record import BACKBONES, IMAGENET_MEAN, IMAGENET_STD, BackboneRecord
 from shared.models.network import Calibrated, Network, feature_width
 
-TORCHVISION = [name for name in BACKBONES if "/" not in name and name not in ("convnet_small", "lenet")]
+ELSEWHERE = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2", "xception")
+"""Networks that timm builds."""
+TRUNK = "ppocr_v6_small_rec"
+PRETRAINED = [name for name in BACKBONES if "/" not in name and name not in ("convnet_small", "lenet", TRUNK)]
+TORCHVISION = [name for name in PRETRAINED if name not in ELSEWHERE]
 LARGE = 1_000_000
 
 
@@ -71,11 +75,12 @@ def test_all_promised_backbones_are_there() -> None:
         *("alexnet", "vgg11", "vgg16", "vgg19", "vgg11_bn", "vgg16_bn", "vgg19_bn", "resnet18", "resnet34"),
         *("resnet50", "densenet121", "densenet201", "inception_v3", "squeezenet1_1", "mobilenet_v2"),
         *("mobilenet_v3_small", "mobilenet_v3_large", "efficientnet_b0"),
+        *("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2", "xception"),
     }
-    assert promised == set(TORCHVISION)
+    assert promised == set(PRETRAINED)
 
 
-@pytest.mark.parametrize("name", TORCHVISION)
+@pytest.mark.parametrize("name", PRETRAINED)
 def test_stages_hold_every_tensor_but_those_of_the_classifier(name: str) -> None:
     record = find_backbone(name)
     with torch.device("meta"):
@@ -94,7 +99,7 @@ def test_stages_hold_every_tensor_but_those_of_the_classifier(name: str) -> None
 
 
 # the other VGGs are cut by the same function, and their cuts are checked above
-@pytest.mark.parametrize("name", [name for name in TORCHVISION if name[:3] != "vgg" or name in ("vgg11", "vgg16_bn")])
+@pytest.mark.parametrize("name", [name for name in PRETRAINED if name[:3] != "vgg" or name in ("vgg11", "vgg16_bn")])
 @torch.no_grad()
 def test_the_stages_compute_what_the_original_hands_to_its_classifier(name: str) -> None:
     record = find_backbone(name)
@@ -122,6 +127,39 @@ def test_input_statistics_and_sizes_are_those_the_weights_were_published_with(na
         assert (record.mean, record.std) == (IMAGENET_MEAN, IMAGENET_STD)
     assert record.weights_url is not None
     assert record.weights_url() == published.url
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_input_statistics_of_timms_networks_are_timms(name: str) -> None:
+    timm = pytest.importorskip("timm")
+    record = find_backbone(name)
+    recipe = timm.get_pretrained_cfg("legacy_xception" if name == "xception" else f"tf_{name}")
+    assert recipe.input_size == (3, record.input_size, record.input_size)
+    assert (recipe.mean, recipe.std) == (record.mean, record.std)
+    assert record.pretrained_on == "ImageNet"
+
+
+def test_the_address_of_xceptions_weights_ends_with_the_name_that_holds_its_hash() -> None:
+    pytest.importorskip("timm")
+    url = find_backbone("xception").weights_url
+    assert url is not None
+    assert url().endswith("/xception-43020ad28.pth")
+
+
+def test_a_text_recognisers_trunk_is_never_called_imagenets() -> None:
+    record = find_backbone(TRUNK)
+    assert record.pretrained_on is not None
+    assert record.pretrained_on.startswith("PP-OCR text recognition")
+    assert "ImageNet" not in f"{record.pretrained_on}{record.licence}{record.source}"
+    assert record.weights_url is None
+
+
+@torch.no_grad()
+def test_the_trunk_halves_the_height_alone_after_its_stem() -> None:
+    record = find_backbone(TRUNK)
+    backbone = build_backbone(TRUNK, layers=record.feature_layers, seed=0).eval()
+    shapes = {layer: tuple(maps.shape[1:]) for layer, maps in backbone(torch.rand(1, 1, 48, 160)).items()}
+    assert shapes == {"stem": (96, 12, 40), "stage1": (96, 12, 40), "stage2": (192, 6, 40), "stage3": (384, 3, 40)}
 
 
 @torch.no_grad()
@@ -204,7 +242,7 @@ def test_random_weights_depend_on_the_seed_alone() -> None:
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("resnet81", "did you mean resnet18"), ("unheard-of-zzz", "known: convnet_small, lenet, alexnet, vgg11")],
+    [("resnet81", "did you mean resnet18"), ("unheard-of-zzz", "known: .*convnet_small, lenet, alexnet, vgg11")],
 )
 def test_an_unknown_name_is_refused(name: str, message: str) -> None:
     with pytest.raises(UnknownNameError, match=message):
@@ -214,6 +252,12 @@ def test_an_unknown_name_is_refused(name: str, message: str) -> None:
 def test_an_unknown_layer_is_answered_with_the_layers() -> None:
     with pytest.raises(UnknownNameError, match="resnet18 has no layer fc6; its feature layers are stem, layer1"):
         build_backbone("resnet18", layers=["fc6"], seed=0)
+
+
+def test_a_network_whose_library_is_not_installed_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "find_spec", lambda _: None)
+    with pytest.raises(UnknownNameError, match=r"'xception' needs timm; .* pip install 'medtl\[weights\]'"):
+        find_backbone("xception")
 
 
 def test_timm_that_is_not_installed_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -254,6 +298,9 @@ def test_a_timm_model_that_cannot_be_used_is_refused(name: str, message: str) ->
 EXPORTED = [
     ("convnet_small", "avg_2x2"),
     ("lenet", "avg_1x1"),
+    pytest.param(TRUNK, "avg_2x2", marks=pytest.mark.slow),
+    pytest.param("efficientnet_lite0", "avg_1x1", marks=pytest.mark.slow),
+    pytest.param("xception", "avg_1x1", marks=pytest.mark.slow),
     pytest.param("squeezenet1_1", "avg_max", marks=pytest.mark.slow),
     pytest.param("alexnet", "avg_1x1", marks=pytest.mark.slow),
     pytest.param("vgg11_bn", "avg_1x1", marks=pytest.mark.slow),
