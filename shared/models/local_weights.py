@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from shared.errors import UsageError, WeightsError
 from shared.io.atomic import read_json
-from shared.models.backbones.build import find_backbone
+from shared.models.backbones.build import find_backbone, is_buildable
 from shared.models.backbones.record import BACKBONES, BackboneRecord
 from shared.models.held_stages import fitted_record
 from shared.models.imagenet_weights import cached_path
-from shared.models.weight_files import SUFFIXES
+from shared.models.packaged_weights import find_packaged
+from shared.models.pretrained_on import pretrained_on
+from shared.models.weight_files import IMAGENET_SPEC, PACKAGED, SUFFIXES
 from shared.runs.folder import check_finished
 
 WEIGHTS_VARIABLE = "MEDTL_WEIGHTS"
@@ -26,7 +28,7 @@ class LocalWeights:
 
     Attributes:
         name: Name of the backbone.
-        weights: Path of the file or run folder, or "imagenet", as the option `backbone.weights` takes it.
+        weights: Path of the file or run folder, "imagenet" or "packaged", as the option `backbone.weights` takes it.
     """
 
     name: str
@@ -37,14 +39,19 @@ class LocalWeights:
         """Returns the record of the backbone, with the layers that these weights hold."""
         return fitted_record(find_backbone(self.name), self.weights)
 
+    @property
+    def pretrained_on(self) -> str:
+        """Says what these weights were trained on."""
+        return pretrained_on(self.record, self.weights)
+
 
 @dataclass(frozen=True)
 class MissingWeights:
-    """Published ImageNet weights of a backbone that are not on this machine.
+    """Published weights of a backbone that are not on this machine.
 
     Attributes:
         name: Name of the backbone.
-        file: Name of the published file.
+        file: Name of the published file, or of the package with its version, as pip takes it.
     """
 
     name: str
@@ -52,10 +59,10 @@ class MissingWeights:
 
 
 def available_backbones(named: Sequence[Path] = ()) -> tuple[list[LocalWeights], list[MissingWeights]]:
-    """Finds weights at the paths `named`, in the folder that `MEDTL_WEIGHTS` names, and in torch's cache.
+    """Finds weights at paths, in the folder that `MEDTL_WEIGHTS` names, in torch's cache and in installed packages.
 
-    Of `named` all files and runs are returned, also several of one backbone. The folder and then the cache add
-    backbones that were not found before.
+    Of `named` all files and runs are returned, also several of one backbone. The folder, the cache and the packages
+    add, in this order, backbones that were not found before.
 
     Args:
         named: Weights files, finished runs, or folders of weights files.
@@ -69,23 +76,29 @@ def available_backbones(named: Sequence[Path] = ()) -> tuple[list[LocalWeights],
         RunError: A named run is unfinished or was changed.
     """
     found = [one for path in named for one in _at_path(path)]
-    folder = os.environ.get(WEIGHTS_VARIABLE)
-    in_folder = list(_in_folder(Path(folder))) if folder and Path(folder).is_dir() else []
-    for one in (*in_folder, *_in_cache()):
+    for one in surveyed_weights():
         if one.name not in {other.name for other in found}:
             found.append(one)
-    found_names = {one.name for one in found}
-    missing = [
-        MissingWeights(name, cached_path(BACKBONES.get(name)).name)
-        for name in BACKBONES
-        if name not in found_names and BACKBONES.get(name).weights_url is not None
-    ]
+    missing = _missing({one.name for one in found})
     if not found:
         raise UsageError(
             f"no weights of any backbone were found; place a file such as {missing[0].name}.pth or {missing[0].file} "
             f"in the folder that {WEIGHTS_VARIABLE} names, or give a file or finished run with --weights"
         )
     return found, missing
+
+
+def surveyed_weights() -> list[LocalWeights]:
+    """Finds weights in the folder that `MEDTL_WEIGHTS` names, in torch's cache and in installed packages.
+
+    Returns:
+        All that were found, in this order; of a backbone there may be several. Backbones whose library is not installed
+        are left out.
+    """
+    folder = os.environ.get(WEIGHTS_VARIABLE)
+    in_folder = list(_in_folder(Path(folder))) if folder and Path(folder).is_dir() else []
+    found = [*in_folder, *_in_cache(), *_in_packages()]
+    return [one for one in found if is_buildable(BACKBONES.get(one.name))]
 
 
 def backbone_of_file(path: Path) -> str | None:
@@ -131,4 +144,22 @@ def _in_cache() -> Iterator[LocalWeights]:
     for name in BACKBONES:
         record = BACKBONES.get(name)
         if record.weights_url is not None and cached_path(record).is_file():
-            yield LocalWeights(name, "imagenet")
+            yield LocalWeights(name, IMAGENET_SPEC)
+
+
+def _in_packages() -> Iterator[LocalWeights]:
+    for name in BACKBONES:
+        if find_packaged(BACKBONES.get(name)) is not None:
+            yield LocalWeights(name, PACKAGED)
+
+
+def _missing(found: Collection[str]) -> list[MissingWeights]:
+    """The published weights of all other backbones: files first, then those that only a package has."""
+    others = [BACKBONES.get(name) for name in BACKBONES if name not in found]
+    files = [MissingWeights(one.name, cached_path(one).name) for one in others if one.weights_url is not None]
+    packages = [
+        MissingWeights(one.name, f"{one.packaged.package}=={one.packaged.version}")
+        for one in others
+        if one.weights_url is None and one.packaged is not None
+    ]
+    return [*files, *packages]

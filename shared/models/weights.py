@@ -12,16 +12,16 @@ import torch
 from torch import Tensor
 
 from shared.errors import WeightsError
-from shared.io.atomic import file_hash, read_json
+from shared.io.atomic import file_hash
 from shared.models.backbones.module import Backbone
 from shared.models.backbones.record import BackboneRecord
 from shared.models.imagenet_weights import download_weights
 from shared.models.packaged_weights import packaged_path
+from shared.models.pretrained_on import pretrained_on
 from shared.models.weight_files import (
     IMAGENET_SPEC,
     PACKAGED,
     RANDOM,
-    WeightsFile,
     find_weights,
     list_keys,
     locate_weights,
@@ -29,9 +29,6 @@ from shared.models.weight_files import (
 )
 
 log = logging.getLogger(__name__)
-
-NOTHING, UNKNOWN = "nothing, the weights are random", "not known"
-"""What weights were trained on, in words, where that is nothing, and where neither file nor record says it."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +80,7 @@ def load_weights(
     stages = tuple(backbone.stages)
     record = backbone.record
     if spec == RANDOM:
-        return WeightsReport(spec, NOTHING, reinitialised=stages)
+        return WeightsReport(spec, pretrained_on(record, spec), reinitialised=stages)
     wanted = _stages_to_copy(backbone, copied)
     file = locate_weights(backbone, spec, source)
     path, names = file.path, file.names
@@ -110,7 +107,7 @@ def load_weights(
         else f"{path.parent.name}/{path.name}"
         if file.is_run
         else path.name,
-        pretrained_on=_pretrained_on(record, spec, file),
+        pretrained_on=pretrained_on(record, spec, source),
         sha256=file_hash(path),
         loaded=len(needed),
         unused=unused,
@@ -138,18 +135,6 @@ def require_weights(record: BackboneRecord, spec: str, *, source: Path | None = 
         packaged_path(record)
     elif spec != RANDOM:
         find_weights(spec, source)
-
-
-def _pretrained_on(record: BackboneRecord, spec: str, file: WeightsFile) -> str:
-    """What weights were trained on, in words: of a file that nobody published under its hash, what its name says."""
-    if file.is_run:
-        before = read_json(file.path.with_name("model.json"))["backbone"].get("weights", {}).get("pretrained_on")
-        return f"the training images of {file.path.parent.name}" + (f"; before that {before}" if before else "")
-    if record.pretrained_on is None:
-        return UNKNOWN
-    if spec == IMAGENET_SPEC or file.is_packaged:
-        return record.pretrained_on
-    return f"{record.pretrained_on}, as the published weights of {record.name}; the file does not say"
 
 
 def _stages_to_copy(backbone: Backbone, copied: Sequence[str] | None) -> tuple[str, ...]:

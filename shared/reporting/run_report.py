@@ -282,7 +282,7 @@ def _facts(task: Task, done: Finished) -> list[tuple[str, Any]]:
     packages = ", ".join(f"{name} {number}" for name, number in environment["packages"].items())
     return [
         ("backbone", record.backbone["name"]),
-        ("weights", record.backbone["weights"]["spec"]),
+        *_weights_facts(record.backbone["weights"]),
         ("features", f"{', '.join(record.backbone['layers'])}; pooling {record.backbone['pooling']}"),
         ("input", f"{_sides(record)} px, {dict(record.preprocessing.options)}"),
         ("training domains", ", ".join(record.domains)),
@@ -302,6 +302,14 @@ def _facts(task: Task, done: Finished) -> list[tuple[str, Any]]:
         ("device", f"{environment['device']}, {environment['seconds']} s"),
         ("packages", packages),
     ]
+
+
+def _weights_facts(weights: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Which weights the network began with, what they were trained on, and which stages they do not hold."""
+    facts = [("weights", weights["spec"]), ("pretrained on", weights.get("pretrained_on", "not recorded"))]
+    if absent := weights.get("absent"):
+        facts.append(("stages that the weights do not hold", ", ".join(absent)))
+    return facts
 
 
 def _sides(record: ModelRecord) -> str:

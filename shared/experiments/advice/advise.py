@@ -135,9 +135,10 @@ def _data(pool: Pool, setting: Setting) -> dict[str, Any]:
 
 
 def _backbone(one: LocalWeights, profile: DepthProfile) -> dict[str, Any]:
-    """One backbone's transferability scores, and its linear classifiers by layer."""
+    """One backbone's pretraining and transferability scores, and its linear classifiers by layer."""
     layers = [{"layer": t.layer, "pooling": t.pooling, "depth": t.depth, "value": t.value} for t in profile.results]
-    return {**asdict(one), "log_me": profile.log_me, "h_score": profile.h_score, "layers": layers}
+    facts = {**asdict(one), "pretrained_on": one.pretrained_on}
+    return {**facts, "log_me": profile.log_me, "h_score": profile.h_score, "layers": layers}
 
 
 def _candidate(one: Candidate) -> dict[str, Any]:

@@ -100,6 +100,7 @@ def _backbone_lines(one: Mapping[str, Any], measure: str) -> list[str]:
     over_depth = ", ".join(f"{t['layer']} {t['value']:.3f}" for t in one["layers"] if t["pooling"] == "avg_1x1")
     return [
         f"{one['name']} ({one['weights']}): LogME {one['log_me']:.3f}, H-score {one['h_score']:.2f}",
+        f"    pretrained on {one['pretrained_on']}",
         f"    linear {column_heading(measure)} over depth: {over_depth}",
     ]
 

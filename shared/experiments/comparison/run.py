@@ -11,6 +11,7 @@ from shared.errors import MedtlError
 from shared.evaluation.text import disclaimers
 from shared.experiments.comparison.certificates import certificate_lines
 from shared.experiments.comparison.plan import Cell, Plan
+from shared.experiments.comparison.pretraining import pretraining_lines
 from shared.experiments.comparison.report import published_lines
 from shared.experiments.comparison.significance import paired_tests
 from shared.experiments.comparison.state import (
@@ -113,6 +114,7 @@ def _results(
     notes = [BY_GROUP] if task.positive_name is not None else []
     notes += dict.fromkeys(words for cell in plan.cells for words in cell.config.data.budget.statements)
     notes += paired_tests(rows, plan.rows(), finished, main)
+    notes += pretraining_lines(finished.values())
     notes += certificate_lines(rows, plan.rows(), finished)
     _add_costs(task, rows, plan.rows(), finished, progress)
     synthetic = any(read_model_record(run).synthetic for run in finished.values())

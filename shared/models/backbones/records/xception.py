@@ -17,9 +17,7 @@ def _build() -> Any:
 
 
 def _weights_url() -> str:
-    import timm
-
-    return str(timm.get_pretrained_cfg("legacy_xception").url)
+    return "https://github.com/rwightman/pytorch-image-models/releases/download/v0.1-cadene/xception-43020ad28.pth"
 
 
 def _split(original: Any) -> dict[str, Any]:

@@ -23,6 +23,7 @@ def short(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Two epochs on one fold, and no weights but those that a test names."""
     monkeypatch.delenv("MEDTL_WEIGHTS", raising=False)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setattr("shared.models.local_weights.find_packaged", lambda record: None)
     monkeypatch.setattr("shared.experiments.advice.recipes.MAX_EPOCHS", 2)
     monkeypatch.setattr("shared.experiments.advice.short_finetune.MAX_IMAGES_SEEN", 1)
     monkeypatch.chdir(tmp_path)
@@ -47,6 +48,7 @@ def test_advice_is_printed_and_its_configuration_is_what_train_takes(characters:
     for words in (
         "the test that training draws with seed=0 was left out",
         "LogME",
+        "pretrained on not known",
         "linear accuracy over depth: block1",
         "not tried, because their weights are not here: alexnet (alexnet-owt-7be5be79.pth)",
         "scenario: small data",

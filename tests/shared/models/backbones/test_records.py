@@ -139,10 +139,11 @@ def test_input_statistics_of_timms_networks_are_timms(name: str) -> None:
     assert record.pretrained_on == "ImageNet"
 
 
-def test_the_address_of_xceptions_weights_ends_with_the_name_that_holds_its_hash() -> None:
-    pytest.importorskip("timm")
+def test_the_address_of_xceptions_weights_is_timms_and_ends_with_a_hash() -> None:
+    timm = pytest.importorskip("timm")
     url = find_backbone("xception").weights_url
     assert url is not None
+    assert url() == timm.get_pretrained_cfg("legacy_xception").url
     assert url().endswith("/xception-43020ad28.pth")
 
 

@@ -1,0 +1,40 @@
+"""What weights were trained on, in words."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from shared.io.atomic import write_json
+from shared.models.backbones.build import build_backbone, find_backbone
+from shared.models.pretrained_on import NOTHING, UNKNOWN, pretrained_on
+from shared.models.weights import load_weights
+
+
+def test_words_files_and_runs_say_what_they_were_trained_on(tmp_path: Path) -> None:
+    resnet, small = find_backbone("resnet18"), find_backbone("convnet_small")
+    assert pretrained_on(resnet, "random") == NOTHING
+    assert pretrained_on(resnet, "imagenet") == "ImageNet"
+    (tmp_path / "resnet18-x.pth").touch()
+    said = pretrained_on(resnet, "resnet18-x.pth", tmp_path)
+    assert said == "ImageNet, as the published weights of resnet18 are; the file does not say"
+    assert pretrained_on(small, "resnet18-x.pth", tmp_path) == UNKNOWN
+    run = tmp_path / "first"
+    run.mkdir()
+    write_json(run / "model.json", {"backbone": {"name": "resnet18"}})
+    assert pretrained_on(resnet, str(run)) == "the training images of first"
+    write_json(run / "model.json", {"backbone": {"name": "resnet18", "weights": {"pretrained_on": "ImageNet"}}})
+    assert pretrained_on(resnet, str(run)) == "the training images of first; before that: ImageNet"
+
+
+@pytest.mark.weights
+@pytest.mark.skipif("MEDTL_WEIGHTS" not in os.environ, reason="needs MEDTL_WEIGHTS, real weights")
+def test_the_text_recognisers_trunk_fits_whole_and_is_not_called_imagenets() -> None:
+    path = Path(os.environ["MEDTL_WEIGHTS"]) / "ppocr_v6_small_rec-trunk.safetensors"
+    backbone = build_backbone("ppocr_v6_small_rec", layers=None, seed=0)
+    report = load_weights(backbone, str(path))
+    assert (report.loaded, report.unused) == (len(backbone.stages.state_dict()), ())
+    assert report.pretrained_on.startswith("PP-OCR text recognition")
+    assert "ImageNet" not in report.pretrained_on
