@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -30,9 +29,8 @@ def test_words_files_and_runs_say_what_they_were_trained_on(tmp_path: Path) -> N
 
 
 @pytest.mark.weights
-@pytest.mark.skipif("MEDTL_WEIGHTS" not in os.environ, reason="needs MEDTL_WEIGHTS, real weights")
-def test_the_text_recognisers_trunk_fits_whole_and_is_not_called_imagenets() -> None:
-    path = Path(os.environ["MEDTL_WEIGHTS"]) / "ppocr_v6_small_rec-trunk.safetensors"
+def test_the_text_recognisers_trunk_fits_whole_and_is_not_called_imagenets(weights_dir: Path) -> None:
+    path = weights_dir / "ppocr_v6_small_rec-trunk.safetensors"
     backbone = build_backbone("ppocr_v6_small_rec", layers=None, seed=0)
     report = load_weights(backbone, str(path))
     assert (report.loaded, report.unused) == (len(backbone.stages.state_dict()), ())

@@ -29,7 +29,7 @@ from shared.models.backbones.build import build_backbone
 from shared.models.network import Network, feature_width
 from shared.reporting.finished import Finished
 from shared.reporting.model_card import UNKNOWN, UNKNOWN_FIELDS
-from shared.reporting.run_report import write_report
+from shared.reporting.run_report import _weights_facts, write_report
 from shared.runs.record import ModelRecord
 from shared.samples import Grouping, Sample
 from shared.task import Preprocessing
@@ -190,6 +190,23 @@ def test_the_page_stands_alone(tiny_run: Path) -> None:
     assert not page.tags & {"script", "link", "iframe", "object", "embed", "base"}
     assert "@import" not in html
     assert "url(" not in html
+
+
+@pytest.mark.parametrize("name", ["report.html", "model_card.md"])
+def test_what_the_weights_were_trained_on_is_said(tiny_run: Path, name: str) -> None:
+    text = _shown(tiny_run) if name == "report.html" else (tiny_run / name).read_text(encoding="utf-8")
+    assert "nothing, the weights are random" in text
+    assert "pretrained on" in text
+
+
+def test_stages_that_the_weights_do_not_hold_are_said() -> None:
+    weights = {"spec": "vgg16.pth", "pretrained_on": "ImageNet", "absent": ["fc6", "fc7"]}
+    assert _weights_facts(weights) == [
+        ("weights", "vgg16.pth"),
+        ("pretrained on", "ImageNet"),
+        ("stages that the weights do not hold", "fc6, fc7"),
+    ]
+    assert _weights_facts({"spec": "random"})[1] == ("pretrained on", "not recorded")
 
 
 def test_the_page_names_its_caveats_and_its_hashes(tiny_run: Path) -> None:

@@ -84,6 +84,7 @@ def test_cells_are_trained_once_and_a_failed_one_stops_nothing(plan: Plan, train
     assert few["best"]
     assert [row["chosen_by"] for row in tree["rows"]] == ["folds", "folds", None, None]
     assert any(note.startswith("Few labels: folds of the labelled training images chose") for note in tree["notes"])
+    assert "convnet_small with weights random: pretrained on nothing, the weights are random." in tree["notes"]
     assert few["peak_memory_mib"] > 50
     for row in (few, every):
         run = tmp_path / "runs" / "compare" / "tiny" / row["runs"]["0"]
