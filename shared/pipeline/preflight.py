@@ -249,7 +249,7 @@ def _check_backbone(task: Task, config: Config) -> None:
     for layer in () if section.layers == "auto" else section.layers:
         if layer not in record.feature_layers:
             known = ", ".join(record.feature_layers)
-            has = f"the weights {section.weights} hold" if layer in record.absent_stages else f"{record.name} has"
+            has = f"backbone.weights={section.weights} holds" if layer in record.absent_stages else f"{record.name} has"
             raise ConfigError(f"backbone.layers: no layer {layer!r}; {has} {known}")
     for stage in section.transfer_stages or ():
         if stage not in record.stages:

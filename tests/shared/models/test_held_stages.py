@@ -51,7 +51,7 @@ def _config(weights: str, **backbone: object) -> Config:
 def test_a_configuration_takes_the_deepest_stage_and_refuses_deeper_ones(tmp_path: Path) -> None:
     path = _saved(tmp_path / "a.pth", "resnet18", lambda key: not key.startswith(("layer3", "layer4", "fc")))
     assert preflight(TASK, _config(path)).backbone.default_layer == "layer2"
-    with pytest.raises(ConfigError, match=r"no layer 'layer4'; the weights .*a\.pth hold stem, layer1, layer2$"):
+    with pytest.raises(ConfigError, match=r"no layer 'layer4'; backbone\.weights=.*a\.pth holds stem, layer1, layer2$"):
         preflight(TASK, _config(path, layers=["layer4"]))
     # random weights beyond the transferred stages are asked for here
     stated = _config(path, layers=["layer4"], transfer_stages=["stem", "layer1", "layer2"])
