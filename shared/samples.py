@@ -52,15 +52,13 @@ class Position:
     Attributes:
         value: Distance from any point that all slices of the series share, in `unit`; finite.
         unit: "mm" where the geometry is known; "slices" where only the order is.
-        upright: Whether it is a height, which grows upwards in what is shown. False also where that is not known.
     """
 
     value: float
     unit: Literal["mm", "slices"] = "mm"
-    upright: bool = False
 
     def __str__(self) -> str:
-        return f"{self.value:.9g} {self.unit}{' upright' if self.upright else ''}"
+        return f"{self.value:.9g} {self.unit}"
 
     @classmethod
     def parse(cls, text: str) -> Position | None:
@@ -71,10 +69,10 @@ class Position:
         """
         if not text:
             return None
-        value, unit, *upright = text.split(" ")
-        if unit not in ("mm", "slices") or upright not in ([], ["upright"]):
+        value, unit = text.removesuffix(" upright").split(" ")  # a word that earlier runs of this format have
+        if unit not in ("mm", "slices"):
             raise ValueError(f"{text!r} is no position")
-        return cls(float(value), "mm" if unit == "mm" else "slices", bool(upright))
+        return cls(float(value), "mm" if unit == "mm" else "slices")
 
 
 @dataclass(frozen=True, slots=True)

@@ -488,7 +488,7 @@ def test_files_are_believed_before_the_table_on_place_and_plane(tmp_path: Path) 
     nibabel.save(nibabel.Nifti1Image(voxels, np.diag([-1.0, -1.0, 5.0, 1.0])), tmp_path / "a.nii.gz")
     path = table(tmp_path / "labels.csv", "path,label,plane,contrast,number", "a.nii.gz,no,coronal,t1,7")
     samples = load(path, {}).samples
-    assert [one.position for one in samples] == [Position(5.0 * i, "mm", upright=True) for i in range(3)]
+    assert [one.position for one in samples] == [Position(5.0 * i) for i in range(3)]
     assert {(one.acquisition["plane"], one.acquisition["contrast"]) for one in samples} == {("axial", "T1")}
 
 

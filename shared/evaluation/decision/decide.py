@@ -55,7 +55,7 @@ def decide(
     Where there are enough series of several slices of both kinds (`choose_aggregation`), they alone choose the
     threshold and count for the certificate; a single image is then judged by a threshold that all images chose, for
     the highest of many slices lies elsewhere than one slice. Else all images do, those of one series together. Where
-    every unit is then positive (each patient has a tumour), a threshold cannot be chosen by unit: it is chosen by
+    every unit is then positive (each group has a finding), a threshold cannot be chosen by unit: it is chosen by
     slice. The certificate counts units all the same, for slices of one patient are not independent.
 
     Args:
