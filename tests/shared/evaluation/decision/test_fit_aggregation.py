@@ -115,7 +115,7 @@ def test_series_of_several_slices_choose_whatever_the_single_images_say() -> Non
     )
     assert named.judged.named  # pictures of unknown patients stand beside, and do not count
     assert plain.reason == (
-        "chosen among 6 on 60 independent units with a positive series of several slices and 60 with a negative one"
+        "chosen among 5 on 60 independent units with a positive series of several slices and 60 with a negative one"
     )
 
 
