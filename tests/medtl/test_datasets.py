@@ -13,8 +13,9 @@ import pytest
 from PIL import Image
 
 from benchmarks.stored_head import TURNS, StoredHead, Turn, in_plane, turned, write_enhanced, write_nifti, write_slices
-from medtl.datasets import load, pixel_mm, read, read_mask
+from medtl.datasets import load
 from medtl.inputs import read_inputs
+from medtl.sample_pixels import pixel_mm, read, read_mask
 from medtl.scanners import scanner_name, scanner_of_header
 from medtl.transforms import preprocess
 from shared.errors import ConfigError, DataError
