@@ -49,7 +49,8 @@ def assess_data(
     """Evaluates a run on labelled data at its own threshold; images that it was trained on are left out.
 
     Left out are also those that `predict` leaves out of their series, or refuses alone. A positive one of these stays
-    and counts as missed in all measures of images; its series and patient stay positive, and the others answer for them.
+    and counts as missed in all measures of images; its series and patient stay positive, and other images answer for
+    them.
 
     Args:
         task: The application.
@@ -88,7 +89,7 @@ def assess_data(
         scored.left_out_note(len(samples)),
         audit_note(found, grouped=all(sample.has_known_group for sample in dataset.samples)),
         *([f"{len(labelled) - len(samples)} images of other classes were left out."] if known_only else []),
-        scored.unjudged_note(task),
+        *([scored.unjudged_note(task)] if scored.left_out else []),
         f"{len(scored.refused)} were refused, {scored.refused_positive(task)} of them positive.",
         f"{abstention_text(result['abstention'], task.positive_name)}.",
         *_abstention_by_class(task, result["abstention"]),
@@ -166,7 +167,7 @@ class _Scored:
     def unjudged_note(self, task: Task) -> str:
         """A sentence on the images that were left out because `predict` leaves them out."""
         lost = sum(self.unjudged)
-        return left_out_note(task, "those that are left", len(self.samples) + self.left_out - lost, self.left_out, lost)
+        return left_out_note(task, "the data", len(self.samples) + self.left_out - lost, self.left_out, lost)
 
     def refused_positive(self, task: Task) -> int:
         """The number of refused images that are positive."""
