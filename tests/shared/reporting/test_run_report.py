@@ -341,7 +341,8 @@ def test_what_is_missed_stands_behind_the_results(tmp_path: Path, mm2: float | N
     assert 'alt="Sensitivity against the area of the mask, with intervals"' not in html  # one bin makes no curve
     line = f"sensitivity by area of the mask ({unit}"
     assert any(one.startswith(line) for one in tree["summary"])
-    assert f"- {line.capitalize()}" in (tmp_path / "model_card.md").read_text(encoding="utf-8")
+    shown = line.capitalize().replace("mm2", "mm²")
+    assert f"- {shown}" in (tmp_path / "model_card.md").read_text(encoding="utf-8")
     groups = {name: measure_text(tree[name]["by_group"]["all_images_missed"]) for name in ("validation", "test")}
     assert f"positive, and not one positive image called {groups['validation']} {groups['test']}" in words
 
