@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from medtl import datasets
+from medtl import datasets, sample_pixels
 from medtl.head import ReducedCopy, reduced_copy
 from medtl.little_head import compare_heads
 from medtl.measured import GROUND
@@ -192,7 +192,9 @@ def _dicom(archive: Path) -> Iterator[Slice]:
     for number, sample in enumerate(samples):
         mask = None if sample.mask is None else _mask_size(sample)
         tumour = sample.label == "tumour"
-        yield _slice("gbm_dicom", str(sample.group), str(sample.series), number, tumour, mask, datasets.read(sample))
+        yield _slice(
+            "gbm_dicom", str(sample.group), str(sample.series), number, tumour, mask, sample_pixels.read(sample)
+        )
 
 
 def _pictures(name: str, archive: Path) -> Iterator[Slice]:
@@ -200,7 +202,7 @@ def _pictures(name: str, archive: Path) -> Iterator[Slice]:
     for number, sample in enumerate(datasets.load(archive, {"labels": "binary"}).samples):
         mask = None if sample.mask is None else _mask_size(sample)
         group = sample.group or sample.id
-        yield _slice(name, group, "", number, sample.label == "tumour", mask, datasets.read(sample))
+        yield _slice(name, group, "", number, sample.label == "tumour", mask, sample_pixels.read(sample))
 
 
 def _mask_size(sample: Sample) -> int:

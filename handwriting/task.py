@@ -120,6 +120,14 @@ class HandwritingTask:
         """Returns None for every sample: characters have no masks."""
         return None
 
+    def unjudged(
+        self, samples: Sequence[Sample], progress: Callable[[int, int], None] = lambda *_: None
+    ) -> NDArray[np.bool_]:
+        """Tells which samples `predict` leaves out, bool [N]: none, as each character is judged."""
+        import numpy as np
+
+        return np.zeros(len(samples), dtype=np.bool_)
+
     def pixel_mm(self, sample: Sample, spec: Preprocessing) -> float | None:
         """Returns None for every sample: pictures of characters do not state how large they are."""
         return None

@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from medtl.datasets import read
 from medtl.dicom.reader import read_header
 from medtl.nifti import is_volume
+from medtl.sample_pixels import read
 from shared.errors import DataError, InputRefused
 from shared.io.archives import read_source
 from shared.io.atomic import write_text

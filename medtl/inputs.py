@@ -32,12 +32,11 @@ from medtl.dicom.scan import (
 )
 from medtl.dicom.view import View
 from medtl.foreign import foreign_kind, is_nifti
-from medtl.head import ReducedCopy, reduced_copy
-from medtl.little_head import LEAST_OF_PICTURE, compare_heads
+from medtl.judgeable import judgeable
+from medtl.little_head import LEAST_OF_PICTURE
 from medtl.masks import is_mask
 from medtl.measured import GROUND, measured
 from medtl.nifti import is_volume, read_volume
-from medtl.noise import is_noise, is_noisy_region
 from medtl.scanners import scanner_of_header
 from medtl.volume_name import BY_NAME, contrast_of_volume
 from shared.data.layouts import COLUMNS, left_out, normal_path
@@ -54,7 +53,6 @@ from shared.io.archives import (
     require_paths,
 )
 from shared.io.archives import SIDE_FILES as COMMON_SIDE_FILES
-from shared.io.grey import to_grey
 from shared.io.kinds import GZIP, gunzipped_head, names_in_zip, suffix_of
 from shared.io.kinds import ZIP as ZIP_ARCHIVE
 from shared.io.pictures import SUFFIXES as PICTURE_SUFFIXES
@@ -334,12 +332,7 @@ def _judgeable(
         )
     slices, fills = measured(slices)
     notes += fills
-    contrasted = [index for index, one in enumerate(slices) if one.min() != one.max()]
-    if not contrasted:
-        raise InputRefused("is blank: all pixels have the same value")
-    if blank := len(slices) - len(contrasted):
-        notes += (_left_out(blank, len(slices), "are blank"),)
-    seen, left_out_notes = _with_head(slices, contrasted)
+    seen, left_out_notes = _with_head(slices)
     notes += left_out_notes
     kept = tuple(origins[index] for index in seen)
     if view is None:
@@ -358,29 +351,24 @@ def _judgeable(
     )
 
 
-def _with_head(slices: Sequence[NDArray[np.float32]], contrasted: Sequence[int]) -> tuple[list[int], tuple[str, ...]]:
-    """The indices of slices that show enough head, of those that are not blank; and notes on the others."""
-    notes: tuple[str, ...] = ()
-    copies: dict[int, ReducedCopy] = {}
-    for index in contrasted:
-        grey = to_grey(slices[index])
-        copy = reduced_copy(grey)
-        if not is_noise(grey) and not is_noisy_region(copy):
-            copies[index] = copy
-    if not copies:
+def _with_head(slices: Sequence[NDArray[np.float32]]) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """The indices of slices that show enough head; and notes on the others."""
+    found, total = judgeable(slices), len(slices)
+    if found.blank == total:
+        raise InputRefused("is blank: all pixels have the same value")
+    if found.blank + found.noise == total:
         raise InputRefused("shows noise and no head: neighbouring pixels have nothing in common")
-    if noise := len(contrasted) - len(copies):
-        notes += (_left_out(noise, len(slices), "are noise without a head"),)
-    compared = compare_heads(list(copies.values()))
-    little = compared.little()
-    if all(little):
+    if not found.kept:
         raise InputRefused(
-            f"shows too little head to be judged: {compared.reference:.1%} of the picture; at least "
+            f"shows too little head to be judged: {found.reference:.1%} of the picture; at least "
             f"{LEAST_OF_PICTURE:.0%} are needed"
         )
-    if count := sum(little):
-        notes += (_left_out(count, len(slices), "show little head"),)
-    return [index for index, is_little in zip(copies, little, strict=True) if not is_little], notes
+    counts = (
+        (found.blank, "are blank"),
+        (found.noise, "are noise without a head"),
+        (found.little, "show little head"),
+    )
+    return found.kept, tuple(_left_out(count, total, what) for count, what in counts if count)
 
 
 def _left_out(count: int, total: int, what: str) -> str:

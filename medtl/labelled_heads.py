@@ -1,4 +1,4 @@
-"""Images that are labelled as tumours and show little head: they are learnt from as labelled, and counted."""
+"""Images that are labelled as tumours and show little head: they are counted, for their labels may be wrong."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ class LabelledHeads:
             return ""
         total = sum(_is_tumour(sample) for sample, _ in self._found.values())
         return (
-            f"{count} of {total} images that are labelled as tumours show little head: predict would not judge them; "
-            "they are learnt from as labelled, so look at them"
+            f"{count} of {total} images that are labelled as tumours show little head: predict would not judge them. "
+            "Training learns from them as labelled, validation and test count them as missed: look at them"
         )
 
 

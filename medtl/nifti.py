@@ -75,8 +75,7 @@ class Placement:
     @property
     def positions(self) -> tuple[Position, ...]:
         """Places of the slices along their normal, in mm from the first one judged."""
-        upright = self.view.plane is not None and self.view.plane.name == "axial"
-        return tuple(Position(number * self.spacing_mm, "mm", upright) for number in range(self.count))
+        return tuple(Position(number * self.spacing_mm) for number in range(self.count))
 
 
 def is_volume(name: str) -> bool:

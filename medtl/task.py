@@ -120,9 +120,9 @@ class MedtlTask:
         Raises:
             DataError: The file is damaged; the message names it.
         """
-        from medtl import datasets
+        from medtl import sample_pixels
 
-        return datasets.read(sample)
+        return sample_pixels.read(sample)
 
     def read_mask(self, sample: Sample, spec: Preprocessing) -> NDArray[np.bool_] | None:
         """Reads a sample's mask, bool [size, size], on the grid of the preprocessed image; None where it has no mask.
@@ -134,9 +134,9 @@ class MedtlTask:
         Raises:
             DataError: Mask or image is damaged, or they differ in shape; the message names the file.
         """
-        from medtl import datasets
+        from medtl import sample_pixels
 
-        return datasets.read_mask(sample, spec)
+        return sample_pixels.read_mask(sample, spec)
 
     def pixel_mm(self, sample: Sample, spec: Preprocessing) -> float | None:
         """Returns the side of one pixel of a sample's preprocessed image in mm; None where no header states it.
@@ -148,9 +148,28 @@ class MedtlTask:
         Raises:
             DataError: The image is damaged; the message names the file.
         """
-        from medtl import datasets
+        from medtl import sample_pixels
 
-        return datasets.pixel_mm(sample, spec)
+        return sample_pixels.pixel_mm(sample, spec)
+
+    def unjudged(
+        self, samples: Sequence[Sample], progress: Callable[[int, int], None] = lambda *_: None
+    ) -> NDArray[np.bool_]:
+        """Tells which samples `predict` leaves out of their series, or refuses alone: noise, and little head.
+
+        Args:
+            samples: N samples, each with all others of its series among them.
+            progress: Called with (slices done, slices in all).
+
+        Returns:
+            bool [N].
+
+        Raises:
+            DataError: A file is damaged; the message names it.
+        """
+        from medtl import unjudged
+
+        return unjudged.unjudged(samples, progress)
 
     def preprocess(self, pixels: NDArray[np.float32], spec: Preprocessing) -> Image:
         """Turns raw pixels into the network's input, float32 [1, size, size], 0 (background) to 1.
@@ -188,9 +207,9 @@ class MedtlTask:
         Raises:
             DataError: Files are damaged; the message counts them and describes the first five.
         """
-        from medtl import datasets, transforms
+        from medtl import sample_pixels, transforms
 
-        return transforms.images(samples, spec, datasets.read, progress)
+        return transforms.images(samples, spec, sample_pixels.read, progress)
 
     def augment(self, image: Image, seed: int, kind: str = "usual") -> Image:
         """Varies a preprocessed image at random; the same arguments always give the same result.

@@ -322,8 +322,8 @@ def images(
 ) -> Sequence[Image]:
     """Reads and preprocesses all samples once, on two threads, and keeps them in memory (MONAI's `CacheDataset`).
 
-    Slices that prediction leaves out for little head are kept, as negatives of their series or as they are labelled; a
-    warning counts those that are labelled as tumours.
+    Slices that prediction leaves out for little head are read as any other, for training learns from them; a warning
+    counts those that are labelled as tumours.
 
     Args:
         samples: The samples, in the order of the result.

@@ -52,15 +52,13 @@ class Position:
     Attributes:
         value: Distance from any point that all slices of the series share, in `unit`; finite.
         unit: "mm" where the geometry is known; "slices" where only the order is.
-        upright: Whether it is a height, which grows upwards in what is shown. False also where that is not known.
     """
 
     value: float
     unit: Literal["mm", "slices"] = "mm"
-    upright: bool = False
 
     def __str__(self) -> str:
-        return f"{self.value:.9g} {self.unit}{' upright' if self.upright else ''}"
+        return f"{self.value:.9g} {self.unit}"
 
     @classmethod
     def parse(cls, text: str) -> Position | None:
@@ -71,10 +69,10 @@ class Position:
         """
         if not text:
             return None
-        value, unit, *upright = text.split(" ")
-        if unit not in ("mm", "slices") or upright not in ([], ["upright"]):
+        value, unit = text.removesuffix(" upright").split(" ")  # a word that earlier runs of this format have
+        if unit not in ("mm", "slices"):
             raise ValueError(f"{text!r} is no position")
-        return cls(float(value), "mm" if unit == "mm" else "slices", bool(upright))
+        return cls(float(value), "mm" if unit == "mm" else "slices")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +137,8 @@ class Grouping:
         positions: [N] place of each image along the normal of its series, None where it is not known; empty: of none.
         alone: [N] whether `predict` would judge each image alone: `series` is then only its group; empty: none is.
         known: [N] whether it is known of each image which patient or writer it is of; empty: as `named` says of all.
+        unjudged: [N] whether `predict` leaves each image out: its series is judged by the others, and nothing finds it.
+            Empty: none is.
     """
 
     series: tuple[str, ...]
@@ -148,9 +148,10 @@ class Grouping:
     positions: tuple[Position | None, ...] = ()
     alone: tuple[bool, ...] = ()
     known: tuple[bool, ...] = ()
+    unjudged: tuple[bool, ...] = ()
 
     @classmethod
-    def of(cls, samples: Sequence[Sample], units: Sequence[int]) -> Grouping:
+    def of(cls, samples: Sequence[Sample], units: Sequence[int], unjudged: Sequence[bool] = ()) -> Grouping:
         """Makes the grouping of samples from the numbers of their units.
 
         A sample without a series counts with its group as one series, and one without a group is a group of its own.
@@ -158,6 +159,7 @@ class Grouping:
         Args:
             samples: N samples.
             units: [N], number of the independent unit of each.
+            unjudged: [N], whether `predict` leaves each image out; empty: none is.
         """
         return cls(
             tuple(sample.series or sample.group or sample.id for sample in samples),
@@ -167,11 +169,16 @@ class Grouping:
             tuple(sample.position for sample in samples),
             tuple(sample.series is None for sample in samples),
             tuple(sample.has_known_group for sample in samples),
+            tuple(unjudged) if any(unjudged) else (),
         )
 
     def positions_of(self, rows: Sequence[int] | NDArray[np.int64]) -> tuple[Position | None, ...]:
         """Returns the positions of the images at the indices `rows`; None each where none is known."""
         return tuple(self.positions[i] for i in rows) if self.positions else (None,) * len(rows)
+
+    def judged(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Returns those of the images at the indices `rows`, int64 [M], that `predict` judges."""
+        return rows[[not self.unjudged[i] for i in rows]] if self.unjudged else rows
 
     def are_named(self, rows: Sequence[int] | NDArray[np.int64]) -> bool:
         """Whether the data say of each image at the indices `rows` which patient or writer it is of."""
@@ -187,6 +194,7 @@ class Grouping:
             tuple(self.positions[i] for i in rows) if self.positions else (),
             tuple(self.alone[i] for i in rows) if self.alone else (),
             tuple(self.known[i] for i in rows) if self.known else (),
+            tuple(self.unjudged[i] for i in rows) if self.unjudged else (),
         )
 
     def of_those(self, chosen: Sequence[bool] | NDArray[np.bool_]) -> Grouping:
@@ -199,6 +207,7 @@ class Grouping:
             tuple(compress(self.positions, chosen)),
             tuple(compress(self.alone, chosen)),
             tuple(compress(self.known, chosen)),
+            tuple(compress(self.unjudged, chosen)),
         )
 
 

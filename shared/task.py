@@ -240,6 +240,23 @@ class Task(Protocol):
             spec: The preprocessing of the image.
         """
 
+    def unjudged(self, samples: Sequence[Sample], progress: Callable[[int, int], None] = ...) -> NDArray[np.bool_]:
+        """Tells which samples `read_inputs` leaves out of their series, or refuses where they are no slices of one.
+
+        Validation, tests and evaluation leave out the same images by it, so that thresholds and rates are those of what
+        `predict` judges.
+
+        Args:
+            samples: N samples, each with all others of its series among them.
+            progress: Called with (done, total).
+
+        Returns:
+            bool [N].
+
+        Raises:
+            DataError: A file is damaged.
+        """
+
     def preprocess(self, pixels: NDArray[np.float32], spec: Preprocessing) -> Image:
         """Turns raw pixels into the network's input, deterministically, alike in training and prediction.
 

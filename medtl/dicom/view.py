@@ -182,7 +182,7 @@ class View:
         return np.argsort(np.array(places) @ slice_normal(self.orientation), kind="stable").tolist()
 
     def positions(self, places: Sequence[Vector | None]) -> tuple[Position, ...]:
-        """Computes where slices lie along their normal: heights of axial ones, from the feet up.
+        """Computes where slices lie along their normal.
 
         Args:
             places: Where the first pixel of each stored slice lies, x, y, z in mm (LPS); None where not stated.
@@ -193,8 +193,7 @@ class View:
         known = [one for one in places if one is not None]
         if self.orientation is None or self.plane is None or not known or len(known) < len(places):
             return ()
-        heights, upright = np.array(known) @ slice_normal(self.orientation), self.plane.name == "axial"
-        return tuple(Position(float(height), "mm", upright) for height in heights)
+        return tuple(Position(float(at)) for at in np.array(known) @ slice_normal(self.orientation))
 
     def _square(self, shape: tuple[int, ...]) -> tuple[int, int]:
         """Rows and columns, in the view, that make the pixels of a stored slice square."""

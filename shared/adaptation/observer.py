@@ -83,7 +83,9 @@ class TargetObserver:
         self.splits: Mapping[str, Split]
         self.target: Target | None
         self.splits, self.target = with_target(splits, section.domain, labels=used)
-        recorded = self.splits if self.target is None else {**self.splits, "target": self.target.validation}
+        recorded = {**self.splits, "validation": self.splits["validation"].judged()}
+        if self.target is not None:
+            recorded["target"] = self.target.validation
         self.on_epoch_end: Callable[[Job, int], None] = EpochRecorder(strategy, recorded)
 
     def end(
@@ -107,7 +109,11 @@ class TargetObserver:
         if wanted is True or (wanted == "where_cheap" and is_cheap(job, options)):
             write_json(job.folder / REVERSE, reverse_validation(job, self.strategy, options, fresh()))
         target_validation = with_target(self._all_domains, self.section.domain, labels=True)[0]["validation"]
-        labelled = {"validation": self.splits["validation"], "target": target_validation, "test": self.splits["test"]}
+        labelled = {
+            "validation": self.splits["validation"].judged(),
+            "target": target_validation.judged(),
+            "test": self.splits["test"],
+        }
         write_truth(job, self.strategy, labelled)
         run = Run(job.folder.name, job.folder, tuple(dict(row) for row in history if "phase" in row))
         if job.target is None or not run.history or self.section.labels == "absent":

@@ -48,7 +48,9 @@ def with_target(splits: Mapping[str, Split], domain: str, *, labels: bool) -> tu
             )
     if labels:
         return {**target, "test": splits["test"]}, None
-    return {**source, "test": splits["test"]}, Target(unlabelled(target["train"]), unlabelled(target["validation"]))
+    # what stays though `predict` leaves it out is positive, which no training on the target may know
+    unseen = unlabelled(target["validation"].judged())
+    return {**source, "test": splits["test"]}, Target(unlabelled(target["train"]), unseen)
 
 
 class EpochRecorder:
@@ -91,6 +93,7 @@ def write_truth(job: Job, strategy: Strategy, splits: Mapping[str, Split]) -> No
             "units": split.grouping.units,
             "positions": ["" if one is None else str(one) for one in split.grouping.positions],
             "alone": split.grouping.alone,
+            "unjudged": split.grouping.unjudged,
         }
         write_json(job.folder / EPOCHS_FOLDER / f"{name}.json", tree)
         if name != "test":
@@ -137,6 +140,7 @@ def read_epochs(run: Path, split: str) -> EpochScores:
             tuple(tree["units"]),
             positions=tuple(Position.parse(text) for text in tree["positions"]),
             alone=tuple(tree["alone"]),
+            unjudged=tuple(tree.get("unjudged", ())),
         ),
         features=np.load(features).astype(np.float32) if features.is_file() else None,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import compress
 
 import numpy as np
@@ -31,6 +31,19 @@ Splits = Mapping[str, NDArray[np.int64]]
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """The images of one split that `predict` leaves out of their series, or refuses alone.
+
+    Attributes:
+        count: Number of those images.
+        positive: Indices of those that are positive: they stay in the split and count as missed.
+    """
+
+    count: int
+    positive: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
 class SplitData:
     """A dataset with its splits, and what was done to it on the way.
 
@@ -42,6 +55,7 @@ class SplitData:
         sound: Whether validation shares nothing with training, so that it can certify.
         descriptors: uint8 [N, width], descriptor of each sample.
         folds: Folds of the training images, which choose where labels are few; None: validation chooses.
+        left_out: By split, the images that `predict` would leave out too.
     """
 
     dataset: Dataset
@@ -51,6 +65,7 @@ class SplitData:
     sound: bool
     descriptors: Descriptors
     folds: Folds | None = None
+    left_out: Mapping[str, LeftOut] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,14 @@ class Split:
         samples, masks = [self.samples[i] for i in chosen], [self.masks[i] for i in chosen] if self.masks else ()
         return Split(samples, Chosen(self.images, chosen), self.labels[indices], grouping, masks)
 
+    def judged_rows(self) -> NDArray[np.int64]:
+        """Returns the indices, int64 [M], of the samples that `predict` judges."""
+        return self.grouping.judged(np.arange(len(self.samples)))
+
+    def judged(self) -> Split:
+        """Returns the split without the samples that `predict` leaves out; itself where there are none."""
+        return self.of(self.judged_rows()) if any(self.grouping.unjudged) else self
+
 
 def unlabelled(split: Split) -> Split:
     """Returns a copy of a split whose labels are all -1, and whose samples have no label, mask or auxiliary labels."""

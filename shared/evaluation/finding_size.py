@@ -14,7 +14,7 @@ from shared.samples import Sample
 from shared.task import Image, Preprocessing, Task
 
 DARK = 0.05
-"""Brightness up to which a pixel of a preprocessed image, 0 to 1, is background: noise around a head lies below. Of
+"""Brightness up to which a pixel of a preprocessed image, 0 to 1, is background: noise around an object lies below. Of
 slices of `gbm_dicom.zip` and `cheng_masks.zip` a median of 0.54 and 0.61 of the pixels is brighter (at 0.1, 0.53 and
 0.58; above 0, 0.98 and 0.95, which is noise)."""
 

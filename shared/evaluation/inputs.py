@@ -15,8 +15,8 @@ def input_classes(
 ) -> NDArray[np.int64]:
     """Finds the class of each input from those of its images.
 
-    It is the most frequent positive class where one of the images is positive (most slices of a head with a tumour show
-    none), else the most frequent class; the first in the order of the classes where several are.
+    It is the most frequent positive class where one of the images is positive (most slices of a series with a finding
+    show none), else the most frequent class; the first in the order of the classes where several are.
 
     Args:
         inputs: [N] the input that each image belongs to.

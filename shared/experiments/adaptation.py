@@ -24,6 +24,7 @@ from shared.errors import ConfigError, DataError
 from shared.evaluation.calibration import fit_temperature, softmax
 from shared.evaluation.decision.decide import decide
 from shared.evaluation.evaluate import evaluate
+from shared.evaluation.unjudged import silenced
 from shared.pipeline.decision import decision_targets
 from shared.pipeline.preflight import preflight
 from shared.pipeline.train import run as train_run
@@ -353,16 +354,17 @@ def _measure_test(run: Run, epoch: int, targets: Mapping[str, Any]) -> dict[str,
     column: dict[str, Any] = {"run": run.name, "epoch": epoch + 1, "domains": {}}
     for domain in sorted(set(test.domains)):
         inside = np.array([name == domain for name in test.domains])
+        grouping, labels = test.grouping.of_those(inside), test.labels[inside]
         column["domains"][domain] = evaluate(
-            softmax(test.scores[epoch][inside] / temperature),
-            test.labels[inside],
+            silenced(softmax(test.scores[epoch][inside] / temperature), labels, record.positive, grouping),
+            labels,
             replace(
                 record,
                 threshold=decision.chosen.threshold,
                 of_images=decision.of_images,
                 aggregation=decision.aggregation,
             ),
-            grouping=test.grouping.of_those(inside),
+            grouping=grouping,
             domains=[domain] * int(inside.sum()),
         )
     return column

@@ -188,7 +188,9 @@ def read_judged_inputs(folder: Path) -> JudgedInputs:
     """
     record, test = read_model_record(folder), read_predictions(folder)
     labels = np.array([record.classes.index(name) for name in test.labels])
-    return JudgedInputs.of(test.ood, labels, test.inputs, test.grouping.units, record)
+    rows = test.grouping.judged(np.arange(len(labels)))
+    inputs, units = [test.inputs[i] for i in rows], [test.grouping.units[i] for i in rows]
+    return JudgedInputs.of(test.ood[rows], labels[rows], inputs, units, record)
 
 
 def pooled_measures(tests: Sequence[FoldTest]) -> dict[str, dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any
 
@@ -38,9 +38,13 @@ def read_splits(task: Task, data: SplitData, spec: Preprocessing, progress: Prog
         By name of the split, its samples with images and labels.
     """
     return {
-        name: split_of(task, data.dataset, indices, data.units, spec, progress, name)
+        name: split_of(task, data.dataset, indices, data.units, spec, progress, name, _unjudged(data, name))
         for name, indices in data.splits.items()
     }
+
+
+def _unjudged(data: SplitData, name: str) -> Collection[int]:
+    return data.left_out[name].positive if name in data.left_out else ()
 
 
 def split_of(
@@ -51,6 +55,7 @@ def split_of(
     spec: Preprocessing,
     progress: Progress,
     name: str,
+    unjudged: Collection[int] = (),
 ) -> Split:
     """Reads the images of some samples as one split; the label of a sample without one is -1.
 
@@ -62,12 +67,14 @@ def split_of(
         spec: Preprocessing of the images.
         progress: Called with (what, done, total, note).
         name: Name of the split, shown with the progress.
+        unjudged: Indices of those samples that `predict` leaves out.
     """
     index = {name: number for number, name in enumerate(dataset.classes)}
     samples = [dataset.samples[i] for i in indices]
     labels = np.array([-1 if one.label is None else index[one.label] for one in samples], dtype=np.int64)
     images = task.images(samples, spec, dataset.content_hash, partial(_report_reading, progress, name))
-    return Split(samples, images, labels, Grouping.of(samples, units[indices].tolist()))
+    flags = [i in unjudged for i in indices.tolist()]
+    return Split(samples, images, labels, Grouping.of(samples, units[indices].tolist(), flags))
 
 
 def _report_reading(progress: Progress, name: str, done: int, total: int) -> None:

@@ -27,7 +27,8 @@ def choose_decision(experiment: Experiment, trained: Trained, probabilities: NDA
     Args:
         experiment: The checked configuration.
         trained: The trained network with its data.
-        probabilities: float64 [N, classes], 0 to 1, of the images of validation; None: there is none.
+        probabilities: float64 [N, classes], 0 to 1, of the images of validation, as
+            `shared.evaluation.unjudged.silenced` gives them; None: there is none.
 
     Raises:
         DataError: Validation lacks the images that the decision rule is chosen on.
@@ -112,14 +113,15 @@ def choose_ood_rule(
     Args:
         experiment: The checked configuration.
         trained: The trained network with its data.
-        validation: float64 [N], out-of-distribution scores of the images of validation; None: there is none.
+        validation: float64 [N], out-of-distribution scores of the images of validation that `predict` judges; None:
+            there is none.
         reference: Features of training images, with which a target's images are compared.
 
     Returns:
         The rule, as `shared.evaluation.decision.ood_threshold.choose_rule` gives it.
     """
     seed, rate, target = experiment.config.seed, experiment.decision.ood_false_positive_rate, trained.job.target
-    judged, task, classes = trained.splits["validation"], experiment.task, trained.job.classes
+    judged, task, classes = trained.splits["validation"].judged(), experiment.task, trained.job.classes
     flags = positive_classes(task, classes)
     if validation is None:
         familiar, by_class = np.zeros(0), {name: np.zeros(0) for name in classes}

@@ -34,6 +34,7 @@ from shared.evaluation.decision.operating_point import OperatingPoint
 from shared.evaluation.evaluate import evaluate
 from shared.evaluation.finding_size import FindingSize, finding_sizes
 from shared.evaluation.missed import missed
+from shared.evaluation.unjudged import silenced
 from shared.io.atomic import file_hash, write_json, write_text, writing
 from shared.models.onnx_export import export_onnx
 from shared.pipeline.cross_fitting import FOLDER
@@ -79,11 +80,12 @@ def finish_run(experiment: Experiment, trained: Trained, started: float) -> None
     job, splits = trained.job, trained.splits
     reference = reference_features(experiment.strategy, job, experiment.config.seed)
     scores = _scores(experiment, trained, reference)
-    judged = scores.get("validation")
-    temperature = 1.0 if judged is None else fit_temperature(judged.classes, splits["validation"].labels)
+    validation = splits["validation"].judged()
+    judged = scores["validation"].at(splits["validation"].judged_rows()) if "validation" in scores else None
+    temperature = 1.0 if judged is None else fit_temperature(judged.classes, validation.labels)
     with torch.no_grad():
         job.network.temperature.fill_(temperature)
-    probabilities = {name: softmax(found.classes / temperature) for name, found in scores.items()}
+    probabilities = {name: _answers(experiment, trained, name, found, temperature) for name, found in scores.items()}
     decision = choose_decision(experiment, trained, probabilities.get("validation"))
     ood_rule = choose_ood_rule(experiment, trained, None if judged is None else judged.ood, reference)
     difference = _export(job, reference)
@@ -103,7 +105,7 @@ def finish_run(experiment: Experiment, trained: Trained, started: float) -> None
         notes=(*trained.data.notes, *_pretraining_leaks(trained, pretraining)),
         splits={name: splits[name] for name in (SPLITS[0], *scores)},
         probabilities=probabilities,
-        uncalibrated=softmax(scores["test"].classes),
+        uncalibrated=_answers(experiment, trained, "test", scores["test"]),
         results=results,
         few_labels=_few_labels(experiment, trained),
         history=trained.history,
@@ -136,7 +138,19 @@ def _scores(experiment: Experiment, trained: Trained, reference: Reference) -> d
     judged = EVALUATED if folds is None else EVALUATED[1:]
     scores = {name: score_split(experiment.strategy, job, splits[name], reference) for name in judged}
     out_of_fold = trained.fitted.out_of_fold
-    return scores if out_of_fold is None else {"validation": out_of_fold, **scores}
+    if out_of_fold is None:
+        return scores
+    numbers = {sample.id: number for number, sample in enumerate(splits["train"].samples)}
+    rows = np.array([numbers[sample.id] for sample in splits["validation"].samples], dtype=np.int64)
+    return {"validation": out_of_fold.at(rows), **scores}
+
+
+def _answers(
+    experiment: Experiment, trained: Trained, name: str, scores: Scores, temperature: float = 1.0
+) -> NDArray[np.float64]:
+    """Probabilities of a split; those of a positive image that `predict` leaves out find nothing."""
+    split, positive = trained.splits[name], positive_classes(experiment.task, trained.job.classes)
+    return silenced(softmax(scores.classes / temperature), split.labels, positive, split.grouping)
 
 
 def _sizes(
@@ -321,8 +335,11 @@ def _results(
             misses := missed(probabilities[name], split.labels, split.samples, sizes[name], record, split.grouping)
         ) is not None:
             results[name]["missed"] = misses
+        if (left_out := trained.data.left_out.get(name)) is not None:
+            results[name]["left_out"] = {"images": left_out.count, "positive": len(left_out.positive)}
         if found.auxiliary:
-            results[name]["auxiliary"] = _auxiliary(found.auxiliary, split, trained.job, record)
+            rows = split.judged_rows()
+            results[name]["auxiliary"] = _auxiliary(found.at(rows).auxiliary, split.judged(), trained.job, record)
     return results
 
 
@@ -342,9 +359,12 @@ def _evaluate(
         domains=[sample.domain for sample in split.samples],
         usage=context,
     )
+    judged, rows = split.judged(), split.judged_rows()
     return {
         **result,
-        "abstention": abstention(probabilities, ood, split.labels, split.samples, split.grouping, record),
+        "abstention": abstention(
+            probabilities[rows], ood[rows], judged.labels, judged.samples, judged.grouping, record
+        ),
     }
 
 

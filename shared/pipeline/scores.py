@@ -36,6 +36,10 @@ class Scores:
     ood: Values
     auxiliary: dict[str, Values]
 
+    def at(self, rows: NDArray[np.int64]) -> Scores:
+        """Selects the scores of the images at the indices `rows`, int64 [M]."""
+        return Scores(self.classes[rows], self.ood[rows], {name: one[rows] for name, one in self.auxiliary.items()})
+
 
 @torch.no_grad()
 def score_split(strategy: Strategy, job: Job, split: Split, reference: Reference) -> Scores:

@@ -18,6 +18,7 @@ from shared.config.schema import Config
 from shared.data.finding_masks import with_masks
 from shared.data.loading import load_dataset, require_data
 from shared.data.partition import split_data
+from shared.data.unjudged import leave_out_unjudged
 from shared.errors import ConfigError
 from shared.io.atomic import write_text
 from shared.models.weights import require_weights
@@ -159,6 +160,7 @@ def _train(experiment: Experiment, dataset: Dataset, folder: Path, *, is_main: b
         () if other is None else task.load(Path(other), options=experiment.spec.options, unlabelled=True).samples
     )
     data = split_data(task, config.data, dataset, exclude_copies_of=copies_of, seed=config.seed, progress=progress)
+    data = leave_out_unjudged(task, data, progress)
     seen = read_splits(task, data, experiment.spec, progress)
     if experiment.options_learn_masks:
         seen["train"] = with_masks(seen["train"], task, dataset.classes, experiment.spec, progress)
@@ -166,7 +168,7 @@ def _train(experiment: Experiment, dataset: Dataset, folder: Path, *, is_main: b
     fitted = fit(
         experiment,
         dataset,
-        observer.splits,
+        {**observer.splits, "validation": observer.splits["validation"].judged()},
         folder=folder,
         progress=progress,
         target=observer.target,

@@ -16,6 +16,7 @@ from shared.data.descriptors import describe
 from shared.data.group_split import group_units
 from shared.data.loading import load_told
 from shared.data.partition import audit_note, audited
+from shared.data.unjudged import are_positive, find_unjudged, left_out_note
 from shared.errors import DataError, InputRefused
 from shared.evaluation.abstention import abstention, abstention_rows, abstention_text, abstention_warning
 from shared.evaluation.cases import UsageContext
@@ -25,6 +26,7 @@ from shared.evaluation.finding_size import FindingSize, finding_size
 from shared.evaluation.missed import missed
 from shared.evaluation.missed_text import missed_lines
 from shared.evaluation.text import disclaimers, measure_rows, summary_lines
+from shared.evaluation.unjudged import silenced
 from shared.io.atomic import read_json
 from shared.prediction.predictor import Predictor
 from shared.progress import Progress
@@ -46,6 +48,10 @@ def assess_data(
 ) -> dict[str, Any]:
     """Evaluates a run on labelled data at its own threshold; images that it was trained on are left out.
 
+    Left out are also those that `predict` leaves out of their series, or refuses alone. A positive one of these stays
+    and counts as missed in all measures of images; its series and patient stay positive, and other images answer for
+    them.
+
     Args:
         task: The application.
         run: A finished run folder.
@@ -58,8 +64,9 @@ def assess_data(
     Returns:
         `verdict`, `summary` and `notes` (lists of sentences), `data_hash` (None where the data are those of the run),
         `synthetic` (whether the data are), `coverage` (numbers of images: `assessed`, `refused`, `refused_positive`,
-        `seen_in_training`, `group_seen_in_training`; and, by kind, `copies`), `negative_series` (those judged, by kind,
-        as `shared.evaluation.decision.kinds.judged_kinds` lists them), and `test` as
+        `seen_in_training`, `group_seen_in_training`, `left_out`, as `predict` leaves them out, and `left_out_positive`,
+        which are among the assessed and count as missed; and, by kind, `copies`), `negative_series` (those judged, by
+        kind, as `shared.evaluation.decision.kinds.judged_kinds` lists them), and `test` as
         `shared.evaluation.evaluate.evaluate` gives it, with its `abstention` and, with a positive class, `missed`.
 
     Raises:
@@ -73,15 +80,16 @@ def assess_data(
     dataset = load_told(task, {"": source}, meanings, record.preprocessing.options)[""]
     labelled = [sample for sample in dataset.samples if sample.label is not None]
     samples = [sample for sample in labelled if not known_only or sample.label in record.classes]
-    scored = _score(task, predictor, samples, progress)
+    scored = _without_unjudged(task, _score(task, predictor, samples, progress), progress)
     found = audited(task, replace(dataset, samples=tuple(scored.samples)), progress)
-    grouping = Grouping.of(scored.samples, group_units(scored.samples, found.clusters).tolist())
+    grouping = Grouping.of(scored.samples, group_units(scored.samples, found.clusters).tolist(), scored.unjudged)
     result = _evaluate(task, record, scored, grouping, usage)
     notes = [
         *dataset.notes,
         scored.left_out_note(len(samples)),
         audit_note(found, grouped=all(sample.has_known_group for sample in dataset.samples)),
         *([f"{len(labelled) - len(samples)} images of other classes were left out."] if known_only else []),
+        *([scored.unjudged_note(task)] if scored.left_out else []),
         f"{len(scored.refused)} were refused, {scored.refused_positive(task)} of them positive.",
         f"{abstention_text(result['abstention'], task.positive_name)}.",
         *_abstention_by_class(task, result["abstention"]),
@@ -102,6 +110,8 @@ def assess_data(
             "refused_positive": scored.refused_positive(task),
             "seen_in_training": len(scored.copies),
             "group_seen_in_training": scored.same_group,
+            "left_out": scored.left_out,
+            "left_out_positive": sum(scored.unjudged),
             "copies": dict(Counter(scored.copies)),
         },
         "negative_series": _negative_series(task, scored.samples),
@@ -140,6 +150,8 @@ class _Scored:
         refused: Images that cannot be read or are blank.
         copies: Kind of each image that is a copy of one in training or validation.
         same_group: Number of images of groups (patients) that the run was trained on.
+        unjudged: Whether `predict` leaves out each scored image: a positive one, which counts as missed.
+        left_out: Number of images that `predict` leaves out, whether positive or not.
     """
 
     samples: list[Sample] = field(default_factory=list)
@@ -149,6 +161,13 @@ class _Scored:
     refused: list[Sample] = field(default_factory=list)
     copies: list[Kind] = field(default_factory=list)
     same_group: int = 0
+    unjudged: list[bool] = field(default_factory=list)
+    left_out: int = 0
+
+    def unjudged_note(self, task: Task) -> str:
+        """A sentence on the images that were left out because `predict` leaves them out."""
+        lost = sum(self.unjudged)
+        return left_out_note(task, "the data", len(self.samples) + self.left_out - lost, self.left_out, lost)
 
     def refused_positive(self, task: Task) -> int:
         """The number of refused images that are positive."""
@@ -203,6 +222,27 @@ def _score(task: Task, predictor: Predictor, samples: Sequence[Sample], progress
     return scored
 
 
+def _without_unjudged(task: Task, scored: _Scored, progress: Progress) -> _Scored:
+    """Drops the images that `predict` leaves out, but for positive ones, which are marked.
+
+    Raises:
+        DataError: No image is left.
+    """
+    flags = find_unjudged(task, scored.samples, progress, "data")
+    if flags.all():
+        raise DataError(f"none of the {len(flags)} images that the run was not trained on would be judged by predict")
+    kept = np.flatnonzero(~flags | are_positive(task, scored.samples)).tolist()
+    return replace(
+        scored,
+        samples=[scored.samples[i] for i in kept],
+        probabilities=[scored.probabilities[i] for i in kept],
+        ood=[scored.ood[i] for i in kept],
+        sizes=[scored.sizes[i] for i in kept],
+        unjudged=[bool(flags[i]) for i in kept],
+        left_out=int(flags.sum()),
+    )
+
+
 def _size(task: Task, record: ModelRecord, sample: Sample, image: Image) -> FindingSize | None:
     """The size of the marked finding of a positive image; no other mask is read."""
     is_measured = task.positive_name is not None and task.is_positive(str(sample.label))
@@ -214,13 +254,16 @@ def _evaluate(
 ) -> dict[str, Any]:
     """The measures of the scored images, and their abstention."""
     names = [str(sample.label) for sample in scored.samples]
-    probabilities, labels, common = in_common_classes(task, record, np.stack(scored.probabilities), names)
+    raw, labels, common = in_common_classes(task, record, np.stack(scored.probabilities), names)
+    probabilities = silenced(raw, labels, common.positive, grouping)
+    rows = grouping.judged(np.arange(len(names)))
+    judged, ood = [scored.samples[i] for i in rows], np.array(scored.ood)[rows]
     domains = [sample.domain for sample in scored.samples]
     result = evaluate(probabilities, labels, common, grouping=grouping, domains=domains, usage=usage)
     misses = missed(probabilities, labels, scored.samples, scored.sizes, common, grouping)
     return {
         **result,
-        "abstention": abstention(probabilities, np.array(scored.ood), labels, scored.samples, grouping, common),
+        "abstention": abstention(probabilities[rows], ood, labels[rows], judged, grouping.at(rows.tolist()), common),
         **({} if misses is None else {"missed": misses}),
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ from shared.evaluation.missed import DOMAIN
 from shared.evaluation.missed_text import missed_lines, property_tables, shown_bins, size_rows, size_unit
 from shared.reporting.figures.curves import size_curve
 
+INTERVAL = re.compile(r"\[([\d.]+), ([\d.]+)\]")
 COUNTED = {
     "positive": {"none": "none", "under_half": "under half", "half_or_more": "half or more", "all": "all"},
     "negative": {"several": "several", "one": "one", "none": "none"},
@@ -26,9 +28,9 @@ def missed_section(test: Mapping[str, Any], unit: str, positive_name: str | None
 
     Returns:
         `lines` (sentences), `sizes` (rows of the table by size), `size_unit`, `curve` (a PNG as a data address; None
-        without sizes), `properties` (a table of each but the domain, which has one elsewhere) and `groups` (numbers of
-        groups in words, a list of pairs for each kind, empty where there is no group of it; or None); None where
-        nothing of it is known.
+        with fewer than two sizes, which make no curve), `properties` (a table of each but the domain, which has one
+        elsewhere) and `groups` (numbers of groups in words, a list of pairs for each kind, empty where there is no
+        group of it; or None); None where nothing of it is known.
     """
     tree = test.get("missed")
     if tree is None:
@@ -38,13 +40,21 @@ def missed_section(test: Mapping[str, Any], unit: str, positive_name: str | None
         return None
     sizes, groups = tree["sizes"], tree["groups"]
     return {
-        "lines": [f"{line[0].upper()}{line[1:]}." for line in lines],
-        "sizes": size_rows(sizes),
-        "size_unit": size_unit(sizes),
+        "lines": [_typeset(f"{line[0].upper()}{line[1:]}.") for line in lines],
+        "sizes": [{key: _typeset(text) for key, text in row.items()} for row in size_rows(sizes)],
+        "size_unit": _typeset(size_unit(sizes)),
         "curve": _curve(sizes),
-        "properties": property_tables({name: rows for name, rows in tree["properties"].items() if name != DOMAIN}),
+        "properties": [
+            {**table, "rows": [{key: _typeset(text) for key, text in row.items()} for row in table["rows"]]}
+            for table in property_tables({name: rows for name, rows in tree["properties"].items() if name != DOMAIN})
+        ],
         "groups": None if groups is None else {name: _counts(groups[name], words) for name, words in COUNTED.items()},
     }
+
+
+def _typeset(text: str) -> str:
+    """The text as a page shows it: no line ends within an interval, and square millimetres have their sign."""
+    return INTERVAL.sub("[\\1,\u00a0\\2]", text).replace("mm2", "mm\u00b2")
 
 
 def _counts(counts: Mapping[str, int], words: Mapping[str, str]) -> list[tuple[str, int]]:
@@ -53,8 +63,8 @@ def _counts(counts: Mapping[str, int], words: Mapping[str, str]) -> list[tuple[s
 
 def _curve(sizes: Mapping[str, Any]) -> str | None:
     bins = shown_bins(sizes)
-    if not bins:
+    if len(bins) < 2:
         return None
     scale = 1.0 if size_unit(sizes) == "mm2" else 100.0
     scaled = [{**one, "from": scale * one["from"], "median": scale * one["median"]} for one in bins]
-    return size_curve(scaled, size_unit(sizes))
+    return size_curve(scaled, _typeset(size_unit(sizes)))

@@ -33,7 +33,9 @@ COLUMNS = (
 )
 """Columns of the file; one for each class follows, with its probability."""
 SIZE_COLUMNS = ("mask_share", "mask_mm2")
-"""Last columns where the size of some marked finding is known: its `FindingSize`, empty where it is not."""
+"""Columns where the size of some marked finding is known: its `FindingSize`, empty where it is not."""
+LEFT_OUT = "left_out"
+"""Last column where `predict` would leave out some image: "yes" for one, which counts as missed."""
 
 
 @dataclass(frozen=True)
@@ -107,16 +109,19 @@ def write_predictions(
     stream = io.StringIO()
     table = csv.writer(stream, lineterminator="\n")
     measured = any(size is not None for name in probabilities for size in sizes[name])
-    table.writerow([*COLUMNS, *classes, *(SIZE_COLUMNS if measured else ())])
+    left_out = any(any(grouping[name].unjudged) for name in probabilities)
+    table.writerow([*COLUMNS, *classes, *(SIZE_COLUMNS if measured else ()), *([LEFT_OUT] if left_out else [])])
     for name, rows in probabilities.items():
         owners = zip(grouping[name].series, grouping[name].groups, grouping[name].units, strict=True)
-        for sample, owner, row, strange, size in zip(samples[name], owners, rows, ood[name], sizes[name], strict=True):
+        flags = grouping[name].unjudged or (False,) * len(rows)
+        for sample, owner, row, strange, size, flag in zip(
+            samples[name], owners, rows, ood[name], sizes[name], flags, strict=True
+        ):
             predicted = classes[int(row.argmax())]
             place = "" if sample.position is None else str(sample.position)
             facts = [name, sample.id, sample.series_key, *owner, place, sample.domain, str(sample.label), predicted]
-            table.writerow(
-                [*facts, f"{strange:.6g}", *(f"{value:.9g}" for value in row), *(_cells(size) if measured else ())]
-            )
+            numbers = (f"{strange:.6g}", *(f"{value:.9g}" for value in row), *(_cells(size) if measured else ()))
+            table.writerow([*facts, *numbers, *(["yes" if flag else ""] if left_out else [])])
     write_text(run / FILE, stream.getvalue())
 
 
@@ -144,6 +149,8 @@ def read_predictions(run: Path, split: str = "test") -> Predictions:
         with (run / FILE).open(encoding="utf-8", newline="") as stream:
             table = csv.DictReader(stream)
             classes = list(table.fieldnames or ())[len(COLUMNS) :]
+            if classes[-1:] == [LEFT_OUT]:
+                classes.pop()
             if tuple(classes[-len(SIZE_COLUMNS) :]) == SIZE_COLUMNS:
                 del classes[-len(SIZE_COLUMNS) :]
             rows = [row for row in table if row["split"] == split]
@@ -167,6 +174,7 @@ def read_predictions(run: Path, split: str = "test") -> Predictions:
             units,
             positions=positions,
             alone=tuple(row["input"] == row["sample"] for row in rows),
+            unjudged=tuple(row.get(LEFT_OUT) == "yes" for row in rows),
         ),
         ood=ood,
     )

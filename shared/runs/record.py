@@ -10,6 +10,7 @@ from typing import Any
 from shared.data.descriptors import CopyRule
 from shared.errors import RunError
 from shared.evaluation.decision.aggregation import Aggregation
+from shared.evaluation.decision.pools import POOLS
 from shared.io.atomic import read_json
 from shared.task import Preprocessing
 
@@ -101,13 +102,18 @@ def read_model_record(run: Path) -> ModelRecord:
         run: The run folder.
 
     Raises:
-        RunError: The file is missing, damaged, or of another format.
+        RunError: The file is missing, damaged, of another format, or judges series by a pool that does not exist.
     """
     tree = read_json(run / "model.json")
     _check_format(run, tree)
     try:
         spec = Preprocessing(**tree.pop("preprocessing"))
         pooled = tree.pop("aggregation")
+        if unknown := sorted(set(pooled["pools"]) - set(POOLS)):
+            raise RunError(
+                f"{run}/model.json judges series by the pool {unknown[0]!r}; this version has {', '.join(POOLS)}: "
+                "train again"
+            )
         aggregation = Aggregation(tuple(pooled["pools"]), tuple(pooled["weights"]), float(pooled["bias"]))
         rule = CopyRule(**tree.pop("copy_rule"))
         lists: dict[str, Any] = {key: tuple(tree.pop(key)) for key in ("classes", "positive", "domains", "data_names")}

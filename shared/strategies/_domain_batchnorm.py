@@ -17,8 +17,10 @@ from torch.nn import functional as F  # noqa: N812 - the field's usual name
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from shared.data.split import Split
+from shared.errors import ConfigError
 from shared.models.network import Network
 from shared.seeding import generator
+from shared.training.job import Job
 from shared.training.trainer import EVALUATION_BATCH, stack_images
 
 
@@ -110,6 +112,29 @@ def learn_statistics(network: Network, split: Split, device: torch.device) -> No
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     network.eval()
+
+
+def require_batch_norm(job: Job, what: str, instead: str) -> None:
+    """Checks that the network of a job has BatchNorm whose statistics may be those of a domain.
+
+    Where the pretrained weights have BatchNorm folded into their convolutions, its statistics are mean 0 and variance 1
+    and belong to no layer's outputs: others would end what the weights had learnt, and with these nothing is adapted.
+
+    Args:
+        job: The training, before it begins.
+        what: What needs BatchNorm ("strategy adabn"), for the message.
+        instead: What to choose instead, for the message.
+
+    Raises:
+        ConfigError: The backbone has no BatchNorm, or it is folded.
+    """
+    if not batch_norms(job.network):
+        raise ConfigError(f"{what} needs BatchNorm, and this backbone has none; choose another backbone, or {instead}")
+    if job.folded_batch_norm:
+        raise ConfigError(
+            f"{what} needs BatchNorm, and these weights have it folded into their convolutions; choose weights where "
+            f"it is not folded, or {instead}"
+        )
 
 
 def batch_norms(network: Network) -> list[_BatchNorm]:

@@ -15,7 +15,7 @@ from shared.config.schema import Section
 from shared.data.split import Split
 from shared.errors import ConfigError
 from shared.models.network import Network
-from shared.strategies._domain_batchnorm import SourceStatistics, batch_norms
+from shared.strategies._domain_batchnorm import SourceStatistics, require_batch_norm
 from shared.strategies.finetune import train_in_phases
 from shared.training.freezing import DomainBatchNormOption
 from shared.training.job import Job
@@ -44,7 +44,8 @@ class TargetAwareObjective(Objective):
         options: Options of the strategy.
 
     Raises:
-        ConfigError: `batch_norm` is per_domain, and there is no target or no BatchNorm.
+        ConfigError: `batch_norm` is per_domain, and there is no target, no BatchNorm, or one that is folded into the
+            weights.
     """
 
     def __init__(self, job: Job, options: TargetOptions) -> None:
@@ -58,11 +59,8 @@ class TargetAwareObjective(Objective):
                 "strategy.batch_norm: per_domain needs a target, and there is none; set data.target.domain, or choose "
                 "train, freeze_stats or freeze_all"
             )
-        if self.statistics is not None and not batch_norms(job.network):
-            raise ConfigError(
-                "strategy.batch_norm: per_domain needs BatchNorm, and this backbone has none; choose another backbone, "
-                "or set strategy.batch_norm=train"
-            )
+        if self.statistics is not None:
+            require_batch_norm(job, "strategy.batch_norm: per_domain", "set strategy.batch_norm=auto")
 
     def normalised(self, network: Network, labelled: int) -> AbstractContextManager[None]:
         """Makes the network normalise source and target images of a batch separately, within a `with` block.

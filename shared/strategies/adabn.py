@@ -10,7 +10,7 @@ from torch import Tensor
 
 from shared.data.split import Split
 from shared.errors import ConfigError
-from shared.strategies._domain_batchnorm import SourceStatistics, batch_norms, learn_statistics
+from shared.strategies._domain_batchnorm import SourceStatistics, learn_statistics, require_batch_norm
 from shared.strategies._target_aware import domain_features
 from shared.strategies.finetune import train_in_phases
 from shared.training.job import Job
@@ -61,14 +61,11 @@ class AdaBN:
             The history: a row for each L2 strength of the linear probe, if there was one, then a row for each epoch.
 
         Raises:
-            ConfigError: There is no target, or the backbone has no BatchNorm.
+            ConfigError: There is no target, or the backbone has no BatchNorm, or one that is folded into its weights.
         """
         if job.target is None:
             raise ConfigError("strategy adabn needs a target, and there is none; set data.target.domain")
-        if not batch_norms(job.network):
-            raise ConfigError(
-                "strategy adabn: this backbone has no BatchNorm; choose another backbone, or dann, cdan or coral"
-            )
+        require_batch_norm(job, "strategy adabn", "dann, cdan or coral")
         history = train_in_phases(job, options.class_loss(job), options)
         job.state["statistics"] = SourceStatistics(job.network).to(job.device)
         learn_statistics(job.network, job.target.train, job.device)

@@ -219,7 +219,7 @@ def test_a_slice_of_a_volume_knows_its_place_in_the_array(tmp_path: Path) -> Non
         item = only(tmp_path / name)
         assert item.series == {"format": "NIfTI", "axis": 2, "plane": "axial"}
         assert item.origins == tuple(Origin(str(tmp_path / name), index, {"index": index}) for index in order)
-        assert item.positions == tuple(Position(5.0 * number, "mm", upright=True) for number in range(5))
+        assert item.positions == tuple(Position(5.0 * number) for number in range(5))
 
 
 def test_different_images_of_one_place_are_refused(tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from medtl.datasets import load, read
+from medtl.datasets import load
 from medtl.inputs import read_inputs
 from medtl.measured import fill_background, measured
+from medtl.sample_pixels import read
 from shared.errors import DataError, InputRefused
 
 SIDE = 128

@@ -43,10 +43,14 @@ def test_a_corrected_further_label_makes_it_another_dataset_and_without_any_it_i
     assert of(plane="axial", side="left") == of(side="left", plane="axial")
 
 
-@pytest.mark.parametrize("position", [Position(-40.25, "mm", upright=True), Position(3.0, "slices"), Position(0.5)])
+@pytest.mark.parametrize("position", [Position(-40.25, "mm"), Position(3.0, "slices"), Position(0.5)])
 def test_a_position_is_read_as_it_was_written(position: Position) -> None:
     assert Position.parse(str(position)) == position
     assert Position.parse("") is None
+
+
+def test_the_word_of_earlier_runs_after_a_position_says_nothing() -> None:
+    assert Position.parse("3 mm upright") == Position(3.0)
 
 
 @pytest.mark.parametrize("text", ["3", "3 cm", "x mm", "3 mm upwards", "3 mm upright now"])

@@ -55,11 +55,15 @@ def decide(
     Where there are enough series of several slices of both kinds (`choose_aggregation`), they alone choose the
     threshold and count for the certificate; a single image is then judged by a threshold that all images chose, for
     the highest of many slices lies elsewhere than one slice. Else all images do, those of one series together. Where
-    every unit is then positive (each patient has a tumour), a threshold cannot be chosen by unit: it is chosen by
+    every unit is then positive (each group has a finding), a threshold cannot be chosen by unit: it is chosen by
     slice. The certificate counts units all the same, for slices of one patient are not independent.
 
+    Positive images that `predict` leaves out (`Grouping.unjudged`) are no part of the score of their series, and count
+    as missed in the certificate.
+
     Args:
-        probabilities: float64 [N, classes], 0 to 1, of the images of validation.
+        probabilities: float64 [N, classes], 0 to 1, of the images of validation, as
+            `shared.evaluation.unjudged.silenced` gives them.
         labels: int64 [N], true classes, indices into the columns of `probabilities`.
         grouping: Series, group and independent unit of each image.
         positive: bool [classes], whether a class is the positive event.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +12,10 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from shared.evaluation.decision.aggregation import Aggregation, pooled_logits
-from shared.evaluation.decision.length import Length
 from shared.evaluation.decision.places import Values, count_places
 from shared.evaluation.decision.pools import POOLS
 from shared.evaluation.decision.remainders import negative_remainder
-from shared.evaluation.decision.series import SeriesScores, score_series, slices_of
+from shared.evaluation.decision.series import SeriesScores, length_of, score_series, slices_of
 from shared.evaluation.statistics.groups import group_codes
 from shared.samples import Grouping
 
@@ -54,16 +54,20 @@ class _Several:
     """The series of several slices: what tells one pool from another.
 
     Attributes:
-        series: Indices of the slices of each.
-        truth: bool [S], whether each is positive; a negative remainder of a positive one is not.
+        series: Indices of the slices of each that `predict` judges.
+        truth: bool [S], whether each is positive, be it by slices that are left out; a negative remainder of a positive
+            one is not.
         units: [S] number of the independent unit of each.
         remainders: bool [S], whether each is a negative remainder.
+        lost: Indices of all slices of each positive series of which `predict` leaves out all places but one at most: it
+            tells no pool from another, and it is missed.
     """
 
     series: Sequence[NDArray[np.int64]]
     truth: NDArray[np.bool_]
     units: NDArray[np.int64]
     remainders: NDArray[np.bool_]
+    lost: Sequence[NDArray[np.int64]]
 
     def count(self, chosen: NDArray[np.bool_]) -> int:
         """Counts the units of the chosen series, bool [S]."""
@@ -120,8 +124,7 @@ def _find_several(truth: NDArray[np.bool_], grouping: Grouping) -> _Several:
     series = [
         rows
         for rows in slices_of(grouping.series)
-        if not (grouping.alone and grouping.alone[int(rows[0])])
-        and count_places(len(rows), grouping.positions_of(rows)) > 1
+        if not (grouping.alone and grouping.alone[int(rows[0])]) and _has_several_places(rows, grouping)
     ]
     whole = _several(series, [], truth, grouping)
     if whole.negatives >= MIN_UNITS:
@@ -130,18 +133,24 @@ def _find_several(truth: NDArray[np.bool_], grouping: Grouping) -> _Several:
     return _several(series, [rows for rows in found if len(rows)], truth, grouping)
 
 
+def _has_several_places(rows: NDArray[np.int64], grouping: Grouping) -> bool:
+    return count_places(len(rows), grouping.positions_of(rows)) > 1
+
+
 def _several(
     series: Sequence[NDArray[np.int64]],
     remainders: Sequence[NDArray[np.int64]],
     truth: NDArray[np.bool_],
     grouping: Grouping,
 ) -> _Several:
-    both = [*series, *remainders]
+    left = [_has_several_places(grouping.judged(rows), grouping) for rows in series]
+    both = [*compress(series, left), *remainders]
     return _Several(
-        both,
+        [grouping.judged(rows) for rows in both],
         np.array([bool(truth[rows].any()) for rows in both], dtype=np.bool_),
         np.array([grouping.units[int(rows[0])] for rows in both], dtype=np.int64),
-        np.arange(len(both)) >= len(series),
+        np.arange(len(both)) >= sum(left),
+        [rows for rows, is_left in zip(series, left, strict=True) if not is_left and truth[rows].any()],
     )
 
 
@@ -164,14 +173,16 @@ def _are_named(several: _Several, grouping: Grouping) -> bool:
 
 def _judged(scores: Values, several: _Several, grouping: Grouping) -> SeriesScores:
     """The series with their scores; a remainder belongs to a unit of its own, for its patient is a positive one."""
-    first = [int(rows[0]) for rows in several.series]
-    apart = int(several.units.max()) + 1 - int(several.units.min())
+    every = [*several.series, *several.lost]
+    first, lost = [int(rows[0]) for rows in every], len(several.lost)
+    apart = max(grouping.units) + 1 - min(grouping.units)
+    units = (several.units + apart * several.remainders).tolist()
     return SeriesScores(
-        scores,
-        several.truth,
-        tuple(Length.of(len(rows), grouping.positions_of(rows)) for rows in several.series),
+        np.append(scores, np.zeros(lost)),
+        np.append(several.truth, np.ones(lost, dtype=np.bool_)),
+        tuple(length_of(rows, grouping) for rows in every),
         tuple(grouping.groups[i] for i in first),
-        tuple((several.units + apart * several.remainders).tolist()),
+        (*units, *(grouping.units[int(rows[0])] for rows in several.lost)),
         _are_named(several, grouping),
         several.count(several.remainders),
     )

@@ -14,8 +14,8 @@ from shared.samples import Position
 LENGTH_FACTOR = 2
 """Factor by which a series may be shorter or longer than those that were judged to be like them."""
 LARGEST_SPACING_MM = 10.0
-"""Most mm that one place stands for: planar MRI of heads has a slice every 4 to 7 mm. Two slices that lie 60 mm apart
-show the two, and not what lies between."""
+"""Most mm that one place stands for: thick slices lie 4 to 7 mm apart. Two slices that lie 60 mm apart show the two,
+and not what lies between."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ class Length:
     def is_like(self, ranges: Mapping[str, Any]) -> bool:
         """Tells whether it is at least half as long as the shortest series that was judged, at most twice the longest.
 
-        The extent decides, and where either side has none in mm the number of slices: 87 slices of 2 mm are as much of
-        a head as 24 of 6 mm. A single image is like single images alone; where these were judged beside series, no
+        The extent decides, and where either side has none in mm the number of slices: 87 slices of 2 mm are as much
+        as 24 of 6 mm. A single image is like single images alone; where these were judged beside series, no
         series is too short.
 
         Args:

@@ -51,7 +51,7 @@ class Reference:
     """Features of training images, and the space in which inputs are compared with them.
 
     The features of each layer are compared by their direction, so that all layers count alike: those of the last one
-    are long and know tumours, those of an early one know what is no head.
+    are long and know findings, those of an early one know what is another thing altogether.
 
     Attributes:
         features: float16 [M, width], of unit length.
@@ -166,7 +166,7 @@ class Reference:
 def of_series(slices: Values) -> float:
     """Computes the out-of-distribution score of a series, 0 to 2: the median of the scores of its slices.
 
-    By the median the first and last slices of a head, which are unlike the others, do not decide.
+    By the median the first and last slices, which are unlike the others, do not decide.
 
     Args:
         slices: float64 [slices], out-of-distribution score of each slice, at least one.

@@ -96,6 +96,9 @@ class OperatingPoint:
 def choose(scores: NDArray[np.float64], positive: NDArray[np.bool_], target: float) -> float:
     """Finds the highest threshold, up to `MAX_THRESHOLD` (0.5), whose sensitivity on validation is at least `target`.
 
+    A positive unit with a score of 0 is missed at every threshold (`predict` leaves its images out). It uses up one of
+    the misses that the target allows; where there are more of such units, the threshold is that which finds all others.
+
     Args:
         scores: float64 [N], positive probabilities of independent units.
         positive: bool [N], whether each unit is positive.
@@ -110,7 +113,10 @@ def choose(scores: NDArray[np.float64], positive: NDArray[np.bool_], target: flo
     ordered = np.sort(scores[positive])
     if not len(ordered):
         raise DataError(NOTHING_POSITIVE)
-    return min(float(ordered[_allowed(len(ordered), target)]) * (1.0 - MARGIN), MAX_THRESHOLD)
+    lost = int((ordered == 0.0).sum())
+    if lost == len(ordered):
+        return MAX_THRESHOLD
+    return min(float(ordered[max(lost, _allowed(len(ordered), target))]) * (1.0 - MARGIN), MAX_THRESHOLD)
 
 
 def certify(

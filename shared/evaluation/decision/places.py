@@ -13,11 +13,11 @@ from shared.samples import Position
 Values = NDArray[np.float64]
 
 SAME_PLACE = 0.1
-"""Positions that are this close, in mm or slices, are one place: below any slice spacing of a head, above the rounding
-of headers."""
+"""Positions that are this close, in mm or slices, are one place: below any slice spacing, above the rounding of
+headers."""
 WINDOW: Mapping[str, float] = {"mm": 4.0, "slices": 1.0}
-"""Distance from which two places are neighbours, by the unit of their positions. Slices of planar MRI lie 4 to 6.5 mm
-apart: there the next slice is the neighbour. Thinner slices are averaged over the same extent, so that a finding of one
+"""Distance from which two places are neighbours, by the unit of their positions. Thick slices lie 4 to 6.5 mm apart:
+there the next slice is the neighbour. Thinner slices are averaged over the same extent, so that a finding of one
 size counts alike however thin it is cut."""
 ROUNDING = 1e-3
 """Part of a mm or slice by which a distance may fall short of `WINDOW`: positions are rounded."""
@@ -32,13 +32,11 @@ class Places:
         at: float64 [P], position of each place, ascending; None where positions are not known: each slice then has a
             place of its own, unless all are equal and are one, and the order says nothing.
         window: Distance from which two places are neighbours, in the unit of `at`.
-        upright: Whether `at` is a height that grows upwards in what is shown.
     """
 
     members: tuple[NDArray[np.int64], ...]
     at: Values | None = None
     window: float = WINDOW["mm"]
-    upright: bool = False
 
     def mean(self, values: Values) -> Values:
         """Averages values of slices over each place.
@@ -70,7 +68,6 @@ def find_places(slices: Values, positions: Sequence[Position | None] = ()) -> Pl
         tuple(_distinct(slices, rows) for rows in groups),
         np.array([np.unique(values[rows]).mean() for rows in groups]),
         WINDOW[known[0].unit],
-        all(one.upright for one in known),
     )
 
 

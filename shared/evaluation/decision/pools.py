@@ -11,10 +11,6 @@ from shared.evaluation.decision.places import ROUNDING, Places, Values
 
 TOP_SHARE = 0.2
 """Share of the places that speak for a series: a finding shows on some slices, and a single one may be noise."""
-MIDDLE = (0.45, 0.80)
-"""Part of the height of a head, from the feet, where most gliomas lie: between skull base and vertex, which networks
-take for findings. Of the pools of a reference that saw none of the heads, this one told gliomas best from heads without
-a finding."""
 TIE_DIGITS = 9
 """Digits of a logit that count where places are ranked: sums are rounded as their order has it."""
 
@@ -55,21 +51,11 @@ def _neighbours(logits: Values, places: Places) -> float:
     return max(float(logits[i : last[i] + 1].mean()) for i in first)
 
 
-def _middle(logits: Values, places: Places) -> float:
-    """The mean over the middle of the height; over all places where the height is not known."""
-    if places.at is None or not places.upright or len(logits) == 1:
-        return float(logits.mean())
-    height = (places.at - places.at[0]) / (places.at[-1] - places.at[0])
-    inside = (height >= MIDDLE[0] - ROUNDING) & (height <= MIDDLE[1] + ROUNDING)
-    return float(logits[inside].mean() if inside.any() else logits.mean())
-
-
 POOLS: Mapping[str, Callable[[Values, Places], float]] = {
     "neighbours": _neighbours,
     "max": lambda logits, _: float(logits.max()),
     "top_fifth": _top_fifth,
     "mean": lambda logits, _: float(logits.mean()),
-    "middle": _middle,
 }
 """Functions from the logits of the places, float64 [places], and the places to one logit; a single place keeps its own.
 Copies of all slices change none of them, nor does the order of the slices."""
@@ -78,6 +64,5 @@ POOL_WORDS = {
     "max": "highest slice",
     "top_fifth": "mean of the most suspicious fifth of the slices",
     "mean": "mean of all slices",
-    "middle": f"mean of the slices at {MIDDLE[0]:.0%} to {MIDDLE[1]:.0%} of the height, or of all if it is not known",
 }
 """Names of the pools for people."""

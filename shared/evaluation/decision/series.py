@@ -91,6 +91,9 @@ class SeriesScores:
 def score_series(scores: Values, truth: Flags, grouping: Grouping, aggregation: Aggregation) -> SeriesScores:
     """Computes the positive probability of each series from its slices, as prediction does.
 
+    Slices that `predict` leaves out say only whether the series is positive; one without any other has a probability
+    of 0.
+
     Args:
         scores: float64 [N], positive probability of each slice.
         truth: bool [N], whether each slice is positive.
@@ -101,7 +104,10 @@ def score_series(scores: Values, truth: Flags, grouping: Grouping, aggregation: 
         The series with their scores, in the order in which series first occur.
     """
     series = slices_of(grouping.series)
-    whole = [aggregation.probability(scores[rows], grouping.positions_of(rows)) for rows in series]
+    judged = [grouping.judged(rows) for rows in series]
+    whole = [
+        aggregation.probability(scores[rows], grouping.positions_of(rows)) if len(rows) else 0.0 for rows in judged
+    ]
     return group_slices(np.array(whole), truth, grouping, series)
 
 
@@ -121,11 +127,23 @@ def group_slices(scores: Values, truth: Flags, grouping: Grouping, series: Seque
     return SeriesScores(
         scores,
         np.array([bool(truth[rows].any()) for rows in series]),
-        tuple(Length.of(len(rows), grouping.positions_of(rows)) for rows in series),
+        tuple(length_of(rows, grouping) for rows in series),
         tuple(grouping.groups[i] for i in first),
         tuple(grouping.units[i] for i in first),
         grouping.named,
     )
+
+
+def length_of(rows: NDArray[np.int64], grouping: Grouping) -> Length:
+    """Measures a series by the slices that `predict` judges, and by all where it judges none.
+
+    Args:
+        rows: Indices of the slices of the series.
+        grouping: Positions of all slices, and which of them are left out.
+    """
+    judged = grouping.judged(rows)
+    kept = judged if len(judged) else rows
+    return Length.of(len(kept), grouping.positions_of(kept))
 
 
 def slices_of(names: Sequence[Hashable]) -> list[NDArray[np.int64]]:

@@ -14,12 +14,13 @@ from PIL import Image
 from pydicom import dcmread
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
 
-from medtl.datasets import load, read
+from medtl.datasets import load
 from medtl.inputs import read_inputs
 from medtl.labels import NO_TUMOUR
 from medtl.phantom.dataset import COLUMNS, MIN_TUMOUR_MM2, SYNTHETIC_SCANNERS, write_phantom
 from medtl.phantom.physics import SCANNERS
 from medtl.phantom.tumours import KINDS
+from medtl.sample_pixels import read
 from medtl.task import TASK
 from shared.config.schema import DataSection, TargetSection
 from shared.data.loading import load_dataset

@@ -15,5 +15,5 @@ def test_series_of_the_phantom_are_of_a_kind_that_its_validation_judged(planted_
     predictor = Predictor(planted_training.run, TASK.name, TASK.preprocess)
     folder = next(path for path in sorted(planted_training.data.iterdir()) if path.is_dir() and path.name != "masks")
     (item,) = TASK.read_inputs([folder])
-    assert [one.upright for one in item.positions] == [True] * 3
+    assert len(item.positions) == 3
     assert predictor._undecided(item) is None

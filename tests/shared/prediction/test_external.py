@@ -32,8 +32,11 @@ def test_other_data_are_judged_whole(tiny_run: Path, tmp_path: Path, draw_charac
         "refused_positive": 0,
         "seen_in_training": 0,
         "group_seen_in_training": 0,
+        "left_out": 0,
+        "left_out_positive": 0,
         "copies": {},
     }
+    assert not any("left out, as predict" in note for note in tree["notes"])
     assert tree["test"]["n"] == 12
     assert tree["test"]["accuracy"]["value"] > 0.6
     assert any(line.startswith("accuracy") for line in tree["summary"])

@@ -382,6 +382,23 @@ def test_batchnorm_per_domain_is_refused_where_no_domains_are_aligned() -> None:
         _options("finetune", batch_norm="per_domain")
 
 
+@pytest.mark.parametrize(("name", "more"), [("adabn", {}), ("dann", {"batch_norm": "per_domain"})])
+def test_statistics_of_a_domain_are_refused_where_batch_norm_was_folded(
+    pictures: Job, name: str, more: dict[str, Any]
+) -> None:
+    before = {key: value.clone() for key, value in pictures.network.state_dict().items()}
+    with pytest.raises(ConfigError, match="needs BatchNorm, and these weights have it folded into their convolutions"):
+        find_strategy(name).fit(replace(pictures, folded_batch_norm=True), _options(name, **more))
+    assert all(torch.equal(value, before[key]) for key, value in pictures.network.state_dict().items())
+
+
+@pytest.mark.parametrize(("name", "more"), [("adabn", {}), ("dann", {"batch_norm": "per_domain"})])
+def test_statistics_of_a_domain_are_refused_without_batch_norm(tmp_path: Path, name: str, more: dict[str, Any]) -> None:
+    network = Network(multilayer_perceptron(WORDS, (50,), seed=0), ["hidden1"], "avg_1x1", 50, 2)
+    with pytest.raises(ConfigError, match="needs BatchNorm, and this backbone has none"):
+        find_strategy(name).fit(_job(tmp_path, network, _texts), _options(name, **more))
+
+
 def test_all_alignment_strategies_share_their_options() -> None:
     for name in ("dann", "cdan", "coral"):
         assert issubclass(find_strategy(name).options, AlignmentOptions)

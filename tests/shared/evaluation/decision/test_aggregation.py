@@ -44,7 +44,7 @@ def test_a_slice_alone_and_its_copies_keep_the_probability_of_the_slice() -> Non
         rule = Aggregation(pools, (0.6,) * len(pools), -1.0)
         for value in (0.1, 0.2, 0.9):
             assert rule.probability(np.array([value])) == pytest.approx(value)
-            same = [Position(3.0, "mm", upright=True)] * 2
+            same = [Position(3.0)] * 2
             assert rule.probability(np.array([value, value]), same) == pytest.approx(value)
 
 

@@ -87,7 +87,7 @@ def test_the_threshold_is_chosen_by_series_where_there_are_series_of_both_kinds(
     assert found.chosen.lengths == (12, 12)
     assert found.chosen.threshold > 0.1
     assert found.reason == (
-        "chosen among 6 on 20 patients with a positive series of several slices and 20 with a negative one"
+        "chosen among 5 on 20 patients with a positive series of several slices and 20 with a negative one"
     )
 
 

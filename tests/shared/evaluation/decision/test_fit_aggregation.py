@@ -49,6 +49,41 @@ def test_a_finding_on_one_slice_is_not_averaged_away() -> None:
     assert set(choice.losses) == {"+".join(pools) for pools in CANDIDATES}
 
 
+def _with_left_out(scores: np.ndarray, truth: np.ndarray, grouping: Grouping) -> tuple[np.ndarray, ...]:
+    """The same with one more positive slice at the end of every positive series, which `predict` leaves out."""
+    ill = sorted({group for group, is_ill in zip(grouping.groups, truth, strict=True) if is_ill})
+    more = _owned([*grouping.groups, *ill])
+    flags = (False,) * len(scores) + (True,) * len(ill)
+    return np.append(scores, np.zeros(len(ill))), np.append(truth, flags[len(scores) :]), replace(more, unjudged=flags)
+
+
+def test_slices_that_are_left_out_change_no_score_of_a_series() -> None:
+    scores, truth, grouping = _patients(0, 40, 8, 2)
+    without, beside = (
+        choose_aggregation(scores, truth, grouping),
+        choose_aggregation(*_with_left_out(scores, truth, grouping)),
+    )
+    np.testing.assert_allclose(beside.judged.scores, without.judged.scores)
+    assert beside.aggregation == without.aggregation
+    assert beside.judged.lengths == without.judged.lengths
+
+
+def test_a_series_whose_finding_is_left_out_altogether_stays_positive() -> None:
+    scores, truth, grouping = _patients(0, 40, 8, 2)
+    flags = tuple((truth & (np.arange(len(truth)) < 8)).tolist())
+    judged = choose_aggregation(np.where(flags, 0.0, scores), truth, replace(grouping, unjudged=flags)).judged
+    assert int(judged.truth.sum()) == 20
+    assert judged.scores[0] < 0.5 < judged.scores[2]
+
+
+def test_a_positive_series_of_which_nothing_is_judged_is_missed() -> None:
+    scores, truth, grouping = _patients(0, 40, 8, 8)
+    flags = tuple((np.arange(len(truth)) < 8).tolist())
+    judged = choose_aggregation(np.where(flags, 0.0, scores), truth, replace(grouping, unjudged=flags)).judged
+    assert len(judged.scores) == 40
+    assert (judged.scores[-1], judged.truth[-1], judged.groups[-1]) == (0.0, True, "patient 0")
+
+
 def test_a_finding_on_all_slices_is_better_averaged() -> None:
     choice = _choose(120, 10, 10, noise=3.0)
     assert choice.losses["mean"] < choice.losses["max"]
@@ -115,7 +150,7 @@ def test_series_of_several_slices_choose_whatever_the_single_images_say() -> Non
     )
     assert named.judged.named  # pictures of unknown patients stand beside, and do not count
     assert plain.reason == (
-        "chosen among 6 on 60 independent units with a positive series of several slices and 60 with a negative one"
+        "chosen among 5 on 60 independent units with a positive series of several slices and 60 with a negative one"
     )
 
 

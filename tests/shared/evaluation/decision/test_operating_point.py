@@ -46,6 +46,23 @@ def test_the_highest_threshold_that_reaches_the_target_is_taken() -> None:
     assert np.mean(np.array(scores) >= point.threshold) == pytest.approx(0.98)
 
 
+def test_what_nothing_can_find_uses_up_the_misses_that_the_target_allows() -> None:
+    scores = [0.0] * 2 + np.linspace(0.03, 0.4, 98).tolist()
+    point = _point(scores, [0.01], 0.98)
+    assert (point.threshold, point.missed) == (pytest.approx(0.03, rel=2e-4), 2)
+
+
+def test_more_of_it_than_the_target_allows_moves_the_threshold_to_no_image_without_a_finding() -> None:
+    point = _point([0.0] * 5 + np.linspace(0.03, 0.4, 95).tolist(), [0.01], 0.98)
+    assert (point.threshold, point.missed, point.false_alarms) == (pytest.approx(0.03, rel=2e-4), 5, 0)
+    assert point.certified is not None
+    assert point.certified < 0.95
+
+
+def test_where_nothing_can_be_found_at_all_the_threshold_is_the_highest() -> None:
+    assert _point([0.0] * 3, [0.2], 0.98).threshold == 0.5
+
+
 def test_equal_scores_are_not_divided() -> None:
     point = _point([0.2] * 5 + [0.8] * 95, [], 0.98)
     assert (point.threshold, point.missed) == (pytest.approx(0.2, rel=2e-4), 0)

@@ -19,15 +19,14 @@ pools = st.sampled_from(sorted(POOLS))
 
 
 def _series(seed: int) -> tuple[np.ndarray, tuple[Position, ...]]:
-    """Class probabilities and positions of a series of 1 to 30 slices, some of them equal, axial or not."""
+    """Class probabilities and positions of a series of 1 to 30 slices, some of them equal."""
     random = np.random.default_rng(seed)
     count = int(random.integers(1, 31))
     rows = random.dirichlet(np.full(3, 0.5), size=count)
     rows[random.random(count) < 0.2] = rows[0]
     step, unit = float(random.choice([0.9, 3.0, 5.5])), str(random.choice(["mm", "slices"]))
     at = np.cumsum(random.choice([1, 1, 1, 2], size=count)) * (step if unit == "mm" else 1.0) - 40.0
-    upright = bool(random.integers(2)) and unit == "mm"
-    return rows, tuple(Position(float(one), unit, upright) for one in at)  # type: ignore[arg-type]
+    return rows, tuple(Position(float(one), unit) for one in at)  # type: ignore[arg-type]
 
 
 def _answer(rows: np.ndarray, pool: str, positions: tuple[Position, ...]) -> np.ndarray:
@@ -73,7 +72,7 @@ def test_single_slices_repeated_at_their_positions_change_nothing(seed: int, poo
 
 
 @settings(max_examples=100, deadline=None)
-@given(rows_of, pools.filter(lambda name: name != "middle"), st.floats(-300, 300))
+@given(rows_of, pools, st.floats(-300, 300))
 def test_neither_the_zero_of_positions_nor_the_end_they_are_counted_from_counts(
     seed: int, pool: str, shift: float
 ) -> None:
@@ -93,8 +92,8 @@ def _pooled(pool: str, logits: list[float], positions: tuple[Position, ...] = ()
     return float(np.log(whole / (1 - whole)))
 
 
-def _every(spacing: float, count: int, *, upright: bool = False) -> tuple[Position, ...]:
-    return tuple(Position(i * spacing, "mm", upright) for i in range(count))
+def _every(spacing: float, count: int) -> tuple[Position, ...]:
+    return tuple(Position(i * spacing) for i in range(count))
 
 
 LOGITS = [-3.0, 4.0, -3.0, -3.0, 1.0, 2.0, -3.0, -3.0, -3.0, -3.0]
@@ -123,9 +122,3 @@ def test_a_stack_thinner_than_the_window_is_one_place() -> None:
 def test_the_most_suspicious_fifth_counts_the_last_slice_in_part() -> None:
     assert _pooled("top_fifth", LOGITS) == pytest.approx(3.0)
     assert _pooled("top_fifth", LOGITS[:7]) == pytest.approx((4.0 + 0.4 * 2.0) / 1.4)
-
-
-def test_the_middle_is_that_of_the_height() -> None:
-    heights = _every(5.0, 10, upright=True)
-    assert _pooled("middle", LOGITS, heights) == pytest.approx((2.0 - 3.0 - 3.0) / 3)
-    assert _pooled("middle", LOGITS, _every(5.0, 10)) == pytest.approx(_pooled("mean", LOGITS))
