@@ -65,10 +65,12 @@ def _linear(trial: Trial, seed: int) -> dict[str, Any]:
     """Advises a linear head on one draw of a task, and tests it."""
     with _setting(trial, seed) as (drawn, setting, backbones, scratch):
         one = best_linear(linear_candidates(setting, depth_profiles(setting, backbones)))
-        sections = recipe(PROBE, setting.pool.images) | {"backbone": {"layers": [one.layer], "pooling": one.pooling}}
+        sections = recipe(PROBE, setting.pool.images) | {
+            "backbone": {"layers": list(one.layers), "pooling": one.pooling}
+        }
         config = setting.config_for(one.backbone, sections)
         value = score(trial, parts_of(trial, drawn, seed), drawn.pool, config, scratch / "advised")
-    chosen = f"{one.recipe} ({one.layer} {one.pooling})"
+    chosen = f"{one.recipe} ({' + '.join(one.layers)} {one.pooling})"
     found = {"task": trial.name, "seed": seed, "backbone": one.backbone.name, "recipe": chosen, "value": value}
     return found | {"expected": one.value}
 

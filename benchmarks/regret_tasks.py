@@ -107,7 +107,9 @@ def draw(trial: Trial, data: Path, scratch: Path, seed: int) -> Draw:
     """Draws pool and test of a task."""
     source = _source(data / trial.source, scratch)
     spec = Preprocessing(32, 1, {**trial.task.default_options, **trial.options})
-    wanted = DataSection(source=str(source), split=GivenSplit(how="drawn", test=0.4), options=dict(trial.options))
+    wanted = DataSection(
+        source=str(source), split=GivenSplit(how="drawn", test=0.4), options=dict(trial.options), leaks="drop"
+    )
     # not `load_dataset`, which refuses Cheng's kinds of tumour: no class there is without one
     dataset = load_all(trial.task, wanted, spec, scratch, _quiet)
     if trial.classes:

@@ -117,7 +117,7 @@ def _advised_config(setting: Setting, advised: Candidate) -> Config:
     name = FINETUNE if advised.recipe == FINETUNE else PROBE
     sections = recipe(name, images, precision=fast_precision())
     if advised.recipe != FINETUNE:
-        sections["backbone"] = {"layers": [advised.layer], "pooling": advised.pooling}
+        sections["backbone"] = {"layers": list(advised.layers), "pooling": advised.pooling}
     return setting.config_for(advised.backbone, sections)
 
 
@@ -136,7 +136,9 @@ def _data(pool: Pool, setting: Setting) -> dict[str, Any]:
 
 def _backbone(one: LocalWeights, profile: DepthProfile) -> dict[str, Any]:
     """One backbone's pretraining and transferability scores, and its linear classifiers by layer."""
-    layers = [{"layer": t.layer, "pooling": t.pooling, "depth": t.depth, "value": t.value} for t in profile.results]
+    layers = [
+        {"layers": list(t.layers), "pooling": t.pooling, "depth": t.depth, "value": t.value} for t in profile.results
+    ]
     facts = {**asdict(one), "pretrained_on": one.pretrained_on}
     return {**facts, "log_me": profile.log_me, "h_score": profile.h_score, "layers": layers}
 
@@ -146,7 +148,7 @@ def _candidate(one: Candidate) -> dict[str, Any]:
     return {
         **asdict(one.backbone),
         "recipe": one.recipe,
-        "layer": one.layer,
+        "layers": list(one.layers),
         "pooling": one.pooling,
         "side": one.side,
         "images": len(one.scores),
@@ -163,7 +165,7 @@ def _finite(value: float) -> float | None:
 def _scenario(pool: Pool, profile: DepthProfile) -> dict[str, Any]:
     """CS231n's scenario of the data: how large they are, and how much like ImageNet."""
     size = size_of(pool.counts, pool.groups, pool.images)
-    last, best = profile.last, profile.best
+    last, best = profile.last, profile.best_single
     alike = is_alike(last.value, best.value)
     called_for, words = SCENARIOS[size, alike]
     return {
@@ -171,6 +173,6 @@ def _scenario(pool: Pool, profile: DepthProfile) -> dict[str, Any]:
         "alike": alike,
         "calls_for": called_for,
         "words": words,
-        "last": {"layer": last.layer, "value": last.value},
-        "best": {"layer": best.layer, "pooling": best.pooling, "depth": best.depth, "value": best.value},
+        "last": {"layers": list(last.layers), "value": last.value},
+        "best": {"layers": list(best.layers), "pooling": best.pooling, "depth": best.depth, "value": best.value},
     }

@@ -29,8 +29,8 @@ class Candidate:
     Attributes:
         backbone: The backbone and its weights.
         recipe: Name of the recipe in `shared.experiments.advice.recipes`.
-        layer: Layer whose output gives the features.
-        pooling: Pooling of that layer's maps.
+        layers: Layers whose outputs, joined, are the features.
+        pooling: Pooling of their maps.
         scorer: Measures scores of the images on which the candidate was tried.
         scores: float64 [N, classes], out-of-fold scores of these images.
         side: Side of the network input on which it was tried, in pixels.
@@ -40,7 +40,7 @@ class Candidate:
 
     backbone: LocalWeights
     recipe: str
-    layer: str
+    layers: tuple[str, ...]
     pooling: str
     scorer: Scorer
     scores: Values
@@ -84,7 +84,7 @@ def depth_profiles(setting: Setting, backbones: Sequence[LocalWeights]) -> dict[
 
 
 def linear_candidates(setting: Setting, profiles: Mapping[LocalWeights, DepthProfile]) -> list[Candidate]:
-    """Makes two candidates of each backbone: a linear head on its last layer, and one on its best layer.
+    """Makes two candidates of each backbone: a linear head on its last layer, and one on its best layers.
 
     Args:
         setting: The images, their folds and their scorer.
@@ -92,7 +92,7 @@ def linear_candidates(setting: Setting, profiles: Mapping[LocalWeights, DepthPro
     """
     side = setting.config.backbone.size
     return [
-        Candidate(one, name, result.layer, result.pooling, setting.scorer, result.scores, side)
+        Candidate(one, name, result.layers, result.pooling, setting.scorer, result.scores, side)
         for one, profile in profiles.items()
         for name, result in ((PROBE, profile.last), (PROBE_AUTO, profile.best))
     ]
@@ -145,13 +145,13 @@ def _tuned(setting: Setting, one: LocalWeights, reference: Values) -> Candidate:
     )
     scorer = setting.scorer.select(rows)
     gain = scorer.gain(scores, reference[rows])
-    layer, pooling = record.default_layer, setting.config.backbone.pooling
-    return Candidate(one, FINETUNE, layer, pooling, scorer, scores, setting.config.backbone.size, gain)
+    layers, pooling = (record.default_layer,), setting.config.backbone.pooling
+    return Candidate(one, FINETUNE, layers, pooling, scorer, scores, setting.config.backbone.size, gain)
 
 
 def _rescored(setting: Setting, base: Candidate) -> Values:
     """Out-of-fold scores of a linear candidate on the images of another setting, float64 [N, classes]."""
-    wanted = (base.layer, base.pooling)
+    wanted = [(layer, base.pooling) for layer in base.layers]
     request = FeatureRequest(
         setting.split.images,
         setting.split.samples,
@@ -160,6 +160,6 @@ def _rescored(setting: Setting, base: Candidate) -> Values:
         setting.device,
         lambda done, total: setting.progress("features of smaller images", done, total, ""),
     )
-    rows = features_of_layers(setting.build_backbone(base.backbone, setting.config.backbone.size), [wanted], request)
-    features = rows[wanted].block(0, len(setting.folds))
+    rows = features_of_layers(setting.build_backbone(base.backbone, setting.config.backbone.size), wanted, request)
+    features = np.concatenate([rows[one].block(0, len(setting.folds)) for one in wanted], axis=1)
     return out_of_fold(features, setting.split.labels, len(setting.scorer.positive), np.asarray(setting.folds))

@@ -1,4 +1,8 @@
-"""A depth profile: linear classifiers on the features of a backbone's layers, from the first layer to the last."""
+"""A depth profile: linear classifiers on the features of a backbone's layers, from the first layer to the last.
+
+Layers are tried one by one, and the likeliest of them joined: with few images it is chance which single layer looks
+best, and joined features lose less to that. Source: docs/lab-log.md, "Joined layers".
+"""
 
 from __future__ import annotations
 
@@ -21,22 +25,24 @@ from shared.task import Preprocessing
 MAX_LAYERS, MAX_GRID_LAYERS = 8, 3
 """Layers tried under global average pooling, and how many of the best are tried under poolings that keep a grid too."""
 GLOBAL, GRIDS = "avg_1x1", ("avg_2x2", "avg_3x3")
+JOINED = (2, 3, 4)
+"""How many layers are joined, the likeliest first, under each pooling."""
 
 
 @dataclass(frozen=True)
 class LayerResult:
-    """A linear classifier on the pooled features of one layer.
+    """A linear classifier on the pooled features of one layer, or of several joined.
 
     Attributes:
-        layer: Name of the layer.
-        pooling: Pooling of its maps.
-        depth: Position of the layer, 0 for the first to 1 for the last.
+        layers: Names of the layers, from the first to the last.
+        pooling: Pooling of their maps.
+        depth: Position of the deepest layer, 0 for the first to 1 for the last.
         scores: float64 [N, classes], each image scored by a classifier that saw no label of its fold.
         value: The measure of these scores, 0 to 1.
         log_likelihood: Mean log-likelihood of the true classes by these scores, in nats; layers are chosen by it.
     """
 
-    layer: str
+    layers: tuple[str, ...]
     pooling: str
     depth: float
     scores: Values
@@ -49,7 +55,7 @@ class DepthProfile:
     """Linear classifiers on the layers of one frozen backbone.
 
     Attributes:
-        results: All layers and poolings that were tried, by depth.
+        results: All layers, joined layers and poolings that were tried, by depth.
         log_me: LogME of the last layer under global average pooling.
         h_score: H-score of the last layer under global average pooling.
     """
@@ -61,12 +67,22 @@ class DepthProfile:
     @property
     def last(self) -> LayerResult:
         """The last layer under global average pooling, whose features are the default."""
-        return max((one for one in self.results if one.pooling == GLOBAL), key=lambda one: one.depth)
+        return max((one for one in self.single if one.pooling == GLOBAL), key=lambda one: one.depth)
+
+    @property
+    def single(self) -> list[LayerResult]:
+        """The layers alone, under each pooling, by depth."""
+        return [one for one in self.results if len(one.layers) == 1]
 
     @property
     def best(self) -> LayerResult:
-        """The layer and pooling with the highest log-likelihood; of equals the deepest."""
-        return max(self.results, key=lambda one: (one.log_likelihood, one.depth))
+        """The layers and pooling with the highest log-likelihood; of equals the fewest layers, then the deepest."""
+        return _best(self.results)
+
+    @property
+    def best_single(self) -> LayerResult:
+        """The single layer and pooling with the highest log-likelihood; of equals the deepest."""
+        return _best(self.single)
 
 
 def depth_profile(
@@ -106,24 +122,59 @@ def depth_profile(
     )
     rows = features_of_layers(backbone, wanted, request)
 
-    def measure(layer: str, pooling: str) -> LayerResult:
-        features = rows[layer, pooling].block(0, len(split.samples))
+    def measure(names: tuple[str, ...], pooling: str) -> LayerResult:
+        features = np.concatenate([rows[one, pooling].block(0, len(split.samples)) for one in names], axis=1)
         scores = out_of_fold(features, split.labels, len(scorer.positive), folds)
-        depth = list(backbone.stages).index(layer) / max(1, len(backbone.stages) - 1)
-        return LayerResult(layer, pooling, depth, scores, scorer.value(scores), scorer.log_likelihood(scores))
+        depth = list(backbone.stages).index(names[-1]) / max(1, len(backbone.stages) - 1)
+        return LayerResult(names, pooling, depth, scores, scorer.value(scores), scorer.log_likelihood(scores))
 
-    results, total = [], len(layers) + MAX_GRID_LAYERS
-    for done, layer in enumerate(layers):
-        progress(f"linear classifiers on {name}", done, total, layer)
-        results.append(measure(layer, GLOBAL))
-    likeliest = sorted(results, key=lambda one: -one.log_likelihood)[:MAX_GRID_LAYERS]
-    for done, one in enumerate(likeliest, start=len(layers)):
-        progress(f"linear classifiers on {name}", done, total, one.layer)
-        results += [measure(one.layer, pooling) for pooling in GRIDS if (one.layer, pooling) in rows]
-    progress(f"linear classifiers on {name}", total, total, "")
+    results = list[LayerResult]()
+
+    def tried(names: tuple[str, ...], pooling: str) -> None:
+        progress(f"linear classifiers on {name}", len(results), most, " + ".join(names))
+        results.append(measure(names, pooling))
+
+    most = len(layers) + len(GRIDS) * MAX_GRID_LAYERS + (1 + len(GRIDS)) * len(JOINED)
+    for layer in layers:
+        tried((layer,), GLOBAL)
+    for (layer,) in [one.layers for one in _likeliest(results)[:MAX_GRID_LAYERS]]:
+        for pooling in GRIDS:
+            if (layer, pooling) in rows:
+                tried((layer,), pooling)
+    for names, pooling in joined_layers(results, list(backbone.stages)):
+        tried(names, pooling)
+    progress(f"linear classifiers on {name}", most, most, "")
     last = rows[layers[-1], GLOBAL].block(0, len(split.samples))
     results.sort(key=lambda one: (one.depth, one.pooling))
     return DepthProfile(tuple(results), log_me(last, split.labels), h_score(last, split.labels))
+
+
+def joined_layers(results: Sequence[LayerResult], stages: Sequence[str]) -> list[tuple[tuple[str, ...], str]]:
+    """Lists which layers are joined: the likeliest ones under each pooling, `JOINED` (2, 3 and 4) of them.
+
+    Args:
+        results: Linear classifiers on single layers.
+        stages: Names of all layers, from the first to the last.
+
+    Returns:
+        Names of the layers in the order of `stages`, and the pooling, of each that is to be tried.
+    """
+    found = []
+    for pooling in dict.fromkeys(one.pooling for one in results):
+        ranked = [one.layers[0] for one in _likeliest(results) if one.pooling == pooling]
+        found += [
+            (tuple(sorted(ranked[:count], key=list(stages).index)), pooling) for count in JOINED if count <= len(ranked)
+        ]
+    return found
+
+
+def _best(results: Sequence[LayerResult]) -> LayerResult:
+    return max(results, key=lambda one: (one.log_likelihood, -len(one.layers), one.depth))
+
+
+def _likeliest(results: Sequence[LayerResult]) -> list[LayerResult]:
+    """Sorts results by their log-likelihood, the highest first."""
+    return sorted(results, key=lambda one: -one.log_likelihood)
 
 
 def _spread(names: Sequence[str], limit: int) -> list[str]:

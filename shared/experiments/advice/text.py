@@ -13,7 +13,7 @@ from shared.experiments.advice.recipes import FINETUNE, PROBE, PROBE_AUTO
 
 RECIPE_WORDS = {
     PROBE: "a linear head on the last layer",
-    PROBE_AUTO: "a linear head on layer {layer} under {pooling}",
+    PROBE_AUTO: "a linear head on {layers} under {pooling}",
     FINETUNE: "fine-tuning of all layers",
 }
 MAX_NAMED = 8
@@ -97,7 +97,11 @@ def _data_lines(data: Mapping[str, Any]) -> list[str]:
 
 def _backbone_lines(one: Mapping[str, Any], measure: str) -> list[str]:
     """Lines on one backbone: transferability scores, and linear classifiers over its depth."""
-    over_depth = ", ".join(f"{t['layer']} {t['value']:.3f}" for t in one["layers"] if t["pooling"] == "avg_1x1")
+    over_depth = ", ".join(
+        f"{t['layers'][0]} {t['value']:.3f}"
+        for t in one["layers"]
+        if t["pooling"] == "avg_1x1" and len(t["layers"]) == 1
+    )
     return [
         f"{one['name']} ({one['weights']}): LogME {one['log_me']:.3f}, H-score {one['h_score']:.2f}",
         f"    pretrained on {one['pretrained_on']}",
@@ -136,8 +140,8 @@ def _scenario(scenario: Mapping[str, Any]) -> str:
     last, best = scenario["last"], scenario["best"]
     like = "like" if scenario["alike"] else "unlike"
     return (
-        f"{scenario['size']} data, {like} ImageNet (last layer {last['layer']} {last['value']:.3f}, best "
-        f"{best['layer']} {best['pooling']} {best['value']:.3f} at {best['depth']:.0%} of the depth); CS231n: "
+        f"{scenario['size']} data, {like} ImageNet (last layer {_joined(last)} {last['value']:.3f}, best "
+        f"{_joined(best)} {best['pooling']} {best['value']:.3f} at {best['depth']:.0%} of the depth); CS231n: "
         f"{scenario['words']}"
     )
 
@@ -156,8 +160,13 @@ def _advice(tree: Mapping[str, Any], config: Config) -> str:
 
 
 def _recipe(one: Mapping[str, Any]) -> str:
-    """A recipe in words, with the layer where it chose one."""
-    return RECIPE_WORDS[one["recipe"]].format(layer=one["layer"], pooling=one["pooling"])
+    """A recipe in words, with the layers where it chose some."""
+    return RECIPE_WORDS[one["recipe"]].format(layers=_joined(one), pooling=one["pooling"])
+
+
+def _joined(one: Mapping[str, Any]) -> str:
+    """The names of layers, of several as a sum: "features13 + features18"."""
+    return " + ".join(one["layers"])
 
 
 def _expected_on(tree: Mapping[str, Any]) -> str:
