@@ -46,14 +46,17 @@ def locate_weights(backbone: Backbone, spec: str, source: Path | None = None) ->
         source: Folder in which a relative path is looked up; None: the current one.
 
     Raises:
-        WeightsError: There is no such file or run, the run has another backbone, or the download failed.
+        WeightsError: There is no such file or run, the run has another backbone or several, or the download failed.
         RunError: The run is unfinished or was changed.
     """
     if spec == "imagenet":
         return WeightsFile(download_weights(backbone.record), backbone.original_names, is_run=False)
     path = find_weights(spec, source)
     if path.is_dir():
-        trained = read_json(path / "model.json")["backbone"]["name"]
+        trunk = read_json(path / "model.json")["backbone"]
+        if "members" in trunk:
+            raise WeightsError(f"{spec} is the mean of several runs and has several backbones; name one of its members")
+        trained = trunk["name"]
         if trained != backbone.record.name:
             raise WeightsError(
                 f"{spec} was trained with {trained}; backbone.name is {backbone.record.name}: set "
