@@ -264,8 +264,8 @@ def _refuse_other_division(splits: Mapping[str, Split], first: Member) -> None:
     for split in JUDGED:
         if sorted(sample.id for sample in splits[split].samples) != first.judged(split):
             raise UsageError(
-                f"this version divides the data otherwise than the one that trained {first.folder}: {split} has other "
-                "images; train the members anew"
+                f"{split} has other images here than when {first.folder} was trained, by another version or under "
+                "another MEDTL_SALT; train the members here"
             )
 
 
@@ -324,9 +324,10 @@ def _backbone(members: Sequence[Member], kind: str) -> dict[str, Any]:
 
 def _note(members: Sequence[Member], kind: str, choices: int) -> str:
     counts = " x ".join(str(models_among(member.record)) for member in members)
+    both = "" if choices == models_in_all(members) else " x 2, for it then chose between answers and weights"
     return (
         f"This model is the mean of the {kind} of {len(members)} runs: {', '.join(member.name for member in members)}. "
-        f"Validation had chosen each of them among several models ({counts}); the certificate counts {choices}."
+        f"It counts as chosen on validation among {choices} models: {counts}, among which the runs were chosen{both}."
     )
 
 
