@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -172,8 +173,14 @@ def train_ensemble(
 
     Raises:
         ConfigError: The configuration keeps no image for validation.
+        UsageError: Several processes train, as under torchrun.
         MedtlError: A run is refused or fails; the same call goes on where it ended.
     """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UsageError(
+            "--ensemble makes the mean in one process, and torchrun started several; train with --seeds alone, and "
+            "name the runs to the command `ensemble`"
+        )
     if config.data.budget.by_folds:
         raise ConfigError(
             "data.budget.validation: got folds, which leaves no validation to judge a mean of runs by; set labelled, "

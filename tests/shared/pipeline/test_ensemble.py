@@ -212,6 +212,13 @@ def test_labels_that_folds_divide_leave_no_validation(tiny_words: Words, tmp_pat
     assert not list(tmp_path.iterdir())
 
 
+def test_several_processes_make_no_mean(tiny_words: Words, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(UsageError, match="torchrun started several; train with --seeds alone"):
+        train_ensemble(TASK, load_config(None, tiny_words), 2, root=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_mean_of_several_backbones_is_no_source_of_weights(
     ensemble_run: Path, tiny_words: Words, tmp_path: Path
 ) -> None:
