@@ -13,17 +13,19 @@ import logging
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
 import yaml
+from numpy.typing import NDArray
 
 from shared.adaptation.observer import observer_of
 from shared.config.schema import Config
 from shared.data.loading import load_dataset, require_data
+from shared.data.partition import SplitData
 from shared.data.split import Split
 from shared.errors import ConfigError, UsageError
 from shared.evaluation.calibration import fit_temperature, softmax
@@ -52,7 +54,7 @@ from shared.runs.seen import Seen
 from shared.samples import Dataset
 from shared.strategies import find_strategy
 from shared.task import Task
-from shared.training.job import Job
+from shared.training.job import Job, Target
 from shared.training.selection import best_row, mean_log_likelihood
 from shared.training.statistics import estimate_statistics
 from shared.training.trainer import predict_features
@@ -61,6 +63,10 @@ log = logging.getLogger(__name__)
 
 Average = Literal["auto", "answers", "weights"]
 """What is averaged: the members' answers, their weights, or what validation prefers of both."""
+CHECKED_IMAGES = 64
+"""Images of validation, at most, on which each member is checked to answer as its run folder says."""
+ANSWERS_DIFFER = 0.05
+"""Largest difference of a probability there: more than other precisions make, less than other statistics."""
 MEMBERS = "members"
 """Folder below that of runs for runs that were trained to be averaged: `models` does not list them."""
 
@@ -108,10 +114,12 @@ def make_ensemble(
     if holds_run(folder, config, dataset.fingerprint):
         log.warning("%s is finished already; nothing is made again", folder)
         return folder
+    started = time.monotonic()
+    divided = _divided(experiment, dataset, members, progress)
+    networks = _checked_networks(members, divided.splits["validation"])
     with locked(folder):
-        started = time.monotonic()
         write_text(folder / "config.yaml", config)
-        trained, kind = _averaged(experiment, dataset, members, kinds, folder, progress)
+        trained, kind = _averaged(experiment, dataset, divided, networks, kinds, folder, progress)
         origin = _origin(members, trained, kind, choices=models_in_all(members) * len(kinds), average=average)
         finish_run(experiment, trained, origin, started)
     return folder
@@ -222,21 +230,57 @@ def _own_data(experiment: Experiment, first: Member, root: Path, progress: Progr
     return dataset
 
 
+@dataclass(frozen=True)
+class _Divided:
+    """The data of the members as they were divided for them.
+
+    Attributes:
+        data: The samples and their splits.
+        splits: Labelled images of training, validation and test.
+        target: Images of the domain that the members adapted to; None: there is none.
+    """
+
+    data: SplitData
+    splits: Mapping[str, Split]
+    target: Target | None
+
+
+def _divided(experiment: Experiment, dataset: Dataset, members: Sequence[Member], progress: Progress) -> _Divided:
+    """Divides the data and reads the images.
+
+    Raises:
+        UsageError: The division is another one than when the members were trained.
+    """
+    task, config = experiment.task, experiment.config
+    data = divide(experiment, dataset, progress)
+    observer = observer_of(config.data.target, experiment.strategy, read_splits(task, data, experiment.spec, progress))
+    _refuse_other_division(observer.splits, members[0])
+    return _Divided(data, observer.splits, observer.target)
+
+
+def _checked_networks(members: Sequence[Member], validation: Split) -> list[Network]:
+    """Loads the network of each member.
+
+    Raises:
+        UsageError: One gives other answers on validation than its run folder states.
+    """
+    networks = [load_trained(member.folder)[0] for member in members]
+    for member, network in zip(members, networks, strict=True):
+        _refuse_other_answers(member, network, validation)
+    return networks
+
+
 def _averaged(
     experiment: Experiment,
     dataset: Dataset,
-    members: Sequence[Member],
+    divided: _Divided,
+    networks: Sequence[Network],
     kinds: Sequence[str],
     folder: Path,
     progress: Progress,
 ) -> tuple[Trained, str]:
     """Makes the mean of each kind, and takes the one that validation prefers, with its data; returns its kind too."""
-    task, config = experiment.task, experiment.config
-    data = divide(experiment, dataset, progress)
-    observer = observer_of(config.data.target, experiment.strategy, read_splits(task, data, experiment.spec, progress))
-    splits, target = observer.splits, observer.target
-    _refuse_other_division(splits, members[0])
-    networks = [load_trained(member.folder)[0] for member in members]
+    task, splits, target = experiment.task, divided.splits, divided.target
     made = {kind: _mean(kind, networks, None if target else splits["train"], experiment.device) for kind in kinds}
     history: list[dict[str, Any]] = []
     if len(kinds) > 1:
@@ -255,7 +299,7 @@ def _averaged(
         content_hash=dataset.content_hash,
         fingerprint=dataset.fingerprint,
         augment=None,
-        seed=config.seed,
+        seed=experiment.config.seed,
         device=experiment.device,
         folder=folder,
         progress=progress,
@@ -263,17 +307,33 @@ def _averaged(
         auxiliary=task.auxiliary,
         target=target,
     )
-    return Trained(data, splits, job, history), chosen
+    return Trained(divided.data, splits, job, history), chosen
 
 
 def _refuse_other_division(splits: Mapping[str, Split], first: Member) -> None:
     """Refuses a division of the data that is not the one that the members were trained on."""
     for split in JUDGED:
-        if sorted(sample.id for sample in splits[split].samples) != first.judged(split):
+        if tuple(sample.id for sample in splits[split].samples) != first.predictions(split).samples:
             raise UsageError(
                 f"{split} has other images here than when {first.folder} was trained, by another version or under "
                 "another MEDTL_SALT; train the members here"
             )
+
+
+def _refuse_other_answers(member: Member, network: Network, validation: Split) -> None:
+    """Refuses a member whose network gives other answers on validation than its run folder states.
+
+    So do those with statistics of BatchNorm for each domain: the run folder has those of the target alone.
+    """
+    count = min(CHECKED_IMAGES, len(validation.samples))
+    stated = member.predictions("validation").probabilities[:count]
+    logits = _logits(network, validation.of(np.arange(count)), torch.device("cpu"))
+    difference = float(np.abs(softmax(logits / float(network.temperature)) - stated).max())
+    if not difference <= ANSWERS_DIFFER:
+        raise UsageError(
+            f"the network of {member.folder} gives other answers on its validation than it gave in training (by "
+            f"{difference:.2f}, at most {ANSWERS_DIFFER} is allowed), as with statistics for each domain; leave it out"
+        )
 
 
 def _mean(kind: str, networks: Sequence[Network], train: Split | None, device: torch.device) -> Network:
@@ -290,11 +350,16 @@ def _mean(kind: str, networks: Sequence[Network], train: Split | None, device: t
 
 
 @torch.no_grad()
+def _logits(network: Network, split: Split, device: torch.device) -> NDArray[np.float64]:
+    """Class logits of the images of a split, float64 [N, classes]."""
+    head = network.to(device).head
+    blocks = [head(features).double().cpu().numpy() for features in predict_features(network, split, device)]
+    return np.concatenate(blocks)
+
+
 def _score(network: Network, validation: Split, device: torch.device) -> float:
     """Mean log-likelihood of validation at the temperature that fits it best."""
-    head = network.to(device).head
-    blocks = [head(features).double().cpu().numpy() for features in predict_features(network, validation, device)]
-    logits = np.concatenate(blocks)
+    logits = _logits(network, validation, device)
     probabilities = softmax(logits / fit_temperature(logits, validation.labels))
     return mean_log_likelihood(probabilities, validation.labels)
 

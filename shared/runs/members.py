@@ -14,7 +14,7 @@ from shared.config.schema import Config
 from shared.errors import UsageError
 from shared.runs.certificate import models_among
 from shared.runs.folder import check_finished
-from shared.runs.predictions import FILE, read_predictions
+from shared.runs.predictions import FILE, Predictions, read_predictions
 from shared.runs.record import ModelRecord, read_model_record
 
 JUDGED = ("validation", "test")
@@ -40,8 +40,8 @@ class Member:
         """Name of the run folder, without a path."""
         return self.folder.resolve().name
 
-    def judged(self, split: str) -> list[str]:
-        """Lists the ids of the images of a split that the run has judged, sorted.
+    def predictions(self, split: str) -> Predictions:
+        """Reads what the run said of the images of a split, in the order of the data.
 
         Args:
             split: "validation" or "test".
@@ -49,7 +49,7 @@ class Member:
         Raises:
             RunError: `predictions.csv` is damaged.
         """
-        return sorted(read_predictions(self.folder, split).samples)
+        return read_predictions(self.folder, split)
 
 
 def read_members(task: str, runs: Sequence[Path]) -> tuple[Member, ...]:
@@ -163,7 +163,7 @@ def _refuse_strangers(one: Member, other: Member) -> None:
         if first != second:
             raise UsageError(f"{pair} have other {what}: {_words(second)} and {_words(first)}; name runs that share it")
     for split in JUDGED:
-        if one.judged(split) != other.judged(split):
+        if one.predictions(split).samples != other.predictions(split).samples:
             raise UsageError(
                 f"{pair} have other images in {split} (their seeds divide the data: {other.config.split_seed} and "
                 f"{one.config.split_seed}), so one may have learnt from what judges the other; train them with the "

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from handwriting.task import TASK
 from shared.config.read import load_config
@@ -23,7 +23,7 @@ from shared.models.restore import load_trained
 from shared.pipeline.ensemble import MEMBERS, make_ensemble, train_ensemble, train_seeds
 from shared.pipeline.origin import NOT_CERTIFIED
 from shared.prediction.predictor import Predictor
-from shared.runs.folder import is_finished
+from shared.runs.folder import finish, is_finished
 from shared.runs.predictions import read_predictions
 from shared.runs.record import read_model_record
 from shared.runs.seen import Seen
@@ -145,6 +145,19 @@ def test_data_that_are_not_those_of_the_runs_are_refused(
         (run / "config.yaml").write_text(changed, encoding="utf-8")
     with pytest.raises(ConfigError, match=r"--data names one dataset, .* was trained on collections"):
         make_ensemble(TASK, moved, root=tmp_path, data=other)
+
+
+def test_a_network_that_answers_otherwise_than_its_run_says_is_refused(
+    tiny_run: Path, sibling_run: Path, tmp_path: Path
+) -> None:
+    other = shutil.copytree(sibling_run, tmp_path / "other")
+    tensors = load_file(other / "model.safetensors")
+    tensors[next(name for name in tensors if name.endswith("running_var"))].mul_(30)  # as of another domain
+    save_file(tensors, other / "model.safetensors")
+    finish(other, "handwriting")
+    with pytest.raises(UsageError, match=r"other answers on its validation .* \(by 0\.\d\d, at most 0\.05 is"):
+        make_ensemble(TASK, [tiny_run, other], root=tmp_path, out=tmp_path / "mean")
+    assert not (tmp_path / "mean").exists()
 
 
 def test_a_folder_that_holds_something_else_is_left_alone(tiny_run: Path, sibling_run: Path, tmp_path: Path) -> None:
