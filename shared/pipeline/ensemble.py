@@ -323,11 +323,12 @@ def _refuse_other_division(splits: Mapping[str, Split], first: Member) -> None:
 def _refuse_other_answers(member: Member, network: Network, validation: Split) -> None:
     """Refuses a member whose network gives other answers on validation than its run folder states.
 
-    So do those with statistics of BatchNorm for each domain: the run folder has those of the target alone.
+    So do those with statistics of BatchNorm for each domain: the run folder has those of the target alone. Images that
+    `predict` leaves out are not compared: what is stated of them is not the network's answer.
     """
-    count = min(CHECKED_IMAGES, len(validation.samples))
-    stated = member.predictions("validation").probabilities[:count]
-    logits = _logits(network, validation.of(np.arange(count)), torch.device("cpu"))
+    rows = validation.judged_rows()[:CHECKED_IMAGES]
+    stated = member.predictions("validation").probabilities[rows]
+    logits = _logits(network, validation.of(rows), torch.device("cpu"))
     difference = float(np.abs(softmax(logits / float(network.temperature)) - stated).max())
     if not difference <= ANSWERS_DIFFER:
         raise UsageError(
