@@ -26,7 +26,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
-SIDE = 32
+SIDE, SALT = 32, "the same for every session"
 CLASSES = ("character_1_ka", "digit_0", "digit_1")
 """Folders as DHCD has them; the labels are ka, digit_0, digit_1."""
 
@@ -151,7 +151,7 @@ def _train(task: Any, words: tuple[str, ...], folder: Path, home: Path) -> None:
         # made before the home of the test that asks for it first
         patch.setenv("XDG_CONFIG_HOME", str(home / "config"))
         patch.setenv("XDG_CACHE_HOME", str(home / "cache"))
-        patch.setenv("MEDTL_SALT", "the same for every session")
+        patch.setenv("MEDTL_SALT", SALT)
         run(task, load_config(None, words), root=folder)
 
 
@@ -162,6 +162,37 @@ def tiny_run(make_once: MakeOnce, tmp_path_factory: pytest.TempPathFactory, tiny
 
     home = tmp_path_factory.mktemp("session-home")
     (run,) = make_once("tiny_run", lambda folder: _train(TASK, tiny_words, folder, home)).iterdir()
+    return run
+
+
+@pytest.fixture(scope="session")
+def sibling_run(make_once: MakeOnce, tmp_path_factory: pytest.TempPathFactory, tiny_words: tuple[str, ...]) -> Path:
+    """A run as `tiny_run`, of another seed on the same division of the data. Read it only; copy it to change it."""
+    from handwriting.task import TASK
+
+    home, words = tmp_path_factory.mktemp("session-home"), (*tiny_words, "seed=1", "data.split.seed=0")
+    (run,) = make_once("sibling_run", lambda folder: _train(TASK, words, folder, home)).iterdir()
+    return run
+
+
+@pytest.fixture(scope="session")
+def ensemble_run(
+    make_once: MakeOnce, tmp_path_factory: pytest.TempPathFactory, tiny_run: Path, sibling_run: Path
+) -> Path:
+    """The mean of the answers of `tiny_run` and `sibling_run`. Read it only; copy it to change it."""
+    from handwriting.task import TASK
+    from shared.pipeline.ensemble import make_ensemble
+
+    home = tmp_path_factory.mktemp("session-home")
+
+    def make(folder: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("XDG_CONFIG_HOME", str(home / "config"))
+            patch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+            patch.setenv("MEDTL_SALT", SALT)
+            make_ensemble(TASK, [tiny_run, sibling_run], root=folder)
+
+    (run,) = make_once("ensemble_run", make).iterdir()
     return run
 
 

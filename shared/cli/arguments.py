@@ -26,6 +26,10 @@ ConfigArgument = Annotated[
 OverridesArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Overrides of the file, e.g. seed=1.")
 ]
+AVERAGE_HELP = (
+    "What is averaged: the answers (each image costs as much as by all models), the weights (one network; the models "
+    "must have begun with the same weights), or what validation prefers of both."
+)
 DataArgument = Annotated[
     Path, typer.Argument(metavar="DATA", help="Labelled images: a folder, a zip or a manifest (CSV).")
 ]

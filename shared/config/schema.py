@@ -20,6 +20,16 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
 
 
+SplitSeed = Annotated[
+    int | None,
+    Field(
+        ge=0,
+        description="seed of the division into training, validation and test, and of the draw of few labels; null: the "
+        "run's seed; stated: runs of several seeds share one division",
+    ),
+]
+
+
 class GivenSplit(Section):
     """Splits by the data's own split where they have one, else by a random draw of groups."""
 
@@ -42,6 +52,7 @@ class GivenSplit(Section):
         description="share of the groups (patients, writers) for the test; null: the data's own test split, or 0.2 "
         "where there is none",
     )
+    seed: SplitSeed = None
 
 
 class FoldSplit(Section):
@@ -53,6 +64,7 @@ class FoldSplit(Section):
     validation: float | None = Field(
         None, gt=0, lt=0.5, description="share of the groups (patients, writers) for validation; null: 0.2"
     )
+    seed: SplitSeed = None
 
     @model_validator(mode="after")
     def _fold_exists(self) -> Self:
@@ -69,6 +81,7 @@ class HeldOutSplit(Section):
     validation: float | None = Field(
         None, gt=0, lt=0.5, description="share of the groups (patients, writers) for validation; null: 0.2"
     )
+    seed: SplitSeed = None
 
 
 SplitSection = GivenSplit | FoldSplit | HeldOutSplit
@@ -87,6 +100,19 @@ def split_shares(split: SplitSection) -> tuple[float, float, float]:
     stated = split.test if isinstance(split, GivenSplit) else None
     test = DEFAULT_SHARE if stated is None else stated
     return 1.0 - validation - test, validation, test
+
+
+def seed_of_repeat(split: SplitSection, repeat: int) -> int | None:
+    """Returns the `seed` of a split section for a repeat that divides the data anew.
+
+    Args:
+        split: The split section.
+        repeat: Number of the repeat, from 0; it is added to a seed that is stated.
+
+    Returns:
+        The seed; None where none is stated: the division then follows the run's seed.
+    """
+    return None if split.seed is None else split.seed + repeat
 
 
 CHOSEN = "layers, epochs, L2 strengths, temperature and thresholds"
@@ -373,7 +399,11 @@ class Config(Section):
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
         description="name of the run, part of its folder's name: letters, digits, dot, underscore and hyphen",
     )
-    seed: int = Field(0, ge=0, description="seed of the split, of the initial weights and of every other random draw")
+    seed: int = Field(
+        0,
+        ge=0,
+        description="seed of the split where data.split.seed is null, of the initial weights and of every other draw",
+    )
     data: DataSection = DataSection()
     backbone: BackboneSection = BackboneSection()
     strategy: dict[str, Any] = Field(
@@ -397,3 +427,8 @@ class Config(Section):
         default_factory=dict,
         description="results that a paper reports, by name of the backbone; the report shows them next to this run's",
     )
+
+    @property
+    def split_seed(self) -> int:
+        """Seed of the division into training, validation and test: that of `data.split`, or the run's."""
+        return self.seed if self.data.split.seed is None else self.data.split.seed

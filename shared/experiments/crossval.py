@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from shared.config.schema import Config, FoldSplit, GivenSplit
+from shared.config.schema import Config, FoldSplit, GivenSplit, seed_of_repeat
 from shared.errors import ConfigError
 from shared.evaluation.abstention import (
     JudgedInputs,
@@ -66,7 +66,9 @@ def cross_validate(
     for repeat in range(repeats):
         tests = []
         for fold in range(folds):
-            split = FoldSplit(folds=folds, fold=fold, validation=config.data.split.validation)
+            given = config.data.split
+            again = seed_of_repeat(given, repeat)
+            split = FoldSplit(folds=folds, fold=fold, validation=given.validation, seed=again)
             data = config.data.model_copy(update={"split": split})
             # apart from the other runs: a model of one fold is none of those that `models` lists
             of_fold = experiment.varied(seed=config.seed + repeat, data=data)

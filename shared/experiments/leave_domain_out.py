@@ -64,7 +64,8 @@ def leave_domains_out(task: Task, config: Config, *, seeds: int, root: Path, pro
     done = 0
     for domain in domains:
         for seed in range(config.seed, config.seed + seeds):
-            split = HeldOutSplit(held_out_domain=domain, validation=config.data.split.validation)
+            given = config.data.split
+            split = HeldOutSplit(held_out_domain=domain, validation=given.validation, seed=given.seed)
             data = config.data.model_copy(update={"split": split})
             held_out = experiment.varied(seed=seed, data=data)
             folder = run_experiment(held_out, root=root / "left_out", progress=lambda *_: None)

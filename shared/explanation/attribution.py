@@ -53,6 +53,10 @@ def attribute(
     """
     if method not in METHODS:
         raise UsageError(f"no method {method!r}; allowed are {', '.join(METHODS)}")
+    if method in OF_ONE_BACKBONE and len(network.trunks) > 1:
+        raise UsageError(
+            f"{method} looks at the maps of one backbone, and an ensemble has several; use {DEFAULT_METHOD}"
+        )
     network.to(device).eval()
     rows = []
     for image, target in zip(images, targets, strict=True):
@@ -118,6 +122,8 @@ METHODS: Mapping[str, Method] = {
     "grad-cam": _grad_cam,
     "guided-grad-cam": _guided_grad_cam,
 }
+OF_ONE_BACKBONE: tuple[str, ...] = ("grad-cam", "guided-grad-cam")
+"""Methods that look at the deepest maps of a backbone, of which an ensemble has several."""
 DEFAULT_METHOD = "occlusion"
 """It is defined for every network, and passes the checks of `shared.explanation.sanity_checks` most often: on 7 of 8
 images (Grad-CAM 5, guided Grad-CAM 4, integrated gradients 2, gradient SHAP 1). Source: docs/lab-log.md, "Which maps
@@ -127,9 +133,14 @@ pass the checks?"."""
 def methods_for(network: Network) -> tuple[str, ...]:
     """Lists the names of the attribution methods that are defined for a network, in the order of `METHODS`.
 
-    All but `guided-grad-cam` are defined for every network; that one needs ReLU modules as the only activations.
+    Grad-CAM and guided Grad-CAM look at the deepest maps of one backbone: they are not defined for an ensemble. The
+    guided one needs ReLU modules as the only activations. All others are defined for every network.
     """
-    return tuple(name for name in METHODS if name != "guided-grad-cam" or _why_not_guided(network) is None)
+    if len(network.trunks) > 1:
+        undefined = OF_ONE_BACKBONE
+    else:
+        undefined = ("guided-grad-cam",) if _why_not_guided(network) is not None else ()
+    return tuple(name for name in METHODS if name not in undefined)
 
 
 def _deepest_maps(network: Network, image: Tensor) -> nn.Module:

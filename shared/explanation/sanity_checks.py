@@ -211,12 +211,12 @@ def _faults(attribution: NDArray[np.float32], similarity: float, beaten: int, ch
 
 def _similarity(explained: Explained, attribution: NDArray[np.float32]) -> list[float]:
     """The correlation at each depth of randomisation, from the head alone to everything."""
-    stages, own = list(explained.network.backbone.stages), cells(np.abs(attribution))
+    own = cells(np.abs(attribution))
 
-    def correlation(randomised: Sequence[str], draws: int) -> float:
+    def correlation(kept: float, draws: int) -> float:
         found: list[float] = []
         for draw in range(TRIES):
-            random = _randomised(explained.network, explained.record, randomised, draw)
+            random = _randomised(explained.network, explained.record, kept, draw)
             other = cells(np.abs(explained.attribution(random)))
             if np.ptp(other) > 0:
                 found.append(abs(rank_correlation(own, other, explained.image)))
@@ -224,17 +224,25 @@ def _similarity(explained: Explained, attribution: NDArray[np.float32]) -> list[
                 break
         return float(np.mean(found)) if found else -1.0
 
-    return [correlation((), 1), correlation(stages[len(stages) // 2 :], 1), correlation(stages, DRAWS)]
+    return [correlation(1.0, 1), correlation(0.5, 1), correlation(0.0, DRAWS)]
 
 
-def _randomised(network: Network, record: ModelRecord, stages: Sequence[str], draw: int) -> Network:
-    """The network with a random head and random weights in some stages, buffers included."""
+def _randomised(network: Network, record: ModelRecord, kept: float, draw: int) -> Network:
+    """The network with a random head and random weights in the later stages of each trunk, buffers included.
+
+    Args:
+        network: The network.
+        record: Its model record.
+        kept: Share of the stages of each trunk that keep their weights, those next to the image, rounded down.
+        draw: Number of the draw.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(derive_seed(draw, "random head"))
         random = build_network(record, network.head.in_features, seed=derive_seed(draw, "random network"))
-    for name, stage in network.backbone.stages.items():
-        if name not in stages:
-            random.backbone.stages[name].load_state_dict(stage.state_dict())
+    for trunk, other in zip(network.trunks, random.trunks, strict=True):
+        stages = trunk.backbone.stages
+        for name in list(stages)[: int(kept * len(stages))]:
+            other.backbone.stages[name].load_state_dict(stages[name].state_dict())
     return random
 
 

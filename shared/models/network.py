@@ -13,12 +13,46 @@ from shared.models.evidence import EvidenceMap, strongest
 from shared.models.pooling import EVIDENCE, pool
 
 
-class Network(nn.Module):
-    """Maps images to class logits: the pooled outputs of a backbone's layers are the features, a linear head follows.
+class Trunk(nn.Module):
+    """Maps images to features: the pooled outputs of a backbone's layers.
 
     Attributes:
         evidence: Map of the evidence in the layers, whose strongest places are the last feature; None under another
             pooling than `EVIDENCE`.
+
+    Args:
+        backbone: The backbone, which outputs the feature maps of `layers`.
+        layers: Names of the layers whose pooled outputs are concatenated to the features.
+        pooling: One of `shared.models.pooling.POOLINGS`.
+
+    Raises:
+        ConfigError: The pooling is `EVIDENCE`, and a layer gives vectors, which have no places.
+    """
+
+    def __init__(self, backbone: Backbone, layers: Sequence[str], pooling: str) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.layers = tuple(layers)
+        self.pooling = pooling
+        self.evidence = EvidenceMap(_map_widths(backbone, self.layers)) if pooling == EVIDENCE else None
+
+    def features(self, images: Tensor) -> Tensor:
+        """Computes features, float32 [N, feature_width], of images float32 [N, channels, size, size] in 0..1."""
+        return self.features_of(self.backbone(images))
+
+    def features_of(self, maps: Mapping[str, Tensor]) -> Tensor:
+        """Computes features, float32 [N, feature_width]: the pooled outputs of the network's layers, joined in their
+        order, and the evidence where there is a map of it.
+
+        Args:
+            maps: The backbone's outputs by layer, [N, C, H, W] or [N, width].
+        """
+        pooled = [pool(maps[layer], self.pooling) for layer in self.layers]
+        return torch.cat(pooled if self.evidence is None else [*pooled, strongest(self.evidence(maps))], dim=1)
+
+
+class Network(Trunk):
+    """Maps images to class logits: the pooled outputs of a backbone's layers are the features, a linear head follows.
 
     Args:
         backbone: The backbone, which outputs the feature maps of `layers`.
@@ -34,33 +68,23 @@ class Network(nn.Module):
     def __init__(
         self, backbone: Backbone, layers: Sequence[str], pooling: str, feature_width: int, classes: int
     ) -> None:
-        super().__init__()
-        self.backbone = backbone
-        self.layers = tuple(layers)
-        self.pooling = pooling
-        self.evidence = EvidenceMap(_map_widths(backbone, self.layers)) if pooling == EVIDENCE else None
+        super().__init__(backbone, layers, pooling)
+        self._add_head(feature_width, classes)
+
+    def _add_head(self, feature_width: int, classes: int) -> None:
         self.head = nn.Linear(feature_width, classes)
         self.auxiliary = nn.ModuleList()  # an `AuxiliaryHead` for each auxiliary task that it learnt
         self.temperature: Tensor
         self.register_buffer("temperature", torch.ones(()))
 
+    @property
+    def trunks(self) -> tuple[Trunk, ...]:
+        """The parts that compute the features: the network itself; of an `Ensemble`, the trunk of each member."""
+        return (self,)
+
     def auxiliary_heads(self) -> list[AuxiliaryHead]:
         """Lists the heads of the auxiliary tasks, in the order of the option `strategy.tasks`."""
         return [head for head in self.auxiliary if isinstance(head, AuxiliaryHead)]
-
-    def features(self, images: Tensor) -> Tensor:
-        """Computes features, float32 [N, feature_width], of images float32 [N, channels, size, size] in 0..1."""
-        return self.features_of(self.backbone(images))
-
-    def features_of(self, maps: Mapping[str, Tensor]) -> Tensor:
-        """Computes features, float32 [N, feature_width]: the pooled outputs of the network's layers, joined in their
-        order, and the evidence where there is a map of it.
-
-        Args:
-            maps: The backbone's outputs by layer, [N, C, H, W] or [N, width].
-        """
-        pooled = [pool(maps[layer], self.pooling) for layer in self.layers]
-        return torch.cat(pooled if self.evidence is None else [*pooled, strongest(self.evidence(maps))], dim=1)
 
     def new_modules(self) -> dict[str, nn.Module]:
         """Returns the modules that no pretrained weights fill, by name: the head, and the map of the evidence."""

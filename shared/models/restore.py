@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from shared.errors import RunError
 from shared.models.backbones.build import build_backbone
-from shared.models.network import AuxiliaryHead, Network
+from shared.models.backbones.module import Backbone
+from shared.models.ensemble import Ensemble
+from shared.models.network import AuxiliaryHead, Network, Trunk
 from shared.runs.folder import check_finished
 from shared.runs.record import ModelRecord, read_model_record
+from shared.seeding import derive_seed
 
 
 def load_trained(run: Path) -> tuple[Network, ModelRecord]:
@@ -51,13 +56,27 @@ def build_network(record: ModelRecord, width: int, *, seed: int = 0) -> Network:
         width: Width of the features.
         seed: Seed of the initialisation.
 
+    Returns:
+        The network; an `Ensemble` where the run is the mean of the answers of several.
+
     Raises:
         KeyError: The record lacks part of the description of its network.
     """
-    stated, size = record.backbone, record.preprocessing.size
-    input_size = None if stated["size"] == size else stated["size"]
-    backbone = build_backbone(stated["name"], layers=stated["layers"], seed=seed, input_size=input_size)
-    network = Network(backbone, stated["layers"], stated["pooling"], width, len(record.classes))
+    size, count = record.preprocessing.size, len(record.classes)
+    if record.is_ensemble:
+        members = [
+            _parts(stated, size, derive_seed(seed, "member", number)) for number, stated in enumerate(record.trunks)
+        ]
+        network: Network = Ensemble([Trunk(*parts) for parts in members], width, count)
+    else:
+        network = Network(*_parts(record.backbone, size, seed), width, count)
     for name, classes in record.auxiliary.items():
         network.auxiliary.append(AuxiliaryHead(name, width, classes))
     return network
+
+
+def _parts(stated: Mapping[str, Any], stored_size: int, seed: int) -> tuple[Backbone, Sequence[str], str]:
+    """Backbone, layers and pooling of a trunk that a record describes, for images that are stored at a size."""
+    input_size = None if stated["size"] == stored_size else stated["size"]
+    backbone = build_backbone(stated["name"], layers=stated["layers"], seed=seed, input_size=input_size)
+    return backbone, stated["layers"], stated["pooling"]

@@ -56,8 +56,8 @@ def locate_weights(backbone: Backbone, spec: str, source: Path | None = None) ->
         source: Folder in which a relative path is looked up; None: the current one.
 
     Raises:
-        WeightsError: There is no such file, package or run, the run has another backbone, the input that an `.onnx`
-            file expects is unknown, or the download failed.
+        WeightsError: There is no such file, package or run, the run has another backbone or several, the input that an
+            `.onnx` file expects is unknown, or the download failed.
         RunError: The run is unfinished or was changed.
     """
     record = backbone.record
@@ -67,7 +67,10 @@ def locate_weights(backbone: Backbone, spec: str, source: Path | None = None) ->
         return WeightsFile(packaged_path(record), backbone.original_names, is_packaged=True)
     path = find_weights(spec, source)
     if path.is_dir():
-        trained = read_json(path / "model.json")["backbone"]["name"]
+        trunk = read_json(path / "model.json")["backbone"]
+        if "members" in trunk:
+            raise WeightsError(f"{spec} is the mean of several runs and has several backbones; name one of its members")
+        trained = trunk["name"]
         if trained != record.name:
             raise WeightsError(
                 f"{spec} was trained with {trained}; backbone.name is {record.name}: set "

@@ -21,7 +21,9 @@ from shared.task import positive_classes
 from shared.training.selection import LAST
 
 
-def choose_decision(experiment: Experiment, trained: Trained, probabilities: NDArray[np.float64] | None) -> Decision:
+def choose_decision(
+    experiment: Experiment, trained: Trained, probabilities: NDArray[np.float64] | None, choices: int
+) -> Decision:
     """Chooses threshold, aggregation and certificate on validation; without it, takes the default.
 
     Args:
@@ -29,6 +31,7 @@ def choose_decision(experiment: Experiment, trained: Trained, probabilities: NDA
         trained: The trained network with its data.
         probabilities: float64 [N, classes], 0 to 1, of the images of validation, as
             `shared.evaluation.unjudged.silenced` gives them; None: there is none.
+        choices: Number of models among which validation chose the network.
 
     Raises:
         DataError: Validation lacks the images that the decision rule is chosen on.
@@ -43,7 +46,7 @@ def choose_decision(experiment: Experiment, trained: Trained, probabilities: NDA
         validation.labels,
         validation.grouping,
         positive,
-        choices=models_tried(experiment.config, trained.history),
+        choices=choices,
         group_name=experiment.task.group_name,
         **targets,
     )

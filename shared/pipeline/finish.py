@@ -7,7 +7,6 @@ import logging
 import platform
 import shutil
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
@@ -19,7 +18,6 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
-from shared.config.describe import to_yaml
 from shared.config.schema import Config, Screening
 from shared.data.auxiliary_labels import auxiliary_labels
 from shared.data.copies import copy_rule_of
@@ -39,6 +37,7 @@ from shared.io.atomic import file_hash, write_json, write_text, writing
 from shared.models.onnx_export import export_onnx
 from shared.pipeline.cross_fitting import FOLDER
 from shared.pipeline.decision import choose_decision, choose_ood_rule, negative_series
+from shared.pipeline.origin import Origin
 from shared.pipeline.preflight import Experiment
 from shared.pipeline.scores import Scores, reference_features, score_split
 from shared.pipeline.trained import Trained
@@ -46,7 +45,7 @@ from shared.processes.memory import peak_memory_mib
 from shared.reporting.finished import Finished
 from shared.reporting.run_report import write_report
 from shared.runs.acquisition import seen_in
-from shared.runs.folder import finish, is_finished
+from shared.runs.folder import finish
 from shared.runs.predictions import write_predictions
 from shared.runs.record import ModelRecord
 from shared.runs.seen import Seen
@@ -59,18 +58,17 @@ logger = logging.getLogger(__name__)
 PACKAGES = ("numpy", "torch", "torchvision", "onnxruntime", "pydicom", "monai", "accelerate", "captum")
 EXPORT_CHECK_IMAGES = 8
 """Validation images on which the exported network is compared with the network, at most."""
-NOT_CERTIFIED = "Nothing is certified: images or groups of validation were seen in training"
-FOLDS_CERTIFY_NOTHING = "Nothing is certified: no image with a label was kept from the model that answers"
 EVALUATED = SPLITS[1:]
 """Validation and test."""
 
 
-def finish_run(experiment: Experiment, trained: Trained, started: float) -> None:
+def finish_run(experiment: Experiment, trained: Trained, origin: Origin, started: float) -> None:
     """Chooses the decision rule on validation, evaluates the test set once, and writes the run folder.
 
     Args:
         experiment: The checked configuration.
         trained: The trained network with its data.
+        origin: Where the network comes from.
         started: `time.monotonic()` when the run began.
 
     Raises:
@@ -86,23 +84,21 @@ def finish_run(experiment: Experiment, trained: Trained, started: float) -> None
     with torch.no_grad():
         job.network.temperature.fill_(temperature)
     probabilities = {name: _answers(experiment, trained, name, found, temperature) for name, found in scores.items()}
-    decision = choose_decision(experiment, trained, probabilities.get("validation"))
+    decision = choose_decision(experiment, trained, probabilities.get("validation"), origin.choices)
     ood_rule = choose_ood_rule(experiment, trained, None if judged is None else judged.ood, reference)
     difference = _export(job, reference)
-    pretraining = _pretraining(experiment)
-    uncertified = _uncertified(trained, pretraining)
-    record = _record(experiment, trained, temperature, decision, ood_rule, uncertified)
+    record = _record(experiment, trained, origin, temperature, decision, ood_rule)
     environment = _environment(job.device, difference, time.monotonic() - started)
     sizes = _sizes(experiment, trained, scores)
-    _write(trained, record, probabilities, scores, sizes, pretraining, environment)
+    _write(trained, record, probabilities, scores, sizes, origin.seen, environment)
     context = _usage_context(experiment)
     results = _results(trained, record, probabilities, scores, sizes, context)
     warn_of_abstention(results, experiment.task.positive_name)
     finished = Finished(
         record=record,
-        config=_without_folders(experiment.config),
+        config=origin.config,
         usage=context,
-        notes=(*trained.data.notes, *_pretraining_leaks(trained, pretraining)),
+        notes=(*trained.data.notes, *origin.notes),
         splits={name: splits[name] for name in (SPLITS[0], *scores)},
         probabilities=probabilities,
         uncalibrated=_answers(experiment, trained, "test", scores["test"]),
@@ -112,7 +108,7 @@ def finish_run(experiment: Experiment, trained: Trained, started: float) -> None
         environment=environment,
         network=job.network,
         explained_images=experiment.explained_images,
-        published=_published(experiment.config),
+        published=origin.published,
     )
     write_report(experiment.task, job.folder, finished, job.progress)
     (job.folder / "checkpoint.pt").unlink(missing_ok=True)
@@ -137,12 +133,11 @@ def _scores(experiment: Experiment, trained: Trained, reference: Reference) -> d
     job, splits, folds = trained.job, trained.splits, trained.data.folds
     judged = EVALUATED if folds is None else EVALUATED[1:]
     scores = {name: score_split(experiment.strategy, job, splits[name], reference) for name in judged}
-    out_of_fold = trained.fitted.out_of_fold
-    if out_of_fold is None:
+    if trained.out_of_fold is None:
         return scores
     numbers = {sample.id: number for number, sample in enumerate(splits["train"].samples)}
     rows = np.array([numbers[sample.id] for sample in splits["validation"].samples], dtype=np.int64)
-    return {"validation": out_of_fold.at(rows), **scores}
+    return {"validation": trained.out_of_fold.at(rows), **scores}
 
 
 def _answers(
@@ -175,14 +170,6 @@ def _few_labels(experiment: Experiment, trained: Trained) -> tuple[str, ...]:
     return experiment.config.data.budget.statements
 
 
-def _uncertified(trained: Trained, pretraining: Seen) -> str | None:
-    """Why validation certifies nothing, in one sentence without a full stop; None where it does."""
-    if trained.data.folds is not None:
-        return FOLDS_CERTIFY_NOTHING
-    sound = trained.data.sound and not _seen_before(trained, "validation", pretraining)
-    return None if sound else NOT_CERTIFIED
-
-
 def _export(job: Job, reference: Reference) -> float:
     """Writes weights, exported network and out-of-distribution reference; returns the largest difference of outputs."""
     network, folder = job.network.cpu().eval(), job.folder
@@ -195,44 +182,20 @@ def _export(job: Job, reference: Reference) -> float:
     return export_onnx(network, job.spec, folder / "model.onnx", check)
 
 
-def _pretraining(experiment: Experiment) -> Seen:
-    """What the run has seen whose weights this one began with; nothing where they come from no run."""
-    source, rule = Path(experiment.config.backbone.weights), copy_rule_of(experiment.task)
-    return Seen.read(source, rule) if is_finished(source) else Seen.none(rule)
-
-
-def _seen_before(trained: Trained, split: str, pretraining: Seen) -> list[str]:
-    """How each image of a split is known that the pretraining run has seen: by its kind of copy, or by its group."""
-    rows = trained.data.splits[split]
-    kinds = pretraining.copies(trained.data.descriptors[rows])
-    samples = [trained.data.dataset.samples[i] for i in rows]
-    groups = ["group" if pretraining.has_group_of(sample) else None for sample in samples]
-    return [how for kind, group in zip(kinds, groups, strict=True) if (how := kind or group)]
-
-
-def _pretraining_leaks(trained: Trained, pretraining: Seen) -> tuple[str, ...]:
-    """A note on the test images and groups that the pretraining run saw; none where it saw none."""
-    known = _seen_before(trained, "test", pretraining)
-    if not known:
-        return ()
-    how = ", ".join(f"{count} {kind}" for kind, count in sorted(Counter(known).items()))
-    return (f"LEAK: {len(known)} test images or groups were seen by the run that the weights come from ({how}).",)
-
-
 def _record(
     experiment: Experiment,
     trained: Trained,
+    origin: Origin,
     temperature: float,
     decision: Decision,
     ood_rule: Mapping[str, Any],
-    uncertified: str | None,
 ) -> ModelRecord:
-    """The record of the model, `model.json`; without a certificate where there is a reason, `uncertified`."""
-    job, chosen = trained.job, decision.chosen
+    """The record of the model, `model.json`; without a certificate where its origin has a reason against one."""
+    job, chosen, uncertified = trained.job, decision.chosen, origin.uncertified
     screening = isinstance(chosen, OperatingPoint)
     certified = chosen.certified if uncertified is None else None
     judged = job.validation.samples
-    was_judged = trained.data.folds is None or trained.fitted.out_of_fold is not None
+    was_judged = trained.data.folds is None or trained.out_of_fold is not None
     point = {
         **asdict(chosen),
         "certified": certified,
@@ -256,13 +219,7 @@ def _record(
         certified_error=None if screening else certified,
         ood=ood_rule,
         temperature=temperature,
-        backbone={
-            "name": experiment.backbone.name,
-            "layers": list(job.network.layers),
-            "pooling": job.network.pooling,
-            "size": job.network.backbone.input_size or job.spec.size,
-            "weights": trained.fitted.weights.to_json(),
-        },
+        backbone=origin.backbone,
         domains=tuple(sorted({sample.domain for sample in job.train.samples})),
         acquisition=seen_in(job.train.samples),
         synthetic=trained.data.dataset.synthetic,
@@ -296,7 +253,7 @@ def _write(
     probabilities: Mapping[str, NDArray[np.float64]],
     scores: Mapping[str, Scores],
     sizes: Mapping[str, Sequence[FindingSize | None]],
-    pretraining: Seen,
+    seen: Seen,
     environment: Mapping[str, Any],
 ) -> None:
     """Writes record, what was seen, metrics, predictions and environment into the run folder."""
@@ -304,7 +261,7 @@ def _write(
     write_json(folder / "model.json", record.to_json())
     learnt = np.concatenate([trained.data.splits[name] for name in SPLITS[:2]])
     own = Seen.of(record.copy_rule, trained.data.descriptors[learnt], [trained.data.dataset.samples[i] for i in learnt])
-    pretraining.joined(own).write(folder)
+    seen.joined(own).write(folder)
     write_text(folder / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in trained.history))
     write_predictions(
         folder,
@@ -384,24 +341,6 @@ def _usage_context(experiment: Experiment) -> UsageContext:
     """Prevalence and cost of a miss where the model will be used."""
     rule = experiment.decision
     return UsageContext(rule.prevalence, rule.miss_cost) if isinstance(rule, Screening) else UsageContext()
-
-
-def _published(config: Config) -> dict[str, Any] | None:
-    """A paper's results with this backbone, as the configuration states them."""
-    published = config.published.get(config.backbone.name)
-    return None if published is None else published.model_dump()
-
-
-def _without_folders(config: Config) -> str:
-    """The configuration as YAML for a report, which may be passed on: paths are cut to their last part."""
-    data = config.data
-    names: dict[str, Any] = {
-        "source": data.source and Path(data.source).name,
-        "exclude_copies_of": data.exclude_copies_of and Path(data.exclude_copies_of).name,
-        "collections": {name: Path(path).name for name, path in data.collections.items()},
-    }
-    backbone = config.backbone.model_copy(update={"weights": Path(config.backbone.weights).name})
-    return to_yaml(config.model_copy(update={"data": data.model_copy(update=names), "backbone": backbone}))
 
 
 def _environment(device: torch.device, difference: float, seconds: float) -> dict[str, Any]:

@@ -80,10 +80,12 @@ def reference_features(strategy: Strategy, job: Job, seed: int) -> Reference:
     features = np.concatenate(blocks)
     # shuffled, so that neighbouring rows of the file are not slices of one patient
     shuffled = features[generator(seed, "reference order").permutation(len(features))]
-    network, spec = job.network.to(job.device), job.spec
-    return Reference.of(
-        shuffled, layer_widths(network.backbone, network.layers, network.pooling, spec.channels, spec.size)
-    )
+    widths = [
+        width
+        for trunk in job.network.to(job.device).trunks
+        for width in layer_widths(trunk.backbone, trunk.layers, trunk.pooling, job.spec.channels, job.spec.size)
+    ]
+    return Reference.of(shuffled, widths)
 
 
 def familiar_scores(scores: Values, split: Split, seed: int) -> Values:

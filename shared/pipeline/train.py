@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import time
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -17,14 +18,16 @@ from shared.config.describe import to_yaml
 from shared.config.schema import Config
 from shared.data.finding_masks import with_masks
 from shared.data.loading import load_dataset, require_data
-from shared.data.partition import split_data
+from shared.data.partition import SplitData, split_data
+from shared.data.split import Split
 from shared.data.unjudged import leave_out_unjudged
 from shared.errors import ConfigError
 from shared.io.atomic import write_text
 from shared.models.weights import require_weights
 from shared.pipeline.build import read_splits
 from shared.pipeline.finish import finish_run
-from shared.pipeline.fit import fit, fresh_network
+from shared.pipeline.fit import Fitted, fit, fresh_network
+from shared.pipeline.origin import origin_of_training
 from shared.pipeline.preflight import Experiment, preflight
 from shared.pipeline.trained import Trained
 from shared.progress import Progress
@@ -64,14 +67,20 @@ def run(
 
 
 def run_experiment(
-    experiment: Experiment, *, root: Path, out: Path | None = None, progress: Progress = lambda *_: None
+    experiment: Experiment,
+    *,
+    root: Path,
+    under: str = "",
+    out: Path | None = None,
+    progress: Progress = lambda *_: None,
 ) -> Path:
     """Trains, evaluates, exports and reports an experiment that `preflight` has checked.
 
     Args:
         experiment: The checked configuration.
-        root: Folder that holds run folders.
-        out: The run folder; None: one under `root`, named by `run_name`.
+        root: Folder that holds run folders, and generated synthetic data.
+        under: Folder below `root` for the run, apart from those that `models` lists; empty: `root` itself.
+        out: The run folder; None: one named by `run_name`.
         progress: Called with (what, done, total, note).
 
     Returns:
@@ -84,17 +93,18 @@ def run_experiment(
     processes = PartialState(cpu=experiment.device.type == "cpu")
     with processes.main_process_first():
         dataset = _load(experiment, root, progress)
-    folder = out or root / run_name(experiment, dataset)
-    if _is_done(experiment, dataset, folder):
+    folder = out or root / under / run_name(experiment, dataset)
+    if holds_run(folder, to_yaml(experiment.config), dataset.fingerprint):
         log.warning("%s is finished already; nothing is trained again", folder)
         return folder
     with locked(folder) if processes.is_main_process else nullcontext():
         started = time.monotonic()
         if processes.is_main_process:
             write_text(folder / "config.yaml", to_yaml(experiment.config))
-        trained = _train(experiment, dataset, folder, is_main=processes.is_main_process, progress=progress)
+        data, splits, fitted = _train(experiment, dataset, folder, is_main=processes.is_main_process, progress=progress)
         if processes.is_main_process:
-            finish_run(experiment, trained, started)
+            trained = Trained(data, splits, fitted.job, fitted.history, fitted.out_of_fold)
+            finish_run(experiment, trained, origin_of_training(experiment, data, fitted), started)
     return folder
 
 
@@ -133,34 +143,62 @@ def _load(experiment: Experiment, root: Path, progress: Progress) -> Dataset:
     return dataset
 
 
-def _is_done(experiment: Experiment, dataset: Dataset, folder: Path) -> bool:
-    """Whether a folder holds this run, finished.
+def holds_run(folder: Path, config: str, fingerprint: str) -> bool:
+    """Tells whether a folder holds a run, finished.
+
+    Args:
+        folder: The folder; it need not exist.
+        config: The content of the run's `config.yaml`.
+        fingerprint: Fingerprint of its data.
 
     Raises:
         ConfigError: The folder holds another run, this run on other data, or files that are no run.
     """
     earlier = folder / "config.yaml"
-    if earlier.is_file() and earlier.read_text(encoding="utf-8") != to_yaml(experiment.config):
+    if earlier.is_file() and earlier.read_text(encoding="utf-8") != config:
         raise ConfigError(f"{folder} holds a run of another configuration; choose another --out")
     if folder.is_dir() and not earlier.is_file() and any(path.name != ".lock" for path in folder.iterdir()):
         raise ConfigError(f"{folder} holds files and no run; choose another --out")
     if not is_finished(folder):
         return False
     check_finished(folder)
-    if read_model_record(folder).data_hash != dataset.fingerprint:
+    if read_model_record(folder).data_hash != fingerprint:
         raise ConfigError(f"{folder} holds a run on other data; choose another --out")
     return True
 
 
-def _train(experiment: Experiment, dataset: Dataset, folder: Path, *, is_main: bool, progress: Progress) -> Trained:
-    """Splits the data, reads the images and trains the network; scores of a target are recorded after each epoch."""
+def divide(experiment: Experiment, dataset: Dataset, progress: Progress) -> SplitData:
+    """Divides the data of an experiment as its training does.
+
+    Args:
+        experiment: The checked configuration.
+        dataset: Its data.
+        progress: Called with (what, done, total, note).
+
+    Raises:
+        MedtlError: The data cannot be divided; see `split_data`.
+    """
     task, config = experiment.task, experiment.config
     other = config.data.exclude_copies_of
     copies_of = (
         () if other is None else task.load(Path(other), options=experiment.spec.options, unlabelled=True).samples
     )
-    data = split_data(task, config.data, dataset, exclude_copies_of=copies_of, seed=config.seed, progress=progress)
-    data = leave_out_unjudged(task, data, progress)
+    data = split_data(
+        task, config.data, dataset, exclude_copies_of=copies_of, seed=config.split_seed, progress=progress
+    )
+    return leave_out_unjudged(task, data, progress)
+
+
+def _train(
+    experiment: Experiment, dataset: Dataset, folder: Path, *, is_main: bool, progress: Progress
+) -> tuple[SplitData, Mapping[str, Split], Fitted]:
+    """Splits the data, reads the images and trains the network; scores of a target are recorded after each epoch.
+
+    Returns:
+        The samples and their splits, the labelled images of each split, and the trained network.
+    """
+    task, config = experiment.task, experiment.config
+    data = divide(experiment, dataset, progress)
     seen = read_splits(task, data, experiment.spec, progress)
     if experiment.options_learn_masks:
         seen["train"] = with_masks(seen["train"], task, dataset.classes, experiment.spec, progress)
@@ -179,4 +217,4 @@ def _train(experiment: Experiment, dataset: Dataset, folder: Path, *, is_main: b
         job = fitted.job
         notes = observer.end(job, experiment.options, fitted.history, lambda: fresh_network(experiment, job))
         data = replace(data, notes=(*data.notes, *notes))
-    return Trained(data, observer.splits, seen, fitted)
+    return data, observer.splits, fitted

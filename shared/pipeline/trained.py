@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from shared.data.partition import SplitData
 from shared.data.split import Split
-from shared.pipeline.fit import Fitted
+from shared.pipeline.scores import Scores
 from shared.training.job import Job
 
 
@@ -19,21 +19,14 @@ class Trained:
     Attributes:
         data: The samples and their splits.
         splits: Labelled images of training, validation and test.
-        seen: All images of training, validation and test, with those of an unlabelled target.
-        fitted: The job with the trained network, and what was recorded on the way.
+        job: The job, with the trained network.
+        history: Rows of `metrics.jsonl`: candidates of a search, then epochs.
+        out_of_fold: Scores of the training images by networks that were trained without them; None where no fold was
+            held out.
     """
 
     data: SplitData
     splits: Mapping[str, Split]
-    seen: Mapping[str, Split]
-    fitted: Fitted
-
-    @property
-    def job(self) -> Job:
-        """The job, with the trained network."""
-        return self.fitted.job
-
-    @property
-    def history(self) -> list[dict[str, Any]]:
-        """Rows of `metrics.jsonl`: candidates of a search, then epochs."""
-        return self.fitted.history
+    job: Job
+    history: Sequence[Mapping[str, Any]]
+    out_of_fold: Scores | None = None

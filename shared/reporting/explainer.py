@@ -127,7 +127,7 @@ class Explainer:
         self.network, self.record = load_trained(run)
         self.method = method or DEFAULT_METHOD
         if self.method not in (defined := methods_for(self.network)):
-            name = self.network.backbone.record.name
+            name = self.record.backbone["name"]
             raise UsageError(f"no method {self.method!r} for {name}; allowed are {', '.join(defined)}")
         if target is not None and target not in self.record.classes:
             raise UsageError(f"no class {target!r} in this run; it has {', '.join(self.record.classes)}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -282,8 +282,8 @@ def _facts(task: Task, done: Finished) -> list[tuple[str, Any]]:
     packages = ", ".join(f"{name} {number}" for name, number in environment["packages"].items())
     return [
         ("backbone", record.backbone["name"]),
-        *_weights_facts(record.backbone["weights"]),
-        ("features", f"{', '.join(record.backbone['layers'])}; pooling {record.backbone['pooling']}"),
+        *_weights_facts(record),
+        ("features", _each_once(record, lambda trunk: f"{', '.join(trunk['layers'])}; pooling {trunk['pooling']}")),
         ("input", f"{_sides(record)} px, {dict(record.preprocessing.options)}"),
         ("training domains", ", ".join(record.domains)),
         ("acquisition of the training images", describe_seen(record.acquisition)),
@@ -304,15 +304,26 @@ def _facts(task: Task, done: Finished) -> list[tuple[str, Any]]:
     ]
 
 
-def _weights_facts(weights: Mapping[str, Any]) -> list[tuple[str, Any]]:
+def _weights_facts(record: ModelRecord) -> list[tuple[str, Any]]:
     """Which weights the network began with, what they were trained on, and which stages they do not hold."""
-    facts = [("weights", weights["spec"]), ("pretrained on", weights.get("pretrained_on", "not recorded"))]
-    if absent := weights.get("absent"):
-        facts.append(("stages that the weights do not hold", ", ".join(absent)))
+    facts = [
+        ("weights", _each_once(record, lambda trunk: trunk["weights"]["spec"])),
+        ("pretrained on", _each_once(record, lambda trunk: trunk["weights"].get("pretrained_on", "not recorded"))),
+    ]
+    if absent := [name for trunk in record.trunks for name in trunk["weights"].get("absent", ())]:
+        facts.append(("stages that the weights do not hold", ", ".join(dict.fromkeys(absent))))
     return facts
+
+
+def _each_once(record: ModelRecord, words: Callable[[Mapping[str, Any]], str]) -> str:
+    """What is said of the backbone; of the members of an ensemble, each saying once."""
+    return " | ".join(dict.fromkeys(words(trunk) for trunk in record.trunks))
 
 
 def _sides(record: ModelRecord) -> str:
     """The side of stored images, and the side to which the network enlarges them where it does."""
-    stored, enlarged = record.preprocessing.size, record.backbone["size"]
-    return str(stored) if stored == enlarged else f"{stored}, enlarged to {enlarged}"
+    stored = record.preprocessing.size
+    return _each_once(
+        record,
+        lambda trunk: str(stored) if stored == trunk["size"] else f"{stored}, enlarged to {trunk['size']}",
+    )

@@ -45,7 +45,9 @@ class ModelRecord:
         ood: The `threshold` of the out-of-distribution score above which nothing is assessed, and how it was chosen, as
             `shared.evaluation.decision.ood_threshold.choose_rule` gives it.
         temperature: Temperature of the probabilities, for readers: `model.onnx` contains it.
-        backbone: Name, layers and pooling of the backbone, and the origin of its weights.
+        backbone: Name, layers and pooling of the backbone, and the origin of its weights. Of a mean of several runs,
+            `mean_of` lists these, with the hashes of their weights; where it is the mean of their answers, `members`
+            holds what stands here of one backbone for each of them, and `name` names all.
         domains: Names of the domains it was trained on.
         acquisition: How the images it was trained on were acquired, as `shared.runs.acquisition.seen_in` collects it.
         synthetic: Whether it was trained on synthetic images.
@@ -84,6 +86,16 @@ class ModelRecord:
     of_images: float | None = None
     negative_series: Mapping[str, Any] = field(default_factory=dict)
     format: int = FORMAT
+
+    @property
+    def is_ensemble(self) -> bool:
+        """Whether the network holds those of several runs and averages their answers."""
+        return "members" in self.backbone
+
+    @property
+    def trunks(self) -> tuple[Mapping[str, Any], ...]:
+        """What `backbone` says of each backbone that the network holds: of one, or of each member of an ensemble."""
+        return tuple(self.backbone.get("members", (self.backbone,)))
 
     @property
     def image_threshold(self) -> float:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from shared.config.schema import seed_of_repeat
 from shared.data.loading import load_dataset
 from shared.data.partition import SplitData, split_data
 from shared.errors import ConfigError, UsageError
@@ -123,7 +124,7 @@ def extractor_of(experiment: Experiment, model: Path | None = None) -> FeatureEx
 
     Raises:
         ConfigError: The layers are chosen by `auto`, which needs images of all classes.
-        UsageError: The run belongs to another application, or is no run folder.
+        UsageError: The run belongs to another application, is an ensemble, or is no run folder.
         MedtlError: Weights are missing or damaged, or the run is unfinished or damaged.
     """
     task = experiment.task
@@ -131,6 +132,8 @@ def extractor_of(experiment: Experiment, model: Path | None = None) -> FeatureEx
         network, record = load_trained(model)
         if record.task != task.name:
             raise UsageError(f"{model} is a run of {record.task}; name one of {task.name} with --model")
+        if record.is_ensemble:
+            raise UsageError(f"{model} is the mean of several runs and has several backbones; name one of its members")
         return _extractor_of_run(network, record.preprocessing, model)
     backbone, spec = experiment.config.backbone, experiment.spec
     require_weights(experiment.backbone, backbone.weights)
@@ -191,7 +194,7 @@ def extract_study_data(
         )
     dataset = load_dataset(task, config.data, spec, root, progress)
     side_information.table.signatures(dataset.classes)  # refuses a class without a row before anything is extracted
-    split = split_data(task, config.data, dataset, test_only=unseen, seed=config.seed, progress=progress)
+    split = split_data(task, config.data, dataset, test_only=unseen, seed=config.split_seed, progress=progress)
     splits = read_splits(task, split, spec, progress)
     extract = partial(_extract, extractor, experiment.device, progress)
     sets = {
@@ -276,9 +279,10 @@ def repeated_splits(
     Raises:
         MedtlError: The data or the model are refused; see `extract_study_data`.
     """
-    first = experiment.config.seed
-    for seed in range(first, first + count):
-        varied = experiment.varied(seed=seed)
+    first, data = experiment.config.seed, experiment.config.data
+    for repeat in range(count):
+        split = data.split.model_copy(update={"seed": seed_of_repeat(data.split, repeat)})
+        varied = experiment.varied(seed=first + repeat, data=data.model_copy(update={"split": split}))
         yield (
             extract_study_data(varied, side_information, extractor, unseen=unseen, root=root, progress=progress),
             unseen,

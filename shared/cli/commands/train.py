@@ -4,16 +4,19 @@ Annotations are evaluated here at once, not kept as strings: typer reads those o
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from shared.cli.arguments import ConfigArgument, OverridesArgument
+from shared.cli.arguments import AVERAGE_HELP, ConfigArgument, OverridesArgument
 from shared.cli.support import RUNS, reported, settings_of, show_summary
+from shared.errors import UsageError
 from shared.progress import progress_bars
 from shared.strategies import strategy_names
 
 if TYPE_CHECKING:
+    from shared.config.schema import Config
+    from shared.pipeline.ensemble import Average
     from shared.task import Task
 
 
@@ -29,7 +32,21 @@ def add(app: typer.Typer, task: "Task") -> None:
     def train(
         config: ConfigArgument = None,
         overrides: OverridesArgument = None,
-        out: Annotated[Path | None, typer.Option(help="Folder of the run; without it, a new one under runs/.")] = None,
+        seeds: Annotated[
+            int, typer.Option(min=1, help="Number of runs, of consecutive seeds, that share one division of the data.")
+        ] = 1,
+        ensemble: Annotated[
+            bool,
+            typer.Option("--ensemble", help="Make the mean of the runs of --seeds; they lie under runs/members."),
+        ] = False,
+        average: Annotated[
+            Literal["auto", "answers", "weights"] | None,
+            typer.Option(help=f"{AVERAGE_HELP} Needs --ensemble. Default: auto.", show_default=False),
+        ] = None,
+        out: Annotated[
+            Path | None,
+            typer.Option(help="Folder of the run, or of the ensemble; without it, a new one under runs/."),
+        ] = None,
     ) -> None:
         """Train a model and evaluate it.
 
@@ -37,9 +54,43 @@ def add(app: typer.Typer, task: "Task") -> None:
         resumes a training that was interrupted.
         """
         with reported(resumes=True):
+            _check(seeds, ensemble=ensemble, average=average, out=out)
             settings = settings_of(config, overrides)  # its faults are told before torch is imported
-            from shared.pipeline.train import run
+            if ensemble:
+                _train_ensemble(task, settings, seeds, average or "auto", out)
+                return
+            for folder in _train(task, settings, seeds, out):
+                show_summary(folder)
 
-            with progress_bars() as progress:
-                folder = run(task, settings, root=RUNS, out=out, progress=progress)
-            show_summary(folder)
+
+def _check(seeds: int, *, ensemble: bool, average: str | None, out: Path | None) -> None:
+    """Refuses options that would do nothing together."""
+    if ensemble and seeds < 2:
+        raise UsageError(f"--ensemble is the mean of several runs, and --seeds is {seeds}; give --seeds 2 or more")
+    if average is not None and not ensemble:
+        raise UsageError(f"--average {average} says how an ensemble is made; give --ensemble with it")
+    if out is not None and seeds > 1 and not ensemble:
+        raise UsageError(f"--out names one folder, and --seeds {seeds} trains as many runs; leave one of them out")
+
+
+def _train(task: "Task", settings: "Config", seeds: int, out: Path | None) -> list[Path]:
+    """Trains one run, or one for each seed."""
+    from shared.pipeline.train import run
+
+    with progress_bars() as progress:
+        if seeds > 1:
+            from shared.pipeline.ensemble import train_seeds
+
+            return train_seeds(task, settings, seeds, root=RUNS, progress=progress)
+        return [run(task, settings, root=RUNS, out=out, progress=progress)]
+
+
+def _train_ensemble(task: "Task", settings: "Config", seeds: int, average: "Average", out: Path | None) -> None:
+    """Trains the members and makes their mean, and prints its results and cost."""
+    from shared.cli.commands.ensemble import show_cost
+    from shared.pipeline.ensemble import train_ensemble
+
+    with progress_bars() as progress:
+        folder, members = train_ensemble(task, settings, seeds, root=RUNS, average=average, out=out, progress=progress)
+    show_summary(folder)
+    show_cost(task, folder, members[0])

@@ -88,12 +88,13 @@ def learning_pool(experiment: Experiment, *, root: Path, progress: Progress) -> 
         )
     whole = replace(dataset, samples=tuple(dataset.samples[i] for i in outside))
     drawn = _thin(whole, MAX_DRAWN, config.seed) if has_test else whole
-    split = split_data(task, config.data, drawn, seed=config.seed, progress=progress)
+    split = split_data(task, config.data, drawn, seed=config.split_seed, progress=progress)
     samples, units = split.dataset.samples, split.units
     if has_test:
         test, splits = "the data's own test was not looked at", tuple(split.splits)
     else:
-        test = f"the test that training draws with seed={config.seed} was left out"
+        key = "seed" if config.data.split.seed is None else "data.split.seed"
+        test = f"the test that training draws with {key}={config.split_seed} was left out"
         splits = ("train", "validation")
     rows = np.sort(np.concatenate([split.splits[part] for part in splits]))
     kept = replace(split.dataset, samples=tuple(samples[i] for i in rows))

@@ -8,7 +8,7 @@ import yaml
 
 from shared.config.describe import to_yaml
 from shared.config.read import faults_of, load_config
-from shared.config.schema import Config
+from shared.config.schema import Config, seed_of_repeat
 from shared.errors import ConfigError
 from shared.strategies import find_strategy
 
@@ -214,3 +214,13 @@ def test_a_folder_whose_name_yaml_reads_as_no_word_asks_for_quotes(classes: str,
         load_config(None, [f"data.classes={classes}"])
     quoted = load_config(None, ["data.classes={'0': no_tumour, 'no': leave_out}", "data.classes.01=tumour"])
     assert quoted.data.classes == {"0": "no_tumour", "no": "leave_out", "01": "tumour"}
+
+
+@pytest.mark.parametrize("split", ["{}", "{folds: 3}", "{held_out_domain: far}"])
+def test_the_seed_of_the_run_divides_the_data_unless_the_split_states_one(split: str) -> None:
+    follows = load_config(None, ["seed=4", f"data.split={split}"])
+    assert (follows.split_seed, seed_of_repeat(follows.data.split, 2)) == (4, None)
+    states = load_config(None, ["seed=4", f"data.split={split}", "data.split.seed=0"])
+    assert (states.split_seed, seed_of_repeat(states.data.split, 2)) == (0, 2)
+    with pytest.raises(ConfigError, match=r"data\.split\.seed.*-1"):
+        load_config(None, [f"data.split={split}", "data.split.seed=-1"])

@@ -24,6 +24,7 @@ from shared.experiments.crossval import (
     verdict_on_runs,
 )
 from shared.io.atomic import read_json
+from shared.pipeline.preflight import Experiment
 from shared.runs.record import read_model_record
 
 
@@ -102,6 +103,22 @@ def test_every_image_is_tested_once_a_repeat(
     assert [row["accuracy, likeliest class"]["n"] for row in tree["repeats"]] == [27, 27]
     assert len(set(tree["runs"])) == 6
     assert cross_validation_lines(tree)[0].startswith("2 x 3 folds")
+
+
+@pytest.mark.parametrize(("words", "seeds"), [((), [None] * 4), (("data.split.seed=7",), [7, 7, 8, 8])])
+def test_each_repeat_divides_the_data_anew_also_where_the_split_states_a_seed(
+    tiny_run: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], seeds: list[int | None]
+) -> None:
+    splits = []
+
+    def train(experiment: Experiment, **_: object) -> Path:
+        splits.append((experiment.config.seed, experiment.config.data.split.seed))
+        return tiny_run
+
+    monkeypatch.setattr("shared.experiments.crossval.run_experiment", train)
+    config = load_config(None, ("seed=3", *words))
+    cross_validate(TASK, config, folds=2, repeats=2, root=tiny_run, progress=lambda *_: None)
+    assert splits == list(zip([3, 3, 4, 4], seeds, strict=True))
 
 
 def test_inputs_not_assessed_are_counted_as_the_run_itself_counted_them(tiny_run: Path) -> None:

@@ -12,6 +12,7 @@ from shared.config.read import load_config
 from shared.errors import ConfigError, DataError
 from shared.experiments.leave_domain_out import leave_domains_out, leave_out_lines
 from shared.io.atomic import read_json
+from shared.pipeline.preflight import Experiment
 
 Draw = Callable[..., Path]
 
@@ -86,6 +87,23 @@ def test_characters_are_ordered_by_accuracy() -> None:
     domains = {name: [_row(accuracy=_rate(value))] for name, value in (("near", 0.8), ("far", 0.3))}
     said = leave_out_lines({"domains": domains})[-1]
     assert said == "of 2 left out, worst far: accuracy 0.30 [0.20, 0.40]; best near: accuracy 0.80 [0.70, 0.90]"
+
+
+def test_seeds_share_a_division_where_the_split_states_its_seed(
+    tiny_run: Path, tmp_path: Path, draw_characters: Draw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    splits = []
+
+    def train(experiment: Experiment, **_: object) -> Path:
+        splits.append((experiment.config.seed, experiment.config.split_seed))
+        return tiny_run
+
+    monkeypatch.setattr("shared.experiments.leave_domain_out.run_experiment", train)
+    names = ("one", "two")
+    words = [f"data.collections.{name}={draw_characters(tmp_path / name, each=2, seed=1)}" for name in names]
+    config = load_config(None, [*words, "data.split.seed=7"])
+    leave_domains_out(TASK, config, seeds=2, root=tmp_path, progress=lambda *_: None)
+    assert splits == [(0, 7), (1, 7)] * 2
 
 
 @pytest.mark.slow

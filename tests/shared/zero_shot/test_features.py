@@ -15,7 +15,7 @@ from shared.errors import ConfigError, UsageError
 from shared.models.restore import load_trained
 from shared.pipeline.preflight import preflight
 from shared.task import Task
-from shared.zero_shot.features import SideInformation, extract_study_data, extractor_of
+from shared.zero_shot.features import SideInformation, extract_study_data, extractor_of, repeated_splits
 
 
 def config(**backbone: object) -> Config:
@@ -48,6 +48,28 @@ def test_weights_of_a_run_bring_what_it_learnt(tiny_run: Path) -> None:
     with pytest.raises(UsageError, match="learnt digit_0, ka, which therefore cannot be unseen"):
         extractor.check_unseen(["ka", "vowel_1", "digit_0"])
     extractor.check_unseen(["vowel_1"])
+
+
+def test_a_mean_of_several_networks_is_no_extractor(ensemble_run: Path) -> None:
+    with pytest.raises(UsageError, match="has several backbones; name one of its members"):
+        extractor_of(preflight(CHARACTERS, config()), ensemble_run)
+
+
+@pytest.mark.parametrize(("stated", "seeds"), [(None, [(0, 0), (1, 1)]), (7, [(0, 7), (1, 8)])])
+def test_each_seed_splits_the_data_anew(
+    stated: int | None, seeds: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    found = []
+    monkeypatch.setattr(
+        "shared.zero_shot.features.extract_study_data",
+        lambda experiment, *_, **__: found.append((experiment.config.seed, experiment.config.split_seed)),
+    )
+    experiment = preflight(
+        CHARACTERS, Config.model_validate(config().model_dump() | {"data": {"split": {"seed": stated}}})
+    )
+    how = {"root": tmp_path, "progress": lambda *_: None}
+    list(repeated_splits(experiment, SideInformation(None), extractor_of(experiment), [], 2, **how))  # type: ignore[arg-type]
+    assert found == seeds
 
 
 def test_what_gives_no_features_is_refused(tiny_run: Path, tmp_path: Path) -> None:

@@ -1,0 +1,75 @@
+"""The command `ensemble`.
+
+Annotations are evaluated here at once, not kept as strings: typer reads those of the inner function.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from shared.cli.arguments import AVERAGE_HELP, find_run
+from shared.cli.support import RUNS, reported, show_summary
+from shared.progress import progress_bars
+
+if TYPE_CHECKING:
+    from shared.task import Task
+
+
+def add(app: typer.Typer, task: "Task") -> None:
+    """Adds the command `ensemble`, which makes the mean of several models a model, to a command line.
+
+    Args:
+        app: The command line to add it to.
+        task: The application that the command works for.
+    """
+
+    @app.command()
+    def ensemble(
+        runs: Annotated[
+            list[Path],
+            typer.Argument(metavar="RUN RUN...", help="Finished runs on the same division of the same data, or names."),
+        ],
+        average: Annotated[Literal["auto", "answers", "weights"], typer.Option(help=AVERAGE_HELP)] = "auto",
+        data: Annotated[
+            Path | None,
+            typer.Option(help="The data of the runs, where they lie elsewhere than at the training; else not needed."),
+        ] = None,
+        out: Annotated[
+            Path | None, typer.Option(help="Folder of the new run; without it, a new one under runs/.")
+        ] = None,
+    ) -> None:
+        """Make the mean of several models a model.
+
+        The new run holds all of them, and is calibrated, given a threshold, certified and tested like any other; the
+        runs stay as they are. They must share the division of their data: see data.split.seed, and train --seeds.
+        """
+        with reported(resumes=True):
+            from shared.pipeline.ensemble import make_ensemble
+
+            members = [found for run in runs if (found := find_run(run)) is not None]
+            with progress_bars() as progress:
+                folder = make_ensemble(task, members, root=RUNS, average=average, data=data, out=out, progress=progress)
+            show_summary(folder)
+            show_cost(task, folder, members[0])
+
+
+def show_cost(task: "Task", folder: Path, member: Path) -> None:
+    """Prints how many parameters a mean of runs has and how long one image takes, beside the same of one member.
+
+    Args:
+        task: The application.
+        folder: The run folder of the mean.
+        member: The run folder of the member.
+    """
+    from shared.experiments.comparison.costs import measure_costs
+
+    with progress_bars() as progress:
+        whole, one = measure_costs(task, [folder, member], progress)
+    if whole is None or one is None:  # the log says why
+        return
+    parameters, latency = (whole[key] / one[key] for key in ("parameters", "latency_ms"))
+    typer.echo(
+        f"cost: {whole['parameters']:,} parameters, {parameters:.1f} x those of {member.name} ({one['parameters']:,}); "
+        f"one image takes {whole['latency_ms']:.1f} ms here, {latency:.1f} x its {one['latency_ms']:.1f} ms"
+    )
