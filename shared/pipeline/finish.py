@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
-from shared.config.describe import to_yaml
+from shared.config.describe import to_yaml, without_folders
 from shared.config.schema import Config, Screening
 from shared.data.auxiliary_labels import auxiliary_labels
 from shared.data.copies import copy_rule_of
@@ -100,7 +100,7 @@ def finish_run(experiment: Experiment, trained: Trained, started: float) -> None
     warn_of_abstention(results, experiment.task.positive_name)
     finished = Finished(
         record=record,
-        config=_without_folders(experiment.config),
+        config=to_yaml(without_folders(experiment.config)),
         usage=context,
         notes=(*trained.data.notes, *_pretraining_leaks(trained, pretraining)),
         splits={name: splits[name] for name in (SPLITS[0], *scores)},
@@ -390,18 +390,6 @@ def _published(config: Config) -> dict[str, Any] | None:
     """A paper's results with this backbone, as the configuration states them."""
     published = config.published.get(config.backbone.name)
     return None if published is None else published.model_dump()
-
-
-def _without_folders(config: Config) -> str:
-    """The configuration as YAML for a report, which may be passed on: paths are cut to their last part."""
-    data = config.data
-    names: dict[str, Any] = {
-        "source": data.source and Path(data.source).name,
-        "exclude_copies_of": data.exclude_copies_of and Path(data.exclude_copies_of).name,
-        "collections": {name: Path(path).name for name, path in data.collections.items()},
-    }
-    backbone = config.backbone.model_copy(update={"weights": Path(config.backbone.weights).name})
-    return to_yaml(config.model_copy(update={"data": data.model_copy(update=names), "backbone": backbone}))
 
 
 def _environment(device: torch.device, difference: float, seconds: float) -> dict[str, Any]:
