@@ -180,6 +180,29 @@ def screening_run(make_once: MakeOnce, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture(scope="session")
+def released_model(make_once: MakeOnce, tiny_run: Path, characters: Path) -> Path:
+    """The folder of a released model of handwriting, made of `tiny_run`, alone in its folder. Read it only."""
+
+    def make(folder: Path) -> None:
+        from handwriting.task import TASK
+        from shared.pipeline.pack import pack
+
+        out, licences = folder / "devanagari", ["The model: Apache-2.0", "Drawn characters: CC0"]
+        pack(TASK, tiny_run, out, licences=licences, images=characters, root=folder, progress=lambda *_: None)
+
+    (found,) = make_once("released_model", make).iterdir()
+    return found
+
+
+@pytest.fixture
+def with_released(released_model: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The released model, come with handwriting; medtl has none."""
+    root = released_model.parent
+    monkeypatch.setattr("shared.runs.named.released_root", lambda task: root if task == "handwriting" else None)
+    return released_model
+
+
+@pytest.fixture(scope="session")
 def fonts() -> Any:
     """The Devanagari fonts of the system; at least three families, as a split needs."""
     from handwriting.glyphs.fonts import find_fonts

@@ -36,8 +36,9 @@ class Release:
         """The differences in words, as a sentence without full stop."""
         found = self.differences
         return (
-            f"largest difference from the run on {found['images']} images: {found['probability']:.1e} of a probability, "
-            f"{found['ood_score']:.1e} of an out-of-distribution score; {found['decisions']} decisions differ"
+            f"largest difference from the run on {found['images']} images: {found['probability']:.1e} of a "
+            f"probability, {found['ood_score']:.1e} of an out-of-distribution score; {found['decisions']} decisions "
+            "differ"
         )
 
     def write(self, folder: Path) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -135,13 +136,13 @@ def digests_of(images: Descriptors) -> Digests:
     return np.array([int.from_bytes(digest) for digest in shown], dtype=np.uint64)
 
 
-def _read_array(path: Path) -> NDArray[np.generic]:
+def _read_array(path: Path) -> NDArray[Any]:
     try:
-        found: NDArray[np.generic] = np.load(path, allow_pickle=False)
+        found: NDArray[Any] = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise RunError(f"{path} cannot be read ({type(error).__name__}); {COPY_AGAIN}") from None
     return found
 
 
-def _unlike(path: Path, found: NDArray[np.generic], expected: str) -> RunError:
+def _unlike(path: Path, found: NDArray[Any], expected: str) -> RunError:
     return RunError(f"{path} holds {found.dtype} {list(found.shape)} in place of {expected}; {COPY_AGAIN}")
