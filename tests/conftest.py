@@ -70,6 +70,12 @@ def _private_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
 
 
+@pytest.fixture(autouse=True)
+def _without_released_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keeps the models that come with the package out of tests, which say which models there are."""
+    monkeypatch.setattr("shared.runs.named.released_root", lambda _: None)
+
+
 @pytest.fixture(scope="session")
 def make_once(tmp_path_factory: pytest.TempPathFactory) -> MakeOnce:
     """Makes what a name stands for in a folder of its own, once for all workers: (name, make) gives the folder.

@@ -47,9 +47,9 @@ def add(app: typer.Typer, task: "Task") -> None:
             typer.Option(help="Folder in which the model's folder is made; without it, that of the package."),
         ] = None,
     ) -> None:
-        """Make a model that comes with the package of a run.
+        """Make a run a model of the package.
 
-        It is small, holds no pictures and no paths, and is not changed any more. Its weights are stored in half
+        The model is small, holds no pictures and no paths, and is not changed any more. Its weights are stored in half
         precision where that keeps answers; the differences are measured, and stand in its model card.
         """
         with reported():
