@@ -3,6 +3,7 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
+MRI_COLLECTIONS := cheng_masks gbm_dicom navoneel sartaj
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 20
@@ -27,7 +28,16 @@ endif
 train-handwriting: setup ## Train on synthetic characters, or on DATA= (MODEL=, WEIGHTS=, CONFIG= too), then evaluate and report
 	$(BIN)/handwriting train $(or $(CONFIG),configs/handwriting/$(if $(DATA)$(MODEL)$(WEIGHTS),auto,glyphs).yaml) $(if $(DATA),data.source="$(DATA)") $(if $(MODEL),backbone.name=$(MODEL)) $(if $(WEIGHTS),backbone.weights="$(WEIGHTS)")
 
-predict: setup ## Classify SCAN= with the default run (medtl use RUN), the only one, or MODEL=
+models: setup ## Train the models that come with the package on the data in MEDTL_DATA, and pack them
+	@test -n "$(MEDTL_DATA)" || { echo "name the folder of the data: make models MEDTL_DATA=data" >&2; exit 2; }
+	$(BIN)/medtl train configs/medtl/released.yaml $(foreach name,$(MRI_COLLECTIONS),data.collections.$(name)="$(MEDTL_DATA)/$(name).zip") $(if $(WEIGHTS),backbone.weights="$(WEIGHTS)") --out runs/released/brain-mri
+	rm -rf medtl/models/brain-mri
+	$(BIN)/medtl pack runs/released/brain-mri brain-mri --licences configs/medtl/licences.txt
+	$(BIN)/handwriting train configs/handwriting/released.yaml data.source="$(MEDTL_DATA)/dhcd.zip" --out runs/released/devanagari
+	rm -rf handwriting/models/devanagari
+	$(BIN)/handwriting pack runs/released/devanagari devanagari --licences configs/handwriting/licences.txt
+
+predict: setup ## Classify SCAN= with the default model (medtl use), the only run, that of the package, or MODEL=
 	@test -n "$(SCAN)" || { echo "name what to classify: make predict SCAN=scan.dcm" >&2; exit 2; }
 	$(BIN)/medtl predict "$(SCAN)" $(if $(MODEL),--model "$(MODEL)")
 
@@ -50,4 +60,4 @@ types: setup ## Static types
 
 check: lint types test ## All that CI runs
 
-.PHONY: help setup train-mri train-handwriting predict test test-slow bench lint types check
+.PHONY: help setup train-mri train-handwriting models predict test test-slow bench lint types check

@@ -70,6 +70,12 @@ def _private_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
 
 
+@pytest.fixture(autouse=True)
+def _without_released_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keeps the models that come with the package out of tests, which say which models there are."""
+    monkeypatch.setattr("shared.runs.named.released_root", lambda _: None)
+
+
 @pytest.fixture(scope="session")
 def make_once(tmp_path_factory: pytest.TempPathFactory) -> MakeOnce:
     """Makes what a name stands for in a folder of its own, once for all workers: (name, make) gives the folder.
@@ -208,6 +214,29 @@ def screening_run(make_once: MakeOnce, tmp_path_factory: pytest.TempPathFactory)
     home = tmp_path_factory.mktemp("session-home")
     (run,) = make_once("screening_run", lambda folder: _train(TASK, words, folder, home)).iterdir()
     return run
+
+
+@pytest.fixture(scope="session")
+def released_model(make_once: MakeOnce, tiny_run: Path, characters: Path) -> Path:
+    """The folder of a released model of handwriting, made of `tiny_run`, alone in its folder. Read it only."""
+
+    def make(folder: Path) -> None:
+        from handwriting.task import TASK
+        from shared.pipeline.pack import pack
+
+        out, licences = folder / "devanagari", ["The model: Apache-2.0", "Drawn characters: CC0"]
+        pack(TASK, tiny_run, out, licences=licences, images=characters, root=folder, progress=lambda *_: None)
+
+    (found,) = make_once("released_model", make).iterdir()
+    return found
+
+
+@pytest.fixture
+def with_released(released_model: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The released model, come with handwriting; medtl has none."""
+    root = released_model.parent
+    monkeypatch.setattr("shared.runs.named.released_root", lambda task: root if task == "handwriting" else None)
+    return released_model
 
 
 @pytest.fixture(scope="session")

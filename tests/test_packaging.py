@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from shared.runs.folder import check_finished, is_released
+from shared.runs.released import Release, released_bytes
+
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("medtl", "handwriting", "shared")
 HEAVY = ("torch", "monai", "captum", "matplotlib", "onnxruntime", "sklearn", "scipy", "pydicom")
@@ -64,6 +67,19 @@ def test_every_version_floor_has_its_reason() -> None:
     without = [line for line in runtime if "#" not in line and not re.match(r'^    "(pytest|ruff)', line)]
     assert floors
     assert not without
+
+
+@pytest.mark.parametrize("application", ["medtl", "handwriting"])
+def test_models_that_come_with_the_package_are_whole_and_small_and_state_their_licences(application: str) -> None:
+    folders = sorted((ROOT / application / "models").glob("*/"))
+    if not folders:
+        pytest.skip(f"no model comes with {application}")
+    for folder in folders:
+        check_finished(folder)
+        assert is_released(folder)
+        assert released_bytes(folder) <= 10_000_000
+        assert Release.read(folder).licences
+        assert (folder / "model_card.md").read_text(encoding="utf-8").startswith(f"# {folder.name}\n")
 
 
 def test_the_wheel_holds_every_file_of_the_packages(tmp_path: Path) -> None:

@@ -73,7 +73,8 @@ def _listen(task: "Task", model: Path | None, settings: "ListenerSettings", spoo
     from medtl.node.listener import listen
     from medtl.node.spool import Spool
 
-    predictor, lines = open_predictor(task, model, explicit=True)
+    # results go on to archives, with nobody between: a person must have chosen the model that comes with the package
+    predictor, lines = open_predictor(task, model, explicit=True, released=False)
     for line in lines:
         typer.echo(line)
     judge = SeriesJudge(predictor.run.resolve(), predictor.chosen_among)

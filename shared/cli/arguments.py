@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+import click
 import typer
 
 from shared.cli.support import RUNS
@@ -12,12 +13,14 @@ from shared.runs.named import find_named
 
 
 def find_run(named: Path | None) -> Path | None:
-    """Finds the run that an argument names by its path, or by the name of its folder under `RUNS`.
+    """Finds the run that an argument names by its path, or by the name of its folder under `RUNS` or in the package.
 
     Args:
         named: The value of the argument; None where it was not given, which is returned.
     """
-    return None if named is None else find_named(RUNS, named)
+    context = click.get_current_context(silent=True)
+    task = None if context is None else context.find_root().command.name
+    return None if named is None else find_named(RUNS, named, task)
 
 
 ConfigArgument = Annotated[
@@ -35,15 +38,20 @@ DataArgument = Annotated[
 ]
 RunArgument = Annotated[
     Path,
-    typer.Argument(metavar="RUN", callback=find_run, help="Folder of a finished run, or its name under runs/."),
+    typer.Argument(
+        metavar="RUN",
+        callback=find_run,
+        help="Folder of a finished run, its name under runs/, or the name of a model that comes with the package.",
+    ),
 ]
 ModelOption = Annotated[
     Path | None,
     typer.Option(
         metavar="RUN",
         callback=find_run,
-        help="Finished run that answers: its folder, or its name under runs/; without it, the default (see `use`), "
-        "or the only run under runs/.",
+        help="Finished run that answers: its folder, or its name under runs/; or the name of a model that comes with "
+        "the package. Without it, the default (see `use`), the only run under runs/, or, where none is, the only model "
+        "of the package.",
     ),
 ]
 ServedModelOption = Annotated[
@@ -51,8 +59,9 @@ ServedModelOption = Annotated[
     typer.Option(
         metavar="RUN",
         callback=find_run,
-        help="Finished run that answers: its folder, or its name under runs/; without it, the default, which `use` "
-        "chooses.",
+        help="Finished run that answers: its folder, or its name under runs/; or the name of a model that comes with "
+        "the package. Without it, the default, which `use` chooses; of `serve` also the only model of the package, "
+        "where no run is under runs/.",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object a line for each input.")]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import typer
 
-from shared.cli.support import RUNS, Writes, exit_code, json_line, make_folder, write_predictions
+from shared.cli.support import RUNS, Writes, exit_code, json_line, make_folder, shown_name, write_predictions
 from shared.errors import UsageError
 from shared.prediction.text import acceptance, answer_text
 from shared.progress import Lines
@@ -44,7 +44,9 @@ class Request:
     explaining: Mapping[str, Any] | None = None
 
 
-def open_predictor(task: Task, model: Path | None, *, explicit: bool = False) -> tuple[Predictor, list[str]]:
+def open_predictor(
+    task: Task, model: Path | None, *, explicit: bool = False, released: bool = True
+) -> tuple[Predictor, list[str]]:
     """Opens the run that answers, and writes the lines that say which run it is.
 
     Args:
@@ -52,6 +54,7 @@ def open_predictor(task: Task, model: Path | None, *, explicit: bool = False) ->
         model: A finished run, by its folder or its name under `RUNS`; None: the default of the application, or the only
             finished run under `RUNS`.
         explicit: Whether a person must have chosen the run, by its name or as the default.
+        released: Whether a released model that nobody chose may answer where there is no run.
 
     Returns:
         The predictor, and lines to print: the folder of the run; what it is fit for; when and on what it was trained;
@@ -64,10 +67,10 @@ def open_predictor(task: Task, model: Path | None, *, explicit: bool = False) ->
     from shared.prediction.predictor import Predictor
     from shared.runs.chosen import choose_run
 
-    chosen = choose_run(RUNS, task.name, model, explicit=explicit)
+    chosen = choose_run(RUNS, task.name, model, explicit=explicit, released=released)
     predictor = Predictor(chosen.folder, task.name, task.preprocess, chosen_among=chosen.chosen_among)
     lines = [
-        f"model: {chosen.folder}" + (f" ({chosen.why}; another by --model)" if chosen.why else ""),
+        f"model: {shown_name(chosen.folder)}" + (f" ({chosen.why}; another by --model)" if chosen.why else ""),
         f"fit for: {predictor.verdict}",
         predictor.provenance.words,
     ]

@@ -231,11 +231,20 @@ def show_summary(run: Path) -> None:
         RunError: `report.json` is missing or damaged.
     """
     from shared.io.atomic import read_json
+    from shared.runs.folder import is_released
     from shared.runs.verdict import read_verdict
 
     for line in (*read_verdict(run).lines, *read_json(run / "report.json")["summary"]):
         typer.echo(line)
-    typer.echo(f"report: {run / 'report.html'}")
+    name, file = ("model card", "model_card.md") if is_released(run) else ("report", "report.html")
+    typer.echo(f"{name}: {run / file}")
+
+
+def shown_name(run: Path) -> str:
+    """Returns what a person calls a run: its folder, or the name alone of a released model."""
+    from shared.runs.folder import is_released
+
+    return run.name if is_released(run) else str(run)
 
 
 def json_line(tree: Mapping[str, Any]) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel
+
+from shared.config.schema import Config
 
 Row = tuple[str, str, str]
 """Full name of a key, its default in YAML, its description."""
@@ -20,6 +23,22 @@ def to_yaml(config: BaseModel) -> str:
         config: The resolved configuration, or a section of one.
     """
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def without_folders(config: Config) -> Config:
+    """Cuts the paths of a configuration to their last part, for what may be passed on.
+
+    Args:
+        config: The configuration.
+    """
+    data = config.data
+    names: dict[str, Any] = {
+        "source": data.source and Path(data.source).name,
+        "exclude_copies_of": data.exclude_copies_of and Path(data.exclude_copies_of).name,
+        "collections": {name: Path(path).name for name, path in data.collections.items()},
+    }
+    backbone = config.backbone.model_copy(update={"weights": Path(config.backbone.weights).name})
+    return config.model_copy(update={"data": data.model_copy(update=names), "backbone": backbone})
 
 
 def describe(model: type[BaseModel], prefix: str = "") -> Iterator[Row]:

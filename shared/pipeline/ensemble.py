@@ -23,6 +23,7 @@ import yaml
 from numpy.typing import NDArray
 
 from shared.adaptation.observer import observer_of
+from shared.config.describe import without_folders
 from shared.config.schema import Config
 from shared.data.loading import load_dataset, require_data
 from shared.data.partition import SplitData
@@ -35,7 +36,7 @@ from shared.models.network import Network
 from shared.models.restore import load_trained
 from shared.pipeline.build import read_splits
 from shared.pipeline.finish import finish_run
-from shared.pipeline.origin import NOT_CERTIFIED, Origin, without_folders
+from shared.pipeline.origin import NOT_CERTIFIED, Origin
 from shared.pipeline.preflight import Experiment, preflight
 from shared.pipeline.train import divide, holds_run, run_experiment
 from shared.pipeline.trained import Trained

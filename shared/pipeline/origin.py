@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shared.config.describe import to_yaml
-from shared.config.schema import Config
+from shared.config.describe import to_yaml, without_folders
 from shared.data.copies import copy_rule_of
 from shared.data.partition import SplitData
 from shared.models.network import Network
@@ -86,22 +85,6 @@ def describe_trunk(network: Network, spec: Preprocessing, weights: WeightsReport
         "size": network.backbone.input_size or spec.size,
         "weights": weights.to_json(),
     }
-
-
-def without_folders(config: Config) -> Config:
-    """Cuts the paths of a configuration to their last part, for reports, which may be passed on.
-
-    Args:
-        config: The configuration.
-    """
-    data = config.data
-    names: dict[str, Any] = {
-        "source": data.source and Path(data.source).name,
-        "exclude_copies_of": data.exclude_copies_of and Path(data.exclude_copies_of).name,
-        "collections": {name: Path(path).name for name, path in data.collections.items()},
-    }
-    backbone = config.backbone.model_copy(update={"weights": Path(config.backbone.weights).name})
-    return config.model_copy(update={"data": data.model_copy(update=names), "backbone": backbone})
 
 
 def _uncertified(data: SplitData, pretraining: Seen) -> str | None:

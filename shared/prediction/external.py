@@ -35,6 +35,11 @@ from shared.runs.verdict import verdict_of
 from shared.samples import NO_MEANINGS, Grouping, Meanings, Sample
 from shared.task import Image, Task
 
+ONLY_IDENTICAL = (
+    "Of the images that the model was trained on before it was packed, identical ones alone are recognised: neither "
+    "altered copies nor other images of the same groups, for it holds no pictures. Such images flatter the model."
+)
+
 
 def assess_data(
     task: Task,
@@ -87,6 +92,7 @@ def assess_data(
     notes = [
         *dataset.notes,
         scored.left_out_note(len(samples)),
+        *([ONLY_IDENTICAL] if len(predictor.seen.digests) else []),
         audit_note(found, grouped=all(sample.has_known_group for sample in dataset.samples)),
         *([f"{len(labelled) - len(samples)} images of other classes were left out."] if known_only else []),
         *([scored.unjudged_note(task)] if scored.left_out else []),

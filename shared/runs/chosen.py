@@ -1,7 +1,7 @@
 """Which run answers: the one that is named, the default that `use` chose, or the only one there is; never the newest.
 
 The default is a choice of a person. A run that merely ended last is none: it may be an experiment, or a training on
-other data.
+other data. Where there are no runs at all, the only released model answers, which was tested before it was passed on.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from pathlib import Path
 from shared.errors import RunError, UsageError
 from shared.io.atomic import read_json, write_json
 from shared.runs.listing import FinishedRun, list_runs
-from shared.runs.named import find_named
+from shared.runs.named import find_named, released_folders
 from shared.runs.record import read_model_record
+from shared.runs.released import list_released
 from shared.runs.siblings import models_chosen_among
 
 LISTED = 10
@@ -42,7 +43,7 @@ class _Default:
     """The content of the file that holds an application's default.
 
     Attributes:
-        folder: Folder of the run.
+        folder: Folder of the run, or of a released model.
         weights_hash: Hash of its weights when it was chosen: another training in the same folder is another model.
         chosen_among: Number of models among which it was chosen then.
     """
@@ -81,11 +82,12 @@ def set_default(root: Path, task: str, run: Path) -> ChosenRun:
     if record.task != task:
         raise UsageError(f"{run} is a run of {record.task}; `{task}` cannot use it")
     place, count = run.resolve(), models_chosen_among(run, root)
+    released = place in [folder.resolve() for folder in released_folders(task)]
     inside = place.is_relative_to(root.resolve())
-    shown = str(place.relative_to(root.resolve()) if inside else place)
+    shown = place.name if released else str(place.relative_to(root.resolve()) if inside else place)
     tree = {"task": task, "run": shown, "weights_hash": record.weights_hash, "chosen_among": count}
-    write_json(default_file(root, task), tree)
-    return ChosenRun(root / shown, "the default", count)
+    write_json(default_file(root, task), tree | ({"released": True} if released else {}))
+    return ChosenRun(run if released else root / shown, "the default", count)
 
 
 def default_run(root: Path, task: str) -> Path | None:
@@ -102,14 +104,19 @@ def default_run(root: Path, task: str) -> Path | None:
     return None if default is None else default.folder
 
 
-def choose_run(root: Path, task: str, named: Path | None, *, explicit: bool = False) -> ChosenRun:
+def choose_run(
+    root: Path, task: str, named: Path | None, *, explicit: bool = False, released: bool = True
+) -> ChosenRun:
     """Finds the run that answers: the named one, else the default, else the only finished one under `root`.
+
+    Where none is under `root`, finished or not, it is the only released model.
 
     Args:
         root: Folder of runs.
         task: Name of the application.
         named: Path or name of a run; None: none was named.
         explicit: Whether a person must have chosen it, also where there is only one run, as for a server.
+        released: Whether a released model that nobody chose may answer.
 
     Returns:
         The run; its files were not checked.
@@ -119,7 +126,7 @@ def choose_run(root: Path, task: str, named: Path | None, *, explicit: bool = Fa
         RunError: The default is damaged, or its run is gone or was trained again.
     """
     if named is not None:
-        folder = find_named(root, named)
+        folder = find_named(root, named, task)
         return ChosenRun(folder, "", models_chosen_among(folder, root))
     default = _read_default(root, task)
     if default is not None:
@@ -128,11 +135,11 @@ def choose_run(root: Path, task: str, named: Path | None, *, explicit: bool = Fa
     runs = list_runs(root, task)
     finished = runs.finished
     if not finished:
-        others = f" ({len(runs.faulty)} unfinished or damaged: `{task} models`)" if runs.faulty else ""
-        raise UsageError(
-            f"no finished {task} run under {root}/{others}; train one (`{task} train`), or name one from elsewhere by "
-            "--model"
-        )
+        come = list_released(task).finished
+        if released and len(come) == 1 and not runs.faulty:
+            folder = come[0].folder
+            return ChosenRun(folder, f"no run is under {root}/", models_chosen_among(folder, root))
+        raise UsageError(_no_run(root, task, len(runs.faulty), [run.folder.name for run in come]))
     if explicit or len(finished) > 1:
         raise UsageError(_question(root, task, finished))
     (only,) = finished
@@ -153,12 +160,28 @@ def _read_default(root: Path, task: str) -> _Default | None:
     sound = isinstance(run, str) and isinstance(weights_hash, str) and isinstance(count, int) and count > 0
     if not sound or tree.get("task") != task:
         raise RunError(f"{path} is damaged and names no default run of {task}; {remedy}")
-    default = _Default(root / str(run), str(weights_hash), int(count or 1))
+    released = {folder.name: folder for folder in released_folders(task)} if tree.get("released") is True else {}
+    folder = released.get(str(run), root / str(run))
+    default = _Default(folder, str(weights_hash), int(count or 1))
     if not default.folder.is_dir():
         raise RunError(f"the default run {default.folder} is gone; {remedy}")
     if read_model_record(default.folder).weights_hash != default.weights_hash:
         raise RunError(f"the default run {default.folder} is another model than when it was chosen; {remedy}")
     return default
+
+
+def _no_run(root: Path, task: str, faulty: int, released: list[str]) -> str:
+    """Says that no run can answer, and what to do."""
+    others = f" ({faulty} unfinished or damaged: `{task} models`)" if faulty else ""
+    if released:
+        return (
+            f"no model is chosen, and no finished {task} run is under {root}/{others}; {task} comes with "
+            f"{', '.join(released)}: choose one by `{task} use NAME`, or name one by --model NAME"
+        )
+    return (
+        f"no finished {task} run under {root}/{others}; train one (`{task} train`), or name one from elsewhere by "
+        "--model"
+    )
 
 
 def _question(root: Path, task: str, finished: tuple[FinishedRun, ...]) -> str:

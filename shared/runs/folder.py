@@ -13,8 +13,10 @@ from shared.io.atomic import COPY_AGAIN, file_hash, read_json, write_json, write
 from shared.runs.record import _check_format
 
 DONE = "done"
-TRAINING_DIGESTS, SEEN_IMAGES = "training_digests.txt", "seen_images.npy"
-RECORDS = (TRAINING_DIGESTS, SEEN_IMAGES, "predictions.csv", "report.json")
+RELEASED = "released.json"
+"""The file that marks a released model: a run folder that comes with the package, into which nothing is written."""
+TRAINING_DIGESTS, SEEN_IMAGES, SEEN_DIGESTS = "training_digests.txt", "seen_images.npy", "seen_digests.npy"
+RECORDS = (TRAINING_DIGESTS, SEEN_IMAGES, SEEN_DIGESTS, "predictions.csv", "report.json")
 """Files that what was seen and what was measured is read from: half of one would be believed."""
 MODEL_FILES = ("model.json", "model.onnx", "model.safetensors", "features.npz")
 
@@ -22,6 +24,11 @@ MODEL_FILES = ("model.json", "model.onnx", "model.safetensors", "features.npz")
 def is_finished(run: Path) -> bool:
     """Tells whether a run is finished: whether its folder holds the file `done`. False for a missing folder."""
     return (run / DONE).is_file()
+
+
+def is_released(run: Path) -> bool:
+    """Tells whether a folder holds a released model, which comes with the package and is read-only."""
+    return (run / RELEASED).is_file()
 
 
 def check_finished(run: Path) -> None:
@@ -46,8 +53,10 @@ def check_finished(run: Path) -> None:
         if isinstance(hashes, dict) and (run / "model.json").is_file():
             _check_format(run, read_json(run / "model.json"))  # of another version, which has other files
         raise RunError(f"{run}/{DONE} does not name the files of the model and its records; {COPY_AGAIN}")
-    for name, digest in (hashes | {name: records[name] for name in RECORDS if name in records}).items():
+    for name, digest in (hashes | records).items():
         if not (run / name).is_file() or file_hash(run / name) != digest:
+            if is_released(run):
+                raise RunError(f"{run}/{name} is missing or was changed; install the package again")
             raise RunError(
                 f"{run}/{name} is missing or was changed after training, as by a copy that broke off; copy it again "
                 "from where it is whole, or train again"
@@ -69,7 +78,7 @@ def finished_at(run: Path) -> datetime:
         raise RunError(f"{run}/{DONE} does not say when the training ended; {COPY_AGAIN}") from None
 
 
-def finish(run: Path, task: str, ended: datetime | None = None) -> None:
+def finish(run: Path, task: str, ended: datetime | None = None, *, more: Iterable[str] = ()) -> None:
     """Writes the file `done`, which marks a run as finished; it is the last step of a training.
 
     Args:
@@ -77,8 +86,9 @@ def finish(run: Path, task: str, ended: datetime | None = None) -> None:
         task: Name of the application that trained the run. It is stored in `done` beside the time and the hashes of the
             model files; `shared.runs.listing.list_runs` finds the runs of an application by it.
         ended: When the training ended, where that was earlier: files of a finished run were written anew. None: now.
+        more: Names of further files that must not change: all of a released model.
     """
-    records = [name for name in RECORDS if (run / name).is_file()]
+    records = sorted({name for name in RECORDS if (run / name).is_file()} | {*more} - {*MODEL_FILES})
     hashes = {name: file_hash(run / name) for name in (*MODEL_FILES, *records)}
     split = {"files": {name: hashes[name] for name in MODEL_FILES}, "records": {name: hashes[name] for name in records}}
     when = (ended or datetime.now(UTC)).isoformat(timespec="seconds")

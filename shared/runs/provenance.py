@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared.runs.folder import finished_at
+from shared.runs.folder import finished_at, is_released
 from shared.runs.record import ModelRecord
 from shared.samples import UNKNOWN_DOMAIN
 
@@ -26,6 +26,7 @@ class Provenance:
         data_hash: SHA-256 over the content of its data.
         classes: Names of its classes.
         synthetic: Whether it was trained on synthetic images.
+        released: Whether it is a released model, which comes with the package.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Provenance:
     data_hash: str
     classes: tuple[str, ...]
     synthetic: bool
+    released: bool = False
 
     @classmethod
     def of(cls, run: Path, record: ModelRecord) -> Provenance:
@@ -56,6 +58,7 @@ class Provenance:
             record.data_hash,
             record.classes,
             record.synthetic,
+            is_released(run),
         )
 
     @property
@@ -66,7 +69,8 @@ class Provenance:
     @property
     def words(self) -> str:
         """When and on what the model was trained, and its classes, in a sentence without its subject and full stop."""
-        return f"trained {self.day} on {self.data_words}; classes: {listed(self.classes)}"
+        come = "comes with the package, " if self.released else ""
+        return f"{come}trained {self.day} on {self.data_words}; classes: {listed(self.classes)}"
 
     @property
     def data_words(self) -> str:

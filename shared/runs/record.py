@@ -52,7 +52,8 @@ class ModelRecord:
         acquisition: How the images it was trained on were acquired, as `shared.runs.acquisition.seen_in` collects it.
         synthetic: Whether it was trained on synthetic images.
         data_hash: SHA-256 over the content of the data.
-        weights_hash: SHA-256 of `model.safetensors`.
+        weights_hash: SHA-256 of `model.safetensors`; of a released model that of the run that it was made of, for it is
+            the same model.
         copy_rule: How copies of the images that it has seen are told.
         auxiliary: Answers of each auxiliary task, in the order of the output of `model.onnx` with its name
             (`auxiliary_plane`).

@@ -161,8 +161,11 @@ def _keep(run: Path, data: Path, tree: Mapping[str, Any]) -> str:
     """Adds an evaluation on other data to the run; returns one sentence that says so, or why not."""
     from datetime import UTC, datetime
 
+    from shared.runs.folder import is_released
     from shared.runs.outside_tests import OUTSIDE_TESTS, add_outside_test, kept_of
 
+    if is_released(run):
+        return "Not kept: the model comes with the package, which is read-only."
     if tree["data_hash"] is None:
         return "These are the data of the run: this is no outside test, and the run keeps nothing of it."
     counts = tree["coverage"]

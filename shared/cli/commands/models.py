@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from shared.cli.support import RUNS, reported
+from shared.cli.support import RUNS, reported, shown_name
 
 if TYPE_CHECKING:
     from shared.runs.listing import FinishedRun
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def add(app: typer.Typer, task: "Task") -> None:
-    """Adds the command `models`, which lists the finished runs that can answer, to a command line.
+    """Adds the command `models`, which lists the models that can answer, to a command line.
 
     Args:
         app: The command line to add it to.
@@ -25,30 +25,32 @@ def add(app: typer.Typer, task: "Task") -> None:
 
     @app.command()
     def models() -> None:
-        """List the finished runs that can answer.
+        """List the models that can answer.
 
-        Those directly under runs/, the one trained last first: what each is fit for, its data, classes, backbone, and
-        the first measure of its test with the 95% interval. An asterisk marks the default, which `use` chooses. Runs
-        that are unfinished or damaged are listed last.
+        Those that come with the package, then the finished runs directly under runs/, the one trained last first: what
+        each is fit for, its data, classes, backbone, and the first measure of its test with the 95% interval; of the
+        package also sizes and licences. An asterisk marks the default, which `use` chooses. What is unfinished or
+        damaged is listed last.
         """
         with reported():
             from shared.errors import RunError
             from shared.runs.chosen import default_run
             from shared.runs.listing import list_runs, read_run
+            from shared.runs.released import list_released
             from shared.runs.siblings import restated_among_siblings
 
             try:
                 default, fault = default_run(RUNS, task.name), None
             except RunError as error:
                 default, fault = None, str(error)
-            runs = list_runs(RUNS, task.name)
-            shown = list(runs.finished)
+            come, runs = list_released(task.name), list_runs(RUNS, task.name)
+            shown = [*come.finished, *runs.finished]
             if default is not None and default.resolve() not in {run.folder.resolve() for run in shown}:
                 shown.insert(0, read_run(default))  # one that lies elsewhere
             for run in restated_among_siblings(shown, RUNS):
                 for line in _lines(run, default):
                     typer.echo(line)
-            for broken in runs.faulty:
+            for broken in (*come.faulty, *runs.faulty):
                 typer.echo(f"! {broken.reason}")
             if fault is not None:
                 typer.echo(f"! {fault}")
@@ -61,14 +63,27 @@ def add(app: typer.Typer, task: "Task") -> None:
 def _lines(run: "FinishedRun", default: Path | None) -> list[str]:
     """What is listed of one run: its name, and below what it is fit for, what it is and how it was tested."""
     is_default = default is not None and run.folder.resolve() == default.resolve()
-    name = str(run.folder) if is_default else run.folder.name
+    name = shown_name(run.folder) if is_default else run.folder.name
     fit_for, headline = _test(run)
     return [
         f"{'*' if is_default else ' '} {name}{' (default)' if is_default else ''}",
         f"    fit for: {fit_for}",
         f"    {run.provenance.words}",
         f"    {run.record.backbone.get('name', 'unknown')}, {headline}",
+        *(_release(run.folder) if run.provenance.released else ()),
     ]
+
+
+def _release(folder: Path) -> list[str]:
+    """Size and licences of a model that comes with the package."""
+    from shared.errors import RunError
+    from shared.runs.released import Release, released_bytes
+
+    try:
+        licences = "; ".join(Release.read(folder).licences)
+    except RunError as error:
+        licences = str(error)
+    return [f"    {released_bytes(folder) / 1e6:.1f} MB; licences: {licences}"]
 
 
 def _test(run: "FinishedRun") -> tuple[str, str]:

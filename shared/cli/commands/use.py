@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from shared.cli.arguments import RunArgument
-from shared.cli.support import RUNS, reported
+from shared.cli.support import RUNS, reported, shown_name
 
 if TYPE_CHECKING:
     from shared.task import Task
@@ -26,7 +26,8 @@ def add(app: typer.Typer, task: "Task") -> None:
     def use(run: RunArgument) -> None:
         """Choose the model that answers by default.
 
-        Commands that are given no model take it from then on. A later training changes nothing: choose again.
+        Commands that are given no model take it from then on. A later training changes nothing: choose again. RUN may
+        be the name of a model that comes with the package; `models` lists them.
         """
         with reported():
             from shared.runs.certificate import restated
@@ -37,7 +38,7 @@ def add(app: typer.Typer, task: "Task") -> None:
 
             check_finished(run)
             chosen = set_default(RUNS, task.name, run)
-            typer.echo(f"default of {task.name}: {chosen.folder}")
+            typer.echo(f"default of {task.name}: {shown_name(chosen.folder)}")
             found = read_run(chosen.folder)
             record = restated(found.record, chosen.chosen_among)
             typer.echo(f"  fit for: {read_verdict(chosen.folder, record).short}")

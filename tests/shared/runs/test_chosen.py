@@ -128,6 +128,21 @@ def test_many_runs_are_counted_and_not_all_listed(runs: Path, model_record: Mode
         choose_run(runs, TASK, None)
 
 
+def test_a_default_of_the_package_is_kept_by_its_name_and_told_when_it_is_gone(
+    runs: Path, tmp_path: Path, model_record: ModelRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = tmp_path / "package" / "models"
+    monkeypatch.setattr("shared.runs.named.released_root", lambda _: models)
+    come = make_run(models / "small", model_record)
+    assert set_default(runs, TASK, come).folder == come
+    assert json.loads(default_file(runs, TASK).read_text())["run"] == "small"
+    models = models.rename(tmp_path / "elsewhere")  # another environment
+    assert default_run(runs, TASK) == models / "small"
+    shutil.rmtree(models)
+    with pytest.raises(RunError, match=r"default run .*small is gone; choose again by `handwriting use RUN`"):
+        default_run(runs, TASK)
+
+
 def test_a_run_is_named_by_its_path_or_by_its_name_under_the_runs(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert find_named(runs, Path("a")) == runs / "a"
     assert find_named(runs, runs / "b") == runs / "b"
@@ -135,3 +150,16 @@ def test_a_run_is_named_by_its_path_or_by_its_name_under_the_runs(runs: Path, mo
     monkeypatch.chdir(runs.parent)
     Path("a").mkdir()
     assert find_named(Path("runs"), Path("a")) == Path("a")
+
+
+def test_a_name_is_that_of_a_run_before_that_of_a_model_of_the_package(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = tmp_path / "models"
+    for name in ("a", "small"):
+        (models / name).mkdir(parents=True)
+    monkeypatch.setattr("shared.runs.named.released_root", lambda task: models if task == TASK else None)
+    assert find_named(runs, Path("a"), TASK) == runs / "a"
+    assert find_named(runs, Path("small"), TASK) == models / "small"
+    assert find_named(runs, Path("small"), "medtl") == Path("small")
+    assert find_named(runs, Path("small")) == Path("small")

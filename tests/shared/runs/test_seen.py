@@ -10,7 +10,7 @@ import pytest
 from shared.data.descriptors import CopyRule, describe
 from shared.errors import RunError
 from shared.io.atomic import write_array
-from shared.runs.folder import SEEN_IMAGES
+from shared.runs.folder import SEEN_DIGESTS, SEEN_IMAGES
 from shared.runs.seen import Seen
 from shared.samples import Sample
 
@@ -49,4 +49,25 @@ def test_a_damaged_file_is_refused(content: bytes | None, tmp_path: Path) -> Non
     if content is not None:
         (tmp_path / SEEN_IMAGES).write_bytes(content)
     with pytest.raises(RunError, match="cannot be read"):
+        Seen.read(tmp_path, RULE)
+
+
+def test_what_is_passed_on_tells_identical_images_alone_and_no_group(tmp_path: Path) -> None:
+    flat = np.zeros((1, RULE.width), dtype=np.uint8)
+    shown = np.concatenate([_images(1, 2), flat])
+    samples = [Sample("a", "", group="1f", has_global_group_id=True)] * 3
+    Seen.of(RULE, shown, samples).without_pictures().write(tmp_path)
+    seen = Seen.read(tmp_path, RULE)
+    assert (len(seen.images), len(seen.digests), seen.groups) == (0, 3, frozenset())
+    assert seen.copies(np.concatenate([_images(2, 3), _images(1) ^ 1, flat])) == ["near", None, None, None]
+    both = Seen.of(RULE, _images(4), ()).joined(seen)
+    assert both.copies(_images(1, 4, 5)) == ["near", "near", None]
+    assert both.without_pictures().copies(_images(1, 4, 5)) == ["near", "near", None]
+
+
+@pytest.mark.parametrize("array", [np.zeros(3), np.zeros((2, 2), np.uint64)])
+def test_digests_that_are_none_are_refused(array: np.ndarray, tmp_path: Path) -> None:
+    Seen.none(RULE).write(tmp_path)
+    write_array(tmp_path / SEEN_DIGESTS, array)
+    with pytest.raises(RunError, match=r"seen_digests.npy holds .* in place of uint64 \[images\]"):
         Seen.read(tmp_path, RULE)
