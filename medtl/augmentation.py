@@ -5,7 +5,7 @@ the coil receives, how fine the matrix is, and how much noise there is. A networ
 varied at random cannot take one scanner's look for a class.
 
 The chains are of MONAI's transforms, with ours for what MONAI does not have. Training applies them to a batch at once
-(`medtl.batched`); the names that end with `MONAI` run the library itself, image by image, at twenty times the cost.
+(`medtl.batched`); the names that end with `MONAI` run the library itself, image by image, at six times the cost.
 
 Source: Billot et al., SynthSeg, Med. Image Anal. 86 (2023) 102789, section 3.2 (random contrast, bias and resolution).
 """

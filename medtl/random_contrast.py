@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -24,7 +26,7 @@ SHARES = {"kept": 0.4, "gamma": 0.2, "rising": 0.28, "any": 0.12}
 A rising curve keeps which tissue is brighter, so a finding keeps its sign. Any curve turns T1 into something like T2 or
 FLAIR, and hides one finding or the other where two tissues become alike.
 """
-_LIMITS = np.cumsum(list(SHARES.values()))
+_LIMITS = list(accumulate(SHARES.values()))
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class RandomContrast(RandomTransform):
 
     def draw(self) -> Power | Curve | None:
         """Draws what is done to the contrast of the next image; None: it stays."""
-        kind = list(SHARES)[int(np.searchsorted(_LIMITS[:-1], self.random.random_sample(), side="right"))]
+        kind = list(SHARES)[bisect(_LIMITS[:-1], self.random.random_sample())]
         if kind == "kept":
             return None
         if kind == "gamma":

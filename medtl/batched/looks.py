@@ -117,7 +117,8 @@ def _squared_distances(size: int) -> tuple[NDArray[np.float64], NDArray[np.float
 
 def rician_noise(images: Tensor, drawn: Sequence[tuple[float, int]], transform: Any) -> Tensor:
     """Adds Rician noise, as `RandRicianNoise` does; drawn are its standard deviation and a seed."""
-    real, imaginary = _noise(images, drawn, 2).split(1, dim=1)
+    noise = _noise(images, drawn, 2)
+    real, imaginary = noise[:, :1], noise[:, 1:]
     return (images + real).square_().addcmul_(imaginary, imaginary).sqrt_()
 
 
@@ -145,12 +146,12 @@ def _along(values: Tensor, curves: Sequence[tuple[Any, Any]]) -> Tensor:
     old, new = (_filled([curve[axis] for curve in curves]) for axis in (0, 1))
     lengths, rises = np.diff(old), np.diff(new)
     steepness = np.divide(1.0, lengths, out=np.zeros_like(lengths), where=lengths > 0.0)
-    starts, steepness, rises = (_each(numbers, values) for numbers in (old, steepness, rises))
+    starts, factors, heights = (_each(numbers, values) for numbers in (old, steepness, rises))
     result = _each(new[:, 0], values).expand_as(values).clone()
     share = torch.empty_like(values)
     for piece in range(lengths.shape[1]):
-        torch.sub(values, starts[:, piece], out=share).mul_(steepness[:, piece]).clamp_(0.0, 1.0)
-        result.addcmul_(share, rises[:, piece])
+        torch.sub(values, starts[:, piece], out=share).mul_(factors[:, piece]).clamp_(0.0, 1.0)
+        result.addcmul_(share, heights[:, piece])
     return result
 
 

@@ -5,12 +5,12 @@ Probabilities, ranges and draws are MONAI's own: its transforms are asked to dra
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
 from torch import Tensor
 
 from medtl.batched import looks, moves
@@ -121,7 +121,7 @@ def _affine(transform: Any, size: int) -> Any:
     grid = transform.rand_affine_grid
     grid.randomize()  # MONAI draws twice, and takes the second
     (angle,), shift, (down, right) = grid.rotate_params, grid.translate_params, grid.scale_params
-    sine, cosine = np.sin(angle), np.cos(angle)
+    sine, cosine = math.sin(angle), math.cos(angle)
     return (
         *(cosine * down, -sine * right, cosine * shift[0] - sine * shift[1]),
         *(sine * down, cosine * right, sine * shift[0] + cosine * shift[1]),

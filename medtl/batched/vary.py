@@ -31,7 +31,9 @@ def vary(images: Tensor, seeds: Sequence[int], chain: Chain) -> Tensor:
         mirrored.append(chain.start(seed))
         at_moves.append([draw(transform, size) for transform in chain.moves.transforms])
         at_looks.append([draw(transform, size) for transform in chain.looks.transforms])
-    varied = torch.where(torch.tensor(mirrored, device=images.device)[:, None, None, None], images.flip(-1), images)
+    varied = images.clone()
+    turned = torch.tensor(mirrored, device=images.device).nonzero()[:, 0]
+    varied.index_copy_(0, turned, images.index_select(0, turned).flip(-1))
     for drawn in zip(*at_moves, strict=True):
         _apply(varied, drawn)
     for drawn in zip(*at_looks, strict=True):
@@ -49,8 +51,6 @@ def _apply(images: Tensor, drawn: Sequence[Drawn | None]) -> None:
         chosen = [one for one in (drawn[row] for row in rows) if one is not None]
         transform = chosen[0].transform
         index = torch.tensor(rows, device=images.device)
-        images.index_copy_(
-            0,
-            index,
-            steps()[type(transform)].apply(images.index_select(0, index), [one.values for one in chosen], transform),
-        )
+        step = steps()[type(transform)]
+        changed = step.apply(images.index_select(0, index), [one.values for one in chosen], transform)
+        images.index_copy_(0, index, changed)
