@@ -35,7 +35,8 @@ from shared.models.backbones.build import build_backbone
 from shared.models.network import Network, feature_width
 from shared.seeding import derive_seed
 from shared.strategies import find_strategy
-from shared.task import Image, Preprocessing
+from shared.task import Preprocessing
+from shared.training.augmented import Augment
 from shared.training.job import Job, Target
 
 TRAINING: Mapping[str, Any] = {"batch_size": 64, "class_weights": "none", "precision": "bf16", "augmentation": "none"}
@@ -73,7 +74,7 @@ class Study:
         seed: Seed of weights and draws.
         folder: Folder of the runs; finished ones in it are used again.
         training: Options of all trainings, in addition to `TRAINING`.
-        augment: Augments training images of both domains, given an image and a seed; None: no augmentation.
+        augment: Augments batches of training images of both domains; None: no augmentation.
     """
 
     source: Parts
@@ -84,7 +85,7 @@ class Study:
     seed: int
     folder: Path
     training: Mapping[str, Any]
-    augment: Callable[[Image, int], Image] | None = None
+    augment: Augment | None = None
 
     def train_all(self, settings: Mapping[str, tuple[str, Mapping[str, Any]]]) -> None:
         """Trains the source alone, every setting, and on the target's labels; each also in reverse but the last.

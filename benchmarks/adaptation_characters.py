@@ -23,6 +23,7 @@ from benchmarks.adaptation_digits import CLASSES, SIDE, varied
 from shared.data.split import Split
 from shared.samples import Grouping, Sample
 from shared.seeding import generator
+from shared.training.augmented import one_by_one
 
 PARTS = {"train": (0.0, 0.6, 1600), "validation": (0.6, 0.75, 400), "test": (0.75, 1.0, 700)}
 """Range of the writers of each part, as shares of all, and most of its images."""
@@ -76,7 +77,7 @@ def main() -> None:
         phases = [{**PHASE, "epochs": args.epochs, "shape": "annealed"}]
         training = {"phases": phases, "selection": "mutual_information"}
         network, folder = partial(image_network, "lenet", CLASSES, seed, SIDE), args.out / "dhcd-nhcd" / f"seed{seed}"
-        study = Study(source, target, CLASSES, network, accuracy, seed, folder, training, augment=varied)
+        study = Study(source, target, CLASSES, network, accuracy, seed, folder, training, augment=one_by_one(varied))
         study.train_all({f"{name} {weight:g}": (name, {"weight": weight}) for name, weight in METHODS.items()})
 
 

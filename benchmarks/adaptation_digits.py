@@ -24,6 +24,7 @@ from benchmarks.adaptation import ESTIMATED, PHASE, Study, accuracy, image_netwo
 from shared.data.split import Split
 from shared.samples import Grouping, Sample
 from shared.seeding import generator
+from shared.training.augmented import one_by_one
 from shared.training.selection import LABEL_FREE
 
 IMAGES = {"mnist": 2000, "usps": 1800}
@@ -98,7 +99,7 @@ def main() -> None:
         args.seed,
         args.out / "-".join(names) / f"seed{args.seed}",
         {"phases": phases, "selection": args.rule},
-        augment=varied if args.vary else None,
+        augment=one_by_one(varied) if args.vary else None,
     )
     settings = {f"{name} {weight:g}": (name, {"weight": weight}) for name in args.methods for weight in args.weights}
     if args.skew < 1:

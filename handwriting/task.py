@@ -15,6 +15,7 @@ from shared.task import Image, Item, Preprocessing, Task
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from torch import Tensor
 
 
 class HandwritingTask:
@@ -172,20 +173,21 @@ class HandwritingTask:
 
         return transforms.images(samples, spec, content_hash, datasets.read, progress)
 
-    def augment(self, image: Image, seed: int, kind: str = "usual") -> Image:
-        """Varies a preprocessed image at random; the same arguments always give the same result.
+    def augment(self, images: Tensor, seeds: Sequence[int], kind: str = "usual") -> Tensor:
+        """Varies preprocessed images at random; each result depends on the image and its seed alone.
 
         Args:
-            image: float32 [1, size, size], 0 to 1.
-            seed: Seed of the draws, 0 to 2**32 - 1.
+            images: float32 [n, 1, size, size], 0 to 1.
+            seeds: Seed of the draws of each image, 0 to 2**32 - 1.
             kind: Not used: there is one kind.
 
         Returns:
-            float32 [1, size, size], 0 to 1; a new array.
+            float32 of the same shape, 0 to 1; a new tensor.
         """
         from handwriting import transforms
+        from shared.training.augmented import one_by_one
 
-        return transforms.augment(image, seed)
+        return one_by_one(transforms.augment)(images, seeds)
 
     def read_inputs(self, paths: Sequence[Path]) -> Iterable[Item]:
         """Reads the inputs of `predict`, one at a time: an item for each picture of a character.

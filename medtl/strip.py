@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from medtl.random_transform import RandomTransform
 from medtl.settings import Settings
+from shared.task import Image
 
 Pixels = NDArray[np.float32]
 
@@ -56,13 +57,26 @@ class RandStripSkull(RandomTransform):
         Args:
             image: float32 [1, size, size], 0 to 1; or [2, size, size], the second channel a mask of 0 and 1.
         """
-        if self.random.random_sample() >= self.prob:
-            return image
-        pixels, *masks = np.asarray(image, dtype=np.float32)
-        kept = without_rim(pixels, self.random.uniform(*self.rim))
-        if kept is None or any(mask[kept].sum() < MIN_FINDING * mask.sum() for mask in masks):
-            return image
-        return np.stack([_shown(pixels, kept), *(_cut_out(np.where(kept, mask, 0.0), kept) for mask in masks)])
+        rim = self.draw()
+        return image if rim is None else stripped(np.asarray(image, dtype=np.float32), rim)
+
+    def draw(self) -> float | None:
+        """Draws the width of the rim of the next image; None: it is not stripped."""
+        return None if self.random.random_sample() >= self.prob else float(self.random.uniform(*self.rim))
+
+
+def stripped(image: Image, rim: float) -> Image:
+    """Removes the rim of the head, or returns the image as it is where too little of head or finding would stay.
+
+    Args:
+        image: float32 [1, size, size], 0 to 1; or [2, size, size], the second channel a mask of 0 and 1.
+        rim: Width of the rim, as a share of the square root of the head's area.
+    """
+    pixels, *masks = image
+    kept = without_rim(pixels, rim)
+    if kept is None or any(mask[kept].sum() < MIN_FINDING * mask.sum() for mask in masks):
+        return image
+    return np.stack([_shown(pixels, kept), *(_cut_out(np.where(kept, mask, 0.0), kept) for mask in masks)])
 
 
 def without_rim(pixels: Pixels, rim: float) -> NDArray[np.bool_] | None:
@@ -76,43 +90,55 @@ def without_rim(pixels: Pixels, rim: float) -> NDArray[np.bool_] | None:
         bool [size, size], true in the part; None where the slice shows too little head for a rim to be removed.
     """
     head = _head(pixels)
-    area = int(head.sum())
+    area = cv2.countNonZero(head)
     if area < MIN_HEAD * head.size:
         return None
-    framed = np.pad(head, 1)  # the image's edge is an edge of the head too
+    framed = _framed(head, 1)  # the image's edge is an edge of the head too
     depth = cv2.distanceTransform(framed, cv2.DIST_L2, 5)[1:-1, 1:-1]
     kept = np.asarray(depth > rim * np.sqrt(area))
-    return kept if kept.sum() >= MIN_KEPT * area else None
+    return kept if np.count_nonzero(kept) >= MIN_KEPT * area else None
 
 
 def _head(pixels: Pixels) -> NDArray[np.uint8]:
     """The largest part that is brighter than air, without gaps; uint8, 1 in the head."""
     side = max(1, round(CLOSING * pixels.shape[0])) | 1
     # framed by air: closing would else join the head to an edge of the image that is near
-    bright = np.pad((pixels > AIR).astype(np.uint8), side)
+    bright = _framed((pixels > AIR).astype(np.uint8), side)
     closed = cv2.morphologyEx(bright, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8))[side:-side, side:-side]
-    count, parts, stats, _ = cv2.connectedComponentsWithStats(np.ascontiguousarray(closed))
+    count, parts, stats, _ = cv2.connectedComponentsWithStats(np.ascontiguousarray(closed), ltype=cv2.CV_16U)
     if count < 2:
         return np.zeros(pixels.shape, dtype=np.uint8)
     return (parts == 1 + stats[1:, cv2.CC_STAT_AREA].argmax()).astype(np.uint8)
 
 
+def _framed(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """An image with a frame of zeros."""
+    return np.asarray(cv2.copyMakeBorder(image, side, side, side, side, cv2.BORDER_CONSTANT, value=0), dtype=np.uint8)
+
+
 def _shown(pixels: Pixels, kept: NDArray[np.bool_]) -> Pixels:
     """What is kept, cut out and scaled in brightness as `medtl.transforms.preprocess` would do with it alone."""
     inside = np.where(kept, pixels, np.float32(0.0))
-    brightest = np.percentile(pixels[kept], Settings.upper_percentile)
+    brightest = _percentile(pixels[kept], Settings.upper_percentile)
     if brightest > 0.0:
         inside = np.clip(inside / np.float32(brightest), 0.0, 1.0)
     return _cut_out(inside, kept)
 
 
+def _percentile(values: Pixels, percent: float) -> float:
+    """`np.percentile` of a few thousand values, in a quarter of its time."""
+    place = percent / 100.0 * (len(values) - 1)
+    low, high = int(np.floor(place)), int(np.ceil(place))
+    ordered = np.partition(values, [low, high])
+    return float(ordered[low] + (place - low) * (ordered[high] - ordered[low]))
+
+
 def _cut_out(inside: Pixels, kept: NDArray[np.bool_]) -> Pixels:
     """An image around the box of what is kept, enlarged to the size that it had."""
-    rows, columns = (np.flatnonzero(kept.any(axis=axis)) for axis in (1, 0))
-    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+    left, top, width, height = cv2.boundingRect(kept.view(np.uint8))
     size = inside.shape[0]
-    zoom = size / (max(bottom - top, right - left) * (1 + 2 * Settings.margin))
+    zoom = size / (max(width, height) * (1 + 2 * Settings.margin))
     # pixel centres lie at whole numbers
-    shifts = [(size - 1) / 2 - zoom * (first + last - 1) / 2 for first, last in ((left, right), (top, bottom))]
+    shifts = [(size - 1) / 2 - zoom * (first + (sides - 1) / 2) for first, sides in ((left, width), (top, height))]
     matrix = np.array([[zoom, 0.0, shifts[0]], [0.0, zoom, shifts[1]]])
     return np.asarray(cv2.warpAffine(inside.astype(np.float32), matrix, (size, size)), dtype=np.float32)

@@ -16,6 +16,7 @@ from shared.task import Image, Item, Preprocessing, Task
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from torch import Tensor
 
 
 class MedtlTask:
@@ -33,7 +34,14 @@ class MedtlTask:
     altered_copies = True
     inputs_help = "A DICOM file, series folder, DICOMDIR or zip, a PNG or JPEG, or a NIfTI volume."
     default_options: Mapping[str, Any] = Settings.defaults()
-    augmentations: tuple[str, ...] = ("usual", "mri_physics", "mri_hospitals")
+    augmentations: tuple[str, ...] = (
+        "usual",
+        "mri_physics",
+        "mri_hospitals",
+        "usual_monai",
+        "mri_physics_monai",
+        "mri_hospitals_monai",
+    )
     varying: tuple[str, ...] = ("contrast",)
     series_kinds: tuple[str, ...] = ("contrast", "plane")
 
@@ -211,27 +219,26 @@ class MedtlTask:
 
         return transforms.images(samples, spec, sample_pixels.read, progress)
 
-    def augment(self, image: Image, seed: int, kind: str = "usual") -> Image:
-        """Varies a preprocessed image at random; the same arguments always give the same result.
+    def augment(self, images: Tensor, seeds: Sequence[int], kind: str = "usual") -> Tensor:
+        """Varies preprocessed images at random; each result depends on the image, its seed and the kind alone.
 
         Args:
-            image: float32 [1, size, size], 0 to 1; or [2, size, size], the second channel a mask of 0 and 1, which is
-                moved as the image is and else left as it is.
-            seed: Seed of the draws, 0 to 2**32 - 1.
-            kind: One of `augmentations`.
+            images: float32 [n, 1, size, size], 0 to 1; or [n, 2, size, size], the second channel a mask of 0 and 1,
+                which is moved as the image is and else left as it is.
+            seeds: Seed of the draws of each image, 0 to 2**32 - 1.
+            kind: One of `augmentations`; those that end with `_monai` run MONAI itself, image by image.
 
         Returns:
-            float32 of the same shape, 0 to 1; a new array.
+            float32 of the same shape, 0 to 1; a new tensor.
 
         Raises:
             ConfigError: There is no such kind.
         """
-        from medtl import augmentation, transforms
-
         if kind not in self.augmentations:
             raise ConfigError(unknown_name("augmentation", kind, list(self.augmentations)))
-        varied = {"mri_physics": augmentation.augment, "mri_hospitals": augmentation.augment_hospitals}
-        return varied.get(kind, transforms.augment)(image, seed)
+        from medtl import augmentation
+
+        return augmentation.augment(images, seeds, kind)
 
     def read_inputs(self, paths: Sequence[Path]) -> Iterable[Item]:
         """Reads the inputs of `predict`, one at a time: an item for each series, picture or volume.

@@ -1,17 +1,14 @@
-"""Preprocessing of raw pixels into the network's input, and augmentation of it for training.
+"""Preprocessing of raw pixels into the network's input, the same code in training and prediction.
 
-The deterministic part is NumPy, OpenCV and Pillow only, the same code in training and prediction. The random part is
-MONAI's and is imported when it is first used.
+It is NumPy, OpenCV and Pillow only. What reads the images of a training is MONAI's, and imported when it is first used.
 """
 
 from __future__ import annotations
 
 import itertools
 import logging
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -199,102 +196,6 @@ def _resize(square: Pixels, size: int) -> Pixels:
     """Linear interpolation whose support widens when it reduces, so that nothing aliases (Pillow's resampling)."""
     image = PillowImage.fromarray(np.ascontiguousarray(square))
     return np.asarray(image.resize((size, size), PillowImage.Resampling.BILINEAR), dtype=np.float32)
-
-
-def augment(image: Image, seed: int) -> Image:
-    """Varies a preprocessed image at random: position, bias field, contrast and noise.
-
-    The same arguments always give the same result. Mirrored left to right but never top to bottom: heads come upright.
-
-    Args:
-        image: float32 [1, size, size], 0 to 1, or with a mask as `apply_chain` takes it.
-        seed: Seed of the draws, 0 to 2**32 - 1.
-
-    Returns:
-        float32 of the same shape, 0 to 1; a new array.
-    """
-    return apply_chain(image, seed, _augmentation(image.shape[-1], threading.get_ident()))
-
-
-@dataclass(frozen=True)
-class Chain:
-    """A chain of MONAI's random transforms, used by one thread alone.
-
-    Attributes:
-        moves: A `Compose` of what changes the position, which a mask of the image follows.
-        looks: A `Compose` of what changes the brightness afterwards, which leaves a mask alone.
-    """
-
-    moves: Any
-    looks: Any
-
-
-def apply_chain(image: Image, seed: int, chain: Chain) -> Image:
-    """Applies a chain of random transforms to an image, or at random to its mirror image.
-
-    Args:
-        image: float32 [1, size, size], 0 to 1; or [2, size, size], the second channel a mask of 0 and 1.
-        seed: Seed of the draws, 0 to 2**32 - 1.
-        chain: The chain.
-
-    Returns:
-        float32 of the same shape, 0 to 1; a new array. The image is the same with and without a mask, unless the
-        transform would have cut away what the mask marks.
-    """
-    random = np.random.RandomState(seed)
-    for transform in (*chain.moves.transforms, *chain.looks.transforms):
-        transform.set_random_state(state=random)
-    mirrored = image[..., ::-1] if random.random_sample() < 0.5 else image
-    moved = np.asarray(chain.moves(mirrored.copy()), dtype=np.float32).copy()
-    moved[:1] = np.asarray(chain.looks(moved[:1].copy()), dtype=np.float32)
-    return np.clip(moved, 0.0, 1.0)
-
-
-def random_affine(size: int, *, degrees: float = 15.0, scale: float = 0.1, shift: float = 0.05) -> Any:
-    """Makes MONAI's random transform that rotates, scales and shifts an image a little.
-
-    Args:
-        size: Side of the image in pixels.
-        degrees: Largest rotation to either side.
-        scale: Largest change of the scale of each axis, as a share.
-        shift: Largest shift along each axis, as a share of the side.
-
-    Returns:
-        A `RandAffine` for arrays [1, size, size].
-    """
-    from monai.transforms import RandAffine
-
-    return RandAffine(
-        prob=0.75,
-        rotate_range=float(np.deg2rad(degrees)),
-        scale_range=(scale, scale),
-        translate_range=(shift * size, shift * size),
-        spatial_size=(size, size),
-        mode="bilinear",
-        padding_mode="zeros",
-        cache_grid=True,
-    )
-
-
-@lru_cache(maxsize=32)
-def _augmentation(size: int, thread: int) -> Chain:
-    """MONAI's transforms hold their random state, so each thread has a chain of its own."""
-    from monai.transforms import Compose, RandAdjustContrast, RandBiasField, RandGaussianNoise, RandHistogramShift
-
-    # Contrast varies as between T1, T2 and FLAIR: with gamma of 0.75 to 1.35 and no change of the histogram, networks
-    # took the contrast of a collection for the class (docs/lab-log.md, 2026-11-25).
-    # Gaussian noise, clipped at 0, stands for Rician noise, from which it differs only near 0, at half the time.
-    return Chain(
-        Compose([random_affine(size)]),
-        Compose(
-            [
-                RandBiasField(prob=0.35, degree=2, coeff_range=(-0.15, 0.15)),
-                RandAdjustContrast(prob=0.5, gamma=(0.4, 2.5)),
-                RandHistogramShift(prob=0.35, num_control_points=(3, 8)),
-                RandGaussianNoise(prob=0.35, std=0.04, sample_std=True),
-            ]
-        ),
-    )
 
 
 class CachedImages(Sequence[Image]):

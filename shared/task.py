@@ -13,6 +13,7 @@ from shared.samples import NO_MEANINGS, UNKNOWN_DOMAIN, Dataset, Meanings, Posit
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from torch import Tensor
 
 Image: TypeAlias = "NDArray[np.float32]"
 """A preprocessed image, float32 [channels, size, size], values in 0..1."""
@@ -284,17 +285,17 @@ class Task(Protocol):
             progress: Called with (done, total).
         """
 
-    def augment(self, image: Image, seed: int, kind: str = "usual") -> Image:
-        """Varies an image at random, as a pure function of its arguments.
+    def augment(self, images: Tensor, seeds: Sequence[int], kind: str = "usual") -> Tensor:
+        """Varies a batch of images at random; each result depends on the image, its seed and the kind alone.
 
         Args:
-            image: float32 [channels, size, size] in 0..1. An application whose samples have masks takes one channel
+            images: float32 [n, channels, size, size] in 0..1. An application whose samples have masks takes one channel
                 more, a mask, which is moved as the image is and else left as it is.
-            seed: Seed of the variation.
+            seeds: Seed of the variation of each image.
             kind: One of `augmentations`.
 
         Returns:
-            The varied image, in the same form.
+            The varied images, in the same form; a new tensor.
         """
 
     def read_inputs(self, paths: Sequence[Path]) -> Iterable[Item]:

@@ -19,7 +19,7 @@ from shared.pipeline.preflight import Experiment
 from shared.pipeline.scores import Scores
 from shared.progress import Progress
 from shared.samples import Dataset
-from shared.task import Image
+from shared.training.augmented import Augment
 from shared.training.job import Job, Target
 from shared.training.options import NO_AUGMENTATION
 
@@ -98,7 +98,7 @@ def fit(
     return Fitted(job, loaded, [*candidates, *history], out_of_fold)
 
 
-def _augment(experiment: Experiment) -> Callable[[Image, int], Image] | None:
+def _augment(experiment: Experiment) -> Augment | None:
     """The augmentation of training images that the options name; None where they name none."""
     kind = getattr(experiment.options, "augmentation", NO_AUGMENTATION)
     return None if kind == NO_AUGMENTATION else partial(experiment.task.augment, kind=kind)

@@ -1,8 +1,8 @@
-"""Training images as a torch dataset, augmented at random by a seed."""
+"""Training images as a torch dataset of batches, augmented at random by a seed for each image."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -14,50 +14,74 @@ from shared.data.split import Split
 from shared.seeding import derive_seed
 from shared.task import Image
 
+Augment = Callable[[Tensor, Sequence[int]], Tensor]
+"""Varies images float32 [n, channels, size, size] by a seed for each, into a new tensor of the same shape."""
+Key = tuple[int, int, int]
+"""Phase, epoch and index of an image."""
 
-class Augmented(TorchDataset[tuple[Tensor, int, int]]):
+
+class Augmented(TorchDataset[tuple[Tensor, Tensor, Tensor]]):
     """Dataset of the labelled and unlabelled training images; each draw depends on (seed, phase, epoch, index) alone.
 
     Args:
         split: The labelled images.
         unlabelled: Further images, whose labels are not read; None: there are none.
-        augment: Varies an image float32 [channels, size, size] by a seed; None: images stay as they are.
+        augment: Varies a batch of images; None: images stay as they are.
         seed: Seed of the job.
     """
 
-    def __init__(
-        self, split: Split, unlabelled: Split | None, augment: Callable[[Image, int], Image] | None, seed: int
-    ) -> None:
+    def __init__(self, split: Split, unlabelled: Split | None, augment: Augment | None, seed: int) -> None:
         self.split, self.unlabelled, self.augment, self.seed = split, unlabelled, augment, seed
 
-    def __getitem__(self, key: tuple[int, int, int]) -> tuple[Tensor, int, int]:
-        """Returns an image float32 [channels, size, size], its label and its place in its split.
+    def __getitem__(self, keys: Sequence[Key]) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns a batch: images float32 [n, channels, size, size], labels and places in their split, int64 [n].
 
-        Where masks were read, the image has one channel more: its mask, 0 throughout where that is not known.
+        Where masks were read, an image has one channel more: its mask, 0 throughout where that is not known.
 
         Args:
-            key: Phase, epoch and index. Indices from the size of the labelled split on count the unlabelled images,
-                whose label is -1.
+            keys: The images. Indices from the size of the labelled split on count the unlabelled images, whose label
+                is -1.
         """
-        phase, epoch, index = key
-        count = len(self.split.samples)
-        place = index if index < count else index - count
-        if index < count:
-            image, label = self.split.images[place], int(self.split.labels[place])
-        else:
-            assert self.unlabelled is not None  # else no such index is drawn
-            image, label = self.unlabelled.images[place], -1
-        if self.split.masks:
-            image = np.concatenate([image, self._mask(index, image)])
+        places = [self._place(index) for _, _, index in keys]
+        images = torch.from_numpy(np.stack([self._image(index) for _, _, index in keys], dtype=np.float32))
         if self.augment is not None:
-            with _one_thread():
-                image = self.augment(image, derive_seed(self.seed, "augment", phase, epoch, index))
-        return torch.from_numpy(np.array(image, dtype=np.float32)), label, place
+            images = self.augment(images, [derive_seed(self.seed, "augment", *key) for key in keys])
+        labels = [int(self.split.labels[index]) if self._is_labelled(index) else -1 for _, _, index in keys]
+        return images, torch.tensor(labels), torch.tensor(places)
+
+    def _is_labelled(self, index: int) -> bool:
+        return index < len(self.split.samples)
+
+    def _place(self, index: int) -> int:
+        """The place of an image in its split."""
+        return index if self._is_labelled(index) else index - len(self.split.samples)
+
+    def _image(self, index: int) -> Image:
+        """An image as it is, with its mask as a further channel where masks were read."""
+        split = self.split if self._is_labelled(index) else self.unlabelled
+        assert split is not None  # else no such index is drawn
+        image = split.images[self._place(index)]
+        return np.concatenate([image, self._mask(index, image)]) if self.split.masks else image
 
     def _mask(self, index: int, image: Image) -> Image:
         """The mask of an image, as a channel of 0 and 1."""
-        mask = self.split.masks[index] if index < len(self.split.samples) else None
+        mask = self.split.masks[index] if self._is_labelled(index) else None
         return np.zeros((1, *image.shape[1:]), dtype=np.float32) if mask is None else mask[None].astype(np.float32)
+
+
+def one_by_one(augment: Callable[[Image, int], Image]) -> Augment:
+    """Makes the augmentation of a batch from that of one image.
+
+    Args:
+        augment: Varies an image float32 [channels, size, size] by a seed.
+    """
+
+    def varied(images: Tensor, seeds: Sequence[int]) -> Tensor:
+        with _one_thread():
+            done = [augment(image, seed) for image, seed in zip(images.cpu().numpy(), seeds, strict=True)]
+        return torch.from_numpy(np.stack(done)).to(images.device)
+
+    return varied
 
 
 @contextmanager

@@ -14,7 +14,8 @@ from shared.data.split import Split
 from shared.models.network import Network
 from shared.progress import Progress
 from shared.samples import Sample
-from shared.task import Image, Preprocessing
+from shared.task import Preprocessing
+from shared.training.augmented import Augment
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Job:
         spec: Preprocessing of the images.
         content_hash: Hash over the bytes of the data, for keys of caches.
         fingerprint: Hash over the whole dataset with its labels and groups; a checkpoint with another one is refused.
-        augment: Varies a training image at random by a seed; None: images are not varied.
+        augment: Varies a batch of training images at random, by a seed for each; None: images are not varied.
         seed: Seed of all draws.
         device: Device to train on.
         folder: The run folder.
@@ -72,7 +73,7 @@ class Job:
     spec: Preprocessing
     content_hash: str
     fingerprint: str
-    augment: Callable[[Image, int], Image] | None
+    augment: Augment | None
     seed: int
     device: torch.device
     folder: Path

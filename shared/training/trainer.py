@@ -311,7 +311,7 @@ class _Loop:
             if self.unlabelled_count:
                 drawn.append(len(order) + self._unlabelled_places(at.epoch * steps + step)[rank::world])
             batches.append([(at.phase, at.epoch, int(index)) for index in np.concatenate(drawn)])
-        return iter(DataLoader(self.dataset, batch_sampler=batches, num_workers=self.workers))
+        return iter(DataLoader(self.dataset, sampler=batches, batch_size=None, num_workers=self.workers))
 
     def _unlabelled_places(self, step: int) -> NDArray[np.int64]:
         """Places of the unlabelled images of a step, int64 [batch_size]; steps count from the start of the phase."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from handwriting.task import TASK as HANDWRITING
@@ -117,9 +118,10 @@ def test_task_goes_from_folder_to_augmented_image(application: Application, tmp_
     np.testing.assert_allclose(image, expected, rtol=0.0, atol=application.tolerance)
     assert task.read_mask(dataset.samples[0], spec) is None
     for kind in task.augmentations:
-        varied = task.augment(image, 1, kind)
-        assert varied.shape == (1, 32, 32)
-        np.testing.assert_array_equal(varied, task.augment(image, 1, kind))
+        images = torch.from_numpy(image[np.newaxis].copy())
+        varied = task.augment(images, [1], kind)
+        assert varied.shape == (1, 1, 32, 32)
+        assert torch.equal(varied, task.augment(images, [1], kind))
 
 
 def test_auxiliary_labels_of_the_data_can_be_learnt_beside_the_class(application: Application) -> None:

@@ -12,6 +12,7 @@ from shared.models.backbones.build import build_backbone
 from shared.models.network import Network, feature_width
 from shared.samples import Grouping, Sample
 from shared.task import Preprocessing
+from shared.training.augmented import one_by_one
 from shared.training.job import Job
 from shared.training.trainer import Phase
 
@@ -53,7 +54,7 @@ def small_job(folder: Path, progress: object = lambda *_: None) -> Job:
         spec=Preprocessing(16),
         content_hash="",
         fingerprint="",
-        augment=_noise,
+        augment=one_by_one(_noise),
         seed=0,
         device=torch.device("cpu"),
         folder=folder,

@@ -45,7 +45,7 @@ def job(tmp_path: Path) -> Job:
         spec=Preprocessing(16),
         content_hash="",
         fingerprint="",
-        augment=lambda image, _: 1.0 - image,
+        augment=lambda images, _: 1.0 - images,
         seed=0,
         device=torch.device("cpu"),
         folder=tmp_path,
@@ -60,8 +60,13 @@ def _options(**more: Any) -> Options:
 
 def _batch(job: Job, progress: float) -> Batch:
     assert job.target is not None
-    images = np.stack([*job.train.images[:6], *(job.augment(job.target.train.images[i], 0) for i in range(6))])
-    return Batch(torch.from_numpy(images), torch.from_numpy(job.train.labels[:6]), torch.arange(6).repeat(2), progress)
+    labelled, target = (torch.from_numpy(np.stack(split.images[:6])) for split in (job.train, job.target.train))
+    return Batch(
+        torch.cat([labelled, job.augment(target, range(6))]),
+        torch.from_numpy(job.train.labels[:6]),
+        torch.arange(6).repeat(2),
+        progress,
+    )
 
 
 def test_the_loss_is_that_of_labels_and_of_pseudo_labels_of_plain_images(job: Job) -> None:
@@ -109,7 +114,7 @@ def test_a_teacher_that_is_never_confident_leaves_plain_fine_tuning(job: Job, tm
         "finetune": {},
     }.items():
         own = replace(
-            job, network=deepcopy(job.network), folder=tmp_path / name, state={}, augment=lambda image, _: image
+            job, network=deepcopy(job.network), folder=tmp_path / name, state={}, augment=lambda images, _: images
         )
         strategy = find_strategy("finetune" if name == "finetune" else "mean_teacher")
         history = strategy.fit(own, validate(strategy.options, {**given, **more}, origin="test"))

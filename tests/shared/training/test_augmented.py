@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from shared.training.augmented import Augmented
+from shared.training.augmented import Augmented, one_by_one
 from tests.shared.small_job import small_split
 
 
@@ -15,7 +15,7 @@ def _moved(image: np.ndarray, seed: int) -> np.ndarray:
 def test_a_mask_moves_with_its_image() -> None:
     split = small_split(4, 0)
     masks = [image[0] > 0.9 for image in split.images]
-    found = Augmented(replace(split, masks=masks), None, _moved, 0)[0, 0, 1][0].numpy()
+    found = Augmented(replace(split, masks=masks), None, one_by_one(_moved), 0)[[(0, 0, 1)]][0][0].numpy()
     assert found.shape == (2, 16, 16)
     assert masks[1].any()
     assert np.array_equal(found[0] > 0.9, found[1] == 1.0)
@@ -25,5 +25,5 @@ def test_a_mask_moves_with_its_image() -> None:
 def test_a_mask_that_is_not_known_is_empty_and_without_masks_there_is_no_channel() -> None:
     split = small_split(4, 0)
     unknown = Augmented(replace(split, masks=[None] * 4), None, None, 0)
-    assert unknown[0, 0, 1][0][1].sum() == 0
-    assert Augmented(split, None, None, 0)[0, 0, 1][0].shape == (1, 16, 16)
+    assert unknown[[(0, 0, 1)]][0][0, 1].sum() == 0
+    assert Augmented(split, None, None, 0)[[(0, 0, 1)]][0].shape == (1, 1, 16, 16)
