@@ -90,7 +90,6 @@ def probabilities(series: Values, by: Aggregation) -> Values:
         "max": lambda: slices.max(axis=1),
         "top_fifth": lambda: np.sort(slices, axis=1) @ weights,
         "mean": lambda: slices.mean(axis=1),
-        "middle": lambda: slices.mean(axis=1),
     }
     whole: Values = expit(np.stack([pools[name]() for name in by.pools], axis=1) @ np.array(by.weights) + by.bias)
     return whole

@@ -84,7 +84,6 @@ def test_many_series_are_aggregated_as_prediction_aggregates_one() -> None:
     slices = np.random.default_rng(0).random((5, 7))
     for pools, weights in (
         (("neighbours", "top_fifth", "mean"), (0.5, 0.7, 0.1)),
-        (("middle",), (0.8,)),
         (("max",), (1.0,)),
     ):
         by = Aggregation(pools, weights, 0.2)

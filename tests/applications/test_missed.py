@@ -12,7 +12,7 @@ from PIL import Image
 from medtl.cli import app
 from shared.io.atomic import read_json
 from tests.shared.cli.calling import call
-from tests.shared.cli.heads import BACKBONE
+from tests.shared.cli.heads import BACKBONE, drawn_head
 
 RADII = (1, 2, 3, 4)
 """Of the discs that stand for tumours, in pixels."""
@@ -26,7 +26,7 @@ def _data(root: Path, patients: int, seed: int) -> Path:
     for patient in range(patients):
         for number, radius in enumerate(RADII):
             name = f"{patient}-{number}.png"
-            pixels = 90.0 * ((rows - 16) ** 2 / 196 + (columns - 16) ** 2 / 144 < 1) + random.normal(0, 9, (32, 32))
+            pixels = drawn_head(random)
             row, column = random.integers(11, 21, 2)
             disc = (rows - row) ** 2 + (columns - column) ** 2 <= radius**2
             ill = patient % 2 == 0

@@ -199,14 +199,28 @@ def test_what_the_weights_were_trained_on_is_said(tiny_run: Path, name: str) -> 
     assert "pretrained on" in text
 
 
-def test_stages_that_the_weights_do_not_hold_are_said() -> None:
-    weights = {"spec": "vgg16.pth", "pretrained_on": "ImageNet", "absent": ["fc6", "fc7"]}
-    assert _weights_facts(weights) == [
+def _begun_with(record: ModelRecord, *weights: dict[str, Any]) -> ModelRecord:
+    """A record of a network that began with these weights, or of the mean of several, one for each."""
+    trunks = [{"weights": one} for one in weights]
+    return replace(record, backbone=trunks[0] if len(trunks) == 1 else {"members": trunks})
+
+
+def test_stages_that_the_weights_do_not_hold_are_said(model_record: ModelRecord) -> None:
+    begun = {"spec": "vgg16.pth", "pretrained_on": "ImageNet", "absent": ["fc6", "fc7"]}
+    assert _weights_facts(_begun_with(model_record, begun)) == [
         ("weights", "vgg16.pth"),
         ("pretrained on", "ImageNet"),
         ("stages that the weights do not hold", "fc6, fc7"),
     ]
-    assert _weights_facts({"spec": "random"})[1] == ("pretrained on", "not recorded")
+    assert _weights_facts(_begun_with(model_record, {"spec": "random"}))[1] == ("pretrained on", "not recorded")
+
+
+def test_the_weights_of_each_member_of_a_mean_are_said_once(model_record: ModelRecord) -> None:
+    one, other = {"spec": "a.pth", "pretrained_on": "ImageNet"}, {"spec": "b.pth", "pretrained_on": "ImageNet"}
+    assert _weights_facts(_begun_with(model_record, one, other)) == [
+        ("weights", "a.pth | b.pth"),
+        ("pretrained on", "ImageNet"),
+    ]
 
 
 def test_the_page_names_its_caveats_and_its_hashes(tiny_run: Path) -> None:
