@@ -1,8 +1,8 @@
 """Negative remainders of positive series: what stands in for negative series where there are too few.
 
 Where each patient has a finding, no series is negative, but many of its slices are. Those that do not lie next to a
-positive one are, put together, a series without a finding. They say less than a series without a finding
-does: they are of the same person.
+positive one are, put together, a series without a finding. They say less than a series of a person
+without any finding.
 """
 
 from __future__ import annotations

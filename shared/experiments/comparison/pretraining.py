@@ -14,7 +14,7 @@ def pretraining_lines(runs: Iterable[Path]) -> list[str]:
     Args:
         runs: Finished run folders.
     """
-    backbones = [read_model_record(run).backbone for run in runs]
+    backbones = [trunk for run in runs for trunk in read_model_record(run).trunks]
     lines = [
         f"{one['name']} with weights {one['weights']['spec']}: pretrained on "
         f"{one['weights'].get('pretrained_on', 'what is not recorded')}."
