@@ -1,7 +1,7 @@
 """Tasks on which advice is tried, of both applications, with few and more labels, two classes and many.
 
-Rules and constants of advice were set on `TUNED`, but for how many layers are joined, where draws of `HELD` were in view
-too; regret is reported on `HELD`.
+Rules and constants of advice were set on `TUNED`, but for how many layers are joined, where draws of `HELD` were in
+view too; regret is reported on `HELD`.
 """
 
 from __future__ import annotations

@@ -37,8 +37,8 @@ class Release:
         found = self.differences
         return (
             f"largest difference from the run on {found['images']} images: {found['probability']:.1e} of a "
-            f"probability, {found['ood_score']:.1e} of an out-of-distribution score; {found['decisions']} decisions "
-            "differ"
+            f"probability, {found['ood_score']:.1e} of an out-of-distribution score; decisions that "
+            f"differ: {found['decisions']}"
         )
 
     def write(self, folder: Path) -> None:

@@ -54,6 +54,8 @@ def add(app: typer.Typer, task: "Task") -> None:
         """
         with reported():
             stated = _lines(licences)
+            if Path(name).name != name:
+                raise UsageError(f"{name!r} is no name for a model but a path; --out says where the folder is made")
             from shared.pipeline.pack import pack as write_released
             from shared.runs.named import released_root
             from shared.runs.released import released_bytes
@@ -73,8 +75,10 @@ def _lines(path: Path) -> list[str]:
     """The lines of a text file that are not empty.
 
     Raises:
-        UsageError: There is none.
+        UsageError: There is no such file, or no line in it.
     """
+    if not path.is_file():
+        raise UsageError(f"{path} is no file; name a text file with the licences of the model and of its data")
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     except UnicodeDecodeError:

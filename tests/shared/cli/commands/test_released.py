@@ -132,12 +132,15 @@ def test_pack_writes_into_the_package_and_says_what_changed(
     root = tmp_path / "package" / "models"
     monkeypatch.setattr("shared.runs.named.released_root", lambda _: root)
     licences = tmp_path / "licences.txt"
-    licences.write_text("\n")
     words = ("pack", tiny_run, "small", "--licences", licences, "--images", characters)
+    assert is_wrong_usage(call(app, *words), "licences.txt is no file; name a text file")
+    licences.write_text("\n")
     assert is_wrong_usage(call(app, *words), "names no licence")
     licences.write_bytes(b"\xff\xfe\x00")
     assert is_wrong_usage(call(app, *words), "is no text file")
     licences.write_text("The model: CC0\n\n")
+    assert is_wrong_usage(call(app, *words[:2], "../small", *words[3:]), "'../small' is no name for a model but a path")
+    assert not (root.parent / "small").exists()
     packed = call(app, *words)
     assert packed.exit_code == 0, packed.output
     assert f"{root / 'small'}: 0." in packed.stdout
