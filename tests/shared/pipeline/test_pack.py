@@ -78,7 +78,12 @@ def test_torch_and_onnx_runtime_answer_alike_from_the_one_set_of_weights(
 def test_the_card_states_licences_origin_and_configuration(released_model: Path, tiny_run: Path) -> None:
     card = (released_model / "model_card.md").read_text()
     assert card.startswith("# devanagari\n")
-    for said in ("- Drawn characters: CC0", f"Made of the run {tiny_run.name}", "backbone:", "decisions that differ: 0."):
+    for said in (
+        "- Drawn characters: CC0",
+        f"Made of the run {tiny_run.name}",
+        "backbone:",
+        "decisions that differ: 0.",
+    ):
         assert said in card
 
 
