@@ -215,6 +215,14 @@ class DataSection(Section):
         default_factory=GivenSplit, description="how samples are divided into training, validation and test"
     )
     budget: BudgetSection = BudgetSection()
+    cross_fitting: Literal["none", "groups", "domains"] = Field(
+        "none",
+        description="whether training keeps the images of validation, and networks that are trained without a part of "
+        "them choose layers, epochs, temperature and thresholds; none: validation chooses; groups: the parts are 5 "
+        "folds, each group (patient, writer) in one; domains: each part is a domain (scanner, collection), so that "
+        "thresholds are those for a domain that training never saw. Each part costs one more training, and nothing is "
+        "certified",
+    )
     target: TargetSection | None = Field(None, description="the domain to adapt to; null: no adaptation")
     leaks: Literal["refuse", "drop", "keep_test", "allow"] = Field(
         "refuse",
@@ -233,6 +241,18 @@ class DataSection(Section):
     def meanings(self) -> Meanings:
         """What the section says of folders and labels that the application does not know."""
         return Meanings(self.classes, self.folders_above)
+
+    @property
+    def by_folds(self) -> bool:
+        """Whether folds of the training images choose in place of validation."""
+        return self.cross_fitting != "none" or self.budget.by_folds
+
+    @property
+    def keeps_none(self) -> str:
+        """The setting by which no image is kept for validation, and the remedy: a clause without a full stop."""
+        if self.cross_fitting != "none":
+            return f"data.cross_fitting is {self.cross_fitting}; set none"
+        return "data.budget.validation is folds; set labelled, which every report then says"
 
     @property
     def target_domain(self) -> str | None:
@@ -274,7 +294,17 @@ class DataSection(Section):
             raise ValueError(
                 "target.domain is used in training and split.held_out_domain is not; leave one of them out"
             )
-        if self.target is not None and self.budget.by_folds:
+        if self.cross_fitting != "none" and self.budget.is_limited:
+            raise ValueError(
+                "cross_fitting keeps all images of training and validation, and budget limits them; leave one of them "
+                "out (budget.validation=folds divides few labels into folds)"
+            )
+        if self.target is not None and self.cross_fitting != "none":
+            raise ValueError(
+                "cross_fitting divides training into folds, and a training with a target is not divided; leave one of "
+                "them out"
+            )
+        if self.target is not None and self.by_folds:
             raise ValueError(
                 "budget.validation is folds, and a training with a target is not divided into folds; set "
                 "budget.validation=labelled, which every report then says"

@@ -1,9 +1,10 @@
-"""Folds of few labelled images: in turn each fold is held out, and models without it judge its images."""
+"""Folds of training images in place of validation: in turn each is held out, and a network without it judges it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,31 +24,36 @@ DRAWS = 20
 
 @dataclass(frozen=True)
 class Folds:
-    """The fold of each of N labelled images; images of one unit (patient, copies of a picture) share a fold.
+    """The fold of each of N labelled images.
 
     Attributes:
         numbers: int64 [N], number of the fold of each image, from 0.
         labels: int64 [N], class of each image.
+        units: int64 [N], independent unit of each image (patient, copies of a picture). Training without a fold leaves
+            out the units that stand in it, wherever else they stand.
+        are: What a fold is: a draw of groups, or a domain.
     """
 
     numbers: NDArray[np.int64]
     labels: NDArray[np.int64]
+    units: NDArray[np.int64]
+    are: Literal["folds", "domains"] = "folds"
 
     @property
     def count(self) -> int:
         """Number of folds; 0 where nothing can be held out, because a class would be missing from what is left."""
-        number = len(np.unique(self.numbers))
-        held = {(fold, label) for fold, label in zip(self.numbers.tolist(), self.labels.tolist(), strict=True)}
-        spread = np.bincount([label for _, label in held])
-        return number if (spread[np.unique(self.labels)] > 1).all() else 0
+        classes, numbers = len(np.unique(self.labels)), np.unique(self.numbers)
+        whole = all(len(np.unique(self.labels[self._outside(number)])) == classes for number in numbers)
+        return len(numbers) if whole else 0
 
     @property
     def statement(self) -> str:
         """What the folds chose, or that there are none, as a part of a sentence without a full stop."""
         if self.count:
+            judged = ", each judged by a network that was trained without it," if self.are == "domains" else ""
             return (
-                f"{self.count} folds of these stand for validation and chose {CHOSEN}, so that its numbers "
-                "flatter; no other label was used"
+                f"{self.count} {self.are} of these{judged} stand for validation and chose {CHOSEN}, so that its "
+                "numbers flatter; no other label was used"
             )
         return (
             "these cannot be divided into folds with every class in the rest, so that nothing was chosen: default "
@@ -55,13 +61,17 @@ class Folds:
         )
 
     def parts(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-        """Yields for each fold the indices of the images outside it and of those inside it, int64 each."""
+        """Yields for each fold the indices of the images that are apart from it and of those inside it, int64 each."""
         for number in np.unique(self.numbers) if self.count else ():
-            yield np.flatnonzero(self.numbers != number), np.flatnonzero(self.numbers == number)
+            yield np.flatnonzero(self._outside(number)), np.flatnonzero(self.numbers == number)
 
     def at(self, rows: NDArray[np.int64]) -> Folds:
         """Returns the folds of the images at the indices `rows`, in that order; a class may then stand in one alone."""
-        return Folds(self.numbers[rows], self.labels[rows])
+        return Folds(self.numbers[rows], self.labels[rows], self.units[rows], self.are)
+
+    def _outside(self, number: int) -> NDArray[np.bool_]:
+        """Which images share no unit with a fold, bool [N]."""
+        return ~np.isin(self.units, self.units[self.numbers == number])
 
 
 def draw_folds(samples: Sequence[Sample], units: NDArray[np.int64], seed: int) -> Folds:
@@ -84,7 +94,35 @@ def draw_folds(samples: Sequence[Sample], units: NDArray[np.int64], seed: int) -
                 numbers = fold_numbers(samples, units, count, derive_seed(seed, "label folds", draw))
             except DataError:  # a fold would stay empty; another draw may fill it
                 continue
-            folds = Folds(numbers, labels)
+            folds = Folds(numbers, labels, units)
             if folds.count:
                 return folds
-    return Folds(np.zeros(len(samples), dtype=np.int64), labels)
+    return Folds(np.zeros(len(samples), dtype=np.int64), labels, units)
+
+
+def domain_folds(samples: Sequence[Sample], units: NDArray[np.int64]) -> Folds:
+    """Makes each domain of labelled images a fold.
+
+    Args:
+        samples: N labelled samples.
+        units: int64 [N], the independent unit of each.
+
+    Returns:
+        The folds, in the order of the names of the domains.
+
+    Raises:
+        DataError: There is one domain alone, or nothing is left of a class without one of them.
+    """
+    domains, numbers = np.unique([sample.domain for sample in samples], return_inverse=True)
+    if len(domains) < 2:
+        raise DataError(
+            f"data.cross_fitting: got domains, and all training images are of one, {domains[0]}; set groups, or name "
+            "several datasets as data.collections"
+        )
+    _, labels = np.unique([str(sample.label) for sample in samples], return_inverse=True)
+    folds = Folds(numbers.astype(np.int64), labels.astype(np.int64), units, "domains")
+    if not folds.count:
+        raise DataError(
+            "data.cross_fitting: got domains, and without one of them no image of a class is left; set groups"
+        )
+    return folds

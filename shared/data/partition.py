@@ -13,7 +13,7 @@ from shared.config.schema import CHOSEN, DataSection, FoldSplit, HeldOutSplit, S
 from shared.data.audit import AuditResult, audit
 from shared.data.copies import copy_rule_of
 from shared.data.descriptors import Descriptors
-from shared.data.folds import Folds, draw_folds
+from shared.data.folds import Folds, domain_folds, draw_folds
 from shared.data.group_split import draw_split, few_groups, fold_numbers, group_units, k_shot
 from shared.data.leaks import Leak, find_leaks
 from shared.errors import DataError, LeakError
@@ -54,7 +54,7 @@ class SplitData:
         notes: Sentences that reports must show.
         sound: Whether validation shares nothing with training, so that it can certify.
         descriptors: uint8 [N, width], descriptor of each sample.
-        folds: Folds of the training images, which choose where labels are few; None: validation chooses.
+        folds: Folds of the training images, which choose in place of validation; None: validation chooses.
         left_out: By split, the images that `predict` would leave out too.
     """
 
@@ -180,10 +180,14 @@ def split_audited(
     _refuse_emptied_split(dataset, keep)
     dataset, units = replace(dataset, samples=tuple(compress(dataset.samples, keep))), units[keep]
     splits = _divide(dataset, units, section, test_only, seed)
-    splits, folds, few = _within_budget(dataset, splits, units, section, seed)
+    splits, folds, chosen = (
+        _within_budget(dataset, splits, units, section, seed)
+        if section.cross_fitting == "none"
+        else _cross_fitted(dataset, splits, units, section, seed)
+    )
     grouped = all(sample.has_known_group for sample in dataset.samples)
     counted = audit_note(result, grouped=grouped)
-    notes = (*dataset.notes, counted, *(note for one in removed for note in one.notes), *few)
+    notes = (*dataset.notes, counted, *(note for one in removed for note in one.notes), *chosen)
     sound = section.leaks != "allow" or not any(leak.split == "validation" for leak in leaks)
     return SplitData(dataset, splits, units, notes, sound, result.descriptors[keep], folds)
 
@@ -387,6 +391,18 @@ def _within_budget(
         return {**splits, "train": train}, None, (note,)
     folds = draw_folds([dataset.samples[i] for i in train], units[train], seed)
     note = f"{kept}; {folds.statement}."
+    return {**splits, "train": train, "validation": train}, folds, (note,)
+
+
+def _cross_fitted(
+    dataset: Dataset, splits: Splits, units: NDArray[np.int64], section: DataSection, seed: int
+) -> tuple[Splits, Folds, tuple[str, ...]]:
+    """Joins training and validation: both are all their images. Returns the splits, their folds and the note on it."""
+    train = np.union1d(splits["train"], splits["validation"])
+    samples = [dataset.samples[i] for i in train]
+    by_domain = section.cross_fitting == "domains"
+    folds = domain_folds(samples, units[train]) if by_domain else draw_folds(samples, units[train], seed)
+    note = f"Cross-fitted: training kept the images of validation, {len(train)} in all; {folds.statement}."
     return {**splits, "train": train, "validation": train}, folds, (note,)
 
 

@@ -1,4 +1,4 @@
-"""Cross-fitting of a run: where labels are few, folds of the training images choose and judge in place of validation.
+"""Cross-fitting of a run: folds of the training images choose and judge in place of validation.
 
 Each fold is held out in turn, and a network trained on the others scores its images. The network of the run is then
 trained once on all images, with the setting whose out-of-fold scores are best. A fold costs one more training.
@@ -24,7 +24,7 @@ from shared.progress import Progress
 from shared.strategies.base import Strategy
 from shared.training.job import Job
 from shared.training.options import TrainingOptions
-from shared.training.selection import best_row
+from shared.training.selection import LAST, best_row
 
 FOLDER = "folds"
 """Folder in the run folder for the trainings without each fold; it is deleted when the run is finished."""
@@ -93,7 +93,7 @@ def _part(job: Job, number: int, rows: tuple[NDArray[np.int64], NDArray[np.int64
         validation=job.train.of(held_out),
         folds=job.folds.at(rest),
         folder=job.folder / FOLDER / str(number),
-        progress=_prefixed(job.progress, f"without fold {number + 1} of {job.folds.count}"),
+        progress=_prefixed(job.progress, f"without {job.folds.are[:-1]} {number + 1} of {job.folds.count}"),
         state={},
     )
     return _Part(part, held_out)
@@ -113,9 +113,10 @@ def _choose_epoch(
 
 
 def _recorded(strategy: Strategy, job: Job, options: TrainingOptions) -> list[dict[str, Any]]:
-    """Trains without a fold, writes the scores of the fold after each epoch, and returns the rows of the epochs.
+    """Trains without a fold, writes the scores of the fold by epoch, and returns the rows of the epochs.
 
-    A training that ended is not repeated, and one that was interrupted resumes.
+    Where the last epoch is kept, only its scores are written. A training that ended is not repeated, and one that was
+    interrupted resumes.
 
     Raises:
         RunError: The training that ended was on other data.
@@ -126,10 +127,13 @@ def _recorded(strategy: Strategy, job: Job, options: TrainingOptions) -> list[di
         if tree["fingerprint"] != job.fingerprint:
             raise RunError(f"{ended} belongs to other data; delete its folder to start anew, or choose another --out")
         return list(tree["epochs"])
-    record = replace(
-        job, network=deepcopy(job.network), on_epoch_end=lambda now, epoch: _write_scores(strategy, now, epoch)
-    )
-    epochs = [row for row in strategy.fit(record, options) if "phase" in row]
+    alone = replace(job, network=deepcopy(job.network))
+    by_epoch = options.selection != LAST
+    if by_epoch:
+        alone = replace(alone, on_epoch_end=lambda now, epoch: _write_scores(strategy, now, epoch))
+    epochs = [row for row in strategy.fit(alone, options) if "phase" in row]
+    if not by_epoch:
+        _write_scores(strategy, alone, len(epochs) - 1)
     write_json(ended, {"fingerprint": job.fingerprint, "epochs": epochs})
     return epochs
 

@@ -190,11 +190,8 @@ def train_ensemble(
             "--ensemble makes the mean in one process, and torchrun started several; train with --seeds alone, and "
             "name the runs to the command `ensemble`"
         )
-    if config.data.budget.by_folds:
-        raise ConfigError(
-            "data.budget.validation: got folds, which leaves no validation to judge a mean of runs by; set labelled, "
-            "which the report then says"
-        )
+    if config.data.by_folds:
+        raise ConfigError(f"a mean of runs is judged by their validation, and there is none: {config.data.keeps_none}")
     members = train_seeds(task, config, seeds, root=root, under=MEMBERS, progress=progress)
     return make_ensemble(task, members, root=root, average=average, out=out, progress=progress), members
 

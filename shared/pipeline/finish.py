@@ -103,7 +103,7 @@ def finish_run(experiment: Experiment, trained: Trained, origin: Origin, started
         probabilities=probabilities,
         uncalibrated=_answers(experiment, trained, "test", scores["test"]),
         results=results,
-        few_labels=_few_labels(experiment, trained),
+        chosen_by=_chosen_by(experiment, trained),
         history=trained.history,
         environment=environment,
         network=job.network,
@@ -162,9 +162,11 @@ def _sizes(
     return found
 
 
-def _few_labels(experiment: Experiment, trained: Trained) -> tuple[str, ...]:
-    """What chose the settings of a run with few labels, in one sentence; empty for other runs."""
+def _chosen_by(experiment: Experiment, trained: Trained) -> tuple[str, ...]:
+    """What chose the settings of the run where validation did not, in one sentence; empty for other runs."""
     folds = trained.data.folds
+    if folds is not None and folds.count and not experiment.config.data.budget.is_limited:
+        return (f"Cross-fitted: {folds.statement}.",)
     if folds is not None and not folds.count:
         return (f"Few labels: {folds.statement}.",)
     return experiment.config.data.budget.statements

@@ -36,7 +36,7 @@ class Finished:
         network: The trained network, on the CPU and in evaluation mode.
         explained_images: Number of test images with masks that every attribution method explains; fewer where the data
             have fewer.
-        few_labels: What chose the settings of a run with few labels, one sentence; empty for other runs.
+        chosen_by: What chose the settings of a run where validation did not, one sentence; empty for other runs.
         published: A published result of this setting, as in a configuration, or None.
     """
 
@@ -52,7 +52,7 @@ class Finished:
     environment: Mapping[str, Any]
     network: Network
     explained_images: int = 0
-    few_labels: tuple[str, ...] = ()
+    chosen_by: tuple[str, ...] = ()
     published: Mapping[str, Any] | None = None
 
     def cases(self) -> Cases:

@@ -123,7 +123,7 @@ def report_context(task: Task, name: str, done: Finished, tree: Mapping[str, Any
         "verdict": tree["verdict"],
         "disclaimers": [*disclaimers(task, done.record.synthetic), *_warnings(task, done)],
         "notes": tree["notes"],
-        "choice": " ".join(done.few_labels) or CHOSEN_ON_VALIDATION,
+        "choice": " ".join(done.chosen_by) or CHOSEN_ON_VALIDATION,
         "validated": "validation" in done.results,
         "config": done.config,
         "facts": _facts(task, done),
@@ -149,7 +149,7 @@ def _summary(task: Task, done: Finished) -> list[str]:
     return [
         *disclaimers(task, done.record.synthetic),
         *_warnings(task, done),
-        *done.few_labels,
+        *done.chosen_by,
         *summary_lines(rows, by_group),
         *missed_lines(test, _unit(task, done), task.positive_name),
         *([str(chosen["statement"])] if chosen else []),

@@ -133,11 +133,8 @@ def _read(task: str, run: Path) -> Member:
     if not (run / FILE).is_file():
         raise UsageError(f"{run} has no predictions of a validation, as after add-class; name the run before that")
     config = load_config(run / "config.yaml", [])
-    if config.data.budget.by_folds:
-        raise UsageError(
-            f"{run} kept no image for validation, where its labels are few; train it with "
-            "data.budget.validation=labelled"
-        )
+    if config.data.by_folds:
+        raise UsageError(f"{run} kept no image for validation: {config.data.keeps_none}; then train it anew")
     return Member(run, record, config)
 
 

@@ -187,11 +187,8 @@ def extract_study_data(
     extractor.check_unseen(unseen)
     task, config = experiment.task, experiment.config
     spec = extractor.spec
-    if config.data.budget.by_folds:
-        raise ConfigError(
-            "data.budget.validation: got folds; zero-shot methods are chosen on validation: set labelled, which the "
-            "report then says"
-        )
+    if config.data.by_folds:
+        raise ConfigError(f"zero-shot methods are chosen on validation, and there is none: {config.data.keeps_none}")
     dataset = load_dataset(task, config.data, spec, root, progress)
     side_information.table.signatures(dataset.classes)  # refuses a class without a row before anything is extracted
     split = split_data(task, config.data, dataset, test_only=unseen, seed=config.split_seed, progress=progress)

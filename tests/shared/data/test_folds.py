@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from shared.data.folds import FOLDS, Folds, draw_folds
+from shared.data.folds import FOLDS, Folds, domain_folds, draw_folds
 from shared.data.group_split import group_units
+from shared.errors import DataError
 from shared.samples import Sample
 
 
@@ -60,6 +61,34 @@ def test_the_draw_depends_on_the_seed_alone() -> None:
 
 
 def test_a_selection_of_images_keeps_their_folds_and_may_leave_nothing_to_hold_out() -> None:
-    folds = Folds(np.array([0, 1, 0, 1]), np.array([0, 0, 1, 1]))
+    folds = Folds(np.array([0, 1, 0, 1]), np.array([0, 0, 1, 1]), np.arange(4))
     assert folds.at(np.array([3, 0, 1, 2])).numbers.tolist() == [1, 0, 1, 0]
     assert folds.at(np.array([0, 2, 3])).count == 0
+
+
+def test_each_domain_is_a_fold_and_training_without_it_leaves_out_its_patients_elsewhere() -> None:
+    domains = ["a", "a", "b", "b", "c", "c"]
+    samples = [Sample(f"{i}", "", f"class {i % 2}", domain=name) for i, name in enumerate(domains)]
+    units = np.array([0, 1, 0, 2, 3, 4])  # the first of b is a copy of the first of a
+    folds = domain_folds(samples, units)
+    assert folds.count == 3
+    assert [(rest.tolist(), held.tolist()) for rest, held in folds.parts()] == [
+        ([3, 4, 5], [0, 1]),
+        ([1, 4, 5], [2, 3]),
+        ([0, 1, 2, 3], [4, 5]),
+    ]
+    assert "3 domains of these, each judged by a network that was trained without it," in folds.statement
+
+
+@pytest.mark.parametrize(
+    ("domains", "said"),
+    [
+        (("a", "a", "a", "a"), "all training images are of one, a"),
+        (("a", "b", "a", "b"), "no image of a class is left"),
+    ],
+    ids=["one domain", "a class of one domain"],
+)
+def test_domains_that_cannot_be_held_out_are_refused(domains: str, said: str) -> None:
+    samples = [Sample(f"{i}", "", f"class {i % 2}", domain=name) for i, name in enumerate(domains)]
+    with pytest.raises(DataError, match=said):
+        domain_folds(samples, np.arange(len(samples)))

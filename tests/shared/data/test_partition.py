@@ -150,6 +150,17 @@ def test_the_budget_cuts_training_and_leaves_it_no_other_validation() -> None:
     assert whole.folds is None
 
 
+@pytest.mark.parametrize(("parts", "count"), [("groups", 5), ("domains", 2)])
+def test_cross_fitting_keeps_the_images_of_validation_in_training(parts: str, count: int) -> None:
+    samples = [replace(one, domain="ab"[i // 2 % 2]) for i, one in enumerate(_samples())]
+    whole, fitted = _split(samples), _split(samples, cross_fitting=parts)
+    assert _ids(fitted, "train") == _ids(fitted, "validation") == _ids(whole, "train") | _ids(whole, "validation")
+    assert np.array_equal(fitted.splits["test"], whole.splits["test"])
+    assert fitted.folds is not None
+    assert fitted.folds.count == count
+    assert fitted.notes[2].startswith("Cross-fitted: training kept the images of validation")
+
+
 def test_validation_keeps_its_labels_where_that_is_asked_for() -> None:
     budget = BudgetSection(labels_per_class=2, validation="labelled")
     whole, cut = _split(_samples()), _split(_samples(), budget=budget)

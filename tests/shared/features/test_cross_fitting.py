@@ -18,7 +18,7 @@ def _clouds(width: int) -> tuple[Tensor, Tensor, Folds]:
     random = torch.Generator().manual_seed(0)
     labels = torch.arange(30) % 3
     features = torch.randn(3, width, generator=random)[labels] + 1.5 * torch.randn(30, width, generator=random) + 5.0
-    return features, labels, Folds(np.arange(30) // 3 % 2, labels.numpy())
+    return features, labels, Folds(np.arange(30) // 3 % 2, labels.numpy(), np.arange(30))
 
 
 def _head(features: Tensor, labels: Tensor, penalty: float) -> LinearHead:

@@ -61,6 +61,18 @@ def test_scores_of_a_fold_come_from_the_training_without_it(tmp_path: Path) -> N
     np.testing.assert_allclose(scores.classes[held_out], expected, atol=1e-5)
 
 
+def test_where_the_last_epoch_is_kept_only_its_scores_are_made(tmp_path: Path) -> None:
+    job, last = _few(tmp_path / "last"), OPTIONS.model_copy(update={"selection": "last"})
+    history, scores = cross_fit(FINETUNE, job, last)
+    assert [path.name for path in sorted((tmp_path / "last" / FOLDER / "0").glob("*.npz"))] == ["002.npz"]
+    assert history.index(best_row(history)) == 2
+    stated = OPTIONS.model_copy(update={"stop_after": 3})
+    _, same = cross_fit(FINETUNE, _few(tmp_path / "stated"), stated)
+    assert scores is not None
+    assert same is not None
+    np.testing.assert_array_equal(scores.classes, same.classes)
+
+
 @pytest.mark.parametrize(
     "kill_after",
     [pytest.param(5, marks=pytest.mark.slow, id="in the first fold"), pytest.param(20, id="in a later one")],

@@ -495,6 +495,16 @@ def test_a_run_on_few_labels_says_what_chose(
     assert not (folder / "folds").exists()
 
 
+@pytest.mark.usefixtures("quick_ending")
+def test_a_cross_fitted_run_is_judged_by_networks_without_the_part(tmp_path: Path, tiny_words: Words) -> None:
+    folder = _run(tmp_path, tiny_words, "data.cross_fitting=groups", "strategy.selection=last", HEAD_ALONE)
+    report, record = read_json(folder / "report.json"), read_json(folder / "model.json")
+    assert report["validation"]["n"] == sum(row["split"] == "validation" for row in _table(folder)) > 9
+    assert any(line.startswith("Cross-fitted: 5 folds of these stand for validation") for line in report["summary"])
+    assert KEPT in record["rejection"]["statement"]
+    assert record["certified_error"] is None
+
+
 def test_more_labels_than_there_are_are_refused(tmp_path: Path, tiny_words: Words) -> None:
     with pytest.raises(DataError, match="40 were asked for"):
         _run(tmp_path, tiny_words, "data.budget.labels_per_class=40")
