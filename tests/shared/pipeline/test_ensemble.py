@@ -220,7 +220,7 @@ def test_an_interrupted_training_of_an_ensemble_goes_on(
 
 def test_labels_that_folds_divide_leave_no_validation(tiny_words: Words, tmp_path: Path) -> None:
     config = load_config(None, [*tiny_words, "data.budget.labels_per_class=4"])
-    with pytest.raises(ConfigError, match="there is none: .* is folds; set labelled"):
+    with pytest.raises(ConfigError, match=r"there is none: .* is folds; set labelled"):
         train_ensemble(TASK, config, 2, root=tmp_path)
     assert not list(tmp_path.iterdir())
 
