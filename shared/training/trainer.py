@@ -26,6 +26,7 @@ from shared.data.split import Split
 from shared.errors import RunError
 from shared.evaluation.calibration import fit_temperature, softmax
 from shared.models.network import Network
+from shared.processes.memory import keep_freed_memory
 from shared.seeding import derive_seed, generator
 from shared.training.augmented import Augmented
 from shared.training.checkpoint import FILE, Checkpoint, Position
@@ -129,6 +130,8 @@ class _Loop:
 
     def __init__(self, job: Job, objective: Objective, settings: TrainerSettings) -> None:
         on_cpu = job.device.type == "cpu"
+        if on_cpu:
+            keep_freed_memory()
         # not accelerate's own mixed precision: that is one for all trainings of a process
         self.accelerator = Accelerator(cpu=on_cpu, mixed_precision="no")
         self.in_bf16 = settings.precision == "bf16" or (settings.precision == "auto" and not on_cpu)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ctypes
 import subprocess
 import sys
 from pathlib import Path
@@ -30,3 +31,19 @@ def test_without_proc_the_systems_own_figure_is_taken(monkeypatch: pytest.Monkey
     exact = peak_memory_mib()
     monkeypatch.setattr(peak_memory, "STATUS", Path("nowhere"))
     assert peak_memory_mib() >= 0.9 * exact
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="the C library has no mallopt")
+def test_what_is_freed_is_taken_again_without_the_system() -> None:
+    code = (
+        "import resource; from shared.processes.memory import keep_freed_memory; {}\n"
+        "def faults(): return resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "held = b'x' * (64 << 20); del held; before = faults()\n"
+        "for _ in range(5): held = b'x' * (64 << 20); del held\n"
+        "print(faults() - before)"
+    )
+    usual, kept = (
+        int(subprocess.run([sys.executable, "-c", code.format(call)], capture_output=True, text=True).stdout)
+        for call in ("pass", "keep_freed_memory()")
+    )
+    assert usual > 50 * max(kept, 100)
