@@ -4,6 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 MRI_COLLECTIONS := cheng_masks gbm_dicom navoneel sartaj
+WHOLE_HEADS := lgg_du ms volunteers
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 20
@@ -30,7 +31,8 @@ train-handwriting: setup ## Train on synthetic characters, or on DATA= (MODEL=, 
 
 models: setup ## Train the models that come with the package on the data in MEDTL_DATA, and pack them
 	@test -n "$(MEDTL_DATA)" || { echo "name the folder of the data: make models MEDTL_DATA=data" >&2; exit 2; }
-	$(BIN)/medtl train configs/medtl/released.yaml $(foreach name,$(MRI_COLLECTIONS),data.collections.$(name)="$(MEDTL_DATA)/$(name).zip") $(if $(WEIGHTS),backbone.weights="$(WEIGHTS)") --out runs/released/brain-mri
+	$(BIN)/python -m benchmarks.whole_heads "$(MEDTL_DATA)" runs/released/heads
+	$(BIN)/medtl train configs/medtl/released.yaml $(foreach name,$(MRI_COLLECTIONS),data.collections.$(name)="$(MEDTL_DATA)/$(name).zip") $(foreach name,$(WHOLE_HEADS),data.collections.$(name)=runs/released/heads/$(name)) $(if $(WEIGHTS),backbone.weights="$(WEIGHTS)") --out runs/released/brain-mri
 	rm -rf medtl/models/brain-mri
 	$(BIN)/medtl pack runs/released/brain-mri brain-mri --licences configs/medtl/licences.txt
 	$(BIN)/handwriting train configs/handwriting/released.yaml data.source="$(MEDTL_DATA)/dhcd.zip" --out runs/released/devanagari

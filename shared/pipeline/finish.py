@@ -104,6 +104,7 @@ def finish_run(experiment: Experiment, trained: Trained, origin: Origin, started
         uncalibrated=_answers(experiment, trained, "test", scores["test"]),
         results=results,
         chosen_by=_chosen_by(experiment, trained),
+        domains_left_out=trained.data.folds is not None and trained.data.folds.are == "domains",
         history=trained.history,
         environment=environment,
         network=job.network,

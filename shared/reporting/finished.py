@@ -37,6 +37,7 @@ class Finished:
         explained_images: Number of test images with masks that every attribution method explains; fewer where the data
             have fewer.
         chosen_by: What chose the settings of a run where validation did not, one sentence; empty for other runs.
+        domains_left_out: Whether each domain of validation was judged by a network that was trained without it.
         published: A published result of this setting, as in a configuration, or None.
     """
 
@@ -53,6 +54,7 @@ class Finished:
     network: Network
     explained_images: int = 0
     chosen_by: tuple[str, ...] = ()
+    domains_left_out: bool = False
     published: Mapping[str, Any] | None = None
 
     def cases(self) -> Cases:

@@ -50,8 +50,7 @@ def model_card(record: ModelRecord, context: Mapping[str, Any]) -> str:
     """
     tables = (context["rows"], context["by_group"])
     evaluation = [*_evaluation(record, context["choice"], tables, context["false_negatives"])]
-    if (extremes := context["domain_extremes"]) is not None:
-        evaluation.append(f"- Domains of the test, at the run's own threshold: {extremes}.")
+    evaluation += [line for table in context["by_domain"] for line in _by_domain(table)]
     if context["missed"] is not None:
         evaluation += [f"- {line}" for line in context["missed"]["lines"]]
     evaluation += _abstention(context["abstention"])
@@ -86,6 +85,14 @@ def _use(record: ModelRecord, disclaimers: Sequence[str]) -> Iterator[str]:
         yield f"- Series that get a decision, by those of validation: {kinds_text(record.negative_series)}."
     if record.rejection is not None:
         yield f"- Rejected: answers whose likeliest class has a probability below {record.threshold:.4f}."
+
+
+def _by_domain(table: Mapping[str, Any]) -> Iterator[str]:
+    extremes = f", at the run's own threshold: {table['extremes']}" if table["extremes"] else ""
+    yield f"- {table['heading']}{extremes}."
+    yield from ("", f"| domain | images | {' | '.join(table['columns'])} |", "|---" * (2 + len(table["columns"])) + "|")
+    yield from (f"| {row['domain']} | {row['n']} | {' | '.join(row['cells'])} |" for row in table["rows"])
+    yield ""
 
 
 def _abstention(found: Mapping[str, Any]) -> Iterator[str]:

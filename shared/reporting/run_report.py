@@ -187,7 +187,7 @@ def _result_tables(task: Task, done: Finished, tree: Mapping[str, Any]) -> dict[
         "series_rule": f"{done.record.aggregation.rule}, {done.record.aggregation_reason}",
         "false_negatives": test.get("false_negatives"),
         "abstention": _abstention(task, done.record, test["abstention"]),
-        **_domain_table(test["domains"]),
+        "by_domain": _domain_tables(done),
         "auxiliary": [_auxiliary(name, results) for name in done.record.auxiliary],
     }
 
@@ -243,6 +243,17 @@ def _abstention(task: Task, record: ModelRecord, tree: Mapping[str, Any]) -> dic
     }
 
 
+def _domain_tables(done: Finished) -> list[dict[str, Any]]:
+    """The test by domain; and validation, where networks that were trained without a domain judged it."""
+    tables = []
+    if done.domains_left_out:
+        heading = "Each domain by the network that was trained without it"
+        tables.append({"heading": heading, **_domain_table(done.results["validation"]["domains"])})
+    if len(domains := done.results["test"]["domains"]) > 1:
+        tables.append({"heading": "By domain, test", **_domain_table(domains)})
+    return tables
+
+
 def _domain_table(domains: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """A row for each domain, the worst first, that of a small one saying only that; and the worst beside the best."""
     shown = [one for one in measures_in(Table.DOMAINS) if any(one.key in block for block in domains.values())]
@@ -257,7 +268,7 @@ def _domain_table(domains: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         for name in [*order, *(other for other in domains if other not in order)]
     ]
     extremes = worst_and_best(large) if len(large) > 1 else None
-    return {"domains": rows, "domain_headings": [one.heading for one in shown], "domain_extremes": extremes}
+    return {"rows": rows, "columns": [one.heading for one in shown], "extremes": extremes}
 
 
 def _auxiliary(name: str, results: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:

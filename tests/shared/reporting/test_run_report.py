@@ -416,18 +416,25 @@ def test_a_task_without_a_positive_event_has_no_section_on_what_is_missed(tiny_r
 
 
 @pytest.mark.usefixtures("quick_sheet")
-def test_the_table_of_domains_begins_with_the_worst(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("split", "heading"),
+    [("test", "By domain, test"), ("validation", "Each domain by the network that was trained without it")],
+)
+def test_the_table_of_domains_begins_with_the_worst(tmp_path: Path, split: str, heading: str) -> None:
     done = _finished()
     rate = {"value": 0.9, "low": 0.8, "high": 0.95}
     blocks: dict[str, Any] = {
         name: {"n": 30, "auc": {**rate, "value": at}} for name, at in (("first", 0.95), ("second", 0.55))
     }
     blocks["small"] = {"n": None, "reason": "fewer than 5 samples"}
-    results = {**done.results, "test": {**done.results["test"], "domains": blocks}}
-    write_report(Screening(), tmp_path, replace(done, results=results))
-    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    results = {**done.results, split: {**done.results[split], "domains": blocks}}
+    write_report(Screening(), tmp_path, replace(done, results=results, domains_left_out=split == "validation"))
+    html, card = ((tmp_path / name).read_text(encoding="utf-8") for name in ("report.html", "model_card.md"))
     order = [html.index(f'<th scope="row">{name}</th>') for name in ("second", "first", "small")]
     assert order == sorted(order)
+    assert f"<h2>{heading}</h2>" in html
+    assert f"- {heading}" in card
+    assert "\n| second | 30 | 0.550 [0.800, 0.950] |" in card
 
 
 def _scored(name: str, ood: Callable[[Any], Any]) -> Finished:
