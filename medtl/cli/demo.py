@@ -28,14 +28,14 @@ def add(app: typer.Typer, task: "Task") -> None:
             list[str] | None,
             typer.Argument(
                 metavar="[KEY=VALUE]...",
-                help="Overrides of the demo's three trainings (configs/medtl/phantom-*.yaml), e.g. seed=1.",
+                help="Overrides of the demo's trainings (configs/medtl/phantom-*.yaml), e.g. seed=1.",
             ),
         ] = None,
     ) -> None:
         """Show on synthetic scans what transfer gains.
 
-        A phantom is written, a model trained on one scanner and transferred to another with few labels; a model trained
-        on these few labels alone is compared with it. Minutes on two CPU cores.
+        A phantom is written, a model trained on one scanner, and models of another scanner with few labels: from the
+        first one, from ImageNet's weights, and from nothing. Minutes on two CPU cores.
         """
         with reported():
             from medtl.demo import run_demo
