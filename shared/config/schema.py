@@ -318,8 +318,15 @@ class BackboneSection(Section):
     name: str = Field("resnet18", description="name of the network; the command `backbones` lists all names")
     weights: str = Field(
         "imagenet",
-        description="pretrained weights: imagenet (downloaded), packaged (in an installed package), random, the path "
-        "of a .pth or .safetensors file, or a finished run",
+        description="pretrained weights: imagenet (the published ones, downloaded; those of DINOv2 and DINOv3, which "
+        "are not of ImageNet, are placed by hand), packaged (in an installed package), random, the path of a .pth or "
+        ".safetensors file, or a finished run",
+    )
+    pretrained_on: str | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        description="what the weights of a file were trained on, in words for the reports; null: what is known of them",
     )
     size: int = Field(224, ge=16, le=1024, description="side of the square network input, in pixels")
     store_size: int | None = Field(
@@ -341,12 +348,21 @@ class BackboneSection(Section):
     pooling: str = Field(
         "avg_1x1",
         description="pooling of the layers' feature maps to a grid of means or maxima: avg_1x1, avg_2x2, avg_3x3, "
-        "max_1x1, avg_max for both at 1x1, or avg_evidence for means and, beside them, the mean of the three most "
-        "suspicious places of a map that is learnt (training end to end only)",
+        "max_1x1, avg_max for both at 1x1, cls for the class token of a vision transformer, cls_avg for that and the "
+        "mean of its patches, or avg_evidence for means and, beside them, the mean of the three most suspicious places "
+        "of a map that is learnt (training end to end only)",
     )
     transfer_stages: tuple[str, ...] | None = Field(
         None, description="names of the stages that are given pretrained weights, the others random ones; null: all"
     )
+
+    @model_validator(mode="after")
+    def _stated_of_a_file(self) -> Self:
+        if self.pretrained_on is not None and self.weights in ("imagenet", "packaged", "random"):
+            raise ValueError(
+                f"pretrained_on is stated of a file, and weights are {self.weights}, of which it is known; leave it out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _only_enlarged(self) -> Self:

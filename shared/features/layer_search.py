@@ -21,13 +21,14 @@ from shared.features.lbfgs import InMemoryFeatures
 from shared.features.linear import regularisation_path
 from shared.io.array_store import ArrayView
 from shared.models.backbones.module import Backbone
+from shared.models.pooling import CLASS_POOLINGS
 from shared.progress import Progress
 from shared.seeding import generator
 from shared.task import Preprocessing
 from shared.training.selection import RULES
 
 POOLINGS = ("avg_1x1", "avg_2x2", "avg_3x3")
-"""Poolings that are tried."""
+"""Poolings that are tried; `CLASS_POOLINGS` besides where there is a class token."""
 PENALTIES = (1e-1, 1e-2, 1e-3)
 """L2 strengths that are tried on each layer, strong to weak."""
 TRAIN_A_CLASS, VALIDATION = 60, 2_000
@@ -184,8 +185,10 @@ class _Trial:
 
 def _single_layers(backbone: Backbone, size: int) -> Iterator[FeatureSpec]:
     """Yields every stage alone under each pooling; stages that end in vectors, which are not pooled, come once."""
+    tokens = backbone.record.tokens
+    poolings = (*POOLINGS, *CLASS_POOLINGS) if tokens and tokens.has_class else POOLINGS
     for layer, is_map in backbone.gives_maps(size).items():
-        for pooling in POOLINGS if is_map else POOLINGS[:1]:
+        for pooling in poolings if is_map else POOLINGS[:1]:
             yield FeatureSpec((layer,), pooling, size)
 
 

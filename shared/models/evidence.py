@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the field's usual name
 
+from shared.models.pooling import as_maps
+
 PLACES = 3
 """Most suspicious places whose mean is the evidence of an image: one alone is noise, and a small finding has few."""
 FIRST_LOGIT = -2.0
@@ -45,9 +47,9 @@ class EvidenceMap(nn.Module):
         """Computes the logits of all places, float [N, rows, columns].
 
         Args:
-            maps: Feature maps [N, C, H, W] by layer; other layers are not used.
+            maps: Feature maps [N, C, H, W], or tokens [N, T, C], by layer; other layers are not used.
         """
-        parts = [self.convolutions[layer](maps[layer]) for layer in self.layers]
+        parts = [self.convolutions[layer](as_maps(maps[layer])) for layer in self.layers]
         finest = max((part.shape[-2:] for part in parts), key=lambda shape: shape[0] * shape[1])
         scaled = [
             part

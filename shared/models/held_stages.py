@@ -13,7 +13,7 @@ from shared.errors import MedtlError
 from shared.models.backbones.build import find_backbone
 from shared.models.backbones.record import BackboneRecord
 from shared.models.packaged_weights import is_packaged
-from shared.models.tensor_names import current_name
+from shared.models.tensor_names import own_names
 from shared.models.weight_files import PACKAGED, SUFFIXES, read_tensors
 
 
@@ -56,7 +56,8 @@ def _held(name: str, path: Path, changed_ns: int, size: int) -> tuple[str, ...]:
     if record.packaged and is_packaged(record.packaged, path):
         return record.packaged.stages
     try:
-        keys = {current_name(record, key) for key in read_tensors(path)}
+        known = [key for own in _names_by_stage(name).values() for key in own]
+        keys = set(own_names(path.name, record, read_tensors(path), known))
     except MedtlError:
         return ()
     return _first_stages(record, keys)
@@ -72,17 +73,18 @@ def _first_stages(record: BackboneRecord, keys: Collection[str]) -> tuple[str, .
 
 @cache
 def _names_by_stage(name: str) -> dict[str, tuple[str, ...]]:
-    """For each stage the names of its tensors in the original network, without the counters of BatchNorm."""
+    """For each stage the names of its stored tensors in the original network, without the counters of BatchNorm."""
     record = find_backbone(name)
     with torch.device("meta"):
         original = record.build()
     stages = record.split(original)
     names = {id(tensor): key for key, tensor in (*original.named_parameters(), *original.named_buffers())}
+    stored = original.state_dict()
     return {
         stage: tuple(
             key
             for tensor in (*module.parameters(), *module.buffers())
-            if not (key := names[id(tensor)]).endswith("num_batches_tracked")
+            if (key := names[id(tensor)]) in stored and not key.endswith("num_batches_tracked")
         )
         for stage, module in stages.items()
     }

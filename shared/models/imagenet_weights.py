@@ -1,10 +1,11 @@
-"""Published ImageNet weights: downloaded once into torch's cache, and checked against the hash in their name."""
+"""Published weights: downloaded once into torch's cache, or placed there, and checked against a hash in their name."""
 
 from __future__ import annotations
 
 import http.client
 import logging
 import os
+import re
 import sys
 import urllib.error
 from pathlib import Path
@@ -18,21 +19,24 @@ from shared.models.backbones.record import BackboneRecord
 
 log = logging.getLogger(__name__)
 
+HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,})$")
+"""Beginning of the SHA-256 at the end of a file's name, as torch's hub writes it."""
+
 
 def cached_path(record: BackboneRecord) -> Path:
-    """Returns the path of the ImageNet weights of a backbone in torch's cache, whether they are there or not.
+    """Returns the path of the published weights of a backbone in torch's cache, whether they are there or not.
 
     Args:
         record: Record of the backbone.
 
     Raises:
-        WeightsError: No ImageNet weights of this backbone are published.
+        WeightsError: No weights of this backbone are published.
     """
     return Path(torch.hub.get_dir()) / "checkpoints" / _address(record).rsplit("/", 1)[1]
 
 
 def download_weights(record: BackboneRecord) -> Path:
-    """Downloads the ImageNet weights of a backbone unless torch's cache has them.
+    """Downloads the published weights of a backbone unless torch's cache has them.
 
     Args:
         record: Record of the backbone.
@@ -41,11 +45,13 @@ def download_weights(record: BackboneRecord) -> Path:
         Path of the file in torch's cache.
 
     Raises:
-        WeightsError: None are published, the download failed, or the file does not have the hash in its name.
+        WeightsError: None are published, they have to be fetched by hand, the download failed, or the file does not
+            have the hash in its name.
     """
     url, path = _address(record), cached_path(record)
     folder = path.parent
-    digest = path.stem.rsplit("-", 1)[-1]
+    named = HASH_IN_NAME.search(path.stem)
+    digest = named.group(1) if named else ""
     if path.is_file():
         if not file_hash(path).startswith(digest):
             raise WeightsError(
@@ -53,6 +59,11 @@ def download_weights(record: BackboneRecord) -> Path:
                 f"fetch it anew from {url}, or name other weights with backbone.weights=FILE"
             )
         return path
+    if record.by_hand is not None:
+        raise WeightsError(
+            f"the weights of {record.name} are not on this machine: {record.by_hand}; place {path.name} from {url} in "
+            f"{folder} by hand, or name a file with backbone.weights=FILE"
+        )
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     log.info("fetching %s", url)
     try:

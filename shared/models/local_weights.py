@@ -10,7 +10,7 @@ from pathlib import Path
 from shared.errors import UsageError, WeightsError
 from shared.io.atomic import read_json
 from shared.models.backbones.build import find_backbone, is_buildable
-from shared.models.backbones.record import BACKBONES, BackboneRecord
+from shared.models.backbones.record import BACKBONES, IMAGENET, BackboneRecord
 from shared.models.held_stages import fitted_record
 from shared.models.imagenet_weights import cached_path
 from shared.models.packaged_weights import find_packaged
@@ -143,8 +143,8 @@ def _in_folder(folder: Path) -> Iterator[LocalWeights]:
 def _in_cache() -> Iterator[LocalWeights]:
     for name in BACKBONES:
         record = BACKBONES.get(name)
-        if record.weights_url is not None and cached_path(record).is_file():
-            yield LocalWeights(name, IMAGENET_SPEC)
+        if record.weights_url is not None and (path := cached_path(record)).is_file():
+            yield LocalWeights(name, IMAGENET_SPEC if record.pretrained_on == IMAGENET else str(path))
 
 
 def _in_packages() -> Iterator[LocalWeights]:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from shared.errors import ConfigError
 from shared.models.backbones.module import Backbone
 from shared.models.evidence import EvidenceMap, strongest
-from shared.models.pooling import EVIDENCE, pool
+from shared.models.pooling import EVIDENCE, as_maps, pool
 
 
 class Trunk(nn.Module):
@@ -45,7 +45,7 @@ class Trunk(nn.Module):
         order, and the evidence where there is a map of it.
 
         Args:
-            maps: The backbone's outputs by layer, [N, C, H, W] or [N, width].
+            maps: The backbone's outputs by layer, [N, C, H, W], tokens [N, T, C] or [N, width].
         """
         pooled = [pool(maps[layer], self.pooling) for layer in self.layers]
         return torch.cat(pooled if self.evidence is None else [*pooled, strongest(self.evidence(maps))], dim=1)
@@ -177,9 +177,9 @@ def _map_widths(backbone: Backbone, layers: Sequence[str]) -> dict[str, int]:
     side = backbone.record.min_size
     maps = backbone(torch.zeros(1, 1, side, side))
     backbone.train(was_training)
-    if flat := [layer for layer in layers if maps[layer].ndim != 4]:
+    if flat := [layer for layer in layers if maps[layer].ndim == 2]:
         raise ConfigError(
             f"backbone.pooling: {EVIDENCE} looks at places, and layer {flat[0]} gives vectors; name an earlier one in "
             "backbone.layers"
         )
-    return {layer: int(maps[layer].shape[1]) for layer in layers}
+    return {layer: int(as_maps(maps[layer]).shape[1]) for layer in layers}

@@ -13,14 +13,17 @@ NOTHING, UNKNOWN = "nothing, the weights are random", "not known"
 """The words where weights were trained on nothing, and where neither file nor record says on what."""
 
 
-def pretrained_on(record: BackboneRecord, spec: str, source: Path | None = None) -> str:
+def pretrained_on(record: BackboneRecord, spec: str, source: Path | None = None, stated: str | None = None) -> str:
     """Says what weights were trained on; of a file that no hash identifies, that it does not say so itself.
 
     Args:
         record: Record of the backbone.
         spec: The weights, as `backbone.weights` takes them; they are there.
         source: Folder in which a relative path is looked up; None: the current one.
+        stated: What the user states of a file; None: nothing.
     """
+    if stated is not None:
+        return stated
     published = record.pretrained_on or UNKNOWN
     if spec == RANDOM:
         return NOTHING

@@ -62,21 +62,18 @@ def build_network(record: ModelRecord, width: int, *, seed: int = 0) -> Network:
     Raises:
         KeyError: The record lacks part of the description of its network.
     """
-    size, count = record.preprocessing.size, len(record.classes)
+    count = len(record.classes)
     if record.is_ensemble:
-        members = [
-            _parts(stated, size, derive_seed(seed, "member", number)) for number, stated in enumerate(record.trunks)
-        ]
+        members = [_parts(stated, derive_seed(seed, "member", number)) for number, stated in enumerate(record.trunks)]
         network: Network = Ensemble([Trunk(*parts) for parts in members], width, count)
     else:
-        network = Network(*_parts(record.backbone, size, seed), width, count)
+        network = Network(*_parts(record.backbone, seed), width, count)
     for name, classes in record.auxiliary.items():
         network.auxiliary.append(AuxiliaryHead(name, width, classes))
     return network
 
 
-def _parts(stated: Mapping[str, Any], stored_size: int, seed: int) -> tuple[Backbone, Sequence[str], str]:
-    """Backbone, layers and pooling of a trunk that a record describes, for images that are stored at a size."""
-    input_size = None if stated["size"] == stored_size else stated["size"]
-    backbone = build_backbone(stated["name"], layers=stated["layers"], seed=seed, input_size=input_size)
+def _parts(stated: Mapping[str, Any], seed: int) -> tuple[Backbone, Sequence[str], str]:
+    """Backbone, layers and pooling of a trunk that a record describes."""
+    backbone = build_backbone(stated["name"], layers=stated["layers"], seed=seed, input_size=stated["size"])
     return backbone, stated["layers"], stated["pooling"]

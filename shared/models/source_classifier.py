@@ -56,4 +56,5 @@ def load_classifier(backbone: Backbone, spec: str) -> Classifier:
     if file.is_run:
         trained = read_json(file.path.with_name("model.json"))["backbone"]
         return Classifier(weights[0], biases[0], tuple(trained["layers"]), trained["pooling"])
-    return Classifier(weights[0], biases[0], (backbone.record.default_layer,), "avg_1x1")
+    record = backbone.record
+    return Classifier(weights[0], biases[0], (record.default_layer,), record.classifier_pooling)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from shared.models.backbones.module import Backbone
 from shared.models.imagenet_weights import download_weights
 from shared.models.onnx_weights import read_convolutions
 from shared.models.packaged_weights import is_packaged, packaged_path
-from shared.models.tensor_names import current_name, named_in_order
+from shared.models.tensor_names import named_in_order, own_names
 from shared.runs.folder import check_finished
 
 SUFFIXES = (".pth", ".pt", ".safetensors")
@@ -115,6 +116,8 @@ def find_weights(spec: str, source: Path | None) -> Path:
 def read_named(backbone: Backbone, file: WeightsFile) -> dict[str, Tensor]:
     """Reads the tensors of a weights file by their names in the original network, for the input that it states.
 
+    Position embeddings of a vision transformer are interpolated to the size of the backbone's input.
+
     Args:
         backbone: The backbone that the weights are for.
         file: Result of `locate_weights`. The names in a finished run are left as they are.
@@ -125,19 +128,33 @@ def read_named(backbone: Backbone, file: WeightsFile) -> dict[str, Tensor]:
     tensors = read_tensors(file.path)
     record = backbone.record
     if file.is_run:
-        return tensors
+        original = {key: backbone.original_names[own] for own, key in file.names.items() if key in tensors}
+        fitted = _fitted(backbone, file, {original[key]: tensors[key] for key in original})
+        return tensors | {key: fitted[name] for key, name in original.items() if name in fitted}
     if not file.is_packaged or record.packaged is None:
-        return {current_name(record, name): tensor for name, tensor in tensors.items()}
+        named = own_names(file.path.name, record, tensors, backbone.original_shapes)
+        return _fitted(backbone, file, named)
     named = named_in_order(file.path.name, tensors, backbone.original_shapes)
     return record.packaged.converted(named) if record.packaged.converted else named
+
+
+def _fitted(backbone: Backbone, file: WeightsFile, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors for the size of the backbone's input, where its network is built for one."""
+    record = backbone.record
+    if record.build_at is None:
+        return tensors
+    from shared.models.backbones.timm_transformer import fitted_tensors
+
+    side = backbone.input_size or record.input_size
+    return fitted_tensors(file.path.name, tensors, record.name, record.build_at, side)
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Reads the tensors of a weights file.
 
     Args:
-        path: A `.pth`, `.pt` or `.safetensors` file; a `state_dict` inside is taken in place of the whole. Of an
-            `.onnx` file the convolutions are read.
+        path: A `.pth`, `.pt` or `.safetensors` file; a `state_dict` or `model` inside is taken in place of the whole.
+            Of an `.onnx` file the convolutions are read.
 
     Returns:
         The tensors by name, on the CPU.
@@ -150,23 +167,26 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     if path.suffix not in SUFFIXES:
         raise WeightsError(f"{path.name} is no weights file; allowed are .pth, .pt and .safetensors")
     try:
-        tensors = (
-            load_file(path)
-            if path.suffix == ".safetensors"
-            else torch.load(path, map_location="cpu", weights_only=True)
-        )
+        tensors = load_file(path) if path.suffix == ".safetensors" else _load_pickled(path)
     except Exception as error:  # pickle and zip readers raise many kinds for a damaged file
         raise WeightsError(
             f"{path.name} is damaged or holds more than tensors ({type(error).__name__}); save the "
             "network's state dict alone"
         ) from None
-    if isinstance(tensors, dict) and isinstance(tensors.get("state_dict"), dict):
-        tensors = tensors["state_dict"]
+    for part in ("state_dict", "model"):
+        if isinstance(tensors, dict) and isinstance(tensors.get(part), dict):
+            tensors = tensors[part]
     if not isinstance(tensors, dict) or not all(isinstance(value, Tensor) for value in tensors.values()):
         raise WeightsError(
             f"{path.name} does not hold a state dict (names with tensors); save the network's state dict alone"
         )
     return tensors
+
+
+def _load_pickled(path: Path) -> object:
+    """What torch saved, without executing anything: besides tensors a `Namespace`, a timm checkpoint's options."""
+    with torch.serialization.safe_globals([argparse.Namespace]):
+        return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def list_keys(keys: Sequence[str]) -> str:

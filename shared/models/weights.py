@@ -14,10 +14,10 @@ from torch import Tensor
 from shared.errors import WeightsError
 from shared.io.atomic import file_hash
 from shared.models.backbones.module import Backbone
-from shared.models.backbones.record import BackboneRecord
+from shared.models.backbones.record import IMAGENET, BackboneRecord
 from shared.models.imagenet_weights import download_weights
 from shared.models.packaged_weights import packaged_path
-from shared.models.pretrained_on import pretrained_on
+from shared.models.pretrained_on import UNKNOWN, pretrained_on
 from shared.models.weight_files import (
     IMAGENET_SPEC,
     PACKAGED,
@@ -62,7 +62,12 @@ class WeightsReport:
 
 
 def load_weights(
-    backbone: Backbone, spec: str, *, copied: Sequence[str] | None = None, source: Path | None = None
+    backbone: Backbone,
+    spec: str,
+    *,
+    copied: Sequence[str] | None = None,
+    source: Path | None = None,
+    stated: str | None = None,
 ) -> WeightsReport:
     """Copies weights into the stages named in `copied`; the other stages keep their random initialisation.
 
@@ -71,10 +76,11 @@ def load_weights(
         spec: "random"; "imagenet"; "packaged"; a `.pth`, `.pt` or `.safetensors` file; or a finished run folder.
         copied: Names of the stages to copy; None: all.
         source: Folder in which a relative path is looked up; None: the current one.
+        stated: What the weights of a file were trained on, as the user states it; None: what is known of them.
 
     Raises:
         WeightsError: The file is missing or damaged, lacks tensors that a copied stage needs, or holds some that
-            these stages have no place for (they are listed).
+            these stages have no place for (they are listed). Or something is stated of a run, which knows better.
         RunError: The run is unfinished or was changed.
     """
     stages = tuple(backbone.stages)
@@ -84,6 +90,14 @@ def load_weights(
     wanted = _stages_to_copy(backbone, copied)
     file = locate_weights(backbone, spec, source)
     path, names = file.path, file.names
+    if stated is not None and file.is_run:
+        raise WeightsError(f"backbone.pretrained_on: {path.parent.name} is a run, which says so itself; leave it out")
+    origin = pretrained_on(record, spec, source, stated)
+    if origin == UNKNOWN:
+        log.warning(
+            "%s: what these weights were trained on is not known; state it with backbone.pretrained_on=WORDS",
+            path.name,
+        )
     tensors = read_named(backbone, file)
     if not file.is_run:
         _refuse_other_backbone(path, tensors, backbone)
@@ -103,11 +117,11 @@ def load_weights(
         )
     return WeightsReport(
         spec=spec
-        if spec in (IMAGENET_SPEC, PACKAGED)
+        if spec == PACKAGED or (spec == IMAGENET_SPEC and record.pretrained_on == IMAGENET)
         else f"{path.parent.name}/{path.name}"
         if file.is_run
         else path.name,
-        pretrained_on=pretrained_on(record, spec, source),
+        pretrained_on=origin,
         sha256=file_hash(path),
         loaded=len(needed),
         unused=unused,

@@ -16,7 +16,7 @@ from shared.errors import ConfigError, MedtlError
 from shared.models.backbones.build import find_backbone
 from shared.models.backbones.record import BackboneRecord
 from shared.models.held_stages import fitted_record
-from shared.models.pooling import EVIDENCE, POOLINGS
+from shared.models.pooling import CLASS_POOLINGS, EVIDENCE, POOLINGS
 from shared.registry import unknown_name
 from shared.strategies import find_strategy, strategy_names
 from shared.strategies.base import Strategy
@@ -246,6 +246,12 @@ def _check_backbone(task: Task, config: Config) -> None:
     for key, size in sizes:
         if size < record.min_size:
             raise ConfigError(f"backbone.{key}: got {size}; {record.name} needs at least {record.min_size} pixels")
+        if record.tokens is not None and (rest := size % record.tokens.side):
+            below, side = size - rest, record.tokens.side
+            raise ConfigError(
+                f"backbone.{key}: got {size}; {record.name} cuts images into patches of {side} pixels, and takes "
+                f"multiples of {side}, as {below} or {below + side}"
+            )
     for layer in () if section.layers == "auto" else section.layers:
         if layer not in record.feature_layers:
             known = ", ".join(record.feature_layers)
@@ -257,6 +263,12 @@ def _check_backbone(task: Task, config: Config) -> None:
             raise ConfigError(f"backbone.transfer_stages: no stage {stage!r}; {record.name} has {known}")
     if section.pooling not in POOLINGS:
         raise ConfigError(f"backbone.pooling: got {section.pooling!r}; allowed: {', '.join(POOLINGS)}")
+    if section.pooling in CLASS_POOLINGS and not (record.tokens and record.tokens.has_class):
+        allowed = ", ".join(one for one in POOLINGS if one not in CLASS_POOLINGS)
+        raise ConfigError(
+            f"backbone.pooling: {section.pooling} takes the class token of a vision transformer, and {record.name} has "
+            f"none; allowed: {allowed}"
+        )
 
 
 def _strategy(config: Config, backbone: BackboneRecord) -> tuple[Strategy, Any]:

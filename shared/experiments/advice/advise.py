@@ -53,12 +53,12 @@ def advise(
     task.register_backbones()
     available, missing = available_backbones(weights)
     size = config.backbone.size
-    fitting = [one for one in available if one.record.min_size <= size]
+    fitting = [one for one in available if one.record.takes(size)]
     if not fitting:
         smallest = min(one.record.min_size for one in available)
         raise UsageError(
-            f"backbone.size is {size}; the backbones whose weights are here need at least {smallest} pixels: set a "
-            "larger backbone.size"
+            f"backbone.size is {size}; the backbones whose weights are here need at least {smallest} pixels, vision "
+            "transformers a multiple of their patches' side: set another backbone.size"
         )
     experiment = preflight(task, _with_backbone(config, fitting[0]))
     pool = learning_pool(experiment, root=root, progress=progress)
@@ -90,7 +90,7 @@ def advise_on(setting: Setting, backbones: Sequence[LocalWeights]) -> tuple[dict
     linear = linear_candidates(setting, profiles)
     base = best_linear(linear)
     tuned = tuned_candidates(setting, linear, base)
-    best = max(tuned, key=lambda one: one.value)
+    best = max(tuned, key=lambda one: one.value, default=base)
     pays = best.gain is not None and tuning_pays(best.gain[0])
     advised = best if pays else base
     pool = setting.pool

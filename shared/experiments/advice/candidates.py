@@ -119,11 +119,13 @@ def tuned_candidates(setting: Setting, linear: Sequence[Candidate], base: Candid
         base: The linear candidate that fine-tuning has to beat.
 
     Returns:
-        A fine-tuned candidate for each of up to `MAX_FINE_TUNED` backbones, with its gain over `base`.
+        A fine-tuned candidate for each of up to `MAX_FINE_TUNED` backbones that take images of the side that `base`
+        is then tried on, with its gain over `base`.
     """
+    reduced = setting.reduced(base.backbone)
+    side = reduced.config.backbone.size
     order = sorted(linear, key=lambda one: -one.log_likelihood)
-    backbones = list(dict.fromkeys(one.backbone for one in order))[:MAX_FINE_TUNED]
-    reduced = setting.reduced()
+    backbones = list(dict.fromkeys(one.backbone for one in order if one.backbone.record.takes(side)))[:MAX_FINE_TUNED]
     reference = _rescored(reduced, base)
     return [_tuned(reduced, one, reference) for one in backbones]
 

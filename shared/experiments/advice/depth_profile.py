@@ -19,11 +19,13 @@ from shared.features.cache import FeatureRequest, features_of_layers
 from shared.features.ridge import out_of_fold
 from shared.features.transferability import h_score, log_me
 from shared.models.backbones.module import Backbone
+from shared.models.pooling import CLASS_POOLINGS
 from shared.progress import Progress
 from shared.task import Preprocessing
 
 MAX_LAYERS, MAX_GRID_LAYERS = 8, 3
-"""Layers tried under global average pooling, and how many of the best are tried under poolings that keep a grid too."""
+"""Layers tried under global average pooling, and how many of the best are tried under others too: those that keep a
+grid, and those with the class token."""
 GLOBAL, GRIDS = "avg_1x1", ("avg_2x2", "avg_3x3")
 JOINED = (2, 3, 4)
 """How many layers are joined, the likeliest first, under each pooling."""
@@ -111,7 +113,9 @@ def depth_profile(
     name, side = backbone.record.name, backbone.input_size or spec.size
     has_maps = backbone.gives_maps(side)
     layers = _spread(list(backbone.stages), MAX_LAYERS)
-    wanted = [(layer, pooling) for layer in layers for pooling in ((GLOBAL, *GRIDS) if has_maps[layer] else (GLOBAL,))]
+    tokens = backbone.record.tokens
+    others = (*GRIDS, *CLASS_POOLINGS) if tokens and tokens.has_class else GRIDS
+    wanted = [(layer, pooling) for layer in layers for pooling in ((GLOBAL, *others) if has_maps[layer] else (GLOBAL,))]
     request = FeatureRequest(
         split.images,
         split.samples,
@@ -134,11 +138,11 @@ def depth_profile(
         progress(f"linear classifiers on {name}", len(results), most, " + ".join(names))
         results.append(measure(names, pooling))
 
-    most = len(layers) + len(GRIDS) * MAX_GRID_LAYERS + (1 + len(GRIDS)) * len(JOINED)
+    most = len(layers) + len(others) * MAX_GRID_LAYERS + (1 + len(others)) * len(JOINED)
     for layer in layers:
         tried((layer,), GLOBAL)
     for (layer,) in [one.layers for one in _likeliest(results)[:MAX_GRID_LAYERS]]:
-        for pooling in GRIDS:
+        for pooling in others:
             if (layer, pooling) in rows:
                 tried((layer,), pooling)
     for names, pooling in joined_layers(results, list(backbone.stages)):

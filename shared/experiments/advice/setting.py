@@ -98,8 +98,7 @@ class Setting:
             side: Side of the network input, in pixels.
         """
         layers = one.record.feature_layers
-        input_size = None if side == self.spec.size else side
-        backbone = build_backbone(one.record, layers=layers, seed=self.config.seed, input_size=input_size)
+        backbone = build_backbone(one.record, layers=layers, seed=self.config.seed, input_size=side)
         load_weights(backbone, one.weights)
         return backbone.to(memory_format=torch.channels_last)
 
@@ -116,12 +115,16 @@ class Setting:
         backbone |= {"name": one.name, "weights": one.weights, **sections.get("backbone", {})}
         return validate(Config, {**tree, "backbone": backbone, "strategy": sections["strategy"]}, origin="advice")
 
-    def reduced(self) -> Setting:
-        """Makes a setting with fewer and smaller images, for fine-tuning; returns itself where it is small enough."""
+    def reduced(self, one: LocalWeights) -> Setting:
+        """Makes a setting with fewer and smaller images, for fine-tuning; returns itself where it is small enough.
+
+        Args:
+            one: A backbone that takes images of the present side, and then takes the smaller ones.
+        """
         size, stored = self.config.backbone.size, self.config.backbone.store_size
         if size <= MAX_TUNING_SIDE and len(self.folds) <= MAX_TUNING_IMAGES:
             return self
-        side = min(size, MAX_TUNING_SIDE)
+        side = next(side for side in range(min(size, MAX_TUNING_SIDE), 0, -1) if one.record.takes(side))
         sides = {"size": side, "store_size": stored if stored is not None and stored <= side else None}
         config = self.config.model_copy(update={"backbone": self.config.backbone.model_copy(update=sides)})
         experiment = preflight(self.experiment.task, config)

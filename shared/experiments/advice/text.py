@@ -114,7 +114,7 @@ def _missing_lines(tree: Mapping[str, Any]) -> list[str]:
     lines = []
     if tree["too_small_for"]:
         names = ", ".join(tree["too_small_for"])
-        lines.append(f"not tried, because images of {tree['data']['side']} pixels are too small: {names}")
+        lines.append(f"not tried, because they do not take images of {tree['data']['side']} pixels: {names}")
     if missing := tree["missing"]:
         named = ", ".join(f"{one['name']} ({one['file']})" for one in missing[:MAX_NAMED])
         more = f" and {len(missing) - MAX_NAMED} more" if len(missing) > MAX_NAMED else ""

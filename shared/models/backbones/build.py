@@ -55,7 +55,8 @@ def build_backbone(
         backbone: A record, or its name.
         layers: Names of the layers whose outputs are wanted; None: the record's default.
         seed: Seed of the random initialisation; torch's own generator is left as it was.
-        input_size: Side in pixels to which the backbone resizes images; None: it takes them at the size they have.
+        input_size: Side of the network's input, in pixels, to which images of another size are resized; None: it takes
+            them at the size they have, and a network that is built for one side has that of its record.
 
     Raises:
         UnknownNameError: There is no such backbone or layer.
@@ -67,6 +68,8 @@ def build_backbone(
 
     record = find_backbone(backbone) if isinstance(backbone, str) else backbone
     name = record.name
+    if record.build_at is not None:
+        input_size = input_size or record.input_size
     wanted = tuple(layers or (record.default_layer,))
     unknown = [layer for layer in wanted if layer not in record.feature_layers]
     if unknown:
@@ -75,7 +78,7 @@ def build_backbone(
     with torch.random.fork_rng(devices=[]):
         # not torch.manual_seed: that would also reseed every GPU
         torch.default_generator.manual_seed(derive_seed(seed, "backbone", name))
-        original = record.build()
+        original = record.build() if record.build_at is None else record.build_at(input_size or record.input_size)
     modules = record.split(original)
     if tuple(modules) != record.stages:
         raise WeightsError(

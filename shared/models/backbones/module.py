@@ -51,31 +51,44 @@ class Backbone(nn.Module):
         """Computes the outputs of the wanted layers of images float32 [N, 1 or 3, size, size] in 0..1.
 
         Returns:
-            By layer, feature maps float [N, C, H, W] or vectors [N, width].
+            By layer, feature maps float [N, C, H, W], vectors [N, width], or tokens [N, T, C] of a square of patches,
+            by rows, after the class token where there is one.
         """
         x = self.adapted(images)
         outputs = {}
         for name, stage in self.stages.items():
             x = stage(x)
             if name in self.layers:
-                outputs[name] = x
+                outputs[name] = self.shown(x)
         return outputs
+
+    def shown(self, output: Tensor) -> Tensor:
+        """Leaves registers out of the tokens that a stage hands on; maps and vectors are returned as they are.
+
+        Args:
+            output: What a stage of this backbone returned for N images.
+        """
+        tokens = self.record.tokens
+        if tokens is None or tokens.before == tokens.has_class:
+            return output
+        patches = output[:, tokens.before :]
+        return torch.cat([output[:, :1], patches], dim=1) if tokens.has_class else patches
 
     @torch.no_grad()
     def gives_maps(self, size: int) -> dict[str, bool]:
-        """Tests which of the wanted layers give feature maps, and not vectors.
+        """Tests which of the wanted layers give feature maps or tokens, and not vectors.
 
         Args:
             size: Side of the images, in pixels.
 
         Returns:
-            By name of the layer, whether its output is a feature map [N, C, H, W].
+            By name of the layer, whether its output has places.
         """
         was_training = self.training
         self.eval()
         outputs = self(torch.zeros(1, self.record.channels, size, size))
         self.train(was_training)
-        return {layer: output.ndim == 4 for layer, output in outputs.items()}
+        return {layer: output.ndim > 2 for layer, output in outputs.items()}
 
     def adapted(self, images: Tensor) -> Tensor:
         """Converts images to the input of the first stage; vectors [N, width] are returned as they are.

@@ -47,6 +47,22 @@ class PackagedWeights:
 
 
 @dataclass(frozen=True)
+class PatchTokens:
+    """The tokens that a vision transformer makes of an image: those of its patches, and some before them.
+
+    Attributes:
+        side: Side of a patch, in pixels; the side of an input is a multiple of it.
+        before: Number of tokens before those of the patches.
+        has_class: Whether the first token is the class token; the others before the patches are registers, which
+            features leave out.
+    """
+
+    side: int
+    before: int = 1
+    has_class: bool = True
+
+
+@dataclass(frozen=True)
 class BackboneRecord:
     """Describes one architecture: its stages, its input, its weights and its licence.
 
@@ -56,15 +72,19 @@ class BackboneRecord:
         feature_layers: Stages whose outputs may serve as features; all of them where none are given.
         default_layer: The stage whose output is the features where the configuration names none.
         classifier: Prefix, in the original state dict, of the classifier that is cut off.
+        classifier_pooling: Pooling of the default layer on which that classifier was trained.
         build: Builds the original network without weights.
+        build_at: Builds it for an input of this side, in pixels; None: what `build` gives takes inputs of any side.
         split: Divides the original network into the modules of each stage, in order.
         channels: Channels of the network's input, 1 or 3.
         input_size: Usual side of the input, in pixels.
         min_size: Smallest side of an input that passes through all stages, in pixels.
+        tokens: The tokens of a vision transformer, whose stages give them; None: stages give feature maps or vectors.
         mean: Subtracted from each channel of an input in 0..1.
         std: Divides each channel after that.
         pretrained_on: What the published weights were trained on; None where none are published.
-        weights_url: Function that returns the address of the ImageNet weights; None where none are published.
+        weights_url: Function that returns the address of the published weights; None where none are published.
+        by_hand: Why the published weights have to be fetched by hand; None: they are downloaded.
         packaged: Weights that a package carries; None where there are none.
         renamed: Pattern and replacement that turn tensor names of older files into the present ones; None: names never
             changed.
@@ -82,13 +102,17 @@ class BackboneRecord:
     split: Callable[[Any], dict[str, Any]]
     licence: str
     source: str
+    classifier_pooling: str = "avg_1x1"
+    build_at: Callable[[int], Any] | None = None
     channels: int = 3
     input_size: int = 224
     min_size: int = 32
+    tokens: PatchTokens | None = None
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
     pretrained_on: str | None = None
     weights_url: Callable[[], str] | None = None
+    by_hand: str | None = None
     packaged: PackagedWeights | None = None
     renamed: tuple[str, str] | None = None
     library: str | None = None
@@ -98,6 +122,10 @@ class BackboneRecord:
     def __post_init__(self) -> None:
         if not self.feature_layers:
             object.__setattr__(self, "feature_layers", self.stages)
+
+    def takes(self, size: int) -> bool:
+        """Tells whether an input of this side, in pixels, passes through all stages, and is cut into whole patches."""
+        return size >= self.min_size and (self.tokens is None or size % self.tokens.side == 0)
 
 
 BACKBONES: Registry[BackboneRecord] = Registry("backbone", "shared.models.backbones.records")

@@ -1,4 +1,4 @@
-"""Backbones from timm, called `timm/<name>`: one stage for each level of the feature pyramid."""
+"""Backbones from timm, called `timm/<name>`: a stage for each level of the feature pyramid, or for each block."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from shared.models.backbones.record import BackboneRecord
 
 TOLERANCE = 1e-4
 """Largest relative difference between timm's own features and those of the chain of stages."""
-NO_CHAIN = "is no chain of modules with feature maps; choose a ResNet, RegNet or EfficientNet"
+NO_CHAIN = "is no chain of modules; choose a ResNet, RegNet, EfficientNet or ViT"
 """End of the message that refuses a model."""
 
 
 @cache  # it takes a second or more, and each check of a configuration calls it again
 def timm_record(name: str) -> BackboneRecord:
-    """Makes the record of a timm model whose features come from a chain of modules (its `feature_info` names them).
+    """Makes the record of a timm model whose features come from a chain of modules.
 
-    A model is taken only when the chain gives the features that the model itself computes: anything that happens
-    between its modules (position embeddings, for one) would otherwise be left out in silence.
+    That is a convolutional network, whose modules its `feature_info` names, or a vision transformer. A model is taken
+    only when the chain gives the features that the model itself computes: anything that happens between its modules
+    would otherwise be left out in silence.
 
     Args:
-        name: Name of the model in timm, without `timm/`.
+        name: Name of the model in timm, without `timm/`; with the tag of its weights where their input differs.
 
     Raises:
         UnknownNameError: timm has no such model, or it cannot be cut into a chain of stages.
@@ -31,11 +32,21 @@ def timm_record(name: str) -> BackboneRecord:
     import timm
     import torch
 
+    from shared.models.backbones.timm_transformer import patch_tokens, transformer_record
+
     known = timm.list_models()
-    if name not in known:
+    if name not in known and name not in timm.list_models(include_tags=True):
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(f'timm/{other}' for other in near)}?" if near else "see timm.list_models()"
         raise UnknownNameError(f"unknown backbone 'timm/{name}'; {hint}")
+    with torch.device("meta"):
+        probe = timm.create_model(name, pretrained=False)
+    tokens = patch_tokens(probe)
+    if tokens is not None:
+        record = transformer_record(name, probe, tokens)
+        if record is None:
+            raise UnknownNameError(f"backbone 'timm/{name}' {NO_CHAIN}")
+        return record
     with torch.random.fork_rng(devices=[]):
         probe = timm.create_model(name, pretrained=False)
         settings = probe.pretrained_cfg

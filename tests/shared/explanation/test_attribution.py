@@ -109,6 +109,17 @@ def test_guided_grad_cam_is_told_apart_where_it_is_not_defined() -> None:
         attribute(network, _image(size=64)[None], np.array([1]), CPU, "guided-grad-cam")
 
 
+def test_maps_are_not_defined_for_the_tokens_of_a_transformer() -> None:
+    pytest.importorskip("timm")
+    backbone = build_backbone("timm/test_vit", layers=None, seed=0, input_size=SIZE)
+    network = Network(backbone, backbone.layers, "cls", 64, 2).eval()
+    assert methods_for(network) == ("integrated-gradients", "gradient-shap", "occlusion")
+    for method in ("grad-cam", "guided-grad-cam"):
+        with pytest.raises(UsageError, match="timm/test_vit hands tokens from block to block; use occlusion"):
+            attribute(network, _image()[None], np.array([1]), CPU, method)
+    assert np.abs(attribute(network, _image()[None], np.array([1]), CPU, "occlusion")).max() > 0
+
+
 def test_guided_grad_cam_passes_relu6() -> None:
     network = _network("mobilenet_v2", 64)
     found = attribute(network, _image(size=64)[None], np.array([1]), CPU, "guided-grad-cam")

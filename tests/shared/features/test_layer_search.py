@@ -11,7 +11,7 @@ from handwriting.task import TASK
 from shared.config.read import load_config
 from shared.data.split import Split
 from shared.errors import ConfigError
-from shared.features.layer_search import FeatureSpec, LayerSearch
+from shared.features.layer_search import FeatureSpec, LayerSearch, _single_layers
 from shared.models.backbones.build import build_backbone, find_backbone
 from shared.models.backbones.module import Backbone
 from shared.pipeline.train import run
@@ -118,3 +118,11 @@ def test_a_run_uses_the_features_that_were_found(
 def test_sizes_that_make_no_sense_are_refused(words: list[str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         load_config(None, words)
+
+
+def test_class_tokens_are_tried_where_there_are_some() -> None:
+    pytest.importorskip("timm")
+    tokens = build_backbone("timm/test_vit", layers=["block6"], seed=0, input_size=32)
+    tried = {spec.pooling for spec in _single_layers(tokens, 32)}
+    assert tried == {"avg_1x1", "avg_2x2", "avg_3x3", "cls", "cls_avg"}
+    assert {spec.pooling for spec in _single_layers(_build(32), 32)} == {"avg_1x1", "avg_2x2", "avg_3x3"}

@@ -40,6 +40,14 @@ def test_the_backbone_is_read_from_the_name_of_a_file(name: str, backbone: str |
     assert backbone_of_file(Path(name)) == backbone
 
 
+def test_a_placed_file_that_is_not_of_imagenet_goes_by_its_path(tmp_path: Path) -> None:
+    pytest.importorskip("timm")
+    placed = _touch(tmp_path / "torch" / "hub" / "checkpoints" / "dinov2_vits14_pretrain.pth")
+    (found,) = surveyed_weights()
+    assert found == LocalWeights("dinov2_small", str(placed))
+    assert found.pretrained_on.startswith("LVD-142M")
+
+
 def test_folder_cache_and_named_files_are_found_and_the_rest_is_missing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageOps
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from handwriting.task import TASK
 from shared.config.read import load_config
@@ -23,7 +23,8 @@ from shared.errors import ConfigError, DataError, LeakError, MedtlError, RunErro
 from shared.evaluation.cases import UsageContext
 from shared.evaluation.decision.selective import choose_rejection
 from shared.io.atomic import read_json
-from shared.models.backbones.build import build_backbone
+from shared.models.backbones.build import build_backbone, find_backbone
+from shared.models.restore import load_trained
 from shared.pipeline.train import run
 from shared.prediction.external import assess_data
 from shared.runs.folder import is_finished, locked
@@ -390,6 +391,7 @@ def test_a_run_folder_in_use_is_refused(tmp_path: Path, tiny_words: Words) -> No
         ("backbone.layers=[block7]", ConfigError, "no layer 'block7'; convnet_small has block1"),
         ("backbone.transfer_stages=[block7]", ConfigError, "no stage 'block7'"),
         ("backbone.pooling=avg7", ConfigError, "backbone.pooling: got 'avg7'; allowed: avg_1x1"),
+        ("backbone.pooling=cls", ConfigError, "cls takes the class token of a vision transformer, and convnet_small"),
         ("strategy.augmentation=physics", ConfigError, "unknown augmentation 'physics'; known: none, usual"),
     ],
 )
@@ -420,6 +422,52 @@ def test_evidence_that_cannot_be_learnt_is_refused(
 def test_too_small_an_input_is_refused(tmp_path: Path, tiny_words: Words) -> None:
     with pytest.raises(ConfigError, match=r"backbone.size: got 32; alexnet needs at least 63"):
         _run(tmp_path, tiny_words, "backbone={name: alexnet, weights: random, size: 32}")
+
+
+def test_an_input_that_patches_do_not_divide_is_refused(tmp_path: Path, tiny_words: Words) -> None:
+    message = "got 100; dinov2_small cuts images into patches of 14 pixels, and takes multiples of 14, as 98 or 112"
+    pytest.importorskip("timm")
+    with pytest.raises(ConfigError, match=message):
+        _run(tmp_path, tiny_words, "backbone={name: dinov2_small, weights: random, size: 100, layers: [block2]}")
+
+
+@pytest.mark.usefixtures("quick_ending")
+def test_a_vision_transformer_is_trained_and_hands_its_weights_to_one_of_another_size(
+    tmp_path: Path, tiny_words: Words
+) -> None:
+    timm_layers = pytest.importorskip("timm.layers")
+    torch.manual_seed(0)
+    given = find_backbone("timm/test_vit").build_at(64).state_dict()
+    save_file({f"module.{name}": tensor for name, tensor in given.items()}, tmp_path / "mine.safetensors")
+    trunk = "name: timm/test_vit, store_size: 32, pooling: cls_avg"
+    first = _run(
+        tmp_path,
+        tiny_words,
+        f"backbone={{{trunk}, size: 64, weights: {tmp_path / 'mine.safetensors'}, pretrained_on: nothing at all}}",
+        "strategy.phases=[{epochs: 1, train: 'last:2', lr_head: 0.01, lr_backbone: 0.003, lr_decay: 0.5}]",
+        out=tmp_path / "first",
+    )
+    trained = load_file(first / "model.safetensors")
+    prefix = "backbone.stages"
+    assert torch.equal(trained[f"{prefix}.embedding.model.pos_embed"], given["pos_embed"])
+    assert torch.equal(trained[f"{prefix}.block4.mlp.fc1.weight"], given["blocks.3.mlp.fc1.weight"])
+    assert not torch.equal(trained[f"{prefix}.block5.mlp.fc1.weight"], given["blocks.4.mlp.fc1.weight"])
+    assert not torch.equal(trained[f"{prefix}.block6.1.weight"], given["norm.weight"])
+    assert trained["head.weight"].shape[1] == 2 * 64
+    assert read_json(first / "model.json")["backbone"]["weights"]["pretrained_on"] == "nothing at all"
+    restored, _ = load_trained(first)
+    assert restored.backbone.input_size == 64
+    second = _run(
+        tmp_path,
+        tiny_words,
+        f"backbone={{{trunk}, size: 32, weights: {first}}}",
+        "strategy={name: linear_probe, head: softmax}",
+        out=tmp_path / "second",
+    )
+    positions = load_file(second / "model.safetensors")[f"{prefix}.embedding.model.pos_embed"]
+    torch.testing.assert_close(
+        positions, timm_layers.resample_abs_pos_embed(given["pos_embed"], [2, 2], num_prefix_tokens=1)
+    )
 
 
 @pytest.mark.usefixtures("quick_ending")

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import pytest
+import torch
+from torch import nn
 
-from shared.training.rates import multiplier, ramp
+from shared.training.rates import multiplier, parameter_groups, ramp
 
 
 def test_warm_up_rises_to_the_peak_and_cosine_falls_to_nothing() -> None:
@@ -32,3 +34,19 @@ def test_annealed_rates_and_ramp_are_those_of_the_paper() -> None:
     assert ramp(0.0) == 0.0
     assert ramp(0.1) == pytest.approx(0.46212, abs=1e-5)
     assert ramp(1.0) == pytest.approx(0.99991, abs=1e-5)
+
+
+def test_weight_decay_acts_on_matrices_and_kernels_not_on_vectors_or_embeddings() -> None:
+    stage = nn.Sequential(nn.Linear(2, 3), nn.Conv2d(1, 1, 1))
+    stage.register_parameter("pos_embed", nn.Parameter(torch.zeros(1, 5, 2)))
+    groups = parameter_groups(
+        nn.ModuleDict({"embedding": stage}),
+        {},
+        ["embedding"],
+        lr_head=1.0,
+        lr_backbone=1.0,
+        lr_decay=1.0,
+        weight_decay=0.1,
+    )
+    shapes = {group["weight_decay"]: {tuple(one.shape) for one in group["params"]} for group in groups}
+    assert shapes == {0.1: {(3, 2), (1, 1, 1, 1)}, 0.0: {(3,), (1,), (1, 5, 2)}}

@@ -21,7 +21,11 @@ from shared.models.network import Calibrated, Network, feature_width
 ELSEWHERE = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2", "xception")
 """Networks that timm builds."""
 TRUNK = "ppocr_v6_small_rec"
-PRETRAINED = [name for name in BACKBONES if "/" not in name and name not in ("convnet_small", "lenet", TRUNK)]
+TRANSFORMERS = [name for name in BACKBONES if BACKBONES.get(name).tokens]
+"""They have their own tests, in `test_timm_transformer`."""
+PRETRAINED = [
+    name for name in BACKBONES if "/" not in name and name not in ("convnet_small", "lenet", TRUNK, *TRANSFORMERS)
+]
 TORCHVISION = [name for name in PRETRAINED if name not in ELSEWHERE]
 LARGE = 1_000_000
 
@@ -78,6 +82,9 @@ def test_all_promised_backbones_are_there() -> None:
         *("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2", "xception"),
     }
     assert promised == set(PRETRAINED)
+    assert set(TRANSFORMERS) == {
+        *("deit_tiny", "deit_small", "deit_base", "dinov2_small", "dinov2_base", "dinov3_small", "dinov3_base"),
+    }
 
 
 @pytest.mark.parametrize("name", PRETRAINED)
@@ -285,7 +292,7 @@ def test_a_timm_model_gives_its_own_features() -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("timm/vit_tiny_patch16_224", "is no chain of modules"),
+        ("timm/cait_xxs24_224", "is no chain of modules"),
         ("timm/resnet10x", "did you mean timm/resnet10"),
         ("timm/zzzzzz", "list_models"),
     ],
