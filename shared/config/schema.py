@@ -282,15 +282,10 @@ class DataSection(Section):
         return self
 
 
-class BackboneSection(Section):
-    """Names the pretrained network, the layers that give the features, and the weights that are transferred."""
+class NetworkSection(Section):
+    """Names a network, and the layers whose outputs are the features."""
 
-    name: str = Field("resnet18", description="name of the network; the command `backbones` lists all names")
-    weights: str = Field(
-        "imagenet",
-        description="pretrained weights: imagenet (downloaded), packaged (in an installed package), random, the path "
-        "of a .pth or .safetensors file, or a finished run",
-    )
+    name: str = Field(description="name of the network; the command `backbones` lists all names")
     size: int = Field(224, ge=16, le=1024, description="side of the square network input, in pixels")
     store_size: int | None = Field(
         None,
@@ -314,9 +309,6 @@ class BackboneSection(Section):
         "max_1x1, avg_max for both at 1x1, or avg_evidence for means and, beside them, the mean of the three most "
         "suspicious places of a map that is learnt (training end to end only)",
     )
-    transfer_stages: tuple[str, ...] | None = Field(
-        None, description="names of the stages that are given pretrained weights, the others random ones; null: all"
-    )
 
     @model_validator(mode="after")
     def _only_enlarged(self) -> Self:
@@ -333,6 +325,26 @@ class BackboneSection(Section):
                 "reduced; set store_size to the smallest of them or less"
             )
         return self
+
+
+class BackboneSection(NetworkSection):
+    """Names the pretrained network, the layers that give the features, and the weights that are transferred."""
+
+    name: str = Field("resnet18", description="name of the network; the command `backbones` lists all names")
+    weights: str = Field(
+        "imagenet",
+        description="pretrained weights: imagenet (downloaded), packaged (in an installed package), random, the path "
+        "of a .pth or .safetensors file, or a finished run",
+    )
+    transfer_stages: tuple[str, ...] | None = Field(
+        None, description="names of the stages that are given pretrained weights, the others random ones; null: all"
+    )
+    nearest: NetworkSection | None = Field(
+        None,
+        description="a network whose published weights were trained on images nearer to these; where some are on this "
+        "machine (`backbones` lists them), training begins with it in place of the other keys of the section; a key of "
+        "the section that is set on the command line means the section itself; null: none",
+    )
 
 
 class Decision(Section):
