@@ -9,6 +9,7 @@ from pathlib import Path
 from handwriting.inputs import character_item
 from shared.errors import InputRefused
 from shared.processes.worker import Report
+from shared.runs.record import read_model_record
 from shared.task import Task
 
 
@@ -50,4 +51,4 @@ class TeachWork:
         except BaseException:
             shutil.rmtree(out, ignore_errors=True)
             raise
-        return describe_addition(self.task, label, len(drawn))
+        return describe_addition(self.task, label, len(drawn), read_model_record(run))

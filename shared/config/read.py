@@ -198,6 +198,8 @@ def _keys_not_text(node: Any, above: str = "") -> Iterator[str]:
 def apply_override(tree: dict[str, Any], override: str) -> None:
     """Sets one key of plain data to the value of a `key.sub=value` word.
 
+    A key of the section `backbone` drops `backbone.nearest`: the network that was asked for is the one that is meant.
+
     Args:
         tree: The plain data, changed in place; missing sections are added.
         override: The word, its value in YAML syntax.
@@ -224,6 +226,8 @@ def apply_override(tree: dict[str, Any], override: str) -> None:
             )
         node = child
     node[leaf] = value
+    if parents == ["backbone"] and leaf != "nearest":
+        node.pop("nearest", None)
 
 
 def _describe(detail: Any, model: type[BaseModel], prefix: str) -> _Fault:

@@ -299,35 +299,15 @@ class DataSection(Section):
                 "cross_fitting keeps all images of training and validation, and budget limits them; leave one of them "
                 "out (budget.validation=folds divides few labels into folds)"
             )
-        if self.target is not None and self.cross_fitting != "none":
-            raise ValueError(
-                "cross_fitting divides training into folds, and a training with a target is not divided; leave one of "
-                "them out"
-            )
         if self.target is not None and self.by_folds:
-            raise ValueError(
-                "budget.validation is folds, and a training with a target is not divided into folds; set "
-                "budget.validation=labelled, which every report then says"
-            )
+            raise ValueError(f"a training with a target is not divided into folds: {self.keeps_none}")
         return self
 
 
-class BackboneSection(Section):
-    """Names the pretrained network, the layers that give the features, and the weights that are transferred."""
+class NetworkSection(Section):
+    """Names a network, and the layers whose outputs are the features."""
 
-    name: str = Field("resnet18", description="name of the network; the command `backbones` lists all names")
-    weights: str = Field(
-        "imagenet",
-        description="pretrained weights: imagenet (the published ones, downloaded; those of DINOv2 and DINOv3, which "
-        "are not of ImageNet, are placed by hand), packaged (in an installed package), random, the path of a .pth or "
-        ".safetensors file, or a finished run",
-    )
-    pretrained_on: str | None = Field(
-        None,
-        min_length=1,
-        max_length=200,
-        description="what the weights of a file were trained on, in words for the reports; null: what is known of them",
-    )
+    name: str = Field(description="name of the network; the command `backbones` lists all names")
     size: int = Field(224, ge=16, le=1024, description="side of the square network input, in pixels")
     store_size: int | None = Field(
         None,
@@ -352,17 +332,6 @@ class BackboneSection(Section):
         "mean of its patches, or avg_evidence for means and, beside them, the mean of the three most suspicious places "
         "of a map that is learnt (training end to end only)",
     )
-    transfer_stages: tuple[str, ...] | None = Field(
-        None, description="names of the stages that are given pretrained weights, the others random ones; null: all"
-    )
-
-    @model_validator(mode="after")
-    def _stated_of_a_file(self) -> Self:
-        if self.pretrained_on is not None and self.weights in ("imagenet", "packaged", "random"):
-            raise ValueError(
-                f"pretrained_on is stated of a file, and weights are {self.weights}, of which it is known; leave it out"
-            )
-        return self
 
     @model_validator(mode="after")
     def _only_enlarged(self) -> Self:
@@ -377,6 +346,41 @@ class BackboneSection(Section):
             raise ValueError(
                 f"candidate_sizes hold {min(self.candidate_sizes)}, below size ({self.size}), to which images would be "
                 "reduced; set store_size to the smallest of them or less"
+            )
+        return self
+
+
+class BackboneSection(NetworkSection):
+    """Names the pretrained network, the layers that give the features, and the weights that are transferred."""
+
+    name: str = Field("resnet18", description="name of the network; the command `backbones` lists all names")
+    weights: str = Field(
+        "imagenet",
+        description="pretrained weights: imagenet (the published ones, downloaded; those of DINOv2 and DINOv3, which "
+        "are not of ImageNet, are placed by hand), packaged (in an installed package), random, the path of a .pth or "
+        ".safetensors file, or a finished run",
+    )
+    pretrained_on: str | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        description="what the weights of a file were trained on, in words for the reports; null: what is known of them",
+    )
+    transfer_stages: tuple[str, ...] | None = Field(
+        None, description="names of the stages that are given pretrained weights, the others random ones; null: all"
+    )
+    nearest: NetworkSection | None = Field(
+        None,
+        description="a network whose published weights were trained on images nearer to these; where some are on this "
+        "machine (`backbones` lists them), training begins with it in place of the other keys of the section; a key of "
+        "the section that is set on the command line means the section itself; null: none",
+    )
+
+    @model_validator(mode="after")
+    def _stated_of_a_file(self) -> Self:
+        if self.pretrained_on is not None and self.weights in ("imagenet", "packaged", "random"):
+            raise ValueError(
+                f"pretrained_on is stated of a file, and weights are {self.weights}, of which it is known; leave it out"
             )
         return self
 

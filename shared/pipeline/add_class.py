@@ -117,24 +117,28 @@ def add_class(task: Task, run: Path, name: str, raw: Sequence[NDArray[np.float32
         write_json(out / "model.json", widened.to_json())
         shown = Seen.of(record.copy_rule, np.stack([describe(one, record.copy_rule) for one in raw]), ())
         Seen.read(run, record.copy_rule).joined(shown).write(out)
-        _write_report(task, widened, out, describe_addition(task, name, len(images)), run.name)
+        _write_report(task, widened, out, describe_addition(task, name, len(images), record), run.name)
         finish(out, task.name)
     return out
 
 
-def describe_addition(task: Task, name: str, count: int) -> list[str]:
+def describe_addition(task: Task, name: str, count: int, record: ModelRecord) -> list[str]:
     """Writes the sentences that the user of a run with an added class must read, one in each string.
 
-    With fewer than `RELIABLE_EXAMPLES` examples a warning is added, and where nothing says whether the class is the
-    event that must not be missed: it then counts as that.
+    The features by which the class is told are named. With fewer than `RELIABLE_EXAMPLES` examples a warning is added,
+    and where nothing says whether the class is the event that must not be missed: it then counts as that.
 
     Args:
         task: The application of the run.
         name: Name of the class.
         count: Number of its examples.
+        record: Model record of the run that the class is added to.
     """
     shown = task.display_name(task.canonical(name))
-    lines = [f"{shown} was added from {count} example(s), without training. {NOT_CERTIFIED}."]
+    lines = [
+        f"{shown} was added from {count} example(s), without training. {NOT_CERTIFIED}.",
+        f"It is told by the features of the run: {_features(record)}.",
+    ]
     if task.positive_name is not None and _is_positive(task, name) is None:
         lines.append(f"Whether {shown} is {task.positive_name} is not known; it counts as {task.positive_name}.")
     if count < RELIABLE_EXAMPLES:
@@ -142,6 +146,15 @@ def describe_addition(task: Task, name: str, count: int) -> list[str]:
             f"With fewer than {RELIABLE_EXAMPLES} examples a class is often missed or overcalled: test it first."
         )
     return lines
+
+
+def _features(record: ModelRecord) -> str:
+    """The networks of a run, and what their weights were trained on before it."""
+    known = [
+        f"{trunk['name']}, pretrained on {trunk['weights'].get('pretrained_on', 'what is not recorded')}"
+        for trunk in record.trunks
+    ]
+    return "; ".join(dict.fromkeys(known))
 
 
 def _is_positive(task: Task, name: str) -> bool | None:

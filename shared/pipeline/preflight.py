@@ -10,13 +10,15 @@ from typing import Any
 import torch
 
 from shared.config.read import faults_of, validate
-from shared.config.schema import EXPLAINED_IMAGES, Config, DataSection, Screening, Selective
+from shared.config.schema import EXPLAINED_IMAGES, BackboneSection, Config, DataSection, Screening, Selective
 from shared.config.schema import Decision as DecisionSection
 from shared.errors import ConfigError, MedtlError
 from shared.models.backbones.build import find_backbone
 from shared.models.backbones.record import BackboneRecord
 from shared.models.held_stages import fitted_record
 from shared.models.pooling import CLASS_POOLINGS, EVIDENCE, POOLINGS
+from shared.models.weight_files import RANDOM
+from shared.pipeline.nearest import with_nearest
 from shared.registry import unknown_name
 from shared.strategies import find_strategy, strategy_names
 from shared.strategies.base import Strategy
@@ -88,9 +90,10 @@ class Experiment:
 
 
 def preflight(task: Task, config: Config) -> Experiment:
-    """Checks a configuration and looks up everything that it names; data and weights are not looked for.
+    """Checks a configuration and looks up everything that it names; data are not looked for, and weights not required.
 
-    Of a weights file that is there only the stages that it holds are read.
+    Of a weights file that is there only the stages that it holds are read. Where the configuration names a nearer
+    network (`backbone.nearest`), the experiment has that one if weights of it are on this machine.
 
     Args:
         task: The application, whose own backbones are registered here.
@@ -101,6 +104,7 @@ def preflight(task: Task, config: Config) -> Experiment:
     """
     if faults := faults_of_run(task, config):
         raise ConfigError("; ".join(faults))
+    config = with_nearest(config)
     backbone = _backbone(config)
     strategy, options = _strategy(config, backbone)
     decision = _decision(task, config)
@@ -130,7 +134,7 @@ def faults_of_run(task: Task, config: Config) -> list[str]:
     task.register_backbones()
     faults = faults_of_strategy(config.strategy)
     faults += faults_of_decision(task, config.decision)
-    for check in (_preprocessing, _check_backbone, _check_device):
+    for check in (_preprocessing, _check_backbone, _check_nearest, _check_device):
         faults += _fault(partial(check, task, config))
     # stages that a strategy names can be looked up only in a sound backbone section
     return faults or list(_faults_of_options(task, config))
@@ -269,6 +273,18 @@ def _check_backbone(task: Task, config: Config) -> None:
             f"backbone.pooling: {section.pooling} takes the class token of a vision transformer, and {record.name} has "
             f"none; allowed: {allowed}"
         )
+
+
+def _check_nearest(task: Task, config: Config) -> None:
+    """Checks the nearer network of the backbone section as if it were the network, whether its weights are here or not.
+
+    Raises:
+        UnknownNameError: There is no such backbone.
+        ConfigError: A size is too small for it, or a layer or pooling does not exist.
+    """
+    if (nearest := config.backbone.nearest) is not None:
+        section = BackboneSection(**nearest.model_dump(), weights=RANDOM)
+        _check_backbone(task, config.model_copy(update={"backbone": section}))
 
 
 def _strategy(config: Config, backbone: BackboneRecord) -> tuple[Strategy, Any]:

@@ -42,6 +42,7 @@ def add(app: typer.Typer, task: "Task") -> None:
         with reported():
             from shared.pipeline.add_class import add_class as write_extended
             from shared.pipeline.add_class import check_model, describe_addition
+            from shared.runs.record import read_model_record
 
             check_model(task, model)
             items = list(task.read_inputs(images))
@@ -49,6 +50,6 @@ def add(app: typer.Typer, task: "Task") -> None:
                 raise UsageError(f"{refused[0].name} {refused[0].refusal}; give examples that can be judged")
             pictures = [pixels for item in items for pixels in item.slices]
             folder = write_extended(task, model, name, pictures, out)
-            for line in describe_addition(task, name, len(pictures)):
+            for line in describe_addition(task, name, len(pictures), read_model_record(model)):
                 typer.echo(line)
             typer.echo(f"{folder}: predict with --model {folder}")

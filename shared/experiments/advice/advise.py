@@ -101,7 +101,7 @@ def advise_on(setting: Setting, backbones: Sequence[LocalWeights]) -> tuple[dict
         "measure": setting.scorer.measure,
         "backbones": [_backbone(one, profile) for one, profile in profiles.items()],
         "candidates": [_candidate(one) for one in (*linear, *tuned)],
-        "scenario": _scenario(pool, profiles[base.backbone]),
+        "scenario": _scenario(pool, base.backbone, profiles[base.backbone]),
         "best_linear": _candidate(base),
         "advised": _candidate(advised),
         # the linear head's, also where tuning is advised: that was tried on too few images to promise its gain
@@ -162,14 +162,15 @@ def _finite(value: float) -> float | None:
     return None if value == float("inf") else value
 
 
-def _scenario(pool: Pool, profile: DepthProfile) -> dict[str, Any]:
-    """CS231n's scenario of the data: how large they are, and how much like ImageNet."""
+def _scenario(pool: Pool, one: LocalWeights, profile: DepthProfile) -> dict[str, Any]:
+    """CS231n's scenario of the data: how large they are, and how much like what a backbone was pretrained on."""
     size = size_of(pool.counts, pool.groups, pool.images)
     last, best = profile.last, profile.best_single
     alike = is_alike(last.value, best.value)
     called_for, words = SCENARIOS[size, alike]
     return {
         "size": size,
+        "backbone": one.name,
         "alike": alike,
         "calls_for": called_for,
         "words": words,

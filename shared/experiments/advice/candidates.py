@@ -70,7 +70,7 @@ def depth_profiles(setting: Setting, backbones: Sequence[LocalWeights]) -> dict[
     """
     return {
         one: depth_profile(
-            setting.build_backbone(one, setting.config.backbone.size),
+            setting.build_backbone(one),
             setting.split,
             setting.folds,
             setting.scorer,
@@ -90,9 +90,8 @@ def linear_candidates(setting: Setting, profiles: Mapping[LocalWeights, DepthPro
         setting: The images, their folds and their scorer.
         profiles: Result of `depth_profiles`.
     """
-    side = setting.config.backbone.size
     return [
-        Candidate(one, name, result.layers, result.pooling, setting.scorer, result.scores, side)
+        Candidate(one, name, result.layers, result.pooling, setting.scorer, result.scores, setting.side_of(one))
         for one, profile in profiles.items()
         for name, result in ((PROBE, profile.last), (PROBE_AUTO, profile.best))
     ]
@@ -148,7 +147,7 @@ def _tuned(setting: Setting, one: LocalWeights, reference: Values) -> Candidate:
     scorer = setting.scorer.select(rows)
     gain = scorer.gain(scores, reference[rows])
     layers, pooling = (record.default_layer,), setting.config.backbone.pooling
-    return Candidate(one, FINETUNE, layers, pooling, scorer, scores, setting.config.backbone.size, gain)
+    return Candidate(one, FINETUNE, layers, pooling, scorer, scores, setting.side_of(one), gain)
 
 
 def _rescored(setting: Setting, base: Candidate) -> Values:
@@ -162,6 +161,6 @@ def _rescored(setting: Setting, base: Candidate) -> Values:
         setting.device,
         lambda done, total: setting.progress("features of smaller images", done, total, ""),
     )
-    rows = features_of_layers(setting.build_backbone(base.backbone, setting.config.backbone.size), wanted, request)
+    rows = features_of_layers(setting.build_backbone(base.backbone), wanted, request)
     features = np.concatenate([rows[one].block(0, len(setting.folds)) for one in wanted], axis=1)
     return out_of_fold(features, setting.split.labels, len(setting.scorer.positive), np.asarray(setting.folds))

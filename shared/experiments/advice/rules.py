@@ -13,7 +13,7 @@ beats fine-tuned"."""
 FEW_GROUPS = 30
 """Groups (patients, writers) below which data count as small. Chosen, not measured."""
 ALIKE_MARGIN = 0.02
-"""Lead of the best layer over the last up to which data count as like ImageNet. Chosen, not measured."""
+"""Lead of the best layer over the last up to which data count as like those of pretraining. Chosen, not measured."""
 
 Size = Literal["small", "large"]
 SCENARIOS: Mapping[tuple[Size, bool], tuple[str, str]] = {
@@ -22,7 +22,8 @@ SCENARIOS: Mapping[tuple[Size, bool], tuple[str, str]] = {
     ("large", True): (FINETUNE, "fine-tuning of all layers"),
     ("large", False): (FINETUNE, "fine-tuning of all layers"),
 }
-"""The recipe for each scenario, by name and in words; keys are the size and whether data are like ImageNet.
+"""The recipe for each scenario, by name and in words; keys are the size and whether data are like those of pretraining
+(ImageNet in the source).
 
 Source: CS231n, Convolutional Neural Networks for Visual Recognition, notes on transfer learning.
 """
@@ -41,7 +42,7 @@ def size_of(counts: Mapping[str, int], groups: int, images: int) -> Size:
 
 
 def is_alike(last: float, best: float) -> bool:
-    """Decides whether data are like ImageNet: whether the last layer, closest to its classes, does as well as any.
+    """Decides whether data are like those of pretraining: whether the last layer, nearest to their classes, does best.
 
     Args:
         last: Measure of a linear classifier on the last layer, 0 to 1.

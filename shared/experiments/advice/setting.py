@@ -90,15 +90,26 @@ class Setting:
         """The device to compute on."""
         return self.experiment.device
 
-    def build_backbone(self, one: LocalWeights, side: int) -> Backbone:
-        """Builds a pretrained backbone with all its stages.
+    def side_of(self, one: LocalWeights) -> int:
+        """Computes the side of the network input on which a backbone is tried, in pixels.
+
+        Images that are stored smaller are enlarged to the side of the configuration, but not beyond that which the
+        backbone was trained on: letters for a reader of lines 48 pixels high to 48 and not to 64.
 
         Args:
             one: The backbone and its weights.
-            side: Side of the network input, in pixels.
+        """
+        size, stored = self.config.backbone.size, self.config.backbone.store_size
+        return size if stored is None else max(stored, min(size, one.record.input_size))
+
+    def build_backbone(self, one: LocalWeights) -> Backbone:
+        """Builds a pretrained backbone with all its stages, for the side on which it is tried.
+
+        Args:
+            one: The backbone and its weights.
         """
         layers = one.record.feature_layers
-        backbone = build_backbone(one.record, layers=layers, seed=self.config.seed, input_size=side)
+        backbone = build_backbone(one.record, layers=layers, seed=self.config.seed, input_size=self.side_of(one))
         load_weights(backbone, one.weights)
         return backbone.to(memory_format=torch.channels_last)
 
@@ -110,8 +121,7 @@ class Setting:
             sections: The recipe, as `shared.experiments.advice.recipes.recipe` returns it.
         """
         tree = self.config.model_dump(mode="json", exclude_unset=True)
-        sides = self.config.backbone
-        backbone: dict[str, Any] = {"size": sides.size, "store_size": sides.store_size}
+        backbone: dict[str, Any] = {"size": self.side_of(one), "store_size": self.config.backbone.store_size}
         backbone |= {"name": one.name, "weights": one.weights, **sections.get("backbone", {})}
         return validate(Config, {**tree, "backbone": backbone, "strategy": sections["strategy"]}, origin="advice")
 

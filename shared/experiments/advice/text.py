@@ -140,7 +140,8 @@ def _scenario(scenario: Mapping[str, Any]) -> str:
     last, best = scenario["last"], scenario["best"]
     like = "like" if scenario["alike"] else "unlike"
     return (
-        f"{scenario['size']} data, {like} ImageNet (last layer {_joined(last)} {last['value']:.3f}, best "
+        f"{scenario['size']} data, {like} those that {scenario['backbone']} was pretrained on (last layer "
+        f"{_joined(last)} {last['value']:.3f}, best "
         f"{_joined(best)} {best['pooling']} {best['value']:.3f} at {best['depth']:.0%} of the depth); CS231n: "
         f"{scenario['words']}"
     )
@@ -171,7 +172,7 @@ def _joined(one: Mapping[str, Any]) -> str:
 
 def _expected_on(tree: Mapping[str, Any]) -> str:
     """The images for which the expected measure holds; under fine-tuning it is the linear head's."""
-    unseen = f"on images of people or pictures not seen before, at {tree['data']['side']} px"
+    unseen = f"on images of people or pictures not seen before, at {tree['best_linear']['side']} px"
     if tree["advised"]["recipe"] != FINETUNE:
         return unseen
     return f"{unseen}, or better: this is the best linear head, and fine-tuning gained over it where both were tried"

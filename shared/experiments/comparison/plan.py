@@ -116,7 +116,8 @@ class Plan:
 def load_comparison(task: Task, path: Path, words: Sequence[str] = ()) -> Plan:
     """Reads a comparison, applies overrides to its base, and checks the configuration of every cell.
 
-    Data and weights are not looked for.
+    Data and weights are not looked for. A comparison names its networks itself: `backbone.nearest` of its base is left
+    out.
 
     Args:
         task: The application.
@@ -132,6 +133,8 @@ def load_comparison(task: Task, path: Path, words: Sequence[str] = ()) -> Plan:
         base = tree["base"] = read_yaml(path.parent / base)
     for word in words if isinstance(base, dict) else ():
         apply_override(base, word)
+    if isinstance(base, dict) and isinstance(base.get("backbone"), dict):
+        base["backbone"].pop("nearest", None)
     faults = faults_of(Comparison, tree)
     sections = [base, tree.get("backbones"), tree.get("strategies")]
     if all(isinstance(section, dict) for section in sections):
@@ -244,7 +247,10 @@ def _faults_of(task: Task, tree: Mapping[str, Any]) -> list[str]:
     if faults:
         faults += faults_of_strategy(_mapping(tree.get("strategy")))
     else:
-        faults = faults_of_run(task, Config.model_validate(tree))
+        config = Config.model_validate(tree)
+        faults = faults_of_run(task, config)
+        if config.backbone.nearest is not None:
+            faults.append("backbone.nearest: a comparison names its networks itself; leave it out")
     for key, own in PLAN_KEYS.items():
         node: Any = tree
         for part in key.split("."):

@@ -34,6 +34,7 @@ def test_a_character_is_added_and_its_run_serves_as_any_other(
     added = call(characters_app, "add-class", "७", *examples, "--model", tiny_run, "--out", "more")
     assert added.exit_code == 0, added.output
     assert "Nothing is certified" in added.stdout
+    assert "told by the features of the run: convnet_small, pretrained on nothing" in added.stdout
     assert {path.name: path.read_bytes() for path in tiny_run.iterdir()} == before
     record = read_model_record(Path("more"))
     assert record.classes == ("ka", "digit_0", "digit_1", "digit_7")

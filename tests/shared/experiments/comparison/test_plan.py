@@ -49,6 +49,16 @@ def test_another_strategy_takes_no_options_of_the_base(tmp_path: Path) -> None:
     assert finetune == {"name": "finetune", "batch_size": 8, "batch_norm": "freeze_stats"}
 
 
+def test_the_networks_of_a_comparison_are_those_that_it_names(tmp_path: Path) -> None:
+    nearest = "nearest: {name: convnet_small}"
+    cells = load_comparison(TASK, _write(tmp_path, SMALL.replace("size: 64}", f"size: 64, {nearest}}}"))).cells
+    assert {cell.config.backbone.nearest for cell in cells} == {None}
+    with pytest.raises(
+        ConfigError, match=r"backbones\.tree: backbone\.nearest: a comparison names its networks itself"
+    ):
+        load_comparison(TASK, _write(tmp_path, SMALL.replace("size: 96}", f"size: 96, {nearest}}}")))
+
+
 def test_overrides_leave_what_they_are_laid_over_alone() -> None:
     base = {"data": {"options": {"a": 1}}, "seed": 2}
     assert merged(base, {"data.options.b": 3, "data": {"leaks": "drop"}}) == {
