@@ -1,8 +1,8 @@
 """Unpacks whole heads with a table for `medtl train`: `python -m benchmarks.whole_heads DATA OUT`.
 
 DATA is the folder of hospitals.zip and dicom.zip. OUT gets `lgg_du` (gliomas slice by slice; all of them axial, which
-its table does not say), `ms` and `volunteers` (three T1 series of people without a tumour), and `elderly`, whose
-licence is not stated: it may judge, and no model that is passed on may learn from it.
+its table does not say), `ms`, `volunteers` (three T1 series of people who are taken for tumour-free), and `elderly`,
+whose licence is not stated: it may judge, and no model that is passed on may learn from it.
 """
 
 from __future__ import annotations
@@ -14,14 +14,17 @@ import shutil
 import sys
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.hospitals import COLUMNS, SLICES, VOLUMES, write_table
-from shared.errors import MedtlError
+from shared.errors import DataError, MedtlError
 from shared.io.atomic import write_text
 
 HEALTHY = ("axial_t1_implicit_vr", "philips_t1_mprage", "siemens_t1_sagittal")
-"""Folders of dicom.zip that hold one T1 series each, of one person each, without contrast agent or tumour."""
+"""Folders of dicom.zip that hold one T1 series each, of one person each, without contrast agent.
+
+They are taken for tumour-free: they were made to test software, and no report is with them."""
 
 
 def main() -> int:
@@ -46,18 +49,24 @@ def unpack(data: Path, out: Path) -> None:
         out: Folder to write; it is made.
 
     Raises:
-        DataError: Volumes are not named by contrast.
+        DataError: Volumes are not named by contrast, or a series of `HEALTHY` is missing.
         OSError: An archive is missing or cannot be read.
         BadZipFile: An archive is damaged.
     """
-    with zipfile.ZipFile(data / "hospitals.zip") as archive:
-        archive.extractall(out)
-    for name in VOLUMES:
-        write_table(out / name)
-    _state_plane(out / SLICES / "labels.csv")
-    with tempfile.TemporaryDirectory() as scratch, zipfile.ZipFile(data / "dicom.zip") as archive:
-        archive.extractall(scratch)
-        _write_volunteers(Path(scratch), out / "volunteers")
+    with (
+        zipfile.ZipFile(data / "hospitals.zip") as hospitals,
+        zipfile.ZipFile(data / "dicom.zip") as dicom,
+        tempfile.TemporaryDirectory() as scratch,
+    ):
+        dicom.extractall(scratch)
+        found = {name: next(Path(scratch).rglob(name), None) for name in HEALTHY}
+        if missing := [name for name, source in found.items() if source is None]:
+            raise DataError(f"dicom.zip has no folder {missing[0]}; give the archive that belongs to hospitals.zip")
+        hospitals.extractall(out)
+        for name in VOLUMES:
+            write_table(out / name)
+        _state_plane(out / SLICES / "labels.csv")
+        _write_volunteers([source for source in found.values() if source is not None], out / "volunteers")
 
 
 def _state_plane(table: Path) -> None:
@@ -68,11 +77,11 @@ def _state_plane(table: Path) -> None:
         _write(table, [[*header, "plane"], *([*row, "axial"] for row in rows)])
 
 
-def _write_volunteers(dicom: Path, folder: Path) -> None:
-    """Copies the series of `HEALTHY` and writes their table; each is of a person of its own."""
+def _write_volunteers(series: Sequence[Path], folder: Path) -> None:
+    """Copies series and writes their table; each is of a person of its own."""
     rows = [list(COLUMNS)]
-    for name in HEALTHY:
-        (source,) = dicom.rglob(name)
+    for source in series:
+        name = source.name
         shutil.copytree(source, folder / name, dirs_exist_ok=True)
         rows += [[f"{name}/{path.name}", "no_tumour", name, "t1"] for path in sorted(source.iterdir())]
     _write(folder / "labels.csv", rows)

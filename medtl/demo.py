@@ -8,7 +8,7 @@ from typing import Any
 
 from medtl.task import TASK
 from shared.config.read import load_config
-from shared.errors import WeightsError
+from shared.errors import ConfigError, WeightsError
 from shared.evaluation.text import measure_text
 from shared.io.atomic import read_json
 from shared.pipeline.train import run
@@ -29,7 +29,7 @@ def run_demo(root: Path, overrides: Sequence[str], progress: Progress) -> list[s
 
     Returns:
         The lines to print: a table of the runs, what each is fit for, what chose their settings where labels were few,
-        the gains in AUC, the path of the report of the transferred model, and how to make that model answer. Where the
+        the gain in AUC, the path of the report of the transferred model, and how to make that model answer. Where the
         packaged weights of ImageNet are not installed, a line says so in place of that run.
     """
     source = _train(root, "phantom-source", overrides, progress)
@@ -37,8 +37,8 @@ def run_demo(root: Path, overrides: Sequence[str], progress: Progress) -> list[s
     runs = {"source scanner": source, "target, from that scanner": transfer}
     missing = []
     try:
-        runs[IMAGENET] = _train(root, "phantom-imagenet", overrides, progress)
-    except WeightsError as error:
+        runs[IMAGENET] = _train(root, "phantom-imagenet", (*overrides, "backbone.weights=packaged"), progress)
+    except (ConfigError, WeightsError) as error:  # without timm the network is unknown
         missing = [f"{IMAGENET}: not trained: {error}"]
     alone = runs["target, from nothing"] = _train(root, "phantom-alone", overrides, progress)
     rows = [f"{'run (synthetic data)':28s} {'test AUC':>22s} {'sensitivity':>22s} {'specificity':>22s}"]
@@ -48,7 +48,7 @@ def run_demo(root: Path, overrides: Sequence[str], progress: Progress) -> list[s
     return [
         *rows,
         *missing,
-        *load_config(CONFIGS / "phantom-transfer.yaml", overrides).data.budget.statements,
+        *load_config(CONFIGS / "phantom-transfer.yaml", overrides).data.statements,
         f"transfer from the other scanner gained {gain:+.3f} of AUC over the same network from nothing",
         f"report: {transfer / 'report.html'}",
         f"several models, so choose which one answers: {TASK.name} use {transfer.name}",

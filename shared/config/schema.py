@@ -248,6 +248,17 @@ class DataSection(Section):
         return self.cross_fitting != "none" or self.budget.by_folds
 
     @property
+    def statements(self) -> tuple[str, ...]:
+        """What every table on such runs must say of the images that chose, one sentence; empty where validation did."""
+        if self.cross_fitting == "none":
+            return self.budget.statements
+        part = "domain" if self.cross_fitting == "domains" else "fold of the groups"
+        return (
+            f"Cross-fitted: training keeps the images of validation; networks that were trained without a {part} "
+            "judged it and chose, and the numbers of validation are theirs.",
+        )
+
+    @property
     def keeps_none(self) -> str:
         """The setting by which no image is kept for validation, and the remedy: a clause without a full stop."""
         if self.cross_fitting != "none":

@@ -31,13 +31,13 @@ class Folds:
         labels: int64 [N], class of each image.
         units: int64 [N], independent unit of each image (patient, copies of a picture). Training without a fold leaves
             out the units that stand in it, wherever else they stand.
-        are: What a fold is: a draw of groups, or a domain.
+        each: What each of them is: a draw of groups, or a domain.
     """
 
     numbers: NDArray[np.int64]
     labels: NDArray[np.int64]
     units: NDArray[np.int64]
-    are: Literal["folds", "domains"] = "folds"
+    each: Literal["fold", "domain"] = "fold"
 
     @property
     def count(self) -> int:
@@ -50,9 +50,9 @@ class Folds:
     def statement(self) -> str:
         """What the folds chose, or that there are none, as a part of a sentence without a full stop."""
         if self.count:
-            judged = ", each judged by a network that was trained without it," if self.are == "domains" else ""
+            judged = ", each judged by a network that was trained without it," if self.each == "domain" else ""
             return (
-                f"{self.count} {self.are} of these{judged} stand for validation and chose {CHOSEN}, so that its "
+                f"{self.count} {self.each}s of these{judged} stand for validation and chose {CHOSEN}, so that its "
                 "numbers flatter; no other label was used"
             )
         return (
@@ -67,7 +67,7 @@ class Folds:
 
     def at(self, rows: NDArray[np.int64]) -> Folds:
         """Returns the folds of the images at the indices `rows`, in that order; a class may then stand in one alone."""
-        return Folds(self.numbers[rows], self.labels[rows], self.units[rows], self.are)
+        return Folds(self.numbers[rows], self.labels[rows], self.units[rows], self.each)
 
     def _outside(self, number: int) -> NDArray[np.bool_]:
         """Which images share no unit with a fold, bool [N]."""
@@ -120,7 +120,7 @@ def domain_folds(samples: Sequence[Sample], units: NDArray[np.int64]) -> Folds:
             "several datasets as data.collections"
         )
     _, labels = np.unique([str(sample.label) for sample in samples], return_inverse=True)
-    folds = Folds(numbers.astype(np.int64), labels.astype(np.int64), units, "domains")
+    folds = Folds(numbers.astype(np.int64), labels.astype(np.int64), units, "domain")
     if not folds.count:
         raise DataError(
             "data.cross_fitting: got domains, and without one of them no image of a class is left; set groups"

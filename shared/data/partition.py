@@ -397,11 +397,20 @@ def _within_budget(
 def _cross_fitted(
     dataset: Dataset, splits: Splits, units: NDArray[np.int64], section: DataSection, seed: int
 ) -> tuple[Splits, Folds, tuple[str, ...]]:
-    """Joins training and validation: both are all their images. Returns the splits, their folds and the note on it."""
+    """Joins training and validation: both are all their images. Returns the splits, their folds and the note on it.
+
+    Raises:
+        DataError: They cannot be divided into folds, each with every class in the rest.
+    """
     train = np.union1d(splits["train"], splits["validation"])
     samples = [dataset.samples[i] for i in train]
     by_domain = section.cross_fitting == "domains"
     folds = domain_folds(samples, units[train]) if by_domain else draw_folds(samples, units[train], seed)
+    if not folds.count:
+        raise DataError(
+            "data.cross_fitting: got groups, and without one of them no image of a class is left; set none, which "
+            "keeps a validation"
+        )
     note = f"Cross-fitted: training kept the images of validation, {len(train)} in all; {folds.statement}."
     return {**splits, "train": train, "validation": train}, folds, (note,)
 

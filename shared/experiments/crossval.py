@@ -74,7 +74,7 @@ def cross_validate(
             of_fold = experiment.varied(seed=config.seed + repeat, data=data)
             folder = run_experiment(of_fold, root=root / "crossval", progress=lambda *_: None)
             record = read_model_record(folder)
-            warnings = [*disclaimers(task, record.synthetic), *config.data.budget.statements]
+            warnings = [*disclaimers(task, record.synthetic), *config.data.statements]
             tests.append(read_test(folder))
             judged.append(read_judged_inputs(folder))
             names.append(folder.name)

@@ -73,7 +73,7 @@ def leave_domains_out(task: Task, config: Config, *, seeds: int, root: Path, pro
             found.setdefault(domain, []).append(row | _measures(folder))
             done += 1
             progress("domains left out", done, len(domains) * seeds, domain)
-    warnings = [*disclaimers(task, dataset.synthetic), *config.data.budget.statements]
+    warnings = [*disclaimers(task, dataset.synthetic), *config.data.statements]
     return {"disclaimers": warnings, "domains": found}
 
 

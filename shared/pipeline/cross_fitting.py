@@ -93,7 +93,7 @@ def _part(job: Job, number: int, rows: tuple[NDArray[np.int64], NDArray[np.int64
         validation=job.train.of(held_out),
         folds=job.folds.at(rest),
         folder=job.folder / FOLDER / str(number),
-        progress=_prefixed(job.progress, f"without {job.folds.are[:-1]} {number + 1} of {job.folds.count}"),
+        progress=_prefixed(job.progress, f"without {job.folds.each} {number + 1} of {job.folds.count}"),
         state={},
     )
     return _Part(part, held_out)

@@ -104,7 +104,7 @@ def finish_run(experiment: Experiment, trained: Trained, origin: Origin, started
         uncalibrated=_answers(experiment, trained, "test", scores["test"]),
         results=results,
         chosen_by=_chosen_by(experiment, trained),
-        domains_left_out=trained.data.folds is not None and trained.data.folds.are == "domains",
+        domains_left_out=trained.data.folds is not None and trained.data.folds.each == "domain",
         history=trained.history,
         environment=environment,
         network=job.network,
@@ -166,11 +166,9 @@ def _sizes(
 def _chosen_by(experiment: Experiment, trained: Trained) -> tuple[str, ...]:
     """What chose the settings of the run where validation did not, in one sentence; empty for other runs."""
     folds = trained.data.folds
-    if folds is not None and folds.count and not experiment.config.data.budget.is_limited:
-        return (f"Cross-fitted: {folds.statement}.",)
     if folds is not None and not folds.count:
         return (f"Few labels: {folds.statement}.",)
-    return experiment.config.data.budget.statements
+    return experiment.config.data.statements
 
 
 def _export(job: Job, reference: Reference) -> float:

@@ -21,7 +21,7 @@ from shared.runs.seen import Seen
 from shared.task import Preprocessing
 
 NOT_CERTIFIED = "Nothing is certified: images or groups of validation were seen in training"
-FOLDS_CERTIFY_NOTHING = "Nothing is certified: no image with a label was kept from the model that answers"
+FOLDS_CERTIFY_NOTHING = "Nothing is certified: no labelled image beside the test was kept from the model that answers"
 
 
 @dataclass(frozen=True)

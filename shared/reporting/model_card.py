@@ -91,8 +91,13 @@ def _by_domain(table: Mapping[str, Any]) -> Iterator[str]:
     extremes = f", at the run's own threshold: {table['extremes']}" if table["extremes"] else ""
     yield f"- {table['heading']}{extremes}."
     yield from ("", f"| domain | images | {' | '.join(table['columns'])} |", "|---" * (2 + len(table["columns"])) + "|")
-    yield from (f"| {row['domain']} | {row['n']} | {' | '.join(row['cells'])} |" for row in table["rows"])
+    yield from (f"| {_cell(row['domain'])} | {row['n']} | {' | '.join(row['cells'])} |" for row in table["rows"])
     yield ""
+
+
+def _cell(text: str) -> str:
+    """A text for a cell of a Markdown table."""
+    return text.replace("|", "\\|")
 
 
 def _abstention(found: Mapping[str, Any]) -> Iterator[str]:

@@ -247,7 +247,7 @@ def _domain_tables(done: Finished) -> list[dict[str, Any]]:
     """The test by domain; and validation, where networks that were trained without a domain judged it."""
     tables = []
     if done.domains_left_out:
-        heading = "Each domain by the network that was trained without it"
+        heading = "Each domain by the network that was trained without it (these images chose the threshold)"
         tables.append({"heading": heading, **_domain_table(done.results["validation"]["domains"])})
     if len(domains := done.results["test"]["domains"]) > 1:
         tables.append({"heading": "By domain, test", **_domain_table(domains)})

@@ -14,7 +14,7 @@ from shared.runs.folder import is_finished
 
 PATIENTS = 12
 WORDS = (
-    "backbone={name: convnet_small, weights: random, size: 32}",
+    "backbone.size=32",
     "strategy={name: finetune, augmentation: none, phases: [{epochs: 1, train: all}]}",
 )
 

@@ -116,6 +116,8 @@ def _unsupported_keys(data: DataSection) -> Iterator[str]:
     if not isinstance(data.split, GivenSplit):
         yield f"data.split.how={data.split.how}"
     yield from (f"data.budget.{key}" for key, value in data.budget if value != getattr(BudgetSection(), key))
+    if data.cross_fitting != "none":
+        yield "data.cross_fitting"
     if data.exclude_copies_of is not None:
         yield "data.exclude_copies_of"
 

@@ -112,7 +112,7 @@ def _results(
     main = "auc" if task.positive_name is not None else "accuracy"
     rows = [table_row(cells, finished, failures, main) for cells in plan.rows()]
     notes = [BY_GROUP] if task.positive_name is not None else []
-    notes += dict.fromkeys(words for cell in plan.cells for words in cell.config.data.budget.statements)
+    notes += dict.fromkeys(words for cell in plan.cells for words in cell.config.data.statements)
     notes += paired_tests(rows, plan.rows(), finished, main)
     notes += pretraining_lines(finished.values())
     notes += certificate_lines(rows, plan.rows(), finished)

@@ -6,7 +6,7 @@ import contextlib
 import copy
 import io
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from typing import Any
 
@@ -108,7 +108,7 @@ def patch_tokens(model: Any) -> PatchTokens | None:
     sides = getattr(getattr(model, "patch_embed", None), "patch_size", None)
     if sides is None or not hasattr(model, "num_prefix_tokens") or not len(getattr(model, "blocks", ())):
         return None
-    height, width = sides
+    height, width = sides if isinstance(sides, Sequence) else (sides, sides)
     has_class = getattr(model, "cls_token", None) is not None
     return PatchTokens(height, model.num_prefix_tokens, has_class) if height == width else None
 

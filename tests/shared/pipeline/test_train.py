@@ -48,7 +48,7 @@ FILES = {
     "model_card.md",
     "done",
 }
-KEPT = "no image with a label was kept from the model that answers"
+KEPT = "no labelled image beside the test was kept from the model that answers"
 HEAD_ALONE = (
     "strategy={name: finetune, augmentation: none, batch_norm: freeze_stats, phases: [{epochs: 1, train: none}]}"
 )
@@ -548,7 +548,7 @@ def test_a_cross_fitted_run_is_judged_by_networks_without_the_part(tmp_path: Pat
     folder = _run(tmp_path, tiny_words, "data.cross_fitting=groups", "strategy.selection=last", HEAD_ALONE)
     report, record = read_json(folder / "report.json"), read_json(folder / "model.json")
     assert report["validation"]["n"] == sum(row["split"] == "validation" for row in _table(folder)) > 9
-    assert any(line.startswith("Cross-fitted: 5 folds of these stand for validation") for line in report["summary"])
+    assert any(line.startswith("Cross-fitted: training keeps the images of validation") for line in report["summary"])
     assert KEPT in record["rejection"]["statement"]
     assert record["certified_error"] is None
 
