@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from handwriting import labels
 from handwriting.labels import CHARACTERS
 from handwriting.settings import Settings
+from shared.errors import ConfigError
+from shared.registry import unknown_name
 from shared.samples import NO_MEANINGS, UNKNOWN_DOMAIN, Dataset, Meanings, Sample
 from shared.task import Image, Item, Preprocessing, Task
 
@@ -32,7 +34,7 @@ class HandwritingTask:
     altered_copies = False
     inputs_help = "A character image (PNG, JPEG, TIFF, BMP, WebP), or a folder or zip of them."
     default_options: Mapping[str, Any] = Settings.defaults()
-    augmentations: tuple[str, ...] = ("usual",)
+    augmentations: tuple[str, ...] = ("usual", "scenes")
     varying: tuple[str, ...] = ()
     series_kinds: tuple[str, ...] = ()
 
@@ -174,20 +176,26 @@ class HandwritingTask:
         return transforms.images(samples, spec, content_hash, datasets.read, progress)
 
     def augment(self, images: Tensor, seeds: Sequence[int], kind: str = "usual") -> Tensor:
-        """Varies preprocessed images at random; each result depends on the image and its seed alone.
+        """Varies preprocessed images at random; each result depends on the image, its seed and the kind alone.
 
         Args:
             images: float32 [n, 1, size, size], 0 to 1.
             seeds: Seed of the draws of each image, 0 to 2**32 - 1.
-            kind: Not used: there is one kind.
+            kind: One of `augmentations`: "usual" moves, bends and thickens; "scenes" also shows the character on ruled
+                paper, a blackboard or a photograph, in the frame of the default margin.
 
         Returns:
             float32 of the same shape, 0 to 1; a new tensor.
+
+        Raises:
+            ConfigError: There is no such kind.
         """
-        from handwriting import transforms
+        if kind not in self.augmentations:
+            raise ConfigError(unknown_name("augmentation", kind, list(self.augmentations)))
+        from handwriting import scenes, transforms
         from shared.training.augmented import one_by_one
 
-        return one_by_one(transforms.augment)(images, seeds)
+        return one_by_one(scenes.shown if kind == "scenes" else transforms.augment)(images, seeds)
 
     def read_inputs(self, paths: Sequence[Path]) -> Iterable[Item]:
         """Reads the inputs of `predict`, one at a time: an item for each picture of a character.

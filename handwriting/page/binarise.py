@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from handwriting.light import evenly_lit
+
 Grey = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
@@ -22,11 +24,6 @@ SMOOTHING = 0.9
 """Standard deviation, in pixels, of the blur before thresholding: noise is white, strokes have 3 pixels or more."""
 OVERVIEW = 600
 """Longest side, in pixels, at which the polarity is determined; strokes may blur, the share of ink remains."""
-CALM_WINDOW = 16
-"""The threshold window divided by the window in which the paper's noise is averaged."""
-DARK_LEVEL, BOARD_LEVEL = 20, 55
-"""Levels of 255 that are added before dividing, for dark and for light ink: in black parts, and all over a blackboard,
-noise would be as large as the divisor without them."""
 POLARITY_WINDOW = 6
 """Windows along the overview's shorter side: each is wide enough for strokes to be the minority in it."""
 POLARITY_CONTRAST = 4.0
@@ -67,26 +64,12 @@ def ink_mask(grey: Grey, window: int, *, light_ink: bool) -> Mask:
         bool [rows, columns], true for ink.
     """
     smooth = cv2.GaussianBlur(grey, (0, 0), SMOOTHING)
-    even = _evenly_lit(smooth, window, light_ink)
+    even = evenly_lit(smooth, window, light_ink=light_ink)
     mask = sauvola(even, window)
     if not mask.any():
         return mask
     full = 255 - float(np.quantile(even[mask], 1 - FULL_INK))
     return np.asarray(mask & (255 - even >= MIN_DARKNESS * full))
-
-
-def _evenly_lit(smooth: Grey, window: int, light_ink: bool) -> Grey:
-    """Removes the lighting: paper becomes nearly 255, and ink dark.
-
-    Light multiplies, so the page is divided by the paper's level. A closing (for chalk an opening) removes ink and
-    keeps the edges of shadows in place.
-    """
-    operation = cv2.MORPH_OPEN if light_ink else cv2.MORPH_CLOSE
-    # The closing would take the lightest pixel of noise; a median averages noise and keeps edges too.
-    calm = cv2.medianBlur(smooth, max(3, window // CALM_WINDOW | 1))
-    paper = cv2.morphologyEx(calm, operation, np.ones((window, window), np.uint8))
-    darker, lighter, level = (paper, smooth, BOARD_LEVEL) if light_ink else (smooth, paper, DARK_LEVEL)
-    return np.asarray(cv2.divide(cv2.add(darker, level), cv2.add(lighter, level), scale=255))
 
 
 def sauvola(grey: Grey, window: int) -> Mask:

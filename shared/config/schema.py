@@ -409,6 +409,11 @@ class Decision(Section):
         description="false-positive rate of the out-of-distribution check: share of inputs like those of validation "
         "that may get no answer, as a whole and of each class",
     )
+    ood_varied: bool = Field(
+        False,
+        description="whether images varied as in training are familiar to the out-of-distribution check too: half of "
+        "the images that it compares with are varied, and the rate also holds for images of validation so varied",
+    )
 
 
 class Screening(Decision):

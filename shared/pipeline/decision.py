@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.config.schema import Config, Screening, Selective
+from shared.data.split import Split
 from shared.evaluation.decision.decide import Decision, decide, undecided
 from shared.evaluation.decision.kinds import judged_kinds
 from shared.evaluation.decision.ood import Reference
 from shared.evaluation.decision.ood_threshold import choose_rule
 from shared.pipeline.preflight import Experiment
-from shared.pipeline.scores import familiar_by_class, familiar_scores, score_split
+from shared.pipeline.scores import familiar_by_class, familiar_scores, score_split, varied_split
 from shared.pipeline.trained import Trained
 from shared.task import positive_classes
 from shared.training.selection import LAST
@@ -123,16 +124,34 @@ def choose_ood_rule(
     Returns:
         The rule, as `shared.evaluation.decision.ood_threshold.choose_rule` gives it.
     """
-    seed, rate, target = experiment.config.seed, experiment.decision.ood_false_positive_rate, trained.job.target
-    judged, task, classes = trained.splits["validation"].judged(), experiment.task, trained.job.classes
+    judged, rate = trained.splits["validation"].judged(), experiment.decision.ood_false_positive_rate
+    rule = choose_rule(*_familiar(experiment, trained, judged, validation, reference), rate)
+    if validation is None or not experiment.decision.ood_varied:
+        return rule
+    varied = varied_split(judged, trained.job)
+    scores = score_split(experiment.strategy, trained.job, varied, reference).ood
+    other = choose_rule(*_familiar(experiment, trained, varied, scores, reference), rate)
+    return max(rule, other, key=lambda one: float(one["threshold"]))
+
+
+def _familiar(
+    experiment: Experiment,
+    trained: Trained,
+    judged: Split,
+    scores: NDArray[np.float64] | None,
+    reference: Reference,
+) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float64]], NDArray[np.float64] | None]:
+    """Scores of independent inputs, of all of them, by class, and of positive ones; none where `scores` are None."""
+    seed, target = experiment.config.seed, trained.job.target
+    task, classes = experiment.task, trained.job.classes
     flags = positive_classes(task, classes)
-    if validation is None:
+    if scores is None:
         familiar, by_class = np.zeros(0), {name: np.zeros(0) for name in classes}
         positive = np.zeros(0) if any(flags) else None
     else:
-        familiar = familiar_scores(validation, judged, seed)
-        by_class, positive = familiar_by_class(validation, judged, seed, classes, flags)
+        familiar = familiar_scores(scores, judged, seed)
+        by_class, positive = familiar_by_class(scores, judged, seed, classes, flags)
     if target is not None:  # inputs of the domain adapted to are familiar too; that needs no labels
         target_scores = score_split(experiment.strategy, trained.job, target.validation, reference).ood
         familiar = np.concatenate([familiar, familiar_scores(target_scores, target.validation, seed)])
-    return choose_rule(familiar, by_class, positive, rate)
+    return familiar, by_class, positive

@@ -76,7 +76,8 @@ def finish_run(experiment: Experiment, trained: Trained, origin: Origin, started
         DataError: Validation lacks the images that the decision rule is chosen on.
     """
     job, splits = trained.job, trained.splits
-    reference = reference_features(experiment.strategy, job, experiment.config.seed)
+    varied = experiment.decision.ood_varied
+    reference = reference_features(experiment.strategy, job, experiment.config.seed, varied=varied)
     scores = _scores(experiment, trained, reference)
     validation = splits["validation"].judged()
     judged = scores["validation"].at(splits["validation"].judged_rows()) if "validation" in scores else None

@@ -314,10 +314,17 @@ def _faults_of_options(task: Task, config: Config) -> Iterator[str]:
         yield str(error)
         return
     yield from _faults_of_augmentation(task, strategy, options)
+    if config.decision.get("ood_varied") and not _augments(options):
+        yield "decision.ood_varied: does nothing without strategy.augmentation, which varies the images"
     yield from _faults_of_evidence(config, options)
     hidden_target = config.data.target is not None and config.data.target.labels != "used"
     if not hidden_target:
         yield from _faults_without_target(strategy, options)
+
+
+def _augments(options: Any) -> bool:
+    """Whether training varies its images."""
+    return getattr(options, "augmentation", NO_AUGMENTATION) != NO_AUGMENTATION
 
 
 def _faults_of_augmentation(task: Task, strategy: Strategy, options: Any) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from shared.evaluation.decision.ood_threshold import one_of_each
 from shared.evaluation.inputs import input_classes
 from shared.evaluation.statistics.groups import group_codes
 from shared.models.network import layer_widths
-from shared.seeding import generator
+from shared.seeding import derive_seed, generator
 from shared.strategies.base import Strategy
 from shared.training.job import Job
 
@@ -64,19 +64,22 @@ def score_split(strategy: Strategy, job: Job, split: Split, reference: Reference
     )
 
 
-def reference_features(strategy: Strategy, job: Job, seed: int) -> Reference:
+def reference_features(strategy: Strategy, job: Job, seed: int, *, varied: bool = False) -> Reference:
     """Extracts features of randomly drawn training images, the reference of out-of-distribution scores.
 
     Args:
         strategy: The strategy by which the network was trained; it extracts the features.
         job: The job, after training; where it has a target, half of the images are the target's.
         seed: Seed of the draw.
+        varied: Whether every second image is varied as in training.
     """
     splits = [job.train] if job.target is None else [job.train, job.target.train]
     blocks = []
     for split in splits:
         drawn = generator(seed, "reference codes").permutation(len(split.samples))[: REFERENCE_SIZE // len(splits)]
-        blocks += [features.float().cpu().numpy() for features in strategy.features(job, split.of(np.sort(drawn)))]
+        rows = np.sort(drawn)
+        parts = [split.of(rows[::2]), varied_split(split.of(rows[1::2]), job)] if varied else [split.of(rows)]
+        blocks += [one.float().cpu().numpy() for part in parts for one in strategy.features(job, part)]
     features = np.concatenate(blocks)
     # shuffled, so that neighbouring rows of the file are not slices of one patient
     shuffled = features[generator(seed, "reference order").permutation(len(features))]
@@ -86,6 +89,21 @@ def reference_features(strategy: Strategy, job: Job, seed: int) -> Reference:
         for width in layer_widths(trunk.backbone, trunk.layers, trunk.pooling, job.spec.channels, job.spec.size)
     ]
     return Reference.of(shuffled, widths)
+
+
+def varied_split(split: Split, job: Job) -> Split:
+    """Varies every image of a split once, as in training; the job must have an augmentation.
+
+    Args:
+        split: The images.
+        job: The job, with augmentation and seed.
+    """
+    assert job.augment is not None  # preflight refuses the option without one
+    if not len(split.samples):
+        return split
+    images = torch.from_numpy(np.stack(split.images, dtype=np.float32))
+    seeds = [derive_seed(job.seed, "varied", sample.id) for sample in split.samples]
+    return replace(split, images=list(job.augment(images, seeds).cpu().numpy()))
 
 
 def familiar_scores(scores: Values, split: Split, seed: int) -> Values:

@@ -23,6 +23,7 @@ from shared.samples import Sample
 from shared.task import Preprocessing
 
 SPEC = Preprocessing(32)
+PHOTOGRAPHS = Preprocessing(32, 1, {"photographs": True})
 
 
 def letter(rows: int = 60, columns: int = 50) -> NDArray[np.float32]:
@@ -96,6 +97,38 @@ def test_thin_strokes_keep_their_proportions() -> None:
     top, bottom, left, right = extent(preprocess(line, SPEC))
     assert (left, right) == (2, 29)
     assert bottom == top
+
+
+def photograph(ink: NDArray[np.float32], *, loss: float, light_ink: bool) -> NDArray[np.float32]:
+    """A letter in the middle of a sheet or a blackboard, whose far corner has lost a share of the light."""
+    sheet = np.pad(np.kron(ink / 255, np.ones((2, 2), np.float32)), 30)
+    y, x = np.mgrid[: sheet.shape[0], : sheet.shape[1]] / np.array(sheet.shape).reshape(2, 1, 1)
+    grey = 50 + 150 * sheet if light_ink else 230 - 150 * sheet
+    noise = np.random.default_rng(0).normal(0, 3, sheet.shape)
+    return (grey * (1 - loss * (x + y) / 2) + noise).astype(np.float32)
+
+
+@pytest.mark.parametrize("light_ink", [False, True])
+def test_the_light_of_a_photograph_does_not_matter(light_ink: bool) -> None:
+    found = preprocess(photograph(letter(), loss=0.6, light_ink=light_ink), PHOTOGRAPHS)
+    assert correlation(found, preprocess(letter(), PHOTOGRAPHS)) > 0.9  # noise moves the box by up to a pixel
+
+
+def test_faint_ruling_is_no_ink() -> None:
+    ruled = 250 - letter() * 0.8
+    ruled[::12] -= np.where(letter()[::12] > 0, 0, 60).astype(np.float32)
+    sheet = np.kron(ruled, np.ones((2, 2), np.float32))
+    assert correlation(preprocess(sheet, PHOTOGRAPHS), preprocess(letter(), PHOTOGRAPHS)) > 0.9
+
+
+def test_a_small_crop_is_no_photograph() -> None:
+    crop = letter()[8:52, 5:45]
+    np.testing.assert_array_equal(preprocess(crop, PHOTOGRAPHS), preprocess(crop, SPEC))
+
+
+def test_a_photograph_of_bare_paper_is_refused() -> None:
+    with pytest.raises(DataError, match="has no ink"):
+        preprocess(np.tile(np.linspace(100, 101, 90, dtype=np.float32), (90, 1)), PHOTOGRAPHS)
 
 
 @pytest.mark.parametrize(

@@ -73,12 +73,18 @@ def test_an_option_that_needs_an_unlabelled_target_is_refused_without_one(
 
 def test_an_augmentation_is_looked_up_and_required_where_needed() -> None:
     (fault,) = _faults(strategy={"augmentation": "elastic"})
-    assert fault == "strategy.augmentation: unknown augmentation 'elastic'; known: none, usual"
+    assert fault == "strategy.augmentation: unknown augmentation 'elastic'; known: none, usual, scenes"
     assert _faults(strategy={"augmentation": "none"}) == []
     target = {"target": {"domain": "here"}}
     assert _faults(strategy={"name": "mean_teacher"}, data=target) == []
     (fault,) = _faults(strategy={"name": "mean_teacher", "augmentation": "none"}, data=target)
-    assert fault == "strategy.augmentation: got none; mean_teacher learns from augmented images, allowed: usual"
+    assert fault == "strategy.augmentation: got none; mean_teacher learns from augmented images, allowed: usual, scenes"
+
+
+def test_varied_images_are_familiar_only_where_training_varies_them() -> None:
+    (fault,) = _faults(strategy={"augmentation": "none"}, decision={"ood_varied": True})
+    assert fault.startswith("decision.ood_varied: does nothing without strategy.augmentation")
+    assert _faults(strategy={"augmentation": "scenes"}, decision={"ood_varied": True}) == []
 
 
 def test_a_strategy_that_needs_augmentation_is_refused_where_the_task_has_none() -> None:
@@ -122,6 +128,7 @@ def test_an_experiment_has_every_name_looked_up_and_every_default_filled_in() ->
     assert experiment.config.decision == {
         "threshold": None,
         "ood_false_positive_rate": 0.01,
+        "ood_varied": False,
         "max_selective_risk": 0.01,
     }
     assert experiment.miss_costs(("ka", "kha")) == (1.0, 1.0)
