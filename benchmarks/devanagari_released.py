@@ -78,11 +78,11 @@ def main() -> int:
     try:
         predictor = Predictor(find_named(Path("runs"), wanted.run, TASK.name), TASK.name, TASK.preprocess)
         dhcd = [one for one in TASK.load(wanted.dhcd, options={}).samples if one.split == wanted.split]
-        print("\n".join(table(judge(predictor, pictures(dhcd)))))
-        print("\n".join(table(judge(predictor, plain("DHCD", dhcd[:: wanted.every])))))
+        print("\n".join(table(judge(predictor, pictures(dhcd)))), flush=True)
+        print("\n".join(table(judge(predictor, plain("DHCD", dhcd[:: wanted.every])))), flush=True)
         if wanted.nhcd:
             known = [one for one in TASK.load(wanted.nhcd, options={}).samples if one.label in predictor.record.classes]
-            print("\n".join(table(judge(predictor, plain("NHCD", known[:: wanted.every])))))
+            print("\n".join(table(judge(predictor, plain("NHCD", known[:: wanted.every])))), flush=True)
     except MedtlError as error:
         print(error, file=sys.stderr)
         return 2
