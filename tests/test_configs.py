@@ -38,7 +38,7 @@ def test_every_file_opens_with_its_purpose() -> None:
 def test_a_configuration_has_no_fault_and_names_no_local_path(path: Path) -> None:
     config = load_config(path)
     assert config.data.source is None
-    assert config.backbone.weights in ("imagenet", "random")
+    assert config.backbone.weights in ("imagenet", "packaged", "random")
     if config.backbone.weights == "imagenet":
         assert find_backbone(config.backbone.name).weights_url is not None
     if path.stem == "adapt":  # its target is named on the command line

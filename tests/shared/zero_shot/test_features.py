@@ -86,5 +86,5 @@ def test_few_labels_need_a_validation_that_keeps_its_labels(tmp_path: Path) -> N
     stated = Config.model_validate(config().model_dump() | {"data": {"budget": {"labels_per_class": 5}}})
     experiment = preflight(CHARACTERS, stated)
     nothing = SideInformation(None)  # type: ignore[arg-type]  # refused before it is read
-    with pytest.raises(ConfigError, match=r"data\.budget\.validation: got folds; .* set labelled"):
+    with pytest.raises(ConfigError, match=r"there is none: .* is folds; set labelled"):
         extract_study_data(experiment, nothing, extractor_of(experiment), root=tmp_path, progress=lambda *_: None)
