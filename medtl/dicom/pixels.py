@@ -14,7 +14,7 @@ from medtl.dicom.colour import as_grey, is_colour, read_palette
 from medtl.dicom.layout import PixelLayout
 from medtl.dicom.mosaic import cut_tiles
 from medtl.dicom.padding import Padding, fill_padding, read_padding
-from medtl.dicom.values import floats_of, functional_groups, integer_of
+from medtl.dicom.values import floats_of, functional_groups, integer_of, value_of
 from shared.errors import InputRefused
 
 Pixels = NDArray[np.float32]
@@ -100,10 +100,10 @@ def _grey(stored: NDArray[Any], layout: PixelLayout, padding: Padding | None, *,
 def _scales(dataset: Any, frames: int) -> list[tuple[float, float]]:
     """Rescale slope and intercept of each frame. Source: DICOM PS3.3, C.11.1.1.2 and C.7.6.16.2.9."""
     scales = []
-    if dataset.get("ModalityLUTSequence"):
+    if value_of(dataset, "ModalityLUTSequence"):
         raise InputRefused("has a Modality LUT, which no MR image may have")
     transformations = [dataset] * frames
-    if (own := dataset.get("PerFrameFunctionalGroupsSequence")) is not None:
+    if (own := value_of(dataset, "PerFrameFunctionalGroupsSequence")) is not None:
         if len(own) != frames:
             raise InputRefused(f"states {frames} frames and describes {len(own)}")
         transformations = functional_groups(dataset, frames)("PixelValueTransformationSequence")

@@ -12,7 +12,6 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from shared.data.copies import copies_text
-from shared.data.descriptors import describe
 from shared.errors import DataError, InputRefused, UsageError
 from shared.evaluation.decision.aggregation import aggregate
 from shared.evaluation.decision.kinds import why_undecided
@@ -77,6 +76,7 @@ class Predictor:
         options.log_severity_level = 3
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
         options.intra_op_num_threads = threads or cores
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # others need the cores meanwhile
         self.session = onnxruntime.InferenceSession(
             str(run / "model.onnx"), sess_options=options, providers=["CPUExecutionProvider"]
         )
@@ -304,7 +304,7 @@ class Predictor:
         Altered copies are searched for at the quarters of a series: whoever alters one slice alters all.
         """
         quarters = {len(slices) * quarter // 4 for quarter in (1, 2, 3)}
-        kinds = self.seen.copies(np.stack([describe(pixels, self.seen.rule) for pixels in slices]), quarters)
+        kinds = self.seen.copies(np.stack([self.seen.describe(pixels) for pixels in slices]), quarters)
         if not (count := len(kinds) - kinds.count(None)):
             return ()
         return (
