@@ -38,12 +38,7 @@ def decode(dataset: Any, layout: PixelLayout) -> Pixels:
             goes wrong is left to `medtl.dicom.reader.untrusted_decoding`.
     """
     decoder = _decoder(layout)
-    if "PixelData" not in dataset:
-        raise InputRefused("contains no pixels")
-    if UID(layout.transfer_syntax).is_encapsulated:
-        check_codestreams(dataset.PixelData, layout)
-    else:
-        check_length(dataset.PixelData, layout)
+    check_there(dataset, layout)
     scales = _scales(dataset, layout.frames)
     palette = read_palette(dataset) if layout.photometric == "PALETTE COLOR" else None
     padding = read_padding(dataset, layout)
@@ -66,6 +61,24 @@ def decode(dataset: Any, layout: PixelLayout) -> Pixels:
     if padding is not None:
         fill_padding(slices)
     return slices
+
+
+def check_there(dataset: Any, layout: PixelLayout) -> None:
+    """Checks that all pixels are there that the header states, without decoding them.
+
+    Args:
+        dataset: A pydicom dataset with its pixels.
+        layout: What `medtl.dicom.layout.read_layout` read from it.
+
+    Raises:
+        InputRefused: There are none, they are truncated, or a compressed image contradicts the header.
+    """
+    if "PixelData" not in dataset:
+        raise InputRefused("contains no pixels")
+    if UID(layout.transfer_syntax).is_encapsulated:
+        check_codestreams(dataset.PixelData, layout)
+    else:
+        check_length(dataset.PixelData, layout)
 
 
 def _decoder(layout: PixelLayout) -> Any:

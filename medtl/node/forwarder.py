@@ -9,12 +9,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from pydicom import Dataset, dcmread
+from pydicom.errors import InvalidDicomError
 from pynetdicom import AE
 from pynetdicom.association import Association
 
-from medtl.node.spool import Revision, Spool
+from medtl.node.records import Revision
+from medtl.node.spool import Spool
 from shared.errors import MedtlError, UsageError
 
 LOGGER = logging.getLogger(__name__)
@@ -27,6 +30,8 @@ WARNINGS = {0x0001, 0x0107, 0x0116}
 AE_TITLE = re.compile(r"(?=.*[^ ])[\x20-\x5b\x5d-\x7e]{1,16}")
 """Up to 16 characters without backslash, not only spaces. Source: DICOM PS3.5, table 6.2-1."""
 MAX_PORT = 65535
+Kind: TypeAlias = tuple[str, str]
+"""SOP Class UID and Transfer Syntax UID of an object."""
 
 
 class NotAccepted(MedtlError):
@@ -131,8 +136,12 @@ class Forwarder(threading.Thread):
         """Sends revisions; returns whether all were accepted."""
         try:
             loaded = {revision: self._spool.results(revision) for revision in revisions}
-            with self._association([path for paths in loaded.values() for path in paths]) as association:
-                accepted = [self._send(association, revision, paths) for revision, paths in loaded.items()]
+            kinds = {revision: self._kinds(revision, paths) for revision, paths in loaded.items()}
+            sound = {revision: found for revision, found in kinds.items() if found is not None}
+            if not sound:
+                return True  # their series are judged again
+            with self._association(set().union(*sound.values())) as association:
+                accepted = [self._send(association, revision, loaded[revision]) for revision in sound]
             return all(accepted)
         except NotAccepted as error:
             LOGGER.warning("%s %s", self._target, error)
@@ -155,12 +164,20 @@ class Forwarder(threading.Thread):
         LOGGER.info("series %s, revision %d: forwarded to %s, results %d", *words)
         return True
 
+    def _kinds(self, revision: Revision, paths: Sequence[Path]) -> set[Kind] | None:
+        """The kinds of the results of a revision; None where one cannot be read, and the revision is set aside."""
+        try:
+            metas = [dcmread(path, stop_before_pixels=True).file_meta for path in paths]
+            return {(str(meta.MediaStorageSOPClassUID), str(meta.TransferSyntaxUID)) for meta in metas}
+        except (InvalidDicomError, AttributeError, ValueError):
+            self._spool.reject(revision)
+            return None
+
     @contextmanager
-    def _association(self, paths: Sequence[Path]) -> Iterator[Association]:
+    def _association(self, kinds: set[Kind]) -> Iterator[Association]:
         entity = AE(ae_title=self._ae_title)
         entity.connection_timeout = entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = TIMEOUT_S
-        metas = [dcmread(path, stop_before_pixels=True).file_meta for path in paths]
-        for kind, syntax in sorted({(meta.MediaStorageSOPClassUID, meta.TransferSyntaxUID) for meta in metas}):
+        for kind, syntax in sorted(kinds):
             entity.add_requested_context(kind, syntax)
         association = entity.associate(self._target.host, self._target.port, ae_title=self._target.ae_title)
         if not association.is_established:

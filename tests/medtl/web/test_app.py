@@ -38,6 +38,9 @@ ACCESS = Access("0123456789abcdef", True, frozenset({"127.0.0.1"}))
 CSRF = {"x-csrf-token": ACCESS.csrf}
 HTML = {"accept": "text/html"}
 
+JUDGED, FAILING, WAITING = "aa", "bb", "cc"
+"""Names of series in the spool."""
+
 
 @pytest.fixture(scope="module")
 def spool(tmp_path_factory: pytest.TempPathFactory, scanned: Path, tiny_model: Path) -> Path:
@@ -45,17 +48,18 @@ def spool(tmp_path_factory: pytest.TempPathFactory, scanned: Path, tiny_model: P
     root = tmp_path_factory.mktemp("listen") / "spool"
     spool = Spool(root)
     for number, path in enumerate(sorted(scanned.iterdir())):
-        spool.store("judged", f"{number}", path.read_bytes())
+        spool.store(JUDGED, f"{number}", path.read_bytes())
     batch = spool.take(0)
     assert batch is not None
     SeriesJudge(tiny_model).judge(batch.folder, batch.out, lambda *_: None)
     spool.commit(batch)
-    spool.store("failing", "0", b"x")
+    spool.end(batch, None)
+    spool.store(FAILING, "0", b"x")
     failing = spool.take(0)
     assert failing is not None
     spool.fail(failing, "took more than 900 s")
-    spool.give_up(failing)
-    spool.store("waiting", "0", b"x")
+    spool.end(failing, None)
+    spool.store(WAITING, "0", b"x")
     spool.close()
     return root
 
@@ -389,7 +393,7 @@ def test_the_worklist_shows_what_was_received_and_opens_it(asked: TestClient) ->
     assert "umour suspected: tumour probability" in page
     assert "took more than 900 s" in page
     assert "Waiting to be judged" in page
-    opened = asked.post("/api/worklist/judged", headers=CSRF)
+    opened = asked.post(f"/api/worklist/{JUDGED}", headers=CSRF)
     assert opened.status_code == 202
     status = asked.get(f"/api/uploads/{opened.json()['id']}", params={"wait": 30}).json()
     assert [answer["status"] for answer in status["answers"]] == ["assessed"]
