@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from types import FrameType
 
 from pydicom.uid import AllTransferSyntaxes
-from pynetdicom import AE, AllStoragePresentationContexts, evt
+from pynetdicom import AllStoragePresentationContexts, evt
 from pynetdicom.events import Event
-from pynetdicom.transport import ThreadedAssociationServer
 
 from medtl.node.forwarder import Forwarder, Target, check_ae_title, check_port
 from medtl.node.judge import Judge
 from medtl.node.received import Stated, is_whole, read_stated
 from medtl.node.spool import Batch, Spool
+from medtl.node.transport import MAX_ASSOCIATIONS, SILENT_S, BoundedServer, Entity
 from shared.errors import InputRefused, UsageError
 from shared.io.quiet import quiet_loggers
 from shared.processes.worker import MEMORY_BYTES, MachineFailed, Worker, WorkFailed
@@ -40,8 +40,6 @@ SAID = {
     "other": "sent again with other bytes; the first ones stay",
     "replaced": "sent again whole, and takes the place of one that cannot be decoded",
 }
-MAX_ASSOCIATIONS = 16
-"""Largest number of open associations; each holds one object in memory."""
 NETWORK_TIMEOUT_S = 60.0
 ATTEMPTS = 3
 RETRY_S = 30.0
@@ -156,7 +154,7 @@ class Listener:
         self._forwarder = None
         if settings.target is not None:
             self._forwarder = Forwarder(spool, settings.target, settings.ae_title, self._stopping)
-        self._server: ThreadedAssociationServer | None = None
+        self._server: BoundedServer | None = None
 
     def start(self) -> None:
         """Starts to listen, in threads of its own, and returns at once.
@@ -221,6 +219,9 @@ class Listener:
         except Exception as error:
             LOGGER.error("an object could not be received (%s)", type(error).__name__)
             return CANNOT_UNDERSTAND
+        finally:
+            if self._server is not None:
+                self._server.received(event.assoc).stored()
 
     def _keep(self, series: str, instance: str, data: bytes, stated: Stated) -> int:
         """Stores an object and returns the status that says so."""
@@ -285,11 +286,11 @@ class Listener:
         return self._settings.retry_s if attempts < ATTEMPTS else None
 
 
-def _entity(ae_title: str) -> AE:
+def _entity(ae_title: str) -> Entity:
     """Offers verification and all storage classes in every transfer syntax; a refusal is the result of any but MR."""
-    entity = AE(ae_title=ae_title)
+    entity = Entity(ae_title=ae_title)
     entity.maximum_associations = MAX_ASSOCIATIONS
-    entity.network_timeout = NETWORK_TIMEOUT_S
+    entity.network_timeout, entity.acse_timeout = NETWORK_TIMEOUT_S, SILENT_S
     entity.add_supported_context(VERIFICATION)
     for context in AllStoragePresentationContexts:
         entity.add_supported_context(context.abstract_syntax, AllTransferSyntaxes)
