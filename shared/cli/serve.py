@@ -62,9 +62,7 @@ def add_serve(app: typer.Typer, task: "Task", pages: Pages) -> None:
         port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0 takes any that is free.")] = 8000,
         host: Annotated[
             str,
-            typer.Option(
-                help="Address to listen on; 0.0.0.0: every network of this machine. Others than 127.0.0.1 need a token."
-            ),
+            typer.Option(help="Address to listen on; 0.0.0.0: every network of this machine."),
         ] = "127.0.0.1",
         model: ServedModelOption = None,
         keep_minutes: Annotated[
@@ -74,8 +72,9 @@ def add_serve(app: typer.Typer, task: "Task", pages: Pages) -> None:
     ) -> None:
         """Serve web pages to classify and compare.
 
-        Inputs are classified in the browser, runs and their reports compared. It ends on SIGTERM or Ctrl-C. Where
-        other machines can reach it, a token is needed: it is printed, and the variable MEDTL_TOKEN sets it.
+        Inputs are classified in the browser, runs and their reports compared. It ends on SIGTERM or Ctrl-C. Open the
+        address that is printed: it holds a token, lest other users of this machine read what you upload. Programs send
+        it as `Authorization: Bearer TOKEN`; the variable MEDTL_TOKEN sets it.
         """
         with reported():
             serving = _prepare(task, model, host, keep_minutes)

@@ -10,7 +10,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from shared.errors import UsageError
-from shared.web.guard import Access
+from shared.web.guard import Access, is_loopback
 
 MAX_AT_ONCE = 128
 """Requests that are served at the same time; further ones get status 503."""
@@ -65,9 +65,10 @@ def run_server(app: ASGIApp, access: Access, host: str, port: int, say: Callable
 def _lines(access: Access, host: str, port: int) -> list[str]:
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{port}/"
-    if access.open:
-        return [f"open {address} (this machine only; programs send the header `Authorization: Bearer {access.token}`)"]
+    opened = [f"open {address}?token={access.token}"]
+    if is_loopback(host):
+        return opened
     return [
-        f"open {address}?token={access.token}",
+        *opened,
         "anyone with this address can read all uploads, and nothing is encrypted: for trusted networks only",
     ]
