@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import ssl
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -115,11 +116,15 @@ class Forwarder(threading.Thread):
         target: Where they are sent.
         ae_title: Application entity title of the sender.
         stop: Ends the thread when it is set.
+        tls: Settings of TLS; None: nothing is encrypted.
     """
 
-    def __init__(self, spool: Spool, target: Target, ae_title: str, stop: threading.Event) -> None:
+    def __init__(
+        self, spool: Spool, target: Target, ae_title: str, stop: threading.Event, tls: ssl.SSLContext | None = None
+    ) -> None:
         super().__init__(name="forwarder", daemon=True)
         self._spool, self._target, self._ae_title, self._stopping = spool, target, ae_title, stop
+        self._tls = tls
 
     def run(self) -> None:
         """Sends revisions until the event `stop` is set; `start` calls it in the thread."""
@@ -179,7 +184,12 @@ class Forwarder(threading.Thread):
         entity.connection_timeout = entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = TIMEOUT_S
         for kind, syntax in sorted(kinds):
             entity.add_requested_context(kind, syntax)
-        association = entity.associate(self._target.host, self._target.port, ae_title=self._target.ae_title)
+        association = entity.associate(
+            self._target.host,
+            self._target.port,
+            ae_title=self._target.ae_title,
+            tls_args=None if self._tls is None else (self._tls, self._target.host),
+        )
         if not association.is_established:
             raise NotAccepted(describe_refusal(association))
         try:

@@ -24,6 +24,7 @@ from medtl.node.forwarder import Forwarder, Target, check_ae_title, check_port
 from medtl.node.judge import Judge
 from medtl.node.received import Stated, is_whole, read_stated
 from medtl.node.spool import Batch, Spool
+from medtl.node.tls import TlsFiles
 from medtl.node.transport import MAX_ASSOCIATIONS, SILENT_S, BoundedServer, Entity
 from shared.errors import InputRefused, UsageError
 from shared.io.quiet import quiet_loggers
@@ -67,6 +68,8 @@ class ListenerSettings:
         quiet_s: Seconds without a new instance after which a series counts as complete.
         keep_days: Days from forwarding to the deletion of instances and results.
         retry_s: Seconds between attempts to judge a series.
+        tls: Certificate of the node, for its port and for the target; None: nothing is encrypted.
+        called_title_only: Whether an association is rejected that calls another title than `ae_title`.
     """
 
     port: int
@@ -76,10 +79,21 @@ class ListenerSettings:
     quiet_s: float = 10.0
     keep_days: float = 1.0
     retry_s: float = RETRY_S
+    tls: TlsFiles | None = None
+    called_title_only: bool = False
 
     @classmethod
     def checked(
-        cls, port: int, host: str, ae_title: str, forward: str | None, quiet_s: float, keep_days: float | None
+        cls,
+        port: int,
+        host: str,
+        ae_title: str,
+        forward: str | None,
+        quiet_s: float,
+        keep_days: float | None,
+        *,
+        tls: TlsFiles | None = None,
+        called_title_only: bool = False,
     ) -> ListenerSettings:
         """Checks the values of the command line, and returns the settings made of them.
 
@@ -90,6 +104,8 @@ class ListenerSettings:
             forward: Value of `--forward`, `AE@host:port`; None: results are not sent.
             quiet_s: Value of `--series-timeout`, in seconds.
             keep_days: Value of `--keep-days`; None: the default.
+            tls: Values of `--tls-certificate`, `--tls-key` and `--tls-authority`.
+            called_title_only: Value of `--check-called-title`.
 
         Raises:
             UsageError: A value is not allowed, or `keep_days` is given without `forward`.
@@ -102,12 +118,12 @@ class ListenerSettings:
                 f"--series-timeout {quiet_s:g} is not allowed; give a number of seconds above 0, for example 10"
             )
         if keep_days is None:
-            return cls(port, host, ae_title, target, quiet_s)
+            return cls(port, host, ae_title, target, quiet_s, tls=tls, called_title_only=called_title_only)
         if target is None:
             raise UsageError("--keep-days counts from forwarding; give --forward too (without it nothing is deleted)")
         if not 0 <= keep_days < math.inf:
             raise UsageError(f"--keep-days {keep_days:g} is not allowed; give a number of days, 0 to delete at once")
-        return cls(port, host, ae_title, target, quiet_s, keep_days)
+        return cls(port, host, ae_title, target, quiet_s, keep_days, tls=tls, called_title_only=called_title_only)
 
     def __str__(self) -> str:
         goes = "results stay in the spool" if self.target is None else f"results go to {self.target}"
@@ -153,7 +169,8 @@ class Listener:
         self._judging = threading.Thread(target=self._judge_all, name="judge", daemon=True)
         self._forwarder = None
         if settings.target is not None:
-            self._forwarder = Forwarder(spool, settings.target, settings.ae_title, self._stopping)
+            tls = None if settings.tls is None else settings.tls.for_client()
+            self._forwarder = Forwarder(spool, settings.target, settings.ae_title, self._stopping, tls)
         self._server: BoundedServer | None = None
 
     def start(self) -> None:
@@ -164,8 +181,11 @@ class Listener:
         """
         place = self._settings.host, self._settings.port
         try:
-            self._server = _entity(self._settings.ae_title).start_server(
-                place, block=False, evt_handlers=[(evt.EVT_C_STORE, self._receive)]
+            self._server = _entity(self._settings).start_server(
+                place,
+                block=False,
+                evt_handlers=[(evt.EVT_C_STORE, self._receive)],
+                ssl_context=None if self._settings.tls is None else self._settings.tls.for_server(),
             )
         except OSError as error:
             raise UsageError(
@@ -286,9 +306,10 @@ class Listener:
         return self._settings.retry_s if attempts < ATTEMPTS else None
 
 
-def _entity(ae_title: str) -> Entity:
+def _entity(settings: ListenerSettings) -> Entity:
     """Offers verification and all storage classes in every transfer syntax; a refusal is the result of any but MR."""
-    entity = Entity(ae_title=ae_title)
+    entity = Entity(ae_title=settings.ae_title)
+    entity.require_called_aet = settings.called_title_only
     entity.maximum_associations = MAX_ASSOCIATIONS
     entity.network_timeout, entity.acse_timeout = NETWORK_TIMEOUT_S, SILENT_S
     entity.add_supported_context(VERIFICATION)

@@ -156,6 +156,13 @@ class BoundedServer(ThreadedAssociationServer):  # type: ignore[misc]
             self._received[association], self._since[association] = received, time.monotonic()
         self.close_silent()
 
+    def get_request(self) -> tuple[Any, Any]:
+        """Accepts a connection; with TLS its own thread shakes hands, lest a silent peer keep the others waiting."""
+        connection, address = self.socket.accept()
+        if self.ssl_context is not None:
+            connection = self.ssl_context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        return connection, address
+
     def service_actions(self) -> None:
         """Closes what has been silent too long, twice a second (`socketserver` calls it)."""
         super().service_actions()

@@ -1,0 +1,78 @@
+"""The node over TLS, with certificates that this test makes."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import ssl
+import subprocess
+from pathlib import Path
+
+import pytest
+from pynetdicom import AE
+from pynetdicom.sop_class import Verification
+
+from medtl.node.tls import TlsFiles
+from medtl.node.transport import Entity
+from shared.errors import UsageError
+
+needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs Debian's openssl")
+
+
+def made(folder: Path, name: str) -> TlsFiles:
+    """A certificate that is its own authority, and its key."""
+    certificate, key = folder / f"{name}.pem", folder / f"{name}.key"
+    words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+    words += ["-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run([*words, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
+    return TlsFiles(certificate, key, certificate)
+
+
+def status(port: int, tls: ssl.SSLContext | None) -> int | None:
+    """The status of a C-ECHO; None where there is no association."""
+    entity = AE()
+    entity.connection_timeout = entity.acse_timeout = 5
+    entity.add_requested_context(Verification)
+    words = {} if tls is None else {"tls_args": (tls, "127.0.0.1")}
+    association = entity.associate("127.0.0.1", port, **words)
+    if not association.is_established:
+        return None
+    found = association.send_c_echo().get("Status")
+    association.release()
+    return int(found)
+
+
+# the sender's pynetdicom leaves its socket to the garbage collector where no hands are shaken
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@needs_openssl
+def test_peers_of_the_authority_are_let_in_and_others_are_not(tmp_path: Path) -> None:
+    ours, others = made(tmp_path, "ours"), made(tmp_path, "others")
+    entity = Entity()
+    entity.acse_timeout = 5
+    entity.add_supported_context(Verification)
+    server = entity.start_server(("127.0.0.1", 0), block=False, ssl_context=ours.for_server())
+    port = server.server_address[1]
+    try:
+        with socket.create_connection(("127.0.0.1", port)):  # one that never shakes hands keeps nobody waiting
+            assert status(port, ours.for_client()) == 0
+            assert status(port, None) is None
+            stranger = TlsFiles(others.certificate, others.key, ours.certificate)
+            assert status(port, stranger.for_client()) is None
+            assert status(port, others.for_client()) is None  # who trusts another node
+            assert status(port, ours.for_client()) == 0
+    finally:
+        server.shutdown()
+
+
+@needs_openssl
+def test_files_that_cannot_be_used_are_said(tmp_path: Path) -> None:
+    ours, others = made(tmp_path, "ours"), made(tmp_path, "others")
+    assert TlsFiles.checked(None, None, None) is None
+    with pytest.raises(UsageError, match="give both"):
+        TlsFiles.checked(ours.certificate, None, None)
+    with pytest.raises(UsageError, match="there is no such file"):
+        TlsFiles.checked(tmp_path / "none.pem", ours.key, None)
+    with pytest.raises(UsageError, match=r"--tls-key .*others\.key cannot be used"):
+        TlsFiles.checked(ours.certificate, others.key, None)
+    with pytest.raises(UsageError, match=r"--tls-authority .*ours\.key cannot be used"):
+        TlsFiles.checked(ours.certificate, ours.key, ours.key)
