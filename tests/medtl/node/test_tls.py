@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import socket
 import ssl
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from pynetdicom.sop_class import Verification
 from medtl.node.tls import TlsFiles
 from medtl.node.transport import Entity
 from shared.errors import UsageError
+from tests.medtl.node.test_listener import until
 
 needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs Debian's openssl")
 
@@ -48,7 +51,7 @@ def status(port: int, tls: ssl.SSLContext | None) -> int | None:
 def test_peers_of_the_authority_are_let_in_and_others_are_not(tmp_path: Path) -> None:
     ours, others = made(tmp_path, "ours"), made(tmp_path, "others")
     entity = Entity()
-    entity.acse_timeout = 5
+    entity.acse_timeout = 3
     entity.add_supported_context(Verification)
     server = entity.start_server(("127.0.0.1", 0), block=False, ssl_context=ours.for_server())
     port = server.server_address[1]
@@ -62,6 +65,8 @@ def test_peers_of_the_authority_are_let_in_and_others_are_not(tmp_path: Path) ->
             assert status(port, ours.for_client()) == 0
     finally:
         server.shutdown()
+        assert until(lambda: not any("AcceptorThread" in one.name for one in threading.enumerate()), 15)
+        gc.collect()  # their warnings belong here
 
 
 @needs_openssl
