@@ -82,19 +82,25 @@ def test_models_that_come_with_the_package_are_whole_and_small_and_state_their_l
         assert (folder / "model_card.md").read_text(encoding="utf-8").startswith(f"# {folder.name}\n")
 
 
+def _in_wheel(name: str) -> str:
+    """Where a file of the checkout lies in the wheel: configurations in the package of their application."""
+    return re.sub(r"^configs/(\w+)/", r"\1/configs/", name)
+
+
 def test_the_wheel_holds_every_file_of_the_packages(tmp_path: Path) -> None:
     from hatchling.builders.wheel import WheelBuilder
 
     listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", *PACKAGES],
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", *PACKAGES, "configs"],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
     ).stdout.splitlines()
-    tree = {name for name in listed if (ROOT / name).is_file()}
+    tree = {_in_wheel(name) for name in listed if (ROOT / name).is_file()}
     (wheel,) = WheelBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"])
     with zipfile.ZipFile(wheel) as archive:
         held = {name for name in archive.namelist() if ".dist-info/" not in name}
     assert held == tree
     assert {"shared/data/partition.py", "shared/runs/record.py", "medtl/attributes.csv"} <= held
+    assert {"medtl/configs/frozen.yaml", "handwriting/configs/compare.yaml", "medtl/web/templates/upload.html"} <= held

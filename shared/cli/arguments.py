@@ -24,10 +24,14 @@ def find_run(named: Path | None) -> Path | None:
 
 
 ConfigArgument = Annotated[
-    Path | None, typer.Argument(metavar="[CONFIG]", help="YAML file of the configuration; without it, the defaults.")
+    Path | None,
+    typer.Argument(
+        metavar="[CONFIG]",
+        help="Configuration: a name that `options configs` lists, or a YAML file; without it, the defaults.",
+    ),
 ]
 OverridesArgument = Annotated[
-    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Overrides of the file, e.g. seed=1.")
+    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Overrides of the configuration, e.g. seed=1.")
 ]
 AVERAGE_HELP = (
     "What is averaged: the answers (each image costs as much as by all models), the weights (one network; the models "

@@ -18,6 +18,7 @@ from shared.errors import REMEDIES, MedtlError, UsageError, system_words
 
 if TYPE_CHECKING:
     from shared.config.schema import Config
+    from shared.task import Task
 
 RUNS = Path("runs")
 EXIT_FAULT, EXIT_USAGE, EXIT_REFUSED, EXIT_NOT_ASSESSED, EXIT_INTERRUPTED = 1, 2, 3, 4, 130
@@ -30,23 +31,37 @@ AnyCommand = TypeVar("AnyCommand", bound=Callable[..., None])
 Result = TypeVar("Result")
 
 
-def settings_of(config: Path | None, overrides: Sequence[str] | None) -> Config:
-    """Reads a configuration file, and applies the overrides to it.
+def settings_of(task: Task, config: Path | None, overrides: Sequence[str] | None) -> Config:
+    """Reads a configuration, and applies the overrides to it.
 
     Args:
-        config: The YAML file, or a first override that stands where the file would; None: the defaults.
+        task: The application.
+        config: Its YAML file, its name, or a first override that stands where they would; None: the defaults.
         overrides: `key.sub=value` words of the command line; None: none.
 
     Raises:
-        ConfigError: The file cannot be read, or a key or value is not allowed.
+        ConfigError: There is no such configuration, or a key or value is not allowed.
     """
     from shared.config.read import load_config
 
+    named, words = split_words(config, overrides)
+    return load_config(named, words, task.name)
+
+
+def split_words(first: Path | None, overrides: Sequence[str] | None) -> tuple[Path | None, list[str]]:
+    """Tells a configuration from overrides, which may stand alone.
+
+    Args:
+        first: The first word of the command line: a configuration, or an override; None: nothing was given.
+        overrides: The words after it; None: none.
+
+    Returns:
+        The configuration, None where none is named; and all overrides.
+    """
     words = list(overrides or [])
-    if config is not None and "=" in str(config) and not config.exists():
-        words.insert(0, str(config))
-        config = None
-    return load_config(config, words)
+    if first is not None and "=" in str(first) and not first.exists():
+        return None, [str(first), *words]
+    return first, words
 
 
 def settings_on(data: Path, overrides: Sequence[str] | None, allowed: Sequence[str]) -> Config:

@@ -105,7 +105,7 @@ def add_zero_shot(app: typer.Typer, task: "Task", knowledge: Knowledge) -> None:
         with reported():
             if (unseen is None) == (draw is None):
                 raise UsageError("give --unseen with names, or --draw with a number of classes; one of them")
-            settings = settings_of(config, overrides)
+            settings = settings_of(task, config, overrides)
             _check_model(settings, model)
             make_folder(out)
             names = tuple(task.canonical(name) for name in unseen.split(",")) if unseen is not None else ()

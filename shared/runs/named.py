@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
+
+from shared.config.named import package_folder
 
 MODELS = "models"
 """Folder in an application's package for its released models, one folder each."""
@@ -47,6 +48,5 @@ def released_root(task: str) -> Path | None:
     Returns:
         The folder in the package; None where there is no such package.
     """
-    spec = find_spec(task)
-    places = None if spec is None else spec.submodule_search_locations
-    return Path(next(iter(places))) / MODELS if places else None
+    package = package_folder(task)
+    return None if package is None else package / MODELS

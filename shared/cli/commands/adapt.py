@@ -54,7 +54,7 @@ def add(app: typer.Typer, task: "Task") -> None:
             Path | None,
             typer.Argument(
                 metavar="[CONFIG]",
-                help=f"YAML file of the configuration, like configs/{task.name}/adapt.yaml; without it, the defaults.",
+                help="Configuration: a name, for example `adapt`, or a YAML file; without it, the defaults.",
             ),
         ] = None,
         overrides: OverridesArgument = None,
@@ -110,7 +110,7 @@ def add(app: typer.Typer, task: "Task") -> None:
         with reported(resumes=True):
             _check(strategy or [], rule)
             weights = read_loss_weights(loss_weight or [])
-            settings = between(settings_of(config, overrides), source, target, unlabelled=unlabelled)
+            settings = between(settings_of(task, config, overrides), source, target, unlabelled=unlabelled)
             if train_on_target is not None and settings.data.target_is_unlabelled:
                 flag = "--train-on-target" if train_on_target else "--no-train-on-target"
                 raise UsageError(f"{flag} cannot act where the target is unlabelled; leave it out")

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shared.cli.support import EXIT_FAULT, RUNS, make_folder, reported
+from shared.cli.support import EXIT_FAULT, RUNS, make_folder, reported, split_words
 from shared.progress import progress_bars
 
 if TYPE_CHECKING:
     from shared.task import Task
+
+DEFAULT = "compare"
+"""Name of the comparison where none is named."""
 
 
 def add(app: typer.Typer, task: "Task") -> None:
@@ -26,14 +29,15 @@ def add(app: typer.Typer, task: "Task") -> None:
     @app.command()
     def compare(
         comparison: Annotated[
-            Path,
+            Path | None,
             typer.Argument(
-                metavar="COMPARISON", help=f"YAML file of the comparison, like configs/{task.name}/compare.yaml."
+                metavar="[COMPARISON]",
+                help=f"Comparison: a name that `options configs` lists, or a YAML file. Default: {DEFAULT}.",
             ),
-        ],
+        ] = None,
         overrides: Annotated[
             list[str] | None,
-            typer.Argument(metavar="[KEY=VALUE]...", help="Overrides of the file's `base`, e.g. data.source=x.zip."),
+            typer.Argument(metavar="[KEY=VALUE]...", help="Overrides of its `base`, e.g. data.source=x.zip."),
         ] = None,
         cluster: Annotated[
             str | None,
@@ -49,7 +53,8 @@ def add(app: typer.Typer, task: "Task") -> None:
         with reported(resumes=True):
             from shared.experiments.comparison.plan import load_comparison
 
-            plan = load_comparison(task, comparison, overrides or ())
+            named, words = split_words(comparison, overrides)
+            plan = load_comparison(task, named or DEFAULT, words)
             from shared.experiments.comparison.report import write_comparison
             from shared.experiments.comparison.run import FOLDER, run_comparison
             from shared.experiments.comparison.text import as_text

@@ -55,7 +55,7 @@ def add(app: typer.Typer, task: "Task") -> None:
         with reported(resumes=True):
             if leave_out is not None and folds is not None:
                 raise UsageError(f"--folds {folds} and --leave-out both choose the test set; give one of them")
-            settings = settings_of(config, overrides)
+            settings = settings_of(task, config, overrides)
             make_folder(out)
             if leave_out is not None:
                 tree, lines = _leave_domains_out(task, settings, repeats)

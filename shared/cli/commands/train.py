@@ -55,7 +55,7 @@ def add(app: typer.Typer, task: "Task") -> None:
         """
         with reported(resumes=True):
             _check(seeds, ensemble=ensemble, average=average, out=out)
-            settings = settings_of(config, overrides)  # its faults are told before torch is imported
+            settings = settings_of(task, config, overrides)  # its faults are told before torch is imported
             if ensemble:
                 _train_ensemble(task, settings, seeds, average or "auto", out)
                 return
