@@ -4,7 +4,6 @@ Annotations are evaluated here at once, not kept as strings: typer reads those o
 """
 
 from contextlib import closing
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,13 +12,11 @@ import typer
 from shared.cli.arguments import ServedModelOption
 from shared.cli.judge import open_predictor
 from shared.cli.support import reported
-from shared.errors import UsageError
+from shared.extras import check_extra
 
 if TYPE_CHECKING:
     from medtl.node.listener import ListenerSettings
     from shared.task import Task
-
-NEEDED = ("pynetdicom", "highdicom")
 
 
 def add(app: typer.Typer, task: "Task") -> None:
@@ -59,8 +56,7 @@ def add(app: typer.Typer, task: "Task") -> None:
         on. It ends on SIGTERM or Ctrl-C; what is unfinished then goes on at the next start.
         """
         with reported():
-            if lacking := [name for name in NEEDED if find_spec(name) is None]:
-                raise UsageError(f"`listen` needs {' and '.join(lacking)}; install with: pip install 'medtl[listen]'")
+            check_extra("`listen`", "listen")
             from medtl.node.listener import ListenerSettings
 
             settings = ListenerSettings.checked(port, host, ae_title, forward, series_timeout, keep_days)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import click
 import typer
 
 from shared.cli.support import RUNS
 from shared.runs.named import find_named
+
+if TYPE_CHECKING:
+    from shared.config.named import Kind
 
 
 def find_run(named: Path | None) -> Path | None:
@@ -23,10 +26,25 @@ def find_run(named: Path | None) -> Path | None:
     return None if named is None else find_named(RUNS, named, task)
 
 
+def complete_config(context: click.Context, incomplete: str) -> list[str]:
+    """Lists the names of configurations that the shell may complete a word to.
+
+    Args:
+        context: The call as far as it is typed.
+        incomplete: The beginning of the word.
+    """
+    from shared.config.named import list_configs
+
+    kind: Kind = "comparison" if context.info_name == "compare" else "configuration"
+    known = list_configs(str(context.find_root().command.name), kind)
+    return [name for name in known if name.startswith(incomplete)]
+
+
 ConfigArgument = Annotated[
     Path | None,
     typer.Argument(
         metavar="[CONFIG]",
+        autocompletion=complete_config,
         help="Configuration: a name that `options configs` lists, or a YAML file; without it, the defaults.",
     ),
 ]

@@ -5,7 +5,6 @@ Annotations are evaluated here at once, not kept as strings: typer reads those o
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,14 +14,12 @@ from shared.cli.arguments import ServedModelOption
 from shared.cli.hooks import adds_options_of
 from shared.cli.judge import open_predictor
 from shared.cli.support import reported
-from shared.errors import UsageError
+from shared.extras import check_extra
 
 if TYPE_CHECKING:
     from shared.task import Task
     from shared.web.guard import Access, Guard
     from shared.web.uploads import UploadStore
-
-NEEDED = ("fastapi", "uvicorn", "python_multipart", "jinja2")
 
 
 @dataclass(frozen=True)
@@ -91,8 +88,7 @@ def _prepare(task: "Task", model: Path | None, host: str, keep_minutes: float) -
     Raises:
         UsageError: A package is missing, or the run or the store cannot be used.
     """
-    if lacking := [name for name in NEEDED if find_spec(name) is None]:
-        raise UsageError(f"`serve` needs {' and '.join(lacking)}; install with: pip install 'medtl[serve]'")
+    check_extra("`serve`", "serve")
     from shared.web.guard import Access
     from shared.web.uploads import UploadStore
 

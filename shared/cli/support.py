@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import typer
 
 from shared.errors import REMEDIES, MedtlError, UsageError, system_words
+from shared.extras import missing
 
 if TYPE_CHECKING:
     from shared.config.schema import Config
@@ -167,8 +168,7 @@ def reported(*, resumes: bool = False) -> Iterator[None]:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] in OURS:
             raise
-        advice = "install it with: pip install 'medtl[train]'"
-        raise _ended(f"error: this command needs {error.name}; {advice}", EXIT_USAGE) from None
+        raise _ended(f"error: {missing('this command', error.name)}", EXIT_USAGE) from None
     except BrokenPipeError:
         raise  # the reader of the output, such as `head`, has had enough: click ends in silence
     except OSError as error:

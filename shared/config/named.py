@@ -82,7 +82,7 @@ def find_config(named: str | Path, application: str | None, kind: Kind = "config
     raise ConfigError(f"unknown {kind} {name!r};{hint}{those} or give the path of a YAML file")
 
 
-def first_line(path: Path) -> str:
+def first_sentence(path: Path) -> str:
     """Reads what a configuration is for: the first sentence of the comment that opens its file.
 
     Args:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shared.cli.arguments import OverridesArgument
+from shared.cli.arguments import OverridesArgument, complete_config
 from shared.cli.support import RUNS, check_names, reported, settings_of, takes_names
 from shared.errors import ConfigError, UsageError
 from shared.progress import progress_bars
@@ -54,6 +54,7 @@ def add(app: typer.Typer, task: "Task") -> None:
             Path | None,
             typer.Argument(
                 metavar="[CONFIG]",
+                autocompletion=complete_config,
                 help="Configuration: a name, for example `adapt`, or a YAML file; without it, the defaults.",
             ),
         ] = None,

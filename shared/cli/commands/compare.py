@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from shared.cli.arguments import complete_config
 from shared.cli.support import EXIT_FAULT, RUNS, make_folder, reported, split_words
 from shared.progress import progress_bars
 
@@ -32,6 +33,7 @@ def add(app: typer.Typer, task: "Task") -> None:
             Path | None,
             typer.Argument(
                 metavar="[COMPARISON]",
+                autocompletion=complete_config,
                 help=f"Comparison: a name that `options configs` lists, or a YAML file. Default: {DEFAULT}.",
             ),
         ] = None,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.config.named import find_config, first_line, list_configs
+from shared.config.named import find_config, first_sentence, list_configs
 from shared.config.read import load_config
 from shared.errors import ConfigError
 from tests.shared.cli.calling import call, is_one_line
@@ -30,7 +30,7 @@ def test_a_package_that_holds_its_configurations_needs_none_beside_it(
     (tmp_path / "orchard" / "configs" / "pears.yaml").write_text("# Pears. And more.\nseed: 5\n")
     monkeypatch.syspath_prepend(tmp_path)
     assert load_config("pears", (), "orchard").seed == 5
-    assert first_line(find_config("pears", "orchard")) == "Pears"
+    assert first_sentence(find_config("pears", "orchard")) == "Pears"
     assert list_configs("no_such_package") == list_configs("os.path") == {}
 
 
