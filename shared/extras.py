@@ -69,4 +69,4 @@ def check_extra(what: str, extra: str) -> None:
         UsageError: Some are missing; the message names them and the remedy.
     """
     if lacking := [name for name in MODULES[extra] if find_spec(name) is None]:
-        raise UsageError(f"{what} needs {' and '.join(lacking)}, of the extra {extra}; {remedy(extra)}")
+        raise UsageError(f"{what} needs {', '.join(lacking)}, of the extra {extra}; {remedy(extra)}")
