@@ -179,7 +179,10 @@ def main(words: list[str]) -> int:
         place = make_environment(folder, Path(wheel), wanted)
         for application, name, said in _said(place, folder / "work" / wanted):
             failed |= said.traceback
-            print(json.dumps([wanted, f"{application} {name}", said.code, said.line[:160]], ensure_ascii=False), flush=True)
+            print(
+                json.dumps([wanted, f"{application} {name}", said.code, said.line[:160]], ensure_ascii=False),
+                flush=True,
+            )
     return int(failed)
 
 

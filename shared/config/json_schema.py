@@ -55,10 +55,10 @@ def comparison_schema(
     return {"$schema": DIALECT, **own, "properties": keys, "$defs": definitions}
 
 
-def _definitions(*models: type[BaseModel]) -> tuple[dict[type[BaseModel], str], dict[str, Any]]:
+def _definitions(*models: type[BaseModel]) -> tuple[dict[Any, str], dict[str, Any]]:
     """The name of each model among the definitions, and these; two models of one name are told apart."""
     found, tree = models_json_schema([(model, "validation") for model in dict.fromkeys(models)], ref_template=REFERENCE)
-    names = {model: schema["$ref"].rpartition("/")[2] for (model, _), schema in found.items()}
+    names: dict[Any, str] = {model: schema["$ref"].rpartition("/")[2] for (model, _), schema in found.items()}
     return names, tree["$defs"]
 
 
