@@ -3,8 +3,8 @@
     python -m benchmarks.clean_environments FOLDER [core] [train] [serve] [all] ...
 
 Builds the wheel, makes one virtual environment for each name under FOLDER with uv, installs the wheel there from the
-configured index, and calls every command of both applications with small drawn data. Prints a table of exit codes and
-first lines. A command that ends in a traceback makes the exit code 1.
+configured index, and calls every command of both applications with small drawn data. Prints exit code and line of each
+as JSON. A command that would end in a traceback makes the exit code 1.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import os
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,19 +61,69 @@ REQUIRED_BY_CORE = ("audit", "models", "options", "predict", "report", "use")
 """Commands that must do their work without any extra."""
 
 
+CALLER = """
+import json, sys
+from importlib import import_module
+from typer.testing import CliRunner
+app = import_module(f"{sys.argv[1]}.cli").app
+for name, words in json.load(sys.stdin).items():
+    result = CliRunner().invoke(app, words, prog_name=sys.argv[1])
+    fault = None if isinstance(result.exception, SystemExit | None) else repr(result.exception)
+    print(json.dumps([name, result.exit_code, result.stdout, result.stderr, fault]))
+"""
+"""Calls every command in one process, so that what they share is imported once."""
+
+
 @dataclass(frozen=True)
 class Said:
     """What a call gave.
 
     Attributes:
         code: Its exit code.
-        line: The last line of standard error where it failed, else the first of standard output.
-        traceback: Whether a traceback was printed.
+        out: What it printed.
+        errors: What it wrote on standard error.
+        fault: The exception that would have been a traceback; None where there was none.
     """
 
     code: int
-    line: str
-    traceback: bool
+    out: str
+    errors: str
+    fault: str | None
+
+    @property
+    def line(self) -> str:
+        """The line that a person reads: the fault, else the last of standard error of a failure, else the first."""
+        lines = (self.errors if self.code else self.out).strip().splitlines() or [""]
+        return self.fault or lines[-1 if self.code else 0]
+
+
+def say(
+    python: Path, application: str, calls: Mapping[str, list[str]], folder: Path, before: str = ""
+) -> dict[str, Said]:
+    """Calls commands of an application in an environment.
+
+    Args:
+        python: The interpreter of the environment.
+        application: Name of the application.
+        calls: The words of each call, by a name.
+        folder: Folder to call them in; made where there is none.
+        before: Python code that runs first.
+
+    Returns:
+        What each call gave, by its name.
+
+    Raises:
+        RuntimeError: The process broke off; the message is the end of its standard error.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH" or before}
+    words = [str(python), "-c", before + CALLER, application]
+    done = subprocess.run(
+        words, input=json.dumps(calls), cwd=folder, env=clean, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise RuntimeError(done.stderr[-2000:])
+    return {name: Said(*rest) for name, *rest in map(json.loads, done.stdout.splitlines())}
 
 
 def call_words(application: str, folder: Path) -> dict[str, list[str]]:
@@ -144,27 +194,10 @@ def make_environment(folder: Path, wheel: Path, wanted: str) -> Path:
     return place
 
 
-def say(program: Path, words: list[str], folder: Path) -> Said:
-    """Calls a command in a folder of its own.
-
-    Args:
-        program: The command of the application in an environment.
-        words: The words after its name.
-        folder: Folder to call it in; made where there is none.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run(
-        [str(program), *words], cwd=folder, env=clean, capture_output=True, text=True, check=False, timeout=600
-    )
-    lines = (done.stderr if done.returncode else done.stdout).strip().splitlines() or [""]
-    return Said(done.returncode, lines[-1 if done.returncode else 0], "Traceback" in done.stderr)
-
-
-def commands_of(program: Path) -> set[str]:
-    """Lists the commands that the help of an application in an environment names."""
-    shown = subprocess.run([str(program), "--help"], capture_output=True, text=True, check=True).stdout
-    return {line.split()[0] for line in shown.splitlines() if line.startswith("  ") and line.strip()}
+def commands_of(python: Path, application: str) -> set[str]:
+    """Lists the commands that an application has in an environment."""
+    shown = say(python, application, {"help": ["--help"]}, python.parent)["help"].out
+    return {line.split()[0] for line in shown.splitlines() if line.startswith("  ")}
 
 
 def main(words: list[str]) -> int:
@@ -177,22 +210,14 @@ def main(words: list[str]) -> int:
     failed = False
     for wanted in words[1:] or ["core", *extras(), "all"]:
         place = make_environment(folder, Path(wheel), wanted)
-        for application, name, said in _said(place, folder / "work" / wanted):
-            failed |= said.traceback
-            print(
-                json.dumps([wanted, f"{application} {name}", said.code, said.line[:160]], ensure_ascii=False),
-                flush=True,
-            )
+        for application in APPLICATIONS:
+            calls = call_words(application, folder / "data")
+            known = commands_of(place / "bin" / "python", application)
+            calls = {name: words for name, words in calls.items() if name.split()[0] in known}
+            for name, said in say(place / "bin" / "python", application, calls, folder / "work" / wanted).items():
+                failed |= said.fault is not None
+                print(json.dumps([wanted, f"{application} {name}", said.code, said.line[:160]]), flush=True)
     return int(failed)
-
-
-def _said(place: Path, work: Path) -> Iterator[tuple[str, str, Said]]:
-    for application in APPLICATIONS:
-        program = place / "bin" / application
-        known = commands_of(program)
-        for name, words in call_words(application, work / "data").items():
-            if name.split()[0] in known:
-                yield application, name, say(program, words, work / application)
 
 
 if __name__ == "__main__":
