@@ -42,13 +42,14 @@ def _unknown_option(option: str, context: click.Context, words: Sequence[str]) -
     """An option that there is not: the key that is meant, or the near options, or all."""
     command = context.command
     known = [name for one in command.params for name in (*one.opts, *one.secondary_opts) if name.startswith("--")]
-    near = difflib.get_close_matches(option, known, n=1, cutoff=0.8)
-    if not near and any(one.name == OVERRIDES for one in command.params):
+    if any(one.name == OVERRIDES for one in command.params):
         from shared.config.meant import setting_meant
 
         setting = setting_meant(option.lstrip("-").replace("-", "_"), _value_of(option, words))
         if setting is not None:
-            return f"{option} is no option but a key of the configuration; write {setting}"
+            near = difflib.get_close_matches(option, known, n=1, cutoff=0.8)
+            other = f", or did you mean {near[0]}?" if near else ""
+            return f"{option} is no option but a key of the configuration; write {setting}{other}"
     return unknown_name("option", option, [*known, "--help"])
 
 
