@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from shared.api.evaluating import Evaluation
     from shared.evaluation.verdict import Verdict
     from shared.prediction.predictor import Predictor
+    from shared.runs.provenance import Provenance
     from shared.runs.record import ModelRecord
     from shared.runs.released import Release
     from shared.task import Task
@@ -67,6 +68,13 @@ class Run:
     def metrics(self) -> Metrics:
         """Measures of the run's own test by name, each with `value`, `low`, `high` (95% interval) and `n`."""
         return Metrics(self.to_json().get("test") or {})
+
+    @property
+    def provenance(self) -> Provenance:
+        """When and on what it was trained; `provenance.words` is one line."""
+        from shared.runs.provenance import Provenance
+
+        return Provenance.of(self.folder, self.record)
 
     @property
     def classes(self) -> tuple[str, ...]:
