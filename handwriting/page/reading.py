@@ -20,6 +20,8 @@ from shared.io.atomic import write_bytes
 from shared.prediction.answer import CAUTION, HUMAN, NOT_RELIABLE
 from shared.prediction.predictor import NOT_SYNTHETIC, SYNTHETIC_NOTE, Predictor
 from shared.prediction.text import printable
+from shared.prediction.tracked import tracked
+from shared.progress import progress_bars
 from shared.task import Item, Task
 
 UNREAD = "▢"
@@ -99,16 +101,17 @@ def judge_pages(task: Task, paths: Sequence[Path], model: Path | None, as_json: 
     for line in () if as_json else opening:
         typer.echo(line)
     lines, statuses, writes = [], set(), Writes()
-    for count, item in enumerate(pictures, start=1):
-        tree, page = read_item(item, predictor)
-        refused = f"{printable(item.name)}: refused: {tree.get('reason')}"
-        words = refused if page is None else _in_words(item.name, tree)
-        statuses.add(NOT_ASSESSED if tree["status"] == PARTLY_ASSESSED else tree["status"])
-        line = json_line(tree)
-        typer.echo(line if as_json else words)
-        lines.append(line)
-        if page is not None and out is not None:
-            writes.call(write_bytes, out / f"page-{count}.png", draw_boxes(page))
+    with progress_bars() as progress:
+        for count, item in enumerate(tracked(pictures, paths, progress), start=1):
+            tree, page = read_item(item, predictor)
+            refused = f"{printable(item.name)}: refused: {tree.get('reason')}"
+            words = refused if page is None else _in_words(item.name, tree)
+            statuses.add(NOT_ASSESSED if tree["status"] == PARTLY_ASSESSED else tree["status"])
+            line = json_line(tree)
+            typer.echo(line if as_json else words)
+            lines.append(line)
+            if page is not None and out is not None:
+                writes.call(write_bytes, out / f"page-{count}.png", draw_boxes(page))
     writes.call(write_predictions, out, lines)
     if not as_json:
         for disclaimer in task.disclaimers:

@@ -12,11 +12,13 @@ import typer
 from shared.cli.support import RUNS, Writes, exit_code, json_line, make_folder, shown_name, write_predictions
 from shared.errors import UsageError
 from shared.prediction.text import acceptance, answer_text
-from shared.progress import Lines
+from shared.prediction.tracked import tracked
+from shared.progress import progress_bars
 
 if TYPE_CHECKING:
     from shared.prediction.answer import Answer
     from shared.prediction.predictor import Predictor
+    from shared.progress import Progress
     from shared.reporting.explainer import Explainer, Explanation
     from shared.runs.record import ModelRecord
     from shared.task import Item, Task
@@ -99,23 +101,22 @@ def judge(task: Task, request: Request, on_answer: OnAnswer | None = None) -> in
         raise UsageError("--explain writes pictures; name a folder for them with --out")
     predictor, opening = open_predictor(task, request.model)
     items = task.read_inputs(request.paths)
-    explainer = None
-    if request.explaining is not None and out is not None:
-        explainer = _explainer(task, predictor, out, request.explaining)
-    make_folder(out)
-    for line in () if as_json else opening:
-        typer.echo(line)
-    lines, statuses, writes = [], set(), Writes()
-    for item in items:
-        answer = predictor.assess(item)
-        statuses.add(answer.status)
-        tree = answer.to_json(task)
-        if not as_json:
-            typer.echo(answer_text(answer, task))
-        more, words = writes.call(_written, task, item, answer, predictor.record, explainer, on_answer) or ({}, [])
-        lines.append(json_line(tree | more))
-        for line in [lines[-1]] if as_json else words:
+    lines, statuses, writes = list[str](), set[str](), Writes()
+    with progress_bars() as progress:
+        explainer = _explainer(task, predictor, request, progress)
+        make_folder(out)
+        for line in () if as_json else opening:
             typer.echo(line)
+        for item in tracked(items, request.paths, progress):
+            answer = predictor.assess(item)
+            statuses.add(answer.status)
+            tree = answer.to_json(task)
+            if not as_json:
+                typer.echo(answer_text(answer, task))
+            more, words = writes.call(_written, task, item, answer, predictor.record, explainer, on_answer) or ({}, [])
+            lines.append(json_line(tree | more))
+            for line in [lines[-1]] if as_json else words:
+                typer.echo(line)
     writes.call(write_predictions, out, lines)
     if not as_json:
         for disclaimer in task.disclaimers:
@@ -147,8 +148,9 @@ def _written(
     return tree, words
 
 
-def _explainer(task: Task, predictor: Predictor, out: Path, explaining: Mapping[str, Any]) -> Explainer:
+def _explainer(task: Task, predictor: Predictor, request: Request, progress: Progress) -> Explainer | None:
+    if request.explaining is None or request.out is None:
+        return None
     from shared.reporting.explainer import Explainer
 
-    # lines and no bars: answers are printed in between
-    return Explainer(task, predictor.run, out, progress=Lines(), **explaining)
+    return Explainer(task, predictor.run, request.out, progress=progress, **request.explaining)

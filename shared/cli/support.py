@@ -46,7 +46,24 @@ def settings_of(config: Path | None, overrides: Sequence[str] | None) -> Config:
     if config is not None and "=" in str(config) and not config.exists():
         words.insert(0, str(config))
         config = None
+    if config is not None:
+        _refuse_no_config(config, words)
     return load_config(config, words)
+
+
+def _refuse_no_config(config: Path, words: Sequence[str]) -> None:
+    """Refuses what stands in the place of a configuration and is meant as data, or as a key.
+
+    Raises:
+        UsageError: It is; the message says what to write.
+    """
+    from shared.config.meant import setting_meant
+
+    if config.is_dir() or config.suffix.lower() in (".zip", ".csv"):
+        raise UsageError(f"{config} is no configuration; to train on these data write data.source={config}")
+    value = words[0] if words and "=" not in words[0] else ""
+    if not config.exists() and (setting := setting_meant(str(config), value)) is not None:
+        raise UsageError(f"{config} is no configuration but a key of one; write {setting}")
 
 
 def settings_on(data: Path, overrides: Sequence[str] | None, allowed: Sequence[str]) -> Config:
@@ -68,7 +85,9 @@ def settings_on(data: Path, overrides: Sequence[str] | None, allowed: Sequence[s
     for word in overrides or ():
         key = word.partition("=")[0]
         if not any(f"{key}.".startswith(f"{one}.") for one in allowed):
-            raise UsageError(f"{word!r}: this command takes no such setting; allowed are {', '.join(allowed)}")
+            near = difflib.get_close_matches(key, allowed, n=1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise UsageError(f"{word!r}: this command takes no such setting; {hint}allowed are {', '.join(allowed)}")
         apply_override(tree, word)
     tree["data"] = {**tree.get("data", {}), "source": str(data)}
     return validate(Config, tree, origin=COMMAND_LINE)
@@ -203,22 +222,26 @@ def names_of(command: Callable[..., Any]) -> Mapping[str, Names]:
     return marked
 
 
-def check_names(option: str, given: Sequence[str], allowed: Sequence[str]) -> None:
+def check_names(
+    option: str, given: Sequence[str], allowed: Sequence[str], *, shown: Sequence[str] | None = None
+) -> None:
     """Checks that an option takes all names that it was given.
 
     Args:
         option: The option as it reads in the message (`--method`).
         given: Names from the command line; empty is allowed.
         allowed: Names that the option takes.
+        shown: Those of them that the message lists; None: all.
 
     Raises:
-        UsageError: A name is not allowed; the message says the name, the near ones and all that are allowed.
+        UsageError: A name is not allowed; the message says the name, the near ones and those that are allowed.
     """
     for name in given:
         if name not in allowed:
             near = difflib.get_close_matches(name, allowed, n=3, cutoff=0.5)
             hint = f"did you mean {' or '.join(near)}? " if near else ""
-            raise UsageError(f"{option}: unknown name {name!r}; {hint}allowed are {', '.join(allowed)}")
+            listed = ", ".join(allowed if shown is None else shown)
+            raise UsageError(f"{option}: unknown name {name!r}; {hint}allowed are {listed}")
 
 
 def show_summary(run: Path) -> None:
