@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shared.cli.arguments import ServedModelOption
+from shared.cli.arguments import ServedModelOption, finite
 from shared.cli.help import Topic, examples
 from shared.cli.support import reported
 
@@ -44,12 +44,19 @@ def add(app: typer.Typer, task: "Task") -> None:
         ] = None,
         spool: Annotated[Path, typer.Option(help="Folder for received instances and for results.")] = Path("spool"),
         series_timeout: Annotated[
-            float, typer.Option(help="Seconds without a new instance after which a series is complete.")
+            float,
+            typer.Option(
+                metavar="SECONDS",
+                callback=finite,
+                help="Seconds without a new instance after which a series is complete.",
+            ),
         ] = 10.0,
         keep_days: Annotated[
             float | None,
             typer.Option(
-                help="Days after forwarding until instances and results are deleted (1 without it); needs --forward."
+                metavar="DAYS",
+                callback=finite,
+                help="Days after forwarding until instances and results are deleted (1 without it); needs --forward.",
             ),
         ] = None,
         model: ServedModelOption = None,

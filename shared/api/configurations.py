@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shared.api.arguments import path_of
+from shared.errors import UsageError
 
 if TYPE_CHECKING:
     from shared.task import Task
@@ -21,7 +22,12 @@ def configuration_of(task: Task, named: Path | None) -> Path | None:
 
     Returns:
         The path of the YAML file; `named` itself where there is no such name.
+
+    Raises:
+        UsageError: It is a dataset.
     """
+    if named is not None and (named.is_dir() or named.suffix.lower() in (".zip", ".csv")):
+        raise UsageError(f"{named} is no configuration; give it as `data`")
     if named is None or named.exists() or len(named.parts) != 1 or named.suffix:
         return named
     shipped = Path(__file__).parents[2] / "configs" / task.name / f"{named}.yaml"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +28,20 @@ def find_run(named: Path | None) -> Path | None:
     context = click.get_current_context(silent=True)
     task = None if context is None else context.find_root().command.name
     return find_named(RUNS, named, task)
+
+
+def finite(value: float | None) -> float | None:
+    """Refuses a number that is none or has no end; `nan` passes every check of a range.
+
+    Args:
+        value: The value of an option; None where it was not given.
+
+    Raises:
+        typer.BadParameter: It is nan or infinite.
+    """
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is not allowed; give a number")
+    return value
 
 
 ConfigArgument = Annotated[

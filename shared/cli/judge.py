@@ -13,7 +13,6 @@ from shared.api import Application
 from shared.api.answers import json_line
 from shared.cli.support import exit_code, show
 from shared.errors import UsageError
-from shared.progress import Lines
 
 if TYPE_CHECKING:
     from shared.api.answers import Extend, Judged
@@ -62,8 +61,7 @@ def judge(task: Task, request: Request, extend: Extend | None = None) -> int:
     def each(judged: Judged) -> None:
         printed.add(json_line(judged.to_json(task)) if request.as_json else judged.text(task))
 
-    # lines and no bars: answers are printed in between
-    common: dict[str, Any] = {"extend": extend, "each": each, "progress": Lines()}
+    common: dict[str, Any] = {"extend": extend, "each": each}
     if request.explaining is None or request.out is None:
         answers = run.predict(request.paths, out=request.out, **common)
     else:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from shared.cli.arguments import ServedModelOption
+from shared.cli.arguments import ServedModelOption, finite
 from shared.cli.help import Topic, examples
 from shared.cli.hooks import adds_options_of
 from shared.cli.support import reported
@@ -50,7 +50,14 @@ def add_serve(app: typer.Typer, task: "Task", serve_pages: Serve) -> None:
         ] = "127.0.0.1",
         model: ServedModelOption = None,
         keep_minutes: Annotated[
-            float, typer.Option(min=1, max=10_080, help="Minutes after which an upload is deleted.")
+            float,
+            typer.Option(
+                metavar="MINUTES",
+                min=1,
+                max=10_080,
+                callback=finite,
+                help="Minutes after which an upload is deleted, 1 to 10080.",
+            ),
         ] = 60.0,
         **extra: Any,
     ) -> None:

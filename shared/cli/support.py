@@ -37,11 +37,31 @@ def split_words(first: Path | None, overrides: Sequence[str] | None) -> tuple[Pa
 
     Returns:
         The configuration, None where none is named; and all overrides.
+
+    Raises:
+        UsageError: It is none but data, or a key.
     """
     words = list(overrides or [])
     if first is not None and "=" in str(first) and not first.exists():
         return None, [str(first), *words]
+    if first is not None:
+        _refuse_no_config(first, words)
     return first, words
+
+
+def _refuse_no_config(config: Path, words: Sequence[str]) -> None:
+    """Refuses what stands in the place of a configuration and is meant as data, or as a key.
+
+    Raises:
+        UsageError: It is; the message says what to write.
+    """
+    from shared.config.meant import setting_meant
+
+    if config.is_dir() or config.suffix.lower() in (".zip", ".csv"):
+        raise UsageError(f"{config} is no configuration; to train on these data write data.source={config}")
+    value = words[0] if words and "=" not in words[0] else ""
+    if not config.exists() and (setting := setting_meant(str(config), value)) is not None:
+        raise UsageError(f"{config} is no configuration but a key of one; write {setting}")
 
 
 def show(lines: Iterable[str]) -> None:
@@ -129,22 +149,26 @@ def names_of(command: Callable[..., Any]) -> Mapping[str, Names]:
     return marked
 
 
-def check_names(option: str, given: Sequence[str], allowed: Sequence[str]) -> None:
+def check_names(
+    option: str, given: Sequence[str], allowed: Sequence[str], *, shown: Sequence[str] | None = None
+) -> None:
     """Checks that an option takes all names that it was given.
 
     Args:
         option: The option as it reads in the message (`--method`).
         given: Names from the command line; empty is allowed.
         allowed: Names that the option takes.
+        shown: Those of them that the message lists; None: all.
 
     Raises:
-        UsageError: A name is not allowed; the message says the name, the near ones and all that are allowed.
+        UsageError: A name is not allowed; the message says the name, the near ones and those that are allowed.
     """
     for name in given:
         if name not in allowed:
             near = difflib.get_close_matches(name, allowed, n=3, cutoff=0.5)
             hint = f"did you mean {' or '.join(near)}? " if near else ""
-            raise UsageError(f"{option}: unknown name {name!r}; {hint}allowed are {', '.join(allowed)}")
+            listed = ", ".join(allowed if shown is None else shown)
+            raise UsageError(f"{option}: unknown name {name!r}; {hint}allowed are {listed}")
 
 
 def exit_code(statuses: Collection[str]) -> int:

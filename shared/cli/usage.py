@@ -12,6 +12,8 @@ from shared.registry import unknown_name
 
 OVERRIDES = "overrides"
 """Name of the argument of commands that take words KEY=VALUE."""
+DATA = "data"
+"""Name of the argument of commands that take their data so, and few keys."""
 
 
 def usage_words(error: click.ClickException, words: Sequence[str]) -> str:
@@ -42,7 +44,7 @@ def _unknown_option(option: str, context: click.Context, words: Sequence[str]) -
     """An option that there is not: the key that is meant, or the near options, or all."""
     command = context.command
     known = [name for one in command.params for name in (*one.opts, *one.secondary_opts) if name.startswith("--")]
-    if any(one.name == OVERRIDES for one in command.params):
+    if {one.name for one in command.params} & {OVERRIDES, DATA} == {OVERRIDES}:
         from shared.config.meant import setting_meant
 
         setting = setting_meant(option.lstrip("-").replace("-", "_"), _value_of(option, words))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from shared.api import Application
-from shared.cli.arguments import RunArgument, find_run
+from shared.cli.arguments import RunArgument, find_run, finite
 from shared.cli.help import Topic, examples
 from shared.cli.hooks import adds_options_of, no_options
 from shared.cli.support import reported, show
@@ -99,12 +99,17 @@ def _usage_context(
     prevalence: Annotated[
         float | None,
         typer.Option(
-            min=1e-6, max=0.999999, help="Also give PPV and NPV at this share of positive inputs; needs DATA."
+            min=1e-6,
+            max=0.999999,
+            callback=finite,
+            help="Also give PPV and NPV at this share of positive inputs; needs DATA.",
         ),
     ] = None,
     miss_cost: Annotated[
         float | None,
-        typer.Option(min=1e-6, help="Cost of a missed positive, in false alarms (1 without it); needs DATA."),
+        typer.Option(
+            min=1e-6, callback=finite, help="Cost of a missed positive, in false alarms (1 without it); needs DATA."
+        ),
     ] = None,
 ) -> Mapping[str, float]:
     """The stated arguments of `shared.evaluation.measures.UsageContext`."""
@@ -125,4 +130,6 @@ def _check(data: Path | None, versus: Path | None, *, known_only: bool, stated: 
         return
     inert = [f"--{name.replace('_', '-')}" for name in stated] + ["--known-only"] * known_only
     if inert:
-        raise UsageError(f"{' and '.join(inert)} need DATA; the run's own test set is not evaluated again")
+        raise UsageError(
+            f"{' and '.join(inert)} need{'s' * (len(inert) == 1)} DATA; the run's own test set is not evaluated again"
+        )

@@ -127,7 +127,7 @@ def test_what_cannot_be_packed_is_refused_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "file").touch()
-    with pytest.raises(DataError, match="exists and is not an empty folder"):
+    with pytest.raises(UsageError, match="exists and is not an empty folder"):
         _pack(tiny_run, tmp_path / "model", characters)
 
 
