@@ -49,7 +49,7 @@ def backbone(
     Args:
         name: Name of the network.
         weights: "random", "imagenet", "packaged", a weights file, or the folder of a finished run.
-        layers: Names of the layers that are returned; None: its default layer. What lies behind the deepest is left out.
+        layers: Names of the layers that are returned; None: its default layer. What is deeper is left out.
         input_size: Side to which images are resized, in pixels; None: they keep theirs.
         seed: Seed of random weights.
 
@@ -279,7 +279,9 @@ def _split(name: str, images: Pixels, labels: Sequence[int], classes: int) -> Sp
     if pixels.ndim != 4 or pixels.shape[1] not in (1, 3) or pixels.shape[2] != pixels.shape[3]:
         raise DataError(f"{name}: images have the shape {pixels.shape}; give [n, 1 or 3 channels, size, size]")
     if numbers.shape != (len(pixels),):
-        raise DataError(f"{name}: {len(pixels)} images and labels of the shape {numbers.shape}; give one label an image")
+        raise DataError(
+            f"{name}: {len(pixels)} images and labels of the shape {numbers.shape}; give one label an image"
+        )
     if len(numbers) == 0 or numbers.min() < 0 or numbers.max() >= classes:
         raise DataError(f"{name}: labels must be whole numbers from 0 to {classes - 1}, one for each of the images")
     samples = [Sample(f"{name}-{number}", f"{name}-{number}", str(label)) for number, label in enumerate(numbers)]

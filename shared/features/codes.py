@@ -125,7 +125,7 @@ def _checked(images: Any) -> NDArray[Any]:
         raise DataError("there is no image; give at least one")
     if not is_bytes and (not np.issubdtype(array.dtype, np.floating) or not _in_unit_range(array)):
         raise DataError(
-            f"images of type {array.dtype} have values from {array.min()} to {array.max()}; give floats from 0 to 1, or "
+            f"images of type {array.dtype} hold {array.min()} to {array.max()}; give floats from 0 to 1, or "
             "uint8 from 0 to 255"
         )
     return array
