@@ -21,13 +21,13 @@ setup: .venv/installed ## Make .venv with everything that training needs
 
 train-mri: setup ## Train on the synthetic phantom, or on DATA= (MODEL=, WEIGHTS=, CONFIG= too), then evaluate and report
 ifneq ($(DATA)$(CONFIG)$(WEIGHTS),)
-	$(BIN)/medtl train $(or $(CONFIG),default) $(if $(DATA),data.source="$(DATA)") $(if $(MODEL),backbone.name=$(MODEL)) $(if $(WEIGHTS),backbone.weights="$(WEIGHTS)")
+	$(BIN)/medtl train $(or $(CONFIG),default) $(if $(DATA),data.source="$(DATA)",$(if $(CONFIG),,data.source=phantom)) $(if $(MODEL),backbone.name=$(MODEL)) $(if $(WEIGHTS),backbone.weights="$(WEIGHTS)")
 else
 	$(BIN)/medtl demo $(if $(MODEL),backbone.name=$(MODEL))
 endif
 
 train-handwriting: setup ## Train on synthetic characters, or on DATA= (MODEL=, WEIGHTS=, CONFIG= too), then evaluate and report
-	$(BIN)/handwriting train $(or $(CONFIG),$(if $(DATA)$(MODEL)$(WEIGHTS),auto,glyphs)) $(if $(DATA),data.source="$(DATA)") $(if $(MODEL),backbone.name=$(MODEL)) $(if $(WEIGHTS),backbone.weights="$(WEIGHTS)")
+	$(BIN)/handwriting train $(or $(CONFIG),$(if $(DATA)$(MODEL)$(WEIGHTS),auto,glyphs)) $(if $(DATA),data.source="$(DATA)",$(if $(CONFIG),,data.source=glyphs)) $(if $(MODEL),backbone.name=$(MODEL)) $(if $(WEIGHTS),backbone.weights="$(WEIGHTS)")
 
 models: setup ## Train the models that come with the package on the data in MEDTL_DATA, and pack them
 	@test -n "$(MEDTL_DATA)" || { echo "name the folder of the data: make models MEDTL_DATA=data" >&2; exit 2; }

@@ -33,6 +33,9 @@ class HandwritingTask:
     flip_invariant = False
     altered_copies = False
     inputs_help = "A character image (PNG, JPEG, TIFF, BMP, WebP), or a folder or zip of them."
+    input_example = "letter.png"
+    data_example = "letters.zip"
+    synthetic_name = "glyphs"
     default_options: Mapping[str, Any] = Settings.defaults()
     augmentations: tuple[str, ...] = ("usual", "scenes")
     varying: tuple[str, ...] = ()

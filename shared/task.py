@@ -143,6 +143,12 @@ class Task(Protocol):
     """Whether an image holds so much detail that a copy with another contrast, sharpness or frame can be told."""
     inputs_help: str
     """What `predict` takes, one line for its help."""
+    input_example: str
+    """Name of such a file, for the examples of help: `scan.dcm`."""
+    data_example: str
+    """Name of a file of labelled images, for the same: `scans.zip`."""
+    synthetic_name: str
+    """The word that means the synthetic dataset where a configuration names its data: `phantom`."""
     default_options: Mapping[str, Any]
     """The defaults, and with that the allowed keys, of `Preprocessing.options`."""
     augmentations: tuple[str, ...]

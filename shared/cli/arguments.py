@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +10,6 @@ import click
 import typer
 
 from shared.cli.support import RUNS
-from shared.runs.named import find_named
 
 if TYPE_CHECKING:
     from shared.config.named import Kind
@@ -20,10 +20,31 @@ def find_run(named: Path | None) -> Path | None:
 
     Args:
         named: The value of the argument; None where it was not given, which is returned.
+
+    Raises:
+        UsageError: There is no such run.
     """
+    if named is None:
+        return None
+    from shared.runs.named import find_named
+
     context = click.get_current_context(silent=True)
     task = None if context is None else context.find_root().command.name
-    return None if named is None else find_named(RUNS, named, task)
+    return find_named(RUNS, named, task)
+
+
+def finite(value: float | None) -> float | None:
+    """Refuses a number that is none or has no end; `nan` passes every check of a range.
+
+    Args:
+        value: The value of an option; None where it was not given.
+
+    Raises:
+        typer.BadParameter: It is nan or infinite.
+    """
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is not allowed; give a number")
+    return value
 
 
 def complete_config(context: click.Context, incomplete: str) -> list[str]:

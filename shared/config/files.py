@@ -66,33 +66,33 @@ def read_layers(path: Path, application: str | None) -> Layers:
         tree = read_yaml(file)
         base = tree.pop(BASE, None)
         files.append((file, tree))
-        following = None if base is None else find_base(base, file, application)
+        following = None if base is None else find_base(base, file.parent, str(file), application)
     return Layers(tuple(files))
 
 
-def find_base(base: Any, path: Path, application: str | None) -> Path:
-    """Finds the file that the key `base` of a file names.
+def find_base(base: Any, folder: Path, origin: str, application: str | None) -> Path:
+    """Finds the file that the key `base` names.
 
     Args:
         base: The value of the key.
-        path: The file that holds it.
+        folder: Folder that a path is relative to.
+        origin: What holds the key, put in front of the message.
         application: Name of the application whose configurations may be named; None: only paths are known.
 
     Returns:
-        A file of that path, relative to the folder of `path`, where there is one; else the named configuration.
+        A file of that path, where there is one; else the named configuration.
 
     Raises:
         ConfigError: The value is no text, or nothing of that name exists.
     """
     if not isinstance(base, str):
-        raise ConfigError(f"{path}: {BASE}: give the name of a configuration, or the path of its file, got {base!r}")
-    beside = path.parent / base
-    if beside.is_file():
-        return beside
+        raise ConfigError(f"{origin}: {BASE}: give the name of a configuration, or the path of its file, got {base!r}")
+    if (folder / base).is_file():
+        return folder / base
     try:
         return find_config(base, application)
     except ConfigError as error:
-        raise ConfigError(f"{path}: {BASE}: {error}") from None
+        raise ConfigError(f"{origin}: {BASE}: {error}") from None
 
 
 def lay_over(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -154,15 +154,23 @@ def read_yaml(path: Path) -> dict[str, Any]:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: is not YAML ({' '.join(str(error).split())})") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: is no text; a configuration is a YAML file") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: is not YAML{_place(error)}; a line reads `key: value`") from None
     if tree is None:
         return {}
     if not isinstance(tree, dict):
-        raise ConfigError(f"{path}: holds a {type(tree).__name__}; a mapping of keys to values is needed")
+        raise ConfigError(f"{path}: holds no keys; a configuration is a mapping, a line reads `key: value`")
     if faults := list(_keys_not_text(tree)):
         raise ConfigError(f"{path}: keys must be text; put in quotes: {', '.join(faults)}")
     return tree
+
+
+def _place(error: yaml.YAMLError) -> str:
+    """Where a file stops being YAML, and why, as the rest of a sentence."""
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    return "" if mark is None else f" at line {mark.line + 1}, column {mark.column + 1} ({problem})"
 
 
 def _keys_not_text(node: Any, above: str = "") -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,11 +13,11 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from shared.config.files import BASE, Layers, read_layers
+from shared.config.meant import setting_meant
 from shared.config.named import find_config
 from shared.config.renamed import NOW_SECTIONS, RENAMED
 from shared.config.schema import Config
 from shared.errors import ConfigError
-from shared.registry import unknown_name
 
 Model = TypeVar("Model", bound=BaseModel)
 COMMAND_LINE = "the command line"
@@ -25,6 +26,10 @@ IN_YAML = {
     **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), SHOULD_BE + "a mapping"),
     "tuple_type": SHOULD_BE + "a list",
     "too_short": SHOULD_BE + "a longer list",
+    **dict.fromkeys(("int_parsing", "int_type", "int_from_float"), SHOULD_BE + "a whole number"),
+    **dict.fromkeys(("float_parsing", "float_type"), SHOULD_BE + "a number"),
+    **dict.fromkeys(("bool_parsing", "bool_type"), SHOULD_BE + "true or false"),
+    "string_type": SHOULD_BE + "a text",
 }
 """Messages for pydantic's error types whose own messages name Python's types and not YAML's."""
 
@@ -233,7 +238,18 @@ def _unknown_key(key: str, sections: Sequence[type[BaseModel]]) -> str:
     leaf = "" if new is None else new.rpartition(".")[2]
     if new and (new.rpartition(".")[0] != above or any(leaf in section.model_fields for section in sections)):
         return f"{key}: was renamed; write {new}"
-    return f"{key}: {unknown_name('key', name, known)}"
+    return f"{key}: unknown key {name!r}; {_known_keys(key, sections)}"
+
+
+def _known_keys(key: str, sections: Sequence[type[BaseModel]]) -> str:
+    """The keys of the level at which an unknown key stands, the near ones first; or the key elsewhere that is meant."""
+    above, _, name = key.rpartition(".")
+    known = list(dict.fromkeys(one for section in sections for one in section.model_fields))
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+    meant = None if near else setting_meant(name)
+    hint = f"did you mean {' or '.join(near)}? " if near else f"did you mean {meant}? " if meant else ""
+    listed = ", ".join([*near, *(one for one in known if one not in near)])
+    return f"{hint}keys of {above or 'a configuration'}: {listed}"
 
 
 def _walk(model: type[BaseModel], location: Sequence[int | str]) -> tuple[list[str], list[type[BaseModel]]]:

@@ -4,13 +4,14 @@ Annotations are evaluated here at once, not kept as strings: typer reads those o
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.main import get_command_name
 
+from shared.cli.help import Topic, examples
 from shared.cli.support import Names, check_names, names_of, reported
 from shared.errors import UsageError
 from shared.strategies import describe_traits, find_strategy, strategy_names
@@ -18,10 +19,11 @@ from shared.strategies import describe_traits, find_strategy, strategy_names
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from shared.config.describe import Row
     from shared.task import Task
 
-CONFIG_SECTIONS = ("data", "backbone", "decision")
-"""Sections of a configuration that can be listed alone."""
+STRATEGY = "strategy"
+"""Section whose keys each strategy has of its own."""
 Section = Callable[[], Iterator[str]]
 """Gives the lines of one part of the list; what they need is imported then."""
 
@@ -34,13 +36,21 @@ def add(app: typer.Typer, task: "Task") -> None:
         task: The application that the command works for.
     """
 
-    @app.command()
+    @app.command(
+        rich_help_panel=Topic.TRAIN,
+        epilog=examples(
+            task,
+            "options data.split",
+            "options linear_probe",
+        ),
+    )
     def options(
         section: Annotated[
             str | None,
             typer.Argument(
                 metavar="[SECTION]",
-                help="Only this part: configs, config, data, backbone, decision, a strategy, or a command.",
+                help="Only this part: configs (by name), config, a section (data, data.split, strategy), a key, a "
+                "strategy, or a command.",
             ),
         ] = None,
         schema: Annotated[
@@ -61,10 +71,13 @@ def add(app: typer.Typer, task: "Task") -> None:
                 typer.echo(json.dumps(_schema(task, comparison=section == "compare"), indent=1, ensure_ascii=False))
                 return
             sections = _sections(app, task)
-            parts: dict[str, Section] = {name: partial(_config_lines, task, f"{name}.") for name in CONFIG_SECTIONS}
-            if section is not None:
-                check_names("SECTION", [section], [*sections, *parts])
-            for lines in sections.values() if section is None else [{**sections, **parts}[section]]:
+            if section is None:
+                chosen = list(sections.values())
+            elif section in sections:
+                chosen = [sections[section]]
+            else:
+                chosen = _within(task, section, list(sections))
+            for lines in chosen:
                 for line in lines():
                     typer.echo(line)
 
@@ -107,18 +120,46 @@ def _schema(task: "Task", *, comparison: bool) -> dict[str, Any]:
     return comparison_schema(Comparison, strategies, decision) if comparison else config_schema(strategies, decision)
 
 
-def _config_lines(task: "Task", prefix: str = "") -> Iterator[str]:
+def _within(task: "Task", section: str, parts: Sequence[str]) -> list[Section]:
+    """The keys of a configuration within a section, or one key; of `strategy` those of every strategy.
+
+    Raises:
+        UsageError: There is no such part; the message lists the near ones and all.
+    """
+    if section == STRATEGY:
+        return [partial(_strategy_lines, name) for name in strategy_names()]
+    keys = [key for key, _, _ in _config_rows(task)]
+    if not any(_is_in(key, section) for key in keys):
+        above = {key[:end] for key in keys for end, letter in enumerate(key) if letter == "."}
+        check_names("SECTION", [section], [*parts, STRATEGY, *sorted(above), *keys], shown=[*parts, *sorted(above)])
+    return [partial(_config_lines, task, section)]
+
+
+def _is_in(key: str, section: str) -> bool:
+    return f"{key}.".startswith((f"{section}.", f"{section}[]."))
+
+
+def _config_lines(task: "Task", section: str = "") -> Iterator[str]:
+    for key, default, meaning in _config_rows(task):
+        if not section or _is_in(key, section):
+            yield _line(key, default, meaning)
+
+
+def _config_rows(task: "Task") -> Iterator["Row"]:
+    """Every key of a configuration but those of strategies, as they are in an application."""
     from shared.config.describe import describe
     from shared.config.schema import Config
     from shared.pipeline.preflight import decision_kinds
 
     for key, default, meaning in describe(Config):
         if key == "data.options":
-            default = json.dumps(task.default_options)
-        if key == "decision" and "decision.".startswith(prefix):
-            yield from _model_lines(decision_kinds(task)[0], "decision.")
-        elif key not in ("strategy", "decision") and key.startswith(prefix):
-            yield _line(key, default, meaning)
+            yield key, json.dumps(task.default_options), meaning
+        elif key == "data.source":
+            yield key, default, meaning.replace("images;", f"images ({task.synthetic_name});")
+        elif key == "decision":
+            yield from describe(decision_kinds(task)[0], "decision.")
+        elif key != STRATEGY:
+            yield key, default, meaning
 
 
 def _strategy_lines(name: str) -> Iterator[str]:

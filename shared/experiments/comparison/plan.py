@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -114,7 +115,7 @@ class Plan:
         return [tuple(row) for row in rows.values()]
 
 
-def load_comparison(task: Task, named: str | Path, words: Sequence[str] = ()) -> Plan:
+def load_comparison(task: Task, given: str | Path | Mapping[str, Any], words: Sequence[str] = ()) -> Plan:
     """Reads a comparison, applies overrides to its base, and checks the configuration of every cell.
 
     Data and weights are not looked for. A comparison names its networks itself: `backbone.nearest` of its base is left
@@ -122,17 +123,20 @@ def load_comparison(task: Task, named: str | Path, words: Sequence[str] = ()) ->
 
     Args:
         task: The application.
-        named: The comparison's YAML file, or the name of a comparison that comes with the application.
+        given: The comparison's YAML file, the name of one that comes with the application, or its content.
         words: `key.sub=value` words of the command line, which override keys of the base.
 
     Raises:
         ConfigError: The comparison or a configuration has faults; the message lists them all.
     """
-    path = find_config(named, task.name, "comparison")
-    tree = read_yaml(path)
+    if isinstance(given, Mapping):
+        origin, folder, tree = "the comparison", Path(), deepcopy(dict(given))
+    else:
+        path = find_config(given, task.name, "comparison")
+        origin, folder, tree = str(path), path.parent, read_yaml(path)
     base = tree.setdefault("base", {})
     if isinstance(base, str):
-        base = tree["base"] = read_layers(find_base(base, path, task.name), task.name).tree
+        base = tree["base"] = read_layers(find_base(base, folder, origin, task.name), task.name).tree
     for word in words if isinstance(base, dict) else ():
         apply_override(base, word)
     if isinstance(base, dict) and isinstance(base.get("backbone"), dict):
@@ -142,8 +146,8 @@ def load_comparison(task: Task, named: str | Path, words: Sequence[str] = ()) ->
     if all(isinstance(section, dict) for section in sections):
         faults += _faults(task, *sections)
     if faults:
-        raise ConfigError("; ".join(_blamed(fault, path, words) for fault in faults))
-    comparison = validate(Comparison, tree, origin=str(path))
+        raise ConfigError("; ".join(_blamed(fault, origin, words) for fault in faults))
+    comparison = validate(Comparison, tree, origin=origin)
     cells = [
         Cell(backbone, strategy, labels, seed, _config(comparison, backbone, strategy, labels, seed))
         for labels in comparison.labels_per_class
@@ -151,14 +155,14 @@ def load_comparison(task: Task, named: str | Path, words: Sequence[str] = ()) ->
         for strategy in comparison.strategies
         for seed in comparison.seeds
     ]
-    return Plan(comparison.name, validate(Config, comparison.base, origin=str(path)), tuple(cells))
+    return Plan(comparison.name, validate(Config, comparison.base, origin=origin), tuple(cells))
 
 
-def _blamed(fault: str, path: Path, words: Sequence[str]) -> str:
+def _blamed(fault: str, origin: str, words: Sequence[str]) -> str:
     """A fault with its origin: the command line where it is a fault of the base in a key set there, else the file."""
     place, _, rest = fault.partition(": ")
     key = rest.partition(":")[0]
-    return f"{COMMAND_LINE}: {rest}" if place == "base" and set_by(key, words) else f"{path}: {fault}"
+    return f"{COMMAND_LINE}: {rest}" if place == "base" and set_by(key, words) else f"{origin}: {fault}"
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
