@@ -52,8 +52,8 @@ CALLS: Mapping[str, str] = {
     "use": "{model}",
     "zero-shot": "zero_shot data.source={data} backbone.weights=random data.leaks=allow --draw 1",
 }
-"""Words of a call of each command that ends by itself; a command of only one application is called in that one. The host
-of `serve` is an address for examples, which no machine has."""
+"""Words of a call of each command that ends by itself; a command of only one application is called in that one. The
+host of `serve` is an address for examples, which no machine has."""
 MORE_CALLS: Mapping[str, str] = {
     "predict --explain": "{image} --out maps",
     "options --schema": "",
