@@ -35,7 +35,7 @@ def add(app: typer.Typer, task: "Task") -> None:
             list[str] | None,
             typer.Argument(
                 metavar="[KEY=VALUE]...",
-                help="Overrides of the demo's trainings (configs/medtl/phantom-*.yaml), e.g. seed=1.",
+                help="Overrides of the demo's trainings (see `options configs`), e.g. seed=1.",
             ),
         ] = None,
     ) -> None:

@@ -270,7 +270,7 @@ class Application:
 
     def compare(
         self,
-        comparison: AnyPath | Mapping[str, Any],
+        comparison: AnyPath | Mapping[str, Any] = "compare",
         *,
         data: AnyPath | None = None,
         settings: Settings | None = None,
@@ -294,11 +294,11 @@ class Application:
             UsageError: The data changed since a run was trained.
             TypeError: An argument has the wrong type.
         """
-        from shared.api.configurations import comparison_of
         from shared.experiments.comparison.plan import load_comparison
 
         words = words_of(settings, data__source=optional_path("data", data))
-        plan = load_comparison(self.task, comparison_of(self.task, comparison), words)
+        given = comparison if isinstance(comparison, Mapping) else path_of("comparison", comparison)
+        plan = load_comparison(self.task, given, words)
         from shared.api.studies import Comparison
         from shared.experiments.comparison.report import write_comparison
         from shared.experiments.comparison.run import FOLDER, run_comparison
@@ -557,17 +557,20 @@ class Application:
         Raises:
             UsageError: A package is missing, or the run, the address or the port cannot be used.
         """
-        from shared.api.serving import require_packages, serve
+        from shared.api.serving import serve
+        from shared.extras import check_extra
 
-        require_packages()
+        check_extra("`serve`", "serve")
         serve(self.load_run(model, explicit=True), pages, host, port, keep_minutes, say)
 
     def _config(self, named: AnyPath | None, words: Sequence[str]) -> Config:
         """The configuration of that name or path, with the words applied; its faults are told before data are read."""
-        from shared.api.configurations import configuration_of
         from shared.config.read import load_config
 
-        return load_config(configuration_of(self.task, optional_path("config", named)), words)
+        path = optional_path("config", named)
+        if path is not None and (path.is_dir() or path.suffix.lower() in (".zip", ".csv")):
+            raise UsageError(f"{path} is no configuration; give it as `data`")
+        return load_config(path, words, self.task.name)
 
     def _folder(self, run: AnyPath | Run) -> Path:
         """The folder of a run that is given by itself, by its folder or by name."""

@@ -9,14 +9,12 @@ import difflib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import typer
 
 from shared.errors import REMEDIES, MedtlError, UsageError, system_words
-
-if TYPE_CHECKING:
-    pass
+from shared.extras import missing
 
 RUNS = Path("runs")
 EXIT_FAULT, EXIT_USAGE, EXIT_REFUSED, EXIT_NOT_ASSESSED, EXIT_INTERRUPTED = 1, 2, 3, 4, 130
@@ -98,8 +96,7 @@ def reported(*, resumes: bool = False) -> Iterator[None]:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] in OURS:
             raise
-        advice = "install it with: pip install 'medtl[train]'"
-        raise _ended(f"error: this command needs {error.name}; {advice}", EXIT_USAGE) from None
+        raise _ended(f"error: {missing('this command', error.name)}", EXIT_USAGE) from None
     except BrokenPipeError:
         raise  # the reader of the output, such as `head`, has had enough: click ends in silence
     except OSError as error:

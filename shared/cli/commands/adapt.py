@@ -12,7 +12,7 @@ import typer
 
 from shared.api import Application
 from shared.api.adapting import choice_rules, strategies
-from shared.cli.arguments import OverridesArgument
+from shared.cli.arguments import OverridesArgument, complete_config
 from shared.cli.help import Topic, examples
 from shared.cli.support import check_names, reported, show, split_words, takes_names
 from shared.errors import UsageError
@@ -45,7 +45,8 @@ def add(app: typer.Typer, task: "Task") -> None:
             Path | None,
             typer.Argument(
                 metavar="[CONFIG]",
-                help=f"YAML file of the configuration, like configs/{task.name}/adapt.yaml; without it, the defaults.",
+                autocompletion=complete_config,
+                help="Configuration: a name, for example `adapt`, or a YAML file; without it, the defaults.",
             ),
         ] = None,
         overrides: OverridesArgument = None,

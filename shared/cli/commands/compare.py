@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shared.api import Application
+from shared.cli.arguments import complete_config
 from shared.cli.help import Topic, examples
-from shared.cli.support import EXIT_FAULT, reported, show
+from shared.cli.support import EXIT_FAULT, reported, show, split_words
 
 if TYPE_CHECKING:
     from shared.task import Task
+
+DEFAULT = "compare"
+"""Name of the comparison where none is named."""
 
 
 def add(app: typer.Typer, task: "Task") -> None:
@@ -28,20 +32,22 @@ def add(app: typer.Typer, task: "Task") -> None:
         rich_help_panel=Topic.MEASURE,
         epilog=examples(
             task,
-            "compare configs/{task}/compare.yaml data.source={data}",
+            "compare compare data.source={data}",
             "compare mine.yaml data.source={synthetic}",
         ),
     )
     def compare(
         comparison: Annotated[
-            Path,
+            Path | None,
             typer.Argument(
-                metavar="COMPARISON", help=f"YAML file of the comparison, like configs/{task.name}/compare.yaml."
+                metavar="[COMPARISON]",
+                autocompletion=complete_config,
+                help=f"Comparison: a name that `options configs` lists, or a YAML file. Default: {DEFAULT}.",
             ),
-        ],
+        ] = None,
         overrides: Annotated[
             list[str] | None,
-            typer.Argument(metavar="[KEY=VALUE]...", help="Overrides of the file's `base`, e.g. data.source=x.zip."),
+            typer.Argument(metavar="[KEY=VALUE]...", help="Overrides of its `base`, e.g. data.source=x.zip."),
         ] = None,
         cluster: Annotated[
             str | None,
@@ -55,7 +61,8 @@ def add(app: typer.Typer, task: "Task") -> None:
         that fails does not stop the others; it makes the exit code 1, and is tried again the next time.
         """
         with reported(resumes=True):
-            found = Application(task).compare(comparison, settings=overrides, cluster=cluster)
+            named, words = split_words(comparison, overrides)
+            found = Application(task).compare(named or DEFAULT, settings=words, cluster=cluster)
             show(found.lines)
             typer.echo(f"report: {found.report}")
             if found.failed:
