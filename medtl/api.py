@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from shared.task import Item
     from shared.web.guard import Guard
 
-
 APPLICATION = Application(TASK)
 train, load_run, explain, ensemble = (
     APPLICATION.train,

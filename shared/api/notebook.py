@@ -35,7 +35,8 @@ border-bottom:1px solid rgba(128,128,128,.35);white-space:normal}
 .medtl .wide{min-width:11rem;overflow-wrap:anywhere}
 .medtl figure{margin:.3rem 0}
 .medtl .number{text-align:right!important;font-variant-numeric:tabular-nums;white-space:nowrap}
-.medtl .badge{display:inline-block;white-space:nowrap;border-radius:.6rem;padding:0 .6rem;font-weight:600;border:1px solid}
+.medtl .badge{display:inline-block;white-space:nowrap;font-weight:600;border:1px solid;border-radius:.6rem;
+padding:0 .6rem}
 .medtl .alarm{color:#b3261e}.medtl .clear{color:#1b6e3c}.medtl .doubt{color:#8a5a00}
 .medtl .bar{display:inline-block;width:6rem;height:.6rem;border-radius:.3rem;background:rgba(128,128,128,.3)}
 .medtl .bar i{display:block;height:100%;border-radius:.3rem;background:#3f6fb5}

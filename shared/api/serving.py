@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from shared.extras import check_extra
-
 if TYPE_CHECKING:
     from shared.api.run import Run
     from shared.web.guard import Access, Guard
@@ -34,15 +32,6 @@ class Serving:
 
 Pages: TypeAlias = "Callable[[Serving], Guard]"
 """Takes a `Serving`; gives the guarded ASGI application."""
-
-
-def require_packages() -> None:
-    """Checks that the packages of the web pages are installed.
-
-    Raises:
-        UsageError: One is missing.
-    """
-    check_extra("`serve`", "serve")
 
 
 def serve(run: Run, pages: Pages, host: str, port: int, keep_minutes: float, say: Callable[[str], None]) -> None:
