@@ -16,16 +16,24 @@ DATA = "data"
 """Name of the argument of commands that take their data so, and few keys."""
 
 
-def usage_words(error: click.ClickException, words: Sequence[str]) -> str:
+def usage_words(error: click.ClickException, words: Sequence[str], group: click.Group) -> str:
     """Writes what is wrong with a call in one line, with where to read on.
 
     Args:
         error: The fault that click found.
         words: The words of the call, without the name of the program.
+        group: The commands.
     """
-    context = getattr(error, "ctx", None)
+    context = getattr(error, "ctx", None) or _context(words, group)
     said = _words(error, context, words)
-    return said if context is None else f"{said}; see `{context.command_path} --help`"
+    end = "" if said.endswith("?") else ";"
+    return said if context is None else f"{said}{end} see `{context.command_path} --help`"
+
+
+def _context(words: Sequence[str], group: click.Group) -> click.Context | None:
+    """The context of the command that a call names, for errors that click raises without one."""
+    command = group.commands.get(words[0]) if words else None
+    return None if command is None else click.Context(command, click.Context(group, info_name=group.name), words[0])
 
 
 def _words(error: click.ClickException, context: click.Context | None, words: Sequence[str]) -> str:

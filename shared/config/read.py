@@ -13,7 +13,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from shared.config.meant import setting_meant
+from shared.config.meant import SPOKEN, setting_meant
 from shared.config.renamed import NOW_SECTIONS, RENAMED
 from shared.config.schema import Config
 from shared.errors import ConfigError
@@ -68,6 +68,8 @@ def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:
             each under the file or the command line that set it.
     """
     from_file: dict[str, Any] = read_yaml(path) if path else {}
+    if {"backbones", "strategies"} <= from_file.keys():
+        raise ConfigError(f"{path}: is a comparison, for `compare`; the configuration of a training has one of each")
     tree = deepcopy(from_file)
     for override in overrides:
         apply_override(tree, override)
@@ -282,7 +284,7 @@ def _known_keys(key: str, sections: Sequence[type[BaseModel]]) -> str:
     above, _, name = key.rpartition(".")
     known = list(dict.fromkeys(one for section in sections for one in section.model_fields))
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
-    meant = None if near else setting_meant(name)
+    meant = None if near else setting_meant(next(iter(difflib.get_close_matches(name, SPOKEN, n=1)), name))
     hint = f"did you mean {' or '.join(near)}? " if near else f"did you mean {meant}? " if meant else ""
     listed = ", ".join([*near, *(one for one in known if one not in near)])
     return f"{hint}keys of {above or 'a configuration'}: {listed}"

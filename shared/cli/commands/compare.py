@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shared.cli.help import Topic, examples
-from shared.cli.support import EXIT_FAULT, RUNS, make_folder, reported
+from shared.cli.support import EXIT_FAULT, RUNS, reported
 from shared.progress import progress_bars
 
 if TYPE_CHECKING:
@@ -68,7 +68,6 @@ def add(app: typer.Typer, task: "Task") -> None:
 
                 workers = RayWorkers(cluster)
             folder = RUNS / FOLDER / plan.name
-            make_folder(folder)
             with progress_bars() as progress:
                 tree = run_comparison(task, plan, root=RUNS, progress=progress, workers=workers)
             for line in as_text(tree):

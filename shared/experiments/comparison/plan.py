@@ -128,6 +128,9 @@ def load_comparison(task: Task, path: Path, words: Sequence[str] = ()) -> Plan:
         ConfigError: The comparison or a configuration has faults; the message lists them all.
     """
     tree = read_yaml(path)
+    if tree.keys() & {"backbone", "strategy"} and not tree.keys() & {"backbones", "strategies"}:
+        known = ", ".join(Comparison.model_fields)
+        raise ConfigError(f"{path}: is the configuration of a training, for `train`; keys of a comparison: {known}")
     base = tree.setdefault("base", {})
     if isinstance(base, str):
         base = tree["base"] = read_yaml(path.parent / base)

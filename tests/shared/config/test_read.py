@@ -30,7 +30,7 @@ def test_every_fault_is_reported_at_once(tmp_path: Path) -> None:
 def test_an_unknown_key_names_the_nearest_of_its_section_or_all() -> None:
     with pytest.raises(ConfigError, match=r"data\.leeks: unknown key 'leeks'; did you mean leaks"):
         load_config(None, ["data.leeks=drop"])
-    with pytest.raises(ConfigError, match=r"data\.xyz: unknown key 'xyz'; known: source, collections.*leaks"):
+    with pytest.raises(ConfigError, match=r"data\.xyz: unknown key 'xyz'; keys of data: source, collections.*leaks"):
         load_config(None, ["data.xyz=drop"])
 
 
