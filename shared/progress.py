@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import html
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 Progress = Callable[[str, int, int, str], None]
 """A function called with (name of the activity, steps done, steps in all, short note)."""
+Showing = bool | Progress
+"""Whether progress is shown; or the function that shows it."""
 LINE_SECONDS = 30.0
 """Seconds between two lines of one activity: often enough to see that it goes on, too seldom to fill a log file."""
 MEASURED_SECONDS, WORTH_SECONDS = 2.0, 5.0
 """The time left is told as soon as so many seconds were measured, where so many are left."""
 END_SECONDS = 1.0
 """What ends within this time takes no line."""
+NOTEBOOK_SECONDS = 0.2
+"""Seconds between two drawings of the bars in a notebook: each is a message to the browser."""
 
 
 class Pace:
@@ -58,14 +64,40 @@ class Pace:
 
 
 @contextmanager
-def progress_bars() -> Iterator[Progress]:
-    """Gives a `with` block a function that shows progress on standard error.
+def showing(progress: Showing) -> Iterator[Progress]:
+    """Gives a `with` block the function that shows progress as a caller of the library asked for it.
+
+    Args:
+        progress: True: as `progress_bars`; False: nothing is shown; or the function that shows it.
 
     Yields:
-        A function called with (what, done, total, note). On a terminal it draws a bar for each activity, with its rate
-        and the time left; elsewhere it prints lines.
+        A function called with (what, done, total, note).
+
+    Raises:
+        TypeError: It is none of these.
     """
-    if sys.stderr.isatty():
+    if progress is True:
+        with progress_bars() as shown:
+            yield shown
+    elif progress is False:
+        yield lambda *_: None
+    elif callable(progress):
+        yield progress
+    else:
+        raise TypeError(f"progress is {progress!r}; give True, False, or a function of (what, done, total, note)")
+
+
+@contextmanager
+def progress_bars() -> Iterator[Progress]:
+    """Gives a `with` block a function that shows progress on standard error, or below the cell of a notebook.
+
+    Yields:
+        A function called with (what, done, total, note). On a terminal and in a notebook it draws a bar for each
+        activity, with its rate and the time left; elsewhere it prints lines.
+    """
+    if (display := _notebook_display()) is not None:
+        yield NotebookBars(display)
+    elif sys.stderr.isatty():
         with _bars() as show:
             yield show
     else:
@@ -103,6 +135,59 @@ def _bars() -> Iterator[Progress]:
             display.update(bars[what], completed=done, total=total, words=words)
 
         yield show
+
+
+def _notebook_display() -> Any:
+    """A display below the cell that runs, which can be updated; None outside of a notebook."""
+    shell = sys.modules.get("IPython")
+    running = None if shell is None else shell.get_ipython()
+    if running is None or not hasattr(running, "kernel"):
+        return None
+    from IPython.display import HTML, display
+
+    return display(HTML(""), display_id=True)
+
+
+class NotebookBars:
+    """Draws a bar for each activity below the cell of a notebook.
+
+    Args:
+        display: Display of IPython, with a method `update` that takes an object with `_repr_html_`.
+        clock: Function that returns the time in seconds.
+    """
+
+    def __init__(self, display: Any, clock: Callable[[], float] = time.monotonic) -> None:
+        self._display, self._clock = display, clock
+        self._paces: dict[str, Pace] = {}
+        self._rows: dict[str, tuple[int, int, str]] = {}
+        self._drawn = -NOTEBOOK_SECONDS
+
+    def __call__(self, what: str, done: int, total: int, note: str) -> None:
+        """Draws the bars anew, at most every `NOTEBOOK_SECONDS`, and at the end of an activity.
+
+        Args:
+            what: Name of the activity.
+            done: Steps done; fewer than before: the activity begins again.
+            total: Number of steps in all.
+            note: A short note to show with it, or an empty text.
+        """
+        now = self._clock()
+        if what not in self._paces or done < self._paces[what].done:
+            self._paces[what] = Pace(now, done)
+        self._paces[what].step(now, done)
+        self._rows[what] = (done, total, ", ".join([*self._paces[what].words(now, total), *([note] if note else [])]))
+        if done >= total or now - self._drawn >= NOTEBOOK_SECONDS:
+            self._drawn = now
+            self._display.update(self)
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td style='text-align:left'>{html.escape(what)}</td>"
+            f"<td><progress value='{done}' max='{max(total, 1)}'></progress></td>"
+            f"<td>{done}/{total}</td><td style='text-align:left'>{html.escape(words)}</td></tr>"
+            for what, (done, total, words) in self._rows.items()
+        )
+        return f"<table>{rows}</table>"
 
 
 @dataclass

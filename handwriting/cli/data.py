@@ -11,7 +11,6 @@ import typer
 
 from shared.cli.help import Topic, examples
 from shared.cli.support import reported
-from shared.progress import progress_bars
 
 if TYPE_CHECKING:
     from shared.task import Task
@@ -45,12 +44,7 @@ def add(app: typer.Typer, task: "Task") -> None:
         What an earlier call had fetched is kept. Every image is compared with what was published.
         """
         with reported():
-            from handwriting import dhcd
+            from handwriting.api import download as fetch
 
-            with progress_bars() as progress:
-                path = dhcd.fetch(
-                    to,
-                    progress=lambda done, total: progress(f"fetching {name.value}, bytes", done, total, ""),
-                    checking=lambda done, total: progress(f"checking {name.value}, images", done, total, ""),
-                )
+            path = fetch(name.value, to=to)
             typer.echo(f"{path}: whole; train with data.source={path}")

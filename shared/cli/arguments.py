@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import click
 import typer
 
 from shared.cli.support import RUNS
+
+if TYPE_CHECKING:
+    from shared.config.named import Kind
 
 
 def find_run(named: Path | None) -> Path | None:
@@ -44,11 +47,30 @@ def finite(value: float | None) -> float | None:
     return value
 
 
+def complete_config(context: click.Context, incomplete: str) -> list[str]:
+    """Lists the names of configurations that the shell may complete a word to.
+
+    Args:
+        context: The call as far as it is typed.
+        incomplete: The beginning of the word.
+    """
+    from shared.config.named import list_configs
+
+    kind: Kind = "comparison" if context.info_name == "compare" else "configuration"
+    known = list_configs(str(context.find_root().command.name), kind)
+    return [name for name in known if name.startswith(incomplete)]
+
+
 ConfigArgument = Annotated[
-    Path | None, typer.Argument(metavar="[CONFIG]", help="YAML file of the configuration; without it, the defaults.")
+    Path | None,
+    typer.Argument(
+        metavar="[CONFIG]",
+        autocompletion=complete_config,
+        help="Configuration: a name that `options configs` lists, or a YAML file; without it, the defaults.",
+    ),
 ]
 OverridesArgument = Annotated[
-    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Overrides of the file, e.g. seed=1.")
+    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Overrides of the configuration, e.g. seed=1.")
 ]
 AVERAGE_HELP = (
     "What is averaged: the answers (each image costs as much as by all models), the weights (one network; the models "

@@ -1,4 +1,4 @@
-"""The command `options`: every key that YAML can set, and every name that an option of a command takes.
+"""The command `options`: configurations by name, every key that YAML can set, every name that an option takes.
 
 Annotations are evaluated here at once, not kept as strings: typer reads those of the inner function.
 """
@@ -6,13 +6,14 @@ Annotations are evaluated here at once, not kept as strings: typer reads those o
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.main import get_command_name
 
 from shared.cli.help import Topic, examples
 from shared.cli.support import Names, check_names, names_of, reported
+from shared.errors import UsageError
 from shared.strategies import describe_traits, find_strategy, strategy_names
 
 if TYPE_CHECKING:
@@ -48,16 +49,27 @@ def add(app: typer.Typer, task: "Task") -> None:
             str | None,
             typer.Argument(
                 metavar="[SECTION]",
-                help="Only this part: config, a section (data, data.split, strategy), a key, a strategy, or a command.",
+                help="Only this part: configs, config, a section (data, data.split, strategy), a key, a strategy, or a "
+                "command.",
             ),
         ] = None,
+        schema: Annotated[
+            bool,
+            typer.Option("--schema", help="Print the JSON Schema of a configuration; with `compare`, of a comparison."),
+        ] = False,
     ) -> None:
-        """List the keys of a configuration.
+        """List configurations and their keys.
 
-        Each key with its default and its meaning, those of each strategy and of a comparison too; then the names that
-        options of commands take.
+        The configurations that come with the application; each key with its default and its meaning, those of each
+        strategy and of a comparison too; then the names that options of commands take. With the schema of --schema in a
+        file, editors complete the keys of a configuration that says: # yaml-language-server: $schema=FILE
         """
         with reported():
+            if schema:
+                if section not in (None, "config", "compare"):
+                    raise UsageError(f"--schema: there is none of {section!r} alone; allowed are config and compare")
+                typer.echo(json.dumps(_schema(task, comparison=section == "compare"), indent=1, ensure_ascii=False))
+                return
             sections = _sections(app, task)
             if section is None:
                 chosen = list(sections.values())
@@ -79,11 +91,33 @@ def _sections(app: typer.Typer, task: "Task") -> Mapping[str, Section]:
             called = command.name or get_command_name(command.callback.__name__)
             commands[called] = partial(_name_lines, f"{task.name} {called}", names)
     return {
+        "configs": partial(_named_lines, task),
         "config": partial(_config_lines, task),
         **strategies,
         "compare": partial(_comparison_lines, task),
         **commands,
     }
+
+
+def _named_lines(task: "Task") -> Iterator[str]:
+    from shared.config.named import COMMANDS, first_sentence, list_configs
+
+    for kind, command in COMMANDS.items():
+        named = list_configs(task.name, kind)
+        if named:
+            yield f"{kind}s by name, for `{task.name} {command} NAME`:"
+        for name, path in named.items():
+            yield f"{name}\n    {first_sentence(path)}"
+
+
+def _schema(task: "Task", *, comparison: bool) -> dict[str, Any]:
+    from shared.config.json_schema import comparison_schema, config_schema
+    from shared.experiments.comparison.plan import Comparison
+    from shared.pipeline.preflight import decision_kinds
+
+    strategies = {name: find_strategy(name).options for name in strategy_names()}
+    decision = decision_kinds(task)[0]
+    return comparison_schema(Comparison, strategies, decision) if comparison else config_schema(strategies, decision)
 
 
 def _within(task: "Task", section: str, parts: Sequence[str]) -> list[Section]:

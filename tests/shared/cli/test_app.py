@@ -252,4 +252,28 @@ def test_a_missing_package_is_said_in_one_line() -> None:
     words = [sys.executable, "-c", code, "train"]
     done = subprocess.run(words, capture_output=True, text=True, env=os.environ, check=False)
     assert done.returncode == 2
-    assert done.stderr == "error: this command needs torch; install it with: pip install 'medtl[train]'\n"
+    advice = "of the extra train; install it in the checkout with: pip install '.[train]'"
+    assert done.stderr == f"error: this command needs torch, {advice}\n"
+
+
+def test_the_version_names_what_it_runs_on() -> None:
+    result = call(app, "--version")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert re.fullmatch(
+        r"handwriting \d+\.\d+\.\d+ \(Python 3\.\d+\.\d+, onnxruntime \S+, torch \S+\)\n", result.stdout
+    )
+
+
+@pytest.mark.parametrize("task", APPLICATIONS)
+def test_an_application_runs_as_a_module(task: str) -> None:
+    words = [sys.executable, "-m", task, "--version"]
+    done = subprocess.run(words, capture_output=True, text=True, env=os.environ, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"{task} ")
+
+
+def test_the_shell_completes_names_of_configurations() -> None:
+    asked = {"_MEDTL_COMPLETE": "complete_bash", "COMP_WORDS": "medtl train fro", "COMP_CWORD": "2"}
+    words = [sys.executable, "-c", "import sys; sys.argv[0] = 'medtl'; from medtl.cli import main; main()"]
+    done = subprocess.run(words, capture_output=True, text=True, env={**os.environ, **asked}, check=False)
+    assert done.stdout.split() == ["frozen"], done.stderr

@@ -90,7 +90,7 @@ def test_options_of_train_that_would_do_nothing_are_refused(words: tuple[str, ..
 
 @pytest.mark.usefixtures("quick_ending")
 def test_train_makes_seeds_and_their_mean(tiny_words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.cli.commands.ensemble.show_cost", lambda *_: None)  # nothing was exported to be timed
+    monkeypatch.setattr("shared.api.training.cost_lines", lambda *_: ())  # nothing was exported to be timed
     words = (*tiny_words, "strategy={name: finetune, augmentation: none, phases: [{epochs: 1, train: none}]}")
     made = call(app, "train", *words, "--seeds", "2", "--ensemble", "--average", "answers", "--out", "mean")
     assert made.exit_code == 0, made.output
