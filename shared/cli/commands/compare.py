@@ -32,8 +32,8 @@ def add(app: typer.Typer, task: "Task") -> None:
         rich_help_panel=Topic.MEASURE,
         epilog=examples(
             task,
-            "compare compare data.source={data}",
-            "compare mine.yaml data.source={synthetic}",
+            "compare data.source={data}",
+            "compare compare_menu data.source={data}",
         ),
     )
     def compare(

@@ -18,7 +18,7 @@ CALLS = [
     # the call itself
     ("medtl tarin", "unknown command 'tarin'; did you mean train?"),
     ("medtl image.png", "'image.png' is no command but a path; to classify it: medtl predict image.png"),
-    ("medtl --verison", "unknown option '--verison'; did you mean --verbose?"),
+    ("medtl --verison", "unknown option '--verison'; did you mean --version or --verbose? see `medtl --help`"),
     ("medtl predict", "PATH... is missing: A DICOM file"),
     ("medtl predict image.png --jsno", "unknown option '--jsno'; did you mean --json?"),
     ("medtl predict image.png --out", "option '--out' requires an argument: Also write predictions.jsonl"),
@@ -90,7 +90,7 @@ CALLS = [
     ("medtl train data.source=folder backbone.weights=image.png", "image.png is no weights file; allowed are .pth"),
     ("medtl audit nowhere", "nowhere does not exist; give a folder, zip or manifest"),
     ("medtl audit folder data.split.hwo=drawn", "unknown key 'hwo'; did you mean how?"),
-    ("medtl audit folder data.leak=drop", "this command takes no such setting; did you mean data.leaks? allowed are"),
+    ("medtl audit folder data.leak=drop", "no such setting can be given here; did you mean data.leaks? allowed are"),
     ("medtl adapt --source folder", "--source needs a --target"),
     ("medtl adapt --source folder --target folder", "both 'folder'; there is nothing to adapt to"),
     ("medtl adapt --strategy dan", "--strategy: unknown name 'dan'; did you mean dann"),
