@@ -40,6 +40,7 @@ def add(app: typer.Typer, task: "Task") -> None:
         rich_help_panel=Topic.TRAIN,
         epilog=examples(
             task,
+            "options configs",
             "options data.split",
             "options linear_probe",
         ),
