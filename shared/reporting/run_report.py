@@ -120,6 +120,7 @@ def report_context(task: Task, name: str, done: Finished, tree: Mapping[str, Any
     return {
         "name": name,
         "title": task.title,
+        "group_name": task.group_name,
         "verdict": tree["verdict"],
         "disclaimers": [*disclaimers(task, done.record.synthetic), *_warnings(task, done)],
         "notes": tree["notes"],
@@ -160,7 +161,9 @@ def _summary(task: Task, done: Finished) -> list[str]:
 
 def _unit(task: Task, done: Finished) -> str:
     """What a group of test images is, in a word: a patient where the data say of each image whose it is."""
-    return task.group_name if done.splits["test"].grouping.named else "series"
+    if done.splits["test"].grouping.named:
+        return task.group_name
+    return "series" if task.series_kinds else "image"
 
 
 def _warnings(task: Task, done: Finished) -> list[str]:
@@ -300,8 +303,7 @@ def _facts(task: Task, done: Finished) -> list[tuple[str, Any]]:
         ("acquisition of the training images", describe_seen(record.acquisition)),
         ("threshold", f"{record.threshold:.4f}"),
         certificate_text(record),
-        ("slices to series", f"{record.aggregation.rule}; {record.aggregation_reason}"),
-        *([("series that get a decision", kinds_text(record.negative_series))] if any(record.positive) else []),
+        *(_series_facts(record) if task.series_kinds else []),
         (
             "out-of-distribution threshold",
             f"{record.ood['threshold']:.3f}, {rule_text(record.ood, task.positive_name)}",
@@ -312,6 +314,14 @@ def _facts(task: Task, done: Finished) -> list[tuple[str, Any]]:
         ("ONNX against torch", f"{environment['onnx_difference']:.1e}, largest difference of a probability"),
         ("device", f"{environment['device']}, {environment['seconds']} s"),
         ("packages", packages),
+    ]
+
+
+def _series_facts(record: ModelRecord) -> list[tuple[str, Any]]:
+    """How slices become one answer, and of which kinds of series there is one."""
+    return [
+        ("slices to series", f"{record.aggregation.rule}; {record.aggregation_reason}"),
+        ("series that get a decision", kinds_text(record.negative_series)),
     ]
 
 
