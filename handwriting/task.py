@@ -29,6 +29,9 @@ class HandwritingTask(TaskDefaults):
     )
     group_name = "writer"
     inputs_help = "A character image (PNG, JPEG, TIFF, BMP, WebP), or a folder or zip of them."
+    input_example = "letter.png"
+    data_example = "letters.zip"
+    synthetic_name = "glyphs"
     default_options: Mapping[str, Any] = Settings.defaults()
     augmentations: tuple[str, ...] = ("usual", "scenes")
 

@@ -32,6 +32,9 @@ class MedtlTask(TaskDefaults):
     flip_invariant = True
     altered_copies = True
     inputs_help = "A DICOM file, series folder, DICOMDIR or zip, a PNG or JPEG, or a NIfTI volume."
+    input_example = "scan.dcm"
+    data_example = "scans.zip"
+    synthetic_name = "phantom"
     default_options: Mapping[str, Any] = Settings.defaults()
     augmentations: tuple[str, ...] = (
         "usual",

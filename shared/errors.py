@@ -100,6 +100,23 @@ def system_words(error: OSError) -> str:
     return f"{name}: {error.strerror or type(error).__name__}; {remedy}"
 
 
+def cannot_listen(error: OSError, host: str, port: int) -> UsageError:
+    """Makes the error for a port that cannot be listened on: which, why, what to do.
+
+    Args:
+        error: The refusal of the system.
+        host: The address that was asked for.
+        port: The TCP port.
+    """
+    if error.errno == errno.EADDRINUSE:
+        why = f"port {port} of {host} is in use by another program; end that, or choose another --port"
+    elif error.errno in (errno.EACCES, errno.EPERM):
+        why = f"port {port} needs the rights of an administrator; choose a --port from 1024 on"
+    else:
+        why = f"cannot listen on {host} ({error.strerror}); --host takes an address of this machine, such as 127.0.0.1"
+    return UsageError(why)
+
+
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error

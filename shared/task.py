@@ -147,6 +147,12 @@ class Task(Protocol):
     """Whether only inputs of equal values are copies, as vectors are: they have no shape that a small picture keeps."""
     inputs_help: str
     """What `predict` takes, one line for its help."""
+    input_example: str
+    """Name of such a file, for the examples of help: `scan.dcm`."""
+    data_example: str
+    """Name of a file of labelled images, for the same: `scans.zip`."""
+    synthetic_name: str
+    """The word that means the synthetic dataset where a configuration names its data: `phantom`."""
     default_options: Mapping[str, Any]
     """The defaults, and with that the allowed keys, of `Preprocessing.options`."""
     augmentations: tuple[str, ...]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from shared.cli.help import Topic, examples
 from shared.cli.support import reported
 from shared.progress import progress_bars
 
@@ -30,9 +31,9 @@ def add(app: typer.Typer, task: "Task") -> None:
         task: The application.
     """
     data = typer.Typer(help="Fetch published datasets.", no_args_is_help=True, rich_markup_mode=None)
-    app.add_typer(data, name="data")
+    app.add_typer(data, name="data", rich_help_panel=Topic.DATA)
 
-    @data.command()
+    @data.command(epilog=examples(task, "data download dhcd", "data download dhcd --to archives"))
     def download(
         name: Annotated[
             Published, typer.Argument(help="The dataset. dhcd: 92,000 Devanagari characters, CC BY 4.0, from UCI.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from shared.cli.help import Topic, examples
 from shared.cli.support import RUNS, reported
 from shared.progress import progress_bars
 
@@ -22,7 +23,14 @@ def add(app: typer.Typer, task: "Task") -> None:
         task: The application.
     """
 
-    @app.command()
+    @app.command(
+        rich_help_panel=Topic.TRAIN,
+        epilog=examples(
+            task,
+            "demo",
+            "demo seed=1",
+        ),
+    )
     def demo(
         overrides: Annotated[
             list[str] | None,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shared.cli.arguments import ServedModelOption
+from shared.cli.help import Topic, examples
 from shared.cli.judge import open_predictor
 from shared.cli.support import reported
 from shared.errors import UsageError
@@ -30,7 +31,14 @@ def add(app: typer.Typer, task: "Task") -> None:
         task: The application.
     """
 
-    @app.command()
+    @app.command(
+        rich_help_panel=Topic.SERVE,
+        epilog=examples(
+            task,
+            "listen --model pilot --port 11112",
+            "listen --model pilot --forward ARCHIVE@10.0.0.5:4242 --keep-days 7",
+        ),
+    )
     def listen(
         port: Annotated[int, typer.Option(help="TCP port.")] = 11112,
         host: Annotated[

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from shared.cli.help import Topic, examples
 from shared.cli.support import check_names, reported, takes_names
 from shared.progress import progress_bars
 
@@ -27,7 +28,14 @@ def add(app: typer.Typer, task: "Task") -> None:
         task: The application.
     """
 
-    @app.command()
+    @app.command(
+        rich_help_panel=Topic.DATA,
+        epilog=examples(
+            task,
+            "phantom scans",
+            "phantom scans --patients 5 --slices 8 --seed 1",
+        ),
+    )
     @takes_names(scanners=_scanners, kinds=_kinds)
     def phantom(
         out: Annotated[Path, typer.Argument(metavar="OUT", help="A new folder for the dataset.")],

@@ -27,7 +27,7 @@ from medtl.dicom.reader import untrusted_decoding
 from medtl.node.forwarder import Forwarder, Target, check_ae_title, check_port
 from medtl.node.judge import Judge
 from medtl.node.spool import Batch, Spool
-from shared.errors import InputRefused, UsageError
+from shared.errors import InputRefused, UsageError, cannot_listen
 from shared.io.quiet import quiet_loggers
 from shared.processes.worker import Worker, WorkFailed
 
@@ -163,10 +163,7 @@ class Listener:
                 place, block=False, evt_handlers=[(evt.EVT_C_STORE, self._receive)]
             )
         except OSError as error:
-            raise UsageError(
-                f"cannot listen on port {place[1]} of {place[0]} ({error.strerror}); choose another --port or --host, "
-                "or end the program that listens there"
-            ) from None
+            raise cannot_listen(error, *place) from None
         LOGGER.info("in the spool: %d series to judge, %d results to send, %d failures", *self._spool.counts())
         self._judging.start()
         if self._forwarder is not None:

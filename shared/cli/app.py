@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from shared.cli.group import CommandGroup
+
 if TYPE_CHECKING:
     from shared.task import Task
 
@@ -36,6 +38,7 @@ def build_app(task: Task, own_commands: str | None = None) -> typer.Typer:
     # plain help and no rich tracebacks: importing rich's markdown would double the time to the first line
     app = typer.Typer(
         name=task.name,
+        cls=CommandGroup,
         help=task.title,
         no_args_is_help=True,
         add_completion=False,

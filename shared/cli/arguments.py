@@ -9,7 +9,6 @@ import click
 import typer
 
 from shared.cli.support import RUNS
-from shared.runs.named import find_named
 
 
 def find_run(named: Path | None) -> Path | None:
@@ -17,10 +16,17 @@ def find_run(named: Path | None) -> Path | None:
 
     Args:
         named: The value of the argument; None where it was not given, which is returned.
+
+    Raises:
+        UsageError: There is no such run.
     """
+    if named is None:
+        return None
+    from shared.runs.named import find_named
+
     context = click.get_current_context(silent=True)
     task = None if context is None else context.find_root().command.name
-    return None if named is None else find_named(RUNS, named, task)
+    return find_named(RUNS, named, task)
 
 
 ConfigArgument = Annotated[

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from shared.cli.arguments import ServedModelOption
+from shared.cli.help import Topic, examples
 from shared.cli.hooks import adds_options_of
 from shared.cli.judge import open_predictor
 from shared.cli.support import reported
@@ -56,7 +57,14 @@ def add_serve(app: typer.Typer, task: "Task", pages: Pages) -> None:
             guarded ASGI application.
     """
 
-    @app.command()
+    @app.command(
+        rich_help_panel=Topic.SERVE,
+        epilog=examples(
+            task,
+            "serve",
+            "serve --model pilot --port 0 --keep-minutes 10",
+        ),
+    )
     @adds_options_of(pages)
     def serve(
         port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0 takes any that is free.")] = 8000,

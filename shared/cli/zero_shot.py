@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import typer
 
 from shared.cli.arguments import ConfigArgument, OverridesArgument, find_run
+from shared.cli.help import Topic, examples
 from shared.cli.support import RUNS, make_folder, reported, settings_of, takes_names
 from shared.errors import UsageError
 from shared.progress import progress_bars
@@ -61,7 +62,14 @@ def add_zero_shot(app: typer.Typer, task: "Task", knowledge: Knowledge) -> None:
 
         return parse_methods(ALL_METHODS, knowledge())
 
-    @app.command()
+    @app.command(
+        rich_help_panel=Topic.MEASURE,
+        epilog=examples(
+            task,
+            "zero-shot data.source={data} --draw 1",
+            "zero-shot data.source={data} --draw 2 --seeds 10 --out unseen",
+        ),
+    )
     @takes_names(methods=methods_here)
     def zero_shot(
         config: ConfigArgument = None,

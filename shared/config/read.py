@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -12,10 +13,10 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from shared.config.meant import setting_meant
 from shared.config.renamed import NOW_SECTIONS, RENAMED
 from shared.config.schema import Config
 from shared.errors import ConfigError
-from shared.registry import unknown_name
 
 Model = TypeVar("Model", bound=BaseModel)
 COMMAND_LINE = "the command line"
@@ -24,6 +25,10 @@ IN_YAML = {
     **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), SHOULD_BE + "a mapping"),
     "tuple_type": SHOULD_BE + "a list",
     "too_short": SHOULD_BE + "a longer list",
+    **dict.fromkeys(("int_parsing", "int_type", "int_from_float"), SHOULD_BE + "a whole number"),
+    **dict.fromkeys(("float_parsing", "float_type"), SHOULD_BE + "a number"),
+    **dict.fromkeys(("bool_parsing", "bool_type"), SHOULD_BE + "true or false"),
+    "string_type": SHOULD_BE + "a text",
 }
 """Messages for pydantic's error types whose own messages name Python's types and not YAML's."""
 
@@ -172,15 +177,23 @@ def read_yaml(path: Path) -> dict[str, Any]:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: is not YAML ({' '.join(str(error).split())})") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: is no text; a configuration is a YAML file") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: is not YAML{_place(error)}; a line reads `key: value`") from None
     if tree is None:
         return {}
     if not isinstance(tree, dict):
-        raise ConfigError(f"{path}: holds a {type(tree).__name__}; a mapping of keys to values is needed")
+        raise ConfigError(f"{path}: holds no keys; a configuration is a mapping, a line reads `key: value`")
     if faults := list(_keys_not_text(tree)):
         raise ConfigError(f"{path}: keys must be text; put in quotes: {', '.join(faults)}")
     return tree
+
+
+def _place(error: yaml.YAMLError) -> str:
+    """Where a file stops being YAML, and why, as the rest of a sentence."""
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    return "" if mark is None else f" at line {mark.line + 1}, column {mark.column + 1} ({problem})"
 
 
 def _keys_not_text(node: Any, above: str = "") -> Iterator[str]:
@@ -261,7 +274,18 @@ def _unknown_key(key: str, sections: Sequence[type[BaseModel]]) -> str:
     leaf = "" if new is None else new.rpartition(".")[2]
     if new and (new.rpartition(".")[0] != above or any(leaf in section.model_fields for section in sections)):
         return f"{key}: was renamed; write {new}"
-    return f"{key}: {unknown_name('key', name, known)}"
+    return f"{key}: unknown key {name!r}; {_known_keys(key, sections)}"
+
+
+def _known_keys(key: str, sections: Sequence[type[BaseModel]]) -> str:
+    """The keys of the level at which an unknown key stands, the near ones first; or the key elsewhere that is meant."""
+    above, _, name = key.rpartition(".")
+    known = list(dict.fromkeys(one for section in sections for one in section.model_fields))
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+    meant = None if near else setting_meant(name)
+    hint = f"did you mean {' or '.join(near)}? " if near else f"did you mean {meant}? " if meant else ""
+    listed = ", ".join([*near, *(one for one in known if one not in near)])
+    return f"{hint}keys of {above or 'a configuration'}: {listed}"
 
 
 def _walk(model: type[BaseModel], location: Sequence[int | str]) -> tuple[list[str], list[type[BaseModel]]]:

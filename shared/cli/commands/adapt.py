@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shared.cli.arguments import OverridesArgument
+from shared.cli.help import Topic, examples
 from shared.cli.support import RUNS, check_names, reported, settings_of, takes_names
 from shared.errors import ConfigError, UsageError
 from shared.progress import progress_bars
@@ -47,7 +48,14 @@ def add(app: typer.Typer, task: "Task") -> None:
         task: The application that the command works for.
     """
 
-    @app.command()
+    @app.command(
+        rich_help_panel=Topic.TRAIN,
+        epilog=examples(
+            task,
+            "adapt --source {data} --target other.zip",
+            "adapt --source {data} --target other.zip --strategy coral --unlabelled",
+        ),
+    )
     @takes_names(strategy=_strategies, rule=_rules)
     def adapt(
         config: Annotated[

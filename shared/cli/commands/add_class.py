@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shared.cli.arguments import find_run
+from shared.cli.help import Topic, examples
 from shared.cli.support import reported
 from shared.errors import UsageError
 
@@ -24,7 +25,14 @@ def add(app: typer.Typer, task: "Task") -> None:
         task: The application that the command works for.
     """
 
-    @app.command()
+    @app.command(
+        rich_help_panel=Topic.TRAIN,
+        epilog=examples(
+            task,
+            "add-class other {input} --model pilot --out runs/extended",
+            "add-class other examples/ --model runs/pilot --out runs/extended",
+        ),
+    )
     def add_class(
         name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the new class.")],
         images: Annotated[

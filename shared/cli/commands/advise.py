@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shared.cli.arguments import DataArgument
+from shared.cli.help import Topic, examples
 from shared.cli.support import RUNS, make_folder, reported
 from shared.io.archives import require_paths
 from shared.progress import progress_bars
@@ -25,7 +26,14 @@ def add(app: typer.Typer, task: "Task") -> None:
         task: The application that the command works for.
     """
 
-    @app.command()
+    @app.command(
+        rich_help_panel=Topic.MEASURE,
+        epilog=examples(
+            task,
+            "advise {data}",
+            "advise {data} backbone.size=96 --out advice",
+        ),
+    )
     def advise(
         data: DataArgument,
         overrides: Annotated[

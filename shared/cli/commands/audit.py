@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from shared.cli.arguments import DataArgument
+from shared.cli.help import Topic, examples
 from shared.cli.hooks import adds_options_of
 from shared.cli.support import EXIT_REFUSED, RUNS, make_folder, reported, settings_on
 from shared.errors import DataError, MeaningError
@@ -63,7 +64,14 @@ def add(app: typer.Typer, task: "Task", search_further: FurtherSearch = no_furth
             `Progress` and, keyword-only, options of the application, and returns lines to print.
     """
 
-    @app.command()
+    @app.command(
+        rich_help_panel=Topic.DATA,
+        epilog=examples(
+            task,
+            "audit {data}",
+            "audit {data} data.classes.unclear=leave_out --out findings",
+        ),
+    )
     @adds_options_of(search_further)
     def audit(
         data: DataArgument,

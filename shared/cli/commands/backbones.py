@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from shared.cli.help import Topic, examples
 from shared.cli.support import reported
 
 if TYPE_CHECKING:
@@ -24,7 +25,14 @@ def add(app: typer.Typer, task: "Task") -> None:
         task: The application that the command works for.
     """
 
-    @app.command()
+    @app.command(
+        rich_help_panel=Topic.TRAIN,
+        epilog=examples(
+            task,
+            "backbones",
+            "backbones --all --time",
+        ),
+    )
     def backbones(
         everything: Annotated[
             bool, typer.Option("--all", help="Count the sizes of networks without weights here, too: takes seconds.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from shared.cli.help import Topic, examples
 from shared.cli.support import EXIT_FAULT, RUNS, make_folder, reported
 from shared.progress import progress_bars
 
@@ -23,7 +24,14 @@ def add(app: typer.Typer, task: "Task") -> None:
         task: The application that the command works for.
     """
 
-    @app.command()
+    @app.command(
+        rich_help_panel=Topic.MEASURE,
+        epilog=examples(
+            task,
+            "compare configs/{task}/compare.yaml data.source={data}",
+            "compare mine.yaml data.source={synthetic}",
+        ),
+    )
     def compare(
         comparison: Annotated[
             Path,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from shared.cli.arguments import ConfigArgument, OverridesArgument
+from shared.cli.help import Topic, examples
 from shared.cli.support import RUNS, make_folder, reported, settings_of
 from shared.errors import UsageError
 from shared.progress import progress_bars
@@ -28,7 +29,14 @@ def add(app: typer.Typer, task: "Task") -> None:
         task: The application that the command works for.
     """
 
-    @app.command()
+    @app.command(
+        rich_help_panel=Topic.MEASURE,
+        epilog=examples(
+            task,
+            "crossval data.source={data}",
+            "crossval data.source={data} --folds 10 --repeats 3",
+        ),
+    )
     def crossval(
         config: ConfigArgument = None,
         overrides: OverridesArgument = None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from shared.cli.arguments import AVERAGE_HELP, find_run
+from shared.cli.help import Topic, examples
 from shared.cli.support import RUNS, reported, show_summary
 from shared.progress import progress_bars
 
@@ -24,7 +25,14 @@ def add(app: typer.Typer, task: "Task") -> None:
         task: The application that the command works for.
     """
 
-    @app.command()
+    @app.command(
+        rich_help_panel=Topic.TRAIN,
+        epilog=examples(
+            task,
+            "ensemble pilot second third",
+            "ensemble pilot second --average weights --out runs/mean",
+        ),
+    )
     def ensemble(
         runs: Annotated[
             list[Path],

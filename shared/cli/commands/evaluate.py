@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from shared.cli.arguments import RunArgument, find_run
+from shared.cli.help import Topic, examples
 from shared.cli.hooks import adds_options_of, no_options
 from shared.cli.support import make_folder, reported, settings_on
 from shared.errors import UsageError
@@ -35,7 +36,14 @@ def add(app: typer.Typer, task: "Task") -> None:
     """
     context = no_options if task.positive_name is None else _usage_context
 
-    @app.command()
+    @app.command(
+        rich_help_panel=Topic.MEASURE,
+        epilog=examples(
+            task,
+            "evaluate pilot",
+            "evaluate pilot {data} --out tests",
+        ),
+    )
     @adds_options_of(context)
     def evaluate(
         run: RunArgument,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from shared.cli.help import Topic, examples
 from shared.cli.support import RUNS, reported, shown_name
 
 if TYPE_CHECKING:
@@ -23,7 +24,14 @@ def add(app: typer.Typer, task: "Task") -> None:
         task: The application that the command works for.
     """
 
-    @app.command()
+    @app.command(
+        rich_help_panel=Topic.USE,
+        epilog=examples(
+            task,
+            "models",
+            "models > models.txt",
+        ),
+    )
     def models() -> None:
         """List the models that can answer.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.main import get_command_name
 
+from shared.cli.help import Topic, examples
 from shared.cli.support import Names, check_names, names_of, reported
 from shared.strategies import describe_traits, find_strategy, strategy_names
 
@@ -33,7 +34,14 @@ def add(app: typer.Typer, task: "Task") -> None:
         task: The application that the command works for.
     """
 
-    @app.command()
+    @app.command(
+        rich_help_panel=Topic.TRAIN,
+        epilog=examples(
+            task,
+            "options data.split",
+            "options linear_probe",
+        ),
+    )
     def options(
         section: Annotated[
             str | None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shared.cli.arguments import RunArgument
+from shared.cli.help import Topic, examples
 from shared.cli.support import RUNS, reported
 from shared.errors import UsageError
 from shared.progress import progress_bars
@@ -25,7 +26,14 @@ def add(app: typer.Typer, task: "Task") -> None:
         task: The application that the command works for.
     """
 
-    @app.command()
+    @app.command(
+        rich_help_panel=Topic.TRAIN,
+        epilog=examples(
+            task,
+            "pack pilot small --licences licences.txt",
+            "pack pilot small --licences licences.txt --images {data} --out models",
+        ),
+    )
     def pack(
         run: RunArgument,
         name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the model, e.g. brain-mri.")],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from shared.cli.arguments import RunArgument
+from shared.cli.help import Topic, examples
 from shared.cli.support import reported, show_summary
 
 if TYPE_CHECKING:
@@ -22,7 +23,14 @@ def add(app: typer.Typer, task: "Task") -> None:
         task: The application that the command works for.
     """
 
-    @app.command()
+    @app.command(
+        rich_help_panel=Topic.MEASURE,
+        epilog=examples(
+            task,
+            "report pilot",
+            "report runs/pilot > summary.txt",
+        ),
+    )
     def report(run: RunArgument) -> None:
         """Print the main results of a run.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from shared.cli.arguments import AVERAGE_HELP, ConfigArgument, OverridesArgument
+from shared.cli.help import Topic, examples
 from shared.cli.support import RUNS, reported, settings_of, show_summary
 from shared.errors import UsageError
 from shared.progress import progress_bars
@@ -28,7 +29,16 @@ def add(app: typer.Typer, task: "Task") -> None:
         task: The application that the command works for.
     """
 
-    @app.command(epilog=f"Strategies: {', '.join(strategy_names())}. `{task.name} options` lists all keys.")
+    @app.command(
+        rich_help_panel=Topic.TRAIN,
+        epilog=examples(
+            task,
+            "train data.source={data}",
+            "train configs/{task}/frozen.yaml data.source={data} seed=1",
+            "train data.source={synthetic}",
+            more=f"Strategies: {', '.join(strategy_names())}. `{task.name} options` lists all keys.",
+        ),
+    )
     def train(
         config: ConfigArgument = None,
         overrides: OverridesArgument = None,

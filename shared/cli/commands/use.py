@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from shared.cli.arguments import RunArgument
+from shared.cli.help import Topic, examples
 from shared.cli.support import RUNS, reported, shown_name
 
 if TYPE_CHECKING:
@@ -22,7 +23,14 @@ def add(app: typer.Typer, task: "Task") -> None:
         task: The application that the command works for.
     """
 
-    @app.command()
+    @app.command(
+        rich_help_panel=Topic.USE,
+        epilog=examples(
+            task,
+            "use pilot",
+            "use runs/pilot",
+        ),
+    )
     def use(run: RunArgument) -> None:
         """Choose the model that answers by default.
 

@@ -113,7 +113,7 @@ class Plan:
         return [tuple(row) for row in rows.values()]
 
 
-def load_comparison(task: Task, path: Path, words: Sequence[str] = ()) -> Plan:
+def load_comparison(task: Task, given: Path | Mapping[str, Any], words: Sequence[str] = ()) -> Plan:
     """Reads a comparison, applies overrides to its base, and checks the configuration of every cell.
 
     Data and weights are not looked for. A comparison names its networks itself: `backbone.nearest` of its base is left
@@ -121,16 +121,18 @@ def load_comparison(task: Task, path: Path, words: Sequence[str] = ()) -> Plan:
 
     Args:
         task: The application.
-        path: The comparison's YAML file.
+        given: The comparison's YAML file, or its content.
         words: `key.sub=value` words of the command line, which override keys of the base.
 
     Raises:
         ConfigError: The comparison or a configuration has faults; the message lists them all.
     """
-    tree = read_yaml(path)
+    path = given if isinstance(given, Path) else None
+    origin = "the comparison" if path is None else str(path)
+    tree = read_yaml(given) if isinstance(given, Path) else deepcopy(dict(given))
     base = tree.setdefault("base", {})
     if isinstance(base, str):
-        base = tree["base"] = read_yaml(path.parent / base)
+        base = tree["base"] = read_yaml((path or Path("base")).parent / base)
     for word in words if isinstance(base, dict) else ():
         apply_override(base, word)
     if isinstance(base, dict) and isinstance(base.get("backbone"), dict):
@@ -140,8 +142,8 @@ def load_comparison(task: Task, path: Path, words: Sequence[str] = ()) -> Plan:
     if all(isinstance(section, dict) for section in sections):
         faults += _faults(task, *sections)
     if faults:
-        raise ConfigError("; ".join(_blamed(fault, path, words) for fault in faults))
-    comparison = validate(Comparison, tree, origin=str(path))
+        raise ConfigError("; ".join(_blamed(fault, origin, words) for fault in faults))
+    comparison = validate(Comparison, tree, origin=origin)
     cells = [
         Cell(backbone, strategy, labels, seed, _config(comparison, backbone, strategy, labels, seed))
         for labels in comparison.labels_per_class
@@ -149,14 +151,14 @@ def load_comparison(task: Task, path: Path, words: Sequence[str] = ()) -> Plan:
         for strategy in comparison.strategies
         for seed in comparison.seeds
     ]
-    return Plan(comparison.name, validate(Config, comparison.base, origin=str(path)), tuple(cells))
+    return Plan(comparison.name, validate(Config, comparison.base, origin=origin), tuple(cells))
 
 
-def _blamed(fault: str, path: Path, words: Sequence[str]) -> str:
+def _blamed(fault: str, origin: str, words: Sequence[str]) -> str:
     """A fault with its origin: the command line where it is a fault of the base in a key set there, else the file."""
     place, _, rest = fault.partition(": ")
     key = rest.partition(":")[0]
-    return f"{COMMAND_LINE}: {rest}" if place == "base" and set_by(key, words) else f"{path}: {fault}"
+    return f"{COMMAND_LINE}: {rest}" if place == "base" and set_by(key, words) else f"{origin}: {fault}"
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
