@@ -95,6 +95,28 @@ class VectorTask(TaskDefaults):
         """Side of the square on which a vector is laid out: what `backbone.size` must be."""
         return math.isqrt(self.width - 1) + 1
 
+    def backbone(self, hidden: Sequence[int] = (100,), *, standardised: bool = True) -> dict[str, Any]:
+        """Makes the section `backbone` of a configuration: a perceptron with random weights for these vectors.
+
+        Args:
+            hidden: Width of each hidden layer.
+            standardised: Whether it first brings each value to mean 0 and variance 1 over the training data; counts
+                with `log1p` need that not.
+        """
+        widths = "x".join(map(str, hidden))
+        name = f"mlp/standardised/{widths}" if standardised else f"mlp/{widths}"
+        return {"name": name, "weights": "random", "size": self.side}
+
+    def settings(self, hidden: Sequence[int] = (100,), *, standardised: bool = True) -> dict[str, Any]:
+        """Makes settings for `shared.api.application.Application`: that backbone, and vectors as they are.
+
+        Args:
+            hidden: As in `backbone`.
+            standardised: As in `backbone`.
+        """
+        made = {f"backbone.{key}": value for key, value in self.backbone(hidden, standardised=standardised).items()}
+        return {**made, "strategy.augmentation": "none"}
+
     def load(
         self, source: Path, *, options: Mapping[str, Any], unlabelled: bool = False, meanings: Meanings = NO_MEANINGS
     ) -> Dataset:
