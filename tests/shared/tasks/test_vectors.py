@@ -29,7 +29,8 @@ def test_arrays_become_samples_with_groups_domains_and_splits(tmp_path: Path) ->
     assert [sample.split for sample in dataset.samples] == ["train", "train", None, "test"]
     assert [sample.domain for sample in dataset.samples] == ["m", "m", "n", "n"]
     groups = [sample.group for sample in dataset.samples]
-    assert (groups[0] == groups[1]) and (groups[1] != groups[2])
+    assert groups[0] == groups[1]
+    assert groups[1] != groups[2]
     np.testing.assert_array_equal(task.read(dataset.samples[2]), X[2:3])
 
 
@@ -71,7 +72,7 @@ def test_a_faulty_file_is_refused_in_one_line(tmp_path: Path, name: str, content
 
 def test_arrays_of_objects_are_never_unpickled(tmp_path: Path) -> None:
     np.savez(tmp_path / "data.npz", X=np.zeros((1, 3)), y=np.array([{"a": 1}], dtype=object))
-    with pytest.raises(DataError, match="no .npz of plain arrays"):
+    with pytest.raises(DataError, match=r"no \.npz of plain arrays"):
         load(VectorTask("rows", width=3), tmp_path / "data.npz")
 
 
