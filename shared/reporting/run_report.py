@@ -187,7 +187,7 @@ def _result_tables(task: Task, done: Finished, tree: Mapping[str, Any]) -> dict[
         "legend": [measure for measure in measures_in(Table.REPORT) if measure.key in used],
         "point": tree["operating_point"],
         "rejection": tree.get("rejection"),
-        "series_rule": f"{done.record.aggregation.rule}, {done.record.aggregation_reason}",
+        "series_rule": f"{done.record.aggregation.rule}, {done.record.aggregation_reason}" if task.series_kinds else None,
         "false_negatives": test.get("false_negatives"),
         "abstention": _abstention(task, done.record, test["abstention"]),
         "by_domain": _domain_tables(done),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.errors import ConfigError, DataError
 from shared.samples import LEAVE_OUT, NO_MEANINGS, UNKNOWN_DOMAIN, Dataset, Meanings, Sample
-from shared.task import Image, Item, Origin, Preprocessing, PreprocessingOptions
+from shared.task import Image, Item, Preprocessing, PreprocessingOptions
 from shared.tasks.defaults import TaskDefaults
 from shared.tasks.images import check_task_name, ordered_classes, own_hash
 
@@ -250,7 +250,7 @@ class VectorTask(TaskDefaults):
                 yield Item(source, refusal=str(error))
                 continue
             for row in range(file.rows.shape[0]):
-                yield Item(f"{source}#{row}", slices=(file.row(row),), origins=(Origin(source, numbers={"row": row}),))
+                yield Item(f"{source}#{row}", slices=(file.row(row),))
 
     def _file(self, source: str) -> VectorFile:
         from shared.tasks import vector_files
