@@ -126,3 +126,14 @@ def test_images_are_kept_as_bytes_and_inputs_are_pictures(tmp_path: Path) -> Non
     (tmp_path / "notes.pdf").write_bytes(b"%PDF-1.4")
     items = list(task.read_inputs([tmp_path]))
     assert [item.refusal is None for item in items].count(True) == 3
+
+
+def test_an_own_task_has_a_command_line() -> None:
+    from typer.testing import CliRunner
+
+    from shared.cli.app import build_app
+
+    said = CliRunner().invoke(build_app(ImageTask("flowers", title="Garden flowers")), ["--help"])
+    assert said.exit_code == 0
+    assert "Garden flowers" in said.output
+    assert "adapt" in said.output
