@@ -187,7 +187,7 @@ def _result_tables(task: Task, done: Finished, tree: Mapping[str, Any]) -> dict[
         "legend": [measure for measure in measures_in(Table.REPORT) if measure.key in used],
         "point": tree["operating_point"],
         "rejection": tree.get("rejection"),
-        "series_rule": f"{done.record.aggregation.rule}, {done.record.aggregation_reason}" if task.series_kinds else None,
+        "series_rule": _series_rule(done.record) if task.series_kinds else None,
         "false_negatives": test.get("false_negatives"),
         "abstention": _abstention(task, done.record, test["abstention"]),
         "by_domain": _domain_tables(done),
@@ -320,9 +320,14 @@ def _facts(task: Task, done: Finished) -> list[tuple[str, Any]]:
 def _series_facts(record: ModelRecord) -> list[tuple[str, Any]]:
     """How slices become one answer, and of which kinds of series there is one."""
     return [
-        ("slices to series", f"{record.aggregation.rule}; {record.aggregation_reason}"),
+        ("slices to series", _series_rule(record)),
         ("series that get a decision", kinds_text(record.negative_series)),
     ]
+
+
+def _series_rule(record: ModelRecord) -> str:
+    """How the slices of a series become one probability, and why so."""
+    return f"{record.aggregation.rule}; {record.aggregation_reason}"
 
 
 def _weights_facts(record: ModelRecord) -> list[tuple[str, Any]]:
