@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shlex
+import socket
 from pathlib import Path
 
 import pytest
 
 from handwriting.cli import app as characters
 from medtl.cli import app as tumours
+from shared.errors import UsageError
 from shared.runs.folder import finish
 from tests.shared.cli.calling import call, is_one_line
 
@@ -23,19 +25,22 @@ CALLS = [
     ("medtl predict image.png --jsno", "unknown option '--jsno'; did you mean --json?"),
     ("medtl predict image.png --out", "option '--out' requires an argument: Also write predictions.jsonl"),
     ("medtl report pilot other", "unexpected extra argument (other); see `medtl report --help`"),
-    ("medtl train --seeds x", "--seeds: 'x' is not a valid integer"),
+    ("medtl train --seeds x", "--seeds: 'x' is no whole number"),
     ("medtl train --seeds 0", "--seeds: 0 is not in the range x>=1"),
-    ("medtl train --average answer", "'answers', 'weights'; did you mean answers?"),
+    (
+        "medtl train --average answer",
+        "--average: 'answer' is no choice; did you mean answers? allowed: auto, answers, weights",
+    ),
     ("medtl train --ensemble", "--ensemble is the mean of several runs, and --seeds is 1; give --seeds 2 or more"),
     ("medtl train --average weights", "give --ensemble with it"),
     ("medtl crossval --folds 1", "--folds: 1 is not in the range x>=2"),
     ("medtl crossval --folds 5 --leave-out domain", "both choose the test set; give one of them"),
-    ("medtl crossval --leave-out scanner", "--leave-out: 'scanner' is not 'domain'"),
+    ("medtl crossval --leave-out scanner", "--leave-out: 'scanner' is no choice; allowed: domain"),
     ("medtl add-class abscess image.png --out new", "--model is missing: Folder of a finished run"),
     ("medtl pack pilot small", "--licences is missing: Text file with the licences"),
     ("medtl phantom", "OUT is missing: A new folder for the dataset"),
-    ("handwriting data downlod dhcd", "no such command 'downlod'. Did you mean 'download'?"),
-    ("handwriting data download mnist", "'mnist' is not 'dhcd'"),
+    ("handwriting data downlod dhcd", "unknown command 'downlod'; did you mean download?"),
+    ("handwriting data download mnist", "'mnist' is no choice; allowed: dhcd"),
     # keys of a configuration as options, and the reverse
     ("medtl train --seed 1", "--seed is no option but a key of the configuration; write seed=1"),
     ("medtl train --seed=1", "write seed=1"),
@@ -130,7 +135,7 @@ CALLS = [
     ("medtl serve --keep-minutes 0", "--keep-minutes: 0.0 is not in the range 1<=x<=10080"),
     ("medtl listen --port 70000", "the port 70000 is not allowed; it is 1 to 65535"),
     ("medtl listen --series-timeout 0", "give a number of seconds above 0, for example 10"),
-    ("medtl listen --series-timeout 5s", "--series-timeout: '5s' is not a valid float"),
+    ("medtl listen --series-timeout 5s", "--series-timeout: '5s' is no number"),
     ("medtl listen --keep-days 1", "--keep-days counts from forwarding; give --forward too"),
     ("medtl listen --forward archive", "give AE@host:port, for example ARCHIVE@127.0.0.1:104"),
 ]
@@ -166,3 +171,15 @@ def test_a_wrong_input_is_one_line_that_says_what_to_write(words: str, said: str
     assert is_one_line(result, said), result.output
     assert result.exit_code == 2
     assert {*Path().rglob("*")} == before  # nothing half-written
+
+
+def test_a_port_in_use_says_so() -> None:
+    from shared.web.serving import run_server
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        said = f"^port {port} of 127.0.0.1 is in use by another program; end that, or choose another --port$"
+        with pytest.raises(UsageError, match=said):
+            run_server(None, None, "127.0.0.1", port, lambda _: None)  # type: ignore[arg-type] - nothing is served
+    with pytest.raises(UsageError, match=r"^cannot listen on nowhere\.invalid \(.*\); --host takes an address"):
+        run_server(None, None, "nowhere.invalid", 0, lambda _: None)  # type: ignore[arg-type]
