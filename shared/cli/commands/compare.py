@@ -32,7 +32,7 @@ def add(app: typer.Typer, task: "Task") -> None:
         rich_help_panel=Topic.MEASURE,
         epilog=examples(
             task,
-            "compare compare data.source={data}",
+            "compare data.source={data}",
             "compare mine.yaml data.source={synthetic}",
         ),
     )

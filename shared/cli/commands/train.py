@@ -32,7 +32,7 @@ def add(app: typer.Typer, task: "Task") -> None:
         epilog=examples(
             task,
             "train data.source={data}",
-            "train configs/{task}/frozen.yaml data.source={data} seed=1",
+            "train frozen data.source={data} seed=1",
             "train data.source={synthetic}",
             more=f"Strategies: {', '.join(strategy_names())}. `{task.name} options` lists all keys.",
         ),
