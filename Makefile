@@ -52,6 +52,11 @@ test-slow: setup ## The tests that take longer
 bench: setup ## Measure speed as ratios, each against its goal; the table is also runs/bench.md
 	$(BIN)/python -m benchmarks --out runs/bench.md
 
+examples: setup ## Run the programs of examples/ whole; REVIEWS= names the reviews, else they are generated
+	$(BIN)/python examples/digits/digits.py --out runs/examples/digits
+	$(BIN)/python examples/wine/wine.py --out runs/examples/wine
+	$(BIN)/python examples/sentiment_dann/sentiment.py $(if $(REVIEWS),"$(REVIEWS)") --out runs/examples/sentiment
+
 lint: setup ## Format and lint
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -62,4 +67,4 @@ types: setup ## Static types
 
 check: lint types test ## All that CI runs
 
-.PHONY: help setup train-mri train-handwriting models predict test test-slow bench lint types check
+.PHONY: help setup train-mri train-handwriting models predict test test-slow bench examples lint types check

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from shared.cli.group import CommandGroup
 from shared.cli.help import Topic, examples
 from shared.cli.support import reported
 
@@ -29,7 +30,7 @@ def add(app: typer.Typer, task: "Task") -> None:
         app: The command line; it is changed in place.
         task: The application.
     """
-    data = typer.Typer(help="Fetch published datasets.", no_args_is_help=True, rich_markup_mode=None)
+    data = typer.Typer(cls=CommandGroup, help="Fetch published datasets.", no_args_is_help=True, rich_markup_mode=None)
     app.add_typer(data, name="data", rich_help_panel=Topic.DATA)
 
     @data.command(epilog=examples(task, "data download dhcd", "data download dhcd --to archives"))

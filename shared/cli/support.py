@@ -161,7 +161,7 @@ def check_names(
     """
     for name in given:
         if name not in allowed:
-            near = difflib.get_close_matches(name, allowed, n=3, cutoff=0.5)
+            near = difflib.get_close_matches(name, allowed, n=3)
             hint = f"did you mean {' or '.join(near)}? " if near else ""
             listed = ", ".join(allowed if shown is None else shown)
             raise UsageError(f"{option}: unknown name {name!r}; {hint}allowed are {listed}")

@@ -64,6 +64,8 @@ def read_layers(path: Path, application: str | None) -> Layers:
         if any(file.resolve() == read.resolve() for read, _ in files):
             raise ConfigError(f"{files[-1][0]}: {BASE}: leads back to {file}; name another configuration")
         tree = read_yaml(file)
+        if {"backbones", "strategies"} <= tree.keys():
+            raise ConfigError(f"{file}: is a comparison, for `compare`; a training has one backbone, one strategy")
         base = tree.pop(BASE, None)
         files.append((file, tree))
         following = None if base is None else find_base(base, file.parent, str(file), application)

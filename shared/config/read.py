@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from shared.config.files import BASE, Layers, read_layers
-from shared.config.meant import setting_meant
+from shared.config.meant import SPOKEN, setting_meant
 from shared.config.named import find_config
 from shared.config.renamed import NOW_SECTIONS, RENAMED
 from shared.config.schema import Config
@@ -246,7 +246,7 @@ def _known_keys(key: str, sections: Sequence[type[BaseModel]]) -> str:
     above, _, name = key.rpartition(".")
     known = list(dict.fromkeys(one for section in sections for one in section.model_fields))
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
-    meant = None if near else setting_meant(name)
+    meant = None if near else setting_meant(next(iter(difflib.get_close_matches(name, SPOKEN, n=1)), name))
     hint = f"did you mean {' or '.join(near)}? " if near else f"did you mean {meant}? " if meant else ""
     listed = ", ".join([*near, *(one for one in known if one not in near)])
     return f"{hint}keys of {above or 'a configuration'}: {listed}"

@@ -46,9 +46,10 @@ def require_named(task: Task, section: DataSection) -> None:
         UsageError: No data are named.
     """
     if not section.source and not section.collections:
+        made = f", or data.source={task.synthetic_name} for synthetic images, which only show that everything works"
         raise UsageError(
-            f"no data are named; write data.source={task.data_example} (a folder, zip or manifest), or "
-            f"data.source={task.synthetic_name} for synthetic images, which only show that everything works"
+            f"no data are named; write data.source={task.data_example} (a folder, zip or manifest)"
+            f"{made if task.synthetic_name else ''}"
         )
 
 
@@ -59,7 +60,7 @@ def is_synthetic(task: Task, section: DataSection) -> bool:
         task: The application.
         section: The `data` section of the configuration.
     """
-    return section.source == task.synthetic_name
+    return bool(section.source) and section.source == task.synthetic_name
 
 
 def load_dataset(task: Task, section: DataSection, spec: Preprocessing, root: Path, progress: Progress) -> Dataset:

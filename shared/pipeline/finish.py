@@ -6,6 +6,7 @@ import json
 import logging
 import platform
 import shutil
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -355,7 +356,7 @@ def _environment(device: torch.device, difference: float, seconds: float) -> dic
         "machine": platform.machine(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         "threads": torch.get_num_threads(),
-        "packages": {name: version(name) for name in PACKAGES},
+        "packages": {name: version(name) for name in PACKAGES if name in sys.modules},
         "onnx_difference": difference,
         "seconds": round(seconds, 1),
         "peak_memory_mib": round(peak_memory_mib(), 1),

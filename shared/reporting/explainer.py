@@ -88,8 +88,13 @@ class Explanation:
             checked = "passed its checks"
         else:
             checked = f"{NOT_BELIEVED}: {'; '.join(self.verdict.faults)}"
-        explained = f"{self.method}, slice {self.slice}, {task.display_name(self.label)} {self.probability:.2f}"
+        explained = f"{self.method}{_place(self, task)}, {task.display_name(self.label)} {self.probability:.2f}"
         return f"  {explained}: {checked}; {self.picture}"
+
+
+def _place(explained: Explanation, task: Task) -> str:
+    """Which slice is explained, with a comma before it; nothing where inputs are single images."""
+    return f", slice {explained.slice}" if task.series_kinds else ""
 
 
 class Explainer:
@@ -210,7 +215,7 @@ class Explainer:
     def _picture(self, image: NDArray[np.float32], explained: Explanation, answer: Answer) -> bytes:
         verdict = explained.verdict
         value = f"{explained.probability:.2f}" if answer.caution is None else f"{explained.probability:.2f} (raw)"
-        title = f"{self.task.name}: towards {explained.label} {value}, slice {explained.slice}, {explained.method}"
+        title = f"{self.task.name}: towards {explained.label} {value}{_place(explained, self.task)}, {explained.method}"
         refusal = "" if answer.caution is None else f"{answer.reason}: {answer.caution}"
         warnings = textwrap.wrap(refusal, WORDS_WIDE)
         if verdict is None:

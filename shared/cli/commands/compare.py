@@ -33,7 +33,7 @@ def add(app: typer.Typer, task: "Task") -> None:
         epilog=examples(
             task,
             "compare data.source={data}",
-            "compare mine.yaml data.source={synthetic}",
+            "compare compare_menu data.source={data}",
         ),
     )
     def compare(

@@ -40,6 +40,7 @@ def add(app: typer.Typer, task: "Task") -> None:
         rich_help_panel=Topic.TRAIN,
         epilog=examples(
             task,
+            "options configs",
             "options data.split",
             "options linear_probe",
         ),
@@ -131,7 +132,8 @@ def _within(task: "Task", section: str, parts: Sequence[str]) -> list[Section]:
     keys = [key for key, _, _ in _config_rows(task)]
     if not any(_is_in(key, section) for key in keys):
         above = {key[:end] for key in keys for end, letter in enumerate(key) if letter == "."}
-        check_names("SECTION", [section], [*parts, STRATEGY, *sorted(above), *keys], shown=[*parts, *sorted(above)])
+        shown = list(dict.fromkeys([*parts, STRATEGY, *sorted(above)]))
+        check_names("SECTION", [section], list(dict.fromkeys([*shown, *keys])), shown=shown)
     return [partial(_config_lines, task, section)]
 
 

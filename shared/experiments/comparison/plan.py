@@ -134,6 +134,9 @@ def load_comparison(task: Task, given: str | Path | Mapping[str, Any], words: Se
     else:
         path = find_config(given, task.name, "comparison")
         origin, folder, tree = str(path), path.parent, read_yaml(path)
+    if tree.keys() & {"backbone", "strategy"} and not tree.keys() & {"backbones", "strategies"}:
+        known = ", ".join(Comparison.model_fields)
+        raise ConfigError(f"{origin}: is the configuration of a training, for `train`; keys of a comparison: {known}")
     base = tree.setdefault("base", {})
     if isinstance(base, str):
         base = tree["base"] = read_layers(find_base(base, folder, origin, task.name), task.name).tree

@@ -12,6 +12,7 @@ from shared.seeding import derive_seed
 
 if TYPE_CHECKING:
     from shared.models.backbones.module import Backbone
+from shared.models.backbones.mlp import PREFIX, mlp_record
 from shared.models.backbones.record import BACKBONES, BackboneRecord
 
 
@@ -19,7 +20,8 @@ def find_backbone(name: str) -> BackboneRecord:
     """Finds the record of a backbone.
 
     Args:
-        name: A registered name, or `timm/MODEL` for a model of timm where that is installed.
+        name: A registered name, `timm/MODEL` for a model of timm where that is installed, or `mlp/WIDTHS` for a
+            multilayer perceptron (`shared.models.backbones.mlp`).
 
     Raises:
         UnknownNameError: There is no such backbone, or the package that builds it is not installed.
@@ -30,6 +32,8 @@ def find_backbone(name: str) -> BackboneRecord:
         from shared.models.backbones.timm import timm_record
 
         return timm_record(name.removeprefix("timm/"))
+    if name.startswith(PREFIX):
+        return mlp_record(name)
     record = BACKBONES.get(name)
     if not is_buildable(record):
         raise UnknownNameError(f"backbone {name!r} needs {record.library}; {remedy('weights')}")

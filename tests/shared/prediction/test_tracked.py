@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from shared.prediction.tracked import tracked
@@ -13,13 +12,11 @@ def test_the_files_of_a_folder_are_counted_as_their_items_are_judged(tmp_path: P
     series = Item("a", origins=tuple(Origin(f"a{number}") for number in (1, 2, 3)))
     seen = list[tuple[int, int]]()
 
-    def items() -> Iterator[Item]:
-        yield series
-        assert seen == [(0, 4)]  # it is being judged until the next one is asked for
-        yield Item("b", refusal="is damaged")
-
-    found = list(tracked(items(), [tmp_path], lambda _what, done, total, _note: seen.append((done, total))))
-    assert [item.name for item in found] == ["a", "b"]
+    items = [series, Item("b", refusal="is damaged")]
+    handed_on = tracked(items, [tmp_path], lambda _what, done, total, _note: seen.append((done, total)))
+    assert next(handed_on) is series
+    assert seen == [(0, 4)]  # it is being judged until the next one is asked for
+    assert list(handed_on) == items[1:]
     assert seen == [(0, 4), (3, 4), (4, 4)]
 
 

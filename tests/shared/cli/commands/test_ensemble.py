@@ -68,7 +68,7 @@ def test_runs_that_do_not_belong_together_are_wrong_usage(
     tiny_run: Path, sibling_run: Path, ensemble_run: Path, screening_run: Path
 ) -> None:
     assert is_wrong_usage(call(app, "ensemble", tiny_run), "name at least two")
-    assert is_wrong_usage(call(app, "ensemble", tiny_run, "nowhere"), "nowhere is not a run folder")
+    assert is_wrong_usage(call(app, "ensemble", tiny_run, "nowhere"), "nowhere: no folder, and no run under")
     assert is_wrong_usage(call(app, "ensemble", tiny_run, ensemble_run), "is itself a mean of runs")
     assert is_wrong_usage(call(tumours_app, "ensemble", screening_run, tiny_run), "is a run of handwriting")
     gone = call(app, "ensemble", tiny_run, sibling_run, "--data", "gone.zip", "--out", "new")

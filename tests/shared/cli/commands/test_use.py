@@ -63,7 +63,7 @@ def test_a_server_takes_the_default(runs: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_use_refuses_what_cannot_answer(runs: Path, screening_run: Path) -> None:
-    assert is_wrong_usage(call(app, "use", "nowhere"), "nowhere is not a run folder")
+    assert is_wrong_usage(call(app, "use", "nowhere"), "nowhere: no folder, and no run under")
     assert is_wrong_usage(call(app, "use", screening_run), "is a run of medtl; `handwriting` cannot use it")
     (runs / "first" / "done").unlink()
     assert is_wrong_usage(call(app, "use", "first"), "runs/first is not finished")
