@@ -14,7 +14,7 @@ RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
     pip install --no-cache-dir --constraint /wheels/versions.txt "$(ls /wheels/medtl-*.whl)[${EXTRAS}]" \
     && useradd --create-home --uid 1000 medtl \
     && install --directory --owner medtl /work /work/spool /work/runs
-USER medtl
+USER 1000
 WORKDIR /work
 EXPOSE 8000 11112
 ENTRYPOINT ["medtl"]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -46,12 +47,13 @@ CALLS: Mapping[str, str] = {
     "phantom": "phantom --patients 1 --scanners atlas --slices 3",
     "predict": "{image}",
     "report": "{model}",
-    "serve": "--model nowhere",
+    "serve": "--model {model} --host 203.0.113.1",
     "train": "frozen data.source={data} backbone.weights=random data.leaks=allow",
     "use": "{model}",
     "zero-shot": "zero_shot data.source={data} backbone.weights=random data.leaks=allow --draw 1",
 }
-"""Words of a call of each command that ends by itself; a command of only one application is called in that one."""
+"""Words of a call of each command that ends by itself; a command of only one application is called in that one. The
+host of `serve` is an address for examples, which no machine has."""
 MORE_CALLS: Mapping[str, str] = {
     "predict --explain": "{image} --out maps",
     "options --schema": "",
@@ -206,6 +208,7 @@ def main(words: list[str]) -> int:
 
     folder = Path(words[0]).resolve()
     folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder / "work", ignore_errors=True)
     (wheel,) = WheelBuilder(str(ROOT)).build(directory=str(folder), versions=["standard"])
     failed = False
     for wanted in words[1:] or ["core", *extras(), "all"]:

@@ -129,11 +129,11 @@ def test_the_containers_call_what_there_is_and_name_no_host() -> None:
     name, *words = services["listen"]["command"]
     given = get_command(app).commands[name].make_context(name, list(words), resilient_parsing=True).params
     title, _, place = given["forward"].partition("@")
-    assert place == f"orthanc:{4242}"
+    assert place == "orthanc:4242"
     assert services["orthanc"]["environment"]["ORTHANC__DICOM_AET"] == title
     modality = json.loads(services["orthanc"]["environment"]["ORTHANC__DICOM_MODALITIES"])["medtl"]
     assert modality == [given["ae_title"], "listen", given["port"]]
-    assert (ROOT / "medtl" / "models" / given["model"]).is_dir()
+    assert (ROOT / "medtl" / "models" / words[words.index("--model") + 1]).is_dir()
 
 
 def test_what_the_wheel_is_built_of_reaches_the_container() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from shared.api.arguments import AnyPath, Settings, number_of, optional_path, path_of, paths_of, words_of
+from shared.api.guard import naming_extras
 from shared.errors import UsageError
 from shared.progress import Progress, Showing, showing
 
@@ -81,6 +82,7 @@ class Application:
         progress: Showing = True,
     ) -> list[Run]: ...
 
+    @naming_extras
     def train(
         self,
         config: AnyPath | None = None,
@@ -161,6 +163,7 @@ class Application:
             raise UsageError(f"{chosen.folder} is a run of {other}; `{self.task.name}` cannot use it")
         return Run(self.task, chosen.folder, self.root, chosen_among=chosen.chosen_among, why=chosen.why)
 
+    @naming_extras
     def predict(self, paths: AnyPath | Sequence[AnyPath], *, model: AnyPath | None = None, **options: Any) -> Answers:
         """Answers inputs by a model: `load_run(model).predict(paths)`; see `Run.predict` for the options.
 
@@ -174,6 +177,7 @@ class Application:
         """
         return self.load_run(model).predict(paths, **options)
 
+    @naming_extras
     def explain(self, paths: AnyPath | Sequence[AnyPath], *, model: AnyPath | None = None, **options: Any) -> Answers:
         """Shows which pixels moved answers: `load_run(model).explain(paths)`; see `Run.explain` for the options.
 
@@ -187,6 +191,7 @@ class Application:
         """
         return self.load_run(model).explain(paths, **options)
 
+    @naming_extras
     def ensemble(
         self,
         runs: Sequence[AnyPath | Run],
@@ -223,6 +228,7 @@ class Application:
             notes = cost_lines(self.task, made, members[0], shown)
         return Run(self.task, made, self.root, notes=notes)
 
+    @naming_extras
     def crossval(
         self,
         config: AnyPath | None = None,
@@ -268,6 +274,7 @@ class Application:
             tree = cross_validate(self.task, settled, folds=count, repeats=several, root=self.root, progress=shown)
             return Result(tree, (*tree["disclaimers"], *cross_validation_lines(tree)))
 
+    @naming_extras
     def compare(
         self,
         comparison: AnyPath | Mapping[str, Any] = "compare",
@@ -315,6 +322,7 @@ class Application:
         write_comparison(tree, self.task.title, folder)
         return Comparison(tree, tuple(as_text(tree)), folder / "compare.html")
 
+    @naming_extras
     def adapt(
         self,
         config: AnyPath | None = None,
@@ -383,6 +391,7 @@ class Application:
         kept = Run(self.task, place / SELECTED, self.root)
         return Adaptation(tree, tuple(lines), place / "adapt.html", kept=kept)
 
+    @naming_extras
     def advise(
         self,
         data: AnyPath,
@@ -425,6 +434,7 @@ class Application:
             advice.write(folder)
         return advice
 
+    @naming_extras
     def audit(
         self,
         data: AnyPath,
@@ -453,6 +463,7 @@ class Application:
         with showing(progress) as shown:
             return audit(self.task, source, words_of(settings), folder, self.root, search_further, shown)
 
+    @naming_extras
     def zero_shot(
         self,
         knowledge: SideInformation,
@@ -509,6 +520,7 @@ class Application:
 
         return list_models(self.task, self.root)
 
+    @naming_extras
     def backbones(
         self,
         *,
@@ -563,10 +575,12 @@ class Application:
 
     def _config(self, named: AnyPath | None, words: Sequence[str]) -> Config:
         """The configuration of that name or path, with the words applied; its faults are told before data are read."""
+        from shared.config.named import list_configs
         from shared.config.read import load_config
 
         path = optional_path("config", named)
-        if path is not None and (path.is_dir() or path.suffix.lower() in (".zip", ".csv")):
+        is_folder = path is not None and path.is_dir() and str(path) not in list_configs(self.task.name)
+        if path is not None and (is_folder or path.suffix.lower() in (".zip", ".csv")):
             raise UsageError(f"{path} is no configuration; give it as `data`")
         return load_config(path, words, self.task.name)
 

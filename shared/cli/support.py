@@ -13,13 +13,12 @@ from typing import Any, TypeVar
 
 import typer
 
+from shared.api.guard import OURS
 from shared.errors import REMEDIES, MedtlError, UsageError, system_words
 from shared.extras import missing
 
 RUNS = Path("runs")
 EXIT_FAULT, EXIT_USAGE, EXIT_REFUSED, EXIT_NOT_ASSESSED, EXIT_INTERRUPTED = 1, 2, 3, 4, 130
-OURS = ("shared", "medtl", "handwriting")
-"""Packages of this project: one that is missing is a defect of ours, not an extra that was not installed."""
 
 Names = Callable[[], Sequence[str]]
 """Looks up the names that an option takes; called only when they are needed, for it may import torch."""

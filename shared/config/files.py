@@ -68,33 +68,33 @@ def read_layers(path: Path, application: str | None) -> Layers:
             raise ConfigError(f"{file}: is a comparison, for `compare`; a training has one backbone, one strategy")
         base = tree.pop(BASE, None)
         files.append((file, tree))
-        following = None if base is None else find_base(base, file, application)
+        following = None if base is None else find_base(base, file.parent, str(file), application)
     return Layers(tuple(files))
 
 
-def find_base(base: Any, path: Path, application: str | None) -> Path:
-    """Finds the file that the key `base` of a file names.
+def find_base(base: Any, folder: Path, origin: str, application: str | None) -> Path:
+    """Finds the file that the key `base` names.
 
     Args:
         base: The value of the key.
-        path: The file that holds it.
+        folder: Folder that a path is relative to.
+        origin: What holds the key, put in front of the message.
         application: Name of the application whose configurations may be named; None: only paths are known.
 
     Returns:
-        A file of that path, relative to the folder of `path`, where there is one; else the named configuration.
+        A file of that path, where there is one; else the named configuration.
 
     Raises:
         ConfigError: The value is no text, or nothing of that name exists.
     """
     if not isinstance(base, str):
-        raise ConfigError(f"{path}: {BASE}: give the name of a configuration, or the path of its file, got {base!r}")
-    beside = path.parent / base
-    if beside.is_file():
-        return beside
+        raise ConfigError(f"{origin}: {BASE}: give the name of a configuration, or the path of its file, got {base!r}")
+    if (folder / base).is_file():
+        return folder / base
     try:
         return find_config(base, application)
     except ConfigError as error:
-        raise ConfigError(f"{path}: {BASE}: {error}") from None
+        raise ConfigError(f"{origin}: {BASE}: {error}") from None
 
 
 def lay_over(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from shared.progress import LINE_SECONDS, Lines, Pace, progress_bars
+from shared.progress import LINE_SECONDS, Lines, NotebookBars, Pace, progress_bars
 
 
 class Clock:
@@ -102,3 +102,21 @@ def test_in_a_terminal_there_are_bars(monkeypatch: pytest.MonkeyPatch, capsys: p
     assert "reading" in captured.err
     assert "━" in captured.err
     assert captured.out == ""
+
+
+def test_bars_in_a_notebook_are_drawn_seldom_and_at_the_end() -> None:
+    now = [0.0]
+    drawn: list[str] = []
+
+    class Display:
+        def update(self, shown: NotebookBars) -> None:
+            drawn.append(shown._repr_html_())
+
+    bars = NotebookBars(Display(), clock=lambda: now[0])
+    for done in range(101):
+        bars("epochs <1>", done, 100, "loss 0.5")
+        now[0] += 0.01
+    assert 3 <= len(drawn) <= 10
+    assert "epochs &lt;1&gt;" in drawn[-1]
+    assert "100/100" in drawn[-1]
+    assert "loss 0.5" in drawn[-1]

@@ -123,21 +123,23 @@ def load_comparison(task: Task, given: str | Path | Mapping[str, Any], words: Se
 
     Args:
         task: The application.
-        given: The comparison's YAML file, the name of a comparison that comes with the application, or its content.
+        given: The comparison's YAML file, the name of one that comes with the application, or its content.
         words: `key.sub=value` words of the command line, which override keys of the base.
 
     Raises:
         ConfigError: The comparison or a configuration has faults; the message lists them all.
     """
-    path = None if isinstance(given, Mapping) else find_config(given, task.name, "comparison")
-    origin = "the comparison" if path is None else str(path)
-    tree = deepcopy(dict(given)) if isinstance(given, Mapping) else read_yaml(Path(origin))
+    if isinstance(given, Mapping):
+        origin, folder, tree = "the comparison", Path(), deepcopy(dict(given))
+    else:
+        path = find_config(given, task.name, "comparison")
+        origin, folder, tree = str(path), path.parent, read_yaml(path)
     if tree.keys() & {"backbone", "strategy"} and not tree.keys() & {"backbones", "strategies"}:
         known = ", ".join(Comparison.model_fields)
         raise ConfigError(f"{origin}: is the configuration of a training, for `train`; keys of a comparison: {known}")
     base = tree.setdefault("base", {})
     if isinstance(base, str):
-        base = tree["base"] = read_layers(find_base(base, path or Path(origin), task.name), task.name).tree
+        base = tree["base"] = read_layers(find_base(base, folder, origin, task.name), task.name).tree
     for word in words if isinstance(base, dict) else ():
         apply_override(base, word)
     if isinstance(base, dict) and isinstance(base.get("backbone"), dict):

@@ -251,7 +251,7 @@ def test_a_missing_package_is_said_in_one_line() -> None:
     done = subprocess.run(words, capture_output=True, text=True, env=os.environ, check=False)
     assert done.returncode == 2
     advice = "of the extra train; install it in the checkout with: pip install '.[train]'"
-    assert done.stderr == f"error: this command needs torch, {advice}\n"
+    assert done.stderr == f"error: `train` needs torch, {advice}\n"
 
 
 def test_the_version_names_what_it_runs_on() -> None:
