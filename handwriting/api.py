@@ -38,6 +38,7 @@ def read_pages(
     model: AnyPath | None = None,
     out: AnyPath | None = None,
     each: Callable[[Mapping[str, Any]], object] | None = None,
+    progress: Showing = True,
 ) -> list[dict[str, Any]]:
     """Reads photographs of lines or pages: cuts them into characters, and judges each.
 
@@ -46,6 +47,7 @@ def read_pages(
         model: A run, by folder or name, or the name of a model that comes with the package; None: the default.
         out: Folder for `predictions.jsonl`, and a drawing of each page with its characters in boxes; None: none.
         each: Called with each page as soon as it was read.
+        progress: Whether progress is shown; or the function that shows it.
 
     Returns:
         Plain data of each page, equal to what `predict --page --json` prints: `text`, `characters`, `status`, `notes`.
@@ -56,7 +58,9 @@ def read_pages(
     from handwriting.page.reading import read_pages
 
     run = APPLICATION.load_run(model)
-    return read_pages(run.predictor, paths_of("paths", paths), optional_path("out", out), each)
+    pictures, folder = paths_of("paths", paths), optional_path("out", out)
+    with showing(progress) as shown:
+        return read_pages(run.predictor, pictures, folder, each, shown)
 
 
 def zero_shot(config: AnyPath | None = None, **options: Any) -> Result:

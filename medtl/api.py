@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from medtl.task import TASK
 from shared.api import Application
 from shared.api.arguments import AnyPath, Settings, number_of, optional_path, path_of, words_of
 from shared.errors import UsageError
+from shared.extras import check_extra
 from shared.progress import Progress, Showing, showing
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from shared.samples import Dataset
     from shared.task import Item
     from shared.web.guard import Guard
-
-NODE_NEEDS = ("pynetdicom", "highdicom")
 
 APPLICATION = Application(TASK)
 train, load_run, explain, ensemble = (
@@ -202,8 +200,7 @@ def listen(
     Raises:
         UsageError: A package is missing, or a value is not allowed.
     """
-    if lacking := [name for name in NODE_NEEDS if find_spec(name) is None]:
-        raise UsageError(f"`listen` needs {' and '.join(lacking)}; install with: pip install 'medtl[listen]'")
+    check_extra("`listen`", "listen")
     from medtl.node.listener import ListenerSettings
 
     place = path_of("spool", spool)

@@ -21,6 +21,11 @@ REMEDIES = {
     errno.ENFILE: "close other programs",
 }
 """Faults of the machine that no other argument mends, with what to do."""
+IN_THE_WAY = {
+    errno.EEXIST: "a file has that name where a folder is needed; choose another name",
+    errno.ENOTDIR: "a file has that name where a folder is needed; choose another name",
+    errno.EISDIR: "a folder has that name where a file is needed; choose another name",
+}
 ELSEWHERE = "choose a place that can be written"
 RUST_FAULT = re.compile(r"\(os error ([0-9]+)\)")
 """How libraries in Rust (safetensors) say which fault the system reported."""
@@ -96,7 +101,7 @@ def system_words(error: OSError) -> str:
         error: The error; one without a file name is about the output of the program.
     """
     name = "the output" if error.filename is None else os.fsdecode(error.filename)
-    remedy = REMEDIES.get(error.errno or 0, ELSEWHERE)
+    remedy = (REMEDIES | IN_THE_WAY).get(error.errno or 0, ELSEWHERE)
     return f"{name}: {error.strerror or type(error).__name__}; {remedy}"
 
 

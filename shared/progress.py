@@ -268,7 +268,7 @@ def duration(seconds: float) -> str:
 
 
 def _rate(per_second: float) -> str:
-    """Formats a rate by the second, or by the minute or the hour where it is slow."""
+    """Formats a rate by the second or by the minute; where a step takes longer, that time."""
     if per_second >= 1:
         return f"{per_second:.1f}/s"
-    return f"{60 * per_second:.1f}/min" if per_second >= 1 / 60 else f"{3600 * per_second:.1f}/h"
+    return f"{60 * per_second:.1f}/min" if per_second >= 1 / 60 else f"{duration(1 / per_second)} each"

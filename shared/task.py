@@ -152,7 +152,7 @@ class Task(Protocol):
     data_example: str
     """Name of a file of labelled images, for the same: `scans.zip`."""
     synthetic_name: str
-    """The word that means the synthetic dataset where a configuration names its data: `phantom`."""
+    """The word that means the synthetic dataset where a configuration names its data (`phantom`); empty: none does."""
     default_options: Mapping[str, Any]
     """The defaults, and with that the allowed keys, of `Preprocessing.options`."""
     augmentations: tuple[str, ...]

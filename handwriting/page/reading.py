@@ -18,6 +18,8 @@ from shared.io.writes import Writes, make_folder
 from shared.prediction.answer import CAUTION, HUMAN, NOT_RELIABLE
 from shared.prediction.predictor import NOT_SYNTHETIC, SYNTHETIC_NOTE, Predictor
 from shared.prediction.text import printable
+from shared.prediction.tracked import tracked
+from shared.progress import Progress
 from shared.task import Item
 
 UNREAD = "▢"
@@ -78,7 +80,11 @@ class Reading:
 
 
 def read_pages(
-    predictor: Predictor, paths: Sequence[Path], out: Path | None, each: Callable[[dict[str, Any]], object] | None
+    predictor: Predictor,
+    paths: Sequence[Path],
+    out: Path | None,
+    each: Callable[[dict[str, Any]], object] | None,
+    progress: Progress,
 ) -> list[dict[str, Any]]:
     """Reads photographs of pages, and writes what belongs to them where a folder is named.
 
@@ -87,6 +93,7 @@ def read_pages(
         paths: Pictures, folders and zips of them.
         out: Folder for `predictions.jsonl` and a drawing of each page; None: neither is written.
         each: Called with each page as soon as it was read; None: not at all.
+        progress: Called with (what, done, total, note).
 
     Returns:
         Plain data of each page, as `read_item` gives it.
@@ -98,7 +105,7 @@ def read_pages(
     pictures = read_inputs(paths)
     make_folder(out)
     trees, writes = list[dict[str, Any]](), Writes()
-    for count, item in enumerate(pictures, start=1):
+    for count, item in enumerate(tracked(pictures, paths, progress), start=1):
         tree, page = read_item(item, predictor)
         trees.append(tree)
         if each is not None:

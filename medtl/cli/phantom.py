@@ -11,7 +11,6 @@ import typer
 
 from shared.cli.help import Topic, examples
 from shared.cli.support import check_names, reported, takes_names
-from shared.progress import progress_bars
 
 if TYPE_CHECKING:
     from shared.task import Task
@@ -56,21 +55,12 @@ def add(app: typer.Typer, task: "Task") -> None:
 
         DICOM series of patients with and without tumours on several scanners, with masks and labels.csv.
         """
-        from medtl.phantom.dataset import write_phantom
-
         with reported():
             chosen = _named("--scanners", scanners, _scanners(), _scanners())
             tumours = _named("--kinds", kinds, _kinds(), _kinds()[:USUAL_KINDS])
-            with progress_bars() as progress:
-                write_phantom(
-                    out,
-                    patients=patients,
-                    scanners=chosen,
-                    slices=slices,
-                    kinds=tumours,
-                    seed=seed,
-                    progress=lambda done, total: progress("phantom patients", done, total, ""),
-                )
+            from medtl.api import write_phantom
+
+            write_phantom(out, patients=patients, scanners=chosen, slices=slices, kinds=tumours, seed=seed)
             typer.echo(f"{out}: {patients} synthetic patients on each of {', '.join(chosen)}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,21 @@ if TYPE_CHECKING:
 
 FOLDER = "adapt"
 """Folder below that of runs: what is only tried is none of the runs that `models` lists and `predict` may take."""
+
+
+def strategies() -> Sequence[str]:
+    """Lists the strategies that learn from a target, those of the default first."""
+    from shared.experiments.adaptation import Plan
+    from shared.strategies import target_strategies
+
+    return [*Plan.strategies, *(name for name in target_strategies() if name not in Plan.strategies)]
+
+
+def choice_rules() -> Sequence[str]:
+    """Lists the rules that choose among settings without labels of the target."""
+    from shared.adaptation.choice import choice_rules as all_rules
+
+    return all_rules()
 
 
 def configured_strategies(config: Config) -> tuple[str, ...]:

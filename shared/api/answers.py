@@ -42,6 +42,16 @@ class Judged:
         """
         return {**self.answer.to_json(task), **self.more}
 
+    def text(self, task: Task) -> str:
+        """Writes it as text for a terminal, several lines.
+
+        Args:
+            task: The application, which names classes and the positive event.
+        """
+        from shared.prediction.text import answer_text
+
+        return "\n".join([answer_text(self.answer, task), *self.lines])
+
 
 class Answers(Sequence["Answer"]):
     """The answers of a run to inputs, in their order; each is a `shared.prediction.answer.Answer`.
@@ -82,12 +92,10 @@ class Answers(Sequence["Answer"]):
 
     def to_json(self) -> list[dict[str, Any]]:
         """Returns one dictionary of plain data for each answer, equal to what `predict --json` prints."""
-        return [one.to_json(self.task) for one in self.judged]
+        return [json.loads(json_line(one.to_json(self.task))) for one in self.judged]
 
     def __repr__(self) -> str:
-        from shared.prediction.text import answer_text
-
-        return "\n".join("\n".join([answer_text(one.answer, self.task), *one.lines]) for one in self.judged)
+        return "\n".join(one.text(self.task) for one in self.judged)
 
     def _repr_html_(self) -> str:
         from shared.api.notebook import answers_html

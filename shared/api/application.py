@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from shared.api.arguments import AnyPath, Settings, number_of, optional_path, path_of, paths_of, words_of
+from shared.api.guard import naming_extras
 from shared.errors import UsageError
 from shared.progress import Progress, Showing, showing
 
@@ -81,6 +82,7 @@ class Application:
         progress: Showing = True,
     ) -> list[Run]: ...
 
+    @naming_extras
     def train(
         self,
         config: AnyPath | None = None,
@@ -161,6 +163,7 @@ class Application:
             raise UsageError(f"{chosen.folder} is a run of {other}; `{self.task.name}` cannot use it")
         return Run(self.task, chosen.folder, self.root, chosen_among=chosen.chosen_among, why=chosen.why)
 
+    @naming_extras
     def predict(self, paths: AnyPath | Sequence[AnyPath], *, model: AnyPath | None = None, **options: Any) -> Answers:
         """Answers inputs by a model: `load_run(model).predict(paths)`; see `Run.predict` for the options.
 
@@ -174,6 +177,7 @@ class Application:
         """
         return self.load_run(model).predict(paths, **options)
 
+    @naming_extras
     def explain(self, paths: AnyPath | Sequence[AnyPath], *, model: AnyPath | None = None, **options: Any) -> Answers:
         """Shows which pixels moved answers: `load_run(model).explain(paths)`; see `Run.explain` for the options.
 
@@ -187,6 +191,7 @@ class Application:
         """
         return self.load_run(model).explain(paths, **options)
 
+    @naming_extras
     def ensemble(
         self,
         runs: Sequence[AnyPath | Run],
@@ -223,6 +228,7 @@ class Application:
             notes = cost_lines(self.task, made, members[0], shown)
         return Run(self.task, made, self.root, notes=notes)
 
+    @naming_extras
     def crossval(
         self,
         config: AnyPath | None = None,
@@ -268,9 +274,10 @@ class Application:
             tree = cross_validate(self.task, settled, folds=count, repeats=several, root=self.root, progress=shown)
             return Result(tree, (*tree["disclaimers"], *cross_validation_lines(tree)))
 
+    @naming_extras
     def compare(
         self,
-        comparison: AnyPath | Mapping[str, Any],
+        comparison: AnyPath | Mapping[str, Any] = "compare",
         *,
         data: AnyPath | None = None,
         settings: Settings | None = None,
@@ -294,16 +301,15 @@ class Application:
             UsageError: The data changed since a run was trained.
             TypeError: An argument has the wrong type.
         """
-        from shared.api.configurations import comparison_of
         from shared.experiments.comparison.plan import load_comparison
 
         words = words_of(settings, data__source=optional_path("data", data))
-        plan = load_comparison(self.task, comparison_of(self.task, comparison), words)
+        given = comparison if isinstance(comparison, Mapping) else path_of("comparison", comparison)
+        plan = load_comparison(self.task, given, words)
         from shared.api.studies import Comparison
         from shared.experiments.comparison.report import write_comparison
         from shared.experiments.comparison.run import FOLDER, run_comparison
         from shared.experiments.comparison.text import as_text
-        from shared.io.writes import make_folder
 
         workers = None
         if cluster is not None:
@@ -311,12 +317,12 @@ class Application:
 
             workers = RayWorkers(cluster)
         folder = self.root / FOLDER / plan.name
-        make_folder(folder)
         with showing(progress) as shown:
             tree = run_comparison(self.task, plan, root=self.root, progress=shown, workers=workers)
         write_comparison(tree, self.task.title, folder)
         return Comparison(tree, tuple(as_text(tree)), folder / "compare.html")
 
+    @naming_extras
     def adapt(
         self,
         config: AnyPath | None = None,
@@ -385,6 +391,7 @@ class Application:
         kept = Run(self.task, place / SELECTED, self.root)
         return Adaptation(tree, tuple(lines), place / "adapt.html", kept=kept)
 
+    @naming_extras
     def advise(
         self,
         data: AnyPath,
@@ -427,6 +434,7 @@ class Application:
             advice.write(folder)
         return advice
 
+    @naming_extras
     def audit(
         self,
         data: AnyPath,
@@ -455,6 +463,7 @@ class Application:
         with showing(progress) as shown:
             return audit(self.task, source, words_of(settings), folder, self.root, search_further, shown)
 
+    @naming_extras
     def zero_shot(
         self,
         knowledge: SideInformation,
@@ -511,6 +520,7 @@ class Application:
 
         return list_models(self.task, self.root)
 
+    @naming_extras
     def backbones(
         self,
         *,
@@ -557,17 +567,22 @@ class Application:
         Raises:
             UsageError: A package is missing, or the run, the address or the port cannot be used.
         """
-        from shared.api.serving import require_packages, serve
+        from shared.api.serving import serve
+        from shared.extras import check_extra
 
-        require_packages()
+        check_extra("`serve`", "serve")
         serve(self.load_run(model, explicit=True), pages, host, port, keep_minutes, say)
 
     def _config(self, named: AnyPath | None, words: Sequence[str]) -> Config:
         """The configuration of that name or path, with the words applied; its faults are told before data are read."""
-        from shared.api.configurations import configuration_of
+        from shared.config.named import list_configs
         from shared.config.read import load_config
 
-        return load_config(configuration_of(self.task, optional_path("config", named)), words)
+        path = optional_path("config", named)
+        is_folder = path is not None and path.is_dir() and str(path) not in list_configs(self.task.name)
+        if path is not None and (is_folder or path.suffix.lower() in (".zip", ".csv")):
+            raise UsageError(f"{path} is no configuration; give it as `data`")
+        return load_config(path, words, self.task.name)
 
     def _folder(self, run: AnyPath | Run) -> Path:
         """The folder of a run that is given by itself, by its folder or by name."""

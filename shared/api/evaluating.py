@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +57,9 @@ def settings_on(data: Path, words: Sequence[str], allowed: Sequence[str]) -> Con
     for word in words:
         key = word.partition("=")[0]
         if not any(f"{key}.".startswith(f"{one}.") for one in allowed):
-            raise UsageError(f"{word!r}: no such setting can be given here; allowed are {', '.join(allowed)}")
+            near = difflib.get_close_matches(key, allowed, n=1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise UsageError(f"{word!r}: no such setting can be given here; {hint}allowed are {', '.join(allowed)}")
         apply_override(tree, word)
     tree["data"] = {**tree.get("data", {}), "source": str(data)}
     return validate(Config, tree, origin=COMMAND_LINE)

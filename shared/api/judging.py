@@ -52,6 +52,8 @@ def judge(task: Task, predictor: Predictor, request: Request, progress: Progress
         UsageError: A path does not exist, or a class or method to explain is not known.
         OSError: The answers could not be written; each was given to `Request.each` before.
     """
+    from shared.prediction.tracked import tracked
+
     items = task.read_inputs(request.paths)
     explainer = None
     if request.explaining is not None and request.out is not None:
@@ -60,7 +62,7 @@ def judge(task: Task, predictor: Predictor, request: Request, progress: Progress
         explainer = Explainer(task, predictor.run, request.out, progress=progress, **request.explaining)
     make_folder(request.out)
     writes, found = Writes(), list[Judged]()
-    for item in items:
+    for item in tracked(items, request.paths, progress):
         judged = _judged(predictor, item, explainer, request.extend, writes)
         found.append(judged)
         if request.each is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import html
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -47,7 +46,16 @@ class Metric:
         if self.value is None:
             return f"not defined ({self.interval})"
         ends = "" if self.low is None or self.high is None else f" [{self.low:.3f}, {self.high:.3f}]"
-        return f"{self.value:.3f}{ends} (n={self.n})"
+        return f"{number_text(self.value)}{ends} (n={self.n})"
+
+
+def number_text(value: float) -> str:
+    """Writes a measure with three decimals, and a count without any.
+
+    Args:
+        value: The measure; a count is an `int`.
+    """
+    return str(value) if isinstance(value, int) else f"{value:.3f}"
 
 
 class Metrics(Mapping[str, Metric]):
@@ -84,12 +92,9 @@ class Metrics(Mapping[str, Metric]):
         return "\n".join(f"{name}: {metric}" for name, metric in self.items()) or "no test"
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td>{html.escape(one.title or name)}</td><td><code>{html.escape(name)}</code></td>"
-            f"<td>{html.escape(str(one))}</td></tr>"
-            for name, one in self.items()
-        )
-        return f"<table><tr><th>measure</th><th>name</th><th>value [95% interval]</th></tr>{rows}</table>"
+        from shared.api.notebook import metrics_page
+
+        return metrics_page(self)
 
 
 def _measures(test: Mapping[str, Any]) -> dict[str, Metric]:
@@ -106,7 +111,7 @@ def _measures(test: Mapping[str, Any]) -> dict[str, Metric]:
 
 def _metric(entry: Any, title: str, n: int) -> Metric:
     if not isinstance(entry, dict):
-        return Metric(float(entry), None, None, n, "a plain number without an interval", title)
+        return Metric(entry, None, None, n, "a plain number without an interval", title)
     value, low, high = (None if entry.get(key) is None else float(entry[key]) for key in ("value", "low", "high"))
     said = entry.get("interval") or entry.get("interval_reason") or entry.get("reason") or ""
     return Metric(value, low, high, int(entry.get("n", n)), str(said), title)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.api.answers import Answers, Extend, Judged
 from shared.api.arguments import AnyPath, Settings, optional_path, path_of, paths_of, words_of
+from shared.api.guard import naming_extras
 from shared.api.metrics import Metrics
 from shared.errors import UsageError
 from shared.progress import Showing, showing
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from shared.api.evaluating import Evaluation
     from shared.evaluation.verdict import Verdict
     from shared.prediction.predictor import Predictor
+    from shared.runs.provenance import Provenance
     from shared.runs.record import ModelRecord
     from shared.runs.released import Release
     from shared.task import Task
@@ -67,6 +69,13 @@ class Run:
     def metrics(self) -> Metrics:
         """Measures of the run's own test by name, each with `value`, `low`, `high` (95% interval) and `n`."""
         return Metrics(self.to_json().get("test") or {})
+
+    @property
+    def provenance(self) -> Provenance:
+        """When and on what it was trained; `provenance.words` is one line."""
+        from shared.runs.provenance import Provenance
+
+        return Provenance.of(self.folder, self.record)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -159,6 +168,7 @@ class Run:
         """
         return self._judge(paths, out, None, extend, each, progress)
 
+    @naming_extras
     def explain(
         self,
         paths: AnyPath | Sequence[AnyPath],
@@ -210,6 +220,7 @@ class Run:
         with showing(progress) as shown:
             return judge(self.task, self.predictor, request, shown)
 
+    @naming_extras
     def evaluate(
         self,
         data: AnyPath | None = None,
@@ -267,6 +278,7 @@ class Run:
         chosen = set_default(self.root, self.task.name, self.folder)
         return Run(self.task, chosen.folder, self.root, chosen_among=chosen.chosen_among, why=chosen.why)
 
+    @naming_extras
     def add_class(self, name: str, images: AnyPath | Sequence[AnyPath], out: AnyPath) -> Run:
         """Adds a class from a few examples, without training; gives a new run, and leaves this one as it is.
 
@@ -295,6 +307,7 @@ class Run:
         notes = describe_addition(self.task, name, len(pixels), read_model_record(self.folder))
         return Run(self.task, made, self.root, notes=notes)
 
+    @naming_extras
     def pack(
         self,
         name: str,

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
-
-from shared.errors import UsageError
 
 if TYPE_CHECKING:
     from shared.api.run import Run
     from shared.web.guard import Access, Guard
     from shared.web.uploads import UploadStore
-
-NEEDED = ("fastapi", "uvicorn", "python_multipart", "jinja2")
 
 
 @dataclass(frozen=True)
@@ -37,16 +32,6 @@ class Serving:
 
 Pages: TypeAlias = "Callable[[Serving], Guard]"
 """Takes a `Serving`; gives the guarded ASGI application."""
-
-
-def require_packages() -> None:
-    """Checks that the packages of the web pages are installed.
-
-    Raises:
-        UsageError: One is missing.
-    """
-    if lacking := [name for name in NEEDED if find_spec(name) is None]:
-        raise UsageError(f"`serve` needs {' and '.join(lacking)}; install with: pip install 'medtl[serve]'")
 
 
 def serve(run: Run, pages: Pages, host: str, port: int, keep_minutes: float, say: Callable[[str], None]) -> None:

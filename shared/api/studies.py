@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,16 +53,9 @@ class Comparison(Result):
         return pandas.DataFrame(self.rows)
 
     def _repr_html_(self) -> str:
-        from shared.experiments.comparison.text import failure_lines, headings, table_body
+        from shared.api.notebook import comparison_html
 
-        head = "".join(f"<th>{html.escape(cell)}</th>" for cell in headings(self.data))
-        lines = [
-            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
-            for cells in table_body(self.data)
-        ]
-        said = [*self.data["disclaimers"], *(f"failed: {line}" for line in failure_lines(self.data))]
-        words = "".join(f"<p>{html.escape(line)}</p>" for line in said)
-        return f"{words}<table><tr>{head}</tr>{''.join(lines)}</table>"
+        return comparison_html(self)
 
 
 def _read(text: str) -> str | float | bool | None:

@@ -91,7 +91,7 @@ class CommandGroup(TyperGroup):
                     error.show()
                     code = EXIT_USAGE
                 except click.ClickException as error:
-                    raise UsageError(usage_words(error, words)) from None
+                    raise UsageError(usage_words(error, words, self)) from None
         except typer.Exit as ended:
             code = ended.exit_code
         sys.exit(code if isinstance(code, int) else 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from enum import Enum
 
 import click
 from click.exceptions import BadOptionUsage, BadParameter, MissingParameter, NoSuchOption
@@ -12,18 +13,36 @@ from shared.registry import unknown_name
 
 OVERRIDES = "overrides"
 """Name of the argument of commands that take words KEY=VALUE."""
+PLAIN = {
+    "is not a valid integer range": "is no whole number",
+    "is not a valid integer": "is no whole number",
+    "is not a valid float range": "is no number",
+    "is not a valid float": "is no number",
+    "Got unexpected": "unexpected",
+}
+"""Words of click with those that a newcomer reads."""
+DATA = "data"
+"""Name of the argument of commands that take their data so, and few keys."""
 
 
-def usage_words(error: click.ClickException, words: Sequence[str]) -> str:
+def usage_words(error: click.ClickException, words: Sequence[str], group: click.Group) -> str:
     """Writes what is wrong with a call in one line, with where to read on.
 
     Args:
         error: The fault that click found.
         words: The words of the call, without the name of the program.
+        group: The commands.
     """
-    context = getattr(error, "ctx", None)
+    context = getattr(error, "ctx", None) or _context(words, group)
     said = _words(error, context, words)
-    return said if context is None else f"{said}; see `{context.command_path} --help`"
+    end = "" if said.endswith("?") else ";"
+    return said if context is None else f"{said}{end} see `{context.command_path} --help`"
+
+
+def _context(words: Sequence[str], group: click.Group) -> click.Context | None:
+    """The context of the command that a call names, for errors that click raises without one."""
+    command = group.commands.get(words[0]) if words else None
+    return None if command is None else click.Context(command, click.Context(group, info_name=group.name), words[0])
 
 
 def _words(error: click.ClickException, context: click.Context | None, words: Sequence[str]) -> str:
@@ -34,7 +53,7 @@ def _words(error: click.ClickException, context: click.Context | None, words: Se
     if isinstance(error, BadOptionUsage) and context is not None:
         return f"{_plain(error.message)}: {_help_of(error.option_name, context)}"
     if isinstance(error, BadParameter) and error.param is not None:
-        return f"{_name(error.param, context)}: {_plain(error.message)}{_near_choice(error)}"
+        return f"{_name(error.param, context)}: {_wrong_choice(error) or _plain(error.message)}"
     return _plain(error.format_message())
 
 
@@ -42,7 +61,7 @@ def _unknown_option(option: str, context: click.Context, words: Sequence[str]) -
     """An option that there is not: the key that is meant, or the near options, or all."""
     command = context.command
     known = [name for one in command.params for name in (*one.opts, *one.secondary_opts) if name.startswith("--")]
-    if any(one.name == OVERRIDES for one in command.params):
+    if {one.name for one in command.params} & {OVERRIDES, DATA} == {OVERRIDES}:
         from shared.config.meant import setting_meant
 
         setting = setting_meant(option.lstrip("-").replace("-", "_"), _value_of(option, words))
@@ -83,16 +102,22 @@ def _help_of(option: str, context: click.Context) -> str:
     return text.removesuffix(".") or "see its help"
 
 
-def _near_choice(error: BadParameter) -> str:
-    """The near names of a choice that does not exist."""
+def _wrong_choice(error: BadParameter) -> str:
+    """What is wrong with the value of a choice: the value, the near one, all; empty where it is none."""
     kind = error.param.type if error.param is not None else None
     if not isinstance(kind, click.Choice):
         return ""
-    given = error.message.partition("'")[2].partition("'")[0]
-    near = difflib.get_close_matches(given, [str(one) for one in kind.choices], n=1)
-    return f"; did you mean {near[0]}?" if near else ""
+    given, allowed = error.message.partition("'")[2].partition("'")[0], [_value(one) for one in kind.choices]
+    near = difflib.get_close_matches(given, allowed, n=1)
+    return f"{given!r} is no choice; {f'did you mean {near[0]}? ' if near else ''}allowed: {', '.join(allowed)}"
+
+
+def _value(choice: object) -> str:
+    return str(choice.value) if isinstance(choice, Enum) else str(choice)
 
 
 def _plain(message: str) -> str:
-    """A message of click as the rest of a line: without a capital and without a full stop."""
+    """A message of click as the rest of a line: without a capital and a full stop, and in plain words."""
+    for theirs, ours in PLAIN.items():
+        message = message.replace(theirs, ours)
     return (message[:1].lower() + message[1:]).removesuffix(".")

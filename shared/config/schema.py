@@ -191,7 +191,9 @@ class DataSection(Section):
     """Names the samples, and how they are split."""
 
     source: str | None = Field(
-        None, description="the dataset: a folder, .zip or manifest .csv; null: synthetic data of the application"
+        None,
+        description="the dataset: a folder, .zip or manifest .csv, or the application's word for its synthetic images; "
+        "null: collections name the data",
     )
     collections: dict[str, str] = Field(
         default_factory=dict,

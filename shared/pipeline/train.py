@@ -90,7 +90,7 @@ def run_experiment(
     Raises:
         MedtlError: The run is refused or fails; see `run`.
     """
-    require_data(experiment.config.data)
+    require_data(experiment.task, experiment.config.data)
     processes = PartialState(cpu=experiment.device.type == "cpu")
     with processes.main_process_first():
         dataset = _load(experiment, root, progress)
@@ -157,6 +157,8 @@ def holds_run(folder: Path, config: str, fingerprint: str) -> bool:
     Raises:
         ConfigError: The folder holds another run, this run on other data, or files that are no run.
     """
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"{folder} is a file; choose another --out, for a folder")
     earlier = folder / "config.yaml"
     if earlier.is_file() and earlier.read_text(encoding="utf-8") != config:
         raise ConfigError(f"{folder} holds a run of another configuration; choose another --out")

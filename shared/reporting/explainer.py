@@ -160,10 +160,16 @@ class Explainer:
         weights = rows[:, target] if self.target or not any(self.record.positive) else self._suspicion(rows)
         chosen = np.sort(np.argsort(-weights, kind="stable")[: self.slices]).tolist()
         found = []
-        for done, number in enumerate(chosen, start=1):
+        for done, number in enumerate(chosen):
+            self.progress(self.activity, done, len(chosen), f"input {self.count}")
             found.append(self._slice(number, self._image(item, number), rows[number], target, answer))
-            self.progress(f"explaining input {self.count}", done, len(chosen), "")
+        self.progress(self.activity, len(chosen), len(chosen), f"input {self.count}")
         return found
+
+    @property
+    def activity(self) -> str:
+        """What the explainer does, for its progress."""
+        return "explaining and checking, maps" if self.checks else "explaining, maps"
 
     def _image(self, item: Item, number: int) -> NDArray[np.float32]:
         return self.task.preprocess(item.slices[number], self.record.preprocessing)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from importlib.util import find_spec
 from pathlib import Path
 
+from shared.config.named import package_folder
 from shared.errors import RunError, UsageError
 from shared.io.atomic import read_json
 from shared.runs.folder import DONE, is_finished
@@ -84,6 +84,5 @@ def released_root(task: str) -> Path | None:
     Returns:
         The folder in the package; None where there is no such package.
     """
-    spec = find_spec(task)
-    places = None if spec is None else spec.submodule_search_locations
-    return Path(next(iter(places))) / MODELS if places else None
+    package = package_folder(task)
+    return None if package is None else package / MODELS

@@ -30,6 +30,9 @@ class TaskDefaults:
     flip_invariant: bool = False
     altered_copies: bool = False
     exact_copies: bool = False
+    input_example: str = "image.png"
+    data_example: str = "images.zip"
+    synthetic_name: str = ""
     default_options: Mapping[str, Any] = {}
     augmentations: tuple[str, ...] = ()
     varying: tuple[str, ...] = ()

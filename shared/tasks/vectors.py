@@ -66,6 +66,8 @@ class VectorTask(TaskDefaults):
     """
 
     inputs_help = "A file of vectors (.npz or .svmlight), or a folder or zip of them."
+    input_example = "vector.npz"
+    data_example = "vectors.npz"
     exact_copies = True
 
     def __init__(

@@ -58,7 +58,7 @@ def test_a_wrong_call_is_one_line_and_a_code(
         (["--series-timeout", "nan"], "--series-timeout nan is not allowed"),
         (["--keep-days", "1"], "give --forward too"),
         (["--keep-days", "-1", "--forward", "A@b:1"], "--keep-days -1 is not allowed"),
-        (["--model", "nowhere"], "nowhere is not a run folder"),
+        (["--model", "nowhere"], "nowhere: no folder, and no run under"),
         ([], "no finished medtl run"),
     ],
 )

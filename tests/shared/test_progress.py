@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from shared.progress import LINE_SECONDS, Lines, Pace, progress_bars
+from shared.progress import LINE_SECONDS, Lines, NotebookBars, Pace, progress_bars
 
 
 class Clock:
@@ -40,12 +40,12 @@ def test_the_time_left_goes_down_while_a_step_takes_its_time(capsys: Said) -> No
     clock.now = 140.0
     lines("cells", 1, 3, "resnet18: epochs 2/9")  # within a cell
     assert capsys.readouterr().err.splitlines()[1:] == [
-        "cells: 1/3, 36.0/h, 3 min left",
-        "cells: 1/3, 36.0/h, 3 min left, resnet18: epochs 2/9",
+        "cells: 1/3, 2 min each, 3 min left",
+        "cells: 1/3, 2 min each, 3 min left, resnet18: epochs 2/9",
     ]
-    clock.now = 200.0
+    clock.now = 230.0  # longer than the first cell took
     lines("cells", 1, 3, "resnet18: epochs 5/9")
-    assert "100 s" not in capsys.readouterr().err
+    assert capsys.readouterr().err == "cells: 1/3, 2 min each, 70 s left, resnet18: epochs 5/9\n"
     assert Pace(0.0, 0).left(5.0, 3) is None
 
 
@@ -102,3 +102,21 @@ def test_in_a_terminal_there_are_bars(monkeypatch: pytest.MonkeyPatch, capsys: p
     assert "reading" in captured.err
     assert "━" in captured.err
     assert captured.out == ""
+
+
+def test_bars_in_a_notebook_are_drawn_seldom_and_at_the_end() -> None:
+    now = [0.0]
+    drawn: list[str] = []
+
+    class Display:
+        def update(self, shown: NotebookBars) -> None:
+            drawn.append(shown._repr_html_())
+
+    bars = NotebookBars(Display(), clock=lambda: now[0])
+    for done in range(101):
+        bars("epochs <1>", done, 100, "loss 0.5")
+        now[0] += 0.01
+    assert 3 <= len(drawn) <= 10
+    assert "epochs &lt;1&gt;" in drawn[-1]
+    assert "100/100" in drawn[-1]
+    assert "loss 0.5" in drawn[-1]

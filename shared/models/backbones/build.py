@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from shared.errors import UnknownNameError, WeightsError
+from shared.extras import missing, remedy
 from shared.seeding import derive_seed
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def find_backbone(name: str) -> BackboneRecord:
     """
     if name.startswith("timm/") and name not in BACKBONES:
         if find_spec("timm") is None:
-            raise UnknownNameError(f"backbone {name!r} needs timm; install it with: pip install 'medtl[timm]'")
+            raise UnknownNameError(missing(f"backbone {name!r}", "timm"))
         from shared.models.backbones.timm import timm_record
 
         return timm_record(name.removeprefix("timm/"))
@@ -35,9 +36,7 @@ def find_backbone(name: str) -> BackboneRecord:
         return mlp_record(name)
     record = BACKBONES.get(name)
     if not is_buildable(record):
-        raise UnknownNameError(
-            f"backbone {name!r} needs {record.library}; install it with: pip install 'medtl[weights]'"
-        )
+        raise UnknownNameError(f"backbone {name!r} needs {record.library}; {remedy('weights')}")
     return record
 
 

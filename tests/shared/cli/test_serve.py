@@ -22,6 +22,6 @@ def test_pages_are_served_from_the_run(tiny_run: Path, monkeypatch: pytest.Monke
 
 
 def test_a_missing_run_or_package_is_wrong_usage(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert is_wrong_usage(call(app, "serve", "--model", "nowhere"), "nowhere is not a run folder")
-    monkeypatch.setattr("shared.cli.serve.NEEDED", ("fastapi", "not_installed"))
+    assert is_wrong_usage(call(app, "serve", "--model", "nowhere"), "nowhere: no folder, and no run under runs/")
+    monkeypatch.setattr("shared.api.serving.NEEDED", ("fastapi", "not_installed"))
     assert is_wrong_usage(call(app, "serve"), "`serve` needs not_installed")
