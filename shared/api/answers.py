@@ -92,7 +92,7 @@ class Answers(Sequence["Answer"]):
 
     def to_json(self) -> list[dict[str, Any]]:
         """Returns one dictionary of plain data for each answer, equal to what `predict --json` prints."""
-        return [one.to_json(self.task) for one in self.judged]
+        return [json.loads(json_line(one.to_json(self.task))) for one in self.judged]
 
     def __repr__(self) -> str:
         return "\n".join(one.text(self.task) for one in self.judged)

@@ -575,10 +575,12 @@ class Application:
 
     def _config(self, named: AnyPath | None, words: Sequence[str]) -> Config:
         """The configuration of that name or path, with the words applied; its faults are told before data are read."""
+        from shared.config.named import list_configs
         from shared.config.read import load_config
 
         path = optional_path("config", named)
-        if path is not None and (path.is_dir() or path.suffix.lower() in (".zip", ".csv")):
+        is_folder = path is not None and path.is_dir() and str(path) not in list_configs(self.task.name)
+        if path is not None and (is_folder or path.suffix.lower() in (".zip", ".csv")):
             raise UsageError(f"{path} is no configuration; give it as `data`")
         return load_config(path, words, self.task.name)
 

@@ -50,8 +50,8 @@ def add(app: typer.Typer, task: "Task") -> None:
             str | None,
             typer.Argument(
                 metavar="[SECTION]",
-                help="Only this part: configs, config, a section (data, data.split, strategy), a key, a strategy, or a "
-                "command.",
+                help="Only this part: configs (by name), config, a section (data, data.split, strategy), a key, a "
+                "strategy, or a command.",
             ),
         ] = None,
         schema: Annotated[

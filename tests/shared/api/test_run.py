@@ -11,6 +11,7 @@ import handwriting
 from handwriting.cli import app
 from handwriting.task import TASK
 from shared.api import Application
+from shared.api.arguments import words_of
 from shared.api.metrics import Metric
 from shared.api.run import Run
 from shared.errors import MedtlError, UsageError
@@ -142,12 +143,9 @@ def test_progress_must_be_a_choice_or_a_function(run: Run, pictures: list[Path])
 
 
 def test_settings_keep_their_types(application: Application) -> None:
-    config = application._config(
-        None,
-        handwriting_words(
-            {"data.source": Path("x.zip"), "seed": 3, "strategy": {"name": "finetune", "lr_decay": 1e-5}}
-        ),
-    )
+    strategy = {"name": "finetune", "lr_decay": 1e-5}
+    words = words_of({"data.source": Path("x.zip"), "seed": 3, "strategy": strategy})
+    config = application._config(None, words)
     assert (config.data.source, config.seed, config.strategy["lr_decay"]) == ("x.zip", 3, 1e-5)
 
 
