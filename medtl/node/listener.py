@@ -26,7 +26,7 @@ from medtl.node.received import Stated, is_whole, read_stated
 from medtl.node.spool import Batch, Spool
 from medtl.node.tls import TlsFiles
 from medtl.node.transport import MAX_ASSOCIATIONS, SILENT_S, BoundedServer, Entity
-from shared.errors import InputRefused, UsageError
+from shared.errors import InputRefused, UsageError, cannot_listen
 from shared.io.quiet import quiet_loggers
 from shared.processes.worker import MEMORY_BYTES, MachineFailed, Worker, WorkFailed
 
@@ -188,10 +188,7 @@ class Listener:
                 ssl_context=None if self._settings.tls is None else self._settings.tls.for_server(),
             )
         except OSError as error:
-            raise UsageError(
-                f"cannot listen on port {place[1]} of {place[0]} ({error.strerror}); choose another --port or --host, "
-                "or end the program that listens there"
-            ) from None
+            raise cannot_listen(error, *place) from None
         LOGGER.info(f"in the spool: {STATE}", *self._spool.counts())
         self._judging.start()
         if self._forwarder is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import cv2
@@ -39,10 +40,12 @@ class CopyRule:
     Attributes:
         mirrored: Whether an image and its mirror image are the same picture.
         altered: Whether copies with another contrast or frame are searched for; the images must hold enough detail.
+        exact: Whether only equal values are a copy: vectors have no shape that a small picture could keep.
     """
 
     mirrored: bool
     altered: bool
+    exact: bool = False
 
     @property
     def width(self) -> int:
@@ -62,8 +65,12 @@ def describe(pixels: NDArray[np.generic], rule: CopyRule, *, keys: bool = True) 
         keys: Whether the search keys are made, most of the work; else their place is 0, as only a digest needs it.
 
     Returns:
-        uint8 [`rule.width`]; all 0 where nothing is left of the image when it is reduced.
+        uint8 [`rule.width`]; all 0 where nothing is left of the image when it is reduced. Where only equal values are a
+        copy it is noise drawn from their hash, in which any two others are unlike.
     """
+    if rule.exact:
+        digest = hashlib.shake_256(np.ascontiguousarray(pixels, dtype=np.float32).tobytes())
+        return np.frombuffer(digest.digest(rule.width), dtype=np.uint8)
     grey = np.ascontiguousarray(pixels if pixels.ndim == 2 else pixels.mean(axis=2), dtype=np.float32)
     side = PICTURE if rule.altered else THUMBNAIL
     small = np.asarray(PillowImage.fromarray(grey).resize((side, side), PillowImage.Resampling.BOX), dtype=np.float32)

@@ -101,7 +101,8 @@ def assess_data(
     ]
     warning = abstention_warning(result["abstention"], task.positive_name)
     summary = summary_lines(measure_rows({"test": result}), measure_rows({"test": result.get("by_group", {})}))
-    summary += missed_lines(result, task.group_name if grouping.named else "series", task.positive_name)
+    unit = task.group_name if grouping.named else "series" if task.series_kinds else "image"
+    summary += missed_lines(result, unit, task.positive_name)
     found_here = verdict_of(record, {**read_json(run / "report.json"), "test": result})
     return {
         "verdict": list(found_here.lines[:-1]),

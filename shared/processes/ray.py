@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.errors import MedtlError, UsageError
+from shared.extras import missing
 from shared.processes.jobs import WorkItem
 from shared.processes.worker import FAULT, WorkFailed
 from shared.progress import Progress
@@ -38,7 +39,7 @@ class RayWorkers:
         try:
             import ray
         except ModuleNotFoundError:
-            raise UsageError("--cluster needs Ray; install it with: pip install 'medtl[ray]'") from None
+            raise UsageError(missing("--cluster", "ray")) from None
         self.address, self.ray = address, ray
 
     def run(self, items: Sequence[WorkItem], progress: Progress) -> Iterator[tuple[int, Any]]:

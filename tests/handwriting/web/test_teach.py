@@ -183,7 +183,7 @@ def test_one_character_is_taught_at_a_time(asked: TestClient, monkeypatch: pytes
 def test_without_torch_the_page_says_how_to_install_it(asked: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(teaching, "find_spec", lambda name: None)
     assert teach(asked, "अ", DRAWINGS).status_code == 501
-    assert "medtl[train]" in asked.get("/teach", headers=HTML).text
+    assert "pip install '.[train]'" in asked.get("/teach", headers=HTML).text
 
 
 def test_half_a_run_is_not_left(tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -600,7 +600,10 @@ def test_an_unfinished_model_and_a_port_in_use_are_said(tmp_path: Path, tiny_mod
         port = str(taken.getsockname()[1])
         result = CliRunner().invoke(app, ["listen", *spool, "--port", port, "--model", str(tiny_model)])
     assert result.exit_code == 2
-    assert f"cannot listen on port {port} of 127.0.0.1 (Address already in use)" in result.output
+    assert (
+        f"error: port {port} of 127.0.0.1 is in use by another program; end that, or choose another --port"
+        in result.output
+    )
     half = shutil.copytree(tiny_model, tmp_path / "half")
     (half / "config.yaml").touch()
     (half / "done").unlink()
