@@ -127,6 +127,8 @@ class Application:
         folder = optional_path("out", out)
         if ensemble and (count or 1) < 2:
             raise UsageError("ensemble is the mean of several runs; give seeds=2 or more")
+        if average != "auto" and not ensemble:
+            raise UsageError(f"average={average!r} says how an ensemble is made; give ensemble=True with it")
         if folder is not None and (count or 1) > 1 and not ensemble:
             raise UsageError(f"out names one folder, and seeds={count} trains as many runs; leave one of them out")
         settled = self._config(config, words_of(settings, data__source=optional_path("data", data), seed=seed))
@@ -194,7 +196,7 @@ class Application:
     @naming_extras
     def ensemble(
         self,
-        runs: Sequence[AnyPath | Run],
+        runs: Sequence[AnyPath],
         *,
         average: Average = "auto",
         data: AnyPath | None = None,
@@ -474,7 +476,7 @@ class Application:
         unseen: str | Sequence[str] | None = None,
         draw: int | None = None,
         seeds: int | None = None,
-        model: AnyPath | Run | None = None,
+        model: AnyPath | None = None,
         methods: str = "all",
         out: AnyPath | None = None,
         progress: Showing = True,
@@ -584,9 +586,8 @@ class Application:
             raise UsageError(f"{path} is no configuration; give it as `data`")
         return load_config(path, words, self.task.name)
 
-    def _folder(self, run: AnyPath | Run) -> Path:
+    def _folder(self, run: AnyPath) -> Path:
         """The folder of a run that is given by itself, by its folder or by name."""
-        from shared.api.run import Run
         from shared.runs.named import find_named
 
-        return run.folder if isinstance(run, Run) else find_named(self.root, path_of("run", run), self.task.name)
+        return find_named(self.root, path_of("run", run), self.task.name)

@@ -30,6 +30,8 @@ EXPLAINED = "explained"
 class Run:
     """A finished run, or a model that comes with the package. `train` and `load_run` give one.
 
+    It may be given wherever the folder of a run is taken: `medtl.ensemble([one, other])`.
+
     Args:
         task: The application.
         folder: The run folder, checked to be finished.
@@ -49,6 +51,9 @@ class Run:
         self.task, self.folder, self.root = task, folder, root
         self.name = folder.resolve().name
         self.chosen_among, self.why, self.notes = chosen_among, why, tuple(notes)
+
+    def __fspath__(self) -> str:
+        return str(self.folder)
 
     @cached_property
     def record(self) -> ModelRecord:
