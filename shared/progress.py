@@ -99,8 +99,8 @@ def progress_bars() -> Iterator[Progress]:
         A function called with (what, done, total, note). On a terminal and in a notebook it draws a bar for each
         activity, with its rate and the time left; elsewhere it prints lines.
     """
-    if (display := _notebook_display()) is not None:
-        yield NotebookBars(display)
+    if _in_notebook():
+        yield NotebookBars(_display)
     elif sys.stderr.isatty():
         with _bars() as show:
             yield show
@@ -159,27 +159,29 @@ class _TerminalBars:
         self._display.update(self._bars[what], completed=done, total=total, words=words)
 
 
-def _notebook_display() -> Any:
-    """A display below the cell that runs, which can be updated; None outside of a notebook."""
-    shell = sys.modules.get("IPython")
-    running = None if shell is None else shell.get_ipython()
-    if running is None or not hasattr(running, "kernel"):
-        return None
-    from IPython.display import HTML, display
+def _in_notebook() -> bool:
+    """Whether a cell of a notebook runs, which has a kernel, as IPython in a terminal has none."""
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
 
-    return display(HTML(""), display_id=True)
+
+def _display(shown: object) -> Any:
+    from IPython.display import display
+
+    return display(shown, display_id=True)
 
 
 class NotebookBars:
     """Draws a bar for each activity below the cell of a notebook.
 
     Args:
-        display: Display of IPython, with a method `update` that takes an object with `_repr_html_`.
+        display: Shows an object with `_repr_html_`, and returns what can `update` it, as IPython's `display` does.
         clock: Function that returns the time in seconds.
     """
 
-    def __init__(self, display: Any, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, display: Callable[[object], Any], clock: Callable[[], float] = time.monotonic) -> None:
         self._display, self._clock = display, clock
+        self._handle: Any = None
         self._paces: dict[str, Pace] = {}
         self._rows: dict[str, tuple[int, int, str]] = {}
         self._drawn = -NOTEBOOK_SECONDS
@@ -200,7 +202,10 @@ class NotebookBars:
         self._rows[what] = (done, total, ", ".join([*self._paces[what].words(now, total), *([note] if note else [])]))
         if done >= total or now - self._drawn >= NOTEBOOK_SECONDS:
             self._drawn = now
-            self._display.update(self)
+            if self._handle is None:
+                self._handle = self._display(self)
+            else:
+                self._handle.update(self)
 
     def _repr_html_(self) -> str:
         rows = "".join(
