@@ -100,7 +100,7 @@ def progress_bars() -> Iterator[Progress]:
         activity, with its rate and the time left; elsewhere it prints lines.
     """
     if _in_notebook():
-        yield NotebookBars(_display)
+        yield NotebookBars(_in_cell)
     elif sys.stderr.isatty():
         with _bars() as show:
             yield show
@@ -165,7 +165,7 @@ def _in_notebook() -> bool:
     return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
 
 
-def _display(shown: object) -> Any:
+def _in_cell(shown: object) -> Any:
     from IPython.display import display
 
     return display(shown, display_id=True)
