@@ -114,8 +114,9 @@ def table(rows: dict[str, list[dict[str, float]]]) -> str:
     lines = [f"| pair | {' | '.join(columns)} |", "|---" * (1 + len(columns)) + "|"]
     for pair, found in rows.items():
         values = np.array([[one[column] for column in columns] for one in found])
-        spread = values.std(axis=0, ddof=1) if len(found) > 1 else np.zeros(len(columns))
-        cells = [f"{mean:.3f} ({sd:.3f})" for mean, sd in zip(values.mean(axis=0), spread, strict=True)]
+        cells = [f"{mean:.3f}" for mean in values.mean(axis=0)]
+        if len(found) > 1:
+            cells = [f"{cell} ({sd:.3f})" for cell, sd in zip(cells, values.std(axis=0, ddof=1), strict=True)]
         lines.append(f"| {pair} | {' | '.join(cells)} |")
     means = [np.mean([one[column] for found in rows.values() for one in found]) for column in columns]
     return "\n".join([*lines, f"| mean | {' | '.join(f'{mean:.3f}' for mean in means)} |"])

@@ -7,14 +7,12 @@ from functools import wraps
 from typing import ParamSpec, TypeVar
 
 from shared.errors import ConfigError, UsageError
-from shared.extras import missing
+from shared.extras import OURS, missing
 
 Arguments = ParamSpec("Arguments")
 Returned = TypeVar("Returned")
 COMMAND_LINE = "the command line"
 """What `shared.config.read` calls the place of words `key=value`."""
-OURS = ("shared", "medtl", "handwriting")
-"""Packages of this project: one that is missing is a defect of ours, not an extra that was not installed."""
 
 
 def in_words_of_python(function: Callable[Arguments, Returned]) -> Callable[Arguments, Returned]:

@@ -225,13 +225,15 @@ class ImageTask(TaskDefaults):
 
         if not entry.label and not layout.unlabelled:
             raise DataError("the label is empty; give a class")
+        own = pseudonym("image", entry.path)
         return Sample(
-            id=pseudonym("image", entry.path),
+            id=own,
             source=layout.file(entry.path),
             label=None if layout.unlabelled else self.canonical(entry.label),
             group=pseudonym("group", entry.group) if entry.group else None,
             domain=entry.domain or UNKNOWN_DOMAIN,
             split=parse_split(entry.split),
+            series=own,  # each picture is judged by itself, those of one group too
             auxiliary=entry.auxiliary,
         )
 

@@ -270,15 +270,16 @@ class VectorTask(TaskDefaults):
             raise DataError(f"{root.name} has vectors without labels (no array y)")
         named, split = vector_files.domain_and_split(source) if files > 1 else ("", None)
         for row in range(file.rows.shape[0]):
-            domain = file.domains[row] if file.domains else named
+            domain, own = file.domains[row] if file.domains else named, pseudonym("vector", f"{name}#{row}")
             yield Sample(
-                id=pseudonym("vector", f"{name}#{row}"),
+                id=own,
                 source=source,
                 label=None if unlabelled or file.labels is None else self.canonical(file.labels[row]),
                 group=pseudonym("group", f"{domain}/{file.groups[row]}") if file.groups else None,
                 domain=domain or UNKNOWN_DOMAIN,
                 split=parse_split(file.splits[row]) if file.splits else split,
                 frame=row,
+                series=own,  # each vector is judged by itself, those of one group too
             )
 
 

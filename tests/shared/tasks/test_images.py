@@ -59,6 +59,7 @@ def test_a_table_gives_groups_under_the_own_word_and_no_name_of_one_is_kept(tmp_
     (tmp_path / "labels.csv").write_text("path,label,garden,domain\na.png,rose,Kew,uk\nb.png,rose,Kew,uk\n")
     first, second = ImageTask("flowers", group_name="garden").load(tmp_path, options=OPTIONS).samples
     assert first.group == second.group
+    assert first.series_key != second.series_key, "predict judges each picture by itself"
     assert "Kew" not in str(first)
     assert first.domain == "uk"
 
