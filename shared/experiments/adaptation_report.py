@@ -15,7 +15,7 @@ from shared.evaluation.text import disclaimers, measure_text
 from shared.evaluation.verdict import finding
 from shared.experiments.adaptation import CHOSEN, SELECTED, UPPER_BOUND
 from shared.io.atomic import write_json, write_text
-from shared.reporting.figures.canvas import ACCENT, INK, MUTED, address, new_figure
+from shared.reporting.figures.canvas import ACCENT, INK, MUTED, SQUARE, WIDE, address, new_figure
 from shared.reporting.html import template
 from shared.runs.record import read_model_record
 from shared.runs.verdict import read_verdict
@@ -68,12 +68,11 @@ def _context(task: Task, tree: Mapping[str, Any], folder: Path, runs: tuple[Run,
     record, columns = read_model_record(runs[0].path), tree["columns"]
     return {
         "name": folder.name,
+        "kind": "adaptation",
         "title": task.title,
-        "verdict": _verdict(tree, folder),
+        "verdict": [*_verdict(tree, folder), tree["statement"].rstrip("."), f"kept run: {tree['certificate']}".rstrip(".")],
+        "tone": "bad" if tree["kept"] == runs[0].name else "",
         "disclaimers": disclaimers(task, record.synthetic),
-        "statement": tree["statement"],
-        "certificate": tree["certificate"],
-        "alarm": tree["kept"] == runs[0].name,
         "target": tree["target"],
         "columns": list(columns),
         "tables": _tables(tree),
@@ -188,7 +187,7 @@ def _domain_curve(settings: Sequence[Mapping[str, Any]]) -> str | None:
     with_classifier = [one for one in settings if one["domain_accuracy"]]
     if not with_classifier:
         return None
-    figure, axes = new_figure(6.4, 2.6)
+    figure, axes = new_figure(WIDE, 2.6)
     for number, one in enumerate(with_classifier):
         values = one["domain_accuracy"]
         axes.plot(range(1, len(values) + 1), values, color=(INK, ACCENT, MUTED)[number % 3], label=one["name"])
@@ -222,7 +221,7 @@ def _maps(run: Run) -> tuple[str, str]:
 def _scatter(points: NDArray[np.float32], names: NDArray[np.str_]) -> str:
     import matplotlib as mpl
 
-    figure, axes = new_figure(4.2, 4.2)
+    figure, axes = new_figure(SQUARE, SQUARE)
     kinds = sorted(set(names.tolist()))
     colours = mpl.colormaps["tab10" if len(kinds) <= 10 else "tab20"]
     for number, kind in enumerate(kinds):

@@ -35,22 +35,24 @@ from shared.reporting.class_report import (
     curve_picture,
     curve_tree,
     find_confusions,
+    scale_start,
     shaded,
-    with_bars,
 )
 from shared.reporting.figures.curves import training_curve
 from shared.reporting.finished import Finished
 from shared.reporting.html import template
 from shared.reporting.missed_report import missed_section
 from shared.reporting.model_card import model_card
-from shared.reporting.run_attributions import attribution_figure, mask_agreement
-from shared.reporting.run_figures import curve_figures, miss_figure
+from shared.reporting.run_attributions import attribution_pictures, mask_agreement
+from shared.reporting.run_figures import curve_figures, missed_images
 from shared.runs.acquisition import describe_seen
 from shared.runs.certificate import certificate_text
 from shared.runs.record import ModelRecord
 from shared.runs.verdict import verdict_of
 from shared.task import Task
 
+TONES = ("", "doubt", "bad", "bad")
+"""The colour of a verdict by its severity, as templates name it."""
 CHOSEN_ON_VALIDATION = "Checkpoint, head, temperature, aggregation and threshold were chosen on validation."
 
 
@@ -119,8 +121,10 @@ def report_context(task: Task, name: str, done: Finished, tree: Mapping[str, Any
     """
     return {
         "name": name,
+        "kind": "report of a run",
         "title": task.title,
         "verdict": tree["verdict"],
+        "tone": TONES[verdict_of(done.record, tree).fitness.severity],
         "disclaimers": [*disclaimers(task, done.record.synthetic), *_warnings(task, done)],
         "notes": tree["notes"],
         "choice": " ".join(done.chosen_by) or CHOSEN_ON_VALIDATION,
@@ -163,6 +167,42 @@ def _unit(task: Task, done: Finished) -> str:
     return task.group_name if done.splits["test"].grouping.named else "series"
 
 
+def _plural(unit: str) -> str:
+    return unit if unit.endswith("s") else f"{unit}s"
+
+
+def view_text(test: Mapping[str, Any], unit: str, positive_name: str | None) -> str:
+    """Writes in counts what the test means for those who are judged: patients where there are such groups, else images.
+
+    Args:
+        test: Measures of the test, as `shared.evaluation.evaluate.evaluate` gives them.
+        unit: What a group of images is, in a word: "patient".
+        positive_name: Name of the positive event; None: the task has none, and answers are accepted or rejected.
+
+    Returns:
+        One or two sentences; empty where the counts are not defined.
+    """
+    if positive_name is None:
+        accepted, wrong = test.get("coverage", {}), test.get("selective_error", {})
+        if accepted.get("successes") is None:
+            return ""
+        said = f"Of {accepted['n']} test images {accepted['successes']} got an answer that is accepted"
+        return f"{said}; {wrong['successes']} of these answers are wrong." if wrong.get("successes") is not None else f"{said}."
+    grouped = test.get("by_group", {})
+    block, who = (grouped, _plural(unit)) if grouped else (test, "images")
+    found, cleared = block.get("sensitivity", {}), block.get("specificity", {})
+    sentences = []
+    if found.get("successes") is not None:
+        sentences.append(
+            f"Of {found['n']} {who} with a {positive_name} in the test, {found['successes']} are called positive and "
+            f"{found['n'] - found['successes']} are missed."
+        )
+    if cleared.get("successes") is not None:
+        alarms = cleared["n"] - cleared["successes"]
+        sentences.append(f"Of {cleared['n']} without, {alarms} are called positive all the same.")
+    return " ".join(sentences)
+
+
 def _warnings(task: Task, done: Finished) -> list[str]:
     """A warning for each split on which abstention falls on the positive class; it stands above all results."""
     found = {name: abstention_warning(tree["abstention"], task.positive_name) for name, tree in done.results.items()}
@@ -179,6 +219,8 @@ def _result_tables(task: Task, done: Finished, tree: Mapping[str, Any]) -> dict[
         "rows": rows,
         "by_group": by_group,
         "group": _unit(task, done),
+        "unit_plural": _plural(_unit(task, done)),
+        "view": view_text(test, _unit(task, done), task.positive_name),
         "missed": missed_section(test, _unit(task, done), task.positive_name),
         "argmax": argmax,
         "legend": [measure for measure in measures_in(Table.REPORT) if measure.key in used],
@@ -205,11 +247,10 @@ def _class_tables(task: Task, done: Finished, tree: Mapping[str, Any]) -> dict[s
         return found | {"by_class": None}
     test = done.splits["test"]
     confusions = find_confusions(done.probabilities["test"], test.labels)
-    start, bars = with_bars(tree["classes"])
     return found | {
         "by_class": {
-            "rows": bars,
-            "from": start,
+            "rows": tree["classes"],
+            "from": scale_start([row["recall"] for row in tree["classes"]]),
             "pairs": confusion_pictures(tree["confused_pairs"], confusions, test, done.record.threshold),
             "curve": curve_picture(done.probabilities, done.splits, done.results, rejection["target"]),
         }
@@ -220,9 +261,9 @@ def _figures(task: Task, done: Finished) -> dict[str, Any]:
     """The figures of the test and of the training."""
     return {
         "curves": curve_figures(task.positive_name, done),
-        "misses": miss_figure(done),
+        "misses": missed_images(done),
         "curve": training_curve(done.history),
-        "sheet": attribution_figure(task, done),
+        "sheet": attribution_pictures(task, done),
         "method": DEFAULT_METHOD,
     }
 

@@ -43,7 +43,7 @@ def add(app: typer.Typer, task: "Task") -> None:
             ),
         ] = None,
         out: Annotated[
-            Path | None, typer.Option(help="Also write advice.json, and advised.yaml for `train`, into this folder.")
+            Path | None, typer.Option(help="Also write advice.html, advice.json, and advised.yaml for `train`, into this folder.")
         ] = None,
     ) -> None:
         """Measure which settings suit a dataset.
@@ -56,8 +56,8 @@ def add(app: typer.Typer, task: "Task") -> None:
             make_folder(out)
             from shared.experiments.advice.advise import advise as measure
             from shared.experiments.advice.config import advised_settings
-            from shared.experiments.advice.text import as_text, as_yaml
-            from shared.io.atomic import write_json, write_text
+            from shared.experiments.advice.report import CONFIGURATION, write_advice
+            from shared.experiments.advice.text import as_text
 
             settings = advised_settings(task, data, overrides or ())
             with progress_bars() as progress:
@@ -65,6 +65,6 @@ def add(app: typer.Typer, task: "Task") -> None:
             for line in (*task.disclaimers, *as_text(tree, config)):
                 typer.echo(line)
             if out is not None:
-                write_json(out / "advice.json", tree)
-                write_text(out / "advised.yaml", as_yaml(tree, config))
-                typer.echo(f"next: {task.name} train {out / 'advised.yaml'}")
+                write_advice(task, tree, config, out)
+                typer.echo(f"report: {out / 'advice.html'}")
+                typer.echo(f"next: {task.name} train {out / CONFIGURATION}")

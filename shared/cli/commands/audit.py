@@ -75,7 +75,7 @@ def add(app: typer.Typer, task: "Task", search_further: FurtherSearch = no_furth
             ),
         ] = None,
         out: Annotated[
-            Path | None, typer.Option(help="Also write audit.json, pairs.csv and pairs.png into this folder.")
+            Path | None, typer.Option(help="Also write audit.html, audit.json, pairs.csv and pairs.png into this folder.")
         ] = None,
         **extra: Any,
     ) -> None:
@@ -120,6 +120,7 @@ def _audit(
             typer.echo(printable(line))
     if out is not None:
         audit_report.write_audit(task, dataset, result, tree, out)
+        typer.echo(f"report: {out / 'audit.html'}")
         typer.echo(f"written: {out}; its tables name files as they lie: keep them with the data")
     return bool(refusals)
 

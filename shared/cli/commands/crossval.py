@@ -45,7 +45,7 @@ def add(app: typer.Typer, task: "Task") -> None:
                 help="Hold out one domain (scanner, collection) at a time in place of k folds; --folds is then refused."
             ),
         ] = None,
-        out: Annotated[Path | None, typer.Option(help="Also write crossval.json into this folder.")] = None,
+        out: Annotated[Path | None, typer.Option(help="Also write crossval.json and crossval.html into this folder.")] = None,
     ) -> None:
         """Cross-validate by folds or left-out domains.
 
@@ -64,9 +64,11 @@ def add(app: typer.Typer, task: "Task") -> None:
             for line in (*tree["disclaimers"], *lines):
                 typer.echo(line)
             if out is not None:
-                from shared.io.atomic import write_json
+                from shared.experiments.crossval_report import write_cross_validation, write_left_out
 
-                write_json(out / "crossval.json", tree)
+                write = write_cross_validation if leave_out is None else write_left_out
+                write(task, tree, out)
+                typer.echo(f"report: {out / 'crossval.html'}")
 
 
 def _leave_domains_out(task: "Task", settings: "Config", seeds: int) -> tuple[dict[str, Any], list[str]]:

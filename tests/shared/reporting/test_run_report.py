@@ -159,7 +159,7 @@ def _finished(**changes: Any) -> Finished:
 @pytest.fixture
 def quick_sheet(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without attributions, which are slow: one test here, and every finished run, draws them."""
-    monkeypatch.setattr("shared.reporting.run_report.attribution_figure", lambda *_: "data:,")
+    monkeypatch.setattr("shared.reporting.run_report.attribution_pictures", lambda *_: [])
 
 
 def _shown(run: Path) -> str:
