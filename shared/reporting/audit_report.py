@@ -241,7 +241,10 @@ def _tile(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     low, high = float(grey.min()), float(grey.max())
     scaled = (grey - low) / (high - low) if high > low else np.zeros_like(grey)
     picture = PillowImage.fromarray(np.ascontiguousarray(scaled, dtype=np.float32))
-    picture.thumbnail((TILE, TILE), PillowImage.Resampling.BILINEAR)
+    scale = TILE / max(picture.size)
+    picture = picture.resize(
+        (max(1, round(picture.width * scale)), max(1, round(picture.height * scale))), PillowImage.Resampling.BILINEAR
+    )
     square = np.zeros((TILE, TILE), dtype=np.float32)
     rows, columns = picture.height, picture.width
     top, left = (TILE - rows) // 2, (TILE - columns) // 2

@@ -123,10 +123,10 @@ class _Head(HTMLParser):
 
 
 def _run(run: FinishedRun, root: Path) -> dict[str, Any]:
-    """A row of the table of runs."""
+    """An entry of the list of runs."""
     try:
         said = read_verdict(run.folder, run.record)
-        verdict = _plain("; ".join([*said.warnings, said.fitness.text]))
+        verdict = "; ".join([*said.warnings, said.fitness.text])
     except MedtlError as error:
         verdict = str(error)
     page = run.folder / RUN_REPORT
@@ -140,20 +140,14 @@ def _run(run: FinishedRun, root: Path) -> dict[str, Any]:
 
 
 def _study(page: StudyPage, root: Path) -> dict[str, str]:
-    """A row of the table of a kind of study."""
+    """An entry of the list of a kind of study."""
     folder = page.path.parent.relative_to(root)
     return {
         "name": str(folder) if folder.name else page.path.stem,
         "link": _link(page.path, root),
-        "verdict": _plain(page.verdict),
+        "verdict": page.verdict.removeprefix("verdict: "),
         "when": f"{page.written:%Y-%m-%d %H:%M}",
     }
-
-
-def _plain(line: str) -> str:
-    """A line of a verdict as the cell of a column that is headed so."""
-    words = line.removeprefix("verdict: ")
-    return f"{words[:1].upper()}{words[1:]}"
 
 
 def _link(page: Path, root: Path) -> str:

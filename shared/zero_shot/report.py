@@ -15,6 +15,9 @@ from shared.reporting.html import template
 from shared.task import Task
 from shared.zero_shot.study import NAMES, describe_study, mean_in_words
 
+LEGEND: Mapping[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.13), "frameon": False, "fontsize": 8}
+"""Below the axes, where it hides nothing."""
+
 
 def write_study(tree: Mapping[str, Any], task: Task, out: Path) -> None:
     """Writes the results of a study as `zero_shot.json`, `zero_shot.html` and `zero_shot.png`.
@@ -29,7 +32,7 @@ def write_study(tree: Mapping[str, Any], task: Task, out: Path) -> None:
     names = _ascii_names(tree["said"])
     page = template("zero_shot.html").render(
         name="Zero-shot",
-        kind="zero-shot classification, of classes without training images",
+        kind="zero-shot study",
         title=task.title,
         verdict=study_verdict(tree),
         disclaimers=disclaimers(task, tree["synthetic"]),
@@ -101,11 +104,12 @@ def _draw_curves(axis: Any, methods: Mapping[str, Any]) -> None:
     for name, one in methods.items():
         axis.plot(*zip(*one["curve"], strict=True), label=f"{name}, area {one['area']:.2f}")
     axis.set(xlabel="seen classes, accuracy", ylabel="unseen classes, accuracy", title="calibrated stacking")
-    axis.legend(fontsize=8)
+    axis.legend(**LEGEND)
 
 
 def _words(example: Mapping[str, Any], names: Mapping[str, str]) -> str:
-    return f"{names[example['label']]} taken for {names[example['answer']]}"
+    label, answer = names[example["label"]], names[example["answer"]]
+    return f"{label}, recognised" if label == answer else f"{label} taken for {answer}"
 
 
 def _draw_example(axis: Any, example: Mapping[str, Any], names: Mapping[str, str]) -> None:
@@ -116,9 +120,9 @@ def _draw_example(axis: Any, example: Mapping[str, Any], names: Mapping[str, str
     answer, second = (names[example[key]] for key in ("answer", "second"))
     axis.plot([row["answer"] for row in rows], places, "o", label=f"table, {answer}")
     axis.plot([row["second"] for row in rows], places, "x", label=f"table, {second}")
-    axis.set_yticks(places, [row["name"] for row in rows], fontsize=7)
+    axis.set_yticks(places, [row["name"] for row in rows], fontsize=8)
     axis.set_title(_words(example, names), fontsize=9)
-    axis.legend(fontsize=7)
+    axis.legend(**LEGEND)
 
 
 def _ascii_names(display_names: Mapping[str, str]) -> dict[str, str]:

@@ -46,7 +46,7 @@ def write_advice(task: Task, tree: Mapping[str, Any], config: Config, folder: Pa
         disclaimers=disclaimers(task, tree["synthetic"]),
         measure=column_heading(tree["measure"]),
         candidates=[_candidate(one, tree["advised"]) for one in tree["candidates"]],
-        why=_sentence(why(tree)),
+        why=why(tree),
         command=f"{task.name} train {CONFIGURATION}",
         config="".join(line for line in text.splitlines(keepends=True) if not line.startswith("#")),
         backbones=[_backbone(one) for one in tree["backbones"]],
@@ -86,6 +86,3 @@ def _backbone(one: Mapping[str, Any]) -> dict[str, Any]:
         "pretrained_on": one["pretrained_on"],
     }
 
-
-def _sentence(line: str) -> str:
-    return f"{line[0].upper()}{line[1:]}"

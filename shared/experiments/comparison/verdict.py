@@ -55,4 +55,4 @@ def _beside(others: Sequence[Mapping[str, Any]]) -> str:
     better = len(sure) - worse
     parts = [f"{worse} surely worse"] * (worse > 0) + [f"{better} surely better"] * (better > 0)
     parts += [f"{len(tested) - len(sure)} not to be told from it"] * (len(sure) < len(tested))
-    return f"; of {len(tested)} others on the same images {', '.join(parts)}"
+    return f"; of {len(tested)} other{'s' * (len(tested) > 1)} on the same images {', '.join(parts)}"

@@ -28,9 +28,9 @@ def training_curve(history: Sequence[Mapping[str, Any]]) -> str | None:
     steps = np.arange(1, len(epochs) + 1)
     # a head has no validation accuracy, only the score of its selection rule
     score = "validation_accuracy" if "validation_accuracy" in epochs[0] else "validation_score"
-    axes.plot(steps, [row["train_loss"] for row in epochs], color=INK, label="training loss")
+    axes.plot(steps, [row["train_loss"] for row in epochs], ".-", color=INK, label="training loss")
     if score in epochs[0]:  # missing where nothing was held out
-        axes.plot(steps, [row[score] for row in epochs], color=ACCENT, label=score.replace("_", " "))
+        axes.plot(steps, [row[score] for row in epochs], ".-", color=ACCENT, label=score.replace("_", " "))
     axes.set_xlabel("epoch")
     axes.legend(frameon=False)
     return address(figure)

@@ -274,7 +274,7 @@ def test_the_table_in_a_terminal_is_aligned_and_reports_a_failure_once() -> None
     lines = as_text(TREE)
     assert lines[1] == (
         "verdict: net_a x frozen is best by validation with 20 labels a class: accuracy 0.900 [0.850, 0.940] on the "
-        "test, above chance; of 1 others on the same images 1 surely worse"
+        "test, above chance; of 1 other on the same images 1 surely worse"
     )
     assert lines[2] == "2 of 6 runs failed"
     heading, *rows = lines[4:8]
