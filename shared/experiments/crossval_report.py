@@ -90,6 +90,10 @@ def _main(rows: Sequence[Mapping[str, Any]]) -> str | None:
     """The first measure that any row defines: the AUC where a class is positive."""
     shown = [one.key for one in measures_in(Table.LEAVE_OUT) if one.key in MEASURES]
     return next(
-        (key for key in shown if all(key in row for row in rows) and any(row[key]["value"] is not None for row in rows)),
+        (
+            key
+            for key in shown
+            if all(key in row for row in rows) and any(row[key]["value"] is not None for row in rows)
+        ),
         None,
     )

@@ -43,7 +43,8 @@ def add(app: typer.Typer, task: "Task") -> None:
             ),
         ] = None,
         out: Annotated[
-            Path | None, typer.Option(help="Also write advice.html, advice.json, and advised.yaml for `train`, into this folder.")
+            Path | None,
+            typer.Option(help="Also write advice.html, advice.json, and advised.yaml for `train`, into this folder."),
         ] = None,
     ) -> None:
         """Measure which settings suit a dataset.

@@ -45,7 +45,9 @@ def add(app: typer.Typer, task: "Task") -> None:
                 help="Hold out one domain (scanner, collection) at a time in place of k folds; --folds is then refused."
             ),
         ] = None,
-        out: Annotated[Path | None, typer.Option(help="Also write crossval.json and crossval.html into this folder.")] = None,
+        out: Annotated[
+            Path | None, typer.Option(help="Also write crossval.json and crossval.html into this folder.")
+        ] = None,
     ) -> None:
         """Cross-validate by folds or left-out domains.
 

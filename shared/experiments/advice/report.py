@@ -85,4 +85,3 @@ def _backbone(one: Mapping[str, Any]) -> dict[str, Any]:
         "over_depth": depth_text(one),
         "pretrained_on": one["pretrained_on"],
     }
-

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
 from PIL import Image as PillowImage
 
 from shared.reporting.figures.canvas import ACCENT, INK, MUTED, data_address, png

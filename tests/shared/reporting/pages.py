@@ -52,7 +52,9 @@ KINDS = (
 def make_pages(root: Path, record: ModelRecord, draw: Callable[..., Path]) -> dict[str, Path]:
     """Writes a page of every kind below `root`; the page of each by its kind."""
     runs = root / "runs"
-    folders = {kind: runs / ("run" if kind == "run" else f"{kind}/of-a-rather-long-name-seed0-32416799") for kind in KINDS}
+    folders = {
+        kind: runs / ("run" if kind == "run" else f"{kind}/of-a-rather-long-name-seed0-32416799") for kind in KINDS
+    }
     for kind in KINDS[:-1]:
         folders[kind].mkdir(parents=True)
     write_report(Screening(), folders["run"], finished_with_findings())
@@ -62,9 +64,7 @@ def make_pages(root: Path, record: ModelRecord, draw: Callable[..., Path]) -> di
     _cross_validation(folders["crossval"])
     rows = {name: [_left_out(name, auc)] for name, auc in (("near", RATE), ("far", NOT_DEFINED))}
     write_left_out(TUMOURS, {"disclaimers": ["Research use only."], "domains": rows}, folders["left_out"])
-    tree = study(
-        TUMOURS, SideInformation(table()), [(gathered(), ("glioma", "pituitary"))], ["eszsl"], lambda *_: None
-    )
+    tree = study(TUMOURS, SideInformation(table()), [(gathered(), ("glioma", "pituitary"))], ["eszsl"], lambda *_: None)
     write_study(tree, TUMOURS, folders["zero_shot"])
     _audit(root, folders["audit"], draw)
     _advice(folders["advice"])
@@ -90,7 +90,9 @@ def _adaptation(folder: Path, record: ModelRecord) -> None:
         "statement": "dann is kept: compared with source only, both rules prefer it.",
         "certificate": "Nothing is certified",
         "kept": "dann",
-        "settings": [{**setting, "name": name, "oracle_epoch": 2, "domain_accuracy": [0.9, 0.6]} for name in columns[:2]],
+        "settings": [
+            {**setting, "name": name, "oracle_epoch": 2, "domain_accuracy": [0.9, 0.6]} for name in columns[:2]
+        ],
         "prior": {"classes": ["a", "b"], "source": [0.5, 0.5], "estimated": [0.4, 0.6]},
         "no_bound": None,
         "proxy_a_distance": {"source only": 1.2, "dann": 0.4},
@@ -138,8 +140,16 @@ def _advice(folder: Path) -> None:
     base = {"name": "convnet_small", "weights": "a.pth", "pooling": "avg_1x1", "side": 96, "images": 400, **RATE}
     probe = {**base, "recipe": PROBE, "layers": ["block4"], "gain": None}
     tuned = {**base, "recipe": FINETUNE, "layers": ["block4"], "gain": {"value": 0.021, "error": 0.008}}
-    layers = [{"layers": [f"block{k}"], "pooling": "avg_1x1", "depth": k / 4, "value": 0.6 + k / 20} for k in range(1, 5)]
-    backbone = {"name": "convnet_small", "weights": "a.pth", "pretrained_on": "not known", "log_me": 0.3, "h_score": 1.2}
+    layers = [
+        {"layers": [f"block{k}"], "pooling": "avg_1x1", "depth": k / 4, "value": 0.6 + k / 20} for k in range(1, 5)
+    ]
+    backbone = {
+        "name": "convnet_small",
+        "weights": "a.pth",
+        "pretrained_on": "not known",
+        "log_me": 0.3,
+        "h_score": 1.2,
+    }
     tree = {
         "task": TASK.name,
         "synthetic": True,
