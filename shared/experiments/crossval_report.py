@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from shared.evaluation.measure import MEASURES, Table, measures_in
+from shared.evaluation.measure import Table, measures_in
 from shared.evaluation.text import column_heading, measure_text
 from shared.experiments.crossval import BY_GROUP
 from shared.experiments.leave_domain_out import left_out_headings, left_out_verdict
@@ -88,12 +88,8 @@ def write_left_out(task: Task, tree: Mapping[str, Any], folder: Path) -> None:
 
 def _main(rows: Sequence[Mapping[str, Any]]) -> str | None:
     """The first measure that any row defines: the AUC where a class is positive."""
-    shown = [one.key for one in measures_in(Table.LEAVE_OUT) if one.key in MEASURES]
-    return next(
-        (
-            key
-            for key in shown
-            if all(key in row for row in rows) and any(row[key]["value"] is not None for row in rows)
-        ),
-        None,
-    )
+    for one in measures_in(Table.LEAVE_OUT):
+        found = [row[one.key] for row in rows if one.key in row]
+        if len(found) == len(rows) and any(measure["value"] is not None for measure in found):
+            return one.key
+    return None

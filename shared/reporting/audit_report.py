@@ -174,9 +174,8 @@ def audit_verdict(tree: Mapping[str, Any]) -> list[str]:
     if tree["copies"]:
         lines.append(f"{tree['copies']} of {tree['images']} images are copies of others")
     if across := tree.get("across_split"):
-        lines.append(
-            f"{across['duplicates_of_training']} of {across['test_images']} test images are copies of training images"
-        )
+        copied = f"{across['duplicates_of_training']} of {across['test_images']} test images"
+        lines.append(f"{copied} are copies of training images")
     if tree["contradictions"]:
         lines.append(f"{tree['contradictions']} pairs of copies have different labels")
     if tree["unreadable"]:

@@ -186,12 +186,8 @@ def view_text(test: Mapping[str, Any], unit: str, positive_name: str | None) -> 
         accepted, wrong = test.get("coverage", {}), test.get("selective_error", {})
         if accepted.get("successes") is None:
             return ""
-        said = f"Of {accepted['n']} test images {accepted['successes']} got an answer that is accepted"
-        return (
-            f"{said}; {wrong['successes']} of these answers are wrong."
-            if wrong.get("successes") is not None
-            else f"{said}."
-        )
+        mistakes = "" if wrong.get("successes") is None else f"; {wrong['successes']} of these answers are wrong"
+        return f"Of {accepted['n']} test images {accepted['successes']} got an answer that is accepted{mistakes}."
     grouped = test.get("by_group", {})
     block, who = (grouped, _plural(unit)) if grouped else (test, "images")
     found, cleared = block.get("sensitivity", {}), block.get("specificity", {})

@@ -11,8 +11,8 @@ from shared.experiments.comparison.plan import budget_in_words
 from shared.reporting.figures.canvas import MUTED, WIDE, address, new_figure
 
 COLOURS = ("#1d2733", "#b3261e", "#0072b2", "#00855f", "#a86f00", "#b8528a", "#2a83b8", "#66707c")
-"""One for each backbone. Source: Okabe & Ito, Color Universal Design, 2008, after the two colours of all pictures; darkened until their contrast to white is
-above 3, as WCAG AA asks of lines."""
+"""One for each backbone. Source: Okabe & Ito, Color Universal Design, 2008, after the two colours of
+all pictures; darkened until their contrast to white is above 3, as WCAG AA asks of lines."""
 MARKERS, DASHES = ("o", "s", "^", "D", "v", "P"), ("-", "--", ":", "-.")
 """One for each strategy."""
 LEGEND_LINE = 0.2

@@ -41,7 +41,8 @@ def _of_budget(best: Mapping[str, Any], others: Sequence[Mapping[str, Any]], mai
     reached = "not defined on the test"
     if main in best["measures"]:
         reached = f"{column_heading(main)} {measure_text(best['measures'][main])} on the test"
-    chosen = f"{best['backbone']} x {best['strategy']} is best by validation with {budget_in_words(best['labels_per_class'])}"
+    budget = budget_in_words(best["labels_per_class"])
+    chosen = f"{best['backbone']} x {best['strategy']} is best by validation with {budget}"
     return f"{chosen}: {reached}, {best['verdict']}{_beside(others)}"
 
 

@@ -147,7 +147,7 @@ def decision_curve(
     if positive.all() or not positive.any():
         return None
     thresholds = np.linspace(0.01, 0.6, 60)
-    figure, axes = new_figure(WIDE, 3.0)
+    figure, axes = new_figure(WIDE, 3.6)
     benefit = net_benefit(scores, positive, thresholds)
     everyone = net_benefit(np.ones(len(scores)), positive, thresholds)
     axes.plot(thresholds, benefit, color=INK, label="model")
@@ -160,7 +160,7 @@ def decision_curve(
     axes.set_ylim(min(-0.05, float(benefit.min())), float(max(benefit.max(), everyone.max())) * 1.1)
     axes.set_xlabel("threshold t: a miss costs (1 - t) / t false alarms")
     axes.set_ylabel("net benefit")
-    axes.legend(frameon=False)
+    figure.legend(frameon=False, loc="outside lower left", ncols=2, fontsize=9)
     return address(figure)
 
 

@@ -52,9 +52,7 @@ KINDS = (
 def make_pages(root: Path, record: ModelRecord, draw: Callable[..., Path]) -> dict[str, Path]:
     """Writes a page of every kind below `root`; the page of each by its kind."""
     runs = root / "runs"
-    folders = {
-        kind: runs / ("run" if kind == "run" else f"{kind}/of-a-rather-long-name-seed0-32416799") for kind in KINDS
-    }
+    folders = {kind: runs / kind / "of-a-rather-long-name-seed0-32416799" for kind in KINDS}
     for kind in KINDS[:-1]:
         folders[kind].mkdir(parents=True)
     write_report(Screening(), folders["run"], finished_with_findings())
@@ -82,6 +80,7 @@ def _adaptation(folder: Path, record: ModelRecord) -> None:
     test = {"n": 60, "sensitivity": RATE, "specificity": RATE, "auc": RATE, "accuracy": RATE, "balanced_accuracy": RATE}
     columns = ("source only", "label-free", "oracle", "trained on target labels")
     setting = {"values": {"reverse_validation": 0.5, "mutual_information": 0.4}, "epoch": 3, "oracle": 0.6}
+    setting |= {"oracle_epoch": 2, "domain_accuracy": [0.9, 0.6]}
     tree: dict[str, Any] = {
         "target": "far",
         "columns": {name: {"run": name, "epoch": 2, "domains": {"near": test, "far": test}} for name in columns},
@@ -90,9 +89,7 @@ def _adaptation(folder: Path, record: ModelRecord) -> None:
         "statement": "dann is kept: compared with source only, both rules prefer it.",
         "certificate": "Nothing is certified",
         "kept": "dann",
-        "settings": [
-            {**setting, "name": name, "oracle_epoch": 2, "domain_accuracy": [0.9, 0.6]} for name in columns[:2]
-        ],
+        "settings": [{**setting, "name": name} for name in columns[:2]],
         "prior": {"classes": ["a", "b"], "source": [0.5, 0.5], "estimated": [0.4, 0.6]},
         "no_bound": None,
         "proxy_a_distance": {"source only": 1.2, "dann": 0.4},
@@ -140,16 +137,8 @@ def _advice(folder: Path) -> None:
     base = {"name": "convnet_small", "weights": "a.pth", "pooling": "avg_1x1", "side": 96, "images": 400, **RATE}
     probe = {**base, "recipe": PROBE, "layers": ["block4"], "gain": None}
     tuned = {**base, "recipe": FINETUNE, "layers": ["block4"], "gain": {"value": 0.021, "error": 0.008}}
-    layers = [
-        {"layers": [f"block{k}"], "pooling": "avg_1x1", "depth": k / 4, "value": 0.6 + k / 20} for k in range(1, 5)
-    ]
-    backbone = {
-        "name": "convnet_small",
-        "weights": "a.pth",
-        "pretrained_on": "not known",
-        "log_me": 0.3,
-        "h_score": 1.2,
-    }
+    layers = [{"layers": [f"block{k}"], "pooling": "avg_1x1", "depth": k / 4, "value": 0.1 * k} for k in range(1, 5)]
+    backbone = {"name": "convnet_small", "weights": "a.pth", "pretrained_on": "nothing", "log_me": 0.3, "h_score": 1.2}
     tree = {
         "task": TASK.name,
         "synthetic": True,
