@@ -38,6 +38,7 @@ from shared.reporting.class_report import (
     scale_start,
     shaded,
 )
+from shared.reporting.counts_view import plural, view_text
 from shared.reporting.figures.curves import training_curve
 from shared.reporting.finished import Finished
 from shared.reporting.html import template
@@ -167,42 +168,6 @@ def _unit(task: Task, done: Finished) -> str:
     return task.group_name if done.splits["test"].grouping.named else "series"
 
 
-def _plural(unit: str) -> str:
-    return unit if unit.endswith("s") else f"{unit}s"
-
-
-def view_text(test: Mapping[str, Any], unit: str, positive_name: str | None) -> str:
-    """Writes in counts what the test means for those who are judged: patients where there are such groups, else images.
-
-    Args:
-        test: Measures of the test, as `shared.evaluation.evaluate.evaluate` gives them.
-        unit: What a group of images is, in a word: "patient".
-        positive_name: Name of the positive event; None: the task has none, and answers are accepted or rejected.
-
-    Returns:
-        One or two sentences; empty where the counts are not defined.
-    """
-    if positive_name is None:
-        accepted, wrong = test.get("coverage", {}), test.get("selective_error", {})
-        if accepted.get("successes") is None:
-            return ""
-        mistakes = "" if wrong.get("successes") is None else f"; {wrong['successes']} of these answers are wrong"
-        return f"Of {accepted['n']} test images {accepted['successes']} got an answer that is accepted{mistakes}."
-    grouped = test.get("by_group", {})
-    block, who = (grouped, _plural(unit)) if grouped else (test, "images")
-    found, cleared = block.get("sensitivity", {}), block.get("specificity", {})
-    sentences = []
-    if found.get("successes") is not None:
-        sentences.append(
-            f"Of {found['n']} {who} with a {positive_name} in the test, {found['successes']} are called positive and "
-            f"{found['n'] - found['successes']} are missed."
-        )
-    if cleared.get("successes") is not None:
-        alarms = cleared["n"] - cleared["successes"]
-        sentences.append(f"Of {cleared['n']} without, {alarms} are called positive all the same.")
-    return " ".join(sentences)
-
-
 def _warnings(task: Task, done: Finished) -> list[str]:
     """A warning for each split on which abstention falls on the positive class; it stands above all results."""
     found = {name: abstention_warning(tree["abstention"], task.positive_name) for name, tree in done.results.items()}
@@ -219,7 +184,7 @@ def _result_tables(task: Task, done: Finished, tree: Mapping[str, Any]) -> dict[
         "rows": rows,
         "by_group": by_group,
         "group": _unit(task, done),
-        "unit_plural": _plural(_unit(task, done)),
+        "unit_plural": plural(_unit(task, done)),
         "view": view_text(test, _unit(task, done), task.positive_name),
         "missed": missed_section(test, _unit(task, done), task.positive_name),
         "argmax": argmax,
