@@ -15,7 +15,7 @@ COLOURS = ("#1d2733", "#b3261e", "#0072b2", "#00855f", "#a86f00", "#b8528a", "#2
 all pictures; darkened until their contrast to white is above 3, as WCAG AA asks of lines."""
 MARKERS, DASHES = ("o", "s", "^", "D", "v", "P"), ("-", "--", ":", "-.")
 """One for each strategy."""
-LEGEND_LINE = 0.2
+LEGEND_LINE = 0.22
 """Height of a line of the legend, in inches."""
 
 
@@ -48,7 +48,7 @@ def pareto_plot(tree: Mapping[str, Any]) -> tuple[str, str] | None:
     axes.set_xlim(0.0, 1.12 * max(latency for latency, _ in points))
     axes.set_xlabel("latency of one image, ms (to the left is better)")
     axes.set_ylabel(f"test {MEASURES.get(main).title}")
-    figure.legend(frameon=False, loc="outside lower left", fontsize=9)
+    figure.legend(frameon=False, loc="outside lower left")
     return budget_in_words(largest), address(figure)
 
 
@@ -100,7 +100,7 @@ def learning_curves(tree: Mapping[str, Any]) -> str | None:
     axes.set_xticks(range(len(budgets)), ["all" if labels is None else str(labels) for labels in budgets])
     axes.set_xlabel("training labels a class")
     axes.set_ylabel(f"test {MEASURES.get(main).title}")
-    figure.legend(frameon=False, loc="outside lower left", fontsize=9)
+    figure.legend(frameon=False, loc="outside lower left")
     return address(figure)
 
 

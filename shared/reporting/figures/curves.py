@@ -160,7 +160,7 @@ def decision_curve(
     axes.set_ylim(min(-0.05, float(benefit.min())), float(max(benefit.max(), everyone.max())) * 1.1)
     axes.set_xlabel("threshold t: a miss costs (1 - t) / t false alarms")
     axes.set_ylabel("net benefit")
-    figure.legend(frameon=False, loc="outside lower left", ncols=2, fontsize=9)
+    figure.legend(frameon=False, loc="outside lower left", ncols=2)
     return address(figure)
 
 

@@ -20,6 +20,10 @@ from tests.shared.reporting.pages import KINDS, TASK, make_pages
 from tests.shared.web.browsing import AXE_VARIABLE, browser, needs_chromium, page_on, serious_violations, shoot
 
 LOOK = Path("shared/reporting/templates/look.css")
+HIDDEN_TABLES = """[...document.querySelectorAll('.scroll')].filter(
+    (one) => one.firstElementChild.getBoundingClientRect().left < one.getBoundingClientRect().left - 1
+).map((one) => one.ariaLabel)"""
+"""Tables whose first column lies where no scrolling brings it into view."""
 Draw = Callable[..., Path]
 
 
@@ -158,6 +162,7 @@ def test_no_report_is_wider_than_a_phone_and_its_dark_paper_is_dark(
             shoot(page, f"report-{kind}-{screen}-{'dark' if dark else 'light'}")
             paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
             assert (max(int(value) for value in re.findall(r"\d+", paper)[:3]) < 64) is dark
+            assert page.evaluate(HIDDEN_TABLES) == []
             page.keyboard.press("Tab")
             assert page.evaluate("document.activeElement.className") == "skip"
             if os.environ.get(AXE_VARIABLE):
