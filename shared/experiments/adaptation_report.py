@@ -79,7 +79,7 @@ def _context(task: Task, tree: Mapping[str, Any], folder: Path, runs: tuple[Run,
         "disclaimers": disclaimers(task, record.synthetic),
         "target": tree["target"],
         "columns": list(columns),
-        "tables": _tables(tree),
+        "tables": _tables(tree, task.group_name),
         "chosen_by": {name: f"{one['run']}, epoch {one['epoch']}" for name, one in columns.items()},
         "rules": [rule.replace("_", " ") for rule in tree["rules"]],
         "oracle_rule": ORACLE_WORDS[tree["oracle_rule"]] if "oracle" in columns else None,
@@ -173,17 +173,22 @@ def _features(run: Run) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     return source, target
 
 
-def _tables(tree: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A table for each domain, the target first: a row for each measure, a cell for each column."""
+def _tables(tree: Mapping[str, Any], group: str) -> list[dict[str, Any]]:
+    """A table for each domain, the target first: a row for each measure, by group before by image."""
     columns = tree["columns"].values()
     domains = sorted(next(iter(columns))["domains"], key=lambda name: (name != tree["target"], name))
     tables = []
     for domain in domains:
         blocks = [column["domains"][domain] for column in columns]
-        shown = [measure for measure in measures_in(Table.ADAPTATION) if measure.key in blocks[0]]
-        rows = [(one.heading, [measure_text(block[one.key]) for block in blocks]) for one in shown]
-        tables.append({"domain": domain, "n": blocks[0]["n"], "rows": rows})
+        by_group = _rows([block.get("by_group", {}) for block in blocks], f", by {group}")
+        tables.append({"domain": domain, "n": blocks[0]["n"], "rows": [*by_group, *_rows(blocks, "")]})
     return tables
+
+
+def _rows(blocks: Sequence[Mapping[str, Any]], unit: str) -> list[tuple[str, list[str]]]:
+    """A row for each measure that all columns have."""
+    shown = [one for one in measures_in(Table.ADAPTATION) if all(one.key in block for block in blocks)]
+    return [(f"{one.heading}{unit}", [measure_text(block[one.key]) for block in blocks]) for one in shown]
 
 
 def _domain_curve(settings: Sequence[Mapping[str, Any]]) -> str | None:

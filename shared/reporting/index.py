@@ -23,6 +23,7 @@ RUN_REPORT = "report.html"
 HEAD_BYTES = 20_000
 """Bytes of a page within which its head's facts stand."""
 HIDDEN = (".", "_")
+"""How the names of folders begin that are not looked into."""
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,15 @@ def make_pages(root: Path, record: ModelRecord, draw: Callable[..., Path]) -> di
 def _adaptation(folder: Path, record: ModelRecord) -> None:
     """The page of two settings; its maps of features are left to the test of a real adaptation."""
     run = write_run(folder / "kept", record_of(record, 5))
-    test = {"n": 60, "sensitivity": RATE, "specificity": RATE, "auc": RATE, "accuracy": RATE, "balanced_accuracy": RATE}
+    test: dict[str, Any] = {
+        "n": 60,
+        "sensitivity": RATE,
+        "specificity": RATE,
+        "auc": RATE,
+        "accuracy": RATE,
+        "balanced_accuracy": RATE,
+    }
+    test["by_group"] = {"sensitivity": RATE, "specificity": NOT_DEFINED}
     columns = ("source only", "label-free", "oracle", "trained on target labels")
     setting = {"values": {"reverse_validation": 0.5, "mutual_information": 0.4}, "epoch": 3, "oracle": 0.6}
     setting |= {"oracle_epoch": 2, "domain_accuracy": [0.9, 0.6]}

@@ -106,6 +106,11 @@ def test_the_index_links_every_page_of_the_application_and_no_other(pages: dict[
     assert write_index(TASK, root) == (pages["index"], 5)
 
 
+def test_an_adaptation_shows_groups_before_images(pages: dict[str, Path]) -> None:
+    html = pages["adaptation"].read_text(encoding="utf-8")
+    assert 0 < html.index("sensitivity, by writer</th>") < html.index(">sensitivity</th>")
+
+
 def test_pairs_of_an_audit_have_the_same_number_in_table_page_and_pictures(pages: dict[str, Path]) -> None:
     html = pages["audit"].read_text(encoding="utf-8")
     rows = (pages["audit"].parent / "pairs.csv").read_text(encoding="utf-8").splitlines()
