@@ -89,6 +89,7 @@ def _context(task: Task, tree: Mapping[str, Any], folder: Path, runs: tuple[Run,
         "prior": tree["prior"] if len(record.classes) <= MAX_COLOURS else None,
         "distances": tree["proxy_a_distance"],
         "curve": _domain_curve(tree["settings"]),
+        "reports": {SELECTED: SELECTED, **tree["runs"]},
         "maps": [(run.name, *_maps(run)) for run in runs],
     }
 

@@ -97,6 +97,7 @@ def _adaptation(folder: Path, record: ModelRecord) -> None:
         "statement": "dann is kept: compared with source only, both rules prefer it.",
         "certificate": "Nothing is certified",
         "kept": "dann",
+        "runs": {"source only": "source-only", "dann": "dann"},
         "settings": [{**setting, "name": name} for name in columns[:2]],
         "prior": {"classes": ["a", "b"], "source": [0.5, 0.5], "estimated": [0.4, 0.6]},
         "no_bound": None,
