@@ -236,8 +236,8 @@ def _scatter(points: NDArray[np.float32], names: NDArray[np.str_]) -> str:
     colours = mpl.colormaps["tab10" if len(kinds) <= 10 else "tab20"]
     for number, kind in enumerate(kinds):
         inside = names == kind
-        axes.scatter(*points[inside].T, s=6, color=colours(number % colours.N), label=kind, linewidths=0)
+        axes.scatter(*points[inside].T, s=14, color=colours(number % colours.N), label=kind, linewidths=0)
     axes.set_axis_off()
     if len(kinds) <= MAX_COLOURS:
-        axes.legend(frameon=False, fontsize=7, markerscale=2)
+        axes.legend(frameon=False, fontsize=8, markerscale=1.5)
     return address(figure)

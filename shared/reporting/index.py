@@ -18,7 +18,7 @@ from shared.runs.listing import FinishedRun, list_runs
 from shared.runs.verdict import read_verdict
 from shared.task import Task
 
-INDEX = "index.html"
+KIND = "index of reports"
 RUN_REPORT = "report.html"
 HEAD_BYTES = 20_000
 """Bytes of a page within which its head's facts stand."""
@@ -44,7 +44,7 @@ class StudyPage:
 
 
 def write_index(task: Task, root: Path) -> tuple[Path, int]:
-    """Writes `index.html` into a folder of runs.
+    """Writes `index-TASK.html` into a folder of runs, which several applications may share.
 
     It lists the finished runs of the application directly below with what each is fit for, the pages of studies at any
     depth, the newest first, and what is unfinished or damaged.
@@ -61,7 +61,7 @@ def write_index(task: Task, root: Path) -> tuple[Path, int]:
     runs = [_run(run, root) for run in listed.finished]
     html = template("index.html").render(
         name="Reports",
-        kind="index of reports",
+        kind=KIND,
         title=task.title,
         verdict=[],
         disclaimers=list(task.disclaimers),
@@ -72,8 +72,9 @@ def write_index(task: Task, root: Path) -> tuple[Path, int]:
         ],
         faulty=[one.reason.rstrip(".") for one in listed.faulty],
     )
-    write_text(root / INDEX, html)
-    return root / INDEX, len(pages) + sum(run["page"] is not None for run in runs)
+    index = root / f"index-{task.name}.html"
+    write_text(index, html)
+    return index, len(pages) + sum(run["page"] is not None for run in runs)
 
 
 def find_studies(task: Task, root: Path) -> Iterator[StudyPage]:
@@ -89,7 +90,7 @@ def find_studies(task: Task, root: Path) -> Iterator[StudyPage]:
     for folder, below, files in os.walk(root):
         below[:] = [name for name in below if not name.startswith(HIDDEN)]
         for name in files:
-            if name.endswith(".html") and name not in (INDEX, RUN_REPORT):
+            if name.endswith(".html") and name != RUN_REPORT:
                 page = _read(Path(folder) / name, task.title)
                 if page is not None:
                     found.append(page)
@@ -105,9 +106,10 @@ def _read(path: Path, title: str) -> StudyPage | None:
         written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
     except OSError:
         return None
-    if not head.facts.get("report") or head.facts.get("application-name") != title:
+    kind = head.facts.get("report", KIND)
+    if kind == KIND or head.facts.get("application-name") != title:
         return None
-    return StudyPage(path, head.facts["report"], head.facts.get("description", ""), written)
+    return StudyPage(path, kind, head.facts.get("description", ""), written)
 
 
 class _Head(HTMLParser):

@@ -27,8 +27,8 @@ def add(app: typer.Typer, task: "Task") -> None:
     def report(run: NamedRunArgument = None) -> None:
         """Print the main results of a run.
 
-        The last line says where its full report (HTML) lies. Without RUN: list all reports under runs/ on one page,
-        runs/index.html, with links.
+        The last line says where its full report (HTML) lies. Without RUN, all reports under runs/ are listed on one
+        page with links.
         """
         with reported():
             if run is None:

@@ -18,8 +18,8 @@ def test_without_a_run_every_report_is_linked_on_one_page(model_record: ModelRec
     Path("runs/begun/config.yaml").touch()
     found = CliRunner().invoke(app, ["report"])
     assert found.exit_code == 0, found.output
-    assert found.stdout.splitlines() == ["1 report", "index: runs/index.html"]
-    page = Path("runs/index.html").read_text(encoding="utf-8")
+    assert found.stdout.splitlines() == ["1 report", "index: runs/index-handwriting.html"]
+    page = Path("runs/index-handwriting.html").read_text(encoding="utf-8")
     assert f'href="{run.name}/report.html"' in page
     assert "runs/begun is not finished" in page
 
