@@ -185,6 +185,7 @@ def _write_report(task: Task, record: ModelRecord, out: Path, summary: Sequence[
     classes = [task.display_name(label) for label in record.classes]
     page = template("added_class.html").render(
         name=out.name,
+        kind="report of a run",
         title=task.title,
         verdict=fit_for,
         disclaimers=warnings,

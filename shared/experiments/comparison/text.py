@@ -10,6 +10,7 @@ from typing import Any
 from shared.evaluation.measure import Table, measures_in
 from shared.evaluation.text import column_heading
 from shared.experiments.comparison.plan import budget_in_words
+from shared.experiments.comparison.verdict import comparison_verdict
 
 LATEX = str.maketrans(
     {
@@ -85,7 +86,7 @@ def failure_lines(tree: Mapping[str, Any]) -> list[str]:
 
 
 def as_text(tree: Mapping[str, Any]) -> list[str]:
-    """Writes the whole comparison as lines of text: disclaimers, table, notes, failures, published results.
+    """Writes the whole comparison as lines of text: disclaimers, verdict, table, notes, failures, published results.
 
     Args:
         tree: Result of `shared.experiments.comparison.run.run_comparison`.
@@ -95,6 +96,7 @@ def as_text(tree: Mapping[str, Any]) -> list[str]:
     rows = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table]
     return [
         *tree["disclaimers"],
+        *comparison_verdict(tree),
         "",
         *rows,
         "",

@@ -272,7 +272,12 @@ TREE = {
 
 def test_the_table_in_a_terminal_is_aligned_and_reports_a_failure_once() -> None:
     lines = as_text(TREE)
-    heading, *rows = lines[2:6]
+    assert lines[1] == (
+        "verdict: net_a x frozen is best by validation with 20 labels a class: accuracy 0.900 [0.850, 0.940] on the "
+        "test, above chance; of 1 other on the same images 1 surely worse"
+    )
+    assert lines[2] == "2 of 6 runs failed"
+    heading, *rows = lines[4:8]
     for name, cell in (("strategy", "frozen"), ("accuracy", "0.900 ± 0.010 [0.850, 0.940]"), ("M params", "1.50")):
         assert rows[0].index(cell) == rows[1].index(cell) == heading.index(name)
     assert "* best" in rows[0]
