@@ -8,11 +8,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from medtl.zero_shot import table
 from typer.testing import CliRunner
 
 from handwriting.cli import app
 from handwriting.task import TASK
+from medtl.side_information import table
 from medtl.task import TASK as TUMOURS
 from shared.config.read import load_config
 from shared.experiments import adaptation_report
