@@ -1,0 +1,53 @@
+"""The command `export`.
+
+Annotations are evaluated here at once, not kept as strings: typer reads those of the inner function.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import click
+import typer
+
+from shared.cli.arguments import RunArgument
+from shared.cli.support import reported
+from shared.exports import layout_names
+
+if TYPE_CHECKING:
+    from shared.task import Task
+
+
+def add(app: typer.Typer, task: "Task") -> None:
+    """Adds the command `export`, which writes a run in the layout of others, to a command line.
+
+    Args:
+        app: The command line to add it to.
+        task: The application that the command works for.
+    """
+
+    @app.command()
+    def export(
+        run: RunArgument,
+        out: Annotated[Path, typer.Option(metavar="DIR", help="A new folder to write.")],
+        layout: Annotated[
+            str,
+            typer.Option(
+                "--as",
+                click_type=click.Choice(layout_names()),
+                help="monai: a bundle that `monai.bundle run` runs; huggingface: a repository of the Hub.",
+            ),
+        ],
+        licence: Annotated[
+            str | None,
+            typer.Option(metavar="NAME", help="Licence of the model by its short name, e.g. apache-2.0."),
+        ] = None,
+    ) -> None:
+        """Write a run for MONAI or the Hugging Face Hub.
+
+        Nothing is uploaded. No image, feature, digest or single prediction is written, and no path.
+        """
+        with reported():
+            from shared.exports import export as write
+
+            write(task, run, out, layout=layout, licence=licence)
+            typer.echo(f"{out}: {run.name} as {layout}")
