@@ -29,8 +29,8 @@ probabilities, features = session.run(["probabilities", "features"], {{"images":
 ```
 
 `config.json` names the classes, the threshold and the settings of the preprocessing. The preprocessing itself is that
-of the package `{task}`; on images that were prepared otherwise the measures above do not hold. `model.safetensors` holds
-the same network for training further. Checks of unlike images, and of series, are not part of this folder."""
+of the package `{task}`; on images that were prepared otherwise the measures above do not hold. `model.safetensors`
+holds the same network for training further. Checks of unlike images, and of series, are not part of this folder."""
 
 
 def write(model: Model, folder: Path) -> None:

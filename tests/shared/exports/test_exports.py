@@ -132,7 +132,7 @@ def test_the_hub_reads_the_card_and_its_results(repository: Path, tiny_run: Path
     assert card.data.pipeline_tag == "image-classification"
     assert card.data.model_name == tiny_run.name
     scores = {result.metric_name: result.metric_value for result in card.data.eval_results}
-    (name,) = (name for name in scores if name.startswith("accuracy, by image, 95% interval"))
+    (name,) = (name for name in scores if name.startswith("accuracy, likeliest class, by image, 95% interval"))
     assert scores[name] == report["accuracy"]["value"]
     assert f"n = {report['n']}" in name
     assert (tiny_run / "model_card.md").read_text().partition("\n")[2].strip() in card.text

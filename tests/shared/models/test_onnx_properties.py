@@ -37,6 +37,11 @@ def test_what_the_network_says_of_itself_is_what_the_record_says(fixture: str, r
     )
 
 
+def test_the_network_names_no_folder_of_the_machine_that_made_it(tiny_run: Path, released_model: Path) -> None:
+    for run in (tiny_run, released_model):
+        assert b".py" not in (run / "model.onnx").read_bytes()
+
+
 def test_properties_leave_the_graph_and_its_outside_weights_alone(released_model: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(released_model, tmp_path / "model"))
     write_properties(copy / "model.onnx", read_model_record(copy), "another", ["one", "two"])
