@@ -1,4 +1,7 @@
-"""Exports of a finished run in the layouts of others, one in each file; the name of the file is that of the layout."""
+"""Exports of a finished run in the layouts of others, one in each file; the name of the file is that of the layout.
+
+Nothing heavy is imported here: the command line lists the names.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shared.errors import UsageError
-from shared.io.atomic import new_folder
 from shared.registry import unknown_name
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ def export(task: Task, run: Path, out: Path, *, layout: str, licence: str | None
             f"--as: {unknown_name('layout', layout, layout_names())}; allowed: {', '.join(layout_names())}"
         )
     from shared.exports.model import read_model
+    from shared.io.atomic import new_folder
 
     write: Write = importlib.import_module(f"{__name__}.{layout}").write
     model = read_model(task, run, licence)

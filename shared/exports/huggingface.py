@@ -83,7 +83,7 @@ def _metadata(model: Model) -> dict[str, Any]:
         "tags": tags,
     }
     if model.licence is None:
-        found["license_name"] = "see the section Licences"
+        found["license_name"] = "see-the-section-licences"
     if model.scores:
         found["metrics"] = list(dict.fromkeys(score.measure.key for score in model.scores))
         found["model-index"] = [{"name": model.name, "results": [_results(model)]}]

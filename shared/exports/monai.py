@@ -155,7 +155,8 @@ def _inference(model: Model) -> dict[str, Any]:
         },
         "dataset": {
             "_target_": "monai.data.Dataset",
-            "data": "$[{'name': one.name, 'image': pixels} for one in @inputs for pixels in one.slices]",
+            "data": "$[{'name': one.name, 'slice': number, 'image': pixels} for one in @inputs "
+            "for number, pixels in enumerate(one.slices, 1)]",
             "transform": "@preprocessing",
         },
         "dataloader": {"_target_": "monai.data.DataLoader", "dataset": "@dataset", "batch_size": BATCH},
@@ -168,7 +169,7 @@ def _inference(model: Model) -> dict[str, Any]:
         "torch.from_numpy(session.run(['probabilities'], {'images': images.numpy()})[0])",
         "inferer": {"_target_": "monai.inferers.SimpleInferer"},
         "evaluator": "$lambda loader=@dataloader, infer=@inferer, network=@network_def, classes=@classes: "
-        "[{'name': name, 'probabilities': dict(zip(classes, row))} for batch in loader "
-        "for name, row in zip(batch['name'], infer(batch['image'], network).tolist())]",
+        "[{'name': name, 'slice': number, 'probabilities': dict(zip(classes, row))} for batch in loader for "
+        "name, number, row in zip(batch['name'], batch['slice'].tolist(), infer(batch['image'], network).tolist())]",
         "run": ["$Path(@output_file).write_text(json.dumps(@refused + @evaluator(), indent=2))"],
     }

@@ -98,7 +98,7 @@ def test_monai_runs_the_bundle_and_answers_as_predict_does(
     items = [item for item in TASK.read_inputs([images]) if not item.refusal]
     for answer, item in zip((one for one in answers if "probabilities" in one), items, strict=True):
         (expected,) = predictor.each(item.slices)
-        assert answer["name"] == item.name
+        assert (answer["name"], answer["slice"]) == (item.name, 1)
         assert list(answer["probabilities"]) == list(predictor.record.classes)
         for name, value in answer["probabilities"].items():
             assert value == pytest.approx(expected.probabilities[name], abs=1e-6)
