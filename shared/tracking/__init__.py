@@ -72,7 +72,7 @@ def open_tracker(track: str, run: TrackedRun) -> Tracker:
     if track == AUTO:
         log.warning("%s; the training goes on without", fault)
         return Untracked()
-    raise RunError(f"{fault}; check its settings (docs/howto/export-and-track.md), or set track=none") from None
+    raise RunError(f"{fault}; check its server or folder, or set track=none") from None
 
 
 def _file(name: str) -> TrackerFile:

@@ -172,9 +172,7 @@ def test_a_tracker_that_fails_ends_no_training_and_repeats_no_address(
     assert caplog.text.count("track: mlflow failed (OSError); the training goes on without") == 1
     assert "password" not in caplog.text
     monkeypatch.setattr("shared.tracking._file", lambda _: _File(None))
-    with pytest.raises(
-        RunError, match=r"track: mlflow cannot record this run \(OSError\); check its settings"
-    ) as fault:
+    with pytest.raises(RunError, match=r"track: mlflow cannot record this run \(OSError\); check its server") as fault:
         open_tracker("mlflow", run)
     assert "password" not in str(fault.value)
     assert isinstance(open_tracker("auto", run), Untracked)
