@@ -42,7 +42,7 @@ def add(app: typer.Typer, task: "Task") -> None:
             typer.Option(metavar="NAME", help="Licence of the model by its short name, e.g. apache-2.0."),
         ] = None,
     ) -> None:
-        """Write a run for MONAI or the Hugging Face Hub.
+        """Export a run for MONAI or Hugging Face.
 
         Nothing is uploaded. No image, feature, digest or single prediction is written, and no path.
         """
