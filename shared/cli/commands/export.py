@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import click
 import typer
 
+from shared.api import Application
 from shared.cli.arguments import RunArgument
+from shared.cli.help import Topic, examples
 from shared.cli.support import reported
 from shared.exports import layout_names
 
@@ -25,7 +27,14 @@ def add(app: typer.Typer, task: "Task") -> None:
         task: The application that the command works for.
     """
 
-    @app.command()
+    @app.command(
+        rich_help_panel=Topic.USE,
+        epilog=examples(
+            task,
+            "export pilot --as monai --out bundle",
+            "export pilot --as huggingface --out repository --licence apache-2.0",
+        ),
+    )
     def export(
         run: RunArgument,
         out: Annotated[Path, typer.Option(metavar="DIR", help="A new folder to write.")],
@@ -47,7 +56,5 @@ def add(app: typer.Typer, task: "Task") -> None:
         Nothing is uploaded. No image, feature, digest or single prediction is written, and no path.
         """
         with reported():
-            from shared.exports import export as write
-
-            write(task, run, out, layout=layout, licence=licence)
-            typer.echo(f"{out}: {run.name} as {layout}")
+            folder = Application(task).load_run(run).export(layout, out, licence=licence)
+            typer.echo(f"{folder}: {run.name} as {layout}")
