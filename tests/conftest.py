@@ -298,3 +298,4 @@ def quick_ending(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("shared.pipeline.finish.export_onnx", export)
     monkeypatch.setattr("shared.reporting.run_report.attribution_pictures", lambda *_: [])
+    monkeypatch.setattr("shared.pipeline.finish.write_properties", lambda *_: None)

@@ -20,10 +20,11 @@ from shared.data.loading import load_all
 from shared.errors import DataError, InputRefused, UsageError
 from shared.evaluation.decision.ood import Reference
 from shared.io.atomic import new_folder, read_json, write_json, write_text
-from shared.models.backbones.record import BACKBONES
 from shared.models.batch_norm_folding import fold_batch_norm
 from shared.models.half_precision import round_weights, share_weights
+from shared.models.licences import licences_of_first_weights
 from shared.models.onnx_export import export_onnx
+from shared.models.onnx_properties import write_properties
 from shared.models.restore import load_trained
 from shared.prediction.predictor import Predictor
 from shared.progress import Progress
@@ -119,9 +120,11 @@ def pack(
 
 def _write(packing: _Packing, folder: Path, name: str) -> Release:
     """Writes the folder with weights as small as answers allow."""
-    exact = Release(packing.run.name, _licences(packing), "float32", {})
+    licences = (*packing.licences, *licences_of_first_weights(packing.record))
+    exact = Release(packing.run.name, licences, "float32", {})
     for precision in ("float16", "float32"):
         _write_network(packing, folder, half=precision == "float16")
+        write_properties(folder / "model.onnx", packing.record, name, licences)
         _write_records(packing, folder)
         _finish(packing, folder, name, exact)
         found = _differences(packing, folder)
@@ -189,14 +192,6 @@ def _card(packing: _Packing, name: str, release: Release) -> str:
     if release.differences:
         lines.append(f"- {release.words[0].upper()}{release.words[1:]}.")
     return "\n".join([*lines, f"- {NOT_HELD}", ""])
-
-
-def _licences(packing: _Packing) -> tuple[str, ...]:
-    """The licences that were given, and that of the weights that the training began with."""
-    name, spec = packing.record.backbone.get("name"), packing.config.backbone.weights
-    if spec == "random" or name not in BACKBONES:
-        return packing.licences
-    return (*packing.licences, f"{name}, with which training began: {BACKBONES.get(str(name)).licence}")
 
 
 def _differences(packing: _Packing, folder: Path) -> dict[str, float]:

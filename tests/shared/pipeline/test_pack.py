@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 from handwriting.task import TASK
@@ -93,7 +94,8 @@ def test_weights_that_half_precision_changes_stay_as_they_are(
     monkeypatch.setattr(packing, "TOLERANCE", 0.0)
     release = _pack(tiny_run, tmp_path / "exact", characters)
     assert (release.precision, release.differences["probability"]) == ("float32", 0.0)
-    assert file_hash(tmp_path / "exact" / "model.onnx") == file_hash(tiny_run / "model.onnx")
+    ours, theirs = (onnx.load(one / "model.onnx").graph for one in (tmp_path / "exact", tiny_run))
+    assert ours.SerializeToString(deterministic=True) == theirs.SerializeToString(deterministic=True)
 
 
 def test_the_runs_own_data_are_compared_on_and_its_outside_tests_come_along(tiny_run: Path, tmp_path: Path) -> None:
