@@ -57,7 +57,19 @@ def add(app: typer.Typer, task: "Task") -> None:
             elif not shown:
                 typer.echo(f"no finished {task.name} run under {RUNS}/; train one: `{task.name} train`")
             elif default is None:
-                typer.echo(f"no default is chosen; choose one: `{task.name} use RUN`")
+                typer.echo(_without_default(task.name))
+
+
+def _without_default(task: str) -> str:
+    """Says which model answers where none was chosen, or that one must be."""
+    from shared.errors import UsageError
+    from shared.runs.chosen import choose_run
+
+    try:
+        answers = choose_run(RUNS, task, None)
+    except UsageError:
+        return f"no default is chosen; choose one: `{task} use RUN`"
+    return f"{shown_name(answers.folder)} answers: {answers.why}; `{task} use RUN` chooses another"
 
 
 def _lines(run: "FinishedRun", default: Path | None) -> list[str]:

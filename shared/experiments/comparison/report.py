@@ -10,6 +10,7 @@ from shared.config.schema import Published
 from shared.evaluation.text import measure_text
 from shared.experiments.comparison.figures import learning_curves, pareto_plot
 from shared.experiments.comparison.plan import Cell, Plan
+from shared.experiments.comparison.table import shown_rows
 from shared.experiments.comparison.text import NOTES, as_csv, as_latex, failure_lines, headings, table_body
 from shared.io.atomic import write_json, write_text
 from shared.reporting.html import template
@@ -33,7 +34,7 @@ def write_comparison(tree: Mapping[str, Any], title: str, folder: Path) -> None:
         disclaimers=tree["disclaimers"],
         headings=headings(tree),
         lines=table_body(tree),
-        best=[row["best"] for row in tree["rows"]],
+        best=[row["best"] for row in shown_rows(tree)],
         starts=_starts(tree),
         reading=NOTES,
         notes=tree["notes"],
@@ -48,7 +49,7 @@ def write_comparison(tree: Mapping[str, Any], title: str, folder: Path) -> None:
 
 def _starts(tree: Mapping[str, Any]) -> list[bool]:
     """For each row, whether it is the first of its label budget; False for the first row of all."""
-    budgets = [row["labels_per_class"] for row in tree["rows"]]
+    budgets = [row["labels_per_class"] for row in shown_rows(tree)]
     return [place > 0 and budget != budgets[place - 1] for place, budget in enumerate(budgets)]
 
 
