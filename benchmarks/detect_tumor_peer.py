@@ -83,7 +83,7 @@ def main() -> int:
     try:
         predictor = Predictor(find_named(Path("runs"), Path("brain-mri"), TASK.name), TASK.name, TASK.preprocess)
         print(
-            "| collection | slices, seen | judged, units | with tumour | brain-mri AUC | peer AUC | brain-mri less peer "
+            "| collection | slices, seen | judged, units | with tumour | AUC of brain-mri | of the peer | difference "
             "| sensitivity | peer | specificity | peer |\n|---|---|---|--:|---|---|---|---|---|---|---|"
         )
         for entry in wanted.collections:
