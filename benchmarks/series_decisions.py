@@ -86,13 +86,19 @@ def judge(predictor: Predictor, folder: Path, every: int) -> Iterator[tuple[Row,
     heads = folder / "hospitals"
     for place in (folder / "dicom", folder / "gbm_dicom", heads / "elderly", heads / "ms"):
         for item in TASK.read_inputs([place]):
-            inside = Path(item.name).relative_to(place).parts if item.name.startswith(str(place)) else ()
-            collection = inside[0] if place.name == "dicom" and inside else place.name
-            yield _row(collection, _truth(collection), answer := predictor.assess(item)), _outcome(answer)
+            answer = predictor.assess(item)
+            collection = _collection(place, str(answer.series.get("first_file", item.name)))
+            yield _row(collection, _truth(collection), answer), _outcome(answer)
     for picture, truth, contrast in _slices(heads / "lgg_du", every):
         (item,) = TASK.read_inputs([picture])
         row = Row("lgg_du, slices", True, truth, "axial, not stated", contrast)
         yield row, _outcome(predictor.assess(item))
+
+
+def _collection(place: Path, name: str) -> str:
+    """The collection of a file: its folder in dicom.zip, which holds many, and else the archive's or folder's own."""
+    inside = name.removeprefix(f"{place}/").partition("/")[0] if name.startswith(f"{place}/") else ""
+    return inside if place.name == "dicom" and inside else place.name
 
 
 def _slices(folder: Path, every: int) -> list[tuple[Path, str, str]]:
