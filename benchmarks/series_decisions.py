@@ -64,7 +64,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as scratch:
             for name in ARCHIVES:
                 with zipfile.ZipFile(wanted.data / f"{name}.zip") as archive:
-                    archive.extractall(scratch)
+                    archive.extractall(Path(scratch) / name)
             print("\n".join(table(judge(predictor, Path(scratch), wanted.every))))
     except (MedtlError, OSError, zipfile.BadZipFile) as error:
         print(error, file=sys.stderr)
@@ -77,14 +77,14 @@ def judge(predictor: Predictor, folder: Path, every: int) -> Iterator[tuple[Row,
 
     Args:
         predictor: The opened run.
-        folder: Folder with those of the archives.
+        folder: Folder with a folder for each of `ARCHIVES`.
         every: Of the slices of lgg_du every n-th is judged.
 
     Returns:
         The row and the outcome (one of `OUTCOMES`) of each input.
     """
     heads = folder / "hospitals"
-    for place in (folder / "dicom", folder / "gbm_dicom", heads / "elderly", heads / "ms"):
+    for place in (folder / "dicom" / "dicom", folder / "gbm_dicom" / "gbm_dicom", heads / "elderly", heads / "ms"):
         for item in TASK.read_inputs([place]):
             answer = predictor.assess(item)
             collection = _collection(place, str(answer.series.get("first_file", item.name)))
