@@ -10,6 +10,7 @@ from shared.config.schema import Published
 from shared.evaluation.text import column_heading, measure_text
 from shared.experiments.comparison.figures import learning_curves, pareto_plot
 from shared.experiments.comparison.plan import Cell, Plan
+from shared.experiments.comparison.table import shown_rows
 from shared.experiments.comparison.text import NOTES, as_csv, as_latex, failure_lines, headings, table_body
 from shared.experiments.comparison.verdict import comparison_verdict
 from shared.io.atomic import write_json, write_text
@@ -40,7 +41,7 @@ def _context(tree: Mapping[str, Any], title: str) -> dict[str, Any]:
         "verdict": comparison_verdict(tree),
         "disclaimers": tree["disclaimers"],
         "main": column_heading(tree["main"]),
-        "from": scale_start([row["measures"].get(tree["main"], {}) for row in tree["rows"]]),
+        "from": scale_start([row["measures"].get(tree["main"], {}) for row in shown_rows(tree)]),
         "glance": _glance(tree),
         "headings": headings(tree),
         "lines": table_body(tree),
@@ -56,7 +57,7 @@ def _context(tree: Mapping[str, Any], title: str) -> dict[str, Any]:
 
 def _glance(tree: Mapping[str, Any]) -> list[dict[str, Any]]:
     """For each row of the table its setting, main measure and verdict, and whether it begins another label budget."""
-    rows = tree["rows"]
+    rows = shown_rows(tree)
     return [
         {
             "setting": f"{row['backbone']} x {row['strategy']}, "

@@ -109,6 +109,26 @@ def test_the_runs_own_data_are_compared_on_and_its_outside_tests_come_along(tiny
         _pack(run, tmp_path / "other", None)
 
 
+def test_a_mean_of_runs_is_packed_as_one_model_with_the_licences_of_all_backbones(
+    ensemble_run: Path, characters: Path, tmp_path: Path
+) -> None:
+    run = Path(shutil.copytree(ensemble_run, tmp_path / "run"))
+    config = (run / "config.yaml").read_text()
+    assert config.count("weights: random") == 2
+    (run / "config.yaml").write_text(config.replace("weights: random", "weights: /somewhere/start.pth"))
+    release = _pack(run, tmp_path / "both", characters)
+    assert release.precision == "float16"
+    assert release.differences["probability"] < 0.005
+    assert read_model_record(tmp_path / "both").is_ensemble
+    assert [line.partition(":")[0] for line in release.licences] == [
+        "all",
+        "convnet_small, with which training began",
+    ]
+    packed = (tmp_path / "both" / "config.yaml").read_text()
+    assert packed.count("weights: start.pth") == 2
+    assert str(characters.parent) not in packed
+
+
 def test_what_cannot_be_packed_is_refused_and_leaves_nothing(
     tiny_run: Path,
     released_model: Path,

@@ -243,6 +243,7 @@ ROW = {
     "best": True,
     "against_best": None,
     "costs": {"parameters": 1_500_000, "flops": 2_000_000_000, "images_a_second": 50.0, "latency_ms": 20.0},
+    "mean": None,
 }
 WORSE = ROW | {
     "backbone": "a_much_longer_name",
