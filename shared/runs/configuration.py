@@ -9,7 +9,8 @@ from typing import Any
 import yaml
 
 from shared.config.describe import to_yaml, without_folders
-from shared.config.read import load_config, read_yaml, validate
+from shared.config.files import read_yaml
+from shared.config.read import load_config, validate
 from shared.config.schema import Config
 from shared.errors import RunError
 from shared.io.atomic import COPY_AGAIN
