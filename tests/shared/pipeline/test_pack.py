@@ -18,7 +18,7 @@ from shared.models.restore import load_trained
 from shared.pipeline import pack as packing
 from shared.pipeline.pack import pack
 from shared.prediction.predictor import Predictor
-from shared.runs.folder import check_finished
+from shared.runs.folder import check_finished, finish
 from shared.runs.outside_tests import add_outside_test, read_outside_tests
 from shared.runs.record import read_model_record
 from shared.runs.released import Release, released_bytes
@@ -116,6 +116,9 @@ def test_a_mean_of_runs_is_packed_as_one_model_with_the_licences_of_all_backbone
     config = (run / "config.yaml").read_text()
     assert config.count("weights: random") == 2
     (run / "config.yaml").write_text(config.replace("weights: random", "weights: /somewhere/start.pth"))
+    record = (run / "model.json").read_text()
+    (run / "model.json").write_text(record.replace('"spec": "random"', '"spec": "start.pth"'))
+    finish(run, "handwriting")
     release = _pack(run, tmp_path / "both", characters)
     assert release.precision == "float16"
     assert release.differences["probability"] < 0.005

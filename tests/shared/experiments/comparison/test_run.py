@@ -326,7 +326,9 @@ def test_a_folder_that_cannot_be_written_is_reported_before_anything_is_trained(
     )
     result = CliRunner().invoke(app, ["compare", "tiny.yaml"])
     assert result.exit_code == 2
-    assert result.stderr == "error: runs/compare/tiny: Not a directory; choose a place that can be written\n"
+    assert result.stderr == (
+        "error: runs/compare/tiny: Not a directory; a file has that name where a folder is needed; choose another name\n"
+    )
 
 
 @pytest.mark.parametrize(("lost", "code"), [(set(), 0), ({1}, 1)])
