@@ -10,7 +10,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 project = "medtl"
 author = "the authors of medtl"
-copyright = "the authors of medtl; Apache-2.0"  # noqa: A001: Sphinx's name
+copyright = "the authors of medtl; Apache-2.0"
 html_title = "medtl"
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "generated"]

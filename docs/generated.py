@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 MARK = re.compile(r"^<!-- generated: (\w+)((?: [\w.]+)*) -->$", re.MULTILINE)
+TOPICS = ("Use", "Measure", "Train", "Data", "Serve")
+"""Topics of commands, in the order of the help."""
 Row = tuple[str, str, str]
 """A key, its default in YAML, its meaning."""
 
@@ -29,7 +31,9 @@ Row = tuple[str, str, str]
 def setup(app: Sphinx) -> dict[str, Any]:
     """Registers the extension with Sphinx."""
     app.connect("source-read", _fill_source)
-    app.connect("env-get-outdated", lambda _app, env, *_: [name for name in env.found_docs if _asks(env.doc2path(name))])
+    app.connect(
+        "env-get-outdated", lambda _app, env, *_: [name for name in env.found_docs if _asks(env.doc2path(name))]
+    )
     return {"parallel_read_safe": True}
 
 
@@ -57,12 +61,24 @@ def fill(text: str) -> str:
 
 
 def commands(application: str) -> str:
-    """Writes every command of an application: usage, meaning, arguments and options, examples."""
+    """Writes every command of an application under its topic: meaning, usage, arguments and options, examples."""
     from typer.main import get_command
 
     app = get_command(import_module(f"{application}.cli").app)
     context = click.Context(app, info_name=application)
-    return "\n".join(line for command in _leaves(app, context) for line in _command_lines(*command))
+    by_topic: dict[str, list[str]] = {}
+    for command, called in _leaves(app, context):
+        by_topic.setdefault(_topic(command), []).extend(_command_lines(command, called))
+    return "\n".join(f"## {topic}\n\n" + "\n".join(by_topic[topic]) for topic in sorted(by_topic, key=_place))
+
+
+def _topic(command: click.Command) -> str:
+    return str(getattr(command, "rich_help_panel", None) or "Commands")
+
+
+def _place(topic: str) -> int:
+    """Place of a topic in the help."""
+    return TOPICS.index(topic) if topic in TOPICS else len(TOPICS)
 
 
 def _leaves(group: click.Command, context: click.Context) -> Iterator[tuple[click.Command, click.Context]]:
@@ -77,7 +93,7 @@ def _leaves(group: click.Command, context: click.Context) -> Iterator[tuple[clic
 
 
 def _command_lines(command: click.Command, context: click.Context) -> Iterator[str]:
-    yield f"## `{context.command_path}`\n"
+    yield f"### `{context.command_path}`\n"
     for paragraph in re.split(r"\n\s*\n", inspect.cleandoc(command.help or "")):
         yield f"{_prose(' '.join(paragraph.split()))}\n"
     yield f"```text\n{' '.join(command.get_usage(context).removeprefix('Usage: ').split())}\n```\n"
@@ -137,7 +153,9 @@ def _section_rows(section: str) -> list[Row]:
 
 def preprocessing(application: str) -> str:
     """Writes the preprocessing options of an application, `data.options`, with their defaults."""
-    return "\n".join(f"- `data.options.{name}`: default `{value}`" for name, value in _task(application).default_options.items())
+    return "\n".join(
+        f"- `data.options.{name}`: default `{value}`" for name, value in _task(application).default_options.items()
+    )
 
 
 def names(application: str) -> str:
@@ -215,11 +233,19 @@ def backbones() -> str:
 
 def _backbone(record: Any) -> str:
     step = f", or another multiple of {record.tokens.side}" if record.tokens else ""
-    weights = f"trained on {record.pretrained_on}" if record.pretrained_on else "none are published; it begins with random ones"
+    weights = (
+        f"trained on {record.pretrained_on}"
+        if record.pretrained_on
+        else "none are published; it begins with random ones"
+    )
     ways = [
         *(["`backbone.weights=imagenet`"] if record.weights_url and not record.by_hand else []),
         *([f"by hand, for {record.by_hand}"] if record.by_hand else []),
-        *([f"`backbone.weights=packaged` ({record.packaged.package}, {record.packaged.licence})"] if record.packaged else []),
+        *(
+            [f"`backbone.weights=packaged` ({record.packaged.package}, {record.packaged.licence})"]
+            if record.packaged
+            else []
+        ),
     ]
     return (
         f"`{record.name}`\n"
@@ -286,7 +312,9 @@ def _prose(text: str) -> str:
     parts = text.split("`")
     if len(parts) % 2 == 0:
         return re.sub(r"([\\*_<>\[\]|`])", r"\\\1", text)
-    return "`".join(re.sub(r"([\\*_<>\[\]|])", r"\\\1", part) if index % 2 == 0 else part for index, part in enumerate(parts))
+    return "`".join(
+        re.sub(r"([\\*_<>\[\]|])", r"\\\1", part) if index % 2 == 0 else part for index, part in enumerate(parts)
+    )
 
 
 PARTS: Mapping[str, Callable[..., str]] = {
