@@ -29,7 +29,7 @@ napoleon_custom_sections = [("Source", "notes_style"), ("Yields", "returns_style
 
 html_theme = "furo"
 html_theme_options = {
-    "announcement": "Research use only: not a medical device, and not for clinical decisions.",
+    "announcement": "Research use only: not a medical device",
     "light_css_variables": {"color-brand-primary": "#0b6157", "color-brand-content": "#0b6157"},
     "dark_css_variables": {"color-brand-primary": "#63cfbf", "color-brand-content": "#63cfbf"},
     "navigation_with_keys": True,

@@ -291,6 +291,19 @@ def _head(lines: Sequence[str]) -> str:
     return _prose(text) + ("\n\n```\n" + "\n".join(calls) + "\n```" if calls else "")
 
 
+# Python
+
+
+def functions(module: str) -> str:
+    """Writes the public functions of a module, and what each error of it means."""
+    public = import_module(module)
+    functions = [name for name in public.__all__ if inspect.isroutine(getattr(public, name))]
+    errors = [name for name in public.__all__ if inspect.isclass(getattr(public, name))]
+    lines = [".. currentmodule:: " + module, "", *(f".. autofunction:: {name}" for name in functions)]
+    meanings = [f"`{name}`\n: {_docstring(getattr(public, name)).partition(chr(10))[0]}\n" for name in errors]
+    return "\n".join(["```{eval-rst}", *lines, "```", "", *(["### Errors", "", *meanings] if errors else [])])
+
+
 # Words
 
 
@@ -319,6 +332,17 @@ def _prose(text: str) -> str:
 
 PARTS: Mapping[str, Callable[..., str]] = {
     part.__name__: part
-    for part in (commands, keys, preprocessing, names, strategies, training, backbones, measures, configurations)
+    for part in (
+        commands,
+        keys,
+        preprocessing,
+        names,
+        strategies,
+        training,
+        backbones,
+        measures,
+        configurations,
+        functions,
+    )
 }
 """Every part by the name that pages ask for it with."""
