@@ -70,7 +70,8 @@ def blocks(path: Path) -> Iterator[Block]:
     page = path.read_text(encoding="utf-8")
     for found in _FENCE.finditer(page):
         reason = _NOT_RUN.search(page, 0, found.start())
-        yield Block(found["language"].strip(), found["text"], None if reason is None else reason["reason"])
+        text = re.sub(r"\\\n\s*", "", found["text"])  # a line that goes on in the next
+        yield Block(found["language"].strip(), text, None if reason is None else reason["reason"])
 
 
 def documented_calls() -> list[str]:

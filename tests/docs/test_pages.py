@@ -84,12 +84,12 @@ def test_the_readme_is_read_at_once() -> None:
 def test_a_page_finds_its_blocks(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(
-        "```console\n$ medtl models\nno default\n$ ls\n```\n"
+        "```console\n$ medtl models \\\n    --help\nno default\n$ ls\n```\n"
         "<!-- not run: it never\nends -->\n```console\n$ medtl serve\n```\n"
         "```yaml\n# file: a.yaml\nname: x\n```\n"
     )
     models, serve, yaml = blocks(page)
-    assert models.steps == [Step("medtl models", ("no default",)), Step("ls", ())]
+    assert models.steps == [Step("medtl models --help", ("no default",)), Step("ls", ())]
     assert models.not_run is None
     assert serve.not_run == "it never\nends"
     assert (yaml.file, yaml.steps) == ("a.yaml", [])
