@@ -130,7 +130,7 @@ def _epilog(text: str) -> str:
 
 
 def keys(section: str) -> str:
-    """Writes the keys of a part of a configuration: `run`, `data`, `backbone`, `decision APPLICATION` or `compare`."""
+    """Writes keys of a configuration: of `run`, `data`, `backbone` or `compare`, or an application's `decision`."""
     return _definitions(_section_rows(section))
 
 
