@@ -81,6 +81,14 @@ def test_the_readme_is_read_at_once() -> None:
     assert "Research use only" in "".join(lines[:20])
 
 
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+def test_links_and_pictures_outside_of_the_site_lead_somewhere(name: str) -> None:
+    # within the site Sphinx looks after them
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / name).read_text(encoding="utf-8"))
+    assert links
+    assert [link for link in links if not (ROOT / link).is_file()] == []
+
+
 def test_a_page_finds_its_blocks(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(
