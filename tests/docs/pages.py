@@ -59,6 +59,11 @@ class Block:
         return None if found is None else found[1]
 
     @property
+    def runs(self) -> bool:
+        """Whether a test runs it: it is Python or holds calls with a prompt, and nothing keeps it from being run."""
+        return self.not_run is None and (self.language == "python" or (self.language == "console" and bool(self.steps)))
+
+    @property
     def steps(self) -> list[Step]:
         """The calls of a block of `console`, in order."""
         calls = re.split(r"^\$ ", self.text, flags=re.MULTILINE)[1:]
