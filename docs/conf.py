@@ -18,7 +18,6 @@ exclude_patterns = ["_build"]
 
 myst_enable_extensions = ["colon_fence", "deflist", "attrs_inline"]
 myst_heading_anchors = 4
-suppress_warnings = ["toc.empty_glob"]  # folders whose pages all have a place of their own in index.md
 # a word in single backticks is code in this project's docstrings, as it is in Markdown
 default_role = "code"
 

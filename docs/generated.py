@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 ROOT = Path(__file__).parents[1]
-MARK = re.compile(r"^<!-- generated: (\w+)((?: [\w.]+)*) -->$", re.MULTILINE)
+MARK = re.compile(r"^<!-- generated: (\w+)((?: [\w.-]+)*) -->$", re.MULTILINE)
 TOPICS = ("Use", "Measure", "Train", "Data", "Serve")
 """Topics of commands, in the order of the help."""
 Row = tuple[str, str, str]
@@ -304,6 +304,21 @@ def functions(module: str) -> str:
     return "\n".join(["```{eval-rst}", *lines, "```", "", *(["### Errors", "", *meanings] if errors else [])])
 
 
+# Files beside the site
+
+
+def file(name: str) -> str:
+    """Takes over a page of Markdown from the root of the checkout; links to what is no page become text."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    text = re.sub(r"\]\(docs/", "](", text)
+    return re.sub(r"\[([^\]]*)\]\((?!https?:|#)([^)]*)\)", _link_or_text, text)
+
+
+def _link_or_text(found: re.Match[str]) -> str:
+    page = found[2].partition("#")[0]
+    return found[0] if (ROOT / "docs" / page).is_file() else found[1]
+
+
 # Words
 
 
@@ -343,6 +358,7 @@ PARTS: Mapping[str, Callable[..., str]] = {
         measures,
         configurations,
         functions,
+        file,
     )
 }
 """Every part by the name that pages ask for it with."""
