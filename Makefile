@@ -12,7 +12,7 @@ help: ## List the targets
 setup: .venv/installed ## Make .venv with everything that training needs
 
 .venv/installed: requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed, for example: make PYTHON=python3.11")'
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "Python 3.11 to 3.13 is needed, for example: make PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock
@@ -21,21 +21,21 @@ setup: .venv/installed ## Make .venv with everything that training needs
 
 train-mri: setup ## Train on the synthetic phantom, or on DATA= (MODEL=, WEIGHTS=, CONFIG= too), then evaluate and report
 ifneq ($(DATA)$(CONFIG)$(WEIGHTS),)
-	$(BIN)/medtl train $(or $(CONFIG),configs/medtl/default.yaml) $(if $(DATA),data.source="$(DATA)") $(if $(MODEL),backbone.name=$(MODEL)) $(if $(WEIGHTS),backbone.weights="$(WEIGHTS)")
+	$(BIN)/medtl train $(or $(CONFIG),default) $(if $(DATA),data.source="$(DATA)",$(if $(CONFIG),,data.source=phantom)) $(if $(MODEL),backbone.name=$(MODEL)) $(if $(WEIGHTS),backbone.weights="$(WEIGHTS)")
 else
 	$(BIN)/medtl demo $(if $(MODEL),backbone.name=$(MODEL))
 endif
 
 train-handwriting: setup ## Train on synthetic characters, or on DATA= (MODEL=, WEIGHTS=, CONFIG= too), then evaluate and report
-	$(BIN)/handwriting train $(or $(CONFIG),configs/handwriting/$(if $(DATA)$(MODEL)$(WEIGHTS),auto,glyphs).yaml) $(if $(DATA),data.source="$(DATA)") $(if $(MODEL),backbone.name=$(MODEL)) $(if $(WEIGHTS),backbone.weights="$(WEIGHTS)")
+	$(BIN)/handwriting train $(or $(CONFIG),$(if $(DATA)$(MODEL)$(WEIGHTS),auto,glyphs)) $(if $(DATA),data.source="$(DATA)",$(if $(CONFIG),,data.source=glyphs)) $(if $(MODEL),backbone.name=$(MODEL)) $(if $(WEIGHTS),backbone.weights="$(WEIGHTS)")
 
 models: setup ## Train the models that come with the package on the data in MEDTL_DATA, and pack them
 	@test -n "$(MEDTL_DATA)" || { echo "name the folder of the data: make models MEDTL_DATA=data" >&2; exit 2; }
 	$(BIN)/python -m benchmarks.whole_heads "$(MEDTL_DATA)" runs/released/heads
-	$(BIN)/medtl train configs/medtl/released.yaml $(foreach name,$(MRI_COLLECTIONS),data.collections.$(name)="$(MEDTL_DATA)/$(name).zip") $(foreach name,$(WHOLE_HEADS),data.collections.$(name)=runs/released/heads/$(name)) $(if $(WEIGHTS),backbone.weights="$(WEIGHTS)") --out runs/released/brain-mri
+	$(BIN)/medtl train released $(foreach name,$(MRI_COLLECTIONS),data.collections.$(name)="$(MEDTL_DATA)/$(name).zip") $(foreach name,$(WHOLE_HEADS),data.collections.$(name)=runs/released/heads/$(name)) $(if $(WEIGHTS),backbone.weights="$(WEIGHTS)") --out runs/released/brain-mri
 	rm -rf medtl/models/brain-mri
 	$(BIN)/medtl pack runs/released/brain-mri brain-mri --licences configs/medtl/licences.txt
-	$(BIN)/handwriting train configs/handwriting/released.yaml data.source="$(MEDTL_DATA)/dhcd.zip" --out runs/released/devanagari
+	$(BIN)/handwriting train released data.source="$(MEDTL_DATA)/dhcd.zip" --out runs/released/devanagari
 	rm -rf handwriting/models/devanagari
 	$(BIN)/handwriting pack runs/released/devanagari devanagari --licences configs/handwriting/licences.txt
 
@@ -52,6 +52,11 @@ test-slow: setup ## The tests that take longer
 bench: setup ## Measure speed as ratios, each against its goal; the table is also runs/bench.md
 	$(BIN)/python -m benchmarks --out runs/bench.md
 
+examples: setup ## Run the programs of examples/ whole; REVIEWS= names the reviews, else they are generated
+	$(BIN)/python examples/digits/digits.py --out runs/examples/digits
+	$(BIN)/python examples/wine/wine.py --out runs/examples/wine
+	$(BIN)/python examples/sentiment_dann/sentiment.py $(if $(REVIEWS),"$(REVIEWS)") --out runs/examples/sentiment
+
 lint: setup ## Format and lint
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -65,4 +70,4 @@ docs: setup ## Build the site into docs/_build/html; a warning is an error
 
 check: lint types test docs ## All that CI runs
 
-.PHONY: help setup train-mri train-handwriting models predict test test-slow bench lint types docs check
+.PHONY: help setup train-mri train-handwriting models predict test test-slow bench examples lint types docs check

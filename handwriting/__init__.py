@@ -1,1 +1,83 @@
-"""Devanagari character recognition by transfer learning."""
+"""Devanagari character recognition by transfer learning.
+
+The functions and errors below are imported when they are first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared.lazy import lazily
+
+if TYPE_CHECKING:
+    from handwriting.api import (
+        adapt,
+        advise,
+        audit,
+        backbones,
+        compare,
+        crossval,
+        download,
+        ensemble,
+        explain,
+        load_run,
+        models,
+        predict,
+        read_pages,
+        serve,
+        train,
+        zero_shot,
+    )
+    from shared.errors import (
+        ConfigError,
+        DataError,
+        ExportError,
+        InputRefused,
+        LeakError,
+        MeaningError,
+        MedtlError,
+        RunError,
+        UnknownNameError,
+        UsageError,
+        WeightsError,
+    )
+    from shared.version import __version__
+
+__all__ = [
+    "ConfigError",
+    "DataError",
+    "ExportError",
+    "InputRefused",
+    "LeakError",
+    "MeaningError",
+    "MedtlError",
+    "RunError",
+    "UnknownNameError",
+    "UsageError",
+    "WeightsError",
+    "__version__",
+    "adapt",
+    "advise",
+    "audit",
+    "backbones",
+    "compare",
+    "crossval",
+    "download",
+    "ensemble",
+    "explain",
+    "load_run",
+    "models",
+    "predict",
+    "read_pages",
+    "serve",
+    "train",
+    "zero_shot",
+]
+_MODULES = {"Error": "shared.errors", "Refused": "shared.errors", "__version__": "shared.version"}
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        name: next((module for end, module in _MODULES.items() if name.endswith(end)), "handwriting.api")
+        for name in __all__
+    },
+)

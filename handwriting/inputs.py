@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from shared.errors import DataError
-from shared.io.archives import is_archive, is_side_file, list_all, nothing_to_judge, read_source, require_paths
-from shared.io.kinds import identify
-from shared.io.pictures import is_picture, is_picture_data, is_synthetic_picture, read_picture
-from shared.task import Item, Origin
-
-MIN_SIDE = 8
-"""Smallest number of rows and of columns of a picture that is judged; the smallest in use have 16."""
+from shared.io.picture_items import picture_item, picture_items
+from shared.task import Item
 
 
 def read_inputs(paths: Sequence[Path]) -> Iterator[Item]:
@@ -30,36 +21,7 @@ def read_inputs(paths: Sequence[Path]) -> Iterator[Item]:
     Raises:
         UsageError: A path does not exist; nothing has been read then.
     """
-    require_paths(paths, "a picture of a character, a folder or a zip of them")
-    return (item for path in paths for item in _items(path))
-
-
-def _items(path: Path) -> Iterator[Item]:
-    if not path.is_dir() and not is_archive(path):
-        yield _single(str(path))
-        return
-    try:
-        listed = list_all(path)
-    except DataError as error:
-        yield Item(str(path), refusal=str(error))
-        return
-    kept = [source for source in listed.sources if not is_side_file(source) and not _is_clutter(source)]
-    if not kept and not listed.unread:
-        yield Item(str(path), refusal=nothing_to_judge(len(listed.sources)))
-    yield from map(_single, kept)
-    yield from (Item(source, refusal=reason) for source, reason in listed.unread)
-
-
-def _is_clutter(source: str) -> bool:
-    """Whether a file beside pictures is a program, a text or the like; one with the name of a picture is no clutter."""
-    if is_picture(source):
-        return False
-    try:
-        data = read_source(source)
-    except DataError:
-        return False  # it is refused with its reason
-    kind = None if is_picture_data(data) else identify(data)
-    return kind is not None and kind.group == "clutter"
+    return picture_items(paths, character_item, "a picture of a character, a folder or a zip of them")
 
 
 def character_item(name: str, data: bytes) -> Item:
@@ -72,23 +34,4 @@ def character_item(name: str, data: bytes) -> Item:
     Returns:
         The item with the picture as its one slice; with a refusal instead where it is damaged, too small or blank.
     """
-    try:
-        pixels = read_picture(data, ground="white")
-    except DataError as error:
-        return Item(name, refusal=str(error))
-    rows, columns = pixels.shape[:2]
-    if min(rows, columns) < MIN_SIDE:
-        return Item(name, refusal=f"has {rows} x {columns} pixels; at least {MIN_SIDE} x {MIN_SIDE} are needed")
-    if not np.isfinite(pixels).all():
-        return Item(name, refusal="has pixel values that are not finite")
-    if pixels.min() == pixels.max():
-        return Item(name, refusal="is blank: all pixels have the same value")
-    return Item(name, slices=(pixels,), synthetic=is_synthetic_picture(data))
-
-
-def _single(source: str) -> Item:
-    try:
-        item = character_item(source, read_source(source))
-    except DataError as error:
-        return Item(source, refusal=str(error))
-    return replace(item, origins=(Origin(source),), series={"format": "picture"})
+    return picture_item(name, data)

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 from handwriting import labels
 from handwriting.labels import CHARACTERS
 from handwriting.settings import Settings
-from shared.errors import ConfigError
-from shared.registry import unknown_name
-from shared.samples import NO_MEANINGS, UNKNOWN_DOMAIN, Dataset, Meanings, Sample
+from shared.samples import NO_MEANINGS, Dataset, Meanings, Sample
 from shared.task import Image, Item, Preprocessing, Task
+from shared.tasks.defaults import TaskDefaults
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,23 +19,21 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class HandwritingTask:
+class HandwritingTask(TaskDefaults):
     """The task of recognising Devanagari characters, for the engine; `shared.task.Task` describes its members."""
 
     name = "handwriting"
     title = "Devanagari character recognition"
-    positive_name: str | None = None
     disclaimers: tuple[str, ...] = (
         "Isolated handwritten characters only: no vowel signs and no conjuncts but क्ष, त्र and ज्ञ.",
     )
     group_name = "writer"
-    flip_invariant = False
-    altered_copies = False
     inputs_help = "A character image (PNG, JPEG, TIFF, BMP, WebP), or a folder or zip of them."
+    input_example = "letter.png"
+    data_example = "letters.zip"
+    synthetic_name = "glyphs"
     default_options: Mapping[str, Any] = Settings.defaults()
     augmentations: tuple[str, ...] = ("usual", "scenes")
-    varying: tuple[str, ...] = ()
-    series_kinds: tuple[str, ...] = ()
 
     def load(
         self, source: Path, *, options: Mapping[str, Any], unlabelled: bool = False, meanings: Meanings = NO_MEANINGS
@@ -61,10 +58,6 @@ class HandwritingTask:
 
         return datasets.load(source, options, unlabelled=unlabelled, meanings=meanings)
 
-    def synthetic_domains(self) -> tuple[str, ...]:
-        """Names the domains of `synthetic_dataset`: one, that of images whose origin is not stated."""
-        return (UNKNOWN_DOMAIN,)
-
     def synthetic_dataset(self, root: Path, progress: Callable[[int, int], None]) -> Path:
         """Writes characters in the system's fonts into `root/glyphs`, unless they are there, and returns that folder.
 
@@ -79,10 +72,6 @@ class HandwritingTask:
         from handwriting.glyphs import dataset as glyph_dataset
 
         return glyph_dataset.synthetic_dataset(root, progress)
-
-    def is_positive(self, label: str) -> bool:
-        """Returns False for every label, known or not: no character is more dangerous to miss than another."""
-        return False
 
     def auxiliary(self, sample: Sample) -> Mapping[str, str]:
         """Returns the auxiliary labels of a sample by their names, with its `kind` and its `writer`.
@@ -118,22 +107,6 @@ class HandwritingTask:
         from handwriting import datasets
 
         return datasets.read(sample)
-
-    def read_mask(self, sample: Sample, spec: Preprocessing) -> NDArray[np.bool_] | None:
-        """Returns None for every sample: characters have no masks."""
-        return None
-
-    def unjudged(
-        self, samples: Sequence[Sample], progress: Callable[[int, int], None] = lambda *_: None
-    ) -> NDArray[np.bool_]:
-        """Tells which samples `predict` leaves out, bool [N]: none, as each character is judged."""
-        import numpy as np
-
-        return np.zeros(len(samples), dtype=np.bool_)
-
-    def pixel_mm(self, sample: Sample, spec: Preprocessing) -> float | None:
-        """Returns None for every sample: pictures of characters do not state how large they are."""
-        return None
 
     def preprocess(self, pixels: NDArray[np.float32], spec: Preprocessing) -> Image:
         """Turns raw pixels into the network's input, float32 [1, size, size], 0 to 1, light ink on black.
@@ -190,8 +163,7 @@ class HandwritingTask:
         Raises:
             ConfigError: There is no such kind.
         """
-        if kind not in self.augmentations:
-            raise ConfigError(unknown_name("augmentation", kind, list(self.augmentations)))
+        self.check_augmentation(kind)
         from handwriting import scenes, transforms
         from shared.training.augmented import one_by_one
 
@@ -212,9 +184,6 @@ class HandwritingTask:
         from handwriting import inputs
 
         return inputs.read_inputs(paths)
-
-    def register_backbones(self) -> None:
-        """Does nothing: handwriting has no backbones besides the engine's."""
 
 
 TASK: Task = HandwritingTask()

@@ -16,7 +16,6 @@ from shared.progress import Progress
 from shared.runs.verdict import read_verdict
 
 IMAGENET = "target, from ImageNet"
-CONFIGS = Path(__file__).parents[1] / "configs" / "medtl"
 
 
 def run_demo(root: Path, overrides: Sequence[str], progress: Progress) -> list[str]:
@@ -48,7 +47,7 @@ def run_demo(root: Path, overrides: Sequence[str], progress: Progress) -> list[s
     return [
         *rows,
         *missing,
-        *load_config(CONFIGS / "phantom-transfer.yaml", overrides).data.statements,
+        *load_config("phantom-transfer", overrides, TASK.name).data.statements,
         f"transfer from the other scanner gained {gain:+.3f} of AUC over the same network from nothing",
         f"report: {transfer / 'report.html'}",
         f"several models, so choose which one answers: {TASK.name} use {transfer.name}",
@@ -56,7 +55,7 @@ def run_demo(root: Path, overrides: Sequence[str], progress: Progress) -> list[s
 
 
 def _train(root: Path, name: str, words: Sequence[str], progress: Progress) -> Path:
-    config = load_config(CONFIGS / f"{name}.yaml", words)
+    config = load_config(name, words, TASK.name)
     return run(TASK, config, root=root, progress=lambda what, *rest: progress(f"{name}: {what}", *rest))
 
 

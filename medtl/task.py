@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from medtl import labels
 from medtl.settings import Settings
-from shared.errors import ConfigError
-from shared.registry import unknown_name
 from shared.samples import NO_MEANINGS, UNKNOWN_DOMAIN, Dataset, Meanings, Sample
 from shared.task import Image, Item, Preprocessing, Task
+from shared.tasks.defaults import TaskDefaults
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class MedtlTask:
+class MedtlTask(TaskDefaults):
     """The task of classifying tumours in brain-MRI slices; `shared.task.Task` describes its members."""
 
     name = "medtl"
@@ -33,6 +32,9 @@ class MedtlTask:
     flip_invariant = True
     altered_copies = True
     inputs_help = "A DICOM file, series folder, DICOMDIR or zip, a PNG or JPEG, or a NIfTI volume."
+    input_example = "scan.dcm"
+    data_example = "scans.zip"
+    synthetic_name = "phantom"
     default_options: Mapping[str, Any] = Settings.defaults()
     augmentations: tuple[str, ...] = (
         "usual",
@@ -117,10 +119,6 @@ class MedtlTask:
             DataError: The name is empty or only a number.
         """
         return labels.canonical(name)
-
-    def display_name(self, label: str) -> str:
-        """Returns the name of a class for people, which is the label itself, whether known or not."""
-        return label
 
     def read(self, sample: Sample) -> NDArray[np.float32]:
         """Reads the raw pixels of one sample, float32 [rows, columns] or [rows, columns, 3], in the unit of the file.
@@ -234,8 +232,7 @@ class MedtlTask:
         Raises:
             ConfigError: There is no such kind.
         """
-        if kind not in self.augmentations:
-            raise ConfigError(unknown_name("augmentation", kind, list(self.augmentations)))
+        self.check_augmentation(kind)
         from medtl import augmentation
 
         return augmentation.augment(images, seeds, kind)

@@ -21,6 +21,11 @@ REMEDIES = {
     errno.ENFILE: "close other programs",
 }
 """Faults of the machine that no other argument mends, with what to do."""
+IN_THE_WAY = {
+    errno.EEXIST: "a file has that name where a folder is needed; choose another name",
+    errno.ENOTDIR: "a file has that name where a folder is needed; choose another name",
+    errno.EISDIR: "a folder has that name where a file is needed; choose another name",
+}
 ELSEWHERE = "choose a place that can be written"
 RUST_FAULT = re.compile(r"\(os error ([0-9]+)\)")
 """How libraries in Rust (safetensors) say which fault the system reported."""
@@ -96,8 +101,25 @@ def system_words(error: OSError) -> str:
         error: The error; one without a file name is about the output of the program.
     """
     name = "the output" if error.filename is None else os.fsdecode(error.filename)
-    remedy = REMEDIES.get(error.errno or 0, ELSEWHERE)
+    remedy = (REMEDIES | IN_THE_WAY).get(error.errno or 0, ELSEWHERE)
     return f"{name}: {error.strerror or type(error).__name__}; {remedy}"
+
+
+def cannot_listen(error: OSError, host: str, port: int) -> UsageError:
+    """Makes the error for a port that cannot be listened on: which, why, what to do.
+
+    Args:
+        error: The refusal of the system.
+        host: The address that was asked for.
+        port: The TCP port.
+    """
+    if error.errno == errno.EADDRINUSE:
+        why = f"port {port} of {host} is in use by another program; end that, or choose another --port"
+    elif error.errno in (errno.EACCES, errno.EPERM):
+        why = f"port {port} needs the rights of an administrator; choose a --port from 1024 on"
+    else:
+        why = f"cannot listen on {host} ({error.strerror}); --host takes an address of this machine, such as 127.0.0.1"
+    return UsageError(why)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -86,6 +86,6 @@ def unknown_name(kind: str, name: str, known: list[str]) -> str:
         name: The unknown name.
         known: The names that exist.
     """
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(name, known, n=3)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
     return f"unknown {kind} {name!r}; {hint}"

@@ -137,12 +137,22 @@ class Task(Protocol):
     """Sentences that every answer and report must carry ("research use only")."""
     group_name: str
     """What a group of images is: one "patient", one "writer"."""
+    channels: int
+    """Channels of a preprocessed image: 1 in grey, 3 in colour."""
     flip_invariant: bool
     """Whether an image and its mirror image show the same: then one in training and the other in the test is a leak."""
     altered_copies: bool
     """Whether an image holds so much detail that a copy with another contrast, sharpness or frame can be told."""
+    exact_copies: bool
+    """Whether only inputs of equal values are copies, as vectors are: they have no shape that a small picture keeps."""
     inputs_help: str
     """What `predict` takes, one line for its help."""
+    input_example: str
+    """Name of such a file, for the examples of help: `scan.dcm`."""
+    data_example: str
+    """Name of a file of labelled images, for the same: `scans.zip`."""
+    synthetic_name: str
+    """The word that means the synthetic dataset where a configuration names its data (`phantom`); empty: none does."""
     default_options: Mapping[str, Any]
     """The defaults, and with that the allowed keys, of `Preprocessing.options`."""
     augmentations: tuple[str, ...]

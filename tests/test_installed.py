@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from benchmarks.clean_environments import REQUIRED_BY_CORE, call_words, say
 from shared.pipeline.pack import pack
 
 ROOT = Path(__file__).parents[1]
@@ -47,7 +48,15 @@ def environment(tmp_path_factory: pytest.TempPathFactory, released_model: Path, 
     tree = base / "tree"
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for name in listed.splitlines():
-        if name.split("/")[0] in {"medtl", "handwriting", "shared", "pyproject.toml", "README.md", "LICENSE"}:
+        if name.split("/")[0] in {
+            "medtl",
+            "handwriting",
+            "shared",
+            "configs",
+            "pyproject.toml",
+            "README.md",
+            "LICENSE",
+        }:
             (tree / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, tree / name)
     shutil.rmtree(tree / "medtl" / "models", ignore_errors=True)
@@ -119,3 +128,18 @@ def test_the_model_of_the_wheel_answers_alone(
     said = _call(environment, application, "predict", inputs[application])
     assert said.stdout.startswith(f"model: {name} (no run is under runs/; another by --model)\n")
     assert list(Path().iterdir()) == []
+
+
+@pytest.mark.parametrize("application", ["handwriting", "medtl"])
+def test_every_command_answers_or_says_which_extra_it_needs(
+    environment: Path, application: str, tmp_path: Path
+) -> None:
+    commands = _call(environment, application, "--help").stdout
+    calls = call_words(application, tmp_path / "data")
+    calls = {name: words for name, words in calls.items() if f"  {name.split()[0]} " in commands}
+    said = say(environment / "bin" / "python", application, calls, tmp_path)
+    assert {name: one.fault for name, one in said.items() if one.fault} == {}
+    assert {name: said[name].errors for name in REQUIRED_BY_CORE if said[name].code not in (0, 3, 4)} == {}
+    needs = "needs accelerate, of the extra train; install it in the checkout with: pip install '.[train]'"
+    assert needs in said["train"].errors  # so the configuration was found by its name
+    assert "\nfrozen\n" in said["options"].out

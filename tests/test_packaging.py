@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
+from typer.main import get_command
 
+from medtl.cli import app
 from shared.runs.folder import check_finished, is_released
 from shared.runs.released import Release, released_bytes
 
@@ -82,19 +88,70 @@ def test_models_that_come_with_the_package_are_whole_and_small_and_state_their_l
         assert (folder / "model_card.md").read_text(encoding="utf-8").startswith(f"# {folder.name}\n")
 
 
+def _in_wheel(name: str) -> str:
+    """Where a file of the checkout lies in the wheel: configurations in the package of their application."""
+    return re.sub(r"^configs/(\w+)/", r"\1/configs/", name)
+
+
 def test_the_wheel_holds_every_file_of_the_packages(tmp_path: Path) -> None:
     from hatchling.builders.wheel import WheelBuilder
 
     listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", *PACKAGES],
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", *PACKAGES, "configs"],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
     ).stdout.splitlines()
-    tree = {name for name in listed if (ROOT / name).is_file()}
+    tree = {_in_wheel(name) for name in listed if (ROOT / name).is_file()}
     (wheel,) = WheelBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"])
     with zipfile.ZipFile(wheel) as archive:
         held = {name for name in archive.namelist() if ".dist-info/" not in name}
     assert held == tree
     assert {"shared/data/partition.py", "shared/runs/record.py", "medtl/attributes.csv"} <= held
+    assert {"medtl/configs/frozen.yaml", "handwriting/configs/compare.yaml", "medtl/web/templates/upload.html"} <= held
+
+
+def _yaml(name: str) -> Any:
+    return yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
+
+
+def _project() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def test_the_containers_call_what_there_is_and_name_no_host() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    assert re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE) == ["python:3.11-slim"] * 2
+    (extras,) = re.findall(r"^ARG EXTRAS=(\S+)", dockerfile, re.MULTILINE)
+    assert set(extras.split(",")) <= set(_project()["project"]["optional-dependencies"])
+    services = _yaml("compose.yaml")["services"]
+    name, *words = services["listen"]["command"]
+    given = get_command(app).commands[name].make_context(name, list(words), resilient_parsing=True).params
+    title, _, place = given["forward"].partition("@")
+    assert place == "orthanc:4242"
+    assert services["orthanc"]["environment"]["ORTHANC__DICOM_AET"] == title
+    modality = json.loads(services["orthanc"]["environment"]["ORTHANC__DICOM_MODALITIES"])["medtl"]
+    assert modality == [given["ae_title"], "listen", given["port"]]
+    assert (ROOT / "medtl" / "models" / words[words.index("--model") + 1]).is_dir()
+
+
+def test_what_the_wheel_is_built_of_reaches_the_container() -> None:
+    kept = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    assert {*PACKAGES, "configs", "pyproject.toml", "requirements.lock", "README.md", "LICENSE"} == kept
+
+
+def test_hooks_before_a_commit_run_what_this_environment_has() -> None:
+    programs = {"ruff": "ruff", "mypy": "mypy", "lint-imports": "import-linter"}
+    needed = {re.split(r"[<>=]", one)[0] for one in _project()["dependency-groups"]["dev"]}
+    for repo in _yaml(".pre-commit-config.yaml")["repos"]:
+        assert repo["repo"] == "local"
+        for hook in repo["hooks"]:
+            program = hook["entry"].split()[0].removeprefix(".venv/bin/")
+            assert programs[program] in needed
+
+
+def test_the_citation_is_of_this_version() -> None:
+    citation, project = _yaml("CITATION.cff"), _project()["project"]
+    assert {"cff-version", "message", "title", "authors"} <= set(citation)
+    assert (citation["version"], citation["license"]) == (project["version"], project["license"])

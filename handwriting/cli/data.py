@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from shared.cli.group import CommandGroup
+from shared.cli.help import Topic, examples
 from shared.cli.support import reported
-from shared.progress import progress_bars
 
 if TYPE_CHECKING:
     from shared.task import Task
@@ -29,10 +30,10 @@ def add(app: typer.Typer, task: "Task") -> None:
         app: The command line; it is changed in place.
         task: The application.
     """
-    data = typer.Typer(help="Fetch published datasets.", no_args_is_help=True, rich_markup_mode=None)
-    app.add_typer(data, name="data")
+    data = typer.Typer(cls=CommandGroup, help="Fetch published datasets.", no_args_is_help=True, rich_markup_mode=None)
+    app.add_typer(data, name="data", rich_help_panel=Topic.DATA)
 
-    @data.command()
+    @data.command(epilog=examples(task, "data download dhcd", "data download dhcd --to archives"))
     def download(
         name: Annotated[
             Published, typer.Argument(help="The dataset. dhcd: 92,000 Devanagari characters, CC BY 4.0, from UCI.")
@@ -44,12 +45,7 @@ def add(app: typer.Typer, task: "Task") -> None:
         What an earlier call had fetched is kept. Every image is compared with what was published.
         """
         with reported():
-            from handwriting import dhcd
+            from handwriting.api import download as fetch
 
-            with progress_bars() as progress:
-                path = dhcd.fetch(
-                    to,
-                    progress=lambda done, total: progress(f"fetching {name.value}, bytes", done, total, ""),
-                    checking=lambda done, total: progress(f"checking {name.value}, images", done, total, ""),
-                )
+            path = fetch(name.value, to=to)
             typer.echo(f"{path}: whole; train with data.source={path}")

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from shared.api.answers import json_line
 from shared.cli.commands import predict
-from shared.cli.judge import Request, judge
+from shared.cli.judge import Printed, Request, judge
+from shared.cli.support import exit_code
 from shared.errors import UsageError
 
 if TYPE_CHECKING:
@@ -42,6 +44,17 @@ def _judge_pictures(
         return judge(task, request)
     if request.explaining is not None:
         raise UsageError("--explain and --page exclude each other; explain the picture of one character")
-    from handwriting.page.reading import judge_pages
+    return _print_pages(task, request)
 
-    return judge_pages(task, request.paths, request.model, request.as_json, request.out)
+
+def _print_pages(task: "Task", request: Request) -> int:
+    """Reads photographs of pages, prints their text, and returns the exit code."""
+    from handwriting.api import APPLICATION, read_pages
+    from handwriting.page.reading import NOT_ASSESSED, PARTLY_ASSESSED, page_text
+
+    run = APPLICATION.load_run(request.model)
+    printed = Printed(run.introduction, as_json=request.as_json)
+    show = json_line if request.as_json else page_text
+    pages = read_pages(request.paths, model=run.folder, out=request.out, each=lambda tree: printed.add(show(tree)))
+    printed.end(task.disclaimers)
+    return exit_code({NOT_ASSESSED if tree["status"] == PARTLY_ASSESSED else tree["status"] for tree in pages})

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from shared.cli.serve import Serving, add_serve
-from shared.cli.support import RUNS
+from shared.cli.serve import add_serve
 
 if TYPE_CHECKING:
     import typer
 
     from shared.task import Task
-    from shared.web.guard import Guard
 
 
 def add(app: typer.Typer, task: Task) -> None:
@@ -21,10 +20,10 @@ def add(app: typer.Typer, task: Task) -> None:
         app: The command line; it is changed in place.
         task: The application.
     """
-    add_serve(app, task, _pages)
+    add_serve(app, task, _serve)
 
 
-def _pages(serving: Serving) -> Guard:
-    from handwriting.web.app import build_app
+def _serve(given: Mapping[str, Any]) -> None:
+    from handwriting.api import serve
 
-    return build_app(serving.run, RUNS, serving.access, serving.store, chosen_among=serving.chosen_among)
+    serve(**given)

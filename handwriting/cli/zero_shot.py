@@ -24,6 +24,6 @@ def add(app: typer.Typer, task: Task) -> None:
 
 
 def _knowledge() -> SideInformation:
-    from handwriting.zero_shot import knowledge
+    from handwriting.side_information import knowledge
 
     return knowledge()

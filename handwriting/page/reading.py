@@ -1,26 +1,26 @@
-"""Reads pages: cuts them into characters, judges each with a run, and prints the text."""
+"""Reads pages: cuts them into characters, and judges each with a run."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import typer
-
 from handwriting.inputs import read_inputs
 from handwriting.labels import CHARACTERS
 from handwriting.page.page import Character, Page, draw_boxes, read_page
-from shared.cli.judge import open_predictor
-from shared.cli.support import Writes, exit_code, json_line, make_folder, write_predictions
+from shared.api.answers import write_predictions
 from shared.errors import DataError
 from shared.io.atomic import write_bytes
+from shared.io.writes import Writes, make_folder
 from shared.prediction.answer import CAUTION, HUMAN, NOT_RELIABLE
 from shared.prediction.predictor import NOT_SYNTHETIC, SYNTHETIC_NOTE, Predictor
 from shared.prediction.text import printable
-from shared.task import Item, Task
+from shared.prediction.tracked import tracked
+from shared.progress import Progress
+from shared.task import Item
 
 UNREAD = "▢"
 """Replaces a character that was rejected or not assessed."""
@@ -79,42 +79,42 @@ class Reading:
     guesses: tuple[Guess, ...] = ()
 
 
-def judge_pages(task: Task, paths: Sequence[Path], model: Path | None, as_json: bool, out: Path | None) -> int:
-    """Reads photographs of pages, prints their text, and returns the exit code.
+def read_pages(
+    predictor: Predictor,
+    paths: Sequence[Path],
+    out: Path | None,
+    each: Callable[[dict[str, Any]], object] | None,
+    progress: Progress,
+) -> list[dict[str, Any]]:
+    """Reads photographs of pages, and writes what belongs to them where a folder is named.
 
     Args:
-        task: The application.
+        predictor: The opened run that judges the characters.
         paths: Pictures, folders and zips of them.
-        model: A finished run; None: the default, or the only one there is.
-        as_json: Whether to print one JSON object per page, each on a line.
         out: Folder for `predictions.jsonl` and a drawing of each page; None: neither is written.
+        each: Called with each page as soon as it was read; None: not at all.
+        progress: Called with (what, done, total, note).
 
     Returns:
-        The exit code for all pages: that of refusals if there is one, else that of inputs not assessed where a
-        character of any page was not (the text then has gaps that a human must fill), else 0.
+        Plain data of each page, as `read_item` gives it.
+
+    Raises:
+        UsageError: A path does not exist.
+        OSError: The results could not be written; each was given to `each` before.
     """
-    make_folder(out)
-    predictor, opening = open_predictor(task, model)
     pictures = read_inputs(paths)
-    for line in () if as_json else opening:
-        typer.echo(line)
-    lines, statuses, writes = [], set(), Writes()
-    for count, item in enumerate(pictures, start=1):
+    make_folder(out)
+    trees, writes = list[dict[str, Any]](), Writes()
+    for count, item in enumerate(tracked(pictures, paths, progress), start=1):
         tree, page = read_item(item, predictor)
-        refused = f"{printable(item.name)}: refused: {tree.get('reason')}"
-        words = refused if page is None else _in_words(item.name, tree)
-        statuses.add(NOT_ASSESSED if tree["status"] == PARTLY_ASSESSED else tree["status"])
-        line = json_line(tree)
-        typer.echo(line if as_json else words)
-        lines.append(line)
+        trees.append(tree)
+        if each is not None:
+            each(tree)
         if page is not None and out is not None:
             writes.call(write_bytes, out / f"page-{count}.png", draw_boxes(page))
-    writes.call(write_predictions, out, lines)
-    if not as_json:
-        for disclaimer in task.disclaimers:
-            typer.echo(disclaimer)
+    writes.call(write_predictions, out, trees)
     writes.check()
-    return exit_code(statuses)
+    return trees
 
 
 def read_item(item: Item, predictor: Predictor) -> tuple[dict[str, Any], Page | None]:
@@ -247,7 +247,15 @@ def _cut(item: Item) -> Page:
     return read_page(item.slices[0])
 
 
-def _in_words(name: str, tree: dict[str, Any]) -> str:
+def page_text(tree: Mapping[str, Any]) -> str:
+    """Writes what was read of a page as text for a terminal.
+
+    Args:
+        tree: Plain data of a page, as `read_item` gives it.
+    """
+    name = tree["input"]
+    if tree["status"] == "refused":
+        return f"{printable(name)}: refused: {tree['reason']}"
     characters = tree["characters"]
     counts = Counter(one["decision"] for one in characters)
     unread = [f"{counts[decision]} {decision}" for decision in ("rejected", NOT_ASSESSED) if counts[decision]]

@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from handwriting.labels import CHARACTERS, canonical
 from handwriting.web.teach_work import TeachWork
 from shared.errors import RunError
+from shared.extras import missing
 from shared.processes.worker import WorkFailed
 from shared.web.app import faults
 from shared.web.openapi import form_of_files
@@ -206,7 +207,7 @@ def _routes(lessons: Lessons) -> APIRouter:
         The model that knows the character answers from then on. It has no certified error rate; drawings are deleted.
         """
         if find_spec("torch") is None:
-            raise HTTPException(501, "teaching needs torch; install it with: pip install 'medtl[train]'")
+            raise HTTPException(501, missing("teaching", "torch"))
         return await _alone(lessons, lambda: _taught(lessons, request))
 
     @router.delete("", responses=faults(404, 409))

@@ -3,7 +3,7 @@
 Annotations are evaluated here at once, not kept as strings: typer reads those of the hook.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,14 +40,9 @@ def _find_text(
             "burned_in.csv.",
         ),
     ] = False,
-) -> Iterator[str]:
+) -> Iterable[str]:
     if not burned_in_text:
-        return
-    from medtl.burned_in import find_suspects, in_words, write_suspects
+        return ()
+    from medtl.api import find_text
 
-    suspects = find_suspects(
-        dataset.samples, lambda done, total: progress("looking for burned-in text", done, total, "")
-    )
-    yield from in_words(suspects, len(dataset.samples))
-    if out is not None:
-        write_suspects(suspects, out)
+    return find_text(dataset, out, progress)

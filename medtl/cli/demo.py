@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shared.cli.support import RUNS, reported
-from shared.progress import progress_bars
+from shared.cli.help import Topic, examples
+from shared.cli.support import reported, show
 
 if TYPE_CHECKING:
     from shared.task import Task
@@ -22,13 +22,20 @@ def add(app: typer.Typer, task: "Task") -> None:
         task: The application.
     """
 
-    @app.command()
+    @app.command(
+        rich_help_panel=Topic.TRAIN,
+        epilog=examples(
+            task,
+            "demo",
+            "demo seed=1",
+        ),
+    )
     def demo(
         overrides: Annotated[
             list[str] | None,
             typer.Argument(
                 metavar="[KEY=VALUE]...",
-                help="Overrides of the demo's trainings (configs/medtl/phantom-*.yaml), e.g. seed=1.",
+                help="Overrides of the demo's trainings (see `options configs`), e.g. seed=1.",
             ),
         ] = None,
     ) -> None:
@@ -38,9 +45,6 @@ def add(app: typer.Typer, task: "Task") -> None:
         first one, from ImageNet's weights, and from nothing. Minutes on two CPU cores.
         """
         with reported():
-            from medtl.demo import run_demo
+            from medtl.api import run_demo
 
-            with progress_bars() as progress:
-                lines = run_demo(RUNS, tuple(overrides or ()), progress)
-            for line in lines:
-                typer.echo(line)
+            show(run_demo(settings=overrides))

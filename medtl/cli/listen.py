@@ -3,23 +3,17 @@
 Annotations are evaluated here at once, not kept as strings: typer reads those of the inner function.
 """
 
-from contextlib import closing
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shared.cli.arguments import ServedModelOption
-from shared.cli.judge import open_predictor
+from shared.cli.arguments import ServedModelOption, finite
+from shared.cli.help import Topic, examples
 from shared.cli.support import reported
-from shared.errors import UsageError
 
 if TYPE_CHECKING:
-    from medtl.node.listener import ListenerSettings
     from shared.task import Task
-
-NEEDED = ("pynetdicom", "highdicom")
 
 
 def add(app: typer.Typer, task: "Task") -> None:
@@ -30,7 +24,14 @@ def add(app: typer.Typer, task: "Task") -> None:
         task: The application.
     """
 
-    @app.command()
+    @app.command(
+        rich_help_panel=Topic.SERVE,
+        epilog=examples(
+            task,
+            "listen --model pilot --port 11112",
+            "listen --model pilot --forward ARCHIVE@10.0.0.5:4242 --keep-days 7",
+        ),
+    )
     def listen(
         port: Annotated[int, typer.Option(help="TCP port.")] = 11112,
         host: Annotated[
@@ -43,14 +44,33 @@ def add(app: typer.Typer, task: "Task") -> None:
         ] = None,
         spool: Annotated[Path, typer.Option(help="Folder for received instances and for results.")] = Path("spool"),
         series_timeout: Annotated[
-            float, typer.Option(help="Seconds without a new instance after which a series is complete.")
+            float,
+            typer.Option(
+                metavar="SECONDS",
+                callback=finite,
+                help="Seconds without a new instance after which a series is complete.",
+            ),
         ] = 10.0,
         keep_days: Annotated[
             float | None,
             typer.Option(
-                help="Days after forwarding until instances and results are deleted (1 without it); needs --forward."
+                metavar="DAYS",
+                callback=finite,
+                help="Days after forwarding until instances and results are deleted (1 without it); needs --forward.",
             ),
         ] = None,
+        tls_certificate: Annotated[
+            Path | None,
+            typer.Option(metavar="PEM", help="Certificate of this node: its port and --forward then speak TLS."),
+        ] = None,
+        tls_key: Annotated[Path | None, typer.Option(metavar="PEM", help="Private key of --tls-certificate.")] = None,
+        tls_authority: Annotated[
+            Path | None,
+            typer.Option(metavar="PEM", help="Certificates that those of senders and of --forward are signed by."),
+        ] = None,
+        check_called_title: Annotated[
+            bool, typer.Option("--check-called-title", help="Reject senders that call another title than --ae-title.")
+        ] = False,
         model: ServedModelOption = None,
     ) -> None:
         """Run a DICOM node that classifies series.
@@ -59,24 +79,20 @@ def add(app: typer.Typer, task: "Task") -> None:
         on. It ends on SIGTERM or Ctrl-C; what is unfinished then goes on at the next start.
         """
         with reported():
-            if lacking := [name for name in NEEDED if find_spec(name) is None]:
-                raise UsageError(f"`listen` needs {' and '.join(lacking)}; install with: pip install 'medtl[listen]'")
-            from medtl.node.listener import ListenerSettings
+            from medtl.api import listen as listen_until_stopped
 
-            settings = ListenerSettings.checked(port, host, ae_title, forward, series_timeout, keep_days)
-            _listen(task, model, settings, spool)
-
-
-def _listen(task: "Task", model: Path | None, settings: "ListenerSettings", spool: Path) -> None:
-    """Listens until the process is stopped."""
-    from medtl.node.judge import SeriesJudge
-    from medtl.node.listener import listen
-    from medtl.node.spool import Spool
-
-    # results go on to archives, with nobody between: a person must have chosen the model that comes with the package
-    predictor, lines = open_predictor(task, model, explicit=True, released=False)
-    for line in lines:
-        typer.echo(line)
-    judge = SeriesJudge(predictor.run.resolve(), predictor.chosen_among)
-    with closing(Spool(spool)) as opened:
-        listen(opened, judge, settings, lambda: typer.echo(f"listening: {settings}, spool {spool}"))
+            listen_until_stopped(
+                port=port,
+                host=host,
+                ae_title=ae_title,
+                forward=forward,
+                spool=spool,
+                series_timeout=series_timeout,
+                keep_days=keep_days,
+                tls_certificate=tls_certificate,
+                tls_key=tls_key,
+                tls_authority=tls_authority,
+                check_called_title=check_called_title,
+                model=model,
+                say=typer.echo,
+            )

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from shared.cli.help import Topic, examples
 from shared.cli.support import check_names, reported, takes_names
-from shared.progress import progress_bars
 
 if TYPE_CHECKING:
     from shared.task import Task
@@ -27,7 +27,14 @@ def add(app: typer.Typer, task: "Task") -> None:
         task: The application.
     """
 
-    @app.command()
+    @app.command(
+        rich_help_panel=Topic.DATA,
+        epilog=examples(
+            task,
+            "phantom scans",
+            "phantom scans --patients 5 --slices 8 --seed 1",
+        ),
+    )
     @takes_names(scanners=_scanners, kinds=_kinds)
     def phantom(
         out: Annotated[Path, typer.Argument(metavar="OUT", help="A new folder for the dataset.")],
@@ -48,21 +55,12 @@ def add(app: typer.Typer, task: "Task") -> None:
 
         DICOM series of patients with and without tumours on several scanners, with masks and labels.csv.
         """
-        from medtl.phantom.dataset import write_phantom
-
         with reported():
             chosen = _named("--scanners", scanners, _scanners(), _scanners())
             tumours = _named("--kinds", kinds, _kinds(), _kinds()[:USUAL_KINDS])
-            with progress_bars() as progress:
-                write_phantom(
-                    out,
-                    patients=patients,
-                    scanners=chosen,
-                    slices=slices,
-                    kinds=tumours,
-                    seed=seed,
-                    progress=lambda done, total: progress("phantom patients", done, total, ""),
-                )
+            from medtl.api import write_phantom
+
+            write_phantom(out, patients=patients, scanners=chosen, slices=slices, kinds=tumours, seed=seed)
             typer.echo(f"{out}: {patients} synthetic patients on each of {', '.join(chosen)}")
 
 

@@ -3,18 +3,17 @@
 Annotations are evaluated here at once, not kept as strings: typer reads those of the hook.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from shared.cli.commands import predict
-from shared.cli.judge import OnAnswer, Request, judge
+from shared.cli.judge import Request, judge
 from shared.errors import UsageError
 
 if TYPE_CHECKING:
-    from shared.task import Item, Task
+    from shared.task import Task
 
 
 def add(app: typer.Typer, task: "Task") -> None:
@@ -49,31 +48,6 @@ def _judge_scans(
 ) -> int:
     if identifiers and not request.as_json and request.out is None:
         raise UsageError("--identifiers adds UIDs to the JSON of an answer; give --json or --out too")
-    extras = list[OnAnswer]()
-    if dicom is not None:
-        from medtl.results.writer import writer
+    from medtl.api import extension
 
-        extras.append(writer(dicom))
-    if identifiers:
-        extras.append(_identifiers)
-    return judge(task, request, _together(extras))
-
-
-def _identifiers(item: "Item", *_: object) -> tuple[dict[str, Any], list[str]]:
-    """The UIDs of an item, for its JSON."""
-    from medtl.identifiers import read_identifiers
-
-    return {"identifiers": read_identifiers(item)}, []
-
-
-def _together(extras: "Sequence[OnAnswer]") -> OnAnswer:
-    """Makes one function of several that add to an answer."""
-
-    def on_answer(*arguments: Any) -> tuple[dict[str, Any], list[str]]:
-        tree, lines = dict[str, Any](), list[str]()
-        for extra in extras:
-            more, said = extra(*arguments)
-            tree, lines = tree | more, lines + said
-        return tree, lines
-
-    return on_answer
+    return judge(task, request, extension(dicom, identifiers))

@@ -24,6 +24,6 @@ def add(app: typer.Typer, task: Task) -> None:
 
 
 def _knowledge() -> SideInformation:
-    from medtl.zero_shot import knowledge
+    from medtl.side_information import knowledge
 
     return knowledge()

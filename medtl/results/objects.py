@@ -17,6 +17,7 @@ from medtl.results.identity import ResultIdentity, stamp_implementation
 from medtl.results.source_images import read_sources
 from medtl.transforms import restore
 from shared.errors import DataError, UsageError
+from shared.extras import missing
 from shared.prediction.answer import Answer
 from shared.runs.record import ModelRecord
 from shared.task import Item
@@ -28,7 +29,7 @@ try:
 except ModuleNotFoundError as error:
     if error.name != "highdicom":
         raise
-    raise UsageError("DICOM output needs highdicom; install it with: pip install 'medtl[dicom-out]'") from None
+    raise UsageError(missing("DICOM output", error.name)) from None
 
 logger = logging.getLogger(__name__)
 

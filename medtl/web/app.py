@@ -21,6 +21,7 @@ from medtl.task import TASK
 from medtl.web.explain import ExplainWork, map_facts, map_name
 from medtl.web.work import DICOM, SLICES, VIEW, ScanWork, item_folder
 from shared.errors import DataError
+from shared.extras import missing
 from shared.prediction.text import raw_suspicion
 from shared.processes.worker import WorkFailed
 from shared.web.app import UploadStatus, build, faults
@@ -149,7 +150,7 @@ def _scans(site: Site) -> APIRouter:
         """Returns the answer as DICOM objects: a structured report, and pictures of the most suspicious slices."""
         upload, folder, _ = await asyncio.to_thread(item_of, name, index)
         if find_spec("highdicom") is None:
-            raise HTTPException(501, "DICOM output needs highdicom; install it with: pip install 'medtl[dicom-out]'")
+            raise HTTPException(501, missing("DICOM output", "highdicom"))
         if not (folder / DICOM).is_file():
             try:
                 await site.pool.call("dicom", upload.files, upload.results, index)
@@ -180,7 +181,7 @@ def _explanations(site: Site, explainers: WorkerPool | None) -> APIRouter:
         if not (folder / SLICES).is_file():
             raise HTTPException(404, "the upload has no such item, or the item has no slice to explain")
         if explainers is None:
-            raise HTTPException(501, "explaining needs torch; install it with: pip install 'medtl[train]'")
+            raise HTTPException(501, missing("explaining", "torch"))
         return StreamingResponse(_lines(site, explainers, upload, index, number), media_type="application/x-ndjson")
 
     return router

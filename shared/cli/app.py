@@ -9,7 +9,10 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
+import click
 import typer
+
+from shared.cli.group import CommandGroup
 
 if TYPE_CHECKING:
     from shared.task import Task
@@ -36,9 +39,9 @@ def build_app(task: Task, own_commands: str | None = None) -> typer.Typer:
     # plain help and no rich tracebacks: importing rich's markdown would double the time to the first line
     app = typer.Typer(
         name=task.name,
+        cls=CommandGroup,
         help=task.title,
         no_args_is_help=True,
-        add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
@@ -61,8 +64,23 @@ def _find_commands(*packages: str) -> list[AddCommand]:
     return [importlib.import_module(path).add for _, path in sorted(found.items())]
 
 
+def _show_version(asked: bool) -> None:
+    """Prints the version and ends the command, where that was asked for."""
+    if asked:
+        from shared.version import version_words
+
+        typer.echo(version_words(str(click.get_current_context().find_root().command.name)))
+        raise typer.Exit
+
+
 def _start_logging(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what is done, on standard error.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_show_version, help="Print the version, and those it runs on."
+        ),
+    ] = False,
 ) -> None:
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO if verbose else logging.WARNING, format="%(name)s: %(message)s"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import click
 import typer
 
 from shared.cli.support import RUNS
-from shared.runs.named import find_named
+
+if TYPE_CHECKING:
+    from shared.config.named import Kind
 
 
 def find_run(named: Path | None) -> Path | None:
@@ -17,17 +20,57 @@ def find_run(named: Path | None) -> Path | None:
 
     Args:
         named: The value of the argument; None where it was not given, which is returned.
+
+    Raises:
+        UsageError: There is no such run.
     """
+    if named is None:
+        return None
+    from shared.runs.named import find_named
+
     context = click.get_current_context(silent=True)
     task = None if context is None else context.find_root().command.name
-    return None if named is None else find_named(RUNS, named, task)
+    return find_named(RUNS, named, task)
+
+
+def finite(value: float | None) -> float | None:
+    """Refuses a number that is none or has no end; `nan` passes every check of a range.
+
+    Args:
+        value: The value of an option; None where it was not given.
+
+    Raises:
+        typer.BadParameter: It is nan or infinite.
+    """
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is not allowed; give a number")
+    return value
+
+
+def complete_config(context: click.Context, incomplete: str) -> list[str]:
+    """Lists the names of configurations that the shell may complete a word to.
+
+    Args:
+        context: The call as far as it is typed.
+        incomplete: The beginning of the word.
+    """
+    from shared.config.named import list_configs
+
+    kind: Kind = "comparison" if context.info_name == "compare" else "configuration"
+    known = list_configs(str(context.find_root().command.name), kind)
+    return [name for name in known if name.startswith(incomplete)]
 
 
 ConfigArgument = Annotated[
-    Path | None, typer.Argument(metavar="[CONFIG]", help="YAML file of the configuration; without it, the defaults.")
+    Path | None,
+    typer.Argument(
+        metavar="[CONFIG]",
+        autocompletion=complete_config,
+        help="Configuration: a name that `options configs` lists, or a YAML file; without it, the defaults.",
+    ),
 ]
 OverridesArgument = Annotated[
-    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Overrides of the file, e.g. seed=1.")
+    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Overrides of the configuration, e.g. seed=1.")
 ]
 AVERAGE_HELP = (
     "What is averaged: the answers (each image costs as much as by all models), the weights (one network; the models "

@@ -4,101 +4,67 @@ Annotations are evaluated here at once, not kept as strings: typer reads those o
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from shared.cli.arguments import ServedModelOption
+from shared.cli.arguments import ServedModelOption, finite
+from shared.cli.help import Topic, examples
 from shared.cli.hooks import adds_options_of
-from shared.cli.judge import open_predictor
 from shared.cli.support import reported
-from shared.errors import UsageError
 
 if TYPE_CHECKING:
     from shared.task import Task
-    from shared.web.guard import Access, Guard
-    from shared.web.uploads import UploadStore
 
-NEEDED = ("fastapi", "uvicorn", "python_multipart", "jinja2")
-
-
-@dataclass(frozen=True)
-class Serving:
-    """The run, the access rules and the upload store from which the pages of an application are built.
-
-    Attributes:
-        run: Folder of the finished run that answers.
-        access: The rules by which requests are admitted.
-        store: The store of uploads.
-        chosen_among: Number of models among which the run was chosen on its validation.
-    """
-
-    run: Path
-    access: "Access"
-    store: "UploadStore"
-    chosen_among: int
+Serve = Callable[..., None]
+"""Serves the pages of an application: takes the arguments of `shared.api.Application.serve` by name, as a mapping, and,
+keyword-only, options of the application."""
 
 
-Pages = Callable[..., "Guard"]
-"""Takes a `Serving` and, keyword-only, options of the application; gives the guarded ASGI application."""
-
-
-def add_serve(app: typer.Typer, task: "Task", pages: Pages) -> None:
+def add_serve(app: typer.Typer, task: "Task", serve_pages: Serve) -> None:
     """Adds the command `serve`, which serves web pages to classify and compare, to a command line.
 
     Args:
         app: The command line to add it to.
         task: The application that the command works for.
-        pages: Builds the pages. It takes a `Serving` and, keyword-only, options of the application, and returns the
-            guarded ASGI application.
+        serve_pages: Serves the pages. It takes the arguments of `shared.api.Application.serve` as a mapping and,
+            keyword-only, options of the application.
     """
 
-    @app.command()
-    @adds_options_of(pages)
+    @app.command(
+        rich_help_panel=Topic.SERVE,
+        epilog=examples(
+            task,
+            "serve",
+            "serve --model pilot --port 0 --keep-minutes 10",
+        ),
+    )
+    @adds_options_of(serve_pages)
     def serve(
         port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0 takes any that is free.")] = 8000,
         host: Annotated[
             str,
-            typer.Option(
-                help="Address to listen on; 0.0.0.0: every network of this machine. Others than 127.0.0.1 need a token."
-            ),
+            typer.Option(help="Address to listen on; 0.0.0.0: every network of this machine."),
         ] = "127.0.0.1",
         model: ServedModelOption = None,
         keep_minutes: Annotated[
-            float, typer.Option(min=1, max=10_080, help="Minutes after which an upload is deleted.")
+            float,
+            typer.Option(
+                metavar="MINUTES",
+                min=1,
+                max=10_080,
+                callback=finite,
+                help="Minutes after which an upload is deleted, 1 to 10080.",
+            ),
         ] = 60.0,
         **extra: Any,
     ) -> None:
         """Serve web pages to classify and compare.
 
-        Inputs are classified in the browser, runs and their reports compared. It ends on SIGTERM or Ctrl-C. Where
-        other machines can reach it, a token is needed: it is printed, and the variable MEDTL_TOKEN sets it.
+        Inputs are classified in the browser, runs and their reports compared. It ends on SIGTERM or Ctrl-C. Open the
+        address that is printed: it holds a token, lest other users of this machine read what you upload. Programs send
+        it as `Authorization: Bearer TOKEN`; the variable MEDTL_TOKEN sets it.
         """
         with reported():
-            serving = _prepare(task, model, host, keep_minutes)
-            shown = pages(serving, **extra)
-            from shared.web.serving import run_server
-
-            run_server(shown, serving.access, host, port, typer.echo)
-
-
-def _prepare(task: "Task", model: Path | None, host: str, keep_minutes: float) -> Serving:
-    """Opens the run and the store of uploads.
-
-    Raises:
-        UsageError: A package is missing, or the run or the store cannot be used.
-    """
-    if lacking := [name for name in NEEDED if find_spec(name) is None]:
-        raise UsageError(f"`serve` needs {' and '.join(lacking)}; install with: pip install 'medtl[serve]'")
-    from shared.web.guard import Access
-    from shared.web.uploads import UploadStore
-
-    # here only to say at once what is wrong with the run
-    predictor, lines = open_predictor(task, model, explicit=True)
-    for line in (*lines, *task.disclaimers):
-        typer.echo(line)
-    store = UploadStore(60 * keep_minutes)
-    return Serving(predictor.run.resolve(), Access.for_host(host), store, predictor.chosen_among)
+            given = {"host": host, "port": port, "model": model, "keep_minutes": keep_minutes, "say": typer.echo}
+            serve_pages(given, **extra)

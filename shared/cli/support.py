@@ -6,126 +6,68 @@ Nothing heavy is imported here.
 from __future__ import annotations
 
 import difflib
-import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import typer
 
 from shared.errors import REMEDIES, MedtlError, UsageError, system_words
-
-if TYPE_CHECKING:
-    from shared.config.schema import Config
+from shared.extras import OURS, missing
 
 RUNS = Path("runs")
 EXIT_FAULT, EXIT_USAGE, EXIT_REFUSED, EXIT_NOT_ASSESSED, EXIT_INTERRUPTED = 1, 2, 3, 4, 130
-OURS = ("shared", "medtl", "handwriting")
-"""Packages of this project: one that is missing is a defect of ours, not an extra that was not installed."""
 
 Names = Callable[[], Sequence[str]]
 """Looks up the names that an option takes; called only when they are needed, for it may import torch."""
 AnyCommand = TypeVar("AnyCommand", bound=Callable[..., None])
-Result = TypeVar("Result")
 
 
-def settings_of(config: Path | None, overrides: Sequence[str] | None) -> Config:
-    """Reads a configuration file, and applies the overrides to it.
+def split_words(first: Path | None, overrides: Sequence[str] | None) -> tuple[Path | None, list[str]]:
+    """Tells a configuration from overrides, which may stand alone.
 
     Args:
-        config: The YAML file, or a first override that stands where the file would; None: the defaults.
-        overrides: `key.sub=value` words of the command line; None: none.
+        first: The first word of the command line: a configuration, or an override; None: nothing was given.
+        overrides: The words after it; None: none.
+
+    Returns:
+        The configuration, None where none is named; and all overrides.
 
     Raises:
-        ConfigError: The file cannot be read, or a key or value is not allowed.
+        UsageError: It is none but data, or a key.
     """
-    from shared.config.read import load_config
-
     words = list(overrides or [])
-    if config is not None and "=" in str(config) and not config.exists():
-        words.insert(0, str(config))
-        config = None
-    return load_config(config, words)
+    if first is not None and "=" in str(first) and not first.exists():
+        return None, [str(first), *words]
+    if first is not None:
+        _refuse_no_config(first, words)
+    return first, words
 
 
-def settings_on(data: Path, overrides: Sequence[str] | None, allowed: Sequence[str]) -> Config:
-    """Makes the configuration of a command that is given its data as an argument, and few settings.
-
-    Args:
-        data: The dataset.
-        overrides: `key.sub=value` words of the command line; None: none.
-        allowed: Keys that may be set, each with all that is within it.
+def _refuse_no_config(config: Path, words: Sequence[str]) -> None:
+    """Refuses what stands in the place of a configuration and is meant as data, or as a key.
 
     Raises:
-        UsageError: Another key is set.
-        ConfigError: A value is not allowed.
+        UsageError: It is; the message says what to write.
     """
-    from shared.config.read import COMMAND_LINE, apply_override, validate
-    from shared.config.schema import Config
+    from shared.config.meant import setting_meant
 
-    tree: dict[str, Any] = {}
-    for word in overrides or ():
-        key = word.partition("=")[0]
-        if not any(f"{key}.".startswith(f"{one}.") for one in allowed):
-            raise UsageError(f"{word!r}: this command takes no such setting; allowed are {', '.join(allowed)}")
-        apply_override(tree, word)
-    tree["data"] = {**tree.get("data", {}), "source": str(data)}
-    return validate(Config, tree, origin=COMMAND_LINE)
+    if config.is_dir() or config.suffix.lower() in (".zip", ".csv"):
+        raise UsageError(f"{config} is no configuration; to train on these data write data.source={config}")
+    value = words[0] if words and "=" not in words[0] else ""
+    if not config.exists() and (setting := setting_meant(str(config), value)) is not None:
+        raise UsageError(f"{config} is no configuration but a key of one; write {setting}")
 
 
-def make_folder(out: Path | None) -> None:
-    """Makes the folder for results, with those above it; one that exists stays as it is.
+def show(lines: Iterable[str]) -> None:
+    """Prints lines on standard output.
 
     Args:
-        out: The folder; None: nothing is made.
-
-    Raises:
-        UsageError: A file has that name.
+        lines: The lines, without line breaks at their ends.
     """
-    if out is not None:
-        if out.exists() and not out.is_dir():
-            raise UsageError(f"{out} is a file; name a folder for what is written")
-        out.mkdir(parents=True, exist_ok=True)
-
-
-class Writes:
-    """Writes what belongs to answers, after the answers were printed: a full disk takes none of them away.
-
-    After the first refusal of the system nothing more is written, and `check` raises it in the end.
-    """
-
-    def __init__(self) -> None:
-        self._fault: OSError | None = None
-
-    def call(self, write: Callable[..., Result], *arguments: Any) -> Result | None:
-        """Calls a function that writes.
-
-        Args:
-            write: The function.
-            arguments: Its arguments.
-
-        Returns:
-            Its result; None where the system refused to write, now or before.
-        """
-        if self._fault is not None:
-            return None
-        try:
-            return write(*arguments)
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            self._fault = error
-            return None
-
-    def check(self) -> None:
-        """Raises the refusal of the system, where there was one.
-
-        Raises:
-            OSError: Something could not be written.
-        """
-        if self._fault is not None:
-            raise self._fault
+    for line in lines:
+        typer.echo(line)
 
 
 @contextmanager
@@ -152,8 +94,7 @@ def reported(*, resumes: bool = False) -> Iterator[None]:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] in OURS:
             raise
-        advice = "install it with: pip install 'medtl[train]'"
-        raise _ended(f"error: this command needs {error.name}; {advice}", EXIT_USAGE) from None
+        raise _ended(f"error: {missing('this command', error.name)}", EXIT_USAGE) from None
     except BrokenPipeError:
         raise  # the reader of the output, such as `head`, has had enough: click ends in silence
     except OSError as error:
@@ -203,58 +144,26 @@ def names_of(command: Callable[..., Any]) -> Mapping[str, Names]:
     return marked
 
 
-def check_names(option: str, given: Sequence[str], allowed: Sequence[str]) -> None:
+def check_names(
+    option: str, given: Sequence[str], allowed: Sequence[str], *, shown: Sequence[str] | None = None
+) -> None:
     """Checks that an option takes all names that it was given.
 
     Args:
         option: The option as it reads in the message (`--method`).
         given: Names from the command line; empty is allowed.
         allowed: Names that the option takes.
+        shown: Those of them that the message lists; None: all.
 
     Raises:
-        UsageError: A name is not allowed; the message says the name, the near ones and all that are allowed.
+        UsageError: A name is not allowed; the message says the name, the near ones and those that are allowed.
     """
     for name in given:
         if name not in allowed:
-            near = difflib.get_close_matches(name, allowed, n=3, cutoff=0.5)
+            near = difflib.get_close_matches(name, allowed, n=3)
             hint = f"did you mean {' or '.join(near)}? " if near else ""
-            raise UsageError(f"{option}: unknown name {name!r}; {hint}allowed are {', '.join(allowed)}")
-
-
-def show_summary(run: Path) -> None:
-    """Prints what a finished run is fit for, its main results, and where its report is.
-
-    Args:
-        run: The run folder, with `report.json`.
-
-    Raises:
-        RunError: `report.json` is missing or damaged.
-    """
-    from shared.io.atomic import read_json
-    from shared.runs.folder import is_released
-    from shared.runs.verdict import read_verdict
-
-    for line in (*read_verdict(run).lines, *read_json(run / "report.json")["summary"]):
-        typer.echo(line)
-    name, file = ("model card", "model_card.md") if is_released(run) else ("report", "report.html")
-    typer.echo(f"{name}: {run / file}")
-
-
-def shown_name(run: Path) -> str:
-    """Returns what a person calls a run: its folder, or the name alone of a released model."""
-    from shared.runs.folder import is_released
-
-    return run.name if is_released(run) else str(run)
-
-
-def json_line(tree: Mapping[str, Any]) -> str:
-    """Writes one answer as JSON text in a single line, without a line break at its end.
-
-    Args:
-        tree: The answer as plain data; NaN and infinity are not allowed.
-    """
-    line = json.dumps(tree, ensure_ascii=False, allow_nan=False)
-    return line.encode("utf-8", "backslashreplace").decode()  # a file name need not be UTF-8; JSON knows \udcff
+            listed = ", ".join(allowed if shown is None else shown)
+            raise UsageError(f"{option}: unknown name {name!r}; {hint}allowed are {listed}")
 
 
 def exit_code(statuses: Collection[str]) -> int:
@@ -269,16 +178,3 @@ def exit_code(statuses: Collection[str]) -> int:
     if "refused" in statuses:
         return EXIT_REFUSED
     return EXIT_NOT_ASSESSED if {"not assessed", "not decided"} & set(statuses) else 0
-
-
-def write_predictions(out: Path | None, lines: list[str]) -> None:
-    """Writes `predictions.jsonl` into a folder.
-
-    Args:
-        out: The folder, which exists; None: nothing is written.
-        lines: One JSON object each, without a line break.
-    """
-    from shared.io.atomic import write_text
-
-    if out is not None:
-        write_text(out / "predictions.jsonl", "".join(f"{line}\n" for line in lines))

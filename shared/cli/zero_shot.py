@@ -3,47 +3,25 @@
 Annotations are evaluated here at once, not kept as strings: typer reads those of the inner function.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from shared.api import Application
+from shared.api.zero_shot import ALL_METHODS, DIVISIONS, DRAWS, method_names
 from shared.cli.arguments import ConfigArgument, OverridesArgument, find_run
-from shared.cli.support import RUNS, make_folder, reported, settings_of, takes_names
+from shared.cli.help import Topic, examples
+from shared.cli.support import reported, show, split_words, takes_names
 from shared.errors import UsageError
-from shared.progress import progress_bars
 
 if TYPE_CHECKING:
-    from shared.config.schema import Config
-    from shared.progress import Progress
     from shared.task import Task
-    from shared.zero_shot.features import SideInformation, StudyData
-
-    Trials: TypeAlias = Iterable[tuple[StudyData, Sequence[str]]]
+    from shared.zero_shot.features import SideInformation
 
 Knowledge = Callable[[], "SideInformation"]
 """Gives what the application knows of its classes; called when the command runs."""
-ALL_METHODS = "all"
-DRAWS, DIVISIONS = 5, 1
-
-
-@dataclass(frozen=True)
-class Question:
-    """Which classes are unseen, and how often that is tried.
-
-    Attributes:
-        unseen: Names of the unseen classes; empty: they are drawn.
-        draw: Number of classes to draw.
-        seeds: Number of draws, or of divisions of the data where the classes are named.
-        model: Folder of a finished run that gives the features; None: the configuration's backbone.
-    """
-
-    unseen: tuple[str, ...]
-    draw: int
-    seeds: int
-    model: Path | None
 
 
 def add_zero_shot(app: typer.Typer, task: "Task", knowledge: Knowledge) -> None:
@@ -57,11 +35,16 @@ def add_zero_shot(app: typer.Typer, task: "Task", knowledge: Knowledge) -> None:
     """
 
     def methods_here() -> Sequence[str]:
-        from shared.zero_shot.study import parse_methods
+        return method_names(knowledge())
 
-        return parse_methods(ALL_METHODS, knowledge())
-
-    @app.command()
+    @app.command(
+        rich_help_panel=Topic.MEASURE,
+        epilog=examples(
+            task,
+            "zero-shot data.source={data} --draw 1",
+            "zero-shot data.source={data} --draw 2 --seeds 10 --out unseen",
+        ),
+    )
     @takes_names(methods=methods_here)
     def zero_shot(
         config: ConfigArgument = None,
@@ -105,64 +88,18 @@ def add_zero_shot(app: typer.Typer, task: "Task", knowledge: Knowledge) -> None:
         with reported():
             if (unseen is None) == (draw is None):
                 raise UsageError("give --unseen with names, or --draw with a number of classes; one of them")
-            settings = settings_of(config, overrides)
-            _check_model(settings, model)
-            make_folder(out)
-            names = tuple(task.canonical(name) for name in unseen.split(",")) if unseen is not None else ()
-            question = Question(names, draw or 0, seeds or (DIVISIONS if names else DRAWS), model)
-            tree = _study(task, settings, knowledge(), question, methods)
-            _show(task, tree, out)
-
-
-def _check_model(config: "Config", model: Path | None) -> None:
-    """Refuses a configured backbone, or preprocessing, together with a run that takes their place.
-
-    Raises:
-        UsageError: The configuration names a backbone or preprocessing, and a run is given.
-    """
-    stated = {
-        "backbone": config.model_fields_set,
-        "data.options": {f"data.{key}" for key in config.data.model_fields_set},
-    }
-    idle = [key for key, keys in stated.items() if key in keys]
-    if model is not None and idle:
-        raise UsageError(f"--model and the configuration's {idle[0]} both say how features are made; give one of them")
-
-
-def _study(
-    task: "Task", config: "Config", known: "SideInformation", question: Question, methods: str
-) -> dict[str, Any]:
-    """Tries every method in every trial; plain data."""
-    from shared.pipeline.preflight import preflight
-    from shared.zero_shot.features import extract_study_data, extractor_of, repeated_splits
-    from shared.zero_shot.study import draw_classes, parse_methods, study
-
-    names = parse_methods(methods, known)
-    experiment = preflight(task, config)
-    extractor = extractor_of(experiment, question.model)
-
-    def trials(progress: "Progress") -> "Trials":
-        if question.unseen:
-            extractor.check_unseen(question.unseen)
-            return repeated_splits(
-                experiment, known, extractor, question.unseen, question.seeds, root=RUNS, progress=progress
+            named, words = split_words(config, overrides)
+            found = Application(task).zero_shot(
+                knowledge(),
+                named,
+                settings=words,
+                unseen=None if unseen is None else unseen.split(","),
+                draw=draw,
+                seeds=seeds,
+                model=model,
+                methods=methods,
+                out=out,
             )
-        data = extract_study_data(experiment, known, extractor, root=RUNS, progress=progress)
-        among = [name for name in data.classes if name not in extractor.learnt]
-        return ((data, draw_classes(among, question.draw, seed)) for seed in range(question.seeds))
-
-    with progress_bars() as progress:
-        return study(task, known, trials(progress), names, progress)
-
-
-def _show(task: "Task", tree: dict[str, Any], out: Path | None) -> None:
-    """Prints the results and writes them into the folder, if one was named."""
-    from shared.evaluation.text import disclaimers
-    from shared.zero_shot.report import write_study
-    from shared.zero_shot.study import describe_study
-
-    for line in (*disclaimers(task, tree["synthetic"]), *describe_study(tree)):
-        typer.echo(line)
-    if out is not None:
-        write_study(tree, task, out)
-        typer.echo(f"report: {out / 'zero_shot.html'}")
+            show(found.lines)
+            if found.report is not None:
+                typer.echo(f"report: {found.report}")

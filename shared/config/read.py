@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from copy import deepcopy
+import difflib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import UnionType
@@ -12,10 +12,12 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from shared.config.files import BASE, Layers, read_layers
+from shared.config.meant import SPOKEN, setting_meant
+from shared.config.named import find_config
 from shared.config.renamed import NOW_SECTIONS, RENAMED
 from shared.config.schema import Config
 from shared.errors import ConfigError
-from shared.registry import unknown_name
 
 Model = TypeVar("Model", bound=BaseModel)
 COMMAND_LINE = "the command line"
@@ -24,6 +26,10 @@ IN_YAML = {
     **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), SHOULD_BE + "a mapping"),
     "tuple_type": SHOULD_BE + "a list",
     "too_short": SHOULD_BE + "a longer list",
+    **dict.fromkeys(("int_parsing", "int_type", "int_from_float"), SHOULD_BE + "a whole number"),
+    **dict.fromkeys(("float_parsing", "float_type"), SHOULD_BE + "a number"),
+    **dict.fromkeys(("bool_parsing", "bool_type"), SHOULD_BE + "true or false"),
+    "string_type": SHOULD_BE + "a text",
 }
 """Messages for pydantic's error types whose own messages name Python's types and not YAML's."""
 
@@ -48,27 +54,29 @@ class _Fault:
         return self.message + self.received
 
 
-def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:
-    """Reads a YAML file, applies `key.sub=value` overrides, and checks everything.
+def load_config(named: str | Path | None, overrides: Sequence[str] = (), application: str | None = None) -> Config:
+    """Reads a configuration, applies `key.sub=value` overrides, and checks everything.
 
     Args:
-        path: The file; None: the defaults.
+        named: A YAML file, or the name of a configuration that comes with the application; None: the defaults.
         overrides: Words of the command line, their values in YAML syntax; later ones win.
+        application: Name of the application whose configurations `named`, and `base` in a file, may name; None: only
+            paths are known.
 
     Returns:
         The complete configuration; keys that nothing sets have their defaults.
 
     Raises:
-        ConfigError: A file or override cannot be read, or the configuration has faults; the message lists all of them,
-            each under the file or the command line that set it.
+        ConfigError: There is no such configuration, a file or override cannot be read, or the configuration has faults;
+            the message lists all of them, each under the file or the command line that set it.
     """
-    from_file: dict[str, Any] = read_yaml(path) if path else {}
-    tree = deepcopy(from_file)
+    layers = None if named is None else read_layers(find_config(named, application), application)
+    tree: dict[str, Any] = {} if layers is None else layers.tree
     for override in overrides:
         apply_override(tree, override)
     origins: dict[str, list[str]] = {}
     for fault in _faults(Config, tree):
-        origins.setdefault(_origin(fault.key, path, from_file, overrides), []).append(fault.text)
+        origins.setdefault(_origin(fault.key, layers, overrides), []).append(fault.text)
     if origins:
         raise ConfigError("; ".join(f"{origin}: {'; '.join(faults)}" for origin, faults in origins.items()))
     return Config.model_validate(tree)
@@ -88,12 +96,15 @@ def set_by(key: str, overrides: Sequence[str]) -> list[str]:
     return [word for word, name in names if f"{key}.".startswith(f"{name}.") or name.startswith(f"{key}.")]
 
 
-def _origin(key: str, path: Path | None, from_file: Mapping[str, Any], overrides: Sequence[str]) -> str:
-    """Where a key was set: in the file, on the command line, or, of a section, in both together."""
+def _origin(key: str, layers: Layers | None, overrides: Sequence[str]) -> str:
+    """Where a key was set: in a file, on the command line, or, of a section, in both together."""
     words = set_by(key, overrides)
-    if path is None or not words:
-        return COMMAND_LINE if path is None else str(path)
-    node: Any = from_file
+    if layers is None:
+        return COMMAND_LINE
+    path = layers.file_of(key)
+    if not words:
+        return str(path)
+    node: Any = layers.tree
     for part in key.split("."):
         node = node.get(part) if isinstance(node, dict) else None
     whole = any(f"{key}.".startswith(f"{word.partition('=')[0]}.") for word in words)
@@ -159,42 +170,6 @@ def _is_within(location: Sequence[int | str], outer: Sequence[int | str]) -> boo
     return len(location) > len(outer) and tuple(location[: len(outer)]) == tuple(outer)
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Reads a YAML file that holds a mapping; an empty file gives an empty one.
-
-    Args:
-        path: A UTF-8 file.
-
-    Raises:
-        ConfigError: The file cannot be read, is not YAML, holds no mapping, or has keys that are not text.
-    """
-    try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: is not YAML ({' '.join(str(error).split())})") from None
-    if tree is None:
-        return {}
-    if not isinstance(tree, dict):
-        raise ConfigError(f"{path}: holds a {type(tree).__name__}; a mapping of keys to values is needed")
-    if faults := list(_keys_not_text(tree)):
-        raise ConfigError(f"{path}: keys must be text; put in quotes: {', '.join(faults)}")
-    return tree
-
-
-def _keys_not_text(node: Any, above: str = "") -> Iterator[str]:
-    """Full names of keys that YAML reads as a number, a truth value or nothing."""
-    if isinstance(node, dict):
-        for key, value in node.items():
-            if not isinstance(key, str):
-                yield f"{above}{key}"
-            yield from _keys_not_text(value, f"{above}{key}.")
-    elif isinstance(node, list):
-        for value in node:
-            yield from _keys_not_text(value, above)
-
-
 def apply_override(tree: dict[str, Any], override: str) -> None:
     """Sets one key of plain data to the value of a `key.sub=value` word.
 
@@ -251,6 +226,8 @@ def _describe(detail: Any, model: type[BaseModel], prefix: str) -> _Fault:
 
 def _unknown_key(key: str, sections: Sequence[type[BaseModel]]) -> str:
     """The message for a key that does not exist, was renamed, or does nothing next to the others of its section."""
+    if key == BASE:
+        return f"{key}: is a key of files; on the command line, name the configuration in front of the overrides"
     above, _, name = key.rpartition(".")
     known = list(sections[0].model_fields)
     if any(name in section.model_fields for section in sections[1:]):
@@ -261,7 +238,18 @@ def _unknown_key(key: str, sections: Sequence[type[BaseModel]]) -> str:
     leaf = "" if new is None else new.rpartition(".")[2]
     if new and (new.rpartition(".")[0] != above or any(leaf in section.model_fields for section in sections)):
         return f"{key}: was renamed; write {new}"
-    return f"{key}: {unknown_name('key', name, known)}"
+    return f"{key}: unknown key {name!r}; {_known_keys(key, sections)}"
+
+
+def _known_keys(key: str, sections: Sequence[type[BaseModel]]) -> str:
+    """The keys of the level at which an unknown key stands, the near ones first; or the key elsewhere that is meant."""
+    above, _, name = key.rpartition(".")
+    known = list(dict.fromkeys(one for section in sections for one in section.model_fields))
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+    meant = None if near else setting_meant(next(iter(difflib.get_close_matches(name, SPOKEN, n=1)), name))
+    hint = f"did you mean {' or '.join(near)}? " if near else f"did you mean {meant}? " if meant else ""
+    listed = ", ".join([*near, *(one for one in known if one not in near)])
+    return f"{hint}keys{f' of {above}' if above else ''}: {listed}"
 
 
 def _walk(model: type[BaseModel], location: Sequence[int | str]) -> tuple[list[str], list[type[BaseModel]]]:

@@ -191,7 +191,9 @@ class DataSection(Section):
     """Names the samples, and how they are split."""
 
     source: str | None = Field(
-        None, description="the dataset: a folder, .zip or manifest .csv; null: synthetic data of the application"
+        None,
+        description="the dataset: a folder, .zip or manifest .csv, or the application's word for its synthetic images; "
+        "null: collections name the data",
     )
     collections: dict[str, str] = Field(
         default_factory=dict,
@@ -319,7 +321,7 @@ class NetworkSection(Section):
     """Names a network, and the layers whose outputs are the features."""
 
     name: str = Field(description="name of the network; the command `backbones` lists all names")
-    size: int = Field(224, ge=16, le=1024, description="side of the square network input, in pixels")
+    size: int = Field(224, ge=1, le=1024, description="side of the square network input, in pixels")
     store_size: int | None = Field(
         None,
         ge=8,

@@ -37,7 +37,7 @@ class Copy(NamedTuple):
 
 def copy_rule_of(task: Task) -> CopyRule:
     """Returns the rule by which the application tells copies."""
-    return CopyRule(task.flip_invariant, task.altered_copies)
+    return CopyRule(task.flip_invariant, task.altered_copies, task.exact_copies)
 
 
 def copies_text(kinds: Iterable[Kind | None]) -> str:

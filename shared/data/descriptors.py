@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import cv2
@@ -39,10 +40,12 @@ class CopyRule:
     Attributes:
         mirrored: Whether an image and its mirror image are the same picture.
         altered: Whether copies with another contrast or frame are searched for; the images must hold enough detail.
+        exact: Whether only equal values are a copy: vectors have no shape that a small picture could keep.
     """
 
     mirrored: bool
     altered: bool
+    exact: bool = False
 
     @property
     def width(self) -> int:
@@ -50,7 +53,7 @@ class CopyRule:
         return PICTURE**2 + 2 * KEY**2 if self.altered else THUMBNAIL**2
 
 
-def describe(pixels: NDArray[np.generic], rule: CopyRule) -> NDArray[np.uint8]:
+def describe(pixels: NDArray[np.generic], rule: CopyRule, *, keys: bool = True) -> NDArray[np.uint8]:
     """Makes the descriptor of an image: the image reduced to 32 x 32 or 48 x 48 pixels in 256 grey levels.
 
     It shows the outlines of a slice and its large findings, as a thumbnail does, and must be kept like the images. It
@@ -59,10 +62,15 @@ def describe(pixels: NDArray[np.generic], rule: CopyRule) -> NDArray[np.uint8]:
     Args:
         pixels: Raw pixels as the application reads them, finite numbers [rows, columns] or [rows, columns, 3].
         rule: The rule of the application.
+        keys: Whether the search keys are made, most of the work; else their place is 0, as only a digest needs it.
 
     Returns:
-        uint8 [`rule.width`]; all 0 where nothing is left of the image when it is reduced.
+        uint8 [`rule.width`]; all 0 where nothing is left of the image when it is reduced. Where only equal values are a
+        copy it is noise drawn from their hash, in which any two others are unlike.
     """
+    if rule.exact:
+        digest = hashlib.shake_256(np.ascontiguousarray(pixels, dtype=np.float32).tobytes())
+        return np.frombuffer(digest.digest(rule.width), dtype=np.uint8)
     grey = np.ascontiguousarray(pixels if pixels.ndim == 2 else pixels.mean(axis=2), dtype=np.float32)
     side = PICTURE if rule.altered else THUMBNAIL
     small = np.asarray(PillowImage.fromarray(grey).resize((side, side), PillowImage.Resampling.BOX), dtype=np.float32)
@@ -73,6 +81,8 @@ def describe(pixels: NDArray[np.generic], rule: CopyRule) -> NDArray[np.uint8]:
     picture = np.rint((small - low) * (255.0 / spread)).astype(np.uint8)
     if not rule.altered:
         return picture.ravel()
+    if not keys:
+        return np.concatenate([picture.ravel(), np.zeros(2 * KEY**2, dtype=np.uint8)])
     whole = picture.astype(np.float32)
     return np.concatenate([picture.ravel(), *(_stored(key) for key in (whole_key(whole), content_key(whole)))])
 

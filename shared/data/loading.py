@@ -3,30 +3,64 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from shared.config.schema import DataSection, GivenSplit, HeldOutSplit
-from shared.errors import ConfigError, DataError, MeaningError
+from shared.errors import ConfigError, DataError, MeaningError, UsageError
 from shared.io.archives import require_paths
 from shared.progress import Progress
 from shared.samples import Dataset, Meanings, Sample
 from shared.task import Preprocessing, Task, positive_classes
 
+log = logging.getLogger(__name__)
 
-def require_data(section: DataSection) -> None:
-    """Checks that all the data exist that a configuration names.
+
+def require_data(task: Task, section: DataSection) -> None:
+    """Checks that a configuration names data, and that all that it names exist.
 
     Args:
+        task: The application.
         section: The `data` section of the configuration.
 
     Raises:
-        UsageError: A path does not exist.
+        UsageError: No data are named, or a path does not exist.
     """
-    named = [source for source in (section.source, *section.collections.values(), section.exclude_copies_of) if source]
-    require_paths([Path(source) for source in named], "a folder, zip or manifest")
+    require_named(task, section)
+    source = None if is_synthetic(task, section) else section.source
+    named = [path for path in (source, *section.collections.values(), section.exclude_copies_of) if path]
+    require_paths([Path(path) for path in named], "a folder, zip or manifest")
+
+
+def require_named(task: Task, section: DataSection) -> None:
+    """Checks that a configuration names data: none are made up for somebody who named none.
+
+    Args:
+        task: The application.
+        section: The `data` section of the configuration.
+
+    Raises:
+        UsageError: No data are named.
+    """
+    if not section.source and not section.collections:
+        made = f", or data.source={task.synthetic_name} for synthetic images, which only show that everything works"
+        raise UsageError(
+            f"no data are named; write data.source={task.data_example} (a folder, zip or manifest)"
+            f"{made if task.synthetic_name else ''}"
+        )
+
+
+def is_synthetic(task: Task, section: DataSection) -> bool:
+    """Tells whether a configuration names the synthetic dataset of the application, by its word.
+
+    Args:
+        task: The application.
+        section: The `data` section of the configuration.
+    """
+    return bool(section.source) and section.source == task.synthetic_name
 
 
 def load_dataset(task: Task, section: DataSection, spec: Preprocessing, root: Path, progress: Progress) -> Dataset:
@@ -36,7 +70,7 @@ def load_dataset(task: Task, section: DataSection, spec: Preprocessing, root: Pa
         task: The application.
         section: The `data` section of the configuration.
         spec: The preprocessing, whose options are handed to the application.
-        root: Folder of the synthetic data, which stand in where the section names no data.
+        root: Folder of the synthetic data.
         progress: Called with (what, done, total, note).
 
     Returns:
@@ -44,6 +78,7 @@ def load_dataset(task: Task, section: DataSection, spec: Preprocessing, root: Pa
 
     Raises:
         DataError: No layout is recognised, or fewer than two classes are left to learn from.
+        UsageError: No data are named.
         MeaningError: A folder or label is not known, or no class is known to be without the positive event.
         ConfigError: `data.classes` or `data.domains` names what the data do not have (of synthetic data, before they
             are made), or a share of groups could not act.
@@ -57,6 +92,7 @@ def load_all(task: Task, section: DataSection, spec: Preprocessing, root: Path, 
     The arguments are those of `load_dataset`.
 
     Raises:
+        UsageError: No data are named.
         DataError: No layout is recognised.
         MeaningError: A folder or label is not known, and the section does not say what it is.
         ConfigError: The section speaks of a folder, label or domain that the data do not have.
@@ -65,8 +101,11 @@ def load_all(task: Task, section: DataSection, spec: Preprocessing, root: Path, 
         unlabelled = section.target_domain if section.target_is_unlabelled else None
         sources = {name: Path(path) for name, path in section.collections.items()}
         return joined(load_told(task, sources, section.meanings, spec.options, unlabelled))
-    if section.source:
-        return load_told(task, {"": Path(section.source)}, section.meanings, spec.options)[""]
+    require_named(task, section)
+    if not is_synthetic(task, section):
+        return load_told(task, {"": Path(str(section.source))}, section.meanings, spec.options)[""]
+    if Path(task.synthetic_name).exists():
+        log.warning("data.source=%s means synthetic images; the folder here is ./%s", *[task.synthetic_name] * 2)
     require_domains(section, task.synthetic_domains())
     made = task.synthetic_dataset(root, lambda done, total: progress("synthetic data", done, total, ""))
     return load_told(task, {"": made}, section.meanings, spec.options)[""]

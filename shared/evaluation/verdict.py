@@ -105,6 +105,9 @@ class Verdict:
         """The verdict in one line, to stand before a prediction; the certificate only where nothing is wrong."""
         return "; ".join([*self.warnings, self.fitness.reason or self.certificate, self.outside])
 
+    def __str__(self) -> str:
+        return self.short
+
 
 @dataclass(frozen=True)
 class Labels:

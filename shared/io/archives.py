@@ -138,7 +138,7 @@ def list_all(root: Path) -> Listed:
             raise DataError(f"{root} {kind.reason}")
     except OSError as error:
         raise DataError(f"{root.name} cannot be listed ({type(error).__name__})") from None
-    raise DataError(f"{root} is neither a folder nor a zip archive")
+    raise DataError(f"{root} is neither a folder nor a zip archive; give a folder, a .zip or a manifest .csv")
 
 
 def archive_bytes(path: Path) -> tuple[int, int]:

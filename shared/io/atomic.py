@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.errors import DataError, MedtlError, RunError, machine_fault
+from shared.errors import MedtlError, RunError, UsageError, machine_fault
 
 COPY_AGAIN = "copy it again from where it is whole, or make it anew"
 """What to do where a file of a run is missing or cut off."""
@@ -113,10 +113,10 @@ def new_folder(path: Path) -> Iterator[Path]:
         The temporary folder to write into, next to `path`.
 
     Raises:
-        DataError: `path` is a file or holds something.
+        UsageError: `path` is a file or holds something.
     """
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise DataError(f"{path} exists and is not an empty folder; give a new one")
+        raise UsageError(f"{path} exists and is not an empty folder; give a new one")
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     with naming_faults(path):
         partial.mkdir(parents=True)

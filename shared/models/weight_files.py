@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from shared.errors import WeightsError
+from shared.errors import UsageError, WeightsError
 from shared.io.atomic import read_json
 from shared.models.backbones.module import Backbone
 from shared.models.imagenet_weights import download_weights
@@ -57,8 +58,9 @@ def locate_weights(backbone: Backbone, spec: str, source: Path | None = None) ->
         source: Folder in which a relative path is looked up; None: the current one.
 
     Raises:
-        WeightsError: There is no such file, package or run, the run has another backbone or several, the input that an
-            `.onnx` file expects is unknown, or the download failed.
+        UsageError: There is no such file or run.
+        WeightsError: There is no such package, the run has another backbone or several, the input that an `.onnx` file
+            expects is unknown, or the download failed.
         RunError: The run is unfinished or was changed.
     """
     record = backbone.record
@@ -100,15 +102,18 @@ def find_weights(spec: str, source: Path | None) -> Path:
         The path of the file or of the run folder.
 
     Raises:
-        WeightsError: There is no such file or run.
+        UsageError: There is no such file or run.
         RunError: The run is unfinished or was changed.
     """
     path = (source or Path()) / spec
     if path.is_dir():
         check_finished(path)
     elif not path.is_file():
-        raise WeightsError(
-            f"weights {spec!r}: no such file or run; allowed: imagenet, packaged, random, a file, a finished run"
+        near = difflib.get_close_matches(spec, (IMAGENET_SPEC, PACKAGED, RANDOM), n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise UsageError(
+            f"weights {spec!r}: no such file or run; {hint}allowed: imagenet, packaged, random, a file "
+            f"({', '.join(SUFFIXES)}), the folder of a finished run (runs/NAME)"
         )
     return path
 
@@ -160,12 +165,13 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         The tensors by name, on the CPU.
 
     Raises:
-        WeightsError: The file has another suffix, is damaged, or holds more than tensors.
+        UsageError: The file has another suffix.
+        WeightsError: It is damaged, or holds more than tensors.
     """
     if path.suffix == ONNX_SUFFIX:
         return read_convolutions(path)
     if path.suffix not in SUFFIXES:
-        raise WeightsError(f"{path.name} is no weights file; allowed are .pth, .pt and .safetensors")
+        raise UsageError(f"{path.name} is no weights file; allowed are .pth, .pt and .safetensors")
     try:
         tensors = load_file(path) if path.suffix == ".safetensors" else _load_pickled(path)
     except Exception as error:  # pickle and zip readers raise many kinds for a damaged file

@@ -22,6 +22,7 @@ from shared.models.weight_files import (
     IMAGENET_SPEC,
     PACKAGED,
     RANDOM,
+    WeightsFile,
     find_weights,
     list_keys,
     locate_weights,
@@ -79,15 +80,15 @@ def load_weights(
         stated: What the weights of a file were trained on, as the user states it; None: what is known of them.
 
     Raises:
-        WeightsError: The file is missing or damaged, lacks tensors that a copied stage needs, or holds some that
-            these stages have no place for (they are listed). Or something is stated of a run, which knows better.
+        UsageError: There is no such file or run.
+        WeightsError: The file is damaged, lacks tensors that a copied stage needs, or holds some that these stages
+            have no place for (they are listed). Or something is stated of a run, which knows better.
         RunError: The run is unfinished or was changed.
     """
     stages = tuple(backbone.stages)
     record = backbone.record
     if spec == RANDOM:
         return WeightsReport(spec, pretrained_on(record, spec), reinitialised=stages)
-    wanted = _stages_to_copy(backbone, copied)
     file = locate_weights(backbone, spec, source)
     path, names = file.path, file.names
     if stated is not None and file.is_run:
@@ -98,13 +99,8 @@ def load_weights(
             "%s: what these weights were trained on is not known; state it with backbone.pretrained_on=WORDS",
             path.name,
         )
-    tensors = read_named(backbone, file)
-    if not file.is_run:
-        _refuse_other_backbone(path, tensors, backbone)
-    own = {name: tensor for name, tensor in backbone.stages.state_dict().items() if name.split(".")[0] in wanted}
-    # files from before this counter existed are whole; it plays no part while momentum is set
-    needed = [name for name in own if names[name] in tensors or not name.endswith("num_batches_tracked")]
-    _check(path, record.name, {names[name]: own[name] for name in needed}, tensors)
+    wanted, own, tensors = _fitting(backbone, file, copied)
+    needed = [name for name in own if names[name] in tensors]
     with torch.no_grad():
         for name in needed:
             own[name].copy_(tensors[names[name]])
@@ -131,6 +127,40 @@ def load_weights(
     )
 
 
+def check_weights(
+    backbone: Backbone, spec: str, *, copied: Sequence[str] | None = None, source: Path | None = None
+) -> None:
+    """Checks that `load_weights` can copy weights into a backbone; copies none.
+
+    The arguments are those of `load_weights`, as is what is raised.
+    """
+    if spec != RANDOM:
+        _fitting(backbone, locate_weights(backbone, spec, source), copied)
+
+
+def _fitting(
+    backbone: Backbone, file: WeightsFile, copied: Sequence[str] | None
+) -> tuple[tuple[str, ...], dict[str, Tensor], dict[str, Tensor]]:
+    """Reads the tensors of a file and checks that they fit.
+
+    Returns:
+        The stages to copy, the backbone's own tensors in them, by their names, and those of the file, by theirs.
+
+    Raises:
+        WeightsError: The file is damaged or of another network, or lacks a tensor.
+    """
+    wanted = _stages_to_copy(backbone, copied)
+    tensors = read_named(backbone, file)
+    if not file.is_run:
+        _refuse_other_backbone(file.path, tensors, backbone)
+    own = {name: tensor for name, tensor in backbone.stages.state_dict().items() if name.split(".")[0] in wanted}
+    names = file.names
+    # files from before this counter existed are whole; it plays no part while momentum is set
+    needed = [name for name in own if names[name] in tensors or not name.endswith("num_batches_tracked")]
+    _check(file.path, backbone.record.name, {names[name]: own[name] for name in needed}, tensors)
+    return wanted, own, tensors
+
+
 def require_weights(record: BackboneRecord, spec: str, *, source: Path | None = None) -> None:
     """Checks that weights can be had, before anything long begins; ImageNet weights are downloaded.
 
@@ -140,7 +170,8 @@ def require_weights(record: BackboneRecord, spec: str, *, source: Path | None = 
         source: Folder in which a relative path is looked up; None: the current one.
 
     Raises:
-        WeightsError: There is no such file, package or run, or the download failed.
+        UsageError: There is no such file or run.
+        WeightsError: There is no such package, or the download failed.
         RunError: The run is unfinished or was changed.
     """
     if spec == IMAGENET_SPEC:

@@ -17,7 +17,7 @@ from shared.features.layer_search import FeatureSpec, LayerSearch
 from shared.models.backbones.build import build_backbone
 from shared.models.backbones.module import Backbone
 from shared.models.network import Network, feature_width
-from shared.models.weights import WeightsReport, load_weights
+from shared.models.weights import WeightsReport, check_weights, load_weights
 from shared.pipeline.preflight import Experiment
 from shared.progress import Progress
 from shared.samples import Dataset, Grouping
@@ -79,6 +79,21 @@ def split_of(
 
 def _report_reading(progress: Progress, name: str, done: int, total: int) -> None:
     progress(f"reading images, {name}", done, total, "")
+
+
+def check_fit(experiment: Experiment) -> None:
+    """Checks that the weights of an experiment fit its backbone, before any image is read.
+
+    Args:
+        experiment: The checked configuration; its weights are a file or a run that is there.
+
+    Raises:
+        WeightsError: The file is damaged, or of another network.
+    """
+    section, record = experiment.config.backbone, experiment.backbone
+    layers = record.feature_layers if section.layers == "auto" else stated_features(experiment).layers
+    backbone = build_backbone(record, layers=layers, seed=experiment.config.seed, input_size=section.size)
+    check_weights(backbone, section.weights, copied=section.transfer_stages)
 
 
 def find_features(

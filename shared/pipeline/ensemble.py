@@ -220,10 +220,10 @@ def _own_data(experiment: Experiment, first: Member, root: Path, progress: Progr
         UsageError: They are not those that the members were trained on.
     """
     section = experiment.config.data
-    require_data(section)
+    require_data(experiment.task, section)
     dataset = load_dataset(experiment.task, section, experiment.spec, root, progress)
     if dataset.fingerprint != first.record.data_hash:
-        where = section.source or ", ".join(section.collections.values()) or "the synthetic data"
+        where = section.source or ", ".join(section.collections.values())
         raise UsageError(f"{where}: not the data, or no longer those, that {first.folder} was trained on; use --data")
     return dataset
 

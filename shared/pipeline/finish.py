@@ -6,6 +6,7 @@ import json
 import logging
 import platform
 import shutil
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -21,6 +22,7 @@ from safetensors.torch import save_file
 from shared.config.schema import Config, Screening
 from shared.data.auxiliary_labels import auxiliary_labels
 from shared.data.copies import copy_rule_of
+from shared.data.loading import is_synthetic
 from shared.data.split import Split
 from shared.evaluation.abstention import abstention, abstention_warning
 from shared.evaluation.auxiliary import evaluate_auxiliary
@@ -50,7 +52,7 @@ from shared.runs.predictions import write_predictions
 from shared.runs.record import ModelRecord
 from shared.runs.seen import Seen
 from shared.samples import SPLITS
-from shared.task import positive_classes
+from shared.task import Task, positive_classes
 from shared.training.job import Job
 
 logger = logging.getLogger(__name__)
@@ -229,14 +231,15 @@ def _record(
         weights_hash=file_hash(job.folder / "model.safetensors"),
         copy_rule=copy_rule_of(experiment.task),
         auxiliary={head.task: head.classes for head in job.network.auxiliary_heads()},
-        data_names=data_names(experiment.config),
+        data_names=data_names(experiment.task, experiment.config),
     )
 
 
-def data_names(config: Config) -> tuple[str, ...]:
+def data_names(task: Task, config: Config) -> tuple[str, ...]:
     """Names the data of a configuration without the folders above them, which may be anything.
 
     Args:
+        task: The application.
         config: The configuration.
 
     Returns:
@@ -246,7 +249,7 @@ def data_names(config: Config) -> tuple[str, ...]:
     data = config.data
     if data.collections:
         return tuple(f"{name} ({Path(path).resolve().name})" for name, path in data.collections.items())
-    return () if data.source is None else (Path(data.source).resolve().name,)
+    return () if data.source is None or is_synthetic(task, data) else (Path(data.source).resolve().name,)
 
 
 def _write(
@@ -353,7 +356,7 @@ def _environment(device: torch.device, difference: float, seconds: float) -> dic
         "machine": platform.machine(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         "threads": torch.get_num_threads(),
-        "packages": {name: version(name) for name in PACKAGES},
+        "packages": {name: version(name) for name in PACKAGES if name in sys.modules},
         "onnx_difference": difference,
         "seconds": round(seconds, 1),
         "peak_memory_mib": round(peak_memory_mib(), 1),

@@ -212,7 +212,7 @@ def _preprocessing(task: Task, config: Config) -> Preprocessing:
         allowed = ", ".join(task.default_options)
         raise ConfigError(f"data.options: unknown {', '.join(unknown)}; allowed in {task.name}: {allowed}")
     side = config.backbone.store_size or config.backbone.size
-    return Preprocessing(side, 1, {**task.default_options, **config.data.options})
+    return Preprocessing(side, task.channels, {**task.default_options, **config.data.options})
 
 
 def _check_device(task: Task, config: Config) -> None:

@@ -23,8 +23,9 @@ from shared.data.split import Split
 from shared.data.unjudged import leave_out_unjudged
 from shared.errors import ConfigError
 from shared.io.atomic import write_text
+from shared.models.weight_files import IMAGENET_SPEC, PACKAGED, RANDOM
 from shared.models.weights import require_weights
-from shared.pipeline.build import read_splits
+from shared.pipeline.build import check_fit, read_splits
 from shared.pipeline.finish import finish_run
 from shared.pipeline.fit import Fitted, fit, fresh_network
 from shared.pipeline.origin import origin_of_training
@@ -89,7 +90,7 @@ def run_experiment(
     Raises:
         MedtlError: The run is refused or fails; see `run`.
     """
-    require_data(experiment.config.data)
+    require_data(experiment.task, experiment.config.data)
     processes = PartialState(cpu=experiment.device.type == "cpu")
     with processes.main_process_first():
         dataset = _load(experiment, root, progress)
@@ -131,8 +132,10 @@ def _load(experiment: Experiment, root: Path, progress: Progress) -> Dataset:
         ConfigError: Images with masks are to be explained and there are none.
     """
     config, record = experiment.config, experiment.backbone
-    if config.backbone.weights != "imagenet":  # those may need a download, for which sound data are required first
+    if config.backbone.weights != IMAGENET_SPEC:  # those may need a download, for which sound data are required first
         require_weights(record, config.backbone.weights)
+    if config.backbone.weights not in (IMAGENET_SPEC, PACKAGED, RANDOM):
+        check_fit(experiment)
     dataset = load_dataset(experiment.task, config.data, experiment.spec, root, progress)
     require_weights(record, config.backbone.weights)
     if config.explained_images and not any(sample.mask for sample in dataset.samples):
@@ -154,6 +157,8 @@ def holds_run(folder: Path, config: str, fingerprint: str) -> bool:
     Raises:
         ConfigError: The folder holds another run, this run on other data, or files that are no run.
     """
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"{folder} is a file; choose another --out, for a folder")
     earlier = folder / "config.yaml"
     if earlier.is_file() and earlier.read_text(encoding="utf-8") != config:
         raise ConfigError(f"{folder} holds a run of another configuration; choose another --out")

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.data.copies import Kind, copies_text
-from shared.data.descriptors import describe
 from shared.data.group_split import group_units
 from shared.data.loading import load_told
 from shared.data.partition import audit_note, audited
@@ -102,7 +101,8 @@ def assess_data(
     ]
     warning = abstention_warning(result["abstention"], task.positive_name)
     summary = summary_lines(measure_rows({"test": result}), measure_rows({"test": result.get("by_group", {})}))
-    summary += missed_lines(result, task.group_name if grouping.named else "series", task.positive_name)
+    unit = task.group_name if grouping.named else "series" if task.series_kinds else "image"
+    summary += missed_lines(result, unit, task.positive_name)
     found_here = verdict_of(record, {**read_json(run / "report.json"), "test": result})
     return {
         "verdict": list(found_here.lines[:-1]),
@@ -211,7 +211,7 @@ def _score(task: Task, predictor: Predictor, samples: Sequence[Sample], progress
         else:
             if seen.has_group_of(sample):
                 scored.same_group += 1
-            elif kind := seen.copies(describe(pixels, seen.rule)[np.newaxis])[0]:
+            elif kind := seen.copies(seen.describe(pixels)[np.newaxis])[0]:
                 scored.copies.append(kind)
             else:
                 (row,), (ood,) = predictor.judge([image])

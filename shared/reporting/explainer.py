@@ -88,8 +88,13 @@ class Explanation:
             checked = "passed its checks"
         else:
             checked = f"{NOT_BELIEVED}: {'; '.join(self.verdict.faults)}"
-        explained = f"{self.method}, slice {self.slice}, {task.display_name(self.label)} {self.probability:.2f}"
+        explained = f"{self.method}{_place(self, task)}, {task.display_name(self.label)} {self.probability:.2f}"
         return f"  {explained}: {checked}; {self.picture}"
+
+
+def _place(explained: Explanation, task: Task) -> str:
+    """Which slice is explained, with a comma before it; nothing where inputs are single images."""
+    return f", slice {explained.slice}" if task.series_kinds else ""
 
 
 class Explainer:
@@ -155,10 +160,16 @@ class Explainer:
         weights = rows[:, target] if self.target or not any(self.record.positive) else self._suspicion(rows)
         chosen = np.sort(np.argsort(-weights, kind="stable")[: self.slices]).tolist()
         found = []
-        for done, number in enumerate(chosen, start=1):
+        for done, number in enumerate(chosen):
+            self.progress(self.activity, done, len(chosen), f"input {self.count}")
             found.append(self._slice(number, self._image(item, number), rows[number], target, answer))
-            self.progress(f"explaining input {self.count}", done, len(chosen), "")
+        self.progress(self.activity, len(chosen), len(chosen), f"input {self.count}")
         return found
+
+    @property
+    def activity(self) -> str:
+        """What the explainer does, for its progress."""
+        return "explaining and checking, maps" if self.checks else "explaining, maps"
 
     def _image(self, item: Item, number: int) -> NDArray[np.float32]:
         return self.task.preprocess(item.slices[number], self.record.preprocessing)
@@ -204,7 +215,7 @@ class Explainer:
     def _picture(self, image: NDArray[np.float32], explained: Explanation, answer: Answer) -> bytes:
         verdict = explained.verdict
         value = f"{explained.probability:.2f}" if answer.caution is None else f"{explained.probability:.2f} (raw)"
-        title = f"{self.task.name}: towards {explained.label} {value}, slice {explained.slice}, {explained.method}"
+        title = f"{self.task.name}: towards {explained.label} {value}{_place(explained, self.task)}, {explained.method}"
         refusal = "" if answer.caution is None else f"{answer.reason}: {answer.caution}"
         warnings = textwrap.wrap(refusal, WORDS_WIDE)
         if verdict is None:

@@ -15,7 +15,7 @@ from shared.runs.acquisition import describe_seen
 from shared.runs.record import ModelRecord
 
 UNKNOWN = "Unknown: the run does not record it."
-UNKNOWN_FIELDS = {
+UNKNOWN_OF_PATIENTS = {
     "Study and people": (
         "Registration, protocol and ethics approval",
         "Funding and conflicts of interest",
@@ -35,7 +35,19 @@ UNKNOWN_FIELDS = {
         "Results on sites and populations other than those of the test: not measured by this run",
     ),
 }
-"""Fields that the data do not answer. A person who knows the answer may fill them in."""
+"""Fields that the data do not answer, where groups are patients. A person who knows the answer may fill them in."""
+UNKNOWN_OF_OTHERS = {
+    "Study and people": ("Funding and conflicts of interest",),
+    "Data": (
+        "Origin: who collected the data, where and when, and what was left out before they were handed over",
+        "Labels: who gave them, on what evidence, and how well people agree on them",
+        "Sample size: how it was determined",
+    ),
+    "Evaluation": ("Results on data of other origin than those of the test: not measured by this run",),
+}
+"""The same of other data."""
+PATIENT = "patient"
+"""`Task.group_name` of clinical data."""
 
 
 def model_card(record: ModelRecord, context: Mapping[str, Any]) -> str:
@@ -54,13 +66,14 @@ def model_card(record: ModelRecord, context: Mapping[str, Any]) -> str:
     if context["missed"] is not None:
         evaluation += [f"- {line}" for line in context["missed"]["lines"]]
     evaluation += _abstention(context["abstention"])
+    fields = UNKNOWN_OF_PATIENTS if context["group_name"] == PATIENT else UNKNOWN_OF_OTHERS
     sections = {
-        "Study and people": _unknown("Study and people"),
+        "Study and people": _unknown(fields["Study and people"]),
         "Intended use": _use(record, context["disclaimers"]),
-        "Data": [*_data(record, context["data"], context["notes"]), *_unknown("Data")],
+        "Data": [*_data(record, context["data"], context["notes"]), *_unknown(fields["Data"])],
         "Model": [f"- {key}: {value}" for key, value in context["facts"]],
         "Training": ["The whole configuration:", "", "```yaml", context["config"].rstrip(), "```"],
-        "Evaluation": [*evaluation, "", *_unknown("Evaluation")],
+        "Evaluation": [*evaluation, "", *_unknown(fields["Evaluation"])],
     }
     lines = [f"# {context['name']}", "", context["title"], "", "## Verdict", ""]
     lines += [f"- {line[0].upper()}{line[1:]}." for line in context["verdict"]]
@@ -69,18 +82,21 @@ def model_card(record: ModelRecord, context: Mapping[str, Any]) -> str:
     return "\n".join([*lines, ""])
 
 
-def _unknown(section: str) -> list[str]:
-    return [f"- {field}. {UNKNOWN}" for field in UNKNOWN_FIELDS[section]]
+def _unknown(fields: Sequence[str]) -> list[str]:
+    return [f"- {field}. {UNKNOWN}" for field in fields]
 
 
 def _use(record: ModelRecord, disclaimers: Sequence[str]) -> Iterator[str]:
     for disclaimer in disclaimers:
         yield f"- {disclaimer}"
-    yield f"- Input: one image or series, resized to {record.preprocessing.size} x {record.preprocessing.size} pixels."
+    has_series = bool(record.negative_series.get("properties"))
+    one, side = "one image or series" if has_series else "one image", record.preprocessing.size
+    yield f"- Input: {one}, resized to {side} x {side} pixels."
     yield f"- Output: probabilities of {', '.join(record.classes)}."
     if any(record.positive):
         names = [name for name, positive in zip(record.classes, record.positive, strict=True) if positive]
         yield f"- Must not be missed: {', '.join(names)}; positive from a probability of {record.threshold:.4f}."
+    if has_series:
         yield f"- A series is judged by one rule: {record.aggregation.rule}; {record.aggregation_reason}."
         yield f"- Series that get a decision, by those of validation: {kinds_text(record.negative_series)}."
     if record.rejection is not None:

@@ -120,6 +120,7 @@ def report_context(task: Task, name: str, done: Finished, tree: Mapping[str, Any
     return {
         "name": name,
         "title": task.title,
+        "group_name": task.group_name,
         "verdict": tree["verdict"],
         "disclaimers": [*disclaimers(task, done.record.synthetic), *_warnings(task, done)],
         "notes": tree["notes"],
@@ -160,7 +161,9 @@ def _summary(task: Task, done: Finished) -> list[str]:
 
 def _unit(task: Task, done: Finished) -> str:
     """What a group of test images is, in a word: a patient where the data say of each image whose it is."""
-    return task.group_name if done.splits["test"].grouping.named else "series"
+    if done.splits["test"].grouping.named:
+        return task.group_name
+    return "series" if task.series_kinds else "image"
 
 
 def _warnings(task: Task, done: Finished) -> list[str]:
@@ -184,7 +187,7 @@ def _result_tables(task: Task, done: Finished, tree: Mapping[str, Any]) -> dict[
         "legend": [measure for measure in measures_in(Table.REPORT) if measure.key in used],
         "point": tree["operating_point"],
         "rejection": tree.get("rejection"),
-        "series_rule": f"{done.record.aggregation.rule}, {done.record.aggregation_reason}",
+        "series_rule": _series_rule(done.record) if task.series_kinds else None,
         "false_negatives": test.get("false_negatives"),
         "abstention": _abstention(task, done.record, test["abstention"]),
         "by_domain": _domain_tables(done),
@@ -300,8 +303,7 @@ def _facts(task: Task, done: Finished) -> list[tuple[str, Any]]:
         ("acquisition of the training images", describe_seen(record.acquisition)),
         ("threshold", f"{record.threshold:.4f}"),
         certificate_text(record),
-        ("slices to series", f"{record.aggregation.rule}; {record.aggregation_reason}"),
-        *([("series that get a decision", kinds_text(record.negative_series))] if any(record.positive) else []),
+        *(_series_facts(record) if task.series_kinds else []),
         (
             "out-of-distribution threshold",
             f"{record.ood['threshold']:.3f}, {rule_text(record.ood, task.positive_name)}",
@@ -313,6 +315,19 @@ def _facts(task: Task, done: Finished) -> list[tuple[str, Any]]:
         ("device", f"{environment['device']}, {environment['seconds']} s"),
         ("packages", packages),
     ]
+
+
+def _series_facts(record: ModelRecord) -> list[tuple[str, Any]]:
+    """How slices become one answer, and of which kinds of series there is one."""
+    return [
+        ("slices to series", _series_rule(record)),
+        ("series that get a decision", kinds_text(record.negative_series)),
+    ]
+
+
+def _series_rule(record: ModelRecord) -> str:
+    """How the slices of a series become one probability, and why so."""
+    return f"{record.aggregation.rule}; {record.aggregation_reason}"
 
 
 def _weights_facts(record: ModelRecord) -> list[tuple[str, Any]]:

@@ -12,13 +12,10 @@ from pathlib import Path
 from shared.errors import RunError, UsageError
 from shared.io.atomic import read_json, write_json
 from shared.runs.listing import FinishedRun, list_runs
-from shared.runs.named import find_named, released_folders
+from shared.runs.named import LISTED, find_named, released_folders
 from shared.runs.record import read_model_record
 from shared.runs.released import list_released
 from shared.runs.siblings import models_chosen_among
-
-LISTED = 10
-"""Most runs that a message lists; `models` lists all of them."""
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Callable
 
 import uvicorn
 from starlette.types import ASGIApp
 
-from shared.errors import UsageError
-from shared.web.guard import Access
+from shared.errors import cannot_listen
+from shared.web.guard import Access, is_loopback
 
 MAX_AT_ONCE = 128
 """Requests that are served at the same time; further ones get status 503."""
@@ -49,25 +50,33 @@ def run_server(app: ASGIApp, access: Access, host: str, port: int, say: Callable
         timeout_keep_alive=30,
         timeout_graceful_shutdown=3,
     )
-    try:
-        socket = config.bind_socket()
-    except (OSError, SystemExit):
-        raise UsageError(f"cannot listen on port {port} of {host}; choose another --port or --host") from None
-    try:
-        socket.listen(config.backlog)  # before the address is printed: a reader may open it at once
-        for line in _lines(access, host, socket.getsockname()[1]):
+    # before the address is printed: a reader may open it at once
+    with _listening(host, port, config.backlog) as opened:
+        for line in _lines(access, host, opened.getsockname()[1]):
             say(line)
-        uvicorn.Server(config).run(sockets=[socket])
-    finally:
-        socket.close()
+        uvicorn.Server(config).run(sockets=[opened])
+
+
+def _listening(host: str, port: int, backlog: int) -> socket.socket:
+    """Opens the port.
+
+    Raises:
+        UsageError: It is in use, or the address is none of this machine.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=backlog)
+    except OSError as error:
+        raise cannot_listen(error, host, port) from None
 
 
 def _lines(access: Access, host: str, port: int) -> list[str]:
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{port}/"
-    if access.open:
-        return [f"open {address} (this machine only; programs send the header `Authorization: Bearer {access.token}`)"]
+    opened = [f"open {address}?token={access.token}"]
+    if is_loopback(host):
+        return opened
     return [
-        f"open {address}?token={access.token}",
+        *opened,
         "anyone with this address can read all uploads, and nothing is encrypted: for trusted networks only",
     ]

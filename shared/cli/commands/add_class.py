@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from shared.api import Application
 from shared.cli.arguments import find_run
-from shared.cli.support import reported
-from shared.errors import UsageError
+from shared.cli.help import Topic, examples
+from shared.cli.support import reported, show
 
 if TYPE_CHECKING:
     from shared.task import Task
@@ -24,7 +25,14 @@ def add(app: typer.Typer, task: "Task") -> None:
         task: The application that the command works for.
     """
 
-    @app.command()
+    @app.command(
+        rich_help_panel=Topic.TRAIN,
+        epilog=examples(
+            task,
+            "add-class other {input} --model pilot --out runs/extended",
+            "add-class other examples/ --model runs/pilot --out runs/extended",
+        ),
+    )
     def add_class(
         name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the new class.")],
         images: Annotated[
@@ -40,16 +48,6 @@ def add(app: typer.Typer, task: "Task") -> None:
         Nothing is trained. What validation had certified of the run (sensitivity, error) does not hold for the new one.
         """
         with reported():
-            from shared.pipeline.add_class import add_class as write_extended
-            from shared.pipeline.add_class import check_model, describe_addition
-            from shared.runs.record import read_model_record
-
-            check_model(task, model)
-            items = list(task.read_inputs(images))
-            if refused := [item for item in items if item.refusal is not None]:
-                raise UsageError(f"{refused[0].name} {refused[0].refusal}; give examples that can be judged")
-            pictures = [pixels for item in items for pixels in item.slices]
-            folder = write_extended(task, model, name, pictures, out)
-            for line in describe_addition(task, name, len(pictures), read_model_record(model)):
-                typer.echo(line)
-            typer.echo(f"{folder}: predict with --model {folder}")
+            made = Application(task).load_run(model).add_class(name, images, out)
+            show(made.notes)
+            typer.echo(f"{made.folder}: predict with --model {made.folder}")

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from shared.api import Application
 from shared.cli.arguments import DataArgument
-from shared.cli.support import RUNS, make_folder, reported
-from shared.io.archives import require_paths
-from shared.progress import progress_bars
+from shared.cli.help import Topic, examples
+from shared.cli.support import reported, show
 
 if TYPE_CHECKING:
     from shared.task import Task
@@ -25,7 +25,14 @@ def add(app: typer.Typer, task: "Task") -> None:
         task: The application that the command works for.
     """
 
-    @app.command()
+    @app.command(
+        rich_help_panel=Topic.MEASURE,
+        epilog=examples(
+            task,
+            "advise {data}",
+            "advise {data} backbone.size=96 --out advice",
+        ),
+    )
     def advise(
         data: DataArgument,
         overrides: Annotated[
@@ -52,19 +59,7 @@ def add(app: typer.Typer, task: "Task") -> None:
         advice is a configuration to begin with.
         """
         with reported():
-            require_paths([data], "a folder, zip or manifest")
-            make_folder(out)
-            from shared.experiments.advice.advise import advise as measure
-            from shared.experiments.advice.config import advised_settings
-            from shared.experiments.advice.text import as_text, as_yaml
-            from shared.io.atomic import write_json, write_text
-
-            settings = advised_settings(task, data, overrides or ())
-            with progress_bars() as progress:
-                tree, config = measure(task, settings, weights=weights or (), root=RUNS, progress=progress)
-            for line in (*task.disclaimers, *as_text(tree, config)):
-                typer.echo(line)
+            found = Application(task).advise(data, settings=overrides, weights=weights or (), out=out)
+            show(found.lines)
             if out is not None:
-                write_json(out / "advice.json", tree)
-                write_text(out / "advised.yaml", as_yaml(tree, config))
                 typer.echo(f"next: {task.name} train {out / 'advised.yaml'}")

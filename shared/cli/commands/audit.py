@@ -3,37 +3,23 @@
 Annotations are evaluated here at once, not kept as strings: typer reads those of the inner function.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from shared.api import Application
 from shared.cli.arguments import DataArgument
+from shared.cli.help import Topic, examples
 from shared.cli.hooks import adds_options_of
-from shared.cli.support import EXIT_REFUSED, RUNS, make_folder, reported, settings_on
-from shared.errors import DataError, MeaningError
-from shared.io.archives import require_paths
-from shared.progress import progress_bars
+from shared.cli.support import EXIT_REFUSED, reported, show
 
 if TYPE_CHECKING:
-    from shared.config.schema import Config
-    from shared.data.audit import AuditResult
     from shared.progress import Progress
     from shared.samples import Dataset
     from shared.task import Task
 
-REFUSED = "training would refuse"
-SETTINGS = (
-    "data.classes",
-    "data.folders_above",
-    "data.domains",
-    "data.leaks",
-    "data.split",
-    "data.options",
-    "seed",
-)
-"""Keys of a configuration that decide whether training takes the data."""
 FurtherSearch = Callable[..., Iterable[str]]
 """Takes the dataset, the folder for results (or None), a `Progress` and, keyword-only, options of the application;
 gives the lines to print, and then writes files of its own into the folder."""
@@ -63,7 +49,14 @@ def add(app: typer.Typer, task: "Task", search_further: FurtherSearch = no_furth
             `Progress` and, keyword-only, options of the application, and returns lines to print.
     """
 
-    @app.command()
+    @app.command(
+        rich_help_panel=Topic.DATA,
+        epilog=examples(
+            task,
+            "audit {data}",
+            "audit {data} data.classes.unclear=leave_out --out findings",
+        ),
+    )
     @adds_options_of(search_further)
     def audit(
         data: DataArgument,
@@ -85,66 +78,9 @@ def add(app: typer.Typer, task: "Task", search_further: FurtherSearch = no_furth
         code 3: training would refuse the data.
         """
         with reported():
-            refused = _audit(task, data, overrides, out, lambda *given: search_further(*given, **extra))
-        if refused:
+            found = Application(task).audit(
+                data, settings=overrides, out=out, search_further=lambda *given: search_further(*given, **extra)
+            )
+            show(found.lines)
+        if found.refusals:
             raise typer.Exit(EXIT_REFUSED)
-
-
-def _audit(
-    task: "Task", data: Path, overrides: Sequence[str] | None, out: Path | None, search_further: FurtherSearch
-) -> bool:
-    """Audits a dataset and prints the findings; True where training would refuse it."""
-    from shared.data.loading import load_all
-    from shared.prediction.text import printable
-    from shared.reporting import audit_report
-    from shared.task import Preprocessing
-
-    require_paths([data], "a folder, zip or manifest")
-    settings = settings_on(data, overrides, SETTINGS)
-    make_folder(out)
-    spec = Preprocessing(settings.backbone.size, options={**task.default_options, **settings.data.options})
-    with progress_bars() as progress:
-        try:
-            dataset = load_all(task, settings.data, spec, RUNS, progress)
-        except (DataError, MeaningError) as error:
-            typer.echo(printable(f"{REFUSED}: {error}"))
-            return True
-        dataset, result, refusals = _compared(task, settings, dataset, progress)
-    tree = audit_report.findings(dataset, result, refusals)
-    if dataset.synthetic:
-        typer.echo("Synthetic data: these images were made by a program.")
-    for line in (*dataset.notes, *audit_report.audit_lines(tree)):
-        typer.echo(printable(line))
-    with progress_bars() as progress:
-        for line in search_further(dataset, out, progress):
-            typer.echo(printable(line))
-    if out is not None:
-        audit_report.write_audit(task, dataset, result, tree, out)
-        typer.echo(f"written: {out}; its tables name files as they lie: keep them with the data")
-    return bool(refusals)
-
-
-def _compared(
-    task: "Task", settings: "Config", dataset: "Dataset", progress: "Progress"
-) -> tuple["Dataset", "AuditResult", list[str]]:
-    """Compares the images that training would take, and splits them as it would.
-
-    Returns:
-        The dataset as training would take it, or whole where it would take none; the audit of its samples; and the
-        reasons for which training would refuse it.
-    """
-    from shared.data.loading import as_asked
-    from shared.data.partition import audited, split_audited
-
-    refusals = []
-    try:
-        dataset = as_asked(task, settings.data, dataset)
-    except (DataError, MeaningError) as error:
-        refusals.append(str(error))
-    result = audited(task, dataset, progress)
-    if not refusals:
-        try:
-            split_audited(settings.data, dataset, result, seed=settings.seed)
-        except DataError as error:
-            refusals.append(str(error))
-    return dataset, result, refusals

@@ -8,11 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shared.cli.support import EXIT_FAULT, RUNS, make_folder, reported
-from shared.progress import progress_bars
+from shared.api import Application
+from shared.cli.arguments import complete_config
+from shared.cli.help import Topic, examples
+from shared.cli.support import EXIT_FAULT, reported, show, split_words
 
 if TYPE_CHECKING:
     from shared.task import Task
+
+DEFAULT = "compare"
+"""Name of the comparison where none is named."""
 
 
 def add(app: typer.Typer, task: "Task") -> None:
@@ -23,17 +28,26 @@ def add(app: typer.Typer, task: "Task") -> None:
         task: The application that the command works for.
     """
 
-    @app.command()
+    @app.command(
+        rich_help_panel=Topic.MEASURE,
+        epilog=examples(
+            task,
+            "compare data.source={data}",
+            "compare compare_menu data.source={data}",
+        ),
+    )
     def compare(
         comparison: Annotated[
-            Path,
+            Path | None,
             typer.Argument(
-                metavar="COMPARISON", help=f"YAML file of the comparison, like configs/{task.name}/compare.yaml."
+                metavar="[COMPARISON]",
+                autocompletion=complete_config,
+                help=f"Comparison: a name that `options configs` lists, or a YAML file. Default: {DEFAULT}.",
             ),
-        ],
+        ] = None,
         overrides: Annotated[
             list[str] | None,
-            typer.Argument(metavar="[KEY=VALUE]...", help="Overrides of the file's `base`, e.g. data.source=x.zip."),
+            typer.Argument(metavar="[KEY=VALUE]...", help="Overrides of its `base`, e.g. data.source=x.zip."),
         ] = None,
         cluster: Annotated[
             str | None,
@@ -47,25 +61,9 @@ def add(app: typer.Typer, task: "Task") -> None:
         that fails does not stop the others; it makes the exit code 1, and is tried again the next time.
         """
         with reported(resumes=True):
-            from shared.experiments.comparison.plan import load_comparison
-
-            plan = load_comparison(task, comparison, overrides or ())
-            from shared.experiments.comparison.report import write_comparison
-            from shared.experiments.comparison.run import FOLDER, run_comparison
-            from shared.experiments.comparison.text import as_text
-
-            workers = None
-            if cluster is not None:
-                from shared.processes.ray import RayWorkers
-
-                workers = RayWorkers(cluster)
-            folder = RUNS / FOLDER / plan.name
-            make_folder(folder)
-            with progress_bars() as progress:
-                tree = run_comparison(task, plan, root=RUNS, progress=progress, workers=workers)
-            for line in as_text(tree):
-                typer.echo(line)
-            write_comparison(tree, task.title, folder)
-            typer.echo(f"report: {folder / 'compare.html'}")
-            if any(row["failures"] for row in tree["rows"]):
+            named, words = split_words(comparison, overrides)
+            found = Application(task).compare(named or DEFAULT, settings=words, cluster=cluster)
+            show(found.lines)
+            typer.echo(f"report: {found.report}")
+            if found.failed:
                 raise typer.Exit(EXIT_FAULT)

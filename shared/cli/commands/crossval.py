@@ -4,20 +4,20 @@ Annotations are evaluated here at once, not kept as strings: typer reads those o
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from shared.api import Application
+from shared.api.application import FOLDS
 from shared.cli.arguments import ConfigArgument, OverridesArgument
-from shared.cli.support import RUNS, make_folder, reported, settings_of
+from shared.cli.help import Topic, examples
+from shared.cli.support import reported, show, split_words
 from shared.errors import UsageError
-from shared.progress import progress_bars
+from shared.io.writes import make_folder
 
 if TYPE_CHECKING:
-    from shared.config.schema import Config
     from shared.task import Task
-
-DEFAULT_FOLDS = 5
 
 
 def add(app: typer.Typer, task: "Task") -> None:
@@ -28,13 +28,20 @@ def add(app: typer.Typer, task: "Task") -> None:
         task: The application that the command works for.
     """
 
-    @app.command()
+    @app.command(
+        rich_help_panel=Topic.MEASURE,
+        epilog=examples(
+            task,
+            "crossval data.source={data}",
+            "crossval data.source={data} --folds 10 --repeats 3",
+        ),
+    )
     def crossval(
         config: ConfigArgument = None,
         overrides: OverridesArgument = None,
         folds: Annotated[
             int | None,
-            typer.Option(min=2, help=f"Number of folds; each is the test set once. Default: {DEFAULT_FOLDS}."),
+            typer.Option(min=2, help=f"Number of folds; each is the test set once. Default: {FOLDS}."),
         ] = None,
         repeats: Annotated[
             int, typer.Option(min=1, help="Repeats with another division into folds; with --leave-out, other seeds.")
@@ -55,33 +62,11 @@ def add(app: typer.Typer, task: "Task") -> None:
         with reported(resumes=True):
             if leave_out is not None and folds is not None:
                 raise UsageError(f"--folds {folds} and --leave-out both choose the test set; give one of them")
-            settings = settings_of(config, overrides)
             make_folder(out)
-            if leave_out is not None:
-                tree, lines = _leave_domains_out(task, settings, repeats)
-            else:
-                tree, lines = _cross_validate(task, settings, folds or DEFAULT_FOLDS, repeats)
-            for line in (*tree["disclaimers"], *lines):
-                typer.echo(line)
+            named, words = split_words(config, overrides)
+            found = Application(task).crossval(named, settings=words, folds=folds, repeats=repeats, leave_out=leave_out)
+            show(found.lines)
             if out is not None:
                 from shared.io.atomic import write_json
 
-                write_json(out / "crossval.json", tree)
-
-
-def _leave_domains_out(task: "Task", settings: "Config", seeds: int) -> tuple[dict[str, Any], list[str]]:
-    """The results of leave-one-domain-out as plain data, and in lines."""
-    from shared.experiments.leave_domain_out import leave_domains_out, leave_out_lines
-
-    with progress_bars() as progress:
-        tree = leave_domains_out(task, settings, seeds=seeds, root=RUNS, progress=progress)
-    return tree, leave_out_lines(tree)
-
-
-def _cross_validate(task: "Task", settings: "Config", folds: int, repeats: int) -> tuple[dict[str, Any], list[str]]:
-    """The results of repeated k-fold cross-validation as plain data, and in lines."""
-    from shared.experiments.crossval import cross_validate, cross_validation_lines
-
-    with progress_bars() as progress:
-        tree = cross_validate(task, settings, folds=folds, repeats=repeats, root=RUNS, progress=progress)
-    return tree, cross_validation_lines(tree)
+                write_json(out / "crossval.json", found.to_json())

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from shared.api import Application
 from shared.cli.arguments import AVERAGE_HELP, find_run
-from shared.cli.support import RUNS, reported, show_summary
-from shared.progress import progress_bars
+from shared.cli.help import Topic, examples
+from shared.cli.support import reported, show
 
 if TYPE_CHECKING:
     from shared.task import Task
@@ -24,7 +25,14 @@ def add(app: typer.Typer, task: "Task") -> None:
         task: The application that the command works for.
     """
 
-    @app.command()
+    @app.command(
+        rich_help_panel=Topic.TRAIN,
+        epilog=examples(
+            task,
+            "ensemble pilot second third",
+            "ensemble pilot second --average weights --out runs/mean",
+        ),
+    )
     def ensemble(
         runs: Annotated[
             list[Path],
@@ -45,31 +53,5 @@ def add(app: typer.Typer, task: "Task") -> None:
         runs stay as they are. They must share the division of their data: see data.split.seed, and train --seeds.
         """
         with reported(resumes=True):
-            from shared.pipeline.ensemble import make_ensemble
-
             members = [found for run in runs if (found := find_run(run)) is not None]
-            with progress_bars() as progress:
-                folder = make_ensemble(task, members, root=RUNS, average=average, data=data, out=out, progress=progress)
-            show_summary(folder)
-            show_cost(task, folder, members[0])
-
-
-def show_cost(task: "Task", folder: Path, member: Path) -> None:
-    """Prints how many parameters a mean of runs has and how long one image takes, beside the same of one member.
-
-    Args:
-        task: The application.
-        folder: The run folder of the mean.
-        member: The run folder of the member.
-    """
-    from shared.experiments.comparison.costs import measure_costs
-
-    with progress_bars() as progress:
-        whole, one = measure_costs(task, [folder, member], progress)
-    if whole is None or one is None:  # the log says why
-        return
-    parameters, latency = (whole[key] / one[key] for key in ("parameters", "latency_ms"))
-    typer.echo(
-        f"cost: {whole['parameters']:,} parameters, {parameters:.1f} x those of {member.name} ({one['parameters']:,}); "
-        f"one image takes {whole['latency_ms']:.1f} ms here, {latency:.1f} x its {one['latency_ms']:.1f} ms"
-    )
+            show(Application(task).ensemble(members, average=average, data=data, out=out).lines)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from shared.cli.arguments import JsonOption, ModelOption
+from shared.cli.help import Topic, examples
 from shared.cli.hooks import adds_options_of, no_options
 from shared.cli.judge import Request, judge
 from shared.cli.support import check_names, reported, takes_names
@@ -30,7 +31,14 @@ def add(app: typer.Typer, task: "Task", more_options: Callable[..., Mapping[str,
             `shared.reporting.explainer.Explainer` by name.
     """
 
-    @app.command()
+    @app.command(
+        rich_help_panel=Topic.USE,
+        epilog=examples(
+            task,
+            "explain {input}",
+            "explain {input} --no-checks --out maps",
+        ),
+    )
     @takes_names(method=_methods)
     @adds_options_of(more_options)
     def explain(

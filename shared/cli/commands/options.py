@@ -1,26 +1,29 @@
-"""The command `options`: every key that YAML can set, and every name that an option of a command takes.
+"""The command `options`: configurations by name, every key that YAML can set, every name that an option takes.
 
 Annotations are evaluated here at once, not kept as strings: typer reads those of the inner function.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.main import get_command_name
 
+from shared.cli.help import Topic, examples
 from shared.cli.support import Names, check_names, names_of, reported
+from shared.errors import UsageError
 from shared.strategies import describe_traits, find_strategy, strategy_names
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from shared.config.describe import Row
     from shared.task import Task
 
-CONFIG_SECTIONS = ("data", "backbone", "decision")
-"""Sections of a configuration that can be listed alone."""
+STRATEGY = "strategy"
+"""Section whose keys each strategy has of its own."""
 Section = Callable[[], Iterator[str]]
 """Gives the lines of one part of the list; what they need is imported then."""
 
@@ -33,26 +36,49 @@ def add(app: typer.Typer, task: "Task") -> None:
         task: The application that the command works for.
     """
 
-    @app.command()
+    @app.command(
+        rich_help_panel=Topic.TRAIN,
+        epilog=examples(
+            task,
+            "options configs",
+            "options data.split",
+            "options linear_probe",
+        ),
+    )
     def options(
         section: Annotated[
             str | None,
             typer.Argument(
-                metavar="[SECTION]", help="Only this part: config, data, backbone, decision, a strategy, or a command."
+                metavar="[SECTION]",
+                help="Only this part: configs (by name), config, a section (data, data.split, strategy), a key, a "
+                "strategy, or a command.",
             ),
         ] = None,
+        schema: Annotated[
+            bool,
+            typer.Option("--schema", help="Print the JSON Schema of a configuration; with `compare`, of a comparison."),
+        ] = False,
     ) -> None:
-        """List the keys of a configuration.
+        """List configurations and their keys.
 
-        Each key with its default and its meaning, those of each strategy and of a comparison too; then the names that
-        options of commands take.
+        The configurations that come with the application; each key with its default and its meaning, those of each
+        strategy and of a comparison too; then the names that options of commands take. With the schema of --schema in a
+        file, editors complete the keys of a configuration that says: # yaml-language-server: $schema=FILE
         """
         with reported():
+            if schema:
+                if section not in (None, "config", "compare"):
+                    raise UsageError(f"--schema: there is none of {section!r} alone; allowed are config and compare")
+                typer.echo(json.dumps(_schema(task, comparison=section == "compare"), indent=1, ensure_ascii=False))
+                return
             sections = _sections(app, task)
-            parts: dict[str, Section] = {name: partial(_config_lines, task, f"{name}.") for name in CONFIG_SECTIONS}
-            if section is not None:
-                check_names("SECTION", [section], [*sections, *parts])
-            for lines in sections.values() if section is None else [{**sections, **parts}[section]]:
+            if section is None:
+                chosen = list(sections.values())
+            elif section in sections:
+                chosen = [sections[section]]
+            else:
+                chosen = _within(task, section, list(sections))
+            for lines in chosen:
                 for line in lines():
                     typer.echo(line)
 
@@ -66,6 +92,7 @@ def _sections(app: typer.Typer, task: "Task") -> Mapping[str, Section]:
             called = command.name or get_command_name(command.callback.__name__)
             commands[called] = partial(_name_lines, f"{task.name} {called}", names)
     return {
+        "configs": partial(_named_lines, task),
         "config": partial(_config_lines, task),
         **strategies,
         "compare": partial(_comparison_lines, task),
@@ -73,18 +100,68 @@ def _sections(app: typer.Typer, task: "Task") -> Mapping[str, Section]:
     }
 
 
-def _config_lines(task: "Task", prefix: str = "") -> Iterator[str]:
+def _named_lines(task: "Task") -> Iterator[str]:
+    from shared.config.named import COMMANDS, first_sentence, list_configs
+
+    for kind, command in COMMANDS.items():
+        named = list_configs(task.name, kind)
+        if named:
+            yield f"{kind}s by name, for `{task.name} {command} NAME`:"
+        for name, path in named.items():
+            yield f"{name}\n    {first_sentence(path)}"
+
+
+def _schema(task: "Task", *, comparison: bool) -> dict[str, Any]:
+    from shared.config.json_schema import comparison_schema, config_schema
+    from shared.experiments.comparison.plan import Comparison
+    from shared.pipeline.preflight import decision_kinds
+
+    strategies = {name: find_strategy(name).options for name in strategy_names()}
+    decision = decision_kinds(task)[0]
+    return comparison_schema(Comparison, strategies, decision) if comparison else config_schema(strategies, decision)
+
+
+def _within(task: "Task", section: str, parts: Sequence[str]) -> list[Section]:
+    """The keys of a configuration within a section, or one key; of `strategy` those of every strategy.
+
+    Raises:
+        UsageError: There is no such part; the message lists the near ones and all.
+    """
+    if section == STRATEGY:
+        return [partial(_strategy_lines, name) for name in strategy_names()]
+    keys = [key for key, _, _ in _config_rows(task)]
+    if not any(_is_in(key, section) for key in keys):
+        above = {key[:end] for key in keys for end, letter in enumerate(key) if letter == "."}
+        shown = list(dict.fromkeys([*parts, STRATEGY, *sorted(above)]))
+        check_names("SECTION", [section], list(dict.fromkeys([*shown, *keys])), shown=shown)
+    return [partial(_config_lines, task, section)]
+
+
+def _is_in(key: str, section: str) -> bool:
+    return f"{key}.".startswith((f"{section}.", f"{section}[]."))
+
+
+def _config_lines(task: "Task", section: str = "") -> Iterator[str]:
+    for key, default, meaning in _config_rows(task):
+        if not section or _is_in(key, section):
+            yield _line(key, default, meaning)
+
+
+def _config_rows(task: "Task") -> Iterator["Row"]:
+    """Every key of a configuration but those of strategies, as they are in an application."""
     from shared.config.describe import describe
     from shared.config.schema import Config
     from shared.pipeline.preflight import decision_kinds
 
     for key, default, meaning in describe(Config):
         if key == "data.options":
-            default = json.dumps(task.default_options)
-        if key == "decision" and "decision.".startswith(prefix):
-            yield from _model_lines(decision_kinds(task)[0], "decision.")
-        elif key not in ("strategy", "decision") and key.startswith(prefix):
-            yield _line(key, default, meaning)
+            yield key, json.dumps(task.default_options), meaning
+        elif key == "data.source":
+            yield key, default, meaning.replace("images;", f"images ({task.synthetic_name});")
+        elif key == "decision":
+            yield from describe(decision_kinds(task)[0], "decision.")
+        elif key != STRATEGY:
+            yield key, default, meaning
 
 
 def _strategy_lines(name: str) -> Iterator[str]:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from shared.api import Application
 from shared.cli.arguments import RunArgument
-from shared.cli.support import RUNS, reported
+from shared.cli.help import Topic, examples
+from shared.cli.support import reported
 from shared.errors import UsageError
-from shared.progress import progress_bars
 
 if TYPE_CHECKING:
     from shared.task import Task
@@ -25,7 +26,14 @@ def add(app: typer.Typer, task: "Task") -> None:
         task: The application that the command works for.
     """
 
-    @app.command()
+    @app.command(
+        rich_help_panel=Topic.TRAIN,
+        epilog=examples(
+            task,
+            "pack pilot small --licences licences.txt",
+            "pack pilot small --licences licences.txt --images {data} --out models",
+        ),
+    )
     def pack(
         run: RunArgument,
         name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the model, e.g. brain-mri.")],
@@ -53,21 +61,11 @@ def add(app: typer.Typer, task: "Task") -> None:
         precision where that keeps answers; the differences are measured, and stand in its model card.
         """
         with reported():
-            stated = _lines(licences)
-            if Path(name).name != name:
-                raise UsageError(f"{name!r} is no name for a model but a path; --out says where the folder is made")
-            from shared.pipeline.pack import pack as write_released
-            from shared.runs.named import released_root
             from shared.runs.released import released_bytes
 
-            root = out or released_root(task.name)
-            if root is None:
-                raise UsageError(f"the package {task.name} is not found; name a folder by --out")
-            with progress_bars() as progress:
-                release = write_released(
-                    task, run, root / name, licences=stated, images=images, root=RUNS, progress=progress
-                )
-            typer.echo(f"{root / name}: {released_bytes(root / name) / 1e6:.1f} MB, weights as {release.precision}")
+            stated = _lines(licences)
+            made, release = Application(task).load_run(run).pack(name, stated, images=images, out=out)
+            typer.echo(f"{made.folder}: {released_bytes(made.folder) / 1e6:.1f} MB, weights as {release.precision}")
             typer.echo(release.words)
 
 

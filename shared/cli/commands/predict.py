@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from shared.cli.arguments import ExplainOption, JsonOption, ModelOption, PredictionsOption
+from shared.cli.help import Topic, examples
 from shared.cli.hooks import adds_options_of
 from shared.cli.judge import Request, judge
 from shared.cli.support import reported
@@ -31,7 +32,14 @@ def add(app: typer.Typer, task: "Task", judge_inputs: Judge = judge) -> None:
             application, and returns the exit code.
     """
 
-    @app.command()
+    @app.command(
+        rich_help_panel=Topic.USE,
+        epilog=examples(
+            task,
+            "predict {input}",
+            "predict folder/ --json > answers.jsonl",
+        ),
+    )
     @adds_options_of(judge_inputs)
     def predict(
         paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help=task.inputs_help)],

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from shared.api import Application
 from shared.cli.arguments import RunArgument
-from shared.cli.support import reported, show_summary
+from shared.cli.help import Topic, examples
+from shared.cli.support import reported, show
 
 if TYPE_CHECKING:
     from shared.task import Task
@@ -22,14 +24,18 @@ def add(app: typer.Typer, task: "Task") -> None:
         task: The application that the command works for.
     """
 
-    @app.command()
+    @app.command(
+        rich_help_panel=Topic.MEASURE,
+        epilog=examples(
+            task,
+            "report pilot",
+            "report runs/pilot > summary.txt",
+        ),
+    )
     def report(run: RunArgument) -> None:
         """Print the main results of a run.
 
         The last line says where its full report (HTML) lies.
         """
-        from shared.runs.folder import check_finished
-
         with reported():
-            check_finished(run)
-            show_summary(run)
+            show(Application(task).load_run(run).lines)

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from shared.api import Application
 from shared.cli.arguments import AVERAGE_HELP, ConfigArgument, OverridesArgument
-from shared.cli.support import RUNS, reported, settings_of, show_summary
+from shared.cli.help import Topic, examples
+from shared.cli.support import reported, show, split_words
 from shared.errors import UsageError
-from shared.progress import progress_bars
 from shared.strategies import strategy_names
 
 if TYPE_CHECKING:
-    from shared.config.schema import Config
-    from shared.pipeline.ensemble import Average
     from shared.task import Task
 
 
@@ -28,7 +27,16 @@ def add(app: typer.Typer, task: "Task") -> None:
         task: The application that the command works for.
     """
 
-    @app.command(epilog=f"Strategies: {', '.join(strategy_names())}. `{task.name} options` lists all keys.")
+    @app.command(
+        rich_help_panel=Topic.TRAIN,
+        epilog=examples(
+            task,
+            "train data.source={data}",
+            "train frozen data.source={data} seed=1",
+            "train data.source={synthetic}",
+            more=f"Strategies: {', '.join(strategy_names())}. `{task.name} options` lists all keys.",
+        ),
+    )
     def train(
         config: ConfigArgument = None,
         overrides: OverridesArgument = None,
@@ -55,12 +63,20 @@ def add(app: typer.Typer, task: "Task") -> None:
         """
         with reported(resumes=True):
             _check(seeds, ensemble=ensemble, average=average, out=out)
-            settings = settings_of(config, overrides)  # its faults are told before torch is imported
+            named, words = split_words(config, overrides)
+            application = Application(task)
             if ensemble:
-                _train_ensemble(task, settings, seeds, average or "auto", out)
-                return
-            for folder in _train(task, settings, seeds, out):
-                show_summary(folder)
+                runs = [
+                    application.train(
+                        named, settings=words, seeds=seeds, ensemble=True, average=average or "auto", out=out
+                    )
+                ]
+            elif seeds > 1:
+                runs = application.train(named, settings=words, seeds=seeds)
+            else:
+                runs = [application.train(named, settings=words, out=out)]
+            for run in runs:
+                show(run.lines)
 
 
 def _check(seeds: int, *, ensemble: bool, average: str | None, out: Path | None) -> None:
@@ -71,26 +87,3 @@ def _check(seeds: int, *, ensemble: bool, average: str | None, out: Path | None)
         raise UsageError(f"--average {average} says how an ensemble is made; give --ensemble with it")
     if out is not None and seeds > 1 and not ensemble:
         raise UsageError(f"--out names one folder, and --seeds {seeds} trains as many runs; leave one of them out")
-
-
-def _train(task: "Task", settings: "Config", seeds: int, out: Path | None) -> list[Path]:
-    """Trains one run, or one for each seed."""
-    from shared.pipeline.train import run
-
-    with progress_bars() as progress:
-        if seeds > 1:
-            from shared.pipeline.ensemble import train_seeds
-
-            return train_seeds(task, settings, seeds, root=RUNS, progress=progress)
-        return [run(task, settings, root=RUNS, out=out, progress=progress)]
-
-
-def _train_ensemble(task: "Task", settings: "Config", seeds: int, average: "Average", out: Path | None) -> None:
-    """Trains the members and makes their mean, and prints its results and cost."""
-    from shared.cli.commands.ensemble import show_cost
-    from shared.pipeline.ensemble import train_ensemble
-
-    with progress_bars() as progress:
-        folder, members = train_ensemble(task, settings, seeds, root=RUNS, average=average, out=out, progress=progress)
-    show_summary(folder)
-    show_cost(task, folder, members[0])

@@ -67,9 +67,7 @@ class Setting:
         samples = pool.dataset.samples
         groups = len(np.unique(pool.units))
         if groups < 2:
-            raise DataError(
-                f"all {len(samples)} images belong to one group (patient, writer); advice needs two groups or more"
-            )
+            raise DataError(f"all {len(samples)} images belong to one group; advice needs two groups or more")
         folds = fold_numbers(samples, pool.units, min(FOLDS, groups), experiment.config.seed)
         split = split_of(task, pool.dataset, np.arange(len(samples)), pool.units, spec, progress, "for advice")
         scorer = Scorer(split.labels, np.array(positive_classes(task, pool.dataset.classes)), pool.units)

@@ -84,7 +84,7 @@ def _data_lines(data: Mapping[str, Any]) -> list[str]:
     each = ", ".join(f"{name} {count}" for name, count in counts.items())
     classes = each if len(counts) <= MAX_NAMED else f"{min(counts.values())} to {max(counts.values())} images each"
     lines = [
-        f"data: {data['images']} images of {data['groups']} groups (patients, writers or single pictures), "
+        f"data: {data['images']} images of {data['groups']} groups (a single image is one too), "
         f"{len(counts)} classes: {classes}; {data['test']}"
     ]
     if data["used"] < data["images"]:

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field, field_validator
 
 from shared.config.describe import to_yaml
-from shared.config.read import COMMAND_LINE, apply_override, faults_of, read_yaml, set_by, validate
+from shared.config.files import find_base, lay_over, read_layers, read_yaml
+from shared.config.named import find_config
+from shared.config.read import COMMAND_LINE, apply_override, faults_of, set_by, validate
 from shared.config.schema import Config, Section
 from shared.errors import ConfigError
 
@@ -31,8 +33,8 @@ class Comparison(Section):
     name: Name = Field(description="name of the comparison, and of its folder under runs/compare/")
     base: dict[str, Any] = Field(
         default_factory=dict,
-        description="the configuration that all runs share, or the path of its file, relative to this one; its name "
-        "is not used",
+        description="the configuration that all runs share: its keys, the name of one that comes with the application, "
+        "or the path of a file, relative to this one; the `name` in it is not used",
     )
     backbones: dict[Name, dict[str, Any]] = Field(
         min_length=1,
@@ -113,7 +115,7 @@ class Plan:
         return [tuple(row) for row in rows.values()]
 
 
-def load_comparison(task: Task, path: Path, words: Sequence[str] = ()) -> Plan:
+def load_comparison(task: Task, given: str | Path | Mapping[str, Any], words: Sequence[str] = ()) -> Plan:
     """Reads a comparison, applies overrides to its base, and checks the configuration of every cell.
 
     Data and weights are not looked for. A comparison names its networks itself: `backbone.nearest` of its base is left
@@ -121,16 +123,23 @@ def load_comparison(task: Task, path: Path, words: Sequence[str] = ()) -> Plan:
 
     Args:
         task: The application.
-        path: The comparison's YAML file.
+        given: The comparison's YAML file, the name of one that comes with the application, or its content.
         words: `key.sub=value` words of the command line, which override keys of the base.
 
     Raises:
         ConfigError: The comparison or a configuration has faults; the message lists them all.
     """
-    tree = read_yaml(path)
+    if isinstance(given, Mapping):
+        origin, folder, tree = "the comparison", Path(), deepcopy(dict(given))
+    else:
+        path = find_config(given, task.name, "comparison")
+        origin, folder, tree = str(path), path.parent, read_yaml(path)
+    if tree.keys() & {"backbone", "strategy"} and not tree.keys() & {"backbones", "strategies"}:
+        known = ", ".join(Comparison.model_fields)
+        raise ConfigError(f"{origin}: is the configuration of a training, for `train`; keys of a comparison: {known}")
     base = tree.setdefault("base", {})
     if isinstance(base, str):
-        base = tree["base"] = read_yaml(path.parent / base)
+        base = tree["base"] = read_layers(find_base(base, folder, origin, task.name), task.name).tree
     for word in words if isinstance(base, dict) else ():
         apply_override(base, word)
     if isinstance(base, dict) and isinstance(base.get("backbone"), dict):
@@ -140,8 +149,8 @@ def load_comparison(task: Task, path: Path, words: Sequence[str] = ()) -> Plan:
     if all(isinstance(section, dict) for section in sections):
         faults += _faults(task, *sections)
     if faults:
-        raise ConfigError("; ".join(_blamed(fault, path, words) for fault in faults))
-    comparison = validate(Comparison, tree, origin=str(path))
+        raise ConfigError("; ".join(_blamed(fault, origin, words) for fault in faults))
+    comparison = validate(Comparison, tree, origin=origin)
     cells = [
         Cell(backbone, strategy, labels, seed, _config(comparison, backbone, strategy, labels, seed))
         for labels in comparison.labels_per_class
@@ -149,14 +158,14 @@ def load_comparison(task: Task, path: Path, words: Sequence[str] = ()) -> Plan:
         for strategy in comparison.strategies
         for seed in comparison.seeds
     ]
-    return Plan(comparison.name, validate(Config, comparison.base, origin=str(path)), tuple(cells))
+    return Plan(comparison.name, validate(Config, comparison.base, origin=origin), tuple(cells))
 
 
-def _blamed(fault: str, path: Path, words: Sequence[str]) -> str:
+def _blamed(fault: str, origin: str, words: Sequence[str]) -> str:
     """A fault with its origin: the command line where it is a fault of the base in a key set there, else the file."""
     place, _, rest = fault.partition(": ")
     key = rest.partition(":")[0]
-    return f"{COMMAND_LINE}: {rest}" if place == "base" and set_by(key, words) else f"{path}: {fault}"
+    return f"{COMMAND_LINE}: {rest}" if place == "base" and set_by(key, words) else f"{origin}: {fault}"
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -168,15 +177,13 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         base: The plain data that are overridden; left as they are.
         over: The keys that override; `key.sub` stands for a key of a section.
     """
-    tree = deepcopy(dict(base))
+    tree = lay_over(base, {})
     for key, value in over.items():
-        head, _, rest = key.partition(".")
-        new = {rest: value} if rest else value
-        old = tree.get(head)
-        if not isinstance(new, dict) or (head == "strategy" and _is_another(old, new)):
-            tree[head] = deepcopy(new)
-        else:
-            tree[head] = merged(old if isinstance(old, dict) else {}, new)
+        head, *parts = key.split(".")
+        section = value
+        for part in reversed(parts):
+            section = {part: section}
+        tree = lay_over(tree, {head: section})
     return tree
 
 
@@ -187,11 +194,6 @@ def budget_in_words(labels: int | None) -> str:
         labels: Training images of each class; None: all.
     """
     return "all labels" if labels is None else f"{labels} label{'s' * (labels > 1)} a class"
-
-
-def _is_another(old: Any, new: Mapping[str, Any]) -> bool:
-    """Whether two strategy sections name different strategies."""
-    return isinstance(old, dict) and "name" in new and new["name"] != old.get("name")
 
 
 def _config(comparison: Comparison, backbone: str, strategy: str, labels: int | None, seed: int) -> Config:

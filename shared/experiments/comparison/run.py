@@ -68,7 +68,7 @@ def run_comparison(
     finished, failures = finished_cells(plan, folder)
     check_unchanged(task, finished, root, progress)
     unfinished = [cell for cell in plan.cells if cell not in finished and cell not in failures]
-    failures |= cells_without_data(unfinished)
+    failures |= cells_without_data(task, unfinished)
     check_meanings(task, [cell for cell in unfinished if cell not in failures], root, progress)
     failures |= cells_without_weights([cell for cell in unfinished if cell not in failures], fetch=workers is None)
     _train_cells(task, plan, root, finished, failures, workers or SerialExecutor(), progress)

@@ -87,7 +87,7 @@ def _dataset(task: Task, config: Config, root: Path, progress: Progress) -> Data
     from shared.data.loading import load_dataset, require_data
     from shared.pipeline.preflight import preflight
 
-    require_data(config.data)
+    require_data(task, config.data)
     return load_dataset(task, config.data, preflight(task, config).spec, root, progress)
 
 
@@ -105,8 +105,10 @@ def check_meanings(task: Task, cells: Sequence[Cell], root: Path, progress: Prog
     Raises:
         ConfigError: The configuration does not say what a folder or label means, or speaks of one that is not there.
     """
-    named = [cell for cell in cells if cell.config.data.source or cell.config.data.collections]
-    examples = list({_data_key(cell): cell.config for cell in named}.values())
+    from shared.data.loading import is_synthetic
+
+    given = [cell for cell in cells if not is_synthetic(task, cell.config.data)]
+    examples = list({_data_key(cell): cell.config for cell in given}.values())
     asked = run_in_subprocess(_questions, task, examples, root, progress=progress) if examples else []
     for question in filter(None, asked):
         raise ConfigError(question)
@@ -160,19 +162,27 @@ def _data_key(cell: Cell) -> str:
     return data.model_copy(update={"budget": whole}).model_dump_json()
 
 
-def cells_without_data(cells: Sequence[Cell]) -> dict[Cell, str]:
+def cells_without_data(task: Task, cells: Sequence[Cell]) -> dict[Cell, str]:
     """Finds cells whose data do not exist, once for all cells on the same data.
 
     Args:
+        task: The application.
         cells: Cells that are not finished.
 
     Returns:
         Each such cell with the reason, the message of the error; empty where all data exist.
-    """
-    from shared.data.loading import require_data
 
+    Raises:
+        UsageError: The data of no cell exist, or a cell names none.
+    """
+    from shared.data.loading import require_data, require_named
+
+    for cell in cells:
+        require_named(task, cell.config.data)
+    if len({_data_key(cell) for cell in cells}) == 1:
+        require_data(task, cells[0].config.data)
     needs = {cell: (_data_key(cell), "on these data") for cell in cells}
-    return _refused(needs, lambda cell: require_data(cell.config.data))
+    return _refused(needs, lambda cell: require_data(task, cell.config.data))
 
 
 def cells_without_weights(cells: Sequence[Cell], *, fetch: bool) -> dict[Cell, str]:

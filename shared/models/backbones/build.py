@@ -7,10 +7,12 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from shared.errors import UnknownNameError, WeightsError
+from shared.extras import missing, remedy
 from shared.seeding import derive_seed
 
 if TYPE_CHECKING:
     from shared.models.backbones.module import Backbone
+from shared.models.backbones.mlp import PREFIX, mlp_record
 from shared.models.backbones.record import BACKBONES, BackboneRecord
 
 
@@ -18,22 +20,23 @@ def find_backbone(name: str) -> BackboneRecord:
     """Finds the record of a backbone.
 
     Args:
-        name: A registered name, or `timm/MODEL` for a model of timm where that is installed.
+        name: A registered name, `timm/MODEL` for a model of timm where that is installed, or `mlp/WIDTHS` for a
+            multilayer perceptron (`shared.models.backbones.mlp`).
 
     Raises:
         UnknownNameError: There is no such backbone, or the package that builds it is not installed.
     """
     if name.startswith("timm/") and name not in BACKBONES:
         if find_spec("timm") is None:
-            raise UnknownNameError(f"backbone {name!r} needs timm; install it with: pip install 'medtl[timm]'")
+            raise UnknownNameError(missing(f"backbone {name!r}", "timm"))
         from shared.models.backbones.timm import timm_record
 
         return timm_record(name.removeprefix("timm/"))
+    if name.startswith(PREFIX):
+        return mlp_record(name)
     record = BACKBONES.get(name)
     if not is_buildable(record):
-        raise UnknownNameError(
-            f"backbone {name!r} needs {record.library}; install it with: pip install 'medtl[weights]'"
-        )
+        raise UnknownNameError(f"backbone {name!r} needs {record.library}; {remedy('weights')}")
     return record
 
 

@@ -18,7 +18,7 @@ from handwriting.glyphs.dataset import COLUMNS, LABELS, write_glyphs
 from handwriting.glyphs.fonts import Font
 from handwriting.inputs import read_inputs
 from handwriting.task import TASK
-from shared.errors import DataError
+from shared.errors import DataError, UsageError
 
 FEW = ("ka", "chhya", "digit_4", "vowel_11")
 
@@ -107,7 +107,7 @@ def test_fewer_images_than_families_are_refused(fonts: tuple[Font, ...], tmp_pat
 def test_a_folder_that_holds_something_is_refused_and_left_alone(tmp_path: Path) -> None:
     (tmp_path / "glyphs").mkdir()
     (tmp_path / "glyphs" / "mine.txt").write_text("kept")
-    with pytest.raises(DataError, match="not an empty folder"):
+    with pytest.raises(UsageError, match="not an empty folder"):
         TASK.synthetic_dataset(tmp_path, lambda *_: None)
     assert (tmp_path / "glyphs" / "mine.txt").read_text() == "kept"
 

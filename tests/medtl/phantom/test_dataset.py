@@ -24,7 +24,7 @@ from medtl.sample_pixels import read
 from medtl.task import TASK
 from shared.config.schema import DataSection, TargetSection
 from shared.data.loading import load_dataset
-from shared.errors import ConfigError, DataError
+from shared.errors import ConfigError, DataError, UsageError
 from shared.task import Preprocessing
 
 
@@ -170,7 +170,7 @@ def test_a_share_of_patients_is_healthy(tmp_path: Path) -> None:
 
 def test_folder_that_holds_something_is_refused_and_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("kept")
-    with pytest.raises(DataError, match="not an empty folder"):
+    with pytest.raises(UsageError, match="not an empty folder"):
         _write_small(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 

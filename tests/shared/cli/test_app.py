@@ -34,7 +34,7 @@ APPLICATIONS = {"handwriting": app, "medtl": tumours}
         (("train", "data.source=.", "data.options.margin=9"), 2, "margin is 9"),
         (("train", "data.source=."), 1, "no layout that is known"),
         (("predict", "a.png"), 2, "no finished handwriting run"),
-        (("predict", "a.png", "--model", "nowhere"), 2, "nowhere is not a run folder"),
+        (("predict", "a.png", "--model", "nowhere"), 2, "nowhere: no folder, and no run under runs/"),
         (("predict", "a.png", "--model", "."), 2, ". is not a run folder"),
     ],
 )
@@ -44,13 +44,34 @@ def test_a_fault_is_one_line_and_a_code(words: tuple[str, ...], code: int, said:
     assert is_one_line(result, said), result.output
 
 
-@pytest.mark.parametrize(
-    "words", [("predict",), ("predict", "a.png", "--jsno"), ("train", "--seed", "1"), ("tarin",), ()]
-)
-def test_wrong_usage_exits_2(words: tuple[str, ...]) -> None:
-    result = call(app, *words)
+def test_without_words_help_is_shown_and_the_call_is_wrong() -> None:
+    result = call(app)
     assert result.exit_code == 2
-    assert "Traceback" not in result.output
+    assert "Classify inputs with a trained model." in result.stderr
+
+
+MODELS = "import sys; from medtl.cli import main; sys.argv[1:] = ['models']; main()"
+
+
+def test_answers_that_nobody_can_read_are_no_success() -> None:
+    def ended(redirection: str) -> tuple[int, str]:
+        words = ["bash", "-c", f'"$0" -c "$1" {redirection}', sys.executable, MODELS]
+        done = subprocess.run(words, capture_output=True, text=True, env=os.environ, check=False)
+        return done.returncode, done.stderr
+
+    assert ended(">&-") == (
+        2,
+        "error: standard output is closed, so no answer could be read; send it to a file, a pipe or /dev/null\n",
+    )
+    assert ended("> /dev/full") == (
+        1,
+        "error: the output: No space left on device; free space there, or choose another place\n",
+    )
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([sys.executable, "-c", MODELS], stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, "")
 
 
 @pytest.mark.parametrize("command", ["train", "predict"])
@@ -64,9 +85,7 @@ def test_a_place_that_cannot_be_written_is_said_in_one_line(
     assert is_one_line(result, "file")
 
 
-@pytest.mark.parametrize(
-    ("command", "said"), [("train", "YAML file of the configuration"), ("predict", "A character image")]
-)
+@pytest.mark.parametrize(("command", "said"), [("train", "Configuration: a name"), ("predict", "A character image")])
 def test_help_says_what_the_arguments_are(command: str, said: str) -> None:
     assert said in call(app, command, "--help").stdout
 
@@ -96,12 +115,38 @@ def _commands(task: str) -> list[tuple[str, click.Command]]:
     return [*each("", get_command(APPLICATIONS[task]))]
 
 
+TOPICS = ("Use:", "Measure:", "Train:", "Data:", "Serve:")
+
+
+@pytest.mark.parametrize("task", APPLICATIONS)
+def test_help_lists_every_command_under_its_topic(task: str) -> None:
+    shown = call(APPLICATIONS[task], "--help").stdout.partition("--help")[2].splitlines()
+    assert [line for line in shown if line.endswith(":")] == list(TOPICS)
+    listed = {line.split()[0] for line in shown if line.startswith("  ") and line.strip()}
+    assert listed >= set(get_command(APPLICATIONS[task]).commands)
+
+
+@pytest.mark.parametrize("task", APPLICATIONS)
+def test_each_command_shows_examples_that_it_takes(task: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.runs.named.find_named", lambda _root, named, _task: named)
+    for name, command in _commands(task):
+        if not name or isinstance(command, click.Group):
+            continue
+        shown = call(APPLICATIONS[task], *name.split(), "--help").stdout.partition("Examples:")[2]
+        lines = [line.strip() for line in shown.splitlines() if line.startswith(f"    {task} ")]
+        assert len(lines) >= 2, f"{name} has {len(lines)} examples"
+        for line in lines:
+            words = shlex.split(line.partition(" > ")[0])
+            assert " ".join(words[1:]).startswith(name)
+            command.make_context(name, words[1 + len(name.split()) :])  # parses, and runs nothing
+
+
 @pytest.mark.parametrize("task", APPLICATIONS)
 def test_a_summary_is_short_and_not_cut(task: str) -> None:
     summaries = {name: (command.help or "").partition("\n")[0] for name, command in _commands(task) if name}
     assert {name: said for name, said in summaries.items() if not 10 <= len(said) <= 45} == {}
     shown = call(APPLICATIONS[task], "--help").stdout
-    assert "..." not in shown.partition("Commands:")[2]
+    assert "..." not in shown.partition("Use:")[2]
     assert all(said in shown for name, said in summaries.items() if " " not in name)
 
 
@@ -179,4 +224,28 @@ def test_a_missing_package_is_said_in_one_line() -> None:
     words = [sys.executable, "-c", code, "train"]
     done = subprocess.run(words, capture_output=True, text=True, env=os.environ, check=False)
     assert done.returncode == 2
-    assert done.stderr == "error: this command needs torch; install it with: pip install 'medtl[train]'\n"
+    advice = "of the extra train; install it in the checkout with: pip install '.[train]'"
+    assert done.stderr == f"error: `train` needs torch, {advice}\n"
+
+
+def test_the_version_names_what_it_runs_on() -> None:
+    result = call(app, "--version")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert re.fullmatch(
+        r"handwriting \d+\.\d+\.\d+ \(Python 3\.\d+\.\d+, onnxruntime \S+, torch \S+\)\n", result.stdout
+    )
+
+
+@pytest.mark.parametrize("task", APPLICATIONS)
+def test_an_application_runs_as_a_module(task: str) -> None:
+    words = [sys.executable, "-m", task, "--version"]
+    done = subprocess.run(words, capture_output=True, text=True, env=os.environ, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"{task} ")
+
+
+def test_the_shell_completes_names_of_configurations() -> None:
+    asked = {"_MEDTL_COMPLETE": "complete_bash", "COMP_WORDS": "medtl train fro", "COMP_CWORD": "2"}
+    words = [sys.executable, "-c", "import sys; sys.argv[0] = 'medtl'; from medtl.cli import main; main()"]
+    done = subprocess.run(words, capture_output=True, text=True, env={**os.environ, **asked}, check=False)
+    assert done.stdout.split() == ["frozen"], done.stderr

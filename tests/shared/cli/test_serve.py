@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from handwriting.cli import app
+from shared.extras import MODULES
 from tests.shared.cli.calling import call, is_wrong_usage
 
 
@@ -22,6 +23,6 @@ def test_pages_are_served_from_the_run(tiny_run: Path, monkeypatch: pytest.Monke
 
 
 def test_a_missing_run_or_package_is_wrong_usage(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert is_wrong_usage(call(app, "serve", "--model", "nowhere"), "nowhere is not a run folder")
-    monkeypatch.setattr("shared.cli.serve.NEEDED", ("fastapi", "not_installed"))
+    assert is_wrong_usage(call(app, "serve", "--model", "nowhere"), "nowhere: no folder, and no run under runs/")
+    monkeypatch.setitem(MODULES, "serve", ("fastapi", "not_installed"))
     assert is_wrong_usage(call(app, "serve"), "`serve` needs not_installed")

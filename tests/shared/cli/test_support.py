@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 import typer
 
-from shared.cli.support import Writes, exit_code, reported
+from shared.cli.support import exit_code, reported
+from shared.io.writes import Writes
 
 
 def refusing(number: int) -> Callable[[], None]:

@@ -77,7 +77,24 @@ def test_source_and_collections_exclude_each_other_and_must_exist(tmp_path: Path
     with pytest.raises(ConfigError, match="source and collections both name the dataset"):
         load_config(None, ["data.source=a", "data.collections={b: c}"])
     with pytest.raises(UsageError, match="nowhere does not exist"):
-        require_data(DataSection(collections={"a": str(tmp_path), "b": str(tmp_path / "nowhere")}))
+        require_data(TASK, DataSection(collections={"a": str(tmp_path), "b": str(tmp_path / "nowhere")}))
+
+
+def test_synthetic_data_are_made_for_their_word_and_for_nobody_who_names_none(
+    tmp_path: Path, characters: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(type(TASK), "synthetic_dataset", lambda *_: characters)
+    for check in (lambda section: require_data(TASK, section), lambda section: _load(section, tmp_path)):
+        with pytest.raises(UsageError, match=r"no data are named; write data.source=letters.zip .* data.source=glyphs"):
+            check(DataSection())
+    named = DataSection(source="glyphs")
+    require_data(TASK, named)
+    assert len(_load(named, tmp_path).samples) == 48
+    assert caplog.messages == []
+    Path("glyphs").mkdir()
+    assert len(_load(named, tmp_path).samples) == 48
+    assert caplog.messages == ["data.source=glyphs means synthetic images; the folder here is ./glyphs"]
 
 
 @pytest.mark.usefixtures("quick_ending")

@@ -13,7 +13,7 @@ from handwriting.task import TASK
 from shared.adaptation.choice import Choice
 from shared.adaptation.criteria import Run
 from shared.adaptation.target import EPOCHS_FOLDER
-from shared.cli.commands.adapt import between
+from shared.api.adapting import between
 from shared.config.read import load_config
 from shared.config.schema import Config, DataSection, TargetSection
 from shared.data.loading import load_dataset

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shared.errors import DataError, RunError
+from shared.errors import DataError, RunError, UsageError
 from shared.io.atomic import new_folder, read_json, write_array, write_bytes, writing
 
 
@@ -40,7 +40,7 @@ def test_something_that_exists_is_not_overwritten(tmp_path: Path, name: str) -> 
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "inside").touch()
     (tmp_path / "file").touch()
-    with pytest.raises(DataError, match="exists and is not an empty folder"), new_folder(tmp_path / name):
+    with pytest.raises(UsageError, match="exists and is not an empty folder"), new_folder(tmp_path / name):
         raise AssertionError("never entered")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
 

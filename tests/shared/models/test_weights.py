@@ -224,7 +224,7 @@ def test_values_that_are_not_finite_are_refused(tmp_path: Path) -> None:
 )
 def test_a_file_that_cannot_be_meant_is_answered(spec: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "a.bin").write_bytes(b"x")
-    with pytest.raises(WeightsError, match=message):
+    with pytest.raises(UsageError, match=message):
         load_weights(_backbone(layer="stem"), spec, source=tmp_path)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from medtl.task import TASK
 from shared.config.read import load_config
 from shared.evaluation.abstention import JudgedInputs, count_abstention
 from shared.pipeline.finish import data_names, warn_of_abstention
@@ -17,14 +18,15 @@ from shared.runs.record import ModelRecord, read_model_record
 @pytest.mark.parametrize(
     ("words", "names"),
     [
-        ((), ()),
+        (("data.source=phantom",), ()),
+        (("data.source=./phantom",), ("phantom",)),
         (("data.source=/home/somebody/scans.zip",), ("scans.zip",)),
         (("data.source=../scans/.",), ("scans",)),
         (("data.collections.north=/a/b.zip", "data.collections.south=c"), ("north (b.zip)", "south (c)")),
     ],
 )
 def test_data_are_named_without_the_folders_above_them(words: tuple[str, ...], names: tuple[str, ...]) -> None:
-    assert data_names(load_config(None, words)) == names
+    assert data_names(TASK, load_config(None, words)) == names
 
 
 def test_a_run_whose_data_name_no_patients_certifies_nothing_and_speaks_of_none(screening_run: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from handwriting.task import TASK
-from shared.cli.judge import open_predictor
+from shared.api import Application
 from shared.errors import DataError, UsageError
 from shared.io.atomic import file_hash, read_json, write_json
 from shared.models.restore import load_trained
@@ -67,7 +67,7 @@ def test_torch_and_onnx_runtime_answer_alike_from_the_one_set_of_weights(
     from shared.models.network import Calibrated
 
     network, record = load_trained(released_model)
-    predictor = open_predictor(TASK, released_model)[0]
+    predictor = Application(TASK).load_run(released_model).predictor
     (item,) = TASK.read_inputs([characters / "digit_0" / "000.png"])
     images = [TASK.preprocess(pixels, record.preprocessing) for pixels in item.slices]
     with torch.inference_mode():
@@ -127,7 +127,7 @@ def test_what_cannot_be_packed_is_refused_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "file").touch()
-    with pytest.raises(DataError, match="exists and is not an empty folder"):
+    with pytest.raises(UsageError, match="exists and is not an empty folder"):
         _pack(tiny_run, tmp_path / "model", characters)
 
 

@@ -285,7 +285,7 @@ def test_the_positive_event_has_its_curve_and_its_misses(tmp_path: Path) -> None
     words, test = _shown(tmp_path), read_json(tmp_path / "report.json")["test"]
     assert "ROC curve with the operating point" in words
     assert test["false_negatives"] > 0
-    assert f"{test['false_negatives']} images with a finding lie below the threshold" in words
+    assert f"{test['false_negatives']} positive images lie below the threshold" in words
     assert "1 misses in 4 certify 0.25" in words
     for measure in ("auc", "average_precision", "sensitivity", "specificity", "false_negatives"):
         assert measure_text(test[measure]) in words

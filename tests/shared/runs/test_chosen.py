@@ -146,7 +146,12 @@ def test_a_default_of_the_package_is_kept_by_its_name_and_told_when_it_is_gone(
 def test_a_run_is_named_by_its_path_or_by_its_name_under_the_runs(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert find_named(runs, Path("a")) == runs / "a"
     assert find_named(runs, runs / "b") == runs / "b"
-    assert find_named(runs, Path("nowhere")) == Path("nowhere")
+    with pytest.raises(UsageError, match=r"^nowhere: no folder, and no run under .*; there are a, b"):
+        find_named(runs, Path("nowhere"), TASK)
+    with pytest.raises(UsageError, match=r"^x/a: no folder; did you mean a\? there are a, b"):
+        find_named(runs, Path("x/a"))
+    with pytest.raises(UsageError, match="no finished run is there either: `train` makes one"):
+        find_named(runs, Path("nowhere"), "medtl")
     monkeypatch.chdir(runs.parent)
     Path("a").mkdir()
     assert find_named(Path("runs"), Path("a")) == Path("a")
@@ -161,5 +166,6 @@ def test_a_name_is_that_of_a_run_before_that_of_a_model_of_the_package(
     monkeypatch.setattr("shared.runs.named.released_root", lambda task: models if task == TASK else None)
     assert find_named(runs, Path("a"), TASK) == runs / "a"
     assert find_named(runs, Path("small"), TASK) == models / "small"
-    assert find_named(runs, Path("small"), "medtl") == Path("small")
-    assert find_named(runs, Path("small")) == Path("small")
+    for other in ("medtl", None):
+        with pytest.raises(UsageError, match="small: no folder, and no run under"):
+            find_named(runs, Path("small"), other)

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from handwriting import zero_shot as characters
+from handwriting import side_information as characters
 from handwriting.labels import CHARACTERS
-from medtl import zero_shot as tumours
+from medtl import side_information as tumours
 from medtl.labels import KNOWN_CLASSES, TUMOUR
 from shared.errors import DataError, UnknownNameError
 from shared.zero_shot.attributes import read_table

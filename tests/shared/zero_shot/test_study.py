@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from handwriting.task import TASK as CHARACTERS
+from medtl.side_information import table
 from medtl.task import TASK as TUMOURS
-from medtl.zero_shot import table
 from shared.errors import UsageError
 from shared.zero_shot.features import SideInformation, StudyData
 from shared.zero_shot.protocol import ClassSemantics, FeatureSet

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from handwriting.cli import app
-from shared.cli.commands.adapt import between, folder_name, read_loss_weights
+from shared.api.adapting import between, folder_name
+from shared.cli.commands.adapt import read_loss_weights
 from shared.config.read import load_config
 from shared.errors import UsageError
 from shared.experiments.adaptation import Plan

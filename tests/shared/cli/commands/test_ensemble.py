@@ -68,7 +68,7 @@ def test_runs_that_do_not_belong_together_are_wrong_usage(
     tiny_run: Path, sibling_run: Path, ensemble_run: Path, screening_run: Path
 ) -> None:
     assert is_wrong_usage(call(app, "ensemble", tiny_run), "name at least two")
-    assert is_wrong_usage(call(app, "ensemble", tiny_run, "nowhere"), "nowhere is not a run folder")
+    assert is_wrong_usage(call(app, "ensemble", tiny_run, "nowhere"), "nowhere: no folder, and no run under")
     assert is_wrong_usage(call(app, "ensemble", tiny_run, ensemble_run), "is itself a mean of runs")
     assert is_wrong_usage(call(tumours_app, "ensemble", screening_run, tiny_run), "is a run of handwriting")
     gone = call(app, "ensemble", tiny_run, sibling_run, "--data", "gone.zip", "--out", "new")
@@ -90,7 +90,7 @@ def test_options_of_train_that_would_do_nothing_are_refused(words: tuple[str, ..
 
 @pytest.mark.usefixtures("quick_ending")
 def test_train_makes_seeds_and_their_mean(tiny_words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.cli.commands.ensemble.show_cost", lambda *_: None)  # nothing was exported to be timed
+    monkeypatch.setattr("shared.api.training.cost_lines", lambda *_: ())  # nothing was exported to be timed
     words = (*tiny_words, "strategy={name: finetune, augmentation: none, phases: [{epochs: 1, train: none}]}")
     made = call(app, "train", *words, "--seeds", "2", "--ensemble", "--average", "answers", "--out", "mean")
     assert made.exit_code == 0, made.output

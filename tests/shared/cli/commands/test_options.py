@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from medtl.cli import app as tumours
 from medtl.phantom.physics import SCANNERS
 from medtl.phantom.tumours import KINDS
 from shared.adaptation.choice import choice_rules
+from shared.config.named import list_configs
 from shared.experiments.adaptation import Plan
 from shared.explanation.attribution import DEFAULT_METHOD, METHODS
 from shared.strategies import target_strategies
@@ -79,3 +81,28 @@ def test_names_that_an_option_takes_are_listed(
 def test_the_default_is_listed_first() -> None:
     assert f"\n    {DEFAULT_METHOD}, " in call(app, "options", "explain").stdout
     assert f"\n    {Plan.rule}, " in call(app, "options", "adapt").stdout
+
+
+def test_configurations_are_listed_by_name_with_what_they_are_for() -> None:
+    lines = call(tumours, "options", "configs").stdout.splitlines()
+    assert lines[0] == "configurations by name, for `medtl train NAME`:"
+    assert lines[lines.index("frozen") + 1].startswith("    Fixed extractor: frozen features")
+    assert "compare_menu" in lines[lines.index("comparisons by name, for `medtl compare NAME`:") :]
+
+
+@pytest.mark.parametrize("application", [app, tumours], ids=["handwriting", "medtl"])
+def test_the_schema_for_editors_takes_every_configuration_and_marks_faults(application: typer.Typer) -> None:
+    validator = pytest.importorskip("jsonschema").Draft202012Validator
+    name = application.info.name
+    schemas = {
+        kind: validator(json.loads(call(application, "options", section, "--schema").stdout))
+        for kind, section in (("configuration", "config"), ("comparison", "compare"))
+    }
+    for kind, schema in schemas.items():
+        schema.check_schema(schema.schema)
+        for path in list_configs(name, kind).values():
+            assert [one.message for one in schema.iter_errors(yaml.safe_load(path.read_text()))] == [], path
+    faulty = ({"sede": 1}, {"backbone": {"size": "wide"}}, {"strategy": {"name": "finetuna"}}, {"base": 3})
+    assert [tree for tree in faulty if schemas["configuration"].is_valid(tree)] == []
+    assert schemas["configuration"].is_valid({"base": "frozen", "seed": 1})
+    assert is_one_line(call(application, "options", "finetune", "--schema"), "allowed are config and compare")

@@ -11,7 +11,7 @@ import pytest
 from handwriting.cli import app
 from handwriting.task import TASK
 from medtl.cli import app as tumours
-from shared.cli.judge import open_predictor
+from shared.api import Application
 from shared.io.atomic import read_json, write_json
 from shared.runs.verdict import read_verdict
 from tests.shared.cli.calling import call, is_one_line, is_wrong_usage
@@ -63,7 +63,7 @@ def test_a_server_takes_the_default(runs: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_use_refuses_what_cannot_answer(runs: Path, screening_run: Path) -> None:
-    assert is_wrong_usage(call(app, "use", "nowhere"), "nowhere is not a run folder")
+    assert is_wrong_usage(call(app, "use", "nowhere"), "nowhere: no folder, and no run under")
     assert is_wrong_usage(call(app, "use", screening_run), "is a run of medtl; `handwriting` cannot use it")
     (runs / "first" / "done").unlink()
     assert is_wrong_usage(call(app, "use", "first"), "runs/first is not finished")
@@ -115,8 +115,8 @@ def test_other_commands_take_the_name_of_a_run_too(runs: Path) -> None:
 
 
 def test_the_model_that_answers_knows_among_how_many_it_was_chosen(runs: Path) -> None:
-    alone = open_predictor(TASK, runs / "first")[0].chosen_among  # a copy is no further model
+    alone = Application(TASK).load_run(runs / "first").chosen_among  # a copy is no further model
     record = read_json(runs / "second" / "model.json")
     assert alone == record["rejection"]["choices"]
     write_json(runs / "second" / "model.json", record | {"weights_hash": "another training"})
-    assert open_predictor(TASK, runs / "first")[0].chosen_among == 2 * alone
+    assert Application(TASK).load_run(runs / "first").chosen_among == 2 * alone

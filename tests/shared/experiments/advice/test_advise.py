@@ -105,7 +105,7 @@ def test_a_given_test_is_never_read(
         (["strategy.name=finetune"], "advice chooses this itself"),
         (["data.budget.labels_per_class=3"], "data.budget.labels_per_class: advice measures on all"),
         (["data.source=elsewhere"], "leave data.source out"),
-        (["seed=x"], "seed: input should be a valid integer"),
+        (["seed=x"], "seed: input should be a whole number"),
     ],
 )
 def test_what_advice_decides_itself_is_no_setting(

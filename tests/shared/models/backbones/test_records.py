@@ -264,13 +264,13 @@ def test_an_unknown_layer_is_answered_with_the_layers() -> None:
 
 def test_a_network_whose_library_is_not_installed_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build, "find_spec", lambda _: None)
-    with pytest.raises(UnknownNameError, match=r"'xception' needs timm; .* pip install 'medtl\[weights\]'"):
+    with pytest.raises(UnknownNameError, match=r"'xception' needs timm; .* pip install '\.\[weights\]'"):
         find_backbone("xception")
 
 
 def test_timm_that_is_not_installed_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build, "find_spec", lambda _: None)
-    with pytest.raises(UnknownNameError, match=r"pip install 'medtl\[timm\]'"):
+    with pytest.raises(UnknownNameError, match=r"pip install '\.\[timm\]'"):
         find_backbone("timm/resnet18")
 
 

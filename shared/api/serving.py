@@ -1,0 +1,60 @@
+"""What the pages of an application are built from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from shared.api.run import Run
+    from shared.web.guard import Access, Guard
+    from shared.web.uploads import UploadStore
+
+
+@dataclass(frozen=True)
+class Serving:
+    """The run, the access rules and the upload store from which the pages of an application are built.
+
+    Attributes:
+        run: Folder of the finished run that answers.
+        access: The rules by which requests are admitted.
+        store: The store of uploads.
+        chosen_among: Number of models among which the run was chosen on its validation.
+    """
+
+    run: Path
+    access: Access
+    store: UploadStore
+    chosen_among: int
+
+
+Pages: TypeAlias = "Callable[[Serving], Guard]"
+"""Takes a `Serving`; gives the guarded ASGI application."""
+
+
+def serve(run: Run, pages: Pages, host: str, port: int, keep_minutes: float, say: Callable[[str], None]) -> None:
+    """Serves the pages of an application until the process is stopped.
+
+    Args:
+        run: The run that answers.
+        pages: Builds the pages.
+        host: Address to listen on.
+        port: TCP port; 0 takes any that is free.
+        keep_minutes: Minutes after which an upload is deleted.
+        say: Called with each line for the person who started it.
+
+    Raises:
+        UsageError: The store, the address or the port cannot be used.
+        RunError: The run is damaged.
+    """
+    from shared.web.guard import Access
+    from shared.web.serving import run_server
+    from shared.web.uploads import UploadStore
+
+    # here only to say at once what is wrong with the run
+    for line in (*run.introduction, *run.task.disclaimers):
+        say(line)
+    serving = Serving(run.folder.resolve(), Access.for_host(host), UploadStore(60 * keep_minutes), run.chosen_among)
+    run_server(pages(serving), serving.access, host, port, say)

@@ -1,0 +1,83 @@
+"""The programs in `examples/`, executed small; their reports speak of their own domain and of no other."""
+
+from __future__ import annotations
+
+import html
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+FOREIGN = re.compile(
+    r"patient|tumou?r|\bMRI?\b|scanner|dicom|brain|pulse sequence|radiolog|hospital|disease|slices?\b|\bseries\b"
+    r"|devanagari|handwriting|\bwriters?\b|monai",
+    re.IGNORECASE,
+)
+
+
+def example(name: str) -> ModuleType:
+    (path,) = (EXAMPLES / name).glob("*.py")
+    spec = importlib.util.spec_from_file_location(f"examples_{name}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def words_of(page: Path) -> str:
+    text = re.sub(r"<(style|script).*?</\1>|=\"data:[^\"]*\"", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    return html.unescape(re.sub(r"<[^>]+>", " ", text))
+
+
+def own_words(folder: Path) -> None:
+    pages = [*folder.rglob("*.html"), *folder.rglob("model_card.md")]
+    assert pages
+    foreign = {(page.name, match[0]) for page in pages for match in FOREIGN.finditer(words_of(page))}
+    assert not foreign
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*/*.py")), ids=lambda path: path.stem)
+def test_an_example_is_short_and_has_a_page_with_its_command(path: Path) -> None:
+    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    assert len(lines) <= (200 if path.parent.name == "sentiment_dann" else 60)
+    readme = (path.parent / "README.md").read_text(encoding="utf-8")
+    assert f"python examples/{path.parent.name}/{path.name}" in readme
+    assert len(readme.splitlines()) <= 50
+
+
+def test_vectors_are_trained_and_predicted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    example("wine").main(["--out", str(tmp_path), "--epochs", "20", "--seeds", "0"])
+    own_words(tmp_path)
+    said = capsys.readouterr().out
+    assert float(said.split()[0]) > 0.8
+    assert said.count("new.npz#") == 2
+    assert not FOREIGN.search(said)
+
+
+@pytest.mark.slow
+def test_pictures_are_trained_compared_adapted_and_predicted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--out", str(tmp_path), "--images", "400", "--epochs", "6", "--seeds", "1"]
+    example("digits").main(arguments)
+    own_words(tmp_path)
+    said = capsys.readouterr().out
+    assert "frozen_random" in said
+    assert "trained on target labels" in said
+    assert not FOREIGN.search(said)
+
+
+@pytest.mark.slow
+def test_word_counts_are_adapted_in_every_pair(tmp_path: Path) -> None:
+    table = example("sentiment_dann").main(["--out", str(tmp_path), "--pair", "alpha-beta", "--seeds", "1"])
+    own_words(tmp_path)
+    row = dict(
+        zip(*([cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()[::2]), strict=True)
+    )
+    assert row["pair"] == "alpha to beta"
+    assert list(row) == ["pair", "source only", "reverse validation", "label-free", "oracle", "SVM", "logistic"]
+    assert all(0.6 < float(row[column]) < 1.0 for column in list(row)[1:])
