@@ -80,7 +80,7 @@ def blocks(path: Path) -> Iterator[Block]:
 
 
 def documented_calls() -> list[str]:
-    """Lines of code that call a command: of all pages, and of the heads of configurations."""
+    """Lines of code that call a command, without what follows `>`: of all pages, and of the heads of configurations."""
     lines = [line for path in PAGES for block in blocks(path) for line in block.text.splitlines()]
     lines += [line for path in CONFIGURATIONS for line in re.findall(r"^#  +(.*)$", path.read_text(), re.MULTILINE)]
-    return [found[1] for line in lines if (found := CALL.fullmatch(line))]
+    return [found[1].partition(" > ")[0] for line in lines if (found := CALL.fullmatch(line))]
