@@ -65,6 +65,9 @@ lint: setup ## Format and lint
 types: setup ## Static types
 	$(BIN)/mypy
 
-check: lint types test ## All that CI runs
+docs: setup ## Build the site into docs/_build/html; a warning is an error
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs docs/_build/html
 
-.PHONY: help setup train-mri train-handwriting models predict test test-slow bench examples lint types check
+check: lint types test docs ## All that CI runs
+
+.PHONY: help setup train-mri train-handwriting models predict test test-slow bench examples lint types docs check

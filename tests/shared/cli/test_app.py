@@ -181,30 +181,6 @@ def test_old_names_of_options_are_gone(word: str) -> None:
     assert word not in declared
 
 
-ROOT = Path(__file__).parents[3]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md")]
-CONFIGURATIONS = sorted(ROOT.glob("configs/*/*.yaml"))
-
-
-def _documented_calls() -> list[str]:
-    """Lines of code blocks and comments of configurations that call a command."""
-    pages = [path.read_text() for path in PAGES if path.name != "lab-log.md"]  # that says what was called then
-    lines = [line for page in pages for block in page.split("```")[1::2] for line in block.splitlines()]
-    lines += [line for path in CONFIGURATIONS for line in re.findall(r"^#  +(.*)$", path.read_text(), re.MULTILINE)]
-    return [line.removeprefix("$ ") for line in lines if re.match(r"(\$ )?(medtl|handwriting) ", line)]
-
-
-@pytest.mark.parametrize("line", _documented_calls())
-def test_a_documented_call_has_a_command_and_options_that_there_are(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.runs.named.find_named", lambda _root, named, _task: named)
-    task, *words = shlex.split(line, comments=True)
-    command = get_command(APPLICATIONS[task])
-    while isinstance(command, click.Group):
-        name, *words = words
-        command = command.commands[name]
-    command.make_context(name, words)  # parses, and runs nothing
-
-
 COMMAND = '''
 import typer
 
